@@ -1,0 +1,1 @@
+//! The meridian command: local stack, demo, operator commands.

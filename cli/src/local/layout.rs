@@ -1,0 +1,147 @@
+//! Where the local stack keeps its files: everything below `.meridian/` of the checkout.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The folder of one checkout's local stack.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    checkout: PathBuf,
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The local stack of a checkout.
+    ///
+    /// # Errors
+    /// When the folder does not exist.
+    pub fn new(checkout: &Path) -> Result<Self> {
+        let checkout = checkout
+            .canonicalize()
+            .with_context(|| format!("no such folder: {}", checkout.display()))?;
+        Ok(Self { root: checkout.join(".meridian"), checkout })
+    }
+
+    /// The checkout.
+    pub fn checkout(&self) -> &Path {
+        &self.checkout
+    }
+
+    /// `.meridian/`.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The emulator's Python environment.
+    pub fn venv(&self) -> PathBuf {
+        self.root.join("emulator")
+    }
+
+    /// Python modules that are put before the emulator's own.
+    pub fn python_path(&self) -> PathBuf {
+        self.root.join("python")
+    }
+
+    /// The folder of one region's process.
+    pub fn region(&self, code: &str) -> PathBuf {
+        self.root.join(code)
+    }
+
+    /// What the emulator of a region keeps over a restart.
+    pub fn emulator_state(&self, code: &str) -> PathBuf {
+        self.region(code).join("state")
+    }
+
+    /// The temporary folder of a region's emulator and functions.
+    pub fn temporary(&self, code: &str) -> PathBuf {
+        self.region(code).join("tmp")
+    }
+
+    /// The log of a region's emulator.
+    pub fn emulator_log(&self, code: &str) -> PathBuf {
+        self.region(code).join("emulator.log")
+    }
+
+    /// The process id of a region's emulator.
+    pub fn emulator_pid(&self, code: &str) -> PathBuf {
+        self.region(code).join("emulator.pid")
+    }
+
+    /// The folder of the process that serves proxies and links.
+    pub fn serve(&self) -> PathBuf {
+        self.root.join("serve")
+    }
+
+    /// What the serve process serves.
+    pub fn serve_plan(&self) -> PathBuf {
+        self.serve().join("plan.json")
+    }
+
+    /// The log of the serve process.
+    pub fn serve_log(&self) -> PathBuf {
+        self.serve().join("serve.log")
+    }
+
+    /// The process id of the serve process.
+    pub fn serve_pid(&self) -> PathBuf {
+        self.serve().join("serve.pid")
+    }
+
+    /// The zipped functions.
+    pub fn packages(&self) -> PathBuf {
+        self.root.join("packages")
+    }
+
+    /// The ports of this checkout.
+    pub fn ports(&self) -> PathBuf {
+        self.root.join("ports.json")
+    }
+
+    /// What is held while the stack is changed.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Addresses and names of the running stack, for people, tests and programs.
+    pub fn local_json(&self) -> PathBuf {
+        self.root.join("local.json")
+    }
+}
+
+/// Writes a file in one step, so that no reader sees half of it.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    std::fs::write(&partial, content).with_context(|| format!("cannot write {}", partial.display()))?;
+    std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes a value as indented JSON, in one step.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    write_whole(path, &text)
+}
+
+/// Reads a JSON file; `None` when there is none.
+///
+/// # Errors
+/// When the file is not what it should be.
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match std::fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .with_context(|| format!("{} is damaged: `meridian local up --reset` makes it anew", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}

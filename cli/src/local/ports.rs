@@ -1,0 +1,168 @@
+//! Ports of one checkout's local stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::layout::{Layout, read_json, write_json};
+use crate::regions::Fleet;
+
+/// Where the search for free ports starts: below what systems give to outgoing connections.
+const FIRST: u16 = 20_000;
+/// How many checkouts have a starting point of their own.
+const CHECKOUTS: u16 = 100;
+/// How far apart the starting points are.
+const SPACING: u16 = 100;
+
+/// The ports of the whole stack.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Ports {
+    /// The control API of links and faults.
+    pub control: u16,
+    /// The ports of each region.
+    pub regions: BTreeMap<String, RegionPorts>,
+}
+
+/// The ports of one region.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct RegionPorts {
+    /// The emulator itself.
+    pub emulator: u16,
+    /// The proxy before it: what functions, tests and people call as AWS.
+    pub proxy: u16,
+    /// The regional HTTP API.
+    pub api: u16,
+    /// The operator HTTP API, where the region has one.
+    pub operator_api: u16,
+}
+
+impl Ports {
+    /// The ports of a checkout: those of last time where nobody else took them, else the next free ones.
+    ///
+    /// `running` are ports that our own processes hold now; `base` is where to look first.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn choose(layout: &Layout, fleet: &Fleet, base: Option<u16>, running: &BTreeSet<u16>) -> Result<Self> {
+        let before: Option<Self> = read_json(&layout.ports())?;
+        let mut chooser = Chooser {
+            next: base.unwrap_or_else(|| starting_point(&layout.checkout().to_string_lossy())),
+            taken: before.iter().flat_map(Self::all).collect(),
+            running,
+        };
+        let control = chooser.keep_or_next(before.as_ref().map(|ports| ports.control))?;
+        let mut regions = BTreeMap::new();
+        for region in fleet.regions() {
+            let code = region.code.as_str();
+            let old = before.as_ref().and_then(|ports| ports.regions.get(code));
+            let ports = RegionPorts {
+                emulator: chooser.keep_or_next(old.map(|ports| ports.emulator))?,
+                proxy: chooser.keep_or_next(old.map(|ports| ports.proxy))?,
+                api: chooser.keep_or_next(old.map(|ports| ports.api))?,
+                operator_api: chooser.keep_or_next(old.map(|ports| ports.operator_api))?,
+            };
+            regions.insert(code.to_owned(), ports);
+        }
+        let chosen = Self { control, regions };
+        if before.as_ref() != Some(&chosen) {
+            write_json(&layout.ports(), &chosen)?;
+        }
+        Ok(chosen)
+    }
+
+    /// The ports of last time.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn load(layout: &Layout) -> Result<Option<Self>> {
+        read_json(&layout.ports())
+    }
+
+    fn all(&self) -> Vec<u16> {
+        let of_regions = self.regions.values().flat_map(RegionPorts::all);
+        of_regions.chain([self.control]).collect()
+    }
+
+    /// The ports that the serve process listens on.
+    pub fn served(&self) -> Vec<u16> {
+        let of_regions = self.regions.values().flat_map(|r| [r.proxy, r.api, r.operator_api]);
+        of_regions.chain([self.control]).collect()
+    }
+}
+
+impl RegionPorts {
+    const fn all(&self) -> [u16; 4] {
+        [self.emulator, self.proxy, self.api, self.operator_api]
+    }
+}
+
+struct Chooser<'a> {
+    next: u16,
+    taken: BTreeSet<u16>,
+    running: &'a BTreeSet<u16>,
+}
+
+impl Chooser<'_> {
+    fn keep_or_next(&mut self, old: Option<u16>) -> Result<u16> {
+        if let Some(port) = old
+            && (self.running.contains(&port) || is_free(port))
+        {
+            return Ok(port);
+        }
+        while self.next < u16::MAX {
+            let port = self.next;
+            self.next += 1;
+            if self.taken.insert(port) && is_free(port) {
+                return Ok(port);
+            }
+        }
+        bail!("no free port: choose where to look with --port-base");
+    }
+}
+
+/// Whether nobody listens on a port of this machine.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+fn starting_point(checkout: &str) -> u16 {
+    let digest = Sha256::digest(checkout.as_bytes());
+    let number = u16::from_be_bytes([digest[0], digest[1]]);
+    FIRST + number % CHECKOUTS * SPACING
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    const FLEET: &str = "home = \"us-east-1\"\n[[region]]\ncode = \"us-east-1\"\njurisdiction = \"us\"\nmode = \"shared\"\n";
+
+    #[test]
+    fn ports_stay_and_give_way_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path()).unwrap();
+        let fleet = Fleet::parse(FLEET).unwrap();
+        let none = BTreeSet::new();
+        let first = Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap();
+        assert_eq!(first, Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap());
+
+        let _other = TcpListener::bind(("127.0.0.1", first.control)).unwrap();
+        let held = BTreeSet::from([first.control]);
+        assert_eq!(first, Ports::choose(&layout, &fleet, Some(47_900), &held).unwrap());
+        let second = Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap();
+        assert_ne!(first.control, second.control);
+        assert_eq!(first.regions, second.regions);
+        assert!(!first.all().contains(&second.control));
+    }
+
+    #[test]
+    fn checkouts_start_apart() {
+        assert_ne!(starting_point("/home/a/meridian"), starting_point("/home/b/meridian"));
+        assert!(starting_point("/x") < 32_768);
+    }
+}

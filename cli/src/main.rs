@@ -1,0 +1,3 @@
+//! The meridian command: local stack, demo, operator commands.
+
+fn main() {}

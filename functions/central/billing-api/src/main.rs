@@ -1,0 +1,3 @@
+//! Function billing-api.
+
+fn main() {}

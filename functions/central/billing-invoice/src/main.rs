@@ -1,0 +1,3 @@
+//! Function billing-invoice.
+
+fn main() {}

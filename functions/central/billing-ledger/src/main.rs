@@ -1,0 +1,3 @@
+//! Function billing-ledger.
+
+fn main() {}

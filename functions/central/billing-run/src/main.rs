@@ -1,0 +1,3 @@
+//! Function billing-run.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Function fleet-api.
+
+fn main() {}

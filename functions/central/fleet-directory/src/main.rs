@@ -1,0 +1,3 @@
+//! Function fleet-directory.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Function fleet-monitor.
+
+fn main() {}

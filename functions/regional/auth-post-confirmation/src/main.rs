@@ -1,0 +1,3 @@
+//! Function auth-post-confirmation.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Function auth-pre-sign-up.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Function auth-pre-token.
+
+fn main() {}

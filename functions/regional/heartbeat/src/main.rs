@@ -1,0 +1,3 @@
+//! Function heartbeat.
+
+fn main() {}

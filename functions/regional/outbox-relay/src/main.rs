@@ -1,0 +1,3 @@
+//! Function outbox-relay.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Function policy-apply.
+
+fn main() {}

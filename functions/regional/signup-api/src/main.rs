@@ -1,0 +1,3 @@
+//! Function signup-api.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Function usage-ingest.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Function usage-rollup.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Catalogue, rating and invoices as pure functions.

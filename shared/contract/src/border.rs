@@ -1,0 +1,191 @@
+//! The facts. Values are absolute and carry a revision, never a delta: a consumer keeps the highest.
+
+use crate::envelope::{Fact, Moment};
+use kernel::{
+    Alias, BillingPeriod, EntitlementCode, MeterCode, Mode, Money, PlanCode, Quantity, StatusReason, TenantId,
+    TenantStatus, Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Declares a fact's type and source.
+macro_rules! fact {
+    ($name:ident, $source:literal) => {
+        impl Fact for $name {
+            const TYPE: &'static str = concat!(stringify!($name), ".v1");
+            const SOURCE: &'static str = $source;
+        }
+    };
+}
+
+/// A tenant's status changed. Stream: the tenant's; the sequence is the tenant's revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantStatusChanged {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its public label.
+    pub alias: Alias,
+    /// Its plan.
+    pub plan: PlanCode,
+    /// Its status from now on.
+    pub status: TenantStatus,
+    /// Why.
+    pub reason: StatusReason,
+    /// The tenant's version: the highest wins.
+    pub revision: u64,
+}
+fact!(TenantStatusChanged, "meridian.tenancy");
+
+/// One window's total so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageWindow {
+    /// The meter.
+    pub meter: MeterCode,
+    /// The window's first moment, UTC.
+    #[schemars(with = "Moment")]
+    pub start: Timestamp,
+    /// The meter's value over the window.
+    pub value: Quantity,
+    /// How many events it is made of.
+    pub events: u64,
+    /// Grows with every change of the window: the highest wins.
+    pub revision: u64,
+}
+
+/// Windows of one tenant changed. Stream: the tenant's usage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageWindowUpdated {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The windows that changed, each with its total so far. At most 60.
+    pub windows: Vec<UsageWindow>,
+}
+fact!(UsageWindowUpdated, "meridian.metering");
+
+/// What home wants to hold for a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantPolicy {
+    /// Grows with every change: the highest wins.
+    pub version: u64,
+    /// The plan that the entitlements come from.
+    pub plan: PlanCode,
+    /// Whether the tenant may be used, as far as home is concerned.
+    pub suspended: bool,
+    /// What the tenant is entitled to.
+    pub entitlements: Vec<EntitlementCode>,
+}
+
+/// Home published a tenant's policy; the envelope's region is the addressee. Stream: the tenant's;
+/// the sequence is the policy's version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantPolicyPublished {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its policy, in full.
+    pub policy: TenantPolicy,
+}
+fact!(TenantPolicyPublished, "meridian.central");
+
+/// A region applied a tenant's policy. Stream: the tenant's; the sequence is the policy's version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantPolicyApplied {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The version that now holds in the region.
+    pub version: u64,
+}
+fact!(TenantPolicyApplied, "meridian.policy");
+
+/// Usage events of a region, since it was set up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EventCounts {
+    /// Counted once in a window.
+    pub accepted: u64,
+    /// Seen before with the same content.
+    pub duplicates: u64,
+    /// Seen before with other content.
+    pub conflicts: u64,
+    /// Refused at the edge.
+    pub rejected: u64,
+}
+
+/// Tenants of a region by status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantCounts {
+    /// Signed up and not yet confirmed.
+    pub pending: u64,
+    /// In use.
+    pub active: u64,
+    /// Everything else that is not closed.
+    pub other: u64,
+}
+
+/// What a region depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dependency {
+    /// The table of tenants.
+    RegionalTable,
+    /// The table of usage.
+    UsageTable,
+    /// The table of events to publish.
+    OutboxTable,
+}
+
+/// How a dependency answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DependencyState {
+    /// It answered.
+    Up,
+    /// It did not.
+    Down,
+}
+
+/// A dependency's state when the region looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DependencyHealth {
+    /// Which dependency.
+    pub dependency: Dependency,
+    /// How it answered.
+    pub state: DependencyState,
+    /// How long it took.
+    pub latency_ms: u64,
+}
+
+/// A region's health. Stream: the region's; the sequence is the heartbeat's number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeartbeatReported {
+    /// The region's mode.
+    pub mode: Mode,
+    /// Tenants by status. Absent where there are too few to be named in total.
+    pub tenants: Option<TenantCounts>,
+    /// Usage events. Absent in a sovereign region with too few tenants to hide one.
+    pub events: Option<EventCounts>,
+    /// Events waiting to be published.
+    pub outbox_waiting: u64,
+    /// How long the oldest of them has been waiting.
+    pub outbox_lag_ms: u64,
+    /// Usage segments waiting to be settled.
+    pub usage_waiting: u64,
+    /// How long the oldest of them has been waiting.
+    pub usage_lag_ms: u64,
+    /// What the region depends on.
+    pub dependencies: Vec<DependencyHealth>,
+}
+fact!(HeartbeatReported, "meridian.fleet");
+
+/// A sovereign region billed a period. Stated once per run, and only over a minimum number of
+/// tenants, so that no tenant's total can be told from two statements. Stream: the region's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RegionBillingTotaled {
+    /// The period that was billed.
+    pub period: BillingPeriod,
+    /// How many invoices.
+    pub invoices: u64,
+    /// Their sum, one per currency.
+    pub totals: Vec<Money>,
+    /// How many usage events they bill.
+    pub events: u64,
+}
+fact!(RegionBillingTotaled, "meridian.billing");

@@ -1,0 +1,105 @@
+//! The envelope of every fact on a bus.
+
+use kernel::{EventId, RegionCode, TenantId, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::fmt;
+use std::str::FromStr;
+
+/// A fact that a bus carries: its type is the event's `detail-type`, its source the event's `source`.
+pub trait Fact: Serialize + DeserializeOwned {
+    /// `PastTenseFact.vN`, as in the allow-lists of the template's rules.
+    const TYPE: &'static str;
+    /// The part of Meridian that states the fact.
+    const SOURCE: &'static str;
+}
+
+/// The sequence that a fact is numbered in: facts of one stream have gapless numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Stream {
+    /// What concerns a region as a whole.
+    Region,
+    /// What concerns one tenant's status or policy.
+    Tenant(TenantId),
+    /// One tenant's usage.
+    Usage(TenantId),
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Region => f.write_str("region"),
+            Self::Tenant(tenant) => write!(f, "tenant:{tenant}"),
+            Self::Usage(tenant) => write!(f, "usage:{tenant}"),
+        }
+    }
+}
+
+impl FromStr for Stream {
+    type Err = kernel::Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = kernel::Invalid { kind: "stream", rule: "region, tenant:<id> or usage:<id>" };
+        match text.split_once(':') {
+            None if text == "region" => Ok(Self::Region),
+            Some(("tenant", id)) => Ok(Self::Tenant(id.parse()?)),
+            Some(("usage", id)) => Ok(Self::Usage(id.parse()?)),
+            _ => Err(invalid),
+        }
+    }
+}
+
+impl TryFrom<String> for Stream {
+    type Error = kernel::Invalid;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Stream> for String {
+    fn from(stream: Stream) -> Self {
+        stream.to_string()
+    }
+}
+
+impl schemars::JsonSchema for Stream {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Stream".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^(region|(tenant|usage):[0-9a-f-]{36})$" })
+    }
+}
+
+/// A fact with its identity and place: the `detail` of the EventBridge event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Envelope<T> {
+    /// The event's identity: a redelivery has the same.
+    pub id: EventId,
+    /// The region that the fact is about: its producer, or for a policy its addressee.
+    pub region: RegionCode,
+    /// What `sequence` counts in.
+    pub stream: Stream,
+    /// The number of the fact within its stream, from 1 and without gaps.
+    pub sequence: u64,
+    /// When it became true, UTC.
+    #[schemars(with = "Moment")]
+    pub occurred_at: Timestamp,
+    /// The fact itself.
+    pub data: T,
+}
+
+/// The schema of a moment: RFC 3339, UTC.
+pub(crate) struct Moment;
+
+impl schemars::JsonSchema for Moment {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
+    }
+}

@@ -1,0 +1,18 @@
+//! What crosses a border or a bus, versioned.
+//!
+//! Invariant: no field of a fact can hold free text that a person typed. Every field is a number, a
+//! moment, or a value of `kernel` from a closed alphabet. Imports `kernel` and serde only.
+//! A published version never changes: the snapshots of `schemas/` make an edit look alarming.
+
+mod border;
+pub mod catalogue;
+mod envelope;
+
+pub use border::{
+    Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported, RegionBillingTotaled, TenantCounts,
+    TenantPolicy, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged, UsageWindow, UsageWindowUpdated,
+};
+pub use envelope::{Envelope, Fact, Stream};
+
+#[cfg(test)]
+mod tests;

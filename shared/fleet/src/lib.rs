@@ -1,0 +1,1 @@
+//! Directory, desired and applied policy, region health, as pure functions.

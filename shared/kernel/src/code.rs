@@ -1,0 +1,144 @@
+//! Short codes from closed alphabets: none of them can carry free text.
+
+use crate::{Invalid, text_value};
+use std::str::FromStr;
+
+/// Declares a code: a bounded text of lower-case letters, digits and inner `-` or `_`.
+macro_rules! code {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The code as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                if is_code(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(Invalid { kind: $kind, rule: CODE_RULE })
+                }
+            }
+        }
+
+        text_value!($name);
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9_-]{0,46}[a-z0-9])?$" })
+            }
+        }
+    };
+}
+
+const CODE_RULE: &str = "1 to 48 of a-z, 0-9, '-' and '_', beginning and ending with a letter or digit";
+const CODE_LENGTH_MAX: usize = 48;
+
+fn is_code(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let bytes = text.as_bytes();
+    bytes.len() <= CODE_LENGTH_MAX
+        && bytes.iter().copied().all(inner)
+        && edge(bytes.first())
+        && edge(bytes.last())
+}
+
+code!(
+    /// A plan of the catalogue, such as `starter`.
+    PlanCode,
+    "plan"
+);
+code!(
+    /// A meter of the catalogue, such as `api-calls`.
+    MeterCode,
+    "meter"
+);
+code!(
+    /// What a plan entitles a tenant to, such as `sso`.
+    EntitlementCode,
+    "entitlement"
+);
+code!(
+    /// Who issues invoices: the provider's company in a country. Invoice numbers are gapless per legal entity.
+    LegalEntity,
+    "legal entity"
+);
+
+/// The random public subdomain label of a tenant.
+///
+/// Twelve characters of an alphabet without look-alikes: 31^12 is about 2^59, enough to be claimed
+/// without asking anyone. Never derived from a tenant's id, name or region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Alias(String);
+
+impl Alias {
+    /// How many characters an alias has.
+    pub const LENGTH: usize = 12;
+    const ALPHABET: &'static [u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
+
+    /// Makes an alias of 16 random bytes, which the caller supplies.
+    ///
+    /// The bytes are read as one number in base 31, so the bias is below 2^-69.
+    #[must_use]
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        let mut number = u128::from_be_bytes(bytes);
+        let base = Self::ALPHABET.len() as u128;
+        let label = (0..Self::LENGTH)
+            .map(|_| {
+                let digit = usize::try_from(number % base).unwrap_or_default();
+                number /= base;
+                char::from(Self::ALPHABET[digit])
+            })
+            .collect();
+        Self(label)
+    }
+
+    /// The alias as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Alias {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let valid = text.len() == Self::LENGTH && text.bytes().all(|b| Self::ALPHABET.contains(&b));
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid { kind: "alias", rule: "12 of 2-9 and a-z without i, l and o" })
+        }
+    }
+}
+
+text_value!(Alias);
+
+impl schemars::JsonSchema for Alias {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Alias".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[2-9a-hjkmnp-z]{12}$" })
+    }
+}

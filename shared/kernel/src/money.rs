@@ -1,0 +1,118 @@
+//! Money: exact until one documented rounding per line.
+
+use crate::{Invalid, Quantity};
+use bigdecimal::{BigDecimal, RoundingMode};
+use std::fmt;
+use std::str::FromStr;
+
+/// An ISO 4217 currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// The three-letter code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// How many decimals an amount that is paid has: 2 for EUR, 0 for JPY.
+    #[must_use]
+    pub fn minor_digits(self) -> i64 {
+        self.0.exponent().map_or(0, i64::from)
+    }
+}
+
+impl PartialOrd for Currency {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Currency {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.code().cmp(other.code())
+    }
+}
+
+impl FromStr for Currency {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        iso_currency::Currency::from_code(text)
+            .map(Self)
+            .ok_or(Invalid { kind: "currency", rule: "an ISO 4217 code such as EUR" })
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.code().to_owned()
+    }
+}
+
+impl schemars::JsonSchema for Currency {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Currency".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[A-Z]{3}$" })
+    }
+}
+
+/// An exact amount in one currency.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub struct Money {
+    /// The exact amount, in the currency's major unit.
+    pub amount: Quantity,
+    /// Its currency.
+    pub currency: Currency,
+}
+
+impl Money {
+    /// An amount of a currency.
+    #[must_use]
+    pub const fn new(amount: Quantity, currency: Currency) -> Self {
+        Self { amount, currency }
+    }
+
+    /// The amount rounded to what can be paid: half to even, as IEEE 754 and most ledgers do, so
+    /// that rounding errors do not add up in one direction.
+    #[must_use]
+    pub fn rounded(&self) -> Self {
+        let digits = self.currency.minor_digits();
+        let amount: BigDecimal = self.amount.as_decimal().with_scale_round(digits, RoundingMode::HalfEven);
+        // Rounding to at most four decimals never adds a significant digit beyond the carry.
+        let amount = Quantity::from_decimal(amount).unwrap_or_else(|_| self.amount.clone());
+        Self { amount, currency: self.currency }
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = usize::try_from(self.currency.minor_digits()).unwrap_or_default();
+        let plain = self.amount.as_decimal();
+        let shown = if plain.fractional_digit_count() < i64::try_from(digits).unwrap_or_default() {
+            plain.with_scale(self.currency.minor_digits())
+        } else {
+            plain.clone()
+        };
+        write!(f, "{} {}", shown.to_plain_string(), self.currency)
+    }
+}

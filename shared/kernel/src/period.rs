@@ -1,0 +1,109 @@
+//! Billing periods: calendar months in UTC.
+
+use crate::Invalid;
+use jiff::civil::{Date, date};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use std::str::FromStr;
+
+/// A calendar month in UTC, written `2026-11`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BillingPeriod {
+    year: i16,
+    month: i8,
+}
+
+impl BillingPeriod {
+    /// The period that a moment belongs to.
+    #[must_use]
+    pub fn containing(moment: Timestamp) -> Self {
+        Self::of_date(moment.to_zoned(TimeZone::UTC).date())
+    }
+
+    /// The last period that had ended by a moment: what a billing run at that moment bills.
+    #[must_use]
+    pub fn ended_before(moment: Timestamp) -> Self {
+        Self::containing(moment).previous()
+    }
+
+    /// The period before.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self::of_date(self.first_day().saturating_sub(1.day()))
+    }
+
+    /// The period after.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self::of_date(self.first_day().saturating_add(1.month()))
+    }
+
+    /// Its first moment.
+    #[must_use]
+    pub fn start(self) -> Timestamp {
+        self.first_day()
+            .to_zoned(TimeZone::UTC)
+            .map_or(Timestamp::MIN, |start| start.timestamp())
+    }
+
+    /// The first moment that is no longer in it.
+    #[must_use]
+    pub fn end(self) -> Timestamp {
+        self.next().start()
+    }
+
+    fn first_day(self) -> Date {
+        date(self.year, self.month, 1)
+    }
+
+    fn of_date(day: Date) -> Self {
+        Self { year: day.year(), month: day.month() }
+    }
+}
+
+impl FromStr for BillingPeriod {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = Invalid { kind: "billing period", rule: "a month such as 2026-11" };
+        let (year, month) = text.split_once('-').ok_or(invalid)?;
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        if year.len() != 4 || month.len() != 2 || !digits(year) || !digits(month) {
+            return Err(invalid);
+        }
+        let year = year.parse().map_err(|_| invalid)?;
+        let month = month.parse().map_err(|_| invalid)?;
+        let known = (2000..=9000).contains(&year) && (1..=12).contains(&month);
+        if known { Ok(Self { year, month }) } else { Err(invalid) }
+    }
+}
+
+impl std::fmt::Display for BillingPeriod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+impl TryFrom<String> for BillingPeriod {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<BillingPeriod> for String {
+    fn from(period: BillingPeriod) -> Self {
+        period.to_string()
+    }
+}
+
+impl schemars::JsonSchema for BillingPeriod {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BillingPeriod".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$" })
+    }
+}

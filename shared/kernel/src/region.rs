@@ -1,0 +1,127 @@
+//! Regions, and what the law says of them.
+
+use crate::{Invalid, text_value};
+use std::str::FromStr;
+
+/// The code of an AWS region, such as `eu-central-1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RegionCode(String);
+
+impl RegionCode {
+    /// The code as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RegionCode {
+    type Err = Invalid;
+
+    /// Checks the form only (`aa-word-1`, `aa-gov-word-1`): which regions exist, the fleet knows.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parts: Vec<&str> = text.split('-').collect();
+        let lower = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+        let valid = text.len() <= 24
+            && (3..=4).contains(&parts.len())
+            && parts[0].len() == 2
+            && parts[..parts.len() - 1].iter().all(lower)
+            && matches!(parts[parts.len() - 1].as_bytes(), [b'1'..=b'9']);
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid { kind: "region", rule: "an AWS region code such as eu-central-1" })
+        }
+    }
+}
+
+text_value!(RegionCode);
+
+impl schemars::JsonSchema for RegionCode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RegionCode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[a-z]{2}(-[a-z]+){1,2}-[1-9]$" })
+    }
+}
+
+/// Whose law applies to a region, such as `eu`: two to eight lower-case letters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Jurisdiction(String);
+
+impl Jurisdiction {
+    /// The jurisdiction as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Jurisdiction {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if (2..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid { kind: "jurisdiction", rule: "two to eight lower-case letters" })
+        }
+    }
+}
+
+text_value!(Jurisdiction);
+
+/// What may leave a region, and who bills its tenants.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Sign-up at home or in the region; pseudonymous usage leaves; home bills.
+    Shared,
+    /// Sign-up in the region only; pseudonymous usage leaves; home bills.
+    Regional,
+    /// Sign-up in the region only; only region-wide totals leave; the region bills itself.
+    Sovereign,
+}
+
+impl Mode {
+    /// Whether the region bills its own tenants.
+    #[must_use]
+    pub const fn bills_itself(self) -> bool {
+        matches!(self, Self::Sovereign)
+    }
+
+    /// The mode as it is written in `regions.toml` and in the template's parameter.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Regional => "regional",
+            Self::Sovereign => "sovereign",
+        }
+    }
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "shared" => Ok(Self::Shared),
+            "regional" => Ok(Self::Regional),
+            "sovereign" => Ok(Self::Sovereign),
+            _ => Err(Invalid { kind: "mode", rule: "shared, regional or sovereign" }),
+        }
+    }
+}

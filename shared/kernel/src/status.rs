@@ -1,0 +1,105 @@
+//! A tenant's status and a user's role: words that tokens and events carry.
+
+use std::fmt;
+
+/// Where a tenant is in its life.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum TenantStatus {
+    /// Signed up, address not yet confirmed.
+    Pending,
+    /// Confirmed; resources are being made.
+    Provisioning,
+    /// In use.
+    Active,
+    /// Kept, but nobody signs in.
+    Suspended,
+    /// Being closed: within the grace period.
+    Closing,
+    /// Closed for good.
+    Closed,
+    /// Moving to another region.
+    Relocating,
+}
+
+impl TenantStatus {
+    /// Every status, in the order of a tenant's life.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Provisioning,
+        Self::Active,
+        Self::Suspended,
+        Self::Closing,
+        Self::Closed,
+        Self::Relocating,
+    ];
+
+    /// The status as it is stored and sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Provisioning => "provisioning",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Closing => "closing",
+            Self::Closed => "closed",
+            Self::Relocating => "relocating",
+        }
+    }
+}
+
+impl fmt::Display for TenantStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a tenant's status changed.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusReason {
+    /// A sign-up was accepted.
+    SignedUp,
+    /// The administrator confirmed the address.
+    Confirmed,
+    /// Provisioning ended well.
+    Provisioned,
+    /// An operator's decision.
+    Operator,
+    /// The dunning policy's decision.
+    Dunning,
+}
+
+/// What a user may do within a tenant.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Manages the tenant.
+    Admin,
+    /// Uses the product.
+    Member,
+}
+
+impl Role {
+    /// The role as tokens carry it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

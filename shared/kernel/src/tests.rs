@@ -1,0 +1,115 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use crate::*;
+use proptest::prelude::*;
+
+fn check<T: std::str::FromStr + std::fmt::Display>(rows: &[(&str, bool)]) {
+    for (text, valid) in rows {
+        let parsed = text.parse::<T>();
+        assert_eq!(parsed.is_ok(), *valid, "{text:?}");
+        if let Ok(value) = parsed {
+            assert_eq!(value.to_string(), *text);
+        }
+    }
+}
+
+#[test]
+fn codes_hold_no_free_text() {
+    check::<PlanCode>(&[
+        ("starter", true),
+        ("a", true),
+        ("eu-pro_2", true),
+        ("", false),
+        ("-a", false),
+        ("a-", false),
+        ("Jane Doe", false),
+        ("jane@example.com", false),
+        ("ä", false),
+        (&"x".repeat(49), false),
+    ]);
+    check::<RegionCode>(&[
+        ("eu-central-1", true),
+        ("us-gov-west-1", true),
+        ("eu-central-0", false),
+        ("eu-central", false),
+        ("EU-central-1", false),
+        ("e-central-1", false),
+    ]);
+    check::<Alias>(&[("23456789abcd", true), ("23456789abc", false), ("il23456789ab", false)]);
+    check::<BillingPeriod>(&[
+        ("2026-11", true),
+        ("2026-00", false),
+        ("2026-13", false),
+        ("2026-1", false),
+        ("+026-11", false),
+    ]);
+    check::<TenantId>(&[
+        ("01890a5d-ac96-774b-bcce-b302099a8057", true),
+        ("01890A5D-AC96-774B-BCCE-B302099A8057", false),
+        ("01890a5dac96774bbcceb302099a8057", false),
+    ]);
+}
+
+#[test]
+fn quantities_are_bounded() {
+    check::<Quantity>(&[
+        ("0", true),
+        ("-1.5", true),
+        ("99999999999999999999999999999999999999", true),
+        ("999999999999999999999999999999999999999", false),
+        ("1e999999999", false),
+        ("1e99999999999999999999", false),
+        ("1E-4000000000", false),
+        ("NaN", false),
+        ("inf", false),
+        ("", false),
+        ("1_000", false),
+        ("0x10", false),
+    ]);
+    assert_eq!("1e3".parse::<Quantity>().unwrap().to_string(), "1000");
+    assert_eq!("1.50".parse::<Quantity>().unwrap(), "1.5".parse().unwrap());
+}
+
+#[test]
+fn money_rounds_half_to_even_once() {
+    for (amount, currency, rounded) in [
+        ("0.125", "EUR", "0.12 EUR"),
+        ("0.135", "EUR", "0.14 EUR"),
+        ("2.5", "JPY", "2 JPY"),
+        ("3.5", "JPY", "4 JPY"),
+        ("1.0005", "BHD", "1.000 BHD"),
+        ("7", "USD", "7.00 USD"),
+    ] {
+        let money = Money::new(amount.parse().unwrap(), currency.parse().unwrap());
+        assert_eq!(money.rounded().to_string(), rounded);
+    }
+}
+
+#[test]
+fn a_period_is_a_utc_month() {
+    let moment = |text: &str| text.parse::<Timestamp>().unwrap();
+    let december: BillingPeriod = "2026-12".parse().unwrap();
+    assert_eq!(BillingPeriod::containing(moment("2026-12-31T23:59:59Z")), december);
+    assert_eq!(BillingPeriod::ended_before(moment("2027-01-01T00:00:00Z")), december);
+    assert_eq!(december.next().to_string(), "2027-01");
+    assert_eq!(december.previous().to_string(), "2026-11");
+    assert_eq!(december.end(), moment("2027-01-01T00:00:00Z"));
+}
+
+proptest! {
+    #[test]
+    fn sums_do_not_depend_on_order(mut numbers in prop::collection::vec(-1_000_000_i64..1_000_000, 1..20)) {
+        let sum = |numbers: &[i64]| {
+            numbers.iter().fold(Quantity::zero(), |sum, n| sum + &format!("{n}e-3").parse().unwrap())
+        };
+        let forward = sum(&numbers);
+        numbers.reverse();
+        prop_assert_eq!(forward, sum(&numbers));
+    }
+
+    #[test]
+    fn aliases_parse_back(bytes in any::<[u8; 16]>()) {
+        let alias = Alias::from_random(bytes);
+        prop_assert_eq!(alias.as_str().parse::<Alias>().unwrap(), alias);
+    }
+}

@@ -1,0 +1,1 @@
+//! Usage events to settled window totals, as pure functions.

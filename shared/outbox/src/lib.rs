@@ -1,0 +1,1 @@
+//! The transactional outbox: rows written beside state in one transaction, relayed, then removed.

@@ -1,0 +1,1 @@
+//! What every function starts with: clients, typed environment, telemetry, HTTP problems, tokens.

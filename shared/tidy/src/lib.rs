@@ -1,0 +1,1 @@
+//! The invariants of the architecture page, checked against cargo metadata and template.yaml.
