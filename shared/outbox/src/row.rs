@@ -1,0 +1,136 @@
+//! One fact on its way to a bus.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use contract::{Envelope, Fact};
+use kernel::{EventId, Timestamp};
+use std::collections::HashMap;
+
+/// How many partitions the rows are spread over.
+pub(crate) const SHARDS: u8 = 8;
+
+/// Which bus of the row's region publishes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The region's own bus, from which border facts are forwarded.
+    Regional,
+    /// The home bus; only the home region has one.
+    Home,
+}
+
+impl Target {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Regional => "regional",
+            Self::Home => "home",
+        }
+    }
+}
+
+/// A fact that is stated and not yet published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The fact's identity.
+    pub id: EventId,
+    /// When it became true.
+    pub occurred_at: Timestamp,
+    /// Where it is published.
+    pub target: Target,
+    /// The event's `source`.
+    pub source: String,
+    /// The event's `detail-type`.
+    pub detail_type: String,
+    /// The envelope, as JSON.
+    pub detail: String,
+}
+
+/// An item that is no outbox row.
+#[derive(Debug, thiserror::Error)]
+#[error("the outbox row has no valid {attribute}")]
+pub struct MalformedRow {
+    /// The attribute that is missing or of another form.
+    pub attribute: &'static str,
+}
+
+impl Row {
+    /// The row of a fact.
+    ///
+    /// # Errors
+    /// When the fact cannot be written as JSON.
+    pub fn new<T: Fact>(target: Target, envelope: &Envelope<T>) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            id: envelope.id,
+            occurred_at: envelope.occurred_at,
+            target,
+            source: T::SOURCE.to_owned(),
+            detail_type: T::TYPE.to_owned(),
+            detail: serde_json::to_string(envelope)?,
+        })
+    }
+
+    /// Reads an item of the table, or the new image of a stream record.
+    ///
+    /// # Errors
+    /// When an attribute is missing or malformed.
+    pub fn from_item(item: &HashMap<String, AttributeValue>) -> Result<Self, MalformedRow> {
+        let text = |attribute: &'static str| match item.get(attribute) {
+            Some(AttributeValue::S(text)) => Ok(text.as_str()),
+            _ => Err(MalformedRow { attribute }),
+        };
+        let sort = MalformedRow { attribute: "sk" };
+        let (occurred_at_ms, id) = text("sk")?.split_once('#').ok_or(sort)?;
+        let sort = |_| MalformedRow { attribute: "sk" };
+        let occurred_at_ms = occurred_at_ms
+            .parse()
+            .map_err(|_| MalformedRow { attribute: "sk" })?;
+        let target = match text("bus")? {
+            "regional" => Target::Regional,
+            "home" => Target::Home,
+            _ => return Err(MalformedRow { attribute: "bus" }),
+        };
+        Ok(Self {
+            id: id.parse().map_err(sort)?,
+            occurred_at: Timestamp::from_millisecond(occurred_at_ms)
+                .map_err(|_| MalformedRow { attribute: "sk" })?,
+            target,
+            source: text("source")?.to_owned(),
+            detail_type: text("detail_type")?.to_owned(),
+            detail: text("detail")?.to_owned(),
+        })
+    }
+
+    /// The whole item.
+    pub(crate) fn item(&self) -> HashMap<String, AttributeValue> {
+        let mut item = self.key();
+        for (attribute, value) in [
+            ("bus", self.target.as_str()),
+            ("source", &self.source),
+            ("detail_type", &self.detail_type),
+            ("detail", &self.detail),
+        ] {
+            item.insert(attribute.to_owned(), AttributeValue::S(value.to_owned()));
+        }
+        item
+    }
+
+    /// Oldest first within a partition.
+    pub(crate) fn key(&self) -> HashMap<String, AttributeValue> {
+        let sort = format!(
+            "{:013}#{}",
+            self.occurred_at.as_millisecond().max(0),
+            self.id
+        );
+        HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(partition(self.shard()))),
+            ("sk".to_owned(), AttributeValue::S(sort)),
+        ])
+    }
+
+    /// The last byte of a UUID is random in every version that we use.
+    fn shard(&self) -> u8 {
+        self.id.as_uuid().as_bytes()[15] % SHARDS
+    }
+}
+
+pub(crate) fn partition(shard: u8) -> String {
+    format!("OUTBOX#{shard}")
+}

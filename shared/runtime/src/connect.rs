@@ -1,0 +1,158 @@
+//! Start-up: one HTTP client for all services, credentials from the environment, connections opened
+//! while the processor is not throttled.
+
+use crate::{Error, env, telemetry};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::default_async_sleep;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpClient,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::app_name::AppName;
+use aws_types::region::Region;
+use futures::future::join_all;
+use std::time::Duration;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
+const ATTEMPTS_MAX: u32 = 3;
+
+/// An AWS service that a function calls: its connection is opened during init.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Tables.
+    DynamoDb,
+    /// Buses.
+    EventBridge,
+    /// User pools.
+    Cognito,
+    /// Queues.
+    Sqs,
+}
+
+impl Service {
+    /// The service's part of its endpoint's name.
+    const fn endpoint_prefix(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::EventBridge => "events",
+            Self::Cognito => "cognito-idp",
+            Self::Sqs => "sqs",
+        }
+    }
+}
+
+/// Sets up telemetry and the configuration that every client of the function shares.
+///
+/// Opens a connection to each of `services`. One that cannot be opened is not an error: the first
+/// call opens it.
+///
+/// # Errors
+/// When the environment lacks what Lambda sets: region and credentials.
+pub async fn start(services: &[Service]) -> Result<SdkConfig, Error> {
+    telemetry::init();
+    let config = config()?;
+    if let Some(client) = config.http_client() {
+        join_all(
+            services
+                .iter()
+                .map(|service| open(&config, &client, *service)),
+        )
+        .await;
+    }
+    Ok(config)
+}
+
+fn config() -> Result<SdkConfig, Error> {
+    let credentials = Credentials::new(
+        env::<String>("AWS_ACCESS_KEY_ID")?,
+        env::<String>("AWS_SECRET_ACCESS_KEY")?,
+        env::<String>("AWS_SESSION_TOKEN").ok(),
+        None,
+        "environment",
+    );
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let mut config = SdkConfig::builder()
+        .behavior_version(
+            aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest(),
+        )
+        .region(Region::new(env::<String>("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+        .timeout_config(timeouts);
+    config.set_endpoint_url(env::<String>("AWS_ENDPOINT_URL").ok());
+    config.set_app_name(
+        env::<String>("AWS_LAMBDA_FUNCTION_NAME")
+            .ok()
+            .and_then(|name| AppName::new(name).ok()),
+    );
+    Ok(config.build())
+}
+
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
+/// Sends an unsigned request through the shared client, which keeps the connection for the first
+/// real call. The answer does not matter.
+async fn open(config: &SdkConfig, client: &SharedHttpClient, service: Service) {
+    let Some(uri) = endpoint(config, service) else {
+        return;
+    };
+    if get(client, uri).await.is_err() {
+        tracing::debug!(
+            service = service.endpoint_prefix(),
+            "no connection during init"
+        );
+    }
+}
+
+/// Gets an address through the function's HTTP client, with the same settings as its service clients,
+/// so that they share connections.
+pub(crate) async fn get(
+    client: &SharedHttpClient,
+    uri: String,
+) -> Result<HttpResponse, ConnectorError> {
+    let components = RuntimeComponentsBuilder::new("get")
+        .with_sleep_impl(default_async_sleep())
+        .build()
+        .map_err(|error| ConnectorError::other(error.into(), None))?;
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .build();
+    let mut request = HttpRequest::empty();
+    request
+        .set_uri(uri)
+        .map_err(|error| ConnectorError::user(error.into()))?;
+    client
+        .http_connector(&settings, &components)
+        .call(request)
+        .await
+}
+
+fn endpoint(config: &SdkConfig, service: Service) -> Option<String> {
+    match config.endpoint_url() {
+        Some(_) => None,
+        None => Some(format!(
+            "https://{}.{}.amazonaws.com/ping",
+            service.endpoint_prefix(),
+            config.region()?
+        )),
+    }
+}

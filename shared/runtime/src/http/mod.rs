@@ -1,0 +1,64 @@
+//! HTTP: an axum router behind an API Gateway HTTP API, refusals as problem documents.
+
+mod body;
+mod problem;
+mod token;
+
+pub use body::Body;
+pub use problem::Problem;
+pub use token::{Claims, Tokens};
+
+use crate::{Error, now};
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use kernel::Timestamp;
+use lambda_http::request::RequestContext;
+use std::convert::Infallible;
+
+/// Serves a router for as long as the function lives. Unknown paths and methods are problems.
+///
+/// # Errors
+/// When the Lambda runtime fails.
+pub async fn serve(router: Router) -> Result<(), Error> {
+    lambda_http::run(with_fallbacks(router)).await
+}
+
+/// Adds the problems of an unknown path and of a known path with another method.
+pub fn with_fallbacks(router: Router) -> Router {
+    router
+        .fallback(async || {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "There is nothing at this path",
+            )
+        })
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "This path does not take this method",
+            )
+        })
+}
+
+/// When the gateway took the request; the runtime's clock where the gateway does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now(pub Timestamp);
+
+impl<S: Sync> FromRequestParts<S> for Now {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let gateway_ms = match parts.extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV2(context)) => Some(context.time_epoch),
+            _ => None,
+        };
+        let time = gateway_ms
+            .filter(|ms| *ms > 0)
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        Ok(Self(time.unwrap_or_else(now)))
+    }
+}

@@ -1,0 +1,97 @@
+//! Problem documents (RFC 9457).
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use problem_details::ProblemDetails;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A refusal that helps its caller. Holds no internals and nothing personal of anyone but the caller.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    slug: &'static str,
+    title: &'static str,
+    detail: Option<String>,
+    members: Map<String, Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem of a stable type: `/problems/<slug>`, relative to the API.
+    #[must_use]
+    pub fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
+        Self {
+            status,
+            slug,
+            title,
+            detail: None,
+            members: Map::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Something failed here, and the log says what. The caller may try again.
+    #[must_use]
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = crate::failure::chain(error), "request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something failed on our side",
+        )
+        .detail("Nothing was half done: the same request may be sent again.")
+    }
+
+    /// Says what is wrong this time, and what to do about it.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds a member to the document. A value that is not JSON is left out.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Serialize) -> Self {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.members.insert(member.to_owned(), value);
+        }
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Its HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The last part of its type.
+    #[must_use]
+    pub const fn slug(&self) -> &'static str {
+        self.slug
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut document = ProblemDetails::from_status_code(self.status)
+            .with_title(self.title)
+            .with_extensions(self.members);
+        if let Ok(uri) = format!("/problems/{}", self.slug).parse::<Uri>() {
+            document = document.with_type(uri);
+        }
+        if let Some(detail) = self.detail {
+            document = document.with_detail(detail);
+        }
+        let mut response = document.into_response();
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}

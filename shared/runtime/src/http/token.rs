@@ -1,0 +1,281 @@
+//! Bearer tokens: access tokens of the region's own user pool, verified here and trusted nowhere else.
+//!
+//! The gateway's own authorizer is not used, since its refusals cannot be problem documents.
+
+use super::Problem;
+use crate::connect::get;
+use crate::env;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::byte_stream::ByteStream;
+use aws_types::SdkConfig;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::signature::{self, Verifier};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey, Validation};
+use kernel::Timestamp;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use serde::Deserialize;
+use tokio::sync::RwLock;
+
+/// Clocks may differ by this much.
+const LEEWAY_S: i64 = 30;
+/// A token with an unknown key makes us fetch the keys again, at most this often.
+const REFETCH_S: i64 = 60;
+
+/// Verifies access tokens of one user pool and one client.
+#[derive(Debug)]
+pub struct Tokens {
+    http: SharedHttpClient,
+    keys_url: String,
+    issuer: String,
+    client_id: String,
+    keys: RwLock<Keys>,
+}
+
+#[derive(Debug, Default)]
+struct Keys {
+    set: Option<JwkSet>,
+    fetched_at: Option<Timestamp>,
+}
+
+/// What a verified access token says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Claims {
+    /// The client, for machines; the user's id, for people.
+    pub sub: String,
+    client_id: String,
+    token_use: String,
+    #[serde(default)]
+    scope: String,
+    exp: i64,
+}
+
+/// Why the pool's keys could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the user pool's keys could not be read: {reason}")]
+pub(super) struct KeysError {
+    reason: String,
+}
+
+impl KeysError {
+    fn new(reason: impl ToString) -> Self {
+        Self {
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl Tokens {
+    /// Trusts tokens that `user_pool_id` issued to `client_id`, and no others.
+    ///
+    /// # Errors
+    /// When the configuration lacks region or HTTP client.
+    pub fn new(
+        config: &SdkConfig,
+        user_pool_id: &str,
+        client_id: String,
+    ) -> Result<Self, crate::Error> {
+        // A second verifier in the same process finds the provider installed.
+        let _ = RING.install_default();
+        let region = config.region().ok_or("the configuration has no region")?;
+        let issuer = format!("https://cognito-idp.{region}.amazonaws.com/{user_pool_id}");
+        let keys_url = match env::<String>("AWS_ENDPOINT_URL") {
+            Ok(endpoint) => format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
+            Err(_) => format!("{issuer}/.well-known/jwks.json"),
+        };
+        let http = config
+            .http_client()
+            .ok_or("the configuration has no HTTP client")?;
+        Ok(Self {
+            http,
+            keys_url,
+            issuer,
+            client_id,
+            keys: RwLock::default(),
+        })
+    }
+
+    /// Reads the pool's keys, so that the first request finds them. A failure is left to the request.
+    pub async fn prefetch(&self, now: Timestamp) {
+        if let Err(error) = self.fetch(now).await {
+            tracing::debug!(error = error.to_string(), "no keys during init");
+        }
+    }
+
+    /// Verifies the bearer token of a request and that it carries `scope`.
+    ///
+    /// # Errors
+    /// A problem: 401 for a token that is missing, malformed, expired, or of another pool, client or
+    /// use; 403 for one without the scope; 503 when the pool's keys cannot be read.
+    pub async fn verify(
+        &self,
+        headers: &HeaderMap,
+        scope: &str,
+        now: Timestamp,
+    ) -> Result<Claims, Problem> {
+        let token = bearer(headers)
+            .ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
+        let key = self.key(token, now).await?;
+        let claims = decode(token, &key, &self.issuer)
+            .filter(|claims| claims.token_use == "access" && claims.client_id == self.client_id)
+            .filter(|claims| claims.exp + LEEWAY_S > now.as_second())
+            .ok_or_else(invalid)?;
+        if claims.scope.split(' ').any(|held| held == scope) {
+            Ok(claims)
+        } else {
+            Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "missing-scope",
+                "The token lacks a scope",
+            )
+            .with("scope", scope))
+        }
+    }
+
+    async fn key(&self, token: &str, now: Timestamp) -> Result<DecodingKey, Problem> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
+        let id = header
+            .kid
+            .filter(|_| header.alg == Algorithm::RS256)
+            .ok_or_else(invalid)?;
+        if self.may_know_more(&id, now).await {
+            self.fetch(now)
+                .await
+                .map_err(|error| keys_unavailable(&error))?;
+        }
+        let keys = self.keys.read().await;
+        let jwk = keys
+            .set
+            .as_ref()
+            .and_then(|set| set.find(&id))
+            .ok_or_else(invalid)?;
+        DecodingKey::from_jwk(jwk).map_err(|_| invalid())
+    }
+
+    /// Whether the key is unknown and the keys were not fetched just now.
+    async fn may_know_more(&self, id: &str, now: Timestamp) -> bool {
+        let keys = self.keys.read().await;
+        let known = keys.set.as_ref().is_some_and(|set| set.find(id).is_some());
+        let fresh = keys
+            .fetched_at
+            .is_some_and(|at| now.as_second() - at.as_second() < REFETCH_S);
+        !known && !(fresh && keys.set.is_some())
+    }
+
+    async fn fetch(&self, now: Timestamp) -> Result<(), KeysError> {
+        let response = get(&self.http, self.keys_url.clone())
+            .await
+            .map_err(KeysError::new)?;
+        if !response.status().is_success() {
+            return Err(KeysError::new(format!(
+                "status {}",
+                response.status().as_u16()
+            )));
+        }
+        let body = ByteStream::new(response.into_body())
+            .collect()
+            .await
+            .map_err(KeysError::new)?;
+        let set = serde_json::from_slice(&body.into_bytes()).map_err(KeysError::new)?;
+        *self.keys.write().await = Keys {
+            set: Some(set),
+            fetched_at: Some(now),
+        };
+        Ok(())
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// Signature and issuer; the caller checks the rest, expiry by the request's own time.
+fn decode(token: &str, key: &DecodingKey, issuer: &str) -> Option<Claims> {
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.set_issuer(&[issuer]);
+    validation.set_required_spec_claims(&["exp", "iss"]);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    jsonwebtoken::decode(token, key, &validation)
+        .ok()
+        .map(|data| data.claims)
+}
+
+fn unauthorized(detail: &'static str) -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "A valid access token is needed",
+    )
+    .detail(detail)
+    .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+fn invalid() -> Problem {
+    unauthorized(
+        "The token is malformed, expired, or was issued by another region's pool or to another client.",
+    )
+}
+
+fn keys_unavailable(error: &KeysError) -> Problem {
+    tracing::error!(error = error.to_string(), "tokens cannot be verified");
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "keys-unavailable",
+        "Tokens cannot be verified at the moment",
+    )
+    .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+}
+
+/// RS256 by ring, which the HTTP client brings along. Nothing is signed here.
+static RING: CryptoProvider = CryptoProvider {
+    signer_factory: refuse_to_sign,
+    verifier_factory: ring_verifier,
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+fn refuse_to_sign(
+    _: &Algorithm,
+    _: &EncodingKey,
+) -> jsonwebtoken::errors::Result<Box<dyn JwtSigner>> {
+    Err(ErrorKind::InvalidAlgorithm.into())
+}
+
+fn ring_verifier(
+    algorithm: &Algorithm,
+    key: &DecodingKey,
+) -> jsonwebtoken::errors::Result<Box<dyn JwtVerifier>> {
+    match (algorithm, key.kind()) {
+        (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => Ok(Box::new(Rs256 {
+            modulus: n.clone(),
+            exponent: e.clone(),
+        })),
+        _ => Err(ErrorKind::InvalidAlgorithm.into()),
+    }
+}
+
+struct Rs256 {
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+impl Verifier<Vec<u8>> for Rs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        RsaPublicKeyComponents {
+            n: &self.modulus,
+            e: &self.exponent,
+        }
+        .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+        .map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtVerifier for Rs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::RS256
+    }
+}

@@ -1,0 +1,122 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use crate::http::{Body, Now, Problem, with_fallbacks};
+use crate::queue::{BusMessage, each};
+use crate::{Failure, Scheduled, Trigger};
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use axum::Router;
+use axum::body::to_bytes;
+use axum::http::{Request, StatusCode};
+use axum::routing::post;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Greeting {
+    name: String,
+}
+
+async fn greet(Now(_): Now, Body(greeting): Body<Greeting>) -> Result<String, Problem> {
+    Ok(greeting.name)
+}
+
+async fn answer(method: &str, path: &str, body: String) -> (StatusCode, Value) {
+    let router = with_fallbacks(Router::new().route("/greetings", post(greet)));
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(axum::body::Body::from(body))
+        .unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
+}
+
+#[tokio::test]
+async fn refusals_are_problem_documents() {
+    let large = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));
+    for (method, path, body, status, slug) in [
+        ("POST", "/greetings", "{", 400, "malformed-json"),
+        ("POST", "/greetings", "{\"name\":1}", 422, "invalid-body"),
+        (
+            "POST",
+            "/greetings",
+            "{\"name\":\"a\",\"other\":1}",
+            422,
+            "invalid-body",
+        ),
+        ("POST", "/greetings", large.as_str(), 413, "body-too-large"),
+        ("GET", "/greetings", "", 405, "method-not-allowed"),
+        ("GET", "/elsewhere", "", 404, "not-found"),
+    ] {
+        let (found, document) = answer(method, path, body.to_owned()).await;
+        assert_eq!(found.as_u16(), status, "{method} {path}");
+        assert_eq!(document["type"], format!("/problems/{slug}"));
+        assert_eq!(document["status"], status);
+    }
+}
+
+fn message(id: &str, body: &str) -> SqsMessage {
+    let mut message = SqsMessage::default();
+    message.message_id = Some(id.to_owned());
+    message.body = Some(body.to_owned());
+    message
+}
+
+#[tokio::test]
+async fn a_bad_message_does_not_hold_up_the_others() {
+    let good = json!({
+        "version": "0", "detail-type": "Fact.v1", "source": "s", "time": "2026-11-22T00:00:00Z", "detail": { "n": 7 }
+    });
+    let mut event = SqsEvent::default();
+    event.records = vec![
+        message("a", "{"),
+        message("b", &good.to_string()),
+        message("c", "[]"),
+    ];
+    let seen = std::cell::RefCell::new(Vec::new());
+    let response = each(event, async |message| {
+        let read = BusMessage::parse(message)?;
+        seen.borrow_mut().push(read.detail::<Value>()?["n"].clone());
+        Ok::<_, crate::queue::MessageError>(())
+    })
+    .await;
+    assert_eq!(seen.into_inner(), [json!(7)]);
+    let failed: Vec<_> = response
+        .batch_item_failures
+        .iter()
+        .map(|failure| failure.item_identifier.as_str())
+        .collect();
+    assert_eq!(failed, ["a", "c"]);
+}
+
+#[test]
+fn a_schedule_is_told_from_records() {
+    let scheduled = json!({ "detail-type": "Scheduled Event", "time": "2026-12-01T02:00:00Z", "source": "aws.events" });
+    let trigger: Trigger<SqsEvent> = serde_json::from_value(scheduled).unwrap();
+    assert!(
+        matches!(trigger, Trigger::Schedule(Scheduled { time, .. }) if time.as_second() == 1_796_090_400)
+    );
+    let records = json!({ "Records": [] });
+    assert!(matches!(
+        serde_json::from_value(records).unwrap(),
+        Trigger::<SqsEvent>::Records(_)
+    ));
+    assert!(
+        serde_json::from_value::<Trigger<SqsEvent>>(json!({ "detail-type": "Other" })).is_err()
+    );
+}
+
+#[test]
+fn a_failure_keeps_its_cause_to_itself() {
+    let cause = std::io::Error::other("secret");
+    let failure = Failure::of("Unavailable", &cause);
+    assert_eq!(failure.kind(), "Unavailable");
+    assert!(!failure.message().contains("secret"));
+}
