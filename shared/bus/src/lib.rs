@@ -106,3 +106,6 @@ impl Bus {
             .build()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,3 +9,6 @@ mod table;
 
 pub use row::{MalformedRow, Row, Target};
 pub use table::{Backlog, Outbox, OutboxError};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,12 @@
 //! Fixtures and the local AWS for adapter and handler tests. A dev-dependency only.
+//!
+//! Tests run against real services of one emulator process that all test binaries of a checkout share.
+//! It ends by itself a minute after the last test.
+
+mod emulator;
+mod events;
+mod resources;
+
+pub use emulator::{LocalAws, aws};
+pub use events::{Case, cases};
+pub use resources::{Pool, bus, machine_token, queue, table, user_pool};

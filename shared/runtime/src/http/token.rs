@@ -4,7 +4,6 @@
 
 use super::Problem;
 use crate::connect::get;
-use crate::env;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_types::SdkConfig;
@@ -81,9 +80,9 @@ impl Tokens {
         let _ = RING.install_default();
         let region = config.region().ok_or("the configuration has no region")?;
         let issuer = format!("https://cognito-idp.{region}.amazonaws.com/{user_pool_id}");
-        let keys_url = match env::<String>("AWS_ENDPOINT_URL") {
-            Ok(endpoint) => format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
-            Err(_) => format!("{issuer}/.well-known/jwks.json"),
+        let keys_url = match config.endpoint_url() {
+            Some(endpoint) => format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
+            None => format!("{issuer}/.well-known/jwks.json"),
         };
         let http = config
             .http_client()

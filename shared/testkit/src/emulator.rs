@@ -1,0 +1,111 @@
+//! One emulator for all test binaries of a checkout.
+
+use anyhow::{Context, Result};
+use meridian::local::emulator::{Emulator, install};
+use meridian::local::layout::Layout;
+use meridian::local::ports::RegionPorts;
+use meridian::local::sdk;
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Once;
+use std::time::Duration;
+
+/// The tests' region: none of the local fleet's, so that both can run at once.
+const REGION: &str = "eu-west-1";
+const BEAT: Duration = Duration::from_secs(5);
+
+/// The local AWS of the tests, as its administrator.
+#[derive(Debug, Clone)]
+pub struct LocalAws {
+    /// The configuration for any client.
+    pub config: aws_types::SdkConfig,
+    /// Where everything answers.
+    pub endpoint: String,
+}
+
+/// The local AWS, started where it does not run yet.
+///
+/// Each test asks for its own, since connections end with the runtime that opened them.
+///
+/// # Panics
+/// When the emulator cannot be installed or started: then no test of this kind can run.
+pub async fn aws() -> LocalAws {
+    let endpoint = match start().await {
+        Ok(endpoint) => endpoint,
+        #[expect(clippy::panic, reason = "a test cannot go on without its local AWS")]
+        Err(error) => panic!("the local AWS for tests does not start: {error:#}"),
+    };
+    LocalAws { config: sdk::config(REGION, &endpoint), endpoint }
+}
+
+async fn start() -> Result<String> {
+    let layout = Layout::new(&checkout())?;
+    let folder = layout.region(REGION);
+    std::fs::create_dir_all(&folder)?;
+    keep_alive(&folder.join("beat"))?;
+    let lock = File::create(folder.join("lock"))?;
+    // Held by a blocking thread's wait: other tests of this process may be waiting too.
+    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+    let port_file = folder.join("port");
+    let port = std::fs::read_to_string(&port_file).ok().and_then(|text| text.trim().parse().ok());
+    if let Some(port) = port {
+        let running = emulator(&layout, port);
+        if running.pid().is_some() && running.is_healthy().await {
+            return Ok(running.url());
+        }
+        running.stop().await?;
+    }
+    install(&layout, &|_| {})?;
+    std::fs::remove_dir_all(layout.emulator_state(REGION)).ok();
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    std::fs::write(&port_file, port.to_string())?;
+    let started = emulator(&layout, port);
+    started.start().await?;
+    watch(&folder, started.pid().context("the emulator ended")?)?;
+    drop(lock);
+    Ok(started.url())
+}
+
+fn emulator(layout: &Layout, port: u16) -> Emulator {
+    let ports = RegionPorts { emulator: port, proxy: port, api: port, operator_api: port };
+    Emulator::new(layout, REGION, &ports)
+}
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Says every few seconds, for as long as this process lives, that the emulator is needed.
+fn keep_alive(beat: &Path) -> Result<()> {
+    static STARTED: Once = Once::new();
+    std::fs::write(beat, "")?;
+    let beat = beat.to_owned();
+    STARTED.call_once(move || {
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(BEAT);
+                std::fs::write(&beat, "").ok();
+            }
+        });
+    });
+    Ok(())
+}
+
+/// Ends the emulator's process group a minute after the last beat.
+fn watch(folder: &Path, pid: u32) -> Result<()> {
+    let script = r#"while [ -n "$(find beat -mmin -1 2>/dev/null)" ]; do sleep 5; done
+kill -TERM -- "-$1"; sleep 5; kill -KILL -- "-$1"; rm -f emulator.pid port; rm -rf tmp state"#;
+    Command::new("sh")
+        .args(["-c", script, "sh", &pid.to_string()])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .context("cannot watch the emulator")?;
+    Ok(())
+}
