@@ -45,8 +45,8 @@ pub struct RegionState {
     pub client_id: String,
     /// The client of the provider's own services.
     pub service_client: MachineClient,
-    /// The client of operators' tools.
-    pub operator_client: MachineClient,
+    /// The client of operators' tools, where the region has an operator API.
+    pub operator_client: Option<MachineClient>,
     /// Where machine clients get their tokens.
     pub token_url: String,
     /// The deployed name of each function by its own, such as `signup-api`.

@@ -1,1 +1,54 @@
 //! The DynamoDB adapter of the billing set.
+//!
+//! Invariant: an invoice, its number, its place in the period's list and the run's progress are written
+//! in one transaction or not at all, so a number is never skipped and no invoice is counted twice.
+//! Nothing is ever scanned: a question that billing asks has a partition that answers it.
+//!
+//! | partition | sort | what |
+//! |---|---|---|
+//! | `TENANT#<tenant>` | `ACCOUNT` | what billing knows of the tenant, guarded by a version |
+//! | | `RECEIVED#<region>` | which of its usage reports have arrived, guarded by a version |
+//! | `ACCOUNTS#<0..15>` | `<tenant>` | the account again, for the run to list |
+//! | `LEDGER#<tenant>#<period>` | `WINDOW#<meter>#<start>` | a window's total, guarded by its revision |
+//! | `INVOICE#<tenant>` | `<period>` | the invoice, written once |
+//! | `INVOICE_ID#<invoice id>` | `INVOICE` | whose invoice that is, and of which period |
+//! | `PERIOD#<period>` | `RUN` | the run and its progress, guarded by a version |
+//! | | `INVOICE#<legal entity>#<number>` | what a list shows of an invoice, in order of numbers |
+//! | `NUMBER#<legal entity>` | `NUMBER` | the last number given, guarded by itself |
+//! | `STATEMENTS` | `SEQUENCE` | how many totals the region has stated, guarded by itself |
+
+mod account;
+mod contention;
+mod error;
+mod invoice;
+mod issue;
+mod item;
+mod ledger;
+mod run;
+
+pub use account::TenantRecord;
+pub use contention::{ATTEMPTS_MAX, pause};
+pub use error::StoreError;
+pub use invoice::InvoicePage;
+pub use issue::{Desk, Recorded};
+pub use run::HeldRun;
+
+use aws_sdk_dynamodb::Client;
+
+/// The billing table.
+#[derive(Debug, Clone)]
+pub struct BillingStore {
+    client: Client,
+    table: String,
+}
+
+impl BillingStore {
+    /// The store in a table.
+    #[must_use]
+    pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
+        Self { client: Client::new(config), table }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,33 @@
-//! Catalogue, rating and invoices as pure functions.
+//! Rating, invoices and billing runs as pure functions.
+//!
+//! Invariant: no money is made or lost. An amount is exact until the one rounding of its line
+//! ([`Exact::rounded`]), an invoice's total is the sum of its lines, and what a later invoice adjusts
+//! is the difference of two lines, each rounded as if it had been billed alone.
+//! Imports `kernel` and `contract` only; does no I/O, reads no clock, makes no random ids.
+//!
+//! # Who is billed
+//! Whoever was in use at any moment of the period pays the plan's full fixed fee: a tenant that became
+//! active on the last day, one that was suspended all month, and one that closed on the first day. A
+//! tenant that was only pending or provisioning, or was already closed, is not billed.
+
+mod account;
+mod exact;
+mod invoice;
+mod rating;
+mod received;
+mod run;
+mod usage;
+
+pub use account::{Account, Change};
+pub use exact::Exact;
+pub use invoice::{
+    Adjustment, Billing, Draft, Earlier, Invoice, InvoiceNumber, InvoiceRefusal, InvoiceState, InvoiceSummary, Item,
+    LOOK_BACK_PERIODS, Line, Metered, Reading, plan_invoice,
+};
+pub use rating::{Rated, RatingRefusal, Step, rate_units};
+pub use received::{Received, Span, TooManyGaps};
+pub use run::{Disclosure, InvoiceRequest, Issue, Run, Settlement, Tally, decide_issue, decide_settlement};
+pub use usage::{MeterUsage, PeriodUsage, total_usage};
+
+#[cfg(test)]
+mod tests;

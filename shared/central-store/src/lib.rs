@@ -1,1 +1,57 @@
 //! The DynamoDB adapter of the fleet set.
+//!
+//! Invariant: a tenant's directory entry, its desired policy, the index of unapplied policies, the
+//! region's counts and the event that tells the region change in one transaction or not at all.
+//! Nothing is ever scanned: a question that the fleet asks has a partition that answers it.
+//!
+//! | partition | sort | what |
+//! |---|---|---|
+//! | `TENANT#<tenant>` | `DIRECTORY` | the directory entry, guarded by its revision |
+//! | `POLICY#<tenant>` | `DESIRED` | the desired and the applied policy, guarded by its revision |
+//! | `UNAPPLIED#<region>` | `<due, 13-digit ms>#<tenant>` | an unapplied policy, in order of its next sending |
+//! | `REGIONS` | `<region>` | a region that was ever heard of |
+//! | `REGION#<region>` | `HEALTH` | its latest heartbeat, guarded by the sequence |
+//! | | `INCIDENTS` | its open incidents, guarded by a revision |
+//! | | `COUNT#<0..7>` | its counts of tenants and policies, spread so that tenants do not collide |
+//! | | `BILLING#<period>` | what it billed, where it bills itself |
+//!
+//! Costs: a change of a tenant's status writes up to five items and the outbox row in one transaction
+//! (12 write units), an acknowledgement three (6). In return one query of at most some ten small items
+//! tells everything of a region, however many tenants it has.
+
+mod error;
+mod item;
+mod region;
+mod tenant;
+
+pub use error::{StoreError, UpdateError};
+pub use region::{BillingTotal, RegionRecord};
+
+use aws_sdk_dynamodb::Client;
+use kernel::RegionCode;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// The central table.
+#[derive(Debug, Clone)]
+pub struct CentralStore {
+    client: Client,
+    table: String,
+    /// Regions that this process has listed, so that each is listed once.
+    listed: Arc<Mutex<BTreeSet<RegionCode>>>,
+}
+
+impl CentralStore {
+    /// The store in a table.
+    #[must_use]
+    pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
+        Self {
+            client: Client::new(config),
+            table,
+            listed: Arc::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

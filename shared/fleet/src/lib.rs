@@ -1,1 +1,65 @@
-//! Directory, desired and applied policy, region health, as pure functions.
+//! What home knows of the fleet: the directory of tenants, the policy that each should have and has,
+//! and the health of each region. Pure: `now` and ids are arguments.
+//!
+//! Invariants: the highest revision wins, whatever the order of arrival; a replay changes nothing; a
+//! silent region is unknown, never healthy; an unapplied policy is never forgotten.
+//! Imports `kernel` and `contract` only, so that nothing here can hold personal data.
+
+mod counts;
+mod directory;
+mod health;
+mod policy;
+
+pub use counts::{Counts, CountsChange, count_change};
+pub use directory::{
+    DirectoryEntry, Tenant, decide_acknowledgement, decide_resend, decide_statement,
+};
+pub use health::{
+    Condition, HEARTBEAT_INTERVAL_SECONDS, Heartbeat, IncidentChange, Incidents, LAG_MS_MAX,
+    MISSED_HEARTBEATS_MAX, Status, decide_incidents, decide_status, find_conditions,
+};
+pub use policy::{
+    DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK,
+    decide_policy,
+};
+
+use kernel::{PlanCode, RegionCode};
+
+/// Why a statement about a tenant is refused. Nothing changes then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A tenant's home for data is one region: another one may only take over at a higher revision.
+    #[error("the tenant is known in {known}, and {claimant} claims it without a higher revision")]
+    ClaimedByAnotherRegion {
+        /// Where the directory has the tenant.
+        known: RegionCode,
+        /// The region that states otherwise.
+        claimant: RegionCode,
+    },
+    /// A region stated two different things under one revision.
+    #[error("revision {revision} was stated before with other content")]
+    Contradicted {
+        /// The revision that has two contents.
+        revision: u64,
+    },
+    /// The catalogue of this release has no such plan, so no policy follows from it.
+    #[error("the catalogue has no plan {plan}")]
+    UnknownPlan {
+        /// The plan that was stated.
+        plan: PlanCode,
+    },
+    /// A region acknowledged a policy of a tenant that the directory does not have.
+    #[error("the directory does not have the tenant")]
+    UnknownTenant,
+    /// A region acknowledged a version that home never published.
+    #[error("version {acknowledged} was acknowledged, and {published} is the highest published")]
+    NeverPublished {
+        /// The version that the region says it applied.
+        acknowledged: u64,
+        /// The highest version that exists.
+        published: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests;

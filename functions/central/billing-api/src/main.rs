@@ -1,3 +1,23 @@
-//! Function billing-api.
+//! Shows invoices and billing runs to the provider's operators.
+//!
+//! Trigger: operator API. Reads: BillingTable. Emits: nothing.
 
-fn main() {}
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use billing_store::BillingStore;
+use handler::{Adapters, router};
+use runtime::Service;
+use runtime::http::{Tokens, serve};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb, Service::Cognito]).await?;
+    let adapters = Adapters {
+        store: BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
+        tokens: Tokens::new(&aws, &runtime::env::<String>("USER_POOL_ID")?, runtime::env("OPERATOR_CLIENT_ID")?)?,
+    };
+    adapters.tokens.prefetch(runtime::now()).await;
+    serve(router(adapters)).await
+}

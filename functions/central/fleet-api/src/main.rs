@@ -1,3 +1,24 @@
-//! Function fleet-api.
+//! Shows operators the fleet and where a tenant is.
+//!
+//! Trigger: OperatorApi, GET /fleet and GET /tenants/{id}. Reads: the central table. Emits: nothing.
 
-fn main() {}
+mod answer;
+mod handler;
+
+use central_store::CentralStore;
+use handler::{Adapters, router};
+use runtime::Service;
+use runtime::http::Tokens;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let user_pool_id: String = runtime::env("USER_POOL_ID")?;
+    let tokens = Tokens::new(&aws, &user_pool_id, runtime::env("OPERATOR_CLIENT_ID")?)?;
+    tokens.prefetch(runtime::now()).await;
+    let store = CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?);
+    runtime::http::serve(router(Adapters { store, tokens })).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,28 @@
-//! Function fleet-monitor.
+//! Keeps each region's health and billing totals, notices silence, and sends unapplied policy again.
+//!
+//! Trigger: MonitorQueue, and a schedule. Reads: HeartbeatReported.v1, RegionBillingTotaled.v1.
+//! Emits: TenantPolicyPublished.v1 once more.
 
-fn main() {}
+mod handler;
+
+use central_store::CentralStore;
+use handler::{Adapters, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use outbox::Outbox;
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let adapters = Adapters {
+        store: CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?),
+        outbox: Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?),
+    };
+    run(service_fn(async |event: LambdaEvent<_>| {
+        handle(&adapters, event.payload).await
+    }))
+    .await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,27 @@
-//! Function auth-post-confirmation.
+//! Makes a tenant active once its administrator's address is confirmed.
+//!
+//! Trigger: Cognito post-confirmation. Reads: RegionalTable (users, tenants). Emits: TenantStatusChanged.v1.
 
-fn main() {}
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use handler::{Adapters, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use outbox::Outbox;
+use regional_store::TenantStore;
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
+    let adapters = Adapters {
+        region: runtime::env("AWS_REGION")?,
+        tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
+    };
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
+}

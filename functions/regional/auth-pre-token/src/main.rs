@@ -1,3 +1,25 @@
-//! Function auth-pre-token.
+//! Says in every token which tenant its bearer belongs to, and issues none where nobody may sign in.
+//!
+//! Trigger: Cognito pre-token-generation, version 2. Reads: RegionalTable (users, tenants). Emits: nothing.
 
-fn main() {}
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use handler::{Adapters, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use regional_store::TenantReader;
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let adapters = Adapters {
+        region: runtime::env("AWS_REGION")?,
+        tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
+    };
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
+}

@@ -1,3 +1,27 @@
-//! Function policy-apply.
+//! Applies what home wants of a tenant, and tells home what holds.
+//!
+//! Trigger: PolicyQueue. Reads: RegionalTable (tenants). Emits: TenantPolicyApplied.v1.
 
-fn main() {}
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use handler::{Adapters, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use outbox::Outbox;
+use regional_store::TenantStore;
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
+    let adapters = Adapters {
+        region: runtime::env("AWS_REGION")?,
+        tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
+    };
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
+}

@@ -1,3 +1,24 @@
-//! Function usage-rollup.
+//! Settles stored usage: each event counts once in its window, and each changed window is announced.
+//!
+//! Trigger: the usage table's stream (inserted segments), and every minute what the stream did not settle.
+//! Reads: segments, the identity index. Emits: `UsageWindowUpdated.v1`, through the outbox.
 
-fn main() {}
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use aws_lambda_events::event::dynamodb::Event;
+use handler::handle;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use outbox::Outbox;
+use regional_store::Settler;
+use runtime::{Service, Trigger};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
+    let region = runtime::env("AWS_REGION")?;
+    let settler = Settler::new(&aws, runtime::env("USAGE_TABLE")?, outbox, region, runtime::new_uuid);
+    run(service_fn(|event: LambdaEvent<Trigger<Event>>| handle(&settler, event.payload, runtime::now()))).await
+}

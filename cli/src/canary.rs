@@ -1,0 +1,209 @@
+//! Canaries: personal data that can be told from everything else, and the search for it.
+//!
+//! A canary lives in one region. Everything that another region's emulator holds is searched for it:
+//! tables, queues, events under way, logs, metrics, objects, mails. The emulators write all of that to
+//! disk when they are asked to end, so the search reads files and misses no service.
+
+use crate::local::Stack;
+use crate::local::layout::Layout;
+use aho_corasick::AhoCorasick;
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use futures::future::try_join_all;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// A personal value and the only region where it may be.
+#[derive(Debug, Clone)]
+pub struct Canary {
+    /// The region.
+    pub region: String,
+    /// What it stands for, such as `email`.
+    pub field: &'static str,
+    /// The value: long and unlike anything else.
+    pub value: String,
+}
+
+/// What a search has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Search {
+    /// How many canaries were searched for.
+    pub canaries: usize,
+    /// How many of them were found in their own region, where they must be.
+    pub at_home: usize,
+    /// Where one was found that must not be there.
+    pub strays: Vec<Stray>,
+    /// How many files were read.
+    pub files: usize,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// A canary outside its region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Stray {
+    /// Where it belongs.
+    pub from: String,
+    /// What it stands for.
+    pub field: &'static str,
+    /// How it was written.
+    pub encoding: &'static str,
+    /// Where it was found.
+    pub file: PathBuf,
+}
+
+impl Stack {
+    /// Stops every region, which makes its emulator write all that it holds to disk, and searches that
+    /// for canaries of other regions. With `restart`, the regions go on afterwards.
+    ///
+    /// # Errors
+    /// When a region cannot be stopped or started, or a file cannot be read.
+    pub async fn search(&self, canaries: &[Canary], restart: bool) -> Result<Search> {
+        let regions: Vec<String> = self.state().regions.keys().cloned().collect();
+        try_join_all(regions.iter().map(async |region| self.stop_region(region).await)).await?;
+        let layout = Layout::new(self.checkout())?;
+        let places: Vec<_> = regions.iter().map(|region| (region.clone(), layout.region(region))).collect();
+        let found = search(canaries, &places)?;
+        if restart {
+            try_join_all(regions.iter().map(async |region| self.start_region(region).await)).await?;
+        }
+        Ok(found)
+    }
+}
+
+/// Searches the files of every region for every canary: `places` are regions with their folders.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Search> {
+    let mut patterns = Vec::new();
+    let mut meanings = Vec::new();
+    for (index, canary) in canaries.iter().enumerate() {
+        for (encoding, pattern) in encodings(&canary.value) {
+            patterns.push(pattern);
+            meanings.push((index, encoding));
+        }
+    }
+    let matcher = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns)?;
+    let mut search = Search { canaries: canaries.len(), ..Search::default() };
+    let mut at_home = vec![false; canaries.len()];
+    for (region, folder) in places {
+        for file in files(folder)? {
+            let bytes = read(&file)?;
+            search.files += 1;
+            search.bytes += bytes.len() as u64;
+            for found in matcher.find_overlapping_iter(&bytes) {
+                let (index, encoding) = meanings[found.pattern().as_usize()];
+                let canary = &canaries[index];
+                if canary.region == *region {
+                    at_home[index] = true;
+                } else {
+                    let from = canary.region.clone();
+                    search.strays.push(Stray { from, field: canary.field, encoding, file: file.clone() });
+                }
+            }
+        }
+    }
+    search.at_home = at_home.iter().filter(|found| **found).count();
+    search.strays.sort();
+    search.strays.dedup();
+    Ok(search)
+}
+
+/// Every way in which we, or somebody careless, would write a value: as it is, as base64 at any of its
+/// three alignments, as hexadecimal, and as an unsalted digest, which anybody can look up.
+fn encodings(value: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let mut all = vec![("plain", value.as_bytes().to_vec()), ("hexadecimal", hex(value.as_bytes()))];
+    for shift in 0..3 {
+        all.push(("base64", base64_at(shift, value.as_bytes())));
+    }
+    for text in [value.to_owned(), value.to_lowercase()] {
+        let digest = Sha256::digest(text.as_bytes());
+        all.push(("SHA-256", hex(&digest)));
+        all.push(("SHA-256", STANDARD_NO_PAD.encode(digest).into_bytes()));
+    }
+    let escaped: String = value.chars().flat_map(char::escape_unicode).collect();
+    if value.contains('@') {
+        all.push(("percent encoding", value.replace('@', "%40").into_bytes()));
+    }
+    all.push(("escapes", escaped.into_bytes()));
+    all
+}
+
+/// The part of a base64 text that depends on the value alone, when `shift` bytes come before it.
+fn base64_at(shift: usize, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; shift];
+    bytes.extend_from_slice(value);
+    let text = STANDARD_NO_PAD.encode(&bytes);
+    let begin = (shift * 8).div_ceil(6);
+    let end = bytes.len() * 8 / 6;
+    text.as_bytes()[begin..end].to_vec()
+}
+
+fn hex(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut reader = std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    reader.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+    use base64::engine::general_purpose::STANDARD;
+
+    fn check(text: &[u8], encoding: Option<&str>) {
+        let folder = tempfile::tempdir().unwrap();
+        let places = ["eu", "us"].map(|region| (region.to_owned(), folder.path().join(region)));
+        for (_, place) in &places {
+            std::fs::create_dir(place).unwrap();
+        }
+        let canary = Canary { region: "eu".to_owned(), field: "email", value: "Kestrel-9f31c2@example.org".to_owned() };
+        std::fs::write(places[0].1.join("table"), &canary.value).unwrap();
+        std::fs::write(places[1].1.join("log"), text).unwrap();
+        let found = search(&[canary], &places).unwrap();
+        assert_eq!(found.at_home, 1);
+        assert_eq!(found.strays.first().map(|stray| stray.encoding), encoding, "{}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn a_stray_is_found_however_it_is_written() {
+        let value = "Kestrel-9f31c2@example.org";
+        check(b"nothing personal", None);
+        check(format!("mail to {value}.").as_bytes(), Some("plain"));
+        check(value.to_lowercase().as_bytes(), Some("plain"));
+        check(b"x=kestrel-9f31c2%40example.org", Some("percent encoding"));
+        for before in ["", "a", "ab", "abc"] {
+            check(STANDARD.encode(format!("{before}{value} and more")).as_bytes(), Some("base64"));
+        }
+        check(&hex(value.as_bytes()), Some("hexadecimal"));
+        check(&hex(&Sha256::digest(value.to_lowercase())), Some("SHA-256"));
+    }
+}

@@ -1,0 +1,9 @@
+//! Meridian's own APIs, as its users call them: the building blocks of the commands and of the demo.
+
+mod answer;
+pub mod login;
+pub mod operator;
+pub mod signup;
+pub mod usage;
+
+pub use answer::Refused;

@@ -1,0 +1,196 @@
+//! What operators ask: the fleet, invoices, billing runs.
+
+use super::answer::ask;
+use super::login::machine_token;
+use crate::local::sdk::http;
+use crate::local::state::RegionState;
+use anyhow::{Context, Result};
+use billing::{Invoice, InvoiceSummary};
+use kernel::{BillingPeriod, Mode, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+const SCOPE: &str = "meridian/operator.read";
+
+/// The operator's API of a region.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    api_url: String,
+    token: String,
+}
+
+/// The fleet, as home sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Fleet {
+    /// When it was looked at.
+    pub as_of: Timestamp,
+    /// The regions that home has heard of.
+    pub regions: Vec<FleetRegion>,
+}
+
+/// One region, as home sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FleetRegion {
+    /// The region.
+    pub region: String,
+    /// Its mode, once it has reported.
+    pub mode: Option<Mode>,
+    /// `healthy`, `degraded` or `unknown`.
+    pub status: String,
+    /// How long ago it reported.
+    pub last_heartbeat_age_seconds: Option<i64>,
+    /// Its tenants by status.
+    pub tenants: FleetTenants,
+    /// Its usage events; absent where the region does not tell.
+    pub events: Option<FleetEvents>,
+    /// Events to publish.
+    pub outbox: Option<Backlog>,
+    /// Usage to settle.
+    pub usage: Option<Backlog>,
+    /// Policies that the region has not acknowledged.
+    pub unapplied_policies: Unapplied,
+    /// What is wrong.
+    pub incidents: Vec<Value>,
+    /// What the region billed by itself.
+    pub billing: Vec<Value>,
+}
+
+/// A region's tenants by status.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct FleetTenants {
+    /// Signed up, not confirmed.
+    pub pending: i64,
+    /// In use.
+    pub active: i64,
+    /// Neither, and not closed.
+    pub other: i64,
+}
+
+/// A region's usage events.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct FleetEvents {
+    /// Counted.
+    pub accepted: u64,
+    /// Seen before.
+    pub duplicates: u64,
+    /// Seen before with other content.
+    pub conflicts: u64,
+    /// Refused.
+    pub rejected: u64,
+}
+
+/// What waits in a region.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Backlog {
+    /// How many.
+    pub waiting: u64,
+    /// For how long, the oldest.
+    pub lag_ms: u64,
+}
+
+/// Policies on their way.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Unapplied {
+    /// Sent and not acknowledged.
+    pub waiting: i64,
+    /// Of these, sent many times.
+    pub stuck: i64,
+}
+
+/// The billing of one period.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BillingRun {
+    /// The period.
+    pub period: BillingPeriod,
+    /// How many tenants have or will have an invoice.
+    pub expected: u64,
+    /// How many have.
+    pub done: u64,
+    /// Whether all have.
+    pub complete: bool,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    invoices: Vec<InvoiceSummary>,
+    #[serde(default)]
+    next_cursor: Option<String>,
+}
+
+impl Operator {
+    /// Gets a token for a region's operator API.
+    ///
+    /// # Errors
+    /// When the region has no operator API, or gives no token.
+    pub async fn connect(region: &RegionState) -> Result<Self> {
+        let api_url = region.operator_api_url.clone().context("this region has no operator API")?;
+        let client = region.operator_client.as_ref().context("this region has no operator client")?;
+        let token = machine_token(&region.token_url, client, SCOPE).await?;
+        Ok(Self { api_url, token })
+    }
+
+    /// The fleet, from the home region.
+    ///
+    /// # Errors
+    /// When the API refuses or does not answer.
+    pub async fn fleet(&self) -> Result<Fleet> {
+        self.get("/fleet").await
+    }
+
+    /// Every invoice of a period, with its lines, in order of number.
+    ///
+    /// # Errors
+    /// When the API refuses or does not answer.
+    pub async fn invoices(&self, period: BillingPeriod) -> Result<Vec<Invoice>> {
+        let mut invoices: Vec<Invoice> = Vec::new();
+        let mut path = format!("/invoices?period={period}");
+        loop {
+            let page: Page = self.get(&path).await?;
+            for summary in page.invoices {
+                invoices.push(self.get(&format!("/invoices/{}", summary.id)).await?);
+            }
+            match page.next_cursor {
+                Some(cursor) => path = format!("/invoices?period={period}&cursor={cursor}"),
+                None => break,
+            }
+        }
+        invoices.sort_by(|a, b| a.number.cmp(&b.number));
+        Ok(invoices)
+    }
+
+    /// How far the billing of a period is; `None` before it was started.
+    ///
+    /// # Errors
+    /// When the API refuses or does not answer.
+    pub async fn billing_run(&self, period: BillingPeriod) -> Result<Option<BillingRun>> {
+        match self.get(&format!("/billing-runs/{period}")).await {
+            Ok(run) => Ok(Some(run)),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        ask(http().get(format!("{}{path}", self.api_url)).bearer_auth(&self.token)).await
+    }
+}
+
+fn is_not_found(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<super::Refused>().is_some_and(|refused| refused.status.as_u16() == 404)
+}
+
+/// The event with which EventBridge would start a scheduled function at a moment: the billing clock.
+pub fn scheduled_event(time: Timestamp) -> Value {
+    json!({
+        "version": "0",
+        "id": uuid::Uuid::from_u128(time.as_second().unsigned_abs().into()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "000000000000",
+        "time": Timestamp::from_second(time.as_second()).unwrap_or_default(),
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {},
+    })
+}

@@ -1,0 +1,82 @@
+//! Sign-up in a region.
+
+use super::answer::ask;
+use crate::local::sdk::{http, mailbox};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What an organisation's administrator fills in.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Details {
+    /// The organisation.
+    pub organisation: String,
+    /// The administrator's name.
+    pub name: String,
+    /// The administrator's e-mail address.
+    pub email: String,
+    /// The administrator's password.
+    pub password: String,
+    /// The plan's code.
+    pub plan: String,
+}
+
+/// Personal throughout: only the plan is shown.
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Details").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// A sign-up as the region shows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Operation {
+    /// The handle of the operation.
+    pub id: String,
+    /// How far it is.
+    pub state: String,
+    /// What the caller can do now.
+    pub next: String,
+    /// The tenant's public label.
+    pub alias: String,
+    /// The name to sign in with.
+    pub username: String,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a sign-up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Step {
+    /// Which.
+    pub name: String,
+    /// How far it is.
+    pub state: String,
+}
+
+/// Signs up. The same key with the same details is the same sign-up.
+///
+/// # Errors
+/// When the region refuses or does not answer.
+pub async fn sign_up(api_url: &str, key: &str, details: &Details) -> Result<Operation> {
+    ask(http().post(format!("{api_url}/signups")).header("idempotency-key", key).json(details)).await
+}
+
+/// Sends the code that came by mail.
+///
+/// # Errors
+/// When the region refuses or does not answer.
+pub async fn confirm(api_url: &str, id: &str, code: &str) -> Result<Operation> {
+    let body = serde_json::json!({ "code": code });
+    ask(http().post(format!("{api_url}/signups/{id}/confirmation")).json(&body)).await
+}
+
+/// Reads the newest confirmation code that was mailed to an address, from the local stack's mail box.
+///
+/// # Errors
+/// When there is no mail with a code.
+pub async fn mailed_code(mail_url: &str, address: &str) -> Result<String> {
+    let mails = mailbox(mail_url).await?;
+    let mail = mails.iter().rev().find(|mail| mail.is_to(address));
+    mail.context("no mail to this address is in the mail box")?.code().context("the mail holds no code")
+}

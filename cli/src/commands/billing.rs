@@ -1,0 +1,93 @@
+//! `meridian billing`: billing runs and invoices.
+
+use super::{Target, print, print_json};
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use kernel::{BillingPeriod, Timestamp};
+use meridian::client::operator::{Operator, scheduled_event};
+use meridian::demo::report;
+use meridian::local::sdk;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Bills a period, or shows what was billed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Billing {
+    /// Starts the billing run that is due at a moment, and waits until it is complete.
+    Run(Run),
+    /// Shows the invoices of a period with their lines.
+    Invoices(Invoices),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "A run at a moment bills the period that ended before it. Running it again bills nothing twice.
+
+Examples:
+  meridian billing run --region us-east-1 --at 2026-12-01T02:00:00Z
+  meridian billing run --region ap-south-1")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    target: Target,
+    /// The billing clock (RFC 3339); default: now.
+    #[arg(long)]
+    at: Option<Timestamp>,
+    /// How long to wait until the run is complete, in seconds.
+    #[arg(long, default_value_t = 120)]
+    wait_s: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian billing invoices --region us-east-1 --period 2026-11")]
+pub(crate) struct Invoices {
+    #[command(flatten)]
+    target: Target,
+    /// The period: a month, in UTC.
+    #[arg(long)]
+    period: BillingPeriod,
+}
+
+pub(crate) async fn run(command: Billing) -> Result<ExitCode> {
+    match command {
+        Billing::Run(run) => start(run).await,
+        Billing::Invoices(invoices) => show(&invoices).await,
+    }
+}
+
+async fn start(command: Run) -> Result<ExitCode> {
+    let region = command.target.region()?;
+    let at = command.at.unwrap_or_else(meridian::now);
+    let period = BillingPeriod::ended_before(at);
+    let operator = Operator::connect(&region).await?;
+    let function = region.functions.get("billing-run").context("this region does not bill")?;
+    let config = sdk::config(&command.target.region, &region.aws_endpoint_url);
+    sdk::invoke(&config, function, &scheduled_event(at)).await?;
+    let deadline = Instant::now() + Duration::from_secs(command.wait_s);
+    loop {
+        let run = operator.billing_run(period).await?;
+        if let Some(run) = run.filter(|run| run.complete) {
+            if command.target.json {
+                print_json(&run)?;
+            } else {
+                print(format!("period {period}: {} of {} invoices", run.done, run.expected));
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        if Instant::now() > deadline {
+            bail!("the run is not complete after {} s; `billing run` again waits on", command.wait_s);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+async fn show(command: &Invoices) -> Result<ExitCode> {
+    let region = command.target.region()?;
+    let invoices = Operator::connect(&region).await?.invoices(command.period).await?;
+    if command.target.json {
+        print_json(&invoices)?;
+    } else {
+        print(report::invoices(&BTreeMap::from([(command.target.region.clone(), invoices)]))?);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,53 @@
+//! `meridian demo`: the main job, start to finish.
+
+use super::{checkout, print};
+use anyhow::Result;
+use clap::Args;
+use meridian::demo::{Options, run};
+use meridian::local::{Progress, Stack};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs the main job on three local regions: sign-up, usage, billing, and the proof that it is right.
+///
+/// Needs Python 3.10 or newer, and nothing else. Ends with exit code 0 only if everything held.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian demo                    the whole job; the stack is stopped at the end
+  meridian demo --keep             leaves the stack running, to look around
+  meridian demo --events 100000    more usage")]
+pub(crate) struct Demo {
+    /// Leave the stack running at the end.
+    #[arg(long)]
+    keep: bool,
+    /// How many usage events to send.
+    #[arg(long, default_value_t = 24_000, value_parser = clap::value_parser!(u32).range(30..=2_000_000))]
+    events: u32,
+    /// The seed that the usage is made from.
+    #[arg(long, default_value_t = 2_026)]
+    seed: u64,
+    /// The checkout of Meridian; default: the nearest folder upwards that is one.
+    #[arg(long)]
+    checkout: Option<PathBuf>,
+}
+
+pub(crate) async fn demo(arguments: Demo) -> Result<ExitCode> {
+    let checkout = checkout(arguments.checkout)?;
+    let options = Options {
+        checkout: checkout.clone(),
+        keep: arguments.keep,
+        events: usize::try_from(arguments.events)?,
+        seed: arguments.seed,
+        progress: Progress::terminal(),
+    };
+    let outcome = tokio::select! {
+        outcome = run(&options) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    if !arguments.keep || outcome.is_err() {
+        Stack::down(&checkout).await?;
+    }
+    let outcome = outcome?;
+    print(outcome.report);
+    Ok(if outcome.is_proved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,76 @@
+//! One module per command.
+
+pub(crate) mod billing;
+pub(crate) mod demo;
+pub(crate) mod fleet;
+pub(crate) mod local;
+pub(crate) mod signup;
+pub(crate) mod usage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use meridian::local::{LocalState, RegionState};
+
+/// What every command ends with: 0 when all is well, 1 when something failed, 2 when the command line is
+/// wrong (clap does that by itself). The reason goes to standard error.
+#[expect(clippy::print_stderr, reason = "the program's own report")]
+pub(crate) fn exit_code(result: Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints a value for programs.
+#[expect(clippy::print_stdout, reason = "the program's own output")]
+pub(crate) fn print_json<T: serde::Serialize>(value: &T) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints a text for people.
+#[expect(clippy::print_stdout, reason = "the program's own output")]
+pub(crate) fn print(text: impl std::fmt::Display) {
+    println!("{text}");
+}
+
+/// The checkout to work on: what was given, or the nearest folder upwards with a `regions.toml`.
+pub(crate) fn checkout(given: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(folder) = given {
+        return Ok(folder);
+    }
+    let here = std::env::current_dir().context("no current folder")?;
+    let found = here.ancestors().find(|folder| folder.join(meridian::regions::FILE).exists());
+    match found {
+        Some(folder) => Ok(folder.to_owned()),
+        None => bail!(
+            "no {} here or in a folder above: change into a checkout of Meridian, or name it with --checkout",
+            meridian::regions::FILE
+        ),
+    }
+}
+
+/// Where a command goes: a region of the stack that `.meridian/local.json` describes.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The region.
+    #[arg(long, env = "MERIDIAN_REGION")]
+    pub(crate) region: String,
+    /// The checkout of Meridian; default: the nearest folder upwards that is one.
+    #[arg(long)]
+    checkout: Option<PathBuf>,
+    /// Output for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Target {
+    /// The region's addresses and clients.
+    pub(crate) fn region(&self) -> Result<RegionState> {
+        let state = LocalState::load(&checkout(self.checkout.clone())?)?;
+        state.region(&self.region).cloned()
+    }
+}

@@ -1,0 +1,115 @@
+//! `meridian signup`: a tenant's sign-up in a region.
+
+use super::{Target, print, print_json};
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use meridian::client::signup::{Details, Operation, confirm, mailed_code, sign_up};
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+/// Signs up a tenant in a region, or confirms a sign-up.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Signup {
+    /// Registers an organisation with its administrator.
+    Start(Start),
+    /// Sends the code that came by mail.
+    Confirm(Confirm),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian signup start --region eu-central-1 --organisation 'Example Ltd' --name 'A. Person' \\
+      --email admin@example.org --plan pro
+  echo 'a long Password 1' | meridian signup start --region us-east-1 ...   the password from a pipe")]
+pub(crate) struct Start {
+    #[command(flatten)]
+    target: Target,
+    /// The organisation's name.
+    #[arg(long)]
+    organisation: String,
+    /// The administrator's name.
+    #[arg(long)]
+    name: String,
+    /// The administrator's e-mail address.
+    #[arg(long)]
+    email: String,
+    /// The plan.
+    #[arg(long, default_value = "starter")]
+    plan: String,
+    /// Makes repeated attempts one sign-up; default: a new one.
+    #[arg(long)]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian signup confirm --region eu-central-1 ID --code 123456
+  meridian signup confirm --region eu-central-1 ID --from-mailbox admin@example.org   local stack only")]
+pub(crate) struct Confirm {
+    #[command(flatten)]
+    target: Target,
+    /// The sign-up's id.
+    id: String,
+    /// The code from the mail.
+    #[arg(long, required_unless_present = "from_mailbox")]
+    code: Option<String>,
+    /// Read the code from the local stack's mail box of this address.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "code")]
+    from_mailbox: Option<String>,
+}
+
+pub(crate) async fn run(command: Signup) -> Result<ExitCode> {
+    match command {
+        Signup::Start(start) => self::start(start).await,
+        Signup::Confirm(confirm) => self::confirm_signup(confirm).await,
+    }
+}
+
+async fn start(start: Start) -> Result<ExitCode> {
+    let region = start.target.region()?;
+    let key = start.idempotency_key.unwrap_or_else(|| meridian::new_uuid().to_string());
+    let details = Details {
+        organisation: start.organisation,
+        name: start.name,
+        email: start.email,
+        password: read_password()?,
+        plan: start.plan,
+    };
+    let operation = sign_up(&region.api_url, &key, &details).await;
+    let operation = operation.with_context(|| format!("to try again, add --idempotency-key {key}"))?;
+    show(&operation, start.target.json)
+}
+
+async fn confirm_signup(command: Confirm) -> Result<ExitCode> {
+    let region = command.target.region()?;
+    let code = match (command.code, command.from_mailbox) {
+        (Some(code), _) => code,
+        (None, Some(address)) => mailed_code(&region.mail_url, &address).await?,
+        (None, None) => anyhow::bail!("a code is needed"),
+    };
+    show(&confirm(&region.api_url, &command.id, &code).await?, command.target.json)
+}
+
+/// From standard input, never from the command line: other processes see that.
+#[expect(clippy::print_stderr, reason = "a prompt")]
+fn read_password() -> Result<String> {
+    if std::io::stdin().is_terminal() {
+        eprint!("Password (it is shown): ");
+    }
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).context("no password on standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn show(operation: &Operation, json: bool) -> Result<ExitCode> {
+    if json {
+        print_json(operation)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(format!("sign-up   {}\nstate     {} (next: {})", operation.id, operation.state, operation.next));
+    print(format!("alias     {}\nusername  {}", operation.alias, operation.username));
+    for step in &operation.steps {
+        print(format!("  {:<13} {}", step.name, step.state));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,176 @@
+//! Usage of several tenants, made from a seed: the same seed makes the same events.
+
+use anyhow::Result;
+use kernel::{Quantity, Timestamp};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+/// How far back the newest events lie, so that none is in the future.
+const NEWEST_S: i64 = 60;
+
+/// What to make.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// The same seed makes the same events.
+    pub seed: u64,
+    /// How many lines.
+    pub events: usize,
+    /// The tenants that use the product.
+    pub tenants: Vec<String>,
+    /// The present moment.
+    pub now: Timestamp,
+    /// How far back events go.
+    pub span_s: i64,
+}
+
+/// What a file holds, known from making it: what the bill is checked against.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Lines.
+    pub events: u64,
+    /// Events that count.
+    pub unique: u64,
+    /// Events that were there before.
+    pub duplicates: u64,
+    /// Events that no region takes.
+    pub malformed: u64,
+    /// What each tenant used of each meter.
+    pub usage: BTreeMap<(String, &'static str), Quantity>,
+    /// How many events that is.
+    pub usage_events: BTreeMap<(String, &'static str), u64>,
+}
+
+/// Makes a file of CloudEvents, one a line: mostly new ones, out of order, with about one in twenty a
+/// duplicate and one in fifty malformed.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, recipe: &Recipe) -> Result<Expected> {
+    let mut random = fastrand::Rng::with_seed(recipe.seed);
+    let mut lines: Vec<Value> = Vec::with_capacity(recipe.events);
+    let mut valid: Vec<usize> = Vec::new();
+    let mut expected = Expected::default();
+    for number in 0..recipe.events {
+        match random.u8(0..100) {
+            0..5 if !valid.is_empty() => {
+                let original = valid[random.usize(0..valid.len())];
+                lines.push(lines[original].clone());
+                expected.duplicates += 1;
+            }
+            5..7 => {
+                lines.push(malformed(&mut random, recipe, number));
+                expected.malformed += 1;
+            }
+            _ => {
+                valid.push(number);
+                lines.push(event(&mut random, recipe, number, &mut expected));
+                expected.unique += 1;
+            }
+        }
+    }
+    // Late and out of order, duplicates before their originals included.
+    random.shuffle(&mut lines);
+    expected.events = lines.len() as u64;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = BufWriter::new(File::create(path)?);
+    for line in &lines {
+        serde_json::to_writer(&mut file, line)?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()?;
+    Ok(expected)
+}
+
+fn event(random: &mut fastrand::Rng, recipe: &Recipe, number: usize, expected: &mut Expected) -> Value {
+    let tenant = recipe.tenants[random.usize(0..recipe.tenants.len())].clone();
+    let thousandths = random.u32(1..5_000);
+    let amount = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
+    let (kind, meter, data) = match random.u8(0..10) {
+        0..6 => ("api.request", "api-calls", json!({ "path": "/items" })),
+        6..8 => ("transfer.completed", "transfer-gb", json!({ "gigabytes": amount })),
+        8 => ("storage.sampled", "storage-gb", json!({ "gigabytes": thousandths })),
+        _ => ("compute.finished", "compute-seconds", json!({ "seconds": amount })),
+    };
+    let value = match meter {
+        "api-calls" => Quantity::from(1),
+        "storage-gb" => Quantity::from(u64::from(thousandths)),
+        _ => amount.parse().unwrap_or_default(),
+    };
+    let key = (tenant.clone(), meter);
+    let total = expected.usage.remove(&key).unwrap_or_default();
+    let total = if meter == "storage-gb" { total.max(value) } else { total + &value };
+    expected.usage.insert(key.clone(), total);
+    *expected.usage_events.entry(key).or_default() += 1;
+    let at = recipe.now.as_second() - random.i64(NEWEST_S..recipe.span_s.max(NEWEST_S + 1));
+    cloud_event(recipe, number, &tenant, kind, &time(at), data)
+}
+
+fn malformed(random: &mut fastrand::Rng, recipe: &Recipe, number: usize) -> Value {
+    let tenant = &recipe.tenants[random.usize(0..recipe.tenants.len())];
+    let now = time(recipe.now.as_second() - NEWEST_S);
+    let gigabytes = |value: Value| json!({ "gigabytes": value });
+    match random.u8(0..6) {
+        0 => cloud_event(recipe, number, tenant, "coffee.brewed", &now, json!({})),
+        1 => cloud_event(recipe, number, tenant, "transfer.completed", &now, gigabytes(json!("plenty"))),
+        2 => cloud_event(recipe, number, tenant, "transfer.completed", &now, gigabytes(Value::Null)),
+        3 => {
+            let future = time(recipe.now.as_second() + 86_400 * 400);
+            cloud_event(recipe, number, tenant, "api.request", &future, json!({}))
+        }
+        4 => {
+            let nobody = "00000000-0000-7000-8000-000000000000";
+            cloud_event(recipe, number, nobody, "api.request", &now, json!({}))
+        }
+        _ => json!({ "specversion": "1.0", "type": "api.request", "id": format!("e-{number}") }),
+    }
+}
+
+fn cloud_event(recipe: &Recipe, number: usize, tenant: &str, kind: &str, at: &str, data: Value) -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": format!("e-{}-{number}", recipe.seed),
+        "source": "/demo/product",
+        "type": kind,
+        "subject": tenant,
+        "time": at,
+        "data": data,
+    })
+}
+
+fn time(second: i64) -> String {
+    Timestamp::from_second(second).unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    #[test]
+    fn a_seed_makes_the_same_events_and_knows_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = Recipe {
+            seed: 7,
+            events: 5_000,
+            tenants: vec!["a".to_owned(), "b".to_owned()],
+            now: Timestamp::from_second(1_800_000_000).unwrap(),
+            span_s: 86_400,
+        };
+        let (first, second) = (folder.path().join("1"), folder.path().join("2"));
+        let expected = write(&first, &recipe).unwrap();
+        assert_eq!(write(&second, &recipe).unwrap(), expected);
+        assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
+        assert_eq!(expected.unique + expected.duplicates + expected.malformed, 5_000);
+        assert!(expected.duplicates > 100 && expected.malformed > 50);
+        assert_eq!(expected.usage_events.values().sum::<u64>(), expected.unique);
+
+        let other = write(&second, &Recipe { seed: 8, ..recipe }).unwrap();
+        assert_ne!(other, expected);
+    }
+}

@@ -1,0 +1,262 @@
+//! The main job, start to finish, on three real regions: sign-up, usage, billing, and the proof that
+//! nothing was lost, counted twice or seen where it must not be.
+
+mod generate;
+mod people;
+mod proof;
+pub mod report;
+
+pub use generate::{Expected, Recipe, write as write_usage};
+pub use people::{Person, canaries};
+
+use crate::canary;
+use crate::client::login::{machine_token, shown_claims, sign_in};
+use crate::client::operator::{Fleet, Operator, scheduled_event};
+use crate::client::signup::{confirm, mailed_code, sign_up};
+use crate::client::usage::{self, Sending, Sent};
+use crate::local::{Progress, Stack, UpOptions};
+use anyhow::{Context, Result, bail};
+use billing::Invoice;
+use futures::future::try_join_all;
+use jiff::ToSpan as _;
+use kernel::{BillingPeriod, Timestamp};
+use proof::Check;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const SETTLED_MAX: Duration = Duration::from_secs(120);
+const BILLED_MAX: Duration = Duration::from_secs(60);
+/// How far back the demo's usage goes, within the period that it bills.
+const SPAN_S_MAX: i64 = 6 * 86_400;
+/// A period that is younger than this has no usage to show: the one before is billed.
+const SPAN_S_MIN: i64 = 600;
+
+/// How to run the demo.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The checkout.
+    pub checkout: PathBuf,
+    /// Leave the stack running.
+    pub keep: bool,
+    /// Events to send, over all regions.
+    pub events: usize,
+    /// The same seed makes the same usage.
+    pub seed: u64,
+    /// Where progress is shown.
+    pub progress: Progress,
+}
+
+/// A tenant of the demo.
+#[derive(Debug, Clone)]
+pub struct Customer {
+    /// Who signed up, and where.
+    pub person: Person,
+    /// The tenant's id, as its token states it.
+    pub tenant: String,
+    /// What the administrator's token says.
+    pub claims: Value,
+}
+
+/// What the demo saw.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Whether everything held.
+    pub is_proved: bool,
+    /// The report for people.
+    pub report: String,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// When a step cannot be done at all. What can be done and is wrong, the outcome says.
+pub async fn run(options: &Options) -> Result<Outcome> {
+    let began = Instant::now();
+    let up = UpOptions { reset: true, progress: options.progress.clone(), ..UpOptions::new(&options.checkout) };
+    let stack = Stack::up(up).await?;
+    let outcome = run_on(&stack, options).await;
+    let mut outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            if !options.keep {
+                Stack::down(&options.checkout).await?;
+            }
+            return Err(error);
+        }
+    };
+    outcome.report.push_str(&format!("\nThe demo took {:.0} s.\n", began.elapsed().as_secs_f32()));
+    Ok(outcome)
+}
+
+async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
+    let now = crate::now();
+    let customers = sign_up_all(stack, &options.progress).await?;
+    let (expected, sent) = send_usage(stack, options, &customers, now).await?;
+    settle(stack, &options.progress).await?;
+    let period = billed_period(now);
+    let invoices = bill(stack, period, customers.len(), &options.progress).await?;
+    let fleet = look_at_fleet(stack, &options.progress).await?;
+    let dead = dead_letters(stack).await?;
+    let strays = search(stack, &customers, options).await?;
+
+    let mut checks = proof::usage(&expected, &sent, &fleet, &invoices, stack.state())?;
+    checks.push(Check::equal("events in dead-letter queues", dead, 0));
+    checks.push(proof::residency(&strays));
+    let mut report = report::tokens(&customers);
+    report += &report::fleet(&fleet, stack.state())?;
+    report += &report::invoices(&invoices)?;
+    report += &report::checks(&checks);
+    report += &report::addresses(stack.state(), options.keep);
+    Ok(Outcome { is_proved: checks.iter().all(|check| check.holds), report })
+}
+
+/// Signs up every demo tenant in its region, all at once, as people would.
+async fn sign_up_all(stack: &Stack, progress: &Progress) -> Result<Vec<Customer>> {
+    let step = progress.step("sign-up");
+    let people = people::invent(stack.state());
+    let customers = try_join_all(people.into_iter().map(|person| become_customer(stack, person))).await?;
+    step.done(format!("{} tenants in {} regions", customers.len(), stack.state().regions.len()));
+    Ok(customers)
+}
+
+/// One person's way from the form to the first token.
+///
+/// # Errors
+/// When a step is refused.
+pub async fn become_customer(stack: &Stack, person: Person) -> Result<Customer> {
+    let region = stack.state().region(&person.region)?;
+    let details = &person.details;
+    let operation = sign_up(&region.api_url, &person.idempotency_key, details).await.context("the sign-up")?;
+    let code = mailed_code(&region.mail_url, &details.email).await?;
+    let confirmed = confirm(&region.api_url, &operation.id, &code).await.context("the confirmation")?;
+    if confirmed.state != "done" {
+        bail!("a confirmed sign-up in {} is {}, not done", person.region, confirmed.state);
+    }
+    let config = stack.sdk(&person.region)?;
+    let session = sign_in(&config, &region.client_id, &operation.username, &details.password).await?;
+    let claims = shown_claims(&session.id_token)?;
+    let tenant = claims.get("tenant_id").and_then(Value::as_str).context("the token names no tenant")?.to_owned();
+    Ok(Customer { person, tenant, claims })
+}
+
+/// Sends each region's usage to it, from a file, in batches, all regions at once.
+async fn send_usage(
+    stack: &Stack,
+    options: &Options,
+    customers: &[Customer],
+    now: Timestamp,
+) -> Result<(BTreeMap<String, Expected>, BTreeMap<String, Sent>)> {
+    let period = billed_period(now);
+    let latest = now.min(period.end());
+    let mut tenants: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for customer in customers {
+        tenants.entry(customer.person.region.clone()).or_default().push(customer.tenant.clone());
+    }
+    let bar = options.progress.bar("usage", options.events as u64);
+    let mut expected = BTreeMap::new();
+    let mut sending = Vec::new();
+    for (number, (region, tenants)) in tenants.into_iter().enumerate() {
+        let recipe = Recipe {
+            seed: options.seed + number as u64,
+            events: options.events / stack.state().regions.len(),
+            tenants,
+            now: latest,
+            span_s: SPAN_S_MAX.min(latest.as_second() - period.start().as_second()),
+        };
+        let file = options.checkout.join(".meridian/demo").join(format!("usage-{region}.jsonl"));
+        expected.insert(region.clone(), generate::write(&file, &recipe)?);
+        sending.push(send_file(stack, region, file, |done| bar.advance(done)));
+    }
+    let sent: BTreeMap<String, Sent> = try_join_all(sending).await?.into_iter().collect();
+    let total: u64 = sent.values().map(|sent| sent.events).sum();
+    bar.done(format!("{total} events sent"));
+    Ok((expected, sent))
+}
+
+async fn send_file(stack: &Stack, region: String, file: PathBuf, advance: impl Fn(u64)) -> Result<(String, Sent)> {
+    let state = stack.state().region(&region)?;
+    let token = machine_token(&state.token_url, &state.service_client, usage::SCOPE).await?;
+    let sending = Sending { api_url: state.api_url.clone(), token, batch: 500, parallel: 2 };
+    let events = usage::read(&file)?;
+    let sent = usage::send(&sending, &events, advance).await?;
+    Ok((region, sent))
+}
+
+/// The period that the demo bills: the present one, unless it has hardly begun.
+fn billed_period(now: Timestamp) -> BillingPeriod {
+    let current = BillingPeriod::containing(now);
+    if now.as_second() - current.start().as_second() < SPAN_S_MIN { current.previous() } else { current }
+}
+
+/// Waits until every event has been settled, forwarded and entered into a ledger.
+async fn settle(stack: &Stack, progress: &Progress) -> Result<()> {
+    let step = progress.step("rollup, outbox, bus, ledger");
+    stack.wait_until_quiet(SETTLED_MAX).await?;
+    step.done("nothing waits anywhere");
+    Ok(())
+}
+
+/// Moves the billing clock past the period and runs billing, at home and in each sovereign region.
+async fn bill(
+    stack: &Stack,
+    period: BillingPeriod,
+    tenants: usize,
+    progress: &Progress,
+) -> Result<BTreeMap<String, Vec<Invoice>>> {
+    let step = progress.step("billing");
+    let clock = period.end() + 2.hours();
+    let billing = stack.state().regions.iter().filter(|(_, region)| region.operator_api_url.is_some());
+    let runs = billing.map(async |(code, region)| {
+        stack.invoke(code, "billing-run", &scheduled_event(clock)).await?;
+        let operator = Operator::connect(region).await?;
+        wait_for_run(&operator, period).await.with_context(|| format!("billing in {code}"))?;
+        anyhow::Ok((code.clone(), operator.invoices(period).await?))
+    });
+    let invoices: BTreeMap<_, _> = try_join_all(runs).await?.into_iter().collect();
+    let count: usize = invoices.values().map(Vec::len).sum();
+    step.done(format!("{count} invoices for {tenants} tenants, period {period}"));
+    Ok(invoices)
+}
+
+async fn wait_for_run(operator: &Operator, period: BillingPeriod) -> Result<()> {
+    let deadline = Instant::now() + BILLED_MAX;
+    loop {
+        let run = operator.billing_run(period).await?;
+        if run.as_ref().is_some_and(|run| run.complete) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("after {} s the run is at {run:?}", BILLED_MAX.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Lets every region report, and reads what home makes of it.
+async fn look_at_fleet(stack: &Stack, progress: &Progress) -> Result<Fleet> {
+    let step = progress.step("heartbeats");
+    let beat = scheduled_event(crate::now());
+    let regions = stack.state().regions.keys();
+    try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
+    stack.wait_until_quiet(SETTLED_MAX).await?;
+    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let fleet = operator.fleet().await?;
+    step.done(format!("{} regions reported", fleet.regions.len()));
+    Ok(fleet)
+}
+
+async fn dead_letters(stack: &Stack) -> Result<u64> {
+    let regions = stack.state().regions.keys();
+    let counts = try_join_all(regions.map(async |code| stack.dead_letters(code).await)).await?;
+    Ok(counts.into_iter().sum())
+}
+
+/// Stops every region, which writes all it holds to disk, and searches that for personal data of others.
+async fn search(stack: &Stack, customers: &[Customer], options: &Options) -> Result<canary::Search> {
+    let step = options.progress.step("search for personal data");
+    let found = stack.search(&canaries(customers), options.keep).await?;
+    step.done(format!("{} files, {} MB", found.files, found.bytes / 1_000_000));
+    Ok(found)
+}

@@ -1,0 +1,70 @@
+//! The demo's customers. Every personal value of theirs is a canary.
+
+use super::Customer;
+use crate::canary::Canary;
+use crate::client::signup::Details;
+use crate::local::state::LocalState;
+use kernel::Mode;
+
+/// Somebody who signs up an organisation in a region.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The region.
+    pub region: String,
+    /// What they fill in.
+    pub details: Details,
+    /// The key that makes repeated attempts one sign-up.
+    pub idempotency_key: String,
+}
+
+/// A sovereign region states totals only over five tenants or more.
+const TENANTS_SOVEREIGN: usize = 5;
+const TENANTS_OTHER: usize = 3;
+
+/// Invents the customers of every region: enough of them for a sovereign region to state totals.
+pub(super) fn invent(state: &LocalState) -> Vec<Person> {
+    let mut people = Vec::new();
+    for (region, known) in &state.regions {
+        let (count, plans): (_, &[&str]) = match known.mode {
+            Mode::Sovereign => (TENANTS_SOVEREIGN, &["pro-in"]),
+            Mode::Shared | Mode::Regional => (TENANTS_OTHER, &["pro", "starter"]),
+        };
+        people.extend((0..count).map(|number| Person::invent(region, plans[number % plans.len()])));
+    }
+    people
+}
+
+impl Person {
+    /// Invents somebody whose every personal value is unlike any other text.
+    #[must_use]
+    pub fn invent(region: &str, plan: &str) -> Self {
+        let token = || crate::new_uuid().simple().to_string();
+        Self {
+            region: region.to_owned(),
+            details: Details {
+                organisation: format!("Works of Q{}", token()),
+                name: format!("Robin K{}", token()),
+                email: format!("m{}@customer.example", token()),
+                password: format!("Pw1-{}", token()),
+                plan: plan.to_owned(),
+            },
+            idempotency_key: format!("demo-{}", token()),
+        }
+    }
+}
+
+/// The personal values of customers, each with the only region where it may be.
+#[must_use]
+pub fn canaries(customers: &[Customer]) -> Vec<Canary> {
+    let mut canaries = Vec::new();
+    for customer in customers {
+        let details = &customer.person.details;
+        for (field, value) in
+            [("organisation", &details.organisation), ("name", &details.name), ("email", &details.email)]
+        {
+            let region = customer.person.region.clone();
+            canaries.push(Canary { region, field, value: value.clone() });
+        }
+    }
+    canaries
+}

@@ -1,0 +1,100 @@
+//! What must hold, checked against what the demo knows from making the usage.
+
+use super::generate::Expected;
+use crate::canary::Search;
+use crate::client::operator::Fleet;
+use crate::client::usage::Sent;
+use crate::local::state::LocalState;
+use anyhow::{Context, Result};
+use billing::{Invoice, Item};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// One thing that must hold.
+#[derive(Debug, Clone)]
+pub(super) struct Check {
+    /// Whether it does.
+    pub(super) holds: bool,
+    /// What was found.
+    pub(super) text: String,
+}
+
+impl Check {
+    /// Two figures are the same.
+    pub(super) fn equal<T: PartialEq + Display>(what: &str, found: T, wanted: T) -> Self {
+        let holds = found == wanted;
+        let text = if holds { format!("{what}: {found}") } else { format!("{what}: {found}, must be {wanted}") };
+        Self { holds, text }
+    }
+}
+
+/// Events in = events billed + duplicates + rejected, exactly, in each region; and every invoice bills
+/// what was used.
+pub(super) fn usage(
+    expected: &BTreeMap<String, Expected>,
+    sent: &BTreeMap<String, Sent>,
+    fleet: &Fleet,
+    invoices: &BTreeMap<String, Vec<Invoice>>,
+    state: &LocalState,
+) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for (code, made) in expected {
+        let sent = sent.get(code).with_context(|| format!("nothing was sent to {code}"))?;
+        let seen = fleet.regions.iter().find(|region| region.region == *code);
+        let counts = seen.and_then(|region| region.events).with_context(|| format!("{code} reported no events"))?;
+        let biller = if state.region(code)?.mode.bills_itself() { code } else { &state.home };
+        let billed = billed_usage(invoices.get(biller).map_or(&[], Vec::as_slice));
+        let ours = |key: &(String, String)| made.usage.keys().any(|(tenant, _)| *tenant == key.0);
+        let events: u64 = billed.iter().filter(|(key, _)| ours(key)).map(|(_, (_, events))| events).sum();
+        checks.push(Check {
+            holds: sent.events == events + counts.duplicates + counts.conflicts + sent.rejected_total(),
+            text: format!(
+                "{code}: {} events in = {events} billed + {} duplicates + {} rejected",
+                sent.events,
+                counts.duplicates + counts.conflicts,
+                sent.rejected_total(),
+            ),
+        });
+        checks.push(Check::equal(&format!("{code}: events billed, as they were made"), events, made.unique));
+        checks.push(Check::equal(&format!("{code}: duplicates, as they were made"), counts.duplicates, made.duplicates));
+        let rejected = (sent.rejected_total(), counts.rejected);
+        let wanted = (made.malformed, made.malformed);
+        let text = format!("{code}: rejected, as they were made: {} answered, {} counted", rejected.0, rejected.1);
+        checks.push(Check { holds: rejected == wanted, text });
+        let right = made.usage.iter().filter(|((tenant, meter), quantity)| {
+            let billed = billed.get(&(tenant.clone(), (*meter).to_owned()));
+            billed.is_some_and(|(billed, _)| *billed == quantity.to_string())
+        });
+        checks.push(Check::equal(
+            &format!("{code}: quantities billed exactly as used"),
+            right.count(),
+            made.usage.len(),
+        ));
+    }
+    Ok(checks)
+}
+
+/// What the invoices bill, by tenant and meter: the quantity as text, and its events.
+fn billed_usage(invoices: &[Invoice]) -> BTreeMap<(String, String), (String, u64)> {
+    let mut billed = BTreeMap::new();
+    for invoice in invoices {
+        for line in &invoice.draft.lines {
+            if let Item::Usage { metered, reading } = &line.item {
+                let key = (invoice.draft.tenant.to_string(), metered.meter.to_string());
+                billed.insert(key, (reading.quantity.to_string(), reading.events));
+            }
+        }
+    }
+    billed
+}
+
+/// Personal data is in its region and nowhere else.
+pub(super) fn residency(search: &Search) -> Check {
+    let Search { canaries, at_home, strays, .. } = search;
+    let mut text = format!("personal data found outside its region: {} of {canaries} canaries", strays.len());
+    text += &format!(" ({at_home} found inside it)");
+    for stray in strays.iter().take(10) {
+        text += &format!("\n    {} of {} as {} in {}", stray.field, stray.from, stray.encoding, stray.file.display());
+    }
+    Check { holds: strays.is_empty() && at_home == canaries, text }
+}

@@ -1,0 +1,148 @@
+//! Tables for people: what the demo and the operator commands print.
+
+use super::Customer;
+use super::proof::Check;
+use crate::client::operator::{Fleet, FleetRegion};
+use crate::local::state::LocalState;
+use anyhow::Result;
+use billing::{Invoice, Item};
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// The first administrator's token of each region.
+pub(super) fn tokens(customers: &[Customer]) -> String {
+    let mut table = table(&["region", "tenant_id", "alias", "plan", "role", "entitlements", "policy"]);
+    let mut seen = BTreeSet::new();
+    for customer in customers {
+        if seen.insert(&customer.person.region) {
+            let claim = |name: &str| match customer.claims.get(name) {
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => other.to_string(),
+                None => "-".to_owned(),
+            };
+            table.add_row(["region", "tenant_id", "alias", "plan", "role", "entitlements", "policy_version"].map(claim));
+        }
+    }
+    format!("\nWhat the first administrator's token says in each region\n{table}\n")
+}
+
+/// The fleet table.
+///
+/// # Errors
+/// When the fleet holds a region that the stack does not know.
+pub fn fleet(fleet: &Fleet, state: &LocalState) -> Result<String> {
+    let mut table = table(&[
+        "region", "mode", "tenants", "accepted", "duplicates", "rejected", "usage lag", "outbox lag", "policies", "health",
+    ]);
+    right_align(&mut table, 2..9);
+    for region in &fleet.regions {
+        let mode = state.region(&region.region)?.mode;
+        table.add_row(fleet_row(region, mode.as_str()));
+    }
+    Ok(format!("\nThe fleet, as home sees it\n{table}\n"))
+}
+
+fn fleet_row(region: &FleetRegion, mode: &str) -> Vec<String> {
+    let count = |pick: fn(&crate::client::operator::FleetEvents) -> u64| {
+        region.events.as_ref().map_or_else(|| "withheld".to_owned(), |events| pick(events).to_string())
+    };
+    let lag = |backlog: Option<crate::client::operator::Backlog>| {
+        backlog.map_or_else(|| "-".to_owned(), |backlog| format!("{} ms", backlog.lag_ms))
+    };
+    let unapplied = region.unapplied_policies.waiting;
+    vec![
+        region.region.clone(),
+        mode.to_owned(),
+        (region.tenants.pending + region.tenants.active + region.tenants.other).to_string(),
+        count(|events| events.accepted),
+        count(|events| events.duplicates + events.conflicts),
+        count(|events| events.rejected),
+        lag(region.usage),
+        lag(region.outbox),
+        if unapplied == 0 { "applied".to_owned() } else { format!("{unapplied} not applied") },
+        region.status.clone(),
+    ]
+}
+
+/// Every invoice with its lines, by the region that issued it.
+///
+/// # Errors
+/// Never in practice: a text takes everything.
+pub fn invoices(invoices: &BTreeMap<String, Vec<Invoice>>) -> Result<String> {
+    let mut text = String::new();
+    for (region, invoices) in invoices {
+        writeln!(text, "\nInvoices issued in {region}")?;
+        let mut table = table(&["number", "tenant", "line", "quantity", "events", "amount"]);
+        right_align(&mut table, 3..6);
+        for invoice in invoices {
+            for (index, line) in invoice.draft.lines.iter().enumerate() {
+                let (number, tenant) = if index == 0 {
+                    (format!("{}-{}", invoice.number.legal_entity, invoice.number.number), invoice.draft.tenant.to_string())
+                } else {
+                    (String::new(), String::new())
+                };
+                let (item, quantity, events) = described(&line.item);
+                table.add_row([number, tenant, item, quantity, events, line.amount.to_string()]);
+            }
+            let total = ["", "", "total", "", &invoice.draft.events.to_string(), &invoice.draft.total.to_string()];
+            table.add_row(total.map(str::to_owned));
+        }
+        writeln!(text, "{table}")?;
+    }
+    Ok(text)
+}
+
+fn described(item: &Item) -> (String, String, String) {
+    match item {
+        Item::FixedFee { name } => (format!("{name}, fixed fee"), String::new(), String::new()),
+        Item::Usage { metered, reading } => (
+            metered.meter.to_string(),
+            format!("{} {}", reading.quantity, metered.unit),
+            reading.events.to_string(),
+        ),
+        Item::Adjustment(adjustment) => (
+            format!("{}, late usage of {}", adjustment.metered.meter, adjustment.adjusted_period),
+            format!("{} -> {}", adjustment.billed.quantity, adjustment.now.quantity),
+            String::new(),
+        ),
+    }
+}
+
+/// What had to hold.
+pub(super) fn checks(checks: &[Check]) -> String {
+    let mut text = "\nProof\n".to_owned();
+    for check in checks {
+        let mark = if check.holds { "ok  " } else { "FAIL" };
+        text += &format!("  {mark} {}\n", check.text);
+    }
+    text
+}
+
+/// Where the stack answers, or how to start it again.
+pub(super) fn addresses(state: &LocalState, keep: bool) -> String {
+    if !keep {
+        return "\nThe stack was stopped. `meridian demo --keep` leaves it running.\n".to_owned();
+    }
+    let mut table = table(&["region", "HTTP API", "operator API", "AWS endpoint", "mails"]);
+    for (code, region) in &state.regions {
+        let operator = region.operator_api_url.as_deref().unwrap_or("-");
+        table.add_row([code, &region.api_url, operator, &region.aws_endpoint_url, &region.mail_url]);
+    }
+    format!("\nThe stack is running; `meridian local down` stops it. All of this is in .meridian/local.json.\n{table}\n")
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
+    table
+}
+
+fn right_align(table: &mut Table, columns: std::ops::Range<usize>) {
+    for index in columns {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}

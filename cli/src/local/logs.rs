@@ -1,0 +1,206 @@
+//! What functions and emulators have logged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::layout::Layout;
+use super::sdk;
+use super::state::{LocalState, RegionState};
+
+/// The emulator takes the administrator's key without looking at the signature.
+const ADMINISTRATOR: &str =
+    "AWS4-HMAC-SHA256 Credential=test/20260101/local/logs/aws4_request, SignedHeaders=host, Signature=none";
+
+/// Which logs to show.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Only this region.
+    pub region: Option<String>,
+    /// Only this function.
+    pub function: Option<String>,
+    /// The emulators' own logs instead of the functions'.
+    pub emulator: bool,
+    /// Go on with what comes.
+    pub follow: bool,
+}
+
+/// A line that a function has logged.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    /// When, in milliseconds since the epoch.
+    pub at_ms: i64,
+    /// Where.
+    pub region: String,
+    /// The function's own name.
+    pub function: String,
+    /// What.
+    pub message: String,
+}
+
+/// Shows logs, oldest first, line by line.
+///
+/// # Errors
+/// When a region does not answer, or the selection names nothing that exists.
+pub async fn show(
+    checkout: &Path,
+    state: &LocalState,
+    selection: &Selection,
+    mut print: impl FnMut(&str),
+) -> Result<()> {
+    if let Some(region) = &selection.region {
+        state.region(region)?;
+    }
+    if selection.emulator {
+        return show_emulators(checkout, state, selection, print).await;
+    }
+    let groups = groups(state, selection).await?;
+    if groups.is_empty() {
+        bail!("no region has a function {}", selection.function.as_deref().unwrap_or_default());
+    }
+    let mut since = BTreeMap::new();
+    loop {
+        let mut lines = Vec::new();
+        for group in &groups {
+            let from = since.get(&group.name).copied().unwrap_or(0);
+            let new = group.read(from).await?;
+            if let Some(last) = new.iter().map(|line| line.at_ms).max() {
+                since.insert(group.name.clone(), last + 1);
+            }
+            lines.extend(new);
+        }
+        lines.sort_by(|a, b| (a.at_ms, &a.region, &a.function).cmp(&(b.at_ms, &b.region, &b.function)));
+        for line in lines {
+            let time = jiff::Timestamp::from_millisecond(line.at_ms).unwrap_or_default();
+            print(&format!("{time:.3} {} {} {}", line.region, line.function, line.message.trim_end()));
+        }
+        if !selection.follow {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Everything that the functions of a region have logged, oldest first.
+///
+/// # Errors
+/// When the region does not answer.
+pub async fn lines(state: &LocalState, region: &str) -> Result<Vec<Line>> {
+    let selection = Selection { region: Some(region.to_owned()), ..Selection::default() };
+    let mut lines = Vec::new();
+    for group in groups(state, &selection).await? {
+        lines.extend(group.read(0).await?);
+    }
+    lines.sort();
+    Ok(lines)
+}
+
+struct Group {
+    url: String,
+    region: String,
+    function: String,
+    name: String,
+}
+
+async fn groups(state: &LocalState, selection: &Selection) -> Result<Vec<Group>> {
+    let mut groups = Vec::new();
+    let wanted = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+    for (code, region) in state.regions.iter().filter(|(code, _)| wanted(&selection.region, code)) {
+        for (function, deployed) in region.functions.iter().filter(|(name, _)| wanted(&selection.function, name)) {
+            groups.push(Group {
+                url: region.emulator_url.clone(),
+                region: code.clone(),
+                function: function.clone(),
+                name: group_of(code, region, deployed).await?,
+            });
+        }
+    }
+    Ok(groups)
+}
+
+/// The log group that a function writes to: the template's, or the one that Lambda gives by itself.
+async fn group_of(code: &str, region: &RegionState, deployed: &str) -> Result<String> {
+    let lambda = aws_sdk_lambda::Client::new(&sdk::config(code, &region.emulator_url));
+    let found = lambda.get_function_configuration().function_name(deployed).send().await;
+    let found = found.with_context(|| format!("region {code} does not answer"))?;
+    let own = found.logging_config().and_then(|logging| logging.log_group());
+    Ok(own.map_or_else(|| format!("/aws/lambda/{deployed}"), str::to_owned))
+}
+
+impl Group {
+    async fn read(&self, from_ms: i64) -> Result<Vec<Line>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            events: Vec<Event>,
+            #[serde(default, rename = "nextToken")]
+            next_token: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Event {
+            timestamp: i64,
+            message: String,
+        }
+        let mut lines = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let mut asked = json!({ "logGroupName": self.name, "startTime": from_ms });
+            if let Some(token) = token {
+                asked["nextToken"] = json!(token);
+            }
+            let answer = sdk::http()
+                .post(&self.url)
+                .header("x-amz-target", "Logs_20140328.FilterLogEvents")
+                .header("content-type", "application/x-amz-json-1.1")
+                .header("authorization", ADMINISTRATOR)
+                .body(asked.to_string())
+                .send()
+                .await?;
+            // A function that has never run may have no group yet.
+            if answer.status() == reqwest::StatusCode::BAD_REQUEST {
+                return Ok(lines);
+            }
+            let answer: Answer = answer.error_for_status()?.json().await?;
+            lines.extend(answer.events.into_iter().map(|event| Line {
+                at_ms: event.timestamp,
+                region: self.region.clone(),
+                function: self.function.clone(),
+                message: event.message,
+            }));
+            match answer.next_token {
+                Some(next) => token = Some(next),
+                None => return Ok(lines),
+            }
+        }
+    }
+}
+
+async fn show_emulators(
+    checkout: &Path,
+    state: &LocalState,
+    selection: &Selection,
+    mut print: impl FnMut(&str),
+) -> Result<()> {
+    let layout = Layout::new(checkout)?;
+    let mut read = BTreeMap::new();
+    loop {
+        for code in state.regions.keys() {
+            if selection.region.as_deref().is_some_and(|wanted| wanted != code) {
+                continue;
+            }
+            let log = std::fs::read(layout.emulator_log(code)).unwrap_or_default();
+            let from = read.insert(code.clone(), log.len()).unwrap_or(0).min(log.len());
+            for line in String::from_utf8_lossy(&log[from..]).lines() {
+                print(&format!("{code} {line}"));
+            }
+        }
+        if !selection.follow {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

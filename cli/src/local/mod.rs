@@ -1,0 +1,37 @@
+//! The local stack: one local AWS per region, with the real template and the real functions.
+//!
+//! One emulator process per region stands for AWS. What it leaves out is added here, in one place, and
+//! never in functions or template: [`routes`] of HTTP APIs, [`links`] between regions, the Cognito
+//! [`triggers`] that it does not run. The serve process ([`serve`]) stands before every region, so that
+//! tests can cut, slow, duplicate and reorder what goes between and to them ([`control`]).
+//!
+//! Everything lies below `.meridian/` of the checkout, and every port is searched from a starting point
+//! of the checkout's own, so that several checkouts run side by side.
+
+pub mod conditions;
+pub mod control;
+pub mod deploy;
+pub mod emulator;
+pub mod faults;
+pub mod layout;
+pub mod links;
+pub mod logs;
+pub mod packages;
+pub mod ports;
+pub mod process;
+pub mod progress;
+mod quiet;
+pub mod routes;
+pub mod sdk;
+pub mod serve;
+pub mod stack;
+pub mod state;
+pub mod template;
+pub mod triggers;
+pub mod upstream;
+
+pub use control::{Action, Calls, Control, Fault, Knobs, LinkChange};
+pub use progress::{Progress, Step};
+pub use sdk::Mail;
+pub use stack::{RegionStatus, Stack, Status, UpOptions};
+pub use state::{LocalState, MachineClient, RegionState};

@@ -1,0 +1,124 @@
+//! AWS clients of the local regions.
+
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_lambda::primitives::Blob;
+use aws_smithy_http_client::Builder;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A client for plain HTTP on this machine; connections are shared by all who ask for it.
+pub fn http() -> reqwest::Client {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    let client = CLIENT.get_or_init(|| {
+        // Another part of the program may have chosen a provider before: then that one serves.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let built = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        built.unwrap_or_default()
+    });
+    client.clone()
+}
+
+/// The configuration of AWS clients for one local region, as the account's administrator.
+pub fn config(region: &str, endpoint: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "test", "test", None, None, "meridian",
+        )))
+        .http_client(Builder::new().build_http())
+        .build()
+}
+
+/// Invokes a function with a JSON payload and returns its answer.
+///
+/// # Errors
+/// When the call fails, or the function reports an error: the message holds its payload.
+pub async fn invoke(config: &SdkConfig, function: &str, payload: &Value) -> Result<Value> {
+    let answer = aws_sdk_lambda::Client::new(config)
+        .invoke()
+        .function_name(function)
+        .payload(Blob::new(serde_json::to_vec(payload)?))
+        .send()
+        .await
+        .with_context(|| format!("cannot invoke {function}"))?;
+    let bytes = answer.payload().map(Blob::as_ref).unwrap_or_default();
+    if let Some(kind) = answer.function_error() {
+        bail!("{function} failed ({kind}): {}", String::from_utf8_lossy(bytes));
+    }
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(bytes).with_context(|| format!("{function} answered something else than JSON"))
+}
+
+/// A mail that a region has sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Mail {
+    /// Who gets it.
+    pub to: Vec<String>,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    #[serde(default)]
+    pub body_text: Option<String>,
+    /// Its text as HTML.
+    #[serde(default)]
+    pub body_html: Option<String>,
+}
+
+impl Mail {
+    /// Whether a mail is for an address.
+    pub fn is_to(&self, address: &str) -> bool {
+        self.to.iter().any(|to| to.eq_ignore_ascii_case(address))
+    }
+
+    /// The confirmation code in the mail: its first run of exactly six digits.
+    pub fn code(&self) -> Option<String> {
+        let text = self.body_text.as_deref().or(self.body_html.as_deref())?;
+        let runs = text.split(|c: char| !c.is_ascii_digit());
+        runs.into_iter().find(|run| run.len() == 6).map(str::to_owned)
+    }
+}
+
+/// The mails that a region has sent, oldest first.
+///
+/// # Errors
+/// When the region does not answer.
+pub async fn mailbox(mail_url: &str) -> Result<Vec<Mail>> {
+    #[derive(Deserialize)]
+    struct Answer {
+        messages: std::collections::BTreeMap<String, Vec<Mail>>,
+    }
+    let answer = http().get(mail_url).send().await?.error_for_status()?;
+    let answer: Answer = answer.json().await.context("the mail box is not what it should be")?;
+    Ok(answer.messages.into_values().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_is_the_first_run_of_six_digits() {
+        let mail = |text: &str| Mail {
+            to: vec!["a@b.example".to_owned()],
+            subject: String::new(),
+            body_text: Some(text.to_owned()),
+            body_html: None,
+        };
+        assert_eq!(mail("In 2026, code 1234567 is not 123456.").code().as_deref(), Some("123456"));
+        assert_eq!(mail("no code").code(), None);
+        assert!(mail("").is_to("A@b.example"));
+    }
+}

@@ -1,0 +1,85 @@
+//! What the tables say, read from outside.
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
+use kernel::Quantity;
+use meridian::demo::{Customer, Expected, Person, Recipe, become_customer, write_usage};
+use meridian::local::Stack;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// By tenant and meter: the sum (or maximum) of the windows, and their events.
+pub(crate) type Totals = BTreeMap<(String, String), (Quantity, u64)>;
+
+/// Totals of a region's tenants in the ledger of whoever bills them.
+pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> Result<Totals> {
+    let region = stack.state().region(biller)?;
+    let table = region.tables.get("billing").context("this region has no ledger")?;
+    let mut totals = Totals::new();
+    for item in scan(stack, biller, table, "LEDGER#").await? {
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        let (partition, sort) = (text("pk"), text("sk"));
+        let tenant = partition.split('#').nth(1).unwrap_or_default().to_owned();
+        let meter = sort.split('#').nth(1).unwrap_or_default().to_owned();
+        if !tenants.contains(&tenant) {
+            continue;
+        }
+        let value: Quantity = text("value").parse().context("a window has a value")?;
+        let events = item.get("events").and_then(|value| value.as_n().ok()).context("a window has events")?;
+        let total = totals.entry((tenant, meter.clone())).or_default();
+        total.0 = if meter == "storage-gb" { total.0.clone().max(value) } else { total.0.clone() + &value };
+        total.1 += events.parse::<u64>()?;
+    }
+    Ok(totals)
+}
+
+/// The totals that a usage file must lead to.
+pub(crate) fn wanted(expected: &Expected) -> Totals {
+    let with_events = expected.usage.iter().map(|(key, quantity)| {
+        let events = expected.usage_events.get(key).copied().unwrap_or_default();
+        ((key.0.clone(), key.1.to_owned()), (quantity.clone(), events))
+    });
+    with_events.collect()
+}
+
+/// Every item of a table whose partition begins with a prefix.
+pub(crate) async fn scan(
+    stack: &Stack,
+    region: &str,
+    table: &str,
+    prefix: &str,
+) -> Result<Vec<HashMap<String, AttributeValue>>> {
+    let client = aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(region)?);
+    let pages = client
+        .scan()
+        .table_name(table)
+        .filter_expression("begins_with(pk, :prefix)")
+        .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+        .into_paginator()
+        .items()
+        .send();
+    Ok(pages.collect::<Result<Vec<_>, _>>().await?)
+}
+
+/// A new tenant of a region.
+pub(crate) async fn customer(stack: &Stack, region: &str) -> Result<Customer> {
+    let plan = if stack.state().region(region)?.mode.bills_itself() { "pro-in" } else { "pro" };
+    become_customer(stack, Person::invent(region, plan)).await
+}
+
+/// A file of usage of some tenants.
+pub(crate) struct UsageFile {
+    pub(crate) path: PathBuf,
+    pub(crate) expected: Expected,
+    _folder: TempDir,
+}
+
+/// Makes a file of usage of the last hours.
+pub(crate) fn usage_file(tenants: Vec<String>, events: usize, seed: u64) -> Result<UsageFile> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("usage.jsonl");
+    let recipe = Recipe { seed, events, tenants, now: meridian::now(), span_s: 6 * 3600 };
+    let expected = write_usage(&path, &recipe)?;
+    Ok(UsageFile { path, expected, _folder: folder })
+}

@@ -1,0 +1,40 @@
+//! Every event counts once, whatever the way does to it.
+
+use crate::books::{customer, ledger, usage_file, wanted};
+use anyhow::{Result, ensure};
+use futures::future::try_join_all;
+use meridian::client::login::machine_token;
+use meridian::client::usage::{SCOPE, Sending, read, send};
+use meridian::local::{Knobs, LinkChange, Stack};
+use std::path::Path;
+use std::time::Duration;
+
+const REGION: &str = "eu-central-1";
+
+/// The same file from two clients at once and once more afterwards, while the links to and from home
+/// duplicate and reorder everything.
+pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
+    let knobs = Knobs { duplicate: 2, reorder: 5, ..Knobs::default() };
+    stack.control().set_links(&LinkChange { knobs, ..LinkChange::default() }).await?;
+    let tenants = vec![customer(stack, REGION).await?.tenant, customer(stack, REGION).await?.tenant];
+    let file = usage_file(tenants.clone(), 3_000, 11)?;
+
+    try_join_all([send_all(stack, REGION, &file.path), send_all(stack, REGION, &file.path)]).await?;
+    send_all(stack, REGION, &file.path).await?;
+    stack.wait_until_quiet(Duration::from_secs(120)).await?;
+
+    let home = stack.state().home.clone();
+    let found = ledger(stack, &home, &tenants).await?;
+    ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
+    ensure!(stack.dead_letters(&home).await? + stack.dead_letters(REGION).await? == 0, "there are dead letters");
+    Ok(())
+}
+
+/// Sends a file as one client does.
+pub(crate) async fn send_all(stack: &Stack, region: &str, file: &Path) -> Result<()> {
+    let state = stack.state().region(region)?;
+    let token = machine_token(&state.token_url, &state.service_client, SCOPE).await?;
+    let sending = Sending { api_url: state.api_url.clone(), token, batch: 250, parallel: 3 };
+    send(&sending, &read(file)?, |_| {}).await?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! A function is killed between any two of its calls; the repetition completes what it began.
+
+use crate::books::{customer, ledger, scan, usage_file, wanted};
+use crate::exactly_once::send_all;
+use anyhow::{Context, Result, bail, ensure};
+use futures::future::try_join_all;
+use meridian::client::login::{shown_claims, sign_in};
+use meridian::client::signup::{Operation, confirm, mailed_code, sign_up};
+use meridian::demo::Person;
+use meridian::local::{Action, Calls, Fault, Stack};
+use std::time::Duration;
+
+const REGION: &str = "eu-central-1";
+/// More calls than any of the functions makes.
+const CALLS_MAX: u64 = 12;
+
+/// Twenty clients send the same sign-up with the same key at once.
+pub(crate) async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
+    let api_url = &stack.state().region(REGION)?.api_url;
+    let person = Person::invent(REGION, "pro");
+    let tenants_before = tenants(stack).await?;
+    let answers = (0..20).map(async |_| repeat_sign_up(api_url, &person).await);
+    let operations: Vec<Operation> = try_join_all(answers).await?;
+    ensure!(operations.iter().all(|operation| operation.id == operations[0].id), "one key made several sign-ups");
+    ensure!(tenants(stack).await? == tenants_before + 1, "one key made several tenants");
+    Ok(())
+}
+
+/// Kills `signup-api` before and after its first, second, ... call, until a sign-up gets through untouched.
+pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+    let api_url = stack.state().region(REGION)?.api_url.clone();
+    let mut boundaries = 0;
+    for after in 0..CALLS_MAX {
+        for action in [Action::Kill, Action::KillAfter] {
+            let person = Person::invent(REGION, "pro");
+            let tenants_before = tenants(stack).await?;
+            let met = with_fault(stack, "signup-api", after, action, async {
+                // The answer is lost with the process; the repetition is what counts.
+                let _lost = sign_up(&api_url, &person.idempotency_key, &person.details).await;
+                Ok(())
+            })
+            .await?;
+            let operation = repeat_sign_up(&api_url, &person).await?;
+            ensure!(operation.next == "confirm", "after {after}, {action:?}: {operation:?}");
+            ensure!(tenants(stack).await? == tenants_before + 1, "after {after}, {action:?}: not one tenant");
+            activate(stack, &person, &operation).await.with_context(|| format!("after {after}, {action:?}"))?;
+            boundaries += u32::from(met);
+            if !met {
+                ensure!(boundaries >= 4, "only {boundaries} boundaries were met");
+                return Ok(());
+            }
+        }
+    }
+    bail!("signup-api makes more calls than expected")
+}
+
+/// Kills the post-confirmation trigger at each of its calls: Cognito has confirmed the user and never
+/// calls it again, and the tenant becomes active all the same.
+pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
+    let region = stack.state().region(REGION)?;
+    for after in 0..CALLS_MAX {
+        for action in [Action::Kill, Action::KillAfter] {
+            let person = Person::invent(REGION, "pro");
+            let operation = repeat_sign_up(&region.api_url, &person).await?;
+            let code = mailed_code(&region.mail_url, &person.details.email).await?;
+            let met = with_fault(stack, "auth-post-confirmation", after, action, async {
+                let _lost = confirm(&region.api_url, &operation.id, &code).await;
+                Ok(())
+            })
+            .await?;
+            activate(stack, &person, &operation).await.with_context(|| format!("after {after}, {action:?}"))?;
+            if !met {
+                ensure!(after > 0, "the trigger makes no call");
+                return Ok(());
+            }
+        }
+    }
+    bail!("auth-post-confirmation makes more calls than expected")
+}
+
+/// Kills the rollup and the relay at each of their first calls, again and again, while usage arrives.
+pub(crate) async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
+    let tenant = customer(stack, REGION).await?.tenant;
+    let file = usage_file(vec![tenant.clone()], 1_500, 31)?;
+    for function in ["usage-rollup", "outbox-relay", "billing-ledger"] {
+        for (after, action) in [(0, Action::Kill), (2, Action::KillAfter), (5, Action::KillAfter)] {
+            stack.control().add_fault(&fault(stack, function, after, action, 2)?).await?;
+        }
+    }
+    send_all(stack, REGION, &file.path).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let met: u64 = stack.control().faults().await?.iter().map(|fault| fault.met).sum();
+    ensure!(met >= 6, "only {met} kills happened");
+    stack.control().clear_faults().await?;
+    // What was killed with its queue messages in hand comes back when they become visible again.
+    stack.wait_until_quiet(Duration::from_secs(240)).await?;
+    let found = ledger(stack, &stack.state().home, &[tenant]).await?;
+    ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
+    Ok(())
+}
+
+/// Sends a sign-up until it is answered, as a client with a key does.
+async fn repeat_sign_up(api_url: &str, person: &Person) -> Result<Operation> {
+    let mut last = None;
+    for _ in 0..8 {
+        match sign_up(api_url, &person.idempotency_key, &person.details).await {
+            Ok(operation) if operation.next != "repeat-sign-up" => return Ok(operation),
+            Ok(operation) => last = Some(anyhow::anyhow!("{operation:?}")),
+            Err(error) => last = Some(error),
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    Err(last.context("never sent")?.context("the sign-up is never answered"))
+}
+
+/// Confirms until the operation is done, and signs in.
+async fn activate(stack: &Stack, person: &Person, operation: &Operation) -> Result<()> {
+    let region = stack.state().region(REGION)?;
+    let code = mailed_code(&region.mail_url, &person.details.email).await?;
+    let mut confirmed = confirm(&region.api_url, &operation.id, &code).await;
+    for _ in 0..5 {
+        if confirmed.as_ref().is_ok_and(|operation| operation.state == "done") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        confirmed = confirm(&region.api_url, &operation.id, &code).await;
+    }
+    let confirmed = confirmed?;
+    ensure!(confirmed.state == "done", "confirmed and {confirmed:?}");
+    let config = stack.sdk(REGION)?;
+    let session = sign_in(&config, &region.client_id, &operation.username, &person.details.password).await?;
+    let claims = shown_claims(&session.id_token)?;
+    ensure!(claims["alias"] == operation.alias.as_str(), "the token names another tenant");
+    Ok(())
+}
+
+async fn tenants(stack: &Stack) -> Result<usize> {
+    let table = stack.state().region(REGION)?.tables.get("regional").context("a region has its table")?;
+    Ok(scan(stack, REGION, table, "ALIAS#").await?.len())
+}
+
+/// Does something while a fault is set, and says whether a call met it.
+async fn with_fault(
+    stack: &Stack,
+    function: &str,
+    after: u64,
+    action: Action,
+    what: impl Future<Output = Result<()>>,
+) -> Result<bool> {
+    stack.control().add_fault(&fault(stack, function, after, action, 1)?).await?;
+    let done = what.await;
+    let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
+    stack.control().clear_faults().await?;
+    done.map(|()| met)
+}
+
+fn fault(stack: &Stack, function: &str, after: u64, action: Action, times: u64) -> Result<Fault> {
+    let home = stack.state().home.as_str();
+    let region = if function.starts_with("billing-") { home } else { REGION };
+    let deployed = stack.state().region(region)?.functions.get(function).context("the function is deployed")?;
+    let calls = Calls { region: Some(region.to_owned()), function: Some(deployed.clone()), ..Calls::default() };
+    Ok(Fault { calls, after, times: Some(times), action })
+}

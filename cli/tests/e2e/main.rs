@@ -1,0 +1,106 @@
+//! Whole journeys on three local regions: the real template, the real binaries, the real services.
+//!
+//! One stack serves all scenarios, one after the other; it is stopped at the end, whatever happened.
+
+mod books;
+mod exactly_once;
+mod kills;
+mod outage;
+mod poison;
+mod refusals;
+mod residency;
+mod runtime_interface;
+
+use anyhow::{Context, Result, bail};
+use futures::future::LocalBoxFuture;
+use libtest_mimic::{Arguments, Failed, Trial};
+use meridian::local::{Stack, UpOptions};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use tokio::runtime::Runtime;
+
+type Scenario = for<'a> fn(&'a Stack) -> LocalBoxFuture<'a, Result<()>>;
+
+const VISIBILITY_S: &str = "5";
+
+const SCENARIOS: &[(&str, Scenario)] = &[
+    ("bad_requests_get_problem_documents", |stack| Box::pin(refusals::bad_requests_get_problem_documents(stack))),
+    ("tokens_of_others_are_refused", |stack| Box::pin(refusals::tokens_of_others_are_refused(stack))),
+    ("a_key_makes_one_tenant", |stack| Box::pin(kills::a_key_makes_one_tenant(stack))),
+    ("a_killed_sign_up_is_completed_by_its_repetition", |stack| {
+        Box::pin(kills::a_killed_sign_up_is_completed_by_its_repetition(stack))
+    }),
+    ("a_killed_activation_is_completed", |stack| Box::pin(kills::a_killed_activation_is_completed(stack))),
+    ("a_killed_rollup_loses_nothing", |stack| Box::pin(kills::a_killed_rollup_loses_nothing(stack))),
+    ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
+    ("a_region_works_without_home", |stack| Box::pin(outage::a_region_works_without_home(stack))),
+    ("a_poison_message_ends_in_its_dead_letter_queue", |stack| {
+        Box::pin(poison::a_poison_message_ends_in_its_dead_letter_queue(stack))
+    }),
+    ("every_binary_runs_under_the_runtime_interface_emulator", |stack| {
+        Box::pin(runtime_interface::every_binary_runs(stack))
+    }),
+    ("personal_data_stays_in_its_region", |stack| Box::pin(residency::personal_data_stays_in_its_region(stack))),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Faults and outages concern the whole stack: one scenario at a time.
+    arguments.test_threads = Some(1);
+    let Ok(runtime) = Runtime::new().map(Arc::new) else { return ExitCode::FAILURE };
+    let stack: Arc<OnceLock<Result<Stack, String>>> = Arc::default();
+    let trials = SCENARIOS.iter().map(|(name, scenario)| {
+        let (runtime, stack) = (Arc::clone(&runtime), Arc::clone(&stack));
+        Trial::test(*name, move || {
+            let stack = stack.get_or_init(|| runtime.block_on(up()).map_err(|error| format!("{error:#}")));
+            let stack = stack.as_ref().map_err(|error| Failed::from(error.as_str()))?;
+            runtime.block_on(play(stack, *scenario)).map_err(|error| Failed::from(format!("{error:#}")))
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if stack.get().is_some()
+        && let Err(error) = runtime.block_on(Stack::down(&checkout()))
+    {
+        eprintln!("the stack does not stop: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+/// Plays a scenario on a whole stack, and makes it whole again.
+async fn play(stack: &Stack, scenario: Scenario) -> Result<()> {
+    let played = scenario(stack).await;
+    for region in stack.state().regions.keys() {
+        stack.start_region(region).await.context("after the scenario")?;
+    }
+    stack.control().heal().await.context("after the scenario")?;
+    played
+}
+
+async fn up() -> Result<Stack> {
+    let checkout = checkout();
+    if Stack::status(&checkout).await?.regions.iter().any(|region| region.pid.is_some()) {
+        bail!("a local stack of this checkout is running, and these tests begin with an empty one: meridian local down");
+    }
+    let stack = Stack::up(UpOptions { reset: true, ..UpOptions::new(checkout) }).await?;
+    hasten(&stack).await?;
+    Ok(stack)
+}
+
+/// Messages that a killed function had in hand come back after seconds instead of a minute, so that the
+/// scenarios need not wait for the deployed time.
+async fn hasten(stack: &Stack) -> Result<()> {
+    for (code, region) in &stack.state().regions {
+        let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(code)?);
+        for url in region.queues.values() {
+            let timeout = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+            client.set_queue_attributes().queue_url(url).attributes(timeout, VISIBILITY_S).send().await?;
+        }
+    }
+    Ok(())
+}
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,0 +1,38 @@
+//! A message that nobody can read.
+
+use crate::books::{customer, ledger, usage_file, wanted};
+use crate::exactly_once::send_all;
+use anyhow::{Context, Result, ensure};
+use meridian::local::Stack;
+use std::time::{Duration, Instant};
+
+const REGION: &str = "eu-central-1";
+const DEAD_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// The ledger gets messages that it cannot read, among good ones: the good ones are entered, the others end
+/// in the dead-letter queue.
+pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result<()> {
+    let home = stack.state().home.clone();
+    let dead_before = stack.dead_letters(&home).await?;
+    let queue = stack.state().region(&home)?.queues.get("ledger").context("home has a ledger queue")?;
+    let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(&home)?);
+    for body in ["not JSON", r#"{"detail-type":"UsageWindowUpdated.v1","source":"meridian.metering","detail":{}}"#] {
+        client.send_message().queue_url(queue).message_body(body).send().await?;
+    }
+    let tenant = customer(stack, REGION).await?.tenant;
+    let file = usage_file(vec![tenant.clone()], 300, 41)?;
+    send_all(stack, REGION, &file.path).await?;
+
+    let deadline = Instant::now() + DEAD_AFTER_MAX;
+    while stack.dead_letters(&home).await? < dead_before + 2 {
+        ensure!(Instant::now() < deadline, "the poison is not in the dead-letter queue after {DEAD_AFTER_MAX:?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    stack.wait_until_quiet(Duration::from_secs(60)).await?;
+    let found = ledger(stack, &home, &[tenant]).await?;
+    ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
+    ensure!(stack.dead_letters(&home).await? == dead_before + 2, "more than the poison is dead");
+    let dead = stack.state().region(&home)?.queues.get("ledger-dead-letter").context("it has a dead-letter queue")?;
+    client.purge_queue().queue_url(dead).send().await?;
+    Ok(())
+}

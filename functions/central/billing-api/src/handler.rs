@@ -1,0 +1,145 @@
+//! The routes, each behind an operator's token.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use billing::{Invoice, InvoiceNumber, InvoiceSummary, Run, Tally};
+use billing_store::{BillingStore, StoreError};
+use kernel::{BillingPeriod, Currency, Timestamp};
+use runtime::http::{Now, Problem, Tokens};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+const SCOPE: &str = "meridian/operator.read";
+const PAGE_DEFAULT: u16 = 50;
+const PAGE_MAX: u16 = 100;
+
+/// The API: a period's invoices, one invoice, a period's billing run.
+pub(crate) fn router(adapters: Adapters) -> Router {
+    let adapters = Arc::new(adapters);
+    Router::new()
+        .route("/invoices", get(list_invoices))
+        .route("/invoices/{id}", get(show_invoice))
+        .route("/billing-runs/{period}", get(show_run))
+        .route_layer(from_fn_with_state(Arc::clone(&adapters), authorize))
+        .with_state(adapters)
+}
+
+/// What the function works with.
+#[derive(Debug)]
+pub(crate) struct Adapters {
+    /// The billing table.
+    pub(crate) store: BillingStore,
+    /// The verifier of operators' tokens.
+    pub(crate) tokens: Tokens,
+}
+
+/// A page of a period's invoices.
+#[derive(Debug, Serialize)]
+struct InvoiceList {
+    invoices: Vec<InvoiceSummary>,
+    /// Where the next page begins, unless this is the last.
+    next_cursor: Option<String>,
+}
+
+/// A billing run as operators see it.
+#[derive(Debug, Serialize)]
+struct RunView {
+    period: BillingPeriod,
+    started_at: Timestamp,
+    expected: u64,
+    done: u64,
+    complete: bool,
+    totals: BTreeMap<Currency, Tally>,
+}
+
+async fn authorize(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    adapters.tokens.verify(request.headers(), SCOPE, now).await?;
+    Ok(next.run(request).await)
+}
+
+async fn list_invoices(
+    State(adapters): State<Arc<Adapters>>,
+    query: Result<Query<HashMap<String, String>>, QueryRejection>,
+) -> Result<Json<InvoiceList>, Problem> {
+    // A query that cannot be read names no period.
+    let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
+    let period = parse_period(query.get("period").map_or("", String::as_str))?;
+    let limit = query.get("limit").map_or(Ok(PAGE_DEFAULT), |limit| parse_limit(limit))?;
+    let after = query.get("cursor").map(|cursor| parse_cursor(cursor)).transpose()?;
+    let page = adapters.store.load_invoices(period, after.as_ref(), limit).await.map_err(failed)?;
+    let next_cursor = page.next.map(|next| write_cursor(&next));
+    Ok(Json(InvoiceList { invoices: page.invoices, next_cursor }))
+}
+
+async fn show_invoice(
+    State(adapters): State<Arc<Adapters>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Invoice>, Problem> {
+    let id = text_of(id);
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown-invoice", "There is no invoice of this id");
+    let id = id.parse().map_err(|invalid| bad_request("invalid-invoice-id", "The invoice id is not valid", invalid))?;
+    let invoice = adapters.store.load_invoice_by_id(id).await.map_err(failed)?;
+    invoice.map(Json).ok_or_else(unknown)
+}
+
+async fn show_run(
+    State(adapters): State<Arc<Adapters>>,
+    period: Result<Path<String>, PathRejection>,
+) -> Result<Json<RunView>, Problem> {
+    let period = parse_period(&text_of(period))?;
+    let held = adapters.store.load_run(period).await.map_err(failed)?;
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown-billing-run", "This period has no billing run");
+    let run = held.ok_or_else(unknown)?.run;
+    let complete = run.is_complete();
+    let Run { period, started_at, expected, done, tallies, .. } = run;
+    Ok(Json(RunView { period, started_at, expected, done, complete, totals: tallies }))
+}
+
+/// A part of the path; empty when it is not text, which is no id and no period.
+fn text_of(part: Result<Path<String>, PathRejection>) -> String {
+    part.map_or_else(|_| String::new(), |Path(text)| text)
+}
+
+fn parse_period(text: &str) -> Result<BillingPeriod, Problem> {
+    text.parse().map_err(|invalid: kernel::Invalid| bad_request("invalid-period", "The period is not valid", invalid))
+}
+
+fn parse_limit(text: &str) -> Result<u16, Problem> {
+    let rule = kernel::Invalid { kind: "limit", rule: "a whole number from 1 to 100" };
+    let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+    limit.ok_or_else(|| bad_request("invalid-limit", "The limit is not valid", rule))
+}
+
+/// A cursor is the last number of a page, `<legal entity>.<number>`: a code has no dot.
+fn parse_cursor(text: &str) -> Result<InvoiceNumber, Problem> {
+    let rule = kernel::Invalid { kind: "cursor", rule: "the next_cursor of an earlier answer" };
+    let number = text.split_once('.').and_then(|(legal_entity, number)| {
+        let legal_entity = legal_entity.parse().ok()?;
+        Some(InvoiceNumber { legal_entity, number: number.parse().ok()? })
+    });
+    let canonical = number.filter(|number| write_cursor(number) == text);
+    canonical.ok_or_else(|| bad_request("invalid-cursor", "The cursor is not valid", rule))
+}
+
+fn write_cursor(number: &InvoiceNumber) -> String {
+    format!("{}.{}", number.legal_entity, number.number)
+}
+
+fn bad_request(slug: &'static str, title: &'static str, invalid: kernel::Invalid) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, slug, title).detail(format!("The {invalid}."))
+}
+
+fn failed(error: StoreError) -> Problem {
+    Problem::internal(&error)
+}

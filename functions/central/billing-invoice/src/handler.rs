@@ -1,0 +1,160 @@
+//! One invoice per message; the same message again finds it issued.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use billing::{
+    Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, LOOK_BACK_PERIODS, decide_issue,
+    decide_settlement, plan_invoice, total_usage,
+};
+use billing_store::{ATTEMPTS_MAX, BillingStore, Desk, Recorded, StoreError, pause};
+use contract::catalogue::Catalogue;
+use contract::{Envelope, RegionBillingTotaled, Stream};
+use kernel::{BillingPeriod, EventId, LegalEntity, RegionCode, TenantId};
+use outbox::{Outbox, Row, Target};
+use runtime::queue::{self, MessageError};
+
+/// Issues the invoice that each message of a batch asks for; one that cannot be issued is reported.
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, runtime::Error> {
+    Ok(queue::each(event, async |message| issue(adapters, message).await).await)
+}
+
+/// What the function works with.
+#[derive(Debug)]
+pub(crate) struct Adapters {
+    /// The billing table.
+    pub(crate) store: BillingStore,
+    /// The outbox of the region.
+    pub(crate) outbox: Outbox,
+    /// The prices.
+    pub(crate) catalogue: Catalogue,
+    /// Who issues the invoices.
+    pub(crate) legal_entity: LegalEntity,
+    /// The region that bills.
+    pub(crate) region: RegionCode,
+    /// What it may state about it.
+    pub(crate) disclosure: Disclosure,
+}
+
+/// Why an invoice was not issued.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvoiceError {
+    /// The message asks for nothing.
+    #[error("the message is not a request for an invoice")]
+    Message(#[source] MessageError),
+    /// Nobody started to bill the period.
+    #[error("period {period} has no billing run")]
+    NoRun {
+        /// The period.
+        period: BillingPeriod,
+    },
+    /// The tenant was not in use in the period, or nothing is known of it.
+    #[error("tenant {tenant} is not billed for period {period}")]
+    NotBilled {
+        /// The tenant.
+        tenant: TenantId,
+        /// The period.
+        period: BillingPeriod,
+    },
+    /// The catalogue does not allow it.
+    #[error("the invoice of tenant {tenant} is refused")]
+    Refused {
+        /// The tenant.
+        tenant: TenantId,
+        /// Why.
+        #[source]
+        source: InvoiceRefusal,
+    },
+    /// The table did not do it.
+    #[error("the invoice was not stored")]
+    Store(#[source] StoreError),
+    /// The statement could not be written down.
+    #[error("the region's totals cannot be stated")]
+    Statement(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Other invoices took the number at every attempt.
+    #[error("other invoices were faster at each of {ATTEMPTS_MAX} attempts")]
+    Contended,
+}
+
+/// Decides on what the desk shows and records it on the condition that it still does.
+async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceError> {
+    let request: InvoiceRequest = queue::parse(message).map_err(InvoiceError::Message)?;
+    let mut planned = None;
+    for attempt in 0..ATTEMPTS_MAX {
+        let desk = adapters.store.load_desk(request, &adapters.legal_entity).await.map_err(InvoiceError::Store)?;
+        let recorded = if desk.is_issued {
+            settle(adapters, &desk, request).await?
+        } else {
+            let draft = match planned.take() {
+                Some(draft) => draft,
+                None => plan(adapters, request).await?,
+            };
+            planned = Some(draft.clone());
+            record(adapters, &desk, draft).await?
+        };
+        match recorded {
+            Recorded::Done => return Ok(()),
+            Recorded::Contended => pause(request.tenant, attempt).await,
+        }
+    }
+    Err(InvoiceError::Contended)
+}
+
+/// Gives the invoice the next number, and makes the region's statement when it is the run's last.
+async fn record(adapters: &Adapters, desk: &Desk, draft: Draft) -> Result<Recorded, InvoiceError> {
+    let (tenant, period) = (draft.tenant, draft.period);
+    let held = desk.run.as_ref().ok_or(InvoiceError::NoRun { period })?;
+    let issue = decide_issue(draft, held.run.clone(), desk.next_number(), adapters.disclosure)
+        .map_err(|source| InvoiceError::Refused { tenant, source })?;
+    let statement = issue.statement.as_ref().map(|totals| state(adapters, desk, totals)).transpose()?;
+    adapters.store.record_issue(desk, &issue, statement).await.map_err(InvoiceError::Store)
+}
+
+/// The tenant has its invoice. If the run is complete and was not when the last invoice was issued, its
+/// end is recorded now.
+async fn settle(adapters: &Adapters, desk: &Desk, request: InvoiceRequest) -> Result<Recorded, InvoiceError> {
+    let held = desk.run.as_ref().ok_or(InvoiceError::NoRun { period: request.period })?;
+    let Some(settlement) = decide_settlement(&held.run, adapters.disclosure) else {
+        return Ok(Recorded::Done);
+    };
+    let statement = settlement.statement.as_ref().map(|totals| state(adapters, desk, totals)).transpose()?;
+    adapters.store.record_settlement(desk, &settlement, statement).await.map_err(InvoiceError::Store)
+}
+
+/// Loads what the invoice is made of: the period's usage, and what was billed for the periods before.
+async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, InvoiceError> {
+    let InvoiceRequest { tenant, period } = request;
+    let Adapters { store, catalogue, .. } = adapters;
+    let refused = |source| InvoiceError::Refused { tenant, source };
+    let record = store.load_tenant(tenant).await.map_err(InvoiceError::Store)?;
+    let account = record.account.as_ref();
+    let plan = account.and_then(|account| account.plan_for(period));
+    let plan = plan.ok_or(InvoiceError::NotBilled { tenant, period })?;
+    let windows = store.load_windows(tenant, period).await.map_err(InvoiceError::Store)?;
+    let usage = total_usage(catalogue, &windows).map_err(refused)?;
+    let mut earlier = Vec::with_capacity(LOOK_BACK_PERIODS);
+    let mut before = period;
+    for _ in 0..LOOK_BACK_PERIODS {
+        before = before.previous();
+        if let Some(invoice) = store.load_invoice(tenant, before).await.map_err(InvoiceError::Store)? {
+            let windows = store.load_windows(tenant, before).await.map_err(InvoiceError::Store)?;
+            earlier.push(Earlier { invoice, usage: total_usage(catalogue, &windows).map_err(refused)? });
+        }
+    }
+    let missing_reports = record.missing_reports();
+    let billing = Billing { catalogue, tenant, period, plan, usage: &usage, earlier: &earlier, missing_reports };
+    plan_invoice(billing).map_err(refused)
+}
+
+/// The statement as a part of the transaction.
+fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Result<TransactWriteItem, InvoiceError> {
+    let envelope = Envelope {
+        id: EventId::from_uuid(runtime::new_uuid()),
+        region: adapters.region.clone(),
+        stream: Stream::Region,
+        sequence: desk.next_statement(),
+        occurred_at: runtime::now(),
+        data: totals.clone(),
+    };
+    let row = Row::new(Target::Regional, &envelope).map_err(|error| InvoiceError::Statement(error.into()))?;
+    adapters.outbox.put(&row).map_err(|error| InvoiceError::Statement(error.into()))
+}

@@ -1,0 +1,160 @@
+//! What operators see.
+
+use central_store::RegionRecord;
+use contract::{DependencyHealth, EventCounts, RegionBillingTotaled, TenantPolicy};
+use fleet::{
+    Condition, DirectoryEntry, Incidents, Status, Tenant, decide_incidents, decide_status,
+    find_conditions,
+};
+use kernel::{Mode, RegionCode, Timestamp};
+use serde::Serialize;
+
+/// Answer of `GET /fleet`.
+#[derive(Debug, Serialize)]
+pub(crate) struct FleetAnswer {
+    as_of: Timestamp,
+    regions: Vec<RegionAnswer>,
+}
+
+/// One region. What only a heartbeat can tell is absent until there was one.
+#[derive(Debug, Serialize)]
+struct RegionAnswer {
+    region: RegionCode,
+    mode: Option<Mode>,
+    status: Status,
+    last_heartbeat_at: Option<Timestamp>,
+    last_heartbeat_age_seconds: Option<i64>,
+    /// By the directory: home counts what the regions stated of each tenant.
+    tenants: TenantsAnswer,
+    /// Absent too where the region has too few tenants to tell.
+    events: Option<EventCounts>,
+    outbox: Option<QueueAnswer>,
+    usage: Option<QueueAnswer>,
+    dependencies: Vec<DependencyHealth>,
+    unapplied_policies: PoliciesAnswer,
+    incidents: Vec<IncidentAnswer>,
+    /// Where the region bills itself.
+    billing: Vec<RegionBillingTotaled>,
+}
+
+#[derive(Debug, Serialize)]
+struct TenantsAnswer {
+    pending: i64,
+    active: i64,
+    other: i64,
+    closed: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct QueueAnswer {
+    waiting: u64,
+    lag_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PoliciesAnswer {
+    waiting: i64,
+    stuck: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct IncidentAnswer {
+    condition: Condition,
+    since: Timestamp,
+}
+
+/// Answer of `GET /tenants/{id}`.
+#[derive(Debug, Serialize)]
+pub(crate) struct TenantAnswer {
+    #[serde(flatten)]
+    entry: DirectoryEntry,
+    policy: PolicyAnswer,
+}
+
+#[derive(Debug, Serialize)]
+struct PolicyAnswer {
+    desired: TenantPolicy,
+    applied_version: u64,
+    is_applied: bool,
+    is_stuck: bool,
+    sent_at: Timestamp,
+    resent: u32,
+    next_resend_at: Option<Timestamp>,
+}
+
+impl FleetAnswer {
+    pub(crate) fn of(records: Vec<RegionRecord>, now: Timestamp) -> Self {
+        let regions = records
+            .into_iter()
+            .map(|record| RegionAnswer::of(record, now))
+            .collect();
+        Self {
+            as_of: now,
+            regions,
+        }
+    }
+}
+
+impl RegionAnswer {
+    fn of(record: RegionRecord, now: Timestamp) -> Self {
+        let found = find_conditions(record.heartbeat.as_ref(), record.counts.stuck, now);
+        let latest = record.heartbeat.as_ref();
+        let report = latest.map(|heartbeat| &heartbeat.report);
+        let queue = |waiting, lag_ms| QueueAnswer { waiting, lag_ms };
+        // What the monitor has not noticed yet is shown as of now.
+        let incidents = decide_incidents(&record.incidents, &found, now)
+            .map_or(record.incidents, |change| change.after);
+        Self {
+            mode: report.map(|report| report.mode),
+            status: decide_status(&found),
+            last_heartbeat_at: latest.map(|heartbeat| heartbeat.occurred_at),
+            last_heartbeat_age_seconds: latest
+                .map(|heartbeat| now.duration_since(heartbeat.occurred_at).as_secs()),
+            tenants: TenantsAnswer {
+                pending: record.counts.pending,
+                active: record.counts.active,
+                other: record.counts.other,
+                closed: record.counts.closed,
+            },
+            events: report.and_then(|report| report.events),
+            outbox: report.map(|report| queue(report.outbox_waiting, report.outbox_lag_ms)),
+            usage: report.map(|report| queue(report.usage_waiting, report.usage_lag_ms)),
+            dependencies: report
+                .map(|report| report.dependencies.clone())
+                .unwrap_or_default(),
+            unapplied_policies: PoliciesAnswer {
+                waiting: record.counts.unapplied,
+                stuck: record.counts.stuck,
+            },
+            incidents: incidents_of(incidents),
+            billing: record
+                .billing
+                .into_iter()
+                .map(|stated| stated.total)
+                .collect(),
+            region: record.region,
+        }
+    }
+}
+
+impl TenantAnswer {
+    pub(crate) fn of(tenant: Tenant) -> Self {
+        let Tenant { entry, policy } = tenant;
+        let policy = PolicyAnswer {
+            applied_version: policy.applied_version,
+            is_applied: policy.is_applied(),
+            is_stuck: policy.is_stuck(),
+            sent_at: policy.sent_at,
+            resent: policy.attempts,
+            next_resend_at: (!policy.is_applied()).then_some(policy.due_at),
+            desired: policy.policy,
+        };
+        Self { entry, policy }
+    }
+}
+
+fn incidents_of(incidents: Incidents) -> Vec<IncidentAnswer> {
+    let open = incidents.open.into_iter();
+    open.map(|(condition, since)| IncidentAnswer { condition, since })
+        .collect()
+}

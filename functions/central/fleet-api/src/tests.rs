@@ -1,0 +1,253 @@
+use crate::handler::{Adapters, router};
+use axum::Router;
+use central_store::{BillingTotal, CentralStore};
+use contract::catalogue::Catalogue;
+use contract::{
+    Dependency, DependencyHealth, DependencyState, Envelope, EventCounts, HeartbeatReported,
+    RegionBillingTotaled, Stream, TenantStatusChanged,
+};
+use fleet::{Heartbeat, Publication, decide_statement};
+use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus};
+use outbox::Outbox;
+use runtime::http::{Tokens, with_fallbacks};
+use serde_json::{Value, json};
+use testkit::LocalAws;
+use tower::ServiceExt;
+
+const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
+const EVENT: &str = "0199a1f0-0000-7000-8000-ffff00000001";
+const SCOPES: [&str; 2] = ["meridian/operator.read", "meridian/usage.write"];
+
+struct Fixture {
+    store: CentralStore,
+    router: Router,
+    operator_token: String,
+    usage_token: String,
+}
+
+async fn fixture() -> Fixture {
+    let aws = testkit::aws().await;
+    let store = CentralStore::new(&aws.config, testkit::table(&aws, false).await);
+    seed(&aws, &store).await;
+    let pool = testkit::user_pool(&aws, &SCOPES).await;
+    let tokens = Tokens::new(&aws.config, &pool.id, pool.machine_client_id.clone()).unwrap();
+    Fixture {
+        router: with_fallbacks(router(Adapters {
+            store: store.clone(),
+            tokens,
+        })),
+        store,
+        operator_token: testkit::machine_token(&aws, &pool, SCOPES[0]).await,
+        usage_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
+    }
+}
+
+/// A tenant in eu-central-1 which is healthy at 10:02, and totals of ap-south-1 which was never heard.
+async fn seed(aws: &LocalAws, store: &CentralStore) {
+    let eu: RegionCode = "eu-central-1".parse().unwrap();
+    let tenant: TenantId = TENANT.parse().unwrap();
+    let now = "2026-11-03T10:00:30Z".parse().unwrap();
+    let stated = Envelope {
+        id: EVENT.parse().unwrap(),
+        region: eu.clone(),
+        stream: Stream::Tenant(tenant),
+        sequence: 1,
+        occurred_at: now,
+        data: TenantStatusChanged {
+            tenant,
+            alias: "a2b3c4d5e6f7".parse().unwrap(),
+            plan: "pro".parse().unwrap(),
+            status: TenantStatus::Active,
+            reason: StatusReason::Confirmed,
+            revision: 1,
+        },
+    };
+    let catalogue = Catalogue::bundled().unwrap();
+    let publication = Publication {
+        event: stated.id,
+        now,
+    };
+    let outbox = Outbox::new(&aws.config, testkit::table(aws, false).await);
+    let decide = |current: Option<&fleet::Tenant>| {
+        decide_statement(current, &stated, &catalogue, publication)
+    };
+    store.update_tenant(&outbox, tenant, decide).await.unwrap();
+    store
+        .record_heartbeat(
+            &eu,
+            &Heartbeat {
+                sequence: 3,
+                occurred_at: now,
+                report: report(),
+            },
+        )
+        .await
+        .unwrap();
+    let total = RegionBillingTotaled {
+        period: "2026-10".parse().unwrap(),
+        invoices: 6,
+        totals: Vec::new(),
+        events: 12_000,
+    };
+    let stated = BillingTotal { sequence: 1, total };
+    store
+        .record_billing_total(&"ap-south-1".parse().unwrap(), &stated)
+        .await
+        .unwrap();
+}
+
+fn report() -> HeartbeatReported {
+    let table = Dependency::UsageTable;
+    HeartbeatReported {
+        mode: Mode::Regional,
+        tenants: None,
+        events: Some(EventCounts {
+            accepted: 20_000,
+            duplicates: 150,
+            conflicts: 2,
+            rejected: 31,
+        }),
+        outbox_waiting: 4,
+        outbox_lag_ms: 700,
+        usage_waiting: 0,
+        usage_lag_ms: 0,
+        dependencies: vec![DependencyHealth {
+            dependency: table,
+            state: DependencyState::Up,
+            latency_ms: 3,
+        }],
+    }
+}
+
+impl Fixture {
+    /// Sends a payload as the gateway would: (status, content type, body).
+    async fn send(&self, payload: &Value) -> (u16, String, Value) {
+        let payload = payload
+            .to_string()
+            .replace("operator-token", &self.operator_token)
+            .replace("usage-token", &self.usage_token);
+        let request = lambda_http::request::from_str(&payload).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let kind = response
+            .headers()
+            .get("content-type")
+            .map_or("", |kind| kind.to_str().unwrap())
+            .to_owned();
+        let body = axum::body::to_bytes(response.into_body(), 1_000_000)
+            .await
+            .unwrap();
+        (
+            status,
+            kind,
+            serde_json::from_slice(&body).unwrap_or_default(),
+        )
+    }
+}
+
+fn case(name: &str) -> Value {
+    testkit::cases("fleet-api")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
+}
+
+#[tokio::test]
+async fn every_case_is_answered_or_refused_with_a_problem() {
+    let fixture = fixture().await;
+    for case in testkit::cases("fleet-api") {
+        let (status, kind, body) = fixture.send(&case.payload).await;
+        let expected = match case.name.as_str() {
+            "invalid-no-token" | "invalid-foreign-token" => (401, "unauthorized"),
+            "invalid-missing-scope" => (403, "missing-scope"),
+            "invalid-tenant-id" | "invalid-tenant-id-not-text" => (400, "invalid-tenant-id"),
+            "invalid-unknown-tenant" => (404, "unknown-tenant"),
+            "invalid-path" => (404, "not-found"),
+            "invalid-method" => (405, "method-not-allowed"),
+            _ => (200, ""),
+        };
+        assert_eq!(
+            case.is_valid(),
+            expected.0 == 200,
+            "{} is expected as it is named",
+            case.name
+        );
+        let slug = body["type"]
+            .as_str()
+            .unwrap_or_default()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default();
+        assert_eq!((status, slug), expected, "{}: {body}", case.name);
+        let kind_expected = if case.is_valid() {
+            "application/json"
+        } else {
+            "application/problem+json"
+        };
+        assert_eq!(kind, kind_expected, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn the_fleet_shows_each_region_as_of_now() {
+    let fixture = fixture().await;
+    let (_, _, body) = fixture.send(&case("valid-fleet")).await;
+    let [india, europe] = &body["regions"].as_array().unwrap()[..] else {
+        panic!("{body}")
+    };
+    assert_eq!(body["as_of"], "2026-11-03T10:02:00Z");
+    assert_eq!(india["status"], "unknown");
+    assert_eq!(india["mode"], Value::Null);
+    assert_eq!(
+        india["incidents"],
+        json!([{ "condition": "silent", "since": "2026-11-03T10:02:00Z" }])
+    );
+    assert_eq!(india["billing"][0]["invoices"], 6);
+    assert_eq!(europe["status"], "healthy");
+    assert_eq!(europe["mode"], "regional");
+    assert_eq!(europe["last_heartbeat_age_seconds"], 90);
+    assert_eq!(
+        europe["tenants"],
+        json!({ "pending": 0, "active": 1, "other": 0, "closed": 0 })
+    );
+    assert_eq!(
+        europe["events"],
+        json!({ "accepted": 20000, "duplicates": 150, "conflicts": 2, "rejected": 31 })
+    );
+    assert_eq!(europe["outbox"], json!({ "waiting": 4, "lag_ms": 700 }));
+    assert_eq!(
+        europe["unapplied_policies"],
+        json!({ "waiting": 1, "stuck": 0 })
+    );
+
+    // Nobody looked in between, and yet a region that fell silent is not shown as healthy.
+    let mut later = case("valid-fleet");
+    later["requestContext"]["timeEpoch"] = json!(1_793_700_300_000_i64);
+    let (_, _, body) = fixture.send(&later).await;
+    assert_eq!(body["regions"][1]["status"], "unknown");
+    assert_eq!(
+        fixture
+            .store
+            .load_region("eu-central-1".parse().unwrap())
+            .await
+            .unwrap()
+            .incidents
+            .revision,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_tenant_is_shown_with_its_policy() {
+    let fixture = fixture().await;
+    let (_, _, body) = fixture.send(&case("valid-tenant")).await;
+    assert_eq!(
+        (&body["region"], &body["status"]),
+        (&json!("eu-central-1"), &json!("active"))
+    );
+    assert_eq!(body["policy"]["desired"]["version"], 1);
+    assert_eq!(body["policy"]["applied_version"], 0);
+    assert_eq!(body["policy"]["is_applied"], false);
+    assert_eq!(body["policy"]["next_resend_at"], "2026-11-03T10:02:30Z");
+}

@@ -1,0 +1,72 @@
+//! Activates the tenant of a confirmed account.
+
+use aws_lambda_events::event::cognito::{
+    CognitoEventUserPoolsPostConfirmation,
+    CognitoEventUserPoolsPostConfirmationTriggerSource as Source,
+};
+use kernel::{EventId, RegionCode};
+use regional_store::{Membership, TenantStore, TenantStoreError};
+use runtime::Failure;
+use tenancy::{Occasion, Username};
+
+/// Activates the tenant of the account whose sign-up was confirmed. Repeated, it changes nothing more; a
+/// confirmed new password is none of its business.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: PostConfirmation,
+) -> Result<PostConfirmation, Failure> {
+    if event.cognito_event_user_pools_header.trigger_source != Some(Source::ConfirmSignUp) {
+        tracing::info!("not a confirmed sign-up");
+        return Ok(event);
+    }
+    let username = confirmed(&event).ok_or_else(not_registered)?;
+    let Membership { tenant, signup, .. } = adapters
+        .tenants
+        .reader()
+        .load_membership(username)
+        .await
+        .map_err(|error| failure(&error))?
+        .ok_or_else(not_registered)?;
+    let occasion = Occasion {
+        region: adapters.region.clone(),
+        event: EventId::from_uuid(runtime::new_uuid()),
+        now: runtime::now(),
+    };
+    let tenant = adapters
+        .tenants
+        .confirm(tenant, signup, &occasion)
+        .await
+        .map_err(|error| failure(&error))?;
+    tracing::info!(tenant = %tenant.id, status = %tenant.status, "confirmed");
+    Ok(event)
+}
+
+/// What the handler works with.
+pub(crate) struct Adapters {
+    pub(crate) region: RegionCode,
+    pub(crate) tenants: TenantStore,
+}
+
+/// The event of the trigger.
+pub(crate) type PostConfirmation = CognitoEventUserPoolsPostConfirmation;
+
+fn confirmed(event: &PostConfirmation) -> Option<Username> {
+    event
+        .cognito_event_user_pools_header
+        .user_name
+        .as_ref()?
+        .parse()
+        .ok()
+}
+
+fn not_registered() -> Failure {
+    tracing::warn!("confirmed an account that is not registered");
+    Failure::refusal("ConfirmationRefused", "not-registered")
+}
+
+fn failure(error: &TenantStoreError) -> Failure {
+    match error {
+        TenantStoreError::Refused(_) => Failure::refusal("ConfirmationRefused", "tenant-closed"),
+        error => Failure::of("ActivationFailed", error),
+    }
+}

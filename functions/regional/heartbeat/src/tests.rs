@@ -1,0 +1,227 @@
+use crate::handler::{Adapters, handle};
+use crate::measure::{Gauges, Measured};
+use crate::report::Disclosure;
+use contract::{DependencyState, Envelope, EventCounts, HeartbeatReported, TenantCounts};
+use kernel::{Mode, Timestamp};
+use outbox::{Backlog, Outbox, Target};
+use regional_store::{HeartbeatStore, UsageBacklog};
+use runtime::Scheduled;
+use serde_json::{Value, json};
+
+const NOWHERE: &str = "no-such-table";
+
+struct Fixture {
+    adapters: Adapters,
+    outbox: Outbox,
+}
+
+/// A region whose tables are there, or are not.
+async fn fixture(has_regional: bool, has_usage: bool, has_outbox: bool) -> Fixture {
+    let aws = testkit::aws().await;
+    let table = async |exists: bool| {
+        if exists {
+            testkit::table(&aws, false).await
+        } else {
+            NOWHERE.to_owned()
+        }
+    };
+    let (regional, usage, outbox) = (
+        table(has_regional).await,
+        table(has_usage).await,
+        table(has_outbox).await,
+    );
+    let adapters = Adapters {
+        store: HeartbeatStore::new(&aws.config, outbox.clone()),
+        gauges: Gauges::new(&aws.config, regional, usage, outbox.clone()),
+        disclosure: Disclosure {
+            mode: Mode::Regional,
+            tenants_min: 5,
+        },
+        region: "eu-central-1".parse().unwrap(),
+    };
+    Fixture {
+        adapters,
+        outbox: Outbox::new(&aws.config, outbox),
+    }
+}
+
+fn schedule(time: &str) -> Scheduled {
+    let cases = testkit::cases("heartbeat");
+    let mut payload = cases
+        .into_iter()
+        .find(|case| case.name == "valid-schedule")
+        .unwrap()
+        .payload;
+    payload["time"] = json!(time);
+    serde_json::from_value(payload).unwrap()
+}
+
+impl Fixture {
+    async fn stated(&self) -> Vec<Envelope<HeartbeatReported>> {
+        let rows = self.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+        assert!(rows.iter().all(|row| row.target == Target::Regional));
+        let mut stated: Vec<Envelope<HeartbeatReported>> = rows
+            .iter()
+            .map(|row| serde_json::from_str(&row.detail).unwrap())
+            .collect();
+        stated.sort_by_key(|heartbeat| heartbeat.sequence);
+        stated
+    }
+}
+
+fn states(heartbeat: &HeartbeatReported) -> [DependencyState; 3] {
+    let states: Vec<_> = heartbeat
+        .dependencies
+        .iter()
+        .map(|health| health.state)
+        .collect();
+    states.try_into().unwrap()
+}
+
+#[tokio::test]
+async fn every_case_is_a_heartbeat_or_no_event_of_this_function() {
+    for case in testkit::cases("heartbeat") {
+        let event = serde_json::from_value::<Scheduled>(case.payload.clone());
+        assert_eq!(event.is_ok(), case.is_valid(), "{}", case.name);
+        let Ok(event) = event else { continue };
+        let fixture = fixture(true, true, true).await;
+        handle(&fixture.adapters, event.clone()).await.unwrap();
+        // A schedule that comes twice for one time is one heartbeat.
+        handle(&fixture.adapters, event.clone()).await.unwrap();
+        let [heartbeat]: [_; 1] = fixture.stated().await.try_into().unwrap();
+        assert_eq!((heartbeat.sequence, heartbeat.occurred_at), (1, event.time));
+        assert_eq!(states(&heartbeat.data), [DependencyState::Up; 3]);
+        assert_eq!(heartbeat.data.tenants, Some(TenantCounts::default()));
+        assert_eq!(heartbeat.data.events, Some(EventCounts::default()));
+        assert_eq!(
+            (heartbeat.data.outbox_waiting, heartbeat.data.usage_waiting),
+            (0, 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn heartbeats_are_numbered_without_gaps_even_at_once() {
+    let fixture = fixture(true, true, true).await;
+    let adapters = &fixture.adapters;
+    for minute in 10..14 {
+        let (one, other) = (
+            format!("2026-11-03T10:{minute}:00Z"),
+            format!("2026-11-03T10:{minute}:30Z"),
+        );
+        let (one, other) = tokio::join!(
+            handle(adapters, schedule(&one)),
+            handle(adapters, schedule(&other))
+        );
+        one.and(other).unwrap();
+    }
+    let stated = fixture.stated().await;
+    let numbers: Vec<u64> = stated.iter().map(|heartbeat| heartbeat.sequence).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    assert!(numbers.len() >= 4);
+    // What waits in the outbox is the heartbeats before.
+    let last = stated.last().unwrap();
+    assert!(
+        last.data.outbox_waiting >= 3 && last.data.outbox_lag_ms >= 120_000,
+        "{last:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_answer_is_told_and_fails_nothing() {
+    use DependencyState::{Down, Up};
+    for (has_regional, has_usage, expected) in [
+        (false, true, [Down, Up, Up]),
+        (true, false, [Up, Down, Up]),
+        (false, false, [Down, Down, Up]),
+    ] {
+        let fixture = fixture(has_regional, has_usage, true).await;
+        handle(&fixture.adapters, schedule("2026-11-03T10:01:00Z"))
+            .await
+            .unwrap();
+        let [heartbeat]: [_; 1] = fixture.stated().await.try_into().unwrap();
+        assert_eq!(states(&heartbeat.data), expected);
+        assert_eq!(
+            (
+                heartbeat.data.tenants.is_some(),
+                heartbeat.data.events.is_some()
+            ),
+            (has_regional, has_usage)
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_the_outbox_there_is_no_heartbeat() {
+    let fixture = fixture(true, true, false).await;
+    let failure = handle(&fixture.adapters, schedule("2026-11-03T10:01:00Z"))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind(), "HeartbeatNotStated");
+}
+
+/// Checks which counts a region tells: tenants, events.
+fn check(mode: Mode, active: Option<u64>, expected: (bool, bool)) {
+    let measured = Measured {
+        tenants: active.map(|active| TenantCounts {
+            pending: 90,
+            active,
+            other: 90,
+        }),
+        events: Some(EventCounts::default()),
+        ..Measured::default()
+    };
+    let report = Disclosure {
+        mode,
+        tenants_min: 5,
+    }
+    .report(&measured, Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        (report.tenants.is_some(), report.events.is_some()),
+        expected,
+        "{mode} {active:?}"
+    );
+}
+
+#[test]
+fn a_sovereign_region_with_few_tenants_tells_no_counts() {
+    check(Mode::Sovereign, Some(5), (true, true));
+    check(Mode::Sovereign, Some(4), (false, false));
+    check(Mode::Sovereign, Some(0), (false, false));
+    check(Mode::Sovereign, None, (false, false));
+    check(Mode::Regional, Some(0), (true, true));
+    check(Mode::Regional, None, (false, true));
+    check(Mode::Shared, Some(1), (true, true));
+}
+
+#[test]
+fn lag_is_the_age_of_the_oldest_and_never_below_zero() {
+    let oldest = Timestamp::from_second(100).unwrap();
+    let measured = Measured {
+        outbox: Some(Backlog {
+            waiting: 3,
+            oldest: Some(oldest),
+        }),
+        usage: Some(UsageBacklog {
+            waiting: 2,
+            oldest: Some(oldest),
+        }),
+        ..Measured::default()
+    };
+    let disclosure = Disclosure {
+        mode: Mode::Shared,
+        tenants_min: 5,
+    };
+    for (second, lag_ms) in [(107, 7_000), (100, 0), (99, 0)] {
+        let report = disclosure.report(&measured, Timestamp::from_second(second).unwrap());
+        assert_eq!(
+            (report.outbox_lag_ms, report.usage_lag_ms),
+            (lag_ms, lag_ms)
+        );
+    }
+    let told: Value = serde_json::to_value(disclosure.report(&measured, oldest)).unwrap();
+    assert_eq!(
+        (&told["outbox_waiting"], &told["usage_waiting"]),
+        (&json!(3), &json!(2))
+    );
+}

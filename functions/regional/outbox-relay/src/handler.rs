@@ -1,0 +1,195 @@
+//! From the outbox to the bus.
+
+use crate::recent::{Progress, Recent};
+use aws_lambda_events::event::dynamodb::{Event, EventRecord};
+use aws_sdk_dynamodb::types::AttributeValue;
+use bus::{Bus, BusError, ENTRIES_MAX, Entry, Refused};
+use futures::future::join_all;
+use jiff::SignedDuration;
+use kernel::Timestamp;
+use outbox::{Outbox, OutboxError, Row, Target};
+use runtime::{Failure, Trigger};
+use std::collections::HashMap;
+
+/// Rows that are younger belong to the stream.
+const SWEEP_AGE_SECONDS: i64 = 60;
+/// Rows of each of the 8 partitions that one round of a sweep takes.
+const ROUND_ROWS_MAX: u16 = 50;
+/// Rounds of one sweep: at most 4,000 rows a minute.
+const ROUNDS_MAX: usize = 10;
+
+/// Publishes what the stream brings, or what a sweep finds. Fails as a whole when anything was not
+/// published and removed: then the stream brings it again, and the sweep finds it again.
+pub(crate) async fn handle(adapters: &Adapters, event: Trigger<Event>) -> Result<(), Failure> {
+    let relayed = match event {
+        Trigger::Records(event) => adapters.relay(rows_of(event)).await,
+        Trigger::Schedule(schedule) => adapters.sweep(schedule.time).await,
+    };
+    relayed.map_err(|error| Failure::of("OutboxNotRelayed", &error))
+}
+
+/// What the function works with.
+pub(crate) struct Adapters {
+    pub(crate) outbox: Outbox,
+    pub(crate) regional_bus: Bus,
+    /// Only the home region has one.
+    pub(crate) home_bus: Option<Bus>,
+    pub(crate) recent: Recent,
+}
+
+/// Why rows are still in the outbox.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RelayError {
+    /// A fact for the home bus in a region that has none: the configuration is wrong.
+    #[error("{count} facts are for the home bus, and this region has none")]
+    NoHomeBus {
+        /// How many facts.
+        count: usize,
+    },
+    /// The bus did not answer.
+    #[error("the bus could not be called")]
+    Call(#[source] BusError),
+    /// The bus refused some entries.
+    #[error("the bus refused {count} facts")]
+    Refused {
+        /// How many facts.
+        count: usize,
+        /// The first of them.
+        #[source]
+        first: Refused,
+    },
+    /// Some rows were published and not removed.
+    #[error("published facts were not removed")]
+    NotRemoved(#[source] OutboxError),
+    /// The sweep could not look.
+    #[error("the outbox could not be swept")]
+    NotSwept(#[source] OutboxError),
+}
+
+impl Adapters {
+    /// Publishes rows that the stream left behind, the oldest first, a bounded number in one run.
+    async fn sweep(&self, now: Timestamp) -> Result<(), RelayError> {
+        let age = SignedDuration::from_secs(SWEEP_AGE_SECONDS);
+        let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
+        for _ in 0..ROUNDS_MAX {
+            let rows = self
+                .outbox
+                .sweep(before, ROUND_ROWS_MAX)
+                .await
+                .map_err(RelayError::NotSwept)?;
+            if rows.is_empty() {
+                break;
+            }
+            self.relay(rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes and removes as many rows as can be. The first failure is the whole's.
+    async fn relay(&self, rows: Vec<Row>) -> Result<(), RelayError> {
+        let (home, regional): (Vec<Row>, Vec<Row>) = rows
+            .into_iter()
+            .filter(|row| self.recent.progress(row) != Some(Progress::Removed))
+            .partition(|row| row.target == Target::Home);
+        let regional = self.relay_to(&self.regional_bus, &regional).await;
+        let home = match &self.home_bus {
+            Some(bus) => self.relay_to(bus, &home).await,
+            None if home.is_empty() => Ok(()),
+            None => Err(RelayError::NoHomeBus { count: home.len() }),
+        };
+        regional.and(home)
+    }
+
+    /// Goes on after refused entries, and stops when the bus does not answer at all.
+    async fn relay_to(&self, bus: &Bus, rows: &[Row]) -> Result<(), RelayError> {
+        let mut outcome = Ok(());
+        for some in rows.chunks(ENTRIES_MAX) {
+            let published = self.publish(bus, some).await;
+            let is_over = matches!(published, Err(RelayError::Call(_)));
+            let removed = self.remove(some).await;
+            outcome = outcome.and(published).and(removed);
+            if is_over {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Publishes those rows that this process has not published yet.
+    async fn publish(&self, bus: &Bus, rows: &[Row]) -> Result<(), RelayError> {
+        let rows: Vec<&Row> = rows
+            .iter()
+            .filter(|row| self.recent.progress(row).is_none())
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<Entry> = rows.iter().map(|row| entry(row)).collect();
+        let refused = bus.publish(&entries).await.map_err(RelayError::Call)?;
+        for (index, row) in rows.iter().enumerate() {
+            if refused.iter().all(|refused| refused.index != index) {
+                self.recent.note(row, Progress::Published);
+            }
+        }
+        let count = refused.len();
+        refused
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |first| Err(RelayError::Refused { count, first }))
+    }
+
+    /// Removes those rows that are published.
+    async fn remove(&self, rows: &[Row]) -> Result<(), RelayError> {
+        let published = rows
+            .iter()
+            .filter(|row| self.recent.progress(row) == Some(Progress::Published));
+        let removals = published.map(async |row| {
+            self.outbox
+                .remove(row)
+                .await
+                .map_err(RelayError::NotRemoved)?;
+            self.recent.note(row, Progress::Removed);
+            Ok(())
+        });
+        join_all(removals)
+            .await
+            .into_iter()
+            .fold(Ok(()), Result::and)
+    }
+}
+
+/// The rows that were inserted. One that is malformed stays in the outbox, where its age is seen: coming
+/// again would not mend it, and would hold up every row behind it.
+fn rows_of(event: Event) -> Vec<Row> {
+    let inserted = event
+        .records
+        .into_iter()
+        .filter(|record| record.event_name == "INSERT");
+    inserted.filter_map(row_of).collect()
+}
+
+fn row_of(record: EventRecord) -> Option<Row> {
+    let image: HashMap<String, AttributeValue> = record.change.new_image.into();
+    let partition = image.get("pk").and_then(|partition| partition.as_s().ok());
+    if !partition.is_some_and(|partition| partition.starts_with("OUTBOX#")) {
+        return None;
+    }
+    Row::from_item(&image)
+        .inspect_err(|error| {
+            tracing::error!(
+                error = error.to_string(),
+                record = record.event_id,
+                "malformed outbox row"
+            )
+        })
+        .ok()
+}
+
+fn entry(row: &Row) -> Entry {
+    Entry {
+        source: row.source.clone(),
+        detail_type: row.detail_type.clone(),
+        detail: row.detail.clone(),
+        time: row.occurred_at,
+    }
+}

@@ -1,0 +1,218 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use crate::handler::{Adapters, router};
+use crate::known::KnownTenants;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::Router;
+use contract::catalogue::Catalogue;
+use futures::future::join_all;
+use regional_store::{Intake, TenantReader, UsageMonitor};
+use runtime::http::{Tokens, with_fallbacks};
+use serde_json::{Value, json};
+use testkit::LocalAws;
+use tower::ServiceExt as _;
+
+const SCOPES: [&str; 2] = ["meridian/usage.write", "meridian/operator.read"];
+const TENANTS: [(&str, &str); 4] = [
+    ("0199a1f0-0000-7000-8000-000000000001", "active"),
+    ("0199a1f0-0000-7000-8000-000000000002", "suspended"),
+    ("0199a1f0-0000-7000-8000-000000000003", "pending"),
+    ("0199a1f0-0000-7000-8000-000000000004", "closed"),
+];
+
+struct World {
+    client: Client,
+    usage_table: String,
+    regional_table: String,
+    router: Router,
+    monitor: UsageMonitor,
+    usage_token: String,
+    operator_token: String,
+}
+
+async fn world() -> World {
+    let aws = testkit::aws().await;
+    let regional_table = testkit::table(&aws, false).await;
+    let usage_table = testkit::table(&aws, false).await;
+    let pool = testkit::user_pool(&aws, &SCOPES).await;
+    let tokens = Tokens::new(&aws.config, &pool.id, pool.machine_client_id.clone()).unwrap();
+    let world = World {
+        client: Client::new(&aws.config),
+        router: function(&aws, tokens, &regional_table, &usage_table),
+        monitor: UsageMonitor::new(&aws.config, usage_table.clone()),
+        usage_table,
+        regional_table,
+        usage_token: testkit::machine_token(&aws, &pool, SCOPES[0]).await,
+        operator_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
+    };
+    for (tenant, status) in TENANTS {
+        world.put_tenant(tenant, status).await;
+    }
+    world
+}
+
+fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &str) -> Router {
+    with_fallbacks(router(Adapters {
+        tokens,
+        catalogue: Catalogue::bundled().unwrap(),
+        tenants: KnownTenants::new(TenantReader::new(&aws.config, regional_table.to_owned())),
+        intake: Intake::new(&aws.config, usage_table.to_owned()),
+    }))
+}
+
+/// An answer: status, content type, `retry-after`, body.
+struct Answer {
+    status: u16,
+    kind: String,
+    retry_after: Option<String>,
+    body: Value,
+}
+
+impl World {
+    async fn put_tenant(&self, tenant: &str, status: &str) {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let put = self.client.put_item().table_name(&self.regional_table);
+        put.item("pk", text(&format!("TENANT#{tenant}")))
+            .item("sk", text("TENANT"))
+            .item("tenant", text(tenant))
+            .item("status", text(status))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Sends a payload as the gateway would.
+    async fn send(&self, payload: &Value) -> Answer {
+        let payload =
+            payload.to_string().replace("usage-token", &self.usage_token).replace("operator-token", &self.operator_token);
+        let request = lambda_http::request::from_str(&payload).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (status, kind, retry_after) =
+            (response.status().as_u16(), header("content-type").unwrap_or_default(), header("retry-after"));
+        let body = axum::body::to_bytes(response.into_body(), 6_000_000).await.unwrap();
+        Answer { status, kind, retry_after, body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+
+    /// The stored items whose partition begins so.
+    async fn stored(&self, prefix: &str) -> usize {
+        let scanned = self.client.scan().table_name(&self.usage_table).consistent_read(true).send().await.unwrap();
+        scanned.items().iter().filter(|item| item["pk"].as_s().unwrap().starts_with(prefix)).count()
+    }
+}
+
+fn case(name: &str) -> Value {
+    testkit::cases("usage-ingest").into_iter().find(|case| case.name == name).unwrap().payload
+}
+
+fn batch(events: &[Value]) -> Value {
+    let mut payload = case("valid-empty-batch");
+    payload["body"] = json!(serde_json::to_string(events).unwrap());
+    payload
+}
+
+fn event(tenant: &str, id: &str) -> Value {
+    json!({ "specversion": "1.0", "type": "api.request", "source": "/gateway", "id": id, "subject": tenant,
+        "time": "2026-11-03T09:00:00Z" })
+}
+
+#[tokio::test]
+async fn every_case_is_answered_or_refused_with_a_problem() {
+    let world = world().await;
+    for case in testkit::cases("usage-ingest") {
+        let answer = world.send(&case.payload).await;
+        let expected = match case.name.as_str() {
+            "invalid-no-token" | "invalid-foreign-token" => (401, "unauthorized"),
+            "invalid-missing-scope" => (403, "missing-scope"),
+            "invalid-content-type" => (415, "unsupported-content-type"),
+            "invalid-malformed-json" => (400, "malformed-json"),
+            "invalid-single-as-batch" => (400, "unexpected-form"),
+            "invalid-too-many-events" => (413, "too-many-events"),
+            "invalid-single-event" | "invalid-every-event" | "invalid-unknown-tenant" => (422, "events-refused"),
+            "invalid-method" => (405, "method-not-allowed"),
+            _ => (200, ""),
+        };
+        assert_eq!(case.is_valid(), expected.0 == 200, "{} is expected as it is named", case.name);
+        let slug = answer.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        assert_eq!((answer.status, slug), expected, "{}: {}", case.name, answer.body);
+        let kind = if case.is_valid() { "application/json" } else { "application/problem+json" };
+        assert_eq!(answer.kind, kind, "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_names_each_refused_event_and_stores_the_rest() {
+    let world = world().await;
+    let answer = world.send(&case("valid-batch-with-refusals")).await;
+    assert_eq!(answer.body["accepted"], 3);
+    let refused: Vec<_> = answer.body["rejected"].as_array().unwrap().iter().map(|r| {
+        (r["index"].as_u64().unwrap(), r["id"].as_str().unwrap_or_default(), r["reason"].as_str().unwrap())
+    }).collect();
+    assert_eq!(
+        refused,
+        [
+            (3, "evt-0004", "unknown-meter"),
+            (4, "evt-0005", "invalid-tenant"),
+            (5, "evt-0006", "unknown-tenant"),
+            (6, "evt-0007", "negative-value"),
+            (7, "evt-0008", "invalid-value"),
+            (8, "evt-0009", "time-in-future"),
+            (9, "evt-0010", "time-too-old"),
+            (10, "evt-0011", "unsupported-version"),
+            (11, "", "missing-field"),
+            (12, "", "not-an-object"),
+        ]
+    );
+    assert_eq!((world.stored("SEGMENT#").await, world.stored("PENDING#").await), (2, 2), "one per tenant");
+    assert_eq!(world.monitor.counts().await.unwrap().rejected, 10);
+}
+
+#[tokio::test]
+async fn a_refused_request_stores_nothing() {
+    let world = world().await;
+    for case in testkit::cases("usage-ingest").into_iter().filter(|case| !case.is_valid()) {
+        world.send(&case.payload).await;
+        assert_eq!((world.stored("SEGMENT#").await, world.stored("PENDING#").await), (0, 0), "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn tenants_are_taken_by_their_status() {
+    let world = world().await;
+    let events: Vec<Value> = TENANTS.iter().map(|(tenant, _)| event(tenant, "e")).collect();
+    let answer = world.send(&batch(&events)).await;
+    let refused: Vec<_> = answer.body["rejected"].as_array().unwrap().iter().map(|r| r["index"].as_u64().unwrap()).collect();
+    assert_eq!((answer.body["accepted"].as_u64(), refused), (Some(2), vec![2, 3]));
+
+    // A no is not remembered; a yes is, for a minute of the gateway's time.
+    let pending = TENANTS[2].0;
+    assert_eq!(world.send(&batch(&[event(pending, "f")])).await.status, 422);
+    world.put_tenant(pending, "active").await;
+    assert_eq!(world.send(&batch(&[event(pending, "f")])).await.status, 200);
+    world.put_tenant(pending, "closed").await;
+    assert_eq!(world.send(&batch(&[event(pending, "g")])).await.status, 200);
+    let mut later = batch(&[event(pending, "h")]);
+    later["requestContext"]["timeEpoch"] = json!(1_793_700_061_000_i64);
+    assert_eq!(world.send(&later).await.status, 422);
+}
+
+#[tokio::test]
+async fn the_largest_batch_of_many_tenants_is_stored_in_full() {
+    let world = world().await;
+    let tenants: Vec<String> = (0..120).map(|n| format!("0199a1f0-0000-7000-8000-0000000a{n:04}")).collect();
+    join_all(tenants.iter().map(|tenant| world.put_tenant(tenant, "active"))).await;
+    let events: Vec<Value> = (0..1_000).map(|n| event(&tenants[n % 120], &format!("e{n}"))).collect();
+    let answer = world.send(&batch(&events)).await;
+    assert_eq!((answer.status, answer.body["accepted"].as_u64()), (200, Some(1_000)), "{}", answer.body);
+    assert_eq!((world.stored("SEGMENT#").await, world.stored("PENDING#").await), (120, 120));
+    assert_eq!(world.monitor.backlog().await.unwrap().waiting, 120);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_that_is_not_stored() {
+    let world = world().await;
+    world.client.delete_table().table_name(&world.usage_table).send().await.unwrap();
+    let answer = world.send(&batch(&[event(TENANTS[0].0, "e")])).await;
+    assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("2")), "{}", answer.body);
+}

@@ -1,0 +1,116 @@
+//! Settling, by the stream and by the clock.
+
+use aws_lambda_events::event::dynamodb::{Event, EventRecord};
+use futures::stream::{StreamExt as _, iter};
+use jiff::SignedDuration;
+use kernel::{SegmentId, TenantId, Timestamp};
+use metering::{Segment, batches};
+use regional_store::{FoundSegment, Pending, Settler, UsageStoreError, segment_of_image};
+use runtime::{Failure, Trigger};
+use std::collections::BTreeMap;
+
+/// How long the stream has for a segment before the sweep takes it.
+const STREAM_TIME: SignedDuration = SignedDuration::from_secs(60);
+/// When a pointer without a segment is given up: no function can run that long, so that nobody is about to
+/// write the segment.
+const INTAKE_TIME: SignedDuration = SignedDuration::from_mins(15);
+/// How many segments of each partition a sweep takes.
+const SWEEP_SEGMENTS_MAX: u16 = 250;
+const SEGMENTS_AT_ONCE: usize = 100;
+const TENANTS_AT_ONCE: usize = 4;
+
+/// Settles what the stream brings, or what it left.
+///
+/// `now` is the runtime's clock for a schedule too: how long a segment has waited is no matter of billing time.
+pub(crate) async fn handle(settler: &Settler, event: Trigger<Event>, now: Timestamp) -> Result<(), Failure> {
+    match event {
+        Trigger::Records(batch) => settle(settler, segments(batch), now).await,
+        Trigger::Schedule(_) => sweep(settler, now).await,
+    }
+}
+
+/// The segments that a batch of records brings.
+///
+/// One that cannot be read would not be readable the next time either: it is reported and left pending, so that
+/// the records behind it go on. The sweep fails over it, every minute, until a release can settle it.
+fn segments(batch: Event) -> Vec<Segment> {
+    let mut segments = Vec::with_capacity(batch.records.len());
+    for record in batch.records.into_iter().filter(is_segment) {
+        match segment_of_image(record.change.new_image) {
+            Ok(segment) => segments.push(segment),
+            Err(error) => report(&error),
+        }
+    }
+    segments
+}
+
+/// Whether a record says that a segment was stored. The mapping filters too; a table has one stream for all.
+fn is_segment(record: &EventRecord) -> bool {
+    let partition = record.change.keys.get("pk");
+    record.event_name == "INSERT"
+        && matches!(partition, Some(serde_dynamo::AttributeValue::S(pk)) if pk.starts_with("SEGMENT#"))
+}
+
+/// Settles segments of any tenants, as many of a tenant at once as fit. All are tried; if one fails, all of
+/// the batch comes again, and what is settled stays settled.
+async fn settle(settler: &Settler, segments: Vec<Segment>, now: Timestamp) -> Result<(), Failure> {
+    let mut by_tenant: BTreeMap<TenantId, BTreeMap<SegmentId, Segment>> = BTreeMap::new();
+    for segment in segments {
+        by_tenant.entry(segment.tenant).or_default().insert(segment.id, segment);
+    }
+    let settled = iter(by_tenant).map(|(tenant, segments)| async move {
+        for batch in batches(segments.into_values().collect()) {
+            let settled = settler.settle(tenant, &batch, now).await?;
+            let counted = settled.counted;
+            tracing::info!(
+                segments = settled.segments,
+                settled_before = settled.before,
+                accepted = counted.accepted,
+                duplicates = counted.duplicates,
+                conflicts = counted.conflicts,
+                overflowed = counted.overflowed,
+                "settled usage"
+            );
+        }
+        Ok(())
+    });
+    let outcomes: Vec<Result<(), UsageStoreError>> = settled.buffer_unordered(TENANTS_AT_ONCE).collect().await;
+    let failures: Vec<Failure> = outcomes.into_iter().filter_map(Result::err).map(|error| failed(&error)).collect();
+    failures.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Settles what has waited too long, whatever became of its stream record.
+async fn sweep(settler: &Settler, now: Timestamp) -> Result<(), Failure> {
+    let waiting = settler.waiting(now - STREAM_TIME, SWEEP_SEGMENTS_MAX).await.map_err(|error| failed(&error))?;
+    let mut outcome = Ok(());
+    for pointers in waiting.chunks(SEGMENTS_AT_ONCE) {
+        outcome = sweep_some(settler, pointers, now).await.and(outcome);
+    }
+    outcome
+}
+
+async fn sweep_some(settler: &Settler, pointers: &[Pending], now: Timestamp) -> Result<(), Failure> {
+    let mut ready = Vec::with_capacity(pointers.len());
+    let mut malformed = Ok(());
+    for (pointer, found) in settler.find(pointers).await.map_err(|error| failed(&error))? {
+        match found {
+            FoundSegment::Ready(segment) => ready.push(segment),
+            FoundSegment::Malformed(error) => malformed = Err(Failure::of("segment-not-settled", &error)),
+            FoundSegment::Absent if pointer.made_at().is_some_and(|made| now.duration_since(made) > INTAKE_TIME) => {
+                settler.forget(pointer).await.map_err(|error| failed(&error))?;
+            }
+            FoundSegment::Absent => {}
+        }
+    }
+    settle(settler, ready, now).await.and(malformed)
+}
+
+fn failed(error: &UsageStoreError) -> Failure {
+    Failure::of("usage-not-settled", error)
+}
+
+/// Logs what the sweep will fail over.
+fn report(error: &UsageStoreError) {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    tracing::error!(error = error.to_string(), source, "a segment stays pending");
+}

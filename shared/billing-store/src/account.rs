@@ -1,0 +1,129 @@
+//! Tenants: what billing knows of each, and all of them.
+
+use crate::contention::{ATTEMPTS_MAX, is_conflict, pause};
+use crate::item::{
+    ACCOUNT, ACCOUNT_SHARDS, Item, RECEIVED_PREFIX, VERSION, account_key, counter, from_item, listing_key,
+    listing_partition, sort_of, tenant_partition, text, to_item,
+};
+use crate::{BillingStore, StoreError};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use billing::{Account, Received};
+use contract::TenantStatusChanged;
+use kernel::{RegionCode, TenantId, Timestamp};
+
+/// All that billing knows of a tenant besides its usage and invoices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantRecord {
+    /// The account, once a change of status has been learned.
+    pub account: Option<Account>,
+    /// Which usage reports have arrived, per region that sent any.
+    pub received: Vec<Received>,
+}
+
+impl TenantRecord {
+    /// How many usage reports are known to be missing.
+    #[must_use]
+    pub fn missing_reports(&self) -> u64 {
+        self.received.iter().fold(0, |sum, received| sum.saturating_add(received.missing()))
+    }
+}
+
+impl BillingStore {
+    /// What billing knows of a tenant.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_tenant(&self, tenant: TenantId) -> Result<TenantRecord, StoreError> {
+        let what = "a tenant";
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :partition")
+            .expression_attribute_values(":partition", text(tenant_partition(tenant)))
+            .into_paginator()
+            .items()
+            .send();
+        let mut record = TenantRecord::default();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(StoreError::read(what))?;
+            match sort_of(&item) {
+                ACCOUNT => record.account = Some(from_item(what, item)?),
+                sort if sort.starts_with(RECEIVED_PREFIX) => record.received.push(from_item(what, item)?),
+                _ => {}
+            }
+        }
+        Ok(record)
+    }
+
+    /// Adds a change of status to what is known of a tenant, whatever the order in which changes arrive.
+    ///
+    /// # Errors
+    /// When the table does not do it.
+    pub async fn record_status(
+        &self,
+        fact: &TenantStatusChanged,
+        region: &RegionCode,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let what = "an account";
+        for attempt in 0..ATTEMPTS_MAX {
+            let found = self.get(what, account_key(fact.tenant)).await?;
+            let version = counter(what, found.as_ref(), VERSION)?;
+            let account = found.map_or_else(|| Ok(Account::new(fact.tenant)), |item| from_item(what, item))?;
+            let Some(account) = account.learn(fact, region, at) else {
+                return Ok(());
+            };
+            if self.try_record_account(&account, version).await? {
+                return Ok(());
+            }
+            pause(fact.tenant, attempt).await;
+        }
+        Err(StoreError::Contended { what, attempts: ATTEMPTS_MAX })
+    }
+
+    /// The account and its copy in the list of all accounts; false when somebody else was faster.
+    async fn try_record_account(&self, account: &Account, version: u64) -> Result<bool, StoreError> {
+        let what = "an account";
+        let item = to_item(what, account_key(account.tenant), account)?;
+        let listed = to_item(what, listing_key(account.tenant), account)?;
+        let listed = Put::builder().table_name(&self.table).set_item(Some(listed)).build();
+        let listed = listed.map_err(StoreError::unbuilt(what))?;
+        let writes = vec![
+            self.versioned_put(what, item, version)?,
+            TransactWriteItem::builder().put(listed).build(),
+        ];
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_conflict(&error) => Ok(false),
+            Err(error) => Err(StoreError::write(what)(error)),
+        }
+    }
+
+    /// Every account, a partition and a page at a time; `each` takes what it needs of one.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_accounts<T>(&self, each: impl Fn(&Account) -> Option<T>) -> Result<Vec<T>, StoreError> {
+        let what = "accounts";
+        let mut taken = Vec::new();
+        for shard in 0..ACCOUNT_SHARDS {
+            let mut pages = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("pk = :partition")
+                .expression_attribute_values(":partition", text(listing_partition(shard)))
+                .into_paginator()
+                .items()
+                .send();
+            while let Some(item) = pages.next().await {
+                let item: Item = item.map_err(StoreError::read(what))?;
+                taken.extend(each(&from_item(what, item)?));
+            }
+        }
+        Ok(taken)
+    }
+}

@@ -1,0 +1,98 @@
+//! Invoices, one by one and in lists.
+
+use crate::item::{
+    DOCUMENT, INVOICE_PREFIX, Item, from_item, invoice_id_key, invoice_key, period_partition, summary_key, text,
+};
+use crate::{BillingStore, StoreError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use billing::{Invoice, InvoiceNumber, InvoiceRequest, InvoiceSummary};
+use kernel::{BillingPeriod, InvoiceId, TenantId};
+
+/// A part of a period's invoices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvoicePage {
+    /// The invoices, in order of their numbers.
+    pub invoices: Vec<InvoiceSummary>,
+    /// After which number the next page begins, unless this is the last.
+    pub next: Option<InvoiceNumber>,
+}
+
+impl BillingStore {
+    /// A tenant's invoice for a period.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_invoice(&self, tenant: TenantId, period: BillingPeriod) -> Result<Option<Invoice>, StoreError> {
+        let found = self.get("an invoice", invoice_key(tenant, period)).await?;
+        found.as_ref().map(invoice_of).transpose()
+    }
+
+    /// The invoice of an id.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_invoice_by_id(&self, id: InvoiceId) -> Result<Option<Invoice>, StoreError> {
+        let what = "an invoice's id";
+        let Some(item) = self.get(what, invoice_id_key(id)).await? else {
+            return Ok(None);
+        };
+        let InvoiceRequest { tenant, period } = from_item(what, strip(item))?;
+        self.load_invoice(tenant, period).await
+    }
+
+    /// A page of a period's invoices, after a number.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_invoices(
+        &self,
+        period: BillingPeriod,
+        after: Option<&InvoiceNumber>,
+        limit: u16,
+    ) -> Result<InvoicePage, StoreError> {
+        let what = "a period's invoices";
+        let after = after.map(|after| summary_key(period, &after.legal_entity, after.number));
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :partition AND begins_with(sk, :invoices)")
+            .expression_attribute_values(":partition", text(period_partition(period)))
+            .expression_attribute_values(":invoices", text(INVOICE_PREFIX))
+            .set_exclusive_start_key(after)
+            .limit(i32::from(limit))
+            .send()
+            .await
+            .map_err(StoreError::read(what))?;
+        let more = found.last_evaluated_key.is_some();
+        let items = found.items.unwrap_or_default().into_iter();
+        let invoices: Vec<InvoiceSummary> =
+            items.map(|item| from_item(what, item)).collect::<Result<_, StoreError>>()?;
+        let next = invoices.last().filter(|_| more).map(|invoice| invoice.number.clone());
+        Ok(InvoicePage { invoices, next })
+    }
+}
+
+/// The invoice that an item holds.
+pub(crate) fn invoice_of(item: &Item) -> Result<Invoice, StoreError> {
+    let what = "an invoice";
+    let document = item.get(DOCUMENT).and_then(|document| document.as_s().ok());
+    let document = document.ok_or("the document is missing").map_err(StoreError::malformed(what))?;
+    serde_json::from_str(document).map_err(StoreError::malformed(what))
+}
+
+/// The invoice as an item.
+pub(crate) fn invoice_item(invoice: &Invoice) -> Result<Item, StoreError> {
+    let document = serde_json::to_string(invoice).map_err(StoreError::malformed("an invoice"))?;
+    let mut item = invoice_key(invoice.draft.tenant, invoice.draft.period);
+    item.insert(DOCUMENT.to_owned(), AttributeValue::S(document));
+    Ok(item)
+}
+
+/// An item without its key, for a type that knows no other attributes.
+fn strip(mut item: Item) -> Item {
+    item.remove("pk");
+    item.remove("sk");
+    item
+}

@@ -1,0 +1,175 @@
+//! Issuing: invoice, number, list, progress and statement in one transaction.
+
+use crate::contention::is_conflict;
+use crate::invoice::invoice_item;
+use crate::item::{
+    Item, counter, invoice_id_key, invoice_key, number, number_key, run_key, statements_key, summary_key, to_item,
+};
+use crate::run::held_run;
+use crate::{BillingStore, HeldRun, StoreError};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
+use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, Settlement};
+use kernel::LegalEntity;
+
+/// The attribute that guards a counter.
+const LAST: &str = "last";
+
+/// What must be known to issue an invoice, read at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desk {
+    /// Whether the tenant has an invoice for the period.
+    pub is_issued: bool,
+    /// The period's run.
+    pub run: Option<HeldRun>,
+    legal_entity: LegalEntity,
+    last_number: u64,
+    last_statement: u64,
+}
+
+/// Whether a transaction took place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It did.
+    Done,
+    /// Somebody else changed something that it depended on: read again.
+    Contended,
+}
+
+impl Desk {
+    /// The number of the next invoice.
+    #[must_use]
+    pub fn next_number(&self) -> InvoiceNumber {
+        InvoiceNumber { legal_entity: self.legal_entity.clone(), number: self.last_number + 1 }
+    }
+
+    /// The number of the region's next statement.
+    #[must_use]
+    pub const fn next_statement(&self) -> u64 {
+        self.last_statement + 1
+    }
+}
+
+impl BillingStore {
+    /// Reads what must be known to issue an invoice.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_desk(&self, request: InvoiceRequest, legal_entity: &LegalEntity) -> Result<Desk, StoreError> {
+        let what = "invoice, run and counters";
+        let keys = [
+            invoice_key(request.tenant, request.period),
+            run_key(request.period),
+            number_key(legal_entity),
+            statements_key(),
+        ];
+        let wanted = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys.to_vec())).build();
+        let wanted = wanted.map_err(|error| StoreError::read(what)(error))?;
+        let found = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
+        let found = found.map_err(StoreError::read(what))?;
+        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
+            return Err(StoreError::read(what)("the table answered in part"));
+        }
+        let items = found.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
+        let [invoice, run, number, statements] = keys.map(|key| items.iter().find(|item| is_at(item, &key)));
+        Ok(Desk {
+            is_issued: invoice.is_some(),
+            run: run.cloned().map(held_run).transpose()?,
+            legal_entity: legal_entity.clone(),
+            last_number: counter(what, number, LAST)?,
+            last_statement: counter(what, statements, LAST)?,
+        })
+    }
+
+    /// Issues an invoice. `statement` states what the issue decided, in the same transaction.
+    ///
+    /// # Errors
+    /// When the table does not do it.
+    pub async fn record_issue(
+        &self,
+        desk: &Desk,
+        issue: &Issue,
+        statement: Option<TransactWriteItem>,
+    ) -> Result<Recorded, StoreError> {
+        let mut writes = self.invoice_writes(&issue.invoice)?;
+        writes.push(self.counter_put(number_key(&desk.legal_entity), desk.last_number)?);
+        writes.extend(self.progress_writes(desk, &issue.run, statement)?);
+        self.transact("an invoice", writes).await
+    }
+
+    /// Settles a run that is complete without a further invoice.
+    ///
+    /// # Errors
+    /// When the table does not do it.
+    pub async fn record_settlement(
+        &self,
+        desk: &Desk,
+        settlement: &Settlement,
+        statement: Option<TransactWriteItem>,
+    ) -> Result<Recorded, StoreError> {
+        let writes = self.progress_writes(desk, &settlement.run, statement)?;
+        self.transact("a run's end", writes).await
+    }
+
+    /// The invoice, once; the way to it by its id; and its line in the period's list.
+    fn invoice_writes(&self, invoice: &Invoice) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let what = "an invoice";
+        let (tenant, period) = (invoice.draft.tenant, invoice.draft.period);
+        let by_id = to_item(what, invoice_id_key(invoice.id), &InvoiceRequest { tenant, period })?;
+        let listed = summary_key(period, &invoice.number.legal_entity, invoice.number.number);
+        let listed = to_item(what, listed, &invoice.summary())?;
+        [invoice_item(invoice)?, by_id, listed].into_iter().map(|item| self.new_put(what, item)).collect()
+    }
+
+    fn progress_writes(
+        &self,
+        desk: &Desk,
+        run: &billing::Run,
+        statement: Option<TransactWriteItem>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let version = desk.run.as_ref().map_or(0, |held| held.version);
+        let mut writes = vec![self.versioned_put("a run", to_item("a run", run_key(run.period), run)?, version)?];
+        if let Some(statement) = statement {
+            writes.push(statement);
+            writes.push(self.counter_put(statements_key(), desk.last_statement)?);
+        }
+        Ok(writes)
+    }
+
+    fn new_put(&self, what: &'static str, item: Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(StoreError::unbuilt(what))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Moves a counter one on from what was read.
+    fn counter_put(&self, key: Item, last: u64) -> Result<TransactWriteItem, StoreError> {
+        let mut item = key;
+        item.insert(LAST.to_owned(), number(last + 1));
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = match last {
+            0 => put.condition_expression("attribute_not_exists(pk)"),
+            _ => put
+                .condition_expression("#last = :last")
+                .expression_attribute_names("#last", LAST)
+                .expression_attribute_values(":last", number(last)),
+        };
+        let put = put.build().map_err(StoreError::unbuilt("a counter"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    async fn transact(&self, what: &'static str, writes: Vec<TransactWriteItem>) -> Result<Recorded, StoreError> {
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
+            Ok(_) => Ok(Recorded::Done),
+            Err(error) if is_conflict(&error) => Ok(Recorded::Contended),
+            Err(error) => Err(StoreError::write(what)(error)),
+        }
+    }
+}
+
+fn is_at(item: &Item, key: &Item) -> bool {
+    key.iter().all(|(name, value)| item.get(name) == Some(value))
+}

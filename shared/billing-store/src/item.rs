@@ -1,0 +1,117 @@
+//! Keys and items.
+
+use crate::StoreError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use kernel::{BillingPeriod, InvoiceId, LegalEntity, MeterCode, RegionCode, TenantId, Timestamp};
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::HashMap;
+
+/// An item of the table.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+pub(crate) const ACCOUNT: &str = "ACCOUNT";
+pub(crate) const ACCOUNT_SHARDS: u8 = 16;
+pub(crate) const RECEIVED_PREFIX: &str = "RECEIVED#";
+pub(crate) const INVOICE_PREFIX: &str = "INVOICE#";
+/// The attribute that guards an item which several writers change.
+pub(crate) const VERSION: &str = "version";
+/// The attribute that holds an invoice as JSON: nothing queries its insides.
+pub(crate) const DOCUMENT: &str = "document";
+
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(crate) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
+    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
+}
+
+pub(crate) fn tenant_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}")
+}
+
+pub(crate) fn account_key(tenant: TenantId) -> Item {
+    key(tenant_partition(tenant), ACCOUNT)
+}
+
+pub(crate) fn received_key(tenant: TenantId, region: &RegionCode) -> Item {
+    key(tenant_partition(tenant), format!("{RECEIVED_PREFIX}{region}"))
+}
+
+pub(crate) fn listing_partition(shard: u8) -> String {
+    format!("ACCOUNTS#{shard}")
+}
+
+/// The last byte of a tenant id is random.
+pub(crate) fn listing_key(tenant: TenantId) -> Item {
+    let shard = tenant.as_uuid().as_bytes()[15] % ACCOUNT_SHARDS;
+    key(listing_partition(shard), tenant.to_string())
+}
+
+pub(crate) fn ledger_partition(tenant: TenantId, period: BillingPeriod) -> String {
+    format!("LEDGER#{tenant}#{period}")
+}
+
+pub(crate) fn window_key(tenant: TenantId, meter: &MeterCode, start: Timestamp) -> Item {
+    let partition = ledger_partition(tenant, BillingPeriod::containing(start));
+    key(partition, format!("WINDOW#{meter}#{start}"))
+}
+
+pub(crate) fn invoice_key(tenant: TenantId, period: BillingPeriod) -> Item {
+    key(format!("INVOICE#{tenant}"), period.to_string())
+}
+
+pub(crate) fn invoice_id_key(id: InvoiceId) -> Item {
+    key(format!("INVOICE_ID#{id}"), "INVOICE")
+}
+
+pub(crate) fn period_partition(period: BillingPeriod) -> String {
+    format!("PERIOD#{period}")
+}
+
+pub(crate) fn run_key(period: BillingPeriod) -> Item {
+    key(period_partition(period), "RUN")
+}
+
+/// Twelve digits keep the order of numbers.
+pub(crate) fn summary_key(period: BillingPeriod, legal_entity: &LegalEntity, number: u64) -> Item {
+    key(period_partition(period), format!("{INVOICE_PREFIX}{legal_entity}#{number:012}"))
+}
+
+pub(crate) fn number_key(legal_entity: &LegalEntity) -> Item {
+    key(format!("NUMBER#{legal_entity}"), "NUMBER")
+}
+
+pub(crate) fn statements_key() -> Item {
+    key("STATEMENTS", "SEQUENCE")
+}
+
+/// A value as an item under a key.
+pub(crate) fn to_item<T: Serialize>(what: &'static str, key: Item, value: &T) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(value).map_err(StoreError::malformed(what))?;
+    item.extend(key);
+    Ok(item)
+}
+
+/// The value that an item holds.
+pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(StoreError::malformed(what))
+}
+
+/// A counter of an item; zero where there is no item yet.
+pub(crate) fn counter(what: &'static str, item: Option<&Item>, attribute: &str) -> Result<u64, StoreError> {
+    match item.map(|item| item.get(attribute)) {
+        None => Ok(0),
+        Some(Some(AttributeValue::N(number))) => number.parse().map_err(StoreError::malformed(what)),
+        Some(_) => Err(StoreError::malformed(what)("a counter is missing")),
+    }
+}
+
+/// The sort key of an item, empty when it has none.
+pub(crate) fn sort_of(item: &Item) -> &str {
+    item.get("sk").and_then(|sort| sort.as_s().ok()).map_or("", String::as_str)
+}

@@ -1,0 +1,89 @@
+//! A tenant as billing knows it: when it was in use, and on which plan.
+
+use contract::TenantStatusChanged;
+use kernel::{BillingPeriod, PlanCode, RegionCode, TenantId, TenantStatus, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What billing knows of a tenant: its latest changes of status.
+///
+/// Changes are learned in any order and any number of times; the account is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The newest changes by rising revision, at most [`Account::CHANGES_MAX`].
+    pub changes: Vec<Change>,
+}
+
+/// One change of a tenant's status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The tenant's version that it made.
+    pub revision: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The tenant's region from then on.
+    pub region: RegionCode,
+    /// Its status from then on.
+    pub status: TenantStatus,
+    /// Its plan from then on.
+    pub plan: PlanCode,
+}
+
+impl Account {
+    /// How many changes are kept: more than any tenant makes within the periods that can still be billed.
+    pub const CHANGES_MAX: usize = 48;
+
+    /// An account of which nothing is known yet.
+    #[must_use]
+    pub const fn new(tenant: TenantId) -> Self {
+        Self { tenant, changes: Vec::new() }
+    }
+
+    /// The account with one more change, or nothing when that change is known or too old to matter.
+    #[must_use]
+    pub fn learn(&self, fact: &TenantStatusChanged, region: &RegionCode, at: Timestamp) -> Option<Self> {
+        let place = self.changes.partition_point(|change| change.revision < fact.revision);
+        let known = self.changes.get(place).is_some_and(|change| change.revision == fact.revision);
+        let full = self.changes.len() >= Self::CHANGES_MAX;
+        if known || (full && place == 0) {
+            return None;
+        }
+        let mut changes = self.changes.clone();
+        let change =
+            Change { revision: fact.revision, at, region: region.clone(), status: fact.status, plan: fact.plan.clone() };
+        changes.insert(place, change);
+        if full {
+            changes.remove(0);
+        }
+        Some(Self { tenant: self.tenant, changes })
+    }
+
+    /// The tenant's newest status.
+    #[must_use]
+    pub fn status(&self) -> Option<TenantStatus> {
+        self.changes.last().map(|change| change.status)
+    }
+
+    /// The plan that the tenant is billed by for a period: the one it ended the period with. Nothing when
+    /// the tenant was not in use at any moment of the period.
+    ///
+    /// What happened after the period's end does not matter, so that a run means the same whenever it is
+    /// repeated.
+    #[must_use]
+    pub fn plan_for(&self, period: BillingPeriod) -> Option<&PlanCode> {
+        let by_end = || self.changes.iter().filter(|change| change.at < period.end());
+        let at_start = by_end().rfind(|change| change.at <= period.start());
+        let during = by_end().filter(|change| change.at > period.start());
+        let in_use = at_start.into_iter().chain(during).any(|change| is_in_use(change.status));
+        by_end().next_back().filter(|_| in_use).map(|change| &change.plan)
+    }
+}
+
+/// Whether a tenant of this status pays: from activation to closing, suspended or not.
+const fn is_in_use(status: TenantStatus) -> bool {
+    match status {
+        TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Relocating => true,
+        TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Closed => false,
+    }
+}

@@ -1,0 +1,176 @@
+//! Charge models: how units become an exact amount that explains itself.
+
+use crate::Exact;
+use contract::catalogue::{ChargeModel, Tier};
+use kernel::Quantity;
+use serde::{Deserialize, Serialize};
+
+/// An amount before rounding, with the steps that it is the sum of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rated {
+    /// What the units went through, in order.
+    pub steps: Vec<Step>,
+    /// The sum of the steps.
+    pub amount: Exact,
+}
+
+/// One part of an amount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// Units at a price, and the flat fee of having entered the tier.
+    Tier {
+        /// The units that this tier prices.
+        units: Exact,
+        /// The last unit of the tier; absent where it has no end.
+        up_to: Option<Quantity>,
+        /// The price of a unit.
+        unit_price: Quantity,
+        /// What entering the tier costs.
+        flat_fee: Quantity,
+        /// units x `unit_price` + `flat_fee`.
+        amount: Exact,
+    },
+    /// Units that cost nothing.
+    Free {
+        /// How many.
+        units: Exact,
+    },
+    /// Units that are sold in whole packages.
+    Package {
+        /// The units to be covered.
+        units: Exact,
+        /// How many packages cover them.
+        packages: Exact,
+        /// Units of a package.
+        size: Quantity,
+        /// The price of a package.
+        price: Quantity,
+        /// packages x price.
+        amount: Exact,
+    },
+}
+
+impl Step {
+    /// What the step costs.
+    #[must_use]
+    pub fn amount(&self) -> Exact {
+        match self {
+            Self::Tier { amount, .. } | Self::Package { amount, .. } => amount.clone(),
+            Self::Free { .. } => Exact::zero(),
+        }
+    }
+
+    /// The units that the step covers.
+    #[must_use]
+    pub const fn units(&self) -> &Exact {
+        match self {
+            Self::Tier { units, .. } | Self::Package { units, .. } | Self::Free { units } => units,
+        }
+    }
+}
+
+/// Why a charge cannot be rated: the catalogue contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RatingRefusal {
+    /// There is no tier to rate by.
+    #[error("a charge has no tiers")]
+    NoTiers,
+    /// A tier ends before it begins.
+    #[error("the tiers of a charge do not rise")]
+    TiersDoNotRise,
+    /// Units beyond the last tier would have no price.
+    #[error("only the last tier of a charge has no end, and it must have none")]
+    UnitsWithoutPrice,
+    /// No number of packages holds any unit.
+    #[error("a package of a charge holds no units")]
+    EmptyPackage,
+}
+
+/// Rates units by a charge model.
+///
+/// A total below zero is rated as zero: usage by itself never makes a credit.
+///
+/// # Errors
+/// When the model contradicts itself.
+pub fn rate_units(model: &ChargeModel, units: &Exact) -> Result<Rated, RatingRefusal> {
+    let units = if units.is_positive() { units.clone() } else { Exact::zero() };
+    let steps = match model {
+        ChargeModel::Standard { unit_price } => vec![tier_step(units, None, unit_price, &Quantity::zero())],
+        ChargeModel::Graduated { tiers } => rate_graduated(tiers, &units)?,
+        ChargeModel::Volume { tiers } => rate_volume(tiers, units)?,
+        ChargeModel::Package { free_units, size, price } => rate_packages(free_units, size, price, units)?,
+    };
+    let amount = steps.iter().fold(Exact::zero(), |sum, step| sum + &step.amount());
+    Ok(Rated { steps, amount })
+}
+
+/// Each tier's units at its price. A tier is entered by the first part of a unit above the tier before;
+/// the first tier is entered always, so its flat fee applies at zero units too.
+fn rate_graduated(tiers: &[Tier], units: &Exact) -> Result<Vec<Step>, RatingRefusal> {
+    check_tiers(tiers)?;
+    let mut steps = Vec::with_capacity(tiers.len());
+    let mut below = Exact::zero();
+    for tier in tiers {
+        if !steps.is_empty() && *units <= below {
+            break;
+        }
+        let end = tier.up_to.as_ref().map(Exact::from).filter(|end| end < units);
+        let end = end.unwrap_or_else(|| units.clone());
+        steps.push(tier_step(end.clone() - &below, tier.up_to.clone(), &tier.unit_price, &tier.flat_fee));
+        below = end;
+    }
+    Ok(steps)
+}
+
+/// All units at the price of the tier that the total reaches: 100.5 is above a tier that ends at 100.
+fn rate_volume(tiers: &[Tier], units: Exact) -> Result<Vec<Step>, RatingRefusal> {
+    check_tiers(tiers)?;
+    let reaches = |tier: &&Tier| tier.up_to.as_ref().is_none_or(|end| units <= Exact::from(end));
+    let tier = tiers.iter().find(reaches).ok_or(RatingRefusal::UnitsWithoutPrice)?;
+    Ok(vec![tier_step(units, tier.up_to.clone(), &tier.unit_price, &tier.flat_fee)])
+}
+
+/// ceil((units - free) / size) x price.
+fn rate_packages(
+    free: &Quantity,
+    size: &Quantity,
+    price: &Quantity,
+    units: Exact,
+) -> Result<Vec<Step>, RatingRefusal> {
+    let package = Exact::from(size);
+    if !package.is_positive() {
+        return Err(RatingRefusal::EmptyPackage);
+    }
+    let free = Exact::from(free);
+    if units <= free {
+        return Ok(vec![Step::Free { units }]);
+    }
+    let paid = units - &free;
+    let packages = paid.packages(&package);
+    let amount = &packages * &Exact::from(price);
+    let package = Step::Package { units: paid, packages, size: size.clone(), price: price.clone(), amount };
+    let steps = if free.is_positive() { vec![Step::Free { units: free }, package] } else { vec![package] };
+    Ok(steps)
+}
+
+fn tier_step(units: Exact, up_to: Option<Quantity>, unit_price: &Quantity, flat_fee: &Quantity) -> Step {
+    let amount = &units * &Exact::from(unit_price) + &Exact::from(flat_fee);
+    Step::Tier { units, up_to, unit_price: unit_price.clone(), flat_fee: flat_fee.clone(), amount }
+}
+
+fn check_tiers(tiers: &[Tier]) -> Result<(), RatingRefusal> {
+    let (last, inner) = tiers.split_last().ok_or(RatingRefusal::NoTiers)?;
+    if last.up_to.is_some() {
+        return Err(RatingRefusal::UnitsWithoutPrice);
+    }
+    let mut below = Quantity::zero();
+    for tier in inner {
+        let end = tier.up_to.clone().ok_or(RatingRefusal::UnitsWithoutPrice)?;
+        if end <= below {
+            return Err(RatingRefusal::TiersDoNotRise);
+        }
+        below = end;
+    }
+    Ok(())
+}

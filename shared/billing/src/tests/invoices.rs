@@ -1,0 +1,208 @@
+use super::*;
+
+fn bill(month: &str, plan: &str, usage: &PeriodUsage, earlier: &[Earlier]) -> Result<Draft, InvoiceRefusal> {
+    let catalogue = Catalogue::bundled().unwrap();
+    let plan = plan.parse().unwrap();
+    plan_invoice(Billing {
+        catalogue: &catalogue,
+        tenant: tenant(1),
+        period: period(month),
+        plan: &plan,
+        usage,
+        earlier,
+        missing_reports: 0,
+    })
+}
+
+fn issued(draft: Draft) -> Invoice {
+    Invoice {
+        id: draft.id(),
+        number: InvoiceNumber { legal_entity: "meridian".parse().unwrap(), number: 1 },
+        state: InvoiceState::Issued,
+        issued_at: moment("2026-11-01T02:00:00Z"),
+        draft,
+    }
+}
+
+fn total(windows: &[UsageWindow]) -> PeriodUsage {
+    total_usage(&Catalogue::bundled().unwrap(), windows).unwrap()
+}
+
+fn used(meter: &str, quantity: &str, events: u64) -> PeriodUsage {
+    [(meter.parse().unwrap(), MeterUsage { quantity: exact(quantity), events })].into()
+}
+
+fn amounts(draft: &Draft) -> Vec<String> {
+    draft.lines.iter().map(|line| line.amount.to_string()).collect()
+}
+
+#[test]
+fn an_invoice_has_the_fee_a_line_per_priced_meter_and_their_sum() {
+    let usage = total(&[
+        window("api-calls", 1, "1500", 1500),
+        window("api-calls", 2, "1501", 1501),
+        window("storage-gb", 1, "3", 4),
+        window("storage-gb", 2, "2.5", 4),
+        window("transfer-gb", 1, "0.055", 1),
+    ]);
+    let draft = bill("2026-10", "starter", &usage, &[]).unwrap();
+    // 3001 calls are three packages above the free one; 0.055 GB cost 0.00495.
+    assert_eq!(amounts(&draft), ["19.00 USD", "1.50 USD", "0.30 USD", "0.00 USD", "0.00 USD"]);
+    assert_eq!(draft.total, money("20.80", "USD"));
+    assert_eq!(draft.events, 3010);
+    assert_eq!(draft.id(), InvoiceId::of(tenant(1), period("2026-10")));
+    assert_eq!(draft.catalogue_version, 1);
+}
+
+#[test]
+fn a_meter_without_a_price_is_shown_and_costs_nothing() {
+    let mut catalogue = Catalogue::bundled().unwrap();
+    catalogue.plans[0].charges.truncate(1);
+    let usage = used("storage-gb", "7", 3);
+    let plan = "starter".parse().unwrap();
+    let billing = Billing {
+        catalogue: &catalogue,
+        tenant: tenant(1),
+        period: period("2026-10"),
+        plan: &plan,
+        usage: &usage,
+        earlier: &[],
+        missing_reports: 2,
+    };
+    let draft = plan_invoice(billing).unwrap();
+    assert_eq!(amounts(&draft), ["19.00 USD", "0.00 USD", "0.00 USD"]);
+    assert_eq!((draft.events, draft.missing_reports), (3, 2));
+}
+
+#[test]
+fn what_the_catalogue_does_not_have_is_refused() {
+    let unknown = bill("2026-10", "gold", &PeriodUsage::new(), &[]).unwrap_err();
+    assert_eq!(unknown, InvoiceRefusal::UnknownPlan { plan: "gold".parse().unwrap() });
+    let windows = [window("teleports", 1, "1", 1)];
+    let refusal = InvoiceRefusal::UnknownMeter { meter: "teleports".parse().unwrap() };
+    assert_eq!(total_usage(&Catalogue::bundled().unwrap(), &windows).unwrap_err(), refusal);
+    assert_eq!(bill("2026-10", "pro", &used("teleports", "1", 1), &[]).unwrap_err(), refusal);
+}
+
+#[test]
+fn late_usage_is_adjusted_once() {
+    let first = issued(bill("2026-08", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
+    let late = used("storage-gb", "12", 6);
+    let earlier = |usage: &PeriodUsage| Earlier { invoice: first.clone(), usage: usage.clone() };
+
+    let second = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[earlier(&late)]).unwrap());
+    let Item::Adjustment(adjustment) = &second.draft.lines.last().unwrap().item else { panic!("no adjustment") };
+    assert_eq!(adjustment.adjusted_period, period("2026-08"));
+    assert_eq!((&adjustment.billed.quantity, &adjustment.now.quantity), (&exact("10"), &exact("12")));
+    assert_eq!(second.draft.lines.last().unwrap().amount, money("0.2", "USD"));
+    assert_eq!(second.draft.events, 1);
+
+    let september = Earlier { invoice: second, usage: PeriodUsage::new() };
+    let third = bill("2026-10", "starter", &PeriodUsage::new(), &[september.clone(), earlier(&late)]).unwrap();
+    assert_eq!(third.lines.len(), 5);
+    assert_eq!(third.events, 0);
+
+    let later = used("storage-gb", "12.5", 9);
+    let third = bill("2026-10", "pro", &PeriodUsage::new(), &[earlier(&later), september]).unwrap();
+    assert_eq!(third.lines.last().unwrap().amount, money("0.05", "USD"));
+    assert_eq!(third.events, 3);
+}
+
+#[test]
+fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
+    let mut first = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[]).unwrap());
+    first.draft.lines.truncate(1);
+    let earlier = [Earlier { invoice: first, usage: used("storage-gb", "12", 6) }];
+    let draft = bill("2026-10", "starter", &PeriodUsage::new(), &earlier).unwrap();
+    assert_eq!(draft.lines.last().unwrap().amount, money("0", "USD"));
+    assert_eq!(draft.events, 6);
+}
+
+#[test]
+fn an_adjustment_in_another_currency_is_refused() {
+    let first = issued(bill("2026-09", "pro-in", &PeriodUsage::new(), &[]).unwrap());
+    let unchanged = [Earlier { invoice: first.clone(), usage: PeriodUsage::new() }];
+    bill("2026-10", "pro", &PeriodUsage::new(), &unchanged).unwrap();
+    let late = [Earlier { invoice: first, usage: used("storage-gb", "1", 1) }];
+    let refusal = bill("2026-10", "pro", &PeriodUsage::new(), &late).unwrap_err();
+    let currency = "INR".parse().unwrap();
+    assert_eq!(refusal, InvoiceRefusal::OtherCurrency { period: period("2026-09"), currency });
+}
+
+#[test]
+fn an_invoice_reads_back() {
+    let first = issued(bill("2026-09", "pro", &used("api-calls", "100001.5", 7), &[]).unwrap());
+    let earlier = [Earlier { invoice: first, usage: used("api-calls", "100002.5", 8) }];
+    let invoice = issued(bill("2026-10", "starter", &used("storage-gb", "0.001", 2), &earlier).unwrap());
+    let text = serde_json::to_string(&invoice).unwrap();
+    assert_eq!(serde_json::from_str::<Invoice>(&text).unwrap(), invoice);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["lines"][0]["kind"], "fixed_fee");
+    assert_eq!(json["lines"][2]["kind"], "usage");
+    assert_eq!(json["lines"][5]["kind"], "adjustment");
+    assert_eq!(json["number"], 1);
+}
+
+fn any_windows() -> impl Strategy<Value = Vec<UsageWindow>> {
+    let meter = prop::sample::select(vec!["api-calls", "storage-gb", "transfer-gb", "compute-seconds"]);
+    prop::collection::vec((meter, 1_u8..31, any_quantity(), 0_u64..1_000), 0..40).prop_map(|rows| {
+        rows.into_iter().map(|(meter, day, value, events)| window(meter, day, &value.to_string(), events)).collect()
+    })
+}
+
+fn any_plan() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["starter", "pro", "pro-in"])
+}
+
+proptest! {
+    #[test]
+    fn the_lines_are_the_total(windows in any_windows(), plan in any_plan()) {
+        let draft = bill("2026-10", plan, &total(&windows), &[]).unwrap();
+        let amounts: Vec<Exact> = draft.lines.iter().map(|line| Exact::from(&line.amount.amount)).collect();
+        prop_assert_eq!(amounts.iter().sum::<Exact>(), Exact::from(&draft.total.amount));
+        for line in &draft.lines {
+            prop_assert_eq!(&line.amount, &line.amount.rounded());
+        }
+        prop_assert_eq!(draft.events, windows.iter().map(|window| window.events).sum::<u64>());
+    }
+
+    #[test]
+    fn the_order_of_windows_does_not_matter(
+        (windows, shuffled) in any_windows().prop_flat_map(|w| (Just(w.clone()), Just(w).prop_shuffle())),
+    ) {
+        prop_assert_eq!(total(&windows), total(&shuffled));
+    }
+
+    #[test]
+    fn splitting_usage_into_windows_does_not_change_it(parts in prop::collection::vec(any_quantity(), 1..20)) {
+        let whole: Exact = parts.iter().map(Exact::from).collect::<Vec<_>>().iter().sum();
+        let greatest = parts.iter().map(Exact::from).max().unwrap();
+        let split = |meter: &str| {
+            let windows: Vec<_> = parts.iter().map(|part| window(meter, 1, &part.to_string(), 1)).collect();
+            total(&windows)
+        };
+        prop_assert_eq!(split("transfer-gb"), used("transfer-gb", &whole.to_string(), parts.len() as u64));
+        prop_assert_eq!(split("api-calls"), used("api-calls", &whole.to_string(), parts.len() as u64));
+        prop_assert_eq!(split("storage-gb"), used("storage-gb", &greatest.to_string(), parts.len() as u64));
+    }
+
+    #[test]
+    fn a_bill_and_its_adjustments_are_the_bill_of_everything(
+        on_time in any_windows(), late in any_windows(), later in any_windows(), plan in any_plan(),
+    ) {
+        let known: Vec<_> = [on_time.clone(), late.clone()].concat();
+        let all: Vec<_> = [known.clone(), later].concat();
+        let august = issued(bill("2026-08", plan, &total(&on_time), &[]).unwrap());
+        let earlier = |windows: &[UsageWindow]| Earlier { invoice: august.clone(), usage: total(windows) };
+        let september = issued(bill("2026-09", plan, &PeriodUsage::new(), &[earlier(&known)]).unwrap());
+        let known = [earlier(&all), Earlier { invoice: september.clone(), usage: PeriodUsage::new() }];
+        let october = issued(bill("2026-10", plan, &PeriodUsage::new(), &known).unwrap());
+        let everything = bill("2026-08", plan, &total(&all), &[]).unwrap();
+        let idle = bill("2026-09", plan, &PeriodUsage::new(), &[]).unwrap();
+
+        let sum = |drafts: &[&Draft]| drafts.iter().fold(Exact::zero(), |sum, d| sum + &Exact::from(&d.total.amount));
+        let billed = sum(&[&august.draft, &september.draft, &october.draft]);
+        prop_assert_eq!(billed, sum(&[&everything, &idle, &idle]));
+        prop_assert_eq!(august.draft.events + september.draft.events + october.draft.events, everything.events);
+    }
+}

@@ -1,0 +1,151 @@
+use super::*;
+
+/// Each row: units, the units of each step, the exact amount.
+fn check(model: &ChargeModel, rows: &[(&str, &[&str], &str)]) {
+    for (units, steps, amount) in rows {
+        let rated = rate_units(model, &exact(units)).unwrap();
+        let shown: Vec<String> = rated.steps.iter().map(|step| step.units().to_string()).collect();
+        assert_eq!(shown, *steps, "{model:?} at {units}");
+        assert_eq!(rated.amount, exact(amount), "{model:?} at {units}");
+    }
+}
+
+#[test]
+fn standard_prices_every_unit() {
+    check(
+        &ChargeModel::Standard { unit_price: quantity("0.0004") },
+        &[("0", &["0"], "0"), ("2.5", &["2.5"], "0.001"), ("-3", &["0"], "0")],
+    );
+}
+
+#[test]
+fn graduated_prices_each_tiers_units_and_every_tier_entered() {
+    let tiers = vec![tier(Some("100"), "1", "5"), tier(Some("200"), "0.5", "3"), tier(None, "0.1", "2")];
+    check(
+        &ChargeModel::Graduated { tiers },
+        &[
+            ("0", &["0"], "5"),
+            ("100", &["100"], "105"),
+            ("100.5", &["100", "0.5"], "108.25"),
+            ("200", &["100", "100"], "158"),
+            ("201", &["100", "100", "1"], "160.1"),
+        ],
+    );
+}
+
+#[test]
+fn volume_prices_all_units_by_the_tier_reached() {
+    let tiers = vec![tier(Some("100"), "1", "5"), tier(None, "0.5", "3")];
+    check(
+        &ChargeModel::Volume { tiers },
+        &[("0", &["0"], "5"), ("100", &["100"], "105"), ("100.5", &["100.5"], "53.25"), ("200", &["200"], "103")],
+    );
+}
+
+#[test]
+fn packages_are_whole_and_after_the_free_units() {
+    let model = |free: &str, size: &str| ChargeModel::Package {
+        free_units: quantity(free),
+        size: quantity(size),
+        price: quantity("2"),
+    };
+    check(
+        &model("10", "100"),
+        &[
+            ("0", &["0"], "0"),
+            ("10", &["10"], "0"),
+            ("10.01", &["10", "0.01"], "2"),
+            ("110", &["10", "100"], "2"),
+            ("111", &["10", "101"], "4"),
+        ],
+    );
+    check(&model("0", "0.3"), &[("0.9", &["0.9"], "6"), ("0.91", &["0.91"], "8")]);
+}
+
+#[test]
+fn a_charge_that_contradicts_itself_is_refused() {
+    let rows = [
+        (vec![], RatingRefusal::NoTiers),
+        (vec![tier(Some("1"), "1", "0")], RatingRefusal::UnitsWithoutPrice),
+        (vec![tier(None, "1", "0"), tier(None, "1", "0")], RatingRefusal::UnitsWithoutPrice),
+        (vec![tier(Some("0"), "1", "0"), tier(None, "1", "0")], RatingRefusal::TiersDoNotRise),
+        (
+            vec![tier(Some("2"), "1", "0"), tier(Some("2"), "1", "0"), tier(None, "1", "0")],
+            RatingRefusal::TiersDoNotRise,
+        ),
+    ];
+    for (tiers, refusal) in rows {
+        for model in [ChargeModel::Graduated { tiers: tiers.clone() }, ChargeModel::Volume { tiers: tiers.clone() }] {
+            assert_eq!(rate_units(&model, &exact("1")), Err(refusal), "{model:?}");
+        }
+    }
+    let size = Quantity::zero();
+    let package = ChargeModel::Package { free_units: Quantity::zero(), size, price: quantity("1") };
+    assert_eq!(rate_units(&package, &exact("1")), Err(RatingRefusal::EmptyPackage));
+}
+
+#[test]
+fn every_charge_of_the_bundled_catalogue_can_be_rated() {
+    for plan in Catalogue::bundled().unwrap().plans {
+        for charge in plan.charges {
+            rate_units(&charge.model, &exact("1234567.89")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_product_of_long_numbers_is_exact_until_it_is_rounded() {
+    let units = exact("12345678901234567890.123456789012345678");
+    let model = ChargeModel::Standard { unit_price: quantity("1.0000000000000000000000000000000000001") };
+    let rated = rate_units(&model, &units).unwrap();
+    assert_eq!(
+        rated.amount,
+        exact("12345678901234567890.1234567890123456792345678901234567890123456789012345678")
+    );
+    let money = rated.amount.rounded("EUR".parse().unwrap()).unwrap();
+    assert_eq!(money.to_string(), "12345678901234567890.12 EUR");
+    let endless = exact(&format!("1{}.1", "3".repeat(60)));
+    endless.rounded("EUR".parse().unwrap()).unwrap_err();
+}
+
+proptest! {
+    #[test]
+    fn the_steps_are_the_amount_and_cover_the_units(model in any_model(), units in any_quantity()) {
+        let units = Exact::from(&units);
+        let rated = rate_units(&model, &units).unwrap();
+        let amounts: Vec<Exact> = rated.steps.iter().map(Step::amount).collect();
+        prop_assert_eq!(amounts.iter().sum::<Exact>(), rated.amount);
+        let covered: Exact = rated.steps.iter().map(Step::units).sum();
+        prop_assert_eq!(covered, units);
+    }
+
+    #[test]
+    fn graduated_with_one_tier_is_standard(unit_price in any_quantity(), units in any_quantity()) {
+        let units = Exact::from(&units);
+        let tiers = vec![Tier { up_to: None, unit_price: unit_price.clone(), flat_fee: Quantity::zero() }];
+        let graduated = rate_units(&ChargeModel::Graduated { tiers }, &units).unwrap();
+        prop_assert_eq!(graduated, rate_units(&ChargeModel::Standard { unit_price }, &units).unwrap());
+    }
+
+    #[test]
+    fn more_units_never_cost_less_but_by_volume(model in any_model(), less in any_quantity(), more in any_quantity()) {
+        prop_assume!(!matches!(model, ChargeModel::Volume { .. }));
+        let (less, more) = (Exact::from(&less), Exact::from(&more));
+        let (less, more) = if less <= more { (less, more) } else { (more, less) };
+        prop_assert!(rate_units(&model, &less).unwrap().amount <= rate_units(&model, &more).unwrap().amount);
+    }
+
+    #[test]
+    fn rounding_is_the_rounding_of_money(amount in any_quantity(), currency in prop::sample::select(vec!["EUR", "JPY", "KWD"])) {
+        let currency = currency.parse().unwrap();
+        let rounded = Exact::from(&amount).rounded(currency).unwrap();
+        prop_assert_eq!(rounded, Money::new(amount, currency).rounded());
+    }
+
+    #[test]
+    fn an_exact_decimal_reads_back(amount in any_quantity(), factor in any_quantity()) {
+        let product = &Exact::from(&amount) * &Exact::from(&factor);
+        let text = serde_json::to_string(&product).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Exact>(&text).unwrap(), product);
+    }
+}

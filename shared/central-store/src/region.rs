@@ -1,0 +1,248 @@
+//! Regions: health, incidents, counts and billing totals, each partition one region.
+
+use crate::item::{
+    BILLING_PREFIX, COUNT_PREFIX, HEALTH, INCIDENTS, Item, REGIONS, from_item, key, number,
+    region_partition, sort_of, text, to_item,
+};
+use crate::{CentralStore, StoreError};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use contract::RegionBillingTotaled;
+use fleet::{Counts, Heartbeat, Incidents};
+use futures::{StreamExt, TryStreamExt, stream};
+use kernel::RegionCode;
+use serde::{Deserialize, Serialize};
+
+const QUERIES_AT_ONCE_MAX: usize = 8;
+
+/// What home holds of a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionRecord {
+    /// The region.
+    pub region: RegionCode,
+    /// Its latest heartbeat, if there ever was one.
+    pub heartbeat: Option<Heartbeat>,
+    /// What is wrong with it.
+    pub incidents: Incidents,
+    /// Its tenants and its unapplied policies.
+    pub counts: Counts,
+    /// What it billed, the oldest period first. Empty where home bills.
+    pub billing: Vec<BillingTotal>,
+}
+
+/// What a region stated of its billing of a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BillingTotal {
+    /// The number of the statement: the highest counts.
+    pub sequence: u64,
+    /// The totals.
+    pub total: RegionBillingTotaled,
+}
+
+impl CentralStore {
+    /// The regions that were ever heard of, in order.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_regions(&self) -> Result<Vec<RegionCode>, StoreError> {
+        let what = "the list of regions";
+        let region = |item: &Item| {
+            sort_of(item)
+                .parse()
+                .map_err(|error: kernel::Invalid| StoreError::malformed(what)(error.into()))
+        };
+        let items = self.load_partition(what, REGIONS.to_owned()).await?;
+        items.iter().map(region).collect()
+    }
+
+    /// Everything of every region, in the order of the regions.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_fleet(&self) -> Result<Vec<RegionRecord>, StoreError> {
+        let regions = self.load_regions().await?;
+        let records = regions.into_iter().map(|region| self.load_region(region));
+        stream::iter(records)
+            .buffered(QUERIES_AT_ONCE_MAX)
+            .try_collect()
+            .await
+    }
+
+    /// Everything of one region.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_region(&self, region: RegionCode) -> Result<RegionRecord, StoreError> {
+        let items = self
+            .load_partition("a region", region_partition(&region))
+            .await?;
+        let mut record = RegionRecord {
+            region,
+            heartbeat: None,
+            incidents: Incidents::default(),
+            counts: Counts::default(),
+            billing: Vec::new(),
+        };
+        for item in items {
+            match sort_of(&item) {
+                HEALTH => record.heartbeat = Some(from_item("a heartbeat", item)?),
+                INCIDENTS => record.incidents = from_item("incidents", item)?,
+                sort if sort.starts_with(COUNT_PREFIX) => {
+                    record.counts = record.counts + counts_of(&item)
+                }
+                sort if sort.starts_with(BILLING_PREFIX) => {
+                    record.billing.push(from_item("a billing total", item)?)
+                }
+                _ => {}
+            }
+        }
+        Ok(record)
+    }
+
+    /// Keeps a heartbeat if it is later than the one that is kept. Returns whether it is.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn record_heartbeat(
+        &self,
+        region: &RegionCode,
+        heartbeat: &Heartbeat,
+    ) -> Result<bool, StoreError> {
+        self.list_region(region).await?;
+        let what = "a heartbeat";
+        let item = to_item(what, key(region_partition(region), HEALTH), heartbeat)?;
+        self.put_later(what, item, heartbeat.sequence).await
+    }
+
+    /// Keeps what a region billed in a period if no later statement is kept. Returns whether it did.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn record_billing_total(
+        &self,
+        region: &RegionCode,
+        stated: &BillingTotal,
+    ) -> Result<bool, StoreError> {
+        self.list_region(region).await?;
+        let what = "a billing total";
+        let sort = format!("{BILLING_PREFIX}{}", stated.total.period);
+        let item = to_item(what, key(region_partition(region), sort), stated)?;
+        self.put_later(what, item, stated.sequence).await
+    }
+
+    /// Keeps a region's incidents if nobody changed them since they were loaded. Returns whether it did.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn record_incidents(
+        &self,
+        region: &RegionCode,
+        after: &Incidents,
+    ) -> Result<bool, StoreError> {
+        let what = "incidents";
+        let item = to_item(what, key(region_partition(region), INCIDENTS), after)?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR revision = :before")
+            .expression_attribute_values(":before", number(after.revision.saturating_sub(1)));
+        is_written(what, put.send().await)
+    }
+
+    /// Lists a region, once for each process. A region that is listed too early is merely unknown.
+    pub(crate) async fn list_region(&self, region: &RegionCode) -> Result<(), StoreError> {
+        if self
+            .listed
+            .lock()
+            .is_ok_and(|listed| listed.contains(region))
+        {
+            return Ok(());
+        }
+        let what = "the list of regions";
+        let item = key(REGIONS, region.as_str());
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .send()
+            .await;
+        put.map_err(|error| StoreError::write(what)(error.into()))?;
+        if let Ok(mut listed) = self.listed.lock() {
+            listed.insert(region.clone());
+        }
+        Ok(())
+    }
+
+    async fn put_later(
+        &self,
+        what: &'static str,
+        item: Item,
+        sequence: u64,
+    ) -> Result<bool, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR #sequence < :sequence")
+            .expression_attribute_names("#sequence", "sequence")
+            .expression_attribute_values(":sequence", number(sequence));
+        is_written(what, put.send().await)
+    }
+
+    async fn load_partition(
+        &self,
+        what: &'static str,
+        partition: String,
+    ) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :partition")
+            .expression_attribute_values(":partition", text(partition))
+            .into_paginator()
+            .items()
+            .send();
+        let items: Result<Vec<Item>, _> = pages.collect().await;
+        items.map_err(|error| StoreError::read(what)(error.into()))
+    }
+}
+
+fn counts_of(item: &Item) -> Counts {
+    let count = |name: &str| {
+        let number = item.get(name).and_then(|value| value.as_n().ok());
+        number
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_default()
+    };
+    Counts {
+        pending: count("pending"),
+        active: count("active"),
+        other: count("other"),
+        closed: count("closed"),
+        unapplied: count("unapplied"),
+        stuck: count("stuck"),
+    }
+}
+
+/// Whether a conditional write was done; that its condition failed is an answer and no error.
+fn is_written<T>(
+    what: &'static str,
+    put: Result<T, SdkError<PutItemError>>,
+) -> Result<bool, StoreError> {
+    match put {
+        Ok(_) => Ok(true),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(StoreError::write(what)(error.into())),
+    }
+}

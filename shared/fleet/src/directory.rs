@@ -1,0 +1,130 @@
+//! A tenant as home knows it: its directory entry and its desired policy.
+
+use crate::{DesiredPolicy, Publication, Refusal, decide_policy};
+use contract::catalogue::Catalogue;
+use contract::{Envelope, TenantPolicyApplied, TenantStatusChanged};
+use kernel::{Alias, PlanCode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Where a tenant is and how it is, by the highest revision that was stated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryEntry {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its home for data.
+    pub region: RegionCode,
+    /// Its public label.
+    pub alias: Alias,
+    /// Its plan.
+    pub plan: PlanCode,
+    /// Its status.
+    pub status: TenantStatus,
+    /// Why it has that status.
+    pub reason: StatusReason,
+    /// The revision of the statement that all this comes from.
+    pub revision: u64,
+    /// When the statement became true, by the region's clock.
+    pub changed_at: Timestamp,
+}
+
+impl DirectoryEntry {
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        Self {
+            changed_at: other.changed_at,
+            ..self.clone()
+        } == *other
+    }
+}
+
+/// What home holds of a tenant. The policy's region is always the entry's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its entry in the directory.
+    pub entry: DirectoryEntry,
+    /// The policy that it should have, and how far its region is with it.
+    pub policy: DesiredPolicy,
+}
+
+/// Takes a region's statement about a tenant, and derives the policy that follows from it.
+///
+/// Returns what the tenant is from now on, or nothing where the statement is not news.
+///
+/// # Errors
+/// When another region claims the tenant, when the statement contradicts an earlier one of the same
+/// revision, or when no policy follows because the plan is unknown.
+pub fn decide_statement(
+    current: Option<&Tenant>,
+    stated: &Envelope<TenantStatusChanged>,
+    catalogue: &Catalogue,
+    publication: Publication,
+) -> Result<Option<Tenant>, Refusal> {
+    let entry = entry_of(stated);
+    if let Some(known) = current.map(|tenant| &tenant.entry) {
+        let is_newer = entry.revision > known.revision;
+        if entry.region != known.region && !is_newer {
+            return Err(Refusal::ClaimedByAnotherRegion {
+                known: known.region.clone(),
+                claimant: entry.region,
+            });
+        }
+        if entry.revision == known.revision && !entry.says_the_same_as(known) {
+            return Err(Refusal::Contradicted {
+                revision: entry.revision,
+            });
+        }
+        if !is_newer {
+            return Ok(None);
+        }
+    }
+    let previous = current.map(|tenant| &tenant.policy);
+    let changed = decide_policy(&entry, previous, catalogue, publication)?;
+    let policy = changed.or_else(|| previous.cloned());
+    Ok(policy.map(|policy| Tenant { entry, policy }))
+}
+
+/// Takes a region's word that it applied a policy.
+///
+/// Returns what the tenant is from now on, or nothing where the word is not news: it was given
+/// before, or by a region that the tenant has left since.
+///
+/// # Errors
+/// When the directory does not have the tenant, or the version was never published.
+pub fn decide_acknowledgement(
+    current: Option<&Tenant>,
+    acknowledged: &Envelope<TenantPolicyApplied>,
+) -> Result<Option<Tenant>, Refusal> {
+    let tenant = current.ok_or(Refusal::UnknownTenant)?;
+    if acknowledged.region != tenant.policy.region {
+        return Ok(None);
+    }
+    let policy = tenant.policy.acknowledge(acknowledged.data.version)?;
+    Ok(policy.map(|policy| Tenant {
+        entry: tenant.entry.clone(),
+        policy,
+    }))
+}
+
+/// Decides whether a tenant's policy is sent again, and when it is due after that.
+///
+/// Returns nothing where the policy is applied or not yet due.
+#[must_use]
+pub fn decide_resend(tenant: &Tenant, now: Timestamp) -> Option<Tenant> {
+    let policy = tenant.policy.resend(now)?;
+    Some(Tenant {
+        entry: tenant.entry.clone(),
+        policy,
+    })
+}
+
+fn entry_of(stated: &Envelope<TenantStatusChanged>) -> DirectoryEntry {
+    DirectoryEntry {
+        tenant: stated.data.tenant,
+        region: stated.region.clone(),
+        alias: stated.data.alias.clone(),
+        plan: stated.data.plan.clone(),
+        status: stated.data.status,
+        reason: stated.data.reason,
+        revision: stated.data.revision,
+        changed_at: stated.occurred_at,
+    }
+}

@@ -1,0 +1,4 @@
+mod fixtures;
+mod health;
+mod laws;
+mod tenants;

@@ -1,0 +1,64 @@
+//! Why single events are refused.
+
+use serde::Serialize;
+use std::fmt;
+
+/// The reasons, by the codes that callers see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The event is no JSON object.
+    NotAnObject,
+    /// An attribute that it must have is absent, null or empty.
+    MissingField,
+    /// An attribute is there twice.
+    DuplicateField,
+    /// An attribute is no text.
+    WrongType,
+    /// An attribute has too many bytes.
+    TooLong,
+    /// It is of another version of `CloudEvents`.
+    UnsupportedVersion,
+    /// Its type belongs to no meter.
+    UnknownMeter,
+    /// Its subject is no tenant id.
+    InvalidTenant,
+    /// Its tenant is not in use in this region.
+    UnknownTenant,
+    /// Its time is no moment.
+    InvalidTime,
+    /// Its time has not come yet.
+    TimeInFuture,
+    /// Its time is too long ago.
+    TimeTooOld,
+    /// Its data is no JSON object.
+    InvalidData,
+    /// Its data does not hold the meter's value.
+    MissingValue,
+    /// The value is no number.
+    InvalidValue,
+    /// The value has too many digits to be exact.
+    ValueTooLong,
+    /// The value is negative and the meter sums.
+    NegativeValue,
+}
+
+/// One refused event. Its id goes back to whoever sent it, and nowhere else.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// Where in the batch it was, from 0.
+    pub index: usize,
+    /// Its id, when it has one of a permitted length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Why.
+    pub reason: Reason,
+    /// The rule that it broke, without what it said.
+    pub detail: String,
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refusal({}: {:?}, {})", self.index, self.reason, self.detail)
+    }
+}

@@ -1,0 +1,194 @@
+//! The identity index: immutable sorted runs of entries, merged as they grow.
+
+use crate::{Digest, Entry, Identity};
+use jiff::Timestamp;
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// Which run. Never reused: two attempts to settle write two runs, and a head names the one that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId {
+    /// The attempt that wrote it.
+    pub attempt: Uuid,
+    /// Which of that attempt's runs.
+    pub ordinal: u16,
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.attempt.hyphenated(), self.ordinal)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = kernel::Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (attempt, ordinal) = text.split_once('.')?;
+            Some(Self { attempt: Uuid::try_parse(attempt).ok()?, ordinal: ordinal.parse().ok()? })
+        };
+        parse().ok_or(kernel::Invalid { kind: "run id", rule: "a UUID, a point and a number" })
+    }
+}
+
+/// A run as a head names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunRef {
+    /// Which run.
+    pub id: RunId,
+    /// How many entries it has.
+    pub entries: u32,
+    /// When its newest entry was counted, to the second.
+    pub newest: Timestamp,
+}
+
+impl RunRef {
+    /// How many bytes a stored reference has.
+    pub(crate) const BYTES: usize = 16 + 2 + 4 + 8;
+
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.id.attempt.as_bytes());
+        to.extend_from_slice(&self.id.ordinal.to_be_bytes());
+        to.extend_from_slice(&self.entries.to_be_bytes());
+        to.extend_from_slice(&self.newest.as_second().to_be_bytes());
+    }
+
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let (attempt, rest) = bytes.split_first_chunk::<16>()?;
+        let (ordinal, rest) = rest.split_first_chunk()?;
+        let (entries, rest) = rest.split_first_chunk()?;
+        let newest = i64::from_be_bytes(*rest.first_chunk()?);
+        Some(Self {
+            id: RunId { attempt: Uuid::from_bytes(*attempt), ordinal: u16::from_be_bytes(*ordinal) },
+            entries: u32::from_be_bytes(*entries),
+            newest: Timestamp::from_second(newest).ok()?,
+        })
+    }
+}
+
+/// A sorted run of entries, with a filter that answers most look-ups of what is not in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Run {
+    entries: Vec<Entry>,
+    /// A power of two of words, one for two to four entries. The last bytes of an identity choose its word and
+    /// two bits of it: one look-up in a hundred of what is not in the run goes on to the entries.
+    filter: Vec<u64>,
+}
+
+impl Run {
+    /// The most entries of a run: 288 kB, below the 400 kB of a `DynamoDB` item.
+    pub const ENTRIES_MAX: usize = 12_000;
+
+    /// Makes runs of entries in any order, each identity once.
+    pub(crate) fn of(mut entries: Vec<Entry>) -> Vec<Self> {
+        entries.sort_unstable();
+        entries.chunks(Self::ENTRIES_MAX).map(|chunk| Self::of_sorted(chunk.to_vec())).collect()
+    }
+
+    /// Merges runs that have no identity in common.
+    pub(crate) fn merge<'r>(runs: impl Iterator<Item = &'r Self>) -> Vec<Self> {
+        // The sort finds the sorted stretches and merges them.
+        let mut entries: Vec<Entry> = runs.flat_map(|run| run.entries.iter().copied()).collect();
+        entries.sort();
+        entries.chunks(Self::ENTRIES_MAX).map(|chunk| Self::of_sorted(chunk.to_vec())).collect()
+    }
+
+    fn of_sorted(entries: Vec<Entry>) -> Self {
+        let words = (entries.len() / 4).next_power_of_two();
+        let mut run = Self { entries, filter: vec![0; words] };
+        for at in 0..run.entries.len() {
+            let (word, bits) = run.mark(run.entries[at].identity);
+            run.filter[word] |= bits;
+        }
+        run
+    }
+
+    /// Which word of the filter an identity sets bits of, and which bits.
+    fn mark(&self, identity: Identity) -> (usize, u64) {
+        let chosen = identity.number() as u64;
+        let word = usize::try_from(chosen >> 12).unwrap_or_default() & (self.filter.len() - 1);
+        (word, (1 << (chosen & 63)) | (1 << ((chosen >> 6) & 63)))
+    }
+
+    /// How many entries it has.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How much memory it takes.
+    #[must_use]
+    pub const fn memory_bytes(&self) -> usize {
+        self.entries.len() * Entry::BYTES + self.filter.len() * 8
+    }
+
+    /// What an event said when it was counted, if it is in this run.
+    ///
+    /// Identities are uniform, so the place of one can be computed; a run that is not has a few more steps.
+    #[must_use]
+    pub fn find(&self, identity: Identity) -> Option<Digest> {
+        let (word, bits) = self.mark(identity);
+        if self.filter[word] & bits != bits {
+            return None;
+        }
+        self.search(identity)
+    }
+
+    fn search(&self, identity: Identity) -> Option<Digest> {
+        let (mut low, mut high) = (0, self.entries.len());
+        let guess = ((identity.number() >> 64) * self.entries.len() as u128) >> 64;
+        let mut at = usize::try_from(guess).unwrap_or_default();
+        let mut step = 16;
+        while low < high {
+            let entry = &self.entries[at];
+            match entry.identity.cmp(&identity) {
+                std::cmp::Ordering::Equal => return Some(entry.digest),
+                std::cmp::Ordering::Less => {
+                    low = at + 1;
+                    at += step;
+                }
+                std::cmp::Ordering::Greater => {
+                    high = at;
+                    at = at.saturating_sub(step);
+                }
+            }
+            if at < low || at >= high {
+                at = low.midpoint(high);
+            }
+            step *= 2;
+        }
+        None
+    }
+
+    /// The bytes to store: the entries one after the other.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.entries.len() * Entry::BYTES);
+        for entry in &self.entries {
+            entry.write(&mut bytes);
+        }
+        bytes
+    }
+
+    /// Reads a stored run, or nothing when the bytes are not sorted entries.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let entries: Vec<Entry> = bytes.chunks(Entry::BYTES).map(Entry::read).collect::<Option<_>>()?;
+        let sorted = entries.windows(2).all(|pair| pair[0].identity < pair[1].identity);
+        sorted.then(|| Self::of_sorted(entries))
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Run({} entries)", self.len())
+    }
+}

@@ -1,0 +1,27 @@
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod exactly_once;
+mod reading;
+mod runs;
+mod segments;
+mod values;
+
+use contract::catalogue::Catalogue;
+use jiff::Timestamp;
+use kernel::TenantId;
+use uuid::Uuid;
+
+/// The gateway's time in every test.
+const NOW: &str = "2026-11-15T12:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn catalogue() -> Catalogue {
+    Catalogue::bundled().unwrap()
+}
+
+fn tenant(number: u128) -> TenantId {
+    TenantId::from_uuid(Uuid::from_u128(number))
+}

@@ -1,0 +1,63 @@
+//! Tenants, users and sign-ups.
+
+mod read;
+mod rows;
+mod write;
+
+pub use read::{Membership, Remembered, TenantReader};
+pub use write::{Registered, TenantStore};
+
+use aws_sdk_dynamodb::error::BuildError;
+
+/// Why the regional table did not do what it was asked. Holds nothing of the items themselves.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantStoreError {
+    /// The table was not reached, or refused.
+    #[error("the regional table failed to {action}")]
+    Unavailable {
+        /// What it was asked to do.
+        action: &'static str,
+        /// What AWS said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Others changed the same items, again and again.
+    #[error("the regional table was too busy to {action}")]
+    Busy {
+        /// What it was asked to do.
+        action: &'static str,
+    },
+    /// A stored item is not what this code wrote.
+    #[error("a stored {entity} is malformed")]
+    Malformed {
+        /// What the item should be.
+        entity: &'static str,
+    },
+    /// A random alias was already taken. Nothing was written; another one will do.
+    #[error("the alias is taken")]
+    AliasTaken,
+    /// There is no such tenant in this region.
+    #[error("the tenant is not in this region")]
+    UnknownTenant,
+    /// The tenant's life does not allow it.
+    #[error("the tenant's status does not allow it")]
+    Refused(#[source] tenancy::Refusal),
+    /// A value could not be written as an item or an event.
+    #[error("a value could not be written")]
+    Unwritable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl TenantStoreError {
+    fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Unwritable(Box::new(error))
+    }
+}
+
+impl From<BuildError> for TenantStoreError {
+    fn from(error: BuildError) -> Self {
+        Self::unwritable(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

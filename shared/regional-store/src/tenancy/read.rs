@@ -1,0 +1,284 @@
+//! Reading. Every read sees what was written before it.
+
+use super::TenantStoreError;
+use super::rows::{self, Item, STATS_SHARDS, stored};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use contract::TenantCounts;
+use kernel::{Role, SignupId, TenantId, TenantStatus};
+use serde::Deserialize;
+use std::collections::{BTreeSet, HashMap};
+use tenancy::{EmailAddress, Fingerprint, KeyDigest, Signup, Tenant, Username};
+
+/// The most that `BatchGetItem` takes.
+const BATCH_KEYS_MAX: usize = 100;
+/// How often a batch that DynamoDB answered in part is asked for its rest.
+const BATCH_ROUNDS_MAX: u32 = 8;
+
+/// Reads the tenants of a region.
+#[derive(Debug, Clone)]
+pub struct TenantReader {
+    pub(super) client: Client,
+    pub(super) table: String,
+}
+
+/// To which tenant a user belongs, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Membership {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The sign-up that the user came by.
+    pub signup: SignupId,
+    /// What the user may do.
+    pub role: Role,
+}
+
+/// What is remembered of the first request with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Remembered {
+    /// The sign-up that it made.
+    pub signup: SignupId,
+    /// What it asked for.
+    pub fingerprint: Fingerprint,
+}
+
+#[derive(Deserialize)]
+struct StatusOfTenant {
+    tenant: TenantId,
+    status: TenantStatus,
+}
+
+#[derive(Deserialize)]
+struct EmailOfUser {
+    email: String,
+}
+
+impl TenantReader {
+    /// The tenants in a table.
+    #[must_use]
+    pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
+        Self {
+            client: Client::new(config),
+            table,
+        }
+    }
+
+    /// Loads a tenant.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_tenant(&self, id: TenantId) -> Result<Option<Tenant>, TenantStoreError> {
+        let wanted = "tenant, alias, #plan, #status, #version, #policy";
+        let names = ["plan", "status", "version", "policy"];
+        let item = self
+            .get("load a tenant", rows::tenant_key(id), wanted, &names)
+            .await?;
+        item.map(|item| stored(item, "tenant")).transpose()
+    }
+
+    /// Loads the course of a sign-up.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_signup(&self, id: SignupId) -> Result<Option<Signup>, TenantStoreError> {
+        let wanted = "signup, tenant, alias, username, registered_at, identity_at, identity_failure, confirmed_at";
+        let item = self
+            .get("load a sign-up", rows::signup_key(id), wanted, &[])
+            .await?;
+        item.map(|item| stored(item, "sign-up")).transpose()
+    }
+
+    /// Loads what is remembered under an idempotency key.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_remembered(
+        &self,
+        key: &KeyDigest,
+    ) -> Result<Option<Remembered>, TenantStoreError> {
+        let item = self
+            .get(
+                "load a key",
+                rows::idempotency_key(key),
+                "signup, fingerprint",
+                &[],
+            )
+            .await?;
+        item.map(|item| stored(item, "key")).transpose()
+    }
+
+    /// Loads to which tenant a user belongs: nothing personal.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_membership(
+        &self,
+        username: Username,
+    ) -> Result<Option<Membership>, TenantStoreError> {
+        let item = self
+            .get(
+                "load a user",
+                rows::user_key(username),
+                "tenant, signup, #role",
+                &["role"],
+            )
+            .await?;
+        item.map(|item| stored(item, "user")).transpose()
+    }
+
+    /// Loads the address that a user registered with.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_email(
+        &self,
+        username: Username,
+    ) -> Result<Option<EmailAddress>, TenantStoreError> {
+        let malformed = TenantStoreError::Malformed { entity: "user" };
+        let Some(item) = self
+            .get("load a user", rows::user_key(username), "email", &[])
+            .await?
+        else {
+            return Ok(None);
+        };
+        let EmailOfUser { email } = stored(item, "user")?;
+        email.parse().map(Some).map_err(|_| malformed)
+    }
+
+    /// The statuses of those of the tenants that this region has.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn statuses(
+        &self,
+        tenants: &[TenantId],
+    ) -> Result<HashMap<TenantId, TenantStatus>, TenantStoreError> {
+        let distinct: Vec<_> = tenants
+            .iter()
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let mut statuses = HashMap::with_capacity(distinct.len());
+        for some in distinct.chunks(BATCH_KEYS_MAX) {
+            let keys = some.iter().map(|id| rows::tenant_key(*id)).collect();
+            for item in self
+                .batch("load statuses", keys, "tenant, #status", &["status"])
+                .await?
+            {
+                let StatusOfTenant { tenant, status } = stored(item, "tenant")?;
+                statuses.insert(tenant, status);
+            }
+        }
+        Ok(statuses)
+    }
+
+    /// How many tenants there are, by status.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn counts(&self) -> Result<TenantCounts, TenantStoreError> {
+        let keys = (0..STATS_SHARDS).map(rows::stats_key).collect();
+        // Every attribute is wanted, and the table's reserved words among them need names.
+        let names = TenantStatus::ALL.map(TenantStatus::as_str);
+        let wanted = names.map(|name| format!("#{name}")).join(", ");
+        let mut totals: HashMap<&str, i64> = HashMap::new();
+        for item in self.batch("load counts", keys, &wanted, &names).await? {
+            for name in names {
+                if let Some(AttributeValue::N(number)) = item.get(name) {
+                    let count: i64 = number
+                        .parse()
+                        .map_err(|_| TenantStoreError::Malformed { entity: "count" })?;
+                    *totals.entry(name).or_default() += count;
+                }
+            }
+        }
+        let count = |statuses: &[TenantStatus]| {
+            let total: i64 = statuses
+                .iter()
+                .filter_map(|status| totals.get(status.as_str()))
+                .sum();
+            u64::try_from(total).unwrap_or_default()
+        };
+        use TenantStatus::{Active, Closing, Pending, Provisioning, Relocating, Suspended};
+        Ok(TenantCounts {
+            pending: count(&[Pending]),
+            active: count(&[Active]),
+            other: count(&[Provisioning, Suspended, Closing, Relocating]),
+        })
+    }
+
+    async fn get(
+        &self,
+        action: &'static str,
+        key: Item,
+        wanted: &str,
+        names: &[&str],
+    ) -> Result<Option<Item>, TenantStoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .consistent_read(true)
+            .projection_expression(wanted)
+            .set_expression_attribute_names(expression_names(names))
+            .send()
+            .await
+            .map_err(|error| TenantStoreError::Unavailable {
+                action,
+                source: error.into(),
+            })?;
+        Ok(got.item)
+    }
+
+    async fn batch(
+        &self,
+        action: &'static str,
+        keys: Vec<Item>,
+        wanted: &str,
+        names: &[&str],
+    ) -> Result<Vec<Item>, TenantStoreError> {
+        let keys = KeysAndAttributes::builder()
+            .set_keys(Some(keys))
+            .consistent_read(true)
+            .projection_expression(wanted)
+            .set_expression_attribute_names(expression_names(names))
+            .build()?;
+        let mut asked = HashMap::from([(self.table.clone(), keys)]);
+        let mut items = Vec::new();
+        for round in 0..BATCH_ROUNDS_MAX {
+            let mut got = self
+                .client
+                .batch_get_item()
+                .set_request_items(Some(asked))
+                .send()
+                .await
+                .map_err(|error| TenantStoreError::Unavailable {
+                    action,
+                    source: error.into(),
+                })?;
+            items.extend(
+                got.responses
+                    .as_mut()
+                    .and_then(|tables| tables.remove(&self.table))
+                    .unwrap_or_default(),
+            );
+            asked = got.unprocessed_keys.unwrap_or_default();
+            if asked.is_empty() {
+                return Ok(items);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10 << round)).await;
+        }
+        Err(TenantStoreError::Busy { action })
+    }
+}
+
+/// `#name` for each name that is a reserved word of DynamoDB.
+fn expression_names(names: &[&str]) -> Option<HashMap<String, String>> {
+    let names: HashMap<_, _> = names
+        .iter()
+        .map(|name| (format!("#{name}"), (*name).to_owned()))
+        .collect();
+    (!names.is_empty()).then_some(names)
+}

@@ -1,0 +1,51 @@
+//! Taking events in.
+
+use super::UsageStoreError;
+use super::items;
+use super::table::Table;
+use kernel::Timestamp;
+use metering::Segment;
+
+/// Stores segments to be settled.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    table: Table,
+}
+
+impl Intake {
+    /// Takes usage into a table.
+    #[must_use]
+    pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
+        Self { table: Table::new(config, table) }
+    }
+
+    /// Stores segments: every pointer first, then every segment, so that no segment is ever stored that
+    /// nothing would find.
+    ///
+    /// # Errors
+    /// When not all is stored. Then any part of it may be: who sends the events again has them counted once.
+    pub async fn store(&self, segments: &[Segment], received_at: Timestamp) -> Result<(), UsageStoreError> {
+        let pointers = segments.iter().map(items::pending_item).collect();
+        self.table.put_all("announce usage", pointers).await?;
+        let bodies = segments.iter().map(|segment| items::segment_item(segment, received_at)).collect();
+        self.table.put_all("store usage", bodies).await
+    }
+
+    /// Adds to the region's count of refused events. `seed` chooses one of the partitions of that count.
+    ///
+    /// # Errors
+    /// When the table fails; nothing depends on it.
+    pub async fn count_rejected(&self, rejected: usize, seed: u8) -> Result<(), UsageStoreError> {
+        let counted = self
+            .table
+            .client
+            .update_item()
+            .table_name(&self.table.name)
+            .set_key(Some(items::stats_key(seed)))
+            .update_expression("ADD rejected :rejected")
+            .expression_attribute_values(":rejected", items::number(rejected))
+            .send()
+            .await;
+        counted.map(|_| ()).map_err(|error| UsageStoreError::of("count refused events", error))
+    }
+}

@@ -1,0 +1,237 @@
+//! Settling, in one transaction.
+
+use super::cache::RunCache;
+use super::items::{self, Item};
+use super::table::{Table, wait};
+use super::{THROTTLED, UsageStoreError};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem, Update};
+use contract::{Envelope, Stream};
+use kernel::{EventId, RegionCode, TenantId, Timestamp};
+use metering::{Counted, Segment, Settlement, settle};
+use outbox::{Outbox, Row, Target};
+use uuid::Uuid;
+
+/// How often a settlement is tried when others settle the same tenant at once.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Settles segments.
+#[derive(Debug)]
+pub struct Settler {
+    pub(super) table: Table,
+    pub(super) cache: RunCache,
+    outbox: Outbox,
+    region: RegionCode,
+    next_id: fn() -> Uuid,
+}
+
+/// What settling did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// How many segments were settled now.
+    pub segments: usize,
+    /// How many had been settled before.
+    pub before: usize,
+    /// What became of the events.
+    pub counted: Counted,
+}
+
+/// What became of a transaction.
+enum Outcome {
+    Committed,
+    /// Some segments had been settled before, by their place in the list.
+    SettledBefore(Vec<usize>),
+    /// Somebody else was quicker.
+    Overtaken,
+}
+
+impl Settler {
+    /// Settles usage of a table, for facts of a region. `next_id` makes ids of facts and attempts.
+    #[must_use]
+    pub fn new(
+        config: &aws_types::SdkConfig,
+        table: String,
+        outbox: Outbox,
+        region: RegionCode,
+        next_id: fn() -> Uuid,
+    ) -> Self {
+        Self { table: Table::new(config, table), cache: RunCache::default(), outbox, region, next_id }
+    }
+
+    /// Settles segments of one tenant that fit one transaction, see [`metering::batches`], each once however
+    /// often it is called and by however many.
+    ///
+    /// # Errors
+    /// When the table fails, or others were quicker too often. Calling it again is always right.
+    pub async fn settle(
+        &self,
+        tenant: TenantId,
+        segments: &[Segment],
+        now: Timestamp,
+    ) -> Result<Settled, UsageStoreError> {
+        let mut open = segments.to_vec();
+        for round in 0..ATTEMPTS_MAX {
+            if open.is_empty() {
+                return Ok(Settled { before: segments.len(), ..Settled::default() });
+            }
+            let state = self.load(tenant, &open, now).await?;
+            let attempt = (self.next_id)();
+            // A missing run has been merged away since the head was read.
+            if let Ok(settlement) = settle(&state, &open, attempt, now) {
+                match self.write(tenant, &open, &settlement, now).await? {
+                    Outcome::Committed => {
+                        let before = segments.len() - open.len();
+                        return Ok(Settled { segments: open.len(), before, counted: settlement.counted });
+                    }
+                    Outcome::SettledBefore(places) => {
+                        let mut place = 0..;
+                        open.retain(|_| !place.next().is_some_and(|place| places.contains(&place)));
+                        continue;
+                    }
+                    Outcome::Overtaken => {}
+                }
+            }
+            tokio::time::sleep(wait(round, usize::from(attempt.as_bytes()[15]))).await;
+        }
+        Err(UsageStoreError::Contended)
+    }
+
+    /// Writes new runs, then commits the head that names them, then removes what it no longer names. Killed in
+    /// between, it leaves runs that no head names: they expire.
+    async fn write(
+        &self,
+        tenant: TenantId,
+        segments: &[Segment],
+        settlement: &Settlement,
+        now: Timestamp,
+    ) -> Result<Outcome, UsageStoreError> {
+        for (named, run) in &settlement.written {
+            let item = items::run_item(tenant, named, run);
+            let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
+            put.send().await.map_err(|error| UsageStoreError::of("store the identity index", error))?;
+        }
+        let transaction = self.transaction(tenant, segments, settlement, now)?;
+        let request = self.table.client.transact_write_items().set_transact_items(Some(transaction));
+        let outcome = match request.send().await {
+            Ok(_) => Outcome::Committed,
+            Err(error) => outcome_of(error, segments.len())?,
+        };
+        if matches!(outcome, Outcome::Committed) {
+            for (named, run) in &settlement.written {
+                self.cache.insert(named.id, run.clone());
+            }
+            self.remove_runs(tenant, &settlement.obsolete).await;
+        } else {
+            let unused: Vec<_> = settlement.written.iter().map(|(named, _)| named.id).collect();
+            self.remove_runs(tenant, &unused).await;
+        }
+        Ok(outcome)
+    }
+
+    /// Removes runs that no head names. One that stays is only a cost, and expires.
+    async fn remove_runs(&self, tenant: TenantId, runs: &[metering::RunId]) {
+        for run in runs {
+            self.cache.remove(*run);
+            let key = items::run_key(tenant, *run);
+            let removed = self.table.client.delete_item().table_name(&self.table.name).set_key(Some(key)).send().await;
+            if let Err(error) = removed {
+                tracing::debug!(error = error.to_string(), "a run stays until it expires");
+            }
+        }
+    }
+
+    /// The pointers come first: their places are those of the segments.
+    fn transaction(
+        &self,
+        tenant: TenantId,
+        segments: &[Segment],
+        settlement: &Settlement,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>, UsageStoreError> {
+        let head = &settlement.head;
+        let mut parts = Vec::with_capacity(segments.len() + settlement.windows.len() + 3);
+        for segment in segments {
+            parts.push(self.remove_pointer(segment)?);
+        }
+        parts.push(self.replace(items::head_item(tenant, head), "version", head.version)?);
+        for (key, window) in &settlement.windows {
+            parts.push(self.replace(items::window_item(tenant, key, window), "revision", window.revision)?);
+        }
+        parts.push(self.count(settlement)?);
+        if let Some(data) = settlement.fact(tenant).map_err(UsageStoreError::unwritable)? {
+            let envelope = Envelope {
+                id: EventId::from_uuid((self.next_id)()),
+                region: self.region.clone(),
+                stream: Stream::Usage(tenant),
+                sequence: head.sequence,
+                occurred_at: now,
+                data,
+            };
+            let row = Row::new(Target::Regional, &envelope).map_err(UsageStoreError::unwritable)?;
+            parts.push(self.outbox.put(&row)?);
+        }
+        Ok(parts)
+    }
+
+    fn remove_pointer(&self, segment: &Segment) -> Result<TransactWriteItem, UsageStoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(items::pending_key(segment.id)))
+            .condition_expression("attribute_exists(pk)")
+            .build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Puts an item whose counter is now `next`, on condition that it was one less, or that there was none.
+    fn replace(&self, item: Item, counter: &str, next: u64) -> Result<TransactWriteItem, UsageStoreError> {
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(item));
+        let put = if next == 1 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("#counter = :before")
+                .expression_attribute_names("#counter", counter)
+                .expression_attribute_values(":before", items::number(next - 1))
+        };
+        Ok(TransactWriteItem::builder().put(put.build()?).build())
+    }
+
+    /// Adds to the region's counts. An event that would overflow its window counts as refused there.
+    fn count(&self, settlement: &Settlement) -> Result<TransactWriteItem, UsageStoreError> {
+        let counted = settlement.counted;
+        let shard = (self.next_id)().as_bytes()[15];
+        let update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(items::stats_key(shard)))
+            .update_expression("ADD accepted :a, duplicates :d, conflicts :c, rejected :r")
+            .expression_attribute_values(":a", items::number(counted.accepted))
+            .expression_attribute_values(":d", items::number(counted.duplicates))
+            .expression_attribute_values(":c", items::number(counted.conflicts))
+            .expression_attribute_values(":r", items::number(counted.overflowed))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+/// Reads why a transaction was cancelled: a pointer that is gone, a version that moved on, or both at once by
+/// somebody else. Anything else is a failure, and may even have committed.
+fn outcome_of(error: SdkError<TransactWriteItemsError>, pointers: usize) -> Result<Outcome, UsageStoreError> {
+    let action = "settle usage";
+    let reasons = match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+        _ => return Err(UsageStoreError::of(action, error)),
+    };
+    let code = |reason: &CancellationReason| reason.code().unwrap_or_default().to_owned();
+    let codes: Vec<String> = reasons.iter().map(code).collect();
+    let gone: Vec<usize> =
+        (0..pointers).filter(|at| codes.get(*at).is_some_and(|code| code == "ConditionalCheckFailed")).collect();
+    if !gone.is_empty() {
+        return Ok(Outcome::SettledBefore(gone));
+    }
+    let overtaken = |code: &String| matches!(code.as_str(), "ConditionalCheckFailed" | "TransactionConflict");
+    let throttled = |code: &String| THROTTLED.contains(&code.as_str());
+    if codes.iter().any(|code| overtaken(code) || throttled(code)) {
+        return Ok(Outcome::Overtaken);
+    }
+    Err(UsageStoreError::of(action, error))
+}

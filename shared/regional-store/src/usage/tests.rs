@@ -1,0 +1,227 @@
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use super::items;
+use crate::{FoundSegment, Intake, Pending, Settled, Settler, UsageMonitor};
+use contract::catalogue::Catalogue;
+use contract::{Envelope, EventCounts, UsageWindow, UsageWindowUpdated};
+use futures::future::join_all;
+use jiff::SignedDuration;
+use kernel::{SegmentId, TenantId, Timestamp};
+use metering::{Counted, Digest, Entry, Identity, Segment, Usage, Value, WindowSize, batches, group};
+use outbox::Outbox;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+#[expect(clippy::disallowed_methods, reason = "tests need fresh ids")]
+fn fresh_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+#[expect(clippy::disallowed_methods, reason = "segment ids hold the present time")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+struct World {
+    aws: testkit::LocalAws,
+    table: String,
+    outbox: Outbox,
+    intake: Intake,
+}
+
+async fn world() -> World {
+    let aws = testkit::aws().await;
+    let table = testkit::table(&aws, false).await;
+    let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
+    let intake = Intake::new(&aws.config, table.clone());
+    World { aws, table, outbox, intake }
+}
+
+impl World {
+    fn settler(&self) -> Settler {
+        let region = "eu-central-1".parse().unwrap();
+        Settler::new(&self.aws.config, self.table.clone(), self.outbox.clone(), region, fresh_id)
+    }
+
+    fn monitor(&self) -> UsageMonitor {
+        UsageMonitor::new(&self.aws.config, self.table.clone())
+    }
+
+    /// The last total of each window that was stated, with the number of facts.
+    async fn stated(&self) -> (u64, BTreeMap<(TenantId, Timestamp), UsageWindow>) {
+        let mut windows: BTreeMap<(TenantId, Timestamp), UsageWindow> = BTreeMap::new();
+        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        for row in &rows {
+            let fact: Envelope<UsageWindowUpdated> = serde_json::from_str(&row.detail).unwrap();
+            for window in fact.data.windows {
+                let known = windows.entry((fact.data.tenant, window.start)).or_insert_with(|| window.clone());
+                if window.revision > known.revision {
+                    *known = window;
+                }
+            }
+        }
+        (rows.len() as u64, windows)
+    }
+}
+
+fn tenant(number: u128) -> TenantId {
+    TenantId::from_uuid(Uuid::from_u128(number))
+}
+
+/// Events with the numbers of a range; each is worth its number.
+fn segments(catalogue: &Catalogue, tenant: TenantId, numbers: impl Iterator<Item = u32>) -> Vec<Segment> {
+    let meter = &catalogue.meters[2];
+    let usage = numbers.map(|number| {
+        let value = Value::new(i128::from(number), 1).unwrap();
+        let digest = Digest::of(&meter.event_type, tenant, Timestamp::UNIX_EPOCH, value);
+        let entry = Entry { identity: Identity::of("source", &number.to_string()), digest };
+        Usage { tenant, entry, meter, start: WindowSize::Day.start(Timestamp::UNIX_EPOCH), value }
+    });
+    group(usage, || SegmentId::from_uuid(fresh_id()))
+}
+
+#[tokio::test]
+async fn settlers_at_once_count_each_event_once() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    // Twelve requests with 50 events each, every event in two of them.
+    let sent: Vec<Segment> =
+        (0..12).flat_map(|n| segments(&catalogue, tenant(1), (0..50).map(move |i| (n * 25 + i) % 300))).collect();
+    world.intake.store(&sent, now()).await.unwrap();
+    assert_eq!(world.monitor().backlog().await.unwrap().waiting, 12);
+
+    let settlers = [world.settler(), world.settler(), world.settler()];
+    let deliveries = (0..12).map(|n| {
+        let delivered: Vec<Segment> = (0..4).map(|i| sent[(n + i * 5) % 12].clone()).collect();
+        let settler = &settlers[n % 3];
+        async move {
+            // A failed batch comes again.
+            for _ in 0..20 {
+                if let Ok(settled) = settler.settle(tenant(1), &delivered, now()).await {
+                    return settled;
+                }
+            }
+            panic!("never settled");
+        }
+    });
+    let settled: Vec<Settled> = join_all(deliveries).await;
+    assert_eq!(settled.iter().map(|settled| settled.segments).sum::<usize>(), 12);
+    assert_eq!(settled.iter().map(|settled| settled.segments + settled.before).sum::<usize>(), 48);
+
+    let counts = EventCounts { accepted: 300, duplicates: 300, conflicts: 0, rejected: 0 };
+    assert_eq!(world.monitor().counts().await.unwrap(), counts);
+    assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
+    let (facts, windows) = world.stated().await;
+    let window = windows.values().next().unwrap();
+    assert_eq!((window.value.to_string().as_str(), window.events), ("4485", 300));
+    assert_eq!(window.revision, facts, "each fact states a further revision");
+
+    let again = world.settler().settle(tenant(1), &sent, now()).await.unwrap();
+    assert_eq!(again, Settled { segments: 0, before: 12, counted: Counted::default() });
+    assert_eq!(world.stated().await.0, facts, "a redelivery states nothing");
+}
+
+#[tokio::test]
+async fn the_index_is_merged_under_everyone_who_reads_it() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let settlers = [world.settler(), world.settler()];
+    let mut accepted = 0;
+    for n in 0..20_u32 {
+        let sent = segments(&catalogue, tenant(2), (n * 5)..(n * 5 + 10));
+        world.intake.store(&sent, now()).await.unwrap();
+        let settled = settlers[usize::from(n % 3 == 0)].settle(tenant(2), &sent, now()).await.unwrap();
+        accepted += settled.counted.accepted;
+    }
+    assert_eq!(accepted, 105);
+    let keys = vec![items::head_key(tenant(2))];
+    let head = world.settler().table.get_all("load", keys).await.unwrap().remove(0);
+    let head = items::head(&head).unwrap();
+    assert_eq!((head.counted.accepted, head.counted.duplicates), (105, 95));
+    assert!(head.runs.len() < 8, "{} runs", head.runs.len());
+    let runs = head.runs.iter().map(|run| items::run_key(tenant(2), run.id)).collect::<Vec<_>>();
+    assert_eq!(world.settler().table.get_all("load", runs).await.unwrap().len(), head.runs.len());
+}
+
+#[tokio::test]
+async fn a_conflict_is_counted_and_changes_no_total() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let first = segments(&catalogue, tenant(3), 1..4);
+    let mut other = segments(&catalogue, tenant(3), 1..4).remove(0);
+    let mut bytes = other.body.encode();
+    // The digest of the first event: after the header and the one slot, behind its identity.
+    let at = 4 + 1 + 8 + 1 + catalogue.meters[2].code.as_str().len() + Identity::BYTES;
+    bytes[at] ^= 1;
+    other.body = metering::SegmentBody::decode(&bytes).unwrap();
+    let settler = world.settler();
+    for sent in [&first[0], &other] {
+        world.intake.store(std::slice::from_ref(sent), now()).await.unwrap();
+        settler.settle(tenant(3), std::slice::from_ref(sent), now()).await.unwrap();
+    }
+    let counts = EventCounts { accepted: 3, duplicates: 2, conflicts: 1, rejected: 0 };
+    assert_eq!(world.monitor().counts().await.unwrap(), counts);
+    let (facts, windows) = world.stated().await;
+    assert_eq!((facts, windows.values().next().unwrap().value.to_string().as_str()), (1, "0.6"));
+}
+
+#[tokio::test]
+async fn what_waits_is_found_without_the_stream() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let sent: Vec<Segment> = (0..60).flat_map(|n| segments(&catalogue, tenant(n), 0..2)).collect();
+    let before = now();
+    world.intake.store(&sent, before).await.unwrap();
+    let settler = world.settler();
+    let soon = now() + SignedDuration::from_secs(2);
+    assert!(settler.waiting(before - SignedDuration::from_secs(60), 100).await.unwrap().is_empty());
+    let waiting = settler.waiting(soon, 100).await.unwrap();
+    assert_eq!(waiting.len(), 60);
+    let backlog = world.monitor().backlog().await.unwrap();
+    assert_eq!(backlog.waiting, 60);
+    let oldest = sent.iter().map(|segment| Pending { segment: segment.id, tenant: segment.tenant }).min_by_key(|p| p.segment);
+    assert_eq!(backlog.oldest, oldest.unwrap().made_at());
+
+    for (pointer, found) in settler.find(&waiting).await.unwrap() {
+        let FoundSegment::Ready(segment) = found else { panic!("{pointer:?}") };
+        assert_eq!(segment, *sent.iter().find(|segment| segment.id == pointer.segment).unwrap());
+        for batch in batches(vec![segment]) {
+            settler.settle(pointer.tenant, &batch, now()).await.unwrap();
+        }
+    }
+    assert!(settler.waiting(soon, 100).await.unwrap().is_empty());
+    assert_eq!(world.monitor().counts().await.unwrap().accepted, 120);
+}
+
+#[tokio::test]
+async fn a_pointer_without_a_segment_is_seen_as_such() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let sent = segments(&catalogue, tenant(4), 0..2).remove(0);
+    let settler = world.settler();
+    // Ended between the two writes of the intake.
+    settler.table.put_all("announce usage", vec![items::pending_item(&sent)]).await.unwrap();
+    let pointer = Pending { segment: sent.id, tenant: sent.tenant };
+    assert!(matches!(settler.find(&[pointer]).await.unwrap()[..], [(_, FoundSegment::Absent)]));
+    // What is sent again has another segment, and both pointers lead to what they lead to.
+    let again = segments(&catalogue, tenant(4), 0..2).remove(0);
+    world.intake.store(std::slice::from_ref(&again), now()).await.unwrap();
+    settler.settle(tenant(4), &[again], now()).await.unwrap();
+    settler.forget(pointer).await.unwrap();
+    assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
+    assert_eq!(world.monitor().counts().await.unwrap().accepted, 2);
+
+    let mut broken = items::segment_item(&sent, now());
+    broken.insert("body".to_owned(), items::text("x"));
+    settler.table.put_all("store usage", vec![broken]).await.unwrap();
+    assert!(matches!(settler.find(&[pointer]).await.unwrap()[..], [(_, FoundSegment::Malformed(_))]));
+}
+
+#[tokio::test]
+async fn refused_events_are_counted() {
+    let world = world().await;
+    for seed in 0..20 {
+        world.intake.count_rejected(3, seed).await.unwrap();
+    }
+    assert_eq!(world.monitor().counts().await.unwrap().rejected, 60);
+}

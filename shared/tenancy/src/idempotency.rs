@@ -1,0 +1,90 @@
+//! Idempotency keys: a repeated request is recognised by its key, and by what it asked for.
+
+use crate::Registration;
+use kernel::Invalid;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
+
+/// The random text by which a caller marks repetitions of one request.
+///
+/// It has at least 16 characters, so that it can be the secret in what is remembered of the request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    const LENGTH_MIN: usize = 16;
+    const LENGTH_MAX: usize = 128;
+
+    /// What the key is stored under.
+    #[must_use]
+    pub fn digest(&self) -> KeyDigest {
+        KeyDigest(digest(&["idempotency-key", &self.0]))
+    }
+
+    /// What is remembered of a registration in order to recognise it: a digest keyed by this key, which
+    /// is not stored, so that nobody can test who the person might be. The password has no part in it.
+    #[must_use]
+    pub fn fingerprint(&self, registration: &Registration) -> Fingerprint {
+        Fingerprint(digest(&[
+            "registration",
+            &self.0,
+            registration.organisation.expose(),
+            registration.name.expose(),
+            &registration.email.key(),
+            registration.plan.as_str(),
+        ]))
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let bounded = (Self::LENGTH_MIN..=Self::LENGTH_MAX).contains(&text.len());
+        if bounded && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid {
+                kind: "Idempotency-Key",
+                rule: "16 to 128 visible ASCII characters, such as a random UUID",
+            })
+        }
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdempotencyKey(..)")
+    }
+}
+
+/// The digest of an idempotency key, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDigest(String);
+
+impl KeyDigest {
+    /// The digest as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The keyed digest of a registration, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+/// SHA-256 over texts, each after its length, so that no two lists of texts give the same input.
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

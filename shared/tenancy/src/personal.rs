@@ -1,0 +1,162 @@
+//! Personal data: values that name or identify a person, or that a person typed freely.
+//!
+//! None of them implements `Display` or serde. `Debug` says the type and nothing else. Whoever has to
+//! store or send one asks by `expose`, which is easy to search for.
+
+use email_address::Options;
+use kernel::Invalid;
+use std::fmt;
+use std::str::FromStr;
+
+/// Gives a personal value its redacted `Debug` and its one way out.
+macro_rules! personal {
+    ($name:ident) => {
+        impl $name {
+            /// The value itself: to be stored in the region, or given to its identity provider. Never to
+            /// be logged, nor put into an error or a fact.
+            #[must_use]
+            pub fn expose(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
+const NAME_LENGTH_MAX: usize = 120;
+const ORGANISATION_LENGTH_MAX: usize = 200;
+
+/// A person's name, as the person writes it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonName(String);
+personal!(PersonName);
+
+impl FromStr for PersonName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        line(text, NAME_LENGTH_MAX).map(Self).ok_or(Invalid {
+            kind: "name",
+            rule: "1 to 120 characters on one line",
+        })
+    }
+}
+
+/// An organisation's name, as a person typed it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OrganisationName(String);
+personal!(OrganisationName);
+
+impl FromStr for OrganisationName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        line(text, ORGANISATION_LENGTH_MAX)
+            .map(Self)
+            .ok_or(Invalid {
+                kind: "organisation",
+                rule: "1 to 200 characters on one line",
+            })
+    }
+}
+
+/// A text of one line without the blanks around it; none when it is empty or too long.
+fn line(text: &str, length_max: usize) -> Option<String> {
+    let text = text.trim();
+    let valid = !text.is_empty()
+        && !text.chars().any(char::is_control)
+        && text.chars().count() <= length_max;
+    valid.then(|| text.to_owned())
+}
+
+/// An e-mail address to which a code can be sent.
+///
+/// Only ASCII: Amazon SES does not support SMTPUTF8, and takes international domains in Punycode.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EmailAddress(String);
+personal!(EmailAddress);
+
+impl EmailAddress {
+    /// RFC 3696, erratum 1690.
+    const LENGTH_MAX: usize = 254;
+    const RULE: &str = "an address such as name@example.com, in ASCII, of at most 254 characters";
+
+    /// The form by which addresses are compared: two that differ only in case are one.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl FromStr for EmailAddress {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let text = text.trim();
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>'));
+        let options = Options::default()
+            .with_required_tld()
+            .without_domain_literal()
+            .without_display_text();
+        let valid = text.len() <= Self::LENGTH_MAX
+            && plain
+            && email_address::EmailAddress::parse_with_options(text, options).is_ok();
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid {
+                kind: "email",
+                rule: Self::RULE,
+            })
+        }
+    }
+}
+
+/// A password on its way to the identity provider. It is stored nowhere else, in no form.
+#[derive(Clone)]
+pub struct Password(String);
+personal!(Password);
+
+impl Password {
+    const LENGTH_MIN: usize = 12;
+    /// The longest that Amazon Cognito takes.
+    const LENGTH_MAX: usize = 256;
+}
+
+impl FromStr for Password {
+    type Err = Invalid;
+
+    /// The rules of the user pool, so that a weak password is refused before anything is stored.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let has = |test: fn(&char) -> bool| text.chars().any(|c| test(&c));
+        let length = text.chars().count();
+        let rule = if length < Self::LENGTH_MIN {
+            Some("at least 12 characters long")
+        } else if length > Self::LENGTH_MAX {
+            Some("at most 256 characters long")
+        } else if text.trim() != text || has(|c| c.is_control()) {
+            Some("without blanks at its ends and without control characters")
+        } else if !(has(char::is_ascii_lowercase)
+            && has(char::is_ascii_uppercase)
+            && has(char::is_ascii_digit))
+        {
+            Some("made of at least one lower-case letter, one upper-case letter and one digit")
+        } else {
+            None
+        };
+        match rule {
+            Some(rule) => Err(Invalid {
+                kind: "password",
+                rule,
+            }),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! One test per invariant. A failure lists every place that breaks the rule and says what to do.
+
+mod crates;
+mod functions;
+mod manifests;
+mod messages;
+mod permissions;
+mod repository;
+mod resources;
+mod sources;
+mod template;
+
+use anyhow::Result;
+
+/// Fails with every finding and the remedy, or passes when there are none.
+fn none(findings: &[String], remedy: &str) -> Result<()> {
+    let list = findings.join("\n  ");
+    assert!(findings.is_empty(), "{remedy}\n  {list}\n");
+    Ok(())
+}

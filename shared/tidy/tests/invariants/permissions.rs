@@ -1,0 +1,185 @@
+//! What a role may do: named actions on named resources, and only its own set's tables.
+
+use crate::none;
+use crate::repository;
+use crate::template::{Template, keys, many, target};
+use anyhow::Result;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Actions without resource-level permission, each with AWS's page on it. None is needed so far.
+const WITHOUT_RESOURCE: [&str; 0] = [];
+
+/// Tables of the other side of the border.
+const REFUSED: [(&str, [&str; 2]); 2] = [
+    ("regional", ["BillingTable", "CentralTable"]),
+    ("central", ["RegionalTable", "UsageTable"]),
+];
+
+/// Every statement of a role's policies: the policy's place and the statement.
+fn statements(template: &Template) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    for (id, resource) in &template.resources {
+        let properties = &resource["Properties"];
+        let mut documents = Vec::new();
+        match resource["Type"].as_str().unwrap_or_default() {
+            "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" | "AWS::IAM::RolePolicy" => {
+                documents.push(&properties["PolicyDocument"])
+            }
+            "AWS::IAM::Role" => documents.extend(
+                many(&properties["Policies"])
+                    .into_iter()
+                    .map(|policy| &policy["PolicyDocument"]),
+            ),
+            "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" => {
+                documents.push(&properties["PolicyDocument"])
+            }
+            _ => {}
+        }
+        let of_documents = documents
+            .into_iter()
+            .flat_map(|document| many(&document["Statement"]));
+        found.extend(of_documents.map(|statement| (id.clone(), statement)));
+    }
+    found
+}
+
+/// The statements of a function's access policy.
+fn access(template: &Template, function: &repository::Function) -> Vec<Value> {
+    let id = format!("{}Access", repository::pascal(&function.name));
+    let of_function = statements(template)
+        .into_iter()
+        .filter(|(found, _)| *found == id);
+    of_function
+        .map(|(_, statement)| statement.clone())
+        .collect()
+}
+
+/// The tables that a function may use, streams included.
+fn tables(template: &Template, function: &repository::Function) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for statement in access(template, function) {
+        for resource in many(&statement["Resource"]) {
+            let table = target(resource).filter(|id| {
+                template
+                    .resources
+                    .get(*id)
+                    .is_some_and(|r| r["Type"] == "AWS::DynamoDB::Table")
+            });
+            found.extend(table.map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_permission_is_a_wildcard() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    for (id, statement) in statements(&template) {
+        for action in many(&statement["Action"])
+            .into_iter()
+            .filter_map(Value::as_str)
+        {
+            if action.contains('*') {
+                findings.push(format!("{id}: {action}"));
+            }
+        }
+        let named = |action: &&Value| {
+            action
+                .as_str()
+                .is_some_and(|action| WITHOUT_RESOURCE.contains(&action))
+        };
+        let every = many(&statement["Resource"])
+            .iter()
+            .any(|resource| **resource == "*");
+        if every && !many(&statement["Action"]).iter().all(named) {
+            findings.push(format!("{id}: Resource \"*\" for {}", statement["Action"]));
+        }
+        if !statement["NotAction"].is_null() || !statement["NotResource"].is_null() {
+            findings.push(format!("{id}: allows everything but something"));
+        }
+    }
+    none(&findings, "Name the actions and the resource.")
+}
+
+#[test]
+fn every_role_is_our_own() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    for (id, function) in template.functions() {
+        let role = target(&function["Role"]).unwrap_or_default();
+        let of_template = template
+            .of_type("AWS::IAM::Role")
+            .any(|(found, _)| found == role);
+        if !of_template || !function["Policies"].is_null() {
+            findings.push(format!("{id}: its role is not a role of the template"));
+        }
+    }
+    for (id, role) in template.of_type("AWS::IAM::Role") {
+        if !role["ManagedPolicyArns"].is_null() {
+            findings.push(format!("{id}: has a managed policy"));
+        }
+    }
+    none(
+        &findings,
+        "Give the function a role of the template and its permissions as statements: what AWS manages, and what SAM \
+         adds by itself, holds for every queue and stream of the account.",
+    )
+}
+
+#[test]
+fn no_role_reads_another_sets_table() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    for function in repository::functions() {
+        let refused = REFUSED
+            .iter()
+            .filter(|(set, _)| *set == function.set)
+            .flat_map(|(_, tables)| tables);
+        let used = tables(&template, &function);
+        findings.extend(
+            refused
+                .filter(|table| used.contains(**table))
+                .map(|table| format!("{}: {table}", function.folder())),
+        );
+    }
+    none(
+        &findings,
+        "Send an event instead: a table belongs to one set.",
+    )
+}
+
+#[test]
+fn permissions_and_environment_name_the_same_tables() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    for function in repository::functions() {
+        let id = function.logical_id();
+        let named: BTreeSet<String> = template
+            .functions()
+            .filter(|(found, _)| *found == id)
+            .flat_map(|(_, properties)| {
+                let variables = &properties["Environment"]["Variables"];
+                keys(variables)
+                    .into_iter()
+                    .filter(|name| name.ends_with("_TABLE"))
+                    .filter_map(|name| target(&variables[&name]).map(str::to_owned))
+            })
+            .collect();
+        let used = tables(&template, &function);
+        findings.extend(
+            named
+                .difference(&used)
+                .map(|table| format!("{id}: is told of {table} and may not use it")),
+        );
+        findings.extend(
+            used.difference(&named)
+                .map(|table| format!("{id}: may use {table} and is not told of it")),
+        );
+    }
+    none(
+        &findings,
+        "Make the function's Access policy and its Environment agree.",
+    )
+}

@@ -1,0 +1,89 @@
+//! The text of the sources.
+
+use crate::none;
+use crate::repository::{File, files};
+use anyhow::Result;
+
+const LINES_MAX: usize = 600;
+
+/// Files of ours that hold text.
+const TEXT: [&str; 6] = ["rs", "toml", "yaml", "yml", "md", "sh"];
+
+/// Lines of these files that contain one of `words`, as findings.
+fn lines_with(files: &[File], words: &[&str]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for file in files {
+        for (number, line) in file.text.lines().enumerate() {
+            if let Some(word) = words.iter().find(|word| line.contains(**word)) {
+                findings.push(format!("{}:{}: {word}", file.path, number + 1));
+            }
+        }
+    }
+    findings
+}
+
+#[test]
+fn no_source_is_too_long() -> Result<()> {
+    let sources = files("", &["rs"])?;
+    let long = sources
+        .iter()
+        .filter(|file| file.text.lines().count() > LINES_MAX);
+    let findings: Vec<String> = long
+        .map(|file| format!("{}: over {LINES_MAX} lines", file.path))
+        .collect();
+    none(&findings, "Split the file along what it speaks of.")
+}
+
+#[test]
+fn nothing_is_left_for_later() -> Result<()> {
+    // In pieces, so that this file does not find itself.
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X"),
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        concat!("db", "g!("),
+    ];
+    none(
+        &lines_with(&files("", &TEXT)?, &words),
+        "Finish it, or open an issue and remove the note.",
+    )
+}
+
+#[test]
+fn no_lint_is_silenced_for_good() -> Result<()> {
+    let words = [concat!("#[al", "low("), concat!("#![al", "low(")];
+    none(
+        &lines_with(&files("", &["rs"])?, &words),
+        "Use #[expect(lint, reason = \"...\")]: it tells when it is no longer needed.",
+    )
+}
+
+#[test]
+fn functions_log_and_do_not_print() -> Result<()> {
+    let mut sources = files("functions", &["rs"])?;
+    sources.extend(files("shared", &["rs"])?);
+    sources.retain(|file| file.is_product() && !file.path.starts_with("shared/testkit/"));
+    let words = ["println!(", "eprintln!(", "print!(", "eprint!("];
+    none(
+        &lines_with(&sources, &words),
+        "Use tracing: what is printed has no level and no fields.",
+    )
+}
+
+#[test]
+fn the_environment_is_read_in_one_place() -> Result<()> {
+    let mut sources = files("functions", &["rs"])?;
+    sources.extend(files("shared", &["rs"])?);
+    sources.retain(|file| {
+        file.is_product()
+            && !["shared/runtime/", "shared/testkit/"]
+                .iter()
+                .any(|own| file.path.starts_with(own))
+    });
+    none(
+        &lines_with(&sources, &["std::env", "env::var"]),
+        "Read it in main.rs with runtime::env(\"NAME\") and pass it in.",
+    )
+}
