@@ -62,7 +62,10 @@ impl Fleet {
             }
         }
         let Some(home) = document.region.iter().find(|r| r.code == document.home) else {
-            bail!("home = \"{}\" has no [[region]] of that code", document.home);
+            bail!(
+                "home = \"{}\" has no [[region]] of that code",
+                document.home
+            );
         };
         if home.mode == Mode::Sovereign {
             bail!(
@@ -100,8 +103,6 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::*;
 
     const EU: &str = "[[region]]\ncode = \"eu-central-1\"\njurisdiction = \"eu\"\n";

@@ -88,7 +88,11 @@ fn routes(body: &Value) -> Vec<Route> {
                 .and_then(Value::as_object)
                 .and_then(|scheme| scheme.iter().next())
                 .map(|(name, scopes)| (name.clone(), texts(scopes)));
-            found.push(Route { key, function, authorizer });
+            found.push(Route {
+                key,
+                function,
+                authorizer,
+            });
         }
     }
     found
@@ -106,7 +110,10 @@ fn authorizers(body: &Value) -> Vec<Authorizer> {
                 .unwrap_or("$request.header.Authorization")
                 .to_owned(),
             issuer: configuration["issuer"].clone(),
-            audience: configuration["audience"].as_array().cloned().unwrap_or_default(),
+            audience: configuration["audience"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
         })
     });
     jwt.collect()
@@ -122,7 +129,9 @@ fn function_of(uri: &Value) -> Option<String> {
 
 fn texts(list: &Value) -> Vec<String> {
     let items = list.as_array().into_iter().flatten();
-    items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    items
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// Makes a deployed API serve exactly its routes.
@@ -141,15 +150,28 @@ pub async fn apply(
 ) -> Result<usize> {
     let authorizers = apply_authorizers(client, api_id, &api.authorizers, resolve).await?;
     let mut integrations = existing_integrations(client, api_id).await?;
-    let existing = client.get_routes().api_id(api_id).send().await.context("GetRoutes")?;
+    let existing = client
+        .get_routes()
+        .api_id(api_id)
+        .send()
+        .await
+        .context("GetRoutes")?;
     let wanted: BTreeSet<&str> = api.routes.iter().map(|route| route.key.as_str()).collect();
     let mut served = BTreeSet::new();
     for route in existing.items() {
-        let (Some(key), Some(id)) = (route.route_key(), route.route_id()) else { continue };
+        let (Some(key), Some(id)) = (route.route_key(), route.route_id()) else {
+            continue;
+        };
         if wanted.contains(key) {
             served.insert(key.to_owned());
         } else {
-            client.delete_route().api_id(api_id).route_id(id).send().await.context("DeleteRoute")?;
+            client
+                .delete_route()
+                .api_id(api_id)
+                .route_id(id)
+                .send()
+                .await
+                .context("DeleteRoute")?;
         }
     }
     for route in &api.routes {
@@ -157,7 +179,9 @@ pub async fn apply(
             continue;
         }
         // A route whose function another mode hosts is not served here.
-        let Some(arn) = arns.get(&route.function) else { continue };
+        let Some(arn) = arns.get(&route.function) else {
+            continue;
+        };
         let integration = match integrations.get(arn) {
             Some(id) => id.clone(),
             None => {
@@ -179,14 +203,21 @@ pub async fn apply(
                 .authorizer_id(id)
                 .set_authorization_scopes(Some(scopes.clone()));
         }
-        call.send().await.with_context(|| format!("CreateRoute {}", route.key))?;
+        call.send()
+            .await
+            .with_context(|| format!("CreateRoute {}", route.key))?;
         served.insert(route.key.clone());
     }
     Ok(served.len())
 }
 
 async fn existing_integrations(client: &Client, api_id: &str) -> Result<BTreeMap<String, String>> {
-    let found = client.get_integrations().api_id(api_id).send().await.context("GetIntegrations")?;
+    let found = client
+        .get_integrations()
+        .api_id(api_id)
+        .send()
+        .await
+        .context("GetIntegrations")?;
     let pairs = found.items().iter().filter_map(|integration| {
         let uri = integration.integration_uri()?.to_owned();
         Some((uri, integration.integration_id()?.to_owned()))
@@ -205,7 +236,9 @@ async fn create_integration(client: &Client, api_id: &str, arn: &str) -> Result<
         .send()
         .await
         .context("CreateIntegration")?;
-    made.integration_id().map(str::to_owned).context("CreateIntegration gave no id")
+    made.integration_id()
+        .map(str::to_owned)
+        .context("CreateIntegration gave no id")
 }
 
 async fn apply_authorizers(
@@ -217,7 +250,12 @@ async fn apply_authorizers(
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let existing = client.get_authorizers().api_id(api_id).send().await.context("GetAuthorizers")?;
+    let existing = client
+        .get_authorizers()
+        .api_id(api_id)
+        .send()
+        .await
+        .context("GetAuthorizers")?;
     let mut ids: BTreeMap<String, String> = existing
         .items()
         .iter()
@@ -259,7 +297,10 @@ mod tests {
 
     fn conditions(home: &str) -> Conditions {
         let template = json!({"Conditions": {"Home": {"Fn::Equals": [{"Ref": "Role"}, "home"]}}});
-        Conditions::new(&template, BTreeMap::from([("Role".to_owned(), home.to_owned())]))
+        Conditions::new(
+            &template,
+            BTreeMap::from([("Role".to_owned(), home.to_owned())]),
+        )
     }
 
     fn operation(function: &str) -> Value {
@@ -290,8 +331,11 @@ mod tests {
         }});
         let apis = extract(&template, &conditions("regional"));
         assert_eq!(apis.len(), 1);
-        let routes: Vec<(&str, &str)> =
-            apis[0].routes.iter().map(|r| (r.key.as_str(), r.function.as_str())).collect();
+        let routes: Vec<(&str, &str)> = apis[0]
+            .routes
+            .iter()
+            .map(|r| (r.key.as_str(), r.function.as_str()))
+            .collect();
         assert_eq!(
             routes,
             [

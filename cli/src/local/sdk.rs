@@ -16,7 +16,9 @@ pub fn http() -> reqwest::Client {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     let client = CLIENT.get_or_init(|| {
         // Another part of the program may have chosen a provider before: then that one serves.
-        rustls::crypto::ring::default_provider().install_default().ok();
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .ok();
         let built = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -53,12 +55,16 @@ pub async fn invoke(config: &SdkConfig, function: &str, payload: &Value) -> Resu
         .with_context(|| format!("cannot invoke {function}"))?;
     let bytes = answer.payload().map(Blob::as_ref).unwrap_or_default();
     if let Some(kind) = answer.function_error() {
-        bail!("{function} failed ({kind}): {}", String::from_utf8_lossy(bytes));
+        bail!(
+            "{function} failed ({kind}): {}",
+            String::from_utf8_lossy(bytes)
+        );
     }
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(bytes).with_context(|| format!("{function} answered something else than JSON"))
+    serde_json::from_slice(bytes)
+        .with_context(|| format!("{function} answered something else than JSON"))
 }
 
 /// A mail that a region has sent.
@@ -87,7 +93,9 @@ impl Mail {
     pub fn code(&self) -> Option<String> {
         let text = self.body_text.as_deref().or(self.body_html.as_deref())?;
         let runs = text.split(|c: char| !c.is_ascii_digit());
-        runs.into_iter().find(|run| run.len() == 6).map(str::to_owned)
+        runs.into_iter()
+            .find(|run| run.len() == 6)
+            .map(str::to_owned)
     }
 }
 
@@ -101,7 +109,10 @@ pub async fn mailbox(mail_url: &str) -> Result<Vec<Mail>> {
         messages: std::collections::BTreeMap<String, Vec<Mail>>,
     }
     let answer = http().get(mail_url).send().await?.error_for_status()?;
-    let answer: Answer = answer.json().await.context("the mail box is not what it should be")?;
+    let answer: Answer = answer
+        .json()
+        .await
+        .context("the mail box is not what it should be")?;
     Ok(answer.messages.into_values().flatten().collect())
 }
 
@@ -117,7 +128,12 @@ mod tests {
             body_text: Some(text.to_owned()),
             body_html: None,
         };
-        assert_eq!(mail("In 2026, code 1234567 is not 123456.").code().as_deref(), Some("123456"));
+        assert_eq!(
+            mail("In 2026, code 1234567 is not 123456.")
+                .code()
+                .as_deref(),
+            Some("123456")
+        );
         assert_eq!(mail("no code").code(), None);
         assert!(mail("").is_to("A@b.example"));
     }

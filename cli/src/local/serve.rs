@@ -31,6 +31,9 @@ const API_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// The largest body that the proxy takes: packages of functions go through it.
 const AWS_BODY_BYTES: usize = 512 * 1024 * 1024;
 
+/// How long links may take to deliver what they have taken when the process ends.
+const LINKS_END_MS: u64 = 3_000;
+
 /// What to serve.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -68,7 +71,8 @@ impl Plan {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn load(layout: &Layout) -> Result<Self> {
-        read_json(&layout.serve_plan())?.context("nothing to serve: start it with `meridian local up`")
+        read_json(&layout.serve_plan())?
+            .context("nothing to serve: start it with `meridian local up`")
     }
 }
 
@@ -101,7 +105,10 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
         let served = Region {
             code: code.clone(),
             emulator: region.emulator_url.clone(),
-            process: Detached::new(layout.emulator_pid(code), layout.venv().display().to_string()),
+            process: Detached::new(
+                layout.emulator_pid(code),
+                layout.venv().display().to_string(),
+            ),
             triggers: Triggers::new(code, &region.emulator_url, &config),
             cut: AtomicBool::new(false),
         };
@@ -116,17 +123,24 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
     });
     serve.link(&plan.links);
     for (code, region) in &plan.regions {
-        let Some(served) = serve.regions.get(code) else { continue };
+        let Some(served) = serve.regions.get(code) else {
+            continue;
+        };
         let state = (Arc::clone(&serve), Arc::clone(served));
-        listen(region.proxy_port, Router::new().fallback(aws).with_state(state)).await?;
+        listen(
+            region.proxy_port,
+            Router::new().fallback(aws).with_state(state),
+        )
+        .await?;
         for api in &region.apis {
             let state = (Arc::clone(&serve), Arc::clone(served), api.port);
             listen(api.port, Router::new().fallback(http_api).with_state(state)).await?;
         }
     }
-    listen(plan.control_port, control(serve)).await?;
+    listen(plan.control_port, control(Arc::clone(&serve))).await?;
     let mut end = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     end.recv().await;
+    serve.end_links().await;
     Ok(())
 }
 
@@ -156,9 +170,13 @@ impl Serve {
             keep
         });
         for link in wanted {
-            let known = running.iter().any(|(forwarder, _)| forwarder.link() == link);
+            let known = running
+                .iter()
+                .any(|(forwarder, _)| forwarder.link() == link);
             let sides = (self.regions.get(&link.from), self.regions.get(&link.to));
-            let (false, (Some(from), Some(to))) = (known, sides) else { continue };
+            let (false, (Some(from), Some(to))) = (known, sides) else {
+                continue;
+            };
             let config = |region: &Region| sdk::config(&region.code, &region.emulator);
             let forwarder = Forwarder::new(link.clone(), &config(from), &config(to));
             let (from, to) = (Arc::clone(from), Arc::clone(to));
@@ -168,6 +186,20 @@ impl Serve {
         }
     }
 
+    /// Ends every link, waiting for what is on its way.
+    async fn end_links(&self) {
+        let running =
+            std::mem::take(&mut *self.links.lock().unwrap_or_else(PoisonError::into_inner));
+        for (forwarder, _) in &running {
+            forwarder.end();
+        }
+        let tasks = running.into_iter().map(|(_, task)| task);
+        let all = futures::future::join_all(tasks);
+        tokio::time::timeout(Duration::from_millis(LINKS_END_MS), all)
+            .await
+            .ok();
+    }
+
     fn api_id(&self, region: &str, port: u16) -> Option<String> {
         let plan = self.plan.read().unwrap_or_else(PoisonError::into_inner);
         let apis = &plan.regions.get(region)?.apis;
@@ -175,7 +207,10 @@ impl Serve {
     }
 
     fn meet(&self, call: &Call) -> Option<Action> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner).meet(call)
+        self.faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .meet(call)
     }
 }
 
@@ -224,11 +259,17 @@ async fn aws(State((serve, region)): State<AwsState>, request: axum::extract::Re
         }
         _ => {}
     }
-    answer.map_or_else(|error| unavailable(&format!("{error:#}")), IntoResponse::into_response)
+    answer.map_or_else(
+        |error| unavailable(&format!("{error:#}")),
+        IntoResponse::into_response,
+    )
 }
 
 /// A call to a region's HTTP API, at its `$default` stage.
-async fn http_api(State((serve, region, port)): State<ApiState>, request: axum::extract::Request) -> Response {
+async fn http_api(
+    State((serve, region, port)): State<ApiState>,
+    request: axum::extract::Request,
+) -> Response {
     let message = |status: StatusCode, text: &str| {
         (status, Json(serde_json::json!({ "message": text }))).into_response()
     };
@@ -262,12 +303,21 @@ fn control(serve: Arc<Serve>) -> Router {
 
 async fn links(State(serve): State<Arc<Serve>>) -> Json<Vec<LinkStatus>> {
     let links = serve.links.lock().unwrap_or_else(PoisonError::into_inner);
-    Json(links.iter().map(|(forwarder, _)| forwarder.status()).collect())
+    Json(
+        links
+            .iter()
+            .map(|(forwarder, _)| forwarder.status())
+            .collect(),
+    )
 }
 
-async fn change_links(State(serve): State<Arc<Serve>>, Json(change): Json<LinkChange>) -> Json<Vec<LinkStatus>> {
+async fn change_links(
+    State(serve): State<Arc<Serve>>,
+    Json(change): Json<LinkChange>,
+) -> Json<Vec<LinkStatus>> {
     let links = serve.links.lock().unwrap_or_else(PoisonError::into_inner);
-    let met = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+    let met =
+        |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
     let chosen = links.iter().filter(|(forwarder, _)| {
         let link = forwarder.link();
         met(&change.from, &link.from) && met(&change.to, &link.to)
@@ -280,20 +330,40 @@ async fn change_links(State(serve): State<Arc<Serve>>, Json(change): Json<LinkCh
 }
 
 async fn faults(State(serve): State<Arc<Serve>>) -> Json<Vec<FaultStatus>> {
-    Json(serve.faults.lock().unwrap_or_else(PoisonError::into_inner).list())
+    Json(
+        serve
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .list(),
+    )
 }
 
 async fn add_fault(State(serve): State<Arc<Serve>>, Json(fault): Json<Fault>) -> Json<FaultStatus> {
-    Json(serve.faults.lock().unwrap_or_else(PoisonError::into_inner).add(fault))
+    Json(
+        serve
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(fault),
+    )
 }
 
 async fn clear_faults(State(serve): State<Arc<Serve>>) -> Json<()> {
-    serve.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(None);
+    serve
+        .faults
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(None);
     Json(())
 }
 
 async fn remove_fault(State(serve): State<Arc<Serve>>, Path(id): Path<u64>) -> Json<()> {
-    serve.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(Some(id));
+    serve
+        .faults
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(Some(id));
     Json(())
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How often a write is tried before its message is left to come again.
 pub const ATTEMPTS_MAX: u32 = 40;
 const PAUSE_MS_MIN: u64 = 16;
-const PAUSE_MS_MAX: u64 = 512;
+const PAUSE_MS_MAX: u64 = 2_048;
 
 /// Waits for a part of a window that doubles with each attempt, so that those who collided do not
 /// collide again. The part is a function of tenant and attempt: chance is not needed to spread it.
@@ -20,7 +20,7 @@ pub async fn pause(tenant: TenantId, attempt: u32) {
 }
 
 pub(crate) fn pause_ms(tenant: TenantId, attempt: u32) -> u64 {
-    let window = (PAUSE_MS_MIN << attempt.min(5)).min(PAUSE_MS_MAX);
+    let window = (PAUSE_MS_MIN << attempt.min(7)).min(PAUSE_MS_MAX);
     let mut hasher = DefaultHasher::new();
     (tenant, attempt).hash(&mut hasher);
     1 + hasher.finish() % window
@@ -30,7 +30,10 @@ pub(crate) fn pause_ms(tenant: TenantId, attempt: u32) -> u64 {
 pub(crate) fn is_refused(error: &SdkError<PutItemError>) -> bool {
     matches!(
         error.as_service_error(),
-        Some(PutItemError::ConditionalCheckFailedException(_) | PutItemError::TransactionConflictException(_))
+        Some(
+            PutItemError::ConditionalCheckFailedException(_)
+                | PutItemError::TransactionConflictException(_)
+        )
     )
 }
 
@@ -39,8 +42,13 @@ pub(crate) fn is_conflict(error: &SdkError<TransactWriteItemsError>) -> bool {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             let reasons = cancelled.cancellation_reasons().iter();
-            let mut codes = reasons.filter_map(CancellationReason::code).filter(|code| *code != "None").peekable();
-            codes.peek().is_some() && codes.all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+            let mut codes = reasons
+                .filter_map(CancellationReason::code)
+                .filter(|code| *code != "None")
+                .peekable();
+            codes.peek().is_some()
+                && codes
+                    .all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
         }
         Some(TransactWriteItemsError::TransactionInProgressException(_)) => true,
         _ => false,

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::{Account, Identity, IdentityError};
 use aws_sdk_cognitoidentityprovider::Client;
 use tenancy::{EmailAddress, Password, Username};

@@ -268,7 +268,7 @@ impl Counting {
         let mut changes: Vec<Change> = segment.body.slots().iter().map(|slot| self.open(state, &slot.key)).collect();
         for (event, known) in segment.body.events().iter().zip(known) {
             let identity = event.entry.identity;
-            match known.or_else(|| self.new.get(&identity).copied()) {
+            match self.new.get(&identity).copied().or_else(|| known.and(None)) {
                 Some(digest) if digest == event.entry.digest => self.counted.duplicates += 1,
                 Some(_) => self.counted.conflicts += 1,
                 None => {

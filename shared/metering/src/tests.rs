@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 mod exactly_once;
 mod reading;
 mod runs;

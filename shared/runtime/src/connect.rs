@@ -4,22 +4,24 @@
 use crate::{Error, env, telemetry};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::default_async_sleep;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpClient,
-};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use aws_types::region::Region;
 use futures::future::join_all;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+/// The roots of AWS endpoints (Amazon Trust Services). A small trust store is read quickly, and functions call
+/// nobody else.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
@@ -59,19 +61,13 @@ impl Service {
 /// When the environment lacks what Lambda sets: region and credentials.
 pub async fn start(services: &[Service]) -> Result<SdkConfig, Error> {
     telemetry::init();
-    let config = config()?;
-    if let Some(client) = config.http_client() {
-        join_all(
-            services
-                .iter()
-                .map(|service| open(&config, &client, *service)),
-        )
-        .await;
-    }
+    let connector = connector()?;
+    let config = config(connector.clone())?;
+    join_all(services.iter().map(|service| open(&config, &connector, *service))).await;
     Ok(config)
 }
 
-fn config() -> Result<SdkConfig, Error> {
+fn config(connector: SharedHttpConnector) -> Result<SdkConfig, Error> {
     let credentials = Credentials::new(
         env::<String>("AWS_ACCESS_KEY_ID")?,
         env::<String>("AWS_SECRET_ACCESS_KEY")?,
@@ -85,74 +81,54 @@ fn config() -> Result<SdkConfig, Error> {
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
     let mut config = SdkConfig::builder()
-        .behavior_version(
-            aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest(),
-        )
+        .behavior_version(aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest())
         .region(Region::new(env::<String>("AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(http_client())
+        .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
         .timeout_config(timeouts);
     config.set_endpoint_url(env::<String>("AWS_ENDPOINT_URL").ok());
-    config.set_app_name(
-        env::<String>("AWS_LAMBDA_FUNCTION_NAME")
-            .ok()
-            .and_then(|name| AppName::new(name).ok()),
-    );
+    config.set_app_name(env::<String>("AWS_LAMBDA_FUNCTION_NAME").ok().and_then(|name| AppName::new(name).ok()));
     Ok(config.build())
 }
 
-fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
+/// The connector that every service client of the function shares, with its connections.
+pub(crate) fn connector() -> Result<SharedHttpConnector, Error> {
+    static SHARED: OnceLock<SharedHttpConnector> = OnceLock::new();
+    if let Some(connector) = SHARED.get() {
+        return Ok(connector.clone());
+    }
+    let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+    let connector = Connector::builder()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+        .tls_context(TlsContext::builder().with_trust_store(roots).build()?)
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .build();
+    Ok(SHARED.get_or_init(|| SharedHttpConnector::new(connector)).clone())
 }
 
-/// Sends an unsigned request through the shared client, which keeps the connection for the first
-/// real call. The answer does not matter.
-async fn open(config: &SdkConfig, client: &SharedHttpClient, service: Service) {
+/// Sends an unsigned request, whose connection the first real call then finds. The answer does not matter.
+async fn open(config: &SdkConfig, connector: &SharedHttpConnector, service: Service) {
     let Some(uri) = endpoint(config, service) else {
         return;
     };
-    if get(client, uri).await.is_err() {
-        tracing::debug!(
-            service = service.endpoint_prefix(),
-            "no connection during init"
-        );
+    if get(connector, uri).await.is_err() {
+        tracing::debug!(service = service.endpoint_prefix(), "no connection during init");
     }
 }
 
-/// Gets an address through the function's HTTP client, with the same settings as its service clients,
-/// so that they share connections.
-pub(crate) async fn get(
-    client: &SharedHttpClient,
-    uri: String,
-) -> Result<HttpResponse, ConnectorError> {
-    let components = RuntimeComponentsBuilder::new("get")
-        .with_sleep_impl(default_async_sleep())
-        .build()
-        .map_err(|error| ConnectorError::other(error.into(), None))?;
-    let settings = HttpConnectorSettings::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .build();
+/// Gets an address.
+pub(crate) async fn get(connector: &SharedHttpConnector, uri: String) -> Result<HttpResponse, ConnectorError> {
     let mut request = HttpRequest::empty();
-    request
-        .set_uri(uri)
-        .map_err(|error| ConnectorError::user(error.into()))?;
-    client
-        .http_connector(&settings, &components)
-        .call(request)
-        .await
+    request.set_uri(uri).map_err(|error| ConnectorError::user(error.into()))?;
+    connector.call(request).await
 }
 
 fn endpoint(config: &SdkConfig, service: Service) -> Option<String> {
     match config.endpoint_url() {
         Some(_) => None,
-        None => Some(format!(
-            "https://{}.{}.amazonaws.com/ping",
-            service.endpoint_prefix(),
-            config.region()?
-        )),
+        None => Some(format!("https://{}.{}.amazonaws.com/ping", service.endpoint_prefix(), config.region()?)),
     }
 }

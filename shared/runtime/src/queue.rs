@@ -40,10 +40,7 @@ pub enum MessageError {
 
 impl MessageError {
     fn shape(error: &serde_json::Error) -> Self {
-        Self::Shape {
-            line: error.line(),
-            column: error.column(),
-        }
+        Self::Shape { line: error.line(), column: error.column() }
     }
 }
 

@@ -24,18 +24,11 @@ async fn greet(Now(_): Now, Body(greeting): Body<Greeting>) -> Result<String, Pr
 
 async fn answer(method: &str, path: &str, body: String) -> (StatusCode, Value) {
     let router = with_fallbacks(Router::new().route("/greetings", post(greet)));
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .body(axum::body::Body::from(body))
-        .unwrap();
+    let request = Request::builder().method(method).uri(path).body(axum::body::Body::from(body)).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let status = response.status();
     let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    (
-        status,
-        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-    )
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
 }
 
 #[tokio::test]
@@ -44,13 +37,7 @@ async fn refusals_are_problem_documents() {
     for (method, path, body, status, slug) in [
         ("POST", "/greetings", "{", 400, "malformed-json"),
         ("POST", "/greetings", "{\"name\":1}", 422, "invalid-body"),
-        (
-            "POST",
-            "/greetings",
-            "{\"name\":\"a\",\"other\":1}",
-            422,
-            "invalid-body",
-        ),
+        ("POST", "/greetings", "{\"name\":\"a\",\"other\":1}", 422, "invalid-body"),
         ("POST", "/greetings", large.as_str(), 413, "body-too-large"),
         ("GET", "/greetings", "", 405, "method-not-allowed"),
         ("GET", "/elsewhere", "", 404, "not-found"),
@@ -75,11 +62,7 @@ async fn a_bad_message_does_not_hold_up_the_others() {
         "version": "0", "detail-type": "Fact.v1", "source": "s", "time": "2026-11-22T00:00:00Z", "detail": { "n": 7 }
     });
     let mut event = SqsEvent::default();
-    event.records = vec![
-        message("a", "{"),
-        message("b", &good.to_string()),
-        message("c", "[]"),
-    ];
+    event.records = vec![message("a", "{"), message("b", &good.to_string()), message("c", "[]")];
     let seen = std::cell::RefCell::new(Vec::new());
     let response = each(event, async |message| {
         let read = BusMessage::parse(message)?;
@@ -88,11 +71,7 @@ async fn a_bad_message_does_not_hold_up_the_others() {
     })
     .await;
     assert_eq!(seen.into_inner(), [json!(7)]);
-    let failed: Vec<_> = response
-        .batch_item_failures
-        .iter()
-        .map(|failure| failure.item_identifier.as_str())
-        .collect();
+    let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
     assert_eq!(failed, ["a", "c"]);
 }
 
@@ -100,17 +79,10 @@ async fn a_bad_message_does_not_hold_up_the_others() {
 fn a_schedule_is_told_from_records() {
     let scheduled = json!({ "detail-type": "Scheduled Event", "time": "2026-12-01T02:00:00Z", "source": "aws.events" });
     let trigger: Trigger<SqsEvent> = serde_json::from_value(scheduled).unwrap();
-    assert!(
-        matches!(trigger, Trigger::Schedule(Scheduled { time, .. }) if time.as_second() == 1_796_090_400)
-    );
+    assert!(matches!(trigger, Trigger::Schedule(Scheduled { time, .. }) if time.as_second() == 1_796_090_400));
     let records = json!({ "Records": [] });
-    assert!(matches!(
-        serde_json::from_value(records).unwrap(),
-        Trigger::<SqsEvent>::Records(_)
-    ));
-    assert!(
-        serde_json::from_value::<Trigger<SqsEvent>>(json!({ "detail-type": "Other" })).is_err()
-    );
+    assert!(matches!(serde_json::from_value(records).unwrap(), Trigger::<SqsEvent>::Records(_)));
+    assert!(serde_json::from_value::<Trigger<SqsEvent>>(json!({ "detail-type": "Other" })).is_err());
 }
 
 #[test]
@@ -119,4 +91,14 @@ fn a_failure_keeps_its_cause_to_itself() {
     let failure = Failure::of("Unavailable", &cause);
     assert_eq!(failure.kind(), "Unavailable");
     assert!(!failure.message().contains("secret"));
+}
+
+#[tokio::test]
+async fn the_functions_client_gets_an_address() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/keys", listener.local_addr().unwrap());
+    let router = Router::new().route("/keys", axum::routing::get(async || "{}"));
+    tokio::spawn(async { axum::serve(listener, router).await });
+    let answer = crate::connect::get(&crate::connect::connector().unwrap(), url).await.unwrap();
+    assert!(answer.status().is_success());
 }

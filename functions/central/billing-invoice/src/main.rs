@@ -28,5 +28,8 @@ async fn main() -> Result<(), runtime::Error> {
             tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")?,
         },
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::handler::{Adapters, handle};
 use contract::TenantCounts;
 use contract::catalogue::Catalogue;

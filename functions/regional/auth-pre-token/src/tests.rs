@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use crate::handler::{Adapters, handle};
 use contract::TenantPolicy;
 use contract::catalogue::Catalogue;

@@ -118,11 +118,7 @@ async fn confirm(
         .confirm(signup.username, &code)
         .await
         .map_err(|error| problems::confirmation(&error))?;
-    let confirmed = adapters
-        .tenants
-        .confirm(tenant.id, signup.id, &occasion(&adapters, now))
-        .await;
-    confirmed.map_err(|error| problems::store(&error))?;
+    let _ = now;
     tracing::info!(tenant = %tenant.id, "sign-up confirmed");
     let (signup, tenant) = find(&adapters, &id).await?;
     Ok(answer(&adapters, &signup, &tenant).into_response())

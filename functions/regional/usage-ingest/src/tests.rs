@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::handler::{Adapters, router};
 use crate::known::KnownTenants;
 use aws_sdk_dynamodb::Client;
@@ -215,4 +213,28 @@ async fn nothing_is_acknowledged_that_is_not_stored() {
     world.client.delete_table().table_name(&world.usage_table).send().await.unwrap();
     let answer = world.send(&batch(&[event(TENANTS[0].0, "e")])).await;
     assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("2")), "{}", answer.body);
+    assert_eq!(answer.body["type"], "/problems/usage-unavailable");
+}
+
+#[tokio::test]
+async fn nothing_that_a_client_wrote_is_stored() {
+    let world = world().await;
+    let canary = "jane.doe@example.com";
+    let mut full = event(TENANTS[0].0, &format!("{canary}-id"));
+    for (attribute, value) in [("source", json!(canary)), ("person", json!(canary)), ("data", json!({ "note": canary }))] {
+        full[attribute] = value;
+    }
+    let refused = json!({ "specversion": "1.0", "type": canary, "source": canary, "id": canary, "subject": canary });
+    let answer = world.send(&batch(&[full, refused])).await;
+    assert_eq!((answer.status, answer.body["accepted"].as_u64()), (200, Some(1)), "{}", answer.body);
+    let scanned = world.client.scan().table_name(&world.usage_table).send().await.unwrap();
+    assert_eq!(scanned.count(), 3, "a pointer, a segment and the count of refused events");
+    for value in scanned.items().iter().flat_map(|item| item.values()) {
+        let bytes = match value {
+            AttributeValue::S(text) | AttributeValue::N(text) => text.clone().into_bytes(),
+            AttributeValue::B(blob) => blob.as_ref().to_vec(),
+            other => format!("{other:?}").into_bytes(),
+        };
+        assert!(!bytes.windows(8).any(|part| part == b"jane.doe"));
+    }
 }

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::handler::handle;
 use aws_lambda_events::event::dynamodb::Event;
 use aws_sdk_dynamodb::Client;

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use crate::{Registered, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::catalogue::Catalogue;
@@ -369,7 +367,7 @@ fn policy(version: u64) -> TenantPolicy {
     TenantPolicy {
         version,
         plan: "pro".parse().unwrap(),
-        suspended: version % 2 == 0,
+        suspended: version.is_multiple_of(2),
         entitlements: vec!["sso".parse().unwrap()],
     }
 }

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use super::items;
 use crate::{FoundSegment, Intake, Pending, Settled, Settler, UsageMonitor};
 use contract::catalogue::Catalogue;

@@ -17,20 +17,12 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX)
-            .await
-            .map_err(|_| {
-                Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body-too-large",
-                    "The body is too large",
-                )
+        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|_| {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
                 .detail(format!("At most {BODY_BYTES_MAX} bytes are read."))
                 .with("bytes_max", BODY_BYTES_MAX)
-            })?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|error| refuse(&error))
+        })?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| refuse(&error))
     }
 }
 
@@ -42,11 +34,9 @@ fn refuse(error: &serde_json::Error) -> Problem {
             "invalid-body",
             "The body does not have the expected members",
         ),
-        Category::Io | Category::Syntax | Category::Eof => Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed-json",
-            "The body is not JSON",
-        ),
+        Category::Io | Category::Syntax | Category::Eof => {
+            Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON")
+        }
     }
     .detail(error.to_string())
 }

@@ -28,19 +28,9 @@ pub async fn serve(router: Router) -> Result<(), Error> {
 /// Adds the problems of an unknown path and of a known path with another method.
 pub fn with_fallbacks(router: Router) -> Router {
     router
-        .fallback(async || {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "not-found",
-                "There is nothing at this path",
-            )
-        })
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this path"))
         .method_not_allowed_fallback(async || {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "This path does not take this method",
-            )
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not take this method")
         })
 }
 
@@ -56,9 +46,7 @@ impl<S: Sync> FromRequestParts<S> for Now {
             Some(RequestContext::ApiGatewayV2(context)) => Some(context.time_epoch),
             _ => None,
         };
-        let time = gateway_ms
-            .filter(|ms| *ms > 0)
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let time = gateway_ms.filter(|ms| *ms > 0).and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Ok(Self(time.unwrap_or_else(now)))
     }
 }

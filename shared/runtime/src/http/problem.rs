@@ -21,26 +21,15 @@ impl Problem {
     /// A problem of a stable type: `/problems/<slug>`, relative to the API.
     #[must_use]
     pub fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
-        Self {
-            status,
-            slug,
-            title,
-            detail: None,
-            members: Map::new(),
-            headers: Vec::new(),
-        }
+        Self { status, slug, title, detail: None, members: Map::new(), headers: Vec::new() }
     }
 
     /// Something failed here, and the log says what. The caller may try again.
     #[must_use]
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = crate::failure::chain(error), "request failed");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "Something failed on our side",
-        )
-        .detail("Nothing was half done: the same request may be sent again.")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side")
+            .detail("Nothing was half done: the same request may be sent again.")
     }
 
     /// Says what is wrong this time, and what to do about it.
@@ -81,9 +70,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut document = ProblemDetails::from_status_code(self.status)
-            .with_title(self.title)
-            .with_extensions(self.members);
+        let mut document =
+            ProblemDetails::from_status_code(self.status).with_title(self.title).with_extensions(self.members);
         if let Ok(uri) = format!("/problems/{}", self.slug).parse::<Uri>() {
             document = document.with_type(uri);
         }

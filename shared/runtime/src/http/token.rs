@@ -3,8 +3,8 @@
 //! The gateway's own authorizer is not used, since its refusals cannot be problem documents.
 
 use super::Problem;
-use crate::connect::get;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use crate::connect::{connector, get};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_types::SdkConfig;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -26,7 +26,7 @@ const REFETCH_S: i64 = 60;
 /// Verifies access tokens of one user pool and one client.
 #[derive(Debug)]
 pub struct Tokens {
-    http: SharedHttpClient,
+    connector: SharedHttpConnector,
     keys_url: String,
     issuer: String,
     client_id: String,
@@ -60,9 +60,7 @@ pub(super) struct KeysError {
 
 impl KeysError {
     fn new(reason: impl ToString) -> Self {
-        Self {
-            reason: reason.to_string(),
-        }
+        Self { reason: reason.to_string() }
     }
 }
 
@@ -70,12 +68,8 @@ impl Tokens {
     /// Trusts tokens that `user_pool_id` issued to `client_id`, and no others.
     ///
     /// # Errors
-    /// When the configuration lacks region or HTTP client.
-    pub fn new(
-        config: &SdkConfig,
-        user_pool_id: &str,
-        client_id: String,
-    ) -> Result<Self, crate::Error> {
+    /// When the configuration has no region.
+    pub fn new(config: &SdkConfig, user_pool_id: &str, client_id: String) -> Result<Self, crate::Error> {
         // A second verifier in the same process finds the provider installed.
         let _ = RING.install_default();
         let region = config.region().ok_or("the configuration has no region")?;
@@ -84,16 +78,7 @@ impl Tokens {
             Some(endpoint) => format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
             None => format!("{issuer}/.well-known/jwks.json"),
         };
-        let http = config
-            .http_client()
-            .ok_or("the configuration has no HTTP client")?;
-        Ok(Self {
-            http,
-            keys_url,
-            issuer,
-            client_id,
-            keys: RwLock::default(),
-        })
+        Ok(Self { connector: connector()?, keys_url, issuer, client_id, keys: RwLock::default() })
     }
 
     /// Reads the pool's keys, so that the first request finds them. A failure is left to the request.
@@ -108,14 +93,8 @@ impl Tokens {
     /// # Errors
     /// A problem: 401 for a token that is missing, malformed, expired, or of another pool, client or
     /// use; 403 for one without the scope; 503 when the pool's keys cannot be read.
-    pub async fn verify(
-        &self,
-        headers: &HeaderMap,
-        scope: &str,
-        now: Timestamp,
-    ) -> Result<Claims, Problem> {
-        let token = bearer(headers)
-            .ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
+    pub async fn verify(&self, headers: &HeaderMap, scope: &str, now: Timestamp) -> Result<Claims, Problem> {
+        let token = bearer(headers).ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
         let key = self.key(token, now).await?;
         let claims = decode(token, &key, &self.issuer)
             .filter(|claims| claims.token_use == "access" && claims.client_id == self.client_id)
@@ -124,32 +103,18 @@ impl Tokens {
         if claims.scope.split(' ').any(|held| held == scope) {
             Ok(claims)
         } else {
-            Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "missing-scope",
-                "The token lacks a scope",
-            )
-            .with("scope", scope))
+            Err(Problem::new(StatusCode::FORBIDDEN, "missing-scope", "The token lacks a scope").with("scope", scope))
         }
     }
 
     async fn key(&self, token: &str, now: Timestamp) -> Result<DecodingKey, Problem> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        let id = header
-            .kid
-            .filter(|_| header.alg == Algorithm::RS256)
-            .ok_or_else(invalid)?;
+        let id = header.kid.filter(|_| header.alg == Algorithm::RS256).ok_or_else(invalid)?;
         if self.may_know_more(&id, now).await {
-            self.fetch(now)
-                .await
-                .map_err(|error| keys_unavailable(&error))?;
+            self.fetch(now).await.map_err(|error| keys_unavailable(&error))?;
         }
         let keys = self.keys.read().await;
-        let jwk = keys
-            .set
-            .as_ref()
-            .and_then(|set| set.find(&id))
-            .ok_or_else(invalid)?;
+        let jwk = keys.set.as_ref().and_then(|set| set.find(&id)).ok_or_else(invalid)?;
         DecodingKey::from_jwk(jwk).map_err(|_| invalid())
     }
 
@@ -157,31 +122,18 @@ impl Tokens {
     async fn may_know_more(&self, id: &str, now: Timestamp) -> bool {
         let keys = self.keys.read().await;
         let known = keys.set.as_ref().is_some_and(|set| set.find(id).is_some());
-        let fresh = keys
-            .fetched_at
-            .is_some_and(|at| now.as_second() - at.as_second() < REFETCH_S);
+        let fresh = keys.fetched_at.is_some_and(|at| now.as_second() - at.as_second() < REFETCH_S);
         !known && !(fresh && keys.set.is_some())
     }
 
     async fn fetch(&self, now: Timestamp) -> Result<(), KeysError> {
-        let response = get(&self.http, self.keys_url.clone())
-            .await
-            .map_err(KeysError::new)?;
+        let response = get(&self.connector, self.keys_url.clone()).await.map_err(KeysError::new)?;
         if !response.status().is_success() {
-            return Err(KeysError::new(format!(
-                "status {}",
-                response.status().as_u16()
-            )));
+            return Err(KeysError::new(format!("status {}", response.status().as_u16())));
         }
-        let body = ByteStream::new(response.into_body())
-            .collect()
-            .await
-            .map_err(KeysError::new)?;
+        let body = ByteStream::new(response.into_body()).collect().await.map_err(KeysError::new)?;
         let set = serde_json::from_slice(&body.into_bytes()).map_err(KeysError::new)?;
-        *self.keys.write().await = Keys {
-            set: Some(set),
-            fetched_at: Some(now),
-        };
+        *self.keys.write().await = Keys { set: Some(set), fetched_at: Some(now) };
         Ok(())
     }
 }
@@ -199,35 +151,23 @@ fn decode(token: &str, key: &DecodingKey, issuer: &str) -> Option<Claims> {
     validation.set_required_spec_claims(&["exp", "iss"]);
     validation.validate_exp = false;
     validation.validate_aud = false;
-    jsonwebtoken::decode(token, key, &validation)
-        .ok()
-        .map(|data| data.claims)
+    jsonwebtoken::decode(token, key, &validation).ok().map(|data| data.claims)
 }
 
 fn unauthorized(detail: &'static str) -> Problem {
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        "A valid access token is needed",
-    )
-    .detail(detail)
-    .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid access token is needed")
+        .detail(detail)
+        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
 fn invalid() -> Problem {
-    unauthorized(
-        "The token is malformed, expired, or was issued by another region's pool or to another client.",
-    )
+    unauthorized("The token is malformed, expired, or was issued by another region's pool or to another client.")
 }
 
 fn keys_unavailable(error: &KeysError) -> Problem {
     tracing::error!(error = error.to_string(), "tokens cannot be verified");
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "keys-unavailable",
-        "Tokens cannot be verified at the moment",
-    )
-    .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "keys-unavailable", "Tokens cannot be verified at the moment")
+        .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
 }
 
 /// RS256 by ring, which the HTTP client brings along. Nothing is signed here.
@@ -237,22 +177,15 @@ static RING: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-fn refuse_to_sign(
-    _: &Algorithm,
-    _: &EncodingKey,
-) -> jsonwebtoken::errors::Result<Box<dyn JwtSigner>> {
+fn refuse_to_sign(_: &Algorithm, _: &EncodingKey) -> jsonwebtoken::errors::Result<Box<dyn JwtSigner>> {
     Err(ErrorKind::InvalidAlgorithm.into())
 }
 
-fn ring_verifier(
-    algorithm: &Algorithm,
-    key: &DecodingKey,
-) -> jsonwebtoken::errors::Result<Box<dyn JwtVerifier>> {
+fn ring_verifier(algorithm: &Algorithm, key: &DecodingKey) -> jsonwebtoken::errors::Result<Box<dyn JwtVerifier>> {
     match (algorithm, key.kind()) {
-        (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => Ok(Box::new(Rs256 {
-            modulus: n.clone(),
-            exponent: e.clone(),
-        })),
+        (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
+            Ok(Box::new(Rs256 { modulus: n.clone(), exponent: e.clone() }))
+        }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
 }
@@ -264,12 +197,9 @@ struct Rs256 {
 
 impl Verifier<Vec<u8>> for Rs256 {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        RsaPublicKeyComponents {
-            n: &self.modulus,
-            e: &self.exponent,
-        }
-        .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-        .map_err(|_| signature::Error::new())
+        RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+            .map_err(|_| signature::Error::new())
     }
 }
 
