@@ -155,7 +155,7 @@ impl Deployment<'_> {
                 },
             );
         }
-        let text = serde_json::to_vec(&template::with_code(self.template.clone(), &code)?)?;
+        let text = serde_json::to_vec(&template::with_batch_sends(template::with_code(self.template.clone(), &code)?))?;
         let digest: String = Sha256::digest(&text)
             .iter()
             .map(|byte| format!("{byte:02x}"))

@@ -111,6 +111,33 @@ pub fn parameters(template: &Value) -> Vec<&str> {
     declared.map_or_else(Vec::new, |d| d.keys().map(String::as_str).collect())
 }
 
+/// Lets whoever may send a message send a batch of them, wherever the template grants `sqs:SendMessage`.
+///
+/// AWS has one permission for both; the emulator asks for one of the name of the call.
+pub fn with_batch_sends(mut template: Value) -> Value {
+    grant_batch_sends(&mut template);
+    template
+}
+
+fn grant_batch_sends(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.values_mut().for_each(grant_batch_sends);
+            let Some(action) = members.get_mut("Action") else { return };
+            let mut actions = match action.take() {
+                Value::Array(actions) => actions,
+                one => vec![one],
+            };
+            if actions.iter().any(|action| action == "sqs:SendMessage") {
+                actions.push(json!("sqs:SendMessageBatch"));
+            }
+            *action = Value::Array(actions);
+        }
+        Value::Array(items) => items.iter_mut().for_each(grant_batch_sends),
+        _ => {}
+    }
+}
+
 fn resources(template: &Value) -> Map<String, Value> {
     let declared = template.get("Resources").and_then(Value::as_object);
     declared.cloned().unwrap_or_default()
@@ -186,5 +213,16 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(missing.contains("no binary `signup-api`"), "{missing}");
+    }
+
+    #[test]
+    fn who_may_send_a_message_may_send_a_batch() {
+        let statement = |action: Value| json!({ "Policy": [{ "Action": action, "Resource": "q" }] });
+        for (granted, becomes) in [
+            (json!("sqs:SendMessage"), json!(["sqs:SendMessage", "sqs:SendMessageBatch"])),
+            (json!(["s3:GetObject"]), json!(["s3:GetObject"])),
+        ] {
+            assert_eq!(with_batch_sends(statement(granted)), statement(becomes));
+        }
     }
 }

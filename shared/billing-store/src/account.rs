@@ -2,8 +2,8 @@
 
 use crate::contention::{ATTEMPTS_MAX, is_conflict, pause};
 use crate::item::{
-    ACCOUNT, ACCOUNT_SHARDS, Item, RECEIVED_PREFIX, VERSION, account_key, counter, from_item,
-    listing_key, listing_partition, sort_of, tenant_partition, text, to_item,
+    ACCOUNT, ACCOUNT_SHARDS, Item, RECEIVED_PREFIX, VERSION, account_key, counter, from_item, listing_key,
+    listing_partition, sort_of, tenant_partition, text, to_item,
 };
 use crate::{BillingStore, StoreError};
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
@@ -24,9 +24,7 @@ impl TenantRecord {
     /// How many usage reports are known to be missing.
     #[must_use]
     pub fn missing_reports(&self) -> u64 {
-        self.received
-            .iter()
-            .fold(0, |sum, received| sum.saturating_add(received.missing()))
+        self.received.iter().fold(0, |sum, received| sum.saturating_add(received.missing()))
     }
 }
 
@@ -52,9 +50,7 @@ impl BillingStore {
             let item = item.map_err(StoreError::read(what))?;
             match sort_of(&item) {
                 ACCOUNT => record.account = Some(from_item(what, item)?),
-                sort if sort.starts_with(RECEIVED_PREFIX) => {
-                    record.received.push(from_item(what, item)?)
-                }
+                sort if sort.starts_with(RECEIVED_PREFIX) => record.received.push(from_item(what, item)?),
                 _ => {}
             }
         }
@@ -75,10 +71,7 @@ impl BillingStore {
         for attempt in 0..ATTEMPTS_MAX {
             let found = self.get(what, account_key(fact.tenant)).await?;
             let version = counter(what, found.as_ref(), VERSION)?;
-            let account = found.map_or_else(
-                || Ok(Account::new(fact.tenant)),
-                |item| from_item(what, item),
-            )?;
+            let account = found.map_or_else(|| Ok(Account::new(fact.tenant)), |item| from_item(what, item))?;
             let Some(account) = account.learn(fact, region, at) else {
                 return Ok(());
             };
@@ -87,37 +80,18 @@ impl BillingStore {
             }
             pause(fact.tenant, attempt).await;
         }
-        Err(StoreError::Contended {
-            what,
-            attempts: ATTEMPTS_MAX,
-        })
+        Err(StoreError::Contended { what, attempts: ATTEMPTS_MAX })
     }
 
     /// The account and its copy in the list of all accounts; false when somebody else was faster.
-    async fn try_record_account(
-        &self,
-        account: &Account,
-        version: u64,
-    ) -> Result<bool, StoreError> {
+    async fn try_record_account(&self, account: &Account, version: u64) -> Result<bool, StoreError> {
         let what = "an account";
         let item = to_item(what, account_key(account.tenant), account)?;
         let listed = to_item(what, listing_key(account.tenant), account)?;
-        let listed = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(listed))
-            .build();
+        let listed = Put::builder().table_name(&self.table).set_item(Some(listed)).build();
         let listed = listed.map_err(StoreError::unbuilt(what))?;
-        let writes = vec![
-            self.versioned_put(what, item, version)?,
-            TransactWriteItem::builder().put(listed).build(),
-        ];
-        match self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await
-        {
+        let writes = vec![self.versioned_put(what, item, version)?, TransactWriteItem::builder().put(listed).build()];
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(true),
             Err(error) if is_conflict(&error) => Ok(false),
             Err(error) => Err(StoreError::write(what)(error)),
@@ -128,10 +102,7 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_accounts<T>(
-        &self,
-        each: impl Fn(&Account) -> Option<T>,
-    ) -> Result<Vec<T>, StoreError> {
+    pub async fn load_accounts<T>(&self, each: impl Fn(&Account) -> Option<T>) -> Result<Vec<T>, StoreError> {
         let what = "accounts";
         let mut taken = Vec::new();
         for shard in 0..ACCOUNT_SHARDS {

@@ -30,10 +30,7 @@ pub(crate) fn pause_ms(tenant: TenantId, attempt: u32) -> u64 {
 pub(crate) fn is_refused(error: &SdkError<PutItemError>) -> bool {
     matches!(
         error.as_service_error(),
-        Some(
-            PutItemError::ConditionalCheckFailedException(_)
-                | PutItemError::TransactionConflictException(_)
-        )
+        Some(PutItemError::ConditionalCheckFailedException(_) | PutItemError::TransactionConflictException(_))
     )
 }
 
@@ -42,13 +39,8 @@ pub(crate) fn is_conflict(error: &SdkError<TransactWriteItemsError>) -> bool {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             let reasons = cancelled.cancellation_reasons().iter();
-            let mut codes = reasons
-                .filter_map(CancellationReason::code)
-                .filter(|code| *code != "None")
-                .peekable();
-            codes.peek().is_some()
-                && codes
-                    .all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+            let mut codes = reasons.filter_map(CancellationReason::code).filter(|code| *code != "None").peekable();
+            codes.peek().is_some() && codes.all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
         }
         Some(TransactWriteItemsError::TransactionInProgressException(_)) => true,
         _ => false,

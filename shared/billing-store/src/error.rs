@@ -48,31 +48,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn read<E: Into<Box<dyn Error + Send + Sync>>>(
-        what: &'static str,
-    ) -> impl FnOnce(E) -> Self {
-        move |source| Self::Read {
-            what,
-            source: source.into(),
-        }
+    pub(crate) fn read<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Read { what, source: source.into() }
     }
 
-    pub(crate) fn write<E: Into<Box<dyn Error + Send + Sync>>>(
-        what: &'static str,
-    ) -> impl FnOnce(E) -> Self {
-        move |source| Self::Write {
-            what,
-            source: source.into(),
-        }
+    pub(crate) fn write<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Write { what, source: source.into() }
     }
 
-    pub(crate) fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(
-        what: &'static str,
-    ) -> impl FnOnce(E) -> Self {
-        move |source| Self::Malformed {
-            what,
-            source: source.into(),
-        }
+    pub(crate) fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Malformed { what, source: source.into() }
     }
 
     pub(crate) fn unbuilt(what: &'static str) -> impl FnOnce(BuildError) -> Self {

@@ -1,8 +1,7 @@
 //! Invoices, one by one and in lists.
 
 use crate::item::{
-    DOCUMENT, INVOICE_PREFIX, Item, from_item, invoice_id_key, invoice_key, period_partition,
-    summary_key, text,
+    DOCUMENT, INVOICE_PREFIX, Item, from_item, invoice_id_key, invoice_key, period_partition, summary_key, text,
 };
 use crate::{BillingStore, StoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -23,11 +22,7 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_invoice(
-        &self,
-        tenant: TenantId,
-        period: BillingPeriod,
-    ) -> Result<Option<Invoice>, StoreError> {
+    pub async fn load_invoice(&self, tenant: TenantId, period: BillingPeriod) -> Result<Option<Invoice>, StoreError> {
         let found = self.get("an invoice", invoice_key(tenant, period)).await?;
         found.as_ref().map(invoice_of).transpose()
     }
@@ -72,13 +67,9 @@ impl BillingStore {
             .map_err(StoreError::read(what))?;
         let more = found.last_evaluated_key.is_some();
         let items = found.items.unwrap_or_default().into_iter();
-        let invoices: Vec<InvoiceSummary> = items
-            .map(|item| from_item(what, item))
-            .collect::<Result<_, StoreError>>()?;
-        let next = invoices
-            .last()
-            .filter(|_| more)
-            .map(|invoice| invoice.number.clone());
+        let invoices: Vec<InvoiceSummary> =
+            items.map(|item| from_item(what, item)).collect::<Result<_, StoreError>>()?;
+        let next = invoices.last().filter(|_| more).map(|invoice| invoice.number.clone());
         Ok(InvoicePage { invoices, next })
     }
 }
@@ -87,9 +78,7 @@ impl BillingStore {
 pub(crate) fn invoice_of(item: &Item) -> Result<Invoice, StoreError> {
     let what = "an invoice";
     let document = item.get(DOCUMENT).and_then(|document| document.as_s().ok());
-    let document = document
-        .ok_or("the document is missing")
-        .map_err(StoreError::malformed(what))?;
+    let document = document.ok_or("the document is missing").map_err(StoreError::malformed(what))?;
     serde_json::from_str(document).map_err(StoreError::malformed(what))
 }
 

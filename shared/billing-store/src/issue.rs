@@ -3,8 +3,7 @@
 use crate::contention::is_conflict;
 use crate::invoice::invoice_item;
 use crate::item::{
-    Item, counter, invoice_id_key, invoice_key, number, number_key, run_key, statements_key,
-    summary_key, to_item,
+    Item, counter, invoice_id_key, invoice_key, number, number_key, run_key, statements_key, summary_key, to_item,
 };
 use crate::run::held_run;
 use crate::{BillingStore, HeldRun, StoreError};
@@ -40,10 +39,7 @@ impl Desk {
     /// The number of the next invoice.
     #[must_use]
     pub fn next_number(&self) -> InvoiceNumber {
-        InvoiceNumber {
-            legal_entity: self.legal_entity.clone(),
-            number: self.last_number + 1,
-        }
+        InvoiceNumber { legal_entity: self.legal_entity.clone(), number: self.last_number + 1 }
     }
 
     /// The number of the region's next statement.
@@ -58,11 +54,7 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_desk(
-        &self,
-        request: InvoiceRequest,
-        legal_entity: &LegalEntity,
-    ) -> Result<Desk, StoreError> {
+    pub async fn load_desk(&self, request: InvoiceRequest, legal_entity: &LegalEntity) -> Result<Desk, StoreError> {
         let what = "invoice, run and counters";
         let keys = [
             invoice_key(request.tenant, request.period),
@@ -70,31 +62,15 @@ impl BillingStore {
             number_key(legal_entity),
             statements_key(),
         ];
-        let wanted = KeysAndAttributes::builder()
-            .consistent_read(true)
-            .set_keys(Some(keys.to_vec()))
-            .build();
+        let wanted = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys.to_vec())).build();
         let wanted = wanted.map_err(|error| StoreError::read(what)(error))?;
-        let found = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, wanted)
-            .send()
-            .await;
+        let found = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
         let found = found.map_err(StoreError::read(what))?;
-        if found
-            .unprocessed_keys()
-            .is_some_and(|keys| !keys.is_empty())
-        {
+        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
             return Err(StoreError::read(what)("the table answered in part"));
         }
-        let items = found
-            .responses
-            .unwrap_or_default()
-            .remove(&self.table)
-            .unwrap_or_default();
-        let [invoice, run, number, statements] =
-            keys.map(|key| items.iter().find(|item| is_at(item, &key)));
+        let items = found.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
+        let [invoice, run, number, statements] = keys.map(|key| items.iter().find(|item| is_at(item, &key)));
         Ok(Desk {
             is_issued: invoice.is_some(),
             run: run.cloned().map(held_run).transpose()?,
@@ -138,17 +114,10 @@ impl BillingStore {
     fn invoice_writes(&self, invoice: &Invoice) -> Result<Vec<TransactWriteItem>, StoreError> {
         let what = "an invoice";
         let (tenant, period) = (invoice.draft.tenant, invoice.draft.period);
-        let by_id = to_item(
-            what,
-            invoice_id_key(invoice.id),
-            &InvoiceRequest { tenant, period },
-        )?;
+        let by_id = to_item(what, invoice_id_key(invoice.id), &InvoiceRequest { tenant, period })?;
         let listed = summary_key(period, &invoice.number.legal_entity, invoice.number.number);
         let listed = to_item(what, listed, &invoice.summary())?;
-        [invoice_item(invoice)?, by_id, listed]
-            .into_iter()
-            .map(|item| self.new_put(what, item))
-            .collect()
+        [invoice_item(invoice)?, by_id, listed].into_iter().map(|item| self.new_put(what, item)).collect()
     }
 
     fn progress_writes(
@@ -158,11 +127,7 @@ impl BillingStore {
         statement: Option<TransactWriteItem>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let version = desk.run.as_ref().map_or(0, |held| held.version);
-        let mut writes = vec![self.versioned_put(
-            "a run",
-            to_item("a run", run_key(run.period), run)?,
-            version,
-        )?];
+        let mut writes = vec![self.versioned_put("a run", to_item("a run", run_key(run.period), run)?, version)?];
         if let Some(statement) = statement {
             writes.push(statement);
             writes.push(self.counter_put(statements_key(), desk.last_statement)?);
@@ -196,18 +161,8 @@ impl BillingStore {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    async fn transact(
-        &self,
-        what: &'static str,
-        writes: Vec<TransactWriteItem>,
-    ) -> Result<Recorded, StoreError> {
-        match self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await
-        {
+    async fn transact(&self, what: &'static str, writes: Vec<TransactWriteItem>) -> Result<Recorded, StoreError> {
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(Recorded::Done),
             Err(error) if is_conflict(&error) => Ok(Recorded::Contended),
             Err(error) => Err(StoreError::write(what)(error)),
@@ -216,6 +171,5 @@ impl BillingStore {
 }
 
 fn is_at(item: &Item, key: &Item) -> bool {
-    key.iter()
-        .all(|(name, value)| item.get(name) == Some(value))
+    key.iter().all(|(name, value)| item.get(name) == Some(value))
 }

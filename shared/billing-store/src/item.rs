@@ -27,10 +27,7 @@ pub(crate) fn number(value: impl ToString) -> AttributeValue {
 }
 
 pub(crate) fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
-    HashMap::from([
-        ("pk".to_owned(), text(partition)),
-        ("sk".to_owned(), text(sort)),
-    ])
+    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
 }
 
 pub(crate) fn tenant_partition(tenant: TenantId) -> String {
@@ -42,10 +39,7 @@ pub(crate) fn account_key(tenant: TenantId) -> Item {
 }
 
 pub(crate) fn received_key(tenant: TenantId, region: &RegionCode) -> Item {
-    key(
-        tenant_partition(tenant),
-        format!("{RECEIVED_PREFIX}{region}"),
-    )
+    key(tenant_partition(tenant), format!("{RECEIVED_PREFIX}{region}"))
 }
 
 pub(crate) fn listing_partition(shard: u8) -> String {
@@ -85,10 +79,7 @@ pub(crate) fn run_key(period: BillingPeriod) -> Item {
 
 /// Twelve digits keep the order of numbers.
 pub(crate) fn summary_key(period: BillingPeriod, legal_entity: &LegalEntity, number: u64) -> Item {
-    key(
-        period_partition(period),
-        format!("{INVOICE_PREFIX}{legal_entity}#{number:012}"),
-    )
+    key(period_partition(period), format!("{INVOICE_PREFIX}{legal_entity}#{number:012}"))
 }
 
 pub(crate) fn number_key(legal_entity: &LegalEntity) -> Item {
@@ -100,42 +91,27 @@ pub(crate) fn statements_key() -> Item {
 }
 
 /// A value as an item under a key.
-pub(crate) fn to_item<T: Serialize>(
-    what: &'static str,
-    key: Item,
-    value: &T,
-) -> Result<Item, StoreError> {
+pub(crate) fn to_item<T: Serialize>(what: &'static str, key: Item, value: &T) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::to_item(value).map_err(StoreError::malformed(what))?;
     item.extend(key);
     Ok(item)
 }
 
 /// The value that an item holds.
-pub(crate) fn from_item<T: DeserializeOwned>(
-    what: &'static str,
-    item: Item,
-) -> Result<T, StoreError> {
+pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(StoreError::malformed(what))
 }
 
 /// A counter of an item; zero where there is no item yet.
-pub(crate) fn counter(
-    what: &'static str,
-    item: Option<&Item>,
-    attribute: &str,
-) -> Result<u64, StoreError> {
+pub(crate) fn counter(what: &'static str, item: Option<&Item>, attribute: &str) -> Result<u64, StoreError> {
     match item.map(|item| item.get(attribute)) {
         None => Ok(0),
-        Some(Some(AttributeValue::N(number))) => {
-            number.parse().map_err(StoreError::malformed(what))
-        }
+        Some(Some(AttributeValue::N(number))) => number.parse().map_err(StoreError::malformed(what)),
         Some(_) => Err(StoreError::malformed(what)("a counter is missing")),
     }
 }
 
 /// The sort key of an item, empty when it has none.
 pub(crate) fn sort_of(item: &Item) -> &str {
-    item.get("sk")
-        .and_then(|sort| sort.as_s().ok())
-        .map_or("", String::as_str)
+    item.get("sk").and_then(|sort| sort.as_s().ok()).map_or("", String::as_str)
 }

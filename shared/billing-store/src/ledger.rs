@@ -1,9 +1,7 @@
 //! The ledger: windows of usage, and which reports of them have arrived.
 
 use crate::contention::{ATTEMPTS_MAX, is_refused, pause};
-use crate::item::{
-    VERSION, counter, from_item, ledger_partition, number, received_key, text, to_item, window_key,
-};
+use crate::item::{VERSION, counter, from_item, ledger_partition, number, received_key, text, to_item, window_key};
 use crate::{BillingStore, StoreError};
 use billing::Received;
 use contract::{UsageWindow, UsageWindowUpdated};
@@ -20,29 +18,13 @@ impl BillingStore {
     /// When the table cannot be written; windows that were written stay, and come to the same again.
     pub async fn record_windows(&self, usage: &UsageWindowUpdated) -> Result<(), StoreError> {
         let write = |window| self.record_window(usage.tenant, window);
-        stream::iter(&usage.windows)
-            .map(write)
-            .buffer_unordered(CONCURRENCY)
-            .try_collect()
-            .await
+        stream::iter(&usage.windows).map(write).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
-    async fn record_window(
-        &self,
-        tenant: TenantId,
-        window: &UsageWindow,
-    ) -> Result<(), StoreError> {
+    async fn record_window(&self, tenant: TenantId, window: &UsageWindow) -> Result<(), StoreError> {
         let what = "a window";
-        let item = to_item(
-            what,
-            window_key(tenant, &window.meter, window.start),
-            window,
-        )?;
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item));
+        let item = to_item(what, window_key(tenant, &window.meter, window.start), window)?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = put
             .condition_expression("attribute_not_exists(pk) OR revision < :revision")
             .expression_attribute_values(":revision", number(window.revision));
@@ -56,11 +38,7 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_windows(
-        &self,
-        tenant: TenantId,
-        period: BillingPeriod,
-    ) -> Result<Vec<UsageWindow>, StoreError> {
+    pub async fn load_windows(&self, tenant: TenantId, period: BillingPeriod) -> Result<Vec<UsageWindow>, StoreError> {
         let what = "windows";
         let mut pages = self
             .client
@@ -84,19 +62,13 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table does not do it, or the report is too far ahead of those that are missing.
-    pub async fn record_received(
-        &self,
-        tenant: TenantId,
-        region: &RegionCode,
-        report: u64,
-    ) -> Result<(), StoreError> {
+    pub async fn record_received(&self, tenant: TenantId, region: &RegionCode, report: u64) -> Result<(), StoreError> {
         let what = "received reports";
         for attempt in 0..ATTEMPTS_MAX {
             let key = received_key(tenant, region);
             let found = self.get(what, key.clone()).await?;
             let version = counter(what, found.as_ref(), VERSION)?;
-            let received: Received =
-                found.map_or_else(|| Ok(Received::default()), |item| from_item(what, item))?;
+            let received: Received = found.map_or_else(|| Ok(Received::default()), |item| from_item(what, item))?;
             let Some(received) = received.mark(report).map_err(StoreError::Gaps)? else {
                 return Ok(());
             };
@@ -106,9 +78,6 @@ impl BillingStore {
             }
             pause(tenant, attempt).await;
         }
-        Err(StoreError::Contended {
-            what,
-            attempts: ATTEMPTS_MAX,
-        })
+        Err(StoreError::Contended { what, attempts: ATTEMPTS_MAX })
     }
 }

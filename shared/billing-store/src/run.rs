@@ -2,8 +2,7 @@
 
 use crate::contention::is_refused;
 use crate::item::{
-    INVOICE_PREFIX, Item, VERSION, counter, from_item, number, period_partition, run_key, text,
-    to_item,
+    INVOICE_PREFIX, Item, VERSION, counter, from_item, number, period_partition, run_key, text, to_item,
 };
 use crate::{BillingStore, StoreError};
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
@@ -24,25 +23,17 @@ impl BillingStore {
     /// # Errors
     /// When the table cannot be read.
     pub async fn load_run(&self, period: BillingPeriod) -> Result<Option<HeldRun>, StoreError> {
-        self.get("a run", run_key(period))
-            .await?
-            .map(held_run)
-            .transpose()
+        self.get("a run", run_key(period)).await?.map(held_run).transpose()
     }
 
     /// Records a run that starts or changes. False when somebody else was faster.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_run(
-        &self,
-        before: Option<&HeldRun>,
-        run: &Run,
-    ) -> Result<bool, StoreError> {
+    pub async fn record_run(&self, before: Option<&HeldRun>, run: &Run) -> Result<bool, StoreError> {
         let what = "a run";
         let version = before.map_or(0, |held| held.version);
-        self.put_versioned(what, to_item(what, run_key(run.period), run)?, version)
-            .await
+        self.put_versioned(what, to_item(what, run_key(run.period), run)?, version).await
     }
 
     /// The tenants that have an invoice for a period.
@@ -66,39 +57,19 @@ impl BillingStore {
         let mut tenants = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(StoreError::read(what))?;
-            let tenant = item
-                .get("tenant")
-                .and_then(|tenant| tenant.as_s().ok())
-                .map_or("", String::as_str);
+            let tenant = item.get("tenant").and_then(|tenant| tenant.as_s().ok()).map_or("", String::as_str);
             tenants.push(tenant.parse().map_err(StoreError::malformed(what))?);
         }
         Ok(tenants)
     }
 
-    pub(crate) async fn get(
-        &self,
-        what: &'static str,
-        key: Item,
-    ) -> Result<Option<Item>, StoreError> {
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key))
-            .consistent_read(true);
-        get.send()
-            .await
-            .map(|found| found.item)
-            .map_err(StoreError::read(what))
+    pub(crate) async fn get(&self, what: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        get.send().await.map(|found| found.item).map_err(StoreError::read(what))
     }
 
     /// Writes an item over the version that was read, zero for none. False when there is another by now.
-    pub(crate) async fn put_versioned(
-        &self,
-        what: &'static str,
-        item: Item,
-        version: u64,
-    ) -> Result<bool, StoreError> {
+    pub(crate) async fn put_versioned(&self, what: &'static str, item: Item, version: u64) -> Result<bool, StoreError> {
         let guarded = Guarded::new(item, version);
         let put = self
             .client
@@ -143,26 +114,15 @@ impl Guarded {
     fn new(mut item: Item, version: u64) -> Self {
         item.insert(VERSION.to_owned(), number(version + 1));
         if version == 0 {
-            return Self {
-                item,
-                condition: "attribute_not_exists(pk)",
-                values: None,
-            };
+            return Self { item, condition: "attribute_not_exists(pk)", values: None };
         }
         let values: Item = [(":version".to_owned(), number(version))].into();
-        Self {
-            item,
-            condition: "version = :version",
-            values: Some(values),
-        }
+        Self { item, condition: "version = :version", values: Some(values) }
     }
 }
 
 pub(crate) fn held_run(item: Item) -> Result<HeldRun, StoreError> {
     let what = "a run";
     let version = counter(what, Some(&item), VERSION)?;
-    Ok(HeldRun {
-        run: from_item(what, item)?,
-        version,
-    })
+    Ok(HeldRun { run: from_item(what, item)?, version })
 }

@@ -37,27 +37,14 @@ impl Account {
     /// An account of which nothing is known yet.
     #[must_use]
     pub const fn new(tenant: TenantId) -> Self {
-        Self {
-            tenant,
-            changes: Vec::new(),
-        }
+        Self { tenant, changes: Vec::new() }
     }
 
     /// The account with one more change, or nothing when that change is known or too old to matter.
     #[must_use]
-    pub fn learn(
-        &self,
-        fact: &TenantStatusChanged,
-        region: &RegionCode,
-        at: Timestamp,
-    ) -> Option<Self> {
-        let place = self
-            .changes
-            .partition_point(|change| change.revision < fact.revision);
-        let known = self
-            .changes
-            .get(place)
-            .is_some_and(|change| change.revision == fact.revision);
+    pub fn learn(&self, fact: &TenantStatusChanged, region: &RegionCode, at: Timestamp) -> Option<Self> {
+        let place = self.changes.partition_point(|change| change.revision < fact.revision);
+        let known = self.changes.get(place).is_some_and(|change| change.revision == fact.revision);
         let full = self.changes.len() >= Self::CHANGES_MAX;
         if known || (full && place == 0) {
             return None;
@@ -74,10 +61,7 @@ impl Account {
         if full {
             changes.remove(0);
         }
-        Some(Self {
-            tenant: self.tenant,
-            changes,
-        })
+        Some(Self { tenant: self.tenant, changes })
     }
 
     /// The tenant's newest status.
@@ -93,31 +77,18 @@ impl Account {
     /// repeated.
     #[must_use]
     pub fn plan_for(&self, period: BillingPeriod) -> Option<&PlanCode> {
-        let by_end = || {
-            self.changes
-                .iter()
-                .filter(|change| change.at < period.end())
-        };
+        let by_end = || self.changes.iter().filter(|change| change.at < period.end());
         let at_start = by_end().rfind(|change| change.at <= period.start());
         let during = by_end().filter(|change| change.at > period.start());
-        let in_use = at_start
-            .into_iter()
-            .chain(during)
-            .any(|change| is_in_use(change.status));
-        by_end()
-            .next_back()
-            .filter(|_| in_use)
-            .map(|change| &change.plan)
+        let in_use = at_start.into_iter().chain(during).any(|change| is_in_use(change.status));
+        by_end().next_back().filter(|_| in_use).map(|change| &change.plan)
     }
 }
 
 /// Whether a tenant of this status pays: from activation to closing, suspended or not.
 const fn is_in_use(status: TenantStatus) -> bool {
     match status {
-        TenantStatus::Active
-        | TenantStatus::Suspended
-        | TenantStatus::Closing
-        | TenantStatus::Relocating => true,
+        TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Relocating => true,
         TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Closed => false,
     }
 }

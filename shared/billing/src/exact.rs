@@ -11,9 +11,7 @@ use std::str::FromStr;
 ///
 /// A [`Quantity`] has at most 38 digits, as DynamoDB's numbers do; the sum of a month's windows, or
 /// its product with a price, may have more. Nothing is rounded before a line's amount is.
-#[derive(
-    Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Exact(BigDecimal);
 
@@ -35,10 +33,7 @@ impl Exact {
 
     /// The smallest whole number of packages of a size, above zero, that holds it.
     pub(crate) fn packages(&self, size: &Self) -> Self {
-        let scale = self
-            .0
-            .fractional_digit_count()
-            .max(size.0.fractional_digit_count());
+        let scale = self.0.fractional_digit_count().max(size.0.fractional_digit_count());
         let (units, _) = self.0.with_scale(scale).into_bigint_and_scale();
         let (size, _) = size.0.with_scale(scale).into_bigint_and_scale();
         let packages = (units + &size - 1) / size;
@@ -51,9 +46,7 @@ impl Exact {
     /// # Errors
     /// When the rounded amount has more digits than can be stored.
     pub fn rounded(&self, currency: Currency) -> Result<Money, Invalid> {
-        let amount = self
-            .0
-            .with_scale_round(currency.minor_digits(), RoundingMode::HalfEven);
+        let amount = self.0.with_scale_round(currency.minor_digits(), RoundingMode::HalfEven);
         Ok(Money::new(Quantity::from_decimal(amount)?, currency))
     }
 }
@@ -111,13 +104,8 @@ impl FromStr for Exact {
 
     /// Reads what [`fmt::Display`] writes: plain notation only, so that a short text cannot cost memory.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid {
-            kind: "amount",
-            rule: "a decimal number in plain notation",
-        };
-        let plain = text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
+        let invalid = Invalid { kind: "amount", rule: "a decimal number in plain notation" };
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
         if text.len() > TEXT_LENGTH_MAX || !plain {
             return Err(invalid);
         }

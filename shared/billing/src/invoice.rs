@@ -2,10 +2,7 @@
 
 use crate::{Exact, PeriodUsage, RatingRefusal, Step, rate_units};
 use contract::catalogue::{Catalogue, ChargeModel, Meter, Plan};
-use kernel::{
-    BillingPeriod, Currency, InvoiceId, LegalEntity, MeterCode, Money, PlanCode, TenantId,
-    Timestamp,
-};
+use kernel::{BillingPeriod, Currency, InvoiceId, LegalEntity, MeterCode, Money, PlanCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -258,25 +255,14 @@ impl Invoice {
 /// # Errors
 /// When the catalogue does not allow it, see [`InvoiceRefusal`].
 pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
-    let Billing {
-        catalogue,
-        tenant,
-        period,
-        usage,
-        ..
-    } = billing;
-    let plan = catalogue
-        .plan(billing.plan)
-        .ok_or_else(|| InvoiceRefusal::UnknownPlan {
-            plan: billing.plan.clone(),
-        })?;
+    let Billing { catalogue, tenant, period, usage, .. } = billing;
+    let plan =
+        catalogue.plan(billing.plan).ok_or_else(|| InvoiceRefusal::UnknownPlan { plan: billing.plan.clone() })?;
     let mut lines = vec![fixed_fee(plan)];
     lines.extend(usage_lines(catalogue, plan, usage)?);
     lines.extend(adjustment_lines(catalogue, plan, billing.earlier)?);
     let total = sum_lines(&lines, plan.currency)?;
-    let events = lines
-        .iter()
-        .fold(0, |sum: u64, line| sum.saturating_add(line.events()));
+    let events = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.events()));
     Ok(Draft {
         tenant,
         period,
@@ -295,59 +281,34 @@ impl Line {
         match &self.item {
             Item::FixedFee { .. } => 0,
             Item::Usage { reading, .. } => reading.events,
-            Item::Adjustment(adjustment) => adjustment
-                .now
-                .events
-                .saturating_sub(adjustment.billed.events),
+            Item::Adjustment(adjustment) => adjustment.now.events.saturating_sub(adjustment.billed.events),
         }
     }
 }
 
 fn fixed_fee(plan: &Plan) -> Line {
     let amount = Money::new(plan.fixed_fee.clone(), plan.currency).rounded();
-    Line {
-        item: Item::FixedFee {
-            name: plan.name.clone(),
-        },
-        amount,
-    }
+    Line { item: Item::FixedFee { name: plan.name.clone() }, amount }
 }
 
 /// Priced meters in the plan's order, used or not; then what was used although the plan has no price for
 /// it, so that no usage event is left out of the bill.
-fn usage_lines(
-    catalogue: &Catalogue,
-    plan: &Plan,
-    usage: &PeriodUsage,
-) -> Result<Vec<Line>, InvoiceRefusal> {
-    let priced = plan
-        .charges
-        .iter()
-        .map(|charge| (&charge.meter, Some(&charge.model)));
+fn usage_lines(catalogue: &Catalogue, plan: &Plan, usage: &PeriodUsage) -> Result<Vec<Line>, InvoiceRefusal> {
+    let priced = plan.charges.iter().map(|charge| (&charge.meter, Some(&charge.model)));
     let is_priced = |meter: &MeterCode| plan.charges.iter().any(|charge| charge.meter == *meter);
-    let included = usage
-        .keys()
-        .filter(|meter| !is_priced(meter))
-        .map(|meter| (meter, None));
+    let included = usage.keys().filter(|meter| !is_priced(meter)).map(|meter| (meter, None));
     let line = |(meter, charge): (&MeterCode, Option<&ChargeModel>)| {
         let metered = metered(known(catalogue, meter)?, charge.cloned());
         let (quantity, events) = measured(usage, meter);
         let reading = read(&metered, quantity, events, plan.currency)?;
-        Ok(Line {
-            amount: reading.charged.clone(),
-            item: Item::Usage { metered, reading },
-        })
+        Ok(Line { amount: reading.charged.clone(), item: Item::Usage { metered, reading } })
     };
     priced.chain(included).map(line).collect()
 }
 
 /// Compares each earlier period's usage with what its invoice, or a later adjustment, billed for it. A
 /// period is adjusted at the prices that it was billed at.
-fn adjustment_lines(
-    catalogue: &Catalogue,
-    plan: &Plan,
-    earlier: &[Earlier],
-) -> Result<Vec<Line>, InvoiceRefusal> {
+fn adjustment_lines(catalogue: &Catalogue, plan: &Plan, earlier: &[Earlier]) -> Result<Vec<Line>, InvoiceRefusal> {
     let mut lines = Vec::new();
     for Earlier { invoice, usage } in earlier {
         let currency = invoice.draft.total.currency;
@@ -366,36 +327,19 @@ fn adjustment_lines(
                 continue;
             }
             if currency != plan.currency {
-                return Err(InvoiceRefusal::OtherCurrency {
-                    period: adjusted_period,
-                    currency,
-                });
+                return Err(InvoiceRefusal::OtherCurrency { period: adjusted_period, currency });
             }
             let now = read(&metered, usage.quantity.clone(), usage.events, currency)?;
-            let difference =
-                Exact::from(&now.charged.amount) - &Exact::from(&billed.charged.amount);
-            let amount = difference
-                .rounded(currency)
-                .map_err(|_| InvoiceRefusal::AmountTooLarge)?;
-            lines.push(Line {
-                item: Item::Adjustment(Adjustment {
-                    adjusted_period,
-                    metered,
-                    billed,
-                    now,
-                }),
-                amount,
-            });
+            let difference = Exact::from(&now.charged.amount) - &Exact::from(&billed.charged.amount);
+            let amount = difference.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)?;
+            lines.push(Line { item: Item::Adjustment(Adjustment { adjusted_period, metered, billed, now }), amount });
         }
     }
     Ok(lines)
 }
 
 /// What has been billed for a period, per meter: its own invoice's line, or the newest adjustment of it.
-fn billed_for(
-    period: BillingPeriod,
-    earlier: &[Earlier],
-) -> BTreeMap<&MeterCode, (&Metered, &Reading)> {
+fn billed_for(period: BillingPeriod, earlier: &[Earlier]) -> BTreeMap<&MeterCode, (&Metered, &Reading)> {
     let mut invoices: Vec<&Invoice> = earlier.iter().map(|earlier| &earlier.invoice).collect();
     invoices.sort_by_key(|invoice| invoice.draft.period);
     let mut billed = BTreeMap::new();
@@ -406,10 +350,7 @@ fn billed_for(
                     billed.insert(&metered.meter, (metered, reading));
                 }
                 Item::Adjustment(adjustment) if adjustment.adjusted_period == period => {
-                    billed.insert(
-                        &adjustment.metered.meter,
-                        (&adjustment.metered, &adjustment.now),
-                    );
+                    billed.insert(&adjustment.metered.meter, (&adjustment.metered, &adjustment.now));
                 }
                 Item::FixedFee { .. } | Item::Usage { .. } | Item::Adjustment(_) => {}
             }
@@ -418,64 +359,29 @@ fn billed_for(
     billed
 }
 
-fn read(
-    metered: &Metered,
-    quantity: Exact,
-    events: u64,
-    currency: Currency,
-) -> Result<Reading, InvoiceRefusal> {
+fn read(metered: &Metered, quantity: Exact, events: u64, currency: Currency) -> Result<Reading, InvoiceRefusal> {
     let rated = match &metered.charge {
-        Some(charge) => rate_units(charge, &quantity).map_err(|source| InvoiceRefusal::Charge {
-            meter: metered.meter.clone(),
-            source,
-        })?,
-        None => crate::Rated {
-            steps: vec![Step::Free {
-                units: quantity.clone(),
-            }],
-            amount: Exact::zero(),
-        },
+        Some(charge) => rate_units(charge, &quantity)
+            .map_err(|source| InvoiceRefusal::Charge { meter: metered.meter.clone(), source })?,
+        None => crate::Rated { steps: vec![Step::Free { units: quantity.clone() }], amount: Exact::zero() },
     };
-    let charged = rated
-        .amount
-        .rounded(currency)
-        .map_err(|_| InvoiceRefusal::AmountTooLarge)?;
-    Ok(Reading {
-        quantity,
-        events,
-        steps: rated.steps,
-        exact: rated.amount,
-        charged,
-    })
+    let charged = rated.amount.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)?;
+    Ok(Reading { quantity, events, steps: rated.steps, exact: rated.amount, charged })
 }
 
 fn sum_lines(lines: &[Line], currency: Currency) -> Result<Money, InvoiceRefusal> {
-    let sum = lines.iter().fold(Exact::zero(), |sum, line| {
-        sum + &Exact::from(&line.amount.amount)
-    });
-    sum.rounded(currency)
-        .map_err(|_| InvoiceRefusal::AmountTooLarge)
+    let sum = lines.iter().fold(Exact::zero(), |sum, line| sum + &Exact::from(&line.amount.amount));
+    sum.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)
 }
 
 fn metered(meter: &Meter, charge: Option<ChargeModel>) -> Metered {
-    Metered {
-        meter: meter.code.clone(),
-        unit: meter.unit.clone(),
-        charge,
-    }
+    Metered { meter: meter.code.clone(), unit: meter.unit.clone(), charge }
 }
 
 fn known<'a>(catalogue: &'a Catalogue, meter: &MeterCode) -> Result<&'a Meter, InvoiceRefusal> {
-    catalogue
-        .meter(meter)
-        .ok_or_else(|| InvoiceRefusal::UnknownMeter {
-            meter: meter.clone(),
-        })
+    catalogue.meter(meter).ok_or_else(|| InvoiceRefusal::UnknownMeter { meter: meter.clone() })
 }
 
 fn measured(usage: &PeriodUsage, meter: &MeterCode) -> (Exact, u64) {
-    usage.get(meter).map_or_else(
-        || (Exact::zero(), 0),
-        |usage| (usage.quantity.clone(), usage.events),
-    )
+    usage.get(meter).map_or_else(|| (Exact::zero(), 0), |usage| (usage.quantity.clone(), usage.events))
 }

@@ -21,14 +21,12 @@ mod usage;
 pub use account::{Account, Change};
 pub use exact::Exact;
 pub use invoice::{
-    Adjustment, Billing, Draft, Earlier, Invoice, InvoiceNumber, InvoiceRefusal, InvoiceState,
-    InvoiceSummary, Item, LOOK_BACK_PERIODS, Line, Metered, Reading, plan_invoice,
+    Adjustment, Billing, Draft, Earlier, Invoice, InvoiceNumber, InvoiceRefusal, InvoiceState, InvoiceSummary, Item,
+    LOOK_BACK_PERIODS, Line, Metered, Reading, plan_invoice,
 };
 pub use rating::{Rated, RatingRefusal, Step, rate_units};
 pub use received::{Received, Span, TooManyGaps};
-pub use run::{
-    Disclosure, InvoiceRequest, Issue, Run, Settlement, Tally, decide_issue, decide_settlement,
-};
+pub use run::{Disclosure, InvoiceRequest, Issue, Run, Settlement, Tally, decide_issue, decide_settlement};
 pub use usage::{MeterUsage, PeriodUsage, total_usage};
 
 #[cfg(test)]

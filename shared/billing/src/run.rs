@@ -60,14 +60,7 @@ impl Run {
     /// A run that starts.
     #[must_use]
     pub const fn new(period: BillingPeriod, started_at: Timestamp, expected: u64) -> Self {
-        Self {
-            period,
-            started_at,
-            expected,
-            done: 0,
-            tallies: BTreeMap::new(),
-            settled: false,
-        }
+        Self { period, started_at, expected, done: 0, tallies: BTreeMap::new(), settled: false }
     }
 
     /// Whether every expected invoice is issued.
@@ -79,22 +72,12 @@ impl Run {
     fn add(&mut self, draft: &Draft) -> Result<(), InvoiceRefusal> {
         let currency = draft.total.currency;
         let (invoices, total, events) = match self.tallies.get(&currency) {
-            Some(tally) => (
-                tally.invoices,
-                Exact::from(&tally.total.amount),
-                tally.events,
-            ),
+            Some(tally) => (tally.invoices, Exact::from(&tally.total.amount), tally.events),
             None => (0, Exact::zero(), 0),
         };
         let total = total + &Exact::from(&draft.total.amount);
-        let total = total
-            .rounded(currency)
-            .map_err(|_| InvoiceRefusal::AmountTooLarge)?;
-        let tally = Tally {
-            invoices: invoices + 1,
-            total,
-            events: events.saturating_add(draft.events),
-        };
+        let total = total.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)?;
+        let tally = Tally { invoices: invoices + 1, total, events: events.saturating_add(draft.events) };
         self.tallies.insert(currency, tally);
         self.done += 1;
         Ok(())
@@ -131,22 +114,10 @@ pub fn decide_issue(
 ) -> Result<Issue, InvoiceRefusal> {
     run.add(&draft)?;
     let issued_at = run.started_at;
-    let invoice = Invoice {
-        id: draft.id(),
-        number,
-        state: InvoiceState::Issued,
-        issued_at,
-        draft,
-    };
+    let invoice = Invoice { id: draft.id(), number, state: InvoiceState::Issued, issued_at, draft };
     let settlement = decide_settlement(&run, disclosure);
-    let (run, statement) = settlement.map_or((run, None), |settlement| {
-        (settlement.run, settlement.statement)
-    });
-    Ok(Issue {
-        invoice,
-        run,
-        statement,
-    })
+    let (run, statement) = settlement.map_or((run, None), |settlement| (settlement.run, settlement.statement));
+    Ok(Issue { invoice, run, statement })
 }
 
 /// Decides the end of a run, when it is complete for the first time.
@@ -157,8 +128,7 @@ pub fn decide_settlement(run: &Run, disclosure: Disclosure) -> Option<Settlement
     if run.settled || !run.is_complete() {
         return None;
     }
-    let may_state =
-        |tally: &&Tally| disclosure.mode.bills_itself() && tally.invoices >= disclosure.tenants_min;
+    let may_state = |tally: &&Tally| disclosure.mode.bills_itself() && tally.invoices >= disclosure.tenants_min;
     let stated: Vec<&Tally> = run.tallies.values().filter(may_state).collect();
     let statement = (!stated.is_empty()).then(|| RegionBillingTotaled {
         period: run.period,
@@ -166,11 +136,5 @@ pub fn decide_settlement(run: &Run, disclosure: Disclosure) -> Option<Settlement
         totals: stated.iter().map(|tally| tally.total.clone()).collect(),
         events: stated.iter().map(|tally| tally.events).sum(),
     });
-    Some(Settlement {
-        run: Run {
-            settled: true,
-            ..run.clone()
-        },
-        statement,
-    })
+    Some(Settlement { run: Run { settled: true, ..run.clone() }, statement })
 }

@@ -27,17 +27,11 @@ fn moment(text: &str) -> Timestamp {
 }
 
 fn tenant(n: u8) -> TenantId {
-    format!("01890a5d-ac96-774b-bcce-b302099a80{n:02x}")
-        .parse()
-        .unwrap()
+    format!("01890a5d-ac96-774b-bcce-b302099a80{n:02x}").parse().unwrap()
 }
 
 fn tier(up_to: Option<&str>, unit_price: &str, flat_fee: &str) -> Tier {
-    Tier {
-        up_to: up_to.map(quantity),
-        unit_price: quantity(unit_price),
-        flat_fee: quantity(flat_fee),
-    }
+    Tier { up_to: up_to.map(quantity), unit_price: quantity(unit_price), flat_fee: quantity(flat_fee) }
 }
 
 fn money(text: &str, currency: &str) -> Money {
@@ -56,8 +50,7 @@ fn window(meter: &str, day: u8, value: &str, events: u64) -> UsageWindow {
 
 /// A non-negative decimal with up to six decimals.
 fn any_quantity() -> impl Strategy<Value = Quantity> {
-    (0_u64..2_000_000_000, 0_u32..7)
-        .prop_map(|(digits, decimals)| quantity(&format!("{digits}e-{decimals}")))
+    (0_u64..2_000_000_000, 0_u32..7).prop_map(|(digits, decimals)| quantity(&format!("{digits}e-{decimals}")))
 }
 
 /// Rising tiers, the last without an end.
@@ -69,18 +62,10 @@ fn any_tiers() -> impl Strategy<Value = Vec<Tier>> {
             .into_iter()
             .map(|(width, unit_price, flat_fee)| {
                 end += width;
-                Tier {
-                    up_to: Some(Quantity::from(end)),
-                    unit_price,
-                    flat_fee,
-                }
+                Tier { up_to: Some(Quantity::from(end)), unit_price, flat_fee }
             })
             .collect();
-        tiers.push(Tier {
-            up_to: None,
-            unit_price,
-            flat_fee,
-        });
+        tiers.push(Tier { up_to: None, unit_price, flat_fee });
         tiers
     })
 }
@@ -91,11 +76,7 @@ fn any_model() -> impl Strategy<Value = ChargeModel> {
         any_tiers().prop_map(|tiers| ChargeModel::Graduated { tiers }),
         any_tiers().prop_map(|tiers| ChargeModel::Volume { tiers }),
         (any_quantity(), 1_u64..5_000, any_quantity()).prop_map(|(free_units, size, price)| {
-            ChargeModel::Package {
-                free_units,
-                size: Quantity::from(size),
-                price,
-            }
+            ChargeModel::Package { free_units, size: Quantity::from(size), price }
         }),
     ]
 }

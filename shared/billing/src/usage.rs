@@ -24,25 +24,14 @@ pub type PeriodUsage = BTreeMap<MeterCode, MeterUsage>;
 ///
 /// # Errors
 /// When a window's meter is not in the catalogue.
-pub fn total_usage(
-    catalogue: &Catalogue,
-    windows: &[UsageWindow],
-) -> Result<PeriodUsage, InvoiceRefusal> {
+pub fn total_usage(catalogue: &Catalogue, windows: &[UsageWindow]) -> Result<PeriodUsage, InvoiceRefusal> {
     let mut usage = PeriodUsage::new();
     for window in windows {
-        let unknown = || InvoiceRefusal::UnknownMeter {
-            meter: window.meter.clone(),
-        };
+        let unknown = || InvoiceRefusal::UnknownMeter { meter: window.meter.clone() };
         let meter = catalogue.meter(&window.meter).ok_or_else(unknown)?;
         let value = Exact::from(&window.value);
         match usage.remove(&window.meter) {
-            None => usage.insert(
-                window.meter.clone(),
-                MeterUsage {
-                    quantity: value,
-                    events: window.events,
-                },
-            ),
+            None => usage.insert(window.meter.clone(), MeterUsage { quantity: value, events: window.events }),
             Some(sum) => {
                 let quantity = aggregate(meter.aggregation, sum.quantity, &value);
                 let events = sum.events.saturating_add(window.events);

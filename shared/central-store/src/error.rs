@@ -50,17 +50,12 @@ impl StoreError {
         move |source| Self::Write { what, source }
     }
 
-    pub(crate) fn malformed(
-        what: &'static str,
-    ) -> impl FnOnce(Box<dyn Error + Send + Sync>) -> Self {
+    pub(crate) fn malformed(what: &'static str) -> impl FnOnce(Box<dyn Error + Send + Sync>) -> Self {
         move |source| Self::Malformed { what, source }
     }
 
     pub(crate) fn unbuilt(what: &'static str) -> impl FnOnce(BuildError) -> Self {
-        move |source| Self::Write {
-            what,
-            source: source.into(),
-        }
+        move |source| Self::Write { what, source: source.into() }
     }
 }
 

@@ -26,10 +26,7 @@ pub(crate) fn number(value: impl ToString) -> AttributeValue {
 }
 
 pub(crate) fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
-    HashMap::from([
-        ("pk".to_owned(), text(partition)),
-        ("sk".to_owned(), text(sort)),
-    ])
+    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
 }
 
 pub(crate) fn directory_key(tenant: TenantId) -> Item {
@@ -66,28 +63,18 @@ pub(crate) fn count_key(region: &RegionCode, tenant: TenantId) -> Item {
 }
 
 /// A value as an item under a key.
-pub(crate) fn to_item<T: Serialize>(
-    what: &'static str,
-    key: Item,
-    value: &T,
-) -> Result<Item, StoreError> {
-    let mut item: Item =
-        serde_dynamo::to_item(value).map_err(|error| StoreError::malformed(what)(error.into()))?;
+pub(crate) fn to_item<T: Serialize>(what: &'static str, key: Item, value: &T) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(value).map_err(|error| StoreError::malformed(what)(error.into()))?;
     item.extend(key);
     Ok(item)
 }
 
 /// The value that an item holds.
-pub(crate) fn from_item<T: DeserializeOwned>(
-    what: &'static str,
-    item: Item,
-) -> Result<T, StoreError> {
+pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|error| StoreError::malformed(what)(error.into()))
 }
 
 /// The sort key of an item, empty when it has none.
 pub(crate) fn sort_of(item: &Item) -> &str {
-    item.get("sk")
-        .and_then(|sort| sort.as_s().ok())
-        .map_or("", String::as_str)
+    item.get("sk").and_then(|sort| sort.as_s().ok()).map_or("", String::as_str)
 }

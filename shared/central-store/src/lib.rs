@@ -45,11 +45,7 @@ impl CentralStore {
     /// The store in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self {
-            client: Client::new(config),
-            table,
-            listed: Arc::default(),
-        }
+        Self { client: Client::new(config), table, listed: Arc::default() }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Regions: health, incidents, counts and billing totals, each partition one region.
 
 use crate::item::{
-    BILLING_PREFIX, COUNT_PREFIX, HEALTH, INCIDENTS, Item, REGIONS, from_item, key, number,
-    region_partition, sort_of, text, to_item,
+    BILLING_PREFIX, COUNT_PREFIX, HEALTH, INCIDENTS, Item, REGIONS, from_item, key, number, region_partition, sort_of,
+    text, to_item,
 };
 use crate::{CentralStore, StoreError};
 use aws_sdk_dynamodb::error::SdkError;
@@ -47,9 +47,7 @@ impl CentralStore {
     pub async fn load_regions(&self) -> Result<Vec<RegionCode>, StoreError> {
         let what = "the list of regions";
         let region = |item: &Item| {
-            sort_of(item)
-                .parse()
-                .map_err(|error: kernel::Invalid| StoreError::malformed(what)(error.into()))
+            sort_of(item).parse().map_err(|error: kernel::Invalid| StoreError::malformed(what)(error.into()))
         };
         let items = self.load_partition(what, REGIONS.to_owned()).await?;
         items.iter().map(region).collect()
@@ -62,10 +60,7 @@ impl CentralStore {
     pub async fn load_fleet(&self) -> Result<Vec<RegionRecord>, StoreError> {
         let regions = self.load_regions().await?;
         let records = regions.into_iter().map(|region| self.load_region(region));
-        stream::iter(records)
-            .buffered(QUERIES_AT_ONCE_MAX)
-            .try_collect()
-            .await
+        stream::iter(records).buffered(QUERIES_AT_ONCE_MAX).try_collect().await
     }
 
     /// Everything of one region.
@@ -73,9 +68,7 @@ impl CentralStore {
     /// # Errors
     /// When the table cannot be read.
     pub async fn load_region(&self, region: RegionCode) -> Result<RegionRecord, StoreError> {
-        let items = self
-            .load_partition("a region", region_partition(&region))
-            .await?;
+        let items = self.load_partition("a region", region_partition(&region)).await?;
         let mut record = RegionRecord {
             region,
             heartbeat: None,
@@ -87,12 +80,8 @@ impl CentralStore {
             match sort_of(&item) {
                 HEALTH => record.heartbeat = Some(from_item("a heartbeat", item)?),
                 INCIDENTS => record.incidents = from_item("incidents", item)?,
-                sort if sort.starts_with(COUNT_PREFIX) => {
-                    record.counts = record.counts + counts_of(&item)
-                }
-                sort if sort.starts_with(BILLING_PREFIX) => {
-                    record.billing.push(from_item("a billing total", item)?)
-                }
+                sort if sort.starts_with(COUNT_PREFIX) => record.counts = record.counts + counts_of(&item),
+                sort if sort.starts_with(BILLING_PREFIX) => record.billing.push(from_item("a billing total", item)?),
                 _ => {}
             }
         }
@@ -103,11 +92,7 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_heartbeat(
-        &self,
-        region: &RegionCode,
-        heartbeat: &Heartbeat,
-    ) -> Result<bool, StoreError> {
+    pub async fn record_heartbeat(&self, region: &RegionCode, heartbeat: &Heartbeat) -> Result<bool, StoreError> {
         self.list_region(region).await?;
         let what = "a heartbeat";
         let item = to_item(what, key(region_partition(region), HEALTH), heartbeat)?;
@@ -118,11 +103,7 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_billing_total(
-        &self,
-        region: &RegionCode,
-        stated: &BillingTotal,
-    ) -> Result<bool, StoreError> {
+    pub async fn record_billing_total(&self, region: &RegionCode, stated: &BillingTotal) -> Result<bool, StoreError> {
         self.list_region(region).await?;
         let what = "a billing total";
         let sort = format!("{BILLING_PREFIX}{}", stated.total.period);
@@ -134,11 +115,7 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_incidents(
-        &self,
-        region: &RegionCode,
-        after: &Incidents,
-    ) -> Result<bool, StoreError> {
+    pub async fn record_incidents(&self, region: &RegionCode, after: &Incidents) -> Result<bool, StoreError> {
         let what = "incidents";
         let item = to_item(what, key(region_partition(region), INCIDENTS), after)?;
         let put = self
@@ -153,22 +130,12 @@ impl CentralStore {
 
     /// Lists a region, once for each process. A region that is listed too early is merely unknown.
     pub(crate) async fn list_region(&self, region: &RegionCode) -> Result<(), StoreError> {
-        if self
-            .listed
-            .lock()
-            .is_ok_and(|listed| listed.contains(region))
-        {
+        if self.listed.lock().is_ok_and(|listed| listed.contains(region)) {
             return Ok(());
         }
         let what = "the list of regions";
         let item = key(REGIONS, region.as_str());
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .send()
-            .await;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
         put.map_err(|error| StoreError::write(what)(error.into()))?;
         if let Ok(mut listed) = self.listed.lock() {
             listed.insert(region.clone());
@@ -176,12 +143,7 @@ impl CentralStore {
         Ok(())
     }
 
-    async fn put_later(
-        &self,
-        what: &'static str,
-        item: Item,
-        sequence: u64,
-    ) -> Result<bool, StoreError> {
+    async fn put_later(&self, what: &'static str, item: Item, sequence: u64) -> Result<bool, StoreError> {
         let put = self
             .client
             .put_item()
@@ -193,11 +155,7 @@ impl CentralStore {
         is_written(what, put.send().await)
     }
 
-    async fn load_partition(
-        &self,
-        what: &'static str,
-        partition: String,
-    ) -> Result<Vec<Item>, StoreError> {
+    async fn load_partition(&self, what: &'static str, partition: String) -> Result<Vec<Item>, StoreError> {
         let pages = self
             .client
             .query()
@@ -215,9 +173,7 @@ impl CentralStore {
 fn counts_of(item: &Item) -> Counts {
     let count = |name: &str| {
         let number = item.get(name).and_then(|value| value.as_n().ok());
-        number
-            .and_then(|number| number.parse().ok())
-            .unwrap_or_default()
+        number.and_then(|number| number.parse().ok()).unwrap_or_default()
     };
     Counts {
         pending: count("pending"),
@@ -230,17 +186,10 @@ fn counts_of(item: &Item) -> Counts {
 }
 
 /// Whether a conditional write was done; that its condition failed is an answer and no error.
-fn is_written<T>(
-    what: &'static str,
-    put: Result<T, SdkError<PutItemError>>,
-) -> Result<bool, StoreError> {
+fn is_written<T>(what: &'static str, put: Result<T, SdkError<PutItemError>>) -> Result<bool, StoreError> {
     match put {
         Ok(_) => Ok(true),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-        {
+        Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
             Ok(false)
         }
         Err(error) => Err(StoreError::write(what)(error.into())),

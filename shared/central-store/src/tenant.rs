@@ -1,16 +1,14 @@
 //! Tenants: directory, policy, index, counts and event in one transaction.
 
 use crate::item::{
-    Item, count_key, directory_key, due, from_item, number, policy_key, sort_of, text, to_item,
-    unapplied_key, unapplied_partition,
+    Item, count_key, directory_key, due, from_item, number, policy_key, sort_of, text, to_item, unapplied_key,
+    unapplied_partition,
 };
 use crate::{CentralStore, StoreError, UpdateError};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    CancellationReason, Delete, Get, Put, TransactGetItem, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{CancellationReason, Delete, Get, Put, TransactGetItem, TransactWriteItem, Update};
 use fleet::{CountsChange, Refusal, Tenant, count_change};
 use kernel::{RegionCode, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
@@ -37,9 +35,7 @@ impl CentralStore {
             }
             pause(attempt).await;
         }
-        Err(StoreError::Contended {
-            attempts: ATTEMPTS_MAX,
-        })
+        Err(StoreError::Contended { attempts: ATTEMPTS_MAX })
     }
 
     /// Changes a tenant as `decide` says: loads it, decides, and writes what changed together with the
@@ -49,12 +45,7 @@ impl CentralStore {
     ///
     /// # Errors
     /// When `decide` refuses, or the table does not do it.
-    pub async fn update_tenant<D>(
-        &self,
-        outbox: &Outbox,
-        tenant: TenantId,
-        decide: D,
-    ) -> Result<bool, UpdateError>
+    pub async fn update_tenant<D>(&self, outbox: &Outbox, tenant: TenantId, decide: D) -> Result<bool, UpdateError>
     where
         D: Fn(Option<&Tenant>) -> Result<Option<Tenant>, Refusal>,
     {
@@ -69,26 +60,17 @@ impl CentralStore {
             }
             pause(attempt).await;
         }
-        Err(UpdateError::Store(StoreError::Contended {
-            attempts: ATTEMPTS_MAX,
-        }))
+        Err(UpdateError::Store(StoreError::Contended { attempts: ATTEMPTS_MAX }))
     }
 
     /// The tenants of a region whose policy is due for being sent again, the longest overdue first.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_due(
-        &self,
-        region: &RegionCode,
-        now: Timestamp,
-        limit: u16,
-    ) -> Result<Vec<TenantId>, StoreError> {
+    pub async fn load_due(&self, region: &RegionCode, now: Timestamp, limit: u16) -> Result<Vec<TenantId>, StoreError> {
         let what = "unapplied policies";
         // The sort key of a moment is less than any of its rows', so the end is the millisecond after.
-        let end = due(now
-            .saturating_add(Duration::from_millis(1))
-            .unwrap_or(Timestamp::MAX));
+        let end = due(now.saturating_add(Duration::from_millis(1)).unwrap_or(Timestamp::MAX));
         let found = self
             .client
             .query()
@@ -102,8 +84,7 @@ impl CentralStore {
             .map_err(|error| StoreError::read(what)(error.into()))?;
         let tenant = |item: &Item| {
             let id = sort_of(item).split_once('#').map_or("", |(_, id)| id);
-            id.parse()
-                .map_err(|error: kernel::Invalid| StoreError::malformed(what)(error.into()))
+            id.parse().map_err(|error: kernel::Invalid| StoreError::malformed(what)(error.into()))
         };
         found.items().iter().map(tenant).collect()
     }
@@ -114,10 +95,7 @@ impl CentralStore {
         let what = "a tenant";
         let mut request = self.client.transact_get_items();
         for key in [directory_key(tenant), policy_key(tenant)] {
-            let get = Get::builder()
-                .table_name(&self.table)
-                .set_key(Some(key))
-                .build();
+            let get = Get::builder().table_name(&self.table).set_key(Some(key)).build();
             let get = get.map_err(StoreError::unbuilt(what))?;
             request = request.transact_items(TransactGetItem::builder().get(get).build());
         }
@@ -126,11 +104,7 @@ impl CentralStore {
             Err(error) if is_read_conflict(&error) => return Ok(Attempt::Conflict),
             Err(error) => return Err(StoreError::read(what)(error.into())),
         };
-        let mut items = found
-            .responses
-            .unwrap_or_default()
-            .into_iter()
-            .map(|response| response.item);
+        let mut items = found.responses.unwrap_or_default().into_iter().map(|response| response.item);
         let (Some(Some(entry)), Some(Some(policy))) = (items.next(), items.next()) else {
             return Ok(Attempt::Done(None));
         };
@@ -152,19 +126,10 @@ impl CentralStore {
         for counted in count_change(before, after) {
             writes.push(self.count_write(after.entry.tenant, &counted)?);
         }
-        if after
-            .policy
-            .is_sent_after(before.map(|before| &before.policy))
-        {
+        if after.policy.is_sent_after(before.map(|before| &before.policy)) {
             writes.push(sending(outbox, after)?);
         }
-        match self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await
-        {
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(Attempt::Done(())),
             Err(error) if is_write_conflict(&error) => Ok(Attempt::Conflict),
             Err(error) => Err(StoreError::write(what)(error.into())),
@@ -172,11 +137,7 @@ impl CentralStore {
     }
 
     /// The entry and the policy, each if it changed and under its own revision.
-    fn record_writes(
-        &self,
-        before: Option<&Tenant>,
-        after: &Tenant,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn record_writes(&self, before: Option<&Tenant>, after: &Tenant) -> Result<Vec<TransactWriteItem>, StoreError> {
         let tenant = after.entry.tenant;
         let mut writes = Vec::new();
         if before.is_none_or(|before| before.entry != after.entry) {
@@ -190,11 +151,7 @@ impl CentralStore {
         Ok(writes)
     }
 
-    fn guarded_put(
-        &self,
-        item: Item,
-        revision: Option<u64>,
-    ) -> Result<TransactWriteItem, StoreError> {
+    fn guarded_put(&self, item: Item, revision: Option<u64>) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match revision {
             None => put.condition_expression("attribute_not_exists(pk)"),
@@ -206,11 +163,7 @@ impl CentralStore {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    fn index_writes(
-        &self,
-        before: Option<&Tenant>,
-        after: &Tenant,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn index_writes(&self, before: Option<&Tenant>, after: &Tenant) -> Result<Vec<TransactWriteItem>, StoreError> {
         let what = "the index of unapplied policies";
         let old = before.and_then(|before| unapplied_key(&before.policy));
         let new = unapplied_key(&after.policy);
@@ -231,19 +184,9 @@ impl CentralStore {
         Ok(writes)
     }
 
-    fn count_write(
-        &self,
-        tenant: TenantId,
-        counted: &CountsChange,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let changed = counted
-            .change
-            .named()
-            .into_iter()
-            .filter(|(_, change)| *change != 0);
-        let mut update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(count_key(&counted.region, tenant)));
+    fn count_write(&self, tenant: TenantId, counted: &CountsChange) -> Result<TransactWriteItem, StoreError> {
+        let changed = counted.change.named().into_iter().filter(|(_, change)| *change != 0);
+        let mut update = Update::builder().table_name(&self.table).set_key(Some(count_key(&counted.region, tenant)));
         let mut terms = Vec::new();
         for (name, change) in changed {
             terms.push(format!("#{name} :{name}"));
@@ -251,9 +194,7 @@ impl CentralStore {
                 .expression_attribute_names(format!("#{name}"), name)
                 .expression_attribute_values(format!(":{name}"), number(change));
         }
-        let update = update
-            .update_expression(format!("ADD {}", terms.join(", ")))
-            .build();
+        let update = update.update_expression(format!("ADD {}", terms.join(", "))).build();
         let update = update.map_err(StoreError::unbuilt("a region's counts"))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
@@ -264,10 +205,7 @@ fn sending(outbox: &Outbox, tenant: &Tenant) -> Result<TransactWriteItem, StoreE
     let what = "a policy's event";
     let row = Row::new(Target::Home, &tenant.policy.published())
         .map_err(|error| StoreError::malformed(what)(error.into()))?;
-    let row = Row {
-        occurred_at: tenant.policy.sent_at,
-        ..row
-    };
+    let row = Row { occurred_at: tenant.policy.sent_at, ..row };
     outbox.put(&row).map_err(StoreError::unbuilt(what))
 }
 
@@ -294,11 +232,6 @@ fn is_write_conflict(error: &SdkError<TransactWriteItemsError>) -> bool {
 
 /// Whether nothing but other writers stood in the way: reading again can help then.
 fn is_conflict(reasons: &[CancellationReason]) -> bool {
-    let mut codes = reasons
-        .iter()
-        .filter_map(CancellationReason::code)
-        .filter(|code| *code != "None")
-        .peekable();
-    codes.peek().is_some()
-        && codes.all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+    let mut codes = reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None").peekable();
+    codes.peek().is_some() && codes.all(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
 }

@@ -1,12 +1,12 @@
 use crate::{BillingTotal, CentralStore, StoreError, UpdateError};
 use contract::catalogue::Catalogue;
 use contract::{
-    Envelope, Fact, HeartbeatReported, RegionBillingTotaled, Stream, TenantPolicyApplied,
-    TenantPolicyPublished, TenantStatusChanged,
+    Envelope, Fact, HeartbeatReported, RegionBillingTotaled, Stream, TenantPolicyApplied, TenantPolicyPublished,
+    TenantStatusChanged,
 };
 use fleet::{
-    Condition, Counts, Heartbeat, Incidents, Publication, decide_acknowledgement, decide_incidents,
-    decide_resend, decide_statement,
+    Condition, Counts, Heartbeat, Incidents, Publication, decide_acknowledgement, decide_incidents, decide_resend,
+    decide_statement,
 };
 use futures::future::join_all;
 use kernel::{EventId, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
@@ -22,11 +22,7 @@ async fn fixture() -> Fixture {
     let aws = testkit::aws().await;
     let table = testkit::table(&aws, false).await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    Fixture {
-        store: CentralStore::new(&aws.config, table),
-        outbox,
-        catalogue: Catalogue::bundled().unwrap(),
-    }
+    Fixture { store: CentralStore::new(&aws.config, table), outbox, catalogue: Catalogue::bundled().unwrap() }
 }
 
 fn at(second: i64) -> Timestamp {
@@ -38,23 +34,14 @@ fn region(code: &str) -> RegionCode {
 }
 
 fn tenant(number: u16) -> TenantId {
-    format!("0199a1f0-0000-7000-8000-00000000{number:04x}")
-        .parse()
-        .unwrap()
+    format!("0199a1f0-0000-7000-8000-00000000{number:04x}").parse().unwrap()
 }
 
 fn event(number: u16) -> EventId {
-    format!("0199a1f0-0000-7000-8000-ffff0000{number:04x}")
-        .parse()
-        .unwrap()
+    format!("0199a1f0-0000-7000-8000-ffff0000{number:04x}").parse().unwrap()
 }
 
-fn stated(
-    place: &str,
-    number: u16,
-    revision: u64,
-    status: TenantStatus,
-) -> Envelope<TenantStatusChanged> {
+fn stated(place: &str, number: u16, revision: u64, status: TenantStatus) -> Envelope<TenantStatusChanged> {
     Envelope {
         id: event(number),
         region: region(place),
@@ -74,49 +61,27 @@ fn stated(
 
 impl Fixture {
     async fn state(&self, stated: &Envelope<TenantStatusChanged>) -> Result<bool, UpdateError> {
-        let publication = Publication {
-            event: stated.id,
-            now: at(0),
-        };
-        let decide = |current: Option<&fleet::Tenant>| {
-            decide_statement(current, stated, &self.catalogue, publication)
-        };
-        self.store
-            .update_tenant(&self.outbox, stated.data.tenant, decide)
-            .await
+        let publication = Publication { event: stated.id, now: at(0) };
+        let decide = |current: Option<&fleet::Tenant>| decide_statement(current, stated, &self.catalogue, publication);
+        self.store.update_tenant(&self.outbox, stated.data.tenant, decide).await
     }
 
-    async fn acknowledge(
-        &self,
-        place: &str,
-        number: u16,
-        version: u64,
-    ) -> Result<bool, UpdateError> {
+    async fn acknowledge(&self, place: &str, number: u16, version: u64) -> Result<bool, UpdateError> {
         let word = Envelope {
             id: event(number),
             region: region(place),
             stream: Stream::Tenant(tenant(number)),
             sequence: version,
             occurred_at: at(0),
-            data: TenantPolicyApplied {
-                tenant: tenant(number),
-                version,
-            },
+            data: TenantPolicyApplied { tenant: tenant(number), version },
         };
         let decide = |current: Option<&fleet::Tenant>| decide_acknowledgement(current, &word);
-        self.store
-            .update_tenant(&self.outbox, tenant(number), decide)
-            .await
+        self.store.update_tenant(&self.outbox, tenant(number), decide).await
     }
 
     async fn resend(&self, number: u16, now: Timestamp) -> bool {
-        let decide = |current: Option<&fleet::Tenant>| {
-            Ok(current.and_then(|tenant| decide_resend(tenant, now)))
-        };
-        self.store
-            .update_tenant(&self.outbox, tenant(number), decide)
-            .await
-            .unwrap()
+        let decide = |current: Option<&fleet::Tenant>| Ok(current.and_then(|tenant| decide_resend(tenant, now)));
+        self.store.update_tenant(&self.outbox, tenant(number), decide).await.unwrap()
     }
 
     async fn counts(&self, place: &str) -> Counts {
@@ -136,95 +101,38 @@ impl Fixture {
 async fn a_statement_makes_entry_policy_index_counts_and_event() {
     let fleet = fixture().await;
     assert_eq!(fleet.store.load_tenant(tenant(1)).await.unwrap(), None);
-    assert!(
-        fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
-            .await
-            .unwrap()
-    );
+    assert!(fleet.state(&stated("eu-central-1", 1, 1, TenantStatus::Active)).await.unwrap());
 
     let stored = fleet.store.load_tenant(tenant(1)).await.unwrap().unwrap();
-    assert_eq!(
-        (stored.entry.revision, stored.policy.policy.version),
-        (1, 1)
-    );
-    assert_eq!(
-        fleet.store.load_regions().await.unwrap(),
-        [region("eu-central-1")]
-    );
-    assert_eq!(
-        fleet.counts("eu-central-1").await,
-        Counts {
-            active: 1,
-            unapplied: 1,
-            ..Counts::default()
-        }
-    );
+    assert_eq!((stored.entry.revision, stored.policy.policy.version), (1, 1));
+    assert_eq!(fleet.store.load_regions().await.unwrap(), [region("eu-central-1")]);
+    assert_eq!(fleet.counts("eu-central-1").await, Counts { active: 1, unapplied: 1, ..Counts::default() });
     assert_eq!(fleet.due("eu-central-1", at(120)).await, [tenant(1)]);
     assert_eq!(fleet.due("eu-central-1", at(119)).await, []);
     let rows = fleet.rows().await;
     assert_eq!(rows.len(), 1);
-    assert_eq!(
-        (rows[0].target, rows[0].detail_type.as_str()),
-        (Target::Home, TenantPolicyPublished::TYPE)
-    );
+    assert_eq!((rows[0].target, rows[0].detail_type.as_str()), (Target::Home, TenantPolicyPublished::TYPE));
     let published: Envelope<TenantPolicyPublished> = serde_json::from_str(&rows[0].detail).unwrap();
     assert_eq!(published, stored.policy.published());
 
     // A replay changes nothing and sends nothing; an acknowledgement empties the index.
-    assert!(
-        !fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
-            .await
-            .unwrap()
-    );
+    assert!(!fleet.state(&stated("eu-central-1", 1, 1, TenantStatus::Active)).await.unwrap());
     assert!(fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
     assert!(!fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
     assert_eq!(fleet.rows().await.len(), 1);
-    assert_eq!(
-        fleet.counts("eu-central-1").await,
-        Counts {
-            active: 1,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(fleet.counts("eu-central-1").await, Counts { active: 1, ..Counts::default() });
     assert_eq!(fleet.due("eu-central-1", Timestamp::MAX).await, []);
 }
 
 #[tokio::test]
 async fn a_status_that_leaves_the_policy_alone_sends_nothing() {
     let fleet = fixture().await;
-    assert!(
-        fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Pending))
-            .await
-            .unwrap()
-    );
+    assert!(fleet.state(&stated("eu-central-1", 1, 1, TenantStatus::Pending)).await.unwrap());
     assert!(fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
-    assert!(
-        fleet
-            .state(&stated("eu-central-1", 1, 2, TenantStatus::Active))
-            .await
-            .unwrap()
-    );
+    assert!(fleet.state(&stated("eu-central-1", 1, 2, TenantStatus::Active)).await.unwrap());
     assert_eq!(fleet.rows().await.len(), 1);
-    assert_eq!(
-        fleet.counts("eu-central-1").await,
-        Counts {
-            active: 1,
-            ..Counts::default()
-        }
-    );
-    assert!(
-        fleet
-            .store
-            .load_tenant(tenant(1))
-            .await
-            .unwrap()
-            .unwrap()
-            .policy
-            .is_applied()
-    );
+    assert_eq!(fleet.counts("eu-central-1").await, Counts { active: 1, ..Counts::default() });
+    assert!(fleet.store.load_tenant(tenant(1)).await.unwrap().unwrap().policy.is_applied());
 }
 
 #[tokio::test]
@@ -236,98 +144,45 @@ async fn what_cannot_all_be_written_is_not_written_at_all() {
         outbox: Outbox::new(&aws.config, "no-such-table".to_owned()),
         catalogue: Catalogue::bundled().unwrap(),
     };
-    let refused = missing
-        .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
-        .await;
-    assert!(
-        matches!(refused, Err(UpdateError::Store(StoreError::Write { .. }))),
-        "{refused:?}"
-    );
+    let refused = missing.state(&stated("eu-central-1", 1, 1, TenantStatus::Active)).await;
+    assert!(matches!(refused, Err(UpdateError::Store(StoreError::Write { .. }))), "{refused:?}");
     assert_eq!(fleet.store.load_tenant(tenant(1)).await.unwrap(), None);
     assert_eq!(fleet.counts("eu-central-1").await, Counts::default());
     assert_eq!(fleet.due("eu-central-1", Timestamp::MAX).await, []);
     // The retry, with the outbox back, does all of it.
-    assert!(
-        fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
-            .await
-            .unwrap()
-    );
+    assert!(fleet.state(&stated("eu-central-1", 1, 1, TenantStatus::Active)).await.unwrap());
     assert_eq!(fleet.rows().await.len(), 1);
 }
 
 #[tokio::test]
 async fn counts_are_exact_whatever_happens_at_once() {
     let fleet = fixture().await;
-    let statuses = [
-        (1, TenantStatus::Pending),
-        (2, TenantStatus::Active),
-        (3, TenantStatus::Suspended),
-    ];
+    let statuses = [(1, TenantStatus::Pending), (2, TenantStatus::Active), (3, TenantStatus::Suspended)];
     let deliveries: Vec<_> = (0..24_u16)
-        .flat_map(|number| {
-            statuses.map(|(revision, status)| stated("eu-central-1", number, revision, status))
-        })
+        .flat_map(|number| statuses.map(|(revision, status)| stated("eu-central-1", number, revision, status)))
         .flat_map(|statement| [statement.clone(), statement])
         .collect();
-    let results = join_all(
-        deliveries
-            .iter()
-            .rev()
-            .map(|statement| fleet.state(statement)),
-    )
-    .await;
+    let results = join_all(deliveries.iter().rev().map(|statement| fleet.state(statement))).await;
     // A delivery that collided too often comes again, as a queue would deliver it.
     for (statement, result) in deliveries.iter().rev().zip(results) {
         if result.is_err() {
             fleet.state(statement).await.unwrap();
         }
     }
-    assert_eq!(
-        fleet.counts("eu-central-1").await,
-        Counts {
-            other: 24,
-            unapplied: 24,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(fleet.counts("eu-central-1").await, Counts { other: 24, unapplied: 24, ..Counts::default() });
     assert_eq!(fleet.due("eu-central-1", Timestamp::MAX).await.len(), 24);
 }
 
 #[tokio::test]
 async fn a_tenant_that_moves_is_counted_where_it_is() {
     let fleet = fixture().await;
-    assert!(
-        fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
-            .await
-            .unwrap()
-    );
+    assert!(fleet.state(&stated("eu-central-1", 1, 1, TenantStatus::Active)).await.unwrap());
     assert!(fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
-    let claim = fleet
-        .state(&stated("us-east-1", 1, 1, TenantStatus::Active))
-        .await;
-    assert!(matches!(
-        claim,
-        Err(UpdateError::Refused(
-            fleet::Refusal::ClaimedByAnotherRegion { .. }
-        ))
-    ));
-    assert!(
-        fleet
-            .state(&stated("us-east-1", 1, 2, TenantStatus::Active))
-            .await
-            .unwrap()
-    );
+    let claim = fleet.state(&stated("us-east-1", 1, 1, TenantStatus::Active)).await;
+    assert!(matches!(claim, Err(UpdateError::Refused(fleet::Refusal::ClaimedByAnotherRegion { .. }))));
+    assert!(fleet.state(&stated("us-east-1", 1, 2, TenantStatus::Active)).await.unwrap());
     assert_eq!(fleet.counts("eu-central-1").await, Counts::default());
-    assert_eq!(
-        fleet.counts("us-east-1").await,
-        Counts {
-            active: 1,
-            unapplied: 1,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(fleet.counts("us-east-1").await, Counts { active: 1, unapplied: 1, ..Counts::default() });
     assert_eq!(fleet.due("us-east-1", Timestamp::MAX).await, [tenant(1)]);
     assert_eq!(fleet.due("eu-central-1", Timestamp::MAX).await, []);
 }
@@ -335,42 +190,20 @@ async fn a_tenant_that_moves_is_counted_where_it_is() {
 #[tokio::test]
 async fn an_unapplied_policy_moves_back_in_the_index_each_time() {
     let fleet = fixture().await;
-    assert!(
-        fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
-            .await
-            .unwrap()
-    );
+    assert!(fleet.state(&stated("eu-central-1", 1, 1, TenantStatus::Active)).await.unwrap());
     assert!(!fleet.resend(1, at(119)).await);
     assert!(fleet.resend(1, at(120)).await);
     assert_eq!(fleet.due("eu-central-1", at(359)).await, []);
     assert_eq!(fleet.due("eu-central-1", at(360)).await, [tenant(1)]);
     let rows = fleet.rows().await;
-    assert_eq!(
-        rows.iter().map(|row| row.occurred_at).collect::<Vec<_>>(),
-        [at(0), at(120)]
-    );
+    assert_eq!(rows.iter().map(|row| row.occurred_at).collect::<Vec<_>>(), [at(0), at(120)]);
     assert_eq!((rows[0].id, &rows[0].detail), (rows[1].id, &rows[1].detail));
     for hour in 1..=4 {
         assert!(fleet.resend(1, at(3600 * hour)).await);
     }
-    assert_eq!(
-        fleet.counts("eu-central-1").await,
-        Counts {
-            active: 1,
-            unapplied: 1,
-            stuck: 1,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(fleet.counts("eu-central-1").await, Counts { active: 1, unapplied: 1, stuck: 1, ..Counts::default() });
     assert!(fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
-    assert_eq!(
-        fleet.counts("eu-central-1").await,
-        Counts {
-            active: 1,
-            ..Counts::default()
-        }
-    );
+    assert_eq!(fleet.counts("eu-central-1").await, Counts { active: 1, ..Counts::default() });
 }
 
 #[tokio::test]
@@ -401,33 +234,13 @@ async fn the_highest_sequence_of_a_region_wins() {
         },
     };
     for (sequence, is_kept) in [(2, true), (1, false), (2, false), (9, true), (3, false)] {
-        assert_eq!(
-            fleet
-                .store
-                .record_heartbeat(&place, &heartbeat(sequence))
-                .await
-                .unwrap(),
-            is_kept
-        );
+        assert_eq!(fleet.store.record_heartbeat(&place, &heartbeat(sequence)).await.unwrap(), is_kept);
     }
-    for (stated, is_kept) in [
-        (total(2, "2026-10"), true),
-        (total(1, "2026-10"), false),
-        (total(1, "2026-09"), true),
-    ] {
-        assert_eq!(
-            fleet
-                .store
-                .record_billing_total(&place, &stated)
-                .await
-                .unwrap(),
-            is_kept
-        );
+    for (stated, is_kept) in [(total(2, "2026-10"), true), (total(1, "2026-10"), false), (total(1, "2026-09"), true)] {
+        assert_eq!(fleet.store.record_billing_total(&place, &stated).await.unwrap(), is_kept);
     }
     let found = [Condition::Silent, Condition::OutboxLagging].into();
-    let opened = decide_incidents(&Incidents::default(), &found, at(5))
-        .unwrap()
-        .after;
+    let opened = decide_incidents(&Incidents::default(), &found, at(5)).unwrap().after;
     assert!(fleet.store.record_incidents(&place, &opened).await.unwrap());
     assert!(!fleet.store.record_incidents(&place, &opened).await.unwrap());
 

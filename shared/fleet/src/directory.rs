@@ -29,10 +29,7 @@ pub struct DirectoryEntry {
 
 impl DirectoryEntry {
     fn says_the_same_as(&self, other: &Self) -> bool {
-        Self {
-            changed_at: other.changed_at,
-            ..self.clone()
-        } == *other
+        Self { changed_at: other.changed_at, ..self.clone() } == *other
     }
 }
 
@@ -62,15 +59,10 @@ pub fn decide_statement(
     if let Some(known) = current.map(|tenant| &tenant.entry) {
         let is_newer = entry.revision > known.revision;
         if entry.region != known.region && !is_newer {
-            return Err(Refusal::ClaimedByAnotherRegion {
-                known: known.region.clone(),
-                claimant: entry.region,
-            });
+            return Err(Refusal::ClaimedByAnotherRegion { known: known.region.clone(), claimant: entry.region });
         }
         if entry.revision == known.revision && !entry.says_the_same_as(known) {
-            return Err(Refusal::Contradicted {
-                revision: entry.revision,
-            });
+            return Err(Refusal::Contradicted { revision: entry.revision });
         }
         if !is_newer {
             return Ok(None);
@@ -98,10 +90,7 @@ pub fn decide_acknowledgement(
         return Ok(None);
     }
     let policy = tenant.policy.acknowledge(acknowledged.data.version)?;
-    Ok(policy.map(|policy| Tenant {
-        entry: tenant.entry.clone(),
-        policy,
-    }))
+    Ok(policy.map(|policy| Tenant { entry: tenant.entry.clone(), policy }))
 }
 
 /// Decides whether a tenant's policy is sent again, and when it is due after that.
@@ -110,10 +99,7 @@ pub fn decide_acknowledgement(
 #[must_use]
 pub fn decide_resend(tenant: &Tenant, now: Timestamp) -> Option<Tenant> {
     let policy = tenant.policy.resend(now)?;
-    Some(Tenant {
-        entry: tenant.entry.clone(),
-        policy,
-    })
+    Some(Tenant { entry: tenant.entry.clone(), policy })
 }
 
 fn entry_of(stated: &Envelope<TenantStatusChanged>) -> DirectoryEntry {

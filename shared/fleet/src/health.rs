@@ -82,11 +82,7 @@ pub struct IncidentChange {
 
 /// Finds what is wrong with a region at a moment.
 #[must_use]
-pub fn find_conditions(
-    latest: Option<&Heartbeat>,
-    stuck_policies: i64,
-    now: Timestamp,
-) -> BTreeSet<Condition> {
+pub fn find_conditions(latest: Option<&Heartbeat>, stuck_policies: i64, now: Timestamp) -> BTreeSet<Condition> {
     let mut found = BTreeSet::new();
     if stuck_policies > 0 {
         found.insert(Condition::PoliciesStuck);
@@ -95,11 +91,7 @@ pub fn find_conditions(
         found.insert(Condition::Silent);
         return found;
     };
-    let down = heartbeat
-        .report
-        .dependencies
-        .iter()
-        .filter(|health| health.state == DependencyState::Down);
+    let down = heartbeat.report.dependencies.iter().filter(|health| health.state == DependencyState::Down);
     found.extend(down.map(|health| match health.dependency {
         Dependency::RegionalTable => Condition::RegionalTableDown,
         Dependency::UsageTable => Condition::UsageTableDown,
@@ -131,43 +123,23 @@ pub fn decide_status(found: &BTreeSet<Condition>) -> Status {
 /// While a region is silent, what it last complained about stays open: nobody knows. A moment before
 /// the last change decides nothing, so that a late schedule event cannot undo a newer one.
 #[must_use]
-pub fn decide_incidents(
-    current: &Incidents,
-    found: &BTreeSet<Condition>,
-    now: Timestamp,
-) -> Option<IncidentChange> {
-    if current
-        .changed_at
-        .is_some_and(|changed_at| now < changed_at)
-    {
+pub fn decide_incidents(current: &Incidents, found: &BTreeSet<Condition>, now: Timestamp) -> Option<IncidentChange> {
+    if current.changed_at.is_some_and(|changed_at| now < changed_at) {
         return None;
     }
     let is_silent = found.contains(&Condition::Silent);
-    let is_over = |condition: &Condition| {
-        !found.contains(condition) && (!is_silent || *condition == Condition::PoliciesStuck)
-    };
+    let is_over =
+        |condition: &Condition| !found.contains(condition) && (!is_silent || *condition == Condition::PoliciesStuck);
     let cleared: Vec<Condition> = current.open.keys().copied().filter(is_over).collect();
-    let opened: Vec<Condition> = found
-        .iter()
-        .copied()
-        .filter(|one| !current.open.contains_key(one))
-        .collect();
+    let opened: Vec<Condition> = found.iter().copied().filter(|one| !current.open.contains_key(one)).collect();
     if cleared.is_empty() && opened.is_empty() {
         return None;
     }
     let mut open = current.open.clone();
     open.retain(|condition, _| !cleared.contains(condition));
     open.extend(opened.iter().map(|condition| (*condition, now)));
-    let after = Incidents {
-        revision: current.revision + 1,
-        changed_at: Some(now),
-        open,
-    };
-    Some(IncidentChange {
-        after,
-        opened,
-        cleared,
-    })
+    let after = Incidents { revision: current.revision + 1, changed_at: Some(now), open };
+    Some(IncidentChange { after, opened, cleared })
 }
 
 /// A heartbeat that is too old says nothing of now, and neither does one from a clock far ahead.

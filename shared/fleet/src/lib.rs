@@ -11,16 +11,13 @@ mod health;
 mod policy;
 
 pub use counts::{Counts, CountsChange, count_change};
-pub use directory::{
-    DirectoryEntry, Tenant, decide_acknowledgement, decide_resend, decide_statement,
-};
+pub use directory::{DirectoryEntry, Tenant, decide_acknowledgement, decide_resend, decide_statement};
 pub use health::{
-    Condition, HEARTBEAT_INTERVAL_SECONDS, Heartbeat, IncidentChange, Incidents, LAG_MS_MAX,
-    MISSED_HEARTBEATS_MAX, Status, decide_incidents, decide_status, find_conditions,
+    Condition, HEARTBEAT_INTERVAL_SECONDS, Heartbeat, IncidentChange, Incidents, LAG_MS_MAX, MISSED_HEARTBEATS_MAX,
+    Status, decide_incidents, decide_status, find_conditions,
 };
 pub use policy::{
-    DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK,
-    decide_policy,
+    DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK, decide_policy,
 };
 
 use kernel::{PlanCode, RegionCode};

@@ -73,34 +73,22 @@ impl DesiredPolicy {
             stream: Stream::Tenant(self.tenant),
             sequence: self.policy.version,
             occurred_at: self.decided_at,
-            data: TenantPolicyPublished {
-                tenant: self.tenant,
-                policy: self.policy.clone(),
-            },
+            data: TenantPolicyPublished { tenant: self.tenant, policy: self.policy.clone() },
         }
     }
 
     /// Whether this is sent, given what was there before: it is another policy, or the same once more.
     #[must_use]
     pub fn is_sent_after(&self, before: Option<&Self>) -> bool {
-        before.is_none_or(|before| {
-            before.policy.version != self.policy.version || before.attempts != self.attempts
-        })
+        before.is_none_or(|before| before.policy.version != self.policy.version || before.attempts != self.attempts)
     }
 
     pub(crate) fn acknowledge(&self, version: u64) -> Result<Option<Self>, Refusal> {
         if version > self.policy.version {
-            return Err(Refusal::NeverPublished {
-                acknowledged: version,
-                published: self.policy.version,
-            });
+            return Err(Refusal::NeverPublished { acknowledged: version, published: self.policy.version });
         }
         let is_news = version > self.applied_version;
-        Ok(is_news.then(|| Self {
-            applied_version: version,
-            revision: self.revision + 1,
-            ..self.clone()
-        }))
+        Ok(is_news.then(|| Self { applied_version: version, revision: self.revision + 1, ..self.clone() }))
     }
 
     pub(crate) fn resend(&self, now: Timestamp) -> Option<Self> {
@@ -130,11 +118,7 @@ pub fn decide_policy(
     catalogue: &Catalogue,
     publication: Publication,
 ) -> Result<Option<DesiredPolicy>, Refusal> {
-    let plan = catalogue
-        .plan(&entry.plan)
-        .ok_or_else(|| Refusal::UnknownPlan {
-            plan: entry.plan.clone(),
-        })?;
+    let plan = catalogue.plan(&entry.plan).ok_or_else(|| Refusal::UnknownPlan { plan: entry.plan.clone() })?;
     let is_same_place = previous.is_some_and(|previous| previous.region == entry.region);
     let policy = TenantPolicy {
         version: previous.map_or(0, |previous| previous.policy.version),
@@ -148,16 +132,11 @@ pub fn decide_policy(
     Ok(Some(DesiredPolicy {
         tenant: entry.tenant,
         region: entry.region.clone(),
-        policy: TenantPolicy {
-            version: policy.version + 1,
-            ..policy
-        },
+        policy: TenantPolicy { version: policy.version + 1, ..policy },
         event: publication.event,
         decided_at: publication.now,
         // What the region that the tenant left has applied says nothing about the new one.
-        applied_version: previous
-            .filter(|_| is_same_place)
-            .map_or(0, |previous| previous.applied_version),
+        applied_version: previous.filter(|_| is_same_place).map_or(0, |previous| previous.applied_version),
         sent_at: publication.now,
         attempts: 0,
         due_at: due_after(publication.now, 0),
@@ -172,9 +151,6 @@ const fn is_suspended(status: TenantStatus) -> bool {
 
 fn due_after(now: Timestamp, attempts: u32) -> Timestamp {
     let doublings = 1_i64.checked_shl(attempts.min(32)).unwrap_or(i64::MAX);
-    let seconds = RESEND_SECONDS_FIRST
-        .saturating_mul(doublings)
-        .min(RESEND_SECONDS_MAX);
-    now.saturating_add(SignedDuration::from_secs(seconds))
-        .unwrap_or(Timestamp::MAX)
+    let seconds = RESEND_SECONDS_FIRST.saturating_mul(doublings).min(RESEND_SECONDS_MAX);
+    now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }

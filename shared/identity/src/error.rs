@@ -34,36 +34,25 @@ pub enum IdentityError {
 /// Maps an exception by its name. The names are those of the `SignUp` and `ConfirmSignUp` references of the
 /// Amazon Cognito API.
 pub(crate) fn classify<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> IdentityError {
-    let Some(code) = error
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::code)
-    else {
+    let Some(code) = error.as_service_error().and_then(ProvideErrorMetadata::code) else {
         return IdentityError::Unavailable { code: None };
     };
     match code {
         "InvalidPasswordException" => IdentityError::PasswordRefused,
         "CodeMismatchException" | "UserNotFoundException" => IdentityError::WrongCode,
         "ExpiredCodeException" => IdentityError::ExpiredCode,
-        "LimitExceededException" | "TooManyFailedAttemptsException" => {
-            IdentityError::TooManyAttempts
-        }
+        "LimitExceededException" | "TooManyFailedAttemptsException" => IdentityError::TooManyAttempts,
         "InvalidLambdaResponseException"
         | "InvalidParameterException"
         | "NotAuthorizedException"
         | "UnexpectedLambdaException"
-        | "UserLambdaValidationException" => IdentityError::Refused {
-            code: code.to_owned(),
-        },
+        | "UserLambdaValidationException" => IdentityError::Refused { code: code.to_owned() },
         _ => unavailable(error),
     }
 }
 
 /// Whatever it was, it may pass.
 pub(crate) fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> IdentityError {
-    let code = error
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::code);
-    IdentityError::Unavailable {
-        code: code.map(str::to_owned),
-    }
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    IdentityError::Unavailable { code: code.map(str::to_owned) }
 }

@@ -33,11 +33,7 @@ impl Identity {
     /// A user pool, by the client that people use.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, user_pool_id: String, client_id: String) -> Self {
-        Self {
-            client: Client::new(config),
-            user_pool_id,
-            client_id,
-        }
+        Self { client: Client::new(config), user_pool_id, client_id }
     }
 
     /// Makes an account, whose address is its only attribute. Made twice, it is made once.
@@ -50,10 +46,7 @@ impl Identity {
         email: &EmailAddress,
         password: &Password,
     ) -> Result<Account, IdentityError> {
-        let email = AttributeType::builder()
-            .name("email")
-            .value(email.expose())
-            .build();
+        let email = AttributeType::builder().name("email").value(email.expose()).build();
         let sent = self
             .client
             .sign_up()
@@ -65,11 +58,7 @@ impl Identity {
             .await;
         match sent {
             Ok(_) => Ok(Account::Created),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_username_exists_exception()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_username_exists_exception()) => {
                 Ok(Account::Existing)
             }
             Err(error) => Err(classify(&error)),
@@ -105,22 +94,11 @@ impl Identity {
     }
 
     async fn is_confirmed(&self, username: Username) -> Result<bool, IdentityError> {
-        let got = self
-            .client
-            .admin_get_user()
-            .user_pool_id(&self.user_pool_id)
-            .username(username.to_string())
-            .send()
-            .await;
+        let got =
+            self.client.admin_get_user().user_pool_id(&self.user_pool_id).username(username.to_string()).send().await;
         match got {
             Ok(user) => Ok(user.user_status() == Some(&UserStatusType::Confirmed)),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_user_not_found_exception()) =>
-            {
-                Ok(false)
-            }
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_user_not_found_exception()) => Ok(false),
             Err(error) => Err(unavailable(&error)),
         }
     }

@@ -23,61 +23,28 @@ fn ada() -> (Username, EmailAddress, Password) {
 async fn an_account_is_made_once_and_confirmed_by_its_code() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
-    assert_eq!(
-        identity.sign_up(username, &email, &password).await,
-        Ok(Account::Created)
-    );
-    assert_eq!(
-        identity.sign_up(username, &email, &password).await,
-        Ok(Account::Existing)
-    );
-    assert_eq!(
-        identity.confirm(username, "999999").await,
-        Err(IdentityError::WrongCode)
-    );
+    assert_eq!(identity.sign_up(username, &email, &password).await, Ok(Account::Created));
+    assert_eq!(identity.sign_up(username, &email, &password).await, Ok(Account::Existing));
+    assert_eq!(identity.confirm(username, "999999").await, Err(IdentityError::WrongCode));
     assert_eq!(identity.confirm(username, CODE).await, Ok(()));
-    assert_eq!(
-        identity.confirm(username, CODE).await,
-        Ok(()),
-        "already confirmed counts"
-    );
-    assert_eq!(
-        identity.confirm(username, "999999").await,
-        Ok(()),
-        "whatever the code"
-    );
+    assert_eq!(identity.confirm(username, CODE).await, Ok(()), "already confirmed counts");
+    assert_eq!(identity.confirm(username, "999999").await, Ok(()), "whatever the code");
 }
 
 #[tokio::test]
 async fn an_account_that_does_not_exist_has_no_right_code() {
     let (identity, _, _) = pool().await;
-    assert_eq!(
-        identity.confirm(ada().0, CODE).await,
-        Err(IdentityError::WrongCode)
-    );
+    assert_eq!(identity.confirm(ada().0, CODE).await, Err(IdentityError::WrongCode));
 }
 
 #[tokio::test]
 async fn a_pool_with_harder_rules_refuses_the_password() {
     let (identity, client, pool) = pool().await;
-    let rules = aws_sdk_cognitoidentityprovider::types::PasswordPolicyType::builder()
-        .minimum_length(40)
-        .build();
-    let policies = aws_sdk_cognitoidentityprovider::types::UserPoolPolicyType::builder()
-        .password_policy(rules)
-        .build();
-    client
-        .update_user_pool()
-        .user_pool_id(&pool.id)
-        .policies(policies)
-        .send()
-        .await
-        .unwrap();
+    let rules = aws_sdk_cognitoidentityprovider::types::PasswordPolicyType::builder().minimum_length(40).build();
+    let policies = aws_sdk_cognitoidentityprovider::types::UserPoolPolicyType::builder().password_policy(rules).build();
+    client.update_user_pool().user_pool_id(&pool.id).policies(policies).send().await.unwrap();
     let (username, email, password) = ada();
-    assert_eq!(
-        identity.sign_up(username, &email, &password).await,
-        Err(IdentityError::PasswordRefused)
-    );
+    assert_eq!(identity.sign_up(username, &email, &password).await, Err(IdentityError::PasswordRefused));
 }
 
 #[tokio::test]
@@ -87,19 +54,9 @@ async fn an_unknown_client_or_no_answer_at_all_is_unavailable() {
     let (username, email, password) = ada();
     let stranger = Identity::new(&aws.config, pool.id.clone(), "nobody".to_owned());
     let code = Some("ResourceNotFoundException".to_owned());
-    assert_eq!(
-        stranger.sign_up(username, &email, &password).await,
-        Err(IdentityError::Unavailable { code })
-    );
-    let config = aws
-        .config
-        .to_builder()
-        .endpoint_url("http://127.0.0.1:9")
-        .build();
+    assert_eq!(stranger.sign_up(username, &email, &password).await, Err(IdentityError::Unavailable { code }));
+    let config = aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
     let unreachable = Identity::new(&config, pool.id, pool.client_id);
     let no_answer = Err(IdentityError::Unavailable { code: None });
-    assert_eq!(
-        unreachable.sign_up(username, &email, &password).await,
-        no_answer
-    );
+    assert_eq!(unreachable.sign_up(username, &email, &password).await, no_answer);
 }

@@ -5,7 +5,7 @@
 use contract::catalogue::Catalogue;
 use jiff::Timestamp;
 use kernel::{SegmentId, TenantId};
-use metering::{Digest, Entry, EVENTS_MAX, Form, Identity, Segment, State, Usage, Value, WindowSize, batches, group};
+use metering::{Digest, EVENTS_MAX, Entry, Form, Identity, Segment, State, Usage, Value, WindowSize, batches, group};
 use metering::{read, settle, touched_windows};
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
@@ -37,7 +37,11 @@ fn main() {
     let naive = count_in_a_map(&segments);
     println!("rollup: settle {SETTLED_EVENTS} distinct events of one tenant, {EVENTS_MAX} at a time");
     println!("  ours                         {:8.3} million events/s", rate(ours));
-    println!("  one HashMap, totals only      {:7.3} million events/s   ours / this: {:.2}", rate(naive), rate(ours) / rate(naive));
+    println!(
+        "  one HashMap, totals only      {:7.3} million events/s   ours / this: {:.2}",
+        rate(naive),
+        rate(ours) / rate(naive)
+    );
 }
 
 fn ms(duration: Duration) -> f64 {

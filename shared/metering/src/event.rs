@@ -224,9 +224,9 @@ impl<'c> Rules<'c> {
         let Some(meter) = self.meters.get(event_type.as_ref()) else {
             return Err(Fault::of(Reason::UnknownMeter, "type is not the event type of a meter"));
         };
-        let tenant: TenantId = subject
-            .parse()
-            .map_err(|_| Fault::of(Reason::InvalidTenant, "subject is not a tenant id: a lower-case hyphenated UUID"))?;
+        let tenant: TenantId = subject.parse().map_err(|_| {
+            Fault::of(Reason::InvalidTenant, "subject is not a tenant id: a lower-case hyphenated UUID")
+        })?;
         let value = value(wire, meter)?;
         let digest = Digest::of(&event_type, tenant, time, value);
         let entry = Entry { identity: Identity::of(&source, &id), digest };

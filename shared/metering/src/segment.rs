@@ -69,10 +69,7 @@ pub enum Malformed {
 }
 
 /// Groups events by tenant into segments of bounded size, each with an id that the caller makes.
-pub fn group<'c>(
-    events: impl IntoIterator<Item = Usage<'c>>,
-    mut next_id: impl FnMut() -> SegmentId,
-) -> Vec<Segment> {
+pub fn group<'c>(events: impl IntoIterator<Item = Usage<'c>>, mut next_id: impl FnMut() -> SegmentId) -> Vec<Segment> {
     let mut open: BTreeMap<TenantId, SegmentBody> = BTreeMap::new();
     let mut full = Vec::new();
     for event in events {

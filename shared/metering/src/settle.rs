@@ -268,7 +268,7 @@ impl Counting {
         let mut changes: Vec<Change> = segment.body.slots().iter().map(|slot| self.open(state, &slot.key)).collect();
         for (event, known) in segment.body.events().iter().zip(known) {
             let identity = event.entry.identity;
-            match self.new.get(&identity).copied().or_else(|| known.and(None)) {
+            match known.or_else(|| self.new.get(&identity).copied()) {
                 Some(digest) if digest == event.entry.digest => self.counted.duplicates += 1,
                 Some(_) => self.counted.conflicts += 1,
                 None => {
@@ -325,7 +325,8 @@ impl Index<'_> {
             }
             let merged: Vec<RunRef> = self.refs.extract_if(.., |run| of_tier(run)).collect();
             let newest = merged.iter().map(|run| run.newest).max().unwrap_or_default();
-            let contents = merged.iter().filter_map(|run| self.made.get(&run.id).or_else(|| self.state.runs.get(&run.id)));
+            let contents =
+                merged.iter().filter_map(|run| self.made.get(&run.id).or_else(|| self.state.runs.get(&run.id)));
             let runs = Run::merge(contents.map(AsRef::as_ref));
             self.append(runs, newest);
         }

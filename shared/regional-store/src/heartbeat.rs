@@ -58,10 +58,7 @@ impl HeartbeatStoreError {
     where
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        move |source| Self::Unavailable {
-            action,
-            source: source.into(),
-        }
+        move |source| Self::Unavailable { action, source: source.into() }
     }
 }
 
@@ -70,11 +67,7 @@ impl HeartbeatStore {
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, outbox_table: String) -> Self {
         let outbox = Outbox::new(config, outbox_table.clone());
-        Self {
-            client: Client::new(config),
-            outbox_table,
-            outbox,
-        }
+        Self { client: Client::new(config), outbox_table, outbox }
     }
 
     /// Asks a table for an item that it does not have.
@@ -82,16 +75,8 @@ impl HeartbeatStore {
     /// # Errors
     /// When it does not answer.
     pub async fn probe(&self, table: &str) -> Result<(), HeartbeatStoreError> {
-        let asked = self
-            .client
-            .get_item()
-            .table_name(table)
-            .set_key(Some(key("PROBE")))
-            .send()
-            .await;
-        asked
-            .map(|_| ())
-            .map_err(HeartbeatStoreError::unavailable("answer a probe"))
+        let asked = self.client.get_item().table_name(table).set_key(Some(key("PROBE"))).send().await;
+        asked.map(|_| ()).map_err(HeartbeatStoreError::unavailable("answer a probe"))
     }
 
     /// Loads what the next heartbeat follows.
@@ -108,34 +93,19 @@ impl HeartbeatStore {
             .send()
             .await
             .map_err(HeartbeatStoreError::unavailable("load the last heartbeat"))?;
-        got.item
-            .map_or(Ok(LastHeartbeat::default()), |item| last_of(&item))
+        got.item.map_or(Ok(LastHeartbeat::default()), |item| last_of(&item))
     }
 
     /// States a heartbeat that follows the last one. Returns false when another one followed it meanwhile.
     ///
     /// # Errors
     /// When the outbox table fails; nothing is stated then.
-    pub async fn record(
-        &self,
-        heartbeat: &Envelope<HeartbeatReported>,
-    ) -> Result<bool, HeartbeatStoreError> {
+    pub async fn record(&self, heartbeat: &Envelope<HeartbeatReported>) -> Result<bool, HeartbeatStoreError> {
         let action = "state a heartbeat";
-        let row = Row::new(Target::Regional, heartbeat)
-            .map_err(HeartbeatStoreError::unavailable(action))?;
-        let writes = [
-            self.number(heartbeat)?,
-            self.outbox
-                .put(&row)
-                .map_err(HeartbeatStoreError::unavailable(action))?,
-        ];
-        match self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes.to_vec()))
-            .send()
-            .await
-        {
+        let row = Row::new(Target::Regional, heartbeat).map_err(HeartbeatStoreError::unavailable(action))?;
+        let writes =
+            [self.number(heartbeat)?, self.outbox.put(&row).map_err(HeartbeatStoreError::unavailable(action))?];
+        match self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send().await {
             Ok(_) => Ok(true),
             Err(error) if is_overtaken(&error) => Ok(false),
             Err(error) => Err(HeartbeatStoreError::unavailable(action)(error)),
@@ -143,23 +113,12 @@ impl HeartbeatStore {
     }
 
     /// Takes the next number, unless it is taken.
-    fn number(
-        &self,
-        heartbeat: &Envelope<HeartbeatReported>,
-    ) -> Result<TransactWriteItem, HeartbeatStoreError> {
+    fn number(&self, heartbeat: &Envelope<HeartbeatReported>) -> Result<TransactWriteItem, HeartbeatStoreError> {
         let mut item = key(SORT);
-        item.insert(
-            "sequence".to_owned(),
-            AttributeValue::N(heartbeat.sequence.to_string()),
-        );
-        item.insert(
-            "reported_at".to_owned(),
-            AttributeValue::S(heartbeat.occurred_at.to_string()),
-        );
+        item.insert("sequence".to_owned(), AttributeValue::N(heartbeat.sequence.to_string()));
+        item.insert("reported_at".to_owned(), AttributeValue::S(heartbeat.occurred_at.to_string()));
         let previous = heartbeat.sequence.saturating_sub(1);
-        let put = Put::builder()
-            .table_name(&self.outbox_table)
-            .set_item(Some(item));
+        let put = Put::builder().table_name(&self.outbox_table).set_item(Some(item));
         let put = if previous == 0 {
             put.condition_expression("attribute_not_exists(pk)")
         } else {
@@ -167,31 +126,20 @@ impl HeartbeatStore {
                 .expression_attribute_names("#sequence", "sequence")
                 .expression_attribute_values(":previous", AttributeValue::N(previous.to_string()))
         };
-        let put = put
-            .build()
-            .map_err(HeartbeatStoreError::unavailable("state a heartbeat"))?;
+        let put = put.build().map_err(HeartbeatStoreError::unavailable("state a heartbeat"))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 }
 
 fn key(sort: &str) -> HashMap<String, AttributeValue> {
     let text = |text: &str| AttributeValue::S(text.to_owned());
-    HashMap::from([
-        ("pk".to_owned(), text(PARTITION)),
-        ("sk".to_owned(), text(sort)),
-    ])
+    HashMap::from([("pk".to_owned(), text(PARTITION)), ("sk".to_owned(), text(sort))])
 }
 
 fn last_of(item: &HashMap<String, AttributeValue>) -> Result<LastHeartbeat, HeartbeatStoreError> {
     let malformed = |attribute| HeartbeatStoreError::Malformed { attribute };
-    let sequence = item
-        .get("sequence")
-        .and_then(|value| value.as_n().ok())
-        .and_then(|number| number.parse().ok());
-    let reported_at = item
-        .get("reported_at")
-        .and_then(|value| value.as_s().ok())
-        .and_then(|text| text.parse().ok());
+    let sequence = item.get("sequence").and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok());
+    let reported_at = item.get("reported_at").and_then(|value| value.as_s().ok()).and_then(|text| text.parse().ok());
     Ok(LastHeartbeat {
         sequence: sequence.ok_or_else(|| malformed("sequence"))?,
         reported_at: Some(reported_at.ok_or_else(|| malformed("reported_at"))?),
@@ -199,16 +147,9 @@ fn last_of(item: &HashMap<String, AttributeValue>) -> Result<LastHeartbeat, Hear
 }
 
 fn is_overtaken(error: &SdkError<TransactWriteItemsError>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-        error.as_service_error()
-    else {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
         return false;
     };
-    let codes = cancelled
-        .cancellation_reasons()
-        .iter()
-        .filter_map(|reason| reason.code());
-    codes
-        .into_iter()
-        .any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
+    let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+    codes.into_iter().any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
 }

@@ -11,6 +11,5 @@ mod usage;
 pub use self::heartbeat::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
 pub use self::tenancy::{Membership, Registered, Remembered, TenantReader, TenantStore, TenantStoreError};
 pub use self::usage::{
-    FoundSegment, Intake, Pending, Settled, Settler, UsageBacklog, UsageMonitor, UsageStoreError,
-    segment_of_image,
+    FoundSegment, Intake, Pending, Settled, Settler, UsageBacklog, UsageMonitor, UsageStoreError, segment_of_image,
 };

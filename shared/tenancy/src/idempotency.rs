@@ -45,10 +45,7 @@ impl FromStr for IdempotencyKey {
         if bounded && text.bytes().all(|b| b.is_ascii_graphic()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid {
-                kind: "Idempotency-Key",
-                rule: "16 to 128 visible ASCII characters, such as a random UUID",
-            })
+            Err(Invalid { kind: "Idempotency-Key", rule: "16 to 128 visible ASCII characters, such as a random UUID" })
         }
     }
 }
@@ -83,8 +80,5 @@ fn digest(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -14,17 +14,12 @@ mod tenant;
 
 pub use claims::{Claims, ClaimsRefusal, claims};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyDigest};
-pub use operation::{
-    Action, IdentityFailure, Operation, OperationState, Signup, Step, StepName, StepState,
-};
+pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup, Step, StepName, StepState};
 pub use personal::{EmailAddress, OrganisationName, Password, PersonName};
 pub use policy::{AppliedPolicy, PolicyOutcome, decide_policy};
-pub use registration::{
-    FieldProblem, Identifiers, Registration, SignUp, SignUpRequest, decide_sign_up,
-};
+pub use registration::{FieldProblem, Identifiers, Registration, SignUp, SignUpRequest, decide_sign_up};
 pub use tenant::{
-    Change, Occasion, Refusal, TRANSITIONS, Tenant, Transition, User, Username, decide_change,
-    decide_confirmation,
+    Change, Occasion, Refusal, TRANSITIONS, Tenant, Transition, User, Username, decide_change, decide_confirmation,
 };
 
 #[cfg(test)]

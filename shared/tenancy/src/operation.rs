@@ -44,13 +44,7 @@ pub enum IdentityFailure {
 impl Signup {
     /// A sign-up of which only the registration is done.
     #[must_use]
-    pub const fn registered(
-        id: SignupId,
-        tenant: TenantId,
-        alias: Alias,
-        username: Username,
-        now: Timestamp,
-    ) -> Self {
+    pub const fn registered(id: SignupId, tenant: TenantId, alias: Alias, username: Username, now: Timestamp) -> Self {
         Self {
             id,
             tenant,
@@ -159,36 +153,25 @@ impl Operation {
     #[must_use]
     pub fn of(signup: &Signup, tenant: &Tenant) -> Self {
         let confirmed = tenant.status != TenantStatus::Pending;
-        let active = !matches!(
-            tenant.status,
-            TenantStatus::Pending | TenantStatus::Provisioning
-        );
+        let active = !matches!(tenant.status, TenantStatus::Pending | TenantStatus::Provisioning);
         // A confirmed address proves an account, even when the note of its making was lost.
         let identity = confirmed || signup.identity_at.is_some();
         let failure = signup.identity_failure.filter(|_| !identity);
         let (state, next) = match (tenant.status, failure) {
-            (TenantStatus::Pending, Some(IdentityFailure::PasswordRefused)) => (
-                OperationState::Failed,
-                Action::RepeatSignUpWithOtherPassword,
-            ),
+            (TenantStatus::Pending, Some(IdentityFailure::PasswordRefused)) => {
+                (OperationState::Failed, Action::RepeatSignUpWithOtherPassword)
+            }
             (TenantStatus::Pending, Some(_)) => (OperationState::Failed, Action::RepeatSignUp),
             (TenantStatus::Pending, None) if identity => (OperationState::Waiting, Action::Confirm),
             (TenantStatus::Pending, None) => (OperationState::Waiting, Action::RepeatSignUp),
             (TenantStatus::Provisioning, _) => (OperationState::Waiting, Action::Wait),
-            (TenantStatus::Active | TenantStatus::Relocating, _) => {
-                (OperationState::Done, Action::SignIn)
-            }
+            (TenantStatus::Active | TenantStatus::Relocating, _) => (OperationState::Done, Action::SignIn),
             (TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Closed, _) => {
                 (OperationState::Ended, Action::None)
             }
         };
         let identity_step = match failure {
-            Some(reason) => Step {
-                name: StepName::Identity,
-                state: StepState::Failed,
-                at: None,
-                reason: Some(reason),
-            },
+            Some(reason) => Step { name: StepName::Identity, state: StepState::Failed, at: None, reason: Some(reason) },
             None => step(StepName::Identity, identity, signup.identity_at),
         };
         Self {
@@ -208,15 +191,6 @@ impl Operation {
 }
 
 const fn step(name: StepName, done: bool, at: Option<Timestamp>) -> Step {
-    let state = if done {
-        StepState::Done
-    } else {
-        StepState::Waiting
-    };
-    Step {
-        name,
-        state,
-        at,
-        reason: None,
-    }
+    let state = if done { StepState::Done } else { StepState::Waiting };
+    Step { name, state, at, reason: None }
 }

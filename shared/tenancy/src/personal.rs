@@ -40,10 +40,7 @@ impl FromStr for PersonName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        line(text, NAME_LENGTH_MAX).map(Self).ok_or(Invalid {
-            kind: "name",
-            rule: "1 to 120 characters on one line",
-        })
+        line(text, NAME_LENGTH_MAX).map(Self).ok_or(Invalid { kind: "name", rule: "1 to 120 characters on one line" })
     }
 }
 
@@ -58,19 +55,14 @@ impl FromStr for OrganisationName {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         line(text, ORGANISATION_LENGTH_MAX)
             .map(Self)
-            .ok_or(Invalid {
-                kind: "organisation",
-                rule: "1 to 200 characters on one line",
-            })
+            .ok_or(Invalid { kind: "organisation", rule: "1 to 200 characters on one line" })
     }
 }
 
 /// A text of one line without the blanks around it; none when it is empty or too long.
 fn line(text: &str, length_max: usize) -> Option<String> {
     let text = text.trim();
-    let valid = !text.is_empty()
-        && !text.chars().any(char::is_control)
-        && text.chars().count() <= length_max;
+    let valid = !text.is_empty() && !text.chars().any(char::is_control) && text.chars().count() <= length_max;
     valid.then(|| text.to_owned())
 }
 
@@ -98,24 +90,12 @@ impl FromStr for EmailAddress {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
-        let plain = text
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>'));
-        let options = Options::default()
-            .with_required_tld()
-            .without_domain_literal()
-            .without_display_text();
+        let plain = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'<' | b'>'));
+        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         let valid = text.len() <= Self::LENGTH_MAX
             && plain
             && email_address::EmailAddress::parse_with_options(text, options).is_ok();
-        if valid {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Invalid {
-                kind: "email",
-                rule: Self::RULE,
-            })
-        }
+        if valid { Ok(Self(text.to_owned())) } else { Err(Invalid { kind: "email", rule: Self::RULE }) }
     }
 }
 
@@ -143,19 +123,13 @@ impl FromStr for Password {
             Some("at most 256 characters long")
         } else if text.trim() != text || has(|c| c.is_control()) {
             Some("without blanks at its ends and without control characters")
-        } else if !(has(char::is_ascii_lowercase)
-            && has(char::is_ascii_uppercase)
-            && has(char::is_ascii_digit))
-        {
+        } else if !(has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit)) {
             Some("made of at least one lower-case letter, one upper-case letter and one digit")
         } else {
             None
         };
         match rule {
-            Some(rule) => Err(Invalid {
-                kind: "password",
-                rule,
-            }),
+            Some(rule) => Err(Invalid { kind: "password", rule }),
             None => Ok(Self(text.to_owned())),
         }
     }

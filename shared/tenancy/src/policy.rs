@@ -37,15 +37,9 @@ pub enum PolicyOutcome {
 
 /// Decides what a published policy changes: only a higher version does.
 #[must_use]
-pub fn decide_policy(
-    tenant: &Tenant,
-    published: &TenantPolicy,
-    occasion: &Occasion,
-) -> PolicyOutcome {
+pub fn decide_policy(tenant: &Tenant, published: &TenantPolicy, occasion: &Occasion) -> PolicyOutcome {
     if published.version <= tenant.policy.version {
-        return PolicyOutcome::Acknowledge {
-            fact: applied(tenant, tenant.policy.version, occasion),
-        };
+        return PolicyOutcome::Acknowledge { fact: applied(tenant, tenant.policy.version, occasion) };
     }
     PolicyOutcome::Apply {
         plan: published.plan.clone(),
@@ -65,9 +59,6 @@ fn applied(tenant: &Tenant, version: u64, occasion: &Occasion) -> Envelope<Tenan
         stream: Stream::Tenant(tenant.id),
         sequence: version,
         occurred_at: occasion.now,
-        data: TenantPolicyApplied {
-            tenant: tenant.id,
-            version,
-        },
+        data: TenantPolicyApplied { tenant: tenant.id, version },
     }
 }

@@ -5,9 +5,7 @@ use crate::tenant::{Occasion, status_changed};
 use crate::{EmailAddress, OrganisationName, Password, PersonName, Signup, Tenant, User, Username};
 use contract::catalogue::Catalogue;
 use contract::{Envelope, TenantStatusChanged};
-use kernel::{
-    Alias, Invalid, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus,
-};
+use kernel::{Alias, Invalid, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -63,28 +61,14 @@ impl SignUpRequest {
         let plan = required("plan", self.plan, &mut problems).filter(|plan| {
             let known = catalogue.plan(plan).is_some();
             if !known {
-                problems.push(FieldProblem {
-                    field: "plan",
-                    reason: "a plan of the catalogue",
-                });
+                problems.push(FieldProblem { field: "plan", reason: "a plan of the catalogue" });
             }
             known
         });
-        let region = self
-            .region
-            .and_then(|region| parse("region", &region, &mut problems));
+        let region = self.region.and_then(|region| parse("region", &region, &mut problems));
         match (organisation, name, email, password, plan) {
-            (Some(organisation), Some(name), Some(email), Some(password), Some(plan))
-                if problems.is_empty() =>
-            {
-                Ok(Registration {
-                    organisation,
-                    name,
-                    email,
-                    password,
-                    plan,
-                    region,
-                })
+            (Some(organisation), Some(name), Some(email), Some(password), Some(plan)) if problems.is_empty() => {
+                Ok(Registration { organisation, name, email, password, plan, region })
             }
             _ => Err(problems),
         }
@@ -99,28 +83,14 @@ fn required<T: FromStr<Err = Invalid>>(
     match text {
         Some(text) => parse(field, &text, problems),
         None => {
-            problems.push(FieldProblem {
-                field,
-                reason: "present",
-            });
+            problems.push(FieldProblem { field, reason: "present" });
             None
         }
     }
 }
 
-fn parse<T: FromStr<Err = Invalid>>(
-    field: &'static str,
-    text: &str,
-    problems: &mut Vec<FieldProblem>,
-) -> Option<T> {
-    text.parse()
-        .map_err(|Invalid { rule, .. }| {
-            problems.push(FieldProblem {
-                field,
-                reason: rule,
-            })
-        })
-        .ok()
+fn parse<T: FromStr<Err = Invalid>>(field: &'static str, text: &str, problems: &mut Vec<FieldProblem>) -> Option<T> {
+    text.parse().map_err(|Invalid { rule, .. }| problems.push(FieldProblem { field, reason: rule })).ok()
 }
 
 /// The ids of a new sign-up, made by the caller.
@@ -160,36 +130,19 @@ pub fn decide_sign_up(
     ids: Identifiers,
     occasion: &Occasion,
 ) -> SignUp {
-    let Identifiers {
-        signup,
-        tenant,
-        alias,
-    } = ids;
+    let Identifiers { signup, tenant, alias } = ids;
     let username = Username::of(&alias, &registration.email);
-    let entitlements = catalogue
-        .plan(&registration.plan)
-        .map(|plan| plan.entitlements.clone())
-        .unwrap_or_default();
+    let entitlements = catalogue.plan(&registration.plan).map(|plan| plan.entitlements.clone()).unwrap_or_default();
     let tenant = Tenant {
         id: tenant,
         alias,
         plan: registration.plan.clone(),
         status: TenantStatus::Pending,
         version: 1,
-        policy: AppliedPolicy {
-            version: 0,
-            suspended: false,
-            entitlements,
-        },
+        policy: AppliedPolicy { version: 0, suspended: false, entitlements },
     };
     SignUp {
-        signup: Signup::registered(
-            signup,
-            tenant.id,
-            tenant.alias.clone(),
-            username,
-            occasion.now,
-        ),
+        signup: Signup::registered(signup, tenant.id, tenant.alias.clone(), username, occasion.now),
         organisation: registration.organisation.clone(),
         user: User {
             username,

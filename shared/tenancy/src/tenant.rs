@@ -3,10 +3,7 @@
 use crate::policy::AppliedPolicy;
 use crate::{EmailAddress, PersonName};
 use contract::{Envelope, Stream, TenantStatusChanged};
-use kernel::{
-    Alias, EventId, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus,
-    Timestamp,
-};
+use kernel::{Alias, EventId, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -55,10 +52,7 @@ impl FromStr for Username {
     type Err = kernel::Invalid;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uuid = Uuid::try_parse(text).map_err(|_| kernel::Invalid {
-            kind: "username",
-            rule: "a UUID",
-        })?;
+        let uuid = Uuid::try_parse(text).map_err(|_| kernel::Invalid { kind: "username", rule: "a UUID" })?;
         Ok(Self(uuid))
     }
 }
@@ -173,14 +167,8 @@ pub fn decide_change(
         .iter()
         .find(|(from, on, _)| *from == tenant.status && *on == change)
         .map(|(_, _, to)| *to)
-        .ok_or(Refusal::NotFromHere {
-            status: tenant.status,
-        })?;
-    let changed = Tenant {
-        status: to,
-        version: tenant.version + 1,
-        ..tenant.clone()
-    };
+        .ok_or(Refusal::NotFromHere { status: tenant.status })?;
+    let changed = Tenant { status: to, version: tenant.version + 1, ..tenant.clone() };
     Ok(Transition {
         tenant: tenant.id,
         from_version: tenant.version,
@@ -195,17 +183,10 @@ pub fn decide_change(
 ///
 /// # Errors
 /// When the tenant is closed.
-pub fn decide_confirmation(
-    tenant: &Tenant,
-    occasion: &Occasion,
-) -> Result<Option<Transition>, Refusal> {
+pub fn decide_confirmation(tenant: &Tenant, occasion: &Occasion) -> Result<Option<Transition>, Refusal> {
     match tenant.status {
-        TenantStatus::Pending => {
-            decide_change(tenant, Change::Activate, StatusReason::Confirmed, occasion).map(Some)
-        }
-        TenantStatus::Closed => Err(Refusal::NotFromHere {
-            status: tenant.status,
-        }),
+        TenantStatus::Pending => decide_change(tenant, Change::Activate, StatusReason::Confirmed, occasion).map(Some),
+        TenantStatus::Closed => Err(Refusal::NotFromHere { status: tenant.status }),
         TenantStatus::Provisioning
         | TenantStatus::Active
         | TenantStatus::Suspended

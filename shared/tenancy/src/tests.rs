@@ -1,9 +1,7 @@
 use crate::*;
 use contract::TenantPolicy;
 use contract::catalogue::Catalogue;
-use kernel::{
-    Alias, EventId, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus, Timestamp,
-};
+use kernel::{Alias, EventId, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,25 +33,15 @@ fn body() -> Value {
 }
 
 fn validate(body: Value) -> Result<Registration, Vec<FieldProblem>> {
-    serde_json::from_value::<SignUpRequest>(body)
-        .unwrap()
-        .validate(&Catalogue::bundled().unwrap())
+    serde_json::from_value::<SignUpRequest>(body).unwrap().validate(&Catalogue::bundled().unwrap())
 }
 
 fn sign_up() -> SignUp {
-    decide_sign_up(
-        &validate(body()).unwrap(),
-        &Catalogue::bundled().unwrap(),
-        ids(),
-        &occasion(),
-    )
+    decide_sign_up(&validate(body()).unwrap(), &Catalogue::bundled().unwrap(), ids(), &occasion())
 }
 
 fn tenant(status: TenantStatus) -> Tenant {
-    Tenant {
-        status,
-        ..sign_up().tenant
-    }
+    Tenant { status, ..sign_up().tenant }
 }
 
 /// Sets a member of a valid body, and compares the fields that are refused.
@@ -62,12 +50,7 @@ fn every_bad_field_is_named() {
     fn check(member: &str, value: Value, refused: &[&str]) {
         let mut body = body();
         body[member] = value.clone();
-        let fields: Vec<_> = validate(body)
-            .err()
-            .unwrap_or_default()
-            .iter()
-            .map(|problem| problem.field)
-            .collect();
+        let fields: Vec<_> = validate(body).err().unwrap_or_default().iter().map(|problem| problem.field).collect();
         assert_eq!(fields, refused, "{member} = {value}");
     }
     check("organisation", json!("x".repeat(200)), &[]);
@@ -84,27 +67,15 @@ fn every_bad_field_is_named() {
     check("email", json!("a b@c.example"), &["email"]);
     check("email", json!("\"a b\"@c.example"), &["email"]);
     check("email", json!("ä@b.example"), &["email"]);
-    check(
-        "email",
-        json!(format!("{}@b.example", "x".repeat(65))),
-        &["email"],
-    );
-    check(
-        "email",
-        json!(format!("a@{}.example", "x.".repeat(200))),
-        &["email"],
-    );
+    check("email", json!(format!("{}@b.example", "x".repeat(65))), &["email"]);
+    check("email", json!(format!("a@{}.example", "x.".repeat(200))), &["email"]);
     check("email", json!("nobody"), &["email"]);
     check("password", json!("Short1Aa"), &["password"]);
     check("password", json!("alllowercase1"), &["password"]);
     check("password", json!("ALLUPPERCASE1"), &["password"]);
     check("password", json!("NoDigitsInThis"), &["password"]);
     check("password", json!(" Difference-Engine-2"), &["password"]);
-    check(
-        "password",
-        json!(format!("Aa1{}", "x".repeat(254))),
-        &["password"],
-    );
+    check("password", json!(format!("Aa1{}", "x".repeat(254))), &["password"]);
     check("password", json!(format!("Aa1{}", "x".repeat(253))), &[]);
     check("plan", json!("platinum"), &["plan"]);
     check("plan", json!("Not A Code"), &["plan"]);
@@ -114,15 +85,8 @@ fn every_bad_field_is_named() {
 
 #[test]
 fn all_bad_fields_are_named_at_once_and_unknown_ones_are_refused() {
-    let fields: Vec<_> = validate(json!({}))
-        .unwrap_err()
-        .iter()
-        .map(|problem| problem.field)
-        .collect();
-    assert_eq!(
-        fields,
-        ["organisation", "name", "email", "password", "plan"]
-    );
+    let fields: Vec<_> = validate(json!({})).unwrap_err().iter().map(|problem| problem.field).collect();
+    assert_eq!(fields, ["organisation", "name", "email", "password", "plan"]);
     assert!(serde_json::from_value::<SignUpRequest>(json!({ "phone": "1" })).is_err());
 }
 
@@ -148,11 +112,7 @@ fn a_fingerprint_tells_requests_apart_by_all_but_the_password() {
         let mut other = body();
         other[member] = json!(value);
         let (one, other) = (validate(body()).unwrap(), validate(other).unwrap());
-        assert_eq!(
-            key.fingerprint(&one) == key.fingerprint(&other),
-            same,
-            "{member} = {value}"
-        );
+        assert_eq!(key.fingerprint(&one) == key.fingerprint(&other), same, "{member} = {value}");
     }
     check("organisation", "Analytical Engines Limited", false);
     check("name", "Ada King", false);
@@ -166,36 +126,17 @@ fn a_fingerprint_tells_requests_apart_by_all_but_the_password() {
 #[test]
 fn a_fingerprint_cannot_be_compared_without_its_key() {
     let registration = validate(body()).unwrap();
-    let of = |key: &str| {
-        key.parse::<IdempotencyKey>()
-            .unwrap()
-            .fingerprint(&registration)
-    };
+    let of = |key: &str| key.parse::<IdempotencyKey>().unwrap().fingerprint(&registration);
     assert_ne!(of("0123456789abcdef"), of("0123456789abcdeg"));
 }
 
 #[test]
 fn a_sign_up_makes_a_pending_tenant_with_its_plans_entitlements() {
-    let SignUp {
-        signup,
-        tenant,
-        user,
-        fact,
-        ..
-    } = sign_up();
-    assert_eq!(
-        (tenant.status, tenant.version, tenant.policy.version),
-        (TenantStatus::Pending, 1, 0)
-    );
+    let SignUp { signup, tenant, user, fact, .. } = sign_up();
+    assert_eq!((tenant.status, tenant.version, tenant.policy.version), (TenantStatus::Pending, 1, 0));
     assert_eq!(json!(tenant.policy.entitlements), json!(["api", "storage"]));
-    assert_eq!(
-        (user.role, user.tenant, user.signup),
-        (Role::Admin, tenant.id, signup.id)
-    );
-    assert_eq!(
-        (fact.sequence, fact.data.revision, fact.data.reason),
-        (1, 1, StatusReason::SignedUp)
-    );
+    assert_eq!((user.role, user.tenant, user.signup), (Role::Admin, tenant.id, signup.id));
+    assert_eq!((fact.sequence, fact.data.revision, fact.data.reason), (1, 1, StatusReason::SignedUp));
     assert_eq!(signup.username, user.username);
 }
 
@@ -230,45 +171,28 @@ fn the_table_decides_every_change() {
     ];
     for from in TenantStatus::ALL {
         for change in changes {
-            let rows: Vec<_> = TRANSITIONS
-                .iter()
-                .filter(|row| row.0 == from && row.1 == change)
-                .collect();
+            let rows: Vec<_> = TRANSITIONS.iter().filter(|row| row.0 == from && row.1 == change).collect();
             assert!(rows.len() <= 1, "{from} has one answer to {change:?}");
             let decided = decide_change(&tenant(from), change, StatusReason::Operator, &occasion());
             match rows.first() {
                 None => assert_eq!(decided, Err(Refusal::NotFromHere { status: from })),
                 Some((_, _, to)) => {
                     let transition = decided.unwrap();
-                    assert_eq!(
-                        (transition.from, transition.to, transition.from_version),
-                        (from, *to, 1)
-                    );
-                    assert_eq!(
-                        (transition.fact.data.status, transition.fact.data.revision),
-                        (*to, 2)
-                    );
+                    assert_eq!((transition.from, transition.to, transition.from_version), (from, *to, 1));
+                    assert_eq!((transition.fact.data.status, transition.fact.data.revision), (*to, 2));
                     assert_eq!(transition.fact.sequence, 2);
                 }
             }
         }
     }
-    assert!(
-        TRANSITIONS
-            .iter()
-            .all(|(from, _, _)| *from != TenantStatus::Closed),
-        "closed is the end"
-    );
+    assert!(TRANSITIONS.iter().all(|(from, _, _)| *from != TenantStatus::Closed), "closed is the end");
 }
 
 #[test]
 fn a_confirmation_activates_once() {
     let pending = tenant(TenantStatus::Pending);
     let transition = decide_confirmation(&pending, &occasion()).unwrap().unwrap();
-    assert_eq!(
-        (transition.to, transition.fact.data.reason),
-        (TenantStatus::Active, StatusReason::Confirmed)
-    );
+    assert_eq!((transition.to, transition.fact.data.reason), (TenantStatus::Active, StatusReason::Confirmed));
     for status in TenantStatus::ALL {
         let decided = decide_confirmation(&tenant(status), &occasion());
         match status {
@@ -284,9 +208,7 @@ fn claims_are_refused_unless_the_tenant_can_be_used() {
     fn check(status: TenantStatus, suspended_by_home: bool, code: Option<&str>) {
         let mut tenant = tenant(status);
         tenant.policy.suspended = suspended_by_home;
-        let refused = claims(&tenant, Role::Admin, &occasion().region)
-            .err()
-            .map(|refusal| refusal.to_string());
+        let refused = claims(&tenant, Role::Admin, &occasion().region).err().map(|refusal| refusal.to_string());
         assert_eq!(refused.as_deref(), code, "{status}, {suspended_by_home}");
     }
     check(TenantStatus::Pending, false, Some("tenant-not-ready"));
@@ -321,50 +243,18 @@ fn claims_say_the_tenant_the_role_and_the_policy() {
 /// The status of the tenant and the marks of the sign-up, and what the caller is told.
 #[test]
 fn an_operation_says_what_to_do_next() {
-    fn check(
-        status: TenantStatus,
-        identity: Result<bool, IdentityFailure>,
-        state: &str,
-        next: &str,
-        done: usize,
-    ) {
+    fn check(status: TenantStatus, identity: Result<bool, IdentityFailure>, state: &str, next: &str, done: usize) {
         let mut signup = sign_up().signup;
         signup.identity_at = identity.is_ok_and(|done| done).then(|| occasion().now);
         signup.identity_failure = identity.err();
         let operation = Operation::of(&signup, &tenant(status));
-        let steps = operation
-            .steps
-            .iter()
-            .filter(|step| step.state == StepState::Done)
-            .count();
+        let steps = operation.steps.iter().filter(|step| step.state == StepState::Done).count();
         let told = (json!(operation.state), json!(operation.next), steps);
-        assert_eq!(
-            told,
-            (json!(state), json!(next), done),
-            "{status}, {identity:?}"
-        );
+        assert_eq!(told, (json!(state), json!(next), done), "{status}, {identity:?}");
     }
-    check(
-        TenantStatus::Pending,
-        Ok(false),
-        "waiting",
-        "repeat-sign-up",
-        1,
-    );
-    check(
-        TenantStatus::Pending,
-        Err(IdentityFailure::Unavailable),
-        "failed",
-        "repeat-sign-up",
-        1,
-    );
-    check(
-        TenantStatus::Pending,
-        Err(IdentityFailure::Refused),
-        "failed",
-        "repeat-sign-up",
-        1,
-    );
+    check(TenantStatus::Pending, Ok(false), "waiting", "repeat-sign-up", 1);
+    check(TenantStatus::Pending, Err(IdentityFailure::Unavailable), "failed", "repeat-sign-up", 1);
+    check(TenantStatus::Pending, Err(IdentityFailure::Refused), "failed", "repeat-sign-up", 1);
     check(
         TenantStatus::Pending,
         Err(IdentityFailure::PasswordRefused),
@@ -376,25 +266,14 @@ fn an_operation_says_what_to_do_next() {
     check(TenantStatus::Provisioning, Ok(true), "waiting", "wait", 3);
     check(TenantStatus::Active, Ok(true), "done", "sign-in", 4);
     check(TenantStatus::Active, Ok(false), "done", "sign-in", 4);
-    check(
-        TenantStatus::Active,
-        Err(IdentityFailure::Unavailable),
-        "done",
-        "sign-in",
-        4,
-    );
+    check(TenantStatus::Active, Err(IdentityFailure::Unavailable), "done", "sign-in", 4);
     check(TenantStatus::Relocating, Ok(true), "done", "sign-in", 4);
     check(TenantStatus::Suspended, Ok(true), "ended", "none", 4);
     check(TenantStatus::Closed, Ok(true), "ended", "none", 4);
 }
 
 fn published(version: u64, suspended: bool) -> TenantPolicy {
-    TenantPolicy {
-        version,
-        plan: "pro".parse().unwrap(),
-        suspended,
-        entitlements: vec!["sso".parse().unwrap()],
-    }
+    TenantPolicy { version, plan: "pro".parse().unwrap(), suspended, entitlements: vec!["sso".parse().unwrap()] }
 }
 
 /// Applies a policy to a tenant as the store does.
@@ -402,11 +281,7 @@ fn apply(tenant: &Tenant, published: &TenantPolicy) -> Tenant {
     match decide_policy(tenant, published, &occasion()) {
         PolicyOutcome::Apply { plan, policy, fact } => {
             assert_eq!(fact.data.version, published.version);
-            Tenant {
-                plan,
-                policy,
-                ..tenant.clone()
-            }
+            Tenant { plan, policy, ..tenant.clone() }
         }
         PolicyOutcome::Acknowledge { fact } => {
             assert_eq!(fact.data.version, tenant.policy.version);
@@ -503,10 +378,7 @@ fn a_refusal_does_not_repeat_what_it_refuses() {
 #[test]
 fn a_stored_sign_up_is_read_as_it_was_written() {
     let mut signup = sign_up().signup;
-    for (at, failure) in [
-        (None, Some(IdentityFailure::Unavailable)),
-        (Some(Timestamp::UNIX_EPOCH), None),
-    ] {
+    for (at, failure) in [(None, Some(IdentityFailure::Unavailable)), (Some(Timestamp::UNIX_EPOCH), None)] {
         signup.identity_at = at;
         signup.identity_failure = failure;
         let read: Signup = serde_json::from_value(json!(signup)).unwrap();

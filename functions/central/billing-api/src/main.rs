@@ -16,11 +16,7 @@ async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb, Service::Cognito]).await?;
     let adapters = Adapters {
         store: BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
-        tokens: Tokens::new(
-            &aws,
-            &runtime::env::<String>("USER_POOL_ID")?,
-            runtime::env("OPERATOR_CLIENT_ID")?,
-        )?,
+        tokens: Tokens::new(&aws, &runtime::env::<String>("USER_POOL_ID")?, runtime::env("OPERATOR_CLIENT_ID")?)?,
     };
     adapters.tokens.prefetch(runtime::now()).await;
     serve(router(adapters)).await

@@ -34,20 +34,12 @@ async fn seed(store: &BillingStore) {
     let catalogue = Catalogue::bundled().unwrap();
     let legal_entity: LegalEntity = "meridian".parse().unwrap();
     let period: BillingPeriod = "2026-10".parse().unwrap();
-    let disclosure = Disclosure {
-        mode: Mode::Shared,
-        tenants_min: 5,
-    };
+    let disclosure = Disclosure { mode: Mode::Shared, tenants_min: 5 };
     let run = Run::new(period, "2026-11-01T02:00:00Z".parse().unwrap(), 3);
     assert!(store.record_run(None, &run).await.unwrap());
     for n in 1..=2 {
-        let tenant = format!("0199a1f0-0000-7000-8000-00000000000{n}")
-            .parse()
-            .unwrap();
-        let desk = store
-            .load_desk(InvoiceRequest { tenant, period }, &legal_entity)
-            .await
-            .unwrap();
+        let tenant = format!("0199a1f0-0000-7000-8000-00000000000{n}").parse().unwrap();
+        let desk = store.load_desk(InvoiceRequest { tenant, period }, &legal_entity).await.unwrap();
         let draft = plan_invoice(Billing {
             catalogue: &catalogue,
             tenant,
@@ -59,10 +51,7 @@ async fn seed(store: &BillingStore) {
         });
         let run = desk.run.clone().unwrap().run;
         let issue = decide_issue(draft.unwrap(), run, desk.next_number(), disclosure).unwrap();
-        assert_eq!(
-            store.record_issue(&desk, &issue, None).await.unwrap(),
-            Recorded::Done
-        );
+        assert_eq!(store.record_issue(&desk, &issue, None).await.unwrap(), Recorded::Done);
     }
 }
 
@@ -76,28 +65,14 @@ impl Fixture {
         let request = lambda_http::request::from_str(&payload).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let kind = response
-            .headers()
-            .get("content-type")
-            .map_or("", |kind| kind.to_str().unwrap())
-            .to_owned();
-        let body = axum::body::to_bytes(response.into_body(), 1_000_000)
-            .await
-            .unwrap();
-        (
-            status,
-            kind,
-            serde_json::from_slice(&body).unwrap_or_default(),
-        )
+        let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
+        (status, kind, serde_json::from_slice(&body).unwrap_or_default())
     }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("billing-api")
-        .into_iter()
-        .find(|case| case.name == name)
-        .unwrap()
-        .payload
+    testkit::cases("billing-api").into_iter().find(|case| case.name == name).unwrap().payload
 }
 
 #[tokio::test]
@@ -108,10 +83,9 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
         let expected = match case.name.as_str() {
             "invalid-no-token" | "invalid-foreign-token" => (401, "unauthorized"),
             "invalid-missing-scope" => (403, "missing-scope"),
-            "invalid-no-period"
-            | "invalid-period"
-            | "invalid-run-period"
-            | "invalid-run-period-not-text" => (400, "invalid-period"),
+            "invalid-no-period" | "invalid-period" | "invalid-run-period" | "invalid-run-period-not-text" => {
+                (400, "invalid-period")
+            }
             "invalid-limit" => (400, "invalid-limit"),
             "invalid-cursor" => (400, "invalid-cursor"),
             "invalid-invoice-id" | "invalid-invoice-id-not-text" => (400, "invalid-invoice-id"),
@@ -121,24 +95,10 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-method" => (405, "method-not-allowed"),
             _ => (200, ""),
         };
-        assert_eq!(
-            case.is_valid(),
-            expected.0 == 200,
-            "{} is expected as it is named",
-            case.name
-        );
-        let slug = body["type"]
-            .as_str()
-            .unwrap_or_default()
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
+        assert_eq!(case.is_valid(), expected.0 == 200, "{} is expected as it is named", case.name);
+        let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         assert_eq!((status, slug), expected, "{}: {body}", case.name);
-        let kind_expected = if case.is_valid() {
-            "application/json"
-        } else {
-            "application/problem+json"
-        };
+        let kind_expected = if case.is_valid() { "application/json" } else { "application/problem+json" };
         assert_eq!(kind, kind_expected, "{}", case.name);
     }
 }
@@ -150,41 +110,20 @@ async fn a_list_is_paged_in_order_of_numbers() {
     first["rawQueryString"] = "period=2026-10&limit=1".into();
     first["queryStringParameters"] = serde_json::json!({ "period": "2026-10", "limit": "1" });
     let (_, _, body) = fixture.send(&first).await;
-    assert_eq!(
-        (&body["invoices"][0]["number"], &body["next_cursor"]),
-        (&1.into(), &"meridian.1".into())
-    );
+    assert_eq!((&body["invoices"][0]["number"], &body["next_cursor"]), (&1.into(), &"meridian.1".into()));
     let (_, _, body) = fixture.send(&case("valid-page")).await;
-    assert_eq!(
-        (
-            &body["invoices"][0]["number"],
-            body["invoices"].as_array().unwrap().len()
-        ),
-        (&2.into(), 1)
-    );
+    assert_eq!((&body["invoices"][0]["number"], body["invoices"].as_array().unwrap().len()), (&2.into(), 1));
     let (_, _, body) = fixture.send(&case("valid-empty-period")).await;
-    assert_eq!(
-        body,
-        serde_json::json!({ "invoices": [], "next_cursor": null })
-    );
+    assert_eq!(body, serde_json::json!({ "invoices": [], "next_cursor": null }));
 }
 
 #[tokio::test]
 async fn an_invoice_explains_itself() {
     let (_, _, body) = fixture().await.send(&case("valid-invoice")).await;
+    assert_eq!(body["total"], serde_json::json!({ "amount": "19", "currency": "USD" }));
+    assert_eq!((&body["state"], &body["legal_entity"]), (&"issued".into(), &"meridian".into()));
     assert_eq!(
-        body["total"],
-        serde_json::json!({ "amount": "19", "currency": "USD" })
-    );
-    assert_eq!(
-        (&body["state"], &body["legal_entity"]),
-        (&"issued".into(), &"meridian".into())
-    );
-    assert_eq!(
-        (
-            &body["lines"][0]["kind"],
-            &body["lines"][1]["steps"][0]["step"]
-        ),
+        (&body["lines"][0]["kind"], &body["lines"][1]["steps"][0]["step"]),
         (&"fixed_fee".into(), &"free".into())
     );
 }
@@ -192,9 +131,6 @@ async fn an_invoice_explains_itself() {
 #[tokio::test]
 async fn a_run_shows_how_far_it_is() {
     let (_, _, body) = fixture().await.send(&case("valid-run")).await;
-    assert_eq!(
-        (&body["expected"], &body["done"], &body["complete"]),
-        (&3.into(), &2.into(), &false.into())
-    );
+    assert_eq!((&body["expected"], &body["done"], &body["complete"]), (&3.into(), &2.into(), &false.into()));
     assert_eq!(body["totals"]["USD"]["total"]["amount"], "38");
 }

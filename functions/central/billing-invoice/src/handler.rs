@@ -3,8 +3,8 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use billing::{
-    Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, LOOK_BACK_PERIODS,
-    decide_issue, decide_settlement, plan_invoice, total_usage,
+    Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, LOOK_BACK_PERIODS, decide_issue,
+    decide_settlement, plan_invoice, total_usage,
 };
 use billing_store::{ATTEMPTS_MAX, BillingStore, Desk, Recorded, StoreError, pause};
 use contract::catalogue::Catalogue;
@@ -14,10 +14,7 @@ use outbox::{Outbox, Row, Target};
 use runtime::queue::{self, MessageError};
 
 /// Issues the invoice that each message of a batch asks for; one that cannot be issued is reported.
-pub(crate) async fn handle(
-    adapters: &Adapters,
-    event: SqsEvent,
-) -> Result<SqsBatchResponse, runtime::Error> {
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, runtime::Error> {
     Ok(queue::each(event, async |message| issue(adapters, message).await).await)
 }
 
@@ -83,11 +80,7 @@ async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceE
     let request: InvoiceRequest = queue::parse(message).map_err(InvoiceError::Message)?;
     let mut planned = None;
     for attempt in 0..ATTEMPTS_MAX {
-        let desk = adapters
-            .store
-            .load_desk(request, &adapters.legal_entity)
-            .await
-            .map_err(InvoiceError::Store)?;
+        let desk = adapters.store.load_desk(request, &adapters.legal_entity).await.map_err(InvoiceError::Store)?;
         let recorded = if desk.is_issued {
             settle(adapters, &desk, request).await?
         } else {
@@ -110,107 +103,50 @@ async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceE
 async fn record(adapters: &Adapters, desk: &Desk, draft: Draft) -> Result<Recorded, InvoiceError> {
     let (tenant, period) = (draft.tenant, draft.period);
     let held = desk.run.as_ref().ok_or(InvoiceError::NoRun { period })?;
-    let issue = decide_issue(
-        draft,
-        held.run.clone(),
-        desk.next_number(),
-        adapters.disclosure,
-    )
-    .map_err(|source| InvoiceError::Refused { tenant, source })?;
-    let statement = issue
-        .statement
-        .as_ref()
-        .map(|totals| state(adapters, desk, totals))
-        .transpose()?;
-    adapters
-        .store
-        .record_issue(desk, &issue, statement)
-        .await
-        .map_err(InvoiceError::Store)
+    let issue = decide_issue(draft, held.run.clone(), desk.next_number(), adapters.disclosure)
+        .map_err(|source| InvoiceError::Refused { tenant, source })?;
+    let statement = issue.statement.as_ref().map(|totals| state(adapters, desk, totals)).transpose()?;
+    adapters.store.record_issue(desk, &issue, statement).await.map_err(InvoiceError::Store)
 }
 
 /// The tenant has its invoice. If the run is complete and was not when the last invoice was issued, its
 /// end is recorded now.
-async fn settle(
-    adapters: &Adapters,
-    desk: &Desk,
-    request: InvoiceRequest,
-) -> Result<Recorded, InvoiceError> {
-    let held = desk.run.as_ref().ok_or(InvoiceError::NoRun {
-        period: request.period,
-    })?;
+async fn settle(adapters: &Adapters, desk: &Desk, request: InvoiceRequest) -> Result<Recorded, InvoiceError> {
+    let held = desk.run.as_ref().ok_or(InvoiceError::NoRun { period: request.period })?;
     let Some(settlement) = decide_settlement(&held.run, adapters.disclosure) else {
         return Ok(Recorded::Done);
     };
-    let statement = settlement
-        .statement
-        .as_ref()
-        .map(|totals| state(adapters, desk, totals))
-        .transpose()?;
-    adapters
-        .store
-        .record_settlement(desk, &settlement, statement)
-        .await
-        .map_err(InvoiceError::Store)
+    let statement = settlement.statement.as_ref().map(|totals| state(adapters, desk, totals)).transpose()?;
+    adapters.store.record_settlement(desk, &settlement, statement).await.map_err(InvoiceError::Store)
 }
 
 /// Loads what the invoice is made of: the period's usage, and what was billed for the periods before.
 async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, InvoiceError> {
     let InvoiceRequest { tenant, period } = request;
-    let Adapters {
-        store, catalogue, ..
-    } = adapters;
+    let Adapters { store, catalogue, .. } = adapters;
     let refused = |source| InvoiceError::Refused { tenant, source };
-    let record = store
-        .load_tenant(tenant)
-        .await
-        .map_err(InvoiceError::Store)?;
+    let record = store.load_tenant(tenant).await.map_err(InvoiceError::Store)?;
     let account = record.account.as_ref();
     let plan = account.and_then(|account| account.plan_for(period));
     let plan = plan.ok_or(InvoiceError::NotBilled { tenant, period })?;
-    let windows = store
-        .load_windows(tenant, period)
-        .await
-        .map_err(InvoiceError::Store)?;
+    let windows = store.load_windows(tenant, period).await.map_err(InvoiceError::Store)?;
     let usage = total_usage(catalogue, &windows).map_err(refused)?;
     let mut earlier = Vec::with_capacity(LOOK_BACK_PERIODS);
     let mut before = period;
     for _ in 0..LOOK_BACK_PERIODS {
         before = before.previous();
-        if let Some(invoice) = store
-            .load_invoice(tenant, before)
-            .await
-            .map_err(InvoiceError::Store)?
-        {
-            let windows = store
-                .load_windows(tenant, before)
-                .await
-                .map_err(InvoiceError::Store)?;
-            earlier.push(Earlier {
-                invoice,
-                usage: total_usage(catalogue, &windows).map_err(refused)?,
-            });
+        if let Some(invoice) = store.load_invoice(tenant, before).await.map_err(InvoiceError::Store)? {
+            let windows = store.load_windows(tenant, before).await.map_err(InvoiceError::Store)?;
+            earlier.push(Earlier { invoice, usage: total_usage(catalogue, &windows).map_err(refused)? });
         }
     }
     let missing_reports = record.missing_reports();
-    let billing = Billing {
-        catalogue,
-        tenant,
-        period,
-        plan,
-        usage: &usage,
-        earlier: &earlier,
-        missing_reports,
-    };
+    let billing = Billing { catalogue, tenant, period, plan, usage: &usage, earlier: &earlier, missing_reports };
     plan_invoice(billing).map_err(refused)
 }
 
 /// The statement as a part of the transaction.
-fn state(
-    adapters: &Adapters,
-    desk: &Desk,
-    totals: &RegionBillingTotaled,
-) -> Result<TransactWriteItem, InvoiceError> {
+fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Result<TransactWriteItem, InvoiceError> {
     let envelope = Envelope {
         id: EventId::from_uuid(runtime::new_uuid()),
         region: adapters.region.clone(),
@@ -219,10 +155,6 @@ fn state(
         occurred_at: runtime::now(),
         data: totals.clone(),
     };
-    let row = Row::new(Target::Regional, &envelope)
-        .map_err(|error| InvoiceError::Statement(error.into()))?;
-    adapters
-        .outbox
-        .put(&row)
-        .map_err(|error| InvoiceError::Statement(error.into()))
+    let row = Row::new(Target::Regional, &envelope).map_err(|error| InvoiceError::Statement(error.into()))?;
+    adapters.outbox.put(&row).map_err(|error| InvoiceError::Statement(error.into()))
 }

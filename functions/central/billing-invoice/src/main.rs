@@ -28,8 +28,5 @@ async fn main() -> Result<(), runtime::Error> {
             tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")?,
         },
     };
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&adapters, event.payload)
-    }))
-    .await
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

@@ -6,10 +6,7 @@ use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageWindowUpdated};
 use runtime::queue::{self, BusMessage, MessageError};
 
 /// Learns what each message of a batch says; one that cannot be learned is reported and comes again.
-pub(crate) async fn handle(
-    adapters: &Adapters,
-    event: SqsEvent,
-) -> Result<SqsBatchResponse, runtime::Error> {
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, runtime::Error> {
     Ok(queue::each(event, async |message| learn(&adapters.store, message).await).await)
 }
 
@@ -52,55 +49,29 @@ pub(crate) enum LedgerError {
 async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerError> {
     let message = BusMessage::parse(message).map_err(LedgerError::Message)?;
     match (message.detail_type.as_str(), message.source.as_str()) {
-        (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => {
-            learn_status(store, envelope(&message)?).await
-        }
-        (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) => {
-            learn_usage(store, envelope(&message)?).await
-        }
+        (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => learn_status(store, envelope(&message)?).await,
+        (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) => learn_usage(store, envelope(&message)?).await,
         _ => Err(LedgerError::UnknownFact),
     }
 }
 
-async fn learn_status(
-    store: &BillingStore,
-    fact: Envelope<TenantStatusChanged>,
-) -> Result<(), LedgerError> {
+async fn learn_status(store: &BillingStore, fact: Envelope<TenantStatusChanged>) -> Result<(), LedgerError> {
     if fact.stream != Stream::Tenant(fact.data.tenant) {
-        return Err(LedgerError::Stream {
-            fact: TenantStatusChanged::TYPE,
-        });
+        return Err(LedgerError::Stream { fact: TenantStatusChanged::TYPE });
     }
-    store
-        .record_status(&fact.data, &fact.region, fact.occurred_at)
-        .await
-        .map_err(LedgerError::Store)
+    store.record_status(&fact.data, &fact.region, fact.occurred_at).await.map_err(LedgerError::Store)
 }
 
 /// Records the windows before their report: what counts as received is in the ledger.
-async fn learn_usage(
-    store: &BillingStore,
-    fact: Envelope<UsageWindowUpdated>,
-) -> Result<(), LedgerError> {
+async fn learn_usage(store: &BillingStore, fact: Envelope<UsageWindowUpdated>) -> Result<(), LedgerError> {
     let tenant = fact.data.tenant;
     if fact.stream != Stream::Usage(tenant) {
-        return Err(LedgerError::Stream {
-            fact: UsageWindowUpdated::TYPE,
-        });
+        return Err(LedgerError::Stream { fact: UsageWindowUpdated::TYPE });
     }
-    store
-        .record_windows(&fact.data)
-        .await
-        .map_err(LedgerError::Store)?;
-    store
-        .record_received(tenant, &fact.region, fact.sequence)
-        .await
-        .map_err(LedgerError::Store)
+    store.record_windows(&fact.data).await.map_err(LedgerError::Store)?;
+    store.record_received(tenant, &fact.region, fact.sequence).await.map_err(LedgerError::Store)
 }
 
 fn envelope<T: Fact>(message: &BusMessage) -> Result<Envelope<T>, LedgerError> {
-    message.detail().map_err(|source| LedgerError::Detail {
-        fact: T::TYPE,
-        source,
-    })
+    message.detail().map_err(|source| LedgerError::Detail { fact: T::TYPE, source })
 }

@@ -13,11 +13,6 @@ use runtime::Service;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
-    let adapters = Adapters {
-        store: billing_store::BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
-    };
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&adapters, event.payload)
-    }))
-    .await
+    let adapters = Adapters { store: billing_store::BillingStore::new(&aws, runtime::env("BILLING_TABLE")?) };
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

@@ -42,62 +42,32 @@ pub(crate) enum RunError {
 }
 
 async fn start(adapters: &Adapters, period: BillingPeriod, now: Timestamp) -> Result<(), RunError> {
-    let tenants = find_tenants(&adapters.store, period)
-        .await
-        .map_err(RunError::Store)?;
+    let tenants = find_tenants(&adapters.store, period).await.map_err(RunError::Store)?;
     record(&adapters.store, period, now, tenants.len()).await?;
-    tracing::info!(
-        period = period.to_string(),
-        tenants = tenants.len(),
-        "billing run started"
-    );
-    let requests: Vec<_> = tenants
-        .into_iter()
-        .map(|tenant| InvoiceRequest { tenant, period })
-        .collect();
-    adapters
-        .requests
-        .send(&requests)
-        .await
-        .map_err(RunError::Send)
+    tracing::info!(period = period.to_string(), tenants = tenants.len(), "billing run started");
+    let requests: Vec<_> = tenants.into_iter().map(|tenant| InvoiceRequest { tenant, period }).collect();
+    adapters.requests.send(&requests).await.map_err(RunError::Send)
 }
 
 /// Who is to be billed, and who has been: a later fact may say that a tenant was not in use after all,
 /// but its invoice remains one of the run's.
-async fn find_tenants(
-    store: &BillingStore,
-    period: BillingPeriod,
-) -> Result<BTreeSet<TenantId>, StoreError> {
-    let billable = store
-        .load_accounts(|account| account.plan_for(period).map(|_| account.tenant))
-        .await?;
+async fn find_tenants(store: &BillingStore, period: BillingPeriod) -> Result<BTreeSet<TenantId>, StoreError> {
+    let billable = store.load_accounts(|account| account.plan_for(period).map(|_| account.tenant)).await?;
     let invoiced = store.load_invoiced(period).await?;
     Ok(billable.into_iter().chain(invoiced).collect())
 }
 
 /// Records how many invoices are expected, before any is asked for: the last one must know that it is.
-async fn record(
-    store: &BillingStore,
-    period: BillingPeriod,
-    now: Timestamp,
-    tenants: usize,
-) -> Result<(), RunError> {
+async fn record(store: &BillingStore, period: BillingPeriod, now: Timestamp, tenants: usize) -> Result<(), RunError> {
     let expected = u64::try_from(tenants).unwrap_or(u64::MAX);
     for _ in 0..ATTEMPTS_MAX {
         let held = store.load_run(period).await.map_err(RunError::Store)?;
         let run = match &held {
             Some(held) if held.run.expected == expected => return Ok(()),
-            Some(held) => Run {
-                expected,
-                ..held.run.clone()
-            },
+            Some(held) => Run { expected, ..held.run.clone() },
             None => Run::new(period, now, expected),
         };
-        if store
-            .record_run(held.as_ref(), &run)
-            .await
-            .map_err(RunError::Store)?
-        {
+        if store.record_run(held.as_ref(), &run).await.map_err(RunError::Store)? {
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;

@@ -18,8 +18,5 @@ async fn main() -> Result<(), runtime::Error> {
         store: billing_store::BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
         requests: requests::InvoiceQueue::new(&aws, runtime::env("INVOICE_QUEUE_URL")?),
     };
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&adapters, event.payload)
-    }))
-    .await
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

@@ -20,17 +20,11 @@ async fn fixture() -> Fixture {
         store: BillingStore::new(&aws.config, testkit::table(&aws, false).await),
         requests: InvoiceQueue::new(&aws.config, url.clone()),
     };
-    Fixture {
-        adapters,
-        queues: aws_sdk_sqs::Client::new(&aws.config),
-        url,
-    }
+    Fixture { adapters, queues: aws_sdk_sqs::Client::new(&aws.config), url }
 }
 
 fn tenant(n: u8) -> TenantId {
-    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}")
-        .parse()
-        .unwrap()
+    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}").parse().unwrap()
 }
 
 fn period() -> BillingPeriod {
@@ -38,10 +32,7 @@ fn period() -> BillingPeriod {
 }
 
 fn schedule(name: &str) -> Scheduled {
-    let case = testkit::cases("billing-run")
-        .into_iter()
-        .find(|case| case.name == name)
-        .unwrap();
+    let case = testkit::cases("billing-run").into_iter().find(|case| case.name == name).unwrap();
     serde_json::from_value(case.payload).unwrap()
 }
 
@@ -56,51 +47,28 @@ impl Fixture {
             revision,
         };
         let at: Timestamp = at.parse().unwrap();
-        self.adapters
-            .store
-            .record_status(&fact, &"eu-central-1".parse().unwrap(), at)
-            .await
-            .unwrap();
+        self.adapters.store.record_status(&fact, &"eu-central-1".parse().unwrap(), at).await.unwrap();
     }
 
     async fn run(&self) -> Run {
-        self.adapters
-            .store
-            .load_run(period())
-            .await
-            .unwrap()
-            .unwrap()
-            .run
+        self.adapters.store.load_run(period()).await.unwrap().unwrap().run
     }
 
     /// How often each tenant was asked for since the last look.
     async fn asked(&self) -> BTreeMap<TenantId, u32> {
         let mut asked = BTreeMap::new();
         loop {
-            let received = self
-                .queues
-                .receive_message()
-                .queue_url(&self.url)
-                .max_number_of_messages(10)
-                .send()
-                .await;
+            let received = self.queues.receive_message().queue_url(&self.url).max_number_of_messages(10).send().await;
             let received = received.unwrap();
             if received.messages().is_empty() {
                 return asked;
             }
             for message in received.messages() {
-                let request: InvoiceRequest =
-                    serde_json::from_str(message.body().unwrap()).unwrap();
+                let request: InvoiceRequest = serde_json::from_str(message.body().unwrap()).unwrap();
                 assert_eq!(request.period, period());
                 *asked.entry(request.tenant).or_default() += 1;
                 let handle = message.receipt_handle().unwrap();
-                self.queues
-                    .delete_message()
-                    .queue_url(&self.url)
-                    .receipt_handle(handle)
-                    .send()
-                    .await
-                    .unwrap();
+                self.queues.delete_message().queue_url(&self.url).receipt_handle(handle).send().await.unwrap();
             }
         }
     }
@@ -123,79 +91,38 @@ async fn every_case_starts_a_run_or_is_no_schedule() {
 async fn whoever_was_in_use_is_asked_for_once() {
     let fixture = fixture().await;
     for n in 0..25 {
-        fixture
-            .learn(n, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
-            .await;
+        fixture.learn(n, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
     }
-    fixture
-        .learn(30, 1, TenantStatus::Pending, "2026-10-07T00:00:00Z")
-        .await;
-    fixture
-        .learn(31, 1, TenantStatus::Closed, "2026-09-07T00:00:00Z")
-        .await;
-    fixture
-        .learn(32, 1, TenantStatus::Active, "2026-11-01T00:00:00Z")
-        .await;
-    handle(&fixture.adapters, schedule("valid-first-of-month"))
-        .await
-        .unwrap();
-    assert_eq!(
-        fixture.asked().await,
-        (0..25).map(|n| (tenant(n), 1)).collect()
-    );
+    fixture.learn(30, 1, TenantStatus::Pending, "2026-10-07T00:00:00Z").await;
+    fixture.learn(31, 1, TenantStatus::Closed, "2026-09-07T00:00:00Z").await;
+    fixture.learn(32, 1, TenantStatus::Active, "2026-11-01T00:00:00Z").await;
+    handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
+    assert_eq!(fixture.asked().await, (0..25).map(|n| (tenant(n), 1)).collect());
     let run = fixture.run().await;
-    assert_eq!(
-        (run.expected, run.done, run.started_at.to_string()),
-        (25, 0, "2026-11-01T02:00:00Z".to_owned())
-    );
+    assert_eq!((run.expected, run.done, run.started_at.to_string()), (25, 0, "2026-11-01T02:00:00Z".to_owned()));
 }
 
 #[tokio::test]
 async fn a_replay_asks_again_and_keeps_the_runs_clock() {
     let fixture = fixture().await;
-    fixture
-        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
-        .await;
-    handle(&fixture.adapters, schedule("valid-first-of-month"))
-        .await
-        .unwrap();
+    fixture.learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
+    handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
     // A fact of October that arrives late widens the run; one of November does not.
-    fixture
-        .learn(2, 1, TenantStatus::Active, "2026-10-31T23:59:59Z")
-        .await;
-    fixture
-        .learn(3, 1, TenantStatus::Active, "2026-11-01T01:00:00Z")
-        .await;
-    handle(&fixture.adapters, schedule("valid-later-replay"))
-        .await
-        .unwrap();
-    assert_eq!(
-        fixture.asked().await,
-        BTreeMap::from([(tenant(1), 2), (tenant(2), 1)])
-    );
+    fixture.learn(2, 1, TenantStatus::Active, "2026-10-31T23:59:59Z").await;
+    fixture.learn(3, 1, TenantStatus::Active, "2026-11-01T01:00:00Z").await;
+    handle(&fixture.adapters, schedule("valid-later-replay")).await.unwrap();
+    assert_eq!(fixture.asked().await, BTreeMap::from([(tenant(1), 2), (tenant(2), 1)]));
     let run = fixture.run().await;
-    assert_eq!(
-        (run.expected, run.started_at.to_string()),
-        (2, "2026-11-01T02:00:00Z".to_owned())
-    );
+    assert_eq!((run.expected, run.started_at.to_string()), (2, "2026-11-01T02:00:00Z".to_owned()));
 }
 
 #[tokio::test]
 async fn a_function_that_was_killed_before_it_sent_is_completed_by_its_retry() {
     let fixture = fixture().await;
-    fixture
-        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
-        .await;
+    fixture.learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
     let event = schedule("valid-first-of-month");
     let recorded = Run::new(period(), event.time, 1);
-    assert!(
-        fixture
-            .adapters
-            .store
-            .record_run(None, &recorded)
-            .await
-            .unwrap()
-    );
+    assert!(fixture.adapters.store.record_run(None, &recorded).await.unwrap());
     handle(&fixture.adapters, event).await.unwrap();
     assert_eq!(fixture.asked().await, BTreeMap::from([(tenant(1), 1)]));
     assert_eq!(fixture.run().await, recorded);
@@ -204,21 +131,12 @@ async fn a_function_that_was_killed_before_it_sent_is_completed_by_its_retry() {
 #[tokio::test]
 async fn a_queue_that_is_gone_fails_the_invocation_and_its_retry_completes_it() {
     let fixture = fixture().await;
-    fixture
-        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
-        .await;
+    fixture.learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
     let aws = testkit::aws().await;
     let store = fixture.adapters.store.clone();
     let requests = InvoiceQueue::new(&aws.config, format!("{}-gone", fixture.url));
-    let failure = handle(
-        &Adapters { store, requests },
-        schedule("valid-first-of-month"),
-    )
-    .await
-    .unwrap_err();
+    let failure = handle(&Adapters { store, requests }, schedule("valid-first-of-month")).await.unwrap_err();
     assert_eq!(failure.kind(), "BillingRunFailed");
-    handle(&fixture.adapters, schedule("valid-first-of-month"))
-        .await
-        .unwrap();
+    handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
     assert_eq!(fixture.asked().await.len(), 1);
 }

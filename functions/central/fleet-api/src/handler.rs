@@ -34,11 +34,7 @@ async fn show_fleet(
     headers: HeaderMap,
 ) -> Result<Json<FleetAnswer>, Problem> {
     adapters.tokens.verify(&headers, SCOPE, now).await?;
-    let records = adapters
-        .store
-        .load_fleet()
-        .await
-        .map_err(|error| Problem::internal(&error))?;
+    let records = adapters.store.load_fleet().await.map_err(|error| Problem::internal(&error))?;
     Ok(Json(FleetAnswer::of(records, now)))
 }
 
@@ -52,30 +48,16 @@ async fn show_tenant(
     adapters.tokens.verify(&headers, SCOPE, now).await?;
     let id = id.map_err(|_| invalid_id())?;
     let id: TenantId = id.parse().map_err(|_| invalid_id())?;
-    let tenant = adapters
-        .store
-        .load_tenant(id)
-        .await
-        .map_err(|error| Problem::internal(&error))?;
-    tenant
-        .map(|tenant| Json(TenantAnswer::of(tenant)))
-        .ok_or_else(unknown_tenant)
+    let tenant = adapters.store.load_tenant(id).await.map_err(|error| Problem::internal(&error))?;
+    tenant.map(|tenant| Json(TenantAnswer::of(tenant))).ok_or_else(unknown_tenant)
 }
 
 fn invalid_id() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "invalid-tenant-id",
-        "This is not a tenant id",
-    )
-    .detail("A tenant id is a lower-case hyphenated UUID.")
+    Problem::new(StatusCode::BAD_REQUEST, "invalid-tenant-id", "This is not a tenant id")
+        .detail("A tenant id is a lower-case hyphenated UUID.")
 }
 
 fn unknown_tenant() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "unknown-tenant",
-        "The directory does not have this tenant",
-    )
-    .detail("A tenant is in the directory as soon as its region's first statement has arrived.")
+    Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "The directory does not have this tenant")
+        .detail("A tenant is in the directory as soon as its region's first statement has arrived.")
 }

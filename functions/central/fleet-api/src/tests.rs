@@ -3,8 +3,8 @@ use axum::Router;
 use central_store::{BillingTotal, CentralStore};
 use contract::catalogue::Catalogue;
 use contract::{
-    Dependency, DependencyHealth, DependencyState, Envelope, EventCounts, HeartbeatReported,
-    RegionBillingTotaled, Stream, TenantStatusChanged,
+    Dependency, DependencyHealth, DependencyState, Envelope, EventCounts, HeartbeatReported, RegionBillingTotaled,
+    Stream, TenantStatusChanged,
 };
 use fleet::{Heartbeat, Publication, decide_statement};
 use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus};
@@ -32,10 +32,7 @@ async fn fixture() -> Fixture {
     let pool = testkit::user_pool(&aws, &SCOPES).await;
     let tokens = Tokens::new(&aws.config, &pool.id, pool.machine_client_id.clone()).unwrap();
     Fixture {
-        router: with_fallbacks(router(Adapters {
-            store: store.clone(),
-            tokens,
-        })),
+        router: with_fallbacks(router(Adapters { store: store.clone(), tokens })),
         store,
         operator_token: testkit::machine_token(&aws, &pool, SCOPES[0]).await,
         usage_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
@@ -63,37 +60,15 @@ async fn seed(aws: &LocalAws, store: &CentralStore) {
         },
     };
     let catalogue = Catalogue::bundled().unwrap();
-    let publication = Publication {
-        event: stated.id,
-        now,
-    };
+    let publication = Publication { event: stated.id, now };
     let outbox = Outbox::new(&aws.config, testkit::table(aws, false).await);
-    let decide = |current: Option<&fleet::Tenant>| {
-        decide_statement(current, &stated, &catalogue, publication)
-    };
+    let decide = |current: Option<&fleet::Tenant>| decide_statement(current, &stated, &catalogue, publication);
     store.update_tenant(&outbox, tenant, decide).await.unwrap();
-    store
-        .record_heartbeat(
-            &eu,
-            &Heartbeat {
-                sequence: 3,
-                occurred_at: now,
-                report: report(),
-            },
-        )
-        .await
-        .unwrap();
-    let total = RegionBillingTotaled {
-        period: "2026-10".parse().unwrap(),
-        invoices: 6,
-        totals: Vec::new(),
-        events: 12_000,
-    };
+    store.record_heartbeat(&eu, &Heartbeat { sequence: 3, occurred_at: now, report: report() }).await.unwrap();
+    let total =
+        RegionBillingTotaled { period: "2026-10".parse().unwrap(), invoices: 6, totals: Vec::new(), events: 12_000 };
     let stated = BillingTotal { sequence: 1, total };
-    store
-        .record_billing_total(&"ap-south-1".parse().unwrap(), &stated)
-        .await
-        .unwrap();
+    store.record_billing_total(&"ap-south-1".parse().unwrap(), &stated).await.unwrap();
 }
 
 fn report() -> HeartbeatReported {
@@ -101,21 +76,12 @@ fn report() -> HeartbeatReported {
     HeartbeatReported {
         mode: Mode::Regional,
         tenants: None,
-        events: Some(EventCounts {
-            accepted: 20_000,
-            duplicates: 150,
-            conflicts: 2,
-            rejected: 31,
-        }),
+        events: Some(EventCounts { accepted: 20_000, duplicates: 150, conflicts: 2, rejected: 31 }),
         outbox_waiting: 4,
         outbox_lag_ms: 700,
         usage_waiting: 0,
         usage_lag_ms: 0,
-        dependencies: vec![DependencyHealth {
-            dependency: table,
-            state: DependencyState::Up,
-            latency_ms: 3,
-        }],
+        dependencies: vec![DependencyHealth { dependency: table, state: DependencyState::Up, latency_ms: 3 }],
     }
 }
 
@@ -129,28 +95,14 @@ impl Fixture {
         let request = lambda_http::request::from_str(&payload).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let kind = response
-            .headers()
-            .get("content-type")
-            .map_or("", |kind| kind.to_str().unwrap())
-            .to_owned();
-        let body = axum::body::to_bytes(response.into_body(), 1_000_000)
-            .await
-            .unwrap();
-        (
-            status,
-            kind,
-            serde_json::from_slice(&body).unwrap_or_default(),
-        )
+        let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
+        (status, kind, serde_json::from_slice(&body).unwrap_or_default())
     }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("fleet-api")
-        .into_iter()
-        .find(|case| case.name == name)
-        .unwrap()
-        .payload
+    testkit::cases("fleet-api").into_iter().find(|case| case.name == name).unwrap().payload
 }
 
 #[tokio::test]
@@ -167,24 +119,10 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-method" => (405, "method-not-allowed"),
             _ => (200, ""),
         };
-        assert_eq!(
-            case.is_valid(),
-            expected.0 == 200,
-            "{} is expected as it is named",
-            case.name
-        );
-        let slug = body["type"]
-            .as_str()
-            .unwrap_or_default()
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
+        assert_eq!(case.is_valid(), expected.0 == 200, "{} is expected as it is named", case.name);
+        let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         assert_eq!((status, slug), expected, "{}: {body}", case.name);
-        let kind_expected = if case.is_valid() {
-            "application/json"
-        } else {
-            "application/problem+json"
-        };
+        let kind_expected = if case.is_valid() { "application/json" } else { "application/problem+json" };
         assert_eq!(kind, kind_expected, "{}", case.name);
     }
 }
@@ -193,59 +131,33 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
 async fn the_fleet_shows_each_region_as_of_now() {
     let fixture = fixture().await;
     let (_, _, body) = fixture.send(&case("valid-fleet")).await;
-    let [india, europe] = &body["regions"].as_array().unwrap()[..] else {
-        panic!("{body}")
-    };
+    let [india, europe] = &body["regions"].as_array().unwrap()[..] else { panic!("{body}") };
     assert_eq!(body["as_of"], "2026-11-03T10:02:00Z");
     assert_eq!(india["status"], "unknown");
     assert_eq!(india["mode"], Value::Null);
-    assert_eq!(
-        india["incidents"],
-        json!([{ "condition": "silent", "since": "2026-11-03T10:02:00Z" }])
-    );
+    assert_eq!(india["incidents"], json!([{ "condition": "silent", "since": "2026-11-03T10:02:00Z" }]));
     assert_eq!(india["billing"][0]["invoices"], 6);
     assert_eq!(europe["status"], "healthy");
     assert_eq!(europe["mode"], "regional");
     assert_eq!(europe["last_heartbeat_age_seconds"], 90);
-    assert_eq!(
-        europe["tenants"],
-        json!({ "pending": 0, "active": 1, "other": 0, "closed": 0 })
-    );
-    assert_eq!(
-        europe["events"],
-        json!({ "accepted": 20000, "duplicates": 150, "conflicts": 2, "rejected": 31 })
-    );
+    assert_eq!(europe["tenants"], json!({ "pending": 0, "active": 1, "other": 0, "closed": 0 }));
+    assert_eq!(europe["events"], json!({ "accepted": 20000, "duplicates": 150, "conflicts": 2, "rejected": 31 }));
     assert_eq!(europe["outbox"], json!({ "waiting": 4, "lag_ms": 700 }));
-    assert_eq!(
-        europe["unapplied_policies"],
-        json!({ "waiting": 1, "stuck": 0 })
-    );
+    assert_eq!(europe["unapplied_policies"], json!({ "waiting": 1, "stuck": 0 }));
 
     // Nobody looked in between, and yet a region that fell silent is not shown as healthy.
     let mut later = case("valid-fleet");
     later["requestContext"]["timeEpoch"] = json!(1_793_700_300_000_i64);
     let (_, _, body) = fixture.send(&later).await;
     assert_eq!(body["regions"][1]["status"], "unknown");
-    assert_eq!(
-        fixture
-            .store
-            .load_region("eu-central-1".parse().unwrap())
-            .await
-            .unwrap()
-            .incidents
-            .revision,
-        0
-    );
+    assert_eq!(fixture.store.load_region("eu-central-1".parse().unwrap()).await.unwrap().incidents.revision, 0);
 }
 
 #[tokio::test]
 async fn a_tenant_is_shown_with_its_policy() {
     let fixture = fixture().await;
     let (_, _, body) = fixture.send(&case("valid-tenant")).await;
-    assert_eq!(
-        (&body["region"], &body["status"]),
-        (&json!("eu-central-1"), &json!("active"))
-    );
+    assert_eq!((&body["region"], &body["status"]), (&json!("eu-central-1"), &json!("active")));
     assert_eq!(body["policy"]["desired"]["version"], 1);
     assert_eq!(body["policy"]["applied_version"], 0);
     assert_eq!(body["policy"]["is_applied"], false);

@@ -11,14 +11,8 @@ use runtime::queue::{self, BusMessage, MessageError};
 use std::convert::Infallible;
 
 /// Takes each message on its own: one that is refused comes again, and ends in the dead-letter queue.
-pub(crate) async fn handle(
-    adapters: &Adapters,
-    event: SqsEvent,
-) -> Result<SqsBatchResponse, Infallible> {
-    Ok(queue::each(event, async |message: &SqsMessage| {
-        adapters.take(message).await
-    })
-    .await)
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
+    Ok(queue::each(event, async |message: &SqsMessage| adapters.take(message).await).await)
 }
 
 /// What the function works with.
@@ -47,25 +41,17 @@ impl Adapters {
         let event = BusMessage::parse(message).map_err(DirectoryError::Unreadable)?;
         match event.detail_type.as_str() {
             TenantStatusChanged::TYPE => {
-                self.take_statement(&event.detail().map_err(DirectoryError::Unreadable)?)
-                    .await
+                self.take_statement(&event.detail().map_err(DirectoryError::Unreadable)?).await
             }
             TenantPolicyApplied::TYPE => {
-                self.take_acknowledgement(&event.detail().map_err(DirectoryError::Unreadable)?)
-                    .await
+                self.take_acknowledgement(&event.detail().map_err(DirectoryError::Unreadable)?).await
             }
             _ => Err(DirectoryError::UnknownType),
         }
     }
 
-    async fn take_statement(
-        &self,
-        stated: &Envelope<TenantStatusChanged>,
-    ) -> Result<(), DirectoryError> {
-        let publication = Publication {
-            event: EventId::from_uuid(runtime::new_uuid()),
-            now: runtime::now(),
-        };
+    async fn take_statement(&self, stated: &Envelope<TenantStatusChanged>) -> Result<(), DirectoryError> {
+        let publication = Publication { event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() };
         let updated = self
             .store
             .update_tenant(&self.outbox, stated.data.tenant, |current| {
@@ -75,15 +61,10 @@ impl Adapters {
         updated.map(|_| ()).map_err(DirectoryError::Unchanged)
     }
 
-    async fn take_acknowledgement(
-        &self,
-        word: &Envelope<TenantPolicyApplied>,
-    ) -> Result<(), DirectoryError> {
+    async fn take_acknowledgement(&self, word: &Envelope<TenantPolicyApplied>) -> Result<(), DirectoryError> {
         let updated = self
             .store
-            .update_tenant(&self.outbox, word.data.tenant, |current| {
-                decide_acknowledgement(current, word)
-            })
+            .update_tenant(&self.outbox, word.data.tenant, |current| decide_acknowledgement(current, word))
             .await;
         updated.map(|_| ()).map_err(DirectoryError::Unchanged)
     }

@@ -20,10 +20,7 @@ async fn main() -> Result<(), runtime::Error> {
         outbox: Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?),
         catalogue: Catalogue::bundled()?,
     };
-    run(service_fn(async |event: LambdaEvent<_>| {
-        handle(&adapters, event.payload).await
-    }))
-    .await
+    run(service_fn(async |event: LambdaEvent<_>| handle(&adapters, event.payload).await)).await
 }
 
 #[cfg(test)]

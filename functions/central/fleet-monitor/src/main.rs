@@ -18,10 +18,7 @@ async fn main() -> Result<(), runtime::Error> {
         store: CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?),
         outbox: Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?),
     };
-    run(service_fn(async |event: LambdaEvent<_>| {
-        handle(&adapters, event.payload).await
-    }))
-    .await
+    run(service_fn(async |event: LambdaEvent<_>| handle(&adapters, event.payload).await)).await
 }
 
 #[cfg(test)]

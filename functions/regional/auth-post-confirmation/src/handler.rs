@@ -1,8 +1,7 @@
 //! Activates the tenant of a confirmed account.
 
 use aws_lambda_events::event::cognito::{
-    CognitoEventUserPoolsPostConfirmation,
-    CognitoEventUserPoolsPostConfirmationTriggerSource as Source,
+    CognitoEventUserPoolsPostConfirmation, CognitoEventUserPoolsPostConfirmationTriggerSource as Source,
 };
 use kernel::{EventId, RegionCode};
 use regional_store::{Membership, TenantStore, TenantStoreError};
@@ -11,10 +10,7 @@ use tenancy::{Occasion, Username};
 
 /// Activates the tenant of the account whose sign-up was confirmed. Repeated, it changes nothing more; a
 /// confirmed new password is none of its business.
-pub(crate) async fn handle(
-    adapters: &Adapters,
-    event: PostConfirmation,
-) -> Result<PostConfirmation, Failure> {
+pub(crate) async fn handle(adapters: &Adapters, event: PostConfirmation) -> Result<PostConfirmation, Failure> {
     if event.cognito_event_user_pools_header.trigger_source != Some(Source::ConfirmSignUp) {
         tracing::info!("not a confirmed sign-up");
         return Ok(event);
@@ -32,11 +28,7 @@ pub(crate) async fn handle(
         event: EventId::from_uuid(runtime::new_uuid()),
         now: runtime::now(),
     };
-    let tenant = adapters
-        .tenants
-        .confirm(tenant, signup, &occasion)
-        .await
-        .map_err(|error| failure(&error))?;
+    let tenant = adapters.tenants.confirm(tenant, signup, &occasion).await.map_err(|error| failure(&error))?;
     tracing::info!(tenant = %tenant.id, status = %tenant.status, "confirmed");
     Ok(event)
 }
@@ -51,12 +43,7 @@ pub(crate) struct Adapters {
 pub(crate) type PostConfirmation = CognitoEventUserPoolsPostConfirmation;
 
 fn confirmed(event: &PostConfirmation) -> Option<Username> {
-    event
-        .cognito_event_user_pools_header
-        .user_name
-        .as_ref()?
-        .parse()
-        .ok()
+    event.cognito_event_user_pools_header.user_name.as_ref()?.parse().ok()
 }
 
 fn not_registered() -> Failure {

@@ -20,8 +20,5 @@ async fn main() -> Result<(), runtime::Error> {
         region: runtime::env("AWS_REGION")?,
         tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
     };
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&adapters, event.payload)
-    }))
-    .await
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

@@ -11,12 +11,8 @@ pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreS
     let Some((username, email)) = asked_for(&event) else {
         return Err(refuse());
     };
-    let registered = adapters
-        .tenants
-        .load_email(username)
-        .await
-        .map_err(|error| unavailable(&error))?
-        .ok_or_else(refuse)?;
+    let registered =
+        adapters.tenants.load_email(username).await.map_err(|error| unavailable(&error))?.ok_or_else(refuse)?;
     if registered.key() == email.key() {
         tracing::info!("registered account");
         Ok(event)
@@ -31,12 +27,7 @@ pub(crate) struct Adapters {
 }
 
 fn asked_for(event: &PreSignUp) -> Option<(Username, EmailAddress)> {
-    let username = event
-        .cognito_event_user_pools_header
-        .user_name
-        .as_ref()?
-        .parse()
-        .ok()?;
+    let username = event.cognito_event_user_pools_header.user_name.as_ref()?.parse().ok()?;
     let email = event.request.user_attributes.get("email")?.parse().ok()?;
     Some((username, email))
 }

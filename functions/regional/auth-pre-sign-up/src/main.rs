@@ -14,11 +14,6 @@ use runtime::Service;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
-    let adapters = Adapters {
-        tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
-    };
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&adapters, event.payload)
-    }))
-    .await
+    let adapters = Adapters { tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?) };
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

@@ -35,13 +35,8 @@ async fn adapters() -> Adapters {
     let made = decide_sign_up(&registration, &catalogue, ids, &occasion);
     let key: IdempotencyKey = "a-key-of-the-tests-own".parse().unwrap();
     let store = TenantStore::new(&aws.config, table.clone(), outbox);
-    store
-        .register(&made, &key.digest(), &key.fingerprint(&registration))
-        .await
-        .unwrap();
-    Adapters {
-        tenants: TenantReader::new(&aws.config, table),
-    }
+    store.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
+    Adapters { tenants: TenantReader::new(&aws.config, table) }
 }
 
 #[tokio::test]
@@ -54,19 +49,12 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
             Ok(event) => {
                 assert!(case.is_valid(), "{name} passed");
                 let passed = serde_json::to_value(event).unwrap();
-                assert_eq!(
-                    passed["response"], payload["response"],
-                    "{name}: the address is still to be confirmed"
-                );
+                assert_eq!(passed["response"], payload["response"], "{name}: the address is still to be confirmed");
                 assert_eq!(passed["userName"], payload["userName"], "{name}");
             }
             Err(refusal) => {
                 assert!(!case.is_valid(), "{name} was refused");
-                assert_eq!(
-                    (refusal.kind(), refusal.message()),
-                    ("SignUpRefused", "not-registered"),
-                    "{name}"
-                );
+                assert_eq!((refusal.kind(), refusal.message()), ("SignUpRefused", "not-registered"), "{name}");
             }
         }
     }
@@ -75,15 +63,9 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
 #[tokio::test]
 async fn an_unreachable_table_lets_nobody_pass() {
     let aws = testkit::aws().await;
-    let adapters = Adapters {
-        tenants: TenantReader::new(&aws.config, "no-such-table".to_owned()),
-    };
-    let case = testkit::cases("auth-pre-sign-up")
-        .into_iter()
-        .find(Case::is_valid)
-        .unwrap();
-    let Err(failure) = handle(&adapters, serde_json::from_value(case.payload).unwrap()).await
-    else {
+    let adapters = Adapters { tenants: TenantReader::new(&aws.config, "no-such-table".to_owned()) };
+    let case = testkit::cases("auth-pre-sign-up").into_iter().find(Case::is_valid).unwrap();
+    let Err(failure) = handle(&adapters, serde_json::from_value(case.payload).unwrap()).await else {
         panic!("passed without a look");
     };
     assert_eq!(failure.kind(), "RegistrationUnavailable");

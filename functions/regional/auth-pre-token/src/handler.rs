@@ -1,8 +1,8 @@
 //! Adds the tenant's claims to the id token and the access token.
 
 use aws_lambda_events::event::cognito::{
-    ClaimsAndScopeOverrideDetailsV2, CognitoAccessTokenGenerationV2,
-    CognitoEventUserPoolsPreTokenGenV2 as PreToken, CognitoIdTokenGenerationV2,
+    ClaimsAndScopeOverrideDetailsV2, CognitoAccessTokenGenerationV2, CognitoEventUserPoolsPreTokenGenV2 as PreToken,
+    CognitoIdTokenGenerationV2,
 };
 use kernel::RegionCode;
 use regional_store::{TenantReader, TenantStoreError};

@@ -18,8 +18,5 @@ async fn main() -> Result<(), runtime::Error> {
         region: runtime::env("AWS_REGION")?,
         tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
     };
-    run(service_fn(|event: LambdaEvent<_>| {
-        handle(&adapters, event.payload)
-    }))
-    .await
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

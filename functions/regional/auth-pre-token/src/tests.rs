@@ -37,19 +37,9 @@ async fn world() -> World {
     };
     let made = decide_sign_up(&registration, &catalogue, ids, &occasion());
     let key: IdempotencyKey = "a-key-of-the-tests-own".parse().unwrap();
-    tenants
-        .register(&made, &key.digest(), &key.fingerprint(&registration))
-        .await
-        .unwrap();
-    let adapters = Adapters {
-        region: occasion().region,
-        tenants: TenantReader::new(&aws.config, table),
-    };
-    World {
-        adapters,
-        tenants,
-        made,
-    }
+    tenants.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
+    let adapters = Adapters { region: occasion().region, tenants: TenantReader::new(&aws.config, table) };
+    World { adapters, tenants, made }
 }
 
 fn occasion() -> Occasion {
@@ -62,10 +52,7 @@ fn occasion() -> Occasion {
 
 impl World {
     async fn activate(&self) {
-        self.tenants
-            .confirm(self.made.tenant.id, self.made.signup.id, &occasion())
-            .await
-            .unwrap();
+        self.tenants.confirm(self.made.tenant.id, self.made.signup.id, &occasion()).await.unwrap();
     }
 
     async fn publish(&self, version: u64, suspended: bool) {
@@ -75,28 +62,20 @@ impl World {
             suspended,
             entitlements: vec!["sso".parse().unwrap()],
         };
-        self.tenants
-            .apply_policy(self.made.tenant.id, &policy, &occasion())
-            .await
-            .unwrap();
+        self.tenants.apply_policy(self.made.tenant.id, &policy, &occasion()).await.unwrap();
     }
 
     /// The answer's claims of both tokens, or the code of the refusal.
     async fn invoke(&self, case: &Case) -> Result<Value, String> {
         let event = serde_json::from_value(case.payload.clone()).unwrap();
-        let answered = handle(&self.adapters, event)
-            .await
-            .map_err(|refusal| refusal.message().to_owned())?;
+        let answered = handle(&self.adapters, event).await.map_err(|refusal| refusal.message().to_owned())?;
         let answered = serde_json::to_value(answered).unwrap();
         Ok(answered["response"]["claimsAndScopeOverrideDetails"].clone())
     }
 }
 
 fn case(name: &str) -> Case {
-    testkit::cases("auth-pre-token")
-        .into_iter()
-        .find(|case| case.name == name)
-        .unwrap()
+    testkit::cases("auth-pre-token").into_iter().find(|case| case.name == name).unwrap()
 }
 
 #[tokio::test]
@@ -109,10 +88,7 @@ async fn every_event_gets_its_answer() {
             Ok(details) => {
                 assert!(case.is_valid(), "{name}");
                 let groups = &case.payload["request"]["groupConfiguration"];
-                assert_eq!(
-                    details["groupOverrideDetails"], *groups,
-                    "{name}: groups stay"
-                );
+                assert_eq!(details["groupOverrideDetails"], *groups, "{name}: groups stay");
             }
             Err(code) => {
                 assert!(!case.is_valid(), "{name}");
@@ -149,12 +125,7 @@ async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
     let cases = [case("valid-sign-in"), case("valid-refresh")];
     let check = async |code: Option<&str>| {
         for case in &cases {
-            assert_eq!(
-                world.invoke(case).await.err().as_deref(),
-                code,
-                "{}",
-                case.name
-            );
+            assert_eq!(world.invoke(case).await.err().as_deref(), code, "{}", case.name);
         }
     };
     check(Some("tenant-not-ready")).await;
@@ -166,24 +137,16 @@ async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
     check(None).await;
     let details = world.invoke(&cases[1]).await.unwrap();
     let claims = &details["accessTokenGeneration"]["claimsToAddOrOverride"];
-    assert_eq!(
-        (&claims["plan"], &claims["policy_version"]),
-        (&json!("pro"), &json!(2))
-    );
+    assert_eq!((&claims["plan"], &claims["policy_version"]), (&json!("pro"), &json!(2)));
 }
 
 #[tokio::test]
 async fn an_unreachable_table_issues_no_token() {
     let aws = testkit::aws().await;
     let tenants = TenantReader::new(&aws.config, "no-such-table".to_owned());
-    let adapters = Adapters {
-        region: occasion().region,
-        tenants,
-    };
+    let adapters = Adapters { region: occasion().region, tenants };
     let event = serde_json::from_value(case("valid-sign-in").payload).unwrap();
-    let Err(failure) = handle(&adapters, event).await else {
-        panic!("issued without a look")
-    };
+    let Err(failure) = handle(&adapters, event).await else { panic!("issued without a look") };
     assert_eq!(failure.kind(), "TenantUnavailable");
     assert!(!failure.message().contains("no-such-table"), "no internals");
 }

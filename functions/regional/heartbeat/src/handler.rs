@@ -10,10 +10,7 @@ use runtime::{Failure, Scheduled};
 /// Measures, and states what may be told. What does not answer is told as down; only an outbox that
 /// cannot be written is a failure, since then nothing can be told.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
-    adapters
-        .beat(event)
-        .await
-        .map_err(|error| Failure::of("HeartbeatNotStated", &error))
+    adapters.beat(event).await.map_err(|error| Failure::of("HeartbeatNotStated", &error))
 }
 
 /// What the function works with.

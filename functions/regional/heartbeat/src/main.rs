@@ -19,22 +19,14 @@ async fn main() -> Result<(), runtime::Error> {
     let outbox_table: String = runtime::env("OUTBOX_TABLE")?;
     let adapters = Adapters {
         store: HeartbeatStore::new(&aws, outbox_table.clone()),
-        gauges: Gauges::new(
-            &aws,
-            runtime::env("REGIONAL_TABLE")?,
-            runtime::env("USAGE_TABLE")?,
-            outbox_table,
-        ),
+        gauges: Gauges::new(&aws, runtime::env("REGIONAL_TABLE")?, runtime::env("USAGE_TABLE")?, outbox_table),
         disclosure: Disclosure {
             mode: runtime::env("REGION_MODE")?,
             tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")?,
         },
         region: runtime::env("AWS_REGION")?,
     };
-    run(service_fn(async |event: LambdaEvent<_>| {
-        handle(&adapters, event.payload).await
-    }))
-    .await
+    run(service_fn(async |event: LambdaEvent<_>| handle(&adapters, event.payload).await)).await
 }
 
 #[cfg(test)]

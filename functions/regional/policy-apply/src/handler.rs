@@ -10,14 +10,8 @@ use tenancy::{Occasion, PolicyOutcome};
 
 /// Applies every policy of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue.
-pub(crate) async fn handle(
-    adapters: &Adapters,
-    event: SqsEvent,
-) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| {
-        apply(adapters, message).await
-    })
-    .await)
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| apply(adapters, message).await).await)
 }
 
 /// What the handler works with.
@@ -41,13 +35,10 @@ enum Unapplied {
 
 async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplied> {
     let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
-    if event.detail_type != TenantPolicyPublished::TYPE
-        || event.source != TenantPolicyPublished::SOURCE
-    {
+    if event.detail_type != TenantPolicyPublished::TYPE || event.source != TenantPolicyPublished::SOURCE {
         return Err(Unapplied::OtherEvent);
     }
-    let published: Envelope<TenantPolicyPublished> =
-        event.detail().map_err(Unapplied::Unreadable)?;
+    let published: Envelope<TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
     if published.region != adapters.region {
         return Err(Unapplied::OtherRegion(published.region));
     }
@@ -57,11 +48,7 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
         event: EventId::from_uuid(runtime::new_uuid()),
         now: runtime::now(),
     };
-    let outcome = adapters
-        .tenants
-        .apply_policy(tenant, &policy, &occasion)
-        .await
-        .map_err(Unapplied::NotStored)?;
+    let outcome = adapters.tenants.apply_policy(tenant, &policy, &occasion).await.map_err(Unapplied::NotStored)?;
     let applied = matches!(outcome, PolicyOutcome::Apply { .. });
     tracing::info!(%tenant, version = policy.version, applied, "policy acknowledged");
     Ok(())

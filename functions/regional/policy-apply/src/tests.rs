@@ -4,9 +4,7 @@ use kernel::EventId;
 use outbox::Outbox;
 use regional_store::TenantStore;
 use serde_json::{Value, json};
-use tenancy::{
-    IdempotencyKey, Identifiers, Occasion, SignUp, SignUpRequest, Tenant, decide_sign_up,
-};
+use tenancy::{IdempotencyKey, Identifiers, Occasion, SignUp, SignUpRequest, Tenant, decide_sign_up};
 use testkit::Case;
 
 struct World {
@@ -19,11 +17,7 @@ struct World {
 async fn world() -> World {
     let aws = testkit::aws().await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    let tenants = TenantStore::new(
-        &aws.config,
-        testkit::table(&aws, false).await,
-        outbox.clone(),
-    );
+    let tenants = TenantStore::new(&aws.config, testkit::table(&aws, false).await, outbox.clone());
     let catalogue = Catalogue::bundled().unwrap();
     let request: SignUpRequest = serde_json::from_value(json!({
         "organisation": "Analytical Engines Ltd",
@@ -46,60 +40,28 @@ async fn world() -> World {
     };
     let made = decide_sign_up(&registration, &catalogue, ids, &occasion);
     let key: IdempotencyKey = "a-key-of-the-tests-own".parse().unwrap();
-    tenants
-        .register(&made, &key.digest(), &key.fingerprint(&registration))
-        .await
-        .unwrap();
-    World {
-        adapters: Adapters {
-            region: occasion.region,
-            tenants,
-        },
-        outbox,
-        made,
-    }
+    tenants.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
+    World { adapters: Adapters { region: occasion.region, tenants }, outbox, made }
 }
 
 impl World {
     /// Delivers a batch, and says which of its messages failed.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
-        let Ok(response) = handle(
-            &self.adapters,
-            serde_json::from_value(batch.clone()).unwrap(),
-        )
-        .await;
-        response
-            .batch_item_failures
-            .into_iter()
-            .map(|failure| failure.item_identifier)
-            .collect()
+        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
     async fn tenant(&self) -> Tenant {
-        self.adapters
-            .tenants
-            .reader()
-            .load_tenant(self.made.tenant.id)
-            .await
-            .unwrap()
-            .unwrap()
+        self.adapters.tenants.reader().load_tenant(self.made.tenant.id).await.unwrap().unwrap()
     }
 
     /// The versions that home was told of, in order.
     async fn acknowledged(&self) -> Vec<u64> {
-        let rows = self
-            .outbox
-            .sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000)
-            .await
-            .unwrap();
+        let rows = self.outbox.sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000).await.unwrap();
         let mut versions: Vec<_> = rows
             .iter()
             .filter(|row| row.detail_type == "TenantPolicyApplied.v1")
-            .map(|row| {
-                serde_json::from_str::<Value>(&row.detail).unwrap()["data"]["version"]
-                    .as_u64()
-                    .unwrap()
-            })
+            .map(|row| serde_json::from_str::<Value>(&row.detail).unwrap()["data"]["version"].as_u64().unwrap())
             .collect();
         versions.sort_unstable();
         versions
@@ -107,11 +69,7 @@ impl World {
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("policy-apply")
-        .into_iter()
-        .find(|case| case.name == name)
-        .unwrap()
-        .payload
+    testkit::cases("policy-apply").into_iter().find(|case| case.name == name).unwrap().payload
 }
 
 #[tokio::test]
@@ -122,17 +80,9 @@ async fn every_event_gets_its_answer() {
         let Case { name, payload } = &case;
         if case.is_valid() {
             assert!(failed.is_empty(), "{name}");
-            assert_eq!(
-                world.acknowledged().await.len(),
-                payload["Records"].as_array().unwrap().len(),
-                "{name}"
-            );
+            assert_eq!(world.acknowledged().await.len(), payload["Records"].as_array().unwrap().len(), "{name}");
         } else {
-            assert_eq!(
-                failed,
-                [payload["Records"][0]["messageId"].as_str().unwrap()],
-                "{name}"
-            );
+            assert_eq!(failed, [payload["Records"][0]["messageId"].as_str().unwrap()], "{name}");
             assert_eq!(
                 (world.tenant().await, world.acknowledged().await),
                 (world.made.tenant.clone(), vec![]),
@@ -145,12 +95,7 @@ async fn every_event_gets_its_answer() {
 #[tokio::test]
 async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_holds() {
     let world = world().await;
-    assert!(
-        world
-            .deliver(&case("valid-duplicate-and-reordered"))
-            .await
-            .is_empty()
-    );
+    assert!(world.deliver(&case("valid-duplicate-and-reordered")).await.is_empty());
     let after = world.tenant().await;
     assert_eq!((after.policy.version, after.plan.as_str()), (3, "pro"));
     assert_eq!(world.acknowledged().await, [3, 3, 3]);

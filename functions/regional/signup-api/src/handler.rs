@@ -16,8 +16,7 @@ use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    IdempotencyKey, Identifiers, Occasion, Operation, Registration, SignUpRequest, Signup, Tenant,
-    decide_sign_up,
+    IdempotencyKey, Identifiers, Occasion, Operation, Registration, SignUpRequest, Signup, Tenant, decide_sign_up,
 };
 
 /// The routes.
@@ -62,14 +61,8 @@ async fn create(
     Body(request): Body<SignUpRequest>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
-    let registration = request
-        .validate(&adapters.catalogue)
-        .map_err(|fields| problems::invalid_fields(&fields))?;
-    if registration
-        .region
-        .as_ref()
-        .is_some_and(|region| *region != adapters.region)
-    {
+    let registration = request.validate(&adapters.catalogue).map_err(|fields| problems::invalid_fields(&fields))?;
+    if registration.region.as_ref().is_some_and(|region| *region != adapters.region) {
         return Err(problems::other_region(&adapters.region));
     }
     let (mut signup, tenant) = register(&adapters, &key, &registration, now).await?;
@@ -79,19 +72,11 @@ async fn create(
     }
     tracing::info!(tenant = %tenant.id, "sign-up accepted");
     let location = [(LOCATION, format!("/signups/{}", signup.id))];
-    Ok((
-        StatusCode::ACCEPTED,
-        location,
-        answer(&adapters, &signup, &tenant),
-    )
-        .into_response())
+    Ok((StatusCode::ACCEPTED, location, answer(&adapters, &signup, &tenant)).into_response())
 }
 
 /// `GET /signups/{id}`: how far the sign-up is.
-async fn read(
-    State(adapters): State<Arc<Adapters>>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+async fn read(State(adapters): State<Arc<Adapters>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let (signup, tenant) = find(&adapters, &id).await?;
     tracing::info!(tenant = %tenant.id, "sign-up read");
     Ok(answer(&adapters, &signup, &tenant).into_response())
@@ -113,12 +98,9 @@ async fn confirm(
     if tenant.status != TenantStatus::Pending {
         return Ok(answer(&adapters, &signup, &tenant).into_response());
     }
-    adapters
-        .identity
-        .confirm(signup.username, &code)
-        .await
-        .map_err(|error| problems::confirmation(&error))?;
-    let _ = now;
+    adapters.identity.confirm(signup.username, &code).await.map_err(|error| problems::confirmation(&error))?;
+    let confirmed = adapters.tenants.confirm(tenant.id, signup.id, &occasion(&adapters, now)).await;
+    confirmed.map_err(|error| problems::store(&error))?;
     tracing::info!(tenant = %tenant.id, "sign-up confirmed");
     let (signup, tenant) = find(&adapters, &id).await?;
     Ok(answer(&adapters, &signup, &tenant).into_response())
@@ -132,21 +114,11 @@ async fn register(
     now: Timestamp,
 ) -> Result<(Signup, Tenant), Problem> {
     let fingerprint = key.fingerprint(registration);
-    let made = decide_sign_up(
-        registration,
-        &adapters.catalogue,
-        identifiers()?,
-        &occasion(adapters, now),
-    );
-    let stored = adapters
-        .tenants
-        .register(&made, &key.digest(), &fingerprint)
-        .await;
+    let made = decide_sign_up(registration, &adapters.catalogue, identifiers()?, &occasion(adapters, now));
+    let stored = adapters.tenants.register(&made, &key.digest(), &fingerprint).await;
     match stored.map_err(|error| problems::store(&error))? {
         Registered::Stored => Ok((made.signup, made.tenant)),
-        Registered::Repeated(first) if first.fingerprint == fingerprint => {
-            load(adapters, first.signup).await
-        }
+        Registered::Repeated(first) if first.fingerprint == fingerprint => load(adapters, first.signup).await,
         Registered::Repeated(_) => Err(problems::key_reused()),
     }
 }
@@ -158,18 +130,9 @@ async fn make_account(
     registration: &Registration,
     now: Timestamp,
 ) -> Result<(), Problem> {
-    let made = adapters
-        .identity
-        .sign_up(signup.username, &registration.email, &registration.password)
-        .await;
-    let outcome = made
-        .as_ref()
-        .map(|_| ())
-        .map_err(problems::identity_failure);
-    let noted = adapters
-        .tenants
-        .record_identity(signup.id, outcome, now)
-        .await;
+    let made = adapters.identity.sign_up(signup.username, &registration.email, &registration.password).await;
+    let outcome = made.as_ref().map(|_| ()).map_err(problems::identity_failure);
+    let noted = adapters.tenants.record_identity(signup.id, outcome, now).await;
     made.map_err(|error| problems::account(&error, signup.id))?;
     noted.map_err(|error| problems::store(&error))
 }
@@ -181,35 +144,19 @@ async fn find(adapters: &Adapters, id: &str) -> Result<(Signup, Tenant), Problem
 
 async fn load(adapters: &Adapters, id: SignupId) -> Result<(Signup, Tenant), Problem> {
     let reader = adapters.tenants.reader();
-    let signup = reader
-        .load_signup(id)
-        .await
-        .map_err(|error| problems::store(&error))?;
+    let signup = reader.load_signup(id).await.map_err(|error| problems::store(&error))?;
     let signup = signup.ok_or_else(problems::unknown_signup)?;
-    let tenant = reader
-        .load_tenant(signup.tenant)
-        .await
-        .map_err(|error| problems::store(&error))?;
+    let tenant = reader.load_tenant(signup.tenant).await.map_err(|error| problems::store(&error))?;
     Ok((signup, tenant.ok_or_else(problems::unknown_signup)?))
 }
 
 fn answer<'a>(adapters: &'a Adapters, signup: &Signup, tenant: &Tenant) -> Json<Answer<'a>> {
-    Json(Answer {
-        region: &adapters.region,
-        mode: adapters.mode,
-        operation: Operation::of(signup, tenant),
-    })
+    Json(Answer { region: &adapters.region, mode: adapters.mode, operation: Operation::of(signup, tenant) })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
-    let header = headers
-        .get("idempotency-key")
-        .ok_or_else(problems::key_missing)?;
-    header
-        .to_str()
-        .ok()
-        .and_then(|key| key.parse().ok())
-        .ok_or_else(problems::key_malformed)
+    let header = headers.get("idempotency-key").ok_or_else(problems::key_missing)?;
+    header.to_str().ok().and_then(|key| key.parse().ok()).ok_or_else(problems::key_malformed)
 }
 
 /// New ids. The sign-up's is random in all its bits, since to know it is to have access.
@@ -223,9 +170,5 @@ fn identifiers() -> Result<Identifiers, Problem> {
 }
 
 fn occasion(adapters: &Adapters, now: Timestamp) -> Occasion {
-    Occasion {
-        region: adapters.region.clone(),
-        event: EventId::from_uuid(runtime::new_uuid()),
-        now,
-    }
+    Occasion { region: adapters.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
 }

@@ -24,11 +24,7 @@ async fn main() -> Result<(), runtime::Error> {
         mode: runtime::env("REGION_MODE")?,
         catalogue: Catalogue::bundled()?,
         tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
-        identity: Identity::new(
-            &aws,
-            runtime::env("USER_POOL_ID")?,
-            runtime::env("CLIENT_ID")?,
-        ),
+        identity: Identity::new(&aws, runtime::env("USER_POOL_ID")?, runtime::env("CLIENT_ID")?),
     }))
     .await
 }

@@ -9,21 +9,13 @@ use runtime::http::Problem;
 use tenancy::{FieldProblem, IdentityFailure};
 
 pub(crate) fn key_missing() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "idempotency-key-missing",
-        "The Idempotency-Key header is missing",
-    )
-    .detail("Send a random UUID, and the same one when you repeat the request.")
+    Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-missing", "The Idempotency-Key header is missing")
+        .detail("Send a random UUID, and the same one when you repeat the request.")
 }
 
 pub(crate) fn key_malformed() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "idempotency-key-malformed",
-        "The Idempotency-Key header is malformed",
-    )
-    .detail("It has 16 to 128 visible ASCII characters, such as a random UUID.")
+    Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-malformed", "The Idempotency-Key header is malformed")
+        .detail("It has 16 to 128 visible ASCII characters, such as a random UUID.")
 }
 
 pub(crate) fn key_reused() -> Problem {
@@ -37,52 +29,28 @@ pub(crate) fn key_reused() -> Problem {
 
 pub(crate) fn invalid_fields(fields: &[FieldProblem]) -> Problem {
     let problem = match fields {
-        [
-            FieldProblem {
-                field: "password",
-                reason,
-            },
-        ] => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "weak-password",
-            "The password is too weak",
-        )
-        .detail(format!("The password must be {reason}.")),
-        _ => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid-fields",
-            "Some fields are not as they must be",
-        )
-        .detail("Each field that must be something else is named, with what it must be."),
+        [FieldProblem { field: "password", reason }] => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "weak-password", "The password is too weak")
+                .detail(format!("The password must be {reason}."))
+        }
+        _ => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-fields", "Some fields are not as they must be")
+            .detail("Each field that must be something else is named, with what it must be."),
     };
     problem.with("fields", fields)
 }
 
 pub(crate) fn malformed_code() -> Problem {
-    invalid_fields(&[FieldProblem {
-        field: "code",
-        reason: "the digits that were mailed to you",
-    }])
+    invalid_fields(&[FieldProblem { field: "code", reason: "the digits that were mailed to you" }])
 }
 
 pub(crate) fn other_region(region: &RegionCode) -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "other-region",
-        "The sign-up is for another region",
-    )
-    .detail(format!(
-        "This is the API of {region}. Send the sign-up to the region that it is for."
-    ))
-    .with("region", region)
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "other-region", "The sign-up is for another region")
+        .detail(format!("This is the API of {region}. Send the sign-up to the region that it is for."))
+        .with("region", region)
 }
 
 pub(crate) fn unknown_signup() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "unknown-signup",
-        "There is no such sign-up",
-    )
+    Problem::new(StatusCode::NOT_FOUND, "unknown-signup", "There is no such sign-up")
 }
 
 /// What the operation says of an account that was not made.
@@ -118,35 +86,22 @@ pub(crate) fn account(error: &IdentityError, signup: SignupId) -> Problem {
 pub(crate) fn confirmation(error: &IdentityError) -> Problem {
     tracing::info!(error = %error, "not confirmed");
     match error {
-        IdentityError::WrongCode => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "wrong-code",
-            "The code is wrong",
-        )
-        .detail("Send the code of the latest mail."),
-        IdentityError::ExpiredCode => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "expired-code",
-            "The code has expired",
-        )
-        .detail("Ask for a new code."),
-        IdentityError::TooManyAttempts => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too-many-attempts",
-            "Too many attempts",
-        )
-        .detail("Wait a while before you try again."),
-        IdentityError::Refused { .. } | IdentityError::PasswordRefused => Problem::new(
-            StatusCode::CONFLICT,
-            "confirmation-refused",
-            "The address cannot be confirmed",
-        )
-        .detail("The account does not take a confirmation. Ask the provider."),
-        IdentityError::Unavailable { .. } => passing(
-            "identity-unavailable",
-            "Addresses cannot be confirmed right now",
-        )
-        .detail("The same request may be sent again."),
+        IdentityError::WrongCode => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-code", "The code is wrong")
+            .detail("Send the code of the latest mail."),
+        IdentityError::ExpiredCode => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "expired-code", "The code has expired")
+                .detail("Ask for a new code.")
+        }
+        IdentityError::TooManyAttempts => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts")
+                .detail("Wait a while before you try again.")
+        }
+        IdentityError::Refused { .. } | IdentityError::PasswordRefused => {
+            Problem::new(StatusCode::CONFLICT, "confirmation-refused", "The address cannot be confirmed")
+                .detail("The account does not take a confirmation. Ask the provider.")
+        }
+        IdentityError::Unavailable { .. } => passing("identity-unavailable", "Addresses cannot be confirmed right now")
+            .detail("The same request may be sent again."),
     }
 }
 
@@ -154,20 +109,14 @@ pub(crate) fn store(error: &TenantStoreError) -> Problem {
     match error {
         TenantStoreError::Busy { .. } | TenantStoreError::AliasTaken => {
             tracing::warn!(error = %error, "busy");
-            passing("try-again", "There is too much to do right now")
-                .detail("The same request may be sent again.")
+            passing("try-again", "There is too much to do right now").detail("The same request may be sent again.")
         }
-        TenantStoreError::Refused(_) => Problem::new(
-            StatusCode::CONFLICT,
-            "tenant-closed",
-            "The tenant is closed",
-        ),
+        TenantStoreError::Refused(_) => Problem::new(StatusCode::CONFLICT, "tenant-closed", "The tenant is closed"),
         error => Problem::internal(error),
     }
 }
 
 /// A problem that passes by itself.
 fn passing(slug: &'static str, title: &'static str) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, slug, title)
-        .header(RETRY_AFTER, HeaderValue::from_static("2"))
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, slug, title).header(RETRY_AFTER, HeaderValue::from_static("2"))
 }

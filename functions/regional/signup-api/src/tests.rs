@@ -13,9 +13,7 @@ use outbox::Outbox;
 use regional_store::{Registered, TenantStore};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
-use tenancy::{
-    IdempotencyKey, Identifiers, Occasion, Registration, SignUp, SignUpRequest, decide_sign_up,
-};
+use tenancy::{IdempotencyKey, Identifiers, Occasion, Registration, SignUp, SignUpRequest, decide_sign_up};
 use testkit::{Case, Pool};
 use tower::ServiceExt;
 
@@ -49,14 +47,7 @@ impl World {
         let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
         let tenants = TenantStore::new(&aws.config, table.clone(), outbox.clone());
         let identity = Identity::new(&aws.config, pool.id.clone(), pool.client_id.clone());
-        Self {
-            aws,
-            pool,
-            table,
-            outbox,
-            tenants,
-            identity,
-        }
+        Self { aws, pool, table, outbox, tenants, identity }
     }
 
     fn api(&self) -> Router {
@@ -75,17 +66,8 @@ impl World {
 
     /// The API with a user pool that does not answer.
     fn api_without_pool(&self) -> Router {
-        let config = self
-            .aws
-            .config
-            .to_builder()
-            .endpoint_url("http://127.0.0.1:9")
-            .build();
-        self.api_with(Identity::new(
-            &config,
-            self.pool.id.clone(),
-            self.pool.client_id.clone(),
-        ))
+        let config = self.aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+        self.api_with(Identity::new(&config, self.pool.id.clone(), self.pool.client_id.clone()))
     }
 
     fn cognito(&self) -> aws_sdk_cognitoidentityprovider::Client {
@@ -93,14 +75,7 @@ impl World {
     }
 
     async fn accounts(&self) -> usize {
-        self.cognito()
-            .list_users()
-            .user_pool_id(&self.pool.id)
-            .send()
-            .await
-            .unwrap()
-            .users()
-            .len()
+        self.cognito().list_users().user_pool_id(&self.pool.id).send().await.unwrap().users().len()
     }
 
     /// Everything stored, but the counts.
@@ -119,11 +94,7 @@ impl World {
 
     /// The facts stated so far, as text.
     async fn facts(&self) -> Vec<String> {
-        let rows = self
-            .outbox
-            .sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000)
-            .await
-            .unwrap();
+        let rows = self.outbox.sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000).await.unwrap();
         rows.into_iter().map(|row| row.detail).collect()
     }
 
@@ -131,11 +102,7 @@ impl World {
     async fn register(&self) -> SignUp {
         let (made, registration) = registered_by_ada();
         let key: IdempotencyKey = KEY.parse().unwrap();
-        let stored = self
-            .tenants
-            .register(&made, &key.digest(), &key.fingerprint(&registration))
-            .await
-            .unwrap();
+        let stored = self.tenants.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
         assert_eq!(stored, Registered::Stored);
         made
     }
@@ -143,10 +110,7 @@ impl World {
     /// Makes the account, as the API's second step does.
     async fn make_account(&self, made: &SignUp) {
         let (_, registration) = registered_by_ada();
-        let asked = self
-            .identity
-            .sign_up(made.user.username, &made.user.email, &registration.password)
-            .await;
+        let asked = self.identity.sign_up(made.user.username, &made.user.email, &registration.password).await;
         asked.unwrap();
     }
 }
@@ -163,19 +127,13 @@ fn ada() -> Value {
 
 fn registered_by_ada() -> (SignUp, Registration) {
     let catalogue = Catalogue::bundled().unwrap();
-    let registration = serde_json::from_value::<SignUpRequest>(ada())
-        .unwrap()
-        .validate(&catalogue)
-        .unwrap();
+    let registration = serde_json::from_value::<SignUpRequest>(ada()).unwrap().validate(&catalogue).unwrap();
     let ids = Identifiers {
         signup: SIGNUP.parse().unwrap(),
         tenant: "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap(),
         alias: "23456789abcd".parse().unwrap(),
     };
-    (
-        decide_sign_up(&registration, &catalogue, ids, &occasion()),
-        registration,
-    )
+    (decide_sign_up(&registration, &catalogue, ids, &occasion()), registration)
 }
 
 fn occasion() -> Occasion {
@@ -193,11 +151,7 @@ async fn invoke(api: Router, payload: &Value) -> Answer {
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Answer {
-        status: parts.status.as_u16(),
-        headers: parts.headers,
-        body,
-    }
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
 }
 
 /// The payload of an event file, with another path, key and body.
@@ -216,23 +170,11 @@ async fn sign_up(api: Router, key: &str, body: &Value) -> Answer {
 }
 
 async fn confirm(api: Router, id: &str, code: &str) -> Answer {
-    invoke(
-        api,
-        &request(
-            "POST",
-            &format!("/signups/{id}/confirmation"),
-            None,
-            &json!({ "code": code }),
-        ),
-    )
-    .await
+    invoke(api, &request("POST", &format!("/signups/{id}/confirmation"), None, &json!({ "code": code }))).await
 }
 
 fn case(name: &str) -> Case {
-    testkit::cases("signup-api")
-        .into_iter()
-        .find(|case| case.name == name)
-        .unwrap()
+    testkit::cases("signup-api").into_iter().find(|case| case.name == name).unwrap()
 }
 
 fn slug(answer: &Answer) -> (u16, &str) {
@@ -250,16 +192,14 @@ async fn every_event_gets_its_answer() {
         "invalid-key-malformed" => (400, "idempotency-key-malformed"),
         "invalid-malformed-json" => (400, "malformed-json"),
         "invalid-unknown-field" | "invalid-wrong-type" => (422, "invalid-body"),
-        "invalid-every-field" | "invalid-unknown-plan" | "invalid-malformed-code" => {
-            (422, "invalid-fields")
-        }
+        "invalid-every-field" | "invalid-unknown-plan" | "invalid-malformed-code" => (422, "invalid-fields"),
         "invalid-weak-password" => (422, "weak-password"),
         "invalid-other-region" => (422, "other-region"),
         "invalid-body-too-large" => (413, "body-too-large"),
         "invalid-wrong-code" => (422, "wrong-code"),
-        "invalid-confirmation-of-unknown-signup"
-        | "invalid-read-of-unknown-signup"
-        | "invalid-read-of-no-id" => (404, "unknown-signup"),
+        "invalid-confirmation-of-unknown-signup" | "invalid-read-of-unknown-signup" | "invalid-read-of-no-id" => {
+            (404, "unknown-signup")
+        }
         "invalid-method" => (405, "method-not-allowed"),
         "invalid-path" => (404, "not-found"),
         other => panic!("{other} has no expected answer"),
@@ -272,10 +212,7 @@ async fn every_event_gets_its_answer() {
         let answer = invoke(world.api(), &payload).await;
         assert_eq!(slug(&answer), expected(&name), "{name}: {}", answer.body);
         if answer.status >= 400 {
-            assert_eq!(
-                answer.headers["content-type"], "application/problem+json",
-                "{name}"
-            );
+            assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
             assert_eq!(world.stored().await, before, "{name} writes nothing");
         }
     }
@@ -285,30 +222,9 @@ async fn every_event_gets_its_answer() {
 async fn each_bad_field_is_named_with_its_reason() {
     let world = World::new().await;
     let answer = invoke(world.api(), &case("invalid-every-field").payload).await;
-    let fields: Vec<_> = answer.body["fields"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|f| f["field"].clone())
-        .collect();
-    assert_eq!(
-        json!(fields),
-        json!([
-            "organisation",
-            "name",
-            "email",
-            "password",
-            "plan",
-            "region"
-        ])
-    );
-    assert!(
-        answer.body["fields"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|f| f["reason"].is_string())
-    );
+    let fields: Vec<_> = answer.body["fields"].as_array().unwrap().iter().map(|f| f["field"].clone()).collect();
+    assert_eq!(json!(fields), json!(["organisation", "name", "email", "password", "plan", "region"]));
+    assert!(answer.body["fields"].as_array().unwrap().iter().all(|f| f["reason"].is_string()));
     let elsewhere = invoke(world.api(), &case("invalid-other-region").payload).await;
     assert_eq!(elsewhere.body["region"], "eu-central-1");
 }
@@ -318,62 +234,24 @@ async fn a_tenant_signs_up_confirms_and_is_active() {
     let world = World::new().await;
     let accepted = sign_up(world.api(), KEY, &ada()).await;
     assert_eq!(
-        (
-            accepted.status,
-            &accepted.body["state"],
-            &accepted.body["next"]
-        ),
+        (accepted.status, &accepted.body["state"], &accepted.body["next"]),
         (202, &json!("waiting"), &json!("confirm"))
     );
     let id = accepted.body["id"].as_str().unwrap();
     assert_eq!(accepted.headers["location"], format!("/signups/{id}"));
-    assert_eq!(
-        (&accepted.body["region"], &accepted.body["mode"]),
-        (&json!("eu-central-1"), &json!("regional"))
-    );
-    assert_eq!(
-        world.counts().await,
-        TenantCounts {
-            pending: 1,
-            ..Default::default()
-        }
-    );
+    assert_eq!((&accepted.body["region"], &accepted.body["mode"]), (&json!("eu-central-1"), &json!("regional")));
+    assert_eq!(world.counts().await, TenantCounts { pending: 1, ..Default::default() });
 
-    assert_eq!(
-        slug(&confirm(world.api(), id, "999999").await),
-        (422, "wrong-code")
-    );
+    assert_eq!(slug(&confirm(world.api(), id, "999999").await), (422, "wrong-code"));
     let confirmed = confirm(world.api(), id, CODE).await;
-    assert_eq!(
-        (confirmed.status, &confirmed.body["next"]),
-        (200, &json!("sign-in"))
-    );
+    assert_eq!((confirmed.status, &confirmed.body["next"]), (200, &json!("sign-in")));
     let steps = confirmed.body["steps"].as_array().unwrap();
-    assert!(
-        steps
-            .iter()
-            .all(|step| step["state"] == "done" && step["at"].is_string()),
-        "{steps:?}"
-    );
-    assert_eq!(
-        world.counts().await,
-        TenantCounts {
-            active: 1,
-            ..Default::default()
-        }
-    );
+    assert!(steps.iter().all(|step| step["state"] == "done" && step["at"].is_string()), "{steps:?}");
+    assert_eq!(world.counts().await, TenantCounts { active: 1, ..Default::default() });
 
-    let read = invoke(
-        world.api(),
-        &request("GET", &format!("/signups/{id}"), None, &Value::Null),
-    )
-    .await;
+    let read = invoke(world.api(), &request("GET", &format!("/signups/{id}"), None, &Value::Null)).await;
     assert_eq!(read.body, confirmed.body);
-    assert_eq!(
-        confirm(world.api(), id, "000000").await.body,
-        confirmed.body,
-        "once confirmed, any code will do"
-    );
+    assert_eq!(confirm(world.api(), id, "000000").await.body, confirmed.body, "once confirmed, any code will do");
     assert_eq!(world.facts().await.len(), 2);
 }
 
@@ -383,49 +261,24 @@ async fn a_key_stands_for_one_request() {
     let world = World::new().await;
     let first = sign_up(world.api(), KEY, &ada()).await;
     assert_eq!(sign_up(world.api(), KEY, &ada()).await.body, first.body);
-    for (member, value) in [
-        ("organisation", "Other Ltd"),
-        ("email", "bob@engines.example"),
-        ("plan", "pro"),
-    ] {
+    for (member, value) in [("organisation", "Other Ltd"), ("email", "bob@engines.example"), ("plan", "pro")] {
         let mut other = ada();
         other[member] = json!(value);
-        assert_eq!(
-            slug(&sign_up(world.api(), KEY, &other).await),
-            (422, "idempotency-key-reused"),
-            "{member}"
-        );
+        assert_eq!(slug(&sign_up(world.api(), KEY, &other).await), (422, "idempotency-key-reused"), "{member}");
     }
-    assert_eq!(
-        (
-            world.stored().await.len(),
-            world.accounts().await,
-            world.facts().await.len()
-        ),
-        (5, 1, 1)
-    );
+    assert_eq!((world.stored().await.len(), world.accounts().await, world.facts().await.len()), (5, 1, 1));
 }
 
 #[tokio::test]
 async fn twenty_clients_with_one_key_make_one_tenant() {
     let world = World::new().await;
     let body = ada();
-    let answers = join_all((0..20).map(|_| sign_up(world.api(), KEY, &body)))
-        .await
-        .into_iter()
-        .map(|answer| {
-            assert_eq!(answer.status, 202, "{}", answer.body);
-            answer.body["id"].as_str().unwrap().to_owned()
-        });
+    let answers = join_all((0..20).map(|_| sign_up(world.api(), KEY, &body))).await.into_iter().map(|answer| {
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.body["id"].as_str().unwrap().to_owned()
+    });
     assert_eq!(answers.collect::<HashSet<_>>().len(), 1);
-    assert_eq!(
-        (
-            world.stored().await.len(),
-            world.accounts().await,
-            world.facts().await.len()
-        ),
-        (5, 1, 1)
-    );
+    assert_eq!((world.stored().await.len(), world.accounts().await, world.facts().await.len()), (5, 1, 1));
     assert_eq!(world.counts().await.pending, 1);
 }
 
@@ -455,27 +308,15 @@ async fn a_sign_up_killed_between_any_two_calls_is_completed_by_its_key() {
                 world.make_account(&made).await;
             }
             if steps >= 3 {
-                world
-                    .tenants
-                    .record_identity(made.signup.id, Ok(()), runtime::now())
-                    .await
-                    .unwrap();
+                world.tenants.record_identity(made.signup.id, Ok(()), runtime::now()).await.unwrap();
             }
         }
         let answer = sign_up(world.api(), KEY, &ada()).await;
-        assert_eq!(
-            (answer.status, &answer.body["next"]),
-            (202, &json!("confirm")),
-            "after {steps} steps"
-        );
+        assert_eq!((answer.status, &answer.body["next"]), (202, &json!("confirm")), "after {steps} steps");
         if steps >= 1 {
             assert_eq!(answer.body["id"], SIGNUP, "after {steps} steps");
         }
-        let all = (
-            world.stored().await.len(),
-            world.accounts().await,
-            world.facts().await.len(),
-        );
+        let all = (world.stored().await.len(), world.accounts().await, world.facts().await.len());
         assert_eq!(all, (5, 1, 1), "after {steps} steps");
     }
 }
@@ -488,30 +329,14 @@ async fn a_confirmation_killed_between_any_two_calls_is_completed_by_the_next() 
         let made = world.register().await;
         world.make_account(&made).await;
         if steps >= 1 {
-            world
-                .identity
-                .confirm(made.user.username, CODE)
-                .await
-                .unwrap();
+            world.identity.confirm(made.user.username, CODE).await.unwrap();
         }
         if steps >= 2 {
-            world
-                .tenants
-                .confirm(made.tenant.id, made.signup.id, &occasion())
-                .await
-                .unwrap();
+            world.tenants.confirm(made.tenant.id, made.signup.id, &occasion()).await.unwrap();
         }
         let answer = confirm(world.api(), SIGNUP, CODE).await;
-        assert_eq!(
-            (answer.status, &answer.body["next"]),
-            (200, &json!("sign-in")),
-            "after {steps} steps"
-        );
-        assert_eq!(
-            (world.counts().await.active, world.facts().await.len()),
-            (1, 2),
-            "after {steps} steps"
-        );
+        assert_eq!((answer.status, &answer.body["next"]), (200, &json!("sign-in")), "after {steps} steps");
+        assert_eq!((world.counts().await.active, world.facts().await.len()), (1, 2), "after {steps} steps");
     }
 }
 
@@ -523,22 +348,13 @@ async fn a_pool_that_does_not_answer_is_made_up_for_later() {
     assert!(failed.headers.contains_key("retry-after"));
     let operation = failed.body["operation"].as_str().unwrap();
     let read = invoke(world.api(), &request("GET", operation, None, &Value::Null)).await;
-    assert_eq!(
-        (&read.body["state"], &read.body["next"]),
-        (&json!("failed"), &json!("repeat-sign-up"))
-    );
+    assert_eq!((&read.body["state"], &read.body["next"]), (&json!("failed"), &json!("repeat-sign-up")));
     assert_eq!(read.body["steps"][1]["reason"], "unavailable");
     let accepted = sign_up(world.api(), KEY, &ada()).await;
-    assert_eq!(
-        (accepted.status, &accepted.body["next"]),
-        (202, &json!("confirm"))
-    );
+    assert_eq!((accepted.status, &accepted.body["next"]), (202, &json!("confirm")));
     assert_eq!((world.stored().await.len(), world.accounts().await), (5, 1));
     let id = accepted.body["id"].as_str().unwrap();
-    assert_eq!(
-        slug(&confirm(world.api_without_pool(), id, CODE).await),
-        (503, "identity-unavailable")
-    );
+    assert_eq!(slug(&confirm(world.api_without_pool(), id, CODE).await), (503, "identity-unavailable"));
     assert_eq!(confirm(world.api(), id, CODE).await.status, 200);
 }
 
@@ -547,14 +363,7 @@ async fn a_password_that_only_the_pool_refuses_can_be_replaced_under_the_same_ke
     let world = World::new().await;
     let rules = PasswordPolicyType::builder().minimum_length(30).build();
     let policies = UserPoolPolicyType::builder().password_policy(rules).build();
-    world
-        .cognito()
-        .update_user_pool()
-        .user_pool_id(&world.pool.id)
-        .policies(policies)
-        .send()
-        .await
-        .unwrap();
+    world.cognito().update_user_pool().user_pool_id(&world.pool.id).policies(policies).send().await.unwrap();
     let refused = sign_up(world.api(), KEY, &ada()).await;
     assert_eq!(slug(&refused), (422, "weak-password"));
     let mut stronger = ada();
@@ -569,28 +378,11 @@ async fn an_answer_reveals_nothing_of_other_registrations() {
     let world = World::new().await;
     let first = sign_up(world.api(), KEY, &ada()).await;
     let again = sign_up(world.api(), "another-key-of-the-tests", &ada()).await;
-    let members = |answer: &Answer| {
-        answer
-            .body
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        (first.status, members(&first)),
-        (again.status, members(&again))
-    );
-    assert_ne!(
-        (&first.body["id"], &first.body["username"]),
-        (&again.body["id"], &again.body["username"])
-    );
+    let members = |answer: &Answer| answer.body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((first.status, members(&first)), (again.status, members(&again)));
+    assert_ne!((&first.body["id"], &first.body["username"]), (&again.body["id"], &again.body["username"]));
     let stranger = SignupId::from_uuid(runtime::new_uuid()).to_string();
-    assert_eq!(
-        slug(&confirm(world.api(), &stranger, CODE).await),
-        (404, "unknown-signup")
-    );
+    assert_eq!(slug(&confirm(world.api(), &stranger, CODE).await), (404, "unknown-signup"));
 }
 
 /// What a person typed is in no answer, and in no fact.
@@ -608,17 +400,11 @@ async fn nothing_personal_gets_out() {
     ] {
         shown += &sign_up(world.api(), key, &body).await.body.to_string();
     }
-    shown += &sign_up(world.api_without_pool(), "yet-another-key-of-these", &ada())
-        .await
-        .body
-        .to_string();
+    shown += &sign_up(world.api_without_pool(), "yet-another-key-of-these", &ada()).await.body.to_string();
     shown += &world.facts().await.concat();
     for personal in ["Analytical", "Ada", "Lovelace", "engines", "Difference"] {
         assert!(!shown.contains(personal), "{personal} is shown");
     }
     let stored = format!("{:?}", world.stored().await);
-    assert!(
-        stored.contains("Lovelace") && !stored.contains("Difference"),
-        "the password is stored nowhere"
-    );
+    assert!(stored.contains("Lovelace") && !stored.contains("Difference"), "the password is stored nowhere");
 }

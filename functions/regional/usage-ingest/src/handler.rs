@@ -84,8 +84,12 @@ fn answer(reading: Reading<'_, '_>) -> Result<Json<Answer>, Problem> {
 fn form(headers: &HeaderMap) -> Result<Form, Problem> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Form::of_content_type(content_type).ok_or_else(|| {
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-content-type", "The content type is not read here")
-            .detail("Send application/cloudevents+json, application/cloudevents-batch+json or application/json.")
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-content-type",
+            "The content type is not read here",
+        )
+        .detail("Send application/cloudevents+json, application/cloudevents-batch+json or application/json.")
     })
 }
 
@@ -97,7 +101,9 @@ async fn bytes(body: Body) -> Result<Bytes, Problem> {
 fn refuse(error: BodyError) -> Problem {
     let (status, slug, title) = match error {
         BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
-        BodyError::TooMany { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-many-events", "The batch has too many events"),
+        BodyError::TooMany { .. } => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "too-many-events", "The batch has too many events")
+        }
         BodyError::Malformed { .. } => (StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON"),
         BodyError::WrongShape { .. } => {
             (StatusCode::BAD_REQUEST, "unexpected-form", "The body is not what its content type says")

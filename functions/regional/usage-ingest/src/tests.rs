@@ -82,8 +82,10 @@ impl World {
 
     /// Sends a payload as the gateway would.
     async fn send(&self, payload: &Value) -> Answer {
-        let payload =
-            payload.to_string().replace("usage-token", &self.usage_token).replace("operator-token", &self.operator_token);
+        let payload = payload
+            .to_string()
+            .replace("usage-token", &self.usage_token)
+            .replace("operator-token", &self.operator_token);
         let request = lambda_http::request::from_str(&payload).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -144,9 +146,12 @@ async fn a_batch_names_each_refused_event_and_stores_the_rest() {
     let world = world().await;
     let answer = world.send(&case("valid-batch-with-refusals")).await;
     assert_eq!(answer.body["accepted"], 3);
-    let refused: Vec<_> = answer.body["rejected"].as_array().unwrap().iter().map(|r| {
-        (r["index"].as_u64().unwrap(), r["id"].as_str().unwrap_or_default(), r["reason"].as_str().unwrap())
-    }).collect();
+    let refused: Vec<_> = answer.body["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["index"].as_u64().unwrap(), r["id"].as_str().unwrap_or_default(), r["reason"].as_str().unwrap()))
+        .collect();
     assert_eq!(
         refused,
         [
@@ -180,7 +185,8 @@ async fn tenants_are_taken_by_their_status() {
     let world = world().await;
     let events: Vec<Value> = TENANTS.iter().map(|(tenant, _)| event(tenant, "e")).collect();
     let answer = world.send(&batch(&events)).await;
-    let refused: Vec<_> = answer.body["rejected"].as_array().unwrap().iter().map(|r| r["index"].as_u64().unwrap()).collect();
+    let refused: Vec<_> =
+        answer.body["rejected"].as_array().unwrap().iter().map(|r| r["index"].as_u64().unwrap()).collect();
     assert_eq!((answer.body["accepted"].as_u64(), refused), (Some(2), vec![2, 3]));
 
     // A no is not remembered; a yes is, for a minute of the gateway's time.
@@ -221,7 +227,9 @@ async fn nothing_that_a_client_wrote_is_stored() {
     let world = world().await;
     let canary = "jane.doe@example.com";
     let mut full = event(TENANTS[0].0, &format!("{canary}-id"));
-    for (attribute, value) in [("source", json!(canary)), ("person", json!(canary)), ("data", json!({ "note": canary }))] {
+    for (attribute, value) in
+        [("source", json!(canary)), ("person", json!(canary)), ("data", json!({ "note": canary }))]
+    {
         full[attribute] = value;
     }
     let refused = json!({ "specversion": "1.0", "type": canary, "source": canary, "id": canary, "subject": canary });

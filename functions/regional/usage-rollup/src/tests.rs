@@ -134,8 +134,12 @@ async fn a_window_is_stated_once_per_change_and_never_for_a_redelivery() {
     assert_eq!(facts.len(), 2, "one per tenant, two segments of one of them at once");
     let fact = facts.iter().find(|fact| fact.data.tenant.to_string() == TENANT).unwrap();
     assert_eq!((fact.sequence, fact.region.to_string().as_str()), (1, "eu-central-1"));
-    let windows: Vec<_> =
-        fact.data.windows.iter().map(|window| (window.meter.as_str(), window.value.to_string(), window.events)).collect();
+    let windows: Vec<_> = fact
+        .data
+        .windows
+        .iter()
+        .map(|window| (window.meter.as_str(), window.value.to_string(), window.events))
+        .collect();
     assert_eq!(windows, [("api-calls", "2".to_owned(), 2), ("transfer-gb", "1.25".to_owned(), 1)]);
 }
 

@@ -1,11 +1,6 @@
 use super::*;
 
-fn bill(
-    month: &str,
-    plan: &str,
-    usage: &PeriodUsage,
-    earlier: &[Earlier],
-) -> Result<Draft, InvoiceRefusal> {
+fn bill(month: &str, plan: &str, usage: &PeriodUsage, earlier: &[Earlier]) -> Result<Draft, InvoiceRefusal> {
     let catalogue = Catalogue::bundled().unwrap();
     let plan = plan.parse().unwrap();
     plan_invoice(Billing {
@@ -22,10 +17,7 @@ fn bill(
 fn issued(draft: Draft) -> Invoice {
     Invoice {
         id: draft.id(),
-        number: InvoiceNumber {
-            legal_entity: "meridian".parse().unwrap(),
-            number: 1,
-        },
+        number: InvoiceNumber { legal_entity: "meridian".parse().unwrap(), number: 1 },
         state: InvoiceState::Issued,
         issued_at: moment("2026-11-01T02:00:00Z"),
         draft,
@@ -37,22 +29,11 @@ fn total(windows: &[UsageWindow]) -> PeriodUsage {
 }
 
 fn used(meter: &str, quantity: &str, events: u64) -> PeriodUsage {
-    [(
-        meter.parse().unwrap(),
-        MeterUsage {
-            quantity: exact(quantity),
-            events,
-        },
-    )]
-    .into()
+    [(meter.parse().unwrap(), MeterUsage { quantity: exact(quantity), events })].into()
 }
 
 fn amounts(draft: &Draft) -> Vec<String> {
-    draft
-        .lines
-        .iter()
-        .map(|line| line.amount.to_string())
-        .collect()
+    draft.lines.iter().map(|line| line.amount.to_string()).collect()
 }
 
 #[test]
@@ -66,10 +47,7 @@ fn an_invoice_has_the_fee_a_line_per_priced_meter_and_their_sum() {
     ]);
     let draft = bill("2026-10", "starter", &usage, &[]).unwrap();
     // 3001 calls are three packages above the free one; 0.055 GB cost 0.00495.
-    assert_eq!(
-        amounts(&draft),
-        ["19.00 USD", "1.50 USD", "0.30 USD", "0.00 USD", "0.00 USD"]
-    );
+    assert_eq!(amounts(&draft), ["19.00 USD", "1.50 USD", "0.30 USD", "0.00 USD", "0.00 USD"]);
     assert_eq!(draft.total, money("20.80", "USD"));
     assert_eq!(draft.events, 3010);
     assert_eq!(draft.id(), InvoiceId::of(tenant(1), period("2026-10")));
@@ -99,73 +77,33 @@ fn a_meter_without_a_price_is_shown_and_costs_nothing() {
 #[test]
 fn what_the_catalogue_does_not_have_is_refused() {
     let unknown = bill("2026-10", "gold", &PeriodUsage::new(), &[]).unwrap_err();
-    assert_eq!(
-        unknown,
-        InvoiceRefusal::UnknownPlan {
-            plan: "gold".parse().unwrap()
-        }
-    );
+    assert_eq!(unknown, InvoiceRefusal::UnknownPlan { plan: "gold".parse().unwrap() });
     let windows = [window("teleports", 1, "1", 1)];
-    let refusal = InvoiceRefusal::UnknownMeter {
-        meter: "teleports".parse().unwrap(),
-    };
-    assert_eq!(
-        total_usage(&Catalogue::bundled().unwrap(), &windows).unwrap_err(),
-        refusal
-    );
-    assert_eq!(
-        bill("2026-10", "pro", &used("teleports", "1", 1), &[]).unwrap_err(),
-        refusal
-    );
+    let refusal = InvoiceRefusal::UnknownMeter { meter: "teleports".parse().unwrap() };
+    assert_eq!(total_usage(&Catalogue::bundled().unwrap(), &windows).unwrap_err(), refusal);
+    assert_eq!(bill("2026-10", "pro", &used("teleports", "1", 1), &[]).unwrap_err(), refusal);
 }
 
 #[test]
 fn late_usage_is_adjusted_once() {
     let first = issued(bill("2026-08", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let late = used("storage-gb", "12", 6);
-    let earlier = |usage: &PeriodUsage| Earlier {
-        invoice: first.clone(),
-        usage: usage.clone(),
-    };
+    let earlier = |usage: &PeriodUsage| Earlier { invoice: first.clone(), usage: usage.clone() };
 
-    let second =
-        issued(bill("2026-09", "starter", &PeriodUsage::new(), &[earlier(&late)]).unwrap());
-    let Item::Adjustment(adjustment) = &second.draft.lines.last().unwrap().item else {
-        panic!("no adjustment")
-    };
+    let second = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[earlier(&late)]).unwrap());
+    let Item::Adjustment(adjustment) = &second.draft.lines.last().unwrap().item else { panic!("no adjustment") };
     assert_eq!(adjustment.adjusted_period, period("2026-08"));
-    assert_eq!(
-        (&adjustment.billed.quantity, &adjustment.now.quantity),
-        (&exact("10"), &exact("12"))
-    );
-    assert_eq!(
-        second.draft.lines.last().unwrap().amount,
-        money("0.2", "USD")
-    );
+    assert_eq!((&adjustment.billed.quantity, &adjustment.now.quantity), (&exact("10"), &exact("12")));
+    assert_eq!(second.draft.lines.last().unwrap().amount, money("0.2", "USD"));
     assert_eq!(second.draft.events, 1);
 
-    let september = Earlier {
-        invoice: second,
-        usage: PeriodUsage::new(),
-    };
-    let third = bill(
-        "2026-10",
-        "starter",
-        &PeriodUsage::new(),
-        &[september.clone(), earlier(&late)],
-    )
-    .unwrap();
+    let september = Earlier { invoice: second, usage: PeriodUsage::new() };
+    let third = bill("2026-10", "starter", &PeriodUsage::new(), &[september.clone(), earlier(&late)]).unwrap();
     assert_eq!(third.lines.len(), 5);
     assert_eq!(third.events, 0);
 
     let later = used("storage-gb", "12.5", 9);
-    let third = bill(
-        "2026-10",
-        "pro",
-        &PeriodUsage::new(),
-        &[earlier(&later), september],
-    )
-    .unwrap();
+    let third = bill("2026-10", "pro", &PeriodUsage::new(), &[earlier(&later), september]).unwrap();
     assert_eq!(third.lines.last().unwrap().amount, money("0.05", "USD"));
     assert_eq!(third.events, 3);
 }
@@ -174,10 +112,7 @@ fn late_usage_is_adjusted_once() {
 fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
     let mut first = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[]).unwrap());
     first.draft.lines.truncate(1);
-    let earlier = [Earlier {
-        invoice: first,
-        usage: used("storage-gb", "12", 6),
-    }];
+    let earlier = [Earlier { invoice: first, usage: used("storage-gb", "12", 6) }];
     let draft = bill("2026-10", "starter", &PeriodUsage::new(), &earlier).unwrap();
     assert_eq!(draft.lines.last().unwrap().amount, money("0", "USD"));
     assert_eq!(draft.events, 6);
@@ -186,42 +121,19 @@ fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
 #[test]
 fn an_adjustment_in_another_currency_is_refused() {
     let first = issued(bill("2026-09", "pro-in", &PeriodUsage::new(), &[]).unwrap());
-    let unchanged = [Earlier {
-        invoice: first.clone(),
-        usage: PeriodUsage::new(),
-    }];
+    let unchanged = [Earlier { invoice: first.clone(), usage: PeriodUsage::new() }];
     bill("2026-10", "pro", &PeriodUsage::new(), &unchanged).unwrap();
-    let late = [Earlier {
-        invoice: first,
-        usage: used("storage-gb", "1", 1),
-    }];
+    let late = [Earlier { invoice: first, usage: used("storage-gb", "1", 1) }];
     let refusal = bill("2026-10", "pro", &PeriodUsage::new(), &late).unwrap_err();
     let currency = "INR".parse().unwrap();
-    assert_eq!(
-        refusal,
-        InvoiceRefusal::OtherCurrency {
-            period: period("2026-09"),
-            currency
-        }
-    );
+    assert_eq!(refusal, InvoiceRefusal::OtherCurrency { period: period("2026-09"), currency });
 }
 
 #[test]
 fn an_invoice_reads_back() {
     let first = issued(bill("2026-09", "pro", &used("api-calls", "100001.5", 7), &[]).unwrap());
-    let earlier = [Earlier {
-        invoice: first,
-        usage: used("api-calls", "100002.5", 8),
-    }];
-    let invoice = issued(
-        bill(
-            "2026-10",
-            "starter",
-            &used("storage-gb", "0.001", 2),
-            &earlier,
-        )
-        .unwrap(),
-    );
+    let earlier = [Earlier { invoice: first, usage: used("api-calls", "100002.5", 8) }];
+    let invoice = issued(bill("2026-10", "starter", &used("storage-gb", "0.001", 2), &earlier).unwrap());
     let text = serde_json::to_string(&invoice).unwrap();
     assert_eq!(serde_json::from_str::<Invoice>(&text).unwrap(), invoice);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -232,16 +144,9 @@ fn an_invoice_reads_back() {
 }
 
 fn any_windows() -> impl Strategy<Value = Vec<UsageWindow>> {
-    let meter = prop::sample::select(vec![
-        "api-calls",
-        "storage-gb",
-        "transfer-gb",
-        "compute-seconds",
-    ]);
+    let meter = prop::sample::select(vec!["api-calls", "storage-gb", "transfer-gb", "compute-seconds"]);
     prop::collection::vec((meter, 1_u8..31, any_quantity(), 0_u64..1_000), 0..40).prop_map(|rows| {
-        rows.into_iter()
-            .map(|(meter, day, value, events)| window(meter, day, &value.to_string(), events))
-            .collect()
+        rows.into_iter().map(|(meter, day, value, events)| window(meter, day, &value.to_string(), events)).collect()
     })
 }
 

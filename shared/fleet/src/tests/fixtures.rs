@@ -1,9 +1,6 @@
 //! Values that the tests are written in: regions by letter, moments by second.
 
-use crate::{
-    DesiredPolicy, Publication, Refusal, Tenant, decide_acknowledgement, decide_resend,
-    decide_statement,
-};
+use crate::{DesiredPolicy, Publication, Refusal, Tenant, decide_acknowledgement, decide_resend, decide_statement};
 use contract::catalogue::Catalogue;
 use contract::{Envelope, Stream, TenantPolicyApplied, TenantStatusChanged};
 use kernel::{EventId, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
@@ -26,12 +23,7 @@ pub(super) fn region(letter: &str) -> RegionCode {
     .unwrap()
 }
 
-pub(super) fn stated(
-    place: &str,
-    revision: u64,
-    status: TenantStatus,
-    plan: &str,
-) -> Envelope<TenantStatusChanged> {
+pub(super) fn stated(place: &str, revision: u64, status: TenantStatus, plan: &str) -> Envelope<TenantStatusChanged> {
     let tenant: TenantId = TENANT.parse().unwrap();
     Envelope {
         id: EVENT.parse().unwrap(),
@@ -63,10 +55,7 @@ pub(super) fn acknowledged(place: &str, version: u64) -> Envelope<TenantPolicyAp
 }
 
 pub(super) fn publication(now: Timestamp) -> Publication {
-    Publication {
-        event: EVENT.parse::<EventId>().unwrap(),
-        now,
-    }
+    Publication { event: EVENT.parse::<EventId>().unwrap(), now }
 }
 
 /// Something that happens to a tenant.
@@ -80,40 +69,24 @@ pub(super) enum Step {
 pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Tenant>, Refusal> {
     let catalogue = Catalogue::bundled().unwrap();
     match step {
-        Step::Stated(place, revision, status, plan) => decide_statement(
-            current,
-            &stated(place, *revision, *status, plan),
-            &catalogue,
-            publication(at(0)),
-        ),
-        Step::Acknowledged(place, version) => {
-            decide_acknowledgement(current, &acknowledged(place, *version))
+        Step::Stated(place, revision, status, plan) => {
+            decide_statement(current, &stated(place, *revision, *status, plan), &catalogue, publication(at(0)))
         }
+        Step::Acknowledged(place, version) => decide_acknowledgement(current, &acknowledged(place, *version)),
         Step::Swept(second) => Ok(current.and_then(|tenant| decide_resend(tenant, at(*second)))),
     }
 }
 
 /// Takes the steps one after the other; a refused one changes nothing.
 pub(super) fn run(steps: &[Step]) -> Option<Tenant> {
-    steps
-        .iter()
-        .fold(None, |current, step| match decide(current.as_ref(), step) {
-            Ok(Some(after)) => Some(after),
-            Ok(None) | Err(_) => current,
-        })
+    steps.iter().fold(None, |current, step| match decide(current.as_ref(), step) {
+        Ok(Some(after)) => Some(after),
+        Ok(None) | Err(_) => current,
+    })
 }
 
 /// What a policy says, without the counters that depend on the way to it.
 pub(super) fn content(policy: &DesiredPolicy) -> (String, bool, Vec<String>) {
-    let entitlements = policy
-        .policy
-        .entitlements
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    (
-        policy.policy.plan.to_string(),
-        policy.policy.suspended,
-        entitlements,
-    )
+    let entitlements = policy.policy.entitlements.iter().map(ToString::to_string).collect();
+    (policy.policy.plan.to_string(), policy.policy.suspended, entitlements)
 }

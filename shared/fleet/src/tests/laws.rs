@@ -8,10 +8,7 @@ use std::collections::BTreeMap;
 
 /// The life that a tenant's region states, in the order of its revisions; it moves once.
 fn life() -> impl Strategy<Value = Vec<Step>> {
-    let statement = (
-        prop::sample::select(TenantStatus::ALL.to_vec()),
-        prop::sample::select(vec!["starter", "pro"]),
-    );
+    let statement = (prop::sample::select(TenantStatus::ALL.to_vec()), prop::sample::select(vec!["starter", "pro"]));
     (prop::collection::vec(statement, 1..7), 0_usize..8).prop_map(|(statements, moves_at)| {
         let numbered = statements.into_iter().enumerate();
         numbered

@@ -210,7 +210,9 @@ fn the_index_stays_small_and_complete_as_it_grows() {
         let meter = &catalogue.meters[0];
         let entry = |n: u32| Entry { identity: Identity::of("s", &n.to_string()), digest: Digest::from_bytes([3; 8]) };
         let start = WindowSize::Day.start(now());
-        (from..from + 500).map(|n| Usage { tenant: tenant(1), entry: entry(n), meter, start, value: Value::ONE }).collect()
+        (from..from + 500)
+            .map(|n| Usage { tenant: tenant(1), entry: entry(n), meter, start, value: Value::ONE })
+            .collect()
     };
     let mut next = 0_u128;
     for repeat in 0..2_u32 {
@@ -252,10 +254,8 @@ fn a_total_that_would_not_fit_leaves_its_window_as_it_is() {
     let meter = &catalogue.meters[2];
     let nines: Value = "9".repeat(38).parse().unwrap();
     let start = WindowSize::Day.start(now());
-    let entry = |id: &str, value| Entry {
-        identity: Identity::of("s", id),
-        digest: Digest::of("t", tenant(1), now(), value),
-    };
+    let entry =
+        |id: &str, value| Entry { identity: Identity::of("s", id), digest: Digest::of("t", tenant(1), now(), value) };
     let event = |id, value| Usage { tenant: tenant(1), entry: entry(id, value), meter, start, value };
     let events = [event("a", nines), event("b", Value::ONE), event("c", Value::default())];
     let segments = group(events, || SegmentId::from_uuid(Uuid::nil()));
@@ -267,9 +267,8 @@ fn a_total_that_would_not_fit_leaves_its_window_as_it_is() {
 #[test]
 fn a_missing_run_stops_settling() {
     let catalogue = catalogue();
-    let segments = group([usage(&catalogue, &Sent { id: 1, meter: 0, day: 0, value: 1 })], || {
-        SegmentId::from_uuid(Uuid::nil())
-    });
+    let segments =
+        group([usage(&catalogue, &Sent { id: 1, meter: 0, day: 0, value: 1 })], || SegmentId::from_uuid(Uuid::nil()));
     let first = settle(&State::default(), &segments, Uuid::nil(), now()).unwrap();
     let state = State { head: first.head, ..State::default() };
     assert!(settle(&state, &segments, Uuid::nil(), now()).is_err());

@@ -161,7 +161,8 @@ fn content_types_mean_forms() {
 fn unknown_tenants_are_refused_in_order() {
     let catalogue = catalogue();
     let other = tenant(2).to_string();
-    let batch = format!("[{},{},{}]", event("e-1 => a"), event("e-1 => b").replace(&tenant(1).to_string(), &other), "{}");
+    let batch =
+        format!("[{},{},{}]", event("e-1 => a"), event("e-1 => b").replace(&tenant(1).to_string(), &other), "{}");
     let mut reading = read(batch.as_bytes(), Form::Batch, &catalogue, now()).unwrap();
     assert_eq!(reading.tenants(), BTreeSet::from([tenant(1), tenant(2)]));
     reading.keep_tenants(&BTreeSet::from([tenant(1)]));
@@ -178,7 +179,9 @@ fn identity_is_source_and_id_and_content_is_what_counts() {
         read(body.as_bytes(), Form::Single, &catalogue, now()).unwrap().usage().next().unwrap().entry
     };
     let first = entry("");
-    for same in ["11:00:00Z => 12:00:00.000+01:00", ":1.5 => :1.50", r#":1.5 => :"15e-1""#, r#""data" => "x":"y","data""#] {
+    for same in
+        ["11:00:00Z => 12:00:00.000+01:00", ":1.5 => :1.50", r#":1.5 => :"15e-1""#, r#""data" => "x":"y","data""#]
+    {
         assert_eq!(entry(same), first, "{same}");
     }
     for other in ["11:00:00Z => 11:00:00.000000001Z", ":1.5 => :1.6"] {

@@ -57,10 +57,7 @@ impl TenantReader {
     /// The tenants in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self {
-            client: Client::new(config),
-            table,
-        }
+        Self { client: Client::new(config), table }
     }
 
     /// Loads a tenant.
@@ -70,9 +67,7 @@ impl TenantReader {
     pub async fn load_tenant(&self, id: TenantId) -> Result<Option<Tenant>, TenantStoreError> {
         let wanted = "tenant, alias, #plan, #status, #version, #policy";
         let names = ["plan", "status", "version", "policy"];
-        let item = self
-            .get("load a tenant", rows::tenant_key(id), wanted, &names)
-            .await?;
+        let item = self.get("load a tenant", rows::tenant_key(id), wanted, &names).await?;
         item.map(|item| stored(item, "tenant")).transpose()
     }
 
@@ -82,9 +77,7 @@ impl TenantReader {
     /// When the table fails.
     pub async fn load_signup(&self, id: SignupId) -> Result<Option<Signup>, TenantStoreError> {
         let wanted = "signup, tenant, alias, username, registered_at, identity_at, identity_failure, confirmed_at";
-        let item = self
-            .get("load a sign-up", rows::signup_key(id), wanted, &[])
-            .await?;
+        let item = self.get("load a sign-up", rows::signup_key(id), wanted, &[]).await?;
         item.map(|item| stored(item, "sign-up")).transpose()
     }
 
@@ -92,18 +85,8 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_remembered(
-        &self,
-        key: &KeyDigest,
-    ) -> Result<Option<Remembered>, TenantStoreError> {
-        let item = self
-            .get(
-                "load a key",
-                rows::idempotency_key(key),
-                "signup, fingerprint",
-                &[],
-            )
-            .await?;
+    pub async fn load_remembered(&self, key: &KeyDigest) -> Result<Option<Remembered>, TenantStoreError> {
+        let item = self.get("load a key", rows::idempotency_key(key), "signup, fingerprint", &[]).await?;
         item.map(|item| stored(item, "key")).transpose()
     }
 
@@ -111,18 +94,8 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_membership(
-        &self,
-        username: Username,
-    ) -> Result<Option<Membership>, TenantStoreError> {
-        let item = self
-            .get(
-                "load a user",
-                rows::user_key(username),
-                "tenant, signup, #role",
-                &["role"],
-            )
-            .await?;
+    pub async fn load_membership(&self, username: Username) -> Result<Option<Membership>, TenantStoreError> {
+        let item = self.get("load a user", rows::user_key(username), "tenant, signup, #role", &["role"]).await?;
         item.map(|item| stored(item, "user")).transpose()
     }
 
@@ -130,15 +103,9 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_email(
-        &self,
-        username: Username,
-    ) -> Result<Option<EmailAddress>, TenantStoreError> {
+    pub async fn load_email(&self, username: Username) -> Result<Option<EmailAddress>, TenantStoreError> {
         let malformed = TenantStoreError::Malformed { entity: "user" };
-        let Some(item) = self
-            .get("load a user", rows::user_key(username), "email", &[])
-            .await?
-        else {
+        let Some(item) = self.get("load a user", rows::user_key(username), "email", &[]).await? else {
             return Ok(None);
         };
         let EmailOfUser { email } = stored(item, "user")?;
@@ -149,23 +116,12 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn statuses(
-        &self,
-        tenants: &[TenantId],
-    ) -> Result<HashMap<TenantId, TenantStatus>, TenantStoreError> {
-        let distinct: Vec<_> = tenants
-            .iter()
-            .copied()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
+    pub async fn statuses(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, TenantStatus>, TenantStoreError> {
+        let distinct: Vec<_> = tenants.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let mut statuses = HashMap::with_capacity(distinct.len());
         for some in distinct.chunks(BATCH_KEYS_MAX) {
             let keys = some.iter().map(|id| rows::tenant_key(*id)).collect();
-            for item in self
-                .batch("load statuses", keys, "tenant, #status", &["status"])
-                .await?
-            {
+            for item in self.batch("load statuses", keys, "tenant, #status", &["status"]).await? {
                 let StatusOfTenant { tenant, status } = stored(item, "tenant")?;
                 statuses.insert(tenant, status);
             }
@@ -186,18 +142,13 @@ impl TenantReader {
         for item in self.batch("load counts", keys, &wanted, &names).await? {
             for name in names {
                 if let Some(AttributeValue::N(number)) = item.get(name) {
-                    let count: i64 = number
-                        .parse()
-                        .map_err(|_| TenantStoreError::Malformed { entity: "count" })?;
+                    let count: i64 = number.parse().map_err(|_| TenantStoreError::Malformed { entity: "count" })?;
                     *totals.entry(name).or_default() += count;
                 }
             }
         }
         let count = |statuses: &[TenantStatus]| {
-            let total: i64 = statuses
-                .iter()
-                .filter_map(|status| totals.get(status.as_str()))
-                .sum();
+            let total: i64 = statuses.iter().filter_map(|status| totals.get(status.as_str())).sum();
             u64::try_from(total).unwrap_or_default()
         };
         use TenantStatus::{Active, Closing, Pending, Provisioning, Relocating, Suspended};
@@ -225,10 +176,7 @@ impl TenantReader {
             .set_expression_attribute_names(expression_names(names))
             .send()
             .await
-            .map_err(|error| TenantStoreError::Unavailable {
-                action,
-                source: error.into(),
-            })?;
+            .map_err(|error| TenantStoreError::Unavailable { action, source: error.into() })?;
         Ok(got.item)
     }
 
@@ -254,16 +202,8 @@ impl TenantReader {
                 .set_request_items(Some(asked))
                 .send()
                 .await
-                .map_err(|error| TenantStoreError::Unavailable {
-                    action,
-                    source: error.into(),
-                })?;
-            items.extend(
-                got.responses
-                    .as_mut()
-                    .and_then(|tables| tables.remove(&self.table))
-                    .unwrap_or_default(),
-            );
+                .map_err(|error| TenantStoreError::Unavailable { action, source: error.into() })?;
+            items.extend(got.responses.as_mut().and_then(|tables| tables.remove(&self.table)).unwrap_or_default());
             asked = got.unprocessed_keys.unwrap_or_default();
             if asked.is_empty() {
                 return Ok(items);
@@ -276,9 +216,6 @@ impl TenantReader {
 
 /// `#name` for each name that is a reserved word of DynamoDB.
 fn expression_names(names: &[&str]) -> Option<HashMap<String, String>> {
-    let names: HashMap<_, _> = names
-        .iter()
-        .map(|name| (format!("#{name}"), (*name).to_owned()))
-        .collect();
+    let names: HashMap<_, _> = names.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
     (!names.is_empty()).then_some(names)
 }

@@ -54,10 +54,7 @@ pub(super) fn stats_shard(tenant: TenantId) -> u8 {
 }
 
 fn key(partition: String, sort: &str) -> Item {
-    HashMap::from([
-        ("pk".to_owned(), text(partition)),
-        ("sk".to_owned(), text(sort)),
-    ])
+    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
 }
 
 /// A text attribute.
@@ -83,10 +80,7 @@ pub(super) fn item(key: Item, stored: &impl Serialize) -> Result<Item, TenantSto
 }
 
 /// What is stored in an item. The parser's own words are dropped: they may quote the item.
-pub(super) fn stored<T: DeserializeOwned>(
-    item: Item,
-    entity: &'static str,
-) -> Result<T, TenantStoreError> {
+pub(super) fn stored<T: DeserializeOwned>(item: Item, entity: &'static str) -> Result<T, TenantStoreError> {
     serde_dynamo::from_item(item).map_err(|_| TenantStoreError::Malformed { entity })
 }
 

@@ -11,8 +11,8 @@ use outbox::{Outbox, Row, Target};
 use serde::Serialize;
 use std::time::Duration;
 use tenancy::{
-    Fingerprint, IdentityFailure, KeyDigest, Occasion, PolicyOutcome, SignUp, Tenant, Transition,
-    decide_confirmation, decide_policy,
+    Fingerprint, IdentityFailure, KeyDigest, Occasion, PolicyOutcome, SignUp, Tenant, Transition, decide_confirmation,
+    decide_policy,
 };
 
 /// How long an idempotency key is remembered.
@@ -63,10 +63,7 @@ impl TenantStore {
     /// The tenants in a table, with the outbox beside it.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String, outbox: Outbox) -> Self {
-        Self {
-            reader: TenantReader::new(config, table),
-            outbox,
-        }
+        Self { reader: TenantReader::new(config, table), outbox }
     }
 
     /// Reads of the same table.
@@ -88,26 +85,14 @@ impl TenantStore {
         const ACTION: &str = "store a registration";
         const KEY: usize = 0;
         const ALIAS: usize = 1;
-        let SignUp {
-            signup,
-            tenant,
-            fact,
-            ..
-        } = made;
+        let SignUp { signup, tenant, fact, .. } = made;
         let expires_at = fact.occurred_at.as_second() + KEY_REMEMBERED_S;
         let writes = vec![
             self.insert(rows::item(
                 rows::idempotency_key(key),
-                &KeyRow {
-                    signup: signup.id,
-                    fingerprint,
-                    expires_at,
-                },
+                &KeyRow { signup: signup.id, fingerprint, expires_at },
             )?)?,
-            self.insert(rows::item(
-                rows::alias_key(&tenant.alias),
-                &AliasRow { tenant: tenant.id },
-            )?)?,
+            self.insert(rows::item(rows::alias_key(&tenant.alias), &AliasRow { tenant: tenant.id })?)?,
             self.insert(rows::item(rows::signup_key(signup.id), signup)?)?,
             self.insert(rows::tenant_item(made)?)?,
             self.insert(rows::user_item(made))?,
@@ -142,17 +127,11 @@ impl TenantStore {
         outcome: Result<(), IdentityFailure>,
         now: Timestamp,
     ) -> Result<(), TenantStoreError> {
-        let update = self
-            .reader
-            .client
-            .update_item()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::signup_key(signup)));
+        let update =
+            self.reader.client.update_item().table_name(&self.reader.table).set_key(Some(rows::signup_key(signup)));
         let update = match outcome {
             Ok(()) => update
-                .update_expression(
-                    "SET identity_at = if_not_exists(identity_at, :now) REMOVE identity_failure",
-                )
+                .update_expression("SET identity_at = if_not_exists(identity_at, :now) REMOVE identity_failure")
                 .condition_expression("attribute_exists(pk)")
                 .expression_attribute_values(":now", text(now.to_string())),
             Err(failure) => update
@@ -160,23 +139,13 @@ impl TenantStore {
                 .condition_expression("attribute_exists(pk) AND attribute_not_exists(identity_at)")
                 .expression_attribute_values(
                     ":failure",
-                    serde_dynamo::to_attribute_value(failure)
-                        .map_err(TenantStoreError::unwritable)?,
+                    serde_dynamo::to_attribute_value(failure).map_err(TenantStoreError::unwritable)?,
                 ),
         };
         match update.send().await {
             Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(TenantStoreError::Unavailable {
-                action: "note the identity step",
-                source: error.into(),
-            }),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error) => Err(TenantStoreError::Unavailable { action: "note the identity step", source: error.into() }),
         }
     }
 
@@ -193,14 +162,8 @@ impl TenantStore {
         const ACTION: &str = "activate a tenant";
         const SIGNUP: usize = 1;
         for attempt in 0..ATTEMPTS_MAX {
-            let loaded = self
-                .reader
-                .load_tenant(tenant)
-                .await?
-                .ok_or(TenantStoreError::UnknownTenant)?;
-            let Some(transition) =
-                decide_confirmation(&loaded, occasion).map_err(TenantStoreError::Refused)?
-            else {
+            let loaded = self.reader.load_tenant(tenant).await?.ok_or(TenantStoreError::UnknownTenant)?;
+            let Some(transition) = decide_confirmation(&loaded, occasion).map_err(TenantStoreError::Refused)? else {
                 return Ok(loaded);
             };
             let writes = vec![
@@ -211,18 +174,12 @@ impl TenantStore {
             ];
             match self.transact(ACTION, writes).await {
                 Ok(()) => {
-                    return Ok(Tenant {
-                        status: transition.to,
-                        version: transition.fact.data.revision,
-                        ..loaded
-                    });
+                    return Ok(Tenant { status: transition.to, version: transition.fact.data.revision, ..loaded });
                 }
                 Err(Cancelled::Condition(SIGNUP)) => {
                     return Err(TenantStoreError::Malformed { entity: "sign-up" });
                 }
-                Err(Cancelled::Condition(_) | Cancelled::Contention) => {
-                    back_off(attempt, tenant).await
-                }
+                Err(Cancelled::Condition(_) | Cancelled::Contention) => back_off(attempt, tenant).await,
                 Err(Cancelled::Failed(error)) => return Err(error),
             }
         }
@@ -241,16 +198,11 @@ impl TenantStore {
     ) -> Result<PolicyOutcome, TenantStoreError> {
         const ACTION: &str = "apply a policy";
         for attempt in 0..ATTEMPTS_MAX {
-            let loaded = self
-                .reader
-                .load_tenant(tenant)
-                .await?
-                .ok_or(TenantStoreError::UnknownTenant)?;
+            let loaded = self.reader.load_tenant(tenant).await?.ok_or(TenantStoreError::UnknownTenant)?;
             let outcome = decide_policy(&loaded, published, occasion);
             let writes = match &outcome {
                 PolicyOutcome::Apply { plan, policy, fact } => {
-                    let policy = serde_dynamo::to_attribute_value(policy)
-                        .map_err(TenantStoreError::unwritable)?;
+                    let policy = serde_dynamo::to_attribute_value(policy).map_err(TenantStoreError::unwritable)?;
                     let update = Update::builder()
                         .table_name(&self.reader.table)
                         .set_key(Some(rows::tenant_key(tenant)))
@@ -263,18 +215,13 @@ impl TenantStore {
                         .expression_attribute_values(":policy", policy)
                         .expression_attribute_values(":version", number(published.version))
                         .build()?;
-                    vec![
-                        TransactWriteItem::builder().update(update).build(),
-                        self.state(fact)?,
-                    ]
+                    vec![TransactWriteItem::builder().update(update).build(), self.state(fact)?]
                 }
                 PolicyOutcome::Acknowledge { fact } => vec![self.state(fact)?],
             };
             match self.transact(ACTION, writes).await {
                 Ok(()) => return Ok(outcome),
-                Err(Cancelled::Condition(_) | Cancelled::Contention) => {
-                    back_off(attempt, tenant).await
-                }
+                Err(Cancelled::Condition(_) | Cancelled::Contention) => back_off(attempt, tenant).await,
                 Err(Cancelled::Failed(error)) => return Err(error),
             }
         }
@@ -292,10 +239,7 @@ impl TenantStore {
     }
 
     /// Changes a tenant's status on condition that nobody else has.
-    fn change_status(
-        &self,
-        transition: &Transition,
-    ) -> Result<TransactWriteItem, TenantStoreError> {
+    fn change_status(&self, transition: &Transition) -> Result<TransactWriteItem, TenantStoreError> {
         let update = Update::builder()
             .table_name(&self.reader.table)
             .set_key(Some(rows::tenant_key(transition.tenant)))
@@ -311,11 +255,7 @@ impl TenantStore {
     }
 
     /// Notes on the sign-up that the address is confirmed, which an account precedes.
-    fn note_confirmation(
-        &self,
-        signup: SignupId,
-        now: Timestamp,
-    ) -> Result<TransactWriteItem, TenantStoreError> {
+    fn note_confirmation(&self, signup: SignupId, now: Timestamp) -> Result<TransactWriteItem, TenantStoreError> {
         let update = Update::builder()
             .table_name(&self.reader.table)
             .set_key(Some(rows::signup_key(signup)))
@@ -357,54 +297,29 @@ impl TenantStore {
         Ok(self.outbox.put(&row)?)
     }
 
-    async fn transact(
-        &self,
-        action: &'static str,
-        writes: Vec<TransactWriteItem>,
-    ) -> Result<(), Cancelled> {
-        let sent = self
-            .reader
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await;
+    async fn transact(&self, action: &'static str, writes: Vec<TransactWriteItem>) -> Result<(), Cancelled> {
+        let sent = self.reader.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         sent.map(|_| ()).map_err(|error| classify(action, error))
     }
 }
 
 fn classify(action: &'static str, error: SdkError<TransactWriteItemsError>) -> Cancelled {
     let reasons = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons()
-        }
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
         Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
             return Cancelled::Contention;
         }
         _ => &[],
     };
     let is = |reason: &CancellationReason, code: &str| reason.code() == Some(code);
-    if let Some(place) = reasons
-        .iter()
-        .position(|reason| is(reason, "ConditionalCheckFailed"))
-    {
+    if let Some(place) = reasons.iter().position(|reason| is(reason, "ConditionalCheckFailed")) {
         return Cancelled::Condition(place);
     }
-    let passing = [
-        "TransactionConflict",
-        "ThrottlingError",
-        "ProvisionedThroughputExceeded",
-    ];
-    if reasons
-        .iter()
-        .any(|reason| passing.iter().any(|code| is(reason, code)))
-    {
+    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    if reasons.iter().any(|reason| passing.iter().any(|code| is(reason, code))) {
         return Cancelled::Contention;
     }
-    Cancelled::Failed(TenantStoreError::Unavailable {
-        action,
-        source: error.into(),
-    })
+    Cancelled::Failed(TenantStoreError::Unavailable { action, source: error.into() })
 }
 
 /// Waits longer from attempt to attempt, and each tenant for another time: its random id is the jitter.

@@ -120,11 +120,7 @@ pub(super) fn window_key(tenant: TenantId, window: &WindowKey) -> Item {
 pub(super) fn window_item(tenant: TenantId, key: &WindowKey, window: &Window) -> Item {
     with(
         window_key(tenant, key),
-        [
-            ("value", text(window.value)),
-            ("events", number(window.events)),
-            ("revision", number(window.revision)),
-        ],
+        [("value", text(window.value)), ("events", number(window.events)), ("revision", number(window.revision))],
     )
 }
 

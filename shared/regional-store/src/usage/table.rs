@@ -44,10 +44,7 @@ impl Table {
             })
             .collect::<Result<_, UsageStoreError>>()?;
         let batches: Vec<Vec<WriteRequest>> = requests.chunks(BATCH_WRITES_MAX).map(<[_]>::to_vec).collect();
-        iter(batches)
-            .map(Ok)
-            .try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.write_batch(action, batch))
-            .await
+        iter(batches).map(Ok).try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.write_batch(action, batch)).await
     }
 
     async fn write_batch(&self, action: &'static str, batch: Vec<WriteRequest>) -> Result<(), UsageStoreError> {

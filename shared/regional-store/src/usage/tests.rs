@@ -177,7 +177,8 @@ async fn what_waits_is_found_without_the_stream() {
     assert_eq!(waiting.len(), 60);
     let backlog = world.monitor().backlog().await.unwrap();
     assert_eq!(backlog.waiting, 60);
-    let oldest = sent.iter().map(|segment| Pending { segment: segment.id, tenant: segment.tenant }).min_by_key(|p| p.segment);
+    let oldest =
+        sent.iter().map(|segment| Pending { segment: segment.id, tenant: segment.tenant }).min_by_key(|p| p.segment);
     assert_eq!(backlog.oldest, oldest.unwrap().made_at());
 
     for (pointer, found) in settler.find(&waiting).await.unwrap() {
