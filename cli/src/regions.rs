@@ -44,8 +44,7 @@ impl Fleet {
     /// When the file is missing or does not describe a fleet; the message names the place and the rule.
     pub fn load(checkout: &Path) -> Result<Self> {
         let path = checkout.join(FILE);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("{} is not a fleet", path.display()))
     }
 
@@ -62,21 +61,12 @@ impl Fleet {
             }
         }
         let Some(home) = document.region.iter().find(|r| r.code == document.home) else {
-            bail!(
-                "home = \"{}\" has no [[region]] of that code",
-                document.home
-            );
+            bail!("home = \"{}\" has no [[region]] of that code", document.home);
         };
         if home.mode == Mode::Sovereign {
-            bail!(
-                "home region {} cannot be sovereign: it holds the totals of others",
-                home.code
-            );
+            bail!("home region {} cannot be sovereign: it holds the totals of others", home.code);
         }
-        Ok(Self {
-            home: document.home,
-            regions: document.region,
-        })
+        Ok(Self { home: document.home, regions: document.region })
     }
 
     /// The region that also runs the central functions.
@@ -129,10 +119,7 @@ mod tests {
         check(&format!("{eu}mode = \"private\""), "private");
         check(&format!("{eu}mode = \"sovereign\""), "cannot be sovereign");
         check(&format!("{eu}mode = \"shared\"\ncolour = 1"), "colour");
-        check(
-            &format!("{eu}mode = \"shared\"\n{EU}mode = \"shared\""),
-            "listed twice",
-        );
+        check(&format!("{eu}mode = \"shared\"\n{EU}mode = \"shared\""), "listed twice");
         check("home = \"Frankfurt\"", "region");
     }
 }

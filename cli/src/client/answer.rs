@@ -49,7 +49,7 @@ pub(super) async fn ask<T: DeserializeOwned>(request: RequestBuilder) -> Result<
     if status.is_success() {
         return serde_json::from_slice(&bytes).context("the API's answer has another shape than expected");
     }
-    let problem = serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    let problem =
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
     Err(Refused { status, problem }.into())
 }

@@ -48,8 +48,7 @@ pub(crate) async fn run(command: Usage) -> Result<ExitCode> {
     let region = command.target.region()?;
     let events = read(&command.file)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
-    let sending =
-        Sending { api_url: region.api_url, token, batch: command.batch, parallel: command.parallel };
+    let sending = Sending { api_url: region.api_url, token, batch: command.batch, parallel: command.parallel };
     let progress = if command.target.json { Progress::silent() } else { Progress::terminal() };
     let bar = progress.bar("usage", events.len() as u64);
     let sent = send(&sending, &events, |done| bar.advance(done)).await?;

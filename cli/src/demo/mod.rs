@@ -103,6 +103,8 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
 
     let mut checks = proof::usage(&expected, &sent, &fleet, &invoices, stack.state())?;
     checks.push(Check::equal("events in dead-letter queues", dead, 0));
+    let healthy = fleet.regions.iter().filter(|region| region.status == "healthy").count();
+    checks.push(Check::equal("healthy regions", healthy, stack.state().regions.len()));
     checks.push(proof::residency(&strays));
     let mut report = report::tokens(&customers);
     report += &report::fleet(&fleet, stack.state())?;

@@ -56,7 +56,11 @@ pub(super) fn usage(
             ),
         });
         checks.push(Check::equal(&format!("{code}: events billed, as they were made"), events, made.unique));
-        checks.push(Check::equal(&format!("{code}: duplicates, as they were made"), counts.duplicates, made.duplicates));
+        checks.push(Check::equal(
+            &format!("{code}: duplicates, as they were made"),
+            counts.duplicates,
+            made.duplicates,
+        ));
         let rejected = (sent.rejected_total(), counts.rejected);
         let wanted = (made.malformed, made.malformed);
         let text = format!("{code}: rejected, as they were made: {} answered, {} counted", rejected.0, rejected.1);

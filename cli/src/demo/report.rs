@@ -22,7 +22,8 @@ pub(super) fn tokens(customers: &[Customer]) -> String {
                 Some(other) => other.to_string(),
                 None => "-".to_owned(),
             };
-            table.add_row(["region", "tenant_id", "alias", "plan", "role", "entitlements", "policy_version"].map(claim));
+            table
+                .add_row(["region", "tenant_id", "alias", "plan", "role", "entitlements", "policy_version"].map(claim));
         }
     }
     format!("\nWhat the first administrator's token says in each region\n{table}\n")
@@ -34,7 +35,16 @@ pub(super) fn tokens(customers: &[Customer]) -> String {
 /// When the fleet holds a region that the stack does not know.
 pub fn fleet(fleet: &Fleet, state: &LocalState) -> Result<String> {
     let mut table = table(&[
-        "region", "mode", "tenants", "accepted", "duplicates", "rejected", "usage lag", "outbox lag", "policies", "health",
+        "region",
+        "mode",
+        "tenants",
+        "accepted",
+        "duplicates",
+        "rejected",
+        "usage lag",
+        "outbox lag",
+        "policies",
+        "health",
     ]);
     right_align(&mut table, 2..9);
     for region in &fleet.regions {
@@ -79,7 +89,10 @@ pub fn invoices(invoices: &BTreeMap<String, Vec<Invoice>>) -> Result<String> {
         for invoice in invoices {
             for (index, line) in invoice.draft.lines.iter().enumerate() {
                 let (number, tenant) = if index == 0 {
-                    (format!("{}-{}", invoice.number.legal_entity, invoice.number.number), invoice.draft.tenant.to_string())
+                    (
+                        format!("{}-{}", invoice.number.legal_entity, invoice.number.number),
+                        invoice.draft.tenant.to_string(),
+                    )
                 } else {
                     (String::new(), String::new())
                 };
@@ -97,11 +110,9 @@ pub fn invoices(invoices: &BTreeMap<String, Vec<Invoice>>) -> Result<String> {
 fn described(item: &Item) -> (String, String, String) {
     match item {
         Item::FixedFee { name } => (format!("{name}, fixed fee"), String::new(), String::new()),
-        Item::Usage { metered, reading } => (
-            metered.meter.to_string(),
-            format!("{} {}", reading.quantity, metered.unit),
-            reading.events.to_string(),
-        ),
+        Item::Usage { metered, reading } => {
+            (metered.meter.to_string(), format!("{} {}", reading.quantity, metered.unit), reading.events.to_string())
+        }
         Item::Adjustment(adjustment) => (
             format!("{}, late usage of {}", adjustment.metered.meter, adjustment.adjusted_period),
             format!("{} -> {}", adjustment.billed.quantity, adjustment.now.quantity),
@@ -130,7 +141,9 @@ pub(super) fn addresses(state: &LocalState, keep: bool) -> String {
         let operator = region.operator_api_url.as_deref().unwrap_or("-");
         table.add_row([code, &region.api_url, operator, &region.aws_endpoint_url, &region.mail_url]);
     }
-    format!("\nThe stack is running; `meridian local down` stops it. All of this is in .meridian/local.json.\n{table}\n")
+    format!(
+        "\nThe stack is running; `meridian local down` stops it. All of this is in .meridian/local.json.\n{table}\n"
+    )
 }
 
 fn table(header: &[&str]) -> Table {

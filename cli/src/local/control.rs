@@ -166,11 +166,7 @@ impl Control {
     /// # Errors
     /// When the control API does not answer, or no link goes there.
     pub async fn set_link(&self, from: &str, to: &str, knobs: Knobs) -> Result<()> {
-        let change = LinkChange {
-            from: Some(from.to_owned()),
-            to: Some(to.to_owned()),
-            knobs,
-        };
+        let change = LinkChange { from: Some(from.to_owned()), to: Some(to.to_owned()), knobs };
         if self.set_links(&change).await?.is_empty() {
             bail!("no link goes from {from} to {to}");
         }
@@ -207,10 +203,7 @@ impl Control {
     /// # Errors
     /// When the control API does not answer, or knows no such region.
     pub async fn cut_region(&self, region: &str, cut: bool) -> Result<()> {
-        let reach = Reach {
-            region: region.to_owned(),
-            cut,
-        };
+        let reach = Reach { region: region.to_owned(), cut };
         self.ask(Method::PUT, "/regions", &reach).await
     }
 
@@ -246,38 +239,21 @@ impl Control {
     /// Whether the control API answers.
     pub async fn is_healthy(&self) -> bool {
         let asked = http().get(format!("{}/health", self.url));
-        let answer = asked
-            .timeout(std::time::Duration::from_secs(2))
-            .send()
-            .await;
+        let answer = asked.timeout(std::time::Duration::from_secs(2)).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    async fn ask<B: Serialize + Sync, T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: &B,
-    ) -> Result<T> {
+    async fn ask<B: Serialize + Sync, T: DeserializeOwned>(&self, method: Method, path: &str, body: &B) -> Result<T> {
         let name = format!("{method} {path}");
         let mut request = http().request(method.clone(), format!("{}{path}", self.url));
         if method != Method::GET && method != Method::DELETE {
             request = request.json(body);
         }
-        let answer = request
-            .send()
-            .await
-            .with_context(|| format!("{name}: does the local stack run?"))?;
+        let answer = request.send().await.with_context(|| format!("{name}: does the local stack run?"))?;
         let status = answer.status();
         if !status.is_success() {
-            bail!(
-                "{name}: {status}: {}",
-                answer.text().await.unwrap_or_default()
-            );
+            bail!("{name}: {status}: {}", answer.text().await.unwrap_or_default());
         }
-        answer
-            .json()
-            .await
-            .with_context(|| format!("{name}: unexpected answer"))
+        answer.json().await.with_context(|| format!("{name}: unexpected answer"))
     }
 }

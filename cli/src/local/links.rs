@@ -49,18 +49,9 @@ pub async fn prepare(region: &str, config: &SdkConfig) -> Result<Vec<Link>> {
     let events = aws_sdk_eventbridge::Client::new(config);
     let queues = aws_sdk_sqs::Client::new(config);
     let mut links = Vec::new();
-    let buses = events
-        .list_event_buses()
-        .send()
-        .await
-        .context("ListEventBuses")?;
+    let buses = events.list_event_buses().send().await.context("ListEventBuses")?;
     for bus in buses.event_buses().iter().filter_map(|bus| bus.name()) {
-        let rules = events
-            .list_rules()
-            .event_bus_name(bus)
-            .send()
-            .await
-            .context("ListRules")?;
+        let rules = events.list_rules().event_bus_name(bus).send().await.context("ListRules")?;
         for rule in rules.rules().iter().filter_map(|rule| rule.name()) {
             let targets = events.list_targets_by_rule().event_bus_name(bus).rule(rule);
             let targets = targets.send().await.context("ListTargetsByRule")?;
@@ -69,20 +60,9 @@ pub async fn prepare(region: &str, config: &SdkConfig) -> Result<Vec<Link>> {
                     continue;
                 };
                 let name: String = format!("link-{to}-{rule}").chars().take(80).collect();
-                let made = queues
-                    .create_queue()
-                    .queue_name(&name)
-                    .send()
-                    .await
-                    .context("CreateQueue")?;
-                let queue_url = made
-                    .queue_url()
-                    .context("CreateQueue gave no URL")?
-                    .to_owned();
-                let arn = target
-                    .arn()
-                    .replacen(":events:", ":sqs:", 1)
-                    .replacen(to, region, 1);
+                let made = queues.create_queue().queue_name(&name).send().await.context("CreateQueue")?;
+                let queue_url = made.queue_url().context("CreateQueue gave no URL")?.to_owned();
+                let arn = target.arn().replacen(":events:", ":sqs:", 1).replacen(to, region, 1);
                 let arn = arn.replacen(&format!("event-bus/{to_bus}"), &name, 1);
                 let queue = Target::builder()
                     .id(format!("{TARGET}-{to}"))
@@ -91,14 +71,8 @@ pub async fn prepare(region: &str, config: &SdkConfig) -> Result<Vec<Link>> {
                     .set_input_path(target.input_path().map(str::to_owned))
                     .set_input_transformer(target.input_transformer().cloned())
                     .build()?;
-                let put = events
-                    .put_targets()
-                    .event_bus_name(bus)
-                    .rule(rule)
-                    .targets(queue);
-                put.send()
-                    .await
-                    .with_context(|| format!("PutTargets {rule}"))?;
+                let put = events.put_targets().event_bus_name(bus).rule(rule).targets(queue);
+                put.send().await.with_context(|| format!("PutTargets {rule}"))?;
                 links.push(Link {
                     from: region.to_owned(),
                     to: to.to_owned(),
@@ -126,8 +100,7 @@ struct QueuedEvent {
 
 fn entry(body: &str, bus: &str) -> Result<PutEventsRequestEntry> {
     let event: QueuedEvent = serde_json::from_str(body).context("not an event")?;
-    let time = aws_smithy_types::DateTime::from_str(&event.time, Format::DateTime)
-        .context("not a time")?;
+    let time = aws_smithy_types::DateTime::from_str(&event.time, Format::DateTime).context("not a time")?;
     Ok(PutEventsRequestEntry::builder()
         .source(event.source)
         .detail_type(event.detail_type)
@@ -239,9 +212,7 @@ impl Forwarder {
     /// Takes the next events: one batch, or as many as shall change their order.
     async fn collect(&self) -> Result<Vec<Message>> {
         let mut messages = self.receive(1).await?;
-        let window = usize::try_from(self.knobs().reorder)
-            .unwrap_or(usize::MAX)
-            .max(1);
+        let window = usize::try_from(self.knobs().reorder).unwrap_or(usize::MAX).max(1);
         while window > 1 && !messages.is_empty() && messages.len() < window {
             let more = self.receive(1).await?;
             if more.is_empty() {
@@ -270,18 +241,10 @@ impl Forwarder {
         Ok(received.messages.unwrap_or_default())
     }
 
-    async fn deliver_or_note(
-        &self,
-        messages: Vec<Message>,
-        knobs: Knobs,
-        cut: &(impl Fn() -> bool + Sync),
-    ) {
+    async fn deliver_or_note(&self, messages: Vec<Message>, knobs: Knobs, cut: &(impl Fn() -> bool + Sync)) {
         for batch in messages.chunks(BATCH) {
-            let delivered = if cut() || self.knobs().cut {
-                self.put_back(batch).await
-            } else {
-                self.deliver(batch, knobs).await
-            };
+            let delivered =
+                if cut() || self.knobs().cut { self.put_back(batch).await } else { self.deliver(batch, knobs).await };
             match delivered {
                 Ok(()) => {
                     if let Ok(mut last) = self.last_error.lock() {
@@ -299,18 +262,12 @@ impl Forwarder {
 
     async fn deliver(&self, batch: &[Message], knobs: Knobs) -> Result<()> {
         let bodies = batch.iter().filter_map(Message::body);
-        let entries: Vec<_> = bodies
-            .map(|body| entry(body, &self.link.bus))
-            .collect::<Result<_>>()?;
+        let entries: Vec<_> = bodies.map(|body| entry(body, &self.link.bus)).collect::<Result<_>>()?;
         for _ in 0..=knobs.duplicate {
             let put = self.events.put_events().set_entries(Some(entries.clone()));
             let answer = put.send().await.context("PutEvents")?;
             if answer.failed_entry_count() > 0 {
-                bail!(
-                    "{} of {} events were refused",
-                    answer.failed_entry_count(),
-                    batch.len()
-                );
+                bail!("{} of {} events were refused", answer.failed_entry_count(), batch.len());
             }
         }
         let delete = batch.iter().enumerate().filter_map(|(index, message)| {
@@ -320,14 +277,10 @@ impl Forwarder {
                 .build()
                 .ok()
         });
-        let delete = self
-            .queues
-            .delete_message_batch()
-            .queue_url(&self.link.queue_url)
-            .set_entries(Some(delete.collect()));
+        let delete =
+            self.queues.delete_message_batch().queue_url(&self.link.queue_url).set_entries(Some(delete.collect()));
         delete.send().await.context("DeleteMessageBatch")?;
-        self.delivered
-            .fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.delivered.fetch_add(batch.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -360,15 +313,9 @@ mod tests {
     #[test]
     fn only_a_bus_of_another_region_is_remote() {
         let arn = "arn:aws:events:us-east-1:000000000000:event-bus/meridian-home";
-        assert_eq!(
-            remote_bus(arn, "eu-central-1"),
-            Some(("us-east-1", "meridian-home"))
-        );
+        assert_eq!(remote_bus(arn, "eu-central-1"), Some(("us-east-1", "meridian-home")));
         assert_eq!(remote_bus(arn, "us-east-1"), None);
-        assert_eq!(
-            remote_bus("arn:aws:sqs:us-east-1:000000000000:queue", "eu-central-1"),
-            None
-        );
+        assert_eq!(remote_bus("arn:aws:sqs:us-east-1:000000000000:queue", "eu-central-1"), None);
         assert_eq!(remote_bus("nonsense", "eu-central-1"), None);
     }
 
@@ -381,10 +328,7 @@ mod tests {
         assert_eq!(entry.source(), Some("meridian.x"));
         assert_eq!(entry.detail_type(), Some("T.v1"));
         assert_eq!(entry.event_bus_name(), Some("home"));
-        assert_eq!(
-            entry.time().map(aws_smithy_types::DateTime::secs),
-            Some(1_793_527_200)
-        );
+        assert_eq!(entry.time().map(aws_smithy_types::DateTime::secs), Some(1_793_527_200));
         let detail = r#"{"value":"1.10", "number": 12345678901234567890.123456789}"#;
         assert_eq!(entry.detail(), Some(detail));
         assert!(super::entry("{}", "home").is_err());

@@ -46,12 +46,7 @@ impl Ports {
     ///
     /// # Errors
     /// When no port is free.
-    pub fn choose(
-        layout: &Layout,
-        fleet: &Fleet,
-        base: Option<u16>,
-        running: &BTreeSet<u16>,
-    ) -> Result<Self> {
+    pub fn choose(layout: &Layout, fleet: &Fleet, base: Option<u16>, running: &BTreeSet<u16>) -> Result<Self> {
         let before: Option<Self> = read_json(&layout.ports())?;
         let mut chooser = Chooser {
             next: base.unwrap_or_else(|| starting_point(&layout.checkout().to_string_lossy())),
@@ -93,10 +88,7 @@ impl Ports {
 
     /// The ports that the serve process listens on.
     pub fn served(&self) -> Vec<u16> {
-        let of_regions = self
-            .regions
-            .values()
-            .flat_map(|r| [r.proxy, r.api, r.operator_api]);
+        let of_regions = self.regions.values().flat_map(|r| [r.proxy, r.api, r.operator_api]);
         of_regions.chain([self.control]).collect()
     }
 }
@@ -146,7 +138,8 @@ fn starting_point(checkout: &str) -> u16 {
 mod tests {
     use super::*;
 
-    const FLEET: &str = "home = \"us-east-1\"\n[[region]]\ncode = \"us-east-1\"\njurisdiction = \"us\"\nmode = \"shared\"\n";
+    const FLEET: &str =
+        "home = \"us-east-1\"\n[[region]]\ncode = \"us-east-1\"\njurisdiction = \"us\"\nmode = \"shared\"\n";
 
     #[test]
     fn ports_stay_and_give_way_to_others() {
@@ -155,17 +148,11 @@ mod tests {
         let fleet = Fleet::parse(FLEET).unwrap();
         let none = BTreeSet::new();
         let first = Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap();
-        assert_eq!(
-            first,
-            Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap()
-        );
+        assert_eq!(first, Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap());
 
         let _other = TcpListener::bind(("127.0.0.1", first.control)).unwrap();
         let held = BTreeSet::from([first.control]);
-        assert_eq!(
-            first,
-            Ports::choose(&layout, &fleet, Some(47_900), &held).unwrap()
-        );
+        assert_eq!(first, Ports::choose(&layout, &fleet, Some(47_900), &held).unwrap());
         let second = Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap();
         assert_ne!(first.control, second.control);
         assert_eq!(first.regions, second.regions);
@@ -174,10 +161,7 @@ mod tests {
 
     #[test]
     fn checkouts_start_apart() {
-        assert_ne!(
-            starting_point("/home/a/meridian"),
-            starting_point("/home/b/meridian")
-        );
+        assert_ne!(starting_point("/home/a/meridian"), starting_point("/home/b/meridian"));
         assert!(starting_point("/x") < 32_768);
     }
 }

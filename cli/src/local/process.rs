@@ -25,22 +25,14 @@ pub struct Detached {
 impl Detached {
     /// The process of a pid file; `marker` is a part of its command line.
     pub fn new(pid_file: PathBuf, marker: impl Into<String>) -> Self {
-        Self {
-            pid_file,
-            marker: marker.into(),
-        }
+        Self { pid_file, marker: marker.into() }
     }
 
     /// The id of the running process.
     pub fn pid(&self) -> Option<u32> {
-        let pid: u32 = std::fs::read_to_string(&self.pid_file)
-            .ok()?
-            .trim()
-            .parse()
-            .ok()?;
+        let pid: u32 = std::fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()?;
         let known = Pid::from_raw(i32::try_from(pid).ok()?)?;
-        (test_kill_process(known).is_ok() && command_line(pid)?.contains(&self.marker))
-            .then_some(pid)
+        (test_kill_process(known).is_ok() && command_line(pid)?.contains(&self.marker)).then_some(pid)
     }
 
     /// Starts a command in its own process group, its output appended to a log.
@@ -49,8 +41,7 @@ impl Detached {
     /// When the program cannot be started or the files not be written.
     pub fn start(&self, command: &mut Command, log: &Path) -> Result<u32> {
         let folder = log.parent().context("a log lies in a folder")?;
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let out = File::options()
             .create(true)
             .append(true)
@@ -65,6 +56,7 @@ impl Detached {
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let pid = child.id();
         super::layout::write_whole(&self.pid_file, format!("{pid}\n").as_bytes())?;
+        self.wait_until_shown();
         // The child is reaped when it ends while this process lives; afterwards the system does it.
         std::thread::spawn(move || {
             let mut child = child;
@@ -73,16 +65,23 @@ impl Detached {
         Ok(pid)
     }
 
+    /// A new process shows its command line a moment after it was started.
+    #[expect(clippy::disallowed_methods, reason = "a millisecond, while a process is being started")]
+    fn wait_until_shown(&self) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while self.pid().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Sends a signal to the process; false when it does not run.
     pub fn signal(&self, signal: Signal) -> bool {
-        self.target()
-            .is_some_and(|pid| kill_process(pid, signal).is_ok())
+        self.target().is_some_and(|pid| kill_process(pid, signal).is_ok())
     }
 
     /// Sends a signal to the process and everything that it started.
     pub fn signal_group(&self, signal: Signal) -> bool {
-        self.target()
-            .is_some_and(|pid| kill_process_group(pid, signal).is_ok())
+        self.target().is_some_and(|pid| kill_process_group(pid, signal).is_ok())
     }
 
     /// Asks the process to end, waits, and sweeps away what is left of its group.
@@ -128,21 +127,14 @@ pub fn kill_function(group: u32, function: &str) -> usize {
     };
     let mut killed = 0;
     for entry in processes.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
         let Ok(environment) = std::fs::read(entry.path().join("environ")) else {
             continue;
         };
-        let names = environment
-            .split(|byte| *byte == 0)
-            .any(|pair| pair == wanted.as_bytes());
-        let ours = std::fs::read_to_string(entry.path().join("stat"))
-            .is_ok_and(|stat| group_of(&stat) == Some(group));
+        let names = environment.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes());
+        let ours = std::fs::read_to_string(entry.path().join("stat")).is_ok_and(|stat| group_of(&stat) == Some(group));
         if names
             && ours
             && let Some(pid) = Pid::from_raw(pid)
@@ -155,12 +147,7 @@ pub fn kill_function(group: u32, function: &str) -> usize {
 
 /// The process group in a line of `/proc/<pid>/stat`: the third field after the command's bracket.
 fn group_of(stat: &str) -> Option<u32> {
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(2)?
-        .parse()
-        .ok()
+    stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
 }
 
 fn command_line(pid: u32) -> Option<String> {
@@ -170,12 +157,8 @@ fn command_line(pid: u32) -> Option<String> {
         let bytes = std::fs::read(proc).ok().filter(|bytes| !bytes.is_empty())?;
         return Some(String::from_utf8_lossy(&bytes).replace('\0', " "));
     }
-    let output = Command::new("ps")
-        .args(["-o", "command=", "-p", &pid.to_string()])
-        .output()
-        .ok()?;
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
-        .filter(|line| !line.trim().is_empty())
+    let output = Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned()).filter(|line| !line.trim().is_empty())
 }
 
 #[cfg(test)]
@@ -187,12 +170,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let process = Detached::new(folder.path().join("pid"), "61.25");
         assert!(!process.stop().await.unwrap());
-        let pid = process
-            .start(
-                Command::new("sleep").arg("61.25"),
-                &folder.path().join("log"),
-            )
-            .unwrap();
+        let pid = process.start(Command::new("sleep").arg("61.25"), &folder.path().join("log")).unwrap();
         assert_eq!(process.pid(), Some(pid));
         let other = Detached::new(folder.path().join("pid"), "something else");
         assert_eq!(other.pid(), None);

@@ -30,12 +30,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Step {
-            all: self.0.clone(),
-            bar,
-            name,
-            began: Instant::now(),
-        }
+        Step { all: self.0.clone(), bar, name, began: Instant::now() }
     }
 
     /// Begins a step whose length is known.
@@ -44,8 +39,7 @@ impl Progress {
         let style = ProgressStyle::with_template(
             "{spinner:.cyan} {prefix} [{bar:40.cyan}] {human_pos}/{human_len} {per_sec:.dim}",
         );
-        step.bar
-            .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        step.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         step.bar.set_length(length);
         step
     }

@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use aws_sdk_apigatewayv2::Client;
-use aws_sdk_apigatewayv2::types::{
-    AuthorizationType, AuthorizerType, IntegrationType, JwtConfiguration,
-};
+use aws_sdk_apigatewayv2::types::{AuthorizationType, AuthorizerType, IntegrationType, JwtConfiguration};
 use serde_json::Value;
 
 use super::conditions::Conditions;
@@ -55,16 +53,12 @@ pub fn extract(template: &Value, conditions: &Conditions) -> Vec<Api> {
     let Some(resources) = template.get("Resources").and_then(Value::as_object) else {
         return Vec::new();
     };
-    let apis = resources.iter().filter(|(_, resource)| {
-        resource["Type"] == "AWS::ApiGatewayV2::Api" && conditions.holds_for(resource)
-    });
+    let apis = resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::ApiGatewayV2::Api" && conditions.holds_for(resource));
     apis.map(|(logical, resource)| {
         let body = conditions.resolve(&resource["Properties"]["Body"]);
-        Api {
-            logical: logical.clone(),
-            routes: routes(&body),
-            authorizers: authorizers(&body),
-        }
+        Api { logical: logical.clone(), routes: routes(&body), authorizers: authorizers(&body) }
     })
     .collect()
 }
@@ -88,11 +82,7 @@ fn routes(body: &Value) -> Vec<Route> {
                 .and_then(Value::as_object)
                 .and_then(|scheme| scheme.iter().next())
                 .map(|(name, scopes)| (name.clone(), texts(scopes)));
-            found.push(Route {
-                key,
-                function,
-                authorizer,
-            });
+            found.push(Route { key, function, authorizer });
         }
     }
     found
@@ -105,15 +95,9 @@ fn authorizers(body: &Value) -> Vec<Authorizer> {
         let configuration = declared.get("jwtConfiguration")?;
         Some(Authorizer {
             name: name.clone(),
-            identity_source: declared["identitySource"]
-                .as_str()
-                .unwrap_or("$request.header.Authorization")
-                .to_owned(),
+            identity_source: declared["identitySource"].as_str().unwrap_or("$request.header.Authorization").to_owned(),
             issuer: configuration["issuer"].clone(),
-            audience: configuration["audience"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default(),
+            audience: configuration["audience"].as_array().cloned().unwrap_or_default(),
         })
     });
     jwt.collect()
@@ -129,9 +113,7 @@ fn function_of(uri: &Value) -> Option<String> {
 
 fn texts(list: &Value) -> Vec<String> {
     let items = list.as_array().into_iter().flatten();
-    items
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
+    items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 /// Makes a deployed API serve exactly its routes.
@@ -150,12 +132,7 @@ pub async fn apply(
 ) -> Result<usize> {
     let authorizers = apply_authorizers(client, api_id, &api.authorizers, resolve).await?;
     let mut integrations = existing_integrations(client, api_id).await?;
-    let existing = client
-        .get_routes()
-        .api_id(api_id)
-        .send()
-        .await
-        .context("GetRoutes")?;
+    let existing = client.get_routes().api_id(api_id).send().await.context("GetRoutes")?;
     let wanted: BTreeSet<&str> = api.routes.iter().map(|route| route.key.as_str()).collect();
     let mut served = BTreeSet::new();
     for route in existing.items() {
@@ -165,13 +142,7 @@ pub async fn apply(
         if wanted.contains(key) {
             served.insert(key.to_owned());
         } else {
-            client
-                .delete_route()
-                .api_id(api_id)
-                .route_id(id)
-                .send()
-                .await
-                .context("DeleteRoute")?;
+            client.delete_route().api_id(api_id).route_id(id).send().await.context("DeleteRoute")?;
         }
     }
     for route in &api.routes {
@@ -190,11 +161,8 @@ pub async fn apply(
                 id
             }
         };
-        let mut call = client
-            .create_route()
-            .api_id(api_id)
-            .route_key(&route.key)
-            .target(format!("integrations/{integration}"));
+        let mut call =
+            client.create_route().api_id(api_id).route_key(&route.key).target(format!("integrations/{integration}"));
         if let Some((name, scopes)) = &route.authorizer
             && let Some(id) = authorizers.get(name)
         {
@@ -203,21 +171,14 @@ pub async fn apply(
                 .authorizer_id(id)
                 .set_authorization_scopes(Some(scopes.clone()));
         }
-        call.send()
-            .await
-            .with_context(|| format!("CreateRoute {}", route.key))?;
+        call.send().await.with_context(|| format!("CreateRoute {}", route.key))?;
         served.insert(route.key.clone());
     }
     Ok(served.len())
 }
 
 async fn existing_integrations(client: &Client, api_id: &str) -> Result<BTreeMap<String, String>> {
-    let found = client
-        .get_integrations()
-        .api_id(api_id)
-        .send()
-        .await
-        .context("GetIntegrations")?;
+    let found = client.get_integrations().api_id(api_id).send().await.context("GetIntegrations")?;
     let pairs = found.items().iter().filter_map(|integration| {
         let uri = integration.integration_uri()?.to_owned();
         Some((uri, integration.integration_id()?.to_owned()))
@@ -236,9 +197,7 @@ async fn create_integration(client: &Client, api_id: &str, arn: &str) -> Result<
         .send()
         .await
         .context("CreateIntegration")?;
-    made.integration_id()
-        .map(str::to_owned)
-        .context("CreateIntegration gave no id")
+    made.integration_id().map(str::to_owned).context("CreateIntegration gave no id")
 }
 
 async fn apply_authorizers(
@@ -250,26 +209,16 @@ async fn apply_authorizers(
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let existing = client
-        .get_authorizers()
-        .api_id(api_id)
-        .send()
-        .await
-        .context("GetAuthorizers")?;
-    let mut ids: BTreeMap<String, String> = existing
-        .items()
-        .iter()
-        .filter_map(|a| Some((a.name()?.to_owned(), a.authorizer_id()?.to_owned())))
-        .collect();
+    let existing = client.get_authorizers().api_id(api_id).send().await.context("GetAuthorizers")?;
+    let mut ids: BTreeMap<String, String> =
+        existing.items().iter().filter_map(|a| Some((a.name()?.to_owned(), a.authorizer_id()?.to_owned()))).collect();
     for authorizer in wanted {
         if ids.contains_key(&authorizer.name) {
             continue;
         }
         let audience = authorizer.audience.iter().filter_map(&resolve).collect();
-        let jwt = JwtConfiguration::builder()
-            .set_audience(Some(audience))
-            .set_issuer(resolve(&authorizer.issuer))
-            .build();
+        let jwt =
+            JwtConfiguration::builder().set_audience(Some(audience)).set_issuer(resolve(&authorizer.issuer)).build();
         let made = client
             .create_authorizer()
             .api_id(api_id)
@@ -297,10 +246,7 @@ mod tests {
 
     fn conditions(home: &str) -> Conditions {
         let template = json!({"Conditions": {"Home": {"Fn::Equals": [{"Ref": "Role"}, "home"]}}});
-        Conditions::new(
-            &template,
-            BTreeMap::from([("Role".to_owned(), home.to_owned())]),
-        )
+        Conditions::new(&template, BTreeMap::from([("Role".to_owned(), home.to_owned())]))
     }
 
     fn operation(function: &str) -> Value {
@@ -331,11 +277,7 @@ mod tests {
         }});
         let apis = extract(&template, &conditions("regional"));
         assert_eq!(apis.len(), 1);
-        let routes: Vec<(&str, &str)> = apis[0]
-            .routes
-            .iter()
-            .map(|r| (r.key.as_str(), r.function.as_str()))
-            .collect();
+        let routes: Vec<(&str, &str)> = apis[0].routes.iter().map(|r| (r.key.as_str(), r.function.as_str())).collect();
         assert_eq!(
             routes,
             [
@@ -345,10 +287,7 @@ mod tests {
                 ("POST /signups", "SignupApiFunction"),
             ]
         );
-        assert_eq!(
-            apis[0].routes[2].authorizer,
-            Some(("Tokens".to_owned(), vec!["meridian/read".to_owned()]))
-        );
+        assert_eq!(apis[0].routes[2].authorizer, Some(("Tokens".to_owned(), vec!["meridian/read".to_owned()])));
         assert_eq!(apis[0].authorizers[0].audience, [json!({"Ref": "Client"})]);
 
         let home = extract(&template, &conditions("home"));

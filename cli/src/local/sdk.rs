@@ -16,13 +16,8 @@ pub fn http() -> reqwest::Client {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     let client = CLIENT.get_or_init(|| {
         // Another part of the program may have chosen a provider before: then that one serves.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
-        let built = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build();
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let built = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
         built.unwrap_or_default()
     });
     client.clone()
@@ -34,9 +29,7 @@ pub fn config(region: &str, endpoint: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .endpoint_url(endpoint)
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "test", "test", None, None, "meridian",
-        )))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "meridian")))
         .http_client(Builder::new().build_http())
         .build()
 }
@@ -55,16 +48,12 @@ pub async fn invoke(config: &SdkConfig, function: &str, payload: &Value) -> Resu
         .with_context(|| format!("cannot invoke {function}"))?;
     let bytes = answer.payload().map(Blob::as_ref).unwrap_or_default();
     if let Some(kind) = answer.function_error() {
-        bail!(
-            "{function} failed ({kind}): {}",
-            String::from_utf8_lossy(bytes)
-        );
+        bail!("{function} failed ({kind}): {}", String::from_utf8_lossy(bytes));
     }
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(bytes)
-        .with_context(|| format!("{function} answered something else than JSON"))
+    serde_json::from_slice(bytes).with_context(|| format!("{function} answered something else than JSON"))
 }
 
 /// A mail that a region has sent.
@@ -93,9 +82,7 @@ impl Mail {
     pub fn code(&self) -> Option<String> {
         let text = self.body_text.as_deref().or(self.body_html.as_deref())?;
         let runs = text.split(|c: char| !c.is_ascii_digit());
-        runs.into_iter()
-            .find(|run| run.len() == 6)
-            .map(str::to_owned)
+        runs.into_iter().find(|run| run.len() == 6).map(str::to_owned)
     }
 }
 
@@ -109,10 +96,7 @@ pub async fn mailbox(mail_url: &str) -> Result<Vec<Mail>> {
         messages: std::collections::BTreeMap<String, Vec<Mail>>,
     }
     let answer = http().get(mail_url).send().await?.error_for_status()?;
-    let answer: Answer = answer
-        .json()
-        .await
-        .context("the mail box is not what it should be")?;
+    let answer: Answer = answer.json().await.context("the mail box is not what it should be")?;
     Ok(answer.messages.into_values().flatten().collect())
 }
 
@@ -128,12 +112,7 @@ mod tests {
             body_text: Some(text.to_owned()),
             body_html: None,
         };
-        assert_eq!(
-            mail("In 2026, code 1234567 is not 123456.")
-                .code()
-                .as_deref(),
-            Some("123456")
-        );
+        assert_eq!(mail("In 2026, code 1234567 is not 123456.").code().as_deref(), Some("123456"));
         assert_eq!(mail("no code").code(), None);
         assert!(mail("").is_to("A@b.example"));
     }

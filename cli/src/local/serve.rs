@@ -71,8 +71,7 @@ impl Plan {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn load(layout: &Layout) -> Result<Self> {
-        read_json(&layout.serve_plan())?
-            .context("nothing to serve: start it with `meridian local up`")
+        read_json(&layout.serve_plan())?.context("nothing to serve: start it with `meridian local up`")
     }
 }
 
@@ -105,10 +104,7 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
         let served = Region {
             code: code.clone(),
             emulator: region.emulator_url.clone(),
-            process: Detached::new(
-                layout.emulator_pid(code),
-                layout.venv().display().to_string(),
-            ),
+            process: Detached::new(layout.emulator_pid(code), layout.venv().display().to_string()),
             triggers: Triggers::new(code, &region.emulator_url, &config),
             cut: AtomicBool::new(false),
         };
@@ -127,11 +123,7 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
             continue;
         };
         let state = (Arc::clone(&serve), Arc::clone(served));
-        listen(
-            region.proxy_port,
-            Router::new().fallback(aws).with_state(state),
-        )
-        .await?;
+        listen(region.proxy_port, Router::new().fallback(aws).with_state(state)).await?;
         for api in &region.apis {
             let state = (Arc::clone(&serve), Arc::clone(served), api.port);
             listen(api.port, Router::new().fallback(http_api).with_state(state)).await?;
@@ -170,9 +162,7 @@ impl Serve {
             keep
         });
         for link in wanted {
-            let known = running
-                .iter()
-                .any(|(forwarder, _)| forwarder.link() == link);
+            let known = running.iter().any(|(forwarder, _)| forwarder.link() == link);
             let sides = (self.regions.get(&link.from), self.regions.get(&link.to));
             let (false, (Some(from), Some(to))) = (known, sides) else {
                 continue;
@@ -188,16 +178,13 @@ impl Serve {
 
     /// Ends every link, waiting for what is on its way.
     async fn end_links(&self) {
-        let running =
-            std::mem::take(&mut *self.links.lock().unwrap_or_else(PoisonError::into_inner));
+        let running = std::mem::take(&mut *self.links.lock().unwrap_or_else(PoisonError::into_inner));
         for (forwarder, _) in &running {
             forwarder.end();
         }
         let tasks = running.into_iter().map(|(_, task)| task);
         let all = futures::future::join_all(tasks);
-        tokio::time::timeout(Duration::from_millis(LINKS_END_MS), all)
-            .await
-            .ok();
+        tokio::time::timeout(Duration::from_millis(LINKS_END_MS), all).await.ok();
     }
 
     fn api_id(&self, region: &str, port: u16) -> Option<String> {
@@ -207,10 +194,7 @@ impl Serve {
     }
 
     fn meet(&self, call: &Call) -> Option<Action> {
-        self.faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .meet(call)
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).meet(call)
     }
 }
 
@@ -259,20 +243,13 @@ async fn aws(State((serve, region)): State<AwsState>, request: axum::extract::Re
         }
         _ => {}
     }
-    answer.map_or_else(
-        |error| unavailable(&format!("{error:#}")),
-        IntoResponse::into_response,
-    )
+    answer.map_or_else(|error| unavailable(&format!("{error:#}")), IntoResponse::into_response)
 }
 
 /// A call to a region's HTTP API, at its `$default` stage.
-async fn http_api(
-    State((serve, region, port)): State<ApiState>,
-    request: axum::extract::Request,
-) -> Response {
-    let message = |status: StatusCode, text: &str| {
-        (status, Json(serde_json::json!({ "message": text }))).into_response()
-    };
+async fn http_api(State((serve, region, port)): State<ApiState>, request: axum::extract::Request) -> Response {
+    let message =
+        |status: StatusCode, text: &str| (status, Json(serde_json::json!({ "message": text }))).into_response();
     if region.cut.load(Ordering::Relaxed) {
         return message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
     }
@@ -303,21 +280,12 @@ fn control(serve: Arc<Serve>) -> Router {
 
 async fn links(State(serve): State<Arc<Serve>>) -> Json<Vec<LinkStatus>> {
     let links = serve.links.lock().unwrap_or_else(PoisonError::into_inner);
-    Json(
-        links
-            .iter()
-            .map(|(forwarder, _)| forwarder.status())
-            .collect(),
-    )
+    Json(links.iter().map(|(forwarder, _)| forwarder.status()).collect())
 }
 
-async fn change_links(
-    State(serve): State<Arc<Serve>>,
-    Json(change): Json<LinkChange>,
-) -> Json<Vec<LinkStatus>> {
+async fn change_links(State(serve): State<Arc<Serve>>, Json(change): Json<LinkChange>) -> Json<Vec<LinkStatus>> {
     let links = serve.links.lock().unwrap_or_else(PoisonError::into_inner);
-    let met =
-        |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+    let met = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
     let chosen = links.iter().filter(|(forwarder, _)| {
         let link = forwarder.link();
         met(&change.from, &link.from) && met(&change.to, &link.to)
@@ -330,48 +298,25 @@ async fn change_links(
 }
 
 async fn faults(State(serve): State<Arc<Serve>>) -> Json<Vec<FaultStatus>> {
-    Json(
-        serve
-            .faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .list(),
-    )
+    Json(serve.faults.lock().unwrap_or_else(PoisonError::into_inner).list())
 }
 
 async fn add_fault(State(serve): State<Arc<Serve>>, Json(fault): Json<Fault>) -> Json<FaultStatus> {
-    Json(
-        serve
-            .faults
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(fault),
-    )
+    Json(serve.faults.lock().unwrap_or_else(PoisonError::into_inner).add(fault))
 }
 
 async fn clear_faults(State(serve): State<Arc<Serve>>) -> Json<()> {
-    serve
-        .faults
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(None);
+    serve.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(None);
     Json(())
 }
 
 async fn remove_fault(State(serve): State<Arc<Serve>>, Path(id): Path<u64>) -> Json<()> {
-    serve
-        .faults
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(Some(id));
+    serve.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(Some(id));
     Json(())
 }
 
 async fn reaches(State(serve): State<Arc<Serve>>) -> Json<Vec<Reach>> {
-    let reach = |region: &Arc<Region>| Reach {
-        region: region.code.clone(),
-        cut: region.cut.load(Ordering::Relaxed),
-    };
+    let reach = |region: &Arc<Region>| Reach { region: region.code.clone(), cut: region.cut.load(Ordering::Relaxed) };
     Json(serve.regions.values().map(reach).collect())
 }
 

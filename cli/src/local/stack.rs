@@ -47,12 +47,7 @@ pub struct UpOptions {
 impl UpOptions {
     /// The usual options for a checkout: keep what is there, show nothing.
     pub fn new(checkout: impl Into<PathBuf>) -> Self {
-        Self {
-            checkout: checkout.into(),
-            reset: false,
-            port_base: None,
-            progress: Progress::silent(),
-        }
+        Self { checkout: checkout.into(), reset: false, port_base: None, progress: Progress::silent() }
     }
 }
 
@@ -109,8 +104,8 @@ impl Stack {
         let layout = Layout::new(&options.checkout)?;
         let fleet = Fleet::load(layout.checkout())?;
         let template = layout.checkout().join("template.yaml");
-        let template = std::fs::read_to_string(&template)
-            .with_context(|| format!("cannot read {}", template.display()))?;
+        let template =
+            std::fs::read_to_string(&template).with_context(|| format!("cannot read {}", template.display()))?;
         let template = template::parse(&template)?;
         let _lock = lock(&layout)?;
         if options.reset {
@@ -120,30 +115,16 @@ impl Stack {
             step.done("every region begins empty");
         }
         let progress = &options.progress;
-        let ((), executables) =
-            tokio::try_join!(install(&layout, progress), build(&layout, progress))?;
+        let ((), executables) = tokio::try_join!(install(&layout, progress), build(&layout, progress))?;
         let functions = template::functions(&template);
         let started = start_regions(&layout, &fleet, options.port_base, progress);
         let zipped = zip(&layout, &functions, &executables, progress);
         let (ports, packages) = tokio::try_join!(started, zipped)?;
-        let meridian = executables
-            .get("meridian")
-            .context("the workspace builds no binary `meridian`")?;
-        start_serve(
-            &layout,
-            &ports,
-            meridian,
-            &plan(&ports, &BTreeMap::new()),
-            progress,
-        )
-        .await?;
+        let meridian = executables.get("meridian").context("the workspace builds no binary `meridian`")?;
+        start_serve(&layout, &ports, meridian, &plan(&ports, &BTreeMap::new()), progress).await?;
         let deployed = deploy(&fleet, &ports, &template, &packages, progress).await?;
         let state = publish(&layout, &fleet, &ports, deployed).await?;
-        Ok(Self {
-            layout,
-            ports,
-            state,
-        })
+        Ok(Self { layout, ports, state })
     }
 
     /// The stack of a checkout that was brought up before.
@@ -154,11 +135,7 @@ impl Stack {
         let layout = Layout::new(checkout)?;
         let state = LocalState::load(checkout)?;
         let ports = Ports::load(&layout)?.context("no ports are known: run `meridian local up`")?;
-        Ok(Self {
-            layout,
-            ports,
-            state,
-        })
+        Ok(Self { layout, ports, state })
     }
 
     /// Stops the stack of a checkout; every region keeps its state for the next time.
@@ -209,21 +186,13 @@ impl Stack {
             });
         }
         let serve_pid = serve_process(&layout).pid();
-        let control_url = ports
-            .filter(|_| serve_pid.is_some())
-            .map(|ports| control_url(&ports));
+        let control_url = ports.filter(|_| serve_pid.is_some()).map(|ports| control_url(&ports));
         let links = match &control_url {
             Some(url) => Control::new(url).links().await.unwrap_or_default(),
             None => Vec::new(),
         };
         let running = serve_pid.is_some() && regions.iter().all(|region| region.healthy);
-        Ok(Status {
-            running,
-            serve_pid,
-            control_url,
-            regions,
-            links,
-        })
+        Ok(Status { running, serve_pid, control_url, regions, links })
     }
 
     /// Addresses, names and clients.
@@ -246,10 +215,7 @@ impl Stack {
     /// # Errors
     /// When the fleet has no such region.
     pub fn sdk(&self, region: &str) -> Result<SdkConfig> {
-        Ok(sdk::config(
-            region,
-            &self.state.region(region)?.aws_endpoint_url,
-        ))
+        Ok(sdk::config(region, &self.state.region(region)?.aws_endpoint_url))
     }
 
     /// The configuration of AWS clients that a fault or cut does not meet: for looking on from outside.
@@ -257,10 +223,7 @@ impl Stack {
     /// # Errors
     /// When the fleet has no such region.
     pub fn emulator_sdk(&self, region: &str) -> Result<SdkConfig> {
-        Ok(sdk::config(
-            region,
-            &self.state.region(region)?.emulator_url,
-        ))
+        Ok(sdk::config(region, &self.state.region(region)?.emulator_url))
     }
 
     /// Invokes a function by its own name, such as `heartbeat`, and returns its answer.
@@ -323,24 +286,15 @@ impl Stack {
 
     fn emulator(&self, region: &str) -> Result<Emulator> {
         self.state.region(region)?;
-        let ports = self
-            .ports
-            .regions
-            .get(region)
-            .context("a region has its ports")?;
+        let ports = self.ports.regions.get(region).context("a region has its ports")?;
         Ok(Emulator::new(&self.layout, region, ports))
     }
 }
 
 /// Holds the checkout's lock while the stack is changed; waits for another command that changes it.
 fn lock(layout: &Layout) -> Result<File> {
-    std::fs::create_dir_all(layout.root())
-        .with_context(|| format!("cannot create {}", layout.root().display()))?;
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(layout.lock())
-        .context("cannot open the lock")?;
+    std::fs::create_dir_all(layout.root()).with_context(|| format!("cannot create {}", layout.root().display()))?;
+    let file = File::options().create(true).append(true).open(layout.lock()).context("cannot open the lock")?;
     file.lock().context("cannot lock the local stack")?;
     Ok(file)
 }
@@ -350,29 +304,17 @@ fn control_url(ports: &Ports) -> String {
 }
 
 fn serve_process(layout: &Layout) -> Detached {
-    Detached::new(
-        layout.serve_pid(),
-        format!("local serve --checkout {}", layout.checkout().display()),
-    )
+    Detached::new(layout.serve_pid(), format!("local serve --checkout {}", layout.checkout().display()))
 }
 
 async fn stop_all(layout: &Layout, fleet: &Fleet) -> Result<usize> {
     let mut stopped = usize::from(serve_process(layout).stop().await?);
-    let none = RegionPorts {
-        emulator: 0,
-        proxy: 0,
-        api: 0,
-        operator_api: 0,
-    };
+    let none = RegionPorts { emulator: 0, proxy: 0, api: 0, operator_api: 0 };
     let stops = fleet.regions().iter().map(|region| {
         let emulator = Emulator::new(layout, region.code.as_str(), &none);
         async move { emulator.stop().await }
     });
-    stopped += try_join_all(stops)
-        .await?
-        .into_iter()
-        .filter(|stopped| *stopped)
-        .count();
+    stopped += try_join_all(stops).await?.into_iter().filter(|stopped| *stopped).count();
     std::fs::remove_file(layout.local_json()).ok();
     Ok(stopped)
 }
@@ -399,11 +341,7 @@ async fn install(layout: &Layout, progress: &Progress) -> Result<()> {
         step.at(what);
     }
     task.await??;
-    step.done(if new {
-        "installed"
-    } else {
-        "already installed"
-    });
+    step.done(if new { "installed" } else { "already installed" });
     Ok(())
 }
 
@@ -422,25 +360,12 @@ async fn zip(
 ) -> Result<Vec<Package>> {
     let step = progress.step("packages");
     let packages = packages::zip_all(layout, functions, executables).await?;
-    let bytes: u64 = packages
-        .iter()
-        .filter_map(|p| std::fs::metadata(&p.path).ok())
-        .map(|m| m.len())
-        .sum();
-    step.done(format!(
-        "{} functions, {} MB",
-        packages.len(),
-        bytes / 1_000_000
-    ));
+    let bytes: u64 = packages.iter().filter_map(|p| std::fs::metadata(&p.path).ok()).map(|m| m.len()).sum();
+    step.done(format!("{} functions, {} MB", packages.len(), bytes / 1_000_000));
     Ok(packages)
 }
 
-async fn start_regions(
-    layout: &Layout,
-    fleet: &Fleet,
-    port_base: Option<u16>,
-    progress: &Progress,
-) -> Result<Ports> {
+async fn start_regions(layout: &Layout, fleet: &Fleet, port_base: Option<u16>, progress: &Progress) -> Result<Ports> {
     let step = progress.step("regions");
     let before = Ports::load(layout)?;
     let mut held = BTreeSet::new();
@@ -459,38 +384,21 @@ async fn start_regions(
         let emulator = Emulator::new(layout, code, region);
         async move { emulator.start().await }
     });
-    let started = try_join_all(starts)
-        .await?
-        .into_iter()
-        .filter(|started| *started)
-        .count();
-    step.done(format!(
-        "{started} started, {} were running",
-        ports.regions.len() - started
-    ));
+    let started = try_join_all(starts).await?.into_iter().filter(|started| *started).count();
+    step.done(format!("{started} started, {} were running", ports.regions.len() - started));
     Ok(ports)
 }
 
 /// What to serve, with the ids of the APIs as far as they are known.
 fn plan(ports: &Ports, deployed: &BTreeMap<String, Deployed>) -> Plan {
     let regions = ports.regions.iter().map(|(code, region)| {
-        let id = |logical: &str| {
-            deployed
-                .get(code)
-                .and_then(|deployed| deployed.apis.get(logical).cloned())
-        };
+        let id = |logical: &str| deployed.get(code).and_then(|deployed| deployed.apis.get(logical).cloned());
         let plan = RegionPlan {
             emulator_url: format!("http://127.0.0.1:{}", region.emulator),
             proxy_port: region.proxy,
             apis: vec![
-                ApiPlan {
-                    port: region.api,
-                    api_id: id("RegionalApi"),
-                },
-                ApiPlan {
-                    port: region.operator_api,
-                    api_id: id("OperatorApi"),
-                },
+                ApiPlan { port: region.api, api_id: id("RegionalApi") },
+                ApiPlan { port: region.operator_api, api_id: id("OperatorApi") },
             ],
         };
         (code.clone(), plan)
@@ -498,21 +406,12 @@ fn plan(ports: &Ports, deployed: &BTreeMap<String, Deployed>) -> Plan {
     Plan {
         control_port: ports.control,
         regions: regions.collect(),
-        links: deployed
-            .values()
-            .flat_map(|deployed| deployed.links.clone())
-            .collect(),
+        links: deployed.values().flat_map(|deployed| deployed.links.clone()).collect(),
     }
 }
 
 /// Starts the serve process, or leaves the running one alone when it is this very program.
-async fn start_serve(
-    layout: &Layout,
-    ports: &Ports,
-    program: &Path,
-    plan: &Plan,
-    progress: &Progress,
-) -> Result<()> {
+async fn start_serve(layout: &Layout, ports: &Ports, program: &Path, plan: &Plan, progress: &Progress) -> Result<()> {
     let step = progress.step("proxies and links");
     let process = serve_process(layout);
     let control = Control::new(control_url(ports));
@@ -526,23 +425,15 @@ async fn start_serve(
     process.stop().await?;
     write_json(&layout.serve_plan(), plan)?;
     let mut command = Command::new(program);
-    command
-        .args(["local", "serve", "--checkout"])
-        .arg(layout.checkout());
+    command.args(["local", "serve", "--checkout"]).arg(layout.checkout());
     process.start(&mut command, &layout.serve_log())?;
     let deadline = Instant::now() + Duration::from_secs(SERVE_SECONDS);
     while !control.is_healthy().await {
         if process.pid().is_none() {
-            bail!(
-                "the process for proxies and links ended at once:\n{}",
-                log_end(&layout.serve_log())
-            );
+            bail!("the process for proxies and links ended at once:\n{}", log_end(&layout.serve_log()));
         }
         if Instant::now() > deadline {
-            bail!(
-                "the process for proxies and links does not answer:\n{}",
-                log_end(&layout.serve_log())
-            );
+            bail!("the process for proxies and links does not answer:\n{}", log_end(&layout.serve_log()));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -553,17 +444,9 @@ async fn start_serve(
 
 /// Tells one build of the program from another, and one choice of ports.
 fn version_of(program: &Path, ports: &Ports) -> Result<String> {
-    let about =
-        std::fs::metadata(program).with_context(|| format!("cannot read {}", program.display()))?;
-    let modified = about
-        .modified()?
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_nanos();
-    Ok(format!(
-        "{} {modified} {}",
-        about.len(),
-        serde_json::to_string(ports)?
-    ))
+    let about = std::fs::metadata(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let modified = about.modified()?.duration_since(std::time::UNIX_EPOCH)?.as_nanos();
+    Ok(format!("{} {modified} {}", about.len(), serde_json::to_string(ports)?))
 }
 
 async fn deploy(
@@ -578,17 +461,8 @@ async fn deploy(
         let step = progress.step(format!("deploy {code}"));
         async move {
             let ports = ports.regions.get(&code).context("a region has its ports")?;
-            let deployment = Deployment {
-                fleet,
-                region,
-                ports,
-                template,
-                packages,
-            };
-            let deployed = deployment
-                .run(&step)
-                .await
-                .with_context(|| format!("region {code}"))?;
+            let deployment = Deployment { fleet, region, ports, template, packages };
+            let deployed = deployment.run(&step).await.with_context(|| format!("region {code}"))?;
             step.done(&deployed.summary);
             anyhow::Ok((code, deployed))
         }
@@ -608,10 +482,7 @@ async fn publish(
     let state = LocalState {
         home: fleet.home().to_string(),
         domain: DOMAIN.to_owned(),
-        regions: deployed
-            .into_iter()
-            .map(|(code, deployed)| (code, deployed.state))
-            .collect(),
+        regions: deployed.into_iter().map(|(code, deployed)| (code, deployed.state)).collect(),
         control_url: control_url(ports),
     };
     state.save(layout)?;

@@ -70,9 +70,7 @@ pub struct MachineClient {
 
 impl std::fmt::Debug for MachineClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MachineClient")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("MachineClient").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -84,10 +82,7 @@ impl LocalState {
     pub fn load(checkout: &Path) -> Result<Self> {
         let path = Layout::new(checkout)?.local_json();
         read_json(&path)?.with_context(|| {
-            format!(
-                "{} does not exist: start the local stack with `meridian local up`",
-                path.display()
-            )
+            format!("{} does not exist: start the local stack with `meridian local up`", path.display())
         })
     }
 
@@ -106,10 +101,7 @@ impl LocalState {
     pub fn region(&self, code: &str) -> Result<&RegionState> {
         self.regions.get(code).with_context(|| {
             let known: Vec<&str> = self.regions.keys().map(String::as_str).collect();
-            format!(
-                "no region {code} in the local stack: there are {}",
-                known.join(", ")
-            )
+            format!("no region {code} in the local stack: there are {}", known.join(", "))
         })
     }
 }

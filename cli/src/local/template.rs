@@ -24,9 +24,7 @@ fn to_json(yaml: Yaml) -> Result<Value> {
         Yaml::Bool(value) => Value::Bool(value),
         Yaml::Number(number) => serde_json::to_value(number)?,
         Yaml::String(text) => Value::String(text),
-        Yaml::Sequence(items) => {
-            Value::Array(items.into_iter().map(to_json).collect::<Result<_>>()?)
-        }
+        Yaml::Sequence(items) => Value::Array(items.into_iter().map(to_json).collect::<Result<_>>()?),
         Yaml::Mapping(mapping) => {
             let mut object = Map::new();
             for (key, value) in mapping {
@@ -165,14 +163,8 @@ mod tests {
     fn short_tags_become_functions() {
         check("a: !Ref Name", json!({"a": {"Ref": "Name"}}));
         check("a: !Condition Home", json!({"a": {"Condition": "Home"}}));
-        check(
-            "a: !GetAtt Table.Stream.Arn",
-            json!({"a": {"Fn::GetAtt": ["Table", "Stream.Arn"]}}),
-        );
-        check(
-            "a: !GetAtt [T, Arn]",
-            json!({"a": {"Fn::GetAtt": ["T", "Arn"]}}),
-        );
+        check("a: !GetAtt Table.Stream.Arn", json!({"a": {"Fn::GetAtt": ["Table", "Stream.Arn"]}}));
+        check("a: !GetAtt [T, Arn]", json!({"a": {"Fn::GetAtt": ["T", "Arn"]}}));
         check("a: !Sub '${X}-y'", json!({"a": {"Fn::Sub": "${X}-y"}}));
         check(
             "a: !If [Home, !Ref X, !Ref AWS::NoValue]",
@@ -183,10 +175,7 @@ mod tests {
             json!({"a": [{"Fn::Equals": [{"Ref": "M"}, "home"]}, "2012-10-17", 1.5, true]}),
         );
         check("Fn::If: [A, 1, 2]", json!({"Fn::If": ["A", 1, 2]}));
-        check(
-            "200: {x: !Split [',', !Ref L]}",
-            json!({"200": {"x": {"Fn::Split": [",", {"Ref": "L"}]}}}),
-        );
+        check("200: {x: !Split [',', !Ref L]}", json!({"200": {"x": {"Fn::Split": [",", {"Ref": "L"}]}}}));
     }
 
     #[test]
@@ -196,22 +185,10 @@ mod tests {
             "Queue": {"Properties": {}},
         }});
         assert_eq!(functions(&template), ["signup-api"]);
-        let code = Code {
-            bucket: "b".to_owned(),
-            key: "k".to_owned(),
-        };
-        let done = with_code(
-            template.clone(),
-            &BTreeMap::from([("signup-api".to_owned(), code)]),
-        )
-        .unwrap();
-        assert_eq!(
-            done["Resources"]["SignupApiFunction"]["Properties"]["CodeUri"],
-            json!({"Bucket": "b", "Key": "k"})
-        );
-        let missing = with_code(template, &BTreeMap::new())
-            .unwrap_err()
-            .to_string();
+        let code = Code { bucket: "b".to_owned(), key: "k".to_owned() };
+        let done = with_code(template.clone(), &BTreeMap::from([("signup-api".to_owned(), code)])).unwrap();
+        assert_eq!(done["Resources"]["SignupApiFunction"]["Properties"]["CodeUri"], json!({"Bucket": "b", "Key": "k"}));
+        let missing = with_code(template, &BTreeMap::new()).unwrap_err().to_string();
         assert!(missing.contains("no binary `signup-api`"), "{missing}");
     }
 

@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 use aws_config::SdkConfig;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes,
-    UserPoolType, VerifiedAttributeType,
+    AttributeType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes, UserPoolType,
+    VerifiedAttributeType,
 };
 use aws_sdk_lambda::primitives::Blob;
 use axum::body::Bytes;
@@ -77,9 +77,7 @@ impl Triggers {
                 self.confirmation(operation, request, &body).await?
             }
             "InitiateAuth" | "AdminInitiateAuth" => self.sign_in(request, &body).await?,
-            "RespondToAuthChallenge" | "AdminRespondToAuthChallenge" => {
-                self.challenge(request, &body).await?
-            }
+            "RespondToAuthChallenge" | "AdminRespondToAuthChallenge" => self.challenge(request, &body).await?,
             "ForgotPassword" => self.forgotten(request, &body).await?,
             _ => Ok(self.pass(request).await?),
         };
@@ -114,26 +112,17 @@ impl Triggers {
             "ConfirmForgotPassword" => "PostConfirmation_ConfirmForgotPassword",
             _ => "PostConfirmation_ConfirmSignUp",
         };
-        let arn = subject
-            .functions()
-            .and_then(LambdaConfigType::post_confirmation)
-            .map(str::to_owned);
+        let arn = subject.functions().and_then(LambdaConfigType::post_confirmation).map(str::to_owned);
         let request = json!({
             "userAttributes": subject.attributes(),
             "clientMetadata": body["ClientMetadata"],
         });
-        Ok(self
-            .run(arn, "PostConfirmation", source, &subject, request)
-            .await
-            .map(|_| answer))
+        Ok(self.run(arn, "PostConfirmation", source, &subject, request).await.map(|_| answer))
     }
 
     /// The code was sent to the e-mail address, so who knows it reads that address.
     async fn verify_address(&self, subject: &mut Subject) -> Result<()> {
-        let verifies = subject
-            .pool
-            .auto_verified_attributes()
-            .contains(&VerifiedAttributeType::Email);
+        let verifies = subject.pool.auto_verified_attributes().contains(&VerifiedAttributeType::Email);
         let Some(user) = subject.user.as_mut() else {
             return Ok(());
         };
@@ -141,10 +130,7 @@ impl Triggers {
         if !verifies || verified || !user.attributes.contains_key("email") {
             return Ok(());
         }
-        let attribute = AttributeType::builder()
-            .name("email_verified")
-            .value("true")
-            .build()?;
+        let attribute = AttributeType::builder().name("email_verified").value("true").build()?;
         self.cognito
             .admin_update_user_attributes()
             .user_pool_id(&subject.pool_id)
@@ -153,16 +139,11 @@ impl Triggers {
             .send()
             .await
             .context("AdminUpdateUserAttributes")?;
-        user.attributes
-            .insert("email_verified".to_owned(), json!("true"));
+        user.attributes.insert("email_verified".to_owned(), json!("true"));
         Ok(())
     }
 
-    async fn sign_in(
-        &self,
-        request: &Request,
-        body: &Value,
-    ) -> Result<Result<Answer, TriggerError>> {
+    async fn sign_in(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
         let flow = body["AuthFlow"].as_str().unwrap_or_default();
         let parameters = &body["AuthParameters"];
         if flow.starts_with("REFRESH_TOKEN") {
@@ -174,20 +155,12 @@ impl Triggers {
         if subject.user.is_none()
             && let Some(password) = parameters["PASSWORD"].as_str()
         {
-            let migrated = self.migrate(
-                &mut subject,
-                "UserMigration_Authentication",
-                Some(password),
-                body,
-            );
+            let migrated = self.migrate(&mut subject, "UserMigration_Authentication", Some(password), body);
             if let Err(refused) = migrated.await? {
                 return Ok(Err(refused));
             }
         }
-        let arn = subject
-            .functions()
-            .and_then(LambdaConfigType::pre_authentication)
-            .map(str::to_owned);
+        let arn = subject.functions().and_then(LambdaConfigType::pre_authentication).map(str::to_owned);
         let unknown = subject.user.is_none();
         if arn.is_some() && (!unknown || self.hides_unknown_users(&subject).await?) {
             let asked = json!({
@@ -195,13 +168,7 @@ impl Triggers {
                 "validationData": body["ClientMetadata"],
                 "userNotFound": unknown,
             });
-            let ran = self.run(
-                arn,
-                "PreAuthentication",
-                "PreAuthentication_Authentication",
-                &subject,
-                asked,
-            );
+            let ran = self.run(arn, "PreAuthentication", "PreAuthentication_Authentication", &subject, asked);
             if let Err(refused) = ran.await {
                 return Ok(Err(refused));
             }
@@ -210,14 +177,8 @@ impl Triggers {
         Ok(self.signed_in(answer, &subject, body).await)
     }
 
-    async fn challenge(
-        &self,
-        request: &Request,
-        body: &Value,
-    ) -> Result<Result<Answer, TriggerError>> {
-        let subject = self
-            .subject(body, body["ChallengeResponses"]["USERNAME"].as_str())
-            .await?;
+    async fn challenge(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
+        let subject = self.subject(body, body["ChallengeResponses"]["USERNAME"].as_str()).await?;
         let answer = self.pass(request).await?;
         Ok(match subject {
             Some(subject) => self.signed_in(answer, &subject, body).await,
@@ -225,11 +186,7 @@ impl Triggers {
         })
     }
 
-    async fn forgotten(
-        &self,
-        request: &Request,
-        body: &Value,
-    ) -> Result<Result<Answer, TriggerError>> {
+    async fn forgotten(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
         if let Some(mut subject) = self.subject(body, body["Username"].as_str()).await?
             && subject.user.is_none()
         {
@@ -242,33 +199,17 @@ impl Triggers {
     }
 
     /// Runs PostAuthentication where a sign-in is complete: the answer has tokens.
-    async fn signed_in(
-        &self,
-        answer: Answer,
-        subject: &Subject,
-        body: &Value,
-    ) -> Result<Answer, TriggerError> {
+    async fn signed_in(&self, answer: Answer, subject: &Subject, body: &Value) -> Result<Answer, TriggerError> {
         if !answer.status.is_success() || !json_of(&answer)["AuthenticationResult"].is_object() {
             return Ok(answer);
         }
-        let arn = subject
-            .functions()
-            .and_then(LambdaConfigType::post_authentication)
-            .map(str::to_owned);
+        let arn = subject.functions().and_then(LambdaConfigType::post_authentication).map(str::to_owned);
         let asked = json!({
             "userAttributes": subject.attributes(),
             "newDeviceUsed": false,
             "clientMetadata": body["ClientMetadata"],
         });
-        self.run(
-            arn,
-            "PostAuthentication",
-            "PostAuthentication_Authentication",
-            subject,
-            asked,
-        )
-        .await
-        .map(|_| answer)
+        self.run(arn, "PostAuthentication", "PostAuthentication_Authentication", subject, asked).await.map(|_| answer)
     }
 
     /// Asks the pool's migration function about an unknown user, and creates the user that it returns.
@@ -279,11 +220,7 @@ impl Triggers {
         password: Option<&str>,
         body: &Value,
     ) -> Result<Result<(), TriggerError>> {
-        let Some(arn) = subject
-            .functions()
-            .and_then(LambdaConfigType::user_migration)
-            .map(str::to_owned)
-        else {
+        let Some(arn) = subject.functions().and_then(LambdaConfigType::user_migration).map(str::to_owned) else {
             return Ok(Ok(()));
         };
         let asked = json!({
@@ -293,16 +230,10 @@ impl Triggers {
             "userAttributes": null,
         });
         // A function that fails means that it does not know the user: Cognito goes on without one.
-        let Ok(response) = self
-            .run(Some(arn), "UserMigration", source, subject, asked)
-            .await
-        else {
+        let Ok(response) = self.run(Some(arn), "UserMigration", source, subject, asked).await else {
             return Ok(Ok(()));
         };
-        let Some(attributes) = response["userAttributes"]
-            .as_object()
-            .filter(|a| !a.is_empty())
-        else {
+        let Some(attributes) = response["userAttributes"].as_object().filter(|a| !a.is_empty()) else {
             return Ok(Ok(()));
         };
         let mut create = self
@@ -315,14 +246,10 @@ impl Triggers {
             let (Some(value), false) = (value.as_str(), name == "username") else {
                 continue;
             };
-            create =
-                create.user_attributes(AttributeType::builder().name(name).value(value).build()?);
+            create = create.user_attributes(AttributeType::builder().name(name).value(value).build()?);
         }
         if let Err(error) = create.send().await {
-            return Ok(Err(TriggerError::validation(
-                "UserMigration",
-                &error.into_service_error().to_string(),
-            )));
+            return Ok(Err(TriggerError::validation("UserMigration", &error.into_service_error().to_string())));
         }
         if let Some(password) = password {
             self.cognito
@@ -357,22 +284,12 @@ impl Triggers {
             message: format!("{trigger} failed with error {message}."),
         };
         let payload = serde_json::to_vec(&event).map_err(|error| unreachable(error.to_string()))?;
-        let invoked = self
-            .lambda
-            .invoke()
-            .function_name(arn)
-            .payload(Blob::new(payload))
-            .send()
-            .await;
-        let answer =
-            invoked.map_err(|error| unreachable(error.into_service_error().to_string()))?;
+        let invoked = self.lambda.invoke().function_name(arn).payload(Blob::new(payload)).send().await;
+        let answer = invoked.map_err(|error| unreachable(error.into_service_error().to_string()))?;
         let bytes = answer.payload().map(Blob::as_ref).unwrap_or_default();
         let payload: Value = serde_json::from_slice(bytes).unwrap_or_default();
         if answer.function_error().is_some() {
-            return Err(TriggerError::validation(
-                trigger,
-                payload["errorMessage"].as_str().unwrap_or("unknown"),
-            ));
+            return Err(TriggerError::validation(trigger, payload["errorMessage"].as_str().unwrap_or("unknown")));
         }
         if !payload.is_object() {
             return Err(TriggerError {
@@ -397,12 +314,7 @@ impl Triggers {
             },
             (None, None) => return Ok(None),
         };
-        let described = self
-            .cognito
-            .describe_user_pool()
-            .user_pool_id(&pool_id)
-            .send()
-            .await;
+        let described = self.cognito.describe_user_pool().user_pool_id(&pool_id).send().await;
         let Some(pool) = described.ok().and_then(|answer| answer.user_pool) else {
             return Ok(None);
         };
@@ -416,14 +328,7 @@ impl Triggers {
     }
 
     async fn user(&self, pool_id: &str, username: &str) -> Option<User> {
-        let found = self
-            .cognito
-            .admin_get_user()
-            .user_pool_id(pool_id)
-            .username(username)
-            .send()
-            .await
-            .ok()?;
+        let found = self.cognito.admin_get_user().user_pool_id(pool_id).username(username).send().await.ok()?;
         let mut attributes = Map::new();
         if let Some(status) = found.user_status() {
             attributes.insert("cognito:user_status".to_owned(), json!(status.as_str()));
@@ -431,10 +336,7 @@ impl Triggers {
         for attribute in found.user_attributes() {
             attributes.insert(attribute.name().to_owned(), json!(attribute.value()));
         }
-        Some(User {
-            username: found.username().to_owned(),
-            attributes,
-        })
+        Some(User { username: found.username().to_owned(), attributes })
     }
 
     async fn hides_unknown_users(&self, subject: &Subject) -> Result<bool> {
@@ -447,10 +349,8 @@ impl Triggers {
             .await
             .context("DescribeUserPoolClient")?;
         let client = described.user_pool_client();
-        Ok(
-            client.and_then(|client| client.prevent_user_existence_errors())
-                == Some(&PreventUserExistenceErrorTypes::Enabled),
-        )
+        Ok(client.and_then(|client| client.prevent_user_existence_errors())
+            == Some(&PreventUserExistenceErrorTypes::Enabled))
     }
 
     /// The pool of a client. A client belongs to its pool for ever, so what was found is kept.
@@ -458,25 +358,11 @@ impl Triggers {
         if let Some(pool) = self.known_pool(client_id) {
             return Ok(Some(pool));
         }
-        let pools = self
-            .cognito
-            .list_user_pools()
-            .max_results(60)
-            .send()
-            .await
-            .context("ListUserPools")?;
+        let pools = self.cognito.list_user_pools().max_results(60).send().await.context("ListUserPools")?;
         for pool in pools.user_pools().iter().filter_map(|pool| pool.id()) {
-            let clients = self
-                .cognito
-                .list_user_pool_clients()
-                .user_pool_id(pool)
-                .max_results(60);
+            let clients = self.cognito.list_user_pool_clients().user_pool_id(pool).max_results(60);
             let clients = clients.send().await.context("ListUserPoolClients")?;
-            for client in clients
-                .user_pool_clients()
-                .iter()
-                .filter_map(|client| client.client_id())
-            {
+            for client in clients.user_pool_clients().iter().filter_map(|client| client.client_id()) {
                 if let Ok(mut known) = self.pools.lock() {
                     known.insert(client.to_owned(), pool.to_owned());
                 }
@@ -496,9 +382,7 @@ impl Subject {
     }
 
     fn attributes(&self) -> Value {
-        self.user
-            .as_ref()
-            .map_or_else(|| json!({}), |user| Value::Object(user.attributes.clone()))
+        self.user.as_ref().map_or_else(|| json!({}), |user| Value::Object(user.attributes.clone()))
     }
 }
 
@@ -526,13 +410,8 @@ fn event(region: &str, source: &str, subject: &Subject, mut request: Value) -> V
 /// Cognito hands on its message.
 fn as_cognito_words_it(answer: Answer) -> Answer {
     let body = json_of(&answer);
-    let refused = body["__type"]
-        .as_str()
-        .is_some_and(|kind| kind.ends_with("UserLambdaValidationException"));
-    let report = body["message"]
-        .as_str()
-        .or(body["Message"].as_str())
-        .unwrap_or_default();
+    let refused = body["__type"].as_str().is_some_and(|kind| kind.ends_with("UserLambdaValidationException"));
+    let report = body["message"].as_str().or(body["Message"].as_str()).unwrap_or_default();
     match reported_message(report) {
         Some(message) if refused => TriggerError::validation("PreSignUp", &message).into_answer(),
         _ => answer,
@@ -542,10 +421,7 @@ fn as_cognito_words_it(answer: Answer) -> Answer {
 /// `{'errorMessage': 'no such alias', 'errorType': ...}`: the text between the first quotes after the key.
 fn reported_message(report: &str) -> Option<String> {
     let (_, rest) = report.split_once("'errorMessage': ")?;
-    let quote = rest
-        .chars()
-        .next()
-        .filter(|first| matches!(first, '\'' | '"'))?;
+    let quote = rest.chars().next().filter(|first| matches!(first, '\'' | '"'))?;
     let mut message = String::new();
     let mut letters = rest.chars().skip(1);
     while let Some(letter) = letters.next() {
@@ -567,26 +443,16 @@ impl TriggerError {
     fn validation(trigger: &str, message: &str) -> Self {
         Self {
             kind: "UserLambdaValidationException",
-            message: format!(
-                "{trigger} failed with error {}.",
-                message.trim_end_matches('.')
-            ),
+            message: format!("{trigger} failed with error {}.", message.trim_end_matches('.')),
         }
     }
 
     fn into_answer(self) -> Answer {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/x-amz-json-1.1"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
         headers.insert("x-amzn-errortype", HeaderValue::from_static(self.kind));
         let body = json!({ "__type": self.kind, "message": self.message });
-        Answer {
-            status: StatusCode::BAD_REQUEST,
-            headers,
-            body: Bytes::from(body.to_string()),
-        }
+        Answer { status: StatusCode::BAD_REQUEST, headers, body: Bytes::from(body.to_string()) }
     }
 }
 
@@ -602,18 +468,10 @@ mod tests {
             pool_id: "eu-central-1_abc".to_owned(),
             client_id: "client".to_owned(),
             username: "given".to_owned(),
-            user: Some(User {
-                username: "own".to_owned(),
-                attributes,
-            }),
+            user: Some(User { username: "own".to_owned(), attributes }),
         };
         let request = json!({"userAttributes": subject.attributes(), "clientMetadata": null});
-        let event = event(
-            "eu-central-1",
-            "PostConfirmation_ConfirmSignUp",
-            &subject,
-            request,
-        );
+        let event = event("eu-central-1", "PostConfirmation_ConfirmSignUp", &subject, request);
         assert_eq!(
             event,
             json!({
@@ -634,10 +492,7 @@ mod tests {
         let check = |report: &str, message: Option<&str>| {
             assert_eq!(reported_message(report).as_deref(), message, "{report}");
         };
-        check(
-            "{'errorMessage': 'no tenant', 'errorType': 'Refused'}",
-            Some("no tenant"),
-        );
+        check("{'errorMessage': 'no tenant', 'errorType': 'Refused'}", Some("no tenant"));
         check("{'errorType': 'R', 'errorMessage': \"it's\"}", Some("it's"));
         check("{'errorMessage': 'a \\'b\\''}", Some("a 'b'"));
         check("no report", None);

@@ -81,7 +81,9 @@ async fn play(stack: &Stack, scenario: Scenario) -> Result<()> {
 async fn up() -> Result<Stack> {
     let checkout = checkout();
     if Stack::status(&checkout).await?.regions.iter().any(|region| region.pid.is_some()) {
-        bail!("a local stack of this checkout is running, and these tests begin with an empty one: meridian local down");
+        bail!(
+            "a local stack of this checkout is running, and these tests begin with an empty one: meridian local down"
+        );
     }
     let stack = Stack::up(UpOptions { reset: true, ..UpOptions::new(checkout) }).await?;
     hasten(&stack).await?;

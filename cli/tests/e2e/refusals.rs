@@ -90,7 +90,8 @@ async fn usage_rows(stack: &Stack) -> Result<()> {
     let tenant = customer(stack, REGION).await?.tenant;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let url = format!("{}/usage/events", region.api_url);
-    let post = |body: String| http().post(&url).bearer_auth(&token).header("content-type", "application/json").body(body);
+    let post =
+        |body: String| http().post(&url).bearer_auth(&token).header("content-type", "application/json").body(body);
     Row("malformed", post("[{".to_owned()), 400, "malformed-json").check().await?;
     let many = format!("[{}]", vec!["{}"; 1_001].join(","));
     Row("a batch too large", post(many), 413, "too-many-events").check().await?;

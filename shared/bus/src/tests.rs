@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::{Bus, BusError, ENTRIES_MAX, Entry};
 use kernel::Timestamp;
 use serde_json::{Value, json};

@@ -176,7 +176,7 @@ pub struct HeartbeatReported {
 fact!(HeartbeatReported, "meridian.fleet");
 
 /// A sovereign region billed a period. Stated once per run, and only over a minimum number of
-/// tenants, so that no tenant's total can be told from two statements. Stream: the region's.
+/// tenants, so that no tenant's total can be told from two statements. Stream: the region's billing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RegionBillingTotaled {
     /// The period that was billed.

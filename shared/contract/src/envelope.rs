@@ -17,8 +17,10 @@ pub trait Fact: Serialize + DeserializeOwned {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Stream {
-    /// What concerns a region as a whole.
+    /// A region's health.
     Region,
+    /// What a region bills by itself.
+    Billing,
     /// What concerns one tenant's status or policy.
     Tenant(TenantId),
     /// One tenant's usage.
@@ -29,6 +31,7 @@ impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Region => f.write_str("region"),
+            Self::Billing => f.write_str("billing"),
             Self::Tenant(tenant) => write!(f, "tenant:{tenant}"),
             Self::Usage(tenant) => write!(f, "usage:{tenant}"),
         }
@@ -39,9 +42,10 @@ impl FromStr for Stream {
     type Err = kernel::Invalid;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = kernel::Invalid { kind: "stream", rule: "region, tenant:<id> or usage:<id>" };
+        let invalid = kernel::Invalid { kind: "stream", rule: "region, billing, tenant:<id> or usage:<id>" };
         match text.split_once(':') {
             None if text == "region" => Ok(Self::Region),
+            None if text == "billing" => Ok(Self::Billing),
             Some(("tenant", id)) => Ok(Self::Tenant(id.parse()?)),
             Some(("usage", id)) => Ok(Self::Usage(id.parse()?)),
             _ => Err(invalid),
@@ -69,7 +73,7 @@ impl schemars::JsonSchema for Stream {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^(region|(tenant|usage):[0-9a-f-]{36})$" })
+        schemars::json_schema!({ "type": "string", "pattern": "^(region|billing|(tenant|usage):[0-9a-f-]{36})$" })
     }
 }
 

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use crate::catalogue::{Catalogue, ChargeModel, Tier};
 use crate::*;
 use schemars::schema_for;
@@ -93,7 +91,12 @@ fn assert_rising(tiers: &[Tier]) {
 
 #[test]
 fn streams_have_one_text() {
-    for text in ["region", "tenant:01890a5d-ac96-774b-bcce-b302099a8057", "usage:01890a5d-ac96-774b-bcce-b302099a8057"] {
+    for text in [
+        "region",
+        "billing",
+        "tenant:01890a5d-ac96-774b-bcce-b302099a8057",
+        "usage:01890a5d-ac96-774b-bcce-b302099a8057",
+    ] {
         assert_eq!(text.parse::<Stream>().unwrap().to_string(), text);
     }
     for text in ["", "regions", "tenant", "tenant:", "user:01890a5d-ac96-774b-bcce-b302099a8057"] {

@@ -54,10 +54,7 @@ fn is_code(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = text.as_bytes();
-    bytes.len() <= CODE_LENGTH_MAX
-        && bytes.iter().copied().all(inner)
-        && edge(bytes.first())
-        && edge(bytes.last())
+    bytes.len() <= CODE_LENGTH_MAX && bytes.iter().copied().all(inner) && edge(bytes.first()) && edge(bytes.last())
 }
 
 code!(

@@ -15,7 +15,8 @@ use std::str::FromStr;
 pub struct Quantity(BigDecimal);
 
 const DIGITS_MAX: u64 = 38;
-const TEXT_LENGTH_MAX: usize = 80;
+/// Enough for every storable quantity in plain notation: sign, digits, point and the widest exponent.
+const TEXT_LENGTH_MAX: usize = 120;
 const EXPONENT_MAX: i64 = 60;
 const RULE: &str = "a decimal number of at most 38 significant digits";
 

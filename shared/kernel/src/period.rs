@@ -41,9 +41,7 @@ impl BillingPeriod {
     /// Its first moment.
     #[must_use]
     pub fn start(self) -> Timestamp {
-        self.first_day()
-            .to_zoned(TimeZone::UTC)
-            .map_or(Timestamp::MIN, |start| start.timestamp())
+        self.first_day().to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |start| start.timestamp())
     }
 
     /// The first moment that is no longer in it.

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::*;
 use proptest::prelude::*;
 
@@ -67,6 +65,11 @@ fn quantities_are_bounded() {
         ("0x10", false),
     ]);
     assert_eq!("1e3".parse::<Quantity>().unwrap().to_string(), "1000");
+    for widest in ["-99999999999999999999999999999999999999e60", "-99999999999999999999999999999999999999e-60"] {
+        if let Ok(quantity) = widest.parse::<Quantity>() {
+            assert_eq!(quantity.to_string().parse::<Quantity>().unwrap(), quantity);
+        }
+    }
     assert_eq!("1.50".parse::<Quantity>().unwrap(), "1.5".parse().unwrap());
 }
 

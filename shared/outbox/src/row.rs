@@ -79,9 +79,7 @@ impl Row {
         let sort = MalformedRow { attribute: "sk" };
         let (occurred_at_ms, id) = text("sk")?.split_once('#').ok_or(sort)?;
         let sort = |_| MalformedRow { attribute: "sk" };
-        let occurred_at_ms = occurred_at_ms
-            .parse()
-            .map_err(|_| MalformedRow { attribute: "sk" })?;
+        let occurred_at_ms = occurred_at_ms.parse().map_err(|_| MalformedRow { attribute: "sk" })?;
         let target = match text("bus")? {
             "regional" => Target::Regional,
             "home" => Target::Home,
@@ -89,8 +87,7 @@ impl Row {
         };
         Ok(Self {
             id: id.parse().map_err(sort)?,
-            occurred_at: Timestamp::from_millisecond(occurred_at_ms)
-                .map_err(|_| MalformedRow { attribute: "sk" })?,
+            occurred_at: Timestamp::from_millisecond(occurred_at_ms).map_err(|_| MalformedRow { attribute: "sk" })?,
             target,
             source: text("source")?.to_owned(),
             detail_type: text("detail_type")?.to_owned(),
@@ -114,11 +111,7 @@ impl Row {
 
     /// Oldest first within a partition.
     pub(crate) fn key(&self) -> HashMap<String, AttributeValue> {
-        let sort = format!(
-            "{:013}#{}",
-            self.occurred_at.as_millisecond().max(0),
-            self.id
-        );
+        let sort = format!("{:013}#{}", self.occurred_at.as_millisecond().max(0), self.id);
         HashMap::from([
             ("pk".to_owned(), AttributeValue::S(partition(self.shard()))),
             ("sk".to_owned(), AttributeValue::S(sort)),

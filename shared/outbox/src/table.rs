@@ -37,10 +37,7 @@ impl Outbox {
     /// The outbox in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self {
-            client: Client::new(config),
-            table,
-        }
+        Self { client: Client::new(config), table }
     }
 
     /// The part of a store's transaction that states a fact.
@@ -48,10 +45,7 @@ impl Outbox {
     /// # Errors
     /// Never in practice: the request is complete.
     pub fn put(&self, row: &Row) -> Result<TransactWriteItem, BuildError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(row.item()))
-            .build()?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(row.item())).build()?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
@@ -60,16 +54,8 @@ impl Outbox {
     /// # Errors
     /// When the table refuses.
     pub async fn remove(&self, row: &Row) -> Result<(), OutboxError> {
-        let removed = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(row.key()))
-            .send()
-            .await;
-        removed
-            .map(|_| ())
-            .map_err(|error| OutboxError::Remove(error.into()))
+        let removed = self.client.delete_item().table_name(&self.table).set_key(Some(row.key())).send().await;
+        removed.map(|_| ()).map_err(|error| OutboxError::Remove(error.into()))
     }
 
     /// The oldest rows that became true before a moment, at most `limit` of each of the 8 partitions.

@@ -16,7 +16,6 @@ use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use aws_types::region::Region;
 use futures::future::join_all;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The roots of AWS endpoints (Amazon Trust Services). A small trust store is read quickly, and functions call
@@ -92,12 +91,8 @@ fn config(connector: SharedHttpConnector) -> Result<SdkConfig, Error> {
     Ok(config.build())
 }
 
-/// The connector that every service client of the function shares, with its connections.
+/// A connector with connections of its own, for all who share it.
 pub(crate) fn connector() -> Result<SharedHttpConnector, Error> {
-    static SHARED: OnceLock<SharedHttpConnector> = OnceLock::new();
-    if let Some(connector) = SHARED.get() {
-        return Ok(connector.clone());
-    }
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
     let connector = Connector::builder()
@@ -106,7 +101,7 @@ pub(crate) fn connector() -> Result<SharedHttpConnector, Error> {
         .connector_settings(settings)
         .sleep_impl(TokioSleep::new())
         .build();
-    Ok(SHARED.get_or_init(|| SharedHttpConnector::new(connector)).clone())
+    Ok(SharedHttpConnector::new(connector))
 }
 
 /// Sends an unsigned request, whose connection the first real call then finds. The answer does not matter.

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use crate::http::{Body, Now, Problem, with_fallbacks};
 use crate::queue::{BusMessage, each};
 use crate::{Failure, Scheduled, Trigger};

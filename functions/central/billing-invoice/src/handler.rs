@@ -150,7 +150,7 @@ fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Res
     let envelope = Envelope {
         id: EventId::from_uuid(runtime::new_uuid()),
         region: adapters.region.clone(),
-        stream: Stream::Region,
+        stream: Stream::Billing,
         sequence: desk.next_statement(),
         occurred_at: runtime::now(),
         data: totals.clone(),

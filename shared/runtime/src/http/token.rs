@@ -122,8 +122,9 @@ impl Tokens {
     async fn may_know_more(&self, id: &str, now: Timestamp) -> bool {
         let keys = self.keys.read().await;
         let known = keys.set.as_ref().is_some_and(|set| set.find(id).is_some());
-        let fresh = keys.fetched_at.is_some_and(|at| now.as_second() - at.as_second() < REFETCH_S);
-        !known && !(fresh && keys.set.is_some())
+        let fresh =
+            keys.set.is_some() && keys.fetched_at.is_some_and(|at| now.as_second() - at.as_second() < REFETCH_S);
+        !(known || fresh)
     }
 
     async fn fetch(&self, now: Timestamp) -> Result<(), KeysError> {

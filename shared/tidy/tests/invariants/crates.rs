@@ -17,88 +17,36 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("bus", &["kernel", "contract", "outbox"]),
     ("identity", &["kernel", "contract", "tenancy"]),
     ("runtime", &["kernel"]),
-    (
-        "regional-store",
-        &["kernel", "contract", "tenancy", "metering", "outbox"],
-    ),
-    (
-        "billing-store",
-        &["kernel", "contract", "billing", "outbox"],
-    ),
+    ("regional-store", &["kernel", "contract", "tenancy", "metering", "outbox"]),
+    ("billing-store", &["kernel", "contract", "billing", "outbox"]),
     ("central-store", &["kernel", "contract", "fleet", "outbox"]),
-    (
-        "meridian",
-        &[
-            "kernel", "contract", "tenancy", "metering", "billing", "fleet",
-        ],
-    ),
+    ("meridian", &["kernel", "contract", "tenancy", "metering", "billing", "fleet"]),
 ];
 
 /// What a function of the regional set may know.
-const REGIONAL: [&str; 9] = [
-    "kernel",
-    "contract",
-    "tenancy",
-    "metering",
-    "regional-store",
-    "identity",
-    "outbox",
-    "bus",
-    "runtime",
-];
+const REGIONAL: [&str; 9] =
+    ["kernel", "contract", "tenancy", "metering", "regional-store", "identity", "outbox", "bus", "runtime"];
 
 /// What a function of the billing or fleet set may know: nothing that can hold personal data or a raw event.
-const CENTRAL: [&str; 9] = [
-    "kernel",
-    "contract",
-    "billing",
-    "fleet",
-    "billing-store",
-    "central-store",
-    "outbox",
-    "bus",
-    "runtime",
-];
+const CENTRAL: [&str; 9] =
+    ["kernel", "contract", "billing", "fleet", "billing-store", "central-store", "outbox", "bus", "runtime"];
 
 /// Crates without I/O, clock or chance.
-const PURE: [&str; 6] = [
-    "kernel", "contract", "tenancy", "metering", "billing", "fleet",
-];
+const PURE: [&str; 6] = ["kernel", "contract", "tenancy", "metering", "billing", "fleet"];
 
 /// Crates that do I/O, by the beginning of their names.
-const EFFECTFUL: [&str; 9] = [
-    "tokio",
-    "async-std",
-    "aws-",
-    "aws_",
-    "lambda_",
-    "reqwest",
-    "hyper",
-    "ureq",
-    "rustls",
-];
+const EFFECTFUL: [&str; 9] = ["tokio", "async-std", "aws-", "aws_", "lambda_", "reqwest", "hyper", "ureq", "rustls"];
 
 /// Crates for tests only.
 const TESTS_ONLY: [&str; 2] = ["testkit", "tidy"];
 
 fn metadata() -> Result<Metadata> {
-    MetadataCommand::new()
-        .current_dir(repository::root())
-        .exec()
-        .context("cargo metadata failed")
+    MetadataCommand::new().current_dir(repository::root()).exec().context("cargo metadata failed")
 }
 
 /// The workspace crates that a package depends on, by the kind of dependency.
-fn local_dependencies(
-    metadata: &Metadata,
-    package: &Package,
-    kinds: &[DependencyKind],
-) -> BTreeSet<String> {
-    let local: BTreeSet<_> = metadata
-        .workspace_packages()
-        .iter()
-        .map(|package| package.name.to_string())
-        .collect();
+fn local_dependencies(metadata: &Metadata, package: &Package, kinds: &[DependencyKind]) -> BTreeSet<String> {
+    let local: BTreeSet<_> = metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
     package
         .dependencies
         .iter()
@@ -110,21 +58,14 @@ fn local_dependencies(
 
 /// What a workspace crate may depend on, by its place in the checkout.
 fn allowed(metadata: &Metadata, package: &Package) -> Option<Vec<&'static str>> {
-    let place = package
-        .manifest_path
-        .strip_prefix(&metadata.workspace_root)
-        .ok()?
-        .as_str();
+    let place = package.manifest_path.strip_prefix(&metadata.workspace_root).ok()?.as_str();
     if place.starts_with("functions/regional/") {
         return Some(REGIONAL.to_vec());
     }
     if place.starts_with("functions/central/") {
         return Some(CENTRAL.to_vec());
     }
-    ALLOWED
-        .iter()
-        .find(|(name, _)| *name == package.name.as_str())
-        .map(|(_, names)| names.to_vec())
+    ALLOWED.iter().find(|(name, _)| *name == package.name.as_str()).map(|(_, names)| names.to_vec())
 }
 
 #[test]
@@ -139,11 +80,7 @@ fn every_edge_between_crates_is_allowed() -> Result<()> {
             findings.push(format!("{} has no row", package.name));
             continue;
         };
-        let used = local_dependencies(
-            &metadata,
-            package,
-            &[DependencyKind::Normal, DependencyKind::Build],
-        );
+        let used = local_dependencies(&metadata, package, &[DependencyKind::Normal, DependencyKind::Build]);
         let refused = used.iter().filter(|name| !allowed.contains(&name.as_str()));
         findings.extend(refused.map(|name| format!("{} -> {name}", package.name)));
     }
@@ -159,42 +96,27 @@ fn test_crates_are_dev_dependencies_only() -> Result<()> {
     let metadata = metadata()?;
     let mut findings = Vec::new();
     for package in metadata.workspace_packages() {
-        let used = local_dependencies(
-            &metadata,
-            package,
-            &[DependencyKind::Normal, DependencyKind::Build],
-        );
+        let used = local_dependencies(&metadata, package, &[DependencyKind::Normal, DependencyKind::Build]);
         let wrong = TESTS_ONLY.iter().filter(|name| used.contains(**name));
         findings.extend(wrong.map(|name| format!("{} -> {name}", package.name)));
     }
-    none(
-        &findings,
-        "Move these to [dev-dependencies]: they are made for tests.",
-    )
+    none(&findings, "Move these to [dev-dependencies]: they are made for tests.")
 }
 
 #[test]
 fn pure_crates_reach_no_io() -> Result<()> {
     let metadata = metadata()?;
-    let resolve = metadata
-        .resolve
-        .as_ref()
-        .context("no resolve in cargo metadata")?;
-    let names: BTreeMap<&PackageId, &str> = metadata
-        .packages
-        .iter()
-        .map(|package| (&package.id, package.name.as_str()))
-        .collect();
+    let resolve = metadata.resolve.as_ref().context("no resolve in cargo metadata")?;
+    let names: BTreeMap<&PackageId, &str> =
+        metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
     let edges: BTreeMap<&PackageId, Vec<&PackageId>> = resolve
         .nodes
         .iter()
         .map(|node| {
-            let normal = node.deps.iter().filter(|dependency| {
-                dependency
-                    .dep_kinds
-                    .iter()
-                    .any(|kind| kind.kind == DependencyKind::Normal)
-            });
+            let normal = node
+                .deps
+                .iter()
+                .filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
             (&node.id, normal.map(|dependency| &dependency.pkg).collect())
         })
         .collect();
@@ -211,12 +133,8 @@ fn pure_crates_reach_no_io() -> Result<()> {
             }
         }
         let reached = seen.iter().filter_map(|id| names.get(id));
-        let effectful =
-            reached.filter(|name| EFFECTFUL.iter().any(|start| name.starts_with(start)));
+        let effectful = reached.filter(|name| EFFECTFUL.iter().any(|start| name.starts_with(start)));
         findings.extend(effectful.map(|name| format!("{} reaches {name}", package.name)));
     }
-    none(
-        &findings,
-        "Pure crates do no I/O. Move what needs it into an adapter and pass its result in.",
-    )
+    none(&findings, "Pure crates do no I/O. Move what needs it into an adapter and pass its result in.")
 }

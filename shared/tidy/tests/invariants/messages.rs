@@ -15,13 +15,8 @@ fn texts(value: &Value) -> Vec<&str> {
 
 /// Whether a rule of the regional bus sends to the home bus.
 fn goes_home(rule: &Value) -> bool {
-    let to_home = |bus: &&Value| {
-        bus["Arn"]["Fn::Sub"]
-            .as_str()
-            .is_some_and(|arn| arn.ends_with("/${Name}-home"))
-    };
-    target(&rule["EventBusName"]) == Some("RegionalBus")
-        && many(&rule["Targets"]).iter().any(to_home)
+    let to_home = |bus: &&Value| bus["Arn"]["Fn::Sub"].as_str().is_some_and(|arn| arn.ends_with("/${Name}-home"));
+    target(&rule["EventBusName"]) == Some("RegionalBus") && many(&rule["Targets"]).iter().any(to_home)
 }
 
 #[test]
@@ -35,18 +30,11 @@ fn every_rule_lists_what_may_pass() -> Result<()> {
             }
         }
         let targets = many(&rule["Targets"]);
-        if targets.is_empty()
-            || targets
-                .iter()
-                .any(|end| target(&end["DeadLetterConfig"]["Arn"]).is_none())
-        {
+        if targets.is_empty() || targets.iter().any(|end| target(&end["DeadLetterConfig"]["Arn"]).is_none()) {
             findings.push(format!("{id}: a target without DeadLetterConfig"));
         }
     }
-    none(
-        &findings,
-        "Name the sources and event types that may pass, and where an undeliverable event goes.",
-    )
+    none(&findings, "Name the sources and event types that may pass, and where an undeliverable event goes.")
 }
 
 #[test]
@@ -61,17 +49,10 @@ fn rules_and_contract_agree() -> Result<()> {
         .flat_map(|(_, rule)| texts(&rule["EventPattern"]["detail-type"]))
         .map(str::to_owned)
         .collect();
-    let unknown = routed
-        .difference(&published)
-        .map(|name| format!("{name}: routed, but not in docs/schemas"));
-    let lost = published
-        .difference(&routed)
-        .map(|name| format!("{name}: in docs/schemas, but no rule routes it"));
+    let unknown = routed.difference(&published).map(|name| format!("{name}: routed, but not in docs/schemas"));
+    let lost = published.difference(&routed).map(|name| format!("{name}: in docs/schemas, but no rule routes it"));
     let findings: Vec<String> = unknown.chain(lost).collect();
-    none(
-        &findings,
-        "An event needs a published schema and a rule that lists it.",
-    )
+    none(&findings, "An event needs a published schema and a rule that lists it.")
 }
 
 #[test]
@@ -79,18 +60,12 @@ fn usage_does_not_leave_a_sovereign_region() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, rule) in template.of_type("AWS::Events::Rule") {
-        let of_tenants =
-            texts(&rule["EventPattern"]["detail-type"]).contains(&"UsageWindowUpdated.v1");
+        let of_tenants = texts(&rule["EventPattern"]["detail-type"]).contains(&"UsageWindowUpdated.v1");
         if of_tenants && goes_home(rule) && template.condition(id) != Some(MAY_LEAVE) {
-            findings.push(format!(
-                "{id}: forwards usage of single tenants in every mode"
-            ));
+            findings.push(format!("{id}: forwards usage of single tenants in every mode"));
         }
     }
-    none(
-        &findings,
-        "A rule that sends UsageWindowUpdated home has the condition IsNotSovereign.",
-    )
+    none(&findings, "A rule that sends UsageWindowUpdated home has the condition IsNotSovereign.")
 }
 
 #[test]
@@ -98,17 +73,12 @@ fn home_does_not_bill_a_sovereign_region() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, rule) in template.of_type("AWS::Events::Rule") {
-        let to_ledger = many(&rule["Targets"])
-            .iter()
-            .any(|end| target(&end["Arn"]) == Some("LedgerQueue"));
+        let to_ledger = many(&rule["Targets"]).iter().any(|end| target(&end["Arn"]) == Some("LedgerQueue"));
         let from_home = target(&rule["EventBusName"]) == Some("HomeBus");
         let except = target(&rule["EventPattern"]["detail"]["region"][0]["anything-but"]);
         if to_ledger && from_home && except != Some("SovereignRegionCodes") {
             findings.push(format!("{id}: takes events of sovereign regions"));
         }
     }
-    none(
-        &findings,
-        "A sovereign region bills its own tenants: leave out its region with anything-but.",
-    )
+    none(&findings, "A sovereign region bills its own tenants: leave out its region with anything-but.")
 }

@@ -11,10 +11,8 @@ use std::collections::BTreeSet;
 const WITHOUT_RESOURCE: [&str; 0] = [];
 
 /// Tables of the other side of the border.
-const REFUSED: [(&str, [&str; 2]); 2] = [
-    ("regional", ["BillingTable", "CentralTable"]),
-    ("central", ["RegionalTable", "UsageTable"]),
-];
+const REFUSED: [(&str, [&str; 2]); 2] =
+    [("regional", ["BillingTable", "CentralTable"]), ("central", ["RegionalTable", "UsageTable"])];
 
 /// Every statement of a role's policies: the policy's place and the statement.
 fn statements(template: &Template) -> Vec<(String, &Value)> {
@@ -26,19 +24,13 @@ fn statements(template: &Template) -> Vec<(String, &Value)> {
             "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" | "AWS::IAM::RolePolicy" => {
                 documents.push(&properties["PolicyDocument"])
             }
-            "AWS::IAM::Role" => documents.extend(
-                many(&properties["Policies"])
-                    .into_iter()
-                    .map(|policy| &policy["PolicyDocument"]),
-            ),
-            "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" => {
-                documents.push(&properties["PolicyDocument"])
+            "AWS::IAM::Role" => {
+                documents.extend(many(&properties["Policies"]).into_iter().map(|policy| &policy["PolicyDocument"]))
             }
+            "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" => documents.push(&properties["PolicyDocument"]),
             _ => {}
         }
-        let of_documents = documents
-            .into_iter()
-            .flat_map(|document| many(&document["Statement"]));
+        let of_documents = documents.into_iter().flat_map(|document| many(&document["Statement"]));
         found.extend(of_documents.map(|statement| (id.clone(), statement)));
     }
     found
@@ -47,12 +39,8 @@ fn statements(template: &Template) -> Vec<(String, &Value)> {
 /// The statements of a function's access policy.
 fn access(template: &Template, function: &repository::Function) -> Vec<Value> {
     let id = format!("{}Access", repository::pascal(&function.name));
-    let of_function = statements(template)
-        .into_iter()
-        .filter(|(found, _)| *found == id);
-    of_function
-        .map(|(_, statement)| statement.clone())
-        .collect()
+    let of_function = statements(template).into_iter().filter(|(found, _)| *found == id);
+    of_function.map(|(_, statement)| statement.clone()).collect()
 }
 
 /// The tables that a function may use, streams included.
@@ -60,12 +48,8 @@ fn tables(template: &Template, function: &repository::Function) -> BTreeSet<Stri
     let mut found = BTreeSet::new();
     for statement in access(template, function) {
         for resource in many(&statement["Resource"]) {
-            let table = target(resource).filter(|id| {
-                template
-                    .resources
-                    .get(*id)
-                    .is_some_and(|r| r["Type"] == "AWS::DynamoDB::Table")
-            });
+            let table = target(resource)
+                .filter(|id| template.resources.get(*id).is_some_and(|r| r["Type"] == "AWS::DynamoDB::Table"));
             found.extend(table.map(str::to_owned));
         }
     }
@@ -77,22 +61,13 @@ fn no_permission_is_a_wildcard() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, statement) in statements(&template) {
-        for action in many(&statement["Action"])
-            .into_iter()
-            .filter_map(Value::as_str)
-        {
+        for action in many(&statement["Action"]).into_iter().filter_map(Value::as_str) {
             if action.contains('*') {
                 findings.push(format!("{id}: {action}"));
             }
         }
-        let named = |action: &&Value| {
-            action
-                .as_str()
-                .is_some_and(|action| WITHOUT_RESOURCE.contains(&action))
-        };
-        let every = many(&statement["Resource"])
-            .iter()
-            .any(|resource| **resource == "*");
+        let named = |action: &&Value| action.as_str().is_some_and(|action| WITHOUT_RESOURCE.contains(&action));
+        let every = many(&statement["Resource"]).iter().any(|resource| **resource == "*");
         if every && !many(&statement["Action"]).iter().all(named) {
             findings.push(format!("{id}: Resource \"*\" for {}", statement["Action"]));
         }
@@ -109,9 +84,7 @@ fn every_role_is_our_own() -> Result<()> {
     let mut findings = Vec::new();
     for (id, function) in template.functions() {
         let role = target(&function["Role"]).unwrap_or_default();
-        let of_template = template
-            .of_type("AWS::IAM::Role")
-            .any(|(found, _)| found == role);
+        let of_template = template.of_type("AWS::IAM::Role").any(|(found, _)| found == role);
         if !of_template || !function["Policies"].is_null() {
             findings.push(format!("{id}: its role is not a role of the template"));
         }
@@ -133,21 +106,13 @@ fn no_role_reads_another_sets_table() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for function in repository::functions() {
-        let refused = REFUSED
-            .iter()
-            .filter(|(set, _)| *set == function.set)
-            .flat_map(|(_, tables)| tables);
+        let refused = REFUSED.iter().filter(|(set, _)| *set == function.set).flat_map(|(_, tables)| tables);
         let used = tables(&template, &function);
         findings.extend(
-            refused
-                .filter(|table| used.contains(**table))
-                .map(|table| format!("{}: {table}", function.folder())),
+            refused.filter(|table| used.contains(**table)).map(|table| format!("{}: {table}", function.folder())),
         );
     }
-    none(
-        &findings,
-        "Send an event instead: a table belongs to one set.",
-    )
+    none(&findings, "Send an event instead: a table belongs to one set.")
 }
 
 #[test]
@@ -168,18 +133,8 @@ fn permissions_and_environment_name_the_same_tables() -> Result<()> {
             })
             .collect();
         let used = tables(&template, &function);
-        findings.extend(
-            named
-                .difference(&used)
-                .map(|table| format!("{id}: is told of {table} and may not use it")),
-        );
-        findings.extend(
-            used.difference(&named)
-                .map(|table| format!("{id}: may use {table} and is not told of it")),
-        );
+        findings.extend(named.difference(&used).map(|table| format!("{id}: is told of {table} and may not use it")));
+        findings.extend(used.difference(&named).map(|table| format!("{id}: may use {table} and is not told of it")));
     }
-    none(
-        &findings,
-        "Make the function's Access policy and its Environment agree.",
-    )
+    none(&findings, "Make the function's Access policy and its Environment agree.")
 }

@@ -52,29 +52,16 @@ pub(crate) fn files(folder: &str, extensions: &[&str]) -> Result<Vec<File>> {
     let mut found = Vec::new();
     let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
-        for entry in
-            fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?
-        {
+        for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
             let path = entry?.path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 if !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) {
                     folders.push(path);
                 }
-            } else if path
-                .extension()
-                .and_then(OsStr::to_str)
-                .is_some_and(|end| extensions.contains(&end))
-            {
+            } else if path.extension().and_then(OsStr::to_str).is_some_and(|end| extensions.contains(&end)) {
                 let relative = path.strip_prefix(&root)?.to_string_lossy().into_owned();
-                found.push(File {
-                    path: relative,
-                    text: fs::read_to_string(&path)?,
-                });
+                found.push(File { path: relative, text: fs::read_to_string(&path)? });
             }
         }
     }
@@ -109,10 +96,7 @@ pub(crate) fn functions() -> Vec<Function> {
     sets.into_iter()
         .flat_map(|set| {
             let of_set = entries(&format!("functions/{set}"));
-            of_set.into_iter().map(|name| Function {
-                set: set.to_owned(),
-                name,
-            })
+            of_set.into_iter().map(|name| Function { set: set.to_owned(), name })
         })
         .collect()
 }

@@ -7,15 +7,11 @@ use serde_json::Value;
 
 /// Whether an alarm that notifies someone watches `metric` of the resource, where a dimension names it.
 fn has_alarm(template: &Template, resource: &str, metric: &str) -> bool {
-    template
-        .of_type("AWS::CloudWatch::Alarm")
-        .any(|(_, alarm)| {
-            alarm["MetricName"] == metric
-                && !many(&alarm["AlarmActions"]).is_empty()
-                && many(&alarm["Dimensions"])
-                    .iter()
-                    .any(|dimension| target(&dimension["Value"]) == Some(resource))
-        })
+    template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
+        alarm["MetricName"] == metric
+            && !many(&alarm["AlarmActions"]).is_empty()
+            && many(&alarm["Dimensions"]).iter().any(|dimension| target(&dimension["Value"]) == Some(resource))
+    })
 }
 
 /// The queues that something sends its failures to.
@@ -29,15 +25,12 @@ fn dead_letter_queues(template: &Template) -> Vec<&str> {
 
 fn dead_letter_targets<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| dead_letter_targets(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| dead_letter_targets(item, found)),
         Value::Object(map) => {
             found.extend(target(&value["deadLetterTargetArn"]));
             found.extend(target(&value["DeadLetterConfig"]["Arn"]));
             found.extend(target(&value["OnFailure"]["Destination"]));
-            map.values()
-                .for_each(|value| dead_letter_targets(value, found));
+            map.values().for_each(|value| dead_letter_targets(value, found));
         }
         _ => {}
     }
@@ -51,13 +44,8 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
     for (id, queue) in template.of_type("AWS::SQS::Queue") {
         let redrive = &queue["RedrivePolicy"];
         let is_end = ends.contains(&id);
-        if !is_end
-            && (target(&redrive["deadLetterTargetArn"]).is_none()
-                || !redrive["maxReceiveCount"].is_u64())
-        {
-            findings.push(format!(
-                "{id}: no RedrivePolicy, and nothing's dead-letter queue"
-            ));
+        if !is_end && (target(&redrive["deadLetterTargetArn"]).is_none() || !redrive["maxReceiveCount"].is_u64()) {
+            findings.push(format!("{id}: no RedrivePolicy, and nothing's dead-letter queue"));
         }
         if !has_alarm(&template, id, "ApproximateNumberOfMessagesVisible") {
             findings.push(format!("{id}: no alarm on depth"));
@@ -69,10 +57,7 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
             findings.push(format!("{id}: not encrypted"));
         }
     }
-    none(
-        &findings,
-        "List the queue in the template's Mappings, or give it these resources.",
-    )
+    none(&findings, "List the queue in the template's Mappings, or give it these resources.")
 }
 
 #[test]
@@ -81,13 +66,8 @@ fn every_function_has_a_log_with_an_end_and_alarms() -> Result<()> {
     let mut findings = Vec::new();
     for (id, function) in template.functions() {
         let group = target(&function["LoggingConfig"]["LogGroup"]).unwrap_or_default();
-        let Some((_, log)) = template
-            .of_type("AWS::Logs::LogGroup")
-            .find(|(found, _)| *found == group)
-        else {
-            findings.push(format!(
-                "{id}: LoggingConfig names no log group of the template"
-            ));
+        let Some((_, log)) = template.of_type("AWS::Logs::LogGroup").find(|(found, _)| *found == group) else {
+            findings.push(format!("{id}: LoggingConfig names no log group of the template"));
             continue;
         };
         for property in ["RetentionInDays", "KmsKeyId"] {
@@ -101,10 +81,7 @@ fn every_function_has_a_log_with_an_end_and_alarms() -> Result<()> {
             }
         }
     }
-    none(
-        &findings,
-        "List the function in the template's Mappings: the loops give it log and alarms.",
-    )
+    none(&findings, "List the function in the template's Mappings: the loops give it log and alarms.")
 }
 
 #[test]
@@ -114,34 +91,14 @@ fn every_table_can_be_restored_and_is_encrypted() -> Result<()> {
     for (id, table) in template.of_type("AWS::DynamoDB::Table") {
         let kept = !template.resources[id]["DeletionPolicy"].is_null();
         let rules = [
-            (
-                "BillingMode PAY_PER_REQUEST",
-                table["BillingMode"] == "PAY_PER_REQUEST",
-            ),
-            (
-                "point-in-time recovery",
-                table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true,
-            ),
-            (
-                "encryption by the region's key",
-                target(&table["SSESpecification"]["KMSMasterKeyId"]) == Some("Key"),
-            ),
-            (
-                "expiry by expires_at",
-                table["TimeToLiveSpecification"]["AttributeName"] == "expires_at",
-            ),
-            (
-                "DeletionProtectionEnabled",
-                !table["DeletionProtectionEnabled"].is_null(),
-            ),
+            ("BillingMode PAY_PER_REQUEST", table["BillingMode"] == "PAY_PER_REQUEST"),
+            ("point-in-time recovery", table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true),
+            ("encryption by the region's key", target(&table["SSESpecification"]["KMSMasterKeyId"]) == Some("Key")),
+            ("expiry by expires_at", table["TimeToLiveSpecification"]["AttributeName"] == "expires_at"),
+            ("DeletionProtectionEnabled", !table["DeletionProtectionEnabled"].is_null()),
             ("DeletionPolicy", kept),
         ];
-        findings.extend(
-            rules
-                .iter()
-                .filter(|(_, holds)| !holds)
-                .map(|(rule, _)| format!("{id}: no {rule}")),
-        );
+        findings.extend(rules.iter().filter(|(_, holds)| !holds).map(|(rule, _)| format!("{id}: no {rule}")));
     }
     none(&findings, "Write the table as its neighbours are.")
 }
@@ -158,62 +115,32 @@ fn every_trigger_gives_up_into_a_queue() -> Result<()> {
                 "HttpApi" => vec![("ApiId", !properties["ApiId"].is_null())],
                 "SQS" => vec![(
                     "FunctionResponseTypes [ReportBatchItemFailures]",
-                    many(&properties["FunctionResponseTypes"])
-                        .iter()
-                        .any(|kind| *kind == "ReportBatchItemFailures"),
+                    many(&properties["FunctionResponseTypes"]).iter().any(|kind| *kind == "ReportBatchItemFailures"),
                 )],
                 "DynamoDB" => vec![
-                    (
-                        "MaximumRetryAttempts",
-                        properties["MaximumRetryAttempts"]
-                            .as_u64()
-                            .is_some_and(|most| most > 0),
-                    ),
-                    (
-                        "BisectBatchOnFunctionError",
-                        properties["BisectBatchOnFunctionError"] == true,
-                    ),
-                    (
-                        "OnFailure",
-                        target(&properties["DestinationConfig"]["OnFailure"]["Destination"])
-                            .is_some(),
-                    ),
+                    ("MaximumRetryAttempts", properties["MaximumRetryAttempts"].as_u64().is_some_and(|most| most > 0)),
+                    ("BisectBatchOnFunctionError", properties["BisectBatchOnFunctionError"] == true),
+                    ("OnFailure", target(&properties["DestinationConfig"]["OnFailure"]["Destination"]).is_some()),
                     ("FilterCriteria", !properties["FilterCriteria"].is_null()),
                     // A stream handler fails its batch as a whole; a reported part would be a second way.
-                    (
-                        "whole batches",
-                        properties["FunctionResponseTypes"].is_null(),
-                    ),
+                    ("whole batches", properties["FunctionResponseTypes"].is_null()),
                 ],
                 "Schedule" => {
                     vec![
-                            ("RetryPolicy", !properties["RetryPolicy"].is_null()),
-                            (
-                                "DeadLetterConfig",
-                                target(&properties["DeadLetterConfig"]["Arn"]).is_some(),
-                            ),
-                            (
-                                "EventInvokeConfig with OnFailure",
-                                target(
-                                    &function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
-                                        ["Destination"],
-                                )
+                        ("RetryPolicy", !properties["RetryPolicy"].is_null()),
+                        ("DeadLetterConfig", target(&properties["DeadLetterConfig"]["Arn"]).is_some()),
+                        (
+                            "EventInvokeConfig with OnFailure",
+                            target(&function["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"])
                                 .is_some(),
-                            ),
-                        ]
+                        ),
+                    ]
                 }
                 other => vec![("known type", other == "known")],
             };
-            findings.extend(
-                rules
-                    .iter()
-                    .filter(|(_, holds)| !holds)
-                    .map(|(rule, _)| format!("{id}.{name}: no {rule}")),
-            );
+            findings
+                .extend(rules.iter().filter(|(_, holds)| !holds).map(|(rule, _)| format!("{id}.{name}: no {rule}")));
         }
     }
-    none(
-        &findings,
-        "Write the event as its neighbours are: a failure has to end in a queue with an alarm.",
-    )
+    none(&findings, "Write the event as its neighbours are: a failure has to end in a queue with an alarm.")
 }

@@ -25,12 +25,8 @@ fn lines_with(files: &[File], words: &[&str]) -> Vec<String> {
 #[test]
 fn no_source_is_too_long() -> Result<()> {
     let sources = files("", &["rs"])?;
-    let long = sources
-        .iter()
-        .filter(|file| file.text.lines().count() > LINES_MAX);
-    let findings: Vec<String> = long
-        .map(|file| format!("{}: over {LINES_MAX} lines", file.path))
-        .collect();
+    let long = sources.iter().filter(|file| file.text.lines().count() > LINES_MAX);
+    let findings: Vec<String> = long.map(|file| format!("{}: over {LINES_MAX} lines", file.path)).collect();
     none(&findings, "Split the file along what it speaks of.")
 }
 
@@ -45,10 +41,7 @@ fn nothing_is_left_for_later() -> Result<()> {
         concat!("unimple", "mented!("),
         concat!("db", "g!("),
     ];
-    none(
-        &lines_with(&files("", &TEXT)?, &words),
-        "Finish it, or open an issue and remove the note.",
-    )
+    none(&lines_with(&files("", &TEXT)?, &words), "Finish it, or open an issue and remove the note.")
 }
 
 #[test]
@@ -66,10 +59,7 @@ fn functions_log_and_do_not_print() -> Result<()> {
     sources.extend(files("shared", &["rs"])?);
     sources.retain(|file| file.is_product() && !file.path.starts_with("shared/testkit/"));
     let words = ["println!(", "eprintln!(", "print!(", "eprint!("];
-    none(
-        &lines_with(&sources, &words),
-        "Use tracing: what is printed has no level and no fields.",
-    )
+    none(&lines_with(&sources, &words), "Use tracing: what is printed has no level and no fields.")
 }
 
 #[test]
@@ -77,10 +67,7 @@ fn the_environment_is_read_in_one_place() -> Result<()> {
     let mut sources = files("functions", &["rs"])?;
     sources.extend(files("shared", &["rs"])?);
     sources.retain(|file| {
-        file.is_product()
-            && !["shared/runtime/", "shared/testkit/"]
-                .iter()
-                .any(|own| file.path.starts_with(own))
+        file.is_product() && !["shared/runtime/", "shared/testkit/"].iter().any(|own| file.path.starts_with(own))
     });
     none(
         &lines_with(&sources, &["std::env", "env::var"]),

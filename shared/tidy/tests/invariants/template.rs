@@ -21,14 +21,8 @@ impl Template {
     pub(crate) fn load() -> Result<Self> {
         let yaml: Yaml = serde_yaml_ng::from_str(&repository::read("template.yaml")?)?;
         let document = to_json(yaml)?;
-        let mut template = Self {
-            document,
-            resources: BTreeMap::new(),
-        };
-        let section = template.document["Resources"]
-            .as_object()
-            .cloned()
-            .context("no Resources")?;
+        let mut template = Self { document, resources: BTreeMap::new() };
+        let section = template.document["Resources"].as_object().cloned().context("no Resources")?;
         for (id, resource) in template.expand(&section)? {
             template.resources.insert(id, resource);
         }
@@ -72,8 +66,7 @@ impl Template {
             };
             for item in self.collection(collection) {
                 let bound = bind(&Value::Object(fragment.clone()), variable, &item);
-                expanded
-                    .extend(self.expand(bound.as_object().context("a fragment is an object")?)?);
+                expanded.extend(self.expand(bound.as_object().context("a fragment is an object")?)?);
             }
         }
         Ok(expanded)
@@ -83,18 +76,12 @@ impl Template {
         let items = match &value["Fn::FindInMap"] {
             Value::Array(path) => {
                 let names: Vec<_> = path.iter().filter_map(Value::as_str).collect();
-                names
-                    .iter()
-                    .fold(&self.document["Mappings"], |place, name| &place[*name])
+                names.iter().fold(&self.document["Mappings"], |place, name| &place[*name])
             }
             _ => value,
         };
         match items {
-            Value::Array(items) => items
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
+            Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => SAMPLE.map(str::to_owned).to_vec(),
         }
     }
@@ -124,23 +111,16 @@ pub(crate) fn many(value: &Value) -> Vec<&Value> {
 
 /// The keys of an object, sorted.
 pub(crate) fn keys(value: &Value) -> Vec<String> {
-    let mut keys: Vec<String> = value
-        .as_object()
-        .into_iter()
-        .flat_map(|map| map.keys().cloned())
-        .collect();
+    let mut keys: Vec<String> = value.as_object().into_iter().flat_map(|map| map.keys().cloned()).collect();
     keys.sort();
     keys
 }
 
 fn to_json(yaml: Yaml) -> Result<Value> {
     Ok(match yaml {
-        Yaml::Sequence(items) => {
-            Value::Array(items.into_iter().map(to_json).collect::<Result<_>>()?)
-        }
+        Yaml::Sequence(items) => Value::Array(items.into_iter().map(to_json).collect::<Result<_>>()?),
         Yaml::Mapping(mapping) => {
-            let entry =
-                |(key, value)| Ok((serde_yaml_ng::from_value::<String>(key)?, to_json(value)?));
+            let entry = |(key, value)| Ok((serde_yaml_ng::from_value::<String>(key)?, to_json(value)?));
             Value::Object(mapping.into_iter().map(entry).collect::<Result<_>>()?)
         }
         Yaml::Tagged(tagged) => {
@@ -162,22 +142,13 @@ fn to_json(yaml: Yaml) -> Result<Value> {
 fn bind(value: &Value, variable: &str, item: &str) -> Value {
     let text = |text: &str| {
         let plain: String = item.chars().filter(char::is_ascii_alphanumeric).collect();
-        text.replace(&format!("${{{variable}}}"), item)
-            .replace(&format!("&{{{variable}}}"), &plain)
+        text.replace(&format!("${{{variable}}}"), item).replace(&format!("&{{{variable}}}"), &plain)
     };
     match value {
         Value::String(string) => Value::String(text(string)),
-        Value::Array(items) => items
-            .iter()
-            .map(|value| bind(value, variable, item))
-            .collect(),
-        Value::Object(map) if value["Ref"] == variable && map.len() == 1 => {
-            Value::String(item.to_owned())
-        }
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (text(key), bind(value, variable, item)))
-            .collect(),
+        Value::Array(items) => items.iter().map(|value| bind(value, variable, item)).collect(),
+        Value::Object(map) if value["Ref"] == variable && map.len() == 1 => Value::String(item.to_owned()),
+        Value::Object(map) => map.iter().map(|(key, value)| (text(key), bind(value, variable, item))).collect(),
         other => other.clone(),
     }
 }
@@ -188,10 +159,7 @@ fn literal(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(literal).collect(),
         Value::Object(map) => match value["Fn::Sub"].as_str() {
             Some(text) if !text.contains("${") => Value::String(text.to_owned()),
-            _ => map
-                .iter()
-                .map(|(key, value)| (key.clone(), literal(value)))
-                .collect(),
+            _ => map.iter().map(|(key, value)| (key.clone(), literal(value))).collect(),
         },
         other => other.clone(),
     }
