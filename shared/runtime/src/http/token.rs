@@ -5,6 +5,7 @@
 use super::Problem;
 use crate::connect::{connector, get};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_types::SdkConfig;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -22,6 +23,7 @@ use tokio::sync::RwLock;
 const LEEWAY_S: i64 = 30;
 /// A token with an unknown key makes us fetch the keys again, at most this often.
 const REFETCH_S: i64 = 60;
+const ATTEMPTS_MAX: u32 = 3;
 
 /// Verifies access tokens of one user pool and one client.
 #[derive(Debug)]
@@ -128,7 +130,7 @@ impl Tokens {
     }
 
     async fn fetch(&self, now: Timestamp) -> Result<(), KeysError> {
-        let response = get(&self.connector, self.keys_url.clone()).await.map_err(KeysError::new)?;
+        let response = self.get_keys().await?;
         if !response.status().is_success() {
             return Err(KeysError::new(format!("status {}", response.status().as_u16())));
         }
@@ -136,6 +138,19 @@ impl Tokens {
         let set = serde_json::from_slice(&body.into_bytes()).map_err(KeysError::new)?;
         *self.keys.write().await = Keys { set: Some(set), fetched_at: Some(now) };
         Ok(())
+    }
+}
+
+impl Tokens {
+    /// A connection that the pool kept over a freeze of the function may be dead: then a new one is opened.
+    async fn get_keys(&self) -> Result<HttpResponse, KeysError> {
+        let mut answer = get(&self.connector, self.keys_url.clone()).await;
+        for _ in 1..ATTEMPTS_MAX {
+            if answer.is_err() {
+                answer = get(&self.connector, self.keys_url.clone()).await;
+            }
+        }
+        answer.map_err(KeysError::new)
     }
 }
 
