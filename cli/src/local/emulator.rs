@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
+use serde_json::Value;
 
-use super::layout::{Layout, write_whole};
+use super::layout::{Layout, read_json, write_json, write_whole};
 use super::ports::{RegionPorts, is_free};
 use super::process::Detached;
 
@@ -171,6 +172,7 @@ impl Emulator {
         for folder in [&temporary, &self.layout.emulator_state(&self.code)] {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         }
+        forget_stream_positions(&self.layout.emulator_state(&self.code))?;
         self.process.start(&mut self.command(), &self.layout.emulator_log(&self.code))?;
         self.wait_until_ready().await?;
         Ok(true)
@@ -247,6 +249,19 @@ impl Emulator {
     pub fn resume(&self) -> bool {
         self.process.signal_group(Signal::CONT)
     }
+}
+
+/// Makes the emulator read streams from their beginning again.
+///
+/// It keeps how far each event source mapping had read, but not the streams: records that came after a
+/// restart would lie before that place and never be read.
+fn forget_stream_positions(state: &Path) -> Result<()> {
+    let file = state.join("lambda.json");
+    let Some(mut kept) = read_json::<Value>(&file)? else { return Ok(()) };
+    if let Some(functions) = kept.get_mut("payload").and_then(Value::as_object_mut) {
+        functions.remove("dynamodb_stream_positions");
+    }
+    write_json(&file, &kept)
 }
 
 /// The last lines of a log file.
