@@ -2,7 +2,8 @@
 //!
 //! A canary lives in one region. Everything that another region's emulator holds is searched for it:
 //! tables, queues, events under way, logs, metrics, objects, mails. The emulators write all of that to
-//! disk when they are asked to end, so the search reads files and misses no service.
+//! disk when they are asked to end, so the search reads files and misses no service. Logs and metrics are
+//! no place for a canary even in its own region.
 
 use crate::local::Stack;
 use crate::local::layout::Layout;
@@ -93,12 +94,13 @@ pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Searc
     for (region, folder) in places {
         for file in files(folder)? {
             let bytes = read(&file)?;
+            let is_log = is_log(&file);
             search.files += 1;
             search.bytes += bytes.len() as u64;
             for found in matcher.find_overlapping_iter(&bytes) {
                 let (index, encoding) = meanings[found.pattern().as_usize()];
                 let canary = &canaries[index];
-                if canary.region == *region {
+                if canary.region == *region && !is_log {
                     at_home[index] = true;
                 } else {
                     let from = canary.region.clone();
@@ -111,6 +113,11 @@ pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Searc
     search.strays.sort();
     search.strays.dedup();
     Ok(search)
+}
+
+/// Whether a file is what the emulator keeps of logs and metrics.
+fn is_log(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("cloudwatch"))
 }
 
 /// Every way in which we, or somebody careless, would write a value: as it is, as base64 at any of its
@@ -202,6 +209,11 @@ mod tests {
             check(STANDARD.encode(format!("{before}{value} and more")).as_bytes(), Some("base64"));
         }
         check(&hex(value.as_bytes()), Some("hexadecimal"));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("cloudwatch_logs.json"), value).unwrap();
+        let canary = Canary { region: "eu".to_owned(), field: "email", value: value.to_owned() };
+        let found = search(&[canary], &[("eu".to_owned(), folder.path().to_owned())]).unwrap();
+        assert_eq!((found.at_home, found.strays.len()), (0, 1), "a log is no place, even at home");
         check(&hex(&Sha256::digest(value.to_lowercase())), Some("SHA-256"));
     }
 }

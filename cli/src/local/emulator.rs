@@ -226,7 +226,7 @@ impl Emulator {
     /// Whether the process answers.
     pub async fn is_healthy(&self) -> bool {
         let url = format!("{}/_ministack/health", self.url());
-        let asked = super::sdk::http().get(url).timeout(Duration::from_secs(2)).send().await;
+        let asked = super::sdk::fresh_http().get(url).timeout(Duration::from_secs(2)).send().await;
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 

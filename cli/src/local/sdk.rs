@@ -14,13 +14,16 @@ use serde_json::Value;
 /// A client for plain HTTP on this machine; connections are shared by all who ask for it.
 pub fn http() -> reqwest::Client {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
-    let client = CLIENT.get_or_init(|| {
-        // Another part of the program may have chosen a provider before: then that one serves.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let built = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
-        built.unwrap_or_default()
-    });
-    client.clone()
+    CLIENT.get_or_init(fresh_http).clone()
+}
+
+/// A client with connections of its own. Connections end with the runtime that opened them, so a process with
+/// several runtimes, as tests have, cannot share one.
+pub fn fresh_http() -> reqwest::Client {
+    // Another part of the program may have chosen a provider before: then that one serves.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let built = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+    built.unwrap_or_default()
 }
 
 /// The configuration of AWS clients for one local region, as the account's administrator.

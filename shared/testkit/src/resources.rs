@@ -161,7 +161,7 @@ async fn machine_client(
 /// When the local AWS refuses.
 pub async fn machine_token(aws: &LocalAws, pool: &Pool, scope: &str) -> String {
     let form = [("grant_type", "client_credentials"), ("scope", scope)];
-    let answer = sdk::http()
+    let answer = sdk::fresh_http()
         .post(format!("{}/oauth2/token", aws.endpoint))
         .basic_auth(&pool.machine_client_id, Some(&pool.machine_secret))
         .form(&form)
