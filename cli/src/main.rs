@@ -17,6 +17,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(commands::demo::Demo),
+    Connect(commands::connect::Connect),
     Fleet(commands::fleet::Fleet),
     #[command(subcommand)]
     Signup(commands::signup::Signup),
@@ -33,6 +34,7 @@ enum Command {
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(demo) => commands::demo::demo(demo).await,
+        Command::Connect(connect) => commands::connect::run(connect).await,
         Command::Fleet(fleet) => commands::fleet::run(fleet).await,
         Command::Signup(signup) => commands::signup::run(signup).await,
         Command::Usage(usage) => commands::usage::run(usage).await,

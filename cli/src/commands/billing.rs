@@ -61,7 +61,7 @@ async fn start(command: Run) -> Result<ExitCode> {
     let period = BillingPeriod::ended_before(at);
     let operator = Operator::connect(&region).await?;
     let function = region.functions.get("billing-run").context("this region does not bill")?;
-    let config = sdk::config(&command.target.region, &region.aws_endpoint_url);
+    let config = sdk::config_of(&command.target.region, &region).await;
     sdk::invoke(&config, function, &scheduled_event(at)).await?;
     let deadline = Instant::now() + Duration::from_secs(command.wait_s);
     loop {

@@ -1,12 +1,10 @@
 //! `meridian fleet`: every region at a glance.
 
-use super::{checkout, print, print_json};
+use super::{Place, print, print_json};
 use anyhow::Result;
 use clap::Args;
 use meridian::client::operator::Operator;
 use meridian::demo::report;
-use meridian::local::LocalState;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Shows every region: mode, tenants, usage, lags, policies, health.
@@ -15,16 +13,15 @@ use std::process::ExitCode;
   meridian fleet
   meridian fleet --json | jq '.regions[] | select(.status != \"healthy\")'")]
 pub(crate) struct Fleet {
-    /// The checkout of Meridian; default: the nearest folder upwards that is one.
-    #[arg(long)]
-    checkout: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Output for programs.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(command: Fleet) -> Result<ExitCode> {
-    let state = LocalState::load(&checkout(command.checkout)?)?;
+    let state = command.place.state()?;
     let fleet = Operator::connect(state.region(&state.home)?).await?.fleet().await?;
     if command.json {
         print_json(&fleet)?;

@@ -1,6 +1,7 @@
 //! One module per command.
 
 pub(crate) mod billing;
+pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod fleet;
 pub(crate) mod local;
@@ -53,24 +54,43 @@ pub(crate) fn checkout(given: Option<PathBuf>) -> Result<PathBuf> {
     }
 }
 
-/// Where a command goes: a region of the stack that `.meridian/local.json` describes.
+/// Where a command goes: a region of the local stack, or of a deployment to AWS.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The region.
     #[arg(long, env = "MERIDIAN_REGION")]
     pub(crate) region: String,
-    /// The checkout of Meridian; default: the nearest folder upwards that is one.
-    #[arg(long)]
-    checkout: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Output for programs.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
+/// Which stack a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// A deployment to AWS, as `meridian connect` describes it; default: the local stack.
+    #[arg(long, value_name = "FILE", env = "MERIDIAN_DEPLOYMENT")]
+    deployment: Option<PathBuf>,
+    /// The checkout of Meridian; default: the nearest folder upwards that is one.
+    #[arg(long)]
+    checkout: Option<PathBuf>,
+}
+
+impl Place {
+    /// Addresses, names and clients of the stack.
+    pub(crate) fn state(&self) -> Result<LocalState> {
+        match &self.deployment {
+            Some(file) => LocalState::read(file),
+            None => LocalState::load(&checkout(self.checkout.clone())?),
+        }
+    }
+}
+
 impl Target {
     /// The region's addresses and clients.
     pub(crate) fn region(&self) -> Result<RegionState> {
-        let state = LocalState::load(&checkout(self.checkout.clone())?)?;
-        state.region(&self.region).cloned()
+        self.place.state()?.region(&self.region).cloned()
     }
 }

@@ -76,13 +76,14 @@ impl Deployment<'_> {
         let parameters = self.parameters();
         step.at("deploying");
         let did = deploy(&client, &url, &parameters, step).await?;
-        let stack = describe(&client).await?.context("the stack is gone")?;
-        let resources = resources(&client).await?;
+        let stack = describe(&client, NAME).await?.context("the stack is gone")?;
+        let resources = resources(&client, NAME).await?;
         step.at("routes");
         let apis = self.serve_routes(&config, &client, &resources, parameters).await?;
         step.at("links");
         let links = links::prepare(self.region.code.as_str(), &config).await?;
-        let state = self.state(&config, &stack, &resources, emulator_url).await?;
+        let addresses = self.addresses(&resources, emulator_url);
+        let state = region_state(&config, &stack, &resources, self.region, addresses).await?;
         let functions = state.functions.len();
         let summary = format!("{did}, {functions} functions, {} routes", apis.values().map(|(_, n)| n).sum::<usize>());
         let apis = apis.into_iter().map(|(logical, (id, _))| (logical, id)).collect();
@@ -181,43 +182,84 @@ impl Deployment<'_> {
         Ok(served)
     }
 
-    async fn state(
-        &self,
-        config: &SdkConfig,
-        stack: &CfnStack,
-        resources: &Resources,
-        emulator_url: String,
-    ) -> Result<RegionState> {
-        let output = |name: &str| {
-            let found = stack.outputs().iter().find(|output| output.output_key() == Some(name));
-            found.and_then(|output| output.output_value()).map(str::to_owned)
-        };
-        let user_pool_id = output("UserPoolId").context("the template has no output UserPoolId")?;
-        let clients = aws_sdk_cognitoidentityprovider::Client::new(config);
+    fn addresses(&self, resources: &Resources, emulator_url: String) -> Addresses {
         let proxy = format!("http://127.0.0.1:{}", self.ports.proxy);
-        let operator_api_url =
-            resources.physical("OperatorApi").map(|_| format!("http://127.0.0.1:{}", self.ports.operator_api));
-        Ok(RegionState {
-            mode: self.region.mode,
-            jurisdiction: self.region.jurisdiction.clone(),
+        let operator = resources.physical("OperatorApi");
+        Addresses {
             api_url: format!("http://127.0.0.1:{}", self.ports.api),
-            operator_api_url,
+            operator_api_url: operator.map(|_| format!("http://127.0.0.1:{}", self.ports.operator_api)),
             token_url: format!("{proxy}/oauth2/token"),
             aws_endpoint_url: proxy,
             mail_url: format!("{emulator_url}/_ministack/ses/messages"),
             emulator_url,
-            client_id: output("UserPoolClientId").context("the template has no output UserPoolClientId")?,
-            service_client: machine_client(&clients, &user_pool_id, output("ServiceClientId"))
-                .await?
-                .context("the template has no output ServiceClientId")?,
-            operator_client: machine_client(&clients, &user_pool_id, output("OperatorClientId")).await?,
-            user_pool_id,
-            functions: resources.named("AWS::Lambda::Function", "Function"),
-            tables: resources.named("AWS::DynamoDB::Table", "Table"),
-            queues: resources.named("AWS::SQS::Queue", "Queue"),
-            buses: resources.named("AWS::Events::EventBus", "Bus"),
-        })
+        }
     }
+}
+
+/// Where a deployed region answers.
+struct Addresses {
+    api_url: String,
+    operator_api_url: Option<String>,
+    token_url: String,
+    aws_endpoint_url: String,
+    emulator_url: String,
+    mail_url: String,
+}
+
+/// Reads a region that is deployed to AWS from its stack.
+///
+/// # Errors
+/// When the region has no such stack, or it lacks an output of the template.
+pub async fn read(config: &SdkConfig, name: &str, region: &Region) -> Result<RegionState> {
+    let client = Client::new(config);
+    let stack = describe(&client, name).await?;
+    let stack = stack.with_context(|| format!("{} has no stack {name}", region.code))?;
+    let resources = resources(&client, name).await?;
+    let addresses = Addresses {
+        api_url: output(&stack, "RegionalApiUrl").context("the stack has no output RegionalApiUrl")?,
+        operator_api_url: output(&stack, "OperatorApiUrl"),
+        token_url: output(&stack, "TokenUrl").context("the stack has no output TokenUrl")?,
+        aws_endpoint_url: String::new(),
+        emulator_url: String::new(),
+        mail_url: String::new(),
+    };
+    region_state(config, &stack, &resources, region, addresses).await
+}
+
+fn output(stack: &CfnStack, name: &str) -> Option<String> {
+    let found = stack.outputs().iter().find(|output| output.output_key() == Some(name));
+    found.and_then(|output| output.output_value()).map(str::to_owned)
+}
+
+async fn region_state(
+    config: &SdkConfig,
+    stack: &CfnStack,
+    resources: &Resources,
+    region: &Region,
+    addresses: Addresses,
+) -> Result<RegionState> {
+    let needed = |name: &str| output(stack, name).with_context(|| format!("the stack has no output {name}"));
+    let user_pool_id = needed("UserPoolId")?;
+    let clients = aws_sdk_cognitoidentityprovider::Client::new(config);
+    let service_client = machine_client(&clients, &user_pool_id, Some(needed("ServiceClientId")?)).await?;
+    Ok(RegionState {
+        mode: region.mode,
+        jurisdiction: region.jurisdiction.clone(),
+        api_url: addresses.api_url,
+        operator_api_url: addresses.operator_api_url,
+        token_url: addresses.token_url,
+        aws_endpoint_url: addresses.aws_endpoint_url,
+        mail_url: addresses.mail_url,
+        emulator_url: addresses.emulator_url,
+        client_id: needed("UserPoolClientId")?,
+        service_client: service_client.context("the stack has no service client")?,
+        operator_client: machine_client(&clients, &user_pool_id, output(stack, "OperatorClientId")).await?,
+        user_pool_id,
+        functions: resources.named("AWS::Lambda::Function", "Function"),
+        tables: resources.named("AWS::DynamoDB::Table", "Table"),
+        queues: resources.named("AWS::SQS::Queue", "Queue"),
+        buses: resources.named("AWS::Events::EventBus", "Bus"),
+    })
 }
 
 async fn machine_client(
@@ -244,7 +286,7 @@ async fn deploy(
         .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build())
         .collect();
     let capabilities = vec![Capability::CapabilityNamedIam, Capability::CapabilityAutoExpand];
-    let existing = describe(client).await?;
+    let existing = describe(client, NAME).await?;
     let status = existing.as_ref().and_then(|stack| stack.stack_status().cloned());
     let usable = status.as_ref().is_some_and(|status| !is_dead(status));
     if existing.is_some() && !usable {
@@ -300,7 +342,7 @@ fn is_dead(status: &StackStatus) -> bool {
 async fn wait(client: &Client, step: &Step) -> Result<Option<StackStatus>> {
     let deadline = Instant::now() + Duration::from_secs(DEPLOY_SECONDS);
     loop {
-        let stack = describe(client).await?;
+        let stack = describe(client, NAME).await?;
         let Some(status) = stack.and_then(|stack| stack.stack_status().cloned()) else {
             return Ok(None);
         };
@@ -318,8 +360,8 @@ async fn wait(client: &Client, step: &Step) -> Result<Option<StackStatus>> {
     }
 }
 
-async fn describe(client: &Client) -> Result<Option<CfnStack>> {
-    match client.describe_stacks().stack_name(NAME).send().await {
+async fn describe(client: &Client, name: &str) -> Result<Option<CfnStack>> {
+    match client.describe_stacks().stack_name(name).send().await {
         Ok(answer) => Ok(answer.stacks.and_then(|stacks| stacks.into_iter().next())),
         Err(error) => {
             let error = error.into_service_error();
@@ -359,8 +401,8 @@ async fn first_failure(client: &Client) -> String {
 #[derive(Debug)]
 struct Resources(Vec<(String, String, String)>);
 
-async fn resources(client: &Client) -> Result<Resources> {
-    let mut pages = client.list_stack_resources().stack_name(NAME).into_paginator().items().send();
+async fn resources(client: &Client, name: &str) -> Result<Resources> {
+    let mut pages = client.list_stack_resources().stack_name(name).into_paginator().items().send();
     let mut found = Vec::new();
     while let Some(resource) = pages.next().await {
         let resource = resource.context("ListStackResources")?;

@@ -8,8 +8,11 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::state::RegionState;
 
 /// A client for plain HTTP on this machine; connections are shared by all who ask for it.
 pub fn http() -> reqwest::Client {
@@ -35,6 +38,19 @@ pub fn config(region: &str, endpoint: &str) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "meridian")))
         .http_client(Builder::new().build_http())
         .build()
+}
+
+/// The configuration of AWS clients for a region: the local one, or AWS with the caller's own credentials.
+pub async fn config_of(region: &str, state: &RegionState) -> SdkConfig {
+    if state.aws_endpoint_url.is_empty() { aws(region).await } else { config(region, &state.aws_endpoint_url) }
+}
+
+/// The configuration of AWS clients for a region of AWS: credentials and endpoints as the environment and the
+/// profile of the caller say.
+pub async fn aws(region: &str) -> SdkConfig {
+    let tls = tls::Provider::Rustls(CryptoMode::Ring);
+    let client = Builder::new().tls_provider(tls).build_https();
+    aws_config::from_env().region(Region::new(region.to_owned())).http_client(client).load().await
 }
 
 /// Invokes a function with a JSON payload and returns its answer.

@@ -1,4 +1,4 @@
-//! What `.meridian/local.json` says of the running stack.
+//! What `.meridian/local.json` says of the running stack; a deployment to AWS is described in the same shape.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,11 +33,11 @@ pub struct RegionState {
     pub api_url: String,
     /// The operator HTTP API, where the region has one.
     pub operator_api_url: Option<String>,
-    /// What an AWS SDK calls: the proxy before the emulator.
+    /// What an AWS SDK calls: the proxy before the emulator. Empty on AWS: its own endpoints.
     pub aws_endpoint_url: String,
-    /// The emulator itself, without triggers, faults and cuts.
+    /// The emulator itself, without triggers, faults and cuts. Empty on AWS.
     pub emulator_url: String,
-    /// The mails that the region has sent, as JSON.
+    /// The mails that the region has sent, as JSON. Empty on AWS.
     pub mail_url: String,
     /// The user pool.
     pub user_pool_id: String,
@@ -84,6 +84,14 @@ impl LocalState {
         read_json(&path)?.with_context(|| {
             format!("{} does not exist: start the local stack with `meridian local up`", path.display())
         })
+    }
+
+    /// Reads a file in the shape of `.meridian/local.json`.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn read(path: &Path) -> Result<Self> {
+        read_json(path)?.with_context(|| format!("{} does not exist", path.display()))
     }
 
     /// Writes the state of a checkout's running stack.

@@ -3,6 +3,7 @@
 //! One stack serves all scenarios, one after the other; it is stopped at the end, whatever happened.
 
 mod books;
+mod connect;
 mod exactly_once;
 mod kills;
 mod outage;
@@ -27,6 +28,9 @@ const VISIBILITY_S: &str = "5";
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("bad_requests_get_problem_documents", |stack| Box::pin(refusals::bad_requests_get_problem_documents(stack))),
     ("tokens_of_others_are_refused", |stack| Box::pin(refusals::tokens_of_others_are_refused(stack))),
+    ("a_deployment_is_described_from_its_stacks", |stack| {
+        Box::pin(connect::a_deployment_is_described_from_its_stacks(stack))
+    }),
     ("a_key_makes_one_tenant", |stack| Box::pin(kills::a_key_makes_one_tenant(stack))),
     ("a_killed_sign_up_is_completed_by_its_repetition", |stack| {
         Box::pin(kills::a_killed_sign_up_is_completed_by_its_repetition(stack))

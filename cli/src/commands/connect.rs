@@ -1,0 +1,60 @@
+//! `meridian connect`: describing a deployment to AWS for the other commands.
+
+use super::{checkout, print};
+use anyhow::{Context, Result};
+use clap::Args;
+use meridian::local::LocalState;
+use meridian::local::deploy::read;
+use meridian::local::layout::write_json;
+use meridian::local::sdk;
+use meridian::regions::Fleet;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Describes a deployment to AWS in a file, which the other commands take with `--deployment`.
+///
+/// Reads the stack's outputs and resources in each region of `regions.toml` with your AWS credentials. The file holds
+/// the secrets of the machine clients.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian connect --out production.json
+  meridian fleet --deployment production.json
+  meridian usage send usage.jsonl --region eu-central-1 --deployment production.json")]
+pub(crate) struct Connect {
+    /// The stack's name in every region.
+    #[arg(long, default_value = "meridian")]
+    stack_name: String,
+    /// Only these regions; default: the whole fleet.
+    #[arg(long = "region")]
+    regions: Vec<String>,
+    /// The domain below which tenants' aliases are.
+    #[arg(long, default_value = "")]
+    domain: String,
+    /// The file to write; only you can read it.
+    #[arg(long)]
+    out: PathBuf,
+    /// The checkout of Meridian; default: the nearest folder upwards that is one.
+    #[arg(long)]
+    checkout: Option<PathBuf>,
+}
+
+pub(crate) async fn run(command: Connect) -> Result<ExitCode> {
+    let fleet = Fleet::load(&checkout(command.checkout)?)?;
+    let mut regions = BTreeMap::new();
+    for region in fleet.regions() {
+        let code = region.code.to_string();
+        if command.regions.is_empty() || command.regions.contains(&code) {
+            let config = sdk::aws(&code).await;
+            let state = read(&config, &command.stack_name, region).await.with_context(|| format!("region {code}"))?;
+            print(format!("{code:<16} {}", state.api_url));
+            regions.insert(code, state);
+        }
+    }
+    let home = fleet.home().to_string();
+    let state = LocalState { home, domain: command.domain, regions, control_url: String::new() };
+    write_json(&command.out, &state)?;
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&command.out, owner_only).context("the file cannot be kept to you")?;
+    Ok(ExitCode::SUCCESS)
+}
