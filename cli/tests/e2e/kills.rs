@@ -168,7 +168,7 @@ async fn with_fault(
     done.map(|()| met)
 }
 
-fn fault(stack: &Stack, function: &str, after: u64, action: Action, times: u64) -> Result<Fault> {
+pub(crate) fn fault(stack: &Stack, function: &str, after: u64, action: Action, times: u64) -> Result<Fault> {
     let home = stack.state().home.as_str();
     let region = if function.starts_with("billing-") { home } else { REGION };
     let deployed = stack.state().region(region)?.functions.get(function).context("the function is deployed")?;

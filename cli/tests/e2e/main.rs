@@ -2,6 +2,7 @@
 //!
 //! One stack serves all scenarios, one after the other; it is stopped at the end, whatever happened.
 
+mod billing;
 mod books;
 mod connect;
 mod exactly_once;
@@ -39,6 +40,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("a_killed_rollup_loses_nothing", |stack| Box::pin(kills::a_killed_rollup_loses_nothing(stack))),
     ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
     ("a_region_works_without_home", |stack| Box::pin(outage::a_region_works_without_home(stack))),
+    ("a_killed_billing_bills_once", |stack| Box::pin(billing::a_killed_billing_bills_once(stack))),
     ("a_poison_message_ends_in_its_dead_letter_queue", |stack| {
         Box::pin(poison::a_poison_message_ends_in_its_dead_letter_queue(stack))
     }),
