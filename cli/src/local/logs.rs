@@ -12,9 +12,11 @@ use super::layout::Layout;
 use super::sdk;
 use super::state::{LocalState, RegionState};
 
-/// The emulator takes the administrator's key without looking at the signature.
-const ADMINISTRATOR: &str =
-    "AWS4-HMAC-SHA256 Credential=test/20260101/local/logs/aws4_request, SignedHeaders=host, Signature=none";
+/// The administrator's claim to a region's logs: the emulator reads the region from it, and takes the
+/// administrator's key without looking at the signature.
+fn authorization(region: &str) -> String {
+    format!("AWS4-HMAC-SHA256 Credential=test/20260101/{region}/logs/aws4_request, SignedHeaders=host, Signature=none")
+}
 
 /// Which logs to show.
 #[derive(Debug, Clone, Default)]
@@ -156,7 +158,7 @@ impl Group {
                 .post(&self.url)
                 .header("x-amz-target", "Logs_20140328.FilterLogEvents")
                 .header("content-type", "application/x-amz-json-1.1")
-                .header("authorization", ADMINISTRATOR)
+                .header("authorization", authorization(&self.region))
                 .body(asked.to_string())
                 .send()
                 .await?;

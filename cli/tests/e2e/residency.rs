@@ -7,7 +7,7 @@ use meridian::canary::Canary;
 use meridian::client::operator::scheduled_event;
 use meridian::client::signup::sign_up;
 use meridian::demo::{Person, canaries};
-use meridian::local::Stack;
+use meridian::local::{Stack, logs};
 use std::time::Duration;
 
 /// Runs the whole system with canaries in every personal field, refused and failing requests included, then
@@ -24,6 +24,10 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
         stack.invoke(region, "heartbeat", &scheduled_event(meridian::now())).await?;
     }
     stack.wait_until_quiet(Duration::from_secs(120)).await?;
+    for region in &regions {
+        let logged = logs::lines(stack.state(), region).await?;
+        ensure!(logged.iter().any(|line| line.function == "signup-api"), "{region}: the logs cannot be read");
+    }
     let found = stack.search(&planted, true).await?;
     ensure!(found.strays.is_empty(), "outside their region: {:#?}", found.strays);
     let stored = planted.iter().filter(|canary| canary.field != "refused").count();
