@@ -9,6 +9,7 @@ use std::time::Duration;
 const REGION: &str = "eu-central-1";
 /// Longer than the relay's and the links' first attempts.
 const AWAY: Duration = Duration::from_secs(15);
+const HANGS: Duration = Duration::from_secs(5);
 
 /// While home is away, the region signs up, signs in and meters. When home is back, it learns everything,
 /// once.
@@ -26,8 +27,15 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     tokio::time::sleep(AWAY).await;
 
     stack.start_region(&home).await?;
+    // Home hangs instead of refusing.
+    stack.pause_region(&home)?;
+    let hung = customer(stack, REGION).await?;
+    let third = usage_file(vec![hung.tenant.clone()], 300, 23)?;
+    send_all(stack, REGION, &third.path).await?;
+    tokio::time::sleep(HANGS).await;
+    stack.resume_region(&home)?;
     stack.wait_until_quiet(Duration::from_secs(180)).await?;
-    for (tenant, file) in [(before.tenant, first), (meanwhile.tenant, second)] {
+    for (tenant, file) in [(before.tenant, first), (meanwhile.tenant, second), (hung.tenant, third)] {
         let found = ledger(stack, &home, &[tenant]).await?;
         ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
     }
