@@ -161,18 +161,6 @@ impl Control {
         self.ask(Method::PUT, "/links", change).await
     }
 
-    /// Changes the links from one region to another.
-    ///
-    /// # Errors
-    /// When the control API does not answer, or no link goes there.
-    pub async fn set_link(&self, from: &str, to: &str, knobs: Knobs) -> Result<()> {
-        let change = LinkChange { from: Some(from.to_owned()), to: Some(to.to_owned()), knobs };
-        if self.set_links(&change).await?.is_empty() {
-            bail!("no link goes from {from} to {to}");
-        }
-        Ok(())
-    }
-
     /// Every fault that is set.
     ///
     /// # Errors

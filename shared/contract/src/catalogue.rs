@@ -135,10 +135,4 @@ impl Catalogue {
     pub fn meter(&self, code: &MeterCode) -> Option<&Meter> {
         self.meters.iter().find(|meter| meter.code == *code)
     }
-
-    /// The meter that counts events of a type.
-    #[must_use]
-    pub fn meter_of_type(&self, event_type: &str) -> Option<&Meter> {
-        self.meters.iter().find(|meter| meter.event_type == event_type)
-    }
 }
