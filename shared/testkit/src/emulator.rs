@@ -110,7 +110,7 @@ fn keep_alive(beat: &Path) -> Result<()> {
 /// Ends the emulator's process group a minute after the last beat.
 fn watch(folder: &Path, pid: u32, port: u16) -> Result<()> {
     let script = r#"while kill -0 "$1" 2>/dev/null && [ -n "$(find beat -mmin -1 2>/dev/null)" ]; do sleep 5; done
-kill -TERM -- "-$1"; sleep 5; kill -KILL -- "-$1"
+kill -TERM "-$1"; sleep 5; kill -KILL "-$1"
 [ "$(cat port)" = "$2" ] && rm -rf emulator.pid port tmp state"#;
     Command::new("sh")
         .args(["-c", script, "sh", &pid.to_string(), &port.to_string()])
@@ -122,4 +122,20 @@ kill -TERM -- "-$1"; sleep 5; kill -KILL -- "-$1"
         .spawn()
         .context("cannot watch the emulator")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_process_group_that_nobody_needs_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut idle = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        let began = Instant::now();
+        watch(folder.path(), idle.id(), 1).unwrap();
+        assert!(!idle.wait().unwrap().success(), "it was ended by a signal");
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
 }
