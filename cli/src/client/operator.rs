@@ -4,13 +4,15 @@ use super::answer::ask;
 use super::login::machine_token;
 use crate::local::sdk::http;
 use crate::local::state::RegionState;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use billing::{Invoice, InvoiceSummary};
 use kernel::{BillingPeriod, Mode, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 const SCOPE: &str = "meridian/operator.read";
 
 /// The operator's API of a region.
@@ -168,6 +170,25 @@ impl Operator {
             Ok(run) => Ok(Some(run)),
             Err(error) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the billing of a period is complete.
+    ///
+    /// # Errors
+    /// When that takes longer than `timeout`: the message says how far it is. When the API refuses or does
+    /// not answer.
+    pub async fn wait_for_run(&self, period: BillingPeriod, timeout: Duration) -> Result<BillingRun> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let run = self.billing_run(period).await?;
+            if let Some(complete) = run.as_ref().filter(|run| run.complete) {
+                return Ok(complete.clone());
+            }
+            if Instant::now() > deadline {
+                bail!("after {} s the billing run of {period} is at {run:?}", timeout.as_secs());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

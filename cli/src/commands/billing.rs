@@ -1,7 +1,7 @@
 //! `meridian billing`: billing runs and invoices.
 
 use super::{Target, print, print_json};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use kernel::{BillingPeriod, Timestamp};
 use meridian::client::operator::{Operator, scheduled_event};
@@ -9,7 +9,7 @@ use meridian::demo::report;
 use meridian::local::sdk;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Bills a period, or shows what was billed.
 #[derive(Debug, Subcommand)]
@@ -63,22 +63,14 @@ async fn start(command: Run) -> Result<ExitCode> {
     let function = region.functions.get("billing-run").context("this region does not bill")?;
     let config = sdk::config_of(&command.target.region, &region).await;
     sdk::invoke(&config, function, &scheduled_event(at)).await?;
-    let deadline = Instant::now() + Duration::from_secs(command.wait_s);
-    loop {
-        let run = operator.billing_run(period).await?;
-        if let Some(run) = run.filter(|run| run.complete) {
-            if command.target.json {
-                print_json(&run)?;
-            } else {
-                print(format!("period {period}: {} of {} invoices", run.done, run.expected));
-            }
-            return Ok(ExitCode::SUCCESS);
-        }
-        if Instant::now() > deadline {
-            bail!("the run is not complete after {} s; `billing run` again waits on", command.wait_s);
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    let wait = Duration::from_secs(command.wait_s);
+    let run = operator.wait_for_run(period, wait).await.context("`billing run` again waits on")?;
+    if command.target.json {
+        print_json(&run)?;
+    } else {
+        print(format!("period {period}: {} of {} invoices", run.done, run.expected));
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn show(command: &Invoices) -> Result<ExitCode> {

@@ -213,27 +213,13 @@ async fn bill(
     let runs = billing.map(async |(code, region)| {
         stack.invoke(code, "billing-run", &scheduled_event(clock)).await?;
         let operator = Operator::connect(region).await?;
-        wait_for_run(&operator, period).await.with_context(|| format!("billing in {code}"))?;
+        operator.wait_for_run(period, BILLED_MAX).await.with_context(|| format!("billing in {code}"))?;
         anyhow::Ok((code.clone(), operator.invoices(period).await?))
     });
     let invoices: BTreeMap<_, _> = try_join_all(runs).await?.into_iter().collect();
     let count: usize = invoices.values().map(Vec::len).sum();
     step.done(format!("{count} invoices for {tenants} tenants, period {period}"));
     Ok(invoices)
-}
-
-async fn wait_for_run(operator: &Operator, period: BillingPeriod) -> Result<()> {
-    let deadline = Instant::now() + BILLED_MAX;
-    loop {
-        let run = operator.billing_run(period).await?;
-        if run.as_ref().is_some_and(|run| run.complete) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!("after {} s the run is at {run:?}", BILLED_MAX.as_secs());
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }
 
 /// Lets every region report, and reads what home makes of it.

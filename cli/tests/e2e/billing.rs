@@ -8,7 +8,7 @@ use kernel::BillingPeriod;
 use meridian::client::operator::{Operator, scheduled_event};
 use meridian::local::{Action, Stack};
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
 const COMPLETE_MAX: Duration = Duration::from_secs(120);
@@ -35,11 +35,7 @@ pub(crate) async fn a_killed_billing_bills_once(stack: &Stack) -> Result<()> {
     stack.invoke(&home, "billing-run", &event).await.context("the last run")?;
 
     let operator = Operator::connect(stack.state().region(&home)?).await?;
-    let deadline = Instant::now() + COMPLETE_MAX;
-    while !operator.billing_run(period).await?.is_some_and(|run| run.complete) {
-        ensure!(Instant::now() < deadline, "the run is not complete: {:?}", operator.billing_run(period).await?);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
+    operator.wait_for_run(period, COMPLETE_MAX).await?;
     let met: u64 = stack.control().faults().await?.iter().map(|fault| fault.met).sum();
     ensure!(met >= 5, "only {met} kills happened");
     let invoices = operator.invoices(period).await?;
