@@ -14,7 +14,6 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use futures::future::try_join_all;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// A personal value and the only region where it may be.
@@ -93,7 +92,7 @@ pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Searc
     let mut at_home = vec![false; canaries.len()];
     for (region, folder) in places {
         for file in files(folder)? {
-            let bytes = read(&file)?;
+            let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let is_log = is_log(&file);
             search.files += 1;
             search.bytes += bytes.len() as u64;
@@ -170,13 +169,6 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut reader = std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    reader.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
