@@ -19,6 +19,11 @@ enum Command {
     Demo(commands::demo::Demo),
     Connect(commands::connect::Connect),
     Fleet(commands::fleet::Fleet),
+    Regions(commands::onboarding::Regions),
+    #[command(subcommand)]
+    Onboard(commands::onboarding::Onboard),
+    #[command(subcommand)]
+    Tenant(commands::tenant::Tenant),
     #[command(subcommand)]
     Signup(commands::signup::Signup),
     #[command(subcommand)]
@@ -36,6 +41,9 @@ async fn main() -> ExitCode {
         Command::Demo(demo) => commands::demo::demo(demo).await,
         Command::Connect(connect) => commands::connect::run(connect).await,
         Command::Fleet(fleet) => commands::fleet::run(fleet).await,
+        Command::Regions(regions) => commands::onboarding::list(regions).await,
+        Command::Onboard(onboard) => commands::onboarding::run(onboard).await,
+        Command::Tenant(tenant) => commands::tenant::run(tenant).await,
         Command::Signup(signup) => commands::signup::run(signup).await,
         Command::Usage(usage) => commands::usage::run(usage).await,
         Command::Billing(billing) => commands::billing::run(billing).await,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use kernel::{Jurisdiction, Mode, RegionCode};
-use serde::Deserialize;
+use kernel::{Jurisdiction, Location, Mode, RegionCode, RegionName};
+use serde::{Deserialize, Deserializer};
 
 /// Name of the file, at the root of a checkout.
 pub const FILE: &str = "regions.toml";
@@ -23,10 +23,34 @@ pub struct Fleet {
 pub struct Region {
     /// The AWS region.
     pub code: RegionCode,
+    /// What people see where they choose a region; the code where there is none.
+    pub name: Option<RegionName>,
     /// Whose law the tenants' data is under.
     pub jurisdiction: Jurisdiction,
     /// What may leave the region, and who bills its tenants.
     pub mode: Mode,
+    /// Where it is.
+    #[serde(default, deserialize_with = "degrees")]
+    pub location: Option<Location>,
+    /// How many tenants home sends there at most; absent for any number.
+    pub capacity: Option<u64>,
+    /// Whether it takes sign-ups.
+    #[serde(default = "yes")]
+    pub accepts_new_tenants: bool,
+    /// Who makes its tenants' resources.
+    #[serde(default)]
+    pub provisioning: Provisioning,
+}
+
+/// Who makes a region's tenants' resources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provisioning {
+    /// Nobody needs to.
+    #[default]
+    Auto,
+    /// The application plane.
+    External,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +59,40 @@ struct Document {
     home: RegionCode,
     #[serde(default)]
     region: Vec<Region>,
+}
+
+/// A place as `50.11,8.68`.
+fn degrees<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Location>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Region {
+    /// Whether the application plane makes its tenants' resources.
+    pub fn is_provisioned(&self) -> bool {
+        self.provisioning == Provisioning::External
+    }
+
+    /// Its parameters of the template. `public_url` is the address of its API, empty for the gateway's own.
+    pub fn parameters(&self, public_url: String) -> [(&'static str, String); 7] {
+        let degrees = |millidegrees: i32| f64::from(millidegrees) / 1000.0;
+        let place = |place: Location| {
+            format!("{},{}", degrees(place.latitude_millidegrees), degrees(place.longitude_millidegrees))
+        };
+        [
+            ("RegionName", self.name.as_ref().map(ToString::to_string).unwrap_or_default()),
+            ("Jurisdiction", self.jurisdiction.to_string()),
+            ("AcceptsNewTenants", self.accepts_new_tenants.to_string()),
+            ("CapacityTenants", self.capacity.unwrap_or_default().to_string()),
+            ("RegionLocation", self.location.map(place).unwrap_or_default()),
+            ("PublicUrl", public_url),
+            ("ProvisioningMode", if self.is_provisioned() { "external" } else { "auto" }.to_owned()),
+        ]
+    }
 }
 
 impl Fleet {
@@ -63,6 +121,9 @@ impl Fleet {
         let Some(home) = document.region.iter().find(|r| r.code == document.home) else {
             bail!("home = \"{}\" has no [[region]] of that code", document.home);
         };
+        if let Some(region) = document.region.iter().find(|region| region.capacity == Some(0)) {
+            bail!("capacity = 0 of region {}: to close it, set accepts_new_tenants = false", region.code);
+        }
         if home.mode == Mode::Sovereign {
             bail!("home region {} cannot be sovereign: it holds the totals of others", home.code);
         }
@@ -100,8 +161,24 @@ mod tests {
     #[test]
     fn the_fleet_of_the_repository_is_valid() {
         let fleet = Fleet::load(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()).unwrap();
-        assert_eq!(fleet.codes(), "us-east-1,eu-central-1,ap-south-1");
+        assert_eq!(fleet.codes(), "us-east-1,eu-central-1,ap-south-1,us-west-2");
         assert!(fleet.is_home("us-east-1") && !fleet.is_home("eu-central-1"));
+        for region in fleet.regions() {
+            assert!(region.name.is_some() && region.location.is_some() && region.accepts_new_tenants, "{region:?}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_what_its_parameters_say() {
+        let values = |text: &str| {
+            let fleet = Fleet::parse(&format!("home = \"eu-central-1\"\n{EU}mode = \"shared\"\n{text}")).unwrap();
+            fleet.regions()[0].parameters("http://127.0.0.1:20003".to_owned()).map(|(_, value)| value).join(" | ")
+        };
+        assert_eq!(values(""), " | eu | true | 0 |  | http://127.0.0.1:20003 | auto");
+        let all = "name = \"Europe (Frankfurt)\"\nlocation = \"50.11, -8.005\"\ncapacity = 12\n\
+                   accepts_new_tenants = false\nprovisioning = \"external\"\n";
+        let wanted = "Europe (Frankfurt) | eu | false | 12 | 50.11,-8.005 | http://127.0.0.1:20003 | external";
+        assert_eq!(values(all), wanted);
     }
 
     #[track_caller]
@@ -120,6 +197,11 @@ mod tests {
         check(&format!("{eu}mode = \"sovereign\""), "cannot be sovereign");
         check(&format!("{eu}mode = \"shared\"\ncolour = 1"), "colour");
         check(&format!("{eu}mode = \"shared\"\n{EU}mode = \"shared\""), "listed twice");
+        check(&format!("{eu}mode = \"shared\"\nname = \"<b>Frankfurt</b>\""), "region name");
+        check(&format!("{eu}mode = \"shared\"\nlocation = \"91,0\""), "latitude");
+        check(&format!("{eu}mode = \"shared\"\ncapacity = -1"), "capacity");
+        check(&format!("{eu}mode = \"shared\"\ncapacity = 0"), "accepts_new_tenants = false");
+        check(&format!("{eu}mode = \"shared\"\nprovisioning = \"manual\""), "manual");
         check("home = \"Frankfurt\"", "region");
     }
 }

@@ -43,11 +43,24 @@ impl Refused {
 /// # Errors
 /// When there is no answer, or the answer is a refusal: then the error is a [`Refused`].
 pub(super) async fn ask<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
+    let bytes = send(request).await?;
+    serde_json::from_slice(&bytes).context("the API's answer has another shape than expected")
+}
+
+/// Sends a request whose answer does not matter, once it is no refusal.
+///
+/// # Errors
+/// When there is no answer, or the answer is a refusal: then the error is a [`Refused`].
+pub(super) async fn ask_nothing(request: RequestBuilder) -> Result<()> {
+    send(request).await.map(|_| ())
+}
+
+async fn send(request: RequestBuilder) -> Result<Vec<u8>> {
     let answer = request.send().await.context("the API does not answer")?;
     let status = answer.status();
     let bytes = answer.bytes().await.context("the API's answer broke off")?;
     if status.is_success() {
-        return serde_json::from_slice(&bytes).context("the API's answer has another shape than expected");
+        return Ok(bytes.to_vec());
     }
     let problem =
         serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));

@@ -15,6 +15,8 @@ pub struct Session {
     pub id_token: String,
     /// Says what the person may do.
     pub access_token: String,
+    /// Gets new tokens without the password.
+    pub refresh_token: String,
 }
 
 /// Signs a person in with a password.
@@ -33,7 +35,33 @@ pub async fn sign_in(config: &SdkConfig, client_id: &str, username: &str, passwo
         .context("the user pool refused the sign-in")?;
     let result = answer.authentication_result().context("the user pool asks for more than a password")?;
     let token = |token: Option<&str>| token.map(str::to_owned).context("the answer lacks a token");
-    Ok(Session { id_token: token(result.id_token())?, access_token: token(result.access_token())? })
+    Ok(Session {
+        id_token: token(result.id_token())?,
+        access_token: token(result.access_token())?,
+        refresh_token: token(result.refresh_token())?,
+    })
+}
+
+/// Gets a session new tokens.
+///
+/// # Errors
+/// When the user pool, or the tenant's status, refuses, or the pool does not answer.
+pub async fn refresh(config: &SdkConfig, client_id: &str, session: &Session) -> Result<Session> {
+    let answer = aws_sdk_cognitoidentityprovider::Client::new(config)
+        .initiate_auth()
+        .client_id(client_id)
+        .auth_flow(AuthFlowType::RefreshTokenAuth)
+        .auth_parameters("REFRESH_TOKEN", &session.refresh_token)
+        .send()
+        .await
+        .context("the user pool refused the refresh")?;
+    let result = answer.authentication_result().context("the answer lacks tokens")?;
+    let token = |token: Option<&str>| token.map(str::to_owned).context("the answer lacks a token");
+    Ok(Session {
+        id_token: token(result.id_token())?,
+        access_token: token(result.access_token())?,
+        refresh_token: session.refresh_token.clone(),
+    })
 }
 
 /// What a token says, for showing it. Nothing is verified, so nothing may be decided by it.

@@ -2,8 +2,10 @@
 
 mod answer;
 pub mod login;
+pub mod onboarding;
 pub mod operator;
 pub mod signup;
+pub mod tenant;
 pub mod usage;
 
 pub use answer::Refused;

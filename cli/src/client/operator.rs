@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const SCOPE: &str = "meridian/operator.read";
+const WRITE_SCOPE: &str = "meridian/operator.write";
 
 /// The operator's API of a region.
 #[derive(Debug, Clone)]
 pub struct Operator {
     api_url: String,
     token: String,
+    writing_token: String,
 }
 
 /// The fleet, as home sees it.
@@ -129,7 +131,8 @@ impl Operator {
         let api_url = region.operator_api_url.clone().context("this region has no operator API")?;
         let client = region.operator_client.as_ref().context("this region has no operator client")?;
         let token = machine_token(&region.token_url, client, SCOPE).await?;
-        Ok(Self { api_url, token })
+        let writing_token = machine_token(&region.token_url, client, WRITE_SCOPE).await?;
+        Ok(Self { api_url, token, writing_token })
     }
 
     /// The fleet, from the home region.
@@ -190,6 +193,32 @@ impl Operator {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// A tenant as home knows it.
+    ///
+    /// # Errors
+    /// When home does not know it, the API refuses or does not answer.
+    pub async fn tenant(&self, id: &str) -> Result<Value> {
+        self.get(&format!("/tenants/{id}")).await
+    }
+
+    /// Wants a tenant suspended, for a `reason` of `operator` or `dunning`.
+    ///
+    /// # Errors
+    /// When the API refuses or does not answer.
+    pub async fn suspend(&self, id: &str, reason: &str) -> Result<Value> {
+        let request = http().put(format!("{}/tenants/{id}/suspension", self.api_url));
+        ask(request.bearer_auth(&self.writing_token).json(&json!({ "reason": reason }))).await
+    }
+
+    /// Wants a tenant suspended no longer.
+    ///
+    /// # Errors
+    /// When the API refuses or does not answer.
+    pub async fn reactivate(&self, id: &str) -> Result<Value> {
+        let request = http().delete(format!("{}/tenants/{id}/suspension", self.api_url));
+        ask(request.bearer_auth(&self.writing_token)).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {

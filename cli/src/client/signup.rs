@@ -3,6 +3,7 @@
 use super::answer::ask;
 use crate::local::sdk::{http, mailbox};
 use anyhow::{Context, Result};
+use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,6 +20,10 @@ pub struct Details {
     pub password: String,
     /// The plan's code.
     pub plan: String,
+    /// The version of the terms that the person agrees to.
+    pub terms: String,
+    /// The version of the data-processing agreement that the person agrees to.
+    pub data_processing: String,
 }
 
 /// Personal throughout: only the plan is shown.
@@ -37,6 +42,8 @@ pub struct Operation {
     pub state: String,
     /// What the caller can do now.
     pub next: String,
+    /// The tenant that it makes.
+    pub tenant: String,
     /// The tenant's public label.
     pub alias: String,
     /// The name to sign in with.
@@ -52,6 +59,64 @@ pub struct Step {
     pub name: String,
     /// How far it is.
     pub state: String,
+    /// When it was done or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a region asks of who signs up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Form {
+    /// Whether it takes new tenants.
+    pub accepts_new_tenants: bool,
+    /// The documents to agree to.
+    pub documents: Documents,
+    /// The plans to choose from.
+    pub plans: Vec<String>,
+}
+
+/// The versions that hold now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Documents {
+    /// Of the terms.
+    pub terms: String,
+    /// Of the data-processing agreement.
+    pub data_processing: String,
+}
+
+/// Asks a region what it asks of who signs up.
+///
+/// # Errors
+/// When the region refuses or does not answer.
+pub async fn form(api_url: &str) -> Result<Form> {
+    ask(http().get(format!("{api_url}/signup-form"))).await
+}
+
+/// How far a sign-up is.
+///
+/// # Errors
+/// When the region does not know it, or does not answer.
+pub async fn read(api_url: &str, id: &str) -> Result<Operation> {
+    ask(http().get(format!("{api_url}/signups/{id}"))).await
+}
+
+/// Has another code mailed.
+///
+/// # Errors
+/// When the region refuses or does not answer.
+pub async fn resend(api_url: &str, id: &str) -> Result<Operation> {
+    ask(http().post(format!("{api_url}/signups/{id}/resend"))).await
+}
+
+/// Has the application asked once more for what it failed to make.
+///
+/// # Errors
+/// When nothing has failed that could be repeated, or the region does not answer.
+pub async fn retry_provisioning(api_url: &str, id: &str) -> Result<Operation> {
+    ask(http().post(format!("{api_url}/signups/{id}/provisioning"))).await
 }
 
 /// Signs up. The same key with the same details is the same sign-up.

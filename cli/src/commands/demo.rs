@@ -8,7 +8,7 @@ use meridian::local::{Progress, Stack};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the main job on three local regions: sign-up, usage, billing, and the proof that it is right.
+/// Runs the main job on four local regions: onboarding, usage, billing, and the proof that it is right.
 ///
 /// Needs Python 3.10 or newer, and nothing else. Ends with exit code 0 only if everything held.
 #[derive(Debug, Args)]

@@ -5,7 +5,9 @@ pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod fleet;
 pub(crate) mod local;
+pub(crate) mod onboarding;
 pub(crate) mod signup;
+pub(crate) mod tenant;
 pub(crate) mod usage;
 
 use std::path::PathBuf;

@@ -3,23 +3,42 @@
 use super::{Target, print, print_json};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use meridian::client::signup::{Details, Operation, confirm, mailed_code, sign_up};
+use meridian::client::signup::{
+    Details, Operation, confirm, form, mailed_code, read, resend, retry_provisioning, sign_up,
+};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-/// Signs up a tenant in a region, or confirms a sign-up.
+/// Signs up a tenant in a region, and follows the sign-up.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Signup {
     /// Registers an organisation with its administrator.
     Start(Start),
     /// Sends the code that came by mail.
     Confirm(Confirm),
+    /// Shows how far a sign-up is, and what can be done.
+    Show(Handle),
+    /// Has another code mailed.
+    Resend(Handle),
+    /// Has the application asked once more for what it failed to make.
+    Retry(Handle),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian signup show --region eu-central-1 ID
+  meridian signup resend --region eu-central-1 ID")]
+pub(crate) struct Handle {
+    #[command(flatten)]
+    target: Target,
+    /// The sign-up's id.
+    id: String,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   meridian signup start --region eu-central-1 --organisation 'Example Ltd' --name 'A. Person' \\
-      --email admin@example.org --plan pro
+      --email admin@example.org --plan pro --agree
   echo 'a long Password 1' | meridian signup start --region us-east-1 ...   the password from a pipe")]
 pub(crate) struct Start {
     #[command(flatten)]
@@ -36,6 +55,9 @@ pub(crate) struct Start {
     /// The plan.
     #[arg(long, default_value = "starter")]
     plan: String,
+    /// The administrator agrees to the region's terms and to its data-processing agreement, as they are now.
+    #[arg(long, required = true)]
+    agree: bool,
     /// Makes repeated attempts one sign-up; default: a new one.
     #[arg(long)]
     idempotency_key: Option<String>,
@@ -62,13 +84,21 @@ pub(crate) async fn run(command: Signup) -> Result<ExitCode> {
     match command {
         Signup::Start(start) => self::start(start).await,
         Signup::Confirm(confirm) => self::confirm_signup(confirm).await,
+        Signup::Show(Handle { target, id }) => show(&read(&target.region()?.api_url, &id).await?, target.json),
+        Signup::Resend(Handle { target, id }) => show(&resend(&target.region()?.api_url, &id).await?, target.json),
+        Signup::Retry(Handle { target, id }) => {
+            show(&retry_provisioning(&target.region()?.api_url, &id).await?, target.json)
+        }
     }
 }
 
 async fn start(start: Start) -> Result<ExitCode> {
     let region = start.target.region()?;
     let key = start.idempotency_key.unwrap_or_else(|| meridian::new_uuid().to_string());
+    let documents = form(&region.api_url).await?.documents;
     let details = Details {
+        terms: documents.terms,
+        data_processing: documents.data_processing,
         organisation: start.organisation,
         name: start.name,
         email: start.email,
@@ -92,7 +122,7 @@ async fn confirm_signup(command: Confirm) -> Result<ExitCode> {
 
 /// From standard input, never from the command line: other processes see that.
 #[expect(clippy::print_stderr, reason = "a prompt")]
-fn read_password() -> Result<String> {
+pub(super) fn read_password() -> Result<String> {
     if std::io::stdin().is_terminal() {
         eprint!("Password (it is shown): ");
     }
@@ -109,7 +139,8 @@ fn show(operation: &Operation, json: bool) -> Result<ExitCode> {
     print(format!("sign-up   {}\nstate     {} (next: {})", operation.id, operation.state, operation.next));
     print(format!("alias     {}\nusername  {}", operation.alias, operation.username));
     for step in &operation.steps {
-        print(format!("  {:<13} {}", step.name, step.state));
+        let reason = step.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        print(format!("  {:<13} {}{reason}", step.name, step.state));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,21 +1,22 @@
-//! The main job, start to finish, on three real regions: sign-up, usage, billing, and the proof that
+//! The main job, start to finish, on real regions of every mode: onboarding, usage, billing, and the proof that
 //! nothing was lost, counted twice or seen where it must not be.
 
 mod generate;
+mod onboarding;
 mod people;
 mod proof;
 pub mod report;
 
 pub use generate::{Expected, Recipe, write as write_usage};
+pub use onboarding::{become_customer, enter, wait_until_done};
 pub use people::{Person, canaries};
 
-use crate::canary;
-use crate::client::login::{machine_token, shown_claims, sign_in};
+use crate::canary::{self, Canary};
+use crate::client::login::machine_token;
 use crate::client::operator::{Fleet, Operator, scheduled_event};
-use crate::client::signup::{confirm, mailed_code, sign_up};
 use crate::client::usage::{self, Sending, Sent};
 use crate::local::{Progress, Stack, UpOptions};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use billing::Invoice;
 use futures::future::try_join_all;
 use jiff::ToSpan as _;
@@ -92,55 +93,30 @@ pub async fn run(options: &Options) -> Result<Outcome> {
 
 async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     let now = crate::now();
-    let customers = sign_up_all(stack, &options.progress).await?;
+    let (customers, onboardings) = onboarding::onboard_all(stack, &options.progress).await?;
+    let colleague = onboarding::invite_a_colleague(stack, &customers, &options.progress).await?;
     let (expected, sent) = send_usage(stack, options, &customers, now).await?;
     settle(stack, &options.progress).await?;
     let period = billed_period(now);
     let invoices = bill(stack, period, customers.len(), &options.progress).await?;
     let fleet = look_at_fleet(stack, &options.progress).await?;
     let dead = dead_letters(stack).await?;
-    let strays = search(stack, &customers, options).await?;
+    let mut planted = canaries(&customers);
+    planted.extend(colleague.canaries());
+    let strays = search(stack, &planted, options).await?;
 
     let mut checks = proof::usage(&expected, &sent, &fleet, &invoices, stack.state())?;
     checks.push(Check::equal("events in dead-letter queues", dead, 0));
     let healthy = fleet.regions.iter().filter(|region| region.status == "healthy").count();
     checks.push(Check::equal("healthy regions", healthy, stack.state().regions.len()));
     checks.push(proof::residency(&strays));
-    let mut report = report::tokens(&customers);
+    let mut report = report::onboardings(&onboardings, &colleague, stack.state())?;
+    report += &report::tokens(&customers);
     report += &report::fleet(&fleet, stack.state())?;
     report += &report::invoices(&invoices)?;
     report += &report::checks(&checks);
     report += &report::addresses(stack.state(), options.keep);
     Ok(Outcome { is_proved: checks.iter().all(|check| check.holds), report })
-}
-
-/// Signs up every demo tenant in its region, all at once, as people would.
-async fn sign_up_all(stack: &Stack, progress: &Progress) -> Result<Vec<Customer>> {
-    let step = progress.step("sign-up");
-    let people = people::invent(stack.state());
-    let customers = try_join_all(people.into_iter().map(|person| become_customer(stack, person))).await?;
-    step.done(format!("{} tenants in {} regions", customers.len(), stack.state().regions.len()));
-    Ok(customers)
-}
-
-/// One person's way from the form to the first token.
-///
-/// # Errors
-/// When a step is refused.
-pub async fn become_customer(stack: &Stack, person: Person) -> Result<Customer> {
-    let region = stack.state().region(&person.region)?;
-    let details = &person.details;
-    let operation = sign_up(&region.api_url, &person.idempotency_key, details).await.context("the sign-up")?;
-    let code = mailed_code(&region.mail_url, &details.email).await?;
-    let confirmed = confirm(&region.api_url, &operation.id, &code).await.context("the confirmation")?;
-    if confirmed.state != "done" {
-        bail!("a confirmed sign-up in {} is {}, not done", person.region, confirmed.state);
-    }
-    let config = stack.sdk(&person.region)?;
-    let session = sign_in(&config, &region.client_id, &operation.username, &details.password).await?;
-    let claims = shown_claims(&session.id_token)?;
-    let tenant = claims.get("tenant_id").and_then(Value::as_str).context("the token names no tenant")?.to_owned();
-    Ok(Customer { person, tenant, claims })
 }
 
 /// Sends each region's usage to it, from a file, in batches, all regions at once.
@@ -242,9 +218,9 @@ async fn dead_letters(stack: &Stack) -> Result<u64> {
 }
 
 /// Stops every region, which writes all it holds to disk, and searches that for personal data of others.
-async fn search(stack: &Stack, customers: &[Customer], options: &Options) -> Result<canary::Search> {
+async fn search(stack: &Stack, planted: &[Canary], options: &Options) -> Result<canary::Search> {
     let step = options.progress.step("search for personal data");
-    let found = stack.search(&canaries(customers), options.keep).await?;
+    let found = stack.search(planted, options.keep).await?;
     step.done(format!("{} files, {} MB", found.files, found.bytes / 1_000_000));
     Ok(found)
 }

@@ -15,6 +15,8 @@ pub struct Person {
     pub details: Details,
     /// The key that makes repeated attempts one sign-up.
     pub idempotency_key: String,
+    /// Whether home hands the sign-up over.
+    pub through_home: bool,
 }
 
 /// A sovereign region states totals only over five tenants or more.
@@ -27,9 +29,14 @@ pub(super) fn invent(state: &LocalState) -> Vec<Person> {
     for (region, known) in &state.regions {
         let (count, plans): (_, &[&str]) = match known.mode {
             Mode::Sovereign => (TENANTS_SOVEREIGN, &["pro-in"]),
-            Mode::Shared | Mode::Regional => (TENANTS_OTHER, &["pro", "starter"]),
+            Mode::Shared | Mode::Regional => (TENANTS_OTHER, &["pro", "starter", "enterprise"]),
         };
-        people.extend((0..count).map(|number| Person::invent(region, plans[number % plans.len()])));
+        // Of a region that home may hand sign-ups to, the first one comes that way.
+        let through_home = |number| number == 0 && known.mode == Mode::Shared;
+        people.extend((0..count).map(|number| Person {
+            through_home: through_home(number),
+            ..Person::invent(region, plans[number % plans.len()])
+        }));
     }
     people
 }
@@ -47,8 +54,11 @@ impl Person {
                 email: format!("m{}@customer.example", token()),
                 password: format!("Pw1-{}", token()),
                 plan: plan.to_owned(),
+                terms: "1".to_owned(),
+                data_processing: "1".to_owned(),
             },
             idempotency_key: format!("demo-{}", token()),
+            through_home: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tables for people: what the demo and the operator commands print.
 
 use super::Customer;
+use super::onboarding::{Colleague, Onboarded};
 use super::proof::Check;
 use crate::client::operator::{Fleet, FleetRegion};
 use crate::local::state::LocalState;
@@ -10,6 +11,34 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+
+/// How every tenant came in, and how long its last steps took.
+///
+/// # Errors
+/// When a tenant is in a region that the stack does not know.
+pub(super) fn onboardings(onboardings: &[Onboarded], colleague: &Colleague, state: &LocalState) -> Result<String> {
+    let mut table = table(&["region", "mode", "way in", "plan", "resources", "confirmed to active"]);
+    right_align(&mut table, 5..6);
+    for onboarded in onboardings {
+        let region = state.region(&onboarded.region)?;
+        let made = match (region.functions.contains_key("application-example"), onboarded.plan.as_str()) {
+            (true, "enterprise") => "silo, by the application",
+            (true, _) => "pool, by the application",
+            (false, _) => "none needed",
+        };
+        let at = |name: &str| onboarded.operation.steps.iter().find(|step| step.name == name).and_then(|step| step.at);
+        let took = match (at("confirmation"), at("activation")) {
+            (Some(confirmed), Some(active)) => format!("{} ms", active.duration_since(confirmed).as_millis()),
+            _ => "-".to_owned(),
+        };
+        let way = if onboarded.through_home { "through home" } else { "in the region" };
+        table.add_row([&onboarded.region, region.mode.as_str(), way, &onboarded.plan, made, &took]);
+    }
+    let (region, role) = (&colleague.person.region, colleague.claims["role"].as_str().unwrap_or_default());
+    let way = format!("invited, as {role}");
+    table.add_row([region, state.region(region)?.mode.as_str(), &way, "-", "those of the tenant", "-"]);
+    Ok(format!("\nOnboarding, one way and another\n{table}\n"))
+}
 
 /// The first administrator's token of each region.
 pub(super) fn tokens(customers: &[Customer]) -> String {

@@ -79,11 +79,13 @@ pub struct Calls {
 }
 
 /// What happens to a call that meets a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// It does not reach the service: the caller gets status 503.
     Refuse,
+    /// It does not reach the service: the caller gets status 400 with this exception's name.
+    RefuseAs(String),
     /// The service does it, and the caller gets status 503 instead of the answer.
     LoseAnswer,
     /// It is done so much later, in milliseconds.

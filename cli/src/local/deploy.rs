@@ -30,6 +30,8 @@ use crate::regions::{Fleet, Region};
 pub const NAME: &str = "meridian";
 /// Where packages and template are uploaded.
 const BUCKET: &str = "meridian-local-code";
+/// Who sends invitations.
+const MAIL_FROM: &str = "no-reply@meridian.example";
 /// How long a deployment may take.
 const DEPLOY_SECONDS: u64 = 300;
 
@@ -80,6 +82,7 @@ impl Deployment<'_> {
         let resources = resources(&client, NAME).await?;
         step.at("routes");
         let apis = self.serve_routes(&config, &client, &resources, parameters).await?;
+        verify_sender(&config).await?;
         step.at("links");
         let links = links::prepare(self.region.code.as_str(), &config).await?;
         let addresses = self.addresses(&resources, emulator_url);
@@ -114,7 +117,8 @@ impl Deployment<'_> {
             }
             code.insert(package.name.clone(), Code { bucket: BUCKET.to_owned(), key });
         }
-        let text = serde_json::to_vec(&template::with_batch_sends(template::with_code(self.template.clone(), &code)?))?;
+        let text =
+            serde_json::to_vec(&template::with_local_permissions(template::with_code(self.template.clone(), &code)?))?;
         let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
         let key = format!("template/{digest}.json");
         let put = s3.put_object().bucket(BUCKET).key(&key).body(ByteStream::from(text)).send().await;
@@ -140,9 +144,16 @@ impl Deployment<'_> {
             ("LogRetentionDays", "1".to_owned()),
             ("DeletionProtection", "false".to_owned()),
             ("DeployBusPolicies", "false".to_owned()),
+            // Everything comes from this machine: one source is all of them.
+            ("SignupsPerSourcePerHour", "10000".to_owned()),
+            ("MailFrom", MAIL_FROM.to_owned()),
+            // Where an application is asked, the worked example answers.
+            ("DeployApplicationExample", self.region.is_provisioned().to_string()),
+            ("BuilderToolkit", self.region.is_provisioned().to_string()),
         ];
+        let of_region = self.region.parameters(format!("http://127.0.0.1:{}", self.ports.api));
         let declared = template::parameters(self.template);
-        let wanted = values.into_iter().filter(|(name, _)| declared.contains(name));
+        let wanted = values.into_iter().chain(of_region).filter(|(name, _)| declared.contains(name));
         wanted.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
@@ -184,10 +195,11 @@ impl Deployment<'_> {
 
     fn addresses(&self, resources: &Resources, emulator_url: String) -> Addresses {
         let proxy = format!("http://127.0.0.1:{}", self.ports.proxy);
-        let operator = resources.physical("OperatorApi");
+        let (operator, home) = (resources.physical("OperatorApi"), resources.physical("HomeApi"));
         Addresses {
             api_url: format!("http://127.0.0.1:{}", self.ports.api),
             operator_api_url: operator.map(|_| format!("http://127.0.0.1:{}", self.ports.operator_api)),
+            home_api_url: home.map(|_| format!("http://127.0.0.1:{}", self.ports.home_api)),
             token_url: format!("{proxy}/oauth2/token"),
             aws_endpoint_url: proxy,
             mail_url: format!("{emulator_url}/_ministack/ses/messages"),
@@ -196,10 +208,20 @@ impl Deployment<'_> {
     }
 }
 
+/// Makes the sender of invitations an identity that mails can come from: on AWS its owner does that once.
+async fn verify_sender(config: &SdkConfig) -> Result<()> {
+    let client = aws_sdk_sesv2::Client::new(config);
+    if client.get_email_identity().email_identity(MAIL_FROM).send().await.is_err() {
+        client.create_email_identity().email_identity(MAIL_FROM).send().await.context("CreateEmailIdentity")?;
+    }
+    Ok(())
+}
+
 /// Where a deployed region answers.
 struct Addresses {
     api_url: String,
     operator_api_url: Option<String>,
+    home_api_url: Option<String>,
     token_url: String,
     aws_endpoint_url: String,
     emulator_url: String,
@@ -218,6 +240,7 @@ pub async fn read(config: &SdkConfig, name: &str, region: &Region) -> Result<Reg
     let addresses = Addresses {
         api_url: output(&stack, "RegionalApiUrl").context("the stack has no output RegionalApiUrl")?,
         operator_api_url: output(&stack, "OperatorApiUrl"),
+        home_api_url: output(&stack, "HomeApiUrl"),
         token_url: output(&stack, "TokenUrl").context("the stack has no output TokenUrl")?,
         aws_endpoint_url: String::new(),
         emulator_url: String::new(),
@@ -247,6 +270,7 @@ async fn region_state(
         jurisdiction: region.jurisdiction.clone(),
         api_url: addresses.api_url,
         operator_api_url: addresses.operator_api_url,
+        home_api_url: addresses.home_api_url,
         token_url: addresses.token_url,
         aws_endpoint_url: addresses.aws_endpoint_url,
         mail_url: addresses.mail_url,
@@ -254,6 +278,7 @@ async fn region_state(
         client_id: needed("UserPoolClientId")?,
         service_client: service_client.context("the stack has no service client")?,
         operator_client: machine_client(&clients, &user_pool_id, output(stack, "OperatorClientId")).await?,
+        website_client: machine_client(&clients, &user_pool_id, output(stack, "WebsiteClientId")).await?,
         user_pool_id,
         functions: resources.named("AWS::Lambda::Function", "Function"),
         tables: resources.named("AWS::DynamoDB::Table", "Table"),

@@ -83,7 +83,7 @@ impl Faults {
             let left = status.fault.times.is_none_or(|times| status.met < times);
             if decided.is_none() && due && left {
                 status.met += 1;
-                decided = Some(status.fault.action);
+                decided = Some(status.fault.action.clone());
             }
         }
         decided

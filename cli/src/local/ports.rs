@@ -37,6 +37,9 @@ pub struct RegionPorts {
     pub api: u16,
     /// The operator HTTP API, where the region has one.
     pub operator_api: u16,
+    /// The public HTTP API of the home region.
+    #[serde(default)]
+    pub home_api: u16,
 }
 
 impl Ports {
@@ -63,6 +66,7 @@ impl Ports {
                 proxy: chooser.keep_or_next(old.map(|ports| ports.proxy))?,
                 api: chooser.keep_or_next(old.map(|ports| ports.api))?,
                 operator_api: chooser.keep_or_next(old.map(|ports| ports.operator_api))?,
+                home_api: chooser.keep_or_next(old.map(|ports| ports.home_api).filter(|port| *port > 0))?,
             };
             regions.insert(code.to_owned(), ports);
         }
@@ -88,14 +92,14 @@ impl Ports {
 
     /// The ports that the serve process listens on.
     pub fn served(&self) -> Vec<u16> {
-        let of_regions = self.regions.values().flat_map(|r| [r.proxy, r.api, r.operator_api]);
+        let of_regions = self.regions.values().flat_map(|r| [r.proxy, r.api, r.operator_api, r.home_api]);
         of_regions.chain([self.control]).collect()
     }
 }
 
 impl RegionPorts {
-    const fn all(&self) -> [u16; 4] {
-        [self.emulator, self.proxy, self.api, self.operator_api]
+    const fn all(&self) -> [u16; 5] {
+        [self.emulator, self.proxy, self.api, self.operator_api, self.home_api]
     }
 }
 

@@ -97,10 +97,14 @@ impl Mail {
         self.to.iter().any(|to| to.eq_ignore_ascii_case(address))
     }
 
+    /// What the mail says.
+    pub fn text(&self) -> &str {
+        self.body_text.as_deref().or(self.body_html.as_deref()).unwrap_or_default()
+    }
+
     /// The confirmation code in the mail: its first run of exactly six digits.
     pub fn code(&self) -> Option<String> {
-        let text = self.body_text.as_deref().or(self.body_html.as_deref())?;
-        let runs = text.split(|c: char| !c.is_ascii_digit());
+        let runs = self.text().split(|c: char| !c.is_ascii_digit());
         runs.into_iter().find(|run| run.len() == 6).map(str::to_owned)
     }
 }

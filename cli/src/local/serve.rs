@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
@@ -205,6 +205,12 @@ fn unavailable(why: &str) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, why.to_owned()).into_response()
 }
 
+/// A refusal in the form of AWS's JSON protocols.
+fn refused_as(exception: &str) -> Response {
+    let body = serde_json::json!({ "__type": exception, "message": "a fault is set" });
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+}
+
 fn kill(region: &Region, call: &Call) {
     if let (Some(group), Some(function)) = (region.process.pid(), &call.function) {
         kill_function(group, function);
@@ -222,8 +228,9 @@ async fn aws(State((serve, region)): State<AwsState>, request: axum::extract::Re
     };
     let call = Call::read(&region.code, |name| request.header(name));
     let action = serve.meet(&call);
-    match action {
+    match action.clone() {
         Some(Action::Refuse) => return unavailable("a fault is set"),
+        Some(Action::RefuseAs(exception)) => return refused_as(&exception),
         Some(Action::Kill) => {
             kill(&region, &call);
             return unavailable("a fault is set");

@@ -309,7 +309,7 @@ fn serve_process(layout: &Layout) -> Detached {
 
 async fn stop_all(layout: &Layout, fleet: &Fleet) -> Result<usize> {
     let mut stopped = usize::from(serve_process(layout).stop().await?);
-    let none = RegionPorts { emulator: 0, proxy: 0, api: 0, operator_api: 0 };
+    let none = RegionPorts { emulator: 0, proxy: 0, api: 0, operator_api: 0, home_api: 0 };
     let stops = fleet.regions().iter().map(|region| {
         let emulator = Emulator::new(layout, region.code.as_str(), &none);
         async move { emulator.stop().await }
@@ -399,6 +399,7 @@ fn plan(ports: &Ports, deployed: &BTreeMap<String, Deployed>) -> Plan {
             apis: vec![
                 ApiPlan { port: region.api, api_id: id("RegionalApi") },
                 ApiPlan { port: region.operator_api, api_id: id("OperatorApi") },
+                ApiPlan { port: region.home_api, api_id: id("HomeApi") },
             ],
         };
         (code.clone(), plan)

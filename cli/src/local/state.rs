@@ -33,6 +33,9 @@ pub struct RegionState {
     pub api_url: String,
     /// The operator HTTP API, where the region has one.
     pub operator_api_url: Option<String>,
+    /// The public HTTP API of the home region.
+    #[serde(default)]
+    pub home_api_url: Option<String>,
     /// What an AWS SDK calls: the proxy before the emulator. Empty on AWS: its own endpoints.
     pub aws_endpoint_url: String,
     /// The emulator itself, without triggers, faults and cuts. Empty on AWS.
@@ -47,6 +50,9 @@ pub struct RegionState {
     pub service_client: MachineClient,
     /// The client of operators' tools, where the region has an operator API.
     pub operator_client: Option<MachineClient>,
+    /// The client of the provider's website, in the home region.
+    #[serde(default)]
+    pub website_client: Option<MachineClient>,
     /// Where machine clients get their tokens.
     pub token_url: String,
     /// The deployed name of each function by its own, such as `signup-api`.

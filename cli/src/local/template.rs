@@ -109,18 +109,20 @@ pub fn parameters(template: &Value) -> Vec<&str> {
     declared.map_or_else(Vec::new, |d| d.keys().map(String::as_str).collect())
 }
 
-/// Lets whoever may send a message send a batch of them, wherever the template grants `sqs:SendMessage`.
+/// Words the permissions as the emulator asks for them.
 ///
-/// AWS has one permission for both; the emulator asks for one of the name of the call.
-pub fn with_batch_sends(mut template: Value) -> Value {
-    grant_batch_sends(&mut template);
+/// - AWS has one permission for sending a message and a batch of them; the emulator asks for one of the name of
+///   the call.
+/// - The emulator asks for `ses:SendEmail` on everything, and does not know the condition on the sender.
+pub fn with_local_permissions(mut template: Value) -> Value {
+    reword(&mut template);
     template
 }
 
-fn grant_batch_sends(value: &mut Value) {
+fn reword(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.values_mut().for_each(grant_batch_sends);
+            members.values_mut().for_each(reword);
             let Some(action) = members.get_mut("Action") else { return };
             let mut actions = match action.take() {
                 Value::Array(actions) => actions,
@@ -129,9 +131,14 @@ fn grant_batch_sends(value: &mut Value) {
             if actions.iter().any(|action| action == "sqs:SendMessage") {
                 actions.push(json!("sqs:SendMessageBatch"));
             }
+            let mails = actions.iter().any(|action| action == "ses:SendEmail");
             *action = Value::Array(actions);
+            if mails {
+                members.insert("Resource".to_owned(), json!("*"));
+                members.remove("Condition");
+            }
         }
-        Value::Array(items) => items.iter_mut().for_each(grant_batch_sends),
+        Value::Array(items) => items.iter_mut().for_each(reword),
         _ => {}
     }
 }
@@ -193,13 +200,15 @@ mod tests {
     }
 
     #[test]
-    fn who_may_send_a_message_may_send_a_batch() {
+    fn permissions_are_those_that_the_emulator_asks_for() {
         let statement = |action: Value| json!({ "Policy": [{ "Action": action, "Resource": "q" }] });
         for (granted, becomes) in [
             (json!("sqs:SendMessage"), json!(["sqs:SendMessage", "sqs:SendMessageBatch"])),
             (json!(["s3:GetObject"]), json!(["s3:GetObject"])),
         ] {
-            assert_eq!(with_batch_sends(statement(granted)), statement(becomes));
+            assert_eq!(with_local_permissions(statement(granted)), statement(becomes));
         }
+        let mails = json!({ "Action": ["ses:SendEmail"], "Resource": "identity", "Condition": { "StringEquals": {} } });
+        assert_eq!(with_local_permissions(mails), json!({ "Action": ["ses:SendEmail"], "Resource": "*" }));
     }
 }

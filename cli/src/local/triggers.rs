@@ -1,9 +1,9 @@
 //! The Cognito triggers that the emulator leaves out.
 //!
-//! The emulator runs PreSignUp, PreTokenGeneration, CustomMessage and the custom challenge triggers
-//! itself. Here the others are completed around its answers, with the functions that the pool's own
-//! `LambdaConfig` names and the payloads that AWS documents: PostConfirmation, PreAuthentication,
-//! PostAuthentication and UserMigration. A confirmed sign-up also verifies the e-mail address to which
+//! The emulator runs PreTokenGeneration, CustomMessage, the custom challenge triggers and, for users who sign
+//! up by themselves, PreSignUp. Here the others are completed around its answers, with the functions that the
+//! pool's own `LambdaConfig` names and the payloads that AWS documents: PreSignUp for users whom an
+//! administrator makes, PostConfirmation, PreAuthentication, PostAuthentication and UserMigration. A confirmed sign-up also verifies the e-mail address to which
 //! the code was sent, as Cognito does.
 
 use std::collections::BTreeMap;
@@ -79,6 +79,7 @@ impl Triggers {
             "InitiateAuth" | "AdminInitiateAuth" => self.sign_in(request, &body).await?,
             "RespondToAuthChallenge" | "AdminRespondToAuthChallenge" => self.challenge(request, &body).await?,
             "ForgotPassword" => self.forgotten(request, &body).await?,
+            "AdminCreateUser" => self.creation(request, &body).await?,
             _ => Ok(self.pass(request).await?),
         };
         Ok(done.unwrap_or_else(TriggerError::into_answer))
@@ -118,6 +119,26 @@ impl Triggers {
             "clientMetadata": body["ClientMetadata"],
         });
         Ok(self.run(arn, "PostConfirmation", source, &subject, request).await.map(|_| answer))
+    }
+
+    /// A function that refuses keeps the user from being made.
+    async fn creation(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
+        if let Some(subject) = self.subject(body, body["Username"].as_str()).await?
+            && subject.user.is_none()
+        {
+            let given = body["UserAttributes"].as_array().into_iter().flatten();
+            let pairs = given.filter_map(|pair| Some((pair["Name"].as_str()?.to_owned(), pair["Value"].clone())));
+            let asked = json!({
+                "userAttributes": Value::Object(pairs.collect()),
+                "validationData": {},
+                "clientMetadata": body["ClientMetadata"],
+            });
+            let arn = subject.functions().and_then(LambdaConfigType::pre_sign_up).map(str::to_owned);
+            if let Err(refused) = self.run(arn, "PreSignUp", "PreSignUp_AdminCreateUser", &subject, asked).await {
+                return Ok(Err(refused));
+            }
+        }
+        Ok(Ok(self.pass(request).await?))
     }
 
     /// The code was sent to the e-mail address, so who knows it reads that address.
@@ -402,8 +423,17 @@ fn event(region: &str, source: &str, subject: &Subject, mut request: Value) -> V
             "clientId": subject.client_id,
         },
         "request": request,
-        "response": {},
+        "response": response(source),
     })
+}
+
+/// What a function may change of the answer, as Cognito fills it in beforehand.
+fn response(source: &str) -> Value {
+    if source.starts_with("PreSignUp") {
+        json!({ "autoConfirmUser": false, "autoVerifyEmail": false, "autoVerifyPhone": false })
+    } else {
+        json!({})
+    }
 }
 
 /// The emulator hands on the whole report of a PreSignUp function that refuses, as Python writes it;

@@ -5,7 +5,8 @@ use crate::item::{
 };
 use crate::{BillingStore, StoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
-use billing::{Invoice, InvoiceNumber, InvoiceRequest, InvoiceSummary};
+use billing::{Invoice, InvoiceNumber, InvoiceRequest, InvoiceSummary, LOOK_BACK_PERIODS};
+use contract::UsageWindow;
 use kernel::{BillingPeriod, InvoiceId, TenantId};
 
 /// A part of a period's invoices.
@@ -25,6 +26,27 @@ impl BillingStore {
     pub async fn load_invoice(&self, tenant: TenantId, period: BillingPeriod) -> Result<Option<Invoice>, StoreError> {
         let found = self.get("an invoice", invoice_key(tenant, period)).await?;
         found.as_ref().map(invoice_of).transpose()
+    }
+
+    /// The tenant's invoices for the [`LOOK_BACK_PERIODS`] before a period, each with the windows of its own
+    /// period as they are now.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_earlier(
+        &self,
+        tenant: TenantId,
+        period: BillingPeriod,
+    ) -> Result<Vec<(Invoice, Vec<UsageWindow>)>, StoreError> {
+        let mut earlier = Vec::with_capacity(LOOK_BACK_PERIODS);
+        let mut before = period;
+        for _ in 0..LOOK_BACK_PERIODS {
+            before = before.previous();
+            if let Some(invoice) = self.load_invoice(tenant, before).await? {
+                earlier.push((invoice, self.load_windows(tenant, before).await?));
+            }
+        }
+        Ok(earlier)
     }
 
     /// The invoice of an id.

@@ -2,7 +2,7 @@ mod issuing;
 mod learning;
 
 use crate::*;
-use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, decide_issue, plan_invoice};
+use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};
 use contract::catalogue::Catalogue;
 use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated};
 use kernel::{BillingPeriod, LegalEntity, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
@@ -66,7 +66,7 @@ async fn issue(store: &BillingStore, n: u8, period: BillingPeriod) -> Option<u64
         catalogue: &catalogue,
         tenant: request.tenant,
         period,
-        plan: &plan,
+        standing: Standing::InUse(&plan),
         usage: &usage,
         earlier: &[],
         missing_reports: 0,

@@ -1,5 +1,6 @@
 //! A tenant as billing knows it: when it was in use, and on which plan.
 
+use crate::LOOK_BACK_PERIODS;
 use contract::TenantStatusChanged;
 use kernel::{BillingPeriod, PlanCode, RegionCode, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,26 @@ pub struct Change {
     pub status: TenantStatus,
     /// Its plan from then on.
     pub plan: PlanCode,
+}
+
+/// What a tenant can be billed for in a period, and by which plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// It was in use: the fee, usage, and what arrived late for earlier periods.
+    InUse(&'a PlanCode),
+    /// It was in use in one of the [`LOOK_BACK_PERIODS`] before, and not any more: only what arrived late
+    /// for them. The plan is the last that it had.
+    Left(&'a PlanCode),
+}
+
+impl<'a> Standing<'a> {
+    /// The plan.
+    #[must_use]
+    pub const fn plan(self) -> &'a PlanCode {
+        match self {
+            Self::InUse(plan) | Self::Left(plan) => plan,
+        }
+    }
 }
 
 impl Account {
@@ -68,6 +89,16 @@ impl Account {
     #[must_use]
     pub fn status(&self) -> Option<TenantStatus> {
         self.changes.last().map(|change| change.status)
+    }
+
+    /// What the tenant can be billed for in a period; nothing when it was not in use in it, nor shortly before.
+    #[must_use]
+    pub fn standing(&self, period: BillingPeriod) -> Option<Standing<'_>> {
+        if let Some(plan) = self.plan_for(period) {
+            return Some(Standing::InUse(plan));
+        }
+        let before = std::iter::successors(Some(period.previous()), |period| Some(period.previous()));
+        before.take(LOOK_BACK_PERIODS).find_map(|before| self.plan_for(before)).map(Standing::Left)
     }
 
     /// The plan that the tenant is billed by for a period: the one it ended the period with. Nothing when

@@ -11,8 +11,11 @@ use std::str::FromStr;
 ///
 /// A [`Quantity`] has at most 38 digits, as DynamoDB's numbers do; the sum of a month's windows, or
 /// its product with a price, may have more. Nothing is rounded before a line's amount is.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, description = "An exact decimal of as many digits as it takes, in plain notation.")]
 pub struct Exact(BigDecimal);
 
 /// Above every sum of a month's windows times a price: (60 + 38) digits on each side of the point, twice.

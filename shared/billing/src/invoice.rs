@@ -1,18 +1,20 @@
 //! Invoices: a fixed fee, usage, and what earlier invoices could not know.
 
-use crate::{Exact, PeriodUsage, RatingRefusal, Step, rate_units};
+use crate::{Exact, MeterUsage, PeriodUsage, RatingRefusal, Standing, Step, rate_units, total_usage};
+use contract::UsageWindow;
 use contract::catalogue::{Catalogue, ChargeModel, Meter, Plan};
 use kernel::{BillingPeriod, Currency, InvoiceId, LegalEntity, MeterCode, Money, PlanCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// How many periods back an invoice looks for usage that arrived late.
 pub const LOOK_BACK_PERIODS: usize = 2;
 
 /// A tenant's invoice for a period. Immutable but for its state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Invoice {
-    /// Its identity: [`InvoiceId::of`] tenant and period.
+    /// Its identity, which follows from tenant and period.
     pub id: InvoiceId,
     /// Its number, in the books of whoever issues it.
     #[serde(flatten)]
@@ -27,7 +29,7 @@ pub struct Invoice {
 }
 
 /// An invoice's number: gapless per legal entity, from 1.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct InvoiceNumber {
     /// Who issues the invoice.
     pub legal_entity: LegalEntity,
@@ -36,7 +38,7 @@ pub struct InvoiceNumber {
 }
 
 /// Where an invoice is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum InvoiceState {
@@ -45,7 +47,7 @@ pub enum InvoiceState {
 }
 
 /// What an invoice bills, before it has a number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Draft {
     /// The tenant.
     pub tenant: TenantId,
@@ -67,7 +69,7 @@ pub struct Draft {
 }
 
 /// One line of an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     /// What the line is for.
     #[serde(flatten)]
@@ -77,7 +79,7 @@ pub struct Line {
 }
 
 /// What a line is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Item {
     /// The plan's fee of a period, in full whatever part of the period the tenant was in use.
@@ -99,7 +101,7 @@ pub enum Item {
 }
 
 /// A correction of what an earlier invoice billed for a meter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Adjustment {
     /// The earlier period.
     pub adjusted_period: BillingPeriod,
@@ -113,7 +115,7 @@ pub struct Adjustment {
 }
 
 /// A meter as an invoice shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Metered {
     /// The meter.
     pub meter: MeterCode,
@@ -124,7 +126,7 @@ pub struct Metered {
 }
 
 /// A quantity with its price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reading {
     /// How much was used.
     pub quantity: Exact,
@@ -139,7 +141,7 @@ pub struct Reading {
 }
 
 /// What a list of invoices shows of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InvoiceSummary {
     /// Its identity.
     pub id: InvoiceId,
@@ -169,9 +171,9 @@ pub struct Billing<'a> {
     pub tenant: TenantId,
     /// The period.
     pub period: BillingPeriod,
-    /// The tenant's plan of the period.
-    pub plan: &'a PlanCode,
-    /// The period's usage.
+    /// What the tenant can be billed for in the period, and its plan.
+    pub standing: Standing<'a>,
+    /// The period's usage. Only of a tenant that was in use.
     pub usage: &'a PeriodUsage,
     /// The invoices of the [`LOOK_BACK_PERIODS`] before, where there are any.
     pub earlier: &'a [Earlier],
@@ -224,6 +226,16 @@ pub enum InvoiceRefusal {
     },
 }
 
+impl Earlier {
+    /// An earlier invoice, and the windows of its period.
+    ///
+    /// # Errors
+    /// When a window's meter is not in the catalogue.
+    pub fn of(catalogue: &Catalogue, invoice: Invoice, windows: &[UsageWindow]) -> Result<Self, InvoiceRefusal> {
+        Ok(Self { invoice, usage: total_usage(catalogue, windows)? })
+    }
+}
+
 impl Draft {
     /// The invoice's identity.
     #[must_use]
@@ -250,16 +262,20 @@ impl Invoice {
 }
 
 /// Plans a tenant's invoice: the fixed fee, a line per meter that the plan prices or that was used, and a
-/// line per meter of an earlier period whose usage is no longer what was billed.
+/// line per meter of an earlier period whose usage is no longer what was billed. A tenant that is not in use
+/// any more gets the lines of earlier periods only, which may be none.
 ///
 /// # Errors
 /// When the catalogue does not allow it, see [`InvoiceRefusal`].
 pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
     let Billing { catalogue, tenant, period, usage, .. } = billing;
-    let plan =
-        catalogue.plan(billing.plan).ok_or_else(|| InvoiceRefusal::UnknownPlan { plan: billing.plan.clone() })?;
-    let mut lines = vec![fixed_fee(plan)];
-    lines.extend(usage_lines(catalogue, plan, usage)?);
+    let plan = billing.standing.plan();
+    let plan = catalogue.plan(plan).ok_or_else(|| InvoiceRefusal::UnknownPlan { plan: plan.clone() })?;
+    let mut lines = Vec::new();
+    if matches!(billing.standing, Standing::InUse(_)) {
+        lines.push(fixed_fee(plan));
+        lines.extend(usage_lines(catalogue, plan, usage)?);
+    }
     lines.extend(adjustment_lines(catalogue, plan, billing.earlier)?);
     let total = sum_lines(&lines, plan.currency)?;
     let events = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.events()));
@@ -306,34 +322,61 @@ fn usage_lines(catalogue: &Catalogue, plan: &Plan, usage: &PeriodUsage) -> Resul
     priced.chain(included).map(line).collect()
 }
 
-/// Compares each earlier period's usage with what its invoice, or a later adjustment, billed for it. A
-/// period is adjusted at the prices that it was billed at.
+/// Whether an earlier period's usage is no longer what its invoice, or a later adjustment, billed for it.
+#[must_use]
+pub fn has_late_usage(earlier: &[Earlier]) -> bool {
+    !find_late(earlier).is_empty()
+}
+
+/// A meter of an earlier period whose usage is no longer what was billed.
+struct Late<'a> {
+    earlier: &'a Invoice,
+    meter: &'a MeterCode,
+    usage: &'a MeterUsage,
+    /// What was billed; nothing where the meter was not on the bill.
+    billed: Option<(&'a Metered, &'a Reading)>,
+}
+
+fn find_late(earlier: &[Earlier]) -> Vec<Late<'_>> {
+    let mut found = Vec::new();
+    for Earlier { invoice, usage } in earlier {
+        let billed = billed_for(invoice.draft.period, earlier);
+        for (meter, usage) in usage {
+            let billed = billed.get(meter).copied();
+            let is_billed = match billed {
+                Some((_, reading)) => reading.quantity == usage.quantity && reading.events == usage.events,
+                None => usage.quantity == Exact::zero() && usage.events == 0,
+            };
+            if !is_billed {
+                found.push(Late { earlier: invoice, meter, usage, billed });
+            }
+        }
+    }
+    found
+}
+
+/// Bills what an earlier period's usage costs beyond what was billed for it, at the prices that the period was
+/// billed at.
 fn adjustment_lines(catalogue: &Catalogue, plan: &Plan, earlier: &[Earlier]) -> Result<Vec<Line>, InvoiceRefusal> {
     let mut lines = Vec::new();
-    for Earlier { invoice, usage } in earlier {
-        let currency = invoice.draft.total.currency;
-        let adjusted_period = invoice.draft.period;
-        let billed = billed_for(adjusted_period, earlier);
-        for (meter, usage) in usage {
-            let (metered, billed) = match billed.get(meter) {
-                Some((metered, reading)) => ((*metered).clone(), (*reading).clone()),
-                None => {
-                    let metered = metered(known(catalogue, meter)?, None);
-                    let nothing = read(&metered, Exact::zero(), 0, currency)?;
-                    (metered, nothing)
-                }
-            };
-            if billed.quantity == usage.quantity && billed.events == usage.events {
-                continue;
-            }
-            if currency != plan.currency {
-                return Err(InvoiceRefusal::OtherCurrency { period: adjusted_period, currency });
-            }
-            let now = read(&metered, usage.quantity.clone(), usage.events, currency)?;
-            let difference = Exact::from(&now.charged.amount) - &Exact::from(&billed.charged.amount);
-            let amount = difference.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)?;
-            lines.push(Line { item: Item::Adjustment(Adjustment { adjusted_period, metered, billed, now }), amount });
+    for Late { earlier, meter, usage, billed } in find_late(earlier) {
+        let currency = earlier.draft.total.currency;
+        let adjusted_period = earlier.draft.period;
+        if currency != plan.currency {
+            return Err(InvoiceRefusal::OtherCurrency { period: adjusted_period, currency });
         }
+        let (metered, billed) = match billed {
+            Some((metered, reading)) => (metered.clone(), reading.clone()),
+            None => {
+                let metered = metered(known(catalogue, meter)?, None);
+                let nothing = read(&metered, Exact::zero(), 0, currency)?;
+                (metered, nothing)
+            }
+        };
+        let now = read(&metered, usage.quantity.clone(), usage.events, currency)?;
+        let difference = Exact::from(&now.charged.amount) - &Exact::from(&billed.charged.amount);
+        let amount = difference.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)?;
+        lines.push(Line { item: Item::Adjustment(Adjustment { adjusted_period, metered, billed, now }), amount });
     }
     Ok(lines)
 }

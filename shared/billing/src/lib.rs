@@ -8,7 +8,9 @@
 //! # Who is billed
 //! Whoever was in use at any moment of the period pays the plan's full fixed fee: a tenant that became
 //! active on the last day, one that was suspended all month, and one that closed on the first day. A
-//! tenant that was only pending or provisioning, or was already closed, is not billed.
+//! tenant that was only pending or provisioning, or was already closed, is not billed: but when usage of one
+//! of the [`LOOK_BACK_PERIODS`] before, in which it was in use, arrived after its invoice, it gets an invoice
+//! of that adjustment alone, without a fee.
 
 mod account;
 mod exact;
@@ -18,11 +20,11 @@ mod received;
 mod run;
 mod usage;
 
-pub use account::{Account, Change};
+pub use account::{Account, Change, Standing};
 pub use exact::Exact;
 pub use invoice::{
     Adjustment, Billing, Draft, Earlier, Invoice, InvoiceNumber, InvoiceRefusal, InvoiceState, InvoiceSummary, Item,
-    LOOK_BACK_PERIODS, Line, Metered, Reading, plan_invoice,
+    LOOK_BACK_PERIODS, Line, Metered, Reading, has_late_usage, plan_invoice,
 };
 pub use rating::{Rated, RatingRefusal, Step, rate_units};
 pub use received::{Received, Span, TooManyGaps};

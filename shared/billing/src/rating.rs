@@ -4,6 +4,7 @@ use crate::Exact;
 use contract::catalogue::{ChargeModel, Tier};
 use kernel::Quantity;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// An amount before rounding, with the steps that it is the sum of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +16,9 @@ pub struct Rated {
 }
 
 /// One part of an amount.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "step", rename_all = "snake_case")]
+#[schema(as = RatingStep)]
 pub enum Step {
     /// Units at a price, and the flat fee of having entered the tier.
     Tier {

@@ -5,6 +5,7 @@ use contract::RegionBillingTotaled;
 use kernel::{BillingPeriod, Currency, Mode, Money, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// The billing of one period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ pub struct InvoiceRequest {
 }
 
 /// The invoices of one currency.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tally {
     /// How many.
     pub invoices: u64,

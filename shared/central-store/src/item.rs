@@ -3,7 +3,7 @@
 use crate::StoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use fleet::DesiredPolicy;
-use kernel::{RegionCode, TenantId, Timestamp};
+use kernel::{OnboardingId, RegionCode, TenantId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
 
@@ -12,6 +12,7 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) const COUNT_SHARDS: u8 = 8;
 pub(crate) const REGIONS: &str = "REGIONS";
+pub(crate) const DESCRIPTION: &str = "DESCRIPTION";
 pub(crate) const HEALTH: &str = "HEALTH";
 pub(crate) const INCIDENTS: &str = "INCIDENTS";
 pub(crate) const COUNT_PREFIX: &str = "COUNT#";
@@ -45,10 +46,19 @@ pub(crate) fn unapplied_partition(region: &RegionCode) -> String {
     format!("UNAPPLIED#{region}")
 }
 
-/// Where an unapplied policy waits for its next sending; nothing when it is applied.
+pub(crate) fn onboarding_key(id: OnboardingId) -> Item {
+    key(format!("ONBOARDING#{id}"), "ONBOARDING")
+}
+
+/// Where the onboarding of an idempotency key is found, by the key's digest.
+pub(crate) fn repetition_key(digest: &str) -> Item {
+    key(format!("ONBOARDINGKEY#{digest}"), "ONBOARDING")
+}
+
+/// Where an unapplied policy waits for its next sending; nothing when nobody waits for it.
 pub(crate) fn unapplied_key(policy: &DesiredPolicy) -> Option<Item> {
     let sort = format!("{}#{}", due(policy.due_at), policy.tenant);
-    (!policy.is_applied()).then(|| key(unapplied_partition(&policy.region), sort))
+    policy.is_waiting().then(|| key(unapplied_partition(&policy.region), sort))
 }
 
 /// A moment as a sort key: thirteen digits keep the order until the year 2286.

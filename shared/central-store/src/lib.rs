@@ -6,14 +6,17 @@
 //!
 //! | partition | sort | what |
 //! |---|---|---|
-//! | `TENANT#<tenant>` | `DIRECTORY` | the directory entry, guarded by its revision |
+//! | `TENANT#<tenant>` | `DIRECTORY` | the directory entry, guarded by its revision and by whether it is erased |
 //! | `POLICY#<tenant>` | `DESIRED` | the desired and the applied policy, guarded by its revision |
 //! | `UNAPPLIED#<region>` | `<due, 13-digit ms>#<tenant>` | an unapplied policy, in order of its next sending |
 //! | `REGIONS` | `<region>` | a region that was ever heard of |
 //! | `REGION#<region>` | `HEALTH` | its latest heartbeat, guarded by the sequence |
+//! | | `DESCRIPTION` | what it says of itself, guarded by the sequence |
 //! | | `INCIDENTS` | its open incidents, guarded by a revision |
 //! | | `COUNT#<0..7>` | its counts of tenants and policies, spread so that tenants do not collide |
 //! | | `BILLING#<period>` | what it billed, where it bills itself |
+//! | `ONBOARDING#<id>` | `ONBOARDING` | a central onboarding, guarded by the revision of its steps; it expires |
+//! | `ONBOARDINGKEY#<digest>` | `ONBOARDING` | which onboarding an idempotency key stands for; it expires with it |
 //!
 //! Costs: a change of a tenant's status writes up to five items and the outbox row in one transaction
 //! (12 write units), an acknowledgement three (6). In return one query of at most some ten small items
@@ -21,11 +24,12 @@
 
 mod error;
 mod item;
+mod onboarding;
 mod region;
 mod tenant;
 
 pub use error::{StoreError, UpdateError};
-pub use region::{BillingTotal, RegionRecord};
+pub use region::{BillingTotal, Description, RegionRecord};
 
 use aws_sdk_dynamodb::Client;
 use kernel::RegionCode;

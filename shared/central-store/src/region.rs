@@ -1,13 +1,14 @@
-//! Regions: health, incidents, counts and billing totals, each partition one region.
+//! Regions: what they say of themselves, health, incidents, counts and billing totals, each partition one
+//! region.
 
 use crate::item::{
-    BILLING_PREFIX, COUNT_PREFIX, HEALTH, INCIDENTS, Item, REGIONS, from_item, key, number, region_partition, sort_of,
-    text, to_item,
+    BILLING_PREFIX, COUNT_PREFIX, DESCRIPTION, HEALTH, INCIDENTS, Item, REGIONS, from_item, key, number,
+    region_partition, sort_of, text, to_item,
 };
 use crate::{CentralStore, StoreError};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use contract::RegionBillingTotaled;
+use contract::{RegionBillingTotaled, RegionDescribed};
 use fleet::{Counts, Heartbeat, Incidents};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::RegionCode;
@@ -20,6 +21,8 @@ const QUERIES_AT_ONCE_MAX: usize = 8;
 pub struct RegionRecord {
     /// The region.
     pub region: RegionCode,
+    /// What it says of itself, if it ever did.
+    pub description: Option<Description>,
     /// Its latest heartbeat, if there ever was one.
     pub heartbeat: Option<Heartbeat>,
     /// What is wrong with it.
@@ -28,6 +31,15 @@ pub struct RegionRecord {
     pub counts: Counts,
     /// What it billed, the oldest period first. Empty where home bills.
     pub billing: Vec<BillingTotal>,
+}
+
+/// What a region says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The number of the heartbeat that it was stated with: the highest counts.
+    pub sequence: u64,
+    /// What it says.
+    pub described: RegionDescribed,
 }
 
 /// What a region stated of its billing of a period.
@@ -71,6 +83,7 @@ impl CentralStore {
         let items = self.load_partition("a region", region_partition(&region)).await?;
         let mut record = RegionRecord {
             region,
+            description: None,
             heartbeat: None,
             incidents: Incidents::default(),
             counts: Counts::default(),
@@ -78,6 +91,7 @@ impl CentralStore {
         };
         for item in items {
             match sort_of(&item) {
+                DESCRIPTION => record.description = Some(from_item("a region's description", item)?),
                 HEALTH => record.heartbeat = Some(from_item("a heartbeat", item)?),
                 INCIDENTS => record.incidents = from_item("incidents", item)?,
                 sort if sort.starts_with(COUNT_PREFIX) => record.counts = record.counts + counts_of(&item),
@@ -97,6 +111,17 @@ impl CentralStore {
         let what = "a heartbeat";
         let item = to_item(what, key(region_partition(region), HEALTH), heartbeat)?;
         self.put_later(what, item, heartbeat.sequence).await
+    }
+
+    /// Keeps what a region says of itself if it is later than what is kept. Returns whether it is.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn record_description(&self, region: &RegionCode, stated: &Description) -> Result<bool, StoreError> {
+        self.list_region(region).await?;
+        let what = "a region's description";
+        let item = to_item(what, key(region_partition(region), DESCRIPTION), stated)?;
+        self.put_later(what, item, stated.sequence).await
     }
 
     /// Keeps what a region billed in a period if no later statement is kept. Returns whether it did.

@@ -9,11 +9,13 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Delete, Get, Put, TransactGetItem, TransactWriteItem, Update};
-use fleet::{CountsChange, Refusal, Tenant, count_change};
+use fleet::{CountsChange, DesiredPolicy, DirectoryEntry, Refusal, Tenant, count_change};
 use kernel::{RegionCode, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
 use std::time::Duration;
 
+/// That nobody changed an item since it was read.
+const UNCHANGED: &str = "revision = :revision";
 const ATTEMPTS_MAX: u32 = 8;
 const PAUSE_MS: u64 = 15;
 
@@ -142,22 +144,24 @@ impl CentralStore {
         let mut writes = Vec::new();
         if before.is_none_or(|before| before.entry != after.entry) {
             let item = to_item("a directory entry", directory_key(tenant), &after.entry)?;
-            writes.push(self.guarded_put(item, before.map(|before| before.entry.revision))?);
+            writes.push(self.guarded_put(item, before.map(|before| entry_guard(&before.entry)))?);
         }
         if before.is_none_or(|before| before.policy != after.policy) {
             let item = to_item("a policy", policy_key(tenant), &after.policy)?;
-            writes.push(self.guarded_put(item, before.map(|before| before.policy.revision))?);
+            let guard = |policy: &DesiredPolicy| (UNCHANGED, policy.revision);
+            writes.push(self.guarded_put(item, before.map(|before| guard(&before.policy)))?);
         }
         Ok(writes)
     }
 
-    fn guarded_put(&self, item: Item, revision: Option<u64>) -> Result<TransactWriteItem, StoreError> {
+    /// Writes an item where there is none, or under a condition on the revision that was read.
+    fn guarded_put(&self, item: Item, guard: Option<(&str, u64)>) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        let put = match revision {
+        let put = match guard {
             None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(revision) => put
-                .condition_expression("revision = :revision")
-                .expression_attribute_values(":revision", number(revision)),
+            Some((condition, revision)) => {
+                put.condition_expression(condition).expression_attribute_values(":revision", number(revision))
+            }
         };
         let put = put.build().map_err(StoreError::unbuilt("a tenant"))?;
         Ok(TransactWriteItem::builder().put(put).build())
@@ -198,6 +202,16 @@ impl CentralStore {
         let update = update.map_err(StoreError::unbuilt("a region's counts"))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
+}
+
+/// That nobody changed an entry since it was read: a statement changes its revision, and an erasure, of
+/// which there is one, changes that it is not erased.
+fn entry_guard(entry: &DirectoryEntry) -> (&'static str, u64) {
+    let condition = match entry.erased_at {
+        None => "revision = :revision AND attribute_not_exists(erased_at)",
+        Some(_) => UNCHANGED,
+    };
+    (condition, entry.revision)
 }
 
 /// The outbox row that tells the region. It waits since it was sent, however old the policy is.

@@ -1,15 +1,17 @@
-use crate::{BillingTotal, CentralStore, StoreError, UpdateError};
+mod onboarding;
+
+use crate::{BillingTotal, CentralStore, Description, StoreError, UpdateError};
 use contract::catalogue::Catalogue;
 use contract::{
-    Envelope, Fact, HeartbeatReported, RegionBillingTotaled, Stream, TenantPolicyApplied, TenantPolicyPublished,
-    TenantStatusChanged,
+    Envelope, Fact, HeartbeatReported, PlanChangeRequested, RegionBillingTotaled, RegionDescribed, Stream,
+    TenantErased, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,
 };
 use fleet::{
-    Condition, Counts, Heartbeat, Incidents, Publication, decide_acknowledgement, decide_incidents, decide_resend,
-    decide_statement,
+    Condition, Counts, Heartbeat, Incidents, Publication, decide_acknowledgement, decide_erasure, decide_incidents,
+    decide_plan_change, decide_resend, decide_statement, decide_suspension,
 };
 use futures::future::join_all;
-use kernel::{EventId, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
+use kernel::{EventId, Mode, RegionCode, StatusReason, Suspension, TenantId, TenantStatus, Timestamp};
 use outbox::{Outbox, Row, Target};
 
 struct Fixture {
@@ -79,6 +81,40 @@ impl Fixture {
         self.store.update_tenant(&self.outbox, tenant(number), decide).await
     }
 
+    async fn request(&self, number: u16, revision: u64, plan: &str) -> Result<bool, UpdateError> {
+        let requested = Envelope {
+            id: event(number),
+            region: region("eu-central-1"),
+            stream: Stream::Tenant(tenant(number)),
+            sequence: revision,
+            occurred_at: at(0),
+            data: PlanChangeRequested { tenant: tenant(number), plan: plan.parse().unwrap(), revision },
+        };
+        let publication = Publication { event: event(0x100 + number), now: at(5) };
+        let decide =
+            |current: Option<&fleet::Tenant>| decide_plan_change(current, &requested, &self.catalogue, publication);
+        self.store.update_tenant(&self.outbox, tenant(number), decide).await
+    }
+
+    async fn suspend(&self, number: u16, suspension: Option<Suspension>) -> Result<bool, UpdateError> {
+        let publication = Publication { event: event(0x200 + number), now: at(6) };
+        let decide = |current: Option<&fleet::Tenant>| decide_suspension(current, suspension, publication);
+        self.store.update_tenant(&self.outbox, tenant(number), decide).await
+    }
+
+    async fn erase(&self, number: u16) -> Result<bool, UpdateError> {
+        let erased = Envelope {
+            id: event(number),
+            region: region("eu-central-1"),
+            stream: Stream::Tenant(tenant(number)),
+            sequence: 9,
+            occurred_at: at(7),
+            data: TenantErased { tenant: tenant(number) },
+        };
+        let decide = |current: Option<&fleet::Tenant>| decide_erasure(current, &erased);
+        self.store.update_tenant(&self.outbox, tenant(number), decide).await
+    }
+
     async fn resend(&self, number: u16, now: Timestamp) -> bool {
         let decide = |current: Option<&fleet::Tenant>| Ok(current.and_then(|tenant| decide_resend(tenant, now)));
         self.store.update_tenant(&self.outbox, tenant(number), decide).await.unwrap()
@@ -133,6 +169,49 @@ async fn a_status_that_leaves_the_policy_alone_sends_nothing() {
     assert_eq!(fleet.rows().await.len(), 1);
     assert_eq!(fleet.counts("eu-central-1").await, Counts { active: 1, ..Counts::default() });
     assert!(fleet.store.load_tenant(tenant(1)).await.unwrap().unwrap().policy.is_applied());
+}
+
+#[tokio::test]
+async fn what_home_wants_is_sent_and_a_closed_tenant_waits_for_nothing() {
+    let fleet = fixture().await;
+    assert!(matches!(fleet.request(1, 1, "starter").await, Err(UpdateError::Refused(fleet::Refusal::UnknownTenant))));
+    assert!(fleet.state(&stated("eu-central-1", 1, 1, TenantStatus::Active)).await.unwrap());
+    assert!(fleet.request(1, 1, "starter").await.unwrap());
+    assert!(!fleet.request(1, 1, "starter").await.unwrap());
+    assert!(fleet.request(1, 2, "gold").await.unwrap());
+    assert!(fleet.suspend(1, Some(Suspension::Dunning)).await.unwrap());
+    assert!(!fleet.suspend(1, Some(Suspension::Dunning)).await.unwrap());
+    let rows = fleet.rows().await;
+    let sent: Vec<Envelope<TenantPolicyPublished>> =
+        rows.iter().map(|row| serde_json::from_str(&row.detail).unwrap()).collect();
+    let said = |sent: &Envelope<TenantPolicyPublished>| {
+        let policy = &sent.data.policy;
+        (policy.version, policy.plan.to_string(), policy.suspension)
+    };
+    let [starter, dunning] = [(2, "starter".to_owned(), None), (3, "starter".to_owned(), Some(Suspension::Dunning))];
+    assert_eq!(sent.iter().map(said).collect::<Vec<_>>(), [(1, "pro".to_owned(), None), starter, dunning]);
+    let stored = fleet.store.load_tenant(tenant(1)).await.unwrap().unwrap();
+    assert_eq!(stored.policy.refused_plan.map(|refused| refused.revision), Some(2));
+
+    assert!(fleet.state(&stated("eu-central-1", 1, 2, TenantStatus::Closed)).await.unwrap());
+    assert_eq!(fleet.counts("eu-central-1").await, Counts { closed: 1, ..Counts::default() });
+    assert_eq!(fleet.due("eu-central-1", Timestamp::MAX).await, []);
+    assert!(!fleet.resend(1, at(100_000)).await);
+    assert_eq!(fleet.rows().await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_erasure_and_a_statement_at_once_are_both_kept() {
+    let fleet = fixture().await;
+    for number in 0..12 {
+        assert!(fleet.state(&stated("eu-central-1", number, 1, TenantStatus::Active)).await.unwrap());
+        let closed = stated("eu-central-1", number, 2, TenantStatus::Closed);
+        let (erased, closed) = tokio::join!(fleet.erase(number), fleet.state(&closed));
+        erased.and(closed).unwrap();
+        let entry = fleet.store.load_tenant(tenant(number)).await.unwrap().unwrap().entry;
+        assert_eq!((entry.revision, entry.erased_at), (2, Some(at(7))));
+        assert!(!fleet.erase(number).await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -224,6 +303,18 @@ async fn the_highest_sequence_of_a_region_wins() {
             dependencies: Vec::new(),
         },
     };
+    let description = |sequence: u64| Description {
+        sequence,
+        described: RegionDescribed {
+            name: "Asia Pacific (Mumbai)".parse().unwrap(),
+            jurisdiction: "in".parse().unwrap(),
+            mode: Mode::Sovereign,
+            signup_url: "https://api.in.example.com".parse().unwrap(),
+            accepts_new_tenants: true,
+            capacity_tenants: Some(sequence),
+            location: Some("19.08,72.88".parse().unwrap()),
+        },
+    };
     let total = |sequence: u64, period: &str| BillingTotal {
         sequence,
         total: RegionBillingTotaled {
@@ -235,6 +326,7 @@ async fn the_highest_sequence_of_a_region_wins() {
     };
     for (sequence, is_kept) in [(2, true), (1, false), (2, false), (9, true), (3, false)] {
         assert_eq!(fleet.store.record_heartbeat(&place, &heartbeat(sequence)).await.unwrap(), is_kept);
+        assert_eq!(fleet.store.record_description(&place, &description(sequence)).await.unwrap(), is_kept);
     }
     for (stated, is_kept) in [(total(2, "2026-10"), true), (total(1, "2026-10"), false), (total(1, "2026-09"), true)] {
         assert_eq!(fleet.store.record_billing_total(&place, &stated).await.unwrap(), is_kept);
@@ -245,6 +337,7 @@ async fn the_highest_sequence_of_a_region_wins() {
     assert!(!fleet.store.record_incidents(&place, &opened).await.unwrap());
 
     let record = &fleet.store.load_fleet().await.unwrap()[0];
+    assert_eq!(record.description, Some(description(9)));
     assert_eq!(record.heartbeat, Some(heartbeat(9)));
     assert_eq!(record.incidents, opened);
     assert_eq!(record.billing, [total(1, "2026-09"), total(2, "2026-10")]);

@@ -1,22 +1,24 @@
 //! The facts. Values are absolute and carry a revision, never a delta: a consumer keeps the highest.
 
-use crate::envelope::{Fact, Moment};
+use crate::envelope::Moment;
 use kernel::{
-    Alias, BillingPeriod, EntitlementCode, MeterCode, Mode, Money, PlanCode, Quantity, StatusReason, TenantId,
-    TenantStatus, Timestamp,
+    Alias, BillingPeriod, EntitlementCode, Jurisdiction, Location, MeterCode, Mode, Money, OnboardingId, PlanCode,
+    PublicUrl, Quantity, ReasonCode, RegionName, StatusReason, Suspension, TenantId, TenantStatus, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// Declares a fact's type and source.
+/// Declares a fact's type, version and source.
 macro_rules! fact {
-    ($name:ident, $source:literal) => {
-        impl Fact for $name {
-            const TYPE: &'static str = concat!(stringify!($name), ".v1");
+    ($name:ident, $version:literal, $source:literal) => {
+        impl $crate::Fact for $name {
+            const TYPE: &'static str = concat!(stringify!($name), ".v", $version);
             const SOURCE: &'static str = $source;
         }
     };
 }
+pub(crate) use fact;
 
 /// A tenant's status changed. Stream: the tenant's; the sequence is the tenant's revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +36,7 @@ pub struct TenantStatusChanged {
     /// The tenant's version: the highest wins.
     pub revision: u64,
 }
-fact!(TenantStatusChanged, "meridian.tenancy");
+fact!(TenantStatusChanged, 2, "meridian.tenancy");
 
 /// One window's total so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,17 +62,17 @@ pub struct UsageWindowUpdated {
     /// The windows that changed, each with its total so far. At most 60.
     pub windows: Vec<UsageWindow>,
 }
-fact!(UsageWindowUpdated, "meridian.metering");
+fact!(UsageWindowUpdated, 1, "meridian.metering");
 
 /// What home wants to hold for a tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct TenantPolicy {
     /// Grows with every change: the highest wins.
     pub version: u64,
     /// The plan that the entitlements come from.
     pub plan: PlanCode,
-    /// Whether the tenant may be used, as far as home is concerned.
-    pub suspended: bool,
+    /// Who wants the tenant suspended; absent when nobody does.
+    pub suspension: Option<Suspension>,
     /// What the tenant is entitled to.
     pub entitlements: Vec<EntitlementCode>,
 }
@@ -84,7 +86,7 @@ pub struct TenantPolicyPublished {
     /// Its policy, in full.
     pub policy: TenantPolicy,
 }
-fact!(TenantPolicyPublished, "meridian.central");
+fact!(TenantPolicyPublished, 2, "meridian.central");
 
 /// A region applied a tenant's policy. Stream: the tenant's; the sequence is the policy's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -94,10 +96,10 @@ pub struct TenantPolicyApplied {
     /// The version that now holds in the region.
     pub version: u64,
 }
-fact!(TenantPolicyApplied, "meridian.policy");
+fact!(TenantPolicyApplied, 1, "meridian.policy");
 
 /// Usage events of a region, since it was set up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct EventCounts {
     /// Counted once in a window.
     pub accepted: u64,
@@ -121,7 +123,7 @@ pub struct TenantCounts {
 }
 
 /// What a region depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Dependency {
     /// The table of tenants.
@@ -133,7 +135,7 @@ pub enum Dependency {
 }
 
 /// How a dependency answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DependencyState {
     /// It answered.
@@ -143,7 +145,7 @@ pub enum DependencyState {
 }
 
 /// A dependency's state when the region looked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct DependencyHealth {
     /// Which dependency.
     pub dependency: Dependency,
@@ -173,11 +175,11 @@ pub struct HeartbeatReported {
     /// What the region depends on.
     pub dependencies: Vec<DependencyHealth>,
 }
-fact!(HeartbeatReported, "meridian.fleet");
+fact!(HeartbeatReported, 1, "meridian.fleet");
 
 /// A sovereign region billed a period. Stated once per run, and only over a minimum number of
 /// tenants, so that no tenant's total can be told from two statements. Stream: the region's billing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct RegionBillingTotaled {
     /// The period that was billed.
     pub period: BillingPeriod,
@@ -188,4 +190,110 @@ pub struct RegionBillingTotaled {
     /// How many usage events they bill.
     pub events: u64,
 }
-fact!(RegionBillingTotaled, "meridian.billing");
+fact!(RegionBillingTotaled, 1, "meridian.billing");
+
+/// A tenant's administrator asks for another plan. Stream: the tenant's; the sequence counts the tenant's
+/// requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanChangeRequested {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The plan that it wants.
+    pub plan: PlanCode,
+    /// How many such requests the tenant has made: the highest wins.
+    pub revision: u64,
+}
+fact!(PlanChangeRequested, 1, "meridian.tenancy");
+
+/// A region erased all that it held of a closed tenant. Stream: the tenant's; the sequence is the tenant's
+/// last version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantErased {
+    /// The tenant.
+    pub tenant: TenantId,
+}
+fact!(TenantErased, 1, "meridian.tenancy");
+
+/// The steps of a sign-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StepName {
+    /// The registration is stored in the region.
+    Registration,
+    /// The identity provider has the administrator's account, and mailed the code.
+    Identity,
+    /// The administrator confirmed the address.
+    Confirmation,
+    /// The application made the tenant's resources.
+    Provisioning,
+    /// The tenant's alias leads to the region.
+    Routing,
+    /// The tenant can be used.
+    Activation,
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StepState {
+    /// Not yet.
+    Waiting,
+    /// Done.
+    Done,
+    /// Failed. The operation says whether it can be repeated.
+    Failed,
+}
+
+/// One step of a sign-up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Step {
+    /// Which.
+    pub name: StepName,
+    /// How far it is.
+    pub state: StepState,
+    /// When it was done or failed, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    pub at: Option<Timestamp>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonCode>,
+}
+
+/// How far a region is with an onboarding that home handed over. Stream: the tenant's; the sequence is
+/// the revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OnboardingProgressed {
+    /// Home's operation.
+    pub onboarding: OnboardingId,
+    /// The tenant that it makes.
+    pub tenant: TenantId,
+    /// The tenant's public label.
+    pub alias: Alias,
+    /// Every step, in order.
+    pub steps: Vec<Step>,
+    /// Grows with every change of the sign-up: the highest wins.
+    pub revision: u64,
+}
+fact!(OnboardingProgressed, 1, "meridian.tenancy");
+
+/// What a region says of itself to who looks for one. Stream: the region's; the sequence is that of the
+/// heartbeat it was stated with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RegionDescribed {
+    /// What it is called.
+    pub name: RegionName,
+    /// Whose law applies there.
+    pub jurisdiction: Jurisdiction,
+    /// Its residency mode.
+    pub mode: Mode,
+    /// Where its sign-ups are posted.
+    pub signup_url: PublicUrl,
+    /// Whether it takes new tenants.
+    pub accepts_new_tenants: bool,
+    /// How many tenants it has room for; absent for any number.
+    pub capacity_tenants: Option<u64>,
+    /// Where it is.
+    pub location: Option<Location>,
+}
+fact!(RegionDescribed, 1, "meridian.fleet");

@@ -3,6 +3,7 @@
 
 use kernel::{Currency, EntitlementCode, MeterCode, PlanCode, Quantity};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What is metered and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub struct Plan {
     pub code: PlanCode,
     /// What it is called on an invoice.
     pub name: String,
+    /// Whether the application makes resources of the tenant's own, or shares them.
+    pub tier: kernel::Tier,
     /// The currency of every price in it.
     pub currency: Currency,
     /// The fee of a period, whatever is used.
@@ -74,7 +77,7 @@ pub struct Charge {
 }
 
 /// How units become an amount.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum ChargeModel {
     /// Every unit costs the same.
@@ -104,8 +107,9 @@ pub enum ChargeModel {
 }
 
 /// A range of units with its price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PriceTier)]
 pub struct Tier {
     /// The last unit of the tier; absent in the last tier.
     pub up_to: Option<Quantity>,

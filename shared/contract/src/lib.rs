@@ -4,12 +4,15 @@
 //! moment, or a value of `kernel` from a closed alphabet. Imports `kernel` and serde only.
 //! A published version never changes: the snapshots of `schemas/` make an edit look alarming.
 
+pub mod application;
 mod border;
 pub mod catalogue;
 mod envelope;
+pub mod v1;
 
 pub use border::{
-    Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported, RegionBillingTotaled, TenantCounts,
+    Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported, OnboardingProgressed,
+    PlanChangeRequested, RegionBillingTotaled, RegionDescribed, Step, StepName, StepState, TenantCounts, TenantErased,
     TenantPolicy, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged, UsageWindow, UsageWindowUpdated,
 };
 pub use envelope::{Envelope, Fact, Stream};

@@ -1,3 +1,4 @@
+use crate::application::{Answer, TenantDeprovisioningRequested, TenantProvisioningRequested};
 use crate::catalogue::{Catalogue, ChargeModel, Tier};
 use crate::*;
 use schemars::schema_for;
@@ -9,12 +10,24 @@ fn schemas() -> Vec<(&'static str, Value)> {
         (T::TYPE, schema_for!(Envelope<T>).to_value())
     }
     vec![
+        of::<v1::TenantStatusChanged>(),
         of::<TenantStatusChanged>(),
         of::<UsageWindowUpdated>(),
+        of::<v1::TenantPolicyPublished>(),
         of::<TenantPolicyPublished>(),
         of::<TenantPolicyApplied>(),
         of::<HeartbeatReported>(),
         of::<RegionBillingTotaled>(),
+        of::<PlanChangeRequested>(),
+        of::<TenantErased>(),
+        of::<OnboardingProgressed>(),
+        of::<RegionDescribed>(),
+        of::<TenantProvisioningRequested>(),
+        of::<TenantDeprovisioningRequested>(),
+        (Answer::PROVISIONED, schema_for!(Answer).to_value()),
+        (Answer::PROVISIONING_FAILED, schema_for!(Answer).to_value()),
+        (Answer::DEPROVISIONED, schema_for!(Answer).to_value()),
+        (Answer::DEPROVISIONING_FAILED, schema_for!(Answer).to_value()),
     ]
 }
 

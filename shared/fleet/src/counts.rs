@@ -44,7 +44,7 @@ impl Counts {
             active: i64::from(status == TenantStatus::Active),
             closed: i64::from(status == TenantStatus::Closed),
             other: i64::from(!matches!(status, TenantStatus::Pending | TenantStatus::Active | TenantStatus::Closed)),
-            unapplied: i64::from(!tenant.policy.is_applied()),
+            unapplied: i64::from(tenant.policy.is_waiting()),
             stuck: i64::from(tenant.policy.is_stuck()),
         }
     }

@@ -2,12 +2,13 @@
 
 use crate::{DesiredPolicy, Publication, Refusal, decide_policy};
 use contract::catalogue::Catalogue;
-use contract::{Envelope, TenantPolicyApplied, TenantStatusChanged};
-use kernel::{Alias, PlanCode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
+use contract::{Envelope, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged};
+use kernel::{Alias, PlanCode, RegionCode, StatusReason, Suspension, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Where a tenant is and how it is, by the highest revision that was stated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DirectoryEntry {
     /// The tenant.
     pub tenant: TenantId,
@@ -25,6 +26,9 @@ pub struct DirectoryEntry {
     pub revision: u64,
     /// When the statement became true, by the region's clock.
     pub changed_at: Timestamp,
+    /// When the region erased what it held of the tenant, once it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 impl DirectoryEntry {
@@ -55,7 +59,7 @@ pub fn decide_statement(
     catalogue: &Catalogue,
     publication: Publication,
 ) -> Result<Option<Tenant>, Refusal> {
-    let entry = entry_of(stated);
+    let entry = entry_of(stated, current.and_then(|tenant| tenant.entry.erased_at));
     if let Some(known) = current.map(|tenant| &tenant.entry) {
         let is_newer = entry.revision > known.revision;
         if entry.region != known.region && !is_newer {
@@ -102,7 +106,75 @@ pub fn decide_resend(tenant: &Tenant, now: Timestamp) -> Option<Tenant> {
     Some(Tenant { entry: tenant.entry.clone(), policy })
 }
 
-fn entry_of(stated: &Envelope<TenantStatusChanged>) -> DirectoryEntry {
+/// Takes a tenant's request for another plan: it is granted when the catalogue has the plan, and noted as
+/// refused when it does not.
+///
+/// Returns what the tenant is from now on, or nothing where the request is not news: a later one was
+/// granted, or the tenant is closed.
+///
+/// # Errors
+/// When the directory does not have the tenant, or not in that region: the statement that says so may be
+/// on its way.
+pub fn decide_plan_change(
+    current: Option<&Tenant>,
+    requested: &Envelope<PlanChangeRequested>,
+    catalogue: &Catalogue,
+    publication: Publication,
+) -> Result<Option<Tenant>, Refusal> {
+    let tenant = find_in(current, &requested.region)?;
+    if tenant.entry.status == TenantStatus::Closed {
+        return Ok(None);
+    }
+    let policy = tenant.policy.request_plan(&requested.data, catalogue, publication);
+    Ok(policy.map(|policy| Tenant { entry: tenant.entry.clone(), policy }))
+}
+
+/// Decides that a tenant is to be suspended, or no longer.
+///
+/// Returns what the tenant is from now on, or nothing where that was wanted before.
+///
+/// # Errors
+/// When the directory does not have the tenant, or it is closed.
+pub fn decide_suspension(
+    current: Option<&Tenant>,
+    suspension: Option<Suspension>,
+    publication: Publication,
+) -> Result<Option<Tenant>, Refusal> {
+    let tenant = current.ok_or(Refusal::UnknownTenant)?;
+    if tenant.entry.status == TenantStatus::Closed {
+        return Err(Refusal::Closed);
+    }
+    let policy = tenant.policy.suspend(suspension, publication);
+    Ok(policy.map(|policy| Tenant { entry: tenant.entry.clone(), policy }))
+}
+
+/// Takes a region's word that it erased what it held of a tenant.
+///
+/// Returns what the tenant is from now on, or nothing where that was known.
+///
+/// # Errors
+/// When the directory does not have the tenant, or not in that region: the statement that says so may be
+/// on its way.
+pub fn decide_erasure(current: Option<&Tenant>, erased: &Envelope<TenantErased>) -> Result<Option<Tenant>, Refusal> {
+    let tenant = find_in(current, &erased.region)?;
+    if tenant.entry.erased_at.is_some() {
+        return Ok(None);
+    }
+    let entry = DirectoryEntry { erased_at: Some(erased.occurred_at), ..tenant.entry.clone() };
+    Ok(Some(Tenant { entry, policy: tenant.policy.clone() }))
+}
+
+fn find_in<'a>(current: Option<&'a Tenant>, region: &RegionCode) -> Result<&'a Tenant, Refusal> {
+    let tenant = current.ok_or(Refusal::UnknownTenant)?;
+    if tenant.entry.region == *region {
+        Ok(tenant)
+    } else {
+        let known = tenant.entry.region.clone();
+        Err(Refusal::ClaimedByAnotherRegion { known, claimant: region.clone() })
+    }
+}
+
+fn entry_of(stated: &Envelope<TenantStatusChanged>, erased_at: Option<Timestamp>) -> DirectoryEntry {
     DirectoryEntry {
         tenant: stated.data.tenant,
         region: stated.region.clone(),
@@ -112,5 +184,6 @@ fn entry_of(stated: &Envelope<TenantStatusChanged>) -> DirectoryEntry {
         reason: stated.data.reason,
         revision: stated.data.revision,
         changed_at: stated.occurred_at,
+        erased_at,
     }
 }

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use utoipa::ToSchema;
 
 /// How often a region reports.
 pub const HEARTBEAT_INTERVAL_SECONDS: i64 = 60;
@@ -27,8 +28,9 @@ pub struct Heartbeat {
 }
 
 /// A region's health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RegionStatus)]
 pub enum Status {
     /// It reports, and nothing is wrong.
     Healthy,
@@ -39,7 +41,7 @@ pub enum Status {
 }
 
 /// Something that is wrong with a region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// No heartbeat that can be believed: none, too old, or from a clock that runs ahead.

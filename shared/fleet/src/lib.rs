@@ -1,23 +1,34 @@
 //! What home knows of the fleet: the directory of tenants, the policy that each should have and has,
-//! and the health of each region. Pure: `now` and ids are arguments.
+//! the health of each region, and where a new tenant can go. Pure: `now` and ids are arguments.
 //!
 //! Invariants: the highest revision wins, whatever the order of arrival; a replay changes nothing; a
-//! silent region is unknown, never healthy; an unapplied policy is never forgotten.
+//! silent region is unknown, never healthy; an unapplied policy is never forgotten; what home wants for a
+//! tenant is changed by home alone.
 //! Imports `kernel` and `contract` only, so that nothing here can hold personal data.
 
 mod counts;
 mod directory;
 mod health;
+mod key;
+mod onboarding;
+mod placement;
 mod policy;
 
 pub use counts::{Counts, CountsChange, count_change};
-pub use directory::{DirectoryEntry, Tenant, decide_acknowledgement, decide_resend, decide_statement};
+pub use directory::{
+    DirectoryEntry, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change, decide_resend,
+    decide_statement, decide_suspension,
+};
 pub use health::{
     Condition, HEARTBEAT_INTERVAL_SECONDS, Heartbeat, IncidentChange, Incidents, LAG_MS_MAX, MISSED_HEARTBEATS_MAX,
     Status, decide_incidents, decide_status, find_conditions,
 };
+pub use key::OnboardingKey;
+pub use onboarding::{ONBOARDING_KEPT_DAYS, Onboarding, OnboardingAction, OnboardingState, Outlook};
+pub use placement::{Candidate, Placement, PlacementRefusal, decide_placement};
 pub use policy::{
-    DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK, decide_policy,
+    DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK, RefusedPlan,
+    decide_policy,
 };
 
 use kernel::{PlanCode, RegionCode};
@@ -45,9 +56,12 @@ pub enum Refusal {
         /// The plan that was stated.
         plan: PlanCode,
     },
-    /// A region acknowledged a policy of a tenant that the directory does not have.
+    /// The directory does not have the tenant.
     #[error("the directory does not have the tenant")]
     UnknownTenant,
+    /// The tenant is closed: nothing is wanted for it any more.
+    #[error("the tenant is closed")]
+    Closed,
     /// A region acknowledged a version that home never published.
     #[error("version {acknowledged} was acknowledged, and {published} is the highest published")]
     NeverPublished {

@@ -1,11 +1,12 @@
 //! The policy that a tenant should have, and whether its region has it.
 
 use crate::{DirectoryEntry, Refusal};
-use contract::catalogue::Catalogue;
-use contract::{Envelope, Stream, TenantPolicy, TenantPolicyPublished};
+use contract::catalogue::{Catalogue, Plan};
+use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyPublished};
 use jiff::SignedDuration;
-use kernel::{EventId, RegionCode, TenantId, TenantStatus, Timestamp};
+use kernel::{EventId, PlanCode, RegionCode, Suspension, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How long a region has to acknowledge a policy before it is sent again for the first time. Each
 /// further wait is twice as long.
@@ -26,7 +27,18 @@ pub struct Publication {
     pub now: Timestamp,
 }
 
+/// A plan that a tenant asked for and cannot have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedPlan {
+    /// The plan, which the catalogue does not have.
+    pub plan: PlanCode,
+    /// The number of the request.
+    pub revision: u64,
+}
+
 /// The policy that a tenant should have. A policy is due for sending again while it is unapplied.
+///
+/// Plan and suspension are what home wants: what the region says of them changes neither.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DesiredPolicy {
     /// The tenant.
@@ -35,6 +47,15 @@ pub struct DesiredPolicy {
     pub region: RegionCode,
     /// The policy, in full.
     pub policy: TenantPolicy,
+    /// The number of the tenant's request that the plan comes from; 0 for the plan of its sign-up.
+    #[serde(default)]
+    pub plan_revision: u64,
+    /// The latest request that was refused, by its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_plan: Option<RefusedPlan>,
+    /// Whether the tenant is closed: its region need not have the policy any more.
+    #[serde(default)]
+    pub is_retired: bool,
     /// The event that publishes it: sending it again repeats the same event.
     pub event: EventId,
     /// When it became the desired one.
@@ -58,10 +79,16 @@ impl DesiredPolicy {
         self.applied_version >= self.policy.version
     }
 
+    /// Whether the region still has to apply it.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        !self.is_retired && !self.is_applied()
+    }
+
     /// Whether it was sent so often without an answer that somebody should look.
     #[must_use]
     pub const fn is_stuck(&self) -> bool {
-        !self.is_applied() && self.attempts >= RESENDS_UNTIL_STUCK
+        self.is_waiting() && self.attempts >= RESENDS_UNTIL_STUCK
     }
 
     /// The fact that tells the region.
@@ -80,7 +107,83 @@ impl DesiredPolicy {
     /// Whether this is sent, given what was there before: it is another policy, or the same once more.
     #[must_use]
     pub fn is_sent_after(&self, before: Option<&Self>) -> bool {
-        before.is_none_or(|before| before.policy.version != self.policy.version || before.attempts != self.attempts)
+        let is_other = |before: &Self| before.policy.version != self.policy.version || before.attempts != self.attempts;
+        !self.is_retired && before.is_none_or(is_other)
+    }
+
+    /// The policy after the tenant asked for another plan; nothing where the request is not news.
+    ///
+    /// The highest of the requests that can be granted wins, in whatever order they arrive.
+    pub(crate) fn request_plan(
+        &self,
+        requested: &PlanChangeRequested,
+        catalogue: &Catalogue,
+        publication: Publication,
+    ) -> Option<Self> {
+        let revision = requested.revision;
+        let Some(plan) = catalogue.plan(&requested.plan) else {
+            let is_news = self.refused_plan.as_ref().is_none_or(|refused| refused.revision < revision);
+            let refused_plan = Some(RefusedPlan { plan: requested.plan.clone(), revision });
+            return is_news.then(|| Self { refused_plan, revision: self.revision + 1, ..self.clone() });
+        };
+        if revision <= self.plan_revision {
+            return None;
+        }
+        let (code, entitlements) = (plan.code.clone(), plan.entitlements.clone());
+        let wanted = TenantPolicy { plan: code, entitlements, ..self.policy.clone() };
+        let after = if wanted == self.policy {
+            Self { revision: self.revision + 1, ..self.clone() }
+        } else {
+            self.publish(wanted, publication)
+        };
+        Some(Self { plan_revision: revision, ..after })
+    }
+
+    /// The policy after home wanted the tenant suspended, or not; nothing where it did before.
+    pub(crate) fn suspend(&self, suspension: Option<Suspension>, publication: Publication) -> Option<Self> {
+        let wanted = TenantPolicy { suspension, ..self.policy.clone() };
+        (wanted != self.policy).then(|| self.publish(wanted, publication))
+    }
+
+    /// The next version.
+    fn publish(&self, wanted: TenantPolicy, publication: Publication) -> Self {
+        Self {
+            policy: TenantPolicy { version: self.policy.version + 1, ..wanted },
+            event: publication.event,
+            decided_at: publication.now,
+            sent_at: publication.now,
+            attempts: 0,
+            due_at: due_after(publication.now, 0),
+            revision: self.revision + 1,
+            ..self.clone()
+        }
+    }
+
+    /// The policy of a tenant that is closed: it stays as it is, and nobody waits for it.
+    fn retire(&self, region: &RegionCode) -> Option<Self> {
+        let is_news = !self.is_retired || self.region != *region;
+        let retired = || Self { is_retired: true, region: region.clone(), revision: self.revision + 1, ..self.clone() };
+        is_news.then(retired)
+    }
+
+    /// The policy of a tenant that is new here.
+    fn first(entry: &DirectoryEntry, plan: &Plan, publication: Publication) -> Self {
+        let (code, entitlements) = (plan.code.clone(), plan.entitlements.clone());
+        Self {
+            tenant: entry.tenant,
+            region: entry.region.clone(),
+            policy: TenantPolicy { version: 1, plan: code, suspension: None, entitlements },
+            plan_revision: 0,
+            refused_plan: None,
+            is_retired: entry.status == TenantStatus::Closed,
+            event: publication.event,
+            decided_at: publication.now,
+            applied_version: 0,
+            sent_at: publication.now,
+            attempts: 0,
+            due_at: due_after(publication.now, 0),
+            revision: 1,
+        }
     }
 
     pub(crate) fn acknowledge(&self, version: u64) -> Result<Option<Self>, Refusal> {
@@ -92,7 +195,7 @@ impl DesiredPolicy {
     }
 
     pub(crate) fn resend(&self, now: Timestamp) -> Option<Self> {
-        if self.is_applied() || now < self.due_at {
+        if !self.is_waiting() || now < self.due_at {
             return None;
         }
         let attempts = self.attempts.saturating_add(1);
@@ -106,7 +209,8 @@ impl DesiredPolicy {
     }
 }
 
-/// Derives the policy that follows from a directory entry and the plan's entitlements.
+/// Derives the policy that follows from a directory entry and the plan's entitlements. The plan is the
+/// entry's for a tenant that is new here, and the one that home wants from then on.
 ///
 /// Returns nothing where the tenant should have the policy that it already should have.
 ///
@@ -118,35 +222,25 @@ pub fn decide_policy(
     catalogue: &Catalogue,
     publication: Publication,
 ) -> Result<Option<DesiredPolicy>, Refusal> {
-    let plan = catalogue.plan(&entry.plan).ok_or_else(|| Refusal::UnknownPlan { plan: entry.plan.clone() })?;
-    let is_same_place = previous.is_some_and(|previous| previous.region == entry.region);
-    let policy = TenantPolicy {
-        version: previous.map_or(0, |previous| previous.policy.version),
-        plan: plan.code.clone(),
-        suspended: is_suspended(entry.status),
-        entitlements: plan.entitlements.clone(),
+    let find = |code| catalogue.plan(code).ok_or_else(|| Refusal::UnknownPlan { plan: PlanCode::clone(code) });
+    let Some(previous) = previous else {
+        return Ok(Some(DesiredPolicy::first(entry, find(&entry.plan)?, publication)));
     };
-    if is_same_place && previous.is_some_and(|previous| previous.policy == policy) {
+    if entry.status == TenantStatus::Closed {
+        return Ok(previous.retire(&entry.region));
+    }
+    let entitlements = find(&previous.policy.plan)?.entitlements.clone();
+    let wanted = TenantPolicy { entitlements, ..previous.policy.clone() };
+    let is_same_place = previous.region == entry.region;
+    if is_same_place && wanted == previous.policy {
         return Ok(None);
     }
     Ok(Some(DesiredPolicy {
-        tenant: entry.tenant,
         region: entry.region.clone(),
-        policy: TenantPolicy { version: policy.version + 1, ..policy },
-        event: publication.event,
-        decided_at: publication.now,
         // What the region that the tenant left has applied says nothing about the new one.
-        applied_version: previous.filter(|_| is_same_place).map_or(0, |previous| previous.applied_version),
-        sent_at: publication.now,
-        attempts: 0,
-        due_at: due_after(publication.now, 0),
-        revision: previous.map_or(1, |previous| previous.revision + 1),
+        applied_version: if is_same_place { previous.applied_version } else { 0 },
+        ..previous.publish(wanted, publication)
     }))
-}
-
-/// Closed tenants are kept out for good, suspended ones for now; one that is closing still works.
-const fn is_suspended(status: TenantStatus) -> bool {
-    matches!(status, TenantStatus::Suspended | TenantStatus::Closed)
 }
 
 fn due_after(now: Timestamp, attempts: u32) -> Timestamp {

@@ -1,4 +1,6 @@
 mod fixtures;
 mod health;
 mod laws;
+mod onboarding;
+mod placement;
 mod tenants;

@@ -8,7 +8,7 @@ mod error;
 pub use error::IdentityError;
 
 use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::types::{AttributeType, UserStatusType};
+use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType, UserStatusType};
 use error::{classify, unavailable};
 use tenancy::{EmailAddress, Password, Username};
 
@@ -65,6 +65,50 @@ impl Identity {
         }
     }
 
+    /// Makes an account whose address is proved already, with a password to sign in with at once. What an
+    /// earlier call began is completed; an account that is complete stays as it is.
+    ///
+    /// # Errors
+    /// When the pool refuses or was not reached.
+    pub async fn create_proved(
+        &self,
+        username: Username,
+        email: &EmailAddress,
+        password: &Password,
+    ) -> Result<Account, IdentityError> {
+        let attribute = |name: &str, value: &str| {
+            let built = AttributeType::builder().name(name).value(value).build();
+            built.map_err(|_| IdentityError::Unavailable { code: None })
+        };
+        let created = self
+            .client
+            .admin_create_user()
+            .user_pool_id(&self.user_pool_id)
+            .username(username.to_string())
+            .user_attributes(attribute("email", email.expose())?)
+            .user_attributes(attribute("email_verified", "true")?)
+            .message_action(MessageActionType::Suppress)
+            .send()
+            .await;
+        match created {
+            Ok(_) => {}
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_username_exists_exception()) => {
+                if self.is_confirmed(username).await? {
+                    return Ok(Account::Existing);
+                }
+            }
+            Err(error) => return Err(classify(&error)),
+        }
+        let set = self
+            .client
+            .admin_set_user_password()
+            .user_pool_id(&self.user_pool_id)
+            .username(username.to_string())
+            .password(password.expose())
+            .permanent(true);
+        set.send().await.map(|_| Account::Created).map_err(|error| classify(&error))
+    }
+
     /// Confirms the address of an account by the code that was mailed to it. An account that is confirmed
     /// already, or was just now although the trigger that follows failed, counts as confirmed.
     ///
@@ -90,6 +134,28 @@ impl Identity {
                 }
             }
             other => Err(other),
+        }
+    }
+
+    /// Mails another code to the address of an account that is not confirmed.
+    ///
+    /// # Errors
+    /// When the pool refuses or was not reached.
+    pub async fn resend_code(&self, username: Username) -> Result<(), IdentityError> {
+        let sent = self.client.resend_confirmation_code().client_id(&self.client_id).username(username.to_string());
+        sent.send().await.map(|_| ()).map_err(|error| classify(&error))
+    }
+
+    /// Deletes an account with all that the pool knows of the person. Deleted twice, it is gone once.
+    ///
+    /// # Errors
+    /// When the pool was not reached.
+    pub async fn delete_account(&self, username: Username) -> Result<(), IdentityError> {
+        let pool = self.client.admin_delete_user().user_pool_id(&self.user_pool_id);
+        match pool.username(username.to_string()).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_user_not_found_exception()) => Ok(()),
+            Err(error) => Err(unavailable(&error)),
         }
     }
 

@@ -32,6 +32,33 @@ async fn an_account_is_made_once_and_confirmed_by_its_code() {
 }
 
 #[tokio::test]
+async fn a_proved_account_signs_in_at_once_and_keeps_its_password() {
+    let (identity, client, pool) = pool().await;
+    let (username, email, password) = ada();
+    // As if an earlier call had been cut off between its two steps.
+    client.admin_create_user().user_pool_id(&pool.id).username(username.to_string()).send().await.unwrap();
+    assert_eq!(identity.create_proved(username, &email, &password).await, Ok(Account::Created));
+    let other: Password = "Another-Engine-3".parse().unwrap();
+    assert_eq!(identity.create_proved(username, &email, &other).await, Ok(Account::Existing));
+    let sign_in = |password: &str| {
+        let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
+        let asked = client.initiate_auth().client_id(&pool.client_id).auth_flow(flow);
+        asked.auth_parameters("USERNAME", username.to_string()).auth_parameters("PASSWORD", password).send()
+    };
+    assert!(sign_in(password.expose()).await.is_ok());
+    assert!(sign_in(other.expose()).await.is_err(), "the first password holds");
+}
+
+#[tokio::test]
+async fn a_code_is_sent_again() {
+    let (identity, _, _) = pool().await;
+    let (username, email, password) = ada();
+    identity.sign_up(username, &email, &password).await.unwrap();
+    assert_eq!(identity.resend_code(username).await, Ok(()));
+    assert_eq!(identity.confirm(username, CODE).await, Ok(()));
+}
+
+#[tokio::test]
 async fn an_account_that_does_not_exist_has_no_right_code() {
     let (identity, _, _) = pool().await;
     assert_eq!(identity.confirm(ada().0, CODE).await, Err(IdentityError::WrongCode));
@@ -59,4 +86,19 @@ async fn an_unknown_client_or_no_answer_at_all_is_unavailable() {
     let unreachable = Identity::new(&config, pool.id, pool.client_id);
     let no_answer = Err(IdentityError::Unavailable { code: None });
     assert_eq!(unreachable.sign_up(username, &email, &password).await, no_answer);
+}
+
+#[tokio::test]
+async fn a_deleted_account_is_gone_however_often_it_is_deleted() {
+    let (identity, client, pool) = pool().await;
+    let (username, email, password) = ada();
+    assert_eq!(identity.delete_account(username).await, Ok(()), "there was none");
+    identity.sign_up(username, &email, &password).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(identity.delete_account(username).await, Ok(()));
+    }
+    assert!(client.list_users().user_pool_id(&pool.id).send().await.unwrap().users().is_empty());
+    let elsewhere = Identity::new(&testkit::aws().await.config, "eu-west-1_nowhere".to_owned(), pool.client_id);
+    let code = Some("ResourceNotFoundException".to_owned());
+    assert_eq!(elsewhere.delete_account(username).await, Err(IdentityError::Unavailable { code }));
 }

@@ -1,12 +1,12 @@
 //! Short codes from closed alphabets: none of them can carry free text.
 
-use crate::{Invalid, text_value};
+use crate::{Invalid, text_schema, text_value};
 use std::str::FromStr;
 
 /// Declares a code: a bounded text of lower-case letters, digits and inner `-` or `_`.
 macro_rules! code {
-    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $kind:literal) => {
+        $(#[doc = $doc])*
         #[derive(
             Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
         )]
@@ -35,15 +35,7 @@ macro_rules! code {
 
         text_value!($name);
 
-        impl schemars::JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9_-]{0,46}[a-z0-9])?$" })
-            }
-        }
+        text_schema!($name, concat!($($doc),*), pattern: "^[a-z0-9]([a-z0-9_-]{0,46}[a-z0-9])?$");
     };
 }
 
@@ -77,6 +69,43 @@ code!(
     LegalEntity,
     "legal entity"
 );
+
+code!(
+    /// Why something failed, in a word that its author chose, such as `quota-exceeded`.
+    ReasonCode,
+    "reason"
+);
+
+/// Reasons that Meridian itself gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KnownReason {
+    /// Nobody answered in time.
+    NoAnswer,
+    /// Somebody failed and did not say why.
+    Unspecified,
+    /// The password breaks the user pool's rules.
+    PasswordRefused,
+    /// The account was refused.
+    Refused,
+    /// What was needed was not reached, or had too much to do.
+    Unavailable,
+    /// It was not done in time.
+    Expired,
+}
+
+impl From<KnownReason> for ReasonCode {
+    fn from(reason: KnownReason) -> Self {
+        let word = match reason {
+            KnownReason::NoAnswer => "no-answer",
+            KnownReason::Unspecified => "unspecified",
+            KnownReason::PasswordRefused => "password-refused",
+            KnownReason::Refused => "refused",
+            KnownReason::Unavailable => "unavailable",
+            KnownReason::Expired => "expired",
+        };
+        Self(word.to_owned())
+    }
+}
 
 /// The random public subdomain label of a tenant.
 ///
@@ -130,12 +159,4 @@ impl FromStr for Alias {
 
 text_value!(Alias);
 
-impl schemars::JsonSchema for Alias {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Alias".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[2-9a-hjkmnp-z]{12}$" })
-    }
-}
+text_schema!(Alias, "The random public subdomain label of a tenant.", pattern: "^[2-9a-hjkmnp-z]{12}$");

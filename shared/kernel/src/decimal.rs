@@ -1,6 +1,6 @@
 //! Exact decimal quantities.
 
-use crate::Invalid;
+use crate::{Invalid, text_schema};
 use bigdecimal::{BigDecimal, Zero};
 use std::fmt;
 use std::ops::Add;
@@ -122,12 +122,4 @@ impl From<Quantity> for String {
     }
 }
 
-impl schemars::JsonSchema for Quantity {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Quantity".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?$", "maxLength": 100 })
-    }
-}
+text_schema!(Quantity, "An exact decimal of at most 38 significant digits.", pattern: "^-?[0-9]+(\\.[0-9]+)?$", maxLength: 100);

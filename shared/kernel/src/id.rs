@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 /// Declares an identity: a UUID newtype with display, parsing, serde and ordering.
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $kind:literal) => {
+        $(#[doc = $doc])*
         #[derive(
             Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
         )]
@@ -50,15 +50,7 @@ macro_rules! id {
             }
         }
 
-        impl schemars::JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "format": "uuid" })
-            }
-        }
+        crate::text_schema!($name, concat!($($doc),*), format: "uuid");
     };
 }
 
@@ -73,6 +65,17 @@ id!(
     "sign-up id"
 );
 id!(
+    /// A central onboarding, known to home and to the region that carries it out. Unguessable: whoever
+    /// holds it may read it.
+    OnboardingId,
+    "onboarding id"
+);
+id!(
+    /// An invitation of a person to a tenant.
+    InvitationId,
+    "invitation id"
+);
+id!(
     /// One published event.
     EventId,
     "event id"
@@ -83,7 +86,7 @@ id!(
     "segment id"
 );
 id!(
-    /// An invoice: a function of the tenant and the billing period, see [`InvoiceId::of`].
+    /// An invoice: a function of the tenant and the billing period.
     InvoiceId,
     "invoice id"
 );

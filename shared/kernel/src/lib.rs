@@ -8,17 +8,19 @@ mod decimal;
 mod id;
 mod money;
 mod period;
+mod place;
 mod region;
 mod status;
 
-pub use code::{Alias, EntitlementCode, LegalEntity, MeterCode, PlanCode};
+pub use code::{Alias, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
 pub use decimal::Quantity;
-pub use id::{EventId, InvoiceId, SegmentId, SignupId, TenantId};
+pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
 pub use jiff::Timestamp;
 pub use money::{Currency, Money};
 pub use period::BillingPeriod;
+pub use place::{Location, PublicUrl, RegionName};
 pub use region::{Jurisdiction, Mode, RegionCode};
-pub use status::{Role, StatusReason, TenantStatus};
+pub use status::{Role, StatusReason, Suspension, TenantStatus, Tier};
 
 /// Why a text is not a value of a type. The rejected text itself is not kept: it may be personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +32,7 @@ pub struct Invalid {
     pub rule: &'static str,
 }
 
-/// Gives a text newtype its parsing, display, serde and schema, all through `FromStr`.
+/// Gives a text newtype its parsing, display and serde, all through `FromStr`.
 macro_rules! text_value {
     ($name:ident) => {
         impl std::fmt::Display for $name {
@@ -55,6 +57,55 @@ macro_rules! text_value {
     };
 }
 pub(crate) use text_value;
+
+/// Gives a value that is written as a text its schema, the same one in events and in OpenAPI documents.
+macro_rules! text_schema {
+    ($name:ident, $description:expr, $keyword:ident: $form:literal $(, $length:ident: $length_max:literal)?) => {
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string", (stringify!($keyword)): $form $(, (stringify!($length)): $length_max)?
+                })
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                use utoipa::openapi::schema::{Object, Type};
+                let mut schema = Object::with_type(Type::String);
+                schema.description = Some($description.trim().to_owned());
+                $crate::keyword!(schema, $keyword, $form);
+                $($crate::keyword!(schema, $length, $length_max);)?
+                schema.into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    };
+}
+pub(crate) use text_schema;
+
+/// Sets one keyword of an OpenAPI schema.
+macro_rules! keyword {
+    ($schema:ident, pattern, $form:literal) => {
+        $schema.pattern = Some($form.to_owned())
+    };
+    ($schema:ident, format, $form:literal) => {
+        $schema.format = Some(utoipa::openapi::SchemaFormat::Custom($form.to_owned()))
+    };
+    ($schema:ident, maxLength, $length_max:literal) => {
+        $schema.max_length = Some($length_max)
+    };
+}
+pub(crate) use keyword;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Money: exact until one documented rounding per line.
 
-use crate::{Invalid, Quantity};
+use crate::{Invalid, Quantity, text_schema};
 use bigdecimal::{BigDecimal, RoundingMode};
 use std::fmt;
 use std::str::FromStr;
@@ -66,18 +66,12 @@ impl From<Currency> for String {
     }
 }
 
-impl schemars::JsonSchema for Currency {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Currency".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[A-Z]{3}$" })
-    }
-}
+text_schema!(Currency, "An ISO 4217 currency.", pattern: "^[A-Z]{3}$");
 
 /// An exact amount in one currency.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
 pub struct Money {
     /// The exact amount, in the currency's major unit.
     pub amount: Quantity,

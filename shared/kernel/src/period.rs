@@ -1,6 +1,6 @@
 //! Billing periods: calendar months in UTC.
 
-use crate::Invalid;
+use crate::{Invalid, text_schema};
 use jiff::civil::{Date, date};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use std::str::FromStr;
@@ -96,12 +96,4 @@ impl From<BillingPeriod> for String {
     }
 }
 
-impl schemars::JsonSchema for BillingPeriod {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "BillingPeriod".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$" })
-    }
-}
+text_schema!(BillingPeriod, "A calendar month in UTC, such as 2026-11.", pattern: "^[0-9]{4}-[0-9]{2}$");

@@ -1,6 +1,6 @@
 //! Regions, and what the law says of them.
 
-use crate::{Invalid, text_value};
+use crate::{Invalid, text_schema, text_value};
 use std::str::FromStr;
 
 /// The code of an AWS region, such as `eu-central-1`.
@@ -38,15 +38,7 @@ impl FromStr for RegionCode {
 
 text_value!(RegionCode);
 
-impl schemars::JsonSchema for RegionCode {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RegionCode".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[a-z]{2}(-[a-z]+){1,2}-[1-9]$" })
-    }
-}
+text_schema!(RegionCode, "The code of an AWS region, such as eu-central-1.", pattern: "^[a-z]{2}(-[a-z]+){1,2}-[1-9]$");
 
 /// Whose law applies to a region, such as `eu`: two to eight lower-case letters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -75,9 +67,22 @@ impl FromStr for Jurisdiction {
 
 text_value!(Jurisdiction);
 
+text_schema!(Jurisdiction, "Whose law applies to a region, such as eu.", pattern: "^[a-z]{2,8}$");
+
 /// What may leave a region, and who bills its tenants.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {

@@ -4,7 +4,18 @@ use std::fmt;
 
 /// Where a tenant is in its life.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum TenantStatus {
@@ -59,7 +70,18 @@ impl fmt::Display for TenantStatus {
 
 /// Why a tenant's status changed.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum StatusReason {
@@ -73,11 +95,89 @@ pub enum StatusReason {
     Operator,
     /// The dunning policy's decision.
     Dunning,
+    /// The address was not confirmed in time.
+    Expired,
+    /// The tenant's administrator asked for the end.
+    ClosureRequested,
+    /// The administrator, or an operator, took that back within the grace period.
+    ClosureUndone,
+    /// The grace period is over.
+    GraceEnded,
+    /// The status is the same; the plan is another.
+    PlanChanged,
+}
+
+/// Who wants a tenant to be suspended.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Suspension {
+    /// An operator.
+    Operator,
+    /// The dunning policy.
+    Dunning,
+}
+
+/// How a tenant's resources are made: shared with others, or its own.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Resources that many tenants share.
+    Pool,
+    /// Resources of the tenant's own.
+    Silo,
+}
+
+impl Tier {
+    /// The tier as it is stored and sent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+            Self::Silo => "silo",
+        }
+    }
 }
 
 /// What a user may do within a tenant.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

@@ -1,4 +1,4 @@
-//! Heartbeats: their gapless numbers, and whether a table answers.
+//! Heartbeats: their gapless numbers, what the region said of itself with them, and whether a table answers.
 //!
 //! The number is kept in the outbox table, in the transaction that states the heartbeat. So a heartbeat
 //! needs that table and no other, and can tell of any other one that is down.
@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use contract::{Envelope, HeartbeatReported};
+use contract::{Envelope, Fact, HeartbeatReported, RegionDescribed};
 use kernel::Timestamp;
 use outbox::{Outbox, Row, Target};
 use std::collections::HashMap;
@@ -15,6 +15,8 @@ use std::error::Error;
 
 const PARTITION: &str = "HEARTBEAT";
 const SORT: &str = "LAST";
+/// What the table is asked to do with a heartbeat.
+const STATE: &str = "state a heartbeat";
 
 /// The region's heartbeats.
 #[derive(Debug, Clone)]
@@ -25,12 +27,14 @@ pub struct HeartbeatStore {
 }
 
 /// The last heartbeat that was stated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LastHeartbeat {
     /// Its number; 0 before the first.
     pub sequence: u64,
     /// The schedule's time that it was for.
     pub reported_at: Option<Timestamp>,
+    /// What the region said of itself when it last did. A release that says it in another form finds nothing.
+    pub described: Option<RegionDescribed>,
 }
 
 /// Why a heartbeat was not stated, or a table did not answer.
@@ -96,27 +100,45 @@ impl HeartbeatStore {
         got.item.map_or(Ok(LastHeartbeat::default()), |item| last_of(&item))
     }
 
-    /// States a heartbeat that follows the last one. Returns false when another one followed it meanwhile.
+    /// States a heartbeat that follows the last one, and what the region says of itself, if it does now.
+    /// Returns false when another heartbeat followed the last one meanwhile.
     ///
     /// # Errors
     /// When the outbox table fails; nothing is stated then.
-    pub async fn record(&self, heartbeat: &Envelope<HeartbeatReported>) -> Result<bool, HeartbeatStoreError> {
-        let action = "state a heartbeat";
-        let row = Row::new(Target::Regional, heartbeat).map_err(HeartbeatStoreError::unavailable(action))?;
-        let writes =
-            [self.number(heartbeat)?, self.outbox.put(&row).map_err(HeartbeatStoreError::unavailable(action))?];
-        match self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send().await {
+    pub async fn record(
+        &self,
+        last: &LastHeartbeat,
+        heartbeat: &Envelope<HeartbeatReported>,
+        description: Option<&Envelope<RegionDescribed>>,
+    ) -> Result<bool, HeartbeatStoreError> {
+        let described = description.map(|stated| &stated.data).or(last.described.as_ref());
+        let mut writes = vec![self.number(heartbeat, described)?, self.row(heartbeat)?];
+        writes.extend(description.map(|stated| self.row(stated)).transpose()?);
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(true),
             Err(error) if is_overtaken(&error) => Ok(false),
-            Err(error) => Err(HeartbeatStoreError::unavailable(action)(error)),
+            Err(error) => Err(HeartbeatStoreError::unavailable(STATE)(error)),
         }
     }
 
-    /// Takes the next number, unless it is taken.
-    fn number(&self, heartbeat: &Envelope<HeartbeatReported>) -> Result<TransactWriteItem, HeartbeatStoreError> {
+    fn row<T: Fact>(&self, stated: &Envelope<T>) -> Result<TransactWriteItem, HeartbeatStoreError> {
+        let row = Row::new(Target::Regional, stated).map_err(HeartbeatStoreError::unavailable(STATE))?;
+        self.outbox.put(&row).map_err(HeartbeatStoreError::unavailable(STATE))
+    }
+
+    /// Takes the next number, unless it is taken, and keeps what the region last said of itself.
+    fn number(
+        &self,
+        heartbeat: &Envelope<HeartbeatReported>,
+        described: Option<&RegionDescribed>,
+    ) -> Result<TransactWriteItem, HeartbeatStoreError> {
         let mut item = key(SORT);
         item.insert("sequence".to_owned(), AttributeValue::N(heartbeat.sequence.to_string()));
         item.insert("reported_at".to_owned(), AttributeValue::S(heartbeat.occurred_at.to_string()));
+        if let Some(described) = described {
+            let text = serde_json::to_string(described).map_err(HeartbeatStoreError::unavailable(STATE))?;
+            item.insert("described".to_owned(), AttributeValue::S(text));
+        }
         let previous = heartbeat.sequence.saturating_sub(1);
         let put = Put::builder().table_name(&self.outbox_table).set_item(Some(item));
         let put = if previous == 0 {
@@ -126,7 +148,7 @@ impl HeartbeatStore {
                 .expression_attribute_names("#sequence", "sequence")
                 .expression_attribute_values(":previous", AttributeValue::N(previous.to_string()))
         };
-        let put = put.build().map_err(HeartbeatStoreError::unavailable("state a heartbeat"))?;
+        let put = put.build().map_err(HeartbeatStoreError::unavailable(STATE))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 }
@@ -140,9 +162,11 @@ fn last_of(item: &HashMap<String, AttributeValue>) -> Result<LastHeartbeat, Hear
     let malformed = |attribute| HeartbeatStoreError::Malformed { attribute };
     let sequence = item.get("sequence").and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok());
     let reported_at = item.get("reported_at").and_then(|value| value.as_s().ok()).and_then(|text| text.parse().ok());
+    let described = item.get("described").and_then(|value| value.as_s().ok());
     Ok(LastHeartbeat {
         sequence: sequence.ok_or_else(|| malformed("sequence"))?,
         reported_at: Some(reported_at.ok_or_else(|| malformed("reported_at"))?),
+        described: described.and_then(|text| serde_json::from_str(text).ok()),
     })
 }
 

@@ -9,7 +9,11 @@ mod tenancy;
 mod usage;
 
 pub use self::heartbeat::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
-pub use self::tenancy::{Membership, Registered, Remembered, TenantReader, TenantStore, TenantStoreError};
+pub use self::tenancy::{
+    Erasure, Leaving, Limit, Loaded, Membership, Page, Reach, Registered, Remembered, Taken, TenantReader, TenantStore,
+    TenantStoreError,
+};
 pub use self::usage::{
-    FoundSegment, Intake, Pending, Settled, Settler, UsageBacklog, UsageMonitor, UsageStoreError, segment_of_image,
+    FoundSegment, Intake, Pending, Settled, Settler, UsageBacklog, UsageEraser, UsageMonitor, UsageStoreError,
+    segment_of_image,
 };

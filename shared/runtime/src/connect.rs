@@ -37,6 +37,8 @@ pub enum Service {
     Cognito,
     /// Queues.
     Sqs,
+    /// Mails.
+    Email,
 }
 
 impl Service {
@@ -47,6 +49,7 @@ impl Service {
             Self::EventBridge => "events",
             Self::Cognito => "cognito-idp",
             Self::Sqs => "sqs",
+            Self::Email => "email",
         }
     }
 }
@@ -93,8 +96,13 @@ fn config(connector: SharedHttpConnector) -> Result<SdkConfig, Error> {
 
 /// A connector with connections of its own, for all who share it.
 pub(crate) fn connector() -> Result<SharedHttpConnector, Error> {
+    connector_reading_for(READ_TIMEOUT)
+}
+
+/// The same, for answers that may take longer.
+pub(crate) fn connector_reading_for(read_timeout: Duration) -> Result<SharedHttpConnector, Error> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(read_timeout).build();
     let connector = Connector::builder()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
         .tls_context(TlsContext::builder().with_trust_store(roots).build()?)

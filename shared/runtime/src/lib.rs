@@ -5,6 +5,7 @@
 
 mod connect;
 mod failure;
+mod forward;
 pub mod http;
 pub mod queue;
 mod schedule;
@@ -12,6 +13,7 @@ mod telemetry;
 
 pub use connect::{Service, start};
 pub use failure::Failure;
+pub use forward::{ForwardError, Forwarded, Forwarder};
 pub use lambda_runtime::Error;
 pub use schedule::{Scheduled, Trigger};
 

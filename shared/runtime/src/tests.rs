@@ -1,10 +1,11 @@
 use crate::http::{Body, Now, Problem, with_fallbacks};
 use crate::queue::{BusMessage, each};
-use crate::{Failure, Scheduled, Trigger};
+use crate::{Failure, ForwardError, Forwarder, Scheduled, Trigger};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use axum::Router;
 use axum::body::to_bytes;
 use axum::http::{Request, StatusCode};
+use axum::response::IntoResponse;
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -91,12 +92,58 @@ fn a_failure_keeps_its_cause_to_itself() {
     assert!(!failure.message().contains("secret"));
 }
 
+/// Serves a router, and gives its address.
+async fn serve(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test]
+async fn a_document_is_forwarded_as_it_is_and_its_answer_is_bounded() {
+    let echo = async |headers: axum::http::HeaderMap, body: String| {
+        let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+        (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")], format!("{key} {body}"))
+    };
+    let flood = async || "x".repeat(64 * 1024 + 1);
+    let url = serve(Router::new().route("/echo", post(echo)).route("/flood", post(flood))).await;
+    let forwarder = Forwarder::new().unwrap();
+    let headers = [("idempotency-key", "k1")];
+    let answer = forwarder.post_json(&format!("{url}/echo"), &headers, b"{ \"a\": 1.0 }").await.unwrap();
+    assert_eq!((answer.status, answer.retry_after_s), (503, Some(7)));
+    assert_eq!(answer.body, b"k1 { \"a\": 1.0 }");
+    assert!(!format!("{answer:?}").contains("k1"));
+    let flooded = forwarder.post_json(&format!("{url}/flood"), &[], b"{}").await;
+    assert!(matches!(flooded, Err(ForwardError::TooLarge)), "{flooded:?}");
+}
+
+#[tokio::test]
+async fn an_api_that_is_not_there_is_an_error() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/signups", listener.local_addr().unwrap());
+    drop(listener);
+    let forwarder = Forwarder::new().unwrap();
+    let answer = forwarder.post_json(&url, &[], b"{}").await;
+    assert!(matches!(answer, Err(ForwardError::Unreachable(_))), "{answer:?}");
+    let answer = forwarder.post_json(&url, &[("idempotency-key", "line\nbreak")], b"{}").await;
+    assert!(matches!(answer, Err(ForwardError::Malformed(_))), "{answer:?}");
+}
+
 #[tokio::test]
 async fn the_functions_client_gets_an_address() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/keys", listener.local_addr().unwrap());
-    let router = Router::new().route("/keys", axum::routing::get(async || "{}"));
-    tokio::spawn(async { axum::serve(listener, router).await });
+    let url = serve(Router::new().route("/keys", axum::routing::get(async || "{}"))).await;
+    let url = format!("{url}/keys");
     let answer = crate::connect::get(&crate::connect::connector().unwrap(), url).await.unwrap();
     assert!(answer.status().is_success());
+}
+
+#[test]
+fn a_document_may_be_kept_for_a_while() {
+    let response = crate::http::Document("{}").into_response();
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(
+        (header("content-type").as_str(), header("cache-control").as_str()),
+        ("application/json", "public, max-age=300")
+    );
 }

@@ -46,7 +46,7 @@ pub fn claims(tenant: &Tenant, role: Role, region: &RegionCode) -> Result<Claims
         TenantStatus::Pending | TenantStatus::Provisioning => return Err(ClaimsRefusal::NotReady),
         TenantStatus::Suspended => return Err(ClaimsRefusal::Suspended),
         TenantStatus::Closing | TenantStatus::Closed => return Err(ClaimsRefusal::Closed),
-        TenantStatus::Active | TenantStatus::Relocating if tenant.policy.suspended => {
+        TenantStatus::Active | TenantStatus::Relocating if tenant.policy.suspension.is_some() => {
             return Err(ClaimsRefusal::Suspended);
         }
         TenantStatus::Active | TenantStatus::Relocating => {}
@@ -60,4 +60,14 @@ pub fn claims(tenant: &Tenant, role: Role, region: &RegionCode) -> Result<Claims
         entitlements: tenant.policy.entitlements.clone(),
         policy_version: tenant.policy.version,
     })
+}
+
+/// What the administration of a tenant reads from a verified access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+pub struct Bearer {
+    /// The tenant that the token is for, where the pool's trigger said so.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
+    /// The user.
+    pub username: crate::Username,
 }

@@ -19,7 +19,7 @@ impl IdempotencyKey {
     /// What the key is stored under.
     #[must_use]
     pub fn digest(&self) -> KeyDigest {
-        KeyDigest(digest(&["idempotency-key", &self.0]))
+        KeyDigest::of("idempotency-key", &self.0)
     }
 
     /// What is remembered of a registration in order to recognise it: a digest keyed by this key, which
@@ -56,11 +56,18 @@ impl fmt::Debug for IdempotencyKey {
     }
 }
 
-/// The digest of an idempotency key, in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A digest that something is found or recognised by, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct KeyDigest(String);
 
 impl KeyDigest {
+    /// The digest of a secret, or of something personal, for one purpose.
+    #[must_use]
+    pub fn of(purpose: &str, secret: &str) -> Self {
+        Self(digest(&[purpose, secret]))
+    }
+
     /// The digest as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

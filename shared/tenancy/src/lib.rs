@@ -4,23 +4,48 @@
 //! `Debug` output holds one. A repeated command changes nothing. Does no I/O, reads no clock, makes no
 //! random ids: ids and the present moment are arguments. May not import an adapter.
 
+mod audit;
 mod claims;
+mod closure;
+mod due;
 mod idempotency;
+mod invitation;
+mod lifecycle;
 mod operation;
+mod outcome;
 mod personal;
 mod policy;
+mod provisioning;
 mod registration;
+mod settings;
 mod tenant;
+mod toolkit;
+mod user;
 
-pub use claims::{Claims, ClaimsRefusal, claims};
+pub use audit::{Actor, AuditAction, AuditEntry};
+pub use claims::{Bearer, Claims, ClaimsRefusal, claims};
+pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
+pub use due::{Due, DueKind};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyDigest};
-pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup, Step, StepName, StepState};
-pub use personal::{EmailAddress, OrganisationName, Password, PersonName};
-pub use policy::{AppliedPolicy, PolicyOutcome, decide_policy};
-pub use registration::{FieldProblem, Identifiers, Registration, SignUp, SignUpRequest, decide_sign_up};
-pub use tenant::{
-    Change, Occasion, Refusal, TRANSITIONS, Tenant, Transition, User, Username, decide_change, decide_confirmation,
+pub use invitation::{
+    INVITATION_VALID, INVITATIONS_MAX, Invitation, InvitationCode, Invite, SENDINGS_MAX, USERS_MAX, decide_acceptance,
+    decide_invitation, decide_joined, decide_profile, decide_recount, decide_removal, decide_role, decide_withdrawal,
+    may_complete,
 };
+pub use lifecycle::{decide_confirmation, decide_due, decide_identity};
+pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup};
+pub use outcome::{MemberChange, Outcome, State, Statement};
+pub use personal::{EmailAddress, OrganisationName, Password, PersonName};
+pub use policy::{AppliedPolicy, decide_plan_request, decide_policy};
+pub use provisioning::{Provisioning, ProvisioningFailure, Said, decide_answer, decide_retry};
+pub use registration::{
+    Acceptance, AcceptanceRequest, DisposableDomains, FieldProblem, Identifiers, Registration, Requirements, SignUp,
+    SignUpRequest, decide_sign_up,
+};
+pub use settings::{DRAIN, LOOK_AGAIN, ProvisioningMode, Settings};
+pub use tenant::{Change, Occasion, PlanRequest, Refusal, TRANSITIONS, Tenant, decide_change};
+pub use toolkit::{TOOLKIT_ANSWER_SOURCE, TOOLKIT_SOURCE, ToolkitDetail, ToolkitEvent};
+pub use user::{Consent, Document, DocumentVersion, Documents, Origin, User, Username};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
 //! The sign-up as an operation that its caller can follow.
 
 use crate::{Tenant, Username};
-use kernel::{Alias, SignupId, TenantId, TenantStatus, Timestamp};
+use contract::{Step, StepName, StepState};
+use kernel::{Alias, KnownReason, OnboardingId, ReasonCode, SignupId, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The course of a sign-up, as it is stored. Holds nothing personal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,17 +18,30 @@ pub struct Signup {
     pub alias: Alias,
     /// The administrator's name at the identity provider.
     pub username: Username,
+    /// Home's operation, where home handed the sign-up over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onboarding: Option<OnboardingId>,
+    /// Grows by one with every change.
+    pub revision: u64,
     /// When the registration was stored.
     pub registered_at: Timestamp,
+    /// Until when it can be confirmed.
+    pub confirm_by: Timestamp,
     /// When the identity provider took the administrator's account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_at: Option<Timestamp>,
     /// Why it last did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_failure: Option<IdentityFailure>,
-    /// When the address was confirmed and the tenant became active.
+    /// When the address was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Timestamp>,
+    /// When the tenant became active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated_at: Option<Timestamp>,
+    /// When the time for the confirmation had run out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
 }
 
 /// Why the identity provider did not take an account.
@@ -41,25 +56,18 @@ pub enum IdentityFailure {
     Unavailable,
 }
 
-impl Signup {
-    /// A sign-up of which only the registration is done.
-    #[must_use]
-    pub const fn registered(id: SignupId, tenant: TenantId, alias: Alias, username: Username, now: Timestamp) -> Self {
-        Self {
-            id,
-            tenant,
-            alias,
-            username,
-            registered_at: now,
-            identity_at: None,
-            identity_failure: None,
-            confirmed_at: None,
+impl From<IdentityFailure> for ReasonCode {
+    fn from(failure: IdentityFailure) -> Self {
+        match failure {
+            IdentityFailure::PasswordRefused => KnownReason::PasswordRefused.into(),
+            IdentityFailure::Refused => KnownReason::Refused.into(),
+            IdentityFailure::Unavailable => KnownReason::Unavailable.into(),
         }
     }
 }
 
 /// What the caller of a sign-up sees of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Operation {
     /// The unguessable handle: whoever holds it may read and confirm the operation.
     pub id: SignupId,
@@ -67,21 +75,25 @@ pub struct Operation {
     pub state: OperationState,
     /// What the caller can do now.
     pub next: Action,
+    /// The tenant that it makes.
+    pub tenant: TenantId,
     /// The tenant's public label.
     pub alias: Alias,
     /// The name to sign in with at the identity provider.
     pub username: Username,
+    /// Until when the address can be confirmed.
+    pub confirm_by: Timestamp,
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
 /// How far an operation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OperationState {
-    /// It waits for the caller.
+    /// It waits for the caller, or for the application.
     Waiting,
-    /// A step failed; the caller can repeat it.
+    /// A step failed.
     Failed,
     /// The tenant can be used.
     Done,
@@ -90,8 +102,9 @@ pub enum OperationState {
 }
 
 /// What the caller of an operation can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = OperationAction)]
 pub enum Action {
     /// Send the sign-up once more, with the same Idempotency-Key.
     RepeatSignUp,
@@ -101,96 +114,90 @@ pub enum Action {
     Confirm,
     /// Wait and look again.
     Wait,
+    /// Ask for the resources once more.
+    RetryProvisioning,
     /// Sign in.
     SignIn,
+    /// Sign up anew: the time for this one has run out.
+    SignUpAnew,
     /// Nothing: ask the provider.
     None,
-}
-
-/// One step of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// Which.
-    pub name: StepName,
-    /// How far it is.
-    pub state: StepState,
-    /// When it was done.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<IdentityFailure>,
-}
-
-/// The steps of a sign-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StepName {
-    /// The registration is stored in the region.
-    Registration,
-    /// The identity provider has the administrator's account, and mailed the code.
-    Identity,
-    /// The administrator confirmed the address.
-    Confirmation,
-    /// The tenant can be used.
-    Activation,
-}
-
-/// How far a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StepState {
-    /// Not yet.
-    Waiting,
-    /// Done.
-    Done,
-    /// Failed, and can be repeated.
-    Failed,
 }
 
 impl Operation {
     /// What the caller sees of a sign-up and the tenant that it makes.
     #[must_use]
     pub fn of(signup: &Signup, tenant: &Tenant) -> Self {
-        let confirmed = tenant.status != TenantStatus::Pending;
-        let active = !matches!(tenant.status, TenantStatus::Pending | TenantStatus::Provisioning);
-        // A confirmed address proves an account, even when the note of its making was lost.
-        let identity = confirmed || signup.identity_at.is_some();
-        let failure = signup.identity_failure.filter(|_| !identity);
-        let (state, next) = match (tenant.status, failure) {
-            (TenantStatus::Pending, Some(IdentityFailure::PasswordRefused)) => {
-                (OperationState::Failed, Action::RepeatSignUpWithOtherPassword)
-            }
-            (TenantStatus::Pending, Some(_)) => (OperationState::Failed, Action::RepeatSignUp),
-            (TenantStatus::Pending, None) if identity => (OperationState::Waiting, Action::Confirm),
-            (TenantStatus::Pending, None) => (OperationState::Waiting, Action::RepeatSignUp),
-            (TenantStatus::Provisioning, _) => (OperationState::Waiting, Action::Wait),
-            (TenantStatus::Active | TenantStatus::Relocating, _) => (OperationState::Done, Action::SignIn),
-            (TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Closed, _) => {
-                (OperationState::Ended, Action::None)
-            }
-        };
-        let identity_step = match failure {
-            Some(reason) => Step { name: StepName::Identity, state: StepState::Failed, at: None, reason: Some(reason) },
-            None => step(StepName::Identity, identity, signup.identity_at),
-        };
+        let (state, next) = sum(signup, tenant);
         Self {
             id: signup.id,
             state,
             next,
+            tenant: tenant.id,
             alias: signup.alias.clone(),
             username: signup.username,
-            steps: vec![
-                step(StepName::Registration, true, Some(signup.registered_at)),
-                identity_step,
-                step(StepName::Confirmation, confirmed, signup.confirmed_at),
-                step(StepName::Activation, active, signup.confirmed_at),
-            ],
+            confirm_by: signup.confirm_by,
+            steps: steps(signup, tenant),
         }
     }
 }
 
-const fn step(name: StepName, done: bool, at: Option<Timestamp>) -> Step {
-    let state = if done { StepState::Done } else { StepState::Waiting };
+fn sum(signup: &Signup, tenant: &Tenant) -> (OperationState, Action) {
+    let provisioning_failure = tenant.provisioning.as_ref().and_then(|open| open.failure.as_ref());
+    match tenant.status {
+        TenantStatus::Pending => match identity_failure(signup) {
+            Some(IdentityFailure::PasswordRefused) => (OperationState::Failed, Action::RepeatSignUpWithOtherPassword),
+            Some(_) => (OperationState::Failed, Action::RepeatSignUp),
+            None if signup.identity_at.is_some() => (OperationState::Waiting, Action::Confirm),
+            None => (OperationState::Waiting, Action::RepeatSignUp),
+        },
+        TenantStatus::Provisioning => match provisioning_failure {
+            Some(failure) if failure.retryable => (OperationState::Failed, Action::RetryProvisioning),
+            Some(_) => (OperationState::Failed, Action::None),
+            None => (OperationState::Waiting, Action::Wait),
+        },
+        TenantStatus::Active | TenantStatus::Relocating => (OperationState::Done, Action::SignIn),
+        TenantStatus::Closed if signup.expired_at.is_some() => (OperationState::Ended, Action::SignUpAnew),
+        TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Closed => (OperationState::Ended, Action::None),
+    }
+}
+
+/// Every step of a sign-up, in order.
+pub(crate) fn steps(signup: &Signup, tenant: &Tenant) -> Vec<Step> {
+    let confirmed = signup.confirmed_at;
+    // A confirmed address proves an account, even when the note of its making was lost.
+    let identity = match identity_failure(signup) {
+        Some(reason) => failed(StepName::Identity, None, reason.into()),
+        None => step(StepName::Identity, signup.identity_at.or(confirmed)),
+    };
+    let confirmation = match signup.expired_at {
+        Some(at) => failed(StepName::Confirmation, Some(at), KnownReason::Expired.into()),
+        None => step(StepName::Confirmation, confirmed),
+    };
+    let asked = tenant.provisioning.as_ref();
+    let provisioning = match asked.and_then(|open| open.failure.as_ref()) {
+        Some(failure) => failed(StepName::Provisioning, Some(failure.at), failure.reason.clone()),
+        None => step(StepName::Provisioning, asked.map_or(signup.activated_at, |open| open.done_at)),
+    };
+    vec![
+        step(StepName::Registration, Some(signup.registered_at)),
+        identity,
+        confirmation,
+        provisioning,
+        step(StepName::Routing, signup.activated_at),
+        step(StepName::Activation, signup.activated_at),
+    ]
+}
+
+fn identity_failure(signup: &Signup) -> Option<IdentityFailure> {
+    signup.identity_failure.filter(|_| signup.identity_at.is_none() && signup.confirmed_at.is_none())
+}
+
+fn step(name: StepName, at: Option<Timestamp>) -> Step {
+    let state = if at.is_some() { StepState::Done } else { StepState::Waiting };
     Step { name, state, at, reason: None }
+}
+
+fn failed(name: StepName, at: Option<Timestamp>, reason: ReasonCode) -> Step {
+    Step { name, state: StepState::Failed, at, reason: Some(reason) }
 }

@@ -1,8 +1,11 @@
 //! What home wants of a tenant, applied in the tenant's region.
 
-use crate::{Occasion, Tenant};
-use contract::{Envelope, Stream, TenantPolicy, TenantPolicyApplied};
-use kernel::{EntitlementCode, PlanCode};
+use crate::outcome::{Outcome, State, Statement};
+use crate::tenant::{Change, decide_change};
+use crate::{Actor, AuditAction, Occasion, PlanRequest, Refusal, Settings};
+use contract::catalogue::Catalogue;
+use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyApplied};
+use kernel::{EntitlementCode, PlanCode, StatusReason, Suspension, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};
 
 /// The policy that holds for a tenant in its region. Version 0 is the sign-up's own.
@@ -10,55 +13,107 @@ use serde::{Deserialize, Serialize};
 pub struct AppliedPolicy {
     /// Which of home's versions it is.
     pub version: u64,
-    /// Whether home lets nobody sign in.
-    pub suspended: bool,
+    /// Who wants the tenant suspended.
+    pub suspension: Option<Suspension>,
     /// What the tenant is entitled to.
     pub entitlements: Vec<EntitlementCode>,
 }
 
-/// What follows from a published policy. Either way home is told which version holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PolicyOutcome {
-    /// The policy is newer than what holds: to be stored on condition that it still is.
-    Apply {
-        /// The tenant's plan from now on.
-        plan: PlanCode,
-        /// The policy from now on.
-        policy: AppliedPolicy,
-        /// Tells home that it holds.
-        fact: Envelope<TenantPolicyApplied>,
-    },
-    /// What holds is as new or newer, so home has missed an answer, or the event came late or twice.
-    Acknowledge {
-        /// Tells home, once more, what holds.
-        fact: Envelope<TenantPolicyApplied>,
-    },
-}
-
-/// Decides what a published policy changes: only a higher version does.
-#[must_use]
-pub fn decide_policy(tenant: &Tenant, published: &TenantPolicy, occasion: &Occasion) -> PolicyOutcome {
+/// Decides what a published policy changes: only a higher version does. Either way home is told which version
+/// holds. A suspension, its end and another plan are stated as any other change of the tenant.
+///
+/// # Errors
+/// Never for a tenant as this crate makes it.
+pub fn decide_policy(
+    state: &State,
+    published: &TenantPolicy,
+    settings: &Settings,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
+    let tenant = &state.tenant;
     if published.version <= tenant.policy.version {
-        return PolicyOutcome::Acknowledge { fact: applied(tenant, tenant.policy.version, occasion) };
+        let mut outcome = Outcome::of(state);
+        outcome.statements.push(applied(tenant.id, tenant.policy.version, occasion));
+        return Ok(outcome);
     }
-    PolicyOutcome::Apply {
-        plan: published.plan.clone(),
-        policy: AppliedPolicy {
-            version: published.version,
-            suspended: published.suspended,
-            entitlements: published.entitlements.clone(),
-        },
-        fact: applied(tenant, published.version, occasion),
+    let change = match (tenant.status, published.suspension) {
+        (TenantStatus::Active, Some(suspension)) => Some((Change::Suspend, reason_of(suspension))),
+        (TenantStatus::Suspended, None) => {
+            Some((Change::Reactivate, tenant.policy.suspension.map_or(StatusReason::Operator, reason_of)))
+        }
+        _ => None,
+    };
+    let mut planned = state.clone();
+    planned.tenant.plan = published.plan.clone();
+    let mut outcome = match change {
+        Some((change, reason)) => decide_change(&planned, change, reason, Actor::Operator, settings, occasion)?,
+        None => Outcome::of(&planned),
+    };
+    outcome.before = tenant.clone();
+    if published.plan != tenant.plan {
+        outcome.note(Actor::Operator, AuditAction::ChangePlan, Some(published.plan.to_string()), occasion);
+        if change.is_none() {
+            outcome.state_status(StatusReason::PlanChanged, occasion);
+        }
     }
+    outcome.tenant.policy = AppliedPolicy {
+        version: published.version,
+        suspension: published.suspension,
+        entitlements: published.entitlements.clone(),
+    };
+    if let Some(closure) = outcome.tenant.closure.as_mut().filter(|_| tenant.status == TenantStatus::Closing) {
+        // Undone, the closure leads to where the policy wants the tenant.
+        closure.was_suspended = published.suspension.is_some();
+    }
+    outcome.statements.push(applied(tenant.id, published.version, occasion));
+    Ok(outcome)
 }
 
-fn applied(tenant: &Tenant, version: u64, occasion: &Occasion) -> Envelope<TenantPolicyApplied> {
-    Envelope {
-        id: occasion.event,
+/// Decides that a tenant asks for another plan, which home decides on.
+///
+/// # Errors
+/// When the catalogue does not have the plan, or the tenant is not in use.
+pub fn decide_plan_request(
+    state: &State,
+    plan: &PlanCode,
+    actor: Actor,
+    catalogue: &Catalogue,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
+    catalogue.plan(plan).ok_or(Refusal::UnknownPlan)?;
+    let tenant = &state.tenant;
+    if tenant.status != TenantStatus::Active {
+        return Err(Refusal::NotFromHere { status: tenant.status });
+    }
+    let revision = tenant.plan_request.as_ref().map_or(1, |last| last.revision + 1);
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.plan_request = Some(PlanRequest { plan: plan.clone(), revision, requested_at: occasion.now });
+    outcome.statements.push(Statement::PlanChange(Envelope {
+        id: occasion.event_of("plan"),
         region: occasion.region.clone(),
         stream: Stream::Tenant(tenant.id),
+        sequence: revision,
+        occurred_at: occasion.now,
+        data: PlanChangeRequested { tenant: tenant.id, plan: plan.clone(), revision },
+    }));
+    outcome.note(actor, AuditAction::RequestPlan, Some(plan.to_string()), occasion);
+    Ok(outcome)
+}
+
+const fn reason_of(suspension: Suspension) -> StatusReason {
+    match suspension {
+        Suspension::Operator => StatusReason::Operator,
+        Suspension::Dunning => StatusReason::Dunning,
+    }
+}
+
+fn applied(tenant: TenantId, version: u64, occasion: &Occasion) -> Statement {
+    Statement::PolicyApplied(Envelope {
+        id: occasion.event_of("applied"),
+        region: occasion.region.clone(),
+        stream: Stream::Tenant(tenant),
         sequence: version,
         occurred_at: occasion.now,
-        data: TenantPolicyApplied { tenant: tenant.id, version },
-    }
+        data: TenantPolicyApplied { tenant, version },
+    })
 }

@@ -1,24 +1,131 @@
 //! Registration: what a person asks for at sign-up, and what follows from it.
 
+use crate::outcome::{Statement, onboarding_progressed};
 use crate::policy::AppliedPolicy;
-use crate::tenant::{Occasion, status_changed};
-use crate::{EmailAddress, OrganisationName, Password, PersonName, Signup, Tenant, User, Username};
+use crate::settings::after;
+use crate::tenant::status_changed;
+use crate::{
+    Actor, AuditAction, AuditEntry, DocumentVersion, Documents, Due, DueKind, EmailAddress, Occasion, OrganisationName,
+    Origin, Password, PersonName, Settings, Signup, Tenant, User, Username,
+};
 use contract::catalogue::Catalogue;
-use contract::{Envelope, TenantStatusChanged};
-use kernel::{Alias, Invalid, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus};
+use kernel::{
+    Alias, Invalid, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus,
+};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::str::FromStr;
+use utoipa::ToSchema;
 
 /// A sign-up as it arrives: nothing of it is checked yet. Has no `Debug`, since it is personal.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(description = "What a company and its first administrator say of themselves.")]
 pub struct SignUpRequest {
+    /// The organisation that becomes a tenant, on one line.
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
     organisation: Option<String>,
+    /// The name of its first administrator, on one line.
+    #[schema(value_type = String, min_length = 1, max_length = 120)]
     name: Option<String>,
+    /// The administrator's address, in ASCII.
+    #[schema(value_type = String, format = "email", max_length = 254)]
     email: Option<String>,
+    /// The administrator's password: at least one lower-case letter, one upper-case letter and one digit.
+    #[schema(value_type = String, format = Password, write_only, min_length = 12, max_length = 256)]
     password: Option<String>,
+    /// The plan that the tenant starts with.
+    #[schema(value_type = PlanCode)]
     plan: Option<String>,
+    /// The region that the caller believes to talk to: another one refuses the sign-up.
+    #[schema(value_type = Option<RegionCode>)]
     region: Option<String>,
+    /// The version of the terms that the person agreed to.
+    #[schema(value_type = DocumentVersion)]
+    terms: Option<String>,
+    /// The version of the data-processing agreement that the person agreed to.
+    #[schema(value_type = DocumentVersion)]
+    data_processing: Option<String>,
+    /// Stays empty: no person sees this field of the form, so whoever fills it in is none.
+    website: Option<String>,
+}
+
+/// The acceptance of an invitation as it arrives. Has no `Debug`, since it is personal.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(description = "What an invited person says.")]
+pub struct AcceptanceRequest {
+    /// The code that was mailed.
+    #[schema(value_type = String, format = Password, write_only, pattern = "^[0-9a-f-]{36}\\.[0-9a-f]{32}$")]
+    pub code: Option<String>,
+    /// The person's name, on one line; needed where no token is sent.
+    #[schema(min_length = 1, max_length = 120)]
+    name: Option<String>,
+    /// The password of the new account: at least one lower-case letter, one upper-case letter and one digit.
+    #[schema(value_type = String, format = Password, write_only, min_length = 12, max_length = 256)]
+    password: Option<String>,
+    /// The version of the terms that the person agreed to; needed where no token is sent.
+    #[schema(value_type = Option<DocumentVersion>)]
+    terms: Option<String>,
+    /// The version of the data-processing agreement that the person agreed to; needed where no token is sent.
+    #[schema(value_type = Option<DocumentVersion>)]
+    data_processing: Option<String>,
+}
+
+/// A valid acceptance.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// The person's name; absent where it is known from another account of the person.
+    pub name: Option<PersonName>,
+    /// The password of the new account.
+    pub password: Password,
+}
+
+/// What a region asks of everybody who registers.
+#[derive(Debug, Clone)]
+pub struct Requirements {
+    /// The documents to agree to.
+    pub documents: Documents,
+    /// Domains whose addresses are not taken.
+    pub disposable: DisposableDomains,
+}
+
+/// Mail domains that live for a few minutes, as the operator lists them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DisposableDomains(BTreeSet<String>);
+
+impl DisposableDomains {
+    /// Whether an address is at one of the domains, or below one.
+    #[must_use]
+    pub fn hold(&self, email: &EmailAddress) -> bool {
+        let key = email.key();
+        let mut domain = key.rsplit_once('@').map(|(_, domain)| domain);
+        while let Some(name) = domain {
+            if self.0.contains(name) {
+                return true;
+            }
+            domain = name.split_once('.').map(|(_, parent)| parent);
+        }
+        false
+    }
+}
+
+impl FromStr for DisposableDomains {
+    type Err = Invalid;
+
+    /// Domains, separated by commas; none is fine.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let domains = text.split(',').map(|domain| domain.trim().to_ascii_lowercase());
+        let domains: BTreeSet<String> = domains.filter(|domain| !domain.is_empty()).collect();
+        let valid = |domain: &String| {
+            domain.contains('.') && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+        };
+        if domains.iter().all(valid) {
+            Ok(Self(domains))
+        } else {
+            Err(Invalid { kind: "disposable domains", rule: "domains separated by commas" })
+        }
+    }
 }
 
 /// One field of a request that is not what it has to be. The value itself is not kept.
@@ -48,11 +155,21 @@ pub struct Registration {
 }
 
 impl SignUpRequest {
+    /// Whether the field that no person sees is filled in.
+    #[must_use]
+    pub fn is_trapped(&self) -> bool {
+        self.website.as_ref().is_some_and(|website| !website.is_empty())
+    }
+
     /// Checks every field.
     ///
     /// # Errors
     /// Each field that is missing or wrong, with the reason.
-    pub fn validate(self, catalogue: &Catalogue) -> Result<Registration, Vec<FieldProblem>> {
+    pub fn validate(
+        self,
+        catalogue: &Catalogue,
+        requirements: &Requirements,
+    ) -> Result<Registration, Vec<FieldProblem>> {
         let mut problems = Vec::new();
         let organisation = required("organisation", self.organisation, &mut problems);
         let name = required("name", self.name, &mut problems);
@@ -65,12 +182,53 @@ impl SignUpRequest {
             }
             known
         });
+        if email.as_ref().is_some_and(|email| requirements.disposable.hold(email)) {
+            problems.push(FieldProblem { field: "email", reason: "an address that lasts" });
+        }
+        agreed(self.terms, self.data_processing, &requirements.documents, &mut problems);
         let region = self.region.and_then(|region| parse("region", &region, &mut problems));
         match (organisation, name, email, password, plan) {
             (Some(organisation), Some(name), Some(email), Some(password), Some(plan)) if problems.is_empty() => {
                 Ok(Registration { organisation, name, email, password, plan, region })
             }
             _ => Err(problems),
+        }
+    }
+}
+
+impl AcceptanceRequest {
+    /// Checks every field but the code. A person who has another account in the region need not say again
+    /// who it is and what it agrees to.
+    ///
+    /// # Errors
+    /// Each field that is missing or wrong, with the reason.
+    pub fn validate(self, requirements: &Requirements, is_known: bool) -> Result<Acceptance, Vec<FieldProblem>> {
+        let mut problems = Vec::new();
+        let password = required("password", self.password, &mut problems);
+        let name = if is_known {
+            self.name.and_then(|name| parse("name", &name, &mut problems))
+        } else {
+            agreed(self.terms, self.data_processing, &requirements.documents, &mut problems);
+            required("name", self.name, &mut problems)
+        };
+        match password {
+            Some(password) if problems.is_empty() => Ok(Acceptance { name, password }),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// Nobody can agree to a version that does not hold.
+fn agreed(
+    terms: Option<String>,
+    data_processing: Option<String>,
+    documents: &Documents,
+    problems: &mut Vec<FieldProblem>,
+) {
+    let fields = [("terms", terms, &documents.terms), ("data_processing", data_processing, &documents.data_processing)];
+    for (field, given, current) in fields {
+        if given.as_deref() != Some(current.as_str()) {
+            problems.push(FieldProblem { field, reason: "the version that holds now, agreed to by the person" });
         }
     }
 }
@@ -102,6 +260,8 @@ pub struct Identifiers {
     pub tenant: TenantId,
     /// The tenant's random public label.
     pub alias: Alias,
+    /// Home's operation, where home hands the sign-up over.
+    pub onboarding: Option<OnboardingId>,
 }
 
 /// All that a sign-up creates, to be stored in one transaction.
@@ -115,8 +275,12 @@ pub struct SignUp {
     pub organisation: OrganisationName,
     /// The tenant's first administrator.
     pub user: User,
-    /// That the tenant is pending.
-    pub fact: Envelope<TenantStatusChanged>,
+    /// That the tenant is pending, and for home how far the onboarding is.
+    pub statements: Vec<Statement>,
+    /// When it expires unless it is confirmed.
+    pub due: Due,
+    /// The beginning of the audit trail.
+    pub audit: AuditEntry,
 }
 
 /// Decides what a valid registration creates: a pending tenant with its administrator.
@@ -127,32 +291,72 @@ pub struct SignUp {
 pub fn decide_sign_up(
     registration: &Registration,
     catalogue: &Catalogue,
+    documents: &Documents,
     ids: Identifiers,
+    settings: &Settings,
     occasion: &Occasion,
 ) -> SignUp {
-    let Identifiers { signup, tenant, alias } = ids;
+    let Identifiers { signup, tenant, alias, onboarding } = ids;
     let username = Username::of(&alias, &registration.email);
     let entitlements = catalogue.plan(&registration.plan).map(|plan| plan.entitlements.clone()).unwrap_or_default();
     let tenant = Tenant {
         id: tenant,
         alias,
+        signup,
         plan: registration.plan.clone(),
         status: TenantStatus::Pending,
         version: 1,
-        policy: AppliedPolicy { version: 0, suspended: false, entitlements },
+        edition: 1,
+        policy: AppliedPolicy { version: 0, suspension: None, entitlements },
+        admins: 1,
+        users: 1,
+        invitations: 0,
+        provisioning: None,
+        plan_request: None,
+        closure: None,
     };
+    let confirm_by = after(occasion.now, settings.confirm_within);
+    let signup = Signup {
+        id: signup,
+        tenant: tenant.id,
+        alias: tenant.alias.clone(),
+        username,
+        onboarding,
+        revision: 1,
+        registered_at: occasion.now,
+        confirm_by,
+        identity_at: None,
+        identity_failure: None,
+        confirmed_at: None,
+        activated_at: None,
+        expired_at: None,
+    };
+    let mut statements = vec![Statement::Status(status_changed(&tenant, StatusReason::SignedUp, occasion))];
+    statements.extend(onboarding_progressed(&signup, &tenant, occasion));
     SignUp {
-        signup: Signup::registered(signup, tenant.id, tenant.alias.clone(), username, occasion.now),
         organisation: registration.organisation.clone(),
         user: User {
             username,
             tenant: tenant.id,
-            signup,
             role: Role::Admin,
             name: registration.name.clone(),
             email: registration.email.clone(),
+            origin: Origin::Signup(signup.id),
+            consents: documents.agreed_at(occasion.now),
+            created_at: occasion.now,
+            confirmed_at: None,
         },
-        fact: status_changed(&tenant, StatusReason::SignedUp, occasion),
+        statements,
+        due: Due { at: confirm_by, kind: DueKind::Expiry, tenant: tenant.id },
+        audit: AuditEntry {
+            id: occasion.event_of("audit"),
+            at: occasion.now,
+            actor: Actor::User(username),
+            action: AuditAction::SignUp,
+            target: None,
+            refused: None,
+        },
+        signup,
         tenant,
     }
 }

@@ -1,12 +1,14 @@
-//! Tenants and users, and the one table of a tenant's life.
+//! Tenants, and the one table of a tenant's life.
 
+use crate::closure::Closure;
+use crate::outcome::{Outcome, State, Statement};
 use crate::policy::AppliedPolicy;
-use crate::{EmailAddress, PersonName};
+use crate::provisioning::Provisioning;
+use crate::toolkit;
+use crate::{Actor, AuditAction, Settings};
 use contract::{Envelope, Stream, TenantStatusChanged};
-use kernel::{Alias, EventId, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus, Timestamp};
+use kernel::{Alias, EventId, PlanCode, RegionCode, SignupId, StatusReason, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 use uuid::Uuid;
 
 /// A tenant, without anything personal.
@@ -17,61 +19,44 @@ pub struct Tenant {
     pub id: TenantId,
     /// Its random public label.
     pub alias: Alias,
+    /// The sign-up that made it.
+    pub signup: SignupId,
     /// The plan that it is on.
     pub plan: PlanCode,
     /// Where it is in its life.
     pub status: TenantStatus,
-    /// Grows by one with every change of status.
+    /// Grows by one with every statement about status or plan.
     pub version: u64,
+    /// Grows by one with every change of anything, and guards it.
+    pub edition: u64,
     /// What home wants of it, as far as this region knows.
     pub policy: AppliedPolicy,
+    /// How many of its users are administrators.
+    pub admins: u64,
+    /// How many users it has.
+    pub users: u64,
+    /// How many of its invitations are open, or were when they ran out.
+    pub invitations: u64,
+    /// How far the application is with its resources; absent where nobody is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioning: Option<Provisioning>,
+    /// The plan that its administrator asked for last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_request: Option<PlanRequest>,
+    /// How far its end is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closure: Option<Closure>,
 }
 
-/// The name by which the identity provider knows a user: a function of the tenant's alias and the
-/// user's address, so that a sign-in page needs no look-up, and one person can be in several tenants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Username(Uuid);
-
-impl Username {
-    /// UUID version 5 (RFC 9562) of `meridian:user:<alias>:<lower-case address>` in the namespace of URLs.
-    #[must_use]
-    pub fn of(alias: &Alias, email: &EmailAddress) -> Self {
-        let name = format!("meridian:user:{alias}:{}", email.key());
-        Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
-    }
-}
-
-impl fmt::Display for Username {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl FromStr for Username {
-    type Err = kernel::Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uuid = Uuid::try_parse(text).map_err(|_| kernel::Invalid { kind: "username", rule: "a UUID" })?;
-        Ok(Self(uuid))
-    }
-}
-
-/// A user of a tenant. Personal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// The name by which the identity provider knows the user.
-    pub username: Username,
-    /// The tenant that the user belongs to.
-    pub tenant: TenantId,
-    /// The sign-up that the user came by.
-    pub signup: SignupId,
-    /// What the user may do.
-    pub role: Role,
-    /// The person's name.
-    pub name: PersonName,
-    /// The person's address.
-    pub email: EmailAddress,
+/// A wish for another plan, which home decides on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRequest {
+    /// The plan.
+    pub plan: PlanCode,
+    /// How many such wishes there were.
+    pub revision: u64,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
 }
 
 /// The circumstances of a decision, which come from outside: where, when, and the id of what it states.
@@ -85,6 +70,14 @@ pub struct Occasion {
     pub now: Timestamp,
 }
 
+impl Occasion {
+    /// The id of another fact that the same decision states.
+    #[must_use]
+    pub fn event_of(&self, what: &str) -> EventId {
+        EventId::from_uuid(Uuid::new_v5(self.event.as_uuid(), what.as_bytes()))
+    }
+}
+
 /// What can happen to a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -92,6 +85,8 @@ pub enum Change {
     Provision,
     /// The tenant becomes usable.
     Activate,
+    /// The address was not confirmed in time.
+    Expire,
     /// Nobody may sign in any more, and nothing is lost.
     Suspend,
     /// A suspension ends.
@@ -100,6 +95,8 @@ pub enum Change {
     Close,
     /// The grace period is broken off.
     Reopen,
+    /// The grace period of a suspended tenant is broken off: it is suspended still.
+    Resuspend,
     /// The end.
     End,
     /// A move to another region begins.
@@ -109,38 +106,25 @@ pub enum Change {
 }
 
 /// A tenant's life: from, what happens, to. What is not listed is refused.
-pub const TRANSITIONS: [(TenantStatus, Change, TenantStatus); 12] = {
+pub const TRANSITIONS: [(TenantStatus, Change, TenantStatus); 14] = {
     use TenantStatus::{Active, Closed, Closing, Pending, Provisioning, Relocating, Suspended};
     [
         (Pending, Change::Provision, Provisioning),
         (Pending, Change::Activate, Active),
+        (Pending, Change::Expire, Closed),
         (Provisioning, Change::Activate, Active),
         (Active, Change::Suspend, Suspended),
         (Suspended, Change::Reactivate, Active),
         (Active, Change::Close, Closing),
         (Suspended, Change::Close, Closing),
         (Closing, Change::Reopen, Active),
+        (Closing, Change::Resuspend, Suspended),
         (Closing, Change::End, Closed),
         (Active, Change::Relocate, Relocating),
         (Relocating, Change::Return, Active),
         (Relocating, Change::End, Closed),
     ]
 };
-
-/// A change of a tenant's status, to be stored on condition that the tenant is still at `from_version`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The version that the decision was made on.
-    pub from_version: u64,
-    /// The status before.
-    pub from: TenantStatus,
-    /// The status after.
-    pub to: TenantStatus,
-    /// The one fact that tells of it.
-    pub fact: Envelope<TenantStatusChanged>,
-}
 
 /// Why a change is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -151,51 +135,58 @@ pub enum Refusal {
         /// The tenant's status.
         status: TenantStatus,
     },
+    /// The catalogue does not have the plan.
+    #[error("the plan is not in the catalogue")]
+    UnknownPlan,
+    /// The tenant would be without an administrator.
+    #[error("the tenant's last administrator stays")]
+    LastAdmin,
+    /// The tenant has as many users or invitations as it can have.
+    #[error("the tenant has no room for more")]
+    Full,
+    /// The address belongs to a user of the tenant.
+    #[error("the person is a user of the tenant")]
+    AlreadyMember,
+    /// There is no such invitation, or it is withdrawn, accepted or too old, or the code is another one's.
+    #[error("the invitation does not hold")]
+    NoInvitation,
+    /// The code of a closure is not the one that was given.
+    #[error("the code is wrong")]
+    WrongCode,
+    /// There is nothing that could be tried again.
+    #[error("nothing has failed that could be repeated")]
+    NothingToRetry,
 }
 
-/// Decides a change by the table.
+/// Decides a change of status by the table; the caller adds what else follows from it.
 ///
 /// # Errors
 /// When the table has no such change from the tenant's status.
 pub fn decide_change(
-    tenant: &Tenant,
+    state: &State,
     change: Change,
     reason: StatusReason,
+    actor: Actor,
+    settings: &Settings,
     occasion: &Occasion,
-) -> Result<Transition, Refusal> {
+) -> Result<Outcome, Refusal> {
+    let from = state.tenant.status;
     let to = TRANSITIONS
         .iter()
-        .find(|(from, on, _)| *from == tenant.status && *on == change)
+        .find(|(status, on, _)| *status == from && *on == change)
         .map(|(_, _, to)| *to)
-        .ok_or(Refusal::NotFromHere { status: tenant.status })?;
-    let changed = Tenant { status: to, version: tenant.version + 1, ..tenant.clone() };
-    Ok(Transition {
-        tenant: tenant.id,
-        from_version: tenant.version,
-        from: tenant.status,
-        to,
-        fact: status_changed(&changed, reason, occasion),
-    })
-}
-
-/// Decides what the administrator's confirmed address changes: a pending tenant becomes active, and one
-/// that has been confirmed before stays as it is.
-///
-/// # Errors
-/// When the tenant is closed.
-pub fn decide_confirmation(tenant: &Tenant, occasion: &Occasion) -> Result<Option<Transition>, Refusal> {
-    match tenant.status {
-        TenantStatus::Pending => decide_change(tenant, Change::Activate, StatusReason::Confirmed, occasion).map(Some),
-        TenantStatus::Closed => Err(Refusal::NotFromHere { status: tenant.status }),
-        TenantStatus::Provisioning
-        | TenantStatus::Active
-        | TenantStatus::Suspended
-        | TenantStatus::Closing
-        | TenantStatus::Relocating => Ok(None),
+        .ok_or(Refusal::NotFromHere { status: from })?;
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.status = to;
+    outcome.state_status(reason, occasion);
+    if settings.builder_toolkit {
+        outcome.statements.extend(toolkit::of_change(&outcome.tenant, change, occasion).map(Statement::Toolkit));
     }
+    outcome.note(actor, AuditAction::ChangeStatus, Some(to.to_string()), occasion);
+    Ok(outcome)
 }
 
-/// The fact that a tenant now has its status.
+/// The fact that a tenant now has its status and plan.
 pub(crate) fn status_changed(
     tenant: &Tenant,
     reason: StatusReason,

@@ -82,7 +82,7 @@ async fn answers(running: &Emulator) -> bool {
 }
 
 fn emulator(layout: &Layout, port: u16) -> Emulator {
-    let ports = RegionPorts { emulator: port, proxy: port, api: port, operator_api: port };
+    let ports = RegionPorts { emulator: port, proxy: port, api: port, operator_api: port, home_api: port };
     Emulator::new(layout, REGION, &ports)
 }
 

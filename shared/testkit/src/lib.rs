@@ -5,6 +5,7 @@
 
 mod emulator;
 mod events;
+pub mod openapi;
 mod resources;
 
 pub use emulator::{LocalAws, aws};

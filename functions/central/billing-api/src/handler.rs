@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use billing::{Invoice, InvoiceNumber, InvoiceSummary, Run, Tally};
 use billing_store::{BillingStore, StoreError};
 use kernel::{BillingPeriod, Currency, Timestamp};
-use runtime::http::{Now, Problem, Tokens};
+use runtime::http::{Document, Now, Problem, Tokens};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const SCOPE: &str = "meridian/operator.read";
 const PAGE_DEFAULT: u16 = 50;
 const PAGE_MAX: u16 = 100;
 
-/// The API: a period's invoices, one invoice, a period's billing run.
+/// The API: a period's invoices, one invoice, a period's billing run; and, for everybody, its description.
 pub(crate) fn router(adapters: Adapters) -> Router {
     let adapters = Arc::new(adapters);
     Router::new()
@@ -27,6 +27,7 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .route("/invoices/{id}", get(show_invoice))
         .route("/billing-runs/{period}", get(show_run))
         .route_layer(from_fn_with_state(Arc::clone(&adapters), authorize))
+        .route("/openapi.json", get(describe))
         .with_state(adapters)
 }
 
@@ -41,7 +42,9 @@ pub(crate) struct Adapters {
 
 /// A page of a period's invoices.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct InvoiceList {
+    /// In order of their numbers.
     invoices: Vec<InvoiceSummary>,
     /// Where the next page begins, unless this is the last.
     next_cursor: Option<String>,
@@ -49,12 +52,19 @@ struct InvoiceList {
 
 /// A billing run as operators see it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = BillingRun))]
 struct RunView {
+    /// The period.
     period: BillingPeriod,
+    /// The billing clock when the run was first started.
     started_at: Timestamp,
+    /// How many tenants have or will have an invoice.
     expected: u64,
+    /// How many have.
     done: u64,
+    /// Whether all have.
     complete: bool,
+    /// What the invoices add up to, per currency.
     totals: BTreeMap<Currency, Tally>,
 }
 
@@ -68,6 +78,25 @@ async fn authorize(
     Ok(next.run(request).await)
 }
 
+/// `GET /invoices`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/invoices",
+    tag = "Billing",
+    operation_id = "listInvoices",
+    summary = "Lists the invoices of a period",
+    params(
+        ("period" = BillingPeriod, Query, description = "The period."),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of an earlier answer."),
+    ),
+    security(("machine" = ["meridian/operator.read"])),
+    responses(
+        (status = 200, description = "A page of invoices.", body = InvoiceList),
+        (status = 400, description = "`invalid-period`: the period is missing or none. `invalid-limit`: it is not 1 to \
+                                      100. `invalid-cursor`: no answer gave it."),
+    ),
+))]
 async fn list_invoices(
     State(adapters): State<Arc<Adapters>>,
     query: Result<Query<HashMap<String, String>>, QueryRejection>,
@@ -82,6 +111,21 @@ async fn list_invoices(
     Ok(Json(InvoiceList { invoices: page.invoices, next_cursor }))
 }
 
+/// `GET /invoices/{id}`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/invoices/{id}",
+    tag = "Billing",
+    operation_id = "showInvoice",
+    summary = "Shows an invoice with all that its amounts come from",
+    params(("id" = kernel::InvoiceId, Path, description = "The invoice.")),
+    security(("machine" = ["meridian/operator.read"])),
+    responses(
+        (status = 200, description = "The invoice.", body = Invoice),
+        (status = 400, description = "`invalid-invoice-id`: it is no lower-case hyphenated UUID."),
+        (status = 404, description = "`unknown-invoice`: there is none of this id."),
+    ),
+))]
 async fn show_invoice(
     State(adapters): State<Arc<Adapters>>,
     id: Result<Path<String>, PathRejection>,
@@ -93,6 +137,21 @@ async fn show_invoice(
     invoice.map(Json).ok_or_else(unknown)
 }
 
+/// `GET /billing-runs/{period}`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/billing-runs/{period}",
+    tag = "Billing",
+    operation_id = "showBillingRun",
+    summary = "Shows how far the billing of a period is",
+    params(("period" = BillingPeriod, Path, description = "The period.")),
+    security(("machine" = ["meridian/operator.read"])),
+    responses(
+        (status = 200, description = "The run.", body = RunView),
+        (status = 400, description = "`invalid-period`: it is none."),
+        (status = 404, description = "`unknown-billing-run`: the period has no run."),
+    ),
+))]
 async fn show_run(
     State(adapters): State<Arc<Adapters>>,
     period: Result<Path<String>, PathRejection>,
@@ -104,6 +163,24 @@ async fn show_run(
     let complete = run.is_complete();
     let Run { period, started_at, expected, done, tallies, .. } = run;
     Ok(Json(RunView { period, started_at, expected, done, complete, totals: tallies }))
+}
+
+/// `GET /openapi.json`: this API.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "Description",
+    operation_id = "describeApi",
+    summary = "Describes this API",
+    description = "This document. Public.",
+    responses(
+        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
+            ("cache-control" = String, description = "It may be kept for five minutes."),
+        )),
+    ),
+))]
+async fn describe() -> Document {
+    Document(include_str!("../../../../docs/openapi/operator.json"))
 }
 
 /// A part of the path; empty when it is not text, which is no id and no period.

@@ -1,6 +1,6 @@
 //! Shows invoices and billing runs to the provider's operators.
 //!
-//! Trigger: operator API. Reads: BillingTable. Emits: nothing.
+//! Trigger: operator API, and its description for everybody. Reads: BillingTable. Emits: nothing.
 
 mod handler;
 #[cfg(test)]

@@ -1,6 +1,8 @@
+mod openapi;
+
 use crate::handler::{Adapters, router};
 use axum::Router;
-use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, decide_issue, plan_invoice};
+use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};
 use billing_store::{BillingStore, Recorded};
 use contract::catalogue::Catalogue;
 use kernel::{BillingPeriod, LegalEntity, Mode};
@@ -44,7 +46,7 @@ async fn seed(store: &BillingStore) {
             catalogue: &catalogue,
             tenant,
             period,
-            plan: &"starter".parse().unwrap(),
+            standing: Standing::InUse(&"starter".parse().unwrap()),
             usage: &PeriodUsage::new(),
             earlier: &[],
             missing_reports: 0,
@@ -98,6 +100,7 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
         assert_eq!(case.is_valid(), expected.0 == 200, "{} is expected as it is named", case.name);
         let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         assert_eq!((status, slug), expected, "{}: {body}", case.name);
+        testkit::openapi::assert_described(testkit::openapi::Api::Operator, &case.payload, status, slug);
         let kind_expected = if case.is_valid() { "application/json" } else { "application/problem+json" };
         assert_eq!(kind, kind_expected, "{}", case.name);
     }

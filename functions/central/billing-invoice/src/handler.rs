@@ -3,8 +3,8 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use billing::{
-    Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, LOOK_BACK_PERIODS, decide_issue,
-    decide_settlement, plan_invoice, total_usage,
+    Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, Standing, decide_issue, decide_settlement,
+    plan_invoice, total_usage,
 };
 use billing_store::{ATTEMPTS_MAX, BillingStore, Desk, Recorded, StoreError, pause};
 use contract::catalogue::Catalogue;
@@ -47,7 +47,7 @@ pub(crate) enum InvoiceError {
         /// The period.
         period: BillingPeriod,
     },
-    /// The tenant was not in use in the period, or nothing is known of it.
+    /// The tenant was not in use in the period and nothing arrived late, or nothing is known of it.
     #[error("tenant {tenant} is not billed for period {period}")]
     NotBilled {
         /// The tenant.
@@ -126,23 +126,20 @@ async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, Inv
     let Adapters { store, catalogue, .. } = adapters;
     let refused = |source| InvoiceError::Refused { tenant, source };
     let record = store.load_tenant(tenant).await.map_err(InvoiceError::Store)?;
-    let account = record.account.as_ref();
-    let plan = account.and_then(|account| account.plan_for(period));
-    let plan = plan.ok_or(InvoiceError::NotBilled { tenant, period })?;
+    let standing = record.account.as_ref().and_then(|account| account.standing(period));
+    let standing = standing.ok_or(InvoiceError::NotBilled { tenant, period })?;
     let windows = store.load_windows(tenant, period).await.map_err(InvoiceError::Store)?;
     let usage = total_usage(catalogue, &windows).map_err(refused)?;
-    let mut earlier = Vec::with_capacity(LOOK_BACK_PERIODS);
-    let mut before = period;
-    for _ in 0..LOOK_BACK_PERIODS {
-        before = before.previous();
-        if let Some(invoice) = store.load_invoice(tenant, before).await.map_err(InvoiceError::Store)? {
-            let windows = store.load_windows(tenant, before).await.map_err(InvoiceError::Store)?;
-            earlier.push(Earlier { invoice, usage: total_usage(catalogue, &windows).map_err(refused)? });
-        }
-    }
+    let earlier = store.load_earlier(tenant, period).await.map_err(InvoiceError::Store)?.into_iter();
+    let earlier = earlier.map(|(invoice, windows)| Earlier::of(catalogue, invoice, &windows));
+    let earlier: Vec<Earlier> = earlier.collect::<Result<_, _>>().map_err(refused)?;
     let missing_reports = record.missing_reports();
-    let billing = Billing { catalogue, tenant, period, plan, usage: &usage, earlier: &earlier, missing_reports };
-    plan_invoice(billing).map_err(refused)
+    let billing = Billing { catalogue, tenant, period, standing, usage: &usage, earlier: &earlier, missing_reports };
+    let draft = plan_invoice(billing).map_err(refused)?;
+    if matches!(standing, Standing::Left(_)) && draft.lines.is_empty() {
+        return Err(InvoiceError::NotBilled { tenant, period });
+    }
+    Ok(draft)
 }
 
 /// The statement as a part of the transaction.

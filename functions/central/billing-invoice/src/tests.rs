@@ -32,15 +32,20 @@ fn period(text: &str) -> BillingPeriod {
 }
 
 async fn activate(adapters: &Adapters, n: u8, plan: &str) {
+    learn(adapters, n, plan, (1, TenantStatus::Active, StatusReason::Confirmed), "2026-08-07T00:00:00Z").await;
+}
+
+async fn learn(adapters: &Adapters, n: u8, plan: &str, change: (u64, TenantStatus, StatusReason), at: &str) {
+    let (revision, status, reason) = change;
     let fact = TenantStatusChanged {
         tenant: tenant(n),
         alias: "a2b3c4d5e6f7".parse().unwrap(),
         plan: plan.parse().unwrap(),
-        status: TenantStatus::Active,
-        reason: StatusReason::Confirmed,
-        revision: 1,
+        status,
+        reason,
+        revision,
     };
-    let at: Timestamp = "2026-08-07T00:00:00Z".parse().unwrap();
+    let at: Timestamp = at.parse().unwrap();
     adapters.store.record_status(&fact, &"ap-south-1".parse().unwrap(), at).await.unwrap();
 }
 
@@ -138,6 +143,35 @@ async fn late_usage_is_billed_by_the_next_invoice() {
     }
     let expected = [("20.00 USD", 1, 0), ("20.00 USD", 1, 1), ("19.50 USD", 3, 1)];
     assert_eq!(totals, expected.map(|(total, events, adjusts)| (total.to_owned(), events, adjusts)));
+}
+
+#[tokio::test]
+async fn late_usage_of_a_closed_tenant_is_billed_without_a_fee() {
+    let adapters = adapters(SOVEREIGN).await;
+    activate(&adapters, 1, "starter").await;
+    let closed = (2, TenantStatus::Closed, StatusReason::GraceEnded);
+    learn(&adapters, 1, "starter", closed, "2026-08-20T00:00:00Z").await;
+    for month in ["2026-08", "2026-09", "2026-10", "2026-11"] {
+        start_run(&adapters, month, 1).await;
+    }
+    use_meter(&adapters, 1, "2026-08", "10", 1).await;
+    assert_eq!(run(&adapters, batch("2026-08", &[1])).await, [""; 0]);
+    assert_eq!(run(&adapters, batch("2026-09", &[1])).await, ["m0"]);
+    use_meter(&adapters, 1, "2026-08", "20", 2).await;
+    for _ in 0..2 {
+        assert_eq!(run(&adapters, batch("2026-09", &[1])).await, [""; 0]);
+    }
+    assert_eq!(run(&adapters, batch("2026-10", &[1])).await, ["m0"]);
+    use_meter(&adapters, 1, "2026-08", "25", 5).await;
+    assert_eq!(run(&adapters, batch("2026-10", &[1])).await, [""; 0]);
+    use_meter(&adapters, 1, "2026-08", "30", 6).await;
+    assert_eq!(run(&adapters, batch("2026-11", &[1])).await, ["m0"]);
+    for (month, number, total, events) in
+        [("2026-08", 1, "20.00 USD", 1), ("2026-09", 2, "1.00 USD", 1), ("2026-10", 3, "0.50 USD", 3)]
+    {
+        let Invoice { number: given, draft, .. } = invoice(&adapters, 1, month).await;
+        assert_eq!((given.number, draft.total.to_string(), draft.events), (number, total.to_owned(), events));
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing_store::{BillingStore, StoreError};
-use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageWindowUpdated};
+use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageWindowUpdated, v1};
 use runtime::queue::{self, BusMessage, MessageError};
 
 /// Learns what each message of a batch says; one that cannot be learned is reported and comes again.
@@ -50,9 +50,18 @@ async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerE
     let message = BusMessage::parse(message).map_err(LedgerError::Message)?;
     match (message.detail_type.as_str(), message.source.as_str()) {
         (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => learn_status(store, envelope(&message)?).await,
+        (v1::TenantStatusChanged::TYPE, v1::TenantStatusChanged::SOURCE) => {
+            learn_status(store, current(envelope(&message)?)).await
+        }
         (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) => learn_usage(store, envelope(&message)?).await,
         _ => Err(LedgerError::UnknownFact),
     }
+}
+
+/// The statement as it would be made today.
+fn current(old: Envelope<v1::TenantStatusChanged>) -> Envelope<TenantStatusChanged> {
+    let Envelope { id, region, stream, sequence, occurred_at, data } = old;
+    Envelope { id, region, stream, sequence, occurred_at, data: data.into() }
 }
 
 async fn learn_status(store: &BillingStore, fact: Envelope<TenantStatusChanged>) -> Result<(), LedgerError> {

@@ -1,14 +1,18 @@
 //! A run is derived from the schedule's time, so that a replay bills the same.
 
 use crate::requests::{InvoiceQueue, SendError};
-use billing::{InvoiceRequest, Run};
+use billing::{Account, Earlier, InvoiceRefusal, InvoiceRequest, Run, Standing, has_late_usage};
 use billing_store::{ATTEMPTS_MAX, BillingStore, StoreError};
+use contract::catalogue::Catalogue;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kernel::{BillingPeriod, TenantId, Timestamp};
 use runtime::{Failure, Scheduled};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 const PAUSE: Duration = Duration::from_millis(50);
+/// Of how many tenants that left the ledger is compared with their invoices at once.
+const COMPARED_AT_ONCE: usize = 16;
 
 /// Records the run of the period that has ended, then asks for each tenant's invoice. When it is stopped
 /// half-way, doing it again completes it: a tenant that is asked for twice has one invoice.
@@ -25,6 +29,8 @@ pub(crate) struct Adapters {
     pub(crate) store: BillingStore,
     /// The queue of invoices to be made.
     pub(crate) requests: InvoiceQueue,
+    /// What is metered.
+    pub(crate) catalogue: Catalogue,
 }
 
 /// Why a run did not start in full.
@@ -42,7 +48,7 @@ pub(crate) enum RunError {
 }
 
 async fn start(adapters: &Adapters, period: BillingPeriod, now: Timestamp) -> Result<(), RunError> {
-    let tenants = find_tenants(&adapters.store, period).await.map_err(RunError::Store)?;
+    let tenants = find_tenants(adapters, period).await.map_err(RunError::Store)?;
     record(&adapters.store, period, now, tenants.len()).await?;
     tracing::info!(period = period.to_string(), tenants = tenants.len(), "billing run started");
     let requests: Vec<_> = tenants.into_iter().map(|tenant| InvoiceRequest { tenant, period }).collect();
@@ -51,10 +57,32 @@ async fn start(adapters: &Adapters, period: BillingPeriod, now: Timestamp) -> Re
 
 /// Who is to be billed, and who has been: a later fact may say that a tenant was not in use after all,
 /// but its invoice remains one of the run's.
-async fn find_tenants(store: &BillingStore, period: BillingPeriod) -> Result<BTreeSet<TenantId>, StoreError> {
-    let billable = store.load_accounts(|account| account.plan_for(period).map(|_| account.tenant)).await?;
+async fn find_tenants(adapters: &Adapters, period: BillingPeriod) -> Result<BTreeSet<TenantId>, StoreError> {
+    let store = &adapters.store;
+    let standing = |account: &Account| {
+        let standing = account.standing(period)?;
+        Some((account.tenant, matches!(standing, Standing::InUse(_))))
+    };
+    let (in_use, left): (Vec<_>, Vec<_>) =
+        store.load_accounts(standing).await?.into_iter().partition(|(_, is_in_use)| *is_in_use);
+    let compared = left.into_iter().map(|(tenant, _)| owes_late_usage(adapters, tenant, period));
+    let owing: Vec<Option<TenantId>> = stream::iter(compared).buffer_unordered(COMPARED_AT_ONCE).try_collect().await?;
     let invoiced = store.load_invoiced(period).await?;
-    Ok(billable.into_iter().chain(invoiced).collect())
+    let in_use = in_use.into_iter().map(|(tenant, _)| tenant);
+    Ok(in_use.chain(owing.into_iter().flatten()).chain(invoiced).collect())
+}
+
+/// The tenant, if usage arrived after its last invoices. What cannot be totalled is asked for too: the failure
+/// is that invoice's, and not the run's.
+async fn owes_late_usage(
+    adapters: &Adapters,
+    tenant: TenantId,
+    period: BillingPeriod,
+) -> Result<Option<TenantId>, StoreError> {
+    let earlier = adapters.store.load_earlier(tenant, period).await?.into_iter();
+    let earlier = earlier.map(|(invoice, windows)| Earlier::of(&adapters.catalogue, invoice, &windows));
+    let earlier: Result<Vec<Earlier>, InvoiceRefusal> = earlier.collect();
+    Ok(earlier.map_or(true, |earlier| has_late_usage(&earlier)).then_some(tenant))
 }
 
 /// Records how many invoices are expected, before any is asked for: the last one must know that it is.

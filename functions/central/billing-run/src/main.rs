@@ -1,4 +1,5 @@
-//! Starts the billing of the month that has ended: one message per tenant.
+//! Starts the billing of the month that has ended: one message per tenant, also for those that left if
+//! something of theirs arrived late.
 //!
 //! Trigger: schedule. Reads and writes: BillingTable. Sends: invoice queue. Emits: nothing.
 
@@ -17,6 +18,7 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         store: billing_store::BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
         requests: requests::InvoiceQueue::new(&aws, runtime::env("INVOICE_QUEUE_URL")?),
+        catalogue: contract::catalogue::Catalogue::bundled()?,
     };
     run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

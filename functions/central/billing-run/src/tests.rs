@@ -1,9 +1,10 @@
 use crate::handler::{Adapters, handle};
 use crate::requests::InvoiceQueue;
-use billing::{InvoiceRequest, Run};
-use billing_store::BillingStore;
-use contract::TenantStatusChanged;
-use kernel::{BillingPeriod, StatusReason, TenantId, TenantStatus, Timestamp};
+use billing::{Billing, Disclosure, InvoiceRequest, Run, Standing, decide_issue, plan_invoice, total_usage};
+use billing_store::{BillingStore, Recorded};
+use contract::catalogue::Catalogue;
+use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated};
+use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp};
 use runtime::Scheduled;
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ async fn fixture() -> Fixture {
     let adapters = Adapters {
         store: BillingStore::new(&aws.config, testkit::table(&aws, false).await),
         requests: InvoiceQueue::new(&aws.config, url.clone()),
+        catalogue: Catalogue::bundled().unwrap(),
     };
     Fixture { adapters, queues: aws_sdk_sqs::Client::new(&aws.config), url }
 }
@@ -48,6 +50,40 @@ impl Fixture {
         };
         let at: Timestamp = at.parse().unwrap();
         self.adapters.store.record_status(&fact, &"eu-central-1".parse().unwrap(), at).await.unwrap();
+    }
+
+    /// Usage of one meter on the second day of a month, so many events of it known.
+    async fn use_meter(&self, n: u8, meter: &str, month: &str, events: u64) {
+        let window = UsageWindow {
+            meter: meter.parse().unwrap(),
+            start: format!("{month}-02T00:00:00Z").parse().unwrap(),
+            value: events.into(),
+            events,
+            revision: events,
+        };
+        let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![window] };
+        self.adapters.store.record_windows(&usage).await.unwrap();
+    }
+
+    /// Issues a tenant's invoice by what the ledger holds now.
+    async fn issue(&self, n: u8, month: &str) {
+        let Adapters { store, catalogue, .. } = &self.adapters;
+        let (tenant, period) = (tenant(n), month.parse().unwrap());
+        let windows = store.load_windows(tenant, period).await.unwrap();
+        let (usage, plan) = (total_usage(catalogue, &windows).unwrap(), "starter".parse().unwrap());
+        let standing = Standing::InUse(&plan);
+        let billing = Billing { catalogue, tenant, period, standing, usage: &usage, earlier: &[], missing_reports: 0 };
+        let draft = plan_invoice(billing).unwrap();
+        let held = store.load_run(period).await.unwrap();
+        if held.is_none() {
+            assert!(store.record_run(None, &Run::new(period, period.end(), 9)).await.unwrap());
+        }
+        let request = InvoiceRequest { tenant, period };
+        let desk = store.load_desk(request, &"meridian".parse().unwrap()).await.unwrap();
+        let run = desk.run.clone().unwrap().run;
+        let disclosure = Disclosure { mode: Mode::Shared, tenants_min: 5 };
+        let issue = decide_issue(draft, run, desk.next_number(), disclosure).unwrap();
+        assert_eq!(store.record_issue(&desk, &issue, None).await.unwrap(), Recorded::Done);
     }
 
     async fn run(&self) -> Run {
@@ -103,6 +139,29 @@ async fn whoever_was_in_use_is_asked_for_once() {
 }
 
 #[tokio::test]
+async fn who_left_is_asked_for_only_when_something_arrived_late() {
+    let fixture = fixture().await;
+    // 1 to 4 closed in September; 5 in July, which is too long ago to be adjusted.
+    for n in 1..=5 {
+        fixture.learn(n, 1, TenantStatus::Active, "2026-07-01T00:00:00Z").await;
+        let end = if n == 5 { "2026-07-20T00:00:00Z" } else { "2026-09-20T00:00:00Z" };
+        fixture.learn(n, 2, TenantStatus::Closed, end).await;
+        let month = if n == 5 { "2026-07" } else { "2026-09" };
+        fixture.use_meter(n, "storage-gb", month, 3).await;
+        fixture.issue(n, month).await;
+    }
+    fixture.use_meter(2, "storage-gb", "2026-09", 4).await;
+    // Usage of the time after the end is no reason, and neither is that of a period too long ago.
+    fixture.use_meter(3, "storage-gb", "2026-10", 4).await;
+    fixture.use_meter(5, "storage-gb", "2026-07", 4).await;
+    // What nobody can total is for the invoice to refuse.
+    fixture.use_meter(4, "teleports", "2026-09", 1).await;
+    handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
+    assert_eq!(fixture.asked().await, BTreeMap::from([(tenant(2), 1), (tenant(4), 1)]));
+    assert_eq!(fixture.run().await.expected, 2);
+}
+
+#[tokio::test]
 async fn a_replay_asks_again_and_keeps_the_runs_clock() {
     let fixture = fixture().await;
     fixture.learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
@@ -135,7 +194,8 @@ async fn a_queue_that_is_gone_fails_the_invocation_and_its_retry_completes_it() 
     let aws = testkit::aws().await;
     let store = fixture.adapters.store.clone();
     let requests = InvoiceQueue::new(&aws.config, format!("{}-gone", fixture.url));
-    let failure = handle(&Adapters { store, requests }, schedule("valid-first-of-month")).await.unwrap_err();
+    let catalogue = Catalogue::bundled().unwrap();
+    let failure = handle(&Adapters { store, requests, catalogue }, schedule("valid-first-of-month")).await.unwrap_err();
     assert_eq!(failure.kind(), "BillingRunFailed");
     handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
     assert_eq!(fixture.asked().await.len(), 1);

@@ -2,19 +2,24 @@
 
 use central_store::RegionRecord;
 use contract::{DependencyHealth, EventCounts, RegionBillingTotaled, TenantPolicy};
-use fleet::{Condition, DirectoryEntry, Incidents, Status, Tenant, decide_incidents, decide_status, find_conditions};
+use fleet::{
+    Condition, DirectoryEntry, Incidents, RefusedPlan, Status, Tenant, decide_incidents, decide_status, find_conditions,
+};
 use kernel::{Mode, RegionCode, Timestamp};
 use serde::Serialize;
 
 /// Answer of `GET /fleet`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Fleet))]
 pub(crate) struct FleetAnswer {
+    /// The moment that all this is judged at.
     as_of: Timestamp,
     regions: Vec<RegionAnswer>,
 }
 
 /// One region. What only a heartbeat can tell is absent until there was one.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = FleetRegion))]
 struct RegionAnswer {
     region: RegionCode,
     mode: Option<Mode>,
@@ -25,16 +30,22 @@ struct RegionAnswer {
     tenants: TenantsAnswer,
     /// Absent too where the region has too few tenants to tell.
     events: Option<EventCounts>,
+    /// Events waiting to be published.
     outbox: Option<QueueAnswer>,
+    /// Usage segments waiting to be settled.
     usage: Option<QueueAnswer>,
+    /// What the region depends on.
     dependencies: Vec<DependencyHealth>,
+    /// Policies that the region has not applied yet.
     unapplied_policies: PoliciesAnswer,
+    /// What is wrong, and since when.
     incidents: Vec<IncidentAnswer>,
     /// Where the region bills itself.
     billing: Vec<RegionBillingTotaled>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = FleetTenants))]
 struct TenantsAnswer {
     pending: i64,
     active: i64,
@@ -43,25 +54,31 @@ struct TenantsAnswer {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Queue))]
 struct QueueAnswer {
     waiting: u64,
+    /// How long the oldest has been waiting.
     lag_ms: u64,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UnappliedPolicies))]
 struct PoliciesAnswer {
     waiting: i64,
+    /// Sent so often without an answer that somebody should look.
     stuck: i64,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Incident))]
 struct IncidentAnswer {
     condition: Condition,
     since: Timestamp,
 }
 
-/// Answer of `GET /tenants/{id}`.
+/// Answer of `GET /tenants/{id}`: the entry is what the region states, the policy what home wants.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DirectoryTenant))]
 pub(crate) struct TenantAnswer {
     #[serde(flatten)]
     entry: DirectoryEntry,
@@ -69,8 +86,12 @@ pub(crate) struct TenantAnswer {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DesiredPolicy))]
 struct PolicyAnswer {
+    /// With the plan, and with who wants the tenant suspended.
     desired: TenantPolicy,
+    /// The latest plan that the tenant asked for and cannot have, unless a later one was granted.
+    refused_plan: Option<RefusedPlan>,
     applied_version: u64,
     is_applied: bool,
     is_stuck: bool,
@@ -121,13 +142,15 @@ impl RegionAnswer {
 impl TenantAnswer {
     pub(crate) fn of(tenant: Tenant) -> Self {
         let Tenant { entry, policy } = tenant;
+        let is_open = |refused: &RefusedPlan| refused.revision > policy.plan_revision;
         let policy = PolicyAnswer {
+            refused_plan: policy.refused_plan.clone().filter(is_open),
             applied_version: policy.applied_version,
             is_applied: policy.is_applied(),
             is_stuck: policy.is_stuck(),
             sent_at: policy.sent_at,
             resent: policy.attempts,
-            next_resend_at: (!policy.is_applied()).then_some(policy.due_at),
+            next_resend_at: policy.is_waiting().then_some(policy.due_at),
             desired: policy.policy,
         };
         Self { entry, policy }

@@ -1,55 +1,187 @@
-//! The operator's questions.
+//! The operator's questions, and what an operator decides for a tenant.
 
 use crate::answer::{FleetAnswer, TenantAnswer};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::get;
+use axum::routing::{get, put};
 use axum::{Json, Router};
-use central_store::CentralStore;
-use kernel::TenantId;
-use runtime::http::{Now, Problem, Tokens};
+use central_store::{CentralStore, UpdateError};
+use fleet::{Publication, Refusal, Tenant, decide_suspension};
+use kernel::{EventId, Suspension, TenantId, Timestamp};
+use outbox::Outbox;
+use runtime::http::{Body, Now, Problem, Tokens};
+use serde::Deserialize;
 use std::sync::Arc;
 
-const SCOPE: &str = "meridian/operator.read";
+const READ: &str = "meridian/operator.read";
+const WRITE: &str = "meridian/operator.write";
 
-/// `GET /fleet`, `GET /tenants/{id}`.
+/// The routes.
 pub(crate) fn router(adapters: Adapters) -> Router {
     Router::new()
         .route("/fleet", get(show_fleet))
         .route("/tenants/{id}", get(show_tenant))
+        .route("/tenants/{id}/suspension", put(suspend).delete(lift_suspension))
         .with_state(Arc::new(adapters))
 }
 
 /// What the function works with.
 pub(crate) struct Adapters {
     pub(crate) store: CentralStore,
+    pub(crate) outbox: Outbox,
     pub(crate) tokens: Tokens,
 }
 
+/// The body of a suspension.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct SuspensionRequest {
+    /// Who wants it.
+    reason: Suspension,
+}
+
 /// Every region as it is at this moment: health is judged now, not when the monitor last looked.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/fleet",
+    tag = "Fleet",
+    operation_id = "showFleet",
+    summary = "Shows every region: its health, its tenants, its queues",
+    description = "Every region as it is at this moment.",
+    security(("machine" = ["meridian/operator.read"])),
+    responses((status = 200, description = "The fleet.", body = FleetAnswer)),
+))]
 async fn show_fleet(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
     headers: HeaderMap,
 ) -> Result<Json<FleetAnswer>, Problem> {
-    adapters.tokens.verify(&headers, SCOPE, now).await?;
+    adapters.tokens.verify(&headers, READ, now).await?;
     let records = adapters.store.load_fleet().await.map_err(|error| Problem::internal(&error))?;
     Ok(Json(FleetAnswer::of(records, now)))
 }
 
 /// Where a tenant is, and which policy it has.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/tenants/{id}",
+    tag = "Tenants",
+    operation_id = "showTenant",
+    summary = "Shows where a tenant is, and which policy it has",
+    description = "What its region states of it, and what home wants.",
+    params(("id" = kernel::TenantId, Path, description = "The tenant.")),
+    security(("machine" = ["meridian/operator.read"])),
+    responses(
+        (status = 200, description = "The tenant.", body = TenantAnswer),
+        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
+        (status = 404, description = "`unknown-tenant`: no region has stated anything of it."),
+    ),
+))]
 async fn show_tenant(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<TenantAnswer>, Problem> {
-    adapters.tokens.verify(&headers, SCOPE, now).await?;
-    let id = id.map_err(|_| invalid_id())?;
-    let id: TenantId = id.parse().map_err(|_| invalid_id())?;
+    adapters.tokens.verify(&headers, READ, now).await?;
+    load(&adapters, tenant_id(id)?).await
+}
+
+/// Wants a tenant to be suspended. It is when its region has applied that.
+#[cfg_attr(test, utoipa::path(
+    put,
+    path = "/tenants/{id}/suspension",
+    tag = "Tenants",
+    operation_id = "suspendTenant",
+    summary = "Suspends a tenant",
+    description = "It is suspended when its region has applied that: nobody signs in any more, and nothing is lost. \
+                   Doing it again changes nothing.",
+    params(("id" = kernel::TenantId, Path, description = "The tenant.")),
+    request_body = SuspensionRequest,
+    security(("machine" = ["meridian/operator.write"])),
+    responses(
+        (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
+        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
+        (status = 404, description = "`unknown-tenant`: no region has stated anything of it."),
+        (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
+    ),
+))]
+async fn suspend(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    headers: HeaderMap,
+    id: Result<Path<String>, PathRejection>,
+    body: Result<Body<SuspensionRequest>, Problem>,
+) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
+    adapters.tokens.verify(&headers, WRITE, now).await?;
+    let Body(request) = body?;
+    want(&adapters, tenant_id(id)?, Some(request.reason), now).await
+}
+
+/// Wants a tenant not to be suspended any more, whoever wanted that.
+#[cfg_attr(test, utoipa::path(
+    delete,
+    path = "/tenants/{id}/suspension",
+    tag = "Tenants",
+    operation_id = "liftSuspension",
+    summary = "Lifts the suspension of a tenant",
+    description = "Whoever wanted it. It is lifted when the tenant's region has applied that. Doing it again changes \
+                   nothing.",
+    params(("id" = kernel::TenantId, Path, description = "The tenant.")),
+    security(("machine" = ["meridian/operator.write"])),
+    responses(
+        (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
+        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
+        (status = 404, description = "`unknown-tenant`: no region has stated anything of it."),
+        (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
+    ),
+))]
+async fn lift_suspension(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    headers: HeaderMap,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
+    adapters.tokens.verify(&headers, WRITE, now).await?;
+    want(&adapters, tenant_id(id)?, None, now).await
+}
+
+/// Doing it again changes nothing, and has the same answer.
+async fn want(
+    adapters: &Adapters,
+    id: TenantId,
+    suspension: Option<Suspension>,
+    now: Timestamp,
+) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
+    let publication = Publication { event: EventId::from_uuid(runtime::new_uuid()), now };
+    let decide = |current: Option<&Tenant>| decide_suspension(current, suspension, publication);
+    let changed = adapters.store.update_tenant(&adapters.outbox, id, decide).await;
+    let is_changed = changed.map_err(|error| not_changed(&error))?;
+    tracing::info!(tenant = %id, ?suspension, is_changed, "suspension decided");
+    Ok((StatusCode::ACCEPTED, load(adapters, id).await?))
+}
+
+async fn load(adapters: &Adapters, id: TenantId) -> Result<Json<TenantAnswer>, Problem> {
     let tenant = adapters.store.load_tenant(id).await.map_err(|error| Problem::internal(&error))?;
     tenant.map(|tenant| Json(TenantAnswer::of(tenant))).ok_or_else(unknown_tenant)
+}
+
+fn tenant_id(id: Result<Path<String>, PathRejection>) -> Result<TenantId, Problem> {
+    let id = id.map_err(|_| invalid_id())?;
+    id.parse().map_err(|_| invalid_id())
+}
+
+fn not_changed(error: &UpdateError) -> Problem {
+    match error {
+        UpdateError::Refused(Refusal::UnknownTenant) => unknown_tenant(),
+        UpdateError::Refused(Refusal::Closed) => {
+            Problem::new(StatusCode::CONFLICT, "tenant-closed", "The tenant is closed")
+                .detail("Nobody can sign in to a closed tenant, and nothing of it can be changed.")
+        }
+        UpdateError::Refused(_) | UpdateError::Store(_) => Problem::internal(error),
+    }
 }
 
 fn invalid_id() -> Problem {

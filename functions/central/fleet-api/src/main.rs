@@ -1,12 +1,14 @@
-//! Shows operators the fleet and where a tenant is.
+//! Shows operators the fleet and where a tenant is, and takes what they decide for a tenant.
 //!
-//! Trigger: OperatorApi, GET /fleet and GET /tenants/{id}. Reads: the central table. Emits: nothing.
+//! Trigger: OperatorApi, GET /fleet, GET /tenants/{id}, PUT and DELETE /tenants/{id}/suspension.
+//! Reads and writes: the central table. Emits: TenantPolicyPublished.v2.
 
 mod answer;
 mod handler;
 
 use central_store::CentralStore;
 use handler::{Adapters, router};
+use outbox::Outbox;
 use runtime::Service;
 use runtime::http::Tokens;
 
@@ -17,7 +19,8 @@ async fn main() -> Result<(), runtime::Error> {
     let tokens = Tokens::new(&aws, &user_pool_id, runtime::env("OPERATOR_CLIENT_ID")?)?;
     tokens.prefetch(runtime::now()).await;
     let store = CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?);
-    runtime::http::serve(router(Adapters { store, tokens })).await
+    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
+    runtime::http::serve(router(Adapters { store, outbox, tokens })).await
 }
 
 #[cfg(test)]

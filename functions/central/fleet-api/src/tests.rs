@@ -1,3 +1,5 @@
+mod openapi;
+
 use crate::handler::{Adapters, router};
 use axum::Router;
 use central_store::{BillingTotal, CentralStore};
@@ -7,68 +9,76 @@ use contract::{
     Stream, TenantStatusChanged,
 };
 use fleet::{Heartbeat, Publication, decide_statement};
-use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus};
+use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use outbox::Outbox;
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
-use testkit::LocalAws;
 use tower::ServiceExt;
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
 const EVENT: &str = "0199a1f0-0000-7000-8000-ffff00000001";
-const SCOPES: [&str; 2] = ["meridian/operator.read", "meridian/usage.write"];
+const CLOSED: &str = "0199a1f0-0000-7000-8000-000000000002";
+const SCOPES: [&str; 3] = ["meridian/operator.read", "meridian/operator.write", "meridian/usage.write"];
 
 struct Fixture {
     store: CentralStore,
     router: Router,
-    operator_token: String,
+    outbox: Outbox,
+    reader_token: String,
+    writer_token: String,
     usage_token: String,
 }
 
 async fn fixture() -> Fixture {
     let aws = testkit::aws().await;
     let store = CentralStore::new(&aws.config, testkit::table(&aws, false).await);
-    seed(&aws, &store).await;
+    let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
+    seed(&outbox, &store).await;
     let pool = testkit::user_pool(&aws, &SCOPES).await;
     let tokens = Tokens::new(&aws.config, &pool.id, pool.machine_client_id.clone()).unwrap();
     Fixture {
-        router: with_fallbacks(router(Adapters { store: store.clone(), tokens })),
+        router: with_fallbacks(router(Adapters { store: store.clone(), outbox: outbox.clone(), tokens })),
         store,
-        operator_token: testkit::machine_token(&aws, &pool, SCOPES[0]).await,
-        usage_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
+        outbox,
+        reader_token: testkit::machine_token(&aws, &pool, SCOPES[0]).await,
+        writer_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
+        usage_token: testkit::machine_token(&aws, &pool, SCOPES[2]).await,
     }
 }
 
 /// A tenant in eu-central-1 which is healthy at 10:02, and totals of ap-south-1 which was never heard.
-async fn seed(aws: &LocalAws, store: &CentralStore) {
+async fn seed(outbox: &Outbox, store: &CentralStore) {
     let eu: RegionCode = "eu-central-1".parse().unwrap();
-    let tenant: TenantId = TENANT.parse().unwrap();
     let now = "2026-11-03T10:00:30Z".parse().unwrap();
-    let stated = Envelope {
-        id: EVENT.parse().unwrap(),
-        region: eu.clone(),
-        stream: Stream::Tenant(tenant),
-        sequence: 1,
-        occurred_at: now,
-        data: TenantStatusChanged {
-            tenant,
-            alias: "a2b3c4d5e6f7".parse().unwrap(),
-            plan: "pro".parse().unwrap(),
-            status: TenantStatus::Active,
-            reason: StatusReason::Confirmed,
-            revision: 1,
-        },
-    };
-    let catalogue = Catalogue::bundled().unwrap();
-    let publication = Publication { event: stated.id, now };
-    let outbox = Outbox::new(&aws.config, testkit::table(aws, false).await);
-    let decide = |current: Option<&fleet::Tenant>| decide_statement(current, &stated, &catalogue, publication);
-    store.update_tenant(&outbox, tenant, decide).await.unwrap();
+    seed_tenant(outbox, store, TENANT, TenantStatus::Active).await;
     store.record_heartbeat(&eu, &Heartbeat { sequence: 3, occurred_at: now, report: report() }).await.unwrap();
     let total =
         RegionBillingTotaled { period: "2026-10".parse().unwrap(), invoices: 6, totals: Vec::new(), events: 12_000 };
     let stated = BillingTotal { sequence: 1, total };
     store.record_billing_total(&"ap-south-1".parse().unwrap(), &stated).await.unwrap();
+}
+
+async fn seed_tenant(outbox: &Outbox, store: &CentralStore, tenant: &str, status: TenantStatus) {
+    let tenant: TenantId = tenant.parse().unwrap();
+    let stated = Envelope {
+        id: EVENT.parse().unwrap(),
+        region: "eu-central-1".parse().unwrap(),
+        stream: Stream::Tenant(tenant),
+        sequence: 1,
+        occurred_at: "2026-11-03T10:00:30Z".parse().unwrap(),
+        data: TenantStatusChanged {
+            tenant,
+            alias: "a2b3c4d5e6f7".parse().unwrap(),
+            plan: "pro".parse().unwrap(),
+            status,
+            reason: StatusReason::Confirmed,
+            revision: 1,
+        },
+    };
+    let catalogue = Catalogue::bundled().unwrap();
+    let publication = Publication { event: stated.id, now: stated.occurred_at };
+    let decide = |current: Option<&fleet::Tenant>| decide_statement(current, &stated, &catalogue, publication);
+    store.update_tenant(outbox, tenant, decide).await.unwrap();
 }
 
 fn report() -> HeartbeatReported {
@@ -88,9 +98,12 @@ fn report() -> HeartbeatReported {
 impl Fixture {
     /// Sends a payload as the gateway would: (status, content type, body).
     async fn send(&self, payload: &Value) -> (u16, String, Value) {
+        let is_question = payload["requestContext"]["http"]["method"] == "GET";
+        let operator = if is_question { &self.reader_token } else { &self.writer_token };
         let payload = payload
             .to_string()
-            .replace("operator-token", &self.operator_token)
+            .replace("operator-token", operator)
+            .replace("reader-token", &self.reader_token)
             .replace("usage-token", &self.usage_token);
         let request = lambda_http::request::from_str(&payload).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -109,26 +122,34 @@ fn case(name: &str) -> Value {
 #[tokio::test]
 async fn operators_questions_are_answered() {
     let fixture = fixture().await;
-    every_case_is_answered_or_refused_with_a_problem(&fixture).await;
     the_fleet_shows_each_region_as_of_now(&fixture).await;
     a_tenant_is_shown_with_its_policy(&fixture).await;
+    a_suspension_is_published_once_and_lifted_once(&fixture).await;
+    every_case_is_answered_or_refused_with_a_problem(&fixture).await;
 }
 
 async fn every_case_is_answered_or_refused_with_a_problem(fixture: &Fixture) {
+    seed_tenant(&fixture.outbox, &fixture.store, CLOSED, TenantStatus::Closed).await;
     for case in testkit::cases("fleet-api") {
         let (status, kind, body) = fixture.send(&case.payload).await;
         let expected = match case.name.as_str() {
             "invalid-no-token" | "invalid-foreign-token" => (401, "unauthorized"),
-            "invalid-missing-scope" => (403, "missing-scope"),
+            "invalid-missing-scope"
+            | "invalid-suspension-missing-scope"
+            | "invalid-suspension-lifted-missing-scope" => (403, "missing-scope"),
             "invalid-tenant-id" | "invalid-tenant-id-not-text" => (400, "invalid-tenant-id"),
-            "invalid-unknown-tenant" => (404, "unknown-tenant"),
+            "invalid-unknown-tenant" | "invalid-suspension-of-unknown-tenant" => (404, "unknown-tenant"),
+            "invalid-suspension-of-closed-tenant" => (409, "tenant-closed"),
+            "invalid-suspension-reason" | "invalid-suspension-with-note" => (422, "invalid-body"),
+            "valid-suspension" | "valid-suspension-lifted" => (202, ""),
             "invalid-path" => (404, "not-found"),
             "invalid-method" => (405, "method-not-allowed"),
             _ => (200, ""),
         };
-        assert_eq!(case.is_valid(), expected.0 == 200, "{} is expected as it is named", case.name);
+        assert_eq!(case.is_valid(), expected.0 < 300, "{} is expected as it is named", case.name);
         let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         assert_eq!((status, slug), expected, "{}: {body}", case.name);
+        testkit::openapi::assert_described(testkit::openapi::Api::Operator, &case.payload, status, slug);
         let kind_expected = if case.is_valid() { "application/json" } else { "application/problem+json" };
         assert_eq!(kind, kind_expected, "{}", case.name);
     }
@@ -165,4 +186,23 @@ async fn a_tenant_is_shown_with_its_policy(fixture: &Fixture) {
     assert_eq!(body["policy"]["applied_version"], 0);
     assert_eq!(body["policy"]["is_applied"], false);
     assert_eq!(body["policy"]["next_resend_at"], "2026-11-03T10:02:30Z");
+    assert_eq!(body["policy"]["desired"]["suspension"], Value::Null);
+    assert_eq!((&body["policy"]["refused_plan"], body.get("erased_at")), (&Value::Null, None));
+}
+
+async fn a_suspension_is_published_once_and_lifted_once(fixture: &Fixture) {
+    let sent = async || fixture.outbox.sweep(Timestamp::MAX, 100).await.unwrap().len();
+    let before = sent().await;
+    for (name, suspension, version) in
+        [("valid-suspension", json!("operator"), 2), ("valid-suspension-lifted", Value::Null, 3)]
+    {
+        for _ in 0..2 {
+            let (status, _, body) = fixture.send(&case(name)).await;
+            let desired = &body["policy"]["desired"];
+            assert_eq!((status, &desired["suspension"], &desired["version"]), (202, &suspension, &json!(version)));
+            // The region has not said that it applied it.
+            assert_eq!((&body["status"], &body["policy"]["applied_version"]), (&json!("active"), &json!(0)));
+        }
+    }
+    assert_eq!(sent().await, before + 2);
 }

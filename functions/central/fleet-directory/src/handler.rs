@@ -1,11 +1,16 @@
 //! What a region says of its tenants, message by message.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use central_store::{CentralStore, UpdateError};
+use central_store::{CentralStore, StoreError, UpdateError};
 use contract::catalogue::Catalogue;
-use contract::{Envelope, Fact, TenantPolicyApplied, TenantStatusChanged};
-use fleet::{Publication, decide_acknowledgement, decide_statement};
-use kernel::EventId;
+use contract::{
+    Envelope, Fact, OnboardingProgressed, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged,
+    v1,
+};
+use fleet::{
+    Publication, Refusal, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change, decide_statement,
+};
+use kernel::{EventId, TenantId};
 use outbox::Outbox;
 use runtime::queue::{self, BusMessage, MessageError};
 use std::convert::Infallible;
@@ -34,38 +39,73 @@ pub(crate) enum DirectoryError {
     /// The change is refused, or was not stored.
     #[error("the directory was not changed")]
     Unchanged(#[source] UpdateError),
+    /// How far an onboarding is was not stored.
+    #[error("the onboarding was not changed")]
+    Progress(#[source] StoreError),
 }
 
 impl Adapters {
     async fn take(&self, message: &SqsMessage) -> Result<(), DirectoryError> {
         let event = BusMessage::parse(message).map_err(DirectoryError::Unreadable)?;
         match event.detail_type.as_str() {
-            TenantStatusChanged::TYPE => {
-                self.take_statement(&event.detail().map_err(DirectoryError::Unreadable)?).await
-            }
-            TenantPolicyApplied::TYPE => {
-                self.take_acknowledgement(&event.detail().map_err(DirectoryError::Unreadable)?).await
-            }
+            TenantStatusChanged::TYPE => self.take_statement(&envelope(&event)?).await,
+            v1::TenantStatusChanged::TYPE => self.take_statement(&current(envelope(&event)?)).await,
+            TenantPolicyApplied::TYPE => self.take_acknowledgement(&envelope(&event)?).await,
+            PlanChangeRequested::TYPE => self.take_request(&envelope(&event)?).await,
+            TenantErased::TYPE => self.take_erasure(&envelope(&event)?).await,
+            OnboardingProgressed::TYPE => self.take_progress(&envelope(&event)?).await,
             _ => Err(DirectoryError::UnknownType),
         }
     }
 
     async fn take_statement(&self, stated: &Envelope<TenantStatusChanged>) -> Result<(), DirectoryError> {
-        let publication = Publication { event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() };
-        let updated = self
-            .store
-            .update_tenant(&self.outbox, stated.data.tenant, |current| {
-                decide_statement(current, stated, &self.catalogue, publication)
-            })
-            .await;
-        updated.map(|_| ()).map_err(DirectoryError::Unchanged)
+        let publication = publication();
+        let decide = |tenant: Option<&Tenant>| decide_statement(tenant, stated, &self.catalogue, publication);
+        self.update(stated.data.tenant, decide).await
     }
 
     async fn take_acknowledgement(&self, word: &Envelope<TenantPolicyApplied>) -> Result<(), DirectoryError> {
-        let updated = self
-            .store
-            .update_tenant(&self.outbox, word.data.tenant, |current| decide_acknowledgement(current, word))
-            .await;
+        self.update(word.data.tenant, |tenant| decide_acknowledgement(tenant, word)).await
+    }
+
+    async fn take_request(&self, requested: &Envelope<PlanChangeRequested>) -> Result<(), DirectoryError> {
+        let publication = publication();
+        let decide = |tenant: Option<&Tenant>| decide_plan_change(tenant, requested, &self.catalogue, publication);
+        self.update(requested.data.tenant, decide).await
+    }
+
+    async fn take_erasure(&self, erased: &Envelope<TenantErased>) -> Result<(), DirectoryError> {
+        self.update(erased.data.tenant, |tenant| decide_erasure(tenant, erased)).await
+    }
+
+    /// Anybody can name an onboarding to a region's own API: one that home did not hand over is no news, and
+    /// no failure.
+    async fn take_progress(&self, progressed: &Envelope<OnboardingProgressed>) -> Result<(), DirectoryError> {
+        let is_kept = self.store.record_progress(&progressed.region, &progressed.data).await;
+        let is_kept = is_kept.map_err(DirectoryError::Progress)?;
+        tracing::debug!(region = %progressed.region, is_kept, "an onboarding progressed");
+        Ok(())
+    }
+
+    async fn update<D>(&self, tenant: TenantId, decide: D) -> Result<(), DirectoryError>
+    where
+        D: Fn(Option<&Tenant>) -> Result<Option<Tenant>, Refusal>,
+    {
+        let updated = self.store.update_tenant(&self.outbox, tenant, decide).await;
         updated.map(|_| ()).map_err(DirectoryError::Unchanged)
     }
+}
+
+fn envelope<T: Fact>(event: &BusMessage) -> Result<Envelope<T>, DirectoryError> {
+    event.detail().map_err(DirectoryError::Unreadable)
+}
+
+/// The statement as it would be made today.
+fn current(old: Envelope<v1::TenantStatusChanged>) -> Envelope<TenantStatusChanged> {
+    let Envelope { id, region, stream, sequence, occurred_at, data } = old;
+    Envelope { id, region, stream, sequence, occurred_at, data: data.into() }
+}
+
+fn publication() -> Publication {
+    Publication { event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() }
 }

@@ -1,7 +1,8 @@
-//! Keeps the directory of tenants, and publishes the policy that follows from it.
+//! Keeps the directory of tenants, and publishes the policy that follows from it. Keeps how far regions are
+//! with the onboardings that home handed over.
 //!
-//! Trigger: DirectoryQueue. Reads: TenantStatusChanged.v1, TenantPolicyApplied.v1.
-//! Emits: TenantPolicyPublished.v1.
+//! Trigger: DirectoryQueue. Reads: TenantStatusChanged.v1 and .v2, TenantPolicyApplied.v1,
+//! PlanChangeRequested.v1, TenantErased.v1, OnboardingProgressed.v1. Emits: TenantPolicyPublished.v2.
 
 mod handler;
 

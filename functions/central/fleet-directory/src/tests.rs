@@ -3,12 +3,13 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use central_store::CentralStore;
 use contract::catalogue::Catalogue;
 use contract::{Envelope, TenantPolicyPublished};
-use fleet::{Counts, Tenant};
-use kernel::Timestamp;
+use fleet::{Counts, Onboarding, OnboardingState, RefusedPlan, Tenant};
+use kernel::{OnboardingId, Timestamp};
 use outbox::Outbox;
 use serde_json::{Value, json};
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
+const ONBOARDING: &str = "5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e11";
 
 async fn adapters() -> Adapters {
     let aws = testkit::aws().await;
@@ -50,7 +51,8 @@ async fn every_case_is_taken_or_refused_and_the_rest_of_a_batch_is_done() {
         assert_eq!(json!(failed), expected, "{}", case.name);
         let tenant = stored(&adapters).await;
         assert_eq!((tenant.entry.region.as_str(), tenant.entry.revision), ("eu-central-1", 2), "{}", case.name);
-        assert_eq!(published(&adapters).await.len(), 1, "{}", case.name);
+        let is_published = if case.name == "valid-plan-changes" { 2 } else { 1 };
+        assert_eq!(published(&adapters).await.len(), is_published, "{}", case.name);
     }
 }
 
@@ -76,7 +78,66 @@ async fn the_published_policy_is_addressed_to_the_region_and_holds_the_plans_ent
     assert_eq!((policy.region.as_str(), policy.sequence), ("eu-central-1", 1));
     let entitlements = &adapters.catalogue.plan(&"pro".parse().unwrap()).unwrap().entitlements;
     assert_eq!(&policy.data.policy.entitlements, entitlements);
-    assert!(!policy.data.policy.suspended);
+    assert_eq!(policy.data.policy.suspension, None);
+}
+
+#[tokio::test]
+async fn both_versions_of_a_statement_say_the_same() {
+    let (former, current) = (adapters().await, adapters().await);
+    run(&former, case("valid-former-version")).await;
+    run(&current, case("valid-signed-up-and-confirmed")).await;
+    assert_eq!(stored(&former).await.entry, stored(&current).await.entry);
+}
+
+#[tokio::test]
+async fn the_latest_plan_of_the_catalogue_is_granted_once() {
+    let adapters = adapters().await;
+    for _ in 0..2 {
+        assert!(run(&adapters, case("valid-plan-changes")).await.is_empty());
+    }
+    let tenant = stored(&adapters).await;
+    assert_eq!((tenant.policy.policy.plan.as_str(), tenant.policy.policy.version), ("enterprise", 2));
+    assert_eq!(tenant.entry.plan.as_str(), "pro");
+    let refused = RefusedPlan { plan: "gold".parse().unwrap(), revision: 3 };
+    assert_eq!(tenant.policy.refused_plan, Some(refused));
+    let [_, granted] = &published(&adapters).await[..] else { panic!("not two policies") };
+    assert_eq!(granted, &tenant.policy.published());
+}
+
+#[tokio::test]
+async fn a_request_before_the_first_statement_comes_again() {
+    let adapters = adapters().await;
+    let mut payload = case("valid-plan-changes");
+    payload["Records"].as_array_mut().unwrap().rotate_left(1);
+    assert_eq!(run(&adapters, payload.clone()).await.len(), 4);
+    assert!(run(&adapters, payload).await.is_empty());
+    assert_eq!(stored(&adapters).await.policy.policy.plan.as_str(), "enterprise");
+}
+
+#[tokio::test]
+async fn an_erasure_is_noted_whatever_the_order() {
+    let adapters = adapters().await;
+    for _ in 0..2 {
+        assert!(run(&adapters, case("valid-closed-and-erased")).await.is_empty());
+    }
+    let tenant = stored(&adapters).await;
+    assert_eq!(tenant.entry.erased_at, Some("2026-12-03T10:00:00Z".parse().unwrap()));
+    assert!(!tenant.policy.is_waiting());
+}
+
+#[tokio::test]
+async fn an_onboarding_is_as_far_as_its_region_said_last() {
+    let adapters = adapters().await;
+    let id: OnboardingId = ONBOARDING.parse().unwrap();
+    let onboarding = Onboarding::new(id, "eu-central-1".parse().unwrap(), "2026-11-03T09:00:00Z".parse().unwrap());
+    // The region's word on what home did not hand over is no news.
+    assert!(run(&adapters, case("valid-onboarding-progressed")).await.is_empty());
+    assert_eq!(adapters.store.load_onboarding(id).await.unwrap(), None);
+    assert!(adapters.store.record_onboarding("digest", &onboarding).await.unwrap());
+    assert!(run(&adapters, case("valid-onboarding-progressed")).await.is_empty());
+    let onboarding = adapters.store.load_onboarding(id).await.unwrap().unwrap();
+    assert_eq!((onboarding.revision, onboarding.steps.len()), (3, 6));
+    assert_eq!(onboarding.outlook(None).state, OnboardingState::Done);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What regions report, and what they fail to report.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use central_store::{BillingTotal, CentralStore, StoreError, UpdateError};
-use contract::{Envelope, Fact, HeartbeatReported, RegionBillingTotaled};
+use central_store::{BillingTotal, CentralStore, Description, StoreError, UpdateError};
+use contract::{Envelope, Fact, HeartbeatReported, RegionBillingTotaled, RegionDescribed};
 use fleet::{Heartbeat, decide_incidents, decide_resend, find_conditions};
 use kernel::{RegionCode, Timestamp};
 use outbox::Outbox;
@@ -60,6 +60,7 @@ impl Adapters {
         let event = BusMessage::parse(message).map_err(MonitorError::Unreadable)?;
         match event.detail_type.as_str() {
             HeartbeatReported::TYPE => self.take_heartbeat(event.detail().map_err(MonitorError::Unreadable)?).await,
+            RegionDescribed::TYPE => self.take_description(event.detail().map_err(MonitorError::Unreadable)?).await,
             RegionBillingTotaled::TYPE => {
                 self.take_billing_total(event.detail().map_err(MonitorError::Unreadable)?).await
             }
@@ -71,6 +72,11 @@ impl Adapters {
         let Envelope { region, sequence, occurred_at, data: report, .. } = reported;
         let heartbeat = Heartbeat { sequence, occurred_at, report };
         self.store.record_heartbeat(&region, &heartbeat).await.map(|_| ()).map_err(MonitorError::Store)
+    }
+
+    async fn take_description(&self, described: Envelope<RegionDescribed>) -> Result<(), MonitorError> {
+        let stated = Description { sequence: described.sequence, described: described.data };
+        self.store.record_description(&described.region, &stated).await.map(|_| ()).map_err(MonitorError::Store)
     }
 
     async fn take_billing_total(&self, totaled: Envelope<RegionBillingTotaled>) -> Result<(), MonitorError> {

@@ -1,7 +1,8 @@
-//! Keeps each region's health and billing totals, notices silence, and sends unapplied policy again.
+//! Keeps what each region says of itself, its health and its billing totals, notices silence, and sends
+//! unapplied policy again.
 //!
-//! Trigger: MonitorQueue, and a schedule. Reads: HeartbeatReported.v1, RegionBillingTotaled.v1.
-//! Emits: TenantPolicyPublished.v1 once more.
+//! Trigger: MonitorQueue, and a schedule. Reads: RegionDescribed.v1, HeartbeatReported.v1,
+//! RegionBillingTotaled.v1. Emits: TenantPolicyPublished.v2 once more.
 
 mod handler;
 

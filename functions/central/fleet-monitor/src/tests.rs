@@ -127,6 +127,20 @@ async fn the_latest_heartbeat_and_total_are_kept_whatever_the_order() {
 }
 
 #[tokio::test]
+async fn the_latest_that_a_region_says_of_itself_is_kept() {
+    let adapters = adapters().await;
+    for _ in 0..2 {
+        assert_eq!(run(&adapters, case("valid-described")).await, 0);
+    }
+    let fleet = adapters.store.load_fleet().await.unwrap();
+    let said = |record: &RegionRecord| {
+        let description = record.description.clone().unwrap();
+        (description.sequence, description.described.accepts_new_tenants, description.described.capacity_tenants)
+    };
+    assert_eq!(fleet.iter().map(said).collect::<Vec<_>>(), [(41, true, Some(1000)), (8, false, None)]);
+}
+
+#[tokio::test]
 async fn silence_opens_an_incident_and_the_next_heartbeat_clears_it() {
     let adapters = adapters().await;
     run(&adapters, case("valid-heartbeats")).await;

@@ -3,12 +3,13 @@
 use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsPostConfirmation, CognitoEventUserPoolsPostConfirmationTriggerSource as Source,
 };
+use contract::catalogue::Catalogue;
 use kernel::{EventId, RegionCode};
-use regional_store::{Membership, TenantStore, TenantStoreError};
+use regional_store::{Membership, Reach, TenantStore, TenantStoreError};
 use runtime::Failure;
-use tenancy::{Occasion, Username};
+use tenancy::{Occasion, Settings, Username, decide_confirmation};
 
-/// Activates the tenant of the account whose sign-up was confirmed. Repeated, it changes nothing more; a
+/// Carries on with the tenant of the account whose sign-up was confirmed. Repeated, it changes nothing more; a
 /// confirmed new password is none of its business.
 pub(crate) async fn handle(adapters: &Adapters, event: PostConfirmation) -> Result<PostConfirmation, Failure> {
     if event.cognito_event_user_pools_header.trigger_source != Some(Source::ConfirmSignUp) {
@@ -16,7 +17,7 @@ pub(crate) async fn handle(adapters: &Adapters, event: PostConfirmation) -> Resu
         return Ok(event);
     }
     let username = confirmed(&event).ok_or_else(not_registered)?;
-    let Membership { tenant, signup, .. } = adapters
+    let Membership { tenant, .. } = adapters
         .tenants
         .reader()
         .load_membership(username)
@@ -28,7 +29,10 @@ pub(crate) async fn handle(adapters: &Adapters, event: PostConfirmation) -> Resu
         event: EventId::from_uuid(runtime::new_uuid()),
         now: runtime::now(),
     };
-    let tenant = adapters.tenants.confirm(tenant, signup, &occasion).await.map_err(|error| failure(&error))?;
+    let decided = adapters.tenants.change(tenant, Reach::SIGNUP, |loaded| {
+        decide_confirmation(&loaded.state, &adapters.catalogue, &adapters.settings, &occasion)
+    });
+    let tenant = decided.await.map_err(|error| failure(&error))?.tenant;
     tracing::info!(tenant = %tenant.id, status = %tenant.status, "confirmed");
     Ok(event)
 }
@@ -36,6 +40,8 @@ pub(crate) async fn handle(adapters: &Adapters, event: PostConfirmation) -> Resu
 /// What the handler works with.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) settings: Settings,
     pub(crate) tenants: TenantStore,
 }
 

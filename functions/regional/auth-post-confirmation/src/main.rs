@@ -1,11 +1,13 @@
-//! Makes a tenant active once its administrator's address is confirmed.
+//! Carries on with a tenant once its administrator's address is confirmed.
 //!
-//! Trigger: Cognito post-confirmation. Reads: RegionalTable (users, tenants). Emits: TenantStatusChanged.v1.
+//! Trigger: Cognito post-confirmation. Reads: RegionalTable (users, tenants). Emits: TenantStatusChanged.v2,
+//! OnboardingProgressed.v1, TenantProvisioningRequested.v1.
 
 mod handler;
 #[cfg(test)]
 mod tests;
 
+use contract::catalogue::Catalogue;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
@@ -18,6 +20,8 @@ async fn main() -> Result<(), runtime::Error> {
     let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
     let adapters = Adapters {
         region: runtime::env("AWS_REGION")?,
+        catalogue: Catalogue::bundled()?,
+        settings: runtime::env("TENANT_SETTINGS")?,
         tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
     };
     run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await

@@ -1,62 +1,41 @@
 use crate::handler::{Adapters, handle};
 use contract::TenantCounts;
-use contract::catalogue::Catalogue;
 use futures::future::join_all;
-use kernel::{EventId, TenantStatus};
-use outbox::Outbox;
-use regional_store::TenantStore;
+use kernel::TenantStatus;
 use serde_json::{Value, json};
-use tenancy::{IdempotencyKey, Identifiers, Occasion, SignUp, SignUpRequest, decide_sign_up};
+use tenancy::SignUp;
+use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
 struct World {
     adapters: Adapters,
-    outbox: Outbox,
+    region: Region,
     made: SignUp,
 }
 
 /// A region where Ada of the events has registered.
 async fn world() -> World {
-    let aws = testkit::aws().await;
-    let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    let tenants = TenantStore::new(&aws.config, testkit::table(&aws, false).await, outbox.clone());
-    let catalogue = Catalogue::bundled().unwrap();
-    let request: SignUpRequest = serde_json::from_value(json!({
-        "organisation": "Analytical Engines Ltd",
-        "name": "Ada Lovelace",
-        "email": "ada@engines.example",
-        "password": "Difference-Engine-2",
-        "plan": "starter",
-    }))
-    .unwrap();
-    let registration = request.validate(&catalogue).unwrap();
-    let ids = Identifiers {
-        signup: "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d".parse().unwrap(),
-        tenant: "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap(),
-        alias: "23456789abcd".parse().unwrap(),
+    world_of(tenantkit::region().await).await
+}
+
+async fn world_of(region: Region) -> World {
+    let made = region.register(&Newcomer::ada()).await;
+    let adapters = Adapters {
+        region: region.code.clone(),
+        catalogue: region.catalogue.clone(),
+        settings: region.settings,
+        tenants: region.tenants.clone(),
     };
-    let occasion = Occasion {
-        region: "eu-central-1".parse().unwrap(),
-        event: EventId::from_uuid(runtime::new_uuid()),
-        now: runtime::now(),
-    };
-    let made = decide_sign_up(&registration, &catalogue, ids, &occasion);
-    let key: IdempotencyKey = "a-key-of-the-tests-own".parse().unwrap();
-    tenants.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
-    World { adapters: Adapters { region: occasion.region, tenants }, outbox, made }
+    World { adapters, region, made }
 }
 
 impl World {
     async fn status(&self) -> TenantStatus {
-        let tenant = self.adapters.tenants.reader().load_tenant(self.made.tenant.id).await.unwrap();
-        tenant.unwrap().status
+        self.region.tenant(self.made.tenant.id).await.status
     }
 
     async fn facts(&self) -> Vec<Value> {
-        let rows = self.outbox.sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000).await.unwrap();
-        let mut facts: Vec<Value> = rows.iter().map(|row| serde_json::from_str(&row.detail).unwrap()).collect();
-        facts.sort_by_key(|fact| fact["sequence"].as_u64());
-        facts
+        self.region.stated("TenantStatusChanged.v2").await
     }
 }
 
@@ -100,4 +79,15 @@ async fn repeated_and_simultaneous_calls_activate_once() {
     assert!(!json!(facts).to_string().contains("ngines"), "nothing personal in a fact");
     let counts = world.adapters.tenants.reader().counts().await.unwrap();
     assert_eq!(counts, TenantCounts { active: 1, ..Default::default() });
+}
+
+#[tokio::test]
+async fn where_the_application_makes_the_resources_it_is_asked_once() {
+    let world = world_of(tenantkit::region().await.with_application()).await;
+    for _ in 0..2 {
+        handle(&world.adapters, event("valid-confirmed-sign-up")).await.unwrap();
+    }
+    assert_eq!(world.status().await, TenantStatus::Provisioning);
+    let asked = world.region.stated("TenantProvisioningRequested.v1").await;
+    assert_eq!((asked.len(), &asked[0]["data"]["tier"]), (1, &json!("pool")));
 }

@@ -1,19 +1,27 @@
 //! Compares the account that is asked for with what was registered.
 
-use aws_lambda_events::event::cognito::CognitoEventUserPoolsPreSignup as PreSignUp;
+use aws_lambda_events::event::cognito::{
+    CognitoEventUserPoolsPreSignup as PreSignUp, CognitoEventUserPoolsPreSignupTriggerSource as Source,
+};
 use regional_store::{TenantReader, TenantStoreError};
 use runtime::Failure;
-use tenancy::{EmailAddress, Username};
+use tenancy::{EmailAddress, Origin, Username};
 
-/// Lets a sign-up pass whose username is registered with the same address; refuses any other, whoever
-/// asks. Changes nothing in the event: the address is still to be confirmed.
+/// Lets an account pass whose username is registered with the same address; refuses any other, whoever
+/// asks. The account of an invited person can only be made by Meridian, which has checked the invitation's
+/// code. Changes nothing in the event.
 pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreSignUp, Failure> {
     let Some((username, email)) = asked_for(&event) else {
         return Err(refuse());
     };
     let registered =
-        adapters.tenants.load_email(username).await.map_err(|error| unavailable(&error))?.ok_or_else(refuse)?;
-    if registered.key() == email.key() {
+        adapters.tenants.load_user(username).await.map_err(|error| unavailable(&error))?.ok_or_else(refuse)?;
+    let by_administrator = event.cognito_event_user_pools_header.trigger_source == Some(Source::AdminCreateUser);
+    let may_ask = match registered.origin {
+        Origin::Signup(_) => true,
+        Origin::Invitation(_) => by_administrator,
+    };
+    if may_ask && registered.email.key() == email.key() {
         tracing::info!("registered account");
         Ok(event)
     } else {

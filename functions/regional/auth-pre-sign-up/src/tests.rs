@@ -1,47 +1,25 @@
 use crate::handler::{Adapters, handle};
-use contract::catalogue::Catalogue;
-use kernel::EventId;
-use outbox::Outbox;
-use regional_store::{TenantReader, TenantStore};
-use serde_json::json;
-use tenancy::{IdempotencyKey, Identifiers, Occasion, SignUpRequest, decide_sign_up};
+use kernel::Role;
+use regional_store::TenantReader;
+use tenancy::Username;
+use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
-/// A region where Ada of the events has registered.
-async fn adapters() -> Adapters {
-    let aws = testkit::aws().await;
-    let table = testkit::table(&aws, false).await;
-    let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    let catalogue = Catalogue::bundled().unwrap();
-    let request: SignUpRequest = serde_json::from_value(json!({
-        "organisation": "Analytical Engines Ltd",
-        "name": "Ada Lovelace",
-        "email": "Ada@engines.example",
-        "password": "Difference-Engine-2",
-        "plan": "starter",
-    }))
-    .unwrap();
-    let registration = request.validate(&catalogue).unwrap();
-    let ids = Identifiers {
-        signup: "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d".parse().unwrap(),
-        tenant: "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap(),
-        alias: "23456789abcd".parse().unwrap(),
-    };
-    let occasion = Occasion {
-        region: "eu-central-1".parse().unwrap(),
-        event: EventId::from_uuid(runtime::new_uuid()),
-        now: runtime::now(),
-    };
-    let made = decide_sign_up(&registration, &catalogue, ids, &occasion);
-    let key: IdempotencyKey = "a-key-of-the-tests-own".parse().unwrap();
-    let store = TenantStore::new(&aws.config, table.clone(), outbox);
-    store.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
-    Adapters { tenants: TenantReader::new(&aws.config, table) }
+/// A region where Ada of the events has registered, is active, and has invited Charles, who accepted.
+async fn region() -> Region {
+    let region = tenantkit::region().await;
+    let made = region.activate(&Newcomer::ada()).await;
+    region.add_user(&made, "charles@engines.example", Role::Member, Newcomer::ada().at).await;
+    region
+}
+
+fn adapters(region: &Region) -> Adapters {
+    Adapters { tenants: region.tenants.reader().clone() }
 }
 
 #[tokio::test]
 async fn only_a_registered_account_passes_and_passes_unchanged() {
-    let adapters = adapters().await;
+    let adapters = adapters(&region().await);
     for case in testkit::cases("auth-pre-sign-up") {
         let Case { name, payload } = &case;
         let event = serde_json::from_value(payload.clone()).unwrap();
@@ -58,6 +36,15 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
             }
         }
     }
+}
+
+/// The events name the user whom the invitation is for.
+#[test]
+fn the_invited_person_of_the_events_is_charles() {
+    let charles = Username::of(&Newcomer::ada().alias, &"charles@engines.example".parse().unwrap()).to_string();
+    let of_charles = testkit::cases("auth-pre-sign-up").into_iter().filter(|case| case.name.contains("invited"));
+    let names: Vec<_> = of_charles.map(|case| case.payload["userName"].as_str().unwrap().to_owned()).collect();
+    assert!(names.len() == 2 && names.iter().all(|name| *name == charles), "{names:?} are not {charles}");
 }
 
 #[tokio::test]

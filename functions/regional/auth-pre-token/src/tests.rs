@@ -1,68 +1,32 @@
 use crate::handler::{Adapters, handle};
-use contract::TenantPolicy;
-use contract::catalogue::Catalogue;
-use kernel::EventId;
-use outbox::Outbox;
-use regional_store::{TenantReader, TenantStore};
+use kernel::Suspension;
+use regional_store::TenantReader;
 use serde_json::{Value, json};
-use tenancy::{IdempotencyKey, Identifiers, Occasion, SignUp, SignUpRequest, decide_sign_up};
+use tenancy::SignUp;
+use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
 struct World {
     adapters: Adapters,
-    tenants: TenantStore,
+    region: Region,
     made: SignUp,
 }
 
 /// A region where Ada of the events has registered.
 async fn world() -> World {
-    let aws = testkit::aws().await;
-    let table = testkit::table(&aws, false).await;
-    let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    let tenants = TenantStore::new(&aws.config, table.clone(), outbox);
-    let catalogue = Catalogue::bundled().unwrap();
-    let request: SignUpRequest = serde_json::from_value(json!({
-        "organisation": "Analytical Engines Ltd",
-        "name": "Ada Lovelace",
-        "email": "ada@engines.example",
-        "password": "Difference-Engine-2",
-        "plan": "starter",
-    }))
-    .unwrap();
-    let registration = request.validate(&catalogue).unwrap();
-    let ids = Identifiers {
-        signup: "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d".parse().unwrap(),
-        tenant: "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap(),
-        alias: "23456789abcd".parse().unwrap(),
-    };
-    let made = decide_sign_up(&registration, &catalogue, ids, &occasion());
-    let key: IdempotencyKey = "a-key-of-the-tests-own".parse().unwrap();
-    tenants.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
-    let adapters = Adapters { region: occasion().region, tenants: TenantReader::new(&aws.config, table) };
-    World { adapters, tenants, made }
-}
-
-fn occasion() -> Occasion {
-    Occasion {
-        region: "eu-central-1".parse().unwrap(),
-        event: EventId::from_uuid(runtime::new_uuid()),
-        now: runtime::now(),
-    }
+    let region = tenantkit::region().await;
+    let made = region.register(&Newcomer::ada()).await;
+    let adapters = Adapters { region: region.code.clone(), tenants: region.tenants.reader().clone() };
+    World { adapters, region, made }
 }
 
 impl World {
     async fn activate(&self) {
-        self.tenants.confirm(self.made.tenant.id, self.made.signup.id, &occasion()).await.unwrap();
+        self.region.confirm(self.made.tenant.id, Newcomer::ada().at).await;
     }
 
-    async fn publish(&self, version: u64, suspended: bool) {
-        let policy = TenantPolicy {
-            version,
-            plan: "pro".parse().unwrap(),
-            suspended,
-            entitlements: vec!["sso".parse().unwrap()],
-        };
-        self.tenants.apply_policy(self.made.tenant.id, &policy, &occasion()).await.unwrap();
+    async fn publish(&self, suspension: Option<Suspension>) {
+        self.region.publish(self.made.tenant.id, "pro", suspension, Newcomer::ada().at).await;
     }
 
     /// The answer's claims of both tokens, or the code of the refusal.
@@ -131,9 +95,9 @@ async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
     check(Some("tenant-not-ready")).await;
     world.activate().await;
     check(None).await;
-    world.publish(1, true).await;
+    world.publish(Some(Suspension::Dunning)).await;
     check(Some("tenant-suspended")).await;
-    world.publish(2, false).await;
+    world.publish(None).await;
     check(None).await;
     let details = world.invoke(&cases[1]).await.unwrap();
     let claims = &details["accessTokenGeneration"]["claimsToAddOrOverride"];
@@ -144,7 +108,7 @@ async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
 async fn an_unreachable_table_issues_no_token() {
     let aws = testkit::aws().await;
     let tenants = TenantReader::new(&aws.config, "no-such-table".to_owned());
-    let adapters = Adapters { region: occasion().region, tenants };
+    let adapters = Adapters { region: "eu-central-1".parse().unwrap(), tenants };
     let event = serde_json::from_value(case("valid-sign-in").payload).unwrap();
     let Err(failure) = handle(&adapters, event).await else { panic!("issued without a look") };
     assert_eq!(failure.kind(), "TenantUnavailable");

@@ -1,10 +1,11 @@
 //! One heartbeat.
 
+use crate::describe::is_due;
 use crate::measure::Gauges;
 use crate::report::Disclosure;
-use contract::{Envelope, Stream};
-use kernel::{EventId, RegionCode};
-use regional_store::{HeartbeatStore, HeartbeatStoreError};
+use contract::{Envelope, RegionDescribed, Stream};
+use kernel::{EventId, RegionCode, Timestamp};
+use regional_store::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
 use runtime::{Failure, Scheduled};
 
 /// Measures, and states what may be told. What does not answer is told as down; only an outbox that
@@ -19,6 +20,7 @@ pub(crate) struct Adapters {
     pub(crate) gauges: Gauges,
     pub(crate) disclosure: Disclosure,
     pub(crate) region: RegionCode,
+    pub(crate) description: RegionDescribed,
 }
 
 impl Adapters {
@@ -29,16 +31,22 @@ impl Adapters {
             return Ok(());
         }
         let measured = self.gauges.read().await;
-        let heartbeat = Envelope {
+        let heartbeat = self.state(&last, event.time, self.disclosure.report(&measured, event.time));
+        let is_due = is_due(&last, &self.description);
+        let description = is_due.then(|| self.state(&last, event.time, self.description.clone()));
+        let is_stated = self.store.record(&last, &heartbeat, description.as_ref()).await?;
+        tracing::info!(sequence = heartbeat.sequence, is_stated, is_described = is_due, "heartbeat");
+        Ok(())
+    }
+
+    fn state<T>(&self, last: &LastHeartbeat, at: Timestamp, fact: T) -> Envelope<T> {
+        Envelope {
             id: EventId::from_uuid(runtime::new_uuid()),
             region: self.region.clone(),
             stream: Stream::Region,
             sequence: last.sequence + 1,
-            occurred_at: event.time,
-            data: self.disclosure.report(&measured, event.time),
-        };
-        let is_stated = self.store.record(&heartbeat).await?;
-        tracing::info!(sequence = heartbeat.sequence, is_stated, "heartbeat");
-        Ok(())
+            occurred_at: at,
+            data: fact,
+        }
     }
 }

@@ -1,10 +1,11 @@
+use crate::describe::{Capacity, Place, is_due};
 use crate::handler::{Adapters, handle};
 use crate::measure::{Gauges, Measured};
 use crate::report::Disclosure;
-use contract::{DependencyState, Envelope, EventCounts, HeartbeatReported, TenantCounts};
+use contract::{DependencyState, Envelope, EventCounts, Fact, HeartbeatReported, RegionDescribed, TenantCounts};
 use kernel::{Mode, Timestamp};
 use outbox::{Backlog, Outbox, Target};
-use regional_store::{HeartbeatStore, UsageBacklog};
+use regional_store::{HeartbeatStore, LastHeartbeat, UsageBacklog};
 use runtime::Scheduled;
 use serde_json::{Value, json};
 
@@ -27,8 +28,21 @@ async fn fixture(has_regional: bool, has_usage: bool, has_outbox: bool) -> Fixtu
         gauges: Gauges::new(&aws.config, regional, usage, outbox.clone()),
         disclosure: Disclosure { mode: Mode::Regional, tenants_min: 5 },
         region: "eu-central-1".parse().unwrap(),
+        description: description(),
     };
     Fixture { adapters, outbox: Outbox::new(&aws.config, outbox) }
+}
+
+fn description() -> RegionDescribed {
+    RegionDescribed {
+        name: "Europe (Frankfurt)".parse().unwrap(),
+        jurisdiction: "eu".parse().unwrap(),
+        mode: Mode::Regional,
+        signup_url: "https://api.eu.example.com".parse().unwrap(),
+        accepts_new_tenants: true,
+        capacity_tenants: Some(500),
+        location: Some("50.11,8.68".parse().unwrap()),
+    }
 }
 
 fn schedule(time: &str) -> Scheduled {
@@ -40,11 +54,19 @@ fn schedule(time: &str) -> Scheduled {
 
 impl Fixture {
     async fn stated(&self) -> Vec<Envelope<HeartbeatReported>> {
+        self.facts().await
+    }
+
+    async fn described(&self) -> Vec<Envelope<RegionDescribed>> {
+        self.facts().await
+    }
+
+    async fn facts<T: Fact>(&self) -> Vec<Envelope<T>> {
         let rows = self.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
         assert!(rows.iter().all(|row| row.target == Target::Regional));
-        let mut stated: Vec<Envelope<HeartbeatReported>> =
-            rows.iter().map(|row| serde_json::from_str(&row.detail).unwrap()).collect();
-        stated.sort_by_key(|heartbeat| heartbeat.sequence);
+        let rows = rows.iter().filter(|row| row.detail_type == T::TYPE);
+        let mut stated: Vec<Envelope<T>> = rows.map(|row| serde_json::from_str(&row.detail).unwrap()).collect();
+        stated.sort_by_key(|fact| fact.sequence);
         stated
     }
 }
@@ -89,6 +111,54 @@ async fn heartbeats_are_numbered_without_gaps_even_at_once() {
     // What waits in the outbox is the heartbeats before.
     let last = stated.last().unwrap();
     assert!(last.data.outbox_waiting >= 3 && last.data.outbox_lag_ms >= 120_000, "{last:?}");
+}
+
+#[tokio::test]
+async fn the_region_says_what_it_is_with_the_first_heartbeat_and_when_that_changed() {
+    let mut fixture = fixture(true, true, true).await;
+    for minute in 10..13 {
+        handle(&fixture.adapters, schedule(&format!("2026-11-03T10:{minute}:00Z"))).await.unwrap();
+    }
+    fixture.adapters.description.accepts_new_tenants = false;
+    for minute in 13..16 {
+        handle(&fixture.adapters, schedule(&format!("2026-11-03T10:{minute}:00Z"))).await.unwrap();
+    }
+    assert_eq!(fixture.stated().await.len(), 6);
+    let described = fixture.described().await;
+    let said = described.iter().map(|said| (said.sequence, said.data.accepts_new_tenants));
+    assert_eq!(said.collect::<Vec<_>>(), [(1, true), (4, false)]);
+    assert_eq!(described[0].data, description());
+    assert_eq!(described[0].occurred_at, "2026-11-03T10:10:00Z".parse().unwrap());
+}
+
+#[test]
+fn an_unchanged_region_says_what_it_is_once_an_hour() {
+    let last = |sequence, described| LastHeartbeat { sequence, reported_at: None, described };
+    let other = RegionDescribed { location: None, ..description() };
+    for (last, expected) in [
+        (LastHeartbeat::default(), true),
+        (last(1, Some(description())), false),
+        (last(1, Some(other)), true),
+        (last(1, None), true),
+        (last(58, Some(description())), false),
+        (last(59, Some(description())), true),
+        (last(60, Some(description())), false),
+        (last(119, Some(description())), true),
+    ] {
+        assert_eq!(is_due(&last, &description()), expected, "{last:?}");
+    }
+}
+
+#[test]
+fn what_nobody_set_is_nothing() {
+    for (text, expected) in [("", Some(None)), ("0", Some(None)), ("12", Some(Some(12))), ("-1", None), ("many", None)]
+    {
+        assert_eq!(text.parse::<Capacity>().ok().map(|capacity| capacity.0), expected, "{text}");
+    }
+    let frankfurt = description().location;
+    for (text, expected) in [("", Some(None)), ("50.11,8.68", Some(frankfurt)), ("91,0", None), ("here", None)] {
+        assert_eq!(text.parse::<Place>().ok().map(|place| place.0), expected, "{text}");
+    }
 }
 
 #[tokio::test]

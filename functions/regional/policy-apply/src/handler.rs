@@ -1,12 +1,12 @@
 //! Applies each published policy of a batch on its own.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{Envelope, Fact, TenantPolicyPublished};
+use contract::{Envelope, Fact, TenantPolicyPublished, v1};
 use kernel::{EventId, RegionCode};
-use regional_store::{TenantStore, TenantStoreError};
+use regional_store::{Reach, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
-use tenancy::{Occasion, PolicyOutcome};
+use tenancy::{Occasion, Settings, decide_policy};
 
 /// Applies every policy of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue.
@@ -18,6 +18,7 @@ pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBa
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) tenants: TenantStore,
+    pub(crate) settings: Settings,
 }
 
 /// Why a policy is not applied.
@@ -35,21 +36,31 @@ enum Unapplied {
 
 async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplied> {
     let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
-    if event.detail_type != TenantPolicyPublished::TYPE || event.source != TenantPolicyPublished::SOURCE {
-        return Err(Unapplied::OtherEvent);
+    let (region, TenantPolicyPublished { tenant, policy }) = published(&event)?;
+    if region != adapters.region {
+        return Err(Unapplied::OtherRegion(region));
     }
-    let published: Envelope<TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
-    if published.region != adapters.region {
-        return Err(Unapplied::OtherRegion(published.region));
-    }
-    let TenantPolicyPublished { tenant, policy } = published.data;
-    let occasion = Occasion {
-        region: adapters.region.clone(),
-        event: EventId::from_uuid(runtime::new_uuid()),
-        now: runtime::now(),
-    };
-    let outcome = adapters.tenants.apply_policy(tenant, &policy, &occasion).await.map_err(Unapplied::NotStored)?;
-    let applied = matches!(outcome, PolicyOutcome::Apply { .. });
-    tracing::info!(%tenant, version = policy.version, applied, "policy acknowledged");
+    let occasion = Occasion { region, event: EventId::from_uuid(runtime::new_uuid()), now: event.time };
+    let changed = adapters.tenants.change(tenant, Reach::TENANT, |loaded| {
+        decide_policy(&loaded.state, &policy, &adapters.settings, &occasion).map(Some)
+    });
+    let state = changed.await.map_err(Unapplied::NotStored)?;
+    let (version, holds, status) = (policy.version, state.tenant.policy.version, state.tenant.status);
+    tracing::info!(%tenant, version, holds, %status, "policy acknowledged");
     Ok(())
+}
+
+/// The policy, in whichever version it was published, and the region that it is for.
+fn published(event: &BusMessage) -> Result<(RegionCode, TenantPolicyPublished), Unapplied> {
+    match (event.detail_type.as_str(), event.source.as_str()) {
+        (TenantPolicyPublished::TYPE, TenantPolicyPublished::SOURCE) => {
+            let fact: Envelope<TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
+            Ok((fact.region, fact.data))
+        }
+        (v1::TenantPolicyPublished::TYPE, v1::TenantPolicyPublished::SOURCE) => {
+            let fact: Envelope<v1::TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
+            Ok((fact.region, fact.data.into()))
+        }
+        _ => Err(Unapplied::OtherEvent),
+    }
 }

@@ -1,6 +1,7 @@
 //! Applies what home wants of a tenant, and tells home what holds.
 //!
-//! Trigger: PolicyQueue. Reads: RegionalTable (tenants). Emits: TenantPolicyApplied.v1.
+//! Trigger: PolicyQueue. Reads: RegionalTable (tenants). Emits: TenantPolicyApplied.v1, and
+//! TenantStatusChanged.v2 for another plan, a suspension and its end.
 
 mod handler;
 #[cfg(test)]
@@ -19,6 +20,7 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         region: runtime::env("AWS_REGION")?,
         tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
+        settings: runtime::env("TENANT_SETTINGS")?,
     };
     run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

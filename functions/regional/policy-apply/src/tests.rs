@@ -1,47 +1,21 @@
 use crate::handler::{Adapters, handle};
-use contract::catalogue::Catalogue;
-use kernel::EventId;
-use outbox::Outbox;
-use regional_store::TenantStore;
+use kernel::{Suspension, TenantStatus};
 use serde_json::{Value, json};
-use tenancy::{IdempotencyKey, Identifiers, Occasion, SignUp, SignUpRequest, Tenant, decide_sign_up};
+use tenancy::Tenant;
+use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
 struct World {
+    region: Region,
     adapters: Adapters,
-    outbox: Outbox,
-    made: SignUp,
 }
 
-/// A region where the tenant of the events has signed up.
+/// A region where the tenant of the events is in use.
 async fn world() -> World {
-    let aws = testkit::aws().await;
-    let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    let tenants = TenantStore::new(&aws.config, testkit::table(&aws, false).await, outbox.clone());
-    let catalogue = Catalogue::bundled().unwrap();
-    let request: SignUpRequest = serde_json::from_value(json!({
-        "organisation": "Analytical Engines Ltd",
-        "name": "Ada Lovelace",
-        "email": "ada@engines.example",
-        "password": "Difference-Engine-2",
-        "plan": "starter",
-    }))
-    .unwrap();
-    let registration = request.validate(&catalogue).unwrap();
-    let ids = Identifiers {
-        signup: "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d".parse().unwrap(),
-        tenant: "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap(),
-        alias: "23456789abcd".parse().unwrap(),
-    };
-    let occasion = Occasion {
-        region: "eu-central-1".parse().unwrap(),
-        event: EventId::from_uuid(runtime::new_uuid()),
-        now: runtime::now(),
-    };
-    let made = decide_sign_up(&registration, &catalogue, ids, &occasion);
-    let key: IdempotencyKey = "a-key-of-the-tests-own".parse().unwrap();
-    tenants.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
-    World { adapters: Adapters { region: occasion.region, tenants }, outbox, made }
+    let region = tenantkit::region().await;
+    region.activate(&Newcomer::ada()).await;
+    let adapters = Adapters { region: region.code.clone(), tenants: region.tenants.clone(), settings: region.settings };
+    World { region, adapters }
 }
 
 impl World {
@@ -52,19 +26,23 @@ impl World {
     }
 
     async fn tenant(&self) -> Tenant {
-        self.adapters.tenants.reader().load_tenant(self.made.tenant.id).await.unwrap().unwrap()
+        self.region.tenant(Newcomer::ada().tenant).await
     }
 
     /// The versions that home was told of, in order.
     async fn acknowledged(&self) -> Vec<u64> {
-        let rows = self.outbox.sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000).await.unwrap();
-        let mut versions: Vec<_> = rows
-            .iter()
-            .filter(|row| row.detail_type == "TenantPolicyApplied.v1")
-            .map(|row| serde_json::from_str::<Value>(&row.detail).unwrap()["data"]["version"].as_u64().unwrap())
-            .collect();
+        let stated = self.region.stated("TenantPolicyApplied.v1").await;
+        let mut versions: Vec<u64> = stated.iter().map(|fact| fact["data"]["version"].as_u64().unwrap()).collect();
         versions.sort_unstable();
         versions
+    }
+
+    /// The last that home was told of the tenant: status, reason, plan, revision.
+    async fn last_status(&self) -> Value {
+        let stated = self.region.stated("TenantStatusChanged.v2").await;
+        let last = stated.iter().max_by_key(|fact| fact["sequence"].as_u64()).unwrap();
+        let data = &last["data"];
+        json!([data["status"], data["reason"], data["plan"], data["revision"]])
     }
 }
 
@@ -76,6 +54,7 @@ fn case(name: &str) -> Value {
 async fn every_event_gets_its_answer() {
     for case in testkit::cases("policy-apply") {
         let world = world().await;
+        let before = world.tenant().await;
         let failed = world.deliver(&case.payload).await;
         let Case { name, payload } = &case;
         if case.is_valid() {
@@ -83,11 +62,7 @@ async fn every_event_gets_its_answer() {
             assert_eq!(world.acknowledged().await.len(), payload["Records"].as_array().unwrap().len(), "{name}");
         } else {
             assert_eq!(failed, [payload["Records"][0]["messageId"].as_str().unwrap()], "{name}");
-            assert_eq!(
-                (world.tenant().await, world.acknowledged().await),
-                (world.made.tenant.clone(), vec![]),
-                "{name}"
-            );
+            assert_eq!((world.tenant().await, world.acknowledged().await), (before, vec![]), "{name}");
         }
     }
 }
@@ -99,11 +74,35 @@ async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_
     let after = world.tenant().await;
     assert_eq!((after.policy.version, after.plan.as_str()), (3, "pro"));
     assert_eq!(world.acknowledged().await, [3, 3, 3]);
+    assert_eq!(world.last_status().await, json!(["active", "plan_changed", "pro", 3]), "another plan is stated once");
     assert!(world.deliver(&case("valid-first")).await.is_empty());
-    assert_eq!(world.tenant().await, after);
+    let again = world.tenant().await;
+    assert_eq!(Tenant { edition: after.edition, ..again }, after);
     assert_eq!(world.acknowledged().await, [3, 3, 3, 3]);
-    assert!(world.deliver(&case("valid-suspension")).await.is_empty());
-    assert!(world.tenant().await.policy.suspended);
+    assert_eq!(world.last_status().await[3], 3);
+}
+
+#[tokio::test]
+async fn a_suspension_and_its_end_are_stated_with_who_wanted_them() {
+    for (case_name, suspension, reason) in [
+        ("valid-suspension", Suspension::Dunning, "dunning"),
+        ("valid-former-version", Suspension::Operator, "operator"),
+    ] {
+        let world = world().await;
+        assert!(world.deliver(&case(case_name)).await.is_empty());
+        let suspended = world.tenant().await;
+        assert_eq!((suspended.status, suspended.policy.suspension), (TenantStatus::Suspended, Some(suspension)));
+        assert_eq!(world.last_status().await, json!(["suspended", reason, "pro", 3]));
+
+        let mut end = case("valid-suspension");
+        let mut body: Value = serde_json::from_str(end["Records"][0]["body"].as_str().unwrap()).unwrap();
+        let policy = &mut body["detail"]["data"]["policy"];
+        (policy["version"], policy["suspension"]) = (json!(5), Value::Null);
+        end["Records"][0]["body"] = Value::String(body.to_string());
+        assert!(world.deliver(&end).await.is_empty());
+        assert_eq!(world.tenant().await.status, TenantStatus::Active);
+        assert_eq!(world.last_status().await, json!(["active", reason, "pro", 4]));
+    }
 }
 
 /// A poison message does not keep the rest of its batch from being applied.

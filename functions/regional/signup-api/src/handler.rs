@@ -1,51 +1,63 @@
 //! One handler per route. Each step is idempotent, so that a request which was cut off anywhere is
 //! completed by the same request again.
 
-use crate::problems;
+use crate::adapters::{Adapters, fresh_mark};
+use crate::{invitations, problems};
 use axum::extract::{Path, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use contract::catalogue::Catalogue;
-use identity::Identity;
-use kernel::{Alias, EventId, Mode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp};
-use regional_store::{Registered, TenantStore};
-use runtime::http::{Body, Now, Problem};
+use kernel::{Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp};
+use regional_store::{Reach, Registered};
+use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    IdempotencyKey, Identifiers, Occasion, Operation, Registration, SignUpRequest, Signup, Tenant, decide_sign_up,
+    Documents, IdempotencyKey, Identifiers, Operation, Registration, SignUpRequest, Signup, Tenant,
+    decide_confirmation, decide_identity, decide_retry, decide_sign_up,
 };
 
 /// The routes.
 pub(crate) fn router(adapters: Adapters) -> Router {
     Router::new()
+        .route("/signup-form", get(form))
         .route("/signups", post(create))
         .route("/signups/{id}", get(read))
         .route("/signups/{id}/confirmation", post(confirm))
+        .route("/signups/{id}/resend", post(resend))
+        .route("/signups/{id}/provisioning", post(retry_provisioning))
+        .route("/invitations/acceptance", post(invitations::accept))
+        .route("/openapi.json", get(describe))
         .with_state(Arc::new(adapters))
-}
-
-/// What the handlers work with.
-pub(crate) struct Adapters {
-    pub(crate) region: RegionCode,
-    pub(crate) mode: Mode,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) tenants: TenantStore,
-    pub(crate) identity: Identity,
 }
 
 /// The body of a confirmation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Confirmation {
+    /// The digits that were mailed.
+    #[cfg_attr(test, schema(format = Password, write_only, pattern = "^[0-9]{4,12}$"))]
     code: String,
+}
+
+/// What a sign-up form has to know.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SignUpForm))]
+struct Form<'a> {
+    region: &'a RegionCode,
+    mode: Mode,
+    accepts_new_tenants: bool,
+    /// The versions to agree to.
+    documents: &'a Documents,
+    plans: Vec<&'a PlanCode>,
 }
 
 /// A sign-up as its caller sees it, and where the data stays.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SignUp))]
 struct Answer<'a> {
     region: &'a RegionCode,
     mode: Mode,
@@ -53,37 +65,140 @@ struct Answer<'a> {
     operation: Operation,
 }
 
+/// `GET /signup-form`: what to fill in and to agree to. Public.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/signup-form",
+    tag = "Sign-ups",
+    operation_id = "showSignUpForm",
+    summary = "Shows what a sign-up has to have",
+    description = "The plans, and the versions of the documents to agree to. Public.",
+    responses((status = 200, description = "What to fill in.", body = Form<'static>)),
+))]
+async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
+    let form = Form {
+        region: &adapters.region,
+        mode: adapters.mode,
+        accepts_new_tenants: adapters.accepts_new_tenants,
+        documents: &adapters.requirements.documents,
+        plans: adapters.catalogue.plans.iter().map(|plan| &plan.code).collect(),
+    };
+    Json(form).into_response()
+}
+
 /// `POST /signups`: stores the registration, then makes the administrator's account.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/signups",
+    tag = "Sign-ups",
+    operation_id = "createSignUp",
+    summary = "Signs a company up",
+    description = "Stores the registration, makes the administrator's account, and has a code mailed. The same request \
+                   once more, with the same Idempotency-Key, completes what was cut off and makes no second tenant; it \
+                   may have another password. No answer tells whether the address is known.",
+    params(
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
+            description = "A random UUID; the same one when the request is repeated."),
+        ("meridian-onboarding" = Option<String>, Header, format = "uuid",
+            description = "Home's onboarding, where home hands the sign-up over. Only a region in mode shared takes \
+                           it; nobody else sends it."),
+    ),
+    request_body = SignUpRequest,
+    responses(
+        (status = 202, description = "The operation, which goes on with the code.", body = Answer<'static>, headers(
+            ("location" = String, description = "Where the operation is shown."),
+        )),
+        (status = 400, description = "`idempotency-key-missing`: the header is not there. `idempotency-key-malformed`: \
+                                      it is not 16 to 128 visible ASCII characters. `onboarding-malformed`: the header \
+                                      meridian-onboarding is no UUID."),
+        (status = 409, description = "`region-closed`: the region takes no new tenants. \
+                                      `region-forbids-central-onboarding`: it takes sign-ups from the person itself \
+                                      only. `tenant-not-open`: the tenant does not take this now."),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which, and `documents` the versions \
+                                      to agree to. `weak-password`: nothing but the password is wrong. `other-region`: \
+                                      the sign-up is for another region. `idempotency-key-reused`: the key belongs to \
+                                      another request. `account-refused`: the account was refused; the member \
+                                      `operation` is where that is shown."),
+        (status = 429, description = "`too-many-requests`: this source, or this address, asked for too much."),
+        (status = 503, description = "`identity-unavailable`: accounts cannot be made right now; the registration is \
+                                      stored, and the member `operation` is where it is shown. `try-again`: there is \
+                                      too much to do."),
+    ),
+))]
 async fn create(
     State(adapters): State<Arc<Adapters>>,
     headers: HeaderMap,
     Now(now): Now,
+    source: Source,
     Body(request): Body<SignUpRequest>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
-    let registration = request.validate(&adapters.catalogue).map_err(|fields| problems::invalid_fields(&fields))?;
+    let ids = identifiers(onboarding(&adapters, &headers)?)?;
+    let is_trapped = request.is_trapped();
+    let requirements = &adapters.requirements;
+    let registration = request
+        .validate(&adapters.catalogue, requirements)
+        .map_err(|fields| problems::invalid_fields(&fields, &requirements.documents))?;
     if registration.region.as_ref().is_some_and(|region| *region != adapters.region) {
         return Err(problems::other_region(&adapters.region));
     }
-    let (mut signup, tenant) = register(&adapters, &key, &registration, now).await?;
-    if signup.identity_at.is_none() {
+    if is_trapped {
+        tracing::info!("a trapped sign-up is answered and forgotten");
+        return Ok(pretend(&adapters, &registration, ids, now));
+    }
+    let (mut signup, tenant) = register(&adapters, &key, &registration, ids, &source, now).await?;
+    if signup.identity_at.is_none() && tenant.status == TenantStatus::Pending {
         make_account(&adapters, &signup, &registration, now).await?;
         signup.identity_at = Some(now);
     }
     tracing::info!(tenant = %tenant.id, "sign-up accepted");
-    let location = [(LOCATION, format!("/signups/{}", signup.id))];
-    Ok((StatusCode::ACCEPTED, location, answer(&adapters, &signup, &tenant)).into_response())
+    Ok(accepted(&adapters, &signup, &tenant))
 }
 
 /// `GET /signups/{id}`: how far the sign-up is.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/signups/{id}",
+    tag = "Sign-ups",
+    operation_id = "showSignUp",
+    summary = "Shows how far a sign-up is",
+    description = "Every step with its state, and what the caller can do. To know the id is the permission.",
+    params(("id" = SignupId, Path, description = "The operation.")),
+    responses(
+        (status = 200, description = "The operation.", body = Answer<'static>),
+        (status = 404, description = "`unknown-signup`: there is none of this id."),
+    ),
+))]
 async fn read(State(adapters): State<Arc<Adapters>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let (signup, tenant) = find(&adapters, &id).await?;
     tracing::info!(tenant = %tenant.id, "sign-up read");
     Ok(answer(&adapters, &signup, &tenant).into_response())
 }
 
-/// `POST /signups/{id}/confirmation`: confirms the address, and sees to it that the tenant becomes active
-/// even where the pool's trigger did not.
+/// `POST /signups/{id}/confirmation`: confirms the address, and sees to it that the tenant goes on even where
+/// the pool's trigger did not.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/signups/{id}/confirmation",
+    tag = "Sign-ups",
+    operation_id = "confirmSignUp",
+    summary = "Confirms the administrator's address",
+    description = "Then the tenant is active, or the application is asked for its resources. Once confirmed, it stays \
+                   so, whatever is sent.",
+    params(("id" = SignupId, Path, description = "The operation.")),
+    request_body = Confirmation,
+    responses(
+        (status = 200, description = "The operation.", body = Answer<'static>),
+        (status = 404, description = "`unknown-signup`: there is none of this id."),
+        (status = 409, description = "`confirmation-refused`: the account does not take a confirmation. \
+                                      `tenant-not-open`: the tenant does not take this now."),
+        (status = 422, description = "`invalid-fields`: the code is not made of digits. `wrong-code`: it is another \
+                                      one. `expired-code`: a new one has to be asked for."),
+        (status = 429, description = "`too-many-attempts`: too many wrong codes."),
+        (status = 503, description = "`identity-unavailable`: addresses cannot be confirmed right now. `try-again`: \
+                                      there is too much to do."),
+    ),
+))]
 async fn confirm(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
@@ -99,11 +214,109 @@ async fn confirm(
         return Ok(answer(&adapters, &signup, &tenant).into_response());
     }
     adapters.identity.confirm(signup.username, &code).await.map_err(|error| problems::confirmation(&error))?;
-    let confirmed = adapters.tenants.confirm(tenant.id, signup.id, &occasion(&adapters, now)).await;
-    confirmed.map_err(|error| problems::store(&error))?;
+    let occasion = adapters.occasion(now);
+    let confirmed = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
+        decide_confirmation(&loaded.state, &adapters.catalogue, &adapters.settings, &occasion)
+    });
+    let state = confirmed.await.map_err(|error| problems::store(&error))?;
     tracing::info!(tenant = %tenant.id, "sign-up confirmed");
+    Ok(answer(&adapters, &state.signup.unwrap_or(signup), &state.tenant).into_response())
+}
+
+/// `POST /signups/{id}/resend`: mails another code, a bounded number of times.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/signups/{id}/resend",
+    tag = "Sign-ups",
+    operation_id = "resendSignUpCode",
+    summary = "Mails another code",
+    description = "A bounded number of times.",
+    params(("id" = SignupId, Path, description = "The operation.")),
+    responses(
+        (status = 202, description = "The operation.", body = Answer<'static>, headers(
+            ("location" = String, description = "Where the operation is shown."),
+        )),
+        (status = 404, description = "`unknown-signup`: there is none of this id."),
+        (status = 409, description = "`nothing-to-confirm`: the sign-up waits for no code. `no-account`: the sign-up \
+                                      has to be repeated first. `confirmation-refused`: the account takes no \
+                                      confirmation."),
+        (status = 422, description = "`wrong-code`, `expired-code`: the identity provider says so of the last code."),
+        (status = 429, description = "`too-many-requests`: this address was sent too many mails. `too-many-attempts`: \
+                                      the identity provider says so."),
+        (status = 503, description = "`identity-unavailable`: no code can be sent right now. `try-again`: there is too \
+                                      much to do."),
+    ),
+))]
+async fn resend(
+    State(adapters): State<Arc<Adapters>>,
+    Path(id): Path<String>,
+    Now(now): Now,
+) -> Result<Response, Problem> {
     let (signup, tenant) = find(&adapters, &id).await?;
-    Ok(answer(&adapters, &signup, &tenant).into_response())
+    if tenant.status != TenantStatus::Pending {
+        return Err(problems::nothing_to_confirm());
+    }
+    if signup.identity_at.is_none() {
+        return Err(problems::no_account(signup.id));
+    }
+    let user = adapters.tenants.reader().load_user(signup.username).await.map_err(|error| problems::store(&error))?;
+    let user = user.ok_or_else(problems::unknown_signup)?;
+    adapters.limit_address(&user.email, &fresh_mark(), now).await?;
+    adapters.identity.resend_code(signup.username).await.map_err(|error| problems::confirmation(&error))?;
+    tracing::info!(tenant = %tenant.id, "code sent again");
+    Ok(accepted(&adapters, &signup, &tenant))
+}
+
+/// `POST /signups/{id}/provisioning`: asks the application once more for what it failed to make.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/signups/{id}/provisioning",
+    tag = "Sign-ups",
+    operation_id = "retryProvisioning",
+    summary = "Asks the application once more for the tenant's resources",
+    description = "Where it failed to make them and the failure is one that passes.",
+    params(("id" = SignupId, Path, description = "The operation.")),
+    responses(
+        (status = 202, description = "The operation.", body = Answer<'static>, headers(
+            ("location" = String, description = "Where the operation is shown."),
+        )),
+        (status = 404, description = "`unknown-signup`: there is none of this id."),
+        (status = 409, description = "`nothing-to-retry`: nothing failed, or to try again is of no use. \
+                                      `tenant-not-open`: the tenant does not take this now."),
+        (status = 503, description = "`try-again`: there is too much to do."),
+    ),
+))]
+async fn retry_provisioning(
+    State(adapters): State<Arc<Adapters>>,
+    Path(id): Path<String>,
+    Now(now): Now,
+) -> Result<Response, Problem> {
+    let (signup, tenant) = find(&adapters, &id).await?;
+    let occasion = adapters.occasion(now);
+    let retried = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
+        decide_retry(&loaded.state, &adapters.catalogue, &adapters.settings, &occasion).map(Some)
+    });
+    let state = retried.await.map_err(|error| problems::store(&error))?;
+    tracing::info!(tenant = %tenant.id, "provisioning asked for again");
+    Ok(accepted(&adapters, &state.signup.unwrap_or(signup), &state.tenant))
+}
+
+/// `GET /openapi.json`: this API.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "Description",
+    operation_id = "describeApi",
+    summary = "Describes this API",
+    description = "This document. Public.",
+    responses(
+        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
+            ("cache-control" = String, description = "It may be kept for five minutes."),
+        )),
+    ),
+))]
+async fn describe() -> Document {
+    Document(include_str!("../../../../docs/openapi/regional.json"))
 }
 
 /// Stores the registration, or finds the one that an earlier request with the same key stored.
@@ -111,16 +324,34 @@ async fn register(
     adapters: &Adapters,
     key: &IdempotencyKey,
     registration: &Registration,
+    ids: Identifiers,
+    source: &Source,
     now: Timestamp,
 ) -> Result<(Signup, Tenant), Problem> {
-    let fingerprint = key.fingerprint(registration);
-    let made = decide_sign_up(registration, &adapters.catalogue, identifiers()?, &occasion(adapters, now));
-    let stored = adapters.tenants.register(&made, &key.digest(), &fingerprint).await;
-    match stored.map_err(|error| problems::store(&error))? {
-        Registered::Stored => Ok((made.signup, made.tenant)),
-        Registered::Repeated(first) if first.fingerprint == fingerprint => load(adapters, first.signup).await,
-        Registered::Repeated(_) => Err(problems::key_reused()),
+    let (digest, fingerprint) = (key.digest(), key.fingerprint(registration));
+    let known = adapters.tenants.reader().load_remembered(&digest).await.map_err(|error| problems::store(&error))?;
+    let first = match known {
+        Some(first) => first,
+        None => {
+            if !adapters.accepts_new_tenants {
+                return Err(problems::region_closed(&adapters.region));
+            }
+            adapters.limit_source(source, &digest, now).await?;
+            adapters.limit_address(&registration.email, &digest, now).await?;
+            let documents = &adapters.requirements.documents;
+            let occasion = adapters.occasion(now);
+            let made = decide_sign_up(registration, &adapters.catalogue, documents, ids, &adapters.settings, &occasion);
+            let stored = adapters.tenants.register(&made, &digest, &fingerprint).await;
+            match stored.map_err(|error| problems::store(&error))? {
+                Registered::Stored => return Ok((made.signup, made.tenant)),
+                Registered::Repeated(first) => first,
+            }
+        }
+    };
+    if first.fingerprint != fingerprint {
+        return Err(problems::key_reused());
     }
+    load(adapters, first.signup).await
 }
 
 /// Makes the administrator's account, and notes that it is made or why it is not.
@@ -132,9 +363,23 @@ async fn make_account(
 ) -> Result<(), Problem> {
     let made = adapters.identity.sign_up(signup.username, &registration.email, &registration.password).await;
     let outcome = made.as_ref().map(|_| ()).map_err(problems::identity_failure);
-    let noted = adapters.tenants.record_identity(signup.id, outcome, now).await;
+    let occasion = adapters.occasion(now);
+    let noted = adapters
+        .tenants
+        .change(signup.tenant, Reach::SIGNUP, |loaded| Ok(decide_identity(&loaded.state, outcome, &occasion)));
+    let noted = noted.await;
     made.map_err(|error| problems::account(&error, signup.id))?;
-    noted.map_err(|error| problems::store(&error))
+    noted.map(|_| ()).map_err(|error| problems::store(&error))
+}
+
+/// What a sign-up would be answered that is not stored: whoever fills in a field that no person sees learns
+/// nothing from it.
+fn pretend(adapters: &Adapters, registration: &Registration, ids: Identifiers, now: Timestamp) -> Response {
+    let documents = &adapters.requirements.documents;
+    let occasion = adapters.occasion(now);
+    let made = decide_sign_up(registration, &adapters.catalogue, documents, ids, &adapters.settings, &occasion);
+    let signup = Signup { identity_at: Some(now), ..made.signup };
+    accepted(adapters, &signup, &made.tenant)
 }
 
 async fn find(adapters: &Adapters, id: &str) -> Result<(Signup, Tenant), Problem> {
@@ -150,6 +395,11 @@ async fn load(adapters: &Adapters, id: SignupId) -> Result<(Signup, Tenant), Pro
     Ok((signup, tenant.ok_or_else(problems::unknown_signup)?))
 }
 
+fn accepted(adapters: &Adapters, signup: &Signup, tenant: &Tenant) -> Response {
+    let location = [(LOCATION, format!("/signups/{}", signup.id))];
+    (StatusCode::ACCEPTED, location, answer(adapters, signup, tenant)).into_response()
+}
+
 fn answer<'a>(adapters: &'a Adapters, signup: &Signup, tenant: &Tenant) -> Json<Answer<'a>> {
     Json(Answer { region: &adapters.region, mode: adapters.mode, operation: Operation::of(signup, tenant) })
 }
@@ -159,16 +409,25 @@ fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
     header.to_str().ok().and_then(|key| key.parse().ok()).ok_or_else(problems::key_malformed)
 }
 
+/// Home's operation, where home hands the sign-up over: only a region in shared mode takes that.
+fn onboarding(adapters: &Adapters, headers: &HeaderMap) -> Result<Option<OnboardingId>, Problem> {
+    let Some(header) = headers.get("meridian-onboarding") else {
+        return Ok(None);
+    };
+    if adapters.mode != Mode::Shared {
+        return Err(problems::forbids_central_onboarding(&adapters.region));
+    }
+    let id = header.to_str().ok().and_then(|id| id.parse().ok());
+    id.map(Some).ok_or_else(problems::malformed_onboarding)
+}
+
 /// New ids. The sign-up's is random in all its bits, since to know it is to have access.
-fn identifiers() -> Result<Identifiers, Problem> {
+fn identifiers(onboarding: Option<OnboardingId>) -> Result<Identifiers, Problem> {
     let random = || runtime::random_bytes().map_err(|error| Problem::internal(&*error));
     Ok(Identifiers {
         signup: SignupId::from_uuid(uuid::Builder::from_random_bytes(random()?).into_uuid()),
         tenant: TenantId::from_uuid(runtime::new_uuid()),
         alias: Alias::from_random(random()?),
+        onboarding,
     })
-}
-
-fn occasion(adapters: &Adapters, now: Timestamp) -> Occasion {
-    Occasion { region: adapters.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
 }

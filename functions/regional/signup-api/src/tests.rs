@@ -1,20 +1,25 @@
-use crate::handler::{Adapters, router};
+mod invitations;
+mod life;
+mod openapi;
+
+use crate::adapters::{Adapters, Limits};
+use crate::handler::router;
 use aws_sdk_cognitoidentityprovider::types::{PasswordPolicyType, UserPoolPolicyType};
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::http::HeaderMap;
 use contract::TenantCounts;
-use contract::catalogue::Catalogue;
 use futures::future::join_all;
 use identity::Identity;
-use kernel::{EventId, SignupId};
-use outbox::Outbox;
-use regional_store::{Registered, TenantStore};
+use kernel::{Mode, SignupId};
+use runtime::http::Tokens;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
-use tenancy::{IdempotencyKey, Identifiers, Occasion, Registration, SignUp, SignUpRequest, decide_sign_up};
-use testkit::{Case, Pool};
+use tenancy::{Documents, Requirements, SignUp};
+use tenantkit::{Newcomer, People, Region};
+use testkit::Case;
+use testkit::openapi::{Api, assert_described};
 use tower::ServiceExt;
 
 /// The code that the emulator mails.
@@ -22,15 +27,16 @@ const CODE: &str = "123456";
 /// Of the sign-up that the events of `events/signup-api` read and confirm.
 const SIGNUP: &str = "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d";
 const KEY: &str = "a-key-of-the-tests-own";
+/// What a sign-up stores: key, alias, sign-up, tenant, user, the tenant's user, audit entry, expiry.
+const ITEMS: usize = 8;
 
 /// A region of its own: tables, a user pool, and the API on them.
 struct World {
-    aws: testkit::LocalAws,
-    pool: Pool,
-    table: String,
-    outbox: Outbox,
-    tenants: TenantStore,
-    identity: Identity,
+    region: Region,
+    people: People,
+    limits: Limits,
+    mode: Mode,
+    accepts_new_tenants: bool,
 }
 
 struct Answer {
@@ -41,117 +47,106 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
-        let aws = testkit::aws().await;
-        let pool = testkit::user_pool(&aws, &["meridian/usage.write"]).await;
-        let table = testkit::table(&aws, false).await;
-        let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-        let tenants = TenantStore::new(&aws.config, table.clone(), outbox.clone());
-        let identity = Identity::new(&aws.config, pool.id.clone(), pool.client_id.clone());
-        Self { aws, pool, table, outbox, tenants, identity }
+        Self::of(tenantkit::region().await).await
+    }
+
+    async fn of(region: Region) -> Self {
+        let people = region.people().await;
+        let limits = Limits { per_source: 1_000, per_address: 1_000 };
+        Self { region, people, limits, mode: Mode::Regional, accepts_new_tenants: true }
     }
 
     fn api(&self) -> Router {
-        self.api_with(self.identity.clone())
+        self.api_with(self.people.identity.clone())
     }
 
     fn api_with(&self, identity: Identity) -> Router {
+        let Region { aws, catalogue, settings, tenants, code, .. } = &self.region;
+        let pool = &self.people.pool;
         runtime::http::with_fallbacks(router(Adapters {
-            region: "eu-central-1".parse().unwrap(),
-            mode: kernel::Mode::Regional,
-            catalogue: Catalogue::bundled().unwrap(),
-            tenants: self.tenants.clone(),
+            region: code.clone(),
+            mode: self.mode,
+            accepts_new_tenants: self.accepts_new_tenants,
+            catalogue: catalogue.clone(),
+            settings: *settings,
+            requirements: Requirements {
+                documents: Documents { terms: "1".parse().unwrap(), data_processing: "1".parse().unwrap() },
+                disposable: "mailinator.com".parse().unwrap(),
+            },
+            limits: self.limits,
+            tenants: tenants.clone(),
             identity,
+            tokens: Tokens::new(&aws.config, &pool.id, pool.client_id.clone()).unwrap(),
         }))
     }
 
     /// The API with a user pool that does not answer.
     fn api_without_pool(&self) -> Router {
-        let config = self.aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
-        self.api_with(Identity::new(&config, self.pool.id.clone(), self.pool.client_id.clone()))
+        let config = self.region.aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+        let pool = &self.people.pool;
+        self.api_with(Identity::new(&config, pool.id.clone(), pool.client_id.clone()))
     }
 
     fn cognito(&self) -> aws_sdk_cognitoidentityprovider::Client {
-        aws_sdk_cognitoidentityprovider::Client::new(&self.aws.config)
+        aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config)
     }
 
     async fn accounts(&self) -> usize {
-        self.cognito().list_users().user_pool_id(&self.pool.id).send().await.unwrap().users().len()
+        self.cognito().list_users().user_pool_id(&self.people.pool.id).send().await.unwrap().users().len()
     }
 
-    /// Everything stored, but the counts.
+    /// Everything stored, but the counts and limits.
     async fn stored(&self) -> Vec<HashMap<String, AttributeValue>> {
-        let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
-        let scanned = client.scan().table_name(&self.table).send().await.unwrap();
+        let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
+        let scanned = client.scan().table_name(&self.region.regional_table).send().await.unwrap();
         let mut items = scanned.items.unwrap_or_default();
-        items.retain(|item| !item["pk"].as_s().unwrap().starts_with("STATS#"));
-        items.sort_by_key(|item| item["pk"].as_s().unwrap().clone());
+        let text = |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
+        items.retain(|item| !["STATS#", "LIMIT#"].iter().any(|kind| text(item, "pk").starts_with(kind)));
+        items.sort_by_key(|item| (text(item, "pk"), text(item, "sk")));
         items
     }
 
     async fn counts(&self) -> TenantCounts {
-        self.tenants.reader().counts().await.unwrap()
+        self.region.tenants.reader().counts().await.unwrap()
     }
 
-    /// The facts stated so far, as text.
+    /// The statuses stated so far.
     async fn facts(&self) -> Vec<String> {
-        let rows = self.outbox.sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000).await.unwrap();
-        rows.into_iter().map(|row| row.detail).collect()
+        self.region.stated("TenantStatusChanged.v2").await.iter().map(Value::to_string).collect()
     }
 
     /// Stores the registration of the request that [`ada`] sends, as the API's first step does.
     async fn register(&self) -> SignUp {
-        let (made, registration) = registered_by_ada();
-        let key: IdempotencyKey = KEY.parse().unwrap();
-        let stored = self.tenants.register(&made, &key.digest(), &key.fingerprint(&registration)).await.unwrap();
-        assert_eq!(stored, Registered::Stored);
-        made
+        self.region.register(&Newcomer::ada()).await
     }
 
-    /// Makes the account, as the API's second step does.
+    /// Makes the account, as the API's second step does, and does not note it.
     async fn make_account(&self, made: &SignUp) {
-        let (_, registration) = registered_by_ada();
-        let asked = self.identity.sign_up(made.user.username, &made.user.email, &registration.password).await;
-        asked.unwrap();
+        let password = Newcomer::ada().password.parse().unwrap();
+        self.people.identity.sign_up(made.user.username, &made.user.email, &password).await.unwrap();
+    }
+
+    /// Makes the account and notes it.
+    async fn complete(&self, made: &SignUp) {
+        let ada = Newcomer::ada();
+        self.region.make_account(&self.people, made, &ada.password, ada.at).await;
     }
 }
 
 fn ada() -> Value {
-    json!({
-        "organisation": "Analytical Engines Ltd",
-        "name": "Ada Lovelace",
-        "email": "ada@engines.example",
-        "password": "Difference-Engine-2",
-        "plan": "starter",
-    })
+    Newcomer::ada().request()
 }
 
-fn registered_by_ada() -> (SignUp, Registration) {
-    let catalogue = Catalogue::bundled().unwrap();
-    let registration = serde_json::from_value::<SignUpRequest>(ada()).unwrap().validate(&catalogue).unwrap();
-    let ids = Identifiers {
-        signup: SIGNUP.parse().unwrap(),
-        tenant: "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap(),
-        alias: "23456789abcd".parse().unwrap(),
-    };
-    (decide_sign_up(&registration, &catalogue, ids, &occasion()), registration)
-}
-
-fn occasion() -> Occasion {
-    Occasion {
-        region: "eu-central-1".parse().unwrap(),
-        event: EventId::from_uuid(runtime::new_uuid()),
-        now: runtime::now(),
-    }
-}
-
-/// Sends what API Gateway sends.
+/// Sends what API Gateway sends. Every answer is one that the document describes.
 async fn invoke(api: Router, payload: &Value) -> Answer {
     let request = lambda_http::request::from_str(&payload.to_string()).unwrap();
     let response = api.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+    assert_described(Api::Regional, payload, answer.status, slug(&answer).1);
+    answer
 }
 
 /// The payload of an event file, with another path, key and body.
@@ -186,20 +181,29 @@ fn slug(answer: &Answer) -> (u16, &str) {
 #[tokio::test]
 async fn every_event_gets_its_answer() {
     let expected = |name: &str| match name {
-        "valid-signup" | "valid-signup-with-region" => (202, ""),
-        "valid-read" | "valid-confirmation" => (200, ""),
+        "valid-signup" | "valid-signup-with-region" | "valid-resend" | "valid-trapped" => (202, ""),
+        "valid-form" | "valid-read" | "valid-confirmation" | "valid-openapi" => (200, ""),
         "invalid-key-missing" => (400, "idempotency-key-missing"),
         "invalid-key-malformed" => (400, "idempotency-key-malformed"),
         "invalid-malformed-json" => (400, "malformed-json"),
         "invalid-unknown-field" | "invalid-wrong-type" => (422, "invalid-body"),
-        "invalid-every-field" | "invalid-unknown-plan" | "invalid-malformed-code" => (422, "invalid-fields"),
+        "invalid-every-field"
+        | "invalid-unknown-plan"
+        | "invalid-malformed-code"
+        | "invalid-disposable-address"
+        | "invalid-outdated-terms"
+        | "invalid-acceptance-fields" => (422, "invalid-fields"),
+        "invalid-central-onboarding" => (409, "region-forbids-central-onboarding"),
+        "invalid-retry-of-nothing" => (409, "nothing-to-retry"),
+        "invalid-acceptance-code" | "invalid-acceptance-unknown" => (404, "no-invitation"),
         "invalid-weak-password" => (422, "weak-password"),
         "invalid-other-region" => (422, "other-region"),
         "invalid-body-too-large" => (413, "body-too-large"),
         "invalid-wrong-code" => (422, "wrong-code"),
-        "invalid-confirmation-of-unknown-signup" | "invalid-read-of-unknown-signup" | "invalid-read-of-no-id" => {
-            (404, "unknown-signup")
-        }
+        "invalid-confirmation-of-unknown-signup"
+        | "invalid-read-of-unknown-signup"
+        | "invalid-read-of-no-id"
+        | "invalid-resend-of-unknown-signup" => (404, "unknown-signup"),
         "invalid-method" => (405, "method-not-allowed"),
         "invalid-path" => (404, "not-found"),
         other => panic!("{other} has no expected answer"),
@@ -207,12 +211,14 @@ async fn every_event_gets_its_answer() {
     for Case { name, payload } in testkit::cases("signup-api") {
         let world = World::new().await;
         let made = world.register().await;
-        world.make_account(&made).await;
+        world.complete(&made).await;
         let before = world.stored().await;
         let answer = invoke(world.api(), &payload).await;
         assert_eq!(slug(&answer), expected(&name), "{name}: {}", answer.body);
         if answer.status >= 400 {
             assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
+        }
+        if answer.status >= 400 || name == "valid-trapped" {
             assert_eq!(world.stored().await, before, "{name} writes nothing");
         }
     }
@@ -223,8 +229,12 @@ async fn each_bad_field_is_named_with_its_reason() {
     let world = World::new().await;
     let answer = invoke(world.api(), &case("invalid-every-field").payload).await;
     let fields: Vec<_> = answer.body["fields"].as_array().unwrap().iter().map(|f| f["field"].clone()).collect();
-    assert_eq!(json!(fields), json!(["organisation", "name", "email", "password", "plan", "region"]));
+    assert_eq!(
+        json!(fields),
+        json!(["organisation", "name", "email", "password", "plan", "terms", "data_processing", "region"])
+    );
     assert!(answer.body["fields"].as_array().unwrap().iter().all(|f| f["reason"].is_string()));
+    assert_eq!(answer.body["documents"], json!({ "terms": "1", "data_processing": "1" }), "what to agree to");
     let elsewhere = invoke(world.api(), &case("invalid-other-region").payload).await;
     assert_eq!(elsewhere.body["region"], "eu-central-1");
 }
@@ -266,7 +276,7 @@ async fn a_key_stands_for_one_request() {
         other[member] = json!(value);
         assert_eq!(slug(&sign_up(world.api(), KEY, &other).await), (422, "idempotency-key-reused"), "{member}");
     }
-    assert_eq!((world.stored().await.len(), world.accounts().await, world.facts().await.len()), (5, 1, 1));
+    assert_eq!((world.stored().await.len(), world.accounts().await, world.facts().await.len()), (ITEMS, 1, 1));
 }
 
 #[tokio::test]
@@ -278,7 +288,7 @@ async fn twenty_clients_with_one_key_make_one_tenant() {
         answer.body["id"].as_str().unwrap().to_owned()
     });
     assert_eq!(answers.collect::<HashSet<_>>().len(), 1);
-    assert_eq!((world.stored().await.len(), world.accounts().await, world.facts().await.len()), (5, 1, 1));
+    assert_eq!((world.stored().await.len(), world.accounts().await, world.facts().await.len()), (ITEMS, 1, 1));
     assert_eq!(world.counts().await.pending, 1);
 }
 
@@ -304,11 +314,11 @@ async fn a_sign_up_killed_between_any_two_calls_is_completed_by_its_key() {
         let world = World::new().await;
         if steps >= 1 {
             let made = world.register().await;
-            if steps >= 2 {
+            if steps == 2 {
                 world.make_account(&made).await;
             }
             if steps >= 3 {
-                world.tenants.record_identity(made.signup.id, Ok(()), runtime::now()).await.unwrap();
+                world.complete(&made).await;
             }
         }
         let answer = sign_up(world.api(), KEY, &ada()).await;
@@ -317,7 +327,7 @@ async fn a_sign_up_killed_between_any_two_calls_is_completed_by_its_key() {
             assert_eq!(answer.body["id"], SIGNUP, "after {steps} steps");
         }
         let all = (world.stored().await.len(), world.accounts().await, world.facts().await.len());
-        assert_eq!(all, (5, 1, 1), "after {steps} steps");
+        assert_eq!(all, (ITEMS, 1, 1), "after {steps} steps");
     }
 }
 
@@ -329,10 +339,10 @@ async fn a_confirmation_killed_between_any_two_calls_is_completed_by_the_next() 
         let made = world.register().await;
         world.make_account(&made).await;
         if steps >= 1 {
-            world.identity.confirm(made.user.username, CODE).await.unwrap();
+            world.people.identity.confirm(made.user.username, CODE).await.unwrap();
         }
         if steps >= 2 {
-            world.tenants.confirm(made.tenant.id, made.signup.id, &occasion()).await.unwrap();
+            world.region.confirm(made.tenant.id, Newcomer::ada().at).await;
         }
         let answer = confirm(world.api(), SIGNUP, CODE).await;
         assert_eq!((answer.status, &answer.body["next"]), (200, &json!("sign-in")), "after {steps} steps");
@@ -352,7 +362,7 @@ async fn a_pool_that_does_not_answer_is_made_up_for_later() {
     assert_eq!(read.body["steps"][1]["reason"], "unavailable");
     let accepted = sign_up(world.api(), KEY, &ada()).await;
     assert_eq!((accepted.status, &accepted.body["next"]), (202, &json!("confirm")));
-    assert_eq!((world.stored().await.len(), world.accounts().await), (5, 1));
+    assert_eq!((world.stored().await.len(), world.accounts().await), (ITEMS, 1));
     let id = accepted.body["id"].as_str().unwrap();
     assert_eq!(slug(&confirm(world.api_without_pool(), id, CODE).await), (503, "identity-unavailable"));
     assert_eq!(confirm(world.api(), id, CODE).await.status, 200);
@@ -363,13 +373,13 @@ async fn a_password_that_only_the_pool_refuses_can_be_replaced_under_the_same_ke
     let world = World::new().await;
     let rules = PasswordPolicyType::builder().minimum_length(30).build();
     let policies = UserPoolPolicyType::builder().password_policy(rules).build();
-    world.cognito().update_user_pool().user_pool_id(&world.pool.id).policies(policies).send().await.unwrap();
+    world.cognito().update_user_pool().user_pool_id(&world.people.pool.id).policies(policies).send().await.unwrap();
     let refused = sign_up(world.api(), KEY, &ada()).await;
     assert_eq!(slug(&refused), (422, "weak-password"));
     let mut stronger = ada();
     stronger["password"] = json!("Difference-Engine-2-and-much-more!");
     assert_eq!(sign_up(world.api(), KEY, &stronger).await.status, 202);
-    assert_eq!((world.stored().await.len(), world.accounts().await), (5, 1));
+    assert_eq!((world.stored().await.len(), world.accounts().await), (ITEMS, 1));
 }
 
 /// An address that is known already is answered as a new one is.
@@ -380,6 +390,10 @@ async fn an_answer_reveals_nothing_of_other_registrations() {
     let again = sign_up(world.api(), "another-key-of-the-tests", &ada()).await;
     let members = |answer: &Answer| answer.body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!((first.status, members(&first)), (again.status, members(&again)));
+    let mut trapped = ada();
+    trapped["website"] = json!("https://spam.example");
+    let trapped = sign_up(world.api(), "a-key-of-a-careless-robot", &trapped).await;
+    assert_eq!((first.status, members(&first)), (trapped.status, members(&trapped)), "nor does the trap");
     assert_ne!((&first.body["id"], &first.body["username"]), (&again.body["id"], &again.body["username"]));
     let stranger = SignupId::from_uuid(runtime::new_uuid()).to_string();
     assert_eq!(slug(&confirm(world.api(), &stranger, CODE).await), (404, "unknown-signup"));

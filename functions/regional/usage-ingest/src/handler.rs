@@ -21,6 +21,39 @@ const SCOPE: &str = "meridian/usage.write";
 ///
 /// The answer is 200 once every valid event is stored, and names each refused one; 422 when none was valid.
 /// What is answered otherwise may be sent again as it is: an event that was stored before counts once.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/usage/events",
+    tag = "Usage",
+    operation_id = "reportUsage",
+    summary = "Takes usage events",
+    description = "One event, or a batch of at most 1000 in at most 1 MiB. It is answered once every valid event is \
+                   stored. What is not answered may be sent again as it is: an event counts once, by its source and \
+                   id.",
+    request_body(
+        description = "An event, or a list of events, as the content type says; `application/json` is either.",
+        content(
+            (crate::tests::openapi::UsageEvent = "application/cloudevents+json"),
+            (Vec<crate::tests::openapi::UsageEvent> = "application/cloudevents-batch+json"),
+            (crate::tests::openapi::UsageEvents = "application/json"),
+        ),
+    ),
+    security(("machine" = ["meridian/usage.write"])),
+    responses(
+        (status = 200, description = "What became of the events.", body = Answer),
+        (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is not what its \
+                                      content type says."),
+        (status = 413, description = "`body-too-large`: the body has more than 1 MiB. `too-many-events`: the batch has \
+                                      more than 1000 events."),
+        (status = 415, description = "`unsupported-content-type`: it is neither of CloudEvents nor JSON."),
+        (status = 422, description = "`events-refused`: no event is valid; the member `rejected` has the reason of \
+                                      each."),
+        (status = 429, description = "`throttled`: the region takes no more usage at the moment. Nothing is \
+                                      acknowledged."),
+        (status = 503, description = "`usage-unavailable`: usage cannot be stored at the moment. Nothing is \
+                                      acknowledged."),
+    ),
+))]
 async fn handle(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -54,8 +87,12 @@ pub(crate) fn router(adapters: Adapters) -> Router {
 
 /// What became of the events of a request.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageAnswer))]
 struct Answer {
+    /// How many events are stored.
     accepted: usize,
+    /// Those that are not, each with the reason.
+    #[cfg_attr(test, schema(value_type = Vec<crate::tests::openapi::RefusedEvent>))]
     rejected: Vec<Refusal>,
 }
 

@@ -1,3 +1,5 @@
+pub(crate) mod openapi;
+
 use crate::handler::{Adapters, router};
 use crate::known::KnownTenants;
 use aws_sdk_dynamodb::Client;
@@ -9,6 +11,7 @@ use regional_store::{Intake, TenantReader, UsageMonitor};
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
 use testkit::LocalAws;
+use testkit::openapi::{Api, assert_described};
 use tower::ServiceExt as _;
 
 const SCOPES: [&str; 2] = ["meridian/usage.write", "meridian/operator.read"];
@@ -80,7 +83,7 @@ impl World {
             .unwrap();
     }
 
-    /// Sends a payload as the gateway would.
+    /// Sends a payload as the gateway would. Every answer is one that the document describes.
     async fn send(&self, payload: &Value) -> Answer {
         let payload = payload
             .to_string()
@@ -92,7 +95,11 @@ impl World {
         let (status, kind, retry_after) =
             (response.status().as_u16(), header("content-type").unwrap_or_default(), header("retry-after"));
         let body = axum::body::to_bytes(response.into_body(), 6_000_000).await.unwrap();
-        Answer { status, kind, retry_after, body: serde_json::from_slice(&body).unwrap_or_default() }
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let sent: Value = serde_json::from_str(&payload).unwrap();
+        assert_described(Api::Regional, &sent, status, slug);
+        Answer { status, kind, retry_after, body }
     }
 
     /// The stored items whose partition begins so.

@@ -68,6 +68,27 @@ fn a_period_is_billed_by_the_plan_that_it_ended_with() {
 }
 
 #[test]
+fn who_left_is_looked_at_for_the_periods_that_can_be_adjusted() {
+    let account = account(&[
+        (1, "2026-08-20T00:00:00Z", Pending, "starter"),
+        (2, "2026-08-21T00:00:00Z", Active, "starter"),
+        (3, "2026-09-10T00:00:00Z", Active, "pro"),
+        (4, "2026-09-20T00:00:00Z", Closed, "pro"),
+    ]);
+    let [starter, pro] = ["starter", "pro"].map(|plan| plan.parse().unwrap());
+    for (month, expected) in [
+        ("2026-07", None),
+        ("2026-08", Some(Standing::InUse(&starter))),
+        ("2026-09", Some(Standing::InUse(&pro))),
+        ("2026-10", Some(Standing::Left(&pro))),
+        ("2026-11", Some(Standing::Left(&pro))),
+        ("2026-12", None),
+    ] {
+        assert_eq!(account.standing(period(month)), expected, "{month}");
+    }
+}
+
+#[test]
 fn a_known_change_changes_nothing() {
     let account = account(&[(1, "2026-10-01T00:00:00Z", Active, "pro")]);
     let region = "eu-central-1".parse().unwrap();

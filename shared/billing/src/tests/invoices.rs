@@ -1,13 +1,28 @@
 use super::*;
 
 fn bill(month: &str, plan: &str, usage: &PeriodUsage, earlier: &[Earlier]) -> Result<Draft, InvoiceRefusal> {
-    let catalogue = Catalogue::bundled().unwrap();
     let plan = plan.parse().unwrap();
+    bill_as(Standing::InUse(&plan), month, usage, earlier)
+}
+
+/// The bill of a tenant that is not in use any more.
+fn bill_left(month: &str, plan: &str, usage: &PeriodUsage, earlier: &[Earlier]) -> Draft {
+    let plan = plan.parse().unwrap();
+    bill_as(Standing::Left(&plan), month, usage, earlier).unwrap()
+}
+
+fn bill_as(
+    standing: Standing<'_>,
+    month: &str,
+    usage: &PeriodUsage,
+    earlier: &[Earlier],
+) -> Result<Draft, InvoiceRefusal> {
+    let catalogue = Catalogue::bundled().unwrap();
     plan_invoice(Billing {
         catalogue: &catalogue,
         tenant: tenant(1),
         period: period(month),
-        plan: &plan,
+        standing,
         usage,
         earlier,
         missing_reports: 0,
@@ -64,7 +79,7 @@ fn a_meter_without_a_price_is_shown_and_costs_nothing() {
         catalogue: &catalogue,
         tenant: tenant(1),
         period: period("2026-10"),
-        plan: &plan,
+        standing: Standing::InUse(&plan),
         usage: &usage,
         earlier: &[],
         missing_reports: 2,
@@ -106,6 +121,33 @@ fn late_usage_is_adjusted_once() {
     let third = bill("2026-10", "pro", &PeriodUsage::new(), &[earlier(&later), september]).unwrap();
     assert_eq!(third.lines.last().unwrap().amount, money("0.05", "USD"));
     assert_eq!(third.events, 3);
+}
+
+#[test]
+fn who_left_pays_what_arrived_late_and_nothing_else() {
+    let last = issued(bill("2026-09", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
+    let check = |now: PeriodUsage, expected: &[&str], events: u64| {
+        let earlier = [Earlier { invoice: last.clone(), usage: now }];
+        let unbilled = used("api-calls", "5000", 9);
+        let draft = bill_left("2026-10", "starter", &unbilled, &earlier);
+        assert_eq!((amounts(&draft), draft.events), (expected.iter().map(ToString::to_string).collect(), events));
+        assert_eq!(has_late_usage(&earlier), !expected.is_empty());
+        assert_eq!((draft.plan.as_str(), draft.total.currency), ("starter", last.draft.total.currency));
+    };
+    check(used("storage-gb", "10", 5), &[], 0);
+    check(used("storage-gb", "12", 6), &["0.20 USD"], 1);
+    // The fifth event says no more than the fourth, and it is on a bill all the same.
+    check(used("storage-gb", "10", 6), &["0.00 USD"], 1);
+    check(used("transfer-gb", "100", 2), &["9.00 USD"], 2);
+
+    // What an adjustment of an invoice without a fee billed is not billed again.
+    let earlier = Earlier { invoice: last.clone(), usage: used("storage-gb", "12", 6) };
+    let october = bill_left("2026-10", "starter", &PeriodUsage::new(), std::slice::from_ref(&earlier));
+    let october = Earlier { invoice: issued(october), usage: PeriodUsage::new() };
+    assert!(!has_late_usage(&[october.clone(), earlier]));
+    let later = Earlier { invoice: last, usage: used("storage-gb", "13", 7) };
+    let november = bill_left("2026-11", "starter", &PeriodUsage::new(), &[october, later]);
+    assert_eq!(amounts(&november), ["0.10 USD"]);
 }
 
 #[test]
@@ -203,6 +245,10 @@ proptest! {
         let sum = |drafts: &[&Draft]| drafts.iter().fold(Exact::zero(), |sum, d| sum + &Exact::from(&d.total.amount));
         let billed = sum(&[&august.draft, &september.draft, &october.draft]);
         prop_assert_eq!(billed, sum(&[&everything, &idle, &idle]));
+
+        let left = bill_left("2026-10", plan, &PeriodUsage::new(), &known);
+        prop_assert_eq!(sum(&[&august.draft, &september.draft, &left]), sum(&[&everything, &idle]));
+        prop_assert_eq!(left.lines.is_empty(), !has_late_usage(&known));
         prop_assert_eq!(august.draft.events + september.draft.events + october.draft.events, everything.events);
     }
 }

@@ -1,9 +1,13 @@
 //! Values that the tests are written in: regions by letter, moments by second.
 
-use crate::{DesiredPolicy, Publication, Refusal, Tenant, decide_acknowledgement, decide_resend, decide_statement};
+use crate::{
+    DesiredPolicy, Publication, Refusal, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change,
+    decide_resend, decide_statement, decide_suspension,
+};
 use contract::catalogue::Catalogue;
-use contract::{Envelope, Stream, TenantPolicyApplied, TenantStatusChanged};
-use kernel::{EventId, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
+use contract::{Envelope, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged};
+use kernel::{EventId, RegionCode, StatusReason, Suspension, TenantId, TenantStatus, Timestamp};
+use std::collections::VecDeque;
 
 pub(super) const TENANT: &str = "0199a1f0-0000-7000-8000-00000000000a";
 const EVENT: &str = "0199a1f0-0000-7000-8000-0000000000ee";
@@ -23,35 +27,36 @@ pub(super) fn region(letter: &str) -> RegionCode {
     .unwrap()
 }
 
-pub(super) fn stated(place: &str, revision: u64, status: TenantStatus, plan: &str) -> Envelope<TenantStatusChanged> {
-    let tenant: TenantId = TENANT.parse().unwrap();
+/// A fact of the tenant's that became true at a second.
+fn fact<T>(place: &str, sequence: u64, second: i64, data: T) -> Envelope<T> {
     Envelope {
         id: EVENT.parse().unwrap(),
         region: region(place),
-        stream: Stream::Tenant(tenant),
-        sequence: revision,
-        occurred_at: at(i64::try_from(revision).unwrap()),
-        data: TenantStatusChanged {
-            tenant,
-            alias: "a2b3c4d5e6f7".parse().unwrap(),
-            plan: plan.parse().unwrap(),
-            status,
-            reason: StatusReason::Operator,
-            revision,
-        },
+        stream: Stream::Tenant(tenant()),
+        sequence,
+        occurred_at: at(second),
+        data,
     }
 }
 
-pub(super) fn acknowledged(place: &str, version: u64) -> Envelope<TenantPolicyApplied> {
-    let tenant: TenantId = TENANT.parse().unwrap();
-    Envelope {
-        id: EVENT.parse().unwrap(),
-        region: region(place),
-        stream: Stream::Tenant(tenant),
-        sequence: version,
-        occurred_at: at(0),
-        data: TenantPolicyApplied { tenant, version },
-    }
+fn tenant() -> TenantId {
+    TENANT.parse().unwrap()
+}
+
+fn stated(place: &str, revision: u64, status: TenantStatus, plan: &str) -> Envelope<TenantStatusChanged> {
+    let change = TenantStatusChanged {
+        tenant: tenant(),
+        alias: "a2b3c4d5e6f7".parse().unwrap(),
+        plan: plan.parse().unwrap(),
+        status,
+        reason: StatusReason::Operator,
+        revision,
+    };
+    fact(place, revision, i64::try_from(revision).unwrap(), change)
+}
+
+fn requested(place: &str, revision: u64, plan: &str) -> Envelope<PlanChangeRequested> {
+    fact(place, revision, 0, PlanChangeRequested { tenant: tenant(), plan: plan.parse().unwrap(), revision })
 }
 
 pub(super) fn publication(now: Timestamp) -> Publication {
@@ -61,18 +66,38 @@ pub(super) fn publication(now: Timestamp) -> Publication {
 /// Something that happens to a tenant.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
+    /// Region, revision, status, plan.
     Stated(&'static str, u64, TenantStatus, &'static str),
+    /// Region, number of the request, plan.
+    Requested(&'static str, u64, &'static str),
+    /// What an operator or the dunning policy wants.
+    Suspension(Option<Suspension>),
+    /// Region, version.
     Acknowledged(&'static str, u64),
+    /// Region, second.
+    Erased(&'static str, i64),
+    /// Second.
     Swept(i64),
 }
 
 pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Tenant>, Refusal> {
     let catalogue = Catalogue::bundled().unwrap();
+    let publication = publication(at(0));
     match step {
         Step::Stated(place, revision, status, plan) => {
-            decide_statement(current, &stated(place, *revision, *status, plan), &catalogue, publication(at(0)))
+            decide_statement(current, &stated(place, *revision, *status, plan), &catalogue, publication)
         }
-        Step::Acknowledged(place, version) => decide_acknowledgement(current, &acknowledged(place, *version)),
+        Step::Requested(place, revision, plan) => {
+            decide_plan_change(current, &requested(place, *revision, plan), &catalogue, publication)
+        }
+        Step::Suspension(suspension) => decide_suspension(current, *suspension, publication),
+        Step::Acknowledged(place, version) => {
+            let word = TenantPolicyApplied { tenant: tenant(), version: *version };
+            decide_acknowledgement(current, &fact(place, *version, 0, word))
+        }
+        Step::Erased(place, second) => {
+            decide_erasure(current, &fact(place, 9, *second, TenantErased { tenant: tenant() }))
+        }
         Step::Swept(second) => Ok(current.and_then(|tenant| decide_resend(tenant, at(*second)))),
     }
 }
@@ -85,8 +110,29 @@ pub(super) fn run(steps: &[Step]) -> Option<Tenant> {
     })
 }
 
+/// Takes the steps as a queue delivers them: one that is refused comes again after the others.
+pub(super) fn deliver(steps: &[Step]) -> Option<Tenant> {
+    let mut waiting: VecDeque<&Step> = steps.iter().collect();
+    let mut current = None;
+    let mut refused_in_a_row = 0;
+    while let Some(step) = waiting.pop_front() {
+        match decide(current.as_ref(), step) {
+            Ok(after) => {
+                current = after.or(current);
+                refused_in_a_row = 0;
+            }
+            Err(_) if refused_in_a_row > waiting.len() => break,
+            Err(_) => {
+                waiting.push_back(step);
+                refused_in_a_row += 1;
+            }
+        }
+    }
+    current
+}
+
 /// What a policy says, without the counters that depend on the way to it.
-pub(super) fn content(policy: &DesiredPolicy) -> (String, bool, Vec<String>) {
+pub(super) fn content(policy: &DesiredPolicy) -> (String, Option<Suspension>, Vec<String>) {
     let entitlements = policy.policy.entitlements.iter().map(ToString::to_string).collect();
-    (policy.policy.plan.to_string(), policy.policy.suspended, entitlements)
+    (policy.policy.plan.to_string(), policy.policy.suspension, entitlements)
 }

@@ -1,26 +1,41 @@
 //! The order of arrival does not matter, a replay changes nothing, and the counts are always right.
 
-use super::fixtures::{Step, content, decide, run};
+use super::fixtures::{Step, content, decide, deliver, run};
 use crate::{Counts, count_change};
-use kernel::{RegionCode, TenantStatus};
+use kernel::{RegionCode, Suspension, TenantStatus};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// The life that a tenant's region states, in the order of its revisions; it moves once.
+fn any_plan() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["starter", "pro", "enterprise"])
+}
+
+fn any_status() -> impl Strategy<Value = TenantStatus> {
+    let open = |status: &TenantStatus| *status != TenantStatus::Closed;
+    prop::sample::select(TenantStatus::ALL.into_iter().filter(open).collect::<Vec<_>>())
+}
+
+fn any_suspension() -> impl Strategy<Value = Option<Suspension>> {
+    prop::sample::select(vec![None, Some(Suspension::Operator), Some(Suspension::Dunning)])
+}
+
+/// The life that a tenant's region states, in the order of its revisions; it moves once, and may end. Then
+/// what it asks for, where it then is: some of it the catalogue does not have.
 fn life() -> impl Strategy<Value = Vec<Step>> {
-    let statement = (prop::sample::select(TenantStatus::ALL.to_vec()), prop::sample::select(vec!["starter", "pro"]));
-    (prop::collection::vec(statement, 1..7), 0_usize..8).prop_map(|(statements, moves_at)| {
-        let numbered = statements.into_iter().enumerate();
-        numbered
-            .map(|(position, (status, plan))| {
-                let place = if position < moves_at { "eu" } else { "us" };
-                Step::Stated(place, position as u64 + 1, status, plan)
-            })
-            .collect()
+    let statuses = (prop::collection::vec(any_status(), 1..7), any::<bool>());
+    let asked = prop::collection::vec(prop_oneof![3 => any_plan(), 1 => Just("gold")], 0..4);
+    (statuses, 0_usize..8, asked).prop_map(|((mut statuses, is_closed), moves_at, asked)| {
+        statuses.extend(is_closed.then_some(TenantStatus::Closed));
+        let place = |position: usize| if position < moves_at { "eu" } else { "us" };
+        let last = place(statuses.len() - 1);
+        let state = |(position, status)| Step::Stated(place(position), position as u64 + 1, status, "starter");
+        let ask = |(position, plan)| Step::Requested(last, position as u64 + 1, plan);
+        let stated = statuses.into_iter().enumerate().map(state);
+        stated.chain(asked.into_iter().enumerate().map(ask)).collect()
     })
 }
 
-/// A life with each statement once or more, in any order, and acknowledgements and sweeps between.
+/// A life with each fact once or more, in any order, and acknowledgements, sweeps and an erasure between.
 fn delivery() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
     let noise = prop_oneof![
         (prop::sample::select(vec!["eu", "us"]), 1_u64..6)
@@ -33,20 +48,61 @@ fn delivery() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
     })
 }
 
+/// A delivery with home's own decisions between.
+fn history() -> impl Strategy<Value = Vec<Step>> {
+    let decisions = prop::collection::vec(any_suspension().prop_map(Step::Suspension), 0..4);
+    (delivery(), decisions, prop::sample::select(vec!["eu", "us"]))
+        .prop_map(|((_, delivered), decisions, place)| [delivered, decisions, vec![Step::Erased(place, 7)]].concat())
+        .prop_shuffle()
+}
+
 proptest! {
     #[test]
-    fn the_order_of_statements_does_not_matter((life, delivered) in delivery()) {
+    fn the_order_of_facts_does_not_matter((life, delivered) in delivery(), suspension in any_suspension()) {
         let in_order = run(&life).unwrap();
-        let seen = run(&delivered).unwrap();
+        let seen = deliver(&delivered).unwrap();
         prop_assert_eq!(&seen.entry, &in_order.entry);
-        prop_assert_eq!(content(&seen.policy), content(&in_order.policy));
         prop_assert_eq!(&seen.policy.region, &seen.entry.region);
+        prop_assert_eq!(seen.policy.is_retired, in_order.policy.is_retired);
+        // What a closed tenant asked for in its last days is nobody's business any more.
+        if !seen.policy.is_retired {
+            let decided = Step::Suspension(suspension);
+            let after = |tenant| decide(Some(&tenant), &decided).unwrap().unwrap_or(tenant);
+            let (seen, in_order) = (after(seen).policy, after(in_order).policy);
+            prop_assert_eq!(content(&seen), content(&in_order));
+            prop_assert_eq!(seen.plan_revision, in_order.plan_revision);
+            prop_assert_eq!(seen.refused_plan, in_order.refused_plan);
+        }
     }
 
     #[test]
-    fn a_replay_changes_nothing((_, delivered) in delivery()) {
+    fn what_a_region_states_does_not_change_what_home_wants(
+        history in history(), status in any_status(), plan in any_plan(), place in prop::sample::select(vec!["eu", "us"]),
+    ) {
+        let known = deliver(&history).unwrap();
+        let stated = Step::Stated(place, known.entry.revision + 1, status, plan);
+        let after = decide(Some(&known), &stated).unwrap().unwrap();
+        prop_assert_eq!(content(&after.policy), content(&known.policy));
+        prop_assert_eq!(after.entry.erased_at, known.entry.erased_at);
+    }
+
+    #[test]
+    fn nothing_is_sent_for_a_closed_tenant(history in history()) {
+        let known = deliver(&history).unwrap();
+        let closed = Step::Stated("us", known.entry.revision + 1, TenantStatus::Closed, "starter");
+        let mut current = decide(Some(&known), &closed).unwrap().unwrap();
+        for step in history.iter().chain([&Step::Swept(1_000_000)]) {
+            prop_assert!(!current.policy.is_waiting());
+            let Ok(Some(after)) = decide(Some(&current), step) else { continue };
+            prop_assert!(!after.policy.is_sent_after(Some(&current.policy)));
+            current = after;
+        }
+    }
+
+    #[test]
+    fn a_replay_changes_nothing(history in history()) {
         let mut current = None;
-        for step in &delivered {
+        for step in &history {
             let Ok(Some(after)) = decide(current.as_ref(), step) else { continue };
             prop_assert_eq!(decide(Some(&after), step).ok().flatten(), None);
             current = Some(after);
@@ -54,9 +110,9 @@ proptest! {
     }
 
     #[test]
-    fn versions_and_revisions_only_grow((_, delivered) in delivery()) {
+    fn versions_and_revisions_only_grow(history in history()) {
         let mut current = None;
-        for step in &delivered {
+        for step in &history {
             let Ok(Some(after)) = decide(current.as_ref(), step) else { continue };
             if let Some(before) = &current {
                 let policy_changed = before.policy != after.policy;
@@ -70,10 +126,10 @@ proptest! {
     }
 
     #[test]
-    fn added_changes_make_the_counts((_, delivered) in delivery()) {
+    fn added_changes_make_the_counts(history in history()) {
         let mut kept: BTreeMap<RegionCode, Counts> = BTreeMap::new();
         let mut current = None;
-        for step in &delivered {
+        for step in &history {
             let Ok(Some(after)) = decide(current.as_ref(), step) else { continue };
             for counted in count_change(current.as_ref(), &after) {
                 let counts = kept.entry(counted.region).or_default();

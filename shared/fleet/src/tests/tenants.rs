@@ -1,9 +1,10 @@
 use super::fixtures::{Step, decide, run};
 use super::fixtures::{Step::*, at};
-use crate::Refusal;
-use kernel::TenantStatus::{Active, Closed, Closing, Pending, Suspended};
+use crate::{Refusal, RefusedPlan};
+use kernel::Suspension::{Dunning, Operator};
+use kernel::TenantStatus::{self, Active, Closed, Closing, Pending};
 
-/// Checks a tenant after steps: region, status, revision | version, suspended, applied, attempts, stuck.
+/// Checks a tenant after steps: region, status, revision | version, suspension, applied, attempts, stuck.
 fn check(steps: &[Step], expected: &str) {
     let tenant = run(steps).unwrap();
     let policy = &tenant.policy;
@@ -13,7 +14,11 @@ fn check(steps: &[Step], expected: &str) {
         tenant.entry.status,
         tenant.entry.revision,
         policy.policy.version,
-        if policy.policy.suspended { "suspended" } else { "open" },
+        match policy.policy.suspension {
+            Some(Operator) => "suspended",
+            Some(Dunning) => "dunned",
+            None => "open",
+        },
         policy.applied_version,
         policy.attempts,
         if policy.is_stuck() { " stuck" } else { "" },
@@ -31,19 +36,94 @@ fn the_directory_follows_the_highest_revision() {
     check(&[active.clone(), active.clone()], "eu-central-1 active r2 | v1 open applied 0 sent again 0");
 }
 
+/// Checks the plan that home wants after steps, and the version and the request that it comes from.
+fn check_plan(steps: &[Step], expected: (&str, u64, u64)) {
+    let policy = run(steps).unwrap().policy;
+    let seen = (policy.policy.plan.as_str(), policy.policy.version, policy.plan_revision);
+    assert_eq!(seen, expected, "after {steps:?}");
+    let catalogue = contract::catalogue::Catalogue::bundled().unwrap();
+    assert_eq!(policy.policy.entitlements, catalogue.plan(&policy.policy.plan).unwrap().entitlements);
+}
+
 #[test]
-fn a_policy_has_a_new_version_when_it_changed() {
+fn a_policy_has_a_new_version_when_home_wants_another_one() {
     let active = Stated("eu", 1, Active, "starter");
     let rows = [
-        (Stated("eu", 2, Suspended, "starter"), "eu-central-1 suspended r2 | v2 suspended applied 0 sent again 0"),
-        (Stated("eu", 2, Closed, "starter"), "eu-central-1 closed r2 | v2 suspended applied 0 sent again 0"),
+        (
+            Stated("eu", 2, TenantStatus::Suspended, "starter"),
+            "eu-central-1 suspended r2 | v1 open applied 0 sent again 0",
+        ),
         (Stated("eu", 2, Closing, "starter"), "eu-central-1 closing r2 | v1 open applied 0 sent again 0"),
-        (Stated("eu", 2, Active, "pro"), "eu-central-1 active r2 | v2 open applied 0 sent again 0"),
+        (Stated("eu", 2, Active, "pro"), "eu-central-1 active r2 | v1 open applied 0 sent again 0"),
         (Stated("us", 2, Active, "starter"), "us-east-1 active r2 | v2 open applied 0 sent again 0"),
+        (Requested("eu", 1, "pro"), "eu-central-1 active r1 | v2 open applied 0 sent again 0"),
+        (Requested("eu", 1, "starter"), "eu-central-1 active r1 | v1 open applied 0 sent again 0"),
+        (Suspension(Some(Operator)), "eu-central-1 active r1 | v2 suspended applied 0 sent again 0"),
+        (Suspension(Some(Dunning)), "eu-central-1 active r1 | v2 dunned applied 0 sent again 0"),
+        (Suspension(None), "eu-central-1 active r1 | v1 open applied 0 sent again 0"),
     ];
     for (step, expected) in rows {
         check(&[active.clone(), step], expected);
     }
+}
+
+#[test]
+fn a_suspension_holds_until_home_lifts_it() {
+    let active = Stated("eu", 1, Active, "starter");
+    let applied = Stated("eu", 2, TenantStatus::Suspended, "starter");
+    let suspended = [active.clone(), Suspension(Some(Dunning)), applied, Acknowledged("eu", 2)];
+    check(&suspended, "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0");
+    let with = |steps: &[Step]| [&suspended, steps].concat();
+    check(&with(&[Suspension(Some(Dunning))]), "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0");
+    check(&with(&[Suspension(Some(Operator))]), "eu-central-1 suspended r2 | v3 suspended applied 2 sent again 0");
+    check(&with(&[Suspension(None)]), "eu-central-1 suspended r2 | v3 open applied 2 sent again 0");
+    check(&with(&[Suspension(None), Suspension(None)]), "eu-central-1 suspended r2 | v3 open applied 2 sent again 0");
+    check(&with(&[Requested("eu", 1, "pro")]), "eu-central-1 suspended r2 | v3 dunned applied 2 sent again 0");
+}
+
+#[test]
+fn the_highest_request_that_can_be_granted_is_the_plan() {
+    let active = Stated("eu", 1, Active, "starter");
+    let after = |steps: &[Step]| [std::slice::from_ref(&active), steps].concat();
+    let [pro, back] = [Requested("eu", 1, "pro"), Requested("eu", 2, "starter")];
+    check_plan(&after(&[]), ("starter", 1, 0));
+    check_plan(&after(std::slice::from_ref(&pro)), ("pro", 2, 1));
+    check_plan(&after(&[pro.clone(), pro.clone()]), ("pro", 2, 1));
+    check_plan(&after(&[pro.clone(), back.clone()]), ("starter", 3, 2));
+    check_plan(&after(&[back, pro.clone()]), ("starter", 1, 2));
+    check_plan(&after(&[pro.clone(), Stated("eu", 2, Active, "starter")]), ("pro", 2, 1));
+
+    let gold = Requested("eu", 2, "gold");
+    for steps in [[pro.clone(), gold.clone()], [gold, pro]] {
+        check_plan(&after(&steps), ("pro", 2, 1));
+        let refused = run(&after(&steps)).unwrap().policy.refused_plan;
+        assert_eq!(refused, Some(RefusedPlan { plan: "gold".parse().unwrap(), revision: 2 }));
+    }
+}
+
+#[test]
+fn a_closed_tenant_is_left_alone() {
+    let closed = [Stated("eu", 1, Active, "starter"), Suspension(Some(Operator)), Stated("eu", 2, Closed, "starter")];
+    let left = "eu-central-1 closed r2 | v2 suspended applied 0 sent again 0";
+    check(&closed, left);
+    for step in [Requested("eu", 1, "pro"), Suspension(None), Swept(1_000_000), Erased("eu", 5)] {
+        check(&[&closed[..], &[step]].concat(), left);
+    }
+    let known = run(&closed).unwrap();
+    assert_eq!(decide(Some(&known), &Suspension(None)), Err(Refusal::Closed));
+    // One that is first heard of when it is over has a policy, which nobody is sent.
+    let known = run(&closed[2..]).unwrap();
+    assert!(!known.policy.is_sent_after(None) && !known.policy.is_waiting());
+}
+
+#[test]
+fn an_erasure_is_noted_once_and_kept() {
+    let [active, closed] = [Stated("eu", 1, Active, "starter"), Stated("eu", 2, Closed, "starter")];
+    let erased = |steps: &[Step]| run(steps).unwrap().entry.erased_at;
+    assert_eq!(erased(&[active.clone(), closed.clone()]), None);
+    assert_eq!(erased(&[active.clone(), closed.clone(), Erased("eu", 5)]), Some(at(5)));
+    assert_eq!(erased(&[active.clone(), Erased("eu", 5), closed.clone(), Erased("eu", 6)]), Some(at(5)));
+    assert_eq!(erased(&[active, closed, Erased("us", 5)]), None);
 }
 
 #[test]
@@ -100,14 +180,19 @@ fn what_cannot_be_is_refused() {
     let rows = [
         (Stated("us", 3, Active, "starter"), "the tenant is known in eu-central-1, and us-east-1 claims it"),
         (Stated("us", 2, Active, "starter"), "the tenant is known in eu-central-1, and us-east-1 claims it"),
-        (Stated("eu", 3, Suspended, "starter"), "revision 3 was stated before with other content"),
-        (Stated("eu", 4, Active, "gold"), "the catalogue has no plan gold"),
+        (Stated("eu", 3, Pending, "starter"), "revision 3 was stated before with other content"),
         (Acknowledged("eu", 2), "version 2 was acknowledged, and 1 is the highest published"),
+        (Requested("us", 1, "pro"), "the tenant is known in eu-central-1, and us-east-1 claims it"),
+        (Erased("us", 1), "the tenant is known in eu-central-1, and us-east-1 claims it"),
     ];
     let known = run(&[active]).unwrap();
     for (step, expected) in rows {
         let refusal = decide(Some(&known), &step).unwrap_err().to_string();
         assert!(refusal.starts_with(expected), "{step:?} gave {refusal}");
     }
-    assert_eq!(decide(None, &Acknowledged("eu", 1)), Err(Refusal::UnknownTenant));
+    for step in [Acknowledged("eu", 1), Requested("eu", 1, "pro"), Suspension(None), Erased("eu", 1)] {
+        assert_eq!(decide(None, &step), Err(Refusal::UnknownTenant), "{step:?}");
+    }
+    let plan = "gold".parse().unwrap();
+    assert_eq!(decide(None, &Stated("eu", 1, Active, "gold")), Err(Refusal::UnknownPlan { plan }));
 }

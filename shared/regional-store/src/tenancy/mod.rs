@@ -1,11 +1,18 @@
 //! Tenants, users and sign-ups.
 
+mod clock;
+mod commit;
+mod erase;
+mod members;
 mod read;
 mod rows;
 mod write;
 
+pub use clock::{Limit, Taken};
+pub use erase::{Erasure, Leaving};
+pub use members::Page;
 pub use read::{Membership, Remembered, TenantReader};
-pub use write::{Registered, TenantStore};
+pub use write::{Loaded, Reach, Registered, TenantStore};
 
 use aws_sdk_dynamodb::error::BuildError;
 
@@ -39,8 +46,8 @@ pub enum TenantStoreError {
     /// There is no such tenant in this region.
     #[error("the tenant is not in this region")]
     UnknownTenant,
-    /// The tenant's life does not allow it.
-    #[error("the tenant's status does not allow it")]
+    /// A decision refuses.
+    #[error("the change is refused")]
     Refused(#[source] tenancy::Refusal),
     /// A value could not be written as an item or an event.
     #[error("a value could not be written")]

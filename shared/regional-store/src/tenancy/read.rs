@@ -5,13 +5,13 @@ use super::rows::{self, Item, STATS_SHARDS, stored};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use contract::TenantCounts;
-use kernel::{Role, SignupId, TenantId, TenantStatus};
+use kernel::{InvitationId, Role, SignupId, TenantId, TenantStatus, Timestamp};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
-use tenancy::{EmailAddress, Fingerprint, KeyDigest, Signup, Tenant, Username};
+use tenancy::{Fingerprint, Invitation, KeyDigest, OrganisationName, Origin, Signup, Tenant, User, Username};
 
 /// The most that `BatchGetItem` takes.
-const BATCH_KEYS_MAX: usize = 100;
+pub(super) const BATCH_KEYS_MAX: usize = 100;
 /// How often a batch that DynamoDB answered in part is asked for its rest.
 const BATCH_ROUNDS_MAX: u32 = 8;
 
@@ -22,15 +22,35 @@ pub struct TenantReader {
     pub(super) table: String,
 }
 
+/// What a tenant is read by: everything but its organisation's name.
+const TENANT_ATTRIBUTES: [&str; 14] = [
+    "tenant",
+    "alias",
+    "signup",
+    "plan",
+    "status",
+    "version",
+    "edition",
+    "policy",
+    "admins",
+    "users",
+    "invitations",
+    "provisioning",
+    "plan_request",
+    "closure",
+];
+
 /// To which tenant a user belongs, and what for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Membership {
     /// The tenant.
     pub tenant: TenantId,
-    /// The sign-up that the user came by.
-    pub signup: SignupId,
+    /// What the user came by.
+    pub origin: Origin,
     /// What the user may do.
     pub role: Role,
+    /// When the person proved to read the address.
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// What is remembered of the first request with an idempotency key.
@@ -46,11 +66,14 @@ pub struct Remembered {
 struct StatusOfTenant {
     tenant: TenantId,
     status: TenantStatus,
+    #[serde(default)]
+    closure: Option<Fence>,
 }
 
 #[derive(Deserialize)]
-struct EmailOfUser {
-    email: String,
+struct Fence {
+    #[serde(default)]
+    fenced_at: Option<Timestamp>,
 }
 
 impl TenantReader {
@@ -65,9 +88,9 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_tenant(&self, id: TenantId) -> Result<Option<Tenant>, TenantStoreError> {
-        let wanted = "tenant, alias, #plan, #status, #version, #policy";
-        let names = ["plan", "status", "version", "policy"];
-        let item = self.get("load a tenant", rows::tenant_key(id), wanted, &names).await?;
+        let names = TENANT_ATTRIBUTES;
+        let wanted = names.map(|name| format!("#{name}")).join(", ");
+        let item = self.get("load a tenant", rows::tenant_key(id), &wanted, &names).await?;
         item.map(|item| stored(item, "tenant")).transpose()
     }
 
@@ -76,8 +99,7 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_signup(&self, id: SignupId) -> Result<Option<Signup>, TenantStoreError> {
-        let wanted = "signup, tenant, alias, username, registered_at, identity_at, identity_failure, confirmed_at";
-        let item = self.get("load a sign-up", rows::signup_key(id), wanted, &[]).await?;
+        let item = self.get_all("load a sign-up", rows::signup_key(id)).await?;
         item.map(|item| stored(item, "sign-up")).transpose()
     }
 
@@ -95,24 +117,43 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_membership(&self, username: Username) -> Result<Option<Membership>, TenantStoreError> {
-        let item = self.get("load a user", rows::user_key(username), "tenant, signup, #role", &["role"]).await?;
+        let wanted = "tenant, origin, #role, confirmed_at";
+        let item = self.get("load a user", rows::user_key(username), wanted, &["role"]).await?;
         item.map(|item| stored(item, "user")).transpose()
     }
 
-    /// Loads the address that a user registered with.
+    /// Loads a user, personal throughout.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_email(&self, username: Username) -> Result<Option<EmailAddress>, TenantStoreError> {
-        let malformed = TenantStoreError::Malformed { entity: "user" };
-        let Some(item) = self.get("load a user", rows::user_key(username), "email", &[]).await? else {
-            return Ok(None);
-        };
-        let EmailOfUser { email } = stored(item, "user")?;
-        email.parse().map(Some).map_err(|_| malformed)
+    pub async fn load_user(&self, username: Username) -> Result<Option<User>, TenantStoreError> {
+        let item = self.get_all("load a user", rows::user_key(username)).await?;
+        item.map(rows::user).transpose()
     }
 
-    /// The statuses of those of the tenants that this region has.
+    /// Loads an open invitation, personal throughout.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_invitation(&self, id: InvitationId) -> Result<Option<Invitation>, TenantStoreError> {
+        let item = self.get_all("load an invitation", rows::invitation_key(id)).await?;
+        item.map(rows::invitation).transpose()
+    }
+
+    /// Loads what the tenant calls itself; nothing once that is erased.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_organisation(&self, id: TenantId) -> Result<Option<OrganisationName>, TenantStoreError> {
+        let item = self.get("load a profile", rows::tenant_key(id), "organisation", &[]).await?;
+        let Some(AttributeValue::S(name)) = item.and_then(|mut item| item.remove("organisation")) else {
+            return Ok(None);
+        };
+        name.parse().map(Some).map_err(|_| TenantStoreError::Malformed { entity: "tenant" })
+    }
+
+    /// The statuses of those of the tenants that this region has. One that is closing and of which no more
+    /// usage is taken counts as closed.
     ///
     /// # Errors
     /// When the table fails.
@@ -121,9 +162,13 @@ impl TenantReader {
         let mut statuses = HashMap::with_capacity(distinct.len());
         for some in distinct.chunks(BATCH_KEYS_MAX) {
             let keys = some.iter().map(|id| rows::tenant_key(*id)).collect();
-            for item in self.batch("load statuses", keys, "tenant, #status", &["status"]).await? {
-                let StatusOfTenant { tenant, status } = stored(item, "tenant")?;
-                statuses.insert(tenant, status);
+            for item in
+                self.batch("load statuses", keys, Some("tenant, #status, closure.fenced_at"), &["status"]).await?
+            {
+                let StatusOfTenant { tenant, status, closure } = stored(item, "tenant")?;
+                let fenced = closure.is_some_and(|fence| fence.fenced_at.is_some());
+                // Behind the fence, a closing tenant is as good as closed.
+                statuses.insert(tenant, if fenced { TenantStatus::Closed } else { status });
             }
         }
         Ok(statuses)
@@ -139,7 +184,7 @@ impl TenantReader {
         let names = TenantStatus::ALL.map(TenantStatus::as_str);
         let wanted = names.map(|name| format!("#{name}")).join(", ");
         let mut totals: HashMap<&str, i64> = HashMap::new();
-        for item in self.batch("load counts", keys, &wanted, &names).await? {
+        for item in self.batch("load counts", keys, Some(&wanted), &names).await? {
             for name in names {
                 if let Some(AttributeValue::N(number)) = item.get(name) {
                     let count: i64 = number.parse().map_err(|_| TenantStoreError::Malformed { entity: "count" })?;
@@ -157,6 +202,12 @@ impl TenantReader {
             active: count(&[Active]),
             other: count(&[Provisioning, Suspended, Closing, Relocating]),
         })
+    }
+
+    pub(super) async fn get_all(&self, action: &'static str, key: Item) -> Result<Option<Item>, TenantStoreError> {
+        let asked = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        let got = asked.send().await.map_err(|error| TenantStoreError::Unavailable { action, source: error.into() })?;
+        Ok(got.item)
     }
 
     async fn get(
@@ -180,17 +231,20 @@ impl TenantReader {
         Ok(got.item)
     }
 
-    async fn batch(
+    pub(super) async fn batch(
         &self,
         action: &'static str,
         keys: Vec<Item>,
-        wanted: &str,
+        wanted: Option<&str>,
         names: &[&str],
     ) -> Result<Vec<Item>, TenantStoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let keys = KeysAndAttributes::builder()
             .set_keys(Some(keys))
             .consistent_read(true)
-            .projection_expression(wanted)
+            .set_projection_expression(wanted.map(str::to_owned))
             .set_expression_attribute_names(expression_names(names))
             .build()?;
         let mut asked = HashMap::from([(self.table.clone(), keys)]);

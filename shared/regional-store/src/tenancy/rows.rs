@@ -7,15 +7,22 @@
 //! | `TENANT#<id>` | `TENANT` | a tenant, with its organisation's name |
 //! | `ALIAS#<alias>` | `ALIAS` | which tenant an alias stands for |
 //! | `USER#<username>` | `USER` | a user, with name and address |
+//! | `INVITATION#<id>` | `INVITATION` | an open invitation, with the address |
+//! | `TENANT#<id>` | `USER#<username>` | that the tenant has this user |
+//! | `TENANT#<id>` | `INVITATION#<id>` | that the tenant has this invitation |
+//! | `TENANT#<id>` | `AUDIT#<13-digit ms>#<id>` | an entry of the tenant's audit trail |
+//! | `DUE#<shard>` | `<13-digit ms>#<kind>#<tenant>` | that a tenant has to be looked at |
+//! | `LIMIT#<digest>` | `<window's start>` | how often something was done in a window of time |
+//! | `ERASURE#<tenant>` | `ERASURE` | what was erased of a closed tenant, and when |
 //! | `STATS#<shard>` | `REGION` | how many tenants there are in each status |
 
 use super::TenantStoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use kernel::{Alias, SignupId, TenantId, TenantStatus};
-use serde::Serialize;
+use kernel::{Alias, InvitationId, Role, SignupId, TenantId, Timestamp};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tenancy::{KeyDigest, SignUp, Username};
+use tenancy::{AuditEntry, Consent, Due, Invitation, KeyDigest, Origin, SignUp, User, Username};
 
 /// An item, or the key of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -23,6 +30,16 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// How many items the counts of tenants are spread over, so that many sign-ups at once do not wait for
 /// one another. Few enough for one `BatchGetItem`.
 pub(super) const STATS_SHARDS: u8 = 32;
+/// How many partitions hold what is due.
+pub(super) const DUE_SHARDS: u8 = 8;
+/// How long an entry of an audit trail is kept.
+const AUDIT_KEPT_S: i64 = 400 * 86_400;
+/// An invitation that has run out is of no use to anybody: the table removes it.
+const INVITATION_KEPT_S: i64 = 86_400;
+
+pub(super) const USER_PREFIX: &str = "USER#";
+pub(super) const INVITATION_PREFIX: &str = "INVITATION#";
+pub(super) const AUDIT_PREFIX: &str = "AUDIT#";
 
 pub(super) fn signup_key(id: SignupId) -> Item {
     key(format!("SIGNUP#{id}"), "SIGNUP")
@@ -33,7 +50,11 @@ pub(super) fn idempotency_key(digest: &KeyDigest) -> Item {
 }
 
 pub(super) fn tenant_key(id: TenantId) -> Item {
-    key(format!("TENANT#{id}"), "TENANT")
+    key(tenant_partition(id), "TENANT")
+}
+
+pub(super) fn tenant_partition(id: TenantId) -> String {
+    format!("TENANT#{id}")
 }
 
 pub(super) fn alias_key(alias: &Alias) -> Item {
@@ -42,6 +63,35 @@ pub(super) fn alias_key(alias: &Alias) -> Item {
 
 pub(super) fn user_key(username: Username) -> Item {
     key(format!("USER#{username}"), "USER")
+}
+
+pub(super) fn user_of_tenant_key(tenant: TenantId, username: Username) -> Item {
+    key(tenant_partition(tenant), &format!("{USER_PREFIX}{username}"))
+}
+
+pub(super) fn invitation_key(id: InvitationId) -> Item {
+    key(format!("INVITATION#{id}"), "INVITATION")
+}
+
+pub(super) fn invitation_of_tenant_key(tenant: TenantId, id: InvitationId) -> Item {
+    key(tenant_partition(tenant), &format!("{INVITATION_PREFIX}{id}"))
+}
+
+pub(super) fn limit_key(digest: &KeyDigest, window_start_s: i64) -> Item {
+    key(format!("LIMIT#{}", digest.as_str()), &window_start_s.to_string())
+}
+
+pub(super) fn erasure_key(tenant: TenantId) -> Item {
+    key(format!("ERASURE#{tenant}"), "ERASURE")
+}
+
+pub(super) fn due_key(due: &Due) -> Item {
+    let sort = format!("{}#{}#{}", milliseconds(due.at), due.kind.as_str(), due.tenant);
+    key(due_partition(due.tenant.as_uuid().as_bytes()[15] % DUE_SHARDS), &sort)
+}
+
+pub(super) fn due_partition(shard: u8) -> String {
+    format!("DUE#{shard}")
 }
 
 pub(super) fn stats_key(shard: u8) -> Item {
@@ -53,7 +103,12 @@ pub(super) fn stats_shard(tenant: TenantId) -> u8 {
     tenant.as_uuid().as_bytes()[15] % STATS_SHARDS
 }
 
-fn key(partition: String, sort: &str) -> Item {
+/// A moment in 13 digits, so that texts sort as moments do.
+pub(super) fn milliseconds(at: Timestamp) -> String {
+    format!("{:013}", at.as_millisecond().max(0))
+}
+
+pub(super) fn key(partition: String, sort: &str) -> Item {
     HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
 }
 
@@ -67,9 +122,9 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The status as an attribute.
-pub(super) fn status(value: TenantStatus) -> AttributeValue {
-    text(value.as_str())
+/// A value as an attribute.
+pub(super) fn attribute(value: &impl Serialize) -> Result<AttributeValue, TenantStoreError> {
+    serde_dynamo::to_attribute_value(value).map_err(TenantStoreError::unwritable)
 }
 
 /// An item made of its key and of what is stored under it.
@@ -91,14 +146,113 @@ pub(super) fn tenant_item(made: &SignUp) -> Result<Item, TenantStoreError> {
     Ok(item)
 }
 
-/// The item of a user, with everything personal that we know of one.
-pub(super) fn user_item(made: &SignUp) -> Item {
-    let user = &made.user;
-    let mut item = user_key(user.username);
-    item.insert("tenant".to_owned(), text(user.tenant.to_string()));
-    item.insert("signup".to_owned(), text(user.signup.to_string()));
-    item.insert("role".to_owned(), text(user.role.as_str()));
-    item.insert("name".to_owned(), text(user.name.expose()));
-    item.insert("email".to_owned(), text(user.email.expose()));
-    item
+/// A user as stored, with everything personal that we know of one.
+#[derive(Serialize, Deserialize)]
+pub(super) struct UserRow {
+    username: Username,
+    tenant: TenantId,
+    role: Role,
+    name: String,
+    email: String,
+    origin: Origin,
+    consents: Vec<Consent>,
+    created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed_at: Option<Timestamp>,
+}
+
+impl From<&User> for UserRow {
+    fn from(user: &User) -> Self {
+        Self {
+            username: user.username,
+            tenant: user.tenant,
+            role: user.role,
+            name: user.name.expose().to_owned(),
+            email: user.email.expose().to_owned(),
+            origin: user.origin.clone(),
+            consents: user.consents.clone(),
+            created_at: user.created_at,
+            confirmed_at: user.confirmed_at,
+        }
+    }
+}
+
+/// The item of a user.
+pub(super) fn user_item(user: &User) -> Result<Item, TenantStoreError> {
+    item(user_key(user.username), &UserRow::from(user))
+}
+
+pub(super) fn user(item: Item) -> Result<User, TenantStoreError> {
+    let malformed = |_| TenantStoreError::Malformed { entity: "user" };
+    let row: UserRow = stored(item, "user")?;
+    Ok(User {
+        username: row.username,
+        tenant: row.tenant,
+        role: row.role,
+        name: row.name.parse().map_err(malformed)?,
+        email: row.email.parse().map_err(malformed)?,
+        origin: row.origin,
+        consents: row.consents,
+        created_at: row.created_at,
+        confirmed_at: row.confirmed_at,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct InvitationRow {
+    invitation: InvitationId,
+    tenant: TenantId,
+    email: String,
+    role: Role,
+    code: KeyDigest,
+    invited_by: Username,
+    created_at: Timestamp,
+    valid_until: Timestamp,
+    sendings: u32,
+    expires_at: i64,
+}
+
+/// The item of an invitation.
+pub(super) fn invitation_item(invitation: &Invitation) -> Result<Item, TenantStoreError> {
+    let row = InvitationRow {
+        invitation: invitation.id,
+        tenant: invitation.tenant,
+        email: invitation.email.expose().to_owned(),
+        role: invitation.role,
+        code: invitation.code.clone(),
+        invited_by: invitation.invited_by,
+        created_at: invitation.created_at,
+        valid_until: invitation.valid_until,
+        sendings: invitation.sendings,
+        expires_at: invitation_expiry(invitation),
+    };
+    item(invitation_key(invitation.id), &row)
+}
+
+/// When the table may remove an invitation.
+pub(super) fn invitation_expiry(invitation: &Invitation) -> i64 {
+    invitation.valid_until.as_second() + INVITATION_KEPT_S
+}
+
+pub(super) fn invitation(item: Item) -> Result<Invitation, TenantStoreError> {
+    let row: InvitationRow = stored(item, "invitation")?;
+    Ok(Invitation {
+        id: row.invitation,
+        tenant: row.tenant,
+        email: row.email.parse().map_err(|_| TenantStoreError::Malformed { entity: "invitation" })?,
+        role: row.role,
+        code: row.code,
+        invited_by: row.invited_by,
+        created_at: row.created_at,
+        valid_until: row.valid_until,
+        sendings: row.sendings,
+    })
+}
+
+/// The item of an audit entry.
+pub(super) fn audit_item(tenant: TenantId, entry: &AuditEntry) -> Result<Item, TenantStoreError> {
+    let sort = format!("{AUDIT_PREFIX}{}#{}", milliseconds(entry.at), entry.id);
+    let mut item = item(key(tenant_partition(tenant), &sort), entry)?;
+    item.insert("expires_at".to_owned(), number(entry.at.as_second() + AUDIT_KEPT_S));
+    Ok(item)
 }

@@ -1,15 +1,19 @@
-use crate::{Registered, TenantStore, TenantStoreError};
+use crate::{Leaving, Limit, Reach, Registered, Taken, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::catalogue::Catalogue;
 use contract::{TenantCounts, TenantPolicy};
 use futures::future::join_all;
-use kernel::{Alias, TenantId, TenantStatus};
+use kernel::{Alias, Role, TenantId, TenantStatus, Timestamp};
 use outbox::{Outbox, Row};
 use serde_json::{Value, json};
 use tenancy::{
-    Fingerprint, IdempotencyKey, Identifiers, IdentityFailure, KeyDigest, Occasion, PolicyOutcome, SignUp,
-    SignUpRequest, decide_sign_up,
+    Actor, AuditAction, AuditEntry, Documents, Due, DueKind, EmailAddress, Fingerprint, IdempotencyKey, Identifiers,
+    InvitationCode, Invite, KeyDigest, Occasion, Refusal, Requirements, Settings, SignUp, SignUpRequest, Tenant,
+    Username,
 };
+
+/// What a sign-up stores: key, alias, sign-up, tenant, user, the tenant's user, audit entry, expiry.
+const ITEMS: usize = 8;
 
 struct World {
     store: TenantStore,
@@ -43,6 +47,16 @@ fn tenant_id(n: u32) -> TenantId {
     format!("01935f6e-7b10-7c3a-8f21-{n:012x}").parse().unwrap()
 }
 
+fn settings() -> Settings {
+    let text =
+        "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=30 retention_days=30";
+    text.parse().unwrap()
+}
+
+fn documents() -> Documents {
+    Documents { terms: "1".parse().unwrap(), data_processing: "1".parse().unwrap() }
+}
+
 /// The sign-up with a number: what it creates, its key's digest and its fingerprint.
 fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
     let catalogue = Catalogue::bundled().unwrap();
@@ -52,9 +66,12 @@ fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
         "email": format!("ada{n}@engines.example"),
         "password": "Difference-Engine-2",
         "plan": "starter",
+        "terms": "1",
+        "data_processing": "1",
     }))
     .unwrap();
-    let registration = request.validate(&catalogue).unwrap();
+    let requirements = Requirements { documents: documents(), disposable: "".parse().unwrap() };
+    let registration = request.validate(&catalogue, &requirements).unwrap();
     let key: IdempotencyKey = format!("idempotency-key-{n}").parse().unwrap();
     let mut random = [0; 16];
     random[12..].copy_from_slice(&n.to_be_bytes());
@@ -62,9 +79,11 @@ fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
         signup: format!("7d4f2f0e-6d53-4a7e-9a55-{n:012x}").parse().unwrap(),
         tenant: tenant_id(n),
         alias: Alias::from_random(random),
+        onboarding: None,
     };
     let fingerprint = key.fingerprint(&registration);
-    (decide_sign_up(&registration, &catalogue, ids, &occasion(n)), key.digest(), fingerprint)
+    let made = tenancy::decide_sign_up(&registration, &catalogue, &documents(), ids, &settings(), &occasion(n));
+    (made, key.digest(), fingerprint)
 }
 
 impl World {
@@ -72,6 +91,59 @@ impl World {
         let (made, key, fingerprint) = sign_up(n);
         assert_eq!(self.store.register(&made, &key, &fingerprint).await.unwrap(), Registered::Stored);
         made
+    }
+
+    /// Confirms as the trigger and the API do.
+    async fn confirm(&self, tenant: TenantId, n: u32) -> Result<Tenant, TenantStoreError> {
+        let (catalogue, settings, occasion) = (Catalogue::bundled().unwrap(), settings(), occasion(n));
+        let confirmed = self.store.change(tenant, Reach::SIGNUP, |loaded| {
+            tenancy::decide_confirmation(&loaded.state, &catalogue, &settings, &occasion)
+        });
+        confirmed.await.map(|state| state.tenant)
+    }
+
+    async fn apply(&self, tenant: TenantId, policy: &TenantPolicy, n: u32) -> Result<Tenant, TenantStoreError> {
+        let (settings, occasion) = (settings(), occasion(n));
+        let applied = self.store.change(tenant, Reach::TENANT, |loaded| {
+            tenancy::decide_policy(&loaded.state, policy, &settings, &occasion).map(Some)
+        });
+        applied.await.map(|state| state.tenant)
+    }
+
+    async fn active(&self, n: u32) -> SignUp {
+        let made = self.register(n).await;
+        self.confirm(made.tenant.id, 1_000 + n).await.unwrap();
+        made
+    }
+
+    async fn invite(&self, made: &SignUp, email: &str, secret: u8, n: u32) -> InvitationCode {
+        let email: EmailAddress = email.parse().unwrap();
+        let id = Username::of(&made.tenant.alias, &email).invitation();
+        let code = InvitationCode::from_random(id, [secret; 16]);
+        let reach = Reach { invitation: Some(id), ..Reach::TENANT };
+        let occasion = occasion(n);
+        let invited = self.store.change(made.tenant.id, reach, |loaded| {
+            let invite = Invite { email: &email, role: Role::Admin, code: &code, by: made.user.username };
+            let open = loaded.invitation.as_ref();
+            tenancy::decide_invitation(&loaded.state, &invite, open, false, &occasion).map(Some)
+        });
+        invited.await.unwrap();
+        code
+    }
+
+    async fn accept(&self, made: &SignUp, code: &InvitationCode, n: u32) -> Result<Tenant, TenantStoreError> {
+        let reach = Reach { invitation: Some(code.invitation()), ..Reach::TENANT };
+        let occasion = occasion(n);
+        let accepted = self.store.change(made.tenant.id, reach, |loaded| {
+            let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
+            let (name, consents) = ("Charles Babbage".parse().unwrap(), documents().agreed_at(occasion.now));
+            tenancy::decide_acceptance(&loaded.state, open, code, name, consents, &occasion).map(Some)
+        });
+        accepted.await.map(|state| state.tenant)
+    }
+
+    async fn due(&self) -> Vec<Due> {
+        self.store.reader().load_due("2100-01-01T00:00:00Z".parse().unwrap(), 100).await.unwrap()
     }
 
     async fn items(&self) -> usize {
@@ -99,11 +171,14 @@ async fn a_registration_is_stored_with_its_fact_and_read_back() {
     assert_eq!(reader.load_tenant(made.tenant.id).await.unwrap(), Some(made.tenant.clone()));
     assert_eq!(reader.load_signup(made.signup.id).await.unwrap(), Some(made.signup.clone()));
     let membership = reader.load_membership(made.user.username).await.unwrap().unwrap();
-    assert_eq!((membership.tenant, membership.signup), (made.tenant.id, made.signup.id));
-    assert_eq!(reader.load_email(made.user.username).await.unwrap(), Some(made.user.email.clone()));
+    assert_eq!((membership.tenant, membership.origin), (made.tenant.id, made.user.origin.clone()));
+    assert_eq!(reader.load_user(made.user.username).await.unwrap(), Some(made.user.clone()));
+    assert_eq!(reader.load_organisation(made.tenant.id).await.unwrap(), Some(made.organisation.clone()));
     let facts = world.facts().await;
-    assert_eq!(facts, [("TenantStatusChanged.v1".to_owned(), json!(made.fact))]);
-    assert_eq!(world.items().await, 5);
+    assert_eq!(facts[0].0, "TenantStatusChanged.v2");
+    assert_eq!((facts.len(), &facts[0].1["data"]["reason"]), (1, &json!("signed_up")));
+    assert_eq!(world.due().await, [made.due]);
+    assert_eq!(world.items().await, ITEMS);
 }
 
 #[tokio::test]
@@ -133,7 +208,7 @@ async fn a_repeated_key_writes_nothing_and_names_the_first() {
         panic!("a second registration was stored");
     };
     assert_eq!((remembered.signup, remembered.fingerprint), (first.signup.id, fingerprint));
-    assert_eq!((world.items().await, world.facts().await.len()), (5, 1));
+    assert_eq!((world.items().await, world.facts().await.len()), (ITEMS, 1));
 }
 
 #[tokio::test]
@@ -144,7 +219,7 @@ async fn a_taken_alias_writes_nothing() {
     second.tenant.alias = first.tenant.alias;
     let refused = world.store.register(&second, &key, &fingerprint).await;
     assert!(matches!(refused, Err(TenantStoreError::AliasTaken)), "{refused:?}");
-    assert_eq!((world.items().await, world.facts().await.len()), (5, 1));
+    assert_eq!((world.items().await, world.facts().await.len()), (ITEMS, 1));
 }
 
 #[tokio::test]
@@ -158,7 +233,7 @@ async fn one_of_many_with_one_key_wins() {
     }))
     .await;
     let stored = outcomes.iter().filter(|outcome| **outcome == Registered::Stored).count();
-    assert_eq!((stored, world.items().await, world.facts().await.len()), (1, 5, 1));
+    assert_eq!((stored, world.items().await, world.facts().await.len()), (1, ITEMS, 1));
 }
 
 #[tokio::test]
@@ -167,7 +242,7 @@ async fn two_hundred_at_once_are_all_stored_and_counted() {
     join_all((1..=200).map(|n| world.register(n))).await;
     join_all((1..=50).map(|n| async move { sign_up(n).0 }).map(|made| async {
         let made = made.await;
-        world.store.confirm(made.tenant.id, made.signup.id, &occasion(1000)).await.unwrap()
+        world.confirm(made.tenant.id, 1000).await.unwrap()
     }))
     .await;
     let counts = world.store.reader().counts().await.unwrap();
@@ -179,8 +254,8 @@ async fn a_confirmation_is_one_fact_however_often_and_by_whomever() {
     let world = world().await;
     let made = world.register(1).await;
     let confirmed = join_all((1..=10).map(|n| {
-        let (store, made) = (&world.store, &made);
-        async move { store.confirm(made.tenant.id, made.signup.id, &occasion(100 + n)).await.unwrap() }
+        let (world, made) = (&world, &made);
+        async move { world.confirm(made.tenant.id, 100 + n).await.unwrap() }
     }))
     .await;
     assert!(confirmed.iter().all(|tenant| (tenant.status, tenant.version) == (TenantStatus::Active, 2)));
@@ -191,38 +266,25 @@ async fn a_confirmation_is_one_fact_however_often_and_by_whomever() {
     assert_eq!(counts, TenantCounts { pending: 0, active: 1, other: 0 });
     let signup = world.store.reader().load_signup(made.signup.id).await.unwrap().unwrap();
     assert!(signup.confirmed_at.is_some() && signup.identity_at.is_some());
+    assert_eq!(world.due().await, [], "a confirmed sign-up does not expire");
+    let user = world.store.reader().load_user(made.user.username).await.unwrap().unwrap();
+    assert!(user.confirmed_at.is_some());
 }
 
 #[tokio::test]
 async fn an_unknown_tenant_is_not_confirmed() {
     let world = world().await;
     let (made, ..) = sign_up(1);
-    let refused = world.store.confirm(made.tenant.id, made.signup.id, &occasion(1)).await;
+    let refused = world.confirm(made.tenant.id, 1).await;
     assert!(matches!(refused, Err(TenantStoreError::UnknownTenant)));
     assert_eq!(world.items().await, 0);
-}
-
-#[tokio::test]
-async fn an_account_once_noted_is_not_unmade_by_a_late_failure() {
-    let world = world().await;
-    let made = world.register(1).await;
-    let now = occasion(1).now;
-    let note = async |outcome| {
-        world.store.record_identity(made.signup.id, outcome, now).await.unwrap();
-        let signup = world.store.reader().load_signup(made.signup.id).await.unwrap().unwrap();
-        (signup.identity_at.is_some(), signup.identity_failure)
-    };
-    let failure = IdentityFailure::Unavailable;
-    assert_eq!(note(Err(failure)).await, (false, Some(failure)));
-    assert_eq!(note(Ok(())).await, (true, None));
-    assert_eq!(note(Err(failure)).await, (true, None));
 }
 
 fn policy(version: u64) -> TenantPolicy {
     TenantPolicy {
         version,
         plan: "pro".parse().unwrap(),
-        suspended: version.is_multiple_of(2),
+        suspension: version.is_multiple_of(2).then_some(kernel::Suspension::Operator),
         entitlements: vec!["sso".parse().unwrap()],
     }
 }
@@ -230,30 +292,29 @@ fn policy(version: u64) -> TenantPolicy {
 #[tokio::test]
 async fn the_highest_policy_holds_and_every_delivery_is_acknowledged() {
     let world = world().await;
-    let made = world.register(1).await;
+    let made = world.active(1).await;
     let versions = [3, 1, 5, 5, 2, 4];
     join_all(versions.iter().enumerate().map(|(place, version)| {
-        let (store, tenant) = (&world.store, made.tenant.id);
-        let occasion = occasion(u32::try_from(place).unwrap() + 10);
-        async move { store.apply_policy(tenant, &policy(*version), &occasion).await.unwrap() }
+        let (world, tenant) = (&world, made.tenant.id);
+        async move { world.apply(tenant, &policy(*version), u32::try_from(place).unwrap() + 10).await.unwrap() }
     }))
     .await;
     let tenant = world.store.reader().load_tenant(made.tenant.id).await.unwrap().unwrap();
-    assert_eq!((tenant.policy.version, tenant.policy.suspended, tenant.plan.as_str()), (5, false, "pro"));
-    assert_eq!((tenant.status, tenant.version), (TenantStatus::Pending, 1), "a policy is no change of status");
+    assert_eq!((tenant.policy.version, tenant.policy.suspension, tenant.plan.as_str()), (5, None, "pro"));
+    assert_eq!(tenant.status, TenantStatus::Active);
     let facts = world.facts().await;
     let acknowledged: Vec<_> = facts.iter().filter(|(kind, _)| kind == "TenantPolicyApplied.v1").collect();
     assert_eq!(acknowledged.len(), versions.len());
     assert_eq!(acknowledged.last().unwrap().1["data"]["version"], json!(5));
-    let again = world.store.apply_policy(made.tenant.id, &policy(1), &occasion(99)).await.unwrap();
-    let PolicyOutcome::Acknowledge { fact } = again else { panic!("an old policy was applied") };
-    assert_eq!(fact.data.version, 5);
+    let stated = facts.iter().filter(|(kind, _)| kind == "TenantStatusChanged.v2");
+    let revisions: Vec<_> = stated.map(|(_, fact)| fact["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(revisions, (1..=tenant.version).collect::<Vec<_>>(), "every version is stated once");
 }
 
 #[tokio::test]
 async fn a_policy_of_an_unknown_tenant_writes_nothing() {
     let world = world().await;
-    let refused = world.store.apply_policy(tenant_id(9), &policy(1), &occasion(1)).await;
+    let refused = world.apply(tenant_id(9), &policy(1), 1).await;
     assert!(matches!(refused, Err(TenantStoreError::UnknownTenant)));
     assert_eq!((world.items().await, world.facts().await.len()), (0, 0));
 }
@@ -263,10 +324,180 @@ async fn statuses_are_of_the_tenants_that_exist() {
     let world = world().await;
     join_all((1..=120).map(|n| world.register(n))).await;
     let made = sign_up(7).0;
-    world.store.confirm(made.tenant.id, made.signup.id, &occasion(500)).await.unwrap();
+    world.confirm(made.tenant.id, 500).await.unwrap();
     let asked: Vec<_> = (1..=130).chain(1..=3).map(tenant_id).collect();
     let statuses = world.store.reader().statuses(&asked).await.unwrap();
     assert_eq!(statuses.len(), 120);
     assert_eq!((statuses[&tenant_id(7)], statuses[&tenant_id(8)]), (TenantStatus::Active, TenantStatus::Pending));
     assert!(world.store.reader().statuses(&[]).await.unwrap().is_empty());
+}
+
+/// Two of many who change one tenant at once never overwrite one another.
+#[tokio::test]
+async fn changes_of_one_tenant_are_one_after_the_other() {
+    let world = world().await;
+    let made = world.active(1).await;
+    join_all((0..10).map(|n| {
+        let (world, made) = (&world, &made);
+        async move { world.invite(made, &format!("guest{n}@engines.example"), 1, 2_000 + n).await }
+    }))
+    .await;
+    let tenant = world.store.reader().load_tenant(made.tenant.id).await.unwrap().unwrap();
+    assert_eq!((tenant.invitations, tenant.edition), (10, 12));
+    let listed = world.store.reader().list_invitations(made.tenant.id, None, 100).await.unwrap();
+    assert_eq!((listed.entries.len(), listed.next), (10, None));
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_once_by_many_at_once() {
+    let world = world().await;
+    let made = world.active(1).await;
+    let old = world.invite(&made, "charles@engines.example", 1, 10).await;
+    let code = world.invite(&made, "charles@engines.example", 2, 11).await;
+    let refused = world.accept(&made, &old, 12).await;
+    assert!(matches!(refused, Err(TenantStoreError::Refused(Refusal::NoInvitation))), "the code was replaced");
+    let accepted = join_all((20..30).map(|n| world.accept(&made, &code, n))).await;
+    assert_eq!(accepted.iter().filter(|accepted| accepted.is_ok()).count(), 1);
+    let reader = world.store.reader();
+    assert_eq!(reader.load_invitation(code.invitation()).await.unwrap(), None);
+    assert_eq!(reader.list_invitations(made.tenant.id, None, 10).await.unwrap().entries, []);
+    let tenant = reader.load_tenant(made.tenant.id).await.unwrap().unwrap();
+    assert_eq!((tenant.users, tenant.invitations), (2, 0));
+}
+
+#[tokio::test]
+async fn pages_hold_everything_once() {
+    let world = world().await;
+    let made = world.active(1).await;
+    for n in 0..5_u8 {
+        let code = world.invite(&made, &format!("guest{n}@engines.example"), n, 100 + u32::from(n)).await;
+        world.accept(&made, &code, 200 + u32::from(n)).await.unwrap();
+    }
+    let reader = world.store.reader();
+    let (mut names, mut cursor, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = reader.list_users(made.tenant.id, cursor.as_deref(), 2).await.unwrap();
+        names.extend(page.entries.iter().map(|user| user.username));
+        pages += 1;
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let sorted = names.is_sorted();
+    names.dedup();
+    assert!(sorted && names.len() == 6 && pages >= 3, "{names:?} on {pages} pages");
+    let trail = reader.list_audit(made.tenant.id, None, 100).await.unwrap().entries;
+    assert!(trail.iter().rev().is_sorted_by_key(|entry| entry.at), "newest first");
+    let invited = trail.iter().filter(|entry| entry.action == AuditAction::Invite).count();
+    let joined = trail.iter().filter(|entry| entry.action == AuditAction::AcceptInvitation).count();
+    assert_eq!((invited, joined, trail.len()), (5, 5, 12), "registered, activated, invited, joined");
+}
+
+#[tokio::test]
+async fn a_refusal_is_in_the_trail() {
+    let world = world().await;
+    let made = world.active(1).await;
+    let entry = AuditEntry {
+        id: occasion(77).event,
+        at: "2026-11-21T00:00:00Z".parse().unwrap(),
+        actor: Actor::User(made.user.username),
+        action: AuditAction::ListUsers,
+        target: Some(tenant_id(9).to_string()),
+        refused: Some("unknown-tenant".to_owned()),
+    };
+    world.store.record_audit(made.tenant.id, &entry).await.unwrap();
+    let trail = world.store.reader().list_audit(made.tenant.id, None, 1).await.unwrap();
+    assert_eq!(trail.entries, [entry]);
+    assert!(trail.next.is_some());
+}
+
+#[tokio::test]
+async fn a_limit_counts_each_mark_once_in_its_window() {
+    let world = world().await;
+    let limit = Limit { of: KeyDigest::of("source", "192.0.2.7"), times_max: 2, window_s: 3_600 };
+    let take = async |mark: &str, now: &str| {
+        world.store.take(&limit, &KeyDigest::of("mark", mark), now.parse().unwrap()).await.unwrap()
+    };
+    let repeated = join_all((0..20).map(|_| take("one", "2026-11-20T10:00:00Z"))).await;
+    assert!(repeated.iter().all(|taken| *taken == Taken::Yes), "a repetition is no second time");
+    assert_eq!(take("two", "2026-11-20T10:00:01Z").await, Taken::Yes);
+    assert_eq!(take("three", "2026-11-20T10:59:00Z").await, Taken::NotBefore { wait_s: 60 });
+    assert_eq!(take("one", "2026-11-20T10:59:00Z").await, Taken::Yes);
+    assert_eq!(take("three", "2026-11-20T11:00:00Z").await, Taken::Yes, "another window");
+    let other = Limit { of: KeyDigest::of("source", "192.0.2.8"), ..limit.clone() };
+    let now: Timestamp = "2026-11-20T10:59:00Z".parse().unwrap();
+    assert_eq!(world.store.take(&other, &KeyDigest::of("mark", "three"), now).await.unwrap(), Taken::Yes);
+    let items = world.client.scan().table_name(&world.table).send().await.unwrap();
+    assert!(!format!("{items:?}").contains("192.0.2"), "a source cannot be read from the table");
+}
+
+#[tokio::test]
+async fn what_is_due_is_found_when_its_time_has_come() {
+    let world = world().await;
+    join_all((1..=20).map(|n| world.register(n))).await;
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let reader = world.store.reader();
+    assert_eq!(reader.load_due(at("2026-11-21T09:59:59.999Z"), 100).await.unwrap(), []);
+    let due = reader.load_due(at("2026-11-21T10:00:00Z"), 100).await.unwrap();
+    assert_eq!(due.len(), 20);
+    assert!(due.iter().all(|due| due.kind == DueKind::Expiry));
+    world.store.drop_due(&due[0]).await.unwrap();
+    assert_eq!(world.due().await.len(), 19);
+}
+
+#[tokio::test]
+async fn a_fenced_tenant_counts_as_closed_where_usage_is_taken() {
+    let world = world().await;
+    let made = world.active(1).await;
+    let id = made.tenant.id;
+    let (settings, catalogue) = (settings(), Catalogue::bundled().unwrap());
+    let closing = world.store.change(id, Reach::TENANT, |loaded| {
+        let undo = KeyDigest::of("closure", "code");
+        tenancy::decide_closure(&loaded.state, Actor::Holder, undo, &settings, &occasion(30)).map(Some)
+    });
+    let ends_at = closing.await.unwrap().tenant.closure.unwrap().ends_at;
+    let status = async || world.store.reader().statuses(&[id]).await.unwrap()[&id];
+    assert_eq!(status().await, TenantStatus::Closing);
+    let due = Due { at: ends_at, kind: DueKind::Grace, tenant: id };
+    let fenced = world.store.change(id, Reach::TENANT, |loaded| {
+        tenancy::decide_due(&loaded.state, &due, true, &catalogue, &settings, &occasion(31)).map(Some)
+    });
+    assert_eq!(fenced.await.unwrap().tenant.status, TenantStatus::Closing);
+    assert_eq!(status().await, TenantStatus::Closed);
+}
+
+#[tokio::test]
+async fn an_erasure_leaves_a_record_and_nothing_else_of_a_person() {
+    let world = world().await;
+    let made = world.active(1).await;
+    let code = world.invite(&made, "charles@engines.example", 1, 10).await;
+    world.accept(&made, &code, 11).await.unwrap();
+    world.invite(&made, "mary@engines.example", 1, 12).await;
+    let (id, store) = (made.tenant.id, &world.store);
+    assert_eq!(store.load_erasure(id).await.unwrap(), None);
+    for username in store.users_to_erase(id).await.unwrap() {
+        // Two runs at once.
+        join_all([store.erase_user(id, username), store.erase_user(id, username)]).await;
+        store.erase_user(id, username).await.unwrap();
+    }
+    join_all([store.erase_entries(id), store.erase_entries(id)]).await;
+    while store.erase_entries(id).await.unwrap() == Leaving::Some {}
+    let now: Timestamp = "2027-01-20T10:00:00Z".parse().unwrap();
+    for _ in 0..2 {
+        // Twice, as after a cut: the record does not count twice.
+        store.erase_profile(id, made.signup.id, true, now).await.unwrap();
+    }
+    store.close_erasure(id, now).await.unwrap();
+    store.close_erasure(id, "2027-02-20T10:00:00Z".parse().unwrap()).await.unwrap();
+    let record = store.load_erasure(id).await.unwrap().unwrap();
+    assert_eq!((record.accounts, record.invitations, record.profiles), (2, 1, 1));
+    assert_eq!((record.audit_entries, record.erased_at), (5, Some(now)));
+    let items = world.client.scan().table_name(&world.table).send().await.unwrap();
+    let left: Vec<_> = items.items().iter().map(|item| item["pk"].as_s().unwrap().split('#').next().unwrap()).collect();
+    assert!(left.iter().all(|kind| ["KEY", "ALIAS", "TENANT", "ERASURE", "STATS"].contains(kind)), "{left:?}");
+    let text = format!("{items:?}");
+    for personal in ["Lovelace", "ngines", "Babbage", "charles", "mary", &made.user.username.to_string()] {
+        assert!(!text.contains(personal), "{personal} is left");
+    }
 }

@@ -69,8 +69,12 @@ pub(super) fn pending_item(segment: &Segment) -> Item {
     with(pending_key(segment.id), [("tenant", text(segment.tenant))])
 }
 
+pub(super) fn segment_partition(tenant: TenantId) -> String {
+    format!("SEGMENT#{tenant}")
+}
+
 pub(super) fn segment_key(tenant: TenantId, id: SegmentId) -> Item {
-    key(format!("SEGMENT#{tenant}"), id)
+    key(segment_partition(tenant), id)
 }
 
 pub(super) fn segment_item(segment: &Segment, received_at: Timestamp) -> Item {
@@ -84,8 +88,12 @@ pub(super) fn segment_item(segment: &Segment, received_at: Timestamp) -> Item {
     )
 }
 
+pub(super) fn tenant_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}")
+}
+
 pub(super) fn head_key(tenant: TenantId) -> Item {
-    key(format!("TENANT#{tenant}"), "HEAD")
+    key(tenant_partition(tenant), "HEAD")
 }
 
 pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
@@ -104,7 +112,7 @@ pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
 }
 
 pub(super) fn run_key(tenant: TenantId, id: RunId) -> Item {
-    key(format!("TENANT#{tenant}"), format!("RUN#{id}"))
+    key(tenant_partition(tenant), format!("RUN#{id}"))
 }
 
 pub(super) fn run_item(tenant: TenantId, named: &RunRef, run: &Run) -> Item {
@@ -113,7 +121,7 @@ pub(super) fn run_item(tenant: TenantId, named: &RunRef, run: &Run) -> Item {
 }
 
 pub(super) fn window_key(tenant: TenantId, window: &WindowKey) -> Item {
-    key(format!("TENANT#{tenant}"), format!("WINDOW#{}#{}", window.meter, window.start))
+    key(tenant_partition(tenant), format!("WINDOW#{}#{}", window.meter, window.start))
 }
 
 /// The value is a text, since a number of DynamoDB's would lose how far it goes after the point.

@@ -5,6 +5,7 @@
 //! identity index that was searched, on condition that nobody else has replaced it.
 
 mod cache;
+mod erase;
 mod intake;
 mod items;
 mod load;
@@ -13,6 +14,7 @@ mod pending;
 mod settler;
 mod table;
 
+pub use erase::UsageEraser;
 pub use intake::Intake;
 pub use items::segment_of_image;
 pub use monitor::{UsageBacklog, UsageMonitor};

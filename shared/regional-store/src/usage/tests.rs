@@ -1,5 +1,5 @@
 use super::items;
-use crate::{FoundSegment, Intake, Pending, Settled, Settler, UsageMonitor};
+use crate::{FoundSegment, Intake, Leaving, Pending, Settled, Settler, TenantStore, UsageEraser, UsageMonitor};
 use contract::catalogue::Catalogue;
 use contract::{Envelope, EventCounts, UsageWindow, UsageWindowUpdated};
 use futures::future::join_all;
@@ -41,8 +41,27 @@ impl World {
         Settler::new(&self.aws.config, self.table.clone(), self.outbox.clone(), region, fresh_id)
     }
 
+    /// The eraser, and the store that keeps its records.
+    async fn eraser(&self) -> (UsageEraser, TenantStore) {
+        let records = testkit::table(&self.aws, false).await;
+        let tenants = TenantStore::new(&self.aws.config, records, self.outbox.clone());
+        (UsageEraser::new(&self.aws.config, self.table.clone(), tenants.clone()), tenants)
+    }
+
     fn monitor(&self) -> UsageMonitor {
         UsageMonitor::new(&self.aws.config, self.table.clone())
+    }
+
+    /// How many items of a tenant's usage there are.
+    async fn items(&self, tenant: TenantId) -> u64 {
+        let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
+        let mut count = 0;
+        for partition in [items::segment_partition(tenant), items::tenant_partition(tenant)] {
+            let query = client.query().table_name(&self.table).key_condition_expression("pk = :partition");
+            let found = query.expression_attribute_values(":partition", items::text(partition)).send().await.unwrap();
+            count += u64::try_from(found.count()).unwrap();
+        }
+        count
     }
 
     /// The last total of each window that was stated, with the number of facts.
@@ -223,4 +242,62 @@ async fn refused_events_are_counted() {
         world.intake.count_rejected(3, seed).await.unwrap();
     }
     assert_eq!(world.monitor().counts().await.unwrap().rejected, 60);
+}
+
+#[tokio::test]
+async fn a_tenant_waits_for_its_own_segments_only() {
+    let world = world().await;
+    let (eraser, _) = world.eraser().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let of_both: Vec<Segment> = [5, 6].into_iter().flat_map(|n| segments(&catalogue, tenant(n), 0..2)).collect();
+    world.intake.store(&of_both, now()).await.unwrap();
+    assert!(eraser.has_pending(tenant(5)).await.unwrap());
+    world.settler().settle(tenant(5), &of_both[..1], now()).await.unwrap();
+    assert!(!eraser.has_pending(tenant(5)).await.unwrap());
+    assert!(eraser.has_pending(tenant(6)).await.unwrap());
+}
+
+/// More than a megabyte of others' pointers is in front of it: the next page is read too.
+#[tokio::test]
+async fn a_pointer_is_found_behind_many_others() {
+    let world = world().await;
+    let (eraser, _) = world.eraser().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let pointer = |number: u128, of: u128| {
+        let mut segment = segments(&catalogue, tenant(of), 0..1).remove(0);
+        segment.id = SegmentId::from_uuid(Uuid::from_u128(number << 8));
+        let mut item = items::pending_item(&segment);
+        item.insert("padding".to_owned(), items::text("x".repeat(350_000)));
+        item
+    };
+    let pointers = (1..=5).map(|number| pointer(number, if number == 5 { 8 } else { 7 })).collect();
+    world.settler().table.put_all("announce usage", pointers).await.unwrap();
+    assert!(eraser.has_pending(tenant(8)).await.unwrap());
+    assert!(!eraser.has_pending(tenant(9)).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_erased_is_counted_once_however_many_erase() {
+    let world = world().await;
+    let (eraser, records) = world.eraser().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let mut sent = Vec::new();
+    for n in 0..150_u32 {
+        sent.extend(segments(&catalogue, tenant(10), (n * 2)..(n * 2 + 2)));
+    }
+    world.intake.store(&sent, now()).await.unwrap();
+    for batch in batches(sent.clone()) {
+        world.settler().settle(tenant(10), &batch, now()).await.unwrap();
+    }
+    let kept = segments(&catalogue, tenant(11), 0..2);
+    world.intake.store(&kept, now()).await.unwrap();
+    let before = world.items(tenant(10)).await;
+    assert!(before > 150, "segments, a head, a window and runs: {before}");
+
+    let erase = async || while eraser.erase_some(tenant(10)).await.unwrap() == Leaving::Some {};
+    join_all([erase(), erase(), erase()]).await;
+    assert_eq!((world.items(tenant(10)).await, world.items(tenant(11)).await), (0, 1));
+    let record = records.load_erasure(tenant(10)).await.unwrap().unwrap();
+    assert_eq!((record.usage_items, record.erased_at), (before, None));
+    assert_eq!(records.load_erasure(tenant(11)).await.unwrap(), None);
 }

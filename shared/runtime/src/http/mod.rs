@@ -1,10 +1,12 @@
 //! HTTP: an axum router behind an API Gateway HTTP API, refusals as problem documents.
 
 mod body;
+mod document;
 mod problem;
 mod token;
 
 pub use body::Body;
+pub use document::Document;
 pub use problem::Problem;
 pub use token::{Claims, Tokens};
 
@@ -48,5 +50,22 @@ impl<S: Sync> FromRequestParts<S> for Now {
         };
         let time = gateway_ms.filter(|ms| *ms > 0).and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Ok(Self(time.unwrap_or_else(now)))
+    }
+}
+
+/// Where a request comes from, by the gateway: an IP address, which is personal. Empty where the gateway does
+/// not say. Has no `Debug`, so that it cannot get into a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Source(pub String);
+
+impl<S: Sync> FromRequestParts<S> for Source {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let source = match parts.extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+            _ => None,
+        };
+        Ok(Self(source.unwrap_or_default()))
     }
 }

@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A refusal that helps its caller. Holds no internals and nothing personal of anyone but the caller.
 #[derive(Debug, Clone)]
@@ -65,6 +67,52 @@ impl Problem {
     #[must_use]
     pub const fn slug(&self) -> &'static str {
         self.slug
+    }
+}
+
+/// A refusal (RFC 9457). It may have further members, which the operation describes.
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+#[derive(utoipa::ToSchema)]
+#[schema(as = Problem)]
+struct Description {
+    /// What went wrong, stable from release to release: `/problems/` and a name, relative to the API.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^/problems/[a-z-]+$")]
+    kind: String,
+    /// The same in words.
+    title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong this time, and what to do about it.
+    #[schema(nullable = false)]
+    detail: Option<String>,
+    /// Where it is about single fields of the body or the query: each, with what it has to be.
+    #[schema(nullable = false)]
+    fields: Option<Vec<Field>>,
+}
+
+/// A field that is not what it has to be.
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+#[derive(utoipa::ToSchema)]
+#[schema(as = FieldProblem)]
+struct Field {
+    /// The field's name in the request.
+    field: String,
+    /// What the field must be, in words that complete "must be".
+    reason: String,
+}
+
+/// How OpenAPI documents describe it.
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Description::schema()
+    }
+}
+
+impl ToSchema for Problem {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Description::schemas(schemas);
     }
 }
 

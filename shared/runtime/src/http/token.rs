@@ -17,6 +17,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey, Validat
 use kernel::Timestamp;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 
 /// Clocks may differ by this much.
@@ -25,13 +26,13 @@ const LEEWAY_S: i64 = 30;
 const REFETCH_S: i64 = 60;
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Verifies access tokens of one user pool and one client.
+/// Verifies access tokens of one user pool and of the clients that are named.
 #[derive(Debug)]
 pub struct Tokens {
     connector: SharedHttpConnector,
     keys_url: String,
     issuer: String,
-    client_id: String,
+    client_ids: Vec<String>,
     keys: RwLock<Keys>,
 }
 
@@ -53,6 +54,19 @@ pub struct Claims {
     exp: i64,
 }
 
+/// A token's own claims, and those that its reader asks for.
+#[derive(Deserialize)]
+struct Signed<T> {
+    #[serde(flatten)]
+    registered: Claims,
+    #[serde(flatten)]
+    further: T,
+}
+
+/// No further claims.
+#[derive(Deserialize)]
+struct Unread {}
+
 /// Why the pool's keys could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the user pool's keys could not be read: {reason}")]
@@ -67,7 +81,7 @@ impl KeysError {
 }
 
 impl Tokens {
-    /// Trusts tokens that `user_pool_id` issued to `client_id`, and no others.
+    /// Trusts tokens that `user_pool_id` issued to `client_id`, and no others but those of [`Tokens::and`].
     ///
     /// # Errors
     /// When the configuration has no region.
@@ -80,7 +94,15 @@ impl Tokens {
             Some(endpoint) => format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
             None => format!("{issuer}/.well-known/jwks.json"),
         };
-        Ok(Self { connector: connector()?, keys_url, issuer, client_id, keys: RwLock::default() })
+        let client_ids = vec![client_id];
+        Ok(Self { connector: connector()?, keys_url, issuer, client_ids, keys: RwLock::default() })
+    }
+
+    /// Trusts tokens of one more client of the same pool.
+    #[must_use]
+    pub fn and(mut self, client_id: String) -> Self {
+        self.client_ids.push(client_id);
+        self
     }
 
     /// Reads the pool's keys, so that the first request finds them. A failure is left to the request.
@@ -96,17 +118,33 @@ impl Tokens {
     /// A problem: 401 for a token that is missing, malformed, expired, or of another pool, client or
     /// use; 403 for one without the scope; 503 when the pool's keys cannot be read.
     pub async fn verify(&self, headers: &HeaderMap, scope: &str, now: Timestamp) -> Result<Claims, Problem> {
-        let token = bearer(headers).ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
-        let key = self.key(token, now).await?;
-        let claims = decode(token, &key, &self.issuer)
-            .filter(|claims| claims.token_use == "access" && claims.client_id == self.client_id)
-            .filter(|claims| claims.exp + LEEWAY_S > now.as_second())
-            .ok_or_else(invalid)?;
+        let claims = self.accept::<Unread>(headers, now).await?.registered;
         if claims.scope.split(' ').any(|held| held == scope) {
             Ok(claims)
         } else {
             Err(Problem::new(StatusCode::FORBIDDEN, "missing-scope", "The token lacks a scope").with("scope", scope))
         }
+    }
+
+    /// Verifies the bearer token of a request, whatever its scope, and reads further claims of it: what the
+    /// pool and its trigger say of a person.
+    ///
+    /// # Errors
+    /// The problems of [`Tokens::verify`], and 401 for a token without these claims.
+    pub async fn verify_claims<T: DeserializeOwned>(&self, headers: &HeaderMap, now: Timestamp) -> Result<T, Problem> {
+        Ok(self.accept(headers, now).await?.further)
+    }
+
+    async fn accept<T: DeserializeOwned>(&self, headers: &HeaderMap, now: Timestamp) -> Result<Signed<T>, Problem> {
+        let token = bearer(headers).ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
+        let key = self.key(token, now).await?;
+        decode(token, &key, &self.issuer)
+            .filter(|Signed { registered: claims, .. }: &Signed<T>| {
+                claims.token_use == "access"
+                    && self.client_ids.contains(&claims.client_id)
+                    && claims.exp + LEEWAY_S > now.as_second()
+            })
+            .ok_or_else(invalid)
     }
 
     async fn key(&self, token: &str, now: Timestamp) -> Result<DecodingKey, Problem> {
@@ -161,7 +199,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Signature and issuer; the caller checks the rest, expiry by the request's own time.
-fn decode(token: &str, key: &DecodingKey, issuer: &str) -> Option<Claims> {
+fn decode<T: DeserializeOwned>(token: &str, key: &DecodingKey, issuer: &str) -> Option<Signed<T>> {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.set_issuer(&[issuer]);
     validation.set_required_spec_claims(&["exp", "iss"]);

@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each shared crate may depend on. A new edge is a decision about the architecture.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("kernel", &[]),
     ("contract", &["kernel"]),
     ("tenancy", &["kernel", "contract"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("outbox", &["kernel", "contract"]),
     ("bus", &["kernel", "contract", "outbox"]),
     ("identity", &["kernel", "contract", "tenancy"]),
+    ("mail", &["kernel", "contract", "tenancy"]),
     ("runtime", &["kernel"]),
     ("regional-store", &["kernel", "contract", "tenancy", "metering", "outbox"]),
     ("billing-store", &["kernel", "contract", "billing", "outbox"]),
@@ -24,8 +25,8 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// What a function of the regional set may know.
-const REGIONAL: [&str; 9] =
-    ["kernel", "contract", "tenancy", "metering", "regional-store", "identity", "outbox", "bus", "runtime"];
+const REGIONAL: [&str; 10] =
+    ["kernel", "contract", "tenancy", "metering", "regional-store", "identity", "mail", "outbox", "bus", "runtime"];
 
 /// What a function of the billing or fleet set may know: nothing that can hold personal data or a raw event.
 const CENTRAL: [&str; 9] =
@@ -38,7 +39,10 @@ const PURE: [&str; 6] = ["kernel", "contract", "tenancy", "metering", "billing",
 const EFFECTFUL: [&str; 9] = ["tokio", "async-std", "aws-", "aws_", "lambda_", "reqwest", "hyper", "ureq", "rustls"];
 
 /// Crates for tests only.
-const TESTS_ONLY: [&str; 2] = ["testkit", "tidy"];
+const TESTS_ONLY: [&str; 3] = ["testkit", "tenantkit", "tidy"];
+
+/// The crate for tests that holds people.
+const KNOWS_PEOPLE: &str = "tenantkit";
 
 fn metadata() -> Result<Metadata> {
     MetadataCommand::new().current_dir(repository::root()).exec().context("cargo metadata failed")
@@ -95,12 +99,27 @@ fn every_edge_between_crates_is_allowed() -> Result<()> {
 fn test_crates_are_dev_dependencies_only() -> Result<()> {
     let metadata = metadata()?;
     let mut findings = Vec::new();
-    for package in metadata.workspace_packages() {
+    let built = |package: &&Package| !TESTS_ONLY.contains(&package.name.as_str());
+    for package in metadata.workspace_packages().into_iter().filter(built) {
         let used = local_dependencies(&metadata, package, &[DependencyKind::Normal, DependencyKind::Build]);
         let wrong = TESTS_ONLY.iter().filter(|name| used.contains(**name));
         findings.extend(wrong.map(|name| format!("{} -> {name}", package.name)));
     }
     none(&findings, "Move these to [dev-dependencies]: they are made for tests.")
+}
+
+#[test]
+fn tests_of_central_functions_know_nobody() -> Result<()> {
+    let metadata = metadata()?;
+    let mut findings = Vec::new();
+    for package in metadata.workspace_packages() {
+        let place = package.manifest_path.strip_prefix(&metadata.workspace_root)?;
+        let used = local_dependencies(&metadata, package, &[DependencyKind::Development]);
+        if place.as_str().starts_with("functions/central/") && used.contains(KNOWS_PEOPLE) {
+            findings.push(format!("{} -> {KNOWS_PEOPLE}", package.name));
+        }
+    }
+    none(&findings, "Begin such a test with what regions state: a central function never meets a person.")
 }
 
 #[test]

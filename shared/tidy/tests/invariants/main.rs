@@ -4,6 +4,7 @@ mod crates;
 mod functions;
 mod manifests;
 mod messages;
+mod openapi;
 mod permissions;
 mod repository;
 mod resources;

@@ -1,0 +1,167 @@
+//! `meridian regions` and `meridian onboard`: what home does for people who look for a region.
+
+use super::{Place, print, print_json};
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use comfy_table::{Table, presets};
+use meridian::client::onboarding::{Onboarding, onboard, read, regions};
+use meridian::client::signup::{Details, form};
+use meridian::local::RegionState;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Lists the regions that a tenant can live in, as home describes them to everybody.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian regions
+  meridian regions --json")]
+pub(crate) struct Regions {
+    #[command(flatten)]
+    place: Place,
+    /// Output for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Onboards a tenant through home, which hands the sign-up over to a region in mode shared.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Onboard {
+    /// Registers an organisation with its administrator, in a region that home chooses or you do.
+    Start(Box<Start>),
+    /// Shows how far an onboarding is, by what its region told home.
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian onboard start --to us-west-2 --organisation 'Example Ltd' --name 'A. Person' \\
+      --email admin@example.org --agree
+  meridian onboard start --jurisdiction us ...       home chooses among the regions under that law
+  meridian onboard start --near 45.5,-122.6 ...      home chooses the nearest")]
+pub(crate) struct Start {
+    /// The region.
+    #[arg(long, group = "placement")]
+    to: Option<String>,
+    /// Any region under this law.
+    #[arg(long, group = "placement")]
+    jurisdiction: Option<String>,
+    /// The region nearest to a place: latitude and longitude in degrees.
+    #[arg(long, group = "placement", value_name = "LAT,LON", allow_hyphen_values = true)]
+    near: Option<String>,
+    /// The organisation's name.
+    #[arg(long)]
+    organisation: String,
+    /// The administrator's name.
+    #[arg(long)]
+    name: String,
+    /// The administrator's e-mail address.
+    #[arg(long)]
+    email: String,
+    /// The plan.
+    #[arg(long, default_value = "starter")]
+    plan: String,
+    /// The administrator agrees to the terms and to the data-processing agreement, as they are now.
+    #[arg(long, required = true)]
+    agree: bool,
+    /// Makes repeated attempts one onboarding; default: a new one.
+    #[arg(long)]
+    idempotency_key: Option<String>,
+    #[command(flatten)]
+    place: Place,
+    /// Output for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian onboard show ID")]
+pub(crate) struct Show {
+    /// The onboarding's id.
+    id: String,
+    #[command(flatten)]
+    place: Place,
+    /// Output for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn list(command: Regions) -> Result<ExitCode> {
+    let found = regions(&home(&command.place)?).await?;
+    if command.json {
+        print_json(&found)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["region", "name", "law", "mode", "new tenants", "sign-up at"]);
+    for region in found {
+        let open = if region.accepts_new_tenants { "yes" } else { "no" };
+        let mode = region.mode.to_string();
+        table.add_row([&region.code, &region.name, &region.jurisdiction, &mode, open, &region.signup_url]);
+    }
+    print(table);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn run(command: Onboard) -> Result<ExitCode> {
+    match command {
+        Onboard::Start(start) => self::start(*start).await,
+        Onboard::Show(Show { id, place, json }) => show(&read(&home(&place)?, &id).await?, json),
+    }
+}
+
+async fn start(start: Start) -> Result<ExitCode> {
+    let home = home(&start.place)?;
+    let placement = placement(&start)?;
+    let key = start.idempotency_key.unwrap_or_else(|| meridian::new_uuid().to_string());
+    // Every region of a release asks for the same documents.
+    let documents = form(&home.api_url).await?.documents;
+    let details = Details {
+        organisation: start.organisation,
+        name: start.name,
+        email: start.email,
+        password: super::signup::read_password()?,
+        plan: start.plan,
+        terms: documents.terms,
+        data_processing: documents.data_processing,
+    };
+    show(&onboard(&home, &key, &placement, &details).await?, start.json)
+}
+
+fn placement(start: &Start) -> Result<Value> {
+    match (&start.to, &start.jurisdiction, &start.near) {
+        (Some(region), _, _) => Ok(json!({ "region": region })),
+        (_, Some(jurisdiction), _) => Ok(json!({ "jurisdiction": jurisdiction })),
+        (_, _, Some(near)) => {
+            let degrees = near.split_once(',').map(|(a, b)| (a.trim().parse::<f64>(), b.trim().parse::<f64>()));
+            let Some((Ok(latitude), Ok(longitude))) = degrees else {
+                bail!("--near takes latitude and longitude in degrees, such as 45.5,-122.6");
+            };
+            Ok(json!({ "nearest_to": { "latitude": latitude, "longitude": longitude } }))
+        }
+        (None, None, None) => bail!("say where: --to, --jurisdiction or --near"),
+    }
+}
+
+fn home(place: &Place) -> Result<RegionState> {
+    let state = place.state()?;
+    state.region(&state.home).cloned()
+}
+
+fn show(onboarding: &Onboarding, as_json: bool) -> Result<ExitCode> {
+    if as_json {
+        print_json(onboarding)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(format!("onboarding {}\nregion     {}", onboarding.id, onboarding.region));
+    print(format!("state      {} (next: {})", onboarding.state, onboarding.next));
+    if let Some(signup) = &onboarding.signup {
+        print(format!("sign-up    {}", signup.url));
+    }
+    for step in &onboarding.steps {
+        let reason = step.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        print(format!("  {:<13} {}{reason}", step.name, step.state));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,100 @@
+//! `meridian tenant`: what operators do with one tenant.
+
+use super::{Place, print, print_json};
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use meridian::client::operator::Operator;
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// Shows, suspends and reactivates a tenant, as an operator at home.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tenant {
+    /// Shows where a tenant lives, how it is, and which policy it should have and has.
+    Show(One),
+    /// Keeps everybody of a tenant out, from the next sign-in or refresh on.
+    Suspend(Suspend),
+    /// Lets them in again.
+    Reactivate(One),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian tenant show 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f
+  meridian tenant reactivate 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f --json")]
+pub(crate) struct One {
+    /// The tenant's id.
+    id: String,
+    #[command(flatten)]
+    place: Place,
+    /// Output for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian tenant suspend 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f --reason dunning")]
+pub(crate) struct Suspend {
+    #[command(flatten)]
+    one: One,
+    /// Why.
+    #[arg(long, value_enum, default_value_t = Reason::Operator)]
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Reason {
+    Operator,
+    Dunning,
+}
+
+pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
+    let (one, answer) = match command {
+        Tenant::Show(one) => {
+            let answer = operator(&one).await?.tenant(&one.id).await?;
+            (one, answer)
+        }
+        Tenant::Suspend(Suspend { one, reason }) => {
+            let reason = match reason {
+                Reason::Operator => "operator",
+                Reason::Dunning => "dunning",
+            };
+            let answer = operator(&one).await?.suspend(&one.id, reason).await?;
+            (one, answer)
+        }
+        Tenant::Reactivate(one) => {
+            let answer = operator(&one).await?.reactivate(&one.id).await?;
+            (one, answer)
+        }
+    };
+    if one.json {
+        print_json(&answer)?;
+    } else {
+        show(&answer);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn operator(one: &One) -> Result<Operator> {
+    let state = one.place.state()?;
+    Operator::connect(state.region(&state.home)?).await
+}
+
+fn show(tenant: &Value) {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    for member in ["tenant", "region", "alias", "plan", "status", "reason", "changed_at", "erased_at"] {
+        if !tenant[member].is_null() {
+            print(format!("{member:<11} {}", text(&tenant[member])));
+        }
+    }
+    let policy = &tenant["policy"];
+    let wanted = &policy["desired"];
+    print(format!(
+        "policy      version {} of plan {}, suspension: {}",
+        text(&wanted["version"]),
+        text(&wanted["plan"]),
+        if wanted["suspension"].is_null() { "none".to_owned() } else { text(&wanted["suspension"]) }
+    ));
+    print(format!("            applied: version {}", text(&policy["applied_version"])));
+}

@@ -1,0 +1,101 @@
+//! What callers see.
+
+use contract::{RegionDescribed, Step};
+use fleet::{Onboarding, OnboardingAction, OnboardingState, Outlook};
+use kernel::{Jurisdiction, Location, Mode, OnboardingId, PublicUrl, RegionCode, RegionName};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Answer of `GET /regions`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Regions))]
+pub(crate) struct RegionsAnswer {
+    regions: Vec<RegionAnswer>,
+}
+
+/// What a region says of itself, for everybody.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Region))]
+struct RegionAnswer {
+    code: RegionCode,
+    name: RegionName,
+    jurisdiction: Jurisdiction,
+    mode: Mode,
+    /// Where its API is: sign-ups are posted there, to `/signups`.
+    signup_url: PublicUrl,
+    accepts_new_tenants: bool,
+    /// Where it is, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<PlaceAnswer>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Place))]
+struct PlaceAnswer {
+    /// North is positive.
+    latitude: f64,
+    /// East is positive.
+    longitude: f64,
+}
+
+/// Answer of `POST /onboardings` and `GET /onboardings/{id}`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Onboarding))]
+pub(crate) struct OnboardingAnswer<'a> {
+    id: OnboardingId,
+    /// The region that was chosen, once and for all.
+    region: &'a RegionCode,
+    state: OnboardingState,
+    next: OnboardingAction,
+    /// As the region last stated them; none before it did.
+    steps: &'a [Step],
+    /// Only for who asked for the onboarding: home does not keep it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signup: Option<&'a SignupAnswer>,
+}
+
+/// The sign-up in its region.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = OnboardedSignUp))]
+pub(crate) struct SignupAnswer {
+    /// Where the region shows it.
+    pub(crate) url: String,
+    /// What the region answered: the operation that its own `POST /signups` describes.
+    #[cfg_attr(test, schema(value_type = Object))]
+    pub(crate) operation: Box<RawValue>,
+}
+
+impl RegionsAnswer {
+    pub(crate) fn of(regions: impl Iterator<Item = (RegionCode, RegionDescribed)>) -> Self {
+        Self { regions: regions.map(|(code, described)| RegionAnswer::of(code, described)).collect() }
+    }
+}
+
+impl RegionAnswer {
+    fn of(code: RegionCode, described: RegionDescribed) -> Self {
+        let RegionDescribed { name, jurisdiction, mode, signup_url, accepts_new_tenants, location, .. } = described;
+        Self {
+            code,
+            name,
+            jurisdiction,
+            mode,
+            signup_url,
+            accepts_new_tenants,
+            location: location.map(PlaceAnswer::of),
+        }
+    }
+}
+
+impl PlaceAnswer {
+    fn of(place: Location) -> Self {
+        let degrees = |millidegrees: i32| f64::from(millidegrees) / 1000.0;
+        Self { latitude: degrees(place.latitude_millidegrees), longitude: degrees(place.longitude_millidegrees) }
+    }
+}
+
+impl<'a> OnboardingAnswer<'a> {
+    pub(crate) fn of(onboarding: &'a Onboarding, outlook: Outlook, signup: Option<&'a SignupAnswer>) -> Self {
+        let Outlook { state, next } = outlook;
+        Self { id: onboarding.id, region: &onboarding.region, state, next, steps: &onboarding.steps, signup }
+    }
+}

@@ -1,0 +1,249 @@
+//! One handler per route. Personal data passes through in memory: what is stored of an onboarding is which
+//! region it went to, and what that region states of it.
+
+use crate::answer::{OnboardingAnswer, RegionsAnswer};
+use crate::problems;
+use crate::region::{Handover, Taken, hand_over};
+use crate::request::OnboardingRequest;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use central_store::{CentralStore, RegionRecord};
+use contract::RegionDescribed;
+use fleet::{Candidate, Condition, Onboarding, OnboardingKey, Outlook, Placement, decide_placement, find_conditions};
+use kernel::{Mode, OnboardingId, Timestamp};
+use runtime::Forwarder;
+use runtime::http::{Body, Document, Now, Problem, Tokens};
+use std::sync::Arc;
+use std::time::Duration;
+
+const SCOPE: &str = "meridian/onboarding.write";
+/// How often an onboarding is looked for when others with the same key are in the way.
+const ATTEMPTS_MAX: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// The routes.
+pub(crate) fn router(adapters: Adapters) -> Router {
+    Router::new()
+        .route("/regions", get(list_regions))
+        .route("/onboardings", post(create))
+        .route("/onboardings/{id}", get(show))
+        .route("/openapi.json", get(describe))
+        .with_state(Arc::new(adapters))
+}
+
+/// What the function works with.
+pub(crate) struct Adapters {
+    pub(crate) store: CentralStore,
+    pub(crate) tokens: Tokens,
+    pub(crate) forwarder: Forwarder,
+}
+
+/// `GET /regions`: what each region says of itself.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/regions",
+    tag = "Regions",
+    operation_id = "listRegions",
+    summary = "Lists the regions",
+    description = "What each region says of itself: whose law applies, its mode, its own address. Public.",
+    responses(
+        (status = 200, description = "The regions.", body = RegionsAnswer, headers(
+            ("cache-control" = String, description = "It may be kept for a minute."),
+        )),
+        (status = 500, description = "`internal`: something failed on our side."),
+    ),
+))]
+async fn list_regions(State(adapters): State<Arc<Adapters>>) -> Result<Response, Problem> {
+    let records = adapters.store.load_fleet().await.map_err(|error| Problem::internal(&error))?;
+    let described = records.into_iter().filter_map(|record| Some((record.region, record.description?.described)));
+    Ok(([(CACHE_CONTROL, "public, max-age=60")], Json(RegionsAnswer::of(described))).into_response())
+}
+
+/// `POST /onboardings`: fixes the region, then hands the sign-up over to it. The same request once more goes
+/// on where this one was cut off.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/onboardings",
+    tag = "Onboardings",
+    operation_id = "createOnboarding",
+    summary = "Signs a company up in a region that is named or chosen",
+    description = "For operators and for the provider's website. The region is fixed by the first request with an \
+                   Idempotency-Key; the same request once more goes on where the first was cut off, and makes no \
+                   second tenant. Only regions in mode shared can be chosen.",
+    params(
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
+            description = "A random UUID; the same one when the request is repeated."),
+    ),
+    request_body = OnboardingRequest,
+    security(("machine" = ["meridian/onboarding.write"])),
+    responses(
+        (status = 202, description = "The region has the sign-up.", body = OnboardingAnswer<'static>, headers(
+            ("location" = String, description = "Where the onboarding is shown."),
+            ("cache-control" = String, description = "It is not to be kept."),
+        )),
+        (status = 400, description = "`idempotency-key-missing`: the header is not there. `idempotency-key-malformed`: \
+                                      it is not 16 to 128 visible ASCII characters."),
+        (status = 409, description = "`region-forbids-central-onboarding`: the region takes sign-ups at its own \
+                                      address only, which the member `signup_url` is. `region-closed`: it takes no new \
+                                      tenants. `no-region`: none that fits does."),
+        (status = 422, description = "`invalid-placement`: not exactly one of region, jurisdiction and nearest_to, or \
+                                      a place beyond the globe. `unknown-region`: there is no such region. \
+                                      `invalid-signup`: the sign-up is no object."),
+        (status = "4XX", description = "What the region refuses of the sign-up, in the words of its own `POST \
+                                        /signups`."),
+        (status = 503, description = "`region-unavailable`: the region does not answer. `try-again`: too many requests \
+                                      with this key at once."),
+    ),
+))]
+async fn create(
+    State(adapters): State<Arc<Adapters>>,
+    headers: HeaderMap,
+    Now(now): Now,
+    body: Result<Body<OnboardingRequest>, Problem>,
+) -> Result<Response, Problem> {
+    adapters.tokens.verify(&headers, SCOPE, now).await?;
+    let key = idempotency_key(&headers)?;
+    let Body(request) = body?;
+    let (placement, signup) = request.validate()?;
+    let onboarding = find_or_place(&adapters, &key, &placement, now).await?;
+    let described = allowed_region(&adapters, &onboarding).await?;
+    match hand_over(&adapters.forwarder, &described, &onboarding, &key, &signup).await? {
+        Handover::Taken(taken) => accept(&adapters, onboarding, taken).await,
+        Handover::Refused(refusal) => Ok(refusal),
+    }
+}
+
+/// `GET /onboardings/{id}`: how far it is. The handle is the permission.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/onboardings/{id}",
+    tag = "Onboardings",
+    operation_id = "showOnboarding",
+    summary = "Shows how far an onboarding is",
+    description = "As its region last stated it. To know the id is the permission; the sign-up itself is shown by the \
+                   region.",
+    params(("id" = OnboardingId, Path, description = "The onboarding.")),
+    responses(
+        (status = 200, description = "The onboarding.", body = OnboardingAnswer<'static>, headers(
+            ("cache-control" = String, description = "It is not to be kept."),
+        )),
+        (status = 404, description = "`unknown-onboarding`: there is none of this id."),
+    ),
+))]
+async fn show(
+    State(adapters): State<Arc<Adapters>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let id: OnboardingId = id.ok().and_then(|id| id.parse().ok()).ok_or_else(problems::unknown_onboarding)?;
+    let onboarding = adapters.store.load_onboarding(id).await.map_err(|error| Problem::internal(&error))?;
+    let onboarding = onboarding.ok_or_else(problems::unknown_onboarding)?;
+    let outlook = look_up(&adapters, &onboarding).await?;
+    let answer = Json(OnboardingAnswer::of(&onboarding, outlook, None));
+    Ok(([(CACHE_CONTROL, "no-store")], answer).into_response())
+}
+
+/// `GET /openapi.json`: this API.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "Description",
+    operation_id = "describeApi",
+    summary = "Describes this API",
+    description = "This document. Public.",
+    responses(
+        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
+            ("cache-control" = String, description = "It may be kept for five minutes."),
+        )),
+    ),
+))]
+async fn describe() -> Document {
+    Document(include_str!("../../../../docs/openapi/home.json"))
+}
+
+/// The onboarding that the key stands for, or a new one in the region that is chosen now. It is stored before
+/// anything is sent, so that a repetition goes to the same region.
+async fn find_or_place(
+    adapters: &Adapters,
+    key: &OnboardingKey,
+    placement: &Placement,
+    now: Timestamp,
+) -> Result<Onboarding, Problem> {
+    let digest = key.digest();
+    for _ in 0..ATTEMPTS_MAX {
+        let found = adapters.store.load_onboarding_by_key(&digest, now).await;
+        if let Some(onboarding) = found.map_err(|error| Problem::internal(&error))? {
+            return Ok(onboarding);
+        }
+        let onboarding = place(adapters, placement, now).await?;
+        let is_kept = adapters.store.record_onboarding(&digest, &onboarding).await;
+        if is_kept.map_err(|error| Problem::internal(&error))? {
+            return Ok(onboarding);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(problems::busy())
+}
+
+async fn place(adapters: &Adapters, placement: &Placement, now: Timestamp) -> Result<Onboarding, Problem> {
+    let records = adapters.store.load_fleet().await.map_err(|error| Problem::internal(&error))?;
+    let candidates: Vec<Candidate> = records.into_iter().filter_map(|record| candidate(record, now)).collect();
+    let chosen = decide_placement(placement, &candidates).map_err(|refusal| problems::placement(&refusal))?;
+    let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
+    let id = OnboardingId::from_uuid(uuid::Builder::from_random_bytes(random).into_uuid());
+    Ok(Onboarding::new(id, chosen.region.clone(), now))
+}
+
+/// A region as it can be chosen; nothing as long as it has not described itself.
+fn candidate(record: RegionRecord, now: Timestamp) -> Option<Candidate> {
+    let found = find_conditions(record.heartbeat.as_ref(), record.counts.stuck, now);
+    let tenants = record.counts.pending + record.counts.active + record.counts.other;
+    Some(Candidate {
+        region: record.region,
+        described: record.description?.described,
+        tenants: u64::try_from(tenants).unwrap_or_default(),
+        is_heard: !found.contains(&Condition::Silent),
+    })
+}
+
+/// The region as it describes itself now: where it is reached, and that it still lets home take sign-ups.
+async fn allowed_region(adapters: &Adapters, onboarding: &Onboarding) -> Result<RegionDescribed, Problem> {
+    let region = &onboarding.region;
+    let record = adapters.store.load_region(region.clone()).await.map_err(|error| Problem::internal(&error))?;
+    let described = record.description.ok_or_else(|| problems::region_unavailable(region))?.described;
+    if described.mode == Mode::Shared {
+        Ok(described)
+    } else {
+        Err(problems::forbidden(region, described.mode, &described.signup_url))
+    }
+}
+
+/// Notes the tenant, and answers. Where the note is lost, the region's first statement makes up for it.
+async fn accept(adapters: &Adapters, mut onboarding: Onboarding, taken: Taken) -> Result<Response, Problem> {
+    let Taken { tenant, alias, signup } = taken;
+    if let Err(error) = adapters.store.record_handover(onboarding.id, tenant, &alias).await {
+        tracing::warn!(%tenant, error = %error, "the tenant of an onboarding is not noted");
+    }
+    onboarding.tenant.get_or_insert(tenant);
+    let outlook = look_up(adapters, &onboarding).await?;
+    let headers = [(LOCATION, format!("/onboardings/{}", onboarding.id)), (CACHE_CONTROL, "no-store".to_owned())];
+    let answer = Json(OnboardingAnswer::of(&onboarding, outlook, Some(&signup)));
+    Ok((StatusCode::ACCEPTED, headers, answer).into_response())
+}
+
+async fn look_up(adapters: &Adapters, onboarding: &Onboarding) -> Result<Outlook, Problem> {
+    let tenant = match onboarding.tenant {
+        Some(tenant) => adapters.store.load_tenant(tenant).await.map_err(|error| Problem::internal(&error))?,
+        None => None,
+    };
+    Ok(onboarding.outlook(tenant.as_ref().map(|tenant| &tenant.entry)))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<OnboardingKey, Problem> {
+    let header = headers.get("idempotency-key").ok_or_else(problems::key_missing)?;
+    header.to_str().ok().and_then(|key| key.parse().ok()).ok_or_else(problems::key_malformed)
+}

@@ -1,0 +1,91 @@
+//! The region's own sign-up API, as home calls it.
+
+use crate::answer::SignupAnswer;
+use crate::problems;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use contract::RegionDescribed;
+use fleet::{Onboarding, OnboardingKey};
+use kernel::{Alias, SignupId, TenantId};
+use runtime::http::Problem;
+use runtime::{Forwarded, Forwarder};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+/// What of a region's refusal is passed on.
+const MEMBERS: [&str; 4] = ["type", "title", "detail", "fields"];
+
+/// What became of a sign-up that was handed over.
+pub(crate) enum Handover {
+    /// The region has it.
+    Taken(Taken),
+    /// The region refused it, for the reason that goes to the caller.
+    Refused(Response),
+}
+
+/// A sign-up that the region took.
+pub(crate) struct Taken {
+    pub(crate) tenant: TenantId,
+    pub(crate) alias: Alias,
+    pub(crate) signup: SignupAnswer,
+}
+
+/// What is read of the region's operation.
+#[derive(Deserialize)]
+struct Operation {
+    id: SignupId,
+    tenant: TenantId,
+    alias: Alias,
+}
+
+/// Posts the sign-up to the region. The key that the region sees follows from the caller's, so that every
+/// repetition is one there too.
+pub(crate) async fn hand_over(
+    forwarder: &Forwarder,
+    described: &RegionDescribed,
+    onboarding: &Onboarding,
+    key: &OnboardingKey,
+    signup: &RawValue,
+) -> Result<Handover, Problem> {
+    let url = format!("{}/signups", described.signup_url);
+    let (key, id) = (key.for_region(), onboarding.id.to_string());
+    let headers = [("idempotency-key", key.as_str()), ("meridian-onboarding", id.as_str())];
+    let region = &onboarding.region;
+    let answered = forwarder.post_json(&url, &headers, signup.get().as_bytes()).await;
+    let answered = answered.map_err(|error| {
+        tracing::warn!(%region, error = %error, "no answer to an onboarding");
+        problems::region_unavailable(region)
+    })?;
+    tracing::info!(%region, status = answered.status, "onboarding handed over");
+    let handover = match answered.status {
+        202 => taken(&answered, described).map(Handover::Taken),
+        400..=499 => refused(&answered).map(Handover::Refused),
+        _ => None,
+    };
+    handover.ok_or_else(|| problems::region_unavailable(region))
+}
+
+fn taken(answered: &Forwarded, described: &RegionDescribed) -> Option<Taken> {
+    let Operation { id, tenant, alias } = serde_json::from_slice(&answered.body).ok()?;
+    let operation = serde_json::from_slice(&answered.body).ok()?;
+    let url = format!("{}/signups/{id}", described.signup_url);
+    Some(Taken { tenant, alias, signup: SignupAnswer { url, operation } })
+}
+
+/// The region's problem document with the members that every problem has; nothing when it is none.
+fn refused(answered: &Forwarded) -> Option<Response> {
+    let status = StatusCode::from_u16(answered.status).ok()?;
+    let document: Map<String, Value> = serde_json::from_slice(&answered.body).ok()?;
+    document.get("type").filter(|kind| kind.is_string())?;
+    let is_passed = |(member, _): &(String, Value)| MEMBERS.contains(&member.as_str());
+    let mut passed: Map<String, Value> = document.into_iter().filter(is_passed).collect();
+    passed.insert("status".to_owned(), answered.status.into());
+    let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
+    let mut response = (status, kind, Value::Object(passed).to_string()).into_response();
+    if let Some(seconds) = answered.retry_after_s {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    Some(response)
+}

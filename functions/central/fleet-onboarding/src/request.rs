@@ -1,0 +1,72 @@
+//! What the caller of an onboarding asks for. The sign-up in it is the region's business: it is not read
+//! here, and no type of this function can show it.
+
+use crate::problems;
+use fleet::Placement;
+use kernel::{Jurisdiction, Location, RegionCode};
+use runtime::http::Problem;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The body of an onboarding.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct OnboardingRequest {
+    /// Where the tenant is to go.
+    placement: PlacementRequest,
+    /// What the region's own `POST /signups` takes. It is handed over byte for byte and kept nowhere.
+    #[cfg_attr(test, schema(value_type = Object, write_only))]
+    signup: Box<RawValue>,
+}
+
+/// Exactly one of them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Placement))]
+struct PlacementRequest {
+    /// This region.
+    region: Option<RegionCode>,
+    /// Any region under this law: the one with the most room.
+    jurisdiction: Option<Jurisdiction>,
+    /// The nearest region that takes tenants.
+    nearest_to: Option<Degrees>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Degrees {
+    /// North is positive.
+    #[cfg_attr(test, schema(minimum = -90, maximum = 90))]
+    latitude: f64,
+    /// East is positive.
+    #[cfg_attr(test, schema(minimum = -180, maximum = 180))]
+    longitude: f64,
+}
+
+impl OnboardingRequest {
+    /// Where the tenant is to go, and the sign-up to hand over.
+    pub(crate) fn validate(self) -> Result<(Placement, Box<RawValue>), Problem> {
+        let placement = self.placement.validate()?;
+        if self.signup.get().starts_with('{') {
+            Ok((placement, self.signup))
+        } else {
+            Err(problems::signup_no_object())
+        }
+    }
+}
+
+impl PlacementRequest {
+    fn validate(self) -> Result<Placement, Problem> {
+        match (self.region, self.jurisdiction, self.nearest_to) {
+            (Some(region), None, None) => Ok(Placement::Region(region)),
+            (None, Some(jurisdiction), None) => Ok(Placement::Jurisdiction(jurisdiction)),
+            (None, None, Some(Degrees { latitude, longitude })) => {
+                let place = Location::from_degrees(latitude, longitude);
+                place.map(Placement::NearestTo).map_err(|error| problems::invalid_placement(error.to_string()))
+            }
+            _ => Err(problems::invalid_placement("Name exactly one of region, jurisdiction and nearest_to.")),
+        }
+    }
+}

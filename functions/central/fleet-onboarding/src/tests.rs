@@ -1,0 +1,414 @@
+mod openapi;
+mod region;
+
+use crate::handler::{Adapters, router};
+use axum::Router;
+use central_store::{CentralStore, Description};
+use contract::{
+    Envelope, HeartbeatReported, OnboardingProgressed, RegionDescribed, Step, StepName, StepState, Stream,
+    TenantStatusChanged, catalogue::Catalogue,
+};
+use fleet::{Heartbeat, Onboarding, Publication, decide_statement};
+use futures::future::join_all;
+use kernel::{Mode, OnboardingId, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
+use outbox::Outbox;
+use region::{Behaviour, FakeRegion};
+use runtime::Forwarder;
+use runtime::http::{Tokens, with_fallbacks};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+const SCOPES: [&str; 2] = ["meridian/onboarding.write", "meridian/operator.read"];
+/// The onboarding of the case `valid-read`.
+const SEEDED: &str = "7d9b2c64-1f0e-4a57-9c3d-8e5f6a7b8c9d";
+const KEY: &str = "5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e11";
+
+struct Fixture {
+    store: CentralStore,
+    table: String,
+    outbox: Outbox,
+    router: Router,
+    west: FakeRegion,
+    token: String,
+    reader_token: String,
+}
+
+/// A fleet at 10:02: us-west-2 open, us-east-1 closed to new tenants, eu-central-1 and ap-south-1 of other modes.
+async fn fixture() -> Fixture {
+    let aws = testkit::aws().await;
+    let table = testkit::table(&aws, false).await;
+    let store = CentralStore::new(&aws.config, table.clone());
+    let west = FakeRegion::serve().await;
+    let pool = testkit::user_pool(&aws, &SCOPES).await;
+    // The token is of the second client that is trusted.
+    let tokens = Tokens::new(&aws.config, &pool.id, "another-client".to_owned()).unwrap();
+    let tokens = tokens.and(pool.machine_client_id.clone());
+    let fixture = Fixture {
+        router: with_fallbacks(router(Adapters { store: store.clone(), tokens, forwarder: Forwarder::new().unwrap() })),
+        store,
+        table,
+        outbox: Outbox::new(&aws.config, testkit::table(&aws, false).await),
+        west,
+        token: testkit::machine_token(&aws, &pool, SCOPES[0]).await,
+        reader_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
+    };
+    fixture.describe("us-west-2", 1, |_| {}).await;
+    fixture.describe("us-east-1", 1, |described| described.accepts_new_tenants = false).await;
+    fixture.describe("eu-central-1", 1, |described| described.mode = Mode::Regional).await;
+    fixture.describe("ap-south-1", 1, |described| described.mode = Mode::Sovereign).await;
+    fixture
+}
+
+fn case(name: &str) -> Value {
+    testkit::cases("fleet-onboarding").into_iter().find(|case| case.name == name).unwrap().payload
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// An answer: status, headers that matter, body.
+struct Answer {
+    status: u16,
+    kind: String,
+    cache: String,
+    location: String,
+    retry_after: String,
+    body: Value,
+}
+
+impl Answer {
+    fn slug(&self) -> &str {
+        self.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl Fixture {
+    /// Lets a region say something of itself, and report.
+    async fn describe(&self, code: &str, sequence: u64, change: impl FnOnce(&mut RegionDescribed)) {
+        let region: RegionCode = code.parse().unwrap();
+        let mut described = RegionDescribed {
+            name: format!("Somewhere ({code})").parse().unwrap(),
+            jurisdiction: code[..2].parse().unwrap(),
+            mode: Mode::Shared,
+            signup_url: self.west.url.parse().unwrap(),
+            accepts_new_tenants: true,
+            capacity_tenants: None,
+            location: Some("45.84,-119.7".parse().unwrap()),
+        };
+        change(&mut described);
+        self.store.record_description(&region, &Description { sequence, described }).await.unwrap();
+        let report = HeartbeatReported {
+            mode: Mode::Shared,
+            tenants: None,
+            events: None,
+            outbox_waiting: 0,
+            outbox_lag_ms: 0,
+            usage_waiting: 0,
+            usage_lag_ms: 0,
+            dependencies: Vec::new(),
+        };
+        let heartbeat = Heartbeat { sequence, occurred_at: at("2026-11-03T10:01:30Z"), report };
+        self.store.record_heartbeat(&region, &heartbeat).await.unwrap();
+    }
+
+    /// Sends a payload as the gateway would.
+    async fn send(&self, payload: &Value) -> Answer {
+        let payload =
+            payload.to_string().replace("onboarding-token", &self.token).replace("reader-token", &self.reader_token);
+        let request = lambda_http::request::from_str(&payload).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let header = |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        let (kind, cache) = (header("content-type"), header("cache-control"));
+        let (location, retry_after) = (header("location"), header("retry-after"));
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
+        let body = serde_json::from_slice(&body).unwrap_or_default();
+        Answer { status, kind, cache, location, retry_after, body }
+    }
+
+    async fn read(&self, location: &str) -> Answer {
+        let mut payload = case("valid-read");
+        payload["rawPath"] = json!(location);
+        self.send(&payload).await
+    }
+
+    /// What the central table holds, as text.
+    async fn stored(&self) -> String {
+        let aws = testkit::aws().await;
+        let client = aws_sdk_dynamodb::Client::new(&aws.config);
+        let found = client.scan().table_name(&self.table).send().await.unwrap();
+        format!("{:?}", found.items())
+    }
+
+    /// Lets the tenant's region state its status.
+    async fn state(&self, tenant: &str, revision: u64, status: TenantStatus) {
+        let tenant: TenantId = tenant.parse().unwrap();
+        let stated = Envelope {
+            id: SEEDED.parse().unwrap(),
+            region: "us-west-2".parse().unwrap(),
+            stream: Stream::Tenant(tenant),
+            sequence: revision,
+            occurred_at: at("2026-11-03T10:02:00Z"),
+            data: TenantStatusChanged {
+                tenant,
+                alias: "a2b3c4d5e6f7".parse().unwrap(),
+                plan: "starter".parse().unwrap(),
+                status,
+                reason: StatusReason::SignedUp,
+                revision,
+            },
+        };
+        let catalogue = Catalogue::bundled().unwrap();
+        let publication = Publication { event: stated.id, now: stated.occurred_at };
+        let decide = |current: Option<&fleet::Tenant>| decide_statement(current, &stated, &catalogue, publication);
+        self.store.update_tenant(&self.outbox, tenant, decide).await.unwrap();
+    }
+
+    /// Lets the region state how far it is: so many steps are done.
+    async fn progress(&self, onboarding: &str, tenant: &str, revision: u64, done: usize) {
+        let names = [StepName::Registration, StepName::Identity, StepName::Confirmation, StepName::Activation];
+        let state = |index| if index < done { StepState::Done } else { StepState::Waiting };
+        let step = |(index, name)| Step { name, state: state(index), at: None, reason: None };
+        let progressed = OnboardingProgressed {
+            onboarding: onboarding.parse().unwrap(),
+            tenant: tenant.parse().unwrap(),
+            alias: "a2b3c4d5e6f7".parse().unwrap(),
+            steps: names.into_iter().enumerate().map(step).collect(),
+            revision,
+        };
+        assert!(self.store.record_progress(&"us-west-2".parse().unwrap(), &progressed).await.unwrap());
+    }
+
+    async fn seed(&self, digest: &str, id: &str) {
+        let id: OnboardingId = id.parse().unwrap();
+        let onboarding = Onboarding::new(id, "us-west-2".parse().unwrap(), at("2026-11-03T10:00:00Z"));
+        assert!(self.store.record_onboarding(digest, &onboarding).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn every_case_is_answered_or_refused_with_a_problem() {
+    let fixture = fixture().await;
+    fixture.seed("digest", SEEDED).await;
+    for case in testkit::cases("fleet-onboarding") {
+        let before = fixture.west.received().len();
+        let answer = fixture.send(&case.payload).await;
+        let expected = match case.name.as_str() {
+            "invalid-no-token" | "invalid-foreign-token" => (401, "unauthorized"),
+            "invalid-missing-scope" => (403, "missing-scope"),
+            "invalid-key-missing" => (400, "idempotency-key-missing"),
+            "invalid-key-malformed" => (400, "idempotency-key-malformed"),
+            "invalid-malformed-json" => (400, "malformed-json"),
+            "invalid-unknown-member" | "invalid-no-signup" => (422, "invalid-body"),
+            "invalid-signup-no-object" => (422, "invalid-signup"),
+            "invalid-beyond-the-globe" | "invalid-two-placements" => (422, "invalid-placement"),
+            "invalid-unknown-region" => (422, "unknown-region"),
+            "invalid-region-forbids" => (409, "region-forbids-central-onboarding"),
+            "invalid-region-closed" => (409, "region-closed"),
+            "invalid-no-region" => (409, "no-region"),
+            "invalid-read-of-unknown-onboarding" | "invalid-read-of-no-id" | "invalid-read-of-no-text" => {
+                (404, "unknown-onboarding")
+            }
+            "invalid-path" => (404, "not-found"),
+            "invalid-method" => (405, "method-not-allowed"),
+            "valid-openapi" | "valid-read" | "valid-regions" => (200, ""),
+            _ => (202, ""),
+        };
+        assert_eq!(case.is_valid(), expected.0 < 300, "{} is expected as it is named", case.name);
+        assert_eq!((answer.status, answer.slug()), expected, "{}: {}", case.name, answer.body);
+        testkit::openapi::assert_described(testkit::openapi::Api::Home, &case.payload, answer.status, answer.slug());
+        let kind = if case.is_valid() { "application/json" } else { "application/problem+json" };
+        assert_eq!(answer.kind, kind, "{}", case.name);
+        let handed_over = fixture.west.received().len() - before;
+        assert_eq!(handed_over, usize::from(answer.status == 202), "{}", case.name);
+    }
+}
+
+#[tokio::test]
+async fn regions_are_listed_as_they_describe_themselves_and_nothing_else_is() {
+    let fixture = fixture().await;
+    fixture
+        .describe("us-east-1", 2, |described| (described.capacity_tenants, described.location) = (Some(9), None))
+        .await;
+    let answer = fixture.send(&case("valid-regions")).await;
+    assert_eq!(answer.cache, "public, max-age=60");
+    let codes = answer.body["regions"].as_array().unwrap().iter().map(|region| region["code"].as_str().unwrap());
+    assert_eq!(codes.collect::<Vec<_>>(), ["ap-south-1", "eu-central-1", "us-east-1", "us-west-2"]);
+    let url = &fixture.west.url;
+    let west = json!({
+        "code": "us-west-2", "name": "Somewhere (us-west-2)", "jurisdiction": "us", "mode": "shared",
+        "signup_url": url, "accepts_new_tenants": true, "location": { "latitude": 45.84, "longitude": -119.7 },
+    });
+    assert_eq!(answer.body["regions"][3], west);
+    let east = json!({
+        "code": "us-east-1", "name": "Somewhere (us-east-1)", "jurisdiction": "us", "mode": "shared",
+        "signup_url": url, "accepts_new_tenants": true,
+    });
+    assert_eq!(answer.body["regions"][2], east);
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_regions_own_address() {
+    let fixture = fixture().await;
+    let answer = fixture.send(&case("invalid-region-forbids")).await;
+    assert_eq!(answer.body["signup_url"], fixture.west.url);
+    assert_eq!((&answer.body["region"], &answer.body["mode"]), (&json!("eu-central-1"), &json!("regional")));
+    assert_eq!(fixture.west.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_sign_up_is_handed_over_byte_for_byte_and_nothing_of_it_is_kept() {
+    let fixture = fixture().await;
+    let mut payload = case("valid-in-region");
+    let signup = r#"{ "name":"Ad\u0061 Canary",   "nested": {"b": 1.50, "a": [1e3]} , "name2":"äöü"}"#;
+    payload["body"] = json!(format!(r#"{{"signup":  {signup} ,"placement":{{"region":"us-west-2"}}}}"#));
+    let answer = fixture.send(&payload).await;
+    assert_eq!((answer.status, answer.cache.as_str()), (202, "no-store"));
+    let [received] = &fixture.west.received()[..] else { panic!("not one request") };
+    assert_eq!(received.body, signup);
+    let key: fleet::OnboardingKey = KEY.parse().unwrap();
+    assert_eq!(received.key, key.for_region());
+    assert_eq!(answer.location, format!("/onboardings/{}", received.onboarding));
+    assert_eq!(answer.body["id"], received.onboarding);
+    assert_eq!((&answer.body["state"], &answer.body["next"]), (&json!("waiting"), &json!("follow-sign-up")));
+    let operation = &answer.body["signup"]["operation"];
+    assert_eq!(operation["anything"], json!({ "else": 1.5 }));
+    let handle = operation["id"].as_str().unwrap();
+    assert_eq!(answer.body["signup"]["url"], format!("{}/signups/{handle}", fixture.west.url));
+
+    let stored = fixture.stored().await;
+    assert!(stored.contains(received.onboarding.as_str()) && stored.contains(operation["tenant"].as_str().unwrap()));
+    for secret in ["Canary", "Ada", "äöü", KEY, &key.for_region(), handle, operation["username"].as_str().unwrap()] {
+        assert!(!stored.contains(secret), "{secret} is in {stored}");
+    }
+}
+
+#[tokio::test]
+async fn one_key_from_twenty_clients_is_one_onboarding_and_one_tenant() {
+    let fixture = fixture().await;
+    let payload = case("valid-nearest");
+    let answers = join_all((0..20).map(|_| fixture.send(&payload))).await;
+    let first = &answers[0];
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.location), (202, &first.location), "{}", answer.body);
+        assert_eq!(answer.body["signup"], first.body["signup"]);
+    }
+    assert_eq!(fixture.west.tenants(), 1);
+}
+
+#[tokio::test]
+async fn the_region_is_fixed_by_the_first_request_with_a_key() {
+    let fixture = fixture().await;
+    fixture.west.behave(Behaviour::Fail);
+    assert_eq!(fixture.send(&case("valid-in-region")).await.slug(), "region-unavailable");
+    fixture.west.behave(Behaviour::Take);
+    // By now the region takes no more tenants, and the caller would rather have another one.
+    fixture.describe("us-west-2", 2, |described| described.accepts_new_tenants = false).await;
+    let mut payload = case("valid-nearest");
+    payload["headers"]["idempotency-key"] = json!(KEY);
+    let answer = fixture.send(&payload).await;
+    assert_eq!((answer.status, &answer.body["region"]), (202, &json!("us-west-2")));
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_answer_is_asked_again_by_the_same_request() {
+    let fixture = fixture().await;
+    let payload = case("valid-in-jurisdiction");
+    for behaviour in [Behaviour::Fail, Behaviour::Nonsense, Behaviour::Elsewhere, Behaviour::NoProblem] {
+        fixture.west.behave(behaviour);
+        let answer = fixture.send(&payload).await;
+        assert_eq!((answer.status, answer.slug()), (503, "region-unavailable"), "{behaviour:?}");
+        assert_eq!((answer.retry_after.as_str(), &answer.body["region"]), ("2", &json!("us-west-2")));
+    }
+    // Home is cut off after the region took it.
+    fixture.west.behave(Behaviour::TakeAndFail);
+    assert_eq!(fixture.send(&payload).await.status, 503);
+    fixture.west.behave(Behaviour::Take);
+    let answer = fixture.send(&payload).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(fixture.west.tenants(), 1);
+    let onboardings: std::collections::BTreeSet<_> =
+        fixture.west.received().into_iter().map(|received| received.onboarding).collect();
+    assert_eq!(onboardings.len(), 1);
+}
+
+#[tokio::test]
+async fn an_address_where_nobody_listens_is_an_unavailable_region() {
+    let fixture = fixture().await;
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    fixture.describe("us-west-2", 2, |described| described.signup_url = url.parse().unwrap()).await;
+    let answer = fixture.send(&case("valid-in-region")).await;
+    assert_eq!((answer.status, answer.slug()), (503, "region-unavailable"));
+}
+
+#[tokio::test]
+async fn a_regions_refusal_is_passed_on_without_what_else_it_says() {
+    let fixture = fixture().await;
+    fixture.west.behave(Behaviour::Refuse);
+    let answer = fixture.send(&case("valid-in-region")).await;
+    let expected = json!({
+        "type": "/problems/weak-password", "title": "The password is too weak", "status": 422,
+        "detail": "Take another one.", "fields": [{ "field": "password", "reason": "longer" }],
+    });
+    assert_eq!((answer.status, answer.kind.as_str()), (422, "application/problem+json"));
+    assert_eq!((answer.body, answer.retry_after.as_str()), (expected, "30"));
+    fixture.west.behave(Behaviour::Take);
+    assert_eq!(fixture.send(&case("valid-in-region")).await.status, 202);
+    assert_eq!(fixture.west.tenants(), 1);
+}
+
+#[tokio::test]
+async fn a_region_that_forbids_it_by_now_is_sent_nothing() {
+    let fixture = fixture().await;
+    fixture.west.behave(Behaviour::Fail);
+    fixture.send(&case("valid-in-region")).await;
+    fixture.describe("us-west-2", 2, |described| described.mode = Mode::Regional).await;
+    let before = fixture.west.received().len();
+    let answer = fixture.send(&case("valid-in-region")).await;
+    assert_eq!((answer.status, answer.slug()), (409, "region-forbids-central-onboarding"));
+    assert_eq!(fixture.west.received().len(), before);
+}
+
+#[tokio::test]
+async fn a_region_that_is_silent_or_full_is_not_chosen() {
+    let fixture = fixture().await;
+    let mut later = case("valid-in-jurisdiction");
+    later["requestContext"]["timeEpoch"] = json!(1_793_700_300_000_i64);
+    assert_eq!(fixture.send(&later).await.slug(), "no-region");
+    fixture.describe("us-west-2", 2, |described| described.capacity_tenants = Some(1)).await;
+    fixture.state("0199a1f0-0000-7000-8000-000000000001", 1, TenantStatus::Pending).await;
+    assert_eq!(fixture.send(&case("valid-in-jurisdiction")).await.slug(), "no-region");
+    fixture.state("0199a1f0-0000-7000-8000-000000000001", 2, TenantStatus::Closed).await;
+    assert_eq!(fixture.send(&case("valid-in-jurisdiction")).await.status, 202);
+}
+
+#[tokio::test]
+async fn an_onboarding_is_followed_by_what_its_region_states() {
+    let fixture = fixture().await;
+    fixture.seed("digest", SEEDED).await;
+    let seeded = fixture.send(&case("valid-read")).await;
+    let expected = json!({
+        "id": SEEDED, "region": "us-west-2", "state": "forwarding", "next": "repeat-onboarding", "steps": [],
+    });
+    assert_eq!((seeded.body, seeded.cache.as_str()), (expected, "no-store"));
+
+    let accepted = fixture.send(&case("valid-in-region")).await;
+    let id = accepted.body["id"].as_str().unwrap();
+    let tenant = accepted.body["signup"]["operation"]["tenant"].as_str().unwrap();
+    let shown = async || {
+        let answer = fixture.read(&accepted.location).await;
+        assert!(answer.body.get("signup").is_none() && answer.body.get("tenant").is_none());
+        let of = |member: &str| answer.body[member].as_str().unwrap().to_owned();
+        (of("state"), of("next"), answer.body["steps"].as_array().unwrap().len())
+    };
+    let expect = |state: &str, next: &str, steps| (state.to_owned(), next.to_owned(), steps);
+    assert_eq!(shown().await, expect("waiting", "follow-sign-up", 0));
+    fixture.progress(id, tenant, 1, 2).await;
+    assert_eq!(shown().await, expect("waiting", "confirm", 4));
+    fixture.progress(id, tenant, 2, 4).await;
+    assert_eq!(shown().await, expect("done", "sign-in", 4));
+    fixture.state(tenant, 5, TenantStatus::Closed).await;
+    assert_eq!(shown().await, expect("ended", "none", 4));
+}

@@ -1,0 +1,26 @@
+use crate::handler;
+use runtime::http::Problem;
+use testkit::openapi::{Api, assert_published};
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        handler::list_regions,
+        handler::create,
+        handler::show,
+        handler::describe,
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "Regions", description = "Where a company can be."),
+        (name = "Onboardings", description = "Sign-ups on behalf of a company."),
+        (name = "Description", description = "The API itself."),
+    ),
+)]
+struct Description;
+
+#[test]
+fn the_document_is_what_the_routes_say() {
+    assert_published(Api::Home, "fleet-onboarding", &serde_json::to_value(Description::openapi()).unwrap());
+}

@@ -1,0 +1,27 @@
+//! Applies what the application plane says of a tenant's resources: they are there, they are gone, or why not.
+//!
+//! Trigger: ProvisioningQueue. Reads: RegionalTable (tenants, sign-ups). Emits: TenantStatusChanged.v2,
+//! OnboardingProgressed.v1.
+
+mod answer;
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use handler::{Adapters, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use outbox::Outbox;
+use regional_store::TenantStore;
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
+    let adapters = Adapters {
+        region: runtime::env("AWS_REGION")?,
+        tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
+        settings: runtime::env("TENANT_SETTINGS")?,
+    };
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+}

@@ -1,0 +1,152 @@
+//! The acceptance of an invitation.
+
+use crate::adapters::Adapters;
+use crate::problems;
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use kernel::{Alias, RegionCode, TenantId, Timestamp};
+use regional_store::{Loaded, Reach, TenantStoreError};
+use runtime::http::{Body, Now, Problem, Source};
+use serde::Serialize;
+use std::sync::Arc;
+use tenancy::{
+    Acceptance, AcceptanceRequest, Bearer, Consent, EmailAddress, InvitationCode, PersonName, Refusal, User, Username,
+    decide_acceptance, decide_joined, may_complete,
+};
+
+/// Where the new user signs in.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Joined<'a> {
+    region: &'a RegionCode,
+    /// The public label of the tenant.
+    alias: Alias,
+    /// The name to sign in with at the identity provider.
+    username: Username,
+}
+
+/// `POST /invitations/acceptance`: stores the user, then makes the account. The code proves that the person
+/// reads the address, so the account needs no other confirmation. Who has another account in this region
+/// may send its token, and need not say again who it is and what it agreed to.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/invitations/acceptance",
+    tag = "Sign-ups",
+    operation_id = "acceptInvitation",
+    summary = "Accepts an invitation",
+    description = "Makes the account of the person whom the code was mailed to. Who has another account in this region \
+                   may send its token, and need not say again who it is and what it agrees to.",
+    request_body = AcceptanceRequest,
+    security((), ("person" = [])),
+    responses(
+        (status = 201, description = "The account is made.", body = Joined<'static>),
+        (status = 403, description = "`unknown-bearer`: the token's user is not a user of this region any more."),
+        (status = 404, description = "`no-invitation`: it was used, withdrawn, sent again with another code, has run \
+                                      out, or never was."),
+        (status = 409, description = "`account-refused`: the account was refused. `tenant-not-open`: the tenant does \
+                                      not take this now."),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which, and `documents` the versions \
+                                      to agree to. `weak-password`: nothing but the password is wrong."),
+        (status = 429, description = "`too-many-requests`: this source asked for too much."),
+        (status = 503, description = "`identity-unavailable`: accounts cannot be made right now; the same request \
+                                      completes it later. `try-again`: there is too much to do."),
+    ),
+))]
+pub(crate) async fn accept(
+    State(adapters): State<Arc<Adapters>>,
+    headers: HeaderMap,
+    Now(now): Now,
+    source: Source,
+    Body(request): Body<AcceptanceRequest>,
+) -> Result<Response, Problem> {
+    let known = known_person(&adapters, &headers, now).await?;
+    let code = request.code.as_deref().and_then(|code| code.parse::<InvitationCode>().ok());
+    let code = code.ok_or_else(problems::no_invitation)?;
+    let requirements = &adapters.requirements;
+    let acceptance = request
+        .validate(requirements, known.is_some())
+        .map_err(|fields| problems::invalid_fields(&fields, &requirements.documents))?;
+    adapters.limit_source(&source, &code.digest(), now).await?;
+    let person = person(&adapters, &acceptance, known, now)?;
+    let (tenant, user) = join(&adapters, &code, person, now).await?;
+    // An account that is there already was made by an earlier request, which could not note it.
+    let made = adapters.identity.create_proved(user.username, &user.email, &acceptance.password).await;
+    made.map_err(|error| problems::account_of_invited(&error))?;
+    let occasion = adapters.occasion(now);
+    let reach = Reach { user: Some(user.username), ..Reach::TENANT };
+    let noted = adapters.tenants.change(tenant, reach, |loaded: &Loaded| {
+        Ok(loaded.user.as_ref().and_then(|user| decide_joined(&loaded.state, user, &occasion)))
+    });
+    let state = noted.await.map_err(|error| problems::store(&error))?;
+    tracing::info!(%tenant, "invitation accepted");
+    let joined = Joined { region: &adapters.region, alias: state.tenant.alias, username: user.username };
+    Ok((StatusCode::CREATED, Json(joined)).into_response())
+}
+
+/// Who joins: a name, what is agreed to, and for a known person the address that the invitation has to be for.
+struct Person {
+    name: PersonName,
+    consents: Vec<Consent>,
+    email: Option<EmailAddress>,
+}
+
+/// The user of this region whose token is sent along, if one is.
+async fn known_person(adapters: &Adapters, headers: &HeaderMap, now: Timestamp) -> Result<Option<User>, Problem> {
+    if !headers.contains_key(AUTHORIZATION) {
+        return Ok(None);
+    }
+    let Bearer { username, .. } = adapters.tokens.verify_claims(headers, now).await?;
+    let user = adapters.tenants.reader().load_user(username).await.map_err(|error| problems::store(&error))?;
+    user.filter(|user| user.confirmed_at.is_some()).map(Some).ok_or_else(problems::unknown_bearer)
+}
+
+fn person(
+    adapters: &Adapters,
+    acceptance: &Acceptance,
+    known: Option<User>,
+    now: Timestamp,
+) -> Result<Person, Problem> {
+    let documents = &adapters.requirements.documents;
+    match (known, acceptance.name.clone()) {
+        (Some(user), name) => {
+            Ok(Person { name: name.unwrap_or(user.name), consents: user.consents, email: Some(user.email) })
+        }
+        (None, Some(name)) => Ok(Person { name, consents: documents.agreed_at(now), email: None }),
+        (None, None) => Err(problems::no_invitation()),
+    }
+}
+
+/// Stores the user, or finds the one that an earlier request with the same code stored and could not complete.
+async fn join(
+    adapters: &Adapters,
+    code: &InvitationCode,
+    person: Person,
+    now: Timestamp,
+) -> Result<(TenantId, User), Problem> {
+    let reader = adapters.tenants.reader();
+    let store = |error: TenantStoreError| problems::store(&error);
+    let invitation = reader.load_invitation(code.invitation()).await.map_err(store)?;
+    let Some(invitation) = invitation else {
+        let username = Username::of_invitation(code.invitation());
+        let user = reader.load_user(username).await.map_err(store)?;
+        let user = user.filter(|user| may_complete(user, code, now)).ok_or_else(problems::no_invitation)?;
+        return Ok((user.tenant, user));
+    };
+    if person.email.as_ref().is_some_and(|email| email.key() != invitation.email.key()) {
+        return Err(problems::no_invitation());
+    }
+    let occasion = adapters.occasion(now);
+    let reach = Reach { invitation: Some(invitation.id), ..Reach::TENANT };
+    let joined = adapters.tenants.change(invitation.tenant, reach, |loaded: &Loaded| {
+        let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
+        let (name, consents) = (person.name.clone(), person.consents.clone());
+        decide_acceptance(&loaded.state, open, code, name, consents, &occasion).map(Some)
+    });
+    let tenant = joined.await.map_err(store)?.tenant;
+    let username = Username::of(&tenant.alias, &invitation.email);
+    let user = reader.load_user(username).await.map_err(store)?.ok_or_else(problems::no_invitation)?;
+    Ok((tenant.id, user))
+}

@@ -1,0 +1,219 @@
+//! Who may do what, decided in one place, and the trail of whom it was refused.
+
+use crate::adapters::{Adapters, Note, store};
+use crate::problems;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use kernel::{Role, TenantId, TenantStatus, Timestamp};
+use regional_store::Membership;
+use runtime::http::{Now, Problem};
+use std::sync::Arc;
+use tenancy::{Actor, AuditAction, Bearer, Tenant, Username};
+
+/// What a route does, who may do it, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Right {
+    /// What the trail calls it.
+    pub(crate) action: AuditAction,
+    /// The least role that it takes.
+    pub(crate) role: Role,
+    /// When in the tenant's life it can be done.
+    pub(crate) during: During,
+}
+
+/// When in a tenant's life something can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum During {
+    /// As long as there is somebody to do it.
+    Always,
+    /// While the tenant is in use, and when it ends: it must not be suspended.
+    UseAndEnd,
+    /// While the tenant is in use, a move to another region included.
+    Use,
+    /// While the tenant is in use and can change.
+    Change,
+}
+
+/// An authenticated user, with the tenant that the user belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) username: Username,
+    pub(crate) role: Role,
+    pub(crate) tenant: Tenant,
+}
+
+/// A refusal of an authenticated caller. The tenant's trail will tell of it.
+#[derive(Debug)]
+pub(crate) struct Refused(Problem);
+
+/// The name of the problem that a response is.
+#[derive(Debug, Clone, Copy)]
+struct Slug(&'static str);
+
+/// The ids of a path, where they are well formed.
+#[derive(Debug, Default)]
+struct Named {
+    tenant: Option<TenantId>,
+    subject: Option<Username>,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self(problem) = self;
+        // What failed on our side was not refused.
+        let slug = problem.status().is_client_error().then(|| Slug(problem.slug()));
+        let mut response = problem.into_response();
+        if let Some(slug) = slug {
+            response.extensions_mut().insert(slug);
+        }
+        response
+    }
+}
+
+/// Lets a request through to its route when its bearer may use it, and sees to it that every refusal of an
+/// authenticated bearer, whoever utters it, is in the trail of the bearer's own tenant.
+pub(crate) async fn guard(
+    State((adapters, right)): State<(Arc<Adapters>, Right)>,
+    Now(now): Now,
+    path: Result<RawPathParams, RawPathParamsRejection>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let named = path.map(|path| Named::of(&path)).unwrap_or_default();
+    let bearer: Bearer = adapters.tokens.verify_claims(request.headers(), now).await?;
+    let Some(caller) = identify(&adapters, &bearer).await? else {
+        return turn_away(&adapters, &bearer, right, now).await;
+    };
+    let response = match admit(&caller, named.tenant, right) {
+        Ok(()) => {
+            request.extensions_mut().insert(caller.clone());
+            next.run(request).await
+        }
+        Err(problem) => Refused(problem).into_response(),
+    };
+    tracing::info!(tenant = %caller.tenant.id, action = ?right.action, status = response.status().as_u16(), "answered");
+    if let Some(Slug(slug)) = response.extensions().get() {
+        let (actor, action) = (Actor::User(caller.username), right.action);
+        let note = Note { actor, action, target: named.target(caller.tenant.id), refused: Some(slug) };
+        adapters.note(caller.tenant.id, note, now).await?;
+    }
+    Ok(response)
+}
+
+/// The same for a route that can also be used without a token, and then asks for something else.
+pub(crate) async fn guard_bearer(
+    state: State<(Arc<Adapters>, Right)>,
+    now: Now,
+    path: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if request.headers().contains_key(AUTHORIZATION) {
+        guard(state, now, path, request, next).await
+    } else {
+        Ok(next.run(request).await)
+    }
+}
+
+/// The bearer as a user of this region, as the region knows it now and not as the token once said.
+async fn identify(adapters: &Adapters, bearer: &Bearer) -> Result<Option<Caller>, Problem> {
+    let reader = adapters.tenants.reader();
+    let membership = reader.load_membership(bearer.username).await.map_err(store)?;
+    let Some(membership) = membership.filter(|membership| is_of(bearer, membership)) else {
+        return Ok(None);
+    };
+    let tenant = reader.load_tenant(membership.tenant).await.map_err(store)?;
+    Ok(tenant.map(|tenant| Caller { username: bearer.username, role: membership.role, tenant }))
+}
+
+/// Whether a token speaks for a membership: one that is confirmed, in the tenant that the token is for.
+pub(crate) fn is_of(bearer: &Bearer, membership: &Membership) -> bool {
+    membership.confirmed_at.is_some() && bearer.tenant_id.is_none_or(|tenant| tenant == membership.tenant)
+}
+
+/// Refuses somebody who is no user any more; the trail is that of the tenant that the token was for.
+pub(crate) async fn turn_away(
+    adapters: &Adapters,
+    bearer: &Bearer,
+    right: Right,
+    now: Timestamp,
+) -> Result<Response, Problem> {
+    let problem = problems::unknown_bearer();
+    let tenant = match bearer.tenant_id {
+        Some(tenant) => adapters.tenants.reader().load_tenant(tenant).await.map_err(store)?,
+        None => None,
+    };
+    // Nothing is added to what is erased, or about to be.
+    if let Some(tenant) = tenant.filter(|tenant| tenant.status != TenantStatus::Closed) {
+        let (actor, action) = (Actor::User(bearer.username), right.action);
+        let note = Note { actor, action, target: None, refused: Some(problem.slug()) };
+        adapters.note(tenant.id, note, now).await?;
+    }
+    Err(problem)
+}
+
+/// Whether a user may do something to the tenant that the path names. Another tenant is as unknown as one that
+/// does not exist.
+pub(crate) fn admit(caller: &Caller, named: Option<TenantId>, right: Right) -> Result<(), Problem> {
+    if named != Some(caller.tenant.id) {
+        return Err(problems::unknown_tenant());
+    }
+    right.during.admits(&caller.tenant)?;
+    if right.role == Role::Admin && caller.role != Role::Admin {
+        return Err(problems::admins_only());
+    }
+    Ok(())
+}
+
+impl During {
+    fn admits(self, tenant: &Tenant) -> Result<(), Problem> {
+        use TenantStatus::{Active, Closed, Closing, Pending, Provisioning, Relocating, Suspended};
+        if self == Self::Always {
+            return Ok(());
+        }
+        match tenant.status {
+            Active | Relocating if tenant.policy.suspension.is_some() => Err(problems::suspended()),
+            Active => Ok(()),
+            Relocating if self == Self::Change => Err(problems::relocating()),
+            Relocating => Ok(()),
+            Closing | Closed if self == Self::UseAndEnd => Ok(()),
+            status @ (Suspended | Closing | Closed | Pending | Provisioning) => Err(problems::not_in_use(status)),
+        }
+    }
+}
+
+impl Named {
+    fn of(path: &RawPathParams) -> Self {
+        let mut named = Self::default();
+        for (name, text) in path {
+            match name {
+                "tenant" => named.tenant = text.parse().ok(),
+                _ => named.subject = username(text),
+            }
+        }
+        named
+    }
+
+    /// What the trail of a tenant says was tried on: a user or an invitation, or else another tenant.
+    fn target(&self, own: TenantId) -> Option<String> {
+        let other = self.tenant.filter(|tenant| *tenant != own);
+        match (self.tenant, other) {
+            (Some(_), None) => self.subject.map(|subject| subject.to_string()),
+            (_, other) => other.map(|tenant| tenant.to_string()),
+        }
+    }
+}
+
+/// A username in its one canonical text.
+pub(crate) fn username(text: &str) -> Option<Username> {
+    text.parse().ok().filter(|username: &Username| username.to_string() == text)
+}

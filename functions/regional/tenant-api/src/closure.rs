@@ -1,0 +1,187 @@
+//! The end of a tenant, asked for and taken back.
+
+use crate::access::{Caller, Refused};
+use crate::adapters::{Adapters, Note, store};
+use crate::problems;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::body::HttpBody;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use kernel::{TenantId, TenantStatus, Timestamp};
+use regional_store::{Limit, Reach, TenantStoreError};
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::{Actor, AuditAction, KeyDigest, Refusal, decide_closure, decide_reopening};
+
+/// How many wrong codes are looked at for one tenant in an hour. The right one always is.
+const WRONG_CODES_PER_HOUR_MAX: u64 = 10;
+const HOUR_S: i64 = 3_600;
+const CODE_LENGTH: usize = 32;
+
+/// A closure, which this code undoes: nobody can sign in to a tenant that is closing.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Closing {
+    /// Until when it can be undone.
+    ends_at: Timestamp,
+    /// To be kept: it is told this once.
+    #[cfg_attr(test, schema(pattern = "^[0-9a-f]{32}$"))]
+    undo_code: String,
+}
+
+/// What undoes a closure where there is no token.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ClosureUndo))]
+struct Undo {
+    /// The `undo_code` of the closure; needed where no token is sent.
+    #[cfg_attr(test, schema(write_only, pattern = "^[0-9a-f]{32}$"))]
+    code: Option<String>,
+}
+
+/// What the tenant is again.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Reopened {
+    status: TenantStatus,
+}
+
+/// `POST /tenants/{tenant}/closure`
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/tenants/{tenant}/closure",
+    tag = "Tenant",
+    operation_id = "closeTenant",
+    summary = "Asks for the end of the tenant",
+    description = "For administrators. Nobody signs in to it from now on; until the grace period ends, it can be \
+                   undone. Asked for again, it gives another code.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    security(("person" = [])),
+    responses(
+        (status = 202, description = "When it ends, and what undoes it.", body = Closing),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_NOW),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn close(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
+    let undo_code = format!("{:032x}", u128::from_be_bytes(random));
+    let (digest, occasion) = (digest(&undo_code), adapters.occasion(now));
+    let closed = adapters.change(caller.tenant.id, Reach::TENANT, |loaded| {
+        let actor = Actor::User(caller.username);
+        decide_closure(&loaded.state, actor, digest.clone(), &adapters.settings, &occasion).map(Some)
+    });
+    let closure = closed.await?.tenant.closure;
+    let ends_at = closure.map_or(now, |closure| closure.ends_at);
+    Ok((StatusCode::ACCEPTED, Json(Closing { ends_at, undo_code })).into_response())
+}
+
+/// `POST /tenants/{tenant}/closure/undo`: by an administrator's token, or by the code that came with the closure.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/tenants/{tenant}/closure/undo",
+    tag = "Tenant",
+    operation_id = "undoClosure",
+    summary = "Takes the end of the tenant back",
+    description = "For administrators by their token, or for whoever has the code of the closure without one.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    request_body = Option<Undo>,
+    security((), ("person" = [])),
+    responses(
+        (status = 200, description = "What the tenant is again.", body = Reopened),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = format!(
+            "{} `tenant-not-closing`: there is nothing to undo. `grace-over`: it cannot be undone any more.",
+            said::NOT_READY
+        )),
+        (status = 422, description = "`wrong-code`: it is not the code of a closure of this tenant."),
+        (status = 429, description = "`too-many-requests`: too many wrong codes for this tenant."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn undo(
+    State(adapters): State<Arc<Adapters>>,
+    caller: Option<Extension<Caller>>,
+    path: Result<Path<String>, PathRejection>,
+    Now(now): Now,
+    request: Request,
+) -> Result<Response, Refused> {
+    let Undo { code } = read(request).await?;
+    let reopened = match (caller, code) {
+        (Some(Extension(caller)), _) => {
+            reopen(&adapters, caller.tenant.id, Actor::User(caller.username), None, now).await?
+        }
+        (None, Some(code)) => {
+            // A path that is not even text names no tenant.
+            let tenant = path.map_or_else(|_| String::new(), |Path(tenant)| tenant);
+            reopen_by_code(&adapters, &tenant, &code, now).await?
+        }
+        (None, None) => return Err(problems::no_token_and_no_code().into()),
+    };
+    Ok(Json(reopened).into_response())
+}
+
+/// Reads the body; none is as good as an empty document.
+async fn read(request: Request) -> Result<Undo, Problem> {
+    if request.body().is_end_stream() {
+        return Ok(Undo::default());
+    }
+    Body::from_request(request, &()).await.map(|Body(undo)| undo)
+}
+
+async fn reopen(
+    adapters: &Adapters,
+    tenant: TenantId,
+    actor: Actor,
+    code: Option<&KeyDigest>,
+    now: Timestamp,
+) -> Result<Reopened, Problem> {
+    let occasion = adapters.occasion(now);
+    let reopened = adapters.tenants.change(tenant, Reach::TENANT, |loaded| {
+        decide_reopening(&loaded.state, actor, code, &adapters.settings, &occasion).map(Some)
+    });
+    match reopened.await {
+        Ok(state) => Ok(Reopened { status: state.tenant.status }),
+        Err(TenantStoreError::Refused(Refusal::NotFromHere { status })) => Err(problems::not_undone(status)),
+        Err(error) => Err(store(error)),
+    }
+}
+
+/// Whoever does not know the code learns nothing of the tenant, not even whether there is one.
+async fn reopen_by_code(adapters: &Adapters, tenant: &str, code: &str, now: Timestamp) -> Result<Reopened, Problem> {
+    let tenant: TenantId = tenant.parse().map_err(|_| problems::wrong_code())?;
+    let well_formed = code.len() == CODE_LENGTH && code.bytes().all(|b| b.is_ascii_hexdigit());
+    let given = digest(if well_formed { code } else { "" });
+    let closing = adapters.tenants.reader().load_tenant(tenant).await.map_err(store)?;
+    let undo = closing.filter(|tenant| tenant.status == TenantStatus::Closing).and_then(|tenant| tenant.closure?.undo);
+    if undo.as_ref() == Some(&given) {
+        return reopen(adapters, tenant, Actor::Holder, Some(&given), now).await;
+    }
+    let of = KeyDigest::of("wrong codes of a closure", &tenant.to_string());
+    let limit = Limit { of, times_max: WRONG_CODES_PER_HOUR_MAX, window_s: HOUR_S };
+    adapters.limit(&limit, &given, now).await?;
+    let problem = problems::wrong_code();
+    if undo.is_some() {
+        let (actor, action) = (Actor::Holder, AuditAction::UndoClosure);
+        let note = Note { actor, action, target: None, refused: Some(problem.slug()) };
+        adapters.note(tenant, note, now).await?;
+    }
+    Err(problem)
+}
+
+/// What is stored of an undo code.
+pub(crate) fn digest(code: &str) -> KeyDigest {
+    KeyDigest::of("closure", code)
+}

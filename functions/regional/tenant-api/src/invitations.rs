@@ -1,0 +1,318 @@
+//! The open invitations of a tenant. They are stored first and mailed then: what is mailed holds.
+
+use crate::access::{Caller, Refused};
+use crate::adapters::{Adapters, store};
+use crate::paging::{self, Paging};
+use crate::problems;
+use crate::tenant::note_read;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use kernel::{InvitationId, Role, Timestamp};
+use mail::Letter;
+use regional_store::{Limit, Reach, TenantStoreError};
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::{
+    AuditAction, EmailAddress, FieldProblem, Invitation, InvitationCode, Invite, KeyDigest, Refusal, Username,
+    decide_invitation, decide_recount, decide_withdrawal,
+};
+
+const HOUR_S: i64 = 3_600;
+const DAY_S: i64 = 24 * HOUR_S;
+/// How many invitations a tenant mails in an hour.
+const MAILS_PER_HOUR_MAX: u64 = 200;
+/// How many mails one address gets from a tenant in a day, withdrawn invitations included.
+const MAILS_PER_ADDRESS_PER_DAY_MAX: u64 = 10;
+const PAGE_MAX: u8 = 100;
+
+/// Whom to invite, and as what.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct InviteRequest {
+    /// The person's address, in ASCII.
+    #[cfg_attr(test, schema(format = "email", max_length = 254))]
+    email: String,
+    /// What the person will be.
+    role: Role,
+}
+
+/// An invitation as an administrator of its tenant sees it. Personal.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Invitation))]
+struct InvitationView<'a> {
+    id: InvitationId,
+    #[cfg_attr(test, schema(format = "email"))]
+    email: &'a str,
+    role: Role,
+    invited_by: Username,
+    created_at: Timestamp,
+    /// Until when it can be accepted.
+    valid_until: Timestamp,
+    /// How often it was mailed.
+    sendings: u32,
+}
+
+/// A page of invitations.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct InvitationList<'a> {
+    invitations: Vec<InvitationView<'a>>,
+    /// Where the next page begins, unless this is the last.
+    next_cursor: Option<String>,
+}
+
+impl<'a> From<&'a Invitation> for InvitationView<'a> {
+    fn from(invitation: &'a Invitation) -> Self {
+        Self {
+            id: invitation.id,
+            email: invitation.email.expose(),
+            role: invitation.role,
+            invited_by: invitation.invited_by,
+            created_at: invitation.created_at,
+            valid_until: invitation.valid_until,
+            sendings: invitation.sendings,
+        }
+    }
+}
+
+/// `GET /tenants/{tenant}/invitations`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/tenants/{tenant}/invitations",
+    tag = "Invitations",
+    operation_id = "listInvitations",
+    summary = "Lists the open invitations",
+    description = "For administrators.",
+    params(
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
+        ("limit" = Option<u8>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
+        ("cursor" = Option<String>, Query, max_length = 64, description = "The `next_cursor` of an earlier answer."),
+    ),
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "A page of invitations.", body = InvitationList<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_IN_USE),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn list(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    Paging { cursor, limit }: Paging,
+) -> Result<Response, Refused> {
+    let reader = adapters.tenants.reader();
+    let page = reader.list_invitations(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    note_read(&adapters, &caller, AuditAction::ListInvitations, now).await?;
+    let invitations = page.entries.iter().map(InvitationView::from).collect();
+    Ok(Json(InvitationList { invitations, next_cursor: paging::shown(page.next) }).into_response())
+}
+
+/// `POST /tenants/{tenant}/invitations`: an address that has an open invitation gets another code, and the
+/// role of this request.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/tenants/{tenant}/invitations",
+    tag = "Invitations",
+    operation_id = "invite",
+    summary = "Invites a person",
+    description = "For administrators. Mails a code, which `POST /invitations/acceptance` takes. An address that has \
+                   an open invitation gets another code, and the role of this request.",
+    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
+    request_body = InviteRequest,
+    security(("person" = [])),
+    responses(
+        (status = 201, description = "The invitation.", body = InvitationView<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_INVITATION)),
+        (status = 409, description = format!("{} {}", said::NOT_NOW, said::NOT_INVITED)),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
+        (status = 429, description = "`too-many-requests`: the tenant, or this address, was sent too many mails."),
+        (status = 503, description = format!("{} {}", said::BUSY, said::NOT_MAILED)),
+    ),
+))]
+pub(crate) async fn invite(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    body: Result<Body<InviteRequest>, Problem>,
+) -> Result<Response, Refused> {
+    let Body(InviteRequest { email, role }) = body?;
+    let email: EmailAddress = email.parse().map_err(|invalid: kernel::Invalid| {
+        problems::invalid_fields(&[FieldProblem { field: "email", reason: invalid.rule }])
+    })?;
+    let invitation = send(&adapters, &caller, &email, Some(role), now).await?;
+    Ok((StatusCode::CREATED, Json(InvitationView::from(&invitation))).into_response())
+}
+
+/// `POST /tenants/{tenant}/invitations/{invitation}/resend`: the code that was mailed before is void.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/tenants/{tenant}/invitations/{invitation}/resend",
+    tag = "Invitations",
+    operation_id = "resendInvitation",
+    summary = "Mails another code",
+    description = "For administrators. The code that was mailed before is void.",
+    params(
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
+        ("invitation" = InvitationId, Path, description = "The invitation."),
+    ),
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The invitation.", body = InvitationView<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_INVITATION)),
+        (status = 409, description = format!("{} {}", said::NOT_NOW, said::NOT_INVITED)),
+        (status = 429, description = "`too-many-requests`: the tenant, or this address, was sent too many mails."),
+        (status = 503, description = format!("{} {}", said::BUSY, said::NOT_MAILED)),
+    ),
+))]
+pub(crate) async fn resend(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, invitation)): Path<(String, String)>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let id = invitation.parse().map_err(|_| problems::unknown_invitation())?;
+    let open = find(&adapters, &caller, id).await?;
+    let invitation = send(&adapters, &caller, &open.email, None, now).await?;
+    Ok(Json(InvitationView::from(&invitation)).into_response())
+}
+
+/// `DELETE /tenants/{tenant}/invitations/{invitation}`
+#[cfg_attr(test, utoipa::path(
+    delete,
+    path = "/tenants/{tenant}/invitations/{invitation}",
+    tag = "Invitations",
+    operation_id = "withdrawInvitation",
+    summary = "Withdraws an invitation",
+    description = "For administrators.",
+    params(
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
+        ("invitation" = InvitationId, Path, description = "The invitation."),
+    ),
+    security(("person" = [])),
+    responses(
+        (status = 204, description = "It is withdrawn."),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_INVITATION)),
+        (status = 409, description = said::NOT_NOW),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn withdraw(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, invitation)): Path<(String, String)>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let id = invitation.parse().map_err(|_| problems::unknown_invitation())?;
+    let occasion = adapters.occasion(now);
+    let reach = Reach { invitation: Some(id), ..Reach::TENANT };
+    let withdrawn = adapters.change(caller.tenant.id, reach, |loaded| {
+        let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
+        Ok(Some(decide_withdrawal(&loaded.state, open, caller.username, &occasion)))
+    });
+    withdrawn.await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Stores an invitation with a fresh code, and mails the code. Without a role, the invitation has to be open,
+/// and keeps the role that it has.
+async fn send(
+    adapters: &Adapters,
+    caller: &Caller,
+    email: &EmailAddress,
+    role: Option<Role>,
+    now: Timestamp,
+) -> Result<Invitation, Problem> {
+    if !adapters.mailer.can_send() {
+        return Err(problems::mail_not_configured());
+    }
+    let id = Username::of(&caller.tenant.alias, email).invitation();
+    limit(adapters, caller, id, now).await?;
+    let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
+    let code = InvitationCode::from_random(id, random);
+    let mut recorded = record(adapters, caller, email, role, &code, now).await;
+    if matches!(recorded, Err(TenantStoreError::Refused(Refusal::Full))) {
+        recount(adapters, caller).await?;
+        recorded = record(adapters, caller, email, role, &code, now).await;
+    }
+    recorded.map_err(store)?;
+    let invitation = find(adapters, caller, id).await?;
+    let organisation = adapters.tenants.reader().load_organisation(caller.tenant.id).await.map_err(store)?;
+    let organisation = organisation.ok_or_else(problems::unknown_tenant)?;
+    let letter = Letter::invitation(&organisation, invitation.role, &code, invitation.valid_until);
+    let sent = adapters.mailer.send(&invitation.email, &letter).await;
+    sent.map_err(|error| problems::mail_unavailable(&error, id))?;
+    Ok(invitation)
+}
+
+async fn limit(adapters: &Adapters, caller: &Caller, id: InvitationId, now: Timestamp) -> Result<(), Problem> {
+    let request = KeyDigest::of("request", &runtime::new_uuid().to_string());
+    let of_tenant = KeyDigest::of("mails of a tenant", &caller.tenant.id.to_string());
+    let of_address = KeyDigest::of("mails of an invitation", &id.to_string());
+    for limit in [
+        Limit { of: of_tenant, times_max: MAILS_PER_HOUR_MAX, window_s: HOUR_S },
+        Limit { of: of_address, times_max: MAILS_PER_ADDRESS_PER_DAY_MAX, window_s: DAY_S },
+    ] {
+        adapters.limit(&limit, &request, now).await?;
+    }
+    Ok(())
+}
+
+async fn record(
+    adapters: &Adapters,
+    caller: &Caller,
+    email: &EmailAddress,
+    role: Option<Role>,
+    code: &InvitationCode,
+    now: Timestamp,
+) -> Result<(), TenantStoreError> {
+    let occasion = adapters.occasion(now);
+    let id = code.invitation();
+    let reach = Reach { user: Some(Username::of_invitation(id)), invitation: Some(id), ..Reach::TENANT };
+    let recorded = adapters.tenants.change(caller.tenant.id, reach, |loaded| {
+        let open = loaded.invitation.as_ref();
+        let role = role.or(open.map(|open| open.role)).ok_or(Refusal::NoInvitation)?;
+        let invite = Invite { email, role, code, by: caller.username };
+        decide_invitation(&loaded.state, &invite, open, loaded.user.is_some(), &occasion).map(Some)
+    });
+    recorded.await.map(|_| ())
+}
+
+/// Invitations that ran out leave the table by themselves, and the tenant's count of them stays: here it is
+/// set right.
+async fn recount(adapters: &Adapters, caller: &Caller) -> Result<(), Problem> {
+    let (reader, tenant) = (adapters.tenants.reader(), caller.tenant.id);
+    let edition = reader.load_tenant(tenant).await.map_err(store)?.map(|tenant| tenant.edition);
+    let (mut open, mut cursor) = (0, None);
+    loop {
+        let page = reader.list_invitations(tenant, cursor.as_deref(), PAGE_MAX).await.map_err(store)?;
+        open += page.entries.len() as u64;
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let counted = adapters.change(tenant, Reach::TENANT, |loaded| {
+        let unchanged = Some(loaded.state.tenant.edition) == edition;
+        Ok(unchanged.then(|| decide_recount(&loaded.state, open)).flatten())
+    });
+    counted.await.map(|_| ())
+}
+
+/// An open invitation to this tenant: one to another is as unknown as one that does not exist.
+async fn find(adapters: &Adapters, caller: &Caller, id: InvitationId) -> Result<Invitation, Problem> {
+    let invitation = adapters.tenants.reader().load_invitation(id).await.map_err(store)?;
+    invitation.filter(|open| open.tenant == caller.tenant.id).ok_or_else(problems::unknown_invitation)
+}

@@ -1,0 +1,150 @@
+//! The refusals of this API. None of them says more of another tenant than of one that does not exist.
+
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use identity::IdentityError;
+use kernel::{InvitationId, TenantStatus};
+use mail::MailError;
+use regional_store::TenantStoreError;
+use runtime::http::Problem;
+use tenancy::{FieldProblem, INVITATIONS_MAX, Refusal, SENDINGS_MAX, USERS_MAX};
+
+pub(crate) fn no_token_and_no_code() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid access token or the code is needed")
+        .detail("Send an access token as a bearer token, or else the undo_code that came with the closure.")
+        .header(axum::http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+pub(crate) fn unknown_bearer() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "unknown-bearer", "The token's user is not a user of this region any more")
+}
+
+pub(crate) fn unknown_tenant() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "There is no such tenant")
+        .detail("A token is for one tenant, which it names in its claim tenant_id.")
+}
+
+pub(crate) fn unknown_user() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown-user", "The tenant has no such user")
+}
+
+pub(crate) fn unknown_invitation() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown-invitation", "The tenant has no such open invitation")
+}
+
+pub(crate) fn admins_only() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "admins-only", "Only an administrator of the tenant may do this")
+}
+
+pub(crate) fn suspended() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "tenant-suspended", "The tenant is suspended")
+        .detail("Nothing is lost. Ask the provider how the suspension ends.")
+}
+
+pub(crate) fn relocating() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "tenant-relocating", "The tenant is moving to another region")
+        .detail("Try again when the move is over.")
+}
+
+/// A tenant that is neither active nor about to be so elsewhere.
+pub(crate) fn not_in_use(status: TenantStatus) -> Problem {
+    match status {
+        TenantStatus::Suspended => suspended(),
+        TenantStatus::Relocating => relocating(),
+        TenantStatus::Closing | TenantStatus::Closed => {
+            Problem::new(StatusCode::CONFLICT, "tenant-closing", "The tenant is closing or closed")
+                .detail("A closure can be undone until its grace period is over.")
+        }
+        TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Active => {
+            Problem::new(StatusCode::CONFLICT, "tenant-not-ready", "The tenant does not take this now")
+        }
+    }
+}
+
+pub(crate) fn invalid_fields(fields: &[FieldProblem]) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-fields", "Some fields are not as they must be")
+        .detail("Each field that must be something else is named, with what it must be.")
+        .with("fields", fields)
+}
+
+pub(crate) fn unknown_plan() -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-plan", "The catalogue has no such plan")
+}
+
+pub(crate) fn wrong_code() -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-code", "The code is wrong")
+        .detail("Send the undo_code that came with the closure. It holds until the closure is undone or over.")
+}
+
+/// The closure cannot be undone, since there is none or it is over.
+pub(crate) fn not_undone(status: TenantStatus) -> Problem {
+    match status {
+        TenantStatus::Closing | TenantStatus::Closed => {
+            Problem::new(StatusCode::CONFLICT, "grace-over", "The closure cannot be undone any more")
+        }
+        _ => Problem::new(StatusCode::CONFLICT, "tenant-not-closing", "The tenant is not closing"),
+    }
+}
+
+pub(crate) fn too_many(wait_s: i64) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
+        .detail("Wait until the time in Retry-After has passed.")
+        .header(RETRY_AFTER, HeaderValue::from(wait_s.max(1)))
+}
+
+/// An operator has to change that: to try again does not help.
+pub(crate) fn mail_not_configured() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "mail-not-configured", "Nobody can be invited here")
+        .detail("The provider has set no sender of mails in this region.")
+}
+
+pub(crate) fn mail_unavailable(error: &MailError, invitation: InvitationId) -> Problem {
+    tracing::warn!(error = %error, "invitation not mailed");
+    passing("mail-unavailable", "The mail could not be sent right now")
+        .detail("The invitation is stored. Have it sent again: that mails another code.")
+        .with("invitation", invitation)
+}
+
+pub(crate) fn account_not_deleted(error: &IdentityError) -> Problem {
+    tracing::warn!(error = %error, "account not deleted");
+    passing("identity-unavailable", "Accounts cannot be deleted right now")
+        .detail("The user may do no more than a member. The same request, sent again, completes the removal.")
+}
+
+pub(crate) fn store(error: &TenantStoreError) -> Problem {
+    match error {
+        TenantStoreError::Refused(refusal) => refused(*refusal),
+        TenantStoreError::UnknownTenant => unknown_tenant(),
+        TenantStoreError::Busy { .. } => {
+            tracing::warn!(error = %error, "busy");
+            passing("try-again", "There is too much to do right now").detail("The same request may be sent again.")
+        }
+        error => Problem::internal(error),
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::NotFromHere { status } => not_in_use(status),
+        Refusal::UnknownPlan => unknown_plan(),
+        Refusal::LastAdmin => {
+            Problem::new(StatusCode::CONFLICT, "last-admin", "The tenant's last administrator stays one")
+                .detail("Make somebody else an administrator first, or close the tenant.")
+        }
+        Refusal::Full => Problem::new(StatusCode::CONFLICT, "tenant-full", "There is no room for more").detail(format!(
+            "A tenant has at most {USERS_MAX} users and {INVITATIONS_MAX} open invitations, each of which is mailed at \
+             most {SENDINGS_MAX} times."
+        )),
+        Refusal::AlreadyMember => {
+            Problem::new(StatusCode::CONFLICT, "already-member", "The person is a user of the tenant")
+        }
+        Refusal::NoInvitation => unknown_invitation(),
+        Refusal::WrongCode => wrong_code(),
+        Refusal::NothingToRetry => Problem::new(StatusCode::CONFLICT, "nothing-to-retry", "There is nothing to repeat"),
+    }
+}
+
+/// A problem that passes by itself.
+fn passing(slug: &'static str, title: &'static str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, slug, title).header(RETRY_AFTER, HeaderValue::from_static("2"))
+}

@@ -1,0 +1,250 @@
+//! The tenant itself: its profile, its plan, its audit trail.
+
+use crate::access::{Caller, Refused};
+use crate::adapters::{Adapters, Note, store};
+use crate::paging::{self, Paging};
+use crate::problems;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use kernel::{Alias, EntitlementCode, PlanCode, TenantId, TenantStatus, Timestamp};
+use regional_store::Reach;
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::{
+    Actor, AuditAction, AuditEntry, FieldProblem, OrganisationName, Tenant, decide_plan_request, decide_profile,
+};
+
+/// What can be changed of the profile.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct ProfileChange {
+    /// The new name, on one line.
+    #[cfg_attr(test, schema(min_length = 1, max_length = 200))]
+    organisation: String,
+}
+
+/// A wish for another plan.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct PlanWish {
+    /// The plan that is wanted.
+    #[cfg_attr(test, schema(value_type = PlanCode))]
+    plan: String,
+}
+
+/// A tenant as its users see it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = TenantProfile))]
+struct Profile<'a> {
+    id: TenantId,
+    alias: &'a Alias,
+    /// Absent once it is erased.
+    organisation: Option<&'a str>,
+    plan: &'a PlanCode,
+    /// The plan that was asked for and that is not in force yet.
+    requested_plan: Option<RequestedPlan<'a>>,
+    status: TenantStatus,
+    entitlements: &'a [EntitlementCode],
+    policy_version: u64,
+    /// Absent unless the tenant closes or is closed.
+    closure: Option<ClosureView>,
+    users: u64,
+    /// How many of the users are administrators.
+    admins: u64,
+    /// How many invitations are open.
+    invitations: u64,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct RequestedPlan<'a> {
+    plan: &'a PlanCode,
+    requested_at: Timestamp,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = TenantClosure))]
+struct ClosureView {
+    requested_at: Timestamp,
+    /// Until when it can be undone.
+    ends_at: Timestamp,
+}
+
+/// A page of the trail, newest first.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = AuditTrail))]
+struct Trail {
+    entries: Vec<AuditEntry>,
+    next_cursor: Option<String>,
+}
+
+/// `GET /tenants/{tenant}`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/tenants/{tenant}",
+    tag = "Tenant",
+    operation_id = "readTenant",
+    summary = "Shows the tenant",
+    description = "For every user of it, in every status.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The tenant.", body = Profile<'static>),
+        (status = 403, description = said::UNKNOWN_BEARER),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn read(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Refused> {
+    Ok(profile(&adapters, &caller.tenant).await?)
+}
+
+/// `PATCH /tenants/{tenant}`
+#[cfg_attr(test, utoipa::path(
+    patch,
+    path = "/tenants/{tenant}",
+    tag = "Tenant",
+    operation_id = "changeTenant",
+    summary = "Changes the organisation's name",
+    description = "For administrators.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    request_body = ProfileChange,
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The tenant.", body = Profile<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_NOW),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn change(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    body: Result<Body<ProfileChange>, Problem>,
+) -> Result<Response, Refused> {
+    let Body(ProfileChange { organisation }) = body?;
+    let organisation: OrganisationName = organisation.parse().map_err(|invalid: kernel::Invalid| {
+        problems::invalid_fields(&[FieldProblem { field: "organisation", reason: invalid.rule }])
+    })?;
+    let occasion = adapters.occasion(now);
+    let changed = adapters.change(caller.tenant.id, Reach::TENANT, |loaded| {
+        Ok(Some(decide_profile(&loaded.state, organisation.clone(), caller.username, &occasion)))
+    });
+    Ok(profile(&adapters, &changed.await?.tenant).await?)
+}
+
+/// `POST /tenants/{tenant}/plan-changes`: home decides.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/tenants/{tenant}/plan-changes",
+    tag = "Tenant",
+    operation_id = "requestPlan",
+    summary = "Asks for another plan",
+    description = "For administrators. It is in force once home has granted it and this region has applied that.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    request_body = PlanWish,
+    security(("person" = [])),
+    responses(
+        (status = 202, description = "What is asked for.", body = RequestedPlan<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_NOW),
+        (status = 422, description = "`unknown-plan`: the catalogue has no such plan."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn request_plan(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    body: Result<Body<PlanWish>, Problem>,
+) -> Result<Response, Refused> {
+    let Body(PlanWish { plan }) = body?;
+    let plan: PlanCode = plan.parse().map_err(|_| problems::unknown_plan())?;
+    let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
+    let requested = adapters.change(caller.tenant.id, Reach::TENANT, |loaded| {
+        decide_plan_request(&loaded.state, &plan, actor, &adapters.catalogue, &occasion).map(Some)
+    });
+    requested.await?;
+    Ok((StatusCode::ACCEPTED, Json(RequestedPlan { plan: &plan, requested_at: now })).into_response())
+}
+
+/// `GET /tenants/{tenant}/audit`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/tenants/{tenant}/audit",
+    tag = "Tenant",
+    operation_id = "readAudit",
+    summary = "Shows who did what, newest first",
+    description = "For administrators. What was refused is in it too.",
+    params(
+        ("tenant" = TenantId, Path, description = "The tenant."),
+        ("limit" = Option<u8>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
+        ("cursor" = Option<String>, Query, max_length = 64, description = "The `next_cursor` of an earlier answer."),
+    ),
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "A page of the trail.", body = Trail),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_READY),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn audit(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    Paging { cursor, limit }: Paging,
+) -> Result<Response, Refused> {
+    let reader = adapters.tenants.reader();
+    let page = reader.list_audit(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    note_read(&adapters, &caller, AuditAction::ReadAudit, now).await?;
+    Ok(Json(Trail { entries: page.entries, next_cursor: paging::shown(page.next) }).into_response())
+}
+
+/// Notes that a list was read.
+pub(crate) async fn note_read(
+    adapters: &Adapters,
+    caller: &Caller,
+    action: AuditAction,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let note = Note { actor: Actor::User(caller.username), action, target: None, refused: None };
+    adapters.note(caller.tenant.id, note, now).await
+}
+
+async fn profile(adapters: &Adapters, tenant: &Tenant) -> Result<Response, Problem> {
+    let organisation = adapters.tenants.reader().load_organisation(tenant.id).await.map_err(store)?;
+    let wish = tenant.plan_request.as_ref().filter(|wish| wish.plan != tenant.plan);
+    let closure = tenant.closure.as_ref();
+    let profile = Profile {
+        id: tenant.id,
+        alias: &tenant.alias,
+        organisation: organisation.as_ref().map(OrganisationName::expose),
+        plan: &tenant.plan,
+        requested_plan: wish.map(|wish| RequestedPlan { plan: &wish.plan, requested_at: wish.requested_at }),
+        status: tenant.status,
+        entitlements: &tenant.policy.entitlements,
+        policy_version: tenant.policy.version,
+        closure: closure.map(|end| ClosureView { requested_at: end.requested_at, ends_at: end.ends_at }),
+        users: tenant.users,
+        admins: tenant.admins,
+        invitations: tenant.invitations,
+    };
+    Ok(Json(profile).into_response())
+}

@@ -1,0 +1,217 @@
+use crate::adapters::Adapters;
+use crate::closure::digest;
+use crate::handler::router;
+use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
+use axum::Router;
+use axum::body::to_bytes;
+use axum::http::HeaderMap;
+use identity::Identity;
+use kernel::{InvitationId, Role, TenantId, Timestamp};
+use mail::Mailer;
+use meridian::local::sdk::{Mail, fresh_http};
+use runtime::http::Tokens;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use tenancy::{Actor, AuditAction, AuditEntry, SignUp, User, Username};
+use tenantkit::{Newcomer, People, Region, moment};
+use testkit::Case;
+use testkit::openapi::{Api, assert_described};
+use tower::ServiceExt;
+
+mod access;
+mod closure;
+mod events;
+mod invitations;
+pub(crate) mod openapi;
+mod tenant;
+mod users;
+
+/// Whom invitations are from.
+const SENDER: &str = "hello@provider.example";
+const PASSWORD: &str = "Difference-Engine-2";
+
+/// A region with the active tenant of `events/tenant-api`: Ada, who is its administrator, Charles, who is a
+/// member, and an open invitation to Grace.
+struct World {
+    region: Region,
+    people: People,
+    ada: SignUp,
+    charles: User,
+    grace: InvitationId,
+}
+
+/// Parts of the API that fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Without {
+    Nothing,
+    Mail,
+    Sender,
+    Accounts,
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl World {
+    async fn new() -> Self {
+        let region = tenantkit::region().await;
+        let people = region.people().await;
+        let ses = aws_sdk_sesv2::Client::new(&region.aws.config);
+        ses.create_email_identity().email_identity(SENDER).send().await.unwrap();
+        let ada = region.activate(&Newcomer::ada()).await;
+        let charles = region.add_user(&ada, "charles@engines.example", Role::Member, earlier()).await;
+        let by = ada.user.username;
+        let code = region.invite(ada.tenant.id, by, "grace@compilers.example", Role::Member, earlier()).await;
+        let world = Self { region, people, ada, charles, grace: code.invitation() };
+        world.make_account(&world.ada.user).await;
+        world.make_account(&world.charles).await;
+        world
+    }
+
+    /// Another tenant of the region, with an administrator, a member and an open invitation, to Grace too.
+    async fn other(&self) -> (SignUp, User, InvitationId) {
+        let made = self.region.activate(&Newcomer::somebody()).await;
+        let member = self.region.add_user(&made, "edith@elsewhere.example", Role::Member, earlier()).await;
+        let (tenant, by) = (made.tenant.id, made.user.username);
+        let code = self.region.invite(tenant, by, "grace@compilers.example", Role::Member, earlier()).await;
+        self.make_account(&made.user).await;
+        (made, member, code.invitation())
+    }
+
+    async fn make_account(&self, user: &User) {
+        let made = self.people.identity.create_proved(user.username, &user.email, &PASSWORD.parse().unwrap()).await;
+        made.unwrap();
+    }
+
+    fn api(&self, without: Without) -> Router {
+        runtime::http::with_fallbacks(router(self.adapters(without)))
+    }
+
+    fn adapters(&self, without: Without) -> Adapters {
+        let aws = &self.region.aws.config;
+        let gone = aws.to_builder().endpoint_url("http://127.0.0.1:9").build();
+        let pool = &self.people.pool;
+        let sender = if without == Without::Sender { "" } else { SENDER };
+        let mailer = if without == Without::Mail { &gone } else { aws };
+        let accounts = if without == Without::Accounts { &gone } else { aws };
+        Adapters {
+            region: self.region.code.clone(),
+            catalogue: self.region.catalogue.clone(),
+            settings: self.region.settings,
+            tenants: self.region.tenants.clone(),
+            identity: Identity::new(accounts, pool.id.clone(), pool.client_id.clone()),
+            tokens: Tokens::new(aws, &pool.id, pool.client_id.clone()).unwrap(),
+            mailer: Mailer::new(mailer, sender.parse().unwrap()),
+        }
+    }
+
+    /// An access token of a person.
+    async fn token(&self, user: Username) -> String {
+        let client = aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config);
+        let signed_in = client
+            .initiate_auth()
+            .client_id(&self.people.pool.client_id)
+            .auth_flow(AuthFlowType::UserPasswordAuth)
+            .auth_parameters("USERNAME", user.to_string())
+            .auth_parameters("PASSWORD", PASSWORD)
+            .send()
+            .await
+            .unwrap();
+        signed_in.authentication_result.unwrap().access_token.unwrap()
+    }
+
+    async fn admin_token(&self) -> String {
+        self.token(self.ada.user.username).await
+    }
+
+    fn tenant(&self) -> TenantId {
+        self.ada.tenant.id
+    }
+
+    /// A path below the tenant.
+    fn path(&self, rest: &str) -> String {
+        format!("/tenants/{}{rest}", self.tenant())
+    }
+
+    async fn send(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        invoke(self.api(Without::Nothing), &request(method, path, token, body)).await
+    }
+
+    /// The whole trail of a tenant, newest first.
+    async fn trail(&self, tenant: TenantId) -> Vec<AuditEntry> {
+        self.region.tenants.reader().list_audit(tenant, None, 100).await.unwrap().entries
+    }
+
+    /// What the trail of the tenant says was refused: action, target, problem.
+    async fn refusals(&self) -> Vec<(Value, Option<String>, String)> {
+        let trail = self.trail(self.tenant()).await;
+        let refused = trail.into_iter().filter_map(|entry| {
+            let action = serde_json::to_value(entry.action).unwrap();
+            entry.refused.map(|slug| (action, entry.target, slug))
+        });
+        refused.collect()
+    }
+
+    /// The mails that an address got, oldest first.
+    async fn mails_to(&self, address: &str) -> Vec<Mail> {
+        let url = format!("{}/_ministack/ses/messages", self.region.aws.endpoint);
+        let answer = fresh_http().get(url).send().await.unwrap().error_for_status().unwrap();
+        let mut box_of_all: BTreeMap<String, Value> = answer.json().await.unwrap();
+        let mails: BTreeMap<String, Vec<Mail>> =
+            serde_json::from_value(box_of_all.remove("messages").unwrap()).unwrap();
+        mails.into_values().flatten().filter(|mail| mail.is_to(address)).collect()
+    }
+}
+
+/// Between the sign-up and the events of the files.
+fn earlier() -> Timestamp {
+    moment("2026-11-20T09:30:00Z")
+}
+
+fn case(name: &str) -> Case {
+    testkit::cases("tenant-api").into_iter().find(|case| case.name == name).unwrap()
+}
+
+/// What API Gateway sends, with another path, token and body; no token where it is empty.
+fn request(method: &str, path: &str, token: &str, body: &Value) -> Value {
+    let mut payload = case("valid-profile-change").payload;
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    payload["rawPath"] = json!(path);
+    payload["rawQueryString"] = json!(query);
+    payload["queryStringParameters"] = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
+    payload["requestContext"]["http"]["path"] = json!(path);
+    payload["requestContext"]["http"]["method"] = json!(method);
+    let headers = payload["headers"].as_object_mut().unwrap();
+    if token.is_empty() {
+        headers.remove("authorization");
+    } else {
+        headers["authorization"] = json!(format!("Bearer {token}"));
+    }
+    payload["body"] = if body.is_null() { Value::Null } else { json!(body.to_string()) };
+    payload
+}
+
+/// Sends what API Gateway sends. Every answer is one that the document describes.
+async fn invoke(api: Router, payload: &Value) -> Answer {
+    let request = lambda_http::request::from_str(&payload.to_string()).unwrap();
+    let response = api.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+    assert_described(Api::Regional, payload, answer.status, slug(&answer).1);
+    answer
+}
+
+/// Status and problem of an answer.
+fn slug(answer: &Answer) -> (u16, &str) {
+    let kind = answer.body["type"].as_str().unwrap_or_default();
+    (answer.status, kind.rsplit('/').next().unwrap())
+}

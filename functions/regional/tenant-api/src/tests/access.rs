@@ -1,0 +1,254 @@
+//! Who may do what, and the trail of whom it was refused.
+
+use super::*;
+use crate::access::{Caller, During, Right, admit, is_of, turn_away};
+use kernel::{StatusReason, Suspension, TenantStatus};
+use regional_store::{Membership, Reach};
+use tenancy::{Bearer, Change, Origin, decide_change};
+
+/// Every route with a body that it takes; `{user}` and `{invitation}` stand for ids.
+const ROUTES: [(&str, &str, &str, AuditAction); 13] = [
+    ("GET", "", "", AuditAction::ReadTenant),
+    ("PATCH", "", r#"{"organisation":"Taken Over Ltd"}"#, AuditAction::ChangeProfile),
+    ("GET", "/users", "", AuditAction::ListUsers),
+    ("PATCH", "/users/{user}", r#"{"role":"admin"}"#, AuditAction::ChangeRole),
+    ("DELETE", "/users/{user}", "", AuditAction::RemoveUser),
+    ("GET", "/invitations", "", AuditAction::ListInvitations),
+    ("POST", "/invitations", r#"{"email":"mary@engines.example","role":"admin"}"#, AuditAction::Invite),
+    ("POST", "/invitations/{invitation}/resend", "", AuditAction::ResendInvitation),
+    ("DELETE", "/invitations/{invitation}", "", AuditAction::WithdrawInvitation),
+    ("POST", "/plan-changes", r#"{"plan":"pro"}"#, AuditAction::RequestPlan),
+    ("POST", "/closure", "", AuditAction::Close),
+    ("POST", "/closure/undo", "{}", AuditAction::UndoClosure),
+    ("GET", "/audit", "", AuditAction::ReadAudit),
+];
+
+/// A route's path with ids in it.
+fn path(tenant: &str, rest: &str, user: &str, invitation: &str) -> String {
+    format!("/tenants/{tenant}{rest}").replace("{user}", user).replace("{invitation}", invitation)
+}
+
+fn body(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// What every route answers to a token, with the ids of the world's own tenant.
+async fn answers(world: &World, token: &str) -> Vec<(u16, String)> {
+    let mut answers = Vec::new();
+    let (tenant, user) = (world.tenant().to_string(), world.ada.user.username.to_string());
+    for (method, rest, text, _) in ROUTES {
+        let path = path(&tenant, rest, &user, &world.grace.to_string());
+        let answer = world.send(token, method, &path, &body(text)).await;
+        let (status, slug) = slug(&answer);
+        answers.push((status, slug.to_owned()));
+    }
+    answers
+}
+
+/// The same answer from every route, but for those that are named with their own.
+fn everywhere(answer: (u16, &str), except: &[(&str, &str, (u16, &str))]) -> Vec<(u16, String)> {
+    let of_route = |method: &str, rest: &str| {
+        let own = except.iter().find(|(m, r, _)| *m == method && *r == rest);
+        own.map_or(answer, |(_, _, own)| *own)
+    };
+    ROUTES
+        .iter()
+        .map(|(method, rest, ..)| of_route(method, rest))
+        .map(|(status, slug)| (status, slug.to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_route_is_in_the_list() {
+    let template = include_str!("../../../../../template.yaml");
+    let (_, section) = template.split_once("\n  TenantApiFunction:").unwrap();
+    let (section, _) = section.split_once("\n  TenantApiAccess:").unwrap();
+    let declared = section.lines().filter(|line| line.contains("Path: ")).map(str::trim).collect::<Vec<_>>();
+    for (method, rest, ..) in ROUTES {
+        let route = format!("Method: {method}, Path: \"/tenants/{{tenant}}{rest}\" }}");
+        assert!(declared.iter().any(|line| line.ends_with(&route)), "{route}");
+    }
+    assert_eq!(declared.len(), ROUTES.len());
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_told_and_nothing_noted() {
+    let world = World::new().await;
+    let trail = world.trail(world.tenant()).await;
+    assert_eq!(answers(&world, "").await, everywhere((401, "unauthorized"), &[]));
+    let service = testkit::machine_token(&world.region.aws, &world.people.pool, "meridian/usage.write").await;
+    assert_eq!(answers(&world, &service).await, everywhere((401, "unauthorized"), &[]));
+    assert_eq!(world.trail(world.tenant()).await, trail);
+}
+
+#[tokio::test]
+async fn a_member_reads_the_profile_and_may_leave() {
+    let world = World::new().await;
+    let tenant = world.region.tenant(world.tenant()).await;
+    let token = world.token(world.charles.username).await;
+    let expected = everywhere((403, "admins-only"), &[("GET", "", (200, ""))]);
+    assert_eq!(answers(&world, &token).await, expected);
+    assert_eq!(world.region.tenant(world.tenant()).await, tenant);
+    let noted = world.refusals().await;
+    assert_eq!(noted.len(), ROUTES.len() - 1);
+    assert!(noted.iter().all(|(_, _, slug)| slug == "admins-only"));
+
+    let oneself = world.path(&format!("/users/{}", world.charles.username));
+    assert_eq!(world.send(&token, "DELETE", &oneself, &Value::Null).await.status, 204);
+    assert_eq!(answers(&world, &token).await, everywhere((403, "unknown-bearer"), &[]), "the token is of nobody now");
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_shows_its_profile_only() {
+    let world = World::new().await;
+    let token = world.admin_token().await;
+    let now = moment("2026-11-20T09:45:00Z");
+    let tenant = world.region.publish(world.tenant(), "starter", Some(Suspension::Operator), now).await;
+    assert_eq!(tenant.status, TenantStatus::Suspended);
+    let expected = everywhere((403, "tenant-suspended"), &[("GET", "", (200, ""))]);
+    assert_eq!(answers(&world, &token).await, expected);
+    assert_eq!(world.refusals().await.len(), ROUTES.len() - 1);
+    assert_eq!(world.region.tenant(world.tenant()).await, tenant);
+}
+
+#[tokio::test]
+async fn a_closing_tenant_shows_profile_and_trail_and_can_be_reopened() {
+    let world = World::new().await;
+    let token = world.admin_token().await;
+    world.region.close(world.tenant(), &digest("code"), earlier()).await;
+    let mut expected = everywhere(
+        (409, "tenant-closing"),
+        &[
+            ("GET", "", (200, "")),
+            ("POST", "/closure", (202, "")),
+            ("POST", "/closure/undo", (200, "")),
+            ("GET", "/audit", (200, "")),
+        ],
+    );
+    let mut answered = answers(&world, &token).await;
+    assert_eq!((answered.pop(), expected.pop()), (Some((200, String::new())), Some((200, String::new()))));
+    assert_eq!(answered, expected);
+    assert_eq!(world.region.tenant(world.tenant()).await.status, TenantStatus::Active);
+}
+
+/// An administrator of one tenant gets nowhere with the ids of another, and the attempts are in the trail of
+/// the administrator's own tenant: the other one is not even told.
+#[tokio::test]
+async fn the_ids_of_another_tenant_are_unknown_everywhere() {
+    let world = World::new().await;
+    let (other, member, invitation) = world.other().await;
+    let token = world.admin_token().await;
+    let untouched = world.region.tenant(other.tenant.id).await;
+    let trail = world.trail(other.tenant.id).await;
+    let (foreign, user, invitation) =
+        (other.tenant.id.to_string(), member.username.to_string(), invitation.to_string());
+    for (method, rest, text, action) in ROUTES {
+        let action = serde_json::to_value(action).unwrap();
+        let answer = world.send(&token, method, &path(&foreign, rest, &user, &invitation), &body(text)).await;
+        assert_eq!(slug(&answer), (404, "unknown-tenant"), "{method} {rest}");
+        let unknown = "01935f6e-7b10-7c3a-8f21-000000000001";
+        let same = world.send(&token, method, &path(unknown, rest, &user, &invitation), &body(text)).await;
+        assert_eq!((same.status, same.body), (answer.status, answer.body), "{method} {rest} of no tenant at all");
+        let malformed = world.send(&token, method, &path("other", rest, &user, &invitation), &body(text)).await;
+        assert_eq!(slug(&malformed), (404, "unknown-tenant"), "{method} {rest}");
+        let noted = world.refusals().await;
+        for target in [Some(foreign.clone()), Some(unknown.to_owned()), None] {
+            let entry = (action.clone(), target, "unknown-tenant".to_owned());
+            assert!(noted.contains(&entry), "{entry:?} of {method} {rest}");
+        }
+    }
+    for (method, rest, text, action) in ROUTES.iter().filter(|(_, rest, ..)| rest.contains('{')) {
+        let own = world.tenant().to_string();
+        let answer = world.send(&token, method, &path(&own, rest, &user, &invitation), &body(text)).await;
+        let (problem, target) =
+            if rest.contains("{user}") { ("unknown-user", &user) } else { ("unknown-invitation", &invitation) };
+        assert_eq!(slug(&answer), (404, problem), "{method} {rest}");
+        let entry = (serde_json::to_value(action).unwrap(), Some(target.clone()), problem.to_owned());
+        assert_eq!(world.refusals().await.iter().filter(|noted| **noted == entry).count(), 1, "{entry:?}");
+    }
+    assert_eq!(world.region.tenant(other.tenant.id).await, untouched);
+    assert_eq!(world.trail(other.tenant.id).await, trail);
+    let reader = world.region.tenants.reader();
+    assert_eq!(reader.load_user(member.username).await.unwrap(), Some(member));
+    assert!(reader.load_invitation(invitation.parse().unwrap()).await.unwrap().is_some());
+}
+
+/// The role counts that the user has, not the one that its token was issued with.
+#[tokio::test]
+async fn a_role_holds_at_once() {
+    let world = World::new().await;
+    let (admin, member) = (world.admin_token().await, world.token(world.charles.username).await);
+    let charles = world.path(&format!("/users/{}", world.charles.username));
+    assert_eq!(world.send(&member, "GET", &world.path("/users"), &Value::Null).await.status, 403);
+    assert_eq!(world.send(&admin, "PATCH", &charles, &json!({ "role": "admin" })).await.status, 200);
+    assert_eq!(world.send(&member, "GET", &world.path("/users"), &Value::Null).await.status, 200);
+}
+
+#[test]
+fn a_token_speaks_for_a_confirmed_user_of_its_own_tenant() {
+    let (own, other) = (Newcomer::ada().tenant, Newcomer::somebody().tenant);
+    let username: Username = "5b62e069-cb2b-5d42-a9bb-cad80b704827".parse().unwrap();
+    let check = |tenant_id: Option<TenantId>, confirmed_at: Option<Timestamp>, expected: bool| {
+        let origin = Origin::Signup(Newcomer::ada().signup);
+        let membership = Membership { tenant: own, origin, role: Role::Admin, confirmed_at };
+        assert_eq!(is_of(&Bearer { tenant_id, username }, &membership), expected, "{tenant_id:?} {confirmed_at:?}");
+    };
+    check(Some(own), Some(earlier()), true);
+    check(None, Some(earlier()), true);
+    check(Some(other), Some(earlier()), false);
+    check(Some(own), None, false);
+    check(None, None, false);
+}
+
+#[tokio::test]
+async fn what_can_be_done_depends_on_the_tenants_status() {
+    use TenantStatus::{Active, Closed, Closing, Pending, Provisioning, Relocating, Suspended};
+    let made = Newcomer::ada().sign_up(&tenantkit::region().await);
+    let check = |status, suspension, expected: [&str; 4]| {
+        let mut tenant = made.tenant.clone();
+        (tenant.status, tenant.policy.suspension) = (status, suspension);
+        let caller = Caller { username: made.user.username, role: Role::Admin, tenant };
+        let found = [During::Always, During::UseAndEnd, During::Use, During::Change].map(|during| {
+            let right = Right { action: AuditAction::ReadTenant, role: Role::Admin, during };
+            admit(&caller, Some(made.tenant.id), right).map_or_else(|problem| problem.slug(), |()| "")
+        });
+        assert_eq!(found, expected, "{status} {suspension:?}");
+    };
+    let not = |slug: &'static str| ["", slug, slug, slug];
+    check(Active, None, [""; 4]);
+    check(Active, Some(Suspension::Dunning), not("tenant-suspended"));
+    check(Suspended, Some(Suspension::Dunning), not("tenant-suspended"));
+    check(Relocating, None, ["", "", "", "tenant-relocating"]);
+    check(Relocating, Some(Suspension::Operator), not("tenant-suspended"));
+    check(Closing, None, ["", "", "tenant-closing", "tenant-closing"]);
+    check(Closed, None, ["", "", "tenant-closing", "tenant-closing"]);
+    check(Pending, None, not("tenant-not-ready"));
+    check(Provisioning, None, not("tenant-not-ready"));
+}
+
+/// Somebody whom the tenant has removed is noted in the trail of the tenant that the token was for, as long as
+/// that is kept.
+#[tokio::test]
+async fn a_former_user_is_turned_away() {
+    let world = World::new().await;
+    let adapters = world.adapters(Without::Nothing);
+    let right = Right { action: AuditAction::ListUsers, role: Role::Admin, during: During::Use };
+    let username: Username = "e081e61e-144c-57b3-b5a7-e48c59e80546".parse().unwrap();
+    for tenant_id in [None, Some(Newcomer::somebody().tenant), Some(world.tenant())] {
+        assert_eq!(world.refusals().await, []);
+        let refused = turn_away(&adapters, &Bearer { tenant_id, username }, right, earlier()).await;
+        assert_eq!(refused.unwrap_err().slug(), "unknown-bearer");
+    }
+    let noted = [(json!("list-users"), None, "unknown-bearer".to_owned())];
+    assert_eq!(world.refusals().await, noted);
+
+    world.region.close(world.tenant(), &digest("code"), earlier()).await;
+    let ended = world.region.change(world.tenant(), Reach::TENANT, earlier(), |loaded, occasion| {
+        let (reason, settings) = (StatusReason::GraceEnded, &world.region.settings);
+        decide_change(&loaded.state, Change::End, reason, Actor::Clock, settings, occasion).map(Some)
+    });
+    assert_eq!(ended.await.tenant.status, TenantStatus::Closed);
+    let tenant_id = Some(world.tenant());
+    turn_away(&adapters, &Bearer { tenant_id, username }, right, earlier()).await.unwrap_err();
+    assert_eq!(world.refusals().await, noted, "nothing is added to what will be erased");
+}

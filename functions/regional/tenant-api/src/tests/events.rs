@@ -1,0 +1,62 @@
+//! The files of `events/tenant-api`.
+
+use super::*;
+
+/// The code of the closure that the files undo.
+const CODE: &str = "0123456789abcdef0123456789abcdef";
+
+fn expected(name: &str) -> (u16, &'static str) {
+    match name {
+        "valid-invitation" | "valid-invitation-again" => (201, ""),
+        "valid-plan-change" | "valid-closure" => (202, ""),
+        "valid-user-removal" | "valid-removal-of-oneself" | "valid-withdrawal" => (204, ""),
+        "invalid-token-missing"
+        | "invalid-token-malformed"
+        | "invalid-token-of-a-service"
+        | "invalid-undo-without-token-or-code" => (401, "unauthorized"),
+        "invalid-tenant-malformed" | "invalid-other-tenant" => (404, "unknown-tenant"),
+        "invalid-member-lists-users" | "invalid-member-removes-admin" => (403, "admins-only"),
+        "invalid-organisation-empty" | "invalid-limit" | "invalid-cursor" | "invalid-email" => (422, "invalid-fields"),
+        "invalid-malformed-json" => (400, "malformed-json"),
+        "invalid-unknown-field" | "invalid-unknown-role" => (422, "invalid-body"),
+        "invalid-unknown-user" | "invalid-user-malformed" => (404, "unknown-user"),
+        "invalid-unknown-invitation" | "invalid-invitation-malformed" => (404, "unknown-invitation"),
+        "invalid-last-admin-demoted" | "invalid-last-admin-removed" => (409, "last-admin"),
+        "invalid-already-member" => (409, "already-member"),
+        "invalid-unknown-plan" => (422, "unknown-plan"),
+        "invalid-undo-of-nothing" => (409, "tenant-not-closing"),
+        "invalid-undo-with-wrong-code" => (422, "wrong-code"),
+        "invalid-method" => (405, "method-not-allowed"),
+        "invalid-path" => (404, "not-found"),
+        valid if valid.starts_with("valid-") => (200, ""),
+        other => panic!("{other} has no expected answer"),
+    }
+}
+
+/// A refusal changes nothing but the trail, to which it adds one entry when its bearer is known.
+#[tokio::test]
+async fn every_event_gets_its_answer() {
+    for Case { name, payload } in testkit::cases("tenant-api") {
+        let world = World::new().await;
+        let service = testkit::machine_token(&world.region.aws, &world.people.pool, "meridian/usage.write").await;
+        let payload = payload
+            .to_string()
+            .replace("admin-token", &world.admin_token().await)
+            .replace("member-token", &world.token(world.charles.username).await)
+            .replace("service-token", &service);
+        if name.starts_with("valid-undo") {
+            world.region.close(world.tenant(), &digest(CODE), earlier()).await;
+        }
+        let (tenant, trail) = (world.region.tenant(world.tenant()).await, world.trail(world.tenant()).await);
+        let answer = invoke(world.api(Without::Nothing), &serde_json::from_str(&payload).unwrap()).await;
+        assert_eq!(slug(&answer), expected(&name), "{name}: {}", answer.body);
+        if answer.status >= 400 {
+            assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
+            assert_eq!(world.region.tenant(world.tenant()).await, tenant, "{name} changes nothing");
+            let known = !matches!(answer.status, 401 | 405) && name != "invalid-path";
+            let anonymous = name == "invalid-undo-with-wrong-code";
+            let added = world.trail(world.tenant()).await.len() - trail.len();
+            assert_eq!(added, usize::from(known && !anonymous), "{name} is in the trail");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The users of a tenant.
+
+use crate::access::{Caller, Refused, username};
+use crate::adapters::{Adapters, store};
+use crate::paging::{self, Paging};
+use crate::problems;
+use crate::tenant::note_read;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use kernel::{Role, TenantId, Timestamp};
+use regional_store::Reach;
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::{AuditAction, User, Username, decide_removal, decide_role};
+
+/// What can be changed of a user.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct UserChange {
+    /// What the user is from now on.
+    role: Role,
+}
+
+/// A user as an administrator of its tenant sees it. Personal.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = User))]
+struct UserView<'a> {
+    id: Username,
+    name: &'a str,
+    #[cfg_attr(test, schema(format = "email"))]
+    email: &'a str,
+    role: Role,
+    created_at: Timestamp,
+    /// Absent until the person has proved to read the address.
+    confirmed_at: Option<Timestamp>,
+}
+
+/// A page of users.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct UserList<'a> {
+    users: Vec<UserView<'a>>,
+    /// Where the next page begins, unless this is the last.
+    next_cursor: Option<String>,
+}
+
+impl<'a> From<&'a User> for UserView<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            id: user.username,
+            name: user.name.expose(),
+            email: user.email.expose(),
+            role: user.role,
+            created_at: user.created_at,
+            confirmed_at: user.confirmed_at,
+        }
+    }
+}
+
+/// `GET /tenants/{tenant}/users`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/tenants/{tenant}/users",
+    tag = "Users",
+    operation_id = "listUsers",
+    summary = "Lists the users",
+    description = "For administrators.",
+    params(
+        ("tenant" = TenantId, Path, description = "The tenant."),
+        ("limit" = Option<u8>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
+        ("cursor" = Option<String>, Query, max_length = 64, description = "The `next_cursor` of an earlier answer."),
+    ),
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "A page of users.", body = UserList<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_IN_USE),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn list(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    Paging { cursor, limit }: Paging,
+) -> Result<Response, Refused> {
+    let reader = adapters.tenants.reader();
+    let page = reader.list_users(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    note_read(&adapters, &caller, AuditAction::ListUsers, now).await?;
+    let users = page.entries.iter().map(UserView::from).collect();
+    Ok(Json(UserList { users, next_cursor: paging::shown(page.next) }).into_response())
+}
+
+/// `PATCH /tenants/{tenant}/users/{user}`
+#[cfg_attr(test, utoipa::path(
+    patch,
+    path = "/tenants/{tenant}/users/{user}",
+    tag = "Users",
+    operation_id = "changeUser",
+    summary = "Changes a user's role",
+    description = "For administrators.",
+    params(
+        ("tenant" = TenantId, Path, description = "The tenant."),
+        ("user" = Username, Path, description = "The user."),
+    ),
+    request_body = UserChange,
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The user.", body = UserView<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_USER)),
+        (status = 409, description = format!("{} {}", said::NOT_NOW, said::LAST_ADMIN)),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn change(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, user)): Path<(String, String)>,
+    Now(now): Now,
+    body: Result<Body<UserChange>, Problem>,
+) -> Result<Response, Refused> {
+    let Body(UserChange { role }) = body?;
+    let user = username(&user).ok_or_else(problems::unknown_user)?;
+    give_role(&adapters, &caller, user, role, now).await?;
+    let user = find(&adapters, caller.tenant.id, user).await?;
+    Ok(Json(UserView::from(&user)).into_response())
+}
+
+/// `DELETE /tenants/{tenant}/users/{user}`: the account goes before the user, so that nobody is left who can
+/// sign in and is in no list. An administrator becomes a member first: that is where it shows whether it is
+/// the last one, before anything is gone.
+#[cfg_attr(test, utoipa::path(
+    delete,
+    path = "/tenants/{tenant}/users/{user}",
+    tag = "Users",
+    operation_id = "removeUser",
+    summary = "Removes a user, with the account",
+    description = "For administrators; everybody may remove themselves.",
+    params(
+        ("tenant" = TenantId, Path, description = "The tenant."),
+        ("user" = Username, Path, description = "The user."),
+    ),
+    security(("person" = [])),
+    responses(
+        (status = 204, description = "The user is removed."),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_USER)),
+        (status = 409, description = format!("{} {}", said::NOT_NOW, said::LAST_ADMIN)),
+        (status = 503, description = format!("{} {}", said::BUSY, said::NOT_DELETED)),
+    ),
+))]
+pub(crate) async fn remove(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, user)): Path<(String, String)>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let user = username(&user);
+    if caller.role != Role::Admin && user != Some(caller.username) {
+        return Err(problems::admins_only().into());
+    }
+    let user = user.ok_or_else(problems::unknown_user)?;
+    find(&adapters, caller.tenant.id, user).await?;
+    give_role(&adapters, &caller, user, Role::Member, now).await?;
+    adapters.identity.delete_account(user).await.map_err(|error| problems::account_not_deleted(&error))?;
+    let occasion = adapters.occasion(now);
+    let reach = Reach { user: Some(user), ..Reach::TENANT };
+    let removed = adapters.change(caller.tenant.id, reach, |loaded| {
+        let user = loaded.user.as_ref();
+        user.map(|user| decide_removal(&loaded.state, user, caller.username, &occasion)).transpose()
+    });
+    removed.await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn give_role(
+    adapters: &Adapters,
+    caller: &Caller,
+    user: Username,
+    role: Role,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let occasion = adapters.occasion(now);
+    let reach = Reach { user: Some(user), ..Reach::TENANT };
+    let changed = adapters.change(caller.tenant.id, reach, |loaded| {
+        let user = loaded.user.as_ref();
+        user.map_or(Ok(None), |user| decide_role(&loaded.state, user, role, caller.username, &occasion))
+    });
+    changed.await.map(|_| ())
+}
+
+/// A user of this tenant: one of another is as unknown as one that does not exist.
+async fn find(adapters: &Adapters, tenant: TenantId, user: Username) -> Result<User, Problem> {
+    let user = adapters.tenants.reader().load_user(user).await.map_err(store)?;
+    user.filter(|user| user.tenant == tenant).ok_or_else(problems::unknown_user)
+}

@@ -1,0 +1,57 @@
+//! Erasure: everything that the region holds of a closed tenant goes.
+
+use crate::handler::Adapters;
+use identity::IdentityError;
+use kernel::{TenantId, Timestamp};
+use regional_store::{Leaving, TenantStoreError, UsageStoreError};
+use std::time::Instant;
+use tenancy::State;
+
+/// Why something of the tenant is still there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EraseError {
+    #[error("an account is not deleted")]
+    Account(#[source] IdentityError),
+    #[error("the regional table is not cleared")]
+    Tenant(#[source] TenantStoreError),
+    #[error("the usage table is not cleared")]
+    Usage(#[source] UsageStoreError),
+}
+
+impl Adapters {
+    /// Erases all that there is of a closed tenant, and closes the record that says what went. Stops between two
+    /// steps when the time is over, but takes one at least.
+    ///
+    /// Each step deletes and counts in one transaction: repeated after it was cut off, the erasure goes on where it
+    /// was.
+    pub(crate) async fn erase(&self, state: &State, now: Timestamp, until: Instant) -> Result<Leaving, EraseError> {
+        let tenant = state.tenant.id;
+        while self.erase_some(tenant).await? == Leaving::Some {
+            if Instant::now() >= until {
+                return Ok(Leaving::Some);
+            }
+        }
+        let was_confirmed = state.signup.as_ref().is_none_or(|signup| signup.confirmed_at.is_some());
+        let profile = self.tenants.erase_profile(tenant, state.tenant.signup, was_confirmed, now).await;
+        profile.map_err(EraseError::Tenant)?;
+        self.tenants.close_erasure(tenant, now).await.map_err(EraseError::Tenant)?;
+        Ok(Leaving::None)
+    }
+
+    /// One step: some users with their accounts, or some entries, or some usage. An account goes before its user,
+    /// who is what leads to it.
+    async fn erase_some(&self, tenant: TenantId) -> Result<Leaving, EraseError> {
+        let users = self.tenants.users_to_erase(tenant).await.map_err(EraseError::Tenant)?;
+        if users.is_empty() {
+            return match self.tenants.erase_entries(tenant).await.map_err(EraseError::Tenant)? {
+                Leaving::Some => Ok(Leaving::Some),
+                Leaving::None => self.usage.erase_some(tenant).await.map_err(EraseError::Usage),
+            };
+        }
+        for username in users {
+            self.identity.delete_account(username).await.map_err(EraseError::Account)?;
+            self.tenants.erase_user(tenant, username).await.map_err(EraseError::Tenant)?;
+        }
+        Ok(Leaving::Some)
+    }
+}

@@ -1,0 +1,193 @@
+//! A region whose clock a test moves, and what can be seen of it.
+
+use crate::handler::{Adapters, handle};
+use aws_sdk_dynamodb::types::AttributeValue;
+use identity::Identity;
+use kernel::{SegmentId, StatusReason, TenantId, TenantStatus, Timestamp};
+use metering::{Digest, Entry, Identity as EventIdentity, Segment, Usage, Value, WindowSize, group};
+use outbox::Outbox;
+use regional_store::{Erasure, Intake, Settler, TenantStore, UsageEraser};
+use runtime::Failure;
+use serde_json::json;
+use std::collections::HashMap;
+use tenancy::{DueKind, KeyDigest};
+use tenantkit::{Newcomer, People, Region, moment};
+
+pub(super) struct World {
+    pub(super) region: Region,
+    pub(super) people: People,
+    pub(super) adapters: Adapters,
+}
+
+pub(super) async fn world(region: Region) -> World {
+    let people = region.people().await;
+    let adapters = Adapters {
+        region: region.code.clone(),
+        tenants: region.tenants.clone(),
+        usage: UsageEraser::new(&region.aws.config, region.usage_table.clone(), region.tenants.clone()),
+        identity: people.identity.clone(),
+        catalogue: region.catalogue.clone(),
+        settings: region.settings,
+    };
+    World { region, people, adapters }
+}
+
+pub(super) fn case(name: &str) -> serde_json::Value {
+    testkit::cases("tenant-lifecycle").into_iter().find(|case| case.name == name).unwrap().payload
+}
+
+impl World {
+    /// What the schedule does at a time.
+    pub(super) async fn run(&self, time: &str) -> Result<(), Failure> {
+        let mut event = case("valid-schedule");
+        event["time"] = json!(time);
+        handle(&self.adapters, serde_json::from_value(event).unwrap()).await
+    }
+
+    /// Closes an active tenant and lets grace and retention pass. Says when it is to be erased.
+    pub(super) async fn end(&self, tenant: TenantId) -> String {
+        self.region.close(tenant, &KeyDigest::of("undo", "code"), moment("2026-11-20T12:00:00Z")).await;
+        self.run("2026-12-20T12:00:00Z").await.unwrap();
+        self.run("2026-12-20T12:05:00Z").await.unwrap();
+        assert_eq!(self.region.tenant(tenant).await.status, TenantStatus::Closed);
+        "2027-01-19T12:05:00Z".to_owned()
+    }
+
+    /// A tenant that came and went: erased at noon and five minutes, its resources asked to be removed.
+    pub(super) async fn erased(&self) -> TenantId {
+        let ada = Newcomer::ada();
+        self.region.activate(&ada).await;
+        let time = self.end(ada.tenant).await;
+        self.run(&time).await.unwrap();
+        ada.tenant
+    }
+
+    /// The kinds of what is to be looked at, whenever.
+    pub(super) async fn waiting(&self) -> Vec<DueKind> {
+        let due = self.region.tenants.reader().load_due(moment("2100-01-01T00:00:00Z"), 1_000).await.unwrap();
+        due.into_iter().map(|due| due.kind).collect()
+    }
+
+    /// The attempts of all requests to remove resources.
+    pub(super) async fn removals_asked(&self) -> Vec<u64> {
+        let stated = self.region.stated("TenantDeprovisioningRequested.v1").await;
+        stated.iter().map(|fact| fact["data"]["attempt"].as_u64().unwrap()).collect()
+    }
+
+    /// The reasons that were stated of a tenant, in order.
+    pub(super) async fn reasons(&self, tenant: TenantId) -> Vec<StatusReason> {
+        let stated = self.region.stated("TenantStatusChanged.v2").await;
+        let of_tenant = stated.iter().filter(|fact| fact["data"]["tenant"] == tenant.to_string());
+        of_tenant.map(|fact| serde_json::from_value(fact["data"]["reason"].clone()).unwrap()).collect()
+    }
+
+    pub(super) async fn accounts(&self) -> usize {
+        let client = aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config);
+        client.list_users().user_pool_id(&self.people.pool.id).send().await.unwrap().users().len()
+    }
+
+    /// How many items of the regional table hold something personal of the newcomer's organisation.
+    pub(super) async fn personal(&self, newcomer: &Newcomer) -> usize {
+        let (_, domain) = newcomer.email.split_once('@').unwrap();
+        let marks = [newcomer.organisation.as_str(), newcomer.name.as_str(), domain, "Babbage"];
+        let items = self.scan(&self.region.regional_table).await;
+        items.iter().filter(|item| marks.iter().any(|mark| format!("{item:?}").contains(mark))).count()
+    }
+
+    /// What the record says of a tenant's erasure.
+    pub(super) async fn erasure(&self, tenant: TenantId) -> Erasure {
+        self.region.tenants.load_erasure(tenant).await.unwrap().unwrap()
+    }
+
+    /// How many records there are.
+    pub(super) async fn erasures(&self) -> usize {
+        let items = self.scan(&self.region.regional_table).await;
+        items.iter().filter(|item| item["pk"].as_s().unwrap().starts_with("ERASURE#")).count()
+    }
+
+    pub(super) async fn audit_entries(&self, tenant: TenantId) -> u64 {
+        let page = self.region.tenants.reader().list_audit(tenant, None, 100).await.unwrap();
+        page.entries.len() as u64
+    }
+
+    pub(super) async fn usage_items(&self, tenant: TenantId) -> u64 {
+        let items = self.scan(&self.region.usage_table).await;
+        items.iter().filter(|item| item["pk"].as_s().unwrap().ends_with(&tenant.to_string())).count() as u64
+    }
+
+    /// What the intake of usage takes the tenant for.
+    pub(super) async fn status_for_usage(&self, tenant: TenantId) -> TenantStatus {
+        self.region.tenants.reader().statuses(&[tenant]).await.unwrap()[&tenant]
+    }
+
+    /// Takes an event in, which then waits to be settled.
+    pub(super) async fn send_usage(&self, tenant: TenantId) -> Vec<Segment> {
+        let meter = &self.region.catalogue.meters[2];
+        let value = Value::new(1, 0).unwrap();
+        let digest = Digest::of(&meter.event_type, tenant, Timestamp::UNIX_EPOCH, value);
+        let entry = Entry { identity: EventIdentity::of("source", &runtime::new_uuid().to_string()), digest };
+        let start = WindowSize::Day.start(Timestamp::UNIX_EPOCH);
+        let segments =
+            group([Usage { tenant, entry, meter, start, value }], || SegmentId::from_uuid(runtime::new_uuid()));
+        let intake = Intake::new(&self.region.aws.config, self.region.usage_table.clone());
+        intake.store(&segments, runtime::now()).await.unwrap();
+        segments
+    }
+
+    pub(super) async fn settle(&self, tenant: TenantId, segments: &[Segment]) {
+        let Region { aws, usage_table, outbox, code, .. } = &self.region;
+        let settler = Settler::new(&aws.config, usage_table.clone(), outbox.clone(), code.clone(), runtime::new_uuid);
+        settler.settle(tenant, segments, runtime::now()).await.unwrap();
+    }
+
+    /// From now on the user pool is not there. Gives back what reaches it.
+    pub(super) fn cut_off_accounts(&mut self) -> Identity {
+        let nowhere = Identity::new(&self.region.aws.config, "eu-west-1_nowhere".to_owned(), "nobody".to_owned());
+        std::mem::replace(&mut self.adapters.identity, nowhere)
+    }
+
+    /// From now on the usage table is not there. Gives back what reaches it.
+    pub(super) fn cut_off_usage(&mut self) -> UsageEraser {
+        let config = &self.region.aws.config;
+        let nowhere = UsageEraser::new(config, "no-such-table".to_owned(), self.region.tenants.clone());
+        std::mem::replace(&mut self.adapters.usage, nowhere)
+    }
+
+    /// From now on the regional table is not there.
+    pub(super) fn cut_off_tenants(&mut self) {
+        let config = &self.region.aws.config;
+        let outbox = Outbox::new(config, "no-such-table".to_owned());
+        self.adapters.tenants = TenantStore::new(config, "no-such-table".to_owned(), outbox);
+    }
+
+    /// As if a backup without the tenant had been restored.
+    pub(super) async fn remove_tenant(&self, tenant: TenantId) {
+        let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
+        let delete = client.delete_item().table_name(&self.region.regional_table);
+        let delete = delete.key("pk", AttributeValue::S(format!("TENANT#{tenant}")));
+        delete.key("sk", AttributeValue::S("TENANT".to_owned())).send().await.unwrap();
+    }
+
+    /// The same person with a tenant id that is looked at in the same partition as all others of these.
+    pub(super) fn in_one_partition(newcomer: Newcomer) -> Newcomer {
+        let mut bytes = *newcomer.tenant.as_uuid().as_bytes();
+        bytes[15] &= !7;
+        let tenant = format!("{:032x}", u128::from_be_bytes(bytes));
+        let parts = [&tenant[..8], &tenant[8..12], &tenant[12..16], &tenant[16..20], &tenant[20..]];
+        Newcomer { tenant: parts.join("-").parse().unwrap(), ..newcomer }
+    }
+
+    async fn scan(&self, table: &str) -> Vec<HashMap<String, AttributeValue>> {
+        let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let page = client.scan().table_name(table).set_exclusive_start_key(start).send().await.unwrap();
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return items;
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What Meridian and the application plane of the same region say to each other, on the region's bus. None
+//! of it leaves the region.
+//!
+//! Meridian's requests are facts like any other, under the source `meridian.provisioning`. The application's
+//! answers are plain documents under [`ANSWER_SOURCE`]: an application keeps no sequence numbers for us.
+
+use crate::border::fact;
+use crate::envelope::Moment;
+use kernel::{Alias, PlanCode, ReasonCode, TenantId, Tier, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The EventBridge `source` of the application's answers.
+pub const ANSWER_SOURCE: &str = "meridian.application";
+
+/// A tenant needs its resources. Stream: the tenant's; the sequence is the attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantProvisioningRequested {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its public label.
+    pub alias: Alias,
+    /// Its plan.
+    pub plan: PlanCode,
+    /// Whether the resources are shared or the tenant's own.
+    pub tier: Tier,
+    /// Which request for this tenant it is, from 1.
+    pub attempt: u64,
+    /// When silence counts as failure, UTC.
+    #[schemars(with = "Moment")]
+    pub answer_by: Timestamp,
+}
+fact!(TenantProvisioningRequested, 1, "meridian.provisioning");
+
+/// A tenant is closed: its resources can go. Stream: the tenant's; the sequence is the attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantDeprovisioningRequested {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its public label.
+    pub alias: Alias,
+    /// Its plan.
+    pub plan: PlanCode,
+    /// Whether the resources are shared or the tenant's own.
+    pub tier: Tier,
+    /// Which request for this tenant it is, from 1.
+    pub attempt: u64,
+    /// When silence counts as failure, UTC.
+    #[schemars(with = "Moment")]
+    pub answer_by: Timestamp,
+}
+fact!(TenantDeprovisioningRequested, 1, "meridian.provisioning");
+
+/// What the application did, or could not do. The EventBridge `detail-type` says which: see [`Answer::TYPES`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The attempt that is answered; absent for the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u64>,
+    /// Why it failed. Only in a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonCode>,
+    /// Whether the same request may succeed later. Only in a failure; absent means yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retryable: Option<bool>,
+}
+
+impl Answer {
+    /// The resources are there.
+    pub const PROVISIONED: &'static str = "TenantProvisioned.v1";
+    /// They are not, with the reason.
+    pub const PROVISIONING_FAILED: &'static str = "TenantProvisioningFailed.v1";
+    /// The resources are gone.
+    pub const DEPROVISIONED: &'static str = "TenantDeprovisioned.v1";
+    /// They are not, with the reason.
+    pub const DEPROVISIONING_FAILED: &'static str = "TenantDeprovisioningFailed.v1";
+
+    /// Every `detail-type` of an answer.
+    pub const TYPES: [&'static str; 4] =
+        [Self::PROVISIONED, Self::PROVISIONING_FAILED, Self::DEPROVISIONED, Self::DEPROVISIONING_FAILED];
+}

@@ -1,0 +1,51 @@
+//! Idempotency keys of central onboardings: one key, one onboarding, one sign-up in its region.
+
+use kernel::Invalid;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
+
+/// The random text by which a caller marks repetitions of one onboarding. It is never stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OnboardingKey(String);
+
+impl OnboardingKey {
+    const LENGTH_MIN: usize = 16;
+    const LENGTH_MAX: usize = 128;
+
+    /// What home keeps the onboarding under: SHA-256, in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        hex_of(&self.0)
+    }
+
+    /// The key of the sign-up in its region: SHA-256 of `meridian:onboarding:` and the key, in
+    /// hexadecimal. The region cannot be asked with what home stores.
+    #[must_use]
+    pub fn for_region(&self) -> String {
+        hex_of(&format!("meridian:onboarding:{}", self.0))
+    }
+}
+
+impl FromStr for OnboardingKey {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let is_bounded = (Self::LENGTH_MIN..=Self::LENGTH_MAX).contains(&text.len());
+        if is_bounded && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid { kind: "Idempotency-Key", rule: "16 to 128 visible ASCII characters, such as a random UUID" })
+        }
+    }
+}
+
+impl fmt::Debug for OnboardingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnboardingKey(..)")
+    }
+}
+
+fn hex_of(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

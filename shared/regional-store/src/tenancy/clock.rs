@@ -1,0 +1,107 @@
+//! What is due, and how often something may be done in a time.
+
+use super::rows::{self, DUE_SHARDS, number, stored, text};
+use super::{TenantReader, TenantStore, TenantStoreError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use kernel::Timestamp;
+use tenancy::{Due, KeyDigest};
+
+/// How much of a mark is kept: enough to tell a few thousand apart.
+const MARK_LENGTH: usize = 16;
+
+/// How often something may be done within a window of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// What is counted, as a digest: an address or a source must not be read from the key.
+    pub of: KeyDigest,
+    /// How often it may be done.
+    pub times_max: u64,
+    /// The length of a window, in seconds. Windows begin at multiples of it.
+    pub window_s: i64,
+}
+
+/// Whether something may be done once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It may, and is counted.
+    Yes,
+    /// Not before so many seconds have passed.
+    NotBefore {
+        /// The rest of the window.
+        wait_s: i64,
+    },
+}
+
+impl TenantReader {
+    /// What is due at a moment, the oldest first, at most `limit` of each of the 8 partitions.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_due(&self, now: Timestamp, limit: u16) -> Result<Vec<Due>, TenantStoreError> {
+        let mut due = Vec::new();
+        for shard in 0..DUE_SHARDS {
+            let found = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :shard AND sk < :now")
+                .expression_attribute_values(":shard", text(rows::due_partition(shard)))
+                .expression_attribute_values(":now", text(format!("{}~", rows::milliseconds(now))))
+                .limit(i32::from(limit))
+                .send()
+                .await
+                .map_err(|error| TenantStoreError::Unavailable { action: "load what is due", source: error.into() })?;
+            for item in found.items.unwrap_or_default() {
+                due.push(stored::<Due>(item, "due")?);
+            }
+        }
+        due.sort_by_key(|due| due.at);
+        Ok(due)
+    }
+}
+
+impl TenantStore {
+    /// Forgets what is due of a tenant that is not there any more.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn drop_due(&self, due: &Due) -> Result<(), TenantStoreError> {
+        let delete = self.reader.client.delete_item().table_name(&self.reader.table);
+        let deleted = delete.set_key(Some(rows::due_key(due))).send().await;
+        deleted
+            .map(|_| ())
+            .map_err(|error| TenantStoreError::Unavailable { action: "forget what is due", source: error.into() })
+    }
+
+    /// Counts one more of something, unless that would be too many. What was counted with the same mark before
+    /// is not counted again: a request that is repeated is one.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn take(&self, limit: &Limit, mark: &KeyDigest, now: Timestamp) -> Result<Taken, TenantStoreError> {
+        let window = limit.window_s.max(1);
+        let start = now.as_second() - now.as_second().rem_euclid(window);
+        let mark: String = mark.as_str().chars().take(MARK_LENGTH).collect();
+        let counted = self
+            .reader
+            .client
+            .update_item()
+            .table_name(&self.reader.table)
+            .set_key(Some(rows::limit_key(&limit.of, start)))
+            .update_expression("SET expires_at = :end ADD marks :mark")
+            .condition_expression("attribute_not_exists(marks) OR size(marks) < :most OR contains(marks, :text)")
+            .expression_attribute_values(":end", number(start + 2 * window))
+            .expression_attribute_values(":mark", AttributeValue::Ss(vec![mark.clone()]))
+            .expression_attribute_values(":text", text(mark))
+            .expression_attribute_values(":most", number(limit.times_max))
+            .send()
+            .await;
+        match counted {
+            Ok(_) => Ok(Taken::Yes),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(Taken::NotBefore { wait_s: start + window - now.as_second() })
+            }
+            Err(error) => Err(TenantStoreError::Unavailable { action: "count", source: error.into() }),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What has to be looked at when its time has come.
+
+use kernel::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A moment at which a tenant has to be looked at. It may turn out that there is nothing left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Due {
+    /// When.
+    pub at: Timestamp,
+    /// What for.
+    pub kind: DueKind,
+    /// Whom.
+    pub tenant: TenantId,
+}
+
+/// What a tenant is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DueKind {
+    /// A sign-up that may not be confirmed yet.
+    Expiry,
+    /// A request to make resources that may not be answered yet.
+    Provisioning,
+    /// The end of a closure's grace period.
+    Grace,
+    /// A closing tenant whose last usage may be settled.
+    Drain,
+    /// A closed tenant whose data is no longer kept.
+    Erasure,
+    /// A request to remove resources that may not be answered yet.
+    Deprovisioning,
+}
+
+impl DueKind {
+    /// The kind as it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expiry => "expiry",
+            Self::Provisioning => "provisioning",
+            Self::Grace => "grace",
+            Self::Drain => "drain",
+            Self::Erasure => "erasure",
+            Self::Deprovisioning => "deprovisioning",
+        }
+    }
+}

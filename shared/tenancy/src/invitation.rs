@@ -1,0 +1,288 @@
+//! Invitations and users: who may join a tenant, and as what.
+
+use crate::outcome::{MemberChange, Outcome, State};
+use crate::settings::after;
+use crate::{
+    Actor, AuditAction, Consent, EmailAddress, KeyDigest, Occasion, Origin, PersonName, Refusal, User, Username,
+};
+use jiff::SignedDuration;
+use kernel::{Invalid, InvitationId, Role, TenantId, TenantStatus, Timestamp};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// How long an invitation can be accepted.
+pub const INVITATION_VALID: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How many open invitations a tenant can have.
+pub const INVITATIONS_MAX: u64 = 200;
+/// How many users a tenant can have.
+pub const USERS_MAX: u64 = 5_000;
+/// How often one invitation can be mailed.
+pub const SENDINGS_MAX: u32 = 10;
+
+/// The invitation of a person to a tenant. Personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// Its id: a function of tenant and address.
+    pub id: InvitationId,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The person's address.
+    pub email: EmailAddress,
+    /// What the person will be.
+    pub role: Role,
+    /// The digest of the code that was mailed last. An older one does not hold.
+    pub code: KeyDigest,
+    /// Who invites.
+    pub invited_by: Username,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it can be accepted.
+    pub valid_until: Timestamp,
+    /// How often it was mailed.
+    pub sendings: u32,
+}
+
+/// The secret that is mailed to an invited person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InvitationCode {
+    invitation: InvitationId,
+    secret: Uuid,
+}
+
+impl InvitationCode {
+    /// A code of 16 random bytes.
+    #[must_use]
+    pub const fn from_random(invitation: InvitationId, secret: [u8; 16]) -> Self {
+        Self { invitation, secret: Uuid::from_bytes(secret) }
+    }
+
+    /// The invitation that it is for.
+    #[must_use]
+    pub const fn invitation(&self) -> InvitationId {
+        self.invitation
+    }
+
+    /// The code itself: for the mail, and nowhere else.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        format!("{}.{}", self.invitation, self.secret.simple())
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn digest(&self) -> KeyDigest {
+        KeyDigest::of("invitation", &self.reveal())
+    }
+}
+
+impl FromStr for InvitationCode {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = Invalid { kind: "invitation code", rule: "the code of the invitation's mail" };
+        let (invitation, secret) = text.split_once('.').ok_or(invalid)?;
+        let is_simple = secret.len() == 32;
+        let secret = Uuid::try_parse(secret).ok().filter(|_| is_simple).ok_or(invalid)?;
+        Ok(Self { invitation: invitation.parse().map_err(|_| invalid)?, secret })
+    }
+}
+
+impl fmt::Debug for InvitationCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvitationCode(..)")
+    }
+}
+
+/// An invitation to be made.
+#[derive(Debug, Clone)]
+pub struct Invite<'a> {
+    /// The person's address.
+    pub email: &'a EmailAddress,
+    /// What the person will be.
+    pub role: Role,
+    /// The code that will be mailed.
+    pub code: &'a InvitationCode,
+    /// Who invites.
+    pub by: Username,
+}
+
+/// Decides an invitation, or that the open one of the same address is sent again with another code.
+///
+/// # Errors
+/// When the tenant is not active or has no room, when the person is a user of it, or when the invitation was
+/// mailed too often.
+pub fn decide_invitation(
+    state: &State,
+    invite: &Invite<'_>,
+    open: Option<&Invitation>,
+    is_member: bool,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
+    let tenant = &state.tenant;
+    if tenant.status != TenantStatus::Active {
+        return Err(Refusal::NotFromHere { status: tenant.status });
+    }
+    if is_member {
+        return Err(Refusal::AlreadyMember);
+    }
+    let sendings = open.map_or(0, |open| open.sendings);
+    let full = open.is_none() && (tenant.invitations >= INVITATIONS_MAX || tenant.users >= USERS_MAX);
+    if full || sendings >= SENDINGS_MAX {
+        return Err(Refusal::Full);
+    }
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.invitations += u64::from(open.is_none());
+    let id = invite.code.invitation();
+    let action = if open.is_some() { AuditAction::ResendInvitation } else { AuditAction::Invite };
+    outcome.note(Actor::User(invite.by), action, Some(id.to_string()), occasion);
+    outcome.members.push(MemberChange::Invite(Box::new(Invitation {
+        id,
+        tenant: tenant.id,
+        email: invite.email.clone(),
+        role: invite.role,
+        code: invite.code.digest(),
+        invited_by: invite.by,
+        created_at: open.map_or(occasion.now, |open| open.created_at),
+        valid_until: after(occasion.now, INVITATION_VALID),
+        sendings: sendings + 1,
+    })));
+    Ok(outcome)
+}
+
+/// Decides that an invitation does not hold any more.
+#[must_use]
+pub fn decide_withdrawal(state: &State, open: &Invitation, by: Username, occasion: &Occasion) -> Outcome {
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.invitations = outcome.tenant.invitations.saturating_sub(1);
+    outcome.members.push(MemberChange::Settle(open.id));
+    outcome.note(Actor::User(by), AuditAction::WithdrawInvitation, Some(open.id.to_string()), occasion);
+    outcome
+}
+
+/// Decides how many invitations are open where fewer were found than are counted: those that ran out are gone,
+/// and nobody told.
+#[must_use]
+pub fn decide_recount(state: &State, open: u64) -> Option<Outcome> {
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.invitations = open;
+    (open < state.tenant.invitations).then_some(outcome)
+}
+
+/// Decides that an invited person joins. The account follows; only who knows the code can have it made.
+///
+/// # Errors
+/// When the code is not the latest one of this invitation, the time has run out, or the tenant takes nobody.
+pub fn decide_acceptance(
+    state: &State,
+    open: &Invitation,
+    code: &InvitationCode,
+    name: PersonName,
+    consents: Vec<Consent>,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
+    let tenant = &state.tenant;
+    let holds = open.code == code.digest() && open.tenant == tenant.id && occasion.now < open.valid_until;
+    if !holds {
+        return Err(Refusal::NoInvitation);
+    }
+    if tenant.status != TenantStatus::Active {
+        return Err(Refusal::NotFromHere { status: tenant.status });
+    }
+    let username = Username::of(&tenant.alias, &open.email);
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.invitations = tenant.invitations.saturating_sub(1);
+    outcome.tenant.users += 1;
+    outcome.members.push(MemberChange::Settle(open.id));
+    outcome.members.push(MemberChange::Join(Box::new(User {
+        username,
+        tenant: tenant.id,
+        role: open.role,
+        name,
+        email: open.email.clone(),
+        origin: Origin::Invitation(open.code.clone()),
+        consents,
+        created_at: occasion.now,
+        confirmed_at: None,
+    })));
+    outcome.note(Actor::User(username), AuditAction::AcceptInvitation, Some(open.id.to_string()), occasion);
+    Ok(outcome)
+}
+
+/// Whether an acceptance that was broken off before the account was made can be completed by this code.
+#[must_use]
+pub fn may_complete(user: &User, code: &InvitationCode, now: Timestamp) -> bool {
+    let proves = user.origin == Origin::Invitation(code.digest());
+    proves && user.confirmed_at.is_none() && now < after(user.created_at, INVITATION_VALID)
+}
+
+/// Decides that an invited user's account is there.
+#[must_use]
+pub fn decide_joined(state: &State, user: &User, occasion: &Occasion) -> Option<Outcome> {
+    if user.confirmed_at.is_some() {
+        return None;
+    }
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.admins += u64::from(user.role == Role::Admin);
+    outcome.members.push(MemberChange::Confirm(user.username, occasion.now));
+    Some(outcome)
+}
+
+/// Decides another role for a user; none where the user has it.
+///
+/// # Errors
+/// When the tenant would be without an administrator.
+pub fn decide_role(
+    state: &State,
+    user: &User,
+    role: Role,
+    by: Username,
+    occasion: &Occasion,
+) -> Result<Option<Outcome>, Refusal> {
+    if user.role == role {
+        return Ok(None);
+    }
+    let mut outcome = Outcome::of(state);
+    if user.confirmed_at.is_some() {
+        outcome.tenant.admins = match role {
+            Role::Admin => outcome.tenant.admins + 1,
+            Role::Member if outcome.tenant.admins <= 1 => return Err(Refusal::LastAdmin),
+            Role::Member => outcome.tenant.admins - 1,
+        };
+    }
+    outcome.members.push(MemberChange::Role(user.username, role));
+    outcome.note(Actor::User(by), AuditAction::ChangeRole, Some(user.username.to_string()), occasion);
+    Ok(Some(outcome))
+}
+
+/// Decides that a user leaves.
+///
+/// # Errors
+/// When the tenant would be without an administrator.
+pub fn decide_removal(state: &State, user: &User, by: Username, occasion: &Occasion) -> Result<Outcome, Refusal> {
+    let mut outcome = Outcome::of(state);
+    if user.role == Role::Admin && user.confirmed_at.is_some() {
+        if outcome.tenant.admins <= 1 {
+            return Err(Refusal::LastAdmin);
+        }
+        outcome.tenant.admins -= 1;
+    }
+    outcome.tenant.users = outcome.tenant.users.saturating_sub(1);
+    outcome.members.push(MemberChange::Leave(user.username));
+    outcome.note(Actor::User(by), AuditAction::RemoveUser, Some(user.username.to_string()), occasion);
+    Ok(outcome)
+}
+
+/// Decides another name of the organisation.
+#[must_use]
+pub fn decide_profile(
+    state: &State,
+    organisation: crate::OrganisationName,
+    by: Username,
+    occasion: &Occasion,
+) -> Outcome {
+    let mut outcome = Outcome::of(state);
+    outcome.organisation = Some(organisation);
+    outcome.note(Actor::User(by), AuditAction::ChangeProfile, None, occasion);
+    outcome
+}

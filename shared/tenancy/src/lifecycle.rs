@@ -1,0 +1,95 @@
+//! What the passing of time, a confirmed address, and the identity provider change.
+
+use crate::closure::{decide_drained, decide_expiry, decide_fence};
+use crate::operation::IdentityFailure;
+use crate::outcome::{MemberChange, Outcome, State};
+use crate::provisioning::{decide_silence, decide_unremoved, request_provisioning};
+use crate::tenant::{Change, decide_change};
+use crate::{Actor, Due, DueKind, Occasion, ProvisioningMode, Refusal, Settings};
+use contract::catalogue::Catalogue;
+use kernel::{StatusReason, TenantStatus};
+
+/// Decides what the administrator's confirmed address changes: a pending tenant is provisioned or becomes
+/// active, and one that has been confirmed before stays as it is.
+///
+/// # Errors
+/// When the tenant is closed.
+pub fn decide_confirmation(
+    state: &State,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    occasion: &Occasion,
+) -> Result<Option<Outcome>, Refusal> {
+    match state.tenant.status {
+        TenantStatus::Pending => {}
+        TenantStatus::Closed => return Err(Refusal::NotFromHere { status: state.tenant.status }),
+        TenantStatus::Provisioning
+        | TenantStatus::Active
+        | TenantStatus::Suspended
+        | TenantStatus::Closing
+        | TenantStatus::Relocating => return Ok(None),
+    }
+    let is_external = settings.provisioning == ProvisioningMode::External;
+    let change = if is_external { Change::Provision } else { Change::Activate };
+    let mut outcome = decide_change(state, change, StatusReason::Confirmed, Actor::Holder, settings, occasion)?;
+    if is_external {
+        request_provisioning(&mut outcome, catalogue, settings, occasion);
+    }
+    if let Some(signup) = &state.signup {
+        outcome.done.push(Due { at: signup.confirm_by, kind: DueKind::Expiry, tenant: state.tenant.id });
+        outcome.members.push(MemberChange::Confirm(signup.username, occasion.now));
+        outcome.progress(signup, occasion, |signup| {
+            signup.identity_at.get_or_insert(occasion.now);
+            signup.identity_failure = None;
+            signup.confirmed_at.get_or_insert(occasion.now);
+            if !is_external {
+                signup.activated_at = Some(occasion.now);
+            }
+        });
+    }
+    Ok(Some(outcome))
+}
+
+/// Decides what is noted of the administrator's account. What was noted as done stays.
+#[must_use]
+pub fn decide_identity(state: &State, made: Result<(), IdentityFailure>, occasion: &Occasion) -> Option<Outcome> {
+    let signup = state.signup.as_ref().filter(|signup| signup.identity_at.is_none())?;
+    let mut outcome = Outcome::of(state);
+    outcome.progress(signup, occasion, |signup| match made {
+        Ok(()) => {
+            signup.identity_at = Some(occasion.now);
+            signup.identity_failure = None;
+        }
+        Err(failure) => signup.identity_failure = Some(failure),
+    });
+    Some(outcome)
+}
+
+/// Decides what is to be done at a time that has come. Whatever it is, the time itself is done with.
+///
+/// `is_drained` says whether nothing of the tenant's usage waits to be settled; only a drain asks for it.
+///
+/// # Errors
+/// Never for a tenant as this crate makes it.
+pub fn decide_due(
+    state: &State,
+    due: &Due,
+    is_drained: bool,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
+    let outcome = match due.kind {
+        DueKind::Expiry => decide_expiry(state, settings, occasion)?,
+        DueKind::Provisioning => decide_silence(state, due, occasion),
+        DueKind::Grace => decide_fence(state, due, occasion),
+        DueKind::Drain => decide_drained(state, is_drained, settings, occasion)?,
+        DueKind::Erasure => crate::decide_erased(state, catalogue, settings, occasion),
+        DueKind::Deprovisioning => decide_unremoved(state, due, catalogue, settings, occasion),
+    };
+    let mut outcome = outcome.unwrap_or_else(|| Outcome::of(state));
+    if !outcome.done.contains(due) {
+        outcome.done.push(*due);
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,145 @@
+//! What a decision reads and what it changes.
+
+use crate::operation::steps;
+use crate::tenant::status_changed;
+use crate::toolkit::ToolkitEvent;
+use crate::{
+    Actor, AuditAction, AuditEntry, Due, Invitation, Occasion, OrganisationName, Signup, Tenant, User, Username,
+};
+use contract::application::{TenantDeprovisioningRequested, TenantProvisioningRequested};
+use contract::{
+    Envelope, OnboardingProgressed, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged,
+};
+use kernel::{InvitationId, Role, StatusReason, Timestamp};
+
+/// What a decision is made on: a tenant, and the sign-up that made it while that is still known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// Its sign-up.
+    pub signup: Option<Signup>,
+}
+
+/// What a decision changes, to be stored in one transaction on condition that the tenant is still the one
+/// that it was made on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The tenant that it was made on.
+    pub before: Tenant,
+    /// The tenant from now on.
+    pub tenant: Tenant,
+    /// The sign-up from now on, where it changes.
+    pub signup: Option<Signup>,
+    /// The organisation's name from now on, where it changes.
+    pub organisation: Option<OrganisationName>,
+    /// What changes of users and invitations.
+    pub members: Vec<MemberChange>,
+    /// What is stated.
+    pub statements: Vec<Statement>,
+    /// When the tenant has to be looked at again.
+    pub due: Vec<Due>,
+    /// What it need no longer be looked at for.
+    pub done: Vec<Due>,
+    /// What the audit trail says of it.
+    pub audit: Vec<AuditEntry>,
+}
+
+/// A change of a user or an invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberChange {
+    /// A user joins.
+    Join(Box<User>),
+    /// A user proved to read the address, at this moment.
+    Confirm(Username, Timestamp),
+    /// A user has another role.
+    Role(Username, Role),
+    /// A user leaves.
+    Leave(Username),
+    /// An invitation is made, or replaces the one to the same address.
+    Invite(Box<Invitation>),
+    /// An invitation is accepted or withdrawn, and erased.
+    Settle(InvitationId),
+}
+
+/// A fact that a decision states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    /// The tenant's status or plan changed.
+    Status(Envelope<TenantStatusChanged>),
+    /// A policy holds.
+    PolicyApplied(Envelope<TenantPolicyApplied>),
+    /// Another plan is asked for.
+    PlanChange(Envelope<PlanChangeRequested>),
+    /// The tenant's data is erased.
+    Erased(Envelope<TenantErased>),
+    /// How far a central onboarding is.
+    Onboarding(Envelope<OnboardingProgressed>),
+    /// The application is asked for resources.
+    Provision(Envelope<TenantProvisioningRequested>),
+    /// The application is asked to remove them.
+    Deprovision(Envelope<TenantDeprovisioningRequested>),
+    /// The same in the words of AWS SaaS Builder Toolkit.
+    Toolkit(ToolkitEvent),
+}
+
+impl Outcome {
+    /// An outcome in which only the edition changes.
+    #[must_use]
+    pub fn of(state: &State) -> Self {
+        let before = state.tenant.clone();
+        let tenant = Tenant { edition: before.edition + 1, ..before.clone() };
+        Self {
+            before,
+            tenant,
+            signup: None,
+            organisation: None,
+            members: Vec::new(),
+            statements: Vec::new(),
+            due: Vec::new(),
+            done: Vec::new(),
+            audit: Vec::new(),
+        }
+    }
+
+    /// States the tenant's status and plan, as its next version.
+    pub(crate) fn state_status(&mut self, reason: StatusReason, occasion: &Occasion) {
+        self.tenant.version += 1;
+        self.statements.push(Statement::Status(status_changed(&self.tenant, reason, occasion)));
+    }
+
+    /// Changes the sign-up, and tells home where home follows it.
+    pub(crate) fn progress(&mut self, signup: &Signup, occasion: &Occasion, change: impl FnOnce(&mut Signup)) {
+        let mut signup = self.signup.take().unwrap_or_else(|| signup.clone());
+        change(&mut signup);
+        signup.revision += 1;
+        self.statements.retain(|statement| !matches!(statement, Statement::Onboarding(_)));
+        self.statements.extend(onboarding_progressed(&signup, &self.tenant, occasion));
+        self.signup = Some(signup);
+    }
+
+    /// Adds to the audit trail.
+    pub(crate) fn note(&mut self, actor: Actor, action: AuditAction, target: Option<String>, occasion: &Occasion) {
+        let id = occasion.event_of(&format!("audit:{}", self.audit.len()));
+        self.audit.push(AuditEntry { id, at: occasion.now, actor, action, target, refused: None });
+    }
+}
+
+/// What home is told of a sign-up that it handed over.
+pub(crate) fn onboarding_progressed(signup: &Signup, tenant: &Tenant, occasion: &Occasion) -> Option<Statement> {
+    let onboarding = signup.onboarding?;
+    Some(Statement::Onboarding(Envelope {
+        id: occasion.event_of("onboarding"),
+        region: occasion.region.clone(),
+        stream: Stream::Tenant(tenant.id),
+        sequence: signup.revision,
+        occurred_at: occasion.now,
+        data: OnboardingProgressed {
+            onboarding,
+            tenant: tenant.id,
+            alias: tenant.alias.clone(),
+            steps: steps(signup, tenant),
+            revision: signup.revision,
+        },
+    }))
+}

@@ -1,0 +1,305 @@
+//! Resources that the application plane makes and removes: requests, answers, deadlines.
+
+use crate::outcome::{Outcome, State, Statement};
+use crate::settings::{DEPROVISIONINGS_MAX, after};
+use crate::tenant::{Change, decide_change};
+use crate::{Actor, AuditAction, Due, DueKind, Occasion, Refusal, Settings, Tenant, toolkit};
+use contract::application::{Answer, TenantDeprovisioningRequested, TenantProvisioningRequested};
+use contract::catalogue::Catalogue;
+use contract::{Envelope, Stream};
+use kernel::{KnownReason, ReasonCode, StatusReason, TenantStatus, Tier, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A request to the application, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provisioning {
+    /// Which request of its kind it is, from 1.
+    pub attempt: u64,
+    /// When it was made.
+    pub requested_at: Timestamp,
+    /// When silence counts as failure.
+    pub answer_by: Timestamp,
+    /// When it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_at: Option<Timestamp>,
+    /// Why it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<ProvisioningFailure>,
+}
+
+/// Why the application did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisioningFailure {
+    /// The application's word, or `no-answer`.
+    pub reason: ReasonCode,
+    /// Whether it makes sense to ask again.
+    pub retryable: bool,
+    /// When it was known.
+    pub at: Timestamp,
+}
+
+/// What the application says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// The resources are there.
+    Provisioned,
+    /// They are not.
+    ProvisioningFailed,
+    /// The resources are gone.
+    Deprovisioned,
+    /// They are not.
+    DeprovisioningFailed,
+}
+
+impl Said {
+    /// What an event says, by its `detail-type`: in our words, or in those of AWS SaaS Builder Toolkit.
+    #[must_use]
+    pub fn by_type(detail_type: &str) -> Option<Self> {
+        match detail_type {
+            Answer::PROVISIONED | "sbt_aws_provisionSuccess" => Some(Self::Provisioned),
+            Answer::PROVISIONING_FAILED | "sbt_aws_provisionFailure" => Some(Self::ProvisioningFailed),
+            Answer::DEPROVISIONED | "sbt_aws_deprovisionSuccess" => Some(Self::Deprovisioned),
+            Answer::DEPROVISIONING_FAILED | "sbt_aws_deprovisionFailure" => Some(Self::DeprovisioningFailed),
+            _ => None,
+        }
+    }
+}
+
+/// Asks the application for a tenant's resources.
+pub(crate) fn request_provisioning(
+    outcome: &mut Outcome,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    occasion: &Occasion,
+) {
+    let provisioning = next(outcome.tenant.provisioning.as_ref(), settings, occasion);
+    let tier = tier_of(&outcome.tenant, catalogue);
+    let Tenant { id: tenant, alias, plan, .. } = outcome.tenant.clone();
+    let Provisioning { attempt, answer_by, .. } = provisioning;
+    outcome.statements.push(Statement::Provision(Envelope {
+        id: occasion.event_of("provision"),
+        region: occasion.region.clone(),
+        stream: Stream::Tenant(tenant),
+        sequence: attempt,
+        occurred_at: occasion.now,
+        data: TenantProvisioningRequested { tenant, alias, plan, tier, attempt, answer_by },
+    }));
+    if settings.builder_toolkit {
+        outcome.statements.push(Statement::Toolkit(toolkit::onboarding(&outcome.tenant, tier, occasion)));
+    }
+    outcome.due.push(Due { at: answer_by, kind: DueKind::Provisioning, tenant });
+    outcome.tenant.provisioning = Some(provisioning);
+}
+
+/// Asks the application to remove a closed tenant's resources.
+pub(crate) fn request_deprovisioning(
+    outcome: &mut Outcome,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    occasion: &Occasion,
+) {
+    let tier = tier_of(&outcome.tenant, catalogue);
+    let Tenant { id: tenant, alias, plan, .. } = outcome.tenant.clone();
+    let Some(closure) = outcome.tenant.closure.as_mut() else { return };
+    let deprovisioning = next(closure.deprovisioning.as_ref(), settings, occasion);
+    let Provisioning { attempt, answer_by, .. } = deprovisioning;
+    closure.deprovisioning = Some(deprovisioning);
+    outcome.statements.push(Statement::Deprovision(Envelope {
+        id: occasion.event_of("deprovision"),
+        region: occasion.region.clone(),
+        stream: Stream::Tenant(tenant),
+        sequence: attempt,
+        occurred_at: occasion.now,
+        data: TenantDeprovisioningRequested { tenant, alias, plan, tier, attempt, answer_by },
+    }));
+    if settings.builder_toolkit {
+        outcome.statements.push(Statement::Toolkit(toolkit::offboarding(&outcome.tenant, tier, occasion)));
+    }
+    outcome.due.push(Due { at: answer_by, kind: DueKind::Deprovisioning, tenant });
+}
+
+/// Decides what the application's answer changes. One that comes twice, or to an attempt that another one
+/// followed, or after the tenant was closed, changes nothing.
+///
+/// # Errors
+/// Never for a tenant as this crate makes it.
+pub fn decide_answer(
+    state: &State,
+    said: Said,
+    answer: &Answer,
+    settings: &Settings,
+    occasion: &Occasion,
+) -> Result<Option<Outcome>, Refusal> {
+    let tenant = &state.tenant;
+    let occasion = &not_before_the_request(tenant, occasion);
+    match said {
+        Said::Provisioned => {
+            let Some(provisioning) = tenant.provisioning.as_ref().filter(|_| is_provisioning(tenant)) else {
+                return Ok(None);
+            };
+            decide_provisioned(state, provisioning, settings, occasion).map(Some)
+        }
+        Said::ProvisioningFailed => {
+            let open = tenant.provisioning.as_ref().filter(|open| is_provisioning(tenant) && is_asked(open, answer));
+            Ok(open.map(|_| fail_provisioning(state, failure_of(answer, occasion), Actor::Application, occasion)))
+        }
+        Said::Deprovisioned => {
+            let Some(open) = deprovisioning_of(tenant).filter(|open| open.done_at.is_none()) else {
+                return Ok(None);
+            };
+            let mut outcome = Outcome::of(state);
+            outcome.done.push(Due { at: open.answer_by, kind: DueKind::Deprovisioning, tenant: tenant.id });
+            set_deprovisioning(&mut outcome, |open| {
+                open.done_at = Some(occasion.now);
+                open.failure = None;
+            });
+            Ok(Some(outcome))
+        }
+        Said::DeprovisioningFailed => {
+            let Some(_) = deprovisioning_of(tenant).filter(|open| is_asked(open, answer)) else {
+                return Ok(None);
+            };
+            let mut outcome = Outcome::of(state);
+            let failure = failure_of(answer, occasion);
+            outcome.note(Actor::Application, AuditAction::FailProvisioning, Some(failure.reason.to_string()), occasion);
+            // The deadline stays: then it is asked again.
+            set_deprovisioning(&mut outcome, |open| open.failure = Some(failure));
+            Ok(Some(outcome))
+        }
+    }
+}
+
+/// Decides that a failed provisioning is tried once more.
+///
+/// # Errors
+/// When nothing failed, or the application said that trying again is of no use.
+pub fn decide_retry(
+    state: &State,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
+    let failed = state.tenant.provisioning.as_ref().and_then(|open| open.failure.as_ref());
+    failed.filter(|failure| is_provisioning(&state.tenant) && failure.retryable).ok_or(Refusal::NothingToRetry)?;
+    let mut outcome = Outcome::of(state);
+    request_provisioning(&mut outcome, catalogue, settings, occasion);
+    outcome.note(Actor::Holder, AuditAction::RetryProvisioning, None, occasion);
+    if let Some(signup) = &state.signup {
+        outcome.progress(signup, occasion, |_| {});
+    }
+    Ok(outcome)
+}
+
+/// Silence counts as a failure that can be repeated.
+pub(crate) fn decide_silence(state: &State, due: &Due, occasion: &Occasion) -> Option<Outcome> {
+    let open = state.tenant.provisioning.as_ref().filter(|_| is_provisioning(&state.tenant))?;
+    let silent = open.answer_by == due.at && open.failure.is_none();
+    silent.then(|| fail_provisioning(state, no_answer(occasion), Actor::Clock, occasion))
+}
+
+/// A removal that is not done is asked for again, a bounded number of times. The failure is kept.
+pub(crate) fn decide_unremoved(
+    state: &State,
+    due: &Due,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    occasion: &Occasion,
+) -> Option<Outcome> {
+    let open = deprovisioning_of(&state.tenant)?;
+    if open.done_at.is_some() || open.answer_by != due.at {
+        return None;
+    }
+    let mut outcome = Outcome::of(state);
+    let failure = open.failure.clone().unwrap_or_else(|| no_answer(occasion));
+    let again = failure.retryable && open.attempt < DEPROVISIONINGS_MAX;
+    outcome.note(Actor::Clock, AuditAction::FailProvisioning, Some(failure.reason.to_string()), occasion);
+    if again {
+        request_deprovisioning(&mut outcome, catalogue, settings, occasion);
+    } else {
+        set_deprovisioning(&mut outcome, |open| open.failure = Some(failure));
+    }
+    Some(outcome)
+}
+
+fn decide_provisioned(
+    state: &State,
+    provisioning: &Provisioning,
+    settings: &Settings,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
+    let due = Due { at: provisioning.answer_by, kind: DueKind::Provisioning, tenant: state.tenant.id };
+    let reason = StatusReason::Provisioned;
+    let mut outcome = decide_change(state, Change::Activate, reason, Actor::Application, settings, occasion)?;
+    outcome.done.push(due);
+    if let Some(open) = outcome.tenant.provisioning.as_mut() {
+        open.done_at = Some(occasion.now);
+        open.failure = None;
+    }
+    if let Some(signup) = &state.signup {
+        outcome.progress(signup, occasion, |signup| signup.activated_at = Some(occasion.now));
+    }
+    Ok(outcome)
+}
+
+fn fail_provisioning(state: &State, failure: ProvisioningFailure, actor: Actor, occasion: &Occasion) -> Outcome {
+    let mut outcome = Outcome::of(state);
+    outcome.note(actor, AuditAction::FailProvisioning, Some(failure.reason.to_string()), occasion);
+    if let Some(open) = outcome.tenant.provisioning.as_mut() {
+        outcome.done.push(Due { at: open.answer_by, kind: DueKind::Provisioning, tenant: state.tenant.id });
+        open.failure = Some(failure);
+    }
+    if let Some(signup) = &state.signup {
+        outcome.progress(signup, occasion, |_| {});
+    }
+    outcome
+}
+
+/// A bus tells the time in whole seconds, by which an answer can seem to come before what it answers.
+fn not_before_the_request(tenant: &Tenant, occasion: &Occasion) -> Occasion {
+    let requests = [tenant.provisioning.as_ref(), deprovisioning_of(tenant)];
+    let latest = requests.into_iter().flatten().map(|open| open.requested_at).max();
+    let now = latest.map_or(occasion.now, |requested_at| occasion.now.max(requested_at));
+    Occasion { now, ..occasion.clone() }
+}
+
+fn next(last: Option<&Provisioning>, settings: &Settings, occasion: &Occasion) -> Provisioning {
+    Provisioning {
+        attempt: last.map_or(1, |last| last.attempt + 1),
+        requested_at: occasion.now,
+        answer_by: after(occasion.now, settings.answer_within),
+        done_at: None,
+        failure: None,
+    }
+}
+
+fn tier_of(tenant: &Tenant, catalogue: &Catalogue) -> Tier {
+    catalogue.plan(&tenant.plan).map_or(Tier::Pool, |plan| plan.tier)
+}
+
+fn is_provisioning(tenant: &Tenant) -> bool {
+    tenant.status == TenantStatus::Provisioning
+}
+
+/// Whether an answer is to the request that is open.
+fn is_asked(open: &Provisioning, answer: &Answer) -> bool {
+    open.done_at.is_none() && open.failure.is_none() && answer.attempt.is_none_or(|attempt| attempt == open.attempt)
+}
+
+fn deprovisioning_of(tenant: &Tenant) -> Option<&Provisioning> {
+    tenant.closure.as_ref()?.deprovisioning.as_ref()
+}
+
+fn set_deprovisioning(outcome: &mut Outcome, set: impl FnOnce(&mut Provisioning)) {
+    if let Some(open) = outcome.tenant.closure.as_mut().and_then(|closure| closure.deprovisioning.as_mut()) {
+        set(open);
+    }
+}
+
+fn failure_of(answer: &Answer, occasion: &Occasion) -> ProvisioningFailure {
+    let reason = answer.reason.clone().unwrap_or_else(|| KnownReason::Unspecified.into());
+    ProvisioningFailure { reason, retryable: answer.retryable.unwrap_or(true), at: occasion.now }
+}
+
+fn no_answer(occasion: &Occasion) -> ProvisioningFailure {
+    ProvisioningFailure { reason: KnownReason::NoAnswer.into(), retryable: true, at: occasion.now }
+}

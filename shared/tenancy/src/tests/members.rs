@@ -1,0 +1,139 @@
+use super::*;
+use kernel::Role;
+
+fn admin() -> Username {
+    sign_up().user.username
+}
+
+fn code(secret: u8) -> InvitationCode {
+    let email: EmailAddress = "bob@engines.example".parse().unwrap();
+    InvitationCode::from_random(Username::of(&ids().alias, &email).invitation(), [secret; 16])
+}
+
+fn invite(
+    state: &State,
+    role: Role,
+    secret: u8,
+    open: Option<&Invitation>,
+    is_member: bool,
+) -> Result<Outcome, Refusal> {
+    let email: EmailAddress = "Bob@engines.example".parse().unwrap();
+    let invite = Invite { email: &email, role, code: &code(secret), by: admin() };
+    decide_invitation(state, &invite, open, is_member, &occasion())
+}
+
+fn invitation(outcome: &Outcome) -> Invitation {
+    match &outcome.members[0] {
+        MemberChange::Invite(invitation) => (**invitation).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn accept(state: &State, open: &Invitation, secret: u8, now: &str) -> Result<Outcome, Refusal> {
+    let consents = documents().agreed_at(at(now));
+    decide_acceptance(state, open, &code(secret), "Bob".parse().unwrap(), consents, &occasion_at(now))
+}
+
+fn user(role: Role, confirmed: bool) -> User {
+    User { role, confirmed_at: confirmed.then(|| occasion().now), ..sign_up().user }
+}
+
+#[test]
+fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
+    let active = state(TenantStatus::Active);
+    let first = invite(&active, Role::Member, 1, None, false).unwrap();
+    assert_eq!(first.tenant.invitations, 1);
+    let open = invitation(&first);
+    let invited = after(&active, first);
+    let again = invite(&invited, Role::Admin, 2, Some(&open), false).unwrap();
+    assert_eq!(again.tenant.invitations, 1, "the same address is one invitation");
+    let open = invitation(&again);
+    assert_eq!((open.sendings, open.role), (2, Role::Admin));
+    let invited = after(&invited, again);
+
+    assert_eq!(accept(&invited, &open, 1, "2026-11-21T10:00:00Z"), Err(Refusal::NoInvitation), "the old code");
+    assert_eq!(accept(&invited, &open, 2, "2026-11-27T10:00:00Z"), Err(Refusal::NoInvitation), "too late");
+    let joined = accept(&invited, &open, 2, "2026-11-27T09:59:59Z").unwrap();
+    assert_eq!((joined.tenant.invitations, joined.tenant.users, joined.tenant.admins), (0, 2, 1));
+    assert!(joined.members.contains(&MemberChange::Settle(open.id)), "it is gone, so it cannot be used twice");
+    let MemberChange::Join(bob) = joined.members[1].clone() else { panic!("nobody joins") };
+    assert_eq!((bob.role, bob.username), (Role::Admin, Username::of_invitation(open.id)));
+    assert!(may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")));
+    assert!(!may_complete(&bob, &code(1), at("2026-11-28T00:00:00Z")), "another code completes nothing");
+    assert!(!may_complete(&bob, &code(2), at("2026-12-28T00:00:00Z")), "nor does time");
+
+    let state = after(&invited, joined);
+    let confirmed = decide_joined(&state, &bob, &occasion()).unwrap();
+    assert_eq!(confirmed.tenant.admins, 2);
+    let bob = User { confirmed_at: Some(occasion().now), ..*bob };
+    assert!(!may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")), "the account is there");
+    assert_eq!(decide_joined(&state, &bob, &occasion()), None);
+}
+
+#[test]
+fn nobody_is_invited_where_nobody_can_come() {
+    let refused = |state: &State, open: Option<&Invitation>, member| invite(state, Role::Member, 1, open, member).err();
+    for status in TenantStatus::ALL {
+        let refusal = (status != TenantStatus::Active).then_some(Refusal::NotFromHere { status });
+        assert_eq!(refused(&state(status), None, false), refusal, "{status}");
+    }
+    let mut active = state(TenantStatus::Active);
+    assert_eq!(refused(&active, None, true), Some(Refusal::AlreadyMember));
+    let mut open = invitation(&invite(&active, Role::Member, 1, None, false).unwrap());
+    active.tenant.invitations = INVITATIONS_MAX;
+    assert_eq!(refused(&active, None, false), Some(Refusal::Full));
+    assert_eq!(refused(&active, Some(&open), false), None, "the same invitation needs no more room");
+    open.sendings = SENDINGS_MAX;
+    assert_eq!(refused(&active, Some(&open), false), Some(Refusal::Full));
+    let closing = state(TenantStatus::Closing);
+    open.code = code(1).digest();
+    assert!(accept(&closing, &open, 1, "2026-11-20T10:00:00Z").is_err(), "a closing tenant takes nobody");
+}
+
+#[test]
+fn a_code_is_read_as_it_was_mailed() {
+    let code = code(9);
+    assert_eq!(code.reveal().parse::<InvitationCode>().unwrap(), code);
+    assert!(!format!("{code:?}").contains("0909"));
+    for text in ["", "x.y", "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000001.12"] {
+        assert!(text.parse::<InvitationCode>().is_err(), "{text}");
+    }
+}
+
+/// The number of confirmed administrators, who it is about, and whether the change is refused.
+#[test]
+fn the_last_administrator_stays() {
+    fn check(admins: u64, user: &User, left: Result<u64, Refusal>) {
+        let mut state = state(TenantStatus::Active);
+        state.tenant.admins = admins;
+        let demoted = decide_role(&state, user, Role::Member, admin(), &occasion());
+        let removed = decide_removal(&state, user, admin(), &occasion());
+        assert_eq!(removed.map(|outcome| outcome.tenant.admins), left);
+        if user.role == Role::Admin {
+            assert_eq!(demoted.map(|outcome| outcome.unwrap().tenant.admins), left);
+        } else {
+            assert_eq!(demoted, Ok(None));
+        }
+    }
+    check(2, &user(Role::Admin, true), Ok(1));
+    check(1, &user(Role::Admin, true), Err(Refusal::LastAdmin));
+    check(1, &user(Role::Admin, false), Ok(1));
+    check(1, &user(Role::Member, true), Ok(1));
+    let promoted =
+        decide_role(&state(TenantStatus::Active), &user(Role::Member, true), Role::Admin, admin(), &occasion());
+    assert_eq!(promoted.unwrap().unwrap().tenant.admins, 2);
+}
+
+#[test]
+fn a_recount_only_ever_makes_room() {
+    let check = |counted: u64, found: u64, expected: Option<u64>| {
+        let mut state = state(TenantStatus::Active);
+        state.tenant.invitations = counted;
+        let outcome = decide_recount(&state, found);
+        assert_eq!(outcome.map(|outcome| outcome.tenant.invitations), expected, "{counted} {found}");
+    };
+    check(200, 3, Some(3));
+    check(200, 0, Some(0));
+    check(3, 3, None);
+    check(3, 4, None);
+}

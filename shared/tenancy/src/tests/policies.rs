@@ -1,0 +1,55 @@
+use super::*;
+use contract::TenantPolicy;
+use kernel::Suspension;
+
+pub(super) fn published(version: u64, suspension: Option<Suspension>) -> TenantPolicy {
+    TenantPolicy { version, plan: "pro".parse().unwrap(), suspension, entitlements: vec!["sso".parse().unwrap()] }
+}
+
+pub(super) fn apply(state: &State, published: &TenantPolicy) -> (State, Outcome) {
+    let outcome = decide_policy(state, published, &settings("auto"), &occasion()).unwrap();
+    (after(state, outcome.clone()), outcome)
+}
+
+/// A status, what home wants, and what is stated of it.
+#[test]
+fn a_policy_changes_status_and_plan() {
+    fn check(status: TenantStatus, suspension: Option<Suspension>, to: TenantStatus, facts: &[&str]) {
+        let (state, outcome) = apply(&state(status), &published(1, suspension));
+        assert_eq!((state.tenant.status, state.tenant.plan.as_str()), (to, "pro"), "{status}");
+        assert_eq!(stated(&outcome), facts, "{status}, {suspension:?}");
+    }
+    let (operator, dunning) = (Some(Suspension::Operator), Some(Suspension::Dunning));
+    use TenantStatus::{Active, Closing, Pending, Suspended};
+    check(Active, None, Active, &["status:plan_changed", "applied:1"]);
+    check(Active, operator, Suspended, &["status:operator", "sbt_aws_deactivateRequest", "applied:1"]);
+    check(Active, dunning, Suspended, &["status:dunning", "sbt_aws_deactivateRequest", "applied:1"]);
+    check(Suspended, None, Active, &["status:operator", "sbt_aws_activateRequest", "applied:1"]);
+    check(Suspended, dunning, Suspended, &["status:plan_changed", "applied:1"]);
+    check(Pending, operator, Pending, &["status:plan_changed", "applied:1"]);
+    check(Closing, operator, Closing, &["status:plan_changed", "applied:1"]);
+}
+
+#[test]
+fn a_suspension_ends_by_who_made_it() {
+    let (suspended, _) = apply(&state(TenantStatus::Active), &published(1, Some(Suspension::Dunning)));
+    let (active, outcome) = apply(&suspended, &published(2, None));
+    assert_eq!(active.tenant.status, TenantStatus::Active);
+    assert_eq!(stated(&outcome), ["status:dunning", "sbt_aws_activateRequest", "applied:2"]);
+    let (_, outcome) = apply(&active, &published(2, None));
+    assert_eq!(stated(&outcome), ["applied:2"], "what holds is told once more");
+}
+
+#[test]
+fn a_wish_for_a_plan_is_stated_and_counted() {
+    let by = Actor::Clock;
+    let ask =
+        |state: &State, plan: &str| decide_plan_request(state, &plan.parse().unwrap(), by, &catalogue(), &occasion());
+    let active = state(TenantStatus::Active);
+    let first = ask(&active, "enterprise").unwrap();
+    assert_eq!(stated(&first), ["plan:1"]);
+    let asked = after(&active, first);
+    assert_eq!(stated(&ask(&asked, "pro").unwrap()), ["plan:2"]);
+    assert_eq!(ask(&asked, "platinum"), Err(Refusal::UnknownPlan));
+    assert!(ask(&state(TenantStatus::Suspended), "pro").is_err());
+}

@@ -1,0 +1,116 @@
+use super::*;
+use contract::application::Answer;
+
+fn answer(attempt: Option<u64>, reason: Option<&str>, retryable: Option<bool>) -> Answer {
+    let reason = reason.map(|reason| reason.parse().unwrap());
+    Answer { tenant: ids().tenant, attempt, reason, retryable }
+}
+
+/// A tenant whose resources were asked for.
+fn asked() -> State {
+    let pending = state(TenantStatus::Pending);
+    let settings = settings("external");
+    let outcome = decide_confirmation(&pending, &catalogue(), &settings, &occasion()).unwrap().unwrap();
+    assert_eq!(stated(&outcome), ["status:confirmed", "provision:1", "sbt_aws_onboardingRequest", "onboarding:2"]);
+    assert_eq!(
+        outcome.due,
+        [Due { at: at("2026-11-20T11:00:00Z"), kind: DueKind::Provisioning, tenant: ids().tenant }]
+    );
+    after(&pending, outcome)
+}
+
+fn says(state: &State, said: Said, answer: &Answer) -> Option<Outcome> {
+    decide_answer(state, said, answer, &settings("external"), &occasion_at("2026-11-20T10:30:00Z")).unwrap()
+}
+
+fn told(state: &State) -> (String, String) {
+    let operation = Operation::of(state.signup.as_ref().unwrap(), &state.tenant);
+    (json!(operation.state).as_str().unwrap().to_owned(), json!(operation.next).as_str().unwrap().to_owned())
+}
+
+fn silence(state: &State) -> State {
+    let deadline = Due { at: at("2026-11-20T11:00:00Z"), kind: DueKind::Provisioning, tenant: ids().tenant };
+    let later = occasion_at("2026-11-20T11:00:01Z");
+    after(state, decide_due(state, &deadline, true, &catalogue(), &settings("external"), &later).unwrap())
+}
+
+#[test]
+fn the_applications_answer_activates_once() {
+    let asked = asked();
+    assert_eq!(told(&asked), ("waiting".into(), "wait".into()));
+    let outcome = says(&asked, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
+    assert_eq!(stated(&outcome), ["status:provisioned", "onboarding:3"]);
+    assert_eq!(outcome.done.len(), 1, "the deadline is off");
+    let active = after(&asked, outcome);
+    assert_eq!(told(&active), ("done".into(), "sign-in".into()));
+    assert_eq!(says(&active, Said::Provisioned, &answer(Some(1), None, None)), None);
+    assert_eq!(says(&active, Said::ProvisioningFailed, &answer(Some(1), None, None)), None, "it is too late for that");
+}
+
+#[test]
+fn an_answer_does_not_come_before_its_request() {
+    let asked = asked();
+    let early = occasion_at("2026-11-20T09:59:59Z");
+    let settings = settings("external");
+    let outcome = decide_answer(&asked, Said::Provisioned, &answer(None, None, None), &settings, &early).unwrap();
+    assert_eq!(outcome.unwrap().signup.unwrap().activated_at, Some(occasion().now));
+}
+
+#[test]
+fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
+    for (retryable, next) in [(None, "retry-provisioning"), (Some(true), "retry-provisioning"), (Some(false), "none")] {
+        let asked = asked();
+        let failed = says(&asked, Said::ProvisioningFailed, &answer(None, Some("quota"), retryable)).unwrap();
+        let failed = after(&asked, failed);
+        assert_eq!(told(&failed), ("failed".into(), next.into()));
+        let steps = Operation::of(failed.signup.as_ref().unwrap(), &failed.tenant).steps;
+        assert_eq!(json!(steps[3])["reason"], "quota");
+        let again = decide_retry(&failed, &catalogue(), &settings("external"), &occasion());
+        match retryable {
+            Some(false) => assert_eq!(again, Err(Refusal::NothingToRetry)),
+            _ => {
+                let again = again.unwrap();
+                assert_eq!(stated(&again)[0], "provision:2");
+                let again = after(&failed, again);
+                assert_eq!(told(&again), ("waiting".into(), "wait".into()));
+                assert_eq!(says(&again, Said::ProvisioningFailed, &answer(Some(1), None, None)), None, "an old answer");
+            }
+        }
+    }
+    assert_eq!(
+        decide_retry(&asked(), &catalogue(), &settings("external"), &occasion()),
+        Err(Refusal::NothingToRetry),
+        "nothing failed yet"
+    );
+}
+
+#[test]
+fn silence_is_a_failure_and_a_late_answer_still_counts() {
+    let silent = silence(&asked());
+    assert_eq!(told(&silent), ("failed".into(), "retry-provisioning".into()));
+    assert_eq!(silence(&silent).tenant.provisioning, silent.tenant.provisioning, "a deadline fails once");
+    let late = says(&silent, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
+    assert_eq!(told(&after(&silent, late)), ("done".into(), "sign-in".into()));
+}
+
+#[test]
+fn an_old_deadline_does_not_fail_a_new_attempt() {
+    let asked = asked();
+    let failed = after(&asked, says(&asked, Said::ProvisioningFailed, &answer(None, None, None)).unwrap());
+    let again = decide_retry(&failed, &catalogue(), &settings("external"), &occasion_at("2026-11-20T10:40:00Z"));
+    let again = after(&failed, again.unwrap());
+    assert_eq!(told(&silence(&again)), ("waiting".into(), "wait".into()));
+}
+
+#[test]
+fn what_an_event_says_is_known_by_its_type() {
+    for (name, said) in [
+        ("TenantProvisioned.v1", Some(Said::Provisioned)),
+        ("sbt_aws_provisionFailure", Some(Said::ProvisioningFailed)),
+        ("TenantDeprovisioned.v1", Some(Said::Deprovisioned)),
+        ("sbt_aws_deprovisionFailure", Some(Said::DeprovisioningFailed)),
+        ("TenantStatusChanged.v2", None),
+    ] {
+        assert_eq!(Said::by_type(name), said, "{name}");
+    }
+}

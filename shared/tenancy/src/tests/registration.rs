@@ -1,0 +1,190 @@
+use super::*;
+use kernel::Role;
+
+/// Sets a member of a valid body, and compares the fields that are refused.
+#[test]
+fn every_bad_field_is_named() {
+    fn check(member: &str, value: Value, refused: &[&str]) {
+        let mut body = body();
+        body[member] = value.clone();
+        let fields: Vec<_> = validate(body).err().unwrap_or_default().iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, refused, "{member} = {value}");
+    }
+    check("organisation", json!("x".repeat(200)), &[]);
+    check("organisation", json!("x".repeat(201)), &["organisation"]);
+    check("organisation", json!("  "), &["organisation"]);
+    check("organisation", Value::Null, &["organisation"]);
+    check("name", json!("Nguyễn Thị Ánh"), &[]);
+    check("name", json!("Ada\nBcc: everyone"), &["name"]);
+    check("email", json!("a@b.example"), &[]);
+    check("email", json!("a+tag@b.example"), &[]);
+    check("email", json!("a@localhost"), &["email"]);
+    check("email", json!("a@[127.0.0.1]"), &["email"]);
+    check("email", json!("Ada <a@b.example>"), &["email"]);
+    check("email", json!("a b@c.example"), &["email"]);
+    check("email", json!("\"a b\"@c.example"), &["email"]);
+    check("email", json!("ä@b.example"), &["email"]);
+    check("email", json!(format!("{}@b.example", "x".repeat(65))), &["email"]);
+    check("email", json!(format!("a@{}.example", "x.".repeat(200))), &["email"]);
+    check("email", json!("nobody"), &["email"]);
+    check("password", json!("Short1Aa"), &["password"]);
+    check("password", json!("alllowercase1"), &["password"]);
+    check("password", json!("ALLUPPERCASE1"), &["password"]);
+    check("password", json!("NoDigitsInThis"), &["password"]);
+    check("password", json!(" Difference-Engine-2"), &["password"]);
+    check("password", json!(format!("Aa1{}", "x".repeat(254))), &["password"]);
+    check("password", json!(format!("Aa1{}", "x".repeat(253))), &[]);
+    check("plan", json!("platinum"), &["plan"]);
+    check("email", json!("a@mailinator.com"), &["email"]);
+    check("email", json!("a@sub.Trash.example"), &["email"]);
+    check("email", json!("a@nottrash.example"), &[]);
+    check("terms", json!("2026-09"), &["terms"]);
+    check("data_processing", Value::Null, &["data_processing"]);
+    check("website", json!(""), &[]);
+    check("plan", json!("Not A Code"), &["plan"]);
+    check("region", json!("eu-central-1"), &[]);
+    check("region", json!("moon"), &["region"]);
+}
+
+#[test]
+fn all_bad_fields_are_named_at_once_and_unknown_ones_are_refused() {
+    let fields: Vec<_> = validate(json!({})).unwrap_err().iter().map(|problem| problem.field).collect();
+    assert_eq!(fields, ["organisation", "name", "email", "password", "plan", "terms", "data_processing"]);
+    assert!(serde_json::from_value::<SignUpRequest>(json!({ "phone": "1" })).is_err());
+}
+
+#[test]
+fn an_idempotency_key_is_bounded() {
+    fn check(key: &str, valid: bool) {
+        assert_eq!(key.parse::<IdempotencyKey>().is_ok(), valid, "{key}");
+    }
+    check("0123456789abcdef", true);
+    check(&"k".repeat(128), true);
+    check("", false);
+    check("short", false);
+    check(&"k".repeat(129), false);
+    check("0123456789 abcdef", false);
+    check("0123456789abcdéf", false);
+}
+
+/// Sets a member of a valid body, and says whether it is still the same request.
+#[test]
+fn a_fingerprint_tells_requests_apart_by_all_but_the_password() {
+    fn check(member: &str, value: &str, same: bool) {
+        let key: IdempotencyKey = "0123456789abcdef".parse().unwrap();
+        let mut other = body();
+        other[member] = json!(value);
+        let (one, other) = (validate(body()).unwrap(), validate(other).unwrap());
+        assert_eq!(key.fingerprint(&one) == key.fingerprint(&other), same, "{member} = {value}");
+    }
+    check("organisation", "Analytical Engines Limited", false);
+    check("name", "Ada King", false);
+    check("email", "ada.l@engines.example", false);
+    check("plan", "pro", false);
+    check("email", "ada@engines.example", true);
+    check("password", "Another-Password-3", true);
+    check("region", "eu-central-1", true);
+}
+
+#[test]
+fn a_fingerprint_cannot_be_compared_without_its_key() {
+    let registration = validate(body()).unwrap();
+    let of = |key: &str| key.parse::<IdempotencyKey>().unwrap().fingerprint(&registration);
+    assert_ne!(of("0123456789abcdef"), of("0123456789abcdeg"));
+}
+
+#[test]
+fn who_fills_in_the_hidden_field_is_trapped() {
+    fn check(website: Value, trapped: bool) {
+        let mut body = body();
+        body["website"] = website;
+        assert_eq!(serde_json::from_value::<SignUpRequest>(body).unwrap().is_trapped(), trapped);
+    }
+    check(Value::Null, false);
+    check(json!(""), false);
+    check(json!("https://spam.example"), true);
+}
+
+#[test]
+fn a_sign_up_makes_a_pending_tenant_with_its_plans_entitlements() {
+    let made = sign_up();
+    let SignUp { signup, tenant, user, .. } = &made;
+    assert_eq!((tenant.status, tenant.version, tenant.policy.version), (TenantStatus::Pending, 1, 0));
+    assert_eq!((tenant.users, tenant.admins, tenant.signup), (1, 1, signup.id));
+    assert_eq!(json!(tenant.policy.entitlements), json!(["api", "storage"]));
+    assert_eq!((user.role, user.tenant, &user.origin), (Role::Admin, tenant.id, &Origin::Signup(signup.id)));
+    let consents: Vec<_> = user.consents.iter().map(|c| (json!(c.document), c.version.as_str(), c.at)).collect();
+    let now = occasion().now;
+    assert_eq!(consents, [(json!("terms"), "2026-10", now), (json!("data_processing"), "7", now)]);
+    let Statement::Status(fact) = &made.statements[0] else { panic!("the status comes first") };
+    assert_eq!((fact.sequence, fact.data.revision, json!(fact.data.reason)), (1, 1, json!("signed_up")));
+    assert!(matches!(&made.statements[1], Statement::Onboarding(fact) if fact.data.revision == 1));
+    assert_eq!((made.due.kind, made.due.at), (DueKind::Expiry, at("2026-11-21T10:00:00Z")));
+    assert_eq!(signup.username, user.username);
+}
+
+#[test]
+fn without_home_nobody_is_told_of_the_steps() {
+    let ids = Identifiers { onboarding: None, ..ids() };
+    let registration = validate(body()).unwrap();
+    let made = decide_sign_up(&registration, &catalogue(), &documents(), ids, &settings("auto"), &occasion());
+    assert_eq!(made.statements.len(), 1);
+}
+
+#[test]
+fn a_username_is_a_function_of_alias_and_address() {
+    let (one, other) = (Alias::from_random([1; 16]), Alias::from_random([2; 16]));
+    let address = |text: &str| text.parse::<EmailAddress>().unwrap();
+    let name = Username::of(&one, &address("ada@engines.example"));
+    assert_eq!(name, Username::of(&one, &address("ADA@Engines.Example")));
+    assert_ne!(name, Username::of(&other, &address("ada@engines.example")));
+    assert_ne!(name, Username::of(&one, &address("bob@engines.example")));
+    assert_eq!(name.to_string().parse::<Username>().unwrap(), name);
+    // Sign-in pages compute it by themselves, so that it may never change.
+    let alias: Alias = "23456789abcd".parse().unwrap();
+    let pinned = Username::of(&alias, &address("ada@engines.example")).to_string();
+    assert_eq!(pinned, "5b62e069-cb2b-5d42-a9bb-cad80b704827");
+}
+
+#[test]
+fn an_acceptance_needs_what_a_stranger_has_to_say() {
+    fn check(body: Value, is_known: bool, refused: &[&str]) {
+        let request: AcceptanceRequest = serde_json::from_value(body).unwrap();
+        let fields = request.validate(&requirements(), is_known).err().unwrap_or_default();
+        let fields: Vec<_> = fields.iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, refused, "{is_known}");
+    }
+    let whole = json!({ "name": "Bob", "password": "Difference-Engine-2", "terms": "2026-10", "data_processing": "7" });
+    check(whole.clone(), false, &[]);
+    check(whole, true, &[]);
+    check(json!({ "password": "Difference-Engine-2" }), true, &[]);
+    check(json!({ "password": "Difference-Engine-2" }), false, &["terms", "data_processing", "name"]);
+    check(json!({ "password": "weak" }), true, &["password"]);
+    check(json!({ "name": "\n", "password": "Difference-Engine-2" }), true, &["name"]);
+}
+
+#[test]
+fn settings_are_complete_or_refused() {
+    let whole =
+        "provisioning=external builder_toolkit=false answer_minutes=5 confirm_hours=1 grace_days=2 retention_days=3";
+    let settings: Settings = whole.parse().unwrap();
+    assert_eq!((settings.provisioning, settings.builder_toolkit), (ProvisioningMode::External, false));
+    assert_eq!(settings.grace, jiff::SignedDuration::from_hours(48));
+    for (find, replace) in [("external", "maybe"), ("false", "no"), ("=5", "=-5"), ("=5", "=x"), (" grace_days=2", "")]
+    {
+        assert!(whole.replacen(find, replace, 1).parse::<Settings>().is_err(), "{find} -> {replace}");
+    }
+    assert!(format!("{whole} more=1").parse::<Settings>().is_err());
+}
+
+/// The names in the rejected text do not get into the refusal.
+#[test]
+fn a_refusal_does_not_repeat_what_it_refuses() {
+    let mut request = body();
+    request["email"] = json!("canary-without-an-at");
+    request["password"] = json!("canarypass");
+    request["name"] = json!("canary\u{7}name");
+    let problems = validate(request).unwrap_err();
+    assert_eq!(problems.len(), 3);
+    assert!(!format!("{problems:?} {}", json!(problems)).contains("canary"));
+}

@@ -1,0 +1,169 @@
+//! Users, and the names by which the identity provider knows them.
+
+use crate::{EmailAddress, KeyDigest, PersonName};
+use kernel::{Alias, Invalid, InvitationId, Role, SignupId, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The name by which the identity provider knows a user: a function of the tenant's alias and the
+/// user's address, so that a sign-in page needs no look-up, and one person can be in several tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(
+    value_type = String,
+    format = "uuid",
+    description = "The name by which the identity provider knows a user."
+)]
+pub struct Username(Uuid);
+
+impl Username {
+    /// UUID version 5 (RFC 9562) of `meridian:user:<alias>:<lower-case address>` in the namespace of URLs.
+    #[must_use]
+    pub fn of(alias: &Alias, email: &EmailAddress) -> Self {
+        let name = format!("meridian:user:{alias}:{}", email.key());
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
+    }
+
+    /// The user that an invitation is for.
+    #[must_use]
+    pub const fn of_invitation(invitation: InvitationId) -> Self {
+        Self(*invitation.as_uuid())
+    }
+
+    /// The one invitation that the same address can have to the same tenant.
+    #[must_use]
+    pub const fn invitation(self) -> InvitationId {
+        InvitationId::from_uuid(self.0)
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for Username {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uuid = Uuid::try_parse(text).map_err(|_| Invalid { kind: "username", rule: "a UUID" })?;
+        Ok(Self(uuid))
+    }
+}
+
+/// A user of a tenant. Personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The name by which the identity provider knows the user.
+    pub username: Username,
+    /// The tenant that the user belongs to.
+    pub tenant: TenantId,
+    /// What the user may do.
+    pub role: Role,
+    /// The person's name.
+    pub name: PersonName,
+    /// The person's address.
+    pub email: EmailAddress,
+    /// What the user came by.
+    pub origin: Origin,
+    /// What the person agreed to, and when.
+    pub consents: Vec<Consent>,
+    /// When the user was stored.
+    pub created_at: Timestamp,
+    /// When the person proved to read the address; absent before.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// What a user came by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The sign-up that made the tenant.
+    Signup(SignupId),
+    /// An invitation. Who proves to know its code reads the address that it was mailed to.
+    Invitation(KeyDigest),
+}
+
+/// A document that a person agreed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Which document.
+    pub document: Document,
+    /// Which version of it.
+    pub version: DocumentVersion,
+    /// When the person agreed, UTC.
+    pub at: Timestamp,
+}
+
+/// The documents that a person has to agree to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Document {
+    /// The terms of service.
+    Terms,
+    /// The processing of personal data.
+    DataProcessing,
+}
+
+/// The version of a document, as the provider names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9._-]{1,32}$")]
+pub struct DocumentVersion(String);
+
+impl DocumentVersion {
+    /// The version as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DocumentVersion {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let inner = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+        if (1..=32).contains(&text.len()) && text.bytes().all(inner) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid { kind: "document version", rule: "1 to 32 ASCII letters, digits, '.', '-' and '_'" })
+        }
+    }
+}
+
+impl TryFrom<String> for DocumentVersion {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<DocumentVersion> for String {
+    fn from(version: DocumentVersion) -> Self {
+        version.0
+    }
+}
+
+/// The versions that hold now: nobody can agree to others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Documents {
+    /// Of the terms of service.
+    pub terms: DocumentVersion,
+    /// Of the data-processing agreement.
+    pub data_processing: DocumentVersion,
+}
+
+impl Documents {
+    /// What a person agrees to who agrees to all of them.
+    #[must_use]
+    pub fn agreed_at(&self, at: Timestamp) -> Vec<Consent> {
+        let consent = |document, version: &DocumentVersion| Consent { document, version: version.clone(), at };
+        vec![consent(Document::Terms, &self.terms), consent(Document::DataProcessing, &self.data_processing)]
+    }
+}

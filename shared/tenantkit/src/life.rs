@@ -1,0 +1,177 @@
+//! The life of a tenant, step by step.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use crate::newcomer::documents;
+use crate::{Newcomer, People, Region};
+use contract::TenantPolicy;
+use contract::application::Answer;
+use kernel::{Role, Suspension, TenantId, Timestamp};
+use regional_store::{Loaded, Reach, Registered};
+use tenancy::{
+    Actor, InvitationCode, Invite, KeyDigest, Occasion, Outcome, Refusal, Said, SignUp, State, Tenant, User, Username,
+};
+
+impl Region {
+    /// Stores a sign-up.
+    ///
+    /// # Panics
+    /// When it is stored already.
+    pub async fn register(&self, newcomer: &Newcomer) -> SignUp {
+        let made = newcomer.sign_up(self);
+        let (key, fingerprint) = newcomer.key(self);
+        assert_eq!(self.tenants.register(&made, &key, &fingerprint).await.unwrap(), Registered::Stored);
+        made
+    }
+
+    /// Makes the administrator's account, and notes it.
+    ///
+    /// # Panics
+    /// When the pool refuses.
+    pub async fn make_account(&self, people: &People, made: &SignUp, password: &str, now: Timestamp) {
+        let password = password.parse().unwrap();
+        people.identity.sign_up(made.user.username, &made.user.email, &password).await.unwrap();
+        self.change(made.tenant.id, Reach::SIGNUP, now, |loaded, occasion| {
+            Ok(tenancy::decide_identity(&loaded.state, Ok(()), occasion))
+        })
+        .await;
+    }
+
+    /// The administrator's address is confirmed: the tenant is active, or waits for the application.
+    ///
+    /// # Panics
+    /// When the tenant is not pending any more.
+    pub async fn confirm(&self, tenant: TenantId, now: Timestamp) -> Tenant {
+        let confirmed = self.change(tenant, Reach::SIGNUP, now, |loaded, occasion| {
+            tenancy::decide_confirmation(&loaded.state, &self.catalogue, &self.settings, occasion)
+        });
+        confirmed.await.tenant
+    }
+
+    /// The application says something of a tenant.
+    ///
+    /// # Panics
+    /// When there is no such tenant.
+    pub async fn answer(&self, said: Said, answer: &Answer, now: Timestamp) -> Tenant {
+        let answered = self.change(answer.tenant, Reach::SIGNUP, now, |loaded, occasion| {
+            tenancy::decide_answer(&loaded.state, said, answer, &self.settings, occasion)
+        });
+        answered.await.tenant
+    }
+
+    /// A sign-up, confirmed, and provisioned where the application is asked: an active tenant.
+    ///
+    /// # Panics
+    /// When the newcomer signed up before.
+    pub async fn activate(&self, newcomer: &Newcomer) -> SignUp {
+        let made = self.register(newcomer).await;
+        let tenant = self.confirm(newcomer.tenant, newcomer.at).await;
+        if tenant.provisioning.is_some() {
+            let answer = Answer { tenant: tenant.id, attempt: None, reason: None, retryable: None };
+            self.answer(Said::Provisioned, &answer, newcomer.at).await;
+        }
+        made
+    }
+
+    /// The administrator, or another user, invites a person. Says the code that would be mailed.
+    ///
+    /// # Panics
+    /// When the tenant does not take the invitation.
+    pub async fn invite(
+        &self,
+        tenant: TenantId,
+        by: Username,
+        email: &str,
+        role: Role,
+        now: Timestamp,
+    ) -> InvitationCode {
+        let email = email.parse().unwrap();
+        let alias = self.tenant(tenant).await.alias;
+        let id = Username::of(&alias, &email).invitation();
+        let code = InvitationCode::from_random(id, runtime::random_bytes().unwrap());
+        let reach = Reach { invitation: Some(id), ..Reach::TENANT };
+        self.change(tenant, reach, now, |loaded, occasion| {
+            let invite = Invite { email: &email, role, code: &code, by };
+            tenancy::decide_invitation(&loaded.state, &invite, loaded.invitation.as_ref(), false, occasion).map(Some)
+        })
+        .await;
+        code
+    }
+
+    /// An invited person joins under a name; the account, where one is wanted, is the caller's to make.
+    ///
+    /// # Panics
+    /// When the invitation does not hold.
+    pub async fn join(&self, tenant: TenantId, code: &InvitationCode, name: &str, now: Timestamp) -> User {
+        let reach = Reach { invitation: Some(code.invitation()), ..Reach::TENANT };
+        let open = self.tenants.load(tenant, reach).await.unwrap().invitation.unwrap();
+        let username = Username::of(&self.tenant(tenant).await.alias, &open.email);
+        self.change(tenant, reach, now, |loaded, occasion| {
+            let invitation = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
+            let (name, consents) = (name.parse().unwrap(), documents().agreed_at(now));
+            tenancy::decide_acceptance(&loaded.state, invitation, code, name, consents, occasion).map(Some)
+        })
+        .await;
+        let reach = Reach { user: Some(username), ..Reach::TENANT };
+        self.change(tenant, reach, now, |loaded, occasion| {
+            Ok(loaded.user.as_ref().and_then(|user| tenancy::decide_joined(&loaded.state, user, occasion)))
+        })
+        .await;
+        self.tenants.reader().load_user(username).await.unwrap().unwrap()
+    }
+
+    /// A further user of an active tenant, who was invited by its administrator.
+    ///
+    /// # Panics
+    /// When the tenant does not take one.
+    pub async fn add_user(&self, made: &SignUp, email: &str, role: Role, now: Timestamp) -> User {
+        let code = self.invite(made.tenant.id, made.user.username, email, role, now).await;
+        self.join(made.tenant.id, &code, "Charles Babbage", now).await
+    }
+
+    /// Home publishes the next policy: another plan, or somebody who wants the tenant suspended.
+    ///
+    /// # Panics
+    /// When there is no such tenant.
+    pub async fn publish(
+        &self,
+        tenant: TenantId,
+        plan: &str,
+        suspension: Option<Suspension>,
+        now: Timestamp,
+    ) -> Tenant {
+        let plan = plan.parse().unwrap();
+        let entitlements = self.catalogue.plan(&plan).unwrap().entitlements.clone();
+        let version = self.tenant(tenant).await.policy.version + 1;
+        let policy = TenantPolicy { version, plan, suspension, entitlements };
+        let published = self.change(tenant, Reach::TENANT, now, |loaded, occasion| {
+            tenancy::decide_policy(&loaded.state, &policy, &self.settings, occasion).map(Some)
+        });
+        published.await.tenant
+    }
+
+    /// The tenant closes, unless that is undone by the code whose digest is `undo`.
+    ///
+    /// # Panics
+    /// When the tenant is neither active nor suspended.
+    pub async fn close(&self, tenant: TenantId, undo: &KeyDigest, now: Timestamp) -> Tenant {
+        let closing = self.change(tenant, Reach::TENANT, now, |loaded, occasion| {
+            tenancy::decide_closure(&loaded.state, Actor::Holder, undo.clone(), &self.settings, occasion).map(Some)
+        });
+        closing.await.tenant
+    }
+
+    /// Any other decision.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn change(
+        &self,
+        tenant: TenantId,
+        reach: Reach,
+        now: Timestamp,
+        decide: impl Fn(&Loaded, &Occasion) -> Result<Option<Outcome>, Refusal>,
+    ) -> State {
+        let occasion = self.occasion(now);
+        self.tenants.change(tenant, reach, |loaded| decide(loaded, &occasion)).await.unwrap()
+    }
+}

@@ -1,0 +1,139 @@
+//! Who signs up.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use kernel::{Alias, EventId, OnboardingId, RegionCode, SignupId, TenantId, Timestamp};
+use serde_json::json;
+use tenancy::{
+    Documents, Fingerprint, IdempotencyKey, Identifiers, KeyDigest, Occasion, Registration, Requirements, SignUp,
+    SignUpRequest, decide_sign_up,
+};
+
+use crate::Region;
+
+/// A moment, as in `moment("2026-11-20T09:00:00Z")`.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn moment(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A person who signs up an organisation. [`Newcomer::ada`] has the ids of the files in `events/`.
+#[derive(Debug, Clone)]
+pub struct Newcomer {
+    /// The organisation.
+    pub organisation: String,
+    /// The person's name.
+    pub name: String,
+    /// The person's address.
+    pub email: String,
+    /// The person's password.
+    pub password: String,
+    /// The plan.
+    pub plan: String,
+    /// The operation's id.
+    pub signup: SignupId,
+    /// The tenant's id.
+    pub tenant: TenantId,
+    /// The tenant's label.
+    pub alias: Alias,
+    /// Home's operation, where home hands the sign-up over.
+    pub onboarding: Option<OnboardingId>,
+    /// The key of the request.
+    pub idempotency_key: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Newcomer {
+    /// Ada Lovelace, who takes the plan `starter` an hour before the events of the files happen.
+    #[must_use]
+    pub fn ada() -> Self {
+        Self {
+            organisation: "Analytical Engines Ltd".to_owned(),
+            name: "Ada Lovelace".to_owned(),
+            email: "ada@engines.example".to_owned(),
+            password: "Difference-Engine-2".to_owned(),
+            plan: "starter".to_owned(),
+            signup: "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d".parse().unwrap(),
+            tenant: "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap(),
+            alias: "23456789abcd".parse().unwrap(),
+            onboarding: None,
+            idempotency_key: "a-key-of-the-tests-own".to_owned(),
+            at: moment("2026-11-20T09:00:00Z"),
+        }
+    }
+
+    /// Somebody else, of an organisation with fresh ids.
+    #[must_use]
+    pub fn somebody() -> Self {
+        let tenant = runtime::new_uuid();
+        let number = tenant.simple();
+        Self {
+            organisation: format!("Organisation {number}"),
+            name: format!("Person {number}"),
+            email: format!("person-{number}@elsewhere.example"),
+            signup: SignupId::from_uuid(runtime::new_uuid()),
+            tenant: TenantId::from_uuid(tenant),
+            alias: Alias::from_random(runtime::random_bytes().unwrap()),
+            idempotency_key: format!("key-{number}"),
+            ..Self::ada()
+        }
+    }
+
+    /// The request as it would be posted.
+    #[must_use]
+    pub fn request(&self) -> serde_json::Value {
+        json!({
+            "organisation": self.organisation,
+            "name": self.name,
+            "email": self.email,
+            "password": self.password,
+            "plan": self.plan,
+            "terms": "1",
+            "data_processing": "1",
+        })
+    }
+
+    /// What the request registers.
+    ///
+    /// # Panics
+    /// When it is invalid.
+    #[must_use]
+    pub fn registration(&self, region: &Region) -> Registration {
+        let request: SignUpRequest = serde_json::from_value(self.request()).unwrap();
+        let requirements = Requirements { documents: documents(), disposable: "".parse().unwrap() };
+        request.validate(&region.catalogue, &requirements).unwrap()
+    }
+
+    /// What the sign-up makes.
+    #[must_use]
+    pub fn sign_up(&self, region: &Region) -> SignUp {
+        let occasion = occasion(&region.code, self.at);
+        let ids = Identifiers {
+            signup: self.signup,
+            tenant: self.tenant,
+            alias: self.alias.clone(),
+            onboarding: self.onboarding,
+        };
+        let registration = self.registration(region);
+        decide_sign_up(&registration, &region.catalogue, &documents(), ids, &region.settings, &occasion)
+    }
+
+    /// What the request is recognised by.
+    #[must_use]
+    pub fn key(&self, region: &Region) -> (KeyDigest, Fingerprint) {
+        let key: IdempotencyKey = self.idempotency_key.parse().unwrap();
+        (key.digest(), key.fingerprint(&self.registration(region)))
+    }
+}
+
+/// The versions that the requests agree to.
+pub(crate) fn documents() -> Documents {
+    Documents { terms: "1".parse().unwrap(), data_processing: "1".parse().unwrap() }
+}
+
+pub(crate) fn occasion(region: &RegionCode, now: Timestamp) -> Occasion {
+    Occasion { region: region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
+}

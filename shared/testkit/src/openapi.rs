@@ -1,0 +1,290 @@
+//! The OpenAPI documents of `docs/openapi`: each function writes and checks its own part.
+
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Says which function an operation is of.
+const OWNER: &str = "x-function";
+const SCHEMAS: &str = "#/components/schemas/";
+const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
+
+/// What every operation with a bearer token may answer: status and problem.
+const OF_TOKENS: [(&str, &str); 2] = [
+    (
+        "401",
+        "`unauthorized`: the access token is missing, malformed, expired, or was issued by another pool or to another \
+         client.",
+    ),
+    ("503", "`keys-unavailable`: tokens cannot be verified at the moment."),
+];
+/// What an operation may answer that takes a scope.
+const OF_SCOPES: [(&str, &str); 1] = [("403", "`missing-scope`: the token lacks the scope.")];
+/// What every operation with a body may answer, unless it describes the first of these itself.
+const OF_BODIES: [(&str, &str); 3] = [
+    ("400", "`malformed-json`: the body is not JSON."),
+    ("413", "`body-too-large`: the body has more than 64 KiB."),
+    ("422", "`invalid-body`: the body does not have the expected members."),
+];
+/// What every operation may answer that can refuse anything.
+const OF_ALL: [(&str, &str); 1] =
+    [("500", "`internal`: something failed on our side. Nothing was half done, so the request may be sent again.")];
+
+/// An API of the template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// RegionalApi.
+    Regional,
+    /// OperatorApi.
+    Operator,
+    /// HomeApi.
+    Home,
+}
+
+impl Api {
+    fn file(self) -> PathBuf {
+        let name = match self {
+            Self::Regional => "regional.json",
+            Self::Operator => "operator.json",
+            Self::Home => "home.json",
+        };
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi").join(name)
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Regional => "Meridian: a region",
+            Self::Operator => "Meridian: operators",
+            Self::Home => "Meridian: home",
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            Self::Regional => {
+                "What a region offers to tenants, to people who want to become one, and to the product that reports \
+                 their usage. Personal data is stored here and stays here."
+            }
+            Self::Operator => {
+                "What the provider's operators see and decide. Tenants have pseudonymous ids; nothing here is personal."
+            }
+            Self::Home => {
+                "Where to find a region, and onboarding on behalf of somebody else. Personal data passes through in \
+                 memory and is not stored."
+            }
+        }
+    }
+
+    fn document(self) -> Value {
+        let text = std::fs::read_to_string(self.file()).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+}
+
+/// Holds what a function says of its routes against the document of its API.
+///
+/// The document has every operation that the function describes and no other of it, and no schema that nothing
+/// refers to. `MERIDIAN_WRITE_OPENAPI=1 cargo test -p <function>` writes the function's part.
+///
+/// # Panics
+/// When they differ, or when the function refers to a schema that it does not describe.
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a document that cannot be written is a broken test")]
+pub fn assert_published(api: Api, function: &str, described: &Value) {
+    let document = api.document();
+    let schemas = members(&described["components"]["schemas"]);
+    let unknown: Vec<String> = references(described).into_iter().filter(|name| !schemas.contains_key(name)).collect();
+    assert!(unknown.is_empty(), "{function} does not describe {unknown:?}: list them under components(schemas(..))");
+    let text = serde_json::to_string_pretty(&merge(api, function, &document, described)).unwrap() + "\n";
+    if std::env::var_os("MERIDIAN_WRITE_OPENAPI").is_some() {
+        std::fs::create_dir_all(api.file().parent().unwrap()).unwrap();
+        std::fs::write(api.file(), &text).unwrap();
+    }
+    let published = std::fs::read_to_string(api.file()).unwrap_or_default();
+    if let Some((is, should_be)) = published.lines().chain([""]).zip(text.lines().chain([""])).find(|(a, b)| a != b) {
+        panic!(
+            "{} is not what {function} says: it has {is:?} where {should_be:?} is described. Run \
+             MERIDIAN_WRITE_OPENAPI=1 cargo test -p {function}, and read the difference.",
+            api.file().display()
+        );
+    }
+}
+
+/// Holds an answer to a payload of API Gateway against the document: its status is described, and so is the name
+/// of its problem, where `slug` is not empty. A path or method that is not described has the fallback's answer.
+///
+/// # Panics
+/// When it is not described.
+pub fn assert_described(api: Api, payload: &Value, status: u16, slug: &str) {
+    let document = api.document();
+    let path = payload["rawPath"].as_str().unwrap_or_default();
+    let method = payload["requestContext"]["http"]["method"].as_str().unwrap_or_default();
+    let paths = document["paths"].as_object().cloned().unwrap_or_default();
+    let fitting = paths.iter().filter(|(template, _)| fits(template, path));
+    let item = fitting.min_by_key(|(template, _)| template.matches('{').count()).map(|(_, item)| item);
+    let operation = item.map(|item| &item[method.to_ascii_lowercase()]).filter(|operation| operation.is_object());
+    let Some(operation) = operation else {
+        assert!(["not-found", "method-not-allowed"].contains(&slug), "{method} {path} is not described");
+        return;
+    };
+    let described = operation["responses"][status.to_string()]["description"].as_str();
+    let is_described = described.is_some_and(|text| slug.is_empty() || text.contains(&format!("`{slug}`")));
+    assert!(is_described, "{method} {path} does not describe its answer {status} {slug}");
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    wanted.len() == given.len()
+        && wanted.iter().zip(given).all(|(wanted, given)| *wanted == given || wanted.starts_with('{'))
+}
+
+/// The document with a function's part replaced, and without what nothing refers to any more.
+fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value {
+    let mut paths = members(&document["paths"]);
+    for item in paths.values_mut().filter_map(Value::as_object_mut) {
+        item.retain(|_, operation| operation[OWNER] != function);
+    }
+    for (path, item) in members(&described["paths"]) {
+        let merged = paths.entry(path).or_insert_with(|| json!({}));
+        for (method, mut operation) in members(&item).into_iter().filter(|(key, _)| METHODS.contains(&key.as_str())) {
+            complete(&mut operation, function);
+            merged[method] = operation;
+        }
+    }
+    paths.retain(|_, item| item.as_object().is_some_and(|item| !item.is_empty()));
+    let operations: Vec<&Value> = paths.values().filter_map(Value::as_object).flat_map(Map::values).collect();
+
+    let own = list(&described["tags"]);
+    let is_own = |tag: &Value| own.iter().any(|own| own["name"] == tag["name"]);
+    let mut tags: Vec<Value> = list(&document["tags"]).into_iter().filter(|tag| !is_own(tag)).collect();
+    tags.extend(own);
+    tags.retain(|tag| operations.iter().any(|operation| list(&operation["tags"]).contains(&tag["name"])));
+    tags.sort_by_key(|tag| tag["name"].to_string());
+
+    let required: Vec<Value> = operations.iter().flat_map(|operation| list(&operation["security"])).collect();
+    let mut schemes = members(&security_schemes());
+    schemes.retain(|name, _| required.iter().any(|one| !one[name].is_null()));
+
+    let mut schemas = members(&document["components"]["schemas"]);
+    schemas.extend(members(&described["components"]["schemas"]));
+    let reached = reached(&json!(paths), &schemas);
+    schemas.retain(|name, _| reached.contains(name));
+
+    let license = json!({ "name": "Apache License 2.0", "identifier": "Apache-2.0" });
+    let info = json!({
+        "title": api.title(),
+        "description": format!(
+            "{}\n\nA refusal is a problem document (RFC 9457), whose type ends with the name that is given here with \
+             its status. Before a request gets that far, the gateway may refuse it for its rate, with status 429 or \
+             503 and a JSON object with the member `message`.",
+            api.description()
+        ),
+        "license": license,
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    let components = json!({ "schemas": schemas, "securitySchemes": schemes });
+    json!({ "openapi": "3.1.0", "info": info, "tags": tags, "paths": paths, "components": components })
+}
+
+/// Adds to an operation whose it is, the refusals that follow from what it takes, and that each is a problem.
+fn complete(operation: &mut Value, function: &str) {
+    operation[OWNER] = json!(function);
+    let security = list(&operation["security"]);
+    let has_scope = |one: &Value| members(one).values().any(|scopes| !list(scopes).is_empty());
+    let mut refusals = Vec::new();
+    if !security.is_empty() {
+        refusals.extend(OF_TOKENS);
+    }
+    if security.iter().any(has_scope) {
+        refusals.extend(OF_SCOPES);
+    }
+    let mut responses = members(&operation["responses"]);
+    let reads_itself = responses.values().any(|response| says(response, OF_BODIES[0].1));
+    if operation["requestBody"].is_object() && !reads_itself {
+        refusals.extend(OF_BODIES);
+    }
+    if !refusals.is_empty() || responses.keys().any(|status| is_refusal(status)) {
+        refusals.extend(OF_ALL);
+    }
+    for (status, text) in refusals {
+        add_refusal(&mut responses, status, text);
+    }
+    for (_, response) in responses.iter_mut().filter(|(status, _)| is_refusal(status)) {
+        let schema = json!({ "$ref": format!("{SCHEMAS}Problem") });
+        response["content"] = json!({ "application/problem+json": { "schema": schema } });
+    }
+    for (_, response) in responses.iter_mut().filter(|(status, _)| ["429", "503"].contains(&status.as_str())) {
+        let schema = json!({ "type": "integer", "minimum": 1 });
+        response["headers"] =
+            json!({ "retry-after": { "description": "How many seconds to wait.", "schema": schema } });
+    }
+    operation["responses"] = Value::Object(responses);
+}
+
+/// Adds a refusal unless the operation itself describes one of this name.
+fn add_refusal(responses: &mut Map<String, Value>, status: &str, text: &str) {
+    if responses.values().any(|response| says(response, text)) {
+        return;
+    }
+    let said = responses.get(status).and_then(|response| response["description"].as_str()).unwrap_or_default();
+    let description = format!("{said} {text}").trim().to_owned();
+    responses.insert(status.to_owned(), json!({ "description": description }));
+}
+
+/// Whether a response describes the problem that a text begins with.
+fn says(response: &Value, text: &str) -> bool {
+    let name = text.split(':').next().unwrap_or_default();
+    response["description"].as_str().is_some_and(|said| said.contains(name))
+}
+
+fn is_refusal(status: &str) -> bool {
+    status.starts_with(['4', '5'])
+}
+
+fn security_schemes() -> Value {
+    let scheme = |description: &str| {
+        let mut scheme = json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" });
+        scheme["description"] = json!(description);
+        scheme
+    };
+    json!({
+        "person": scheme("The access token that the region's user pool gives to a person at sign-in. It is for one \
+                          tenant."),
+        "machine": scheme(
+            "An access token by client credentials (RFC 6749, section 4.4), with the scopes that the operation names."
+        ),
+    })
+}
+
+/// The names of the schemas that paths refer to, directly or through another schema.
+fn reached(paths: &Value, schemas: &Map<String, Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = references(paths);
+    while let Some(name) = open.pop() {
+        if found.insert(name.clone()) {
+            open.extend(schemas.get(&name).map(references).unwrap_or_default());
+        }
+    }
+    found
+}
+
+fn references(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Object(map) => {
+            let own = map.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix(SCHEMAS));
+            own.map(str::to_owned).into_iter().chain(map.values().flat_map(references)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn members(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
