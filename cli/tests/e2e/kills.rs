@@ -4,6 +4,7 @@ use crate::books::{customer, ledger, scan, usage_file, wanted};
 use crate::exactly_once::send_all;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use meridian::client::login::{shown_claims, sign_in};
 use meridian::client::signup::{Operation, confirm, mailed_code, sign_up};
 use meridian::demo::Person;
@@ -36,7 +37,7 @@ pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stac
         for action in [Action::Kill, Action::KillAfter] {
             let person = Person::invent(REGION, "pro");
             let tenants_before = tenants(stack).await?;
-            let met = with_fault(stack, "signup-api", after, action, async {
+            let met = with_fault(stack, "signup-api", after, action.clone(), async {
                 // The answer is lost with the process; the repetition is what counts.
                 let _lost = sign_up(&api_url, &person.idempotency_key, &person.details).await;
                 Ok(())
@@ -65,7 +66,7 @@ pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()
             let person = Person::invent(REGION, "pro");
             let operation = repeat_sign_up(&region.api_url, &person).await?;
             let code = mailed_code(&region.mail_url, &person.details.email).await?;
-            let met = with_fault(stack, "auth-post-confirmation", after, action, async {
+            let met = with_fault(stack, "auth-post-confirmation", after, action.clone(), async {
                 let _lost = confirm(&region.api_url, &operation.id, &code).await;
                 Ok(())
             })
@@ -78,6 +79,60 @@ pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()
         }
     }
     bail!("auth-post-confirmation makes more calls than expected")
+}
+
+/// While Cognito fails, sign-ups are stored and can be followed; when it is back, the same requests complete.
+pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
+    let api_url = &stack.state().region(REGION)?.api_url;
+    let calls = Calls { service: Some("cognito-idp".to_owned()), ..Calls::default() };
+    let down = Fault { calls, after: 0, times: None, action: Action::Refuse };
+    stack.control().add_fault(&down).await?;
+    let people: Vec<Person> = (0..5).map(|_| Person::invent(REGION, "pro")).collect();
+    for person in &people {
+        let failed = sign_up(api_url, &person.idempotency_key, &person.details).await;
+        let problem = meridian::client::tenant::refusal(failed.err().context("there is no user pool")?)?;
+        ensure!(problem.slug() == "identity-unavailable", "{problem}");
+        let path = problem.problem["operation"].as_str().context("the operation is named")?;
+        let operation: Operation =
+            meridian::local::sdk::http().get(format!("{api_url}{path}")).send().await?.json().await?;
+        ensure!((operation.state.as_str(), operation.next.as_str()) == ("failed", "repeat-sign-up"), "{operation:?}");
+        ensure!(operation.steps[1].reason.as_deref() == Some("unavailable"), "{operation:?}");
+    }
+    stack.control().clear_faults().await?;
+    for person in &people {
+        let operation = repeat_sign_up(api_url, person).await?;
+        activate(stack, person, &operation).await?;
+    }
+    Ok(())
+}
+
+/// A code that has expired is refused as such; another one is mailed, and holds.
+pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
+    let region = stack.state().region(REGION)?;
+    let person = Person::invent(REGION, "pro");
+    let operation = repeat_sign_up(&region.api_url, &person).await?;
+    let code = mailed_code(&region.mail_url, &person.details.email).await?;
+    let calls = Calls { operation: Some("ConfirmSignUp".to_owned()), ..Calls::default() };
+    let expired = Action::RefuseAs("ExpiredCodeException".to_owned());
+    stack.control().add_fault(&Fault { calls, after: 0, times: Some(1), action: expired }).await?;
+    let refused = confirm(&region.api_url, &operation.id, &code).await.err().context("the code has expired")?;
+    ensure!(meridian::client::tenant::refusal(refused)?.slug() == "expired-code", "another problem");
+    let mails = stack.mailbox(REGION).await?.len();
+    meridian::client::signup::resend(&region.api_url, &operation.id).await?;
+    ensure!(stack.mailbox(REGION).await?.len() == mails + 1, "no code is mailed");
+    activate(stack, &person, &operation).await
+}
+
+/// Two hundred organisations sign up in the same moment, confirm, and are all active.
+pub(crate) async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
+    let api_url = &stack.state().region(REGION)?.api_url;
+    let tenants_before = tenants(stack).await?;
+    let people: Vec<Person> = (0..200).map(|_| Person::invent(REGION, "pro")).collect();
+    let operations = try_join_all(people.iter().map(|person| repeat_sign_up(api_url, person))).await?;
+    ensure!(tenants(stack).await? == tenants_before + 200, "not two hundred tenants");
+    // Signing in waits for a trigger, of which one machine runs a few at a time.
+    let activations = people.iter().zip(&operations).map(|(person, operation)| activate(stack, person, operation));
+    stream::iter(activations).buffer_unordered(8).try_collect::<()>().await
 }
 
 /// Kills the rollup and the relay at each of their first calls, again and again, while usage arrives.
@@ -171,6 +226,18 @@ async fn with_fault(
 pub(crate) fn fault(stack: &Stack, function: &str, after: u64, action: Action, times: u64) -> Result<Fault> {
     let home = stack.state().home.as_str();
     let region = if function.starts_with("billing-") { home } else { REGION };
+    fault_in(stack, region, function, after, action, times)
+}
+
+/// A fault of one region's function.
+pub(crate) fn fault_in(
+    stack: &Stack,
+    region: &str,
+    function: &str,
+    after: u64,
+    action: Action,
+    times: u64,
+) -> Result<Fault> {
     let deployed = stack.state().region(region)?.functions.get(function).context("the function is deployed")?;
     let calls = Calls { region: Some(region.to_owned()), function: Some(deployed.clone()), ..Calls::default() };
     Ok(Fault { calls, after, times: Some(times), action })

@@ -1,14 +1,18 @@
-//! Whole journeys on three local regions: the real template, the real binaries, the real services.
+//! Whole journeys on local regions of every mode: the real template, the real binaries, the real services.
 //!
 //! One stack serves all scenarios, one after the other; it is stopped at the end, whatever happened.
 
 mod billing;
 mod books;
+mod boundaries;
 mod connect;
 mod exactly_once;
 mod kills;
+mod life;
+mod onboarding;
 mod outage;
 mod poison;
+mod provisioning;
 mod refusals;
 mod residency;
 mod runtime_interface;
@@ -37,10 +41,37 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         Box::pin(kills::a_killed_sign_up_is_completed_by_its_repetition(stack))
     }),
     ("a_killed_activation_is_completed", |stack| Box::pin(kills::a_killed_activation_is_completed(stack))),
+    ("sign_ups_outlive_a_failing_user_pool", |stack| Box::pin(kills::sign_ups_outlive_a_failing_user_pool(stack))),
+    ("an_expired_code_is_replaced", |stack| Box::pin(kills::an_expired_code_is_replaced(stack))),
+    ("two_hundred_sign_ups_at_once_complete", |stack| Box::pin(kills::two_hundred_sign_ups_at_once_complete(stack))),
+    ("home_hands_a_sign_up_over", |stack| Box::pin(onboarding::home_hands_a_sign_up_over(stack))),
+    ("a_key_makes_one_onboarding", |stack| Box::pin(onboarding::a_key_makes_one_onboarding(stack))),
+    ("a_killed_onboarding_is_completed_by_its_repetition", |stack| {
+        Box::pin(onboarding::a_killed_onboarding_is_completed_by_its_repetition(stack))
+    }),
+    ("the_application_makes_pool_and_silo_tenants", |stack| {
+        Box::pin(provisioning::the_application_makes_pool_and_silo_tenants(stack))
+    }),
+    ("silence_is_a_visible_failure", |stack| Box::pin(provisioning::silence_is_a_visible_failure(stack))),
+    ("the_builder_toolkit_hears_of_tenants", |stack| {
+        Box::pin(provisioning::the_builder_toolkit_hears_of_tenants(stack))
+    }),
+    ("a_killed_provisioning_is_completed", |stack| Box::pin(provisioning::a_killed_provisioning_is_completed(stack))),
+    ("an_administrator_runs_a_tenant", |stack| Box::pin(life::an_administrator_runs_a_tenant(stack))),
+    ("nobody_reaches_into_another_tenant", |stack| Box::pin(life::nobody_reaches_into_another_tenant(stack))),
+    ("a_suspension_keeps_everybody_out", |stack| Box::pin(life::a_suspension_keeps_everybody_out(stack))),
+    ("an_unconfirmed_sign_up_expires", |stack| Box::pin(life::an_unconfirmed_sign_up_expires(stack))),
+    ("a_killed_invitation_is_completed_by_its_repetition", |stack| {
+        Box::pin(boundaries::a_killed_invitation_is_completed_by_its_repetition(stack))
+    }),
+    ("a_killed_erasure_is_completed_by_the_next_run", |stack| {
+        Box::pin(boundaries::a_killed_erasure_is_completed_by_the_next_run(stack))
+    }),
     ("a_killed_rollup_loses_nothing", |stack| Box::pin(kills::a_killed_rollup_loses_nothing(stack))),
     ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
     ("a_region_works_without_home", |stack| Box::pin(outage::a_region_works_without_home(stack))),
     ("a_killed_billing_bills_once", |stack| Box::pin(billing::a_killed_billing_bills_once(stack))),
+    ("a_tenant_closes_is_billed_and_is_erased", |stack| Box::pin(life::a_tenant_closes_is_billed_and_is_erased(stack))),
     ("a_poison_message_ends_in_its_dead_letter_queue", |stack| {
         Box::pin(poison::a_poison_message_ends_in_its_dead_letter_queue(stack))
     }),

@@ -2,12 +2,18 @@
 
 use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
+use crate::life::{administrator, guest};
+use crate::onboarding::{SHARED, beat_everywhere};
 use anyhow::{Result, ensure};
 use meridian::canary::Canary;
+use meridian::client::onboarding::onboard;
 use meridian::client::operator::scheduled_event;
 use meridian::client::signup::sign_up;
+use meridian::client::tenant::accept_invitation;
 use meridian::demo::{Person, canaries};
 use meridian::local::{Stack, logs};
+use reqwest::Method;
+use serde_json::json;
 use std::time::Duration;
 
 /// Runs the whole system with canaries in every personal field, refused and failing requests included, then
@@ -21,8 +27,10 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
         send_all(stack, region, &file.path).await?;
         planted.extend(canaries(std::slice::from_ref(&customer)));
         planted.extend(refused(stack, region).await?);
+        planted.extend(invited(stack, region).await?);
         stack.invoke(region, "heartbeat", &scheduled_event(meridian::now())).await?;
     }
+    planted.extend(handed_over(stack).await?);
     stack.wait_until_quiet(Duration::from_secs(120)).await?;
     for region in &regions {
         let logged = logs::lines(stack.state(), region).await?;
@@ -33,6 +41,49 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
     let stored = planted.iter().filter(|canary| canary.field != "refused").count();
     ensure!(found.at_home >= stored, "the search finds only {} of {stored} where they must be", found.at_home);
     Ok(())
+}
+
+/// A renamed organisation, somebody who joined, and somebody who was only invited: all of it stays.
+async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
+    let host = administrator(stack, region).await?;
+    let (joined, ..) = guest(stack, &host, "member").await?;
+    let [waiting, renamed, guessed] = [0; 3].map(|_| Person::invent(region, "pro").details);
+    host.admin.invite(&waiting.email, "admin").await?;
+    host.admin.ask(Method::PATCH, "", Some(&json!({ "organisation": renamed.organisation }))).await?;
+    let api_url = &stack.state().region(region)?.api_url;
+    let code = format!("{}.{}", meridian::new_uuid(), meridian::new_uuid().simple());
+    let refused = accept_invitation(api_url, &code, &guessed.name, &guessed.password).await;
+    ensure!(refused.is_err(), "a guessed code is accepted");
+    let here = [
+        ("name", joined.details.name),
+        ("email", joined.details.email),
+        ("email", waiting.email),
+        ("organisation", renamed.organisation),
+    ];
+    let mut planted: Vec<Canary> =
+        here.map(|(field, value)| Canary { region: region.to_owned(), field, value }).to_vec();
+    let nowhere = [guessed.name, guessed.password, waiting.password];
+    planted.extend(nowhere.map(|value| Canary { region: "nowhere".to_owned(), field: "refused", value }));
+    Ok(planted)
+}
+
+/// Sign-ups that pass through home, taken and refused: nothing of them stays there.
+async fn handed_over(stack: &Stack) -> Result<Vec<Canary>> {
+    beat_everywhere(stack).await?;
+    let home = stack.state().region(&stack.state().home)?;
+    let placement = json!({ "region": SHARED });
+    let (taken, mut wrong) = (Person::invent(SHARED, "starter"), Person::invent(SHARED, "no-such-plan"));
+    onboard(home, &taken.idempotency_key, &placement, &taken.details).await?;
+    wrong.details.password = format!("Pw1{}", wrong.details.organisation);
+    let refused = onboard(home, &wrong.idempotency_key, &placement, &wrong.details).await;
+    ensure!(refused.is_err(), "an unknown plan is accepted");
+    let details = taken.details;
+    let there = [("organisation", details.organisation), ("name", details.name), ("email", details.email)];
+    let mut planted: Vec<Canary> =
+        there.map(|(field, value)| Canary { region: SHARED.to_owned(), field, value }).to_vec();
+    let nowhere = [wrong.details.organisation, wrong.details.name, wrong.details.email, wrong.details.password];
+    planted.extend(nowhere.map(|value| Canary { region: "nowhere".to_owned(), field: "refused", value }));
+    Ok(planted)
 }
 
 /// Sign-ups that are refused: what they held must be nowhere, in no region's log either.

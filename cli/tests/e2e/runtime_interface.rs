@@ -43,6 +43,10 @@ const CASES: &[(&str, &str, Answer)] = &[
     ("fleet-directory", "invalid-no-json", Answer::Failures),
     ("fleet-monitor", "valid-schedule", Answer::Done),
     ("fleet-api", "invalid-no-token", Answer::Status(401)),
+    ("fleet-onboarding", "invalid-no-token", Answer::Status(401)),
+    ("tenant-api", "invalid-token-missing", Answer::Status(401)),
+    ("tenant-lifecycle", "valid-schedule", Answer::Done),
+    ("provisioning-apply", "invalid-no-json", Answer::Failures),
 ];
 
 /// Invokes each function's binary outside the local stack, with the environment that the template gives it.

@@ -1,0 +1,113 @@
+//! What concerns people and ends, killed between any two of its calls and done again.
+
+use crate::books::scan;
+use crate::life::{Signed, administrator, look_after_tenants, mailed_invitation};
+use anyhow::{Context, Result, bail, ensure};
+use jiff::SignedDuration;
+use meridian::client::login::sign_in;
+use meridian::client::signup::sign_up;
+use meridian::client::tenant::accept_invitation;
+use meridian::demo::Person;
+use meridian::local::{Action, Stack};
+
+const REGION: &str = "eu-central-1";
+/// More calls than any of the functions makes.
+const CALLS_MAX: u64 = 60;
+
+/// Does something once for every call of a function, and kills the function after that call, until a call is not
+/// reached any more. Returns how many were.
+async fn after_each_call(stack: &Stack, function: &str, mut what: impl AsyncFnMut() -> Result<()>) -> Result<u64> {
+    for after in 0..CALLS_MAX {
+        let fault = crate::kills::fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
+        stack.control().add_fault(&fault).await?;
+        let done = what().await;
+        let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
+        stack.control().clear_faults().await?;
+        done.with_context(|| format!("{function}, killed after call {after}"))?;
+        if !met {
+            return Ok(after);
+        }
+    }
+    bail!("{function} makes more calls than expected")
+}
+
+/// An invitation and its acceptance.
+pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+    let host = administrator(stack, REGION).await?;
+    let state = stack.state().region(REGION)?;
+    let config = stack.sdk(REGION)?;
+    let invited = after_each_call(stack, "tenant-api", async || {
+        let person = Person::invent(REGION, "pro");
+        invite_again_and_again(&host, &person).await?;
+        let code = mailed_invitation(stack, REGION, &person.details.email).await?;
+        let (name, password) = (&person.details.name, &person.details.password);
+        let username = accept_invitation(&state.api_url, &code, name, password).await?;
+        sign_in(&config, &state.client_id, &username, password).await.map(|_| ())
+    });
+    let invited = invited.await?;
+    let accepted = after_each_call(stack, "signup-api", async || {
+        let person = Person::invent(REGION, "pro");
+        host.admin.invite(&person.details.email, "member").await?;
+        let code = mailed_invitation(stack, REGION, &person.details.email).await?;
+        let (name, password) = (&person.details.name, &person.details.password);
+        let first = accept_invitation(&state.api_url, &code, name, password).await;
+        let username = match first {
+            Ok(username) => username,
+            Err(_) => match accept_invitation(&state.api_url, &code, name, password).await {
+                Ok(username) => username,
+                // All was done when the answer was lost.
+                Err(error) => {
+                    let users = host.admin.ask(reqwest::Method::GET, "/users?limit=100", None).await?;
+                    let of_person = |user: &&serde_json::Value| user["email"] == person.details.email.as_str();
+                    let user = users["users"].as_array().into_iter().flatten().find(of_person).cloned();
+                    let name = user.and_then(|user| user["id"].as_str().map(str::to_owned));
+                    name.ok_or(error)?
+                }
+            },
+        };
+        sign_in(&config, &state.client_id, &username, password).await.map(|_| ())
+    });
+    let accepted = accepted.await?;
+    ensure!(invited >= 4 && accepted >= 4, "{invited} and {accepted} boundaries");
+    Ok(())
+}
+
+/// Invites twice at least, since the answer to the first may be lost, and until there is an answer.
+async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
+    let mut invited = host.admin.invite(&person.details.email, "member").await;
+    for _ in 0..2 {
+        invited = host.admin.invite(&person.details.email, "member").await;
+        if invited.is_ok() {
+            break;
+        }
+    }
+    invited.map(|_| ())
+}
+
+/// The expiry and the erasure of a sign-up: every run that is cut off is made up for by the next, and the record
+/// counts nothing twice.
+pub(crate) async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
+    let api_url = &stack.state().region(REGION)?.api_url;
+    let later = meridian::now() + SignedDuration::from_hours(26);
+    let boundaries = after_each_call(stack, "tenant-lifecycle", async || {
+        let person = Person::invent(REGION, "pro");
+        let operation = sign_up(api_url, &person.idempotency_key, &person.details).await?;
+        // A run makes fewer calls than are tried here, so that a later one may be cut off instead.
+        for minutes in 0..3 {
+            let looked = look_after_tenants(stack, REGION, later + SignedDuration::from_mins(minutes)).await;
+            if looked.is_ok() && minutes > 0 {
+                break;
+            }
+        }
+        let table = stack.state().region(REGION)?.tables.get("regional").context("a region has its table")?;
+        let records = scan(stack, REGION, table, &format!("ERASURE#{}", operation.tenant)).await?;
+        let record = records.first().context("an erasure leaves a record")?;
+        let count = |name: &str| record.get(name).and_then(|value| value.as_n().ok()).map(String::as_str);
+        ensure!((count("accounts"), count("profiles")) == (Some("1"), Some("1")), "{record:?}");
+        ensure!(record.contains_key("erased_at"), "{record:?}");
+        Ok(())
+    });
+    let boundaries = boundaries.await?;
+    ensure!(boundaries >= 10, "only {boundaries} boundaries");
+    Ok(())
+}

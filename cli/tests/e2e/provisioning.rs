@@ -1,0 +1,122 @@
+//! An application plane makes the tenants' resources: shared ones, own ones, late ones, none at all.
+
+use crate::life::{administrator, look_after_tenants};
+use crate::onboarding::SHARED as REGION;
+use anyhow::{Context, Result, ensure};
+use aws_sdk_eventbridge::types::Target;
+use jiff::SignedDuration;
+use meridian::client::signup::{self, Operation, confirm, mailed_code, sign_up};
+use meridian::demo::{Person, enter, wait_until_done};
+use meridian::local::{Action, Stack};
+use std::time::Duration;
+
+const QUIET_MAX: Duration = Duration::from_secs(60);
+/// More calls than any of the functions makes.
+const CALLS_MAX: u64 = 12;
+
+/// Signs up and confirms; the application has not answered yet.
+async fn confirmed(stack: &Stack, plan: &str) -> Result<(Person, Operation)> {
+    let region = stack.state().region(REGION)?;
+    let person = Person::invent(REGION, plan);
+    let operation = sign_up(&region.api_url, &person.idempotency_key, &person.details).await?;
+    let code = mailed_code(&region.mail_url, &person.details.email).await?;
+    let operation = confirm(&region.api_url, &operation.id, &code).await?;
+    Ok((person, operation))
+}
+
+/// A pool tenant gets an item in the table of all, a silo tenant a table of its own; both sign in.
+pub(crate) async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()> {
+    let api_url = &stack.state().region(REGION)?.api_url;
+    for (plan, has_table) in [("starter", false), ("enterprise", true)] {
+        let (person, operation) = confirmed(stack, plan).await?;
+        let done = wait_until_done(api_url, &operation.id).await?;
+        let tenant = enter(stack, person, &done.username).await?.tenant;
+        ensure!(own_table(stack, &tenant).await? == has_table, "{plan}: another tier");
+    }
+    Ok(())
+}
+
+/// While the application listens to nothing, the deadline turns silence into a failure that can be repeated.
+pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
+    let api_url = &stack.state().region(REGION)?.api_url;
+    let events = aws_sdk_eventbridge::Client::new(&stack.emulator_sdk(REGION)?);
+    let bus = stack.state().region(REGION)?.buses.get("regional").context("a region has its bus")?;
+    let rules = events.list_rules().event_bus_name(bus).send().await?;
+    let named = rules.rules().iter().filter_map(|rule| rule.name());
+    let rule = named.into_iter().find(|name| name.contains("Application")).context("the example has its rule")?;
+    events.disable_rule().event_bus_name(bus).name(rule).send().await?;
+    let (person, operation) = confirmed(stack, "starter").await?;
+    ensure!((operation.state.as_str(), operation.next.as_str()) == ("waiting", "wait"), "{operation:?}");
+    stack.wait_until_quiet(QUIET_MAX).await?;
+    look_after_tenants(stack, REGION, meridian::now() + SignedDuration::from_mins(61)).await?;
+    let silent = signup::read(api_url, &operation.id).await?;
+    ensure!((silent.state.as_str(), silent.next.as_str()) == ("failed", "retry-provisioning"), "{silent:?}");
+    ensure!(silent.steps[3].reason.as_deref() == Some("no-answer"), "{silent:?}");
+    events.enable_rule().event_bus_name(bus).name(rule).send().await?;
+    signup::retry_provisioning(api_url, &operation.id).await?;
+    wait_until_done(api_url, &operation.id).await?;
+    enter(stack, person, &operation.username).await?;
+    Ok(())
+}
+
+/// An application plane of AWS SaaS Builder Toolkit hears of tenants by the names that it knows.
+pub(crate) async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
+    let config = stack.emulator_sdk(REGION)?;
+    let (events, queues) = (aws_sdk_eventbridge::Client::new(&config), aws_sdk_sqs::Client::new(&config));
+    let bus = stack.state().region(REGION)?.buses.get("regional").context("a region has its bus")?;
+    let url = queues.create_queue().queue_name("toolkit-dead-letter-free").send().await?;
+    let url = url.queue_url().context("a queue has its URL")?.to_owned();
+    let pattern = r#"{"source":["sbt.control.plane"]}"#;
+    events.put_rule().event_bus_name(bus).name("toolkit").event_pattern(pattern).send().await?;
+    let arn = format!("arn:aws:sqs:{REGION}:000000000000:toolkit-dead-letter-free");
+    let target = Target::builder().id("queue").arn(arn).build()?;
+    events.put_targets().event_bus_name(bus).rule("toolkit").targets(target).send().await?;
+    let host = administrator(stack, REGION).await?;
+    let mut heard = String::new();
+    for _ in 0..20 {
+        let received = queues.receive_message().queue_url(&url).wait_time_seconds(1).send().await?;
+        heard.extend(received.messages().iter().filter_map(|message| message.body()));
+        if heard.contains("sbt_aws_onboardingRequest") {
+            break;
+        }
+    }
+    events.remove_targets().event_bus_name(bus).rule("toolkit").ids("queue").send().await?;
+    events.delete_rule().event_bus_name(bus).name("toolkit").send().await?;
+    queues.delete_queue().queue_url(&url).send().await?;
+    ensure!(heard.contains("sbt_aws_onboardingRequest"), "nothing is heard");
+    ensure!(heard.contains(&host.customer.tenant), "it is another tenant");
+    let details = &host.customer.person.details;
+    ensure!(!heard.contains(&details.email) && !heard.contains(&details.organisation), "it is personal");
+    Ok(())
+}
+
+/// Kills the application and the function that takes its answer at each of their calls: the queue brings what
+/// they had in hand again, and the tenant becomes active.
+pub(crate) async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
+    let api_url = &stack.state().region(REGION)?.api_url;
+    for function in ["application-example", "provisioning-apply"] {
+        let mut boundaries = 0;
+        for after in 0..CALLS_MAX {
+            let fault = crate::kills::fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
+            stack.control().add_fault(&fault).await?;
+            let (person, operation) = confirmed(stack, "starter").await?;
+            wait_until_done(api_url, &operation.id).await.with_context(|| format!("{function} after {after}"))?;
+            stack.wait_until_quiet(QUIET_MAX).await?;
+            let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
+            stack.control().clear_faults().await?;
+            enter(stack, person, &operation.username).await?;
+            if !met {
+                break;
+            }
+            boundaries += 1;
+        }
+        ensure!((2..CALLS_MAX).contains(&boundaries), "{function}: {boundaries} boundaries");
+    }
+    Ok(())
+}
+
+/// Whether a tenant has a table of its own.
+async fn own_table(stack: &Stack, tenant: &str) -> Result<bool> {
+    let tables = aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(REGION)?).list_tables().send().await?;
+    Ok(tables.table_names().iter().any(|name| name.contains(tenant)))
+}
