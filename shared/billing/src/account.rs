@@ -4,15 +4,17 @@ use crate::LOOK_BACK_PERIODS;
 use contract::TenantStatusChanged;
 use kernel::{BillingPeriod, PlanCode, RegionCode, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
-/// What billing knows of a tenant: its latest changes of status.
+/// What billing knows of a tenant: the changes of status that decide what it is billed for.
 ///
-/// Changes are learned in any order and any number of times; the account is the same.
+/// Changes are learned in any order and any number of times; the account says the same. Where there are more
+/// than are kept, those are dropped that decide nothing, however new they are, before the oldest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The tenant.
     pub tenant: TenantId,
-    /// The newest changes by rising revision, at most [`Account::CHANGES_MAX`].
+    /// The changes by rising revision, at most [`Account::CHANGES_MAX`].
     pub changes: Vec<Change>,
 }
 
@@ -52,7 +54,8 @@ impl<'a> Standing<'a> {
 }
 
 impl Account {
-    /// How many changes are kept: more than any tenant makes within the periods that can still be billed.
+    /// How many changes are kept. Three of a period decide what it is billed for, so they reach back sixteen
+    /// periods or more, however often the tenant changes.
     pub const CHANGES_MAX: usize = 48;
 
     /// An account of which nothing is known yet.
@@ -61,13 +64,12 @@ impl Account {
         Self { tenant, changes: Vec::new() }
     }
 
-    /// The account with one more change, or nothing when that change is known or too old to matter.
+    /// The account with one more change, or nothing when that change is known, tells nothing that others do
+    /// not, or is too old to matter.
     #[must_use]
     pub fn learn(&self, fact: &TenantStatusChanged, region: &RegionCode, at: Timestamp) -> Option<Self> {
         let place = self.changes.partition_point(|change| change.revision < fact.revision);
-        let known = self.changes.get(place).is_some_and(|change| change.revision == fact.revision);
-        let full = self.changes.len() >= Self::CHANGES_MAX;
-        if known || (full && place == 0) {
+        if self.changes.get(place).is_some_and(|change| change.revision == fact.revision) {
             return None;
         }
         let mut changes = self.changes.clone();
@@ -79,10 +81,10 @@ impl Account {
             plan: fact.plan.clone(),
         };
         changes.insert(place, change);
-        if full {
-            changes.remove(0);
+        if changes.len() > Self::CHANGES_MAX {
+            changes.remove(least_deciding(&changes));
         }
-        Some(Self { tenant: self.tenant, changes })
+        (changes != self.changes).then_some(Self { tenant: self.tenant, changes })
     }
 
     /// The tenant's newest status.
@@ -114,6 +116,26 @@ impl Account {
         let in_use = at_start.into_iter().chain(during).any(|change| is_in_use(change.status));
         by_end().next_back().filter(|_| in_use).map(|change| &change.plan)
     }
+}
+
+/// The place of the oldest change that [`Account::plan_for`] does not depend on, whatever the period; of the
+/// oldest of all when it depends on each.
+///
+/// It depends on the last change at a period's first moment, and of those later in the period on the last, and
+/// on the last that leaves the tenant in use.
+fn least_deciding(changes: &[Change]) -> usize {
+    let mut seen = BTreeSet::new();
+    let mut place = 0;
+    for (index, change) in changes.iter().enumerate().rev() {
+        let period = BillingPeriod::containing(change.at);
+        let at_start = change.at == period.start();
+        let is_last = seen.insert((period, at_start, false));
+        let is_last_in_use = !at_start && is_in_use(change.status) && seen.insert((period, false, true));
+        if !is_last && !is_last_in_use {
+            place = index;
+        }
+    }
+    place
 }
 
 /// Whether a tenant of this status pays: from activation to closing, suspended or not.

@@ -96,6 +96,62 @@ fn a_known_change_changes_nothing() {
     assert_eq!(account.status(), Some(Active));
 }
 
+#[test]
+fn a_busy_month_does_not_push_out_the_one_before() {
+    let mut changes = vec![
+        ("2026-09-05T00:00:00Z".to_owned(), Active, "pro"),
+        ("2026-10-20T00:00:00Z".to_owned(), Active, "starter"),
+    ];
+    // Closed and reopened, over and over.
+    for minute in 0..30 {
+        changes.push((format!("2026-11-02T10:{minute:02}:00Z"), Closing, "starter"));
+        changes.push((format!("2026-11-02T10:{minute:02}:30Z"), Active, "pro"));
+    }
+    changes.push(("2026-11-02T11:00:00Z".to_owned(), Closed, "pro"));
+    let rows: Vec<_> = changes.iter().map(|(at, status, plan)| (at.as_str(), *status, *plan)).collect();
+    check(
+        &rows,
+        &[
+            ("2026-08", None),
+            ("2026-09", Some("pro")),
+            ("2026-10", Some("starter")),
+            ("2026-11", Some("pro")),
+            ("2026-12", None),
+        ],
+    );
+}
+
+#[test]
+fn of_very_many_periods_the_oldest_are_forgotten() {
+    let months: Vec<String> =
+        (2000..2060).flat_map(|year| [4, 9].map(|month| format!("{year}-{month:02}-05T00:00:00Z"))).collect();
+    let rows: Vec<_> = (1..).zip(&months).map(|(n, at)| (n, at.as_str(), Active, "pro")).collect();
+    let account = account(&rows);
+    assert_eq!(account.changes.len(), Account::CHANGES_MAX);
+    assert_eq!(account.plan_for(period("2035-01")), None);
+    assert_eq!(account.plan_for(period("2036-04")).map(PlanCode::as_str), Some("pro"));
+    let region = "eu-central-1".parse().unwrap();
+    assert_eq!(account.learn(&fact(1, Active, "pro"), &region, moment("2000-04-05T00:00:00Z")), None);
+}
+
+/// Changes within four months, by rising revision: many at once, and many at the first moment of a month.
+fn any_changes() -> impl Strategy<Value = Vec<(Timestamp, TenantStatus, &'static str)>> {
+    let at = prop_oneof![
+        4 => (8_u8..12, 1_u8..29, 0_u8..24).prop_map(|(month, day, hour)| format!("2026-{month:02}-{day:02}T{hour:02}:00:00Z")),
+        1 => (8_u8..12).prop_map(|month| format!("2026-{month:02}-01T00:00:00Z")),
+    ];
+    let status = prop::sample::select(TenantStatus::ALL.to_vec());
+    let plan = prop::sample::select(vec!["starter", "pro", "enterprise"]);
+    let change = (at.prop_map(|at| moment(&at)), status, plan);
+    // Clocks of regions differ, so that some change happens before the one of the revision before.
+    (prop::collection::vec(change, 0..200), any::<bool>()).prop_map(|(mut changes, is_skewed)| {
+        if !is_skewed {
+            changes.sort_by_key(|(at, ..)| *at);
+        }
+        changes
+    })
+}
+
 proptest! {
     #[test]
     fn order_and_repetition_do_not_matter(order in prop::collection::vec(1_u64..70, 0..200)) {
@@ -104,6 +160,36 @@ proptest! {
         let mut sorted = order;
         sorted.sort_unstable();
         prop_assert_eq!(&learned, &account(&sorted.iter().map(row).collect::<Vec<_>>()));
+        prop_assert!(learned.changes.len() <= Account::CHANGES_MAX);
+    }
+
+    #[test]
+    fn what_is_forgotten_decided_nothing(
+        (changes, order) in any_changes().prop_flat_map(|changes| {
+            let order = (0..changes.len()).chain(0..changes.len()).collect::<Vec<_>>();
+            (Just(changes), Just(order).prop_shuffle())
+        }),
+    ) {
+        let region: kernel::RegionCode = "eu-central-1".parse().unwrap();
+        let number = |index: usize| u64::try_from(index).unwrap();
+        let change = |(index, (at, status, plan)): (usize, &(Timestamp, TenantStatus, &str))| Change {
+            revision: number(index),
+            at: *at,
+            region: region.clone(),
+            status: *status,
+            plan: plan.parse().unwrap(),
+        };
+        let unlimited = Account { tenant: tenant(1), changes: changes.iter().enumerate().map(change).collect() };
+        let learn = |account: Account, index: usize| {
+            let (at, status, plan) = changes[index];
+            account.learn(&fact(number(index), status, plan), &region, at).unwrap_or(account)
+        };
+        let learned = order.iter().fold(Account::new(tenant(1)), |account, index| learn(account, *index));
+        for month in ["2026-07", "2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01"] {
+            prop_assert_eq!(learned.plan_for(period(month)), unlimited.plan_for(period(month)), "{}", month);
+            prop_assert_eq!(learned.standing(period(month)), unlimited.standing(period(month)), "{}", month);
+        }
+        prop_assert_eq!(learned.status(), unlimited.status());
         prop_assert!(learned.changes.len() <= Account::CHANGES_MAX);
     }
 }
