@@ -212,12 +212,13 @@ impl Operator {
         ask(request.bearer_auth(&self.writing_token).json(&json!({ "reason": reason }))).await
     }
 
-    /// Wants a tenant suspended no longer.
+    /// Wants a tenant suspended no longer for a `reason` of `operator` or `dunning`. It stays suspended for the
+    /// other one.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
-    pub async fn reactivate(&self, id: &str) -> Result<Value> {
-        let request = http().delete(format!("{}/tenants/{id}/suspension", self.api_url));
+    pub async fn reactivate(&self, id: &str, reason: &str) -> Result<Value> {
+        let request = http().delete(format!("{}/tenants/{id}/suspension?reason={reason}", self.api_url));
         ask(request.bearer_auth(&self.writing_token)).await
     }
 

@@ -14,14 +14,13 @@ pub(crate) enum Tenant {
     Show(One),
     /// Keeps everybody of a tenant out, from the next sign-in or refresh on.
     Suspend(Suspend),
-    /// Lets them in again.
-    Reactivate(One),
+    /// Lets them in again, unless the tenant is suspended for the other reason too.
+    Reactivate(Reactivate),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  meridian tenant show 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f
-  meridian tenant reactivate 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f --json")]
+  meridian tenant show 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f --json")]
 pub(crate) struct One {
     /// The tenant's id.
     id: String,
@@ -43,10 +42,30 @@ pub(crate) struct Suspend {
     reason: Reason,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian tenant reactivate 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f --reason dunning")]
+pub(crate) struct Reactivate {
+    #[command(flatten)]
+    one: One,
+    /// Which reason there is no longer.
+    #[arg(long, value_enum, default_value_t = Reason::Operator)]
+    reason: Reason,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Reason {
     Operator,
     Dunning,
+}
+
+impl Reason {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Dunning => "dunning",
+        }
+    }
 }
 
 pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
@@ -56,15 +75,11 @@ pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
             (one, answer)
         }
         Tenant::Suspend(Suspend { one, reason }) => {
-            let reason = match reason {
-                Reason::Operator => "operator",
-                Reason::Dunning => "dunning",
-            };
-            let answer = operator(&one).await?.suspend(&one.id, reason).await?;
+            let answer = operator(&one).await?.suspend(&one.id, reason.code()).await?;
             (one, answer)
         }
-        Tenant::Reactivate(one) => {
-            let answer = operator(&one).await?.reactivate(&one.id).await?;
+        Tenant::Reactivate(Reactivate { one, reason }) => {
+            let answer = operator(&one).await?.reactivate(&one.id, reason.code()).await?;
             (one, answer)
         }
     };

@@ -145,7 +145,8 @@ impl Deployment<'_> {
             ("DeletionProtection", "false".to_owned()),
             ("DeployBusPolicies", "false".to_owned()),
             // Everything comes from this machine: one source is all of them.
-            ("SignupsPerSourcePerHour", "10000".to_owned()),
+            ("SignupsPerSourcePerHour", "2000".to_owned()),
+            ("HandoverSecret", "only-for-this-machine".to_owned()),
             ("MailFrom", MAIL_FROM.to_owned()),
             // Where an application is asked, the worked example answers.
             ("DeployApplicationExample", self.region.is_provisioned().to_string()),

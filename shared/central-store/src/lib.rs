@@ -15,8 +15,8 @@
 //! | | `INCIDENTS` | its open incidents, guarded by a revision |
 //! | | `COUNT#<0..7>` | its counts of tenants and policies, spread so that tenants do not collide |
 //! | | `BILLING#<period>` | what it billed, where it bills itself |
-//! | `ONBOARDING#<id>` | `ONBOARDING` | a central onboarding, guarded by the revision of its steps; it expires |
-//! | `ONBOARDINGKEY#<digest>` | `ONBOARDING` | which onboarding an idempotency key stands for; it expires with it |
+//! | `ONBOARDING#<id>` | `ONBOARDING` | a central onboarding, guarded by the revision of its steps; kept 90 days |
+//! | `ONBOARDINGKEY#<digest>` | `ONBOARDING` | which onboarding an idempotency key stands for; known 6 days |
 //!
 //! Costs: a change of a tenant's status writes up to five items and the outbox row in one transaction
 //! (12 write units), an acknowledgement three (6). In return one query of at most some ten small items

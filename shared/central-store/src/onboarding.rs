@@ -31,7 +31,7 @@ impl CentralStore {
         found.map(|item| from_item(what, item)).transpose()
     }
 
-    /// The onboarding that a key stands for, unless it is forgotten by now.
+    /// The onboarding that a key stands for, unless the key is forgotten by now: its item may still be there.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -54,9 +54,9 @@ impl CentralStore {
     /// When the table cannot be written; nothing is kept then.
     pub async fn record_onboarding(&self, digest: &str, onboarding: &Onboarding) -> Result<bool, StoreError> {
         let what = "an onboarding";
-        let expires_at = onboarding.expires_at().as_second();
         let mut item = to_item(what, onboarding_key(onboarding.id), onboarding)?;
-        item.insert(EXPIRES_AT.to_owned(), number(expires_at));
+        item.insert(EXPIRES_AT.to_owned(), number(onboarding.expires_at().as_second()));
+        let expires_at = onboarding.key_expires_at().as_second();
         let repetition = Repetition { onboarding: onboarding.id, expires_at };
         let repetition = to_item(what, repetition_key(digest), &repetition)?;
         let now = onboarding.created_at.as_second();
@@ -123,7 +123,7 @@ impl CentralStore {
         is_updated(what, update.send().await)
     }
 
-    async fn load_item(&self, what: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
+    pub(crate) async fn load_item(&self, what: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
         get.send().await.map(|found| found.item).map_err(|error| StoreError::read(what)(error.into()))
     }

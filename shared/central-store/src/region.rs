@@ -102,6 +102,30 @@ impl CentralStore {
         Ok(record)
     }
 
+    /// What each region says of itself, in the order of the regions; nothing else of them is read.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_descriptions(&self) -> Result<Vec<(RegionCode, RegionDescribed)>, StoreError> {
+        let load = async |region: RegionCode| {
+            let stated = self.load_description(&region).await?;
+            Ok(stated.map(|stated| (region, stated.described)))
+        };
+        let loads = self.load_regions().await?.into_iter().map(load);
+        let stated: Vec<_> = stream::iter(loads).buffered(QUERIES_AT_ONCE_MAX).try_collect().await?;
+        Ok(stated.into_iter().flatten().collect())
+    }
+
+    /// What a region says of itself, if it ever did.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_description(&self, region: &RegionCode) -> Result<Option<Description>, StoreError> {
+        let what = "a region's description";
+        let found = self.load_item(what, key(region_partition(region), DESCRIPTION)).await?;
+        found.map(|item| from_item(what, item)).transpose()
+    }
+
     /// Keeps a heartbeat if it is later than the one that is kept. Returns whether it is.
     ///
     /// # Errors

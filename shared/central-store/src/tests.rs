@@ -7,8 +7,8 @@ use contract::{
     TenantErased, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,
 };
 use fleet::{
-    Condition, Counts, Heartbeat, Incidents, Publication, decide_acknowledgement, decide_erasure, decide_incidents,
-    decide_plan_change, decide_resend, decide_statement, decide_suspension,
+    Condition, Counts, Heartbeat, Incidents, Publication, SuspensionChange, decide_acknowledgement, decide_erasure,
+    decide_incidents, decide_plan_change, decide_resend, decide_statement, decide_suspension,
 };
 use futures::future::join_all;
 use kernel::{EventId, Mode, RegionCode, StatusReason, Suspension, TenantId, TenantStatus, Timestamp};
@@ -96,9 +96,9 @@ impl Fixture {
         self.store.update_tenant(&self.outbox, tenant(number), decide).await
     }
 
-    async fn suspend(&self, number: u16, suspension: Option<Suspension>) -> Result<bool, UpdateError> {
+    async fn suspend(&self, number: u16, change: SuspensionChange) -> Result<bool, UpdateError> {
         let publication = Publication { event: event(0x200 + number), now: at(6) };
-        let decide = |current: Option<&fleet::Tenant>| decide_suspension(current, suspension, publication);
+        let decide = |current: Option<&fleet::Tenant>| decide_suspension(current, change, publication);
         self.store.update_tenant(&self.outbox, tenant(number), decide).await
     }
 
@@ -179,8 +179,9 @@ async fn what_home_wants_is_sent_and_a_closed_tenant_waits_for_nothing() {
     assert!(fleet.request(1, 1, "starter").await.unwrap());
     assert!(!fleet.request(1, 1, "starter").await.unwrap());
     assert!(fleet.request(1, 2, "gold").await.unwrap());
-    assert!(fleet.suspend(1, Some(Suspension::Dunning)).await.unwrap());
-    assert!(!fleet.suspend(1, Some(Suspension::Dunning)).await.unwrap());
+    let suspend = SuspensionChange::Suspend(Suspension::Dunning);
+    assert!(fleet.suspend(1, suspend).await.unwrap());
+    assert!(!fleet.suspend(1, suspend).await.unwrap());
     let rows = fleet.rows().await;
     let sent: Vec<Envelope<TenantPolicyPublished>> =
         rows.iter().map(|row| serde_json::from_str(&row.detail).unwrap()).collect();
@@ -192,6 +193,14 @@ async fn what_home_wants_is_sent_and_a_closed_tenant_waits_for_nothing() {
     assert_eq!(sent.iter().map(said).collect::<Vec<_>>(), [(1, "pro".to_owned(), None), starter, dunning]);
     let stored = fleet.store.load_tenant(tenant(1)).await.unwrap().unwrap();
     assert_eq!(stored.policy.refused_plan.map(|refused| refused.revision), Some(2));
+
+    // An operator's reason comes before dunning's, and what becomes of the other then is nothing to be sent.
+    assert!(fleet.suspend(1, SuspensionChange::Suspend(Suspension::Operator)).await.unwrap());
+    assert!(fleet.suspend(1, SuspensionChange::Lift(Suspension::Dunning)).await.unwrap());
+    assert!(!fleet.suspend(1, SuspensionChange::Lift(Suspension::Dunning)).await.unwrap());
+    let stored = fleet.store.load_tenant(tenant(1)).await.unwrap().unwrap();
+    assert_eq!(stored.policy.suspended_by, [Suspension::Operator].into());
+    assert_eq!((stored.policy.policy.suspension, stored.policy.policy.version), (Some(Suspension::Operator), 4));
 
     assert!(fleet.state(&stated("eu-central-1", 1, 2, TenantStatus::Closed)).await.unwrap());
     assert_eq!(fleet.counts("eu-central-1").await, Counts { closed: 1, ..Counts::default() });
@@ -336,6 +345,10 @@ async fn the_highest_sequence_of_a_region_wins() {
     assert!(fleet.store.record_incidents(&place, &opened).await.unwrap());
     assert!(!fleet.store.record_incidents(&place, &opened).await.unwrap());
 
+    let silent = region("eu-central-1");
+    assert!(fleet.store.record_heartbeat(&silent, &heartbeat(1)).await.unwrap());
+    assert_eq!(fleet.store.load_descriptions().await.unwrap(), [(place.clone(), description(9).described)]);
+    assert_eq!(fleet.store.load_description(&silent).await.unwrap(), None);
     let record = &fleet.store.load_fleet().await.unwrap()[0];
     assert_eq!(record.description, Some(description(9)));
     assert_eq!(record.heartbeat, Some(heartbeat(9)));

@@ -1,9 +1,9 @@
 //! A tenant as home knows it: its directory entry and its desired policy.
 
-use crate::{DesiredPolicy, Publication, Refusal, decide_policy};
+use crate::{DesiredPolicy, Publication, Refusal, SuspensionChange, decide_policy};
 use contract::catalogue::Catalogue;
 use contract::{Envelope, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged};
-use kernel::{Alias, PlanCode, RegionCode, StatusReason, Suspension, TenantId, TenantStatus, Timestamp};
+use kernel::{Alias, PlanCode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -106,8 +106,8 @@ pub fn decide_resend(tenant: &Tenant, now: Timestamp) -> Option<Tenant> {
     Some(Tenant { entry: tenant.entry.clone(), policy })
 }
 
-/// Takes a tenant's request for another plan: it is granted when the catalogue has the plan, and noted as
-/// refused when it does not.
+/// Takes a tenant's request for another plan: it is granted when the catalogue has the plan in the tenant's
+/// currency, and noted as refused when it does not.
 ///
 /// Returns what the tenant is from now on, or nothing where the request is not news: a later one was
 /// granted, or the tenant is closed.
@@ -129,7 +129,7 @@ pub fn decide_plan_change(
     Ok(policy.map(|policy| Tenant { entry: tenant.entry.clone(), policy }))
 }
 
-/// Decides that a tenant is to be suspended, or no longer.
+/// Decides that a tenant is to be suspended for a reason, or no longer for that one.
 ///
 /// Returns what the tenant is from now on, or nothing where that was wanted before.
 ///
@@ -137,14 +137,14 @@ pub fn decide_plan_change(
 /// When the directory does not have the tenant, or it is closed.
 pub fn decide_suspension(
     current: Option<&Tenant>,
-    suspension: Option<Suspension>,
+    change: SuspensionChange,
     publication: Publication,
 ) -> Result<Option<Tenant>, Refusal> {
     let tenant = current.ok_or(Refusal::UnknownTenant)?;
     if tenant.entry.status == TenantStatus::Closed {
         return Err(Refusal::Closed);
     }
-    let policy = tenant.policy.suspend(suspension, publication);
+    let policy = tenant.policy.change_suspension(change, publication);
     Ok(policy.map(|policy| Tenant { entry: tenant.entry.clone(), policy }))
 }
 

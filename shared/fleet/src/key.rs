@@ -1,6 +1,6 @@
 //! Idempotency keys of central onboardings: one key, one onboarding, one sign-up in its region.
 
-use kernel::Invalid;
+use kernel::{Invalid, OnboardingId};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -19,11 +19,12 @@ impl OnboardingKey {
         hex_of(&self.0)
     }
 
-    /// The key of the sign-up in its region: SHA-256 of `meridian:onboarding:` and the key, in
-    /// hexadecimal. The region cannot be asked with what home stores.
+    /// The key of an onboarding's sign-up in its region: SHA-256 of `meridian:onboarding:`, the onboarding, a
+    /// colon and the key, in hexadecimal. The region cannot be asked with what home stores, and takes the
+    /// next onboarding of the same key for another sign-up.
     #[must_use]
-    pub fn for_region(&self) -> String {
-        hex_of(&format!("meridian:onboarding:{}", self.0))
+    pub fn for_region(&self, onboarding: OnboardingId) -> String {
+        hex_of(&format!("meridian:onboarding:{onboarding}:{}", self.0))
     }
 }
 

@@ -24,11 +24,13 @@ pub use health::{
     Status, decide_incidents, decide_status, find_conditions,
 };
 pub use key::OnboardingKey;
-pub use onboarding::{ONBOARDING_KEPT_DAYS, Onboarding, OnboardingAction, OnboardingState, Outlook};
+pub use onboarding::{
+    ONBOARDING_KEPT_DAYS, ONBOARDING_KEY_KEPT_DAYS, Onboarding, OnboardingAction, OnboardingState, Outlook,
+};
 pub use placement::{Candidate, Placement, PlacementRefusal, decide_placement};
 pub use policy::{
     DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK, RefusedPlan,
-    decide_policy,
+    SuspensionChange, decide_policy,
 };
 
 use kernel::{PlanCode, RegionCode};

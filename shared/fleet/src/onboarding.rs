@@ -7,8 +7,12 @@ use kernel::{Alias, OnboardingId, RegionCode, TenantId, TenantStatus, Timestamp}
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How long an onboarding is kept, and its key known.
+/// How long an onboarding is kept.
 pub const ONBOARDING_KEPT_DAYS: i64 = 90;
+
+/// How long the key of an onboarding is known: less than a region knows the key of a sign-up, which is seven
+/// days, so that a repetition never meets a region that has forgotten the first.
+pub const ONBOARDING_KEY_KEPT_DAYS: i64 = 6;
 
 /// An onboarding that home handed over to a region. Holds nothing of the person's, and not the handle
 /// by which the region shows the sign-up.
@@ -99,11 +103,20 @@ impl Onboarding {
         Self { id, region, created_at, tenant: None, alias: None, steps: Vec::new(), revision: 0 }
     }
 
-    /// When it and its key are forgotten.
+    /// When it is forgotten.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        let kept = SignedDuration::from_hours(24 * ONBOARDING_KEPT_DAYS);
-        self.created_at.saturating_add(kept).unwrap_or(Timestamp::MAX)
+        self.days_after(ONBOARDING_KEPT_DAYS)
+    }
+
+    /// When its key is forgotten, and stands for a new onboarding if it is used again.
+    #[must_use]
+    pub fn key_expires_at(&self) -> Timestamp {
+        self.days_after(ONBOARDING_KEY_KEPT_DAYS)
+    }
+
+    fn days_after(&self, days: i64) -> Timestamp {
+        self.created_at.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX)
     }
 
     /// How far it is, by what its region stated of it, and of the tenant that it makes.

@@ -6,6 +6,7 @@ use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicy
 use jiff::SignedDuration;
 use kernel::{EventId, PlanCode, RegionCode, Suspension, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// How long a region has to acknowledge a policy before it is sent again for the first time. Each
@@ -30,10 +31,19 @@ pub struct Publication {
 /// A plan that a tenant asked for and cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefusedPlan {
-    /// The plan, which the catalogue does not have.
+    /// The plan: the catalogue does not have it, or prices it in another currency than the tenant's.
     pub plan: PlanCode,
     /// The number of the request.
     pub revision: u64,
+}
+
+/// What one who can suspend a tenant wants. Others may want something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SuspensionChange {
+    /// The tenant suspended, for this reason.
+    Suspend(Suspension),
+    /// The tenant no longer suspended for this reason.
+    Lift(Suspension),
 }
 
 /// The policy that a tenant should have. A policy is due for sending again while it is unapplied.
@@ -47,6 +57,9 @@ pub struct DesiredPolicy {
     pub region: RegionCode,
     /// The policy, in full.
     pub policy: TenantPolicy,
+    /// Every reason why the tenant should be suspended. The policy names one of them.
+    #[serde(default)]
+    pub suspended_by: BTreeSet<Suspension>,
     /// The number of the tenant's request that the plan comes from; 0 for the plan of its sign-up.
     #[serde(default)]
     pub plan_revision: u64,
@@ -113,7 +126,8 @@ impl DesiredPolicy {
 
     /// The policy after the tenant asked for another plan; nothing where the request is not news.
     ///
-    /// The highest of the requests that can be granted wins, in whatever order they arrive.
+    /// The highest of the requests that can be granted wins, in whatever order they arrive. A plan in another
+    /// currency cannot: the next invoice could not adjust those before.
     pub(crate) fn request_plan(
         &self,
         requested: &PlanChangeRequested,
@@ -121,7 +135,9 @@ impl DesiredPolicy {
         publication: Publication,
     ) -> Option<Self> {
         let revision = requested.revision;
-        let Some(plan) = catalogue.plan(&requested.plan) else {
+        let currency = catalogue.plan(&self.policy.plan).map(|plan| plan.currency);
+        let is_allowed = |plan: &&Plan| currency.is_none_or(|currency| plan.currency == currency);
+        let Some(plan) = catalogue.plan(&requested.plan).filter(is_allowed) else {
             let is_news = self.refused_plan.as_ref().is_none_or(|refused| refused.revision < revision);
             let refused_plan = Some(RefusedPlan { plan: requested.plan.clone(), revision });
             return is_news.then(|| Self { refused_plan, revision: self.revision + 1, ..self.clone() });
@@ -139,10 +155,25 @@ impl DesiredPolicy {
         Some(Self { plan_revision: revision, ..after })
     }
 
-    /// The policy after home wanted the tenant suspended, or not; nothing where it did before.
-    pub(crate) fn suspend(&self, suspension: Option<Suspension>, publication: Publication) -> Option<Self> {
-        let wanted = TenantPolicy { suspension, ..self.policy.clone() };
-        (wanted != self.policy).then(|| self.publish(wanted, publication))
+    /// The policy after one reason for a suspension came or went; nothing where that is no news. The tenant is
+    /// suspended as long as there is any, and an operator's comes before dunning's.
+    pub(crate) fn change_suspension(&self, change: SuspensionChange, publication: Publication) -> Option<Self> {
+        let mut suspended_by = self.suspended_by.clone();
+        let is_news = match change {
+            SuspensionChange::Suspend(reason) => suspended_by.insert(reason),
+            SuspensionChange::Lift(reason) => suspended_by.remove(&reason),
+        };
+        if !is_news {
+            return None;
+        }
+        let by_rank = [Suspension::Operator, Suspension::Dunning];
+        let suspension = by_rank.into_iter().find(|reason| suspended_by.contains(reason));
+        let after = if suspension == self.policy.suspension {
+            Self { revision: self.revision + 1, ..self.clone() }
+        } else {
+            self.publish(TenantPolicy { suspension, ..self.policy.clone() }, publication)
+        };
+        Some(Self { suspended_by, ..after })
     }
 
     /// The next version.
@@ -173,6 +204,7 @@ impl DesiredPolicy {
             tenant: entry.tenant,
             region: entry.region.clone(),
             policy: TenantPolicy { version: 1, plan: code, suspension: None, entitlements },
+            suspended_by: BTreeSet::new(),
             plan_revision: 0,
             refused_plan: None,
             is_retired: entry.status == TenantStatus::Closed,

@@ -91,6 +91,8 @@ pub enum KnownReason {
     Unavailable,
     /// It was not done in time.
     Expired,
+    /// The application failed, for a reason that stays in the region.
+    Application,
 }
 
 impl From<KnownReason> for ReasonCode {
@@ -102,6 +104,7 @@ impl From<KnownReason> for ReasonCode {
             KnownReason::Refused => "refused",
             KnownReason::Unavailable => "unavailable",
             KnownReason::Expired => "expired",
+            KnownReason::Application => "application",
         };
         Self(word.to_owned())
     }

@@ -1,6 +1,6 @@
 //! What the mails say.
 
-use kernel::{Role, Timestamp};
+use kernel::{Alias, Role, Timestamp};
 use std::fmt;
 use tenancy::{InvitationCode, OrganisationName};
 
@@ -16,6 +16,7 @@ impl Letter {
     #[must_use]
     pub fn invitation(
         organisation: &OrganisationName,
+        alias: &Alias,
         role: Role,
         code: &InvitationCode,
         valid_until: Timestamp,
@@ -32,6 +33,10 @@ impl Letter {
              To accept, enter this code where you sign up:\n\
              \n\
              Code: {code}\n\
+             \n\
+             From then on, sign in with your address to this workspace:\n\
+             \n\
+             Workspace: {alias}\n\
              \n\
              The code can be used once, until {until}.\n\
              If you did not expect this invitation, ignore this mail.\n",

@@ -22,7 +22,13 @@ fn code() -> InvitationCode {
 
 fn letter(role: Role) -> Letter {
     let until: Timestamp = "2026-11-27T10:00:59Z".parse().unwrap();
-    Letter::invitation(&"Analytical Engines Ltd".parse().unwrap(), role, &code(), until)
+    Letter::invitation(
+        &"Analytical Engines Ltd".parse().unwrap(),
+        &"23456789abcd".parse().unwrap(),
+        role,
+        &code(),
+        until,
+    )
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod connect;
 mod failure;
 mod forward;
+pub mod handover;
 pub mod http;
 pub mod queue;
 mod schedule;

@@ -16,7 +16,7 @@ pub struct BusMessage {
     pub detail_type: String,
     /// Who states it.
     pub source: String,
-    /// When the bus took it.
+    /// When it happened, in whole seconds, as who put it on the bus says: not when it is read.
     pub time: Timestamp,
     /// The envelope, not yet read.
     pub detail: Box<RawValue>,

@@ -147,3 +147,18 @@ fn a_document_may_be_kept_for_a_while() {
         ("application/json", "public, max-age=300")
     );
 }
+
+#[test]
+fn a_seal_holds_for_its_onboarding_and_its_secret_only() {
+    use crate::handover::Seal;
+    let id = |last: u8| format!("0b8d7a52-6d1e-4c59-8f7e-2f3f5c1d9a{last:02x}").parse().unwrap();
+    let (seal, other) = (Seal::new("a secret"), Seal::new("another secret"));
+    let sealed = seal.of(&id(1)).unwrap();
+    assert_eq!(sealed.len(), 64);
+    assert!(seal.holds(&id(1), &sealed) && !seal.holds(&id(2), &sealed) && !other.holds(&id(1), &sealed));
+    for text in ["", "zz", &sealed[2..], &sealed[1..], "\u{e4}"] {
+        assert!(!seal.holds(&id(1), text), "{text}");
+    }
+    let none = Seal::new("");
+    assert!(none.of(&id(1)).is_none() && !none.holds(&id(1), &sealed));
+}

@@ -2,7 +2,7 @@
 
 use crate::outcome::{Outcome, State, Statement};
 use crate::provisioning::{Provisioning, request_deprovisioning};
-use crate::settings::{DRAIN, LOOK_AGAIN, after};
+use crate::settings::{ABANDONED, DRAIN, DRAIN_MAX, LOOK_AGAIN, after};
 use crate::tenant::{Change, decide_change};
 use crate::{Actor, AuditAction, Due, DueKind, KeyDigest, Occasion, ProvisioningMode, Refusal, Settings};
 use contract::catalogue::Catalogue;
@@ -115,18 +115,18 @@ pub(crate) fn decide_fence(state: &State, due: &Due, occasion: &Occasion) -> Opt
     Some(outcome)
 }
 
-/// The tenant is closed once nothing of its usage waits to be settled.
+/// The tenant is closed once nothing of its usage waits to be settled, or has waited for too long.
 pub(crate) fn decide_drained(
     state: &State,
     is_drained: bool,
     settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Option<Outcome>, Refusal> {
-    let fenced = state.tenant.closure.as_ref().is_some_and(|closure| closure.fenced_at.is_some());
-    if state.tenant.status != TenantStatus::Closing || !fenced {
+    let fenced_at = state.tenant.closure.as_ref().and_then(|closure| closure.fenced_at);
+    let Some(fenced_at) = fenced_at.filter(|_| state.tenant.status == TenantStatus::Closing) else {
         return Ok(None);
-    }
-    if !is_drained {
+    };
+    if !is_drained && occasion.now < after(fenced_at, DRAIN_MAX) {
         let mut outcome = Outcome::of(state);
         let at = after(occasion.now, LOOK_AGAIN);
         outcome.due.push(Due { at, kind: DueKind::Drain, tenant: state.tenant.id });
@@ -142,13 +142,20 @@ pub(crate) fn decide_drained(
     Ok(Some(outcome))
 }
 
-/// A sign-up that nobody confirmed in time: the tenant is closed, and erased at once.
+/// A sign-up that nobody confirmed in time, or whose resources could not be made: the tenant is closed, and
+/// erased at once.
 pub(crate) fn decide_expiry(
     state: &State,
     settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Option<Outcome>, Refusal> {
-    if state.tenant.status != TenantStatus::Pending {
+    let failed = state.tenant.provisioning.as_ref().and_then(|open| open.failure.as_ref());
+    let is_abandoned = match state.tenant.status {
+        TenantStatus::Pending => true,
+        TenantStatus::Provisioning => failed.is_some_and(|failure| after(failure.at, ABANDONED) <= occasion.now),
+        _ => false,
+    };
+    if !is_abandoned {
         return Ok(None);
     }
     let reason = StatusReason::Expired;

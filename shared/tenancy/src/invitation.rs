@@ -171,18 +171,23 @@ pub fn decide_recount(state: &State, open: u64) -> Option<Outcome> {
 
 /// Decides that an invited person joins. The account follows; only who knows the code can have it made.
 ///
+/// `inviter` is who invited, as a user of the tenant now: an invitation is worth what its author may still do.
+///
 /// # Errors
-/// When the code is not the latest one of this invitation, the time has run out, or the tenant takes nobody.
+/// When the code is not the latest one of this invitation, the time has run out, who invited is no administrator any
+/// more, or the tenant takes nobody.
 pub fn decide_acceptance(
     state: &State,
     open: &Invitation,
+    inviter: Option<&User>,
     code: &InvitationCode,
     name: PersonName,
     consents: Vec<Consent>,
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
     let tenant = &state.tenant;
-    let holds = open.code == code.digest() && open.tenant == tenant.id && occasion.now < open.valid_until;
+    let vouched = inviter.is_some_and(|user| user.username == open.invited_by && user.role == Role::Admin);
+    let holds = vouched && open.code == code.digest() && open.tenant == tenant.id && occasion.now < open.valid_until;
     if !holds {
         return Err(Refusal::NoInvitation);
     }

@@ -42,7 +42,7 @@ pub use registration::{
     Acceptance, AcceptanceRequest, DisposableDomains, FieldProblem, Identifiers, Registration, Requirements, SignUp,
     SignUpRequest, decide_sign_up,
 };
-pub use settings::{DRAIN, LOOK_AGAIN, ProvisioningMode, Settings};
+pub use settings::{DRAIN, DRAIN_MAX, LOOK_AGAIN, ProvisioningMode, Settings};
 pub use tenant::{Change, Occasion, PlanRequest, Refusal, TRANSITIONS, Tenant, decide_change};
 pub use toolkit::{TOOLKIT_ANSWER_SOURCE, TOOLKIT_SOURCE, ToolkitDetail, ToolkitEvent};
 pub use user::{Consent, Document, DocumentVersion, Documents, Origin, User, Username};

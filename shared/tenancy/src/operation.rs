@@ -170,7 +170,7 @@ pub(crate) fn steps(signup: &Signup, tenant: &Tenant) -> Vec<Step> {
         Some(reason) => failed(StepName::Identity, None, reason.into()),
         None => step(StepName::Identity, signup.identity_at.or(confirmed)),
     };
-    let confirmation = match signup.expired_at {
+    let confirmation = match signup.expired_at.filter(|_| confirmed.is_none()) {
         Some(at) => failed(StepName::Confirmation, Some(at), KnownReason::Expired.into()),
         None => step(StepName::Confirmation, confirmed),
     };

@@ -8,9 +8,10 @@ use crate::{
 };
 use contract::application::{TenantDeprovisioningRequested, TenantProvisioningRequested};
 use contract::{
-    Envelope, OnboardingProgressed, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged,
+    Envelope, OnboardingProgressed, PlanChangeRequested, Step, StepName, Stream, TenantErased, TenantPolicyApplied,
+    TenantStatusChanged,
 };
-use kernel::{InvitationId, Role, StatusReason, Timestamp};
+use kernel::{InvitationId, KnownReason, ReasonCode, Role, StatusReason, Timestamp};
 
 /// What a decision is made on: a tenant, and the sign-up that made it while that is still known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +126,15 @@ impl Outcome {
     }
 }
 
+/// The application chose its reason itself, so it does not leave the region.
+fn without_the_applications_words(step: Step) -> Step {
+    let told = |reason: ReasonCode| match step.name {
+        StepName::Provisioning if reason != KnownReason::NoAnswer.into() => KnownReason::Application.into(),
+        _ => reason,
+    };
+    Step { reason: step.reason.map(told), ..step }
+}
+
 /// What home is told of a sign-up that it handed over.
 pub(crate) fn onboarding_progressed(signup: &Signup, tenant: &Tenant, occasion: &Occasion) -> Option<Statement> {
     let onboarding = signup.onboarding?;
@@ -138,7 +148,7 @@ pub(crate) fn onboarding_progressed(signup: &Signup, tenant: &Tenant, occasion: 
             onboarding,
             tenant: tenant.id,
             alias: tenant.alias.clone(),
-            steps: steps(signup, tenant),
+            steps: steps(signup, tenant).into_iter().map(without_the_applications_words).collect(),
             revision: signup.revision,
         },
     }))

@@ -2,7 +2,7 @@
 
 use crate::outcome::{Outcome, State, Statement};
 use crate::tenant::{Change, decide_change};
-use crate::{Actor, AuditAction, Occasion, PlanRequest, Refusal, Settings};
+use crate::{Actor, AuditAction, Occasion, PlanRequest, ProvisioningMode, Refusal, Settings};
 use contract::catalogue::Catalogue;
 use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyApplied};
 use kernel::{EntitlementCode, PlanCode, StatusReason, Suspension, TenantId, TenantStatus};
@@ -34,6 +34,13 @@ pub fn decide_policy(
     if published.version <= tenant.policy.version {
         let mut outcome = Outcome::of(state);
         outcome.statements.push(applied(tenant.id, tenant.policy.version, occasion));
+        return Ok(outcome);
+    }
+    if tenant.status == TenantStatus::Closed {
+        // It holds, and there is nothing left that it could change.
+        let mut outcome = Outcome::of(state);
+        outcome.tenant.policy.version = published.version;
+        outcome.statements.push(applied(tenant.id, published.version, occasion));
         return Ok(outcome);
     }
     let change = match (tenant.status, published.suspension) {
@@ -71,17 +78,26 @@ pub fn decide_policy(
 
 /// Decides that a tenant asks for another plan, which home decides on.
 ///
+/// A tenant keeps its currency, since one invoice has one. Where an application makes the resources, it keeps its tier
+/// too: they would have to move.
+///
 /// # Errors
-/// When the catalogue does not have the plan, or the tenant is not in use.
+/// When the catalogue does not have the plan or it is of another kind, or when the tenant is not in use.
 pub fn decide_plan_request(
     state: &State,
     plan: &PlanCode,
     actor: Actor,
     catalogue: &Catalogue,
+    settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
-    catalogue.plan(plan).ok_or(Refusal::UnknownPlan)?;
+    let wanted = catalogue.plan(plan).ok_or(Refusal::UnknownPlan)?;
     let tenant = &state.tenant;
+    let present = catalogue.plan(&tenant.plan);
+    let is_made = settings.provisioning == ProvisioningMode::External;
+    if present.is_some_and(|present| present.currency != wanted.currency || (is_made && present.tier != wanted.tier)) {
+        return Err(Refusal::OtherPlanKind);
+    }
     if tenant.status != TenantStatus::Active {
         return Err(Refusal::NotFromHere { status: tenant.status });
     }

@@ -1,7 +1,7 @@
 //! Resources that the application plane makes and removes: requests, answers, deadlines.
 
 use crate::outcome::{Outcome, State, Statement};
-use crate::settings::{DEPROVISIONINGS_MAX, after};
+use crate::settings::{ABANDONED, DEPROVISIONINGS_MAX, after};
 use crate::tenant::{Change, decide_change};
 use crate::{Actor, AuditAction, Due, DueKind, Occasion, Refusal, Settings, Tenant, toolkit};
 use contract::application::{Answer, TenantDeprovisioningRequested, TenantProvisioningRequested};
@@ -131,7 +131,6 @@ pub fn decide_answer(
     occasion: &Occasion,
 ) -> Result<Option<Outcome>, Refusal> {
     let tenant = &state.tenant;
-    let occasion = &not_before_the_request(tenant, occasion);
     match said {
         Said::Provisioned => {
             let Some(provisioning) = tenant.provisioning.as_ref().filter(|_| is_provisioning(tenant)) else {
@@ -161,7 +160,6 @@ pub fn decide_answer(
             };
             let mut outcome = Outcome::of(state);
             let failure = failure_of(answer, occasion);
-            outcome.note(Actor::Application, AuditAction::FailProvisioning, Some(failure.reason.to_string()), occasion);
             // The deadline stays: then it is asked again.
             set_deprovisioning(&mut outcome, |open| open.failure = Some(failure));
             Ok(Some(outcome))
@@ -212,7 +210,6 @@ pub(crate) fn decide_unremoved(
     let mut outcome = Outcome::of(state);
     let failure = open.failure.clone().unwrap_or_else(|| no_answer(occasion));
     let again = failure.retryable && open.attempt < DEPROVISIONINGS_MAX;
-    outcome.note(Actor::Clock, AuditAction::FailProvisioning, Some(failure.reason.to_string()), occasion);
     if again {
         request_deprovisioning(&mut outcome, catalogue, settings, occasion);
     } else {
@@ -246,20 +243,14 @@ fn fail_provisioning(state: &State, failure: ProvisioningFailure, actor: Actor, 
     outcome.note(actor, AuditAction::FailProvisioning, Some(failure.reason.to_string()), occasion);
     if let Some(open) = outcome.tenant.provisioning.as_mut() {
         outcome.done.push(Due { at: open.answer_by, kind: DueKind::Provisioning, tenant: state.tenant.id });
+        let at = after(failure.at, ABANDONED);
+        outcome.due.push(Due { at, kind: DueKind::Expiry, tenant: state.tenant.id });
         open.failure = Some(failure);
     }
     if let Some(signup) = &state.signup {
         outcome.progress(signup, occasion, |_| {});
     }
     outcome
-}
-
-/// A bus tells the time in whole seconds, by which an answer can seem to come before what it answers.
-fn not_before_the_request(tenant: &Tenant, occasion: &Occasion) -> Occasion {
-    let requests = [tenant.provisioning.as_ref(), deprovisioning_of(tenant)];
-    let latest = requests.into_iter().flatten().map(|open| open.requested_at).max();
-    let now = latest.map_or(occasion.now, |requested_at| occasion.now.max(requested_at));
-    Occasion { now, ..occasion.clone() }
 }
 
 fn next(last: Option<&Provisioning>, settings: &Settings, occasion: &Occasion) -> Provisioning {

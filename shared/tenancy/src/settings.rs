@@ -75,6 +75,10 @@ impl FromStr for Settings {
 /// How long a tenant whose grace has ended is left until its last usage is settled: longer than the intake
 /// remembers a tenant, and than the sweep takes.
 pub const DRAIN: SignedDuration = SignedDuration::from_mins(5);
+/// How long a closing tenant waits for its last usage. What cannot be settled by then raises its own alarm.
+pub const DRAIN_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// How long a tenant is kept whose resources could not be made and that nobody asks for any more.
+pub(crate) const ABANDONED: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How soon is looked again at something that was not ready.
 pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 /// How often the application is asked to remove a tenant's resources.

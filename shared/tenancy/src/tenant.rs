@@ -85,7 +85,7 @@ pub enum Change {
     Provision,
     /// The tenant becomes usable.
     Activate,
-    /// The address was not confirmed in time.
+    /// The address was not confirmed, or the resources were not made, in time.
     Expire,
     /// Nobody may sign in any more, and nothing is lost.
     Suspend,
@@ -106,13 +106,14 @@ pub enum Change {
 }
 
 /// A tenant's life: from, what happens, to. What is not listed is refused.
-pub const TRANSITIONS: [(TenantStatus, Change, TenantStatus); 14] = {
+pub const TRANSITIONS: [(TenantStatus, Change, TenantStatus); 15] = {
     use TenantStatus::{Active, Closed, Closing, Pending, Provisioning, Relocating, Suspended};
     [
         (Pending, Change::Provision, Provisioning),
         (Pending, Change::Activate, Active),
         (Pending, Change::Expire, Closed),
         (Provisioning, Change::Activate, Active),
+        (Provisioning, Change::Expire, Closed),
         (Active, Change::Suspend, Suspended),
         (Suspended, Change::Reactivate, Active),
         (Active, Change::Close, Closing),
@@ -138,6 +139,9 @@ pub enum Refusal {
     /// The catalogue does not have the plan.
     #[error("the plan is not in the catalogue")]
     UnknownPlan,
+    /// The plan is in another currency, or needs resources of another tier.
+    #[error("the plan cannot be changed to while the tenant lives")]
+    OtherPlanKind,
     /// The tenant would be without an administrator.
     #[error("the tenant's last administrator stays")]
     LastAdmin,

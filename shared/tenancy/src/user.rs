@@ -160,6 +160,15 @@ pub struct Documents {
 }
 
 impl Documents {
+    /// Whether a person agreed to these very versions.
+    #[must_use]
+    pub fn are_agreed(&self, consents: &[Consent]) -> bool {
+        let holds = |document: Document, version: &DocumentVersion| {
+            consents.iter().any(|c| c.document == document && c.version == *version)
+        };
+        holds(Document::Terms, &self.terms) && holds(Document::DataProcessing, &self.data_processing)
+    }
+
     /// What a person agrees to who agrees to all of them.
     #[must_use]
     pub fn agreed_at(&self, at: Timestamp) -> Vec<Consent> {

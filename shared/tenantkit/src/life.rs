@@ -105,10 +105,12 @@ impl Region {
         let reach = Reach { invitation: Some(code.invitation()), ..Reach::TENANT };
         let open = self.tenants.load(tenant, reach).await.unwrap().invitation.unwrap();
         let username = Username::of(&self.tenant(tenant).await.alias, &open.email);
+        let reach = Reach { user: Some(open.invited_by), ..reach };
         self.change(tenant, reach, now, |loaded, occasion| {
             let invitation = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = (name.parse().unwrap(), documents().agreed_at(now));
-            tenancy::decide_acceptance(&loaded.state, invitation, code, name, consents, occasion).map(Some)
+            let inviter = loaded.user.as_ref();
+            tenancy::decide_acceptance(&loaded.state, invitation, inviter, code, name, consents, occasion).map(Some)
         })
         .await;
         let reach = Reach { user: Some(username), ..Reach::TENANT };

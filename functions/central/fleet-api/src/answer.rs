@@ -5,8 +5,9 @@ use contract::{DependencyHealth, EventCounts, RegionBillingTotaled, TenantPolicy
 use fleet::{
     Condition, DirectoryEntry, Incidents, RefusedPlan, Status, Tenant, decide_incidents, decide_status, find_conditions,
 };
-use kernel::{Mode, RegionCode, Timestamp};
+use kernel::{Mode, RegionCode, Suspension, Timestamp};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Answer of `GET /fleet`.
 #[derive(Debug, Serialize)]
@@ -88,8 +89,10 @@ pub(crate) struct TenantAnswer {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DesiredPolicy))]
 struct PolicyAnswer {
-    /// With the plan, and with who wants the tenant suspended.
+    /// With the plan, and with the reason of a suspension that counts first.
     desired: TenantPolicy,
+    /// Every reason why the tenant should be suspended.
+    suspended_by: BTreeSet<Suspension>,
     /// The latest plan that the tenant asked for and cannot have, unless a later one was granted.
     refused_plan: Option<RefusedPlan>,
     applied_version: u64,
@@ -151,6 +154,7 @@ impl TenantAnswer {
             sent_at: policy.sent_at,
             resent: policy.attempts,
             next_resend_at: policy.is_waiting().then_some(policy.due_at),
+            suspended_by: policy.suspended_by,
             desired: policy.policy,
         };
         Self { entry, policy }

@@ -1,13 +1,13 @@
 //! The operator's questions, and what an operator decides for a tenant.
 
 use crate::answer::{FleetAnswer, TenantAnswer};
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use central_store::{CentralStore, UpdateError};
-use fleet::{Publication, Refusal, Tenant, decide_suspension};
+use fleet::{Publication, Refusal, SuspensionChange, Tenant, decide_suspension};
 use kernel::{EventId, Suspension, TenantId, Timestamp};
 use outbox::Outbox;
 use runtime::http::{Body, Now, Problem, Tokens};
@@ -33,7 +33,7 @@ pub(crate) struct Adapters {
     pub(crate) tokens: Tokens,
 }
 
-/// The body of a suspension.
+/// The body of a suspension, and the query of its end.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -97,7 +97,7 @@ async fn show_tenant(
     operation_id = "suspendTenant",
     summary = "Suspends a tenant",
     description = "It is suspended when its region has applied that: nobody signs in any more, and nothing is lost. \
-                   Doing it again changes nothing.",
+                   A second reason is kept beside the first. Doing it again changes nothing.",
     params(("id" = kernel::TenantId, Path, description = "The tenant.")),
     request_body = SuspensionRequest,
     security(("machine" = ["meridian/operator.write"])),
@@ -117,25 +117,29 @@ async fn suspend(
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
     let Body(request) = body?;
-    want(&adapters, tenant_id(id)?, Some(request.reason), now).await
+    want(&adapters, tenant_id(id)?, SuspensionChange::Suspend(request.reason), now).await
 }
 
-/// Wants a tenant not to be suspended any more, whoever wanted that.
+/// Wants a tenant not to be suspended any more for one reason.
 #[cfg_attr(test, utoipa::path(
     delete,
     path = "/tenants/{id}/suspension",
     tag = "Tenants",
     operation_id = "liftSuspension",
-    summary = "Lifts the suspension of a tenant",
-    description = "Whoever wanted it. It is lifted when the tenant's region has applied that. Doing it again changes \
-                   nothing.",
-    params(("id" = kernel::TenantId, Path, description = "The tenant.")),
+    summary = "Lifts the suspension of a tenant for one reason",
+    description = "The tenant stays suspended as long as there is another reason. Otherwise the suspension is lifted \
+                   when the tenant's region has applied that. Doing it again changes nothing.",
+    params(
+        ("id" = kernel::TenantId, Path, description = "The tenant."),
+        ("reason" = Suspension, Query, description = "The reason that there is no longer."),
+    ),
     security(("machine" = ["meridian/operator.write"])),
     responses(
         (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
         (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
         (status = 404, description = "`unknown-tenant`: no region has stated anything of it."),
         (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
+        (status = 422, description = "`invalid-reason`: the query does not name exactly one reason."),
     ),
 ))]
 async fn lift_suspension(
@@ -143,23 +147,25 @@ async fn lift_suspension(
     Now(now): Now,
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
+    query: Result<Query<SuspensionRequest>, QueryRejection>,
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
-    want(&adapters, tenant_id(id)?, None, now).await
+    let Query(request) = query.map_err(|_| invalid_reason())?;
+    want(&adapters, tenant_id(id)?, SuspensionChange::Lift(request.reason), now).await
 }
 
 /// Doing it again changes nothing, and has the same answer.
 async fn want(
     adapters: &Adapters,
     id: TenantId,
-    suspension: Option<Suspension>,
+    change: SuspensionChange,
     now: Timestamp,
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     let publication = Publication { event: EventId::from_uuid(runtime::new_uuid()), now };
-    let decide = |current: Option<&Tenant>| decide_suspension(current, suspension, publication);
+    let decide = |current: Option<&Tenant>| decide_suspension(current, change, publication);
     let changed = adapters.store.update_tenant(&adapters.outbox, id, decide).await;
     let is_changed = changed.map_err(|error| not_changed(&error))?;
-    tracing::info!(tenant = %id, ?suspension, is_changed, "suspension decided");
+    tracing::info!(tenant = %id, ?change, is_changed, "suspension decided");
     Ok((StatusCode::ACCEPTED, load(adapters, id).await?))
 }
 
@@ -187,6 +193,11 @@ fn not_changed(error: &UpdateError) -> Problem {
 fn invalid_id() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid-tenant-id", "This is not a tenant id")
         .detail("A tenant id is a lower-case hyphenated UUID.")
+}
+
+fn invalid_reason() -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-reason", "The query does not name one reason")
+        .detail("A suspension is lifted for a reason: reason=operator or reason=dunning, and nothing else.")
 }
 
 fn unknown_tenant() -> Problem {

@@ -125,6 +125,7 @@ async fn operators_questions_are_answered() {
     the_fleet_shows_each_region_as_of_now(&fixture).await;
     a_tenant_is_shown_with_its_policy(&fixture).await;
     a_suspension_is_published_once_and_lifted_once(&fixture).await;
+    a_suspension_is_lifted_by_who_wanted_it(&fixture).await;
     every_case_is_answered_or_refused_with_a_problem(&fixture).await;
 }
 
@@ -141,6 +142,7 @@ async fn every_case_is_answered_or_refused_with_a_problem(fixture: &Fixture) {
             "invalid-unknown-tenant" | "invalid-suspension-of-unknown-tenant" => (404, "unknown-tenant"),
             "invalid-suspension-of-closed-tenant" => (409, "tenant-closed"),
             "invalid-suspension-reason" | "invalid-suspension-with-note" => (422, "invalid-body"),
+            "invalid-suspension-lifted-reason" | "invalid-suspension-lifted-without-reason" => (422, "invalid-reason"),
             "valid-suspension" | "valid-suspension-lifted" => (202, ""),
             "invalid-path" => (404, "not-found"),
             "invalid-method" => (405, "method-not-allowed"),
@@ -205,4 +207,22 @@ async fn a_suspension_is_published_once_and_lifted_once(fixture: &Fixture) {
         }
     }
     assert_eq!(sent().await, before + 2);
+}
+
+async fn a_suspension_is_lifted_by_who_wanted_it(fixture: &Fixture) {
+    let mut dunning = case("valid-suspension");
+    dunning["body"] = json!(r#"{"reason": "dunning"}"#);
+    let mut paid = case("valid-suspension-lifted");
+    paid["rawQueryString"] = json!("reason=dunning");
+    paid["queryStringParameters"] = json!({ "reason": "dunning" });
+    for (payload, suspension, reasons) in [
+        (case("valid-suspension"), json!("operator"), json!(["operator"])),
+        (dunning, json!("operator"), json!(["operator", "dunning"])),
+        (paid, json!("operator"), json!(["operator"])),
+        (case("valid-suspension-lifted"), Value::Null, json!([])),
+    ] {
+        let (status, _, body) = fixture.send(&payload).await;
+        let policy = &body["policy"];
+        assert_eq!((status, &policy["desired"]["suspension"], &policy["suspended_by"]), (202, &suspension, &reasons));
+    }
 }

@@ -105,6 +105,15 @@ async fn the_latest_plan_of_the_catalogue_is_granted_once() {
 }
 
 #[tokio::test]
+async fn a_plan_of_another_currency_is_noted_as_refused() {
+    let adapters = adapters().await;
+    assert!(run(&adapters, case("valid-plan-of-another-currency")).await.is_empty());
+    let policy = stored(&adapters).await.policy;
+    assert_eq!((policy.policy.plan.as_str(), policy.policy.version), ("pro", 1));
+    assert_eq!(policy.refused_plan, Some(RefusedPlan { plan: "pro-in".parse().unwrap(), revision: 1 }));
+}
+
+#[tokio::test]
 async fn a_request_before_the_first_statement_comes_again() {
     let adapters = adapters().await;
     let mut payload = case("valid-plan-changes");

@@ -9,20 +9,20 @@ use serde_json::value::RawValue;
 /// Answer of `GET /regions`.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Regions))]
-pub(crate) struct RegionsAnswer {
-    regions: Vec<RegionAnswer>,
+pub(crate) struct RegionsAnswer<'a> {
+    regions: Vec<RegionAnswer<'a>>,
 }
 
 /// What a region says of itself, for everybody.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Region))]
-struct RegionAnswer {
-    code: RegionCode,
-    name: RegionName,
-    jurisdiction: Jurisdiction,
+struct RegionAnswer<'a> {
+    code: &'a RegionCode,
+    name: &'a RegionName,
+    jurisdiction: &'a Jurisdiction,
     mode: Mode,
     /// Where its API is: sign-ups are posted there, to `/signups`.
-    signup_url: PublicUrl,
+    signup_url: &'a PublicUrl,
     accepts_new_tenants: bool,
     /// Where it is, if it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,22 +65,22 @@ pub(crate) struct SignupAnswer {
     pub(crate) operation: Box<RawValue>,
 }
 
-impl RegionsAnswer {
-    pub(crate) fn of(regions: impl Iterator<Item = (RegionCode, RegionDescribed)>) -> Self {
-        Self { regions: regions.map(|(code, described)| RegionAnswer::of(code, described)).collect() }
+impl<'a> RegionsAnswer<'a> {
+    pub(crate) fn of(regions: &'a [(RegionCode, RegionDescribed)]) -> Self {
+        Self { regions: regions.iter().map(|(code, described)| RegionAnswer::of(code, described)).collect() }
     }
 }
 
-impl RegionAnswer {
-    fn of(code: RegionCode, described: RegionDescribed) -> Self {
+impl<'a> RegionAnswer<'a> {
+    fn of(code: &'a RegionCode, described: &'a RegionDescribed) -> Self {
         let RegionDescribed { name, jurisdiction, mode, signup_url, accepts_new_tenants, location, .. } = described;
         Self {
             code,
             name,
             jurisdiction,
-            mode,
+            mode: *mode,
             signup_url,
-            accepts_new_tenants,
+            accepts_new_tenants: *accepts_new_tenants,
             location: location.map(PlaceAnswer::of),
         }
     }

@@ -2,6 +2,7 @@
 //! region it went to, and what that region states of it.
 
 use crate::answer::{OnboardingAnswer, RegionsAnswer};
+use crate::listing::Listing;
 use crate::problems;
 use crate::region::{Handover, Taken, hand_over};
 use crate::request::OnboardingRequest;
@@ -17,6 +18,7 @@ use contract::RegionDescribed;
 use fleet::{Candidate, Condition, Onboarding, OnboardingKey, Outlook, Placement, decide_placement, find_conditions};
 use kernel::{Mode, OnboardingId, Timestamp};
 use runtime::Forwarder;
+use runtime::handover::Seal;
 use runtime::http::{Body, Document, Now, Problem, Tokens};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,8 @@ pub(crate) struct Adapters {
     pub(crate) store: CentralStore,
     pub(crate) tokens: Tokens,
     pub(crate) forwarder: Forwarder,
+    pub(crate) seal: Seal,
+    pub(crate) listing: Listing,
 }
 
 /// `GET /regions`: what each region says of itself.
@@ -52,16 +56,15 @@ pub(crate) struct Adapters {
     summary = "Lists the regions",
     description = "What each region says of itself: whose law applies, its mode, its own address. Public.",
     responses(
-        (status = 200, description = "The regions.", body = RegionsAnswer, headers(
+        (status = 200, description = "The regions.", body = RegionsAnswer<'static>, headers(
             ("cache-control" = String, description = "It may be kept for a minute."),
         )),
         (status = 500, description = "`internal`: something failed on our side."),
     ),
 ))]
-async fn list_regions(State(adapters): State<Arc<Adapters>>) -> Result<Response, Problem> {
-    let records = adapters.store.load_fleet().await.map_err(|error| Problem::internal(&error))?;
-    let described = records.into_iter().filter_map(|record| Some((record.region, record.description?.described)));
-    Ok(([(CACHE_CONTROL, "public, max-age=60")], Json(RegionsAnswer::of(described))).into_response())
+async fn list_regions(State(adapters): State<Arc<Adapters>>, Now(now): Now) -> Result<Response, Problem> {
+    let described = adapters.listing.load(&adapters.store, now).await.map_err(|error| Problem::internal(&error))?;
+    Ok(([(CACHE_CONTROL, "public, max-age=60")], Json(RegionsAnswer::of(&described))).into_response())
 }
 
 /// `POST /onboardings`: fixes the region, then hands the sign-up over to it. The same request once more goes
@@ -74,7 +77,7 @@ async fn list_regions(State(adapters): State<Arc<Adapters>>) -> Result<Response,
     summary = "Signs a company up in a region that is named or chosen",
     description = "For operators and for the provider's website. The region is fixed by the first request with an \
                    Idempotency-Key; the same request once more goes on where the first was cut off, and makes no \
-                   second tenant. Only regions in mode shared can be chosen.",
+                   second tenant. A key is known for six days. Only regions in mode shared can be chosen.",
     params(
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
             description = "A random UUID; the same one when the request is repeated."),
@@ -112,7 +115,7 @@ async fn create(
     let (placement, signup) = request.validate()?;
     let onboarding = find_or_place(&adapters, &key, &placement, now).await?;
     let described = allowed_region(&adapters, &onboarding).await?;
-    match hand_over(&adapters.forwarder, &described, &onboarding, &key, &signup).await? {
+    match hand_over(&adapters, &described, &onboarding, &key, &signup).await? {
         Handover::Taken(taken) => accept(&adapters, onboarding, taken).await,
         Handover::Refused(refusal) => Ok(refusal),
     }
@@ -213,8 +216,8 @@ fn candidate(record: RegionRecord, now: Timestamp) -> Option<Candidate> {
 /// The region as it describes itself now: where it is reached, and that it still lets home take sign-ups.
 async fn allowed_region(adapters: &Adapters, onboarding: &Onboarding) -> Result<RegionDescribed, Problem> {
     let region = &onboarding.region;
-    let record = adapters.store.load_region(region.clone()).await.map_err(|error| Problem::internal(&error))?;
-    let described = record.description.ok_or_else(|| problems::region_unavailable(region))?.described;
+    let stated = adapters.store.load_description(region).await.map_err(|error| Problem::internal(&error))?;
+    let described = stated.ok_or_else(|| problems::region_unavailable(region))?.described;
     if described.mode == Mode::Shared {
         Ok(described)
     } else {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod handler;
+mod listing;
 mod problems;
 mod region;
 mod request;
@@ -14,6 +15,8 @@ mod tests;
 
 use central_store::CentralStore;
 use handler::{Adapters, router};
+use listing::Listing;
+use runtime::handover::Seal;
 use runtime::http::Tokens;
 use runtime::{Forwarder, Service};
 
@@ -24,6 +27,12 @@ async fn main() -> Result<(), runtime::Error> {
     let operators = Tokens::new(&aws, &user_pool_id, runtime::env("OPERATOR_CLIENT_ID")?)?;
     let tokens = operators.and(runtime::env("WEBSITE_CLIENT_ID")?);
     tokens.prefetch(runtime::now()).await;
-    let store = CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?);
-    runtime::http::serve(router(Adapters { store, tokens, forwarder: Forwarder::new()? })).await
+    let adapters = Adapters {
+        store: CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?),
+        tokens,
+        forwarder: Forwarder::new()?,
+        seal: Seal::new(&runtime::env::<String>("HANDOVER_SECRET")?),
+        listing: Listing::default(),
+    };
+    runtime::http::serve(router(adapters)).await
 }

@@ -1,6 +1,7 @@
 //! The region's own sign-up API, as home calls it.
 
 use crate::answer::SignupAnswer;
+use crate::handler::Adapters;
 use crate::problems;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -8,8 +9,9 @@ use axum::response::{IntoResponse, Response};
 use contract::RegionDescribed;
 use fleet::{Onboarding, OnboardingKey};
 use kernel::{Alias, SignupId, TenantId};
+use runtime::Forwarded;
+use runtime::handover::SEAL_HEADER;
 use runtime::http::Problem;
-use runtime::{Forwarded, Forwarder};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -40,20 +42,22 @@ struct Operation {
     alias: Alias,
 }
 
-/// Posts the sign-up to the region. The key that the region sees follows from the caller's, so that every
-/// repetition is one there too.
+/// Posts the sign-up to the region. The key that the region sees follows from the onboarding and the caller's
+/// key, so that every repetition is one there too. The seal proves that it comes from home.
 pub(crate) async fn hand_over(
-    forwarder: &Forwarder,
+    adapters: &Adapters,
     described: &RegionDescribed,
     onboarding: &Onboarding,
     key: &OnboardingKey,
     signup: &RawValue,
 ) -> Result<Handover, Problem> {
     let url = format!("{}/signups", described.signup_url);
-    let (key, id) = (key.for_region(), onboarding.id.to_string());
-    let headers = [("idempotency-key", key.as_str()), ("meridian-onboarding", id.as_str())];
+    let (key, id) = (key.for_region(onboarding.id), onboarding.id.to_string());
+    let seal = adapters.seal.of(&onboarding.id);
+    let mut headers = vec![("idempotency-key", key.as_str()), ("meridian-onboarding", id.as_str())];
+    headers.extend(seal.as_deref().map(|seal| (SEAL_HEADER, seal)));
     let region = &onboarding.region;
-    let answered = forwarder.post_json(&url, &headers, signup.get().as_bytes()).await;
+    let answered = adapters.forwarder.post_json(&url, &headers, signup.get().as_bytes()).await;
     let answered = answered.map_err(|error| {
         tracing::warn!(%region, error = %error, "no answer to an onboarding");
         problems::region_unavailable(region)

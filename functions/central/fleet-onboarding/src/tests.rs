@@ -2,6 +2,7 @@ mod openapi;
 mod region;
 
 use crate::handler::{Adapters, router};
+use crate::listing::Listing;
 use axum::Router;
 use central_store::{CentralStore, Description};
 use contract::{
@@ -14,6 +15,7 @@ use kernel::{Mode, OnboardingId, RegionCode, StatusReason, TenantId, TenantStatu
 use outbox::Outbox;
 use region::{Behaviour, FakeRegion};
 use runtime::Forwarder;
+use runtime::handover::Seal;
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -33,8 +35,13 @@ struct Fixture {
     reader_token: String,
 }
 
-/// A fleet at 10:02: us-west-2 open, us-east-1 closed to new tenants, eu-central-1 and ap-south-1 of other modes.
+/// The fleet with a secret.
 async fn fixture() -> Fixture {
+    fixture_with("a secret of home and its regions").await
+}
+
+/// A fleet at 10:02: us-west-2 open, us-east-1 closed to new tenants, eu-central-1 and ap-south-1 of other modes.
+async fn fixture_with(secret: &str) -> Fixture {
     let aws = testkit::aws().await;
     let table = testkit::table(&aws, false).await;
     let store = CentralStore::new(&aws.config, table.clone());
@@ -43,8 +50,15 @@ async fn fixture() -> Fixture {
     // The token is of the second client that is trusted.
     let tokens = Tokens::new(&aws.config, &pool.id, "another-client".to_owned()).unwrap();
     let tokens = tokens.and(pool.machine_client_id.clone());
+    let adapters = Adapters {
+        store: store.clone(),
+        tokens,
+        forwarder: Forwarder::new().unwrap(),
+        seal: Seal::new(secret),
+        listing: Listing::default(),
+    };
     let fixture = Fixture {
-        router: with_fallbacks(router(Adapters { store: store.clone(), tokens, forwarder: Forwarder::new().unwrap() })),
+        router: with_fallbacks(router(adapters)),
         store,
         table,
         outbox: Outbox::new(&aws.config, testkit::table(&aws, false).await),
@@ -249,6 +263,62 @@ async fn regions_are_listed_as_they_describe_themselves_and_nothing_else_is() {
 }
 
 #[tokio::test]
+async fn the_list_of_regions_is_read_again_after_half_a_minute() {
+    let fixture = fixture().await;
+    let is_open = async |milliseconds: i64| {
+        let mut payload = case("valid-regions");
+        let time = &mut payload["requestContext"]["timeEpoch"];
+        *time = json!(time.as_i64().unwrap() + milliseconds);
+        fixture.send(&payload).await.body["regions"][3]["accepts_new_tenants"].as_bool().unwrap()
+    };
+    assert!(is_open(0).await);
+    fixture.describe("us-west-2", 2, |described| described.accepts_new_tenants = false).await;
+    assert!(is_open(29_999).await);
+    assert!(!is_open(30_000).await);
+    fixture.describe("us-west-2", 3, |_| {}).await;
+    // An earlier request is answered by nothing that was read after it.
+    assert!(is_open(29_999).await);
+}
+
+#[tokio::test]
+async fn a_sign_up_is_sealed_for_its_onboarding_where_there_is_a_secret() {
+    let fixture = fixture().await;
+    assert_eq!(fixture.send(&case("valid-in-region")).await.status, 202);
+    let [received] = &fixture.west.received()[..] else { panic!("not one request") };
+    let seal = Seal::new("a secret of home and its regions");
+    assert!(seal.holds(&received.onboarding.parse().unwrap(), received.seal.as_ref().unwrap()));
+    assert!(!seal.holds(&SEEDED.parse().unwrap(), received.seal.as_ref().unwrap()));
+
+    let fixture = fixture_with("").await;
+    assert_eq!(fixture.send(&case("valid-in-region")).await.status, 202);
+    assert_eq!(fixture.west.received()[0].seal, None);
+}
+
+#[tokio::test]
+async fn a_key_that_is_forgotten_stands_for_a_new_onboarding_with_its_own_progress() {
+    let fixture = fixture().await;
+    let after = async |days: i64| {
+        let mut payload = case("valid-in-region");
+        let time = &mut payload["requestContext"]["timeEpoch"];
+        *time = json!(time.as_i64().unwrap() + days * 86_400_000 - 1);
+        fixture.send(&payload).await
+    };
+    let first = fixture.send(&case("valid-in-region")).await;
+    assert_eq!(after(6).await.location, first.location);
+    assert_eq!(fixture.west.tenants(), 1);
+
+    let second = after(7).await;
+    assert_eq!(second.status, 202);
+    assert_ne!(second.location, first.location);
+    // The region is asked with another key: what it still knows of the first is not the second's.
+    assert_eq!(fixture.west.tenants(), 2);
+    assert_ne!(second.body["signup"]["operation"]["tenant"], first.body["signup"]["operation"]["tenant"]);
+    for answer in [first, second] {
+        assert_eq!(fixture.read(&answer.location).await.body["state"], "waiting");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_names_the_regions_own_address() {
     let fixture = fixture().await;
     let answer = fixture.send(&case("invalid-region-forbids")).await;
@@ -268,7 +338,8 @@ async fn a_sign_up_is_handed_over_byte_for_byte_and_nothing_of_it_is_kept() {
     let [received] = &fixture.west.received()[..] else { panic!("not one request") };
     assert_eq!(received.body, signup);
     let key: fleet::OnboardingKey = KEY.parse().unwrap();
-    assert_eq!(received.key, key.for_region());
+    let for_region = key.for_region(received.onboarding.parse().unwrap());
+    assert_eq!(received.key, for_region);
     assert_eq!(answer.location, format!("/onboardings/{}", received.onboarding));
     assert_eq!(answer.body["id"], received.onboarding);
     assert_eq!((&answer.body["state"], &answer.body["next"]), (&json!("waiting"), &json!("follow-sign-up")));
@@ -279,7 +350,7 @@ async fn a_sign_up_is_handed_over_byte_for_byte_and_nothing_of_it_is_kept() {
 
     let stored = fixture.stored().await;
     assert!(stored.contains(received.onboarding.as_str()) && stored.contains(operation["tenant"].as_str().unwrap()));
-    for secret in ["Canary", "Ada", "äöü", KEY, &key.for_region(), handle, operation["username"].as_str().unwrap()] {
+    for secret in ["Canary", "Ada", "äöü", KEY, &for_region, handle, operation["username"].as_str().unwrap()] {
         assert!(!stored.contains(secret), "{secret} is in {stored}");
     }
 }

@@ -40,7 +40,7 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
     if region != adapters.region {
         return Err(Unapplied::OtherRegion(region));
     }
-    let occasion = Occasion { region, event: EventId::from_uuid(runtime::new_uuid()), now: event.time };
+    let occasion = Occasion { region, event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() };
     let changed = adapters.tenants.change(tenant, Reach::TENANT, |loaded| {
         decide_policy(&loaded.state, &policy, &adapters.settings, &occasion).map(Some)
     });

@@ -36,7 +36,7 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
     let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
     let (said, answer) = answer::read(&event, &adapters.settings).map_err(Unapplied::NoAnswer)?;
     let region = adapters.region.clone();
-    let occasion = Occasion { region, event: EventId::from_uuid(runtime::new_uuid()), now: event.time };
+    let occasion = Occasion { region, event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() };
     let changed = adapters.tenants.change(answer.tenant, Reach::SIGNUP, |loaded| {
         decide_answer(&loaded.state, said, &answer, &adapters.settings, &occasion)
     });

@@ -93,7 +93,8 @@ async fn resources_make_the_tenant_active_once() {
         let active = world.tenant().await;
         let provisioning = active.provisioning.clone().unwrap();
         assert_eq!(active.status, TenantStatus::Active, "{name}");
-        assert_eq!((provisioning.done_at, provisioning.failure), (Some(moment("2026-11-20T10:00:01Z")), None));
+        // The time is ours: the application's may be from before an outage.
+        assert!(provisioning.done_at > Some(moment("2026-11-20T10:00:01Z")) && provisioning.failure.is_none());
         assert_eq!(world.due(DueKind::Provisioning).await, 0, "the deadline is done with");
         assert_eq!(world.progress().await, json!([["done", null], ["done", null]]));
 
@@ -119,7 +120,7 @@ async fn a_failure_is_seen_with_its_reason_and_tried_again_where_that_is_of_use(
         let failure = tenant.provisioning.unwrap().failure.unwrap();
         assert_eq!((failure.reason.as_str(), failure.retryable), (reason, retryable), "{name}");
         assert_eq!(tenant.status, TenantStatus::Provisioning);
-        assert_eq!(world.progress().await, json!([["failed", reason], ["waiting", null]]));
+        assert_eq!(world.progress().await, json!([["failed", "application"], ["waiting", null]]), "its words stay");
         assert_eq!(world.due(DueKind::Provisioning).await, 0);
     }
 }

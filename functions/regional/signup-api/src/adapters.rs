@@ -1,12 +1,16 @@
 //! What the handlers work with, and what several of them do.
 
 use crate::problems;
+use aws_types::SdkConfig;
 use contract::catalogue::Catalogue;
 use identity::Identity;
 use kernel::{EventId, Mode, RegionCode, Timestamp};
+use outbox::Outbox;
 use regional_store::{Limit, Taken, TenantStore};
+use runtime::env;
+use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
-use tenancy::{EmailAddress, KeyDigest, Occasion, Requirements, Settings};
+use tenancy::{Documents, EmailAddress, KeyDigest, Occasion, Requirements, Settings};
 
 const HOUR_S: i64 = 3_600;
 
@@ -22,6 +26,7 @@ pub(crate) struct Adapters {
     pub(crate) tenants: TenantStore,
     pub(crate) identity: Identity,
     pub(crate) tokens: Tokens,
+    pub(crate) seal: Seal,
 }
 
 /// How much one caller may ask for in an hour.
@@ -29,12 +34,32 @@ pub(crate) struct Adapters {
 pub(crate) struct Limits {
     /// New sign-ups of one IP address.
     pub(crate) per_source: u64,
-    /// Sign-ups of one e-mail address, and codes sent to it again. What else is known of the address does not
-    /// matter, so that the refusal tells nothing of it.
+    /// Mails to one e-mail address. Beyond it the answers are as usual, and no mail is sent.
     pub(crate) per_address: u64,
 }
 
 impl Adapters {
+    /// The adapters as the template configures them.
+    pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
+        let (pool, client) = (env::<String>("USER_POOL_ID")?, env::<String>("CLIENT_ID")?);
+        Ok(Self {
+            region: env("AWS_REGION")?,
+            mode: env("REGION_MODE")?,
+            accepts_new_tenants: env("ACCEPTS_NEW_TENANTS")?,
+            catalogue: Catalogue::bundled()?,
+            settings: env("TENANT_SETTINGS")?,
+            requirements: Requirements {
+                documents: Documents { terms: env("TERMS_VERSION")?, data_processing: env("DATA_PROCESSING_VERSION")? },
+                disposable: env("DISPOSABLE_DOMAINS")?,
+            },
+            limits: Limits { per_source: env("SIGNUPS_PER_SOURCE")?, per_address: env("SIGNUPS_PER_ADDRESS")? },
+            tenants: TenantStore::new(aws, env("REGIONAL_TABLE")?, Outbox::new(aws, env("OUTBOX_TABLE")?)),
+            tokens: Tokens::new(aws, &pool, client.clone())?,
+            identity: Identity::new(aws, pool, client),
+            seal: Seal::new(&env::<String>("HANDOVER_SECRET")?),
+        })
+    }
+
     /// The circumstances of a decision that is made now.
     pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
         Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
@@ -42,25 +67,27 @@ impl Adapters {
 
     /// Counts a request of a source; `mark` is the same when the request is repeated.
     pub(crate) async fn limit_source(&self, source: &Source, mark: &KeyDigest, now: Timestamp) -> Result<(), Problem> {
-        self.limit(KeyDigest::of("source", &source.0), self.limits.per_source, mark, now).await
+        match self.take(KeyDigest::of("source", &source.0), self.limits.per_source, mark, now).await? {
+            Taken::Yes => Ok(()),
+            Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
+        }
     }
 
-    /// Counts a mail to an address; `mark` is the same when the request is repeated.
-    pub(crate) async fn limit_address(
+    /// Whether one more mail to an address may be sent; `mark` is the same when the request is repeated. The answer is
+    /// for us alone: a refusal would tell that somebody else asked for mails to the address.
+    pub(crate) async fn may_mail(
         &self,
         email: &EmailAddress,
         mark: &KeyDigest,
         now: Timestamp,
-    ) -> Result<(), Problem> {
-        self.limit(KeyDigest::of("address", &email.key()), self.limits.per_address, mark, now).await
+    ) -> Result<bool, Problem> {
+        let taken = self.take(KeyDigest::of("address", &email.key()), self.limits.per_address, mark, now).await?;
+        Ok(taken == Taken::Yes)
     }
 
-    async fn limit(&self, of: KeyDigest, times_max: u64, mark: &KeyDigest, now: Timestamp) -> Result<(), Problem> {
+    async fn take(&self, of: KeyDigest, times_max: u64, mark: &KeyDigest, now: Timestamp) -> Result<Taken, Problem> {
         let limit = Limit { of, times_max, window_s: HOUR_S };
-        match self.tenants.take(&limit, mark, now).await.map_err(|error| problems::store(&error))? {
-            Taken::Yes => Ok(()),
-            Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
-        }
+        self.tenants.take(&limit, mark, now).await.map_err(|error| problems::store(&error))
     }
 }
 

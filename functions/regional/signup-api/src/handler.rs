@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use kernel::{Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp};
 use regional_store::{Reach, Registered};
+use runtime::handover::SEAL_HEADER;
 use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -133,7 +134,8 @@ async fn create(
     Body(request): Body<SignUpRequest>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?;
-    let ids = identifiers(onboarding(&adapters, &headers)?)?;
+    let handover = handover(&adapters, &headers)?;
+    let ids = identifiers(handover.as_ref().map(|handover| handover.onboarding))?;
     let is_trapped = request.is_trapped();
     let requirements = &adapters.requirements;
     let registration = request
@@ -146,9 +148,11 @@ async fn create(
         tracing::info!("a trapped sign-up is answered and forgotten");
         return Ok(pretend(&adapters, &registration, ids, now));
     }
-    let (mut signup, tenant) = register(&adapters, &key, &registration, ids, &source, now).await?;
+    // All that home hands over comes from one address, and home knows its callers.
+    let source = (!handover.is_some_and(|handover| handover.is_sealed)).then_some(&source);
+    let (mut signup, tenant) = register(&adapters, &key, &registration, ids, source, now).await?;
     if signup.identity_at.is_none() && tenant.status == TenantStatus::Pending {
-        make_account(&adapters, &signup, &registration, now).await?;
+        make_account(&adapters, &key, &signup, &registration, now).await?;
         signup.identity_at = Some(now);
     }
     tracing::info!(tenant = %tenant.id, "sign-up accepted");
@@ -261,9 +265,10 @@ async fn resend(
     }
     let user = adapters.tenants.reader().load_user(signup.username).await.map_err(|error| problems::store(&error))?;
     let user = user.ok_or_else(problems::unknown_signup)?;
-    adapters.limit_address(&user.email, &fresh_mark(), now).await?;
-    adapters.identity.resend_code(signup.username).await.map_err(|error| problems::confirmation(&error))?;
-    tracing::info!(tenant = %tenant.id, "code sent again");
+    if adapters.may_mail(&user.email, &fresh_mark(), now).await? {
+        adapters.identity.resend_code(signup.username).await.map_err(|error| problems::confirmation(&error))?;
+        tracing::info!(tenant = %tenant.id, "code sent again");
+    }
     Ok(accepted(&adapters, &signup, &tenant))
 }
 
@@ -325,7 +330,7 @@ async fn register(
     key: &IdempotencyKey,
     registration: &Registration,
     ids: Identifiers,
-    source: &Source,
+    source: Option<&Source>,
     now: Timestamp,
 ) -> Result<(Signup, Tenant), Problem> {
     let (digest, fingerprint) = (key.digest(), key.fingerprint(registration));
@@ -336,8 +341,9 @@ async fn register(
             if !adapters.accepts_new_tenants {
                 return Err(problems::region_closed(&adapters.region));
             }
-            adapters.limit_source(source, &digest, now).await?;
-            adapters.limit_address(&registration.email, &digest, now).await?;
+            if let Some(source) = source {
+                adapters.limit_source(source, &digest, now).await?;
+            }
             let documents = &adapters.requirements.documents;
             let occasion = adapters.occasion(now);
             let made = decide_sign_up(registration, &adapters.catalogue, documents, ids, &adapters.settings, &occasion);
@@ -354,15 +360,23 @@ async fn register(
     load(adapters, first.signup).await
 }
 
-/// Makes the administrator's account, and notes that it is made or why it is not.
+/// Makes the administrator's account, and notes that it is made or why it is not. Where its address has got too many
+/// mails already it is not made: the sign-up goes on as any other whose mail is not answered, and expires.
 async fn make_account(
     adapters: &Adapters,
+    key: &IdempotencyKey,
     signup: &Signup,
     registration: &Registration,
     now: Timestamp,
 ) -> Result<(), Problem> {
-    let made = adapters.identity.sign_up(signup.username, &registration.email, &registration.password).await;
-    let outcome = made.as_ref().map(|_| ()).map_err(problems::identity_failure);
+    let made = if adapters.may_mail(&registration.email, &key.digest(), now).await? {
+        adapters.identity.sign_up(signup.username, &registration.email, &registration.password).await.map(|_| ())
+    } else {
+        // The pool is asked for something, so that the answer takes its time.
+        let _nobody = adapters.identity.resend_code(signup.username).await;
+        Ok(())
+    };
+    let outcome = made.as_ref().map_err(problems::identity_failure).copied();
     let occasion = adapters.occasion(now);
     let noted = adapters
         .tenants
@@ -409,8 +423,15 @@ fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
     header.to_str().ok().and_then(|key| key.parse().ok()).ok_or_else(problems::key_malformed)
 }
 
+/// A sign-up that home hands over.
+struct Handover {
+    onboarding: OnboardingId,
+    /// Whether it is proved that home does.
+    is_sealed: bool,
+}
+
 /// Home's operation, where home hands the sign-up over: only a region in shared mode takes that.
-fn onboarding(adapters: &Adapters, headers: &HeaderMap) -> Result<Option<OnboardingId>, Problem> {
+fn handover(adapters: &Adapters, headers: &HeaderMap) -> Result<Option<Handover>, Problem> {
     let Some(header) = headers.get("meridian-onboarding") else {
         return Ok(None);
     };
@@ -418,7 +439,10 @@ fn onboarding(adapters: &Adapters, headers: &HeaderMap) -> Result<Option<Onboard
         return Err(problems::forbids_central_onboarding(&adapters.region));
     }
     let id = header.to_str().ok().and_then(|id| id.parse().ok());
-    id.map(Some).ok_or_else(problems::malformed_onboarding)
+    let onboarding: OnboardingId = id.ok_or_else(problems::malformed_onboarding)?;
+    let seal = headers.get(SEAL_HEADER).and_then(|seal| seal.to_str().ok());
+    let is_sealed = seal.is_some_and(|seal| adapters.seal.holds(&onboarding, seal));
+    Ok(Some(Handover { onboarding, is_sealed }))
 }
 
 /// New ids. The sign-up's is random in all its bits, since to know it is to have access.

@@ -30,7 +30,7 @@ struct Joined<'a> {
 
 /// `POST /invitations/acceptance`: stores the user, then makes the account. The code proves that the person
 /// reads the address, so the account needs no other confirmation. Who has another account in this region
-/// may send its token, and need not say again who it is and what it agreed to.
+/// may send its token, and need not say again who it is and what it agreed to, if that is what holds now.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/invitations/acceptance",
@@ -66,8 +66,9 @@ pub(crate) async fn accept(
     let code = request.code.as_deref().and_then(|code| code.parse::<InvitationCode>().ok());
     let code = code.ok_or_else(problems::no_invitation)?;
     let requirements = &adapters.requirements;
+    let has_agreed = known.as_ref().is_some_and(|user| requirements.documents.are_agreed(&user.consents));
     let acceptance = request
-        .validate(requirements, known.is_some())
+        .validate(requirements, has_agreed)
         .map_err(|fields| problems::invalid_fields(&fields, &requirements.documents))?;
     adapters.limit_source(&source, &code.digest(), now).await?;
     let person = person(&adapters, &acceptance, known, now)?;
@@ -78,9 +79,16 @@ pub(crate) async fn accept(
     let occasion = adapters.occasion(now);
     let reach = Reach { user: Some(user.username), ..Reach::TENANT };
     let noted = adapters.tenants.change(tenant, reach, |loaded: &Loaded| {
-        Ok(loaded.user.as_ref().and_then(|user| decide_joined(&loaded.state, user, &occasion)))
+        let user = loaded.user.as_ref().ok_or(Refusal::NoInvitation)?;
+        Ok(decide_joined(&loaded.state, user, &occasion))
     });
-    let state = noted.await.map_err(|error| problems::store(&error))?;
+    let noted = noted.await;
+    if matches!(noted, Err(TenantStoreError::Refused(Refusal::NoInvitation))) {
+        // Removed, or erased, while the account was made: it must not be left.
+        let deleted = adapters.identity.delete_account(user.username).await;
+        deleted.map_err(|error| problems::account_of_invited(&error))?;
+    }
+    let state = noted.map_err(|error| problems::store(&error))?;
     tracing::info!(%tenant, "invitation accepted");
     let joined = Joined { region: &adapters.region, alias: state.tenant.alias, username: user.username };
     Ok((StatusCode::CREATED, Json(joined)).into_response())
@@ -112,7 +120,9 @@ fn person(
     let documents = &adapters.requirements.documents;
     match (known, acceptance.name.clone()) {
         (Some(user), name) => {
-            Ok(Person { name: name.unwrap_or(user.name), consents: user.consents, email: Some(user.email) })
+            let agreed = documents.are_agreed(&user.consents);
+            let consents = if agreed { user.consents } else { documents.agreed_at(now) };
+            Ok(Person { name: name.unwrap_or(user.name), consents, email: Some(user.email) })
         }
         (None, Some(name)) => Ok(Person { name, consents: documents.agreed_at(now), email: None }),
         (None, None) => Err(problems::no_invitation()),
@@ -139,11 +149,11 @@ async fn join(
         return Err(problems::no_invitation());
     }
     let occasion = adapters.occasion(now);
-    let reach = Reach { invitation: Some(invitation.id), ..Reach::TENANT };
+    let reach = Reach { invitation: Some(invitation.id), user: Some(invitation.invited_by), ..Reach::TENANT };
     let joined = adapters.tenants.change(invitation.tenant, reach, |loaded: &Loaded| {
         let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
         let (name, consents) = (person.name.clone(), person.consents.clone());
-        decide_acceptance(&loaded.state, open, code, name, consents, &occasion).map(Some)
+        decide_acceptance(&loaded.state, open, loaded.user.as_ref(), code, name, consents, &occasion).map(Some)
     });
     let tenant = joined.await.map_err(store)?.tenant;
     let username = Username::of(&tenant.alias, &invitation.email);

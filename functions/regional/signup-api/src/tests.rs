@@ -13,6 +13,7 @@ use contract::TenantCounts;
 use futures::future::join_all;
 use identity::Identity;
 use kernel::{Mode, SignupId};
+use runtime::handover::Seal;
 use runtime::http::Tokens;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -26,6 +27,8 @@ use tower::ServiceExt;
 const CODE: &str = "123456";
 /// Of the sign-up that the events of `events/signup-api` read and confirm.
 const SIGNUP: &str = "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d";
+/// What home proves itself by.
+const SECRET: &str = "a secret of home and its regions";
 const KEY: &str = "a-key-of-the-tests-own";
 /// What a sign-up stores: key, alias, sign-up, tenant, user, the tenant's user, audit entry, expiry.
 const ITEMS: usize = 8;
@@ -77,6 +80,7 @@ impl World {
             tenants: tenants.clone(),
             identity,
             tokens: Tokens::new(&aws.config, &pool.id, pool.client_id.clone()).unwrap(),
+            seal: Seal::new(SECRET),
         }))
     }
 

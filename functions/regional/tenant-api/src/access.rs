@@ -11,7 +11,7 @@ use kernel::{Role, TenantId, TenantStatus, Timestamp};
 use regional_store::Membership;
 use runtime::http::{Now, Problem};
 use std::sync::Arc;
-use tenancy::{Actor, AuditAction, Bearer, Tenant, Username};
+use tenancy::{Actor, AuditAction, Bearer, Origin, Tenant, Username};
 
 /// What a route does, who may do it, and when.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,8 @@ pub(crate) enum During {
     Always,
     /// While the tenant is in use, and when it ends: it must not be suspended.
     UseAndEnd,
+    /// As before, and while it is suspended too: an end must not wait for a payment.
+    ToEnd,
     /// While the tenant is in use, a move to another region included.
     Use,
     /// While the tenant is in use and can change.
@@ -135,9 +137,11 @@ async fn identify(adapters: &Adapters, bearer: &Bearer) -> Result<Option<Caller>
     Ok(tenant.map(|tenant| Caller { username: bearer.username, role: membership.role, tenant }))
 }
 
-/// Whether a token speaks for a membership: one that is confirmed, in the tenant that the token is for.
+/// Whether a token speaks for a membership: one that is confirmed, in the tenant that the token is for. The account
+/// of who was invited is only made once the address is proved, so that its token proves it too.
 pub(crate) fn is_of(bearer: &Bearer, membership: &Membership) -> bool {
-    membership.confirmed_at.is_some() && bearer.tenant_id.is_none_or(|tenant| tenant == membership.tenant)
+    let is_proved = membership.confirmed_at.is_some() || matches!(membership.origin, Origin::Invitation(_));
+    is_proved && bearer.tenant_id.is_none_or(|tenant| tenant == membership.tenant)
 }
 
 /// Refuses somebody who is no user any more; the trail is that of the tenant that the token was for.
@@ -180,7 +184,9 @@ impl During {
         if self == Self::Always {
             return Ok(());
         }
+        let may_end = self == Self::ToEnd;
         match tenant.status {
+            Active | Suspended | Closing | Closed if may_end => Ok(()),
             Active | Relocating if tenant.policy.suspension.is_some() => Err(problems::suspended()),
             Active => Ok(()),
             Relocating if self == Self::Change => Err(problems::relocating()),

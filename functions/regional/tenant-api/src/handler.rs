@@ -22,8 +22,8 @@ const RESEND: Right = Right { action: AuditAction::ResendInvitation, role: Admin
 const WITHDRAW: Right = Right { action: AuditAction::WithdrawInvitation, role: Admin, during: During::Change };
 const REQUEST_PLAN: Right = Right { action: AuditAction::RequestPlan, role: Admin, during: During::Change };
 /// Asked for again, a closure gives another code.
-const CLOSE: Right = Right { action: AuditAction::Close, role: Admin, during: During::UseAndEnd };
-const UNDO_CLOSURE: Right = Right { action: AuditAction::UndoClosure, role: Admin, during: During::UseAndEnd };
+const CLOSE: Right = Right { action: AuditAction::Close, role: Admin, during: During::ToEnd };
+const UNDO_CLOSURE: Right = Right { action: AuditAction::UndoClosure, role: Admin, during: During::ToEnd };
 const READ_AUDIT: Right = Right { action: AuditAction::ReadAudit, role: Admin, during: During::UseAndEnd };
 
 /// The API.

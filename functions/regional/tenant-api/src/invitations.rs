@@ -251,7 +251,8 @@ async fn send(
     let invitation = find(adapters, caller, id).await?;
     let organisation = adapters.tenants.reader().load_organisation(caller.tenant.id).await.map_err(store)?;
     let organisation = organisation.ok_or_else(problems::unknown_tenant)?;
-    let letter = Letter::invitation(&organisation, invitation.role, &code, invitation.valid_until);
+    let letter =
+        Letter::invitation(&organisation, &caller.tenant.alias, invitation.role, &code, invitation.valid_until);
     let sent = adapters.mailer.send(&invitation.email, &letter).await;
     sent.map_err(|error| problems::mail_unavailable(&error, id))?;
     Ok(invitation)

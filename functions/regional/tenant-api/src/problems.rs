@@ -127,6 +127,10 @@ fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NotFromHere { status } => not_in_use(status),
         Refusal::UnknownPlan => unknown_plan(),
+        Refusal::OtherPlanKind => {
+            Problem::new(StatusCode::CONFLICT, "other-plan-kind", "The tenant cannot change to this plan by itself")
+                .detail("It is in another currency, or needs resources that would have to move. Ask the provider.")
+        }
         Refusal::LastAdmin => {
             Problem::new(StatusCode::CONFLICT, "last-admin", "The tenant's last administrator stays one")
                 .detail("Make somebody else an administrator first, or close the tenant.")

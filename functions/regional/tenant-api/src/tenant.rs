@@ -176,7 +176,7 @@ pub(crate) async fn request_plan(
     let plan: PlanCode = plan.parse().map_err(|_| problems::unknown_plan())?;
     let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
     let requested = adapters.change(caller.tenant.id, Reach::TENANT, |loaded| {
-        decide_plan_request(&loaded.state, &plan, actor, &adapters.catalogue, &occasion).map(Some)
+        decide_plan_request(&loaded.state, &plan, actor, &adapters.catalogue, &adapters.settings, &occasion).map(Some)
     });
     requested.await?;
     Ok((StatusCode::ACCEPTED, Json(RequestedPlan { plan: &plan, requested_at: now })).into_response())

@@ -179,6 +179,8 @@ pub(crate) async fn remove(
         user.map(|user| decide_removal(&loaded.state, user, caller.username, &occasion)).transpose()
     });
     removed.await?;
+    // Who read the user just before it went may have made the account since.
+    adapters.identity.delete_account(user).await.map_err(|error| problems::account_not_deleted(&error))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

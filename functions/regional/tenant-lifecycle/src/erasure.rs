@@ -51,6 +51,8 @@ impl Adapters {
         for username in users {
             self.identity.delete_account(username).await.map_err(EraseError::Account)?;
             self.tenants.erase_user(tenant, username).await.map_err(EraseError::Tenant)?;
+            // Who read the user just before it went may have made the account since.
+            self.identity.delete_account(username).await.map_err(EraseError::Account)?;
         }
         Ok(Leaving::Some)
     }

@@ -89,7 +89,7 @@ async fn silence_is_a_failure_that_a_late_answer_still_mends() {
     let tenant = world.region.tenant(ada.tenant).await;
     let failure = tenant.provisioning.unwrap().failure.unwrap();
     assert_eq!((failure.reason.as_str(), failure.retryable), ("no-answer", true));
-    assert_eq!((tenant.status, world.waiting().await), (TenantStatus::Provisioning, vec![]));
+    assert_eq!((tenant.status, world.waiting().await), (TenantStatus::Provisioning, vec![DueKind::Expiry]));
     let signup = world.region.signup(ada.tenant).await.unwrap();
     let seen = tenancy::Operation::of(&signup, &world.region.tenant(ada.tenant).await);
     assert_eq!(seen.state, OperationState::Failed);
@@ -97,6 +97,23 @@ async fn silence_is_a_failure_that_a_late_answer_still_mends() {
     let late = Answer { tenant: ada.tenant, attempt: Some(1), reason: None, retryable: None };
     let tenant = world.region.answer(Said::Provisioned, &late, moment("2026-11-20T11:00:00Z")).await;
     assert_eq!(tenant.status, TenantStatus::Active);
+    world.run("2026-11-27T10:00:00Z").await.unwrap();
+    assert_eq!(world.region.tenant(ada.tenant).await.status, TenantStatus::Active, "it is not given up");
+    assert_eq!(world.waiting().await, []);
+}
+
+#[tokio::test]
+async fn a_tenant_that_nobody_makes_resources_for_is_given_up_and_erased() {
+    let world = world(tenantkit::region().await.with_application()).await;
+    let ada = Newcomer::ada();
+    world.region.register(&ada).await;
+    world.region.confirm(ada.tenant, ada.at).await;
+    world.run("2026-11-20T10:00:00Z").await.unwrap();
+    world.run("2026-11-27T10:00:00Z").await.unwrap();
+    let tenant = world.region.tenant(ada.tenant).await;
+    assert_eq!(tenant.status, TenantStatus::Closed);
+    assert!(tenant.closure.unwrap().erased_at.is_some());
+    assert_eq!(world.region.stated("TenantDeprovisioningRequested.v1").await.len(), 1);
 }
 
 /// From the end of the grace period to the removal of the resources.
@@ -276,7 +293,9 @@ async fn what_fails_does_not_keep_the_others_waiting() {
     for id in ids {
         assert_eq!(world.region.tenant(id).await.status, TenantStatus::Closed, "expired, and to be erased");
     }
-    assert_eq!(world.waiting().await, [DueKind::Erasure; 27]);
+    let mut waiting = vec![DueKind::Erasure; 27];
+    waiting.push(DueKind::Expiry);
+    assert_eq!(world.waiting().await, waiting);
 }
 
 #[tokio::test]

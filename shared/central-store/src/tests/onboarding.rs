@@ -46,11 +46,15 @@ async fn a_key_stands_for_one_onboarding_until_it_is_forgotten() {
     assert_eq!(fleet.by_key("k", at(1)).await, Some(first.clone()));
     assert_eq!(fleet.by_key("other", at(1)).await, None);
 
-    // Removal comes some time after the end, and neither waits for the other.
-    let end = first.expires_at();
+    // Removal comes some time after the end, and neither waits for the other. The onboarding itself is kept.
+    let end = first.key_expires_at();
+    let before = Timestamp::from_second(end.as_second() - 1).unwrap();
+    assert_eq!(fleet.by_key("k", before).await, Some(first.clone()));
+    assert!(!fleet.store.record_onboarding("k", &onboarding(3, before)).await.unwrap());
     assert_eq!(fleet.by_key("k", end).await, None);
     assert!(fleet.store.record_onboarding("k", &onboarding(3, end)).await.unwrap());
     assert_eq!(fleet.by_key("k", end).await, Some(onboarding(3, end)));
+    assert_eq!(fleet.onboarding(1).await, Some(first));
 }
 
 #[tokio::test]

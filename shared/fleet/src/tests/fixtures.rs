@@ -1,8 +1,8 @@
 //! Values that the tests are written in: regions by letter, moments by second.
 
 use crate::{
-    DesiredPolicy, Publication, Refusal, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change,
-    decide_resend, decide_statement, decide_suspension,
+    DesiredPolicy, Publication, Refusal, SuspensionChange, Tenant, decide_acknowledgement, decide_erasure,
+    decide_plan_change, decide_resend, decide_statement, decide_suspension,
 };
 use contract::catalogue::Catalogue;
 use contract::{Envelope, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged};
@@ -71,7 +71,7 @@ pub(super) enum Step {
     /// Region, number of the request, plan.
     Requested(&'static str, u64, &'static str),
     /// What an operator or the dunning policy wants.
-    Suspension(Option<Suspension>),
+    Suspension(SuspensionChange),
     /// Region, version.
     Acknowledged(&'static str, u64),
     /// Region, second.
@@ -90,7 +90,7 @@ pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Ten
         Step::Requested(place, revision, plan) => {
             decide_plan_change(current, &requested(place, *revision, plan), &catalogue, publication)
         }
-        Step::Suspension(suspension) => decide_suspension(current, *suspension, publication),
+        Step::Suspension(change) => decide_suspension(current, *change, publication),
         Step::Acknowledged(place, version) => {
             let word = TenantPolicyApplied { tenant: tenant(), version: *version };
             decide_acknowledgement(current, &fact(place, *version, 0, word))

@@ -1,7 +1,7 @@
 //! The order of arrival does not matter, a replay changes nothing, and the counts are always right.
 
 use super::fixtures::{Step, content, decide, deliver, run};
-use crate::{Counts, count_change};
+use crate::{Counts, SuspensionChange, count_change};
 use kernel::{RegionCode, Suspension, TenantStatus};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -15,15 +15,17 @@ fn any_status() -> impl Strategy<Value = TenantStatus> {
     prop::sample::select(TenantStatus::ALL.into_iter().filter(open).collect::<Vec<_>>())
 }
 
-fn any_suspension() -> impl Strategy<Value = Option<Suspension>> {
-    prop::sample::select(vec![None, Some(Suspension::Operator), Some(Suspension::Dunning)])
+fn any_suspension() -> impl Strategy<Value = SuspensionChange> {
+    let reasons = [Suspension::Operator, Suspension::Dunning];
+    let changes = reasons.map(|reason| [SuspensionChange::Suspend(reason), SuspensionChange::Lift(reason)]);
+    prop::sample::select(changes.concat())
 }
 
 /// The life that a tenant's region states, in the order of its revisions; it moves once, and may end. Then
-/// what it asks for, where it then is: some of it the catalogue does not have.
+/// what it asks for, where it then is: some of it the catalogue does not have, or in another currency.
 fn life() -> impl Strategy<Value = Vec<Step>> {
     let statuses = (prop::collection::vec(any_status(), 1..7), any::<bool>());
-    let asked = prop::collection::vec(prop_oneof![3 => any_plan(), 1 => Just("gold")], 0..4);
+    let asked = prop::collection::vec(prop_oneof![3 => any_plan(), 1 => Just("gold"), 1 => Just("pro-in")], 0..4);
     (statuses, 0_usize..8, asked).prop_map(|((mut statuses, is_closed), moves_at, asked)| {
         statuses.extend(is_closed.then_some(TenantStatus::Closed));
         let place = |position: usize| if position < moves_at { "eu" } else { "us" };

@@ -66,12 +66,21 @@ fn the_handle_is_not_in_what_is_shown_for_debugging() {
 }
 
 #[test]
+fn a_key_is_forgotten_before_the_region_forgets_its_own_and_the_onboarding_later() {
+    let onboarding = onboarding(true, "xx----");
+    assert_eq!(onboarding.key_expires_at(), at(6 * 86_400));
+    assert_eq!(onboarding.expires_at(), at(90 * 86_400));
+}
+
+#[test]
 fn a_key_has_one_digest_here_and_another_one_in_the_region() {
     let key: OnboardingKey = "5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e11".parse().unwrap();
     // printf 5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e11 | sha256sum
     assert_eq!(key.digest(), "bd206dcf31f8577f56930cc512844c66f96abd6ff6cb9dd1051adb80408d48f8");
-    // printf meridian:onboarding:5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e11 | sha256sum
-    assert_eq!(key.for_region(), "744ee0cd17cadf922f6648f6bdad0f86a2914d86ea0d6b24ef6ed1d8c9eafffc");
+    let onboarding = "7d9b2c64-1f0e-4a57-9c3d-8e5f6a7b8c9d".parse().unwrap();
+    // printf meridian:onboarding:7d9b2c64-1f0e-4a57-9c3d-8e5f6a7b8c9d:5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e11 | sha256sum
+    assert_eq!(key.for_region(onboarding), "5c8695561f2e2281c03dd5b2563b84205dccc95e590f34ccac774d4699a00491");
+    assert_ne!(key.for_region("7d9b2c64-1f0e-4a57-9c3d-8e5f6a7b8c9e".parse().unwrap()), key.for_region(onboarding));
     assert!(!format!("{key:?}").contains("5f0c"));
     for malformed in ["", "fifteen-letters", &"x".repeat(129), "sixteen letters!", "sechzehn-zeichen-ä"] {
         assert!(malformed.parse::<OnboardingKey>().is_err(), "{malformed}");

@@ -1,5 +1,6 @@
 use super::fixtures::{Step, decide, run};
 use super::fixtures::{Step::*, at};
+use crate::SuspensionChange::{Lift, Suspend};
 use crate::{Refusal, RefusedPlan};
 use kernel::Suspension::{Dunning, Operator};
 use kernel::TenantStatus::{self, Active, Closed, Closing, Pending};
@@ -58,9 +59,9 @@ fn a_policy_has_a_new_version_when_home_wants_another_one() {
         (Stated("us", 2, Active, "starter"), "us-east-1 active r2 | v2 open applied 0 sent again 0"),
         (Requested("eu", 1, "pro"), "eu-central-1 active r1 | v2 open applied 0 sent again 0"),
         (Requested("eu", 1, "starter"), "eu-central-1 active r1 | v1 open applied 0 sent again 0"),
-        (Suspension(Some(Operator)), "eu-central-1 active r1 | v2 suspended applied 0 sent again 0"),
-        (Suspension(Some(Dunning)), "eu-central-1 active r1 | v2 dunned applied 0 sent again 0"),
-        (Suspension(None), "eu-central-1 active r1 | v1 open applied 0 sent again 0"),
+        (Suspension(Suspend(Operator)), "eu-central-1 active r1 | v2 suspended applied 0 sent again 0"),
+        (Suspension(Suspend(Dunning)), "eu-central-1 active r1 | v2 dunned applied 0 sent again 0"),
+        (Suspension(Lift(Operator)), "eu-central-1 active r1 | v1 open applied 0 sent again 0"),
     ];
     for (step, expected) in rows {
         check(&[active.clone(), step], expected);
@@ -71,14 +72,34 @@ fn a_policy_has_a_new_version_when_home_wants_another_one() {
 fn a_suspension_holds_until_home_lifts_it() {
     let active = Stated("eu", 1, Active, "starter");
     let applied = Stated("eu", 2, TenantStatus::Suspended, "starter");
-    let suspended = [active.clone(), Suspension(Some(Dunning)), applied, Acknowledged("eu", 2)];
+    let suspended = [active.clone(), Suspension(Suspend(Dunning)), applied, Acknowledged("eu", 2)];
     check(&suspended, "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0");
     let with = |steps: &[Step]| [&suspended, steps].concat();
-    check(&with(&[Suspension(Some(Dunning))]), "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0");
-    check(&with(&[Suspension(Some(Operator))]), "eu-central-1 suspended r2 | v3 suspended applied 2 sent again 0");
-    check(&with(&[Suspension(None)]), "eu-central-1 suspended r2 | v3 open applied 2 sent again 0");
-    check(&with(&[Suspension(None), Suspension(None)]), "eu-central-1 suspended r2 | v3 open applied 2 sent again 0");
+    check(&with(&[Suspension(Suspend(Dunning))]), "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0");
+    let lift = Suspension(Lift(Dunning));
+    check(&with(std::slice::from_ref(&lift)), "eu-central-1 suspended r2 | v3 open applied 2 sent again 0");
+    check(&with(&[lift.clone(), lift]), "eu-central-1 suspended r2 | v3 open applied 2 sent again 0");
     check(&with(&[Requested("eu", 1, "pro")]), "eu-central-1 suspended r2 | v3 dunned applied 2 sent again 0");
+}
+
+/// Checks the suspension that is published, its version, and how many reasons there are for one.
+fn check_suspension(changes: &[crate::SuspensionChange], expected: (Option<kernel::Suspension>, u64, usize)) {
+    let steps: Vec<Step> = changes.iter().map(|change| Suspension(*change)).collect();
+    let policy = run(&[vec![Stated("eu", 1, Active, "starter")], steps].concat()).unwrap().policy;
+    let seen = (policy.policy.suspension, policy.policy.version, policy.suspended_by.len());
+    assert_eq!(seen, expected, "after {changes:?}");
+}
+
+#[test]
+fn one_authority_does_not_lift_what_the_other_wants() {
+    let [operator, dunning] = [Some(Operator), Some(Dunning)];
+    check_suspension(&[Suspend(Operator), Suspend(Dunning)], (operator, 2, 2));
+    check_suspension(&[Suspend(Dunning), Suspend(Operator)], (operator, 3, 2));
+    check_suspension(&[Suspend(Operator), Suspend(Dunning), Lift(Dunning)], (operator, 2, 1));
+    check_suspension(&[Suspend(Operator), Suspend(Dunning), Lift(Operator)], (dunning, 3, 1));
+    check_suspension(&[Suspend(Operator), Suspend(Dunning), Lift(Operator), Lift(Dunning)], (None, 4, 0));
+    check_suspension(&[Suspend(Operator), Lift(Dunning)], (operator, 2, 1));
+    check_suspension(&[Suspend(Dunning), Lift(Operator)], (dunning, 2, 1));
 }
 
 #[test]
@@ -93,24 +114,30 @@ fn the_highest_request_that_can_be_granted_is_the_plan() {
     check_plan(&after(&[back, pro.clone()]), ("starter", 1, 2));
     check_plan(&after(&[pro.clone(), Stated("eu", 2, Active, "starter")]), ("pro", 2, 1));
 
-    let gold = Requested("eu", 2, "gold");
-    for steps in [[pro.clone(), gold.clone()], [gold, pro]] {
-        check_plan(&after(&steps), ("pro", 2, 1));
-        let refused = run(&after(&steps)).unwrap().policy.refused_plan;
-        assert_eq!(refused, Some(RefusedPlan { plan: "gold".parse().unwrap(), revision: 2 }));
+    // One that the catalogue does not have, and one in another currency.
+    for plan in ["gold", "pro-in"] {
+        let refused = Requested("eu", 2, plan);
+        for steps in [[pro.clone(), refused.clone()], [refused, pro.clone()]] {
+            check_plan(&after(&steps), ("pro", 2, 1));
+            let refused = run(&after(&steps)).unwrap().policy.refused_plan;
+            assert_eq!(refused, Some(RefusedPlan { plan: plan.parse().unwrap(), revision: 2 }));
+        }
     }
+    let indian = [Stated("in", 1, Active, "pro-in"), Requested("in", 1, "pro")];
+    check_plan(&indian, ("pro-in", 1, 0));
 }
 
 #[test]
 fn a_closed_tenant_is_left_alone() {
-    let closed = [Stated("eu", 1, Active, "starter"), Suspension(Some(Operator)), Stated("eu", 2, Closed, "starter")];
+    let closed =
+        [Stated("eu", 1, Active, "starter"), Suspension(Suspend(Operator)), Stated("eu", 2, Closed, "starter")];
     let left = "eu-central-1 closed r2 | v2 suspended applied 0 sent again 0";
     check(&closed, left);
-    for step in [Requested("eu", 1, "pro"), Suspension(None), Swept(1_000_000), Erased("eu", 5)] {
+    for step in [Requested("eu", 1, "pro"), Suspension(Lift(Operator)), Swept(1_000_000), Erased("eu", 5)] {
         check(&[&closed[..], &[step]].concat(), left);
     }
     let known = run(&closed).unwrap();
-    assert_eq!(decide(Some(&known), &Suspension(None)), Err(Refusal::Closed));
+    assert_eq!(decide(Some(&known), &Suspension(Lift(Operator))), Err(Refusal::Closed));
     // One that is first heard of when it is over has a policy, which nobody is sent.
     let known = run(&closed[2..]).unwrap();
     assert!(!known.policy.is_sent_after(None) && !known.policy.is_waiting());
@@ -190,7 +217,7 @@ fn what_cannot_be_is_refused() {
         let refusal = decide(Some(&known), &step).unwrap_err().to_string();
         assert!(refusal.starts_with(expected), "{step:?} gave {refusal}");
     }
-    for step in [Acknowledged("eu", 1), Requested("eu", 1, "pro"), Suspension(None), Erased("eu", 1)] {
+    for step in [Acknowledged("eu", 1), Requested("eu", 1, "pro"), Suspension(Lift(Operator)), Erased("eu", 1)] {
         assert_eq!(decide(None, &step), Err(Refusal::UnknownTenant), "{step:?}");
     }
     let plan = "gold".parse().unwrap();

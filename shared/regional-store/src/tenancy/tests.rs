@@ -132,12 +132,13 @@ impl World {
     }
 
     async fn accept(&self, made: &SignUp, code: &InvitationCode, n: u32) -> Result<Tenant, TenantStoreError> {
-        let reach = Reach { invitation: Some(code.invitation()), ..Reach::TENANT };
+        let reach = Reach { invitation: Some(code.invitation()), user: Some(made.user.username), ..Reach::TENANT };
         let occasion = occasion(n);
         let accepted = self.store.change(made.tenant.id, reach, |loaded| {
             let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = ("Charles Babbage".parse().unwrap(), documents().agreed_at(occasion.now));
-            tenancy::decide_acceptance(&loaded.state, open, code, name, consents, &occasion).map(Some)
+            let inviter = loaded.user.as_ref();
+            tenancy::decide_acceptance(&loaded.state, open, inviter, code, name, consents, &occasion).map(Some)
         });
         accepted.await.map(|state| state.tenant)
     }

@@ -110,7 +110,7 @@ proptest! {
                     let MemberChange::Invite(open) = invited.members[0].clone() else { panic!("nobody is invited") };
                     state = after(&state, invited);
                     let name = "Bob".parse().unwrap();
-                    let joined = decide_acceptance(&state, &open, &code, name, Vec::new(), &occasion()).unwrap();
+                    let joined = decide_acceptance(&state, &open, Some(&founder), &code, name, Vec::new(), &occasion()).unwrap();
                     let MemberChange::Join(user) = joined.members[1].clone() else { panic!("nobody joins") };
                     state = after(&state, joined);
                     let confirmed = decide_joined(&state, &user, &occasion()).unwrap();

@@ -31,7 +31,8 @@ fn invitation(outcome: &Outcome) -> Invitation {
 
 fn accept(state: &State, open: &Invitation, secret: u8, now: &str) -> Result<Outcome, Refusal> {
     let consents = documents().agreed_at(at(now));
-    decide_acceptance(state, open, &code(secret), "Bob".parse().unwrap(), consents, &occasion_at(now))
+    let inviter = user(Role::Admin, true);
+    decide_acceptance(state, open, Some(&inviter), &code(secret), "Bob".parse().unwrap(), consents, &occasion_at(now))
 }
 
 fn user(role: Role, confirmed: bool) -> User {
@@ -68,6 +69,21 @@ fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
     let bob = User { confirmed_at: Some(occasion().now), ..*bob };
     assert!(!may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")), "the account is there");
     assert_eq!(decide_joined(&state, &bob, &occasion()), None);
+}
+
+#[test]
+fn an_invitation_is_worth_what_its_author_may_still_do() {
+    let active = state(TenantStatus::Active);
+    let open = invitation(&invite(&active, Role::Admin, 1, None, false).unwrap());
+    let accepts = |inviter: Option<&User>| {
+        let name = "Bob".parse().unwrap();
+        decide_acceptance(&active, &open, inviter, &code(1), name, Vec::new(), &occasion()).is_ok()
+    };
+    assert!(accepts(Some(&user(Role::Admin, true))));
+    assert!(!accepts(Some(&user(Role::Member, true))), "demoted");
+    assert!(!accepts(None), "removed");
+    let other = User { username: Username::of_invitation(open.id), ..user(Role::Admin, true) };
+    assert!(!accepts(Some(&other)), "somebody else");
 }
 
 #[test]

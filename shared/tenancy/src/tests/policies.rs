@@ -28,6 +28,12 @@ fn a_policy_changes_status_and_plan() {
     check(Suspended, dunning, Suspended, &["status:plan_changed", "applied:1"]);
     check(Pending, operator, Pending, &["status:plan_changed", "applied:1"]);
     check(Closing, operator, Closing, &["status:plan_changed", "applied:1"]);
+    let (closed, outcome) = apply(&state(TenantStatus::Closed), &published(1, operator));
+    assert_eq!(
+        (closed.tenant.plan.as_str(), stated(&outcome)),
+        ("starter", vec!["applied:1".to_owned()]),
+        "it is over"
+    );
 }
 
 #[test]
@@ -43,13 +49,18 @@ fn a_suspension_ends_by_who_made_it() {
 #[test]
 fn a_wish_for_a_plan_is_stated_and_counted() {
     let by = Actor::Clock;
-    let ask =
-        |state: &State, plan: &str| decide_plan_request(state, &plan.parse().unwrap(), by, &catalogue(), &occasion());
+    let ask_in = |mode: &str, state: &State, plan: &str| {
+        decide_plan_request(state, &plan.parse().unwrap(), by, &catalogue(), &settings(mode), &occasion())
+    };
+    let ask = |state: &State, plan: &str| ask_in("auto", state, plan);
     let active = state(TenantStatus::Active);
     let first = ask(&active, "enterprise").unwrap();
     assert_eq!(stated(&first), ["plan:1"]);
     let asked = after(&active, first);
     assert_eq!(stated(&ask(&asked, "pro").unwrap()), ["plan:2"]);
     assert_eq!(ask(&asked, "platinum"), Err(Refusal::UnknownPlan));
+    assert_eq!(ask(&asked, "pro-in"), Err(Refusal::OtherPlanKind), "another currency");
+    assert_eq!(ask_in("external", &asked, "enterprise"), Err(Refusal::OtherPlanKind), "another tier");
+    assert!(ask_in("external", &asked, "pro").is_ok());
     assert!(ask(&state(TenantStatus::Suspended), "pro").is_err());
 }

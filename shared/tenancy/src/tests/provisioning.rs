@@ -48,15 +48,6 @@ fn the_applications_answer_activates_once() {
 }
 
 #[test]
-fn an_answer_does_not_come_before_its_request() {
-    let asked = asked();
-    let early = occasion_at("2026-11-20T09:59:59Z");
-    let settings = settings("external");
-    let outcome = decide_answer(&asked, Said::Provisioned, &answer(None, None, None), &settings, &early).unwrap();
-    assert_eq!(outcome.unwrap().signup.unwrap().activated_at, Some(occasion().now));
-}
-
-#[test]
 fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
     for (retryable, next) in [(None, "retry-provisioning"), (Some(true), "retry-provisioning"), (Some(false), "none")] {
         let asked = asked();
@@ -113,4 +104,40 @@ fn what_an_event_says_is_known_by_its_type() {
     ] {
         assert_eq!(Said::by_type(name), said, "{name}");
     }
+}
+
+#[test]
+fn what_cannot_be_made_is_given_up_and_erased() {
+    let asked = asked();
+    let failed = says(&asked, Said::ProvisioningFailed, &answer(None, Some("quota"), Some(false))).unwrap();
+    let expiry = failed.due[0];
+    assert_eq!((expiry.kind, expiry.at), (DueKind::Expiry, at("2026-11-27T10:30:00Z")));
+    let failed = after(&asked, failed);
+    let settings = settings("external");
+    let look = |state: &State, now: &str| {
+        let due = Due { at: at(now), ..expiry };
+        decide_due(state, &due, true, &catalogue(), &settings, &occasion_at(now)).unwrap()
+    };
+    assert!(look(&failed, "2026-11-27T10:29:59Z").statements.is_empty(), "not before its time");
+    let given_up = look(&failed, "2026-11-27T10:30:00Z");
+    assert_eq!(stated(&given_up)[0], "status:expired");
+    let given_up = after(&failed, given_up);
+    assert_eq!(told(&given_up), ("ended".into(), "sign-up-anew".into()));
+    let erased = decide_erased(&given_up, &catalogue(), &settings, &occasion()).unwrap();
+    assert_eq!(stated(&erased)[1], "deprovision:1", "what was half made is removed");
+
+    let made = says(&failed, Said::Provisioned, &answer(None, None, None)).unwrap();
+    let made = after(&failed, made);
+    assert_eq!(look(&made, "2026-11-27T10:30:00Z").tenant.status, TenantStatus::Active);
+}
+
+#[test]
+fn the_applications_own_words_stay_in_the_region() {
+    let failed = says(&asked(), Said::ProvisioningFailed, &answer(None, Some("ada-lovelace"), None)).unwrap();
+    let told = failed.statements.iter().find_map(|statement| match statement {
+        Statement::Onboarding(fact) => Some(json!(fact).to_string()),
+        _ => None,
+    });
+    let told = told.unwrap();
+    assert!(told.contains("\"application\"") && !told.contains("lovelace"), "{told}");
 }

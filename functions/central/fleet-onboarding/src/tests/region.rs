@@ -33,6 +33,8 @@ pub(crate) enum Behaviour {
 pub(crate) struct Received {
     pub(crate) key: String,
     pub(crate) onboarding: String,
+    /// What proves that it comes from home.
+    pub(crate) seal: Option<String>,
     pub(crate) body: String,
 }
 
@@ -81,7 +83,8 @@ async fn sign_up(State(desk): State<Arc<Mutex<Desk>>>, headers: HeaderMap, body:
     let mut desk = desk.lock().unwrap();
     let text = |name: &str| headers[name].to_str().unwrap().to_owned();
     assert_eq!(text("content-type"), "application/json");
-    let received = Received { key: text("idempotency-key"), onboarding: text("meridian-onboarding"), body };
+    let seal = headers.get("meridian-handover").map(|seal| seal.to_str().unwrap().to_owned());
+    let received = Received { key: text("idempotency-key"), onboarding: text("meridian-onboarding"), seal, body };
     let key = received.key.clone();
     desk.received.push(received);
     let lost = || (StatusCode::BAD_GATEWAY, "{}").into_response();

@@ -85,6 +85,26 @@ async fn a_weak_password_or_another_document_uses_nothing_up() {
     assert_eq!(accept(world.api(), &acceptance(&code), None).await.status, 201);
 }
 
+/// Who invited is no user any more.
+#[tokio::test]
+async fn the_invitation_of_a_removed_administrator_is_worth_nothing() {
+    let world = World::new().await;
+    let made = world.region.activate(&Newcomer::ada()).await;
+    let now = runtime::now();
+    let rogue = world.region.add_user(&made, "rogue@engines.example", Role::Admin, now).await;
+    let code = world.region.invite(made.tenant.id, rogue.username, EMAIL, Role::Admin, now).await;
+    let reach = regional_store::Reach { user: Some(rogue.username), ..regional_store::Reach::TENANT };
+    world
+        .region
+        .change(made.tenant.id, reach, now, |loaded, occasion| {
+            let rogue = loaded.user.as_ref().unwrap();
+            tenancy::decide_removal(&loaded.state, rogue, made.user.username, occasion).map(Some)
+        })
+        .await;
+    assert_eq!(slug(&accept(world.api(), &acceptance(&code), None).await), (404, "no-invitation"));
+    assert_eq!(world.accounts().await, 0);
+}
+
 /// The user is stored and the account is not, or it is and that is not noted.
 #[tokio::test]
 async fn an_acceptance_cut_off_anywhere_is_completed_by_its_code() {

@@ -99,16 +99,16 @@ async fn a_member_reads_the_profile_and_may_leave() {
 }
 
 #[tokio::test]
-async fn a_suspended_tenant_shows_its_profile_only() {
+async fn a_suspended_tenant_shows_its_profile_and_can_be_closed() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let now = moment("2026-11-20T09:45:00Z");
     let tenant = world.region.publish(world.tenant(), "starter", Some(Suspension::Operator), now).await;
     assert_eq!(tenant.status, TenantStatus::Suspended);
-    let expected = everywhere((403, "tenant-suspended"), &[("GET", "", (200, ""))]);
-    assert_eq!(answers(&world, &token).await, expected);
-    assert_eq!(world.refusals().await.len(), ROUTES.len() - 1);
-    assert_eq!(world.region.tenant(world.tenant()).await, tenant);
+    let may = [("GET", "", (200, "")), ("POST", "/closure", (202, "")), ("POST", "/closure/undo", (200, ""))];
+    assert_eq!(answers(&world, &token).await, everywhere((403, "tenant-suspended"), &may));
+    assert_eq!(world.refusals().await.len(), ROUTES.len() - may.len());
+    assert_eq!(world.region.tenant(world.tenant()).await.status, TenantStatus::Suspended, "undone, it is as before");
 }
 
 #[tokio::test]
