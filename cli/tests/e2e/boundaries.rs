@@ -1,24 +1,37 @@
 //! What concerns people and ends, killed between any two of its calls and done again.
 
 use crate::books::scan;
-use crate::life::{Signed, administrator, look_after_tenants, mailed_invitation};
+use crate::life::{Signed, administrator, guest, look_after_tenants, mailed_invitation};
 use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
-use meridian::client::login::sign_in;
+use meridian::client::login::{refresh, sign_in};
+use meridian::client::operator::Operator;
 use meridian::client::signup::sign_up;
-use meridian::client::tenant::accept_invitation;
+use meridian::client::tenant::{accept_invitation, refusal, undo_closure};
 use meridian::demo::Person;
 use meridian::local::{Action, Stack};
+use reqwest::Method;
+use serde_json::json;
+use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
+const SOVEREIGN: &str = "ap-south-1";
+const QUIET_MAX: Duration = Duration::from_secs(60);
 /// More calls than any of the functions makes.
 const CALLS_MAX: u64 = 60;
+/// More calls than two or three removals make.
+const REMOVALS_MAX: usize = 40;
 
 /// Does something once for every call of a function, and kills the function after that call, until a call is not
 /// reached any more. Returns how many were.
-async fn after_each_call(stack: &Stack, function: &str, mut what: impl AsyncFnMut() -> Result<()>) -> Result<u64> {
+async fn after_each_call(
+    stack: &Stack,
+    region: &str,
+    function: &str,
+    mut what: impl AsyncFnMut() -> Result<()>,
+) -> Result<u64> {
     for after in 0..CALLS_MAX {
-        let fault = crate::kills::fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
+        let fault = crate::kills::fault_in(stack, region, function, after, Action::KillAfter, 1)?;
         stack.control().add_fault(&fault).await?;
         let done = what().await;
         let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
@@ -36,7 +49,7 @@ pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(stack: &S
     let host = administrator(stack, REGION).await?;
     let state = stack.state().region(REGION)?;
     let config = stack.sdk(REGION)?;
-    let invited = after_each_call(stack, "tenant-api", async || {
+    let invited = after_each_call(stack, REGION, "tenant-api", async || {
         let person = Person::invent(REGION, "pro");
         invite_again_and_again(&host, &person).await?;
         let code = mailed_invitation(stack, REGION, &person.details.email).await?;
@@ -45,7 +58,7 @@ pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(stack: &S
         sign_in(&config, &state.client_id, &username, password).await.map(|_| ())
     });
     let invited = invited.await?;
-    let accepted = after_each_call(stack, "signup-api", async || {
+    let accepted = after_each_call(stack, REGION, "signup-api", async || {
         let person = Person::invent(REGION, "pro");
         host.admin.invite(&person.details.email, "member").await?;
         let code = mailed_invitation(stack, REGION, &person.details.email).await?;
@@ -72,6 +85,75 @@ pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(stack: &S
     Ok(())
 }
 
+/// Users who are removed, and a closure that is asked for and undone.
+pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+    let host = administrator(stack, SOVEREIGN).await?;
+    let state = stack.state().region(SOVEREIGN)?;
+    let config = stack.sdk(SOVEREIGN)?;
+    let mut guests = Vec::new();
+    for _ in 0..REMOVALS_MAX {
+        guests.push(guest(stack, &host, "admin").await?);
+    }
+    let mut there = guests.into_iter();
+    let removed = after_each_call(stack, SOVEREIGN, "tenant-api", async || {
+        let (_, username, session, _) = there.next().context("more calls than guests")?;
+        let path = format!("/users/{username}");
+        let mut is_gone = false;
+        for _ in 0..4 {
+            let removed = host.admin.ask_nothing(Method::DELETE, &path).await;
+            is_gone |= removed.is_err_and(|error| refusal(error).is_ok_and(|problem| problem.slug() == "unknown-user"));
+        }
+        ensure!(is_gone, "not removed");
+        ensure!(refresh(&config, &state.client_id, &session).await.is_err(), "who was removed gets tokens");
+        Ok(())
+    });
+    let removed = removed.await?;
+    let left = host.admin.profile().await?;
+    let there = 1 + there.count();
+    ensure!((&left["users"], &left["admins"]) == (&json!(there), &json!(there)), "{left}");
+    let closed = after_each_call(stack, SOVEREIGN, "tenant-api", async || {
+        let _lost = host.admin.close().await;
+        let code = match host.admin.close().await {
+            Ok(code) => code,
+            Err(_) => host.admin.close().await?,
+        };
+        let tenant = &host.customer.tenant;
+        if undo_closure(&state.api_url, tenant, &code).await.is_err() {
+            // Done when the answer was lost, or not at all.
+            let _again = undo_closure(&state.api_url, tenant, &code).await;
+        }
+        let profile = match host.admin.profile().await {
+            Ok(profile) => profile,
+            Err(_) => host.admin.profile().await?,
+        };
+        ensure!(profile["status"] == "active", "{profile}");
+        Ok(())
+    });
+    let closed = closed.await?;
+    ensure!(removed >= 8 && closed >= 8, "{removed} and {closed} boundaries");
+    Ok(())
+}
+
+/// A suspension and its end, in the region that applies them.
+pub(crate) async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
+    let host = administrator(stack, SOVEREIGN).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
+    let (state, config) = (stack.state().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
+    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let tenant = &host.customer.tenant;
+    let boundaries = after_each_call(stack, SOVEREIGN, "policy-apply", async || {
+        operator.suspend(tenant, "operator").await?;
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        ensure!(refresh(&config, &state.client_id, &host.session).await.is_err(), "a suspended tenant gets tokens");
+        operator.reactivate(tenant, "operator").await?;
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        refresh(&config, &state.client_id, &host.session).await.map(|_| ())
+    });
+    let boundaries = boundaries.await?;
+    ensure!(boundaries >= 3, "only {boundaries} boundaries");
+    Ok(())
+}
+
 /// Invites twice at least, since the answer to the first may be lost, and until there is an answer.
 async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
     let mut invited = host.admin.invite(&person.details.email, "member").await;
@@ -89,7 +171,7 @@ async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
 pub(crate) async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let later = meridian::now() + SignedDuration::from_hours(26);
-    let boundaries = after_each_call(stack, "tenant-lifecycle", async || {
+    let boundaries = after_each_call(stack, REGION, "tenant-lifecycle", async || {
         let person = Person::invent(REGION, "pro");
         let operation = sign_up(api_url, &person.idempotency_key, &person.details).await?;
         // A run makes fewer calls than are tried here, so that a later one may be cut off instead.

@@ -133,7 +133,7 @@ pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()
     let users = host.admin.ask(Method::GET, "/users", None).await;
     ensure!(slug_of(users).await? == "tenant-suspended", "a suspended tenant is administered");
     host.admin.profile().await.context("who is suspended may see that")?;
-    operator.reactivate(&host.customer.tenant).await?;
+    operator.reactivate(&host.customer.tenant, "dunning").await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     refresh(&config, &state.client_id, &host.session).await.context("reactivated")?;
     host.admin.ask(Method::GET, "/users", None).await.context("reactivated")?;

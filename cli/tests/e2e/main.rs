@@ -64,6 +64,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("a_killed_invitation_is_completed_by_its_repetition", |stack| {
         Box::pin(boundaries::a_killed_invitation_is_completed_by_its_repetition(stack))
     }),
+    ("a_killed_administration_is_completed_by_its_repetition", |stack| {
+        Box::pin(boundaries::a_killed_administration_is_completed_by_its_repetition(stack))
+    }),
+    ("a_killed_suspension_is_completed", |stack| Box::pin(boundaries::a_killed_suspension_is_completed(stack))),
     ("a_killed_erasure_is_completed_by_the_next_run", |stack| {
         Box::pin(boundaries::a_killed_erasure_is_completed_by_the_next_run(stack))
     }),
