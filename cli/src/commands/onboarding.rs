@@ -1,11 +1,11 @@
 //! `meridian regions` and `meridian onboard`: what home does for people who look for a region.
 
+use super::signup::Applicant;
 use super::{Place, print, print_json};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use meridian::client::onboarding::{Onboarding, onboard, read, regions};
-use meridian::client::signup::{Details, form};
 use meridian::local::RegionState;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -48,24 +48,8 @@ pub(crate) struct Start {
     /// The region nearest to a place: latitude and longitude in degrees.
     #[arg(long, group = "placement", value_name = "LAT,LON", allow_hyphen_values = true)]
     near: Option<String>,
-    /// The organisation's name.
-    #[arg(long)]
-    organisation: String,
-    /// The administrator's name.
-    #[arg(long)]
-    name: String,
-    /// The administrator's e-mail address.
-    #[arg(long)]
-    email: String,
-    /// The plan.
-    #[arg(long, default_value = "starter")]
-    plan: String,
-    /// The administrator agrees to the terms and to the data-processing agreement, as they are now.
-    #[arg(long, required = true)]
-    agree: bool,
-    /// Makes repeated attempts one onboarding; default: a new one.
-    #[arg(long)]
-    idempotency_key: Option<String>,
+    #[command(flatten)]
+    applicant: Applicant,
     #[command(flatten)]
     place: Place,
     /// Output for programs.
@@ -114,19 +98,10 @@ pub(crate) async fn run(command: Onboard) -> Result<ExitCode> {
 async fn start(start: Start) -> Result<ExitCode> {
     let home = home(&start.place)?;
     let placement = placement(&start)?;
-    let key = start.idempotency_key.unwrap_or_else(|| meridian::new_uuid().to_string());
     // Every region of a release asks for the same documents.
-    let documents = form(&home.api_url).await?.documents;
-    let details = Details {
-        organisation: start.organisation,
-        name: start.name,
-        email: start.email,
-        password: super::signup::read_password()?,
-        plan: start.plan,
-        terms: documents.terms,
-        data_processing: documents.data_processing,
-    };
-    show(&onboard(&home, &key, &placement, &details).await?, start.json)
+    let (key, details) = start.applicant.fill_in(&home.api_url).await?;
+    let started = onboard(&home, &key, &placement, &details).await;
+    show(&started.with_context(|| format!("to try again, add --idempotency-key {key}"))?, start.json)
 }
 
 fn placement(start: &Start) -> Result<Value> {

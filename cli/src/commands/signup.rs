@@ -43,6 +43,13 @@ pub(crate) struct Handle {
 pub(crate) struct Start {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    applicant: Applicant,
+}
+
+/// Who signs up, and as what.
+#[derive(Debug, Args)]
+pub(super) struct Applicant {
     /// The organisation's name.
     #[arg(long)]
     organisation: String,
@@ -55,12 +62,30 @@ pub(crate) struct Start {
     /// The plan.
     #[arg(long, default_value = "starter")]
     plan: String,
-    /// The administrator agrees to the region's terms and to its data-processing agreement, as they are now.
+    /// The administrator agrees to the terms and to the data-processing agreement, as they are now.
     #[arg(long, required = true)]
     agree: bool,
-    /// Makes repeated attempts one sign-up; default: a new one.
+    /// Makes repeated attempts one; default: a new one.
     #[arg(long)]
     idempotency_key: Option<String>,
+}
+
+impl Applicant {
+    /// The key of the request, and its form, with the documents that the region of `api_url` asks for.
+    pub(super) async fn fill_in(self, api_url: &str) -> Result<(String, Details)> {
+        let documents = form(api_url).await?.documents;
+        let key = self.idempotency_key.unwrap_or_else(|| meridian::new_uuid().to_string());
+        let details = Details {
+            organisation: self.organisation,
+            name: self.name,
+            email: self.email,
+            password: read_password()?,
+            plan: self.plan,
+            terms: documents.terms,
+            data_processing: documents.data_processing,
+        };
+        Ok((key, details))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -94,17 +119,7 @@ pub(crate) async fn run(command: Signup) -> Result<ExitCode> {
 
 async fn start(start: Start) -> Result<ExitCode> {
     let region = start.target.region()?;
-    let key = start.idempotency_key.unwrap_or_else(|| meridian::new_uuid().to_string());
-    let documents = form(&region.api_url).await?.documents;
-    let details = Details {
-        terms: documents.terms,
-        data_processing: documents.data_processing,
-        organisation: start.organisation,
-        name: start.name,
-        email: start.email,
-        password: read_password()?,
-        plan: start.plan,
-    };
+    let (key, details) = start.applicant.fill_in(&region.api_url).await?;
     let operation = sign_up(&region.api_url, &key, &details).await;
     let operation = operation.with_context(|| format!("to try again, add --idempotency-key {key}"))?;
     show(&operation, start.target.json)
@@ -122,7 +137,7 @@ async fn confirm_signup(command: Confirm) -> Result<ExitCode> {
 
 /// From standard input, never from the command line: other processes see that.
 #[expect(clippy::print_stderr, reason = "a prompt")]
-pub(super) fn read_password() -> Result<String> {
+fn read_password() -> Result<String> {
     if std::io::stdin().is_terminal() {
         eprint!("Password (it is shown): ");
     }
