@@ -4,6 +4,7 @@ use crate::{Failure, ForwardError, Forwarder, Scheduled, Trigger};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use axum::Router;
 use axum::body::to_bytes;
+use axum::extract::Path;
 use axum::http::{Request, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
@@ -22,7 +23,8 @@ async fn greet(Now(_): Now, Body(greeting): Body<Greeting>) -> Result<String, Pr
 }
 
 async fn answer(method: &str, path: &str, body: String) -> (StatusCode, Value) {
-    let router = with_fallbacks(Router::new().route("/greetings", post(greet)));
+    let greetings = Router::new().route("/greetings", post(greet));
+    let router = with_fallbacks(greetings.route("/greetings/{name}", post(async |Path(name): Path<String>| name)));
     let request = Request::builder().method(method).uri(path).body(axum::body::Body::from(body)).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let status = response.status();
@@ -35,6 +37,7 @@ async fn refusals_are_problem_documents() {
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));
     for (method, path, body, status, slug) in [
         ("POST", "/greetings", "{", 400, "malformed-json"),
+        ("POST", "/greetings/%FF", "", 400, "malformed-path"),
         ("POST", "/greetings", "{\"name\":1}", 422, "invalid-body"),
         ("POST", "/greetings", "{\"name\":\"a\",\"other\":1}", 422, "invalid-body"),
         ("POST", "/greetings", large.as_str(), 413, "body-too-large"),

@@ -14,7 +14,10 @@ use crate::{Error, now};
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use kernel::Timestamp;
 use lambda_http::request::RequestContext;
 use std::convert::Infallible;
@@ -27,13 +30,26 @@ pub async fn serve(router: Router) -> Result<(), Error> {
     lambda_http::run(with_fallbacks(router)).await
 }
 
-/// Adds the problems of an unknown path and of a known path with another method.
+/// Adds the problems of an unknown path, of a known path with another method, and of a path that is no text.
 pub fn with_fallbacks(router: Router) -> Router {
     router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not take this method")
         })
+        .layer(map_response(without_plain_refusals))
+}
+
+/// The router refuses a part of a path that is no text by itself, and in plain words.
+async fn without_plain_refusals(response: Response) -> Response {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_plain = kind.is_some_and(|kind| kind.starts_with("text/plain"));
+    if response.status() == StatusCode::BAD_REQUEST && is_plain {
+        return Problem::new(StatusCode::BAD_REQUEST, "malformed-path", "The path is malformed")
+            .detail("Its parts are texts in UTF-8, percent-encoded where they have to be.")
+            .into_response();
+    }
+    response
 }
 
 /// When the gateway took the request; the runtime's clock where the gateway does not say.
