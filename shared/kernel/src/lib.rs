@@ -6,6 +6,7 @@
 mod code;
 mod decimal;
 mod id;
+mod language;
 mod money;
 mod period;
 mod place;
@@ -16,6 +17,7 @@ pub use code::{Alias, EntitlementCode, KnownReason, LegalEntity, MeterCode, Plan
 pub use decimal::Quantity;
 pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
 pub use jiff::Timestamp;
+pub use language::Language;
 pub use money::{Currency, Money};
 pub use period::BillingPeriod;
 pub use place::{Location, PublicUrl, RegionName};

@@ -2,7 +2,7 @@
 
 use crate::Tenant;
 use kernel::{Alias, EntitlementCode, PlanCode, RegionCode, Role, TenantId, TenantStatus};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The claims that the application plane reads, in the id token and the access token alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,11 +63,17 @@ pub fn claims(tenant: &Tenant, role: Role, region: &RegionCode) -> Result<Claims
 }
 
 /// What the administration of a tenant reads from a verified access token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Bearer {
     /// The tenant that the token is for, where the pool's trigger said so.
     #[serde(default)]
     pub tenant_id: Option<TenantId>,
     /// The user.
+    #[serde(deserialize_with = "of_account")]
     pub username: crate::Username,
+}
+
+/// The identity provider's own name of an account.
+fn of_account<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<crate::Username, D::Error> {
+    String::deserialize(deserializer).map(|name| crate::Username::of_account(&name))
 }

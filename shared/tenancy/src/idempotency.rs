@@ -33,6 +33,7 @@ impl IdempotencyKey {
             registration.name.expose(),
             &registration.email.key(),
             registration.plan.as_str(),
+            registration.language.as_str(),
         ]))
     }
 }

@@ -273,21 +273,23 @@ pub fn decide_removal(state: &State, user: &User, by: Username, occasion: &Occas
         outcome.tenant.admins -= 1;
     }
     outcome.tenant.users = outcome.tenant.users.saturating_sub(1);
-    outcome.members.push(MemberChange::Leave(user.username));
+    outcome.members.push(MemberChange::Leave(Box::new(user.clone())));
     outcome.note(Actor::User(by), AuditAction::RemoveUser, Some(user.username.to_string()), occasion);
     Ok(outcome)
 }
 
-/// Decides another name of the organisation.
+/// Decides another name of the organisation, another language, or both: what is absent stays.
 #[must_use]
 pub fn decide_profile(
     state: &State,
-    organisation: crate::OrganisationName,
+    organisation: Option<crate::OrganisationName>,
+    language: Option<kernel::Language>,
     by: Username,
     occasion: &Occasion,
 ) -> Outcome {
     let mut outcome = Outcome::of(state);
-    outcome.organisation = Some(organisation);
+    outcome.organisation = organisation;
+    outcome.tenant.language = language.unwrap_or(outcome.tenant.language);
     outcome.note(Actor::User(by), AuditAction::ChangeProfile, None, occasion);
     outcome
 }

@@ -4,6 +4,7 @@
 //! `Debug` output holds one. A repeated command changes nothing. Does no I/O, reads no clock, makes no
 //! random ids: ids and the present moment are arguments. May not import an adapter.
 
+mod address;
 mod audit;
 mod claims;
 mod closure;
@@ -22,6 +23,7 @@ mod tenant;
 mod toolkit;
 mod user;
 
+pub use address::Addresses;
 pub use audit::{Actor, AuditAction, AuditEntry};
 pub use claims::{Bearer, Claims, ClaimsRefusal, claims};
 pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
@@ -43,7 +45,7 @@ pub use registration::{
     SignUpRequest, decide_sign_up,
 };
 pub use settings::{DRAIN, DRAIN_MAX, LOOK_AGAIN, ProvisioningMode, Settings};
-pub use tenant::{Change, Occasion, PlanRequest, Refusal, TRANSITIONS, Tenant, decide_change};
+pub use tenant::{Change, Occasion, PlanRequest, Realm, Refusal, TRANSITIONS, Tenant, decide_change};
 pub use toolkit::{TOOLKIT_ANSWER_SOURCE, TOOLKIT_SOURCE, ToolkitDetail, ToolkitEvent};
 pub use user::{Consent, Document, DocumentVersion, Documents, Origin, User, Username};
 

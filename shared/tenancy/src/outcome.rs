@@ -56,7 +56,7 @@ pub enum MemberChange {
     /// A user has another role.
     Role(Username, Role),
     /// A user leaves.
-    Leave(Username),
+    Leave(Box<User>),
     /// An invitation is made, or replaces the one to the same address.
     Invite(Box<Invitation>),
     /// An invitation is accepted or withdrawn, and erased.

@@ -10,7 +10,7 @@ use crate::{
 };
 use contract::catalogue::Catalogue;
 use kernel::{
-    Alias, Invalid, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus,
+    Alias, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -40,6 +40,9 @@ pub struct SignUpRequest {
     /// The region that the caller believes to talk to: another one refuses the sign-up.
     #[schema(value_type = Option<RegionCode>)]
     region: Option<String>,
+    /// What the tenant's people are addressed in; English if absent.
+    #[schema(value_type = Option<Language>)]
+    language: Option<String>,
     /// The version of the terms that the person agreed to.
     #[schema(value_type = DocumentVersion)]
     terms: Option<String>,
@@ -152,6 +155,8 @@ pub struct Registration {
     pub plan: PlanCode,
     /// The region that the caller believes to talk to, where it says so.
     pub region: Option<RegionCode>,
+    /// What the tenant's people are addressed in.
+    pub language: Language,
 }
 
 impl SignUpRequest {
@@ -187,9 +192,11 @@ impl SignUpRequest {
         }
         agreed(self.terms, self.data_processing, &requirements.documents, &mut problems);
         let region = self.region.and_then(|region| parse("region", &region, &mut problems));
+        let language = self.language.and_then(|language| parse("language", &language, &mut problems));
         match (organisation, name, email, password, plan) {
             (Some(organisation), Some(name), Some(email), Some(password), Some(plan)) if problems.is_empty() => {
-                Ok(Registration { organisation, name, email, password, plan, region })
+                let language = language.unwrap_or_default();
+                Ok(Registration { organisation, name, email, password, plan, region, language })
             }
             _ => Err(problems),
         }
@@ -304,6 +311,7 @@ pub fn decide_sign_up(
         alias,
         signup,
         plan: registration.plan.clone(),
+        language: registration.language,
         status: TenantStatus::Pending,
         version: 1,
         edition: 1,
@@ -314,6 +322,7 @@ pub fn decide_sign_up(
         provisioning: None,
         plan_request: None,
         closure: None,
+        previous: None,
     };
     let confirm_by = after(occasion.now, settings.confirm_within);
     let signup = Signup {

@@ -7,7 +7,9 @@ use crate::provisioning::Provisioning;
 use crate::toolkit;
 use crate::{Actor, AuditAction, Settings};
 use contract::{Envelope, Stream, TenantStatusChanged};
-use kernel::{Alias, EventId, PlanCode, RegionCode, SignupId, StatusReason, TenantId, TenantStatus, Timestamp};
+use kernel::{
+    Alias, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason, TenantId, TenantStatus, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,6 +25,9 @@ pub struct Tenant {
     pub signup: SignupId,
     /// The plan that it is on.
     pub plan: PlanCode,
+    /// What its people are addressed in.
+    #[serde(default)]
+    pub language: Language,
     /// Where it is in its life.
     pub status: TenantStatus,
     /// Grows by one with every statement about status or plan.
@@ -46,6 +51,18 @@ pub struct Tenant {
     /// How far its end is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closure: Option<Closure>,
+    /// Where its people had their accounts before it came to this region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Realm>,
+}
+
+/// A user pool of the fleet, by the client that people use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Realm {
+    /// The region that it is in.
+    pub region: RegionCode,
+    /// The client.
+    pub client_id: String,
 }
 
 /// A wish for another plan, which home decides on.

@@ -1,3 +1,4 @@
+mod addresses;
 mod closing;
 mod laws;
 mod life;

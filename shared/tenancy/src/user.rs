@@ -27,6 +27,16 @@ impl Username {
         Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
     }
 
+    /// The user whose account the identity provider calls so. The accounts of people whom a tenant's own provider
+    /// knows are called `<provider>_<subject>`: UUID version 5 of `meridian:account:<name>`.
+    #[must_use]
+    pub fn of_account(name: &str) -> Self {
+        name.parse().unwrap_or_else(|_| {
+            let name = format!("meridian:account:{name}");
+            Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
+        })
+    }
+
     /// The user that an invitation is for.
     #[must_use]
     pub const fn of_invitation(invitation: InvitationId) -> Self {

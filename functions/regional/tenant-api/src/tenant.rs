@@ -10,10 +10,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel::{Alias, EntitlementCode, PlanCode, TenantId, TenantStatus, Timestamp};
+use kernel::{Alias, EntitlementCode, Invalid, Language, PlanCode, TenantId, TenantStatus, Timestamp};
 use regional_store::Reach;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 use std::sync::Arc;
 use tenancy::{
     Actor, AuditAction, AuditEntry, FieldProblem, OrganisationName, Tenant, decide_plan_request, decide_profile,
@@ -24,9 +25,12 @@ use tenancy::{
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct ProfileChange {
-    /// The new name, on one line.
+    /// The new name, on one line; it stays if absent.
     #[cfg_attr(test, schema(min_length = 1, max_length = 200))]
-    organisation: String,
+    organisation: Option<String>,
+    /// What the tenant's people are addressed in; it stays if absent.
+    #[cfg_attr(test, schema(value_type = Option<Language>))]
+    language: Option<String>,
 }
 
 /// A wish for another plan.
@@ -47,6 +51,8 @@ struct Profile<'a> {
     alias: &'a Alias,
     /// Absent once it is erased.
     organisation: Option<&'a str>,
+    /// What its people are addressed in.
+    language: Language,
     plan: &'a PlanCode,
     /// The plan that was asked for and that is not in force yet.
     requested_plan: Option<RequestedPlan<'a>>,
@@ -115,7 +121,7 @@ pub(crate) async fn read(
     path = "/tenants/{tenant}",
     tag = "Tenant",
     operation_id = "changeTenant",
-    summary = "Changes the organisation's name",
+    summary = "Changes the organisation's name, or the language of its pages and mails",
     description = "For administrators.",
     params(("tenant" = TenantId, Path, description = "The tenant.")),
     request_body = ProfileChange,
@@ -135,15 +141,19 @@ pub(crate) async fn change(
     Now(now): Now,
     body: Result<Body<ProfileChange>, Problem>,
 ) -> Result<Response, Refused> {
-    let Body(ProfileChange { organisation }) = body?;
-    let organisation: OrganisationName = organisation.parse().map_err(|invalid: kernel::Invalid| {
-        problems::invalid_fields(&[FieldProblem { field: "organisation", reason: invalid.rule }])
-    })?;
+    let Body(ProfileChange { organisation, language }) = body?;
+    let organisation = organisation.map(|name| parse::<OrganisationName>("organisation", &name)).transpose()?;
+    let language = language.map(|code| parse::<Language>("language", &code)).transpose()?;
     let occasion = adapters.occasion(now);
     let changed = adapters.change(caller.tenant.id, Reach::TENANT, |loaded| {
-        Ok(Some(decide_profile(&loaded.state, organisation.clone(), caller.username, &occasion)))
+        Ok(Some(decide_profile(&loaded.state, organisation.clone(), language, caller.username, &occasion)))
     });
     Ok(profile(&adapters, &changed.await?.tenant).await?)
+}
+
+fn parse<T: FromStr<Err = Invalid>>(field: &'static str, text: &str) -> Result<T, Problem> {
+    let reason = |invalid: Invalid| problems::invalid_fields(&[FieldProblem { field, reason: invalid.rule }]);
+    text.parse().map_err(reason)
 }
 
 /// `POST /tenants/{tenant}/plan-changes`: home decides.
@@ -236,6 +246,7 @@ async fn profile(adapters: &Adapters, tenant: &Tenant) -> Result<Response, Probl
         id: tenant.id,
         alias: &tenant.alias,
         organisation: organisation.as_ref().map(OrganisationName::expose),
+        language: tenant.language,
         plan: &tenant.plan,
         requested_plan: wish.map(|wish| RequestedPlan { plan: &wish.plan, requested_at: wish.requested_at }),
         status: tenant.status,

@@ -48,11 +48,11 @@ impl Adapters {
                 Leaving::None => self.usage.erase_some(tenant).await.map_err(EraseError::Usage),
             };
         }
-        for username in users {
-            self.identity.delete_account(username).await.map_err(EraseError::Account)?;
-            self.tenants.erase_user(tenant, username).await.map_err(EraseError::Tenant)?;
+        for user in users {
+            self.identity.delete_account(user.username).await.map_err(EraseError::Account)?;
+            self.tenants.erase_user(&user).await.map_err(EraseError::Tenant)?;
             // Who read the user just before it went may have made the account since.
-            self.identity.delete_account(username).await.map_err(EraseError::Account)?;
+            self.identity.delete_account(user.username).await.map_err(EraseError::Account)?;
         }
         Ok(Leaving::Some)
     }

@@ -220,10 +220,10 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
     world.adapters.identity = identity;
     // One account is deleted, and its user is not; another one is erased.
     let users = world.region.tenants.users_to_erase(ada.tenant).await.unwrap();
-    for username in &users[..2] {
-        world.people.identity.delete_account(*username).await.unwrap();
+    for user in &users[..2] {
+        world.people.identity.delete_account(user.username).await.unwrap();
     }
-    world.region.tenants.erase_user(ada.tenant, users[0]).await.unwrap();
+    world.region.tenants.erase_user(&users[0]).await.unwrap();
 
     let usage = world.cut_off_usage();
     for _ in 0..2 {

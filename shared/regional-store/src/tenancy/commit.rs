@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Delete, Put, T
 use kernel::{TenantId, TenantStatus};
 use outbox::{Row, Target};
 use std::time::Duration;
-use tenancy::{MemberChange, Outcome, Statement, TOOLKIT_SOURCE};
+use tenancy::{MemberChange, Outcome, Statement, TOOLKIT_SOURCE, User};
 
 const BACKOFF_MS_MAX: u64 = 320;
 
@@ -58,7 +58,9 @@ impl TenantStore {
         if let Some(organisation) = &outcome.organisation {
             wanted.insert("organisation".to_owned(), text(organisation.expose()));
         }
-        let gone = ["provisioning", "plan_request", "closure"].into_iter().filter(|name| !wanted.contains_key(*name));
+        let gone = ["provisioning", "plan_request", "closure", "previous"]
+            .into_iter()
+            .filter(|name| !wanted.contains_key(*name));
         let gone: Vec<String> = gone.map(|name| format!("#{name}")).collect();
         let mut update = Update::builder()
             .table_name(&self.reader.table)
@@ -104,38 +106,48 @@ impl TenantStore {
         tenant: TenantId,
         change: &MemberChange,
     ) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+        // What is said of a user stands in the tenant's partition and where a user's name leads to.
         let update = |username, expression: &str, name: &str, value: AttributeValue| {
-            let update = Update::builder()
-                .table_name(&self.reader.table)
-                .set_key(Some(rows::user_key(username)))
-                .condition_expression("attribute_exists(pk)")
-                .update_expression(expression)
-                .expression_attribute_names("#name", name)
-                .expression_attribute_values(":value", value);
-            Ok::<_, TenantStoreError>(TransactWriteItem::builder().update(update.build()?).build())
+            let keys = [rows::user_key(tenant, username), rows::membership_key(username)];
+            let write = |key| {
+                let update = Update::builder()
+                    .table_name(&self.reader.table)
+                    .set_key(Some(key))
+                    .condition_expression("attribute_exists(pk)")
+                    .update_expression(expression)
+                    .expression_attribute_names("#name", name)
+                    .expression_attribute_values(":value", value.clone());
+                Ok::<_, TenantStoreError>(TransactWriteItem::builder().update(update.build()?).build())
+            };
+            keys.into_iter().map(write).collect::<Result<Vec<_>, _>>()
         };
-        Ok(match change {
-            MemberChange::Join(user) => {
-                vec![self.insert(rows::user_item(user)?)?, self.put(rows::user_of_tenant_key(tenant, user.username))?]
-            }
+        match change {
+            MemberChange::Join(user) => self.join(user),
             MemberChange::Confirm(username, at) => {
-                vec![update(*username, "SET #name = if_not_exists(#name, :value)", "confirmed_at", attribute(at)?)?]
+                update(*username, "SET #name = if_not_exists(#name, :value)", "confirmed_at", attribute(at)?)
             }
-            MemberChange::Role(username, role) => {
-                vec![update(*username, "SET #name = :value", "role", attribute(role)?)?]
-            }
-            MemberChange::Leave(username) => {
-                vec![self.delete(rows::user_key(*username))?, self.delete(rows::user_of_tenant_key(tenant, *username))?]
-            }
+            MemberChange::Role(username, role) => update(*username, "SET #name = :value", "role", attribute(role)?),
+            MemberChange::Leave(user) => Ok(vec![
+                self.delete(rows::user_key(tenant, user.username))?,
+                self.delete(rows::membership_key(user.username))?,
+                self.delete(rows::address_key(&user.email, user.username))?,
+            ]),
             MemberChange::Invite(invitation) => {
-                let mut index = rows::invitation_of_tenant_key(tenant, invitation.id);
-                index.insert("expires_at".to_owned(), number(rows::invitation_expiry(invitation)));
-                vec![self.put(rows::invitation_item(invitation)?)?, self.put(index)?]
+                Ok(vec![self.put(rows::invitation_item(invitation)?)?, self.put(rows::invitee_item(invitation)?)?])
             }
             MemberChange::Settle(id) => {
-                vec![self.delete(rows::invitation_key(*id))?, self.delete(rows::invitation_of_tenant_key(tenant, *id))?]
+                Ok(vec![self.delete(rows::invitation_key(tenant, *id))?, self.delete(rows::invitee_key(*id))?])
             }
-        })
+        }
+    }
+
+    /// Adds a user whom nobody has added yet.
+    pub(super) fn join(&self, user: &User) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+        Ok(vec![
+            self.insert(rows::membership_item(user)?)?,
+            self.put(rows::user_item(user)?)?,
+            self.put(rows::address_item(user)?)?,
+        ])
     }
 
     /// Puts an item that may not be there yet.

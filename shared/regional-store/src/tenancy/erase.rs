@@ -4,12 +4,12 @@
 //! and the record is exact.
 
 use super::commit::Cancelled;
-use super::rows::{self, AUDIT_PREFIX, INVITATION_PREFIX, Item, USER_PREFIX, number, text};
+use super::rows::{self, AUDIT_PREFIX, INVITATION_PREFIX, Item, number, text};
 use super::{TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
 use kernel::{SignupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-use tenancy::Username;
+use tenancy::User;
 
 /// How many entries go in one transaction.
 const STEP_MAX: u8 = 45;
@@ -53,28 +53,22 @@ impl TenantStore {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn users_to_erase(&self, tenant: TenantId) -> Result<Vec<Username>, TenantStoreError> {
-        let page = self.reader.page(tenant, USER_PREFIX, None, STEP_MAX, true).await?;
-        let names = page.entries.iter().filter_map(|item| super::members::suffix(item, USER_PREFIX));
-        Ok(names.filter_map(|name| name.parse().ok()).collect())
+    pub async fn users_to_erase(&self, tenant: TenantId) -> Result<Vec<User>, TenantStoreError> {
+        Ok(self.reader.list_users(tenant, None, STEP_MAX).await?.entries)
     }
 
     /// Erases a user whose account is deleted.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn erase_user(&self, tenant: TenantId, username: Username) -> Result<(), TenantStoreError> {
+    pub async fn erase_user(&self, user: &User) -> Result<(), TenantStoreError> {
         let writes = vec![
-            self.delete(rows::user_key(username))?,
-            self.take_away(rows::user_of_tenant_key(tenant, username))?,
-            self.note(tenant, "accounts", 1)?,
+            self.take_away(rows::user_key(user.tenant, user.username))?,
+            self.delete(rows::membership_key(user.username))?,
+            self.delete(rows::address_key(&user.email, user.username))?,
+            self.note(user.tenant, "accounts", 1)?,
         ];
-        match self.transact("erase a user", writes).await {
-            // Another run was faster, and counted.
-            Ok(()) | Err(Cancelled::Condition(_)) => Ok(()),
-            Err(Cancelled::Contention) => Err(TenantStoreError::Busy { action: "erase a user" }),
-            Err(Cancelled::Failed(error)) => Err(error),
-        }
+        self.step("erase a user", writes).await
     }
 
     /// Erases some of a tenant's invitations and of its audit trail.
@@ -94,15 +88,11 @@ impl TenantStore {
                 }
                 let invitation = super::members::suffix(item, INVITATION_PREFIX).and_then(|id| id.parse().ok());
                 if let Some(id) = invitation {
-                    writes.push(self.delete(rows::invitation_key(id))?);
+                    writes.push(self.delete(rows::invitee_key(id))?);
                 }
             }
-            return match self.transact("erase entries", writes).await {
-                // What another run was faster with is not on the next page.
-                Ok(()) | Err(Cancelled::Condition(_)) => Ok(Leaving::Some),
-                Err(Cancelled::Contention) => Err(TenantStoreError::Busy { action: "erase entries" }),
-                Err(Cancelled::Failed(error)) => Err(error),
-            };
+            // What another run was faster with is not on the next page.
+            return self.step("erase entries", writes).await.map(|()| Leaving::Some);
         }
         Ok(Leaving::None)
     }
@@ -126,12 +116,7 @@ impl TenantStore {
             .condition_expression("attribute_exists(organisation)")
             .build()?;
         let writes = vec![TransactWriteItem::builder().update(profile).build(), self.note(tenant, "profiles", 1)?];
-        match self.transact("erase a profile", writes).await {
-            // Without a name there is nothing left to do.
-            Ok(()) | Err(Cancelled::Condition(_)) => {}
-            Err(Cancelled::Contention) => return Err(TenantStoreError::Busy { action: "erase a profile" }),
-            Err(Cancelled::Failed(error)) => return Err(error),
-        }
+        self.step("erase a profile", writes).await?;
         let signup = if was_confirmed {
             self.delete(rows::signup_key(signup))?
         } else {
@@ -144,11 +129,7 @@ impl TenantStore {
                 .build()?;
             TransactWriteItem::builder().update(update).build()
         };
-        match self.transact("erase a sign-up", vec![signup]).await {
-            Ok(()) | Err(Cancelled::Condition(_)) => Ok(()),
-            Err(Cancelled::Contention) => Err(TenantStoreError::Busy { action: "erase a sign-up" }),
-            Err(Cancelled::Failed(error)) => Err(error),
-        }
+        self.step("erase a sign-up", vec![signup]).await
     }
 
     /// Closes the record: all that there was is gone.
@@ -162,7 +143,7 @@ impl TenantStore {
             .update_expression("SET erased_at = if_not_exists(erased_at, :now)")
             .expression_attribute_values(":now", text(now.to_string()))
             .build()?;
-        self.erase(vec![TransactWriteItem::builder().update(update).build()]).await
+        self.step("close an erasure", vec![TransactWriteItem::builder().update(update).build()]).await
     }
 
     /// What was erased of a tenant; nothing before its erasure begins.
@@ -198,11 +179,11 @@ impl TenantStore {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    async fn erase(&self, writes: Vec<TransactWriteItem>) -> Result<(), TenantStoreError> {
-        const ACTION: &str = "erase";
-        match self.transact(ACTION, writes).await {
-            Ok(()) => Ok(()),
-            Err(Cancelled::Condition(_) | Cancelled::Contention) => Err(TenantStoreError::Busy { action: ACTION }),
+    /// One step. What is not there any more was erased, and counted, by a run that was faster.
+    async fn step(&self, action: &'static str, writes: Vec<TransactWriteItem>) -> Result<(), TenantStoreError> {
+        match self.transact(action, writes).await {
+            Ok(()) | Err(Cancelled::Condition(_)) => Ok(()),
+            Err(Cancelled::Contention) => Err(TenantStoreError::Busy { action }),
             Err(Cancelled::Failed(error)) => Err(error),
         }
     }

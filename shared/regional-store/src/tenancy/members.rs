@@ -5,8 +5,7 @@ use super::rows::{self, AUDIT_PREFIX, INVITATION_PREFIX, Item, USER_PREFIX, text
 use super::{TenantReader, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::TenantId;
-use std::collections::HashMap;
-use tenancy::{AuditEntry, Invitation, User, Username};
+use tenancy::{AuditEntry, Invitation, User};
 
 /// A page, and where the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,15 +29,7 @@ impl TenantReader {
         limit: u8,
     ) -> Result<Page<User>, TenantStoreError> {
         let page = self.page(tenant, USER_PREFIX, cursor, limit, true).await?;
-        let keys = page.entries.iter().filter_map(|item| suffix(item, USER_PREFIX));
-        let usernames: Vec<Username> = keys.filter_map(|name| name.parse().ok()).collect();
-        let keys = usernames.iter().map(|username| rows::user_key(*username)).collect();
-        let mut found: HashMap<Username, User> = HashMap::new();
-        for item in self.batch("load users", keys, None, &[]).await? {
-            let user = rows::user(item)?;
-            found.insert(user.username, user);
-        }
-        let entries = usernames.iter().filter_map(|username| found.remove(username)).collect();
+        let entries = page.entries.into_iter().map(rows::user).collect::<Result<_, _>>()?;
         Ok(Page { entries, next: page.next })
     }
 
@@ -53,11 +44,7 @@ impl TenantReader {
         limit: u8,
     ) -> Result<Page<Invitation>, TenantStoreError> {
         let page = self.page(tenant, INVITATION_PREFIX, cursor, limit, true).await?;
-        let keys = page.entries.iter().filter_map(|item| suffix(item, INVITATION_PREFIX));
-        let keys = keys.filter_map(|id| id.parse().ok()).map(rows::invitation_key).collect();
-        let found = self.batch("load invitations", keys, None, &[]).await?;
-        let mut entries = found.into_iter().map(rows::invitation).collect::<Result<Vec<_>, _>>()?;
-        entries.sort_by_key(|invitation| invitation.id);
+        let entries = page.entries.into_iter().map(rows::invitation).collect::<Result<_, _>>()?;
         Ok(Page { entries, next: page.next })
     }
 

@@ -3,6 +3,7 @@
 mod clock;
 mod commit;
 mod erase;
+mod labels;
 mod members;
 mod read;
 mod rows;
@@ -10,6 +11,7 @@ mod write;
 
 pub use clock::{Limit, Taken};
 pub use erase::{Erasure, Leaving};
+pub use labels::{Lead, Place, Workspace};
 pub use members::Page;
 pub use read::{Membership, Remembered, TenantReader};
 pub use write::{Loaded, Reach, Registered, TenantStore};

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use contract::TenantCounts;
 use kernel::{InvitationId, Role, SignupId, TenantId, TenantStatus, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use tenancy::{Fingerprint, Invitation, KeyDigest, OrganisationName, Origin, Signup, Tenant, User, Username};
 
@@ -23,11 +23,12 @@ pub struct TenantReader {
 }
 
 /// What a tenant is read by: everything but its organisation's name.
-const TENANT_ATTRIBUTES: [&str; 14] = [
+const TENANT_ATTRIBUTES: [&str; 16] = [
     "tenant",
     "alias",
     "signup",
     "plan",
+    "language",
     "status",
     "version",
     "edition",
@@ -38,10 +39,11 @@ const TENANT_ATTRIBUTES: [&str; 14] = [
     "provisioning",
     "plan_request",
     "closure",
+    "previous",
 ];
 
 /// To which tenant a user belongs, and what for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The tenant.
     pub tenant: TenantId,
@@ -50,6 +52,7 @@ pub struct Membership {
     /// What the user may do.
     pub role: Role,
     /// When the person proved to read the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Timestamp>,
 }
 
@@ -118,7 +121,7 @@ impl TenantReader {
     /// When the table fails.
     pub async fn load_membership(&self, username: Username) -> Result<Option<Membership>, TenantStoreError> {
         let wanted = "tenant, origin, #role, confirmed_at";
-        let item = self.get("load a user", rows::user_key(username), wanted, &["role"]).await?;
+        let item = self.get("load a user", rows::membership_key(username), wanted, &["role"]).await?;
         item.map(|item| stored(item, "user")).transpose()
     }
 
@@ -127,7 +130,18 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_user(&self, username: Username) -> Result<Option<User>, TenantStoreError> {
-        let item = self.get_all("load a user", rows::user_key(username)).await?;
+        match self.load_membership(username).await? {
+            Some(membership) => self.load_user_of(membership.tenant, username).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Loads a user of a tenant, personal throughout.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_user_of(&self, tenant: TenantId, username: Username) -> Result<Option<User>, TenantStoreError> {
+        let item = self.get_all("load a user", rows::user_key(tenant, username)).await?;
         item.map(rows::user).transpose()
     }
 
@@ -136,7 +150,23 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_invitation(&self, id: InvitationId) -> Result<Option<Invitation>, TenantStoreError> {
-        let item = self.get_all("load an invitation", rows::invitation_key(id)).await?;
+        let item = self.get("find an invitation", rows::invitee_key(id), "tenant, expires_at", &[]).await?;
+        match item {
+            Some(item) => self.load_invitation_to(stored::<rows::Invitee>(item, "invitation")?.tenant, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Loads an open invitation to a tenant, personal throughout.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_invitation_to(
+        &self,
+        tenant: TenantId,
+        id: InvitationId,
+    ) -> Result<Option<Invitation>, TenantStoreError> {
+        let item = self.get_all("load an invitation", rows::invitation_key(tenant, id)).await?;
         item.map(rows::invitation).transpose()
     }
 

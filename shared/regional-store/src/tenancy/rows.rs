@@ -6,23 +6,27 @@
 //! | `KEY#<digest>` | `KEY` | which sign-up an idempotency key stands for |
 //! | `TENANT#<id>` | `TENANT` | a tenant, with its organisation's name |
 //! | `ALIAS#<alias>` | `ALIAS` | which tenant an alias stands for |
-//! | `USER#<username>` | `USER` | a user, with name and address |
-//! | `INVITATION#<id>` | `INVITATION` | an open invitation, with the address |
-//! | `TENANT#<id>` | `USER#<username>` | that the tenant has this user |
-//! | `TENANT#<id>` | `INVITATION#<id>` | that the tenant has this invitation |
+//! | `TENANT#<id>` | `USER#<username>` | a user, with name and address |
+//! | `TENANT#<id>` | `INVITATION#<id>` | an open invitation, with the address |
+//! | `USER#<username>` | `USER` | which tenant a user belongs to, and what for |
+//! | `INVITATION#<id>` | `INVITATION` | which tenant an invitation is to |
+//! | `EMAIL#<digest>` | `<username>` | that the person with this address is this user |
 //! | `TENANT#<id>` | `AUDIT#<13-digit ms>#<id>` | an entry of the tenant's audit trail |
 //! | `DUE#<shard>` | `<13-digit ms>#<kind>#<tenant>` | that a tenant has to be looked at |
 //! | `LIMIT#<digest>` | `<window's start>` | how often something was done in a window of time |
 //! | `ERASURE#<tenant>` | `ERASURE` | what was erased of a closed tenant, and when |
 //! | `STATS#<shard>` | `REGION` | how many tenants there are in each status |
+//!
+//! All that is personal of a tenant is in the tenant's own partition: credentials that are narrowed to it read
+//! nothing else.
 
-use super::TenantStoreError;
+use super::{Membership, Place, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{Alias, InvitationId, Role, SignupId, TenantId, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tenancy::{AuditEntry, Consent, Due, Invitation, KeyDigest, Origin, SignUp, User, Username};
+use tenancy::{AuditEntry, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, SignUp, User, Username};
 
 /// An item, or the key of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -58,22 +62,38 @@ pub(super) fn tenant_partition(id: TenantId) -> String {
 }
 
 pub(super) fn alias_key(alias: &Alias) -> Item {
-    key(format!("ALIAS#{alias}"), "ALIAS")
+    label_key(alias.as_str())
 }
 
-pub(super) fn user_key(username: Username) -> Item {
+/// Of a tenant's label, whatever its kind.
+pub(super) fn label_key(label: &str) -> Item {
+    key(format!("ALIAS#{label}"), "ALIAS")
+}
+
+/// Of what leads from a user to the tenant.
+pub(super) fn membership_key(username: Username) -> Item {
     key(format!("USER#{username}"), "USER")
 }
 
-pub(super) fn user_of_tenant_key(tenant: TenantId, username: Username) -> Item {
+/// Of what leads from an address to a user.
+pub(super) fn address_key(email: &EmailAddress, username: Username) -> Item {
+    key(address_partition(email), &username.to_string())
+}
+
+pub(super) fn address_partition(email: &EmailAddress) -> String {
+    format!("EMAIL#{}", KeyDigest::of("address", &email.key()).as_str())
+}
+
+pub(super) fn user_key(tenant: TenantId, username: Username) -> Item {
     key(tenant_partition(tenant), &format!("{USER_PREFIX}{username}"))
 }
 
-pub(super) fn invitation_key(id: InvitationId) -> Item {
+/// Of what leads from an invitation to the tenant.
+pub(super) fn invitee_key(id: InvitationId) -> Item {
     key(format!("INVITATION#{id}"), "INVITATION")
 }
 
-pub(super) fn invitation_of_tenant_key(tenant: TenantId, id: InvitationId) -> Item {
+pub(super) fn invitation_key(tenant: TenantId, id: InvitationId) -> Item {
     key(tenant_partition(tenant), &format!("{INVITATION_PREFIX}{id}"))
 }
 
@@ -139,6 +159,25 @@ pub(super) fn stored<T: DeserializeOwned>(item: Item, entity: &'static str) -> R
     serde_dynamo::from_item(item).map_err(|_| TenantStoreError::Malformed { entity })
 }
 
+/// Which tenant a label stands for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AliasRow {
+    pub(super) tenant: TenantId,
+    /// The version of the tenant from which on the label leads to it; absent before, and once it is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) routed_since_version: Option<u64>,
+    /// Where the tenant has moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) moved: Option<Place>,
+}
+
+impl AliasRow {
+    /// Of a tenant that nobody can sign in to yet.
+    pub(super) const fn of(tenant: TenantId) -> Self {
+        Self { tenant, routed_since_version: None, moved: None }
+    }
+}
+
 /// The item of a new tenant: the only place where its organisation's name is.
 pub(super) fn tenant_item(made: &SignUp) -> Result<Item, TenantStoreError> {
     let mut item = item(tenant_key(made.tenant.id), &made.tenant)?;
@@ -179,7 +218,30 @@ impl From<&User> for UserRow {
 
 /// The item of a user.
 pub(super) fn user_item(user: &User) -> Result<Item, TenantStoreError> {
-    item(user_key(user.username), &UserRow::from(user))
+    item(user_key(user.tenant, user.username), &UserRow::from(user))
+}
+
+/// The item that leads from a user to the tenant: nothing personal.
+pub(super) fn membership_item(user: &User) -> Result<Item, TenantStoreError> {
+    let membership = Membership {
+        tenant: user.tenant,
+        origin: user.origin.clone(),
+        role: user.role,
+        confirmed_at: user.confirmed_at,
+    };
+    item(membership_key(user.username), &membership)
+}
+
+/// The item that leads from an address to a user.
+pub(super) fn address_item(user: &User) -> Result<Item, TenantStoreError> {
+    item(address_key(&user.email, user.username), &Addressee { username: user.username, tenant: user.tenant })
+}
+
+/// The user that an address leads to.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Addressee {
+    pub(super) username: Username,
+    pub(super) tenant: TenantId,
 }
 
 pub(super) fn user(item: Item) -> Result<User, TenantStoreError> {
@@ -226,11 +288,24 @@ pub(super) fn invitation_item(invitation: &Invitation) -> Result<Item, TenantSto
         sendings: invitation.sendings,
         expires_at: invitation_expiry(invitation),
     };
-    item(invitation_key(invitation.id), &row)
+    item(invitation_key(invitation.tenant, invitation.id), &row)
+}
+
+/// The item that leads from an invitation to the tenant.
+pub(super) fn invitee_item(invitation: &Invitation) -> Result<Item, TenantStoreError> {
+    let row = Invitee { tenant: invitation.tenant, expires_at: invitation_expiry(invitation) };
+    item(invitee_key(invitation.id), &row)
+}
+
+/// The tenant that an invitation is to.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Invitee {
+    pub(super) tenant: TenantId,
+    expires_at: i64,
 }
 
 /// When the table may remove an invitation.
-pub(super) fn invitation_expiry(invitation: &Invitation) -> i64 {
+fn invitation_expiry(invitation: &Invitation) -> i64 {
     invitation.valid_until.as_second() + INVITATION_KEPT_S
 }
 

@@ -1,4 +1,4 @@
-use crate::{Leaving, Limit, Reach, Registered, Taken, TenantStore, TenantStoreError};
+use crate::{Lead, Leaving, Limit, Place, Reach, Registered, Taken, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::catalogue::Catalogue;
 use contract::{TenantCounts, TenantPolicy};
@@ -12,8 +12,9 @@ use tenancy::{
     Username,
 };
 
-/// What a sign-up stores: key, alias, sign-up, tenant, user, the tenant's user, audit entry, expiry.
-const ITEMS: usize = 8;
+/// What a sign-up stores: key, alias, sign-up, tenant, user, what leads to it by name and by address, audit entry,
+/// expiry.
+const ITEMS: usize = 9;
 
 struct World {
     store: TenantStore,
@@ -185,18 +186,78 @@ async fn a_registration_is_stored_with_its_fact_and_read_back() {
 #[tokio::test]
 async fn the_organisation_and_the_person_are_stored_once_each() {
     let world = world().await;
-    world.register(1).await;
+    let made = world.register(1).await;
     let items = world.client.scan().table_name(&world.table).send().await.unwrap();
-    for (canary, kind) in [("Analytical Engines", "TENANT#"), ("Lovelace", "USER#"), ("ada1@engines", "USER#")] {
+    for (canary, kind) in [("Analytical Engines", "TENANT"), ("Lovelace", "USER#"), ("ada1@engines", "USER#")] {
         let holders: Vec<_> = items
             .items()
             .iter()
             .filter(|item| item.values().any(|value| matches!(value, AttributeValue::S(text) if text.contains(canary))))
-            .map(|item| item["pk"].as_s().unwrap().split_inclusive('#').next().unwrap())
+            .map(|item| (item["pk"].as_s().unwrap().clone(), item["sk"].as_s().unwrap().as_str()))
             .collect();
-        assert_eq!(holders, [kind], "{canary}");
+        let [(partition, sort)] = &holders[..] else { panic!("{canary} is in {holders:?}") };
+        assert_eq!(*partition, format!("TENANT#{}", made.tenant.id), "{canary}");
+        assert!(sort.starts_with(kind), "{canary} is in {sort}");
     }
     assert!(!json!(world.facts().await).to_string().contains("ngines"));
+}
+
+/// Points an alias at another region, as the end of a move does.
+async fn move_away(world: &World, alias: &str, place: &Place) {
+    let place = serde_dynamo::to_attribute_value(place).unwrap();
+    let key = |kind| AttributeValue::S(kind);
+    let update = world.client.update_item().table_name(&world.table);
+    let update = update.key("pk", key(format!("ALIAS#{alias}"))).key("sk", key("ALIAS".to_owned()));
+    let update = update.update_expression("SET moved = :place").expression_attribute_values(":place", place);
+    update.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_label_leads_to_its_tenant_while_it_is_in_use() {
+    let world = world().await;
+    let (made, reader) = (world.register(1).await, world.store.reader());
+    let (id, alias) = (made.tenant.id, made.tenant.alias.as_str());
+    assert_eq!(reader.resolve("nobodys").await.unwrap(), None);
+    assert_eq!(reader.resolve(alias).await.unwrap(), None, "not in use yet");
+    world.confirm(id, 2).await.unwrap();
+    assert_eq!(reader.resolve(alias).await.unwrap(), Some(Lead::Here(id)));
+    world.apply(id, &policy(2), 3).await.unwrap();
+    assert_eq!(reader.resolve(alias).await.unwrap(), Some(Lead::Here(id)), "a suspended tenant can be told so");
+    let place = Place { region: "us-west-2".parse().unwrap(), api_url: "https://api.west.example".parse().unwrap() };
+    move_away(&world, alias, &place).await;
+    assert_eq!(reader.resolve(alias).await.unwrap(), Some(Lead::Moved(place)));
+}
+
+#[tokio::test]
+async fn a_person_has_the_workspaces_whose_mails_were_proved_to_arrive() {
+    let world = world().await;
+    let (one, two) = (world.active(1).await, world.active(2).await);
+    let email: EmailAddress = "ada1@engines.example".parse().unwrap();
+    let reader = world.store.reader();
+    let labels = async |email: &str| {
+        let found = reader.load_workspaces(&email.parse().unwrap()).await.unwrap();
+        found.into_iter().map(|workspace| workspace.alias).collect::<Vec<_>>()
+    };
+    assert_eq!(labels("nobody@engines.example").await, []);
+    assert_eq!(labels("ADA1@Engines.example").await, std::slice::from_ref(&one.tenant.alias), "whatever the case");
+    let code = world.invite(&two, email.expose(), 1, 10).await;
+    world.accept(&two, &code, 11).await.unwrap();
+    assert_eq!(labels(email.expose()).await, std::slice::from_ref(&one.tenant.alias), "no account yet");
+    let username = code.invitation().to_string().parse().unwrap();
+    let reach = Reach { user: Some(username), ..Reach::TENANT };
+    let joined = world.store.change(two.tenant.id, reach, |loaded| {
+        Ok(tenancy::decide_joined(&loaded.state, loaded.user.as_ref().unwrap(), &occasion(12)))
+    });
+    joined.await.unwrap();
+    let found = reader.load_workspaces(&email).await.unwrap();
+    assert_eq!((found.len(), found[0].organisation.expose()), (2, "Analytical Engines Ltd"));
+    let reach = Reach { user: Some(username), ..Reach::TENANT };
+    let left = world.store.change(two.tenant.id, reach, |loaded| {
+        let user = loaded.user.as_ref().unwrap();
+        tenancy::decide_removal(&loaded.state, user, two.user.username, &occasion(13)).map(Some)
+    });
+    left.await.unwrap();
+    assert_eq!(labels(email.expose()).await, [one.tenant.alias]);
 }
 
 #[tokio::test]
@@ -477,10 +538,10 @@ async fn an_erasure_leaves_a_record_and_nothing_else_of_a_person() {
     world.invite(&made, "mary@engines.example", 1, 12).await;
     let (id, store) = (made.tenant.id, &world.store);
     assert_eq!(store.load_erasure(id).await.unwrap(), None);
-    for username in store.users_to_erase(id).await.unwrap() {
+    for user in store.users_to_erase(id).await.unwrap() {
         // Two runs at once.
-        join_all([store.erase_user(id, username), store.erase_user(id, username)]).await;
-        store.erase_user(id, username).await.unwrap();
+        join_all([store.erase_user(&user), store.erase_user(&user)]).await;
+        store.erase_user(&user).await.unwrap();
     }
     join_all([store.erase_entries(id), store.erase_entries(id)]).await;
     while store.erase_entries(id).await.unwrap() == Leaving::Some {}

@@ -66,11 +66,6 @@ struct KeyRow<'a> {
     expires_at: i64,
 }
 
-#[derive(Serialize)]
-struct AliasRow {
-    tenant: TenantId,
-}
-
 impl TenantStore {
     /// The tenants in a table, with the outbox beside it.
     #[must_use]
@@ -104,15 +99,14 @@ impl TenantStore {
                 rows::idempotency_key(key),
                 &KeyRow { signup: signup.id, fingerprint, expires_at },
             )?)?,
-            self.insert(rows::item(rows::alias_key(&tenant.alias), &AliasRow { tenant: tenant.id })?)?,
+            self.insert(rows::item(rows::alias_key(&tenant.alias), &rows::AliasRow::of(tenant.id))?)?,
             self.insert(rows::item(rows::signup_key(signup.id), signup)?)?,
             self.insert(rows::tenant_item(made)?)?,
-            self.insert(rows::user_item(user)?)?,
-            self.put(rows::user_of_tenant_key(tenant.id, user.username))?,
             self.put(rows::audit_item(tenant.id, &made.audit)?)?,
             self.put(rows::item(rows::due_key(&made.due), &made.due)?)?,
             self.count(tenant.id, None, tenant.status)?,
         ];
+        writes.extend(self.join(user)?);
         for statement in &made.statements {
             writes.push(self.state(statement)?);
         }
@@ -177,11 +171,11 @@ impl TenantStore {
             false => None,
         };
         let user = match reach.user {
-            Some(username) => reader.load_user(username).await?.filter(|user| user.tenant == tenant.id),
+            Some(username) => reader.load_user_of(tenant.id, username).await?,
             None => None,
         };
         let invitation = match reach.invitation {
-            Some(id) => reader.load_invitation(id).await?.filter(|invitation| invitation.tenant == tenant.id),
+            Some(id) => reader.load_invitation_to(tenant.id, id).await?,
             None => None,
         };
         Ok(Loaded { state: State { tenant, signup }, user, invitation })

@@ -73,7 +73,7 @@ proptest! {
         let code = InvitationCode::from_random(made.user.username.invitation(), [1; 16]);
         let invite = Invite { email: &registration.email, role: Role::Member, code: &code, by: made.user.username };
         let invited = decide_invitation(&active, &invite, None, false, &occasion()).unwrap();
-        let renamed = decide_profile(&active, registration.organisation.clone(), made.user.username, &occasion());
+        let renamed = decide_profile(&active, Some(registration.organisation.clone()), None, made.user.username, &occasion());
         let mut facts: Vec<&Statement> = made.statements.iter().collect();
         facts.extend(&confirmed.statements);
         let shown = [

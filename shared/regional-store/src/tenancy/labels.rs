@@ -1,0 +1,114 @@
+//! Where a label leads, and which workspaces a person has.
+
+use super::rows::{self, stored, text};
+use super::{Membership, TenantReader, TenantStoreError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use kernel::{Alias, Language, PublicUrl, RegionCode, TenantId, TenantStatus};
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use tenancy::{EmailAddress, OrganisationName};
+
+/// How many workspaces of one person are listed at most.
+const WORKSPACES_MAX: u8 = 50;
+
+/// Where a label leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lead {
+    /// To a tenant of this region.
+    Here(TenantId),
+    /// To a tenant that has moved.
+    Moved(Place),
+}
+
+/// A region, and where its API is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The region.
+    pub region: RegionCode,
+    /// The address of its API.
+    pub api_url: PublicUrl,
+}
+
+/// A tenant as one of its users knows it. Personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// The tenant's label.
+    pub alias: Alias,
+    /// What it calls itself.
+    pub organisation: OrganisationName,
+    /// Where it is in its life.
+    pub status: TenantStatus,
+    /// What its people are addressed in.
+    pub language: Language,
+}
+
+#[derive(Deserialize)]
+struct WorkspaceRow {
+    alias: Alias,
+    organisation: Option<String>,
+    status: TenantStatus,
+    #[serde(default)]
+    language: Language,
+}
+
+impl TenantReader {
+    /// Finds where a label leads: nowhere where it is unknown, where its tenant was never in use, and where its
+    /// tenant is closed, all alike. One read in each case.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn resolve(&self, label: &str) -> Result<Option<Lead>, TenantStoreError> {
+        let Some(item) = self.get_all("resolve a label", rows::label_key(label)).await? else {
+            return Ok(None);
+        };
+        let row: rows::AliasRow = stored(item, "alias")?;
+        Ok(match row.moved {
+            Some(place) => Some(Lead::Moved(place)),
+            None => row.routed_since_version.map(|_| Lead::Here(row.tenant)),
+        })
+    }
+
+    /// The workspaces that a person can sign in to, or could before they were suspended; at most 50.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_workspaces(&self, email: &EmailAddress) -> Result<Vec<Workspace>, TenantStoreError> {
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :address")
+            .expression_attribute_values(":address", text(rows::address_partition(email)))
+            .limit(i32::from(WORKSPACES_MAX))
+            .send()
+            .await
+            .map_err(|error| TenantStoreError::Unavailable { action: "list workspaces", source: error.into() })?;
+        let addressees = found.items.unwrap_or_default().into_iter().map(|item| stored(item, "addressee"));
+        let addressees = addressees.collect::<Result<Vec<rows::Addressee>, _>>()?;
+        let keys = addressees.iter().map(|addressee| rows::membership_key(addressee.username)).collect();
+        let mut tenants = HashSet::new();
+        for item in self.batch("load memberships", keys, None, &[]).await? {
+            let membership: Membership = stored(item, "user")?;
+            // Who has not proved to read the address is told nothing by a mail to it.
+            tenants.extend(membership.confirmed_at.map(|_| membership.tenant));
+        }
+        let keys = tenants.into_iter().map(rows::tenant_key).collect();
+        let (wanted, names) = ("#alias, organisation, #status, #language", ["alias", "status", "language"]);
+        let items = self.batch("load workspaces", keys, Some(wanted), &names).await?;
+        let workspaces = items.into_iter().filter_map(|item| workspace(item).transpose());
+        let mut workspaces = workspaces.collect::<Result<Vec<_>, _>>()?;
+        workspaces.sort_by(|one, other| one.alias.cmp(&other.alias));
+        Ok(workspaces)
+    }
+}
+
+/// A tenant that has somewhere to sign in.
+fn workspace(item: HashMap<String, AttributeValue>) -> Result<Option<Workspace>, TenantStoreError> {
+    use TenantStatus::{Active, Relocating, Suspended};
+    let WorkspaceRow { alias, organisation, status, language } = stored(item, "tenant")?;
+    let Some(organisation) = organisation.filter(|_| matches!(status, Active | Suspended | Relocating)) else {
+        return Ok(None);
+    };
+    let organisation = organisation.parse().map_err(|_| TenantStoreError::Malformed { entity: "tenant" })?;
+    Ok(Some(Workspace { alias, organisation, status, language }))
+}

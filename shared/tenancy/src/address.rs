@@ -1,0 +1,61 @@
+//! Where tenants' pages are: one host for each label, by a pattern that the operator sets.
+
+use kernel::Invalid;
+use std::str::FromStr;
+
+/// What stands for the label in the pattern.
+const LABEL: &str = "{alias}";
+/// The longest label that DNS takes.
+const LABEL_LENGTH_MAX: usize = 63;
+
+/// The addresses of tenants, such as `https://{alias}.app.example.com`; none where a region has no domain for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Addresses(Option<Pattern>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern {
+    before: String,
+    after: String,
+    /// What follows the label in the name of a host, with its dot.
+    domain: String,
+}
+
+impl Addresses {
+    /// The address of a label, without a slash at its end; none without a domain.
+    #[must_use]
+    pub fn url(&self, label: &str) -> Option<String> {
+        let Pattern { before, after, .. } = self.0.as_ref()?;
+        Some(format!("{before}{label}{after}"))
+    }
+
+    /// The label of a `Host` header; none where the host is not one of tenants' addresses, or is malformed.
+    #[must_use]
+    pub fn label(&self, host: &str) -> Option<String> {
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host).to_ascii_lowercase();
+        let label = host.strip_suffix(self.0.as_ref()?.domain.as_str())?;
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        ((1..=LABEL_LENGTH_MAX).contains(&label.len()) && label.bytes().all(inner)).then(|| label.to_owned())
+    }
+}
+
+impl FromStr for Addresses {
+    type Err = Invalid;
+
+    /// A pattern, or nothing at all.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        let invalid = Invalid { kind: "tenant address", rule: "an address such as https://{alias}.app.example.com" };
+        let (before, after) = text.split_once(LABEL).ok_or(invalid)?;
+        let domain = after.rsplit_once(':').map_or(after, |(domain, _)| domain);
+        let valid = matches!(before, "https://" | "http://") && domain.len() > 1 && domain.starts_with('.');
+        let plain = after.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'));
+        if valid && plain {
+            let (before, after, domain) = (before.to_owned(), after.to_owned(), domain.to_ascii_lowercase());
+            Ok(Self(Some(Pattern { before, after, domain })))
+        } else {
+            Err(invalid)
+        }
+    }
+}
