@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The scope that a sender's token needs.
-pub const SCOPE: &str = "meridian/usage.write";
+pub const SCOPE: &str = "usage/write";
 /// What the region takes in one call.
 pub const BATCH_MAX: usize = 1_000;
 const ATTEMPTS_MAX: u32 = 8;

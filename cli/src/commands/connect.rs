@@ -1,10 +1,10 @@
 //! `meridian connect`: describing a deployment to AWS for the other commands.
 
 use super::{checkout, print};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use meridian::local::LocalState;
-use meridian::local::deploy::read;
+use meridian::local::deploy::{TenantNames, read};
 use meridian::local::layout::write_json;
 use meridian::local::sdk;
 use meridian::regions::Fleet;
@@ -28,9 +28,6 @@ pub(crate) struct Connect {
     /// Only these regions; default: the whole fleet.
     #[arg(long = "region")]
     regions: Vec<String>,
-    /// The domain below which tenants' aliases are.
-    #[arg(long, default_value = "")]
-    domain: String,
     /// The file to write; only you can read it.
     #[arg(long)]
     out: PathBuf,
@@ -42,17 +39,24 @@ pub(crate) struct Connect {
 pub(crate) async fn run(command: Connect) -> Result<ExitCode> {
     let fleet = Fleet::load(&checkout(command.checkout)?)?;
     let mut regions = BTreeMap::new();
+    let mut names: Option<TenantNames> = None;
     for region in fleet.regions() {
         let code = region.code.to_string();
         if command.regions.is_empty() || command.regions.contains(&code) {
             let config = sdk::aws(&code).await;
-            let state = read(&config, &command.stack_name, region).await.with_context(|| format!("region {code}"))?;
+            let read = read(&config, &command.stack_name, region).await.with_context(|| format!("region {code}"))?;
+            let (state, of_region) = read;
+            if names.as_ref().is_some_and(|names| *names != of_region) {
+                bail!("region {code} has another TenantDomain or TenantAddress than the regions before it");
+            }
+            names = Some(of_region);
             print(format!("{code:<16} {}", state.api_url));
             regions.insert(code, state);
         }
     }
     let home = fleet.home().to_string();
-    let state = LocalState { home, domain: command.domain, regions, control_url: String::new() };
+    let TenantNames { domain, url } = names.unwrap_or_default();
+    let state = LocalState { home, domain, tenant_url: url, regions, control_url: String::new() };
     write_json(&command.out, &state)?;
     let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&command.out, owner_only).context("the file cannot be kept to you")?;

@@ -149,7 +149,8 @@ async fn start(up: Up) -> Result<ExitCode> {
             region.aws_endpoint_url
         ));
     }
-    print("\nAll addresses and names: .meridian/local.json. Stop with `meridian local down`.");
+    print(format!("\nTenants are at {}.", stack.state().tenant_url));
+    print("All addresses and names: .meridian/local.json. Stop with `meridian local down`.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -201,5 +202,8 @@ fn show(status: &Status) {
     match (status.serve_pid, &status.control_url) {
         (Some(pid), Some(url)) => print(format!("proxies and links: pid {pid}, control {url}")),
         _ => print("proxies and links: down. Start the stack with `meridian local up`."),
+    }
+    if let Some(url) = &status.tenant_url {
+        print(format!("tenants: {url}"));
     }
 }

@@ -111,7 +111,7 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     checks.push(Check::equal("healthy regions", healthy, stack.state().regions.len()));
     checks.push(proof::residency(&strays));
     let mut report = report::onboardings(&onboardings, &colleague, stack.state())?;
-    report += &report::tokens(&customers);
+    report += &report::tokens(&customers, stack.state());
     report += &report::fleet(&fleet, stack.state())?;
     report += &report::invoices(&invoices)?;
     report += &report::checks(&checks);

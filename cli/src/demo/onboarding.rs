@@ -3,14 +3,15 @@
 
 use super::{Customer, Person};
 use crate::canary::Canary;
-use crate::client::login::{shown_claims, sign_in};
+use crate::client::entrance::Entrance;
+use crate::client::login::shown_claims;
 use crate::client::onboarding::onboard;
 use crate::client::operator::scheduled_event;
 use crate::client::signup::{Operation, confirm, mailed_code, read, sign_up};
 use crate::client::tenant::{Administrator, accept_invitation};
 use crate::local::sdk::mailbox;
 use crate::local::{Progress, Stack};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -91,10 +92,10 @@ async fn onboard_one(stack: &Stack, person: Person) -> Result<(Customer, Onboard
     confirm(&region.api_url, &operation.id, &code).await.context("the confirmation")?;
     let done = wait_until_done(&region.api_url, &operation.id).await;
     let operation = done.with_context(|| format!("in {}", person.region))?;
-    let username = operation.username.clone();
+    let alias = operation.alias.clone();
     let (plan, through_home) = (details.plan.clone(), person.through_home);
     let onboarded = Onboarded { region: person.region.clone(), plan, through_home, operation };
-    Ok((enter(stack, person, &username).await?, onboarded))
+    Ok((enter(stack, person, &alias).await?, onboarded))
 }
 
 /// Waits until the application has made what a tenant needs, where it has to.
@@ -113,17 +114,23 @@ pub async fn wait_until_done(api_url: &str, signup: &str) -> Result<Operation> {
     }
 }
 
-/// Signs in for the first time.
+/// Signs in for the first time, at the tenant's own address.
 ///
 /// # Errors
-/// When the user pool refuses, or the token names no tenant.
-pub async fn enter(stack: &Stack, person: Person, username: &str) -> Result<Customer> {
-    let region = stack.state().region(&person.region)?;
-    let config = stack.sdk(&person.region)?;
-    let session = sign_in(&config, &region.client_id, username, &person.details.password).await?;
+/// When the address leads elsewhere, the user pool refuses, or the token names no tenant.
+pub async fn enter(stack: &Stack, person: Person, alias: &str) -> Result<Customer> {
+    let entrance = entrance(stack, alias).await?;
+    ensure!(entrance.region == person.region, "{alias} leads to {}, not to {}", entrance.region, person.region);
+    let session = entrance.sign_in(&person.details.email, &person.details.password).await?;
     let claims = shown_claims(&session.id_token)?;
     let tenant = claims.get("tenant_id").and_then(Value::as_str).context("the token names no tenant")?.to_owned();
     Ok(Customer { person, tenant, claims })
+}
+
+/// Where the people of a tenant sign in: all that is needed is its address.
+async fn entrance(stack: &Stack, alias: &str) -> Result<Entrance> {
+    let address = stack.state().tenant_address(alias).context("tenants have no addresses here")?;
+    Entrance::find(&address).await
 }
 
 /// The first administrator who signed up in a region invites somebody, who joins and signs in.
@@ -135,9 +142,8 @@ pub(super) async fn invite_a_colleague(
     let step = progress.step("invitation");
     let host = customers.iter().find(|customer| !customer.person.through_home).context("there are customers")?;
     let region = stack.state().region(&host.person.region)?;
-    let config = stack.sdk(&host.person.region)?;
-    let username = host.claims["cognito:username"].as_str().context("a token names its user")?;
-    let session = sign_in(&config, &region.client_id, username, &host.person.details.password).await?;
+    let entrance = entrance(stack, host.claims["alias"].as_str().context("a token names its tenant's label")?).await?;
+    let session = entrance.sign_in(&host.person.details.email, &host.person.details.password).await?;
     let (api_url, tenant) = (region.api_url.clone(), host.tenant.clone());
     let admin = Administrator { api_url, token: session.access_token, tenant };
     let person = Person::invent(&host.person.region, &host.person.details.plan);
@@ -147,8 +153,8 @@ pub(super) async fn invite_a_colleague(
     let mail = mails.iter().rev().find(|mail| mail.is_to(&details.email)).context("the invitation is not mailed")?;
     let code = mail.text().lines().find_map(|line| line.trim().strip_prefix("Code: "));
     let code = code.context("the mail holds no code")?;
-    let username = accept_invitation(&region.api_url, code, &details.name, &details.password).await?;
-    let session = sign_in(&config, &region.client_id, &username, &details.password).await?;
+    accept_invitation(&region.api_url, code, &details.name, &details.password).await?;
+    let session = entrance.sign_in(&details.email, &details.password).await?;
     let claims = shown_claims(&session.access_token)?;
     step.done(format!("one more user in {}", person.region));
     Ok(Colleague { person, claims })

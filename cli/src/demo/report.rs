@@ -40,9 +40,9 @@ pub(super) fn onboardings(onboardings: &[Onboarded], colleague: &Colleague, stat
     Ok(format!("\nOnboarding, one way and another\n{table}\n"))
 }
 
-/// The first administrator's token of each region.
-pub(super) fn tokens(customers: &[Customer]) -> String {
-    let mut table = table(&["region", "tenant_id", "alias", "plan", "role", "entitlements", "policy"]);
+/// The first administrator's token of each region, and the address where it was got.
+pub(super) fn tokens(customers: &[Customer], state: &LocalState) -> String {
+    let mut table = table(&["signed in at", "region", "tenant_id", "plan", "role", "entitlements", "policy"]);
     let mut seen = BTreeSet::new();
     for customer in customers {
         if seen.insert(&customer.person.region) {
@@ -51,8 +51,9 @@ pub(super) fn tokens(customers: &[Customer]) -> String {
                 Some(other) => other.to_string(),
                 None => "-".to_owned(),
             };
-            table
-                .add_row(["region", "tenant_id", "alias", "plan", "role", "entitlements", "policy_version"].map(claim));
+            let address = state.tenant_address(&claim("alias")).unwrap_or_default();
+            let claims = ["region", "tenant_id", "plan", "role", "entitlements", "policy_version"].map(claim);
+            table.add_row(std::iter::once(address).chain(claims));
         }
     }
     format!("\nWhat the first administrator's token says in each region\n{table}\n")

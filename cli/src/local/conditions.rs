@@ -56,6 +56,15 @@ impl Conditions {
         }
     }
 
+    /// The texts of a list, or of a parameter that is one, whether it stands there by name or by value.
+    pub fn list(&self, value: &Value) -> Vec<String> {
+        match value {
+            Value::Array(items) => items.iter().map(|item| self.text(item)).collect(),
+            Value::Null => Vec::new(),
+            one => self.text(one).split(',').map(|text| text.trim().to_owned()).collect(),
+        }
+    }
+
     /// The value with every `Fn::If` replaced by its chosen side, and what has no value left out.
     pub fn resolve(&self, value: &Value) -> Value {
         match value {
@@ -113,6 +122,20 @@ mod tests {
         let list = json!([{"Fn::If": [condition, 1, {"Ref": "AWS::NoValue"}]}]);
         let chosen = if expected { json!([1]) } else { json!([]) };
         assert_eq!(conditions.resolve(&list), chosen);
+    }
+
+    #[test]
+    fn a_list_may_be_a_parameter() {
+        let origins = ("Origins".to_owned(), "https://a.example, https://b.example".to_owned());
+        let conditions = Conditions::new(&json!({}), BTreeMap::from([origins]));
+        for (value, texts) in [
+            (json!({"Ref": "Origins"}), vec!["https://a.example", "https://b.example"]),
+            (json!(["GET", "POST"]), vec!["GET", "POST"]),
+            (json!("*"), vec!["*"]),
+            (json!(null), vec![]),
+        ] {
+            assert_eq!(conditions.list(&value), texts, "{value}");
+        }
     }
 
     #[test]

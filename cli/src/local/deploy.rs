@@ -22,7 +22,7 @@ use super::ports::RegionPorts;
 use super::progress::Step;
 use super::state::{MachineClient, RegionState};
 use super::template::{self, Code};
-use super::{links, routes, sdk};
+use super::{links, names, routes, sdk};
 use crate::local::control::Link;
 use crate::regions::{Fleet, Region};
 
@@ -44,6 +44,10 @@ pub struct Deployment<'a> {
     pub region: &'a Region,
     /// Its ports.
     pub ports: &'a RegionPorts,
+    /// The port of the gateway of tenants' names.
+    pub gateway: u16,
+    /// The id of its hosted zone for them.
+    pub zone: &'a str,
     /// The template as it is in the repository.
     pub template: &'a Value,
     /// The functions' packages.
@@ -146,8 +150,14 @@ impl Deployment<'_> {
             ("DeployBusPolicies", "false".to_owned()),
             // Everything comes from this machine: one source is all of them.
             ("SignupsPerSourcePerHour", "2000".to_owned()),
+            ("LookupsPerSourcePerHour", "2000".to_owned()),
+            ("UnknownAddressesPerSourcePerHour", "2000".to_owned()),
             ("HandoverSecret", "only-for-this-machine".to_owned()),
+            ("VanitySecret", "labels-only-for-this-machine".to_owned()),
             ("MailFrom", MAIL_FROM.to_owned()),
+            ("TenantDomain", names::DOMAIN.to_owned()),
+            ("TenantAddress", names::address(self.gateway)),
+            ("HostedZoneId", self.zone.to_owned()),
             // Where an application is asked, the worked example answers.
             ("DeployApplicationExample", self.region.is_provisioned().to_string()),
             ("BuilderToolkit", self.region.is_provisioned().to_string()),
@@ -229,11 +239,20 @@ struct Addresses {
     mail_url: String,
 }
 
-/// Reads a region that is deployed to AWS from its stack.
+/// Where tenants of a deployment to AWS are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantNames {
+    /// The domain below which their labels are; empty where there is none.
+    pub domain: String,
+    /// Their addresses, with `{alias}` for the label; empty where there are none.
+    pub url: String,
+}
+
+/// Reads a region that is deployed to AWS from its stack: the region, and where its tenants are.
 ///
 /// # Errors
 /// When the region has no such stack, or it lacks an output of the template.
-pub async fn read(config: &SdkConfig, name: &str, region: &Region) -> Result<RegionState> {
+pub async fn read(config: &SdkConfig, name: &str, region: &Region) -> Result<(RegionState, TenantNames)> {
     let client = Client::new(config);
     let stack = describe(&client, name).await?;
     let stack = stack.with_context(|| format!("{} has no stack {name}", region.code))?;
@@ -247,7 +266,9 @@ pub async fn read(config: &SdkConfig, name: &str, region: &Region) -> Result<Reg
         emulator_url: String::new(),
         mail_url: String::new(),
     };
-    region_state(config, &stack, &resources, region, addresses).await
+    let named = |name: &str| output(&stack, name).unwrap_or_default();
+    let tenants = TenantNames { domain: named("TenantDomain"), url: named("TenantAddress") };
+    Ok((region_state(config, &stack, &resources, region, addresses).await?, tenants))
 }
 
 fn output(stack: &CfnStack, name: &str) -> Option<String> {

@@ -16,14 +16,7 @@ use super::process::Detached;
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 /// Python code that the emulator runs before its own.
-///
-/// Its Lambda Runtime API answers in several small writes, each of which would wait for the reader's
-/// delayed acknowledgement: about 100 ms per invocation.
-const SITE_CUSTOMIZE: &str = "\
-import socketserver
-
-socketserver.StreamRequestHandler.disable_nagle_algorithm = True
-";
+const SITE_CUSTOMIZE: &str = include_str!("sitecustomize.py");
 
 /// The oldest Python that runs the emulator.
 const PYTHON_MINIMUM: (u32, u32) = (3, 10);
@@ -39,18 +32,27 @@ const READY_SECONDS: u64 = 60;
 /// When no suitable Python is found or pip fails; the message says what to do.
 pub fn install(layout: &Layout, say: &dyn Fn(String)) -> Result<()> {
     write_whole(&layout.python_path().join("sitecustomize.py"), SITE_CUSTOMIZE.as_bytes())?;
-    let venv = layout.venv();
-    let mark = venv.join("installed.txt");
-    if std::fs::read_to_string(&mark).is_ok_and(|text| text == REQUIREMENTS) && python(layout).exists() {
+    install_packages(&layout.venv(), REQUIREMENTS, "the emulator (about 100 MB, only this once)", say)
+}
+
+/// Makes a Python environment with these packages; does nothing when it is there already.
+///
+/// `say` receives what is being done, `what` is being downloaded.
+///
+/// # Errors
+/// When no suitable Python is found or pip fails; the message says what to do.
+pub fn install_packages(venv: &Path, requirements: &str, what: &str, say: &dyn Fn(String)) -> Result<()> {
+    let (mark, python) = (venv.join("installed.txt"), venv.join("bin/python"));
+    if std::fs::read_to_string(&mark).is_ok_and(|text| text == requirements) && python.exists() {
         return Ok(());
     }
     let system = find_python()?;
     say(format!("creating a Python environment with {}", system.display()));
-    std::fs::remove_dir_all(&venv).ok();
-    std::fs::create_dir_all(layout.root()).context("cannot create .meridian")?;
-    let made = Command::new(&system).args(["-m", "venv"]).arg(&venv).output().context("cannot run Python")?;
+    std::fs::remove_dir_all(venv).ok();
+    std::fs::create_dir_all(venv).with_context(|| format!("cannot create {}", venv.display()))?;
+    let made = Command::new(&system).args(["-m", "venv"]).arg(venv).output().context("cannot run Python")?;
     if !made.status.success() {
-        std::fs::remove_dir_all(&venv).ok();
+        std::fs::remove_dir_all(venv).ok();
         bail!(
             "{} cannot create a virtual environment. On Debian and Ubuntu: apt install python3-venv\n{}",
             system.display(),
@@ -58,20 +60,17 @@ pub fn install(layout: &Layout, say: &dyn Fn(String)) -> Result<()> {
         );
     }
     let wanted = venv.join("requirements.txt");
-    write_whole(&wanted, REQUIREMENTS.as_bytes())?;
-    say("downloading the emulator (about 100 MB, only this once)".to_owned());
-    let installed = Command::new(python(layout))
+    write_whole(&wanted, requirements.as_bytes())?;
+    say(format!("downloading {what}"));
+    let installed = Command::new(&python)
         .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "-r"])
         .arg(&wanted)
         .output()
         .context("cannot run pip")?;
     if !installed.status.success() {
-        bail!(
-            "pip could not install the emulator. Is the package index reachable from here?\n{}",
-            output_end(&installed)
-        );
+        bail!("pip could not install {what}. Is the package index reachable from here?\n{}", output_end(&installed));
     }
-    write_whole(&mark, REQUIREMENTS.as_bytes())
+    write_whole(&mark, requirements.as_bytes())
 }
 
 fn python(layout: &Layout) -> PathBuf {

@@ -76,6 +76,11 @@ impl Layout {
         self.serve().join("plan.json")
     }
 
+    /// Which narrowed credentials of a region stand for whom.
+    pub fn sessions(&self, code: &str) -> PathBuf {
+        self.serve().join(format!("sessions-{code}.json"))
+    }
+
     /// The log of the serve process.
     pub fn serve_log(&self) -> PathBuf {
         self.serve().join("serve.log")

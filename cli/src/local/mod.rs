@@ -2,7 +2,8 @@
 //!
 //! One emulator process per region stands for AWS. What it leaves out is added here, in one place, and
 //! never in functions or template: [`routes`] of HTTP APIs, [`links`] between regions, the Cognito
-//! [`triggers`] that it does not run. The serve process ([`serve`]) stands before every region, so that
+//! [`triggers`] that it does not run, the [`names`] that are one world for all regions, the conditions of
+//! [`narrowed`] credentials. The serve process ([`serve`]) stands before every region, so that
 //! tests can cut, slow, duplicate and reorder what goes between and to them ([`control`]).
 //!
 //! Everything lies below `.meridian/` of the checkout, and every port is searched from a starting point
@@ -16,6 +17,8 @@ pub mod faults;
 pub mod layout;
 pub mod links;
 pub mod logs;
+pub mod names;
+pub mod narrowed;
 pub mod packages;
 pub mod ports;
 pub mod process;
@@ -29,6 +32,7 @@ pub mod state;
 pub mod template;
 pub mod triggers;
 pub mod upstream;
+mod xml;
 
 pub use control::{Action, Calls, Control, Fault, Knobs, LinkChange};
 pub use progress::{Progress, Step};

@@ -22,6 +22,9 @@ const SPACING: u16 = 100;
 pub struct Ports {
     /// The control API of links and faults.
     pub control: u16,
+    /// The gateway of tenants' names.
+    #[serde(default)]
+    pub gateway: u16,
     /// The ports of each region.
     pub regions: BTreeMap<String, RegionPorts>,
 }
@@ -57,6 +60,8 @@ impl Ports {
             running,
         };
         let control = chooser.keep_or_next(before.as_ref().map(|ports| ports.control))?;
+        let gateway = before.as_ref().map(|ports| ports.gateway).filter(|port| *port > 0);
+        let gateway = chooser.keep_or_next(gateway)?;
         let mut regions = BTreeMap::new();
         for region in fleet.regions() {
             let code = region.code.as_str();
@@ -70,7 +75,7 @@ impl Ports {
             };
             regions.insert(code.to_owned(), ports);
         }
-        let chosen = Self { control, regions };
+        let chosen = Self { control, gateway, regions };
         if before.as_ref() != Some(&chosen) {
             write_json(&layout.ports(), &chosen)?;
         }
@@ -87,13 +92,13 @@ impl Ports {
 
     fn all(&self) -> Vec<u16> {
         let of_regions = self.regions.values().flat_map(RegionPorts::all);
-        of_regions.chain([self.control]).collect()
+        of_regions.chain([self.control, self.gateway]).collect()
     }
 
     /// The ports that the serve process listens on.
     pub fn served(&self) -> Vec<u16> {
         let of_regions = self.regions.values().flat_map(|r| [r.proxy, r.api, r.operator_api, r.home_api]);
-        of_regions.chain([self.control]).collect()
+        of_regions.chain([self.control, self.gateway]).collect()
     }
 }
 
@@ -159,6 +164,7 @@ mod tests {
         assert_eq!(first, Ports::choose(&layout, &fleet, Some(47_900), &held).unwrap());
         let second = Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap();
         assert_ne!(first.control, second.control);
+        assert_eq!(first.gateway, second.gateway);
         assert_eq!(first.regions, second.regions);
         assert!(!first.all().contains(&second.control));
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use aws_sdk_apigatewayv2::Client;
-use aws_sdk_apigatewayv2::types::{AuthorizationType, AuthorizerType, IntegrationType, JwtConfiguration};
+use aws_sdk_apigatewayv2::types::{self, AuthorizationType, AuthorizerType, IntegrationType, JwtConfiguration};
 use serde_json::Value;
 
 use super::conditions::Conditions;
@@ -46,6 +46,23 @@ pub struct Api {
     pub routes: Vec<Route>,
     /// Its authorizers.
     pub authorizers: Vec<Authorizer>,
+    /// Which pages may call it.
+    pub cors: Option<Cors>,
+}
+
+/// Which pages of other origins may call an HTTP API, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// The origins.
+    pub origins: Vec<String>,
+    /// The methods.
+    pub methods: Vec<String>,
+    /// The headers that they may send.
+    pub headers: Vec<String>,
+    /// The headers that they may read.
+    pub exposed: Vec<String>,
+    /// How long a browser may remember it.
+    pub max_age_s: Option<i32>,
 }
 
 /// Reads every HTTP API of a processed template.
@@ -58,7 +75,8 @@ pub fn extract(template: &Value, conditions: &Conditions) -> Vec<Api> {
         .filter(|(_, resource)| resource["Type"] == "AWS::ApiGatewayV2::Api" && conditions.holds_for(resource));
     apis.map(|(logical, resource)| {
         let body = conditions.resolve(&resource["Properties"]["Body"]);
-        Api { logical: logical.clone(), routes: routes(&body), authorizers: authorizers(&body) }
+        let cors = cors(&body["x-amazon-apigateway-cors"], conditions);
+        Api { logical: logical.clone(), routes: routes(&body), authorizers: authorizers(&body), cors }
     })
     .collect()
 }
@@ -103,6 +121,18 @@ fn authorizers(body: &Value) -> Vec<Authorizer> {
     jwt.collect()
 }
 
+fn cors(declared: &Value, conditions: &Conditions) -> Option<Cors> {
+    declared.as_object()?;
+    let list = |name: &str| conditions.list(&declared[name]);
+    Some(Cors {
+        origins: list("allowOrigins"),
+        methods: list("allowMethods"),
+        headers: list("allowHeaders"),
+        exposed: list("exposeHeaders"),
+        max_age_s: declared["maxAge"].as_i64().and_then(|seconds| i32::try_from(seconds).ok()),
+    })
+}
+
 /// The function that an integration's URI names: `...functions/${SignupApiFunction.Arn}/invocations`.
 fn function_of(uri: &Value) -> Option<String> {
     let text = uri.as_str().or_else(|| uri.get("Fn::Sub")?.as_str())?;
@@ -130,6 +160,9 @@ pub async fn apply(
     arns: &BTreeMap<String, String>,
     resolve: impl Fn(&Value) -> Option<String>,
 ) -> Result<usize> {
+    if let Some(cors) = &api.cors {
+        apply_cors(client, api_id, cors).await?;
+    }
     let authorizers = apply_authorizers(client, api_id, &api.authorizers, resolve).await?;
     let mut integrations = existing_integrations(client, api_id).await?;
     let existing = client.get_routes().api_id(api_id).send().await.context("GetRoutes")?;
@@ -175,6 +208,18 @@ pub async fn apply(
         served.insert(route.key.clone());
     }
     Ok(served.len())
+}
+
+async fn apply_cors(client: &Client, api_id: &str, cors: &Cors) -> Result<()> {
+    let cors = types::Cors::builder()
+        .set_allow_origins(Some(cors.origins.clone()))
+        .set_allow_methods(Some(cors.methods.clone()))
+        .set_allow_headers(Some(cors.headers.clone()))
+        .set_expose_headers(Some(cors.exposed.clone()))
+        .set_max_age(cors.max_age_s)
+        .build();
+    client.update_api().api_id(api_id).cors_configuration(cors).send().await.context("UpdateApi")?;
+    Ok(())
 }
 
 async fn existing_integrations(client: &Client, api_id: &str) -> Result<BTreeMap<String, String>> {
@@ -246,7 +291,8 @@ mod tests {
 
     fn conditions(home: &str) -> Conditions {
         let template = json!({"Conditions": {"Home": {"Fn::Equals": [{"Ref": "Role"}, "home"]}}});
-        Conditions::new(&template, BTreeMap::from([("Role".to_owned(), home.to_owned())]))
+        let origins = ("Origins".to_owned(), "https://a.example,https://b.example".to_owned());
+        Conditions::new(&template, BTreeMap::from([("Role".to_owned(), home.to_owned()), origins]))
     }
 
     fn operation(function: &str) -> Value {
@@ -269,6 +315,9 @@ mod tests {
                     "/fleet": {"get": {"Fn::If": ["Home", operation("FleetApiFunction"), {"Ref": "AWS::NoValue"}]}},
                     "/secret": {"get": secured},
                 },
+                "x-amazon-apigateway-cors": {
+                    "allowOrigins": {"Ref": "Origins"}, "allowMethods": ["GET", "POST"], "maxAge": 60,
+                },
                 "components": {"securitySchemes": {"Tokens": {"x-amazon-apigateway-authorizer": {
                     "identitySource": "$request.header.Authorization", "type": "jwt",
                     "jwtConfiguration": {"issuer": {"Fn::Sub": "https://x"}, "audience": [{"Ref": "Client"}]}}}}},
@@ -289,6 +338,15 @@ mod tests {
         );
         assert_eq!(apis[0].routes[2].authorizer, Some(("Tokens".to_owned(), vec!["meridian/read".to_owned()])));
         assert_eq!(apis[0].authorizers[0].audience, [json!({"Ref": "Client"})]);
+
+        let cors = Cors {
+            origins: vec!["https://a.example".to_owned(), "https://b.example".to_owned()],
+            methods: vec!["GET".to_owned(), "POST".to_owned()],
+            headers: vec![],
+            exposed: vec![],
+            max_age_s: Some(60),
+        };
+        assert_eq!(apis[0].cors, Some(cors));
 
         let home = extract(&template, &conditions("home"));
         assert_eq!(home.len(), 2);

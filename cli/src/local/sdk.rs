@@ -1,6 +1,7 @@
 //! AWS clients of the local regions.
 
-use std::sync::OnceLock;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -9,6 +10,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,8 +27,30 @@ pub fn http() -> reqwest::Client {
 pub fn fresh_http() -> reqwest::Client {
     // Another part of the program may have chosen a provider before: then that one serves.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let built = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+    let built = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Arc::new(Loopback))
+        .build();
     built.unwrap_or_default()
+}
+
+/// Resolves every name below `localhost` to this machine, as browsers do and systems may not.
+struct Loopback;
+
+impl Resolve for Loopback {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().trim_end_matches('.').to_ascii_lowercase();
+            let found: Vec<SocketAddr> = if host.ends_with(".localhost") {
+                vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]
+            } else {
+                tokio::net::lookup_host((host.as_str(), 0)).await?.collect()
+            };
+            let addresses: Addrs = Box::new(found.into_iter());
+            Ok(addresses)
+        })
+    }
 }
 
 /// The configuration of AWS clients for one local region, as the account's administrator.
@@ -51,6 +75,19 @@ pub async fn aws(region: &str) -> SdkConfig {
     let tls = tls::Provider::Rustls(CryptoMode::Ring);
     let client = Builder::new().tls_provider(tls).build_https();
     aws_config::from_env().region(Region::new(region.to_owned())).http_client(client).load().await
+}
+
+/// Asks the IAM of a local region, as the account's administrator, whose signature the emulator does not check.
+/// Returns the answer in XML.
+///
+/// # Errors
+/// When it refuses or does not answer.
+pub async fn iam(emulator_url: &str, form: &[(&str, &str)]) -> Result<String> {
+    const ADMINISTRATOR: &str =
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+    let asked = http().post(emulator_url).header("authorization", ADMINISTRATOR).form(form).send().await;
+    let answer = asked.and_then(reqwest::Response::error_for_status).context("IAM refuses")?;
+    Ok(answer.text().await?)
 }
 
 /// Invokes a function with a JSON payload and returns its answer.
@@ -99,7 +136,8 @@ impl Mail {
 
     /// What the mail says.
     pub fn text(&self) -> &str {
-        self.body_text.as_deref().or(self.body_html.as_deref()).unwrap_or_default()
+        let text = self.body_text.as_deref().filter(|text| !text.is_empty());
+        text.or(self.body_html.as_deref()).unwrap_or_default()
     }
 
     /// The confirmation code in the mail: its first run of exactly six digits.

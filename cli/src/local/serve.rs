@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
@@ -21,10 +21,12 @@ use super::control::{Action, Fault, FaultStatus, Link, LinkChange, LinkStatus, R
 use super::faults::{Call, Faults};
 use super::layout::{Layout, read_json};
 use super::links::Forwarder;
+use super::names::{self, Names};
+use super::narrowed::Sessions;
 use super::process::{Detached, kill_function};
 use super::sdk;
 use super::triggers::Triggers;
-use super::upstream::{Request, forward};
+use super::upstream::{Answer, Request, forward};
 
 /// The largest body that API Gateway takes.
 const API_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -39,6 +41,12 @@ const LINKS_END_MS: u64 = 3_000;
 pub struct Plan {
     /// The port of the control API.
     pub control_port: u16,
+    /// The port of the gateway of tenants' names.
+    pub gateway_port: u16,
+    /// The home region, where tenants' names are kept.
+    pub home: String,
+    /// Its hosted zone for them.
+    pub zone: String,
     /// The regions by code.
     pub regions: BTreeMap<String, RegionPlan>,
     /// The links between them.
@@ -81,6 +89,7 @@ struct Region {
     emulator: String,
     process: Detached,
     triggers: Triggers,
+    sessions: Sessions,
     cut: AtomicBool,
 }
 
@@ -88,6 +97,7 @@ struct Serve {
     layout: Layout,
     plan: RwLock<Plan>,
     regions: BTreeMap<String, Arc<Region>>,
+    names: Names,
     faults: Mutex<Faults>,
     links: Mutex<Vec<(Arc<Forwarder>, JoinHandle<()>)>>,
 }
@@ -102,22 +112,28 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
     let regions = plan.regions.iter().map(|(code, region)| {
         let config = sdk::config(code, &region.emulator_url);
         let served = Region {
+            sessions: Sessions::new(code, &region.emulator_url, &config, layout.sessions(code))?,
             code: code.clone(),
             emulator: region.emulator_url.clone(),
             process: Detached::new(layout.emulator_pid(code), layout.venv().display().to_string()),
             triggers: Triggers::new(code, &region.emulator_url, &config),
             cut: AtomicBool::new(false),
         };
-        (code.clone(), Arc::new(served))
+        anyhow::Ok((code.clone(), Arc::new(served)))
     });
+    let home = plan.regions.get(&plan.home).context("the home region is not served")?;
     let serve = Arc::new(Serve {
-        regions: regions.collect(),
+        regions: regions.collect::<Result<_>>()?,
+        names: Names::new(&sdk::config(&plan.home, &home.emulator_url), plan.zone.clone()),
         faults: Mutex::default(),
         links: Mutex::default(),
         plan: RwLock::new(plan.clone()),
         layout,
     });
     serve.link(&plan.links);
+    let keeper = Arc::clone(&serve);
+    tokio::spawn(async move { keeper.names.keep().await });
+    listen(plan.gateway_port, Router::new().fallback(gateway).with_state(Arc::clone(&serve))).await?;
     for (code, region) in &plan.regions {
         let Some(served) = serve.regions.get(code) else {
             continue;
@@ -193,6 +209,17 @@ impl Serve {
         apis.iter().find(|api| api.port == port)?.api_id.clone()
     }
 
+    /// The region and the API that a host of the gateway's own stands for, such as
+    /// `a1b2.execute-api.eu-central-1.amazonaws.com`.
+    fn api_at(&self, host: &str) -> Option<(Arc<Region>, String)> {
+        let (id, rest) = host.split_once(".execute-api.")?;
+        let code = rest.split('.').next()?;
+        let plan = self.plan.read().unwrap_or_else(PoisonError::into_inner);
+        let known = plan.regions.get(code)?.apis.iter().any(|api| api.api_id.as_deref() == Some(id));
+        let region = self.regions.get(code).filter(|_| known)?;
+        Some((Arc::clone(region), id.to_owned()))
+    }
+
     fn meet(&self, call: &Call) -> Option<Action> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).meet(call)
     }
@@ -217,8 +244,19 @@ fn kill(region: &Region, call: &Call) {
     }
 }
 
-/// A call to a region's AWS endpoint.
-async fn aws(State((serve, region)): State<AwsState>, request: axum::extract::Request) -> Response {
+/// A call to a region's AWS endpoint, which pages of any origin may make.
+async fn aws(State(state): State<AwsState>, request: axum::extract::Request) -> Response {
+    let from_page = request.headers().contains_key(header::ORIGIN);
+    let mut response = called(state, request).await;
+    if from_page {
+        let any = HeaderValue::from_static("*");
+        response.headers_mut().entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(any.clone());
+        response.headers_mut().entry(header::ACCESS_CONTROL_EXPOSE_HEADERS).or_insert(any);
+    }
+    response
+}
+
+async fn called((serve, region): AwsState, request: axum::extract::Request) -> Response {
     if region.cut.load(Ordering::Relaxed) {
         return unavailable("the region is cut off");
     }
@@ -238,10 +276,7 @@ async fn aws(State((serve, region)): State<AwsState>, request: axum::extract::Re
         Some(Action::DelayMs(delay)) => tokio::time::sleep(Duration::from_millis(delay)).await,
         Some(Action::LoseAnswer | Action::KillAfter) | None => {}
     }
-    let answer = match (call.service.as_deref(), call.operation.as_deref()) {
-        (Some("cognito-idp"), Some(operation)) => region.triggers.call(operation, &request).await,
-        _ => forward(&region.emulator, &request.path, &request).await,
-    };
+    let answer = answered(&serve, &region, &call, &request).await;
     match action {
         Some(Action::LoseAnswer) => return unavailable("a fault is set"),
         Some(Action::KillAfter) => {
@@ -253,16 +288,62 @@ async fn aws(State((serve, region)): State<AwsState>, request: axum::extract::Re
     answer.map_or_else(|error| unavailable(&format!("{error:#}")), IntoResponse::into_response)
 }
 
-/// A call to a region's HTTP API, at its `$default` stage.
-async fn http_api(State((serve, region, port)): State<ApiState>, request: axum::extract::Request) -> Response {
-    let message =
-        |status: StatusCode, text: &str| (status, Json(serde_json::json!({ "message": text }))).into_response();
-    if region.cut.load(Ordering::Relaxed) {
-        return message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+/// What the region's emulator answers, and what it leaves out.
+async fn answered(serve: &Serve, region: &Region, call: &Call, request: &Request) -> Result<Answer> {
+    let pass = || forward(&region.emulator, &request.path, request);
+    match (call.service.as_deref(), call.operation.as_deref()) {
+        (Some("cognito-idp"), Some(operation)) => region.triggers.call(operation, request).await,
+        (Some("dynamodb"), Some(operation)) => {
+            match region.sessions.refuse(operation, call.function.as_deref(), request).await? {
+                Some(refusal) => Ok(refusal),
+                None => pass().await,
+            }
+        }
+        (Some("sts"), _) => {
+            let answer = pass().await?;
+            region.sessions.note(request, &answer);
+            Ok(answer)
+        }
+        (Some("route53"), _) if names::is_change(request) => {
+            let answer = pass().await?;
+            Ok(if answer.status.is_success() { serve.names.change(request, answer) } else { answer })
+        }
+        _ => pass().await,
     }
+}
+
+/// An answer of the gateway's own.
+fn message(status: StatusCode, text: &str) -> Response {
+    (status, Json(serde_json::json!({ "message": text }))).into_response()
+}
+
+/// A call to a region's HTTP API.
+async fn http_api(State((serve, region, port)): State<ApiState>, request: axum::extract::Request) -> Response {
     let Some(api) = serve.api_id(&region.code, port) else {
         return message(StatusCode::NOT_FOUND, "Not Found");
     };
+    call_api(&region, &api, request).await
+}
+
+/// A call to a name: to the HTTP API that its record leads to, which sees the name as it was asked for.
+async fn gateway(State(serve): State<Arc<Serve>>, request: axum::extract::Request) -> Response {
+    let asked = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let found = asked.and_then(|host| serve.names.resolve(host));
+    match found.map(|host| serve.api_at(&host)) {
+        Some(Some((region, api))) => call_api(&region, &api, request).await,
+        Some(None) => {
+            (StatusCode::BAD_GATEWAY, "the record of this name leads to no API of this stack\n").into_response()
+        }
+        // DNS would not know the name, and no connection would be made.
+        None => (StatusCode::BAD_GATEWAY, "there is no record of this name\n").into_response(),
+    }
+}
+
+/// A call to an HTTP API, at its `$default` stage.
+async fn call_api(region: &Region, api: &str, request: axum::extract::Request) -> Response {
+    if region.cut.load(Ordering::Relaxed) {
+        return message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+    }
     let Ok(request) = Request::read(request, API_BODY_BYTES).await else {
         return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
@@ -341,6 +422,7 @@ async fn reload(State(serve): State<Arc<Serve>>) -> Response {
     match Plan::load(&serve.layout) {
         Ok(plan) => {
             serve.link(&plan.links);
+            serve.regions.values().for_each(|region| region.sessions.forget());
             *serve.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
             Json(()).into_response()
         }

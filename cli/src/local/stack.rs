@@ -16,6 +16,7 @@ use super::control::{Control, LinkStatus};
 use super::deploy::{Deployed, Deployment};
 use super::emulator::{self, Emulator, log_end};
 use super::layout::{Layout, write_json, write_whole};
+use super::names;
 use super::packages::{self, Package};
 use super::ports::{Ports, RegionPorts};
 use super::process::Detached;
@@ -26,8 +27,6 @@ use super::state::LocalState;
 use super::template;
 use crate::regions::Fleet;
 
-/// The domain below which the aliases of local tenants are; every name below it is this machine.
-const DOMAIN: &str = "meridian.localhost";
 /// How long the serve process may take until it answers.
 const SERVE_SECONDS: u64 = 20;
 
@@ -89,6 +88,8 @@ pub struct Status {
     pub serve_pid: Option<u32>,
     /// The control API, while the stack runs.
     pub control_url: Option<String>,
+    /// The address of a tenant, with `{alias}` for its label, while the stack runs.
+    pub tenant_url: Option<String>,
     /// The regions.
     pub regions: Vec<RegionStatus>,
     /// The links.
@@ -121,9 +122,11 @@ impl Stack {
         let zipped = zip(&layout, &functions, &executables, progress);
         let (ports, packages) = tokio::try_join!(started, zipped)?;
         let meridian = executables.get("meridian").context("the workspace builds no binary `meridian`")?;
-        start_serve(&layout, &ports, meridian, &plan(&ports, &BTreeMap::new()), progress).await?;
-        let deployed = deploy(&fleet, &ports, &template, &packages, progress).await?;
-        let state = publish(&layout, &fleet, &ports, deployed).await?;
+        let zones = zones(&ports).await?;
+        let bare = plan(&fleet, &ports, &zones, &BTreeMap::new());
+        start_serve(&layout, &ports, meridian, &bare, progress).await?;
+        let deployed = deploy(&fleet, &ports, &zones, &template, &packages, progress).await?;
+        let state = publish(&layout, &fleet, &ports, &zones, deployed).await?;
         Ok(Self { layout, ports, state })
     }
 
@@ -186,13 +189,15 @@ impl Stack {
             });
         }
         let serve_pid = serve_process(&layout).pid();
-        let control_url = ports.filter(|_| serve_pid.is_some()).map(|ports| control_url(&ports));
+        let served = ports.filter(|_| serve_pid.is_some());
+        let (control_url, tenant_url) =
+            served.map(|ports| (control_url(&ports), names::address(ports.gateway))).unzip();
         let links = match &control_url {
             Some(url) => Control::new(url).links().await.unwrap_or_default(),
             None => Vec::new(),
         };
         let running = serve_pid.is_some() && regions.iter().all(|region| region.healthy);
-        Ok(Status { running, serve_pid, control_url, regions, links })
+        Ok(Status { running, serve_pid, control_url, tenant_url, regions, links })
     }
 
     /// Addresses, names and clients.
@@ -389,8 +394,18 @@ async fn start_regions(layout: &Layout, fleet: &Fleet, port_base: Option<u16>, p
     Ok(ports)
 }
 
+/// The hosted zone for tenants' names in each region: they have to be there before a function writes into them.
+async fn zones(ports: &Ports) -> Result<BTreeMap<String, String>> {
+    let zones = ports.regions.iter().map(|(code, ports)| async move {
+        let config = sdk::config(code, &format!("http://127.0.0.1:{}", ports.emulator));
+        let zone = names::zone(&config).await.with_context(|| format!("region {code}"))?;
+        anyhow::Ok((code.clone(), zone))
+    });
+    Ok(try_join_all(zones).await?.into_iter().collect())
+}
+
 /// What to serve, with the ids of the APIs as far as they are known.
-fn plan(ports: &Ports, deployed: &BTreeMap<String, Deployed>) -> Plan {
+fn plan(fleet: &Fleet, ports: &Ports, zones: &BTreeMap<String, String>, deployed: &BTreeMap<String, Deployed>) -> Plan {
     let regions = ports.regions.iter().map(|(code, region)| {
         let id = |logical: &str| deployed.get(code).and_then(|deployed| deployed.apis.get(logical).cloned());
         let plan = RegionPlan {
@@ -404,8 +419,12 @@ fn plan(ports: &Ports, deployed: &BTreeMap<String, Deployed>) -> Plan {
         };
         (code.clone(), plan)
     });
+    let home = fleet.home().to_string();
     Plan {
         control_port: ports.control,
+        gateway_port: ports.gateway,
+        zone: zones.get(&home).cloned().unwrap_or_default(),
+        home,
         regions: regions.collect(),
         links: deployed.values().flat_map(|deployed| deployed.links.clone()).collect(),
     }
@@ -453,6 +472,7 @@ fn version_of(program: &Path, ports: &Ports) -> Result<String> {
 async fn deploy(
     fleet: &Fleet,
     ports: &Ports,
+    zones: &BTreeMap<String, String>,
     template: &Value,
     packages: &[Package],
     progress: &Progress,
@@ -461,8 +481,10 @@ async fn deploy(
         let code = region.code.to_string();
         let step = progress.step(format!("deploy {code}"));
         async move {
-            let ports = ports.regions.get(&code).context("a region has its ports")?;
-            let deployment = Deployment { fleet, region, ports, template, packages };
+            let of_region = ports.regions.get(&code).context("a region has its ports")?;
+            let zone = zones.get(&code).context("a region has its hosted zone")?;
+            let gateway = ports.gateway;
+            let deployment = Deployment { fleet, region, ports: of_region, gateway, zone, template, packages };
             let deployed = deployment.run(&step).await.with_context(|| format!("region {code}"))?;
             step.done(&deployed.summary);
             anyhow::Ok((code, deployed))
@@ -476,13 +498,15 @@ async fn publish(
     layout: &Layout,
     fleet: &Fleet,
     ports: &Ports,
+    zones: &BTreeMap<String, String>,
     deployed: BTreeMap<String, Deployed>,
 ) -> Result<LocalState> {
-    write_json(&layout.serve_plan(), &plan(ports, &deployed))?;
+    write_json(&layout.serve_plan(), &plan(fleet, ports, zones, &deployed))?;
     Control::new(control_url(ports)).reload().await?;
     let state = LocalState {
         home: fleet.home().to_string(),
-        domain: DOMAIN.to_owned(),
+        domain: names::DOMAIN.to_owned(),
+        tenant_url: names::address(ports.gateway),
         regions: deployed.into_iter().map(|(code, deployed)| (code, deployed.state)).collect(),
         control_url: control_url(ports),
     };

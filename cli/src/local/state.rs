@@ -14,8 +14,12 @@ use super::layout::{Layout, read_json, write_json};
 pub struct LocalState {
     /// The home region.
     pub home: String,
-    /// The domain below which tenants' aliases are.
+    /// The domain below which tenants' aliases are; empty where there is none.
     pub domain: String,
+    /// The address of a tenant, with `{alias}` for its label, such as `https://{alias}.app.example.com`; empty where
+    /// tenants have none.
+    #[serde(default)]
+    pub tenant_url: String,
     /// The regions by code.
     pub regions: BTreeMap<String, RegionState>,
     /// Where links and faults are steered.
@@ -106,6 +110,11 @@ impl LocalState {
     /// When the file cannot be written.
     pub fn save(&self, layout: &Layout) -> Result<()> {
         write_json(&layout.local_json(), self)
+    }
+
+    /// The address of a tenant by its label, without a slash at its end; none where tenants have none.
+    pub fn tenant_address(&self, label: &str) -> Option<String> {
+        (!self.tenant_url.is_empty()).then(|| self.tenant_url.replace("{alias}", label))
     }
 
     /// One region.

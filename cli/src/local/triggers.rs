@@ -1,10 +1,12 @@
 //! The Cognito triggers that the emulator leaves out.
 //!
-//! The emulator runs PreTokenGeneration, CustomMessage, the custom challenge triggers and, for users who sign
-//! up by themselves, PreSignUp. Here the others are completed around its answers, with the functions that the
-//! pool's own `LambdaConfig` names and the payloads that AWS documents: PreSignUp for users whom an
-//! administrator makes, PostConfirmation, PreAuthentication, PostAuthentication and UserMigration. A confirmed sign-up also verifies the e-mail address to which
-//! the code was sent, as Cognito does.
+//! The emulator runs PreTokenGeneration, the custom challenge triggers, CustomMessage where it mails a code (see
+//! `sitecustomize.py`: only the emulator knows the code) and, for users who sign up by themselves, PreSignUp. Here the
+//! others are completed around its answers, with the functions that the pool's own `LambdaConfig` names and the
+//! payloads that AWS documents: PreSignUp for users whom an administrator makes, PostConfirmation, PreAuthentication,
+//! PostAuthentication and UserMigration. A confirmed sign-up also verifies the e-mail address to which the code was
+//! sent, as Cognito does. What a client says with the first call of a sign-in, Cognito hands to the triggers before
+//! the password only; what it says with the answer to a challenge, to those after it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -82,7 +84,7 @@ impl Triggers {
             "AdminCreateUser" => self.creation(request, &body).await?,
             _ => Ok(self.pass(request).await?),
         };
-        Ok(done.unwrap_or_else(TriggerError::into_answer))
+        Ok(done.map_or_else(TriggerError::into_answer, as_cognito_words_it))
     }
 
     async fn pass(&self, request: &Request) -> Result<Answer> {
@@ -96,9 +98,6 @@ impl Triggers {
         body: &Value,
     ) -> Result<Result<Answer, TriggerError>> {
         let answer = self.pass(request).await?;
-        if operation == "SignUp" && !answer.status.is_success() {
-            return Ok(Ok(as_cognito_words_it(answer)));
-        }
         let confirmed = operation != "SignUp" || json_of(&answer)["UserConfirmed"] == true;
         if !answer.status.is_success() || !confirmed {
             return Ok(Ok(answer));
@@ -194,15 +193,15 @@ impl Triggers {
                 return Ok(Err(refused));
             }
         }
-        let answer = self.pass(request).await?;
-        Ok(self.signed_in(answer, &subject, body).await)
+        let answer = self.pass(&without_metadata(request, body)).await?;
+        Ok(self.signed_in(answer, &subject, &Value::Null).await)
     }
 
     async fn challenge(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
         let subject = self.subject(body, body["ChallengeResponses"]["USERNAME"].as_str()).await?;
         let answer = self.pass(request).await?;
         Ok(match subject {
-            Some(subject) => self.signed_in(answer, &subject, body).await,
+            Some(subject) => self.signed_in(answer, &subject, &body["ClientMetadata"]).await,
             None => Ok(answer),
         })
     }
@@ -220,7 +219,7 @@ impl Triggers {
     }
 
     /// Runs PostAuthentication where a sign-in is complete: the answer has tokens.
-    async fn signed_in(&self, answer: Answer, subject: &Subject, body: &Value) -> Result<Answer, TriggerError> {
+    async fn signed_in(&self, answer: Answer, subject: &Subject, metadata: &Value) -> Result<Answer, TriggerError> {
         if !answer.status.is_success() || !json_of(&answer)["AuthenticationResult"].is_object() {
             return Ok(answer);
         }
@@ -228,7 +227,7 @@ impl Triggers {
         let asked = json!({
             "userAttributes": subject.attributes(),
             "newDeviceUsed": false,
-            "clientMetadata": body["ClientMetadata"],
+            "clientMetadata": metadata,
         });
         self.run(arn, "PostAuthentication", "PostAuthentication_Authentication", subject, asked).await.map(|_| answer)
     }
@@ -250,10 +249,10 @@ impl Triggers {
             "clientMetadata": body["ClientMetadata"],
             "userAttributes": null,
         });
-        // A function that fails means that it does not know the user: Cognito goes on without one.
         let Ok(response) = self.run(Some(arn), "UserMigration", source, subject, asked).await else {
-            return Ok(Ok(()));
+            return Ok(Err(TriggerError::migration(&subject.client_id)));
         };
+        // An empty answer means that the function does not know the user: Cognito goes on without one.
         let Some(attributes) = response["userAttributes"].as_object().filter(|a| !a.is_empty()) else {
             return Ok(Ok(()));
         };
@@ -436,14 +435,20 @@ fn response(source: &str) -> Value {
     }
 }
 
-/// The emulator hands on the whole report of a PreSignUp function that refuses, as Python writes it;
-/// Cognito hands on its message.
+/// The emulator hands on the whole report of a PreSignUp or PreTokenGeneration function that refuses, as Python
+/// writes it, and takes the latter for a fault of its own; Cognito hands on the function's message.
 fn as_cognito_words_it(answer: Answer) -> Answer {
+    if answer.status.is_success() {
+        return answer;
+    }
     let body = json_of(&answer);
     let refused = body["__type"].as_str().is_some_and(|kind| kind.ends_with("UserLambdaValidationException"));
     let report = body["message"].as_str().or(body["Message"].as_str()).unwrap_or_default();
+    let trigger = if report.starts_with("PreTokenGeneration error: ") { "PreTokenGeneration" } else { "PreSignUp" };
     match reported_message(report) {
-        Some(message) if refused => TriggerError::validation("PreSignUp", &message).into_answer(),
+        Some(message) if refused || trigger == "PreTokenGeneration" => {
+            TriggerError::validation(trigger, &message).into_answer()
+        }
         _ => answer,
     }
 }
@@ -464,6 +469,17 @@ fn reported_message(report: &str) -> Option<String> {
     None
 }
 
+/// A call without what the client says, which the emulator would hand to triggers that Cognito does not. A signed
+/// call stays as it is signed.
+fn without_metadata(request: &Request, body: &Value) -> Request {
+    let mut body = body.clone();
+    let said = body.as_object_mut().and_then(|body| body.remove("ClientMetadata"));
+    if said.is_none() || request.headers.contains_key(header::AUTHORIZATION) {
+        return request.clone();
+    }
+    Request { body: Bytes::from(body.to_string()), ..request.clone() }
+}
+
 fn json_of(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_default()
 }
@@ -475,6 +491,12 @@ impl TriggerError {
             kind: "UserLambdaValidationException",
             message: format!("{trigger} failed with error {}.", message.trim_end_matches('.')),
         }
+    }
+
+    /// A migration function failed, which Cognito tells even where it tells nobody else who has an account.
+    fn migration(client_id: &str) -> Self {
+        let message = format!("Exception migrating user in app client {client_id}");
+        Self { kind: "UserNotFoundException", message }
     }
 
     fn into_answer(self) -> Answer {
@@ -526,6 +548,40 @@ mod tests {
         check("{'errorType': 'R', 'errorMessage': \"it's\"}", Some("it's"));
         check("{'errorMessage': 'a \\'b\\''}", Some("a 'b'"));
         check("no report", None);
+    }
+
+    #[test]
+    fn a_refused_token_is_no_fault_of_the_pool() {
+        let answer = |status: StatusCode, body: Value| Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::from(body.to_string()),
+        };
+        let report = "PreTokenGeneration error: {'errorMessage': 'tenant-suspended', 'errorType': 'TokenRefused'}";
+        let fault = json!({ "__type": "InternalError", "message": report });
+        let worded = as_cognito_words_it(answer(StatusCode::INTERNAL_SERVER_ERROR, fault));
+        assert_eq!(worded.status, StatusCode::BAD_REQUEST);
+        assert_eq!(json_of(&worded)["message"], "PreTokenGeneration failed with error tenant-suspended.");
+        let other = json!({ "__type": "InternalError", "message": "PreTokenGeneration Lambda not found" });
+        assert_eq!(
+            as_cognito_words_it(answer(StatusCode::INTERNAL_SERVER_ERROR, other.clone())).body,
+            other.to_string()
+        );
+    }
+
+    #[test]
+    fn what_a_client_says_first_is_for_the_triggers_before_the_password() {
+        let request = |headers: HeaderMap| Request {
+            method: axum::http::Method::POST,
+            path: "/".to_owned(),
+            headers,
+            body: Bytes::from_static(b"{}"),
+        };
+        let body = json!({ "AuthFlow": "USER_SRP_AUTH", "ClientMetadata": { "alias": "a" } });
+        let passed = without_metadata(&request(HeaderMap::new()), &body);
+        assert_eq!(passed.body, json!({ "AuthFlow": "USER_SRP_AUTH" }).to_string());
+        let signed = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("AWS4-HMAC-SHA256"))]);
+        assert_eq!(without_metadata(&request(signed), &body).body, "{}");
     }
 
     #[test]

@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
+/// Sign-ins are metered too, and in no file.
+pub(crate) const LOGINS: &str = "logins";
+
 /// By tenant and meter: the sum (or maximum) of the windows, and their events.
 pub(crate) type Totals = BTreeMap<(String, String), (Quantity, u64)>;
 
@@ -22,7 +25,7 @@ pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> R
         let (partition, sort) = (text("pk"), text("sk"));
         let tenant = partition.split('#').nth(1).unwrap_or_default().to_owned();
         let meter = sort.split('#').nth(1).unwrap_or_default().to_owned();
-        if !tenants.contains(&tenant) {
+        if !tenants.contains(&tenant) || meter == LOGINS {
             continue;
         }
         let value: Quantity = text("value").parse().context("a window has a value")?;

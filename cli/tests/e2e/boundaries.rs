@@ -24,7 +24,7 @@ const REMOVALS_MAX: usize = 40;
 
 /// Does something once for every call of a function, and kills the function after that call, until a call is not
 /// reached any more. Returns how many were.
-async fn after_each_call(
+pub(crate) async fn after_each_call(
     stack: &Stack,
     region: &str,
     function: &str,

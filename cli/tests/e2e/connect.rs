@@ -11,7 +11,9 @@ pub(crate) async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> 
     for region in fleet.regions() {
         let code = region.code.as_str();
         let known = stack.state().region(code)?;
-        let described = read(&stack.emulator_sdk(code)?, NAME, region).await.with_context(|| code.to_owned())?;
+        let read = read(&stack.emulator_sdk(code)?, NAME, region).await.with_context(|| code.to_owned())?;
+        let (described, names) = read;
+        ensure!(names.domain == stack.state().domain && names.url == stack.state().tenant_url, "{code}: {names:?}");
         ensure!(described.api_url.contains(".execute-api."), "{code}: {}", described.api_url);
         ensure!(described.operator_api_url.is_some() == known.operator_api_url.is_some(), "{code}: {described:?}");
         ensure!(described.token_url.contains("amazoncognito.com"), "{code}: {}", described.token_url);

@@ -1,8 +1,9 @@
 //! A tenant's whole life: its people, its plan, its suspension, its end.
 
-use crate::books::{customer, ledger, scan, usage_file, wanted};
+use crate::books::{LOGINS, customer, ledger, scan, usage_file, wanted};
 use crate::exactly_once::send_all;
 use anyhow::{Context, Result, bail, ensure};
+use billing::Item;
 use jiff::{SignedDuration, ToSpan as _};
 use kernel::{BillingPeriod, Timestamp};
 use meridian::client::login::{Session, refresh, shown_claims, sign_in};
@@ -175,7 +176,13 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
     let invoices = operator.invoices(period).await?;
     let last = invoices.iter().find(|invoice| invoice.draft.tenant.to_string() == tenant);
     let events: u64 = wanted(&file.expected).values().map(|(_, events)| events).sum();
-    ensure!(last.context("the last invoice")?.draft.events == events, "not all usage is billed");
+    let last = last.context("the last invoice")?;
+    let sign_ins = last.draft.lines.iter().find_map(|line| match &line.item {
+        Item::Usage { metered, reading } if metered.meter.as_str() == LOGINS => Some(reading.events),
+        _ => None,
+    });
+    let sign_ins = sign_ins.context("the sign-in of the administrator is not metered")?;
+    ensure!(last.draft.events == events + sign_ins, "not all usage is billed");
 
     look_after_tenants(stack, REGION, ended + SignedDuration::from_hours(31 * 24)).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;

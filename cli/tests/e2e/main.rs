@@ -5,17 +5,27 @@
 mod billing;
 mod books;
 mod boundaries;
+mod browser;
+mod chromium;
+mod clients;
 mod connect;
+mod costs;
 mod exactly_once;
+mod federation;
+mod isolation;
 mod kills;
 mod life;
+mod machines;
 mod onboarding;
 mod outage;
 mod poison;
 mod provisioning;
 mod refusals;
 mod residency;
+mod routing;
 mod runtime_interface;
+mod signin;
+mod vanity;
 
 use anyhow::{Context, Result, bail};
 use futures::future::LocalBoxFuture;
@@ -71,8 +81,48 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("a_killed_erasure_is_completed_by_the_next_run", |stack| {
         Box::pin(boundaries::a_killed_erasure_is_completed_by_the_next_run(stack))
     }),
+    ("a_person_signs_up_and_in_through_a_browser", |stack| {
+        Box::pin(browser::a_person_signs_up_and_in_through_a_browser(stack))
+    }),
+    ("a_suspended_tenant_says_so_in_a_browser", |stack| {
+        Box::pin(browser::a_suspended_tenant_says_so_in_a_browser(stack))
+    }),
+    ("a_browser_finds_workspaces", |stack| Box::pin(browser::a_browser_finds_workspaces(stack))),
+    ("a_browser_signs_in_without_home", |stack| Box::pin(browser::a_browser_signs_in_without_home(stack))),
+    ("a_library_of_others_signs_in", |stack| Box::pin(signin::a_library_of_others_signs_in(stack))),
+    ("a_new_password_is_required", |stack| Box::pin(signin::a_new_password_is_required(stack))),
+    ("a_suspended_tenant_signs_nobody_in", |stack| Box::pin(signin::a_suspended_tenant_signs_nobody_in(stack))),
+    ("mails_are_worded_for_the_tenant", |stack| Box::pin(signin::mails_are_worded_for_the_tenant(stack))),
+    ("accounts_move_along_with_their_tenant", |stack| Box::pin(signin::accounts_move_along_with_their_tenant(stack))),
+    ("sign_in_costs", |stack| Box::pin(costs::sign_in_costs(stack))),
+    ("a_tenants_machine_is_made_used_replaced_and_revoked", |stack| {
+        Box::pin(machines::a_tenants_machine_is_made_used_replaced_and_revoked(stack))
+    }),
+    ("a_killed_client_is_completed_by_its_repetition", |stack| {
+        Box::pin(machines::a_killed_client_is_completed_by_its_repetition(stack))
+    }),
+    ("a_machines_token_is_of_its_own_region", |stack| Box::pin(machines::a_machines_token_is_of_its_own_region(stack))),
+    ("entitlements_hold_without_home", |stack| Box::pin(machines::entitlements_hold_without_home(stack))),
+    ("a_tenant_brings_its_own_identity_provider", |stack| {
+        Box::pin(federation::a_tenant_brings_its_own_identity_provider(stack))
+    }),
     ("a_killed_rollup_loses_nothing", |stack| Box::pin(kills::a_killed_rollup_loses_nothing(stack))),
     ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
+    ("a_tenant_is_reached_by_its_address", |stack| Box::pin(routing::a_tenant_is_reached_by_its_address(stack))),
+    ("an_address_ends_with_its_tenant", |stack| Box::pin(routing::an_address_ends_with_its_tenant(stack))),
+    ("only_who_may_changes_names", |stack| Box::pin(routing::only_who_may_changes_names(stack))),
+    ("addresses_outlive_home", |stack| Box::pin(routing::addresses_outlive_home(stack))),
+    ("one_tenant_of_the_fleet_has_a_label", |stack| Box::pin(vanity::one_tenant_of_the_fleet_has_a_label(stack))),
+    ("a_label_is_refused_where_it_is_asked_for", |stack| {
+        Box::pin(vanity::a_label_is_refused_where_it_is_asked_for(stack))
+    }),
+    ("a_claim_waits_for_home", |stack| Box::pin(vanity::a_claim_waits_for_home(stack))),
+    ("narrowed_credentials_reach_one_tenant", |stack| {
+        Box::pin(isolation::narrowed_credentials_reach_one_tenant(stack))
+    }),
+    ("a_session_is_of_one_tenant", |stack| Box::pin(isolation::a_session_is_of_one_tenant(stack))),
+    ("the_function_alone_reads_no_tenant", |stack| Box::pin(isolation::the_function_alone_reads_no_tenant(stack))),
+    ("the_deployed_policy_is_what_refuses", |stack| Box::pin(isolation::the_deployed_policy_is_what_refuses(stack))),
     ("a_region_works_without_home", |stack| Box::pin(outage::a_region_works_without_home(stack))),
     ("a_killed_billing_bills_once", |stack| Box::pin(billing::a_killed_billing_bills_once(stack))),
     ("a_tenant_closes_is_billed_and_is_erased", |stack| Box::pin(life::a_tenant_closes_is_billed_and_is_erased(stack))),

@@ -135,7 +135,7 @@ async fn finish(stack: &Stack, person: Person, started: &Onboarding) -> Result<(
     let code = mailed_code(&region.mail_url, &person.details.email).await?;
     confirm(&region.api_url, &operation.id, &code).await?;
     wait_until_done(&region.api_url, &operation.id).await?;
-    let customer = enter(stack, person, &operation.username).await?;
+    let customer = enter(stack, person, &operation.alias).await?;
     ensure!(customer.claims["region"] == started.region.as_str(), "{}", customer.claims);
     let home = stack.state().region(&stack.state().home)?;
     let deadline = Instant::now() + FOLLOWED_MAX;

@@ -30,7 +30,7 @@ pub(crate) async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -
     for (plan, has_table) in [("starter", false), ("enterprise", true)] {
         let (person, operation) = confirmed(stack, plan).await?;
         let done = wait_until_done(api_url, &operation.id).await?;
-        let tenant = enter(stack, person, &done.username).await?.tenant;
+        let tenant = enter(stack, person, &done.alias).await?.tenant;
         ensure!(own_table(stack, &tenant).await? == has_table, "{plan}: another tier");
     }
     Ok(())
@@ -55,7 +55,7 @@ pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
     events.enable_rule().event_bus_name(bus).name(rule).send().await?;
     signup::retry_provisioning(api_url, &operation.id).await?;
     wait_until_done(api_url, &operation.id).await?;
-    enter(stack, person, &operation.username).await?;
+    enter(stack, person, &operation.alias).await?;
     Ok(())
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<
             stack.wait_until_quiet(QUIET_MAX).await?;
             let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
             stack.control().clear_faults().await?;
-            enter(stack, person, &operation.username).await?;
+            enter(stack, person, &operation.alias).await?;
             if !met {
                 break;
             }

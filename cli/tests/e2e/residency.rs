@@ -4,15 +4,17 @@ use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
 use crate::life::{administrator, guest};
 use crate::onboarding::{SHARED, beat_everywhere};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use meridian::canary::Canary;
 use meridian::client::onboarding::onboard;
 use meridian::client::operator::scheduled_event;
 use meridian::client::signup::sign_up;
 use meridian::client::tenant::accept_invitation;
-use meridian::demo::{Person, canaries};
+use meridian::demo::{Customer, Person, canaries};
+use meridian::local::sdk::{http, mailbox};
 use meridian::local::{Stack, logs};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
         planted.extend(canaries(std::slice::from_ref(&customer)));
         planted.extend(refused(stack, region).await?);
         planted.extend(invited(stack, region).await?);
+        planted.extend(mailed(stack, &customer).await?);
         stack.invoke(region, "heartbeat", &scheduled_event(meridian::now())).await?;
     }
     planted.extend(handed_over(stack).await?);
@@ -65,6 +68,38 @@ async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     let nowhere = [guessed.name, guessed.password, waiting.password];
     planted.extend(nowhere.map(|value| Canary { region: "nowhere".to_owned(), field: "refused", value }));
     Ok(planted)
+}
+
+/// Who looks for workspaces, forgets a password, or tries to sign in as somebody: the region's mails are personal
+/// throughout, and what was asked in vain is in no log either.
+async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
+    let code = &customer.person.region;
+    let region = stack.state().region(code)?;
+    let (known, stranger) = (&customer.person.details.email, Person::invent(code, "pro").details);
+    for email in [known, &stranger.email] {
+        let asked = http().post(format!("{}/workspaces", region.api_url)).json(&json!({ "email": email }));
+        ensure!(asked.send().await?.status() == StatusCode::ACCEPTED, "{code}: workspaces are not looked for");
+    }
+    let account = customer.claims["cognito:username"].as_str().context("a token names its user")?;
+    let pool = aws_sdk_cognitoidentityprovider::Client::new(&stack.sdk(code)?);
+    pool.forgot_password().client_id(&region.client_id).username(account).send().await?;
+    let tried = pool
+        .initiate_auth()
+        .client_id(&region.client_id)
+        .auth_flow(AuthFlowType::UserPasswordAuth)
+        .auth_parameters("USERNAME", account)
+        .auth_parameters("PASSWORD", &stranger.password)
+        .client_metadata("alias", customer.claims["alias"].as_str().unwrap_or_default())
+        .client_metadata("email", &stranger.email);
+    ensure!(tried.send().await.is_err(), "{code}: somebody else's password is right");
+    stack.wait_until_quiet(Duration::from_secs(60)).await?;
+    let mails = mailbox(&region.mail_url).await?;
+    let organisation = &customer.person.details.organisation;
+    let listed = mails.iter().any(|mail| mail.is_to(known) && mail.text().contains(organisation));
+    ensure!(listed, "{code}: the list of workspaces is not mailed");
+    ensure!(!mails.iter().any(|mail| mail.is_to(&stranger.email)), "{code}: a stranger is mailed to");
+    let refused = |value| Canary { region: code.clone(), field: "refused", value };
+    Ok(vec![refused(stranger.email), refused(stranger.password)])
 }
 
 /// Sign-ups that pass through home, taken and refused: nothing of them stays there.

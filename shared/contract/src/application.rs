@@ -51,6 +51,19 @@ pub struct TenantDeprovisioningRequested {
 }
 fact!(TenantDeprovisioningRequested, 1, "meridian.provisioning");
 
+/// Another label leads to the tenant, or one no longer does. It says that there is something to look up, and not
+/// what: a label that a tenant chose is in no fact. Stream: the tenant's; the sequence is the revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantAddressChanged {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its random public label, which leads to it all the same.
+    pub alias: Alias,
+    /// Grows with every phase of a claim of the tenant.
+    pub revision: u64,
+}
+fact!(TenantAddressChanged, 1, "meridian.tenancy");
+
 /// What the application did, or could not do. The EventBridge `detail-type` says which: see [`Answer::TYPES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {

@@ -2,8 +2,8 @@
 
 use crate::envelope::Moment;
 use kernel::{
-    Alias, BillingPeriod, EntitlementCode, Jurisdiction, Location, MeterCode, Mode, Money, OnboardingId, PlanCode,
-    PublicUrl, Quantity, ReasonCode, RegionName, StatusReason, Suspension, TenantId, TenantStatus, Timestamp,
+    Alias, BillingPeriod, ClaimDigest, EntitlementCode, Jurisdiction, Location, MeterCode, Mode, Money, OnboardingId,
+    PlanCode, PublicUrl, Quantity, ReasonCode, RegionName, StatusReason, Suspension, TenantId, TenantStatus, Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -297,3 +297,59 @@ pub struct RegionDescribed {
     pub location: Option<Location>,
 }
 fact!(RegionDescribed, 1, "meridian.fleet");
+
+/// What a region says of a tenant's claim to a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClaimPhase {
+    /// The tenant asks for it.
+    Requested,
+    /// The region keeps the label free for the tenant, and asks for the claim to be made permanent.
+    Confirmed,
+    /// The tenant gives it up.
+    Released,
+}
+
+/// How far a tenant's claim to a label is that the tenant chose. The label itself does not leave the region. Stream:
+/// the tenant's; the sequence is the revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VanityClaimed {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// What the label is known by.
+    pub claim: ClaimDigest,
+    /// How far the claim is.
+    pub phase: ClaimPhase,
+    /// Grows with everything that is said of any claim of the tenant: of one claim the highest wins.
+    pub revision: u64,
+}
+fact!(VanityClaimed, 1, "meridian.tenancy");
+
+/// What home decides of a tenant's claim to a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClaimDecision {
+    /// Nobody else gets the label for a quarter of an hour.
+    Leased,
+    /// The label is the tenant's.
+    Confirmed,
+    /// Another tenant has it, or had it a short while ago.
+    Refused,
+    /// The label is the tenant's no longer.
+    Released,
+}
+
+/// Home decided on a claim; the envelope's region is the addressee. Stream: the tenant's; the sequence is the
+/// revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VanityDecided {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// What the label is known by.
+    pub claim: ClaimDigest,
+    /// What is decided.
+    pub decision: ClaimDecision,
+    /// The revision of what it answers.
+    pub revision: u64,
+}
+fact!(VanityDecided, 1, "meridian.central");

@@ -134,9 +134,23 @@ impl Catalogue {
         self.plans.iter().find(|plan| plan.code == *code)
     }
 
+    /// The meter of sign-ins, which a region counts by itself.
+    #[must_use]
+    pub fn logins(&self) -> Option<&Meter> {
+        self.meters.iter().find(|meter| meter.event_type == "meridian.login")
+    }
+
     /// The meter of a code.
     #[must_use]
     pub fn meter(&self, code: &MeterCode) -> Option<&Meter> {
         self.meters.iter().find(|meter| meter.code == *code)
+    }
+}
+
+impl Meter {
+    /// Whether only Meridian itself states what it counts: nobody can send usage events of such a type.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.event_type.starts_with("meridian.")
     }
 }

@@ -11,9 +11,10 @@ mod envelope;
 pub mod v1;
 
 pub use border::{
-    Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported, OnboardingProgressed,
-    PlanChangeRequested, RegionBillingTotaled, RegionDescribed, Step, StepName, StepState, TenantCounts, TenantErased,
-    TenantPolicy, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged, UsageWindow, UsageWindowUpdated,
+    ClaimDecision, ClaimPhase, Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported,
+    OnboardingProgressed, PlanChangeRequested, RegionBillingTotaled, RegionDescribed, Step, StepName, StepState,
+    TenantCounts, TenantErased, TenantPolicy, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,
+    UsageWindow, UsageWindowUpdated, VanityClaimed, VanityDecided,
 };
 pub use envelope::{Envelope, Fact, Stream};
 

@@ -1,4 +1,4 @@
-use crate::application::{Answer, TenantDeprovisioningRequested, TenantProvisioningRequested};
+use crate::application::{Answer, TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested};
 use crate::catalogue::{Catalogue, ChargeModel, Tier};
 use crate::*;
 use schemars::schema_for;
@@ -22,6 +22,9 @@ fn schemas() -> Vec<(&'static str, Value)> {
         of::<TenantErased>(),
         of::<OnboardingProgressed>(),
         of::<RegionDescribed>(),
+        of::<VanityClaimed>(),
+        of::<VanityDecided>(),
+        of::<TenantAddressChanged>(),
         of::<TenantProvisioningRequested>(),
         of::<TenantDeprovisioningRequested>(),
         (Answer::PROVISIONED, schema_for!(Answer).to_value()),
@@ -83,7 +86,9 @@ fn the_bundled_catalogue_is_sound() {
     let catalogue = Catalogue::bundled().unwrap();
     for plan in &catalogue.plans {
         for charge in &plan.charges {
-            assert!(catalogue.meter(&charge.meter).is_some(), "{} prices an unknown meter", plan.code);
+            let meter =
+                catalogue.meter(&charge.meter).unwrap_or_else(|| panic!("{} prices an unknown meter", plan.code));
+            assert!(!meter.is_internal(), "{} prices {}", plan.code, meter.code);
             match &charge.model {
                 ChargeModel::Graduated { tiers } | ChargeModel::Volume { tiers } => assert_rising(tiers),
                 ChargeModel::Package { size, .. } => assert!(*size > kernel::Quantity::zero()),
@@ -93,6 +98,8 @@ fn the_bundled_catalogue_is_sound() {
     }
     let types: std::collections::BTreeSet<_> = catalogue.meters.iter().map(|meter| &meter.event_type).collect();
     assert_eq!(types.len(), catalogue.meters.len(), "an event type belongs to one meter");
+    let internal: Vec<_> = catalogue.meters.iter().filter(|meter| meter.is_internal()).collect();
+    assert_eq!(internal, [catalogue.logins().unwrap()]);
 }
 
 fn assert_rising(tiers: &[Tier]) {

@@ -164,7 +164,7 @@ pub fn decide_erasure(current: Option<&Tenant>, erased: &Envelope<TenantErased>)
     Ok(Some(Tenant { entry, policy: tenant.policy.clone() }))
 }
 
-fn find_in<'a>(current: Option<&'a Tenant>, region: &RegionCode) -> Result<&'a Tenant, Refusal> {
+pub(crate) fn find_in<'a>(current: Option<&'a Tenant>, region: &RegionCode) -> Result<&'a Tenant, Refusal> {
     let tenant = current.ok_or(Refusal::UnknownTenant)?;
     if tenant.entry.region == *region {
         Ok(tenant)

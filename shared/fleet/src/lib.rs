@@ -3,9 +3,10 @@
 //!
 //! Invariants: the highest revision wins, whatever the order of arrival; a replay changes nothing; a
 //! silent region is unknown, never healthy; an unapplied policy is never forgotten; what home wants for a
-//! tenant is changed by home alone.
+//! tenant is changed by home alone; of those who claim one label, one has it.
 //! Imports `kernel` and `contract` only, so that nothing here can hold personal data.
 
+mod claim;
 mod counts;
 mod directory;
 mod health;
@@ -14,6 +15,7 @@ mod onboarding;
 mod placement;
 mod policy;
 
+pub use claim::{ClaimOutcome, ClaimState, LAST_WORD_KEPT, LEASE, LabelClaim, LastWord, QUARANTINE, decide_claim};
 pub use counts::{Counts, CountsChange, count_change};
 pub use directory::{
     DirectoryEntry, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change, decide_resend,

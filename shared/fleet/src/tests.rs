@@ -1,3 +1,4 @@
+mod claims;
 mod fixtures;
 mod health;
 mod laws;

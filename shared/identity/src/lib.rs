@@ -3,9 +3,13 @@
 //! Invariant: nothing that Cognito says in its own words gets out, since its messages may quote what they
 //! refuse: an error is one of a few variants, with the exception's code at most. Stores nothing itself.
 
+mod clients;
 mod error;
+mod previous;
 
+pub use clients::{ClientSecret, Credentials};
 pub use error::IdentityError;
+pub use previous::FormerPools;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType, UserStatusType};
@@ -146,13 +150,14 @@ impl Identity {
         sent.send().await.map(|_| ()).map_err(|error| classify(&error))
     }
 
-    /// Deletes an account with all that the pool knows of the person. Deleted twice, it is gone once.
+    /// Deletes an account, by the pool's name of it, with all that the pool knows of the person. Deleted twice, it is
+    /// gone once.
     ///
     /// # Errors
     /// When the pool was not reached.
-    pub async fn delete_account(&self, username: Username) -> Result<(), IdentityError> {
+    pub async fn delete_account(&self, name: &str) -> Result<(), IdentityError> {
         let pool = self.client.admin_delete_user().user_pool_id(&self.user_pool_id);
-        match pool.username(username.to_string()).send().await {
+        match pool.username(name).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_user_not_found_exception()) => Ok(()),
             Err(error) => Err(unavailable(&error)),

@@ -8,7 +8,7 @@ const CODE: &str = "123456";
 
 async fn pool() -> (Identity, Client, Pool) {
     let aws = testkit::aws().await;
-    let pool = testkit::user_pool(&aws, &["meridian/usage.write"]).await;
+    let pool = testkit::user_pool(&aws, &["usage/write"]).await;
     let identity = Identity::new(&aws.config, pool.id.clone(), pool.client_id.clone());
     (identity, Client::new(&aws.config), pool)
 }
@@ -92,13 +92,37 @@ async fn an_unknown_client_or_no_answer_at_all_is_unavailable() {
 async fn a_deleted_account_is_gone_however_often_it_is_deleted() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
-    assert_eq!(identity.delete_account(username).await, Ok(()), "there was none");
+    assert_eq!(identity.delete_account(&username.to_string()).await, Ok(()), "there was none");
     identity.sign_up(username, &email, &password).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(identity.delete_account(username).await, Ok(()));
+        assert_eq!(identity.delete_account(&username.to_string()).await, Ok(()));
     }
     assert!(client.list_users().user_pool_id(&pool.id).send().await.unwrap().users().is_empty());
     let elsewhere = Identity::new(&testkit::aws().await.config, "eu-west-1_nowhere".to_owned(), pool.client_id);
     let code = Some("ResourceNotFoundException".to_owned());
-    assert_eq!(elsewhere.delete_account(username).await, Err(IdentityError::Unavailable { code }));
+    assert_eq!(elsewhere.delete_account(&username.to_string()).await, Err(IdentityError::Unavailable { code }));
+}
+
+#[tokio::test]
+async fn a_machine_client_is_found_by_its_name_and_gone_once_deleted() {
+    let (identity, client, pool) = pool().await;
+    let tenant = "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap();
+    let id = tenancy::ClientId::of(tenant, &tenancy::KeyDigest::of("test", "1"));
+    assert_eq!(identity.clients_named(&id.to_string()).await, Ok(vec![]));
+    let made = identity.create_machine(id, &[tenancy::MachineScope::UsageWrite]).await.unwrap();
+    assert!(!format!("{made:?}").contains(made.secret.reveal()));
+    // More clients than a page lists.
+    for _ in 0..62 {
+        client.create_user_pool_client().user_pool_id(&pool.id).client_name("another").send().await.unwrap();
+    }
+    let late = identity.create_machine(id, &[tenancy::MachineScope::UsageWrite]).await.unwrap();
+    let both = vec![made.client_id.clone(), late.client_id.clone()];
+    assert_eq!(identity.clients_named(&id.to_string()).await, Ok(both));
+    assert_eq!(identity.machine(&made.client_id).await, Ok(Some(made.clone())));
+    for _ in 0..2 {
+        assert_eq!(identity.delete_client(&made.client_id).await, Ok(()));
+    }
+    assert_eq!(identity.machine(&made.client_id).await, Ok(None));
+    assert_eq!(identity.delete_clients_named(&id.to_string()).await, Ok(()));
+    assert_eq!(identity.clients_named(&id.to_string()).await, Ok(vec![]));
 }

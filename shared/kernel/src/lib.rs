@@ -3,6 +3,7 @@
 //! Invariant: a value of these types is valid. Each is parsed once, at the edge, and no type here can
 //! hold free text that a person typed. Imports nothing local, does no I/O, reads no clock.
 
+mod claim;
 mod code;
 mod decimal;
 mod id;
@@ -13,6 +14,7 @@ mod place;
 mod region;
 mod status;
 
+pub use claim::ClaimDigest;
 pub use code::{Alias, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
 pub use decimal::Quantity;
 pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};

@@ -34,6 +34,13 @@ fn codes_hold_no_free_text() {
         ("e-central-1", false),
     ]);
     check::<Alias>(&[("23456789abcd", true), ("23456789abc", false), ("il23456789ab", false)]);
+    check::<ClaimDigest>(&[
+        (&"0f".repeat(32), true),
+        (&"0F".repeat(32), false),
+        (&"0".repeat(63), false),
+        (&"0".repeat(65), false),
+        ("acme", false),
+    ]);
     check::<BillingPeriod>(&[
         ("2026-11", true),
         ("2026-00", false),

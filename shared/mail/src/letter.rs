@@ -1,8 +1,8 @@
 //! What the mails say.
+//!
+//! Each kind of letter is in a file of its own, and has a text in every language.
 
-use kernel::{Alias, Role, Timestamp};
-use std::fmt;
-use tenancy::{InvitationCode, OrganisationName};
+use std::fmt::{self, Write as _};
 
 /// The text of a mail. Personal.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,39 +12,9 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// The invitation of a person to an organisation. Who invites is not named.
-    #[must_use]
-    pub fn invitation(
-        organisation: &OrganisationName,
-        alias: &Alias,
-        role: Role,
-        code: &InvitationCode,
-        valid_until: Timestamp,
-    ) -> Self {
-        let role = match role {
-            Role::Admin => "an administrator",
-            Role::Member => "a member",
-        };
-        let text = format!(
-            "You are invited to join this organisation as {role}:\n\
-             \n\
-             {organisation}\n\
-             \n\
-             To accept, enter this code where you sign up:\n\
-             \n\
-             Code: {code}\n\
-             \n\
-             From then on, sign in with your address to this workspace:\n\
-             \n\
-             Workspace: {alias}\n\
-             \n\
-             The code can be used once, until {until}.\n\
-             If you did not expect this invitation, ignore this mail.\n",
-            organisation = organisation.expose(),
-            code = code.reveal(),
-            until = valid_until.strftime("%Y-%m-%d %H:%M UTC"),
-        );
-        Self { subject: "You are invited", text }
+    /// A letter of plain text.
+    pub(crate) const fn new(subject: &'static str, text: String) -> Self {
+        Self { subject, text }
     }
 
     /// The subject: nothing that anybody typed.
@@ -57,6 +27,26 @@ impl Letter {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same text for who sends mails as HTML only, as Amazon Cognito does: it reads alike in both forms.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let mut html = String::with_capacity(self.text.len() + 64);
+        for letter in self.text.trim_end().chars() {
+            let written = match letter {
+                '&' => html.write_str("&amp;"),
+                '<' => html.write_str("&lt;"),
+                '>' => html.write_str("&gt;"),
+                '"' => html.write_str("&quot;"),
+                '\'' => html.write_str("&#39;"),
+                '\n' => html.write_str("<br>\n"),
+                other => html.write_char(other),
+            };
+            // Writing to a String cannot fail.
+            let _ = written;
+        }
+        html
     }
 }
 

@@ -3,9 +3,15 @@
 //! Invariant: an address, a name or a code is in the mail itself and nowhere else. SES quotes addresses in its
 //! own words, so an error holds an exception's code at most. Stores nothing, and decides nothing.
 
+mod code;
+mod invitation;
 mod letter;
+mod workspaces;
 
+pub use code::CodePurpose;
+pub use invitation::Invited;
 pub use letter::Letter;
+pub use workspaces::Listed;
 
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata};

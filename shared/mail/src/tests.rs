@@ -1,10 +1,12 @@
-use crate::{Letter, MailError, Mailer, Sender};
+use crate::{CodePurpose, Invited, Letter, Listed, MailError, Mailer, Sender};
 use aws_sdk_sesv2::Client;
-use kernel::{Role, Timestamp};
+use kernel::{Language, Role};
+use std::path::Path;
 use tenancy::{EmailAddress, InvitationCode};
 use testkit::LocalAws;
 
 const SENDER: &str = "hello@provider.example";
+const ORGANISATION: &str = "Analytical Engines Ltd";
 
 fn mailer(aws: &LocalAws, sender: &str) -> Mailer {
     Mailer::new(&aws.config, sender.parse().unwrap())
@@ -21,26 +23,100 @@ fn code() -> InvitationCode {
 }
 
 fn letter(role: Role) -> Letter {
-    let until: Timestamp = "2026-11-27T10:00:59Z".parse().unwrap();
-    Letter::invitation(
-        &"Analytical Engines Ltd".parse().unwrap(),
-        &"23456789abcd".parse().unwrap(),
+    invitation(role, "https://{alias}.app.example.com", Language::En)
+}
+
+fn invitation(role: Role, addresses: &str, language: Language) -> Letter {
+    let invited = Invited {
+        organisation: &ORGANISATION.parse().unwrap(),
+        alias: &"23456789abcd".parse().unwrap(),
+        addresses: &addresses.parse().unwrap(),
         role,
-        &code(),
-        until,
-    )
+        code: &code(),
+        valid_until: "2026-11-27T10:00:59Z".parse().unwrap(),
+    };
+    Letter::invitation(&invited, language)
+}
+
+fn workspaces(addresses: &str, language: Language) -> Letter {
+    let (one, other) = ("23456789abcd".parse().unwrap(), "bcdefghjkmnp".parse().unwrap());
+    let (engines, compilers) = (ORGANISATION.parse().unwrap(), "Compilers".parse().unwrap());
+    let listed = [Listed { organisation: &engines, alias: &one }, Listed { organisation: &compilers, alias: &other }];
+    Letter::workspaces(&listed, &addresses.parse().unwrap(), language)
+}
+
+/// Every text in every language, by the name of its file in `src/tests/letters`.
+fn letters() -> Vec<(String, Letter)> {
+    let mut letters = Vec::new();
+    for language in [Language::En, Language::De] {
+        let mut add = |name: &str, letter| letters.push((format!("{name}.{language}"), letter));
+        for (role, name) in [(Role::Admin, "administrator"), (Role::Member, "member")] {
+            add(&format!("invitation-{name}"), invitation(role, "https://{alias}.app.example.com", language));
+        }
+        add("invitation-without-address", invitation(Role::Member, "", language));
+        add("workspaces", workspaces("https://{alias}.app.example.com", language));
+        add("workspaces-without-address", workspaces("", language));
+        for purpose in CodePurpose::ALL {
+            let name = format!("code-{purpose:?}").to_lowercase();
+            add(&name, Letter::code(purpose, "{####}", Some("https://23456789abcd.app.example.com"), language));
+            add(&format!("{name}-without-address"), Letter::code(purpose, "{####}", None, language));
+        }
+    }
+    letters
+}
+
+/// `MERIDIAN_WRITE_LETTERS=1 cargo test -p mail` writes the files anew.
+#[test]
+fn every_letter_is_worded_as_it_was_read_over() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/letters");
+    for (name, letter) in letters() {
+        let file = folder.join(format!("{name}.txt"));
+        let text = format!("{}\n\n{}", letter.subject(), letter.text());
+        if std::env::var_os("MERIDIAN_WRITE_LETTERS").is_some() {
+            std::fs::write(&file, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), text, "{name}");
+    }
+}
+
+#[test]
+fn every_letter_says_the_same_in_its_own_words_in_each_language() {
+    let letters = letters();
+    let (english, german) = letters.split_at(letters.len() / 2);
+    for ((name, letter), (_, other)) in english.iter().zip(german) {
+        let same_lines = |text: &str| text.lines().filter(|line| line.is_empty()).count();
+        assert_eq!(same_lines(letter.text()), same_lines(other.text()), "{name}: paragraphs");
+        assert_ne!(letter.subject(), other.subject(), "{name}: the subject is not translated");
+        let words = |text: &str| text.lines().filter(|line| line.contains(' ')).map(str::to_owned).collect::<Vec<_>>();
+        let untranslated = words(letter.text()).into_iter().filter(|line| words(other.text()).contains(line));
+        let kept: Vec<String> =
+            untranslated.filter(|line| !line.starts_with("Code: ") && *line != ORGANISATION).collect();
+        assert!(kept.is_empty(), "{name}: {kept:?}");
+    }
 }
 
 #[test]
 fn an_invitation_says_what_is_needed_to_accept_it() {
-    let letter = letter(Role::Member);
-    let text = letter.text();
-    assert!(text.lines().any(|line| line == format!("Code: {}", code().reveal())), "{text}");
-    assert!(text.lines().any(|line| line == "Analytical Engines Ltd"), "{text}");
-    assert!(text.contains("as a member") && text.contains("until 2026-11-27 10:00 UTC"), "{text}");
-    assert!(self::letter(Role::Admin).text().contains("as an administrator"));
-    assert!(!letter.subject().contains("Analytical"));
-    assert_eq!(format!("{letter:?}"), "Letter(..)");
+    for (name, letter) in letters().iter().filter(|(name, _)| name.starts_with("invitation")) {
+        let text = letter.text();
+        assert!(text.lines().any(|line| line == format!("Code: {}", code().reveal())), "{name}: {text}");
+        assert!(text.lines().any(|line| line == ORGANISATION), "{name}: {text}");
+        assert!(!letter.subject().contains("Analytical"), "{name}");
+        assert_eq!(text.contains("https://23456789abcd.app.example.com\n"), !name.contains("without"), "{name}");
+    }
+    assert!(letter(Role::Member).text().contains("until 2026-11-27 10:00 UTC"));
+    assert_eq!(format!("{:?}", letter(Role::Admin)), "Letter(..)");
+}
+
+/// Cognito refuses a message of more than 20,000 characters, or without what stands for the code.
+#[test]
+fn a_code_survives_as_html() {
+    for purpose in CodePurpose::ALL {
+        let html = Letter::code(purpose, "{####}", Some("https://a.example/?b&c='<d>"), Language::De).html();
+        assert!(html.contains("<br>\nCode: {####}<br>"), "{html}");
+        assert!(html.contains("https://a.example/?b&amp;c=&#39;&lt;d&gt;<br>"), "{html}");
+        assert!(html.chars().count() < 20_000);
+    }
 }
 
 #[test]

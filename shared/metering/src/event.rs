@@ -87,6 +87,17 @@ pub struct Usage<'c> {
     pub value: Value,
 }
 
+impl<'c> Usage<'c> {
+    /// One more of what an internal meter counts. `source` and `id` say which event it is, whenever it is stated again.
+    #[must_use]
+    pub fn counted(meter: &'c Meter, tenant: TenantId, source: &str, id: &str, at: Timestamp) -> Self {
+        let value = Value::ONE;
+        let digest = Digest::of(&meter.event_type, tenant, at, value);
+        let entry = Entry { identity: Identity::of(source, id), digest };
+        Self { tenant, entry, meter, start: WindowSize::default().start(at), value }
+    }
+}
+
 /// A body that was read: each of its events is in one of two places.
 pub struct Reading<'b, 'c> {
     /// Whether the body was one event in structured mode.
@@ -149,7 +160,8 @@ pub fn read<'b, 'c>(
         Form::Batch if !is_list => return Err(malformed_or(text, "a list of events")),
         Form::Single | Form::Batch | Form::Either => wires(text, is_list)?,
     };
-    let meters = catalogue.meters.iter().map(|meter| (meter.event_type.as_str(), meter)).collect();
+    let sent = catalogue.meters.iter().filter(|meter| !meter.is_internal());
+    let meters = sent.map(|meter| (meter.event_type.as_str(), meter)).collect();
     let rules = Rules { meters, now };
     let mut reading = Reading { is_single: !is_list, refused: Vec::new(), valid: Vec::with_capacity(wires.len()) };
     for (index, wire) in wires.iter().enumerate() {

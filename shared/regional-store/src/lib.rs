@@ -10,8 +10,8 @@ mod usage;
 
 pub use self::heartbeat::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
 pub use self::tenancy::{
-    Erasure, Lead, Leaving, Limit, Loaded, Membership, Page, Place, Reach, Registered, Remembered, Taken, TenantReader,
-    TenantStore, TenantStoreError, Workspace,
+    Erasure, Lead, Leaving, Limit, Loaded, Membership, Page, Place, Reach, Registered, Remembered, Resolved, Taken,
+    Tally, TenantReader, TenantStore, TenantStoreError, Workspace,
 };
 pub use self::usage::{
     FoundSegment, Intake, Pending, Settled, Settler, UsageBacklog, UsageEraser, UsageMonitor, UsageStoreError,

@@ -39,6 +39,10 @@ pub enum Service {
     Sqs,
     /// Mails.
     Email,
+    /// Names, for the whole world at one place.
+    Route53,
+    /// Credentials for a while, and for less.
+    Sts,
 }
 
 impl Service {
@@ -50,6 +54,16 @@ impl Service {
             Self::Cognito => "cognito-idp",
             Self::Sqs => "sqs",
             Self::Email => "email",
+            Self::Route53 => "route53",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// The service's endpoint for a region; one that is not of regions has the same for all.
+    fn host(self, region: &Region) -> String {
+        match self {
+            Self::Route53 => format!("{}.amazonaws.com", self.endpoint_prefix()),
+            _ => format!("{}.{region}.amazonaws.com", self.endpoint_prefix()),
         }
     }
 }
@@ -132,6 +146,6 @@ pub(crate) async fn get(connector: &SharedHttpConnector, uri: String) -> Result<
 fn endpoint(config: &SdkConfig, service: Service) -> Option<String> {
     match config.endpoint_url() {
         Some(_) => None,
-        None => Some(format!("https://{}.{}.amazonaws.com/ping", service.endpoint_prefix(), config.region()?)),
+        None => Some(format!("https://{}/ping", service.host(config.region()?))),
     }
 }

@@ -76,10 +76,32 @@ pub enum AuditAction {
     RequestPlan,
     /// A plan came into force; the target is the plan.
     ChangePlan,
+    /// A label was asked for.
+    ClaimAddress,
+    /// The label, and what was asked for, was given up.
+    ReleaseAddress,
+    /// What was asked for came about or did not; the target is `active` or `refused`.
+    ChangeAddress,
     /// The end was asked for.
     Close,
     /// That was taken back.
     UndoClosure,
     /// The trail was read.
     ReadAudit,
+    /// The machine clients were listed.
+    ListClients,
+    /// A machine client was made; the target is its id.
+    CreateClient,
+    /// A machine client got a successor; the target is the old one's id.
+    RotateClient,
+    /// A machine client was revoked.
+    RevokeClient,
+    /// The tenant's own identity provider was read.
+    ReadIdentityProvider,
+    /// The tenant's own identity provider was set.
+    SetIdentityProvider,
+    /// The tenant's own identity provider was removed.
+    RemoveIdentityProvider,
+    /// A person joined for whom the tenant's own identity provider vouches.
+    JoinByProvider,
 }

@@ -13,8 +13,9 @@ pub struct Claims {
     pub alias: Alias,
     /// The region that the tenant lives in.
     pub region: RegionCode,
-    /// What the user may do in the tenant.
-    pub role: Role,
+    /// What the user may do in the tenant; a machine has no role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// The tenant's plan.
     pub plan: PlanCode,
     /// What the tenant is entitled to.
@@ -37,11 +38,11 @@ pub enum ClaimsRefusal {
     Closed,
 }
 
-/// Decides what a token of a user says, when it is issued and at every refresh.
+/// Decides what a token of a user, or of a machine, says: when it is issued and at every refresh.
 ///
 /// # Errors
 /// When nobody may sign in to the tenant. The error's text is a stable code.
-pub fn claims(tenant: &Tenant, role: Role, region: &RegionCode) -> Result<Claims, ClaimsRefusal> {
+pub fn claims(tenant: &Tenant, role: impl Into<Option<Role>>, region: &RegionCode) -> Result<Claims, ClaimsRefusal> {
     match tenant.status {
         TenantStatus::Pending | TenantStatus::Provisioning => return Err(ClaimsRefusal::NotReady),
         TenantStatus::Suspended => return Err(ClaimsRefusal::Suspended),
@@ -55,7 +56,7 @@ pub fn claims(tenant: &Tenant, role: Role, region: &RegionCode) -> Result<Claims
         tenant_id: tenant.id,
         alias: tenant.alias.clone(),
         region: region.clone(),
-        role,
+        role: role.into(),
         plan: tenant.plan.clone(),
         entitlements: tenant.policy.entitlements.clone(),
         policy_version: tenant.policy.version,

@@ -137,8 +137,11 @@ pub(crate) fn decide_drained(
     if let Some(closure) = outcome.tenant.closure.as_mut() {
         closure.closed_at = Some(occasion.now);
     }
-    let at = after(occasion.now, settings.retention);
+    outcome.release_labels(occasion);
+    let at = after(occasion.now, settings.retention.max(outcome.tenant.labels_needed_for(occasion.now)));
     outcome.due.push(Due { at, kind: DueKind::Erasure, tenant: state.tenant.id });
+    // Nothing signs in any more, so the user pool need not know what could.
+    outcome.due.push(Due { at: occasion.now, kind: DueKind::Clients, tenant: state.tenant.id });
     Ok(Some(outcome))
 }
 
@@ -205,6 +208,7 @@ pub fn decide_erased(
     outcome.tenant.users = 0;
     outcome.tenant.admins = 0;
     outcome.tenant.invitations = 0;
+    outcome.tenant.vanity = None;
     outcome.statements.push(Statement::Erased(Envelope {
         id: occasion.event_of("erased"),
         region: occasion.region.clone(),

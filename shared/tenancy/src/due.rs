@@ -30,6 +30,10 @@ pub enum DueKind {
     Erasure,
     /// A request to remove resources that may not be answered yet.
     Deprovisioning,
+    /// Machine clients that have ended.
+    Clients,
+    /// A claim to a label that home may not have answered yet.
+    Vanity,
 }
 
 impl DueKind {
@@ -43,6 +47,8 @@ impl DueKind {
             Self::Drain => "drain",
             Self::Erasure => "erasure",
             Self::Deprovisioning => "deprovisioning",
+            Self::Clients => "clients",
+            Self::Vanity => "vanity",
         }
     }
 }

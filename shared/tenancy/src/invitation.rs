@@ -206,6 +206,7 @@ pub fn decide_acceptance(
         name,
         email: open.email.clone(),
         origin: Origin::Invitation(open.code.clone()),
+        account: None,
         consents,
         created_at: occasion.now,
         confirmed_at: None,
@@ -274,6 +275,10 @@ pub fn decide_removal(state: &State, user: &User, by: Username, occasion: &Occas
     }
     outcome.tenant.users = outcome.tenant.users.saturating_sub(1);
     outcome.members.push(MemberChange::Leave(Box::new(user.clone())));
+    // The tenant's own provider would vouch for the person at the next sign-in.
+    if user.origin == Origin::Federation && by != user.username {
+        outcome.members.push(MemberChange::Bar(user.username));
+    }
     outcome.note(Actor::User(by), AuditAction::RemoveUser, Some(user.username.to_string()), occasion);
     Ok(outcome)
 }

@@ -7,11 +7,15 @@
 mod address;
 mod audit;
 mod claims;
+mod clients;
 mod closure;
 mod due;
+mod federation;
 mod idempotency;
 mod invitation;
+mod label;
 mod lifecycle;
+mod login;
 mod operation;
 mod outcome;
 mod personal;
@@ -22,19 +26,30 @@ mod settings;
 mod tenant;
 mod toolkit;
 mod user;
+mod vanity;
 
 pub use address::Addresses;
 pub use audit::{Actor, AuditAction, AuditEntry};
 pub use claims::{Bearer, Claims, ClaimsRefusal, claims};
+pub use clients::{
+    CLIENTS_KEPT_MAX, CLIENTS_MAX, ClientId, ClientWish, MachineClient, MachineScope, ROTATION, decide_client,
+    decide_client_made, decide_forgotten, decide_revocation,
+};
 pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
 pub use due::{Due, DueKind};
+pub use federation::{
+    AccountName, Federation, IdentityProvider, Issuer, Newcomer, ProviderClientId, ProviderName, ProviderSecret,
+    Standing, decide_federation, decide_federation_end, decide_newcomer, decide_provider, decide_provider_forgotten,
+};
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyDigest};
 pub use invitation::{
     INVITATION_VALID, INVITATIONS_MAX, Invitation, InvitationCode, Invite, SENDINGS_MAX, USERS_MAX, decide_acceptance,
     decide_invitation, decide_joined, decide_profile, decide_recount, decide_removal, decide_role, decide_withdrawal,
     may_complete,
 };
-pub use lifecycle::{decide_confirmation, decide_due, decide_identity};
+pub use label::VanityLabel;
+pub use lifecycle::{decide_confirmation, decide_due, decide_identity, decide_routed};
+pub use login::Login;
 pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup};
 pub use outcome::{MemberChange, Outcome, State, Statement};
 pub use personal::{EmailAddress, OrganisationName, Password, PersonName};
@@ -48,6 +63,10 @@ pub use settings::{DRAIN, DRAIN_MAX, LOOK_AGAIN, ProvisioningMode, Settings};
 pub use tenant::{Change, Occasion, PlanRequest, Realm, Refusal, TRANSITIONS, Tenant, decide_change};
 pub use toolkit::{TOOLKIT_ANSWER_SOURCE, TOOLKIT_SOURCE, ToolkitDetail, ToolkitEvent};
 pub use user::{Consent, Document, DocumentVersion, Documents, Origin, User, Username};
+pub use vanity::{
+    ASK_AGAIN, ClaimState, FormerLabel, HeldLabel, LabelClaim, LabelUse, Vanity, decide_address_claim,
+    decide_address_release, decide_claim_decision,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,13 @@
 //! What the passing of time, a confirmed address, and the identity provider change.
 
+use crate::clients::decide_clients_ended;
 use crate::closure::{decide_drained, decide_expiry, decide_fence};
 use crate::operation::IdentityFailure;
 use crate::outcome::{MemberChange, Outcome, State};
 use crate::provisioning::{decide_silence, decide_unremoved, request_provisioning};
 use crate::tenant::{Change, decide_change};
-use crate::{Actor, Due, DueKind, Occasion, ProvisioningMode, Refusal, Settings};
+use crate::vanity::decide_asking;
+use crate::{Actor, Due, DueKind, Occasion, ProvisioningMode, Refusal, Settings, Signup};
 use contract::catalogue::Catalogue;
 use kernel::{StatusReason, TenantStatus};
 
@@ -43,11 +45,22 @@ pub fn decide_confirmation(
             signup.identity_failure = None;
             signup.confirmed_at.get_or_insert(occasion.now);
             if !is_external {
-                signup.activated_at = Some(occasion.now);
+                signup.activate(settings, occasion.now);
             }
         });
     }
     Ok(Some(outcome))
+}
+
+/// Decides what is noted once the tenant's address leads to the region; nothing while the tenant is not in use, or
+/// where it is noted already.
+#[must_use]
+pub fn decide_routed(state: &State, occasion: &Occasion) -> Option<Outcome> {
+    let open = |signup: &&Signup| signup.activated_at.is_some() && signup.routed_at.is_none();
+    let signup = state.signup.as_ref().filter(open)?;
+    let mut outcome = Outcome::of(state);
+    outcome.progress(signup, occasion, |signup| signup.routed_at = Some(occasion.now));
+    Some(outcome)
 }
 
 /// Decides what is noted of the administrator's account. What was noted as done stays.
@@ -86,6 +99,8 @@ pub fn decide_due(
         DueKind::Drain => decide_drained(state, is_drained, settings, occasion)?,
         DueKind::Erasure => crate::decide_erased(state, catalogue, settings, occasion),
         DueKind::Deprovisioning => decide_unremoved(state, due, catalogue, settings, occasion),
+        DueKind::Clients => decide_clients_ended(state),
+        DueKind::Vanity => decide_asking(state, due, occasion),
     };
     let mut outcome = outcome.unwrap_or_else(|| Outcome::of(state));
     if !outcome.done.contains(due) {

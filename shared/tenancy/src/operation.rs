@@ -1,6 +1,6 @@
 //! The sign-up as an operation that its caller can follow.
 
-use crate::{Tenant, Username};
+use crate::{Settings, Tenant, Username};
 use contract::{Step, StepName, StepState};
 use kernel::{Alias, KnownReason, OnboardingId, ReasonCode, SignupId, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,22 @@ pub struct Signup {
     /// When the tenant became active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
+    /// When the tenant's address came to lead to the region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routed_at: Option<Timestamp>,
     /// When the time for the confirmation had run out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expired_at: Option<Timestamp>,
+}
+
+impl Signup {
+    /// The tenant is active. Without a hosted zone there is nothing more to be done for its address.
+    pub(crate) fn activate(&mut self, settings: &Settings, now: Timestamp) {
+        self.activated_at = Some(now);
+        if !settings.is_routed {
+            self.routed_at = Some(now);
+        }
+    }
 }
 
 /// Why the identity provider did not take an account.
@@ -184,7 +197,7 @@ pub(crate) fn steps(signup: &Signup, tenant: &Tenant) -> Vec<Step> {
         identity,
         confirmation,
         provisioning,
-        step(StepName::Routing, signup.activated_at),
+        step(StepName::Routing, signup.routed_at),
         step(StepName::Activation, signup.activated_at),
     ]
 }

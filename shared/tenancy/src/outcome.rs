@@ -4,12 +4,13 @@ use crate::operation::steps;
 use crate::tenant::status_changed;
 use crate::toolkit::ToolkitEvent;
 use crate::{
-    Actor, AuditAction, AuditEntry, Due, Invitation, Occasion, OrganisationName, Signup, Tenant, User, Username,
+    Actor, AuditAction, AuditEntry, Due, IdentityProvider, Invitation, MachineClient, Occasion, OrganisationName,
+    Signup, Tenant, User, Username,
 };
-use contract::application::{TenantDeprovisioningRequested, TenantProvisioningRequested};
+use contract::application::{TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested};
 use contract::{
     Envelope, OnboardingProgressed, PlanChangeRequested, Step, StepName, Stream, TenantErased, TenantPolicyApplied,
-    TenantStatusChanged,
+    TenantStatusChanged, VanityClaimed,
 };
 use kernel::{InvitationId, KnownReason, ReasonCode, Role, StatusReason, Timestamp};
 
@@ -34,7 +35,7 @@ pub struct Outcome {
     pub signup: Option<Signup>,
     /// The organisation's name from now on, where it changes.
     pub organisation: Option<OrganisationName>,
-    /// What changes of users and invitations.
+    /// What changes of users, invitations and clients.
     pub members: Vec<MemberChange>,
     /// What is stated.
     pub statements: Vec<Statement>,
@@ -46,7 +47,7 @@ pub struct Outcome {
     pub audit: Vec<AuditEntry>,
 }
 
-/// A change of a user or an invitation.
+/// A change of a user or an invitation, or of what else signs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MemberChange {
     /// A user joins.
@@ -61,6 +62,18 @@ pub enum MemberChange {
     Invite(Box<Invitation>),
     /// An invitation is accepted or withdrawn, and erased.
     Settle(InvitationId),
+    /// A user who was removed may not come back uninvited.
+    Bar(Username),
+    /// That holds no more.
+    Unbar(Username),
+    /// A client is made or changes.
+    Client(Box<MachineClient>),
+    /// A client is forgotten.
+    Forget(Box<MachineClient>),
+    /// The tenant's own identity provider is set.
+    Provider(Box<IdentityProvider>),
+    /// The tenant's own identity provider is forgotten.
+    NoProvider,
 }
 
 /// A fact that a decision states.
@@ -72,6 +85,10 @@ pub enum Statement {
     PolicyApplied(Envelope<TenantPolicyApplied>),
     /// Another plan is asked for.
     PlanChange(Envelope<PlanChangeRequested>),
+    /// How far a claim to a label is.
+    Vanity(Envelope<VanityClaimed>),
+    /// Another label leads to the tenant.
+    Address(Envelope<TenantAddressChanged>),
     /// The tenant's data is erased.
     Erased(Envelope<TenantErased>),
     /// How far a central onboarding is.

@@ -27,6 +27,7 @@ macro_rules! personal {
         }
     };
 }
+pub(crate) use personal;
 
 const NAME_LENGTH_MAX: usize = 120;
 const ORGANISATION_LENGTH_MAX: usize = 200;
@@ -41,6 +42,15 @@ impl FromStr for PersonName {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         line(text, NAME_LENGTH_MAX).map(Self).ok_or(Invalid { kind: "name", rule: "1 to 120 characters on one line" })
+    }
+}
+
+impl PersonName {
+    /// What stands for the name of somebody of whom only the address is known.
+    #[must_use]
+    pub fn of_address(email: &EmailAddress) -> Self {
+        let local = email.expose().split('@').next().unwrap_or_default();
+        Self(local.chars().take(NAME_LENGTH_MAX).collect())
     }
 }
 

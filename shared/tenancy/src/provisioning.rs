@@ -233,7 +233,7 @@ fn decide_provisioned(
         open.failure = None;
     }
     if let Some(signup) = &state.signup {
-        outcome.progress(signup, occasion, |signup| signup.activated_at = Some(occasion.now));
+        outcome.progress(signup, occasion, |signup| signup.activate(settings, occasion.now));
     }
     Ok(outcome)
 }

@@ -322,7 +322,9 @@ pub fn decide_sign_up(
         provisioning: None,
         plan_request: None,
         closure: None,
+        federation: None,
         previous: None,
+        vanity: None,
     };
     let confirm_by = after(occasion.now, settings.confirm_within);
     let signup = Signup {
@@ -338,6 +340,7 @@ pub fn decide_sign_up(
         identity_failure: None,
         confirmed_at: None,
         activated_at: None,
+        routed_at: None,
         expired_at: None,
     };
     let mut statements = vec![Statement::Status(status_changed(&tenant, StatusReason::SignedUp, occasion))];
@@ -351,6 +354,7 @@ pub fn decide_sign_up(
             name: registration.name.clone(),
             email: registration.email.clone(),
             origin: Origin::Signup(signup.id),
+            account: None,
             consents: documents.agreed_at(occasion.now),
             created_at: occasion.now,
             confirmed_at: None,

@@ -40,25 +40,27 @@ pub struct Settings {
     pub grace: SignedDuration,
     /// How long the data of a closed tenant is kept.
     pub retention: SignedDuration,
+    /// Whether a tenant's address leads nowhere until a record is made in a hosted zone.
+    pub is_routed: bool,
 }
 
 impl FromStr for Settings {
     type Err = Invalid;
 
     /// Every setting once, as in `provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24
-    /// grace_days=30 retention_days=30`.
+    /// grace_days=30 retention_days=30 hosted_zone=`; no zone is one too.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = Invalid {
             kind: "tenant settings",
-            rule: "provisioning, builder_toolkit, answer_minutes, confirm_hours, grace_days and retention_days, each \
-                   as name=value, separated by blanks",
+            rule: "provisioning, builder_toolkit, answer_minutes, confirm_hours, grace_days, retention_days and \
+                   hosted_zone, each as name=value, separated by blanks",
         };
         let value = |name: &str| {
             let mut values = text.split_ascii_whitespace().filter_map(|setting| setting.split_once('='));
             values.find(|(given, _)| *given == name).map(|(_, value)| value).ok_or(invalid)
         };
         let count = |name: &str| value(name)?.parse::<i32>().ok().filter(|count| *count >= 0).ok_or(invalid);
-        if text.split_ascii_whitespace().count() != 6 {
+        if text.split_ascii_whitespace().count() != 7 {
             return Err(invalid);
         }
         Ok(Self {
@@ -68,6 +70,7 @@ impl FromStr for Settings {
             confirm_within: SignedDuration::from_hours(count("confirm_hours")?.into()),
             grace: SignedDuration::from_hours(i64::from(count("grace_days")?) * 24),
             retention: SignedDuration::from_hours(i64::from(count("retention_days")?) * 24),
+            is_routed: !value("hosted_zone")?.is_empty(),
         })
     }
 }

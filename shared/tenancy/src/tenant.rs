@@ -5,7 +5,7 @@ use crate::outcome::{Outcome, State, Statement};
 use crate::policy::AppliedPolicy;
 use crate::provisioning::Provisioning;
 use crate::toolkit;
-use crate::{Actor, AuditAction, Settings};
+use crate::{Actor, AuditAction, Federation, Settings, Vanity};
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{
     Alias, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason, TenantId, TenantStatus, Timestamp,
@@ -13,7 +13,7 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A tenant, without anything personal.
+/// A tenant, without anything personal but the labels that it chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// Its id.
@@ -51,9 +51,15 @@ pub struct Tenant {
     /// How far its end is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closure: Option<Closure>,
+    /// By what its people sign in at its own identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federation: Option<Federation>,
     /// Where its people had their accounts before it came to this region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Realm>,
+    /// Its readable labels, once it asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vanity: Option<Vanity>,
 }
 
 /// A user pool of the fleet, by the client that people use.
@@ -174,6 +180,21 @@ pub enum Refusal {
     /// The code of a closure is not the one that was given.
     #[error("the code is wrong")]
     WrongCode,
+    /// The tenant has no such client.
+    #[error("the tenant has no such client")]
+    NoClient,
+    /// The client is not made yet, or is replaced or ended already.
+    #[error("the client cannot be replaced")]
+    ClientEnds,
+    /// The tenant has as many clients as it can have.
+    #[error("the tenant has too many clients")]
+    TooManyClients,
+    /// The account is not of the tenant's own identity provider.
+    #[error("the account is not of the tenant's own identity provider")]
+    NotFederated,
+    /// An administrator has removed the person, and nobody has invited them since.
+    #[error("the person was removed")]
+    Barred,
     /// There is nothing that could be tried again.
     #[error("nothing has failed that could be repeated")]
     NothingToRetry,

@@ -1,11 +1,14 @@
 mod addresses;
+mod clients;
 mod closing;
+mod federation;
 mod laws;
 mod life;
 mod members;
 mod policies;
 mod provisioning;
 mod registration;
+mod vanity;
 
 use crate::*;
 use contract::catalogue::Catalogue;
@@ -27,7 +30,7 @@ fn occasion() -> Occasion {
 
 fn settings(mode: &str) -> Settings {
     let text = format!(
-        "provisioning={mode} builder_toolkit=true answer_minutes=60 confirm_hours=24 grace_days=30 retention_days=10"
+        "provisioning={mode} builder_toolkit=true answer_minutes=60 confirm_hours=24 grace_days=30 retention_days=10 hosted_zone="
     );
     text.parse().unwrap()
 }
@@ -93,6 +96,8 @@ fn stated(outcome: &Outcome) -> Vec<String> {
         Statement::Status(fact) => format!("status:{}", json!(fact.data.reason).as_str().unwrap()),
         Statement::PolicyApplied(fact) => format!("applied:{}", fact.data.version),
         Statement::PlanChange(fact) => format!("plan:{}", fact.data.revision),
+        Statement::Vanity(fact) => format!("{}:{}", json!(fact.data.phase).as_str().unwrap(), fact.data.revision),
+        Statement::Address(fact) => format!("address:{}", fact.data.revision),
         Statement::Erased(_) => "erased".to_owned(),
         Statement::Onboarding(fact) => format!("onboarding:{}", fact.data.revision),
         Statement::Provision(fact) => format!("provision:{}", fact.data.attempt),

@@ -1,6 +1,6 @@
 //! Users, and the names by which the identity provider knows them.
 
-use crate::{EmailAddress, KeyDigest, PersonName};
+use crate::{AccountName, EmailAddress, KeyDigest, PersonName};
 use kernel::{Alias, Invalid, InvitationId, Role, SignupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,11 +28,12 @@ impl Username {
     }
 
     /// The user whose account the identity provider calls so. The accounts of people whom a tenant's own provider
-    /// knows are called `<provider>_<subject>`: UUID version 5 of `meridian:account:<name>`.
+    /// knows are called `<provider>_<subject>`: UUID version 5 of `meridian:account:<name>`, in lower case, since the
+    /// pool does not tell names apart by their case.
     #[must_use]
     pub fn of_account(name: &str) -> Self {
         name.parse().unwrap_or_else(|_| {
-            let name = format!("meridian:account:{name}");
+            let name = format!("meridian:account:{}", name.to_lowercase());
             Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
         })
     }
@@ -80,12 +81,22 @@ pub struct User {
     pub email: EmailAddress,
     /// What the user came by.
     pub origin: Origin,
+    /// What the identity provider calls the account, where that is not the username.
+    pub account: Option<AccountName>,
     /// What the person agreed to, and when.
     pub consents: Vec<Consent>,
     /// When the user was stored.
     pub created_at: Timestamp,
     /// When the person proved to read the address; absent before.
     pub confirmed_at: Option<Timestamp>,
+}
+
+impl User {
+    /// What the identity provider calls the account. Personal where a tenant's own provider vouches for it.
+    #[must_use]
+    pub fn account_name(&self) -> String {
+        self.account.as_ref().map_or_else(|| self.username.to_string(), |account| account.expose().to_owned())
+    }
 }
 
 /// What a user came by.
@@ -96,6 +107,8 @@ pub enum Origin {
     Signup(SignupId),
     /// An invitation. Who proves to know its code reads the address that it was mailed to.
     Invitation(KeyDigest),
+    /// The tenant's own identity provider.
+    Federation,
 }
 
 /// A document that a person agreed to.

@@ -54,7 +54,7 @@ pub async fn region() -> Region {
     let outbox_table = testkit::table(&aws, false).await;
     let outbox = Outbox::new(&aws.config, outbox_table.clone());
     let settings = "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=30 \
-                    retention_days=30";
+                    retention_days=30 hosted_zone=";
     Region {
         code: "eu-central-1".parse().unwrap(),
         tenants: TenantStore::new(&aws.config, regional_table.clone(), outbox.clone()),
@@ -88,7 +88,7 @@ impl Region {
     /// # Panics
     /// When the local AWS refuses.
     pub async fn people(&self) -> People {
-        let pool = testkit::user_pool(&self.aws, &["meridian/usage.write"]).await;
+        let pool = testkit::user_pool(&self.aws, &["usage/write", "usage/read", "tenant/read"]).await;
         let identity = Identity::new(&self.aws.config, pool.id.clone(), pool.client_id.clone());
         People { pool, identity }
     }

@@ -10,4 +10,4 @@ mod resources;
 
 pub use emulator::{LocalAws, aws};
 pub use events::{Case, cases};
-pub use resources::{Pool, bus, machine_token, queue, table, user_pool};
+pub use resources::{Pool, add_client, bus, client_token, machine_token, queue, table, tenant_role, user_pool};

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{
     StreamViewType,
 };
 use meridian::local::sdk;
+use std::collections::BTreeMap;
 
 fn unique(prefix: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "tests need fresh names")]
@@ -44,6 +45,32 @@ pub async fn table(aws: &LocalAws, stream: bool) -> String {
         .await
         .unwrap();
     name
+}
+
+/// A fresh role that the account may assume for one tenant, and that uses tables: its ARN. The local AWS does not
+/// compare leading keys, so the policy has none.
+///
+/// # Panics
+/// When the local AWS refuses.
+pub async fn tenant_role(aws: &LocalAws) -> String {
+    let name = unique("role");
+    let account = "arn:aws:iam::000000000000";
+    let allow =
+        |statement: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{statement}}}]}}"#);
+    let trust =
+        allow(&format!(r#""Principal":{{"AWS":"{account}:root"}},"Action":["sts:AssumeRole","sts:TagSession"]"#));
+    let policy = allow(r#""Action":"dynamodb:*","Resource":"*""#);
+    let (create, put) = (("Action", "CreateRole"), ("Action", "PutRolePolicy"));
+    for form in [
+        vec![create, ("RoleName", &name), ("AssumeRolePolicyDocument", &trust)],
+        vec![put, ("RoleName", &name), ("PolicyName", "access"), ("PolicyDocument", &policy)],
+    ] {
+        let scope =
+            "AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+        let asked = sdk::fresh_http().post(&aws.endpoint).header("authorization", scope).form(&form).send().await;
+        asked.unwrap().error_for_status().unwrap();
+    }
+    format!("{account}:role/{name}")
 }
 
 /// A fresh bus, and a queue that receives everything published on it: (bus name, queue URL).
@@ -87,7 +114,7 @@ pub struct Pool {
     machine_secret: String,
 }
 
-/// A fresh user pool whose machine client holds `scopes`, such as `meridian/usage.write`.
+/// A fresh user pool whose machine client holds `scopes`, such as `usage/write`.
 ///
 /// # Panics
 /// When the local AWS refuses.
@@ -127,19 +154,28 @@ async fn machine_client(
     pool: &str,
     scopes: &[&str],
 ) -> (String, String) {
-    let declared = scopes.iter().filter_map(|scope| scope.strip_prefix("meridian/")).map(|scope| {
-        cognito::ResourceServerScopeType::builder().scope_name(scope).scope_description(scope).build().unwrap()
-    });
-    client
-        .create_resource_server()
-        .user_pool_id(pool)
-        .identifier("meridian")
-        .name("meridian")
-        .set_scopes(Some(declared.collect()))
-        .send()
-        .await
-        .unwrap();
+    let mut declared: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (server, scope) in scopes.iter().filter_map(|scope| scope.split_once('/')) {
+        let scope = cognito::ResourceServerScopeType::builder().scope_name(scope).scope_description(scope).build();
+        declared.entry(server).or_default().push(scope.unwrap());
+    }
+    for (server, scopes) in declared {
+        let created = client.create_resource_server().user_pool_id(pool).identifier(server).name(server);
+        created.set_scopes(Some(scopes)).send().await.unwrap();
+    }
     client.create_user_pool_domain().user_pool_id(pool).domain(unique("d")).send().await.unwrap();
+    add_client(client, pool, scopes).await
+}
+
+/// One more client of machines in a pool that has these scopes: its id and its secret.
+///
+/// # Panics
+/// When the local AWS refuses.
+pub async fn add_client(
+    client: &aws_sdk_cognitoidentityprovider::Client,
+    pool: &str,
+    scopes: &[&str],
+) -> (String, String) {
     let created = client
         .create_user_pool_client()
         .user_pool_id(pool)
@@ -160,10 +196,18 @@ async fn machine_client(
 /// # Panics
 /// When the local AWS refuses.
 pub async fn machine_token(aws: &LocalAws, pool: &Pool, scope: &str) -> String {
+    client_token(aws, &pool.machine_client_id, &pool.machine_secret, scope).await
+}
+
+/// An access token of a client with one scope.
+///
+/// # Panics
+/// When the local AWS refuses.
+pub async fn client_token(aws: &LocalAws, client_id: &str, secret: &str, scope: &str) -> String {
     let form = [("grant_type", "client_credentials"), ("scope", scope)];
     let answer = sdk::fresh_http()
         .post(format!("{}/oauth2/token", aws.endpoint))
-        .basic_auth(&pool.machine_client_id, Some(&pool.machine_secret))
+        .basic_auth(client_id, Some(secret))
         .form(&form)
         .send()
         .await

@@ -10,7 +10,7 @@ use runtime::http::{Tokens, with_fallbacks};
 use serde_json::Value;
 use tower::ServiceExt;
 
-const SCOPES: [&str; 2] = ["meridian/operator.read", "meridian/usage.write"];
+const SCOPES: [&str; 2] = ["meridian/operator.read", "usage/write"];
 
 struct Fixture {
     router: Router,

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
 const EVENT: &str = "0199a1f0-0000-7000-8000-ffff00000001";
 const CLOSED: &str = "0199a1f0-0000-7000-8000-000000000002";
-const SCOPES: [&str; 3] = ["meridian/operator.read", "meridian/operator.write", "meridian/usage.write"];
+const SCOPES: [&str; 3] = ["meridian/operator.read", "meridian/operator.write", "usage/write"];
 
 struct Fixture {
     store: CentralStore,

@@ -5,10 +5,11 @@ use central_store::{CentralStore, StoreError, UpdateError};
 use contract::catalogue::Catalogue;
 use contract::{
     Envelope, Fact, OnboardingProgressed, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged,
-    v1,
+    VanityClaimed, v1,
 };
 use fleet::{
-    Publication, Refusal, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change, decide_statement,
+    LabelClaim, LastWord, Publication, Refusal, Tenant, decide_acknowledgement, decide_claim, decide_erasure,
+    decide_plan_change, decide_statement,
 };
 use kernel::{EventId, TenantId};
 use outbox::Outbox;
@@ -53,6 +54,7 @@ impl Adapters {
             TenantPolicyApplied::TYPE => self.take_acknowledgement(&envelope(&event)?).await,
             PlanChangeRequested::TYPE => self.take_request(&envelope(&event)?).await,
             TenantErased::TYPE => self.take_erasure(&envelope(&event)?).await,
+            VanityClaimed::TYPE => self.take_claim(&envelope(&event)?).await,
             OnboardingProgressed::TYPE => self.take_progress(&envelope(&event)?).await,
             _ => Err(DirectoryError::UnknownType),
         }
@@ -85,6 +87,16 @@ impl Adapters {
         let is_kept = is_kept.map_err(DirectoryError::Progress)?;
         tracing::debug!(region = %progressed.region, is_kept, "an onboarding progressed");
         Ok(())
+    }
+
+    async fn take_claim(&self, claimed: &Envelope<VanityClaimed>) -> Result<(), DirectoryError> {
+        let publication = publication();
+        let decide = |tenant: Option<&Tenant>, current: Option<&LabelClaim>, last: Option<&LastWord>| {
+            decide_claim(tenant, current, last, claimed, publication)
+        };
+        let VanityClaimed { tenant, claim, .. } = &claimed.data;
+        let answered = self.store.update_claim(&self.outbox, claim, *tenant, decide).await;
+        answered.map(|_| ()).map_err(DirectoryError::Unchanged)
     }
 
     async fn update<D>(&self, tenant: TenantId, decide: D) -> Result<(), DirectoryError>

@@ -1,8 +1,9 @@
 //! Keeps the directory of tenants, and publishes the policy that follows from it. Keeps how far regions are
-//! with the onboardings that home handed over.
+//! with the onboardings that home handed over, and which tenant has which label, by the label's digest.
 //!
 //! Trigger: DirectoryQueue. Reads: TenantStatusChanged.v1 and .v2, TenantPolicyApplied.v1,
-//! PlanChangeRequested.v1, TenantErased.v1, OnboardingProgressed.v1. Emits: TenantPolicyPublished.v2.
+//! PlanChangeRequested.v1, TenantErased.v1, OnboardingProgressed.v1, VanityClaimed.v1. Emits:
+//! TenantPolicyPublished.v2, VanityDecided.v1.
 
 mod handler;
 

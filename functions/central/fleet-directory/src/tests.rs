@@ -2,8 +2,8 @@ use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
 use central_store::CentralStore;
 use contract::catalogue::Catalogue;
-use contract::{Envelope, TenantPolicyPublished};
-use fleet::{Counts, Onboarding, OnboardingState, RefusedPlan, Tenant};
+use contract::{ClaimDecision, Envelope, Fact, TenantPolicyPublished, VanityDecided};
+use fleet::{ClaimState, Counts, Onboarding, OnboardingState, RefusedPlan, Tenant};
 use kernel::{OnboardingId, Timestamp};
 use outbox::Outbox;
 use serde_json::{Value, json};
@@ -37,8 +37,14 @@ async fn stored(adapters: &Adapters) -> Tenant {
 }
 
 async fn published(adapters: &Adapters) -> Vec<Envelope<TenantPolicyPublished>> {
+    stated(adapters).await
+}
+
+/// What home states of one type.
+async fn stated<T: Fact>(adapters: &Adapters) -> Vec<Envelope<T>> {
     let rows = adapters.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
-    rows.iter().map(|row| serde_json::from_str(&row.detail).unwrap()).collect()
+    let of_type = rows.iter().filter(|row| row.detail_type == T::TYPE);
+    of_type.map(|row| serde_json::from_str(&row.detail).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -164,4 +170,26 @@ async fn a_message_that_could_not_be_stored_is_taken_when_it_comes_again() {
     assert!(run(&adapters, payload).await.is_empty());
     assert_eq!(stored(&adapters).await.entry.revision, 2);
     assert_eq!(published(&adapters).await.len(), 1);
+}
+
+/// The label's digest is all that home is told, and the region is told what becomes of it.
+#[tokio::test]
+async fn a_claim_to_a_label_is_answered_whatever_the_order() {
+    let adapters = adapters().await;
+    let mut payload = case("valid-claim-of-a-label");
+    let claims = payload["Records"].as_array_mut().unwrap().split_off(2);
+    let mut first = case("valid-claim-of-a-label");
+    first["Records"] = json!(claims);
+    assert_eq!(run(&adapters, first).await.len(), 3, "the directory does not have the tenant yet");
+    for _ in 0..2 {
+        assert!(run(&adapters, case("valid-claim-of-a-label")).await.is_empty());
+    }
+    let mut answers: Vec<Envelope<VanityDecided>> = stated(&adapters).await;
+    answers.sort_by_key(|answer| answer.sequence);
+    let decisions: Vec<_> = answers.iter().map(|answer| (answer.sequence, answer.data.decision)).collect();
+    assert_eq!(decisions, [(1, ClaimDecision::Leased), (2, ClaimDecision::Confirmed), (2, ClaimDecision::Confirmed)]);
+    assert!(answers.iter().all(|answer| answer.region.as_str() == "eu-central-1"));
+    let claim = adapters.store.load_claim(&answers[0].data.claim).await.unwrap().unwrap();
+    assert!(matches!(claim.state, ClaimState::Held { .. }));
+    assert_eq!(claim.tenant.to_string(), TENANT);
 }

@@ -2,6 +2,7 @@
 //! region it went to, and what that region states of it.
 
 use crate::answer::{OnboardingAnswer, RegionsAnswer};
+use crate::home;
 use crate::listing::Listing;
 use crate::problems;
 use crate::region::{Handover, Taken, hand_over};
@@ -31,6 +32,9 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// The routes.
 pub(crate) fn router(adapters: Adapters) -> Router {
     Router::new()
+        .route("/", get(home::page))
+        .route("/home.js", get(home::script))
+        .route("/home.css", get(home::style))
         .route("/regions", get(list_regions))
         .route("/onboardings", post(create))
         .route("/onboardings/{id}", get(show))

@@ -1,3 +1,4 @@
+mod home;
 mod openapi;
 mod region;
 
@@ -227,12 +228,19 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-path" => (404, "not-found"),
             "invalid-method" => (405, "method-not-allowed"),
             "valid-openapi" | "valid-read" | "valid-regions" => (200, ""),
+            "valid-page" | "valid-script" | "valid-style" => (200, ""),
             _ => (202, ""),
         };
         assert_eq!(case.is_valid(), expected.0 < 300, "{} is expected as it is named", case.name);
         assert_eq!((answer.status, answer.slug()), expected, "{}: {}", case.name, answer.body);
         testkit::openapi::assert_described(testkit::openapi::Api::Home, &case.payload, answer.status, answer.slug());
-        let kind = if case.is_valid() { "application/json" } else { "application/problem+json" };
+        let kind = match case.name.as_str() {
+            "valid-page" => "text/html; charset=utf-8",
+            "valid-script" => "text/javascript; charset=utf-8",
+            "valid-style" => "text/css; charset=utf-8",
+            _ if case.is_valid() => "application/json",
+            _ => "application/problem+json",
+        };
         assert_eq!(answer.kind, kind, "{}", case.name);
         let handed_over = fixture.west.received().len() - before;
         assert_eq!(handed_over, usize::from(answer.status == 202), "{}", case.name);

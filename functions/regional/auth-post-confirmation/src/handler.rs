@@ -9,8 +9,8 @@ use regional_store::{Membership, Reach, TenantStore, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Occasion, Settings, Username, decide_confirmation};
 
-/// Carries on with the tenant of the account whose sign-up was confirmed. Repeated, it changes nothing more; a
-/// confirmed new password is none of its business.
+/// Carries on with the tenant of the account whose sign-up was confirmed. Repeated, it changes nothing more, as for
+/// people who come by their tenant's own provider; a confirmed new password is none of its business.
 pub(crate) async fn handle(adapters: &Adapters, event: PostConfirmation) -> Result<PostConfirmation, Failure> {
     if event.cognito_event_user_pools_header.trigger_source != Some(Source::ConfirmSignUp) {
         tracing::info!("not a confirmed sign-up");
@@ -49,7 +49,7 @@ pub(crate) struct Adapters {
 pub(crate) type PostConfirmation = CognitoEventUserPoolsPostConfirmation;
 
 fn confirmed(event: &PostConfirmation) -> Option<Username> {
-    event.cognito_event_user_pools_header.user_name.as_ref()?.parse().ok()
+    event.cognito_event_user_pools_header.user_name.as_deref().map(Username::of_account)
 }
 
 fn not_registered() -> Failure {

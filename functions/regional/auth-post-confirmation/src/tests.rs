@@ -2,8 +2,9 @@ use crate::handler::{Adapters, handle};
 use contract::TenantCounts;
 use futures::future::join_all;
 use kernel::TenantStatus;
+use regional_store::{Loaded, Reach};
 use serde_json::{Value, json};
-use tenancy::SignUp;
+use tenancy::{Federation, Occasion, ProviderName, SignUp, Standing, decide_federation, decide_newcomer};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
@@ -90,4 +91,28 @@ async fn where_the_application_makes_the_resources_it_is_asked_once() {
     assert_eq!(world.status().await, TenantStatus::Provisioning);
     let asked = world.region.stated("TenantProvisioningRequested.v1").await;
     assert_eq!((asked.len(), &asked[0]["data"]["tier"]), (1, &json!("pool")));
+}
+
+/// The user pool confirms an account that the tenant's own provider vouches for by itself, and tells.
+#[tokio::test]
+async fn an_account_of_the_tenants_own_provider_changes_nothing() {
+    let world = world().await;
+    let now = Newcomer::ada().at;
+    handle(&world.adapters, event("valid-confirmed-sign-up")).await.unwrap();
+    let tenant = world.region.tenant(world.made.tenant.id).await;
+    let account = format!("oidc-{}_subject", tenant.alias);
+    let identity_provider = ProviderName::of(&tenant.alias);
+    let federation = Federation { client_id: "client".to_owned(), identity_provider };
+    let newcomer =
+        tenancy::Newcomer { account: account.parse().unwrap(), email: "grace@engines.example".parse().unwrap() };
+    let federated = |loaded: &Loaded, _: &Occasion| Ok(decide_federation(&loaded.state, &federation));
+    world.region.change(tenant.id, Reach::TENANT, now, federated).await;
+    let joined = world.region.change(tenant.id, Reach::TENANT, now, |loaded, occasion| {
+        decide_newcomer(&loaded.state, &newcomer, Standing::default(), occasion)
+    });
+    let joined = joined.await.tenant;
+    let mut confirmed: Value = event("valid-confirmed-sign-up");
+    confirmed["userName"] = json!(account);
+    handle(&world.adapters, serde_json::from_value(confirmed).unwrap()).await.unwrap();
+    assert_eq!(world.region.tenant(tenant.id).await, joined);
 }

@@ -1,25 +1,31 @@
-//! Compares the account that is asked for with what was registered.
+//! Compares the account that is asked for with what was registered, or with the tenant whose provider vouches for it.
 
 use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsPreSignup as PreSignUp, CognitoEventUserPoolsPreSignupTriggerSource as Source,
 };
-use regional_store::{TenantReader, TenantStoreError};
+use kernel::{EventId, RegionCode};
+use regional_store::{Lead, Loaded, Reach, TenantStore, TenantStoreError};
 use runtime::Failure;
-use tenancy::{EmailAddress, Origin, Username};
+use tenancy::{EmailAddress, Newcomer, Occasion, Origin, Refusal, Standing, Username, decide_newcomer};
 
-/// Lets an account pass whose username is registered with the same address; refuses any other, whoever
-/// asks. The account of an invited person can only be made by Meridian, which has checked the invitation's
-/// code. Changes nothing in the event.
+/// Lets an account pass whose username is registered with the same address, and one of a person whom the tenant's own
+/// identity provider vouches for; refuses any other, whoever asks. The account of an invited person can only be made
+/// by Meridian, which has checked the invitation's code. Changes nothing in the event.
 pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreSignUp, Failure> {
+    if event.cognito_event_user_pools_header.trigger_source == Some(Source::ExternalProvider) {
+        join(adapters, vouched_for(&event).ok_or_else(refuse)?).await?;
+        return Ok(event);
+    }
     let Some((username, email)) = asked_for(&event) else {
         return Err(refuse());
     };
     let registered =
-        adapters.tenants.load_user(username).await.map_err(|error| unavailable(&error))?.ok_or_else(refuse)?;
+        adapters.tenants.reader().load_user(username).await.map_err(|error| unavailable(&error))?.ok_or_else(refuse)?;
     let by_administrator = event.cognito_event_user_pools_header.trigger_source == Some(Source::AdminCreateUser);
     let may_ask = match registered.origin {
         Origin::Signup(_) => true,
         Origin::Invitation(_) => by_administrator,
+        Origin::Federation => false,
     };
     if may_ask && registered.email.key() == email.key() {
         tracing::info!("registered account");
@@ -31,13 +37,67 @@ pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreS
 
 /// What the handler works with.
 pub(crate) struct Adapters {
-    pub(crate) tenants: TenantReader,
+    pub(crate) region: RegionCode,
+    pub(crate) tenants: TenantStore,
 }
 
 fn asked_for(event: &PreSignUp) -> Option<(Username, EmailAddress)> {
     let username = event.cognito_event_user_pools_header.user_name.as_ref()?.parse().ok()?;
     let email = event.request.user_attributes.get("email")?.parse().ok()?;
     Some((username, email))
+}
+
+/// The person, where the provider has verified the address.
+fn vouched_for(event: &PreSignUp) -> Option<Newcomer> {
+    let account = event.cognito_event_user_pools_header.user_name.as_ref()?.parse().ok()?;
+    let attributes = &event.request.user_attributes;
+    let is_verified = attributes.get("email_verified").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let email = attributes.get("email").filter(|_| is_verified)?.parse().ok()?;
+    Some(Newcomer { account, email })
+}
+
+/// Makes the person a member of the tenant, unless they are one.
+async fn join(adapters: &Adapters, newcomer: Newcomer) -> Result<(), Failure> {
+    let alias = newcomer.account.alias().ok_or_else(refuse)?;
+    let lead = adapters.tenants.reader().resolve(alias.as_str()).await.map_err(|error| unavailable(&error))?;
+    let Some(Lead::Here(tenant)) = lead else {
+        return Err(refuse());
+    };
+    let username = Username::of_account(newcomer.account.expose());
+    let invitation = Username::of(&alias, &newcomer.email).invitation();
+    let now = runtime::now();
+    let occasion = Occasion { region: adapters.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now };
+    let reach = Reach { user: Some(username), invitation: Some(invitation), barred: Some(username), ..Reach::TENANT };
+    let joined = adapters.tenants.change(tenant, reach, |loaded: &Loaded| {
+        let standing = Standing {
+            is_member: loaded.user.is_some(),
+            is_barred: loaded.is_barred,
+            is_invited: loaded.invitation.as_ref().is_some_and(|open| now < open.valid_until),
+        };
+        decide_newcomer(&loaded.state, &newcomer, standing, &occasion)
+    });
+    match joined.await {
+        Ok(_) => {
+            tracing::info!(%tenant, "the tenant's own provider vouches for the account");
+            Ok(())
+        }
+        Err(TenantStoreError::Refused(refusal)) => {
+            tracing::info!(%tenant, refusal = %refusal, "refused an account of the tenant's own provider");
+            Err(refused(refusal))
+        }
+        Err(TenantStoreError::UnknownTenant) => Err(refuse()),
+        Err(error) => Err(unavailable(&error)),
+    }
+}
+
+/// Who is vouched for may know more of the tenant than somebody else.
+fn refused(refusal: Refusal) -> Failure {
+    let code = match refusal {
+        Refusal::Full => "tenant-full",
+        Refusal::Barred => "removed",
+        _ => "not-registered",
+    };
+    Failure::refusal("SignUpRefused", code)
 }
 
 /// One answer for every mismatch, so that it tells nothing of other registrations.

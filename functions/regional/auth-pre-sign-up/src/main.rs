@@ -1,6 +1,7 @@
-//! Lets nobody make an account who has not registered.
+//! Lets nobody make an account who has not registered, or for whom the tenant's own identity provider does not vouch.
 //!
-//! Trigger: Cognito pre-sign-up. Reads: RegionalTable (users). Emits: nothing.
+//! Trigger: Cognito pre-sign-up. Reads: RegionalTable (users, tenants). Writes: RegionalTable (users who come by their
+//! tenant's own provider). Emits: nothing.
 
 mod handler;
 #[cfg(test)]
@@ -8,12 +9,17 @@ mod tests;
 
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use regional_store::TenantReader;
+use outbox::Outbox;
+use regional_store::TenantStore;
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
-    let adapters = Adapters { tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?) };
+    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
+    let adapters = Adapters {
+        region: runtime::env("AWS_REGION")?,
+        tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
+    };
     run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

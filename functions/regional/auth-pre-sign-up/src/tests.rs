@@ -1,20 +1,57 @@
 use crate::handler::{Adapters, handle};
-use kernel::Role;
-use regional_store::TenantReader;
-use tenancy::Username;
-use tenantkit::{Newcomer, Region};
+use aws_lambda_events::event::cognito::CognitoEventUserPoolsPreSignup as PreSignUp;
+use kernel::{Role, Suspension, TenantId, Timestamp};
+use outbox::Outbox;
+use regional_store::{Reach, TenantStore};
+use serde_json::json;
+use tenancy::{
+    AuditAction, Federation, Origin, ProviderName, Username, decide_federation, decide_federation_end, decide_removal,
+};
+use tenantkit::{Newcomer, Region, moment};
 use testkit::Case;
 
-/// A region where Ada of the events has registered, is active, and has invited Charles, who accepted.
+/// The subject of the events at the tenant's own provider.
+const SUBJECT: &str = "00u1a2b3c4";
+
+/// A region where Ada of the events has registered, is active, has invited Charles, who accepted, and has set the
+/// tenant's own identity provider.
 async fn region() -> Region {
     let region = tenantkit::region().await;
     let made = region.activate(&Newcomer::ada()).await;
     region.add_user(&made, "charles@engines.example", Role::Member, Newcomer::ada().at).await;
+    federate(&region, Newcomer::ada().tenant).await;
     region
 }
 
+async fn federate(region: &Region, tenant: TenantId) {
+    let alias = region.tenant(tenant).await.alias;
+    let federation =
+        Federation { client_id: "1example23456789example02".to_owned(), identity_provider: ProviderName::of(&alias) };
+    region.change(tenant, Reach::TENANT, now(), |loaded, _| Ok(decide_federation(&loaded.state, &federation))).await;
+}
+
+fn now() -> Timestamp {
+    moment("2026-11-20T09:30:00Z")
+}
+
+/// The event of an account that the provider of a tenant vouches for.
+fn vouched(alias: &str, subject: &str, email: &str) -> PreSignUp {
+    let case = testkit::cases("auth-pre-sign-up").into_iter().find(|case| case.name == "valid-own-provider").unwrap();
+    let mut payload = case.payload;
+    payload["userName"] = json!(format!("oidc-{alias}_{subject}"));
+    payload["request"]["userAttributes"]["email"] = json!(email);
+    serde_json::from_value(payload).unwrap()
+}
+
+async fn refusal(adapters: &Adapters, event: PreSignUp) -> String {
+    match handle(adapters, event).await {
+        Ok(_) => "passed".to_owned(),
+        Err(failure) => failure.message().to_owned(),
+    }
+}
+
 fn adapters(region: &Region) -> Adapters {
-    Adapters { tenants: region.tenants.reader().clone() }
+    Adapters { region: region.code.clone(), tenants: region.tenants.clone() }
 }
 
 #[tokio::test]
@@ -50,11 +87,100 @@ fn the_invited_person_of_the_events_is_charles() {
 #[tokio::test]
 async fn an_unreachable_table_lets_nobody_pass() {
     let aws = testkit::aws().await;
-    let adapters = Adapters { tenants: TenantReader::new(&aws.config, "no-such-table".to_owned()) };
+    let outbox = Outbox::new(&aws.config, "no-such-table".to_owned());
+    let tenants = TenantStore::new(&aws.config, "no-such-table".to_owned(), outbox);
+    let adapters = Adapters { region: "eu-west-1".parse().unwrap(), tenants };
     let case = testkit::cases("auth-pre-sign-up").into_iter().find(Case::is_valid).unwrap();
     let Err(failure) = handle(&adapters, serde_json::from_value(case.payload).unwrap()).await else {
         panic!("passed without a look");
     };
     assert_eq!(failure.kind(), "RegistrationUnavailable");
     assert!(!failure.message().contains("no-such-table"), "no internals");
+}
+
+#[tokio::test]
+async fn whom_the_tenants_own_provider_vouches_for_becomes_a_member_once() {
+    let region = region().await;
+    let (adapters, ada) = (adapters(&region), Newcomer::ada());
+    let before = region.tenant(ada.tenant).await;
+    let event = || vouched(ada.alias.as_str(), SUBJECT, "grace@engines.example");
+    for _ in 0..2 {
+        handle(&adapters, event()).await.unwrap();
+        let tenant = region.tenant(ada.tenant).await;
+        assert_eq!(
+            (tenant.users, tenant.admins, tenant.edition),
+            (before.users + 1, before.admins, before.edition + 1)
+        );
+    }
+    let account = format!("oidc-{}_{SUBJECT}", ada.alias);
+    let user = region.tenants.reader().load_user(Username::of_account(&account)).await.unwrap().unwrap();
+    assert_eq!((user.role, user.origin.clone(), user.account_name()), (Role::Member, Origin::Federation, account));
+    assert_eq!((user.email.expose(), user.name.expose()), ("grace@engines.example", "grace"));
+    assert!(user.confirmed_at.is_some());
+    let trail = region.tenants.reader().list_audit(ada.tenant, None, 100).await.unwrap().entries;
+    assert_eq!(trail.iter().filter(|entry| entry.action == AuditAction::JoinByProvider).count(), 1);
+    assert!(!format!("{user:?}").contains(SUBJECT) && !format!("{user:?}").contains("grace"), "nothing personal shows");
+}
+
+#[tokio::test]
+async fn a_provider_vouches_for_its_own_tenant_only() {
+    let region = region().await;
+    let adapters = adapters(&region);
+    let other = region.activate(&Newcomer::somebody()).await;
+    let alias = other.tenant.alias.as_str();
+    let code = refusal(&adapters, vouched(alias, SUBJECT, "grace@engines.example")).await;
+    assert_eq!(code, "not-registered", "the other tenant has no provider");
+    federate(&region, other.tenant.id).await;
+    assert_eq!(refusal(&adapters, vouched(alias, SUBJECT, "grace@engines.example")).await, "passed");
+    assert_eq!(region.tenant(Newcomer::ada().tenant).await.users, 2, "and that is no member of Ada's");
+}
+
+#[tokio::test]
+async fn nobody_joins_a_tenant_without_its_provider_or_that_is_suspended() {
+    let region = region().await;
+    let (adapters, ada) = (adapters(&region), Newcomer::ada());
+    let event = || vouched(ada.alias.as_str(), SUBJECT, "grace@engines.example");
+    region.publish(ada.tenant, "starter", Some(Suspension::Operator), now()).await;
+    assert_eq!(refusal(&adapters, event()).await, "not-registered");
+    let region = self::region().await;
+    let adapters = self::adapters(&region);
+    let by = Username::of_account("ada");
+    region
+        .change(ada.tenant, Reach::TENANT, now(), |loaded, occasion| {
+            Ok(decide_federation_end(&loaded.state, by, occasion))
+        })
+        .await;
+    assert_eq!(refusal(&adapters, event()).await, "not-registered");
+    assert_eq!(region.tenant(ada.tenant).await.users, 2);
+}
+
+/// Who was removed by an administrator comes back when invited; who left comes back at will.
+#[tokio::test]
+async fn who_was_removed_comes_back_only_when_invited() {
+    let region = region().await;
+    let (adapters, ada) = (adapters(&region), Newcomer::ada());
+    let event = || vouched(ada.alias.as_str(), SUBJECT, "grace@engines.example");
+    let username = Username::of_account(&format!("oidc-{}_{SUBJECT}", ada.alias));
+    let admin = Username::of(&ada.alias, &ada.email.parse().unwrap());
+    let remove = async |by| {
+        let reach = Reach { user: Some(username), ..Reach::TENANT };
+        region
+            .change(ada.tenant, reach, now(), |loaded, occasion| {
+                decide_removal(&loaded.state, loaded.user.as_ref().unwrap(), by, occasion).map(Some)
+            })
+            .await;
+    };
+    assert_eq!(refusal(&adapters, event()).await, "passed");
+    remove(username).await;
+    assert_eq!(refusal(&adapters, event()).await, "passed", "who left may come back");
+    remove(admin).await;
+    for _ in 0..2 {
+        assert_eq!(refusal(&adapters, event()).await, "removed");
+    }
+    let other = vouched(ada.alias.as_str(), "another", "mary@engines.example");
+    assert_eq!(refusal(&adapters, other).await, "passed", "nobody else is kept out");
+    region.invite(ada.tenant, admin, "grace@engines.example", Role::Member, runtime::now()).await;
+    assert_eq!(refusal(&adapters, event()).await, "passed");
+    remove(username).await;
+    assert_eq!(refusal(&adapters, event()).await, "passed", "the invitation has lifted it");
 }

@@ -1,42 +1,22 @@
 //! Adds the tenant's claims to the id token and the access token.
 
-use aws_lambda_events::event::cognito::{
-    ClaimsAndScopeOverrideDetailsV2, CognitoAccessTokenGenerationV2, CognitoEventUserPoolsPreTokenGenV2 as PreToken,
-    CognitoIdTokenGenerationV2,
-};
-use kernel::RegionCode;
+use crate::event::{Bearer, PreToken};
+use kernel::{RegionCode, Role};
 use regional_store::{TenantReader, TenantStoreError};
 use runtime::Failure;
-use serde_json::Value;
-use std::collections::HashMap;
-use tenancy::{Claims, Username, claims};
+use tenancy::{Tenant, Username, claims};
 
-/// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code.
+/// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code. The clients of the
+/// provider's own services belong to no tenant, and their tokens stay as they are.
 pub(crate) async fn handle(adapters: &Adapters, mut event: PreToken) -> Result<PreToken, Failure> {
-    let username: Username = event
-        .cognito_event_user_pools_header
-        .user_name
-        .as_deref()
-        .and_then(|name| name.parse().ok())
-        .ok_or_else(not_registered)?;
-    let membership = adapters
-        .tenants
-        .load_membership(username)
-        .await
-        .map_err(|error| failure(&error))?
-        .ok_or_else(not_registered)?;
-    let tenant = adapters
-        .tenants
-        .load_tenant(membership.tenant)
-        .await
-        .map_err(|error| failure(&error))?
-        .ok_or_else(not_registered)?;
-    let claims = claims(&tenant, membership.role, &adapters.region).map_err(|refusal| {
-        tracing::info!(tenant = %tenant.id, code = %refusal, "refused a token");
-        Failure::refusal("TokenRefused", refusal.to_string())
-    })?;
-    add(&mut event, &claims).map_err(|error| Failure::of("ClaimsUnwritable", &error))?;
-    tracing::info!(tenant = %tenant.id, "issued a token");
+    let bearer = event.bearer().ok_or_else(not_registered)?;
+    let Some((tenant, role)) = adapters.tenant_of(bearer).await? else { return Ok(event) };
+    if event.alias().is_some_and(|alias| alias != tenant.alias.as_str()) {
+        return Err(refuse(&tenant, "other-tenant"));
+    }
+    let claims = claims(&tenant, role, &adapters.region).map_err(|refusal| refuse(&tenant, &refusal.to_string()))?;
+    event.add(&claims);
+    tracing::info!(tenant = %tenant.id, machine = role.is_none(), "issued a token");
     Ok(event)
 }
 
@@ -46,19 +26,33 @@ pub(crate) struct Adapters {
     pub(crate) tenants: TenantReader,
 }
 
-/// Cognito takes an answer without groups for an order to remove them, so they are repeated.
-fn add(event: &mut PreToken, claims: &Claims) -> Result<(), serde_json::Error> {
-    let claims: HashMap<String, Value> = serde_json::from_value(serde_json::to_value(claims)?)?;
-    let mut id = CognitoIdTokenGenerationV2::default();
-    id.claims_to_add_or_override = claims.clone();
-    let mut access = CognitoAccessTokenGenerationV2::default();
-    access.claims_to_add_or_override = claims;
-    let mut details = ClaimsAndScopeOverrideDetailsV2::default();
-    details.group_override_details = event.request.group_configuration.clone();
-    details.id_token_generation = Some(id);
-    details.access_token_generation = Some(access);
-    event.response.claims_and_scope_override_details = Some(details);
-    Ok(())
+impl Adapters {
+    /// The tenant of a person, with the person's role, or of a machine; none for the provider's own machines.
+    async fn tenant_of(&self, bearer: Bearer<'_>) -> Result<Option<(Tenant, Option<Role>)>, Failure> {
+        let (tenant, role) = match bearer {
+            Bearer::Person(account) => {
+                let found = self.tenants.load_membership(Username::of_account(account)).await;
+                let membership = found.map_err(|error| failure(&error))?.ok_or_else(not_registered)?;
+                (membership.tenant, Some(membership.role))
+            }
+            Bearer::Machine(client_id) => {
+                let found = self.tenants.load_client(client_id).await.map_err(|error| failure(&error))?;
+                let Some(client) = found else { return Ok(None) };
+                if client.has_ended(runtime::now()) {
+                    tracing::info!(tenant = %client.tenant, "refused a token for a client that has ended");
+                    return Err(Failure::refusal("TokenRefused", "client-ended"));
+                }
+                (client.tenant, None)
+            }
+        };
+        let tenant = self.tenants.load_tenant(tenant).await.map_err(|error| failure(&error))?;
+        Ok(Some((tenant.ok_or_else(not_registered)?, role)))
+    }
+}
+
+fn refuse(tenant: &Tenant, code: &str) -> Failure {
+    tracing::info!(tenant = %tenant.id, code, "refused a token");
+    Failure::refusal("TokenRefused", code)
 }
 
 fn not_registered() -> Failure {

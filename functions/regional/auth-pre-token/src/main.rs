@@ -1,7 +1,9 @@
 //! Says in every token which tenant its bearer belongs to, and issues none where nobody may sign in.
 //!
-//! Trigger: Cognito pre-token-generation, version 2. Reads: RegionalTable (users, tenants). Emits: nothing.
+//! Trigger: Cognito pre-token-generation, version 3. Reads: RegionalTable (users, machine clients, tenants).
+//! Emits: nothing.
 
+mod event;
 mod handler;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,16 @@
 use crate::handler::{Adapters, handle};
 use kernel::Suspension;
-use regional_store::TenantReader;
+use regional_store::{Reach, TenantReader};
 use serde_json::{Value, json};
-use tenancy::SignUp;
+use tenancy::{
+    ClientId, ClientWish, KeyDigest, MachineScope, SignUp, decide_client, decide_client_made, decide_revocation,
+};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
+
+/// The tenant's clients in the events.
+const MACHINE: &str = "2example23456789example02";
+const ENDED: &str = "4example23456789example04";
 
 struct World {
     adapters: Adapters,
@@ -29,6 +35,31 @@ impl World {
         self.region.publish(self.made.tenant.id, "pro", suspension, Newcomer::ada().at).await;
     }
 
+    /// Makes the tenant a machine client.
+    async fn add_machine(&self, client_id: &str) {
+        let (tenant, by, at) = (self.made.tenant.id, self.made.user.username, Newcomer::ada().at);
+        let id = ClientId::of(tenant, &KeyDigest::of("client", client_id));
+        let wish = ClientWish { id, scopes: vec![MachineScope::UsageWrite], replaces: None, by };
+        let asked = self.region.change(tenant, Reach::TENANT, at, |loaded, occasion| {
+            decide_client(&loaded.state, &[], &wish, occasion).map(Some)
+        });
+        asked.await;
+        let clients = self.region.tenants.reader().load_clients(tenant).await.unwrap();
+        let made = self.region.change(tenant, Reach::TENANT, at, |loaded, occasion| {
+            decide_client_made(&loaded.state, &clients, id, client_id, occasion)
+        });
+        made.await;
+    }
+
+    async fn revoke_machine(&self, client_id: &str) {
+        let (tenant, by) = (self.made.tenant.id, self.made.user.username);
+        let client = self.region.tenants.reader().load_client(client_id).await.unwrap().unwrap();
+        let revoked = self.region.change(tenant, Reach::TENANT, Newcomer::ada().at, |loaded, occasion| {
+            Ok(decide_revocation(&loaded.state, &client, by, occasion))
+        });
+        revoked.await;
+    }
+
     /// The answer's claims of both tokens, or the code of the refusal.
     async fn invoke(&self, case: &Case) -> Result<Value, String> {
         let event = serde_json::from_value(case.payload.clone()).unwrap();
@@ -46,20 +77,65 @@ fn case(name: &str) -> Case {
 async fn every_event_gets_its_answer() {
     let world = world().await;
     world.activate().await;
+    world.add_machine(MACHINE).await;
+    world.add_machine(ENDED).await;
+    world.revoke_machine(ENDED).await;
     for case in testkit::cases("auth-pre-token") {
         let name = &case.name;
-        match world.invoke(&case).await {
-            Ok(details) => {
-                assert!(case.is_valid(), "{name}");
-                let groups = &case.payload["request"]["groupConfiguration"];
-                assert_eq!(details["groupOverrideDetails"], *groups, "{name}: groups stay");
-            }
-            Err(code) => {
-                assert!(!case.is_valid(), "{name}");
-                assert_eq!(code, "not-registered", "{name}");
-            }
+        let code = match name.as_str() {
+            name if name.starts_with("valid-") => None,
+            "invalid-other-tenant" => Some("other-tenant"),
+            "invalid-machine-ended" => Some("client-ended"),
+            _ => Some("not-registered"),
+        };
+        let answered = world.invoke(&case).await;
+        assert_eq!(answered.as_ref().err().map(String::as_str), code, "{name}");
+        let Ok(details) = answered else { continue };
+        if name == "valid-machine-of-the-provider" {
+            assert_eq!(details, Value::Null, "{name}: its tokens stay as they are");
+            continue;
         }
+        let groups = &case.payload["request"]["groupConfiguration"];
+        assert_eq!(details["groupOverrideDetails"], *groups, "{name}: groups stay");
+        assert_eq!(details["accessTokenGeneration"]["claimsToAddOrOverride"]["alias"], "23456789abcd", "{name}");
     }
+}
+
+/// Cognito gets back what it sent, whatever members a later version of the event has.
+#[tokio::test]
+async fn the_event_goes_back_as_it_came() {
+    let world = world().await;
+    world.activate().await;
+    let mut payload = case("valid-sign-in-to-tenant").payload;
+    payload["request"]["later"] = json!({ "member": [1, null] });
+    payload["later"] = json!(true);
+    let answered = handle(&world.adapters, serde_json::from_value(payload.clone()).unwrap()).await;
+    let mut answered = serde_json::to_value(answered.map_err(|refusal| refusal.message().to_owned()).unwrap()).unwrap();
+    answered["response"] = payload["response"].clone();
+    assert_eq!(answered, payload);
+}
+
+/// The tenant's claims without a role; a tenant that is not in use has no working machines either.
+#[tokio::test]
+async fn a_machine_gets_its_tenants_claims() {
+    let world = world().await;
+    world.activate().await;
+    world.add_machine(MACHINE).await;
+    let details = world.invoke(&case("valid-machine")).await.unwrap();
+    let claims = json!({
+        "tenant_id": "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f",
+        "alias": "23456789abcd",
+        "region": "eu-central-1",
+        "plan": "starter",
+        "entitlements": ["api", "storage"],
+        "policy_version": 0,
+    });
+    assert_eq!(details["accessTokenGeneration"]["claimsToAddOrOverride"], claims);
+    world.publish(Some(Suspension::Operator)).await;
+    assert_eq!(world.invoke(&case("valid-machine")).await.err().as_deref(), Some("tenant-suspended"));
+    world.publish(None).await;
+    world.revoke_machine(MACHINE).await;
+    assert_eq!(world.invoke(&case("valid-machine")).await.err().as_deref(), Some("client-ended"));
 }
 
 #[tokio::test]

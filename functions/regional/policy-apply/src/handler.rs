@@ -1,14 +1,14 @@
-//! Applies each published policy of a batch on its own.
+//! Applies each decision of a batch on its own: a policy, or what became of a claim to a label.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{Envelope, Fact, TenantPolicyPublished, v1};
-use kernel::{EventId, RegionCode};
+use contract::{Envelope, Fact, TenantPolicyPublished, VanityDecided, v1};
+use kernel::{EventId, RegionCode, TenantId};
 use regional_store::{Reach, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
-use tenancy::{Occasion, Settings, decide_policy};
+use tenancy::{LabelUse, Occasion, Settings, Vanity, decide_claim_decision, decide_policy};
 
-/// Applies every policy of the batch; those that cannot be applied come again, and end in the
+/// Applies every decision of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue.
 pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
     Ok(each(event, async |message: &SqsMessage| apply(adapters, message).await).await)
@@ -21,45 +21,91 @@ pub(crate) struct Adapters {
     pub(crate) settings: Settings,
 }
 
-/// Why a policy is not applied.
+/// Why a decision is not applied.
 #[derive(Debug, thiserror::Error)]
 enum Unapplied {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
-    #[error("the event is not a published policy")]
+    #[error("the event is no decision of home's")]
     OtherEvent,
-    #[error("the policy is for the region {0}")]
+    #[error("the decision is for the region {0}")]
     OtherRegion(RegionCode),
-    #[error("the policy is not stored")]
+    #[error("what follows from the decision is not stored")]
     NotStored(#[source] TenantStoreError),
+}
+
+/// What home decided.
+enum Decision {
+    Policy(TenantPolicyPublished),
+    Claim(VanityDecided),
 }
 
 async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplied> {
     let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
-    let (region, TenantPolicyPublished { tenant, policy }) = published(&event)?;
+    let (region, decision) = decision(&event)?;
     if region != adapters.region {
         return Err(Unapplied::OtherRegion(region));
     }
     let occasion = Occasion { region, event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() };
-    let changed = adapters.tenants.change(tenant, Reach::TENANT, |loaded| {
-        decide_policy(&loaded.state, &policy, &adapters.settings, &occasion).map(Some)
-    });
-    let state = changed.await.map_err(Unapplied::NotStored)?;
-    let (version, holds, status) = (policy.version, state.tenant.policy.version, state.tenant.status);
-    tracing::info!(%tenant, version, holds, %status, "policy acknowledged");
-    Ok(())
+    let applied = match decision {
+        Decision::Policy(published) => adapters.apply_policy(&published, &occasion).await,
+        Decision::Claim(decided) => adapters.apply_claim(&decided, &occasion).await,
+    };
+    applied.map_err(Unapplied::NotStored)
 }
 
-/// The policy, in whichever version it was published, and the region that it is for.
-fn published(event: &BusMessage) -> Result<(RegionCode, TenantPolicyPublished), Unapplied> {
+impl Adapters {
+    async fn apply_policy(
+        &self,
+        published: &TenantPolicyPublished,
+        occasion: &Occasion,
+    ) -> Result<(), TenantStoreError> {
+        let TenantPolicyPublished { tenant, policy } = published;
+        let changed = self.tenants.change(*tenant, Reach::TENANT, |loaded| {
+            decide_policy(&loaded.state, policy, &self.settings, occasion).map(Some)
+        });
+        let state = changed.await?;
+        let (version, holds, status) = (policy.version, state.tenant.policy.version, state.tenant.status);
+        tracing::info!(%tenant, version, holds, %status, "policy acknowledged");
+        Ok(())
+    }
+
+    async fn apply_claim(&self, decided: &VanityDecided, occasion: &Occasion) -> Result<(), TenantStoreError> {
+        let in_use = self.label_use(decided.tenant).await?;
+        let changed = self.tenants.change(decided.tenant, Reach::TENANT, |loaded| {
+            Ok(decide_claim_decision(&loaded.state, decided, in_use, occasion))
+        });
+        changed.await?;
+        tracing::info!(tenant = %decided.tenant, decision = ?decided.decision, "claim answered");
+        Ok(())
+    }
+
+    /// What the label that the tenant claims is in the region apart from that. Who takes it after this look is told
+    /// by the store, and the answer comes again.
+    async fn label_use(&self, tenant: TenantId) -> Result<LabelUse, TenantStoreError> {
+        let reader = self.tenants.reader();
+        let known = reader.load_tenant(tenant).await?.ok_or(TenantStoreError::UnknownTenant)?;
+        match known.vanity.as_ref().and_then(Vanity::open_claim) {
+            Some(claim) => reader.label_use(&claim.label, tenant).await,
+            None => Ok(LabelUse::Free),
+        }
+    }
+}
+
+/// The decision, in whichever version it was published, and the region that it is for.
+fn decision(event: &BusMessage) -> Result<(RegionCode, Decision), Unapplied> {
     match (event.detail_type.as_str(), event.source.as_str()) {
         (TenantPolicyPublished::TYPE, TenantPolicyPublished::SOURCE) => {
             let fact: Envelope<TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
-            Ok((fact.region, fact.data))
+            Ok((fact.region, Decision::Policy(fact.data)))
         }
         (v1::TenantPolicyPublished::TYPE, v1::TenantPolicyPublished::SOURCE) => {
             let fact: Envelope<v1::TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
-            Ok((fact.region, fact.data.into()))
+            Ok((fact.region, Decision::Policy(fact.data.into())))
+        }
+        (VanityDecided::TYPE, VanityDecided::SOURCE) => {
+            let fact: Envelope<VanityDecided> = event.detail().map_err(Unapplied::Unreadable)?;
+            Ok((fact.region, Decision::Claim(fact.data)))
         }
         _ => Err(Unapplied::OtherEvent),
     }

@@ -1,7 +1,7 @@
 //! Applies what home wants of a tenant, and tells home what holds.
 //!
-//! Trigger: PolicyQueue. Reads: RegionalTable (tenants). Emits: TenantPolicyApplied.v1, and
-//! TenantStatusChanged.v2 for another plan, a suspension and its end.
+//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, labels). Emits: TenantPolicyApplied.v1, TenantStatusChanged.v2
+//! for another plan, a suspension and its end, VanityClaimed.v1 and TenantAddressChanged.v1 on the way to a label.
 
 mod handler;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use crate::handler::{Adapters, handle};
-use kernel::{Suspension, TenantStatus};
+use kernel::{ClaimDigest, Suspension, TenantId, TenantStatus};
+use regional_store::{Lead, Reach};
 use serde_json::{Value, json};
-use tenancy::Tenant;
+use tenancy::{Actor, ClaimState, Tenant, decide_address_claim};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
@@ -59,7 +60,9 @@ async fn every_event_gets_its_answer() {
         let Case { name, payload } = &case;
         if case.is_valid() {
             assert!(failed.is_empty(), "{name}");
-            assert_eq!(world.acknowledged().await.len(), payload["Records"].as_array().unwrap().len(), "{name}");
+            let bodies = payload["Records"].as_array().unwrap().iter().map(|record| record["body"].as_str().unwrap());
+            let policies = bodies.filter(|body| body.contains("TenantPolicyPublished")).count();
+            assert_eq!(world.acknowledged().await.len(), policies, "{name}");
         } else {
             assert_eq!(failed, [payload["Records"][0]["messageId"].as_str().unwrap()], "{name}");
             assert_eq!((world.tenant().await, world.acknowledged().await), (before, vec![]), "{name}");
@@ -115,4 +118,90 @@ async fn only_what_cannot_be_applied_comes_again() {
     batch["Records"].as_array_mut().unwrap().insert(0, poison);
     assert_eq!(world.deliver(&batch).await, ["poison"]);
     assert_eq!(world.tenant().await.policy.version, 1);
+}
+
+/// The digest of the label that the events are about.
+const CLAIM: &str = "5d41402abc4b2a76b9719d911017c5925d41402abc4b2a76b9719d911017c592";
+
+impl World {
+    async fn claim(&self, tenant: TenantId) {
+        let claim: ClaimDigest = CLAIM.parse().unwrap();
+        self.region
+            .change(tenant, Reach::TENANT, Newcomer::ada().at, |loaded, occasion| {
+                decide_address_claim(&loaded.state, &"acme".parse().unwrap(), &claim, Actor::Holder, occasion)
+            })
+            .await;
+    }
+
+    /// Home's answer to what a tenant's region said under a revision.
+    async fn answer(&self, tenant: TenantId, decision: &str, revision: u64) {
+        let mut batch = case("valid-claim-leased");
+        let mut body: Value = serde_json::from_str(batch["Records"][0]["body"].as_str().unwrap()).unwrap();
+        body["detail"]["data"] =
+            json!({ "tenant": tenant, "claim": CLAIM, "decision": decision, "revision": revision });
+        batch["Records"][0]["body"] = Value::String(body.to_string());
+        assert!(self.deliver(&batch).await.is_empty());
+    }
+
+    /// What home was told of claims: the phases, in order.
+    async fn phases(&self, tenant: TenantId) -> Vec<String> {
+        let stated = self.region.stated("VanityClaimed.v1").await;
+        let of_tenant = stated.iter().filter(|fact| fact["data"]["tenant"] == json!(tenant));
+        let phases =
+            of_tenant.map(|fact| (fact["sequence"].as_u64(), fact["data"]["phase"].as_str().unwrap().to_owned()));
+        let mut phases: Vec<_> = phases.collect();
+        phases.sort();
+        phases.into_iter().map(|(_, phase)| phase).collect()
+    }
+
+    async fn lead(&self) -> Option<Lead> {
+        self.region.tenants.reader().resolve("acme").await.unwrap()
+    }
+}
+
+/// Each answer of home's leads to the next step, once.
+#[tokio::test]
+async fn a_label_leads_to_the_tenant_once_home_has_confirmed_it() {
+    let world = world().await;
+    let tenant = Newcomer::ada().tenant;
+    world.claim(tenant).await;
+    for _ in 0..2 {
+        assert!(world.deliver(&case("valid-claim-leased")).await.is_empty());
+        assert_eq!(
+            (world.lead().await, world.phases(tenant).await),
+            (None, vec!["requested".into(), "confirmed".into()])
+        );
+    }
+    for _ in 0..2 {
+        world.answer(tenant, "confirmed", 2).await;
+        assert_eq!(world.lead().await, Some(Lead::Here(tenant)));
+        assert_eq!(world.region.stated("TenantAddressChanged.v1").await.len(), 1);
+    }
+    world.answer(tenant, "refused", 2).await;
+    assert_eq!(world.lead().await, Some(Lead::Here(tenant)), "it is decided");
+    for fact in ["VanityClaimed.v1", "TenantAddressChanged.v1"] {
+        assert!(!json!(world.region.stated(fact).await).to_string().contains("acme"), "{fact} names the label");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_label_is_free_for_others() {
+    let world = world().await;
+    let tenant = Newcomer::ada().tenant;
+    world.claim(tenant).await;
+    world.answer(tenant, "leased", 1).await;
+    let other = world.region.activate(&Newcomer::somebody()).await.tenant.id;
+    world.claim(other).await;
+    world.answer(other, "leased", 1).await;
+    assert_eq!(world.phases(other).await, ["requested"], "the label is kept free for the first one");
+    world.answer(tenant, "refused", 2).await;
+    let vanity = world.tenant().await.vanity.unwrap();
+    assert_eq!(vanity.claim.unwrap().state, ClaimState::Refused);
+    world.answer(other, "leased", 1).await;
+    world.answer(other, "confirmed", 2).await;
+    assert_eq!(world.lead().await, Some(Lead::Here(other)));
+    world.claim(tenant).await;
+    world.answer(tenant, "leased", 3).await;
+    assert_eq!(world.phases(tenant).await, ["requested", "confirmed", "requested", "released"]);
+    assert_eq!(world.lead().await, Some(Lead::Here(other)));
 }

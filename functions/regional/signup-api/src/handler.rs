@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use identity::{Account, IdentityError};
 use kernel::{Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp};
 use regional_store::{Reach, Registered};
 use runtime::handover::SEAL_HEADER;
@@ -16,7 +17,7 @@ use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Documents, IdempotencyKey, Identifiers, Operation, Registration, SignUpRequest, Signup, Tenant,
+    Documents, IdempotencyKey, Identifiers, Operation, Registration, SignUpRequest, Signup, Tenant, Username,
     decide_confirmation, decide_identity, decide_retry, decide_sign_up,
 };
 
@@ -370,7 +371,12 @@ async fn make_account(
     now: Timestamp,
 ) -> Result<(), Problem> {
     let made = if adapters.may_mail(&registration.email, &key.digest(), now).await? {
-        adapters.identity.sign_up(signup.username, &registration.email, &registration.password).await.map(|_| ())
+        let (username, email) = (signup.username, &registration.email);
+        match adapters.identity.sign_up(username, email, &registration.password).await {
+            // What failed before may have made the account, and not have mailed its code.
+            Ok(Account::Existing) if signup.identity_failure.is_some() => mail_again(adapters, username).await,
+            made => made.map(|_| ()),
+        }
     } else {
         // The pool is asked for something, so that the answer takes its time.
         let _nobody = adapters.identity.resend_code(signup.username).await;
@@ -384,6 +390,14 @@ async fn make_account(
     let noted = noted.await;
     made.map_err(|error| problems::account(&error, signup.id))?;
     noted.map(|_| ()).map_err(|error| problems::store(&error))
+}
+
+/// Mails another code; an account that is confirmed already needs none.
+async fn mail_again(adapters: &Adapters, username: Username) -> Result<(), IdentityError> {
+    match adapters.identity.resend_code(username).await {
+        Err(IdentityError::Refused { .. }) => Ok(()),
+        mailed => mailed,
+    }
 }
 
 /// What a sign-up would be answered that is not stored: whoever fills in a field that no person sees learns

@@ -85,7 +85,7 @@ pub(crate) async fn accept(
     let noted = noted.await;
     if matches!(noted, Err(TenantStoreError::Refused(Refusal::NoInvitation))) {
         // Removed, or erased, while the account was made: it must not be left.
-        let deleted = adapters.identity.delete_account(user.username).await;
+        let deleted = adapters.identity.delete_account(&user.account_name()).await;
         deleted.map_err(|error| problems::account_of_invited(&error))?;
     }
     let state = noted.map_err(|error| problems::store(&error))?;

@@ -13,11 +13,12 @@ use contract::TenantCounts;
 use futures::future::join_all;
 use identity::Identity;
 use kernel::{Mode, SignupId};
+use meridian::local::sdk::mailbox;
 use runtime::handover::Seal;
 use runtime::http::Tokens;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
-use tenancy::{Documents, Requirements, SignUp};
+use tenancy::{Documents, Requirements, SignUp, Username};
 use tenantkit::{Newcomer, People, Region};
 use testkit::Case;
 use testkit::openapi::{Api, assert_described};
@@ -370,6 +371,28 @@ async fn a_pool_that_does_not_answer_is_made_up_for_later() {
     let id = accepted.body["id"].as_str().unwrap();
     assert_eq!(slug(&confirm(world.api_without_pool(), id, CODE).await), (503, "identity-unavailable"));
     assert_eq!(confirm(world.api(), id, CODE).await.status, 200);
+}
+
+/// The pool may have made the account although it answered with an error: then nobody has mailed the code.
+#[tokio::test]
+async fn a_code_that_was_not_mailed_is_mailed_by_the_repetition() {
+    let world = World::new().await;
+    let somebody = Newcomer::somebody();
+    let mails = async || {
+        let sent = mailbox(&format!("{}/_ministack/ses/messages", world.region.aws.endpoint)).await.unwrap();
+        sent.iter().filter(|mail| mail.is_to(&somebody.email)).count()
+    };
+    let failed = sign_up(world.api_without_pool(), KEY, &somebody.request()).await;
+    let operation = failed.body["operation"].as_str().unwrap();
+    let read = invoke(world.api(), &request("GET", operation, None, &Value::Null)).await;
+    let username: Username = read.body["username"].as_str().unwrap().parse().unwrap();
+    let (email, password) = (somebody.email.parse().unwrap(), somebody.password.parse().unwrap());
+    world.people.identity.sign_up(username, &email, &password).await.unwrap();
+    let before = mails().await;
+    assert_eq!(sign_up(world.api(), KEY, &somebody.request()).await.status, 202);
+    assert_eq!((mails().await, world.accounts().await), (before + 1, 1));
+    assert_eq!(sign_up(world.api(), KEY, &somebody.request()).await.status, 202);
+    assert_eq!(mails().await, before + 1, "nothing is left to be completed");
 }
 
 #[tokio::test]

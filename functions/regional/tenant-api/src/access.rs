@@ -1,6 +1,6 @@
 //! Who may do what, decided in one place, and the trail of whom it was refused.
 
-use crate::adapters::{Adapters, Note, store};
+use crate::adapters::{Adapters, Desk, Note, store};
 use crate::problems;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel::{Role, TenantId, TenantStatus, Timestamp};
 use regional_store::Membership;
-use runtime::http::{Now, Problem};
+use runtime::http::{Client, Holder, Now, Problem, invalid_token};
 use std::sync::Arc;
 use tenancy::{Actor, AuditAction, Bearer, Origin, Tenant, Username};
 
@@ -45,6 +45,7 @@ pub(crate) struct Caller {
     pub(crate) username: Username,
     pub(crate) role: Role,
     pub(crate) tenant: Tenant,
+    pub(crate) desk: Desk,
 }
 
 /// A refusal of an authenticated caller. The tenant's trail will tell of it.
@@ -91,11 +92,13 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Result<Response, Problem> {
     let named = path.map(|path| Named::of(&path)).unwrap_or_default();
-    let bearer: Bearer = adapters.tokens.verify_claims(request.headers(), now).await?;
-    let Some(caller) = identify(&adapters, &bearer).await? else {
+    let Holder::Person(client, bearer) = adapters.tokens.verify_holder(request.headers(), now).await? else {
+        return Err(invalid_token());
+    };
+    let Some(caller) = identify(&adapters, &client, &bearer, now).await? else {
         return turn_away(&adapters, &bearer, right, now).await;
     };
-    let response = match admit(&caller, named.tenant, right) {
+    let response = match admit(caller.role, &caller.tenant, named.tenant, right) {
         Ok(()) => {
             request.extensions_mut().insert(caller.clone());
             next.run(request).await
@@ -106,7 +109,7 @@ pub(crate) async fn guard(
     if let Some(Slug(slug)) = response.extensions().get() {
         let (actor, action) = (Actor::User(caller.username), right.action);
         let note = Note { actor, action, target: named.target(caller.tenant.id), refused: Some(slug) };
-        adapters.note(caller.tenant.id, note, now).await?;
+        caller.desk.note(note, now).await?;
     }
     Ok(response)
 }
@@ -127,14 +130,30 @@ pub(crate) async fn guard_bearer(
 }
 
 /// The bearer as a user of this region, as the region knows it now and not as the token once said.
-async fn identify(adapters: &Adapters, bearer: &Bearer) -> Result<Option<Caller>, Problem> {
-    let reader = adapters.tenants.reader();
-    let membership = reader.load_membership(bearer.username).await.map_err(store)?;
+pub(crate) async fn identify(
+    adapters: &Adapters,
+    client: &Client,
+    bearer: &Bearer,
+    now: Timestamp,
+) -> Result<Option<Caller>, Problem> {
+    let membership = adapters.memberships.load_membership(bearer.username).await.map_err(store)?;
     let Some(membership) = membership.filter(|membership| is_of(bearer, membership)) else {
         return Ok(None);
     };
-    let tenant = reader.load_tenant(membership.tenant).await.map_err(store)?;
-    Ok(tenant.map(|tenant| Caller { username: bearer.username, role: membership.role, tenant }))
+    let desk = adapters.desk(membership.tenant, now).await?;
+    let tenant = desk.load_tenant().await?;
+    if !tenant.as_ref().is_none_or(|tenant| is_for(client, tenant)) {
+        return Err(invalid_token());
+    }
+    Ok(tenant.map(|tenant| Caller { username: bearer.username, role: membership.role, tenant, desk }))
+}
+
+/// Whether people of a tenant come by this client: the region's own, or the one for the tenant's own provider.
+pub(crate) fn is_for(client: &Client, tenant: &Tenant) -> bool {
+    match client {
+        Client::Named => true,
+        Client::Other(id) => tenant.federation.as_ref().is_some_and(|federation| federation.client_id == *id),
+    }
 }
 
 /// Whether a token speaks for a membership: one that is confirmed, in the tenant that the token is for. The account
@@ -152,27 +171,27 @@ pub(crate) async fn turn_away(
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let problem = problems::unknown_bearer();
-    let tenant = match bearer.tenant_id {
-        Some(tenant) => adapters.tenants.reader().load_tenant(tenant).await.map_err(store)?,
-        None => None,
+    let Some(tenant) = bearer.tenant_id else {
+        return Err(problem);
     };
+    let desk = adapters.desk(tenant, now).await?;
     // Nothing is added to what is erased, or about to be.
-    if let Some(tenant) = tenant.filter(|tenant| tenant.status != TenantStatus::Closed) {
+    if desk.load_tenant().await?.is_some_and(|tenant| tenant.status != TenantStatus::Closed) {
         let (actor, action) = (Actor::User(bearer.username), right.action);
         let note = Note { actor, action, target: None, refused: Some(problem.slug()) };
-        adapters.note(tenant.id, note, now).await?;
+        desk.note(note, now).await?;
     }
     Err(problem)
 }
 
 /// Whether a user may do something to the tenant that the path names. Another tenant is as unknown as one that
 /// does not exist.
-pub(crate) fn admit(caller: &Caller, named: Option<TenantId>, right: Right) -> Result<(), Problem> {
-    if named != Some(caller.tenant.id) {
+pub(crate) fn admit(role: Role, tenant: &Tenant, named: Option<TenantId>, right: Right) -> Result<(), Problem> {
+    if named != Some(tenant.id) {
         return Err(problems::unknown_tenant());
     }
-    right.during.admits(&caller.tenant)?;
-    if right.role == Role::Admin && caller.role != Role::Admin {
+    right.during.admits(tenant)?;
+    if right.role == Role::Admin && role != Role::Admin {
         return Err(problems::admins_only());
     }
     Ok(())

@@ -1,23 +1,53 @@
 //! What the handlers work with, and what several of them do.
 
 use crate::problems;
+use crate::vanity::ClaimSeal;
+use aws_types::SdkConfig;
 use contract::catalogue::Catalogue;
 use identity::Identity;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;
-use regional_store::{Limit, Loaded, Reach, Taken, TenantStore, TenantStoreError};
+use outbox::Outbox;
+use regional_store::{Limit, Loaded, Reach, Taken, TenantReader, TenantStore, TenantStoreError};
+use runtime::env;
 use runtime::http::{Problem, Tokens};
-use tenancy::{Actor, AuditAction, AuditEntry, KeyDigest, Occasion, Outcome, Refusal, Settings, State};
+use tenancy::{
+    Actor, Addresses, AuditAction, AuditEntry, KeyDigest, Occasion, Outcome, Refusal, Settings, State, Tenant,
+};
+use tenant_access::TenantAccess;
 
 /// What the handlers work with.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) catalogue: Catalogue,
     pub(crate) settings: Settings,
-    pub(crate) tenants: TenantStore,
+    /// Whose a token is: all that the function's own credentials read.
+    pub(crate) memberships: TenantReader,
+    pub(crate) desks: Desks,
     pub(crate) identity: Identity,
     pub(crate) tokens: Tokens,
     pub(crate) mailer: Mailer,
+    pub(crate) addresses: Addresses,
+    /// Tells labels apart that tenants choose.
+    pub(crate) labels: ClaimSeal,
+    /// Where the user pool is signed in to by way of a page.
+    pub(crate) auth_url: String,
+    /// Whether an identity provider may be on this machine, as it is where AWS is.
+    pub(crate) with_loopback: bool,
+}
+
+/// Gives each tenant's requests what they work with.
+pub(crate) struct Desks {
+    pub(crate) access: TenantAccess,
+    pub(crate) regional_table: String,
+    pub(crate) outbox_table: String,
+}
+
+/// What a request for one tenant works with: the credentials behind it reach no other tenant's items.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk {
+    tenant: TenantId,
+    tenants: TenantStore,
 }
 
 /// What an audit trail says of an action that changed nothing.
@@ -31,23 +61,69 @@ pub(crate) struct Note {
 }
 
 impl Adapters {
+    /// As the template sets them.
+    ///
+    /// # Errors
+    /// When a variable of the environment is missing or not a value of its type.
+    pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
+        let (pool, client): (String, String) = (env("USER_POOL_ID")?, env("CLIENT_ID")?);
+        let regional_table: String = env("REGIONAL_TABLE")?;
+        Ok(Self {
+            region: env("AWS_REGION")?,
+            catalogue: Catalogue::bundled()?,
+            settings: env("TENANT_SETTINGS")?,
+            memberships: TenantReader::new(aws, regional_table.clone()),
+            desks: Desks {
+                access: TenantAccess::new(aws, env("TENANT_ROLE_ARN")?),
+                regional_table,
+                outbox_table: env("OUTBOX_TABLE")?,
+            },
+            tokens: Tokens::new(aws, &pool, client.clone())?.and(env("SERVICE_CLIENT_ID")?),
+            identity: Identity::new(aws, pool, client),
+            mailer: Mailer::new(aws, env("MAIL_FROM")?),
+            addresses: env("TENANT_ADDRESS")?,
+            labels: env("VANITY_SECRET")?,
+            auth_url: env("AUTH_URL")?,
+            with_loopback: aws.endpoint_url().is_some(),
+        })
+    }
+
     /// The circumstances of a decision that is made now.
     pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
         Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
     }
 
-    /// Changes a tenant as a decision says.
-    pub(crate) async fn change(
-        &self,
-        tenant: TenantId,
-        reach: Reach,
-        decide: impl Fn(&Loaded) -> Result<Option<Outcome>, Refusal>,
-    ) -> Result<State, Problem> {
-        self.tenants.change(tenant, reach, decide).await.map_err(store)
+    /// What a request for this tenant works with.
+    pub(crate) async fn desk(&self, tenant: TenantId, now: Timestamp) -> Result<Desk, Problem> {
+        let Desks { access, regional_table, outbox_table } = &self.desks;
+        let narrowed = access.narrowed(tenant, now).await.map_err(|error| Problem::internal(&error))?;
+        let outbox = Outbox::new(&narrowed, outbox_table.clone());
+        Ok(Desk { tenant, tenants: TenantStore::new(&narrowed, regional_table.clone(), outbox) })
+    }
+}
+
+impl Desk {
+    /// What is stored of the tenant.
+    pub(crate) const fn reader(&self) -> &TenantReader {
+        self.tenants.reader()
     }
 
-    /// Adds to a tenant's trail.
-    pub(crate) async fn note(&self, tenant: TenantId, note: Note, now: Timestamp) -> Result<(), Problem> {
+    /// The tenant as it is now.
+    pub(crate) async fn load_tenant(&self) -> Result<Option<Tenant>, Problem> {
+        self.reader().load_tenant(self.tenant).await.map_err(store)
+    }
+
+    /// Changes the tenant as a decision says.
+    pub(crate) async fn change(
+        &self,
+        reach: Reach,
+        decide: impl Fn(&Loaded) -> Result<Option<Outcome>, Refusal>,
+    ) -> Result<State, TenantStoreError> {
+        self.tenants.change(self.tenant, reach, decide).await
+    }
+
+    /// Adds to the tenant's trail.
+    pub(crate) async fn note(&self, note: Note, now: Timestamp) -> Result<(), Problem> {
         let entry = AuditEntry {
             id: EventId::from_uuid(runtime::new_uuid()),
             at: now,
@@ -56,7 +132,7 @@ impl Adapters {
             target: note.target,
             refused: note.refused.map(str::to_owned),
         };
-        self.tenants.record_audit(tenant, &entry).await.map_err(store)
+        self.tenants.record_audit(self.tenant, &entry).await.map_err(store)
     }
 
     /// Counts one more of something. What has the same mark is one.

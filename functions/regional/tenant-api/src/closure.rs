@@ -1,7 +1,7 @@
 //! The end of a tenant, asked for and taken back.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, Note, store};
+use crate::adapters::{Adapters, Desk, Note, store};
 use crate::problems;
 #[cfg(test)]
 use crate::tests::openapi::said;
@@ -78,11 +78,11 @@ pub(crate) async fn close(
     let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
     let undo_code = format!("{:032x}", u128::from_be_bytes(random));
     let (digest, occasion) = (digest(&undo_code), adapters.occasion(now));
-    let closed = adapters.change(caller.tenant.id, Reach::TENANT, |loaded| {
+    let closed = caller.desk.change(Reach::TENANT, |loaded| {
         let actor = Actor::User(caller.username);
         decide_closure(&loaded.state, actor, digest.clone(), &adapters.settings, &occasion).map(Some)
     });
-    let closure = closed.await?.tenant.closure;
+    let closure = closed.await.map_err(store)?.tenant.closure;
     let ends_at = closure.map_or(now, |closure| closure.ends_at);
     Ok((StatusCode::ACCEPTED, Json(Closing { ends_at, undo_code })).into_response())
 }
@@ -121,7 +121,7 @@ pub(crate) async fn undo(
     let Undo { code } = read(request).await?;
     let reopened = match (caller, code) {
         (Some(Extension(caller)), _) => {
-            reopen(&adapters, caller.tenant.id, Actor::User(caller.username), None, now).await?
+            reopen(&adapters, &caller.desk, Actor::User(caller.username), None, now).await?
         }
         (None, Some(code)) => {
             // A path that is not even text names no tenant.
@@ -143,13 +143,13 @@ async fn read(request: Request) -> Result<Undo, Problem> {
 
 async fn reopen(
     adapters: &Adapters,
-    tenant: TenantId,
+    desk: &Desk,
     actor: Actor,
     code: Option<&KeyDigest>,
     now: Timestamp,
 ) -> Result<Reopened, Problem> {
     let occasion = adapters.occasion(now);
-    let reopened = adapters.tenants.change(tenant, Reach::TENANT, |loaded| {
+    let reopened = desk.change(Reach::TENANT, |loaded| {
         decide_reopening(&loaded.state, actor, code, &adapters.settings, &occasion).map(Some)
     });
     match reopened.await {
@@ -164,19 +164,20 @@ async fn reopen_by_code(adapters: &Adapters, tenant: &str, code: &str, now: Time
     let tenant: TenantId = tenant.parse().map_err(|_| problems::wrong_code())?;
     let well_formed = code.len() == CODE_LENGTH && code.bytes().all(|b| b.is_ascii_hexdigit());
     let given = digest(if well_formed { code } else { "" });
-    let closing = adapters.tenants.reader().load_tenant(tenant).await.map_err(store)?;
+    let desk = adapters.desk(tenant, now).await?;
+    let closing = desk.load_tenant().await?;
     let undo = closing.filter(|tenant| tenant.status == TenantStatus::Closing).and_then(|tenant| tenant.closure?.undo);
     if undo.as_ref() == Some(&given) {
-        return reopen(adapters, tenant, Actor::Holder, Some(&given), now).await;
+        return reopen(adapters, &desk, Actor::Holder, Some(&given), now).await;
     }
     let of = KeyDigest::of("wrong codes of a closure", &tenant.to_string());
     let limit = Limit { of, times_max: WRONG_CODES_PER_HOUR_MAX, window_s: HOUR_S };
-    adapters.limit(&limit, &given, now).await?;
+    desk.limit(&limit, &given, now).await?;
     let problem = problems::wrong_code();
     if undo.is_some() {
         let (actor, action) = (Actor::Holder, AuditAction::UndoClosure);
         let note = Note { actor, action, target: None, refused: Some(problem.slug()) };
-        adapters.note(tenant, note, now).await?;
+        desk.note(note, now).await?;
     }
     Err(problem)
 }

@@ -2,10 +2,10 @@
 
 use crate::access::{During, Right, guard, guard_bearer};
 use crate::adapters::Adapters;
-use crate::{closure, invitations, tenant, users};
+use crate::{clients, closure, entitlements, federation, invitations, tenant, users, vanity};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use kernel::Role::{Admin, Member};
 use std::sync::Arc;
 use tenancy::AuditAction;
@@ -21,10 +21,21 @@ const INVITE: Right = Right { action: AuditAction::Invite, role: Admin, during: 
 const RESEND: Right = Right { action: AuditAction::ResendInvitation, role: Admin, during: During::Change };
 const WITHDRAW: Right = Right { action: AuditAction::WithdrawInvitation, role: Admin, during: During::Change };
 const REQUEST_PLAN: Right = Right { action: AuditAction::RequestPlan, role: Admin, during: During::Change };
+const CLAIM_ADDRESS: Right = Right { action: AuditAction::ClaimAddress, role: Admin, during: During::Change };
+const RELEASE_ADDRESS: Right = Right { action: AuditAction::ReleaseAddress, role: Admin, during: During::Change };
 /// Asked for again, a closure gives another code.
 const CLOSE: Right = Right { action: AuditAction::Close, role: Admin, during: During::ToEnd };
 const UNDO_CLOSURE: Right = Right { action: AuditAction::UndoClosure, role: Admin, during: During::ToEnd };
 const READ_AUDIT: Right = Right { action: AuditAction::ReadAudit, role: Admin, during: During::UseAndEnd };
+const LIST_CLIENTS: Right = Right { action: AuditAction::ListClients, role: Admin, during: During::Use };
+const CREATE_CLIENT: Right = Right { action: AuditAction::CreateClient, role: Admin, during: During::Change };
+const ROTATE_CLIENT: Right = Right { action: AuditAction::RotateClient, role: Admin, during: During::Change };
+/// What has leaked must not wait for a payment.
+const REVOKE_CLIENT: Right = Right { action: AuditAction::RevokeClient, role: Admin, during: During::ToEnd };
+const READ_PROVIDER: Right = Right { action: AuditAction::ReadIdentityProvider, role: Admin, during: During::Use };
+const SET_PROVIDER: Right = Right { action: AuditAction::SetIdentityProvider, role: Admin, during: During::Change };
+const REMOVE_PROVIDER: Right =
+    Right { action: AuditAction::RemoveIdentityProvider, role: Admin, during: During::ToEnd };
 
 /// The API.
 pub(crate) fn router(adapters: Adapters) -> Router {
@@ -47,8 +58,25 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .route("/tenants/{tenant}/invitations/{invitation}", to(WITHDRAW, delete(invitations::withdraw)))
         .route("/tenants/{tenant}/invitations/{invitation}/resend", to(RESEND, post(invitations::resend)))
         .route("/tenants/{tenant}/plan-changes", to(REQUEST_PLAN, post(tenant::request_plan)))
+        .route(
+            "/tenants/{tenant}/address",
+            to(CLAIM_ADDRESS, put(vanity::claim)).merge(to(RELEASE_ADDRESS, delete(vanity::release))),
+        )
         .route("/tenants/{tenant}/closure", to(CLOSE, post(closure::close)))
         .route("/tenants/{tenant}/closure/undo", undo)
         .route("/tenants/{tenant}/audit", to(READ_AUDIT, get(tenant::audit)))
+        .route(
+            "/tenants/{tenant}/clients",
+            to(LIST_CLIENTS, get(clients::list)).merge(to(CREATE_CLIENT, post(clients::create))),
+        )
+        .route("/tenants/{tenant}/clients/{client}", to(REVOKE_CLIENT, delete(clients::revoke)))
+        .route("/tenants/{tenant}/clients/{client}/rotation", to(ROTATE_CLIENT, post(clients::rotate)))
+        .route(
+            "/tenants/{tenant}/identity-provider",
+            to(READ_PROVIDER, get(federation::read))
+                .merge(to(SET_PROVIDER, put(federation::set)))
+                .merge(to(REMOVE_PROVIDER, delete(federation::remove))),
+        )
+        .route("/entitlements", get(entitlements::read))
         .with_state(adapters)
 }

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{InvitationId, Role, Timestamp};
-use mail::Letter;
+use mail::{Invited, Letter};
 use regional_store::{Limit, Reach, TenantStoreError};
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
@@ -105,14 +105,13 @@ impl<'a> From<&'a Invitation> for InvitationView<'a> {
     ),
 ))]
 pub(crate) async fn list(
-    State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
-    let reader = adapters.tenants.reader();
-    let page = reader.list_invitations(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
-    note_read(&adapters, &caller, AuditAction::ListInvitations, now).await?;
+    let page =
+        caller.desk.reader().list_invitations(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    note_read(&caller, AuditAction::ListInvitations, now).await?;
     let invitations = page.entries.iter().map(InvitationView::from).collect();
     Ok(Json(InvitationList { invitations, next_cursor: paging::shown(page.next) }).into_response())
 }
@@ -183,7 +182,7 @@ pub(crate) async fn resend(
     Now(now): Now,
 ) -> Result<Response, Refused> {
     let id = invitation.parse().map_err(|_| problems::unknown_invitation())?;
-    let open = find(&adapters, &caller, id).await?;
+    let open = find(&caller, id).await?;
     let invitation = send(&adapters, &caller, &open.email, None, now).await?;
     Ok(Json(InvitationView::from(&invitation)).into_response())
 }
@@ -218,11 +217,11 @@ pub(crate) async fn withdraw(
     let id = invitation.parse().map_err(|_| problems::unknown_invitation())?;
     let occasion = adapters.occasion(now);
     let reach = Reach { invitation: Some(id), ..Reach::TENANT };
-    let withdrawn = adapters.change(caller.tenant.id, reach, |loaded| {
+    let withdrawn = caller.desk.change(reach, |loaded| {
         let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
         Ok(Some(decide_withdrawal(&loaded.state, open, caller.username, &occasion)))
     });
-    withdrawn.await?;
+    withdrawn.await.map_err(store)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -239,26 +238,33 @@ async fn send(
         return Err(problems::mail_not_configured());
     }
     let id = Username::of(&caller.tenant.alias, email).invitation();
-    limit(adapters, caller, id, now).await?;
+    limit(caller, id, now).await?;
     let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
     let code = InvitationCode::from_random(id, random);
     let mut recorded = record(adapters, caller, email, role, &code, now).await;
     if matches!(recorded, Err(TenantStoreError::Refused(Refusal::Full))) {
-        recount(adapters, caller).await?;
+        recount(caller).await?;
         recorded = record(adapters, caller, email, role, &code, now).await;
     }
     recorded.map_err(store)?;
-    let invitation = find(adapters, caller, id).await?;
-    let organisation = adapters.tenants.reader().load_organisation(caller.tenant.id).await.map_err(store)?;
+    let invitation = find(caller, id).await?;
+    let organisation = caller.desk.reader().load_organisation(caller.tenant.id).await.map_err(store)?;
     let organisation = organisation.ok_or_else(problems::unknown_tenant)?;
-    let letter =
-        Letter::invitation(&organisation, &caller.tenant.alias, invitation.role, &code, invitation.valid_until);
+    let invited = Invited {
+        organisation: &organisation,
+        alias: &caller.tenant.alias,
+        addresses: &adapters.addresses,
+        role: invitation.role,
+        code: &code,
+        valid_until: invitation.valid_until,
+    };
+    let letter = Letter::invitation(&invited, caller.tenant.language);
     let sent = adapters.mailer.send(&invitation.email, &letter).await;
     sent.map_err(|error| problems::mail_unavailable(&error, id))?;
     Ok(invitation)
 }
 
-async fn limit(adapters: &Adapters, caller: &Caller, id: InvitationId, now: Timestamp) -> Result<(), Problem> {
+async fn limit(caller: &Caller, id: InvitationId, now: Timestamp) -> Result<(), Problem> {
     let request = KeyDigest::of("request", &runtime::new_uuid().to_string());
     let of_tenant = KeyDigest::of("mails of a tenant", &caller.tenant.id.to_string());
     let of_address = KeyDigest::of("mails of an invitation", &id.to_string());
@@ -266,7 +272,7 @@ async fn limit(adapters: &Adapters, caller: &Caller, id: InvitationId, now: Time
         Limit { of: of_tenant, times_max: MAILS_PER_HOUR_MAX, window_s: HOUR_S },
         Limit { of: of_address, times_max: MAILS_PER_ADDRESS_PER_DAY_MAX, window_s: DAY_S },
     ] {
-        adapters.limit(&limit, &request, now).await?;
+        caller.desk.limit(&limit, &request, now).await?;
     }
     Ok(())
 }
@@ -282,7 +288,7 @@ async fn record(
     let occasion = adapters.occasion(now);
     let id = code.invitation();
     let reach = Reach { user: Some(Username::of_invitation(id)), invitation: Some(id), ..Reach::TENANT };
-    let recorded = adapters.tenants.change(caller.tenant.id, reach, |loaded| {
+    let recorded = caller.desk.change(reach, |loaded| {
         let open = loaded.invitation.as_ref();
         let role = role.or(open.map(|open| open.role)).ok_or(Refusal::NoInvitation)?;
         let invite = Invite { email, role, code, by: caller.username };
@@ -293,8 +299,8 @@ async fn record(
 
 /// Invitations that ran out leave the table by themselves, and the tenant's count of them stays: here it is
 /// set right.
-async fn recount(adapters: &Adapters, caller: &Caller) -> Result<(), Problem> {
-    let (reader, tenant) = (adapters.tenants.reader(), caller.tenant.id);
+async fn recount(caller: &Caller) -> Result<(), Problem> {
+    let (reader, tenant) = (caller.desk.reader(), caller.tenant.id);
     let edition = reader.load_tenant(tenant).await.map_err(store)?.map(|tenant| tenant.edition);
     let (mut open, mut cursor) = (0, None);
     loop {
@@ -305,15 +311,15 @@ async fn recount(adapters: &Adapters, caller: &Caller) -> Result<(), Problem> {
             break;
         }
     }
-    let counted = adapters.change(tenant, Reach::TENANT, |loaded| {
+    let counted = caller.desk.change(Reach::TENANT, |loaded| {
         let unchanged = Some(loaded.state.tenant.edition) == edition;
         Ok(unchanged.then(|| decide_recount(&loaded.state, open)).flatten())
     });
-    counted.await.map(|_| ())
+    counted.await.map(|_| ()).map_err(store)
 }
 
 /// An open invitation to this tenant: one to another is as unknown as one that does not exist.
-async fn find(adapters: &Adapters, caller: &Caller, id: InvitationId) -> Result<Invitation, Problem> {
-    let invitation = adapters.tenants.reader().load_invitation(id).await.map_err(store)?;
-    invitation.filter(|open| open.tenant == caller.tenant.id).ok_or_else(problems::unknown_invitation)
+async fn find(caller: &Caller, id: InvitationId) -> Result<Invitation, Problem> {
+    let invitation = caller.desk.reader().load_invitation_to(caller.tenant.id, id).await.map_err(store)?;
+    invitation.ok_or_else(problems::unknown_invitation)
 }

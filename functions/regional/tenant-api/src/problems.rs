@@ -7,7 +7,7 @@ use kernel::{InvitationId, TenantStatus};
 use mail::MailError;
 use regional_store::TenantStoreError;
 use runtime::http::Problem;
-use tenancy::{FieldProblem, INVITATIONS_MAX, Refusal, SENDINGS_MAX, USERS_MAX};
+use tenancy::{CLIENTS_MAX, FieldProblem, INVITATIONS_MAX, Refusal, SENDINGS_MAX, USERS_MAX};
 
 pub(crate) fn no_token_and_no_code() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid access token or the code is needed")
@@ -30,6 +30,58 @@ pub(crate) fn unknown_user() -> Problem {
 
 pub(crate) fn unknown_invitation() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown-invitation", "The tenant has no such open invitation")
+}
+
+pub(crate) fn unknown_client() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown-client", "The tenant has no such client")
+}
+
+pub(crate) fn no_identity_provider() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no-identity-provider", "The tenant has no identity provider of its own")
+}
+
+pub(crate) fn no_address() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "no-address", "Tenants have no addresses of their own here")
+        .detail("The tenant's identity provider would have nowhere to lead back to. Ask the provider.")
+}
+
+pub(crate) fn key_missing() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-missing", "The Idempotency-Key header is missing")
+        .detail("Send a random UUID, and the same one when you repeat the request.")
+}
+
+pub(crate) fn key_malformed() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-malformed", "The Idempotency-Key header is malformed")
+        .detail("It has 16 to 128 visible ASCII characters, such as a random UUID.")
+}
+
+pub(crate) fn key_reused() -> Problem {
+    let title = "The Idempotency-Key belongs to another request";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", title)
+        .detail("A request with this key asked for something else. Send a new key for a new client.")
+}
+
+pub(crate) fn client_not_made(error: &IdentityError) -> Problem {
+    tracing::warn!(error = %error, "client not made");
+    passing("identity-unavailable", "Clients cannot be made right now")
+        .detail("The same request with the same Idempotency-Key completes it.")
+}
+
+pub(crate) fn client_not_deleted(error: &IdentityError) -> Problem {
+    tracing::warn!(error = %error, "client not deleted");
+    passing("identity-unavailable", "The client cannot be deleted right now")
+        .detail("It is refused everywhere already. The same request completes the revocation, and so does time.")
+}
+
+pub(crate) fn provider_not_set(error: &IdentityError) -> Problem {
+    if matches!(error, IdentityError::Refused { .. }) {
+        tracing::info!(error = %error, "identity provider refused");
+        return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "provider-refused", "The identity provider is refused")
+            .detail("The user pool found no OpenID provider at the issuer's address.");
+    }
+    tracing::warn!(error = %error, "identity provider not changed");
+    passing("identity-unavailable", "The identity provider cannot be changed right now")
+        .detail("The same request completes it.")
 }
 
 pub(crate) fn admins_only() -> Problem {
@@ -92,6 +144,11 @@ pub(crate) fn too_many(wait_s: i64) -> Problem {
         .header(RETRY_AFTER, HeaderValue::from(wait_s.max(1)))
 }
 
+pub(crate) fn labels_not_configured() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "labels-not-configured", "No labels are chosen here")
+        .detail("The provider has set no secret for them in this region.")
+}
+
 /// An operator has to change that: to try again does not help.
 pub(crate) fn mail_not_configured() -> Problem {
     Problem::new(StatusCode::CONFLICT, "mail-not-configured", "Nobody can be invited here")
@@ -144,6 +201,18 @@ fn refused(refusal: Refusal) -> Problem {
         }
         Refusal::NoInvitation => unknown_invitation(),
         Refusal::WrongCode => wrong_code(),
+        Refusal::NoClient => unknown_client(),
+        Refusal::ClientEnds => {
+            Problem::new(StatusCode::CONFLICT, "client-ends", "The client cannot be replaced")
+                .detail("It is not made yet, or has a successor already.")
+        }
+        Refusal::TooManyClients => {
+            Problem::new(StatusCode::CONFLICT, "too-many-clients", "The tenant has too many machine clients").detail(
+                format!("It has at most {CLIENTS_MAX}, besides those that end within a day."),
+            )
+        }
+        // Of sign-in by the tenant's own provider, which this API does not decide.
+        Refusal::NotFederated | Refusal::Barred => unknown_user(),
         Refusal::NothingToRetry => Problem::new(StatusCode::CONFLICT, "nothing-to-retry", "There is nothing to repeat"),
     }
 }

@@ -1,11 +1,12 @@
 //! The tenant itself: its profile, its plan, its audit trail.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, Note, store};
+use crate::adapters::{Adapters, Desk, Note, store};
 use crate::paging::{self, Paging};
 use crate::problems;
 #[cfg(test)]
 use crate::tests::openapi::said;
+use crate::vanity::AddressView;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -54,6 +55,8 @@ struct Profile<'a> {
     /// What its people are addressed in.
     language: Language,
     plan: &'a PlanCode,
+    /// Absent where the tenant has no readable label and asks for none.
+    address: Option<AddressView<'a>>,
     /// The plan that was asked for and that is not in force yet.
     requested_plan: Option<RequestedPlan<'a>>,
     status: TenantStatus,
@@ -108,11 +111,8 @@ struct Trail {
         (status = 503, description = said::BUSY),
     ),
 ))]
-pub(crate) async fn read(
-    State(adapters): State<Arc<Adapters>>,
-    Extension(caller): Extension<Caller>,
-) -> Result<Response, Refused> {
-    Ok(profile(&adapters, &caller.tenant).await?)
+pub(crate) async fn read(Extension(caller): Extension<Caller>) -> Result<Response, Refused> {
+    Ok(profile(&caller.desk, &caller.tenant).await?)
 }
 
 /// `PATCH /tenants/{tenant}`
@@ -145,10 +145,10 @@ pub(crate) async fn change(
     let organisation = organisation.map(|name| parse::<OrganisationName>("organisation", &name)).transpose()?;
     let language = language.map(|code| parse::<Language>("language", &code)).transpose()?;
     let occasion = adapters.occasion(now);
-    let changed = adapters.change(caller.tenant.id, Reach::TENANT, |loaded| {
+    let changed = caller.desk.change(Reach::TENANT, |loaded| {
         Ok(Some(decide_profile(&loaded.state, organisation.clone(), language, caller.username, &occasion)))
     });
-    Ok(profile(&adapters, &changed.await?.tenant).await?)
+    Ok(profile(&caller.desk, &changed.await.map_err(store)?.tenant).await?)
 }
 
 fn parse<T: FromStr<Err = Invalid>>(field: &'static str, text: &str) -> Result<T, Problem> {
@@ -185,10 +185,10 @@ pub(crate) async fn request_plan(
     let Body(PlanWish { plan }) = body?;
     let plan: PlanCode = plan.parse().map_err(|_| problems::unknown_plan())?;
     let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
-    let requested = adapters.change(caller.tenant.id, Reach::TENANT, |loaded| {
+    let requested = caller.desk.change(Reach::TENANT, |loaded| {
         decide_plan_request(&loaded.state, &plan, actor, &adapters.catalogue, &adapters.settings, &occasion).map(Some)
     });
-    requested.await?;
+    requested.await.map_err(store)?;
     Ok((StatusCode::ACCEPTED, Json(RequestedPlan { plan: &plan, requested_at: now })).into_response())
 }
 
@@ -216,30 +216,23 @@ pub(crate) async fn request_plan(
     ),
 ))]
 pub(crate) async fn audit(
-    State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
-    let reader = adapters.tenants.reader();
-    let page = reader.list_audit(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
-    note_read(&adapters, &caller, AuditAction::ReadAudit, now).await?;
+    let page = caller.desk.reader().list_audit(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    note_read(&caller, AuditAction::ReadAudit, now).await?;
     Ok(Json(Trail { entries: page.entries, next_cursor: paging::shown(page.next) }).into_response())
 }
 
 /// Notes that a list was read.
-pub(crate) async fn note_read(
-    adapters: &Adapters,
-    caller: &Caller,
-    action: AuditAction,
-    now: Timestamp,
-) -> Result<(), Problem> {
+pub(crate) async fn note_read(caller: &Caller, action: AuditAction, now: Timestamp) -> Result<(), Problem> {
     let note = Note { actor: Actor::User(caller.username), action, target: None, refused: None };
-    adapters.note(caller.tenant.id, note, now).await
+    caller.desk.note(note, now).await
 }
 
-async fn profile(adapters: &Adapters, tenant: &Tenant) -> Result<Response, Problem> {
-    let organisation = adapters.tenants.reader().load_organisation(tenant.id).await.map_err(store)?;
+async fn profile(desk: &Desk, tenant: &Tenant) -> Result<Response, Problem> {
+    let organisation = desk.reader().load_organisation(tenant.id).await.map_err(store)?;
     let wish = tenant.plan_request.as_ref().filter(|wish| wish.plan != tenant.plan);
     let closure = tenant.closure.as_ref();
     let profile = Profile {
@@ -248,6 +241,7 @@ async fn profile(adapters: &Adapters, tenant: &Tenant) -> Result<Response, Probl
         organisation: organisation.as_ref().map(OrganisationName::expose),
         language: tenant.language,
         plan: &tenant.plan,
+        address: AddressView::of(tenant),
         requested_plan: wish.map(|wish| RequestedPlan { plan: &wish.plan, requested_at: wish.requested_at }),
         status: tenant.status,
         entitlements: &tenant.policy.entitlements,

@@ -1,6 +1,7 @@
-use crate::adapters::Adapters;
+use crate::adapters::{Adapters, Desks};
 use crate::closure::digest;
 use crate::handler::router;
+use crate::vanity::ClaimSeal;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use axum::Router;
 use axum::body::to_bytes;
@@ -13,21 +14,28 @@ use runtime::http::Tokens;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tenancy::{Actor, AuditAction, AuditEntry, SignUp, User, Username};
+use tenant_access::TenantAccess;
 use tenantkit::{Newcomer, People, Region, moment};
 use testkit::Case;
 use testkit::openapi::{Api, assert_described};
 use tower::ServiceExt;
 
 mod access;
+mod clients;
 mod closure;
+mod entitlements;
 mod events;
+mod federation;
 mod invitations;
 pub(crate) mod openapi;
 mod tenant;
 mod users;
+mod vanity;
 
 /// Whom invitations are from.
 const SENDER: &str = "hello@provider.example";
+/// Where tenants are signed in to.
+const ADDRESS: &str = "https://{alias}.app.example.com";
 const PASSWORD: &str = "Difference-Engine-2";
 
 /// A region with the active tenant of `events/tenant-api`: Ada, who is its administrator, Charles, who is a
@@ -35,6 +43,7 @@ const PASSWORD: &str = "Difference-Engine-2";
 struct World {
     region: Region,
     people: People,
+    role_arn: String,
     ada: SignUp,
     charles: User,
     grace: InvitationId,
@@ -47,6 +56,7 @@ enum Without {
     Mail,
     Sender,
     Accounts,
+    Labels,
 }
 
 struct Answer {
@@ -65,7 +75,8 @@ impl World {
         let charles = region.add_user(&ada, "charles@engines.example", Role::Member, earlier()).await;
         let by = ada.user.username;
         let code = region.invite(ada.tenant.id, by, "grace@compilers.example", Role::Member, earlier()).await;
-        let world = Self { region, people, ada, charles, grace: code.invitation() };
+        let role_arn = testkit::tenant_role(&region.aws).await;
+        let world = Self { region, people, role_arn, ada, charles, grace: code.invitation() };
         world.make_account(&world.ada.user).await;
         world.make_account(&world.charles).await;
         world
@@ -101,10 +112,19 @@ impl World {
             region: self.region.code.clone(),
             catalogue: self.region.catalogue.clone(),
             settings: self.region.settings,
-            tenants: self.region.tenants.clone(),
+            memberships: self.region.tenants.reader().clone(),
+            desks: Desks {
+                access: TenantAccess::new(aws, self.role_arn.clone()),
+                regional_table: self.region.regional_table.clone(),
+                outbox_table: self.region.outbox_table.clone(),
+            },
             identity: Identity::new(accounts, pool.id.clone(), pool.client_id.clone()),
-            tokens: Tokens::new(aws, &pool.id, pool.client_id.clone()).unwrap(),
+            tokens: Tokens::new(aws, &pool.id, pool.client_id.clone()).unwrap().and(pool.machine_client_id.clone()),
             mailer: Mailer::new(mailer, sender.parse().unwrap()),
+            addresses: ADDRESS.parse().unwrap(),
+            labels: if without == Without::Labels { "" } else { "labels of a test" }.parse().unwrap(),
+            auth_url: "https://auth.example.com".to_owned(),
+            with_loopback: true,
         }
     }
 
@@ -189,6 +209,7 @@ fn request(method: &str, path: &str, token: &str, body: &Value) -> Value {
     payload["requestContext"]["http"]["path"] = json!(path);
     payload["requestContext"]["http"]["method"] = json!(method);
     let headers = payload["headers"].as_object_mut().unwrap();
+    headers.insert("idempotency-key".to_owned(), json!("a-key-of-the-tests-1"));
     if token.is_empty() {
         headers.remove("authorization");
     } else {

@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel::{Role, TenantId, Timestamp};
+use kernel::{Role, Timestamp};
 use regional_store::Reach;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ impl<'a> From<&'a User> for UserView<'a> {
     summary = "Lists the users",
     description = "For administrators.",
     params(
-        ("tenant" = TenantId, Path, description = "The tenant."),
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
         ("limit" = Option<u8>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
         ("cursor" = Option<String>, Query, max_length = 64, description = "The `next_cursor` of an earlier answer."),
     ),
@@ -87,14 +87,12 @@ impl<'a> From<&'a User> for UserView<'a> {
     ),
 ))]
 pub(crate) async fn list(
-    State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
-    let reader = adapters.tenants.reader();
-    let page = reader.list_users(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
-    note_read(&adapters, &caller, AuditAction::ListUsers, now).await?;
+    let page = caller.desk.reader().list_users(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    note_read(&caller, AuditAction::ListUsers, now).await?;
     let users = page.entries.iter().map(UserView::from).collect();
     Ok(Json(UserList { users, next_cursor: paging::shown(page.next) }).into_response())
 }
@@ -108,7 +106,7 @@ pub(crate) async fn list(
     summary = "Changes a user's role",
     description = "For administrators.",
     params(
-        ("tenant" = TenantId, Path, description = "The tenant."),
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
         ("user" = Username, Path, description = "The user."),
     ),
     request_body = UserChange,
@@ -131,7 +129,7 @@ pub(crate) async fn change(
     let Body(UserChange { role }) = body?;
     let user = username(&user).ok_or_else(problems::unknown_user)?;
     give_role(&adapters, &caller, user, role, now).await?;
-    let user = find(&adapters, caller.tenant.id, user).await?;
+    let user = find(&caller, user).await?;
     Ok(Json(UserView::from(&user)).into_response())
 }
 
@@ -146,7 +144,7 @@ pub(crate) async fn change(
     summary = "Removes a user, with the account",
     description = "For administrators; everybody may remove themselves.",
     params(
-        ("tenant" = TenantId, Path, description = "The tenant."),
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
         ("user" = Username, Path, description = "The user."),
     ),
     security(("person" = [])),
@@ -169,18 +167,18 @@ pub(crate) async fn remove(
         return Err(problems::admins_only().into());
     }
     let user = user.ok_or_else(problems::unknown_user)?;
-    find(&adapters, caller.tenant.id, user).await?;
+    let account = find(&caller, user).await?.account_name();
     give_role(&adapters, &caller, user, Role::Member, now).await?;
-    adapters.identity.delete_account(user).await.map_err(|error| problems::account_not_deleted(&error))?;
+    adapters.identity.delete_account(&account).await.map_err(|error| problems::account_not_deleted(&error))?;
     let occasion = adapters.occasion(now);
     let reach = Reach { user: Some(user), ..Reach::TENANT };
-    let removed = adapters.change(caller.tenant.id, reach, |loaded| {
+    let removed = caller.desk.change(reach, |loaded| {
         let user = loaded.user.as_ref();
         user.map(|user| decide_removal(&loaded.state, user, caller.username, &occasion)).transpose()
     });
-    removed.await?;
+    removed.await.map_err(store)?;
     // Who read the user just before it went may have made the account since.
-    adapters.identity.delete_account(user).await.map_err(|error| problems::account_not_deleted(&error))?;
+    adapters.identity.delete_account(&account).await.map_err(|error| problems::account_not_deleted(&error))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -193,15 +191,15 @@ async fn give_role(
 ) -> Result<(), Problem> {
     let occasion = adapters.occasion(now);
     let reach = Reach { user: Some(user), ..Reach::TENANT };
-    let changed = adapters.change(caller.tenant.id, reach, |loaded| {
+    let changed = caller.desk.change(reach, |loaded| {
         let user = loaded.user.as_ref();
         user.map_or(Ok(None), |user| decide_role(&loaded.state, user, role, caller.username, &occasion))
     });
-    changed.await.map(|_| ())
+    changed.await.map(|_| ()).map_err(store)
 }
 
 /// A user of this tenant: one of another is as unknown as one that does not exist.
-async fn find(adapters: &Adapters, tenant: TenantId, user: Username) -> Result<User, Problem> {
-    let user = adapters.tenants.reader().load_user(user).await.map_err(store)?;
-    user.filter(|user| user.tenant == tenant).ok_or_else(problems::unknown_user)
+async fn find(caller: &Caller, user: Username) -> Result<User, Problem> {
+    let user = caller.desk.reader().load_user_of(caller.tenant.id, user).await.map_err(store)?;
+    user.ok_or_else(problems::unknown_user)
 }

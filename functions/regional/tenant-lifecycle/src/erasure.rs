@@ -2,16 +2,18 @@
 
 use crate::handler::Adapters;
 use identity::IdentityError;
-use kernel::{TenantId, Timestamp};
+use kernel::Timestamp;
 use regional_store::{Leaving, TenantStoreError, UsageStoreError};
 use std::time::Instant;
-use tenancy::State;
+use tenancy::{State, Tenant};
 
 /// Why something of the tenant is still there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EraseError {
     #[error("an account is not deleted")]
     Account(#[source] IdentityError),
+    #[error("a client, or the tenant's own provider, is not deleted")]
+    Client(#[source] IdentityError),
     #[error("the regional table is not cleared")]
     Tenant(#[source] TenantStoreError),
     #[error("the usage table is not cleared")]
@@ -26,7 +28,7 @@ impl Adapters {
     /// was.
     pub(crate) async fn erase(&self, state: &State, now: Timestamp, until: Instant) -> Result<Leaving, EraseError> {
         let tenant = state.tenant.id;
-        while self.erase_some(tenant).await? == Leaving::Some {
+        while self.erase_some(&state.tenant).await? == Leaving::Some {
             if Instant::now() >= until {
                 return Ok(Leaving::Some);
             }
@@ -38,10 +40,14 @@ impl Adapters {
         Ok(Leaving::None)
     }
 
-    /// One step: some users with their accounts, or some entries, or some usage. An account goes before its user,
-    /// who is what leads to it.
-    async fn erase_some(&self, tenant: TenantId) -> Result<Leaving, EraseError> {
+    /// One step: some users with their accounts, or the clients, or some entries, or some usage. An account goes before
+    /// its user, who is what leads to it.
+    async fn erase_some(&self, of: &Tenant) -> Result<Leaving, EraseError> {
+        let tenant = of.id;
         let users = self.tenants.users_to_erase(tenant).await.map_err(EraseError::Tenant)?;
+        if users.is_empty() && self.erase_clients(of).await? == Leaving::Some {
+            return Ok(Leaving::Some);
+        }
         if users.is_empty() {
             return match self.tenants.erase_entries(tenant).await.map_err(EraseError::Tenant)? {
                 Leaving::Some => Ok(Leaving::Some),
@@ -49,10 +55,10 @@ impl Adapters {
             };
         }
         for user in users {
-            self.identity.delete_account(user.username).await.map_err(EraseError::Account)?;
+            self.identity.delete_account(&user.account_name()).await.map_err(EraseError::Account)?;
             self.tenants.erase_user(&user).await.map_err(EraseError::Tenant)?;
             // Who read the user just before it went may have made the account since.
-            self.identity.delete_account(user.username).await.map_err(EraseError::Account)?;
+            self.identity.delete_account(&user.account_name()).await.map_err(EraseError::Account)?;
         }
         Ok(Leaving::Some)
     }

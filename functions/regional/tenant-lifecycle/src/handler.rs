@@ -55,6 +55,8 @@ enum Undone {
     UsageUnknown(#[source] UsageStoreError),
     #[error("the tenant's data is not all erased")]
     NotErased(#[source] EraseError),
+    #[error("a client that has ended is still there")]
+    ClientsLeft(#[source] EraseError),
 }
 
 /// What became of a turn.
@@ -111,6 +113,9 @@ impl Adapters {
             }
             Err(error) => return Err(Undone::NotStored(error)),
         };
+        if due.kind == DueKind::Clients {
+            self.end_clients(&state.tenant, now).await.map_err(Undone::ClientsLeft)?;
+        }
         let is_drained = match due.kind {
             DueKind::Drain => !self.usage.has_pending(due.tenant).await.map_err(Undone::UsageUnknown)?,
             _ => false,

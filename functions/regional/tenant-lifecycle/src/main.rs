@@ -1,8 +1,10 @@
-//! Does what is due: sign-ups expire, silence becomes a failure, grace ends, closed tenants are erased.
+//! Does what is due: sign-ups expire, silence becomes a failure, grace ends, what signed in by
+//! itself ends, closed tenants are erased.
 //!
 //! Trigger: a schedule. Reads: RegionalTable (what is due, tenants, sign-ups), UsageTable (what waits). Emits:
 //! TenantStatusChanged.v2, OnboardingProgressed.v1, TenantErased.v1, TenantDeprovisioningRequested.v1.
 
+mod clients;
 mod erasure;
 mod handler;
 #[cfg(test)]

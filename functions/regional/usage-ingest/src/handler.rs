@@ -11,11 +11,10 @@ use kernel::SegmentId;
 use metering::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reading, Refusal, group, read};
 use regional_store::{Intake, TenantStoreError, UsageStoreError};
 use runtime::Failure;
-use runtime::http::{Now, Problem, Tokens};
+use runtime::http::{Now, Problem, Tokens, invalid_token};
 use serde::Serialize;
 use std::sync::Arc;
-
-const SCOPE: &str = "meridian/usage.write";
+use tenancy::MachineScope;
 
 /// Takes `CloudEvents` 1.0, one in structured mode or a JSON batch.
 ///
@@ -27,7 +26,8 @@ const SCOPE: &str = "meridian/usage.write";
     tag = "Usage",
     operation_id = "reportUsage",
     summary = "Takes usage events",
-    description = "One event, or a batch of at most 1000 in at most 1 MiB. It is answered once every valid event is \
+    description = "One event, or a batch of at most 1000 in at most 1 MiB. A client of a tenant reports its own tenant's \
+                   usage; that of any other is refused as of an unknown tenant. It is answered once every valid event is \
                    stored. What is not answered may be sent again as it is: an event counts once, by its source and \
                    id.",
     request_body(
@@ -38,7 +38,7 @@ const SCOPE: &str = "meridian/usage.write";
             (crate::tests::openapi::UsageEvents = "application/json"),
         ),
     ),
-    security(("machine" = ["meridian/usage.write"])),
+    security(("machine" = ["usage/write"])),
     responses(
         (status = 200, description = "What became of the events.", body = Answer),
         (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is not what its \
@@ -60,11 +60,15 @@ async fn handle(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Answer>, Problem> {
-    adapters.tokens.verify(&headers, SCOPE, now).await?;
+    let client = adapters.tokens.verify_machine(&headers, MachineScope::UsageWrite.as_str(), now).await?;
     let form = form(&headers)?;
     let body = bytes(body).await?;
     let mut reading = read(&body, form, &adapters.catalogue, now).map_err(refuse)?;
-    let known = adapters.tenants.in_use(&reading.tenants(), now).await.map_err(|error| tenants_failed(&error))?;
+    let known =
+        adapters.tenants.reportable(&reading.tenants(), &client, now).await.map_err(|refused| match refused {
+            Refused::NoClient => invalid_token(),
+            Refused::Unknown(error) => tenants_failed(&error),
+        })?;
     reading.keep_tenants(&known);
     let segments = group(reading.usage(), || SegmentId::from_uuid(runtime::new_uuid()));
     adapters.intake.store(&segments, now).await.map_err(|error| usage_failed(&error))?;
@@ -78,6 +82,14 @@ pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: KnownTenants,
     pub(crate) intake: Intake,
+}
+
+/// Why nothing of a client is taken.
+pub(crate) enum Refused {
+    /// It is nobody's, or not for this, or has ended.
+    NoClient,
+    /// It is not known whose it is.
+    Unknown(TenantStoreError),
 }
 
 /// The function's routes.

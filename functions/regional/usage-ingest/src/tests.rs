@@ -1,3 +1,4 @@
+mod clients;
 pub(crate) mod openapi;
 
 use crate::handler::{Adapters, router};
@@ -10,11 +11,11 @@ use futures::future::join_all;
 use regional_store::{Intake, TenantReader, UsageMonitor};
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
-use testkit::LocalAws;
 use testkit::openapi::{Api, assert_described};
+use testkit::{LocalAws, Pool};
 use tower::ServiceExt as _;
 
-const SCOPES: [&str; 2] = ["meridian/usage.write", "meridian/operator.read"];
+const SCOPES: [&str; 2] = ["usage/write", "meridian/operator.read"];
 const TENANTS: [(&str, &str); 4] = [
     ("0199a1f0-0000-7000-8000-000000000001", "active"),
     ("0199a1f0-0000-7000-8000-000000000002", "suspended"),
@@ -23,6 +24,8 @@ const TENANTS: [(&str, &str); 4] = [
 ];
 
 struct World {
+    aws: LocalAws,
+    pool: Pool,
     client: Client,
     usage_table: String,
     regional_table: String,
@@ -39,6 +42,8 @@ async fn world() -> World {
     let pool = testkit::user_pool(&aws, &SCOPES).await;
     let tokens = Tokens::new(&aws.config, &pool.id, pool.machine_client_id.clone()).unwrap();
     let world = World {
+        aws: aws.clone(),
+        pool: pool.clone(),
         client: Client::new(&aws.config),
         router: function(&aws, tokens, &regional_table, &usage_table),
         monitor: UsageMonitor::new(&aws.config, usage_table.clone()),

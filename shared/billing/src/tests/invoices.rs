@@ -66,7 +66,7 @@ fn an_invoice_has_the_fee_a_line_per_priced_meter_and_their_sum() {
     assert_eq!(draft.total, money("20.80", "USD"));
     assert_eq!(draft.events, 3010);
     assert_eq!(draft.id(), InvoiceId::of(tenant(1), period("2026-10")));
-    assert_eq!(draft.catalogue_version, 1);
+    assert_eq!(draft.catalogue_version, 2);
 }
 
 #[test]

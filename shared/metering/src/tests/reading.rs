@@ -1,5 +1,5 @@
 use super::{catalogue, now, tenant};
-use crate::{BodyError, EVENTS_MAX, Form, Reason, read};
+use crate::{BodyError, EVENTS_MAX, Form, Reason, Usage, Value, read};
 use std::collections::BTreeSet;
 
 /// A valid event of the summing meter, with one edit.
@@ -169,6 +169,20 @@ fn unknown_tenants_are_refused_in_order() {
     let refused: Vec<_> = reading.refused.iter().map(|r| (r.index, r.id.as_deref(), r.reason)).collect();
     assert_eq!(refused, [(1, Some("b"), Reason::UnknownTenant), (2, None, Reason::MissingField)]);
     assert_eq!(reading.usage().len(), 1);
+}
+
+/// Sign-ins are counted by the region itself, in the same way as what is sent.
+#[test]
+fn an_internal_meter_counts_what_nobody_can_send() {
+    let catalogue = catalogue();
+    let meter = catalogue.logins().unwrap();
+    check(&[("transfer.completed => meridian.login", Err(Reason::UnknownMeter))]);
+    let stated = |id: &str, at: &str| Usage::counted(meter, tenant(1), "/identity", id, at.parse().unwrap());
+    let first = stated("a", "2026-11-15T11:00:00Z");
+    assert_eq!((first.value, first.start), (Value::ONE, "2026-11-15T00:00:00Z".parse().unwrap()));
+    assert_eq!(stated("a", "2026-11-15T11:00:00Z"), first);
+    assert_eq!(stated("a", "2026-11-15T11:00:01Z").entry.identity, first.entry.identity);
+    assert_ne!(stated("b", "2026-11-15T11:00:00Z").entry.identity, first.entry.identity);
 }
 
 #[test]

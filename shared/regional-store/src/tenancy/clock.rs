@@ -1,7 +1,8 @@
 //! What is due, and how often something may be done in a time.
 
+use super::labels::lead;
 use super::rows::{self, DUE_SHARDS, number, stored, text};
-use super::{TenantReader, TenantStore, TenantStoreError};
+use super::{Lead, TenantReader, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::Timestamp;
 use tenancy::{Due, KeyDigest};
@@ -30,6 +31,30 @@ pub enum Taken {
         /// The rest of the window.
         wait_s: i64,
     },
+}
+
+impl Limit {
+    /// When the window began that a moment is in, and how many seconds of it are left.
+    fn window(&self, now: Timestamp) -> (i64, i64) {
+        let window = self.window_s.max(1);
+        let past = now.as_second().rem_euclid(window);
+        (now.as_second() - past, window - past)
+    }
+}
+
+/// Where a label leads, for one who may have asked too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Where to; nowhere where there is no such label.
+    pub lead: Option<Lead>,
+    /// The seconds to wait, where the limit was reached before.
+    pub wait_s: Option<i64>,
+}
+
+/// Counts what is done, for functions that change nothing else.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    reader: TenantReader,
 }
 
 impl TenantReader {
@@ -73,14 +98,50 @@ impl TenantStore {
             .map_err(|error| TenantStoreError::Unavailable { action: "forget what is due", source: error.into() })
     }
 
+    /// As [`Tally::take`].
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn take(&self, limit: &Limit, mark: &KeyDigest, now: Timestamp) -> Result<Taken, TenantStoreError> {
+        Tally::new(self.reader.clone()).take(limit, mark, now).await
+    }
+}
+
+impl Tally {
+    /// Counts in a reader's table.
+    #[must_use]
+    pub const fn new(reader: TenantReader) -> Self {
+        Self { reader }
+    }
+
+    /// Finds where a label leads, as [`TenantReader::resolve`] does, and whether a limit is reached, by one request
+    /// that is the same whatever is known. Counts nothing.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn resolve(&self, label: &str, limit: &Limit, now: Timestamp) -> Result<Resolved, TenantStoreError> {
+        let (start, rest_s) = limit.window(now);
+        let keys = vec![rows::label_key(label), rows::limit_key(&limit.of, start)];
+        let mut resolved = Resolved { lead: None, wait_s: None };
+        for item in self.reader.batch("resolve a label", keys, None, &[]).await? {
+            match item.get("marks") {
+                Some(marks) => {
+                    let used = marks.as_ss().map_or(0, Vec::len) as u64;
+                    resolved.wait_s = (used >= limit.times_max).then_some(rest_s);
+                }
+                None => resolved.lead = lead(stored(item, "alias")?),
+            }
+        }
+        Ok(resolved)
+    }
+
     /// Counts one more of something, unless that would be too many. What was counted with the same mark before
     /// is not counted again: a request that is repeated is one.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn take(&self, limit: &Limit, mark: &KeyDigest, now: Timestamp) -> Result<Taken, TenantStoreError> {
-        let window = limit.window_s.max(1);
-        let start = now.as_second() - now.as_second().rem_euclid(window);
+        let (start, rest_s) = limit.window(now);
         let mark: String = mark.as_str().chars().take(MARK_LENGTH).collect();
         let counted = self
             .reader
@@ -90,7 +151,7 @@ impl TenantStore {
             .set_key(Some(rows::limit_key(&limit.of, start)))
             .update_expression("SET expires_at = :end ADD marks :mark")
             .condition_expression("attribute_not_exists(marks) OR size(marks) < :most OR contains(marks, :text)")
-            .expression_attribute_values(":end", number(start + 2 * window))
+            .expression_attribute_values(":end", number(start + 2 * limit.window_s.max(1)))
             .expression_attribute_values(":mark", AttributeValue::Ss(vec![mark.clone()]))
             .expression_attribute_values(":text", text(mark))
             .expression_attribute_values(":most", number(limit.times_max))
@@ -99,7 +160,7 @@ impl TenantStore {
         match counted {
             Ok(_) => Ok(Taken::Yes),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(Taken::NotBefore { wait_s: start + window - now.as_second() })
+                Ok(Taken::NotBefore { wait_s: rest_s })
             }
             Err(error) => Err(TenantStoreError::Unavailable { action: "count", source: error.into() }),
         }

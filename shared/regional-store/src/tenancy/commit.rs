@@ -34,6 +34,7 @@ impl TenantStore {
             writes.push(self.count(tenant.id, Some(before.status), tenant.status)?);
             writes.extend(self.route(outcome)?);
         }
+        writes.extend(self.change_labels(outcome)?);
         for change in &outcome.members {
             writes.extend(self.change_member(tenant.id, change)?);
         }
@@ -58,7 +59,7 @@ impl TenantStore {
         if let Some(organisation) = &outcome.organisation {
             wanted.insert("organisation".to_owned(), text(organisation.expose()));
         }
-        let gone = ["provisioning", "plan_request", "closure", "previous"]
+        let gone = ["provisioning", "plan_request", "closure", "federation", "previous", "vanity"]
             .into_iter()
             .filter(|name| !wanted.contains_key(*name));
         let gone: Vec<String> = gone.map(|name| format!("#{name}")).collect();
@@ -138,6 +139,12 @@ impl TenantStore {
             MemberChange::Settle(id) => {
                 Ok(vec![self.delete(rows::invitation_key(tenant, *id))?, self.delete(rows::invitee_key(*id))?])
             }
+            MemberChange::Bar(username) => Ok(vec![self.put(rows::barred_key(tenant, *username))?]),
+            MemberChange::Unbar(username) => Ok(vec![self.delete(rows::barred_key(tenant, *username))?]),
+            MemberChange::Client(client) => self.put_client(client),
+            MemberChange::Forget(client) => self.delete_client(client),
+            MemberChange::Provider(provider) => Ok(vec![self.put(super::federation::provider_item(provider)?)?]),
+            MemberChange::NoProvider => Ok(vec![self.delete(rows::provider_key(tenant))?]),
         }
     }
 
@@ -198,6 +205,8 @@ impl TenantStore {
             Statement::Status(fact) => Row::new(Target::Regional, fact),
             Statement::PolicyApplied(fact) => Row::new(Target::Regional, fact),
             Statement::PlanChange(fact) => Row::new(Target::Regional, fact),
+            Statement::Vanity(fact) => Row::new(Target::Regional, fact),
+            Statement::Address(fact) => Row::new(Target::Regional, fact),
             Statement::Erased(fact) => Row::new(Target::Regional, fact),
             Statement::Onboarding(fact) => Row::new(Target::Regional, fact),
             Statement::Provision(fact) => Row::new(Target::Regional, fact),

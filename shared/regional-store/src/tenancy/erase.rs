@@ -4,12 +4,12 @@
 //! and the record is exact.
 
 use super::commit::Cancelled;
-use super::rows::{self, AUDIT_PREFIX, INVITATION_PREFIX, Item, number, text};
+use super::rows::{self, AUDIT_PREFIX, BARRED_PREFIX, INVITATION_PREFIX, Item, number, text};
 use super::{TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
 use kernel::{SignupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-use tenancy::User;
+use tenancy::{MachineClient, User};
 
 /// How many entries go in one transaction.
 const STEP_MAX: u8 = 45;
@@ -25,6 +25,15 @@ pub struct Erasure {
     /// Open invitations.
     #[serde(default)]
     pub invitations: u64,
+    /// Machine clients.
+    #[serde(default)]
+    pub clients: u64,
+    /// The tenant's own identity providers.
+    #[serde(default)]
+    pub identity_providers: u64,
+    /// Notes of removed users who may not come back uninvited.
+    #[serde(default)]
+    pub removals: u64,
     /// Entries of the audit trail.
     #[serde(default)]
     pub audit_entries: u64,
@@ -71,12 +80,36 @@ impl TenantStore {
         self.step("erase a user", writes).await
     }
 
+    /// Erases a machine client that the identity provider has forgotten.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn erase_client(&self, client: &MachineClient) -> Result<(), TenantStoreError> {
+        let mut writes =
+            vec![self.take_away(rows::client_key(client.tenant, client.id))?, self.note(client.tenant, "clients", 1)?];
+        if let Some(client_id) = &client.client_id {
+            writes.push(self.delete(rows::token_client_key(client_id))?);
+        }
+        self.step("erase a client", writes).await
+    }
+
+    /// Erases what is known of a tenant's own identity provider, which the user pool has forgotten.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn erase_provider(&self, tenant: TenantId) -> Result<(), TenantStoreError> {
+        let writes = vec![self.take_away(rows::provider_key(tenant))?, self.note(tenant, "identity_providers", 1)?];
+        self.step("erase an identity provider", writes).await
+    }
+
     /// Erases some of a tenant's invitations and of its audit trail.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn erase_entries(&self, tenant: TenantId) -> Result<Leaving, TenantStoreError> {
-        for (prefix, counter) in [(INVITATION_PREFIX, "invitations"), (AUDIT_PREFIX, "audit_entries")] {
+        for (prefix, counter) in
+            [(INVITATION_PREFIX, "invitations"), (BARRED_PREFIX, "removals"), (AUDIT_PREFIX, "audit_entries")]
+        {
             let page = self.reader.page(tenant, prefix, None, STEP_MAX, true).await?;
             if page.entries.is_empty() {
                 continue;

@@ -61,11 +61,7 @@ impl TenantReader {
         let Some(item) = self.get_all("resolve a label", rows::label_key(label)).await? else {
             return Ok(None);
         };
-        let row: rows::AliasRow = stored(item, "alias")?;
-        Ok(match row.moved {
-            Some(place) => Some(Lead::Moved(place)),
-            None => row.routed_since_version.map(|_| Lead::Here(row.tenant)),
-        })
+        Ok(lead(stored(item, "alias")?))
     }
 
     /// The workspaces that a person can sign in to, or could before they were suspended; at most 50.
@@ -99,6 +95,14 @@ impl TenantReader {
         let mut workspaces = workspaces.collect::<Result<Vec<_>, _>>()?;
         workspaces.sort_by(|one, other| one.alias.cmp(&other.alias));
         Ok(workspaces)
+    }
+}
+
+/// Where a label leads that somebody has, or had.
+pub(super) fn lead(row: rows::AliasRow) -> Option<Lead> {
+    match row.moved {
+        Some(place) => Some(Lead::Moved(place)),
+        None => row.routed_since_version.map(|_| Lead::Here(row.tenant)),
     }
 }
 

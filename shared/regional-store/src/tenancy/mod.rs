@@ -1,15 +1,18 @@
 //! Tenants, users and sign-ups.
 
+mod clients;
 mod clock;
 mod commit;
 mod erase;
+mod federation;
 mod labels;
 mod members;
 mod read;
 mod rows;
+mod vanity;
 mod write;
 
-pub use clock::{Limit, Taken};
+pub use clock::{Limit, Resolved, Taken, Tally};
 pub use erase::{Erasure, Leaving};
 pub use labels::{Lead, Place, Workspace};
 pub use members::Page;

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use contract::TenantCounts;
 use kernel::{InvitationId, Role, SignupId, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use tenancy::{Fingerprint, Invitation, KeyDigest, OrganisationName, Origin, Signup, Tenant, User, Username};
 
 /// The most that `BatchGetItem` takes.
@@ -23,7 +23,7 @@ pub struct TenantReader {
 }
 
 /// What a tenant is read by: everything but its organisation's name.
-const TENANT_ATTRIBUTES: [&str; 16] = [
+const TENANT_ATTRIBUTES: [&str; 18] = [
     "tenant",
     "alias",
     "signup",
@@ -39,7 +39,9 @@ const TENANT_ATTRIBUTES: [&str; 16] = [
     "provisioning",
     "plan_request",
     "closure",
+    "federation",
     "previous",
+    "vanity",
 ];
 
 /// To which tenant a user belongs, and what for.
@@ -63,20 +65,6 @@ pub struct Remembered {
     pub signup: SignupId,
     /// What it asked for.
     pub fingerprint: Fingerprint,
-}
-
-#[derive(Deserialize)]
-struct StatusOfTenant {
-    tenant: TenantId,
-    status: TenantStatus,
-    #[serde(default)]
-    closure: Option<Fence>,
-}
-
-#[derive(Deserialize)]
-struct Fence {
-    #[serde(default)]
-    fenced_at: Option<Timestamp>,
 }
 
 impl TenantReader {
@@ -180,28 +168,6 @@ impl TenantReader {
             return Ok(None);
         };
         name.parse().map(Some).map_err(|_| TenantStoreError::Malformed { entity: "tenant" })
-    }
-
-    /// The statuses of those of the tenants that this region has. One that is closing and of which no more
-    /// usage is taken counts as closed.
-    ///
-    /// # Errors
-    /// When the table fails.
-    pub async fn statuses(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, TenantStatus>, TenantStoreError> {
-        let distinct: Vec<_> = tenants.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut statuses = HashMap::with_capacity(distinct.len());
-        for some in distinct.chunks(BATCH_KEYS_MAX) {
-            let keys = some.iter().map(|id| rows::tenant_key(*id)).collect();
-            for item in
-                self.batch("load statuses", keys, Some("tenant, #status, closure.fenced_at"), &["status"]).await?
-            {
-                let StatusOfTenant { tenant, status, closure } = stored(item, "tenant")?;
-                let fenced = closure.is_some_and(|fence| fence.fenced_at.is_some());
-                // Behind the fence, a closing tenant is as good as closed.
-                statuses.insert(tenant, if fenced { TenantStatus::Closed } else { status });
-            }
-        }
-        Ok(statuses)
     }
 
     /// How many tenants there are, by status.

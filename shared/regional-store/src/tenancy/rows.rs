@@ -5,12 +5,16 @@
 //! | `SIGNUP#<id>` | `SIGNUP` | the course of a sign-up |
 //! | `KEY#<digest>` | `KEY` | which sign-up an idempotency key stands for |
 //! | `TENANT#<id>` | `TENANT` | a tenant, with its organisation's name |
-//! | `ALIAS#<alias>` | `ALIAS` | which tenant an alias stands for |
+//! | `ALIAS#<label>` | `ALIAS` | which tenant a label stands for: a random alias, or one that a tenant chose |
 //! | `TENANT#<id>` | `USER#<username>` | a user, with name and address |
 //! | `TENANT#<id>` | `INVITATION#<id>` | an open invitation, with the address |
 //! | `USER#<username>` | `USER` | which tenant a user belongs to, and what for |
 //! | `INVITATION#<id>` | `INVITATION` | which tenant an invitation is to |
 //! | `EMAIL#<digest>` | `<username>` | that the person with this address is this user |
+//! | `TENANT#<id>` | `CLIENT#<id>` | a machine client |
+//! | `CLIENT#<client id of the user pool>` | `CLIENT` | the same, for who knows it by a token |
+//! | `TENANT#<id>` | `PROVIDER` | the tenant's own identity provider |
+//! | `TENANT#<id>` | `BARRED#<username>` | that a user was removed and may not come back uninvited |
 //! | `TENANT#<id>` | `AUDIT#<13-digit ms>#<id>` | an entry of the tenant's audit trail |
 //! | `DUE#<shard>` | `<13-digit ms>#<kind>#<tenant>` | that a tenant has to be looked at |
 //! | `LIMIT#<digest>` | `<window's start>` | how often something was done in a window of time |
@@ -26,7 +30,9 @@ use kernel::{Alias, InvitationId, Role, SignupId, TenantId, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tenancy::{AuditEntry, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, SignUp, User, Username};
+use tenancy::{
+    AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, SignUp, User, Username,
+};
 
 /// An item, or the key of one.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -43,6 +49,8 @@ const INVITATION_KEPT_S: i64 = 86_400;
 
 pub(super) const USER_PREFIX: &str = "USER#";
 pub(super) const INVITATION_PREFIX: &str = "INVITATION#";
+pub(super) const CLIENT_PREFIX: &str = "CLIENT#";
+pub(super) const BARRED_PREFIX: &str = "BARRED#";
 pub(super) const AUDIT_PREFIX: &str = "AUDIT#";
 
 pub(super) fn signup_key(id: SignupId) -> Item {
@@ -95,6 +103,23 @@ pub(super) fn invitee_key(id: InvitationId) -> Item {
 
 pub(super) fn invitation_key(tenant: TenantId, id: InvitationId) -> Item {
     key(tenant_partition(tenant), &format!("{INVITATION_PREFIX}{id}"))
+}
+
+/// Of a client by its id at the identity provider.
+pub(super) fn token_client_key(client_id: &str) -> Item {
+    key(format!("{CLIENT_PREFIX}{client_id}"), "CLIENT")
+}
+
+pub(super) fn client_key(tenant: TenantId, id: ClientId) -> Item {
+    key(tenant_partition(tenant), &format!("{CLIENT_PREFIX}{id}"))
+}
+
+pub(super) fn provider_key(tenant: TenantId) -> Item {
+    key(tenant_partition(tenant), "PROVIDER")
+}
+
+pub(super) fn barred_key(tenant: TenantId, username: Username) -> Item {
+    key(tenant_partition(tenant), &format!("{BARRED_PREFIX}{username}"))
 }
 
 pub(super) fn limit_key(digest: &KeyDigest, window_start_s: i64) -> Item {
@@ -194,6 +219,8 @@ pub(super) struct UserRow {
     name: String,
     email: String,
     origin: Origin,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     consents: Vec<Consent>,
     created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -209,6 +236,7 @@ impl From<&User> for UserRow {
             name: user.name.expose().to_owned(),
             email: user.email.expose().to_owned(),
             origin: user.origin.clone(),
+            account: user.account.as_ref().map(|account| account.expose().to_owned()),
             consents: user.consents.clone(),
             created_at: user.created_at,
             confirmed_at: user.confirmed_at,
@@ -254,6 +282,7 @@ pub(super) fn user(item: Item) -> Result<User, TenantStoreError> {
         name: row.name.parse().map_err(malformed)?,
         email: row.email.parse().map_err(malformed)?,
         origin: row.origin,
+        account: row.account.map(|name| name.parse()).transpose().map_err(malformed)?,
         consents: row.consents,
         created_at: row.created_at,
         confirmed_at: row.confirmed_at,

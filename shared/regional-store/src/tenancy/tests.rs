@@ -1,4 +1,7 @@
-use crate::{Lead, Leaving, Limit, Place, Reach, Registered, Taken, TenantStore, TenantStoreError};
+mod clock;
+mod vanity;
+
+use crate::{Lead, Leaving, Place, Reach, Registered, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::catalogue::Catalogue;
 use contract::{TenantCounts, TenantPolicy};
@@ -49,8 +52,7 @@ fn tenant_id(n: u32) -> TenantId {
 }
 
 fn settings() -> Settings {
-    let text =
-        "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=30 retention_days=30";
+    let text = "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=30 retention_days=30 hosted_zone=";
     text.parse().unwrap()
 }
 
@@ -472,40 +474,6 @@ async fn a_refusal_is_in_the_trail() {
     let trail = world.store.reader().list_audit(made.tenant.id, None, 1).await.unwrap();
     assert_eq!(trail.entries, [entry]);
     assert!(trail.next.is_some());
-}
-
-#[tokio::test]
-async fn a_limit_counts_each_mark_once_in_its_window() {
-    let world = world().await;
-    let limit = Limit { of: KeyDigest::of("source", "192.0.2.7"), times_max: 2, window_s: 3_600 };
-    let take = async |mark: &str, now: &str| {
-        world.store.take(&limit, &KeyDigest::of("mark", mark), now.parse().unwrap()).await.unwrap()
-    };
-    let repeated = join_all((0..20).map(|_| take("one", "2026-11-20T10:00:00Z"))).await;
-    assert!(repeated.iter().all(|taken| *taken == Taken::Yes), "a repetition is no second time");
-    assert_eq!(take("two", "2026-11-20T10:00:01Z").await, Taken::Yes);
-    assert_eq!(take("three", "2026-11-20T10:59:00Z").await, Taken::NotBefore { wait_s: 60 });
-    assert_eq!(take("one", "2026-11-20T10:59:00Z").await, Taken::Yes);
-    assert_eq!(take("three", "2026-11-20T11:00:00Z").await, Taken::Yes, "another window");
-    let other = Limit { of: KeyDigest::of("source", "192.0.2.8"), ..limit.clone() };
-    let now: Timestamp = "2026-11-20T10:59:00Z".parse().unwrap();
-    assert_eq!(world.store.take(&other, &KeyDigest::of("mark", "three"), now).await.unwrap(), Taken::Yes);
-    let items = world.client.scan().table_name(&world.table).send().await.unwrap();
-    assert!(!format!("{items:?}").contains("192.0.2"), "a source cannot be read from the table");
-}
-
-#[tokio::test]
-async fn what_is_due_is_found_when_its_time_has_come() {
-    let world = world().await;
-    join_all((1..=20).map(|n| world.register(n))).await;
-    let at = |text: &str| text.parse::<Timestamp>().unwrap();
-    let reader = world.store.reader();
-    assert_eq!(reader.load_due(at("2026-11-21T09:59:59.999Z"), 100).await.unwrap(), []);
-    let due = reader.load_due(at("2026-11-21T10:00:00Z"), 100).await.unwrap();
-    assert_eq!(due.len(), 20);
-    assert!(due.iter().all(|due| due.kind == DueKind::Expiry));
-    world.store.drop_due(&due[0]).await.unwrap();
-    assert_eq!(world.due().await.len(), 19);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use kernel::{InvitationId, SignupId, TenantId};
 use outbox::Outbox;
 use serde::Serialize;
-use tenancy::{Fingerprint, Invitation, KeyDigest, Outcome, Refusal, SignUp, State, User, Username};
+use tenancy::{Fingerprint, Invitation, KeyDigest, MachineClient, Outcome, Refusal, SignUp, State, User, Username};
 
 /// How long an idempotency key is remembered.
 const KEY_REMEMBERED_S: i64 = 7 * 24 * 60 * 60;
@@ -39,13 +39,19 @@ pub struct Reach {
     pub user: Option<Username>,
     /// An invitation.
     pub invitation: Option<InvitationId>,
+    /// Whether the machine clients are read.
+    pub clients: bool,
+    /// A user of whom it is asked whether an administrator has removed them.
+    pub barred: Option<Username>,
 }
 
 impl Reach {
     /// The tenant alone.
-    pub const TENANT: Self = Self { signup: false, user: None, invitation: None };
+    pub const TENANT: Self = Self { signup: false, user: None, invitation: None, clients: false, barred: None };
     /// The tenant with its sign-up.
-    pub const SIGNUP: Self = Self { signup: true, user: None, invitation: None };
+    pub const SIGNUP: Self = Self { signup: true, ..Self::TENANT };
+    /// The tenant with its machine clients.
+    pub const CLIENTS: Self = Self { clients: true, ..Self::TENANT };
 }
 
 /// What a decision is made on.
@@ -57,6 +63,10 @@ pub struct Loaded {
     pub user: Option<User>,
     /// The invitation within reach, if it is one to this tenant.
     pub invitation: Option<Invitation>,
+    /// The machine clients, where they are within reach.
+    pub clients: Vec<MachineClient>,
+    /// Whether the user that was asked for may not come back uninvited.
+    pub is_barred: bool,
 }
 
 #[derive(Serialize)]
@@ -178,7 +188,15 @@ impl TenantStore {
             Some(id) => reader.load_invitation_to(tenant.id, id).await?,
             None => None,
         };
-        Ok(Loaded { state: State { tenant, signup }, user, invitation })
+        let clients = match reach.clients {
+            true => reader.load_clients(tenant.id).await?,
+            false => Vec::new(),
+        };
+        let is_barred = match reach.barred {
+            Some(username) => reader.is_barred(tenant.id, username).await?,
+            None => false,
+        };
+        Ok(Loaded { state: State { tenant, signup }, user, invitation, clients, is_barred })
     }
 
     pub(super) async fn transact(&self, action: &'static str, writes: Vec<TransactWriteItem>) -> Result<(), Cancelled> {

@@ -2,13 +2,15 @@
 
 mod body;
 mod document;
+mod page;
 mod problem;
 mod token;
 
 pub use body::Body;
 pub use document::Document;
+pub use page::{FileKind, PageFile, PagePolicy};
 pub use problem::Problem;
-pub use token::{Claims, Tokens};
+pub use token::{Claims, Client, Holder, Scopes, Tokens, invalid_token};
 
 use crate::{Error, now};
 use axum::Router;

@@ -67,6 +67,42 @@ struct Signed<T> {
 #[derive(Deserialize)]
 struct Unread {}
 
+/// The client that a token was issued to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Client {
+    /// One of those that are named.
+    Named,
+    /// Another one of the same pool. Whoever verifies the token has to look up whose it is.
+    Other(String),
+}
+
+/// Whose a verified access token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder<T> {
+    /// The client itself, by its secret.
+    Machine(Client, Scopes),
+    /// A person, of whom the token says this.
+    Person(Client, T),
+}
+
+/// What a token is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes(String);
+
+impl Scopes {
+    /// Makes sure that a scope is among them.
+    ///
+    /// # Errors
+    /// 403 when it is not.
+    pub fn require(&self, scope: &str) -> Result<(), Problem> {
+        if self.0.split(' ').any(|held| held == scope) {
+            Ok(())
+        } else {
+            Err(Problem::new(StatusCode::FORBIDDEN, "missing-scope", "The token lacks a scope").with("scope", scope))
+        }
+    }
+}
+
 /// Why the pool's keys could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the user pool's keys could not be read: {reason}")]
@@ -119,10 +155,41 @@ impl Tokens {
     /// use; 403 for one without the scope; 503 when the pool's keys cannot be read.
     pub async fn verify(&self, headers: &HeaderMap, scope: &str, now: Timestamp) -> Result<Claims, Problem> {
         let claims = self.accept::<Unread>(headers, now).await?.registered;
-        if claims.scope.split(' ').any(|held| held == scope) {
-            Ok(claims)
-        } else {
-            Err(Problem::new(StatusCode::FORBIDDEN, "missing-scope", "The token lacks a scope").with("scope", scope))
+        Scopes(claims.scope.clone()).require(scope)?;
+        Ok(claims)
+    }
+
+    /// Verifies the bearer token of a request, of whichever client of the pool, that it is the client's own, and that
+    /// it carries `scope`. A client that is not named is nobody's until the caller has looked it up.
+    ///
+    /// # Errors
+    /// The problems of [`Tokens::verify`]; 401 for a person's token.
+    pub async fn verify_machine(&self, headers: &HeaderMap, scope: &str, now: Timestamp) -> Result<Client, Problem> {
+        match self.verify_holder::<Unread>(headers, now).await? {
+            Holder::Machine(client, scopes) => scopes.require(scope).map(|()| client),
+            Holder::Person(..) => Err(invalid_token()),
+        }
+    }
+
+    /// Verifies the bearer token of a request, of whichever client of the pool, and says whose it is. A client that is
+    /// not named is nobody's until the caller has looked it up.
+    ///
+    /// # Errors
+    /// 401 for a token that is missing, malformed, expired, or of another pool or use, and for a person's without the
+    /// further claims; 503 when the pool's keys cannot be read.
+    pub async fn verify_holder<T: DeserializeOwned>(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Holder<T>, Problem> {
+        let Signed { registered: claims, further } = self.accept_any::<Option<T>>(headers, now).await?;
+        let is_machine = claims.sub == claims.client_id;
+        let client =
+            if self.client_ids.contains(&claims.client_id) { Client::Named } else { Client::Other(claims.client_id) };
+        match further {
+            _ if is_machine => Ok(Holder::Machine(client, Scopes(claims.scope))),
+            Some(further) => Ok(Holder::Person(client, further)),
+            None => Err(invalid_token()),
         }
     }
 
@@ -136,26 +203,30 @@ impl Tokens {
     }
 
     async fn accept<T: DeserializeOwned>(&self, headers: &HeaderMap, now: Timestamp) -> Result<Signed<T>, Problem> {
+        let signed: Signed<T> = self.accept_any(headers, now).await?;
+        if self.client_ids.contains(&signed.registered.client_id) { Ok(signed) } else { Err(invalid_token()) }
+    }
+
+    /// Any client's, as long as it is of the pool.
+    async fn accept_any<T: DeserializeOwned>(&self, headers: &HeaderMap, now: Timestamp) -> Result<Signed<T>, Problem> {
         let token = bearer(headers).ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
         let key = self.key(token, now).await?;
         decode(token, &key, &self.issuer)
             .filter(|Signed { registered: claims, .. }: &Signed<T>| {
-                claims.token_use == "access"
-                    && self.client_ids.contains(&claims.client_id)
-                    && claims.exp + LEEWAY_S > now.as_second()
+                claims.token_use == "access" && claims.exp + LEEWAY_S > now.as_second()
             })
-            .ok_or_else(invalid)
+            .ok_or_else(invalid_token)
     }
 
     async fn key(&self, token: &str, now: Timestamp) -> Result<DecodingKey, Problem> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        let id = header.kid.filter(|_| header.alg == Algorithm::RS256).ok_or_else(invalid)?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid_token())?;
+        let id = header.kid.filter(|_| header.alg == Algorithm::RS256).ok_or_else(invalid_token)?;
         if self.may_know_more(&id, now).await {
             self.fetch(now).await.map_err(|error| keys_unavailable(&error))?;
         }
         let keys = self.keys.read().await;
-        let jwk = keys.set.as_ref().and_then(|set| set.find(&id)).ok_or_else(invalid)?;
-        DecodingKey::from_jwk(jwk).map_err(|_| invalid())
+        let jwk = keys.set.as_ref().and_then(|set| set.find(&id)).ok_or_else(invalid_token)?;
+        DecodingKey::from_jwk(jwk).map_err(|_| invalid_token())
     }
 
     /// Whether the key is unknown and the keys were not fetched just now.
@@ -214,7 +285,9 @@ fn unauthorized(detail: &'static str) -> Problem {
         .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
-fn invalid() -> Problem {
+/// The refusal of a token that does not hold, which does not say why.
+#[must_use]
+pub fn invalid_token() -> Problem {
     unauthorized("The token is malformed, expired, or was issued by another region's pool or to another client.")
 }
 

@@ -124,6 +124,7 @@ fn an_operation_says_what_to_do_next() {
         let confirmed = status != TenantStatus::Pending;
         signup.confirmed_at = confirmed.then(|| occasion().now);
         signup.activated_at = (confirmed && status != TenantStatus::Provisioning).then(|| occasion().now);
+        signup.routed_at = signup.activated_at;
         let operation = Operation::of(&signup, &tenant);
         let steps = operation.steps.iter().filter(|step| step.state == StepState::Done).count();
         let told = (json!(operation.state), json!(operation.next), steps);

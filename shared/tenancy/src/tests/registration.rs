@@ -165,8 +165,7 @@ fn an_acceptance_needs_what_a_stranger_has_to_say() {
 
 #[test]
 fn settings_are_complete_or_refused() {
-    let whole =
-        "provisioning=external builder_toolkit=false answer_minutes=5 confirm_hours=1 grace_days=2 retention_days=3";
+    let whole = "provisioning=external builder_toolkit=false answer_minutes=5 confirm_hours=1 grace_days=2 retention_days=3 hosted_zone=";
     let settings: Settings = whole.parse().unwrap();
     assert_eq!((settings.provisioning, settings.builder_toolkit), (ProvisioningMode::External, false));
     assert_eq!(settings.grace, jiff::SignedDuration::from_hours(48));

@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each shared crate may depend on. A new edge is a decision about the architecture.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("kernel", &[]),
     ("contract", &["kernel"]),
     ("tenancy", &["kernel", "contract"]),
@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("identity", &["kernel", "contract", "tenancy"]),
     ("mail", &["kernel", "contract", "tenancy"]),
     ("runtime", &["kernel"]),
+    ("tenant-access", &["kernel"]),
     ("regional-store", &["kernel", "contract", "tenancy", "metering", "outbox"]),
     ("billing-store", &["kernel", "contract", "billing", "outbox"]),
     ("central-store", &["kernel", "contract", "fleet", "outbox"]),
@@ -25,8 +26,19 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 ];
 
 /// What a function of the regional set may know.
-const REGIONAL: [&str; 10] =
-    ["kernel", "contract", "tenancy", "metering", "regional-store", "identity", "mail", "outbox", "bus", "runtime"];
+const REGIONAL: [&str; 11] = [
+    "kernel",
+    "contract",
+    "tenancy",
+    "metering",
+    "regional-store",
+    "identity",
+    "mail",
+    "tenant-access",
+    "outbox",
+    "bus",
+    "runtime",
+];
 
 /// What a function of the billing or fleet set may know: nothing that can hold personal data or a raw event.
 const CENTRAL: [&str; 9] =

@@ -14,6 +14,14 @@ const WITHOUT_RESOURCE: [&str; 0] = [];
 const REFUSED: [(&str, [&str; 2]); 2] =
     [("regional", ["BillingTable", "CentralTable"]), ("central", ["RegionalTable", "UsageTable"])];
 
+/// What a function may do for one tenant, by the role that it assumes for it.
+const TENANT_POLICY: &str = "TenantAccess";
+/// The partition of the tenant that a session is for.
+const OWN_PARTITION: &str = "TENANT#${aws:PrincipalTag/tenant}";
+/// What gives items away.
+const READS: [&str; 5] =
+    ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:TransactGetItems"];
+
 /// Every statement of a role's policies: the policy's place and the statement.
 fn statements(template: &Template) -> Vec<(String, &Value)> {
     let mut found = Vec::new();
@@ -36,11 +44,18 @@ fn statements(template: &Template) -> Vec<(String, &Value)> {
     found
 }
 
-/// The statements of a function's access policy.
+/// The statements of a function's access policy, and of the policies of the role that it may assume.
 fn access(template: &Template, function: &repository::Function) -> Vec<Value> {
     let id = format!("{}Access", repository::pascal(&function.name));
-    let of_function = statements(template).into_iter().filter(|(found, _)| *found == id);
-    of_function.map(|(_, statement)| statement.clone()).collect()
+    let all = statements(template);
+    let of =
+        |id: &str| all.iter().filter(|(found, _)| found == id).map(|(_, statement)| (*statement).clone()).collect();
+    let mut found: Vec<Value> = of(&id);
+    let assumes = |statement: &Value| many(&statement["Action"]).iter().any(|action| **action == "sts:AssumeRole");
+    if found.iter().any(assumes) {
+        found.extend(of(TENANT_POLICY));
+    }
+    found
 }
 
 /// The tables that a function may use, streams included.
@@ -99,6 +114,30 @@ fn every_role_is_our_own() -> Result<()> {
         "Give the function a role of the template and its permissions as statements: what AWS manages, and what SAM \
          adds by itself, holds for every queue and stream of the account.",
     )
+}
+
+/// The local AWS does not compare leading keys; this and the end-to-end tests do.
+#[test]
+fn a_session_for_one_tenant_reads_that_tenants_partition_only() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    let mut own = 0;
+    for (id, statement) in statements(&template).into_iter().filter(|(id, _)| id == TENANT_POLICY) {
+        let actions = many(&statement["Action"]);
+        if !actions.iter().any(|action| READS.iter().any(|read| **action == *read)) {
+            continue;
+        }
+        let keys = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
+        if many(keys).iter().all(|key| **key == OWN_PARTITION) && !keys.is_null() {
+            own += 1;
+        } else {
+            findings.push(format!("{id}: reads {keys}"));
+        }
+    }
+    if own == 0 {
+        findings.push(format!("{TENANT_POLICY}: reads nothing of the tenant"));
+    }
+    none(&findings, "Compare dynamodb:LeadingKeys with the session's tag, exactly, in every statement that reads.")
 }
 
 #[test]

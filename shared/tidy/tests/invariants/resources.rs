@@ -53,7 +53,8 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
         if !is_end && !has_alarm(&template, id, "ApproximateAgeOfOldestMessage") {
             findings.push(format!("{id}: no alarm on age"));
         }
-        if queue["SqsManagedSseEnabled"] != true {
+        let is_encrypted = queue["SqsManagedSseEnabled"] == true || target(&queue["KmsMasterKeyId"]) == Some("Key");
+        if !is_encrypted {
             findings.push(format!("{id}: not encrypted"));
         }
     }

@@ -1,4 +1,4 @@
-use crate::handler;
+use crate::{handler, home};
 use runtime::http::Problem;
 use testkit::openapi::{Api, assert_published};
 use utoipa::OpenApi;
@@ -6,6 +6,9 @@ use utoipa::OpenApi;
 #[derive(OpenApi)]
 #[openapi(
     paths(
+        home::page,
+        home::script,
+        home::style,
         handler::list_regions,
         handler::create,
         handler::show,
@@ -13,6 +16,7 @@ use utoipa::OpenApi;
     ),
     components(schemas(Problem)),
     tags(
+        (name = "Home page", description = "Where people begin who have no address of a tenant."),
         (name = "Regions", description = "Where a company can be."),
         (name = "Onboardings", description = "Sign-ups on behalf of a company."),
         (name = "Description", description = "The API itself."),

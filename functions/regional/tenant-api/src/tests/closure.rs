@@ -72,8 +72,7 @@ async fn a_closure_can_be_undone_by_an_administrator_who_is_signed_in() {
 #[tokio::test]
 async fn a_closure_cannot_be_undone_when_its_grace_is_over() {
     let mut world = World::new().await;
-    let settings =
-        "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=0 retention_days=30";
+    let settings = "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=0 retention_days=30 hosted_zone=";
     world.region.settings = settings.parse().unwrap();
     let code = close(&world).await.body["undo_code"].as_str().unwrap().to_owned();
     let token = world.admin_token().await;

@@ -1,4 +1,4 @@
-use crate::{closure, invitations, tenant, users};
+use crate::{clients, closure, entitlements, federation, invitations, tenant, users, vanity};
 use runtime::http::Problem;
 use testkit::openapi::{Api, assert_published};
 use utoipa::OpenApi;
@@ -25,6 +25,19 @@ pub(crate) mod said {
                                           `already-member`: the person is a user of the tenant.";
     pub(crate) const NOT_MAILED: &str =
         "`mail-unavailable`: the invitation is stored, as the member `invitation` says, and was not mailed.";
+    pub(crate) const KEY: &str = "`idempotency-key-missing`: the header is not there. `idempotency-key-malformed`: it is \
+                                  not 16 to 128 visible ASCII characters.";
+    pub(crate) const KEY_REUSED: &str = "`idempotency-key-reused`: the key belongs to another request.";
+    pub(crate) const UNKNOWN_CLIENT: &str = "`unknown-client`: the tenant has no such client.";
+    pub(crate) const TOO_MANY_CLIENTS: &str = "`too-many-clients`: it has as many as it can have. `client-ends`: the \
+                                               client is not made yet, or has a successor already.";
+    pub(crate) const CLIENT_NOT_MADE: &str =
+        "`identity-unavailable`: clients cannot be made right now; the same request completes it.";
+    pub(crate) const CLIENT_NOT_DELETED: &str =
+        "`identity-unavailable`: it is refused already, and not deleted yet; the same request completes it.";
+    pub(crate) const NO_PROVIDER: &str = "`no-identity-provider`: the tenant has none of its own.";
+    pub(crate) const PROVIDER_NOT_SET: &str =
+        "`identity-unavailable`: it cannot be changed right now; the same request completes it.";
     pub(crate) const BUSY: &str = "`try-again`: there is too much to do.";
 }
 
@@ -42,14 +55,27 @@ pub(crate) mod said {
         invitations::invite,
         invitations::resend,
         invitations::withdraw,
+        vanity::claim,
+        vanity::release,
         closure::close,
         closure::undo,
+        clients::list,
+        clients::create,
+        clients::rotate,
+        clients::revoke,
+        federation::read,
+        federation::set,
+        federation::remove,
+        entitlements::read,
     ),
     components(schemas(Problem)),
     tags(
         (name = "Tenant", description = "A tenant as its own users administer it."),
         (name = "Users", description = "Its users."),
         (name = "Invitations", description = "Who may join it."),
+        (name = "Clients", description = "Its own machines."),
+        (name = "Federation", description = "Its own identity provider."),
+        (name = "Entitlements", description = "What it is entitled to, for the application plane."),
     ),
 )]
 struct Description;

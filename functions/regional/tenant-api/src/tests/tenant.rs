@@ -18,6 +18,8 @@ async fn the_profile_says_what_the_tenant_is() {
             "id": world.tenant(),
             "alias": "23456789abcd",
             "organisation": "Analytical Engines Ltd",
+            "language": "en",
+            "address": null,
             "plan": "starter",
             "requested_plan": null,
             "status": "active",

@@ -90,7 +90,7 @@ async fn a_removal_that_was_broken_off_is_completed() {
     assert_eq!(slug(&failed), (503, "identity-unavailable"));
     let reader = world.region.tenants.reader();
     assert_eq!(reader.load_user(mary.username).await.unwrap().unwrap().role, Role::Member, "no administrator any more");
-    world.people.identity.delete_account(mary.username).await.unwrap();
+    world.people.identity.delete_account(&mary.account_name()).await.unwrap();
     assert_eq!(invoke(world.api(Without::Nothing), &payload).await.status, 204);
     let tenant = world.region.tenant(world.tenant()).await;
     assert_eq!((tenant.admins, tenant.users), (1, 2));

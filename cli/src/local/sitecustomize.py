@@ -1,0 +1,74 @@
+"""What the emulator runs before its own code."""
+
+import importlib.machinery
+import socketserver
+import sys
+import threading
+
+# Its Lambda Runtime API answers in several small writes, each of which would wait for the reader's delayed
+# acknowledgement: about 100 ms per invocation.
+socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+
+COGNITO = "ministack.services.cognito"
+
+# The calls after which Cognito mails a code, with the source that a custom-message trigger is told.
+SOURCES = {
+    "SignUp": "CustomMessage_SignUp",
+    "ResendConfirmationCode": "CustomMessage_ResendCode",
+    "ForgotPassword": "CustomMessage_ForgotPassword",
+    "AdminResetUserPassword": "CustomMessage_ForgotPassword",
+}
+
+
+def complete(cognito):
+    """Lets the pool's custom-message function word the mails with a code, as it does invitations."""
+    call = threading.local()
+    run, send = cognito._run_idp_handler, cognito._send_verification_email
+
+    def run_with_call(handler, action, data):
+        call.source, call.metadata = SOURCES.get(action), data.get("ClientMetadata")
+        try:
+            return run(handler, action, data)
+        except (cognito._CustomMessageRejected, cognito._CustomMessageInvalid) as error:
+            return cognito._custom_message_error(error)
+        finally:
+            call.source = None
+
+    def send_worded(pool, username, attributes, code, attribute_name="email"):
+        source = getattr(call, "source", None)
+        words = source and cognito._apply_custom_message_trigger(pool, source, username, attributes, call.metadata)
+        if not (words and words.get("emailMessage")):
+            return send(pool, username, attributes, code, attribute_name)
+        if "{####}" not in words["emailMessage"]:
+            raise cognito._CustomMessageInvalid("CustomMessage emailMessage must contain {####}.")
+        return cognito._deliver_cognito_email(
+            pool,
+            (attributes or {}).get("email"),
+            cognito._expand_template(words.get("emailSubject") or cognito._DEFAULT_VERIFICATION_SUBJECT, username, code),
+            cognito._expand_template(words["emailMessage"], username, code),
+            type_name="CognitoVerificationMessage",
+            extra={"Username": username, "AttributeName": attribute_name},
+        )
+
+    cognito._run_idp_handler, cognito._send_verification_email = run_with_call, send_worded
+
+
+class Completing:
+    """Completes the module as it is imported."""
+
+    def find_spec(self, name, path, target=None):
+        if name != COGNITO:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        load = spec.loader.exec_module
+
+        def load_and_complete(module):
+            load(module)
+            complete(module)
+
+        spec.loader.exec_module = load_and_complete
+        return spec
+
+
+sys.meta_path.insert(0, Completing())

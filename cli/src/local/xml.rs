@@ -1,0 +1,31 @@
+//! Reading the flat XML of AWS's older protocols: elements without attributes, their text without entities.
+
+/// The text between an element's tags, where the element is there.
+pub(super) fn inside<'a>(xml: &'a str, element: &str) -> Option<&'a str> {
+    every(xml, element).next()
+}
+
+/// The text between the tags of each element of a name, in order.
+pub(super) fn every<'a>(xml: &'a str, element: &str) -> impl Iterator<Item = &'a str> {
+    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+    let mut rest = xml;
+    std::iter::from_fn(move || {
+        let (_, after) = rest.split_once(&open)?;
+        let (text, after) = after.split_once(&close)?;
+        rest = after;
+        Some(text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_found_in_order() {
+        let xml = "<A><B>1</B><C/><B>2</B></A><B>3";
+        assert_eq!(every(xml, "B").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(inside(xml, "A"), Some("<B>1</B><C/><B>2</B>"));
+        assert_eq!(inside(xml, "D"), None);
+    }
+}

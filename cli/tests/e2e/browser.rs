@@ -1,0 +1,210 @@
+//! What a person sees: the home page and the sign-in page, in a real browser.
+
+use crate::books::customer;
+use crate::chromium::{Browser, browse};
+use crate::onboarding::beat_everywhere;
+use anyhow::{Context, Result, bail, ensure};
+use meridian::client::operator::Operator;
+use meridian::client::signup::mailed_code;
+use meridian::demo::{Customer, Person};
+use meridian::local::Stack;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const REGION: &str = "eu-central-1";
+const QUIET_MAX: Duration = Duration::from_secs(60);
+const MAILED_MAX: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Long enough for a mail to nobody to be sent, if one were.
+const NOT_MAILED: Duration = Duration::from_secs(5);
+const WRONG_PASSWORD: &str = "The e-mail address or the password is wrong.";
+
+/// From the choice of a region to the claims of the token, and out again.
+pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) -> Result<()> {
+    beat_everywhere(stack).await?;
+    let person = Person::invent(REGION, "pro");
+    browse(async |browser| {
+        let alias = sign_up(stack, browser, &person).await.context("the sign-up")?;
+        browser.goto(&address(stack, &alias)?).await?;
+        let (email, password) = (&person.details.email, &person.details.password);
+        sign_in(browser, email, "Another-Password-1").await?;
+        browser.read("#notice", WRONG_PASSWORD).await?;
+        // The case of the address does not matter.
+        sign_in(browser, &email.to_uppercase(), password).await?;
+        see_claims(browser, &[("alias", &alias), ("region", REGION), ("role", "admin"), ("plan", "pro")]).await?;
+        browser.press("[data-language=de]").await?;
+        browser.read("#session h1", "Sie sind angemeldet").await?;
+        keeps_nothing(browser).await?;
+        browser.press("#sign-out-everywhere").await?;
+        browser.read("#notice", "Sie sind überall abgemeldet.").await?;
+        // Where there is no such workspace, the region's own address says so.
+        browser.goto(&format!("{}/?alias=zzzzzzzzzzzz", stack.state().region(REGION)?.api_url)).await?;
+        browser.read("#unknown-address h1", "There is no workspace at this address").await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Who is at the page when the tenant is suspended learns it from the refusal, and everybody else from the page.
+pub(crate) async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Result<()> {
+    let host = customer(stack, REGION).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
+    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let details = &host.person.details;
+    browse(async |browser| {
+        let address = address(stack, alias(&host)?)?;
+        browser.goto(&address).await?;
+        browser.see("#sign-in-form").await?;
+        operator.suspend(&host.tenant, "operator").await?;
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        sign_in(browser, &details.email, &details.password).await?;
+        browser.read("#notice", "This workspace is suspended.").await?;
+        browser.goto(&address).await?;
+        browser.read("#tenant-suspended h1", "This workspace is suspended").await?;
+        let page = browser.text("body").await?;
+        ensure!(!page.contains(&details.organisation), "the page says whose workspace it is: {page}");
+        operator.reactivate(&host.tenant, "operator").await?;
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        browser.goto(&address).await?;
+        sign_in(browser, &details.email, &details.password).await?;
+        see_claims(browser, &[("region", REGION)]).await
+    })
+    .await
+}
+
+/// The page says the same to everybody; only who has workspaces gets a mail, from their own region.
+pub(crate) async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
+    let host = customer(stack, REGION).await?;
+    beat_everywhere(stack).await?;
+    let stranger = Person::invent(REGION, "pro");
+    let emails = [&host.person.details.email, &stranger.details.email];
+    let said = browse(async |browser| {
+        let mut said = Vec::new();
+        for email in emails {
+            browser.goto(&home(stack)?).await?;
+            browser.see(".card").await?;
+            browser.fill("#find-email", email).await?;
+            browser.press("#find-form button").await?;
+            browser.see("#find-notice:not(:empty)").await?;
+            said.push(browser.text("#find-notice").await?);
+        }
+        Ok(said)
+    })
+    .await?;
+    ensure!(said[0] == said[1] && said[0].contains("on their way"), "the page says {said:?}");
+    let address = address(stack, alias(&host)?)?;
+    let deadline = Instant::now() + MAILED_MAX;
+    while !mailed(stack, REGION, emails[0]).await?.iter().any(|text| text.contains(address.trim_end_matches('/'))) {
+        if Instant::now() > deadline {
+            bail!("no mail names {address}: {:?}", mailed(stack, REGION, emails[0]).await?);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    tokio::time::sleep(NOT_MAILED).await;
+    for region in stack.state().regions.keys() {
+        ensure!(mailed(stack, region, emails[1]).await?.is_empty(), "{region} mails who has no workspace");
+        ensure!(region == REGION || mailed(stack, region, emails[0]).await?.is_empty(), "{region} knows the person");
+    }
+    Ok(())
+}
+
+/// Home is off; the address, the page and the sign-in are the region's own.
+pub(crate) async fn a_browser_signs_in_without_home(stack: &Stack) -> Result<()> {
+    let host = customer(stack, REGION).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
+    // The name is looked up once while home is there, as every address that is in use has been.
+    let address = address(stack, alias(&host)?)?;
+    browse(async |browser| {
+        browser.goto(&address).await?;
+        browser.see("#sign-in-form").await?;
+        stack.stop_region(&stack.state().home).await?;
+        browser.goto(&address).await?;
+        sign_in(browser, &host.person.details.email, &host.person.details.password).await?;
+        see_claims(browser, &[("alias", alias(&host)?), ("region", REGION), ("role", "admin")]).await
+    })
+    .await
+}
+
+/// Fills in the home page as a person does, and returns the alias that it ends with.
+async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<String> {
+    let details = &person.details;
+    browser.goto(&home(stack)?).await?;
+    browser.press(&format!("[name=region][value={REGION}]")).await?;
+    for (field, value) in [
+        ("#organisation", &details.organisation),
+        ("#name", &details.name),
+        ("#email", &details.email),
+        ("#password", &details.password),
+    ] {
+        browser.fill(field, value).await?;
+    }
+    browser.see(&format!("#plan option[value={}]", details.plan)).await?.click().await?;
+    browser.press("#terms").await?;
+    browser.press("#data-processing").await?;
+    browser.press("#sign-up-form button").await?;
+    browser.see("#code-form").await?;
+    let code = mailed_code(&stack.state().region(REGION)?.mail_url, &details.email).await?;
+    browser.fill("#code", &code).await?;
+    browser.press("#code-form button.main").await?;
+    browser.see("#done").await?;
+    let alias = browser.text("#alias").await?;
+    let link = browser.attribute("#sign-in", "href").await?;
+    ensure!(link.ends_with(&format!("/?alias={alias}")), "the page leads to {link}, not to {alias}");
+    let home = stack.state().region(&stack.state().home)?.home_api_url.clone().context("home has an API")?;
+    let asked = "return performance.getEntriesByType('resource').map(({ name }) => name)";
+    let asked: Vec<String> = serde_json::from_value(browser.run(asked).await?)?;
+    let of_home = ["/regions", "/home.js", "/home.css"].map(|path| format!("{home}{path}"));
+    let told: Vec<&String> = asked.iter().filter(|url| url.starts_with(&home) && !of_home.contains(url)).collect();
+    ensure!(told.is_empty(), "home is asked for {told:?}");
+    browser.press("[data-language=de]").await?;
+    browser.read("h1", "Wählen Sie, wo Ihre Daten leben").await?;
+    let page = browser.text("body").await?;
+    ensure!(!page.contains("undefined"), "a text is missing in German: {page}");
+    browser.press("#sign-in").await?;
+    browser.see("#sign-in-form").await.context("the region's own address signs in, too")?;
+    Ok(alias)
+}
+
+async fn sign_in(browser: &Browser, email: &str, password: &str) -> Result<()> {
+    browser.fill("#email", email).await?;
+    browser.fill("#password", password).await?;
+    browser.press("#sign-in-form button").await
+}
+
+async fn see_claims(browser: &Browser, wanted: &[(&str, &str)]) -> Result<()> {
+    browser.see("#claims").await?;
+    for (claim, value) in wanted {
+        let shown = browser.text(&format!("[data-claim={claim}]")).await?;
+        ensure!(shown == *value, "the page shows {claim} {shown:?}, not {value:?}");
+    }
+    Ok(())
+}
+
+/// Who closes the page is signed out of it: nothing of the session is anywhere but in memory.
+async fn keeps_nothing(browser: &Browser) -> Result<()> {
+    let kept = browser.run("return [localStorage.length, sessionStorage.length, document.cookie.length]").await?;
+    ensure!(kept == json!([0, 0, 0]), "the page keeps {kept}");
+    Ok(())
+}
+
+fn alias(customer: &Customer) -> Result<&str> {
+    customer.claims["alias"].as_str().context("a token names the alias")
+}
+
+fn address(stack: &Stack, alias: &str) -> Result<String> {
+    let pattern = &stack.state().tenant_url;
+    ensure!(pattern.contains("{alias}"), "the stack has no addresses of tenants: {pattern:?}");
+    Ok(format!("{}/", pattern.replace("{alias}", alias)))
+}
+
+fn home(stack: &Stack) -> Result<String> {
+    let home = stack.state().region(&stack.state().home)?;
+    Ok(format!("{}/", home.home_api_url.as_deref().context("home has an API")?))
+}
+
+/// The lists of workspaces that a region has mailed to an address.
+async fn mailed(stack: &Stack, region: &str, address: &str) -> Result<Vec<String>> {
+    let mails = stack.mailbox(region).await?;
+    let lists = mails.iter().filter(|mail| mail.is_to(address) && mail.subject == "Your workspaces");
+    Ok(lists.map(|mail| mail.text().to_owned()).collect())
+}

@@ -1,0 +1,69 @@
+//! Clients that others maintain, as programs in Python: each in an environment of its own below `.meridian/clients`.
+
+use anyhow::{Context, Result, ensure};
+use meridian::local::Stack;
+use meridian::local::emulator::{install_packages, last_lines};
+use meridian::local::layout::Layout;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+const FOLDER: &str = "cli/tests/e2e/clients";
+
+/// The Python of an environment with the packages of a requirements file; made at the first call.
+pub(crate) fn python(stack: &Stack, name: &str, requirements: &str) -> Result<PathBuf> {
+    let venv = Layout::new(stack.checkout())?.root().join("clients").join(name);
+    install_packages(&venv, requirements, &format!("the packages of {name}"), &|said| println!("{said}"))?;
+    Ok(venv.join("bin/python"))
+}
+
+/// The library that signs people in.
+pub(crate) struct Library {
+    python: PathBuf,
+    program: PathBuf,
+    endpoint: String,
+    region: String,
+}
+
+impl Library {
+    /// The library, for the user pools of a region.
+    pub(crate) fn install(stack: &Stack, region: &str) -> Result<Self> {
+        Ok(Self {
+            python: python(stack, "sign-in", include_str!("clients/requirements.txt"))?,
+            program: stack.checkout().join(FOLDER).join("sign_in.py"),
+            endpoint: stack.state().region(region)?.aws_endpoint_url.clone(),
+            region: region.to_owned(),
+        })
+    }
+
+    /// Takes one step; what it needs and what comes of it is in `sign_in.py`. A refusal is an answer too.
+    pub(crate) async fn step(&self, step: &str, job: &Value) -> Result<Value> {
+        let mut child = Command::new(&self.python)
+            .arg(&self.program)
+            .arg(step)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", Path::new("/nonexistent"))
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .env("AWS_DEFAULT_REGION", &self.region)
+            // Signing in needs no credentials of AWS; the library's client wants some to exist.
+            .env("AWS_ACCESS_KEY_ID", "nobody")
+            .env("AWS_SECRET_ACCESS_KEY", "nothing")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the client does not start")?;
+        let mut input = child.stdin.take().context("the client has no input")?;
+        input.write_all(job.to_string().as_bytes()).await?;
+        drop(input);
+        let output = child.wait_with_output().await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{step} failed:\n{}", last_lines(&said, 10));
+        serde_json::from_slice(&output.stdout).with_context(|| format!("{step} answered no JSON"))
+    }
+}

@@ -1,0 +1,193 @@
+//! What a sign-in costs: the requests that our functions make, and the time that they take themselves.
+//!
+//! The three functions of a known user's sign-in run under the emulator of the Lambda runtime. Between them and the
+//! local AWS stands a forwarder that counts their requests and takes the time until each is answered. What is left of
+//! an invocation is ours, with the hops between the processes of this machine.
+
+use crate::books::customer;
+use crate::runtime_interface::{Running, install, start};
+use anyhow::{Context, Result, ensure};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
+use kernel::Alias;
+use meridian::local::Stack;
+use meridian::local::upstream::{Request, forward};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tenancy::Username;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// The functions of a sign-in, in the order in which Cognito calls them, with the requests that each may make.
+const FUNCTIONS: [(&str, &[&str]); 3] = [
+    ("auth-pre-authentication", &[]),
+    ("auth-post-authentication", &["AmazonSQS.SendMessage"]),
+    ("auth-pre-token", &["DynamoDB_20120810.GetItem", "DynamoDB_20120810.GetItem"]),
+];
+const DYNAMO_REQUESTS_MAX: usize = 2;
+const COLD_ROUNDS: usize = 20;
+const WARM_ROUNDS: usize = 200;
+const OURS_P95_MAX: Duration = Duration::from_millis(20);
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// What was asked of the local AWS, and how long its answer took.
+struct Call {
+    operation: String,
+    took: Duration,
+}
+
+/// Stands between a function and the local AWS.
+struct Forwarder {
+    url: String,
+    calls: Arc<Mutex<Vec<Call>>>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+#[derive(Clone)]
+struct Upstream {
+    url: String,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Forwarder {
+    async fn start(upstream: &str) -> Result<Self> {
+        let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+        let state = Upstream { url: upstream.to_owned(), calls: Arc::clone(&calls) };
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let router = Router::new().fallback(pass).with_state(state);
+        let at_once = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let server = tokio::spawn(async { axum::serve(at_once, router).await });
+        Ok(Self { url, calls, server })
+    }
+
+    /// The calls since this was asked last.
+    fn take(&self) -> Result<Vec<Call>> {
+        let mut calls = self.calls.lock().ok().context("the forwarder has failed")?;
+        Ok(std::mem::take(&mut *calls))
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn pass(State(upstream): State<Upstream>, request: axum::extract::Request) -> Response {
+    let began = Instant::now();
+    let passed = async {
+        let request = Request::read(request, BODY_BYTES_MAX).await?;
+        let operation = request.header("x-amz-target").unwrap_or(&request.path).to_owned();
+        let answer = forward(&upstream.url, &request.path, &request).await?;
+        anyhow::Ok((operation, answer))
+    };
+    match passed.await {
+        Ok((operation, answer)) => {
+            if let Ok(mut calls) = upstream.calls.lock() {
+                calls.push(Call { operation, took: began.elapsed() });
+            }
+            answer.into_response()
+        }
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
+
+/// A function that signs people in, with the event of one sign-in.
+struct Trigger {
+    name: &'static str,
+    wanted: &'static [&'static str],
+    running: Running,
+    event: Vec<u8>,
+    forwarder: Forwarder,
+}
+
+/// One invocation.
+struct Cost {
+    ours: Duration,
+    aws: Duration,
+    dynamo: usize,
+}
+
+impl Trigger {
+    async fn invoke(&mut self) -> Result<Cost> {
+        let began = Instant::now();
+        let answer = self.running.invoke(self.event.clone()).await.with_context(|| self.name)?;
+        let total = began.elapsed();
+        ensure!(answer.get("errorType").is_none(), "{} answered {answer}", self.name);
+        let calls = self.forwarder.take()?;
+        let operations: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
+        ensure!(operations == self.wanted, "{} asked for {operations:?}", self.name);
+        let aws = calls.iter().map(|call| call.took).sum();
+        let dynamo = operations.iter().filter(|operation| operation.starts_with("DynamoDB")).count();
+        Ok(Cost { ours: total.saturating_sub(aws), aws, dynamo })
+    }
+}
+
+/// A known user's sign-in: at most two requests to DynamoDB, and under 20 ms of our own in 95 of 100 of them.
+pub(crate) async fn sign_in_costs(stack: &Stack) -> Result<()> {
+    let mut triggers = triggers(stack).await?;
+    let (mut rounds, mut aws) = (Vec::with_capacity(WARM_ROUNDS), Duration::ZERO);
+    let mut of_function = vec![Vec::with_capacity(WARM_ROUNDS); triggers.len()];
+    for round in 0..COLD_ROUNDS + WARM_ROUNDS {
+        let (mut ours, mut dynamo) = (Duration::ZERO, 0);
+        for (number, trigger) in triggers.iter_mut().enumerate() {
+            let cost = trigger.invoke().await?;
+            ours += cost.ours;
+            dynamo += cost.dynamo;
+            if round >= COLD_ROUNDS {
+                aws += cost.aws;
+                of_function[number].push(cost.ours);
+            }
+        }
+        ensure!(dynamo <= DYNAMO_REQUESTS_MAX, "a sign-in asks DynamoDB {dynamo} times");
+        if round >= COLD_ROUNDS {
+            rounds.push(ours);
+        }
+    }
+    let ours: Duration = rounds.iter().sum();
+    for ((name, _), times) in FUNCTIONS.iter().zip(&mut of_function) {
+        println!("{name}: p50 {:.1} ms, p95 {:.1} ms of our own", ms(quantile(times, 50)), ms(quantile(times, 95)));
+    }
+    let (p50, p95) = (quantile(&mut rounds, 50), quantile(&mut rounds, 95));
+    println!("a sign-in: p50 {:.1} ms, p95 {:.1} ms of our own in {WARM_ROUNDS} rounds", ms(p50), ms(p95));
+    let share = 100.0 * aws.as_secs_f64() / (aws + ours).as_secs_f64();
+    println!("the local AWS had {share:.0} % of the time, our functions and their runtime the rest");
+    ensure!(p95 < OURS_P95_MAX, "our own share of a sign-in has a p95 of {:.1} ms", ms(p95));
+    Ok(())
+}
+
+/// The functions, each with a forwarder of its own, for the administrator of a new tenant at home.
+async fn triggers(stack: &Stack) -> Result<Vec<Trigger>> {
+    let home = &stack.state().home;
+    let customer = customer(stack, home).await?;
+    let alias: Alias = customer.claims["alias"].as_str().context("a token names the alias")?.parse()?;
+    let username = Username::of(&alias, &customer.person.details.email.parse()?);
+    let emulator = install(stack)?;
+    let region = stack.state().region(home)?;
+    let mut triggers = Vec::new();
+    for (name, wanted) in FUNCTIONS {
+        let file = stack.checkout().join("events").join(name).join("valid-sign-in.json");
+        let mut event: Value = serde_json::from_slice(&std::fs::read(file)?)?;
+        event["userName"] = json!(username.to_string());
+        let forwarder = Forwarder::start(&region.emulator_url).await?;
+        let running = start(stack, &emulator, region, name, &forwarder.url).await?;
+        triggers.push(Trigger { name, wanted, running, event: serde_json::to_vec(&event)?, forwarder });
+    }
+    Ok(triggers)
+}
+
+/// The least time that so many of a hundred do not exceed.
+fn quantile(times: &mut [Duration], of_hundred: usize) -> Duration {
+    times.sort_unstable();
+    let at = (times.len() * of_hundred).div_ceil(100).saturating_sub(1);
+    times.get(at).copied().unwrap_or_default()
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}

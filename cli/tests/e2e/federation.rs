@@ -1,0 +1,187 @@
+//! Sign-in by a tenant's own identity provider, which others maintain and which runs on this machine.
+//!
+//! The user pool's own part is the emulator's: it takes the provider's id token as it is, without its signature, and
+//! does not ask for the proof key of the code. On AWS the pool checks both.
+
+use crate::clients::python;
+use crate::life::{Signed, administrator};
+use anyhow::{Context, Result, bail, ensure};
+use meridian::client::login::shown_claims;
+use meridian::local::Stack;
+use reqwest::header::LOCATION;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Url};
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tenancy::Username;
+use tokio::process::{Child, Command};
+
+const REGION: &str = "eu-central-1";
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
+
+/// An OpenID provider; it ends with this value.
+struct Provider {
+    issuer: String,
+    http: Client,
+    _process: Child,
+}
+
+impl Provider {
+    async fn start(stack: &Stack) -> Result<Self> {
+        let python = python(stack, "provider", include_str!("clients/provider.txt"))?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let process = Command::new(python)
+            .args(["-m", "oidc_provider_mock", "--port", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the identity provider does not start")?;
+        // Who follows is this test: the last address is a page.
+        let http = Client::builder().redirect(Policy::none()).build()?;
+        let provider = Self { issuer: format!("http://127.0.0.1:{port}"), http, _process: process };
+        let deadline = Instant::now() + STARTS_WITHIN;
+        let document = format!("{}/.well-known/openid-configuration", provider.issuer);
+        while provider.http.get(&document).send().await.is_err() {
+            ensure!(Instant::now() < deadline, "the identity provider does not answer");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(provider)
+    }
+
+    /// Lets the provider know a person.
+    async fn knows(&self, subject: &str, email: &str, verified: bool) -> Result<()> {
+        let claims = json!({ "email": email, "email_verified": verified });
+        let put = self.http.put(format!("{}/users/{subject}", self.issuer)).json(&claims).send().await?;
+        ensure!(put.status().is_success(), "the provider does not take a person: {}", put.status());
+        Ok(())
+    }
+
+    /// Where an answer leads to.
+    async fn follow(&self, request: reqwest::RequestBuilder) -> Result<Url> {
+        let answer = request.send().await?;
+        let status = answer.status();
+        let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
+        match to {
+            Some(to) if status.is_redirection() => Ok(to.parse()?),
+            _ => bail!("{status}: {}", answer.text().await?),
+        }
+    }
+}
+
+/// Sets the provider as the tenant's own, and returns what the sign-in page is told of it.
+async fn set(stack: &Stack, host: &Signed, provider: &Provider) -> Result<Value> {
+    let body = json!({ "issuer": provider.issuer, "client_id": "meridian", "client_secret": "s3cret" });
+    let answer = host.admin.ask(Method::PUT, "/identity-provider", Some(&body)).await?;
+    ensure!(answer["in_use"] == true, "{answer}");
+    let discovered = discovered(stack, host).await?;
+    ensure!(discovered["federation"]["identity_provider"].is_string(), "{discovered}");
+    Ok(discovered)
+}
+
+/// What the tenant's address says.
+async fn discovered(stack: &Stack, host: &Signed) -> Result<Value> {
+    let state = stack.state().region(REGION)?;
+    let alias = host.customer.claims["alias"].as_str().context("the token names the alias")?;
+    let url = format!("{}/.well-known/meridian?alias={alias}", state.api_url);
+    Ok(meridian::local::sdk::http().get(url).send().await?.error_for_status()?.json().await?)
+}
+
+/// The whole way of a browser: the pool, the provider, the pool, the page; then the code for tokens.
+async fn sign_in(stack: &Stack, host: &Signed, provider: &Provider, subject: &str) -> Result<Value> {
+    let document = discovered(stack, host).await?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("the document is not whole");
+    let (client, name) =
+        (text(&document["federation"]["client_id"])?, text(&document["federation"]["identity_provider"])?);
+    let alias = host.customer.claims["alias"].as_str().context("the token names the alias")?;
+    let page = format!("{}/", stack.state().tenant_address(alias).context("tenants have addresses")?);
+    let base = stack.state().region(REGION)?.token_url.replace("/oauth2/token", "");
+    let (verifier, challenge) =
+        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let asked = Url::parse_with_params(
+        &format!("{base}/oauth2/authorize"),
+        [
+            ("response_type", "code"),
+            ("client_id", client.as_str()),
+            ("redirect_uri", page.as_str()),
+            ("scope", "openid email"),
+            ("state", "state-of-the-page"),
+            ("identity_provider", name.as_str()),
+            ("code_challenge", challenge),
+            ("code_challenge_method", "S256"),
+        ],
+    )?;
+    let at_provider = provider.follow(provider.http.get(asked)).await.context("the pool leads nowhere")?;
+    ensure!(at_provider.as_str().starts_with(&provider.issuer), "the pool leads to {at_provider}");
+    let form = [("sub", subject)];
+    let back = provider.follow(provider.http.post(at_provider).form(&form)).await.context("the provider refuses")?;
+    ensure!(back.path() == "/oauth2/idpresponse", "the provider leads to {back}");
+    // The pool's own host is not of this machine.
+    let callback = format!("{base}{}?{}", back.path(), back.query().unwrap_or_default());
+    let done = provider.follow(provider.http.get(callback)).await.context("the pool refuses the person")?;
+    ensure!(done.as_str().starts_with(&page), "the pool leads to {done}");
+    let of = |name: &str| done.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    ensure!(of("state").as_deref() == Some("state-of-the-page"), "the state is lost: {done}");
+    let code = of("code").context("there is no code")?;
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client.as_str()),
+        ("redirect_uri", page.as_str()),
+        ("code", code.as_str()),
+        ("code_verifier", verifier),
+    ];
+    let answer = provider.http.post(format!("{base}/oauth2/token")).form(&form).send().await?;
+    let (status, tokens): (_, Value) = (answer.status(), answer.json().await?);
+    ensure!(status.is_success(), "no token for the code: {status} {tokens}");
+    Ok(tokens)
+}
+
+async fn reads(stack: &Stack, token: &str, path: &str) -> Result<u16> {
+    let url = format!("{}{path}", stack.state().region(REGION)?.api_url);
+    Ok(meridian::local::sdk::http().get(url).bearer_auth(token).send().await?.status().as_u16())
+}
+
+/// A person whom nobody has invited signs in by the tenant's own provider, is a member, and is one only once. Removed,
+/// the person does not come back; without the provider, nobody does.
+pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> {
+    let host = administrator(stack, REGION).await?;
+    let provider = Provider::start(stack).await?;
+    let document = set(stack, &host, &provider).await?;
+    let name = document["federation"]["identity_provider"].as_str().unwrap_or_default().to_owned();
+    let subject = format!("subject-{}", meridian::new_uuid().simple());
+    let email = format!("{subject}@engines.example");
+    provider.knows(&subject, &email, true).await?;
+
+    let username = Username::of_account(&format!("{name}_{subject}")).to_string();
+    let mut token = String::new();
+    for _ in 0..2 {
+        let tokens = sign_in(stack, &host, &provider, &subject).await?;
+        tokens["access_token"].as_str().context("no access token")?.clone_into(&mut token);
+        let claims = shown_claims(&token)?;
+        ensure!(claims["tenant_id"] == *host.customer.tenant && claims["role"] == "member", "{claims}");
+        ensure!(host.admin.profile().await?["users"] == 2, "the person joined more than once");
+    }
+    ensure!(reads(stack, &token, &format!("/tenants/{}", host.customer.tenant)).await? == 200, "the token is refused");
+    ensure!(reads(stack, &token, "/entitlements").await? == 200, "the token reads no entitlements");
+
+    provider.knows("unproved", "unproved@engines.example", false).await?;
+    ensure!(sign_in(stack, &host, &provider, "unproved").await.is_err(), "an unverified address signs in");
+
+    host.admin.ask_nothing(Method::DELETE, &format!("/users/{username}")).await?;
+    ensure!(reads(stack, &token, "/entitlements").await? == 403, "a removed person's token is taken");
+    ensure!(sign_in(stack, &host, &provider, &subject).await.is_err(), "a removed person comes back");
+    host.admin.invite(&email, "member").await?;
+    let tokens = sign_in(stack, &host, &provider, &subject).await.context("an invited person does not come back")?;
+    let token = tokens["access_token"].as_str().context("no access token")?;
+
+    host.admin.ask_nothing(Method::DELETE, "/identity-provider").await?;
+    ensure!(discovered(stack, &host).await?["federation"].is_null(), "the page still leads to the provider");
+    ensure!(reads(stack, token, "/entitlements").await? == 401, "a token outlives its provider");
+    let actions = host.admin.audit().await?;
+    for action in ["set-identity-provider", "join-by-provider", "remove-user", "remove-identity-provider"] {
+        ensure!(actions.iter().any(|entry| entry["action"] == action), "the trail lacks {action}");
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Chooses the letter and its language.
+
+use aws_lambda_events::event::cognito::{
+    CognitoEventUserPoolsCustomMessage as CustomMessage, CognitoEventUserPoolsCustomMessageTriggerSource as Source,
+};
+use kernel::Language;
+use mail::{CodePurpose, Letter};
+use regional_store::{TenantReader, TenantStoreError};
+use runtime::Failure;
+use tenancy::{Addresses, Tenant, Username};
+
+/// Words the mail. Whoever is not known here gets neutral words: no address, no name, in English. So does everybody
+/// while the table is away, since a code in English helps more than none.
+pub(crate) async fn handle(adapters: &Adapters, mut event: CustomMessage) -> Result<CustomMessage, Failure> {
+    let (Some(purpose), Some(code)) = (purpose(&event), event.request.code_parameter.clone()) else {
+        tracing::info!("not a mail with a code of ours");
+        return Ok(event);
+    };
+    let name = event.cognito_event_user_pools_header.user_name.as_deref().unwrap_or_default();
+    let tenant = adapters.tenant_of(Username::of_account(name)).await.unwrap_or_else(|error| {
+        // Logs the error once, with its sources; the mail goes out.
+        let _ = Failure::of("TenantUnavailable", &error);
+        None
+    });
+    let language = tenant.as_ref().map_or(Language::default(), |tenant| tenant.language);
+    let address = tenant.as_ref().and_then(|tenant| adapters.addresses.url(tenant.alias.as_str()));
+    let letter = Letter::code(purpose, &code, address.as_deref(), language);
+    event.response.email_subject = Some(letter.subject().to_owned());
+    event.response.email_message = Some(letter.html());
+    tracing::info!(?purpose, %language, tenant = tenant.map(|tenant| tenant.id.to_string()), "worded a mail");
+    Ok(event)
+}
+
+/// What the handler works with.
+pub(crate) struct Adapters {
+    pub(crate) addresses: Addresses,
+    pub(crate) tenants: TenantReader,
+}
+
+impl Adapters {
+    async fn tenant_of(&self, account: Username) -> Result<Option<Tenant>, TenantStoreError> {
+        match self.tenants.load_membership(account).await? {
+            Some(membership) => self.tenants.load_tenant(membership.tenant).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// What the code is for. Nobody gets a temporary password or a code by text message: those mails stay Cognito's own.
+fn purpose(event: &CustomMessage) -> Option<CodePurpose> {
+    match event.cognito_event_user_pools_header.trigger_source.as_ref()? {
+        Source::SignUp | Source::ResendCode => Some(CodePurpose::Confirmation),
+        Source::ForgotPassword => Some(CodePurpose::Password),
+        Source::UpdateUserAttribute | Source::VerifyUserAttribute => Some(CodePurpose::Verification),
+        _ => None,
+    }
+}

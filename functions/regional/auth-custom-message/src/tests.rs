@@ -1,0 +1,80 @@
+use crate::handler::{Adapters, handle};
+use kernel::Language;
+use regional_store::{Reach, TenantReader};
+use serde_json::{Value, json};
+use tenancy::decide_profile;
+use tenantkit::{Newcomer, Region};
+use testkit::Case;
+
+const ADDRESS: &str = "https://23456789abcd.app.example.com";
+
+/// A region where Ada of the events has registered, and has not confirmed her address yet.
+async fn region(language: Language) -> Region {
+    let region = tenantkit::region().await;
+    let made = region.register(&Newcomer::ada()).await;
+    let by = made.user.username;
+    let chosen = region.change(made.tenant.id, Reach::TENANT, Newcomer::ada().at, |loaded, occasion| {
+        Ok(Some(decide_profile(&loaded.state, None, Some(language), by, occasion)))
+    });
+    chosen.await;
+    region
+}
+
+fn adapters(region: &Region) -> Adapters {
+    let addresses = "https://{alias}.app.example.com".parse().unwrap();
+    Adapters { addresses, tenants: region.tenants.reader().clone() }
+}
+
+/// The subject and the text that are answered.
+async fn worded(adapters: &Adapters, payload: Value) -> (Value, String) {
+    let answered = handle(adapters, serde_json::from_value(payload).unwrap()).await.unwrap();
+    let response = serde_json::to_value(answered).unwrap()["response"].clone();
+    assert_eq!(response["smsMessage"], Value::Null);
+    (response["emailSubject"].clone(), response["emailMessage"].as_str().unwrap_or_default().to_owned())
+}
+
+fn case(name: &str) -> Value {
+    testkit::cases("auth-custom-message").into_iter().find(|case| case.name == name).unwrap().payload
+}
+
+#[tokio::test]
+async fn every_event_gets_its_words() {
+    let adapters = adapters(&region(Language::En).await);
+    for Case { name, payload } in testkit::cases("auth-custom-message") {
+        let (subject, text) = worded(&adapters, payload).await;
+        let wanted = match name.as_str() {
+            "valid-sign-up" | "valid-resend" | "invalid-unknown-account" => json!("Confirm your e-mail address"),
+            "valid-forgotten-password" | "valid-federated-account" => json!("Choose a new password"),
+            "valid-changed-address" | "valid-verification" => json!("Confirm your new e-mail address"),
+            _ => Value::Null,
+        };
+        assert_eq!(subject, wanted, "{name}");
+        assert_eq!(text.contains("{####}"), !wanted.is_null(), "{name}: {text}");
+        let known = name.starts_with("valid-") && name != "valid-federated-account" && !wanted.is_null();
+        assert_eq!(text.contains(ADDRESS), known, "{name}: {text}");
+        assert!(!text.to_lowercase().contains("ngines") && !text.contains("Ada"), "{name}: nobody is named");
+        assert!(text.chars().count() < 20_000, "{name}: Cognito takes no more");
+    }
+}
+
+#[tokio::test]
+async fn the_words_are_of_the_tenants_language() {
+    let region = region(Language::De).await;
+    let (subject, text) = worded(&adapters(&region), case("valid-sign-up")).await;
+    assert_eq!(subject, "Bestätigen Sie Ihre E-Mail-Adresse");
+    assert!(text.contains(&format!("Ihr Arbeitsbereich: {ADDRESS}<br>")), "{text}");
+    let without = Adapters { addresses: "".parse().unwrap(), ..adapters(&region) };
+    let (_, text) = worded(&without, case("valid-sign-up")).await;
+    assert!(text.contains("Code: {####}") && !text.contains("Arbeitsbereich"), "{text}");
+}
+
+/// A code in English helps more than none.
+#[tokio::test]
+async fn an_unreachable_table_holds_up_no_mail() {
+    let aws = testkit::aws().await;
+    let tenants = TenantReader::new(&aws.config, "no-such-table".to_owned());
+    let adapters = Adapters { addresses: "https://{alias}.app.example.com".parse().unwrap(), tenants };
+    let (subject, text) = worded(&adapters, case("valid-forgotten-password")).await;
+    assert_eq!(subject, "Choose a new password");
+    assert!(text.contains("{####}") && !text.contains("23456789abcd"), "{text}");
+}

@@ -1,0 +1,41 @@
+//! The queue of sign-ins to be metered.
+
+use aws_sdk_sqs::Client;
+use std::time::Duration;
+use tenancy::Login;
+
+/// How long a person who signs in waits for the queue at most. Cognito gives a trigger five seconds.
+const SEND_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The queue of sign-ins to be metered.
+#[derive(Debug)]
+pub(crate) struct LoginQueue {
+    client: Client,
+    url: String,
+}
+
+/// Why a sign-in may not be in the queue.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    /// The call failed.
+    #[error("the login queue did not take the message")]
+    Call(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The time is over.
+    #[error("the login queue did not answer within {} s", SEND_TIMEOUT.as_secs())]
+    TimedOut,
+}
+
+impl LoginQueue {
+    /// The queue of a URL.
+    pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
+        Self { client: Client::new(config), url }
+    }
+
+    /// Sends a sign-in. What is sent more than once is metered once.
+    pub(crate) async fn send(&self, login: &Login) -> Result<(), SendError> {
+        let body = serde_json::to_string(login).map_err(|error| SendError::Call(error.into()))?;
+        let sending = self.client.send_message().queue_url(&self.url).message_body(body).send();
+        let sent = tokio::time::timeout(SEND_TIMEOUT, sending).await.map_err(|_| SendError::TimedOut)?;
+        sent.map(|_| ()).map_err(|error| SendError::Call(error.into()))
+    }
+}

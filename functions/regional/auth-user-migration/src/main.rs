@@ -1,0 +1,23 @@
+//! Takes over a member's account from the user pool where the tenant was before, at the first sign-in: the password
+//! goes from hand to hand, and is stored nowhere else.
+//!
+//! Trigger: Cognito user-migration. Reads: RegionalTable (users, tenants), the former pool. Emits: nothing.
+
+mod event;
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use handler::{Adapters, handle};
+use identity::FormerPools;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use regional_store::TenantReader;
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let adapters =
+        Adapters { tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?), former: FormerPools::new(aws) };
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+}

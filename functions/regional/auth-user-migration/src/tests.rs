@@ -1,0 +1,126 @@
+use crate::handler::{Adapters, handle};
+use aws_sdk_dynamodb::types::AttributeValue;
+use identity::FormerPools;
+use regional_store::TenantReader;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use tenancy::SignUp;
+use tenantkit::{Newcomer, People, Region};
+use testkit::Case;
+
+/// A region where Ada of the events is active, and whose own pool does not know her; the former pool does.
+struct World {
+    region: Region,
+    former: People,
+    made: SignUp,
+}
+
+async fn world() -> World {
+    let region = tenantkit::region().await;
+    let ada = Newcomer::ada();
+    let made = region.register(&ada).await;
+    region.confirm(made.tenant.id, ada.at).await;
+    let former = region.people().await;
+    let password = ada.password.parse().unwrap();
+    former.identity.create_proved(made.user.username, &made.user.email, &password).await.unwrap();
+    let world = World { region, former, made };
+    world.moved_from(&world.former.pool.client_id).await;
+    world
+}
+
+impl World {
+    fn adapters(&self) -> Adapters {
+        Adapters {
+            tenants: self.region.tenants.reader().clone(),
+            former: FormerPools::new(self.region.aws.config.clone()),
+        }
+    }
+
+    /// Notes which pool the tenant's accounts were in, as a move of the tenant does.
+    async fn moved_from(&self, client_id: &str) {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let realm =
+            HashMap::from([("region".to_owned(), text("us-west-2")), ("client_id".to_owned(), text(client_id))]);
+        aws_sdk_dynamodb::Client::new(&self.region.aws.config)
+            .update_item()
+            .table_name(&self.region.regional_table)
+            .key("pk", text(&format!("TENANT#{}", self.made.tenant.id)))
+            .key("sk", text("TENANT"))
+            .update_expression("SET previous = :realm")
+            .expression_attribute_values(":realm", AttributeValue::M(realm))
+            .send()
+            .await
+            .unwrap();
+    }
+}
+
+/// The answer, or the kind and the message of the failure.
+async fn answer(adapters: &Adapters, payload: Value) -> Result<Value, (&'static str, String)> {
+    let answered = handle(adapters, serde_json::from_value(payload).unwrap()).await;
+    let event = answered.map_err(|failure| (failure.kind(), failure.message().to_owned()))?;
+    Ok(serde_json::to_value(event).unwrap()["response"].clone())
+}
+
+/// What Cognito takes for no account: it then answers as to a wrong password.
+fn nothing<E>() -> Result<Value, E> {
+    Ok(json!({}))
+}
+
+fn case(name: &str) -> Value {
+    testkit::cases("auth-user-migration").into_iter().find(|case| case.name == name).unwrap().payload
+}
+
+#[tokio::test]
+async fn a_member_takes_the_account_along_and_nobody_else_does() {
+    let world = world().await;
+    let adapters = world.adapters();
+    for case in testkit::cases("auth-user-migration") {
+        let Case { name, payload } = &case;
+        let answered = answer(&adapters, payload.clone()).await;
+        if !case.is_valid() {
+            assert_eq!(answered, nothing(), "{name}");
+            continue;
+        }
+        let response = answered.unwrap();
+        let attributes = json!({ "email": "ada@engines.example", "email_verified": "true" });
+        assert_eq!(
+            (&response["userAttributes"], &response["messageAction"]),
+            (&attributes, &json!("SUPPRESS")),
+            "{name}"
+        );
+        let status = if name == "valid-sign-in" { json!("CONFIRMED") } else { Value::Null };
+        assert_eq!(response["finalUserStatus"], status, "{name}");
+    }
+}
+
+/// A tenant that began here has no accounts elsewhere, and a person who has not proved the address is not asked for.
+#[tokio::test]
+async fn only_confirmed_members_of_tenants_that_moved_are_looked_up() {
+    let region = tenantkit::region().await;
+    let made = region.register(&Newcomer::ada()).await;
+    let world = World { former: region.people().await, region, made };
+    world.moved_from(&world.former.pool.client_id).await;
+    assert_eq!(answer(&world.adapters(), case("valid-forgotten-password")).await, nothing());
+
+    let region = tenantkit::region().await;
+    region.activate(&Newcomer::ada()).await;
+    let adapters =
+        Adapters { tenants: region.tenants.reader().clone(), former: FormerPools::new(region.aws.config.clone()) };
+    for name in ["valid-sign-in", "valid-forgotten-password"] {
+        assert_eq!(answer(&adapters, case(name)).await, nothing(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_away_is_no_refusal() {
+    let world = world().await;
+    let config = &world.region.aws.config;
+    let away = config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+    let adapters = Adapters { former: FormerPools::new(away), ..world.adapters() };
+    let (kind, _) = answer(&adapters, case("valid-sign-in")).await.unwrap_err();
+    assert_eq!(kind, "FormerPoolUnavailable");
+    let tenants = TenantReader::new(config, "no-such-table".to_owned());
+    let (kind, message) = answer(&Adapters { tenants, ..world.adapters() }, case("valid-sign-in")).await.unwrap_err();
+    assert_eq!(kind, "TenantUnavailable");
+    assert!(!message.contains("no-such-table"), "no internals");
+}

@@ -1,0 +1,78 @@
+//! Turns a batch of sign-ins into segments of usage.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use contract::catalogue::{Catalogue, Meter};
+use kernel::{SegmentId, TenantStatus, Timestamp};
+use metering::{TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, group};
+use regional_store::{Intake, TenantReader, TenantStoreError, UsageStoreError};
+use runtime::queue::{MessageError, each, parse};
+use std::convert::Infallible;
+use tenancy::Login;
+
+/// What the events of sign-ins come from. With the id of the sign-in, it says which event it is.
+const SOURCE: &str = "meridian/identity";
+
+/// Meters every sign-in of the batch; those that are not stored come again, and end in the dead-letter queue. A
+/// sign-in that comes twice is stored twice and counted once, as any usage event is.
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| meter(adapters, message).await).await)
+}
+
+/// What the handler works with.
+pub(crate) struct Adapters {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) tenants: TenantReader,
+    pub(crate) intake: Intake,
+}
+
+/// Why a sign-in is not metered.
+#[derive(Debug, thiserror::Error)]
+enum Unmetered {
+    #[error("the message cannot be read")]
+    Unreadable(#[source] MessageError),
+    #[error("the sign-in is of another time")]
+    OutOfTime,
+    #[error("the catalogue has no meter for sign-ins")]
+    NoMeter,
+    #[error("the tenant was not loaded")]
+    NotLoaded(#[source] TenantStoreError),
+    #[error("the event is not stored")]
+    NotStored(#[source] UsageStoreError),
+}
+
+async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetered> {
+    let login: Login = parse(message).map_err(Unmetered::Unreadable)?;
+    let sent = sent_at(message).ok_or(Unmetered::OutOfTime)?;
+    // Identities are kept for longer than this: what is older could count a second time.
+    if login.at.duration_since(sent) > TIME_AHEAD_MAX || sent.duration_since(login.at) > TIME_BEHIND_MAX {
+        return Err(Unmetered::OutOfTime);
+    }
+    let meter = adapters.catalogue.logins().ok_or(Unmetered::NoMeter)?;
+    let Some(usage) = usage(adapters, &login, meter).await.map_err(Unmetered::NotLoaded)? else {
+        tracing::info!(login = %login.id, "of no tenant that can be signed in to");
+        return Ok(());
+    };
+    let segments = group([usage], || SegmentId::from_uuid(runtime::new_uuid()));
+    adapters.intake.store(&segments, runtime::now()).await.map_err(Unmetered::NotStored)?;
+    tracing::info!(login = %login.id, tenant = %usage.tenant, "metered");
+    Ok(())
+}
+
+/// When the queue took the message, by its own clock.
+fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
+    Timestamp::from_millisecond(message.attributes.get("SentTimestamp")?.parse().ok()?).ok()
+}
+
+/// The usage event of a sign-in; none where the person got no token, since the tenant is not in use, or where the user
+/// was removed meanwhile.
+async fn usage<'c>(
+    adapters: &Adapters,
+    login: &Login,
+    meter: &'c Meter,
+) -> Result<Option<Usage<'c>>, TenantStoreError> {
+    let Some(membership) = adapters.tenants.load_membership(login.account).await? else { return Ok(None) };
+    let tenant = membership.tenant;
+    let statuses = adapters.tenants.statuses(&[tenant]).await?;
+    let in_use = matches!(statuses.get(&tenant), Some(TenantStatus::Active | TenantStatus::Relocating));
+    Ok(in_use.then(|| Usage::counted(meter, tenant, SOURCE, &login.id.to_string(), login.at)))
+}

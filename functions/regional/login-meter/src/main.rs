@@ -1,0 +1,25 @@
+//! Meters sign-ins: each becomes one usage event of its tenant, stored as usage that is sent is stored.
+//!
+//! Trigger: LoginsQueue. Reads: RegionalTable (users, tenants). Writes: UsageTable, whose stream tells `usage-rollup`.
+//! Emits: nothing.
+
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use contract::catalogue::Catalogue;
+use handler::{Adapters, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use regional_store::{Intake, TenantReader};
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let adapters = Adapters {
+        catalogue: Catalogue::bundled()?,
+        tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
+        intake: Intake::new(&aws, runtime::env("USAGE_TABLE")?),
+    };
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+}

@@ -1,0 +1,124 @@
+use crate::handler::{Adapters, handle};
+use contract::{Envelope, UsageWindowUpdated};
+use kernel::{Suspension, Timestamp};
+use metering::{Segment, batches};
+use regional_store::{FoundSegment, Intake, Settler, UsageMonitor};
+use serde_json::Value;
+use tenancy::SignUp;
+use tenantkit::{Newcomer, Region};
+use testkit::Case;
+
+struct World {
+    adapters: Adapters,
+    region: Region,
+    made: SignUp,
+    settler: Settler,
+}
+
+/// A region where Ada of the events is signed up and active.
+async fn world() -> World {
+    let region = tenantkit::region().await;
+    let made = region.activate(&Newcomer::ada()).await;
+    let config = &region.aws.config;
+    let (code, table) = (region.code.clone(), region.usage_table.clone());
+    World {
+        settler: Settler::new(config, table.clone(), region.outbox.clone(), code, runtime::new_uuid),
+        adapters: Adapters {
+            catalogue: region.catalogue.clone(),
+            tenants: region.tenants.reader().clone(),
+            intake: Intake::new(config, table),
+        },
+        region,
+        made,
+    }
+}
+
+impl World {
+    /// Delivers a batch, and says how many of its messages failed.
+    async fn deliver(&self, batch: &Value) -> usize {
+        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
+        response.batch_item_failures.len()
+    }
+
+    /// Settles what is stored, and says how many events were counted in all, and how often one came again.
+    async fn settled(&self) -> (u64, u64) {
+        let now = runtime::now();
+        let pointers = self.settler.waiting(Timestamp::MAX, 100).await.unwrap();
+        let found = self.settler.find(&pointers).await.unwrap().into_iter();
+        let segments: Vec<Segment> = found.map(|(_, found)| ready(found)).collect();
+        for batch in batches(segments) {
+            self.settler.settle(self.made.tenant.id, &batch, now).await.unwrap();
+        }
+        let monitor = UsageMonitor::new(&self.region.aws.config, self.region.usage_table.clone());
+        let counts = monitor.counts().await.unwrap();
+        (counts.accepted, counts.duplicates)
+    }
+}
+
+fn ready(found: FoundSegment) -> Segment {
+    match found {
+        FoundSegment::Ready(segment) => segment,
+        FoundSegment::Malformed(_) | FoundSegment::Absent => panic!("it cannot be settled"),
+    }
+}
+
+fn case(name: &str) -> Value {
+    testkit::cases("login-meter").into_iter().find(|case| case.name == name).unwrap().payload
+}
+
+#[tokio::test]
+async fn every_batch_gets_its_answer() {
+    for Case { name, payload } in testkit::cases("login-meter") {
+        let world = world().await;
+        let failed = world.deliver(&payload).await;
+        let (wanted, counted) = match name.as_str() {
+            "valid-two-sign-ins" => (0, (2, 0)),
+            "valid-redelivered-in-one-batch" => (0, (2, 2)),
+            name if name.starts_with("valid-") => (0, (0, 0)),
+            _ => (payload["Records"].as_array().unwrap().len(), (0, 0)),
+        };
+        assert_eq!(failed, wanted, "{name}");
+        assert_eq!(world.settled().await, counted, "{name}");
+    }
+}
+
+/// The ledger gets the sign-ins of a day as it gets every other window.
+#[tokio::test]
+async fn sign_ins_count_once_in_the_window_of_their_day() {
+    let world = world().await;
+    let batch = case("valid-two-sign-ins");
+    for _ in 0..3 {
+        assert_eq!(world.deliver(&batch).await, 0);
+        world.settled().await;
+    }
+    assert_eq!(world.settled().await, (2, 4));
+    let facts = world.region.stated("UsageWindowUpdated.v1").await;
+    let [fact] = facts.as_slice() else { panic!("{facts:?}") };
+    let fact: Envelope<UsageWindowUpdated> = serde_json::from_value(fact.clone()).unwrap();
+    assert_eq!(fact.data.tenant, world.made.tenant.id);
+    let [window] = fact.data.windows.as_slice() else { panic!("{fact:?}") };
+    assert_eq!((window.meter.as_str(), window.value.to_string().as_str(), window.events), ("logins", "2", 2));
+    assert_eq!(window.start, "2026-11-20T00:00:00Z".parse().unwrap());
+}
+
+/// Who knows the password of a suspended tenant's account gets no token, so nothing was signed in to.
+#[tokio::test]
+async fn what_ended_without_a_token_is_not_metered() {
+    let world = world().await;
+    world.region.publish(world.made.tenant.id, "pro", Some(Suspension::Dunning), Newcomer::ada().at).await;
+    assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
+    assert_eq!(world.settled().await, (0, 0));
+}
+
+#[tokio::test]
+async fn what_is_not_stored_comes_again() {
+    let world = world().await;
+    let config = &world.region.aws.config;
+    let intake = Intake::new(config, "no-such-table".to_owned());
+    let Ok(response) = handle(
+        &Adapters { intake, catalogue: world.region.catalogue.clone(), tenants: world.region.tenants.reader().clone() },
+        serde_json::from_value(case("valid-two-sign-ins")).unwrap(),
+    )
+    .await;
+    assert_eq!(response.batch_item_failures.len(), 2);
+}

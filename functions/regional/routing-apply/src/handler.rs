@@ -1,0 +1,114 @@
+//! Makes the zone say what the region's table says of every tenant of a batch.
+
+use crate::plan::{Tenants, leads_here, overtaken, plan_routes};
+use crate::zone::{Zone, ZoneError};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use contract::application::TenantAddressChanged;
+use contract::{Envelope, Fact, TenantStatusChanged};
+use futures::future::try_join_all;
+use kernel::{EventId, RegionCode, TenantId, Timestamp};
+use regional_store::{Reach, TenantStore, TenantStoreError};
+use runtime::queue::{BusMessage, MessageError, each};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tenancy::{Occasion, Tenant, decide_routed};
+
+/// How often a tenant may change while its names are written, until the message comes again instead.
+const ROUNDS_MAX: u32 = 3;
+
+/// Writes the names of every tenant of the batch with one call. What cannot be read comes again alone; where the
+/// zone or the table fails, the whole batch does.
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
+    let asked = event.records.iter().filter_map(|message| tenant_of(message).ok());
+    let settled = settle(adapters, asked.collect()).await.map_err(Arc::new);
+    Ok(each(event, async |message: &SqsMessage| outcome_of(message, &settled)).await)
+}
+
+/// What the handler works with.
+pub(crate) struct Adapters {
+    pub(crate) region: RegionCode,
+    pub(crate) tenants: TenantStore,
+    pub(crate) zone: Zone,
+}
+
+/// Why the names of a batch's tenants are not written.
+#[derive(Debug, thiserror::Error)]
+enum Unsettled {
+    #[error("the tenants cannot be loaded")]
+    NotLoaded(#[source] TenantStoreError),
+    #[error("the names are not written")]
+    NotWritten(#[source] ZoneError),
+    #[error("the tenants change faster than their names are written")]
+    Restless,
+    #[error("that the names are written is not noted")]
+    NotNoted(#[source] TenantStoreError),
+}
+
+/// Why a message is not done.
+#[derive(Debug, thiserror::Error)]
+enum Unapplied {
+    #[error("the message cannot be read")]
+    Unreadable(#[source] MessageError),
+    #[error("the event is not a change of a tenant's status or address")]
+    OtherEvent,
+    #[error("the region knows no such tenant")]
+    UnknownTenant,
+    #[error("the tenant's names are not settled")]
+    Unsettled(#[source] Arc<Unsettled>),
+}
+
+/// The tenant that a message is about. What the message says of it may be old, and is not looked at.
+fn tenant_of(message: &SqsMessage) -> Result<TenantId, Unapplied> {
+    let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
+    match (event.detail_type.as_str(), event.source.as_str()) {
+        (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => {
+            let fact: Envelope<TenantStatusChanged> = event.detail().map_err(Unapplied::Unreadable)?;
+            Ok(fact.data.tenant)
+        }
+        (TenantAddressChanged::TYPE, TenantAddressChanged::SOURCE) => {
+            let fact: Envelope<TenantAddressChanged> = event.detail().map_err(Unapplied::Unreadable)?;
+            Ok(fact.data.tenant)
+        }
+        _ => Err(Unapplied::OtherEvent),
+    }
+}
+
+/// Writes the names of tenants, and looks again: whoever writes last has then seen what was decided last, however
+/// many work on the same tenant at a time. Returns the tenants that the region knows.
+async fn settle(adapters: &Adapters, asked: Vec<TenantId>) -> Result<Tenants, Unsettled> {
+    let known = load(adapters, asked).await?;
+    let mut pending = known.clone();
+    for _ in 0..ROUNDS_MAX {
+        let now = runtime::now();
+        adapters.zone.apply(&plan_routes(pending.values(), now)).await.map_err(Unsettled::NotWritten)?;
+        let loaded = load(adapters, pending.keys().copied().collect()).await?;
+        pending = overtaken(&pending, loaded, now);
+        if pending.is_empty() {
+            tracing::info!(tenants = known.len(), "names settled");
+            try_join_all(known.values().map(|tenant| note(adapters, tenant, now))).await?;
+            return Ok(known);
+        }
+    }
+    Err(Unsettled::Restless)
+}
+
+/// Notes in its sign-up that a tenant's name leads to the region: once, and not before it does.
+async fn note(adapters: &Adapters, tenant: &Tenant, now: Timestamp) -> Result<(), Unsettled> {
+    let occasion = Occasion { region: adapters.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now };
+    let noted = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
+        Ok(decide_routed(&loaded.state, &occasion).filter(|_| leads_here(&loaded.state.tenant)))
+    });
+    noted.await.map(|_| ()).map_err(Unsettled::NotNoted)
+}
+
+async fn load(adapters: &Adapters, ids: Vec<TenantId>) -> Result<Tenants, Unsettled> {
+    let loads = ids.into_iter().map(|id| adapters.tenants.reader().load_tenant(id));
+    let loaded = try_join_all(loads).await.map_err(Unsettled::NotLoaded)?;
+    Ok(loaded.into_iter().flatten().map(|tenant| (tenant.id, tenant)).collect())
+}
+
+fn outcome_of(message: &SqsMessage, settled: &Result<Tenants, Arc<Unsettled>>) -> Result<(), Unapplied> {
+    let tenant = tenant_of(message)?;
+    let known = settled.as_ref().map_err(|error| Unapplied::Unsettled(Arc::clone(error)))?;
+    known.contains_key(&tenant).then_some(()).ok_or(Unapplied::UnknownTenant)
+}

@@ -1,0 +1,108 @@
+//! The hosted zone in which tenants' names are.
+
+use crate::plan::{Plan, Route};
+use aws_sdk_route53::Client;
+use aws_sdk_route53::error::{BuildError, ProvideErrorMetadata as _};
+use aws_sdk_route53::types::{
+    AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
+};
+
+/// What Route 53 says where a record is to be deleted that is not there in exactly this form.
+const REFUSED: &str = "InvalidChangeBatch";
+/// How long a resolver may remember a name: so long a move takes at least.
+const TTL_S: i64 = 60;
+
+/// Changes the names below a domain.
+#[derive(Debug, Clone)]
+pub(crate) struct Zone {
+    client: Client,
+    id: String,
+    domain: String,
+    target: Target,
+}
+
+/// What the region's names lead to.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// The host: the gateway's domain of the region.
+    pub(crate) host: String,
+    /// The hosted zone of the host, which AWS answers for without a further question; empty where it has none.
+    pub(crate) zone: String,
+}
+
+/// Why the zone is not as it has to be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ZoneError {
+    #[error("the change cannot be asked for")]
+    Unasked(#[source] BuildError),
+    /// Without Route 53's own words: they repeat the names, which tenants may have chosen.
+    #[error("the zone was not changed: {code}")]
+    Unchanged { code: String },
+}
+
+impl Zone {
+    /// The names below `domain` in the hosted zone `id`; without an id, none is ever written.
+    pub(crate) fn new(config: &aws_types::SdkConfig, id: String, domain: String, target: Target) -> Self {
+        Self { client: Client::new(config), id, domain, target }
+    }
+
+    /// Makes the zone say what is planned, with one call wherever that is possible.
+    ///
+    /// Route 53 deletes only the record that is named in full, target included, and it takes or refuses a call as a
+    /// whole. So a name that another region has taken over survives, and so does a name that is not there: both
+    /// are as they have to be. A call that is refused for such a name is repeated in parts.
+    pub(crate) async fn apply(&self, plan: &Plan) -> Result<(), ZoneError> {
+        let changes = plan.iter().map(|(label, route)| self.change(label, *route));
+        let changes = changes.collect::<Result<Vec<Change>, BuildError>>().map_err(ZoneError::Unasked)?;
+        let (here, gone): (Vec<Change>, Vec<Change>) =
+            changes.iter().cloned().partition(|change| *change.action() == ChangeAction::Upsert);
+        match self.send(changes).await {
+            Err(error) if !gone.is_empty() && is_refused(&error) => {}
+            sent => return sent,
+        }
+        self.send(here).await?;
+        for change in gone {
+            match self.send(vec![change]).await {
+                Err(error) if is_refused(&error) => {}
+                sent => sent?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, changes: Vec<Change>) -> Result<(), ZoneError> {
+        if changes.is_empty() || self.id.is_empty() {
+            return Ok(());
+        }
+        let batch = ChangeBatch::builder().set_changes(Some(changes)).build().map_err(ZoneError::Unasked)?;
+        let call = self.client.change_resource_record_sets().hosted_zone_id(&self.id).change_batch(batch);
+        call.send().await.map(|_| ()).map_err(|error| {
+            let code = error.code().unwrap_or("no answer").to_owned();
+            ZoneError::Unchanged { code }
+        })
+    }
+
+    fn change(&self, label: &str, route: Route) -> Result<Change, BuildError> {
+        let action = match route {
+            Route::Here => ChangeAction::Upsert,
+            Route::Gone => ChangeAction::Delete,
+        };
+        Change::builder().action(action).resource_record_set(self.record(label)?).build()
+    }
+
+    /// The record of a label, the same in every call: a deletion names it in full.
+    fn record(&self, label: &str) -> Result<ResourceRecordSet, BuildError> {
+        let Target { host, zone } = &self.target;
+        let record = ResourceRecordSet::builder().name(format!("{label}.{}", self.domain));
+        if zone.is_empty() {
+            let value = ResourceRecord::builder().value(host).build()?;
+            return record.r#type(RrType::Cname).ttl(TTL_S).resource_records(value).build();
+        }
+        let target = AliasTarget::builder().hosted_zone_id(zone).dns_name(host).evaluate_target_health(false);
+        record.r#type(RrType::A).alias_target(target.build()?).build()
+    }
+}
+
+fn is_refused(error: &ZoneError) -> bool {
+    matches!(error, ZoneError::Unchanged { code } if code == REFUSED)
+}

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { readFile, readdir } from "node:fs/promises";
+import test from "node:test";
+import { claimsOf, managesAccount, shown } from "./src/claims.js";
+import { ownOrigin, returned } from "./src/federation.js";
+import { codeOf } from "./src/refusals.js";
+import { LANGUAGES, TEXTS, preferred } from "./src/texts.js";
+import { keyOf, usernameOf } from "./src/username.js";
+
+test("a username is the one that the region computes", () => {
+  const wanted = "5b62e069-cb2b-5d42-a9bb-cad80b704827";
+  assert.equal(usernameOf("23456789abcd", "ada@engines.example"), wanted);
+  assert.equal(usernameOf("23456789abcd", " ADA@Engines.Example "), wanted);
+  assert.notEqual(usernameOf("23456789abce", "ada@engines.example"), wanted);
+});
+
+test("only ASCII letters change their case", () => {
+  for (const [email, key] of [
+    ["A.Z+tag@X.EXAMPLE", "a.z+tag@x.example"],
+    ["İ@x.example", "İ@x.example"],
+    ["\u212a@x.example", "\u212a@x.example"], // the sign of the kelvin, which toLowerCase turns into the letter k
+  ]) {
+    assert.equal(keyOf(email), key);
+  }
+});
+
+test("every text exists in every language, and each is used", async () => {
+  const [first, ...others] = LANGUAGES.map((language) => Object.keys(TEXTS[language]));
+  for (const keys of others) assert.deepEqual(keys, first);
+  const html = await readFile("../assets/sign-in.html", "utf8");
+  for (const [, key] of html.matchAll(/data-(?:text|label)="([^"]+)"/g)) assert.ok(first.includes(key), key);
+  const files = (await readdir("src")).filter((name) => name !== "texts.js");
+  const sources = (await Promise.all(files.map((name) => readFile(`src/${name}`, "utf8")))).join("\n") + html;
+  for (const key of first) {
+    assert.ok(sources.includes(`"${key}"`) || sources.includes(`"${key.replace(/^say-/, "")}"`), `${key} is used nowhere`);
+  }
+});
+
+test("the HTML file says in English what the script says", async () => {
+  const html = await readFile("../assets/sign-in.html", "utf8");
+  for (const [, key, text] of html.matchAll(/data-text="([^"]+)">([^<]*)</g)) assert.equal(text, TEXTS.en[key]);
+});
+
+test("refusals mean what they say", () => {
+  for (const [status, type, message, code] of [
+    [400, "UserLambdaValidationException", "PreTokenGeneration failed with error tenant-suspended.", "tenant-suspended"],
+    [400, "UserLambdaValidationException", "PreTokenGeneration failed with error not-registered.", "wrong-password"],
+    [400, "UserLambdaValidationException", "PreAuthentication failed with error something-else.", "refused"],
+    [400, "UserLambdaValidationException", "PreAuthentication failed with error address-not-verified.", "not-confirmed"],
+    [400, "UserNotFoundException", "Exception migrating user in app client x", "wrong-password"],
+    [400, "UserLambdaValidationException", "UserMigration failed with error not-here.", "wrong-password"],
+    [400, "NotAuthorizedException", "Incorrect username or password.", "wrong-password"],
+    [400, "NotAuthorizedException", "Password attempts exceeded", "too-many-requests"],
+    [400, "NotAuthorizedException", "User is disabled.", "disabled"],
+    [400, "NotAuthorizedException", "Invalid session for the user, session is expired.", "session-ended"],
+    [400, "com.amazonaws.cognito#TooManyRequestsException", "Rate exceeded", "too-many-requests"],
+    [400, "InvalidPasswordException", "Password did not conform with policy", "weak-password"],
+    [500, "InternalErrorException", "", "unavailable"],
+    [400, "InvalidParameterException", "", "refused"],
+  ]) {
+    assert.equal(codeOf(status, { __type: type, message }), code, message);
+  }
+  assert.equal(codeOf(502, null), "unavailable");
+  assert.equal(codeOf(429, null), "too-many-requests");
+});
+
+test("claims are shown as text", () => {
+  const claims = { tenant_id: "t", entitlements: ["reports", "export"], policy_version: 0, exp: 0 };
+  const token = `h.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.s`;
+  assert.deepEqual(claimsOf(token), claims);
+  const rows = new Map(shown(claims, "en"));
+  assert.deepEqual(
+    [rows.get("entitlements"), rows.get("policy_version"), rows.get("role")],
+    ["reports, export", "0", "–"],
+  );
+  assert.equal(managesAccount({ scope: "aws.cognito.signin.user.admin" }), true);
+  assert.equal(managesAccount({ scope: "openid email" }), false);
+});
+
+test("a return is one with a state", () => {
+  for (const [search, is] of [["", false], ["?code=1", false], ["?code=1&state=2", true], ["?error=1&state=2", true]]) {
+    assert.equal(returned({ search }) !== null, is, search);
+  }
+});
+
+test("the provider returns to the address with the random alias", () => {
+  const discovery = { alias: "23456789abcd" };
+  for (const [address, own] of [
+    ["https://acme.app.example.com/", "https://23456789abcd.app.example.com"],
+    ["http://23456789abcd.localhost:8000/", "http://23456789abcd.localhost:8000"],
+  ]) {
+    assert.equal(ownOrigin(discovery, new URL(address)), own);
+  }
+});
+
+test("the language is one of the person's", () => {
+  for (const [languages, language] of [[["de-AT", "en"], "de"], [["fr", "en-GB"], "en"], [["fr"], "en"], [[], "en"]]) {
+    assert.equal(preferred(languages), language);
+  }
+});

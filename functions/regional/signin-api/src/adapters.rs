@@ -1,0 +1,101 @@
+//! What the handlers work with, and what several of them do.
+
+use crate::lookups::LookupQueue;
+use crate::problems;
+use crate::provider::Provider;
+use aws_types::SdkConfig;
+use kernel::Timestamp;
+use regional_store::{Limit, Resolved, Taken, Tally, TenantReader};
+use runtime::env;
+use runtime::http::{PagePolicy, Problem, Source};
+use std::net::IpAddr;
+use tenancy::{Addresses, KeyDigest};
+
+const HOUR_S: i64 = 3_600;
+
+/// What the handlers work with.
+pub(crate) struct Adapters {
+    pub(crate) provider: Provider,
+    pub(crate) policy: PagePolicy,
+    pub(crate) addresses: Addresses,
+    pub(crate) limits: Limits,
+    pub(crate) tenants: TenantReader,
+    pub(crate) tally: Tally,
+    pub(crate) lookups: LookupQueue,
+}
+
+/// How much one source may ask for in an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Different addresses that nobody has.
+    pub(crate) unknown_per_source: u64,
+    /// Lists of workspaces.
+    pub(crate) lookups_per_source: u64,
+}
+
+impl Adapters {
+    /// The adapters as the template configures them.
+    pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
+        let (pool, client, auth_url) = (env("USER_POOL_ID")?, env("CLIENT_ID")?, env::<String>("AUTH_URL")?);
+        let provider = Provider::new(env("AWS_REGION")?, pool, client, &auth_url, aws.endpoint_url());
+        let tenants = TenantReader::new(aws, env("REGIONAL_TABLE")?);
+        Ok(Self {
+            policy: provider.page_policy(),
+            provider,
+            addresses: env("TENANT_ADDRESS")?,
+            limits: Limits {
+                unknown_per_source: env("UNKNOWN_ADDRESSES_PER_SOURCE")?,
+                lookups_per_source: env("LOOKUPS_PER_SOURCE")?,
+            },
+            tally: Tally::new(tenants.clone()),
+            tenants,
+            lookups: LookupQueue::new(aws, env("WORKSPACES_QUEUE_URL")?),
+        })
+    }
+
+    /// Where a label leads, unless the source asked for too many that lead nowhere.
+    pub(crate) async fn resolve(&self, label: &str, source: &Source, now: Timestamp) -> Result<Resolved, Problem> {
+        let resolved = self.tally.resolve(label, &self.unknown(source), now).await;
+        let resolved = resolved.map_err(|error| Problem::internal(&error))?;
+        resolved.wait_s.map_or(Ok(resolved), |wait_s| Err(problems::too_many(wait_s)))
+    }
+
+    /// Counts an address that nobody has. The same one, asked for again, is the same one: an old bookmark of a whole
+    /// office does not keep the office from its own address.
+    pub(crate) async fn miss(&self, asked: &str, source: &Source, now: Timestamp) -> Problem {
+        let taken = self.tally.take(&self.unknown(source), &KeyDigest::of("label", asked), now).await;
+        match taken {
+            Ok(Taken::Yes) => problems::unknown_address(),
+            Ok(Taken::NotBefore { wait_s }) => problems::too_many(wait_s),
+            Err(error) => Problem::internal(&error),
+        }
+    }
+
+    /// Counts a wish for a list of workspaces.
+    pub(crate) async fn limit_lookups(&self, source: &Source, now: Timestamp) -> Result<(), Problem> {
+        let of = KeyDigest::of("lookup-source", &counted(source));
+        let limit = Limit { of, times_max: self.limits.lookups_per_source, window_s: HOUR_S };
+        let mark = KeyDigest::of("request", &runtime::new_uuid().to_string());
+        match self.tally.take(&limit, &mark, now).await.map_err(|error| Problem::internal(&error))? {
+            Taken::Yes => Ok(()),
+            Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
+        }
+    }
+
+    fn unknown(&self, source: &Source) -> Limit {
+        let of = KeyDigest::of("unknown-address-source", &counted(source));
+        Limit { of, times_max: self.limits.unknown_per_source, window_s: HOUR_S }
+    }
+}
+
+/// What of a source is counted. One subscriber has a network of IPv6 (RFC 6177: 64 bits of prefix at most), and so
+/// any number of addresses.
+fn counted(source: &Source) -> String {
+    match source.0.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Ok(IpAddr::V4(_)) | Err(_) => source.0.clone(),
+    }
+}

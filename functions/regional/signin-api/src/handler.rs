@@ -1,0 +1,209 @@
+//! One handler per route. What nobody has is answered alike, whatever the reason, and by the same requests to the
+//! table, so that neither the answer nor its time tells one address from another.
+
+use crate::adapters::Adapters;
+use crate::discovery::Discovery;
+use crate::problems;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header::{CACHE_CONTROL, HOST, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use kernel::{Language, TenantId};
+use regional_store::{Lead, Place};
+use runtime::http::{Body, FileKind, Now, PageFile, Problem, Source};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::EmailAddress;
+
+/// The longest label that DNS takes.
+const LABEL_LENGTH_MAX: usize = 63;
+
+/// The routes.
+pub(crate) fn router(adapters: Adapters) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/sign-in.js", get(script))
+        .route("/sign-in.css", get(style))
+        .route("/.well-known/meridian", get(discover))
+        .route("/workspaces", post(look_up))
+        .with_state(Arc::new(adapters))
+}
+
+/// What is asked for at the region's own address.
+#[derive(Default, Deserialize)]
+struct Asked {
+    alias: Option<String>,
+}
+
+/// Who wants to know their workspaces. Personal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct LookupRequest {
+    /// The person's address.
+    #[cfg_attr(test, schema(format = "email", max_length = 254))]
+    email: String,
+    /// What the mail is to be written in; without it, what the first of the workspaces uses.
+    language: Option<Language>,
+}
+
+/// What everybody is answered.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct LookupAccepted {
+    /// It will be looked, and mailed if there is anything to mail.
+    state: LookupState,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+enum LookupState {
+    Accepted,
+}
+
+/// `GET /`: the sign-in page, the same one for every tenant.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/",
+    tag = "Sign-in",
+    operation_id = "showSignInPage",
+    summary = "Shows the sign-in page",
+    description = "The same page at every tenant's address. It finds the tenant by its own address. Public.",
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String)),
+))]
+async fn page(State(adapters): State<Arc<Adapters>>) -> Response {
+    file(&adapters, FileKind::Html, include_str!("../assets/sign-in.html"))
+}
+
+/// `GET /sign-in.js`: what the page does.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/sign-in.js",
+    tag = "Sign-in",
+    operation_id = "loadSignInScript",
+    summary = "Loads what the sign-in page does",
+    description = "Public.",
+    responses((status = 200, description = "The script.", content_type = "text/javascript", body = String)),
+))]
+async fn script(State(adapters): State<Arc<Adapters>>) -> Response {
+    file(&adapters, FileKind::Script, include_str!("../assets/sign-in.js"))
+}
+
+/// `GET /sign-in.css`: what the page looks like.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/sign-in.css",
+    tag = "Sign-in",
+    operation_id = "loadSignInStyle",
+    summary = "Loads what the sign-in page looks like",
+    description = "Public.",
+    responses((status = 200, description = "The style sheet.", content_type = "text/css", body = String)),
+))]
+async fn style(State(adapters): State<Arc<Adapters>>) -> Response {
+    file(&adapters, FileKind::Style, include_str!("../assets/sign-in.css"))
+}
+
+/// `GET /.well-known/meridian`: how to sign in to the tenant whose address this is.
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/.well-known/meridian",
+    tag = "Sign-in",
+    operation_id = "discoverSignIn",
+    summary = "Tells how to sign in to a tenant",
+    description = "To the tenant whose address is in the header Host; at the region's own address, to that of the \
+                   label `alias`. Public. A source that asked for too many addresses that nobody has is told nothing \
+                   for the rest of the hour.",
+    params(("alias" = Option<String>, Query, description = "A label of the tenant, at the region's own address.")),
+    responses(
+        (status = 200, description = "How to sign in, or that nobody can for now.", body = Discovery<'static>, headers(
+            ("cache-control" = String, description = "How long it may be kept: a minute at most."),
+        )),
+        (status = 308, description = "The tenant has moved to another region.", headers(
+            ("location" = String, description = "Where that region tells the same."),
+        )),
+        (status = 421, description = "`unknown-address`: nobody has this address, or nobody has it any more or yet. \
+                                      The answer is the same in each case."),
+        (status = 429, description = "`too-many-requests`: this source asked for too many addresses that nobody has."),
+    ),
+))]
+async fn discover(
+    State(adapters): State<Arc<Adapters>>,
+    headers: HeaderMap,
+    query: Result<Query<Asked>, QueryRejection>,
+    Now(now): Now,
+    source: Source,
+) -> Result<Response, Problem> {
+    let Query(Asked { alias }) = query.unwrap_or_default();
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let asked = adapters.addresses.label(host).or(alias).unwrap_or_default().to_ascii_lowercase();
+    // What is no label is looked for all the same.
+    let label = if is_label(&asked) { asked.as_str() } else { "" };
+    let answer = match adapters.resolve(label, &source, now).await?.lead {
+        Some(Lead::Here(tenant)) => tell(&adapters, tenant).await?,
+        Some(Lead::Moved(place)) => Some(moved(&place, label)),
+        None => None,
+    };
+    match answer {
+        Some(answer) => Ok(answer),
+        None => Err(adapters.miss(&asked, &source, now).await),
+    }
+}
+
+/// `POST /workspaces`: has a person's workspaces mailed to the person. Nothing is looked up before the answer.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/workspaces",
+    tag = "Sign-in",
+    operation_id = "findWorkspaces",
+    summary = "Mails a person the list of their workspaces",
+    description = "Of those in this region, to the person's own address. Whether there are any is told by that mail \
+                   alone: every address gets this same answer, and one that was sent many such mails gets no other. \
+                   Public.",
+    request_body = LookupRequest,
+    responses(
+        (status = 202, description = "It will be looked.", body = LookupAccepted, headers(
+            ("cache-control" = String, description = "It is not to be kept."),
+        )),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
+        (status = 429, description = "`too-many-requests`: this source asked too often."),
+    ),
+))]
+async fn look_up(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    source: Source,
+    Body(request): Body<LookupRequest>,
+) -> Result<Response, Problem> {
+    let email: EmailAddress = request.email.parse().map_err(problems::invalid_email)?;
+    adapters.limit_lookups(&source, now).await?;
+    let sent = adapters.lookups.send(&email, request.language).await;
+    sent.map_err(|error| Problem::internal(&error))?;
+    let answer = Json(LookupAccepted { state: LookupState::Accepted });
+    Ok((StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], answer).into_response())
+}
+
+/// What is told of a tenant, unless its label leads nowhere after all.
+async fn tell(adapters: &Adapters, id: TenantId) -> Result<Option<Response>, Problem> {
+    let tenant = adapters.tenants.load_tenant(id).await.map_err(|error| Problem::internal(&error))?;
+    let discovery = tenant.as_ref().and_then(|tenant| Discovery::of(tenant, &adapters.provider));
+    Ok(discovery.map(|discovery| ([(CACHE_CONTROL, discovery.cache_control())], Json(discovery)).into_response()))
+}
+
+fn moved(place: &Place, label: &str) -> Response {
+    let location = format!("{}/.well-known/meridian?alias={label}", place.api_url.as_str());
+    (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())]).into_response()
+}
+
+/// Whether a text is in the form of a label, and so can be part of a key and of an address.
+fn is_label(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=LABEL_LENGTH_MAX).contains(&text.len()) && text.bytes().all(inner)
+}
+
+fn file(adapters: &Adapters, kind: FileKind, text: &'static str) -> Response {
+    PageFile { kind, text, policy: &adapters.policy }.into_response()
+}

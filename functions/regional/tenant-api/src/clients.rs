@@ -1,0 +1,342 @@
+//! The machine clients of a tenant.
+//!
+//! A client is known here before the identity provider makes it, under an id that is a function of the request's key.
+//! So a request that was cut off is completed by the same one, and whatever it left can be revoked.
+
+use crate::access::{Caller, Refused};
+use crate::adapters::{Adapters, store};
+use crate::problems;
+use crate::tenant::note_read;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::extract::{Path, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use identity::Credentials;
+use kernel::Timestamp;
+use regional_store::{Reach, TenantStoreError};
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::{
+    AuditAction, ClientId, ClientWish, FieldProblem, IdempotencyKey, MachineClient, MachineScope, Refusal,
+    decide_client, decide_client_made, decide_forgotten, decide_revocation,
+};
+
+/// A wish for a client.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct ClientRequest {
+    /// What it may do: at least one, each once.
+    #[cfg_attr(test, schema(min_items = 1, max_items = 3))]
+    scopes: Vec<MachineScope>,
+}
+
+/// A machine client as an administrator of its tenant sees it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MachineClient))]
+struct ClientView<'a> {
+    id: ClientId,
+    /// What it signs in by; absent while it is being made.
+    client_id: Option<&'a str>,
+    scopes: &'a [MachineScope],
+    created_at: Timestamp,
+    /// From when on it cannot be used; absent unless somebody has ended it.
+    ends_at: Option<Timestamp>,
+}
+
+/// The machine clients.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MachineClientList))]
+struct ClientList<'a> {
+    clients: Vec<ClientView<'a>>,
+}
+
+/// A client that was made, with its secret, which is shown nowhere else.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MachineClientMade))]
+struct ClientMade<'a> {
+    id: ClientId,
+    client_id: &'a str,
+    client_secret: &'a str,
+    scopes: &'a [MachineScope],
+    created_at: Timestamp,
+}
+
+impl<'a> From<&'a MachineClient> for ClientView<'a> {
+    fn from(client: &'a MachineClient) -> Self {
+        Self {
+            id: client.id,
+            client_id: client.client_id.as_deref(),
+            scopes: &client.scopes,
+            created_at: client.created_at,
+            ends_at: client.ends_at,
+        }
+    }
+}
+
+/// `GET /tenants/{tenant}/clients`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/tenants/{tenant}/clients",
+    tag = "Clients",
+    operation_id = "listClients",
+    summary = "Lists the machine clients",
+    description = "For administrators.",
+    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The clients.", body = ClientList<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_IN_USE),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn list(Extension(caller): Extension<Caller>, Now(now): Now) -> Result<Response, Refused> {
+    let clients = load(&caller).await?;
+    note_read(&caller, AuditAction::ListClients, now).await?;
+    let clients = clients.iter().filter(|client| !client.has_ended(now)).map(ClientView::from).collect();
+    Ok(Json(ClientList { clients }).into_response())
+}
+
+/// `POST /tenants/{tenant}/clients`
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/tenants/{tenant}/clients",
+    tag = "Clients",
+    operation_id = "createClient",
+    summary = "Makes a machine client",
+    description = "For administrators. It signs in by the grant client_credentials at the token endpoint. The same \
+                   request once more, with the same Idempotency-Key, completes what was cut off and shows the secret \
+                   again, as long as the client is there.",
+    params(
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
+            description = "A random UUID; the same one when the request is repeated."),
+    ),
+    request_body = ClientRequest,
+    security(("person" = [])),
+    responses(
+        (status = 201, description = "The client, with its secret.", body = ClientMade<'static>),
+        (status = 400, description = said::KEY),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_CLIENT)),
+        (status = 409, description = format!("{} {}", said::NOT_NOW, said::TOO_MANY_CLIENTS)),
+        (status = 422, description = format!("`invalid-fields`: the member `fields` says which. {}", said::KEY_REUSED)),
+        (status = 503, description = format!("{} {}", said::BUSY, said::CLIENT_NOT_MADE)),
+    ),
+))]
+pub(crate) async fn create(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    headers: HeaderMap,
+    body: Result<Body<ClientRequest>, Problem>,
+) -> Result<Response, Refused> {
+    let id = client_of(&caller, &headers)?;
+    let Body(ClientRequest { mut scopes }) = body?;
+    let asked = scopes.len();
+    scopes.sort_unstable();
+    scopes.dedup();
+    if scopes.is_empty() || scopes.len() != asked {
+        let reason = "a list of at least one scope, each once";
+        return Err(problems::invalid_fields(&[FieldProblem { field: "scopes", reason }]).into());
+    }
+    let wish = ClientWish { id, scopes, replaces: None, by: caller.username };
+    Ok(make(&adapters, &caller, &wish, now).await?)
+}
+
+/// `POST /tenants/{tenant}/clients/{client}/rotation`
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/tenants/{tenant}/clients/{client}/rotation",
+    tag = "Clients",
+    operation_id = "rotateClient",
+    summary = "Makes a client's successor",
+    description = "For administrators. The successor may do the same; the old client can be used for another 24 hours.",
+    params(
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
+        ("client" = ClientId, Path, description = "The client."),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
+            description = "A random UUID; the same one when the request is repeated."),
+    ),
+    security(("person" = [])),
+    responses(
+        (status = 201, description = "The successor, with its secret.", body = ClientMade<'static>),
+        (status = 400, description = said::KEY),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_CLIENT)),
+        (status = 409, description = format!("{} {}", said::NOT_NOW, said::TOO_MANY_CLIENTS)),
+        (status = 422, description = said::KEY_REUSED),
+        (status = 503, description = format!("{} {}", said::BUSY, said::CLIENT_NOT_MADE)),
+    ),
+))]
+pub(crate) async fn rotate(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, client)): Path<(String, String)>,
+    Now(now): Now,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let id = client_of(&caller, &headers)?;
+    let old = find(&caller, &client).await?;
+    let wish = ClientWish { id, scopes: old.scopes, replaces: Some(old.id), by: caller.username };
+    Ok(make(&adapters, &caller, &wish, now).await?)
+}
+
+/// `DELETE /tenants/{tenant}/clients/{client}`: refused here at once, then forgotten by the identity provider. What
+/// is cut off in between is completed when it is due.
+#[cfg_attr(test, utoipa::path(
+    delete,
+    path = "/tenants/{tenant}/clients/{client}",
+    tag = "Clients",
+    operation_id = "revokeClient",
+    summary = "Revokes a machine client",
+    description = "For administrators. Its tokens hold no more from now on.",
+    params(
+        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
+        ("client" = ClientId, Path, description = "The client."),
+    ),
+    security(("person" = [])),
+    responses(
+        (status = 204, description = "It is revoked."),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_CLIENT)),
+        (status = 409, description = said::NOT_IN_USE),
+        (status = 503, description = format!("{} {}", said::BUSY, said::CLIENT_NOT_DELETED)),
+    ),
+))]
+pub(crate) async fn revoke(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Path((_, client)): Path<(String, String)>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let client = find(&caller, &client).await?;
+    let occasion = adapters.occasion(now);
+    let ended = caller.desk.change(Reach::CLIENTS, |loaded| {
+        let known = loaded.clients.iter().find(|known| known.id == client.id).ok_or(Refusal::NoClient)?;
+        Ok(decide_revocation(&loaded.state, known, caller.username, &occasion))
+    });
+    ended.await.map_err(store)?;
+    let deleted = match &client.client_id {
+        Some(client_id) => adapters.identity.delete_client(client_id).await,
+        None => adapters.identity.delete_clients_named(&client.id.to_string()).await,
+    };
+    deleted.map_err(|error| problems::client_not_deleted(&error))?;
+    let forgotten = caller.desk.change(Reach::CLIENTS, |loaded| {
+        let known = loaded.clients.iter().find(|known| known.id == client.id);
+        Ok(known.map(|known| decide_forgotten(&loaded.state, known)))
+    });
+    forgotten.await.map_err(store)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The client that a request makes, by its key.
+fn client_of(caller: &Caller, headers: &HeaderMap) -> Result<ClientId, Problem> {
+    let header = headers.get("idempotency-key").ok_or_else(problems::key_missing)?;
+    let key: Option<IdempotencyKey> = header.to_str().ok().and_then(|key| key.parse().ok());
+    let key = key.ok_or_else(problems::key_malformed)?;
+    Ok(ClientId::of(caller.tenant.id, &key.digest()))
+}
+
+/// Makes a client, or completes it, or shows it again.
+async fn make(adapters: &Adapters, caller: &Caller, wish: &ClientWish, now: Timestamp) -> Result<Response, Problem> {
+    let known = load(caller).await?.into_iter().find(|known| known.id == wish.id);
+    if known.as_ref().is_some_and(|known| known.scopes != wish.scopes || known.replaces != wish.replaces) {
+        return Err(problems::key_reused());
+    }
+    if known.as_ref().is_some_and(|known| known.has_ended(now)) {
+        return Err(problems::unknown_client());
+    }
+    let credentials = match &known {
+        None => {
+            begin(adapters, caller, wish, now).await?;
+            create_machine(adapters, wish).await?
+        }
+        Some(MachineClient { client_id: Some(client_id), .. }) => machine(adapters, client_id).await?,
+        Some(_) => find_machine(adapters, wish).await?,
+    };
+    let (client, credentials) = complete(adapters, caller, wish.id, credentials, now).await?;
+    let made = ClientMade {
+        id: client.id,
+        client_id: &credentials.client_id,
+        client_secret: credentials.secret.reveal(),
+        scopes: &client.scopes,
+        created_at: client.created_at,
+    };
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(made)).into_response())
+}
+
+async fn begin(adapters: &Adapters, caller: &Caller, wish: &ClientWish, now: Timestamp) -> Result<(), Problem> {
+    let occasion = adapters.occasion(now);
+    let begun = caller.desk.change(Reach::CLIENTS, |loaded| {
+        let is_begun = loaded.clients.iter().any(|known| known.id == wish.id);
+        if is_begun { Ok(None) } else { decide_client(&loaded.state, &loaded.clients, wish, &occasion).map(Some) }
+    });
+    begun.await.map(|_| ()).map_err(store)
+}
+
+/// What a request that was cut off had made, or else a new one.
+async fn find_machine(adapters: &Adapters, wish: &ClientWish) -> Result<Credentials, Problem> {
+    let named = adapters.identity.clients_named(&wish.id.to_string()).await;
+    match named.map_err(|error| problems::client_not_made(&error))?.first() {
+        Some(client_id) => machine(adapters, client_id).await,
+        None => create_machine(adapters, wish).await,
+    }
+}
+
+async fn create_machine(adapters: &Adapters, wish: &ClientWish) -> Result<Credentials, Problem> {
+    let created = adapters.identity.create_machine(wish.id, &wish.scopes).await;
+    created.map_err(|error| problems::client_not_made(&error))
+}
+
+async fn machine(adapters: &Adapters, client_id: &str) -> Result<Credentials, Problem> {
+    let found = adapters.identity.machine(client_id).await.map_err(|error| problems::client_not_made(&error))?;
+    found.ok_or_else(problems::unknown_client)
+}
+
+/// Notes that the client is made. Of two that one key made at once, the one that was noted first stays.
+async fn complete(
+    adapters: &Adapters,
+    caller: &Caller,
+    id: ClientId,
+    credentials: Credentials,
+    now: Timestamp,
+) -> Result<(MachineClient, Credentials), Problem> {
+    let occasion = adapters.occasion(now);
+    let noted = caller.desk.change(Reach::CLIENTS, |loaded| {
+        decide_client_made(&loaded.state, &loaded.clients, id, &credentials.client_id, &occasion)
+    });
+    let noted = noted.await;
+    let client = match noted {
+        Ok(_) => load(caller).await?.into_iter().find(|known| known.id == id),
+        Err(TenantStoreError::Refused(Refusal::NoClient)) => None,
+        Err(error) => return Err(store(error)),
+    };
+    let stays = client.as_ref().and_then(|client| client.client_id.clone());
+    if stays.as_ref() != Some(&credentials.client_id) {
+        let deleted = adapters.identity.delete_client(&credentials.client_id).await;
+        deleted.map_err(|error| problems::client_not_made(&error))?;
+    }
+    match (client, stays) {
+        (Some(client), Some(stays)) if stays == credentials.client_id => Ok((client, credentials)),
+        (Some(client), Some(stays)) => Ok((client, machine(adapters, &stays).await?)),
+        _ => Err(problems::unknown_client()),
+    }
+}
+
+async fn load(caller: &Caller) -> Result<Vec<MachineClient>, Problem> {
+    caller.desk.reader().load_clients(caller.tenant.id).await.map_err(store)
+}
+
+/// A client of this tenant: one of another is as unknown as one that does not exist.
+async fn find(caller: &Caller, client: &str) -> Result<MachineClient, Problem> {
+    let id: ClientId = client.parse().map_err(|_| problems::unknown_client())?;
+    let found = load(caller).await?.into_iter().find(|known| known.id == id);
+    found.ok_or_else(problems::unknown_client)
+}

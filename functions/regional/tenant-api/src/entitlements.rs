@@ -1,0 +1,118 @@
+//! What a tenant is entitled to, for the application plane: from what the region itself has applied.
+//!
+//! It is asked for often, by machines, and changes nothing: no audit trail tells of it.
+
+use crate::access::identify;
+use crate::adapters::{Adapters, store};
+use crate::problems;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use kernel::{Alias, EntitlementCode, PlanCode, RegionCode, TenantId, TenantStatus, Timestamp};
+use runtime::http::{Client, Holder, Now, Problem, invalid_token};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tenancy::{Bearer, MachineScope, Tenant};
+
+/// For as long an answer may be used again.
+const CACHED: &str = "private, max-age=30";
+
+/// What a tenant is entitled to.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Entitlements<'a> {
+    tenant: TenantId,
+    alias: &'a Alias,
+    region: &'a RegionCode,
+    /// `suspended` too where a suspension of the provider's holds before the tenant shows it.
+    status: TenantStatus,
+    plan: &'a PlanCode,
+    entitlements: &'a [EntitlementCode],
+    /// Which version of home's policy this is; 0 before home's first.
+    policy_version: u64,
+}
+
+/// `GET /entitlements`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/entitlements",
+    tag = "Entitlements",
+    operation_id = "readEntitlements",
+    summary = "Shows what a tenant is entitled to",
+    description = "By a user's token, or one of the tenant's own client with the scope tenant/read: of that tenant. By \
+                   the provider's service client with the scope tenant/read: of the tenant that is asked for. Holds \
+                   with home out of reach, since it is what this region has applied.",
+    params(("tenant" = Option<TenantId>, Query, description = "The tenant; a service of the provider has to name it.")),
+    security(("person" = []), ("machine" = ["tenant/read"])),
+    responses(
+        (status = 200, description = "What the tenant is entitled to.", body = Entitlements<'static>, headers(
+            ("cache-control" = String, description = "For how long the answer may be used again."),
+        )),
+        (status = 403, description = format!("{} `missing-scope`: the token lacks the scope.", said::UNKNOWN_BEARER)),
+        (status = 404, description = "`unknown-tenant`: it is not the tenant of the token, or not one of this region."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn read(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    headers: HeaderMap,
+    query: Query<HashMap<String, String>>,
+) -> Result<Response, Problem> {
+    let holder = adapters.tokens.verify_holder::<Bearer>(&headers, now).await?;
+    let asked = query.get("tenant").map(|text| text.parse::<TenantId>().map_err(|_| problems::unknown_tenant()));
+    let asked = asked.transpose()?;
+    let tenant = match holder {
+        Holder::Person(client, bearer) => {
+            let caller = identify(&adapters, &client, &bearer, now).await?;
+            caller.ok_or_else(problems::unknown_bearer)?.tenant
+        }
+        Holder::Machine(client, scopes) => {
+            scopes.require(MachineScope::TenantRead.as_str())?;
+            let tenant = tenant_of(&adapters, &client, asked, now).await?;
+            let loaded = adapters.desk(tenant, now).await?.load_tenant().await?;
+            loaded.ok_or_else(problems::unknown_tenant)?
+        }
+    };
+    if asked.is_some_and(|asked| asked != tenant.id) {
+        return Err(problems::unknown_tenant());
+    }
+    Ok(shown(&adapters.region, &tenant))
+}
+
+/// The tenant that a machine reads: its own, or whichever it names where it is the provider's.
+async fn tenant_of(
+    adapters: &Adapters,
+    client: &Client,
+    asked: Option<TenantId>,
+    now: Timestamp,
+) -> Result<TenantId, Problem> {
+    match client {
+        Client::Named => asked.ok_or_else(problems::unknown_tenant),
+        Client::Other(id) => {
+            let known = adapters.memberships.load_client(id).await.map_err(store)?;
+            let known = known.filter(|client| client.may(MachineScope::TenantRead, now));
+            known.map(|client| client.tenant).ok_or_else(invalid_token)
+        }
+    }
+}
+
+fn shown(region: &RegionCode, tenant: &Tenant) -> Response {
+    let in_use = matches!(tenant.status, TenantStatus::Active | TenantStatus::Relocating);
+    let is_suspended = in_use && tenant.policy.suspension.is_some();
+    let entitlements = Entitlements {
+        tenant: tenant.id,
+        alias: &tenant.alias,
+        region,
+        status: if is_suspended { TenantStatus::Suspended } else { tenant.status },
+        plan: &tenant.plan,
+        entitlements: &tenant.policy.entitlements,
+        policy_version: tenant.policy.version,
+    };
+    ([(CACHE_CONTROL, CACHED)], Json(entitlements)).into_response()
+}

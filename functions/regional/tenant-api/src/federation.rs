@@ -1,0 +1,224 @@
+//! The tenant's own identity provider.
+
+use crate::access::{Caller, Refused};
+use crate::adapters::{Adapters, store};
+use crate::problems;
+use crate::tenant::note_read;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use kernel::{Invalid, Timestamp};
+use regional_store::Reach;
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::{
+    AuditAction, Federation, FieldProblem, IdentityProvider, Issuer, ProviderClientId, ProviderName, ProviderSecret,
+    decide_federation, decide_federation_end, decide_provider, decide_provider_forgotten,
+};
+
+/// An OpenID provider.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct ProviderRequest {
+    /// Its address, without a query; `/.well-known/openid-configuration` follows it.
+    #[cfg_attr(test, schema(format = "uri", max_length = 200))]
+    issuer: String,
+    /// What it calls Meridian.
+    #[cfg_attr(test, schema(min_length = 1, max_length = 256))]
+    client_id: String,
+    /// By what it knows Meridian. Handed to the region's user pool, and kept nowhere else.
+    #[cfg_attr(test, schema(min_length = 1, max_length = 256, format = "password"))]
+    client_secret: String,
+}
+
+/// The tenant's own identity provider as an administrator sees it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = IdentityProvider))]
+struct ProviderView<'a> {
+    #[cfg_attr(test, schema(format = "uri"))]
+    issuer: &'a str,
+    client_id: &'a str,
+    /// What the provider has to lead back to.
+    #[cfg_attr(test, schema(format = "uri"))]
+    redirect_uri: &'a str,
+    /// Whether people can sign in by it. Where they cannot, the request that sets it was cut off.
+    in_use: bool,
+    changed_at: Timestamp,
+}
+
+/// `GET /tenants/{tenant}/identity-provider`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/tenants/{tenant}/identity-provider",
+    tag = "Federation",
+    operation_id = "readIdentityProvider",
+    summary = "Shows the tenant's own identity provider",
+    description = "For administrators.",
+    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The provider.", body = ProviderView<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::NO_PROVIDER)),
+        (status = 409, description = said::NOT_IN_USE),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn read(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let provider = load(&caller).await?.ok_or_else(problems::no_identity_provider)?;
+    note_read(&caller, AuditAction::ReadIdentityProvider, now).await?;
+    Ok(shown(&adapters, &provider, caller.tenant.federation.is_some()))
+}
+
+/// `PUT /tenants/{tenant}/identity-provider`: known here first, then to the user pool, then to the sign-in page. The
+/// same request completes what was cut off.
+#[cfg_attr(test, utoipa::path(
+    put,
+    path = "/tenants/{tenant}/identity-provider",
+    tag = "Federation",
+    operation_id = "setIdentityProvider",
+    summary = "Sets the tenant's own identity provider",
+    description = "For administrators. Whoever the provider vouches for, with a verified address, signs in at the \
+                   tenant's address, and is a member from the first time on.",
+    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
+    request_body = ProviderRequest,
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The provider.", body = ProviderView<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = format!("{} `no-address`: tenants have no address of their own here.", said::NOT_NOW)),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which. `provider-refused`: the user \
+                                      pool found no OpenID provider there."),
+        (status = 503, description = format!("{} {}", said::BUSY, said::PROVIDER_NOT_SET)),
+    ),
+))]
+pub(crate) async fn set(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    body: Result<Body<ProviderRequest>, Problem>,
+) -> Result<Response, Refused> {
+    let Body(request) = body?;
+    let alias = &caller.tenant.alias;
+    let address = adapters.addresses.url(alias.as_str()).ok_or_else(problems::no_address)?;
+    let (issuer, client_id, secret) = validate(&request, adapters.with_loopback)?;
+    let name = ProviderName::of(alias);
+    let provider = IdentityProvider { tenant: caller.tenant.id, name, issuer, client_id, changed_at: now };
+    let was_known = load(&caller).await?.is_some();
+    let occasion = adapters.occasion(now);
+    let begun = caller.desk.change(Reach::TENANT, |loaded| {
+        decide_provider(&loaded.state, &provider, caller.username, &occasion).map(Some)
+    });
+    let state = begun.await.map_err(store)?;
+    adapters.identity.put_provider(&provider, &secret).await.map_err(|error| problems::provider_not_set(&error))?;
+    if state.tenant.federation.is_none() {
+        federate(&adapters, &caller, &provider.name, &format!("{address}/"), was_known).await?;
+    }
+    Ok(shown(&adapters, &provider, true))
+}
+
+/// `DELETE /tenants/{tenant}/identity-provider`
+#[cfg_attr(test, utoipa::path(
+    delete,
+    path = "/tenants/{tenant}/identity-provider",
+    tag = "Federation",
+    operation_id = "removeIdentityProvider",
+    summary = "Removes the tenant's own identity provider",
+    description = "For administrators. Whoever came by it stays a user and cannot sign in; their tokens hold no more.",
+    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
+    security(("person" = [])),
+    responses(
+        (status = 204, description = "It is removed."),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::NO_PROVIDER)),
+        (status = 409, description = said::NOT_IN_USE),
+        (status = 503, description = format!("{} {}", said::BUSY, said::PROVIDER_NOT_SET)),
+    ),
+))]
+pub(crate) async fn remove(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let provider = load(&caller).await?.ok_or_else(problems::no_identity_provider)?;
+    let occasion = adapters.occasion(now);
+    let ended = caller
+        .desk
+        .change(Reach::TENANT, |loaded| Ok(decide_federation_end(&loaded.state, caller.username, &occasion)));
+    ended.await.map_err(store)?;
+    let identity = &adapters.identity;
+    let not_removed = |error| problems::provider_not_set(&error);
+    identity.delete_clients_named(provider.name.as_str()).await.map_err(not_removed)?;
+    identity.delete_provider(&provider.name).await.map_err(not_removed)?;
+    let forgotten = caller.desk.change(Reach::TENANT, |loaded| Ok(Some(decide_provider_forgotten(&loaded.state))));
+    forgotten.await.map_err(store)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Makes the client that people use, and lets the sign-in page know it. Of two that were made at once, the one that
+/// was noted first stays.
+async fn federate(
+    adapters: &Adapters,
+    caller: &Caller,
+    name: &ProviderName,
+    callback: &str,
+    was_known: bool,
+) -> Result<(), Problem> {
+    let identity = &adapters.identity;
+    let not_set = |error| problems::provider_not_set(&error);
+    let left = if was_known { identity.clients_named(name.as_str()).await.map_err(not_set)? } else { Vec::new() };
+    let federation = match left.into_iter().next() {
+        Some(client_id) => Federation { client_id, identity_provider: name.clone() },
+        None => identity.create_federation(name, callback).await.map_err(not_set)?,
+    };
+    let noted = caller.desk.change(Reach::TENANT, |loaded| Ok(decide_federation(&loaded.state, &federation)));
+    let noted = noted.await.map_err(store)?;
+    if noted.tenant.federation.is_some_and(|first| first != federation) {
+        identity.delete_client(&federation.client_id).await.map_err(not_set)?;
+    }
+    Ok(())
+}
+
+fn validate(
+    request: &ProviderRequest,
+    with_loopback: bool,
+) -> Result<(Issuer, ProviderClientId, ProviderSecret), Problem> {
+    let issuer = Issuer::parse(&request.issuer, with_loopback);
+    let client_id = request.client_id.parse::<ProviderClientId>();
+    let secret = request.client_secret.parse::<ProviderSecret>();
+    let problem = |field, invalid: Option<&Invalid>| Some(FieldProblem { field, reason: invalid?.rule });
+    let fields = [
+        problem("issuer", issuer.as_ref().err()),
+        problem("client_id", client_id.as_ref().err()),
+        problem("client_secret", secret.as_ref().err()),
+    ];
+    match (issuer, client_id, secret) {
+        (Ok(issuer), Ok(client_id), Ok(secret)) => Ok((issuer, client_id, secret)),
+        _ => Err(problems::invalid_fields(&fields.into_iter().flatten().collect::<Vec<_>>())),
+    }
+}
+
+fn shown(adapters: &Adapters, provider: &IdentityProvider, in_use: bool) -> Response {
+    let view = ProviderView {
+        issuer: provider.issuer.expose(),
+        client_id: provider.client_id.expose(),
+        redirect_uri: &format!("{}/oauth2/idpresponse", adapters.auth_url),
+        in_use,
+        changed_at: provider.changed_at,
+    };
+    Json(view).into_response()
+}
+
+async fn load(caller: &Caller) -> Result<Option<IdentityProvider>, Problem> {
+    caller.desk.reader().load_provider(caller.tenant.id).await.map_err(store)
+}

@@ -1,0 +1,93 @@
+//! Mails each person of a batch their own list. A message that comes again may mail it again: a list twice harms
+//! nobody, and counts once.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use kernel::{Language, Timestamp};
+use mail::{Letter, Listed, MailError, Mailer};
+use regional_store::{Limit, Taken, Tally, TenantReader, TenantStoreError, Workspace};
+use runtime::queue::{MessageError, each, parse};
+use serde::Deserialize;
+use std::convert::Infallible;
+use tenancy::{Addresses, EmailAddress, KeyDigest};
+
+const HOUR_S: i64 = 3_600;
+
+/// Mails every list of the batch; what could not be mailed comes again, and ends in the dead-letter queue.
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| answer(adapters, message).await).await)
+}
+
+/// What the handler works with.
+pub(crate) struct Adapters {
+    pub(crate) tenants: TenantReader,
+    pub(crate) tally: Tally,
+    pub(crate) mailer: Mailer,
+    pub(crate) addresses: Addresses,
+    /// How many lists an address gets in an hour.
+    pub(crate) mails_per_address: u64,
+}
+
+/// Who wants to know their workspaces. Personal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lookup {
+    email: String,
+    language: Option<Language>,
+}
+
+/// Why a list is not mailed. Holds nothing of the person.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error("the message cannot be read")]
+    Unreadable(#[source] MessageError),
+    #[error("the message is not for an address")]
+    NoAddress,
+    #[error("the workspaces were not found")]
+    NotFound(#[source] TenantStoreError),
+    #[error("the list is not mailed")]
+    NotMailed(#[source] MailError),
+}
+
+async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unsent> {
+    let Lookup { email, language } = parse(message).map_err(Unsent::Unreadable)?;
+    let email: EmailAddress = email.parse().map_err(|_| Unsent::NoAddress)?;
+    if !adapters.mailer.can_send() {
+        tracing::warn!("nobody is mailed: there is no sender");
+        return Ok(());
+    }
+    let workspaces = adapters.tenants.load_workspaces(&email).await.map_err(Unsent::NotFound)?;
+    let Some(first) = workspaces.first() else {
+        tracing::info!("nobody to mail");
+        return Ok(());
+    };
+    if !may_mail(adapters, &email, message).await.map_err(Unsent::NotFound)? {
+        tracing::info!("mailed often enough");
+        return Ok(());
+    }
+    let letter = letter(&workspaces, &adapters.addresses, language.unwrap_or(first.language));
+    adapters.mailer.send(&email, &letter).await.map_err(Unsent::NotMailed)?;
+    tracing::info!(workspaces = workspaces.len(), "list mailed");
+    Ok(())
+}
+
+/// Whether the address may get one more list; the same message is counted once. What is too much is dropped in
+/// silence: a refusal would tell that somebody else asked for the address.
+async fn may_mail(adapters: &Adapters, email: &EmailAddress, message: &SqsMessage) -> Result<bool, TenantStoreError> {
+    let of = KeyDigest::of("lookup-address", &email.key());
+    let limit = Limit { of, times_max: adapters.mails_per_address, window_s: HOUR_S };
+    let mark = KeyDigest::of("message", message.message_id.as_deref().unwrap_or_default());
+    let taken = adapters.tally.take(&limit, &mark, sent_at(message)).await?;
+    Ok(taken == Taken::Yes)
+}
+
+/// When the message was put into the queue: it counts in the same hour whenever it comes again.
+fn sent_at(message: &SqsMessage) -> Timestamp {
+    let sent_ms = message.attributes.get("SentTimestamp").and_then(|text| text.parse().ok());
+    sent_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_else(runtime::now)
+}
+
+fn letter(workspaces: &[Workspace], addresses: &Addresses, language: Language) -> Letter {
+    let listed = workspaces.iter().map(|Workspace { organisation, alias, .. }| Listed { organisation, alias });
+    let listed: Vec<_> = listed.collect();
+    Letter::workspaces(&listed, addresses, language)
+}

@@ -1,0 +1,28 @@
+//! Mails people, who asked for it, the list of their workspaces in this region.
+//!
+//! Trigger: WorkspacesQueue. Reads: RegionalTable (users by address, tenants). Writes: RegionalTable (limits).
+//! Sends: mails. Emits: nothing.
+
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use handler::{Adapters, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use mail::Mailer;
+use regional_store::{Tally, TenantReader};
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb, Service::Email]).await?;
+    let tenants = TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?);
+    let adapters = Adapters {
+        tally: Tally::new(tenants.clone()),
+        tenants,
+        mailer: Mailer::new(&aws, runtime::env("MAIL_FROM")?),
+        addresses: runtime::env("TENANT_ADDRESS")?,
+        mails_per_address: runtime::env("LOOKUPS_PER_ADDRESS")?,
+    };
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+}

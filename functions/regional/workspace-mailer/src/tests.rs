@@ -1,0 +1,187 @@
+use crate::handler::{Adapters, handle};
+use aws_sdk_dynamodb::types::AttributeValue;
+use kernel::{Role, Suspension};
+use mail::Mailer;
+use meridian::local::sdk::{self, Mail};
+use regional_store::{Tally, TenantReader};
+use serde_json::{Value, json};
+use tenancy::SignUp;
+use tenantkit::{Newcomer, Region, moment};
+use testkit::Case;
+
+const SENDER: &str = "hello@provider.example";
+const PATTERN: &str = "https://{alias}.app.example.com";
+
+struct World {
+    region: Region,
+    adapters: Adapters,
+    made: SignUp,
+    /// The person whose list it is: no other test has the address.
+    email: String,
+}
+
+/// A region where a person is the administrator of an organisation.
+async fn world() -> World {
+    world_with(SENDER, PATTERN).await
+}
+
+async fn world_with(sender: &str, addresses: &str) -> World {
+    let region = tenantkit::region().await;
+    let ses = aws_sdk_sesv2::Client::new(&region.aws.config);
+    // Another test may have done so.
+    let _ = ses.create_email_identity().email_identity(SENDER).send().await;
+    let email = format!("ada-{}@engines.example", runtime::new_uuid().simple());
+    let made = region.activate(&Newcomer { email: email.clone(), ..Newcomer::ada() }).await;
+    let tenants = TenantReader::new(&region.aws.config, region.regional_table.clone());
+    let adapters = Adapters {
+        tally: Tally::new(tenants.clone()),
+        tenants,
+        mailer: Mailer::new(&region.aws.config, sender.parse().unwrap()),
+        addresses: addresses.parse().unwrap(),
+        mails_per_address: 3,
+    };
+    World { region, adapters, made, email }
+}
+
+impl World {
+    /// Delivers a batch, and says which of its messages failed.
+    async fn deliver(&self, batch: &Value) -> Vec<String> {
+        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    /// Delivers a wish of the person's, each as a message of its own.
+    async fn ask(&self, language: Value) {
+        let id = runtime::new_uuid().to_string();
+        assert!(self.deliver(&wish(&id, &json!({ "email": self.email, "language": language }))).await.is_empty());
+    }
+
+    /// What was mailed to an address.
+    async fn mails(&self, email: &str) -> Vec<Mail> {
+        let mails = sdk::mailbox(&format!("{}/_ministack/ses/messages", self.region.aws.endpoint)).await.unwrap();
+        mails.into_iter().filter(|mail| mail.is_to(email)).collect()
+    }
+}
+
+fn case(name: &str) -> Value {
+    testkit::cases("workspace-mailer").into_iter().find(|case| case.name == name).unwrap().payload
+}
+
+/// A batch of one message.
+fn wish(id: &str, body: &Value) -> Value {
+    let mut batch = case("valid-lookup");
+    let message = &mut batch["Records"][0];
+    (message["messageId"], message["body"]) = (json!(id), json!(body.to_string()));
+    batch
+}
+
+#[tokio::test]
+async fn every_event_gets_its_answer() {
+    let world = world().await;
+    for Case { name, payload } in testkit::cases("workspace-mailer") {
+        let failed = world.deliver(&payload).await;
+        let all = payload["Records"].as_array().unwrap().iter().map(|record| record["messageId"].as_str().unwrap());
+        let expected: Vec<_> = if name.starts_with("valid-") { Vec::new() } else { all.collect() };
+        assert_eq!(failed, expected, "{name}");
+    }
+    assert!(world.mails(&world.email).await.is_empty(), "nobody of the files is the person");
+}
+
+#[tokio::test]
+async fn a_person_is_mailed_the_own_list_in_the_language_that_was_asked_for() {
+    let world = world().await;
+    let other =
+        Newcomer { organisation: "Compilers".to_owned(), email: world.email.to_uppercase(), ..Newcomer::somebody() };
+    let stranger = Newcomer { organisation: "Strangers".to_owned(), ..Newcomer::somebody() };
+    let (other, stranger) = (world.region.activate(&other).await, world.region.activate(&stranger).await);
+    for (language, subject, words) in [
+        (json!("en"), "Your workspaces", "where you sign in"),
+        (json!("de"), "Ihre Arbeitsbereiche", "Ort der Anmeldung"),
+        (Value::Null, "Your workspaces", "where you sign in"),
+    ] {
+        let before = world.mails(&world.email).await.len();
+        world.ask(language).await;
+        let mails = world.mails(&world.email).await;
+        assert_eq!(mails.len(), before + 1);
+        let mail = mails.iter().rfind(|mail| mail.subject == subject).unwrap();
+        let text = mail.text();
+        assert!(text.contains(words), "{text}");
+        for (organisation, made) in [("Analytical Engines Ltd", &world.made), ("Compilers", &other)] {
+            let entry = format!("\n{organisation}\nhttps://{}.app.example.com\n", made.tenant.alias);
+            assert!(text.contains(&entry), "{text}");
+        }
+        assert!(!text.contains("Strangers") && !text.contains(stranger.tenant.alias.as_str()), "{text}");
+    }
+    assert!(world.mails(stranger.user.email.expose()).await.is_empty());
+}
+
+#[tokio::test]
+async fn without_addresses_the_labels_are_mailed() {
+    let world = world_with(SENDER, "").await;
+    world.ask(json!("en")).await;
+    let mails = world.mails(&world.email).await;
+    let [mail] = mails.as_slice() else { panic!("{} mails", mails.len()) };
+    assert!(mail.text().contains(&format!("\nAnalytical Engines Ltd\n{}\n", world.made.tenant.alias)));
+}
+
+/// Who never proved to read the address is none of the workspace's people.
+#[tokio::test]
+async fn who_has_no_workspace_is_mailed_nothing() {
+    let world = world().await;
+    let pending = Newcomer { email: format!("pending-{}", world.email), ..Newcomer::somebody() };
+    world.region.register(&pending).await;
+    let invited = format!("invited-{}", world.email);
+    let (tenant, by) = (world.made.tenant.id, world.made.user.username);
+    world.region.invite(tenant, by, &invited, Role::Member, moment("2026-11-20T09:30:00Z")).await;
+    let nobody = format!("nobody-{}", world.email);
+    for email in [&pending.email, &invited, &nobody] {
+        let id = runtime::new_uuid().to_string();
+        assert!(world.deliver(&wish(&id, &json!({ "email": email, "language": "en" }))).await.is_empty());
+        assert!(world.mails(email).await.is_empty());
+    }
+    let client = aws_sdk_dynamodb::Client::new(&world.region.aws.config);
+    let scanned = client.scan().table_name(&world.region.regional_table).send().await.unwrap();
+    let is_limit = |value: &AttributeValue| value.as_s().unwrap().starts_with("LIMIT#");
+    assert!(!scanned.items().iter().any(|item| is_limit(&item["pk"])), "nothing is written of them either");
+}
+
+/// People of a suspended organisation may know where it is.
+#[tokio::test]
+async fn a_suspended_workspace_is_on_the_list() {
+    let world = world().await;
+    let now = moment("2026-11-20T09:30:00Z");
+    world.region.publish(world.made.tenant.id, "starter", Some(Suspension::Operator), now).await;
+    world.ask(json!("en")).await;
+    assert_eq!(world.mails(&world.email).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_address_gets_a_few_lists_an_hour_and_a_message_counts_once() {
+    let world = world().await;
+    let body = json!({ "email": world.email, "language": "en" });
+    for _ in 0..5 {
+        assert!(world.deliver(&wish("the-same-message", &body)).await.is_empty());
+    }
+    assert_eq!(world.mails(&world.email).await.len(), 5, "one message, which came five times");
+    for _ in 0..4 {
+        world.ask(json!("en")).await;
+    }
+    assert_eq!(world.mails(&world.email).await.len(), 7, "two more messages");
+}
+
+/// Without a sender nothing can be mailed, however often it is tried.
+#[tokio::test]
+async fn without_a_sender_the_wish_is_dropped() {
+    let world = world_with("", PATTERN).await;
+    world.ask(json!("en")).await;
+    assert!(world.mails(&world.email).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_mailed_comes_again_alone() {
+    let world = world_with("stranger@unverified.example", PATTERN).await;
+    let mut batch = wish("mine", &json!({ "email": world.email, "language": "en" }));
+    let nobody = wish("nobodys", &json!({ "email": "nobody@engines.example" }))["Records"][0].clone();
+    batch["Records"].as_array_mut().unwrap().push(nobody);
+    assert_eq!(world.deliver(&batch).await, ["mine"]);
+}

@@ -1,0 +1,116 @@
+//! Claims to labels: each with what every region said last of it, and the answer in the same transaction.
+
+use crate::item::{claim_key, from_item, last_word_key, number, to_item};
+use crate::tenant::{ATTEMPTS_MAX, Attempt, is_write_conflict, pause};
+use crate::{CentralStore, StoreError, UpdateError};
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use fleet::{ClaimOutcome, LAST_WORD_KEPT, LabelClaim, LastWord, Refusal, Tenant};
+use kernel::{ClaimDigest, TenantId, Timestamp};
+use outbox::{Outbox, Row, Target};
+
+const EXPIRES_AT: &str = "expires_at";
+/// How long the record of a label is kept that is free: the table's own clock removes it.
+const MOOT_KEPT_S: i64 = 86_400;
+
+/// What a decision on a claim reads.
+struct Known {
+    tenant: Option<Tenant>,
+    claim: Option<LabelClaim>,
+    last: Option<LastWord>,
+}
+
+impl CentralStore {
+    /// The claim to a label, by the tenant that has it or had it last.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_claim(&self, claim: &ClaimDigest) -> Result<Option<LabelClaim>, StoreError> {
+        let what = "a claim";
+        self.load_item(what, claim_key(claim)).await?.map(|item| from_item(what, item)).transpose()
+    }
+
+    /// Decides on a tenant's claim as `decide` says, and writes what it is from now on together with the answer.
+    /// Decides anew when somebody else was faster.
+    ///
+    /// Returns whether there is an answer.
+    ///
+    /// # Errors
+    /// When `decide` refuses, or the table does not do it.
+    pub async fn update_claim<D>(
+        &self,
+        outbox: &Outbox,
+        claim: &ClaimDigest,
+        tenant: TenantId,
+        decide: D,
+    ) -> Result<bool, UpdateError>
+    where
+        D: Fn(Option<&Tenant>, Option<&LabelClaim>, Option<&LastWord>) -> Result<Option<ClaimOutcome>, Refusal>,
+    {
+        for attempt in 0..ATTEMPTS_MAX {
+            let known = self.load_known(claim, tenant).await.map_err(UpdateError::Store)?;
+            let decided = decide(known.tenant.as_ref(), known.claim.as_ref(), known.last.as_ref());
+            let Some(outcome) = decided.map_err(UpdateError::Refused)? else {
+                return Ok(false);
+            };
+            let written = self.try_decide(outbox, claim, tenant, &known, &outcome).await;
+            if let Attempt::Done(()) = written.map_err(UpdateError::Store)? {
+                return Ok(true);
+            }
+            pause(attempt).await;
+        }
+        Err(UpdateError::Store(StoreError::Contended { attempts: ATTEMPTS_MAX }))
+    }
+
+    /// The writes are guarded one by one, so that these need not be of one moment.
+    async fn load_known(&self, claim: &ClaimDigest, tenant: TenantId) -> Result<Known, StoreError> {
+        let what = "a last word";
+        let last = self.load_item(what, last_word_key(claim, tenant)).await?;
+        Ok(Known {
+            tenant: self.load_tenant(tenant).await?,
+            claim: self.load_claim(claim).await?,
+            last: last.map(|item| from_item(what, item)).transpose()?,
+        })
+    }
+
+    async fn try_decide(
+        &self,
+        outbox: &Outbox,
+        claim: &ClaimDigest,
+        tenant: TenantId,
+        known: &Known,
+        outcome: &ClaimOutcome,
+    ) -> Result<Attempt<()>, StoreError> {
+        let what = "a claim";
+        let row = Row::new(Target::Home, &outcome.answer).map_err(|error| StoreError::malformed(what)(error.into()))?;
+        let mut writes = vec![
+            self.word_write(claim, tenant, known.last.as_ref(), &outcome.word)?,
+            outbox.put(&row).map_err(StoreError::unbuilt(what))?,
+        ];
+        if let Some(after) = &outcome.claim {
+            let mut item = to_item(what, claim_key(claim), after)?;
+            if let Some(moot_at) = after.is_moot_at() {
+                item.insert(EXPIRES_AT.to_owned(), number(moot_at.as_second() + MOOT_KEPT_S));
+            }
+            let guard = known.claim.as_ref().map(|before| ("edition = :revision", before.edition));
+            writes.push(self.guarded_put(item, guard)?);
+        }
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
+            Ok(_) => Ok(Attempt::Done(())),
+            Err(error) if is_write_conflict(&error) => Ok(Attempt::Conflict),
+            Err(error) => Err(StoreError::write(what)(error.into())),
+        }
+    }
+
+    fn word_write(
+        &self,
+        claim: &ClaimDigest,
+        tenant: TenantId,
+        before: Option<&LastWord>,
+        after: &LastWord,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let mut item = to_item("a last word", last_word_key(claim, tenant), after)?;
+        let end = after.heard_at.saturating_add(LAST_WORD_KEPT).unwrap_or(Timestamp::MAX);
+        item.insert(EXPIRES_AT.to_owned(), number(end.as_second()));
+        self.guarded_put(item, before.map(|before| ("revision = :revision", before.revision)))
+    }
+}

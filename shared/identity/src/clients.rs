@@ -1,0 +1,241 @@
+//! Clients of the pool that are tenants' own: machines, and what people use who come by a tenant's own provider.
+
+use crate::error::unavailable;
+use crate::{Identity, IdentityError};
+use aws_sdk_cognitoidentityprovider::types::{
+    ExplicitAuthFlowsType, IdentityProviderTypeType, OAuthFlowType, PreventUserExistenceErrorTypes, TimeUnitsType,
+    TokenValidityUnitsType,
+};
+use std::collections::HashMap;
+use std::fmt;
+use tenancy::{ClientId, Federation, IdentityProvider, MachineScope, ProviderName, ProviderSecret};
+
+/// How many clients a page lists: the most that Cognito gives.
+const PAGE: i32 = 60;
+/// As many pages as the largest pool has.
+const PAGES_MAX: u32 = 170;
+/// How long a token of a machine holds.
+const TOKEN_MINUTES: i32 = 60;
+
+/// What a machine signs in by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// What the pool calls the client.
+    pub client_id: String,
+    /// Its secret.
+    pub secret: ClientSecret,
+}
+
+/// The secret of a client: for the answer to who had it made, and nowhere else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientSecret(String);
+
+impl ClientSecret {
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(..)")
+    }
+}
+
+impl Identity {
+    /// Makes a machine client.
+    ///
+    /// # Errors
+    /// When the pool refuses or was not reached.
+    pub async fn create_machine(&self, id: ClientId, scopes: &[MachineScope]) -> Result<Credentials, IdentityError> {
+        let scopes = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+        let minutes = TokenValidityUnitsType::builder().access_token(TimeUnitsType::Minutes).build();
+        let created = self
+            .client
+            .create_user_pool_client()
+            .user_pool_id(&self.user_pool_id)
+            .client_name(id.to_string())
+            .generate_secret(true)
+            .allowed_o_auth_flows_user_pool_client(true)
+            .allowed_o_auth_flows(OAuthFlowType::ClientCredentials)
+            .set_allowed_o_auth_scopes(Some(scopes))
+            // Named, since the default would let people sign in.
+            .explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth)
+            .prevent_user_existence_errors(PreventUserExistenceErrorTypes::Enabled)
+            .enable_token_revocation(true)
+            .access_token_validity(TOKEN_MINUTES)
+            .token_validity_units(minutes)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        credentials(created.user_pool_client())
+    }
+
+    /// Reads what a machine client signs in by; nothing where there is no such client.
+    ///
+    /// # Errors
+    /// When the pool was not reached.
+    pub async fn machine(&self, client_id: &str) -> Result<Option<Credentials>, IdentityError> {
+        let pool = self.client.describe_user_pool_client().user_pool_id(&self.user_pool_id);
+        match pool.client_id(client_id).send().await {
+            Ok(found) => credentials(found.user_pool_client()).map(Some),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(None),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// The clients of a name: none or one, unless two made it at once.
+    ///
+    /// # Errors
+    /// When the pool was not reached.
+    pub async fn clients_named(&self, name: &str) -> Result<Vec<String>, IdentityError> {
+        let (mut found, mut next) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let pool = self.client.list_user_pool_clients().user_pool_id(&self.user_pool_id).max_results(PAGE);
+            let page = pool.set_next_token(next).send().await.map_err(|error| unavailable(&error))?;
+            let named = page.user_pool_clients().iter().filter(|client| client.client_name() == Some(name));
+            found.extend(named.filter_map(|client| client.client_id().map(str::to_owned)));
+            next = page.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Deletes a client. Deleted twice, it is gone once.
+    ///
+    /// # Errors
+    /// When the pool was not reached.
+    pub async fn delete_client(&self, client_id: &str) -> Result<(), IdentityError> {
+        let pool = self.client.delete_user_pool_client().user_pool_id(&self.user_pool_id);
+        match pool.client_id(client_id).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(()),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Deletes every client of a name.
+    ///
+    /// # Errors
+    /// When the pool was not reached.
+    pub async fn delete_clients_named(&self, name: &str) -> Result<(), IdentityError> {
+        for client_id in self.clients_named(name).await? {
+            self.delete_client(&client_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a tenant's own provider known to the pool, or changes what the pool knows of it.
+    ///
+    /// # Errors
+    /// When the pool refuses, which it does when it finds no provider at the address, or was not reached.
+    pub async fn put_provider(
+        &self,
+        provider: &IdentityProvider,
+        secret: &ProviderSecret,
+    ) -> Result<(), IdentityError> {
+        let details = HashMap::from(
+            [
+                ("client_id", provider.client_id.expose()),
+                ("client_secret", secret.expose()),
+                ("oidc_issuer", provider.issuer.expose()),
+                ("authorize_scopes", "openid email"),
+                ("attributes_request_method", "GET"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let mapping = HashMap::from(["email", "email_verified"].map(|name| (name.to_owned(), name.to_owned())));
+        let created = self
+            .client
+            .create_identity_provider()
+            .user_pool_id(&self.user_pool_id)
+            .provider_name(provider.name.as_str())
+            .provider_type(IdentityProviderTypeType::Oidc)
+            .set_provider_details(Some(details.clone()))
+            .set_attribute_mapping(Some(mapping.clone()))
+            .send()
+            .await;
+        match created {
+            Ok(_) => return Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_duplicate_provider_exception()) => {}
+            Err(error) => return Err(refused(&error)),
+        }
+        let updated = self
+            .client
+            .update_identity_provider()
+            .user_pool_id(&self.user_pool_id)
+            .provider_name(provider.name.as_str())
+            .set_provider_details(Some(details))
+            .set_attribute_mapping(Some(mapping));
+        updated.send().await.map(|_| ()).map_err(|error| refused(&error))
+    }
+
+    /// Makes the pool forget a tenant's own provider. Forgotten twice, it is gone once.
+    ///
+    /// # Errors
+    /// When the pool was not reached.
+    pub async fn delete_provider(&self, name: &ProviderName) -> Result<(), IdentityError> {
+        let pool = self.client.delete_identity_provider().user_pool_id(&self.user_pool_id);
+        match pool.provider_name(name.as_str()).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(()),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Makes the client that people use who come by a tenant's own provider: a public one, so without a secret, that
+    /// leads back to the tenant's page only.
+    ///
+    /// It may write every attribute, since the pool writes what the provider says by it. People may not: that takes a
+    /// scope that it does not give.
+    ///
+    /// # Errors
+    /// When the pool refuses or was not reached.
+    pub async fn create_federation(&self, name: &ProviderName, callback: &str) -> Result<Federation, IdentityError> {
+        let created = self
+            .client
+            .create_user_pool_client()
+            .user_pool_id(&self.user_pool_id)
+            .client_name(name.as_str())
+            .generate_secret(false)
+            .allowed_o_auth_flows_user_pool_client(true)
+            .allowed_o_auth_flows(OAuthFlowType::Code)
+            .allowed_o_auth_scopes("openid")
+            .allowed_o_auth_scopes("email")
+            .supported_identity_providers(name.as_str())
+            .callback_urls(callback)
+            .logout_urls(callback)
+            .explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth)
+            .prevent_user_existence_errors(PreventUserExistenceErrorTypes::Enabled)
+            .enable_token_revocation(true)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let client = created.user_pool_client.and_then(|client| client.client_id);
+        let client_id = client.ok_or(IdentityError::Unavailable { code: None })?;
+        Ok(Federation { client_id, identity_provider: name.clone() })
+    }
+}
+
+fn credentials(
+    client: Option<&aws_sdk_cognitoidentityprovider::types::UserPoolClientType>,
+) -> Result<Credentials, IdentityError> {
+    let found = client.and_then(|client| Some((client.client_id()?, client.client_secret()?)));
+    let (client_id, secret) = found.ok_or(IdentityError::Unavailable { code: None })?;
+    Ok(Credentials { client_id: client_id.to_owned(), secret: ClientSecret(secret.to_owned()) })
+}
+
+/// A provider that the pool does not take is the caller's to mend.
+fn refused<E, R>(error: &aws_sdk_cognitoidentityprovider::error::SdkError<E, R>) -> IdentityError
+where
+    E: aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata,
+{
+    match crate::error::classify(error) {
+        refused @ IdentityError::Refused { .. } => refused,
+        _ => unavailable(error),
+    }
+}

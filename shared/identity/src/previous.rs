@@ -1,0 +1,47 @@
+//! The user pools where accounts were before.
+
+use crate::IdentityError;
+use crate::error::unavailable;
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use tenancy::{Password, Realm, Username};
+
+/// User pools of other regions, which anybody may sign in to: no permission is needed.
+#[derive(Debug, Clone)]
+pub struct FormerPools {
+    config: SdkConfig,
+}
+
+impl FormerPools {
+    /// The pools of the fleet.
+    #[must_use]
+    pub const fn new(config: SdkConfig) -> Self {
+        Self { config }
+    }
+
+    /// Whether a person can sign in there. Only a whole sign-in counts: where a second factor is asked for, the
+    /// password alone proves nothing.
+    ///
+    /// # Errors
+    /// When the pool was not reached.
+    pub async fn knows(&self, realm: &Realm, username: Username, password: &Password) -> Result<bool, IdentityError> {
+        let config = self.config.to_builder().region(Region::new(realm.region.to_string())).build();
+        let asked = Client::new(&config)
+            .initiate_auth()
+            .client_id(&realm.client_id)
+            .auth_flow(AuthFlowType::UserPasswordAuth)
+            .auth_parameters("USERNAME", username.to_string())
+            .auth_parameters("PASSWORD", password.expose());
+        match asked.send().await {
+            Ok(answer) => Ok(answer.authentication_result().is_some()),
+            Err(error) => match error.as_service_error() {
+                Some(e) if e.is_not_authorized_exception() || e.is_user_not_found_exception() => Ok(false),
+                Some(e) if e.is_user_not_confirmed_exception() || e.is_password_reset_required_exception() => Ok(false),
+                Some(e) if e.is_user_lambda_validation_exception() => Ok(false),
+                _ => Err(unavailable(&error)),
+            },
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The mails with a code that the identity provider sends.
+
+use crate::Letter;
+use kernel::Language;
+
+/// What a code is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodePurpose {
+    /// To confirm the address of a new account.
+    Confirmation,
+    /// To choose another password.
+    Password,
+    /// To confirm an address that was changed.
+    Verification,
+}
+
+impl CodePurpose {
+    /// Every purpose.
+    pub const ALL: [Self; 3] = [Self::Confirmation, Self::Password, Self::Verification];
+}
+
+impl Letter {
+    /// A code, or what stands for it until the mail is sent. It names the address of the tenant's page, where there
+    /// is one, so that the person knows what the code is for, and nothing else of the tenant or of the person.
+    #[must_use]
+    pub fn code(purpose: CodePurpose, code: &str, address: Option<&str>, language: Language) -> Self {
+        let wording = wording(purpose, language);
+        let mut text = format!("{}\n\nCode: {code}\n\n", wording.intent);
+        if let Some(address) = address {
+            text.push_str(&format!("{}: {address}\n\n", wording.address));
+        }
+        text.push_str(wording.stranger);
+        text.push('\n');
+        Self::new(wording.subject, text)
+    }
+}
+
+struct Wording {
+    subject: &'static str,
+    intent: &'static str,
+    /// How the line with the address begins.
+    address: &'static str,
+    /// What to do who did not ask for the code.
+    stranger: &'static str,
+}
+
+const fn wording(purpose: CodePurpose, language: Language) -> Wording {
+    match (purpose, language) {
+        (CodePurpose::Confirmation, Language::En) => Wording {
+            subject: "Confirm your e-mail address",
+            intent: "To complete your registration, enter this code:",
+            address: "Your workspace",
+            stranger: "If you did not register, ignore this mail.",
+        },
+        (CodePurpose::Confirmation, Language::De) => Wording {
+            subject: "Bestätigen Sie Ihre E-Mail-Adresse",
+            intent: "Um Ihre Registrierung abzuschließen, geben Sie diesen Code ein:",
+            address: "Ihr Arbeitsbereich",
+            stranger: "Wenn Sie sich nicht registriert haben, beachten Sie diese Mail nicht.",
+        },
+        (CodePurpose::Password, Language::En) => Wording {
+            subject: "Choose a new password",
+            intent: "To choose a new password, enter this code:",
+            address: "Your workspace",
+            stranger: "If you did not ask for this, ignore this mail: your password stays as it is.",
+        },
+        (CodePurpose::Password, Language::De) => Wording {
+            subject: "Wählen Sie ein neues Passwort",
+            intent: "Um ein neues Passwort zu wählen, geben Sie diesen Code ein:",
+            address: "Ihr Arbeitsbereich",
+            stranger: "Wenn Sie das nicht verlangt haben, beachten Sie diese Mail nicht: Ihr Passwort bleibt, wie es ist.",
+        },
+        (CodePurpose::Verification, Language::En) => Wording {
+            subject: "Confirm your new e-mail address",
+            intent: "To confirm that this address is yours, enter this code:",
+            address: "Your workspace",
+            stranger: "If you did not enter this address, ignore this mail.",
+        },
+        (CodePurpose::Verification, Language::De) => Wording {
+            subject: "Bestätigen Sie Ihre neue E-Mail-Adresse",
+            intent: "Um zu bestätigen, dass diese Adresse Ihre ist, geben Sie diesen Code ein:",
+            address: "Ihr Arbeitsbereich",
+            stranger: "Wenn Sie diese Adresse nicht eingegeben haben, beachten Sie diese Mail nicht.",
+        },
+    }
+}

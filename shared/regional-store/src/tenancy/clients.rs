@@ -1,0 +1,106 @@
+//! Machine clients, found by the tenant and by the id that a token names.
+
+use super::read::BATCH_KEYS_MAX;
+use super::rows::{self, CLIENT_PREFIX, stored};
+use super::{TenantReader, TenantStore, TenantStoreError};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use kernel::{TenantId, TenantStatus, Timestamp};
+use serde::Deserialize;
+use std::collections::{BTreeSet, HashMap};
+use tenancy::{CLIENTS_KEPT_MAX, MachineClient};
+
+/// What is read of tenants and of a client at once.
+const WANTED: [&str; 9] = ["pk", "id", "client_id", "tenant", "scopes", "created_at", "ends_at", "status", "closure"];
+
+#[derive(Deserialize)]
+struct StatusOfTenant {
+    tenant: TenantId,
+    status: TenantStatus,
+    #[serde(default)]
+    closure: Option<Fence>,
+}
+
+#[derive(Deserialize)]
+struct Fence {
+    #[serde(default)]
+    fenced_at: Option<Timestamp>,
+}
+
+impl TenantReader {
+    /// Finds the client that a token names.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_client(&self, client_id: &str) -> Result<Option<MachineClient>, TenantStoreError> {
+        let item = self.get_all("find a client", rows::token_client_key(client_id)).await?;
+        item.map(|item| stored(item, "client")).transpose()
+    }
+
+    /// The clients of a tenant, those that have ended and are not forgotten yet included.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_clients(&self, tenant: TenantId) -> Result<Vec<MachineClient>, TenantStoreError> {
+        let limit = u8::try_from(CLIENTS_KEPT_MAX).unwrap_or(u8::MAX);
+        let page = self.page(tenant, CLIENT_PREFIX, None, limit, true).await?;
+        page.entries.into_iter().map(|item| stored(item, "client")).collect()
+    }
+
+    /// The statuses of those of the tenants that this region has. One that is closing and of which no more
+    /// usage is taken counts as closed.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn statuses(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, TenantStatus>, TenantStoreError> {
+        self.statuses_with_client(tenants, None).await.map(|(statuses, _)| statuses)
+    }
+
+    /// The same, and the client that a token names, without a further request.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn statuses_with_client(
+        &self,
+        tenants: &[TenantId],
+        client_id: Option<&str>,
+    ) -> Result<(HashMap<TenantId, TenantStatus>, Option<MachineClient>), TenantStoreError> {
+        let distinct: BTreeSet<_> = tenants.iter().copied().collect();
+        let mut keys: Vec<_> = client_id.map(rows::token_client_key).into_iter().collect();
+        keys.extend(distinct.into_iter().map(rows::tenant_key));
+        let wanted = WANTED.map(|name| format!("#{name}")).join(", ");
+        let (mut statuses, mut client) = (HashMap::with_capacity(keys.len()), None);
+        for some in keys.chunks(BATCH_KEYS_MAX) {
+            for item in self.batch("load statuses", some.to_vec(), Some(&wanted), &WANTED).await? {
+                if is_client(&item) {
+                    client = Some(stored(item, "client")?);
+                    continue;
+                }
+                let StatusOfTenant { tenant, status, closure } = stored(item, "tenant")?;
+                let fenced = closure.is_some_and(|fence| fence.fenced_at.is_some());
+                // Behind the fence, a closing tenant is as good as closed.
+                statuses.insert(tenant, if fenced { TenantStatus::Closed } else { status });
+            }
+        }
+        Ok((statuses, client))
+    }
+}
+
+fn is_client(item: &rows::Item) -> bool {
+    let partition = item.get("pk").map(AttributeValue::as_s);
+    partition.is_some_and(|text| text.is_ok_and(|text| text.starts_with(CLIENT_PREFIX)))
+}
+
+impl TenantStore {
+    /// A client as the tenant sees it, and once the identity provider has made it, as a token names it.
+    pub(super) fn put_client(&self, client: &MachineClient) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+        let by_token = client.client_id.as_deref().map(rows::token_client_key);
+        let keys = [Some(rows::client_key(client.tenant, client.id)), by_token].into_iter().flatten();
+        keys.map(|key| self.put(rows::item(key, client)?)).collect()
+    }
+
+    pub(super) fn delete_client(&self, client: &MachineClient) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+        let by_token = client.client_id.as_deref().map(rows::token_client_key);
+        let keys = [Some(rows::client_key(client.tenant, client.id)), by_token].into_iter().flatten();
+        keys.map(|key| self.delete(key)).collect()
+    }
+}

@@ -1,0 +1,88 @@
+//! The rows of labels that tenants chose: kept free for a tenant, and then leading to it.
+
+use super::rows::{self, AliasRow, number, stored, text};
+use super::{TenantReader, TenantStore, TenantStoreError};
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use kernel::TenantId;
+use std::collections::BTreeMap;
+use tenancy::{ClaimState, LabelUse, Outcome, Tenant, VanityLabel};
+
+impl TenantReader {
+    /// What a label is in the region apart from a tenant that claims it.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn label_use(&self, label: &VanityLabel, tenant: TenantId) -> Result<LabelUse, TenantStoreError> {
+        let Some(item) = self.get_all("look up a label", rows::label_key(label.expose())).await? else {
+            return Ok(LabelUse::Free);
+        };
+        let row: AliasRow = stored(item, "alias")?;
+        Ok(match (row.tenant == tenant, row.routed_since_version.is_some() || row.moved.is_some()) {
+            (true, _) => LabelUse::Free,
+            (false, true) => LabelUse::Leading,
+            (false, false) => LabelUse::Reserved,
+        })
+    }
+}
+
+impl TenantStore {
+    /// What an outcome changes of these rows. Nobody else's row is ever replaced.
+    pub(super) fn change_labels(&self, outcome: &Outcome) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+        if outcome.before.vanity == outcome.tenant.vanity {
+            return Ok(Vec::new());
+        }
+        let (before, after) = (labels(&outcome.before), labels(&outcome.tenant));
+        let (tenant, version) = (outcome.tenant.id, outcome.tenant.version);
+        let mut writes = Vec::new();
+        for (label, leads) in &after {
+            match before.get(label) {
+                Some(led) if led == leads => {}
+                Some(_) => writes.push(self.lead_by(label, tenant, version)?),
+                None => {
+                    let routed_since_version = leads.then_some(version);
+                    let row = AliasRow { routed_since_version, ..AliasRow::of(tenant) };
+                    writes.push(self.insert(rows::item(rows::label_key(label), &row)?)?);
+                }
+            }
+        }
+        for label in before.keys().filter(|label| !after.contains_key(*label)) {
+            writes.push(self.lead_nowhere(label, tenant)?);
+        }
+        Ok(writes)
+    }
+
+    /// Makes a label that was kept free lead to the tenant.
+    fn lead_by(&self, label: &str, tenant: TenantId, version: u64) -> Result<TransactWriteItem, TenantStoreError> {
+        let update = Update::builder()
+            .table_name(&self.reader.table)
+            .set_key(Some(rows::label_key(label)))
+            .update_expression("SET routed_since_version = :version")
+            .condition_expression("tenant = :tenant")
+            .expression_attribute_values(":version", number(version))
+            .expression_attribute_values(":tenant", text(tenant.to_string()))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Makes a label free again.
+    fn lead_nowhere(&self, label: &str, tenant: TenantId) -> Result<TransactWriteItem, TenantStoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.reader.table)
+            .set_key(Some(rows::label_key(label)))
+            .condition_expression("attribute_not_exists(pk) OR tenant = :tenant")
+            .expression_attribute_values(":tenant", text(tenant.to_string()))
+            .build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+}
+
+/// The labels of a tenant that have a row, and whether each leads to it.
+fn labels(tenant: &Tenant) -> BTreeMap<&str, bool> {
+    let Some(vanity) = &tenant.vanity else {
+        return BTreeMap::new();
+    };
+    let kept = vanity.claim.iter().filter(|claim| claim.state == ClaimState::Confirming);
+    let kept = kept.map(|claim| (claim.label.expose(), false));
+    let held = vanity.held.iter().map(|held| (held.label.expose(), true));
+    kept.chain(held).collect()
+}

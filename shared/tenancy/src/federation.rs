@@ -1,0 +1,264 @@
+//! Federated sign-in: a tenant's people by the tenant's own identity provider.
+
+use crate::outcome::{MemberChange, Outcome, State};
+use crate::personal::personal;
+use crate::{Actor, AuditAction, EmailAddress, Occasion, Origin, PersonName, Refusal, USERS_MAX, User, Username};
+use kernel::{Alias, Invalid, Role, TenantId, TenantStatus, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// What comes before the alias in the name of a tenant's provider.
+const PREFIX: &str = "oidc-";
+
+/// The name by which the user pool knows a tenant's own identity provider: a function of the tenant's alias.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProviderName(String);
+
+impl ProviderName {
+    /// The provider of the tenant with this alias.
+    #[must_use]
+    pub fn of(alias: &Alias) -> Self {
+        Self(format!("{PREFIX}{alias}"))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// By what the people of a tenant sign in at the tenant's own provider. Nothing personal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Federation {
+    /// The user pool's client for them, which knows no other provider.
+    pub client_id: String,
+    /// The provider, as the user pool calls it.
+    pub identity_provider: ProviderName,
+}
+
+/// The address of an OpenID provider. It may tell who the tenant is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Issuer(String);
+personal!(Issuer);
+
+impl Issuer {
+    const LENGTH_MAX: usize = 200;
+
+    /// An `https` address without user, query and fragment (OpenID Connect Discovery 1.0, section 3); where that is
+    /// allowed, an `http` address of this machine too.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn parse(text: &str, with_loopback: bool) -> Result<Self, Invalid> {
+        let rule = "an address such as https://login.example.com, of at most 200 characters, without a query";
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/%".contains(&b));
+        let of_scheme =
+            |scheme| text.strip_prefix(scheme).map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
+        let local = of_scheme("http://").filter(|host| with_loopback && matches!(*host, "127.0.0.1" | "localhost"));
+        let valid = of_scheme("https://").or(local).is_some_and(is_host) && plain && text.len() <= Self::LENGTH_MAX;
+        if valid { Ok(Self(text.to_owned())) } else { Err(Invalid { kind: "issuer", rule }) }
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    !host.is_empty() && host.split('.').all(|label| !label.is_empty() && label.bytes().all(inner))
+}
+
+/// What a provider calls Meridian. It may tell who the tenant is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProviderClientId(String);
+personal!(ProviderClientId);
+
+impl FromStr for ProviderClientId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        visible(text).map(Self).ok_or(Invalid { kind: "client_id", rule: "1 to 256 visible ASCII characters" })
+    }
+}
+
+/// By what a provider knows Meridian: handed to the user pool, and stored nowhere else.
+#[derive(Clone)]
+pub struct ProviderSecret(String);
+personal!(ProviderSecret);
+
+impl FromStr for ProviderSecret {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        visible(text).map(Self).ok_or(Invalid { kind: "client_secret", rule: "1 to 256 visible ASCII characters" })
+    }
+}
+
+fn visible(text: &str) -> Option<String> {
+    let valid = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    valid.then(|| text.to_owned())
+}
+
+/// The user pool's name of an account that a tenant's provider vouches for: `<provider>_<subject>`. The subject may
+/// be an address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountName(String);
+personal!(AccountName);
+
+impl AccountName {
+    /// The longest that Amazon Cognito takes.
+    const LENGTH_MAX: usize = 128;
+
+    /// The alias of the tenant whose provider it is of.
+    #[must_use]
+    pub fn alias(&self) -> Option<Alias> {
+        self.0.strip_prefix(PREFIX)?.split('_').next()?.parse().ok()
+    }
+}
+
+impl FromStr for AccountName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = Invalid { kind: "account", rule: "the name of an account of a tenant's own provider" };
+        let (provider, subject) = text.split_once('_').ok_or(invalid)?;
+        let valid = provider.starts_with(PREFIX) && !subject.is_empty() && text.chars().count() <= Self::LENGTH_MAX;
+        if valid { Ok(Self(text.to_owned())) } else { Err(invalid) }
+    }
+}
+
+/// A tenant's own identity provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityProvider {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The user pool's name of it.
+    pub name: ProviderName,
+    /// Its address.
+    pub issuer: Issuer,
+    /// What it calls Meridian.
+    pub client_id: ProviderClientId,
+    /// When it was set last.
+    pub changed_at: Timestamp,
+}
+
+/// Decides that people sign in by the tenant's own provider, as soon as the user pool knows it.
+///
+/// # Errors
+/// When the tenant is not active.
+pub fn decide_provider(
+    state: &State,
+    provider: &IdentityProvider,
+    by: Username,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
+    if state.tenant.status != TenantStatus::Active {
+        return Err(Refusal::NotFromHere { status: state.tenant.status });
+    }
+    let mut outcome = Outcome::of(state);
+    outcome.members.push(MemberChange::Provider(Box::new(provider.clone())));
+    outcome.note(Actor::User(by), AuditAction::SetIdentityProvider, None, occasion);
+    Ok(outcome)
+}
+
+/// Decides that the user pool knows the provider, and a client for it. What is known already stays.
+#[must_use]
+pub fn decide_federation(state: &State, federation: &Federation) -> Option<Outcome> {
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.federation = Some(federation.clone());
+    state.tenant.federation.is_none().then_some(outcome)
+}
+
+/// Decides that nobody signs in by the tenant's own provider from now on. The user pool forgets it afterwards.
+#[must_use]
+pub fn decide_federation_end(state: &State, by: Username, occasion: &Occasion) -> Option<Outcome> {
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.federation = None;
+    outcome.note(Actor::User(by), AuditAction::RemoveIdentityProvider, None, occasion);
+    state.tenant.federation.is_some().then_some(outcome)
+}
+
+/// Decides that the provider is forgotten here, since the user pool has forgotten it.
+#[must_use]
+pub fn decide_provider_forgotten(state: &State) -> Outcome {
+    let mut outcome = Outcome::of(state);
+    outcome.members.push(MemberChange::NoProvider);
+    outcome
+}
+
+/// Somebody whom the tenant's own provider vouches for. Personal.
+#[derive(Debug, Clone)]
+pub struct Newcomer {
+    /// The account.
+    pub account: AccountName,
+    /// The address that the provider has verified.
+    pub email: EmailAddress,
+}
+
+/// What stands for or against a newcomer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The person is a user of the tenant.
+    pub is_member: bool,
+    /// An administrator has removed the person.
+    pub is_barred: bool,
+    /// There is an open invitation to the person's address.
+    pub is_invited: bool,
+}
+
+/// Decides that somebody joins whom the tenant's own provider vouches for, as a member. Who is a user already stays
+/// what they are. Whom an administrator has removed comes back only when invited.
+///
+/// # Errors
+/// When the tenant is not in use, has another provider or no room, or when the person was removed.
+pub fn decide_newcomer(
+    state: &State,
+    newcomer: &Newcomer,
+    standing: Standing,
+    occasion: &Occasion,
+) -> Result<Option<Outcome>, Refusal> {
+    let tenant = &state.tenant;
+    let is_of_provider = newcomer.account.alias().as_ref() == Some(&tenant.alias);
+    let suspended = tenant.policy.suspension.is_some();
+    if tenant.federation.is_none() || !is_of_provider {
+        return Err(Refusal::NotFederated);
+    }
+    if tenant.status != TenantStatus::Active || suspended {
+        return Err(Refusal::NotFromHere { status: tenant.status });
+    }
+    if standing.is_member {
+        return Ok(None);
+    }
+    if standing.is_barred && !standing.is_invited {
+        return Err(Refusal::Barred);
+    }
+    if tenant.users >= USERS_MAX {
+        return Err(Refusal::Full);
+    }
+    let username = Username::of_account(newcomer.account.expose());
+    let mut outcome = Outcome::of(state);
+    outcome.tenant.users += 1;
+    outcome.members.push(MemberChange::Join(Box::new(User {
+        username,
+        tenant: tenant.id,
+        role: Role::Member,
+        name: PersonName::of_address(&newcomer.email),
+        email: newcomer.email.clone(),
+        origin: Origin::Federation,
+        account: Some(newcomer.account.clone()),
+        consents: Vec::new(),
+        created_at: occasion.now,
+        confirmed_at: Some(occasion.now),
+    })));
+    if standing.is_barred {
+        outcome.members.push(MemberChange::Unbar(username));
+    }
+    outcome.note(Actor::User(username), AuditAction::JoinByProvider, Some(username.to_string()), occasion);
+    Ok(Some(outcome))
+}
