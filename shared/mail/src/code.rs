@@ -10,13 +10,11 @@ pub enum CodePurpose {
     Confirmation,
     /// To choose another password.
     Password,
-    /// To confirm an address that was changed.
-    Verification,
 }
 
 impl CodePurpose {
     /// Every purpose.
-    pub const ALL: [Self; 3] = [Self::Confirmation, Self::Password, Self::Verification];
+    pub const ALL: [Self; 2] = [Self::Confirmation, Self::Password];
 }
 
 impl Letter {
@@ -69,18 +67,6 @@ const fn wording(purpose: CodePurpose, language: Language) -> Wording {
             intent: "Um ein neues Passwort zu wählen, geben Sie diesen Code ein:",
             address: "Ihr Arbeitsbereich",
             stranger: "Wenn Sie das nicht verlangt haben, beachten Sie diese Mail nicht: Ihr Passwort bleibt, wie es ist.",
-        },
-        (CodePurpose::Verification, Language::En) => Wording {
-            subject: "Confirm your new e-mail address",
-            intent: "To confirm that this address is yours, enter this code:",
-            address: "Your workspace",
-            stranger: "If you did not enter this address, ignore this mail.",
-        },
-        (CodePurpose::Verification, Language::De) => Wording {
-            subject: "Bestätigen Sie Ihre neue E-Mail-Adresse",
-            intent: "Um zu bestätigen, dass diese Adresse Ihre ist, geben Sie diesen Code ein:",
-            address: "Ihr Arbeitsbereich",
-            stranger: "Wenn Sie diese Adresse nicht eingegeben haben, beachten Sie diese Mail nicht.",
         },
     }
 }

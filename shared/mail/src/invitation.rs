@@ -1,6 +1,7 @@
 //! The invitation of a person to an organisation.
 
 use crate::Letter;
+use crate::letter::quoted;
 use kernel::{Alias, Language, Role, Timestamp};
 use tenancy::{Addresses, InvitationCode, OrganisationName};
 
@@ -53,7 +54,7 @@ fn english(invited: &Invited<'_>) -> String {
          \n\
          The code can be used once, until {until}.\n\
          If you did not expect this invitation, ignore this mail.\n",
-        organisation = invited.organisation.expose(),
+        organisation = quoted(invited.organisation, Language::En),
         code = invited.code.reveal(),
         alias = invited.alias,
         address = line("Address", invited),
@@ -82,7 +83,7 @@ fn german(invited: &Invited<'_>) -> String {
          \n\
          Der Code gilt einmal, bis {until}.\n\
          Wenn Sie diese Einladung nicht erwartet haben, beachten Sie diese Mail nicht.\n",
-        organisation = invited.organisation.expose(),
+        organisation = quoted(invited.organisation, Language::De),
         code = invited.code.reveal(),
         alias = invited.alias,
         address = line("Adresse", invited),

@@ -2,7 +2,9 @@
 //!
 //! Each kind of letter is in a file of its own, and has a text in every language.
 
+use kernel::Language;
 use std::fmt::{self, Write as _};
+use tenancy::OrganisationName;
 
 /// The text of a mail. Personal.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,6 +50,15 @@ impl Letter {
         }
         html
     }
+}
+
+/// An organisation's name in the quotation marks of the language: the words of somebody else than who mails.
+pub(crate) fn quoted(organisation: &OrganisationName, language: Language) -> String {
+    let (opening, closing) = match language {
+        Language::En => ('“', '”'),
+        Language::De => ('„', '“'),
+    };
+    format!("{opening}{}{closing}", organisation.expose())
 }
 
 impl fmt::Debug for Letter {

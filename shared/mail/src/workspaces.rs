@@ -1,6 +1,7 @@
 //! The workspaces of a person, who asked for them.
 
 use crate::Letter;
+use crate::letter::quoted;
 use kernel::{Alias, Language};
 use tenancy::{Addresses, OrganisationName};
 
@@ -18,7 +19,7 @@ impl Letter {
     /// addresses.
     #[must_use]
     pub fn workspaces(listed: &[Listed<'_>], addresses: &Addresses, language: Language) -> Self {
-        let list: String = listed.iter().map(|workspace| entry(workspace, addresses)).collect();
+        let list: String = listed.iter().map(|workspace| entry(workspace, addresses, language)).collect();
         match language {
             Language::En => Self::new("Your workspaces", english(&list)),
             Language::De => Self::new("Ihre Arbeitsbereiche", german(&list)),
@@ -26,9 +27,9 @@ impl Letter {
     }
 }
 
-fn entry(workspace: &Listed<'_>, addresses: &Addresses) -> String {
+fn entry(workspace: &Listed<'_>, addresses: &Addresses, language: Language) -> String {
     let place = addresses.url(workspace.alias.as_str()).unwrap_or_else(|| workspace.alias.to_string());
-    format!("\n{}\n{place}\n", workspace.organisation.expose())
+    format!("\n{}\n{place}\n", quoted(workspace.organisation, language))
 }
 
 fn english(list: &str) -> String {

@@ -7,6 +7,7 @@ use email_address::Options;
 use kernel::Invalid;
 use std::fmt;
 use std::str::FromStr;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Gives a personal value its redacted `Debug` and its one way out.
 macro_rules! personal {
@@ -41,7 +42,9 @@ impl FromStr for PersonName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        line(text, NAME_LENGTH_MAX).map(Self).ok_or(Invalid { kind: "name", rule: "1 to 120 characters on one line" })
+        line(text, NAME_LENGTH_MAX)
+            .map(Self)
+            .ok_or(Invalid { kind: "name", rule: "1 to 120 characters on one line, without web addresses" })
     }
 }
 
@@ -49,8 +52,9 @@ impl PersonName {
     /// What stands for the name of somebody of whom only the address is known.
     #[must_use]
     pub fn of_address(email: &EmailAddress) -> Self {
-        let local = email.expose().split('@').next().unwrap_or_default();
-        Self(local.chars().take(NAME_LENGTH_MAX).collect())
+        let local: String = email.expose().split('@').take(1).flat_map(str::chars).take(NAME_LENGTH_MAX).collect();
+        // What reads like a web address becomes words.
+        local.parse().unwrap_or_else(|_| Self(local.replace('.', " ")))
     }
 }
 
@@ -65,15 +69,37 @@ impl FromStr for OrganisationName {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         line(text, ORGANISATION_LENGTH_MAX)
             .map(Self)
-            .ok_or(Invalid { kind: "organisation", rule: "1 to 200 characters on one line" })
+            .ok_or(Invalid { kind: "organisation", rule: "1 to 200 characters on one line, without web addresses" })
     }
 }
 
-/// A text of one line without the blanks around it; none when it is empty or too long.
+/// A text of one line without the blanks around it; none when nothing of it is seen, it is too long, or it could disguise
+/// the mail that it stands in.
 fn line(text: &str, length_max: usize) -> Option<String> {
     let text = text.trim();
-    let valid = !text.is_empty() && !text.chars().any(char::is_control) && text.chars().count() <= length_max;
+    let seen = |character: char| !joins(character) && !character.is_whitespace();
+    let fits = text.chars().any(seen) && text.chars().count() <= length_max;
+    let valid = fits && !text.chars().any(is_unseen) && !holds_web_address(text);
     valid.then(|| text.to_owned())
+}
+
+/// Whether a character is not seen itself but breaks lines, or hides or turns around what is beside it.
+fn is_unseen(character: char) -> bool {
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
+    let unseen = matches!(character.general_category(), Control | Format | LineSeparator | ParagraphSeparator);
+    unseen && !joins(character)
+}
+
+/// Whether a character says how its neighbours are joined: Persian, Hindi and others are not written rightly without.
+const fn joins(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+/// Whether programs that show mails would make a link of a part of the text.
+fn holds_web_address(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let begins_word = |(at, _)| !text[..at].ends_with(char::is_alphanumeric);
+    text.contains("://") || text.match_indices("www.").any(begins_word)
 }
 
 /// An e-mail address to which a code can be sent.

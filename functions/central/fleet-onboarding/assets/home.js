@@ -50,7 +50,7 @@ const EN = {
   confirm: "Confirm",
   resend: "Send another code",
   retry: "Try again",
-  done: "Your workspace is ready. Its address begins with",
+  done: "Your workspace is ready. People sign in at",
   "sign-in": "Sign in",
 
   find: "Find my workspaces",
@@ -131,7 +131,7 @@ const DE = {
   confirm: "Bestätigen",
   resend: "Neuen Code senden",
   retry: "Erneut versuchen",
-  done: "Ihr Arbeitsbereich ist bereit. Seine Adresse beginnt mit",
+  done: "Ihr Arbeitsbereich ist bereit. Angemeldet wird sich unter",
   "sign-in": "Anmelden",
 
   find: "Meine Arbeitsbereiche finden",
@@ -393,12 +393,15 @@ function showProgress() {
   element("code-form").hidden = next !== "confirm";
   element("retry").hidden = next !== "retry-provisioning";
   element("done").hidden = next !== "sign-in";
-  element("alias").textContent = operation.alias;
-  element("sign-in").href = `${region.signup_url}/?${new URLSearchParams({ alias: operation.alias })}`;
+  const isSettled = operation.steps.every((step) => step.state === "done");
+  const address = isSettled && operation.address ? `${operation.address}/` : null;
+  element("alias").textContent = address ?? operation.alias;
+  element("sign-in").href = address ?? `${region.signup_url}/?${new URLSearchParams({ alias: operation.alias })}`;
   if (repeats) say("progress-notice", `say-${next}`);
   else if (state === "ended") say("progress-notice", "say-ended");
   else if (state === "failed") say("progress-notice", "say-failed");
-  if (next === "wait") setTimeout(() => look(underWay), LOOK_EVERY_MS);
+  // A workspace that is ready may have to wait for its address.
+  if (next === "wait" || (next === "sign-in" && !isSettled)) setTimeout(() => look(underWay), LOOK_EVERY_MS);
 }
 
 function renderSteps() {
@@ -446,10 +449,12 @@ async function resend() {
 
 // Workspaces that somebody has.
 
-/** Every region is asked; what they answer, and whether they answer, tells nothing. */
+/** Every region is asked. What a region answers tells nothing of workspaces; that none takes the question is said. */
 async function findWorkspaces() {
   const body = { email: element("find-email").value.trim(), language };
-  await Promise.allSettled(regions.map(({ signup_url: url }) => post(`${url}/workspaces`, body)));
+  const asked = await Promise.allSettled(regions.map(({ signup_url: url }) => post(`${url}/workspaces`, body)));
+  if (asked.length === 0) return say("find-notice", "no-regions");
+  if (!asked.some((answer) => answer.status === "fulfilled")) throw asked[0].reason;
   element("find-form").reset();
   say("find-notice", "found", "good");
 }

@@ -1,4 +1,8 @@
-//! Chooses the letter and its language.
+//! Chooses the letter and its language, and keeps the addresses of accounts as they are.
+//!
+//! An account is called by its person's address: with another one it would be found by nobody. People may change the
+//! attribute of their own account, but Cognito takes no new address before the code that it mails there comes back;
+//! that mail is refused here, so there is no such code.
 
 use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsCustomMessage as CustomMessage, CognitoEventUserPoolsCustomMessageTriggerSource as Source,
@@ -9,9 +13,13 @@ use regional_store::{TenantReader, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Addresses, Tenant, Username};
 
-/// Words the mail. Whoever is not known here gets neutral words: no address, no name, in English. So does everybody
+/// Words the mail, or refuses it by a stable code. Whoever is not known here gets neutral words: no address, no name, in English. So does everybody
 /// while the table is away, since a code in English helps more than none.
 pub(crate) async fn handle(adapters: &Adapters, mut event: CustomMessage) -> Result<CustomMessage, Failure> {
+    if changes_address(&event) {
+        tracing::info!("refused a change of an address");
+        return Err(Failure::refusal("MailRefused", "address-is-fixed"));
+    }
     let (Some(purpose), Some(code)) = (purpose(&event), event.request.code_parameter.clone()) else {
         tracing::info!("not a mail with a code of ours");
         return Ok(event);
@@ -46,12 +54,17 @@ impl Adapters {
     }
 }
 
+/// Whether the code is for a new address of an account.
+fn changes_address(event: &CustomMessage) -> bool {
+    let source = event.cognito_event_user_pools_header.trigger_source.as_ref();
+    matches!(source, Some(Source::UpdateUserAttribute | Source::VerifyUserAttribute))
+}
+
 /// What the code is for. Nobody gets a temporary password or a code by text message: those mails stay Cognito's own.
 fn purpose(event: &CustomMessage) -> Option<CodePurpose> {
     match event.cognito_event_user_pools_header.trigger_source.as_ref()? {
         Source::SignUp | Source::ResendCode => Some(CodePurpose::Confirmation),
         Source::ForgotPassword => Some(CodePurpose::Password),
-        Source::UpdateUserAttribute | Source::VerifyUserAttribute => Some(CodePurpose::Verification),
         _ => None,
     }
 }

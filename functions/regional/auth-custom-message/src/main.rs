@@ -1,4 +1,5 @@
-//! Words the mails with a code: in the tenant's language, with the tenant's own address.
+//! Words the mails with a code: in the tenant's language, with the tenant's own address. Refuses those that would
+//! change the address of an account.
 //!
 //! Trigger: Cognito custom-message. Reads: RegionalTable (users, tenants). Emits: nothing.
 

@@ -40,6 +40,7 @@ fn is_meant(event: &PreAuthentication) -> bool {
 
 /// An account that does not exist has no attributes.
 fn may_try(attributes: &HashMap<String, String>) -> bool {
-    let is = |name: &str, value: &str| attributes.get(name).is_some_and(|found| found == value);
+    // A tenant's own identity provider may write it as it likes.
+    let is = |name: &str, value: &str| attributes.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
     attributes.is_empty() || is("cognito:user_status", "UNCONFIRMED") || is("email_verified", "true")
 }

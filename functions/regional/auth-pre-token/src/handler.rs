@@ -6,7 +6,8 @@ use regional_store::{TenantReader, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Tenant, Username, claims};
 
-/// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code. The clients of the
+/// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code. The first read finds the
+/// tenant, the second has the tenant's own word on who it is. The clients of the
 /// provider's own services belong to no tenant, and their tokens stay as they are.
 pub(crate) async fn handle(adapters: &Adapters, mut event: PreToken) -> Result<PreToken, Failure> {
     let bearer = event.bearer().ok_or_else(not_registered)?;
@@ -29,24 +30,26 @@ pub(crate) struct Adapters {
 impl Adapters {
     /// The tenant of a person, with the person's role, or of a machine; none for the provider's own machines.
     async fn tenant_of(&self, bearer: Bearer<'_>) -> Result<Option<(Tenant, Option<Role>)>, Failure> {
-        let (tenant, role) = match bearer {
+        match bearer {
             Bearer::Person(account) => {
-                let found = self.tenants.load_membership(Username::of_account(account)).await;
-                let membership = found.map_err(|error| failure(&error))?.ok_or_else(not_registered)?;
-                (membership.tenant, Some(membership.role))
+                let username = Username::of_account(account);
+                let found = self.tenants.load_membership(username).await;
+                let tenant = found.map_err(|error| failure(&error))?.ok_or_else(not_registered)?.tenant;
+                let found = self.tenants.load_with_member(tenant, username).await;
+                let (tenant, member) = found.map_err(|error| failure(&error))?.ok_or_else(not_registered)?;
+                Ok(Some((tenant, Some(member.role))))
             }
             Bearer::Machine(client_id) => {
                 let found = self.tenants.load_client(client_id).await.map_err(|error| failure(&error))?;
                 let Some(client) = found else { return Ok(None) };
+                let found = self.tenants.load_with_client(&client).await;
+                let (tenant, client) = found.map_err(|error| failure(&error))?.ok_or_else(not_registered)?;
                 if client.has_ended(runtime::now()) {
-                    tracing::info!(tenant = %client.tenant, "refused a token for a client that has ended");
-                    return Err(Failure::refusal("TokenRefused", "client-ended"));
+                    return Err(refuse(&tenant, "client-ended"));
                 }
-                (client.tenant, None)
+                Ok(Some((tenant, None)))
             }
-        };
-        let tenant = self.tenants.load_tenant(tenant).await.map_err(|error| failure(&error))?;
-        Ok(Some((tenant.ok_or_else(not_registered)?, role)))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use identity::{FormerPools, IdentityError};
 use regional_store::{TenantReader, TenantStoreError};
 use runtime::Failure;
 use std::time::Duration;
-use tenancy::{EmailAddress, Password, Realm, Username};
+use tenancy::{EmailAddress, Origin, Password, Realm, Username};
 
 /// How long a former pool may take: Cognito gives a trigger five seconds in all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,7 +34,8 @@ impl Adapters {
     /// The address of a confirmed member, and the pool that the tenant's accounts were in.
     async fn member(&self, username: Username) -> Result<Option<(EmailAddress, Realm)>, TenantStoreError> {
         let Some(membership) = self.tenants.load_membership(username).await? else { return Ok(None) };
-        if membership.confirmed_at.is_none() {
+        // Whom a tenant's own provider vouches for has no password, neither here nor there.
+        if membership.confirmed_at.is_none() || matches!(membership.origin, Origin::Federation) {
             return Ok(None);
         }
         let tenant = self.tenants.load_tenant(membership.tenant).await?;

@@ -1,6 +1,6 @@
 //! Makes the zone say what the region's table says of every tenant of a batch.
 
-use crate::plan::{Tenants, leads_here, overtaken, plan_routes};
+use crate::plan::{Tenants, has_one_of, leads_here, overtaken, plan_routes};
 use crate::zone::{Zone, ZoneError};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::application::TenantAddressChanged;
@@ -9,6 +9,7 @@ use futures::future::try_join_all;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use regional_store::{Reach, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tenancy::{Occasion, Tenant, decide_routed};
@@ -53,6 +54,8 @@ enum Unapplied {
     OtherEvent,
     #[error("the region knows no such tenant")]
     UnknownTenant,
+    #[error("something else has a name of the tenant")]
+    NameTaken,
     #[error("the tenant's names are not settled")]
     Unsettled(#[source] Arc<Unsettled>),
 }
@@ -74,19 +77,23 @@ fn tenant_of(message: &SqsMessage) -> Result<TenantId, Unapplied> {
 }
 
 /// Writes the names of tenants, and looks again: whoever writes last has then seen what was decided last, however
-/// many work on the same tenant at a time. Returns the tenants that the region knows.
-async fn settle(adapters: &Adapters, asked: Vec<TenantId>) -> Result<Tenants, Unsettled> {
+/// many work on the same tenant at a time. Returns the tenants that the region knows, each with whether the zone took
+/// its names.
+async fn settle(adapters: &Adapters, asked: Vec<TenantId>) -> Result<BTreeMap<TenantId, bool>, Unsettled> {
     let known = load(adapters, asked).await?;
     let mut pending = known.clone();
+    let mut taken: BTreeMap<TenantId, bool> = known.keys().map(|tenant| (*tenant, true)).collect();
     for _ in 0..ROUNDS_MAX {
         let now = runtime::now();
-        adapters.zone.apply(&plan_routes(pending.values(), now)).await.map_err(Unsettled::NotWritten)?;
+        let refused = adapters.zone.apply(&plan_routes(pending.values(), now)).await.map_err(Unsettled::NotWritten)?;
+        taken.extend(pending.iter().map(|(id, tenant)| (*id, !has_one_of(tenant, &refused, now))));
         let loaded = load(adapters, pending.keys().copied().collect()).await?;
         pending = overtaken(&pending, loaded, now);
         if pending.is_empty() {
             tracing::info!(tenants = known.len(), "names settled");
-            try_join_all(known.values().map(|tenant| note(adapters, tenant, now))).await?;
-            return Ok(known);
+            let written = known.values().filter(|tenant| taken.get(&tenant.id) == Some(&true));
+            try_join_all(written.map(|tenant| note(adapters, tenant, now))).await?;
+            return Ok(taken);
         }
     }
     Err(Unsettled::Restless)
@@ -107,8 +114,15 @@ async fn load(adapters: &Adapters, ids: Vec<TenantId>) -> Result<Tenants, Unsett
     Ok(loaded.into_iter().flatten().map(|tenant| (tenant.id, tenant)).collect())
 }
 
-fn outcome_of(message: &SqsMessage, settled: &Result<Tenants, Arc<Unsettled>>) -> Result<(), Unapplied> {
+fn outcome_of(
+    message: &SqsMessage,
+    settled: &Result<BTreeMap<TenantId, bool>, Arc<Unsettled>>,
+) -> Result<(), Unapplied> {
     let tenant = tenant_of(message)?;
-    let known = settled.as_ref().map_err(|error| Unapplied::Unsettled(Arc::clone(error)))?;
-    known.contains_key(&tenant).then_some(()).ok_or(Unapplied::UnknownTenant)
+    let settled = settled.as_ref().map_err(|error| Unapplied::Unsettled(Arc::clone(error)))?;
+    match settled.get(&tenant) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Unapplied::NameTaken),
+        None => Err(Unapplied::UnknownTenant),
+    }
 }

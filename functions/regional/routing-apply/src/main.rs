@@ -6,6 +6,8 @@
 mod handler;
 mod plan;
 #[cfg(test)]
+mod stub;
+#[cfg(test)]
 mod tests;
 mod zone;
 

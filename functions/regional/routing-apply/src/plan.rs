@@ -1,7 +1,7 @@
 //! Which names lead to the region: pure, and absolute.
 
 use kernel::{TenantId, TenantStatus, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tenancy::{Tenant, VanityLabel};
 
 /// Tenants by their ids.
@@ -30,18 +30,22 @@ pub(crate) fn overtaken(before: &Tenants, loaded: Tenants, now: Timestamp) -> Te
     loaded.into_iter().filter(|(id, tenant)| said(id) != Some(routes_of(tenant, now))).collect()
 }
 
+/// Whether one of a tenant's names is among these.
+pub(crate) fn has_one_of(tenant: &Tenant, labels: &BTreeSet<String>, now: Timestamp) -> bool {
+    routes_of(tenant, now).keys().any(|label| labels.contains(label))
+}
+
 /// Whether a tenant's names lead to the region once they are written.
 pub(crate) fn leads_here(tenant: &Tenant) -> bool {
     !matches!(tenant.status, TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Closed)
 }
 
-/// A tenant that is not in use yet has no name yet; one that moves is reached where it was until it has moved.
+/// A tenant that is not in use yet has no name yet. One that moves has had its names since it was: they stay until the
+/// region that it moves to writes them, and are not taken back then.
 fn routes_of(tenant: &Tenant, now: Timestamp) -> Plan {
     let route = match tenant.status {
-        TenantStatus::Pending | TenantStatus::Provisioning => return Plan::new(),
-        TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Relocating => {
-            Route::Here
-        }
+        TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Relocating => return Plan::new(),
+        TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Closing => Route::Here,
         TenantStatus::Closed => Route::Gone,
     };
     let former = tenant.former_labels(now).map(|label| (label.expose().to_owned(), Route::Gone));
@@ -77,7 +81,7 @@ mod tests {
             (TenantStatus::Active, Some(Route::Here)),
             (TenantStatus::Suspended, Some(Route::Here)),
             (TenantStatus::Closing, Some(Route::Here)),
-            (TenantStatus::Relocating, Some(Route::Here)),
+            (TenantStatus::Relocating, None),
             (TenantStatus::Closed, Some(Route::Gone)),
         ] {
             let wanted = route.map(|route| ("23456789abcd".to_owned(), route)).into_iter().collect();

@@ -1,4 +1,5 @@
 use crate::handler::{Adapters, handle};
+use crate::stub::StubZone;
 use crate::zone::{Target, Zone};
 use aws_sdk_route53::Client;
 use kernel::{StatusReason, Timestamp};
@@ -162,9 +163,33 @@ async fn a_name_that_another_region_has_taken_over_survives() {
     let other = Adapters { region, tenants, zone: elsewhere };
     assert!(deliver(&other, &case("valid-activated")).await.is_empty());
     assert_eq!(world.routes().await, leads_to(ELSEWHERE));
-    world.change(&[Change::Relocate, Change::End]).await;
-    assert!(world.deliver(&case("valid-activated")).await.is_empty());
-    assert_eq!(world.routes().await, leads_to(ELSEWHERE));
+    for change in [Change::Relocate, Change::End] {
+        world.change(&[change]).await;
+        assert!(world.deliver(&case("valid-activated")).await.is_empty());
+        assert_eq!(world.routes().await, leads_to(ELSEWHERE), "{change:?}");
+    }
+}
+
+/// Something of the operator's has the name of one tenant: the others of the batch have theirs.
+#[tokio::test]
+async fn a_name_that_is_taken_holds_nobody_else_up() {
+    let mut world = world("").await;
+    let stub = StubZone::start(ADAS).await;
+    let gone = world.region.aws.config.to_builder().endpoint_url(&stub.url).build();
+    let target = Target { host: HERE.to_owned(), zone: String::new() };
+    world.adapters.zone = Zone::new(&gone, world.zone.clone(), DOMAIN.to_owned(), target);
+    let (ada, other) = (Newcomer::ada(), Newcomer::somebody());
+    world.region.activate(&ada).await;
+    world.region.activate(&other).await;
+    let mut batch = case("valid-activated");
+    let mut of_other = batch["Records"][0].clone();
+    let body = of_other["body"].as_str().unwrap().replace(&ada.tenant.to_string(), &other.tenant.to_string());
+    (of_other["body"], of_other["messageId"]) = (json!(body), json!("other"));
+    batch["Records"].as_array_mut().unwrap().push(of_other);
+    let failed = world.deliver(&batch).await;
+    assert_eq!(failed, [batch["Records"][0]["messageId"].as_str().unwrap()]);
+    assert_eq!(stub.written(), [format!("{}.{DOMAIN}", other.alias)]);
+    assert!(world.region.signup(ada.tenant).await.unwrap().routed_at.is_none(), "nothing leads there");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use aws_sdk_route53::error::{BuildError, ProvideErrorMetadata as _};
 use aws_sdk_route53::types::{
     AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
 };
+use std::collections::BTreeSet;
 
 /// What Route 53 says where a record is to be deleted that is not there in exactly this form.
 const REFUSED: &str = "InvalidChangeBatch";
@@ -50,24 +51,26 @@ impl Zone {
     ///
     /// Route 53 deletes only the record that is named in full, target included, and it takes or refuses a call as a
     /// whole. So a name that another region has taken over survives, and so does a name that is not there: both
-    /// are as they have to be. A call that is refused for such a name is repeated in parts.
-    pub(crate) async fn apply(&self, plan: &Plan) -> Result<(), ZoneError> {
+    /// are as they have to be. A call that is refused for one name is repeated for each alone. Returns the labels that
+    /// cannot lead here: something else has such a name.
+    pub(crate) async fn apply(&self, plan: &Plan) -> Result<BTreeSet<String>, ZoneError> {
         let changes = plan.iter().map(|(label, route)| self.change(label, *route));
         let changes = changes.collect::<Result<Vec<Change>, BuildError>>().map_err(ZoneError::Unasked)?;
-        let (here, gone): (Vec<Change>, Vec<Change>) =
-            changes.iter().cloned().partition(|change| *change.action() == ChangeAction::Upsert);
-        match self.send(changes).await {
-            Err(error) if !gone.is_empty() && is_refused(&error) => {}
-            sent => return sent,
+        match self.send(changes.clone()).await {
+            Err(error) if is_refused(&error) => {}
+            sent => return sent.map(|()| BTreeSet::new()),
         }
-        self.send(here).await?;
-        for change in gone {
+        let mut refused = BTreeSet::new();
+        for ((label, route), change) in plan.iter().zip(changes) {
             match self.send(vec![change]).await {
+                Err(error) if is_refused(&error) && *route == Route::Here => {
+                    refused.insert(label.clone());
+                }
                 Err(error) if is_refused(&error) => {}
                 sent => sent?,
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
     async fn send(&self, changes: Vec<Change>) -> Result<(), ZoneError> {

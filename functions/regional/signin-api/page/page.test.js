@@ -3,6 +3,7 @@ import { readFile, readdir } from "node:fs/promises";
 import test from "node:test";
 import { claimsOf, managesAccount, shown } from "./src/claims.js";
 import { ownOrigin, returned } from "./src/federation.js";
+import { Identity } from "./src/identity.js";
 import { codeOf } from "./src/refusals.js";
 import { LANGUAGES, TEXTS, preferred } from "./src/texts.js";
 import { keyOf, usernameOf } from "./src/username.js";
@@ -62,6 +63,51 @@ test("refusals mean what they say", () => {
   }
   assert.equal(codeOf(502, null), "unavailable");
   assert.equal(codeOf(429, null), "too-many-requests");
+});
+
+const PASSWORD = "Difference-Engine-2";
+const TOKENS = { AuthenticationResult: { AccessToken: "access", RefreshToken: "refresh" } };
+const WRONG = { __type: "NotAuthorizedException", message: "Incorrect username or password." };
+
+/** Signs in where each step of Amazon Cognito's gives the answer that it has here. Returns the calls that were made. */
+async function signIn(test, migrates, answers) {
+  const calls = [];
+  test.mock.method(globalThis, "fetch", async (_, { body }) => {
+    const asked = JSON.parse(body);
+    const step = asked.AuthFlow ?? asked.ChallengeName;
+    calls.push({ step, showsPassword: body.includes(PASSWORD) });
+    const said = answers[step];
+    return new Response(JSON.stringify(said), { status: said.__type ? 400 : 200 });
+  });
+  const discovery = { alias: "23456789abcd", client_id: "1", identity_endpoint: "https://pool.example", migrates };
+  const identity = new Identity({ ...discovery, user_pool_id: "eu-central-1_a1B2c3D4e" });
+  const outcome = await identity.signIn("5b62e069-cb2b-5d42-a9bb-cad80b704827", PASSWORD).catch(({ code }) => code);
+  return { calls, outcome };
+}
+
+const CHALLENGED = {
+  ChallengeName: "PASSWORD_VERIFIER",
+  ChallengeParameters: { USER_ID_FOR_SRP: "5b62e069", SRP_B: "abcdef01", SALT: "abcdef02", SECRET_BLOCK: "c2VjcmV0" },
+};
+const PROVED = ["USER_SRP_AUTH", "PASSWORD_VERIFIER"].map((step) => ({ step, showsPassword: false }));
+const SENT = { step: "USER_PASSWORD_AUTH", showsPassword: true };
+
+test("a password leaves the browser only for a workspace that has moved, once, if it seems wrong", async (test) => {
+  const entered = { session: { access: "access", refresh: "refresh" } };
+  const exceeded = { ...WRONG, message: "Password attempts exceeded" };
+  for (const [migrates, proof, answer, outcome, calls] of [
+    [true, WRONG, TOKENS, entered, [...PROVED, SENT]],
+    [true, WRONG, WRONG, "wrong-password", [...PROVED, SENT]],
+    [true, TOKENS, WRONG, entered, PROVED],
+    [true, exceeded, TOKENS, "too-many-requests", PROVED],
+    [false, WRONG, TOKENS, "wrong-password", PROVED],
+    [undefined, WRONG, TOKENS, "wrong-password", PROVED],
+    ["false", WRONG, TOKENS, "wrong-password", PROVED],
+  ]) {
+    const answers = { USER_SRP_AUTH: CHALLENGED, PASSWORD_VERIFIER: proof, USER_PASSWORD_AUTH: answer };
+    assert.deepEqual(await signIn(test, migrates, answers), { calls, outcome }, `${migrates} ${proof.message}`);
+    test.mock.restoreAll();
+  }
 });
 
 test("claims are shown as text", () => {

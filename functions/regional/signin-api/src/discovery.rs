@@ -45,6 +45,8 @@ pub(crate) struct SignIn<'a> {
     token_endpoint: &'a str,
     /// The keys of its tokens (RFC 7517).
     jwks_uri: &'a str,
+    /// Whether accounts of its people may still be where it was before: only the password itself brings one along.
+    migrates: bool,
     /// How its people sign in at the tenant's own provider, where it has one.
     federation: Option<Federated<'a>>,
 }
@@ -82,6 +84,7 @@ impl<'a> Discovery<'a> {
                 authorization_endpoint: &provider.authorization_endpoint,
                 token_endpoint: &provider.token_endpoint,
                 jwks_uri: &provider.jwks_uri,
+                migrates: tenant.previous.is_some(),
                 federation: tenant.federation.as_ref().map(Federated::of),
             })),
             Err(_) if tenant.status == TenantStatus::Closed => None,

@@ -10,7 +10,7 @@ use regional_store::{Limit, Taken, TenantStore};
 use runtime::env;
 use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
-use tenancy::{Documents, EmailAddress, KeyDigest, Occasion, Requirements, Settings};
+use tenancy::{Addresses, Documents, EmailAddress, KeyDigest, Occasion, Requirements, Settings};
 
 const HOUR_S: i64 = 3_600;
 
@@ -22,6 +22,7 @@ pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) settings: Settings,
     pub(crate) requirements: Requirements,
+    pub(crate) addresses: Addresses,
     pub(crate) limits: Limits,
     pub(crate) tenants: TenantStore,
     pub(crate) identity: Identity,
@@ -52,6 +53,7 @@ impl Adapters {
                 documents: Documents { terms: env("TERMS_VERSION")?, data_processing: env("DATA_PROCESSING_VERSION")? },
                 disposable: env("DISPOSABLE_DOMAINS")?,
             },
+            addresses: env("TENANT_ADDRESS")?,
             limits: Limits { per_source: env("SIGNUPS_PER_SOURCE")?, per_address: env("SIGNUPS_PER_ADDRESS")? },
             tenants: TenantStore::new(aws, env("REGIONAL_TABLE")?, Outbox::new(aws, env("OUTBOX_TABLE")?)),
             tokens: Tokens::new(aws, &pool, client.clone())?,

@@ -63,6 +63,9 @@ struct Form<'a> {
 struct Answer<'a> {
     region: &'a RegionCode,
     mode: Mode,
+    /// Where people sign in to the tenant, once the step `routing` is done; absent where tenants have no addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
     #[serde(flatten)]
     operation: Operation,
 }
@@ -429,7 +432,8 @@ fn accepted(adapters: &Adapters, signup: &Signup, tenant: &Tenant) -> Response {
 }
 
 fn answer<'a>(adapters: &'a Adapters, signup: &Signup, tenant: &Tenant) -> Json<Answer<'a>> {
-    Json(Answer { region: &adapters.region, mode: adapters.mode, operation: Operation::of(signup, tenant) })
+    let address = adapters.addresses.url(tenant.alias.as_str());
+    Json(Answer { region: &adapters.region, mode: adapters.mode, address, operation: Operation::of(signup, tenant) })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {

@@ -10,19 +10,22 @@ use mail::Mailer;
 use outbox::Outbox;
 use regional_store::{Limit, Loaded, Reach, Taken, TenantReader, TenantStore, TenantStoreError};
 use runtime::env;
-use runtime::http::{Problem, Tokens};
+use runtime::http::{Problem, Source, Tokens};
 use tenancy::{
     Actor, Addresses, AuditAction, AuditEntry, KeyDigest, Occasion, Outcome, Refusal, Settings, State, Tenant,
 };
 use tenant_access::TenantAccess;
+
+/// The window of what is limited by the hour, in seconds.
+pub(crate) const HOUR_S: i64 = 3_600;
 
 /// What the handlers work with.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
     pub(crate) catalogue: Catalogue,
     pub(crate) settings: Settings,
-    /// Whose a token is: all that the function's own credentials read.
-    pub(crate) memberships: TenantReader,
+    /// What the function's own credentials reach: whose a token is, and how often a source asks.
+    pub(crate) own: TenantStore,
     pub(crate) desks: Desks,
     pub(crate) identity: Identity,
     pub(crate) tokens: Tokens,
@@ -72,7 +75,7 @@ impl Adapters {
             region: env("AWS_REGION")?,
             catalogue: Catalogue::bundled()?,
             settings: env("TENANT_SETTINGS")?,
-            memberships: TenantReader::new(aws, regional_table.clone()),
+            own: TenantStore::new(aws, regional_table.clone(), Outbox::new(aws, env("OUTBOX_TABLE")?)),
             desks: Desks {
                 access: TenantAccess::new(aws, env("TENANT_ROLE_ARN")?),
                 regional_table,
@@ -91,6 +94,12 @@ impl Adapters {
     /// The circumstances of a decision that is made now.
     pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
         Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
+    }
+
+    /// Counts one more try of a source that nothing else is known of.
+    pub(crate) async fn limit_source(&self, source: &Source, times_max: u64, now: Timestamp) -> Result<(), Problem> {
+        let limit = Limit { of: KeyDigest::of("source of codes", &source.0), times_max, window_s: HOUR_S };
+        taken(self.own.take(&limit, &fresh_mark(), now).await)
     }
 
     /// What a request for this tenant works with.
@@ -137,10 +146,19 @@ impl Desk {
 
     /// Counts one more of something. What has the same mark is one.
     pub(crate) async fn limit(&self, limit: &Limit, mark: &KeyDigest, now: Timestamp) -> Result<(), Problem> {
-        match self.tenants.take(limit, mark, now).await.map_err(store)? {
-            Taken::Yes => Ok(()),
-            Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
-        }
+        taken(self.tenants.take(limit, mark, now).await)
+    }
+}
+
+/// A mark that no other request has.
+pub(crate) fn fresh_mark() -> KeyDigest {
+    KeyDigest::of("request", &runtime::new_uuid().to_string())
+}
+
+fn taken(taken: Result<Taken, TenantStoreError>) -> Result<(), Problem> {
+    match taken.map_err(store)? {
+        Taken::Yes => Ok(()),
+        Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The end of a tenant, asked for and taken back.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, Desk, Note, store};
+use crate::adapters::{Adapters, Desk, HOUR_S, Note, fresh_mark, store};
 use crate::problems;
 #[cfg(test)]
 use crate::tests::openapi::said;
@@ -13,14 +13,15 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{TenantId, TenantStatus, Timestamp};
 use regional_store::{Limit, Reach, TenantStoreError};
-use runtime::http::{Body, Now, Problem};
+use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{Actor, AuditAction, KeyDigest, Refusal, decide_closure, decide_reopening};
 
 /// How many wrong codes are looked at for one tenant in an hour. The right one always is.
 const WRONG_CODES_PER_HOUR_MAX: u64 = 10;
-const HOUR_S: i64 = 3_600;
+/// How many codes one source can try in an hour, at whichever tenants.
+const CODES_PER_SOURCE_MAX: u64 = 30;
 const CODE_LENGTH: usize = 32;
 
 /// A closure, which this code undoes: nobody can sign in to a tenant that is closing.
@@ -107,7 +108,7 @@ pub(crate) async fn close(
             said::NOT_READY
         )),
         (status = 422, description = "`wrong-code`: it is not the code of a closure of this tenant."),
-        (status = 429, description = "`too-many-requests`: too many wrong codes for this tenant."),
+        (status = 429, description = "`too-many-requests`: too many wrong codes for this tenant, or too many codes from this source."),
         (status = 503, description = said::BUSY),
     ),
 ))]
@@ -116,6 +117,7 @@ pub(crate) async fn undo(
     caller: Option<Extension<Caller>>,
     path: Result<Path<String>, PathRejection>,
     Now(now): Now,
+    source: Source,
     request: Request,
 ) -> Result<Response, Refused> {
     let Undo { code } = read(request).await?;
@@ -126,7 +128,7 @@ pub(crate) async fn undo(
         (None, Some(code)) => {
             // A path that is not even text names no tenant.
             let tenant = path.map_or_else(|_| String::new(), |Path(tenant)| tenant);
-            reopen_by_code(&adapters, &tenant, &code, now).await?
+            reopen_by_code(&adapters, &source, &tenant, &code, now).await?
         }
         (None, None) => return Err(problems::no_token_and_no_code().into()),
     };
@@ -160,10 +162,19 @@ async fn reopen(
 }
 
 /// Whoever does not know the code learns nothing of the tenant, not even whether there is one.
-async fn reopen_by_code(adapters: &Adapters, tenant: &str, code: &str, now: Timestamp) -> Result<Reopened, Problem> {
+async fn reopen_by_code(
+    adapters: &Adapters,
+    source: &Source,
+    tenant: &str,
+    code: &str,
+    now: Timestamp,
+) -> Result<Reopened, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|_| problems::wrong_code())?;
-    let well_formed = code.len() == CODE_LENGTH && code.bytes().all(|b| b.is_ascii_hexdigit());
-    let given = digest(if well_formed { code } else { "" });
+    if code.len() != CODE_LENGTH || !code.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(problems::wrong_code());
+    }
+    adapters.limit_source(source, CODES_PER_SOURCE_MAX, now).await?;
+    let given = digest(code);
     let desk = adapters.desk(tenant, now).await?;
     let closing = desk.load_tenant().await?;
     let undo = closing.filter(|tenant| tenant.status == TenantStatus::Closing).and_then(|tenant| tenant.closure?.undo);
@@ -172,7 +183,7 @@ async fn reopen_by_code(adapters: &Adapters, tenant: &str, code: &str, now: Time
     }
     let of = KeyDigest::of("wrong codes of a closure", &tenant.to_string());
     let limit = Limit { of, times_max: WRONG_CODES_PER_HOUR_MAX, window_s: HOUR_S };
-    desk.limit(&limit, &given, now).await?;
+    desk.limit(&limit, &fresh_mark(), now).await?;
     let problem = problems::wrong_code();
     if undo.is_some() {
         let (actor, action) = (Actor::Holder, AuditAction::UndoClosure);

@@ -74,9 +74,7 @@ pub(crate) async fn read(
         }
         Holder::Machine(client, scopes) => {
             scopes.require(MachineScope::TenantRead.as_str())?;
-            let tenant = tenant_of(&adapters, &client, asked, now).await?;
-            let loaded = adapters.desk(tenant, now).await?.load_tenant().await?;
-            loaded.ok_or_else(problems::unknown_tenant)?
+            seen_by(&adapters, &client, asked, now).await?
         }
     };
     if asked.is_some_and(|asked| asked != tenant.id) {
@@ -86,18 +84,22 @@ pub(crate) async fn read(
 }
 
 /// The tenant that a machine reads: its own, or whichever it names where it is the provider's.
-async fn tenant_of(
+async fn seen_by(
     adapters: &Adapters,
     client: &Client,
     asked: Option<TenantId>,
     now: Timestamp,
-) -> Result<TenantId, Problem> {
+) -> Result<Tenant, Problem> {
     match client {
-        Client::Named => asked.ok_or_else(problems::unknown_tenant),
+        Client::Named => {
+            let asked = asked.ok_or_else(problems::unknown_tenant)?;
+            adapters.desk(asked, now).await?.load_tenant().await?.ok_or_else(problems::unknown_tenant)
+        }
         Client::Other(id) => {
-            let known = adapters.memberships.load_client(id).await.map_err(store)?;
-            let known = known.filter(|client| client.may(MachineScope::TenantRead, now));
-            known.map(|client| client.tenant).ok_or_else(invalid_token)
+            let known = adapters.own.reader().load_client(id).await.map_err(store)?.ok_or_else(invalid_token)?;
+            let found = adapters.desk(known.tenant, now).await?.reader().load_with_client(&known).await;
+            let own = found.map_err(store)?.filter(|(_, client)| client.may(MachineScope::TenantRead, now));
+            own.map(|(tenant, _)| tenant).ok_or_else(invalid_token)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The open invitations of a tenant. They are stored first and mailed then: what is mailed holds.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, store};
+use crate::adapters::{Adapters, HOUR_S, fresh_mark, store};
 use crate::paging::{self, Paging};
 use crate::problems;
 use crate::tenant::note_read;
@@ -22,7 +22,6 @@ use tenancy::{
     decide_invitation, decide_recount, decide_withdrawal,
 };
 
-const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 24 * HOUR_S;
 /// How many invitations a tenant mails in an hour.
 const MAILS_PER_HOUR_MAX: u64 = 200;
@@ -265,7 +264,7 @@ async fn send(
 }
 
 async fn limit(caller: &Caller, id: InvitationId, now: Timestamp) -> Result<(), Problem> {
-    let request = KeyDigest::of("request", &runtime::new_uuid().to_string());
+    let request = fresh_mark();
     let of_tenant = KeyDigest::of("mails of a tenant", &caller.tenant.id.to_string());
     let of_address = KeyDigest::of("mails of an invitation", &id.to_string());
     for limit in [

@@ -112,7 +112,7 @@ impl World {
             region: self.region.code.clone(),
             catalogue: self.region.catalogue.clone(),
             settings: self.region.settings,
-            memberships: self.region.tenants.reader().clone(),
+            own: self.region.tenants.clone(),
             desks: Desks {
                 access: TenantAccess::new(aws, self.role_arn.clone()),
                 regional_table: self.region.regional_table.clone(),

@@ -94,10 +94,10 @@ async fn a_person_is_mailed_the_own_list_in_the_language_that_was_asked_for() {
         Newcomer { organisation: "Compilers".to_owned(), email: world.email.to_uppercase(), ..Newcomer::somebody() };
     let stranger = Newcomer { organisation: "Strangers".to_owned(), ..Newcomer::somebody() };
     let (other, stranger) = (world.region.activate(&other).await, world.region.activate(&stranger).await);
-    for (language, subject, words) in [
-        (json!("en"), "Your workspaces", "where you sign in"),
-        (json!("de"), "Ihre Arbeitsbereiche", "Ort der Anmeldung"),
-        (Value::Null, "Your workspaces", "where you sign in"),
+    for (language, subject, words, [opening, closing]) in [
+        (json!("en"), "Your workspaces", "where you sign in", ['“', '”']),
+        (json!("de"), "Ihre Arbeitsbereiche", "Ort der Anmeldung", ['„', '“']),
+        (Value::Null, "Your workspaces", "where you sign in", ['“', '”']),
     ] {
         let before = world.mails(&world.email).await.len();
         world.ask(language).await;
@@ -107,7 +107,7 @@ async fn a_person_is_mailed_the_own_list_in_the_language_that_was_asked_for() {
         let text = mail.text();
         assert!(text.contains(words), "{text}");
         for (organisation, made) in [("Analytical Engines Ltd", &world.made), ("Compilers", &other)] {
-            let entry = format!("\n{organisation}\nhttps://{}.app.example.com\n", made.tenant.alias);
+            let entry = format!("\n{opening}{organisation}{closing}\nhttps://{}.app.example.com\n", made.tenant.alias);
             assert!(text.contains(&entry), "{text}");
         }
         assert!(!text.contains("Strangers") && !text.contains(stranger.tenant.alias.as_str()), "{text}");
@@ -121,7 +121,7 @@ async fn without_addresses_the_labels_are_mailed() {
     world.ask(json!("en")).await;
     let mails = world.mails(&world.email).await;
     let [mail] = mails.as_slice() else { panic!("{} mails", mails.len()) };
-    assert!(mail.text().contains(&format!("\nAnalytical Engines Ltd\n{}\n", world.made.tenant.alias)));
+    assert!(mail.text().contains(&format!("\n“Analytical Engines Ltd”\n{}\n", world.made.tenant.alias)));
 }
 
 /// Who never proved to read the address is none of the workspace's people.

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use kernel::{TenantId, TenantStatus, Timestamp};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
-use tenancy::{CLIENTS_KEPT_MAX, MachineClient};
+use tenancy::{CLIENTS_KEPT_MAX, MachineClient, Tenant};
 
 /// What is read of tenants and of a client at once.
 const WANTED: [&str; 9] = ["pk", "id", "client_id", "tenant", "scopes", "created_at", "ends_at", "status", "closure"];
@@ -34,6 +34,18 @@ impl TenantReader {
     pub async fn load_client(&self, client_id: &str) -> Result<Option<MachineClient>, TenantStoreError> {
         let item = self.get_all("find a client", rows::token_client_key(client_id)).await?;
         item.map(|item| stored(item, "client")).transpose()
+    }
+
+    /// Loads a tenant with what it says itself of one of its clients. One request.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_with_client(
+        &self,
+        client: &MachineClient,
+    ) -> Result<Option<(Tenant, MachineClient)>, TenantStoreError> {
+        let names = ["id", "client_id", "scopes", "created_at", "ends_at"];
+        self.load_with(client.tenant, rows::client_key(client.tenant, client.id), &names, "client").await
     }
 
     /// The clients of a tenant, those that have ended and are not forgotten yet included.

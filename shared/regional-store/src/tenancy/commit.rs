@@ -108,15 +108,17 @@ impl TenantStore {
         change: &MemberChange,
     ) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
         // What is said of a user stands in the tenant's partition and where a user's name leads to.
+        // Nothing is changed that leads to another tenant.
         let update = |username, expression: &str, name: &str, value: AttributeValue| {
             let keys = [rows::user_key(tenant, username), rows::membership_key(username)];
             let write = |key| {
                 let update = Update::builder()
                     .table_name(&self.reader.table)
                     .set_key(Some(key))
-                    .condition_expression("attribute_exists(pk)")
+                    .condition_expression("tenant = :tenant")
                     .update_expression(expression)
                     .expression_attribute_names("#name", name)
+                    .expression_attribute_values(":tenant", text(tenant.to_string()))
                     .expression_attribute_values(":value", value.clone());
                 Ok::<_, TenantStoreError>(TransactWriteItem::builder().update(update.build()?).build())
             };
@@ -130,8 +132,8 @@ impl TenantStore {
             MemberChange::Role(username, role) => update(*username, "SET #name = :value", "role", attribute(role)?),
             MemberChange::Leave(user) => Ok(vec![
                 self.delete(rows::user_key(tenant, user.username))?,
-                self.delete(rows::membership_key(user.username))?,
-                self.delete(rows::address_key(&user.email, user.username))?,
+                self.delete_of(tenant, rows::membership_key(user.username))?,
+                self.delete_of(tenant, rows::address_key(&user.email, user.username))?,
             ]),
             MemberChange::Invite(invitation) => {
                 Ok(vec![self.put(rows::invitation_item(invitation)?)?, self.put(rows::invitee_item(invitation)?)?])
@@ -150,11 +152,21 @@ impl TenantStore {
 
     /// Adds a user whom nobody has added yet.
     pub(super) fn join(&self, user: &User) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
-        Ok(vec![
-            self.insert(rows::membership_item(user)?)?,
-            self.put(rows::user_item(user)?)?,
-            self.put(rows::address_item(user)?)?,
-        ])
+        Ok(vec![self.insert(rows::membership_item(user)?)?, self.put(rows::user_item(user)?)?])
+    }
+
+    /// Lets addresses that are proved with this outcome lead to their users. Nobody else's address leads anywhere:
+    /// neither one that somebody only names, nor one that a tenant's own provider vouches for.
+    pub(super) async fn find_by_address(&self, outcome: &Outcome) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+        let mut writes = Vec::new();
+        for change in &outcome.members {
+            if let MemberChange::Confirm(username, _) = change
+                && let Some(user) = self.reader.load_user_of(outcome.tenant.id, *username).await?
+            {
+                writes.push(self.put(rows::address_item(&user)?)?);
+            }
+        }
+        Ok(writes)
     }
 
     /// Puts an item that may not be there yet.
@@ -170,6 +182,17 @@ impl TenantStore {
     pub(super) fn put(&self, item: Item) -> Result<TransactWriteItem, TenantStoreError> {
         let put = Put::builder().table_name(&self.reader.table).set_item(Some(item)).build()?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Deletes what leads to a tenant, and not what leads to another.
+    pub(super) fn delete_of(&self, tenant: TenantId, key: Item) -> Result<TransactWriteItem, TenantStoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.reader.table)
+            .set_key(Some(key))
+            .condition_expression("attribute_not_exists(pk) OR tenant = :tenant")
+            .expression_attribute_values(":tenant", text(tenant.to_string()))
+            .build()?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     pub(super) fn delete(&self, key: Item) -> Result<TransactWriteItem, TenantStoreError> {

@@ -73,8 +73,8 @@ impl TenantStore {
     pub async fn erase_user(&self, user: &User) -> Result<(), TenantStoreError> {
         let writes = vec![
             self.take_away(rows::user_key(user.tenant, user.username))?,
-            self.delete(rows::membership_key(user.username))?,
-            self.delete(rows::address_key(&user.email, user.username))?,
+            self.delete_of(user.tenant, rows::membership_key(user.username))?,
+            self.delete_of(user.tenant, rows::address_key(&user.email, user.username))?,
             self.note(user.tenant, "accounts", 1)?,
         ];
         self.step("erase a user", writes).await

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use contract::TenantCounts;
 use kernel::{InvitationId, Role, SignupId, TenantId, TenantStatus, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use tenancy::{Fingerprint, Invitation, KeyDigest, OrganisationName, Origin, Signup, Tenant, User, Username};
@@ -111,6 +112,44 @@ impl TenantReader {
         let wanted = "tenant, origin, #role, confirmed_at";
         let item = self.get("load a user", rows::membership_key(username), wanted, &["role"]).await?;
         item.map(|item| stored(item, "user")).transpose()
+    }
+
+    /// Loads a tenant with what it says itself of one of its users: a name that leads to a tenant is no proof that
+    /// the tenant has this user. Nothing personal. One request.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_with_member(
+        &self,
+        tenant: TenantId,
+        username: Username,
+    ) -> Result<Option<(Tenant, Membership)>, TenantStoreError> {
+        self.load_with(tenant, rows::user_key(tenant, username), &["origin", "role", "confirmed_at"], "user").await
+    }
+
+    /// A tenant with another item of its partition, where both are there. The names are those of the other item's
+    /// attributes that are no tenant's.
+    pub(super) async fn load_with<T: DeserializeOwned>(
+        &self,
+        tenant: TenantId,
+        other: Item,
+        names: &[&'static str],
+        entity: &'static str,
+    ) -> Result<Option<(Tenant, T)>, TenantStoreError> {
+        let mut all: Vec<&str> = TENANT_ATTRIBUTES.iter().chain(names).copied().chain(["sk"]).collect();
+        all.sort_unstable();
+        all.dedup();
+        let wanted = all.iter().map(|name| format!("#{name}")).collect::<Vec<_>>().join(", ");
+        let keys = vec![rows::tenant_key(tenant), other];
+        let (mut loaded, mut found) = (None, None);
+        for item in self.batch("load a tenant with a part of it", keys, Some(&wanted), &all).await? {
+            if item.get("sk").is_some_and(|sort| *sort == rows::text("TENANT")) {
+                loaded = Some(stored(item, "tenant")?);
+            } else {
+                found = Some(stored(item, entity)?);
+            }
+        }
+        Ok(loaded.zip(found))
     }
 
     /// Loads a user, personal throughout.

@@ -10,7 +10,7 @@
 //! | `TENANT#<id>` | `INVITATION#<id>` | an open invitation, with the address |
 //! | `USER#<username>` | `USER` | which tenant a user belongs to, and what for |
 //! | `INVITATION#<id>` | `INVITATION` | which tenant an invitation is to |
-//! | `EMAIL#<digest>` | `<username>` | that the person with this address is this user |
+//! | `EMAIL#<digest>` | `<username>` | that the person who proved to read this address is this user, and of which tenant |
 //! | `TENANT#<id>` | `CLIENT#<id>` | a machine client |
 //! | `CLIENT#<client id of the user pool>` | `CLIENT` | the same, for who knows it by a token |
 //! | `TENANT#<id>` | `PROVIDER` | the tenant's own identity provider |
@@ -262,13 +262,12 @@ pub(super) fn membership_item(user: &User) -> Result<Item, TenantStoreError> {
 
 /// The item that leads from an address to a user.
 pub(super) fn address_item(user: &User) -> Result<Item, TenantStoreError> {
-    item(address_key(&user.email, user.username), &Addressee { username: user.username, tenant: user.tenant })
+    item(address_key(&user.email, user.username), &Addressee { tenant: user.tenant })
 }
 
-/// The user that an address leads to.
+/// The tenant of a user that an address leads to.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Addressee {
-    pub(super) username: Username,
     pub(super) tenant: TenantId,
 }
 

@@ -157,7 +157,9 @@ impl TenantStore {
             let Some(outcome) = decide(&loaded).map_err(TenantStoreError::Refused)? else {
                 return Ok(loaded.state);
             };
-            match self.transact(ACTION, self.writes(&outcome)?).await {
+            let mut writes = self.writes(&outcome)?;
+            writes.extend(self.find_by_address(&outcome).await?);
+            match self.transact(ACTION, writes).await {
                 Ok(()) => {
                     let signup = outcome.signup.or(loaded.state.signup);
                     return Ok(State { tenant: outcome.tenant, signup });

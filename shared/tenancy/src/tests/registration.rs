@@ -67,6 +67,47 @@ fn an_idempotency_key_is_bounded() {
     check("0123456789abcdéf", false);
 }
 
+/// Fails when a name can turn around, hide or break what is beside it in a mail, or is a link in it.
+#[test]
+fn a_name_cannot_disguise_the_mail_that_it_stands_in() {
+    fn check(text: &str, valid: bool) {
+        assert_eq!(text.parse::<PersonName>().is_ok(), valid, "{text:?} as a person's name");
+        assert_eq!(text.parse::<OrganisationName>().is_ok(), valid, "{text:?} as an organisation's name");
+    }
+    for unseen in
+        ['\0', '\t', '\u{85}', '\u{ad}', '\u{200b}', '\u{200e}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}']
+    {
+        check(&format!("Ada{unseen}Ltd"), false);
+    }
+    check("Ada\u{e0041}Ltd", false);
+    check("\u{200d} \u{200c}", false);
+    check("علی\u{200c}رضا", true);
+    check("क्\u{200d}ष", true);
+    check("Analytical “Engines” & Sons (1843) – Zürich", true);
+    for link in
+        ["https://evil.example", "Ada HTTP://1.2.3.4", "www.evil.example", "Pay at (WWW.evil.example)", "a-www.b"]
+    {
+        check(link, false);
+    }
+    for word in ["www", "Awww. Cute", "World Wide Web: www", "C:/ // Sons", "evil.example"] {
+        check(word, true);
+    }
+}
+
+/// Fails when what is stored as a name could not be read again.
+#[test]
+fn every_address_gives_a_name() {
+    for (email, name) in [
+        ("ada.lovelace@engines.example", "ada.lovelace"),
+        ("www.ada.lovelace@engines.example", "www ada lovelace"),
+        ("ada+WWW.x@engines.example", "ada+WWW x"),
+    ] {
+        let given = PersonName::of_address(&email.parse().unwrap());
+        assert_eq!(given.expose(), name);
+        assert!(given.expose().parse::<PersonName>().is_ok(), "{email}");
+    }
+}
+
 /// Sets a member of a valid body, and says whether it is still the same request.
 #[test]
 fn a_fingerprint_tells_requests_apart_by_all_but_the_password() {

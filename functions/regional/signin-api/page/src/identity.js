@@ -1,5 +1,5 @@
-// The calls of Amazon Cognito's API that sign a person in and out. Secure remote password: the password itself never
-// leaves the browser.
+// The calls of Amazon Cognito's API that sign a person in and out. Secure remote password: the password itself does not
+// leave the browser, but where an account has to be brought along from the region where the tenant was before.
 
 import { createSrpSession, signSrpSession, wrapAuthChallenge, wrapInitiateAuth } from "cognito-srp-helper";
 import { Refusal, read, send } from "./answer.js";
@@ -7,10 +7,11 @@ import { codeOf } from "./refusals.js";
 
 /** The identity provider of one region, for the accounts of one client. */
 export class Identity {
-  constructor({ alias, client_id, identity_endpoint, user_pool_id }) {
+  constructor({ alias, client_id, identity_endpoint, migrates, user_pool_id }) {
     this.alias = alias;
     this.clientId = client_id;
     this.endpoint = identity_endpoint;
+    this.migrates = migrates === true;
     this.pool = user_pool_id;
   }
 
@@ -19,8 +20,18 @@ export class Identity {
     return { alias: this.alias };
   }
 
-  /** Proves the password. Returns tokens, or the next challenge. */
+  /** Signs in by the password. Returns tokens, or the next challenge. */
   async signIn(username, password) {
+    try {
+      return await this.#prove(username, password);
+    } catch (error) {
+      if (!this.migrates || error.code !== "wrong-password") throw error;
+      return this.#bringAlong(username, password);
+    }
+  }
+
+  /** Proves the password without sending it. */
+  async #prove(username, password) {
     const session = createSrpSession(username, password, this.pool, false);
     const asked = await this.#call(
       "InitiateAuth",
@@ -41,6 +52,17 @@ export class Identity {
       Session: asked.Session,
     });
     return this.#outcome(await this.#call("RespondToAuthChallenge", proof), name);
+  }
+
+  /** Sends the password, once: Cognito looks for an account that it does not have in the password flow alone. */
+  async #bringAlong(username, password) {
+    const asked = await this.#call("InitiateAuth", {
+      ClientId: this.clientId,
+      AuthFlow: "USER_PASSWORD_AUTH",
+      AuthParameters: { USERNAME: username, PASSWORD: password },
+      ClientMetadata: this.#meant,
+    });
+    return this.#outcome(asked, asked.ChallengeParameters?.USER_ID_FOR_SRP ?? username);
   }
 
   /** Answers a challenge that `signIn` returned. */

@@ -22,6 +22,22 @@ impl World {
         put.send().await.unwrap();
     }
 
+    /// Notes something of the tenant, as it is stored.
+    async fn set(&self, member: &str, value: &Value) {
+        let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
+        client
+            .update_item()
+            .table_name(&self.region.regional_table)
+            .key("pk", AttributeValue::S(format!("TENANT#{}", self.made.tenant.id)))
+            .key("sk", AttributeValue::S("TENANT".to_owned()))
+            .update_expression("SET #member = :value")
+            .expression_attribute_names("#member", member)
+            .expression_attribute_values(":value", serde_dynamo::to_attribute_value(value).unwrap())
+            .send()
+            .await
+            .unwrap();
+    }
+
     /// A tenant that was in use and is closed.
     async fn closed(&self) -> SignUp {
         let made = self.region.activate(&Newcomer::somebody()).await;
@@ -78,6 +94,7 @@ async fn an_address_tells_how_to_sign_in() {
         "authorization_endpoint": format!("{domain}/oauth2/authorize"),
         "token_endpoint": format!("{domain}/oauth2/token"),
         "jwks_uri": format!("{aws}/eu-central-1_a1B2c3D4e/.well-known/jwks.json"),
+        "migrates": false,
         "federation": null,
     });
     assert_eq!(answer.body(), expected);
@@ -100,18 +117,19 @@ async fn another_label_of_the_tenant_tells_the_same() {
 async fn a_tenant_with_a_provider_of_its_own_says_so() {
     let world = World::new().await;
     let federation = json!({ "client_id": "2example", "identity_provider": "idp-23456789abcd" });
-    let client = aws_sdk_dynamodb::Client::new(&world.region.aws.config);
-    client
-        .update_item()
-        .table_name(&world.region.regional_table)
-        .key("pk", AttributeValue::S(format!("TENANT#{}", world.made.tenant.id)))
-        .key("sk", AttributeValue::S("TENANT".to_owned()))
-        .update_expression("SET federation = :federation")
-        .expression_attribute_values(":federation", serde_dynamo::to_attribute_value(&federation).unwrap())
-        .send()
-        .await
-        .unwrap();
+    world.set("federation", &federation).await;
     assert_eq!(world.discover("23456789abcd", "192.0.2.1").await.body()["federation"], federation);
+}
+
+/// Fails when a page would send passwords of a tenant that has always been here.
+#[tokio::test]
+async fn a_tenant_that_came_from_elsewhere_says_so_and_not_from_where() {
+    let world = World::new().await;
+    world.set("previous", &json!({ "region": "us-west-2", "client_id": "3example" })).await;
+    let answer = world.discover("23456789abcd", "192.0.2.1").await;
+    assert_eq!((answer.status, &answer.body()["migrates"]), (200, &json!(true)));
+    let said = String::from_utf8(answer.bytes).unwrap();
+    assert!(!said.contains("us-west-2") && !said.contains("3example"), "{said}");
 }
 
 #[tokio::test]
