@@ -5,6 +5,7 @@
 
 use crate::clients::python;
 use crate::life::{Signed, administrator};
+use crate::residency::stays_in;
 use anyhow::{Context, Result, bail, ensure};
 use meridian::client::login::shown_claims;
 use meridian::local::Stack;
@@ -166,8 +167,9 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
     ensure!(reads(stack, &token, &format!("/tenants/{}", host.customer.tenant)).await? == 200, "the token is refused");
     ensure!(reads(stack, &token, "/entitlements").await? == 200, "the token reads no entitlements");
 
-    provider.knows("unproved", "unproved@engines.example", false).await?;
-    ensure!(sign_in(stack, &host, &provider, "unproved").await.is_err(), "an unverified address signs in");
+    let unproved = format!("unproved-{}", meridian::new_uuid().simple());
+    provider.knows(&unproved, &format!("{unproved}@engines.example"), false).await?;
+    ensure!(sign_in(stack, &host, &provider, &unproved).await.is_err(), "an unverified address signs in");
 
     host.admin.ask_nothing(Method::DELETE, &format!("/users/{username}")).await?;
     ensure!(reads(stack, &token, "/entitlements").await? == 403, "a removed person's token is taken");
@@ -183,5 +185,5 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
     for action in ["set-identity-provider", "join-by-provider", "remove-user", "remove-identity-provider"] {
         ensure!(actions.iter().any(|entry| entry["action"] == action), "the trail lacks {action}");
     }
-    Ok(())
+    stays_in(stack, REGION, &[("subject", &subject), ("email", &email)]).await
 }

@@ -100,6 +100,8 @@ impl Narrowed {
         // Nothing is there, and nothing is left there.
         let put = client.put_item().table_name(table).set_item(Some(key(last, "SCENARIO"))).send().await;
         ways.push(("PutItem", was_granted("PutItem", put)?));
+        let update = client.update_item().table_name(table).set_key(Some(key(last, "SCENARIO")));
+        ways.push(("UpdateItem", was_granted("UpdateItem", update.send().await)?));
         let delete = client.delete_item().table_name(table).set_key(Some(key(last, "SCENARIO"))).send().await;
         ways.push(("DeleteItem", was_granted("DeleteItem", delete)?));
         ways.push(("TransactWriteItems", self.transacts(tenants).await?));

@@ -46,6 +46,18 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
     Ok(())
 }
 
+/// Searches everything that the regions hold for what is personal in one of them: each value is found there, and
+/// nowhere else.
+pub(crate) async fn stays_in(stack: &Stack, region: &str, values: &[(&'static str, &str)]) -> Result<()> {
+    let canary =
+        |(field, value): &(&'static str, &str)| Canary { region: region.to_owned(), field, value: (*value).to_owned() };
+    let planted: Vec<Canary> = values.iter().map(canary).collect();
+    let found = stack.search(&planted, true).await?;
+    ensure!(found.strays.is_empty(), "outside {region}: {:#?}", found.strays);
+    ensure!(found.at_home == planted.len(), "{region} holds only {} of {}", found.at_home, planted.len());
+    Ok(())
+}
+
 /// A renamed organisation, somebody who joined, and somebody who was only invited: all of it stays.
 async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     let host = administrator(stack, region).await?;

@@ -3,6 +3,7 @@
 use crate::books::{customer, scan};
 use crate::clients::Library;
 use crate::life::{Signed, administrator, guest};
+use crate::residency::stays_in;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, ExplicitAuthFlowsType, MessageActionType};
@@ -249,7 +250,7 @@ pub(crate) async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Resu
 
     let stranger = customer(stack, REGION).await?;
     ensure!(stranger.tenant != host.customer.tenant, "the other tenants sign up as ever");
-    Ok(())
+    stays_in(stack, REGION, &[("email", &admin.email), ("email", &member.email)]).await
 }
 
 /// A pool that a tenant's accounts were in.

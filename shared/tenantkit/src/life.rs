@@ -47,6 +47,18 @@ impl Region {
         confirmed.await.tenant
     }
 
+    /// Lets what leads from a name to a tenant lead to another tenant, as a bug of a handler might: the item's
+    /// partition, such as `USER#<name>`, with its sort key.
+    ///
+    /// # Panics
+    /// When the local AWS refuses.
+    pub async fn mislead(&self, partition: &str, sort: &str, tenant: TenantId) {
+        let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
+        let update = aws_sdk_dynamodb::Client::new(&self.aws.config).update_item().table_name(&self.regional_table);
+        let update = update.key("pk", text(partition)).key("sk", text(sort)).update_expression("SET tenant = :other");
+        update.expression_attribute_values(":other", text(&tenant.to_string())).send().await.unwrap();
+    }
+
     /// The application says something of a tenant.
     ///
     /// # Panics

@@ -180,6 +180,23 @@ async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
     assert_eq!((&claims["plan"], &claims["policy_version"]), (&json!("pro"), &json!(2)));
 }
 
+/// What leads to a tenant is no proof: the tenant itself has to know the person, or the machine.
+#[tokio::test]
+async fn nobody_gets_a_token_of_a_tenant_that_knows_nothing_of_them() {
+    let world = world().await;
+    world.activate().await;
+    world.add_machine(MACHINE).await;
+    let other = world.region.activate(&Newcomer::somebody()).await.tenant.id;
+    for (name, partition, sort) in [
+        ("valid-sign-in", format!("USER#{}", world.made.user.username), "USER"),
+        ("valid-machine", format!("CLIENT#{MACHINE}"), "CLIENT"),
+    ] {
+        assert!(world.invoke(&case(name)).await.is_ok(), "{name}");
+        world.region.mislead(&partition, sort, other).await;
+        assert_eq!(world.invoke(&case(name)).await, Err("not-registered".to_owned()), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_unreachable_table_issues_no_token() {
     let aws = testkit::aws().await;

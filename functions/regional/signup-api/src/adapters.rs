@@ -4,7 +4,7 @@ use crate::problems;
 use aws_types::SdkConfig;
 use contract::catalogue::Catalogue;
 use identity::Identity;
-use kernel::{EventId, Mode, RegionCode, Timestamp};
+use kernel::{EventId, Mode, RegionCode, SignupId, Timestamp};
 use outbox::Outbox;
 use regional_store::{Limit, Taken, TenantStore};
 use runtime::env;
@@ -13,6 +13,7 @@ use runtime::http::{Problem, Source, Tokens};
 use tenancy::{Addresses, Documents, EmailAddress, KeyDigest, Occasion, Requirements, Settings};
 
 const HOUR_S: i64 = 3_600;
+const MAILED_AGAIN_S: i64 = 60;
 
 /// What the handlers work with.
 pub(crate) struct Adapters {
@@ -84,6 +85,14 @@ impl Adapters {
         now: Timestamp,
     ) -> Result<bool, Problem> {
         let taken = self.take(KeyDigest::of("address", &email.key()), self.limits.per_address, mark, now).await?;
+        Ok(taken == Taken::Yes)
+    }
+
+    /// Whether the code of a sign-up may be mailed once more without being asked for: once in a while.
+    pub(crate) async fn may_mail_again(&self, signup: SignupId, now: Timestamp) -> Result<bool, Problem> {
+        let of = KeyDigest::of("mailed again", &signup.to_string());
+        let limit = Limit { of, times_max: 1, window_s: MAILED_AGAIN_S };
+        let taken = self.tenants.take(&limit, &fresh_mark(), now).await.map_err(|error| problems::store(&error))?;
         Ok(taken == Taken::Yes)
     }
 

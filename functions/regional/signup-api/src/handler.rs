@@ -376,8 +376,10 @@ async fn make_account(
     let made = if adapters.may_mail(&registration.email, &key.digest(), now).await? {
         let (username, email) = (signup.username, &registration.email);
         match adapters.identity.sign_up(username, email, &registration.password).await {
-            // What failed before may have made the account, and not have mailed its code.
-            Ok(Account::Existing) if signup.identity_failure.is_some() => mail_again(adapters, username).await,
+            // Who made it may have been cut off before the code was mailed; several may find it so at once.
+            Ok(Account::Existing) if adapters.may_mail_again(signup.id, now).await? => {
+                mail_again(adapters, username).await
+            }
             made => made.map(|_| ()),
         }
     } else {

@@ -4,7 +4,7 @@ use crate::none;
 use crate::repository;
 use crate::template::{Template, keys, many, target};
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Actions without resource-level permission, each with AWS's page on it. None is needed so far.
@@ -138,6 +138,30 @@ fn a_session_for_one_tenant_reads_that_tenants_partition_only() -> Result<()> {
         findings.push(format!("{TENANT_POLICY}: reads nothing of the tenant"));
     }
     none(&findings, "Compare dynamodb:LeadingKeys with the session's tag, exactly, in every statement that reads.")
+}
+
+/// The local AWS compares zone and action only.
+#[test]
+fn names_are_changed_below_the_tenants_domain_only() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    for (id, statement) in statements(&template) {
+        let actions = many(&statement["Action"]);
+        if !actions.iter().any(|action| action.as_str().is_some_and(|action| action.starts_with("route53:"))) {
+            continue;
+        }
+        let like = &statement["Condition"]["ForAllValues:StringLike"];
+        let equal = &statement["Condition"]["ForAllValues:StringEquals"];
+        let key = |name: &str| format!("route53:ChangeResourceRecordSets{name}");
+        let names = &like[key("NormalizedRecordNames")];
+        let holds = names.to_string().contains("*.${TenantDomain}")
+            && equal[key("RecordTypes")] == json!(["A", "CNAME"])
+            && equal[key("Actions")] == json!(["UPSERT", "DELETE"]);
+        if !holds {
+            findings.push(format!("{id}: {}", statement["Condition"]));
+        }
+    }
+    none(&findings, "A region writes and deletes names of tenants, which lead to an API, and nothing else of the zone.")
 }
 
 #[test]

@@ -252,6 +252,21 @@ async fn what_can_be_done_depends_on_the_tenants_status() {
     check(Provisioning, None, not("tenant-not-ready"));
 }
 
+/// A bug that lets a user's name lead to another tenant gives nobody that tenant.
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_opens_nothing() {
+    let world = World::new().await;
+    let (theirs, ..) = world.other().await;
+    let token = world.admin_token().await;
+    assert_eq!(world.send(&token, "GET", &world.path(""), &Value::Null).await.status, 200);
+    let name = format!("USER#{}", world.ada.user.username);
+    world.region.mislead(&name, "USER", theirs.tenant.id).await;
+    for tenant in [world.tenant(), theirs.tenant.id] {
+        let refused = world.send(&token, "GET", &format!("/tenants/{tenant}"), &Value::Null).await;
+        assert_eq!(slug(&refused), (403, "unknown-bearer"), "{tenant}");
+    }
+}
+
 /// Somebody whom the tenant has removed is noted in the trail of the tenant that the token was for, as long as
 /// that is kept.
 #[tokio::test]
