@@ -15,6 +15,7 @@ use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::control::{Action, Fault, FaultStatus, Link, LinkChange, LinkStatus, Reach};
@@ -28,6 +29,8 @@ use super::sdk;
 use super::triggers::Triggers;
 use super::upstream::{Answer, Request, forward};
 
+/// How many requests to an API are passed on at a time.
+const TURNS: usize = 16;
 /// The largest body that API Gateway takes.
 const API_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// The largest body that the proxy takes: packages of functions go through it.
@@ -91,6 +94,15 @@ struct Region {
     triggers: Triggers,
     sessions: Sessions,
     cut: AtomicBool,
+    /// Of requests to each API. On one machine, hundreds of functions at once would only wait for one another.
+    turns: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+impl Region {
+    fn turns_of(&self, api: &str) -> Arc<Semaphore> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(api.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(TURNS))))
+    }
 }
 
 struct Serve {
@@ -118,6 +130,7 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
             process: Detached::new(layout.emulator_pid(code), layout.venv().display().to_string()),
             triggers: Triggers::new(code, &region.emulator_url, &config),
             cut: AtomicBool::new(false),
+            turns: Mutex::default(),
         };
         anyhow::Ok((code.clone(), Arc::new(served)))
     });
@@ -341,6 +354,7 @@ async fn gateway(State(serve): State<Arc<Serve>>, request: axum::extract::Reques
 
 /// A call to an HTTP API, at its `$default` stage.
 async fn call_api(region: &Region, api: &str, request: axum::extract::Request) -> Response {
+    let _turn = region.turns_of(api).acquire_owned().await;
     if region.cut.load(Ordering::Relaxed) {
         return message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
     }
@@ -422,7 +436,9 @@ async fn reload(State(serve): State<Arc<Serve>>) -> Response {
     match Plan::load(&serve.layout) {
         Ok(plan) => {
             serve.link(&plan.links);
-            serve.regions.values().for_each(|region| region.sessions.forget());
+            for region in serve.regions.values() {
+                region.sessions.forget().await;
+            }
             *serve.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
             Json(()).into_response()
         }

@@ -22,6 +22,7 @@ use kernel::Timestamp;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::Mutex as Once;
 
 pub use policy::Policy;
 pub use request::Use;
@@ -53,10 +54,11 @@ pub struct Sessions {
     emulator: String,
     region: String,
     lambda: aws_sdk_lambda::Client,
-    roles: Mutex<BTreeMap<String, String>>,
     file: PathBuf,
     by_key: Mutex<BTreeMap<String, Session>>,
-    policies: Mutex<BTreeMap<String, (Instant, Policy)>>,
+    // Held while something is asked for, so that of many who need it one asks.
+    roles: Once<BTreeMap<String, String>>,
+    policies: Once<BTreeMap<String, (Instant, Policy)>>,
 }
 
 impl Sessions {
@@ -71,10 +73,10 @@ impl Sessions {
             emulator: emulator.to_owned(),
             region: region.to_owned(),
             lambda: aws_sdk_lambda::Client::new(config),
-            roles: Mutex::default(),
             file,
             by_key: Mutex::new(kept.unwrap_or_default()),
-            policies: Mutex::default(),
+            roles: Once::default(),
+            policies: Once::default(),
         })
     }
 
@@ -113,16 +115,16 @@ impl Sessions {
     }
 
     /// Forgets which role a function has, and what a role may do: something else may be deployed.
-    pub fn forget(&self) {
-        self.roles.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.policies.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    pub async fn forget(&self) {
+        self.roles.lock().await.clear();
+        self.policies.lock().await.clear();
     }
 
     /// A function's session with its own role; `None` where nobody has deployed such a function.
     async fn own(&self, function: &str) -> Result<Option<Session>> {
-        let known = self.roles.lock().unwrap_or_else(PoisonError::into_inner).get(function).cloned();
-        let role = match known {
-            Some(role) => role,
+        let mut roles = self.roles.lock().await;
+        let role = match roles.get(function) {
+            Some(role) => role.clone(),
             None => {
                 let about = self.lambda.get_function_configuration().function_name(function).send().await;
                 let about = match about.map_err(SdkError::into_service_error) {
@@ -130,7 +132,6 @@ impl Sessions {
                     about => about.context("GetFunctionConfiguration")?,
                 };
                 let role = about.role().and_then(|arn| arn.rsplit('/').next()).context("a function without a role")?;
-                let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
                 roles.insert(function.to_owned(), role.to_owned());
                 role.to_owned()
             }
@@ -139,11 +140,11 @@ impl Sessions {
     }
 
     async fn policy(&self, role: &str) -> Result<Policy> {
-        let known = self.policies.lock().unwrap_or_else(PoisonError::into_inner).get(role).cloned();
-        if let Some((at, policy)) = known
+        let mut policies = self.policies.lock().await;
+        if let Some((at, policy)) = policies.get(role)
             && at.elapsed() < Duration::from_millis(POLICIES_MS)
         {
-            return Ok(policy);
+            return Ok(policy.clone());
         }
         let listed = iam(&self.emulator, &[("Action", "ListRolePolicies"), ("RoleName", role)]).await?;
         let mut policy = Policy::default();
@@ -153,7 +154,6 @@ impl Sessions {
             let document = inside(&answer, "PolicyDocument").context("GetRolePolicy: no document")?;
             policy.add(&decoded(document)?)?;
         }
-        let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
         policies.insert(role.to_owned(), (Instant::now(), policy.clone()));
         Ok(policy)
     }
