@@ -18,7 +18,7 @@ const REGION: &str = "eu-central-1";
 const SOVEREIGN: &str = "ap-south-1";
 const QUIET_MAX: Duration = Duration::from_secs(60);
 /// More calls than any of the functions makes.
-const CALLS_MAX: u64 = 60;
+const CALLS_MAX: u64 = 100;
 /// More calls than two or three removals make.
 const REMOVALS_MAX: usize = 40;
 

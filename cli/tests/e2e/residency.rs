@@ -52,6 +52,8 @@ pub(crate) async fn stays_in(stack: &Stack, region: &str, values: &[(&'static st
     let canary =
         |(field, value): &(&'static str, &str)| Canary { region: region.to_owned(), field, value: (*value).to_owned() };
     let planted: Vec<Canary> = values.iter().map(canary).collect();
+    // What is stopped under way goes on when its schedule comes, for which the scenarios after this one do not wait.
+    stack.wait_until_quiet(Duration::from_secs(60)).await?;
     let found = stack.search(&planted, true).await?;
     ensure!(found.strays.is_empty(), "outside {region}: {:#?}", found.strays);
     ensure!(found.at_home == planted.len(), "{region} holds only {} of {}", found.at_home, planted.len());
