@@ -26,7 +26,7 @@ const SIGN_OUT_RESOLUTION: Duration = Duration::from_millis(1_100);
 
 /// A person at the user pool of a region, with the library in hand.
 struct Visitor {
-    library: Library,
+    client: Library,
     job: Value,
 }
 
@@ -40,7 +40,7 @@ impl Visitor {
             "jwks_uri": format!("{}/{pool}/.well-known/jwks.json", state.aws_endpoint_url),
             "username": username,
         });
-        Ok(Self { library: Library::install(stack, REGION)?, job })
+        Ok(Self { client: Library::install(stack, REGION)?, job })
     }
 
     async fn step(&self, step: &str, more: Value) -> Result<Value> {
@@ -48,7 +48,7 @@ impl Visitor {
         for (name, value) in more.as_object().into_iter().flatten() {
             job[name] = value.clone();
         }
-        self.library.step(step, &job).await.with_context(|| step.to_owned())
+        self.client.step(step, &job).await.with_context(|| step.to_owned())
     }
 
     /// A step that leads to tokens.
