@@ -11,8 +11,6 @@ use runtime::http::{PagePolicy, Problem, Source};
 use std::net::IpAddr;
 use tenancy::{Addresses, KeyDigest};
 
-const HOUR_S: i64 = 3_600;
-
 /// What the handlers work with.
 pub(crate) struct Adapters {
     pub(crate) provider: Provider,
@@ -74,7 +72,7 @@ impl Adapters {
     /// Counts a wish for a list of workspaces.
     pub(crate) async fn limit_lookups(&self, source: &Source, now: Timestamp) -> Result<(), Problem> {
         let of = KeyDigest::of("lookup-source", &counted(source));
-        let limit = Limit { of, times_max: self.limits.lookups_per_source, window_s: HOUR_S };
+        let limit = Limit::hourly(of, self.limits.lookups_per_source);
         let mark = KeyDigest::of("request", &runtime::new_uuid().to_string());
         match self.tally.take(&limit, &mark, now).await.map_err(|error| Problem::internal(&error))? {
             Taken::Yes => Ok(()),
@@ -84,7 +82,7 @@ impl Adapters {
 
     fn unknown(&self, source: &Source) -> Limit {
         let of = KeyDigest::of("unknown-address-source", &counted(source));
-        Limit { of, times_max: self.limits.unknown_per_source, window_s: HOUR_S }
+        Limit::hourly(of, self.limits.unknown_per_source)
     }
 }
 

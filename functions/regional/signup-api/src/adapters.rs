@@ -12,7 +12,6 @@ use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
 use tenancy::{Addresses, Documents, EmailAddress, KeyDigest, Occasion, Requirements, Settings};
 
-const HOUR_S: i64 = 3_600;
 const MAILED_AGAIN_S: i64 = 60;
 
 /// What the handlers work with.
@@ -97,7 +96,7 @@ impl Adapters {
     }
 
     async fn take(&self, of: KeyDigest, times_max: u64, mark: &KeyDigest, now: Timestamp) -> Result<Taken, Problem> {
-        let limit = Limit { of, times_max, window_s: HOUR_S };
+        let limit = Limit::hourly(of, times_max);
         self.tenants.take(&limit, mark, now).await.map_err(|error| problems::store(&error))
     }
 }

@@ -16,9 +16,6 @@ use tenancy::{
 };
 use tenant_access::TenantAccess;
 
-/// The window of what is limited by the hour, in seconds.
-pub(crate) const HOUR_S: i64 = 3_600;
-
 /// What the handlers work with.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
@@ -98,7 +95,7 @@ impl Adapters {
 
     /// Counts one more try of a source that nothing else is known of.
     pub(crate) async fn limit_source(&self, source: &Source, times_max: u64, now: Timestamp) -> Result<(), Problem> {
-        let limit = Limit { of: KeyDigest::of("source of codes", &source.0), times_max, window_s: HOUR_S };
+        let limit = Limit::hourly(KeyDigest::of("source of codes", &source.0), times_max);
         taken(self.own.take(&limit, &fresh_mark(), now).await)
     }
 

@@ -1,7 +1,7 @@
 //! The end of a tenant, asked for and taken back.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, Desk, HOUR_S, Note, fresh_mark, store};
+use crate::adapters::{Adapters, Desk, Note, fresh_mark, store};
 use crate::problems;
 #[cfg(test)]
 use crate::tests::openapi::said;
@@ -182,7 +182,7 @@ async fn reopen_by_code(
         return reopen(adapters, &desk, Actor::Holder, Some(&given), now).await;
     }
     let of = KeyDigest::of("wrong codes of a closure", &tenant.to_string());
-    let limit = Limit { of, times_max: WRONG_CODES_PER_HOUR_MAX, window_s: HOUR_S };
+    let limit = Limit::hourly(of, WRONG_CODES_PER_HOUR_MAX);
     desk.limit(&limit, &fresh_mark(), now).await?;
     let problem = problems::wrong_code();
     if undo.is_some() {

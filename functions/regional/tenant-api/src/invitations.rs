@@ -1,7 +1,7 @@
 //! The open invitations of a tenant. They are stored first and mailed then: what is mailed holds.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, HOUR_S, fresh_mark, store};
+use crate::adapters::{Adapters, fresh_mark, store};
 use crate::paging::{self, Paging};
 use crate::problems;
 use crate::tenant::note_read;
@@ -18,11 +18,10 @@ use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    AuditAction, EmailAddress, FieldProblem, Invitation, InvitationCode, Invite, KeyDigest, Refusal, Username,
-    decide_invitation, decide_recount, decide_withdrawal,
+    AuditAction, EmailAddress, Invitation, InvitationCode, Invite, KeyDigest, Refusal, Username, decide_invitation,
+    decide_recount, decide_withdrawal,
 };
 
-const DAY_S: i64 = 24 * HOUR_S;
 /// How many invitations a tenant mails in an hour.
 const MAILS_PER_HOUR_MAX: u64 = 200;
 /// How many mails one address gets from a tenant in a day, withdrawn invitations included.
@@ -145,9 +144,7 @@ pub(crate) async fn invite(
     body: Result<Body<InviteRequest>, Problem>,
 ) -> Result<Response, Refused> {
     let Body(InviteRequest { email, role }) = body?;
-    let email: EmailAddress = email.parse().map_err(|invalid: kernel::Invalid| {
-        problems::invalid_fields(&[FieldProblem { field: "email", reason: invalid.rule }])
-    })?;
+    let email: EmailAddress = problems::parse("email", &email)?;
     let invitation = send(&adapters, &caller, &email, Some(role), now).await?;
     Ok((StatusCode::CREATED, Json(InvitationView::from(&invitation))).into_response())
 }
@@ -267,10 +264,8 @@ async fn limit(caller: &Caller, id: InvitationId, now: Timestamp) -> Result<(), 
     let request = fresh_mark();
     let of_tenant = KeyDigest::of("mails of a tenant", &caller.tenant.id.to_string());
     let of_address = KeyDigest::of("mails of an invitation", &id.to_string());
-    for limit in [
-        Limit { of: of_tenant, times_max: MAILS_PER_HOUR_MAX, window_s: HOUR_S },
-        Limit { of: of_address, times_max: MAILS_PER_ADDRESS_PER_DAY_MAX, window_s: DAY_S },
-    ] {
+    for limit in [Limit::hourly(of_tenant, MAILS_PER_HOUR_MAX), Limit::daily(of_address, MAILS_PER_ADDRESS_PER_DAY_MAX)]
+    {
         caller.desk.limit(&limit, &request, now).await?;
     }
     Ok(())

@@ -3,10 +3,11 @@
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use identity::IdentityError;
-use kernel::{InvitationId, TenantStatus};
+use kernel::{Invalid, InvitationId, TenantStatus};
 use mail::MailError;
 use regional_store::TenantStoreError;
 use runtime::http::Problem;
+use std::str::FromStr;
 use tenancy::{CLIENTS_MAX, FieldProblem, INVITATIONS_MAX, Refusal, SENDINGS_MAX, USERS_MAX};
 
 pub(crate) fn no_token_and_no_code() -> Problem {
@@ -111,6 +112,11 @@ pub(crate) fn not_in_use(status: TenantStatus) -> Problem {
             Problem::new(StatusCode::CONFLICT, "tenant-not-ready", "The tenant does not take this now")
         }
     }
+}
+
+/// A field of a request as a value, or the problem that says what it must be.
+pub(crate) fn parse<T: FromStr<Err = Invalid>>(field: &'static str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|Invalid { rule, .. }| invalid_fields(&[FieldProblem { field, reason: rule }]))
 }
 
 pub(crate) fn invalid_fields(fields: &[FieldProblem]) -> Problem {

@@ -11,15 +11,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel::{Alias, EntitlementCode, Invalid, Language, PlanCode, TenantId, TenantStatus, Timestamp};
+use kernel::{Alias, EntitlementCode, Language, PlanCode, TenantId, TenantStatus, Timestamp};
 use regional_store::Reach;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
 use std::sync::Arc;
-use tenancy::{
-    Actor, AuditAction, AuditEntry, FieldProblem, OrganisationName, Tenant, decide_plan_request, decide_profile,
-};
+use tenancy::{Actor, AuditAction, AuditEntry, OrganisationName, Tenant, decide_plan_request, decide_profile};
 
 /// What can be changed of the profile.
 #[derive(Deserialize)]
@@ -142,18 +139,14 @@ pub(crate) async fn change(
     body: Result<Body<ProfileChange>, Problem>,
 ) -> Result<Response, Refused> {
     let Body(ProfileChange { organisation, language }) = body?;
-    let organisation = organisation.map(|name| parse::<OrganisationName>("organisation", &name)).transpose()?;
-    let language = language.map(|code| parse::<Language>("language", &code)).transpose()?;
+    let organisation =
+        organisation.map(|name| problems::parse::<OrganisationName>("organisation", &name)).transpose()?;
+    let language = language.map(|code| problems::parse::<Language>("language", &code)).transpose()?;
     let occasion = adapters.occasion(now);
     let changed = caller.desk.change(Reach::TENANT, |loaded| {
         Ok(Some(decide_profile(&loaded.state, organisation.clone(), language, caller.username, &occasion)))
     });
     Ok(profile(&caller.desk, &changed.await.map_err(store)?.tenant).await?)
-}
-
-fn parse<T: FromStr<Err = Invalid>>(field: &'static str, text: &str) -> Result<T, Problem> {
-    let reason = |invalid: Invalid| problems::invalid_fields(&[FieldProblem { field, reason: invalid.rule }]);
-    text.parse().map_err(reason)
 }
 
 /// `POST /tenants/{tenant}/plan-changes`: home decides.

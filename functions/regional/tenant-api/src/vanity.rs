@@ -20,13 +20,11 @@ use std::convert::Infallible;
 use std::str::FromStr;
 use std::sync::Arc;
 use tenancy::{
-    Actor, ClaimState, FieldProblem, KeyDigest, LabelClaim, Tenant, VanityLabel, decide_address_claim,
-    decide_address_release,
+    Actor, ClaimState, KeyDigest, LabelClaim, Tenant, VanityLabel, decide_address_claim, decide_address_release,
 };
 
 /// How many labels one tenant asks for in a day: a label that was in use is kept from others for a month.
 const LABELS_PER_DAY_MAX: u64 = 10;
-const DAY_S: i64 = 86_400;
 const DIGEST_LENGTH: usize = 32;
 
 /// Tells labels apart for home, by a secret that the regions share: HMAC-SHA-256 (RFC 2104) over the label.
@@ -137,12 +135,10 @@ pub(crate) async fn claim(
     body: Result<Body<AddressWish>, Problem>,
 ) -> Result<Response, Refused> {
     let Body(AddressWish { label }) = body?;
-    let label: VanityLabel = label.parse().map_err(|invalid: kernel::Invalid| {
-        problems::invalid_fields(&[FieldProblem { field: "label", reason: invalid.rule }])
-    })?;
+    let label: VanityLabel = problems::parse("label", &label)?;
     let digest = adapters.labels.of(&label).ok_or_else(problems::labels_not_configured)?;
     let of = KeyDigest::of("labels of a tenant", &caller.tenant.id.to_string());
-    let limit = Limit { of, times_max: LABELS_PER_DAY_MAX, window_s: DAY_S };
+    let limit = Limit::daily(of, LABELS_PER_DAY_MAX);
     caller.desk.limit(&limit, &KeyDigest::of("label", label.expose()), now).await?;
     let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
     let claimed = caller

@@ -10,8 +10,6 @@ use serde::Deserialize;
 use std::convert::Infallible;
 use tenancy::{Addresses, EmailAddress, KeyDigest};
 
-const HOUR_S: i64 = 3_600;
-
 /// Mails every list of the batch; what could not be mailed comes again, and ends in the dead-letter queue.
 pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
     Ok(each(event, async |message: &SqsMessage| answer(adapters, message).await).await)
@@ -74,7 +72,7 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unsent>
 /// silence: a refusal would tell that somebody else asked for the address.
 async fn may_mail(adapters: &Adapters, email: &EmailAddress, message: &SqsMessage) -> Result<bool, TenantStoreError> {
     let of = KeyDigest::of("lookup-address", &email.key());
-    let limit = Limit { of, times_max: adapters.mails_per_address, window_s: HOUR_S };
+    let limit = Limit::hourly(of, adapters.mails_per_address);
     let mark = KeyDigest::of("message", message.message_id.as_deref().unwrap_or_default());
     let taken = adapters.tally.take(&limit, &mark, sent_at(message)).await?;
     Ok(taken == Taken::Yes)

@@ -9,6 +9,7 @@ use tenancy::{Due, KeyDigest};
 
 /// How much of a mark is kept: enough to tell a few thousand apart.
 const MARK_LENGTH: usize = 16;
+const HOUR_S: i64 = 3_600;
 
 /// How often something may be done within a window of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,18 @@ pub enum Taken {
 }
 
 impl Limit {
+    /// So often in an hour.
+    #[must_use]
+    pub const fn hourly(of: KeyDigest, times_max: u64) -> Self {
+        Self { of, times_max, window_s: HOUR_S }
+    }
+
+    /// So often in a day.
+    #[must_use]
+    pub const fn daily(of: KeyDigest, times_max: u64) -> Self {
+        Self { of, times_max, window_s: 24 * HOUR_S }
+    }
+
     /// When the window began that a moment is in, and how many seconds of it are left.
     fn window(&self, now: Timestamp) -> (i64, i64) {
         let window = self.window_s.max(1);
