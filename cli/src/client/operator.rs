@@ -1,11 +1,11 @@
-//! What operators ask: the fleet, invoices, billing runs.
+//! What operators ask: the fleet, invoices, billing runs, what is wrong with the ledger.
 
 use super::answer::ask;
 use super::login::machine_token;
 use crate::local::sdk::http;
 use crate::local::state::RegionState;
 use anyhow::{Context, Result, bail};
-use billing::{Invoice, InvoiceSummary};
+use billing::{Incident, Invoice, InvoiceSummary};
 use kernel::{BillingPeriod, Mode, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,41 @@ pub struct BillingRun {
     pub complete: bool,
 }
 
+/// A tenant's usage of a period, as it is billed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LedgerUsage {
+    /// What the period comes to, by meter.
+    pub totals: Vec<LedgerTotal>,
+    /// The windows that it is made of.
+    pub windows: Vec<LedgerTotal>,
+}
+
+/// The usage of a window, or of the period.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LedgerTotal {
+    /// The meter.
+    pub meter: String,
+    /// How long the window is.
+    pub window: String,
+    /// Its first moment.
+    pub start: Timestamp,
+    /// The meter's value.
+    pub value: String,
+    /// How many events it is made of.
+    pub events: u64,
+    /// Whether it may change.
+    pub state: String,
+}
+
+/// What is wrong with the usage in a ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UsageIncidents {
+    /// How many incidents there are.
+    pub total: usize,
+    /// The oldest of them.
+    pub incidents: Vec<Incident>,
+}
+
 #[derive(Deserialize)]
 struct Page {
     invoices: Vec<InvoiceSummary>,
@@ -174,6 +209,22 @@ impl Operator {
             Err(error) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What the ledger has of a tenant's usage.
+    ///
+    /// # Errors
+    /// When the API refuses or does not answer.
+    pub async fn usage(&self, tenant: &str, period: BillingPeriod) -> Result<LedgerUsage> {
+        self.get(&format!("/usage?tenant={tenant}&period={period}")).await
+    }
+
+    /// What is wrong with the usage in the ledger.
+    ///
+    /// # Errors
+    /// When the API refuses or does not answer.
+    pub async fn usage_incidents(&self) -> Result<UsageIncidents> {
+        self.get("/usage-incidents").await
     }
 
     /// Waits until the billing of a period is complete.

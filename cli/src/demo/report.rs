@@ -3,7 +3,7 @@
 use super::Customer;
 use super::onboarding::{Colleague, Onboarded};
 use super::proof::Check;
-use crate::client::operator::{Fleet, FleetRegion};
+use crate::client::operator::{Fleet, FleetRegion, LedgerUsage, UsageIncidents};
 use crate::local::state::LocalState;
 use anyhow::Result;
 use billing::{Invoice, Item};
@@ -174,6 +174,40 @@ pub(super) fn addresses(state: &LocalState, keep: bool) -> String {
     format!(
         "\nThe stack is running; `meridian local down` stops it. All of this is in .meridian/local.json.\n{table}\n"
     )
+}
+
+/// A tenant's usage of a period: its windows, and what they come to.
+#[must_use]
+pub fn ledger_usage(usage: &LedgerUsage) -> String {
+    let mut table = table(&["window", "from", "meter", "value", "events", "state"]);
+    right_align(&mut table, 3..5);
+    for total in &usage.windows {
+        let (start, events) = (total.start.to_string(), total.events.to_string());
+        table.add_row([&total.window, &start, &total.meter, &total.value, &events, &total.state]);
+    }
+    for total in &usage.totals {
+        table.add_row(["all", "", &total.meter, &total.value, &total.events.to_string(), ""]);
+    }
+    table.to_string()
+}
+
+/// What is wrong with the usage in a ledger.
+#[must_use]
+pub fn usage_incidents(found: &UsageIncidents) -> String {
+    let mut table = table(&["tenant", "region", "what is wrong", "day", "since", "asked"]);
+    right_align(&mut table, 5..6);
+    for incident in &found.incidents {
+        let what = match incident.missing_reports {
+            Some(missing) => format!("{missing} reports missing"),
+            None => incident.kind.as_str().replace('_', " "),
+        };
+        let day = incident.day.map_or_else(|| "-".to_owned(), |day| day.to_string());
+        let (tenant, region) = (incident.tenant.to_string(), incident.region.to_string());
+        table.add_row([tenant, region, what, day, incident.since.to_string(), incident.requests.to_string()]);
+    }
+    let shown = found.incidents.len();
+    let rest = if shown < found.total { format!("\nthe oldest {shown} of {}", found.total) } else { String::new() };
+    format!("{table}{rest}")
 }
 
 fn table(header: &[&str]) -> Table {

@@ -22,10 +22,9 @@ pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> R
     let mut totals = Totals::new();
     for item in scan(stack, biller, table, "LEDGER#").await? {
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-        let (partition, sort) = (text("pk"), text("sk"));
-        let tenant = partition.split('#').nth(1).unwrap_or_default().to_owned();
-        let meter = sort.split('#').nth(1).unwrap_or_default().to_owned();
-        if !tenants.contains(&tenant) || meter == LOGINS {
+        let (tenant, meter) = (text("pk").split('#').nth(1).unwrap_or_default().to_owned(), text("meter"));
+        // Beside the totals of days, there are those of periods, and seals.
+        if !tenants.contains(&tenant) || meter == LOGINS || text("size") != "day" {
             continue;
         }
         let value: Quantity = text("value").parse().context("a window has a value")?;

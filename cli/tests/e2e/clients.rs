@@ -40,30 +40,48 @@ impl Library {
 
     /// Takes one step; what it needs and what comes of it is in `sign_in.py`. A refusal is an answer too.
     pub(crate) async fn step(&self, step: &str, job: &Value) -> Result<Value> {
-        let mut child = Command::new(&self.python)
-            .arg(&self.program)
+        let mut command = program(&self.python, &self.program);
+        command
             .arg(step)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", Path::new("/nonexistent"))
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_DEFAULT_REGION", &self.region)
             // Signing in needs no credentials of AWS; the library's client wants some to exist.
             .env("AWS_ACCESS_KEY_ID", "nobody")
-            .env("AWS_SECRET_ACCESS_KEY", "nothing")
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("the client does not start")?;
-        let mut input = child.stdin.take().context("the client has no input")?;
-        input.write_all(job.to_string().as_bytes()).await?;
-        drop(input);
-        let output = child.wait_with_output().await?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{step} failed:\n{}", last_lines(&said, 10));
-        serde_json::from_slice(&output.stdout).with_context(|| format!("{step} answered no JSON"))
+            .env("AWS_SECRET_ACCESS_KEY", "nothing");
+        answer(command, job).await.with_context(|| format!("the step {step}"))
     }
+}
+
+/// Runs one of the programs with the packages of a requirements file of its own: what it makes of a job.
+pub(crate) async fn run(stack: &Stack, name: &str, requirements: &str, job: &Value) -> Result<Value> {
+    let python = python(stack, name, requirements)?;
+    let file = stack.checkout().join(FOLDER).join(name.replace('-', "_")).with_extension("py");
+    answer(program(&python, &file), job).await.with_context(|| format!("the client {name}"))
+}
+
+fn program(python: &Path, file: &Path) -> Command {
+    let mut command = Command::new(python);
+    command
+        .arg(file)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", Path::new("/nonexistent"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// What a program says to a job, both in JSON.
+async fn answer(mut command: Command, job: &Value) -> Result<Value> {
+    let mut child = command.spawn().context("it does not start")?;
+    let mut input = child.stdin.take().context("it has no input")?;
+    input.write_all(job.to_string().as_bytes()).await?;
+    drop(input);
+    let output = child.wait_with_output().await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "it failed:\n{}", last_lines(&said, 10));
+    serde_json::from_slice(&output.stdout).context("it answered no JSON")
 }

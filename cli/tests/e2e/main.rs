@@ -8,6 +8,7 @@ mod boundaries;
 mod browser;
 mod chromium;
 mod clients;
+mod completeness;
 mod connect;
 mod costs;
 mod exactly_once;
@@ -15,6 +16,7 @@ mod federation;
 mod isolation;
 mod kills;
 mod life;
+mod load;
 mod machines;
 mod onboarding;
 mod outage;
@@ -25,6 +27,7 @@ mod residency;
 mod routing;
 mod runtime_interface;
 mod signin;
+mod usage_clients;
 mod vanity;
 
 use anyhow::{Context, Result, bail};
@@ -107,7 +110,11 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         Box::pin(federation::a_tenant_brings_its_own_identity_provider(stack))
     }),
     ("a_killed_rollup_loses_nothing", |stack| Box::pin(kills::a_killed_rollup_loses_nothing(stack))),
+    ("clients_of_others_report_usage", |stack| Box::pin(usage_clients::clients_of_others_report_usage(stack))),
     ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
+    ("the_largest_batch_takes_little_memory", |stack| Box::pin(load::the_largest_batch_takes_little_memory(stack))),
+    ("usage_under_load", |stack| Box::pin(load::usage_under_load(stack))),
+    ("what_is_lost_is_stated_again", |stack| Box::pin(completeness::what_is_lost_is_stated_again(stack))),
     ("a_tenant_is_reached_by_its_address", |stack| Box::pin(routing::a_tenant_is_reached_by_its_address(stack))),
     ("an_address_ends_with_its_tenant", |stack| Box::pin(routing::an_address_ends_with_its_tenant(stack))),
     ("only_who_may_changes_names", |stack| Box::pin(routing::only_who_may_changes_names(stack))),

@@ -7,10 +7,12 @@ use crate::onboarding::{SHARED, beat_everywhere};
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use meridian::canary::Canary;
+use meridian::client::login::machine_token;
 use meridian::client::onboarding::onboard;
 use meridian::client::operator::scheduled_event;
 use meridian::client::signup::sign_up;
 use meridian::client::tenant::accept_invitation;
+use meridian::client::usage::SCOPE;
 use meridian::demo::{Customer, Person, canaries};
 use meridian::local::sdk::{http, mailbox};
 use meridian::local::{Stack, logs};
@@ -31,6 +33,7 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
         planted.extend(refused(stack, region).await?);
         planted.extend(invited(stack, region).await?);
         planted.extend(mailed(stack, &customer).await?);
+        planted.extend(metered(stack, &customer).await?);
         stack.invoke(region, "heartbeat", &scheduled_event(meridian::now())).await?;
     }
     planted.extend(handed_over(stack).await?);
@@ -114,6 +117,64 @@ async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     ensure!(!mails.iter().any(|mail| mail.is_to(&stranger.email)), "{code}: a stranger is mailed to");
     let refused = |value| Canary { region: code.clone(), field: "refused", value };
     Ok(vec![refused(stranger.email), refused(stranger.password)])
+}
+
+/// Usage whose every field that a client controls is personal, taken, refused, corrected and asked for: only what it adds
+/// to totals is kept, so that none of it is anywhere.
+async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
+    let code = &customer.person.region;
+    let region = stack.state().region(code)?;
+    let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
+    let mut values = Vec::new();
+    let mut personal = || {
+        let email = Person::invent(code, "pro").details.email;
+        values.push(email.clone());
+        email
+    };
+    let mut event = |event_type: &str| {
+        json!({
+            "specversion": "1.0", "type": event_type, "source": personal(), "id": personal(),
+            "subject": customer.tenant, "time": meridian::now().to_string(),
+            "dataschema": format!("https://example.org/{}", personal()), "userextension": personal(),
+            "data": { "gigabytes": 1, "user": personal(), "direction": personal(), "note": personal() },
+        })
+    };
+    let (counted, corrected, replacement) =
+        (event("user.active"), event("transfer.completed"), event("transfer.completed"));
+    let (mut unknown, mut nobody, mut invalid) =
+        (event("transfer.completed"), event("transfer.completed"), event("transfer.completed"));
+    for (refused, field) in [(&mut unknown, "type"), (&mut nobody, "subject"), (&mut invalid, "time")] {
+        refused[field] = json!(personal());
+    }
+    invalid["data"]["gigabytes"] = json!(personal());
+    let (header, query) = (personal(), personal());
+    let post = |path: &str| http().post(format!("{}{path}", region.api_url)).bearer_auth(&token);
+    let batch = post("/usage/events").json(&json!([counted, corrected, unknown, nobody, invalid])).send().await?;
+    let answer: serde_json::Value = batch.json().await?;
+    ensure!(answer["accepted"] == 2, "{code}: {answer}");
+    let binary = post("/usage/events")
+        .header("ce-specversion", "1.0")
+        .header("ce-type", "transfer.completed")
+        .header("ce-id", &header)
+        .header("ce-source", &header)
+        .header("ce-subject", &customer.tenant)
+        .header("ce-time", meridian::now().to_string())
+        .header("ce-userextension", &header)
+        .json(&json!({ "gigabytes": 1, "note": header }));
+    ensure!(binary.send().await?.status() == StatusCode::OK, "{code}: an event in binary mode is refused");
+    stack.wait_until_quiet(Duration::from_secs(60)).await?;
+    let correction =
+        |reason: &str| json!({ "corrections": [{ "event": corrected, "replacement": replacement, "reason": reason }] });
+    let taken = post("/usage/corrections").json(&correction("test")).send().await?;
+    ensure!(taken.status() == StatusCode::ACCEPTED, "{code}: a correction is refused");
+    let refused = post("/usage/corrections").json(&correction(&query)).send().await?;
+    ensure!(refused.status() == StatusCode::UNPROCESSABLE_ENTITY, "{code}: a free text is a reason");
+    let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
+    let asked = format!("{}/usage?tenant={}&meter={query}&by={query}", region.api_url, customer.tenant);
+    let asked = http().get(asked).bearer_auth(&reading).send().await?;
+    ensure!(asked.status().is_client_error(), "{code}: an address is a meter");
+    let nowhere = |value| Canary { region: "nowhere".to_owned(), field: "refused", value };
+    Ok(values.into_iter().map(nowhere).collect())
 }
 
 /// Sign-ups that pass through home, taken and refused: nothing of them stays there.

@@ -40,10 +40,13 @@ const CASES: &[(&str, &str, Answer)] = &[
     ("login-meter", "invalid-no-json", Answer::Failures),
     ("usage-ingest", "invalid-no-token", Answer::Status(401)),
     ("usage-rollup", "valid-schedule", Answer::Done),
+    ("usage-resend", "invalid-no-json", Answer::Failures),
+    ("usage-alert", "invalid-no-json", Answer::Failures),
     ("outbox-relay", "valid-schedule", Answer::Done),
     ("policy-apply", "invalid-no-json", Answer::Failures),
     ("heartbeat", "valid-schedule", Answer::Done),
     ("billing-ledger", "invalid-no-json", Answer::Failures),
+    ("billing-reconcile", "valid-quarter-of-an-hour", Answer::Done),
     ("billing-run", "invalid-time", Answer::Error),
     ("billing-invoice", "invalid-no-json", Answer::Failures),
     ("billing-api", "invalid-no-token", Answer::Status(401)),
@@ -102,6 +105,20 @@ impl Running {
     /// Invokes the function.
     pub(crate) async fn invoke(&mut self, event: Vec<u8>) -> Result<Value> {
         post(&mut self.child, self.port, event).await
+    }
+
+    /// The most memory that the function's own process has had (proc(5): `VmHWM` of `status`), in KiB.
+    pub(crate) fn peak_kib(&self) -> Result<u64> {
+        let parent = format!("PPid:\t{}", self.child.id());
+        for process in std::fs::read_dir("/proc")?.flatten() {
+            let Ok(status) = std::fs::read_to_string(process.path().join("status")) else { continue };
+            if status.lines().any(|line| line == parent) {
+                let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                let peak = peak.and_then(|peak| peak.split_whitespace().next()).context("no peak is stated")?;
+                return Ok(peak.parse()?);
+            }
+        }
+        anyhow::bail!("the function has no process")
     }
 }
 

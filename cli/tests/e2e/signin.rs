@@ -322,8 +322,7 @@ async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
     for item in scan(stack, home, table, "LEDGER#").await? {
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
         let of_tenant = text("pk").and_then(|pk| pk.split('#').nth(1)) == Some(tenant);
-        let of_logins = text("sk").and_then(|sk| sk.split('#').nth(1)) == Some("logins");
-        if of_tenant && of_logins {
+        if of_tenant && text("meter") == Some("logins") {
             total += text("value").context("a window has a value")?.parse::<u64>()?;
         }
     }

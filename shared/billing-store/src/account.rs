@@ -2,12 +2,12 @@
 
 use crate::contention::{ATTEMPTS_MAX, is_conflict, pause};
 use crate::item::{
-    ACCOUNT, ACCOUNT_SHARDS, Item, RECEIVED_PREFIX, VERSION, account_key, counter, from_item, listing_key,
-    listing_partition, sort_of, tenant_partition, text, to_item,
+    ACCOUNT, Item, RECEIVED_PREFIX, SHARDS, VERSION, account_key, counter, from_item, listing_key, listing_partition,
+    sort_of, tenant_partition, text, to_item,
 };
 use crate::{BillingStore, StoreError};
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use billing::{Account, Received};
+use billing::{Account, Reception};
 use contract::TenantStatusChanged;
 use kernel::{RegionCode, TenantId, Timestamp};
 
@@ -17,14 +17,14 @@ pub struct TenantRecord {
     /// The account, once a change of status has been learned.
     pub account: Option<Account>,
     /// Which usage reports have arrived, per region that sent any.
-    pub received: Vec<Received>,
+    pub received: Vec<Reception>,
 }
 
 impl TenantRecord {
     /// How many usage reports are known to be missing.
     #[must_use]
     pub fn missing_reports(&self) -> u64 {
-        self.received.iter().fold(0, |sum, received| sum.saturating_add(received.missing()))
+        self.received.iter().fold(0, |sum, reception| sum.saturating_add(reception.received.missing()))
     }
 }
 
@@ -103,23 +103,37 @@ impl BillingStore {
     /// # Errors
     /// When the table cannot be read.
     pub async fn load_accounts<T>(&self, each: impl Fn(&Account) -> Option<T>) -> Result<Vec<T>, StoreError> {
-        let what = "accounts";
         let mut taken = Vec::new();
-        for shard in 0..ACCOUNT_SHARDS {
-            let mut pages = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .key_condition_expression("pk = :partition")
-                .expression_attribute_values(":partition", text(listing_partition(shard)))
-                .into_paginator()
-                .items()
-                .send();
-            while let Some(item) = pages.next().await {
-                let item: Item = item.map_err(StoreError::read(what))?;
-                taken.extend(each(&from_item(what, item)?));
-            }
+        for shard in 0..SHARDS {
+            taken.extend(self.load_accounts_of(shard, &each).await?);
+        }
+        Ok(taken)
+    }
+
+    /// The accounts of one of the [`Self::SHARDS`] partitions that tenants are spread over.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_accounts_of<T>(
+        &self,
+        shard: u8,
+        each: impl Fn(&Account) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let what = "accounts";
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :partition")
+            .expression_attribute_values(":partition", text(listing_partition(shard)))
+            .into_paginator()
+            .items()
+            .send();
+        let mut taken = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item: Item = item.map_err(StoreError::read(what))?;
+            taken.extend(each(&from_item(what, item)?));
         }
         Ok(taken)
     }

@@ -2,7 +2,9 @@
 
 use crate::StoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use kernel::{BillingPeriod, InvoiceId, LegalEntity, MeterCode, RegionCode, TenantId, Timestamp};
+use billing::Subject;
+use contract::{UsageWindow, WindowPart};
+use kernel::{BillingPeriod, InvoiceId, LegalEntity, RegionCode, TenantId, Timestamp, WindowSize};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::HashMap;
 
@@ -10,8 +12,11 @@ use std::collections::HashMap;
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
-pub(crate) const ACCOUNT_SHARDS: u8 = 16;
+/// How many partitions what there is of every tenant is spread over.
+pub(crate) const SHARDS: u8 = 16;
 pub(crate) const RECEIVED_PREFIX: &str = "RECEIVED#";
+pub(crate) const WINDOW_PREFIX: &str = "WINDOW#";
+pub(crate) const SEAL_PREFIX: &str = "SEAL#";
 pub(crate) const INVOICE_PREFIX: &str = "INVOICE#";
 /// The attribute that guards an item which several writers change.
 pub(crate) const VERSION: &str = "version";
@@ -47,18 +52,43 @@ pub(crate) fn listing_partition(shard: u8) -> String {
 }
 
 /// The last byte of a tenant id is random.
+fn shard_of(tenant: TenantId) -> u8 {
+    tenant.as_uuid().as_bytes()[15] % SHARDS
+}
+
 pub(crate) fn listing_key(tenant: TenantId) -> Item {
-    let shard = tenant.as_uuid().as_bytes()[15] % ACCOUNT_SHARDS;
-    key(listing_partition(shard), tenant.to_string())
+    key(listing_partition(shard_of(tenant)), tenant.to_string())
 }
 
 pub(crate) fn ledger_partition(tenant: TenantId, period: BillingPeriod) -> String {
     format!("LEDGER#{tenant}#{period}")
 }
 
-pub(crate) fn window_key(tenant: TenantId, meter: &MeterCode, start: Timestamp) -> Item {
-    let partition = ledger_partition(tenant, BillingPeriod::containing(start));
-    key(partition, format!("WINDOW#{meter}#{start}"))
+pub(crate) fn window_key(tenant: TenantId, window: &UsageWindow) -> Item {
+    let UsageWindow { meter, group, size, start, part, .. } = window;
+    let part = match part {
+        WindowPart::Window => "window",
+        WindowPart::Adjustment => "adjustment",
+    };
+    let partition = ledger_partition(tenant, BillingPeriod::containing(*start));
+    key(partition, format!("{}{meter}#{part}#{group}", windows_prefix(*size, *start)))
+}
+
+/// What the totals of one window begin with.
+pub(crate) fn windows_prefix(size: WindowSize, start: Timestamp) -> String {
+    format!("{WINDOW_PREFIX}{size}#{start}#")
+}
+
+pub(crate) fn seal_key(tenant: TenantId, day: Timestamp) -> Item {
+    key(ledger_partition(tenant, BillingPeriod::containing(day)), format!("{SEAL_PREFIX}{day}"))
+}
+
+pub(crate) fn watch_partition(shard: u8) -> String {
+    format!("WATCH#{shard}")
+}
+
+pub(crate) fn watch_key(subject: &Subject) -> Item {
+    key(watch_partition(shard_of(subject.tenant())), subject.to_string())
 }
 
 pub(crate) fn invoice_key(tenant: TenantId, period: BillingPeriod) -> Item {

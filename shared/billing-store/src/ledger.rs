@@ -1,12 +1,12 @@
-//! The ledger: windows of usage, and which reports of them have arrived.
+//! The ledger: totals of usage.
 
-use crate::contention::{ATTEMPTS_MAX, is_refused, pause};
-use crate::item::{VERSION, counter, from_item, ledger_partition, number, received_key, text, to_item, window_key};
+use crate::contention::is_refused;
+use crate::item::{WINDOW_PREFIX, from_item, ledger_partition, number, text, to_item, window_key, windows_prefix};
 use crate::{BillingStore, StoreError};
-use billing::Received;
-use contract::{UsageWindow, UsageWindowUpdated};
+use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use kernel::{BillingPeriod, RegionCode, TenantId};
+use kernel::{BillingPeriod, TenantId, Timestamp, WindowSize};
+use serde::de::DeserializeOwned;
 
 /// How many windows of a report are written at once.
 const CONCURRENCY: usize = 16;
@@ -23,7 +23,7 @@ impl BillingStore {
 
     async fn record_window(&self, tenant: TenantId, window: &UsageWindow) -> Result<(), StoreError> {
         let what = "a window";
-        let item = to_item(what, window_key(tenant, &window.meter, window.start), window)?;
+        let item = to_item(what, window_key(tenant, window), window)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         let put = put
             .condition_expression("attribute_not_exists(pk) OR revision < :revision")
@@ -39,45 +39,51 @@ impl BillingStore {
     /// # Errors
     /// When the table cannot be read.
     pub async fn load_windows(&self, tenant: TenantId, period: BillingPeriod) -> Result<Vec<UsageWindow>, StoreError> {
-        let what = "windows";
+        self.load_ledger("windows", tenant, period, WINDOW_PREFIX).await
+    }
+
+    /// The totals that are sealed together with a day, see [`SealDigest::covers`].
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_day(&self, tenant: TenantId, day: Timestamp) -> Result<Vec<UsageWindow>, StoreError> {
+        let what = "the totals of a day";
+        let period = BillingPeriod::containing(day);
+        let mut totals: Vec<UsageWindow> =
+            self.load_ledger(what, tenant, period, &windows_prefix(WindowSize::Day, day)).await?;
+        let next = WindowSize::Day.end(day);
+        if BillingPeriod::containing(next) != period {
+            totals.extend(
+                self.load_ledger(what, tenant, period, &format!("{WINDOW_PREFIX}{}#", WindowSize::Month)).await?,
+            );
+        }
+        totals.retain(|total| SealDigest::covers(day, total));
+        Ok(totals)
+    }
+
+    /// What the ledger has of a tenant's period under a prefix.
+    pub(crate) async fn load_ledger<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        tenant: TenantId,
+        period: BillingPeriod,
+        prefix: &str,
+    ) -> Result<Vec<T>, StoreError> {
         let mut pages = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression("pk = :partition")
+            .key_condition_expression("pk = :partition AND begins_with(sk, :prefix)")
             .expression_attribute_values(":partition", text(ledger_partition(tenant, period)))
+            .expression_attribute_values(":prefix", text(prefix))
             .into_paginator()
             .items()
             .send();
-        let mut windows = Vec::new();
+        let mut found = Vec::new();
         while let Some(item) = pages.next().await {
-            windows.push(from_item(what, item.map_err(StoreError::read(what))?)?);
+            found.push(from_item(what, item.map_err(StoreError::read(what))?)?);
         }
-        Ok(windows)
-    }
-
-    /// Notes that a usage report of a tenant has arrived. Called after its windows are recorded, so that
-    /// what is noted is in the ledger.
-    ///
-    /// # Errors
-    /// When the table does not do it, or the report is too far ahead of those that are missing.
-    pub async fn record_received(&self, tenant: TenantId, region: &RegionCode, report: u64) -> Result<(), StoreError> {
-        let what = "received reports";
-        for attempt in 0..ATTEMPTS_MAX {
-            let key = received_key(tenant, region);
-            let found = self.get(what, key.clone()).await?;
-            let version = counter(what, found.as_ref(), VERSION)?;
-            let received: Received = found.map_or_else(|| Ok(Received::default()), |item| from_item(what, item))?;
-            let Some(received) = received.mark(report).map_err(StoreError::Gaps)? else {
-                return Ok(());
-            };
-            let item = to_item(what, key, &received)?;
-            if self.put_versioned(what, item, version).await? {
-                return Ok(());
-            }
-            pause(tenant, attempt).await;
-        }
-        Err(StoreError::Contended { what, attempts: ATTEMPTS_MAX })
+        Ok(found)
     }
 }

@@ -7,9 +7,11 @@
 //! | partition | sort | what |
 //! |---|---|---|
 //! | `TENANT#<tenant>` | `ACCOUNT` | what billing knows of the tenant, guarded by a version |
-//! | | `RECEIVED#<region>` | which of its usage reports have arrived, guarded by a version |
+//! | | `RECEIVED#<region>` | which of its usage reports have arrived, and what is done about gaps; guarded by a version |
 //! | `ACCOUNTS#<0..15>` | `<tenant>` | the account again, for the run to list |
-//! | `LEDGER#<tenant>#<period>` | `WINDOW#<meter>#<start>` | a window's total, guarded by its revision |
+//! | `LEDGER#<tenant>#<period>` | `WINDOW#<size>#<start>#<meter>#<part>#<group>` | a total, guarded by its revision |
+//! | | `SEAL#<day>` | what was sealed of the day, guarded by a version |
+//! | `WATCH#<0..15>` | `<subject>` | a day or a stream of reports that does not hold, written with what it is about |
 //! | `INVOICE#<tenant>` | `<period>` | the invoice, written once |
 //! | `INVOICE_ID#<invoice id>` | `INVOICE` | whose invoice that is, and of which period |
 //! | `PERIOD#<period>` | `RUN` | the run and its progress, guarded by a version |
@@ -18,6 +20,7 @@
 //! | `STATEMENTS` | `SEQUENCE` | how many totals the region has stated, guarded by itself |
 
 mod account;
+mod completeness;
 mod contention;
 mod error;
 mod invoice;
@@ -27,6 +30,7 @@ mod ledger;
 mod run;
 
 pub use account::TenantRecord;
+pub use completeness::{Looked, Resend, Watched};
 pub use contention::{ATTEMPTS_MAX, pause};
 pub use error::StoreError;
 pub use invoice::InvoicePage;
@@ -43,6 +47,9 @@ pub struct BillingStore {
 }
 
 impl BillingStore {
+    /// How many partitions tenants are spread over, by the last byte of their ids, which is random.
+    pub const SHARDS: u8 = item::SHARDS;
+
     /// The store in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {

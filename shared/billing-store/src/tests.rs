@@ -1,11 +1,15 @@
+mod completeness;
 mod issuing;
 mod learning;
 
 use crate::*;
 use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};
 use contract::catalogue::Catalogue;
-use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated};
-use kernel::{BillingPeriod, LegalEntity, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
+use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
+use kernel::{
+    BillingPeriod, LegalEntity, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup,
+    WindowSize,
+};
 
 const HOME: Disclosure = Disclosure { mode: Mode::Shared, tenants_min: 5 };
 
@@ -49,9 +53,13 @@ fn status(n: u8, revision: u64, status: TenantStatus) -> TenantStatusChanged {
 fn window(meter: &str, day: u8, value: &str, revision: u64) -> UsageWindow {
     UsageWindow {
         meter: meter.parse().unwrap(),
+        group: UsageGroup::default(),
+        size: WindowSize::Day,
         start: moment(&format!("2026-10-{day:02}T00:00:00Z")),
+        part: WindowPart::Window,
         value: value.parse().unwrap(),
-        events: revision,
+        events: i64::try_from(revision).unwrap(),
+        latest_at: None,
         revision,
     }
 }

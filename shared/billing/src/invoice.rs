@@ -292,7 +292,7 @@ pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
 }
 
 impl Line {
-    /// How many usage events this line is the first to bill.
+    /// How many usage events this line is the first to bill; none when it takes events back.
     fn events(&self) -> u64 {
         match &self.item {
             Item::FixedFee { .. } => 0,

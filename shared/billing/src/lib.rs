@@ -1,4 +1,4 @@
-//! Rating, invoices and billing runs as pure functions.
+//! Rating, invoices, billing runs and the completeness of usage as pure functions.
 //!
 //! Invariant: no money is made or lost. An amount is exact until the one rounding of its line
 //! ([`Exact::rounded`]), an invoice's total is the sum of its lines, and what a later invoice adjusts
@@ -17,8 +17,11 @@ mod exact;
 mod invoice;
 mod rating;
 mod received;
+mod reception;
 mod run;
+mod seal;
 mod usage;
+mod watch;
 
 pub use account::{Account, Change, Standing};
 pub use exact::Exact;
@@ -28,8 +31,11 @@ pub use invoice::{
 };
 pub use rating::{Rated, RatingRefusal, Step, rate_units};
 pub use received::{Received, Span, TooManyGaps};
+pub use reception::{KnownDays, REPORTED_DAYS_MAX, Reception, ReceptionLook, anchor_of, look_at_reception};
 pub use run::{Disclosure, InvoiceRequest, Issue, Run, Settlement, Tally, decide_issue, decide_settlement};
+pub use seal::{Dispute, Seal, SealLook, decide_sealed, look_at_seal};
 pub use usage::{MeterUsage, PeriodUsage, total_usage};
+pub use watch::{Incident, IncidentKind, Subject, Watch};
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,13 @@ impl Received {
         self.beyond.iter().map(gap).collect()
     }
 
+    /// The state in which what is missing below the highest number is no longer expected.
+    #[must_use]
+    pub fn without_gaps(&self) -> Self {
+        let contiguous = self.beyond.last().map_or(self.contiguous, |span| span.last);
+        Self { contiguous, beyond: Vec::new() }
+    }
+
     /// How many numbers are missing below the highest one received.
     #[must_use]
     pub fn missing(&self) -> u64 {

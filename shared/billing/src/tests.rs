@@ -1,13 +1,15 @@
 mod accounts;
+mod completeness;
 mod invoices;
 mod rating;
 mod received;
 mod runs;
+mod usage;
 
 use crate::*;
-use contract::UsageWindow;
 use contract::catalogue::{Catalogue, ChargeModel, Tier};
-use kernel::{BillingPeriod, InvoiceId, Money, PlanCode, Quantity, TenantId, Timestamp};
+use contract::{UsageWindow, WindowPart};
+use kernel::{BillingPeriod, InvoiceId, Money, PlanCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
 use proptest::prelude::*;
 
 fn quantity(text: &str) -> Quantity {
@@ -38,12 +40,16 @@ fn money(text: &str, currency: &str) -> Money {
     Money::new(quantity(text), currency.parse().unwrap())
 }
 
-fn window(meter: &str, day: u8, value: &str, events: u64) -> UsageWindow {
+fn window(meter: &str, day: u8, value: &str, events: i64) -> UsageWindow {
     UsageWindow {
         meter: meter.parse().unwrap(),
+        group: UsageGroup::default(),
+        size: WindowSize::Day,
         start: moment(&format!("2026-10-{day:02}T00:00:00Z")),
+        part: WindowPart::Window,
         value: quantity(value),
         events,
+        latest_at: None,
         revision: 1,
     }
 }

@@ -3,7 +3,7 @@
 use crate::{Exact, InvoiceRefusal};
 use contract::UsageWindow;
 use contract::catalogue::{Aggregation, Catalogue};
-use kernel::MeterCode;
+use kernel::{MeterCode, Quantity, Timestamp, WindowSize};
 use std::collections::BTreeMap;
 
 /// One meter's usage over a period.
@@ -18,33 +18,73 @@ pub struct MeterUsage {
 /// A tenant's usage over a period, per meter that has any.
 pub type PeriodUsage = BTreeMap<MeterCode, MeterUsage>;
 
-/// Totals the windows of one period: counts and sums add up, a maximum is the greatest of its windows.
+/// Totals the windows of one period, all groups of a meter together, and each adjustment beside its window.
 ///
-/// Each window is given once, at its highest revision; their order does not matter.
+/// Days are totalled, but for different values, of which the period itself has a total: a value that comes back the
+/// next day is not a new one. Each total is given once, at its highest revision; their order does not matter.
 ///
 /// # Errors
-/// When a window's meter is not in the catalogue.
+/// When a window's meter is not in the catalogue, or a mean has more digits than can be stored.
 pub fn total_usage(catalogue: &Catalogue, windows: &[UsageWindow]) -> Result<PeriodUsage, InvoiceRefusal> {
-    let mut usage = PeriodUsage::new();
+    let mut sums: BTreeMap<&MeterCode, Sum<'_>> = BTreeMap::new();
     for window in windows {
         let unknown = || InvoiceRefusal::UnknownMeter { meter: window.meter.clone() };
-        let meter = catalogue.meter(&window.meter).ok_or_else(unknown)?;
-        let value = Exact::from(&window.value);
-        match usage.remove(&window.meter) {
-            None => usage.insert(window.meter.clone(), MeterUsage { quantity: value, events: window.events }),
-            Some(sum) => {
-                let quantity = aggregate(meter.aggregation, sum.quantity, &value);
-                let events = sum.events.saturating_add(window.events);
-                usage.insert(window.meter.clone(), MeterUsage { quantity, events })
-            }
-        };
+        let aggregation = catalogue.meter(&window.meter).ok_or_else(unknown)?.aggregation;
+        if window.size == counted_size(aggregation) {
+            sums.entry(&window.meter).or_insert_with(|| Sum::new(aggregation)).add(window);
+        }
     }
-    Ok(usage)
+    sums.into_iter().map(|(meter, sum)| Ok((meter.clone(), sum.usage()?))).collect()
 }
 
-fn aggregate(aggregation: Aggregation, sum: Exact, value: &Exact) -> Exact {
+/// Which totals of a meter make up a period.
+const fn counted_size(aggregation: Aggregation) -> WindowSize {
     match aggregation {
-        Aggregation::Count | Aggregation::Sum => sum + value,
-        Aggregation::Max => sum.max(value.clone()),
+        Aggregation::UniqueCount => WindowSize::Month,
+        Aggregation::Count
+        | Aggregation::Sum
+        | Aggregation::Min
+        | Aggregation::Max
+        | Aggregation::Avg
+        | Aggregation::Latest => WindowSize::Day,
+    }
+}
+
+/// What the windows of a meter come to so far.
+struct Sum<'w> {
+    aggregation: Aggregation,
+    added: Quantity,
+    least: Option<&'w Quantity>,
+    greatest: Option<&'w Quantity>,
+    latest: Option<(Option<Timestamp>, &'w Quantity)>,
+    events: i128,
+}
+
+impl<'w> Sum<'w> {
+    fn new(aggregation: Aggregation) -> Self {
+        Self { aggregation, added: Quantity::zero(), least: None, greatest: None, latest: None, events: 0 }
+    }
+
+    fn add(&mut self, window: &'w UsageWindow) {
+        let value = &window.value;
+        self.added = std::mem::take(&mut self.added) + value;
+        self.least = Some(self.least.map_or(value, |least| least.min(value)));
+        self.greatest = self.greatest.max(Some(value));
+        self.latest = self.latest.max(Some((window.latest_at, value)));
+        self.events += i128::from(window.events);
+    }
+
+    /// Events that were taken back count no less than none.
+    fn usage(self) -> Result<MeterUsage, InvoiceRefusal> {
+        let events = u64::try_from(self.events.max(0)).unwrap_or(u64::MAX);
+        let value = |found: Option<&Quantity>| found.map_or_else(Exact::zero, Exact::from);
+        let quantity = match self.aggregation {
+            Aggregation::Count | Aggregation::Sum | Aggregation::UniqueCount => Exact::from(&self.added),
+            Aggregation::Min => value(self.least),
+            Aggregation::Max => value(self.greatest),
+            Aggregation::Latest => value(self.latest.map(|(_, value)| value)),
+            Aggregation::Avg => Exact::from(&self.added.mean(events).map_err(|_| InvoiceRefusal::AmountTooLarge)?),
+        };
+        Ok(MeterUsage { quantity, events })
     }
 }

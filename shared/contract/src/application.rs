@@ -6,7 +6,7 @@
 
 use crate::border::fact;
 use crate::envelope::Moment;
-use kernel::{Alias, PlanCode, ReasonCode, TenantId, Tier, Timestamp};
+use kernel::{Alias, MeterCode, PlanCode, Quantity, ReasonCode, TenantId, Tier, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,26 @@ pub struct TenantAddressChanged {
     pub revision: u64,
 }
 fact!(TenantAddressChanged, 1, "meridian.tenancy");
+
+/// A tenant's usage has reached a level of what its plan allows in a billing period. Stated once for each level. Stream: the
+/// tenant's usage, in which it has no number of its own; the sequence is the level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageLevelReached {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The meter.
+    pub meter: MeterCode,
+    /// The billing period's first moment, UTC.
+    #[schemars(with = "Moment")]
+    pub period_start: Timestamp,
+    /// The level, in percent of the allowance.
+    pub percent: u16,
+    /// What the plan allows in a period.
+    pub allowance: Quantity,
+    /// The usage when the level was found to be reached.
+    pub value: Quantity,
+}
+fact!(UsageLevelReached, 1, "meridian.metering");
 
 /// What the application did, or could not do. The EventBridge `detail-type` says which: see [`Answer::TYPES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

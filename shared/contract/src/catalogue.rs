@@ -1,7 +1,8 @@
 //! The catalogue: meters, plans and their charges. It ships with the code, so that every region of a
 //! release has the same one.
 
-use kernel::{Currency, EntitlementCode, MeterCode, PlanCode, Quantity};
+use crate::path::ValuePath;
+use kernel::{Currency, DimensionCode, EntitlementCode, MeterCode, PlanCode, Quantity, UsageGroup, WindowSize};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -27,23 +28,60 @@ pub struct Meter {
     pub event_type: String,
     /// How the events of a window become one value.
     pub aggregation: Aggregation,
-    /// The member of the event's `data` that holds the number. Absent for `count`.
+    /// Where in the event's `data` its value is. Absent for `count`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
+    pub value: Option<ValuePath>,
+    /// The shortest windows that it can be queried by: a minute, an hour or a day.
+    #[serde(default)]
+    pub window: WindowSize,
+    /// What its usage is grouped by, at most [`UsageGroup::DIMENSIONS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dimensions: Vec<Dimension>,
     /// What one unit is called on an invoice.
     pub unit: String,
 }
 
+/// What a meter's usage is grouped by: a closed list, since its values cross the border.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dimension {
+    /// The dimension's code.
+    pub code: DimensionCode,
+    /// Where in the event's `data` the value is.
+    pub path: ValuePath,
+    /// Every value that there is.
+    pub values: Vec<DimensionCode>,
+    /// The one that stands for what an event has instead, or for none at all. Without it, such an event is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<DimensionCode>,
+}
+
 /// How the events of a window become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Aggregation {
     /// How many events.
     Count,
     /// The sum of their values.
     Sum,
+    /// The least of their values.
+    Min,
     /// The greatest of their values.
     Max,
+    /// The mean of their values.
+    Avg,
+    /// The value of the one with the latest time; of several, the greatest.
+    Latest,
+    /// How many different values there are.
+    UniqueCount,
+}
+
+impl Aggregation {
+    /// Whether taking an event back is taking its value off: what else there was need not be known.
+    #[must_use]
+    pub const fn is_reversible(self) -> bool {
+        matches!(self, Self::Count | Self::Sum | Self::Avg)
+    }
 }
 
 /// What a tenant buys.
@@ -62,8 +100,23 @@ pub struct Plan {
     pub fixed_fee: Quantity,
     /// What the tenant may use.
     pub entitlements: Vec<EntitlementCode>,
+    /// How much usage the plan is meant for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowances: Vec<Allowance>,
     /// What usage costs.
     pub charges: Vec<Charge>,
+}
+
+/// How much of a meter a plan is meant for in a billing period. Nothing is refused beyond it; the application is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allowance {
+    /// The meter.
+    pub meter: MeterCode,
+    /// The usage of a period.
+    pub quantity: Quantity,
+    /// The levels that are told, in percent, rising.
+    pub alert_percents: Vec<u16>,
 }
 
 /// The price of one meter.
@@ -148,6 +201,23 @@ impl Catalogue {
 }
 
 impl Meter {
+    /// The most groups that the dimensions of a meter make.
+    pub const GROUPS_MAX: usize = 64;
+
+    /// Every group of the meter's usage.
+    #[must_use]
+    pub fn groups(&self) -> Vec<UsageGroup> {
+        let mut groups: Vec<Vec<(&DimensionCode, &DimensionCode)>> = vec![Vec::new()];
+        for dimension in &self.dimensions {
+            let with = |group: &Vec<_>| {
+                let group = group.clone();
+                dimension.values.iter().map(move |value| [group.as_slice(), &[(&dimension.code, value)]].concat())
+            };
+            groups = groups.iter().flat_map(with).collect();
+        }
+        groups.into_iter().map(UsageGroup::of).collect()
+    }
+
     /// Whether only Meridian itself states what it counts: nobody can send usage events of such a type.
     #[must_use]
     pub fn is_internal(&self) -> bool {

@@ -8,15 +8,19 @@ pub mod application;
 mod border;
 pub mod catalogue;
 mod envelope;
+mod path;
+mod seal;
 pub mod v1;
 
 pub use border::{
     ClaimDecision, ClaimPhase, Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported,
     OnboardingProgressed, PlanChangeRequested, RegionBillingTotaled, RegionDescribed, Step, StepName, StepState,
     TenantCounts, TenantErased, TenantPolicy, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,
-    UsageWindow, UsageWindowUpdated, VanityClaimed, VanityDecided,
+    UsageResendRequested, UsageSealed, UsageWindow, UsageWindowUpdated, VanityClaimed, VanityDecided, WindowPart,
 };
 pub use envelope::{Envelope, Fact, Stream};
+pub use path::{PathStep, ValuePath};
+pub use seal::SealDigest;
 
 #[cfg(test)]
 mod tests;

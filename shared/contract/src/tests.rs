@@ -1,6 +1,9 @@
-use crate::application::{Answer, TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested};
-use crate::catalogue::{Catalogue, ChargeModel, Tier};
+use crate::application::{
+    Answer, TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested, UsageLevelReached,
+};
+use crate::catalogue::{Aggregation, Allowance, Catalogue, ChargeModel, Meter, Plan, Tier};
 use crate::*;
+use kernel::{UsageGroup, WindowSize};
 use schemars::schema_for;
 use serde_json::{Value, json};
 
@@ -12,7 +15,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         of::<v1::TenantStatusChanged>(),
         of::<TenantStatusChanged>(),
+        of::<v1::UsageWindowUpdated>(),
         of::<UsageWindowUpdated>(),
+        of::<UsageSealed>(),
+        of::<UsageResendRequested>(),
         of::<v1::TenantPolicyPublished>(),
         of::<TenantPolicyPublished>(),
         of::<TenantPolicyApplied>(),
@@ -25,6 +31,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         of::<VanityClaimed>(),
         of::<VanityDecided>(),
         of::<TenantAddressChanged>(),
+        of::<UsageLevelReached>(),
         of::<TenantProvisioningRequested>(),
         of::<TenantDeprovisioningRequested>(),
         (Answer::PROVISIONED, schema_for!(Answer).to_value()),
@@ -96,6 +103,34 @@ fn the_bundled_catalogue_is_sound() {
             }
         }
     }
+    for Plan { code, allowances, .. } in &catalogue.plans {
+        for Allowance { meter, quantity, alert_percents } in allowances {
+            let meter = catalogue.meter(meter).unwrap_or_else(|| panic!("{code} allows an unknown meter"));
+            let grows = matches!(
+                meter.aggregation,
+                Aggregation::Count | Aggregation::Sum | Aggregation::Max | Aggregation::UniqueCount
+            );
+            let is_totalled = meter.aggregation != Aggregation::UniqueCount || meter.dimensions.is_empty();
+            assert!(grows && is_totalled, "{code}: {} has no total that grows over a period", meter.code);
+            assert!(*quantity > kernel::Quantity::zero(), "{code}: {}", meter.code);
+            assert!(alert_percents.is_sorted_by(|a, b| a < b) && alert_percents.len() <= 10, "{code}: {}", meter.code);
+        }
+    }
+    for meter in &catalogue.meters {
+        assert_eq!(meter.value.is_none(), meter.aggregation == Aggregation::Count, "{}", meter.code);
+        assert!(meter.window < WindowSize::Month, "{}: periods are totalled anyway", meter.code);
+        assert!(meter.dimensions.len() <= UsageGroup::DIMENSIONS_MAX, "{}", meter.code);
+        let groups = meter.groups();
+        assert!(groups.len() <= Meter::GROUPS_MAX, "{}", meter.code);
+        assert!(groups.iter().all(|group| group.as_str().parse::<UsageGroup>().is_ok()), "{}", meter.code);
+        for dimension in &meter.dimensions {
+            let values: std::collections::BTreeSet<_> = dimension.values.iter().collect();
+            assert_eq!(values.len(), dimension.values.len(), "{}: {}", meter.code, dimension.code);
+            assert!(dimension.otherwise.iter().all(|other| values.contains(other)), "{}", meter.code);
+        }
+    }
+    let tokens = catalogue.meters.iter().find(|meter| meter.dimensions.len() == 2).unwrap();
+    assert_eq!(tokens.groups()[1].as_str(), "model=small,kind=output");
     let types: std::collections::BTreeSet<_> = catalogue.meters.iter().map(|meter| &meter.event_type).collect();
     assert_eq!(types.len(), catalogue.meters.len(), "an event type belongs to one meter");
     let internal: Vec<_> = catalogue.meters.iter().filter(|meter| meter.is_internal()).collect();
@@ -122,4 +157,62 @@ fn streams_have_one_text() {
     for text in ["", "regions", "tenant", "tenant:", "user:01890a5d-ac96-774b-bcce-b302099a8057"] {
         assert!(text.parse::<Stream>().is_err(), "{text}");
     }
+}
+
+#[test]
+fn paths_name_one_value() {
+    let member = |name: &str| PathStep::Member(name.to_owned());
+    let rows = [
+        ("$", Some(vec![])),
+        ("$.gigabytes", Some(vec![member("gigabytes")])),
+        ("$.a_1.b", Some(vec![member("a_1"), member("b")])),
+        ("$['a b'][\"c\"][0]", Some(vec![member("a b"), member("c"), PathStep::Element(0)])),
+        ("$[12].ä", Some(vec![PathStep::Element(12), member("ä")])),
+        ("", None),
+        ("gigabytes", None),
+        ("$.", None),
+        ("$.1a", None),
+        ("$..a", None),
+        ("$.*", None),
+        ("$[*]", None),
+        ("$[-1]", None),
+        ("$[01]", None),
+        ("$['a]", None),
+        ("$[a]", None),
+        ("$.a ", None),
+        ("$[?@.a]", None),
+        ("$.a.a.a.a.a.a.a.a.a", None),
+    ];
+    for (text, expected) in rows {
+        let path = text.parse::<ValuePath>().ok();
+        assert_eq!(path.as_ref().map(|path| path.steps().to_vec()), expected, "{text}");
+        assert!(path.is_none_or(|path| path.to_string() == text));
+    }
+}
+
+#[test]
+fn a_seal_is_of_the_totals_whatever_their_order() {
+    let total = |size, start: &str, value: &str| UsageWindow {
+        meter: "api-calls".parse().unwrap(),
+        group: UsageGroup::default(),
+        size,
+        start: start.parse().unwrap(),
+        part: WindowPart::Window,
+        value: value.parse().unwrap(),
+        events: 1,
+        latest_at: None,
+        revision: 1,
+    };
+    let day = total(WindowSize::Day, "2026-11-30T06:30:00Z", "1");
+    let month = total(WindowSize::Month, "2026-11-01T06:30:00Z", "1");
+    let digest = SealDigest::of([&day, &month]);
+    assert_eq!(digest, SealDigest::of([&month, &day]));
+    assert_ne!(digest, SealDigest::of([&day]));
+    assert_ne!(digest, SealDigest::of([&UsageWindow { revision: 2, ..day.clone() }, &month]));
+    assert_eq!(digest.to_string().parse(), Ok(digest));
+    assert!([&day, &month].into_iter().all(|total| SealDigest::covers(day.start, total)));
+    let adjustment = UsageWindow { part: WindowPart::Adjustment, ..day.clone() };
+    let hour = total(WindowSize::Hour, "2026-12-01T05:30:00Z", "1");
+    let before = total(WindowSize::Day, "2026-11-29T06:30:00Z", "1");
+    assert!([adjustment, hour, before].iter().all(|total| !SealDigest::covers(day.start, total)));
 }

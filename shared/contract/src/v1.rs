@@ -2,7 +2,11 @@
 //! takes the newer version takes these too, so that regions can be updated one after the other.
 
 use crate::border::fact;
-use kernel::{Alias, EntitlementCode, PlanCode, Suspension, TenantId, TenantStatus};
+use crate::envelope::Moment;
+use kernel::{
+    Alias, EntitlementCode, MeterCode, PlanCode, Quantity, Suspension, TenantId, TenantStatus, Timestamp, UsageGroup,
+    WindowSize,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +55,49 @@ impl From<TenantStatusChanged> for crate::TenantStatusChanged {
         };
         let TenantStatusChanged { tenant, alias, plan, status, revision, .. } = old;
         Self { tenant, alias, plan, status, reason, revision }
+    }
+}
+
+/// One window's total so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageWindow {
+    /// The meter.
+    pub meter: MeterCode,
+    /// The window's first moment, UTC.
+    #[schemars(with = "Moment")]
+    pub start: Timestamp,
+    /// The meter's value over the window.
+    pub value: Quantity,
+    /// How many events it is made of.
+    pub events: u64,
+    /// Grows with every change of the window: the highest wins.
+    pub revision: u64,
+}
+
+/// Windows of one tenant changed. Stream: the tenant's usage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageWindowUpdated {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The windows that changed, each with its total so far. At most 60.
+    pub windows: Vec<UsageWindow>,
+}
+fact!(UsageWindowUpdated, 1, "meridian.metering");
+
+impl From<UsageWindowUpdated> for crate::UsageWindowUpdated {
+    fn from(old: UsageWindowUpdated) -> Self {
+        let window = |UsageWindow { meter, start, value, events, revision }| crate::UsageWindow {
+            meter,
+            group: UsageGroup::default(),
+            size: WindowSize::Day,
+            start,
+            part: crate::WindowPart::Window,
+            value,
+            events: i64::try_from(events).unwrap_or(i64::MAX),
+            latest_at: None,
+            revision,
+        };
+        Self { tenant: old.tenant, windows: old.windows.into_iter().map(window).collect() }
     }
 }
 

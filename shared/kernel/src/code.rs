@@ -60,6 +60,11 @@ code!(
     "meter"
 );
 code!(
+    /// A dimension of a meter, or one of its values, such as `model` or `large`: both are declared in the catalogue.
+    DimensionCode,
+    "dimension"
+);
+code!(
     /// What a plan entitles a tenant to, such as `sso`.
     EntitlementCode,
     "entitlement"

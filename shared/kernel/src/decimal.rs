@@ -1,7 +1,7 @@
 //! Exact decimal quantities.
 
 use crate::{Invalid, text_schema};
-use bigdecimal::{BigDecimal, Zero};
+use bigdecimal::{BigDecimal, RoundingMode, Zero};
 use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
@@ -18,6 +18,7 @@ const DIGITS_MAX: u64 = 38;
 /// Enough for every storable quantity in plain notation: sign, digits, point and the widest exponent.
 const TEXT_LENGTH_MAX: usize = 120;
 const EXPONENT_MAX: i64 = 60;
+const MEAN_PLACES: i64 = 12;
 const RULE: &str = "a decimal number of at most 38 significant digits";
 
 impl Quantity {
@@ -40,6 +41,24 @@ impl Quantity {
     pub fn from_decimal(decimal: BigDecimal) -> Result<Self, Invalid> {
         let quantity = Self(decimal.normalized());
         if quantity.is_storable() { Ok(quantity) } else { Err(Invalid { kind: "quantity", rule: RULE }) }
+    }
+
+    /// The mean of so many values with this sum, rounded half to even to 12 places after the point; zero of none.
+    ///
+    /// # Errors
+    /// When it has more than 38 significant digits.
+    pub fn mean(&self, count: u64) -> Result<Self, Invalid> {
+        if count == 0 {
+            return Ok(Self::zero());
+        }
+        let mean = &self.0 / BigDecimal::from(count);
+        Self::from_decimal(mean.with_scale_round(MEAN_PLACES, RoundingMode::HalfEven))
+    }
+
+    /// Whether it is at least so many percent of a whole.
+    #[must_use]
+    pub fn reaches(&self, percent: u16, whole: &Self) -> bool {
+        &self.0 * BigDecimal::from(100) >= &whole.0 * BigDecimal::from(percent)
     }
 
     /// Whether it fits the 38 digits that a DynamoDB number holds exactly.

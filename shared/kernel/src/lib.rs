@@ -13,9 +13,10 @@ mod period;
 mod place;
 mod region;
 mod status;
+mod window;
 
 pub use claim::ClaimDigest;
-pub use code::{Alias, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
+pub use code::{Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
 pub use decimal::Quantity;
 pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
 pub use jiff::Timestamp;
@@ -25,6 +26,7 @@ pub use period::BillingPeriod;
 pub use place::{Location, PublicUrl, RegionName};
 pub use region::{Jurisdiction, Mode, RegionCode};
 pub use status::{Role, StatusReason, Suspension, TenantStatus, Tier};
+pub use window::{BillingAnchor, UsageGroup, WindowSize};
 
 /// Why a text is not a value of a type. The rejected text itself is not kept: it may be personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

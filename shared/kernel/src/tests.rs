@@ -123,3 +123,60 @@ proptest! {
         prop_assert_eq!(alias.as_str().parse::<Alias>().unwrap(), alias);
     }
 }
+
+#[test]
+fn groups_and_anchors_hold_no_free_text() {
+    check::<UsageGroup>(&[
+        ("", true),
+        ("model=large", true),
+        ("model=large,kind=input", true),
+        ("model", false),
+        ("model=", false),
+        ("model=Jane Doe", false),
+        ("model=large,", false),
+        ("a=a,b=b,c=c,d=d", true),
+        ("a=a,b=b,c=c,d=d,e=e", false),
+    ]);
+    check::<BillingAnchor>(&[
+        ("00:00", true),
+        ("23:59", true),
+        ("24:00", false),
+        ("06:60", false),
+        ("6:30", false),
+        ("+6:30", false),
+    ]);
+    check::<WindowSize>(&[("minute", true), ("hour", true), ("day", true), ("month", true), ("week", false)]);
+}
+
+#[test]
+fn windows_begin_at_the_anchor() {
+    let moment = |text: &str| text.parse::<Timestamp>().unwrap();
+    let rows = [
+        ("00:00", "2026-11-30T23:59:59.9Z", WindowSize::Minute, "2026-11-30T23:59:00Z", "2026-12-01T00:00:00Z"),
+        ("00:00", "2026-11-30T23:59:59.9Z", WindowSize::Hour, "2026-11-30T23:00:00Z", "2026-12-01T00:00:00Z"),
+        ("00:00", "2026-11-30T23:59:59.9Z", WindowSize::Day, "2026-11-30T00:00:00Z", "2026-12-01T00:00:00Z"),
+        ("00:00", "2026-11-30T23:59:59.9Z", WindowSize::Month, "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+        ("06:30", "2026-11-30T06:29:59.9Z", WindowSize::Minute, "2026-11-30T06:29:00Z", "2026-11-30T06:30:00Z"),
+        ("06:30", "2026-11-30T06:29:59.9Z", WindowSize::Hour, "2026-11-30T05:30:00Z", "2026-11-30T06:30:00Z"),
+        ("06:30", "2026-11-30T06:29:59.9Z", WindowSize::Day, "2026-11-29T06:30:00Z", "2026-11-30T06:30:00Z"),
+        ("06:30", "2026-12-01T06:29:59.9Z", WindowSize::Month, "2026-11-01T06:30:00Z", "2026-12-01T06:30:00Z"),
+        ("06:30", "2026-12-01T06:30:00Z", WindowSize::Month, "2026-12-01T06:30:00Z", "2027-01-01T06:30:00Z"),
+        ("00:00", "1969-12-31T23:59:59.5Z", WindowSize::Day, "1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z"),
+    ];
+    for (anchor, at, size, start, end) in rows {
+        let found = size.start(moment(at), anchor.parse().unwrap());
+        assert_eq!((found, size.end(found)), (moment(start), moment(end)), "{anchor} {at} {size}");
+    }
+}
+
+#[test]
+fn a_mean_is_rounded_half_to_even() {
+    let rows = [("10", 4, "2.5"), ("1", 3, "0.333333333333"), ("2", 3, "0.666666666667"), ("5", 0, "0")];
+    for (sum, count, mean) in rows {
+        assert_eq!(sum.parse::<Quantity>().unwrap().mean(count).unwrap().to_string(), mean, "{sum} / {count}");
+    }
+    let half: Quantity = "0.000000000001".parse().unwrap();
+    assert_eq!(half.mean(2).unwrap(), Quantity::zero());
+    let one_and_a_half: Quantity = "0.000000000003".parse().unwrap();
+    assert_eq!(one_and_a_half.mean(2).unwrap().to_string(), "0.000000000002");
+}

@@ -4,9 +4,9 @@
 
 use contract::catalogue::Catalogue;
 use jiff::Timestamp;
-use kernel::{SegmentId, TenantId};
-use metering::{Digest, EVENTS_MAX, Entry, Form, Identity, Segment, State, Usage, Value, WindowSize, batches, group};
-use metering::{read, settle, touched_windows};
+use kernel::{BillingAnchor, SegmentId, TenantId};
+use metering::{Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, State, Usage, Value, batches, group};
+use metering::{read, settle, touched_pages};
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -15,14 +15,17 @@ use uuid::Uuid;
 const NOW: &str = "2026-11-15T12:00:00Z";
 const SETTLED_EVENTS: usize = 1_000_000;
 const SAMPLES: usize = 41;
+/// How many requests are settled together under load.
+const DELIVERY: usize = 20;
+const EVENTS_OF_TENANT: usize = 100;
 
 fn main() {
     let catalogue = Catalogue::bundled().unwrap();
     let now: Timestamp = NOW.parse().unwrap();
     let body = body();
     let ours = median(|| {
-        let reading = read(&body, Form::Batch, &catalogue, now).unwrap();
-        let segments = group(reading.usage(), || SegmentId::from_uuid(Uuid::nil()));
+        let reading = read(&body, &Form::Batch, &catalogue, now).unwrap();
+        let segments = group(reading.usage(), |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::nil()));
         black_box(segments.iter().map(|segment| segment.body.encode()).collect::<Vec<_>>());
     });
     let tree = median(|| {
@@ -32,16 +35,37 @@ fn main() {
     println!("  ours                         {:8.3} ms", ms(ours));
     println!("  serde_json::Value, parse only {:7.3} ms   ours / this: {:.2}", ms(tree), ms(ours) / ms(tree));
 
-    let segments = segments(&catalogue, now);
-    let ours = settle_all(&segments, now);
+    let segments = segments(&catalogue, now, 1, SETTLED_EVENTS);
+    let ours = settle_all(&segments, now, 1);
+    let together = settle_all(&segments, now, DELIVERY);
     let naive = count_in_a_map(&segments);
     println!("rollup: settle {SETTLED_EVENTS} distinct events of one tenant, {EVENTS_MAX} at a time");
     println!("  ours                         {:8.3} million events/s", rate(ours));
+    println!("  ours, {DELIVERY} requests together    {:8.3} million events/s", rate(together));
     println!(
         "  one HashMap, totals only      {:7.3} million events/s   ours / this: {:.2}",
         rate(naive),
         rate(ours) / rate(naive)
     );
+    growth(&catalogue, now);
+}
+
+/// Whether an event costs the same, however many there were before it and however many tenants there are.
+fn growth(catalogue: &Catalogue, now: Timestamp) {
+    println!("growth: microseconds of the processor for each event, settled {} at a time", DELIVERY * EVENTS_MAX);
+    for events in [10_000, 100_000, 1_000_000, 10_000_000] {
+        let spent = settle_all(&segments(catalogue, now, 1, events), now, DELIVERY);
+        println!("  one tenant, {events:>10} events  {:6.3}", spent.as_secs_f64() * 1e6 / events as f64);
+    }
+    for tenants in [10, 100, 1_000, 10_000, 100_000] {
+        let of_tenant = |tenant| settle_all(&segments(catalogue, now, tenant, EVENTS_OF_TENANT), now, DELIVERY);
+        let spent: Duration = (1..=tenants as u128).map(of_tenant).sum();
+        let events = tenants * EVENTS_OF_TENANT;
+        println!(
+            "  {tenants:>7} tenants, {EVENTS_OF_TENANT} events each {:6.3}",
+            spent.as_secs_f64() * 1e6 / events as f64
+        );
+    }
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -80,24 +104,30 @@ fn body() -> Vec<u8> {
     serde_json::to_vec(&events).unwrap()
 }
 
-fn segments(catalogue: &Catalogue, now: Timestamp) -> Vec<Segment> {
-    let tenant = TenantId::from_uuid(Uuid::from_u128(1));
-    let usage = (0..SETTLED_EVENTS).map(|n| {
+fn segments(catalogue: &Catalogue, now: Timestamp, tenant: u128, events: usize) -> Vec<Segment> {
+    let tenant = TenantId::from_uuid(Uuid::from_u128(tenant));
+    let usage = (0..events).map(|n| {
         let meter = &catalogue.meters[n % 4];
-        let value = Value::new(n as i128 % 10_000, 3).unwrap();
-        let entry = Entry { identity: Identity::of("s", &n.to_string()), digest: Digest::of("t", tenant, now, value) };
-        Usage { tenant, entry, meter, start: WindowSize::Day.start(now), value }
+        let groups = meter.groups();
+        let group = groups[n % groups.len()].clone();
+        let measure = Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap());
+        let digest = Digest::of("t", tenant, now, &measure, &group);
+        let entry = Entry { identity: Identity::of("s", &n.to_string()), digest };
+        Usage { tenant, entry, meter, group, at: now, measure }
     });
-    group(usage, || SegmentId::from_uuid(Uuid::nil()))
+    let mut ids = (1..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));
+    group(usage, |_| BillingAnchor::default(), || ids.next().unwrap())
 }
 
-fn settle_all(segments: &[Segment], now: Timestamp) -> Duration {
+/// Settles so many segments at a time.
+fn settle_all(segments: &[Segment], now: Timestamp, delivery: usize) -> Duration {
     let mut state = State::default();
     let mut spent = Duration::ZERO;
-    for (n, batch) in segments.chunks(1).enumerate() {
-        let batch = batches(batch.to_vec()).remove(0);
-        let keys = touched_windows(&batch);
+    let batches = segments.chunks(delivery).flat_map(|delivered| batches(delivered.to_vec()));
+    for (n, batch) in batches.enumerate() {
+        let keys = touched_pages(&batch);
         let start = Instant::now();
+        state.group_runs();
         let settlement = settle(&state, &batch, Uuid::from_u128(n as u128), now).unwrap();
         spent += start.elapsed();
         for id in &settlement.obsolete {
@@ -105,11 +135,11 @@ fn settle_all(segments: &[Segment], now: Timestamp) -> Duration {
         }
         state.runs.extend(settlement.written.into_iter().map(|(named, run)| (named.id, run)));
         state.head = settlement.head;
-        state.windows.extend(settlement.windows);
-        state.windows.retain(|key, _| keys.contains(key));
+        state.pages.extend(settlement.pages);
+        state.pages.retain(|key, _| keys.contains(key));
     }
-    assert_eq!(state.head.counted.accepted, SETTLED_EVENTS as u64);
-    println!("  (the index ends with {} runs)", state.head.runs.len());
+    let sent: usize = segments.iter().map(|segment| segment.body.events().len()).sum();
+    assert_eq!(state.head.counted.accepted, sent as u64);
     spent
 }
 
@@ -121,9 +151,10 @@ fn count_in_a_map(segments: &[Segment]) -> Duration {
     for segment in segments {
         for event in segment.body.events() {
             if seen.insert(event.entry.identity, event.entry.digest).is_none() {
+                let Measure::Number(value) = event.measure else { continue };
                 let slot = &segment.body.slots()[usize::from(event.slot)];
-                let total = totals.entry(&slot.key).or_default();
-                *total = total.plus(event.value).unwrap();
+                let total = totals.entry((&slot.meter, &slot.group, slot.start)).or_default();
+                *total = total.plus(value).unwrap();
             }
         }
     }

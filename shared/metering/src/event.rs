@@ -1,17 +1,21 @@
 //! From a request body to valid usage events and named refusals.
 
-use crate::json::{self, Batch, Member, Wire};
-use crate::{Digest, Entry, Identity, NumberError, Reason, Refusal, Value, WindowSize};
-use contract::catalogue::{Aggregation, Catalogue, Meter};
+use crate::binary::Attributes;
+use crate::json::{self, Batch, Field, Member, Wire};
+use crate::{Digest, Entry, Identity, Measure, NumberError, Reason, Refusal, Value};
+use contract::catalogue::{Aggregation, Catalogue, Dimension, Meter};
+use contract::{PathStep, ValuePath};
 use jiff::{SignedDuration, Timestamp};
-use kernel::TenantId;
+use kernel::{DimensionCode, TenantId, UsageGroup};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 /// The most events of one request.
 pub const EVENTS_MAX: usize = 1_000;
-/// The most bytes of one request's body.
-pub const BODY_BYTES_MAX: usize = 1_048_576;
+/// The most bytes of one request's body, inflated where it came compressed: a function gets at most 6 MB from an HTTP API,
+/// and as a JSON text, which is longer than the body.
+pub const BODY_BYTES_MAX: usize = 4_194_304;
 /// How far an event's time may be ahead of the gateway's: what clocks differ by.
 pub const TIME_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// How long ago an event's time may be. Less than identities are kept, see [`crate::IDENTITY_KEPT`].
@@ -19,8 +23,8 @@ pub const TIME_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 const FIELD_BYTES_MAX: usize = 1_024;
 
-/// How a body holds its events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a request holds its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// One event in structured mode.
     Single,
@@ -28,20 +32,35 @@ pub enum Form {
     Batch,
     /// One or the other, by its first character.
     Either,
+    /// One event in binary mode, whose data the body is.
+    Binary(Attributes),
 }
 
 impl Form {
-    /// The form that a content type means; its parameters do not matter, since JSON is UTF-8.
+    /// The form that the headers of a request mean (`CloudEvents` HTTP binding, 3): a content type of `CloudEvents` decides,
+    /// and otherwise whether there is a `ce-specversion`. Names of headers are in lower case; the parameters of a content
+    /// type do not matter, since JSON is UTF-8.
     #[must_use]
-    pub fn of_content_type(content_type: &str) -> Option<Self> {
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
+    pub fn of_headers<'h>(
+        content_type: Option<&str>,
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+    ) -> Option<Self> {
+        let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default();
+        match essence.trim().to_ascii_lowercase().as_str() {
             "application/cloudevents+json" => Some(Self::Single),
             "application/cloudevents-batch+json" => Some(Self::Batch),
-            "application/json" => Some(Self::Either),
-            _ => None,
+            other if other.starts_with("application/cloudevents") => None,
+            other => match Attributes::of_headers(headers) {
+                Some(attributes) => is_json(other).then_some(Self::Binary(attributes)),
+                None => (other == "application/json").then_some(Self::Either),
+            },
         }
     }
+}
+
+/// Whether data of a content type is JSON, as it is where an event says nothing of it.
+fn is_json(essence: &str) -> bool {
+    essence.is_empty() || essence == "application/json" || essence.ends_with("+json")
 }
 
 /// Why a body as a whole is refused.
@@ -73,7 +92,7 @@ pub enum BodyError {
 }
 
 /// A valid usage event, without anything that a client wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage<'c> {
     /// Whose usage.
     pub tenant: TenantId,
@@ -81,26 +100,28 @@ pub struct Usage<'c> {
     pub entry: Entry,
     /// The meter.
     pub meter: &'c Meter,
-    /// The first moment of its window.
-    pub start: Timestamp,
-    /// What it adds to the meter.
-    pub value: Value,
+    /// The values of the meter's dimensions.
+    pub group: UsageGroup,
+    /// Its time.
+    pub at: Timestamp,
+    /// What it says of the meter.
+    pub measure: Measure,
 }
 
 impl<'c> Usage<'c> {
     /// One more of what an internal meter counts. `source` and `id` say which event it is, whenever it is stated again.
     #[must_use]
     pub fn counted(meter: &'c Meter, tenant: TenantId, source: &str, id: &str, at: Timestamp) -> Self {
-        let value = Value::ONE;
-        let digest = Digest::of(&meter.event_type, tenant, at, value);
+        let (measure, group) = (Measure::Number(Value::ONE), UsageGroup::default());
+        let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
         let entry = Entry { identity: Identity::of(source, id), digest };
-        Self { tenant, entry, meter, start: WindowSize::default().start(at), value }
+        Self { tenant, entry, meter, group, at, measure }
     }
 }
 
 /// A body that was read: each of its events is in one of two places.
 pub struct Reading<'b, 'c> {
-    /// Whether the body was one event in structured mode.
+    /// Whether the request was one event and no batch.
     pub is_single: bool,
     /// What was refused, in the order of the batch.
     pub refused: Vec<Refusal>,
@@ -123,30 +144,41 @@ impl<'c> Reading<'_, 'c> {
     /// Refuses the events of every tenant that is not among the known ones.
     pub fn keep_tenants(&mut self, known: &BTreeSet<TenantId>) {
         let detail = "subject is not a tenant that is in use in this region";
-        for event in self.valid.extract_if(.., |event| !known.contains(&event.usage.tenant)) {
-            self.refused.push(Refusal {
-                index: event.index,
-                id: Some(event.id.into_owned()),
-                reason: Reason::UnknownTenant,
-                detail: detail.to_owned(),
-            });
+        self.refuse(Reason::UnknownTenant, detail, |usage| !known.contains(&usage.tenant));
+    }
+
+    /// Refuses every event that says something else than one before it of the same tenant, source and id. One that says
+    /// the same is valid and counts once.
+    pub fn refuse_conflicts(&mut self) {
+        let mut said = HashMap::with_capacity(self.valid.len());
+        let detail = "an event before it has the same source and id, and says something else";
+        self.refuse(Reason::Conflict, detail, |usage| {
+            let Entry { identity, digest } = usage.entry;
+            *said.entry((usage.tenant, identity)).or_insert(digest) != digest
+        });
+    }
+
+    fn refuse(&mut self, reason: Reason, detail: &str, mut is_refused: impl FnMut(&Usage<'c>) -> bool) {
+        for event in self.valid.extract_if(.., |event| is_refused(&event.usage)) {
+            let id = Some(event.id.into_owned());
+            self.refused.push(Refusal { index: event.index, id, reason, detail: detail.to_owned() });
         }
         self.refused.sort_by_key(|refusal| refusal.index);
     }
 
     /// The valid events, in the order of the batch.
     pub fn usage(&self) -> impl ExactSizeIterator<Item = Usage<'c>> {
-        self.valid.iter().map(|event| event.usage)
+        self.valid.iter().map(|event| event.usage.clone())
     }
 }
 
-/// Reads a body: `CloudEvents` 1.0 in structured mode or as a JSON batch.
+/// Reads a body: `CloudEvents` 1.0 in structured or binary mode, or as a JSON batch.
 ///
 /// # Errors
 /// When the body as a whole cannot be read. What is wrong with single events is in the reading.
 pub fn read<'b, 'c>(
     body: &'b [u8],
-    form: Form,
+    form: &'b Form,
     catalogue: &'c Catalogue,
     now: Timestamp,
 ) -> Result<Reading<'b, 'c>, BodyError> {
@@ -155,15 +187,15 @@ pub fn read<'b, 'c>(
     }
     let text = str::from_utf8(body).map_err(|_| BodyError::Malformed { line: 0, column: 0 })?;
     let is_list = text.trim_ascii_start().starts_with('[');
+    let is_single = matches!(form, Form::Binary(_)) || !is_list;
     let wires = match form {
         Form::Single if is_list => return Err(BodyError::WrongShape { expected: "one event" }),
         Form::Batch if !is_list => return Err(malformed_or(text, "a list of events")),
         Form::Single | Form::Batch | Form::Either => wires(text, is_list)?,
+        Form::Binary(attributes) => vec![attributes.wire(data(text)?)],
     };
-    let sent = catalogue.meters.iter().filter(|meter| !meter.is_internal());
-    let meters = sent.map(|meter| (meter.event_type.as_str(), meter)).collect();
-    let rules = Rules { meters, now };
-    let mut reading = Reading { is_single: !is_list, refused: Vec::new(), valid: Vec::with_capacity(wires.len()) };
+    let rules = Rules::of(catalogue, now);
+    let mut reading = Reading { is_single, refused: Vec::new(), valid: Vec::with_capacity(wires.len()) };
     for (index, wire) in wires.iter().enumerate() {
         match rules.read(wire) {
             Ok((id, usage)) => reading.valid.push(Valid { index, id, usage }),
@@ -173,6 +205,14 @@ pub fn read<'b, 'c>(
         }
     }
     Ok(reading)
+}
+
+/// The data of an event in binary mode, if there is any.
+fn data(text: &str) -> Result<Option<&RawValue>, BodyError> {
+    if text.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(text).map(Some).map_err(|error| malformed(&error))
 }
 
 fn wires(text: &str, is_list: bool) -> Result<Vec<Wire<'_>>, BodyError> {
@@ -194,31 +234,36 @@ fn malformed_or(text: &str, expected: &'static str) -> BodyError {
 }
 
 /// The id to name in a refusal: only what an event may have.
-fn id_of(wire: &Wire<'_>) -> Option<String> {
-    let id = json::text(wire.field("id")?)?;
+pub(crate) fn id_of(wire: &Wire<'_>) -> Option<String> {
+    let id = wire.field("id")?.text()?;
     let nameable = !id.is_empty() && id.len() <= FIELD_BYTES_MAX;
     nameable.then(|| id.into_owned())
 }
 
-struct Fault {
-    reason: Reason,
-    detail: String,
+pub(crate) struct Fault {
+    pub(crate) reason: Reason,
+    pub(crate) detail: String,
 }
 
 impl Fault {
-    fn of(reason: Reason, detail: impl Into<String>) -> Self {
+    pub(crate) fn of(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
 }
 
 /// What events are checked against.
-struct Rules<'c> {
+pub(crate) struct Rules<'c> {
     meters: HashMap<&'c str, &'c Meter>,
     now: Timestamp,
 }
 
 impl<'c> Rules<'c> {
-    fn read<'b>(&self, wire: &Wire<'b>) -> Result<(Cow<'b, str>, Usage<'c>), Fault> {
+    pub(crate) fn of(catalogue: &'c Catalogue, now: Timestamp) -> Self {
+        let sent = catalogue.meters.iter().filter(|meter| !meter.is_internal());
+        Self { meters: sent.map(|meter| (meter.event_type.as_str(), meter)).collect(), now }
+    }
+
+    pub(crate) fn read<'b>(&self, wire: &Wire<'b>) -> Result<(Cow<'b, str>, Usage<'c>), Fault> {
         if !wire.is_object {
             return Err(Fault::of(Reason::NotAnObject, "the event is not a JSON object"));
         }
@@ -239,11 +284,11 @@ impl<'c> Rules<'c> {
         let tenant: TenantId = subject.parse().map_err(|_| {
             Fault::of(Reason::InvalidTenant, "subject is not a tenant id: a lower-case hyphenated UUID")
         })?;
-        let value = value(wire, meter)?;
-        let digest = Digest::of(&event_type, tenant, time, value);
+        let measure = measure(wire, meter, tenant)?;
+        let group = group(wire, meter)?;
+        let digest = Digest::of(&event_type, tenant, time, &measure, &group);
         let entry = Entry { identity: Identity::of(&source, &id), digest };
-        let start = WindowSize::default().start(time);
-        Ok((id, Usage { tenant, entry, meter, start, value }))
+        Ok((id, Usage { tenant, entry, meter, group, at: time, measure }))
     }
 
     fn time(&self, text: &str) -> Result<Timestamp, Fault> {
@@ -262,8 +307,11 @@ impl<'c> Rules<'c> {
 
 fn required<'b>(wire: &Wire<'b>, name: &'static str) -> Result<Cow<'b, str>, Fault> {
     let missing = || Fault::of(Reason::MissingField, format!("{name} is missing"));
-    let raw = wire.field(name).ok_or_else(missing)?;
-    let text = json::text(raw).ok_or_else(|| Fault::of(Reason::WrongType, format!("{name} is not a text")))?;
+    let field = wire.field(name).ok_or_else(missing)?;
+    let text = field.text().ok_or_else(|| match field {
+        Field::Json(_) => Fault::of(Reason::WrongType, format!("{name} is not a text")),
+        Field::Header(_) => Fault::of(Reason::InvalidHeader, format!("ce-{name} is not percent-encoded UTF-8")),
+    })?;
     if text.is_empty() {
         return Err(missing());
     }
@@ -273,31 +321,88 @@ fn required<'b>(wire: &Wire<'b>, name: &'static str) -> Result<Cow<'b, str>, Fau
     Ok(text)
 }
 
-/// What an event adds to a meter: one when the meter counts, else the number that the meter names.
-fn value(wire: &Wire<'_>, meter: &Meter) -> Result<Value, Fault> {
-    let Some(name) = meter.value.as_deref().filter(|_| meter.aggregation != Aggregation::Count) else {
-        return Ok(Value::ONE);
+/// What an event says of a meter: one when the meter counts, else what is where the meter looks.
+fn measure(wire: &Wire<'_>, meter: &Meter, tenant: TenantId) -> Result<Measure, Fault> {
+    let Some(path) = meter.value.as_ref().filter(|_| meter.aggregation != Aggregation::Count) else {
+        return Ok(Measure::Number(Value::ONE));
     };
+    let raw = at(wire, path)?.ok_or_else(|| Fault::of(Reason::MissingValue, format!("{} is missing", named(path))))?;
+    if meter.aggregation == Aggregation::UniqueCount {
+        return member(raw, path, tenant).map(Measure::Member);
+    }
+    let number = if raw.get().starts_with('"') { json::text(raw).unwrap_or_default() } else { raw.get().into() };
+    let value: Value = number.parse().map_err(|error| match error {
+        NumberError::NotANumber => Fault::of(Reason::InvalidValue, format!("{} is not a number", named(path))),
+        NumberError::TooManyDigits => {
+            Fault::of(Reason::ValueTooLong, format!("{} has more than 38 digits", named(path)))
+        }
+    })?;
+    if value.is_negative() && meter.aggregation == Aggregation::Sum {
+        return Err(Fault::of(Reason::NegativeValue, format!("{} is negative and the meter sums", named(path))));
+    }
+    Ok(Measure::Number(value))
+}
+
+/// The identity of a text or number that the meter counts the different ones of.
+fn member(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<Identity, Fault> {
+    let invalid = || Fault::of(Reason::InvalidValue, format!("{} is neither a text nor a number", named(path)));
+    if raw.get().starts_with('"') {
+        let text = json::text(raw).ok_or_else(invalid)?;
+        if text.len() > FIELD_BYTES_MAX {
+            let detail = format!("{} has more than {FIELD_BYTES_MAX} bytes", named(path));
+            return Err(Fault::of(Reason::ValueTooLong, detail));
+        }
+        return Ok(Identity::of_member(tenant, "text", &text));
+    }
+    let number: Value = raw.get().parse().map_err(|_| invalid())?;
+    Ok(Identity::of_member(tenant, "number", &number.to_string()))
+}
+
+/// The values of a meter's dimensions, of which only those of the closed lists exist.
+fn group(wire: &Wire<'_>, meter: &Meter) -> Result<UsageGroup, Fault> {
+    let values: Vec<_> =
+        meter.dimensions.iter().map(|dimension| value_of(wire, dimension)).collect::<Result<_, _>>()?;
+    Ok(UsageGroup::of(values))
+}
+
+fn value_of<'d>(wire: &Wire<'_>, dimension: &'d Dimension) -> Result<(&'d DimensionCode, &'d DimensionCode), Fault> {
+    // What is not there, or not even an object, is as unknown as any other value.
+    let text = at(wire, &dimension.path).ok().flatten().and_then(json::text);
+    let found = text.and_then(|text| dimension.values.iter().find(|value| value.as_str() == text));
+    let value = found.or(dimension.otherwise.as_ref()).ok_or_else(|| {
+        let detail = format!("{} is not a value of the dimension {}", named(&dimension.path), dimension.code);
+        Fault::of(Reason::UnknownDimension, detail)
+    })?;
+    Ok((&dimension.code, value))
+}
+
+/// What is at a path of an event's data, if anything.
+fn at<'b>(wire: &Wire<'b>, path: &ValuePath) -> Result<Option<&'b RawValue>, Fault> {
     let no_object = || Fault::of(Reason::InvalidData, "data is not a JSON object");
     if wire.field("data_base64").is_some() {
         return Err(no_object());
     }
-    let missing = || Fault::of(Reason::MissingValue, format!("data.{name} is missing"));
-    let raw = match json::member(wire.field("data").ok_or_else(missing)?, name) {
-        Member::Found(raw) => raw,
-        Member::NoObject => return Err(no_object()),
-        Member::Absent => return Err(missing()),
-        Member::Twice => return Err(Fault::of(Reason::DuplicateField, format!("data.{name} is there twice"))),
-    };
-    let number = if raw.get().starts_with('"') { json::text(raw).unwrap_or_default() } else { raw.get().into() };
-    let value: Value = number.parse().map_err(|error| match error {
-        NumberError::NotANumber => Fault::of(Reason::InvalidValue, format!("data.{name} is not a number")),
-        NumberError::TooManyDigits => Fault::of(Reason::ValueTooLong, format!("data.{name} has more than 38 digits")),
-    })?;
-    if value.is_negative() && meter.aggregation == Aggregation::Sum {
-        return Err(Fault::of(Reason::NegativeValue, format!("data.{name} is negative and the meter sums")));
+    let Some(mut raw) = wire.data() else { return Ok(None) };
+    for (depth, step) in path.steps().iter().enumerate() {
+        let found = match step {
+            PathStep::Member(name) => json::member(raw, name),
+            PathStep::Element(index) => json::element(raw, *index),
+        };
+        raw = match found {
+            Member::Found(raw) => raw,
+            Member::NoObject if depth == 0 && matches!(step, PathStep::Member(_)) => return Err(no_object()),
+            Member::NoObject | Member::Absent => return Ok(None),
+            Member::Twice => {
+                return Err(Fault::of(Reason::DuplicateField, format!("{} is there twice", named(path))));
+            }
+        };
     }
-    Ok(value)
+    Ok(Some(raw))
+}
+
+/// A path as a caller knows it.
+fn named(path: &ValuePath) -> String {
+    path.to_string().replacen('$', "data", 1)
 }
 
 /// Whether a text has the shape of an RFC 3339 date-time: the parser behind it takes more than that.

@@ -1,18 +1,22 @@
 //! Who an event is, and what it says, as hashes: nothing that a client wrote is kept.
 
-use crate::Value;
+use crate::{Measure, WindowKey};
 use jiff::Timestamp;
-use kernel::TenantId;
+use kernel::{TenantId, UsageGroup};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// An event's identity within its tenant: 128 bits of SHA-256 over its source and id.
+/// An event's identity within its tenant: 95 bits of SHA-256 over its source and id, and one bit that says
+/// whether it is the event or what takes it back.
+///
+/// A tenant's index holds some billion identities at most: that two of them are the same by chance is less likely
+/// than one in ten billion.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Identity([u8; 16]);
+pub struct Identity([u8; 12]);
 
-/// What an event says: 64 bits of SHA-256 over its type, tenant, time and value.
+/// What an event says: 32 bits of SHA-256 over its type, tenant, time, value and group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 8]);
+pub struct Digest([u8; 4]);
 
 /// One entry of the identity index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,12 +29,27 @@ pub struct Entry {
 
 impl Identity {
     /// How many bytes an identity has.
-    pub const BYTES: usize = 16;
+    pub const BYTES: usize = 12;
 
     /// The identity of an event (`CloudEvents` 1.0: `source` + `id`), unambiguous for any bytes in either.
     #[must_use]
     pub fn of(source: &str, id: &str) -> Self {
-        Self(hash([source.as_bytes(), id.as_bytes()]))
+        Self(hash([source.as_bytes(), id.as_bytes()])).event()
+    }
+
+    /// The identity of a value that a tenant's events have, for counting the different ones. `kind` keeps texts and
+    /// numbers apart.
+    #[must_use]
+    pub fn of_member(tenant: TenantId, kind: &str, value: &str) -> Self {
+        Self(hash([tenant.as_uuid().as_bytes(), kind.as_bytes(), value.as_bytes()])).event()
+    }
+
+    /// The identity of a value within a window.
+    pub(crate) fn within(self, window: &WindowKey) -> Self {
+        let WindowKey { meter, group, size, start, part: _ } = window;
+        let start = start.as_second().to_be_bytes();
+        Self(hash([&self.0, meter.as_str().as_bytes(), group.as_str().as_bytes(), size.as_str().as_bytes(), &start]))
+            .event()
     }
 
     /// An identity that was stored.
@@ -45,9 +64,36 @@ impl Identity {
         &self.0
     }
 
-    /// The identity as a number: uniform, so that it says where in a sorted run to look.
+    /// The event's own.
+    #[must_use]
+    pub const fn event(mut self) -> Self {
+        self.0[Self::BYTES - 1] &= !1;
+        self
+    }
+
+    /// That of what takes the event back: next to the event's own in the order.
+    #[must_use]
+    pub const fn void(mut self) -> Self {
+        self.0[Self::BYTES - 1] |= 1;
+        self
+    }
+
+    /// Whether it is of what takes an event back.
+    #[must_use]
+    pub const fn is_void(self) -> bool {
+        self.0[Self::BYTES - 1] & 1 == 1
+    }
+
+    /// The identity as a number: uniform but for its last bit, so that it says where in a sorted run to look.
     pub(crate) const fn number(self) -> u128 {
-        u128::from_be_bytes(self.0)
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.0;
+        u128::from_be_bytes([0, 0, 0, 0, a, b, c, d, e, f, g, h, i, j, k, l])
+    }
+
+    /// The first 64 bits of it.
+    pub(crate) const fn prefix(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 }
 
@@ -66,14 +112,21 @@ impl PartialOrd for Identity {
 
 impl Digest {
     /// How many bytes a digest has.
-    pub const BYTES: usize = 8;
+    pub const BYTES: usize = 4;
+    /// The digest of what says nothing but that it is there.
+    pub(crate) const NONE: Self = Self([0; Self::BYTES]);
 
     /// The digest of what counts; the time and the value in one form each, however they were written.
     #[must_use]
-    pub fn of(event_type: &str, tenant: TenantId, time: Timestamp, value: Value) -> Self {
+    pub fn of(event_type: &str, tenant: TenantId, time: Timestamp, measure: &Measure, group: &UsageGroup) -> Self {
         let nanoseconds = time.as_nanosecond().to_be_bytes();
-        let mantissa = value.mantissa().to_be_bytes();
-        Self(hash([event_type.as_bytes(), tenant.as_uuid().as_bytes(), &nanoseconds, &mantissa, &[value.scale()]]))
+        let (kind, value, scale) = match measure {
+            Measure::Number(value) => (b'n', value.mantissa().to_be_bytes(), value.scale()),
+            Measure::Member(member) => (b'm', member.number().to_be_bytes(), 0),
+        };
+        let group = group.as_str().as_bytes();
+        let tenant = tenant.as_uuid();
+        Self(hash([event_type.as_bytes(), tenant.as_bytes(), &nanoseconds, &[kind, scale], &value, group]))
     }
 
     /// A digest that was stored.
@@ -116,14 +169,21 @@ fn hash<const PARTS: usize, const BYTES: usize>(parts: [&[u8]; PARTS]) -> [u8; B
     std::array::from_fn(|at| full[at])
 }
 
+/// In hexadecimal digits.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:024x}", self.number())
+    }
+}
+
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identity({:032x})", self.number())
+        write!(f, "Identity({self})")
     }
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest({:016x})", u64::from_be_bytes(self.0))
+        write!(f, "Digest({:08x})", u32::from_be_bytes(self.0))
     }
 }

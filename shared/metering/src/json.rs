@@ -1,4 +1,5 @@
 //! Reading JSON in one pass: each attribute's text is found, not built, and nothing is a float.
+//! What headers say of an event in binary mode is put in the same place.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -7,23 +8,66 @@ use std::fmt;
 
 /// The attributes that count, in the order in which they are checked.
 pub(crate) const FIELDS: [&str; 8] = ["specversion", "type", "source", "id", "subject", "time", "data", "data_base64"];
+/// Where the data is among them: what is before it can be in a header.
+pub(crate) const DATA: usize = 6;
 
-/// An event as it was sent: where its attributes are in the body.
+/// An attribute as it was sent.
+#[derive(Clone, Copy)]
+pub(crate) enum Field<'b> {
+    /// Where it is in a JSON body.
+    Json(&'b RawValue),
+    /// What a header says, decoded; nothing when that cannot be done.
+    Header(Option<&'b str>),
+}
+
+impl<'b> Field<'b> {
+    /// The text, or nothing when it is another kind of value or not valid Unicode.
+    pub(crate) fn text(self) -> Option<Cow<'b, str>> {
+        match self {
+            Self::Json(raw) => text(raw),
+            Self::Header(text) => text.map(Cow::Borrowed),
+        }
+    }
+}
+
+/// An event as it was sent: where its attributes are in the body, or what its headers say.
 pub(crate) struct Wire<'b> {
     /// Whether it is an object at all.
     pub(crate) is_object: bool,
     /// The first attribute that is there twice.
     pub(crate) duplicate: Option<&'static str>,
-    fields: [Option<&'b RawValue>; FIELDS.len()],
+    fields: [Option<Field<'b>>; FIELDS.len()],
 }
 
 impl<'b> Wire<'b> {
     const NOT_AN_OBJECT: Self = Self { is_object: false, duplicate: None, fields: [None; FIELDS.len()] };
 
+    /// An event in binary mode: attributes by their place in [`FIELDS`], and data.
+    pub(crate) fn of_headers(
+        attributes: impl Iterator<Item = (usize, Option<&'b str>)>,
+        duplicate: Option<&'static str>,
+        data: Option<&'b RawValue>,
+    ) -> Self {
+        let mut wire = Self { is_object: true, duplicate, ..Self::NOT_AN_OBJECT };
+        for (at, text) in attributes {
+            wire.fields[at] = Some(Field::Header(text));
+        }
+        wire.fields[DATA] = data.map(Field::Json);
+        wire
+    }
+
     /// The attribute of a name of [`FIELDS`]; null is absent, as in the `CloudEvents` JSON format, 2.2.
-    pub(crate) fn field(&self, name: &str) -> Option<&'b RawValue> {
+    pub(crate) fn field(&self, name: &str) -> Option<Field<'b>> {
         let at = FIELDS.iter().position(|field| *field == name)?;
-        self.fields[at].filter(|raw| raw.get() != "null")
+        self.fields[at].filter(|field| !matches!(field, Field::Json(raw) if raw.get() == "null"))
+    }
+
+    /// The data, unless it is absent or null.
+    pub(crate) fn data(&self) -> Option<&'b RawValue> {
+        match self.field(FIELDS[DATA])? {
+            Field::Json(raw) => Some(raw),
+            Field::Header(_) => None,
+        }
     }
 }
 
@@ -69,7 +113,7 @@ macro_rules! not_an_object {
     };
 }
 
-impl<'de> Deserialize<'de> for Wire<'de> {
+impl<'de: 'b, 'b> Deserialize<'de> for Wire<'b> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct WireVisitor;
         impl<'de> Visitor<'de> for WireVisitor {
@@ -86,7 +130,7 @@ impl<'de> Deserialize<'de> for Wire<'de> {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
-                    if wire.fields[at].replace(map.next_value()?).is_some() {
+                    if wire.fields[at].replace(Field::Json(map.next_value()?)).is_some() {
                         wire.duplicate.get_or_insert(FIELDS[at]);
                     }
                 }
@@ -201,4 +245,31 @@ pub(crate) fn member<'b>(object: &'b RawValue, name: &str) -> Member<'b> {
 
     let mut from = serde_json::Deserializer::from_str(object.get());
     from.deserialize_map(Search(name)).unwrap_or(Member::NoObject)
+}
+
+/// The element of a list, from 0.
+pub(crate) fn element(list: &RawValue, index: usize) -> Member<'_> {
+    struct Elements(usize);
+
+    impl<'de> Visitor<'de> for Elements {
+        type Value = Member<'de>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Member<'de>, A::Error> {
+            for _ in 0..self.0 {
+                if list.next_element::<IgnoredAny>()?.is_none() {
+                    return Ok(Member::Absent);
+                }
+            }
+            let found: Option<&RawValue> = list.next_element()?;
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(found.filter(|raw| raw.get() != "null").map_or(Member::Absent, Member::Found))
+        }
+    }
+
+    let mut from = serde_json::Deserializer::from_str(list.get());
+    from.deserialize_seq(Elements(index)).unwrap_or(Member::NoObject)
 }

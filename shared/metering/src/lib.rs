@@ -7,28 +7,44 @@
 //! [`read`], after which an event is two hashes, a meter, a window and a value; the same segments give
 //! the same totals in any order and grouping. Imports `kernel` and `contract` only.
 
+mod binary;
+mod bytes;
+mod correction;
 mod event;
+mod filter;
+mod grouped;
 mod identity;
+mod index;
 mod json;
+mod page;
 mod refusal;
+mod report;
 mod run;
 mod segment;
 mod settle;
 mod value;
 mod window;
 
+pub use binary::Attributes;
+pub use correction::{CORRECTIONS_MAX, CorrectionReading, ValidCorrection, read_corrections};
 pub use event::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reading, TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, read};
+pub use grouped::{Group, GroupId};
 pub use identity::{Digest, Entry, Identity};
+pub use index::MEMBERS_KEPT;
+pub use page::{Page, PageKey};
 pub use refusal::{Reason, Refusal};
-pub use run::{Run, RunId, RunRef};
+pub use report::{Finality, Question, Total, Unanswerable};
+pub use run::{Known, Run, RunId, RunRef};
 pub use segment::{
-    Malformed, SEGMENT_EVENTS_MAX, SEGMENT_WINDOWS_MAX, Segment, SegmentBody, SegmentEvent, Slot, group,
+    Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_PAGES_MAX, SEGMENT_TOTALS_MAX, Segment, SegmentBody,
+    SegmentEvent, Slot, group, group_corrections,
 };
 pub use settle::{
-    Counted, Head, IDENTITY_KEPT, MissingRun, SETTLED_SEGMENTS_MAX, Settlement, State, batches, settle, touched_windows,
+    Counted, Head, IDENTITY_KEPT, MissingRun, SETTLED_SEGMENTS_MAX, Settlement, State, Statement, batches, restate,
+    seal, settle, touched_pages,
 };
 pub use value::{NumberError, Value};
-pub use window::{Window, WindowKey, WindowSize};
+pub use window::{Measure, Window, WindowKey};
 
 #[cfg(test)]
 mod tests;

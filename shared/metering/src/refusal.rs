@@ -15,6 +15,8 @@ pub enum Reason {
     DuplicateField,
     /// An attribute is no text.
     WrongType,
+    /// A header is not encoded as an attribute's has to be.
+    InvalidHeader,
     /// An attribute has too many bytes.
     TooLong,
     /// It is of another version of `CloudEvents`.
@@ -39,8 +41,20 @@ pub enum Reason {
     InvalidValue,
     /// The value has too many digits to be exact.
     ValueTooLong,
+    /// A dimension has a value that is not in its list.
+    UnknownDimension,
     /// The value is negative and the meter sums.
     NegativeValue,
+    /// An event of the same source and id, before it in the batch, says something else.
+    Conflict,
+    /// The reason of a correction is no code.
+    InvalidReason,
+    /// The meter cannot take anything back.
+    NotReversible,
+    /// What is to replace an event is another tenant's.
+    OtherTenant,
+    /// What is to replace an event has its identity.
+    SameIdentity,
 }
 
 /// One refused event. Its id goes back to whoever sent it, and nowhere else.

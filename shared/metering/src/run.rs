@@ -1,7 +1,9 @@
 //! The identity index: immutable sorted runs of entries, merged as they grow.
 
+use crate::filter::Filter;
 use crate::{Digest, Entry, Identity};
 use jiff::Timestamp;
+use kernel::SegmentId;
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -13,6 +15,22 @@ pub struct RunId {
     pub attempt: Uuid,
     /// Which of that attempt's runs.
     pub ordinal: u16,
+}
+
+impl RunId {
+    const SEGMENT: u16 = u16::MAX;
+
+    /// The run that a segment is by itself, when each of its events counted.
+    #[must_use]
+    pub const fn of_segment(segment: SegmentId) -> Self {
+        Self { attempt: *segment.as_uuid(), ordinal: Self::SEGMENT }
+    }
+
+    /// The segment that the run is, unless it is stored as a run.
+    #[must_use]
+    pub fn segment(self) -> Option<SegmentId> {
+        (self.ordinal == Self::SEGMENT).then(|| SegmentId::from_uuid(self.attempt))
+    }
 }
 
 impl fmt::Display for RunId {
@@ -68,48 +86,60 @@ impl RunRef {
     }
 }
 
+/// What an index says of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known {
+    /// What it said when it was counted.
+    pub counted: Option<Digest>,
+    /// What it is to have said when it was taken back.
+    pub voided: Option<Digest>,
+}
+
+impl Known {
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self { counted: self.counted.or(other.counted), voided: self.voided.or(other.voided) }
+    }
+}
+
 /// A sorted run of entries, with a filter that answers most look-ups of what is not in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Run {
     entries: Vec<Entry>,
-    /// A power of two of words, one for two to four entries. The last bytes of an identity choose its word and
-    /// two bits of it: one look-up in a hundred of what is not in the run goes on to the entries.
-    filter: Vec<u64>,
+    filter: Filter,
 }
 
 impl Run {
-    /// The most entries of a run: 288 kB, below the 400 kB of a `DynamoDB` item.
-    pub const ENTRIES_MAX: usize = 12_000;
+    /// The most entries of a run: 384 kB, below the 400 kB of a `DynamoDB` item.
+    pub const ENTRIES_MAX: usize = 24_000;
 
-    /// Makes runs of entries in any order, each identity once.
-    pub(crate) fn of(mut entries: Vec<Entry>) -> Vec<Self> {
+    /// Makes one run of entries in any order, each identity once.
+    #[must_use]
+    pub fn of(mut entries: Vec<Entry>) -> Self {
         entries.sort_unstable();
-        entries.chunks(Self::ENTRIES_MAX).map(|chunk| Self::of_sorted(chunk.to_vec())).collect()
+        Self::of_sorted(entries)
     }
 
-    /// Merges runs that have no identity in common.
+    /// Merges runs that have no identity in common, into as few of the same size as can be stored.
     pub(crate) fn merge<'r>(runs: impl Iterator<Item = &'r Self>) -> Vec<Self> {
         // The sort finds the sorted stretches and merges them.
         let mut entries: Vec<Entry> = runs.flat_map(|run| run.entries.iter().copied()).collect();
         entries.sort();
-        entries.chunks(Self::ENTRIES_MAX).map(|chunk| Self::of_sorted(chunk.to_vec())).collect()
+        let count = entries.len().div_ceil(Self::ENTRIES_MAX).max(1);
+        let size = entries.len().div_ceil(count).max(1);
+        entries.chunks(size).map(|chunk| Self::of_sorted(chunk.to_vec())).collect()
     }
 
     fn of_sorted(entries: Vec<Entry>) -> Self {
-        let words = (entries.len() / 4).next_power_of_two();
-        let mut run = Self { entries, filter: vec![0; words] };
-        for at in 0..run.entries.len() {
-            let (word, bits) = run.mark(run.entries[at].identity);
-            run.filter[word] |= bits;
+        let mut filter = Filter::dense(entries.len());
+        for entry in &entries {
+            filter.add(entry.identity);
         }
-        run
+        Self { entries, filter }
     }
 
-    /// Which word of the filter an identity sets bits of, and which bits.
-    fn mark(&self, identity: Identity) -> (usize, u64) {
-        let chosen = identity.number() as u64;
-        let word = usize::try_from(chosen >> 12).unwrap_or_default() & (self.filter.len() - 1);
-        (word, (1 << (chosen & 63)) | (1 << ((chosen >> 6) & 63)))
+    /// Whom it has entries of.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = Identity> {
+        self.entries.iter().map(|entry| entry.identity)
     }
 
     /// How many entries it has.
@@ -127,24 +157,22 @@ impl Run {
     /// How much memory it takes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
-        self.entries.len() * Entry::BYTES + self.filter.len() * 8
+        self.entries.len() * Entry::BYTES + self.filter.memory_bytes()
     }
 
-    /// What an event said when it was counted, if it is in this run.
-    ///
-    /// Identities are uniform, so the place of one can be computed; a run that is not has a few more steps.
+    /// What is known of an event.
     #[must_use]
-    pub fn find(&self, identity: Identity) -> Option<Digest> {
-        let (word, bits) = self.mark(identity);
-        if self.filter[word] & bits != bits {
-            return None;
+    pub fn find(&self, identity: Identity) -> Known {
+        if !self.filter.may_hold(identity) {
+            return Known::default();
         }
-        self.search(identity)
+        Known { counted: self.search(identity.event()), voided: self.search(identity.void()) }
     }
 
+    /// Identities are uniform, so the place of one can be computed; a run that is not has a few more steps.
     fn search(&self, identity: Identity) -> Option<Digest> {
         let (mut low, mut high) = (0, self.entries.len());
-        let guess = ((identity.number() >> 64) * self.entries.len() as u128) >> 64;
+        let guess = (u128::from(identity.prefix()) * self.entries.len() as u128) >> 64;
         let mut at = usize::try_from(guess).unwrap_or_default();
         let mut step = 16;
         while low < high {

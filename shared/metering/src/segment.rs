@@ -1,25 +1,51 @@
 //! Segments: the events of one request for one tenant, stored as they are and settled later.
 
-use crate::{Entry, Usage, Value, WindowKey};
+use crate::bytes::{Input, write_text, write_value};
+use crate::page::{size_code, size_of};
+use crate::{Entry, Identity, Measure, PageKey, Usage, WindowKey};
+use contract::WindowPart;
 use contract::catalogue::Aggregation;
 use jiff::Timestamp;
-use kernel::{MeterCode, SegmentId, TenantId};
-use std::collections::BTreeMap;
+use kernel::{BillingAnchor, MeterCode, SegmentId, TenantId, UsageGroup, WindowSize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most events of a segment.
 pub const SEGMENT_EVENTS_MAX: usize = 1_000;
-/// The most windows of a segment: what one `UsageWindowUpdated` may carry.
-pub const SEGMENT_WINDOWS_MAX: usize = 60;
+/// The most totals that a segment changes of those that are stated: what one `UsageWindowUpdated` may carry.
+pub const SEGMENT_TOTALS_MAX: usize = 60;
+/// The most pages that a segment changes: with the largest pages, they fit a `DynamoDB` transaction's 4 MB.
+pub const SEGMENT_PAGES_MAX: usize = 30;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VOID: u8 = 0x80;
+const REPLACEMENT: u8 = 0x40;
 
-/// A window that events of a segment fall into.
+/// What events of a segment are there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// They count.
+    Usage,
+    /// They are taken back.
+    Void,
+    /// Each counts if the one before it was taken back by this.
+    Replacement,
+}
+
+/// What events of a segment have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// The meter and the window.
-    pub key: WindowKey,
+    /// The meter.
+    pub meter: MeterCode,
+    /// The values of its dimensions.
+    pub group: UsageGroup,
     /// How the meter aggregated when the event came: settling needs no catalogue.
     pub aggregation: Aggregation,
+    /// The shortest windows of the meter.
+    pub size: WindowSize,
+    /// The first moment of such a window.
+    pub start: Timestamp,
+    /// What the events are there for.
+    pub purpose: Purpose,
 }
 
 /// One event of a segment.
@@ -28,14 +54,17 @@ pub struct SegmentEvent {
     /// Which event, and what it says.
     pub entry: Entry,
     /// Which of the segment's slots it falls into.
-    pub slot: u8,
-    /// What it adds.
-    pub value: Value,
+    pub slot: u16,
+    /// What it says of its meter.
+    pub measure: Measure,
+    /// Its time; where its meter does not ask for it, the first moment of its window.
+    pub at: Timestamp,
 }
 
 /// What a segment holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SegmentBody {
+    anchor: BillingAnchor,
     slots: Vec<Slot>,
     events: Vec<SegmentEvent>,
 }
@@ -51,95 +80,281 @@ pub struct Segment {
     pub body: SegmentBody,
 }
 
-/// Why stored bytes are not a segment.
+/// Why stored bytes are not what they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// It was written by a release that is not known here.
-    #[error("segment of unknown version")]
+    #[error("of unknown version")]
     UnknownVersion,
     /// It ends too early or goes on too long.
-    #[error("segment of wrong length")]
+    #[error("of wrong length")]
     Length,
     /// A part of it is out of bounds.
-    #[error("segment with an invalid {part}")]
+    #[error("with an invalid {part}")]
     Invalid {
         /// Which part.
         part: &'static str,
     },
 }
 
-/// Groups events by tenant into segments of bounded size, each with an id that the caller makes.
-pub fn group<'c>(events: impl IntoIterator<Item = Usage<'c>>, mut next_id: impl FnMut() -> SegmentId) -> Vec<Segment> {
-    let mut open: BTreeMap<TenantId, SegmentBody> = BTreeMap::new();
-    let mut full = Vec::new();
-    for event in events {
-        let body = open.entry(event.tenant).or_default();
-        if !body.push(&event) {
-            let mut next = SegmentBody::default();
-            // An empty segment takes any event.
-            let _ = next.push(&event);
-            full.push((event.tenant, std::mem::replace(body, next)));
+impl Slot {
+    /// The totals that an event of the slot changes, unless they are sealed: of its window, its day and, where days do
+    /// not add up, its billing period.
+    pub(crate) fn windows(&self, anchor: BillingAnchor) -> Windows {
+        let window = |size: WindowSize| WindowKey {
+            meter: self.meter.clone(),
+            group: self.group.clone(),
+            size,
+            start: size.start(self.start, anchor),
+            part: WindowPart::Window,
+        };
+        Windows {
+            short: (self.size < WindowSize::Day).then(|| window(self.size)),
+            day: window(WindowSize::Day),
+            month: (self.aggregation == Aggregation::UniqueCount).then(|| window(WindowSize::Month)),
         }
     }
-    full.extend(open);
+}
+
+/// The totals that an event changes.
+pub(crate) struct Windows {
+    /// The meter's shortest window, if that is not the day.
+    pub(crate) short: Option<WindowKey>,
+    /// The day.
+    pub(crate) day: WindowKey,
+    /// The billing period.
+    pub(crate) month: Option<WindowKey>,
+}
+
+impl Windows {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &WindowKey> {
+        self.short.iter().chain([&self.day]).chain(&self.month)
+    }
+
+    /// Those that are stated.
+    pub(crate) fn stated(&self) -> impl Iterator<Item = &WindowKey> {
+        [&self.day].into_iter().chain(&self.month)
+    }
+}
+
+/// Groups events by tenant into segments of bounded size, each with an id that the caller makes. `anchor` says when a
+/// tenant's days begin.
+pub fn group<'c>(
+    events: impl IntoIterator<Item = Usage<'c>>,
+    anchor: impl Fn(TenantId) -> BillingAnchor,
+    mut next_id: impl FnMut() -> SegmentId,
+) -> Vec<Segment> {
+    let mut open: BTreeMap<TenantId, Open> = BTreeMap::new();
+    let mut full = Vec::new();
+    for event in events {
+        let segment = open.entry(event.tenant).or_insert_with(|| Open::new(anchor(event.tenant)));
+        if !segment.takes(&[(&event, Purpose::Usage)]) {
+            let next = Open::new(segment.body.anchor);
+            full.push((event.tenant, std::mem::replace(segment, next).by_slot()));
+        }
+        segment.push(&event, Purpose::Usage);
+    }
+    full.extend(open.into_iter().map(|(tenant, segment)| (tenant, segment.by_slot())));
     full.into_iter().map(|(tenant, body)| Segment { id: next_id(), tenant, body }).collect()
 }
 
+/// Groups corrections into segments. What one takes back and what it puts in its place are in one segment, so that they are
+/// settled at once.
+pub fn group_corrections<'c>(
+    corrections: impl IntoIterator<Item = Correction<'c>>,
+    anchor: impl Fn(TenantId) -> BillingAnchor,
+    mut next_id: impl FnMut() -> SegmentId,
+) -> Vec<Segment> {
+    let mut open: BTreeMap<TenantId, Vec<Open>> = BTreeMap::new();
+    for Correction { original, replacement } in corrections {
+        let tenant = original.tenant;
+        let segments = open.entry(tenant).or_insert_with(|| vec![Open::new(anchor(tenant))]);
+        let replacement = replacement.iter().map(|replacement| (replacement, Purpose::Replacement));
+        let events: Vec<(&Usage<'_>, Purpose)> = [(&original, Purpose::Void)].into_iter().chain(replacement).collect();
+        if !segments.last().is_some_and(|segment| segment.takes(&events)) {
+            segments.push(Open::new(anchor(tenant)));
+        }
+        if let Some(segment) = segments.last_mut() {
+            for (event, purpose) in events {
+                segment.push(event, purpose);
+            }
+        }
+    }
+    let of_tenants =
+        open.into_iter().flat_map(|(tenant, segments)| segments.into_iter().map(move |s| (tenant, s.body)));
+    of_tenants.map(|(tenant, body)| Segment { id: next_id(), tenant, body }).collect()
+}
+
+/// An event that is taken back, and the one in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction<'c> {
+    /// The event as it was sent.
+    pub original: Usage<'c>,
+    /// Another one, with an identity of its own. Of the same tenant.
+    pub replacement: Option<Usage<'c>>,
+}
+
+type SlotKey = (MeterCode, UsageGroup, Timestamp, Purpose);
+
+/// A segment that may take more.
+struct Open {
+    body: SegmentBody,
+    slots: HashMap<SlotKey, u16>,
+    totals: BTreeSet<WindowKey>,
+    pages: BTreeSet<PageKey>,
+}
+
+impl Open {
+    fn new(anchor: BillingAnchor) -> Self {
+        let body = SegmentBody { anchor, ..SegmentBody::default() };
+        Self { body, slots: HashMap::new(), totals: BTreeSet::new(), pages: BTreeSet::new() }
+    }
+
+    /// Whether there is room for events. An empty segment takes any two.
+    fn takes(&self, events: &[(&Usage<'_>, Purpose)]) -> bool {
+        if self.body.events.len() + events.len() > SEGMENT_EVENTS_MAX {
+            return false;
+        }
+        let slots = events.iter().map(|(event, purpose)| self.slot(event, *purpose));
+        let slots: Vec<Slot> = slots.filter(|slot| !self.slots.contains_key(&key_of(slot))).collect();
+        if slots.is_empty() {
+            return true;
+        }
+        let mut totals = self.totals.len();
+        let mut pages = self.pages.len();
+        for slot in slots {
+            let windows = slot.windows(self.body.anchor);
+            totals += windows.stated().filter(|window| !self.totals.contains(*window)).count();
+            pages += windows.all().filter(|window| !self.pages.contains(&window.page())).count();
+        }
+        totals <= SEGMENT_TOTALS_MAX && pages <= SEGMENT_PAGES_MAX
+    }
+
+    /// The events slot by slot, which is how they take the fewest bytes.
+    fn by_slot(mut self) -> SegmentBody {
+        self.body.events.sort_by_key(|event| event.slot);
+        self.body
+    }
+
+    fn slot(&self, event: &Usage<'_>, purpose: Purpose) -> Slot {
+        Slot {
+            meter: event.meter.code.clone(),
+            group: event.group.clone(),
+            aggregation: event.meter.aggregation,
+            size: event.meter.window,
+            start: event.meter.window.start(event.at, self.body.anchor),
+            purpose,
+        }
+    }
+
+    fn push(&mut self, event: &Usage<'_>, purpose: Purpose) {
+        let slot = self.slot(event, purpose);
+        let start = slot.start;
+        let key = key_of(&slot);
+        let at = match self.slots.get(&key) {
+            Some(at) => *at,
+            None => {
+                let windows = slot.windows(self.body.anchor);
+                self.totals.extend(windows.stated().cloned());
+                self.pages.extend(windows.all().map(WindowKey::page));
+                let at = u16::try_from(self.body.slots.len()).unwrap_or(u16::MAX);
+                self.body.slots.push(slot);
+                self.slots.insert(key, at);
+                at
+            }
+        };
+        let keeps_time = event.meter.aggregation == Aggregation::Latest;
+        let at_time = if keeps_time { event.at } else { start };
+        let Usage { entry, measure, .. } = *event;
+        self.body.events.push(SegmentEvent { entry, slot: at, measure, at: at_time });
+    }
+}
+
+fn key_of(slot: &Slot) -> SlotKey {
+    (slot.meter.clone(), slot.group.clone(), slot.start, slot.purpose)
+}
+
 impl SegmentBody {
-    /// The windows, each once.
+    /// When the tenant's days began when the events came.
+    #[must_use]
+    pub const fn anchor(&self) -> BillingAnchor {
+        self.anchor
+    }
+
+    /// What events have in common, each once.
     #[must_use]
     pub fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    /// The events, in the order in which they came.
+    /// The events: of usage, slot by slot; of corrections, each that is taken back before what comes in its place.
     #[must_use]
     pub fn events(&self) -> &[SegmentEvent] {
         &self.events
     }
 
-    /// Adds an event, unless the segment is full.
-    fn push(&mut self, event: &Usage<'_>) -> bool {
-        let same = |slot: &Slot| slot.key.start == event.start && slot.key.meter == event.meter.code;
-        let found = self.slots.iter().position(same);
-        let at = found.unwrap_or(self.slots.len());
-        let slot = u8::try_from(at).unwrap_or(u8::MAX);
-        if self.events.len() >= SEGMENT_EVENTS_MAX || at >= SEGMENT_WINDOWS_MAX {
-            return false;
-        }
-        if found.is_none() {
-            let key = WindowKey { meter: event.meter.code.clone(), start: event.start };
-            self.slots.push(Slot { key, aggregation: event.meter.aggregation });
-        }
-        self.events.push(SegmentEvent { entry: event.entry, slot, value: event.value });
-        true
+    /// Whether it is a correction.
+    #[must_use]
+    pub fn takes_back(&self) -> bool {
+        self.slots.iter().any(|slot| slot.purpose == Purpose::Void)
     }
 
-    /// Writes the segment in its current version: about 30 bytes per event.
+    /// The totals that settling it may change.
+    pub(crate) fn windows(&self) -> impl Iterator<Item = Windows> {
+        self.slots.iter().map(|slot| slot.windows(self.anchor))
+    }
+
+    /// Writes the segment in its current version: about 18 bytes per event with a value, 16 without.
     ///
-    /// Version 1, big-endian: the version, the number of slots (1 byte) and of events (2); per slot the
-    /// aggregation (1), the window's start in seconds (8), the meter's length (1) and text; per event the
-    /// identity (16), the digest (8), the slot (1), the value's scale (1) and its mantissa, zigzag, in
-    /// groups of seven bits from the lowest.
+    /// Version 2, big-endian: the version, the anchor in minutes (2 bytes), the number of slots (2) and of events (2); per
+    /// slot the aggregation (1, with the highest bit set if its events are taken back, and the next one if they replace
+    /// such events), the size of its window (1), the
+    /// window's start in seconds (8), the meter's and the group's length (1) and text; per run of events of one slot the
+    /// slot (1, or 2 of more than 256) and their number (2); per event the identity (12), the digest (4), and, as the
+    /// slot's meter asks, nothing, the value's scale (1) and its mantissa, zigzag, in groups of seven bits from the lowest,
+    /// the same and the nanoseconds since the window's start, or the value's identity (12).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64 * self.slots.len() + 32 * self.events.len());
+        let mut bytes = Vec::with_capacity(64 * self.slots.len() + 24 * self.events.len());
         bytes.push(VERSION);
-        bytes.push(u8::try_from(self.slots.len()).unwrap_or(u8::MAX));
-        bytes.extend_from_slice(&u16::try_from(self.events.len()).unwrap_or(u16::MAX).to_be_bytes());
-        for slot in &self.slots {
-            let meter = slot.key.meter.as_str();
-            bytes.push(aggregation_code(slot.aggregation));
-            bytes.extend_from_slice(&slot.key.start.as_second().to_be_bytes());
-            bytes.push(u8::try_from(meter.len()).unwrap_or(u8::MAX));
-            bytes.extend_from_slice(meter.as_bytes());
+        bytes.extend_from_slice(&self.anchor.minutes().to_be_bytes());
+        for count in [self.slots.len(), self.events.len()] {
+            bytes.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_be_bytes());
         }
-        for event in &self.events {
-            event.entry.write(&mut bytes);
-            bytes.extend_from_slice(&[event.slot, event.value.scale()]);
-            write_mantissa(event.value.mantissa(), &mut bytes);
+        for slot in &self.slots {
+            bytes.push(aggregation_code(slot.aggregation) | purpose_code(slot.purpose));
+            bytes.push(size_code(slot.size));
+            bytes.extend_from_slice(&slot.start.as_second().to_be_bytes());
+            write_text(slot.meter.as_str(), &mut bytes);
+            write_text(slot.group.as_str(), &mut bytes);
+        }
+        for run in self.events.chunk_by(|a, b| a.slot == b.slot) {
+            let slot = run[0].slot.to_be_bytes();
+            bytes.extend_from_slice(&slot[usize::from(self.has_short_slots())..]);
+            bytes.extend_from_slice(&u16::try_from(run.len()).unwrap_or(u16::MAX).to_be_bytes());
+            for event in run {
+                event.entry.write(&mut bytes);
+                self.write_measure(event, &mut bytes);
+            }
         }
         bytes
+    }
+
+    fn has_short_slots(&self) -> bool {
+        self.slots.len() <= 256
+    }
+
+    fn write_measure(&self, event: &SegmentEvent, bytes: &mut Vec<u8>) {
+        let slot = &self.slots[usize::from(event.slot)];
+        match event.measure {
+            Measure::Member(member) => bytes.extend_from_slice(member.as_bytes()),
+            Measure::Number(_) if slot.aggregation == Aggregation::Count => {}
+            Measure::Number(value) => write_value(value, bytes),
+        }
+        if slot.aggregation == Aggregation::Latest {
+            let nanoseconds = event.at.as_nanosecond() - slot.start.as_nanosecond();
+            bytes.extend_from_slice(&u64::try_from(nanoseconds).unwrap_or(u64::MAX).to_be_bytes());
+        }
     }
 
     /// Reads a stored segment.
@@ -151,87 +366,78 @@ impl SegmentBody {
         if input.byte()? != VERSION {
             return Err(Malformed::UnknownVersion);
         }
-        let slots = usize::from(input.byte()?);
-        let events = usize::from(u16::from_be_bytes(input.chunk()?));
-        if slots > SEGMENT_WINDOWS_MAX || events > SEGMENT_EVENTS_MAX {
+        let anchor = BillingAnchor::after_midnight(input.short()?).ok_or(Malformed::Invalid { part: "anchor" })?;
+        let slots = usize::from(input.short()?);
+        let events = usize::from(input.short()?);
+        if slots > SEGMENT_EVENTS_MAX || events > SEGMENT_EVENTS_MAX {
             return Err(Malformed::Invalid { part: "number of slots or events" });
         }
-        let mut body = Self { slots: Vec::with_capacity(slots), events: Vec::with_capacity(events) };
+        let mut body = Self { anchor, slots: Vec::with_capacity(slots), events: Vec::with_capacity(events) };
         for _ in 0..slots {
             body.slots.push(input.slot()?);
         }
-        for _ in 0..events {
-            body.events.push(input.event(slots)?);
+        while body.events.len() < events {
+            let slot = if body.has_short_slots() { u16::from(input.byte()?) } else { input.short()? };
+            let run = usize::from(input.short()?);
+            if run == 0 || run > events - body.events.len() {
+                return Err(Malformed::Invalid { part: "number of events of a slot" });
+            }
+            for _ in 0..run {
+                body.events.push(input.event(&body, slot)?);
+            }
         }
         if input.0.is_empty() { Ok(body) } else { Err(Malformed::Length) }
     }
 }
 
-/// What is left to read.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed::Length)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn chunk<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(Malformed::Length)?;
-        self.0 = rest;
-        Ok(*taken)
-    }
-
-    fn byte(&mut self) -> Result<u8, Malformed> {
-        self.chunk().map(|[byte]| byte)
-    }
-
+impl Input<'_> {
     fn slot(&mut self) -> Result<Slot, Malformed> {
-        let aggregation = aggregation_of(self.byte()?).ok_or(Malformed::Invalid { part: "aggregation" })?;
-        let start = Timestamp::from_second(i64::from_be_bytes(self.chunk()?))
-            .map_err(|_| Malformed::Invalid { part: "window" })?;
-        let length = usize::from(self.byte()?);
-        let meter = str::from_utf8(self.take(length)?).ok().and_then(|text| text.parse::<MeterCode>().ok());
-        let meter = meter.ok_or(Malformed::Invalid { part: "meter" })?;
-        Ok(Slot { key: WindowKey { meter, start }, aggregation })
+        let [code, size] = self.chunk()?;
+        Ok(Slot {
+            aggregation: aggregation_of(code & !(VOID | REPLACEMENT))
+                .ok_or(Malformed::Invalid { part: "aggregation" })?,
+            size: size_of(size).ok_or(Malformed::Invalid { part: "size" })?,
+            start: self.second()?,
+            meter: self.meter()?,
+            group: self.group()?,
+            purpose: purpose_of(code).ok_or(Malformed::Invalid { part: "purpose" })?,
+        })
     }
 
-    fn event(&mut self, slots: usize) -> Result<SegmentEvent, Malformed> {
+    fn event(&mut self, body: &SegmentBody, at: u16) -> Result<SegmentEvent, Malformed> {
         let entry = Entry::read(self.take(Entry::BYTES)?).ok_or(Malformed::Length)?;
-        let [slot, scale] = self.chunk()?;
-        if usize::from(slot) >= slots {
-            return Err(Malformed::Invalid { part: "slot" });
-        }
-        let value = Value::new(self.mantissa()?, scale).ok_or(Malformed::Invalid { part: "value" })?;
-        Ok(SegmentEvent { entry, slot, value })
-    }
-
-    fn mantissa(&mut self) -> Result<i128, Malformed> {
-        let mut zigzag = 0_u128;
-        for shift in (0..128).step_by(7) {
-            let byte = self.byte()?;
-            zigzag |= u128::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                let magnitude = (zigzag >> 1).cast_signed();
-                return Ok(if zigzag & 1 == 0 { magnitude } else { !magnitude });
+        let slot = body.slots.get(usize::from(at)).ok_or(Malformed::Invalid { part: "slot" })?;
+        let measure = match slot.aggregation {
+            Aggregation::Count => Measure::Number(crate::Value::ONE),
+            Aggregation::UniqueCount => Measure::Member(Identity::from_bytes(self.chunk()?)),
+            Aggregation::Sum | Aggregation::Min | Aggregation::Max | Aggregation::Avg | Aggregation::Latest => {
+                Measure::Number(self.value()?)
             }
+        };
+        let mut time = slot.start;
+        if slot.aggregation == Aggregation::Latest {
+            let nanoseconds = slot.start.as_nanosecond() + i128::from(u64::from_be_bytes(self.chunk()?));
+            time = Timestamp::from_nanosecond(nanoseconds).map_err(|_| Malformed::Invalid { part: "moment" })?;
         }
-        Err(Malformed::Invalid { part: "value" })
+        Ok(SegmentEvent { entry, slot: at, measure, at: time })
     }
 }
 
-fn write_mantissa(mantissa: i128, bytes: &mut Vec<u8>) {
-    let mut zigzag = ((mantissa << 1) ^ (mantissa >> 127)).cast_unsigned();
-    while zigzag > 0x7f {
-        bytes.push(0x80 | low_seven_bits(zigzag));
-        zigzag >>= 7;
+const fn purpose_code(purpose: Purpose) -> u8 {
+    match purpose {
+        Purpose::Usage => 0,
+        Purpose::Void => VOID,
+        Purpose::Replacement => REPLACEMENT,
     }
-    bytes.push(low_seven_bits(zigzag));
 }
 
-fn low_seven_bits(number: u128) -> u8 {
-    number.to_le_bytes()[0] & 0x7f
+const fn purpose_of(code: u8) -> Option<Purpose> {
+    match code & (VOID | REPLACEMENT) {
+        0 => Some(Purpose::Usage),
+        VOID => Some(Purpose::Void),
+        REPLACEMENT => Some(Purpose::Replacement),
+        _ => None,
+    }
 }
 
 /// The stored code of an aggregation: never reused.
@@ -240,6 +446,10 @@ const fn aggregation_code(aggregation: Aggregation) -> u8 {
         Aggregation::Count => 1,
         Aggregation::Sum => 2,
         Aggregation::Max => 3,
+        Aggregation::Min => 4,
+        Aggregation::Avg => 5,
+        Aggregation::Latest => 6,
+        Aggregation::UniqueCount => 7,
     }
 }
 
@@ -248,6 +458,10 @@ const fn aggregation_of(code: u8) -> Option<Aggregation> {
         1 => Some(Aggregation::Count),
         2 => Some(Aggregation::Sum),
         3 => Some(Aggregation::Max),
+        4 => Some(Aggregation::Min),
+        5 => Some(Aggregation::Avg),
+        6 => Some(Aggregation::Latest),
+        7 => Some(Aggregation::UniqueCount),
         _ => None,
     }
 }

@@ -1,10 +1,17 @@
 //! Settling: from stored segments to window totals, each event once.
 
-use crate::{Digest, Entry, Identity, Run, RunId, RunRef, Segment, Window, WindowKey};
-use contract::{UsageWindow, UsageWindowUpdated};
+use crate::grouped;
+use crate::index::{Index, MEMBERS_KEPT, is_live};
+use crate::segment::Windows;
+use crate::{
+    Digest, Entry, Group, GroupId, Identity, Known, Measure, Page, PageKey, Purpose, Run, RunId, RunRef, Segment,
+    SegmentEvent, Slot, Window, WindowKey,
+};
+use contract::{SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated, WindowPart};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{Invalid, TenantId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use kernel::{Invalid, SegmentId, TenantId, WindowSize};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -15,20 +22,14 @@ use uuid::Uuid;
 /// time. So no repetition outlives its identity as long as segments are settled within the 5 days between.
 pub const IDENTITY_KEPT: SignedDuration = SignedDuration::from_hours(40 * 24);
 
-/// The most segments that are settled at once: with their windows, and the three other rows of a settlement,
-/// they fit the 100 items of a `DynamoDB` transaction.
-pub const SETTLED_SEGMENTS_MAX: usize = 90;
+/// The most segments that are settled at once.
+pub const SETTLED_SEGMENTS_MAX: usize = 60;
 
-const SETTLED_WINDOWS_MAX: usize = crate::SEGMENT_WINDOWS_MAX;
+/// With four further rows, they fit the 100 items of a `DynamoDB` transaction.
 const SETTLED_ITEMS_MAX: usize = 96;
 const SETTLED_EVENTS_MAX: usize = 20_000;
-
-/// How many runs of one tier are merged into the next.
-const MERGE_FANOUT: usize = 8;
-/// A run of at least so many entries is full: merging it would save nothing.
-const FULL_RUN_ENTRIES: u32 = 6_000;
-/// The entries that divide the tiers below full.
-const TIER_ENTRIES: [u32; 2] = [512, 4_096];
+/// The most totals that one fact carries.
+const STATED_MAX: usize = crate::SEGMENT_TOTALS_MAX;
 
 /// What became of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,15 +40,33 @@ pub struct Counted {
     pub duplicates: u64,
     /// Seen before with other content: the first counts.
     pub conflicts: u64,
-    /// Not counted, since the window's total would need more than 38 digits.
+    /// Not counted, since a total would need more than 38 digits.
     pub overflowed: u64,
+    /// Taken back by a correction.
+    pub voided: u64,
+    /// Corrections of events that said something else or whose meter cannot take anything back, and what was to be in
+    /// place of an event that this did not take back.
+    pub unmatched: u64,
 }
 
 impl Counted {
     /// All events that were looked at.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.accepted + self.duplicates + self.conflicts + self.overflowed
+        self.accepted + self.duplicates + self.conflicts + self.overflowed + self.voided + self.unmatched
+    }
+
+    /// What was counted after `before`.
+    #[must_use]
+    const fn since(self, before: Self) -> Self {
+        Self {
+            accepted: self.accepted - before.accepted,
+            duplicates: self.duplicates - before.duplicates,
+            conflicts: self.conflicts - before.conflicts,
+            overflowed: self.overflowed - before.overflowed,
+            voided: self.voided - before.voided,
+            unmatched: self.unmatched - before.unmatched,
+        }
     }
 
     /// The counts of both.
@@ -58,6 +77,8 @@ impl Counted {
             duplicates: self.duplicates + other.duplicates,
             conflicts: self.conflicts + other.conflicts,
             overflowed: self.overflowed + other.overflowed,
+            voided: self.voided + other.voided,
+            unmatched: self.unmatched + other.unmatched,
         }
     }
 }
@@ -71,16 +92,20 @@ pub struct Head {
     pub sequence: u64,
     /// What became of all events so far.
     pub counted: Counted,
-    /// The identity index, oldest run first.
+    /// The identity index.
     pub runs: Vec<RunRef>,
+    /// The index of the values that were counted as different ones.
+    pub members: Vec<RunRef>,
+    /// Days that end by then are sealed.
+    pub sealed_until: Option<Timestamp>,
 }
 
 impl Head {
-    /// The bytes to store for the list of runs.
+    /// The bytes to store for a list of runs.
     #[must_use]
-    pub fn encode_runs(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.runs.len() * RunRef::BYTES);
-        for run in &self.runs {
+    pub fn encode_runs<'r>(runs: impl IntoIterator<Item = &'r RunRef>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for run in runs {
             run.write(&mut bytes);
         }
         bytes
@@ -92,14 +117,17 @@ impl Head {
         bytes.chunks(RunRef::BYTES).map(RunRef::read).collect()
     }
 
-    /// The runs that still count at a moment.
+    /// The runs of both indexes that still count at a moment.
     pub fn live_runs(&self, now: Timestamp) -> impl Iterator<Item = &RunRef> {
-        self.runs.iter().filter(move |run| is_live(run, now))
+        let live = move |kept| move |run: &&RunRef| is_live(run, now, kept);
+        let identities = self.runs.iter().filter(live(IDENTITY_KEPT));
+        identities.chain(self.members.iter().filter(live(MEMBERS_KEPT)))
     }
-}
 
-fn is_live(run: &RunRef, now: Timestamp) -> bool {
-    now.duration_since(run.newest) <= IDENTITY_KEPT
+    /// Whether a window is sealed.
+    fn seals(&self, window: &WindowKey) -> bool {
+        self.sealed_until.is_some_and(|until| window.size.end(window.start) <= until)
+    }
 }
 
 /// What settling starts from.
@@ -109,8 +137,26 @@ pub struct State {
     pub head: Head,
     /// Every live run that the head names.
     pub runs: BTreeMap<RunId, Arc<Run>>,
-    /// The windows that the segments touch, as far as they exist, see [`touched_windows`].
-    pub windows: BTreeMap<WindowKey, Window>,
+    /// Groups of such runs, as far as they were made, see [`State::group_runs`].
+    pub groups: BTreeMap<GroupId, Arc<Group>>,
+    /// The pages that the segments touch, as far as they exist, see [`touched_pages`].
+    pub pages: BTreeMap<PageKey, Page>,
+}
+
+impl State {
+    /// The groups that the head's runs are to have.
+    #[must_use]
+    pub fn complete_groups(&self) -> Vec<GroupId> {
+        grouped::complete(&self.head.runs)
+    }
+
+    /// Makes the groups of runs that are complete and not there yet; it can be done without, and takes longer then. They
+    /// never change: who keeps them need not make them again.
+    pub fn group_runs(&mut self) -> Vec<(GroupId, Arc<Group>)> {
+        let made = grouped::missing(&self.head.runs, &self.runs, &self.groups);
+        self.groups.extend(made.iter().cloned());
+        made
+    }
 }
 
 /// What settling ends in. All of it is to be written at once, or none.
@@ -120,71 +166,92 @@ pub struct Settlement {
     pub head: Head,
     /// What became of these segments' events.
     pub counted: Counted,
-    /// The windows that changed.
-    pub windows: BTreeMap<WindowKey, Window>,
-    /// The runs that the new head names and the old one did not.
+    /// What became of those of each segment that takes something back.
+    pub corrected: Vec<(SegmentId, Counted)>,
+    /// The totals that changed and are stated.
+    pub stated: BTreeMap<WindowKey, Window>,
+    /// The pages that changed, in full.
+    pub pages: BTreeMap<PageKey, Page>,
+    /// The first moments of days that have a new total: they are to be sealed one day.
+    pub days: BTreeSet<Timestamp>,
+    /// The runs to store: the new head names them and the old one did not.
     pub written: Vec<(RunRef, Arc<Run>)>,
     /// The runs that the old head named and the new one does not.
     pub obsolete: Vec<RunId>,
 }
 
 impl Settlement {
-    /// The fact to publish, unless no window changed.
+    /// The fact to publish, unless no stated total changed.
     ///
     /// # Errors
     /// Never for totals that [`settle`] made.
     pub fn fact(&self, tenant: TenantId) -> Result<Option<UsageWindowUpdated>, Invalid> {
-        let window = |(key, window): (&WindowKey, &Window)| {
-            Ok(UsageWindow {
-                meter: key.meter.clone(),
-                start: key.start,
-                value: window.value.to_quantity()?,
-                events: window.events,
-                revision: window.revision,
-            })
-        };
-        let windows = self.windows.iter().map(window).collect::<Result<Vec<_>, _>>()?;
+        let windows: Vec<_> = self.stated.iter().map(|(key, window)| key.stated(window)).collect::<Result<_, _>>()?;
         Ok((!windows.is_empty()).then_some(UsageWindowUpdated { tenant, windows }))
     }
 }
 
 /// A run that the head names was not loaded: without it, an event could count twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the run {id} of the identity index is missing")]
+#[error("the run {id} of an index is missing")]
 pub struct MissingRun {
     /// Which run.
     pub id: RunId,
 }
 
-/// The windows that segments of one tenant touch.
+/// The pages that settling segments of one tenant may change.
 #[must_use]
-pub fn touched_windows(segments: &[Segment]) -> BTreeSet<WindowKey> {
-    segments.iter().flat_map(|segment| segment.body.slots()).map(|slot| slot.key.clone()).collect()
+pub fn touched_pages(segments: &[Segment]) -> BTreeSet<PageKey> {
+    let windows = segments.iter().flat_map(|segment| segment.body.windows());
+    windows.flat_map(|windows| windows.all().map(WindowKey::page).collect::<Vec<_>>()).collect()
 }
 
-/// Divides one tenant's segments into groups that are each settled in one transaction.
+/// What settling segments writes beside the head.
+#[derive(Default)]
+struct Extent {
+    segments: usize,
+    corrections: usize,
+    events: usize,
+    totals: BTreeSet<WindowKey>,
+    pages: BTreeSet<PageKey>,
+    days: BTreeSet<Timestamp>,
+}
+
+impl Extent {
+    fn add(&mut self, segment: &Segment) {
+        self.segments += 1;
+        self.corrections += usize::from(segment.body.takes_back());
+        self.events += segment.body.events().len();
+        for windows in segment.body.windows() {
+            self.pages.extend(windows.all().map(WindowKey::page));
+            self.days.insert(windows.day.start);
+            self.totals.extend(windows.stated().cloned());
+        }
+    }
+
+    fn fits(&self) -> bool {
+        self.segments <= SETTLED_SEGMENTS_MAX
+            && self.events <= SETTLED_EVENTS_MAX
+            && self.totals.len() <= STATED_MAX
+            && self.pages.len() <= crate::SEGMENT_PAGES_MAX
+            && self.segments + self.corrections + self.pages.len() + self.days.len() <= SETTLED_ITEMS_MAX
+    }
+}
+
+/// Divides segments of one tenant into batches that [`settle`] can take, in order.
 #[must_use]
 pub fn batches(segments: Vec<Segment>) -> Vec<Vec<Segment>> {
     let mut batches: Vec<Vec<Segment>> = Vec::new();
-    let mut windows = BTreeSet::new();
-    let mut events = 0;
+    let mut extent = Extent::default();
     for segment in segments {
-        let keys = || segment.body.slots().iter().map(|slot| &slot.key);
-        let windows_then = windows.len() + keys().filter(|key| !windows.contains(*key)).count();
-        let segments_then = batches.last().map_or(0, Vec::len) + 1;
-        let fits = windows_then <= SETTLED_WINDOWS_MAX
-            && segments_then <= SETTLED_SEGMENTS_MAX
-            && windows_then + segments_then <= SETTLED_ITEMS_MAX
-            && events + segment.body.events().len() <= SETTLED_EVENTS_MAX;
-        if !fits {
-            windows.clear();
-            events = 0;
-        }
-        windows.extend(keys().cloned());
-        events += segment.body.events().len();
+        extent.add(&segment);
         match batches.last_mut() {
-            Some(batch) if fits => batch.push(segment),
-            _ => batches.push(vec![segment]),
+            Some(batch) if extent.fits() => batch.push(segment),
+            _ => {
+                extent = Extent::default();
+                extent.add(&segment);
+                batches.push(vec![segment]);
+            }
         }
     }
     batches
@@ -198,142 +265,326 @@ pub fn batches(segments: Vec<Segment>) -> Vec<Vec<Segment>> {
 /// # Errors
 /// When a live run of the head is not part of the state.
 pub fn settle(state: &State, segments: &[Segment], attempt: Uuid, now: Timestamp) -> Result<Settlement, MissingRun> {
-    let run = |run: &RunRef| state.runs.get(&run.id).map(AsRef::as_ref).ok_or(MissingRun { id: run.id });
-    let runs: Vec<&Run> = state.head.live_runs(now).map(run).collect::<Result<_, _>>()?;
-    let known = known(&runs, segments);
-    let mut counting = Counting { new: HashMap::with_capacity(known.len()), ..Counting::default() };
+    let mut identities = Index::open(&state.head.runs, &state.runs, IDENTITY_KEPT, now)?;
+    let mut members = Index::open(&state.head.members, &state.runs, MEMBERS_KEPT, now)?;
+    let events = segments.iter().flat_map(|segment| segment.body.events());
+    let events: Vec<Identity> = events.map(|event| event.entry.identity).collect();
+    let known = grouped::known(&identities.refs, &state.runs, &state.groups, &events);
+    let known_members = members.runs();
+    let mut counting = Counting::of(state, known_members);
     let mut known = known.into_iter();
+    let (mut loose, mut corrected) = (Vec::new(), Vec::new());
     for segment in segments {
-        counting.count(state, segment, &mut known);
-    }
-    let counted = counting.counted;
-    let mut index = Index { state, refs: state.head.live_runs(now).copied().collect(), made: BTreeMap::new(), attempt };
-    let entries = counting.new.into_iter().map(|(identity, digest)| Entry { identity, digest }).collect();
-    index.append(Run::of(entries), now);
-    index.merge();
-    let kept: BTreeSet<RunId> = index.refs.iter().map(|run| run.id).collect();
-    let obsolete = state.head.runs.iter().map(|run| run.id).filter(|id| !kept.contains(id)).collect();
-    let written =
-        index.refs.iter().filter_map(|run| index.made.get(&run.id).map(|made| (*run, Arc::clone(made)))).collect();
-    let windows: BTreeMap<_, _> = counting.windows.into_iter().filter(|(_, window)| window.changed()).collect();
-    let head = Head {
-        version: state.head.version + 1,
-        sequence: state.head.sequence + u64::from(!windows.is_empty()),
-        counted: state.head.counted.plus(counted),
-        runs: index.refs,
-    };
-    let windows = windows.into_iter().map(|(key, window)| (key, window.revised())).collect();
-    Ok(Settlement { head, counted, windows, written, obsolete })
-}
-
-/// What the index says of each event, in the order of the segments. One run after the other, so that the
-/// filter of a run stays near the processor while all events are looked up in it.
-fn known(runs: &[&Run], segments: &[Segment]) -> Vec<Option<Digest>> {
-    let events = || segments.iter().flat_map(|segment| segment.body.events());
-    let mut known = vec![None; events().count()];
-    for run in runs {
-        for (digest, event) in known.iter_mut().zip(events()) {
-            *digest = digest.or_else(|| run.find(event.entry.identity));
+        let before = counting.counted;
+        if counting.count(segment, &mut known) {
+            identities.append_segment(segment, now);
+        } else {
+            loose.append(&mut counting.entries);
+        }
+        counting.entries.clear();
+        if segment.body.takes_back() {
+            corrected.push((segment.id, counting.counted.since(before)));
         }
     }
-    known
+    let mut names = (0..).map(|ordinal| RunId { attempt, ordinal });
+    identities.append(loose, now, &mut names);
+    identities.merge(&mut names);
+    let counted_members =
+        counting.new_members.drain().map(|identity| Entry { identity, digest: Digest::NONE }).collect();
+    members.append(counted_members, now, &mut names);
+    members.merge(&mut names);
+
+    let counted = counting.counted;
+    let (stated, pages, days) = counting.changed();
+    let kept: BTreeSet<RunId> = identities.refs.iter().chain(&members.refs).map(|run| run.id).collect();
+    let named = state.head.runs.iter().chain(&state.head.members);
+    let obsolete = named.map(|run| run.id).filter(|id| !kept.contains(id)).collect();
+    let written = identities.written().chain(members.written()).collect();
+    let head = Head {
+        version: state.head.version + 1,
+        sequence: state.head.sequence + u64::from(!stated.is_empty()),
+        counted: state.head.counted.plus(counted),
+        runs: identities.refs,
+        members: members.refs,
+        sealed_until: state.head.sealed_until,
+    };
+    Ok(Settlement { head, counted, corrected, stated, pages, days, written, obsolete })
 }
 
-/// A window before and after.
-#[derive(Default)]
+/// A total before and after.
 struct Change {
+    key: WindowKey,
+    existed: bool,
     before: Window,
     after: Window,
 }
 
-impl Change {
-    fn changed(&self) -> bool {
-        self.before != self.after
-    }
-
-    fn revised(self) -> Window {
-        Window { revision: self.before.revision + 1, ..self.after }
-    }
-}
-
+/// Hashes identities, which are uniform already: their last eight bytes will do.
 #[derive(Default)]
-struct Counting {
-    new: HashMap<Identity, Digest>,
-    windows: BTreeMap<WindowKey, Change>,
-    counted: Counted,
+struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.0 ^= u64::from_be_bytes(*last);
+        }
+    }
 }
 
-impl Counting {
-    fn count(&mut self, state: &State, segment: &Segment, known: &mut impl Iterator<Item = Option<Digest>>) {
-        let mut changes: Vec<Change> = segment.body.slots().iter().map(|slot| self.open(state, &slot.key)).collect();
-        for (event, known) in segment.body.events().iter().zip(known) {
+type ByIdentity = BuildHasherDefault<Uniform>;
+
+/// Where the totals of a slot are among the changes.
+struct Places {
+    short: Option<usize>,
+    day: usize,
+    month: Option<usize>,
+}
+
+impl Places {
+    fn all(&self) -> impl Iterator<Item = usize> {
+        self.short.into_iter().chain([self.day]).chain(self.month)
+    }
+}
+
+struct Counting<'s> {
+    state: &'s State,
+    known_members: Vec<&'s Run>,
+    new: HashMap<Identity, Digest, ByIdentity>,
+    new_members: HashSet<Identity, ByIdentity>,
+    changes: Vec<Change>,
+    places: HashMap<WindowKey, usize>,
+    counted: Counted,
+    /// Of the segment in hand: what the index has to hold from now on.
+    entries: Vec<Entry>,
+}
+
+impl<'s> Counting<'s> {
+    fn of(state: &'s State, known_members: Vec<&'s Run>) -> Self {
+        Self {
+            state,
+            known_members,
+            new: HashMap::default(),
+            new_members: HashSet::default(),
+            changes: Vec::new(),
+            places: HashMap::new(),
+            counted: Counted::default(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Counts a segment's events; whether each of them counted, so that the segment itself can be a run.
+    fn count(&mut self, segment: &Segment, known: &mut impl Iterator<Item = Known>) -> bool {
+        let body = &segment.body;
+        let places: Vec<Places> = body.slots().iter().map(|slot| self.places(slot.windows(body.anchor()))).collect();
+        let before = self.counted.accepted;
+        let mut is_taken_back = false;
+        for (event, known) in body.events().iter().zip(known) {
+            let at = usize::from(event.slot);
+            let slot = &body.slots()[at];
             let identity = event.entry.identity;
-            match known.or_else(|| self.new.get(&identity).copied()) {
-                Some(digest) if digest == event.entry.digest => self.counted.duplicates += 1,
-                Some(_) => self.counted.conflicts += 1,
-                None => {
-                    let slot = usize::from(event.slot);
-                    let aggregation = segment.body.slots()[slot].aggregation;
-                    if changes[slot].after.add(aggregation, event.value) {
-                        self.new.insert(identity, event.entry.digest);
-                        self.counted.accepted += 1;
-                    } else {
-                        self.counted.overflowed += 1;
+            let fresh = |identity: &Identity| self.new.get(identity).copied();
+            let known = known.or(Known { counted: fresh(&identity), voided: fresh(&identity.void()) });
+            match slot.purpose {
+                Purpose::Void => is_taken_back = self.take_back(event, slot, &places[at], known),
+                Purpose::Replacement if !is_taken_back && known.counted.is_none() => self.counted.unmatched += 1,
+                Purpose::Usage | Purpose::Replacement => self.take(event, slot, &places[at], known),
+            }
+        }
+        let all_counted = self.counted.accepted - before == body.events().len() as u64;
+        all_counted && !body.takes_back()
+    }
+
+    fn take(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places, known: Known) {
+        match known.counted {
+            Some(digest) if digest == event.entry.digest => self.counted.duplicates += 1,
+            Some(_) => self.counted.conflicts += 1,
+            // It was taken back before it came.
+            None if known.voided == Some(event.entry.digest) => {
+                self.counted.accepted += 1;
+                self.remember(event.entry);
+            }
+            None if self.add(event, slot, places) => {
+                self.counted.accepted += 1;
+                self.remember(event.entry);
+            }
+            None => self.counted.overflowed += 1,
+        }
+    }
+
+    /// Whether it is taken back by this.
+    fn take_back(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places, known: Known) -> bool {
+        let Entry { identity, digest } = event.entry;
+        let void = Entry { identity: identity.void(), digest };
+        match known.counted {
+            _ if known.voided.is_some() => self.counted.duplicates += 1,
+            Some(counted) if counted != digest || !self.subtract(event, slot, places) => self.counted.unmatched += 1,
+            // Where the event has not come, it will find that it was taken back.
+            Some(_) | None => {
+                self.counted.voided += 1;
+                self.remember(void);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn remember(&mut self, entry: Entry) {
+        self.new.insert(entry.identity, entry.digest);
+        self.entries.push(entry);
+    }
+
+    /// Adds an event to its totals, to all or to none.
+    fn add(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places) -> bool {
+        match event.measure {
+            Measure::Number(value) => self.replace(places, |window| window.with(slot.aggregation, value, event.at)),
+            Measure::Member(member) => {
+                for at in places.all() {
+                    let change = &mut self.changes[at];
+                    let within = member.within(&change.key);
+                    let is_known = self.known_members.iter().any(|run| run.find(within).counted.is_some());
+                    let is_new = !is_known && self.new_members.insert(within);
+                    let one = if is_new { crate::Value::ONE } else { crate::Value::default() };
+                    if let Some(after) = change.after.with(slot.aggregation, one, event.at) {
+                        change.after = after;
                     }
                 }
+                true
             }
         }
-        for (slot, change) in segment.body.slots().iter().zip(changes) {
-            self.windows.insert(slot.key.clone(), change);
+    }
+
+    fn subtract(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places) -> bool {
+        let Measure::Number(value) = event.measure else { return false };
+        slot.aggregation.is_reversible() && self.replace(places, |window| window.without(value))
+    }
+
+    fn replace(&mut self, places: &Places, change: impl Fn(Window) -> Option<Window>) -> bool {
+        let mut after = [None; 3];
+        for (after, at) in after.iter_mut().zip(places.all()) {
+            match change(self.changes[at].after) {
+                Some(window) => *after = Some(window),
+                None => return false,
+            }
+        }
+        for (after, at) in after.into_iter().flatten().zip(places.all()) {
+            self.changes[at].after = after;
+        }
+        true
+    }
+
+    /// Finds the totals that a slot's events go to: of a sealed window its adjustment, and of that no shorter one.
+    fn places(&mut self, windows: Windows) -> Places {
+        let is_sealed = self.state.head.seals(&windows.day);
+        Places {
+            short: windows.short.filter(|_| !is_sealed).map(|key| self.place(key)),
+            day: self.place(windows.day),
+            month: windows.month.map(|key| self.place(key)),
         }
     }
 
-    /// Takes a window out to be changed.
-    fn open(&mut self, state: &State, key: &WindowKey) -> Change {
-        self.windows.remove(key).unwrap_or_else(|| {
-            let before = state.windows.get(key).copied().unwrap_or_default();
-            Change { before, after: before }
-        })
-    }
-}
-
-/// The identity index as it will be.
-struct Index<'s> {
-    state: &'s State,
-    refs: Vec<RunRef>,
-    made: BTreeMap<RunId, Arc<Run>>,
-    attempt: Uuid,
-}
-
-impl Index<'_> {
-    fn append(&mut self, runs: Vec<Run>, newest: Timestamp) {
-        for run in runs {
-            let ordinal = u16::try_from(self.made.len()).unwrap_or(u16::MAX);
-            let id = RunId { attempt: self.attempt, ordinal };
-            let entries = u32::try_from(run.len()).unwrap_or(u32::MAX);
-            self.refs.push(RunRef { id, entries, newest });
-            self.made.insert(id, Arc::new(run));
+    fn place(&mut self, mut key: WindowKey) -> usize {
+        if self.state.head.seals(&key) {
+            key.part = WindowPart::Adjustment;
         }
+        if let Some(at) = self.places.get(&key) {
+            return *at;
+        }
+        let found = self.state.pages.get(&key.page()).and_then(|page| page.get(&key));
+        let before = found.unwrap_or_default();
+        self.changes.push(Change { key: key.clone(), existed: found.is_some(), before, after: before });
+        let at = self.changes.len() - 1;
+        self.places.insert(key, at);
+        at
     }
 
-    /// Merges tiers that have grown full, the lowest first, until none has.
-    fn merge(&mut self) {
-        for tier in 0..=TIER_ENTRIES.len() {
-            let of_tier = |run: &RunRef| tier_of(run) == Some(tier);
-            if self.refs.iter().filter(|run| of_tier(run)).count() < MERGE_FANOUT {
+    /// What changed: the totals that are stated, the pages, and the days that are new.
+    fn changed(self) -> (BTreeMap<WindowKey, Window>, BTreeMap<PageKey, Page>, BTreeSet<Timestamp>) {
+        let (mut stated, mut days) = (BTreeMap::new(), BTreeSet::new());
+        let mut pages: BTreeMap<PageKey, Page> = BTreeMap::new();
+        for Change { key, existed, before, after } in self.changes {
+            if before == after {
                 continue;
             }
-            let merged: Vec<RunRef> = self.refs.extract_if(.., |run| of_tier(run)).collect();
-            let newest = merged.iter().map(|run| run.newest).max().unwrap_or_default();
-            let contents =
-                merged.iter().filter_map(|run| self.made.get(&run.id).or_else(|| self.state.runs.get(&run.id)));
-            let runs = Run::merge(contents.map(AsRef::as_ref));
-            self.append(runs, newest);
+            let window = Window { revision: before.revision + 1, ..after };
+            let name = key.page();
+            let stored = || self.state.pages.get(&name).cloned().unwrap_or_default();
+            pages.entry(name.clone()).or_insert_with(stored).set(&key, window);
+            if key.size == WindowSize::Day && key.part == WindowPart::Window && !existed {
+                days.insert(key.start);
+            }
+            if key.size >= WindowSize::Day {
+                stated.insert(key, window);
+            }
         }
+        (stated, pages, days)
     }
 }
 
-fn tier_of(run: &RunRef) -> Option<usize> {
-    let is_full = run.entries >= FULL_RUN_ENTRIES;
-    (!is_full).then(|| TIER_ENTRIES.iter().filter(|least| run.entries >= **least).count())
+/// What is stated of a tenant's day, once more or for the last time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The new head.
+    pub head: Head,
+    /// The day's totals, in as many facts as it takes, the first of them numbered after the old head's sequence.
+    pub totals: Vec<UsageWindowUpdated>,
+    /// The seal, numbered as the new head's sequence.
+    pub seal: UsageSealed,
+}
+
+/// Seals a tenant's day, and all days before it, from the pages of its billing period. Only the seal is stated: the totals
+/// have been.
+///
+/// # Errors
+/// Never for totals that [`settle`] made.
+pub fn seal(
+    head: &Head,
+    tenant: TenantId,
+    day: Timestamp,
+    pages: &BTreeMap<PageKey, Page>,
+) -> Result<Statement, Invalid> {
+    let end = WindowSize::Day.end(day);
+    let seal = seal_of(tenant, day, &stated(pages)?);
+    let sealed_until = head.sealed_until.max(Some(end));
+    let head = Head { version: head.version + 1, sequence: head.sequence + 1, sealed_until, ..head.clone() };
+    Ok(Statement { head, totals: Vec::new(), seal })
+}
+
+/// States a sealed day's totals again, adjustments included, and its seal; nothing when the day is not sealed.
+///
+/// # Errors
+/// Never for totals that [`settle`] made.
+pub fn restate(
+    head: &Head,
+    tenant: TenantId,
+    day: Timestamp,
+    pages: &BTreeMap<PageKey, Page>,
+) -> Result<Option<Statement>, Invalid> {
+    let end = WindowSize::Day.end(day);
+    if head.sealed_until.is_none_or(|until| until < end) {
+        return Ok(None);
+    }
+    let mut totals = stated(pages)?;
+    let seal = seal_of(tenant, day, &totals);
+    totals.retain(|total| total.size.end(total.start) == end);
+    let totals: Vec<_> =
+        totals.chunks(STATED_MAX).map(|some| UsageWindowUpdated { tenant, windows: some.to_vec() }).collect();
+    let sequence = head.sequence + totals.len() as u64 + 1;
+    let head = Head { version: head.version + 1, sequence, ..head.clone() };
+    Ok(Some(Statement { head, totals, seal }))
+}
+
+/// The totals of pages that are stated.
+fn stated(pages: &BTreeMap<PageKey, Page>) -> Result<Vec<UsageWindow>, Invalid> {
+    let windows = pages.iter().flat_map(|(key, page)| page.windows(key));
+    let stated = windows.filter(|(key, _)| key.size >= WindowSize::Day);
+    stated.map(|(key, window)| key.stated(&window)).collect()
+}
+
+fn seal_of(tenant: TenantId, day: Timestamp, totals: &[UsageWindow]) -> UsageSealed {
+    let sealed: Vec<_> = totals.iter().filter(|total| SealDigest::covers(day, total)).collect();
+    UsageSealed { tenant, day, totals: sealed.len() as u64, digest: SealDigest::of(sealed) }
 }

@@ -1,5 +1,7 @@
 mod exactly_once;
+mod grouped;
 mod reading;
+mod reports;
 mod runs;
 mod segments;
 mod values;

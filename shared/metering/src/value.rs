@@ -64,6 +64,12 @@ impl Value {
         self.mantissa < 0
     }
 
+    /// The same distance from zero, on the other side.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        Self { mantissa: -self.mantissa, scale: self.scale }
+    }
+
     /// The exact sum, or nothing when it would need more than 38 digits.
     ///
     /// Of two numbers with opposite signs whose digits lie further apart than 38 places it says nothing too.

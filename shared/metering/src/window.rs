@@ -1,65 +1,98 @@
-//! Windows of time that meters are totalled over.
+//! Windows: which there are, and their totals.
 
-use crate::Value;
+use crate::{PageKey, Value};
 use contract::catalogue::Aggregation;
+use contract::{UsageWindow, WindowPart};
 use jiff::Timestamp;
-use kernel::MeterCode;
+use kernel::{Invalid, MeterCode, UsageGroup, WindowSize};
 
-/// How long a window is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum WindowSize {
-    /// A day in UTC.
-    #[default]
-    Day,
+/// What an event says of its meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// A number; one when the meter counts.
+    Number(Value),
+    /// One of the values that the meter counts the different ones of.
+    Member(crate::Identity),
 }
 
-impl WindowSize {
-    /// The first moment of the window that a moment is in.
-    #[must_use]
-    pub fn start(self, moment: Timestamp) -> Timestamp {
-        let length_s = match self {
-            Self::Day => 86_400,
-        };
-        // `Timestamp::as_second` rounds towards zero, which is up for what came before 1970.
-        let second = moment.as_nanosecond().div_euclid(1_000_000_000);
-        let start = second - second.rem_euclid(length_s);
-        i64::try_from(start).ok().and_then(|start| Timestamp::from_second(start).ok()).unwrap_or(Timestamp::MIN)
-    }
-}
-
-/// Which window of which meter, within a tenant.
+/// Which total, within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowKey {
     /// The meter.
     pub meter: MeterCode,
+    /// The values of its dimensions.
+    pub group: UsageGroup,
+    /// How long the window is.
+    pub size: WindowSize,
     /// The window's first moment.
     pub start: Timestamp,
+    /// Which part of its usage.
+    pub part: WindowPart,
 }
 
-/// A window's total so far.
+/// A total so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
-    /// The meter's value.
+    /// The meter's value; of a mean, the sum.
     pub value: Value,
-    /// How many events it is made of.
-    pub events: u64,
+    /// How many events it is made of. Below zero in an adjustment that takes back more than came late.
+    pub events: i64,
+    /// When the event was whose value is the latest.
+    pub latest_at: Option<Timestamp>,
     /// Grows with every change.
     pub revision: u64,
 }
 
-impl Window {
-    /// Takes one more event's value in. False, and nothing changes, when the total would not fit.
+impl WindowKey {
+    /// The page that holds the total.
     #[must_use]
-    pub(crate) fn add(&mut self, aggregation: Aggregation, value: Value) -> bool {
-        let folded = match aggregation {
-            Aggregation::Count | Aggregation::Sum => self.value.plus(value),
-            Aggregation::Max if self.events == 0 => Some(value),
-            Aggregation::Max => Some(self.value.max(value)),
+    pub fn page(&self) -> PageKey {
+        PageKey::of(&self.meter, self.size, self.start)
+    }
+
+    /// The total, as it is stated.
+    ///
+    /// # Errors
+    /// Never for totals that settling made.
+    pub fn stated(&self, window: &Window) -> Result<UsageWindow, Invalid> {
+        Ok(UsageWindow {
+            meter: self.meter.clone(),
+            group: self.group.clone(),
+            size: self.size,
+            start: self.start,
+            part: self.part,
+            value: window.value.to_quantity()?,
+            events: window.events,
+            latest_at: window.latest_at,
+            revision: window.revision,
+        })
+    }
+}
+
+impl Window {
+    /// The total with one more event's number, or nothing when it would not fit.
+    pub(crate) fn with(self, aggregation: Aggregation, value: Value, at: Timestamp) -> Option<Self> {
+        let is_first = self.events == 0;
+        let mut latest_at = self.latest_at;
+        let value = match aggregation {
+            Aggregation::Count | Aggregation::Sum | Aggregation::Avg | Aggregation::UniqueCount => {
+                self.value.plus(value)?
+            }
+            Aggregation::Min if is_first => value,
+            Aggregation::Min => self.value.min(value),
+            Aggregation::Max if is_first => value,
+            Aggregation::Max => self.value.max(value),
+            Aggregation::Latest => {
+                let newest = latest_at.map_or((at, value), |before| (before, self.value).max((at, value)));
+                latest_at = Some(newest.0);
+                newest.1
+            }
         };
-        if let Some(total) = folded {
-            self.value = total;
-            self.events += 1;
-        }
-        folded.is_some()
+        Some(Self { value, events: self.events + 1, latest_at, ..self })
+    }
+
+    /// The total without one event's number, or nothing when it would not fit. Of meters that are reversible.
+    pub(crate) fn without(self, value: Value) -> Option<Self> {
+        Some(Self { value: self.value.plus(value.negated())?, events: self.events - 1, ..self })
     }
 }

@@ -6,6 +6,7 @@
 
 mod heartbeat;
 mod tenancy;
+mod throttled;
 mod usage;
 
 pub use self::heartbeat::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
@@ -14,6 +15,7 @@ pub use self::tenancy::{
     Tally, TenantReader, TenantStore, TenantStoreError, Workspace,
 };
 pub use self::usage::{
-    FoundSegment, Intake, Pending, Settled, Settler, UsageBacklog, UsageEraser, UsageMonitor, UsageStoreError,
+    CorrectedEvent, CorrectionOutcome, CorrectionRecord, DueSeal, FoundSegment, Intake, Pending, Resent, Settled,
+    Settler, StoredTotals, UsageBacklog, UsageEraser, UsageLevels, UsageMonitor, UsageReader, UsageStoreError,
     segment_of_image,
 };

@@ -7,7 +7,9 @@ mod emulator;
 mod events;
 pub mod openapi;
 mod resources;
+mod throttle;
 
 pub use emulator::{LocalAws, aws};
 pub use events::{Case, cases};
 pub use resources::{Pool, add_client, bus, client_token, machine_token, queue, table, tenant_role, user_pool};
+pub use throttle::{Throttle, ThrottledTable};

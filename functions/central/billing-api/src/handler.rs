@@ -1,5 +1,6 @@
 //! The routes, each behind an operator's token.
 
+use crate::usage;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
@@ -7,8 +8,9 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use billing::{Invoice, InvoiceNumber, InvoiceSummary, Run, Tally};
+use billing::{Incident, Invoice, InvoiceNumber, InvoiceSummary, Run, Tally};
 use billing_store::{BillingStore, StoreError};
+use contract::catalogue::Catalogue;
 use kernel::{BillingPeriod, Currency, Timestamp};
 use runtime::http::{Document, Now, Problem, Tokens};
 use serde::Serialize;
@@ -18,14 +20,18 @@ use std::sync::Arc;
 const SCOPE: &str = "meridian/operator.read";
 const PAGE_DEFAULT: u16 = 50;
 const PAGE_MAX: u16 = 100;
+const INCIDENTS_MAX: usize = 100;
 
-/// The API: a period's invoices, one invoice, a period's billing run; and, for everybody, its description.
+/// The API: a period's invoices, one invoice, a period's billing run, a tenant's usage, what is wrong with the ledger; and,
+/// for everybody, its description.
 pub(crate) fn router(adapters: Adapters) -> Router {
     let adapters = Arc::new(adapters);
     Router::new()
         .route("/invoices", get(list_invoices))
         .route("/invoices/{id}", get(show_invoice))
         .route("/billing-runs/{period}", get(show_run))
+        .route("/usage", get(usage::show))
+        .route("/usage-incidents", get(list_incidents))
         .route_layer(from_fn_with_state(Arc::clone(&adapters), authorize))
         .route("/openapi.json", get(describe))
         .with_state(adapters)
@@ -38,6 +44,8 @@ pub(crate) struct Adapters {
     pub(crate) store: BillingStore,
     /// The verifier of operators' tokens.
     pub(crate) tokens: Tokens,
+    /// How meters add up.
+    pub(crate) catalogue: Catalogue,
 }
 
 /// A page of a period's invoices.
@@ -66,6 +74,16 @@ struct RunView {
     complete: bool,
     /// What the invoices add up to, per currency.
     totals: BTreeMap<Currency, Tally>,
+}
+
+/// What is wrong with the usage in the ledger.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageIncidents))]
+struct IncidentList {
+    /// How many incidents there are.
+    total: usize,
+    /// The first 100 of them, the oldest first.
+    incidents: Vec<Incident>,
 }
 
 async fn authorize(
@@ -165,6 +183,27 @@ async fn show_run(
     Ok(Json(RunView { period, started_at, expected, done, complete, totals: tallies }))
 }
 
+/// `GET /usage-incidents`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/usage-incidents",
+    tag = "Billing",
+    operation_id = "listUsageIncidents",
+    summary = "Lists what is wrong with the usage in the ledger",
+    description = "A sealed day whose totals the ledger does not have, or has differently, a day that was sealed twice, \
+                   reports that never arrived: each after the region was asked for it in vain, as long as it is wrong.",
+    security(("machine" = ["meridian/operator.read"])),
+    responses((status = 200, description = "The incidents.", body = IncidentList)),
+))]
+async fn list_incidents(State(adapters): State<Arc<Adapters>>) -> Result<Json<IncidentList>, Problem> {
+    let watched = adapters.store.load_watched().await.map_err(failed)?;
+    let mut incidents: Vec<Incident> = watched.into_iter().filter_map(|watched| watched.incident).collect();
+    let total = incidents.len();
+    incidents.sort_by_key(|incident| (incident.since, incident.subject()));
+    incidents.truncate(INCIDENTS_MAX);
+    Ok(Json(IncidentList { total, incidents }))
+}
+
 /// `GET /openapi.json`: this API.
 #[cfg_attr(test, utoipa::path(
     get,
@@ -188,7 +227,7 @@ fn text_of(part: Result<Path<String>, PathRejection>) -> String {
     part.map_or_else(|_| String::new(), |Path(text)| text)
 }
 
-fn parse_period(text: &str) -> Result<BillingPeriod, Problem> {
+pub(crate) fn parse_period(text: &str) -> Result<BillingPeriod, Problem> {
     text.parse().map_err(|invalid: kernel::Invalid| bad_request("invalid-period", "The period is not valid", invalid))
 }
 
@@ -213,10 +252,10 @@ fn write_cursor(number: &InvoiceNumber) -> String {
     format!("{}.{}", number.legal_entity, number.number)
 }
 
-fn bad_request(slug: &'static str, title: &'static str, invalid: kernel::Invalid) -> Problem {
+pub(crate) fn bad_request(slug: &'static str, title: &'static str, invalid: kernel::Invalid) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, slug, title).detail(format!("The {invalid}."))
 }
 
-fn failed(error: StoreError) -> Problem {
+pub(crate) fn failed(error: StoreError) -> Problem {
     Problem::internal(&error)
 }

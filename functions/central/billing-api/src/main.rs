@@ -1,10 +1,11 @@
-//! Shows invoices and billing runs to the provider's operators.
+//! Shows invoices, billing runs, usage and what is wrong with the ledger to the provider's operators.
 //!
 //! Trigger: operator API, and its description for everybody. Reads: BillingTable. Emits: nothing.
 
 mod handler;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use billing_store::BillingStore;
 use handler::{Adapters, router};
@@ -17,6 +18,7 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         store: BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
         tokens: Tokens::new(&aws, &runtime::env::<String>("USER_POOL_ID")?, runtime::env("OPERATOR_CLIENT_ID")?)?,
+        catalogue: contract::catalogue::Catalogue::bundled()?,
     };
     adapters.tokens.prefetch(runtime::now()).await;
     serve(router(adapters)).await

@@ -5,9 +5,10 @@ use axum::Router;
 use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};
 use billing_store::{BillingStore, Recorded};
 use contract::catalogue::Catalogue;
+use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
 use kernel::{BillingPeriod, LegalEntity, Mode};
 use runtime::http::{Tokens, with_fallbacks};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 const SCOPES: [&str; 2] = ["meridian/operator.read", "usage/write"];
@@ -22,10 +23,12 @@ async fn fixture() -> Fixture {
     let aws = testkit::aws().await;
     let store = BillingStore::new(&aws.config, testkit::table(&aws, false).await);
     seed(&store).await;
+    dispute(&store).await;
+    use_something(&store).await;
     let pool = testkit::user_pool(&aws, &SCOPES).await;
     let tokens = Tokens::new(&aws.config, &pool.id, pool.machine_client_id.clone()).unwrap();
     Fixture {
-        router: with_fallbacks(router(Adapters { store, tokens })),
+        router: with_fallbacks(router(Adapters { store, tokens, catalogue: Catalogue::bundled().unwrap() })),
         operator_token: testkit::machine_token(&aws, &pool, SCOPES[0]).await,
         usage_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
     }
@@ -57,6 +60,60 @@ async fn seed(store: &BillingStore) {
     }
 }
 
+/// A day that a region sealed twice.
+async fn dispute(store: &BillingStore) {
+    for (sequence, digit) in [(1, "a"), (2, "b")] {
+        let stated = json!({
+            "id": "0199a1f0-0000-7000-8000-ffff00000001",
+            "region": "eu-central-1",
+            "stream": "usage:0199a1f0-0000-7000-8000-000000000001",
+            "sequence": sequence,
+            "occurred_at": "2026-10-09T07:00:00Z",
+            "data": {
+                "tenant": "0199a1f0-0000-7000-8000-000000000001",
+                "day": "2026-10-05T00:00:00Z",
+                "totals": 1,
+                "digest": digit.repeat(64),
+            },
+        });
+        let now = "2026-10-09T07:00:00Z".parse().unwrap();
+        store.record_sealed(&serde_json::from_value(stated).unwrap(), now).await.unwrap();
+    }
+}
+
+/// Usage of two days, of which the first is sealed, and something came after that.
+async fn use_something(store: &BillingStore) {
+    let window = |meter: &str, day: u8, part: &str, group: &str, value: &str, events: i64| -> UsageWindow {
+        serde_json::from_value(json!({
+            "meter": meter, "group": group, "size": "day", "start": format!("2026-10-{day:02}T00:00:00Z"),
+            "part": part, "value": value, "events": events, "revision": 1,
+        }))
+        .unwrap()
+    };
+    let sealed = [
+        window("tokens", 7, "window", "model=small,kind=input", "10", 1),
+        window("tokens", 7, "window", "model=large,kind=input", "20", 1),
+        window("response-ms", 7, "window", "", "30", 4),
+    ];
+    let open = [
+        window("tokens", 7, "adjustment", "model=large,kind=input", "5", 1),
+        window("response-ms", 8, "window", "", "10", 1),
+    ];
+    let tenant = "0199a1f0-0000-7000-8000-000000000001".parse().unwrap();
+    let windows = [&sealed[..], &open[..]].concat();
+    store.record_windows(&UsageWindowUpdated { tenant, windows }).await.unwrap();
+    let stated = json!({
+        "id": "0199a1f0-0000-7000-8000-ffff00000002",
+        "region": "eu-central-1",
+        "stream": "usage:0199a1f0-0000-7000-8000-000000000001",
+        "sequence": 3,
+        "occurred_at": "2026-10-11T07:00:00Z",
+        "data": { "tenant": tenant, "day": "2026-10-07T00:00:00Z", "totals": 3, "digest": SealDigest::of(&sealed) },
+    });
+    let now = "2026-10-11T07:00:00Z".parse().unwrap();
+    store.record_sealed(&serde_json::from_value(stated).unwrap(), now).await.unwrap();
+}
+
 impl Fixture {
     /// Sends a payload as the gateway would: (status, content type, body).
     async fn send(&self, payload: &Value) -> (u16, String, Value) {
@@ -85,9 +142,12 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
         let expected = match case.name.as_str() {
             "invalid-no-token" | "invalid-foreign-token" => (401, "unauthorized"),
             "invalid-missing-scope" => (403, "missing-scope"),
-            "invalid-no-period" | "invalid-period" | "invalid-run-period" | "invalid-run-period-not-text" => {
-                (400, "invalid-period")
-            }
+            "invalid-usage-tenant" => (400, "invalid-tenant"),
+            "invalid-usage-no-period"
+            | "invalid-no-period"
+            | "invalid-period"
+            | "invalid-run-period"
+            | "invalid-run-period-not-text" => (400, "invalid-period"),
             "invalid-limit" => (400, "invalid-limit"),
             "invalid-cursor" => (400, "invalid-cursor"),
             "invalid-invoice-id" | "invalid-invoice-id-not-text" => (400, "invalid-invoice-id"),
@@ -101,7 +161,11 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
         let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         assert_eq!((status, slug), expected, "{}: {body}", case.name);
         testkit::openapi::assert_described(testkit::openapi::Api::Operator, &case.payload, status, slug);
-        let kind_expected = if case.is_valid() { "application/json" } else { "application/problem+json" };
+        let kind_expected = match case.name.as_str() {
+            "valid-usage-as-csv" => "text/csv; charset=utf-8",
+            name if name.starts_with("valid-") => "application/json",
+            _ => "application/problem+json",
+        };
         assert_eq!(kind, kind_expected, "{}", case.name);
     }
 }
@@ -136,4 +200,51 @@ async fn a_run_shows_how_far_it_is() {
     let (_, _, body) = fixture().await.send(&case("valid-run")).await;
     assert_eq!((&body["expected"], &body["done"], &body["complete"]), (&3.into(), &2.into(), &false.into()));
     assert_eq!(body["totals"]["USD"]["total"]["amount"], "38");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_ledger_is_listed() {
+    let (_, _, body) = fixture().await.send(&case("valid-usage-incidents")).await;
+    let incident = json!({
+        "tenant": "0199a1f0-0000-7000-8000-000000000001",
+        "region": "eu-central-1",
+        "kind": "seal_disputed",
+        "day": "2026-10-05T00:00:00Z",
+        "missing_reports": null,
+        "since": "2026-10-09T07:00:00Z",
+        "requests": 0,
+    });
+    assert_eq!(body, json!({ "total": 1, "incidents": [incident] }));
+}
+
+#[tokio::test]
+async fn usage_is_shown_as_it_is_billed() {
+    let fixture = fixture().await;
+    let (_, _, body) = fixture.send(&case("valid-usage")).await;
+    let row = |total: &Value| {
+        let text = |name: &str| total[name].as_str().unwrap().to_owned();
+        (
+            text("meter"),
+            text("start")[8..10].to_owned(),
+            text("value"),
+            total["events"].as_u64().unwrap(),
+            text("state"),
+        )
+    };
+    let rows = |name: &str| body[name].as_array().unwrap().iter().map(row).collect::<Vec<_>>();
+    let expected = |meter: &str, day: &str, value: &str, events: u64, state: &str| {
+        (meter.to_owned(), day.to_owned(), value.to_owned(), events, state.to_owned())
+    };
+    assert_eq!(
+        rows("windows"),
+        [
+            expected("response-ms", "07", "7.5", 4, "sealed"),
+            expected("tokens", "07", "35", 3, "adjusted"),
+            expected("response-ms", "08", "10", 1, "provisional"),
+        ]
+    );
+    assert_eq!(
+        rows("totals"),
+        [expected("response-ms", "01", "8", 5, "provisional"), expected("tokens", "01", "35", 3, "provisional")]
+    );
 }

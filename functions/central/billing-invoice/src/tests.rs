@@ -3,9 +3,9 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use billing::{Disclosure, Invoice, Item, Run};
 use billing_store::BillingStore;
 use contract::catalogue::Catalogue;
-use contract::{Envelope, RegionBillingTotaled, TenantStatusChanged, UsageWindow, UsageWindowUpdated};
+use contract::{Envelope, RegionBillingTotaled, TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
 use futures::future::join_all;
-use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp};
+use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
 use outbox::Outbox;
 use serde_json::{Value, json};
 
@@ -53,9 +53,13 @@ async fn learn(adapters: &Adapters, n: u8, plan: &str, change: (u64, TenantStatu
 async fn use_meter(adapters: &Adapters, n: u8, month: &str, gigabytes: &str, revision: u64) {
     let window = UsageWindow {
         meter: "storage-gb".parse().unwrap(),
+        group: UsageGroup::default(),
+        size: WindowSize::Day,
         start: format!("{month}-02T00:00:00Z").parse().unwrap(),
+        part: WindowPart::Window,
         value: gigabytes.parse().unwrap(),
-        events: revision,
+        events: i64::try_from(revision).unwrap(),
+        latest_at: None,
         revision,
     };
     let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![window] };
@@ -113,7 +117,7 @@ async fn an_invoice_bills_the_ledger_and_notes_what_is_missing() {
     let adapters = adapters(SOVEREIGN).await;
     activate(&adapters, 1, "starter").await;
     use_meter(&adapters, 1, "2026-10", "12.5", 4).await;
-    adapters.store.record_received(tenant(1), &adapters.region, 2).await.unwrap();
+    adapters.store.record_received(tenant(1), &adapters.region, 2, runtime::now()).await.unwrap();
     start_run(&adapters, "2026-10", 1).await;
     assert_eq!(run(&adapters, batch("2026-10", &[1])).await, [""; 0]);
     let invoice = invoice(&adapters, 1, "2026-10").await;

@@ -2,7 +2,8 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing_store::{BillingStore, StoreError};
-use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageWindowUpdated, v1};
+use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageSealed, UsageWindowUpdated, v1};
+use kernel::TenantId;
 use runtime::queue::{self, BusMessage, MessageError};
 
 /// Learns what each message of a batch says; one that cannot be learned is reported and comes again.
@@ -51,15 +52,19 @@ async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerE
     match (message.detail_type.as_str(), message.source.as_str()) {
         (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => learn_status(store, envelope(&message)?).await,
         (v1::TenantStatusChanged::TYPE, v1::TenantStatusChanged::SOURCE) => {
-            learn_status(store, current(envelope(&message)?)).await
+            learn_status(store, current(envelope::<v1::TenantStatusChanged>(&message)?)).await
         }
         (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) => learn_usage(store, envelope(&message)?).await,
+        (v1::UsageWindowUpdated::TYPE, v1::UsageWindowUpdated::SOURCE) => {
+            learn_usage(store, current(envelope::<v1::UsageWindowUpdated>(&message)?)).await
+        }
+        (UsageSealed::TYPE, UsageSealed::SOURCE) => learn_seal(store, envelope(&message)?).await,
         _ => Err(LedgerError::UnknownFact),
     }
 }
 
 /// The statement as it would be made today.
-fn current(old: Envelope<v1::TenantStatusChanged>) -> Envelope<TenantStatusChanged> {
+fn current<Old, New: From<Old>>(old: Envelope<Old>) -> Envelope<New> {
     let Envelope { id, region, stream, sequence, occurred_at, data } = old;
     Envelope { id, region, stream, sequence, occurred_at, data: data.into() }
 }
@@ -73,12 +78,21 @@ async fn learn_status(store: &BillingStore, fact: Envelope<TenantStatusChanged>)
 
 /// Records the windows before their report: what counts as received is in the ledger.
 async fn learn_usage(store: &BillingStore, fact: Envelope<UsageWindowUpdated>) -> Result<(), LedgerError> {
-    let tenant = fact.data.tenant;
-    if fact.stream != Stream::Usage(tenant) {
-        return Err(LedgerError::Stream { fact: UsageWindowUpdated::TYPE });
-    }
+    let tenant = usage_of(&fact, fact.data.tenant)?;
     store.record_windows(&fact.data).await.map_err(LedgerError::Store)?;
-    store.record_received(tenant, &fact.region, fact.sequence).await.map_err(LedgerError::Store)
+    store.record_received(tenant, &fact.region, fact.sequence, runtime::now()).await.map_err(LedgerError::Store)
+}
+
+/// Records the seal before its report, as the totals before theirs.
+async fn learn_seal(store: &BillingStore, fact: Envelope<UsageSealed>) -> Result<(), LedgerError> {
+    let (tenant, now) = (usage_of(&fact, fact.data.tenant)?, runtime::now());
+    store.record_sealed(&fact, now).await.map_err(LedgerError::Store)?;
+    store.record_received(tenant, &fact.region, fact.sequence, now).await.map_err(LedgerError::Store)
+}
+
+/// The tenant that a fact is about, if it came in the stream of that tenant's usage.
+fn usage_of<T: Fact>(fact: &Envelope<T>, tenant: TenantId) -> Result<TenantId, LedgerError> {
+    if fact.stream == Stream::Usage(tenant) { Ok(tenant) } else { Err(LedgerError::Stream { fact: T::TYPE }) }
 }
 
 fn envelope<T: Fact>(message: &BusMessage) -> Result<Envelope<T>, LedgerError> {

@@ -1,4 +1,4 @@
-//! Keeps the ledger: who is billed, and each window of usage at its highest revision.
+//! Keeps the ledger: who is billed, each total of usage at its highest revision, and what was sealed.
 //!
 //! Trigger: ledger queue, fed by the bus. Reads and writes: BillingTable. Emits: nothing.
 

@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
-use billing_store::{BillingStore, TenantRecord};
+use billing_store::{BillingStore, Looked, TenantRecord};
 use contract::UsageWindow;
 use kernel::TenantId;
 use serde_json::Value;
@@ -38,7 +38,9 @@ async fn every_case_is_learned_but_for_the_message_that_it_names() {
     for case in testkit::cases("billing-ledger") {
         let failed = run(&adapters, case.payload.clone()).await;
         let expected: &[&str] = match case.name.as_str() {
-            "invalid-no-json" | "invalid-detail" | "invalid-source" => &["059f36b4-87a3-44ab-83d2-661970000000"],
+            "invalid-no-json" | "invalid-detail" | "invalid-source" | "invalid-seal" | "invalid-seal-stream" => {
+                &["059f36b4-87a3-44ab-83d2-661970000000"]
+            }
             "invalid-other-event" | "invalid-stream" => &["059f36b4-87a3-44ab-83d2-661970000001"],
             _ => &[],
         };
@@ -66,7 +68,7 @@ async fn order_and_repetition_do_not_matter() {
     let (record, windows) = learned(&in_order).await;
     assert_eq!(record.missing_reports(), 0);
     let values: Vec<String> = windows.iter().map(|window| format!("{} {}", window.meter, window.value)).collect();
-    assert_eq!(values, ["api-calls 1600", "api-calls 1401", "storage-gb 2.5", "storage-gb 3"]);
+    assert_eq!(values, ["api-calls 1600", "storage-gb 2.5", "api-calls 1401", "storage-gb 3"]);
     assert_eq!((record, windows), learned(&shuffled).await);
 }
 
@@ -78,7 +80,10 @@ async fn a_batch_that_arrives_at_two_functions_at_once_is_learned_once() {
     let (first, second) = tokio::join!(first, second);
     assert_eq!((first, second), (vec![], vec![]));
     let (record, windows) = learned(&adapters).await;
-    assert_eq!((record.account.unwrap().changes.len(), record.received[0].contiguous, windows.len()), (2, 2, 4));
+    assert_eq!(
+        (record.account.unwrap().changes.len(), record.received[0].received.contiguous, windows.len()),
+        (2, 2, 4)
+    );
 }
 
 #[tokio::test]
@@ -90,5 +95,21 @@ async fn a_function_that_was_killed_after_the_windows_completes_the_report() {
     adapters.store.record_windows(&usage).await.unwrap();
     assert_eq!(run(&adapters, payload).await, [""; 0]);
     let (record, windows) = learned(&adapters).await;
-    assert_eq!((record.received[0].contiguous, windows.len()), (2, 4));
+    assert_eq!((record.received[0].received.contiguous, windows.len()), (2, 4));
+}
+
+#[tokio::test]
+async fn a_seal_that_overtakes_its_totals_is_watched_until_it_is_looked_at() {
+    let adapters = adapters().await;
+    assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
+    let (record, windows) = learned(&adapters).await;
+    assert_eq!((record.missing_reports(), windows.len()), (0, 4), "a seal is a report too, and no total");
+    let watched = adapters.store.load_watched().await.unwrap();
+    let subjects: Vec<&str> = watched.iter().map(|watched| watched.subject.as_str()).collect();
+    assert_eq!(subjects, [format!("{TENANT}/day/2026-10-03T00:00:00Z")]);
+    let look = adapters.store.look(&subjects[0].parse().unwrap(), watched[0].due_at, |_| panic!("it holds")).await;
+    assert_eq!(look.unwrap(), Looked::default());
+    assert_eq!(adapters.store.load_watched().await.unwrap(), []);
+    assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
+    assert_eq!(adapters.store.load_watched().await.unwrap(), [], "the same again changes nothing");
 }

@@ -3,8 +3,8 @@ use crate::requests::InvoiceQueue;
 use billing::{Billing, Disclosure, InvoiceRequest, Run, Standing, decide_issue, plan_invoice, total_usage};
 use billing_store::{BillingStore, Recorded};
 use contract::catalogue::Catalogue;
-use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated};
-use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp};
+use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
+use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
 use runtime::Scheduled;
 use std::collections::BTreeMap;
 
@@ -56,9 +56,13 @@ impl Fixture {
     async fn use_meter(&self, n: u8, meter: &str, month: &str, events: u64) {
         let window = UsageWindow {
             meter: meter.parse().unwrap(),
+            group: UsageGroup::default(),
+            size: WindowSize::Day,
             start: format!("{month}-02T00:00:00Z").parse().unwrap(),
+            part: WindowPart::Window,
             value: events.into(),
-            events,
+            events: i64::try_from(events).unwrap(),
+            latest_at: None,
             revision: events,
         };
         let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![window] };

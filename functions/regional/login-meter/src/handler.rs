@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::catalogue::{Catalogue, Meter};
-use kernel::{SegmentId, TenantStatus, Timestamp};
+use kernel::{BillingAnchor, SegmentId, TenantStatus, Timestamp};
 use metering::{TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, group};
 use regional_store::{Intake, TenantReader, TenantStoreError, UsageStoreError};
 use runtime::queue::{MessageError, each, parse};
@@ -52,9 +52,10 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetere
         tracing::info!(login = %login.id, "of no tenant that can be signed in to");
         return Ok(());
     };
-    let segments = group([usage], || SegmentId::from_uuid(runtime::new_uuid()));
+    let tenant = usage.tenant;
+    let segments = group([usage], |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
     adapters.intake.store(&segments, runtime::now()).await.map_err(Unmetered::NotStored)?;
-    tracing::info!(login = %login.id, tenant = %usage.tenant, "metered");
+    tracing::info!(login = %login.id, %tenant, "metered");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 use crate::handler::{Adapters, handle};
-use contract::{Envelope, UsageWindowUpdated};
+use contract::{Envelope, Fact as _, UsageWindowUpdated};
 use kernel::{Suspension, Timestamp};
 use metering::{Segment, batches};
 use regional_store::{FoundSegment, Intake, Settler, UsageMonitor};
@@ -22,7 +22,14 @@ async fn world() -> World {
     let config = &region.aws.config;
     let (code, table) = (region.code.clone(), region.usage_table.clone());
     World {
-        settler: Settler::new(config, table.clone(), region.outbox.clone(), code, runtime::new_uuid),
+        settler: Settler::new(
+            config,
+            table.clone(),
+            region.outbox.clone(),
+            code,
+            jiff::SignedDuration::from_hours(72),
+            runtime::new_uuid,
+        ),
         adapters: Adapters {
             catalogue: region.catalogue.clone(),
             tenants: region.tenants.reader().clone(),
@@ -92,7 +99,7 @@ async fn sign_ins_count_once_in_the_window_of_their_day() {
         world.settled().await;
     }
     assert_eq!(world.settled().await, (2, 4));
-    let facts = world.region.stated("UsageWindowUpdated.v1").await;
+    let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
     let [fact] = facts.as_slice() else { panic!("{facts:?}") };
     let fact: Envelope<UsageWindowUpdated> = serde_json::from_value(fact.clone()).unwrap();
     assert_eq!(fact.data.tenant, world.made.tenant.id);

@@ -8,7 +8,7 @@ use identity::Identity;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;
 use outbox::Outbox;
-use regional_store::{Limit, Loaded, Reach, Taken, TenantReader, TenantStore, TenantStoreError};
+use regional_store::{Limit, Loaded, Reach, Taken, TenantReader, TenantStore, TenantStoreError, UsageReader};
 use runtime::env;
 use runtime::http::{Problem, Source, Tokens};
 use tenancy::{
@@ -41,6 +41,7 @@ pub(crate) struct Desks {
     pub(crate) access: TenantAccess,
     pub(crate) regional_table: String,
     pub(crate) outbox_table: String,
+    pub(crate) usage_table: String,
 }
 
 /// What a request for one tenant works with: the credentials behind it reach no other tenant's items.
@@ -77,6 +78,7 @@ impl Adapters {
                 access: TenantAccess::new(aws, env("TENANT_ROLE_ARN")?),
                 regional_table,
                 outbox_table: env("OUTBOX_TABLE")?,
+                usage_table: env("USAGE_TABLE")?,
             },
             tokens: Tokens::new(aws, &pool, client.clone())?.and(env("SERVICE_CLIENT_ID")?),
             identity: Identity::new(aws, pool, client),
@@ -101,10 +103,20 @@ impl Adapters {
 
     /// What a request for this tenant works with.
     pub(crate) async fn desk(&self, tenant: TenantId, now: Timestamp) -> Result<Desk, Problem> {
-        let Desks { access, regional_table, outbox_table } = &self.desks;
-        let narrowed = access.narrowed(tenant, now).await.map_err(|error| Problem::internal(&error))?;
+        let Desks { regional_table, outbox_table, .. } = &self.desks;
+        let narrowed = self.narrowed(tenant, now).await?;
         let outbox = Outbox::new(&narrowed, outbox_table.clone());
         Ok(Desk { tenant, tenants: TenantStore::new(&narrowed, regional_table.clone(), outbox) })
+    }
+
+    /// What a request for this tenant's usage reads it with.
+    pub(crate) async fn usage_of(&self, tenant: TenantId, now: Timestamp) -> Result<UsageReader, Problem> {
+        Ok(UsageReader::new(&self.narrowed(tenant, now).await?, self.desks.usage_table.clone()))
+    }
+
+    /// The configuration of clients that reach this tenant's items only.
+    async fn narrowed(&self, tenant: TenantId, now: Timestamp) -> Result<SdkConfig, Problem> {
+        self.desks.access.narrowed(tenant, now).await.map_err(|error| Problem::internal(&error))
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) async fn read(
         }
         Holder::Machine(client, scopes) => {
             scopes.require(MachineScope::TenantRead.as_str())?;
-            seen_by(&adapters, &client, asked, now).await?
+            seen_by(&adapters, &client, MachineScope::TenantRead, asked, now).await?
         }
     };
     if asked.is_some_and(|asked| asked != tenant.id) {
@@ -84,9 +84,10 @@ pub(crate) async fn read(
 }
 
 /// The tenant that a machine reads: its own, or whichever it names where it is the provider's.
-async fn seen_by(
+pub(crate) async fn seen_by(
     adapters: &Adapters,
     client: &Client,
+    scope: MachineScope,
     asked: Option<TenantId>,
     now: Timestamp,
 ) -> Result<Tenant, Problem> {
@@ -98,7 +99,7 @@ async fn seen_by(
         Client::Other(id) => {
             let known = adapters.own.reader().load_client(id).await.map_err(store)?.ok_or_else(invalid_token)?;
             let found = adapters.desk(known.tenant, now).await?.reader().load_with_client(&known).await;
-            let own = found.map_err(store)?.filter(|(_, client)| client.may(MachineScope::TenantRead, now));
+            let own = found.map_err(store)?.filter(|(_, client)| client.may(scope, now));
             own.map(|(tenant, _)| tenant).ok_or_else(invalid_token)
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::access::{During, Right, guard, guard_bearer};
 use crate::adapters::Adapters;
-use crate::{clients, closure, entitlements, federation, invitations, tenant, users, vanity};
+use crate::{clients, closure, entitlements, federation, invitations, tenant, usage, users, vanity};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -78,5 +78,6 @@ pub(crate) fn router(adapters: Adapters) -> Router {
                 .merge(to(REMOVE_PROVIDER, delete(federation::remove))),
         )
         .route("/entitlements", get(entitlements::read))
+        .route("/usage", get(usage::read))
         .with_state(adapters)
 }

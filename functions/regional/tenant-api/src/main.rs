@@ -1,8 +1,8 @@
 //! A tenant's administration by its own users: profile, users, invitations, machine clients, identity provider, plan,
-//! closure, audit trail; and its entitlements.
+//! closure, audit trail; its entitlements, and what it has used.
 //!
-//! Trigger: RegionalApi, everything under `/tenants/{tenant}`, and `/entitlements`. Reads: RegionalTable, the user
-//! pool's keys. Emits: TenantStatusChanged.v2, PlanChangeRequested.v1, VanityClaimed.v1, TenantAddressChanged.v1. Sends:
+//! Trigger: RegionalApi, everything under `/tenants/{tenant}`, `/entitlements` and `/usage`. Reads: RegionalTable,
+//! UsageTable, the user pool's keys. Emits: TenantStatusChanged.v2, PlanChangeRequested.v1, VanityClaimed.v1, TenantAddressChanged.v1. Sends:
 //! invitations, by SES.
 
 mod access;
@@ -18,6 +18,7 @@ mod problems;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod users;
 mod vanity;
 

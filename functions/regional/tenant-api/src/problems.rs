@@ -174,13 +174,17 @@ pub(crate) fn account_not_deleted(error: &IdentityError) -> Problem {
         .detail("The user may do no more than a member. The same request, sent again, completes the removal.")
 }
 
+pub(crate) fn try_again() -> Problem {
+    passing("try-again", "There is too much to do right now").detail("The same request may be sent again.")
+}
+
 pub(crate) fn store(error: &TenantStoreError) -> Problem {
     match error {
         TenantStoreError::Refused(refusal) => refused(*refusal),
         TenantStoreError::UnknownTenant => unknown_tenant(),
         TenantStoreError::Busy { .. } => {
             tracing::warn!(error = %error, "busy");
-            passing("try-again", "There is too much to do right now").detail("The same request may be sent again.")
+            try_again()
         }
         error => Problem::internal(error),
     }

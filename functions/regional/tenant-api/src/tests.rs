@@ -29,6 +29,7 @@ mod federation;
 mod invitations;
 pub(crate) mod openapi;
 mod tenant;
+mod usage;
 mod users;
 mod vanity;
 
@@ -62,6 +63,7 @@ enum Without {
 struct Answer {
     status: u16,
     headers: HeaderMap,
+    text: String,
     body: Value,
 }
 
@@ -117,6 +119,7 @@ impl World {
                 access: TenantAccess::new(aws, self.role_arn.clone()),
                 regional_table: self.region.regional_table.clone(),
                 outbox_table: self.region.outbox_table.clone(),
+                usage_table: self.region.usage_table.clone(),
             },
             identity: Identity::new(accounts, pool.id.clone(), pool.client_id.clone()),
             tokens: Tokens::new(aws, &pool.id, pool.client_id.clone()).unwrap().and(pool.machine_client_id.clone()),
@@ -158,6 +161,15 @@ impl World {
 
     async fn send(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
         invoke(self.api(Without::Nothing), &request(method, path, token, body)).await
+    }
+
+    /// The same without a body, and with further headers.
+    async fn send_with(&self, token: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut payload = request(method, path, token, &Value::Null);
+        for (name, value) in headers {
+            payload["headers"][name] = json!(value);
+        }
+        invoke(self.api(Without::Nothing), &payload).await
     }
 
     /// The whole trail of a tenant, newest first.
@@ -225,8 +237,9 @@ async fn invoke(api: Router, payload: &Value) -> Answer {
     let response = api.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, body };
     assert_described(Api::Regional, payload, answer.status, slug(&answer).1);
     answer
 }

@@ -1,37 +1,43 @@
-//! `POST /usage/events`.
+//! `POST /usage/events`, and the same for clients of `OpenMeter`.
 
+use crate::body::bytes;
+use crate::corrections;
 use crate::known::KnownTenants;
-use axum::body::{Body, Bytes, to_bytes};
+use crate::refusal::{refuse, tenants_failed, unsupported_type, usage_failed};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::routing::post;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use contract::catalogue::Catalogue;
-use kernel::SegmentId;
-use metering::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reading, Refusal, group, read};
-use regional_store::{Intake, TenantStoreError, UsageStoreError};
-use runtime::Failure;
+use kernel::{BillingAnchor, SegmentId, Timestamp};
+use metering::{Form, Refusal, group, read};
+use regional_store::{Intake, TenantStoreError, UsageReader};
 use runtime::http::{Now, Problem, Tokens, invalid_token};
 use serde::Serialize;
 use std::sync::Arc;
 use tenancy::MachineScope;
 
-/// Takes `CloudEvents` 1.0, one in structured mode or a JSON batch.
+/// Takes `CloudEvents` 1.0: one in structured or binary mode, or a JSON batch.
 ///
 /// The answer is 200 once every valid event is stored, and names each refused one; 422 when none was valid.
 /// What is answered otherwise may be sent again as it is: an event that was stored before counts once.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/usage/events",
-    tag = "Usage",
+    tag = "Metering",
     operation_id = "reportUsage",
     summary = "Takes usage events",
-    description = "One event, or a batch of at most 1000 in at most 1 MiB. A client of a tenant reports its own tenant's \
-                   usage; that of any other is refused as of an unknown tenant. It is answered once every valid event is \
-                   stored. What is not answered may be sent again as it is: an event counts once, by its source and \
-                   id.",
+    description = "One event, or a batch of at most 1000 in at most 4 MiB (4194304 bytes). A client of a tenant reports \
+                   its own tenant's usage; that of any other is refused as of an unknown tenant. It is answered once \
+                   every valid event is stored. What is not answered may be sent again as it is: an event counts once, \
+                   by its source and id.\n\nWith the header `ce-specversion` and a content type that is not of \
+                   CloudEvents, the request is one event in binary mode: the headers are its attributes, and the body \
+                   is its `data`, in JSON.",
+    params(crate::tests::openapi::EventHeaders),
     request_body(
-        description = "An event, or a list of events, as the content type says; `application/json` is either.",
+        description = "An event, or a list of events, as the content type says; `application/json` is either, or the \
+                       data of an event in binary mode.",
         content(
             (crate::tests::openapi::UsageEvent = "application/cloudevents+json"),
             (Vec<crate::tests::openapi::UsageEvent> = "application/cloudevents-batch+json"),
@@ -42,10 +48,13 @@ use tenancy::MachineScope;
     responses(
         (status = 200, description = "What became of the events.", body = Answer),
         (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is not what its \
-                                      content type says."),
-        (status = 413, description = "`body-too-large`: the body has more than 1 MiB. `too-many-events`: the batch has \
-                                      more than 1000 events."),
-        (status = 415, description = "`unsupported-content-type`: it is neither of CloudEvents nor JSON."),
+                                      content type says. `malformed-gzip`: it is not gzip and its content encoding \
+                                      says so."),
+        (status = 413, description = "`body-too-large`: the body has more than 4 MiB, as it is or inflated. \
+                                      `too-many-events`: the batch has more than 1000 events. The members `events_max` \
+                                      and `bytes_max` state both limits."),
+        (status = 415, description = "`unsupported-content-type`: it is neither of CloudEvents nor JSON. \
+                                      `unsupported-content-encoding`: it is neither gzip nor identity."),
         (status = 422, description = "`events-refused`: no event is valid; the member `rejected` has the reason of \
                                       each."),
         (status = 429, description = "`throttled`: the region takes no more usage at the moment. Nothing is \
@@ -60,20 +69,63 @@ async fn handle(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Answer>, Problem> {
-    let client = adapters.tokens.verify_machine(&headers, MachineScope::UsageWrite.as_str(), now).await?;
-    let form = form(&headers)?;
-    let body = bytes(body).await?;
-    let mut reading = read(&body, form, &adapters.catalogue, now).map_err(refuse)?;
-    let known =
-        adapters.tenants.reportable(&reading.tenants(), &client, now).await.map_err(|refused| match refused {
-            Refused::NoClient => invalid_token(),
-            Refused::Unknown(error) => tenants_failed(&error),
-        })?;
-    reading.keep_tenants(&known);
-    let segments = group(reading.usage(), || SegmentId::from_uuid(runtime::new_uuid()));
-    adapters.intake.store(&segments, now).await.map_err(|error| usage_failed(&error))?;
-    adapters.count(&reading.refused).await;
-    answer(reading)
+    let taken = adapters.take(&headers, body, now).await?;
+    if taken.answer.accepted == 0 && !taken.answer.rejected.is_empty() {
+        Err(taken.refusal())
+    } else {
+        Ok(Json(taken.answer))
+    }
+}
+
+/// Takes the same from clients that were written for the ingest of `OpenMeter`, which look at nothing but the status.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/api/v1/events",
+    tag = "Metering",
+    operation_id = "ingestEvents",
+    summary = "Takes usage events from clients of OpenMeter",
+    description = "What `POST /usage/events` takes, with the same meaning, for clients that were written for OpenMeter's \
+                   ingest: `subject` is the tenant, `type` the event type of a meter, and `time` is required. The \
+                   answer is 204 only when every event is stored. When some are refused, the others are stored all the \
+                   same, and the answer is 422, so that a client which looks at the status alone notices.",
+    params(crate::tests::openapi::EventHeaders),
+    request_body(
+        description = "An event, or a list of events, as the content type says; `application/json` is either, or the \
+                       data of an event in binary mode.",
+        content(
+            (crate::tests::openapi::UsageEvent = "application/cloudevents+json"),
+            (Vec<crate::tests::openapi::UsageEvent> = "application/cloudevents-batch+json"),
+            (crate::tests::openapi::UsageEvents = "application/json"),
+        ),
+    ),
+    security(("machine" = ["usage/write"])),
+    responses(
+        (status = 204, description = "Every event is stored."),
+        (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is not what its \
+                                      content type says. `malformed-gzip`: it is not gzip and its content encoding \
+                                      says so."),
+        (status = 413, description = "`body-too-large`: the body has more than 4 MiB, as it is or inflated. \
+                                      `too-many-events`: the batch has more than 1000 events. The members `events_max` \
+                                      and `bytes_max` state both limits."),
+        (status = 415, description = "`unsupported-content-type`: it is neither of CloudEvents nor JSON. \
+                                      `unsupported-content-encoding`: it is neither gzip nor identity."),
+        (status = 422, description = "`events-refused`: some event is not valid; the member `rejected` has the reason \
+                                      of each, and `accepted` says how many others are stored. The request may be sent \
+                                      again without the refused ones, or as it is."),
+        (status = 429, description = "`throttled`: the region takes no more usage at the moment. Nothing is \
+                                      acknowledged."),
+        (status = 503, description = "`usage-unavailable`: usage cannot be stored at the moment. Nothing is \
+                                      acknowledged."),
+    ),
+))]
+async fn handle_openmeter(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let taken = adapters.take(&headers, body, now).await?;
+    if taken.answer.rejected.is_empty() { Ok(StatusCode::NO_CONTENT) } else { Err(taken.refusal()) }
 }
 
 /// What the function works with.
@@ -82,6 +134,7 @@ pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: KnownTenants,
     pub(crate) intake: Intake,
+    pub(crate) usage: UsageReader,
 }
 
 /// Why nothing of a client is taken.
@@ -94,7 +147,17 @@ pub(crate) enum Refused {
 
 /// The function's routes.
 pub(crate) fn router(adapters: Adapters) -> Router {
-    Router::new().route("/usage/events", post(handle)).with_state(Arc::new(adapters))
+    Router::new()
+        .route("/usage/events", post(handle))
+        .route("/api/v1/events", post(handle_openmeter))
+        .route("/usage/corrections", get(corrections::list).post(corrections::correct))
+        .with_state(Arc::new(adapters))
+}
+
+/// What became of a request that could be read.
+struct Taken {
+    answer: Answer,
+    is_single: bool,
 }
 
 /// What became of the events of a request.
@@ -109,6 +172,27 @@ struct Answer {
 }
 
 impl Adapters {
+    /// Stores every valid event of a request.
+    async fn take(&self, headers: &HeaderMap, body: Body, now: Timestamp) -> Result<Taken, Problem> {
+        let client = self.tokens.verify_machine(headers, MachineScope::UsageWrite.as_str(), now).await?;
+        let form = form(headers)?;
+        let body = bytes(headers, body).await?;
+        let mut reading = read(&body, &form, &self.catalogue, now).map_err(refuse)?;
+        let known =
+            self.tenants.reportable(&reading.tenants(), &client, now).await.map_err(|refused| match refused {
+                Refused::NoClient => invalid_token(),
+                Refused::Unknown(error) => tenants_failed(&error),
+            })?;
+        reading.keep_tenants(&known);
+        reading.refuse_conflicts();
+        let segments =
+            group(reading.usage(), |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
+        self.intake.store(&segments, now).await.map_err(|error| usage_failed(&error))?;
+        self.count(&reading.refused).await;
+        let (accepted, is_single) = (reading.usage().len(), reading.is_single);
+        Ok(Taken { answer: Answer { accepted, rejected: reading.refused }, is_single })
+    }
+
     /// Counts what was refused. The count is only shown, so that a failure is no reason to refuse more.
     async fn count(&self, refused: &[Refusal]) {
         if refused.is_empty() {
@@ -121,74 +205,22 @@ impl Adapters {
     }
 }
 
-fn answer(reading: Reading<'_, '_>) -> Result<Json<Answer>, Problem> {
-    let accepted = reading.usage().len();
-    if accepted > 0 || reading.refused.is_empty() {
-        return Ok(Json(Answer { accepted, rejected: reading.refused }));
+impl Taken {
+    /// The answer as a refusal: of all events, or of those that it names.
+    fn refusal(self) -> Problem {
+        let title = match self.answer.accepted {
+            _ if self.is_single => "The event is refused",
+            0 => "Every event of the batch is refused",
+            _ => "Some events of the batch are refused",
+        };
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "events-refused", title);
+        problem.with("accepted", self.answer.accepted).with("rejected", self.answer.rejected)
     }
-    let title = if reading.is_single { "The event is refused" } else { "Every event of the batch is refused" };
-    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "events-refused", title).with("rejected", reading.refused))
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Form::of_content_type(content_type).ok_or_else(|| {
-        Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-content-type",
-            "The content type is not read here",
-        )
-        .detail("Send application/cloudevents+json, application/cloudevents-batch+json or application/json.")
-    })
-}
-
-async fn bytes(body: Body) -> Result<Bytes, Problem> {
-    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| refuse(BodyError::TooLarge))
-}
-
-/// A body that cannot be read as a whole.
-fn refuse(error: BodyError) -> Problem {
-    let (status, slug, title) = match error {
-        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
-        BodyError::TooMany { .. } => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "too-many-events", "The batch has too many events")
-        }
-        BodyError::Malformed { .. } => (StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON"),
-        BodyError::WrongShape { .. } => {
-            (StatusCode::BAD_REQUEST, "unexpected-form", "The body is not what its content type says")
-        }
-    };
-    let problem = Problem::new(status, slug, title).detail(error.to_string());
-    if status == StatusCode::PAYLOAD_TOO_LARGE {
-        problem.with("events_max", EVENTS_MAX).with("bytes_max", BODY_BYTES_MAX)
-    } else {
-        problem
-    }
-}
-
-fn usage_failed(error: &UsageStoreError) -> Problem {
-    match error {
-        UsageStoreError::Throttled { .. } => throttled(),
-        _ => unavailable(error),
-    }
-}
-
-fn tenants_failed(error: &TenantStoreError) -> Problem {
-    match error {
-        TenantStoreError::Busy { .. } => throttled(),
-        _ => unavailable(error),
-    }
-}
-
-fn throttled() -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", "The region takes no more usage at the moment")
-        .detail("Nothing is acknowledged. Send the same events again: each counts once.")
-        .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
-}
-
-fn unavailable(error: &dyn std::error::Error) -> Problem {
-    let failure = Failure::of("usage-unavailable", error);
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, failure.kind(), "Usage cannot be stored at the moment")
-        .detail("Nothing is acknowledged. Send the same events again: each counts once.")
-        .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()).transpose();
+    let content_type = content_type.map_err(|_| unsupported_type())?;
+    let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Form::of_headers(content_type, all).ok_or_else(unsupported_type)
 }

@@ -1,5 +1,9 @@
 mod clients;
+mod corrections;
+mod forms;
+mod fuzz;
 pub(crate) mod openapi;
+mod throttled;
 
 use crate::handler::{Adapters, router};
 use crate::known::KnownTenants;
@@ -8,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use contract::catalogue::Catalogue;
 use futures::future::join_all;
-use regional_store::{Intake, TenantReader, UsageMonitor};
+use regional_store::{Intake, TenantReader, UsageMonitor, UsageReader};
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
 use testkit::openapi::{Api, assert_described};
@@ -23,6 +27,7 @@ const TENANTS: [(&str, &str); 4] = [
     ("0199a1f0-0000-7000-8000-000000000004", "closed"),
 ];
 
+#[derive(Clone)]
 struct World {
     aws: LocalAws,
     pool: Pool,
@@ -59,19 +64,22 @@ async fn world() -> World {
 }
 
 fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &str) -> Router {
-    with_fallbacks(router(Adapters {
-        tokens,
-        catalogue: Catalogue::bundled().unwrap(),
-        tenants: KnownTenants::new(TenantReader::new(&aws.config, regional_table.to_owned())),
-        intake: Intake::new(&aws.config, usage_table.to_owned()),
-    }))
+    let tenants = TenantReader::new(&aws.config, regional_table.to_owned());
+    let usage = UsageReader::new(&aws.config, usage_table.to_owned());
+    routes(tokens, tenants, Intake::new(&aws.config, usage_table.to_owned()), usage)
 }
 
-/// An answer: status, content type, `retry-after`, body.
+fn routes(tokens: Tokens, tenants: TenantReader, intake: Intake, usage: UsageReader) -> Router {
+    let tenants = KnownTenants::new(tenants);
+    with_fallbacks(router(Adapters { tokens, catalogue: Catalogue::bundled().unwrap(), tenants, intake, usage }))
+}
+
+/// An answer: status, content type, `retry-after`, `accept-encoding`, body.
 struct Answer {
     status: u16,
     kind: String,
     retry_after: Option<String>,
+    accept_encoding: Option<String>,
     body: Value,
 }
 
@@ -97,14 +105,14 @@ impl World {
         let request = lambda_http::request::from_str(&payload).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (status, kind, retry_after) =
-            (response.status().as_u16(), header("content-type").unwrap_or_default(), header("retry-after"));
+        let (status, kind) = (response.status().as_u16(), header("content-type").unwrap_or_default());
+        let (retry_after, accept_encoding) = (header("retry-after"), header("accept-encoding"));
         let body = axum::body::to_bytes(response.into_body(), 6_000_000).await.unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         let sent: Value = serde_json::from_str(&payload).unwrap();
         assert_described(Api::Regional, &sent, status, slug);
-        Answer { status, kind, retry_after, body }
+        Answer { status, kind, retry_after, accept_encoding, body }
     }
 
     /// The stored items whose partition begins so.
@@ -135,20 +143,39 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
     for case in testkit::cases("usage-ingest") {
         let answer = world.send(&case.payload).await;
         let expected = match case.name.as_str() {
-            "invalid-no-token" | "invalid-foreign-token" => (401, "unauthorized"),
-            "invalid-missing-scope" => (403, "missing-scope"),
-            "invalid-content-type" => (415, "unsupported-content-type"),
-            "invalid-malformed-json" => (400, "malformed-json"),
+            "invalid-no-token"
+            | "invalid-foreign-token"
+            | "invalid-openmeter-no-token"
+            | "invalid-correction-no-token" => (401, "unauthorized"),
+            "invalid-missing-scope" | "invalid-correction-missing-scope" => (403, "missing-scope"),
+            "invalid-correction-not-reversible" | "invalid-correction-reason" => (422, "corrections-refused"),
+            "invalid-correction-shape" | "invalid-correction-unknown-member" => (400, "unexpected-form"),
+            "invalid-correction-malformed-json" => (400, "malformed-json"),
+            "invalid-correction-too-many" => (413, "too-many-corrections"),
+            "invalid-corrections-of-nobody" => (400, "invalid-tenant"),
+            "invalid-corrections-cursor" => (400, "invalid-cursor"),
+            "invalid-corrections-of-closed-tenant" => (404, "unknown-tenant"),
+            "invalid-content-type" | "invalid-binary-content-type" => (415, "unsupported-content-type"),
+            "invalid-content-encoding" => (415, "unsupported-content-encoding"),
+            "invalid-malformed-json" | "invalid-binary-data" => (400, "malformed-json"),
+            "invalid-gzip" | "invalid-gzip-plain" => (400, "malformed-gzip"),
             "invalid-single-as-batch" => (400, "unexpected-form"),
             "invalid-too-many-events" => (413, "too-many-events"),
-            "invalid-single-event" | "invalid-every-event" | "invalid-unknown-tenant" => (422, "events-refused"),
+            "invalid-gzip-bomb" => (413, "body-too-large"),
             "invalid-method" => (405, "method-not-allowed"),
+            name if name.starts_with("invalid-") => (422, "events-refused"),
+            name if name.starts_with("valid-openmeter-") => (204, ""),
+            name if name.starts_with("valid-correction-") || name == "valid-correction" => (202, ""),
             _ => (200, ""),
         };
-        assert_eq!(case.is_valid(), expected.0 == 200, "{} is expected as it is named", case.name);
+        assert_eq!(case.is_valid(), expected.0 < 300, "{} is expected as it is named", case.name);
         let slug = answer.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         assert_eq!((answer.status, slug), expected, "{}: {}", case.name, answer.body);
-        let kind = if case.is_valid() { "application/json" } else { "application/problem+json" };
+        let kind = match answer.status {
+            204 => "",
+            200 | 202 => "application/json",
+            _ => "application/problem+json",
+        };
         assert_eq!(answer.kind, kind, "{}", case.name);
     }
 }

@@ -1,4 +1,4 @@
-//! Settling, by the stream and by the clock.
+//! Settling, by the stream and by the clock, and sealing.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use futures::stream::{StreamExt as _, iter};
@@ -16,16 +16,19 @@ const STREAM_TIME: SignedDuration = SignedDuration::from_secs(60);
 const INTAKE_TIME: SignedDuration = SignedDuration::from_mins(15);
 /// How many segments of each partition a sweep takes.
 const SWEEP_SEGMENTS_MAX: u16 = 250;
+/// How many days of each partition are sealed at a time.
+const SEALS_MAX: u16 = 100;
 const SEGMENTS_AT_ONCE: usize = 100;
 const TENANTS_AT_ONCE: usize = 4;
 
-/// Settles what the stream brings, or what it left.
+/// Settles what the stream brings; or what it left, and then seals the days that are due.
 ///
-/// `now` is the runtime's clock for a schedule too: how long a segment has waited is no matter of billing time.
+/// `now` is the runtime's clock for a schedule too: how long a segment has waited is no matter of billing time. When a day
+/// is sealed is one: there the schedule's own time counts.
 pub(crate) async fn handle(settler: &Settler, event: Trigger<Event>, now: Timestamp) -> Result<(), Failure> {
     match event {
         Trigger::Records(batch) => settle(settler, segments(batch), now).await,
-        Trigger::Schedule(_) => sweep(settler, now).await,
+        Trigger::Schedule(scheduled) => sweep(settler, now).await.and(seal(settler, scheduled.time, now).await),
     }
 }
 
@@ -103,6 +106,16 @@ async fn sweep_some(settler: &Settler, pointers: &[Pending], now: Timestamp) -> 
         }
     }
     settle(settler, ready, now).await.and(malformed)
+}
+
+/// Seals the days whose time has come. Those that are not sealed are due still.
+async fn seal(settler: &Settler, time: Timestamp, now: Timestamp) -> Result<(), Failure> {
+    let due = settler.due_seals(time, SEALS_MAX).await.map_err(|error| failed(&error))?;
+    let sealed = iter(&due).map(|due| settler.seal(due, now));
+    let outcomes: Vec<Result<(), UsageStoreError>> = sealed.buffer_unordered(TENANTS_AT_ONCE).collect().await;
+    tracing::info!(due = due.len(), "sealed days");
+    let failures = outcomes.into_iter().filter_map(Result::err).map(|error| Failure::of("day-not-sealed", &error));
+    failures.last().map_or(Ok(()), Err)
 }
 
 fn failed(error: &UsageStoreError) -> Failure {

@@ -1,7 +1,8 @@
 //! Settles stored usage: each event counts once in its window, and each changed window is announced.
 //!
-//! Trigger: the usage table's stream (inserted segments), and every minute what the stream did not settle.
-//! Reads: segments, the identity index. Emits: `UsageWindowUpdated.v1`, through the outbox.
+//! Trigger: the usage table's stream (inserted segments), and every minute what the stream did not settle and the days
+//! that are to be sealed. Reads: segments, the identity index, totals. Emits: `UsageWindowUpdated.v2` and `UsageSealed.v1`,
+//! through the outbox.
 
 mod handler;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 
 use aws_lambda_events::event::dynamodb::Event;
 use handler::handle;
+use jiff::SignedDuration;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
 use regional_store::Settler;
@@ -19,6 +21,7 @@ async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
     let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
     let region = runtime::env("AWS_REGION")?;
-    let settler = Settler::new(&aws, runtime::env("USAGE_TABLE")?, outbox, region, runtime::new_uuid);
+    let seal_after = SignedDuration::from_hours(runtime::env("SEAL_AFTER_HOURS")?);
+    let settler = Settler::new(&aws, runtime::env("USAGE_TABLE")?, outbox, region, seal_after, runtime::new_uuid);
     run(service_fn(|event: LambdaEvent<Trigger<Event>>| handle(&settler, event.payload, runtime::now()))).await
 }

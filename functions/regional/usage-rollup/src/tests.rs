@@ -16,6 +16,8 @@ const OTHER_TENANT: &str = "0199a1f0-0000-7000-8000-000000000002";
 /// When the segments of the cases were made.
 const MADE_AT: &str = "2026-11-03T10:00:00Z";
 
+const SEAL_AFTER: SignedDuration = SignedDuration::from_hours(72);
+
 struct World {
     client: Client,
     table: String,
@@ -31,7 +33,7 @@ async fn world() -> World {
     let region = "eu-central-1".parse().unwrap();
     World {
         client: Client::new(&aws.config),
-        settler: Settler::new(&aws.config, table.clone(), outbox.clone(), region, runtime::new_uuid),
+        settler: Settler::new(&aws.config, table.clone(), outbox.clone(), region, SEAL_AFTER, runtime::new_uuid),
         monitor: UsageMonitor::new(&aws.config, table.clone()),
         table,
         outbox,
@@ -57,7 +59,9 @@ impl World {
         for record in event.records {
             let image: HashMap<String, AttributeValue> = record.change.new_image.into();
             let partition = image.get("pk").and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
-            let Some(tenant) = partition.strip_prefix("SEGMENT#") else { continue };
+            let Some((tenant, _)) = partition.strip_prefix("SEGMENT#").and_then(|rest| rest.split_once('#')) else {
+                continue;
+            };
             self.point(image["sk"].as_s().unwrap(), tenant).await;
             self.put(image).await;
         }

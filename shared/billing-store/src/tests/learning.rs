@@ -2,6 +2,10 @@ use super::*;
 use billing::Span;
 use std::collections::BTreeSet;
 
+fn noon() -> Timestamp {
+    moment("2026-10-09T12:00:00Z")
+}
+
 fn report(windows: Vec<UsageWindow>) -> UsageWindowUpdated {
     UsageWindowUpdated { tenant: tenant(1), windows }
 }
@@ -34,13 +38,13 @@ async fn a_report_may_hold_windows_of_several_periods() {
 async fn gaps_among_reports_are_known() {
     let store = store().await;
     for number in [2, 5, 5, 4] {
-        store.record_received(tenant(1), &region(), number).await.unwrap();
+        store.record_received(tenant(1), &region(), number, noon()).await.unwrap();
     }
     let record = store.load_tenant(tenant(1)).await.unwrap();
-    assert_eq!(record.received[0].gaps(), [Span { first: 1, last: 1 }, Span { first: 3, last: 3 }]);
+    assert_eq!(record.received[0].received.gaps(), [Span { first: 1, last: 1 }, Span { first: 3, last: 3 }]);
     assert_eq!(record.missing_reports(), 2);
     for number in [1, 3] {
-        store.record_received(tenant(1), &region(), number).await.unwrap();
+        store.record_received(tenant(1), &region(), number, noon()).await.unwrap();
     }
     assert_eq!(store.load_tenant(tenant(1)).await.unwrap().missing_reports(), 0);
 }
@@ -49,12 +53,12 @@ async fn gaps_among_reports_are_known() {
 async fn reports_that_arrive_at_once_are_all_noted() {
     let store = store().await;
     let region = region();
-    let marks = (1..=20).map(|number| store.record_received(tenant(1), &region, number));
+    let marks = (1..=20).map(|number| store.record_received(tenant(1), &region, number, noon()));
     for marked in futures::future::join_all(marks).await {
         marked.unwrap();
     }
     let record = store.load_tenant(tenant(1)).await.unwrap();
-    assert_eq!((record.received[0].contiguous, record.missing_reports()), (20, 0));
+    assert_eq!((record.received[0].received.contiguous, record.missing_reports()), (20, 0));
 }
 
 #[tokio::test]

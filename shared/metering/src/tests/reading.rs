@@ -1,5 +1,5 @@
 use super::{catalogue, now, tenant};
-use crate::{BodyError, EVENTS_MAX, Form, Reason, Usage, Value, read};
+use crate::{BodyError, EVENTS_MAX, Form, Measure, Reason, Usage, Value, read};
 use std::collections::BTreeSet;
 
 /// A valid event of the summing meter, with one edit.
@@ -17,13 +17,18 @@ fn event(edit: &str) -> String {
     }
 }
 
+fn number(usage: &Usage<'_>) -> String {
+    let Measure::Number(value) = usage.measure else { panic!("{:?}", usage.measure) };
+    value.to_string()
+}
+
 /// Reads one event and checks what became of it.
 fn check(rows: &[(&str, Result<&str, Reason>)]) {
     let catalogue = catalogue();
     for (edit, expected) in rows {
         let body = event(edit);
-        let reading = read(body.as_bytes(), Form::Either, &catalogue, now()).unwrap();
-        let value = reading.usage().next().map(|usage| usage.value.to_string());
+        let reading = read(body.as_bytes(), &Form::Either, &catalogue, now()).unwrap();
+        let value = reading.usage().next().map(|usage| number(&usage));
         let refused = reading.refused.first().map(|refusal| refusal.reason);
         match expected {
             Ok(expected) => assert_eq!((value.as_deref(), refused), (Some(*expected), None), "{edit}"),
@@ -99,7 +104,7 @@ fn a_refusal_names_the_event_and_repeats_nothing_else() {
     for edit in edits {
         let body = event(&edit);
         let catalogue = catalogue();
-        let reading = read(body.as_bytes(), Form::Single, &catalogue, now()).unwrap();
+        let reading = read(body.as_bytes(), &Form::Single, &catalogue, now()).unwrap();
         let refusal = &reading.refused[0];
         assert_eq!(refusal.id.as_deref(), Some("e-1"));
         assert!(!refusal.detail.contains(secret));
@@ -114,7 +119,7 @@ fn bodies_are_bounded_and_of_their_form() {
     let batch = |count: usize| format!("[{}]", vec![one.as_str(); count].join(","));
     let zeros = format!("[{}]", vec!["0"; 200_000].join(","));
     let huge = " ".repeat(crate::BODY_BYTES_MAX + 1);
-    let rows: &[(&str, Form, Result<usize, BodyError>)] = &[
+    let rows: [(&str, Form, Result<usize, BodyError>); 14] = [
         ("[]", Form::Batch, Ok(0)),
         (&one, Form::Single, Ok(1)),
         (&one, Form::Either, Ok(1)),
@@ -131,30 +136,128 @@ fn bodies_are_bounded_and_of_their_form() {
         ("[] x", Form::Batch, Err(BodyError::Malformed { line: 1, column: 4 })),
     ];
     for (body, form, expected) in rows {
-        let read = read(body.as_bytes(), *form, &catalogue, now());
+        let read = read(body.as_bytes(), &form, &catalogue, now());
         let count = read.map(|reading| reading.usage().len() + reading.refused.len());
-        assert_eq!(count, *expected, "{}", &body[..body.len().min(40)]);
+        assert_eq!(count, expected, "{}", &body[..body.len().min(40)]);
     }
-    assert!(read(b"\xff", Form::Either, &catalogue, now()).is_err());
-    let odd = read(br#"[1,"a",null,true,[],-1.5,{}]"#, Form::Batch, &catalogue, now()).unwrap();
+    assert!(read(b"\xff", &Form::Either, &catalogue, now()).is_err());
+    let odd = read(br#"[1,"a",null,true,[],-1.5,{}]"#, &Form::Batch, &catalogue, now()).unwrap();
     let reasons: Vec<_> = odd.refused.iter().map(|refusal| (refusal.index, refusal.reason)).collect();
     assert_eq!(reasons[..6], [0, 1, 2, 3, 4, 5].map(|index| (index, Reason::NotAnObject)));
     assert_eq!(reasons[6], (6, Reason::MissingField));
 }
 
 #[test]
-fn content_types_mean_forms() {
+fn headers_mean_forms() {
     let rows = [
-        ("application/cloudevents+json", Some(Form::Single)),
-        ("Application/CloudEvents+JSON; charset=utf-8", Some(Form::Single)),
-        ("application/cloudevents-batch+json", Some(Form::Batch)),
-        ("application/json", Some(Form::Either)),
-        ("text/json", None),
-        ("", None),
+        (Some("application/cloudevents+json"), Some(Form::Single), Some(Form::Single)),
+        (Some("Application/CloudEvents+JSON; charset=utf-8"), Some(Form::Single), Some(Form::Single)),
+        (Some("application/cloudevents-batch+json"), Some(Form::Batch), Some(Form::Batch)),
+        (Some("application/cloudevents+avro"), None, None),
+        (Some("application/cloudevents-other+json"), None, None),
+        (Some("application/json"), Some(Form::Either), Some(binary(&[]))),
+        (Some("application/json; charset=utf-8"), Some(Form::Either), Some(binary(&[]))),
+        (Some("application/vnd.example+json"), None, Some(binary(&[]))),
+        (Some("text/json"), None, None),
+        (Some("application/x-www-form-urlencoded"), None, None),
+        (Some(""), None, Some(binary(&[]))),
+        (None, None, Some(binary(&[]))),
     ];
-    for (content_type, form) in rows {
-        assert_eq!(Form::of_content_type(content_type), form, "{content_type}");
+    for (content_type, without, with) in rows {
+        assert_eq!(Form::of_headers(content_type, [("ce-id", &b"e-1"[..])]), without, "{content_type:?}");
+        assert_eq!(Form::of_headers(content_type, [("ce-specversion", &b"1.0"[..])]), with, "{content_type:?}");
     }
+}
+
+/// The form of an event in binary mode with the version and further headers.
+fn binary(headers: &[(&str, &[u8])]) -> Form {
+    let version = [("ce-specversion", &b"1.0"[..])];
+    Form::of_headers(None, version.into_iter().chain(headers.iter().copied())).unwrap()
+}
+
+#[test]
+fn an_event_is_the_same_in_binary_mode() {
+    let of = tenant(1).to_string();
+    let valid: [(&str, &[u8]); 5] = [
+        ("ce-type", b"transfer.completed"),
+        ("ce-source", b"/gateway"),
+        ("ce-id", b"e-1"),
+        ("ce-subject", of.as_bytes()),
+        ("ce-time", b"2026-11-15T11:00:00Z"),
+    ];
+    let catalogue = catalogue();
+    let body = event("");
+    let structured = read(body.as_bytes(), &Form::Single, &catalogue, now()).unwrap().usage().next();
+    let check = |headers: &[(&str, &[u8])], data: &[u8], expected: Result<bool, Reason>| {
+        let form = binary(headers);
+        let reading = read(data, &form, &catalogue, now()).unwrap();
+        assert!(reading.is_single);
+        let same = reading.usage().next().map(|usage| Some(usage) == structured);
+        let refused = reading.refused.first().map(|refusal| refusal.reason);
+        assert_eq!((same, refused), (expected.ok(), expected.err()), "{headers:?}");
+    };
+    let with = |name: &'static str, value: &'static [u8]| -> Vec<(&str, &[u8])> {
+        valid.iter().map(|(known, was)| (*known, if *known == name { value } else { *was })).collect()
+    };
+    let data = br#" {"gigabytes":1.50} "#;
+    check(&valid, data, Ok(true));
+    check(&with("ce-id", b"e%2d1"), data, Ok(true));
+    check(&with("ce-source", br#""/gateway""#), data, Ok(true));
+    check(&with("ce-id", b"e-1,e-2"), data, Ok(false));
+    check(&with("ce-id", b"%"), data, Err(Reason::InvalidHeader));
+    check(&with("ce-id", b"\xff"), data, Err(Reason::InvalidHeader));
+    check(&with("ce-id", b""), data, Err(Reason::MissingField));
+    check(&with("ce-source", [b'x'; 1_025].as_slice()), data, Err(Reason::TooLong));
+    check(&with("ce-time", b"yesterday"), data, Err(Reason::InvalidTime));
+    check(&with("ce-type", b"coffee.brewed"), data, Err(Reason::UnknownMeter));
+    check(&valid[..4], data, Err(Reason::MissingField));
+    check(&valid, b"", Err(Reason::MissingValue));
+    check(&valid, b"null", Err(Reason::MissingValue));
+    check(&valid, b"[1.5]", Err(Reason::InvalidData));
+    for twice in ["ce-id", "ce-traceparent"] {
+        let repeated: Vec<_> = valid.into_iter().chain([(twice, &b"a"[..]), (twice, &b"a"[..])]).collect();
+        check(&repeated, data, Err(Reason::DuplicateField));
+    }
+    for (body, at) in [(&b"{"[..], (1, 1)), (b"1 2", (1, 3)), (b"\xff", (0, 0))] {
+        let (line, column) = at;
+        assert_eq!(read(body, &binary(&valid), &catalogue, now()).err(), Some(BodyError::Malformed { line, column }));
+    }
+}
+
+#[test]
+fn what_contradicts_is_refused_and_what_repeats_is_not() {
+    let other = tenant(2).to_string();
+    let batch = [
+        event(""),
+        event(":1.5 => :1.50"),
+        event(":1.5 => :2"),
+        event("2026-11-15T11 => 2026-11-15T10"),
+        event("e-1 => e-2"),
+        event(":1.5 => :3").replace(&tenant(1).to_string(), &other),
+        event(":1.5 => :2").replace("/gateway", "/other"),
+        event(":1.5 => :-1"),
+    ];
+    let (body, catalogue) = (format!("[{}]", batch.join(",")), catalogue());
+    let mut reading = read(body.as_bytes(), &Form::Batch, &catalogue, now()).unwrap();
+    reading.refuse_conflicts();
+    let refused: Vec<_> = reading.refused.iter().map(|r| (r.index, r.id.as_deref(), r.reason)).collect();
+    let conflict = Reason::Conflict;
+    let expected = [(2, Some("e-1"), conflict), (3, Some("e-1"), conflict), (7, Some("e-1"), Reason::NegativeValue)];
+    assert_eq!(refused, expected);
+    assert_eq!(reading.usage().map(|usage| number(&usage)).collect::<Vec<_>>(), ["1.5", "1.5", "1.5", "3", "2"]);
+}
+
+/// Who is refused for another reason contradicts nobody.
+#[test]
+fn an_event_of_nobodys_contradicts_nothing() {
+    let catalogue = catalogue();
+    let foreign = event(":1.5 => :2").replace(&tenant(1).to_string(), &tenant(2).to_string());
+    let body = format!("[{foreign},{},{foreign}]", event(""));
+    let mut reading = read(body.as_bytes(), &Form::Batch, &catalogue, now()).unwrap();
+    reading.keep_tenants(&BTreeSet::from([tenant(1)]));
+    reading.refuse_conflicts();
+    assert_eq!(reading.usage().map(|usage| number(&usage)).collect::<Vec<_>>(), ["1.5"]);
+    assert_eq!(reading.refused.iter().map(|refusal| refusal.index).collect::<Vec<_>>(), [0, 2]);
 }
 
 #[test]
@@ -163,7 +266,7 @@ fn unknown_tenants_are_refused_in_order() {
     let other = tenant(2).to_string();
     let batch =
         format!("[{},{},{}]", event("e-1 => a"), event("e-1 => b").replace(&tenant(1).to_string(), &other), "{}");
-    let mut reading = read(batch.as_bytes(), Form::Batch, &catalogue, now()).unwrap();
+    let mut reading = read(batch.as_bytes(), &Form::Batch, &catalogue, now()).unwrap();
     assert_eq!(reading.tenants(), BTreeSet::from([tenant(1), tenant(2)]));
     reading.keep_tenants(&BTreeSet::from([tenant(1)]));
     let refused: Vec<_> = reading.refused.iter().map(|r| (r.index, r.id.as_deref(), r.reason)).collect();
@@ -179,7 +282,7 @@ fn an_internal_meter_counts_what_nobody_can_send() {
     check(&[("transfer.completed => meridian.login", Err(Reason::UnknownMeter))]);
     let stated = |id: &str, at: &str| Usage::counted(meter, tenant(1), "/identity", id, at.parse().unwrap());
     let first = stated("a", "2026-11-15T11:00:00Z");
-    assert_eq!((first.value, first.start), (Value::ONE, "2026-11-15T00:00:00Z".parse().unwrap()));
+    assert_eq!((first.measure, first.at), (Measure::Number(Value::ONE), "2026-11-15T11:00:00Z".parse().unwrap()));
     assert_eq!(stated("a", "2026-11-15T11:00:00Z"), first);
     assert_eq!(stated("a", "2026-11-15T11:00:01Z").entry.identity, first.entry.identity);
     assert_ne!(stated("b", "2026-11-15T11:00:00Z").entry.identity, first.entry.identity);
@@ -190,7 +293,7 @@ fn identity_is_source_and_id_and_content_is_what_counts() {
     let catalogue = catalogue();
     let entry = |edit: &str| {
         let body = event(edit);
-        read(body.as_bytes(), Form::Single, &catalogue, now()).unwrap().usage().next().unwrap().entry
+        read(body.as_bytes(), &Form::Single, &catalogue, now()).unwrap().usage().next().unwrap().entry
     };
     let first = entry("");
     for same in
@@ -204,4 +307,58 @@ fn identity_is_source_and_id_and_content_is_what_counts() {
     }
     let shifted = entry(r#""/gateway","id":"e-1" => "/gatewaye","id":"-1""#);
     assert_ne!(shifted.identity, first.identity, "the border between source and id is part of it");
+}
+
+/// Reads one event of a meter with this data and gives its group and measure.
+fn read_data(event_type: &str, data: &str) -> Result<(String, Measure), (Reason, String)> {
+    let body = event(&format!("transfer.completed => {event_type}")).replace(r#"{"gigabytes":1.5}"#, data);
+    let catalogue = catalogue();
+    let reading = read(body.as_bytes(), &Form::Single, &catalogue, now()).unwrap();
+    let usage = reading.usage().next().map(|usage| (usage.group.to_string(), usage.measure));
+    usage.ok_or_else(|| (reading.refused[0].reason, reading.refused[0].detail.clone()))
+}
+
+#[test]
+fn values_and_dimensions_are_where_the_meter_looks() {
+    let number = |value: &str| Measure::Number(value.parse().unwrap());
+    let model = |data: &str| read_data("model.called", data);
+    let large = r#"{"model":"large","usage":{"tokens":12,"kind":"output"}}"#;
+    assert_eq!(model(large), Ok(("model=large,kind=output".to_owned(), number("12"))));
+    let otherwise = r#"{"model":"small","usage":{"tokens":"1.5","kind":"guessed"}}"#;
+    assert_eq!(model(otherwise), Ok(("model=small,kind=input".to_owned(), number("1.5"))));
+    let refused = |data: &str| model(data).unwrap_err();
+    assert_eq!(refused(r#"{"model":"jane@example.com","usage":{"tokens":1}}"#).0, Reason::UnknownDimension);
+    assert_eq!(refused(r#"{"usage":{"tokens":1}}"#).1, "data.model is not a value of the dimension model");
+    assert_eq!(
+        refused(r#"{"model":"small","usage":[1]}"#),
+        (Reason::MissingValue, "data.usage.tokens is missing".to_owned())
+    );
+    assert_eq!(refused(r#"{"model":"small","usage":{"tokens":1,"tokens":2}}"#).0, Reason::DuplicateField);
+    let direction = |data: &str| read_data("transfer.completed", data).unwrap().0;
+    assert_eq!(direction(r#"{"gigabytes":1,"direction":"in"}"#), "direction=in");
+    assert_eq!(direction(r#"{"gigabytes":1,"direction":["in"]}"#), "direction=unknown");
+}
+
+#[test]
+fn different_values_have_different_identities() {
+    let user = |value: &str| read_data("user.active", &format!(r#"{{"user":{value}}}"#));
+    assert_eq!(user(r#""a""#), user(r#""\u0061""#));
+    assert_eq!(user("5.0"), user("5"));
+    assert_ne!(user("5"), user(r#""5""#));
+    assert_ne!(user("5"), user("6"));
+    for invalid in ["null", "true", "[1]", r#"{"a":1}"#] {
+        assert!(user(invalid).is_err(), "{invalid}");
+    }
+    assert_eq!(user(&format!(r#""{}""#, "x".repeat(1_025))).unwrap_err().0, Reason::ValueTooLong);
+}
+
+#[test]
+fn a_content_is_its_group_too() {
+    let entry = |direction: &str| {
+        let body = event("").replace("1.5}", &format!(r#"1.5,"direction":"{direction}"}}"#));
+        read(body.as_bytes(), &Form::Single, &catalogue(), now()).unwrap().usage().next().unwrap().entry
+    };
+    assert_eq!(entry("in").identity, entry("out").identity);
+    assert_ne!(entry("in").digest, entry("out").digest);
+    assert_eq!(entry("sideways"), entry("unknown"));
 }

@@ -19,7 +19,8 @@ pub use members::Page;
 pub use read::{Membership, Remembered, TenantReader};
 pub use write::{Loaded, Reach, Registered, TenantStore};
 
-use aws_sdk_dynamodb::error::BuildError;
+use crate::throttled::is_throttled;
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 
 /// Why the regional table did not do what it was asked. Holds nothing of the items themselves.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ pub enum TenantStoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Others changed the same items, again and again.
+    /// The table takes no more at the moment, or others changed the same items, again and again.
     #[error("the regional table was too busy to {action}")]
     Busy {
         /// What it was asked to do.
@@ -62,6 +63,15 @@ pub enum TenantStoreError {
 impl TenantStoreError {
     fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unwritable(Box::new(error))
+    }
+
+    /// Says whether the table is busy or something is wrong.
+    fn of<E, R>(action: &'static str, error: SdkError<E, R>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        if is_throttled(&error) { Self::Busy { action } } else { Self::Unavailable { action, source: Box::new(error) } }
     }
 }
 

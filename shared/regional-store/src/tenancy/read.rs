@@ -291,7 +291,7 @@ impl TenantReader {
                 .set_request_items(Some(asked))
                 .send()
                 .await
-                .map_err(|error| TenantStoreError::Unavailable { action, source: error.into() })?;
+                .map_err(|error| TenantStoreError::of(action, error))?;
             items.extend(got.responses.as_mut().and_then(|tables| tables.remove(&self.table)).unwrap_or_default());
             asked = got.unprocessed_keys.unwrap_or_default();
             if asked.is_empty() {

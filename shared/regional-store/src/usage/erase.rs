@@ -1,8 +1,9 @@
 //! The end of a tenant's usage: whether any of it waits, and its erasure.
 
-use super::items::{self, Item, SHARDS};
+use super::UsageStoreError;
+use super::items::{self, Item, SHARDS, TENANT_SHARDS};
 use super::table::{Table, wait};
-use super::{THROTTLED, UsageStoreError};
+use crate::throttled::THROTTLED;
 use crate::{Leaving, TenantStore};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -97,7 +98,9 @@ impl UsageEraser {
 
     /// The keys of the first items that the tenant still has.
     async fn first_keys(&self, tenant: TenantId) -> Result<Vec<Item>, UsageStoreError> {
-        for partition in [items::segment_partition(tenant), items::tenant_partition(tenant)] {
+        let spread = (0..TENANT_SHARDS)
+            .flat_map(|shard| [items::segment_partition(tenant, shard), items::run_partition(tenant, shard)]);
+        for partition in spread.chain([items::tenant_partition(tenant)]) {
             let page = self
                 .table
                 .client

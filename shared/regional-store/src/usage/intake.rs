@@ -1,10 +1,14 @@
 //! Taking events in.
 
 use super::UsageStoreError;
-use super::items;
+use super::items::{self, Item};
 use super::table::Table;
 use kernel::Timestamp;
 use metering::Segment;
+use std::time::Duration;
+
+/// How long storing may take with all its repetitions: the function answers before it is ended.
+const STORE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Stores segments to be settled.
 #[derive(Debug, Clone)]
@@ -23,12 +27,22 @@ impl Intake {
     /// nothing would find.
     ///
     /// # Errors
-    /// When not all is stored. Then any part of it may be: who sends the events again has them counted once.
+    /// When not all is stored within 10 s. Then any part of it may be: who sends the events again has them counted once.
     pub async fn store(&self, segments: &[Segment], received_at: Timestamp) -> Result<(), UsageStoreError> {
+        let stored = tokio::time::timeout(STORE_TIME_MAX, self.try_store(segments, received_at)).await;
+        stored
+            .unwrap_or_else(|late| Err(UsageStoreError::Unavailable { action: "store usage", source: Box::new(late) }))
+    }
+
+    async fn try_store(&self, segments: &[Segment], received_at: Timestamp) -> Result<(), UsageStoreError> {
         let pointers = segments.iter().map(items::pending_item).collect();
         self.table.put_all("announce usage", pointers).await?;
         let bodies = segments.iter().map(|segment| items::segment_item(segment, received_at)).collect();
         self.table.put_all("store usage", bodies).await
+    }
+
+    pub(super) async fn record(&self, action: &'static str, records: Vec<Item>) -> Result<(), UsageStoreError> {
+        self.table.put_all(action, records).await
     }
 
     /// Adds to the region's count of refused events. `seed` chooses one of the partitions of that count.

@@ -3,29 +3,36 @@
 //! | pk | sk | holds |
 //! |---|---|---|
 //! | `PENDING#<shard>` | segment id | that a segment waits; its removal is what settles it |
-//! | `SEGMENT#<tenant>` | segment id | events, as they were accepted |
-//! | `TENANT#<tenant>` | `HEAD` | version, sequence, counts, the list of runs |
-//! | `TENANT#<tenant>` | `RUN#<id>` | a run of the identity index |
-//! | `TENANT#<tenant>` | `WINDOW#<meter>#<start>` | a window's total |
+//! | `SEGMENT#<tenant>#<shard>` | segment id | events, as they were accepted |
+//! | `RUN#<tenant>#<shard>` | run id | a run of an index |
+//! | `TENANT#<tenant>` | `HEAD` | version, sequence, counts, what is sealed, the runs that are not full |
+//! | `TENANT#<tenant>` | `FULL` | the runs that are full, of which there are many and which seldom change |
+//! | `TENANT#<tenant>` | `TOTALS#<period>#<meter>` | the page of a billing period: its days, and itself |
+//! | `TENANT#<tenant>` | `PAGE#<meter>#<start>` | the page of an hour's minutes or of a day's hours |
+//! | `TENANT#<tenant>` | `LEVEL#<period>#<meter>#<percent>` | that the level was told |
+//! | `TENANT#<tenant>` | `CORRECTION#<segment id>` | who corrected what and why, and what came of it; never changed otherwise |
+//! | `SEAL#<shard>` | due moment`#`tenant`#`day | that a day is to be sealed |
 //! | `STATS#<shard>` | `REGION` | counts of the region |
 
 use super::UsageStoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use kernel::{SegmentId, TenantId, Timestamp};
-use metering::{Counted, Head, Run, RunId, RunRef, Segment, SegmentBody, Window, WindowKey};
+use kernel::{MeterCode, SegmentId, TenantId, Timestamp, WindowSize};
+use metering::{Counted, Head, Page, PageKey, Run, RunId, RunRef, Segment, SegmentBody};
 use std::collections::HashMap;
 use std::str::FromStr;
 
 /// An item of the table.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// How many partitions pointers and counts are spread over, each.
+/// How many partitions pointers, seals and counts are spread over, each.
 pub(super) const SHARDS: u8 = 8;
+/// How many partitions a tenant's segments and runs are spread over, each.
+pub(super) const TENANT_SHARDS: u8 = 16;
 
 /// How long a segment is kept after it came: longer than events may be late.
 const SEGMENT_KEPT_S: i64 = 100 * 86_400;
 /// How much longer than its identities count a run is kept.
-const RUN_KEPT_S: i64 = metering::IDENTITY_KEPT.as_secs() + 5 * 86_400;
+const RUN_KEPT_S: i64 = metering::MEMBERS_KEPT.as_secs() + 5 * 86_400;
 
 /// Reads the new image of a stream record about a segment.
 ///
@@ -69,22 +76,23 @@ pub(super) fn pending_item(segment: &Segment) -> Item {
     with(pending_key(segment.id), [("tenant", text(segment.tenant))])
 }
 
-pub(super) fn segment_partition(tenant: TenantId) -> String {
-    format!("SEGMENT#{tenant}")
+/// The last byte of a UUID's random part chooses the shard.
+fn tenant_shard(id: &uuid::Uuid) -> u8 {
+    id.as_bytes()[15] % TENANT_SHARDS
+}
+
+pub(super) fn segment_partition(tenant: TenantId, shard: u8) -> String {
+    format!("SEGMENT#{tenant}#{shard}")
 }
 
 pub(super) fn segment_key(tenant: TenantId, id: SegmentId) -> Item {
-    key(segment_partition(tenant), id)
+    key(segment_partition(tenant, tenant_shard(id.as_uuid())), id)
 }
 
 pub(super) fn segment_item(segment: &Segment, received_at: Timestamp) -> Item {
     with(
         segment_key(segment.tenant, segment.id),
-        [
-            ("body", bytes(segment.body.encode())),
-            ("received_at", number(received_at.as_millisecond())),
-            ("expires_at", number(received_at.as_second() + SEGMENT_KEPT_S)),
-        ],
+        [("body", bytes(segment.body.encode())), ("expires_at", number(received_at.as_second() + SEGMENT_KEPT_S))],
     )
 }
 
@@ -96,8 +104,17 @@ pub(super) fn head_key(tenant: TenantId) -> Item {
     key(tenant_partition(tenant), "HEAD")
 }
 
+/// Which of a head's references are in the item itself.
+fn of_head(runs: &[RunRef]) -> impl Iterator<Item = &RunRef> {
+    runs.iter().filter(|run| !run.is_full())
+}
+
+fn of_full(runs: &[RunRef]) -> impl Iterator<Item = &RunRef> {
+    runs.iter().filter(|run| run.is_full())
+}
+
 pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
-    with(
+    let mut item = with(
         head_key(tenant),
         [
             ("version", number(head.version)),
@@ -106,13 +123,41 @@ pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
             ("duplicates", number(head.counted.duplicates)),
             ("conflicts", number(head.counted.conflicts)),
             ("overflowed", number(head.counted.overflowed)),
-            ("runs", bytes(head.encode_runs())),
+            ("voided", number(head.counted.voided)),
+            ("unmatched", number(head.counted.unmatched)),
+            ("runs", bytes(Head::encode_runs(of_head(&head.runs)))),
+            ("members", bytes(Head::encode_runs(of_head(&head.members)))),
         ],
-    )
+    );
+    if let Some(until) = head.sealed_until {
+        item.insert("sealed_until".to_owned(), number(until.as_second()));
+    }
+    item
 }
 
+pub(super) fn full_key(tenant: TenantId) -> Item {
+    key(tenant_partition(tenant), "FULL")
+}
+
+/// The item of the full runs, unless they are what another head names too.
+pub(super) fn full_item(tenant: TenantId, head: &Head, before: &Head) -> Option<Item> {
+    let full = |head: &Head| [&head.runs, &head.members].map(|runs| Head::encode_runs(of_full(runs)));
+    let [runs, members] = full(head);
+    let changed = full(before) != [runs.clone(), members.clone()];
+    changed.then(|| with(full_key(tenant), [("runs", bytes(runs)), ("members", bytes(members))]))
+}
+
+pub(super) fn run_partition(tenant: TenantId, shard: u8) -> String {
+    format!("RUN#{tenant}#{shard}")
+}
+
+/// Where a run is stored, be it as a run or as a segment.
 pub(super) fn run_key(tenant: TenantId, id: RunId) -> Item {
-    key(tenant_partition(tenant), format!("RUN#{id}"))
+    match id.segment() {
+        Some(segment) => segment_key(tenant, segment),
+        // The attempt's UUID is random at its end, and its runs are next to each other.
+        None => key(run_partition(tenant, tenant_shard(&id.attempt)), id),
+    }
 }
 
 pub(super) fn run_item(tenant: TenantId, named: &RunRef, run: &Run) -> Item {
@@ -120,16 +165,82 @@ pub(super) fn run_item(tenant: TenantId, named: &RunRef, run: &Run) -> Item {
     with(run_key(tenant, named.id), [("entries", bytes(run.encode())), ("expires_at", expires_at)])
 }
 
-pub(super) fn window_key(tenant: TenantId, window: &WindowKey) -> Item {
-    key(tenant_partition(tenant), format!("WINDOW#{}#{}", window.meter, window.start))
+pub(super) fn level_sort(period_start: Timestamp, meter: &MeterCode, percent: u16) -> String {
+    format!("LEVEL#{period_start}#{meter}#{percent}")
 }
 
-/// The value is a text, since a number of DynamoDB's would lose how far it goes after the point.
-pub(super) fn window_item(tenant: TenantId, key: &WindowKey, window: &Window) -> Item {
-    with(
-        window_key(tenant, key),
-        [("value", text(window.value)), ("events", number(window.events)), ("revision", number(window.revision))],
-    )
+pub(super) fn level_key(tenant: TenantId, period_start: Timestamp, meter: &MeterCode, percent: u16) -> Item {
+    key(tenant_partition(tenant), level_sort(period_start, meter, percent))
+}
+
+/// The sort keys of records of corrections begin so.
+pub(super) const CORRECTION: &str = "CORRECTION#";
+
+pub(super) fn correction_key(tenant: TenantId, id: SegmentId) -> Item {
+    key(tenant_partition(tenant), format!("{CORRECTION}{id}"))
+}
+
+const TOTALS: &str = "TOTALS#";
+const PAGE: &str = "PAGE#";
+
+/// The sort keys of the pages of a billing period begin so.
+pub(super) fn totals_prefix(period_start: Timestamp) -> String {
+    format!("{TOTALS}{period_start}#")
+}
+
+/// The sort key of a page; pages of one meter sort by their start.
+pub(super) fn page_sort(page: &PageKey) -> String {
+    let PageKey { meter, start, span } = page;
+    match span {
+        WindowSize::Month => format!("{}{meter}", totals_prefix(*start)),
+        WindowSize::Minute | WindowSize::Hour | WindowSize::Day => format!("{PAGE}{meter}#{start}"),
+    }
+}
+
+pub(super) fn page_key(tenant: TenantId, page: &PageKey) -> Item {
+    key(tenant_partition(tenant), page_sort(page))
+}
+
+pub(super) fn page_item(tenant: TenantId, key: &PageKey, page: &Page) -> Item {
+    with(page_key(tenant, key), [("span", text(key.span)), ("totals", bytes(page.encode(key)))])
+}
+
+/// A day that is to be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueSeal {
+    /// When.
+    pub due: Timestamp,
+    /// Whose day.
+    pub tenant: TenantId,
+    /// The day's first moment.
+    pub day: Timestamp,
+}
+
+pub(super) fn seal_partition(shard: u8) -> String {
+    format!("SEAL#{shard}")
+}
+
+/// The sort keys of what is due by a moment are below this.
+pub(super) fn seal_sort(due: Timestamp) -> String {
+    format!("{:012}", due.as_second().max(0))
+}
+
+pub(super) fn seal_key(seal: &DueSeal) -> Item {
+    let DueSeal { due, tenant, day } = seal;
+    let shard = tenant_shard(tenant.as_uuid()) % SHARDS;
+    key(seal_partition(shard), format!("{}#{tenant}#{}", seal_sort(*due), day.as_second()))
+}
+
+pub(super) fn due_seal(item: &Item) -> Result<DueSeal, UsageStoreError> {
+    let entity = "seal";
+    let sort: String = parsed(item, "sk", entity)?;
+    let moment = |text: &str| text.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
+    let read = || {
+        let (due, rest) = sort.split_once('#')?;
+        let (tenant, day) = rest.split_once('#')?;
+        Some(DueSeal { due: moment(due)?, tenant: tenant.parse().ok()?, day: moment(day)? })
+    };
+    read().ok_or(UsageStoreError::Malformed { entity })
 }
 
 pub(super) fn stats_key(shard: u8) -> Item {
@@ -155,16 +266,35 @@ fn blob<'i>(item: &'i Item, name: &str, entity: &'static str) -> Result<&'i [u8]
 pub(super) fn segment(item: &Item) -> Result<Segment, UsageStoreError> {
     let entity = "segment";
     let partition: String = parsed(item, "pk", entity)?;
-    let tenant = partition.strip_prefix("SEGMENT#").and_then(|tenant| tenant.parse().ok());
+    let tenant = || partition.strip_prefix("SEGMENT#")?.split_once('#')?.0.parse().ok();
     Ok(Segment {
         id: parsed(item, "sk", entity)?,
-        tenant: tenant.ok_or(UsageStoreError::Malformed { entity })?,
+        tenant: tenant().ok_or(UsageStoreError::Malformed { entity })?,
         body: SegmentBody::decode(blob(item, "body", entity)?).map_err(UsageStoreError::UnknownSegment)?,
     })
 }
 
-pub(super) fn head(item: &Item) -> Result<Head, UsageStoreError> {
+/// Reads of a head until when days are sealed.
+pub(super) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreError> {
     let entity = "head";
+    if !item.contains_key("sealed_until") {
+        return Ok(None);
+    }
+    let until = Timestamp::from_second(parsed(item, "sealed_until", entity)?);
+    until.map(Some).map_err(|_| UsageStoreError::Malformed { entity })
+}
+
+/// Reads a head and the item of its full runs, as far as they exist.
+pub(super) fn head(item: &Item, full: Option<&Item>) -> Result<Head, UsageStoreError> {
+    let entity = "head";
+    let malformed = || UsageStoreError::Malformed { entity };
+    let runs = |name| -> Result<Vec<RunRef>, UsageStoreError> {
+        let mut runs = Head::decode_runs(blob(item, name, entity)?).ok_or_else(malformed)?;
+        if let Some(full) = full {
+            runs.extend(Head::decode_runs(blob(full, name, entity)?).ok_or_else(malformed)?);
+        }
+        Ok(runs)
+    };
     Ok(Head {
         version: parsed(item, "version", entity)?,
         sequence: parsed(item, "sequence", entity)?,
@@ -173,30 +303,44 @@ pub(super) fn head(item: &Item) -> Result<Head, UsageStoreError> {
             duplicates: parsed(item, "duplicates", entity)?,
             conflicts: parsed(item, "conflicts", entity)?,
             overflowed: parsed(item, "overflowed", entity)?,
+            voided: parsed(item, "voided", entity)?,
+            unmatched: parsed(item, "unmatched", entity)?,
         },
-        runs: Head::decode_runs(blob(item, "runs", entity)?).ok_or(UsageStoreError::Malformed { entity })?,
+        runs: runs("runs")?,
+        members: runs("members")?,
+        sealed_until: sealed_until(item)?,
     })
 }
 
+/// Reads a run, be it stored as a run or as a segment.
 pub(super) fn run(item: &Item) -> Result<(RunId, Run), UsageStoreError> {
     let malformed = UsageStoreError::Malformed { entity: "run" };
-    let sort: String = parsed(item, "sk", "run")?;
-    let id = sort.strip_prefix("RUN#").and_then(|id| id.parse().ok());
+    let partition: String = parsed(item, "pk", "run")?;
+    if partition.starts_with("SEGMENT#") {
+        let segment = segment(item)?;
+        let entries = segment.body.events().iter().map(|event| event.entry).collect();
+        return Ok((RunId::of_segment(segment.id), Run::of(entries)));
+    }
+    let id = parsed(item, "sk", "run")?;
     let run = Run::decode(blob(item, "entries", "run")?);
-    id.zip(run).ok_or(malformed)
+    run.map(|run| (id, run)).ok_or(malformed)
 }
 
-pub(super) fn window(item: &Item) -> Result<(WindowKey, Window), UsageStoreError> {
-    let entity = "window";
+pub(super) fn is_page(sort: &str) -> bool {
+    sort.starts_with(TOTALS) || sort.starts_with(PAGE)
+}
+
+pub(super) fn page(item: &Item) -> Result<(PageKey, Page), UsageStoreError> {
+    let entity = "page";
+    let malformed = || UsageStoreError::Malformed { entity };
     let sort: String = parsed(item, "sk", entity)?;
-    let key = || {
-        let (meter, start) = sort.strip_prefix("WINDOW#")?.split_once('#')?;
-        Some(WindowKey { meter: meter.parse().ok()?, start: start.parse().ok()? })
+    let (first, second) = sort.split_once('#').and_then(|(_, rest)| rest.split_once('#')).ok_or_else(malformed)?;
+    let (meter, start) = if sort.starts_with(TOTALS) { (second, first) } else { (first, second) };
+    let key = PageKey {
+        meter: meter.parse().map_err(|_| malformed())?,
+        start: start.parse().map_err(|_| malformed())?,
+        span: parsed(item, "span", entity)?,
     };
-    let window = Window {
-        value: parsed(item, "value", entity)?,
-        events: parsed(item, "events", entity)?,
-        revision: parsed(item, "revision", entity)?,
-    };
-    Ok((key().ok_or(UsageStoreError::Malformed { entity })?, window))
+    let page = Page::decode(&key, blob(item, "totals", entity)?).map_err(UsageStoreError::UnknownSegment)?;
+    Ok((key, page))
 }

@@ -3,12 +3,12 @@
 use super::items::{self, Item};
 use super::{Settler, UsageStoreError};
 use kernel::{TenantId, Timestamp};
-use metering::{Head, Run, RunId, Segment, State, touched_windows};
+use metering::{Head, Page, PageKey, Run, RunId, Segment, State, touched_pages};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Settler {
-    /// Loads the head, the windows that the segments touch, and the whole identity index.
+    /// Loads the head, the pages that the segments touch, and the whole identity index.
     ///
     /// A run that was merged away in between is left out: settling names it as missing, and loading again
     /// finds the head that no longer names it.
@@ -18,20 +18,40 @@ impl Settler {
         segments: &[Segment],
         now: Timestamp,
     ) -> Result<State, UsageStoreError> {
-        let windows = touched_windows(segments);
-        let mut keys = vec![items::head_key(tenant)];
-        keys.extend(windows.iter().map(|window| items::window_key(tenant, window)));
-        let mut state = State::default();
+        let keys = touched_pages(segments).iter().map(|page| items::page_key(tenant, page)).collect();
+        let (head, pages) = self.load_head(tenant, keys).await?;
+        let runs = self.load_runs(tenant, &head, now).await?;
+        let mut state = State { head, runs, groups: BTreeMap::new(), pages };
+        let known = state.complete_groups().into_iter();
+        state.groups = known.filter_map(|id| self.groups.get(id).map(|group| (id, group))).collect();
+        for (id, group) in state.group_runs() {
+            self.groups.insert(id, group);
+        }
+        Ok(state)
+    }
+
+    /// Loads the head, and then pages by their keys, as far as they exist.
+    ///
+    /// The head comes first: what is read after it is as new as it is, or newer, and then writing is refused by its
+    /// version.
+    pub(super) async fn load_head(
+        &self,
+        tenant: TenantId,
+        pages: Vec<Item>,
+    ) -> Result<(Head, BTreeMap<PageKey, Page>), UsageStoreError> {
+        let head = self.table.get_all("load a head", vec![items::head_key(tenant)]).await?;
+        let Some(head) = head.first() else { return Ok((Head::default(), BTreeMap::new())) };
+        let mut keys = pages;
+        keys.push(items::full_key(tenant));
+        let (mut full, mut found) = (None, BTreeMap::new());
         for item in self.table.get_all("load totals", keys).await? {
-            if is_head(&item)? {
-                state.head = items::head(&item)?;
+            if items::is_page(&items::parsed::<String>(&item, "sk", "page")?) {
+                found.extend([items::page(&item)?]);
             } else {
-                let (key, window) = items::window(&item)?;
-                state.windows.insert(key, window);
+                full = Some(item);
             }
         }
-        state.runs = self.load_runs(tenant, &state.head, now).await?;
-        Ok(state)
+        Ok((items::head(head, full.as_ref())?, found))
     }
 
     async fn load_runs(
@@ -43,7 +63,7 @@ impl Settler {
         let mut runs = BTreeMap::new();
         let mut unknown = Vec::new();
         for named in head.live_runs(now) {
-            match self.cache.get(named.id) {
+            match self.runs.get(named.id) {
                 Some(run) => {
                     runs.insert(named.id, run);
                 }
@@ -53,14 +73,9 @@ impl Settler {
         for item in self.table.get_all("load the identity index", unknown).await? {
             let (id, run) = items::run(&item)?;
             let run = Arc::new(run);
-            self.cache.insert(id, Arc::clone(&run));
+            self.runs.insert(id, Arc::clone(&run));
             runs.insert(id, run);
         }
         Ok(runs)
     }
-}
-
-fn is_head(item: &Item) -> Result<bool, UsageStoreError> {
-    let sort: String = items::parsed(item, "sk", "head")?;
-    Ok(sort == "HEAD")
 }

@@ -5,22 +5,31 @@
 //! identity index that was searched, on condition that nobody else has replaced it.
 
 mod cache;
+mod corrections;
 mod erase;
 mod intake;
 mod items;
+mod levels;
 mod load;
 mod monitor;
 mod pending;
+mod read;
+mod seal;
 mod settler;
 mod table;
 
+pub use corrections::{CorrectedEvent, CorrectionOutcome, CorrectionRecord};
 pub use erase::UsageEraser;
 pub use intake::Intake;
-pub use items::segment_of_image;
+pub use items::{DueSeal, segment_of_image};
+pub use levels::UsageLevels;
 pub use monitor::{UsageBacklog, UsageMonitor};
 pub use pending::{FoundSegment, Pending};
+pub use read::{StoredTotals, UsageReader};
+pub use seal::Resent;
 pub use settler::{Settled, Settler};
 
+use crate::throttled::is_throttled;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use std::error::Error;
 
@@ -51,21 +60,13 @@ pub enum UsageStoreError {
         /// What the item should be.
         entity: &'static str,
     },
-    /// A stored segment is not one that this release can settle.
-    #[error("a stored segment cannot be settled")]
+    /// A stored segment or page is not one that this release can read.
+    #[error("a stored segment or page cannot be read")]
     UnknownSegment(#[source] metering::Malformed),
     /// A value could not be written as an item or an event.
     #[error("a value could not be written")]
     Unwritable(#[source] Box<dyn Error + Send + Sync>),
 }
-
-const THROTTLED: [&str; 5] = [
-    "ProvisionedThroughputExceededException",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-    "ProvisionedThroughputExceeded",
-    "ThrottlingError",
-];
 
 impl UsageStoreError {
     fn unwritable(error: impl Error + Send + Sync + 'static) -> Self {
@@ -78,7 +79,7 @@ impl UsageStoreError {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,
     {
-        if error.code().is_some_and(|code| THROTTLED.contains(&code)) {
+        if is_throttled(&error) {
             Self::Throttled { action }
         } else {
             Self::Unavailable { action, source: Box::new(error) }

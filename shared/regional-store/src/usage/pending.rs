@@ -100,8 +100,6 @@ impl Settler {
     /// # Errors
     /// When the table fails.
     pub async fn forget(&self, pointer: Pending) -> Result<(), UsageStoreError> {
-        let key = items::pending_key(pointer.segment);
-        let removed = self.table.client.delete_item().table_name(&self.table.name).set_key(Some(key)).send().await;
-        removed.map(|_| ()).map_err(|error| UsageStoreError::of("remove a pointer", error))
+        self.table.delete("remove a pointer", items::pending_key(pointer.segment)).await
     }
 }

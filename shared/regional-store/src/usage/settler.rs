@@ -1,28 +1,37 @@
 //! Settling, in one transaction.
 
-use super::cache::RunCache;
-use super::items::{self, Item};
+use super::cache::Cache;
+use super::items::{self, DueSeal, Item};
 use super::table::{Table, wait};
-use super::{THROTTLED, UsageStoreError};
+use super::{CorrectionOutcome, UsageStoreError};
+use crate::throttled::THROTTLED;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem, Update};
-use contract::{Envelope, Stream};
-use kernel::{EventId, RegionCode, TenantId, Timestamp};
-use metering::{Counted, Segment, Settlement, settle};
+use contract::{Envelope, Fact, Stream};
+use jiff::SignedDuration;
+use kernel::{EventId, RegionCode, SegmentId, TenantId, Timestamp, WindowSize};
+use metering::{Counted, Group, GroupId, Head, Run, RunId, Segment, Settlement, settle};
 use outbox::{Outbox, Row, Target};
 use uuid::Uuid;
 
 /// How often a settlement is tried when others settle the same tenant at once.
-const ATTEMPTS_MAX: u32 = 8;
+pub(super) const ATTEMPTS_MAX: u32 = 8;
+/// Room for some fifty million identities. With that of the groups, the function takes 1.5 GB.
+const RUNS_BYTES_MAX: usize = 1024 * 1024 * 1024;
+const GROUPS_BYTES_MAX: usize = 192 * 1024 * 1024;
+/// How long a day stays open that was due when its first event came.
+const LATE_DAY_TIME: SignedDuration = SignedDuration::from_mins(15);
 
 /// Settles segments.
 #[derive(Debug)]
 pub struct Settler {
     pub(super) table: Table,
-    pub(super) cache: RunCache,
+    pub(super) runs: Cache<RunId, Run>,
+    pub(super) groups: Cache<GroupId, Group>,
     outbox: Outbox,
     region: RegionCode,
+    seal_after: SignedDuration,
     next_id: fn() -> Uuid,
 }
 
@@ -38,7 +47,7 @@ pub struct Settled {
 }
 
 /// What became of a transaction.
-enum Outcome {
+pub(super) enum Outcome {
     Committed,
     /// Some segments had been settled before, by their place in the list.
     SettledBefore(Vec<usize>),
@@ -47,16 +56,20 @@ enum Outcome {
 }
 
 impl Settler {
-    /// Settles usage of a table, for facts of a region. `next_id` makes ids of facts and attempts.
+    /// Settles usage of a table, for facts of a region. A day is sealed so long after its end. `next_id` makes ids of facts
+    /// and attempts.
     #[must_use]
     pub fn new(
         config: &aws_types::SdkConfig,
         table: String,
         outbox: Outbox,
         region: RegionCode,
+        seal_after: SignedDuration,
         next_id: fn() -> Uuid,
     ) -> Self {
-        Self { table: Table::new(config, table), cache: RunCache::default(), outbox, region, next_id }
+        let runs = Cache::new(RUNS_BYTES_MAX, Run::memory_bytes);
+        let groups = Cache::new(GROUPS_BYTES_MAX, Group::memory_bytes);
+        Self { table: Table::new(config, table), runs, groups, outbox, region, seal_after, next_id }
     }
 
     /// Settles segments of one tenant that fit one transaction, see [`metering::batches`], each once however
@@ -79,7 +92,7 @@ impl Settler {
             let attempt = (self.next_id)();
             // A missing run has been merged away since the head was read.
             if let Ok(settlement) = settle(&state, &open, attempt, now) {
-                match self.write(tenant, &open, &settlement, now).await? {
+                match self.write(tenant, &open, &state.head, &settlement, now).await? {
                     Outcome::Committed => {
                         let before = segments.len() - open.len();
                         return Ok(Settled { segments: open.len(), before, counted: settlement.counted });
@@ -103,15 +116,16 @@ impl Settler {
         &self,
         tenant: TenantId,
         segments: &[Segment],
+        before: &Head,
         settlement: &Settlement,
         now: Timestamp,
     ) -> Result<Outcome, UsageStoreError> {
-        for (named, run) in &settlement.written {
+        for (named, run) in settlement.written.iter().filter(|(named, _)| named.id.segment().is_none()) {
             let item = items::run_item(tenant, named, run);
             let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
             put.send().await.map_err(|error| UsageStoreError::of("store the identity index", error))?;
         }
-        let transaction = self.transaction(tenant, segments, settlement, now)?;
+        let transaction = self.transaction(tenant, segments, before, settlement, now)?;
         let request = self.table.client.transact_write_items().set_transact_items(Some(transaction));
         let outcome = match request.send().await {
             Ok(_) => Outcome::Committed,
@@ -119,7 +133,7 @@ impl Settler {
         };
         if matches!(outcome, Outcome::Committed) {
             for (named, run) in &settlement.written {
-                self.cache.insert(named.id, run.clone());
+                self.runs.insert(named.id, run.clone());
             }
             self.remove_runs(tenant, &settlement.obsolete).await;
         } else {
@@ -129,12 +143,14 @@ impl Settler {
         Ok(outcome)
     }
 
-    /// Removes runs that no head names. One that stays is only a cost, and expires.
-    async fn remove_runs(&self, tenant: TenantId, runs: &[metering::RunId]) {
+    /// Removes runs that no head names. One that stays is only a cost, and expires. Segments stay: what was sent is kept.
+    async fn remove_runs(&self, tenant: TenantId, runs: &[RunId]) {
         for run in runs {
-            self.cache.remove(*run);
-            let key = items::run_key(tenant, *run);
-            let removed = self.table.client.delete_item().table_name(&self.table.name).set_key(Some(key)).send().await;
+            self.runs.remove(*run);
+            if run.segment().is_some() {
+                continue;
+            }
+            let removed = self.table.delete("remove a run", items::run_key(tenant, *run)).await;
             if let Err(error) = removed {
                 tracing::debug!(error = error.to_string(), "a run stays until it expires");
             }
@@ -146,32 +162,79 @@ impl Settler {
         &self,
         tenant: TenantId,
         segments: &[Segment],
+        before: &Head,
         settlement: &Settlement,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, UsageStoreError> {
-        let head = &settlement.head;
-        let mut parts = Vec::with_capacity(segments.len() + settlement.windows.len() + 3);
+        let mut parts = Vec::with_capacity(
+            segments.len() + settlement.pages.len() + settlement.days.len() + settlement.corrected.len() + 4,
+        );
         for segment in segments {
             parts.push(self.remove_pointer(segment)?);
         }
-        parts.push(self.replace(items::head_item(tenant, head), "version", head.version)?);
-        for (key, window) in &settlement.windows {
-            parts.push(self.replace(items::window_item(tenant, key, window), "revision", window.revision)?);
+        parts.extend(self.heads(tenant, &settlement.head, before)?);
+        for (key, page) in &settlement.pages {
+            parts.push(self.put(items::page_item(tenant, key, page))?);
+        }
+        for day in &settlement.days {
+            parts.push(self.put(items::seal_key(&self.due(tenant, *day, now)))?);
+        }
+        for (id, counted) in &settlement.corrected {
+            parts.push(self.conclude(tenant, *id, CorrectionOutcome::of(*counted))?);
         }
         parts.push(self.count(settlement)?);
         if let Some(data) = settlement.fact(tenant).map_err(UsageStoreError::unwritable)? {
-            let envelope = Envelope {
-                id: EventId::from_uuid((self.next_id)()),
-                region: self.region.clone(),
-                stream: Stream::Usage(tenant),
-                sequence: head.sequence,
-                occurred_at: now,
-                data,
-            };
-            let row = Row::new(Target::Regional, &envelope).map_err(UsageStoreError::unwritable)?;
-            parts.push(self.outbox.put(&row)?);
+            parts.push(self.state(tenant, settlement.head.sequence, now, data)?);
         }
         Ok(parts)
+    }
+
+    /// Replaces a head by its next version, and the list of its full runs if that changed. Whatever else a
+    /// transaction with it writes in the tenant's partition needs no condition of its own.
+    pub(super) fn heads(
+        &self,
+        tenant: TenantId,
+        head: &Head,
+        before: &Head,
+    ) -> Result<Vec<TransactWriteItem>, UsageStoreError> {
+        let mut parts = vec![self.replace(items::head_item(tenant, head), "version", head.version)?];
+        if let Some(full) = items::full_item(tenant, head, before) {
+            parts.push(self.put(full)?);
+        }
+        Ok(parts)
+    }
+
+    /// When a day is to be sealed. One that has its first event when it should have been sealed long ago is
+    /// given a quarter of an hour for the rest.
+    fn due(&self, tenant: TenantId, day: Timestamp, now: Timestamp) -> DueSeal {
+        let usual = WindowSize::Day.end(day) + self.seal_after;
+        let soon = WindowSize::Minute.start(now, kernel::BillingAnchor::default()) + LATE_DAY_TIME;
+        DueSeal { due: if usual < now { soon } else { usual }, tenant, day }
+    }
+
+    /// The row of a fact in the tenant's usage stream.
+    pub(super) fn state<T: Fact>(
+        &self,
+        tenant: TenantId,
+        sequence: u64,
+        now: Timestamp,
+        data: T,
+    ) -> Result<TransactWriteItem, UsageStoreError> {
+        let envelope = Envelope {
+            id: EventId::from_uuid((self.next_id)()),
+            region: self.region.clone(),
+            stream: Stream::Usage(tenant),
+            sequence,
+            occurred_at: now,
+            data,
+        };
+        let row = Row::new(Target::Regional, &envelope).map_err(UsageStoreError::unwritable)?;
+        Ok(self.outbox.put(&row)?)
+    }
+
+    fn put(&self, item: Item) -> Result<TransactWriteItem, UsageStoreError> {
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(item)).build()?;
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     fn remove_pointer(&self, segment: &Segment) -> Result<TransactWriteItem, UsageStoreError> {
@@ -196,7 +259,27 @@ impl Settler {
         Ok(TransactWriteItem::builder().put(put.build()?).build())
     }
 
-    /// Adds to the region's counts. An event that would overflow its window counts as refused there.
+    /// Adds to the record of a correction what came of it.
+    fn conclude(
+        &self,
+        tenant: TenantId,
+        id: SegmentId,
+        outcome: CorrectionOutcome,
+    ) -> Result<TransactWriteItem, UsageStoreError> {
+        let CorrectionOutcome { voided, replaced, duplicates, unmatched } = outcome;
+        let update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(items::correction_key(tenant, id)))
+            .update_expression("SET voided = :v, replaced = :r, duplicates = :d, unmatched = :u")
+            .expression_attribute_values(":v", items::number(voided))
+            .expression_attribute_values(":r", items::number(replaced))
+            .expression_attribute_values(":d", items::number(duplicates))
+            .expression_attribute_values(":u", items::number(unmatched))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Adds to the region's counts. An event that would overflow a total counts as refused there.
     fn count(&self, settlement: &Settlement) -> Result<TransactWriteItem, UsageStoreError> {
         let counted = settlement.counted;
         let shard = (self.next_id)().as_bytes()[15];
@@ -215,7 +298,10 @@ impl Settler {
 
 /// Reads why a transaction was cancelled: a pointer that is gone, a version that moved on, or both at once by
 /// somebody else. Anything else is a failure, and may even have committed.
-fn outcome_of(error: SdkError<TransactWriteItemsError>, pointers: usize) -> Result<Outcome, UsageStoreError> {
+pub(super) fn outcome_of(
+    error: SdkError<TransactWriteItemsError>,
+    pointers: usize,
+) -> Result<Outcome, UsageStoreError> {
     let action = "settle usage";
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),

@@ -29,6 +29,13 @@ pub(super) fn wait(round: u32, seed: usize) -> Duration {
     Duration::from_millis(longest / 2 + spread / 2)
 }
 
+/// Waits before every round but the first: in all at most 775 ms.
+async fn before(round: u32, seed: usize) {
+    if let Some(last) = round.checked_sub(1) {
+        tokio::time::sleep(wait(last, seed)).await;
+    }
+}
+
 impl Table {
     pub(super) fn new(config: &aws_types::SdkConfig, name: String) -> Self {
         Self { client: Client::new(config), name }
@@ -50,16 +57,21 @@ impl Table {
     async fn write_batch(&self, action: &'static str, batch: Vec<WriteRequest>) -> Result<(), UsageStoreError> {
         let mut open = batch;
         for round in 0..ROUNDS_MAX {
-            let seed = open.len();
+            before(round, open.len()).await;
             let done = self.client.batch_write_item().request_items(&self.name, open).send().await;
             let mut left = done.map_err(|error| UsageStoreError::of(action, error))?.unprocessed_items;
             open = left.as_mut().and_then(|left| left.remove(&self.name)).unwrap_or_default();
             if open.is_empty() {
                 return Ok(());
             }
-            tokio::time::sleep(wait(round, seed)).await;
         }
         Err(UsageStoreError::Throttled { action })
+    }
+
+    /// Deletes an item, if it is there.
+    pub(super) async fn delete(&self, action: &'static str, key: Item) -> Result<(), UsageStoreError> {
+        let deleted = self.client.delete_item().table_name(&self.name).set_key(Some(key)).send().await;
+        deleted.map(|_| ()).map_err(|error| UsageStoreError::of(action, error))
     }
 
     /// Gets the items of keys that exist, in any order, as they are now.
@@ -77,7 +89,7 @@ impl Table {
         let mut found = Vec::with_capacity(keys.len());
         let mut open = keys;
         for round in 0..ROUNDS_MAX {
-            let seed = open.len();
+            before(round, open.len()).await;
             let wanted = KeysAndAttributes::builder().set_keys(Some(open)).consistent_read(true).build()?;
             let got = self.client.batch_get_item().request_items(&self.name, wanted).send().await;
             let got = got.map_err(|error| UsageStoreError::of(action, error))?;
@@ -88,7 +100,6 @@ impl Table {
             if open.is_empty() {
                 return Ok(found);
             }
-            tokio::time::sleep(wait(round, seed)).await;
         }
         Err(UsageStoreError::Throttled { action })
     }

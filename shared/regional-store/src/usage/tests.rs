@@ -1,11 +1,15 @@
+mod throttled;
+
 use super::items;
-use crate::{FoundSegment, Intake, Leaving, Pending, Settled, Settler, TenantStore, UsageEraser, UsageMonitor};
+use crate::{
+    DueSeal, FoundSegment, Intake, Leaving, Pending, Resent, Settled, Settler, TenantStore, UsageEraser, UsageMonitor,
+};
 use contract::catalogue::Catalogue;
-use contract::{Envelope, EventCounts, UsageWindow, UsageWindowUpdated};
+use contract::{Envelope, EventCounts, Fact, SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated, WindowPart};
 use futures::future::join_all;
 use jiff::SignedDuration;
-use kernel::{SegmentId, TenantId, Timestamp};
-use metering::{Counted, Digest, Entry, Identity, Segment, Usage, Value, WindowSize, batches, group};
+use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp, UsageGroup};
+use metering::{Counted, Digest, Entry, Identity, Measure, Segment, Usage, Value, batches, group};
 use outbox::Outbox;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -19,6 +23,8 @@ fn fresh_id() -> Uuid {
 fn now() -> Timestamp {
     Timestamp::now()
 }
+
+const SEAL_AFTER: SignedDuration = SignedDuration::from_hours(72);
 
 struct World {
     aws: testkit::LocalAws,
@@ -38,7 +44,7 @@ async fn world() -> World {
 impl World {
     fn settler(&self) -> Settler {
         let region = "eu-central-1".parse().unwrap();
-        Settler::new(&self.aws.config, self.table.clone(), self.outbox.clone(), region, fresh_id)
+        Settler::new(&self.aws.config, self.table.clone(), self.outbox.clone(), region, SEAL_AFTER, fresh_id)
     }
 
     /// The eraser, and the store that keeps its records.
@@ -56,7 +62,9 @@ impl World {
     async fn items(&self, tenant: TenantId) -> u64 {
         let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
         let mut count = 0;
-        for partition in [items::segment_partition(tenant), items::tenant_partition(tenant)] {
+        let spread = (0..items::TENANT_SHARDS)
+            .flat_map(|shard| [items::segment_partition(tenant, shard), items::run_partition(tenant, shard)]);
+        for partition in spread.chain([items::tenant_partition(tenant)]) {
             let query = client.query().table_name(&self.table).key_condition_expression("pk = :partition");
             let found = query.expression_attribute_values(":partition", items::text(partition)).send().await.unwrap();
             count += u64::try_from(found.count()).unwrap();
@@ -87,14 +95,15 @@ fn tenant(number: u128) -> TenantId {
 
 /// Events with the numbers of a range; each is worth its number.
 fn segments(catalogue: &Catalogue, tenant: TenantId, numbers: impl Iterator<Item = u32>) -> Vec<Segment> {
-    let meter = &catalogue.meters[2];
+    let meter = &catalogue.meters[3];
     let usage = numbers.map(|number| {
-        let value = Value::new(i128::from(number), 1).unwrap();
-        let digest = Digest::of(&meter.event_type, tenant, Timestamp::UNIX_EPOCH, value);
+        let measure = Measure::Number(Value::new(i128::from(number), 1).unwrap());
+        let (at, group) = (Timestamp::UNIX_EPOCH, UsageGroup::default());
+        let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
         let entry = Entry { identity: Identity::of("source", &number.to_string()), digest };
-        Usage { tenant, entry, meter, start: WindowSize::Day.start(Timestamp::UNIX_EPOCH), value }
+        Usage { tenant, entry, meter, group, at, measure }
     });
-    group(usage, || SegmentId::from_uuid(fresh_id()))
+    group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(fresh_id()))
 }
 
 #[tokio::test]
@@ -151,13 +160,111 @@ async fn the_index_is_merged_under_everyone_who_reads_it() {
         accepted += settled.counted.accepted;
     }
     assert_eq!(accepted, 105);
-    let keys = vec![items::head_key(tenant(2))];
-    let head = world.settler().table.get_all("load", keys).await.unwrap().remove(0);
-    let head = items::head(&head).unwrap();
+    let (head, _) = world.settler().load_head(tenant(2), Vec::new()).await.unwrap();
     assert_eq!((head.counted.accepted, head.counted.duplicates), (105, 95));
-    assert!(head.runs.len() < 8, "{} runs", head.runs.len());
+    assert!(head.runs.len() < 16, "{} runs", head.runs.len());
     let runs = head.runs.iter().map(|run| items::run_key(tenant(2), run.id)).collect::<Vec<_>>();
     assert_eq!(world.settler().table.get_all("load", runs).await.unwrap().len(), head.runs.len());
+}
+
+/// A segment whose events all counted is a run by itself; beyond so many events, runs are full, and named apart.
+#[tokio::test]
+async fn what_has_grown_full_is_named_apart_and_still_known() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let sent: Vec<Segment> =
+        (0..26_u32).flat_map(|n| segments(&catalogue, tenant(21), (n * 1_000)..(n * 1_000 + 1_000))).collect();
+    world.intake.store(&sent, now()).await.unwrap();
+    let settler = world.settler();
+    for (n, segment) in sent.iter().enumerate() {
+        settler.settle(tenant(21), std::slice::from_ref(segment), now()).await.unwrap();
+        let (head, _) = settler.load_head(tenant(21), Vec::new()).await.unwrap();
+        let segments = head.runs.iter().filter(|run| run.id.segment().is_some()).count();
+        assert_eq!((segments, head.runs.len() - segments), ((n + 1) % 12, (n + 1) / 12), "after {} segments", n + 1);
+    }
+    // Another function, which has nothing in memory, reads segments, full runs and all.
+    let again: Vec<Segment> =
+        (0..26_u32).flat_map(|n| segments(&catalogue, tenant(21), (n * 1_000)..(n * 1_000 + 7))).collect();
+    world.intake.store(&again, now()).await.unwrap();
+    let other = world.settler();
+    for batch in batches(again) {
+        other.settle(tenant(21), &batch, now()).await.unwrap();
+    }
+    let (head, _) = other.load_head(tenant(21), Vec::new()).await.unwrap();
+    assert_eq!((head.counted.accepted, head.counted.duplicates), (26_000, 26 * 7));
+    let kept = other.find(&sent.iter().map(|s| Pending { segment: s.id, tenant: s.tenant }).collect::<Vec<_>>()).await;
+    assert!(kept.unwrap().iter().all(|(_, found)| matches!(found, FoundSegment::Ready(_))), "what was sent is kept");
+}
+
+#[tokio::test]
+async fn a_day_is_sealed_once_and_can_be_stated_again() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let of = tenant(22);
+    let (settler, day) = (world.settler(), Timestamp::UNIX_EPOCH);
+    let send = async |numbers: std::ops::Range<u32>| {
+        let sent = segments(&catalogue, of, numbers);
+        world.intake.store(&sent, now()).await.unwrap();
+        settler.settle(of, &sent, now()).await.unwrap();
+    };
+    send(1..4).await;
+    send(4..6).await;
+    assert_eq!(settler.resend(of, day, now()).await.unwrap(), Resent::NothingSealed);
+    // The day has been over for years: it is sealed a quarter of an hour after its first event.
+    assert!(settler.due_seals(now() + SignedDuration::from_mins(13), 10).await.unwrap().is_empty());
+    let due = settler.due_seals(now() + SignedDuration::from_mins(16), 10).await.unwrap();
+    let days: Vec<_> = due.iter().map(|due| (due.tenant, due.day)).collect();
+    assert!(!days.is_empty() && days.iter().all(|found| *found == (of, day)));
+    let seals = [settler.seal(&due[0], now()), settler.seal(&due[0], now()), settler.seal(&due[0], now())];
+    assert!(join_all(seals).await.iter().all(Result::is_ok));
+    let late = settler.due_seals(now() + SignedDuration::from_mins(16), 10).await.unwrap();
+    assert_eq!(late.len(), due.len() - 1);
+
+    send(6..8).await;
+    let sequences = |rows: &[outbox::Row]| -> Vec<u64> {
+        let mut all: Vec<u64> = rows
+            .iter()
+            .map(|row| serde_json::from_str::<serde_json::Value>(&row.detail).unwrap()["sequence"].as_u64().unwrap())
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    let rows = world.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    assert_eq!(sequences(&rows), [1, 2, 3, 4], "two totals, one seal, one adjustment");
+    assert_eq!(settler.resend(of, day, now()).await.unwrap(), Resent::Stated);
+    let rows = world.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    assert_eq!(sequences(&rows), [1, 2, 3, 4, 5, 6]);
+    let of_type = |kind: &str| {
+        rows.iter().filter(|row| row.detail_type == kind).map(|row| row.detail.clone()).collect::<Vec<_>>()
+    };
+    let seals: Vec<UsageSealed> = of_type(UsageSealed::TYPE)
+        .iter()
+        .map(|detail| serde_json::from_str::<Envelope<UsageSealed>>(detail).unwrap().data)
+        .collect();
+    assert!(seals.len() == 2 && seals[0] == seals[1], "the seal says the same again");
+    let last = of_type(UsageWindowUpdated::TYPE)
+        .iter()
+        .map(|detail| serde_json::from_str::<Envelope<UsageWindowUpdated>>(detail).unwrap())
+        .max_by_key(|fact| fact.sequence)
+        .unwrap();
+    let totals: Vec<_> =
+        last.data.windows.iter().map(|w| (w.part, w.value.to_string(), w.events, w.revision)).collect();
+    let expected = [(WindowPart::Window, "1.5".to_owned(), 5, 2), (WindowPart::Adjustment, "1.3".to_owned(), 2, 1)];
+    assert_eq!(totals, expected);
+    let covered: Vec<_> = last.data.windows.iter().filter(|window| SealDigest::covers(day, window)).collect();
+    assert_eq!((covered.len() as u64, SealDigest::of(covered)), (seals[0].totals, seals[0].digest.clone()));
+}
+
+#[tokio::test]
+async fn a_seal_of_an_erased_tenant_is_forgotten() {
+    let world = world().await;
+    let settler = world.settler();
+    let due = DueSeal { due: Timestamp::UNIX_EPOCH, tenant: tenant(23), day: Timestamp::UNIX_EPOCH };
+    settler.table.put_all("announce a seal", vec![items::seal_key(&due)]).await.unwrap();
+    assert_eq!(settler.due_seals(now(), 10).await.unwrap(), [due]);
+    settler.seal(&due, now()).await.unwrap();
+    assert!(settler.due_seals(now(), 10).await.unwrap().is_empty());
+    assert_eq!((world.items(tenant(23)).await, world.outbox.sweep(Timestamp::MAX, 10).await.unwrap().len()), (0, 0));
 }
 
 #[tokio::test]
@@ -167,8 +274,8 @@ async fn a_conflict_is_counted_and_changes_no_total() {
     let first = segments(&catalogue, tenant(3), 1..4);
     let mut other = segments(&catalogue, tenant(3), 1..4).remove(0);
     let mut bytes = other.body.encode();
-    // The digest of the first event: after the header and the one slot, behind its identity.
-    let at = 4 + 1 + 8 + 1 + catalogue.meters[2].code.as_str().len() + Identity::BYTES;
+    // The digest of the first event: after the header, the one slot and the head of its run, behind its identity.
+    let at = 7 + 2 + 8 + 1 + catalogue.meters[3].code.as_str().len() + 1 + 3 + Identity::BYTES;
     bytes[at] ^= 1;
     other.body = metering::SegmentBody::decode(&bytes).unwrap();
     let settler = world.settler();

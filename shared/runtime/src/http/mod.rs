@@ -4,12 +4,14 @@ mod body;
 mod document;
 mod page;
 mod problem;
+mod table;
 mod token;
 
 pub use body::Body;
 pub use document::Document;
 pub use page::{FileKind, PageFile, PagePolicy};
 pub use problem::Problem;
+pub use table::{csv_table, wants_csv};
 pub use token::{Claims, Client, Holder, Scopes, Tokens, invalid_token};
 
 use crate::{Error, now};

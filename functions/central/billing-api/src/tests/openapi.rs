@@ -1,4 +1,4 @@
-use crate::handler;
+use crate::{handler, usage};
 use runtime::http::Problem;
 use testkit::openapi::{Api, assert_published};
 use utoipa::OpenApi;
@@ -9,11 +9,13 @@ use utoipa::OpenApi;
         handler::list_invoices,
         handler::show_invoice,
         handler::show_run,
+        usage::show,
+        handler::list_incidents,
         handler::describe,
     ),
     components(schemas(Problem)),
     tags(
-        (name = "Billing", description = "Invoices and billing runs."),
+        (name = "Billing", description = "Invoices, billing runs, and what is wrong with the ledger."),
         (name = "Description", description = "The API itself."),
     ),
 )]

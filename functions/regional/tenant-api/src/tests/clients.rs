@@ -12,7 +12,7 @@ impl World {
     }
 
     /// A request with a key.
-    async fn keyed(&self, without: Without, path: &str, key: &str, body: &Value) -> Answer {
+    pub(super) async fn keyed(&self, without: Without, path: &str, key: &str, body: &Value) -> Answer {
         let mut payload = request("POST", &self.path(path), &self.admin_token().await, body);
         payload["headers"]["idempotency-key"] = json!(key);
         if key.is_empty() {
@@ -39,7 +39,7 @@ impl World {
         names.filter(|name| !["people", "machines"].contains(&name.as_str())).collect()
     }
 
-    async fn token_of(&self, made: &Value, scope: &str) -> String {
+    pub(super) async fn token_of(&self, made: &Value, scope: &str) -> String {
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         testkit::client_token(&self.region.aws, &text("client_id"), &text("client_secret"), scope).await
     }

@@ -1,4 +1,4 @@
-use crate::{clients, closure, entitlements, federation, invitations, tenant, users, vanity};
+use crate::{clients, closure, entitlements, federation, invitations, tenant, usage, users, vanity};
 use runtime::http::Problem;
 use testkit::openapi::{Api, assert_published};
 use utoipa::OpenApi;
@@ -67,6 +67,7 @@ pub(crate) mod said {
         federation::set,
         federation::remove,
         entitlements::read,
+        usage::read,
     ),
     components(schemas(Problem)),
     tags(
@@ -76,6 +77,7 @@ pub(crate) mod said {
         (name = "Clients", description = "Its own machines."),
         (name = "Federation", description = "Its own identity provider."),
         (name = "Entitlements", description = "What it is entitled to, for the application plane."),
+        (name = "Usage", description = "What it uses."),
     ),
 )]
 struct Description;

@@ -3,8 +3,8 @@
 use crate::handler::{Adapters, handle};
 use aws_sdk_dynamodb::types::AttributeValue;
 use identity::Identity;
-use kernel::{SegmentId, StatusReason, TenantId, TenantStatus, Timestamp};
-use metering::{Digest, Entry, Identity as EventIdentity, Segment, Usage, Value, WindowSize, group};
+use kernel::{BillingAnchor, SegmentId, StatusReason, TenantId, TenantStatus, Timestamp};
+use metering::{Segment, Usage, group};
 use outbox::Outbox;
 use regional_store::{Erasure, Intake, Settler, TenantStore, UsageEraser};
 use runtime::Failure;
@@ -112,7 +112,7 @@ impl World {
 
     pub(super) async fn usage_items(&self, tenant: TenantId) -> u64 {
         let items = self.scan(&self.region.usage_table).await;
-        items.iter().filter(|item| item["pk"].as_s().unwrap().ends_with(&tenant.to_string())).count() as u64
+        items.iter().filter(|item| item["pk"].as_s().unwrap().contains(&tenant.to_string())).count() as u64
     }
 
     /// What the intake of usage takes the tenant for.
@@ -122,13 +122,10 @@ impl World {
 
     /// Takes an event in, which then waits to be settled.
     pub(super) async fn send_usage(&self, tenant: TenantId) -> Vec<Segment> {
-        let meter = &self.region.catalogue.meters[2];
-        let value = Value::new(1, 0).unwrap();
-        let digest = Digest::of(&meter.event_type, tenant, Timestamp::UNIX_EPOCH, value);
-        let entry = Entry { identity: EventIdentity::of("source", &runtime::new_uuid().to_string()), digest };
-        let start = WindowSize::Day.start(Timestamp::UNIX_EPOCH);
-        let segments =
-            group([Usage { tenant, entry, meter, start, value }], || SegmentId::from_uuid(runtime::new_uuid()));
+        let meter = &self.region.catalogue.meters[0];
+        let id = runtime::new_uuid().to_string();
+        let usage = Usage::counted(meter, tenant, "source", &id, Timestamp::UNIX_EPOCH);
+        let segments = group([usage], |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
         let intake = Intake::new(&self.region.aws.config, self.region.usage_table.clone());
         intake.store(&segments, runtime::now()).await.unwrap();
         segments
@@ -136,7 +133,9 @@ impl World {
 
     pub(super) async fn settle(&self, tenant: TenantId, segments: &[Segment]) {
         let Region { aws, usage_table, outbox, code, .. } = &self.region;
-        let settler = Settler::new(&aws.config, usage_table.clone(), outbox.clone(), code.clone(), runtime::new_uuid);
+        let (config, outbox) = (&aws.config, outbox.clone());
+        let never = jiff::SignedDuration::from_hours(10_000);
+        let settler = Settler::new(config, usage_table.clone(), outbox, code.clone(), never, runtime::new_uuid);
         settler.settle(tenant, segments, runtime::now()).await.unwrap();
     }
 

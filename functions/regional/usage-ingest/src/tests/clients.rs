@@ -22,6 +22,13 @@ impl World {
         (id, token)
     }
 
+    /// A client of a tenant that may report its usage, and its token.
+    pub(super) async fn machine_of(&self, tenant: &str) -> (String, String) {
+        let (id, token) = self.machine(&self.pool).await;
+        self.assign(&id, tenant, SCOPES[0], None).await;
+        (id, token)
+    }
+
     /// Says whose a client is.
     async fn assign(&self, client: &str, tenant: &str, scope: &str, ends_at: Option<&str>) {
         let text = |value: &str| AttributeValue::S(value.to_owned());

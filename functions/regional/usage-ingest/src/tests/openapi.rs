@@ -1,9 +1,9 @@
-use crate::handler;
-use kernel::{TenantId, Timestamp};
+use crate::{corrections, handler};
+use kernel::{MeterCode, ReasonCode, SegmentId, TenantId, Timestamp};
 use runtime::http::Problem;
 use serde_json::Value;
 use testkit::openapi::{Api, assert_published};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 
 /// A usage event: `CloudEvents` 1.0 with the tenant as its subject. Other attributes are allowed and not read.
 #[derive(ToSchema)]
@@ -27,6 +27,34 @@ pub(crate) struct UsageEvent {
     /// Holds the number, where the meter has one: a JSON number or a text that is one.
     #[schema(value_type = Option<Object>, nullable = false)]
     data: Option<Value>,
+}
+
+/// The headers of an event in binary mode, percent-encoded as its HTTP binding says, and of any body.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+pub(crate) struct EventHeaders {
+    /// Makes the request one event in binary mode: `1.0`.
+    #[param(rename = "ce-specversion", nullable = false)]
+    specversion: Option<String>,
+    /// The event's `id`.
+    #[param(rename = "ce-id", nullable = false)]
+    id: Option<String>,
+    /// Its `source`.
+    #[param(rename = "ce-source", nullable = false)]
+    source: Option<String>,
+    /// Its `type`.
+    #[param(rename = "ce-type", nullable = false)]
+    kind: Option<String>,
+    /// Its `subject`.
+    #[param(rename = "ce-subject", nullable = false)]
+    subject: Option<String>,
+    /// Its `time`.
+    #[param(rename = "ce-time", nullable = false)]
+    time: Option<String>,
+    /// How the body is compressed, in any mode: `gzip`, or not at all.
+    #[param(rename = "content-encoding", nullable = false)]
+    content_encoding: Option<String>,
 }
 
 /// One event, or several.
@@ -54,14 +82,80 @@ pub(crate) struct RefusedEvent {
     detail: String,
 }
 
+/// Corrections of usage.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+pub(crate) struct CorrectionRequest {
+    #[schema(max_items = 500)]
+    corrections: Vec<UsageCorrection>,
+}
+
+/// An event that is taken back, and what comes in its place.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+pub(crate) struct UsageCorrection {
+    /// The event as it was sent.
+    event: UsageEvent,
+    /// Another one, of the same tenant and with an identity of its own.
+    #[schema(nullable = false)]
+    replacement: Option<UsageEvent>,
+    /// Why, in a word such as `wrong-unit`.
+    reason: ReasonCode,
+}
+
+/// A correction as it was sent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+pub(crate) struct CorrectionRecord {
+    id: SegmentId,
+    /// When it came.
+    at: Timestamp,
+    /// The client that sent it.
+    by: String,
+    events: Vec<CorrectedEvent>,
+    /// What came of it; null until it is settled.
+    outcome: Option<CorrectionOutcome>,
+}
+
+/// An event that is taken back.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+pub(crate) struct CorrectedEvent {
+    /// The hash of its source and id.
+    #[schema(pattern = "^[0-9a-f]{24}$")]
+    identity: String,
+    meter: MeterCode,
+    /// Whether another one comes in its place.
+    is_replaced: bool,
+    /// Why, as the client says.
+    reason: ReasonCode,
+}
+
+/// What came of a correction, by numbers of events.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+pub(crate) struct CorrectionOutcome {
+    /// Taken back.
+    voided: u64,
+    /// Counted in place of those.
+    replaced: u64,
+    /// Taken back, or counted, by an earlier correction.
+    duplicates: u64,
+    /// Not found as they were sent, with what was to come in their place.
+    unmatched: u64,
+}
+
 #[derive(OpenApi)]
 #[openapi(
     paths(
         handler::handle,
+        handler::handle_openmeter,
+        corrections::correct,
+        corrections::list,
     ),
     components(schemas(Problem)),
     tags(
-        (name = "Usage", description = "What tenants used, as the product reports it."),
+        (name = "Metering", description = "What tenants used, as the product reports it."),
     ),
 )]
 struct Description;

@@ -1,0 +1,143 @@
+//! Usage under load: several clients send without a pause, and all of it is in the ledger afterwards.
+
+use crate::books::{customer, ledger};
+use crate::runtime_interface::{install, start};
+use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
+use kernel::Quantity;
+use meridian::client::login::machine_token;
+use meridian::client::usage::SCOPE;
+use meridian::local::Stack;
+use meridian::local::sdk::http;
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const REGION: &str = "eu-central-1";
+const CLIENTS: usize = 4;
+const BATCH: usize = 1_000;
+/// How long it lasts unless `MERIDIAN_LOAD_S` says otherwise.
+const LASTS: Duration = Duration::from_secs(10);
+/// How long the ceiling of the local AWS is measured, before and after.
+const CEILING: Duration = Duration::from_secs(3);
+const QUIET: Duration = Duration::from_secs(300);
+const BODY_BYTES_MAX: usize = 4 << 20;
+const MEMORY_KIB_MAX: u64 = 64 << 10;
+
+/// What clients got through in a time.
+struct Done {
+    requests: usize,
+    took: Duration,
+}
+
+impl Done {
+    fn rate(&self) -> f64 {
+        self.requests as f64 / self.took.as_secs_f64()
+    }
+}
+
+/// Prints how many events a second the region took, beside how many requests a second the local AWS serves of a function
+/// that only answers.
+pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
+    let region = stack.state().region(REGION)?;
+    let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
+    let wanted = std::env::var_os("MERIDIAN_LOAD_S").map(|text| text.to_str().and_then(|text| text.parse().ok()));
+    let wanted = wanted.map(|seconds| seconds.context("MERIDIAN_LOAD_S is no number of seconds")).transpose()?;
+    let lasts = wanted.map_or(LASTS, Duration::from_secs);
+    let mut tenants = Vec::new();
+    for _ in 0..CLIENTS {
+        tenants.push(customer(stack, REGION).await?.tenant);
+    }
+    let describe = |_: usize, _: usize| http().get(format!("{}/openapi.json", region.api_url));
+    let before = clients(CEILING, StatusCode::OK, describe).await?;
+    let url = format!("{}/usage/events", region.api_url);
+    let send = |client: usize, n: usize| http().post(&url).bearer_auth(&token).json(&batch(&tenants[client], n));
+    let sent = clients(lasts, StatusCode::OK, send).await?;
+    let began = Instant::now();
+    stack.wait_until_quiet(QUIET).await?;
+    let settled = began.elapsed();
+    let after = clients(CEILING, StatusCode::OK, describe).await?;
+
+    let (ours, ceiling) = (sent.rate(), f64::midpoint(before.rate(), after.rate()));
+    println!(
+        "{CLIENTS} clients for {} s: {:.0} events/s in {ours:.1} requests/s",
+        lasts.as_secs(),
+        ours * BATCH as f64
+    );
+    println!(
+        "the local AWS serves {ceiling:.1} requests/s of a function that only answers; ours / this: {:.2}",
+        ours / ceiling
+    );
+    println!("all was settled, stated and in the ledger {:.1} s after", settled.as_secs_f64());
+
+    let found = ledger(stack, &stack.state().home.clone(), &tenants).await?;
+    let mut events = 0;
+    for ((tenant, meter), (value, counted)) in &found {
+        ensure!(*value == Quantity::from(*counted), "{tenant}, {meter}: {value} of {counted} events");
+        events += counted;
+    }
+    let wanted = (sent.requests * BATCH) as u64;
+    ensure!(events == wanted, "{events} events are in the ledger, {wanted} were sent");
+    Ok(())
+}
+
+/// The largest request that is taken: so many events in so many bytes, in less memory than this.
+pub(crate) async fn the_largest_batch_takes_little_memory(stack: &Stack) -> Result<()> {
+    let home = &stack.state().home;
+    let region = stack.state().region(home)?;
+    let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
+    let tenant = customer(stack, home).await?.tenant;
+    let mut events = batch(&tenant, 0);
+    let padding = (BODY_BYTES_MAX - serde_json::to_vec(&events)?.len()) / BATCH;
+    for event in &mut events {
+        event["data"] = json!("x".repeat(padding - r#","data":"""#.len()));
+    }
+    let body = serde_json::to_string(&events)?;
+    ensure!(body.len() > BODY_BYTES_MAX - BATCH, "the largest batch has {} bytes", body.len());
+    let file = stack.checkout().join("events/usage-ingest/valid-empty-batch.json");
+    let mut event: Value = serde_json::from_slice(&std::fs::read(file)?)?;
+    event["headers"]["authorization"] = json!(format!("Bearer {token}"));
+    event["requestContext"]["timeEpoch"] = json!(meridian::now().as_millisecond());
+    event["body"] = json!(body);
+
+    let emulator = install(stack)?;
+    let mut running = start(stack, &emulator, region, "usage-ingest", &region.emulator_url).await?;
+    let answer = running.invoke(serde_json::to_vec(&event)?).await?;
+    let accepted = json!({ "accepted": BATCH, "rejected": [] });
+    let answered: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+    ensure!(answered == accepted, "answered {answer}");
+    let peak_kib = running.peak_kib()?;
+    println!("{BATCH} events in {} bytes: the function's process has at most {} MiB", body.len(), peak_kib / 1_024);
+    ensure!(peak_kib < MEMORY_KIB_MAX, "the function's process has {peak_kib} KiB");
+    Ok(())
+}
+
+/// So many clients at once, each one request after the other.
+async fn clients(
+    lasts: Duration,
+    expected: StatusCode,
+    request: impl Fn(usize, usize) -> RequestBuilder,
+) -> Result<Done> {
+    let began = Instant::now();
+    let client = async |client: usize| -> Result<usize> {
+        let mut requests = 0;
+        while began.elapsed() < lasts {
+            let status = request(client, requests).send().await?.status();
+            ensure!(status == expected, "request {requests} of client {client} gets {status}");
+            requests += 1;
+        }
+        Ok(requests)
+    };
+    let requests = try_join_all((0..CLIENTS).map(client)).await?.into_iter().sum();
+    Ok(Done { requests, took: began.elapsed() })
+}
+
+/// The events of a request; each counts one.
+fn batch(tenant: &str, request: usize) -> Vec<Value> {
+    let now = meridian::now().to_string();
+    let event = |n: usize| {
+        json!({ "specversion": "1.0", "type": "api.request", "source": "/load", "id": format!("{request}-{n}"),
+            "subject": tenant, "time": now })
+    };
+    (0..BATCH).map(event).collect()
+}

@@ -1,0 +1,191 @@
+use crate::handler::{Adapters, handle};
+use billing::{IncidentKind, REPORTED_DAYS_MAX};
+use billing_store::BillingStore;
+use contract::{
+    Envelope, SealDigest, Stream, TenantStatusChanged, UsageResendRequested, UsageSealed, UsageWindow,
+    UsageWindowUpdated, WindowPart,
+};
+use jiff::SignedDuration;
+use kernel::{RegionCode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
+use outbox::{Outbox, Target};
+use runtime::Scheduled;
+use serde_json::json;
+
+const DAY: &str = "2026-10-05T00:00:00Z";
+
+async fn adapters() -> Adapters {
+    let aws = testkit::aws().await;
+    Adapters {
+        store: BillingStore::new(&aws.config, testkit::table(&aws, false).await),
+        outbox: Outbox::new(&aws.config, testkit::table(&aws, false).await),
+        region: "eu-central-1".parse().unwrap(),
+    }
+}
+
+fn tenant(n: u8) -> TenantId {
+    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}").parse().unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-10-{text}Z").parse().unwrap()
+}
+
+fn total(value: u64) -> UsageWindow {
+    UsageWindow {
+        meter: "api-calls".parse().unwrap(),
+        group: UsageGroup::default(),
+        size: WindowSize::Day,
+        start: DAY.parse().unwrap(),
+        part: WindowPart::Window,
+        value: value.into(),
+        events: i64::try_from(value).unwrap(),
+        latest_at: None,
+        revision: 1,
+    }
+}
+
+fn sealed(n: u8, region: &str, sequence: u64, totals: &[UsageWindow]) -> Envelope<UsageSealed> {
+    Envelope {
+        id: "0199a1f0-0000-7000-8000-ffff00000001".parse().unwrap(),
+        region: region.parse().unwrap(),
+        stream: Stream::Usage(tenant(n)),
+        sequence,
+        occurred_at: at("09T07:00:00"),
+        data: UsageSealed {
+            tenant: tenant(n),
+            day: DAY.parse().unwrap(),
+            totals: totals.len() as u64,
+            digest: SealDigest::of(totals),
+        },
+    }
+}
+
+impl Adapters {
+    /// Takes totals and a seal, under the first two numbers of the tenant's usage; each only if it arrives.
+    async fn learn(&self, n: u8, region: &str, totals: Option<UsageWindow>, seal: &Envelope<UsageSealed>) {
+        let code: RegionCode = region.parse().unwrap();
+        if let Some(total) = totals {
+            let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![total] };
+            self.store.record_windows(&usage).await.unwrap();
+            self.store.record_received(tenant(n), &code, 1, seal.occurred_at).await.unwrap();
+        }
+        self.store.record_sealed(seal, seal.occurred_at).await.unwrap();
+        self.store.record_received(tenant(n), &code, seal.sequence, seal.occurred_at).await.unwrap();
+    }
+
+    async fn learn_account(&self, n: u8) {
+        let fact = TenantStatusChanged {
+            tenant: tenant(n),
+            alias: "a2b3c4d5e6f7".parse().unwrap(),
+            plan: "starter".parse().unwrap(),
+            status: TenantStatus::Active,
+            reason: StatusReason::Provisioned,
+            revision: 1,
+        };
+        self.store.record_status(&fact, &self.region, at("01T00:00:00")).await.unwrap();
+    }
+
+    async fn run(&self, time: Timestamp) {
+        let event = json!({ "time": time, "detail-type": "Scheduled Event" });
+        handle(self, serde_json::from_value::<Scheduled>(event).unwrap()).await.unwrap();
+    }
+
+    /// The requests so far: tenant, addressee, number, bus; in order.
+    async fn requests(&self) -> Vec<(TenantId, String, u64, Target)> {
+        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        let mut requests: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let fact: Envelope<UsageResendRequested> = serde_json::from_str(&row.detail).unwrap();
+                (fact.data.tenant, fact.region.to_string(), fact.sequence, row.target)
+            })
+            .collect();
+        requests.sort_by_key(|(tenant, _, number, _)| (*tenant, *number));
+        requests
+    }
+
+    async fn raised(&self) -> Vec<(TenantId, IncidentKind)> {
+        let watched = self.store.load_watched().await.unwrap();
+        let incidents = watched.into_iter().filter_map(|watched| watched.incident);
+        incidents.map(|incident| (incident.tenant, incident.kind)).collect()
+    }
+}
+
+#[tokio::test]
+async fn every_case_is_a_run() {
+    for case in testkit::cases("billing-reconcile") {
+        let event = serde_json::from_value::<Scheduled>(case.payload.clone());
+        assert_eq!(event.is_ok(), case.is_valid(), "{}", case.name);
+        if let Ok(event) = event {
+            handle(&adapters().await, event).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_holds_what_was_sealed_asks_for_nothing() {
+    let adapters = adapters().await;
+    adapters.learn(1, "eu-central-1", Some(total(3)), &sealed(1, "eu-central-1", 2, &[total(3)])).await;
+    adapters.run(at("09T12:00:00")).await;
+    assert_eq!((adapters.requests().await, adapters.raised().await), (vec![], vec![]));
+    assert_eq!(adapters.store.load_watched().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_total_that_is_lost_is_asked_for_until_it_comes() {
+    let adapters = adapters().await;
+    adapters.learn(1, "us-east-1", None, &sealed(1, "us-east-1", 2, &[total(3)])).await;
+    adapters.run(at("09T07:10:00")).await;
+    assert_eq!(adapters.requests().await, [], "it may be on its way");
+    adapters.run(at("09T07:15:00")).await;
+    adapters.run(at("09T07:15:00")).await;
+    let asked = adapters.requests().await;
+    assert_eq!(asked.len(), 1 + REPORTED_DAYS_MAX, "the day itself, and all that the missing report may be about");
+    let expected = (tenant(1), "us-east-1".to_owned(), 1, Target::Home);
+    assert!(asked.iter().all(|request| *request == expected), "{asked:?}");
+
+    let again = sealed(1, "us-east-1", 4, &[total(3)]);
+    let usage = UsageWindowUpdated { tenant: tenant(1), windows: vec![total(3)] };
+    adapters.store.record_windows(&usage).await.unwrap();
+    adapters.learn(1, "us-east-1", None, &again).await;
+    adapters.store.record_received(tenant(1), &again.region, 3, at("09T07:20:00")).await.unwrap();
+    adapters.run(at("09T12:00:00")).await;
+    assert_eq!(adapters.store.load_watched().await.unwrap(), [], "what the lost report said is there");
+    assert_eq!(adapters.store.load_tenant(tenant(1)).await.unwrap().missing_reports(), 0);
+}
+
+#[tokio::test]
+async fn what_asking_does_not_mend_is_an_incident_and_the_region_itself_is_asked_on_its_own_bus() {
+    let adapters = adapters().await;
+    let seal = sealed(1, "eu-central-1", 2, &[total(3)]);
+    adapters.learn(1, "eu-central-1", Some(total(4)), &seal).await;
+    for quarter in 0..=16 {
+        adapters.run(at("09T07:00:00") + SignedDuration::from_mins(15 * quarter)).await;
+    }
+    let asked: Vec<_> = (1..=4).map(|n| (tenant(1), "eu-central-1".to_owned(), n, Target::Regional)).collect();
+    assert_eq!(adapters.requests().await, asked);
+    assert_eq!(adapters.raised().await, [(tenant(1), IncidentKind::TotalsDiffer)]);
+}
+
+/// What was well and is not any more is found within a day, by the one run that compares the tenant's days.
+#[tokio::test]
+async fn every_sealed_day_is_compared_once_a_day() {
+    let adapters = adapters().await;
+    for n in [1, 2] {
+        adapters.learn_account(n).await;
+        adapters.learn(n, "eu-central-1", Some(total(3)), &sealed(n, "eu-central-1", 2, &[total(3)])).await;
+        let changed = UsageWindow { revision: 2, ..total(5) };
+        let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![changed] };
+        adapters.store.record_windows(&usage).await.unwrap();
+    }
+    let mut found = Vec::new();
+    for quarter in 0..96 {
+        let now = at("10T00:00:00") + SignedDuration::from_mins(15 * quarter);
+        for subject in adapters.due(now).await.unwrap() {
+            found.push((quarter, subject.tenant()));
+        }
+    }
+    assert_eq!(found, [(1, tenant(1)), (2, tenant(2))]);
+    adapters.run(at("10T00:15:00")).await;
+    assert_eq!(adapters.store.load_watched().await.unwrap().len(), 1);
+}

@@ -1,0 +1,166 @@
+//! What a tenant has used.
+
+use super::*;
+use jiff::SignedDuration;
+use kernel::{BillingAnchor, SegmentId};
+use metering::{Usage, group};
+use regional_store::{Intake, Settler};
+
+/// Takes in and settles an event of a counting meter for each of so many minutes.
+async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {
+    let Region { aws, usage_table, outbox, code, catalogue, .. } = &world.region;
+    let meter = &catalogue.meters[0];
+    let from = moment(from);
+    let event = |n: i64| {
+        let at = from + SignedDuration::from_mins(n);
+        Usage::counted(meter, tenant, "source", &at.to_string(), at)
+    };
+    let segments =
+        group((0..minutes).map(event), |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
+    Intake::new(&aws.config, usage_table.clone()).store(&segments, runtime::now()).await.unwrap();
+    let after = SignedDuration::from_hours(72);
+    let settler =
+        Settler::new(&aws.config, usage_table.clone(), outbox.clone(), code.clone(), after, runtime::new_uuid);
+    for batch in metering::batches(segments) {
+        settler.settle(tenant, &batch, runtime::now()).await.unwrap();
+    }
+}
+
+async fn read(world: &World, token: &str, query: &str) -> Answer {
+    world.send(token, "GET", &format!("/usage?{query}"), &Value::Null).await
+}
+
+/// The starts and values of an answer.
+fn windows(answer: &Answer) -> Vec<(String, String)> {
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let rows = answer.body["windows"].as_array().unwrap_or_else(|| panic!("{}", answer.body));
+    rows.iter().map(|row| (text(row, "start"), text(row, "value"))).collect()
+}
+
+const NOVEMBER: &str = "meter=api-calls&from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z";
+
+#[tokio::test]
+async fn a_user_reads_what_the_own_tenant_has_used() {
+    let world = World::new().await;
+    let (other, ..) = world.other().await;
+    use_up(&world, world.tenant(), "2026-11-10T23:30:00Z", 90).await;
+    use_up(&world, other.tenant.id, "2026-11-10T23:30:00Z", 7).await;
+    let token = world.token(world.charles.username).await;
+    let days = read(&world, &token, NOVEMBER).await;
+    let expected = json!({
+        "tenant": world.tenant(), "meter": "api-calls", "aggregation": "count", "unit": "call", "window": "day",
+        "windows": [
+            { "start": "2026-11-10T00:00:00Z", "end": "2026-11-11T00:00:00Z", "group": "", "value": "30", "events": 30, "state": "provisional" },
+            { "start": "2026-11-11T00:00:00Z", "end": "2026-11-12T00:00:00Z", "group": "", "value": "60", "events": 60, "state": "provisional" },
+        ],
+    });
+    assert_eq!((days.status, days.body), (200, expected));
+    let hours = windows(&read(&world, &token, &format!("{NOVEMBER}&window=hour")).await);
+    assert_eq!(
+        hours,
+        [("2026-11-10T23:00:00Z".to_owned(), "30".to_owned()), ("2026-11-11T00:00:00Z".to_owned(), "60".to_owned())]
+    );
+    let minutes = windows(&read(&world, &token, &format!("{NOVEMBER}&window=minute")).await);
+    assert_eq!((minutes.len(), minutes[0].0.as_str()), (90, "2026-11-10T23:30:00Z"));
+    let month = windows(&read(&world, &token, &format!("{NOVEMBER}&window=month&tenant={}", world.tenant())).await);
+    assert_eq!(month, [("2026-11-01T00:00:00Z".to_owned(), "90".to_owned())]);
+    let part = "meter=api-calls&window=minute&from=2026-11-10T23:58:00Z&to=2026-11-11T00:02:00Z";
+    assert_eq!(windows(&read(&world, &token, part).await).len(), 4);
+    let foreign = read(&world, &token, &format!("{NOVEMBER}&tenant={}", other.tenant.id)).await;
+    assert_eq!(slug(&foreign), (404, "unknown-tenant"));
+}
+
+/// However much there is, every window is on one page, and the pages lead from one to the next.
+#[tokio::test]
+async fn a_long_answer_has_several_pages() {
+    let world = World::new().await;
+    use_up(&world, world.tenant(), "2026-11-10T00:10:00Z", 60 * 60).await;
+    let token = world.admin_token().await;
+    let mut found = Vec::new();
+    let mut from = "2026-11-01T00:00:00Z".to_owned();
+    let mut pages = 0;
+    loop {
+        let query = format!("meter=api-calls&window=minute&from={from}&to=2026-12-01T00:00:00Z");
+        let page = read(&world, &token, &query).await;
+        found.extend(windows(&page));
+        pages += 1;
+        let Some(next) = page.body["next_from"].as_str() else { break };
+        from = next.to_owned();
+    }
+    assert!(pages >= 4, "{pages} pages");
+    let expected: Vec<_> = (0..60 * 60)
+        .map(|n| ((moment("2026-11-10T00:10:00Z") + SignedDuration::from_mins(n)).to_string(), "1".to_owned()))
+        .collect();
+    assert_eq!(found, expected);
+    let hours = windows(&read(&world, &token, &format!("{NOVEMBER}&window=hour")).await);
+    let sum: u32 = hours.iter().map(|(_, value)| value.parse::<u32>().unwrap()).sum();
+    assert!(hours.len() < 49 && sum <= 60 * 60, "whole hours, up to where it was read");
+}
+
+#[tokio::test]
+async fn a_table_is_given_to_who_asks_for_one() {
+    let world = World::new().await;
+    use_up(&world, world.tenant(), "2026-11-10T23:30:00Z", 90).await;
+    let token = world.admin_token().await;
+    let answer = world.send_with(&token, "GET", &format!("/usage?{NOVEMBER}"), &[("accept", "text/csv")]).await;
+    let expected = "meter,window,start,end,group,value,events,state\r\n\
+                    api-calls,day,2026-11-10T00:00:00Z,2026-11-11T00:00:00Z,,30,30,provisional\r\n\
+                    api-calls,day,2026-11-11T00:00:00Z,2026-11-12T00:00:00Z,,60,60,provisional\r\n";
+    assert_eq!(
+        (answer.headers["content-type"].to_str().unwrap(), answer.text.as_str()),
+        ("text/csv; charset=utf-8", expected)
+    );
+    use_up(&world, world.tenant(), "2026-11-12T00:00:00Z", 60 * 20).await;
+    let long = format!("/usage?{NOVEMBER}&window=minute");
+    let answer = world.send_with(&token, "GET", &long, &[("accept", "text/csv")]).await;
+    let link = answer.headers["link"].to_str().unwrap();
+    assert!(
+        link.starts_with("</usage?from=2026-11-12T")
+            && link.contains("window=minute")
+            && link.ends_with("rel=\"next\""),
+        "{link}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_refused_by_name() {
+    let world = World::new().await;
+    let token = world.admin_token().await;
+    let rows = [
+        ("", (422, "invalid-fields"), Some("meter")),
+        ("meter=nothing", (422, "invalid-fields"), Some("meter")),
+        ("meter=api-calls&window=week", (422, "invalid-fields"), Some("window")),
+        ("meter=api-calls&from=yesterday", (422, "invalid-fields"), Some("from")),
+        ("meter=api-calls&to=2026-11-01", (422, "invalid-fields"), Some("to")),
+        ("meter=api-calls&from=2026-11-02T00:00:00Z&to=2026-11-01T00:00:00Z", (422, "invalid-fields"), Some("to")),
+        ("meter=api-calls&by=model", (422, "invalid-fields"), Some("by")),
+        ("meter=tokens&only=model=huge", (422, "invalid-fields"), Some("only")),
+        ("meter=tokens&only=color=red", (422, "invalid-fields"), Some("only")),
+        ("meter=storage-gb&window=hour", (422, "not-answerable"), None),
+    ];
+    for (query, expected, field) in rows {
+        let answer = read(&world, &token, query).await;
+        assert_eq!(slug(&answer), expected, "{query}");
+        assert_eq!(answer.body["fields"][0]["field"].as_str(), field, "{query}");
+    }
+    for query in ["meter=tokens&by=&only=model=large", "meter=tokens&by=kind", "meter=seats"] {
+        assert_eq!(windows(&read(&world, &token, query).await), [], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn machines_read_with_the_scope_for_it() {
+    let world = World::new().await;
+    let service = |scope: &'static str| testkit::machine_token(&world.region.aws, &world.people.pool, scope);
+    let own = format!("{NOVEMBER}&tenant={}", world.tenant());
+    assert_eq!(read(&world, &service("usage/read").await, &own).await.status, 200);
+    assert_eq!(slug(&read(&world, &service("usage/read").await, NOVEMBER).await), (404, "unknown-tenant"));
+    assert_eq!(slug(&read(&world, &service("tenant/read").await, &own).await), (403, "missing-scope"));
+    for (key, scope, expected) in
+        [("a-key-for-usage-reader", "usage/read", 200), ("a-key-for-tenant-reader", "tenant/read", 403)]
+    {
+        let made = world.keyed(Without::Nothing, "/clients", key, &json!({ "scopes": [scope] })).await.body;
+        assert_eq!(read(&world, &world.token_of(&made, scope).await, NOVEMBER).await.status, expected, "{scope}");
+    }
+    assert_eq!(slug(&read(&world, "", NOVEMBER).await), (401, "unauthorized"));
+}

@@ -1,0 +1,269 @@
+//! What a tenant has used, by window: the same numbers as will be billed.
+//!
+//! It is asked for often, by machines too, and changes nothing: no audit trail tells of it.
+
+use crate::access::identify;
+use crate::adapters::Adapters;
+use crate::entitlements::seen_by;
+use crate::problems;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::header::LINK;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use contract::catalogue::{Aggregation, Catalogue, Meter};
+use kernel::{BillingPeriod, DimensionCode, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
+use metering::{Finality, Question, Total, Unanswerable};
+use regional_store::UsageStoreError;
+use runtime::http::{Holder, Now, Problem, csv_table, wants_csv};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tenancy::{Bearer, FieldProblem, MachineScope};
+
+/// How many totals are in an answer, and a few more where the last window has several groups.
+const TOTALS_MAX: usize = 1_000;
+
+/// What a tenant has used of a meter.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageReport))]
+struct Report<'a> {
+    tenant: TenantId,
+    meter: &'a MeterCode,
+    #[cfg_attr(test, schema(value_type = String, example = "sum"))]
+    aggregation: Aggregation,
+    /// What one unit is called.
+    unit: &'a str,
+    window: WindowSize,
+    windows: Vec<Row>,
+    /// The `from` of what follows; absent when all is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
+    next_from: Option<Timestamp>,
+}
+
+/// The usage of one window.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageTotal))]
+struct Row {
+    #[cfg_attr(test, schema(value_type = String, format = DateTime))]
+    start: Timestamp,
+    #[cfg_attr(test, schema(value_type = String, format = DateTime))]
+    end: Timestamp,
+    /// The values of the dimensions; empty where all are totalled together.
+    group: UsageGroup,
+    #[cfg_attr(test, schema(value_type = String, example = "12.5"))]
+    value: Quantity,
+    /// How many events it is made of.
+    events: i64,
+    /// Whether it may change: `provisional`, `sealed`, or `adjusted` where something came after it was sealed.
+    #[cfg_attr(test, schema(value_type = String, example = "provisional"))]
+    state: Finality,
+}
+
+/// `GET /usage`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/usage",
+    tag = "Usage",
+    operation_id = "readUsage",
+    summary = "Shows what a tenant has used",
+    description = "The totals of a meter, by window: the same numbers as are billed. By a user's token, or one of the \
+                   tenant's own client with the scope usage/read: of that tenant. By the provider's service client \
+                   with the scope usage/read: of the tenant that is asked for. Windows without usage are left out.",
+    params(
+        ("meter" = MeterCode, Query, description = "The meter."),
+        ("window" = Option<WindowSize>, Query, description = "How long the windows are; a day where it is not said."),
+        ("from" = Option<String>, Query, description = "The first moment, RFC 3339; that of the month where it is not said."),
+        ("to" = Option<String>, Query, description = "The moment before which windows begin; now where it is not said."),
+        ("by" = Option<String>, Query, description = "The dimensions that divide the totals, divided by commas; all where \
+                                                      it is not said, none where it is empty."),
+        ("only" = Option<UsageGroup>, Query, description = "The values that dimensions are to have."),
+        ("tenant" = Option<TenantId>, Query, description = "The tenant; a service of the provider has to name it."),
+    ),
+    security(("person" = []), ("machine" = ["usage/read"])),
+    responses(
+        (status = 200, description = "The totals, in order of time; as CSV where `accept` asks for `text/csv`.", content(
+            (Report<'static> = "application/json"),
+            (String = "text/csv"),
+        ), headers(
+            ("link" = String, description = "With CSV: where the rest is, with rel=\"next\"."),
+        )),
+                (status = 403, description = format!("{} `missing-scope`: the token lacks the scope.", said::UNKNOWN_BEARER)),
+        (status = 404, description = "`unknown-tenant`: it is not the tenant of the token, or not one of this region."),
+        (status = 422, description = "`invalid-fields`: the member `fields` names what is wrong with the query. \
+                                      `not-answerable`: the meter has no such windows, or its totals do not add up so."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn read(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    headers: HeaderMap,
+    query: Query<HashMap<String, String>>,
+) -> Result<Response, Problem> {
+    let tenant = tenant(&adapters, &headers, &query, now).await?;
+    let mut question =
+        question(&adapters.catalogue, &query, now).map_err(|faults| problems::invalid_fields(&faults))?;
+    let source = question.source().map_err(not_answerable)?;
+    let reader = adapters.usage_of(tenant, now).await?;
+    let stored = reader.totals(tenant, &question, source).await.map_err(|error| busy(&error))?;
+    if let Some(until) = stored.read_until {
+        // The last window that is there in full.
+        question.to = question.size.start(until, question.anchor);
+    }
+    let mut totals = question.answer(&stored.pages, stored.sealed_until).map_err(not_answerable)?;
+    let next_from = cut(&mut totals).or(stored.read_until.map(|_| question.to));
+    if wants_csv(&headers) {
+        return csv(&question, &query, &totals, next_from);
+    }
+    let Question { meter, size, .. } = question;
+    let report = Report {
+        tenant,
+        meter: &meter.code,
+        aggregation: meter.aggregation,
+        unit: &meter.unit,
+        window: size,
+        windows: totals.into_iter().map(Row::from).collect(),
+        next_from,
+    };
+    Ok(Json(report).into_response())
+}
+
+impl From<Total> for Row {
+    fn from(total: Total) -> Self {
+        let Total { start, end, group, value, events, finality } = total;
+        Self { start, end, group, value, events, state: finality }
+    }
+}
+
+/// Whose usage a caller may see and asks for.
+async fn tenant(
+    adapters: &Adapters,
+    headers: &HeaderMap,
+    query: &HashMap<String, String>,
+    now: Timestamp,
+) -> Result<TenantId, Problem> {
+    let holder = adapters.tokens.verify_holder::<Bearer>(headers, now).await?;
+    let asked = query.get("tenant").map(|text| text.parse::<TenantId>().map_err(|_| problems::unknown_tenant()));
+    let asked = asked.transpose()?;
+    let seen = match holder {
+        Holder::Person(client, bearer) => {
+            let caller = identify(adapters, &client, &bearer, now).await?;
+            caller.ok_or_else(problems::unknown_bearer)?.tenant.id
+        }
+        Holder::Machine(client, scopes) => {
+            scopes.require(MachineScope::UsageRead.as_str())?;
+            seen_by(adapters, &client, MachineScope::UsageRead, asked, now).await?.id
+        }
+    };
+    if asked.is_some_and(|asked| asked != seen) { Err(problems::unknown_tenant()) } else { Ok(seen) }
+}
+
+/// Reads what is asked, or says what is wrong with it.
+fn question<'c>(
+    catalogue: &'c Catalogue,
+    query: &HashMap<String, String>,
+    now: Timestamp,
+) -> Result<Question<'c>, Vec<FieldProblem>> {
+    let mut faults = Vec::new();
+    let mut fault = |field, reason| faults.push(FieldProblem { field, reason });
+    let meter = query.get("meter").and_then(|code| code.parse().ok()).and_then(|code| catalogue.meter(&code));
+    if meter.is_none() {
+        fault("meter", "the code of a meter");
+    }
+    let size = query.get("window").map_or(Ok(WindowSize::Day), |text| text.parse());
+    if size.is_err() {
+        fault("window", "minute, hour, day or month");
+    }
+    let moment = |name: &str, otherwise| query.get(name).map_or(Some(otherwise), |text| text.parse().ok());
+    let from = moment("from", BillingPeriod::containing(now).start());
+    let to = moment("to", now);
+    match (from, to) {
+        (None, _) => fault("from", "a date and time with an offset, as in RFC 3339"),
+        (_, None) => fault("to", "a date and time with an offset, as in RFC 3339"),
+        (Some(from), Some(to)) if to < from => fault("to", "not before from"),
+        _ => {}
+    }
+    let only = query.get("only").map_or(Ok(UsageGroup::default()), |text| text.parse());
+    let only = only.ok().filter(|only| meter.is_none_or(|meter| has_values(meter, only)));
+    if only.is_none() {
+        fault("only", "values of the meter's dimensions, such as model=large");
+    }
+    let by = meter.and_then(|meter| dimensions(meter, query.get("by").map(String::as_str)));
+    if meter.is_some() && by.is_none() {
+        fault("by", "dimensions of the meter, divided by commas");
+    }
+    match (meter, size, from, to, only, by) {
+        (Some(meter), Ok(size), Some(from), Some(to), Some(only), Some(by)) if faults.is_empty() => {
+            Ok(Question { meter, size, from, to, anchor: kernel::BillingAnchor::default(), by, only })
+        }
+        _ => Err(faults),
+    }
+}
+
+/// Whether each of the group's values is one of the meter's dimension of that name.
+fn has_values(meter: &Meter, only: &UsageGroup) -> bool {
+    let known = meter.dimensions.iter().filter(|dimension| {
+        only.value(&dimension.code).is_some_and(|value| dimension.values.iter().any(|known| known.as_str() == value))
+    });
+    known.count() == only.as_str().split(',').filter(|part| !part.is_empty()).count()
+}
+
+/// The dimensions that totals are divided by: those that are named, or all.
+fn dimensions(meter: &Meter, by: Option<&str>) -> Option<Vec<DimensionCode>> {
+    let all = || meter.dimensions.iter().map(|dimension| &dimension.code);
+    let Some(by) = by else { return Some(all().cloned().collect()) };
+    let named = by.split(',').filter(|name| !name.is_empty());
+    named.map(|name| all().find(|code| code.as_str() == name).cloned()).collect()
+}
+
+/// Leaves so many totals that an answer is not too long, windows as a whole. Where the rest begins.
+fn cut(totals: &mut Vec<Total>) -> Option<Timestamp> {
+    let last = totals.get(TOTALS_MAX - 1)?.start;
+    let end = totals.partition_point(|total| total.start <= last);
+    let next = totals.get(end)?.start;
+    totals.truncate(end);
+    Some(next)
+}
+
+/// The totals as CSV (RFC 4180).
+fn csv(
+    question: &Question<'_>,
+    query: &HashMap<String, String>,
+    totals: &[Total],
+    next_from: Option<Timestamp>,
+) -> Result<Response, Problem> {
+    let columns = ["meter", "window", "start", "end", "group", "value", "events", "state"];
+    let rows = totals.iter().map(|total| {
+        let Total { start, end, group, value, events, finality } = total;
+        (&question.meter.code, question.size, start, end, group, value, events, finality)
+    });
+    let mut response = csv_table(&columns, rows)?;
+    if let Some(from) = next_from {
+        response.headers_mut().insert(LINK, next_link(query, from)?);
+    }
+    Ok(response)
+}
+
+/// The same query from another moment on (RFC 8288).
+fn next_link(query: &HashMap<String, String>, from: Timestamp) -> Result<HeaderValue, Problem> {
+    let mut next: BTreeMap<&str, String> = query.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    next.insert("from", from.to_string());
+    let next = serde_urlencoded::to_string(next).map_err(|error| Problem::internal(&error))?;
+    HeaderValue::try_from(format!("</usage?{next}>; rel=\"next\"")).map_err(|error| Problem::internal(&error))
+}
+
+fn not_answerable(error: Unanswerable) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-answerable", "The meter cannot be totalled so")
+        .detail(error.to_string())
+}
+
+fn busy(error: &UsageStoreError) -> Problem {
+    match error {
+        UsageStoreError::Throttled { .. } => problems::try_again(),
+        _ => Problem::internal(error),
+    }
+}

@@ -1,0 +1,77 @@
+//! A statement of totals says only where to look: what is compared is what is stored by now.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use contract::catalogue::Catalogue;
+use contract::{Envelope, Fact, Stream, UsageWindow, UsageWindowUpdated};
+use kernel::MeterCode;
+use regional_store::{TenantReader, TenantStoreError, UsageLevels, UsageStoreError};
+use runtime::queue::{BusMessage, MessageError, each};
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+
+/// Looks at what each statement of the batch is about; what cannot be looked at comes again, and ends in the dead-letter
+/// queue.
+pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| look(adapters, message).await).await)
+}
+
+/// What the handler works with.
+pub(crate) struct Adapters {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) tenants: TenantReader,
+    pub(crate) levels: UsageLevels,
+}
+
+/// Why it is not known whether a level is reached.
+#[derive(Debug, thiserror::Error)]
+enum Unlooked {
+    #[error("the message cannot be read")]
+    Unreadable(#[source] MessageError),
+    #[error("the event states no totals")]
+    OtherEvent,
+    #[error("the totals came in another stream than their tenant's")]
+    OtherStream,
+    #[error("the tenant's plan is not loaded")]
+    NoPlan(#[source] TenantStoreError),
+    #[error("the levels are not compared or told")]
+    NotTold(#[source] UsageStoreError),
+}
+
+async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked> {
+    let UsageWindowUpdated { tenant, windows } = totals(message)?;
+    let found = adapters.tenants.load_tenant(tenant).await.map_err(Unlooked::NoPlan)?;
+    let Some(plan) = found.and_then(|tenant| adapters.catalogue.plan(&tenant.plan)) else {
+        // Erased meanwhile, or on a plan of another release: there is nothing to compare with.
+        return Ok(());
+    };
+    for allowance in &plan.allowances {
+        let Some(meter) = adapters.catalogue.meter(&allowance.meter) else { continue };
+        for day in days_of(&windows, &allowance.meter) {
+            let told = adapters.levels.tell(tenant, meter, allowance, day, runtime::now()).await;
+            for percent in told.map_err(Unlooked::NotTold)? {
+                tracing::info!(%tenant, meter = %meter.code, percent, "a level is reached");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first moments of the last day of each billing period that has totals of a meter.
+fn days_of(windows: &[UsageWindow], meter: &MeterCode) -> BTreeSet<kernel::Timestamp> {
+    let of_meter = windows.iter().filter(|window| window.meter == *meter);
+    let starts: BTreeSet<_> = of_meter.map(|window| window.start).collect();
+    let mut last_of_period = std::collections::BTreeMap::new();
+    for start in starts {
+        last_of_period.insert(kernel::BillingPeriod::containing(start), start);
+    }
+    last_of_period.into_values().collect()
+}
+
+fn totals(message: &SqsMessage) -> Result<UsageWindowUpdated, Unlooked> {
+    let event = BusMessage::parse(message).map_err(Unlooked::Unreadable)?;
+    if (event.detail_type.as_str(), event.source.as_str()) != (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) {
+        return Err(Unlooked::OtherEvent);
+    }
+    let fact: Envelope<UsageWindowUpdated> = event.detail().map_err(Unlooked::Unreadable)?;
+    if fact.stream == Stream::Usage(fact.data.tenant) { Ok(fact.data) } else { Err(Unlooked::OtherStream) }
+}

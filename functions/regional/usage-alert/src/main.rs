@@ -1,0 +1,28 @@
+//! Tells the application when a tenant's usage reaches a level of what its plan allows, once each.
+//!
+//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan), UsageTable (totals). Writes: UsageTable (which levels
+//! were told). Emits: `UsageLevelReached.v1`, which stays in the region.
+
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use contract::catalogue::Catalogue;
+use handler::{Adapters, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use outbox::Outbox;
+use regional_store::{TenantReader, UsageLevels};
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
+    let (region, usage_table) = (runtime::env("AWS_REGION")?, runtime::env("USAGE_TABLE")?);
+    let adapters = Adapters {
+        catalogue: Catalogue::bundled()?,
+        tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
+        levels: UsageLevels::new(&aws, usage_table, outbox, region, runtime::new_uuid),
+    };
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+}

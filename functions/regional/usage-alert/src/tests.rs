@@ -1,0 +1,152 @@
+use crate::handler::{Adapters, handle};
+use contract::application::UsageLevelReached;
+use contract::catalogue::Catalogue;
+use contract::{Envelope, Fact as _, UsageWindowUpdated};
+use futures::future::join_all;
+use jiff::SignedDuration;
+use kernel::{BillingAnchor, SegmentId, Timestamp};
+use metering::{
+    Correction, Digest, Entry, Identity, Measure, Segment, Usage, Value, batches, group, group_corrections,
+};
+use regional_store::{Intake, Settler, UsageLevels};
+use serde_json::json;
+use tenantkit::{Newcomer, Region};
+
+/// What the tenant's plan allows of the meter that is used here.
+const ALLOWED_GB: i128 = 100;
+/// A day of the billing period, and one of the next.
+const DAYS: [&str; 2] = ["2026-11-20T09:00:00Z", "2026-12-01T09:00:00Z"];
+
+struct World {
+    region: Region,
+    adapters: Adapters,
+    settler: Settler,
+}
+
+/// A region where the tenant of the events is in use.
+async fn world() -> World {
+    let region = tenantkit::region().await;
+    region.activate(&Newcomer::ada()).await;
+    let (config, table, outbox) = (&region.aws.config, region.usage_table.clone(), region.outbox.clone());
+    let (code, seal_after) = (region.code.clone(), SignedDuration::from_hours(72));
+    let adapters = Adapters {
+        catalogue: Catalogue::bundled().unwrap(),
+        tenants: region.tenants.reader().clone(),
+        levels: UsageLevels::new(config, table.clone(), outbox.clone(), code.clone(), runtime::new_uuid),
+    };
+    let settler = Settler::new(config, table, outbox, code, seal_after, runtime::new_uuid);
+    World { region, adapters, settler }
+}
+
+impl World {
+    fn usage(&self, id: &str, gigabytes: i128, at: &str) -> Usage<'_> {
+        let code = "transfer-gb".parse().unwrap();
+        let (meter, tenant, at) = (self.adapters.catalogue.meter(&code).unwrap(), Newcomer::ada().tenant, moment(at));
+        let (group, measure) = (meter.groups().remove(0), Measure::Number(Value::new(gigabytes, 0).unwrap()));
+        let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
+        let entry = Entry { identity: Identity::of("source", id), digest };
+        Usage { tenant, entry, meter, group, at, measure }
+    }
+
+    async fn settle(&self, segments: Vec<Segment>) {
+        let intake = Intake::new(&self.region.aws.config, self.region.usage_table.clone());
+        intake.store(&segments, runtime::now()).await.unwrap();
+        for batch in batches(segments) {
+            self.settler.settle(Newcomer::ada().tenant, &batch, runtime::now()).await.unwrap();
+        }
+    }
+
+    async fn use_some(&self, id: &str, gigabytes: i128, at: &str) {
+        let usage = [self.usage(id, gigabytes, at)];
+        self.settle(group(usage, |_| BillingAnchor::default(), new_id)).await;
+    }
+
+    /// Delivers every statement of totals so far, as the queue may, and says how many failed.
+    async fn deliver(&self) -> usize {
+        let facts = self.region.stated(UsageWindowUpdated::TYPE).await;
+        let record = |fact: &serde_json::Value| {
+            let body = json!({ "detail-type": UsageWindowUpdated::TYPE, "source": UsageWindowUpdated::SOURCE,
+                "time": "2026-11-20T10:00:00Z", "detail": fact });
+            json!({ "messageId": fact["id"], "body": body.to_string() })
+        };
+        let batch = json!({ "Records": facts.iter().map(record).collect::<Vec<_>>() });
+        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch).unwrap()).await;
+        response.batch_item_failures.len()
+    }
+
+    /// The levels that were told, with the usage then, in order.
+    async fn told(&self) -> Vec<(String, u16, String)> {
+        let facts = self.region.stated(UsageLevelReached::TYPE).await.into_iter();
+        let facts = facts.map(|fact| serde_json::from_value::<Envelope<UsageLevelReached>>(fact).unwrap().data);
+        let mut told: Vec<_> =
+            facts.map(|fact| (fact.period_start.to_string(), fact.percent, fact.value.to_string())).collect();
+        told.sort();
+        told
+    }
+}
+
+fn moment(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn new_id() -> SegmentId {
+    SegmentId::from_uuid(runtime::new_uuid())
+}
+
+fn level(month: &str, percent: u16, value: &str) -> (String, u16, String) {
+    (format!("{month}-01T00:00:00Z"), percent, value.to_owned())
+}
+
+#[tokio::test]
+async fn every_event_gets_its_answer() {
+    for case in testkit::cases("usage-alert") {
+        let world = world().await;
+        let Ok(response) = handle(&world.adapters, serde_json::from_value(case.payload.clone()).unwrap()).await;
+        let failed = response.batch_item_failures.len();
+        assert_eq!(failed, usize::from(!case.is_valid()), "{}", case.name);
+        assert_eq!(world.told().await, [], "{}: nothing is stored, whatever the event says", case.name);
+    }
+}
+
+#[tokio::test]
+async fn each_level_is_told_once_in_each_period() {
+    let world = world().await;
+    world.use_some("a", ALLOWED_GB / 2 - 1, DAYS[0]).await;
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.told().await, []);
+    world.use_some("b", 1, DAYS[0]).await;
+    assert_eq!(world.deliver().await, 0);
+    assert_eq!(world.told().await, [level("2026-11", 50, "50")]);
+    world.use_some("c", 60, DAYS[0]).await;
+    world.use_some("d", 60, DAYS[1]).await;
+    for _ in 0..3 {
+        assert_eq!(world.deliver().await, 0);
+        let november = [level("2026-11", 100, "110"), level("2026-11", 50, "50"), level("2026-11", 80, "110")];
+        let mut expected = november.to_vec();
+        expected.push(level("2026-12", 50, "60"));
+        expected.sort();
+        assert_eq!(world.told().await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_level_that_is_left_and_reached_again_is_not_told_again() {
+    let world = world().await;
+    world.use_some("a", 55, DAYS[0]).await;
+    world.deliver().await;
+    let correction = Correction { original: world.usage("a", 55, DAYS[0]), replacement: None };
+    world.settle(group_corrections([correction], |_| BillingAnchor::default(), new_id)).await;
+    world.deliver().await;
+    world.use_some("b", 70, DAYS[0]).await;
+    world.deliver().await;
+    assert_eq!(world.told().await, [level("2026-11", 50, "55")]);
+}
+
+#[tokio::test]
+async fn functions_at_once_tell_a_level_once() {
+    let world = world().await;
+    world.use_some("a", 85, DAYS[0]).await;
+    let failed = join_all((0..6).map(|_| world.deliver())).await;
+    assert_eq!(failed, [0; 6]);
+    assert_eq!(world.told().await, [level("2026-11", 50, "85"), level("2026-11", 80, "85")]);
+}

@@ -1,0 +1,49 @@
+//! The body of a request: bounded, also when it comes compressed.
+
+use crate::refusal::{refuse, unsupported_encoding};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, StatusCode, header};
+use flate2::bufread::MultiGzDecoder;
+use metering::{BODY_BYTES_MAX, BodyError};
+use runtime::http::Problem;
+use std::io::{BufRead, Read as _};
+
+/// How a body is encoded (RFC 9110, 8.4).
+enum Coding {
+    Identity,
+    Gzip,
+}
+
+/// Reads a body of at most so many bytes, as it comes and as it is inflated.
+pub(crate) async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let coding = coding(headers)?;
+    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| refuse(BodyError::TooLarge))?;
+    match coding {
+        Coding::Identity => Ok(bytes),
+        Coding::Gzip => inflate(bytes.as_ref()).map(Bytes::from),
+    }
+}
+
+fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let (named, further) = (codings.next(), codings.next());
+    let Some(named) = named else { return Ok(Coding::Identity) };
+    match named.as_bytes().to_ascii_lowercase().as_slice() {
+        b"identity" if further.is_none() => Ok(Coding::Identity),
+        b"gzip" | b"x-gzip" if further.is_none() => Ok(Coding::Gzip),
+        _ => Err(unsupported_encoding()),
+    }
+}
+
+/// Inflates every member of a gzip file (RFC 1952), and stops one byte beyond what a body may have.
+pub(crate) fn inflate(compressed: impl BufRead) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let bounded = MultiGzDecoder::new(compressed).take(BODY_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
+    if bytes.len() > BODY_BYTES_MAX {
+        return Err(refuse(BodyError::TooLarge));
+    }
+    bounded.map(|_| bytes).map_err(|_| {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed-gzip", "The body is not gzip")
+            .detail("The header content-encoding says gzip, and the body is damaged, incomplete or something else.")
+    })
+}

@@ -1,0 +1,182 @@
+//! `/usage/corrections`: what was sent wrongly is taken back or replaced, and who did that is on record.
+//!
+//! Only the provider's own services may: a tenant that could take usage back could take back what it owes.
+
+use crate::body::bytes;
+use crate::handler::{Adapters, Refused};
+use crate::refusal::{refuse, tenants_failed, usage_failed};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use kernel::{BillingAnchor, Invalid, ReasonCode, SegmentId, TenantId, Timestamp};
+use metering::{
+    BodyError, CORRECTIONS_MAX, CorrectionReading, Identity, Refusal, ValidCorrection, group_corrections,
+    read_corrections,
+};
+use regional_store::CorrectionRecord;
+use runtime::http::{Client, Now, Problem, invalid_token};
+use serde::Serialize;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tenancy::MachineScope;
+
+/// How many records an answer has.
+const RECORDS_MAX: u16 = 50;
+
+/// What became of a request for corrections.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = CorrectionsTaken))]
+pub(crate) struct Taken {
+    /// How many corrections are stored. They are made within seconds.
+    accepted: usize,
+    /// Those that are not, each with the reason.
+    #[cfg_attr(test, schema(value_type = Vec<crate::tests::openapi::RefusedEvent>))]
+    rejected: Vec<Refusal>,
+    /// Where what comes of them will be, by the `id` of the list of corrections.
+    records: Vec<SegmentId>,
+}
+
+/// Some of a tenant's corrections.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Corrections))]
+pub(crate) struct Records {
+    /// The newest first.
+    #[cfg_attr(test, schema(value_type = Vec<crate::tests::openapi::CorrectionRecord>))]
+    corrections: Vec<CorrectionRecord>,
+    /// The `before` of the next page; absent when this is the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_before: Option<SegmentId>,
+}
+
+/// `POST /usage/corrections`
+///
+/// The answer is 202 once every valid correction is stored, and names each refused one; 422 when none was valid. The
+/// same corrections may be sent again: each is made once.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/usage/corrections",
+    tag = "Metering",
+    operation_id = "correctUsage",
+    summary = "Takes usage events back, or replaces them",
+    description = "At most 500 corrections. Each names an event by repeating it as it was sent: of an event, a hash is \
+                   kept and nothing that could be looked up. One that said something else is not taken back, nor is \
+                   anything put in its place: the record of the correction tells. An event is taken back once; what \
+                   came in its place can be taken back in turn. Meters that keep a minimum, a maximum, the latest \
+                   value or a number of different ones cannot take anything back. Only the provider's services may \
+                   correct usage.",
+    request_body(content = crate::tests::openapi::CorrectionRequest, content_type = "application/json"),
+    security(("machine" = ["usage/write"])),
+    responses(
+        (status = 202, description = "What became of the corrections.", body = Taken),
+        (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is no list of \
+                                      corrections."),
+        (status = 413, description = "`body-too-large`: the body is too large. `too-many-corrections`: there are more \
+                                      than 500."),
+        (status = 422, description = "`corrections-refused`: none is valid; the member `rejected` has the reason of \
+                                      each."),
+        (status = 429, description = "`throttled`: the region takes no more usage at the moment. Nothing is \
+                                      acknowledged."),
+        (status = 503, description = "`usage-unavailable`: usage cannot be stored at the moment. Nothing is \
+                                      acknowledged."),
+    ),
+))]
+pub(crate) async fn correct(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Taken>), Problem> {
+    let claims = adapters.tokens.verify(&headers, MachineScope::UsageWrite.as_str(), now).await?;
+    let body = bytes(&headers, body).await?;
+    let mut reading = read_corrections(&body, &adapters.catalogue, now).map_err(refuse_corrections)?;
+    reading.keep_tenants(&known(&adapters, &reading.tenants(), now).await?);
+    let CorrectionReading { refused, valid } = reading;
+    if valid.is_empty() && !refused.is_empty() {
+        let title = "Every correction is refused";
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "corrections-refused", title);
+        return Err(problem.with("rejected", refused));
+    }
+    let accepted = valid.len();
+    let reasons: HashMap<Identity, ReasonCode> = valid
+        .iter()
+        .map(|ValidCorrection { correction, reason, .. }| (correction.original.entry.identity, reason.clone()))
+        .collect();
+    let next_id = || SegmentId::from_uuid(runtime::new_uuid());
+    let corrections = valid.into_iter().map(|valid| valid.correction);
+    let segments = group_corrections(corrections, |_| BillingAnchor::default(), next_id);
+    let stored = adapters.intake.store_corrections(&segments, &reasons, &claims.sub, now).await;
+    let records = stored.map_err(|error| usage_failed(&error))?.into_iter().map(|record| record.id).collect();
+    Ok((StatusCode::ACCEPTED, Json(Taken { accepted, rejected: refused, records })))
+}
+
+/// `GET /usage/corrections`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/usage/corrections",
+    tag = "Metering",
+    operation_id = "listCorrections",
+    summary = "Lists a tenant's corrections",
+    description = "Who took what back and why, and what came of it, the newest first. Nothing of it is ever changed.",
+    params(
+        ("tenant" = TenantId, Query, description = "The tenant."),
+        ("before" = Option<SegmentId>, Query, description = "The `next_before` of an earlier answer."),
+    ),
+    security(("machine" = ["usage/write"])),
+    responses(
+        (status = 200, description = "Some of the corrections.", body = Records),
+        (status = 400, description = "`invalid-tenant`: the tenant is missing or no tenant id. `invalid-cursor`: no \
+                                      answer gave it."),
+        (status = 404, description = "`unknown-tenant`: the tenant is not in use in this region."),
+        (status = 503, description = "`usage-unavailable`: usage cannot be read at the moment."),
+    ),
+))]
+pub(crate) async fn list(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+    headers: HeaderMap,
+    query: Query<HashMap<String, String>>,
+) -> Result<Json<Records>, Problem> {
+    adapters.tokens.verify(&headers, MachineScope::UsageWrite.as_str(), now).await?;
+    let tenant = query.get("tenant").map_or("", String::as_str).parse();
+    let tenant: TenantId =
+        tenant.map_err(|invalid| invalid_query("invalid-tenant", "The tenant is not valid", invalid))?;
+    let before = query.get("before").map(|id| id.parse()).transpose();
+    let before: Option<SegmentId> =
+        before.map_err(|invalid| invalid_query("invalid-cursor", "The cursor is not valid", invalid))?;
+    if !known(&adapters, &BTreeSet::from([tenant]), now).await?.contains(&tenant) {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "The tenant is not in use in this region"));
+    }
+    let corrections = adapters.usage.corrections(tenant, before, RECORDS_MAX).await;
+    let corrections = corrections.map_err(|error| usage_failed(&error))?;
+    let is_full = corrections.len() == usize::from(RECORDS_MAX);
+    let next_before = corrections.last().filter(|_| is_full).map(|record| record.id);
+    Ok(Json(Records { corrections, next_before }))
+}
+
+async fn known(
+    adapters: &Adapters,
+    tenants: &BTreeSet<TenantId>,
+    now: Timestamp,
+) -> Result<BTreeSet<TenantId>, Problem> {
+    let known = adapters.tenants.reportable(tenants, &Client::Named, now).await;
+    known.map_err(|refused| match refused {
+        Refused::NoClient => invalid_token(),
+        Refused::Unknown(error) => tenants_failed(&error),
+    })
+}
+
+fn refuse_corrections(error: BodyError) -> Problem {
+    match error {
+        BodyError::TooMany { .. } => {
+            let title = "There are too many corrections";
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-many-corrections", title)
+                .with("corrections_max", CORRECTIONS_MAX)
+        }
+        error => refuse(error),
+    }
+}
+
+fn invalid_query(slug: &'static str, title: &'static str, invalid: Invalid) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, slug, title).detail(format!("The {invalid}."))
+}

@@ -1,0 +1,42 @@
+//! A region that takes no more.
+
+use super::*;
+use std::time::{Duration, Instant};
+use testkit::{Throttle, ThrottledTable};
+
+/// The longest that a throttled table is asked again: three attempts, with at most 1 s and 2 s between them.
+const ANSWERED_MAX: Duration = Duration::from_millis(3_500);
+
+fn tokens(world: &World) -> Tokens {
+    Tokens::new(&world.aws.config, &world.pool.id, world.pool.machine_client_id.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn a_throttled_table_is_a_429_that_may_be_repeated() {
+    let world = world().await;
+    let tenants = || TenantReader::new(&world.aws.config, world.regional_table.clone());
+    for throttle in [Throttle::Capacity, Throttle::Rate, Throttle::Undone] {
+        let table = ThrottledTable::start(throttle, u32::MAX).await;
+        let intake = || Intake::new(&table.config, "usage".to_owned());
+        let readers = || TenantReader::new(&table.config, "regional".to_owned());
+        let usage = Intake::new(&world.aws.config, world.usage_table.clone());
+        let corrections = || UsageReader::new(&world.aws.config, world.usage_table.clone());
+        let tables = [(tenants(), intake()), (readers(), usage)];
+        for (tenants, intake) in tables {
+            let router = routes(tokens(&world), tenants, intake, corrections());
+            let throttled = World { router, ..world.clone() };
+            let began = Instant::now();
+            let answer = throttled.send(&batch(&[event(TENANTS[0].0, "e")])).await;
+            assert_eq!(
+                (answer.status, answer.retry_after.as_deref()),
+                (429, Some("1")),
+                "{throttle:?}: {}",
+                answer.body
+            );
+            assert_eq!(answer.body["type"], "/problems/throttled");
+            assert!(began.elapsed() < ANSWERED_MAX, "{throttle:?}: {:?}", began.elapsed());
+        }
+    }
+    assert_eq!(world.stored("SEGMENT#").await, 0);
+    assert_eq!(world.send(&batch(&[event(TENANTS[0].0, "e")])).await.status, 200, "the same request, later");
+}

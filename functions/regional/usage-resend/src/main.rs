@@ -1,0 +1,27 @@
+//! States a sealed day's totals again when whoever bills the tenant asks for them.
+//!
+//! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits: `UsageWindowUpdated.v2` and
+//! `UsageSealed.v1`, through the outbox.
+
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use handler::{Adapters, handle};
+use jiff::SignedDuration;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use outbox::Outbox;
+use regional_store::Settler;
+use runtime::Service;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
+    let region: kernel::RegionCode = runtime::env("AWS_REGION")?;
+    let seal_after = SignedDuration::from_hours(runtime::env("SEAL_AFTER_HOURS")?);
+    let (table, code) = (runtime::env("USAGE_TABLE")?, region.clone());
+    let settler = Settler::new(&aws, table, outbox, code, seal_after, runtime::new_uuid);
+    let adapters = Adapters { region, settler };
+    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+}

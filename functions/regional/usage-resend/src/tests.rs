@@ -1,0 +1,116 @@
+use crate::handler::{Adapters, handle};
+use contract::catalogue::Catalogue;
+use contract::{Envelope, SealDigest, UsageSealed, UsageWindowUpdated};
+use jiff::SignedDuration;
+use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp};
+use metering::{Usage, batches, group};
+use outbox::{Outbox, Row};
+use regional_store::{Intake, Settler};
+use serde_json::Value;
+
+const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
+/// A moment of the day that the cases ask for.
+const USED_AT: &str = "2026-10-05T09:00:00Z";
+
+struct World {
+    adapters: Adapters,
+    intake: Intake,
+    outbox: Outbox,
+}
+
+async fn world() -> World {
+    let aws = testkit::aws().await;
+    let table = testkit::table(&aws, false).await;
+    let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
+    let region: kernel::RegionCode = "eu-central-1".parse().unwrap();
+    let (seal_after, intake) = (SignedDuration::from_hours(72), Intake::new(&aws.config, table.clone()));
+    let settler = Settler::new(&aws.config, table, outbox.clone(), region.clone(), seal_after, runtime::new_uuid);
+    World { adapters: Adapters { region, settler }, intake, outbox }
+}
+
+fn case(name: &str) -> Value {
+    testkit::cases("usage-resend").into_iter().find(|case| case.name == name).unwrap().payload
+}
+
+impl World {
+    /// Uses two of something on the day, and settles that.
+    async fn use_something(&self) {
+        let catalogue = Catalogue::bundled().unwrap();
+        let meter = catalogue.meters.iter().find(|meter| meter.code.as_str() == "api-calls").unwrap();
+        let (tenant, at): (TenantId, Timestamp) = (TENANT.parse().unwrap(), USED_AT.parse().unwrap());
+        let usage = ["a", "b"].map(|id| Usage::counted(meter, tenant, "source", id, at));
+        let new_id = || SegmentId::from_uuid(runtime::new_uuid());
+        let segments = group(usage, |_| BillingAnchor::default(), new_id);
+        self.intake.store(&segments, runtime::now()).await.unwrap();
+        for batch in batches(segments) {
+            self.adapters.settler.settle(tenant, &batch, runtime::now()).await.unwrap();
+        }
+    }
+
+    async fn seal_all(&self) {
+        let later = runtime::now() + SignedDuration::from_hours(72 * 24);
+        for due in self.adapters.settler.due_seals(later, 100).await.unwrap() {
+            self.adapters.settler.seal(&due, runtime::now()).await.unwrap();
+        }
+    }
+
+    /// Delivers a batch, and says which of its messages failed.
+    async fn deliver(&self, batch: &Value) -> Vec<String> {
+        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    /// What was stated, in the order of its numbers.
+    async fn stated(&self) -> Vec<(u64, Row)> {
+        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        let number = |row: &Row| serde_json::from_str::<Value>(&row.detail).unwrap()["sequence"].as_u64().unwrap();
+        let mut stated: Vec<(u64, Row)> = rows.into_iter().map(|row| (number(&row), row)).collect();
+        stated.sort_by_key(|(number, _)| *number);
+        stated
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_answered_but_those_that_are_not_for_the_region() {
+    for case in testkit::cases("usage-resend") {
+        let world = world().await;
+        world.use_something().await;
+        world.seal_all().await;
+        let before = world.stated().await.len();
+        let failed = world.deliver(&case.payload).await;
+        let added = world.stated().await.len() - before;
+        let requests = case.payload["Records"].as_array().unwrap();
+        if !case.is_valid() {
+            assert_eq!(failed, [requests[0]["messageId"].as_str().unwrap()], "{}", case.name);
+            assert_eq!(added, 0, "{}", case.name);
+            continue;
+        }
+        assert!(failed.is_empty(), "{}", case.name);
+        let asked = requests.iter().filter(|request| request["body"].as_str().unwrap().contains("2026-10-05"));
+        assert_eq!(added, 2 * asked.count(), "{}: a fact with totals and one with the seal", case.name);
+    }
+}
+
+#[tokio::test]
+async fn the_totals_and_their_seal_are_stated_as_they_were_under_new_numbers() {
+    let world = world().await;
+    world.use_something().await;
+    world.seal_all().await;
+    assert!(world.deliver(&case("valid-one-day")).await.is_empty());
+    let stated = world.stated().await;
+    let numbers: Vec<u64> = stated.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
+    let totals = |n: usize| serde_json::from_str::<Envelope<UsageWindowUpdated>>(&stated[n].1.detail).unwrap().data;
+    let seal = |n: usize| serde_json::from_str::<Envelope<UsageSealed>>(&stated[n].1.detail).unwrap().data;
+    assert_eq!(totals(0).windows, totals(2).windows);
+    assert_eq!(seal(1), seal(3));
+    assert_eq!(SealDigest::of(&totals(2).windows), seal(3).digest);
+}
+
+#[tokio::test]
+async fn a_day_that_is_not_sealed_is_not_stated_again() {
+    let world = world().await;
+    world.use_something().await;
+    assert!(world.deliver(&case("valid-one-day")).await.is_empty());
+    assert_eq!(world.stated().await.len(), 1, "as it was when it changed, and no more");
+}

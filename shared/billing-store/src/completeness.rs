@@ -1,0 +1,309 @@
+//! Completeness: sealed days, which reports have arrived, and what is watched because it does not hold.
+
+use crate::contention::{ATTEMPTS_MAX, is_conflict, pause};
+use crate::item::{
+    Item, SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, seal_key, text, to_item, watch_key,
+    watch_partition,
+};
+use crate::{BillingStore, StoreError};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use billing::{
+    Incident, KnownDays, REPORTED_DAYS_MAX, Reception, Seal, Subject, Watch, decide_sealed, look_at_reception,
+    look_at_seal,
+};
+use contract::{Envelope, UsageSealed};
+use jiff::SignedDuration;
+use kernel::{BillingPeriod, RegionCode, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Something that does not hold, in the list of all such things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// What it is, as [`Subject`] is written.
+    pub subject: String,
+    /// When it is looked at next.
+    pub due_at: Timestamp,
+    /// The incident that there is of it.
+    pub incident: Option<Incident>,
+}
+
+/// A day of a tenant that is asked for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resend {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The region that is asked.
+    pub region: RegionCode,
+    /// The day's first moment, UTC.
+    pub day: Timestamp,
+    /// The request's number.
+    pub number: u64,
+}
+
+/// What came of a look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// The days that were asked for.
+    pub asked: Vec<Resend>,
+    /// The incident that there is now.
+    pub incident: Option<Incident>,
+}
+
+/// What is known of a subject, with the version that guards it.
+struct Held<T> {
+    value: Option<T>,
+    version: u64,
+}
+
+impl BillingStore {
+    /// Notes that a usage report of a tenant has arrived. Called after what it says is recorded, so that
+    /// what is noted is in the ledger.
+    ///
+    /// # Errors
+    /// When the table does not do it, or the report is too far ahead of those that are missing.
+    pub async fn record_received(
+        &self,
+        tenant: TenantId,
+        region: &RegionCode,
+        report: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for attempt in 0..ATTEMPTS_MAX {
+            let held = self.load_reception(tenant, region).await?;
+            let before = held.value.unwrap_or_default();
+            let Some(after) = before.mark(report, now).map_err(StoreError::Gaps)? else {
+                return Ok(());
+            };
+            // Reports that arrive in order, which is nearly all of them, cost a plain write.
+            let noted = if before.watch.is_none() && after.watch.is_none() {
+                let item = to_item("received reports", received_key(tenant, region), &after)?;
+                self.put_versioned("received reports", item, held.version).await?
+            } else {
+                self.try_write(self.reception_writes(tenant, region, &before, &after, held.version)?).await?
+            };
+            if noted {
+                return Ok(());
+            }
+            pause(tenant, attempt).await;
+        }
+        Err(StoreError::Contended { what: "received reports", attempts: ATTEMPTS_MAX })
+    }
+
+    /// Takes the statement that a day is sealed, whatever the order in which statements and totals arrive.
+    ///
+    /// # Errors
+    /// When the table does not do it.
+    pub async fn record_sealed(&self, stated: &Envelope<UsageSealed>, now: Timestamp) -> Result<(), StoreError> {
+        let UsageSealed { tenant, day, .. } = stated.data;
+        for attempt in 0..ATTEMPTS_MAX {
+            let held = self.load_seal(tenant, day).await?;
+            let totals = self.load_day(tenant, day).await?;
+            let Some(seal) = decide_sealed(held.value.as_ref(), stated, &totals, now) else {
+                return Ok(());
+            };
+            if self.try_write(self.seal_writes(held.value.as_ref(), &seal, held.version)?).await? {
+                return Ok(());
+            }
+            pause(tenant, attempt).await;
+        }
+        Err(StoreError::Contended { what: "a seal", attempts: ATTEMPTS_MAX })
+    }
+
+    /// All that does not hold.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_watched(&self) -> Result<Vec<Watched>, StoreError> {
+        let what = "what is watched";
+        let mut watched = Vec::new();
+        for shard in 0..SHARDS {
+            let mut pages = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :partition")
+                .expression_attribute_values(":partition", text(watch_partition(shard)))
+                .into_paginator()
+                .items()
+                .send();
+            while let Some(item) = pages.next().await {
+                watched.push(from_item(what, item.map_err(StoreError::read(what))?)?);
+            }
+        }
+        Ok(watched)
+    }
+
+    /// The seals of a tenant's period.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn load_seals(&self, tenant: TenantId, period: BillingPeriod) -> Result<Vec<Seal>, StoreError> {
+        self.load_ledger("seals", tenant, period, SEAL_PREFIX).await
+    }
+
+    /// Looks at a subject: compares it with the ledger, and asks for days again when it is time. `ask` states a request
+    /// in the transaction that notes it.
+    ///
+    /// # Errors
+    /// When the table does not do it.
+    pub async fn look(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        ask: impl Fn(&Resend) -> Result<TransactWriteItem, StoreError>,
+    ) -> Result<Looked, StoreError> {
+        for attempt in 0..ATTEMPTS_MAX {
+            let (mut writes, looked) = match subject {
+                Subject::Day(tenant, day) => self.look_at_day(*tenant, *day, now).await?,
+                Subject::Reports(tenant, region) => self.look_at_reports(*tenant, region, now).await?,
+            };
+            if writes.is_empty() {
+                return Ok(looked);
+            }
+            for resend in &looked.asked {
+                writes.push(ask(resend)?);
+            }
+            if self.try_write(writes).await? {
+                return Ok(looked);
+            }
+            pause(subject.tenant(), attempt).await;
+        }
+        Err(StoreError::Contended { what: "a look at the ledger", attempts: ATTEMPTS_MAX })
+    }
+
+    async fn look_at_day(
+        &self,
+        tenant: TenantId,
+        day: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Vec<TransactWriteItem>, Looked), StoreError> {
+        let Held { value: Some(before), version } = self.load_seal(tenant, day).await? else {
+            return Ok(Default::default());
+        };
+        let totals = self.load_day(tenant, day).await?;
+        let Some(look) = look_at_seal(&before, &totals, now) else {
+            return Ok((Vec::new(), Looked { asked: Vec::new(), incident: before.incident() }));
+        };
+        let resend =
+            |watch: Watch| Resend { tenant, region: before.region.clone(), day, number: watch.requests.into() };
+        let asked = look.seal.watch.filter(|_| look.is_asked).map(resend).into_iter().collect();
+        let writes = self.seal_writes(Some(&before), &look.seal, version)?;
+        Ok((writes, Looked { asked, incident: look.seal.incident() }))
+    }
+
+    async fn look_at_reports(
+        &self,
+        tenant: TenantId,
+        region: &RegionCode,
+        now: Timestamp,
+    ) -> Result<(Vec<TransactWriteItem>, Looked), StoreError> {
+        let Held { value: Some(before), version } = self.load_reception(tenant, region).await? else {
+            return Ok(Default::default());
+        };
+        let days = self.load_days(tenant, now).await?;
+        let Some(look) = look_at_reception(&before, &days, now) else {
+            return Ok((Vec::new(), Looked { asked: Vec::new(), incident: before.incident(tenant, region) }));
+        };
+        let number = look.reception.watch.map_or(0, |watch| watch.requests.into());
+        let asked = look.asked.iter().map(|day| Resend { tenant, region: region.clone(), day: *day, number }).collect();
+        let writes = self.reception_writes(tenant, region, &before, &look.reception, version)?;
+        Ok((writes, Looked { asked, incident: look.reception.incident(tenant, region) }))
+    }
+
+    /// The days that a report of late may have spoken of.
+    async fn load_days(&self, tenant: TenantId, now: Timestamp) -> Result<KnownDays, StoreError> {
+        let reported_days = i64::try_from(REPORTED_DAYS_MAX).unwrap_or(i64::MAX);
+        let from = now.saturating_sub(SignedDuration::from_hours(24 * reported_days)).unwrap_or(now);
+        let (mut period, last) = (BillingPeriod::containing(from), BillingPeriod::containing(now));
+        let mut days = KnownDays::default();
+        while period <= last {
+            let windows = self.load_windows(tenant, period).await?;
+            days.totalled
+                .extend(windows.iter().filter(|window| window.size == kernel::WindowSize::Day).map(|w| w.start));
+            days.seals.extend(self.load_seals(tenant, period).await?);
+            period = period.next();
+        }
+        days.totalled.retain(|day| *day >= from);
+        days.seals.retain(|seal| seal.day >= from);
+        Ok(days)
+    }
+
+    async fn load_reception(&self, tenant: TenantId, region: &RegionCode) -> Result<Held<Reception>, StoreError> {
+        let what = "received reports";
+        let found = self.get(what, received_key(tenant, region)).await?;
+        let version = counter(what, found.as_ref(), VERSION)?;
+        Ok(Held { value: found.map(|item| from_item(what, item)).transpose()?, version })
+    }
+
+    async fn load_seal(&self, tenant: TenantId, day: Timestamp) -> Result<Held<Seal>, StoreError> {
+        let what = "a seal";
+        let found = self.get(what, seal_key(tenant, day)).await?;
+        let version = counter(what, found.as_ref(), VERSION)?;
+        Ok(Held { value: found.map(|item| from_item(what, item)).transpose()?, version })
+    }
+
+    fn reception_writes(
+        &self,
+        tenant: TenantId,
+        region: &RegionCode,
+        before: &Reception,
+        after: &Reception,
+        version: u64,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let what = "received reports";
+        let item = to_item(what, received_key(tenant, region), after)?;
+        let subject = Subject::Reports(tenant, region.clone());
+        let mut writes = vec![self.versioned_put(what, item, version)?];
+        writes.extend(self.watch_write(&subject, before.watch, after.watch, after.incident(tenant, region))?);
+        Ok(writes)
+    }
+
+    fn seal_writes(
+        &self,
+        before: Option<&Seal>,
+        after: &Seal,
+        version: u64,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let what = "a seal";
+        let item = to_item(what, seal_key(after.tenant, after.day), after)?;
+        let subject = Subject::Day(after.tenant, after.day);
+        let mut writes = vec![self.versioned_put(what, item, version)?];
+        writes.extend(self.watch_write(&subject, before.and_then(|seal| seal.watch), after.watch, after.incident())?);
+        Ok(writes)
+    }
+
+    /// The subject's place in the list of what does not hold, or its removal.
+    fn watch_write(
+        &self,
+        subject: &Subject,
+        before: Option<Watch>,
+        after: Option<Watch>,
+        incident: Option<Incident>,
+    ) -> Result<Option<TransactWriteItem>, StoreError> {
+        let what = "what is watched";
+        let write = TransactWriteItem::builder();
+        let write = match (before, after) {
+            (_, Some(watch)) => {
+                let watched = Watched { subject: subject.to_string(), due_at: watch.due_at, incident };
+                let item: Item = to_item(what, watch_key(subject), &watched)?;
+                let put = Put::builder().table_name(&self.table).set_item(Some(item)).build();
+                write.put(put.map_err(StoreError::unbuilt(what))?)
+            }
+            (Some(_), None) => {
+                let delete = Delete::builder().table_name(&self.table).set_key(Some(watch_key(subject))).build();
+                write.delete(delete.map_err(StoreError::unbuilt(what))?)
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(write.build()))
+    }
+
+    /// False when somebody else was faster.
+    async fn try_write(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_conflict(&error) => Ok(false),
+            Err(error) => Err(StoreError::write("what is known of usage")(error)),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use super::*;
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use billing::{IncidentKind, Subject};
+use contract::{Envelope, SealDigest, Stream, UsageSealed};
+use jiff::SignedDuration;
+
+fn day(day: u8) -> Timestamp {
+    moment(&format!("2026-10-{day:02}T00:00:00Z"))
+}
+
+fn noon() -> Timestamp {
+    moment("2026-11-03T12:00:00Z")
+}
+
+fn sealed(of: u8, sequence: u64, totals: &[UsageWindow]) -> Envelope<UsageSealed> {
+    Envelope {
+        id: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
+        region: region(),
+        stream: Stream::Usage(tenant(1)),
+        sequence,
+        occurred_at: noon(),
+        data: UsageSealed {
+            tenant: tenant(1),
+            day: day(of),
+            totals: totals.len() as u64,
+            digest: SealDigest::of(totals),
+        },
+    }
+}
+
+async fn record(store: &BillingStore, windows: &[UsageWindow]) {
+    let usage = UsageWindowUpdated { tenant: tenant(1), windows: windows.to_vec() };
+    store.record_windows(&usage).await.unwrap();
+}
+
+/// Requests are written elsewhere; a put of nothing in particular stands for one.
+fn ask(store: &BillingStore) -> impl Fn(&Resend) -> Result<TransactWriteItem, StoreError> {
+    let table = store.table.clone();
+    move |resend| {
+        let key = crate::item::key("ASKED", format!("{}#{}", resend.day, resend.number));
+        let put = aws_sdk_dynamodb::types::Put::builder().table_name(&table).set_item(Some(key)).build().unwrap();
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+#[tokio::test]
+async fn the_totals_of_a_day_are_those_that_are_sealed_with_it() {
+    let store = store().await;
+    let of = |meter: &str, on: u8, value: &str| window(meter, on, value, 1);
+    let group = UsageWindow { group: "direction=out".parse().unwrap(), ..of("transfer-gb", 31, "2") };
+    let late = UsageWindow { part: WindowPart::Adjustment, ..of("api-calls", 31, "1") };
+    let period = UsageWindow { size: WindowSize::Month, ..of("active-users", 1, "40") };
+    let all = [of("api-calls", 30, "5"), of("api-calls", 31, "6"), group.clone(), late.clone(), period.clone()];
+    record(&store, &all).await;
+    let last = store.load_day(tenant(1), day(31)).await.unwrap();
+    assert_eq!(last.len(), 3);
+    assert!([&all[1], &group, &period].iter().all(|total| last.contains(total)), "{last:?}");
+    assert_eq!(store.load_day(tenant(1), day(30)).await.unwrap(), [all[0].clone()]);
+    assert_eq!(store.load_windows(tenant(1), super::period()).await.unwrap().len(), 5);
+    assert_eq!(store.load_day(tenant(2), day(31)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_finds_it_mended() {
+    let store = store().await;
+    let totals = [window("api-calls", 5, "6", 1)];
+    store.record_sealed(&sealed(5, 9, &totals), noon()).await.unwrap();
+    let subject = Subject::Day(tenant(1), day(5));
+    let [watched] = &store.load_watched().await.unwrap()[..] else { panic!("one is watched") };
+    assert_eq!((watched.subject.parse(), &watched.incident), (Ok(subject.clone()), &None));
+
+    let looked = store.look(&subject, watched.due_at, ask(&store)).await.unwrap();
+    let resend = Resend { tenant: tenant(1), region: region(), day: day(5), number: 1 };
+    assert_eq!(looked.asked, [resend]);
+    assert_eq!(store.look(&subject, watched.due_at, ask(&store)).await.unwrap(), Looked::default(), "asked just now");
+    assert_eq!(store.sort_keys("ASKED").await, ["2026-10-05T00:00:00Z#1"], "stated in the same transaction");
+
+    record(&store, &totals).await;
+    let later = noon() + SignedDuration::from_hours(24);
+    assert_eq!(store.look(&subject, later, ask(&store)).await.unwrap(), Looked::default());
+    assert_eq!(store.load_watched().await.unwrap(), []);
+    assert_eq!(store.load_seals(tenant(1), period()).await.unwrap()[0].watch, None);
+}
+
+#[tokio::test]
+async fn another_seal_of_a_day_is_an_incident_at_once() {
+    let store = store().await;
+    let totals = [window("api-calls", 5, "6", 1)];
+    record(&store, &totals).await;
+    store.record_sealed(&sealed(5, 9, &totals), noon()).await.unwrap();
+    assert_eq!(store.load_watched().await.unwrap(), []);
+    store.record_sealed(&sealed(5, 10, &[]), noon()).await.unwrap();
+    let [watched] = &store.load_watched().await.unwrap()[..] else { panic!("one is watched") };
+    assert_eq!(watched.incident.as_ref().unwrap().kind, IncidentKind::SealDisputed);
+}
+
+#[tokio::test]
+async fn seals_and_reports_at_once_are_all_noted() {
+    let store = store().await;
+    let (store, region) = (&store, &region());
+    let noted = (1..=12_u8).rev().map(async |number| {
+        store.record_sealed(&sealed(number, number.into(), &[]), noon()).await.unwrap();
+        store.record_received(tenant(1), region, number.into(), noon()).await.unwrap();
+    });
+    futures::future::join_all(noted).await;
+    assert_eq!(store.load_seals(tenant(1), period()).await.unwrap().len(), 12);
+    assert_eq!(store.load_tenant(tenant(1)).await.unwrap().missing_reports(), 0);
+    assert_eq!(store.load_watched().await.unwrap(), [], "the gaps have closed");
+}
+
+impl BillingStore {
+    /// The sort keys of a partition.
+    async fn sort_keys(&self, partition: &str) -> Vec<String> {
+        let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :partition");
+        let found = query.expression_attribute_values(":partition", crate::item::text(partition)).send().await;
+        found.unwrap().items().iter().map(|item| crate::item::sort_of(item).to_owned()).collect()
+    }
+}

@@ -1,0 +1,117 @@
+//! The reports of a tenant's usage from a region: gaps, and what is done about those that last.
+
+use crate::watch::{Incident, IncidentKind, Watch};
+use crate::{Received, Seal, TooManyGaps};
+use kernel::{BillingAnchor, RegionCode, TenantId, Timestamp, WindowSize};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// How many days back a report may speak of: events are taken for 35 days, and days begin at any time.
+pub const REPORTED_DAYS_MAX: usize = 37;
+
+/// Which reports have arrived.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reception {
+    /// Their numbers.
+    #[serde(flatten)]
+    pub received: Received,
+    /// How far it is with those that are missing, if any are.
+    #[serde(default)]
+    pub watch: Option<Watch>,
+}
+
+/// What the ledger knows of a tenant's days from the region.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownDays {
+    /// The first moments of days that it has totals of.
+    pub totalled: BTreeSet<Timestamp>,
+    /// The seals of days.
+    pub seals: Vec<Seal>,
+}
+
+/// What follows from a look at gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceptionLook {
+    /// The reports from now on.
+    pub reception: Reception,
+    /// The days that are asked for again, by their first moments.
+    pub asked: Vec<Timestamp>,
+}
+
+impl Reception {
+    /// The state with one more report, or nothing when it had arrived before.
+    ///
+    /// # Errors
+    /// When it would open one gap too many.
+    pub fn mark(&self, number: u64, now: Timestamp) -> Result<Option<Self>, TooManyGaps> {
+        Ok(self.received.mark(number)?.map(|received| self.with(received, now)))
+    }
+
+    /// The incident that there is of it.
+    #[must_use]
+    pub fn incident(&self, tenant: TenantId, region: &RegionCode) -> Option<Incident> {
+        let watch = self.watch?;
+        Some(Incident {
+            tenant,
+            region: region.clone(),
+            kind: IncidentKind::ReportsMissing,
+            day: None,
+            missing_reports: Some(self.received.missing()),
+            since: watch.incident_since?,
+            requests: watch.requests,
+        })
+    }
+
+    fn with(&self, received: Received, now: Timestamp) -> Self {
+        let is_whole = received.missing() == 0;
+        Self { received, watch: (!is_whole).then(|| self.watch.unwrap_or_else(|| Watch::new(now))) }
+    }
+}
+
+/// Looks at the gaps among a tenant's reports; nothing when it changes nothing.
+///
+/// A report that is lost never comes. What it said is in the ledger all the same once every day that it may have
+/// spoken of was sealed, or its totals and its seal were stated again, under a number behind the gap, and holds:
+/// then the gap is closed. Till then the days are asked for.
+#[must_use]
+pub fn look_at_reception(current: &Reception, days: &KnownDays, now: Timestamp) -> Option<ReceptionLook> {
+    let last_missing = current.received.gaps().last().map(|gap| gap.last);
+    let look = |reception: Reception, asked| (reception != *current).then_some(ReceptionLook { reception, asked });
+    let (Some(last_missing), Some(watch)) = (last_missing, current.watch) else {
+        return look(current.with(current.received.clone(), now), Vec::new());
+    };
+    if !watch.is_due(now) {
+        return None;
+    }
+    let stated = |seal: &&Seal| seal.sequence > last_missing && seal.watch.is_none();
+    let stated: BTreeSet<Timestamp> = days.seals.iter().filter(stated).map(|seal| seal.day).collect();
+    let known: BTreeSet<Timestamp> =
+        days.totalled.iter().copied().chain(days.seals.iter().map(|seal| seal.day)).collect();
+    let mut spoken_of = known.iter().filter(|day| **day <= watch.since).peekable();
+    // A day of which nothing at all has arrived is known to the region only: every day is asked for once.
+    if watch.requests > 0 && spoken_of.peek().is_some() && spoken_of.all(|day| stated.contains(day)) {
+        return look(current.with(current.received.without_gaps(), now), Vec::new());
+    }
+    let asked = reported_days(&known, watch.since).into_iter().filter(|day| !stated.contains(day)).collect();
+    look(Reception { watch: Some(watch.asked(now)), ..current.clone() }, asked)
+}
+
+/// The days that a report up to a moment may have spoken of, by the times of the day at which known days begin.
+fn reported_days(known: &BTreeSet<Timestamp>, until: Timestamp) -> Vec<Timestamp> {
+    // A tenant has one anchor. Where it changed lately, the newest is followed.
+    let Some(anchor) = known.last().and_then(|day| anchor_of(*day)) else {
+        return Vec::new();
+    };
+    let before = |day: &Timestamp| {
+        let earlier = day.checked_sub(jiff::SignedDuration::from_secs(1)).ok()?;
+        Some(WindowSize::Day.start(earlier, anchor))
+    };
+    std::iter::successors(Some(WindowSize::Day.start(until, anchor)), before).take(REPORTED_DAYS_MAX).collect()
+}
+
+/// When the days of a tenant begin of which one begins at a moment.
+#[must_use]
+pub fn anchor_of(day: Timestamp) -> Option<BillingAnchor> {
+    let minutes = day.as_second().rem_euclid(86_400) / 60;
+    BillingAnchor::after_midnight(u16::try_from(minutes).ok()?)
+}

@@ -1,0 +1,225 @@
+use super::*;
+use contract::{Envelope, SealDigest, Stream, UsageSealed};
+use std::collections::BTreeSet;
+
+const DAY: &str = "2026-10-05T06:30:00Z";
+
+fn at(text: &str) -> Timestamp {
+    moment(&format!("2026-10-{text}Z"))
+}
+
+fn totals() -> Vec<UsageWindow> {
+    let window = |meter: &str, value: &str| UsageWindow { start: moment(DAY), ..window(meter, 5, value, 3) };
+    let late = UsageWindow { part: WindowPart::Adjustment, ..window("tokens", "9") };
+    vec![window("tokens", "5"), window("api-calls", "3"), late, super::window("tokens", 6, "8", 8)]
+}
+
+fn stated(sequence: u64, totals: &[UsageWindow]) -> Envelope<UsageSealed> {
+    let sealed: Vec<_> = totals.iter().filter(|total| SealDigest::covers(moment(DAY), total)).collect();
+    Envelope {
+        id: "0199a1f0-0000-7000-8000-ffff00000001".parse().unwrap(),
+        region: "eu-central-1".parse().unwrap(),
+        stream: Stream::Usage(tenant(1)),
+        sequence,
+        occurred_at: at("09T07:00:00"),
+        data: UsageSealed {
+            tenant: tenant(1),
+            day: moment(DAY),
+            totals: sealed.len() as u64,
+            digest: SealDigest::of(sealed),
+        },
+    }
+}
+
+fn other_totals() -> Vec<UsageWindow> {
+    let mut other = totals();
+    other[0].value = quantity("6");
+    other
+}
+
+fn sealed(ledger: &[UsageWindow]) -> Seal {
+    decide_sealed(None, &stated(9, &totals()), ledger, at("09T07:00:00")).unwrap()
+}
+
+type Spoil = fn(&mut Vec<UsageWindow>);
+
+#[test]
+fn a_seal_holds_when_the_ledger_has_what_was_sealed_and_nothing_else_of_it() {
+    assert!(sealed(&totals()).watch.is_none());
+    let spoil: [(&str, Spoil); 6] = [
+        ("one is missing", |all| drop(all.remove(0))),
+        ("one more", |all| all.push(UsageWindow { group: "model=large".parse().unwrap(), ..all[0].clone() })),
+        ("another value", |all| all[1].value = quantity("4")),
+        ("another count", |all| all[1].events = 4),
+        ("another revision", |all| all[1].revision = 2),
+        ("another group", |all| all[0].group = "model=large".parse().unwrap()),
+    ];
+    for (what, spoil) in spoil {
+        let mut all = totals();
+        spoil(&mut all);
+        assert!(sealed(&all).watch.is_some(), "{what}");
+    }
+    let mut beside = totals();
+    beside.truncate(2);
+    beside.reverse();
+    assert!(sealed(&beside).watch.is_none(), "adjustments and other days do not matter, nor does the order");
+}
+
+#[test]
+fn a_day_that_differs_is_asked_for_with_growing_pauses_and_is_an_incident_after_three() {
+    let mut seal = sealed(&[]);
+    let mut asked = Vec::new();
+    // Every quarter of an hour, as the schedule is, for two days.
+    for quarter in 1..=192 {
+        let now = Timestamp::from_second(at("09T07:00:00").as_second() + quarter * 900).unwrap();
+        let Some(look) = look_at_seal(&seal, &[], now) else { continue };
+        assert!(look.is_asked);
+        asked.push((now.to_string(), look.seal.incident().map(|incident| incident.kind)));
+        seal = look.seal;
+    }
+    let expected = [
+        ("2026-10-09T07:15:00Z", None),
+        ("2026-10-09T07:45:00Z", None),
+        ("2026-10-09T08:45:00Z", None),
+        ("2026-10-09T10:45:00Z", Some(IncidentKind::TotalsDiffer)),
+        ("2026-10-10T10:45:00Z", Some(IncidentKind::TotalsDiffer)),
+    ];
+    assert_eq!(asked, expected.map(|(at, incident)| (at.to_owned(), incident)));
+    let incident = seal.incident().unwrap();
+    assert_eq!((incident.since, incident.requests), (at("09T10:45:00"), 5));
+    assert_eq!(incident.subject().to_string().parse(), Ok(Subject::Day(tenant(1), moment(DAY))));
+
+    let mended = look_at_seal(&seal, &totals(), at("11T00:00:00")).unwrap();
+    assert_eq!((mended.seal.incident(), mended.is_asked), (None, false));
+    assert_eq!(look_at_seal(&mended.seal, &totals(), at("12T00:00:00")), None);
+    let again = look_at_seal(&mended.seal, &other_totals(), at("12T00:00:00")).unwrap();
+    assert_eq!((again.is_asked, again.seal.watch), (false, Some(Watch::new(at("12T00:00:00")))));
+}
+
+#[test]
+fn what_was_sealed_first_stays_and_another_seal_is_an_incident_until_the_first_is_stated_again() {
+    let now = at("09T08:00:00");
+    let first = sealed(&totals());
+    let disputed = decide_sealed(Some(&first), &stated(12, &other_totals()), &totals(), now).unwrap();
+    assert_eq!((disputed.totals, &disputed.digest), (first.totals, &first.digest));
+    assert_eq!(disputed.incident().map(|incident| incident.kind), Some(IncidentKind::SealDisputed));
+    for (said, sequence) in [(other_totals(), 12), (other_totals(), 8), (totals(), 9), (totals(), 11)] {
+        let after = decide_sealed(Some(&disputed), &stated(sequence, &said), &totals(), now);
+        let incident = after.unwrap_or_else(|| disputed.clone()).incident();
+        assert!(incident.is_some(), "number {sequence} ends no dispute");
+    }
+    let settled = decide_sealed(Some(&disputed), &stated(13, &totals()), &totals(), now).unwrap();
+    assert_eq!((settled.incident(), settled.watch), (None, None));
+    assert_eq!(decide_sealed(Some(&settled), &stated(12, &other_totals()), &totals(), now), None);
+}
+
+#[test]
+fn a_seal_that_is_stated_again_with_nothing_new_changes_nothing() {
+    let seal = sealed(&totals());
+    for sequence in [9, 3] {
+        assert_eq!(decide_sealed(Some(&seal), &stated(sequence, &totals()), &totals(), at("20T00:00:00")), None);
+    }
+    let again = decide_sealed(Some(&seal), &stated(14, &totals()), &totals(), at("20T00:00:00")).unwrap();
+    assert_eq!(again, Seal { sequence: 14, ..seal });
+}
+
+fn reception(numbers: &[u64]) -> Reception {
+    let mark =
+        |reception: Reception, number: &u64| reception.mark(*number, at("09T07:00:00")).unwrap().unwrap_or(reception);
+    numbers.iter().fold(Reception::default(), mark)
+}
+
+fn days(seals: &[(&str, u64)], totalled: &[&str]) -> KnownDays {
+    let seal = |(day, sequence): &(&str, u64)| Seal { day: at(day), sequence: *sequence, ..sealed(&totals()) };
+    KnownDays { totalled: totalled.iter().map(|day| at(day)).collect(), seals: seals.iter().map(seal).collect() }
+}
+
+#[test]
+fn a_gap_is_watched_as_long_as_it_is_open() {
+    assert_eq!(reception(&[1, 2, 3]).watch, None);
+    let open = reception(&[1, 4, 2]);
+    assert_eq!(open.watch, Some(Watch::new(at("09T07:00:00"))));
+    assert_eq!(open.mark(3, at("09T08:00:00")).unwrap().unwrap().watch, None);
+    assert_eq!(look_at_reception(&open, &KnownDays::default(), at("09T07:14:59")), None);
+}
+
+#[test]
+fn every_day_that_a_lost_report_may_have_spoken_of_is_asked_for() {
+    let open = reception(&[1, 2, 4]);
+    let known = days(&[("05T06:30:00", 4), ("04T06:30:00", 2)], &["05T06:30:00", "08T06:30:00", "09T06:30:00"]);
+    let look = look_at_reception(&open, &known, at("09T07:15:00")).unwrap();
+    assert_eq!(look.asked.len(), REPORTED_DAYS_MAX - 1, "the fifth was stated behind the gap");
+    assert_eq!(look.asked[..4], [at("09T06:30:00"), at("08T06:30:00"), at("07T06:30:00"), at("06T06:30:00")]);
+    assert!(look.asked.contains(&at("04T06:30:00")) && !look.asked.contains(&at("05T06:30:00")));
+    assert_eq!(look.asked.iter().collect::<BTreeSet<_>>().len(), look.asked.len());
+    assert_eq!(look.reception.watch.unwrap().requests, 1);
+}
+
+#[test]
+fn a_gap_closes_when_all_that_it_may_hold_was_stated_behind_it() {
+    let open = reception(&[1, 2, 4]);
+    let asked = look_at_reception(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00")).unwrap().reception;
+    let whole = |seals: &[(&str, u64)], totalled: &[&str]| {
+        let look = look_at_reception(&asked, &days(seals, totalled), at("09T07:45:00")).unwrap();
+        look.reception.received.missing() == 0
+    };
+    assert!(whole(&[("04T06:30:00", 5)], &[]));
+    assert!(whole(&[("04T06:30:00", 5), ("05T06:30:00", 7)], &["04T06:30:00", "05T06:30:00"]));
+    assert!(whole(&[("04T06:30:00", 5)], &["10T06:30:00"]), "that day began later");
+    assert!(!whole(&[("04T06:30:00", 2)], &[]), "its adjustments may be in the gap");
+    assert!(!whole(&[("04T06:30:00", 5)], &["05T06:30:00"]), "that day is not sealed yet");
+    assert!(!whole(&[], &[]), "nothing is known");
+    let mut differs = days(&[("04T06:30:00", 5)], &[]);
+    differs.seals[0].watch = Some(Watch::new(at("09T07:00:00")));
+    assert!(look_at_reception(&asked, &differs, at("09T07:45:00")).unwrap().reception.received.missing() > 0);
+
+    let closed = look_at_reception(&asked, &days(&[("04T06:30:00", 5)], &[]), at("09T07:45:00")).unwrap();
+    assert_eq!((closed.asked, closed.reception), (vec![], reception(&[1, 2, 3, 4])));
+    let first = look_at_reception(&open, &days(&[("04T06:30:00", 5)], &[]), at("09T07:15:00")).unwrap();
+    assert!(!first.asked.is_empty(), "a day that is not known at all is asked for once");
+}
+
+#[test]
+fn a_gap_that_lasts_is_an_incident() {
+    let mut open = reception(&[2]);
+    let region = "eu-central-1".parse().unwrap();
+    for now in ["09T07:15:00", "09T07:45:00", "09T08:45:00"] {
+        open = look_at_reception(&open, &KnownDays::default(), at(now)).unwrap().reception;
+        assert_eq!(open.incident(tenant(1), &region), None);
+    }
+    open = look_at_reception(&open, &KnownDays::default(), at("09T10:45:00")).unwrap().reception;
+    let incident = open.incident(tenant(1), &region).unwrap();
+    assert_eq!((incident.kind, incident.missing_reports), (IncidentKind::ReportsMissing, Some(1)));
+    assert_eq!(incident.subject().to_string().parse(), Ok(Subject::Reports(tenant(1), region.clone())));
+    let came = open.mark(1, at("09T11:00:00")).unwrap().unwrap();
+    assert_eq!(came.incident(tenant(1), &region), None);
+}
+
+#[test]
+fn what_is_no_subject_is_refused() {
+    for text in ["", "x", "0199a1f0-0000-7000-8000-000000000001/day", "0199a1f0-0000-7000-8000-000000000001/day/x"] {
+        assert!(text.parse::<Subject>().is_err(), "{text}");
+    }
+}
+
+proptest! {
+    /// Statements of the first seal and of others, in any order after the first: the latest word counts.
+    #[test]
+    fn the_order_of_later_statements_does_not_matter(
+        (words, shuffled) in prop::collection::btree_map(10_u64..60, any::<bool>(), 0..12)
+            .prop_map(|words| words.into_iter().collect::<Vec<_>>())
+            .prop_flat_map(|words| (Just(words.clone()), Just(words).prop_shuffle())),
+    ) {
+        let learn = |words: &[(u64, bool)]| {
+            words.iter().fold(sealed(&totals()), |seal, (sequence, is_first)| {
+                let fact = stated(*sequence, &if *is_first { totals() } else { other_totals() });
+                decide_sealed(Some(&seal), &fact, &totals(), at("09T08:00:00")).unwrap_or(seal)
+            })
+        };
+        let (seal, other) = (learn(&words), learn(&shuffled));
+        prop_assert_eq!(&seal.digest, &sealed(&totals()).digest);
+        let is_disputed = words.last().is_some_and(|(_, is_first)| !is_first);
+        prop_assert_eq!(seal.incident().is_some(), is_disputed);
+        prop_assert_eq!(other, seal);
+    }
+}

@@ -1,0 +1,223 @@
+//! Windows of time that usage is totalled over, and the groups within them.
+
+use crate::{BillingPeriod, DimensionCode, Invalid, text_schema, text_value};
+use jiff::Timestamp;
+use std::str::FromStr;
+
+/// How long a window is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowSize {
+    /// 60 seconds.
+    Minute,
+    /// 60 minutes.
+    Hour,
+    /// 24 hours.
+    #[default]
+    Day,
+    /// A billing period.
+    Month,
+}
+
+impl WindowSize {
+    /// The first moment of the window that a moment is in, for a tenant whose days begin at an anchor.
+    #[must_use]
+    pub fn start(self, moment: Timestamp, anchor: BillingAnchor) -> Timestamp {
+        match self {
+            Self::Minute => floor(moment, 60, 0),
+            Self::Hour => floor(moment, 3_600, anchor.offset_s()),
+            Self::Day => floor(moment, 86_400, anchor.offset_s()),
+            Self::Month => {
+                let unshifted = shifted(moment, -anchor.offset_s());
+                shifted(BillingPeriod::containing(unshifted).start(), anchor.offset_s())
+            }
+        }
+    }
+
+    /// The first moment after the window that begins at a moment.
+    #[must_use]
+    pub fn end(self, start: Timestamp) -> Timestamp {
+        match self {
+            Self::Minute => shifted(start, 60),
+            Self::Hour => shifted(start, 3_600),
+            Self::Day => shifted(start, 86_400),
+            Self::Month => {
+                let period = BillingPeriod::containing(start);
+                shifted(period.end(), start.as_second() - period.start().as_second())
+            }
+        }
+    }
+
+    /// The size's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+}
+
+impl FromStr for WindowSize {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let known = [Self::Minute, Self::Hour, Self::Day, Self::Month];
+        let found = known.into_iter().find(|size| size.as_str() == text);
+        found.ok_or(Invalid { kind: "window", rule: "minute, hour, day or month" })
+    }
+}
+
+impl std::fmt::Display for WindowSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whole lengths since 1970 and an offset, in seconds.
+fn floor(moment: Timestamp, length_s: i64, offset_s: i64) -> Timestamp {
+    // `Timestamp::as_second` rounds towards zero, which is up for what came before 1970.
+    let second = moment.as_nanosecond().div_euclid(1_000_000_000);
+    let second = i64::try_from(second).unwrap_or_default() - offset_s;
+    Timestamp::from_second(second - second.rem_euclid(length_s) + offset_s).unwrap_or(Timestamp::MIN)
+}
+
+fn shifted(moment: Timestamp, seconds: i64) -> Timestamp {
+    moment.saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(moment)
+}
+
+/// When a tenant's days, and with them its billing periods, begin: a time of the day in UTC, to the minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BillingAnchor {
+    minutes: u16,
+}
+
+impl BillingAnchor {
+    /// The anchor so many minutes after midnight, or nothing when that is another day.
+    #[must_use]
+    pub fn after_midnight(minutes: u16) -> Option<Self> {
+        (minutes < 24 * 60).then_some(Self { minutes })
+    }
+
+    /// How many minutes after midnight it is.
+    #[must_use]
+    pub const fn minutes(self) -> u16 {
+        self.minutes
+    }
+
+    fn offset_s(self) -> i64 {
+        i64::from(self.minutes) * 60
+    }
+}
+
+impl FromStr for BillingAnchor {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = Invalid { kind: "billing anchor", rule: "a time of the day in UTC, such as 06:30" };
+        let two = |part: &str| -> Option<u16> {
+            let digits = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| part.parse().ok()).flatten()
+        };
+        let (hours, minutes) = text.split_once(':').ok_or(invalid)?;
+        let hours = two(hours).filter(|hours| *hours < 24).ok_or(invalid)?;
+        let minutes = two(minutes).filter(|minutes| *minutes < 60).ok_or(invalid)?;
+        Ok(Self { minutes: hours * 60 + minutes })
+    }
+}
+
+impl std::fmt::Display for BillingAnchor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:02}:{:02}", self.minutes / 60, self.minutes % 60)
+    }
+}
+
+impl TryFrom<String> for BillingAnchor {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<BillingAnchor> for String {
+    fn from(anchor: BillingAnchor) -> Self {
+        anchor.to_string()
+    }
+}
+
+text_schema!(BillingAnchor, "When a tenant's days begin, in UTC.", pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$");
+
+/// The part of a meter's usage with certain values of its dimensions, such as `model=large,tier=batch`; of a
+/// meter without dimensions the one group is empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UsageGroup(String);
+
+impl UsageGroup {
+    /// The most dimensions of a group.
+    pub const DIMENSIONS_MAX: usize = 4;
+    /// The most bytes of its text.
+    pub const LENGTH_MAX: usize = 200;
+
+    /// The group of dimensions and their values, in the order of the catalogue.
+    #[must_use]
+    pub fn of<'d>(values: impl IntoIterator<Item = (&'d DimensionCode, &'d DimensionCode)>) -> Self {
+        let parts: Vec<String> = values.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        Self(parts.join(","))
+    }
+
+    /// The group as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of a dimension.
+    #[must_use]
+    pub fn value(&self, dimension: &DimensionCode) -> Option<&str> {
+        let mut pairs = self.0.split(',').filter_map(|part| part.split_once('='));
+        pairs.find_map(|(name, value)| (name == dimension.as_str()).then_some(value))
+    }
+}
+
+impl FromStr for UsageGroup {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let is_code = |code: &str| code.parse::<DimensionCode>().is_ok();
+        let is_pair = |part: &str| part.split_once('=').is_some_and(|(name, value)| is_code(name) && is_code(value));
+        let parts = || text.split(',');
+        let is_bounded = text.len() <= Self::LENGTH_MAX && parts().count() <= Self::DIMENSIONS_MAX;
+        if text.is_empty() || (is_bounded && parts().all(is_pair)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid { kind: "usage group", rule: "up to 4 of dimension=value, divided by commas, in 200 bytes" })
+        }
+    }
+}
+
+text_value!(UsageGroup);
+
+text_schema!(
+    UsageGroup,
+    "The values of a meter's dimensions, from the closed lists of the catalogue.",
+    pattern: "^([a-z0-9_-]{1,48}=[a-z0-9_-]{1,48}(,[a-z0-9_-]{1,48}=[a-z0-9_-]{1,48}){0,3})?$"
+);

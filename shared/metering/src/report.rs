@@ -1,0 +1,178 @@
+//! Totals as people ask for them: by window, from pages.
+
+use crate::{Page, PageKey, Window, WindowKey};
+use contract::WindowPart;
+use contract::catalogue::{Aggregation, Meter};
+use jiff::Timestamp;
+use kernel::{BillingAnchor, DimensionCode, Invalid, Quantity, UsageGroup, WindowSize};
+use std::collections::BTreeMap;
+
+/// How final a total is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Finality {
+    /// It may still change.
+    Provisional,
+    /// It is sealed.
+    Sealed,
+    /// It is sealed, and what came after that is added.
+    Adjusted,
+}
+
+/// A total of a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    /// The window's first moment.
+    pub start: Timestamp,
+    /// The first moment after it.
+    pub end: Timestamp,
+    /// The values of the dimensions that were asked for.
+    pub group: UsageGroup,
+    /// The meter's value.
+    pub value: Quantity,
+    /// How many events it is made of.
+    pub events: i64,
+    /// How final it is.
+    pub finality: Finality,
+}
+
+/// Why a meter cannot be totalled as asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswerable {
+    /// The meter has no windows that short.
+    #[error("the meter's shortest window is {shortest}")]
+    TooShort {
+        /// Its shortest window.
+        shortest: WindowSize,
+    },
+    /// Different values in two windows, or in two groups, do not add up.
+    #[error("different values of several windows or groups do not add up: ask for each")]
+    NotAdditive,
+    /// A total has too many digits.
+    #[error("a total has more than 38 digits")]
+    TooLong,
+}
+
+/// What is asked of a meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question<'c> {
+    /// The meter.
+    pub meter: &'c Meter,
+    /// How long the windows are to be.
+    pub size: WindowSize,
+    /// The first moment; windows begin at or after it.
+    pub from: Timestamp,
+    /// Windows begin before it.
+    pub to: Timestamp,
+    /// When the tenant's days begin.
+    pub anchor: BillingAnchor,
+    /// The dimensions that divide the totals; of others, all values are totalled together.
+    pub by: Vec<DimensionCode>,
+    /// The values that dimensions are to have.
+    pub only: UsageGroup,
+}
+
+impl Question<'_> {
+    /// The windows that answer it: those of the size that is asked for, or the shorter ones that add up to them.
+    ///
+    /// # Errors
+    /// When none do.
+    pub fn source(&self) -> Result<WindowSize, Unanswerable> {
+        let is_unique = self.meter.aggregation == Aggregation::UniqueCount;
+        let shortest = self.meter.window;
+        if is_unique && self.by.len() < self.meter.dimensions.len() {
+            return Err(Unanswerable::NotAdditive);
+        }
+        match self.size {
+            size if size < shortest => Err(Unanswerable::TooShort { shortest }),
+            WindowSize::Month if is_unique => Ok(WindowSize::Month),
+            WindowSize::Day | WindowSize::Month => Ok(WindowSize::Day),
+            size if size == shortest => Ok(size),
+            _ if is_unique => Err(Unanswerable::NotAdditive),
+            _ => Ok(shortest),
+        }
+    }
+
+    /// The totals that pages hold, by window and group, as it is sealed until a moment.
+    ///
+    /// # Errors
+    /// When the pages cannot answer it.
+    pub fn answer(
+        &self,
+        pages: &BTreeMap<PageKey, Page>,
+        sealed_until: Option<Timestamp>,
+    ) -> Result<Vec<Total>, Unanswerable> {
+        let source = self.source()?;
+        let mut totals: BTreeMap<(Timestamp, UsageGroup), (Window, bool)> = BTreeMap::new();
+        let windows = pages.iter().filter(|(key, _)| key.meter == self.meter.code);
+        for (key, window) in windows.flat_map(|(key, page)| page.windows(key)) {
+            let start = self.size.start(key.start, self.anchor);
+            if key.size != source || start < self.from || start >= self.to || !self.takes(&key) {
+                continue;
+            }
+            let (total, is_adjusted) = totals.entry((start, self.group(&key))).or_default();
+            *total = total.and(self.meter.aggregation, &window).ok_or(Unanswerable::TooLong)?;
+            *is_adjusted |= key.part == WindowPart::Adjustment;
+        }
+        let total = |((start, group), (window, is_adjusted)): ((Timestamp, UsageGroup), (Window, bool))| {
+            let end = self.size.end(start);
+            let finality = match sealed_until {
+                Some(until) if end <= until && is_adjusted => Finality::Adjusted,
+                Some(until) if end <= until => Finality::Sealed,
+                _ => Finality::Provisional,
+            };
+            let value = window.result(self.meter.aggregation).map_err(|_| Unanswerable::TooLong)?;
+            Ok(Total { start, end, group, value, events: window.events, finality })
+        };
+        totals.into_iter().map(total).collect()
+    }
+
+    fn takes(&self, key: &WindowKey) -> bool {
+        self.meter.dimensions.iter().all(|dimension| {
+            let wanted = self.only.value(&dimension.code);
+            wanted.is_none() || wanted == key.group.value(&dimension.code)
+        })
+    }
+
+    fn group(&self, key: &WindowKey) -> UsageGroup {
+        let values = self.meter.dimensions.iter().filter(|dimension| self.by.contains(&dimension.code));
+        let value = |name: &'_ _| key.group.value(name).and_then(|value| value.parse().ok());
+        let values: Vec<(&DimensionCode, DimensionCode)> =
+            values.filter_map(|dimension| Some((&dimension.code, value(&dimension.code)?))).collect();
+        UsageGroup::of(values.iter().map(|(name, value)| (*name, value)))
+    }
+}
+
+impl Window {
+    /// Both totals in one, or nothing when it would not fit.
+    fn and(self, aggregation: Aggregation, other: &Self) -> Option<Self> {
+        let mut latest_at = self.latest_at;
+        let value = match aggregation {
+            _ if self.events == 0 && self.revision == 0 => {
+                latest_at = other.latest_at;
+                other.value
+            }
+            Aggregation::Count | Aggregation::Sum | Aggregation::Avg | Aggregation::UniqueCount => {
+                self.value.plus(other.value)?
+            }
+            Aggregation::Min => self.value.min(other.value),
+            Aggregation::Max => self.value.max(other.value),
+            Aggregation::Latest => {
+                let latest = (latest_at, self.value).max((other.latest_at, other.value));
+                latest_at = latest.0;
+                latest.1
+            }
+        };
+        let revision = self.revision.max(other.revision);
+        Some(Self { value, events: self.events + other.events, latest_at, revision })
+    }
+
+    /// The meter's value.
+    fn result(&self, aggregation: Aggregation) -> Result<Quantity, Invalid> {
+        let value = self.value.to_quantity()?;
+        match aggregation {
+            Aggregation::Avg => value.mean(u64::try_from(self.events).unwrap_or_default()),
+            _ => Ok(value),
+        }
+    }
+}

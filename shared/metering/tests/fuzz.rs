@@ -1,0 +1,24 @@
+//! Whatever a body is, reading it ends, and every event of it is in one of two places.
+
+#[path = "../examples/fuzz/cases.rs"]
+mod cases;
+
+use cases::{Cases, Summary};
+use contract::catalogue::Catalogue;
+
+/// Enough for every reason to come up; `cargo run --release -p metering --example fuzz` makes a million.
+const CASES: usize = 20_000;
+
+#[test]
+fn no_body_is_too_odd() {
+    let (catalogue, mut cases, mut summary) = (Catalogue::bundled().unwrap(), Cases::new(1), Summary::default());
+    for _ in 0..CASES {
+        summary.feed(&cases.next(), &catalogue);
+    }
+    assert!(summary.accepted > 1_000, "{summary:?}");
+    for reason in
+        ["malformed", "wrong-shape", "too-many", "Conflict", "InvalidHeader", "DuplicateField", "ValueTooLong"]
+    {
+        assert!(summary.refused.contains_key(reason), "{reason} never comes up: {summary:?}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The two designs at work on the local AWS.
+
+use crate::tally::{Counter, Tally};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use contract::catalogue::Catalogue;
+use contract::{Envelope, UsageWindowUpdated};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{BillingAnchor, SegmentId, TenantId, UsageGroup};
+use metering::{Digest, Entry, Identity, Measure, Segment, Usage, Value, batches, group};
+use outbox::Outbox;
+use regional_store::{Intake, Settler};
+use std::collections::BTreeMap;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// What was measured.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Measured {
+    /// How many events.
+    pub(crate) events: usize,
+    /// In how many requests they came.
+    pub(crate) batches: usize,
+    /// In how many deliveries of the stream they were settled.
+    pub(crate) deliveries: usize,
+    /// How many settlements stated facts, and how many totals these had.
+    pub(crate) facts: usize,
+    /// See `facts`.
+    pub(crate) totals: usize,
+    /// The requests to AWS.
+    pub(crate) tally: Tally,
+}
+
+/// A table for usage, and all that works on it.
+pub(crate) struct World {
+    counter: Counter,
+    client: Client,
+    table: String,
+    outbox: Outbox,
+    intake: Intake,
+    settler: Settler,
+    catalogue: Catalogue,
+    sent: usize,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let aws = testkit::aws().await;
+        let counter = Counter::default();
+        let config = counter.count(&aws.config);
+        let table = testkit::table(&aws, false).await;
+        let outbox = Outbox::new(&config, testkit::table(&aws, false).await);
+        let (region, seal_after) = ("eu-central-1".parse().unwrap(), SignedDuration::from_hours(72));
+        counter.take();
+        Self {
+            client: Client::new(&config),
+            intake: Intake::new(&config, table.clone()),
+            settler: Settler::new(&config, table.clone(), outbox.clone(), region, seal_after, Uuid::now_v7),
+            catalogue: Catalogue::bundled().unwrap(),
+            sent: 0,
+            counter,
+            table,
+            outbox,
+        }
+    }
+
+    /// One conditional write and one update of a counter for each event.
+    pub(crate) async fn obvious(&self, events: usize) -> Measured {
+        for n in 0..events {
+            let text = |value: String| AttributeValue::S(value);
+            let put = self.client.put_item().table_name(&self.table);
+            let put = put
+                .item("pk", text(format!("EVENT#{}", tenant(0))))
+                .item("sk", text(format!("/gateways/eu-central-1/7#{}", Uuid::from_u128(n as u128))))
+                .item("meter", text("api-calls".to_owned()))
+                .item("value", AttributeValue::N("1".to_owned()))
+                .condition_expression("attribute_not_exists(pk)");
+            put.send().await.unwrap();
+            let update = self.client.update_item().table_name(&self.table);
+            let update = update
+                .key("pk", text(format!("TENANT#{}", tenant(0))))
+                .key("sk", text("api-calls#2026-11-15".to_owned()))
+                .update_expression("ADD events :value")
+                .expression_attribute_values(":value", AttributeValue::N("1".to_owned()));
+            update.send().await.unwrap();
+        }
+        Measured { events, tally: self.counter.take(), ..Measured::default() }
+    }
+
+    /// Requests of so many events of one tenant, settled so many requests at a time.
+    pub(crate) async fn ours(&mut self, batch: usize, events: usize, delivery: usize) -> Measured {
+        let mut measured = Measured { events, ..Measured::default() };
+        let mut waiting: Vec<Segment> = Vec::new();
+        for n in 0..events / batch {
+            let segments = self.segments(tenant(0), batch);
+            self.intake.store(&segments, Timestamp::now()).await.unwrap();
+            waiting.extend(segments);
+            measured.batches += 1;
+            if (n + 1) % delivery == 0 || (n + 1) * batch == events {
+                self.settle(std::mem::take(&mut waiting)).await;
+                measured.deliveries += 1;
+            }
+        }
+        measured.tally = self.counter.take();
+        self.count_facts(&mut measured).await;
+        self.counter.take();
+        measured
+    }
+
+    /// A request of so many events for each of many tenants, settled so many requests at a time.
+    pub(crate) async fn many(&mut self, tenants: usize, batch: usize, delivery: usize) -> Measured {
+        let mut measured = Measured { events: tenants * batch, ..Measured::default() };
+        let mut waiting: Vec<Segment> = Vec::new();
+        for n in 0..tenants {
+            let segments = self.segments(tenant(n), batch);
+            self.intake.store(&segments, Timestamp::now()).await.unwrap();
+            waiting.extend(segments);
+            if waiting.len() >= delivery || n + 1 == tenants {
+                self.settle(std::mem::take(&mut waiting)).await;
+            }
+        }
+        measured.tally = self.counter.take();
+        measured
+    }
+
+    async fn settle(&self, segments: Vec<Segment>) {
+        let mut by_tenant: BTreeMap<TenantId, Vec<Segment>> = BTreeMap::new();
+        for segment in segments {
+            by_tenant.entry(segment.tenant).or_default().push(segment);
+        }
+        for (tenant, segments) in by_tenant {
+            for batch in batches(segments) {
+                self.settler.settle(tenant, &batch, Timestamp::now()).await.unwrap();
+            }
+        }
+    }
+
+    async fn count_facts(&self, measured: &mut Measured) {
+        let rows = self.outbox.sweep(Timestamp::MAX, u16::MAX).await.unwrap();
+        measured.facts = rows.len();
+        for row in rows {
+            let fact: Envelope<UsageWindowUpdated> = serde_json::from_str(&row.detail).unwrap();
+            measured.totals += fact.data.windows.len();
+        }
+    }
+
+    /// New events of a tenant, of three meters, in the present minute.
+    fn segments(&mut self, tenant: TenantId, events: usize) -> Vec<Segment> {
+        let at = Timestamp::now();
+        let first = self.sent;
+        self.sent += events;
+        let usage = (first..self.sent).map(|n| {
+            let meter = &self.catalogue.meters[n % 3];
+            let group = meter.groups().first().cloned().unwrap_or_else(UsageGroup::default);
+            let measure = Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap());
+            let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
+            let entry = Entry { identity: Identity::of("/gateways/eu-central-1/7", &n.to_string()), digest };
+            Usage { tenant, entry, meter, group, at, measure }
+        });
+        group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::now_v7()))
+    }
+}
+
+fn tenant(n: usize) -> TenantId {
+    // The last byte spreads tenants over partitions, as random ids do.
+    TenantId::from_uuid(Uuid::from_u128(1 + n as u128))
+}
+
+/// How long something took, in seconds.
+pub(crate) fn seconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}

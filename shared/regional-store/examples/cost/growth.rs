@@ -1,0 +1,56 @@
+//! Whether an event costs the same, however many there were before it and however many tenants there are.
+
+use crate::flows::{Measured, World, seconds_since};
+use std::time::Instant;
+
+const BATCH: usize = 1_000;
+const DELIVERY: usize = 20;
+const TENANT_BATCH: usize = 100;
+const TENANT_DELIVERY: usize = 50;
+
+/// Events of one tenant.
+pub(crate) async fn events(is_full: bool) {
+    println!("\nOne tenant, {BATCH} events in a request: the cost of an event after so many of them");
+    header("events");
+    let mut world = World::new().await;
+    let mut before = 0;
+    for upto in [10_000, 100_000, 1_000_000, 10_000_000] {
+        if upto > 1_000_000 && !is_full {
+            break;
+        }
+        let start = Instant::now();
+        let measured = world.ours(BATCH, upto - before, DELIVERY).await;
+        row(upto, &measured, seconds_since(start));
+        before = upto;
+    }
+}
+
+/// A request for each of many tenants.
+pub(crate) async fn tenants(is_full: bool) {
+    println!("\nMany tenants, one request of {TENANT_BATCH} events each: the cost of an event");
+    header("tenants");
+    for tenants in [10, 100, 1_000, 10_000, 100_000] {
+        if tenants > 1_000 && !is_full {
+            break;
+        }
+        let start = Instant::now();
+        let measured = World::new().await.many(tenants, TENANT_BATCH, TENANT_DELIVERY).await;
+        row(tenants, &measured, seconds_since(start));
+    }
+}
+
+fn header(of: &str) {
+    println!("| {of} | requests / 1,000 events | write units / 1,000 | read units / 1,000 | took, s |");
+    println!("|---:|---:|---:|---:|---:|");
+}
+
+fn row(of: usize, measured: &Measured, seconds: f64) {
+    let Measured { events, tally, .. } = measured;
+    let per_thousand = |count: f64| count * 1_000.0 / *events as f64;
+    println!(
+        "| {of} | {:.2} | {:.1} | {:.2} | {seconds:.0} |",
+        per_thousand(tally.requests() as f64),
+        per_thousand(tally.write_units()),
+        per_thousand(tally.read_units()),
+    );
+}

@@ -1,0 +1,151 @@
+//! The record of corrections: who took what back and why, and what came of it.
+
+use super::items::{self, Item};
+use super::{Intake, UsageReader, UsageStoreError};
+use aws_sdk_dynamodb::types::AttributeValue;
+use kernel::{MeterCode, ReasonCode, SegmentId, TenantId, Timestamp};
+use metering::{Counted, Identity, Purpose, Segment};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A correction as it was sent. Nothing but its outcome is ever added to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrectionRecord {
+    /// Its identity: the segment's that it is stored in.
+    pub id: SegmentId,
+    /// When it came.
+    pub at: Timestamp,
+    /// The client that sent it.
+    pub by: String,
+    /// What is taken back.
+    pub events: Vec<CorrectedEvent>,
+    /// What came of it; nothing until it is settled.
+    pub outcome: Option<CorrectionOutcome>,
+}
+
+/// An event that is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrectedEvent {
+    /// The hash of its source and id, in hexadecimal digits.
+    pub identity: String,
+    /// Its meter.
+    pub meter: MeterCode,
+    /// Whether another one comes in its place.
+    pub is_replaced: bool,
+    /// Why, as the client says.
+    pub reason: ReasonCode,
+}
+
+/// What settling made of a correction, by numbers of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrectionOutcome {
+    /// Taken back.
+    pub voided: u64,
+    /// Counted in place of those.
+    pub replaced: u64,
+    /// Taken back, or counted, by an earlier correction.
+    pub duplicates: u64,
+    /// Not found as they were sent, with what was to come in their place.
+    pub unmatched: u64,
+}
+
+impl CorrectionOutcome {
+    pub(super) const fn of(counted: Counted) -> Self {
+        let Counted { accepted, duplicates, conflicts, overflowed, voided, unmatched } = counted;
+        Self { voided, replaced: accepted, duplicates, unmatched: unmatched + conflicts + overflowed }
+    }
+}
+
+impl Intake {
+    /// Stores corrections: the pointers and the records first, then the segments. `reasons` are those of the events
+    /// that are taken back.
+    ///
+    /// # Errors
+    /// When not all is stored. Then any part of it may be: who sends the corrections again has them made once.
+    pub async fn store_corrections(
+        &self,
+        segments: &[Segment],
+        reasons: &HashMap<Identity, ReasonCode>,
+        by: &str,
+        at: Timestamp,
+    ) -> Result<Vec<CorrectionRecord>, UsageStoreError> {
+        let records: Vec<_> = segments.iter().map(|segment| record_of(segment, reasons, by, at)).collect();
+        let written = segments.iter().zip(&records).map(|(segment, record)| record_item(segment.tenant, record));
+        let written: Vec<Item> = written.collect::<Result<_, _>>()?;
+        self.record("record corrections", written).await?;
+        self.store(segments, at).await?;
+        Ok(records)
+    }
+}
+
+impl UsageReader {
+    /// A tenant's corrections, the newest first, at most `limit`; of those before `before` where that is given.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn corrections(
+        &self,
+        tenant: TenantId,
+        before: Option<SegmentId>,
+        limit: u16,
+    ) -> Result<Vec<CorrectionRecord>, UsageStoreError> {
+        let last = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+        let found = self
+            .table
+            .client
+            .query()
+            .table_name(&self.table.name)
+            .key_condition_expression("pk = :partition AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":partition", AttributeValue::S(items::tenant_partition(tenant)))
+            .expression_attribute_values(":first", AttributeValue::S(items::CORRECTION.to_owned()))
+            .expression_attribute_values(":last", AttributeValue::S(format!("{}{last}", items::CORRECTION)))
+            .scan_index_forward(false)
+            // What is asked for ends before the one that is named.
+            .limit(i32::from(limit) + i32::from(before.is_some()))
+            .send()
+            .await
+            .map_err(|error| UsageStoreError::of("list corrections", error))?;
+        let records = found.items().iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        Ok(records.into_iter().filter(|record| Some(record.id) != before).collect())
+    }
+}
+
+fn record_of(segment: &Segment, reasons: &HashMap<Identity, ReasonCode>, by: &str, at: Timestamp) -> CorrectionRecord {
+    let (events, slots) = (segment.body.events(), segment.body.slots());
+    let purpose = |at: usize| events.get(at).map(|event| slots[usize::from(event.slot)].purpose);
+    let taken_back = (0..events.len()).filter(|at| purpose(*at) == Some(Purpose::Void));
+    let corrected = taken_back.filter_map(|at| {
+        let identity = events[at].entry.identity;
+        Some(CorrectedEvent {
+            identity: identity.to_string(),
+            meter: slots[usize::from(events[at].slot)].meter.clone(),
+            is_replaced: purpose(at + 1) == Some(Purpose::Replacement),
+            reason: reasons.get(&identity)?.clone(),
+        })
+    });
+    CorrectionRecord { id: segment.id, at, by: by.to_owned(), events: corrected.collect(), outcome: None }
+}
+
+fn record_item(tenant: TenantId, record: &CorrectionRecord) -> Result<Item, UsageStoreError> {
+    let mut item = items::correction_key(tenant, record.id);
+    let document = serde_json::to_string(record).map_err(UsageStoreError::unwritable)?;
+    item.insert("document".to_owned(), items::text(document));
+    Ok(item)
+}
+
+fn record(item: &Item) -> Result<CorrectionRecord, UsageStoreError> {
+    let entity = "correction";
+    let malformed = |_| UsageStoreError::Malformed { entity };
+    let document: String = items::parsed(item, "document", entity)?;
+    let record: CorrectionRecord = serde_json::from_str(&document).map_err(malformed)?;
+    if !item.contains_key("voided") {
+        return Ok(record);
+    }
+    let outcome = CorrectionOutcome {
+        voided: items::parsed(item, "voided", entity)?,
+        replaced: items::parsed(item, "replaced", entity)?,
+        duplicates: items::parsed(item, "duplicates", entity)?,
+        unmatched: items::parsed(item, "unmatched", entity)?,
+    };
+    Ok(CorrectionRecord { outcome: Some(outcome), ..record })
+}

@@ -1,0 +1,145 @@
+//! Sealing days, and stating sealed days again.
+
+use super::UsageStoreError;
+use super::items::{self, DueSeal, SHARDS};
+use super::settler::{ATTEMPTS_MAX, Outcome, Settler, outcome_of};
+use super::table::wait;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
+use kernel::{BillingAnchor, TenantId, Timestamp, WindowSize};
+use metering::{Head, Page, PageKey, Statement, restate, seal};
+use std::collections::BTreeMap;
+
+/// What became of the wish to state a day again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resent {
+    /// It is stated again.
+    Stated,
+    /// The day is not sealed: what there is of it has been stated, and will be when it changes.
+    NothingSealed,
+}
+
+impl Settler {
+    /// The days whose time to be sealed has come, at most `limit` of each of the 8 partitions, the oldest first.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn due_seals(&self, now: Timestamp, limit: u16) -> Result<Vec<DueSeal>, UsageStoreError> {
+        let mut due = Vec::new();
+        for shard in 0..SHARDS {
+            let found = self
+                .table
+                .client
+                .query()
+                .table_name(&self.table.name)
+                .key_condition_expression("pk = :partition AND sk < :now")
+                .expression_attribute_values(":partition", AttributeValue::S(items::seal_partition(shard)))
+                .expression_attribute_values(":now", AttributeValue::S(items::seal_sort(now)))
+                .limit(i32::from(limit))
+                .send()
+                .await
+                .map_err(|error| UsageStoreError::of("list the days to be sealed", error))?;
+            for item in found.items() {
+                due.push(items::due_seal(item)?);
+            }
+        }
+        Ok(due)
+    }
+
+    /// Seals a day, once: the seal is stated in the transaction that ends its being due.
+    ///
+    /// # Errors
+    /// When the table fails, or others were quicker too often. Calling it again is always right.
+    pub async fn seal(&self, due: &DueSeal, now: Timestamp) -> Result<(), UsageStoreError> {
+        let done = Delete::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(items::seal_key(due)))
+            .condition_expression("attribute_exists(pk)")
+            .build()?;
+        let done = TransactWriteItem::builder().delete(done).build();
+        let stated = self.state_day(due.tenant, due.day, now, vec![done], |head, pages| match head.version {
+            // The tenant was erased.
+            0 => Ok(None),
+            _ => seal(head, due.tenant, due.day, pages).map(Some),
+        });
+        if !stated.await? {
+            self.table.delete("forget a seal", items::seal_key(due)).await?;
+        }
+        Ok(())
+    }
+
+    /// States a sealed day's totals and its seal again.
+    ///
+    /// # Errors
+    /// When the table fails, or others were quicker too often. Calling it again states them once more.
+    pub async fn resend(&self, tenant: TenantId, day: Timestamp, now: Timestamp) -> Result<Resent, UsageStoreError> {
+        let stated =
+            self.state_day(tenant, day, now, Vec::new(), |head, pages| restate(head, tenant, day, pages)).await?;
+        Ok(if stated { Resent::Stated } else { Resent::NothingSealed })
+    }
+
+    /// Decides what is to be stated of a day, and writes it on condition that nobody changed the head, and on those of
+    /// `first`; whether anything is stated. If `first` is refused, somebody else has done it.
+    async fn state_day(
+        &self,
+        tenant: TenantId,
+        day: Timestamp,
+        now: Timestamp,
+        first: Vec<TransactWriteItem>,
+        decide: impl Fn(&Head, &BTreeMap<PageKey, Page>) -> Result<Option<Statement>, kernel::Invalid>,
+    ) -> Result<bool, UsageStoreError> {
+        for round in 0..ATTEMPTS_MAX {
+            let (before, _) = self.load_head(tenant, Vec::new()).await?;
+            let pages = self.totals(tenant, day).await?;
+            let Some(statement) = decide(&before, &pages).map_err(UsageStoreError::unwritable)? else {
+                return Ok(false);
+            };
+            let mut parts = first.clone();
+            parts.extend(self.heads(tenant, &statement.head, &before)?);
+            for (sequence, totals) in (before.sequence + 1..).zip(statement.totals) {
+                parts.push(self.state(tenant, sequence, now, totals)?);
+            }
+            parts.push(self.state(tenant, statement.head.sequence, now, statement.seal)?);
+            let request = self.table.client.transact_write_items().set_transact_items(Some(parts));
+            let outcome = match request.send().await {
+                Ok(_) => return Ok(true),
+                Err(error) => outcome_of(error, first.len())?,
+            };
+            if matches!(outcome, Outcome::SettledBefore(_)) {
+                return Ok(false);
+            }
+            tokio::time::sleep(wait(round, usize::from(tenant.as_uuid().as_bytes()[15]))).await;
+        }
+        Err(UsageStoreError::Contended)
+    }
+
+    /// The totals of the billing period that a day is in. To be read after the head, see [`Settler::load_head`].
+    async fn totals(&self, tenant: TenantId, day: Timestamp) -> Result<BTreeMap<PageKey, Page>, UsageStoreError> {
+        let minutes = u16::try_from(day.as_second().div_euclid(60).rem_euclid(24 * 60)).unwrap_or_default();
+        let anchor = BillingAnchor::after_midnight(minutes).unwrap_or_default();
+        let prefix = items::totals_prefix(WindowSize::Month.start(day, anchor));
+        let mut pages = BTreeMap::new();
+        let mut start = None;
+        loop {
+            let found = self
+                .table
+                .client
+                .query()
+                .table_name(&self.table.name)
+                .key_condition_expression("pk = :partition AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":partition", AttributeValue::S(items::tenant_partition(tenant)))
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| UsageStoreError::of("load totals", error))?;
+            for item in found.items() {
+                pages.extend([items::page(item)?]);
+            }
+            start = found.last_evaluated_key;
+            if start.is_none() {
+                return Ok(pages);
+            }
+        }
+    }
+}
