@@ -31,7 +31,7 @@ pub use invoice::{
 };
 pub use rating::{Rated, RatingRefusal, Step, rate_units};
 pub use received::{Received, Span, TooManyGaps};
-pub use reception::{KnownDays, REPORTED_DAYS_MAX, Reception, ReceptionLook, anchor_of, look_at_reception};
+pub use reception::{KnownDays, REPORTED_DAYS_MAX, Reception, ReceptionLook, look_at_reception};
 pub use run::{Disclosure, InvoiceRequest, Issue, Run, Settlement, Tally, decide_issue, decide_settlement};
 pub use seal::{Dispute, Seal, SealLook, decide_sealed, look_at_seal};
 pub use usage::{MeterUsage, PeriodUsage, total_usage};

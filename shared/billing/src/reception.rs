@@ -99,7 +99,7 @@ pub fn look_at_reception(current: &Reception, days: &KnownDays, now: Timestamp) 
 /// The days that a report up to a moment may have spoken of, by the times of the day at which known days begin.
 fn reported_days(known: &BTreeSet<Timestamp>, until: Timestamp) -> Vec<Timestamp> {
     // A tenant has one anchor. Where it changed lately, the newest is followed.
-    let Some(anchor) = known.last().and_then(|day| anchor_of(*day)) else {
+    let Some(anchor) = known.last().map(|day| BillingAnchor::of_day(*day)) else {
         return Vec::new();
     };
     let before = |day: &Timestamp| {
@@ -107,11 +107,4 @@ fn reported_days(known: &BTreeSet<Timestamp>, until: Timestamp) -> Vec<Timestamp
         Some(WindowSize::Day.start(earlier, anchor))
     };
     std::iter::successors(Some(WindowSize::Day.start(until, anchor)), before).take(REPORTED_DAYS_MAX).collect()
-}
-
-/// When the days of a tenant begin of which one begins at a moment.
-#[must_use]
-pub fn anchor_of(day: Timestamp) -> Option<BillingAnchor> {
-    let minutes = day.as_second().rem_euclid(86_400) / 60;
-    BillingAnchor::after_midnight(u16::try_from(minutes).ok()?)
 }

@@ -166,7 +166,22 @@ fn windows_begin_at_the_anchor() {
     for (anchor, at, size, start, end) in rows {
         let found = size.start(moment(at), anchor.parse().unwrap());
         assert_eq!((found, size.end(found)), (moment(start), moment(end)), "{anchor} {at} {size}");
+        if size >= WindowSize::Day {
+            assert_eq!(BillingAnchor::of_day(found), anchor.parse().unwrap(), "{anchor} {at} {size}");
+        }
     }
+}
+
+#[test]
+fn a_part_is_reached_exactly() {
+    let rows = [("49.99", 50, "100", false), ("50", 50, "100", true), ("0.1", 33, "0.3", true), ("0", 1, "3", false)];
+    for (value, percent, whole, expected) in rows {
+        let [value, whole]: [Quantity; 2] = [value, whole].map(|text| text.parse().unwrap());
+        assert_eq!(value.reaches(percent, &whole), expected, "{value} of {whole}");
+    }
+    let [a, whole]: [Quantity; 2] =
+        ["0.0999999999999999999999999999999999999", "0.1"].map(|text| text.parse().unwrap());
+    assert!(!a.reaches(100, &whole), "no digit is lost");
 }
 
 #[test]

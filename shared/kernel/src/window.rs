@@ -116,6 +116,13 @@ impl BillingAnchor {
         (minutes < 24 * 60).then_some(Self { minutes })
     }
 
+    /// When the days begin of which one begins at a moment.
+    #[must_use]
+    pub fn of_day(day: Timestamp) -> Self {
+        let minutes = day.as_second().div_euclid(60).rem_euclid(24 * 60);
+        Self { minutes: u16::try_from(minutes).unwrap_or_default() }
+    }
+
     /// How many minutes after midnight it is.
     #[must_use]
     pub const fn minutes(self) -> u16 {

@@ -58,8 +58,7 @@ impl UsageLevels {
         day: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<u16>, UsageStoreError> {
-        let minutes = u16::try_from(day.as_second().div_euclid(60).rem_euclid(24 * 60)).unwrap_or_default();
-        let anchor = BillingAnchor::after_midnight(minutes).unwrap_or_default();
+        let anchor = BillingAnchor::of_day(day);
         let period_start = WindowSize::Month.start(day, anchor);
         let comparison = Comparison { tenant, allowance, period_start };
         let page = PageKey::of(&meter.code, WindowSize::Month, period_start);

@@ -114,8 +114,7 @@ impl Settler {
 
     /// The totals of the billing period that a day is in. To be read after the head, see [`Settler::load_head`].
     async fn totals(&self, tenant: TenantId, day: Timestamp) -> Result<BTreeMap<PageKey, Page>, UsageStoreError> {
-        let minutes = u16::try_from(day.as_second().div_euclid(60).rem_euclid(24 * 60)).unwrap_or_default();
-        let anchor = BillingAnchor::after_midnight(minutes).unwrap_or_default();
+        let anchor = BillingAnchor::of_day(day);
         let prefix = items::totals_prefix(WindowSize::Month.start(day, anchor));
         let mut pages = BTreeMap::new();
         let mut start = None;
