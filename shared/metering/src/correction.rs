@@ -1,6 +1,6 @@
 //! From a request for corrections to events that are taken back or replaced, and named refusals.
 
-use crate::event::{Fault, Rules, id_of};
+use crate::event::{Fault, NOT_IN_USE, Rules, id_of};
 use crate::json::Wire;
 use crate::{BODY_BYTES_MAX, BodyError, Correction, Reason, Refusal, Usage};
 use contract::catalogue::Catalogue;
@@ -63,7 +63,7 @@ impl CorrectionReading<'_> {
     pub fn keep_tenants(&mut self, known: &BTreeSet<TenantId>) {
         let is_unknown = |valid: &mut ValidCorrection<'_>| !known.contains(&valid.correction.original.tenant);
         for ValidCorrection { index, id, .. } in self.valid.extract_if(.., is_unknown) {
-            let detail = "subject is not a tenant that is in use in this region".to_owned();
+            let detail = NOT_IN_USE.to_owned();
             self.refused.push(Refusal { index, id: Some(id), reason: Reason::UnknownTenant, detail });
         }
         self.refused.sort_by_key(|refusal| refusal.index);

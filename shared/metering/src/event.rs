@@ -22,6 +22,8 @@ pub const TIME_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 pub const TIME_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 const FIELD_BYTES_MAX: usize = 1_024;
+/// The detail of [`Reason::UnknownTenant`].
+pub(crate) const NOT_IN_USE: &str = "subject is not a tenant that is in use in this region";
 
 /// How a request holds its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,8 +145,7 @@ impl<'c> Reading<'_, 'c> {
 
     /// Refuses the events of every tenant that is not among the known ones.
     pub fn keep_tenants(&mut self, known: &BTreeSet<TenantId>) {
-        let detail = "subject is not a tenant that is in use in this region";
-        self.refuse(Reason::UnknownTenant, detail, |usage| !known.contains(&usage.tenant));
+        self.refuse(Reason::UnknownTenant, NOT_IN_USE, |usage| !known.contains(&usage.tenant));
     }
 
     /// Refuses every event that says something else than one before it of the same tenant, source and id. One that says

@@ -3,10 +3,10 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::catalogue::Catalogue;
 use contract::{Envelope, Fact, Stream, UsageWindow, UsageWindowUpdated};
-use kernel::MeterCode;
+use kernel::{BillingPeriod, MeterCode, Timestamp};
 use regional_store::{TenantReader, TenantStoreError, UsageLevels, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 /// Looks at what each statement of the batch is about; what cannot be looked at comes again, and ends in the dead-letter
@@ -56,15 +56,14 @@ async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked>
     Ok(())
 }
 
-/// The first moments of the last day of each billing period that has totals of a meter.
-fn days_of(windows: &[UsageWindow], meter: &MeterCode) -> BTreeSet<kernel::Timestamp> {
-    let of_meter = windows.iter().filter(|window| window.meter == *meter);
-    let starts: BTreeSet<_> = of_meter.map(|window| window.start).collect();
-    let mut last_of_period = std::collections::BTreeMap::new();
-    for start in starts {
-        last_of_period.insert(kernel::BillingPeriod::containing(start), start);
+/// The first moment of the last day with a total of a meter, of each billing period.
+fn days_of(windows: &[UsageWindow], meter: &MeterCode) -> impl Iterator<Item = Timestamp> {
+    let mut last: BTreeMap<BillingPeriod, Timestamp> = BTreeMap::new();
+    for window in windows.iter().filter(|window| window.meter == *meter) {
+        let day = last.entry(BillingPeriod::containing(window.start)).or_insert(window.start);
+        *day = window.start.max(*day);
     }
-    last_of_period.into_values().collect()
+    last.into_values()
 }
 
 fn totals(message: &SqsMessage) -> Result<UsageWindowUpdated, Unlooked> {

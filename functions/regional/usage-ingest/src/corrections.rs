@@ -3,19 +3,19 @@
 //! Only the provider's own services may: a tenant that could take usage back could take back what it owes.
 
 use crate::body::bytes;
-use crate::handler::{Adapters, Refused};
-use crate::refusal::{refuse, tenants_failed, usage_failed};
+use crate::handler::Adapters;
+use crate::refusal::{refuse, usage_failed};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use kernel::{BillingAnchor, Invalid, ReasonCode, SegmentId, TenantId, Timestamp};
+use kernel::{BillingAnchor, Invalid, ReasonCode, SegmentId, TenantId};
 use metering::{
     BodyError, CORRECTIONS_MAX, CorrectionReading, Identity, Refusal, ValidCorrection, group_corrections,
     read_corrections,
 };
 use regional_store::CorrectionRecord;
-use runtime::http::{Client, Now, Problem, invalid_token};
+use runtime::http::{Client, Now, Problem};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub(crate) async fn correct(
     let claims = adapters.tokens.verify(&headers, MachineScope::UsageWrite.as_str(), now).await?;
     let body = bytes(&headers, body).await?;
     let mut reading = read_corrections(&body, &adapters.catalogue, now).map_err(refuse_corrections)?;
-    reading.keep_tenants(&known(&adapters, &reading.tenants(), now).await?);
+    reading.keep_tenants(&adapters.reportable(&reading.tenants(), &Client::Named, now).await?);
     let CorrectionReading { refused, valid } = reading;
     if valid.is_empty() && !refused.is_empty() {
         let title = "Every correction is refused";
@@ -144,7 +144,7 @@ pub(crate) async fn list(
     let before = query.get("before").map(|id| id.parse()).transpose();
     let before: Option<SegmentId> =
         before.map_err(|invalid| invalid_query("invalid-cursor", "The cursor is not valid", invalid))?;
-    if !known(&adapters, &BTreeSet::from([tenant]), now).await?.contains(&tenant) {
+    if adapters.reportable(&BTreeSet::from([tenant]), &Client::Named, now).await?.is_empty() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "The tenant is not in use in this region"));
     }
     let corrections = adapters.usage.corrections(tenant, before, RECORDS_MAX).await;
@@ -152,18 +152,6 @@ pub(crate) async fn list(
     let is_full = corrections.len() == usize::from(RECORDS_MAX);
     let next_before = corrections.last().filter(|_| is_full).map(|record| record.id);
     Ok(Json(Records { corrections, next_before }))
-}
-
-async fn known(
-    adapters: &Adapters,
-    tenants: &BTreeSet<TenantId>,
-    now: Timestamp,
-) -> Result<BTreeSet<TenantId>, Problem> {
-    let known = adapters.tenants.reportable(tenants, &Client::Named, now).await;
-    known.map_err(|refused| match refused {
-        Refused::NoClient => invalid_token(),
-        Refused::Unknown(error) => tenants_failed(&error),
-    })
 }
 
 fn refuse_corrections(error: BodyError) -> Problem {

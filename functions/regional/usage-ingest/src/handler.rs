@@ -10,11 +10,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use contract::catalogue::Catalogue;
-use kernel::{BillingAnchor, SegmentId, Timestamp};
+use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp};
 use metering::{Form, Refusal, group, read};
 use regional_store::{Intake, TenantStoreError, UsageReader};
-use runtime::http::{Now, Problem, Tokens, invalid_token};
+use runtime::http::{Client, Now, Problem, Tokens, invalid_token};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tenancy::MachineScope;
 
@@ -178,12 +179,7 @@ impl Adapters {
         let form = form(headers)?;
         let body = bytes(headers, body).await?;
         let mut reading = read(&body, &form, &self.catalogue, now).map_err(refuse)?;
-        let known =
-            self.tenants.reportable(&reading.tenants(), &client, now).await.map_err(|refused| match refused {
-                Refused::NoClient => invalid_token(),
-                Refused::Unknown(error) => tenants_failed(&error),
-            })?;
-        reading.keep_tenants(&known);
+        reading.keep_tenants(&self.reportable(&reading.tenants(), &client, now).await?);
         reading.refuse_conflicts();
         let segments =
             group(reading.usage(), |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
@@ -191,6 +187,19 @@ impl Adapters {
         self.count(&reading.refused).await;
         let (accepted, is_single) = (reading.usage().len(), reading.is_single);
         Ok(Taken { answer: Answer { accepted, rejected: reading.refused }, is_single })
+    }
+
+    /// Those of the tenants whose usage the client may report.
+    pub(crate) async fn reportable(
+        &self,
+        tenants: &BTreeSet<TenantId>,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<BTreeSet<TenantId>, Problem> {
+        self.tenants.reportable(tenants, client, now).await.map_err(|refused| match refused {
+            Refused::NoClient => invalid_token(),
+            Refused::Unknown(error) => tenants_failed(&error),
+        })
     }
 
     /// Counts what was refused. The count is only shown, so that a failure is no reason to refuse more.

@@ -72,7 +72,7 @@ impl Intake {
         let records: Vec<_> = segments.iter().map(|segment| record_of(segment, reasons, by, at)).collect();
         let written = segments.iter().zip(&records).map(|(segment, record)| record_item(segment.tenant, record));
         let written: Vec<Item> = written.collect::<Result<_, _>>()?;
-        self.record("record corrections", written).await?;
+        self.table.put_all("record corrections", written).await?;
         self.store(segments, at).await?;
         Ok(records)
     }

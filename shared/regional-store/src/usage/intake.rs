@@ -1,7 +1,7 @@
 //! Taking events in.
 
 use super::UsageStoreError;
-use super::items::{self, Item};
+use super::items;
 use super::table::Table;
 use kernel::Timestamp;
 use metering::Segment;
@@ -13,7 +13,7 @@ const STORE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Stores segments to be settled.
 #[derive(Debug, Clone)]
 pub struct Intake {
-    table: Table,
+    pub(super) table: Table,
 }
 
 impl Intake {
@@ -39,10 +39,6 @@ impl Intake {
         self.table.put_all("announce usage", pointers).await?;
         let bodies = segments.iter().map(|segment| items::segment_item(segment, received_at)).collect();
         self.table.put_all("store usage", bodies).await
-    }
-
-    pub(super) async fn record(&self, action: &'static str, records: Vec<Item>) -> Result<(), UsageStoreError> {
-        self.table.put_all(action, records).await
     }
 
     /// Adds to the region's count of refused events. `seed` chooses one of the partitions of that count.
