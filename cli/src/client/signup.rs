@@ -20,6 +20,9 @@ pub struct Details {
     pub password: String,
     /// The plan's code.
     pub plan: String,
+    /// When the tenant's days begin, in UTC; midnight if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_anchor: Option<String>,
     /// The version of the terms that the person agrees to.
     pub terms: String,
     /// The version of the data-processing agreement that the person agrees to.

@@ -28,7 +28,7 @@ pub(crate) enum Billing {
 #[command(after_help = "A run at a moment bills the period that ended before it. Running it again bills nothing twice.
 
 Examples:
-  meridian billing run --region us-east-1 --at 2026-12-01T02:00:00Z
+  meridian billing run --region us-east-1 --at 2026-12-01T14:00:00Z
   meridian billing run --region ap-south-1")]
 pub(crate) struct Run {
     #[command(flatten)]

@@ -3,6 +3,7 @@
 use super::{Target, print, print_json};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use kernel::BillingAnchor;
 use meridian::client::signup::{
     Details, Operation, confirm, form, mailed_code, read, resend, retry_provisioning, sign_up,
 };
@@ -62,6 +63,9 @@ pub(super) struct Applicant {
     /// The plan.
     #[arg(long, default_value = "starter")]
     plan: String,
+    /// When days and months of the bill begin, in UTC, such as 23:00; from 12:00 on, in the evening before. It stays so.
+    #[arg(long, value_name = "HH:MM", default_value = "00:00")]
+    billing_anchor: BillingAnchor,
     /// The administrator agrees to the terms and to the data-processing agreement, as they are now.
     #[arg(long, required = true)]
     agree: bool,
@@ -81,6 +85,7 @@ impl Applicant {
             email: self.email,
             password: read_password()?,
             plan: self.plan,
+            billing_anchor: Some(self.billing_anchor.to_string()),
             terms: documents.terms,
             data_processing: documents.data_processing,
         };

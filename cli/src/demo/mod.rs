@@ -184,7 +184,7 @@ async fn bill(
     progress: &Progress,
 ) -> Result<BTreeMap<String, Vec<Invoice>>> {
     let step = progress.step("billing");
-    let clock = period.end() + 2.hours();
+    let clock = period.end() + 14.hours();
     let billing = stack.state().regions.iter().filter(|(_, region)| region.operator_api_url.is_some());
     let runs = billing.map(async |(code, region)| {
         stack.invoke(code, "billing-run", &scheduled_event(clock)).await?;

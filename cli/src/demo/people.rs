@@ -54,6 +54,7 @@ impl Person {
                 email: format!("m{}@customer.example", token()),
                 password: format!("Pw1-{}", token()),
                 plan: plan.to_owned(),
+                billing_anchor: None,
                 terms: "1".to_owned(),
                 data_processing: "1".to_owned(),
             },

@@ -22,7 +22,7 @@ pub(crate) async fn a_killed_billing_bills_once(stack: &Stack) -> Result<()> {
     }
     stack.wait_until_quiet(Duration::from_secs(60)).await?;
     let period = BillingPeriod::containing(meridian::now());
-    let event = scheduled_event(period.end() + 2.hours());
+    let event = scheduled_event(period.end() + 14.hours());
     // Fewer kills than the queue's attempts: a message that fails too often ends in the dead-letter queue.
     for (after, action) in [(0, Action::KillAfter), (3, Action::Kill), (9, Action::KillAfter)] {
         stack.control().add_fault(&fault(stack, "billing-invoice", after, action, 1)?).await?;

@@ -1,14 +1,16 @@
 //! What a person sees: the home page and the sign-in page, in a real browser.
 
-use crate::books::customer;
+use crate::books::{customer, scan};
 use crate::chromium::{Browser, browse};
 use crate::onboarding::beat_everywhere;
 use anyhow::{Context, Result, bail, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use meridian::client::operator::Operator;
 use meridian::client::signup::mailed_code;
 use meridian::demo::{Customer, Person};
 use meridian::local::Stack;
 use serde_json::json;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
@@ -25,6 +27,8 @@ pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) ->
     let person = Person::invent(REGION, "pro");
     browse(async |browser| {
         let alias = sign_up(stack, browser, &person).await.context("the sign-up")?;
+        let anchor = billing_anchor(stack, &alias).await?;
+        ensure!(anchor == "23:00", "days begin at {anchor}, not at the midnight that was chosen");
         browser.goto(&address(stack, &alias)?).await?;
         let (email, password) = (&person.details.email, &person.details.password);
         sign_in(browser, email, "Another-Password-1").await?;
@@ -139,6 +143,7 @@ async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<St
         browser.fill(field, value).await?;
     }
     browser.see(&format!("#plan option[value={}]", details.plan)).await?.click().await?;
+    browser.see("#billing-anchor option[value='23:00']").await?.click().await?;
     browser.press("#terms").await?;
     browser.press("#data-processing").await?;
     browser.press("#sign-up-form button").await?;
@@ -200,6 +205,17 @@ fn address(stack: &Stack, alias: &str) -> Result<String> {
 fn home(stack: &Stack) -> Result<String> {
     let home = stack.state().region(&stack.state().home)?;
     Ok(format!("{}/", home.home_api_url.as_deref().context("home has an API")?))
+}
+
+/// When the days of a tenant begin.
+async fn billing_anchor(stack: &Stack, alias: &str) -> Result<String> {
+    let table = stack.state().region(REGION)?.tables.get("regional").context("a region has tenants")?;
+    let tenants = scan(stack, REGION, table, "TENANT#").await?;
+    let text = |item: &HashMap<String, AttributeValue>, name: &str| {
+        item.get(name).and_then(|value| value.as_s().ok()).cloned()
+    };
+    let tenant = tenants.iter().find(|item| text(item, "alias").as_deref() == Some(alias));
+    tenant.and_then(|item| text(item, "billing_anchor")).with_context(|| format!("no tenant {alias} has days"))
 }
 
 /// The lists of workspaces that a region has mailed to an address.

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 const DRIVER: &str = "chromedriver";
+/// Where the browser is: an hour ahead of UTC, and in summer two.
+const TIME_ZONE: &str = "Europe/Berlin";
 const HOW_TO_INSTALL: &str = "the journeys through a browser need Chromium and its driver on the PATH; on Debian and \
                               Ubuntu: apt-get install chromium chromium-driver";
 const READY_MAX: Duration = Duration::from_secs(30);
@@ -147,6 +149,7 @@ impl Driver {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let process = Command::new(program)
             .arg(format!("--port={port}"))
+            .env("TZ", TIME_ZONE)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

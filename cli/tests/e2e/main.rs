@@ -11,6 +11,7 @@ mod clients;
 mod completeness;
 mod connect;
 mod costs;
+mod days;
 mod exactly_once;
 mod federation;
 mod isolation;
@@ -112,6 +113,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("a_killed_rollup_loses_nothing", |stack| Box::pin(kills::a_killed_rollup_loses_nothing(stack))),
     ("clients_of_others_report_usage", |stack| Box::pin(usage_clients::clients_of_others_report_usage(stack))),
     ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
+    ("months_begin_where_the_tenants_do", |stack| Box::pin(days::months_begin_where_the_tenants_do(stack))),
     ("usage_is_shown_soon", |stack| Box::pin(load::usage_is_shown_soon(stack))),
     ("the_largest_batch_takes_little_memory", |stack| Box::pin(load::the_largest_batch_takes_little_memory(stack))),
     ("usage_under_load", |stack| Box::pin(load::usage_under_load(stack))),

@@ -214,7 +214,7 @@ impl BillingStore {
     async fn load_days(&self, tenant: TenantId, now: Timestamp) -> Result<KnownDays, StoreError> {
         let reported_days = i64::try_from(REPORTED_DAYS_MAX).unwrap_or(i64::MAX);
         let from = now.saturating_sub(SignedDuration::from_hours(24 * reported_days)).unwrap_or(now);
-        let (mut period, last) = (BillingPeriod::containing(from), BillingPeriod::containing(now));
+        let (mut period, last) = (BillingPeriod::containing(from), BillingPeriod::of_day(now));
         let mut days = KnownDays::default();
         while period <= last {
             let windows = self.load_windows(tenant, period).await?;

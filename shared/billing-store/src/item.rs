@@ -70,7 +70,7 @@ pub(crate) fn window_key(tenant: TenantId, window: &UsageWindow) -> Item {
         WindowPart::Window => "window",
         WindowPart::Adjustment => "adjustment",
     };
-    let partition = ledger_partition(tenant, BillingPeriod::containing(*start));
+    let partition = ledger_partition(tenant, BillingPeriod::of_day(*start));
     key(partition, format!("{}{meter}#{part}#{group}", windows_prefix(*size, *start)))
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn windows_prefix(size: WindowSize, start: Timestamp) -> String {
 }
 
 pub(crate) fn seal_key(tenant: TenantId, day: Timestamp) -> Item {
-    key(ledger_partition(tenant, BillingPeriod::containing(day)), format!("{SEAL_PREFIX}{day}"))
+    key(ledger_partition(tenant, BillingPeriod::of_day(day)), format!("{SEAL_PREFIX}{day}"))
 }
 
 pub(crate) fn watch_partition(shard: u8) -> String {

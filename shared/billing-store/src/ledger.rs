@@ -48,11 +48,11 @@ impl BillingStore {
     /// When the table cannot be read.
     pub async fn load_day(&self, tenant: TenantId, day: Timestamp) -> Result<Vec<UsageWindow>, StoreError> {
         let what = "the totals of a day";
-        let period = BillingPeriod::containing(day);
+        let period = BillingPeriod::of_day(day);
         let mut totals: Vec<UsageWindow> =
             self.load_ledger(what, tenant, period, &windows_prefix(WindowSize::Day, day)).await?;
         let next = WindowSize::Day.end(day);
-        if BillingPeriod::containing(next) != period {
+        if BillingPeriod::of_day(next) != period {
             totals.extend(
                 self.load_ledger(what, tenant, period, &format!("{WINDOW_PREFIX}{}#", WindowSize::Month)).await?,
             );

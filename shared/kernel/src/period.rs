@@ -2,7 +2,7 @@
 
 use crate::{Invalid, text_schema};
 use jiff::civil::{Date, date};
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 use std::str::FromStr;
 
 /// A calendar month in UTC, written `2026-11`.
@@ -18,6 +18,12 @@ impl BillingPeriod {
     #[must_use]
     pub fn containing(moment: Timestamp) -> Self {
         Self::of_date(moment.to_zoned(TimeZone::UTC).date())
+    }
+
+    /// The period of a tenant's day, or of its month, that begins at a moment, see [`crate::BillingAnchor`].
+    #[must_use]
+    pub fn of_day(start: Timestamp) -> Self {
+        Self::containing(start.saturating_add(SignedDuration::from_hours(12)).unwrap_or(start))
     }
 
     /// The last period that had ended by a moment: what a billing run at that moment bills.

@@ -161,6 +161,11 @@ fn windows_begin_at_the_anchor() {
         ("06:30", "2026-11-30T06:29:59.9Z", WindowSize::Day, "2026-11-29T06:30:00Z", "2026-11-30T06:30:00Z"),
         ("06:30", "2026-12-01T06:29:59.9Z", WindowSize::Month, "2026-11-01T06:30:00Z", "2026-12-01T06:30:00Z"),
         ("06:30", "2026-12-01T06:30:00Z", WindowSize::Month, "2026-12-01T06:30:00Z", "2027-01-01T06:30:00Z"),
+        ("11:59", "2026-12-01T11:58:59Z", WindowSize::Month, "2026-11-01T11:59:00Z", "2026-12-01T11:59:00Z"),
+        ("12:00", "2026-11-30T11:59:59Z", WindowSize::Month, "2026-10-31T12:00:00Z", "2026-11-30T12:00:00Z"),
+        ("23:00", "2026-11-29T23:30:00Z", WindowSize::Day, "2026-11-29T23:00:00Z", "2026-11-30T23:00:00Z"),
+        ("23:00", "2026-11-30T22:59:59Z", WindowSize::Month, "2026-10-31T23:00:00Z", "2026-11-30T23:00:00Z"),
+        ("23:00", "2026-11-30T23:00:00Z", WindowSize::Month, "2026-11-30T23:00:00Z", "2026-12-31T23:00:00Z"),
         ("00:00", "1969-12-31T23:59:59.5Z", WindowSize::Day, "1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z"),
     ];
     for (anchor, at, size, start, end) in rows {
@@ -169,6 +174,19 @@ fn windows_begin_at_the_anchor() {
         if size >= WindowSize::Day {
             assert_eq!(BillingAnchor::of_day(found), anchor.parse().unwrap(), "{anchor} {at} {size}");
         }
+    }
+}
+
+#[test]
+fn days_are_of_the_month_of_their_name() {
+    let rows = [
+        ("2026-11-01T00:00:00Z", "2026-11"),
+        ("2026-11-30T11:59:00Z", "2026-11"),
+        ("2026-11-30T12:00:00Z", "2026-12"),
+        ("2026-10-31T23:00:00Z", "2026-11"),
+    ];
+    for (day, period) in rows {
+        assert_eq!(BillingPeriod::of_day(day.parse().unwrap()).to_string(), period, "{day}");
     }
 }
 

@@ -33,6 +33,9 @@ pub enum WindowSize {
     Month,
 }
 
+/// From midnight to noon.
+const NOON_S: i64 = 12 * 3_600;
+
 impl WindowSize {
     /// The first moment of the window that a moment is in, for a tenant whose days begin at an anchor.
     #[must_use]
@@ -56,7 +59,7 @@ impl WindowSize {
             Self::Hour => shifted(start, 3_600),
             Self::Day => shifted(start, 86_400),
             Self::Month => {
-                let period = BillingPeriod::containing(start);
+                let period = BillingPeriod::of_day(start);
                 shifted(period.end(), start.as_second() - period.start().as_second())
             }
         }
@@ -103,6 +106,9 @@ fn shifted(moment: Timestamp, seconds: i64) -> Timestamp {
 }
 
 /// When a tenant's days, and with them its billing periods, begin: a time of the day in UTC, to the minute.
+///
+/// From noon on it is in the evening before the date that the day is named by: where clocks are an hour ahead of UTC,
+/// midnight is 23:00, and their November begins on 31 October at 23:00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BillingAnchor {
@@ -129,8 +135,10 @@ impl BillingAnchor {
         self.minutes
     }
 
+    /// From the midnight, in UTC, of the date that a day is named by to its first moment.
     fn offset_s(self) -> i64 {
-        i64::from(self.minutes) * 60
+        let after_midnight_s = i64::from(self.minutes) * 60;
+        if after_midnight_s < NOON_S { after_midnight_s } else { after_midnight_s - 2 * NOON_S }
     }
 }
 

@@ -34,6 +34,7 @@ impl IdempotencyKey {
             &registration.email.key(),
             registration.plan.as_str(),
             registration.language.as_str(),
+            &registration.billing_anchor.to_string(),
         ]))
     }
 }

@@ -10,7 +10,8 @@ use crate::{
 };
 use contract::catalogue::Catalogue;
 use kernel::{
-    Alias, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus,
+    Alias, BillingAnchor, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason,
+    TenantId, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -43,6 +44,10 @@ pub struct SignUpRequest {
     /// What the tenant's people are addressed in; English if absent.
     #[schema(value_type = Option<Language>)]
     language: Option<String>,
+    /// When the tenant's days and billing periods begin, for good; midnight in UTC if absent. From 12:00 on it is in the
+    /// evening before: 23:00 is midnight where clocks are an hour ahead.
+    #[schema(value_type = Option<BillingAnchor>)]
+    billing_anchor: Option<String>,
     /// The version of the terms that the person agreed to.
     #[schema(value_type = DocumentVersion)]
     terms: Option<String>,
@@ -157,6 +162,8 @@ pub struct Registration {
     pub region: Option<RegionCode>,
     /// What the tenant's people are addressed in.
     pub language: Language,
+    /// When the tenant's days begin.
+    pub billing_anchor: BillingAnchor,
 }
 
 impl SignUpRequest {
@@ -193,10 +200,11 @@ impl SignUpRequest {
         agreed(self.terms, self.data_processing, &requirements.documents, &mut problems);
         let region = self.region.and_then(|region| parse("region", &region, &mut problems));
         let language = self.language.and_then(|language| parse("language", &language, &mut problems));
+        let anchor = self.billing_anchor.and_then(|anchor| parse("billing_anchor", &anchor, &mut problems));
         match (organisation, name, email, password, plan) {
             (Some(organisation), Some(name), Some(email), Some(password), Some(plan)) if problems.is_empty() => {
-                let language = language.unwrap_or_default();
-                Ok(Registration { organisation, name, email, password, plan, region, language })
+                let (language, billing_anchor) = (language.unwrap_or_default(), anchor.unwrap_or_default());
+                Ok(Registration { organisation, name, email, password, plan, region, language, billing_anchor })
             }
             _ => Err(problems),
         }
@@ -312,6 +320,7 @@ pub fn decide_sign_up(
         signup,
         plan: registration.plan.clone(),
         language: registration.language,
+        billing_anchor: registration.billing_anchor,
         status: TenantStatus::Pending,
         version: 1,
         edition: 1,

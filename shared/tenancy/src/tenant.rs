@@ -8,7 +8,8 @@ use crate::toolkit;
 use crate::{Actor, AuditAction, Federation, Settings, Vanity};
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{
-    Alias, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason, TenantId, TenantStatus, Timestamp,
+    Alias, BillingAnchor, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason, TenantId, TenantStatus,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -28,6 +29,9 @@ pub struct Tenant {
     /// What its people are addressed in.
     #[serde(default)]
     pub language: Language,
+    /// When its days begin, from its sign-up on.
+    #[serde(default)]
+    pub billing_anchor: BillingAnchor,
     /// Where it is in its life.
     pub status: TenantStatus,
     /// Grows by one with every statement about status or plan.

@@ -38,6 +38,8 @@ pub struct Newcomer {
     pub tenant: TenantId,
     /// The tenant's label.
     pub alias: Alias,
+    /// When its days begin.
+    pub billing_anchor: &'static str,
     /// Home's operation, where home hands the sign-up over.
     pub onboarding: Option<OnboardingId>,
     /// The key of the request.
@@ -59,6 +61,7 @@ impl Newcomer {
             signup: "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d".parse().unwrap(),
             tenant: "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap(),
             alias: "23456789abcd".parse().unwrap(),
+            billing_anchor: "00:00",
             onboarding: None,
             idempotency_key: "a-key-of-the-tests-own".to_owned(),
             at: moment("2026-11-20T09:00:00Z"),
@@ -91,6 +94,7 @@ impl Newcomer {
             "email": self.email,
             "password": self.password,
             "plan": self.plan,
+            "billing_anchor": self.billing_anchor,
             "terms": "1",
             "data_processing": "1",
         })

@@ -81,7 +81,8 @@ async fn dispute(store: &BillingStore) {
     }
 }
 
-/// Usage of two days, of which the first is sealed, and something came after that.
+/// Usage of two days, of which the first is sealed, and something came after that; and of a tenant whose October begins
+/// in September.
 async fn use_something(store: &BillingStore) {
     let window = |meter: &str, day: u8, part: &str, group: &str, value: &str, events: i64| -> UsageWindow {
         serde_json::from_value(json!({
@@ -102,6 +103,10 @@ async fn use_something(store: &BillingStore) {
     let tenant = "0199a1f0-0000-7000-8000-000000000001".parse().unwrap();
     let windows = [&sealed[..], &open[..]].concat();
     store.record_windows(&UsageWindowUpdated { tenant, windows }).await.unwrap();
+    let mut early = window("tokens", 1, "window", "model=small,kind=input", "10", 1);
+    early.start = "2026-09-30T23:00:00Z".parse().unwrap();
+    let other = "0199a1f0-0000-7000-8000-000000000002".parse().unwrap();
+    store.record_windows(&UsageWindowUpdated { tenant: other, windows: vec![early] }).await.unwrap();
     let stated = json!({
         "id": "0199a1f0-0000-7000-8000-ffff00000002",
         "region": "eu-central-1",
@@ -246,5 +251,15 @@ async fn usage_is_shown_as_it_is_billed() {
     assert_eq!(
         rows("totals"),
         [expected("response-ms", "01", "8", 5, "provisional"), expected("tokens", "01", "35", 3, "provisional")]
+    );
+}
+
+#[tokio::test]
+async fn a_period_begins_where_the_tenants_days_do() {
+    let other = case("valid-usage").to_string().replace("000000000001", "000000000002");
+    let (_, _, body) = fixture().await.send(&serde_json::from_str(&other).unwrap()).await;
+    assert_eq!(
+        (&body["totals"][0]["start"], &body["totals"][0]["value"]),
+        (&json!("2026-09-30T23:00:00Z"), &json!("10"))
     );
 }

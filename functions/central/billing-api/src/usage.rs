@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use billing::{Exact, MeterUsage, PeriodUsage, Seal, total_usage};
 use contract::{UsageWindow, WindowPart};
-use kernel::{BillingPeriod, MeterCode, TenantId, Timestamp, WindowSize};
+use kernel::{BillingAnchor, BillingPeriod, MeterCode, TenantId, Timestamp, WindowSize};
 use runtime::http::{Problem, csv_table, wants_csv};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -114,7 +114,9 @@ impl Adapters {
         for ((start, size), windows) in &by_window {
             rows.extend(rows_of(total(windows)?, *size, *start, windows, seals));
         }
-        let totals = rows_of(total(windows)?, WindowSize::Month, period.start(), windows, &[]).collect();
+        let first = windows.iter().map(|window| window.start).min();
+        let start = first.map_or(period.start(), |day| WindowSize::Month.start(day, BillingAnchor::of_day(day)));
+        let totals = rows_of(total(windows)?, WindowSize::Month, start, windows, &[]).collect();
         Ok(UsageView { tenant, period, totals, windows: rows })
     }
 }

@@ -139,7 +139,7 @@ async fn whoever_was_in_use_is_asked_for_once() {
     handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
     assert_eq!(fixture.asked().await, (0..25).map(|n| (tenant(n), 1)).collect());
     let run = fixture.run().await;
-    assert_eq!((run.expected, run.done, run.started_at.to_string()), (25, 0, "2026-11-01T02:00:00Z".to_owned()));
+    assert_eq!((run.expected, run.done, run.started_at.to_string()), (25, 0, "2026-11-01T14:00:00Z".to_owned()));
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_replay_asks_again_and_keeps_the_runs_clock() {
     handle(&fixture.adapters, schedule("valid-later-replay")).await.unwrap();
     assert_eq!(fixture.asked().await, BTreeMap::from([(tenant(1), 2), (tenant(2), 1)]));
     let run = fixture.run().await;
-    assert_eq!((run.expected, run.started_at.to_string()), (2, "2026-11-01T02:00:00Z".to_owned()));
+    assert_eq!((run.expected, run.started_at.to_string()), (2, "2026-11-01T14:00:00Z".to_owned()));
 }
 
 #[tokio::test]

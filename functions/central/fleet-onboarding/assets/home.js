@@ -2,6 +2,7 @@
 // chose, so that home never sees who signs up or who looks for a workspace.
 
 const TIMEOUT_MS = 15_000;
+const DAY_MIN = 24 * 60;
 /** How often a region is asked for its latency; the first answer, which opens the connection, does not count. */
 const MEASUREMENTS = 4;
 const LOOK_EVERY_MS = 2_000;
@@ -30,6 +31,10 @@ const EN = {
   "password-rule": "At least 12 characters, with a lower-case letter, an upper-case letter and a digit.",
   plan: "Plan",
   "mail-language": "Language of the workspace",
+  "billing-anchor": "Days and months of the bill begin",
+  "billing-anchor-rule": "This cannot be changed later.",
+  "midnight-utc": "at midnight, UTC",
+  "midnight-here": "at midnight where I am ({} UTC)",
   "agree-terms": "I agree to the terms of service",
   "agree-data-processing": "I agree to the data-processing agreement",
   version: "(version {})",
@@ -64,6 +69,7 @@ const EN = {
   "field-password": "The password does not meet the rules.",
   "field-plan": "Please choose a plan of this region.",
   "field-language": "Please choose a language.",
+  "field-billing_anchor": "Please choose when days begin.",
   "field-terms": "The terms have changed. Please agree to the version that holds now.",
   "field-data_processing": "The agreement has changed. Please agree to the version that holds now.",
 
@@ -111,6 +117,10 @@ const DE = {
   "password-rule": "Mindestens 12 Zeichen, darunter ein Kleinbuchstabe, ein Großbuchstabe und eine Ziffer.",
   plan: "Tarif",
   "mail-language": "Sprache des Arbeitsbereichs",
+  "billing-anchor": "Tage und Monate der Abrechnung beginnen",
+  "billing-anchor-rule": "Das lässt sich später nicht ändern.",
+  "midnight-utc": "um Mitternacht, UTC",
+  "midnight-here": "um Mitternacht an meinem Ort ({} UTC)",
   "agree-terms": "Ich stimme den Nutzungsbedingungen zu",
   "agree-data-processing": "Ich stimme der Vereinbarung zur Auftragsverarbeitung zu",
   version: "(Version {})",
@@ -145,6 +155,7 @@ const DE = {
   "field-password": "Das Passwort entspricht nicht den Regeln.",
   "field-plan": "Bitte wählen Sie einen Tarif dieser Region.",
   "field-language": "Bitte wählen Sie eine Sprache.",
+  "field-billing_anchor": "Bitte wählen Sie, wann Tage beginnen.",
   "field-terms": "Die Bedingungen haben sich geändert. Bitte stimmen Sie der jetzt gültigen Fassung zu.",
   "field-data_processing": "Die Vereinbarung hat sich geändert. Bitte stimmen Sie der jetzt gültigen Fassung zu.",
 
@@ -316,6 +327,27 @@ function fillForm() {
   fillVersions();
 }
 
+/** Days begin at midnight in UTC, or at that of the standard time here. */
+function fillAnchors() {
+  const year = new Date().getFullYear();
+  const behind = Math.max(...[0, 6].map((month) => new Date(year, month).getTimezoneOffset()));
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = (behind + DAY_MIN) % DAY_MIN;
+  const here = `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+  // Further away, midnight would be taken for that of the day before or after.
+  const isNear = behind >= -DAY_MIN / 2 && behind < DAY_MIN / 2;
+  const anchors = behind === 0 || !isNear ? ["00:00"] : ["00:00", here];
+  const before = element("billing-anchor").value;
+  const options = anchors.map((anchor) => {
+    const option = make("option");
+    option.value = anchor;
+    option.textContent = text(anchor === "00:00" ? "midnight-utc" : "midnight-here").replace("{}", anchor);
+    return option;
+  });
+  element("billing-anchor").replaceChildren(...options);
+  if (anchors.includes(before)) element("billing-anchor").value = before;
+}
+
 function fillVersions() {
   const documents = chosen?.form?.documents;
   for (const [name, id] of [["terms", "terms"], ["data_processing", "data-processing"]]) {
@@ -335,6 +367,7 @@ async function signUp() {
     password: element("password").value,
     plan: field("plan"),
     language: field("language"),
+    billing_anchor: field("billing-anchor"),
     terms: documents.terms,
     data_processing: documents.data_processing,
     ...(field("website") === "" ? {} : { website: field("website") }),
@@ -505,6 +538,7 @@ function speak(wanted) {
   }
   for (const region of regions) paint(region);
   for (const [id, key] of notices) say(id, key, element(id).dataset.tone);
+  fillAnchors();
   fillVersions();
   renderSteps();
 }

@@ -1,10 +1,10 @@
 //! Turns a batch of sign-ins into segments of usage.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::catalogue::{Catalogue, Meter};
-use kernel::{BillingAnchor, SegmentId, TenantStatus, Timestamp};
+use contract::catalogue::Catalogue;
+use kernel::{BillingAnchor, SegmentId, TenantId, TenantStatus, Timestamp};
 use metering::{TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, group};
-use regional_store::{Intake, TenantReader, TenantStoreError, UsageStoreError};
+use regional_store::{Intake, TenantReader, TenantStoreError, UsageStoreError, UsageTerms};
 use runtime::queue::{MessageError, each, parse};
 use std::convert::Infallible;
 use tenancy::Login;
@@ -48,12 +48,12 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetere
         return Err(Unmetered::OutOfTime);
     }
     let meter = adapters.catalogue.logins().ok_or(Unmetered::NoMeter)?;
-    let Some(usage) = usage(adapters, &login, meter).await.map_err(Unmetered::NotLoaded)? else {
+    let Some((tenant, anchor)) = tenant(adapters, &login).await.map_err(Unmetered::NotLoaded)? else {
         tracing::info!(login = %login.id, "of no tenant that can be signed in to");
         return Ok(());
     };
-    let tenant = usage.tenant;
-    let segments = group([usage], |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
+    let usage = Usage::counted(meter, tenant, SOURCE, &login.id.to_string(), login.at);
+    let segments = group([usage], |_| anchor, || SegmentId::from_uuid(runtime::new_uuid()));
     adapters.intake.store(&segments, runtime::now()).await.map_err(Unmetered::NotStored)?;
     tracing::info!(login = %login.id, %tenant, "metered");
     Ok(())
@@ -64,16 +64,12 @@ fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     Timestamp::from_millisecond(message.attributes.get("SentTimestamp")?.parse().ok()?).ok()
 }
 
-/// The usage event of a sign-in; none where the person got no token, since the tenant is not in use, or where the user
-/// was removed meanwhile.
-async fn usage<'c>(
-    adapters: &Adapters,
-    login: &Login,
-    meter: &'c Meter,
-) -> Result<Option<Usage<'c>>, TenantStoreError> {
+/// The tenant that was signed in to, and when its days begin; none where the person got no token, since the tenant is not
+/// in use, or where the user was removed meanwhile.
+async fn tenant(adapters: &Adapters, login: &Login) -> Result<Option<(TenantId, BillingAnchor)>, TenantStoreError> {
     let Some(membership) = adapters.tenants.load_membership(login.account).await? else { return Ok(None) };
     let tenant = membership.tenant;
-    let statuses = adapters.tenants.statuses(&[tenant]).await?;
-    let in_use = matches!(statuses.get(&tenant), Some(TenantStatus::Active | TenantStatus::Relocating));
-    Ok(in_use.then(|| Usage::counted(meter, tenant, SOURCE, &login.id.to_string(), login.at)))
+    let terms = adapters.tenants.usage_terms(&[tenant]).await?;
+    let in_use = |terms: &&UsageTerms| matches!(terms.status, TenantStatus::Active | TenantStatus::Relocating);
+    Ok(terms.get(&tenant).filter(in_use).map(|terms| (tenant, terms.billing_anchor)))
 }

@@ -17,8 +17,12 @@ struct World {
 
 /// A region where Ada of the events is signed up and active.
 async fn world() -> World {
+    world_of(Newcomer::ada()).await
+}
+
+async fn world_of(newcomer: Newcomer) -> World {
     let region = tenantkit::region().await;
-    let made = region.activate(&Newcomer::ada()).await;
+    let made = region.activate(&newcomer).await;
     let config = &region.aws.config;
     let (code, table) = (region.code.clone(), region.usage_table.clone());
     World {
@@ -106,6 +110,18 @@ async fn sign_ins_count_once_in_the_window_of_their_day() {
     let [window] = fact.data.windows.as_slice() else { panic!("{fact:?}") };
     assert_eq!((window.meter.as_str(), window.value.to_string().as_str(), window.events), ("logins", "2", 2));
     assert_eq!(window.start, "2026-11-20T00:00:00Z".parse().unwrap());
+}
+
+#[tokio::test]
+async fn sign_ins_count_in_the_tenants_own_day() {
+    let world = world_of(Newcomer { billing_anchor: "10:03", ..Newcomer::ada() }).await;
+    assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
+    assert_eq!(world.settled().await, (2, 0));
+    let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
+    let windows = facts.iter().flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
+    let mut starts: Vec<&str> = windows.map(|window| window["start"].as_str().unwrap()).collect();
+    starts.sort_unstable();
+    assert_eq!(starts, ["2026-11-19T10:03:00Z", "2026-11-20T10:03:00Z"]);
 }
 
 /// Who knows the password of a suspended tenant's account gets no token, so nothing was signed in to.

@@ -237,7 +237,17 @@ async fn each_bad_field_is_named_with_its_reason() {
     let fields: Vec<_> = answer.body["fields"].as_array().unwrap().iter().map(|f| f["field"].clone()).collect();
     assert_eq!(
         json!(fields),
-        json!(["organisation", "name", "email", "password", "plan", "terms", "data_processing", "region"])
+        json!([
+            "organisation",
+            "name",
+            "email",
+            "password",
+            "plan",
+            "terms",
+            "data_processing",
+            "region",
+            "billing_anchor"
+        ])
     );
     assert!(answer.body["fields"].as_array().unwrap().iter().all(|f| f["reason"].is_string()));
     assert_eq!(answer.body["documents"], json!({ "terms": "1", "data_processing": "1" }), "what to agree to");

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel::{Alias, EntitlementCode, Language, PlanCode, TenantId, TenantStatus, Timestamp};
+use kernel::{Alias, BillingAnchor, EntitlementCode, Language, PlanCode, TenantId, TenantStatus, Timestamp};
 use regional_store::Reach;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,8 @@ struct Profile<'a> {
     organisation: Option<&'a str>,
     /// What its people are addressed in.
     language: Language,
+    /// When its days and billing periods begin, in UTC.
+    billing_anchor: BillingAnchor,
     plan: &'a PlanCode,
     /// Absent where the tenant has no readable label and asks for none.
     address: Option<AddressView<'a>>,
@@ -233,6 +235,7 @@ async fn profile(desk: &Desk, tenant: &Tenant) -> Result<Response, Problem> {
         alias: &tenant.alias,
         organisation: organisation.as_ref().map(OrganisationName::expose),
         language: tenant.language,
+        billing_anchor: tenant.billing_anchor,
         plan: &tenant.plan,
         address: AddressView::of(tenant),
         requested_plan: wish.map(|wish| RequestedPlan { plan: &wish.plan, requested_at: wish.requested_at }),

@@ -14,7 +14,7 @@ use axum::http::header::LINK;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contract::catalogue::{Aggregation, Catalogue, Meter};
-use kernel::{BillingPeriod, DimensionCode, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
+use kernel::{BillingAnchor, DimensionCode, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
 use metering::{Finality, Question, Total, Unanswerable};
 use regional_store::UsageStoreError;
 use runtime::http::{Holder, Now, Problem, csv_table, wants_csv};
@@ -76,7 +76,7 @@ struct Row {
     params(
         ("meter" = MeterCode, Query, description = "The meter."),
         ("window" = Option<WindowSize>, Query, description = "How long the windows are; a day where it is not said."),
-        ("from" = Option<String>, Query, description = "The first moment, RFC 3339; that of the month where it is not said."),
+        ("from" = Option<String>, Query, description = "The first moment, RFC 3339; that of the tenant's month where it is not said."),
         ("to" = Option<String>, Query, description = "The moment before which windows begin; now where it is not said."),
         ("by" = Option<String>, Query, description = "The dimensions that divide the totals, divided by commas; all where \
                                                       it is not said, none where it is empty."),
@@ -104,9 +104,9 @@ pub(crate) async fn read(
     headers: HeaderMap,
     query: Query<HashMap<String, String>>,
 ) -> Result<Response, Problem> {
-    let tenant = tenant(&adapters, &headers, &query, now).await?;
+    let (tenant, anchor) = tenant(&adapters, &headers, &query, now).await?;
     let mut question =
-        question(&adapters.catalogue, &query, now).map_err(|faults| problems::invalid_fields(&faults))?;
+        question(&adapters.catalogue, &query, anchor, now).map_err(|faults| problems::invalid_fields(&faults))?;
     let source = question.source().map_err(not_answerable)?;
     let reader = adapters.usage_of(tenant, now).await?;
     let stored = reader.totals(tenant, &question, source).await.map_err(|error| busy(&error))?;
@@ -139,33 +139,37 @@ impl From<Total> for Row {
     }
 }
 
-/// Whose usage a caller may see and asks for.
+/// Whose usage a caller may see and asks for, and when its days begin.
 async fn tenant(
     adapters: &Adapters,
     headers: &HeaderMap,
     query: &HashMap<String, String>,
     now: Timestamp,
-) -> Result<TenantId, Problem> {
+) -> Result<(TenantId, BillingAnchor), Problem> {
     let holder = adapters.tokens.verify_holder::<Bearer>(headers, now).await?;
     let asked = query.get("tenant").map(|text| text.parse::<TenantId>().map_err(|_| problems::unknown_tenant()));
     let asked = asked.transpose()?;
     let seen = match holder {
         Holder::Person(client, bearer) => {
             let caller = identify(adapters, &client, &bearer, now).await?;
-            caller.ok_or_else(problems::unknown_bearer)?.tenant.id
+            caller.ok_or_else(problems::unknown_bearer)?.tenant
         }
         Holder::Machine(client, scopes) => {
             scopes.require(MachineScope::UsageRead.as_str())?;
-            seen_by(adapters, &client, MachineScope::UsageRead, asked, now).await?.id
+            seen_by(adapters, &client, MachineScope::UsageRead, asked, now).await?
         }
     };
-    if asked.is_some_and(|asked| asked != seen) { Err(problems::unknown_tenant()) } else { Ok(seen) }
+    if asked.is_some_and(|asked| asked != seen.id) {
+        return Err(problems::unknown_tenant());
+    }
+    Ok((seen.id, seen.billing_anchor))
 }
 
 /// Reads what is asked, or says what is wrong with it.
 fn question<'c>(
     catalogue: &'c Catalogue,
     query: &HashMap<String, String>,
+    anchor: BillingAnchor,
     now: Timestamp,
 ) -> Result<Question<'c>, Vec<FieldProblem>> {
     let mut faults = Vec::new();
@@ -179,7 +183,7 @@ fn question<'c>(
         fault("window", "minute, hour, day or month");
     }
     let moment = |name: &str, otherwise| query.get(name).map_or(Some(otherwise), |text| text.parse().ok());
-    let from = moment("from", BillingPeriod::containing(now).start());
+    let from = moment("from", WindowSize::Month.start(now, anchor));
     let to = moment("to", now);
     match (from, to) {
         (None, _) => fault("from", "a date and time with an offset, as in RFC 3339"),
@@ -198,7 +202,7 @@ fn question<'c>(
     }
     match (meter, size, from, to, only, by) {
         (Some(meter), Ok(size), Some(from), Some(to), Some(only), Some(by)) if faults.is_empty() => {
-            Ok(Question { meter, size, from, to, anchor: kernel::BillingAnchor::default(), by, only })
+            Ok(Question { meter, size, from, to, anchor, by, only })
         }
         _ => Err(faults),
     }

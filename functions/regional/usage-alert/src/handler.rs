@@ -60,7 +60,7 @@ async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked>
 fn days_of(windows: &[UsageWindow], meter: &MeterCode) -> impl Iterator<Item = Timestamp> {
     let mut last: BTreeMap<BillingPeriod, Timestamp> = BTreeMap::new();
     for window in windows.iter().filter(|window| window.meter == *meter) {
-        let day = last.entry(BillingPeriod::containing(window.start)).or_insert(window.start);
+        let day = last.entry(BillingPeriod::of_day(window.start)).or_insert(window.start);
         *day = window.start.max(*day);
     }
     last.into_values()

@@ -61,6 +61,12 @@ impl World {
         self.settle(group(usage, |_| BillingAnchor::default(), new_id)).await;
     }
 
+    /// Uses some at several times at once, in days that begin at an anchor.
+    async fn use_at_once(&self, anchor: BillingAnchor, gigabytes: i128, at: &[&str]) {
+        let usage = at.iter().map(|at| self.usage(at, gigabytes, at));
+        self.settle(group(usage, |_| anchor, new_id)).await;
+    }
+
     /// Delivers every statement of totals so far, as the queue may, and says how many failed.
     async fn deliver(&self) -> usize {
         let facts = self.region.stated(UsageWindowUpdated::TYPE).await;
@@ -127,6 +133,17 @@ async fn each_level_is_told_once_in_each_period() {
         expected.sort();
         assert_eq!(world.told().await, expected);
     }
+}
+
+/// One statement tells of the last day of a month and of the first of the next, which are of one month in UTC.
+#[tokio::test]
+async fn levels_are_of_the_tenants_own_months() {
+    let world = world().await;
+    let anchor = "23:00".parse().unwrap();
+    world.use_at_once(anchor, 60, &["2026-11-30T22:59:00Z", "2026-11-30T23:00:00Z"]).await;
+    assert_eq!(world.deliver().await, 0);
+    let level = |month: &str| (format!("{month}T23:00:00Z"), 50, "60".to_owned());
+    assert_eq!(world.told().await, [level("2026-10-31"), level("2026-11-30")]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use kernel::{BillingAnchor, Invalid, ReasonCode, SegmentId, TenantId};
+use kernel::{Invalid, ReasonCode, SegmentId, TenantId};
 use metering::{
     BodyError, CORRECTIONS_MAX, CorrectionReading, Identity, Refusal, ValidCorrection, group_corrections,
     read_corrections,
@@ -90,7 +90,8 @@ pub(crate) async fn correct(
     let claims = adapters.tokens.verify(&headers, MachineScope::UsageWrite.as_str(), now).await?;
     let body = bytes(&headers, body).await?;
     let mut reading = read_corrections(&body, &adapters.catalogue, now).map_err(refuse_corrections)?;
-    reading.keep_tenants(&adapters.reportable(&reading.tenants(), &Client::Named, now).await?);
+    let known = adapters.reportable(&reading.tenants(), &Client::Named, now).await?;
+    reading.keep_tenants(&known.tenants());
     let CorrectionReading { refused, valid } = reading;
     if valid.is_empty() && !refused.is_empty() {
         let title = "Every correction is refused";
@@ -104,7 +105,7 @@ pub(crate) async fn correct(
         .collect();
     let next_id = || SegmentId::from_uuid(runtime::new_uuid());
     let corrections = valid.into_iter().map(|valid| valid.correction);
-    let segments = group_corrections(corrections, |_| BillingAnchor::default(), next_id);
+    let segments = group_corrections(corrections, |tenant| known.anchor(tenant), next_id);
     let stored = adapters.intake.store_corrections(&segments, &reasons, &claims.sub, now).await;
     let records = stored.map_err(|error| usage_failed(&error))?.into_iter().map(|record| record.id).collect();
     Ok((StatusCode::ACCEPTED, Json(Taken { accepted, rejected: refused, records })))
@@ -144,7 +145,7 @@ pub(crate) async fn list(
     let before = query.get("before").map(|id| id.parse()).transpose();
     let before: Option<SegmentId> =
         before.map_err(|invalid| invalid_query("invalid-cursor", "The cursor is not valid", invalid))?;
-    if adapters.reportable(&BTreeSet::from([tenant]), &Client::Named, now).await?.is_empty() {
+    if adapters.reportable(&BTreeSet::from([tenant]), &Client::Named, now).await?.tenants().is_empty() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "The tenant is not in use in this region"));
     }
     let corrections = adapters.usage.corrections(tenant, before, RECORDS_MAX).await;

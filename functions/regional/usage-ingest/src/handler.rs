@@ -2,7 +2,7 @@
 
 use crate::body::bytes;
 use crate::corrections;
-use crate::known::KnownTenants;
+use crate::known::{KnownTenants, Reportable};
 use crate::refusal::{refuse, tenants_failed, unsupported_type, usage_failed};
 use axum::body::Body;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use contract::catalogue::Catalogue;
-use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp};
+use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{Form, Refusal, group, read};
 use regional_store::{Intake, TenantStoreError, UsageReader};
 use runtime::http::{Client, Now, Problem, Tokens, invalid_token};
@@ -179,10 +179,11 @@ impl Adapters {
         let form = form(headers)?;
         let body = bytes(headers, body).await?;
         let mut reading = read(&body, &form, &self.catalogue, now).map_err(refuse)?;
-        reading.keep_tenants(&self.reportable(&reading.tenants(), &client, now).await?);
+        let known = self.reportable(&reading.tenants(), &client, now).await?;
+        reading.keep_tenants(&known.tenants());
         reading.refuse_conflicts();
-        let segments =
-            group(reading.usage(), |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
+        let next_id = || SegmentId::from_uuid(runtime::new_uuid());
+        let segments = group(reading.usage(), |tenant| known.anchor(tenant), next_id);
         self.intake.store(&segments, now).await.map_err(|error| usage_failed(&error))?;
         self.count(&reading.refused).await;
         let (accepted, is_single) = (reading.usage().len(), reading.is_single);
@@ -195,7 +196,7 @@ impl Adapters {
         tenants: &BTreeSet<TenantId>,
         client: &Client,
         now: Timestamp,
-    ) -> Result<BTreeSet<TenantId>, Problem> {
+    ) -> Result<Reportable, Problem> {
         self.tenants.reportable(tenants, client, now).await.map_err(|refused| match refused {
             Refused::NoClient => invalid_token(),
             Refused::Unknown(error) => tenants_failed(&error),

@@ -1,10 +1,10 @@
 //! The tenants whose usage is taken, remembered for a short while, and the clients that may report it.
 
 use crate::handler::Refused;
-use kernel::{TenantId, TenantStatus, Timestamp};
-use regional_store::TenantReader;
+use kernel::{BillingAnchor, TenantId, TenantStatus, Timestamp};
+use regional_store::{TenantReader, UsageTerms};
 use runtime::http::Client;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tenancy::{MachineClient, MachineScope};
 use tokio::sync::Mutex;
 
@@ -16,12 +16,34 @@ const TENANTS_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct KnownTenants {
     reader: TenantReader,
-    seen_at: Mutex<HashMap<TenantId, Timestamp>>,
+    seen: Mutex<HashMap<TenantId, Seen>>,
+}
+
+/// Tenants whose usage a client may report, and when their days begin.
+pub(crate) struct Reportable(BTreeMap<TenantId, BillingAnchor>);
+
+impl Reportable {
+    /// The tenants.
+    pub(crate) fn tenants(&self) -> BTreeSet<TenantId> {
+        self.0.keys().copied().collect()
+    }
+
+    /// When a tenant's days begin; midnight for one that is none of them, and of which there is no usage.
+    pub(crate) fn anchor(&self, tenant: TenantId) -> BillingAnchor {
+        self.0.get(&tenant).copied().unwrap_or_default()
+    }
+}
+
+/// A tenant that was in use.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Timestamp,
+    billing_anchor: BillingAnchor,
 }
 
 impl KnownTenants {
     pub(crate) fn new(reader: TenantReader) -> Self {
-        Self { reader, seen_at: Mutex::default() }
+        Self { reader, seen: Mutex::default() }
     }
 
     /// Those of the tenants that are in use in this region and whose usage the client may report. A client of the
@@ -32,7 +54,7 @@ impl KnownTenants {
         tenants: &BTreeSet<TenantId>,
         client: &Client,
         now: Timestamp,
-    ) -> Result<BTreeSet<TenantId>, Refused> {
+    ) -> Result<Reportable, Refused> {
         let (mut tenants, own) = match client {
             Client::Named => (self.in_use(tenants, None, now).await?.0, None),
             Client::Other(id) => {
@@ -40,8 +62,8 @@ impl KnownTenants {
                 (tenants, Some(tenant_of(known, now)?))
             }
         };
-        tenants.retain(|tenant| own.is_none_or(|own| own == *tenant));
-        Ok(tenants)
+        tenants.retain(|tenant, _| own.is_none_or(|own| own == *tenant));
+        Ok(Reportable(tenants))
     }
 
     /// Those of the tenants that are in use in this region, and the client that a token names.
@@ -50,22 +72,25 @@ impl KnownTenants {
         tenants: &BTreeSet<TenantId>,
         client_id: Option<&str>,
         now: Timestamp,
-    ) -> Result<(BTreeSet<TenantId>, Option<MachineClient>), Refused> {
+    ) -> Result<(BTreeMap<TenantId, BillingAnchor>, Option<MachineClient>), Refused> {
         let mut client = None;
-        let mut seen_at = self.seen_at.lock().await;
-        seen_at.retain(|_, seen_at| (now.as_second() - seen_at.as_second()).abs() < AGE_MAX_S);
-        let unknown: Vec<TenantId> = tenants.iter().filter(|tenant| !seen_at.contains_key(tenant)).copied().collect();
+        let mut seen = self.seen.lock().await;
+        seen.retain(|_, seen| (now.as_second() - seen.at.as_second()).abs() < AGE_MAX_S);
+        let unknown: Vec<TenantId> = tenants.iter().filter(|tenant| !seen.contains_key(tenant)).copied().collect();
         if !unknown.is_empty() || client_id.is_some() {
-            let statuses;
-            (statuses, client) =
-                self.reader.statuses_with_client(&unknown, client_id).await.map_err(Refused::Unknown)?;
-            let found = statuses.into_iter().filter(|(_, status)| is_in_use(*status));
-            if seen_at.len() + unknown.len() > TENANTS_MAX {
-                seen_at.retain(|tenant, _| tenants.contains(tenant));
+            let terms;
+            (terms, client) =
+                self.reader.usage_terms_with_client(&unknown, client_id).await.map_err(Refused::Unknown)?;
+            let found = terms.into_iter().filter(|(_, terms)| is_in_use(terms.status));
+            if seen.len() + unknown.len() > TENANTS_MAX {
+                seen.retain(|tenant, _| tenants.contains(tenant));
             }
-            seen_at.extend(found.map(|(tenant, _)| (tenant, now)));
+            seen.extend(
+                found.map(|(tenant, UsageTerms { billing_anchor, .. })| (tenant, Seen { at: now, billing_anchor })),
+            );
         }
-        Ok((tenants.iter().filter(|tenant| seen_at.contains_key(tenant)).copied().collect(), client))
+        let in_use = tenants.iter().filter_map(|tenant| Some((*tenant, seen.get(tenant)?.billing_anchor)));
+        Ok((in_use.collect(), client))
     }
 }
 

@@ -96,6 +96,15 @@ impl World {
             .unwrap();
     }
 
+    /// Says when a tenant's days begin.
+    async fn begin_days(&self, tenant: &str, anchor: &str) {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let update = self.client.update_item().table_name(&self.regional_table);
+        let update = update.key("pk", text(&format!("TENANT#{tenant}"))).key("sk", text("TENANT"));
+        let update = update.update_expression("SET billing_anchor = :anchor");
+        update.expression_attribute_values(":anchor", text(anchor)).send().await.unwrap();
+    }
+
     /// Sends a payload as the gateway would. Every answer is one that the document describes.
     async fn send(&self, payload: &Value) -> Answer {
         let payload = payload

@@ -28,9 +28,13 @@ async fn a_report_may_hold_windows_of_several_periods() {
     let mut windows: Vec<_> =
         (1..31).flat_map(|day| [window("api-calls", day, "1", 1), window("storage-gb", day, "2", 1)]).collect();
     windows[0].start = moment("2026-09-30T00:00:00Z");
+    // Of a tenant whose days begin in the evening before.
+    windows[1].start = moment("2026-10-30T23:00:00Z");
+    windows[2].start = moment("2026-10-31T23:00:00Z");
     store.record_windows(&report(windows)).await.unwrap();
-    assert_eq!(store.load_windows(tenant(1), period()).await.unwrap().len(), 59);
+    assert_eq!(store.load_windows(tenant(1), period()).await.unwrap().len(), 58);
     assert_eq!(store.load_windows(tenant(1), period().previous()).await.unwrap().len(), 1);
+    assert_eq!(store.load_windows(tenant(1), period().next()).await.unwrap().len(), 1);
     assert_eq!(store.load_windows(tenant(2), period()).await.unwrap(), []);
 }
 

@@ -4,18 +4,30 @@ use super::read::BATCH_KEYS_MAX;
 use super::rows::{self, CLIENT_PREFIX, stored};
 use super::{TenantReader, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
-use kernel::{TenantId, TenantStatus, Timestamp};
+use kernel::{BillingAnchor, TenantId, TenantStatus, Timestamp};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 use tenancy::{CLIENTS_KEPT_MAX, MachineClient, Tenant};
 
 /// What is read of tenants and of a client at once.
-const WANTED: [&str; 9] = ["pk", "id", "client_id", "tenant", "scopes", "created_at", "ends_at", "status", "closure"];
+const WANTED: [&str; 10] =
+    ["pk", "id", "client_id", "tenant", "scopes", "created_at", "ends_at", "status", "billing_anchor", "closure"];
+
+/// What matters of a tenant to its usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageTerms {
+    /// Where it is in its life. One that is closing and of which no more usage is taken counts as closed.
+    pub status: TenantStatus,
+    /// When its days begin.
+    pub billing_anchor: BillingAnchor,
+}
 
 #[derive(Deserialize)]
-struct StatusOfTenant {
+struct TermsOfTenant {
     tenant: TenantId,
     status: TenantStatus,
+    #[serde(default)]
+    billing_anchor: BillingAnchor,
     #[serde(default)]
     closure: Option<Fence>,
 }
@@ -58,42 +70,42 @@ impl TenantReader {
         page.entries.into_iter().map(|item| stored(item, "client")).collect()
     }
 
-    /// The statuses of those of the tenants that this region has. One that is closing and of which no more
-    /// usage is taken counts as closed.
+    /// The terms of those of the tenants that this region has.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn statuses(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, TenantStatus>, TenantStoreError> {
-        self.statuses_with_client(tenants, None).await.map(|(statuses, _)| statuses)
+    pub async fn usage_terms(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, UsageTerms>, TenantStoreError> {
+        self.usage_terms_with_client(tenants, None).await.map(|(terms, _)| terms)
     }
 
     /// The same, and the client that a token names, without a further request.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn statuses_with_client(
+    pub async fn usage_terms_with_client(
         &self,
         tenants: &[TenantId],
         client_id: Option<&str>,
-    ) -> Result<(HashMap<TenantId, TenantStatus>, Option<MachineClient>), TenantStoreError> {
+    ) -> Result<(HashMap<TenantId, UsageTerms>, Option<MachineClient>), TenantStoreError> {
         let distinct: BTreeSet<_> = tenants.iter().copied().collect();
         let mut keys: Vec<_> = client_id.map(rows::token_client_key).into_iter().collect();
         keys.extend(distinct.into_iter().map(rows::tenant_key));
         let wanted = WANTED.map(|name| format!("#{name}")).join(", ");
-        let (mut statuses, mut client) = (HashMap::with_capacity(keys.len()), None);
+        let (mut terms, mut client) = (HashMap::with_capacity(keys.len()), None);
         for some in keys.chunks(BATCH_KEYS_MAX) {
-            for item in self.batch("load statuses", some.to_vec(), Some(&wanted), &WANTED).await? {
+            for item in self.batch("load the terms of usage", some.to_vec(), Some(&wanted), &WANTED).await? {
                 if is_client(&item) {
                     client = Some(stored(item, "client")?);
                     continue;
                 }
-                let StatusOfTenant { tenant, status, closure } = stored(item, "tenant")?;
+                let TermsOfTenant { tenant, status, billing_anchor, closure } = stored(item, "tenant")?;
                 let fenced = closure.is_some_and(|fence| fence.fenced_at.is_some());
                 // Behind the fence, a closing tenant is as good as closed.
-                statuses.insert(tenant, if fenced { TenantStatus::Closed } else { status });
+                let status = if fenced { TenantStatus::Closed } else { status };
+                terms.insert(tenant, UsageTerms { status, billing_anchor });
             }
         }
-        Ok((statuses, client))
+        Ok((terms, client))
     }
 }
 

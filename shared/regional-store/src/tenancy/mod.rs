@@ -12,6 +12,7 @@ mod rows;
 mod vanity;
 mod write;
 
+pub use clients::UsageTerms;
 pub use clock::{Limit, Resolved, Taken, Tally};
 pub use erase::{Erasure, Leaving};
 pub use labels::{Lead, Place, Workspace};

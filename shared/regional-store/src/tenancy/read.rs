@@ -24,12 +24,13 @@ pub struct TenantReader {
 }
 
 /// What a tenant is read by: everything but its organisation's name.
-const TENANT_ATTRIBUTES: [&str; 18] = [
+const TENANT_ATTRIBUTES: [&str; 19] = [
     "tenant",
     "alias",
     "signup",
     "plan",
     "language",
+    "billing_anchor",
     "status",
     "version",
     "edition",

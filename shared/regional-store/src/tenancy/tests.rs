@@ -60,6 +60,9 @@ fn documents() -> Documents {
 }
 
 /// The sign-up with a number: what it creates, its key's digest and its fingerprint.
+/// When the days of these tenants begin.
+const ANCHOR: &str = "23:00";
+
 fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
     let catalogue = Catalogue::bundled().unwrap();
     let request: SignUpRequest = serde_json::from_value(json!({
@@ -68,6 +71,7 @@ fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
         "email": format!("ada{n}@engines.example"),
         "password": "Difference-Engine-2",
         "plan": "starter",
+        "billing_anchor": ANCHOR,
         "terms": "1",
         "data_processing": "1",
     }))
@@ -386,16 +390,17 @@ async fn a_policy_of_an_unknown_tenant_writes_nothing() {
 }
 
 #[tokio::test]
-async fn statuses_are_of_the_tenants_that_exist() {
+async fn terms_are_of_the_tenants_that_exist() {
     let world = world().await;
     join_all((1..=120).map(|n| world.register(n))).await;
     let made = sign_up(7).0;
     world.confirm(made.tenant.id, 500).await.unwrap();
     let asked: Vec<_> = (1..=130).chain(1..=3).map(tenant_id).collect();
-    let statuses = world.store.reader().statuses(&asked).await.unwrap();
-    assert_eq!(statuses.len(), 120);
-    assert_eq!((statuses[&tenant_id(7)], statuses[&tenant_id(8)]), (TenantStatus::Active, TenantStatus::Pending));
-    assert!(world.store.reader().statuses(&[]).await.unwrap().is_empty());
+    let terms = world.store.reader().usage_terms(&asked).await.unwrap();
+    assert_eq!(terms.len(), 120);
+    let of = |n| (terms[&tenant_id(n)].status, terms[&tenant_id(n)].billing_anchor.to_string());
+    assert_eq!((of(7), of(8)), ((TenantStatus::Active, ANCHOR.into()), (TenantStatus::Pending, ANCHOR.into())));
+    assert!(world.store.reader().usage_terms(&[]).await.unwrap().is_empty());
 }
 
 /// Two of many who change one tenant at once never overwrite one another.
@@ -489,7 +494,7 @@ async fn a_fenced_tenant_counts_as_closed_where_usage_is_taken() {
         tenancy::decide_closure(&loaded.state, Actor::Holder, undo, &settings, &occasion(30)).map(Some)
     });
     let ends_at = closing.await.unwrap().tenant.closure.unwrap().ends_at;
-    let status = async || world.store.reader().statuses(&[id]).await.unwrap()[&id];
+    let status = async || world.store.reader().usage_terms(&[id]).await.unwrap()[&id].status;
     assert_eq!(status().await, TenantStatus::Closing);
     let due = Due { at: ends_at, kind: DueKind::Grace, tenant: id };
     let fenced = world.store.change(id, Reach::TENANT, |loaded| {

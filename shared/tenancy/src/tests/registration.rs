@@ -44,6 +44,9 @@ fn every_bad_field_is_named() {
     check("plan", json!("Not A Code"), &["plan"]);
     check("region", json!("eu-central-1"), &[]);
     check("region", json!("moon"), &["region"]);
+    check("billing_anchor", json!("23:00"), &[]);
+    check("billing_anchor", json!("24:00"), &["billing_anchor"]);
+    check("billing_anchor", json!("11 p.m."), &["billing_anchor"]);
 }
 
 #[test]
@@ -122,6 +125,7 @@ fn a_fingerprint_tells_requests_apart_by_all_but_the_password() {
     check("name", "Ada King", false);
     check("email", "ada.l@engines.example", false);
     check("plan", "pro", false);
+    check("billing_anchor", "23:00", false);
     check("email", "ada@engines.example", true);
     check("password", "Another-Password-3", true);
     check("region", "eu-central-1", true);

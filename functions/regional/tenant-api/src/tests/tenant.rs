@@ -19,6 +19,7 @@ async fn the_profile_says_what_the_tenant_is() {
             "alias": "23456789abcd",
             "organisation": "Analytical Engines Ltd",
             "language": "en",
+            "billing_anchor": "00:00",
             "address": null,
             "plan": "starter",
             "requested_plan": null,

@@ -8,6 +8,11 @@ use regional_store::{Intake, Settler};
 
 /// Takes in and settles an event of a counting meter for each of so many minutes.
 async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {
+    use_up_in_days(world, tenant, BillingAnchor::default(), from, minutes).await;
+}
+
+/// The same, in days that begin at an anchor.
+async fn use_up_in_days(world: &World, tenant: TenantId, anchor: BillingAnchor, from: &str, minutes: i64) {
     let Region { aws, usage_table, outbox, code, catalogue, .. } = &world.region;
     let meter = &catalogue.meters[0];
     let from = moment(from);
@@ -15,8 +20,7 @@ async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {
         let at = from + SignedDuration::from_mins(n);
         Usage::counted(meter, tenant, "source", &at.to_string(), at)
     };
-    let segments =
-        group((0..minutes).map(event), |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
+    let segments = group((0..minutes).map(event), |_| anchor, || SegmentId::from_uuid(runtime::new_uuid()));
     Intake::new(&aws.config, usage_table.clone()).store(&segments, runtime::now()).await.unwrap();
     let after = SignedDuration::from_hours(72);
     let settler =
@@ -68,6 +72,27 @@ async fn a_user_reads_what_the_own_tenant_has_used() {
     assert_eq!(windows(&read(&world, &token, part).await).len(), 4);
     let foreign = read(&world, &token, &format!("{NOVEMBER}&tenant={}", other.tenant.id)).await;
     assert_eq!(slug(&foreign), (404, "unknown-tenant"));
+}
+
+/// Their November begins on 31 October, in UTC.
+#[tokio::test]
+async fn days_and_months_begin_where_the_tenants_do() {
+    let world = World::new().await;
+    let other = Newcomer { billing_anchor: "23:00", ..Newcomer::somebody() };
+    let other = world.region.activate(&other).await.tenant;
+    use_up_in_days(&world, other.id, other.billing_anchor, "2026-10-31T22:30:00Z", 60).await;
+    use_up_in_days(&world, other.id, other.billing_anchor, "2026-11-10T22:30:00Z", 90).await;
+    let service = testkit::machine_token(&world.region.aws, &world.people.pool, "usage/read").await;
+    let asked = |query: &str| format!("meter=api-calls&tenant={}&{query}", other.id);
+    let rows = |rows: &[(&str, &str)]| -> Vec<(String, String)> {
+        rows.iter().map(|(start, value)| ((*start).to_owned(), (*value).to_owned())).collect()
+    };
+    let days = windows(&read(&world, &service, &asked("to=2026-12-01T00:00:00Z")).await);
+    let expected = [("2026-10-31T23:00:00Z", "30"), ("2026-11-09T23:00:00Z", "30"), ("2026-11-10T23:00:00Z", "60")];
+    assert_eq!(days, rows(&expected), "from the first moment of the tenant's month on");
+    let months = asked("window=month&from=2026-09-30T23:00:00Z&to=2026-12-01T00:00:00Z");
+    let months = windows(&read(&world, &service, &months).await);
+    assert_eq!(months, rows(&[("2026-09-30T23:00:00Z", "30"), ("2026-10-31T23:00:00Z", "120")]));
 }
 
 /// However much there is, every window is on one page, and the pages lead from one to the next.

@@ -117,7 +117,7 @@ impl World {
 
     /// What the intake of usage takes the tenant for.
     pub(super) async fn status_for_usage(&self, tenant: TenantId) -> TenantStatus {
-        self.region.tenants.reader().statuses(&[tenant]).await.unwrap()[&tenant]
+        self.region.tenants.reader().usage_terms(&[tenant]).await.unwrap()[&tenant].status
     }
 
     /// Takes an event in, which then waits to be settled.

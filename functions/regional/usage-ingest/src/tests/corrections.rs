@@ -2,7 +2,7 @@
 
 use super::*;
 use jiff::SignedDuration;
-use metering::batches;
+use metering::{Segment, batches};
 use outbox::Outbox;
 use regional_store::{FoundSegment, Settler};
 
@@ -12,17 +12,31 @@ const OTHER: &str = TENANTS[1].0;
 impl World {
     /// Settles all that waits, as the rollup does.
     async fn settle(&self) {
+        let settler = self.settler().await;
+        for segment in self.waiting(&settler).await {
+            let tenant = segment.tenant;
+            for batch in batches(vec![segment]) {
+                settler.settle(tenant, &batch, runtime::now()).await.unwrap();
+            }
+        }
+    }
+
+    async fn settler(&self) -> Settler {
         let outbox = Outbox::new(&self.aws.config, testkit::table(&self.aws, false).await);
         let (region, never) = ("eu-central-1".parse().unwrap(), SignedDuration::from_hours(10_000));
         let (config, table) = (&self.aws.config, self.usage_table.clone());
-        let settler = Settler::new(config, table, outbox, region, never, runtime::new_uuid);
+        Settler::new(config, table, outbox, region, never, runtime::new_uuid)
+    }
+
+    /// All that waits to be settled.
+    async fn waiting(&self, settler: &Settler) -> Vec<Segment> {
         let waiting = settler.waiting(runtime::now() + SignedDuration::from_secs(2), 100).await.unwrap();
-        for (pointer, found) in settler.find(&waiting).await.unwrap() {
-            let FoundSegment::Ready(segment) = found else { panic!("{pointer:?}") };
-            for batch in batches(vec![segment]) {
-                settler.settle(pointer.tenant, &batch, runtime::now()).await.unwrap();
-            }
-        }
+        let found = settler.find(&waiting).await.unwrap().into_iter();
+        let ready = found.map(|(pointer, found)| match found {
+            FoundSegment::Ready(segment) => segment,
+            FoundSegment::Malformed(_) | FoundSegment::Absent => panic!("{pointer:?}"),
+        });
+        ready.collect()
     }
 
     async fn correct(&self, corrections: Value) -> Answer {
@@ -80,6 +94,24 @@ async fn what_was_sent_is_taken_back_or_replaced_and_the_record_tells_what_came_
     assert_eq!(listed["corrections"][0]["outcome"], outcome);
     assert_eq!(world.monitor.counts().await.unwrap().accepted, 4);
     assert_eq!(world.corrections(json!({ "tenant": OTHER })).await.body, json!({ "corrections": [] }));
+}
+
+#[tokio::test]
+async fn usage_and_its_corrections_are_of_the_tenants_own_days() {
+    let world = world().await;
+    world.begin_days(TENANT, "06:30").await;
+    let sent = [TENANT, OTHER].map(|tenant| transfer(tenant, "a", 5));
+    assert_eq!(world.send(&batch(&sent)).await.body["accepted"], 2);
+    // Remembered of the tenant by now.
+    assert_eq!(world.send(&batch(&[transfer(TENANT, "b", 5)])).await.body["accepted"], 1);
+    let correction = json!([{ "event": sent[0], "reason": "sent-in-error" }]);
+    assert_eq!(world.correct(correction).await.body["accepted"], 1);
+    let waiting = world.waiting(&world.settler().await).await.into_iter();
+    let mut anchors: Vec<_> =
+        waiting.map(|segment| (segment.tenant.to_string(), segment.body.anchor().to_string())).collect();
+    anchors.sort();
+    let expected = [(TENANT, "06:30"), (TENANT, "06:30"), (TENANT, "06:30"), (OTHER, "00:00")];
+    assert_eq!(anchors, expected.map(|(tenant, anchor)| (tenant.to_owned(), anchor.to_owned())));
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn reading_tenants_gives_up_in_the_same_way() {
     for (throttle, ..) in ALL {
         let table = ThrottledTable::start(throttle, u32::MAX).await;
         let read =
-            TenantReader::new(&table.config, "regional".to_owned()).statuses_with_client(&[tenant(1)], None).await;
+            TenantReader::new(&table.config, "regional".to_owned()).usage_terms_with_client(&[tenant(1)], None).await;
         assert!(matches!(read, Err(TenantStoreError::Busy { .. })), "{throttle:?}: {read:?}");
     }
 }

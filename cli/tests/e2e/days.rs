@@ -1,0 +1,62 @@
+//! Days and months that begin when the tenant said at its sign-up.
+
+use crate::books::scan;
+use anyhow::{Context, Result, ensure};
+use jiff::{Timestamp, ToSpan};
+use kernel::BillingPeriod;
+use meridian::client::login::machine_token;
+use meridian::client::usage::SCOPE;
+use meridian::demo::{Person, become_customer};
+use meridian::local::Stack;
+use meridian::local::sdk::http;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const REGION: &str = "eu-central-1";
+/// Midnight where clocks are an hour ahead of UTC.
+const ANCHOR: &str = "23:00";
+const QUIET_MAX: Duration = Duration::from_secs(60);
+
+/// A tenant's month ends an hour before the calendar's: what happened within that hour is of the next one, for the
+/// tenant and in the ledger.
+pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
+    let mut person = Person::invent(REGION, "pro");
+    person.details.billing_anchor = Some(ANCHOR.to_owned());
+    let tenant = become_customer(stack, person).await?.tenant;
+    let period = BillingPeriod::containing(meridian::now());
+    let [midnight, before] = [period.start() - 1.hour(), period.start() - 1.hour() - 1.minute()];
+    let region = stack.state().region(REGION)?;
+    let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
+    let sent = [event(&tenant, "a", before), event(&tenant, "b", midnight), event(&tenant, "c", period.start())];
+    let url = format!("{}/usage/events", region.api_url);
+    let status = http().post(url).bearer_auth(&token).json(&sent).send().await?.status();
+    ensure!(status == StatusCode::OK, "usage is refused: {status}");
+    stack.wait_until_quiet(QUIET_MAX).await?;
+
+    let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
+    let from = period.previous().start() - 1.hour();
+    let url = format!("{}/usage?meter=api-calls&window=month&tenant={tenant}&from={from}", region.api_url);
+    let report: Value = http().get(url).bearer_auth(&reading).send().await?.json().await?;
+    let shown: Vec<_> = report["windows"].as_array().context("no usage is shown")?.iter().collect();
+    let months: Vec<_> = shown.iter().map(|month| (&month["start"], &month["value"])).collect();
+    let (earlier, later) = (json!(from), json!(midnight));
+    ensure!(months == [(&earlier, &json!("1")), (&later, &json!("2"))], "the tenant sees {months:?}");
+
+    let home = &stack.state().home;
+    let table = stack.state().region(home)?.tables.get("billing").context("home has a ledger")?;
+    for (period, start, events) in [(period.previous(), midnight - 24.hours(), 1), (period, midnight, 2)] {
+        let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
+        let text = |name: &str| -> Vec<&str> {
+            items.iter().filter_map(|item| item.get(name)?.as_s().ok()).map(String::as_str).collect()
+        };
+        let counted = items.iter().filter_map(|item| item.get("events")?.as_n().ok()?.parse::<i64>().ok()).sum::<i64>();
+        ensure!(counted == events && text("start") == [start.to_string()], "the ledger has {items:?} of {period}");
+    }
+    Ok(())
+}
+
+fn event(tenant: &str, id: &str, at: Timestamp) -> Value {
+    json!({ "specversion": "1.0", "type": "api.request", "source": "/days", "id": id, "subject": tenant,
+        "time": at.to_string() })
+}
