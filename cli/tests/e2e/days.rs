@@ -2,6 +2,7 @@
 
 use crate::books::scan;
 use anyhow::{Context, Result, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{Timestamp, ToSpan};
 use kernel::BillingPeriod;
 use meridian::client::login::machine_token;
@@ -11,6 +12,7 @@ use meridian::local::Stack;
 use meridian::local::sdk::http;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
@@ -47,11 +49,12 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
     let table = stack.state().region(home)?.tables.get("billing").context("home has a ledger")?;
     for (period, start, events) in [(period.previous(), midnight - 24.hours(), 1), (period, midnight, 2)] {
         let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
-        let text = |name: &str| -> Vec<&str> {
-            items.iter().filter_map(|item| item.get(name)?.as_s().ok()).map(String::as_str).collect()
-        };
-        let counted = items.iter().filter_map(|item| item.get("events")?.as_n().ok()?.parse::<i64>().ok()).sum::<i64>();
-        ensure!(counted == events && text("start") == [start.to_string()], "the ledger has {items:?} of {period}");
+        let text = |item: &HashMap<String, AttributeValue>, name: &str| item.get(name)?.as_s().ok().cloned();
+        // The sign-in is metered too.
+        let windows = items.iter().filter(|item| text(item, "meter").as_deref() == Some("api-calls"));
+        let windows: Vec<_> = windows.map(|item| (text(item, "start"), item["events"].clone())).collect();
+        let expected = (Some(start.to_string()), AttributeValue::N(events.to_string()));
+        ensure!(windows == [expected], "the ledger has {windows:?} of {period}");
     }
     Ok(())
 }
