@@ -24,6 +24,8 @@ pub struct Recipe {
     pub now: Timestamp,
     /// How far back events go.
     pub span_s: i64,
+    /// How much later than it happened an event may be sent.
+    pub late_s_max: i64,
 }
 
 /// What a file holds, known from making it: what the bill is checked against.
@@ -43,50 +45,71 @@ pub struct Expected {
     pub usage_events: BTreeMap<(String, &'static str), u64>,
 }
 
-/// Makes a file of CloudEvents, one a line: mostly new ones, out of order, with about one in twenty a
-/// duplicate and one in fifty malformed.
+/// Makes a file of CloudEvents, one a line: mostly new ones, some late, with about one in twenty a duplicate, perhaps
+/// before its original, and one in fifty malformed.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, recipe: &Recipe) -> Result<Expected> {
     let mut random = fastrand::Rng::with_seed(recipe.seed);
-    let mut lines: Vec<Value> = Vec::with_capacity(recipe.events);
+    let mut lines: Vec<Line> = Vec::with_capacity(recipe.events);
     let mut valid: Vec<usize> = Vec::new();
     let mut expected = Expected::default();
     for number in 0..recipe.events {
         match random.u8(0..100) {
             0..5 if !valid.is_empty() => {
                 let original = valid[random.usize(0..valid.len())];
-                lines.push(lines[original].clone());
+                lines.push(Line {
+                    sent_s: lines[original].at_s + late_s(&mut random, recipe),
+                    ..lines[original].clone()
+                });
                 expected.duplicates += 1;
             }
             5..7 => {
-                lines.push(malformed(&mut random, recipe, number));
+                let at_s = happened_at_s(&mut random, recipe);
+                lines.push(Line { at_s, sent_s: at_s, event: malformed(&mut random, recipe, number) });
                 expected.malformed += 1;
             }
             _ => {
                 valid.push(number);
-                lines.push(event(&mut random, recipe, number, &mut expected));
+                let at_s = happened_at_s(&mut random, recipe);
+                let sent_s = at_s + late_s(&mut random, recipe);
+                lines.push(Line { at_s, sent_s, event: event(&mut random, recipe, number, at_s, &mut expected) });
                 expected.unique += 1;
             }
         }
     }
-    // Late and out of order, duplicates before their originals included.
-    random.shuffle(&mut lines);
+    lines.sort_by_key(|line| line.sent_s);
     expected.events = lines.len() as u64;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let mut file = BufWriter::new(File::create(path)?);
-    for line in &lines {
-        serde_json::to_writer(&mut file, line)?;
+    for Line { event, .. } in &lines {
+        serde_json::to_writer(&mut file, event)?;
         file.write_all(b"\n")?;
     }
     file.flush()?;
     Ok(expected)
 }
 
-fn event(random: &mut fastrand::Rng, recipe: &Recipe, number: usize, expected: &mut Expected) -> Value {
+/// One event, and when it happens and is sent.
+#[derive(Clone)]
+struct Line {
+    at_s: i64,
+    sent_s: i64,
+    event: Value,
+}
+
+fn happened_at_s(random: &mut fastrand::Rng, recipe: &Recipe) -> i64 {
+    recipe.now.as_second() - random.i64(NEWEST_S..recipe.span_s.max(NEWEST_S + 1))
+}
+
+fn late_s(random: &mut fastrand::Rng, recipe: &Recipe) -> i64 {
+    random.i64(0..=recipe.late_s_max)
+}
+
+fn event(random: &mut fastrand::Rng, recipe: &Recipe, number: usize, at_s: i64, expected: &mut Expected) -> Value {
     let tenant = recipe.tenants[random.usize(0..recipe.tenants.len())].clone();
     let thousandths = random.u32(1..5_000);
     let amount = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
@@ -106,8 +129,7 @@ fn event(random: &mut fastrand::Rng, recipe: &Recipe, number: usize, expected: &
     let total = if meter == "storage-gb" { total.max(value) } else { total + &value };
     expected.usage.insert(key.clone(), total);
     *expected.usage_events.entry(key).or_default() += 1;
-    let at = recipe.now.as_second() - random.i64(NEWEST_S..recipe.span_s.max(NEWEST_S + 1));
-    cloud_event(recipe, number, &tenant, kind, &time(at), data)
+    cloud_event(recipe, number, &tenant, kind, &time(at_s), data)
 }
 
 fn malformed(random: &mut fastrand::Rng, recipe: &Recipe, number: usize) -> Value {
@@ -159,6 +181,7 @@ mod tests {
             tenants: vec!["a".to_owned(), "b".to_owned()],
             now: Timestamp::from_second(1_800_000_000).unwrap(),
             span_s: 86_400,
+            late_s_max: 3_600,
         };
         let (first, second) = (folder.path().join("1"), folder.path().join("2"));
         let expected = write(&first, &recipe).unwrap();

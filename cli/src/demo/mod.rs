@@ -31,6 +31,8 @@ const SETTLED_MAX: Duration = Duration::from_secs(120);
 const BILLED_MAX: Duration = Duration::from_secs(60);
 /// How far back the demo's usage goes, within the period that it bills.
 const SPAN_S_MAX: i64 = 6 * 86_400;
+/// How late events are sent.
+const LATE_S_MAX: i64 = 3_600;
 /// A period that is younger than this has no usage to show: the one before is billed.
 const SPAN_S_MIN: i64 = 600;
 
@@ -142,6 +144,7 @@ async fn send_usage(
             tenants,
             now: latest,
             span_s: SPAN_S_MAX.min(latest.as_second() - period.start().as_second()),
+            late_s_max: LATE_S_MAX,
         };
         let file = options.checkout.join(".meridian/demo").join(format!("usage-{region}.jsonl"));
         expected.insert(region.clone(), generate::write(&file, &recipe)?);

@@ -81,7 +81,7 @@ pub(crate) struct UsageFile {
 pub(crate) fn usage_file(tenants: Vec<String>, events: usize, seed: u64) -> Result<UsageFile> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("usage.jsonl");
-    let recipe = Recipe { seed, events, tenants, now: meridian::now(), span_s: 6 * 3600 };
+    let recipe = Recipe { seed, events, tenants, now: meridian::now(), span_s: 6 * 3600, late_s_max: 6 * 3600 };
     let expected = write_usage(&path, &recipe)?;
     Ok(UsageFile { path, expected, _folder: folder })
 }
