@@ -5,6 +5,8 @@
 use crate::body::bytes;
 use crate::handler::Adapters;
 use crate::refusal::{refuse, usage_failed};
+#[cfg(test)]
+use crate::tests::openapi::said;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -75,10 +77,8 @@ pub(crate) struct Records {
                                       than 500."),
         (status = 422, description = "`corrections-refused`: none is valid; the member `rejected` has the reason of \
                                       each."),
-        (status = 429, description = "`throttled`: the region takes no more usage at the moment. Nothing is \
-                                      acknowledged."),
-        (status = 503, description = "`usage-unavailable`: usage cannot be stored at the moment. Nothing is \
-                                      acknowledged."),
+        (status = 429, description = said::THROTTLED),
+        (status = 503, description = said::UNAVAILABLE),
     ),
 ))]
 pub(crate) async fn correct(

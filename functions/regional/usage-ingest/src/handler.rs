@@ -4,6 +4,8 @@ use crate::body::bytes;
 use crate::corrections;
 use crate::known::{KnownTenants, Reportable};
 use crate::refusal::{refuse, tenants_failed, unsupported_type, usage_failed};
+#[cfg(test)]
+use crate::tests::openapi::said;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -37,8 +39,7 @@ use tenancy::MachineScope;
                    is its `data`, in JSON.",
     params(crate::tests::openapi::EventHeaders),
     request_body(
-        description = "An event, or a list of events, as the content type says; `application/json` is either, or the \
-                       data of an event in binary mode.",
+        description = said::BODY,
         content(
             (crate::tests::openapi::UsageEvent = "application/cloudevents+json"),
             (Vec<crate::tests::openapi::UsageEvent> = "application/cloudevents-batch+json"),
@@ -48,20 +49,13 @@ use tenancy::MachineScope;
     security(("machine" = ["usage/write"])),
     responses(
         (status = 200, description = "What became of the events.", body = Answer),
-        (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is not what its \
-                                      content type says. `malformed-gzip`: it is not gzip and its content encoding \
-                                      says so."),
-        (status = 413, description = "`body-too-large`: the body has more than 4 MiB, as it is or inflated. \
-                                      `too-many-events`: the batch has more than 1000 events. The members `events_max` \
-                                      and `bytes_max` state both limits."),
-        (status = 415, description = "`unsupported-content-type`: it is neither of CloudEvents nor JSON. \
-                                      `unsupported-content-encoding`: it is neither gzip nor identity."),
+        (status = 400, description = said::MALFORMED),
+        (status = 413, description = said::TOO_LARGE),
+        (status = 415, description = said::UNSUPPORTED),
         (status = 422, description = "`events-refused`: no event is valid; the member `rejected` has the reason of \
                                       each."),
-        (status = 429, description = "`throttled`: the region takes no more usage at the moment. Nothing is \
-                                      acknowledged."),
-        (status = 503, description = "`usage-unavailable`: usage cannot be stored at the moment. Nothing is \
-                                      acknowledged."),
+        (status = 429, description = said::THROTTLED),
+        (status = 503, description = said::UNAVAILABLE),
     ),
 ))]
 async fn handle(
@@ -91,8 +85,7 @@ async fn handle(
                    same, and the answer is 422, so that a client which looks at the status alone notices.",
     params(crate::tests::openapi::EventHeaders),
     request_body(
-        description = "An event, or a list of events, as the content type says; `application/json` is either, or the \
-                       data of an event in binary mode.",
+        description = said::BODY,
         content(
             (crate::tests::openapi::UsageEvent = "application/cloudevents+json"),
             (Vec<crate::tests::openapi::UsageEvent> = "application/cloudevents-batch+json"),
@@ -102,21 +95,14 @@ async fn handle(
     security(("machine" = ["usage/write"])),
     responses(
         (status = 204, description = "Every event is stored."),
-        (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is not what its \
-                                      content type says. `malformed-gzip`: it is not gzip and its content encoding \
-                                      says so."),
-        (status = 413, description = "`body-too-large`: the body has more than 4 MiB, as it is or inflated. \
-                                      `too-many-events`: the batch has more than 1000 events. The members `events_max` \
-                                      and `bytes_max` state both limits."),
-        (status = 415, description = "`unsupported-content-type`: it is neither of CloudEvents nor JSON. \
-                                      `unsupported-content-encoding`: it is neither gzip nor identity."),
+        (status = 400, description = said::MALFORMED),
+        (status = 413, description = said::TOO_LARGE),
+        (status = 415, description = said::UNSUPPORTED),
         (status = 422, description = "`events-refused`: some event is not valid; the member `rejected` has the reason \
                                       of each, and `accepted` says how many others are stored. The request may be sent \
                                       again without the refused ones, or as it is."),
-        (status = 429, description = "`throttled`: the region takes no more usage at the moment. Nothing is \
-                                      acknowledged."),
-        (status = 503, description = "`usage-unavailable`: usage cannot be stored at the moment. Nothing is \
-                                      acknowledged."),
+        (status = 429, description = said::THROTTLED),
+        (status = 503, description = said::UNAVAILABLE),
     ),
 ))]
 async fn handle_openmeter(

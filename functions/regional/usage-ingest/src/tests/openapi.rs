@@ -5,6 +5,24 @@ use serde_json::Value;
 use testkit::openapi::{Api, assert_published};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
+/// What several routes say alike.
+pub(crate) mod said {
+    pub(crate) const BODY: &str = "An event, or a list of events, as the content type says; `application/json` is \
+                                   either, or the data of an event in binary mode.";
+    pub(crate) const MALFORMED: &str = "`malformed-json`: the body is not JSON. `unexpected-form`: it is not what its \
+                                        content type says. `malformed-gzip`: it is not gzip and its content encoding \
+                                        says so.";
+    pub(crate) const TOO_LARGE: &str = "`body-too-large`: the body has more than 4 MiB, as it is or inflated. \
+                                        `too-many-events`: the batch has more than 1000 events. The members \
+                                        `events_max` and `bytes_max` state both limits.";
+    pub(crate) const UNSUPPORTED: &str = "`unsupported-content-type`: it is neither of CloudEvents nor JSON. \
+                                          `unsupported-content-encoding`: it is neither gzip nor identity.";
+    pub(crate) const THROTTLED: &str =
+        "`throttled`: the region takes no more usage at the moment. Nothing is acknowledged.";
+    pub(crate) const UNAVAILABLE: &str =
+        "`usage-unavailable`: usage cannot be stored at the moment. Nothing is acknowledged.";
+}
+
 /// A usage event: `CloudEvents` 1.0 with the tenant as its subject. Other attributes are allowed and not read.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
