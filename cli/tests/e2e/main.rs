@@ -133,6 +133,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("a_session_is_of_one_tenant", |stack| Box::pin(isolation::a_session_is_of_one_tenant(stack))),
     ("the_function_alone_reads_no_tenant", |stack| Box::pin(isolation::the_function_alone_reads_no_tenant(stack))),
     ("the_deployed_policy_is_what_refuses", |stack| Box::pin(isolation::the_deployed_policy_is_what_refuses(stack))),
+    ("a_region_is_lost_while_it_meters", |stack| Box::pin(outage::a_region_is_lost_while_it_meters(stack))),
     ("a_region_works_without_home", |stack| Box::pin(outage::a_region_works_without_home(stack))),
     ("a_killed_billing_bills_once", |stack| Box::pin(billing::a_killed_billing_bills_once(stack))),
     ("a_tenant_closes_is_billed_and_is_erased", |stack| Box::pin(life::a_tenant_closes_is_billed_and_is_erased(stack))),

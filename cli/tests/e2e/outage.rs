@@ -1,8 +1,9 @@
-//! Home goes away; a region does not mind.
+//! A region goes away and comes back: nothing is lost, and nothing counts twice.
 
 use crate::books::{customer, ledger, usage_file, wanted};
 use crate::exactly_once::send_all;
 use anyhow::{Result, ensure};
+use futures::future::join;
 use meridian::local::Stack;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ const REGION: &str = "eu-central-1";
 /// Longer than the relay's and the links' first attempts.
 const AWAY: Duration = Duration::from_secs(15);
 const HANGS: Duration = Duration::from_secs(5);
+/// When a region is lost, after clients began to send.
+const LOST_AFTER: Duration = Duration::from_millis(1_500);
 
 /// While home is away, the region signs up, signs in and meters. When home is back, it learns everything,
 /// once.
@@ -39,5 +42,29 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
         let found = ledger(stack, &home, &[tenant]).await?;
         ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
     }
+    Ok(())
+}
+
+/// The region itself is lost while two clients send it the same file, what it has taken is being settled, and what is settled
+/// is on its way. They send all of it again once it is back.
+pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()> {
+    let tenants = vec![customer(stack, REGION).await?.tenant, customer(stack, REGION).await?.tenant];
+    let file = usage_file(tenants.clone(), 12_000, 31)?;
+    let lose = async {
+        tokio::time::sleep(LOST_AFTER).await;
+        stack.stop_region(REGION).await
+    };
+    let both = join(send_all(stack, REGION, &file.path), send_all(stack, REGION, &file.path));
+    let ((one, other), lost) = join(both, lose).await;
+    lost?;
+    ensure!(one.is_err() && other.is_err(), "the region was lost before it had all, or after");
+
+    stack.start_region(REGION).await?;
+    send_all(stack, REGION, &file.path).await?;
+    stack.wait_until_quiet(Duration::from_secs(180)).await?;
+    let home = stack.state().home.clone();
+    let found = ledger(stack, &home, &tenants).await?;
+    ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
+    ensure!(stack.dead_letters(&home).await? + stack.dead_letters(REGION).await? == 0, "there are dead letters");
     Ok(())
 }
