@@ -197,6 +197,19 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
 }
 
 #[tokio::test]
+async fn a_day_is_due_so_long_after_it_has_ended() {
+    let world = world().await;
+    let (settler, of, day) = (world.settler(), tenant(23), Timestamp::UNIX_EPOCH);
+    let sent = segments(&Catalogue::bundled().unwrap(), of, 1..3);
+    world.intake.store(&sent, day).await.unwrap();
+    settler.settle(of, &sent, day + SignedDuration::from_hours(10)).await.unwrap();
+    let due_at = day + SignedDuration::from_hours(24) + SEAL_AFTER;
+    assert!(settler.due_seals(due_at, 10).await.unwrap().is_empty());
+    let due = settler.due_seals(due_at + SignedDuration::from_secs(1), 10).await.unwrap();
+    assert!(!due.is_empty() && due.iter().all(|due| (due.tenant, due.day, due.due) == (of, day, due_at)), "{due:?}");
+}
+
+#[tokio::test]
 async fn a_day_is_sealed_once_and_can_be_stated_again() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
