@@ -407,3 +407,26 @@ pub struct UsageResendRequested {
     pub day: Timestamp,
 }
 fact!(UsageResendRequested, 1, "meridian.billing");
+
+/// Whoever keeps the ledger asks where the stream of a tenant's usage ends: of what was lost at its end, nothing that
+/// follows tells. The envelope's region is the addressee. Stream: the tenant's usage; the sequence is the number of the
+/// day, of which each has one such request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageStreamRequested {
+    /// The tenant.
+    pub tenant: TenantId,
+}
+fact!(UsageStreamRequested, 1, "meridian.billing");
+
+/// The stream of a tenant's usage ends here: what was stated before has a lower number than this. Stream: the tenant's
+/// usage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsageStreamStated {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Days that end by then are sealed, UTC: the first moment of the first day that is not. Absent when none is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    pub sealed_until: Option<Timestamp>,
+}
+fact!(UsageStreamStated, 1, "meridian.metering");

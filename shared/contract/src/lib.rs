@@ -16,7 +16,8 @@ pub use border::{
     ClaimDecision, ClaimPhase, Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported,
     OnboardingProgressed, PlanChangeRequested, RegionBillingTotaled, RegionDescribed, Step, StepName, StepState,
     TenantCounts, TenantErased, TenantPolicy, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,
-    UsageResendRequested, UsageSealed, UsageWindow, UsageWindowUpdated, VanityClaimed, VanityDecided, WindowPart,
+    UsageResendRequested, UsageSealed, UsageStreamRequested, UsageStreamStated, UsageWindow, UsageWindowUpdated,
+    VanityClaimed, VanityDecided, WindowPart,
 };
 pub use envelope::{Envelope, Fact, Stream};
 pub use path::{PathStep, ValuePath};

@@ -19,6 +19,8 @@ fn schemas() -> Vec<(&'static str, Value)> {
         of::<UsageWindowUpdated>(),
         of::<UsageSealed>(),
         of::<UsageResendRequested>(),
+        of::<UsageStreamRequested>(),
+        of::<UsageStreamStated>(),
         of::<v1::TenantPolicyPublished>(),
         of::<TenantPolicyPublished>(),
         of::<TenantPolicyApplied>(),

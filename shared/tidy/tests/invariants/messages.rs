@@ -11,7 +11,8 @@ const OURS: &str = "meridian.";
 /// What an application plane takes by rules of its own.
 const FOR_APPLICATIONS: [&str; 1] = ["UsageLevelReached.v1"];
 /// What tells of single tenants' usage.
-const OF_USAGE: [&str; 3] = ["UsageWindowUpdated.v1", "UsageWindowUpdated.v2", "UsageSealed.v1"];
+const OF_USAGE: [&str; 4] =
+    ["UsageWindowUpdated.v1", "UsageWindowUpdated.v2", "UsageSealed.v1", "UsageStreamStated.v1"];
 /// The condition under which usage of single tenants may leave a region.
 const MAY_LEAVE: &str = "IsNotSovereign";
 
@@ -63,6 +64,32 @@ fn rules_and_contract_agree() -> Result<()> {
     let lost = unrouted.map(|name| format!("{name}: in docs/schemas, but no rule routes it"));
     let findings: Vec<String> = unknown.chain(lost).collect();
     none(&findings, "An event needs a published schema and a rule that lists it.")
+}
+
+/// What a bus lets in from another: the types in the conditions of its policies.
+fn admitted<'t>(template: &'t Template, bus: &str) -> BTreeSet<&'t str> {
+    let policies = template.of_type("AWS::Events::EventBusPolicy").map(|(_, policy)| policy);
+    let of_bus = policies.filter(|policy| target(&policy["EventBusName"]) == Some(bus));
+    of_bus.flat_map(|policy| texts(&policy["Statement"]["Condition"]["StringEquals"]["events:detail-type"])).collect()
+}
+
+#[test]
+fn a_bus_lets_in_what_another_sends() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    for (id, rule) in template.of_type("AWS::Events::Rule") {
+        let to_bus = many(&rule["Targets"]).into_iter().find_map(|end| end["Arn"]["Fn::Sub"].as_str());
+        let bus = match to_bus.and_then(|arn| arn.split_once(":event-bus/")) {
+            Some((_, "${Name}-home")) => "HomeBus",
+            Some((_, "${Name}-regional")) => "RegionalBus",
+            _ => continue,
+        };
+        let admitted = admitted(&template, bus);
+        let sent = texts(&rule["EventPattern"]["detail-type"]);
+        let refused = sent.into_iter().filter(|name| !admitted.contains(name));
+        findings.extend(refused.map(|name| format!("{id}: sends {name}, which the policy of {bus} refuses")));
+    }
+    none(&findings, "List an event type in the policy of the bus that it is sent to.")
 }
 
 #[test]
