@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod segment;
 mod settle;
+mod stream;
 mod value;
 mod window;
 
@@ -43,6 +44,7 @@ pub use settle::{
     Counted, Head, IDENTITY_KEPT, MissingRun, SETTLED_SEGMENTS_MAX, Settlement, State, Statement, batches, restate,
     seal, settle, touched_pages,
 };
+pub use stream::state_end;
 pub use value::{NumberError, Value};
 pub use window::{Measure, Window, WindowKey};
 

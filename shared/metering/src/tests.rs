@@ -4,6 +4,7 @@ mod reading;
 mod reports;
 mod runs;
 mod segments;
+mod streams;
 mod values;
 
 use contract::catalogue::Catalogue;

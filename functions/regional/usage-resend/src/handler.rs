@@ -1,15 +1,15 @@
-//! One request per message. The same request again states the same totals once more, which changes nothing.
+//! One request per message. The same request again states the same once more, which changes nothing.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{Envelope, Fact, Stream, UsageResendRequested};
-use kernel::RegionCode;
+use contract::{Envelope, Fact, Stream, UsageResendRequested, UsageStreamRequested};
+use kernel::{RegionCode, TenantId};
 use regional_store::{Resent, Settler, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 
 /// Answers every request of the batch; those that cannot be answered come again, and end in the dead-letter queue.
 pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| restate(adapters, message).await).await)
+    Ok(each(event, async |message: &SqsMessage| answer(adapters, message).await).await)
 }
 
 /// What the handler works with.
@@ -29,29 +29,50 @@ enum Unanswered {
     OtherRegion(RegionCode),
     #[error("the request came in another stream than its tenant's")]
     OtherStream,
-    #[error("the totals are not stated")]
+    #[error("what is asked for is not stated")]
     NotStated(#[source] UsageStoreError),
 }
 
-async fn restate(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswered> {
-    let Envelope { region, stream, data, .. } = request(message)?;
-    let UsageResendRequested { tenant, day } = data;
-    if region != adapters.region {
-        return Err(Unanswered::OtherRegion(region));
+async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswered> {
+    let event = BusMessage::parse(message).map_err(Unanswered::Unreadable)?;
+    match (event.detail_type.as_str(), event.source.as_str()) {
+        (UsageResendRequested::TYPE, UsageResendRequested::SOURCE) => {
+            restate(adapters, request(adapters, &event, |request: &UsageResendRequested| request.tenant)?).await
+        }
+        (UsageStreamRequested::TYPE, UsageStreamRequested::SOURCE) => {
+            state_end(adapters, request(adapters, &event, |request: &UsageStreamRequested| request.tenant)?).await
+        }
+        _ => Err(Unanswered::OtherEvent),
     }
-    if stream != Stream::Usage(tenant) {
-        return Err(Unanswered::OtherStream);
-    }
+}
+
+async fn restate(adapters: &Adapters, request: UsageResendRequested) -> Result<(), Unanswered> {
+    let UsageResendRequested { tenant, day } = request;
     let resent = adapters.settler.resend(tenant, day, runtime::now()).await.map_err(Unanswered::NotStated)?;
     let stated = resent == Resent::Stated;
     tracing::info!(%tenant, %day, stated, "asked for a day again");
     Ok(())
 }
 
-fn request(message: &SqsMessage) -> Result<Envelope<UsageResendRequested>, Unanswered> {
-    let event = BusMessage::parse(message).map_err(Unanswered::Unreadable)?;
-    match (event.detail_type.as_str(), event.source.as_str()) {
-        (UsageResendRequested::TYPE, UsageResendRequested::SOURCE) => event.detail().map_err(Unanswered::Unreadable),
-        _ => Err(Unanswered::OtherEvent),
+async fn state_end(adapters: &Adapters, request: UsageStreamRequested) -> Result<(), Unanswered> {
+    let tenant = request.tenant;
+    let stated = adapters.settler.state_end(tenant, runtime::now()).await.map_err(Unanswered::NotStated)?;
+    tracing::info!(%tenant, stated, "asked where the usage ends");
+    Ok(())
+}
+
+/// What is asked, if it is asked of this region and in the stream of the tenant's usage.
+fn request<T: Fact>(
+    adapters: &Adapters,
+    event: &BusMessage,
+    tenant_of: impl Fn(&T) -> TenantId,
+) -> Result<T, Unanswered> {
+    let Envelope { region, stream, data, .. } = event.detail::<Envelope<T>>().map_err(Unanswered::Unreadable)?;
+    if region != adapters.region {
+        return Err(Unanswered::OtherRegion(region));
     }
+    if stream != Stream::Usage(tenant_of(&data)) {
+        return Err(Unanswered::OtherStream);
+    }
+    Ok(data)
 }

@@ -1,7 +1,7 @@
-//! States a sealed day's totals again when whoever bills the tenant asks for them.
+//! States a sealed day's totals again, or where a tenant's usage ends, when whoever bills the tenant asks.
 //!
-//! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits: `UsageWindowUpdated.v2` and
-//! `UsageSealed.v1`, through the outbox.
+//! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits: `UsageWindowUpdated.v2`,
+//! `UsageSealed.v1` and `UsageStreamStated.v1`, through the outbox.
 
 mod handler;
 #[cfg(test)]

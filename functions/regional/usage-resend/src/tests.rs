@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
 use contract::catalogue::Catalogue;
-use contract::{Envelope, SealDigest, UsageSealed, UsageWindowUpdated};
+use contract::{Envelope, Fact, SealDigest, UsageSealed, UsageStreamStated, UsageWindowUpdated};
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp};
 use metering::{Usage, batches, group};
@@ -87,7 +87,12 @@ async fn every_request_is_answered_but_those_that_are_not_for_the_region() {
         }
         assert!(failed.is_empty(), "{}", case.name);
         let asked = requests.iter().filter(|request| request["body"].as_str().unwrap().contains("2026-10-05"));
-        assert_eq!(added, 2 * asked.count(), "{}: a fact with totals and one with the seal", case.name);
+        let of_end = |request: &&Value| {
+            let body = request["body"].as_str().unwrap();
+            body.contains("UsageStreamRequested") && body.contains(TENANT)
+        };
+        let ends = requests.iter().filter(of_end).count();
+        assert_eq!(added, 2 * asked.count() + ends, "{}: totals and seal of a day, or an end", case.name);
     }
 }
 
@@ -113,4 +118,26 @@ async fn a_day_that_is_not_sealed_is_not_stated_again() {
     world.use_something().await;
     assert!(world.deliver(&case("valid-one-day")).await.is_empty());
     assert_eq!(world.stated().await.len(), 1, "as it was when it changed, and no more");
+}
+
+#[tokio::test]
+async fn where_a_tenants_usage_ends_is_stated_behind_all_else() {
+    let world = world().await;
+    assert!(world.deliver(&case("valid-end")).await.is_empty());
+    assert_eq!(world.stated().await.len(), 0, "nothing was used");
+    world.use_something().await;
+    assert!(world.deliver(&case("valid-end")).await.is_empty());
+    world.seal_all().await;
+    assert!(world.deliver(&case("valid-end-asked-twice")).await.is_empty());
+    let stated = world.stated().await;
+    let numbers: Vec<u64> = stated.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    let types: Vec<&str> = stated.iter().map(|(_, row)| row.detail_type.as_str()).collect();
+    let (totals, seal, end) = (UsageWindowUpdated::TYPE, UsageSealed::TYPE, UsageStreamStated::TYPE);
+    assert_eq!(types, [totals, end, seal, end, end]);
+    let sealed_until = |n: usize| {
+        let end: Envelope<UsageStreamStated> = serde_json::from_str(&stated[n].1.detail).unwrap();
+        end.data.sealed_until.map(|until| until.to_string())
+    };
+    assert_eq!((sealed_until(1), sealed_until(3).as_deref()), (None, Some("2026-10-06T00:00:00Z")));
 }

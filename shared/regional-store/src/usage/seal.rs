@@ -1,4 +1,4 @@
-//! Sealing days, and stating sealed days again.
+//! Sealing days, stating sealed days again, and stating where a tenant's facts end.
 
 use super::UsageStoreError;
 use super::items::{self, DueSeal, SHARDS};
@@ -6,7 +6,7 @@ use super::settler::{ATTEMPTS_MAX, Outcome, Settler, outcome_of};
 use super::table::wait;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use kernel::{BillingAnchor, TenantId, Timestamp, WindowSize};
-use metering::{Head, Page, PageKey, Statement, restate, seal};
+use metering::{Head, Page, PageKey, Statement, restate, seal, state_end};
 use std::collections::BTreeMap;
 
 /// What became of the wish to state a day again.
@@ -77,8 +77,20 @@ impl Settler {
         Ok(if stated { Resent::Stated } else { Resent::NothingSealed })
     }
 
-    /// Decides what is to be stated of a day, and writes it on condition that nobody changed the head, and on those of
-    /// `first`; whether anything is stated. If `first` is refused, somebody else has done it.
+    /// States where the stream of the tenant's facts ends; whether it has one.
+    ///
+    /// # Errors
+    /// When the table fails, or others were quicker too often. Calling it again states it once more.
+    pub async fn state_end(&self, tenant: TenantId, now: Timestamp) -> Result<bool, UsageStoreError> {
+        let stated = self.state_all(tenant, Vec::new(), async |before| {
+            let Some((head, end)) = state_end(before, tenant) else { return Ok(None) };
+            let facts = vec![self.state(tenant, head.sequence, now, end)?];
+            Ok(Some((head, facts)))
+        });
+        stated.await
+    }
+
+    /// Decides what is to be stated of a day, and states it, see [`Settler::state_all`].
     async fn state_day(
         &self,
         tenant: TenantId,
@@ -87,18 +99,34 @@ impl Settler {
         first: Vec<TransactWriteItem>,
         decide: impl Fn(&Head, &BTreeMap<PageKey, Page>) -> Result<Option<Statement>, kernel::Invalid>,
     ) -> Result<bool, UsageStoreError> {
+        let stated = self.state_all(tenant, first, async |before| {
+            let pages = self.totals(tenant, day).await?;
+            let statement = decide(before, &pages).map_err(UsageStoreError::unwritable)?;
+            let Some(Statement { head, totals, seal }) = statement else { return Ok(None) };
+            let mut facts = Vec::with_capacity(totals.len() + 1);
+            for (sequence, totals) in (before.sequence + 1..).zip(totals) {
+                facts.push(self.state(tenant, sequence, now, totals)?);
+            }
+            facts.push(self.state(tenant, head.sequence, now, seal)?);
+            Ok(Some((head, facts)))
+        });
+        stated.await
+    }
+
+    /// Decides what is to be stated, with the next head, and writes it on condition that nobody changed the head, and on
+    /// those of `first`; whether anything is stated. If `first` is refused, somebody else has done it.
+    async fn state_all(
+        &self,
+        tenant: TenantId,
+        first: Vec<TransactWriteItem>,
+        decide: impl AsyncFn(&Head) -> Result<Option<(Head, Vec<TransactWriteItem>)>, UsageStoreError>,
+    ) -> Result<bool, UsageStoreError> {
         for round in 0..ATTEMPTS_MAX {
             let (before, _) = self.load_head(tenant, Vec::new()).await?;
-            let pages = self.totals(tenant, day).await?;
-            let Some(statement) = decide(&before, &pages).map_err(UsageStoreError::unwritable)? else {
-                return Ok(false);
-            };
+            let Some((head, facts)) = decide(&before).await? else { return Ok(false) };
             let mut parts = first.clone();
-            parts.extend(self.heads(tenant, &statement.head, &before)?);
-            for (sequence, totals) in (before.sequence + 1..).zip(statement.totals) {
-                parts.push(self.state(tenant, sequence, now, totals)?);
-            }
-            parts.push(self.state(tenant, statement.head.sequence, now, statement.seal)?);
+            parts.extend(self.heads(tenant, &head, &before)?);
+            parts.extend(facts);
             let request = self.table.client.transact_write_items().set_transact_items(Some(parts));
             let outcome = match request.send().await {
                 Ok(_) => return Ok(true),

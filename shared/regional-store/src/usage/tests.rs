@@ -5,7 +5,10 @@ use crate::{
     DueSeal, FoundSegment, Intake, Leaving, Pending, Resent, Settled, Settler, TenantStore, UsageEraser, UsageMonitor,
 };
 use contract::catalogue::Catalogue;
-use contract::{Envelope, EventCounts, Fact, SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated, WindowPart};
+use contract::{
+    Envelope, EventCounts, Fact, SealDigest, Stream, UsageSealed, UsageStreamStated, UsageWindow, UsageWindowUpdated,
+    WindowPart,
+};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp, UsageGroup};
@@ -266,6 +269,51 @@ async fn a_day_is_sealed_once_and_can_be_stated_again() {
     assert_eq!(totals, expected);
     let covered: Vec<_> = last.data.windows.iter().filter(|window| SealDigest::covers(day, window)).collect();
     assert_eq!((covered.len() as u64, SealDigest::of(covered)), (seals[0].totals, seals[0].digest.clone()));
+}
+
+#[tokio::test]
+async fn where_facts_end_is_stated_under_the_next_number_however_many_ask() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let (settlers, of) = ([world.settler(), world.settler(), world.settler()], tenant(24));
+    assert!(!settlers[0].state_end(of, now()).await.unwrap(), "nothing was used");
+    assert_eq!(world.items(of).await, 0, "and nobody notes that it was asked for");
+
+    let sent: Vec<Segment> = (0..3).flat_map(|n| segments(&catalogue, of, (n * 2)..(n * 2 + 2))).collect();
+    world.intake.store(&sent, now()).await.unwrap();
+    let work = settlers.iter().zip(&sent).map(async |(settler, segment)| {
+        assert!(settler.settle(of, std::slice::from_ref(segment), now()).await.is_ok());
+        assert!(settler.state_end(of, now()).await.unwrap());
+    });
+    join_all(work).await;
+    let rows = world.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    let number = |row: &outbox::Row| serde_json::from_str::<Envelope<serde_json::Value>>(&row.detail).unwrap().sequence;
+    let mut numbers: Vec<u64> = rows.iter().map(number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6], "totals and ends are in one stream");
+    let ends: Vec<_> = rows.iter().filter(|row| row.detail_type == UsageStreamStated::TYPE).collect();
+    assert_eq!(ends.len(), 3);
+    let end: Envelope<UsageStreamStated> = serde_json::from_str(&ends[0].detail).unwrap();
+    assert_eq!(end.data, UsageStreamStated { tenant: of, sealed_until: None });
+    assert_eq!((end.stream, ends[0].target), (Stream::Usage(of), outbox::Target::Regional));
+    let (head, _) = settlers[0].load_head(of, Vec::new()).await.unwrap();
+    assert_eq!((head.sequence, head.counted.accepted), (6, 6));
+}
+
+#[tokio::test]
+async fn nobody_asks_an_erased_tenant_back() {
+    let world = world().await;
+    let (eraser, _) = world.eraser().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let (settler, of) = (world.settler(), tenant(25));
+    let sent = segments(&catalogue, of, 0..2);
+    world.intake.store(&sent, now()).await.unwrap();
+    settler.settle(of, &sent, now()).await.unwrap();
+    let erase = async || while eraser.erase_some(of).await.unwrap() == Leaving::Some {};
+    let (stated, ()) = tokio::join!(settler.state_end(of, now()), erase());
+    stated.unwrap();
+    assert!(!settler.state_end(of, now()).await.unwrap());
+    assert_eq!(world.items(of).await, 0);
 }
 
 #[tokio::test]
