@@ -8,10 +8,10 @@ use crate::item::{
 use crate::{BillingStore, StoreError};
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use billing::{
-    Incident, KnownDays, REPORTED_DAYS_MAX, Reception, Seal, Subject, Watch, decide_sealed, look_at_reception,
-    look_at_seal,
+    Incident, KnownDays, REPORTED_DAYS_MAX, Reception, Seal, Subject, TooManyGaps, Watch, decide_sealed,
+    look_at_reception, look_at_seal,
 };
-use contract::{Envelope, UsageSealed};
+use contract::{Envelope, UsageSealed, UsageStreamStated};
 use jiff::SignedDuration;
 use kernel::{BillingPeriod, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -68,10 +68,27 @@ impl BillingStore {
         report: u64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.change_reception(tenant, region, |before| before.mark(report, now)).await
+    }
+
+    /// Notes the statement of where the reports of a tenant's usage end.
+    ///
+    /// # Errors
+    /// When the table does not do it, or the statement is too far ahead of those that are missing.
+    pub async fn record_end(&self, end: &Envelope<UsageStreamStated>, now: Timestamp) -> Result<(), StoreError> {
+        self.change_reception(end.data.tenant, &end.region, |before| before.mark_end(end, now)).await
+    }
+
+    async fn change_reception(
+        &self,
+        tenant: TenantId,
+        region: &RegionCode,
+        decide: impl Fn(&Reception) -> Result<Option<Reception>, TooManyGaps>,
+    ) -> Result<(), StoreError> {
         for attempt in 0..ATTEMPTS_MAX {
             let held = self.load_reception(tenant, region).await?;
             let before = held.value.unwrap_or_default();
-            let Some(after) = before.mark(report, now).map_err(StoreError::Gaps)? else {
+            let Some(after) = decide(&before).map_err(StoreError::Gaps)? else {
                 return Ok(());
             };
             // Reports that arrive in order, which is nearly all of them, cost a plain write.

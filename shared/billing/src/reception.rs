@@ -2,6 +2,7 @@
 
 use crate::watch::{Incident, IncidentKind, Watch};
 use crate::{Received, Seal, TooManyGaps};
+use contract::{Envelope, UsageStreamStated};
 use kernel::{BillingAnchor, RegionCode, TenantId, Timestamp, WindowSize};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -18,6 +19,9 @@ pub struct Reception {
     /// How far it is with those that are missing, if any are.
     #[serde(default)]
     pub watch: Option<Watch>,
+    /// Until when days are sealed, as the region last said when it was asked.
+    #[serde(default)]
+    pub sealed_until: Option<Timestamp>,
 }
 
 /// What the ledger knows of a tenant's days from the region.
@@ -47,6 +51,15 @@ impl Reception {
         Ok(self.received.mark(number)?.map(|received| self.with(received, now)))
     }
 
+    /// The state with the statement of where the reports end, or nothing when it had arrived before.
+    ///
+    /// # Errors
+    /// When it would open one gap too many.
+    pub fn mark_end(&self, end: &Envelope<UsageStreamStated>, now: Timestamp) -> Result<Option<Self>, TooManyGaps> {
+        let sealed_until = self.sealed_until.max(end.data.sealed_until);
+        Ok(self.mark(end.sequence, now)?.map(|marked| Self { sealed_until, ..marked }))
+    }
+
     /// The incident that there is of it.
     #[must_use]
     pub fn incident(&self, tenant: TenantId, region: &RegionCode) -> Option<Incident> {
@@ -64,7 +77,8 @@ impl Reception {
 
     fn with(&self, received: Received, now: Timestamp) -> Self {
         let is_whole = received.missing() == 0;
-        Self { received, watch: (!is_whole).then(|| self.watch.unwrap_or_else(|| Watch::new(now))) }
+        let watch = (!is_whole).then(|| self.watch.unwrap_or_else(|| Watch::new(now)));
+        Self { received, watch, sealed_until: self.sealed_until }
     }
 }
 
@@ -92,14 +106,15 @@ pub fn look_at_reception(current: &Reception, days: &KnownDays, now: Timestamp) 
     if watch.requests > 0 && spoken_of.peek().is_some() && spoken_of.all(|day| stated.contains(day)) {
         return look(current.with(current.received.without_gaps(), now), Vec::new());
     }
-    let asked = reported_days(&known, watch.since).into_iter().filter(|day| !stated.contains(day)).collect();
+    let a_day = known.last().copied().or(current.sealed_until);
+    let asked = reported_days(a_day, watch.since).into_iter().filter(|day| !stated.contains(day)).collect();
     look(Reception { watch: Some(watch.asked(now)), ..current.clone() }, asked)
 }
 
-/// The days that a report up to a moment may have spoken of, by the times of the day at which known days begin.
-fn reported_days(known: &BTreeSet<Timestamp>, until: Timestamp) -> Vec<Timestamp> {
+/// The days that a report up to a moment may have spoken of, if it is known when one of them begins.
+fn reported_days(a_day: Option<Timestamp>, until: Timestamp) -> Vec<Timestamp> {
     // A tenant has one anchor. Where it changed lately, the newest is followed.
-    let Some(anchor) = known.last().map(|day| BillingAnchor::of_day(*day)) else {
+    let Some(anchor) = a_day.map(BillingAnchor::of_day) else {
         return Vec::new();
     };
     let before = |day: &Timestamp| {

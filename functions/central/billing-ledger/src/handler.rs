@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing_store::{BillingStore, StoreError};
-use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageSealed, UsageWindowUpdated, v1};
+use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageSealed, UsageStreamStated, UsageWindowUpdated, v1};
 use kernel::TenantId;
 use runtime::queue::{self, BusMessage, MessageError};
 
@@ -59,6 +59,7 @@ async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerE
             learn_usage(store, current(envelope::<v1::UsageWindowUpdated>(&message)?)).await
         }
         (UsageSealed::TYPE, UsageSealed::SOURCE) => learn_seal(store, envelope(&message)?).await,
+        (UsageStreamStated::TYPE, UsageStreamStated::SOURCE) => learn_end(store, envelope(&message)?).await,
         _ => Err(LedgerError::UnknownFact),
     }
 }
@@ -88,6 +89,12 @@ async fn learn_seal(store: &BillingStore, fact: Envelope<UsageSealed>) -> Result
     let (tenant, now) = (usage_of(&fact, fact.data.tenant)?, runtime::now());
     store.record_sealed(&fact, now).await.map_err(LedgerError::Store)?;
     store.record_received(tenant, &fact.region, fact.sequence, now).await.map_err(LedgerError::Store)
+}
+
+/// Records where the stream ends. What is missing before it is a gap from now on.
+async fn learn_end(store: &BillingStore, fact: Envelope<UsageStreamStated>) -> Result<(), LedgerError> {
+    usage_of(&fact, fact.data.tenant)?;
+    store.record_end(&fact, runtime::now()).await.map_err(LedgerError::Store)
 }
 
 /// The tenant that a fact is about, if it came in the stream of that tenant's usage.

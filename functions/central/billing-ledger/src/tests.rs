@@ -38,9 +38,13 @@ async fn every_case_is_learned_but_for_the_message_that_it_names() {
     for case in testkit::cases("billing-ledger") {
         let failed = run(&adapters, case.payload.clone()).await;
         let expected: &[&str] = match case.name.as_str() {
-            "invalid-no-json" | "invalid-detail" | "invalid-source" | "invalid-seal" | "invalid-seal-stream" => {
-                &["059f36b4-87a3-44ab-83d2-661970000000"]
-            }
+            "invalid-no-json"
+            | "invalid-detail"
+            | "invalid-source"
+            | "invalid-seal"
+            | "invalid-seal-stream"
+            | "invalid-end"
+            | "invalid-end-stream" => &["059f36b4-87a3-44ab-83d2-661970000000"],
             "invalid-other-event" | "invalid-stream" => &["059f36b4-87a3-44ab-83d2-661970000001"],
             _ => &[],
         };
@@ -112,4 +116,21 @@ async fn a_seal_that_overtakes_its_totals_is_watched_until_it_is_looked_at() {
     assert_eq!(adapters.store.load_watched().await.unwrap(), []);
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
     assert_eq!(adapters.store.load_watched().await.unwrap(), [], "the same again changes nothing");
+}
+
+#[tokio::test]
+async fn where_the_stream_ends_shows_what_is_missing_before() {
+    let adapters = adapters().await;
+    for _ in 0..2 {
+        assert_eq!(run(&adapters, case("valid-end")).await, [""; 0]);
+        let (record, windows) = learned(&adapters).await;
+        assert_eq!((record.missing_reports(), windows.len()), (2, 2), "of four the second and the third");
+        assert_eq!(record.received[0].sealed_until, Some("2026-10-04T00:00:00Z".parse().unwrap()));
+        let watched = adapters.store.load_watched().await.unwrap();
+        let subjects: Vec<&str> = watched.iter().map(|watched| watched.subject.as_str()).collect();
+        assert_eq!(subjects, [format!("{TENANT}/reports/eu-central-1")]);
+    }
+    assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
+    let (record, _) = learned(&adapters).await;
+    assert_eq!((record.missing_reports(), record.received[0].watch), (0, None), "they were on their way");
 }

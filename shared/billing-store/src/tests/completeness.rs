@@ -1,7 +1,7 @@
 use super::*;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use billing::{IncidentKind, Subject};
-use contract::{Envelope, SealDigest, Stream, UsageSealed};
+use contract::{Envelope, SealDigest, Stream, UsageSealed, UsageStreamStated};
 use jiff::SignedDuration;
 
 fn day(day: u8) -> Timestamp {
@@ -92,6 +92,32 @@ async fn another_seal_of_a_day_is_an_incident_at_once() {
     store.record_sealed(&sealed(5, 10, &[]), noon()).await.unwrap();
     let [watched] = &store.load_watched().await.unwrap()[..] else { panic!("one is watched") };
     assert_eq!(watched.incident.as_ref().unwrap().kind, IncidentKind::SealDisputed);
+}
+
+fn end(sequence: u64, sealed_until: Option<Timestamp>) -> Envelope<UsageStreamStated> {
+    let Envelope { id, region, stream, occurred_at, .. } = sealed(1, sequence, &[]);
+    let data = UsageStreamStated { tenant: tenant(1), sealed_until };
+    Envelope { id, region, stream, sequence, occurred_at, data }
+}
+
+#[tokio::test]
+async fn what_was_lost_before_the_end_is_watched_and_asked_for() {
+    let store = store().await;
+    store.record_end(&end(3, Some(day(7))), noon()).await.unwrap();
+    store.record_end(&end(3, Some(day(7))), noon()).await.unwrap();
+    let subject = Subject::Reports(tenant(1), region());
+    let [watched] = &store.load_watched().await.unwrap()[..] else { panic!("one is watched") };
+    assert_eq!(watched.subject.parse(), Ok(subject.clone()));
+    let looked = store.look(&subject, watched.due_at, ask(&store)).await.unwrap();
+    assert!(looked.asked.iter().any(|resend| resend.day == day(6)), "days begin as the region said: {looked:?}");
+
+    store.record_end(&end(4, Some(day(8))), noon()).await.unwrap();
+    for number in [1, 2] {
+        store.record_received(tenant(1), &region(), number, noon()).await.unwrap();
+    }
+    assert_eq!(store.load_watched().await.unwrap(), []);
+    let received = store.load_tenant(tenant(1)).await.unwrap().received;
+    assert_eq!((received[0].received.contiguous, received[0].sealed_until), (4, Some(day(8))));
 }
 
 #[tokio::test]

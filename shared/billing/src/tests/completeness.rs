@@ -1,5 +1,5 @@
 use super::*;
-use contract::{Envelope, SealDigest, Stream, UsageSealed};
+use contract::{Envelope, SealDigest, Stream, UsageSealed, UsageStreamStated};
 use std::collections::BTreeSet;
 
 const DAY: &str = "2026-10-05T06:30:00Z";
@@ -177,6 +177,51 @@ fn a_gap_closes_when_all_that_it_may_hold_was_stated_behind_it() {
     assert_eq!((closed.asked, closed.reception), (vec![], reception(&[1, 2, 3, 4])));
     let first = look_at_reception(&open, &days(&[("04T06:30:00", 5)], &[]), at("09T07:15:00")).unwrap();
     assert!(!first.asked.is_empty(), "a day that is not known at all is asked for once");
+}
+
+fn end(sequence: u64, sealed_until: Option<&str>) -> Envelope<UsageStreamStated> {
+    let Envelope { id, region, stream, occurred_at, .. } = stated(sequence, &totals());
+    let data = UsageStreamStated { tenant: tenant(1), sealed_until: sealed_until.map(at) };
+    Envelope { id, region, stream, sequence, occurred_at, data }
+}
+
+#[test]
+fn the_end_of_the_reports_shows_what_is_missing_before_it() {
+    let now = at("09T07:00:00");
+    let whole = reception(&[1, 2, 3]).mark_end(&end(4, None), now).unwrap().unwrap();
+    assert_eq!((whole.received.missing(), whole.watch), (0, None), "nothing was lost");
+    let open = reception(&[1, 2]).mark_end(&end(5, Some("06T06:30:00")), now).unwrap().unwrap();
+    assert_eq!((open.received.missing(), open.watch), (2, Some(Watch::new(now))));
+    assert_eq!(open.mark_end(&end(5, Some("06T06:30:00")), at("09T08:00:00")).unwrap(), None, "it came before");
+    let first = Reception::default().mark_end(&end(2, None), now).unwrap().unwrap();
+    assert_eq!(first.received.missing(), 1, "the first report was lost, and no other followed");
+}
+
+#[test]
+fn the_latest_of_the_ends_says_until_when_days_are_sealed() {
+    let ends = [end(2, None), end(4, Some("06T06:30:00")), end(6, Some("07T06:30:00"))];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let learn = |known: Reception, n: usize| known.mark_end(&ends[n], at("09T07:00:00")).unwrap().unwrap();
+        let known = order.into_iter().fold(reception(&[1]), learn);
+        assert_eq!(known.sealed_until, Some(at("07T06:30:00")));
+        let after = known.mark(3, at("09T07:00:00")).unwrap().unwrap();
+        assert_eq!(after.sealed_until, known.sealed_until, "other reports do not say");
+    }
+}
+
+#[test]
+fn where_nothing_arrived_the_end_says_when_days_begin() {
+    let first = |sealed_until: Option<&str>| {
+        let lost = Reception::default().mark_end(&end(3, sealed_until), at("09T07:00:00")).unwrap().unwrap();
+        look_at_reception(&lost, &KnownDays::default(), at("09T07:15:00")).unwrap()
+    };
+    assert_eq!(first(None).asked, [], "nothing is sealed that could be stated again");
+    let look = first(Some("06T06:30:00"));
+    assert_eq!((look.asked.len(), look.asked[0]), (REPORTED_DAYS_MAX, at("09T06:30:00")));
+    assert!(look.asked.contains(&at("05T06:30:00")), "the last day that is sealed");
+    let restated = days(&[("05T06:30:00", 5)], &["05T06:30:00"]);
+    let closed = look_at_reception(&look.reception, &restated, at("09T07:45:00")).unwrap().reception;
+    assert_eq!((closed.received.missing(), closed.sealed_until), (0, Some(at("06T06:30:00"))));
 }
 
 #[test]
