@@ -103,6 +103,14 @@ impl Account {
         before.take(LOOK_BACK_PERIODS).find_map(|before| self.plan_for(before)).map(Standing::Left)
     }
 
+    /// The regions that may state usage of the tenant which a period is billed for: those that it was in, as long as it
+    /// can be billed for anything.
+    #[must_use]
+    pub fn usage_regions(&self, period: BillingPeriod) -> BTreeSet<&RegionCode> {
+        let changes = self.standing(period).map(|_| &self.changes);
+        changes.into_iter().flatten().map(|change| &change.region).collect()
+    }
+
     /// The plan that the tenant is billed by for a period: the one it ended the period with. Nothing when
     /// the tenant was not in use at any moment of the period.
     ///

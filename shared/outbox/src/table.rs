@@ -25,6 +25,9 @@ pub struct Backlog {
 /// Why the outbox table did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
+    /// A row could not be written.
+    #[error("a fact could not be stored in the outbox")]
+    Write(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Rows could not be read.
     #[error("the outbox could not be read")]
     Read(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -47,6 +50,15 @@ impl Outbox {
     pub fn put(&self, row: &Row) -> Result<TransactWriteItem, BuildError> {
         let put = Put::builder().table_name(&self.table).set_item(Some(row.item())).build()?;
         Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// States a fact that no state goes with, as a request whose repetition changes nothing.
+    ///
+    /// # Errors
+    /// When the table refuses.
+    pub async fn state(&self, row: &Row) -> Result<(), OutboxError> {
+        let stated = self.client.put_item().table_name(&self.table).set_item(Some(row.item())).send().await;
+        stated.map(|_| ()).map_err(|error| OutboxError::Write(error.into()))
     }
 
     /// Removes a published row. Removing it twice is no error.

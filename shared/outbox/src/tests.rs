@@ -47,6 +47,16 @@ async fn rows_wait_oldest_first_until_they_are_removed() {
     assert_eq!(outbox.backlog().await.unwrap().waiting, 0);
 }
 
+#[tokio::test]
+async fn a_fact_without_state_waits_like_any_other() {
+    let aws = testkit::aws().await;
+    let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
+    let row = fact(1, 1_000);
+    outbox.state(&row).await.unwrap();
+    outbox.state(&row).await.unwrap();
+    assert_eq!(outbox.sweep(Timestamp::MAX, 10).await.unwrap(), [row]);
+}
+
 #[test]
 fn a_malformed_item_is_named() {
     let mut item = fact(1, 1).item();

@@ -1,25 +1,31 @@
-//! What does not hold is looked at when it is due; every tenant's sealed days are compared once a day.
+//! What does not hold is looked at when it is due. Once a day every tenant's sealed days are compared, and its region is
+//! asked where its usage ends.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use billing::{Incident, Seal, Subject};
+use billing::{Account, Incident, Seal, Subject};
 use billing_store::{BillingStore, Looked, Resend, StoreError};
-use contract::{Envelope, Stream, UsageResendRequested};
-use futures::stream::{StreamExt as _, iter};
+use contract::{Envelope, Fact, Stream, UsageResendRequested, UsageStreamRequested};
+use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use kernel::{BillingPeriod, EventId, Invalid, RegionCode, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
 use runtime::{Failure, Scheduled};
 use std::collections::BTreeSet;
+use std::error::Error;
 
 /// How long a run is from the next, as the template schedules them.
 const PAUSE_MIN: i64 = 15;
 /// How many runs a day has. The partitions of tenants divide them.
 const RUNS_A_DAY: i64 = 24 * 60 / PAUSE_MIN;
-const LOOKS_AT_ONCE: usize = 16;
+const DAY_S: i64 = 24 * 60 * 60;
+const AT_ONCE: usize = 16;
 
 /// Looks at everything that is due. One look that fails is reported, and does not keep the others from being taken.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
-    let due = adapters.due(event.time).await.map_err(|error| failed(&error))?;
-    let looks = iter(&due).map(|subject| adapters.look(subject, event.time)).buffer_unordered(LOOKS_AT_ONCE);
+    let now = event.time;
+    let accounts = adapters.accounts_of_run(now).await.map_err(|error| failed(&error))?;
+    let ends = adapters.ask_for_ends(&accounts, now).await;
+    let due = adapters.due(&accounts, now).await.map_err(|error| failed(&error))?;
+    let looks = iter(&due).map(|subject| adapters.look(subject, now)).buffer_unordered(AT_ONCE);
     let (looked, failures): (Vec<_>, Vec<_>) = looks.collect::<Vec<_>>().await.into_iter().partition(Result::is_ok);
     let asked: usize = looked.iter().flatten().map(|looked| looked.asked.len()).sum();
     let incidents = adapters.incidents().await.map_err(|error| failed(&error))?;
@@ -28,7 +34,8 @@ pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), 
         tracing::warn!(%tenant, %region, kind = kind.as_str(), day, "the ledger lacks usage, or has other usage");
     }
     tracing::info!(looks = due.len(), asked, usage_incidents = incidents.len(), "reconciled the ledger");
-    failures.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(failed(&error)))
+    let failure = failures.into_iter().find_map(Result::err).or(ends.err());
+    failure.map_or(Ok(()), |error| Err(failed(&error)))
 }
 
 /// What the function works with.
@@ -51,33 +58,55 @@ pub(crate) enum ReconcileError {
     /// The list of what is watched has something else in it.
     #[error("what is watched is no subject")]
     Subject(#[source] Invalid),
+    /// A region was not asked where a tenant's usage ends.
+    #[error("it was not asked where a tenant's usage ends")]
+    Unasked(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl Adapters {
-    /// What is to be looked at now.
-    pub(crate) async fn due(&self, now: Timestamp) -> Result<BTreeSet<Subject>, ReconcileError> {
-        let watched = self.store.load_watched().await.map_err(ReconcileError::Store)?;
-        let due = watched.iter().filter(|watched| watched.due_at <= now);
-        let mut subjects: BTreeSet<Subject> =
-            due.map(|watched| watched.subject.parse().map_err(ReconcileError::Subject)).collect::<Result<_, _>>()?;
-        for tenant in self.tenants_of_run(now).await.map_err(ReconcileError::Store)? {
-            let last = BillingPeriod::containing(now);
-            for period in [last.previous(), last] {
-                let seals = self.store.load_seals(tenant, period).await.map_err(ReconcileError::Store)?;
-                subjects.extend(seals.iter().map(|Seal { tenant, day, .. }| Subject::Day(*tenant, *day)));
-            }
-        }
-        Ok(subjects)
-    }
-
-    /// The tenants whose sealed days are compared by this run: each is by one run of a day.
-    async fn tenants_of_run(&self, now: Timestamp) -> Result<Vec<TenantId>, StoreError> {
+    /// The accounts whose turn it is: each has it in one run of a day.
+    pub(crate) async fn accounts_of_run(&self, now: Timestamp) -> Result<Vec<Account>, ReconcileError> {
         let run = now.as_second().div_euclid(60 * PAUSE_MIN).rem_euclid(RUNS_A_DAY);
         let is_of_run = |tenant: TenantId| i64::from(tenant.as_uuid().as_bytes()[15]) % RUNS_A_DAY == run;
         let Ok(shard) = u8::try_from(run % i64::from(BillingStore::SHARDS)) else {
             return Ok(Vec::new());
         };
-        self.store.load_accounts_of(shard, |account| is_of_run(account.tenant).then_some(account.tenant)).await
+        let accounts = self.store.load_accounts_of(shard, |account| is_of_run(account.tenant).then(|| account.clone()));
+        accounts.await.map_err(ReconcileError::Store)
+    }
+
+    /// Asks every region that may state usage of the accounts where the streams end. Whatever was lost there shows by the
+    /// number of the answer.
+    async fn ask_for_ends(&self, accounts: &[Account], now: Timestamp) -> Result<(), ReconcileError> {
+        let period = BillingPeriod::containing(now);
+        let streams = accounts
+            .iter()
+            .flat_map(|account| account.usage_regions(period).into_iter().map(|region| (account.tenant, region)));
+        let requests = iter(streams).map(|(tenant, region)| self.ask_for_end(tenant, region, now));
+        requests.buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    async fn ask_for_end(&self, tenant: TenantId, region: &RegionCode, now: Timestamp) -> Result<(), ReconcileError> {
+        let day = now.as_second().div_euclid(DAY_S).unsigned_abs();
+        let row = self.request(tenant, region, day, now, UsageStreamRequested { tenant });
+        let row = row.map_err(|error| ReconcileError::Unasked(error.into()))?;
+        self.outbox.state(&row).await.map_err(|error| ReconcileError::Unasked(error.into()))
+    }
+
+    /// What is to be looked at now: what does not hold, and every day of the accounts that may still be billed.
+    pub(crate) async fn due(&self, accounts: &[Account], now: Timestamp) -> Result<BTreeSet<Subject>, ReconcileError> {
+        let watched = self.store.load_watched().await.map_err(ReconcileError::Store)?;
+        let due = watched.iter().filter(|watched| watched.due_at <= now);
+        let mut subjects: BTreeSet<Subject> =
+            due.map(|watched| watched.subject.parse().map_err(ReconcileError::Subject)).collect::<Result<_, _>>()?;
+        for Account { tenant, .. } in accounts {
+            let last = BillingPeriod::containing(now);
+            for period in [last.previous(), last] {
+                let seals = self.store.load_seals(*tenant, period).await.map_err(ReconcileError::Store)?;
+                subjects.extend(seals.iter().map(|Seal { tenant, day, .. }| Subject::Day(*tenant, *day)));
+            }
+        }
+        Ok(subjects)
     }
 
     async fn look(&self, subject: &Subject, now: Timestamp) -> Result<Looked, ReconcileError> {
@@ -89,21 +118,34 @@ impl Adapters {
         Ok(watched.into_iter().filter_map(|watched| watched.incident).collect())
     }
 
-    /// States the request, on the bus that leads to the region.
+    /// States the request for a day.
     fn ask(&self, resend: &Resend, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
         let Resend { tenant, region, day, number } = resend;
+        let unwritable = |source| StoreError::Write { what: "a request for usage", source };
+        let request = UsageResendRequested { tenant: *tenant, day: *day };
+        let row = self.request(*tenant, region, *number, now, request).map_err(|error| unwritable(error.into()))?;
+        self.outbox.put(&row).map_err(|error| unwritable(error.into()))
+    }
+
+    /// A request, on the bus that leads to the region.
+    fn request<T: Fact>(
+        &self,
+        tenant: TenantId,
+        region: &RegionCode,
+        number: u64,
+        now: Timestamp,
+        data: T,
+    ) -> Result<Row, serde_json::Error> {
         let envelope = Envelope {
             id: EventId::from_uuid(runtime::new_uuid()),
             region: region.clone(),
-            stream: Stream::Usage(*tenant),
-            sequence: *number,
+            stream: Stream::Usage(tenant),
+            sequence: number,
             occurred_at: now,
-            data: UsageResendRequested { tenant: *tenant, day: *day },
+            data,
         };
         let target = if *region == self.region { Target::Regional } else { Target::Home };
-        let unwritable = |source| StoreError::Write { what: "a request for usage", source };
-        let row = Row::new(target, &envelope).map_err(|error| unwritable(error.into()))?;
-        self.outbox.put(&row).map_err(|error| unwritable(error.into()))
+        Row::new(target, &envelope)
     }
 }
 

@@ -1,6 +1,7 @@
-//! Compares the ledger with what the regions sealed, and asks for what is missing.
+//! Compares the ledger with what the regions sealed, and asks for what is missing, and where tenants' usage ends.
 //!
-//! Trigger: schedule, every 15 minutes. Reads and writes: BillingTable. Emits: UsageResendRequested.v1.
+//! Trigger: schedule, every 15 minutes. Reads and writes: BillingTable. Emits: UsageResendRequested.v1 and
+//! UsageStreamRequested.v1.
 
 mod handler;
 #[cfg(test)]

@@ -2,12 +2,12 @@ use crate::handler::{Adapters, handle};
 use billing::{IncidentKind, REPORTED_DAYS_MAX};
 use billing_store::BillingStore;
 use contract::{
-    Envelope, SealDigest, Stream, TenantStatusChanged, UsageResendRequested, UsageSealed, UsageWindow,
-    UsageWindowUpdated, WindowPart,
+    Envelope, Fact, SealDigest, Stream, TenantStatusChanged, UsageResendRequested, UsageSealed, UsageStreamRequested,
+    UsageStreamStated, UsageWindow, UsageWindowUpdated, WindowPart,
 };
 use jiff::SignedDuration;
 use kernel::{RegionCode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
-use outbox::{Outbox, Target};
+use outbox::{Outbox, Row, Target};
 use runtime::Scheduled;
 use serde_json::json;
 
@@ -74,15 +74,19 @@ impl Adapters {
     }
 
     async fn learn_account(&self, n: u8) {
+        self.learn_status(n, 1, TenantStatus::Active, "eu-central-1", at("01T00:00:00")).await;
+    }
+
+    async fn learn_status(&self, n: u8, revision: u64, status: TenantStatus, region: &str, at: Timestamp) {
         let fact = TenantStatusChanged {
             tenant: tenant(n),
             alias: "a2b3c4d5e6f7".parse().unwrap(),
             plan: "starter".parse().unwrap(),
-            status: TenantStatus::Active,
+            status,
             reason: StatusReason::Provisioned,
-            revision: 1,
+            revision,
         };
-        self.store.record_status(&fact, &self.region, at("01T00:00:00")).await.unwrap();
+        self.store.record_status(&fact, &region.parse().unwrap(), at).await.unwrap();
     }
 
     async fn run(&self, time: Timestamp) {
@@ -95,6 +99,7 @@ impl Adapters {
         let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
         let mut requests: Vec<_> = rows
             .iter()
+            .filter(|row| row.detail_type == UsageResendRequested::TYPE)
             .map(|row| {
                 let fact: Envelope<UsageResendRequested> = serde_json::from_str(&row.detail).unwrap();
                 (fact.data.tenant, fact.region.to_string(), fact.sequence, row.target)
@@ -102,6 +107,20 @@ impl Adapters {
             .collect();
         requests.sort_by_key(|(tenant, _, number, _)| (*tenant, *number));
         requests
+    }
+
+    /// Who was asked where a tenant's usage ends: tenant, addressee, number, bus; in order.
+    async fn asked_for_ends(&self) -> Vec<(TenantId, String, u64, Target)> {
+        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        let of_ends = rows.iter().filter(|row| row.detail_type == UsageStreamRequested::TYPE);
+        let request = |row: &Row| {
+            let fact: Envelope<UsageStreamRequested> = serde_json::from_str(&row.detail).unwrap();
+            assert_eq!((fact.stream, row.source.as_str()), (Stream::Usage(fact.data.tenant), "meridian.billing"));
+            (fact.data.tenant, fact.region.to_string(), fact.sequence, row.target)
+        };
+        let mut asked: Vec<_> = of_ends.map(request).collect();
+        asked.sort_by_key(|(tenant, region, number, _)| (*tenant, region.clone(), *number));
+        asked
     }
 
     async fn raised(&self) -> Vec<(TenantId, IncidentKind)> {
@@ -181,11 +200,66 @@ async fn every_sealed_day_is_compared_once_a_day() {
     let mut found = Vec::new();
     for quarter in 0..96 {
         let now = at("10T00:00:00") + SignedDuration::from_mins(15 * quarter);
-        for subject in adapters.due(now).await.unwrap() {
+        let accounts = adapters.accounts_of_run(now).await.unwrap();
+        for subject in adapters.due(&accounts, now).await.unwrap() {
             found.push((quarter, subject.tenant()));
         }
     }
     assert_eq!(found, [(1, tenant(1)), (2, tenant(2))]);
     adapters.run(at("10T00:15:00")).await;
     assert_eq!(adapters.store.load_watched().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn every_region_that_may_state_usage_is_asked_once_a_day_where_it_ends() {
+    let adapters = adapters().await;
+    let month = |month: u8, day: u8| format!("2026-{month:02}-{day:02}T00:00:00Z").parse::<Timestamp>().unwrap();
+    // The first lives at home, the second in another region, the third moved, the fourth left long ago, the fifth never
+    // came, and the sixth left lately.
+    adapters.learn_status(1, 1, TenantStatus::Active, "eu-central-1", month(3, 1)).await;
+    adapters.learn_status(2, 1, TenantStatus::Suspended, "us-east-1", month(3, 1)).await;
+    adapters.learn_status(3, 1, TenantStatus::Active, "us-east-1", month(3, 1)).await;
+    adapters.learn_status(3, 2, TenantStatus::Active, "eu-central-1", month(10, 1)).await;
+    adapters.learn_status(4, 1, TenantStatus::Active, "us-east-1", month(3, 1)).await;
+    adapters.learn_status(4, 2, TenantStatus::Closed, "us-east-1", month(7, 5)).await;
+    adapters.learn_status(5, 1, TenantStatus::Pending, "us-east-1", month(10, 1)).await;
+    adapters.learn_status(6, 1, TenantStatus::Active, "us-east-1", month(3, 1)).await;
+    adapters.learn_status(6, 2, TenantStatus::Closed, "us-east-1", month(8, 5)).await;
+    for quarter in 0..96 {
+        adapters.run(at("10T00:00:00") + SignedDuration::from_mins(15 * quarter)).await;
+    }
+    let day = 20_736; // since 1970
+    let (home, away) = (("eu-central-1", Target::Regional), ("us-east-1", Target::Home));
+    let expected = [(1, home), (2, away), (3, home), (3, away), (6, away)];
+    let expected = expected.map(|(n, (region, bus))| (tenant(n), region.to_owned(), day, bus));
+    assert_eq!(adapters.asked_for_ends().await, expected);
+    assert_eq!(adapters.store.load_watched().await.unwrap(), [], "that it is asked is nothing wrong");
+
+    adapters.run(at("11T00:15:00")).await;
+    let asked = adapters.asked_for_ends().await;
+    assert_eq!(asked.iter().map(|(tenant, ..)| *tenant).filter(|asked| *asked == tenant(1)).count(), 2);
+}
+
+/// Of a tenant's usage nothing has arrived, not even the first fact. The answer says when its days begin.
+#[tokio::test]
+async fn what_is_lost_before_the_end_is_asked_for_even_if_nothing_ever_arrived() {
+    let adapters = adapters().await;
+    let end = Envelope {
+        id: "0199a1f0-0000-7000-8000-ffff00000002".parse().unwrap(),
+        region: "us-east-1".parse().unwrap(),
+        stream: Stream::Usage(tenant(1)),
+        sequence: 3,
+        occurred_at: at("09T07:00:00"),
+        data: UsageStreamStated { tenant: tenant(1), sealed_until: Some(at("06T00:00:00")) },
+    };
+    adapters.store.record_end(&end, at("09T07:00:00")).await.unwrap();
+    adapters.run(at("09T07:15:00")).await;
+    let asked = adapters.requests().await;
+    assert_eq!(asked.len(), REPORTED_DAYS_MAX);
+    let expected = (tenant(1), "us-east-1".to_owned(), 1, Target::Home);
+    assert!(asked.iter().all(|request| *request == expected), "{asked:?}");
+    for quarter in 2..=16 {
+        adapters.run(at("09T07:00:00") + SignedDuration::from_mins(15 * quarter)).await;
+    }
+    assert_eq!(adapters.raised().await, [(tenant(1), IncidentKind::ReportsMissing)]);
 }

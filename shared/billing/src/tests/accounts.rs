@@ -89,6 +89,24 @@ fn who_left_is_looked_at_for_the_periods_that_can_be_adjusted() {
 }
 
 #[test]
+fn regions_may_state_usage_as_long_as_the_tenant_can_be_billed() {
+    let (was, is) = ("us-east-1".parse().unwrap(), "eu-central-1".parse().unwrap());
+    let mut account = Account::new(tenant(1));
+    let learn = |account: &Account, revision, status, region, at| {
+        account.learn(&fact(revision, status, "pro"), region, moment(at)).unwrap()
+    };
+    account = learn(&account, 1, Pending, &was, "2026-01-05T00:00:00Z");
+    assert!(account.usage_regions(period("2026-01")).is_empty(), "it is not in use");
+    account = learn(&account, 2, Active, &was, "2026-02-05T00:00:00Z");
+    assert_eq!(account.usage_regions(period("2026-02")), [&was].into());
+    account = learn(&account, 3, Active, &is, "2026-04-05T00:00:00Z");
+    assert_eq!(account.usage_regions(period("2026-04")), [&is, &was].into(), "facts of both may be on their way");
+    account = learn(&account, 4, Closed, &is, "2026-06-05T00:00:00Z");
+    assert_eq!(account.usage_regions(period("2026-08")), [&is, &was].into());
+    assert!(account.usage_regions(period("2026-09")).is_empty(), "it is not asked for ever");
+}
+
+#[test]
 fn a_known_change_changes_nothing() {
     let account = account(&[(1, "2026-10-01T00:00:00Z", Active, "pro")]);
     let region = "eu-central-1".parse().unwrap();
