@@ -118,6 +118,9 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("the_largest_batch_takes_little_memory", |stack| Box::pin(load::the_largest_batch_takes_little_memory(stack))),
     ("usage_under_load", |stack| Box::pin(load::usage_under_load(stack))),
     ("what_is_lost_is_stated_again", |stack| Box::pin(completeness::what_is_lost_is_stated_again(stack))),
+    ("what_is_lost_at_the_end_is_found_out", |stack| {
+        Box::pin(completeness::what_is_lost_at_the_end_is_found_out(stack))
+    }),
     ("a_tenant_is_reached_by_its_address", |stack| Box::pin(routing::a_tenant_is_reached_by_its_address(stack))),
     ("an_address_ends_with_its_tenant", |stack| Box::pin(routing::an_address_ends_with_its_tenant(stack))),
     ("only_who_may_changes_names", |stack| Box::pin(routing::only_who_may_changes_names(stack))),

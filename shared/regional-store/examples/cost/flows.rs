@@ -123,6 +123,13 @@ impl World {
         measured
     }
 
+    /// The answer to where a tenant's usage ends, after so many requests of 100 events.
+    pub(crate) async fn end(&mut self, requests: usize) -> Tally {
+        self.ours(100, 100 * requests, 50).await;
+        assert!(self.settler.state_end(tenant(0), Timestamp::now()).await.unwrap());
+        self.counter.take()
+    }
+
     async fn settle(&self, segments: Vec<Segment>) {
         let mut by_tenant: BTreeMap<TenantId, Vec<Segment>> = BTreeMap::new();
         for segment in segments {

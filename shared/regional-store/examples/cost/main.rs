@@ -44,6 +44,11 @@ async fn main() {
     for (name, bill, measured) in bills {
         println!("\n{name}\n{bill}\nRequests\n{}", measured.tally);
     }
+    let answer = World::new().await.end(100).await;
+    println!(
+        "\nWhere usage ends, of a thousand tenants in 30 days\n{}\nRequests of an answer\n{answer}",
+        prices::ends(&answer)
+    );
     growth::events(is_full).await;
     growth::tenants(is_full).await;
 }

@@ -3,6 +3,7 @@
 //! Prices of us-east-1 on demand, in US dollars for a million: see docs/cost.md for where they are from.
 
 use crate::flows::Measured;
+use crate::tally::Tally;
 use std::fmt;
 
 const MILLION: f64 = 1_000_000.0;
@@ -31,7 +32,10 @@ const LEVEL_READS: f64 = 13.0;
 /// How many writes the obvious design has under way at once, as ours has.
 const WRITES_AT_ONCE: f64 = 8.0;
 
-/// What a million events cost, by service.
+/// How many months of 30 days are reckoned of what is asked once a day, each of one tenant.
+const TENANT_MONTHS: f64 = 1_000.0;
+
+/// What a million events cost, or a thousand tenants in a month, by service.
 #[derive(Debug, Clone)]
 pub(crate) struct Bill(Vec<(&'static str, f64)>);
 
@@ -103,5 +107,25 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
                 + lambda(facts, 2.0 * ROUND_TRIP_S, SMALL_GB),
         ),
         ("DynamoDB, outbox and ledger", (ledger_units * WRITE_UNIT + ledger_reads * READ_UNIT) / MILLION),
+    ])
+}
+
+/// Once a day each of a thousand tenants' regions is asked where its usage ends, and answers with so much.
+pub(crate) fn ends(answer: &Tally) -> Bill {
+    let asked = 30.0 * TENANT_MONTHS;
+    let facts = 2.0 * asked;
+    // The request's row, the removal of both rows, and the note of the answer's arrival.
+    let write_units = asked * (answer.write_units() + 4.0);
+    let read_units = asked * (answer.read_units() + 1.0);
+    Bill(vec![
+        (
+            "relay: function, bus, bus of another region",
+            lambda(facts, 3.0 * ROUND_TRIP_S, SMALL_GB) + 2.0 * facts * BUS_EVENT / MILLION,
+        ),
+        (
+            "queues and functions of region and ledger",
+            3.0 * facts * QUEUE_REQUEST / MILLION + lambda(facts, 3.0 * ROUND_TRIP_S, SMALL_GB),
+        ),
+        ("DynamoDB", (write_units * WRITE_UNIT + read_units * READ_UNIT) / MILLION),
     ])
 }
