@@ -150,7 +150,8 @@ async fn show_invoice(
 ) -> Result<Json<Invoice>, Problem> {
     let id = text_of(id);
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown-invoice", "There is no invoice of this id");
-    let id = id.parse().map_err(|invalid| bad_request("invalid-invoice-id", "The invoice id is not valid", invalid))?;
+    let id =
+        id.parse().map_err(|invalid| Problem::invalid("invalid-invoice-id", "The invoice id is not valid", invalid))?;
     let invoice = adapters.store.load_invoice_by_id(id).await.map_err(failed)?;
     invoice.map(Json).ok_or_else(unknown)
 }
@@ -228,13 +229,14 @@ fn text_of(part: Result<Path<String>, PathRejection>) -> String {
 }
 
 pub(crate) fn parse_period(text: &str) -> Result<BillingPeriod, Problem> {
-    text.parse().map_err(|invalid: kernel::Invalid| bad_request("invalid-period", "The period is not valid", invalid))
+    text.parse()
+        .map_err(|invalid: kernel::Invalid| Problem::invalid("invalid-period", "The period is not valid", invalid))
 }
 
 fn parse_limit(text: &str) -> Result<u16, Problem> {
     let rule = kernel::Invalid { kind: "limit", rule: "a whole number from 1 to 100" };
     let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
-    limit.ok_or_else(|| bad_request("invalid-limit", "The limit is not valid", rule))
+    limit.ok_or_else(|| Problem::invalid("invalid-limit", "The limit is not valid", rule))
 }
 
 /// A cursor is the last number of a page, `<legal entity>.<number>`: a code has no dot.
@@ -245,15 +247,11 @@ fn parse_cursor(text: &str) -> Result<InvoiceNumber, Problem> {
         Some(InvoiceNumber { legal_entity, number: number.parse().ok()? })
     });
     let canonical = number.filter(|number| write_cursor(number) == text);
-    canonical.ok_or_else(|| bad_request("invalid-cursor", "The cursor is not valid", rule))
+    canonical.ok_or_else(|| Problem::invalid("invalid-cursor", "The cursor is not valid", rule))
 }
 
 fn write_cursor(number: &InvoiceNumber) -> String {
     format!("{}.{}", number.legal_entity, number.number)
-}
-
-pub(crate) fn bad_request(slug: &'static str, title: &'static str, invalid: kernel::Invalid) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, slug, title).detail(format!("The {invalid}."))
 }
 
 pub(crate) fn failed(error: StoreError) -> Problem {

@@ -1,6 +1,6 @@
 //! `GET /usage`: what the ledger has of a tenant's usage, as it is billed.
 
-use crate::handler::{Adapters, bad_request, failed, parse_period};
+use crate::handler::{Adapters, failed, parse_period};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -87,7 +87,7 @@ pub(crate) async fn show(
     let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
     let text = |name: &str| query.get(name).map_or("", String::as_str);
     let tenant = text("tenant").parse();
-    let tenant = tenant.map_err(|invalid| bad_request("invalid-tenant", "The tenant is not valid", invalid))?;
+    let tenant = tenant.map_err(|invalid| Problem::invalid("invalid-tenant", "The tenant is not valid", invalid))?;
     let period = parse_period(text("period"))?;
     let windows = adapters.store.load_windows(tenant, period).await.map_err(failed)?;
     let seals = adapters.store.load_seals(tenant, period).await.map_err(failed)?;

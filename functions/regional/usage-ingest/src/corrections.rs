@@ -11,7 +11,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use kernel::{Invalid, ReasonCode, SegmentId, TenantId};
+use kernel::{ReasonCode, SegmentId, TenantId};
 use metering::{
     BodyError, CORRECTIONS_MAX, CorrectionReading, Identity, Refusal, ValidCorrection, group_corrections,
     read_corrections,
@@ -141,10 +141,10 @@ pub(crate) async fn list(
     adapters.tokens.verify(&headers, MachineScope::UsageWrite.as_str(), now).await?;
     let tenant = query.get("tenant").map_or("", String::as_str).parse();
     let tenant: TenantId =
-        tenant.map_err(|invalid| invalid_query("invalid-tenant", "The tenant is not valid", invalid))?;
+        tenant.map_err(|invalid| Problem::invalid("invalid-tenant", "The tenant is not valid", invalid))?;
     let before = query.get("before").map(|id| id.parse()).transpose();
     let before: Option<SegmentId> =
-        before.map_err(|invalid| invalid_query("invalid-cursor", "The cursor is not valid", invalid))?;
+        before.map_err(|invalid| Problem::invalid("invalid-cursor", "The cursor is not valid", invalid))?;
     if adapters.reportable(&BTreeSet::from([tenant]), &Client::Named, now).await?.tenants().is_empty() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "The tenant is not in use in this region"));
     }
@@ -164,8 +164,4 @@ fn refuse_corrections(error: BodyError) -> Problem {
         }
         error => refuse(error),
     }
-}
-
-fn invalid_query(slug: &'static str, title: &'static str, invalid: Invalid) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, slug, title).detail(format!("The {invalid}."))
 }

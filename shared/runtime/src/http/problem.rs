@@ -26,6 +26,12 @@ impl Problem {
         Self { status, slug, title, detail: None, members: Map::new(), headers: Vec::new() }
     }
 
+    /// Something that the request names is not what it has to be.
+    #[must_use]
+    pub fn invalid(slug: &'static str, title: &'static str, invalid: kernel::Invalid) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, slug, title).detail(format!("The {invalid}."))
+    }
+
     /// Something failed here, and the log says what. The caller may try again.
     #[must_use]
     pub fn internal(error: &dyn std::error::Error) -> Self {
