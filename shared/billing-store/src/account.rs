@@ -3,9 +3,9 @@
 use crate::contention::{ATTEMPTS_MAX, is_conflict, pause};
 use crate::item::{
     ACCOUNT, Item, RECEIVED_PREFIX, SHARDS, VERSION, account_key, counter, from_item, listing_key, listing_partition,
-    sort_of, tenant_partition, text, to_item,
+    sort_of, tenant_partition, to_item,
 };
-use crate::{BillingStore, StoreError};
+use crate::{BillingStore, StoreError, Turn};
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use billing::{Account, Reception};
 use contract::TenantStatusChanged;
@@ -35,25 +35,16 @@ impl BillingStore {
     /// When the table cannot be read.
     pub async fn load_tenant(&self, tenant: TenantId) -> Result<TenantRecord, StoreError> {
         let what = "a tenant";
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :partition")
-            .expression_attribute_values(":partition", text(tenant_partition(tenant)))
-            .into_paginator()
-            .items()
-            .send();
         let mut record = TenantRecord::default();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(StoreError::read(what))?;
+        let take = |item: Item| {
             match sort_of(&item) {
                 ACCOUNT => record.account = Some(from_item(what, item)?),
                 sort if sort.starts_with(RECEIVED_PREFIX) => record.received.push(from_item(what, item)?),
                 _ => {}
             }
-        }
+            Ok(())
+        };
+        self.each_item(what, tenant_partition(tenant), "", take).await?;
         Ok(record)
     }
 
@@ -105,36 +96,24 @@ impl BillingStore {
     pub async fn load_accounts<T>(&self, each: impl Fn(&Account) -> Option<T>) -> Result<Vec<T>, StoreError> {
         let mut taken = Vec::new();
         for shard in 0..SHARDS {
-            taken.extend(self.load_accounts_of(shard, &each).await?);
+            taken.extend(self.load_listed(shard, &each).await?);
         }
         Ok(taken)
     }
 
-    /// The accounts of one of the [`Self::SHARDS`] partitions that tenants are spread over.
+    /// The accounts whose turn it is.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_accounts_of<T>(
-        &self,
-        shard: u8,
-        each: impl Fn(&Account) -> Option<T>,
-    ) -> Result<Vec<T>, StoreError> {
+    pub async fn load_accounts_of(&self, turn: Turn) -> Result<Vec<Account>, StoreError> {
+        self.load_listed(turn.shard(), |account| turn.is_of(account.tenant).then(|| account.clone())).await
+    }
+
+    async fn load_listed<T>(&self, shard: u8, each: impl Fn(&Account) -> Option<T>) -> Result<Vec<T>, StoreError> {
         let what = "accounts";
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :partition")
-            .expression_attribute_values(":partition", text(listing_partition(shard)))
-            .into_paginator()
-            .items()
-            .send();
         let mut taken = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item: Item = item.map_err(StoreError::read(what))?;
-            taken.extend(each(&from_item(what, item)?));
-        }
+        let take = |item| from_item(what, item).map(|account| taken.extend(each(&account)));
+        self.each_item(what, listing_partition(shard), "", take).await?;
         Ok(taken)
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::contention::{ATTEMPTS_MAX, is_conflict, pause};
 use crate::item::{
-    Item, SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, seal_key, text, to_item, watch_key,
-    watch_partition,
+    Item, SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, seal_key, to_item, watch_key, watch_partition,
 };
 use crate::{BillingStore, StoreError};
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
@@ -19,8 +18,8 @@ use serde::{Deserialize, Serialize};
 /// Something that does not hold, in the list of all such things.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watched {
-    /// What it is, as [`Subject`] is written.
-    pub subject: String,
+    /// What it is.
+    pub subject: Subject,
     /// When it is looked at next.
     pub due_at: Timestamp,
     /// The incident that there is of it.
@@ -53,6 +52,15 @@ pub struct Looked {
 struct Held<T> {
     value: Option<T>,
     version: u64,
+}
+
+/// What is known of a subject from now on, over the version that was read.
+struct Change {
+    what: &'static str,
+    item: Item,
+    version: u64,
+    /// The subject's place among what is watched, if that changes.
+    place: Option<TransactWriteItem>,
 }
 
 impl BillingStore {
@@ -91,14 +99,8 @@ impl BillingStore {
             let Some(after) = decide(&before).map_err(StoreError::Gaps)? else {
                 return Ok(());
             };
-            // Reports that arrive in order, which is nearly all of them, cost a plain write.
-            let noted = if before.watch.is_none() && after.watch.is_none() {
-                let item = to_item("received reports", received_key(tenant, region), &after)?;
-                self.put_versioned("received reports", item, held.version).await?
-            } else {
-                self.try_write(self.reception_writes(tenant, region, &before, &after, held.version)?).await?
-            };
-            if noted {
+            if self.try_write(self.reception_change(tenant, region, &before, &after, held.version)?, Vec::new()).await?
+            {
                 return Ok(());
             }
             pause(tenant, attempt).await;
@@ -118,7 +120,7 @@ impl BillingStore {
             let Some(seal) = decide_sealed(held.value.as_ref(), stated, &totals, now) else {
                 return Ok(());
             };
-            if self.try_write(self.seal_writes(held.value.as_ref(), &seal, held.version)?).await? {
+            if self.try_write(self.seal_change(held.value.as_ref(), &seal, held.version)?, Vec::new()).await? {
                 return Ok(());
             }
             pause(tenant, attempt).await;
@@ -134,18 +136,8 @@ impl BillingStore {
         let what = "what is watched";
         let mut watched = Vec::new();
         for shard in 0..SHARDS {
-            let mut pages = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :partition")
-                .expression_attribute_values(":partition", text(watch_partition(shard)))
-                .into_paginator()
-                .items()
-                .send();
-            while let Some(item) = pages.next().await {
-                watched.push(from_item(what, item.map_err(StoreError::read(what))?)?);
-            }
+            let take = |item| from_item(what, item).map(|found| watched.push(found));
+            self.each_item(what, watch_partition(shard), "", take).await?;
         }
         Ok(watched)
     }
@@ -170,17 +162,15 @@ impl BillingStore {
         ask: impl Fn(&Resend) -> Result<TransactWriteItem, StoreError>,
     ) -> Result<Looked, StoreError> {
         for attempt in 0..ATTEMPTS_MAX {
-            let (mut writes, looked) = match subject {
+            let (change, looked) = match subject {
                 Subject::Day(tenant, day) => self.look_at_day(*tenant, *day, now).await?,
                 Subject::Reports(tenant, region) => self.look_at_reports(*tenant, region, now).await?,
             };
-            if writes.is_empty() {
+            let Some(change) = change else {
                 return Ok(looked);
-            }
-            for resend in &looked.asked {
-                writes.push(ask(resend)?);
-            }
-            if self.try_write(writes).await? {
+            };
+            let requests = looked.asked.iter().map(&ask).collect::<Result<_, _>>()?;
+            if self.try_write(change, requests).await? {
                 return Ok(looked);
             }
             pause(subject.tenant(), attempt).await;
@@ -193,19 +183,19 @@ impl BillingStore {
         tenant: TenantId,
         day: Timestamp,
         now: Timestamp,
-    ) -> Result<(Vec<TransactWriteItem>, Looked), StoreError> {
+    ) -> Result<(Option<Change>, Looked), StoreError> {
         let Held { value: Some(before), version } = self.load_seal(tenant, day).await? else {
             return Ok(Default::default());
         };
         let totals = self.load_day(tenant, day).await?;
         let Some(look) = look_at_seal(&before, &totals, now) else {
-            return Ok((Vec::new(), Looked { asked: Vec::new(), incident: before.incident() }));
+            return Ok((None, Looked { asked: Vec::new(), incident: before.incident() }));
         };
         let resend =
             |watch: Watch| Resend { tenant, region: before.region.clone(), day, number: watch.requests.into() };
         let asked = look.seal.watch.filter(|_| look.is_asked).map(resend).into_iter().collect();
-        let writes = self.seal_writes(Some(&before), &look.seal, version)?;
-        Ok((writes, Looked { asked, incident: look.seal.incident() }))
+        let change = self.seal_change(Some(&before), &look.seal, version)?;
+        Ok((Some(change), Looked { asked, incident: look.seal.incident() }))
     }
 
     async fn look_at_reports(
@@ -213,18 +203,18 @@ impl BillingStore {
         tenant: TenantId,
         region: &RegionCode,
         now: Timestamp,
-    ) -> Result<(Vec<TransactWriteItem>, Looked), StoreError> {
+    ) -> Result<(Option<Change>, Looked), StoreError> {
         let Held { value: Some(before), version } = self.load_reception(tenant, region).await? else {
             return Ok(Default::default());
         };
         let days = self.load_days(tenant, now).await?;
         let Some(look) = look_at_reception(&before, &days, now) else {
-            return Ok((Vec::new(), Looked { asked: Vec::new(), incident: before.incident(tenant, region) }));
+            return Ok((None, Looked { asked: Vec::new(), incident: before.incident(tenant, region) }));
         };
         let number = look.reception.watch.map_or(0, |watch| watch.requests.into());
         let asked = look.asked.iter().map(|day| Resend { tenant, region: region.clone(), day: *day, number }).collect();
-        let writes = self.reception_writes(tenant, region, &before, &look.reception, version)?;
-        Ok((writes, Looked { asked, incident: look.reception.incident(tenant, region) }))
+        let change = self.reception_change(tenant, region, &before, &look.reception, version)?;
+        Ok((Some(change), Looked { asked, incident: look.reception.incident(tenant, region) }))
     }
 
     /// The days that a report of late may have spoken of.
@@ -259,55 +249,48 @@ impl BillingStore {
         Ok(Held { value: found.map(|item| from_item(what, item)).transpose()?, version })
     }
 
-    fn reception_writes(
+    fn reception_change(
         &self,
         tenant: TenantId,
         region: &RegionCode,
         before: &Reception,
         after: &Reception,
         version: u64,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    ) -> Result<Change, StoreError> {
         let what = "received reports";
         let item = to_item(what, received_key(tenant, region), after)?;
         let subject = Subject::Reports(tenant, region.clone());
-        let mut writes = vec![self.versioned_put(what, item, version)?];
-        writes.extend(self.watch_write(&subject, before.watch, after.watch, after.incident(tenant, region))?);
-        Ok(writes)
+        let place = self.place_write(subject, before.watch, after.watch, after.incident(tenant, region))?;
+        Ok(Change { what, item, version, place })
     }
 
-    fn seal_writes(
-        &self,
-        before: Option<&Seal>,
-        after: &Seal,
-        version: u64,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn seal_change(&self, before: Option<&Seal>, after: &Seal, version: u64) -> Result<Change, StoreError> {
         let what = "a seal";
         let item = to_item(what, seal_key(after.tenant, after.day), after)?;
         let subject = Subject::Day(after.tenant, after.day);
-        let mut writes = vec![self.versioned_put(what, item, version)?];
-        writes.extend(self.watch_write(&subject, before.and_then(|seal| seal.watch), after.watch, after.incident())?);
-        Ok(writes)
+        let place = self.place_write(subject, before.and_then(|seal| seal.watch), after.watch, after.incident())?;
+        Ok(Change { what, item, version, place })
     }
 
-    /// The subject's place in the list of what does not hold, or its removal.
-    fn watch_write(
+    /// The subject's place in the list of what does not hold, or its removal; nothing when it had none and gets none.
+    fn place_write(
         &self,
-        subject: &Subject,
+        subject: Subject,
         before: Option<Watch>,
         after: Option<Watch>,
         incident: Option<Incident>,
     ) -> Result<Option<TransactWriteItem>, StoreError> {
         let what = "what is watched";
-        let write = TransactWriteItem::builder();
+        let (key, write) = (watch_key(&subject), TransactWriteItem::builder());
         let write = match (before, after) {
             (_, Some(watch)) => {
-                let watched = Watched { subject: subject.to_string(), due_at: watch.due_at, incident };
-                let item: Item = to_item(what, watch_key(subject), &watched)?;
+                let watched = Watched { subject, due_at: watch.due_at, incident };
+                let item: Item = to_item(what, key, &watched)?;
                 let put = Put::builder().table_name(&self.table).set_item(Some(item)).build();
                 write.put(put.map_err(StoreError::unbuilt(what))?)
             }
             (Some(_), None) => {
-                let delete = Delete::builder().table_name(&self.table).set_key(Some(watch_key(subject))).build();
+                let delete = Delete::builder().table_name(&self.table).set_key(Some(key)).build();
                 write.delete(delete.map_err(StoreError::unbuilt(what))?)
             }
             (None, None) => return Ok(None),
@@ -315,12 +298,20 @@ impl BillingStore {
         Ok(Some(write.build()))
     }
 
-    /// False when somebody else was faster.
-    async fn try_write(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+    /// Writes a change with the subject's place among what is watched, and the requests that follow; false when somebody
+    /// else was faster. What is not watched, as nearly every seal and report, costs a plain write.
+    async fn try_write(&self, change: Change, requests: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
+        let Change { what, item, version, place } = change;
+        let beside: Vec<_> = place.into_iter().chain(requests).collect();
+        if beside.is_empty() {
+            return self.put_versioned(what, item, version).await;
+        }
+        let mut writes = vec![self.versioned_put(what, item, version)?];
+        writes.extend(beside);
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(true),
             Err(error) if is_conflict(&error) => Ok(false),
-            Err(error) => Err(StoreError::write("what is known of usage")(error)),
+            Err(error) => Err(StoreError::write(what)(error)),
         }
     }
 }

@@ -51,9 +51,13 @@ pub(crate) fn listing_partition(shard: u8) -> String {
     format!("ACCOUNTS#{shard}")
 }
 
-/// The last byte of a tenant id is random.
-fn shard_of(tenant: TenantId) -> u8 {
-    tenant.as_uuid().as_bytes()[15] % SHARDS
+/// What tenants are spread by: the last byte of an id is random.
+pub(crate) fn spread(tenant: TenantId) -> u8 {
+    tenant.as_uuid().as_bytes()[15]
+}
+
+pub(crate) fn shard_of(tenant: TenantId) -> u8 {
+    spread(tenant) % SHARDS
 }
 
 pub(crate) fn listing_key(tenant: TenantId) -> Item {

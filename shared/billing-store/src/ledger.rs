@@ -1,7 +1,7 @@
 //! The ledger: totals of usage.
 
 use crate::contention::is_refused;
-use crate::item::{WINDOW_PREFIX, from_item, ledger_partition, number, text, to_item, window_key, windows_prefix};
+use crate::item::{WINDOW_PREFIX, from_item, ledger_partition, number, to_item, window_key, windows_prefix};
 use crate::{BillingStore, StoreError};
 use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -69,21 +69,9 @@ impl BillingStore {
         period: BillingPeriod,
         prefix: &str,
     ) -> Result<Vec<T>, StoreError> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :partition AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":partition", text(ledger_partition(tenant, period)))
-            .expression_attribute_values(":prefix", text(prefix))
-            .into_paginator()
-            .items()
-            .send();
         let mut found = Vec::new();
-        while let Some(item) = pages.next().await {
-            found.push(from_item(what, item.map_err(StoreError::read(what))?)?);
-        }
+        let take = |item| from_item(what, item).map(|value| found.push(value));
+        self.each_item(what, ledger_partition(tenant, period), prefix, take).await?;
         Ok(found)
     }
 }

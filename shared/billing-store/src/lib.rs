@@ -28,6 +28,7 @@ mod issue;
 mod item;
 mod ledger;
 mod run;
+mod turn;
 
 pub use account::TenantRecord;
 pub use completeness::{Looked, Resend, Watched};
@@ -36,6 +37,7 @@ pub use error::StoreError;
 pub use invoice::InvoicePage;
 pub use issue::{Desk, Recorded};
 pub use run::HeldRun;
+pub use turn::Turn;
 
 use aws_sdk_dynamodb::Client;
 
@@ -47,9 +49,6 @@ pub struct BillingStore {
 }
 
 impl BillingStore {
-    /// How many partitions tenants are spread over, by the last byte of their ids, which is random.
-    pub const SHARDS: u8 = item::SHARDS;
-
     /// The store in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {

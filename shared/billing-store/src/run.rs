@@ -1,4 +1,4 @@
-//! Billing runs, and what single items have in common.
+//! Billing runs, and what items have in common.
 
 use crate::contention::is_refused;
 use crate::item::{
@@ -6,7 +6,7 @@ use crate::item::{
 };
 use crate::{BillingStore, StoreError};
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use billing::Run;
+use billing::{InvoiceSummary, Run};
 use kernel::{BillingPeriod, TenantId};
 
 /// A run as it was read, with the version that guards it.
@@ -42,25 +42,34 @@ impl BillingStore {
     /// When the table cannot be read.
     pub async fn load_invoiced(&self, period: BillingPeriod) -> Result<Vec<TenantId>, StoreError> {
         let what = "a period's invoices";
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .projection_expression("tenant")
-            .key_condition_expression("pk = :partition AND begins_with(sk, :invoices)")
-            .expression_attribute_values(":partition", text(period_partition(period)))
-            .expression_attribute_values(":invoices", text(INVOICE_PREFIX))
-            .into_paginator()
-            .items()
-            .send();
         let mut tenants = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(StoreError::read(what))?;
-            let tenant = item.get("tenant").and_then(|tenant| tenant.as_s().ok()).map_or("", String::as_str);
-            tenants.push(tenant.parse().map_err(StoreError::malformed(what))?);
-        }
+        let take = |item| from_item(what, item).map(|invoice: InvoiceSummary| tenants.push(invoice.tenant));
+        self.each_item(what, period_partition(period), INVOICE_PREFIX, take).await?;
         Ok(tenants)
+    }
+
+    /// Takes each item of a partition whose sort key begins with a prefix, page by page, in the order of these keys.
+    pub(crate) async fn each_item(
+        &self,
+        what: &'static str,
+        partition: String,
+        prefix: &str,
+        mut take: impl FnMut(Item) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let query = self.client.query().table_name(&self.table).consistent_read(true);
+        let query = query.expression_attribute_values(":partition", text(partition));
+        // A condition on a key takes no empty text.
+        let query = match prefix {
+            "" => query.key_condition_expression("pk = :partition"),
+            _ => query
+                .key_condition_expression("pk = :partition AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", text(prefix)),
+        };
+        let mut items = query.into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            take(item.map_err(StoreError::read(what))?)?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn get(&self, what: &'static str, key: Item) -> Result<Option<Item>, StoreError> {

@@ -1,6 +1,7 @@
 mod completeness;
 mod issuing;
 mod learning;
+mod turns;
 
 use crate::*;
 use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};

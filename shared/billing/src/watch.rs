@@ -61,7 +61,8 @@ fn after(moment: Timestamp, pause: SignedDuration) -> Timestamp {
 }
 
 /// What is watched: a sealed day of a tenant, or the reports of its usage from a region.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Subject {
     /// A sealed day, by its first moment.
     Day(TenantId, Timestamp),
@@ -101,6 +102,20 @@ impl FromStr for Subject {
             "reports" => Ok(Self::Reports(tenant, part()?.parse()?)),
             _ => Err(invalid),
         }
+    }
+}
+
+impl TryFrom<String> for Subject {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.to_string()
     }
 }
 

@@ -109,9 +109,9 @@ async fn a_seal_that_overtakes_its_totals_is_watched_until_it_is_looked_at() {
     let (record, windows) = learned(&adapters).await;
     assert_eq!((record.missing_reports(), windows.len()), (0, 4), "a seal is a report too, and no total");
     let watched = adapters.store.load_watched().await.unwrap();
-    let subjects: Vec<&str> = watched.iter().map(|watched| watched.subject.as_str()).collect();
+    let subjects: Vec<String> = watched.iter().map(|watched| watched.subject.to_string()).collect();
     assert_eq!(subjects, [format!("{TENANT}/day/2026-10-03T00:00:00Z")]);
-    let look = adapters.store.look(&subjects[0].parse().unwrap(), watched[0].due_at, |_| panic!("it holds")).await;
+    let look = adapters.store.look(&watched[0].subject, watched[0].due_at, |_| panic!("it holds")).await;
     assert_eq!(look.unwrap(), Looked::default());
     assert_eq!(adapters.store.load_watched().await.unwrap(), []);
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
@@ -127,7 +127,7 @@ async fn where_the_stream_ends_shows_what_is_missing_before() {
         assert_eq!((record.missing_reports(), windows.len()), (2, 2), "of four the second and the third");
         assert_eq!(record.received[0].sealed_until, Some("2026-10-04T00:00:00Z".parse().unwrap()));
         let watched = adapters.store.load_watched().await.unwrap();
-        let subjects: Vec<&str> = watched.iter().map(|watched| watched.subject.as_str()).collect();
+        let subjects: Vec<String> = watched.iter().map(|watched| watched.subject.to_string()).collect();
         assert_eq!(subjects, [format!("{TENANT}/reports/eu-central-1")]);
     }
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);

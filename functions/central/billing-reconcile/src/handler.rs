@@ -3,26 +3,24 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use billing::{Account, Incident, Seal, Subject};
-use billing_store::{BillingStore, Looked, Resend, StoreError};
+use billing_store::{BillingStore, Looked, Resend, StoreError, Turn};
 use contract::{Envelope, Fact, Stream, UsageResendRequested, UsageStreamRequested};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
-use kernel::{BillingPeriod, EventId, Invalid, RegionCode, TenantId, Timestamp};
+use kernel::{BillingPeriod, EventId, RegionCode, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
 use runtime::{Failure, Scheduled};
 use std::collections::BTreeSet;
 use std::error::Error;
 
-/// How long a run is from the next, as the template schedules them.
-const PAUSE_MIN: i64 = 15;
-/// How many runs a day has. The partitions of tenants divide them.
-const RUNS_A_DAY: i64 = 24 * 60 / PAUSE_MIN;
 const DAY_S: i64 = 24 * 60 * 60;
 const AT_ONCE: usize = 16;
 
-/// Looks at everything that is due. One look that fails is reported, and does not keep the others from being taken.
+/// Asks where usage ends, and looks at everything that is due. What fails is reported, and does not keep other looks from
+/// being taken.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     let now = event.time;
-    let accounts = adapters.accounts_of_run(now).await.map_err(|error| failed(&error))?;
+    let accounts = adapters.store.load_accounts_of(Turn::at(now)).await;
+    let accounts = accounts.map_err(|error| failed(&ReconcileError::Store(error)))?;
     let ends = adapters.ask_for_ends(&accounts, now).await;
     let due = adapters.due(&accounts, now).await.map_err(|error| failed(&error))?;
     let looks = iter(&due).map(|subject| adapters.look(subject, now)).buffer_unordered(AT_ONCE);
@@ -55,26 +53,12 @@ pub(crate) enum ReconcileError {
     /// The table did not do it.
     #[error("the ledger was not compared")]
     Store(#[source] StoreError),
-    /// The list of what is watched has something else in it.
-    #[error("what is watched is no subject")]
-    Subject(#[source] Invalid),
     /// A region was not asked where a tenant's usage ends.
     #[error("it was not asked where a tenant's usage ends")]
     Unasked(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl Adapters {
-    /// The accounts whose turn it is: each has it in one run of a day.
-    pub(crate) async fn accounts_of_run(&self, now: Timestamp) -> Result<Vec<Account>, ReconcileError> {
-        let run = now.as_second().div_euclid(60 * PAUSE_MIN).rem_euclid(RUNS_A_DAY);
-        let is_of_run = |tenant: TenantId| i64::from(tenant.as_uuid().as_bytes()[15]) % RUNS_A_DAY == run;
-        let Ok(shard) = u8::try_from(run % i64::from(BillingStore::SHARDS)) else {
-            return Ok(Vec::new());
-        };
-        let accounts = self.store.load_accounts_of(shard, |account| is_of_run(account.tenant).then(|| account.clone()));
-        accounts.await.map_err(ReconcileError::Store)
-    }
-
     /// Asks every region that may state usage of the accounts where the streams end. Whatever was lost there shows by the
     /// number of the answer.
     async fn ask_for_ends(&self, accounts: &[Account], now: Timestamp) -> Result<(), ReconcileError> {
@@ -96,9 +80,8 @@ impl Adapters {
     /// What is to be looked at now: what does not hold, and every day of the accounts that may still be billed.
     pub(crate) async fn due(&self, accounts: &[Account], now: Timestamp) -> Result<BTreeSet<Subject>, ReconcileError> {
         let watched = self.store.load_watched().await.map_err(ReconcileError::Store)?;
-        let due = watched.iter().filter(|watched| watched.due_at <= now);
-        let mut subjects: BTreeSet<Subject> =
-            due.map(|watched| watched.subject.parse().map_err(ReconcileError::Subject)).collect::<Result<_, _>>()?;
+        let due = watched.into_iter().filter(|watched| watched.due_at <= now);
+        let mut subjects: BTreeSet<Subject> = due.map(|watched| watched.subject).collect();
         for Account { tenant, .. } in accounts {
             let last = BillingPeriod::containing(now);
             for period in [last.previous(), last] {

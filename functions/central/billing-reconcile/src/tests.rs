@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
 use billing::{IncidentKind, REPORTED_DAYS_MAX};
-use billing_store::BillingStore;
+use billing_store::{BillingStore, Turn};
 use contract::{
     Envelope, Fact, SealDigest, Stream, TenantStatusChanged, UsageResendRequested, UsageSealed, UsageStreamRequested,
     UsageStreamStated, UsageWindow, UsageWindowUpdated, WindowPart,
@@ -200,7 +200,7 @@ async fn every_sealed_day_is_compared_once_a_day() {
     let mut found = Vec::new();
     for quarter in 0..96 {
         let now = at("10T00:00:00") + SignedDuration::from_mins(15 * quarter);
-        let accounts = adapters.accounts_of_run(now).await.unwrap();
+        let accounts = adapters.store.load_accounts_of(Turn::at(now)).await.unwrap();
         for subject in adapters.due(&accounts, now).await.unwrap() {
             found.push((quarter, subject.tenant()));
         }

@@ -1,0 +1,34 @@
+//! Turns: what is done once a day with every tenant is done in every run with some of them.
+
+use crate::item::{SHARDS, spread};
+use kernel::{TenantId, Timestamp};
+
+/// A quarter of an hour of the day. Each tenant has its turn in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn(u8);
+
+const LENGTH_S: i64 = 15 * 60;
+const A_DAY: u8 = 96;
+
+const _: () = assert!(A_DAY as i64 * LENGTH_S == 24 * 60 * 60, "the turns fill a day");
+const _: () = assert!(A_DAY.is_multiple_of(SHARDS), "the tenants of a turn are listed in one partition");
+
+impl Turn {
+    /// The turn that a moment is in.
+    #[must_use]
+    pub fn at(moment: Timestamp) -> Self {
+        let turn = moment.as_second().div_euclid(LENGTH_S).rem_euclid(A_DAY.into());
+        Self(u8::try_from(turn).unwrap_or_default())
+    }
+
+    /// Whether it is the tenant's.
+    #[must_use]
+    pub fn is_of(self, tenant: TenantId) -> bool {
+        spread(tenant) % A_DAY == self.0
+    }
+
+    /// The partition that its tenants are listed in.
+    pub(crate) const fn shard(self) -> u8 {
+        self.0 % SHARDS
+    }
+}
