@@ -13,7 +13,7 @@ async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {
 
 /// The same, in days that begin at an anchor.
 async fn use_up_in_days(world: &World, tenant: TenantId, anchor: BillingAnchor, from: &str, minutes: i64) {
-    let Region { aws, usage_table, outbox, code, catalogue, .. } = &world.region;
+    let Region { aws, usage_table, catalogue, .. } = &world.region;
     let meter = &catalogue.meters[0];
     let from = moment(from);
     let event = |n: i64| {
@@ -22,11 +22,23 @@ async fn use_up_in_days(world: &World, tenant: TenantId, anchor: BillingAnchor, 
     };
     let segments = group((0..minutes).map(event), |_| anchor, || SegmentId::from_uuid(runtime::new_uuid()));
     Intake::new(&aws.config, usage_table.clone()).store(&segments, runtime::now()).await.unwrap();
-    let after = SignedDuration::from_hours(72);
-    let settler =
-        Settler::new(&aws.config, usage_table.clone(), outbox.clone(), code.clone(), after, runtime::new_uuid);
+    let settler = settler(world);
     for batch in metering::batches(segments) {
         settler.settle(tenant, &batch, runtime::now()).await.unwrap();
+    }
+}
+
+fn settler(world: &World) -> Settler {
+    let Region { aws, usage_table, outbox, code, .. } = &world.region;
+    let after = SignedDuration::from_hours(72);
+    Settler::new(&aws.config, usage_table.clone(), outbox.clone(), code.clone(), after, runtime::new_uuid)
+}
+
+/// Seals every day that there is usage of, whenever it is due.
+async fn seal_all(world: &World) {
+    let settler = settler(world);
+    for due in settler.due_seals(Timestamp::MAX, 100).await.unwrap() {
+        settler.seal(&due, runtime::now()).await.unwrap();
     }
 }
 
@@ -93,6 +105,25 @@ async fn days_and_months_begin_where_the_tenants_do() {
     let months = asked("window=month&from=2026-09-30T23:00:00Z&to=2026-12-01T00:00:00Z");
     let months = windows(&read(&world, &service, &months).await);
     assert_eq!(months, rows(&[("2026-09-30T23:00:00Z", "30"), ("2026-10-31T23:00:00Z", "120")]));
+}
+
+#[tokio::test]
+async fn what_is_sealed_and_what_came_after_it_shows() {
+    let world = World::new().await;
+    let token = world.admin_token().await;
+    let states = async || -> Vec<(String, String)> {
+        let days = read(&world, &token, NOVEMBER).await;
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        days.body["windows"].as_array().unwrap().iter().map(|row| (text(row, "value"), text(row, "state"))).collect()
+    };
+    let state = |value: &str, state: &str| (value.to_owned(), state.to_owned());
+    use_up(&world, world.tenant(), "2026-11-10T12:00:00Z", 30).await;
+    assert_eq!(states().await, [state("30", "provisional")]);
+    seal_all(&world).await;
+    assert_eq!(states().await, [state("30", "sealed")]);
+    use_up(&world, world.tenant(), "2026-11-10T13:00:00Z", 2).await;
+    use_up(&world, world.tenant(), "2026-11-11T13:00:00Z", 5).await;
+    assert_eq!(states().await, [state("32", "adjusted"), state("5", "provisional")]);
 }
 
 /// However much there is, every window is on one page, and the pages lead from one to the next.
