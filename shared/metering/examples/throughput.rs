@@ -1,12 +1,13 @@
-//! What metering costs in CPU, with a baseline in the same run:
+//! What metering costs of the processor, with a baseline in the same run:
 //! `cargo run --release -p metering --example throughput`.
 #![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
-use contract::catalogue::Catalogue;
+use contract::catalogue::{Aggregation, Catalogue, Meter};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
 use metering::{Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, State, Usage, Value, batches, group};
 use metering::{read, settle, touched_pages};
+use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -18,6 +19,10 @@ const SAMPLES: usize = 41;
 /// How many requests are settled together under load.
 const DELIVERY: usize = 20;
 const EVENTS_OF_TENANT: usize = 100;
+/// How many events are settled at least for a figure.
+const ROUNDS_EVENTS: usize = 1_000_000;
+/// How many requests are sent again.
+const SENT_AGAIN: usize = 100;
 
 fn main() {
     let catalogue = Catalogue::bundled().unwrap();
@@ -36,8 +41,8 @@ fn main() {
     println!("  serde_json::Value, parse only {:7.3} ms   ours / this: {:.2}", ms(tree), ms(ours) / ms(tree));
 
     let segments = segments(&catalogue, now, 1, SETTLED_EVENTS);
-    let ours = settle_all(&segments, now, 1);
-    let together = settle_all(&segments, now, DELIVERY);
+    let ours = settle_all(&segments, now, 1).1;
+    let together = settle_all(&segments, now, DELIVERY).1;
     let naive = count_in_a_map(&segments);
     println!("rollup: settle {SETTLED_EVENTS} distinct events of one tenant, {EVENTS_MAX} at a time");
     println!("  ours                         {:8.3} million events/s", rate(ours));
@@ -52,20 +57,65 @@ fn main() {
 
 /// Whether an event costs the same, however many there were before it and however many tenants there are.
 fn growth(catalogue: &Catalogue, now: Timestamp) {
-    println!("growth: microseconds of the processor for each event, settled {} at a time", DELIVERY * EVENTS_MAX);
+    println!("growth: microseconds of the processor for each event, and bytes that are kept in memory");
+    println!("  one tenant's events     {DELIVERY} requests together   one by one   all sent again   bytes");
     for events in [10_000, 100_000, 1_000_000, 10_000_000] {
-        let spent = settle_all(&segments(catalogue, now, 1, events), now, DELIVERY);
-        println!("  one tenant, {events:>10} events  {:6.3}", spent.as_secs_f64() * 1e6 / events as f64);
+        growth_of(&segments(catalogue, now, 1, events), now);
     }
+    println!("  one tenant's different values");
+    for events in [10_000, 100_000, 1_000_000] {
+        growth_of(&member_segments(catalogue, now, events), now);
+    }
+    println!("  tenants with {EVENTS_OF_TENANT} events each");
     for tenants in [10, 100, 1_000, 10_000, 100_000] {
-        let of_tenant = |tenant| settle_all(&segments(catalogue, now, tenant, EVENTS_OF_TENANT), now, DELIVERY);
+        let of_tenant = |tenant| settle_all(&segments(catalogue, now, tenant, EVENTS_OF_TENANT), now, DELIVERY).1;
         let spent: Duration = (1..=tenants as u128).map(of_tenant).sum();
-        let events = tenants * EVENTS_OF_TENANT;
-        println!(
-            "  {tenants:>7} tenants, {EVENTS_OF_TENANT} events each {:6.3}",
-            spent.as_secs_f64() * 1e6 / events as f64
-        );
+        println!("  {tenants:>10} {:20.3}", micros_each(spent, tenants * EVENTS_OF_TENANT));
     }
+}
+
+fn growth_of(segments: &[Segment], now: Timestamp) {
+    let events: usize = segments.iter().map(|segment| segment.body.events().len()).sum();
+    // Few events are settled too quickly to be measured once.
+    let rounds = (ROUNDS_EVENTS / events).max(1);
+    let mean = |delivery| (0..rounds).map(|_| settle_all(segments, now, delivery).1).sum::<Duration>();
+    let (together, single) = (mean(DELIVERY), mean(1));
+    let (state, _) = settle_all(segments, now, DELIVERY);
+    let runs: usize = state.runs.values().map(|run| run.memory_bytes()).sum();
+    let groups: usize = state.groups.values().map(|group| group.memory_bytes()).sum();
+    println!(
+        "  {events:>10} {:20.3} {:19.3} {:14.3} {:14.1}",
+        micros_each(together, rounds * events),
+        micros_each(single, rounds * events),
+        settle_again(state, segments, now),
+        (runs + groups) as f64 / events as f64,
+    );
+}
+
+/// What it costs to find that events of every age were sent before.
+fn settle_again(mut state: State, segments: &[Segment], now: Timestamp) -> f64 {
+    let sample: Vec<Segment> =
+        segments.iter().step_by(segments.len().div_ceil(SENT_AGAIN)).take(SENT_AGAIN).cloned().collect();
+    let sent: usize = sample.iter().map(|segment| segment.body.events().len()).sum();
+    state.group_runs();
+    let mut spent = Duration::ZERO;
+    for batch in batches(sample) {
+        let start = processor_time();
+        let counted = settle(&state, &batch, Uuid::nil(), now).unwrap().counted;
+        spent += processor_time() - start;
+        assert_eq!(counted.duplicates, counted.total());
+    }
+    micros_each(spent, sent)
+}
+
+fn micros_each(spent: Duration, events: usize) -> f64 {
+    spent.as_secs_f64() * 1e6 / events as f64
+}
+
+/// The processor's time for this thread: what others do on the machine is not in it.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -105,12 +155,28 @@ fn body() -> Vec<u8> {
 }
 
 fn segments(catalogue: &Catalogue, now: Timestamp, tenant: u128, events: usize) -> Vec<Segment> {
-    let tenant = TenantId::from_uuid(Uuid::from_u128(tenant));
+    let measure = |n: usize| (&catalogue.meters[n % 4], Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap()));
+    segments_of(TenantId::from_uuid(Uuid::from_u128(tenant)), now, events, measure)
+}
+
+/// Events with a different value each, of a meter that counts these.
+fn member_segments(catalogue: &Catalogue, now: Timestamp, events: usize) -> Vec<Segment> {
+    let tenant = TenantId::from_uuid(Uuid::from_u128(1));
+    let meter = catalogue.meters.iter().find(|meter| meter.aggregation == Aggregation::UniqueCount).unwrap();
+    let measure = |n: usize| (meter, Measure::Member(Identity::of_member(tenant, "number", &n.to_string())));
+    segments_of(tenant, now, events, measure)
+}
+
+fn segments_of<'c>(
+    tenant: TenantId,
+    now: Timestamp,
+    events: usize,
+    measure: impl Fn(usize) -> (&'c Meter, Measure),
+) -> Vec<Segment> {
     let usage = (0..events).map(|n| {
-        let meter = &catalogue.meters[n % 4];
+        let (meter, measure) = measure(n);
         let groups = meter.groups();
         let group = groups[n % groups.len()].clone();
-        let measure = Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap());
         let digest = Digest::of("t", tenant, now, &measure, &group);
         let entry = Entry { identity: Identity::of("s", &n.to_string()), digest };
         Usage { tenant, entry, meter, group, at: now, measure }
@@ -120,16 +186,18 @@ fn segments(catalogue: &Catalogue, now: Timestamp, tenant: u128, events: usize) 
 }
 
 /// Settles so many segments at a time.
-fn settle_all(segments: &[Segment], now: Timestamp, delivery: usize) -> Duration {
+fn settle_all(segments: &[Segment], now: Timestamp, delivery: usize) -> (State, Duration) {
     let mut state = State::default();
     let mut spent = Duration::ZERO;
+    let mut attempts = fastrand::Rng::with_seed(7);
     let batches = segments.chunks(delivery).flat_map(|delivered| batches(delivered.to_vec()));
-    for (n, batch) in batches.enumerate() {
+    for batch in batches {
         let keys = touched_pages(&batch);
-        let start = Instant::now();
+        let attempt = Uuid::from_u128(attempts.u128(..));
+        let start = processor_time();
         state.group_runs();
-        let settlement = settle(&state, &batch, Uuid::from_u128(n as u128), now).unwrap();
-        spent += start.elapsed();
+        let settlement = settle(&state, &batch, attempt, now).unwrap();
+        spent += processor_time() - start;
         for id in &settlement.obsolete {
             state.runs.remove(id);
         }
@@ -140,12 +208,12 @@ fn settle_all(segments: &[Segment], now: Timestamp, delivery: usize) -> Duration
     }
     let sent: usize = segments.iter().map(|segment| segment.body.events().len()).sum();
     assert_eq!(state.head.counted.accepted, sent as u64);
-    spent
+    (state, spent)
 }
 
 /// What cannot be done across functions, as the upper bound: everything in one map that is never stored.
 fn count_in_a_map(segments: &[Segment]) -> Duration {
-    let start = Instant::now();
+    let start = processor_time();
     let mut seen = HashMap::new();
     let mut totals: BTreeMap<_, Value> = BTreeMap::new();
     for segment in segments {
@@ -159,5 +227,5 @@ fn count_in_a_map(segments: &[Segment]) -> Duration {
         }
     }
     black_box(totals);
-    start.elapsed()
+    processor_time() - start
 }
