@@ -2,42 +2,58 @@
 
 use crate::Identity;
 
+/// What filters are asked about an identity, worked out once for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mark {
+    /// The beginning of the identity, whose order is that of runs: its high bits choose a word.
+    prefix: u64,
+    /// The bits of that word which its low bits choose.
+    bits: u64,
+}
+
+impl Mark {
+    /// The mark of an identity. An event and what takes it back differ in the last bit, and have one mark.
+    pub(crate) fn of(identity: Identity) -> Self {
+        let prefix = identity.prefix();
+        let bit = |chosen: u64| 1 << (chosen & 63);
+        Self { prefix, bits: bit(prefix) | bit(prefix >> 6) | bit(prefix >> 12) | bit(prefix >> 18) }
+    }
+}
+
 /// Marks of identities. What is not marked was not added; of what was not added, some is marked all the same.
 ///
-/// A power of two of words. The last bytes of an identity choose its word and two bits of it.
+/// Words in the order of the identities, so that marks in this order walk through memory from one end to the other: memory
+/// is what look-ups wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Filter(Vec<u64>);
 
 impl Filter {
-    /// An empty filter for so many entries, a word for two to four of them: one in a hundred others is marked.
-    pub(crate) fn dense(entries: usize) -> Self {
-        Self(vec![0; (entries / 4).next_power_of_two()])
+    /// How many entries share a word of a run's filter: one in two hundred others is marked.
+    pub(crate) const RUN_SHARE: usize = 4;
+    /// How many share one of a group's, which leads to further filters only: one in thirty others is marked.
+    pub(crate) const GROUP_SHARE: usize = 8;
+
+    /// A filter that holds so many identities, of which so many share a word.
+    pub(crate) fn of(identities: impl Iterator<Item = Identity>, count: usize, share: usize) -> Self {
+        let mut words = vec![0; count / share + 1];
+        let places = words.len();
+        for Mark { prefix, bits } in identities.map(Mark::of) {
+            words[scaled(prefix, places)] |= bits;
+        }
+        Self(words)
     }
 
-    /// An empty filter for so many entries, a word for four to eight of them: one in thirty others is marked.
-    pub(crate) fn sparse(entries: usize) -> Self {
-        Self(vec![0; (entries / 8).next_power_of_two()])
-    }
-
-    /// Which word an identity sets bits of, and which bits.
-    fn mark(&self, identity: Identity) -> (usize, u64) {
-        // An event and what takes it back differ in the last bit, and have one mark.
-        let chosen = (identity.number() >> 1) as u64;
-        let word = usize::try_from(chosen >> 12).unwrap_or_default() & (self.0.len() - 1);
-        (word, (1 << (chosen & 63)) | (1 << ((chosen >> 6) & 63)))
-    }
-
-    pub(crate) fn add(&mut self, identity: Identity) {
-        let (word, bits) = self.mark(identity);
-        self.0[word] |= bits;
-    }
-
-    pub(crate) fn may_hold(&self, identity: Identity) -> bool {
-        let (word, bits) = self.mark(identity);
-        self.0[word] & bits == bits
+    pub(crate) fn may_hold(&self, Mark { prefix, bits }: Mark) -> bool {
+        self.0[scaled(prefix, self.0.len())] & bits == bits
     }
 
     pub(crate) const fn memory_bytes(&self) -> usize {
         self.0.len() * 8
     }
+}
+
+/// Which of so many places is a prefix's, when all prefixes are spread over them in their order.
+pub(crate) fn scaled(prefix: u64, places: usize) -> usize {
+    let place = (u128::from(prefix) * places as u128) >> 64;
+    usize::try_from(place).unwrap_or_default()
 }

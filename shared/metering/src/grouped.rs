@@ -1,16 +1,16 @@
 //! Runs in groups: one look at a group's filter instead of one at each of its runs.
 //!
 //! An index grows by a full run for some 20,000 events. Looked through run by run, an event would cost more with every
-//! run; so full runs are taken together in groups of about 16, and of about 256. Where a group ends is a function of the
+//! run; so full runs are taken together in groups of about 4, of about 16, of about 64, and of about 256. Where a group ends is a function of the
 //! run's id, so that it stays the same whatever is added behind it or expires in front of it.
 
-use crate::filter::Filter;
+use crate::filter::{Filter, Mark};
 use crate::{Identity, Known, Run, RunId, RunRef};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// About how many runs a group of each level has: powers of two, each a multiple of the one before.
-const GROUP_RUNS: [u64; 2] = [16, 256];
+/// About how many runs a group of each level has, as the power of two: 4, 16, 64, 256.
+const GROUP_RUNS_LOG2: [u32; 4] = [2, 4, 6, 8];
 
 /// Which group: the run that ends it, and its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,14 +27,13 @@ pub struct Group {
 }
 
 impl Group {
-    /// The group of runs.
-    fn of(runs: &[(RunId, &Run)]) -> Self {
-        let entries = runs.iter().map(|(_, run)| run.len()).sum();
-        let mut filter = Filter::sparse(entries);
-        for identity in runs.iter().flat_map(|(_, run)| run.identities()) {
-            filter.add(identity);
-        }
-        Self { runs: runs.iter().map(|(id, _)| *id).collect(), filter }
+    /// The group of runs, without those that have expired.
+    fn of(ids: &[RunId], runs: &Runs) -> Self {
+        let (ids, found): (Vec<RunId>, Vec<&Run>) =
+            ids.iter().filter_map(|id| Some((*id, runs.get(id)?.as_ref()))).unzip();
+        let count = found.iter().map(|run| run.len()).sum();
+        let filter = Filter::of(found.iter().flat_map(|run| run.identities()), count, Filter::GROUP_SHARE);
+        Self { runs: ids, filter }
     }
 
     /// How much memory it takes.
@@ -44,111 +43,103 @@ impl Group {
     }
 
     /// Whether it was made over these runs, and perhaps others in front of them.
-    fn covers(&self, runs: &[(RunId, &Run)]) -> bool {
-        let others = self.runs.len().checked_sub(runs.len());
-        others.is_some_and(|others| self.runs[others..].iter().eq(runs.iter().map(|(id, _)| id)))
+    fn covers(&self, ids: &[RunId]) -> bool {
+        self.runs.ends_with(ids)
     }
 }
 
-/// Runs, or a group of such.
-enum Node<'r> {
-    Run(&'r Run),
-    Group(&'r Filter, Vec<Node<'r>>),
-}
+type Runs = BTreeMap<RunId, Arc<Run>>;
+type Groups = BTreeMap<GroupId, Arc<Group>>;
 
 /// Whether a run ends a group of a level.
 pub(crate) fn ends(run: RunId, level: usize) -> bool {
     let low = u64::try_from(run.attempt.as_u128() & u128::from(u64::MAX)).unwrap_or_default();
     let mixed = (low ^ u64::from(run.ordinal).rotate_right(16)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     // The highest bits depend on all the others.
-    (mixed >> 32).is_multiple_of(GROUP_RUNS[level])
+    mixed.leading_zeros() >= GROUP_RUNS_LOG2[level]
+}
+
+/// The groups that are complete, with their runs. A group of one run would say no more than this run's filter.
+fn groups(full: &[RunId]) -> impl Iterator<Item = (GroupId, &[RunId])> {
+    let of_level = |level| {
+        full.split_inclusive(move |id| ends(*id, level)).filter_map(move |part| {
+            let last = part.last().filter(|last| part.len() > 1 && ends(**last, level))?;
+            Some((GroupId { last: *last, level }, part))
+        })
+    };
+    (0..GROUP_RUNS_LOG2.len()).flat_map(of_level)
+}
+
+/// The full runs of a head, in its order.
+fn full(refs: &[RunRef]) -> Vec<RunId> {
+    refs.iter().filter(|run| run.is_full()).map(|run| run.id).collect()
 }
 
 /// The groups that are complete.
 pub(crate) fn complete(refs: &[RunRef]) -> Vec<GroupId> {
-    let full = || refs.iter().filter(|run| run.is_full()).map(|run| run.id);
-    (0..GROUP_RUNS.len())
-        .flat_map(|level| full().filter(move |id| ends(*id, level)).map(move |last| GroupId { last, level }))
-        .collect()
+    groups(&full(refs)).map(|(id, _)| id).collect()
 }
 
 /// The groups that are complete and that there are none of yet.
-pub(crate) fn missing(
-    refs: &[RunRef],
-    runs: &BTreeMap<RunId, Arc<Run>>,
-    known: &BTreeMap<GroupId, Arc<Group>>,
-) -> Vec<(GroupId, Arc<Group>)> {
-    let full = full(refs, runs);
-    let mut made = Vec::new();
-    for level in 0..GROUP_RUNS.len() {
-        for group in full.split_inclusive(|(id, _)| ends(*id, level)) {
-            let Some((last, _)) = group.last().filter(|(id, _)| ends(*id, level)) else { continue };
-            let id = GroupId { last: *last, level };
-            if group.len() > 1 && !known.get(&id).is_some_and(|known| known.covers(group)) {
-                made.push((id, Arc::new(Group::of(group))));
-            }
+pub(crate) fn missing(refs: &[RunRef], runs: &Runs, known: &Groups) -> Vec<(GroupId, Arc<Group>)> {
+    let full = full(refs);
+    let missing = groups(&full).filter(|(id, part)| !known.get(id).is_some_and(|known| known.covers(part)));
+    missing.map(|(id, part)| (id, Arc::new(Group::of(part, runs)))).collect()
+}
+
+/// What runs say of identities, in the order of these.
+pub(crate) fn known(refs: &[RunRef], runs: &Runs, groups: &Groups, identities: &[Identity]) -> Vec<Known> {
+    let places = identities.iter().enumerate();
+    let mut sought: Vec<Sought> = places.map(|(place, id)| Sought { mark: Mark::of(*id), place }).collect();
+    sought.sort_unstable_by_key(|sought| sought.mark);
+    let mut look = Look { runs, groups, identities, known: vec![Known::default(); identities.len()] };
+    for run in refs.iter().filter(|run| !run.is_full()) {
+        look.in_run(run.id, &sought);
+    }
+    look.in_groups(&full(refs), GROUP_RUNS_LOG2.len(), &sought);
+    look.known
+}
+
+/// An identity that is looked for.
+#[derive(Clone, Copy)]
+struct Sought {
+    mark: Mark,
+    /// Which of all it is.
+    place: usize,
+}
+
+/// Those that a filter may hold. An event comes here more often than anywhere else: the loop does nothing but this, so that
+/// the processor waits for many words of the filter at once.
+fn held(filter: &Filter, sought: &[Sought]) -> Vec<Sought> {
+    sought.iter().copied().filter(|sought| filter.may_hold(sought.mark)).collect()
+}
+
+/// A look through an index: for all identities in one part of it before the next, so that the part stays near the processor.
+struct Look<'s> {
+    runs: &'s Runs,
+    groups: &'s Groups,
+    identities: &'s [Identity],
+    known: Vec<Known>,
+}
+
+impl Look<'_> {
+    fn in_run(&mut self, id: RunId, sought: &[Sought]) {
+        let Some(run) = self.runs.get(&id) else { return };
+        for Sought { place, .. } in held(run.filter(), sought) {
+            self.known[place] = self.known[place].or(run.find(self.identities[place]));
         }
     }
-    made
-}
 
-/// The full runs of a head, in its order.
-fn full<'r>(refs: &[RunRef], runs: &'r BTreeMap<RunId, Arc<Run>>) -> Vec<(RunId, &'r Run)> {
-    let full = refs.iter().filter(|run| run.is_full());
-    full.filter_map(|run| runs.get(&run.id).map(|found| (run.id, found.as_ref()))).collect()
-}
-
-/// What runs say of events, in the order of these.
-pub(crate) fn known(
-    refs: &[RunRef],
-    runs: &BTreeMap<RunId, Arc<Run>>,
-    groups: &BTreeMap<GroupId, Arc<Group>>,
-    events: &[Identity],
-) -> Vec<Known> {
-    let loose = refs.iter().filter(|run| !run.is_full()).filter_map(|run| runs.get(&run.id));
-    let mut nodes: Vec<Node<'_>> = loose.map(|run| Node::Run(run)).collect();
-    nodes.extend(grouped(&full(refs, runs), groups, GROUP_RUNS.len()));
-    let mut known = vec![Known::default(); events.len()];
-    let all: Vec<usize> = (0..events.len()).collect();
-    for node in &nodes {
-        node.look(events, &all, &mut known);
-    }
-    known
-}
-
-/// Runs under the groups of the levels below one.
-fn grouped<'r>(runs: &[(RunId, &'r Run)], groups: &'r BTreeMap<GroupId, Arc<Group>>, below: usize) -> Vec<Node<'r>> {
-    let Some(level) = below.checked_sub(1) else {
-        return runs.iter().map(|(_, run)| Node::Run(run)).collect();
-    };
-    let mut nodes = Vec::new();
-    for part in runs.split_inclusive(|(id, _)| ends(*id, level)) {
-        let inner = grouped(part, groups, level);
-        let group = part.last().and_then(|(last, _)| groups.get(&GroupId { last: *last, level }));
-        match group.filter(|group| group.covers(part)) {
-            Some(group) => nodes.push(Node::Group(&group.filter, inner)),
-            None => nodes.extend(inner),
-        }
-    }
-    nodes
-}
-
-impl Node<'_> {
-    /// Looks some of the events up, by their places. All of them in one run before the next, so that the filter of a run
-    /// stays near the processor.
-    fn look(&self, events: &[Identity], places: &[usize], known: &mut [Known]) {
-        match self {
-            Self::Run(run) => {
-                for place in places {
-                    known[*place] = known[*place].or(run.find(events[*place]));
-                }
-            }
-            Self::Group(filter, nodes) => {
-                let places: Vec<usize> =
-                    places.iter().copied().filter(|place| filter.may_hold(events[*place])).collect();
-                for node in nodes.iter().filter(|_| !places.is_empty()) {
-                    node.look(events, &places, known);
-                }
+    /// Looks through full runs by their groups of the levels below one.
+    fn in_groups(&mut self, ids: &[RunId], below: usize, sought: &[Sought]) {
+        let Some(level) = below.checked_sub(1) else {
+            return ids.iter().for_each(|id| self.in_run(*id, sought));
+        };
+        for part in ids.split_inclusive(|id| ends(*id, level)).filter(|_| !sought.is_empty()) {
+            let group = part.last().and_then(|last| self.groups.get(&GroupId { last: *last, level }));
+            match group.filter(|group| group.covers(part)) {
+                Some(group) => self.in_groups(part, level, &held(&group.filter, sought)),
+                None => self.in_groups(part, level, sought),
             }
         }
     }

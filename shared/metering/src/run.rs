@@ -1,6 +1,6 @@
 //! The identity index: immutable sorted runs of entries, merged as they grow.
 
-use crate::filter::Filter;
+use crate::filter::{Filter, scaled};
 use crate::{Digest, Entry, Identity};
 use jiff::Timestamp;
 use kernel::SegmentId;
@@ -130,10 +130,8 @@ impl Run {
     }
 
     fn of_sorted(entries: Vec<Entry>) -> Self {
-        let mut filter = Filter::dense(entries.len());
-        for entry in &entries {
-            filter.add(entry.identity);
-        }
+        let identities = entries.iter().map(|entry| entry.identity);
+        let filter = Filter::of(identities, entries.len(), Filter::RUN_SHARE);
         Self { entries, filter }
     }
 
@@ -160,40 +158,36 @@ impl Run {
         self.entries.len() * Entry::BYTES + self.filter.memory_bytes()
     }
 
-    /// What is known of an event.
-    #[must_use]
-    pub fn find(&self, identity: Identity) -> Known {
-        if !self.filter.may_hold(identity) {
-            return Known::default();
-        }
-        Known { counted: self.search(identity.event()), voided: self.search(identity.void()) }
+    /// The marks of its entries.
+    pub(crate) const fn filter(&self) -> &Filter {
+        &self.filter
     }
 
-    /// Identities are uniform, so the place of one can be computed; a run that is not has a few more steps.
-    fn search(&self, identity: Identity) -> Option<Digest> {
-        let (mut low, mut high) = (0, self.entries.len());
-        let guess = (u128::from(identity.prefix()) * self.entries.len() as u128) >> 64;
-        let mut at = usize::try_from(guess).unwrap_or_default();
-        let mut step = 16;
-        while low < high {
-            let entry = &self.entries[at];
-            match entry.identity.cmp(&identity) {
-                std::cmp::Ordering::Equal => return Some(entry.digest),
-                std::cmp::Ordering::Less => {
-                    low = at + 1;
-                    at += step;
-                }
-                std::cmp::Ordering::Greater => {
-                    high = at;
-                    at = at.saturating_sub(step);
-                }
+    /// What is known of an event. What takes an event back is next to it.
+    #[must_use]
+    pub fn find(&self, identity: Identity) -> Known {
+        let (event, void) = (identity.event(), identity.void());
+        let mut next = self.entries[self.first_from(event)..].iter().peekable();
+        let counted = next.next_if(|entry| entry.identity == event).map(|entry| entry.digest);
+        let voided = next.next_if(|entry| entry.identity == void).map(|entry| entry.digest);
+        Known { counted, voided }
+    }
+
+    /// The place of the first entry that is not before an identity. Identities are uniform, so it can be guessed, and is
+    /// seldom further away than the root of how many there are; a run that is not uniform has a few more steps.
+    fn first_from(&self, identity: Identity) -> usize {
+        let count = self.entries.len();
+        let is_before = |entry: &Entry| entry.identity < identity;
+        let guess = scaled(identity.prefix(), count);
+        let mut around = count.isqrt();
+        loop {
+            let (low, high) = (guess.saturating_sub(around), count.min(guess + around));
+            let is_low = low == 0 || is_before(&self.entries[low - 1]);
+            if is_low && self.entries.get(high).is_none_or(|entry| !is_before(entry)) {
+                return low + self.entries[low..high].partition_point(is_before);
             }
-            if at < low || at >= high {
-                at = low.midpoint(high);
-            }
-            step *= 2;
+            around *= 4;
         }
-        None
     }
 
     /// The bytes to store: the entries one after the other.

@@ -20,12 +20,12 @@ fn run(n: usize) -> Arc<Run> {
     Arc::new(Run::of(entries.map(entry).collect()))
 }
 
-/// A head with full runs, of which the 8th ends a group of the lower level and the 20th one of both.
+/// A head with full runs, of which the 8th ends a group of the lowest level and the 20th one of the two lowest.
 fn index() -> (Vec<RunRef>, BTreeMap<RunId, Arc<Run>>) {
     let id = |n: usize| {
         let is_fit = |id: &RunId| match n {
             7 => ends(*id, 0) && !ends(*id, 1),
-            19 => ends(*id, 1),
+            19 => ends(*id, 1) && !ends(*id, 2),
             _ => !ends(*id, 0),
         };
         let ids = (0..).map(|attempt| RunId { attempt: Uuid::from_u128(attempt * 1_000 + n as u128), ordinal: 0 });

@@ -1,3 +1,4 @@
+use crate::filter::Mark;
 use crate::run::{Run, RunId, RunRef};
 use crate::*;
 use jiff::Timestamp;
@@ -14,6 +15,9 @@ fn a_run_finds_its_entries_and_no_others() {
         let run = Run::of((0..size).map(entry).collect());
         let stored = Run::decode(&run.encode()).unwrap();
         assert!(stored == run);
+        let is_marked = |number: u32| stored.filter().may_hold(Mark::of(entry(number).identity));
+        assert!((0..size).all(is_marked), "one that is not marked is not looked for");
+        assert!((size..size + 5_000).filter(|number| is_marked(*number)).count() < 50, "few others are");
         for number in 0..size {
             let found = stored.find(entry(number).identity);
             assert_eq!(found, Known { counted: Some(entry(number).digest), voided: None }, "{number} of {size}");
