@@ -59,11 +59,6 @@ impl<'s> Index<'s> {
         Ok(Self { refs, stored, made: BTreeMap::new() })
     }
 
-    /// The runs as they are stored.
-    pub(crate) fn runs(&self) -> Vec<&'s Run> {
-        self.refs.iter().filter_map(|run| self.stored.get(&run.id)).map(AsRef::as_ref).collect()
-    }
-
     /// Takes a segment as a run: it is stored already.
     pub(crate) fn append_segment(&mut self, segment: &Segment, newest: Timestamp) {
         let entries = segment.body.events().iter().map(|event| event.entry).collect();

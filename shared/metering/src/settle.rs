@@ -10,7 +10,7 @@ use crate::{
 use contract::{SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated, WindowPart};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Invalid, SegmentId, TenantId, WindowSize};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -147,15 +147,20 @@ impl State {
     /// The groups that the head's runs are to have.
     #[must_use]
     pub fn complete_groups(&self) -> Vec<GroupId> {
-        grouped::complete(&self.head.runs)
+        self.indexes().into_iter().flat_map(grouped::complete).collect()
     }
 
     /// Makes the groups of runs that are complete and not there yet; it can be done without, and takes longer then. They
     /// never change: who keeps them need not make them again.
     pub fn group_runs(&mut self) -> Vec<(GroupId, Arc<Group>)> {
-        let made = grouped::missing(&self.head.runs, &self.runs, &self.groups);
+        let missing = self.indexes().into_iter().flat_map(|refs| grouped::missing(refs, &self.runs, &self.groups));
+        let made: Vec<_> = missing.collect();
         self.groups.extend(made.iter().cloned());
         made
+    }
+
+    fn indexes(&self) -> [&[RunRef]; 2] {
+        [&self.head.runs, &self.head.members]
     }
 }
 
@@ -270,13 +275,14 @@ pub fn settle(state: &State, segments: &[Segment], attempt: Uuid, now: Timestamp
     let events = segments.iter().flat_map(|segment| segment.body.events());
     let events: Vec<Identity> = events.map(|event| event.entry.identity).collect();
     let known = grouped::known(&identities.refs, &state.runs, &state.groups, &events);
-    let known_members = members.runs();
-    let mut counting = Counting::of(state, known_members);
+    let mut counting = Counting::of(state);
+    let placed: Vec<Vec<Places>> = segments.iter().map(|segment| counting.place_slots(segment)).collect();
+    counting.seek_members(segments, &placed, &known, &members.refs);
     let mut known = known.into_iter();
     let (mut loose, mut corrected) = (Vec::new(), Vec::new());
-    for segment in segments {
+    for (segment, places) in segments.iter().zip(&placed) {
         let before = counting.counted;
-        if counting.count(segment, &mut known) {
+        if counting.count(segment, places, &mut known) {
             identities.append_segment(segment, now);
         } else {
             loose.append(&mut counting.entries);
@@ -289,9 +295,7 @@ pub fn settle(state: &State, segments: &[Segment], attempt: Uuid, now: Timestamp
     let mut names = (0..).map(|ordinal| RunId { attempt, ordinal });
     identities.append(loose, now, &mut names);
     identities.merge(&mut names);
-    let counted_members =
-        counting.new_members.drain().map(|identity| Entry { identity, digest: Digest::NONE }).collect();
-    members.append(counted_members, now, &mut names);
+    members.append(std::mem::take(&mut counting.new_members), now, &mut names);
     members.merge(&mut names);
 
     let counted = counting.counted;
@@ -336,6 +340,8 @@ impl Hasher for Uniform {
 }
 
 type ByIdentity = BuildHasherDefault<Uniform>;
+/// By a value that is counted, and the place of the total that it is counted in.
+type ByMember = HashMap<(Identity, usize), Identity, ByIdentity>;
 
 /// Where the totals of a slot are among the changes.
 struct Places {
@@ -352,9 +358,10 @@ impl Places {
 
 struct Counting<'s> {
     state: &'s State,
-    known_members: Vec<&'s Run>,
     new: HashMap<Identity, Digest, ByIdentity>,
-    new_members: HashSet<Identity, ByIdentity>,
+    /// Values that no event had yet, by themselves and the place of the total, and what the index is to know them by.
+    unseen_members: ByMember,
+    new_members: Vec<Entry>,
     changes: Vec<Change>,
     places: HashMap<WindowKey, usize>,
     counted: Counted,
@@ -363,12 +370,12 @@ struct Counting<'s> {
 }
 
 impl<'s> Counting<'s> {
-    fn of(state: &'s State, known_members: Vec<&'s Run>) -> Self {
+    fn of(state: &'s State) -> Self {
         Self {
             state,
-            known_members,
             new: HashMap::default(),
-            new_members: HashSet::default(),
+            unseen_members: HashMap::default(),
+            new_members: Vec::new(),
             changes: Vec::new(),
             places: HashMap::new(),
             counted: Counted::default(),
@@ -376,10 +383,32 @@ impl<'s> Counting<'s> {
         }
     }
 
+    fn place_slots(&mut self, segment: &Segment) -> Vec<Places> {
+        segment.body.windows().map(|windows| self.places(windows)).collect()
+    }
+
+    /// Looks for the values of events that may count in the index, for all totals at once.
+    fn seek_members(&mut self, segments: &[Segment], placed: &[Vec<Places>], known: &[Known], refs: &[RunRef]) {
+        let mut sought: ByMember = HashMap::default();
+        let mut known = known.iter();
+        for (segment, places) in segments.iter().zip(placed) {
+            for (event, known) in segment.body.events().iter().zip(known.by_ref()) {
+                let Measure::Member(member) = event.measure else { continue };
+                for at in places[usize::from(event.slot)].all().filter(|_| known.counted.is_none()) {
+                    sought.entry((member, at)).or_insert_with(|| member.within(&self.changes[at].key));
+                }
+            }
+        }
+        let (places, members): (Vec<_>, Vec<_>) = sought.into_iter().unzip();
+        let known = grouped::known(refs, &self.state.runs, &self.state.groups, &members);
+        let looked_up = places.into_iter().zip(members).zip(known);
+        self.unseen_members =
+            looked_up.filter(|(_, known)| known.counted.is_none()).map(|(unseen, _)| unseen).collect();
+    }
+
     /// Counts a segment's events; whether each of them counted, so that the segment itself can be a run.
-    fn count(&mut self, segment: &Segment, known: &mut impl Iterator<Item = Known>) -> bool {
+    fn count(&mut self, segment: &Segment, places: &[Places], known: &mut impl Iterator<Item = Known>) -> bool {
         let body = &segment.body;
-        let places: Vec<Places> = body.slots().iter().map(|slot| self.places(slot.windows(body.anchor()))).collect();
         let before = self.counted.accepted;
         let mut is_taken_back = false;
         for (event, known) in body.events().iter().zip(known) {
@@ -444,10 +473,9 @@ impl<'s> Counting<'s> {
             Measure::Member(member) => {
                 for at in places.all() {
                     let change = &mut self.changes[at];
-                    let within = member.within(&change.key);
-                    let is_known = self.known_members.iter().any(|run| run.find(within).counted.is_some());
-                    let is_new = !is_known && self.new_members.insert(within);
-                    let one = if is_new { crate::Value::ONE } else { crate::Value::default() };
+                    let unseen = self.unseen_members.remove(&(member, at));
+                    let one = if unseen.is_some() { crate::Value::ONE } else { crate::Value::default() };
+                    self.new_members.extend(unseen.map(|identity| Entry { identity, digest: Digest::NONE }));
                     if let Some(after) = change.after.with(slot.aggregation, one, event.at) {
                         change.after = after;
                     }
