@@ -1,8 +1,8 @@
 //! Runs in groups: one look at a group's filter instead of one at each of its runs.
 //!
 //! An index grows by a full run for some 20,000 events. Looked through run by run, an event would cost more with every
-//! run; so full runs are taken together in groups of about 4, of about 16, of about 64, and of about 256. Where a group ends is a function of the
-//! run's id, so that it stays the same whatever is added behind it or expires in front of it.
+//! run; so full runs are taken together in groups of about 4, of about 16, of about 64, and of about 256. Where a group ends
+//! is a function of the run's id, so that it stays the same whatever is added behind it or expires in front of it.
 
 use crate::filter::{Filter, Mark};
 use crate::{Identity, Known, Run, RunId, RunRef};

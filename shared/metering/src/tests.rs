@@ -3,8 +3,10 @@ mod grouped;
 mod reading;
 mod reports;
 mod runs;
+mod sealing;
 mod segments;
 mod streams;
+mod totals;
 mod values;
 
 use contract::catalogue::Catalogue;

@@ -15,30 +15,32 @@ const METERS: usize = 9;
 
 /// A store in memory that keeps the promises of the real one: pointers are removed with what they count.
 #[derive(Default)]
-struct Memory {
-    head: Head,
-    runs: BTreeMap<RunId, Arc<Run>>,
-    pages: BTreeMap<PageKey, Page>,
-    pending: HashSet<SegmentId>,
-    days: HashSet<Timestamp>,
-    attempts: u128,
-    published: Vec<(u64, Vec<UsageWindow>)>,
+pub(super) struct Memory {
+    pub(super) head: Head,
+    pub(super) runs: BTreeMap<RunId, Arc<Run>>,
+    pub(super) groups: BTreeMap<GroupId, Arc<Group>>,
+    pub(super) pages: BTreeMap<PageKey, Page>,
+    pub(super) pending: HashSet<SegmentId>,
+    pub(super) days: HashSet<Timestamp>,
+    pub(super) attempts: u128,
+    pub(super) published: Vec<(u64, Vec<UsageWindow>)>,
 }
 
 impl Memory {
-    fn settle(&mut self, segments: &[Segment], now: Timestamp) {
+    pub(super) fn settle(&mut self, segments: &[Segment], now: Timestamp) {
         let open: Vec<Segment> = segments.iter().filter(|s| self.pending.contains(&s.id)).cloned().collect();
         for batch in batches(open) {
             self.attempts += 1;
             let attempt = Uuid::from_u128(self.attempts);
             let keys = touched_pages(&batch);
             let pages = self.pages.iter().filter(|(key, _)| keys.contains(*key));
-            let state = State {
+            let mut state = State {
                 head: self.head.clone(),
                 runs: self.runs.clone(),
-                groups: BTreeMap::new(),
+                groups: self.groups.clone(),
                 pages: pages.map(|(key, page)| (key.clone(), page.clone())).collect(),
             };
+            self.groups.extend(state.group_runs());
             let settlement = settle(&state, &batch, attempt, now).unwrap();
             let events: usize = batch.iter().map(|segment| segment.body.events().len()).sum();
             assert_eq!(settlement.counted.total(), events as u64);
@@ -65,11 +67,11 @@ impl Memory {
         }
     }
 
-    fn windows(&self) -> BTreeMap<WindowKey, Window> {
+    pub(super) fn windows(&self) -> BTreeMap<WindowKey, Window> {
         self.pages.iter().flat_map(|(key, page)| page.windows(key)).collect()
     }
 
-    fn seal(&mut self, day: Timestamp) -> contract::UsageSealed {
+    pub(super) fn seal(&mut self, day: Timestamp) -> contract::UsageSealed {
         let sealed = seal(&self.head, tenant(1), day, &self.pages).unwrap();
         self.published.push((sealed.head.sequence, Vec::new()));
         self.head = sealed.head;
@@ -86,7 +88,7 @@ struct Sent {
     void: bool,
 }
 
-fn anchor() -> BillingAnchor {
+pub(super) fn anchor() -> BillingAnchor {
     "06:30".parse().unwrap()
 }
 

@@ -1,0 +1,149 @@
+//! Days that are sealed: what stays, what is stated again, and where what comes later goes.
+
+use super::exactly_once::{Memory, anchor};
+use super::totals::{send, settle_all, totals, usage};
+use super::{catalogue, now, tenant};
+use crate::*;
+use contract::catalogue::Aggregation;
+use contract::{SealDigest, UsageWindow, WindowPart};
+use jiff::{SignedDuration, Timestamp};
+use kernel::{SegmentId, UsageGroup, WindowSize};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+const DAY_MINUTES: i64 = 24 * 60;
+
+/// The first moment of today or, of as many days before.
+fn day(days_ago: i64) -> Timestamp {
+    WindowSize::Day.start(now() - SignedDuration::from_mins(days_ago * DAY_MINUTES), anchor())
+}
+
+/// Two events of the day before yesterday, one of yesterday.
+fn two_days() -> Memory {
+    let mut memory = Memory::default();
+    let rows = [(1, 2 * DAY_MINUTES, 5), (2, 2 * DAY_MINUTES + 1, 6), (3, DAY_MINUTES, 7)];
+    send(&mut memory, &catalogue(), Aggregation::Sum, &rows);
+    memory
+}
+
+fn stated(memory: &Memory) -> Vec<UsageWindow> {
+    memory.windows().iter().map(|(key, window)| key.stated(window).unwrap()).collect()
+}
+
+#[test]
+fn a_day_is_sealed_with_all_days_before_it_and_for_good() {
+    let memory = two_days();
+    let sealed = seal(&memory.head, tenant(1), day(1), &memory.pages).unwrap();
+    assert_eq!(sealed.head.sealed_until, Some(WindowSize::Day.end(day(1))));
+    assert_eq!(sealed.head.version, memory.head.version + 1);
+    assert_eq!(sealed.head.sequence, memory.head.sequence + 1);
+    assert_eq!(sealed.totals, [], "they have been stated");
+    assert_eq!(
+        Head {
+            sealed_until: None,
+            version: memory.head.version,
+            sequence: memory.head.sequence,
+            ..sealed.head.clone()
+        },
+        memory.head
+    );
+    let earlier = seal(&sealed.head, tenant(1), day(2), &memory.pages).unwrap();
+    assert_eq!(earlier.head.sealed_until, sealed.head.sealed_until, "a later day is sealed already");
+}
+
+#[test]
+fn a_seal_has_the_digest_of_the_days_own_totals() {
+    let memory = two_days();
+    for days_ago in [1, 2] {
+        let sealed = seal(&memory.head, tenant(1), day(days_ago), &memory.pages).unwrap().seal;
+        let own: Vec<UsageWindow> = stated(&memory)
+            .into_iter()
+            .filter(|total| (total.size, total.start) == (WindowSize::Day, day(days_ago)))
+            .collect();
+        assert_eq!((sealed.tenant, sealed.day, sealed.totals), (tenant(1), day(days_ago), 1));
+        assert_eq!(sealed.digest, SealDigest::of(&own));
+    }
+}
+
+#[test]
+fn what_comes_after_the_seal_goes_to_an_adjustment_and_to_no_shorter_window() {
+    let catalogue = catalogue();
+    let mut memory = two_days();
+    memory.seal(day(2));
+    let hours = totals(&memory, WindowSize::Hour);
+    send(&mut memory, &catalogue, Aggregation::Sum, &[(4, 2 * DAY_MINUTES, 100), (5, DAY_MINUTES, 10)]);
+    assert_eq!(totals(&memory, WindowSize::Day), ["Window 11 of 2", "Adjustment 100 of 1", "Window 17 of 2"]);
+    let events = |totals: &[String]| totals.iter().filter(|total| total.contains("100")).count();
+    assert_eq!(events(&totals(&memory, WindowSize::Hour)), events(&hours));
+}
+
+#[test]
+fn what_is_taken_back_after_the_seal_is_subtracted_in_an_adjustment() {
+    let catalogue = catalogue();
+    let mut memory = two_days();
+    memory.seal(day(2));
+    let original = usage(&catalogue, Aggregation::Sum, (1, 2 * DAY_MINUTES, 5));
+    let correction = Correction { original, replacement: None };
+    settle_all(&mut memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
+    assert_eq!(totals(&memory, WindowSize::Day), ["Window 11 of 2", "Adjustment -5 of -1", "Window 7 of 1"]);
+}
+
+/// A value that the sealed day has is not new in its adjustment, and one that comes late is new in the open period too.
+#[test]
+fn unique_values_are_known_across_the_seal() {
+    let catalogue = catalogue();
+    let mut memory = Memory::default();
+    send(&mut memory, &catalogue, Aggregation::UniqueCount, &[(1, 2 * DAY_MINUTES, 5)]);
+    memory.seal(day(2));
+    send(&mut memory, &catalogue, Aggregation::UniqueCount, &[(2, 2 * DAY_MINUTES, 5), (3, 2 * DAY_MINUTES, 6)]);
+    assert_eq!(totals(&memory, WindowSize::Day), ["Window 1 of 1", "Adjustment 1 of 2"]);
+    assert_eq!(totals(&memory, WindowSize::Month), ["Window 2 of 3"]);
+}
+
+#[test]
+fn a_sealed_day_is_stated_again_with_its_adjustments_and_its_first_seal() {
+    let mut memory = two_days();
+    assert_eq!(restate(&memory.head, tenant(1), day(2), &memory.pages), Ok(None), "it is not sealed");
+    let sealed = memory.seal(day(2));
+    assert_eq!(restate(&memory.head, tenant(1), day(1), &memory.pages), Ok(None), "nor is the next");
+    send(&mut memory, &catalogue(), Aggregation::Sum, &[(4, 2 * DAY_MINUTES, 100)]);
+    let again = restate(&memory.head, tenant(1), day(2), &memory.pages).unwrap().unwrap();
+    assert_eq!(again.seal, sealed);
+    let own: Vec<UsageWindow> =
+        stated(&memory).into_iter().filter(|total| (total.size, total.start) == (WindowSize::Day, day(2))).collect();
+    assert_eq!(own.iter().map(|total| total.part).collect::<Vec<_>>(), [WindowPart::Window, WindowPart::Adjustment]);
+    assert_eq!(
+        again.totals.iter().map(|fact| (fact.tenant, fact.windows.clone())).collect::<Vec<_>>(),
+        [(tenant(1), own)]
+    );
+    assert_eq!(
+        again.head,
+        Head { version: memory.head.version + 1, sequence: memory.head.sequence + 2, ..memory.head }
+    );
+}
+
+/// No fact has more totals than a consumer writes at once, and each has its number.
+#[test]
+fn a_day_of_many_totals_is_stated_again_in_many_facts() {
+    let catalogue = catalogue();
+    let mut pages: BTreeMap<PageKey, Page> = BTreeMap::new();
+    for meter in &catalogue.meters {
+        for n in 0..20 {
+            let group: UsageGroup = format!("kind=k{n}").parse().unwrap();
+            let (code, size) = (meter.code.clone(), WindowSize::Day);
+            let key = WindowKey { meter: code, group, size, start: day(2), part: WindowPart::Window };
+            let window = Window { value: Value::ONE, events: 1, latest_at: None, revision: 1 };
+            pages.entry(key.page()).or_default().set(&key, window);
+        }
+    }
+    let total = catalogue.meters.len() * 20;
+    let head = Head { sequence: 10, sealed_until: Some(WindowSize::Day.end(day(2))), ..Head::default() };
+    let again = restate(&head, tenant(1), day(2), &pages).unwrap().unwrap();
+    let sizes: Vec<usize> = again.totals.iter().map(|fact| fact.windows.len()).collect();
+    assert!(sizes.iter().all(|size| *size <= SEGMENT_TOTALS_MAX));
+    assert_eq!(sizes.iter().sum::<usize>(), total);
+    assert_eq!(again.head.sequence, 10 + sizes.len() as u64 + 1);
+    let different: BTreeSet<_> =
+        again.totals.iter().flat_map(|fact| &fact.windows).map(|total| (&total.meter, &total.group)).collect();
+    assert_eq!(different.len(), total);
+}

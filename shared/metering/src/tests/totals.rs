@@ -1,0 +1,153 @@
+//! How events of each aggregation make a total.
+
+use super::exactly_once::{Memory, anchor};
+use super::{catalogue, now, tenant};
+use crate::*;
+use contract::catalogue::{Aggregation, Catalogue};
+use jiff::SignedDuration;
+use kernel::{SegmentId, UsageGroup, WindowSize};
+use uuid::Uuid;
+
+/// An event: its id, how many minutes ago it was, and what it says.
+pub(super) type Row = (u32, i64, i64);
+
+/// The first meter of an aggregation, all of it in one group.
+pub(super) fn usage(catalogue: &Catalogue, aggregation: Aggregation, (id, minutes_ago, says): Row) -> Usage<'_> {
+    let meter = catalogue.meters.iter().find(|meter| meter.aggregation == aggregation).unwrap();
+    let at = now() - SignedDuration::from_mins(minutes_ago);
+    let measure = match aggregation {
+        Aggregation::Count => Measure::Number(Value::ONE),
+        Aggregation::UniqueCount => Measure::Member(Identity::of_member(tenant(1), "number", &says.to_string())),
+        _ => Measure::Number(Value::new(says.into(), 0).unwrap()),
+    };
+    let group = UsageGroup::default();
+    let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
+    let entry = Entry { identity: Identity::of("source", &id.to_string()), digest };
+    Usage { tenant: tenant(1), entry, meter, group, at, measure }
+}
+
+/// Settles segments that were stored under ids of their own.
+pub(super) fn settle_all(memory: &mut Memory, mut segments: Vec<Segment>) {
+    for segment in &mut segments {
+        segment.id = SegmentId::from_uuid(Uuid::from_u128(
+            u128::from(memory.head.version) << 64 | segment.id.as_uuid().as_u128(),
+        ));
+        memory.pending.insert(segment.id);
+    }
+    memory.settle(&segments, now());
+}
+
+/// Settles events together.
+pub(super) fn send(memory: &mut Memory, catalogue: &Catalogue, aggregation: Aggregation, rows: &[Row]) {
+    let mut ids = (1..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));
+    let events = rows.iter().map(|row| usage(catalogue, aggregation, *row));
+    settle_all(memory, group(events, |_| anchor(), || ids.next().unwrap()));
+}
+
+/// Every total of a size: its part, value and events, in the order of time.
+pub(super) fn totals(memory: &Memory, size: WindowSize) -> Vec<String> {
+    let windows = memory.windows().into_iter().filter(|(key, _)| key.size == size);
+    let shown = |(key, window): (WindowKey, Window)| {
+        format!("{:?} {} of {}", key.part, window.value.to_quantity().unwrap(), window.events)
+    };
+    windows.map(shown).collect()
+}
+
+#[test]
+fn each_aggregation_makes_its_own_total() {
+    let catalogue = catalogue();
+    let rows = [(1, 3, 5), (2, 1, -2), (3, 2, 7), (4, 4, 5)];
+    for (aggregation, day) in [
+        (Aggregation::Count, "Window 4 of 4"),
+        (Aggregation::Sum, "Window 15 of 4"),
+        (Aggregation::Avg, "Window 15 of 4"),
+        (Aggregation::Min, "Window -2 of 4"),
+        (Aggregation::Max, "Window 7 of 4"),
+        (Aggregation::Latest, "Window -2 of 4"),
+        (Aggregation::UniqueCount, "Window 3 of 4"),
+    ] {
+        // All in one settlement, and each in its own, in both orders.
+        let backwards: Vec<Row> = rows.iter().rev().copied().collect();
+        for sent in [vec![&rows[..]], rows.chunks(1).collect(), backwards.chunks(1).collect()] {
+            let mut memory = Memory::default();
+            for part in sent {
+                send(&mut memory, &catalogue, aggregation, part);
+            }
+            assert_eq!(totals(&memory, WindowSize::Day), [day], "{aggregation:?}");
+        }
+    }
+}
+
+/// What is below zero, and above it, is not mistaken for there having been a zero.
+#[test]
+fn the_first_event_is_the_first_minimum_maximum_and_latest() {
+    let catalogue = catalogue();
+    for (aggregation, says) in [(Aggregation::Min, 5), (Aggregation::Max, -5), (Aggregation::Latest, -5)] {
+        let mut memory = Memory::default();
+        send(&mut memory, &catalogue, aggregation, &[(1, 1, says)]);
+        assert_eq!(totals(&memory, WindowSize::Day), [format!("Window {says} of 1")], "{aggregation:?}");
+    }
+}
+
+/// A value counts once in its hour, its day and its billing period, however full the index of values is.
+#[test]
+fn a_value_is_unique_in_each_of_its_windows_as_their_index_grows() {
+    let catalogue = catalogue();
+    // From this attempt on, the second full run ends a group.
+    let mut memory = Memory { attempts: 3, ..Memory::default() };
+    let (values, hours) = (30_000, 2);
+    for hour in 0..hours {
+        for first in (0..values).step_by(1_000) {
+            let rows: Vec<Row> =
+                (first..first + 1_000).map(|n| (hour * values + n, i64::from(hour) * 60, n.into())).collect();
+            send(&mut memory, &catalogue, Aggregation::UniqueCount, &rows);
+        }
+    }
+    let events = u64::from(values * hours);
+    assert_eq!(memory.head.counted, Counted { accepted: events, ..Counted::default() });
+    assert_eq!(totals(&memory, WindowSize::Hour), ["Window 30000 of 30000"; 2]);
+    assert_eq!(totals(&memory, WindowSize::Day), ["Window 30000 of 60000"]);
+    assert_eq!(totals(&memory, WindowSize::Month), ["Window 30000 of 60000"]);
+    let is_of_members = |group: &Group| memory.head.members.iter().any(|run| group.runs.contains(&run.id));
+    assert!(memory.groups.values().any(|group| is_of_members(group)), "the index is large enough for groups");
+}
+
+/// What is taken back, and when: each row is events and, last, what is taken back.
+#[test]
+fn a_void_takes_back_what_said_the_same_once_and_whenever_it_comes() {
+    let catalogue = catalogue();
+    let void = |memory: &mut Memory, aggregation, row| {
+        let correction = Correction { original: usage(&catalogue, aggregation, row), replacement: None };
+        settle_all(memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
+    };
+    let mut memory = Memory::default();
+    send(&mut memory, &catalogue, Aggregation::Sum, &[(1, 1, 5), (2, 2, 3)]);
+    void(&mut memory, Aggregation::Sum, (1, 1, 6));
+    assert_eq!(
+        (memory.head.counted.unmatched, totals(&memory, WindowSize::Day)),
+        (1, vec!["Window 8 of 2".to_owned()])
+    );
+    void(&mut memory, Aggregation::Sum, (1, 1, 5));
+    assert_eq!((memory.head.counted.voided, totals(&memory, WindowSize::Day)), (1, vec!["Window 3 of 1".to_owned()]));
+    void(&mut memory, Aggregation::Sum, (1, 1, 5));
+    assert_eq!(
+        (memory.head.counted.duplicates, totals(&memory, WindowSize::Day)),
+        (1, vec!["Window 3 of 1".to_owned()]),
+        "taken back twice"
+    );
+    void(&mut memory, Aggregation::Sum, (3, 3, 9));
+    send(&mut memory, &catalogue, Aggregation::Sum, &[(3, 3, 9)]);
+    assert_eq!(
+        (memory.head.counted.voided, totals(&memory, WindowSize::Day)),
+        (2, vec!["Window 3 of 1".to_owned()]),
+        "taken back before it came"
+    );
+    assert_eq!(memory.head.counted.accepted, 3, "it has come");
+    void(&mut memory, Aggregation::Sum, (4, 3, 9));
+    send(&mut memory, &catalogue, Aggregation::Sum, &[(4, 3, 8)]);
+    assert_eq!(
+        totals(&memory, WindowSize::Day),
+        ["Window 11 of 2"],
+        "what came says something else than what was taken back"
+    );
+}
