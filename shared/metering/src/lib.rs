@@ -20,6 +20,7 @@ mod page;
 mod refusal;
 mod report;
 mod run;
+mod seal;
 mod segment;
 mod settle;
 mod stream;
@@ -36,13 +37,13 @@ pub use page::{Page, PageKey};
 pub use refusal::{Reason, Refusal};
 pub use report::{Finality, Question, Total, Unanswerable};
 pub use run::{Known, Run, RunId, RunRef};
+pub use seal::{Statement, restate, seal};
 pub use segment::{
     Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_PAGES_MAX, SEGMENT_TOTALS_MAX, Segment, SegmentBody,
     SegmentEvent, Slot, group, group_corrections,
 };
 pub use settle::{
-    Counted, Head, IDENTITY_KEPT, MissingRun, SETTLED_SEGMENTS_MAX, Settlement, State, Statement, batches, restate,
-    seal, settle, touched_pages,
+    Counted, Head, IDENTITY_KEPT, MissingRun, SETTLED_SEGMENTS_MAX, Settlement, State, batches, settle, touched_pages,
 };
 pub use stream::state_end;
 pub use value::{NumberError, Value};

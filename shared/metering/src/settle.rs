@@ -7,7 +7,7 @@ use crate::{
     Digest, Entry, Group, GroupId, Identity, Known, Measure, Page, PageKey, Purpose, Run, RunId, RunRef, Segment,
     SegmentEvent, Slot, Window, WindowKey,
 };
-use contract::{SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated, WindowPart};
+use contract::{UsageWindowUpdated, WindowPart};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Invalid, SegmentId, TenantId, WindowSize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,8 +28,6 @@ pub const SETTLED_SEGMENTS_MAX: usize = 60;
 /// With four further rows, they fit the 100 items of a `DynamoDB` transaction.
 const SETTLED_ITEMS_MAX: usize = 96;
 const SETTLED_EVENTS_MAX: usize = 20_000;
-/// The most totals that one fact carries.
-const STATED_MAX: usize = crate::SEGMENT_TOTALS_MAX;
 
 /// What became of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -237,7 +235,7 @@ impl Extent {
     fn fits(&self) -> bool {
         self.segments <= SETTLED_SEGMENTS_MAX
             && self.events <= SETTLED_EVENTS_MAX
-            && self.totals.len() <= STATED_MAX
+            && self.totals.len() <= crate::SEGMENT_TOTALS_MAX
             && self.pages.len() <= crate::SEGMENT_PAGES_MAX
             && self.segments + self.corrections + self.pages.len() + self.days.len() <= SETTLED_ITEMS_MAX
     }
@@ -550,69 +548,4 @@ impl<'s> Counting<'s> {
         }
         (stated, pages, days)
     }
-}
-
-/// What is stated of a tenant's day, once more or for the last time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
-    /// The new head.
-    pub head: Head,
-    /// The day's totals, in as many facts as it takes, the first of them numbered after the old head's sequence.
-    pub totals: Vec<UsageWindowUpdated>,
-    /// The seal, numbered as the new head's sequence.
-    pub seal: UsageSealed,
-}
-
-/// Seals a tenant's day, and all days before it, from the pages of its billing period. Only the seal is stated: the totals
-/// have been.
-///
-/// # Errors
-/// Never for totals that [`settle`] made.
-pub fn seal(
-    head: &Head,
-    tenant: TenantId,
-    day: Timestamp,
-    pages: &BTreeMap<PageKey, Page>,
-) -> Result<Statement, Invalid> {
-    let end = WindowSize::Day.end(day);
-    let seal = seal_of(tenant, day, &stated(pages)?);
-    let sealed_until = head.sealed_until.max(Some(end));
-    let head = Head { version: head.version + 1, sequence: head.sequence + 1, sealed_until, ..head.clone() };
-    Ok(Statement { head, totals: Vec::new(), seal })
-}
-
-/// States a sealed day's totals again, adjustments included, and its seal; nothing when the day is not sealed.
-///
-/// # Errors
-/// Never for totals that [`settle`] made.
-pub fn restate(
-    head: &Head,
-    tenant: TenantId,
-    day: Timestamp,
-    pages: &BTreeMap<PageKey, Page>,
-) -> Result<Option<Statement>, Invalid> {
-    let end = WindowSize::Day.end(day);
-    if head.sealed_until.is_none_or(|until| until < end) {
-        return Ok(None);
-    }
-    let mut totals = stated(pages)?;
-    let seal = seal_of(tenant, day, &totals);
-    totals.retain(|total| total.size.end(total.start) == end);
-    let totals: Vec<_> =
-        totals.chunks(STATED_MAX).map(|some| UsageWindowUpdated { tenant, windows: some.to_vec() }).collect();
-    let sequence = head.sequence + totals.len() as u64 + 1;
-    let head = Head { version: head.version + 1, sequence, ..head.clone() };
-    Ok(Some(Statement { head, totals, seal }))
-}
-
-/// The totals of pages that are stated.
-fn stated(pages: &BTreeMap<PageKey, Page>) -> Result<Vec<UsageWindow>, Invalid> {
-    let windows = pages.iter().flat_map(|(key, page)| page.windows(key));
-    let stated = windows.filter(|(key, _)| key.size >= WindowSize::Day);
-    stated.map(|(key, window)| key.stated(&window)).collect()
-}
-
-fn seal_of(tenant: TenantId, day: Timestamp, totals: &[UsageWindow]) -> UsageSealed {
-    let sealed: Vec<_> = totals.iter().filter(|total| SealDigest::covers(day, total)).collect();
-    UsageSealed { tenant, day, totals: sealed.len() as u64, digest: SealDigest::of(sealed) }
 }
