@@ -1,5 +1,7 @@
 use super::{catalogue, now, tenant};
-use crate::{BodyError, EVENTS_MAX, Form, Measure, Reason, Usage, Value, read};
+use crate::{BodyError, Digest, EVENTS_MAX, Form, Identity, Measure, Reason, Usage, Value, read};
+use jiff::SignedDuration;
+use kernel::UsageGroup;
 use std::collections::BTreeSet;
 
 /// A valid event of the summing meter, with one edit.
@@ -361,4 +363,24 @@ fn a_content_is_its_group_too() {
     assert_eq!(entry("in").identity, entry("out").identity);
     assert_ne!(entry("in").digest, entry("out").digest);
     assert_eq!(entry("sideways"), entry("unknown"));
+}
+
+#[test]
+fn a_digest_is_of_all_that_an_event_says() {
+    let number = |mantissa, scale| Measure::Number(Value::new(mantissa, scale).unwrap());
+    let member = Measure::Member(Identity::of_member(tenant(1), "text", "a"));
+    let (group, other_group) = (UsageGroup::default(), "direction=in".parse().unwrap());
+    let later = now() + SignedDuration::from_nanos(1);
+    let rows = [
+        ("a", tenant(1), now(), number(15, 1), &group),
+        ("b", tenant(1), now(), number(15, 1), &group),
+        ("a", tenant(2), now(), number(15, 1), &group),
+        ("a", tenant(1), later, number(15, 1), &group),
+        ("a", tenant(1), now(), number(15, 0), &group),
+        ("a", tenant(1), now(), number(16, 1), &group),
+        ("a", tenant(1), now(), member, &group),
+        ("a", tenant(1), now(), number(15, 1), &other_group),
+    ];
+    let digests = rows.iter().map(|(kind, tenant, at, measure, group)| Digest::of(kind, *tenant, *at, measure, group));
+    assert_eq!(digests.collect::<BTreeSet<_>>().len(), rows.len());
 }

@@ -72,7 +72,7 @@ fn what_comes_after_the_seal_goes_to_an_adjustment_and_to_no_shorter_window() {
     memory.seal(day(2));
     send(&mut memory, &catalogue, Aggregation::Sum, &[(4, 2 * DAY_MINUTES, 100), (5, DAY_MINUTES, 10)]);
     assert_eq!(totals(&memory, WindowSize::Day), ["Window 11 of 2", "Adjustment 100 of 1", "Window 17 of 2"]);
-    assert_eq!(totals(&memory, WindowSize::Hour), ["Window 6 of 1", "Window 5 of 1", "Window 17 of 2"]);
+    assert_eq!(totals(&memory, WindowSize::Hour), ["Window 11 of 2", "Window 17 of 2"]);
 }
 
 #[test]
