@@ -1,4 +1,5 @@
 use crate::handler::{Adapters, handle};
+use aws_sdk_dynamodb::types::AttributeValue;
 use billing::{IncidentKind, REPORTED_DAYS_MAX};
 use billing_store::{BillingStore, Turn};
 use contract::{
@@ -10,14 +11,19 @@ use kernel::{RegionCode, StatusReason, TenantId, TenantStatus, Timestamp, UsageG
 use outbox::{Outbox, Row, Target};
 use runtime::Scheduled;
 use serde_json::json;
+use testkit::LocalAws;
 
 const DAY: &str = "2026-10-05T00:00:00Z";
 
 async fn adapters() -> Adapters {
     let aws = testkit::aws().await;
+    adapters_over(&aws, testkit::table(&aws, false).await).await
+}
+
+async fn adapters_over(aws: &LocalAws, billing_table: String) -> Adapters {
     Adapters {
-        store: BillingStore::new(&aws.config, testkit::table(&aws, false).await),
-        outbox: Outbox::new(&aws.config, testkit::table(&aws, false).await),
+        store: BillingStore::new(&aws.config, billing_table),
+        outbox: Outbox::new(&aws.config, testkit::table(aws, false).await),
         region: "eu-central-1".parse().unwrap(),
     }
 }
@@ -184,6 +190,28 @@ async fn what_asking_does_not_mend_is_an_incident_and_the_region_itself_is_asked
     let asked: Vec<_> = (1..=4).map(|n| (tenant(1), "eu-central-1".to_owned(), n, Target::Regional)).collect();
     assert_eq!(adapters.requests().await, asked);
     assert_eq!(adapters.raised().await, [(tenant(1), IncidentKind::TotalsDiffer)]);
+}
+
+/// A seal that cannot be read makes the run fail, after all the others were looked at.
+#[tokio::test]
+async fn a_look_that_fails_keeps_no_other_from_being_taken() {
+    let aws = testkit::aws().await;
+    let table = testkit::table(&aws, false).await;
+    let adapters = adapters_over(&aws, table.clone()).await;
+    for n in 1..=3 {
+        adapters.learn(n, "eu-central-1", Some(total(4)), &sealed(n, "eu-central-1", 2, &[total(3)])).await;
+    }
+    let text = |text: String| AttributeValue::S(text);
+    let spoil = aws_sdk_dynamodb::Client::new(&aws.config).update_item().table_name(table);
+    let spoil = spoil.key("pk", text(format!("LEDGER#{}#2026-10", tenant(2)))).key("sk", text(format!("SEAL#{DAY}")));
+    let spoil = spoil.update_expression("SET digest = :none").expression_attribute_values(":none", text(String::new()));
+    spoil.condition_expression("attribute_exists(pk)").send().await.unwrap();
+
+    let event = json!({ "time": at("09T07:15:00"), "detail-type": "Scheduled Event" });
+    let failure = handle(&adapters, serde_json::from_value::<Scheduled>(event).unwrap()).await.unwrap_err();
+    assert_eq!(failure.kind(), "LedgerNotReconciled");
+    let asked: Vec<_> = adapters.requests().await.into_iter().map(|(tenant, ..)| tenant).collect();
+    assert_eq!(asked, [tenant(1), tenant(3)]);
 }
 
 /// What was well and is not any more is found within a day, by the one run that compares the tenant's days.
