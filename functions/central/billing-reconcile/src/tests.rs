@@ -225,15 +225,18 @@ async fn every_sealed_day_is_compared_once_a_day() {
         let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![changed] };
         adapters.store.record_windows(&usage).await.unwrap();
     }
+    let compared = async |now: Timestamp| {
+        let accounts = adapters.store.load_accounts_of(Turn::at(now)).await.unwrap();
+        adapters.due(&accounts, now).await.unwrap().into_iter().map(|subject| subject.tenant())
+    };
     let mut found = Vec::new();
     for quarter in 0..96 {
         let now = at("10T00:00:00") + SignedDuration::from_mins(15 * quarter);
-        let accounts = adapters.store.load_accounts_of(Turn::at(now)).await.unwrap();
-        for subject in adapters.due(&accounts, now).await.unwrap() {
-            found.push((quarter, subject.tenant()));
-        }
+        found.extend(compared(now).await.map(|tenant| (quarter, tenant)));
     }
     assert_eq!(found, [(1, tenant(1)), (2, tenant(2))]);
+    assert_eq!(compared("2026-11-30T00:15:00Z".parse().unwrap()).await.count(), 1, "in the month after, too");
+    assert_eq!(compared("2026-12-01T00:15:00Z".parse().unwrap()).await.count(), 0);
     adapters.run(at("10T00:15:00")).await;
     assert_eq!(adapters.store.load_watched().await.unwrap().len(), 1);
 }
