@@ -1,6 +1,6 @@
 //! What the tables say, read from outside.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::Quantity;
 use meridian::demo::{Customer, Expected, Person, Recipe, become_customer, write_usage};
@@ -21,8 +21,8 @@ pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> R
     let table = region.tables.get("billing").context("this region has no ledger")?;
     let mut totals = Totals::new();
     for item in scan(stack, biller, table, "LEDGER#").await? {
-        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-        let (tenant, meter) = (text("pk").split('#').nth(1).unwrap_or_default().to_owned(), text("meter"));
+        let text = |name: &str| text_of(&item, name).unwrap_or_default();
+        let (tenant, meter) = (text("pk").split('#').nth(1).unwrap_or_default().to_owned(), text("meter").to_owned());
         // Beside the totals of days, there are those of periods, and seals.
         if !tenants.contains(&tenant) || meter == LOGINS || text("size") != "day" {
             continue;
@@ -64,6 +64,11 @@ pub(crate) async fn scan(
     Ok(pages.collect::<Result<Vec<_>, _>>().await?)
 }
 
+/// An attribute of an item, where it is a text.
+pub(crate) fn text_of<'i>(item: &'i HashMap<String, AttributeValue>, name: &str) -> Option<&'i str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
 /// A new tenant of a region.
 pub(crate) async fn customer(stack: &Stack, region: &str) -> Result<Customer> {
     let plan = if stack.state().region(region)?.mode.bills_itself() { "pro-in" } else { "pro" };
@@ -75,6 +80,15 @@ pub(crate) struct UsageFile {
     pub(crate) path: PathBuf,
     pub(crate) expected: Expected,
     _folder: TempDir,
+}
+
+impl UsageFile {
+    /// Whoever bills its tenants has all that the file leads to in the ledger, and nothing else of them.
+    pub(crate) async fn ensure_counted(&self, stack: &Stack, biller: &str, tenants: &[String]) -> Result<()> {
+        let (found, wanted) = (ledger(stack, biller, tenants).await?, wanted(&self.expected));
+        ensure!(found == wanted, "found {found:?}\nwanted {wanted:?}");
+        Ok(())
+    }
 }
 
 /// Makes a file of usage of the last hours.

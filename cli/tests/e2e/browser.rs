@@ -1,16 +1,14 @@
 //! What a person sees: the home page and the sign-in page, in a real browser.
 
-use crate::books::{customer, scan};
+use crate::books::{customer, scan, text_of};
 use crate::chromium::{Browser, browse};
 use crate::onboarding::beat_everywhere;
 use anyhow::{Context, Result, bail, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
 use meridian::client::operator::Operator;
 use meridian::client::signup::mailed_code;
 use meridian::demo::{Customer, Person};
 use meridian::local::Stack;
 use serde_json::json;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
@@ -211,11 +209,9 @@ fn home(stack: &Stack) -> Result<String> {
 async fn billing_anchor(stack: &Stack, alias: &str) -> Result<String> {
     let table = stack.state().region(REGION)?.tables.get("regional").context("a region has tenants")?;
     let tenants = scan(stack, REGION, table, "TENANT#").await?;
-    let text = |item: &HashMap<String, AttributeValue>, name: &str| {
-        item.get(name).and_then(|value| value.as_s().ok()).cloned()
-    };
-    let tenant = tenants.iter().find(|item| text(item, "alias").as_deref() == Some(alias));
-    tenant.and_then(|item| text(item, "billing_anchor")).with_context(|| format!("no tenant {alias} has days"))
+    let tenant = tenants.iter().find(|item| text_of(item, "alias") == Some(alias));
+    let anchor = tenant.and_then(|item| text_of(item, "billing_anchor")).map(str::to_owned);
+    anchor.with_context(|| format!("no tenant {alias} has days"))
 }
 
 /// The lists of workspaces that a region has mailed to an address.

@@ -1,6 +1,6 @@
 //! Days and months that begin when the tenant said at its sign-up.
 
-use crate::books::scan;
+use crate::books::{scan, text_of};
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{Timestamp, ToSpan};
@@ -12,7 +12,6 @@ use meridian::local::Stack;
 use meridian::local::sdk::http;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
@@ -49,10 +48,10 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
     let table = stack.state().region(home)?.tables.get("billing").context("home has a ledger")?;
     for (period, start, events) in [(period.previous(), midnight - 24.hours(), 1), (period, midnight, 2)] {
         let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
-        let text = |item: &HashMap<String, AttributeValue>, name: &str| item.get(name)?.as_s().ok().cloned();
         // The sign-in is metered too.
-        let windows = items.iter().filter(|item| text(item, "meter").as_deref() == Some("api-calls"));
-        let windows: Vec<_> = windows.map(|item| (text(item, "start"), item["events"].clone())).collect();
+        let windows = items.iter().filter(|item| text_of(item, "meter") == Some("api-calls"));
+        let windows: Vec<_> =
+            windows.map(|item| (text_of(item, "start").map(str::to_owned), item["events"].clone())).collect();
         let expected = (Some(start.to_string()), AttributeValue::N(events.to_string()));
         ensure!(windows == [expected], "the ledger has {windows:?} of {period}");
     }

@@ -1,6 +1,6 @@
 //! Every event counts once, whatever the way does to it.
 
-use crate::books::{customer, ledger, usage_file, wanted};
+use crate::books::{customer, usage_file};
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use meridian::client::login::machine_token;
@@ -24,8 +24,7 @@ pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
     stack.wait_until_quiet(Duration::from_secs(120)).await?;
 
     let home = stack.state().home.clone();
-    let found = ledger(stack, &home, &tenants).await?;
-    ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
+    file.ensure_counted(stack, &home, &tenants).await?;
     ensure!(stack.dead_letters(&home).await? + stack.dead_letters(REGION).await? == 0, "there are dead letters");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A function is killed between any two of its calls; the repetition completes what it began.
 
-use crate::books::{customer, ledger, scan, usage_file, wanted};
+use crate::books::{customer, scan, usage_file};
 use crate::exactly_once::send_all;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
@@ -149,9 +149,7 @@ pub(crate) async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
     stack.control().clear_faults().await?;
     // What was killed with its queue messages in hand comes back when they become visible again.
     stack.wait_until_quiet(Duration::from_secs(240)).await?;
-    let found = ledger(stack, &stack.state().home, &[tenant]).await?;
-    ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
-    Ok(())
+    file.ensure_counted(stack, &stack.state().home, &[tenant]).await
 }
 
 /// Each function has met at least one of its kills.

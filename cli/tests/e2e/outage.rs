@@ -1,6 +1,6 @@
 //! A region goes away and comes back: nothing is lost, and nothing counts twice.
 
-use crate::books::{customer, ledger, usage_file, wanted};
+use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
 use anyhow::{Result, ensure};
 use futures::future::join;
@@ -39,8 +39,7 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     stack.resume_region(&home)?;
     stack.wait_until_quiet(Duration::from_secs(180)).await?;
     for (tenant, file) in [(before.tenant, first), (meanwhile.tenant, second), (hung.tenant, third)] {
-        let found = ledger(stack, &home, &[tenant]).await?;
-        ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
+        file.ensure_counted(stack, &home, &[tenant]).await?;
     }
     Ok(())
 }
@@ -63,8 +62,7 @@ pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()
     send_all(stack, REGION, &file.path).await?;
     stack.wait_until_quiet(Duration::from_secs(180)).await?;
     let home = stack.state().home.clone();
-    let found = ledger(stack, &home, &tenants).await?;
-    ensure!(found == wanted(&file.expected), "found {found:?}\nwanted {:?}", wanted(&file.expected));
+    file.ensure_counted(stack, &home, &tenants).await?;
     ensure!(stack.dead_letters(&home).await? + stack.dead_letters(REGION).await? == 0, "there are dead letters");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Signing in, by a library that others maintain: every way that the user pool offers, and every refusal.
 
-use crate::books::{customer, scan};
+use crate::books::{customer, scan, text_of};
 use crate::clients::Library;
 use crate::life::{Signed, administrator, guest};
 use crate::residency::stays_in;
@@ -320,7 +320,7 @@ async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
     let table = stack.state().region(home)?.tables.get("billing").context("home has a ledger")?;
     let mut total = 0;
     for item in scan(stack, home, table, "LEDGER#").await? {
-        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
+        let text = |name: &str| text_of(&item, name);
         let of_tenant = text("pk").and_then(|pk| pk.split('#').nth(1)) == Some(tenant);
         if of_tenant && text("meter") == Some("logins") {
             total += text("value").context("a window has a value")?.parse::<u64>()?;
