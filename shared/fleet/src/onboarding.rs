@@ -119,15 +119,15 @@ impl Onboarding {
         self.created_at.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX)
     }
 
-    /// How far it is, by what its region stated of it, and of the tenant that it makes.
+    /// How far it is. Its steps tell, so that an answer which shows them agrees with them: the statements of a
+    /// tenant come in no order, and the directory may know a tenant that is in use before its last step is stated.
+    /// That a tenant is closed, no step tells.
     #[must_use]
     pub fn outlook(&self, entry: Option<&DirectoryEntry>) -> Outlook {
-        match entry.map(|entry| entry.status) {
-            Some(TenantStatus::Closed) => outlook(OnboardingState::Ended, OnboardingAction::None),
-            Some(TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Relocating) => {
-                outlook(OnboardingState::Done, OnboardingAction::SignIn)
-            }
-            Some(TenantStatus::Pending | TenantStatus::Provisioning) | None => self.outlook_of_steps(),
+        if entry.is_some_and(|entry| entry.status == TenantStatus::Closed) {
+            outlook(OnboardingState::Ended, OnboardingAction::None)
+        } else {
+            self.outlook_of_steps()
         }
     }
 

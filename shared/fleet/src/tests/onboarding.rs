@@ -49,10 +49,13 @@ fn the_steps_tell_how_far_it_is() {
 }
 
 #[test]
-fn the_directory_tells_what_became_of_the_tenant() {
+fn the_directory_tells_that_the_tenant_is_closed_and_nothing_that_the_steps_do_not() {
     check(true, "xx----", Some(TenantStatus::Pending), "Waiting Confirm");
     check(true, "xxx---", Some(TenantStatus::Provisioning), "Waiting Wait");
-    check(true, "xx----", Some(TenantStatus::Active), "Done SignIn");
+    check(true, "", Some(TenantStatus::Active), "Waiting FollowSignUp");
+    check(true, "xxx---", Some(TenantStatus::Active), "Waiting Wait");
+    check(true, "xxxxxx", Some(TenantStatus::Provisioning), "Done SignIn");
+    check(true, "xxxxxx", Some(TenantStatus::Active), "Done SignIn");
     check(true, "xxxxxx", Some(TenantStatus::Suspended), "Done SignIn");
     check(true, "xxxxxx", Some(TenantStatus::Closing), "Done SignIn");
     check(true, "xxxxxx", Some(TenantStatus::Closed), "Ended None");
