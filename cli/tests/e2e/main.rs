@@ -16,7 +16,9 @@ mod exactly_once;
 mod federation;
 mod isolation;
 mod kills;
+mod levels;
 mod life;
+mod listener;
 mod load;
 mod machines;
 mod onboarding;
@@ -114,6 +116,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("clients_of_others_report_usage", |stack| Box::pin(usage_clients::clients_of_others_report_usage(stack))),
     ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
     ("months_begin_where_the_tenants_do", |stack| Box::pin(days::months_begin_where_the_tenants_do(stack))),
+    ("a_level_of_usage_is_told_once", |stack| Box::pin(levels::a_level_of_usage_is_told_once(stack))),
     ("usage_is_shown_soon", |stack| Box::pin(load::usage_is_shown_soon(stack))),
     ("the_largest_batch_takes_little_memory", |stack| Box::pin(load::the_largest_batch_takes_little_memory(stack))),
     ("usage_under_load", |stack| Box::pin(load::usage_under_load(stack))),

@@ -1,9 +1,9 @@
 //! An application plane makes the tenants' resources: shared ones, own ones, late ones, none at all.
 
 use crate::life::{administrator, look_after_tenants};
+use crate::listener::Listener;
 use crate::onboarding::SHARED as REGION;
 use anyhow::{Context, Result, ensure};
-use aws_sdk_eventbridge::types::Target;
 use jiff::SignedDuration;
 use meridian::client::signup::{self, Operation, confirm, mailed_code, sign_up};
 use meridian::demo::{Person, enter, wait_until_done};
@@ -61,28 +61,10 @@ pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
 
 /// An application plane of AWS SaaS Builder Toolkit hears of tenants by the names that it knows.
 pub(crate) async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
-    let config = stack.emulator_sdk(REGION)?;
-    let (events, queues) = (aws_sdk_eventbridge::Client::new(&config), aws_sdk_sqs::Client::new(&config));
-    let bus = stack.state().region(REGION)?.buses.get("regional").context("a region has its bus")?;
-    let url = queues.create_queue().queue_name("toolkit-dead-letter-free").send().await?;
-    let url = url.queue_url().context("a queue has its URL")?.to_owned();
-    let pattern = r#"{"source":["sbt.control.plane"]}"#;
-    events.put_rule().event_bus_name(bus).name("toolkit").event_pattern(pattern).send().await?;
-    let arn = format!("arn:aws:sqs:{REGION}:000000000000:toolkit-dead-letter-free");
-    let target = Target::builder().id("queue").arn(arn).build()?;
-    events.put_targets().event_bus_name(bus).rule("toolkit").targets(target).send().await?;
+    let listener = Listener::new(stack, REGION, "toolkit", r#"{"source":["sbt.control.plane"]}"#).await?;
     let host = administrator(stack, REGION).await?;
-    let mut heard = String::new();
-    for _ in 0..20 {
-        let received = queues.receive_message().queue_url(&url).wait_time_seconds(1).send().await?;
-        heard.extend(received.messages().iter().filter_map(|message| message.body()));
-        if heard.contains("sbt_aws_onboardingRequest") {
-            break;
-        }
-    }
-    events.remove_targets().event_bus_name(bus).rule("toolkit").ids("queue").send().await?;
-    events.delete_rule().event_bus_name(bus).name("toolkit").send().await?;
-    queues.delete_queue().queue_url(&url).send().await?;
+    let heard = listener.hear_until(|heard| heard.contains("sbt_aws_onboardingRequest")).await?;
+    listener.end().await?;
     ensure!(heard.contains("sbt_aws_onboardingRequest"), "nothing is heard");
     ensure!(heard.contains(&host.customer.tenant), "it is another tenant");
     let details = &host.customer.person.details;

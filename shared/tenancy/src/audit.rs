@@ -76,6 +76,10 @@ pub enum AuditAction {
     RequestPlan,
     /// A plan came into force; the target is the plan.
     ChangePlan,
+    /// The levels of usage that the tenant has were read.
+    ReadUsageLevels,
+    /// The tenant's own levels of usage were set.
+    SetUsageLevels,
     /// A label was asked for.
     ClaimAddress,
     /// The label, and what was asked for, was given up.

@@ -14,6 +14,7 @@ mod federation;
 mod idempotency;
 mod invitation;
 mod label;
+mod levels;
 mod lifecycle;
 mod login;
 mod operation;
@@ -48,6 +49,7 @@ pub use invitation::{
     may_complete,
 };
 pub use label::VanityLabel;
+pub use levels::{LEVEL_PERCENT_MAX, LEVELS_MAX, OwnLevels, decide_levels};
 pub use lifecycle::{decide_confirmation, decide_due, decide_identity, decide_routed};
 pub use login::Login;
 pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup};

@@ -6,7 +6,7 @@ use crate::settings::after;
 use crate::tenant::status_changed;
 use crate::{
     Actor, AuditAction, AuditEntry, DocumentVersion, Documents, Due, DueKind, EmailAddress, Occasion, OrganisationName,
-    Origin, Password, PersonName, Settings, Signup, Tenant, User, Username,
+    Origin, OwnLevels, Password, PersonName, Settings, Signup, Tenant, User, Username,
 };
 use contract::catalogue::Catalogue;
 use kernel::{
@@ -321,6 +321,7 @@ pub fn decide_sign_up(
         plan: registration.plan.clone(),
         language: registration.language,
         billing_anchor: registration.billing_anchor,
+        usage_levels: OwnLevels::default(),
         status: TenantStatus::Pending,
         version: 1,
         edition: 1,

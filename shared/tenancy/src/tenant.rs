@@ -5,7 +5,7 @@ use crate::outcome::{Outcome, State, Statement};
 use crate::policy::AppliedPolicy;
 use crate::provisioning::Provisioning;
 use crate::toolkit;
-use crate::{Actor, AuditAction, Federation, Settings, Vanity};
+use crate::{Actor, AuditAction, Federation, OwnLevels, Settings, Vanity};
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{
     Alias, BillingAnchor, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason, TenantId, TenantStatus,
@@ -32,6 +32,9 @@ pub struct Tenant {
     /// When its days begin, from its sign-up on.
     #[serde(default)]
     pub billing_anchor: BillingAnchor,
+    /// Which levels of usage it wants to be told, besides those of its plan.
+    #[serde(default)]
+    pub usage_levels: OwnLevels,
     /// Where it is in its life.
     pub status: TenantStatus,
     /// Grows by one with every statement about status or plan.

@@ -3,6 +3,7 @@ mod clients;
 mod closing;
 mod federation;
 mod laws;
+mod levels;
 mod life;
 mod members;
 mod policies;

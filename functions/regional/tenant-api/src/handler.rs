@@ -2,7 +2,7 @@
 
 use crate::access::{During, Right, guard, guard_bearer};
 use crate::adapters::Adapters;
-use crate::{clients, closure, entitlements, federation, invitations, tenant, usage, users, vanity};
+use crate::{clients, closure, entitlements, federation, invitations, levels, tenant, usage, users, vanity};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -21,6 +21,8 @@ const INVITE: Right = Right { action: AuditAction::Invite, role: Admin, during: 
 const RESEND: Right = Right { action: AuditAction::ResendInvitation, role: Admin, during: During::Change };
 const WITHDRAW: Right = Right { action: AuditAction::WithdrawInvitation, role: Admin, during: During::Change };
 const REQUEST_PLAN: Right = Right { action: AuditAction::RequestPlan, role: Admin, during: During::Change };
+const READ_USAGE_LEVELS: Right = Right { action: AuditAction::ReadUsageLevels, role: Member, during: During::Use };
+const SET_USAGE_LEVELS: Right = Right { action: AuditAction::SetUsageLevels, role: Admin, during: During::Change };
 const CLAIM_ADDRESS: Right = Right { action: AuditAction::ClaimAddress, role: Admin, during: During::Change };
 const RELEASE_ADDRESS: Right = Right { action: AuditAction::ReleaseAddress, role: Admin, during: During::Change };
 /// Asked for again, a closure gives another code.
@@ -58,6 +60,10 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .route("/tenants/{tenant}/invitations/{invitation}", to(WITHDRAW, delete(invitations::withdraw)))
         .route("/tenants/{tenant}/invitations/{invitation}/resend", to(RESEND, post(invitations::resend)))
         .route("/tenants/{tenant}/plan-changes", to(REQUEST_PLAN, post(tenant::request_plan)))
+        .route(
+            "/tenants/{tenant}/usage-levels",
+            to(READ_USAGE_LEVELS, get(levels::read)).merge(to(SET_USAGE_LEVELS, put(levels::set))),
+        )
         .route(
             "/tenants/{tenant}/address",
             to(CLAIM_ADDRESS, put(vanity::claim)).merge(to(RELEASE_ADDRESS, delete(vanity::release))),

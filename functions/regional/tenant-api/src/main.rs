@@ -13,6 +13,7 @@ mod entitlements;
 mod federation;
 mod handler;
 mod invitations;
+mod levels;
 mod paging;
 mod problems;
 mod tenant;

@@ -27,6 +27,7 @@ mod entitlements;
 mod events;
 mod federation;
 mod invitations;
+mod levels;
 pub(crate) mod openapi;
 mod tenant;
 mod usage;

@@ -40,14 +40,15 @@ enum Unlooked {
 async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked> {
     let UsageWindowUpdated { tenant, windows } = totals(message)?;
     let found = adapters.tenants.load_tenant(tenant).await.map_err(Unlooked::NoPlan)?;
-    let Some(plan) = found.and_then(|tenant| adapters.catalogue.plan(&tenant.plan)) else {
+    let found = found.and_then(|tenant| Some((adapters.catalogue.plan(&tenant.plan)?, tenant.usage_levels)));
+    let Some((plan, own)) = found else {
         // Erased meanwhile, or on a plan of another release: there is nothing to compare with.
         return Ok(());
     };
-    for allowance in &plan.allowances {
+    for allowance in plan.allowances.iter().map(|allowance| own.added_to(allowance)) {
         let Some(meter) = adapters.catalogue.meter(&allowance.meter) else { continue };
         for day in days_of(&windows, &allowance.meter) {
-            let told = adapters.levels.tell(tenant, meter, allowance, day, runtime::now()).await;
+            let told = adapters.levels.tell(tenant, meter, &allowance, day, runtime::now()).await;
             for percent in told.map_err(Unlooked::NotTold)? {
                 tracing::info!(%tenant, meter = %meter.code, percent, "a level is reached");
             }

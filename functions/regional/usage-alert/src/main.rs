@@ -1,6 +1,6 @@
-//! Tells the application when a tenant's usage reaches a level of what its plan allows, once each.
+//! Tells the application when a tenant's usage reaches a level of what its plan allows, the plan's or its own, once each.
 //!
-//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan), UsageTable (totals). Writes: UsageTable (which levels
+//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan and levels), UsageTable (totals). Writes: UsageTable (which levels
 //! were told). Emits: `UsageLevelReached.v1`, which stays in the region.
 
 mod handler;

@@ -8,8 +8,9 @@ use kernel::{BillingAnchor, SegmentId, Timestamp};
 use metering::{
     Correction, Digest, Entry, Identity, Measure, Segment, Usage, Value, batches, group, group_corrections,
 };
-use regional_store::{Intake, Settler, UsageLevels};
+use regional_store::{Intake, Loaded, Reach, Settler, UsageLevels};
 use serde_json::json;
+use tenancy::{Occasion, OwnLevels, decide_levels};
 use tenantkit::{Newcomer, Region};
 
 /// What the tenant's plan allows of the meter that is used here.
@@ -65,6 +66,16 @@ impl World {
     async fn use_at_once(&self, anchor: BillingAnchor, gigabytes: i128, at: &[&str]) {
         let usage = at.iter().map(|at| self.usage(at, gigabytes, at));
         self.settle(group(usage, |_| anchor, new_id)).await;
+    }
+
+    /// Sets the tenant's own levels of the meter, in percent.
+    async fn set_levels(&self, percents: &[u16]) {
+        let ada = Newcomer::ada();
+        let plan = self.adapters.catalogue.plan(&"starter".parse().unwrap()).unwrap();
+        let own = OwnLevels::of_plan(plan, [("transfer-gb", percents)]).unwrap();
+        let by = ada.sign_up(&self.region).user.username;
+        let decide = |loaded: &Loaded, occasion: &Occasion| Ok(decide_levels(&loaded.state, &own, by, occasion));
+        self.region.change(ada.tenant, Reach::TENANT, moment(DAYS[0]), decide).await;
     }
 
     /// Delivers every statement of totals so far, as the queue may, and says how many failed.
@@ -133,6 +144,25 @@ async fn each_level_is_told_once_in_each_period() {
         expected.sort();
         assert_eq!(world.told().await, expected);
     }
+}
+
+/// A tenant's own level that is passed already is told with the next usage.
+#[tokio::test]
+async fn a_tenants_own_levels_are_told_as_well() {
+    let world = world().await;
+    world.use_some("a", 30, DAYS[0]).await;
+    assert_eq!((world.deliver().await, world.told().await), (0, vec![]));
+    world.set_levels(&[25, 60]).await;
+    world.use_some("b", 30, DAYS[0]).await;
+    for _ in 0..2 {
+        assert_eq!(world.deliver().await, 0);
+        let told = [level("2026-11", 25, "60"), level("2026-11", 50, "60"), level("2026-11", 60, "60")];
+        assert_eq!(world.told().await, told);
+    }
+    world.set_levels(&[]).await;
+    world.use_some("c", 30, DAYS[1]).await;
+    world.deliver().await;
+    assert_eq!(world.told().await.len(), 3, "a level that was taken back is not told in the next period");
 }
 
 /// One statement tells of the last day of a month and of the first of the next, which are of one month in UTC.

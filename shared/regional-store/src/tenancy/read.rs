@@ -24,13 +24,14 @@ pub struct TenantReader {
 }
 
 /// What a tenant is read by: everything but its organisation's name.
-const TENANT_ATTRIBUTES: [&str; 19] = [
+const TENANT_ATTRIBUTES: [&str; 20] = [
     "tenant",
     "alias",
     "signup",
     "plan",
     "language",
     "billing_anchor",
+    "usage_levels",
     "status",
     "version",
     "edition",

@@ -7,7 +7,7 @@ use regional_store::{Membership, Reach};
 use tenancy::{Bearer, Change, Origin, decide_change};
 
 /// Every route with a body that it takes; `{user}` and `{invitation}` stand for ids.
-const ROUTES: [(&str, &str, &str, AuditAction); 22] = [
+const ROUTES: [(&str, &str, &str, AuditAction); 24] = [
     ("GET", "", "", AuditAction::ReadTenant),
     ("PATCH", "", r#"{"organisation":"Taken Over Ltd"}"#, AuditAction::ChangeProfile),
     ("GET", "/users", "", AuditAction::ListUsers),
@@ -18,6 +18,8 @@ const ROUTES: [(&str, &str, &str, AuditAction); 22] = [
     ("POST", "/invitations/{invitation}/resend", "", AuditAction::ResendInvitation),
     ("DELETE", "/invitations/{invitation}", "", AuditAction::WithdrawInvitation),
     ("POST", "/plan-changes", r#"{"plan":"pro"}"#, AuditAction::RequestPlan),
+    ("GET", "/usage-levels", "", AuditAction::ReadUsageLevels),
+    ("PUT", "/usage-levels", r#"{"levels":[]}"#, AuditAction::SetUsageLevels),
     ("PUT", "/address", r#"{"label":"acme"}"#, AuditAction::ClaimAddress),
     ("DELETE", "/address", "", AuditAction::ReleaseAddress),
     ("GET", "/clients", "", AuditAction::ListClients),
@@ -101,11 +103,11 @@ async fn a_member_reads_the_profile_and_may_leave() {
     let world = World::new().await;
     let tenant = world.region.tenant(world.tenant()).await;
     let token = world.token(world.charles.username).await;
-    let expected = everywhere((403, "admins-only"), &[("GET", "", (200, ""))]);
+    let expected = everywhere((403, "admins-only"), &[("GET", "", (200, "")), ("GET", "/usage-levels", (200, ""))]);
     assert_eq!(answers(&world, &token).await, expected);
     assert_eq!(world.region.tenant(world.tenant()).await, tenant);
     let noted = world.refusals().await;
-    assert_eq!(noted.len(), ROUTES.len() - 1);
+    assert_eq!(noted.len(), ROUTES.len() - 2);
     assert!(noted.iter().all(|(_, _, slug)| slug == "admins-only"));
 
     let oneself = world.path(&format!("/users/{}", world.charles.username));

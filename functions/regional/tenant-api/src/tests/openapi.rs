@@ -1,4 +1,4 @@
-use crate::{clients, closure, entitlements, federation, invitations, tenant, usage, users, vanity};
+use crate::{clients, closure, entitlements, federation, invitations, levels, tenant, usage, users, vanity};
 use runtime::http::Problem;
 use testkit::openapi::{Api, assert_published};
 use utoipa::OpenApi;
@@ -55,6 +55,8 @@ pub(crate) mod said {
         invitations::invite,
         invitations::resend,
         invitations::withdraw,
+        levels::read,
+        levels::set,
         vanity::claim,
         vanity::release,
         closure::close,

@@ -1,0 +1,60 @@
+//! What a region's bus carries, as an application plane hears it.
+
+use anyhow::{Context, Result};
+use aws_sdk_eventbridge::types::Target;
+use meridian::local::Stack;
+
+/// How often it is listened for, each time for up to a second.
+const TRIES_MAX: usize = 20;
+
+/// A rule on a region's bus, with a queue of its own.
+pub(crate) struct Listener {
+    events: aws_sdk_eventbridge::Client,
+    queues: aws_sdk_sqs::Client,
+    bus: String,
+    rule: String,
+    queue_url: String,
+}
+
+impl Listener {
+    /// Listens to the events of a pattern from now on.
+    pub(crate) async fn new(stack: &Stack, region: &str, rule: &str, pattern: &str) -> Result<Self> {
+        let config = stack.emulator_sdk(region)?;
+        let (events, queues) = (aws_sdk_eventbridge::Client::new(&config), aws_sdk_sqs::Client::new(&config));
+        let bus = stack.state().region(region)?.buses.get("regional").context("a region has its bus")?.clone();
+        let name = format!("{rule}-dead-letter-free");
+        let queue = queues.create_queue().queue_name(&name).send().await?;
+        let queue_url = queue.queue_url().context("a queue has its URL")?.to_owned();
+        events.put_rule().event_bus_name(&bus).name(rule).event_pattern(pattern).send().await?;
+        let arn = format!("arn:aws:sqs:{region}:000000000000:{name}");
+        let target = Target::builder().id("queue").arn(arn).build()?;
+        events.put_targets().event_bus_name(&bus).rule(rule).targets(target).send().await?;
+        Ok(Self { events, queues, bus, rule: rule.to_owned(), queue_url })
+    }
+
+    /// All that is heard until it is enough, or until nobody would wait any longer: the bodies, one after the other.
+    pub(crate) async fn hear_until(&self, is_enough: impl Fn(&str) -> bool) -> Result<String> {
+        let mut heard = String::new();
+        for _ in 0..TRIES_MAX {
+            let received = self.queues.receive_message().queue_url(&self.queue_url).wait_time_seconds(1).send().await?;
+            for message in received.messages() {
+                heard.push_str(message.body().context("a message has its body")?);
+                let receipt = message.receipt_handle().context("a message has its receipt")?;
+                self.queues.delete_message().queue_url(&self.queue_url).receipt_handle(receipt).send().await?;
+            }
+            if is_enough(&heard) {
+                break;
+            }
+        }
+        Ok(heard)
+    }
+
+    /// Listens no more, and leaves nothing behind.
+    pub(crate) async fn end(self) -> Result<()> {
+        let Self { events, queues, bus, rule, queue_url } = self;
+        events.remove_targets().event_bus_name(&bus).rule(&rule).ids("queue").send().await?;
+        events.delete_rule().event_bus_name(&bus).name(&rule).send().await?;
+        queues.delete_queue().queue_url(queue_url).send().await?;
+        Ok(())
+    }
+}
