@@ -2,6 +2,7 @@
 
 use bigdecimal::{BigDecimal, RoundingMode, Zero};
 use kernel::{Currency, Invalid, Money, Quantity};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, Mul, Sub};
@@ -12,9 +13,8 @@ use std::str::FromStr;
 /// A [`Quantity`] has at most 38 digits, as DynamoDB's numbers do; the sum of a month's windows, or
 /// its product with a price, may have more. Nothing is rounded before a line's amount is.
 #[derive(
-    Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+    Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr, utoipa::ToSchema,
 )]
-#[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, description = "An exact decimal of as many digits as it takes, in plain notation.")]
 pub struct Exact(BigDecimal);
 
@@ -114,19 +114,5 @@ impl FromStr for Exact {
         }
         let decimal = BigDecimal::from_str(text).map_err(|_| invalid)?;
         Ok(Self(decimal.normalized()))
-    }
-}
-
-impl TryFrom<String> for Exact {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        text.parse()
-    }
-}
-
-impl From<Exact> for String {
-    fn from(exact: Exact) -> Self {
-        exact.to_string()
     }
 }

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use kernel::{Invalid, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -61,8 +62,7 @@ fn after(moment: Timestamp, pause: SignedDuration) -> Timestamp {
 }
 
 /// What is watched: a sealed day of a tenant, or the reports of its usage from a region.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub enum Subject {
     /// A sealed day, by its first moment.
     Day(TenantId, Timestamp),
@@ -102,20 +102,6 @@ impl FromStr for Subject {
             "reports" => Ok(Self::Reports(tenant, part()?.parse()?)),
             _ => Err(invalid),
         }
-    }
-}
-
-impl TryFrom<String> for Subject {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        text.parse()
-    }
-}
-
-impl From<Subject> for String {
-    fn from(subject: Subject) -> Self {
-        subject.to_string()
     }
 }
 

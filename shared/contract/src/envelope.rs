@@ -2,6 +2,7 @@
 
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,8 +15,7 @@ pub trait Fact: Serialize + DeserializeOwned {
 }
 
 /// The sequence that a fact is numbered in: facts of one stream have gapless numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub enum Stream {
     /// A region's health.
     Region,
@@ -50,20 +50,6 @@ impl FromStr for Stream {
             Some(("usage", id)) => Ok(Self::Usage(id.parse()?)),
             _ => Err(invalid),
         }
-    }
-}
-
-impl TryFrom<String> for Stream {
-    type Error = kernel::Invalid;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Stream> for String {
-    fn from(stream: Stream) -> Self {
-        stream.to_string()
     }
 }
 

@@ -1,15 +1,14 @@
 //! Paths to a value in an event's data.
 
 use kernel::Invalid;
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 
 /// A JSONPath that names at most one value: RFC 9535, singular queries, such as `$.tokens['out'][0]`.
 ///
 /// Negative indexes, which count from the end, are not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct ValuePath {
     text: String,
     steps: Vec<PathStep>,
@@ -79,19 +78,5 @@ fn is_name(c: char) -> bool {
 impl fmt::Display for ValuePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-impl TryFrom<String> for ValuePath {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        text.parse()
-    }
-}
-
-impl From<ValuePath> for String {
-    fn from(path: ValuePath) -> Self {
-        path.text
     }
 }

@@ -2,14 +2,13 @@
 
 use crate::{UsageWindow, WindowPart};
 use kernel::{Invalid, Timestamp, WindowSize};
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
 /// SHA-256 over totals, in lower-case hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct SealDigest(String);
 
 impl SealDigest {
@@ -56,20 +55,6 @@ impl FromStr for SealDigest {
 impl fmt::Display for SealDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for SealDigest {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        text.parse()
-    }
-}
-
-impl From<SealDigest> for String {
-    fn from(digest: SealDigest) -> Self {
-        digest.0
     }
 }
 

@@ -1,6 +1,7 @@
 //! What home knows a tenant's chosen label by.
 
 use crate::{Invalid, text_schema, text_value};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt::Write as _;
 use std::str::FromStr;
 
@@ -8,8 +9,7 @@ use std::str::FromStr;
 ///
 /// Equal labels have equal digests in every region. Who does not have the secret, such as home, learns no label from
 /// its digest, not even by trying all likely ones.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct ClaimDigest(String);
 
 impl ClaimDigest {

@@ -1,6 +1,7 @@
 //! Short codes from closed alphabets: none of them can carry free text.
 
 use crate::{Invalid, text_schema, text_value};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
 /// Declares a code: a bounded text of lower-case letters, digits and inner `-` or `_`.
@@ -8,9 +9,8 @@ macro_rules! code {
     ($(#[doc = $doc:literal])* $name:ident, $kind:literal) => {
         $(#[doc = $doc])*
         #[derive(
-            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
         )]
-        #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
         impl $name {
@@ -119,8 +119,7 @@ impl From<KnownReason> for ReasonCode {
 ///
 /// Twelve characters of an alphabet without look-alikes: 31^12 is about 2^59, enough to be claimed
 /// without asking anyone. Never derived from a tenant's id, name or region.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Alias(String);
 
 impl Alias {

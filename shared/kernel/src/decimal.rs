@@ -2,6 +2,7 @@
 
 use crate::{Invalid, text_schema};
 use bigdecimal::{BigDecimal, RoundingMode, Zero};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
@@ -10,8 +11,7 @@ use std::str::FromStr;
 ///
 /// Parsing is strict about size, so that a short text such as `1e999999999` cannot cost memory.
 /// Sums of valid quantities are exact; see [`Quantity::is_storable`] for the bound on results.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr)]
 pub struct Quantity(BigDecimal);
 
 const DIGITS_MAX: u64 = 38;
@@ -124,20 +124,6 @@ impl fmt::Display for Quantity {
 impl fmt::Debug for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Quantity({self})")
-    }
-}
-
-impl TryFrom<String> for Quantity {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        text.parse()
-    }
-}
-
-impl From<Quantity> for String {
-    fn from(quantity: Quantity) -> Self {
-        quantity.to_string()
     }
 }
 

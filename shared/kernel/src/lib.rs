@@ -38,26 +38,12 @@ pub struct Invalid {
     pub rule: &'static str,
 }
 
-/// Gives a text newtype its parsing, display and serde, all through `FromStr`.
+/// Gives a text newtype its display, by which serde writes it: what `FromStr` takes.
 macro_rules! text_value {
     ($name:ident) => {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = $crate::Invalid;
-
-            fn try_from(text: String) -> Result<Self, $crate::Invalid> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> Self {
-                value.to_string()
             }
         }
     };

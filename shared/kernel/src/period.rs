@@ -3,11 +3,11 @@
 use crate::{Invalid, text_schema};
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
 /// A calendar month in UTC, written `2026-11`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct BillingPeriod {
     year: i16,
     month: i8,
@@ -85,20 +85,6 @@ impl FromStr for BillingPeriod {
 impl std::fmt::Display for BillingPeriod {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:04}-{:02}", self.year, self.month)
-    }
-}
-
-impl TryFrom<String> for BillingPeriod {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        text.parse()
-    }
-}
-
-impl From<BillingPeriod> for String {
-    fn from(period: BillingPeriod) -> Self {
-        period.to_string()
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a region says of itself in public.
 
 use crate::{Invalid, text_schema, text_value};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
 /// What a region is called where people choose one, such as `Europe (Frankfurt)`. The operator's word, from
 /// a closed alphabet.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct RegionName(String);
 
 impl RegionName {
@@ -41,8 +41,7 @@ text_value!(RegionName);
 text_schema!(RegionName, "What a region is called where people choose one.", pattern: "^[A-Za-z][A-Za-z0-9 (),.-]{0,47}$");
 
 /// The address of a public API: scheme, host and port only. Plain HTTP is for this machine alone.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct PublicUrl(String);
 
 impl PublicUrl {

@@ -1,11 +1,11 @@
 //! Regions, and what the law says of them.
 
 use crate::{Invalid, text_schema, text_value};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
 /// The code of an AWS region, such as `eu-central-1`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct RegionCode(String);
 
 impl RegionCode {
@@ -41,8 +41,7 @@ text_value!(RegionCode);
 text_schema!(RegionCode, "The code of an AWS region, such as eu-central-1.", pattern: "^[a-z]{2}(-[a-z]+){1,2}-[1-9]$");
 
 /// Whose law applies to a region, such as `eu`: two to eight lower-case letters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Jurisdiction(String);
 
 impl Jurisdiction {

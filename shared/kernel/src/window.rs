@@ -2,6 +2,7 @@
 
 use crate::{BillingPeriod, DimensionCode, Invalid, text_schema, text_value};
 use jiff::Timestamp;
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
 /// How long a window is.
@@ -109,8 +110,7 @@ fn shifted(moment: Timestamp, seconds: i64) -> Timestamp {
 ///
 /// From noon on it is in the evening before the date that the day is named by: where clocks are an hour ahead of UTC,
 /// midnight is 23:00, and their November begins on 31 October at 23:00.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr)]
 pub struct BillingAnchor {
     minutes: u16,
 }
@@ -164,26 +164,11 @@ impl std::fmt::Display for BillingAnchor {
     }
 }
 
-impl TryFrom<String> for BillingAnchor {
-    type Error = Invalid;
-
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        text.parse()
-    }
-}
-
-impl From<BillingAnchor> for String {
-    fn from(anchor: BillingAnchor) -> Self {
-        anchor.to_string()
-    }
-}
-
 text_schema!(BillingAnchor, "When a tenant's days begin, in UTC.", pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$");
 
 /// The part of a meter's usage with certain values of its dimensions, such as `model=large,tier=batch`; of a
 /// meter without dimensions the one group is empty.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr)]
 pub struct UsageGroup(String);
 
 impl UsageGroup {
