@@ -59,9 +59,9 @@ impl CorrectionReading<'_> {
         self.valid.iter().map(|valid| valid.correction.original.tenant).collect()
     }
 
-    /// Refuses the corrections of every tenant that is not among the known ones.
-    pub fn keep_tenants(&mut self, known: &BTreeSet<TenantId>) {
-        let is_unknown = |valid: &mut ValidCorrection<'_>| !known.contains(&valid.correction.original.tenant);
+    /// Refuses the corrections of every tenant that is not known.
+    pub fn keep_tenants(&mut self, is_known: impl Fn(TenantId) -> bool) {
+        let is_unknown = |valid: &mut ValidCorrection<'_>| !is_known(valid.correction.original.tenant);
         for ValidCorrection { index, id, .. } in self.valid.extract_if(.., is_unknown) {
             let detail = NOT_IN_USE.to_owned();
             self.refused.push(Refusal { index, id: Some(id), reason: Reason::UnknownTenant, detail });

@@ -143,9 +143,9 @@ impl<'c> Reading<'_, 'c> {
         self.valid.iter().map(|event| event.usage.tenant).collect()
     }
 
-    /// Refuses the events of every tenant that is not among the known ones.
-    pub fn keep_tenants(&mut self, known: &BTreeSet<TenantId>) {
-        self.refuse(Reason::UnknownTenant, NOT_IN_USE, |usage| !known.contains(&usage.tenant));
+    /// Refuses the events of every tenant that is not known.
+    pub fn keep_tenants(&mut self, is_known: impl Fn(TenantId) -> bool) {
+        self.refuse(Reason::UnknownTenant, NOT_IN_USE, |usage| !is_known(usage.tenant));
     }
 
     /// Refuses every event that says something else than one before it of the same tenant, source and id. One that says

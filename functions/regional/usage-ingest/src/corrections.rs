@@ -91,7 +91,7 @@ pub(crate) async fn correct(
     let body = bytes(&headers, body).await?;
     let mut reading = read_corrections(&body, &adapters.catalogue, now).map_err(refuse_corrections)?;
     let known = adapters.reportable(&reading.tenants(), &Client::Named, now).await?;
-    reading.keep_tenants(&known.tenants());
+    reading.keep_tenants(|tenant| known.contains(tenant));
     let CorrectionReading { refused, valid } = reading;
     if valid.is_empty() && !refused.is_empty() {
         let title = "Every correction is refused";
@@ -145,7 +145,7 @@ pub(crate) async fn list(
     let before = query.get("before").map(|id| id.parse()).transpose();
     let before: Option<SegmentId> =
         before.map_err(|invalid| Problem::invalid("invalid-cursor", "The cursor is not valid", invalid))?;
-    if adapters.reportable(&BTreeSet::from([tenant]), &Client::Named, now).await?.tenants().is_empty() {
+    if !adapters.reportable(&BTreeSet::from([tenant]), &Client::Named, now).await?.contains(tenant) {
         return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "The tenant is not in use in this region"));
     }
     let corrections = adapters.usage.corrections(tenant, before, RECORDS_MAX).await;

@@ -166,7 +166,7 @@ impl Adapters {
         let body = bytes(headers, body).await?;
         let mut reading = read(&body, &form, &self.catalogue, now).map_err(refuse)?;
         let known = self.reportable(&reading.tenants(), &client, now).await?;
-        reading.keep_tenants(&known.tenants());
+        reading.keep_tenants(|tenant| known.contains(tenant));
         reading.refuse_conflicts();
         let next_id = || SegmentId::from_uuid(runtime::new_uuid());
         let segments = group(reading.usage(), |tenant| known.anchor(tenant), next_id);

@@ -23,9 +23,9 @@ pub(crate) struct KnownTenants {
 pub(crate) struct Reportable(BTreeMap<TenantId, BillingAnchor>);
 
 impl Reportable {
-    /// The tenants.
-    pub(crate) fn tenants(&self) -> BTreeSet<TenantId> {
-        self.0.keys().copied().collect()
+    /// Whether a tenant is one of them.
+    pub(crate) fn contains(&self, tenant: TenantId) -> bool {
+        self.0.contains_key(&tenant)
     }
 
     /// When a tenant's days begin; midnight for one that is none of them, and of which there is no usage.
