@@ -5,6 +5,10 @@ use crate::template::{Template, keys, many, target};
 use anyhow::Result;
 use serde_json::Value;
 
+/// How many timeouts of its consumer a message is hidden for at least, as Lambda's guide to SQS asks for: it must not come
+/// again while Lambda tries to hand over a batch to a function that is throttled.
+const VISIBILITY_TIMEOUTS: u64 = 6;
+
 /// Whether an alarm that notifies someone watches `metric` of the resource, where a dimension names it.
 fn has_alarm(template: &Template, resource: &str, metric: &str) -> bool {
     template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
@@ -59,6 +63,30 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
         }
     }
     none(&findings, "List the queue in the template's Mappings, or give it these resources.")
+}
+
+#[test]
+fn a_message_is_hidden_for_six_times_its_consumers_timeout() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    for (id, function) in template.functions() {
+        let timeout_s = template.timeout_seconds(function);
+        for name in keys(&function["Events"]) {
+            let event = &function["Events"][&name];
+            if event["Type"] != "SQS" {
+                continue;
+            }
+            let queue = target(&event["Properties"]["Queue"]).unwrap_or_default();
+            let properties = template.of_type("AWS::SQS::Queue").find(|(found, _)| *found == queue);
+            let hidden_s = properties.and_then(|(_, queue)| template.number(&queue["VisibilityTimeout"]));
+            let is_long =
+                timeout_s.zip(hidden_s).is_some_and(|(timeout, hidden)| hidden >= timeout * VISIBILITY_TIMEOUTS);
+            if !is_long {
+                findings.push(format!("{id}: has {timeout_s:?} s, and {queue} hides a message for {hidden_s:?} s"));
+            }
+        }
+    }
+    none(&findings, "Give the queue a longer time in the template's mapping Visibility.")
 }
 
 #[test]

@@ -34,6 +34,19 @@ impl Template {
         keys(&self.document["Globals"]["Function"]["Environment"]["Variables"])
     }
 
+    /// How long a function may take, in seconds.
+    pub(crate) fn timeout_seconds(&self, function: &Value) -> Option<u64> {
+        function["Timeout"].as_u64().or_else(|| self.document["Globals"]["Function"]["Timeout"].as_u64())
+    }
+
+    /// A number that may be looked up in the mappings.
+    pub(crate) fn number(&self, value: &Value) -> Option<u64> {
+        let Value::Array(path) = &value["Fn::FindInMap"] else { return value.as_u64() };
+        let names = path.iter().filter_map(Value::as_str);
+        let found = names.fold(&self.document["Mappings"], |place, name| &place[name]);
+        found.as_u64().or_else(|| path.last()?["DefaultValue"].as_u64())
+    }
+
     /// The resources of a type: logical id and properties.
     pub(crate) fn of_type(&self, kind: &str) -> impl Iterator<Item = (&str, &Value)> {
         self.resources
