@@ -132,6 +132,24 @@ fn every_table_can_be_restored_and_is_encrypted() -> Result<()> {
     none(&findings, "Write the table as its neighbours are.")
 }
 
+/// Neither the linter nor the local AWS notices; API Gateway refuses the whole stage.
+#[test]
+fn every_route_with_settings_is_a_functions() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    for (id, api) in template.of_type("AWS::Serverless::HttpApi") {
+        let events = template.functions().flat_map(|(_, function)| function["Events"].as_object());
+        let events = events.flat_map(|events| events.values()).map(|event| &event["Properties"]);
+        let routes: Vec<String> = events
+            .filter(|event| target(&event["ApiId"]) == Some(id))
+            .filter_map(|event| Some(format!("{} {}", event["Method"].as_str()?, event["Path"].as_str()?)))
+            .collect();
+        let with_settings = keys(&api["RouteSettings"]).into_iter();
+        findings.extend(with_settings.filter(|route| !routes.contains(route)).map(|route| format!("{id}: {route}")));
+    }
+    none(&findings, "Name a route as a function's event has it, method and path.")
+}
+
 #[test]
 fn every_trigger_gives_up_into_a_queue() -> Result<()> {
     let template = Template::load()?;
