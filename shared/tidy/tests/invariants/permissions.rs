@@ -22,6 +22,22 @@ const OWN_PARTITION: &str = "TENANT#${aws:PrincipalTag/tenant}";
 const READS: [&str; 5] =
     ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:TransactGetItems"];
 
+/// The tables of which a function may use named partitions only.
+const NARROWED: [&str; 3] = ["RegionalTable", "UsageTable", "BillingTable"];
+/// Who may use every partition of the regional table, and why.
+const NOT_NARROWED: [(&str, &str); 7] = [
+    ("SignupApiAccess", "makes tenants, and changes what leads to them, in one transaction"),
+    ("AuthPreSignUpAccess", "a person for whom a tenant's own provider vouches joins it"),
+    ("AuthPostConfirmationAccess", "a person who is confirmed makes a tenant active, and what leads to it"),
+    ("PolicyApplyAccess", "a suspension changes a tenant and what leads to it"),
+    ("ProvisioningApplyAccess", "an answer of the application changes a tenant, its sign-up and what leads to it"),
+    ("RoutingApplyAccess", "a name that leads to a region changes a tenant and its sign-up"),
+    ("TenantLifecycleAccess", "erases tenants, of which every kind of item goes"),
+];
+/// Permissions of a table's stream, which has no keys.
+const OF_STREAMS: [&str; 4] =
+    ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"];
+
 /// Every statement of a role's policies: the policy's place and the statement.
 fn statements(template: &Template) -> Vec<(String, &Value)> {
     let mut found = Vec::new();
@@ -116,7 +132,7 @@ fn every_role_is_our_own() -> Result<()> {
     )
 }
 
-/// The local AWS does not compare leading keys; this and the end-to-end tests do.
+/// The emulator does not compare leading keys; this and the local stack around it do.
 #[test]
 fn a_session_for_one_tenant_reads_that_tenants_partition_only() -> Result<()> {
     let template = Template::load()?;
@@ -138,6 +154,32 @@ fn a_session_for_one_tenant_reads_that_tenants_partition_only() -> Result<()> {
         findings.push(format!("{TENANT_POLICY}: reads nothing of the tenant"));
     }
     none(&findings, "Compare dynamodb:LeadingKeys with the session's tag, exactly, in every statement that reads.")
+}
+
+#[test]
+fn a_function_uses_named_partitions_only() -> Result<()> {
+    let template = Template::load()?;
+    let mut findings = Vec::new();
+    let mut wide = BTreeSet::new();
+    for (id, statement) in statements(&template) {
+        let table = many(&statement["Resource"]).into_iter().filter_map(target).find(|table| NARROWED.contains(table));
+        let is_of_items = !many(&statement["Action"]).iter().any(|action| OF_STREAMS.iter().any(|of| **action == *of));
+        let condition = &statement["Condition"];
+        let operators = ["ForAllValues:StringLike", "ForAllValues:StringEquals"];
+        let keys: Vec<_> = operators.iter().flat_map(|name| many(&condition[*name]["dynamodb:LeadingKeys"])).collect();
+        let names = |key: &&Value| key.as_str().is_some_and(|key| !key.starts_with(['*', '?']));
+        let Some(table) = table.filter(|_| is_of_items && (keys.is_empty() || !keys.iter().all(names))) else {
+            continue;
+        };
+        if table == "RegionalTable" && NOT_NARROWED.iter().any(|(policy, _)| *policy == id) {
+            wide.insert(id);
+        } else {
+            findings.push(format!("{id}: {} on all of {table}", statement["Action"]));
+        }
+    }
+    let unused = NOT_NARROWED.iter().filter(|(policy, _)| !wide.contains(*policy));
+    findings.extend(unused.map(|(policy, _)| format!("{policy}: is narrowed, and listed as one that is not")));
+    none(&findings, "Name the partitions in a condition on dynamodb:LeadingKeys, or list the policy with the reason.")
 }
 
 /// The local AWS compares zone and action only.
