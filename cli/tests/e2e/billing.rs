@@ -2,6 +2,7 @@
 
 use crate::books::customer;
 use crate::kills::fault;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use jiff::ToSpan as _;
 use kernel::BillingPeriod;
@@ -20,7 +21,7 @@ pub(crate) async fn a_killed_billing_bills_once(stack: &Stack) -> Result<()> {
     for region in [REGION, REGION, REGION, &home, &home] {
         customer(stack, region).await?;
     }
-    stack.wait_until_quiet(Duration::from_secs(60)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     let period = BillingPeriod::containing(meridian::now());
     let event = scheduled_event(period.end() + 14.hours());
     // Fewer kills than the queue's attempts: a message that fails too often ends in the dead-letter queue.

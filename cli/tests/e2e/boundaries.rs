@@ -2,6 +2,7 @@
 
 use crate::books::scan;
 use crate::life::{Signed, administrator, guest, look_after_tenants, mailed_invitation};
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
 use meridian::client::login::{refresh, sign_in};
@@ -12,11 +13,9 @@ use meridian::demo::Person;
 use meridian::local::{Action, Stack};
 use reqwest::Method;
 use serde_json::json;
-use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
 const SOVEREIGN: &str = "ap-south-1";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 /// More calls than any of the functions makes.
 const CALLS_MAX: u64 = 100;
 /// More calls than two or three removals make.

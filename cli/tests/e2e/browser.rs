@@ -3,6 +3,7 @@
 use crate::books::{customer, scan, text_of};
 use crate::chromium::{Browser, browse};
 use crate::onboarding::beat_everywhere;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use meridian::client::operator::Operator;
 use meridian::client::signup::mailed_code;
@@ -12,7 +13,6 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 const MAILED_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Long enough for a mail to nobody to be sent, if one were.

@@ -2,15 +2,14 @@
 
 use crate::books::{Totals, customer, ledger, usage_file, wanted};
 use crate::exactly_once::send_all;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_eventbridge::Client;
 use jiff::SignedDuration;
 use kernel::Timestamp;
 use meridian::client::operator::{Operator, scheduled_event};
 use meridian::local::Stack;
-use std::time::Duration;
 
-const QUIET: Duration = Duration::from_secs(120);
 /// How long a run of the reconciliation is from the next.
 const RUN_S: i64 = 15 * 60;
 
@@ -37,7 +36,7 @@ pub(crate) async fn what_is_lost_at_the_end_is_found_out(stack: &Stack) -> Resul
 async fn made_good(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     let (tenant, expected) = lose(stack, region, biller, async || Ok(())).await?;
     run(stack, region, "usage-rollup", sealed_at()).await?;
-    stack.wait_until_quiet(QUIET).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     ensure_mended(stack, region, biller, &tenant, &expected).await
 }
 
@@ -45,11 +44,11 @@ async fn found_out(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     let (tenant, expected) =
         lose(stack, region, biller, async || run(stack, region, "usage-rollup", sealed_at()).await).await?;
     run(stack, biller, "billing-reconcile", in_hours(1)).await?;
-    stack.wait_until_quiet(QUIET).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     let unnoticed = ledger(stack, biller, std::slice::from_ref(&tenant)).await?;
     ensure!(unnoticed.is_empty(), "something else than the end told of it: {unnoticed:?}");
     run(stack, biller, "billing-reconcile", turn_of(&tenant)?).await?;
-    stack.wait_until_quiet(QUIET).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     ensure_mended(stack, region, biller, &tenant, &expected).await
 }
 
@@ -64,12 +63,12 @@ async fn lose(
     let file = usage_file(vec![tenant.clone()], 500, 31)?;
     let road = Road::of_usage(stack, biller).await?;
     // What is said of the tenant itself arrives.
-    stack.wait_until_quiet(QUIET).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     road.close().await?;
     send_all(stack, region, &file.path).await?;
-    stack.wait_until_quiet(QUIET).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     more().await?;
-    stack.wait_until_quiet(QUIET).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     let lost = ledger(stack, biller, std::slice::from_ref(&tenant)).await?;
     road.open().await?;
     ensure!(lost.is_empty(), "nothing was lost: {lost:?}");
@@ -79,7 +78,7 @@ async fn lose(
 /// The ledger asks for what it lacks, and has it all then.
 async fn ensure_mended(stack: &Stack, region: &str, biller: &str, tenant: &str, expected: &Totals) -> Result<()> {
     run(stack, biller, "billing-reconcile", in_hours(1)).await?;
-    stack.wait_until_quiet(QUIET).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     let found = ledger(stack, biller, &[tenant.to_owned()]).await?;
     ensure!(found == *expected, "found {found:?}\nwanted {expected:?}");
 

@@ -1,6 +1,7 @@
 //! Days and months that begin when the tenant said at its sign-up.
 
 use crate::books::{scan, text_of};
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{Timestamp, ToSpan};
@@ -12,12 +13,10 @@ use meridian::local::Stack;
 use meridian::local::sdk::http;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
 /// Midnight where clocks are an hour ahead of UTC.
 const ANCHOR: &str = "23:00";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 
 /// A tenant's month ends an hour before the calendar's: what happened within that hour is of the next one, for the
 /// tenant and in the ledger.

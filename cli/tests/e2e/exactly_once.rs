@@ -1,13 +1,13 @@
 //! Every event counts once, whatever the way does to it.
 
 use crate::books::{customer, usage_file};
+use crate::quiet::QUIET_MAX;
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use meridian::client::login::machine_token;
 use meridian::client::usage::{SCOPE, Sending, read, send};
 use meridian::local::{Knobs, LinkChange, Stack};
 use std::path::Path;
-use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
 
@@ -21,7 +21,7 @@ pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
 
     try_join_all([send_all(stack, REGION, &file.path), send_all(stack, REGION, &file.path)]).await?;
     send_all(stack, REGION, &file.path).await?;
-    stack.wait_until_quiet(Duration::from_secs(120)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
 
     let home = stack.state().home.clone();
     file.ensure_counted(stack, &home, &tenants).await?;

@@ -2,6 +2,7 @@
 
 use crate::life::administrator;
 use crate::listener::Listener;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use meridian::client::login::machine_token;
@@ -10,10 +11,8 @@ use meridian::local::Stack;
 use meridian::local::sdk::http;
 use reqwest::{Method, StatusCode};
 use serde_json::{Deserializer, Value, json};
-use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 
 /// The tenant's plan is for 2,000 GB in a month. The tenant's own level and the plan's first one are told, once each,
 /// though all is sent twice.

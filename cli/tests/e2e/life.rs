@@ -2,6 +2,7 @@
 
 use crate::books::{LOGINS, customer, scan, usage_file, wanted};
 use crate::exactly_once::send_all;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use billing::Item;
 use jiff::{SignedDuration, ToSpan as _};
@@ -15,11 +16,9 @@ use meridian::local::Stack;
 use meridian::local::sdk::http;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
 const SOVEREIGN: &str = "ap-south-1";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 
 /// An administrator, signed in.
 pub(crate) struct Signed {

@@ -4,6 +4,7 @@ use crate::books::{customer, usage_file};
 use crate::boundaries::after_each_call;
 use crate::exactly_once::send_all;
 use crate::life::{Signed, administrator, look_after_tenants};
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
 use jiff::SignedDuration;
@@ -14,11 +15,9 @@ use meridian::local::sdk::http;
 use meridian::local::{MachineClient, Stack};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
 const OTHER: &str = "us-west-2";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 const DAY: SignedDuration = SignedDuration::from_hours(25);
 /// How often a request is repeated of which one attempt is killed.
 const ATTEMPTS_MAX: u32 = 4;

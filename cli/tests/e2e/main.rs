@@ -25,6 +25,7 @@ mod onboarding;
 mod outage;
 mod poison;
 mod provisioning;
+mod quiet;
 mod refusals;
 mod residency;
 mod routing;

@@ -1,6 +1,7 @@
 //! Onboarding through home: home carries the form to a region and keeps nothing of it.
 
 use crate::books::scan;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use meridian::client::onboarding::{Onboarding, onboard, read, regions};
@@ -109,7 +110,7 @@ pub(crate) async fn beat_everywhere(stack: &Stack) -> Result<()> {
     let beat = meridian::client::operator::scheduled_event(meridian::now());
     let regions = stack.state().regions.keys();
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
-    stack.wait_until_quiet(Duration::from_secs(60)).await
+    stack.wait_until_quiet(QUIET_MAX).await
 }
 
 /// Sends an onboarding until it is answered, as a client with a key does.

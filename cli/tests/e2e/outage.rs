@@ -2,6 +2,7 @@
 
 use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Result, ensure};
 use futures::future::join;
 use meridian::local::Stack;
@@ -37,7 +38,7 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     send_all(stack, REGION, &third.path).await?;
     tokio::time::sleep(HANGS).await;
     stack.resume_region(&home)?;
-    stack.wait_until_quiet(Duration::from_secs(180)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     for (tenant, file) in [(before.tenant, first), (meanwhile.tenant, second), (hung.tenant, third)] {
         file.ensure_counted(stack, &home, &[tenant]).await?;
     }
@@ -60,7 +61,7 @@ pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()
 
     stack.start_region(REGION).await?;
     send_all(stack, REGION, &file.path).await?;
-    stack.wait_until_quiet(Duration::from_secs(180)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     let home = stack.state().home.clone();
     file.ensure_counted(stack, &home, &tenants).await?;
     ensure!(stack.dead_letters(&home).await? + stack.dead_letters(REGION).await? == 0, "there are dead letters");

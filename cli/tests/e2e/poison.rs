@@ -2,6 +2,7 @@
 
 use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use meridian::local::Stack;
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack
         ensure!(Instant::now() < deadline, "the poison is not in the dead-letter queue after {DEAD_AFTER_MAX:?}");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    stack.wait_until_quiet(Duration::from_secs(60)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     file.ensure_counted(stack, &home, &[tenant]).await?;
     ensure!(stack.dead_letters(&home).await? == dead_before + 2, "more than the poison is dead");
     let dead = stack.state().region(&home)?.queues.get("ledger-dead-letter").context("it has a dead-letter queue")?;

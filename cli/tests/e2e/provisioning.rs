@@ -3,14 +3,13 @@
 use crate::life::{administrator, look_after_tenants};
 use crate::listener::Listener;
 use crate::onboarding::SHARED as REGION;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
 use meridian::client::signup::{self, Operation, confirm, mailed_code, sign_up};
 use meridian::demo::{Person, enter, wait_until_done};
 use meridian::local::{Action, Stack};
-use std::time::Duration;
 
-const QUIET_MAX: Duration = Duration::from_secs(60);
 /// More calls than any of the functions makes.
 const CALLS_MAX: u64 = 12;
 

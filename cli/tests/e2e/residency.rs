@@ -4,6 +4,7 @@ use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
 use crate::life::{administrator, guest};
 use crate::onboarding::{SHARED, beat_everywhere};
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use meridian::canary::Canary;
@@ -18,7 +19,6 @@ use meridian::local::sdk::{http, mailbox};
 use meridian::local::{Stack, logs};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use std::time::Duration;
 
 /// Runs the whole system with canaries in every personal field, refused and failing requests included, then
 /// searches everything that the other regions hold.
@@ -37,7 +37,7 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
         stack.invoke(region, "heartbeat", &scheduled_event(meridian::now())).await?;
     }
     planted.extend(handed_over(stack).await?);
-    stack.wait_until_quiet(Duration::from_secs(120)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     for region in &regions {
         let logged = logs::lines(stack.state(), region).await?;
         ensure!(logged.iter().any(|line| line.function == "signup-api"), "{region}: the logs cannot be read");
@@ -56,7 +56,7 @@ pub(crate) async fn stays_in(stack: &Stack, region: &str, values: &[(&'static st
         |(field, value): &(&'static str, &str)| Canary { region: region.to_owned(), field, value: (*value).to_owned() };
     let planted: Vec<Canary> = values.iter().map(canary).collect();
     // What is stopped under way goes on when its schedule comes, for which the scenarios after this one do not wait.
-    stack.wait_until_quiet(Duration::from_secs(60)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     let found = stack.search(&planted, true).await?;
     ensure!(found.strays.is_empty(), "outside {region}: {:#?}", found.strays);
     ensure!(found.at_home == planted.len(), "{region} holds only {} of {}", found.at_home, planted.len());
@@ -109,7 +109,7 @@ async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         .client_metadata("alias", customer.claims["alias"].as_str().unwrap_or_default())
         .client_metadata("email", &stranger.email);
     ensure!(tried.send().await.is_err(), "{code}: somebody else's password is right");
-    stack.wait_until_quiet(Duration::from_secs(60)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     let mails = mailbox(&region.mail_url).await?;
     let organisation = &customer.person.details.organisation;
     let listed = mails.iter().any(|mail| mail.is_to(known) && mail.text().contains(organisation));
@@ -162,7 +162,7 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         .header("ce-userextension", &header)
         .json(&json!({ "gigabytes": 1, "note": header }));
     ensure!(binary.send().await?.status() == StatusCode::OK, "{code}: an event in binary mode is refused");
-    stack.wait_until_quiet(Duration::from_secs(60)).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     let correction =
         |reason: &str| json!({ "corrections": [{ "event": corrected, "replacement": replacement, "reason": reason }] });
     let taken = post("/usage/corrections").json(&correction("test")).send().await?;

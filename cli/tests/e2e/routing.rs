@@ -2,6 +2,7 @@
 
 use crate::books::customer;
 use crate::life::{administrator, look_after_tenants};
+use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -20,7 +21,6 @@ use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
 const REGIONS: [&str; 4] = ["us-east-1", "eu-central-1", "ap-south-1", "us-west-2"];
-const QUIET_MAX: Duration = Duration::from_secs(60);
 /// Longer than a name takes to be written, a refused attempt included.
 const NAMED_MAX: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -148,6 +148,7 @@ pub(crate) async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
     let before = alias_of(&customer(stack, REGION).await?)?;
     until(stack, &before, is_open).await?;
+    stack.wait_until_quiet(QUIET_MAX).await?;
     stack.stop_region(&home).await?;
     until(stack, &before, is_open).await.context("a known address while home is off")?;
     let meanwhile = alias_of(&customer(stack, REGION).await?)?;

@@ -3,6 +3,7 @@
 use crate::books::{customer, scan, text_of};
 use crate::clients::Library;
 use crate::life::{Signed, administrator, guest};
+use crate::quiet::QUIET_MAX;
 use crate::residency::stays_in;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
@@ -20,7 +21,6 @@ use std::time::Duration;
 use tenancy::Username;
 
 const REGION: &str = "eu-central-1";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 /// The pool ends sessions to the second.
 const SIGN_OUT_RESOLUTION: Duration = Duration::from_millis(1_100);
 

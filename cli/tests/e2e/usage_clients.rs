@@ -2,16 +2,15 @@
 
 use crate::books::{customer, ledger};
 use crate::clients::run;
+use crate::quiet::QUIET_MAX;
 use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
 use meridian::local::Stack;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const REGION: &str = "eu-central-1";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 
 /// An event of this second: clients in Python keep no nanoseconds.
 fn event(tenant: &str, id: &str, gigabytes: f64) -> Result<Value> {

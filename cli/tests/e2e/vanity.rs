@@ -2,6 +2,7 @@
 
 use crate::books::{customer, scan};
 use crate::life::{Signed, administrator};
+use crate::quiet::QUIET_MAX;
 use crate::routing::alias_of;
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -16,7 +17,6 @@ use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
 const OTHER: &str = "us-west-2";
-const QUIET_MAX: Duration = Duration::from_secs(60);
 /// Longer than two answers of home and a name take.
 const SETTLED_MAX: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
