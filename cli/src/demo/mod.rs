@@ -2,12 +2,14 @@
 //! nothing was lost, counted twice or seen where it must not be.
 
 mod generate;
+mod month;
 mod onboarding;
 mod people;
 mod proof;
 pub mod report;
 
 pub use generate::{Expected, Recipe, write as write_usage};
+pub use month::billable_period;
 pub use onboarding::{become_customer, enter, wait_until_done};
 pub use people::{Person, canaries};
 
@@ -33,8 +35,6 @@ const BILLED_MAX: Duration = Duration::from_secs(60);
 const SPAN_S_MAX: i64 = 6 * 86_400;
 /// How late events are sent.
 const LATE_S_MAX: i64 = 3_600;
-/// A period that is younger than this has no usage to show: the one before is billed.
-const SPAN_S_MIN: i64 = 600;
 
 /// How to run the demo.
 #[derive(Debug, Clone)]
@@ -94,12 +94,12 @@ pub async fn run(options: &Options) -> Result<Outcome> {
 }
 
 async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
+    let period = billable_period(&options.progress).await;
     let now = crate::now();
     let (customers, onboardings) = onboarding::onboard_all(stack, &options.progress).await?;
     let colleague = onboarding::invite_a_colleague(stack, &customers, &options.progress).await?;
-    let (expected, sent) = send_usage(stack, options, &customers, now).await?;
+    let (expected, sent) = send_usage(stack, options, &customers, period, now).await?;
     settle(stack, &options.progress).await?;
-    let period = billed_period(now);
     let invoices = bill(stack, period, customers.len(), &options.progress).await?;
     let fleet = look_at_fleet(stack, &options.progress).await?;
     let dead = dead_letters(stack).await?;
@@ -121,15 +121,14 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     Ok(Outcome { is_proved: checks.iter().all(|check| check.holds), report })
 }
 
-/// Sends each region's usage to it, from a file, in batches, all regions at once.
+/// Sends each region's usage of a period to it, from a file, in batches, all regions at once.
 async fn send_usage(
     stack: &Stack,
     options: &Options,
     customers: &[Customer],
+    period: BillingPeriod,
     now: Timestamp,
 ) -> Result<(BTreeMap<String, Expected>, BTreeMap<String, Sent>)> {
-    let period = billed_period(now);
-    let latest = now.min(period.end());
     let mut tenants: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for customer in customers {
         tenants.entry(customer.person.region.clone()).or_default().push(customer.tenant.clone());
@@ -142,8 +141,8 @@ async fn send_usage(
             seed: options.seed + number as u64,
             events: options.events / stack.state().regions.len(),
             tenants,
-            now: latest,
-            span_s: SPAN_S_MAX.min(latest.as_second() - period.start().as_second()),
+            now,
+            span_s: SPAN_S_MAX.min(now.as_second() - period.start().as_second()),
             late_s_max: LATE_S_MAX,
         };
         let file = options.checkout.join(".meridian/demo").join(format!("usage-{region}.jsonl"));
@@ -163,12 +162,6 @@ async fn send_file(stack: &Stack, region: String, file: PathBuf, advance: impl F
     let events = usage::read(&file)?;
     let sent = usage::send(&sending, &events, advance).await?;
     Ok((region, sent))
-}
-
-/// The period that the demo bills: the present one, unless it has hardly begun.
-fn billed_period(now: Timestamp) -> BillingPeriod {
-    let current = BillingPeriod::containing(now);
-    if now.as_second() - current.start().as_second() < SPAN_S_MIN { current.previous() } else { current }
 }
 
 /// Waits until every event has been settled, forwarded and entered into a ledger.
