@@ -1,5 +1,6 @@
 //! A tenant's whole life: its people, its plan, its suspension, its end.
 
+use crate::billing::COMPLETE_MAX;
 use crate::books::{LOGINS, customer, scan, usage_file, wanted};
 use crate::exactly_once::send_all;
 use crate::quiet::QUIET_MAX;
@@ -170,7 +171,7 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
 
     let period = BillingPeriod::containing(meridian::now());
     stack.invoke(&home, "billing-run", &scheduled_event(period.end() + 3.hours())).await?;
-    operator.wait_for_run(period, QUIET_MAX).await?;
+    operator.wait_for_run(period, COMPLETE_MAX).await?;
     let invoices = operator.invoices(period).await?;
     let last = invoices.iter().find(|invoice| invoice.draft.tenant.to_string() == tenant);
     let events: u64 = wanted(&file.expected).values().map(|(_, events)| events).sum();
