@@ -2,13 +2,15 @@
 
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use kernel::Quantity;
+use kernel::{BillingPeriod, Quantity};
 use meridian::demo::{Customer, Expected, Person, Recipe, become_customer, write_usage};
 use meridian::local::Stack;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
+/// How far back the usage of a file goes, and how late it is sent.
+const SPAN_S_MAX: i64 = 6 * 3600;
 /// Sign-ins are metered too, and in no file.
 pub(crate) const LOGINS: &str = "logins";
 
@@ -93,9 +95,25 @@ impl UsageFile {
 
 /// Makes a file of usage of the last hours.
 pub(crate) fn usage_file(tenants: Vec<String>, events: usize, seed: u64) -> Result<UsageFile> {
+    file_of(&Recipe { seed, events, tenants, now: meridian::now(), span_s: SPAN_S_MAX, late_s_max: SPAN_S_MAX })
+}
+
+/// Makes a file of usage of the last hours of a period that is not over: nothing of it is of the period before.
+pub(crate) fn usage_file_within(
+    period: BillingPeriod,
+    tenants: Vec<String>,
+    events: usize,
+    seed: u64,
+) -> Result<UsageFile> {
+    let now = meridian::now();
+    ensure!(period == BillingPeriod::containing(now), "{period} is over");
+    let span_s = SPAN_S_MAX.min(now.as_second() - period.start().as_second());
+    file_of(&Recipe { seed, events, tenants, now, span_s, late_s_max: SPAN_S_MAX })
+}
+
+fn file_of(recipe: &Recipe) -> Result<UsageFile> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("usage.jsonl");
-    let recipe = Recipe { seed, events, tenants, now: meridian::now(), span_s: 6 * 3600, late_s_max: 6 * 3600 };
-    let expected = write_usage(&path, &recipe)?;
+    let expected = write_usage(&path, recipe)?;
     Ok(UsageFile { path, expected, _folder: folder })
 }

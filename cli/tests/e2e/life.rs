@@ -1,20 +1,20 @@
 //! A tenant's whole life: its people, its plan, its suspension, its end.
 
 use crate::billing::COMPLETE_MAX;
-use crate::books::{LOGINS, customer, scan, usage_file, wanted};
+use crate::books::{LOGINS, customer, scan, usage_file_within, wanted};
 use crate::exactly_once::send_all;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use billing::Item;
 use jiff::{SignedDuration, ToSpan as _};
-use kernel::{BillingPeriod, Timestamp};
+use kernel::Timestamp;
 use meridian::client::login::{Session, refresh, shown_claims, sign_in};
 use meridian::client::operator::{Operator, scheduled_event};
 use meridian::client::signup::{self, sign_up};
 use meridian::client::tenant::{Administrator, accept_invitation, refusal, undo_closure};
-use meridian::demo::{Customer, Person, canaries};
-use meridian::local::Stack;
+use meridian::demo::{Customer, Person, billable_period, canaries};
 use meridian::local::sdk::http;
+use meridian::local::{Progress, Stack};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -143,13 +143,15 @@ pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()
 
 /// Grace, undo, last usage, the last invoice, retention, erasure, and the record of it.
 pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Result<()> {
+    // The last invoice is of one period: all that is used has to be of that.
+    let period = billable_period(&Progress::silent()).await;
     let host = administrator(stack, REGION).await?;
     let (guest_person, guest_name, guest_session, _) = guest(stack, &host, "member").await?;
     let invited = Person::invent(REGION, "pro");
     host.admin.invite(&invited.details.email, "member").await?;
     let (state, config) = (stack.state().region(REGION)?, stack.sdk(REGION)?);
     let tenant = host.customer.tenant.clone();
-    let file = usage_file(vec![tenant.clone()], 400, 71)?;
+    let file = usage_file_within(period, vec![tenant.clone()], 400, 71)?;
     send_all(stack, REGION, &file.path).await?;
 
     let undo = host.admin.close().await?;
@@ -169,7 +171,6 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
     ensure!((&known["status"], &known["reason"]) == (&json!("closed"), &json!("grace_ended")), "{known}");
     file.ensure_counted(stack, &home, std::slice::from_ref(&tenant)).await?;
 
-    let period = BillingPeriod::containing(meridian::now());
     stack.invoke(&home, "billing-run", &scheduled_event(period.end() + 3.hours())).await?;
     operator.wait_for_run(period, COMPLETE_MAX).await?;
     let invoices = operator.invoices(period).await?;
