@@ -16,8 +16,8 @@ use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How long the application may take for a tenant's resources.
-const DONE_MAX: Duration = Duration::from_secs(30);
+/// How long the application may take for a tenant's resources, and for making up for an attempt that failed.
+const DONE_MAX: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const DESCRIBED_MAX: Duration = Duration::from_secs(60);
 

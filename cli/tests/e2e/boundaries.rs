@@ -3,6 +3,7 @@
 use crate::books::scan;
 use crate::life::{Signed, administrator, guest, look_after_tenants, mailed_invitation};
 use crate::quiet::QUIET_MAX;
+use crate::redelivery::soon;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
 use meridian::client::login::{refresh, sign_in};
@@ -148,7 +149,7 @@ pub(crate) async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()
         stack.wait_until_quiet(QUIET_MAX).await?;
         refresh(&config, &state.client_id, &host.session).await.map(|_| ())
     });
-    let boundaries = boundaries.await?;
+    let boundaries = soon(stack, SOVEREIGN, "policy", boundaries).await?;
     ensure!(boundaries >= 3, "only {boundaries} boundaries");
     Ok(())
 }

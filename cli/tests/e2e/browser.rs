@@ -13,7 +13,8 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
-const MAILED_MAX: Duration = Duration::from_secs(30);
+/// Longer than a mail takes, refused attempts included.
+const MAILED_MAX: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Long enough for a mail to nobody to be sent, if one were.
 const NOT_MAILED: Duration = Duration::from_secs(5);

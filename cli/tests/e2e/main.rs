@@ -26,6 +26,7 @@ mod outage;
 mod poison;
 mod provisioning;
 mod quiet;
+mod redelivery;
 mod refusals;
 mod residency;
 mod routing;
@@ -44,8 +45,6 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Runtime;
 
 type Scenario = for<'a> fn(&'a Stack) -> LocalBoxFuture<'a, Result<()>>;
-
-const VISIBILITY_S: &str = "5";
 
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("bad_requests_get_problem_documents", |stack| Box::pin(refusals::bad_requests_get_problem_documents(stack))),
@@ -195,21 +194,8 @@ async fn up() -> Result<Stack> {
         );
     }
     let stack = Stack::up(UpOptions { reset: true, ..UpOptions::new(checkout) }).await?;
-    hasten(&stack).await?;
+    redelivery::hasten(&stack).await?;
     Ok(stack)
-}
-
-/// Messages that a killed function had in hand come back after seconds instead of a minute, so that the
-/// scenarios need not wait for the deployed time.
-async fn hasten(stack: &Stack) -> Result<()> {
-    for (code, region) in &stack.state().regions {
-        let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(code)?);
-        for url in region.queues.values() {
-            let timeout = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
-            client.set_queue_attributes().queue_url(url).attributes(timeout, VISIBILITY_S).send().await?;
-        }
-    }
-    Ok(())
 }
 
 fn checkout() -> PathBuf {

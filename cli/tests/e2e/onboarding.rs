@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 /// A region in mode shared that is not home.
 pub(crate) const SHARED: &str = "us-west-2";
-const FOLLOWED_MAX: Duration = Duration::from_secs(30);
+/// Longer than what a region says takes to home, a refused attempt at each queue included.
+const FOLLOWED_MAX: Duration = Duration::from_secs(90);
 /// More calls than any of the functions makes.
 const CALLS_MAX: u64 = 20;
 

@@ -4,6 +4,7 @@ use crate::life::{administrator, look_after_tenants};
 use crate::listener::Listener;
 use crate::onboarding::SHARED as REGION;
 use crate::quiet::QUIET_MAX;
+use crate::redelivery::soon;
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
 use meridian::client::signup::{self, Operation, confirm, mailed_code, sign_up};
@@ -74,26 +75,32 @@ pub(crate) async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Resul
 /// Kills the application and the function that takes its answer at each of their calls: the queue brings what
 /// they had in hand again, and the tenant becomes active.
 pub(crate) async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
-    let api_url = &stack.state().region(REGION)?.api_url;
-    for function in ["application-example", "provisioning-apply"] {
-        let mut boundaries = 0;
-        for after in 0..CALLS_MAX {
-            let fault = crate::kills::fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
-            stack.control().add_fault(&fault).await?;
-            let (person, operation) = confirmed(stack, "starter").await?;
-            wait_until_done(api_url, &operation.id).await.with_context(|| format!("{function} after {after}"))?;
-            stack.wait_until_quiet(QUIET_MAX).await?;
-            let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
-            stack.control().clear_faults().await?;
-            enter(stack, person, &operation.alias).await?;
-            if !met {
-                break;
-            }
-            boundaries += 1;
-        }
+    for (function, queue) in [("application-example", "application"), ("provisioning-apply", "provisioning")] {
+        let boundaries = soon(stack, REGION, queue, killed_at_each_call(stack, function)).await?;
         ensure!((2..CALLS_MAX).contains(&boundaries), "{function}: {boundaries} boundaries");
     }
     Ok(())
+}
+
+/// Makes a tenant for each call of a function, at which that is killed. Returns how many calls there are.
+async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
+    let api_url = &stack.state().region(REGION)?.api_url;
+    let mut boundaries = 0;
+    for after in 0..CALLS_MAX {
+        let fault = crate::kills::fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;
+        stack.control().add_fault(&fault).await?;
+        let (person, operation) = confirmed(stack, "starter").await?;
+        wait_until_done(api_url, &operation.id).await.with_context(|| format!("{function} after {after}"))?;
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
+        stack.control().clear_faults().await?;
+        enter(stack, person, &operation.alias).await?;
+        if !met {
+            break;
+        }
+        boundaries += 1;
+    }
+    Ok(boundaries)
 }
 
 /// Whether a tenant has a table of its own.

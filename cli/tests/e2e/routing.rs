@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
 const REGIONS: [&str; 4] = ["us-east-1", "eu-central-1", "ap-south-1", "us-west-2"];
-/// Longer than a name takes to be written, a refused attempt included.
-const NAMED_MAX: Duration = Duration::from_secs(40);
+/// Longer than a name takes to be written, refused attempts included.
+const NAMED_MAX: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The public label of a customer's tenant.

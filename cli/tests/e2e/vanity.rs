@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
 const OTHER: &str = "us-west-2";
-/// Longer than two answers of home and a name take.
-const SETTLED_MAX: Duration = Duration::from_secs(60);
+/// Longer than two answers of home and a name take, a refused attempt at each of them included.
+const SETTLED_MAX: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Longer than the relay's and the links' first attempts.
 const AWAY: Duration = Duration::from_secs(10);
