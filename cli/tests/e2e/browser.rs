@@ -141,8 +141,8 @@ async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<St
     ] {
         browser.fill(field, value).await?;
     }
-    browser.see(&format!("#plan option[value={}]", details.plan)).await?.click().await?;
-    browser.see("#billing-anchor option[value='23:00']").await?.click().await?;
+    browser.press(&format!("#plan option[value={}]", details.plan)).await?;
+    browser.press("#billing-anchor option[value='23:00']").await?;
     browser.press("#terms").await?;
     browser.press("#data-processing").await?;
     browser.press("#sign-up-form button").await?;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use meridian::local::sdk::http;
@@ -90,26 +91,45 @@ impl Browser {
         }
     }
 
+    /// Does something with an element that a person can see. A page that draws itself anew puts another element in its
+    /// place between the look and the deed: that one is looked for.
+    async fn with<T>(&self, css: &str, deed: impl AsyncFn(Element) -> Result<T, CmdError>) -> Result<T> {
+        let deadline = Instant::now() + SHOWN_MAX;
+        loop {
+            match deed(self.see(css).await?).await {
+                Err(error) if error.is_stale_element_reference() && Instant::now() < deadline => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                done => return Ok(done?),
+            }
+        }
+    }
+
     /// Types a text into a field, instead of what is in it.
     pub(crate) async fn fill(&self, css: &str, text: &str) -> Result<()> {
-        let field = self.see(css).await?;
-        field.clear().await.with_context(|| format!("{css} takes no text"))?;
-        field.send_keys(text).await.with_context(|| format!("{css} takes no text"))
+        let filled = self.with(css, async |field: Element| {
+            field.clear().await?;
+            field.send_keys(text).await
+        });
+        filled.await.with_context(|| format!("{css} takes no text"))
     }
 
     /// Presses a button, a box or a link.
     pub(crate) async fn press(&self, css: &str) -> Result<()> {
-        self.see(css).await?.click().await.with_context(|| format!("{css} cannot be pressed"))
+        let pressed = self.with(css, async |element: Element| element.click().await);
+        pressed.await.with_context(|| format!("{css} cannot be pressed"))
     }
 
     /// What an element says.
     pub(crate) async fn text(&self, css: &str) -> Result<String> {
-        Ok(self.see(css).await?.text().await?)
+        let said = self.with(css, async |element: Element| element.text().await);
+        said.await.with_context(|| format!("{css} says nothing"))
     }
 
     /// An attribute of an element; empty where there is none.
     pub(crate) async fn attribute(&self, css: &str, name: &str) -> Result<String> {
-        Ok(self.see(css).await?.attr(name).await?.unwrap_or_default())
+        let value = self.with(css, async |element: Element| element.attr(name).await);
+        Ok(value.await.with_context(|| format!("{css} has no attributes"))?.unwrap_or_default())
     }
 
     /// Waits until an element says a text, whatever else it says.
