@@ -10,8 +10,8 @@ use serde::Deserialize;
 use std::time::{Duration, Instant};
 use tenancy::Username;
 
-/// How long a new name takes to be known.
-const NAMED_MAX: Duration = Duration::from_secs(30);
+/// Longer than a new name takes to be known, refused attempts to write it included.
+const NAMED_MAX: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Where the people of a tenant sign in.
@@ -32,7 +32,7 @@ pub struct Entrance {
 
 impl Entrance {
     /// Asks a tenant's address, given without a slash at its end. A name that is not known yet is asked for again,
-    /// for half a minute.
+    /// for a minute and a half.
     ///
     /// # Errors
     /// When nobody answers there, or the answer is a refusal.
