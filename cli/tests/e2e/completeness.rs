@@ -65,12 +65,17 @@ async fn lose(
     // What is said of the tenant itself arrives.
     stack.wait_until_quiet(QUIET_MAX).await?;
     road.close().await?;
-    send_all(stack, region, &file.path).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
-    more().await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
-    let lost = ledger(stack, biller, std::slice::from_ref(&tenant)).await?;
+    let lost = async {
+        send_all(stack, region, &file.path).await?;
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        more().await?;
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        ledger(stack, biller, std::slice::from_ref(&tenant)).await
+    };
+    let lost = lost.await;
+    // Whatever came of it: the journeys after this one need the road.
     road.open().await?;
+    let lost = lost?;
     ensure!(lost.is_empty(), "nothing was lost: {lost:?}");
     Ok((tenant, wanted(&file.expected)))
 }

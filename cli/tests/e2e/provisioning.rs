@@ -45,6 +45,19 @@ pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
     let named = rules.rules().iter().filter_map(|rule| rule.name());
     let rule = named.into_iter().find(|name| name.contains("Application")).context("the example has its rule")?;
     events.disable_rule().event_bus_name(bus).name(rule).send().await?;
+    let failed = meet_silence(stack).await;
+    // Whatever came of it: the journeys after this one need the application.
+    events.enable_rule().event_bus_name(bus).name(rule).send().await?;
+    let (person, operation) = failed?;
+    signup::retry_provisioning(api_url, &operation.id).await?;
+    wait_until_done(api_url, &operation.id).await?;
+    enter(stack, person, &operation.alias).await?;
+    Ok(())
+}
+
+/// Signs up and confirms, and sees the deadline pass without an answer.
+async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
+    let api_url = &stack.state().region(REGION)?.api_url;
     let (person, operation) = confirmed(stack, "starter").await?;
     ensure!((operation.state.as_str(), operation.next.as_str()) == ("waiting", "wait"), "{operation:?}");
     stack.wait_until_quiet(QUIET_MAX).await?;
@@ -52,11 +65,7 @@ pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
     let silent = signup::read(api_url, &operation.id).await?;
     ensure!((silent.state.as_str(), silent.next.as_str()) == ("failed", "retry-provisioning"), "{silent:?}");
     ensure!(silent.steps[3].reason.as_deref() == Some("no-answer"), "{silent:?}");
-    events.enable_rule().event_bus_name(bus).name(rule).send().await?;
-    signup::retry_provisioning(api_url, &operation.id).await?;
-    wait_until_done(api_url, &operation.id).await?;
-    enter(stack, person, &operation.alias).await?;
-    Ok(())
+    Ok((person, operation))
 }
 
 /// An application plane of AWS SaaS Builder Toolkit hears of tenants by the names that it knows.
