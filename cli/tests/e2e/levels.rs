@@ -27,13 +27,17 @@ pub(crate) async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
 
     let pattern = json!({ "detail-type": ["UsageLevelReached.v1"], "detail": { "data": { "tenant": [tenant] } } });
     let listener = Listener::new(stack, REGION, "levels", &pattern.to_string()).await?;
-    let now = meridian::now();
-    for (id, gigabytes) in [("a", 400), ("b", 200), ("b", 200), ("c", 500), ("a", 400)] {
-        report(stack, &event(tenant, id, gigabytes, now)).await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
-    }
-    let heard = listener.hear_until(|heard| heard.contains(r#""percent":50"#)).await?;
+    let hear = async {
+        let now = meridian::now();
+        for (id, gigabytes) in [("a", 400), ("b", 200), ("b", 200), ("c", 500), ("a", 400)] {
+            report(stack, &event(tenant, id, gigabytes, now)).await?;
+            stack.wait_until_quiet(QUIET_MAX).await?;
+        }
+        listener.hear_until(|heard| heard.contains(r#""percent":50"#)).await
+    };
+    let result = hear.await;
     listener.end().await?;
+    let heard = result?;
     let told = Deserializer::from_str(&heard).into_iter::<Value>().collect::<Result<Vec<_>, _>>()?;
     let told: Vec<_> = told.iter().map(|event| (&event["detail"]["data"]["percent"], &event["source"])).collect();
     let source = json!("meridian.metering");
