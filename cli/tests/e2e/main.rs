@@ -12,6 +12,7 @@ mod completeness;
 mod connect;
 mod costs;
 mod days;
+mod dead_letters;
 mod exactly_once;
 mod federation;
 mod isolation;
@@ -150,6 +151,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         Box::pin(runtime_interface::every_binary_runs(stack))
     }),
     ("personal_data_stays_in_its_region", |stack| Box::pin(residency::personal_data_stays_in_its_region(stack))),
+    ("nothing_else_is_a_dead_letter", |stack| Box::pin(dead_letters::nothing_else_is_a_dead_letter(stack))),
 ];
 
 fn main() -> ExitCode {

@@ -1,6 +1,7 @@
 //! A message that nobody can read.
 
 use crate::books::{customer, usage_file};
+use crate::dead_letters::sweep;
 use crate::exactly_once::send_all;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
@@ -8,16 +9,25 @@ use meridian::local::Stack;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
+const POISON: [&str; 2] =
+    ["not JSON", r#"{"detail-type":"UsageWindowUpdated.v1","source":"meridian.metering","detail":{}}"#];
 const DEAD_AFTER_MAX: Duration = Duration::from_secs(300);
 
 /// The ledger gets messages that it cannot read, among good ones: the good ones are entered, the others end
 /// in the dead-letter queue.
 pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
-    let dead_before = stack.dead_letters(&home).await?;
-    let queue = stack.state().region(&home)?.queues.get("ledger").context("home has a ledger queue")?;
     let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(&home)?);
-    for body in ["not JSON", r#"{"detail-type":"UsageWindowUpdated.v1","source":"meridian.metering","detail":{}}"#] {
+    let dead = stack.state().region(&home)?.queues.get("ledger-dead-letter").context("it has a dead-letter queue")?;
+    let ended = poisoned(stack, &home, &client).await;
+    sweep(&client, dead, &POISON).await?;
+    ended
+}
+
+async fn poisoned(stack: &Stack, home: &str, client: &aws_sdk_sqs::Client) -> Result<()> {
+    let dead_before = stack.dead_letters(home).await?;
+    let queue = stack.state().region(home)?.queues.get("ledger").context("home has a ledger queue")?;
+    for body in POISON {
         client.send_message().queue_url(queue).message_body(body).send().await?;
     }
     let tenant = customer(stack, REGION).await?.tenant;
@@ -25,14 +35,12 @@ pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack
     send_all(stack, REGION, &file.path).await?;
 
     let deadline = Instant::now() + DEAD_AFTER_MAX;
-    while stack.dead_letters(&home).await? < dead_before + 2 {
+    while stack.dead_letters(home).await? < dead_before + 2 {
         ensure!(Instant::now() < deadline, "the poison is not in the dead-letter queue after {DEAD_AFTER_MAX:?}");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     stack.wait_until_quiet(QUIET_MAX).await?;
-    file.ensure_counted(stack, &home, &[tenant]).await?;
-    ensure!(stack.dead_letters(&home).await? == dead_before + 2, "more than the poison is dead");
-    let dead = stack.state().region(&home)?.queues.get("ledger-dead-letter").context("it has a dead-letter queue")?;
-    client.purge_queue().queue_url(dead).send().await?;
+    file.ensure_counted(stack, home, &[tenant]).await?;
+    ensure!(stack.dead_letters(home).await? == dead_before + 2, "more than the poison is dead");
     Ok(())
 }
