@@ -11,7 +11,7 @@ use aho_corasick::AhoCorasick;
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,9 @@ impl Stack {
     /// When a region cannot be stopped or started, or a file cannot be read.
     pub async fn search(&self, canaries: &[Canary], restart: bool) -> Result<Search> {
         let regions: Vec<String> = self.state().regions.keys().cloned().collect();
-        try_join_all(regions.iter().map(async |region| self.stop_region(region).await)).await?;
+        // To the end of each, also where one fails: what is still ending cannot be started again.
+        let stopped = join_all(regions.iter().map(async |region| self.stop_region(region).await)).await;
+        stopped.into_iter().collect::<Result<()>>()?;
         let layout = Layout::new(self.checkout())?;
         let places: Vec<_> = regions.iter().map(|region| (region.clone(), layout.region(region))).collect();
         let found = search(canaries, &places)?;

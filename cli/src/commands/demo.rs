@@ -44,10 +44,9 @@ pub(crate) async fn demo(arguments: Demo) -> Result<ExitCode> {
         outcome = run(&options) => outcome,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
-    if !arguments.keep || outcome.is_err() {
-        Stack::down(&checkout).await?;
-    }
+    let stopped = if !arguments.keep || outcome.is_err() { Stack::down(&checkout).await } else { Ok(0) };
     let outcome = outcome?;
     print(outcome.report);
+    stopped?;
     Ok(if outcome.is_proved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

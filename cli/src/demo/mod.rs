@@ -83,8 +83,10 @@ pub async fn run(options: &Options) -> Result<Outcome> {
     let mut outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
-            if !options.keep {
-                Stack::down(&options.checkout).await?;
+            if !options.keep
+                && let Err(running) = Stack::down(&options.checkout).await
+            {
+                return Err(error.context(format!("the stack does not stop either: {running:#}")));
             }
             return Err(error);
         }

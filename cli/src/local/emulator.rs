@@ -232,11 +232,11 @@ impl Emulator {
     /// Ends the process; it keeps its tables, queues, functions and pools for the next start.
     ///
     /// # Errors
-    /// When the process cannot be ended.
+    /// When the process had to be killed, so that it may not have kept them, or cannot be ended.
     pub async fn stop(&self) -> Result<bool> {
-        let stopped = self.process.stop().await?;
+        let stopped = self.process.stop().await;
         std::fs::remove_dir_all(self.layout.temporary(&self.code)).ok();
-        Ok(stopped)
+        stopped.with_context(|| format!("the emulator of {}", self.code))
     }
 
     /// Freezes the process and its functions: the region hangs instead of refusing.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
-/// How long a process may take to end by itself.
-const END_SECONDS: u64 = 20;
+/// How long a process may take to end by itself: an emulator writes all that it holds to disk.
+const END_SECONDS: u64 = 60;
 
 /// A process by the file that holds its id.
 ///
@@ -84,10 +84,11 @@ impl Detached {
         self.target().is_some_and(|pid| kill_process_group(pid, signal).is_ok())
     }
 
-    /// Asks the process to end, waits, and sweeps away what is left of its group.
+    /// Asks the process to end, waits, and sweeps away what is left of its group. Returns whether it ran.
     ///
     /// # Errors
-    /// When the process cannot be ended.
+    /// When the process did not end by itself and was killed, so that it may not have written what it held, or cannot
+    /// be ended at all.
     pub async fn stop(&self) -> Result<bool> {
         let Some(pid) = self.target() else {
             std::fs::remove_file(&self.pid_file).ok();
@@ -100,6 +101,7 @@ impl Detached {
         while self.pid().is_some() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let ended_by_itself = self.pid().is_none();
         kill_process_group(pid, Signal::KILL).ok();
         let deadline = Instant::now() + Duration::from_secs(2);
         while self.pid().is_some() {
@@ -109,6 +111,10 @@ impl Detached {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         std::fs::remove_file(&self.pid_file).ok();
+        if !ended_by_itself {
+            let pid = pid.as_raw_nonzero();
+            bail!("process {pid} did not end in {END_SECONDS} s and was killed: what it held may be lost");
+        }
         Ok(true)
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use aws_config::SdkConfig;
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -146,7 +146,7 @@ impl Stack {
     /// Returns how many processes were stopped.
     ///
     /// # Errors
-    /// When a process cannot be ended.
+    /// When a process had to be killed or cannot be ended; the others are stopped all the same.
     pub async fn down(checkout: &Path) -> Result<usize> {
         let layout = Layout::new(checkout)?;
         if !layout.root().exists() {
@@ -252,7 +252,7 @@ impl Stack {
     /// Takes a region away: its process ends and keeps its state.
     ///
     /// # Errors
-    /// When the fleet has no such region, or the process cannot be ended.
+    /// When the fleet has no such region, or the process had to be killed or cannot be ended.
     pub async fn stop_region(&self, region: &str) -> Result<()> {
         self.emulator(region)?.stop().await?;
         Ok(())
@@ -312,16 +312,18 @@ fn serve_process(layout: &Layout) -> Detached {
     Detached::new(layout.serve_pid(), format!("local serve --checkout {}", layout.checkout().display()))
 }
 
+/// Stops every process, also where one of them does not end as it should.
 async fn stop_all(layout: &Layout, fleet: &Fleet) -> Result<usize> {
-    let mut stopped = usize::from(serve_process(layout).stop().await?);
+    let serve = serve_process(layout).stop().await.context("the process for proxies and links");
     let none = RegionPorts { emulator: 0, proxy: 0, api: 0, operator_api: 0, home_api: 0 };
     let stops = fleet.regions().iter().map(|region| {
         let emulator = Emulator::new(layout, region.code.as_str(), &none);
         async move { emulator.stop().await }
     });
-    stopped += try_join_all(stops).await?.into_iter().filter(|stopped| *stopped).count();
+    let emulators = join_all(stops).await;
     std::fs::remove_file(layout.local_json()).ok();
-    Ok(stopped)
+    let stopped = std::iter::once(serve).chain(emulators).collect::<Result<Vec<bool>>>()?;
+    Ok(stopped.into_iter().filter(|stopped| *stopped).count())
 }
 
 fn remove_state(layout: &Layout, fleet: &Fleet) {
