@@ -24,7 +24,7 @@ impl Stack {
             let regions = self.state().regions.keys();
             let waiting = try_join_all(regions.map(async |code| self.waiting(code).await)).await?.concat();
             quiet = if waiting.is_empty() { quiet + 1 } else { 0 };
-            if Instant::now() > deadline {
+            if quiet == 0 && Instant::now() > deadline {
                 bail!("after {} s there is still waiting: {}", timeout.as_secs(), waiting.join(", "));
             }
             tokio::time::sleep(LOOK_EVERY).await;
