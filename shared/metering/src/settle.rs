@@ -9,7 +9,7 @@ use crate::{
 };
 use contract::{UsageWindowUpdated, WindowPart};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{Invalid, SegmentId, TenantId, WindowSize};
+use kernel::{BillingAnchor, Invalid, SegmentId, TenantId, WindowSize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -175,7 +175,8 @@ pub struct Settlement {
     pub stated: BTreeMap<WindowKey, Window>,
     /// The pages that changed, in full.
     pub pages: BTreeMap<PageKey, Page>,
-    /// The first moments of days that have a new total: they are to be sealed one day.
+    /// The first moments of days that are to be sealed: those with a new total, and the last of their billing periods,
+    /// with which the period itself is sealed, whether anything is used then or not.
     pub days: BTreeSet<Timestamp>,
     /// The runs to store: the new head names them and the old one did not.
     pub written: Vec<(RunRef, Arc<Run>)>,
@@ -209,6 +210,13 @@ pub fn touched_pages(segments: &[Segment]) -> BTreeSet<PageKey> {
     windows.flat_map(|windows| windows.all().map(WindowKey::page).collect::<Vec<_>>()).collect()
 }
 
+/// The first moment of the last day of the billing period that a day is in.
+fn last_day(day: Timestamp) -> Timestamp {
+    let anchor = BillingAnchor::of_day(day);
+    let end = WindowSize::Month.end(WindowSize::Month.start(day, anchor));
+    WindowSize::Day.start(end - SignedDuration::from_secs(1), anchor)
+}
+
 /// What settling segments writes beside the head.
 #[derive(Default)]
 struct Extent {
@@ -227,7 +235,7 @@ impl Extent {
         self.events += segment.body.events().len();
         for windows in segment.body.windows() {
             self.pages.extend(windows.all().map(WindowKey::page));
-            self.days.insert(windows.day.start);
+            self.days.extend([windows.day.start, last_day(windows.day.start)]);
             self.totals.extend(windows.stated().cloned());
         }
     }
@@ -426,19 +434,15 @@ impl<'s> Counting<'s> {
     }
 
     fn take(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places, known: Known) {
-        match known.counted {
-            Some(digest) if digest == event.entry.digest => self.counted.duplicates += 1,
-            Some(_) => self.counted.conflicts += 1,
-            // It was taken back before it came.
-            None if known.voided == Some(event.entry.digest) => {
+        match known.counted.or(known.voided) {
+            // Whoever took it back before it came was the first to say what it is: something else does not count.
+            Some(digest) if digest != event.entry.digest => self.counted.conflicts += 1,
+            Some(_) if known.counted.is_some() => self.counted.duplicates += 1,
+            was_taken_back if was_taken_back.is_some() || self.add(event, slot, places) => {
                 self.counted.accepted += 1;
                 self.remember(event.entry);
             }
-            None if self.add(event, slot, places) => {
-                self.counted.accepted += 1;
-                self.remember(event.entry);
-            }
-            None => self.counted.overflowed += 1,
+            _ => self.counted.overflowed += 1,
         }
     }
 
@@ -540,7 +544,7 @@ impl<'s> Counting<'s> {
             let stored = || self.state.pages.get(&name).cloned().unwrap_or_default();
             pages.entry(name.clone()).or_insert_with(stored).set(&key, window);
             if key.size == WindowSize::Day && key.part == WindowPart::Window && !existed {
-                days.insert(key.start);
+                days.extend([key.start, last_day(key.start)]);
             }
             if key.size >= WindowSize::Day {
                 stated.insert(key, window);

@@ -1,3 +1,4 @@
+mod corrections;
 mod exactly_once;
 mod grouped;
 mod reading;

@@ -99,10 +99,10 @@ pub(crate) async fn correct(
         return Err(problem.with("rejected", refused));
     }
     let accepted = valid.len();
-    let reasons: HashMap<Identity, ReasonCode> = valid
-        .iter()
-        .map(|ValidCorrection { correction, reason, .. }| (correction.original.entry.identity, reason.clone()))
-        .collect();
+    let reason = |ValidCorrection { correction, reason, .. }: &ValidCorrection<'_>| {
+        ((correction.original.tenant, correction.original.entry.identity), reason.clone())
+    };
+    let reasons: HashMap<(TenantId, Identity), ReasonCode> = valid.iter().map(reason).collect();
     let next_id = || SegmentId::from_uuid(runtime::new_uuid());
     let corrections = valid.into_iter().map(|valid| valid.correction);
     let segments = group_corrections(corrections, |tenant| known.anchor(tenant), next_id);

@@ -80,19 +80,19 @@ impl Memory {
 }
 
 #[derive(Debug, Clone)]
-struct Sent {
-    id: u16,
-    meter: usize,
-    minutes_ago: i64,
-    value: i64,
-    void: bool,
+pub(super) struct Sent {
+    pub(super) id: u16,
+    pub(super) meter: usize,
+    pub(super) minutes_ago: i64,
+    pub(super) value: i64,
+    pub(super) void: bool,
 }
 
 pub(super) fn anchor() -> BillingAnchor {
     "06:30".parse().unwrap()
 }
 
-fn usage<'c>(catalogue: &'c Catalogue, sent: &Sent) -> Usage<'c> {
+pub(super) fn usage<'c>(catalogue: &'c Catalogue, sent: &Sent) -> Usage<'c> {
     let meter = &catalogue.meters[sent.meter];
     let at = now() - SignedDuration::from_mins(sent.minutes_ago);
     let groups = meter.groups();
@@ -258,7 +258,12 @@ proptest! {
         prop_assert_eq!(memory.head.counted, counted);
         prop_assert_eq!(counted.total(), batches.iter().map(Vec::len).sum::<usize>() as u64);
         prop_assert_eq!(values(&memory), expected(&events));
-        let days: HashSet<_> = events.iter().map(|event| WindowSize::Day.start(event.at, anchor())).collect();
+        let ends = |day: &Timestamp| {
+            let next = WindowSize::Month.end(WindowSize::Month.start(*day, anchor()));
+            next - SignedDuration::from_hours(24)
+        };
+        let mut days: HashSet<_> = events.iter().map(|event| WindowSize::Day.start(event.at, anchor())).collect();
+        days.extend(days.clone().iter().map(ends));
         prop_assert_eq!(&memory.days, &days);
 
         let before = (memory.head.clone(), memory.windows());

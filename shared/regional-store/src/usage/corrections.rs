@@ -65,7 +65,7 @@ impl Intake {
     pub async fn store_corrections(
         &self,
         segments: &[Segment],
-        reasons: &HashMap<Identity, ReasonCode>,
+        reasons: &HashMap<(TenantId, Identity), ReasonCode>,
         by: &str,
         at: Timestamp,
     ) -> Result<Vec<CorrectionRecord>, UsageStoreError> {
@@ -110,7 +110,12 @@ impl UsageReader {
     }
 }
 
-fn record_of(segment: &Segment, reasons: &HashMap<Identity, ReasonCode>, by: &str, at: Timestamp) -> CorrectionRecord {
+fn record_of(
+    segment: &Segment,
+    reasons: &HashMap<(TenantId, Identity), ReasonCode>,
+    by: &str,
+    at: Timestamp,
+) -> CorrectionRecord {
     let (events, slots) = (segment.body.events(), segment.body.slots());
     let purpose = |at: usize| events.get(at).map(|event| slots[usize::from(event.slot)].purpose);
     let taken_back = (0..events.len()).filter(|at| purpose(*at) == Some(Purpose::Void));
@@ -120,7 +125,7 @@ fn record_of(segment: &Segment, reasons: &HashMap<Identity, ReasonCode>, by: &st
             identity: identity.to_string(),
             meter: slots[usize::from(events[at].slot)].meter.clone(),
             is_replaced: purpose(at + 1) == Some(Purpose::Replacement),
-            reason: reasons.get(&identity)?.clone(),
+            reason: reasons.get(&(segment.tenant, identity))?.clone(),
         })
     });
     CorrectionRecord { id: segment.id, at, by: by.to_owned(), events: corrected.collect(), outcome: None }
