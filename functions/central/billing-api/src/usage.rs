@@ -89,8 +89,9 @@ pub(crate) async fn show(
     let tenant = text("tenant").parse();
     let tenant = tenant.map_err(|invalid| Problem::invalid("invalid-tenant", "The tenant is not valid", invalid))?;
     let period = parse_period(text("period"))?;
-    let windows = adapters.store.load_windows(tenant, period).await.map_err(failed)?;
+    // The seals first: one whose totals the ledger holds says so of the windows that are read after it.
     let seals = adapters.store.load_seals(tenant, period).await.map_err(failed)?;
+    let windows = adapters.store.load_windows(tenant, period).await.map_err(failed)?;
     let view = adapters.view(tenant, period, &windows, &seals)?;
     if wants_csv(&headers) { csv(&view) } else { Ok(Json(view).into_response()) }
 }
@@ -116,7 +117,7 @@ impl Adapters {
         }
         let first = windows.iter().map(|window| window.start).min();
         let start = first.map_or(period.start(), |day| WindowSize::Month.start(day, BillingAnchor::of_day(day)));
-        let totals = rows_of(total(windows)?, WindowSize::Month, start, windows, &[]).collect();
+        let totals = rows_of(total(windows)?, WindowSize::Month, start, windows, seals).collect();
         Ok(UsageView { tenant, period, totals, windows: rows })
     }
 }

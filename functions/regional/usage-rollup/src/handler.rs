@@ -21,14 +21,15 @@ const SEALS_MAX: u16 = 100;
 const SEGMENTS_AT_ONCE: usize = 100;
 const TENANTS_AT_ONCE: usize = 4;
 
-/// Settles what the stream brings; or what it left, and then seals the days that are due.
+/// Settles what the stream brings; or seals the days that are due, and then settles what the stream left. Days come first:
+/// what cannot be settled must not keep them open.
 ///
 /// `now` is the runtime's clock for a schedule too: how long a segment has waited is no matter of billing time. When a day
 /// is sealed is one: there the schedule's own time counts.
 pub(crate) async fn handle(settler: &Settler, event: Trigger<Event>, now: Timestamp) -> Result<(), Failure> {
     match event {
         Trigger::Records(batch) => settle(settler, segments(batch), now).await,
-        Trigger::Schedule(scheduled) => sweep(settler, now).await.and(seal(settler, scheduled.time, now).await),
+        Trigger::Schedule(scheduled) => seal(settler, scheduled.time, now).await.and(sweep(settler, now).await),
     }
 }
 
