@@ -22,6 +22,8 @@ async fn main() -> Result<(), runtime::Error> {
     let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
     let region = runtime::env("AWS_REGION")?;
     let seal_after = SignedDuration::from_hours(runtime::env("SEAL_AFTER_HOURS")?);
-    let settler = Settler::new(&aws, runtime::env("USAGE_TABLE")?, outbox, region, seal_after, runtime::new_uuid);
+    let memory_mb: u64 = runtime::env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?;
+    let settler = Settler::new(&aws, runtime::env("USAGE_TABLE")?, outbox, region, seal_after, runtime::new_uuid)
+        .within_memory(memory_mb * 1024 * 1024);
     run(service_fn(|event: LambdaEvent<Trigger<Event>>| handle(&settler, event.payload, runtime::now()))).await
 }

@@ -1,72 +1,53 @@
-//! What was read or made before and never changes, so that a warm function need not read or make it again.
+//! What settling keeps in memory: runs of the index and their groups, by how much of it they take.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use metering::{Entry, Group, GroupId, Run, RunId};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use std::sync::Arc;
 
-/// The values that were used last, up to a bound of memory.
-pub(super) struct Cache<K, V> {
-    memory_bytes_max: usize,
-    memory_bytes_of: fn(&V) -> usize,
-    inner: Mutex<Inner<K, V>>,
+/// Of a function's memory, what its indexes may take: the rest is for what is settled, and for the function itself.
+const RUNS_PERCENT: u64 = 60;
+const GROUPS_PERCENT: u64 = 11;
+/// What a run is expected to take, which only decides how much room is made for their keys at first.
+const RUN_BYTES: u64 = 64 * 1024;
+/// What an entry takes of a run, filter included.
+const ENTRY_BYTES: u64 = Entry::BYTES as u64 + 2;
+
+/// Runs and groups that were used last.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) runs: Cache<RunId, Arc<Run>, Bytes>,
+    pub(super) groups: Cache<GroupId, Arc<Group>, Bytes>,
+    /// How many entries an index may have, so that a function holds it.
+    pub(super) entries_max: u64,
 }
 
-struct Inner<K, V> {
-    values: HashMap<K, Cached<V>>,
-    memory_bytes: usize,
-    uses: u64,
-}
-
-struct Cached<V> {
-    value: Arc<V>,
-    last_use: u64,
-}
-
-impl<K: Hash + Eq + Copy, V> Cache<K, V> {
-    /// An empty cache that takes so much memory at most.
-    pub(super) fn new(memory_bytes_max: usize, memory_bytes_of: fn(&V) -> usize) -> Self {
-        let inner = Mutex::new(Inner { values: HashMap::new(), memory_bytes: 0, uses: 0 });
-        Self { memory_bytes_max, memory_bytes_of, inner }
-    }
-
-    pub(super) fn get(&self, key: K) -> Option<Arc<V>> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.uses += 1;
-        let now = inner.uses;
-        let cached = inner.values.get_mut(&key)?;
-        cached.last_use = now;
-        Some(Arc::clone(&cached.value))
-    }
-
-    pub(super) fn insert(&self, key: K, value: Arc<V>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.uses += 1;
-        let cached = Cached { value, last_use: inner.uses };
-        inner.memory_bytes += (self.memory_bytes_of)(&cached.value);
-        if let Some(before) = inner.values.insert(key, cached) {
-            inner.memory_bytes -= (self.memory_bytes_of)(&before.value);
-        }
-        while inner.memory_bytes > self.memory_bytes_max
-            && let Some(oldest) = inner.values.iter().min_by_key(|(_, cached)| cached.last_use).map(|(key, _)| *key)
-        {
-            self.forget(&mut inner, oldest);
-        }
-    }
-
-    pub(super) fn remove(&self, key: K) {
-        self.forget(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner), key);
-    }
-
-    fn forget(&self, inner: &mut Inner<K, V>, key: K) {
-        if let Some(cached) = inner.values.remove(&key) {
-            inner.memory_bytes -= (self.memory_bytes_of)(&cached.value);
+impl Kept {
+    /// Keeps what a function of so much memory can.
+    pub(super) fn within(memory_bytes: u64) -> Self {
+        let runs_bytes = memory_bytes / 100 * RUNS_PERCENT;
+        let groups_bytes = memory_bytes / 100 * GROUPS_PERCENT;
+        let count = usize::try_from(runs_bytes / RUN_BYTES).unwrap_or(usize::MAX);
+        Self {
+            runs: Cache::with_weighter(count, runs_bytes, Bytes),
+            groups: Cache::with_weighter(count, groups_bytes, Bytes),
+            entries_max: runs_bytes / ENTRY_BYTES,
         }
     }
 }
 
-impl<K, V> fmt::Debug for Cache<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("memory_bytes_max", &self.memory_bytes_max).finish_non_exhaustive()
+/// Weighs by the memory that is taken.
+#[derive(Debug, Clone)]
+pub(super) struct Bytes;
+
+impl Weighter<RunId, Arc<Run>> for Bytes {
+    fn weight(&self, _: &RunId, run: &Arc<Run>) -> u64 {
+        run.memory_bytes() as u64
+    }
+}
+
+impl Weighter<GroupId, Arc<Group>> for Bytes {
+    fn weight(&self, _: &GroupId, group: &Arc<Group>) -> u64 {
+        group.memory_bytes() as u64
     }
 }

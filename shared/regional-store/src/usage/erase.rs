@@ -1,7 +1,7 @@
 //! The end of a tenant's usage: whether any of it waits, and its erasure.
 
 use super::UsageStoreError;
-use super::items::{self, Item, SHARDS, TENANT_SHARDS};
+use super::items::{self, Item, PENDING_SHARDS, TENANT_SHARDS};
 use super::table::{Table, wait};
 use crate::throttled::THROTTLED;
 use crate::{Leaving, TenantStore};
@@ -36,7 +36,7 @@ impl UsageEraser {
     /// # Errors
     /// When the table fails.
     pub async fn has_pending(&self, tenant: TenantId) -> Result<bool, UsageStoreError> {
-        for shard in 0..SHARDS {
+        for shard in 0..PENDING_SHARDS {
             let mut start = None;
             loop {
                 let page = self

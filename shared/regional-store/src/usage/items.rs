@@ -8,7 +8,7 @@
 //! | `TENANT#<tenant>` | `HEAD` | version, sequence, counts, what is sealed, the runs that are not full |
 //! | `TENANT#<tenant>` | `FULL` | the runs that are full, of which there are many and which seldom change |
 //! | `TENANT#<tenant>` | `TOTALS#<period>#<meter>` | the page of a billing period: its days, and itself |
-//! | `TENANT#<tenant>` | `PAGE#<meter>#<start>` | the page of an hour's minutes or of a day's hours |
+//! | `TENANT#<tenant>` | `PAGE#<meter>#<start>#<span>` | the page of an hour's minutes or of a day's hours |
 //! | `TENANT#<tenant>` | `LEVEL#<period>#<meter>#<percent>` | that the level was told |
 //! | `TENANT#<tenant>` | `CORRECTION#<segment id>` | who corrected what and why, and what came of it; never changed otherwise |
 //! | `SEAL#<shard>` | due moment`#`tenant`#`day | that a day is to be sealed |
@@ -24,8 +24,13 @@ use std::str::FromStr;
 /// An item of the table.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// How many partitions pointers, seals and counts are spread over, each.
-pub(super) const SHARDS: u8 = 8;
+/// How many partitions pointers are spread over: each segment writes and removes one, so that these take some 20,000
+/// segments a second of a region.
+pub(super) const PENDING_SHARDS: u8 = 64;
+/// How many partitions days that are to be sealed are spread over.
+pub(super) const SEAL_SHARDS: u8 = 8;
+/// How many items hold the counts of a region: transactions that meet on one of them wait for each other.
+pub(super) const STATS_SHARDS: u8 = 128;
 /// How many partitions a tenant's segments and runs are spread over, each.
 pub(super) const TENANT_SHARDS: u8 = 16;
 
@@ -69,7 +74,7 @@ pub(super) fn pending_partition(shard: u8) -> String {
 
 /// The pointer of a segment; the last byte of a UUID of version 7 is random.
 pub(super) fn pending_key(id: SegmentId) -> Item {
-    key(pending_partition(id.as_uuid().as_bytes()[15] % SHARDS), id)
+    key(pending_partition(id.as_uuid().as_bytes()[15] % PENDING_SHARDS), id)
 }
 
 pub(super) fn pending_item(segment: &Segment) -> Item {
@@ -193,7 +198,7 @@ pub(super) fn page_sort(page: &PageKey) -> String {
     let PageKey { meter, start, span } = page;
     match span {
         WindowSize::Month => format!("{}{meter}", totals_prefix(*start)),
-        WindowSize::Minute | WindowSize::Hour | WindowSize::Day => format!("{PAGE}{meter}#{start}"),
+        WindowSize::Minute | WindowSize::Hour | WindowSize::Day => format!("{PAGE}{meter}#{start}#{span}"),
     }
 }
 
@@ -227,7 +232,7 @@ pub(super) fn seal_sort(due: Timestamp) -> String {
 
 pub(super) fn seal_key(seal: &DueSeal) -> Item {
     let DueSeal { due, tenant, day } = seal;
-    let shard = tenant_shard(tenant.as_uuid()) % SHARDS;
+    let shard = tenant_shard(tenant.as_uuid()) % SEAL_SHARDS;
     key(seal_partition(shard), format!("{}#{tenant}#{}", seal_sort(*due), day.as_second()))
 }
 
@@ -244,7 +249,7 @@ pub(super) fn due_seal(item: &Item) -> Result<DueSeal, UsageStoreError> {
 }
 
 pub(super) fn stats_key(shard: u8) -> Item {
-    key(format!("STATS#{}", shard % SHARDS), "REGION")
+    key(format!("STATS#{}", shard % STATS_SHARDS), "REGION")
 }
 
 /// Reads a number, or says which entity is malformed.
@@ -334,7 +339,8 @@ pub(super) fn page(item: &Item) -> Result<(PageKey, Page), UsageStoreError> {
     let entity = "page";
     let malformed = || UsageStoreError::Malformed { entity };
     let sort: String = parsed(item, "sk", entity)?;
-    let (first, second) = sort.split_once('#').and_then(|(_, rest)| rest.split_once('#')).ok_or_else(malformed)?;
+    let mut parts = sort.split('#').skip(1);
+    let (first, second) = parts.next().zip(parts.next()).ok_or_else(malformed)?;
     let (meter, start) = if sort.starts_with(TOTALS) { (second, first) } else { (first, second) };
     let key = PageKey {
         meter: meter.parse().map_err(|_| malformed())?,

@@ -7,6 +7,9 @@ use metering::{Head, Page, PageKey, Run, RunId, Segment, State, touched_pages};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// How many runs are read at a time: some 40 MB of the largest.
+const RUNS_AT_ONCE: usize = 100;
+
 impl Settler {
     /// Loads the head, the pages that the segments touch, and the whole identity index.
     ///
@@ -23,9 +26,9 @@ impl Settler {
         let runs = self.load_runs(tenant, &head, now).await?;
         let mut state = State { head, runs, groups: BTreeMap::new(), pages };
         let known = state.complete_groups().into_iter();
-        state.groups = known.filter_map(|id| self.groups.get(id).map(|group| (id, group))).collect();
+        state.groups = known.filter_map(|id| self.kept.groups.get(&id).map(|group| (id, group))).collect();
         for (id, group) in state.group_runs() {
-            self.groups.insert(id, group);
+            self.kept.groups.insert(id, group);
         }
         Ok(state)
     }
@@ -60,21 +63,28 @@ impl Settler {
         head: &Head,
         now: Timestamp,
     ) -> Result<BTreeMap<RunId, Arc<Run>>, UsageStoreError> {
+        let entries = head.live_runs(now).map(|run| u64::from(run.entries)).sum();
+        if entries > self.kept.entries_max {
+            return Err(UsageStoreError::IndexTooLarge { entries, entries_max: self.kept.entries_max });
+        }
         let mut runs = BTreeMap::new();
         let mut unknown = Vec::new();
         for named in head.live_runs(now) {
-            match self.runs.get(named.id) {
+            match self.kept.runs.get(&named.id) {
                 Some(run) => {
                     runs.insert(named.id, run);
                 }
                 None => unknown.push(items::run_key(tenant, named.id)),
             }
         }
-        for item in self.table.get_all("load the identity index", unknown).await? {
-            let (id, run) = items::run(&item)?;
-            let run = Arc::new(run);
-            self.runs.insert(id, Arc::clone(&run));
-            runs.insert(id, run);
+        // What is read is kept at once: if the table is too busy for the rest, the next attempt has less to read.
+        for keys in unknown.chunks(RUNS_AT_ONCE) {
+            for item in self.table.get_all("load the identity index", keys.to_vec()).await? {
+                let (id, run) = items::run(&item)?;
+                let run = Arc::new(run);
+                self.kept.runs.insert(id, Arc::clone(&run));
+                runs.insert(id, run);
+            }
         }
         Ok(runs)
     }

@@ -1,7 +1,7 @@
 //! Figures of the region's metering, for its heartbeat.
 
 use super::UsageStoreError;
-use super::items::{self, SHARDS};
+use super::items::{self, PENDING_SHARDS, STATS_SHARDS};
 use super::pending::made_at;
 use super::table::Table;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
@@ -37,7 +37,7 @@ impl UsageMonitor {
     /// When the table fails.
     pub async fn backlog(&self) -> Result<UsageBacklog, UsageStoreError> {
         let mut backlog = UsageBacklog::default();
-        for shard in 0..SHARDS {
+        for shard in 0..PENDING_SHARDS {
             let partition = AttributeValue::S(items::pending_partition(shard));
             let query = || {
                 let query = self.table.client.query().table_name(&self.table.name);
@@ -63,7 +63,7 @@ impl UsageMonitor {
     /// # Errors
     /// When the table fails.
     pub async fn counts(&self) -> Result<EventCounts, UsageStoreError> {
-        let keys = (0..SHARDS).map(items::stats_key).collect();
+        let keys = (0..STATS_SHARDS).map(items::stats_key).collect();
         let mut counts = EventCounts::default();
         for item in self.table.get_all("load counts", keys).await? {
             let count = |name| if item.contains_key(name) { items::parsed(&item, name, "count") } else { Ok(0) };

@@ -1,6 +1,6 @@
 //! What waits to be settled, found without the stream.
 
-use super::items::{self, Item, SHARDS};
+use super::items::{self, Item, PENDING_SHARDS};
 use super::{Settler, UsageStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{SegmentId, TenantId, Timestamp};
@@ -47,13 +47,13 @@ fn first_key(moment: Timestamp) -> String {
 }
 
 impl Settler {
-    /// The oldest pointers that were made before a moment, at most `limit` of each of the 8 partitions.
+    /// The oldest pointers that were made before a moment, at most `limit` of each of their partitions.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn waiting(&self, before: Timestamp, limit: u16) -> Result<Vec<Pending>, UsageStoreError> {
         let mut pointers = Vec::new();
-        for shard in 0..SHARDS {
+        for shard in 0..PENDING_SHARDS {
             let found = self
                 .table
                 .client

@@ -1,7 +1,7 @@
 //! Sealing days, stating sealed days again, and stating where a tenant's facts end.
 
 use super::UsageStoreError;
-use super::items::{self, DueSeal, SHARDS};
+use super::items::{self, DueSeal, SEAL_SHARDS};
 use super::settler::{ATTEMPTS_MAX, Outcome, Settler, outcome_of};
 use super::table::wait;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
@@ -25,7 +25,7 @@ impl Settler {
     /// When the table fails.
     pub async fn due_seals(&self, now: Timestamp, limit: u16) -> Result<Vec<DueSeal>, UsageStoreError> {
         let mut due = Vec::new();
-        for shard in 0..SHARDS {
+        for shard in 0..SEAL_SHARDS {
             let found = self
                 .table
                 .client

@@ -1,6 +1,6 @@
 //! Settling, in one transaction.
 
-use super::cache::Cache;
+use super::cache::Kept;
 use super::items::{self, DueSeal, Item};
 use super::table::{Table, wait};
 use super::{CorrectionOutcome, UsageStoreError};
@@ -11,15 +11,14 @@ use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem
 use contract::{Envelope, Fact, Stream};
 use jiff::SignedDuration;
 use kernel::{EventId, RegionCode, SegmentId, TenantId, Timestamp, WindowSize};
-use metering::{Counted, Group, GroupId, Head, Run, RunId, Segment, Settlement, settle};
+use metering::{Counted, Head, RunId, Segment, Settlement, settle};
 use outbox::{Outbox, Row, Target};
 use uuid::Uuid;
 
 /// How often a settlement is tried when others settle the same tenant at once.
 pub(super) const ATTEMPTS_MAX: u32 = 8;
-/// Room for some fifty million identities. With that of the groups, the function takes 1.5 GB.
-const RUNS_BYTES_MAX: usize = 1024 * 1024 * 1024;
-const GROUPS_BYTES_MAX: usize = 192 * 1024 * 1024;
+/// The memory of the smallest function.
+const MEMORY_BYTES_MIN: u64 = 128 * 1024 * 1024;
 /// How long a day stays open that was due when its first event came.
 const LATE_DAY_TIME: SignedDuration = SignedDuration::from_mins(15);
 
@@ -27,8 +26,7 @@ const LATE_DAY_TIME: SignedDuration = SignedDuration::from_mins(15);
 #[derive(Debug)]
 pub struct Settler {
     pub(super) table: Table,
-    pub(super) runs: Cache<RunId, Run>,
-    pub(super) groups: Cache<GroupId, Group>,
+    pub(super) kept: Kept,
     outbox: Outbox,
     region: RegionCode,
     seal_after: SignedDuration,
@@ -67,16 +65,23 @@ impl Settler {
         seal_after: SignedDuration,
         next_id: fn() -> Uuid,
     ) -> Self {
-        let runs = Cache::new(RUNS_BYTES_MAX, Run::memory_bytes);
-        let groups = Cache::new(GROUPS_BYTES_MAX, Group::memory_bytes);
-        Self { table: Table::new(config, table), runs, groups, outbox, region, seal_after, next_id }
+        let (table, kept) = (Table::new(config, table), Kept::within(MEMORY_BYTES_MIN));
+        Self { table, kept, outbox, region, seal_after, next_id }
+    }
+
+    /// The same in a function with so much memory: most of it keeps the indexes that were used last, and a tenant whose
+    /// index does not fit is not settled.
+    #[must_use]
+    pub fn within_memory(self, memory_bytes: u64) -> Self {
+        Self { kept: Kept::within(memory_bytes), ..self }
     }
 
     /// Settles segments of one tenant that fit one transaction, see [`metering::batches`], each once however
     /// often it is called and by however many.
     ///
     /// # Errors
-    /// When the table fails, or others were quicker too often. Calling it again is always right.
+    /// When the table fails, others were quicker too often, or the tenant's index does not fit the function's memory.
+    /// Calling it again is always right.
     pub async fn settle(
         &self,
         tenant: TenantId,
@@ -133,7 +138,7 @@ impl Settler {
         };
         if matches!(outcome, Outcome::Committed) {
             for (named, run) in &settlement.written {
-                self.runs.insert(named.id, run.clone());
+                self.kept.runs.insert(named.id, run.clone());
             }
             self.remove_runs(tenant, &settlement.obsolete).await;
         } else {
@@ -146,7 +151,7 @@ impl Settler {
     /// Removes runs that no head names. One that stays is only a cost, and expires. Segments stay: what was sent is kept.
     async fn remove_runs(&self, tenant: TenantId, runs: &[RunId]) {
         for run in runs {
-            self.runs.remove(*run);
+            self.kept.runs.remove(run);
             if run.segment().is_some() {
                 continue;
             }

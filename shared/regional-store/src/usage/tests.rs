@@ -109,6 +109,25 @@ fn segments(catalogue: &Catalogue, tenant: TenantId, numbers: impl Iterator<Item
     group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(fresh_id()))
 }
 
+/// What does not fit waits for a function with more memory, and nothing of it is lost.
+#[tokio::test]
+async fn an_index_that_does_not_fit_is_refused_by_name() {
+    let world = world().await;
+    let catalogue = Catalogue::bundled().unwrap();
+    let sent = [0..100, 100..200].map(|numbers| segments(&catalogue, tenant(1), numbers));
+    for segments in &sent {
+        world.intake.store(segments, now()).await.unwrap();
+    }
+    let small = world.settler().within_memory(4_096);
+    assert_eq!(small.settle(tenant(1), &sent[0], now()).await.unwrap().counted.accepted, 100);
+    let refused = small.settle(tenant(1), &sent[1], now()).await.unwrap_err();
+    assert!(matches!(refused, UsageStoreError::IndexTooLarge { entries: 100, entries_max: 4..100 }), "{refused}");
+    assert_eq!(world.monitor().backlog().await.unwrap().waiting, 1);
+    let large = world.settler().within_memory(1024 * 1024);
+    assert_eq!(large.settle(tenant(1), &sent[1], now()).await.unwrap().counted.accepted, 100);
+    assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
+}
+
 #[tokio::test]
 async fn settlers_at_once_count_each_event_once() {
     let world = world().await;
