@@ -52,7 +52,7 @@ async fn made_good(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     let (tenant, expected) = lose(stack, region, biller, async || Ok(())).await?;
     run(stack, region, "usage-rollup", sealed_at()).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    ensure_mended(stack, region, biller, &tenant, &expected).await
+    ensure_mended(stack, biller, &tenant, &expected).await
 }
 
 async fn found_out(stack: &Stack, region: &str, biller: &str) -> Result<()> {
@@ -64,7 +64,7 @@ async fn found_out(stack: &Stack, region: &str, biller: &str) -> Result<()> {
     ensure!(unnoticed.is_empty(), "something else than the end told of it: {unnoticed:?}");
     run(stack, biller, "billing-reconcile", turn_of(&tenant)?).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    ensure_mended(stack, region, biller, &tenant, &expected).await
+    ensure_mended(stack, biller, &tenant, &expected).await
 }
 
 /// A new tenant uses something, and what is said of that on its way into the ledger is lost, as is what `more` leads to.
@@ -96,7 +96,7 @@ async fn lose(
 }
 
 /// The ledger asks for what it lacks, and has it all then.
-async fn ensure_mended(stack: &Stack, region: &str, biller: &str, tenant: &str, expected: &Totals) -> Result<()> {
+async fn ensure_mended(stack: &Stack, biller: &str, tenant: &str, expected: &Totals) -> Result<()> {
     run(stack, biller, "billing-reconcile", in_hours(1)).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let found = ledger(stack, biller, &[tenant.to_owned()]).await?;

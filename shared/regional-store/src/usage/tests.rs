@@ -3,6 +3,7 @@ mod throttled;
 use super::items;
 use crate::{
     DueSeal, FoundSegment, Intake, Leaving, Pending, Resent, Settled, Settler, TenantStore, UsageEraser, UsageMonitor,
+    UsageStoreError,
 };
 use contract::catalogue::Catalogue;
 use contract::{
