@@ -34,10 +34,10 @@ fn settler(world: &World) -> Settler {
     Settler::new(&aws.config, usage_table.clone(), outbox.clone(), code.clone(), after, runtime::new_uuid)
 }
 
-/// Seals every day that there is usage of, whenever it is due.
-async fn seal_all(world: &World) {
-    let settler = settler(world);
-    for due in settler.due_seals(Timestamp::MAX, 100).await.unwrap() {
+/// Seals every day that begins before a moment and is to be sealed, whenever it is due.
+async fn seal_until(world: &World, until: &str) {
+    let (settler, until) = (settler(world), moment(until));
+    for due in settler.due_seals(Timestamp::MAX, 100).await.unwrap().into_iter().filter(|due| due.day < until) {
         settler.seal(&due, runtime::now()).await.unwrap();
     }
 }
@@ -111,19 +111,24 @@ async fn days_and_months_begin_where_the_tenants_do() {
 async fn what_is_sealed_and_what_came_after_it_shows() {
     let world = World::new().await;
     let token = world.admin_token().await;
-    let states = async || -> Vec<(String, String)> {
-        let days = read(&world, &token, NOVEMBER).await;
+    let states = async |window: &str| -> Vec<(String, String)> {
+        let days = read(&world, &token, &format!("{NOVEMBER}&window={window}")).await;
         let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
         days.body["windows"].as_array().unwrap().iter().map(|row| (text(row, "value"), text(row, "state"))).collect()
     };
     let state = |value: &str, state: &str| (value.to_owned(), state.to_owned());
     use_up(&world, world.tenant(), "2026-11-10T12:00:00Z", 30).await;
-    assert_eq!(states().await, [state("30", "provisional")]);
-    seal_all(&world).await;
-    assert_eq!(states().await, [state("30", "sealed")]);
+    assert_eq!(states("day").await, [state("30", "provisional")]);
+    seal_until(&world, "2026-11-30T00:00:00Z").await;
+    assert_eq!(states("day").await, [state("30", "sealed")]);
+    assert_eq!(states("month").await, [state("30", "provisional")]);
     use_up(&world, world.tenant(), "2026-11-10T13:00:00Z", 2).await;
     use_up(&world, world.tenant(), "2026-11-11T13:00:00Z", 5).await;
-    assert_eq!(states().await, [state("32", "adjusted"), state("5", "provisional")]);
+    assert_eq!(states("day").await, [state("32", "adjusted"), state("5", "provisional")]);
+    // Nothing is used on the last day of the month.
+    seal_until(&world, "2026-12-01T00:00:00Z").await;
+    assert_eq!(states("day").await, [state("32", "adjusted"), state("5", "sealed")]);
+    assert_eq!(states("month").await, [state("37", "adjusted")]);
 }
 
 /// However much there is, every window is on one page, and the pages lead from one to the next.
