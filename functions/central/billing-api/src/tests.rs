@@ -6,7 +6,7 @@ use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, d
 use billing_store::{BillingStore, Recorded};
 use contract::catalogue::Catalogue;
 use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
-use kernel::{BillingPeriod, LegalEntity, Mode};
+use kernel::{BillingPeriod, LegalEntity, Mode, TenantId};
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -82,7 +82,7 @@ async fn dispute(store: &BillingStore) {
 }
 
 /// Usage of two days, of which the first is sealed, and something came after that; and of a tenant whose October begins
-/// in September.
+/// in September and is sealed with its last day, on which nothing was used.
 async fn use_something(store: &BillingStore) {
     let window = |meter: &str, day: u8, part: &str, group: &str, value: &str, events: i64| -> UsageWindow {
         serde_json::from_value(json!({
@@ -100,23 +100,25 @@ async fn use_something(store: &BillingStore) {
         window("tokens", 7, "adjustment", "model=large,kind=input", "5", 1),
         window("response-ms", 8, "window", "", "10", 1),
     ];
-    let tenant = "0199a1f0-0000-7000-8000-000000000001".parse().unwrap();
+    let tenant: TenantId = "0199a1f0-0000-7000-8000-000000000001".parse().unwrap();
     let windows = [&sealed[..], &open[..]].concat();
     store.record_windows(&UsageWindowUpdated { tenant, windows }).await.unwrap();
     let mut early = window("tokens", 1, "window", "model=small,kind=input", "10", 1);
     early.start = "2026-09-30T23:00:00Z".parse().unwrap();
-    let other = "0199a1f0-0000-7000-8000-000000000002".parse().unwrap();
+    let other: TenantId = "0199a1f0-0000-7000-8000-000000000002".parse().unwrap();
     store.record_windows(&UsageWindowUpdated { tenant: other, windows: vec![early] }).await.unwrap();
-    let stated = json!({
-        "id": "0199a1f0-0000-7000-8000-ffff00000002",
-        "region": "eu-central-1",
-        "stream": "usage:0199a1f0-0000-7000-8000-000000000001",
-        "sequence": 3,
-        "occurred_at": "2026-10-11T07:00:00Z",
-        "data": { "tenant": tenant, "day": "2026-10-07T00:00:00Z", "totals": 3, "digest": SealDigest::of(&sealed) },
-    });
-    let now = "2026-10-11T07:00:00Z".parse().unwrap();
-    store.record_sealed(&serde_json::from_value(stated).unwrap(), now).await.unwrap();
+    for (tenant, day, sealed) in [(tenant, "2026-10-07T00:00:00Z", &sealed[..]), (other, "2026-10-30T23:00:00Z", &[])] {
+        let stated = json!({
+            "id": "0199a1f0-0000-7000-8000-ffff00000002",
+            "region": "eu-central-1",
+            "stream": format!("usage:{tenant}"),
+            "sequence": 3,
+            "occurred_at": "2026-11-11T07:00:00Z",
+            "data": { "tenant": tenant, "day": day, "totals": sealed.len(), "digest": SealDigest::of(sealed) },
+        });
+        let now = "2026-11-11T07:00:00Z".parse().unwrap();
+        store.record_sealed(&serde_json::from_value(stated).unwrap(), now).await.unwrap();
+    }
 }
 
 impl Fixture {
@@ -262,4 +264,5 @@ async fn a_period_begins_where_the_tenants_days_do() {
         (&body["totals"][0]["start"], &body["totals"][0]["value"]),
         (&json!("2026-09-30T23:00:00Z"), &json!("10"))
     );
+    assert_eq!(body["totals"][0]["state"], "sealed", "with the last day of October");
 }

@@ -31,6 +31,20 @@ pub(crate) struct Measured {
     pub(crate) tally: Tally,
 }
 
+impl Measured {
+    fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.batches += other.batches;
+        self.deliveries += other.deliveries;
+        self.facts += other.facts;
+        self.totals += other.totals;
+        self.tally.add(&other.tally);
+    }
+}
+
+/// What `UsageRollupMemory` is if it is not set.
+const MEMORY_BYTES: u64 = 1_769 * 1_024 * 1_024;
+
 /// A table for usage, and all that works on it.
 pub(crate) struct World {
     counter: Counter,
@@ -39,6 +53,7 @@ pub(crate) struct World {
     outbox: Outbox,
     intake: Intake,
     settler: Settler,
+    config: aws_types::SdkConfig,
     catalogue: Catalogue,
     sent: usize,
 }
@@ -50,12 +65,12 @@ impl World {
         let config = counter.count(&aws.config);
         let table = testkit::table(&aws, false).await;
         let outbox = Outbox::new(&config, testkit::table(&aws, false).await);
-        let (region, seal_after) = ("eu-central-1".parse().unwrap(), SignedDuration::from_hours(72));
         counter.take();
         Self {
             client: Client::new(&config),
             intake: Intake::new(&config, table.clone()),
-            settler: Settler::new(&config, table.clone(), outbox.clone(), region, seal_after, Uuid::now_v7),
+            settler: settler(&config, &table, &outbox),
+            config: config.clone(),
             catalogue: Catalogue::bundled().unwrap(),
             sent: 0,
             counter,
@@ -123,6 +138,17 @@ impl World {
         measured
     }
 
+    /// Requests of a tenant that are each settled by a function that holds nothing of the tenant's index.
+    pub(crate) async fn cold(&mut self, batch: usize, requests: usize) -> Measured {
+        let mut measured = Measured::default();
+        for _ in 0..requests {
+            self.settler = settler(&self.config, &self.table, &self.outbox);
+            let one = self.ours(batch, batch, 1).await;
+            measured.add(&one);
+        }
+        measured
+    }
+
     /// The answer to where a tenant's usage ends, after so many requests of 100 events.
     pub(crate) async fn end(&mut self, requests: usize) -> Tally {
         self.ours(100, 100 * requests, 50).await;
@@ -166,6 +192,12 @@ impl World {
         });
         group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::now_v7()))
     }
+}
+
+/// A settler as it is deployed.
+fn settler(config: &aws_types::SdkConfig, table: &str, outbox: &Outbox) -> Settler {
+    let (region, seal_after) = ("eu-central-1".parse().unwrap(), SignedDuration::from_hours(72));
+    Settler::new(config, table.to_owned(), outbox.clone(), region, seal_after, Uuid::now_v7).within_memory(MEMORY_BYTES)
 }
 
 fn tenant(n: usize) -> TenantId {

@@ -1,12 +1,14 @@
 //! Whether an event costs the same, however many there were before it and however many tenants there are.
 
 use crate::flows::{Measured, World, seconds_since};
+use crate::prices;
 use std::time::Instant;
 
 const BATCH: usize = 1_000;
 const DELIVERY: usize = 20;
 const TENANT_BATCH: usize = 100;
 const TENANT_DELIVERY: usize = 50;
+const COLD_REQUESTS: usize = 20;
 
 /// Events of one tenant.
 pub(crate) async fn events(is_full: bool) {
@@ -36,6 +38,23 @@ pub(crate) async fn tenants(is_full: bool) {
         let start = Instant::now();
         let measured = World::new().await.many(tenants, TENANT_BATCH, TENANT_DELIVERY).await;
         row(tenants, &measured, seconds_since(start));
+    }
+}
+
+/// Requests of a tenant whose index the function does not hold.
+pub(crate) async fn cold() {
+    println!(
+        "\nOne tenant, {TENANT_BATCH} events in a request, an index that is read anew for each: after so many events"
+    );
+    println!("| events | read units / 1,000 | dollars / million |\n|---:|---:|---:|");
+    let mut world = World::new().await;
+    let mut before = 0;
+    for upto in [1_000, 10_000, 100_000, 1_000_000] {
+        world.ours(BATCH, upto - before, DELIVERY).await;
+        let measured = world.cold(TENANT_BATCH, COLD_REQUESTS).await;
+        let reads = measured.tally.read_units() * 1_000.0 / measured.events as f64;
+        println!("| {upto} | {reads:.0} | {:.2} |", prices::ours(TENANT_BATCH, &measured).total());
+        before = upto;
     }
 }
 

@@ -12,9 +12,20 @@ mod tally;
 
 use flows::World;
 
-/// Batch sizes with as many events as are measured, and how many batches a delivery of the stream has under load.
-const BATCHES: [(usize, usize, usize); 5] =
-    [(1, 200, 1), (1, 2_000, 50), (10, 20_000, 50), (100, 100_000, 50), (1_000, 200_000, 20)];
+/// Batch sizes with as many events as are measured, and how many of a tenant's batches a delivery of the stream has.
+const BATCHES: [(usize, usize, usize); 11] = [
+    (1, 200, 1),
+    (1, 2_000, 50),
+    (10, 2_000, 1),
+    (10, 5_000, 5),
+    (10, 20_000, 50),
+    (100, 20_000, 1),
+    (100, 50_000, 5),
+    (100, 100_000, 50),
+    (1_000, 100_000, 1),
+    (1_000, 100_000, 5),
+    (1_000, 200_000, 20),
+];
 /// How many events the obvious design is measured with: each costs the same.
 const OBVIOUS_EVENTS: usize = 500;
 
@@ -51,4 +62,5 @@ async fn main() {
     );
     growth::events(is_full).await;
     growth::tenants(is_full).await;
+    growth::cold().await;
 }
