@@ -31,17 +31,6 @@ pub(crate) struct Measured {
     pub(crate) tally: Tally,
 }
 
-impl Measured {
-    fn add(&mut self, other: &Self) {
-        self.events += other.events;
-        self.batches += other.batches;
-        self.deliveries += other.deliveries;
-        self.facts += other.facts;
-        self.totals += other.totals;
-        self.tally.add(&other.tally);
-    }
-}
-
 /// What `UsageRollupMemory` is if it is not set.
 const MEMORY_BYTES: u64 = 1_769 * 1_024 * 1_024;
 
@@ -117,7 +106,7 @@ impl World {
             }
         }
         measured.tally = self.counter.take();
-        self.count_facts(&mut measured).await;
+        (measured.facts, measured.totals) = self.stated().await;
         self.counter.take();
         measured
     }
@@ -140,13 +129,18 @@ impl World {
 
     /// Requests of a tenant that are each settled by a function that holds nothing of the tenant's index.
     pub(crate) async fn cold(&mut self, batch: usize, requests: usize) -> Measured {
-        let mut measured = Measured::default();
+        let before = self.stated().await;
+        self.counter.take();
         for _ in 0..requests {
             self.settler = settler(&self.config, &self.table, &self.outbox);
-            let one = self.ours(batch, batch, 1).await;
-            measured.add(&one);
+            let segments = self.segments(tenant(0), batch);
+            self.intake.store(&segments, Timestamp::now()).await.unwrap();
+            self.settle(segments).await;
         }
-        measured
+        let tally = self.counter.take();
+        let after = self.stated().await;
+        let (facts, totals) = (after.0 - before.0, after.1 - before.1);
+        Measured { events: batch * requests, batches: requests, deliveries: requests, facts, totals, tally }
     }
 
     /// The answer to where a tenant's usage ends, after so many requests of 100 events.
@@ -168,13 +162,14 @@ impl World {
         }
     }
 
-    async fn count_facts(&self, measured: &mut Measured) {
+    /// How many facts are stated, and how many totals they have.
+    async fn stated(&self) -> (usize, usize) {
         let rows = self.outbox.sweep(Timestamp::MAX, u16::MAX).await.unwrap();
-        measured.facts = rows.len();
-        for row in rows {
+        let totals = rows.iter().map(|row| {
             let fact: Envelope<UsageWindowUpdated> = serde_json::from_str(&row.detail).unwrap();
-            measured.totals += fact.data.windows.len();
-        }
+            fact.data.windows.len()
+        });
+        (rows.len(), totals.sum())
     }
 
     /// New events of a tenant, of three meters, in the present minute.

@@ -57,17 +57,6 @@ impl Counter {
 }
 
 impl Tally {
-    /// Adds what another tally has.
-    pub(crate) fn add(&mut self, other: &Self) {
-        for (operation, more) in &other.0 {
-            let count = self.0.entry(operation.clone()).or_default();
-            count.requests += more.requests;
-            count.write_units += more.write_units;
-            count.read_units += more.read_units;
-            count.bytes += more.bytes;
-        }
-    }
-
     /// All write request units.
     pub(crate) fn write_units(&self) -> f64 {
         self.0.values().map(|count| count.write_units as f64).sum()
