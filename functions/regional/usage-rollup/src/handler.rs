@@ -5,15 +5,15 @@ use futures::stream::{StreamExt as _, iter};
 use jiff::SignedDuration;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{Segment, batches};
-use regional_store::{FoundSegment, Pending, Settler, UsageStoreError, segment_of_image};
+use regional_store::{FoundSegment, Pending, STORE_TIME_MAX, Settler, UsageStoreError, segment_of_image};
 use runtime::{Failure, Trigger};
 use std::collections::BTreeMap;
 
 /// How long the stream has for a segment before the sweep takes it.
 const STREAM_TIME: SignedDuration = SignedDuration::from_secs(60);
-/// When a pointer without a segment is given up: no function can run that long, so that nobody is about to
-/// write the segment.
-const INTAKE_TIME: SignedDuration = SignedDuration::from_mins(15);
+/// When a pointer without a segment is given up: whoever made it has failed long before, so that nobody is about to write
+/// the segment.
+const INTAKE_TIME: SignedDuration = SignedDuration::from_secs(9 * STORE_TIME_MAX.as_secs().cast_signed());
 /// How many segments of each partition a sweep takes.
 const SWEEP_SEGMENTS_MAX: u16 = 250;
 /// How many days of each partition are sealed at a time.

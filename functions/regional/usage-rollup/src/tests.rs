@@ -178,9 +178,9 @@ async fn a_pointer_whose_segment_never_came_is_removed_in_the_end() {
     let segment = case("valid-segments")["Records"][0]["dynamodb"]["Keys"]["sk"]["S"].clone();
     world.point(segment.as_str().unwrap(), TENANT).await;
     let schedule = case("valid-schedule");
-    world.handle(&schedule, after(SignedDuration::from_mins(14))).await.unwrap();
+    world.handle(&schedule, after(SignedDuration::from_secs(80))).await.unwrap();
     assert_eq!(world.counts().await.1, 1);
-    world.handle(&schedule, after(SignedDuration::from_mins(16))).await.unwrap();
+    world.handle(&schedule, after(SignedDuration::from_secs(100))).await.unwrap();
     assert_eq!(world.counts().await.1, 0);
 }
 

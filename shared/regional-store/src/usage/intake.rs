@@ -8,7 +8,7 @@ use metering::Segment;
 use std::time::Duration;
 
 /// How long storing may take with all its repetitions: the function answers before it is ended.
-const STORE_TIME_MAX: Duration = Duration::from_secs(10);
+pub const STORE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Stores segments to be settled.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ mod table;
 
 pub use corrections::{CorrectedEvent, CorrectionOutcome, CorrectionRecord};
 pub use erase::UsageEraser;
-pub use intake::Intake;
+pub use intake::{Intake, STORE_TIME_MAX};
 pub use items::{DueSeal, segment_of_image};
 pub use levels::UsageLevels;
 pub use monitor::{UsageBacklog, UsageMonitor};
