@@ -119,8 +119,8 @@ impl HttpConnector for CountingConnector {
     }
 }
 
-/// Write request units: one per started KB of an item, twice that in a transaction. Of what is deleted or updated, the
-/// items here have less than one KB.
+/// Write request units: one per started KB of an item, twice that in a transaction. What is deleted or updated here,
+/// pointers and counts, has less than one KB.
 fn write_units(operation: &str, asked: &Value) -> u64 {
     let put = |item: &Value| size(item).div_ceil(1_024).max(1);
     match operation {
@@ -141,8 +141,8 @@ fn write_units(operation: &str, asked: &Value) -> u64 {
     }
 }
 
-/// Read request units of consistent reads: one per started 4 KB of an item, and one for an item that is not there; of a
-/// query, of all that it found.
+/// Read request units: one per started 4 KB of an item, and one for an item that is not there, of a query for all that it
+/// found; half of that where a read need not be consistent.
 fn read_units(operation: &str, asked: &Value, answered: &Value) -> f64 {
     match operation {
         "GetItem" => size(&answered["Item"]).div_ceil(4_096).max(1) as f64,
@@ -152,7 +152,9 @@ fn read_units(operation: &str, asked: &Value, answered: &Value) -> f64 {
             let items = answered["Responses"].as_object().into_iter().flatten();
             let items: Vec<&Value> = items.flat_map(|(_, items)| items.as_array().unwrap()).collect();
             let found: u64 = items.iter().map(|item| size(item).div_ceil(4_096).max(1)).sum();
-            found as f64 + (keys - items.len()) as f64
+            let mut tables = asked["RequestItems"].as_object().into_iter().flatten();
+            let share = if tables.all(|(_, wanted)| wanted["ConsistentRead"] == true) { 1.0 } else { 0.5 };
+            share * (found as f64 + (keys - items.len()) as f64)
         }
         "Query" => {
             let found: u64 = answered["Items"].as_array().into_iter().flatten().map(size).sum();

@@ -13,8 +13,8 @@ const RUNS_AT_ONCE: usize = 100;
 impl Settler {
     /// Loads the head, the pages that the segments touch, and the whole identity index.
     ///
-    /// A run that was merged away in between is left out: settling names it as missing, and loading again
-    /// finds the head that no longer names it.
+    /// A run that has expired in between is left out: settling names it as missing, and loading again finds the head that
+    /// no longer names it.
     pub(super) async fn load(
         &self,
         tenant: TenantId,
@@ -79,7 +79,7 @@ impl Settler {
         }
         // What is read is kept at once: if the table is too busy for the rest, the next attempt has less to read.
         for keys in unknown.chunks(RUNS_AT_ONCE) {
-            for item in self.table.get_all("load the identity index", keys.to_vec()).await? {
+            for item in self.table.get_all_written("load the identity index", keys).await? {
                 let (id, run) = items::run(&item)?;
                 let run = Arc::new(run);
                 self.kept.runs.insert(id, Arc::clone(&run));

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem
 use contract::{Envelope, Fact, Stream};
 use jiff::SignedDuration;
 use kernel::{EventId, RegionCode, SegmentId, TenantId, Timestamp, WindowSize};
-use metering::{Counted, Head, RunId, Segment, Settlement, settle};
+use metering::{Counted, Head, Segment, Settlement, settle};
 use outbox::{Outbox, Row, Target};
 use uuid::Uuid;
 
@@ -95,7 +95,7 @@ impl Settler {
             }
             let state = self.load(tenant, &open, now).await?;
             let attempt = (self.next_id)();
-            // A missing run has been merged away since the head was read.
+            // A missing run has expired since the head was read, or is erased.
             if let Ok(settlement) = settle(&state, &open, attempt, now) {
                 match self.write(tenant, &open, &state.head, &settlement, now).await? {
                     Outcome::Committed => {
@@ -115,8 +115,8 @@ impl Settler {
         Err(UsageStoreError::Contended)
     }
 
-    /// Writes new runs, then commits the head that names them, then removes what it no longer names. Killed in
-    /// between, it leaves runs that no head names: they expire.
+    /// Writes new runs, then commits the head that names them. What no head names, be it merged or in vain, expires: to
+    /// delete it would cost as much as it did to write.
     async fn write(
         &self,
         tenant: TenantId,
@@ -140,26 +140,11 @@ impl Settler {
             for (named, run) in &settlement.written {
                 self.kept.runs.insert(named.id, run.clone());
             }
-            self.remove_runs(tenant, &settlement.obsolete).await;
-        } else {
-            let unused: Vec<_> = settlement.written.iter().map(|(named, _)| named.id).collect();
-            self.remove_runs(tenant, &unused).await;
+            for merged in &settlement.obsolete {
+                self.kept.runs.remove(merged);
+            }
         }
         Ok(outcome)
-    }
-
-    /// Removes runs that no head names. One that stays is only a cost, and expires. Segments stay: what was sent is kept.
-    async fn remove_runs(&self, tenant: TenantId, runs: &[RunId]) {
-        for run in runs {
-            self.kept.runs.remove(run);
-            if run.segment().is_some() {
-                continue;
-            }
-            let removed = self.table.delete("remove a run", items::run_key(tenant, *run)).await;
-            if let Err(error) = removed {
-                tracing::debug!(error = error.to_string(), "a run stays until it expires");
-            }
-        }
     }
 
     /// The pointers come first: their places are those of the segments.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The most that `BatchWriteItem` takes.
 const BATCH_WRITES_MAX: usize = 25;
-/// The most keys of one `BatchGetItem`: so many of the largest items are below the 16 MB of its answer.
+/// The most keys of one `BatchGetItem`. Of the largest items, an answer has some forty; the rest is asked for again.
 const BATCH_KEYS_MAX: usize = 50;
 const BATCHES_AT_ONCE: usize = 8;
 const ROUNDS_MAX: u32 = 6;
@@ -76,21 +76,50 @@ impl Table {
 
     /// Gets the items of keys that exist, in any order, as they are now.
     pub(super) async fn get_all(&self, action: &'static str, keys: Vec<Item>) -> Result<Vec<Item>, UsageStoreError> {
+        self.get_batches(action, &keys, true).await
+    }
+
+    /// The same of items that are written once and never changed: at half the price where every replica has them, which is
+    /// but for the first moments.
+    pub(super) async fn get_all_written(
+        &self,
+        action: &'static str,
+        keys: &[Item],
+    ) -> Result<Vec<Item>, UsageStoreError> {
+        let mut found = self.get_batches(action, keys, false).await?;
+        let is_found =
+            |key: &&Item| found.iter().any(|item| key.iter().all(|(name, value)| item.get(name) == Some(value)));
+        let unseen: Vec<Item> = keys.iter().filter(|key| !is_found(key)).cloned().collect();
+        found.extend(self.get_batches(action, &unseen, true).await?);
+        Ok(found)
+    }
+
+    async fn get_batches(
+        &self,
+        action: &'static str,
+        keys: &[Item],
+        is_consistent: bool,
+    ) -> Result<Vec<Item>, UsageStoreError> {
         let batches: Vec<Vec<Item>> = keys.chunks(BATCH_KEYS_MAX).map(<[_]>::to_vec).collect();
         let found: Vec<Vec<Item>> = iter(batches)
-            .map(|batch| self.get_batch(action, batch))
+            .map(|batch| self.get_batch(action, batch, is_consistent))
             .buffer_unordered(BATCHES_AT_ONCE)
             .try_collect()
             .await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn get_batch(&self, action: &'static str, keys: Vec<Item>) -> Result<Vec<Item>, UsageStoreError> {
+    async fn get_batch(
+        &self,
+        action: &'static str,
+        keys: Vec<Item>,
+        is_consistent: bool,
+    ) -> Result<Vec<Item>, UsageStoreError> {
         let mut found = Vec::with_capacity(keys.len());
         let mut open = keys;
         for round in 0..ROUNDS_MAX {
             before(round, open.len()).await;
-            let wanted = KeysAndAttributes::builder().set_keys(Some(open)).consistent_read(true).build()?;
+            let wanted = KeysAndAttributes::builder().set_keys(Some(open)).consistent_read(is_consistent).build()?;
             let got = self.client.batch_get_item().request_items(&self.name, wanted).send().await;
             let got = got.map_err(|error| UsageStoreError::of(action, error))?;
             let mut items = got.responses.unwrap_or_default();
