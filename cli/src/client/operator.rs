@@ -122,6 +122,9 @@ pub struct LedgerUsage {
     pub totals: Vec<LedgerTotal>,
     /// The windows that it is made of.
     pub windows: Vec<LedgerTotal>,
+    /// Where what follows begins.
+    #[serde(default, skip_serializing)]
+    pub next_from: Option<Timestamp>,
 }
 
 /// The usage of a window, or of the period.
@@ -133,6 +136,8 @@ pub struct LedgerTotal {
     pub window: String,
     /// Its first moment.
     pub start: Timestamp,
+    /// The values of the dimensions that divide it.
+    pub group: String,
     /// The meter's value.
     pub value: String,
     /// How many events it is made of.
@@ -211,12 +216,22 @@ impl Operator {
         }
     }
 
-    /// What the ledger has of a tenant's usage.
+    /// What the ledger has of a tenant's usage. `narrowed` names what else is asked, such as a meter.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
-    pub async fn usage(&self, tenant: &str, period: BillingPeriod) -> Result<LedgerUsage> {
-        self.get(&format!("/usage?tenant={tenant}&period={period}")).await
+    pub async fn usage(&self, tenant: &str, period: BillingPeriod, narrowed: &[(&str, String)]) -> Result<LedgerUsage> {
+        let mut query = vec![("tenant", tenant.to_owned()), ("period", period.to_string())];
+        query.extend_from_slice(narrowed);
+        let mut usage: LedgerUsage = self.get(&path("/usage", &query)?).await?;
+        while let Some(from) = usage.next_from.take() {
+            query.retain(|(name, _)| *name != "from");
+            query.push(("from", from.to_string()));
+            let more: LedgerUsage = self.get(&path("/usage", &query)?).await?;
+            usage.windows.extend(more.windows);
+            usage.next_from = more.next_from;
+        }
+        Ok(usage)
     }
 
     /// What is wrong with the usage in the ledger.
@@ -295,4 +310,9 @@ pub fn scheduled_event(time: Timestamp) -> Value {
         "resources": [],
         "detail": {},
     })
+}
+
+/// A path with its query.
+fn path(path: &str, query: &[(&str, String)]) -> Result<String> {
+    Ok(format!("{path}?{}", serde_urlencoded::to_string(query)?))
 }

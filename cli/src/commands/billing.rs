@@ -3,7 +3,7 @@
 use super::{Target, print, print_json};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use kernel::{BillingPeriod, TenantId, Timestamp};
+use kernel::{BillingPeriod, MeterCode, TenantId, Timestamp, UsageGroup};
 use meridian::client::operator::{Operator, scheduled_event};
 use meridian::demo::report;
 use meridian::local::sdk;
@@ -53,12 +53,12 @@ pub(crate) struct Invoices {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "The numbers that are billed, by meter and day. The tenant's region has shorter windows and dimensions.
+#[command(after_help = "The numbers that are billed, by meter and day. The tenant's region has shorter windows.
 
 Examples:
-  meridian billing usage --region us-east-1 --tenant 0199a1f0-0000-7000-8000-000000000001 --period 2026-11"
-)]
+  meridian billing usage --region us-east-1 --tenant 0199a1f0-0000-7000-8000-000000000001 --period 2026-11
+  meridian billing usage --region us-east-1 --tenant 0199a1f0-0000-7000-8000-000000000001 --period 2026-11 \\
+    --meter tokens --by model --only kind=output --from 2026-11-20T00:00:00Z")]
 pub(crate) struct Usage {
     #[command(flatten)]
     target: Target,
@@ -68,6 +68,36 @@ pub(crate) struct Usage {
     /// The period: a month, in UTC.
     #[arg(long)]
     period: BillingPeriod,
+    /// The meter; default: all.
+    #[arg(long)]
+    meter: Option<MeterCode>,
+    /// Dimensions of the meter that divide the totals, with commas between.
+    #[arg(long, requires = "meter")]
+    by: Option<String>,
+    /// Values that dimensions of the meter are to have, such as `model=large`.
+    #[arg(long, requires = "meter")]
+    only: Option<UsageGroup>,
+    /// Windows that begin from then on.
+    #[arg(long)]
+    from: Option<Timestamp>,
+    /// Windows that begin before then.
+    #[arg(long)]
+    to: Option<Timestamp>,
+}
+
+impl Usage {
+    /// What is asked beside tenant and period.
+    fn narrowed(&self) -> Vec<(&'static str, String)> {
+        let Self { meter, by, only, from, to, .. } = self;
+        let given = [
+            ("meter", meter.as_ref().map(ToString::to_string)),
+            ("by", by.clone()),
+            ("only", only.as_ref().map(ToString::to_string)),
+            ("from", from.map(|from| from.to_string())),
+            ("to", to.map(|to| to.to_string())),
+        ];
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -123,7 +153,8 @@ async fn show(command: &Invoices) -> Result<ExitCode> {
 
 async fn show_usage(command: &Usage) -> Result<ExitCode> {
     let region = command.target.region()?;
-    let usage = Operator::connect(&region).await?.usage(&command.tenant.to_string(), command.period).await?;
+    let operator = Operator::connect(&region).await?;
+    let usage = operator.usage(&command.tenant.to_string(), command.period, &command.narrowed()).await?;
     if command.target.json {
         print_json(&usage)?;
     } else if usage.windows.is_empty() {

@@ -179,14 +179,15 @@ pub(super) fn addresses(state: &LocalState, keep: bool) -> String {
 /// A tenant's usage of a period: its windows, and what they come to.
 #[must_use]
 pub fn ledger_usage(usage: &LedgerUsage) -> String {
-    let mut table = table(&["window", "from", "meter", "value", "events", "state"]);
-    right_align(&mut table, 3..5);
+    let mut table = table(&["window", "from", "meter", "group", "value", "events", "state"]);
+    right_align(&mut table, 4..6);
     for total in &usage.windows {
         let (start, events) = (total.start.to_string(), total.events.to_string());
-        table.add_row([&total.window, &start, &total.meter, &total.value, &events, &total.state]);
+        table.add_row([&total.window, &start, &total.meter, &total.group, &total.value, &events, &total.state]);
     }
     for total in &usage.totals {
-        table.add_row(["all", "", &total.meter, &total.value, &total.events.to_string(), ""]);
+        let events = total.events.to_string();
+        table.add_row(["all", "", &total.meter, &total.group, &total.value, &events, &total.state]);
     }
     table.to_string()
 }

@@ -218,6 +218,24 @@ impl Meter {
         groups.into_iter().map(UsageGroup::of).collect()
     }
 
+    /// The dimensions that a text names, divided by commas, none where it is empty; nothing where the meter lacks one.
+    #[must_use]
+    pub fn dimensions_named(&self, names: &str) -> Option<Vec<DimensionCode>> {
+        let find =
+            |name: &str| self.dimensions.iter().map(|dimension| &dimension.code).find(|code| code.as_str() == name);
+        names.split(',').filter(|name| !name.is_empty()).map(|name| find(name).cloned()).collect()
+    }
+
+    /// Whether each of a group's values is one that the meter's dimension of that name has.
+    #[must_use]
+    pub fn has_values(&self, group: &UsageGroup) -> bool {
+        let known = self.dimensions.iter().filter(|dimension| {
+            let value = group.value(&dimension.code);
+            value.is_some_and(|value| dimension.values.iter().any(|known| known.as_str() == value))
+        });
+        known.count() == group.as_str().split(',').filter(|part| !part.is_empty()).count()
+    }
+
     /// Whether only Meridian itself states what it counts: nobody can send usage events of such a type.
     #[must_use]
     pub fn is_internal(&self) -> bool {

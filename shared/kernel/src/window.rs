@@ -196,6 +196,22 @@ impl UsageGroup {
         let mut pairs = self.0.split(',').filter_map(|part| part.split_once('='));
         pairs.find_map(|(name, value)| (name == dimension.as_str()).then_some(value))
     }
+
+    /// The group with its values of certain dimensions alone.
+    #[must_use]
+    pub fn narrowed(&self, dimensions: &[DimensionCode]) -> Self {
+        let is_kept = |part: &&str| {
+            part.split_once('=').is_some_and(|(name, _)| dimensions.iter().any(|kept| kept.as_str() == name))
+        };
+        Self(self.0.split(',').filter(is_kept).collect::<Vec<_>>().join(","))
+    }
+
+    /// Whether the group has all the values of another.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        let mut wanted = other.0.split(',').filter(|part| !part.is_empty());
+        wanted.all(|part| self.0.split(',').any(|own| own == part))
+    }
 }
 
 impl FromStr for UsageGroup {

@@ -1,6 +1,6 @@
 //! Totals as people ask for them: by window, from pages.
 
-use crate::{Page, PageKey, Window, WindowKey};
+use crate::{Page, PageKey, Window};
 use contract::WindowPart;
 use contract::catalogue::{Aggregation, Meter};
 use jiff::Timestamp;
@@ -107,10 +107,10 @@ impl Question<'_> {
         let windows = pages.iter().filter(|(key, _)| key.meter == self.meter.code);
         for (key, window) in windows.flat_map(|(key, page)| page.windows(key)) {
             let start = self.size.start(key.start, self.anchor);
-            if key.size != source || start < self.from || start >= self.to || !self.takes(&key) {
+            if key.size != source || start < self.from || start >= self.to || !key.group.includes(&self.only) {
                 continue;
             }
-            let (total, is_adjusted) = totals.entry((start, self.group(&key))).or_default();
+            let (total, is_adjusted) = totals.entry((start, key.group.narrowed(&self.by))).or_default();
             *total = total.and(self.meter.aggregation, &window).ok_or(Unanswerable::TooLong)?;
             *is_adjusted |= key.part == WindowPart::Adjustment;
         }
@@ -125,21 +125,6 @@ impl Question<'_> {
             Ok(Total { start, end, group, value, events: window.events, finality })
         };
         totals.into_iter().map(total).collect()
-    }
-
-    fn takes(&self, key: &WindowKey) -> bool {
-        self.meter.dimensions.iter().all(|dimension| {
-            let wanted = self.only.value(&dimension.code);
-            wanted.is_none() || wanted == key.group.value(&dimension.code)
-        })
-    }
-
-    fn group(&self, key: &WindowKey) -> UsageGroup {
-        let values = self.meter.dimensions.iter().filter(|dimension| self.by.contains(&dimension.code));
-        let value = |name: &'_ _| key.group.value(name).and_then(|value| value.parse().ok());
-        let values: Vec<(&DimensionCode, DimensionCode)> =
-            values.filter_map(|dimension| Some((&dimension.code, value(&dimension.code)?))).collect();
-        UsageGroup::of(values.iter().map(|(name, value)| (*name, value)))
     }
 }
 

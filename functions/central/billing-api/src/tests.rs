@@ -150,6 +150,9 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-no-token" | "invalid-foreign-token" => (401, "unauthorized"),
             "invalid-missing-scope" => (403, "missing-scope"),
             "invalid-usage-tenant" => (400, "invalid-tenant"),
+            "invalid-usage-meter" => (400, "invalid-meter"),
+            "invalid-usage-dimensions" | "invalid-usage-dimensions-without-meter" => (400, "invalid-dimensions"),
+            "invalid-usage-range" => (400, "invalid-range"),
             "invalid-usage-no-period"
             | "invalid-no-period"
             | "invalid-period"
@@ -254,6 +257,33 @@ async fn usage_is_shown_as_it_is_billed() {
         rows("totals"),
         [expected("response-ms", "01", "8", 5, "provisional"), expected("tokens", "01", "35", 3, "provisional")]
     );
+}
+
+#[tokio::test]
+async fn usage_is_divided_and_narrowed_as_it_is_asked_for() {
+    let fixture = fixture().await;
+    let ask = async |query: &str| {
+        let mut request = case("valid-usage");
+        let all = format!("{}&{query}", request["rawQueryString"].as_str().unwrap());
+        request["rawQueryString"] = json!(all);
+        let (status, _, body) = fixture.send(&request).await;
+        assert_eq!(status, 200, "{query}: {body}");
+        let row = |total: &Value| {
+            let text = |name: &str| total[name].as_str().unwrap().to_owned();
+            format!("{} {} {} {}", &text("start")[8..10], text("meter"), text("group"), text("value"))
+        };
+        let rows = |name: &str| body[name].as_array().unwrap().iter().map(row).collect::<Vec<_>>();
+        (rows("totals"), rows("windows"))
+    };
+    let rows = |rows: &[&str]| rows.iter().map(|row| (*row).to_owned()).collect::<Vec<_>>();
+    let divided = ["01 tokens model=large 25", "01 tokens model=small 10"];
+    let days = ["07 tokens model=large 25", "07 tokens model=small 10"];
+    assert_eq!(ask("meter=tokens&by=model").await, (rows(&divided), rows(&days)));
+    assert_eq!(ask("meter=tokens&only=model%3Dlarge").await, (rows(&["01 tokens  25"]), rows(&["07 tokens  25"])));
+    assert_eq!(ask("meter=tokens&only=model%3Dsmall%2Ckind%3Doutput").await, (rows(&[]), rows(&[])));
+    let later = "meter=response-ms&from=2026-10-08T00:00:00Z&to=2026-10-09T00:00:00Z";
+    assert_eq!(ask(later).await, (rows(&["01 response-ms  8"]), rows(&["08 response-ms  10"])), "the period is whole");
+    assert_eq!(ask("to=2026-10-07T00:00:00Z").await.1, rows(&[]));
 }
 
 #[tokio::test]

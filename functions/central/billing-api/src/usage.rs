@@ -5,14 +5,21 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
+use axum::http::header::LINK;
 use axum::response::{IntoResponse as _, Response};
 use billing::{Exact, MeterUsage, PeriodUsage, Seal, total_usage};
+use contract::catalogue::{Catalogue, Meter};
 use contract::{UsageWindow, WindowPart};
-use kernel::{BillingAnchor, BillingPeriod, MeterCode, TenantId, Timestamp, WindowSize};
-use runtime::http::{Problem, csv_table, wants_csv};
+use kernel::{
+    BillingAnchor, BillingPeriod, DimensionCode, Invalid, MeterCode, TenantId, Timestamp, UsageGroup, WindowSize,
+};
+use runtime::http::{Problem, csv_table, cut, next_link, wants_csv};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+/// How many windows are in an answer, and a few more where the last of them has several meters or groups.
+const WINDOWS_MAX: usize = 1_000;
 
 /// A tenant's usage of a period.
 #[derive(Debug, Serialize)]
@@ -20,10 +27,14 @@ use std::sync::Arc;
 pub(crate) struct UsageView {
     tenant: TenantId,
     period: BillingPeriod,
-    /// What the period comes to, by meter: what an invoice bills.
+    /// What the period comes to, by meter and group: what an invoice bills.
     totals: Vec<TotalView>,
     /// The windows that it is made of: days, and of different values the period itself.
     windows: Vec<TotalView>,
+    /// The `from` of what follows; absent when all is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
+    next_from: Option<Timestamp>,
 }
 
 /// The usage of a window, or of the period.
@@ -35,7 +46,8 @@ pub(crate) struct TotalView {
     window: WindowSize,
     #[cfg_attr(test, schema(value_type = String, format = DateTime))]
     start: Timestamp,
-    /// All values of its dimensions together.
+    /// The values of the dimensions that divide it; empty where all are totalled together.
+    group: UsageGroup,
     value: Exact,
     /// How many events it is made of.
     events: u64,
@@ -63,20 +75,29 @@ enum Finality {
     tag = "Billing",
     operation_id = "showLedgerUsage",
     summary = "Shows what the ledger has of a tenant's usage",
-    description = "The numbers that are billed, by meter and day. The tenant's region has shorter windows and \
-                   dimensions.",
+    description = "The numbers that are billed, by meter and day. The tenant's region has shorter windows.",
     params(
         ("tenant" = TenantId, Query, description = "The tenant."),
         ("period" = BillingPeriod, Query, description = "The period."),
+        ("meter" = Option<MeterCode>, Query, description = "The meter; all where it is not said."),
+        ("by" = Option<String>, Query, description = "Dimensions of the meter that divide the totals, with commas between; \
+                                                      none where it is not said."),
+        ("only" = Option<UsageGroup>, Query, description = "Values that dimensions of the meter are to have."),
+        ("from" = Option<String>, Query, description = "The first moment that windows begin at, RFC 3339."),
+        ("to" = Option<String>, Query, description = "The moment before which windows begin, RFC 3339."),
     ),
     security(("machine" = ["meridian/operator.read"])),
     responses(
         (status = 200, description = "The usage; its windows as CSV where `accept` asks for `text/csv`.", content(
             (UsageView = "application/json"),
             (String = "text/csv"),
+        ), headers(
+            ("link" = String, description = "With CSV: where the rest is, with rel=\"next\"."),
         )),
         (status = 400, description = "`invalid-tenant`: the tenant is missing or no tenant id. `invalid-period`: the \
-                                      period is missing or none."),
+                                      period is missing or none. `invalid-meter`: there is no such meter. \
+                                      `invalid-dimensions`: the meter has no such dimensions or values, or no meter is \
+                                      named. `invalid-range`: `from` or `to` is no moment."),
     ),
 ))]
 pub(crate) async fn show(
@@ -85,47 +106,102 @@ pub(crate) async fn show(
     query: Result<Query<HashMap<String, String>>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
-    let text = |name: &str| query.get(name).map_or("", String::as_str);
-    let tenant = text("tenant").parse();
-    let tenant = tenant.map_err(|invalid| Problem::invalid("invalid-tenant", "The tenant is not valid", invalid))?;
-    let period = parse_period(text("period"))?;
+    let question = Question::parse(&adapters.catalogue, &query)?;
+    let Question { tenant, period, .. } = question;
     // The seals first: one whose totals the ledger holds says so of the windows that are read after it.
     let seals = adapters.store.load_seals(tenant, period).await.map_err(failed)?;
     let windows = adapters.store.load_windows(tenant, period).await.map_err(failed)?;
-    let view = adapters.view(tenant, period, &windows, &seals)?;
-    if wants_csv(&headers) { csv(&view) } else { Ok(Json(view).into_response()) }
+    let view = question.answer(&adapters.catalogue, windows, &seals)?;
+    if wants_csv(&headers) { csv(&query, &view) } else { Ok(Json(view).into_response()) }
 }
 
-impl Adapters {
-    fn view(
-        &self,
-        tenant: TenantId,
-        period: BillingPeriod,
-        windows: &[UsageWindow],
-        seals: &[Seal],
-    ) -> Result<UsageView, Problem> {
-        let total = |windows: &[UsageWindow]| -> Result<PeriodUsage, Problem> {
-            total_usage(&self.catalogue, windows).map_err(|refusal| Problem::internal(&refusal))
-        };
-        let mut by_window: BTreeMap<(Timestamp, WindowSize), Vec<UsageWindow>> = BTreeMap::new();
-        for window in windows {
-            by_window.entry((window.start, window.size)).or_default().push(window.clone());
-        }
-        let mut rows = Vec::new();
-        for ((start, size), windows) in &by_window {
-            rows.extend(rows_of(total(windows)?, *size, *start, windows, seals));
-        }
-        let first = windows.iter().map(|window| window.start).min();
-        let start = first.map_or(period.start(), |day| WindowSize::Month.start(day, BillingAnchor::of_day(day)));
-        let totals = rows_of(total(windows)?, WindowSize::Month, start, windows, seals).collect();
-        Ok(UsageView { tenant, period, totals, windows: rows })
+/// What is asked of the ledger.
+struct Question<'c> {
+    tenant: TenantId,
+    period: BillingPeriod,
+    meter: Option<&'c Meter>,
+    by: Vec<DimensionCode>,
+    only: UsageGroup,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl<'c> Question<'c> {
+    fn parse(catalogue: &'c Catalogue, query: &HashMap<String, String>) -> Result<Self, Problem> {
+        let text = |name: &str| query.get(name).map_or("", String::as_str);
+        let tenant = text("tenant").parse();
+        let tenant =
+            tenant.map_err(|invalid| Problem::invalid("invalid-tenant", "The tenant is not valid", invalid))?;
+        let period = parse_period(text("period"))?;
+        let meter = query.get("meter").map(|code| parse_meter(catalogue, code)).transpose()?;
+        let (by, only) = parse_dimensions(meter, text("by"), text("only"))?;
+        let moment = |name: &str, otherwise| query.get(name).map_or(Ok(otherwise), |text| parse_moment(text));
+        let (from, to) = (moment("from", Timestamp::MIN)?, moment("to", Timestamp::MAX)?);
+        Ok(Self { tenant, period, meter, by, only, from, to })
     }
+
+    fn takes(&self, window: &UsageWindow) -> bool {
+        self.meter.is_none_or(|meter| meter.code == window.meter) && window.group.includes(&self.only)
+    }
+
+    /// The totals of what is taken, and of each of its windows.
+    fn answer(self, catalogue: &Catalogue, windows: Vec<UsageWindow>, seals: &[Seal]) -> Result<UsageView, Problem> {
+        let first = windows.iter().map(|window| window.start).min();
+        let month = first.map_or(self.period.start(), |day| WindowSize::Month.start(day, BillingAnchor::of_day(day)));
+        let mut groups: BTreeMap<UsageGroup, Vec<UsageWindow>> = BTreeMap::new();
+        let mut by_window: BTreeMap<(Timestamp, WindowSize, UsageGroup), Vec<UsageWindow>> = BTreeMap::new();
+        for window in windows.into_iter().filter(|window| self.takes(window)) {
+            let group = window.group.narrowed(&self.by);
+            if (self.from..self.to).contains(&window.start) {
+                by_window.entry((window.start, window.size, group.clone())).or_default().push(window.clone());
+            }
+            groups.entry(group).or_default().push(window);
+        }
+        let rows = |size, start, group: &UsageGroup, windows: &[UsageWindow]| -> Result<Vec<TotalView>, Problem> {
+            let usage = total_usage(catalogue, windows).map_err(|refusal| Problem::internal(&refusal))?;
+            Ok(rows_of(usage, size, start, group, windows, seals).collect())
+        };
+        let (mut totals, mut shown) = (Vec::new(), Vec::new());
+        for (group, windows) in &groups {
+            totals.extend(rows(WindowSize::Month, month, group, windows)?);
+        }
+        for ((start, size, group), windows) in &by_window {
+            shown.extend(rows(*size, *start, group, windows)?);
+        }
+        let next_from = cut(&mut shown, WINDOWS_MAX, |total| total.start);
+        Ok(UsageView { tenant: self.tenant, period: self.period, totals, windows: shown, next_from })
+    }
+}
+
+fn parse_meter<'c>(catalogue: &'c Catalogue, code: &str) -> Result<&'c Meter, Problem> {
+    let rule = Invalid { kind: "meter", rule: "the code of a meter" };
+    let found = code.parse().ok().and_then(|code| catalogue.meter(&code));
+    found.ok_or_else(|| Problem::invalid("invalid-meter", "The meter is not valid", rule))
+}
+
+/// The dimensions that divide the totals, and the values that others are to have. Without a meter there are none.
+fn parse_dimensions(meter: Option<&Meter>, by: &str, only: &str) -> Result<(Vec<DimensionCode>, UsageGroup), Problem> {
+    let rule = Invalid { kind: "by and only", rule: "of dimensions that the named meter has, and of their values" };
+    let parse = || {
+        let only: UsageGroup = only.parse().ok()?;
+        let Some(meter) = meter else {
+            return (by.is_empty() && only.as_str().is_empty()).then_some((Vec::new(), only));
+        };
+        Some((meter.dimensions_named(by)?, only)).filter(|(_, only)| meter.has_values(only))
+    };
+    parse().ok_or_else(|| Problem::invalid("invalid-dimensions", "The dimensions are not valid", rule))
+}
+
+fn parse_moment(text: &str) -> Result<Timestamp, Problem> {
+    let rule = Invalid { kind: "from and to", rule: "a date and time with an offset, as in RFC 3339" };
+    text.parse().map_err(|_| Problem::invalid("invalid-range", "The range is not valid", rule))
 }
 
 fn rows_of(
     usage: PeriodUsage,
     window: WindowSize,
     start: Timestamp,
+    group: &UsageGroup,
     windows: &[UsageWindow],
     seals: &[Seal],
 ) -> impl Iterator<Item = TotalView> {
@@ -140,14 +216,18 @@ fn rows_of(
             true => Finality::Sealed,
             false => Finality::Provisional,
         };
-        TotalView { meter, window, start, value: quantity, events, state }
+        TotalView { meter, window, start, group: group.clone(), value: quantity, events, state }
     })
 }
 
-fn csv(view: &UsageView) -> Result<Response, Problem> {
+fn csv(query: &HashMap<String, String>, view: &UsageView) -> Result<Response, Problem> {
     let rows = view.windows.iter().map(|total| {
-        let TotalView { meter, window, start, value, events, state } = total;
-        (meter, window, start, value, events, state)
+        let TotalView { meter, window, start, group, value, events, state } = total;
+        (meter, window, start, group, value, events, state)
     });
-    csv_table(&["meter", "window", "start", "value", "events", "state"], rows)
+    let mut response = csv_table(&["meter", "window", "start", "group", "value", "events", "state"], rows)?;
+    if let Some(from) = view.next_from {
+        response.headers_mut().insert(LINK, next_link("/usage", query, from)?);
+    }
+    Ok(response)
 }

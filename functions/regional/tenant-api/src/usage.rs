@@ -11,15 +11,15 @@ use crate::tests::openapi::said;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::header::LINK;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use contract::catalogue::{Aggregation, Catalogue, Meter};
-use kernel::{BillingAnchor, DimensionCode, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
+use contract::catalogue::{Aggregation, Catalogue};
+use kernel::{BillingAnchor, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
 use metering::{Finality, Question, Total, Unanswerable};
 use regional_store::UsageStoreError;
-use runtime::http::{Holder, Now, Problem, csv_table, wants_csv};
+use runtime::http::{Holder, Now, Problem, csv_table, cut, next_link, wants_csv};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tenancy::{Bearer, FieldProblem, MachineScope};
 
@@ -115,7 +115,7 @@ pub(crate) async fn read(
         question.to = question.size.start(until, question.anchor);
     }
     let mut totals = question.answer(&stored.pages, stored.sealed_until).map_err(not_answerable)?;
-    let next_from = cut(&mut totals).or(stored.read_until.map(|_| question.to));
+    let next_from = cut(&mut totals, TOTALS_MAX, |total| total.start).or(stored.read_until.map(|_| question.to));
     if wants_csv(&headers) {
         return csv(&question, &query, &totals, next_from);
     }
@@ -192,11 +192,14 @@ fn question<'c>(
         _ => {}
     }
     let only = query.get("only").map_or(Ok(UsageGroup::default()), |text| text.parse());
-    let only = only.ok().filter(|only| meter.is_none_or(|meter| has_values(meter, only)));
+    let only = only.ok().filter(|only| meter.is_none_or(|meter| meter.has_values(only)));
     if only.is_none() {
         fault("only", "values of the meter's dimensions, such as model=large");
     }
-    let by = meter.and_then(|meter| dimensions(meter, query.get("by").map(String::as_str)));
+    let by = meter.and_then(|meter| match query.get("by") {
+        Some(names) => meter.dimensions_named(names),
+        None => Some(meter.dimensions.iter().map(|dimension| dimension.code.clone()).collect()),
+    });
     if meter.is_some() && by.is_none() {
         fault("by", "dimensions of the meter, divided by commas");
     }
@@ -206,31 +209,6 @@ fn question<'c>(
         }
         _ => Err(faults),
     }
-}
-
-/// Whether each of the group's values is one of the meter's dimension of that name.
-fn has_values(meter: &Meter, only: &UsageGroup) -> bool {
-    let known = meter.dimensions.iter().filter(|dimension| {
-        only.value(&dimension.code).is_some_and(|value| dimension.values.iter().any(|known| known.as_str() == value))
-    });
-    known.count() == only.as_str().split(',').filter(|part| !part.is_empty()).count()
-}
-
-/// The dimensions that totals are divided by: those that are named, or all.
-fn dimensions(meter: &Meter, by: Option<&str>) -> Option<Vec<DimensionCode>> {
-    let all = || meter.dimensions.iter().map(|dimension| &dimension.code);
-    let Some(by) = by else { return Some(all().cloned().collect()) };
-    let named = by.split(',').filter(|name| !name.is_empty());
-    named.map(|name| all().find(|code| code.as_str() == name).cloned()).collect()
-}
-
-/// Leaves so many totals that an answer is not too long, windows as a whole. Where the rest begins.
-fn cut(totals: &mut Vec<Total>) -> Option<Timestamp> {
-    let last = totals.get(TOTALS_MAX - 1)?.start;
-    let end = totals.partition_point(|total| total.start <= last);
-    let next = totals.get(end)?.start;
-    totals.truncate(end);
-    Some(next)
 }
 
 /// The totals as CSV (RFC 4180).
@@ -247,17 +225,9 @@ fn csv(
     });
     let mut response = csv_table(&columns, rows)?;
     if let Some(from) = next_from {
-        response.headers_mut().insert(LINK, next_link(query, from)?);
+        response.headers_mut().insert(LINK, next_link("/usage", query, from)?);
     }
     Ok(response)
-}
-
-/// The same query from another moment on (RFC 8288).
-fn next_link(query: &HashMap<String, String>, from: Timestamp) -> Result<HeaderValue, Problem> {
-    let mut next: BTreeMap<&str, String> = query.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    next.insert("from", from.to_string());
-    let next = serde_urlencoded::to_string(next).map_err(|error| Problem::internal(&error))?;
-    HeaderValue::try_from(format!("</usage?{next}>; rel=\"next\"")).map_err(|error| Problem::internal(&error))
 }
 
 fn not_answerable(error: Unanswerable) -> Problem {

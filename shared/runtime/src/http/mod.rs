@@ -11,7 +11,7 @@ pub use body::Body;
 pub use document::Document;
 pub use page::{FileKind, PageFile, PagePolicy};
 pub use problem::Problem;
-pub use table::{csv_table, wants_csv};
+pub use table::{csv_table, cut, next_link, wants_csv};
 pub use token::{Claims, Client, Holder, Scopes, Tokens, invalid_token};
 
 use crate::{Error, now};

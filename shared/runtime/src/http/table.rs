@@ -1,10 +1,12 @@
 //! Answers as a table, for who prefers one.
 
 use super::Problem;
-use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
+use kernel::Timestamp;
 use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
 
 const CSV: &str = "text/csv";
 
@@ -29,4 +31,25 @@ pub fn csv_table<R: Serialize>(columns: &[&str], rows: impl IntoIterator<Item = 
     }
     let text = writer.into_inner().map_err(|error| Problem::internal(error.error()))?;
     Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
+}
+
+/// Leaves so many rows, in order of time, that an answer is not too long, and those of one moment together. When the rest
+/// begins.
+pub fn cut<R>(rows: &mut Vec<R>, rows_max: usize, start_of: impl Fn(&R) -> Timestamp) -> Option<Timestamp> {
+    let last = start_of(rows.get(rows_max.checked_sub(1)?)?);
+    let end = rows.partition_point(|row| start_of(row) <= last);
+    let next = start_of(rows.get(end)?);
+    rows.truncate(end);
+    Some(next)
+}
+
+/// The same query of a path from another moment on, as the value of the header `link` (RFC 8288).
+///
+/// # Errors
+/// When the query cannot be written again.
+pub fn next_link(path: &str, query: &HashMap<String, String>, from: Timestamp) -> Result<HeaderValue, Problem> {
+    let mut next: BTreeMap<&str, String> = query.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    next.insert("from", from.to_string());
+    let next = serde_urlencoded::to_string(next).map_err(|error| Problem::internal(&error))?;
+    HeaderValue::try_from(format!("<{path}?{next}>; rel=\"next\"")).map_err(|error| Problem::internal(&error))
 }
