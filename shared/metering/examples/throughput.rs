@@ -5,7 +5,9 @@
 use contract::catalogue::{Aggregation, Catalogue, Meter};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
-use metering::{Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, State, Usage, Value, batches, group};
+use metering::{
+    Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, State, StoredPart, Usage, Value, batches, group,
+};
 use metering::{read, settle, touched_pages};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};
@@ -81,23 +83,23 @@ fn growth_of(segments: &[Segment], now: Timestamp) {
     let mean = |delivery| (0..rounds).map(|_| settle_all(segments, now, delivery).1).sum::<Duration>();
     let (together, single) = (mean(DELIVERY), mean(1));
     let (state, _) = settle_all(segments, now, DELIVERY);
-    let runs: usize = state.runs.values().map(|run| run.memory_bytes()).sum();
-    let groups: usize = state.groups.values().map(|group| group.memory_bytes()).sum();
+    let whole: usize = state.parts.whole.values().map(|run| run.memory_bytes()).sum();
+    let blocks: usize = state.parts.cut.values().map(|run| run.memory_bytes()).sum();
+    let filters: usize = state.parts.filters.values().map(|filter| filter.memory_bytes()).sum();
     println!(
         "  {events:>10} {:20.3} {:19.3} {:14.3} {:14.1}",
         micros_each(together, rounds * events),
         micros_each(single, rounds * events),
         settle_again(state, segments, now),
-        (runs + groups) as f64 / events as f64,
+        (whole + blocks + filters) as f64 / events as f64,
     );
 }
 
 /// What it costs to find that events of every age were sent before.
-fn settle_again(mut state: State, segments: &[Segment], now: Timestamp) -> f64 {
+fn settle_again(state: State, segments: &[Segment], now: Timestamp) -> f64 {
     let sample: Vec<Segment> =
         segments.iter().step_by(segments.len().div_ceil(SENT_AGAIN)).take(SENT_AGAIN).cloned().collect();
     let sent: usize = sample.iter().map(|segment| segment.body.events().len()).sum();
-    state.group_runs();
     let mut spent = Duration::ZERO;
     for batch in batches(sample) {
         let start = processor_time();
@@ -195,13 +197,18 @@ fn settle_all(segments: &[Segment], now: Timestamp, delivery: usize) -> (State, 
         let keys = touched_pages(&batch);
         let attempt = Uuid::from_u128(attempts.u128(..));
         let start = processor_time();
-        state.group_runs();
         let settlement = settle(&state, &batch, attempt, now).unwrap();
         spent += processor_time() - start;
         for id in &settlement.obsolete {
-            state.runs.remove(id);
+            state.parts.whole.remove(id);
         }
-        state.runs.extend(settlement.written.into_iter().map(|(named, run)| (named.id, run)));
+        for part in settlement.written {
+            match part {
+                StoredPart::Run(named, run) => drop(state.parts.whole.insert(named.id, run)),
+                StoredPart::Blocks(named, run) => drop(state.parts.cut.insert(named.id, run)),
+                StoredPart::Filter(_, group, filter) => drop(state.parts.filters.insert(group, filter)),
+            }
+        }
         state.head = settlement.head;
         state.pages.extend(settlement.pages);
         state.pages.retain(|key, _| keys.contains(key));

@@ -1,14 +1,15 @@
 //! Filters: most look-ups of what is not there end here.
 
 use crate::Identity;
+use crate::blocks::Spread;
 
 /// What filters are asked about an identity, worked out once for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     /// The beginning of the identity, whose order is that of runs: its high bits choose a word.
-    prefix: u64,
+    pub(crate) prefix: u64,
     /// The bits of that word which its low bits choose.
-    bits: u64,
+    pub(crate) bits: u64,
 }
 
 impl Mark {
@@ -20,36 +21,28 @@ impl Mark {
     }
 }
 
-/// Marks of identities. What is not marked was not added; of what was not added, some is marked all the same.
+/// How many entries share a word of a run's filter: one in two hundred others is marked.
+pub(crate) const RUN_SHARE: usize = 4;
+/// How many share one of a group's, which leads to further filters only: one in thirty others is marked.
+pub(crate) const GROUP_SHARE: usize = 8;
+
+/// Marks identities in words, of which so many share one. What is not marked was not added; of what was not added, some is
+/// marked all the same.
 ///
-/// Words in the order of the identities, so that marks in this order walk through memory from one end to the other: memory
-/// is what look-ups wait for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Filter(Vec<u64>);
-
-impl Filter {
-    /// How many entries share a word of a run's filter: one in two hundred others is marked.
-    pub(crate) const RUN_SHARE: usize = 4;
-    /// How many share one of a group's, which leads to further filters only: one in thirty others is marked.
-    pub(crate) const GROUP_SHARE: usize = 8;
-
-    /// A filter that holds so many identities, of which so many share a word.
-    pub(crate) fn of(identities: impl Iterator<Item = Identity>, count: usize, share: usize) -> Self {
-        let mut words = vec![0; count / share + 1];
-        let places = words.len();
-        for Mark { prefix, bits } in identities.map(Mark::of) {
-            words[scaled(prefix, places)] |= bits;
-        }
-        Self(words)
+/// Words are in the order of the identities, so that marks in this order walk through memory from one end to the other:
+/// memory is what look-ups wait for.
+pub(crate) fn words(
+    identities: impl Iterator<Item = Identity>,
+    count: usize,
+    share: usize,
+    spread: Spread,
+) -> Vec<u64> {
+    let mut words = vec![0; count / share + 1];
+    let places = words.len();
+    for Mark { prefix, bits } in identities.map(Mark::of) {
+        words[scaled(spread.within(prefix), places)] |= bits;
     }
-
-    pub(crate) fn may_hold(&self, Mark { prefix, bits }: Mark) -> bool {
-        self.0[scaled(prefix, self.0.len())] & bits == bits
-    }
-
-    pub(crate) const fn memory_bytes(&self) -> usize {
-        self.0.len() * 8
-    }
+    words
 }
 
 /// Which of so many places is a prefix's, when all prefixes are spread over them in their order.

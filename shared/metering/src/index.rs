@@ -1,8 +1,10 @@
 //! The indexes of what was counted: runs that are merged as they grow.
 
-use crate::{Entry, MissingRun, Run, RunId, RunRef, Segment};
+use crate::blocks::{BlockFilter, BlockRun};
+use crate::grouped::{self, unmade};
+use crate::{Blocks, Entry, GroupId, Identity, Known, PartId, Parts, Run, RunId, RunRef, Segment};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How long it is kept that a value was counted: a billing period, and as long after it as events may be late.
@@ -21,42 +23,60 @@ const FULL_RUN_ENTRIES: u32 = 12_000;
 /// The entries that divide the tiers below full.
 const TIER_ENTRIES: [u32; 2] = [512, 4_096];
 
-impl RunRef {
-    /// Whether the run has grown as far as it will: its reference changes no more.
-    #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.entries >= FULL_RUN_ENTRIES
-    }
-}
-
 pub(crate) fn is_live(run: &RunRef, now: Timestamp, kept: SignedDuration) -> bool {
     now.duration_since(run.newest) <= kept
+}
+
+/// How many runs a list of those in blocks has: with all that can be said of each, some 200 kB.
+const LISTED_MAX: usize = 4_000;
+
+/// The live ones of the runs that a head names.
+pub(crate) fn live(named: &[RunRef], now: Timestamp, kept: SignedDuration) -> Vec<RunRef> {
+    named.iter().filter(|run| is_live(run, now, kept)).copied().collect()
 }
 
 /// An index as it is and as it will be.
 pub(crate) struct Index<'s> {
     /// What the head is to name.
     pub(crate) refs: Vec<RunRef>,
-    stored: &'s BTreeMap<RunId, Arc<Run>>,
-    made: BTreeMap<RunId, Arc<Run>>,
+    stored: &'s Parts,
+    made: Parts,
+}
+
+/// What is stored of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredPart {
+    /// A run in one item; one that is a segment is stored already.
+    Run(RunRef, Arc<Run>),
+    /// A run in blocks, all of which are there.
+    Blocks(RunRef, Arc<BlockRun>),
+    /// The filter of a group, named by its last run, all of which is there.
+    Filter(RunRef, GroupId, Arc<BlockFilter>),
 }
 
 impl<'s> Index<'s> {
     /// The live runs of a head.
-    ///
-    /// # Errors
-    /// When one of them is not there.
-    pub(crate) fn open(
-        named: &[RunRef],
-        stored: &'s BTreeMap<RunId, Arc<Run>>,
-        kept: SignedDuration,
-        now: Timestamp,
-    ) -> Result<Self, MissingRun> {
-        let refs: Vec<RunRef> = named.iter().filter(|run| is_live(run, now, kept)).copied().collect();
-        if let Some(missing) = refs.iter().find(|run| !stored.contains_key(&run.id)) {
-            return Err(MissingRun { id: missing.id });
+    pub(crate) fn open(named: &[RunRef], stored: &'s Parts, kept: SignedDuration, now: Timestamp) -> Self {
+        Self { refs: live(named, now, kept), stored, made: Parts::default() }
+    }
+
+    /// What the live runs of the head say of identities; or which parts it takes to know.
+    pub(crate) fn known(&self, identities: &[Identity]) -> Result<Vec<Known>, BTreeSet<PartId>> {
+        grouped::known(&self.refs, self.stored, identities)
+    }
+
+    /// Makes the filters of groups that have become complete, those that end with one run; or says which parts it takes.
+    pub(crate) fn group(&mut self) -> Result<(), BTreeSet<PartId>> {
+        let Some(unmade) = unmade(&self.refs) else { return Ok(()) };
+        for (level, filter) in unmade.make(self.stored)? {
+            let last = self.refs.iter_mut().find(|run| run.id == unmade.last);
+            if let Some(blocks) = last.and_then(|run| run.blocks.as_mut()) {
+                blocks.filter_words[level] = u32::try_from(filter.words()).unwrap_or(u32::MAX);
+            }
+            let group = GroupId { last: unmade.last, level: u8::try_from(level).unwrap_or(u8::MAX) };
+            self.made.filters.insert(group, Arc::new(filter));
         }
-        Ok(Self { refs, stored, made: BTreeMap::new() })
+        Ok(())
     }
 
     /// Takes a segment as a run: it is stored already.
@@ -92,31 +112,53 @@ impl<'s> Index<'s> {
     fn merge_those(&mut self, those: impl Fn(&RunRef) -> bool, names: &mut impl Iterator<Item = RunId>) {
         let merged: Vec<RunRef> = self.refs.extract_if(.., |run| those(run)).collect();
         let newest = merged.iter().map(|run| run.newest).max().unwrap_or_default();
-        let contents = merged.iter().filter_map(|run| self.made.get(&run.id).or_else(|| self.stored.get(&run.id)));
+        let found = |run: &RunRef| self.made.whole.get(&run.id).or_else(|| self.stored.whole.get(&run.id));
+        let contents = merged.iter().filter_map(found);
         let runs = Run::merge(contents.map(AsRef::as_ref));
         self.insert_all(runs, newest, names);
     }
 
     fn insert_all(&mut self, runs: Vec<Run>, newest: Timestamp, names: &mut impl Iterator<Item = RunId>) {
         for (run, id) in runs.into_iter().zip(names) {
-            self.insert(id, run, newest);
+            if run.len() >= FULL_RUN_ENTRIES as usize {
+                self.insert_blocks(id, &run, newest);
+            } else {
+                self.insert(id, run, newest);
+            }
         }
     }
 
     fn insert(&mut self, id: RunId, run: Run, newest: Timestamp) {
         let entries = u32::try_from(run.len()).unwrap_or(u32::MAX);
-        self.refs.push(RunRef { id, entries, newest });
-        self.made.insert(id, Arc::new(run));
+        self.refs.push(RunRef { id, entries, newest, blocks: None });
+        self.made.whole.insert(id, Arc::new(run));
     }
 
-    /// The runs that are new and named, segments included: those are stored as what they are.
-    pub(crate) fn written(&self) -> impl Iterator<Item = (RunRef, Arc<Run>)> {
-        self.refs.iter().filter_map(|run| self.made.get(&run.id).map(|made| (*run, Arc::clone(made))))
+    fn insert_blocks(&mut self, id: RunId, run: &Run, newest: Timestamp) {
+        let entries = u32::try_from(run.len()).unwrap_or(u32::MAX);
+        let lists = self.refs.iter().filter_map(|run| run.blocks).map(|blocks| blocks.list);
+        let last = lists.clone().max().unwrap_or_default();
+        let is_full = lists.filter(|list| *list == last).count() >= LISTED_MAX;
+        let blocks = Blocks { list: last + u32::from(is_full), ..Blocks::default() };
+        self.refs.push(RunRef { id, entries, newest, blocks: Some(blocks) });
+        self.made.cut.insert(id, Arc::new(BlockRun::of(run)));
+    }
+
+    /// What is new and named, segments included.
+    pub(crate) fn written(&self) -> Vec<StoredPart> {
+        let mut written = Vec::new();
+        for run in &self.refs {
+            written.extend(self.made.whole.get(&run.id).map(|made| StoredPart::Run(*run, Arc::clone(made))));
+            written.extend(self.made.cut.get(&run.id).map(|made| StoredPart::Blocks(*run, Arc::clone(made))));
+            let filters = self.made.filters.iter().filter(|(group, _)| group.last == run.id);
+            written.extend(filters.map(|(group, made)| StoredPart::Filter(*run, *group, Arc::clone(made))));
+        }
+        written
     }
 }
 
 /// The tier of a run that is stored as one.
 fn tier_of(run: &RunRef) -> Option<usize> {
-    let is_settled = run.is_full() || run.id.segment().is_some();
+    let is_settled = run.blocks.is_some() || run.id.segment().is_some();
     (!is_settled).then(|| TIER_ENTRIES.iter().filter(|least| run.entries >= **least).count())
 }

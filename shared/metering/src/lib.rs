@@ -8,6 +8,7 @@
 //! the same totals in any order and grouping. Imports `kernel` and `contract` only.
 
 mod binary;
+mod blocks;
 mod bytes;
 mod correction;
 mod event;
@@ -28,22 +29,23 @@ mod value;
 mod window;
 
 pub use binary::Attributes;
+pub use blocks::{BlockFilter, BlockRun};
 pub use correction::{CORRECTIONS_MAX, CorrectionReading, ValidCorrection, read_corrections};
 pub use event::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reading, TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, read};
-pub use grouped::{Group, GroupId};
+pub use grouped::{GROUP_LEVELS, GroupId, PartId, Parts};
 pub use identity::{Digest, Entry, Identity};
-pub use index::MEMBERS_KEPT;
+pub use index::{MEMBERS_KEPT, StoredPart};
 pub use page::{Page, PageKey};
 pub use refusal::{Reason, Refusal};
 pub use report::{Finality, Question, Total, Unanswerable};
-pub use run::{Known, Run, RunId, RunRef};
+pub use run::{Blocks, Known, Run, RunId, RunRef};
 pub use seal::{Statement, restate, seal};
 pub use segment::{
     Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_PAGES_MAX, SEGMENT_TOTALS_MAX, Segment, SegmentBody,
     SegmentEvent, Slot, group, group_corrections,
 };
 pub use settle::{
-    Counted, Head, IDENTITY_KEPT, MissingRun, SETTLED_SEGMENTS_MAX, Settlement, State, batches, settle, touched_pages,
+    Counted, Head, IDENTITY_KEPT, Lacking, SETTLED_SEGMENTS_MAX, Settlement, State, batches, settle, touched_pages,
 };
 pub use stream::state_end;
 pub use value::{NumberError, Value};

@@ -1,7 +1,8 @@
 //! The identity index: immutable sorted runs of entries, merged as they grow.
 
-use crate::filter::{Filter, scaled};
-use crate::{Digest, Entry, Identity};
+use crate::blocks::Spread;
+use crate::filter::{Mark, RUN_SHARE, scaled, words};
+use crate::{Digest, Entry, GROUP_LEVELS, Identity};
 use jiff::Timestamp;
 use kernel::SegmentId;
 use std::fmt;
@@ -60,29 +61,62 @@ pub struct RunRef {
     pub entries: u32,
     /// When its newest entry was counted, to the second.
     pub newest: Timestamp,
+    /// How it is stored in blocks; nothing where it is one item.
+    pub blocks: Option<Blocks>,
+}
+
+/// What a reference says of a run in blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Blocks {
+    /// The number of the list that names it.
+    pub list: u32,
+    /// How many words the stored filters of the groups have that end with it, by level; 0 where there is none.
+    pub filter_words: [u32; GROUP_LEVELS],
 }
 
 impl RunRef {
-    /// How many bytes a stored reference has.
-    pub(crate) const BYTES: usize = 16 + 2 + 4 + 8;
-
+    /// The bytes to store: the attempt (16) and the run's place in it (2), how many entries it has (4), the second of the
+    /// newest (8). Of one in blocks then which levels of groups have a filter, as the bits of a number (1), and the words of each
+    /// (4).
     pub(crate) fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(self.id.attempt.as_bytes());
         to.extend_from_slice(&self.id.ordinal.to_be_bytes());
         to.extend_from_slice(&self.entries.to_be_bytes());
         to.extend_from_slice(&self.newest.as_second().to_be_bytes());
+        if let Some(Blocks { filter_words, .. }) = self.blocks {
+            let there = || filter_words.iter().enumerate().filter(|(_, words)| **words > 0);
+            to.push(there().fold(0, |bits, (level, _)| bits | (1 << level)));
+            there().for_each(|(_, words)| to.extend_from_slice(&words.to_be_bytes()));
+        }
     }
 
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+    /// Reads a stored reference, of a list of runs in blocks or else of one that names none; what follows it comes back.
+    pub(crate) fn read(bytes: &[u8], list: Option<u32>) -> Option<(Self, &[u8])> {
         let (attempt, rest) = bytes.split_first_chunk::<16>()?;
         let (ordinal, rest) = rest.split_first_chunk()?;
         let (entries, rest) = rest.split_first_chunk()?;
-        let newest = i64::from_be_bytes(*rest.first_chunk()?);
-        Some(Self {
+        let (newest, mut rest) = rest.split_first_chunk()?;
+        let mut blocks = None;
+        if let Some(list) = list {
+            let (bits, behind) = rest.split_first()?;
+            rest = behind;
+            let mut filter_words = [0; GROUP_LEVELS];
+            for (level, words) in filter_words.iter_mut().enumerate() {
+                if bits & (1 << level) != 0 {
+                    let (stored, behind) = rest.split_first_chunk()?;
+                    *words = u32::from_be_bytes(*stored);
+                    rest = behind;
+                }
+            }
+            blocks = Some(Blocks { list, filter_words });
+        }
+        let read = Self {
             id: RunId { attempt: Uuid::from_bytes(*attempt), ordinal: u16::from_be_bytes(*ordinal) },
             entries: u32::from_be_bytes(*entries),
-            newest: Timestamp::from_second(newest).ok()?,
-        })
+            newest: Timestamp::from_second(i64::from_be_bytes(*newest)).ok()?,
+            blocks,
+        };
+        Some((read, rest))
     }
 }
 
@@ -105,7 +139,8 @@ impl Known {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Run {
     entries: Vec<Entry>,
-    filter: Filter,
+    filter: Vec<u64>,
+    spread: Spread,
 }
 
 impl Run {
@@ -116,7 +151,7 @@ impl Run {
     #[must_use]
     pub fn of(mut entries: Vec<Entry>) -> Self {
         entries.sort_unstable();
-        Self::of_sorted(entries)
+        Self::of_sorted(entries, Spread::WHOLE)
     }
 
     /// Merges runs that have no identity in common, into as few of the same size as can be stored.
@@ -126,18 +161,19 @@ impl Run {
         entries.sort();
         let count = entries.len().div_ceil(Self::ENTRIES_MAX).max(1);
         let size = entries.len().div_ceil(count).max(1);
-        entries.chunks(size).map(|chunk| Self::of_sorted(chunk.to_vec())).collect()
+        entries.chunks(size).map(|chunk| Self::of_sorted(chunk.to_vec(), Spread::WHOLE)).collect()
     }
 
-    fn of_sorted(entries: Vec<Entry>) -> Self {
+    /// Makes one run, or a block of one, of sorted entries.
+    pub(crate) fn of_sorted(entries: Vec<Entry>, spread: Spread) -> Self {
         let identities = entries.iter().map(|entry| entry.identity);
-        let filter = Filter::of(identities, entries.len(), Filter::RUN_SHARE);
-        Self { entries, filter }
+        let filter = words(identities, entries.len(), RUN_SHARE, spread);
+        Self { entries, filter, spread }
     }
 
-    /// Whom it has entries of.
-    pub(crate) fn identities(&self) -> impl Iterator<Item = Identity> {
-        self.entries.iter().map(|entry| entry.identity)
+    /// Its entries, sorted.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// How many entries it has.
@@ -155,12 +191,12 @@ impl Run {
     /// How much memory it takes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
-        self.entries.len() * Entry::BYTES + self.filter.memory_bytes()
+        self.entries.len() * Entry::BYTES + self.filter.len() * size_of::<u64>()
     }
 
-    /// The marks of its entries.
-    pub(crate) const fn filter(&self) -> &Filter {
-        &self.filter
+    /// Whether it may have an entry with a mark.
+    pub(crate) fn may_hold(&self, Mark { prefix, bits }: Mark) -> bool {
+        self.filter[scaled(self.spread.within(prefix), self.filter.len())] & bits == bits
     }
 
     /// What is known of an event. What takes an event back is next to it.
@@ -178,7 +214,7 @@ impl Run {
     fn first_from(&self, identity: Identity) -> usize {
         let count = self.entries.len();
         let is_before = |entry: &Entry| entry.identity < identity;
-        let guess = scaled(identity.prefix(), count);
+        let guess = scaled(self.spread.within(identity.prefix()), count);
         let mut around = count.isqrt();
         loop {
             let (low, high) = (guess.saturating_sub(around), count.min(guess + around));
@@ -203,9 +239,14 @@ impl Run {
     /// Reads a stored run, or nothing when the bytes are not sorted entries.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode_part(bytes, Spread::WHOLE)
+    }
+
+    /// The same of a block.
+    pub(crate) fn decode_part(bytes: &[u8], spread: Spread) -> Option<Self> {
         let entries: Vec<Entry> = bytes.chunks(Entry::BYTES).map(Entry::read).collect::<Option<_>>()?;
         let sorted = entries.windows(2).all(|pair| pair[0].identity < pair[1].identity);
-        sorted.then(|| Self::of_sorted(entries))
+        sorted.then(|| Self::of_sorted(entries, spread))
     }
 }
 

@@ -1,10 +1,9 @@
 //! Settling: from stored segments to window totals, each event once.
 
-use crate::grouped;
-use crate::index::{Index, MEMBERS_KEPT, is_live};
+use crate::index::{Index, MEMBERS_KEPT, StoredPart, live};
 use crate::segment::Windows;
 use crate::{
-    Digest, Entry, Group, GroupId, Identity, Known, Measure, Page, PageKey, Purpose, Run, RunId, RunRef, Segment,
+    Digest, Entry, Identity, Known, Measure, Page, PageKey, PartId, Parts, Purpose, RunId, RunRef, Segment,
     SegmentEvent, Slot, Window, WindowKey,
 };
 use contract::{UsageWindowUpdated, WindowPart};
@@ -12,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, Invalid, SegmentId, TenantId, WindowSize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// How long an identity is kept after it was last counted.
@@ -25,8 +23,9 @@ pub const IDENTITY_KEPT: SignedDuration = SignedDuration::from_hours(40 * 24);
 /// The most segments that are settled at once.
 pub const SETTLED_SEGMENTS_MAX: usize = 60;
 
-/// With four further rows, they fit the 100 items of a `DynamoDB` transaction.
-const SETTLED_ITEMS_MAX: usize = 96;
+/// With nine further rows, they fit the 100 items of a `DynamoDB` transaction: the head, the lists of its runs in blocks that
+/// change, a count and a fact.
+const SETTLED_ITEMS_MAX: usize = 91;
 const SETTLED_EVENTS_MAX: usize = 20_000;
 
 /// What became of events.
@@ -109,17 +108,21 @@ impl Head {
         bytes
     }
 
-    /// Reads a stored list of runs, or nothing when the bytes are not one.
+    /// Reads a stored list of runs, of those in blocks where it has a number; nothing when the bytes are not one.
     #[must_use]
-    pub fn decode_runs(bytes: &[u8]) -> Option<Vec<RunRef>> {
-        bytes.chunks(RunRef::BYTES).map(RunRef::read).collect()
+    pub fn decode_runs(bytes: &[u8], list: Option<u32>) -> Option<Vec<RunRef>> {
+        let (mut runs, mut rest) = (Vec::new(), bytes);
+        while !rest.is_empty() {
+            let (run, behind) = RunRef::read(rest, list)?;
+            runs.push(run);
+            rest = behind;
+        }
+        Some(runs)
     }
 
     /// The runs of both indexes that still count at a moment.
-    pub fn live_runs(&self, now: Timestamp) -> impl Iterator<Item = &RunRef> {
-        let live = move |kept| move |run: &&RunRef| is_live(run, now, kept);
-        let identities = self.runs.iter().filter(live(IDENTITY_KEPT));
-        identities.chain(self.members.iter().filter(live(MEMBERS_KEPT)))
+    pub fn live_runs(&self, now: Timestamp) -> impl Iterator<Item = RunRef> {
+        live(&self.runs, now, IDENTITY_KEPT).into_iter().chain(live(&self.members, now, MEMBERS_KEPT))
     }
 
     /// Whether a window is sealed.
@@ -133,33 +136,10 @@ impl Head {
 pub struct State {
     /// The head.
     pub head: Head,
-    /// Every live run that the head names.
-    pub runs: BTreeMap<RunId, Arc<Run>>,
-    /// Groups of such runs, as far as they were made, see [`State::group_runs`].
-    pub groups: BTreeMap<GroupId, Arc<Group>>,
+    /// Parts of the indexes that the head names, as many as are there: what else it takes, [`settle`] says.
+    pub parts: Parts,
     /// The pages that the segments touch, as far as they exist, see [`touched_pages`].
     pub pages: BTreeMap<PageKey, Page>,
-}
-
-impl State {
-    /// The groups that the head's runs are to have.
-    #[must_use]
-    pub fn complete_groups(&self) -> Vec<GroupId> {
-        self.indexes().into_iter().flat_map(grouped::complete).collect()
-    }
-
-    /// Makes the groups of runs that are complete and not there yet; it can be done without, and takes longer then. They
-    /// never change: who keeps them need not make them again.
-    pub fn group_runs(&mut self) -> Vec<(GroupId, Arc<Group>)> {
-        let missing = self.indexes().into_iter().flat_map(|refs| grouped::missing(refs, &self.runs, &self.groups));
-        let made: Vec<_> = missing.collect();
-        self.groups.extend(made.iter().cloned());
-        made
-    }
-
-    fn indexes(&self) -> [&[RunRef]; 2] {
-        [&self.head.runs, &self.head.members]
-    }
 }
 
 /// What settling ends in. All of it is to be written at once, or none.
@@ -178,8 +158,8 @@ pub struct Settlement {
     /// The first moments of days that are to be sealed: those with a new total, and the last of their billing periods,
     /// with which the period itself is sealed, whether anything is used then or not.
     pub days: BTreeSet<Timestamp>,
-    /// The runs to store: the new head names them and the old one did not.
-    pub written: Vec<(RunRef, Arc<Run>)>,
+    /// The parts of indexes to store: the new head names them and the old one did not.
+    pub written: Vec<StoredPart>,
     /// The runs that the old head named and the new one does not.
     pub obsolete: Vec<RunId>,
 }
@@ -195,12 +175,18 @@ impl Settlement {
     }
 }
 
-/// A run that the head names was not loaded: without it, an event could count twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the run {id} of an index is missing")]
-pub struct MissingRun {
-    /// Which run.
-    pub id: RunId,
+/// Parts of the indexes that the head names are not there: without them, an event could count twice.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} parts of an index are missing", parts.len())]
+pub struct Lacking {
+    /// Which parts. With these, it may turn out that it takes others.
+    pub parts: BTreeSet<PartId>,
+}
+
+impl From<BTreeSet<PartId>> for Lacking {
+    fn from(parts: BTreeSet<PartId>) -> Self {
+        Self { parts }
+    }
 }
 
 /// The pages that settling segments of one tenant may change.
@@ -274,16 +260,18 @@ pub fn batches(segments: Vec<Segment>) -> Vec<Vec<Segment>> {
 /// several segments, is decided here. `attempt` names the runs that this attempt writes.
 ///
 /// # Errors
-/// When a live run of the head is not part of the state.
-pub fn settle(state: &State, segments: &[Segment], attempt: Uuid, now: Timestamp) -> Result<Settlement, MissingRun> {
-    let mut identities = Index::open(&state.head.runs, &state.runs, IDENTITY_KEPT, now)?;
-    let mut members = Index::open(&state.head.members, &state.runs, MEMBERS_KEPT, now)?;
+/// When parts of the indexes are not there that it takes.
+pub fn settle(state: &State, segments: &[Segment], attempt: Uuid, now: Timestamp) -> Result<Settlement, Lacking> {
+    let mut identities = Index::open(&state.head.runs, &state.parts, IDENTITY_KEPT, now);
+    let mut members = Index::open(&state.head.members, &state.parts, MEMBERS_KEPT, now);
     let events = segments.iter().flat_map(|segment| segment.body.events());
     let events: Vec<Identity> = events.map(|event| event.entry.identity).collect();
-    let known = grouped::known(&identities.refs, &state.runs, &state.groups, &events);
+    let known = identities.known(&events)?;
     let mut counting = Counting::of(state);
     let placed: Vec<Vec<Places>> = segments.iter().map(|segment| counting.place_slots(segment)).collect();
-    counting.seek_members(segments, &placed, &known, &members.refs);
+    counting.seek_members(segments, &placed, &known, &members)?;
+    identities.group()?;
+    members.group()?;
     let mut known = known.into_iter();
     let (mut loose, mut corrected) = (Vec::new(), Vec::new());
     for (segment, places) in segments.iter().zip(&placed) {
@@ -309,7 +297,7 @@ pub fn settle(state: &State, segments: &[Segment], attempt: Uuid, now: Timestamp
     let kept: BTreeSet<RunId> = identities.refs.iter().chain(&members.refs).map(|run| run.id).collect();
     let named = state.head.runs.iter().chain(&state.head.members);
     let obsolete = named.map(|run| run.id).filter(|id| !kept.contains(id)).collect();
-    let written = identities.written().chain(members.written()).collect();
+    let written = [identities.written(), members.written()].concat();
     let head = Head {
         version: state.head.version + 1,
         sequence: state.head.sequence + u64::from(!stated.is_empty()),
@@ -394,7 +382,13 @@ impl<'s> Counting<'s> {
     }
 
     /// Looks for the values of events that may count in the index, for all totals at once.
-    fn seek_members(&mut self, segments: &[Segment], placed: &[Vec<Places>], known: &[Known], refs: &[RunRef]) {
+    fn seek_members(
+        &mut self,
+        segments: &[Segment],
+        placed: &[Vec<Places>],
+        known: &[Known],
+        index: &Index<'_>,
+    ) -> Result<(), Lacking> {
         let mut sought: ByMember = HashMap::default();
         let mut known = known.iter();
         for (segment, places) in segments.iter().zip(placed) {
@@ -406,10 +400,11 @@ impl<'s> Counting<'s> {
             }
         }
         let (places, members): (Vec<_>, Vec<_>) = sought.into_iter().unzip();
-        let known = grouped::known(refs, &self.state.runs, &self.state.groups, &members);
+        let known = index.known(&members)?;
         let looked_up = places.into_iter().zip(members).zip(known);
         self.unseen_members =
             looked_up.filter(|(_, known)| known.counted.is_none()).map(|(unseen, _)| unseen).collect();
+        Ok(())
     }
 
     /// Counts a segment's events; whether each of them counted, so that the segment itself can be a run.

@@ -1,6 +1,6 @@
+mod blocks;
 mod corrections;
 mod exactly_once;
-mod grouped;
 mod reading;
 mod reports;
 mod runs;

@@ -7,7 +7,7 @@ use contract::{SealDigest, UsageWindow, WindowPart};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, MeterCode, SegmentId, UsageGroup, WindowSize};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -17,8 +17,9 @@ const METERS: usize = 9;
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) head: Head,
-    pub(super) runs: BTreeMap<RunId, Arc<Run>>,
-    pub(super) groups: BTreeMap<GroupId, Arc<Group>>,
+    pub(super) stored: Parts,
+    /// How many blocks the last settlement read.
+    pub(super) read: usize,
     pub(super) pages: BTreeMap<PageKey, Page>,
     pub(super) pending: HashSet<SegmentId>,
     pub(super) days: HashSet<Timestamp>,
@@ -34,29 +35,33 @@ impl Memory {
             let attempt = Uuid::from_u128(self.attempts);
             let keys = touched_pages(&batch);
             let pages = self.pages.iter().filter(|(key, _)| keys.contains(*key));
-            let mut state = State {
-                head: self.head.clone(),
-                runs: self.runs.clone(),
-                groups: self.groups.clone(),
-                pages: pages.map(|(key, page)| (key.clone(), page.clone())).collect(),
+            let pages = pages.map(|(key, page)| (key.clone(), page.clone())).collect();
+            let mut state = State { head: self.head.clone(), parts: Parts::default(), pages };
+            self.read = 0;
+            // It is told what it lacks, and nothing else.
+            let settlement = loop {
+                match settle(&state, &batch, attempt, now) {
+                    Ok(settlement) => break settlement,
+                    Err(Lacking { parts }) => self.lend(parts, &mut state.parts),
+                }
             };
-            self.groups.extend(state.group_runs());
-            let settlement = settle(&state, &batch, attempt, now).unwrap();
             let events: usize = batch.iter().map(|segment| segment.body.events().len()).sum();
             assert_eq!(settlement.counted.total(), events as u64);
             assert!(settlement.stated.len() <= SEGMENT_TOTALS_MAX);
-            assert!(settlement.pages.len() + settlement.days.len() + batch.len() + 4 <= 100);
+            assert!(settlement.pages.len() + settlement.days.len() + batch.len() + 9 <= 100);
             if let Some(fact) = settlement.fact(tenant(1)).unwrap() {
                 self.published.push((settlement.head.sequence, fact.windows));
             }
             for segment in &batch {
                 self.pending.remove(&segment.id);
             }
-            self.runs.extend(settlement.written.into_iter().map(|(named, run)| (named.id, run)));
-            self.runs.retain(|id, _| !settlement.obsolete.contains(id));
+            self.store(settlement.written);
+            self.stored.whole.retain(|id, _| !settlement.obsolete.contains(id));
+            self.stored.cut.retain(|id, _| !settlement.obsolete.contains(id));
             let named = settlement.head.runs.iter().chain(&settlement.head.members);
             let named: HashSet<RunId> = named.map(|run| run.id).collect();
-            assert_eq!(named, self.runs.keys().copied().collect(), "what is named is what is stored");
+            let stored = self.stored.whole.keys().chain(self.stored.cut.keys());
+            assert_eq!(named, stored.copied().collect(), "what is named is what is stored");
             self.head = settlement.head;
             for (key, page) in settlement.pages {
                 let stored = Page::decode(&key, &page.encode(&key)).unwrap();
@@ -64,6 +69,40 @@ impl Memory {
                 self.pages.insert(key, stored);
             }
             self.days.extend(settlement.days);
+        }
+    }
+
+    /// Lends parts of what is stored.
+    fn lend(&mut self, parts: BTreeSet<PartId>, to: &mut Parts) {
+        assert!(!parts.is_empty());
+        self.read += parts.len();
+        for part in parts {
+            match part {
+                PartId::Run(id) => assert_eq!(to.whole.insert(id, Arc::clone(&self.stored.whole[&id])), None),
+                PartId::Block(id, block) => {
+                    let stored = &self.stored.cut[&id];
+                    let named = self.head.runs.iter().chain(&self.head.members).find(|run| run.id == id).unwrap();
+                    let lent = to.cut.entry(id).or_insert_with(|| Arc::new(BlockRun::empty(named.entries)));
+                    Arc::make_mut(lent).take(block, stored);
+                }
+                PartId::Filter(group, block) => {
+                    let stored = &self.stored.filters[&group];
+                    let words = u32::try_from(stored.words()).unwrap();
+                    let lent = to.filters.entry(group).or_insert_with(|| Arc::new(BlockFilter::empty(words)));
+                    let (_, bytes) = stored.blocks().nth(usize::from(block)).unwrap();
+                    assert!(Arc::make_mut(lent).fill(block, &bytes));
+                }
+            }
+        }
+    }
+
+    fn store(&mut self, written: Vec<StoredPart>) {
+        for part in written {
+            match part {
+                StoredPart::Run(named, run) => drop(self.stored.whole.insert(named.id, run)),
+                StoredPart::Blocks(named, run) => drop(self.stored.cut.insert(named.id, run)),
+                StoredPart::Filter(_, group, filter) => drop(self.stored.filters.insert(group, filter)),
+            }
         }
     }
 
@@ -382,7 +421,7 @@ fn any_of(id: u16) -> Sent {
 }
 
 /// Segments of events that count, so many of each number.
-fn counting(catalogue: &Catalogue, from: u32, count: u32, id: u128) -> Vec<Segment> {
+pub(super) fn counting(catalogue: &Catalogue, from: u32, count: u32, id: u128) -> Vec<Segment> {
     let meter = &catalogue.meters[0];
     let events = (from..from + count).map(|n| {
         let entry = Entry { identity: Identity::of("s", &n.to_string()), digest: Digest::from_bytes([3; 4]) };
@@ -421,7 +460,7 @@ fn identities_outlive_the_oldest_event_that_is_taken() {
         let segments = counting(&catalogue, 1, 1, number);
         memory.pending.insert(segments[0].id);
         memory.settle(&segments, at);
-        (memory.head.counted.accepted, memory.head.runs.len(), memory.runs.len())
+        (memory.head.counted.accepted, memory.head.runs.len(), memory.stored.whole.len())
     };
     assert_eq!(send(1, now()), (1, 1, 1));
     assert_eq!(send(2, now() + IDENTITY_KEPT), (1, 1, 1));

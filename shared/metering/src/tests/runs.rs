@@ -15,7 +15,7 @@ fn a_run_finds_its_entries_and_no_others() {
         let run = Run::of((0..size).map(entry).collect());
         let stored = Run::decode(&run.encode()).unwrap();
         assert!(stored == run);
-        let is_marked = |number: u32| stored.filter().may_hold(Mark::of(entry(number).identity));
+        let is_marked = |number: u32| stored.may_hold(Mark::of(entry(number).identity));
         assert!((0..size).all(is_marked), "one that is not marked is not looked for");
         assert!((size..size + 5_000).filter(|number| is_marked(*number)).count() < 50, "few others are");
         for number in 0..size {
@@ -79,8 +79,14 @@ fn references_are_read_as_written() {
     let id = RunId { attempt: Uuid::from_u128(5), ordinal: 300 };
     assert_eq!(id.to_string().parse(), Ok(id));
     let newest = Timestamp::from_second(1_700_000_000).unwrap();
-    let runs = vec![RunRef { id, entries: 12_000, newest }; 3];
-    assert_eq!(Head::decode_runs(&Head::encode_runs(&runs)), Some(runs));
+    let run = RunRef { id, entries: 12_000, newest, blocks: None };
+    let whole = vec![run; 3];
+    assert_eq!(Head::decode_runs(&Head::encode_runs(&whole), None), Some(whole));
+    let of_list = |filter_words| RunRef { blocks: Some(Blocks { list: 7, filter_words }), ..run };
+    let listed: Vec<RunRef> = [[0; 4], [1, 0, 3, 0], [1, 2, 3, u32::MAX]].map(of_list).to_vec();
+    let bytes = Head::encode_runs(&listed);
+    assert_eq!((bytes.len(), Head::decode_runs(&bytes, Some(7))), (3 * 31 + 6 * 4, Some(listed)));
+    assert!(Head::decode_runs(&bytes[..bytes.len() - 1], Some(7)).is_none());
     let segment = SegmentId::from_uuid(Uuid::from_u128(6));
     assert_eq!((id.segment(), RunId::of_segment(segment).segment()), (None, Some(segment)));
 }

@@ -5,8 +5,10 @@
 //! | `PENDING#<shard>` | segment id | that a segment waits; its removal is what settles it |
 //! | `SEGMENT#<tenant>#<shard>` | segment id | events, as they were accepted |
 //! | `RUN#<tenant>#<shard>` | run id | a run of an index |
-//! | `TENANT#<tenant>` | `HEAD` | version, sequence, counts, what is sealed, the runs that are not full |
-//! | `TENANT#<tenant>` | `FULL` | the runs that are full, of which there are many and which seldom change |
+//! | `RUN#<tenant>#<shard>` | run id`#`block | a block of a run |
+//! | `RUN#<tenant>#<shard>` | group id`#FILTER#`block | a block of the filter over a group of runs |
+//! | `TENANT#<tenant>` | `HEAD` | version, sequence, counts, what is sealed, the runs that are not in blocks, and the numbers of the lists of the others |
+//! | `TENANT#<tenant>` | `RUNS#<number>` | a list of runs in blocks, of which there are many and which seldom change |
 //! | `TENANT#<tenant>` | `TOTALS#<period>#<meter>` | the page of a billing period: its days, and itself |
 //! | `TENANT#<tenant>` | `PAGE#<meter>#<start>#<span>` | the page of an hour's minutes or of a day's hours |
 //! | `TENANT#<tenant>` | `LEVEL#<period>#<meter>#<percent>` | that the level was told |
@@ -17,8 +19,8 @@
 use super::UsageStoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{MeterCode, SegmentId, TenantId, Timestamp, WindowSize};
-use metering::{Counted, Head, Page, PageKey, Run, RunId, RunRef, Segment, SegmentBody};
-use std::collections::HashMap;
+use metering::{Counted, Head, Page, PageKey, PartId, Run, RunId, RunRef, Segment, SegmentBody, StoredPart};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
 
 /// An item of the table.
@@ -111,11 +113,17 @@ pub(super) fn head_key(tenant: TenantId) -> Item {
 
 /// Which of a head's references are in the item itself.
 fn of_head(runs: &[RunRef]) -> impl Iterator<Item = &RunRef> {
-    runs.iter().filter(|run| !run.is_full())
+    runs.iter().filter(|run| run.blocks.is_none())
 }
 
-fn of_full(runs: &[RunRef]) -> impl Iterator<Item = &RunRef> {
-    runs.iter().filter(|run| run.is_full())
+/// Which are in a list.
+fn of_list(runs: &[RunRef], list: u32) -> impl Iterator<Item = &RunRef> {
+    runs.iter().filter(move |run| run.blocks.is_some_and(|blocks| blocks.list == list))
+}
+
+/// The numbers of a head's lists.
+fn lists(head: &Head) -> BTreeSet<u32> {
+    head.runs.iter().chain(&head.members).filter_map(|run| run.blocks).map(|blocks| blocks.list).collect()
 }
 
 pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
@@ -132,6 +140,7 @@ pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
             ("unmatched", number(head.counted.unmatched)),
             ("runs", bytes(Head::encode_runs(of_head(&head.runs)))),
             ("members", bytes(Head::encode_runs(of_head(&head.members)))),
+            ("lists", bytes(lists(head).into_iter().flat_map(u32::to_be_bytes).collect())),
         ],
     );
     if let Some(until) = head.sealed_until {
@@ -140,16 +149,33 @@ pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
     item
 }
 
-pub(super) fn full_key(tenant: TenantId) -> Item {
-    key(tenant_partition(tenant), "FULL")
+const LIST: &str = "RUNS#";
+
+fn list_key(tenant: TenantId, list: u32) -> Item {
+    key(tenant_partition(tenant), format!("{LIST}{list}"))
 }
 
-/// The item of the full runs, unless they are what another head names too.
-pub(super) fn full_item(tenant: TenantId, head: &Head, before: &Head) -> Option<Item> {
-    let full = |head: &Head| [&head.runs, &head.members].map(|runs| Head::encode_runs(of_full(runs)));
-    let [runs, members] = full(head);
-    let changed = full(before) != [runs.clone(), members.clone()];
-    changed.then(|| with(full_key(tenant), [("runs", bytes(runs)), ("members", bytes(members))]))
+/// The keys of the lists that the item of a head names.
+///
+/// # Errors
+/// When it says nothing of them.
+pub(super) fn list_keys(tenant: TenantId, head: &Item) -> Result<Vec<Item>, UsageStoreError> {
+    let (lists, rest) = blob(head, "lists", "head")?.as_chunks();
+    if !rest.is_empty() {
+        return Err(UsageStoreError::Malformed { entity: "head" });
+    }
+    Ok(lists.iter().map(|list| list_key(tenant, u32::from_be_bytes(*list))).collect())
+}
+
+/// The lists of runs in blocks that a head has otherwise than another one. One that has none left is named no more.
+pub(super) fn list_items(tenant: TenantId, head: &Head, before: &Head) -> Vec<Item> {
+    let of = |head: &Head, list| [&head.runs, &head.members].map(|runs| Head::encode_runs(of_list(runs, list)));
+    let changed = lists(head).into_iter().filter(|list| of(head, *list) != of(before, *list));
+    let item = |list| {
+        let [runs, members] = of(head, list);
+        with(list_key(tenant, list), [("runs", bytes(runs)), ("members", bytes(members))])
+    };
+    changed.map(item).collect()
 }
 
 pub(super) fn run_partition(tenant: TenantId, shard: u8) -> String {
@@ -165,9 +191,38 @@ pub(super) fn run_key(tenant: TenantId, id: RunId) -> Item {
     }
 }
 
-pub(super) fn run_item(tenant: TenantId, named: &RunRef, run: &Run) -> Item {
-    let expires_at = number(named.newest.as_second() + RUN_KEPT_S);
-    with(run_key(tenant, named.id), [("entries", bytes(run.encode())), ("expires_at", expires_at)])
+/// Where a part of an index is stored. The blocks of a run, and those of a filter, are spread: a look-up reads many at once.
+pub(super) fn part_key(tenant: TenantId, part: PartId) -> Item {
+    let spread = |run: RunId, block: u16, sort: String| {
+        let shard = (u16::from(tenant_shard(&run.attempt)) + block) % u16::from(TENANT_SHARDS);
+        key(run_partition(tenant, u8::try_from(shard).unwrap_or_default()), sort)
+    };
+    match part {
+        PartId::Run(run) => run_key(tenant, run),
+        PartId::Block(run, block) => spread(run, block, format!("{run}#{block}")),
+        PartId::Filter(group, block) => spread(group.last, block, format!("{group}{FILTER}{block}")),
+    }
+}
+
+/// What the keys of filters' blocks have between the group and the block.
+const FILTER: &str = "#FILTER#";
+
+/// The items of a part of an index: none of a segment, which is stored as one.
+pub(super) fn part_items(tenant: TenantId, part: &StoredPart) -> Vec<Item> {
+    let item = |named: &RunRef, part, entries| {
+        let expires_at = number(named.newest.as_second() + RUN_KEPT_S);
+        with(part_key(tenant, part), [("entries", bytes(entries)), ("expires_at", expires_at)])
+    };
+    match part {
+        StoredPart::Run(named, _) if named.id.segment().is_some() => Vec::new(),
+        StoredPart::Run(named, run) => vec![item(named, PartId::Run(named.id), run.encode())],
+        StoredPart::Blocks(named, run) => {
+            run.blocks().map(|(block, run)| item(named, PartId::Block(named.id, block), run.encode())).collect()
+        }
+        StoredPart::Filter(named, group, filter) => {
+            filter.blocks().map(|(block, words)| item(named, PartId::Filter(*group, block), words)).collect()
+        }
+    }
 }
 
 pub(super) fn level_sort(period_start: Timestamp, meter: &MeterCode, percent: u16) -> String {
@@ -289,14 +344,14 @@ pub(super) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreE
     until.map(Some).map_err(|_| UsageStoreError::Malformed { entity })
 }
 
-/// Reads a head and the item of its full runs, as far as they exist.
-pub(super) fn head(item: &Item, full: Option<&Item>) -> Result<Head, UsageStoreError> {
+/// Reads a head and the lists of its runs in blocks, which come in their order.
+pub(super) fn head(item: &Item, lists: &BTreeMap<u32, Item>) -> Result<Head, UsageStoreError> {
     let entity = "head";
     let malformed = || UsageStoreError::Malformed { entity };
     let runs = |name| -> Result<Vec<RunRef>, UsageStoreError> {
-        let mut runs = Head::decode_runs(blob(item, name, entity)?).ok_or_else(malformed)?;
-        if let Some(full) = full {
-            runs.extend(Head::decode_runs(blob(full, name, entity)?).ok_or_else(malformed)?);
+        let mut runs = Head::decode_runs(blob(item, name, entity)?, None).ok_or_else(malformed)?;
+        for (list, item) in lists {
+            runs.extend(Head::decode_runs(blob(item, name, entity)?, Some(*list)).ok_or_else(malformed)?);
         }
         Ok(runs)
     };
@@ -317,18 +372,26 @@ pub(super) fn head(item: &Item, full: Option<&Item>) -> Result<Head, UsageStoreE
     })
 }
 
+/// The number of a list, of its item.
+pub(super) fn list_number(item: &Item) -> Result<u32, UsageStoreError> {
+    let sort: String = parsed(item, "sk", "list")?;
+    let number = sort.strip_prefix(LIST).and_then(|number| number.parse().ok());
+    number.ok_or(UsageStoreError::Malformed { entity: "list" })
+}
+
 /// Reads a run, be it stored as a run or as a segment.
-pub(super) fn run(item: &Item) -> Result<(RunId, Run), UsageStoreError> {
-    let malformed = UsageStoreError::Malformed { entity: "run" };
+pub(super) fn run(item: &Item) -> Result<Run, UsageStoreError> {
     let partition: String = parsed(item, "pk", "run")?;
     if partition.starts_with("SEGMENT#") {
         let segment = segment(item)?;
-        let entries = segment.body.events().iter().map(|event| event.entry).collect();
-        return Ok((RunId::of_segment(segment.id), Run::of(entries)));
+        return Ok(Run::of(segment.body.events().iter().map(|event| event.entry).collect()));
     }
-    let id = parsed(item, "sk", "run")?;
-    let run = Run::decode(blob(item, "entries", "run")?);
-    run.map(|run| (id, run)).ok_or(malformed)
+    Run::decode(entries(item)?).ok_or(UsageStoreError::Malformed { entity: "run" })
+}
+
+/// The bytes of a part of an index.
+pub(super) fn entries(item: &Item) -> Result<&[u8], UsageStoreError> {
+    blob(item, "entries", "run")
 }
 
 pub(super) fn is_page(sort: &str) -> bool {

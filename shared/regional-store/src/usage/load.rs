@@ -1,20 +1,19 @@
-//! Loading what settling starts from.
+//! Loading what settling starts from, and what it then finds that it lacks.
 
 use super::items::{self, Item};
 use super::{Settler, UsageStoreError};
 use kernel::{TenantId, Timestamp};
-use metering::{Head, Page, PageKey, Run, RunId, Segment, State, touched_pages};
-use std::collections::BTreeMap;
+use metering::touched_pages;
+use metering::{BlockFilter, BlockRun, GroupId, Head, Page, PageKey, PartId, Parts, RunId, RunRef, Segment, State};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// How many runs are read at a time: some 40 MB of the largest.
-const RUNS_AT_ONCE: usize = 100;
+/// How many parts of an index are read at a time: what is read is kept at once, so that a further attempt has less to read
+/// if the table is too busy for the rest.
+const PARTS_AT_ONCE: usize = 400;
 
 impl Settler {
-    /// Loads the head, the pages that the segments touch, and the whole identity index.
-    ///
-    /// A run that has expired in between is left out: settling names it as missing, and loading again finds the head that
-    /// no longer names it.
+    /// Loads the head and the pages that the segments touch, with what is in memory of the indexes.
     pub(super) async fn load(
         &self,
         tenant: TenantId,
@@ -23,14 +22,8 @@ impl Settler {
     ) -> Result<State, UsageStoreError> {
         let keys = touched_pages(segments).iter().map(|page| items::page_key(tenant, page)).collect();
         let (head, pages) = self.load_head(tenant, keys).await?;
-        let runs = self.load_runs(tenant, &head, now).await?;
-        let mut state = State { head, runs, groups: BTreeMap::new(), pages };
-        let known = state.complete_groups().into_iter();
-        state.groups = known.filter_map(|id| self.kept.groups.get(&id).map(|group| (id, group))).collect();
-        for (id, group) in state.group_runs() {
-            self.kept.groups.insert(id, group);
-        }
-        Ok(state)
+        let parts = self.kept.parts(head.live_runs(now));
+        Ok(State { head, parts, pages })
     }
 
     /// Loads the head, and then pages by their keys, as far as they exist.
@@ -44,48 +37,83 @@ impl Settler {
     ) -> Result<(Head, BTreeMap<PageKey, Page>), UsageStoreError> {
         let head = self.table.get_all("load a head", vec![items::head_key(tenant)]).await?;
         let Some(head) = head.first() else { return Ok((Head::default(), BTreeMap::new())) };
-        let mut keys = pages;
-        keys.push(items::full_key(tenant));
-        let (mut full, mut found) = (None, BTreeMap::new());
+        let mut keys = items::list_keys(tenant, head)?;
+        keys.extend(pages);
+        let (mut lists, mut found) = (BTreeMap::new(), BTreeMap::new());
         for item in self.table.get_all("load totals", keys).await? {
             if items::is_page(&items::parsed::<String>(&item, "sk", "page")?) {
                 found.extend([items::page(&item)?]);
             } else {
-                full = Some(item);
+                lists.insert(items::list_number(&item)?, item);
             }
         }
-        Ok((items::head(head, full.as_ref())?, found))
+        Ok((items::head(head, &lists)?, found))
     }
 
-    async fn load_runs(
+    /// Reads parts of a tenant's indexes, and keeps them. Those that have expired, or are erased, stay away.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub(super) async fn load_parts(
         &self,
         tenant: TenantId,
-        head: &Head,
-        now: Timestamp,
-    ) -> Result<BTreeMap<RunId, Arc<Run>>, UsageStoreError> {
-        let entries = head.live_runs(now).map(|run| u64::from(run.entries)).sum();
-        if entries > self.kept.entries_max {
-            return Err(UsageStoreError::IndexTooLarge { entries, entries_max: self.kept.entries_max });
-        }
-        let mut runs = BTreeMap::new();
-        let mut unknown = Vec::new();
-        for named in head.live_runs(now) {
-            match self.kept.runs.get(&named.id) {
-                Some(run) => {
-                    runs.insert(named.id, run);
-                }
-                None => unknown.push(items::run_key(tenant, named.id)),
+        lacking: BTreeSet<PartId>,
+        state: &mut State,
+    ) -> Result<(), UsageStoreError> {
+        let named = state.head.runs.iter().chain(&state.head.members);
+        let named: HashMap<RunId, RunRef> = named.map(|run| (run.id, *run)).collect();
+        let wanted: Vec<(PartId, Item)> =
+            lacking.into_iter().map(|part| (part, items::part_key(tenant, part))).collect();
+        for some in wanted.chunks(PARTS_AT_ONCE) {
+            let keys: Vec<Item> = some.iter().map(|(_, key)| key.clone()).collect();
+            let mut read = Read::of(&mut state.parts, &named);
+            for item in self.table.get_all_written("load an index", &keys).await? {
+                let part = some.iter().find(|(_, key)| key.iter().all(|(name, value)| item.get(name) == Some(value)));
+                let (part, _) = part.ok_or(UsageStoreError::Malformed { entity: "part of an index" })?;
+                read.take(*part, &item)?;
             }
+            let Read { runs, filters, .. } = read;
+            self.kept.keep(&state.parts, &runs, &filters);
         }
-        // What is read is kept at once: if the table is too busy for the rest, the next attempt has less to read.
-        for keys in unknown.chunks(RUNS_AT_ONCE) {
-            for item in self.table.get_all_written("load the identity index", keys).await? {
-                let (id, run) = items::run(&item)?;
-                let run = Arc::new(run);
-                self.kept.runs.insert(id, Arc::clone(&run));
-                runs.insert(id, run);
+        Ok(())
+    }
+}
+
+/// Takes what is read into the parts that are there.
+struct Read<'s> {
+    parts: &'s mut Parts,
+    named: &'s HashMap<RunId, RunRef>,
+    runs: BTreeSet<RunId>,
+    filters: BTreeSet<GroupId>,
+}
+
+impl<'s> Read<'s> {
+    fn of(parts: &'s mut Parts, named: &'s HashMap<RunId, RunRef>) -> Self {
+        Self { parts, named, runs: BTreeSet::new(), filters: BTreeSet::new() }
+    }
+
+    fn take(&mut self, part: PartId, item: &Item) -> Result<(), UsageStoreError> {
+        let malformed = UsageStoreError::Malformed { entity: "part of an index" };
+        let is_taken = match part {
+            PartId::Run(id) => {
+                self.runs.insert(id);
+                self.parts.whole.insert(id, Arc::new(items::run(item)?));
+                true
             }
-        }
-        Ok(runs)
+            PartId::Block(id, block) => {
+                self.runs.insert(id);
+                let entries = self.named.get(&id).map_or(0, |run| run.entries);
+                let run = self.parts.cut.entry(id).or_insert_with(|| Arc::new(BlockRun::empty(entries)));
+                Arc::make_mut(run).fill(block, items::entries(item)?)
+            }
+            PartId::Filter(group, block) => {
+                self.filters.insert(group);
+                let blocks = self.named.get(&group.last).and_then(|run| run.blocks).unwrap_or_default();
+                let words = blocks.filter_words.get(usize::from(group.level)).copied().unwrap_or_default();
+                let filter = self.parts.filters.entry(group).or_insert_with(|| Arc::new(BlockFilter::empty(words)));
+                Arc::make_mut(filter).fill(block, items::entries(item)?)
+            }
+        };
+        if is_taken { Ok(()) } else { Err(malformed) }
     }
 }

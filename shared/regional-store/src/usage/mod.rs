@@ -54,14 +54,6 @@ pub enum UsageStoreError {
     /// Others settled the same tenant's usage, again and again.
     #[error("usage of one tenant was settled by too many at once")]
     Contended,
-    /// A tenant's index does not fit the function's memory. With more memory, the same call is right.
-    #[error("the index of a tenant has {entries} entries, and the function's memory is for {entries_max}")]
-    IndexTooLarge {
-        /// How many entries the tenant's index has.
-        entries: u64,
-        /// How many fit.
-        entries_max: u64,
-    },
     /// A stored item is not what this code wrote.
     #[error("a stored {entity} is malformed")]
     Malformed {

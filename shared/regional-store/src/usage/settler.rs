@@ -11,8 +11,9 @@ use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem
 use contract::{Envelope, Fact, Stream};
 use jiff::SignedDuration;
 use kernel::{EventId, RegionCode, SegmentId, TenantId, Timestamp, WindowSize};
-use metering::{Counted, Head, Segment, Settlement, settle};
+use metering::{Counted, Head, Lacking, Segment, Settlement, State, settle};
 use outbox::{Outbox, Row, Target};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// How often a settlement is tried when others settle the same tenant at once.
@@ -69,8 +70,7 @@ impl Settler {
         Self { table, kept, outbox, region, seal_after, next_id }
     }
 
-    /// The same in a function with so much memory: most of it keeps the indexes that were used last, and a tenant whose
-    /// index does not fit is not settled.
+    /// The same in a function with so much memory: most of it keeps what was used last of the indexes.
     #[must_use]
     pub fn within_memory(self, memory_bytes: u64) -> Self {
         Self { kept: Kept::within(memory_bytes), ..self }
@@ -80,8 +80,7 @@ impl Settler {
     /// often it is called and by however many.
     ///
     /// # Errors
-    /// When the table fails, others were quicker too often, or the tenant's index does not fit the function's memory.
-    /// Calling it again is always right.
+    /// When the table fails, or others were quicker too often. Calling it again is always right.
     pub async fn settle(
         &self,
         tenant: TenantId,
@@ -93,10 +92,8 @@ impl Settler {
             if open.is_empty() {
                 return Ok(Settled { before: segments.len(), ..Settled::default() });
             }
-            let state = self.load(tenant, &open, now).await?;
             let attempt = (self.next_id)();
-            // A missing run has expired since the head was read, or is erased.
-            if let Ok(settlement) = settle(&state, &open, attempt, now) {
+            if let Some((state, settlement)) = self.decide(tenant, &open, attempt, now).await? {
                 match self.write(tenant, &open, &state.head, &settlement, now).await? {
                     Outcome::Committed => {
                         let before = segments.len() - open.len();
@@ -115,6 +112,29 @@ impl Settler {
         Err(UsageStoreError::Contended)
     }
 
+    /// Decides what settling ends in, on the head as it is now, and reads what that takes of the indexes; nothing when a part
+    /// of them has expired since the head was read, or is erased.
+    pub(super) async fn decide(
+        &self,
+        tenant: TenantId,
+        segments: &[Segment],
+        attempt: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<(State, Settlement)>, UsageStoreError> {
+        let mut state = self.load(tenant, segments, now).await?;
+        let mut lacked = BTreeSet::new();
+        loop {
+            match settle(&state, segments, attempt, now) {
+                Ok(settlement) => return Ok(Some((state, settlement))),
+                Err(Lacking { parts }) if parts.is_subset(&lacked) => return Ok(None),
+                Err(Lacking { parts }) => {
+                    lacked.extend(&parts);
+                    self.load_parts(tenant, parts, &mut state).await?;
+                }
+            }
+        }
+    }
+
     /// Writes new runs, then commits the head that names them. What no head names, be it merged or in vain, expires: to
     /// delete it would cost as much as it did to write.
     async fn write(
@@ -125,11 +145,8 @@ impl Settler {
         settlement: &Settlement,
         now: Timestamp,
     ) -> Result<Outcome, UsageStoreError> {
-        for (named, run) in settlement.written.iter().filter(|(named, _)| named.id.segment().is_none()) {
-            let item = items::run_item(tenant, named, run);
-            let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-            put.send().await.map_err(|error| UsageStoreError::of("store the identity index", error))?;
-        }
+        let parts = settlement.written.iter().flat_map(|part| items::part_items(tenant, part)).collect();
+        self.table.put_all("store an index", parts).await?;
         let transaction = self.transaction(tenant, segments, before, settlement, now)?;
         let request = self.table.client.transact_write_items().set_transact_items(Some(transaction));
         let outcome = match request.send().await {
@@ -137,12 +154,7 @@ impl Settler {
             Err(error) => outcome_of(error, segments.len())?,
         };
         if matches!(outcome, Outcome::Committed) {
-            for (named, run) in &settlement.written {
-                self.kept.runs.insert(named.id, run.clone());
-            }
-            for merged in &settlement.obsolete {
-                self.kept.runs.remove(merged);
-            }
+            self.kept.replace(&settlement.written, &settlement.obsolete);
         }
         Ok(outcome)
     }
@@ -179,7 +191,7 @@ impl Settler {
         Ok(parts)
     }
 
-    /// Replaces a head by its next version, and the list of its full runs if that changed. Whatever else a
+    /// Replaces a head by its next version, and the lists of its runs in blocks as far as they changed. Whatever else a
     /// transaction with it writes in the tenant's partition needs no condition of its own.
     pub(super) fn heads(
         &self,
@@ -188,8 +200,8 @@ impl Settler {
         before: &Head,
     ) -> Result<Vec<TransactWriteItem>, UsageStoreError> {
         let mut parts = vec![self.replace(items::head_item(tenant, head), "version", head.version)?];
-        if let Some(full) = items::full_item(tenant, head, before) {
-            parts.push(self.put(full)?);
+        for list in items::list_items(tenant, head, before) {
+            parts.push(self.put(list)?);
         }
         Ok(parts)
     }
