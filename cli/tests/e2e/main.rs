@@ -144,6 +144,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("a_region_works_without_home", |stack| Box::pin(outage::a_region_works_without_home(stack))),
     ("a_killed_billing_bills_once", |stack| Box::pin(billing::a_killed_billing_bills_once(stack))),
     ("a_tenant_closes_is_billed_and_is_erased", |stack| Box::pin(life::a_tenant_closes_is_billed_and_is_erased(stack))),
+    ("nothing_else_is_a_dead_letter", |stack| Box::pin(dead_letters::nothing_else_is_a_dead_letter(stack))),
     ("a_poison_message_ends_in_its_dead_letter_queue", |stack| {
         Box::pin(poison::a_poison_message_ends_in_its_dead_letter_queue(stack))
     }),
@@ -151,7 +152,6 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         Box::pin(runtime_interface::every_binary_runs(stack))
     }),
     ("personal_data_stays_in_its_region", |stack| Box::pin(residency::personal_data_stays_in_its_region(stack))),
-    ("nothing_else_is_a_dead_letter", |stack| Box::pin(dead_letters::nothing_else_is_a_dead_letter(stack))),
 ];
 
 fn main() -> ExitCode {
