@@ -28,6 +28,7 @@ pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) ->
         let alias = sign_up(stack, browser, &person).await.context("the sign-up")?;
         let anchor = billing_anchor(stack, &alias).await?;
         ensure!(anchor == "23:00", "days begin at {anchor}, not at the midnight that was chosen");
+        nothing_of_a_strangers_answer_is_shown(browser, &address(stack, &alias)?).await?;
         browser.goto(&address(stack, &alias)?).await?;
         let (email, password) = (&person.details.email, &person.details.password);
         sign_in(browser, email, "Another-Password-1").await?;
@@ -180,6 +181,19 @@ async fn see_claims(browser: &Browser, wanted: &[(&str, &str)]) -> Result<()> {
     for (claim, value) in wanted {
         let shown = browser.text(&format!("[data-claim={claim}]")).await?;
         ensure!(shown == *value, "the page shows {claim} {shown:?}, not {value:?}");
+    }
+    Ok(())
+}
+
+/// Anybody can make a link that looks like the return from an organisation's sign-in.
+async fn nothing_of_a_strangers_answer_is_shown(browser: &Browser, address: &str) -> Result<()> {
+    let said = "error=x&error_description=PreSignUp%20failed%20with%20error%20tenant-closed.";
+    for link in [format!("{address}?state=1&{said}"), format!("{address}?{said}"), format!("{address}?state=1&code=1")]
+    {
+        browser.goto(&link).await?;
+        browser.see("#sign-in-form").await?;
+        let notice = browser.text("#notice").await?;
+        ensure!(notice.is_empty(), "{link} lets the page say {notice:?}");
     }
     Ok(())
 }

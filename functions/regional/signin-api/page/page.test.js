@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import test from "node:test";
 import { claimsOf, managesAccount, shown } from "./src/claims.js";
-import { ownOrigin, returned } from "./src/federation.js";
+import { complete, isReturn, ownOrigin, returned } from "./src/federation.js";
 import { Identity } from "./src/identity.js";
 import { codeOf } from "./src/refusals.js";
 import { LANGUAGES, TEXTS, preferred } from "./src/texts.js";
@@ -46,10 +46,21 @@ test("refusals mean what they say", () => {
   for (const [status, type, message, code] of [
     [400, "UserLambdaValidationException", "PreTokenGeneration failed with error tenant-suspended.", "tenant-suspended"],
     [400, "UserLambdaValidationException", "PreTokenGeneration failed with error not-registered.", "wrong-password"],
-    [400, "UserLambdaValidationException", "PreAuthentication failed with error something-else.", "refused"],
+    [400, "UserLambdaValidationException", "PreAuthentication failed with error something-else.", "unavailable"],
+    [400, "UserLambdaValidationException", "PreTokenGeneration failed with error TenantUnavailable: see the function's log.", "unavailable"],
+    [400, "UserLambdaValidationException", "PreTokenGeneration failed with error 2026-11-20T10:00:05Z 8f5e Task timed out after 5.00 seconds.", "unavailable"],
+    [400, "UserLambdaValidationException", "PreTokenGeneration failed with error RequestId: 8f5e Error: Runtime exited with error: exit status 101.", "unavailable"],
+    [400, "UserLambdaValidationException", "PreTokenGeneration failed with error TenantUnavailable: not-registered: see the log.", "unavailable"],
+    [400, "UserLambdaValidationException", "", "unavailable"],
+    [400, "UnexpectedLambdaException", "PreAuthentication invocation failed due to error Socket timeout while invoking Lambda function.", "unavailable"],
+    [400, "UnexpectedLambdaException", "PreTokenGeneration invocation failed due to configuration error.", "unavailable"],
+    [400, "InvalidLambdaResponseException", "Unrecognizable lambda output", "unavailable"],
+    [400, "CodeDeliveryFailureException", "", "unavailable"],
+    [400, "InternalErrorException", "", "unavailable"],
+    [400, "UserLambdaValidationException", "PreTokenGeneration failed with error provider-address-unverified.", "provider-address-unverified"],
     [400, "UserLambdaValidationException", "PreAuthentication failed with error address-not-verified.", "not-confirmed"],
-    [400, "UserNotFoundException", "Exception migrating user in app client x", "wrong-password"],
-    [400, "UserLambdaValidationException", "UserMigration failed with error not-here.", "wrong-password"],
+    [400, "UserNotFoundException", "Exception migrating user in app client x", "unavailable"],
+    [400, "UserLambdaValidationException", "UserMigration failed with error FormerPoolUnavailable: see the function's log.", "unavailable"],
     [400, "NotAuthorizedException", "Incorrect username or password.", "wrong-password"],
     [400, "NotAuthorizedException", "Password attempts exceeded", "too-many-requests"],
     [400, "NotAuthorizedException", "User is disabled.", "disabled"],
@@ -123,9 +134,82 @@ test("claims are shown as text", () => {
   assert.equal(managesAccount({ scope: "openid email" }), false);
 });
 
-test("a return is one with a state", () => {
-  for (const [search, is] of [["", false], ["?code=1", false], ["?code=1&state=2", true], ["?error=1&state=2", true]]) {
-    assert.equal(returned({ search }) !== null, is, search);
+/** What a window keeps for as long as it is open. */
+function storageWith(kept) {
+  const items = new Map(kept === undefined ? [] : [["meridian:federation", kept]]);
+  return {
+    getItem: (name) => items.get(name) ?? null,
+    setItem: (name, value) => items.set(name, value),
+    removeItem: (name) => items.delete(name),
+    items,
+  };
+}
+
+const KEPT = JSON.stringify({ state: "drawn-here", verifier: "verifier" });
+const CLOSED = new URLSearchParams({ error: "x", error_description: "PreSignUp failed with error tenant-closed." });
+
+test("nothing of an answer is looked at whose state was not drawn in this window", () => {
+  for (const [kept, search] of [
+    [undefined, `?state=1&${CLOSED}`],
+    [undefined, "?state=null&code=1"],
+    [undefined, "?state=undefined&code=1"],
+    ["null", "?state=null&code=1"],
+    ["{}", "?state=undefined&code=1"],
+    ['{"state":""}', `?state=&${CLOSED}`],
+    ["no json", `?state=no json&${CLOSED}`],
+    [KEPT, `?state=1&${CLOSED}`],
+    [KEPT, `?state=DRAWN-HERE&${CLOSED}`],
+    [KEPT, `?state=drawn-here&state=1&${CLOSED}`],
+    [KEPT, `?${CLOSED}`],
+    [KEPT, "?code=1"],
+  ]) {
+    const storage = storageWith(kept);
+    assert.equal(isReturn({ search }), true, search);
+    assert.equal(returned({ search }, storage), null, `${kept} ${search}`);
+    assert.equal(storage.getItem("meridian:federation"), kept ?? null, `what is under way goes on: ${search}`);
+  }
+  for (const search of ["", "?alias=23456789abcd", "?organisation"]) assert.equal(isReturn({ search }), false, search);
+});
+
+test("an answer is good for once, and says why it is a refusal", async () => {
+  const storage = storageWith(KEPT);
+  const search = `?state=drawn-here&${CLOSED}`;
+  const answer = returned({ search }, storage);
+  assert.equal(returned({ search }, storage), null, "again");
+  const refusal = (answer) => complete({ federation: {} }, answer, {}).catch(({ code }) => code);
+  assert.equal(await refusal(answer), "tenant-closed");
+  for (const [description, code] of [
+    ["PreSignUp failed with error not-registered. ", "organisation-refused"],
+    ["PreSignUp failed with error provider-address-unverified. ", "provider-address-unverified"],
+    ["PreSignUp failed with error provider-address-missing.", "provider-address-missing"],
+    ["PreSignUp failed with error removed.", "removed"],
+    ["PreSignUp failed with error tenant-full.", "tenant-full"],
+    ["PreSignUp failed with error RegistrationUnavailable: see the function's log.", "unavailable"],
+    ["PreSignUp invocation failed due to error Socket timeout while invoking Lambda function.", "unavailable"],
+    ["User is not assigned to the client application.", "organisation-refused"],
+    ["tenant-closed", "organisation-refused"],
+    ["", "organisation-refused"],
+  ]) {
+    const query = new URLSearchParams({ error: "invalid_request", error_description: description });
+    assert.equal(await refusal({ query, verifier: "verifier" }), code, description);
+  }
+  assert.equal(await refusal({ query: new URLSearchParams(), verifier: "verifier" }), "organisation-refused");
+});
+
+test("passing trouble is never told as a wrong password", async (test) => {
+  for (const trouble of [
+    { __type: "UnexpectedLambdaException", message: "PreAuthentication failed with error Socket timeout." },
+    { __type: "InvalidLambdaResponseException", message: "Unrecognizable lambda output" },
+    { __type: "UserLambdaValidationException", message: "PreTokenGeneration failed with error Task timed out." },
+    { __type: "UserNotFoundException", message: "Exception migrating user in app client 1" },
+  ]) {
+    for (const migrates of [true, false]) {
+      const answers = { USER_SRP_AUTH: trouble, PASSWORD_VERIFIER: trouble, USER_PASSWORD_AUTH: trouble };
+      const { outcome, calls } = await signIn(test, migrates, answers);
+      assert.equal(outcome, "unavailable", trouble.__type);
+      assert.deepEqual(calls, PROVED.slice(0, 1), "the password is not sent either");
+      test.mock.restoreAll();
+    }
   }
 });
 

@@ -40,20 +40,38 @@ export async function begin(discovery, location, storage) {
   location.assign(`${discovery.authorization_endpoint}?${query}`);
 }
 
-/** What the address says on return; nothing where nobody returns. */
-export function returned(location) {
+/** Whether the address is that of a return: it has something that only a return has. */
+export function isReturn(location) {
   const query = new URLSearchParams(location.search);
-  return query.has("state") && (query.has("code") || query.has("error")) ? query : null;
+  return ["state", "code", "error", "error_description"].some((name) => query.has(name));
 }
 
-/** Changes the code of a return for tokens. Each return is good for once. */
-export async function complete(discovery, query, location, storage) {
-  const kept = JSON.parse(storage.getItem(KEPT) ?? "null");
+/**
+ * What the address says on return, and what this window kept for it; nothing where it is not the answer to what this
+ * window asked. Anybody can make a link that looks like a return: nothing of it is looked at, or shown, before its state
+ * is known to be the one that was drawn here. Each is good for once.
+ */
+export function returned(location, storage) {
+  const query = new URLSearchParams(location.search);
+  const kept = keptIn(storage);
+  if (kept === null || query.getAll("state").length !== 1 || query.get("state") !== kept.state) return null;
   storage.removeItem(KEPT);
-  if (query.has("error")) throw new Refusal(meaningOf(query.get("error_description") ?? "") ?? "organisation-refused");
-  if (!discovery.federation || kept === null || kept.state !== query.get("state")) {
-    throw new Refusal("organisation-refused");
+  return { query, verifier: kept.verifier };
+}
+
+function keptIn(storage) {
+  try {
+    const kept = JSON.parse(storage.getItem(KEPT) ?? "null");
+    return typeof kept?.state === "string" && kept.state !== "" ? kept : null;
+  } catch {
+    return null;
   }
+}
+
+/** Changes the code of a return for tokens. */
+export async function complete(discovery, { query, verifier }, location) {
+  if (query.has("error")) throw new Refusal(refusalOf(query.get("error_description") ?? ""));
+  if (!discovery.federation || !query.has("code")) throw new Refusal("organisation-refused");
   const answer = await send(discovery.token_endpoint, {
     method: "POST",
     body: new URLSearchParams({
@@ -61,14 +79,20 @@ export async function complete(discovery, query, location, storage) {
       client_id: discovery.federation.client_id,
       code: query.get("code"),
       redirect_uri: `${location.origin}/`,
-      code_verifier: kept.verifier,
+      code_verifier: verifier,
     }),
   });
   const said = await read(answer);
-  if (!answer.ok || !said?.access_token) {
-    throw new Refusal(meaningOf(`${said?.error} ${said?.error_description}`) ?? "organisation-refused");
-  }
+  if (answer.status === 429) throw new Refusal("too-many-requests");
+  if (answer.status >= 500) throw new Refusal("unavailable");
+  if (!answer.ok || !said?.access_token) throw new Refusal(refusalOf(`${said?.error} ${said?.error_description}`));
   return { access: said.access_token, refresh: said.refresh_token };
+}
+
+/** Why the user pool did not let somebody in whom the organisation did. Nobody types a password here. */
+function refusalOf(text) {
+  const code = meaningOf(text) ?? "organisation-refused";
+  return code === "wrong-password" ? "organisation-refused" : code;
 }
 
 /** The address that the provider returns to has the random alias, whichever address the page was opened at. */

@@ -45,23 +45,30 @@ async function start() {
 
 /** Goes on where somebody left for the organisation's sign-in, or begins. */
 async function comeBack() {
-  const query = federation.returned(location);
-  const begins = federation.isToBegin(location) && federation.isOffered(discovery, location);
-  if (query !== null || begins) history.replaceState(null, "", location.pathname);
+  const isReturn = federation.isReturn(location);
+  const answer = isReturn ? federation.returned(location, sessionStorage) : null;
+  const begins = !isReturn && federation.isToBegin(location) && federation.isOffered(discovery, location);
+  if (isReturn || begins) history.replaceState(null, "", withoutReturn(location));
   if (begins) {
     await federation.begin(discovery, location, sessionStorage);
     return;
   }
-  if (query === null) {
+  if (answer === null) {
     page.show("sign-in");
     return;
   }
   try {
-    enter(await federation.complete(discovery, query, location, sessionStorage));
+    enter(await federation.complete(discovery, answer, location));
   } catch ({ code }) {
     page.show("sign-in");
     page.say(`say-${code}`);
   }
+}
+
+/** The address of this page, with nothing but the label that names the workspace at the region's own address. */
+function withoutReturn({ pathname, search }) {
+  const alias = new URLSearchParams(search).get("alias");
+  return alias === null ? pathname : `${pathname}?${new URLSearchParams({ alias })}`;
 }
 
 function listen() {

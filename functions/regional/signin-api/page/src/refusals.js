@@ -1,7 +1,9 @@
 // What the identity provider's refusals mean. A trigger's own code is inside of the provider's message.
 
-const OF_TRIGGERS = /\b(tenant-suspended|tenant-not-ready|tenant-closed|not-registered|other-tenant|address-not-verified)\b/;
+/** How Cognito quotes what a trigger says, which is one of the words below where the trigger refused. */
+const OF_TRIGGERS = /\b(\w+) (?:failed with error|invocation failed due to) (.*)/is;
 
+/** The words by which triggers refuse. What a trigger says that is none of them is the report of a failure. */
 const MEANING = {
   "tenant-suspended": "tenant-suspended",
   "tenant-not-ready": "tenant-not-ready",
@@ -9,15 +11,27 @@ const MEANING = {
   "not-registered": "wrong-password",
   "other-tenant": "wrong-password",
   "address-not-verified": "not-confirmed",
+  "client-ended": "refused",
+  "address-is-fixed": "refused",
+  "mail-withheld": "too-many-requests",
+  "provider-address-missing": "provider-address-missing",
+  "provider-address-unverified": "provider-address-unverified",
+  removed: "removed",
+  "tenant-full": "tenant-full",
 };
 
+/** A trigger did not answer, or not as it should. The account and the password may be right. */
+const FAILURES = ["InvalidLambdaResponseException", "UnexpectedLambdaException", "UserLambdaValidationException"];
+
 const OF_EXCEPTIONS = {
+  CodeDeliveryFailureException: "unavailable",
   CodeMismatchException: "wrong-code",
   EnableSoftwareTokenMFAException: "wrong-code",
   ExpiredCodeException: "expired-code",
   InvalidPasswordException: "weak-password",
   PasswordHistoryPolicyViolationException: "used-password",
   PasswordResetRequiredException: "reset-required",
+  InternalErrorException: "unavailable",
   UserNotConfirmedException: "not-confirmed",
   UserNotFoundException: "wrong-password",
   TooManyRequestsException: "too-many-requests",
@@ -29,18 +43,22 @@ const OF_EXCEPTIONS = {
 export function codeOf(status, said) {
   const exception = String(said?.__type ?? "").split("#").pop();
   const message = String(said?.message ?? said?.Message ?? "");
+  // The trigger answers for an account that is in no pool, so that this is its failure.
+  if (/\bmigrating user\b/i.test(message)) return "unavailable";
   const known = meaningOf(message) ?? OF_EXCEPTIONS[exception];
   if (known) return known;
-  // An account that is in no pool, neither here nor where the tenant was before.
-  if (/\b(user ?migration|migrating user)\b/i.test(message)) return "wrong-password";
+  if (FAILURES.includes(exception)) return "unavailable";
   if (exception === "NotAuthorizedException") return ofNotAuthorized(message);
   if (status === 429) return "too-many-requests";
   return status >= 500 ? "unavailable" : "refused";
 }
 
-/** The code that a text carries, where a trigger put one into it. */
+/** What a trigger says in a text: what its refusal means, or that it failed. Nothing where the text is none of a trigger. */
 export function meaningOf(message) {
-  return MEANING[OF_TRIGGERS.exec(message)?.[1]];
+  const quoted = OF_TRIGGERS.exec(message)?.[2];
+  if (quoted === undefined) return undefined;
+  const word = quoted.trim().replace(/\.+$/, "");
+  return Object.hasOwn(MEANING, word) ? MEANING[word] : "unavailable";
 }
 
 function ofNotAuthorized(message) {

@@ -91,6 +91,12 @@ const EN = {
   "say-too-many-requests": "Too many attempts. Please wait a few minutes.",
   "say-session-ended": "This took too long. Please sign in again.",
   "say-organisation-refused": "Your organisation's sign-in did not succeed. Please try again.",
+  "say-provider-address-missing":
+    "Your organisation's sign-in did not tell your e-mail address. An administrator can change that at the identity provider.",
+  "say-provider-address-unverified":
+    "Your organisation's sign-in does not say that your e-mail address is verified. An administrator of this workspace can allow that in the settings of its identity provider.",
+  "say-removed": "An administrator has removed you from this workspace. You can come back by an invitation.",
+  "say-tenant-full": "This workspace takes no more people. Its administrators know more.",
   "say-unknown-challenge": "This account needs a way to sign in that this page does not offer.",
   "say-invalid-email": "Please enter an e-mail address such as name@example.com.",
   "say-unreachable": "There is no connection. Please try again.",
@@ -191,6 +197,12 @@ const DE = {
   "say-too-many-requests": "Zu viele Versuche. Bitte warten Sie einige Minuten.",
   "say-session-ended": "Das hat zu lange gedauert. Bitte melden Sie sich erneut an.",
   "say-organisation-refused": "Die Anmeldung bei Ihrer Organisation ist nicht gelungen. Bitte versuchen Sie es erneut.",
+  "say-provider-address-missing":
+    "Die Anmeldung bei Ihrer Organisation hat Ihre E-Mail-Adresse nicht genannt. Das kann die Administration beim Identitätsanbieter ändern.",
+  "say-provider-address-unverified":
+    "Die Anmeldung bei Ihrer Organisation sagt nicht, dass Ihre E-Mail-Adresse bestätigt ist. Das kann die Administration dieses Arbeitsbereichs in den Einstellungen des Identitätsanbieters zulassen.",
+  "say-removed": "Die Administration hat Sie aus diesem Arbeitsbereich entfernt. Mit einer Einladung können Sie zurückkommen.",
+  "say-tenant-full": "Dieser Arbeitsbereich nimmt niemanden mehr auf. Näheres weiß die Administration.",
   "say-unknown-challenge": "Dieses Konto braucht eine Art der Anmeldung, die diese Seite nicht bietet.",
   "say-invalid-email": "Bitte geben Sie eine E-Mail-Adresse wie name@example.com ein.",
   "say-unreachable": "Es besteht keine Verbindung. Bitte versuchen Sie es erneut.",
