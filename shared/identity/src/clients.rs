@@ -217,7 +217,7 @@ impl Identity {
             .map_err(|error| unavailable(&error))?;
         let client = created.user_pool_client.and_then(|client| client.client_id);
         let client_id = client.ok_or(IdentityError::Unavailable { code: None })?;
-        Ok(Federation { client_id, identity_provider: name.clone() })
+        Ok(Federation { client_id, identity_provider: name.clone(), trusts_unverified_email: false })
     }
 }
 

@@ -8,12 +8,13 @@ mod error;
 mod previous;
 
 pub use clients::{ClientSecret, Credentials};
-pub use error::IdentityError;
+pub use error::{IdentityError, MAIL_WITHHELD, TRIGGER_REFUSALS};
 pub use previous::FormerPools;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType, UserStatusType};
 use error::{classify, unavailable};
+use std::collections::HashMap;
 use tenancy::{EmailAddress, Password, Username};
 
 /// The user pool of a region.
@@ -29,8 +30,31 @@ pub struct Identity {
 pub enum Account {
     /// It was made, and a code was mailed to its address.
     Created,
+    /// It was made, and the code was kept back. It can be mailed later.
+    Unmailed,
     /// It was there already; it stays as it is, its password included.
     Existing,
+}
+
+/// Whether the pool mails the code of a new account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mailing {
+    /// It does.
+    AtOnce,
+    /// Not yet: the address got as many mails as it gets.
+    Later,
+}
+
+impl Mailing {
+    /// What the custom-message trigger is told by. Whoever else tells it so keeps a mail back that would be to
+    /// themselves.
+    pub const MEMBER: &str = "mail";
+    /// The mail is kept back.
+    pub const WITHHELD: &str = "withhold";
+
+    fn metadata(self) -> Option<HashMap<String, String>> {
+        (self == Self::Later).then(|| HashMap::from([(Self::MEMBER.to_owned(), Self::WITHHELD.to_owned())]))
+    }
 }
 
 impl Identity {
@@ -40,7 +64,8 @@ impl Identity {
         Self { client: Client::new(config), user_pool_id, client_id }
     }
 
-    /// Makes an account, whose address is its only attribute. Made twice, it is made once.
+    /// Makes an account, whose address is its only attribute. Made twice, it is made once. The mail with the code can be
+    /// kept back, by the pool's custom-message trigger.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -49,6 +74,7 @@ impl Identity {
         username: Username,
         email: &EmailAddress,
         password: &Password,
+        mailing: Mailing,
     ) -> Result<Account, IdentityError> {
         let email = AttributeType::builder().name("email").value(email.expose()).build();
         let sent = self
@@ -57,6 +83,7 @@ impl Identity {
             .client_id(&self.client_id)
             .username(username.to_string())
             .password(password.expose())
+            .set_client_metadata(mailing.metadata())
             .user_attributes(email.map_err(|_| IdentityError::Unavailable { code: None })?)
             .send()
             .await;
@@ -65,7 +92,15 @@ impl Identity {
             Err(error) if error.as_service_error().is_some_and(|e| e.is_username_exists_exception()) => {
                 Ok(Account::Existing)
             }
-            Err(error) => Err(classify(&error)),
+            Err(error) => match classify(&error) {
+                // The pool keeps the account that it made before it asked the trigger for the mail. Whether it did is
+                // looked up, since no document of Cognito's promises it.
+                IdentityError::Refused { code } if code == MAIL_WITHHELD => match self.status(username).await? {
+                    Some(_) => Ok(Account::Unmailed),
+                    None => Err(IdentityError::Unavailable { code: Some(code) }),
+                },
+                failed => Err(failed),
+            },
         }
     }
 
@@ -129,13 +164,10 @@ impl Identity {
             .await;
         let Err(error) = sent else { return Ok(()) };
         match classify(&error) {
-            // Cognito's message would say whether the account is confirmed, but only in prose.
-            refused @ IdentityError::Refused { .. } => {
-                if self.is_confirmed(username).await? {
-                    Ok(())
-                } else {
-                    Err(refused)
-                }
+            // Cognito's message would say whether the account is confirmed, but only in prose. Where a trigger failed,
+            // the account was confirmed just before.
+            failed @ (IdentityError::Refused { .. } | IdentityError::Unavailable { code: Some(_) }) => {
+                if self.is_confirmed(username).await? { Ok(()) } else { Err(failed) }
             }
             other => Err(other),
         }
@@ -165,11 +197,16 @@ impl Identity {
     }
 
     async fn is_confirmed(&self, username: Username) -> Result<bool, IdentityError> {
+        Ok(self.status(username).await?.as_deref() == Some(UserStatusType::Confirmed.as_str()))
+    }
+
+    /// The status of an account; none where there is no such account.
+    async fn status(&self, username: Username) -> Result<Option<String>, IdentityError> {
         let got =
             self.client.admin_get_user().user_pool_id(&self.user_pool_id).username(username.to_string()).send().await;
         match got {
-            Ok(user) => Ok(user.user_status() == Some(&UserStatusType::Confirmed)),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_user_not_found_exception()) => Ok(false),
+            Ok(user) => Ok(Some(user.user_status().map(|status| status.as_str().to_owned()).unwrap_or_default())),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_user_not_found_exception()) => Ok(None),
             Err(error) => Err(unavailable(&error)),
         }
     }

@@ -1,7 +1,7 @@
 //! The user pools where accounts were before.
 
 use crate::IdentityError;
-use crate::error::unavailable;
+use crate::error::classify;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use aws_types::SdkConfig;
@@ -37,10 +37,11 @@ impl FormerPools {
         match asked.send().await {
             Ok(answer) => Ok(answer.authentication_result().is_some()),
             Err(error) => match error.as_service_error() {
-                Some(e) if e.is_not_authorized_exception() || e.is_user_not_found_exception() => Ok(false),
                 Some(e) if e.is_user_not_confirmed_exception() || e.is_password_reset_required_exception() => Ok(false),
-                Some(e) if e.is_user_lambda_validation_exception() => Ok(false),
-                _ => Err(unavailable(&error)),
+                _ => match classify(&error) {
+                    IdentityError::WrongCode | IdentityError::Refused { .. } => Ok(false),
+                    failed => Err(failed),
+                },
             },
         }
     }

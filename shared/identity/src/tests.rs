@@ -1,5 +1,8 @@
-use crate::{Account, Identity, IdentityError};
+use crate::error::classify;
+use crate::{Account, Identity, IdentityError, Mailing, TRIGGER_REFUSALS};
 use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::error::{ErrorMetadata, SdkError};
+use aws_sdk_cognitoidentityprovider::operation::sign_up::SignUpError;
 use tenancy::{EmailAddress, Password, Username};
 use testkit::Pool;
 
@@ -23,8 +26,8 @@ fn ada() -> (Username, EmailAddress, Password) {
 async fn an_account_is_made_once_and_confirmed_by_its_code() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
-    assert_eq!(identity.sign_up(username, &email, &password).await, Ok(Account::Created));
-    assert_eq!(identity.sign_up(username, &email, &password).await, Ok(Account::Existing));
+    assert_eq!(identity.sign_up(username, &email, &password, Mailing::AtOnce).await, Ok(Account::Created));
+    assert_eq!(identity.sign_up(username, &email, &password, Mailing::AtOnce).await, Ok(Account::Existing));
     assert_eq!(identity.confirm(username, "999999").await, Err(IdentityError::WrongCode));
     assert_eq!(identity.confirm(username, CODE).await, Ok(()));
     assert_eq!(identity.confirm(username, CODE).await, Ok(()), "already confirmed counts");
@@ -53,7 +56,7 @@ async fn a_proved_account_signs_in_at_once_and_keeps_its_password() {
 async fn a_code_is_sent_again() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
-    identity.sign_up(username, &email, &password).await.unwrap();
+    identity.sign_up(username, &email, &password, Mailing::AtOnce).await.unwrap();
     assert_eq!(identity.resend_code(username).await, Ok(()));
     assert_eq!(identity.confirm(username, CODE).await, Ok(()));
 }
@@ -71,7 +74,10 @@ async fn a_pool_with_harder_rules_refuses_the_password() {
     let policies = aws_sdk_cognitoidentityprovider::types::UserPoolPolicyType::builder().password_policy(rules).build();
     client.update_user_pool().user_pool_id(&pool.id).policies(policies).send().await.unwrap();
     let (username, email, password) = ada();
-    assert_eq!(identity.sign_up(username, &email, &password).await, Err(IdentityError::PasswordRefused));
+    assert_eq!(
+        identity.sign_up(username, &email, &password, Mailing::AtOnce).await,
+        Err(IdentityError::PasswordRefused)
+    );
 }
 
 #[tokio::test]
@@ -81,11 +87,14 @@ async fn an_unknown_client_or_no_answer_at_all_is_unavailable() {
     let (username, email, password) = ada();
     let stranger = Identity::new(&aws.config, pool.id.clone(), "nobody".to_owned());
     let code = Some("ResourceNotFoundException".to_owned());
-    assert_eq!(stranger.sign_up(username, &email, &password).await, Err(IdentityError::Unavailable { code }));
+    assert_eq!(
+        stranger.sign_up(username, &email, &password, Mailing::AtOnce).await,
+        Err(IdentityError::Unavailable { code })
+    );
     let config = aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
     let unreachable = Identity::new(&config, pool.id, pool.client_id);
     let no_answer = Err(IdentityError::Unavailable { code: None });
-    assert_eq!(unreachable.sign_up(username, &email, &password).await, no_answer);
+    assert_eq!(unreachable.sign_up(username, &email, &password, Mailing::AtOnce).await, no_answer);
 }
 
 #[tokio::test]
@@ -93,7 +102,7 @@ async fn a_deleted_account_is_gone_however_often_it_is_deleted() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
     assert_eq!(identity.delete_account(&username.to_string()).await, Ok(()), "there was none");
-    identity.sign_up(username, &email, &password).await.unwrap();
+    identity.sign_up(username, &email, &password, Mailing::AtOnce).await.unwrap();
     for _ in 0..2 {
         assert_eq!(identity.delete_account(&username.to_string()).await, Ok(()));
     }
@@ -125,4 +134,110 @@ async fn a_machine_client_is_found_by_its_name_and_gone_once_deleted() {
     assert_eq!(identity.machine(&made.client_id).await, Ok(None));
     assert_eq!(identity.delete_clients_named(&id.to_string()).await, Ok(()));
     assert_eq!(identity.clients_named(&id.to_string()).await, Ok(vec![]));
+}
+
+/// What Cognito's error is to a caller.
+fn classified(code: &str, message: &str) -> IdentityError {
+    let metadata = ErrorMetadata::builder().code(code).message(message).build();
+    classify(&SdkError::service_error(SignUpError::generic(metadata), ()))
+}
+
+/// Every error that the references of the operations name which are called here, and what a caller is told of it.
+#[test]
+fn only_refusals_are_told_as_refusals() {
+    fn check(code: &str, expected: &IdentityError) {
+        assert_eq!(classified(code, "words of Cognito's own"), *expected, "{code}");
+    }
+    check("InvalidPasswordException", &IdentityError::PasswordRefused);
+    check("PasswordHistoryPolicyViolationException", &IdentityError::PasswordRefused);
+    check("CodeMismatchException", &IdentityError::WrongCode);
+    check("UserNotFoundException", &IdentityError::WrongCode);
+    check("ExpiredCodeException", &IdentityError::ExpiredCode);
+    check("LimitExceededException", &IdentityError::TooManyAttempts);
+    check("TooManyFailedAttemptsException", &IdentityError::TooManyAttempts);
+    for code in [
+        "AliasExistsException",
+        "InvalidParameterException",
+        "NotAuthorizedException",
+        "UnsupportedUserStateException",
+        "UsernameExistsException",
+    ] {
+        check(code, &IdentityError::Refused { code: code.to_owned() });
+    }
+    for code in [
+        "CodeDeliveryFailureException",
+        "ConcurrentModificationException",
+        "DuplicateProviderException",
+        "ForbiddenException",
+        "InternalErrorException",
+        "InternalServerError",
+        "InvalidEmailRoleAccessPolicyException",
+        "InvalidLambdaResponseException",
+        "InvalidOAuthFlowException",
+        "InvalidSmsRoleAccessPolicyException",
+        "InvalidSmsRoleTrustRelationshipException",
+        "InvalidUserPoolConfigurationException",
+        "PreconditionNotMetException",
+        "RequestTimeout",
+        "ResourceNotFoundException",
+        "ScopeDoesNotExistException",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "UnexpectedLambdaException",
+        "UnsupportedIdentityProviderException",
+        "UnsupportedOperationException",
+        "UserImportInProgressException",
+        "UserLambdaValidationException",
+        "SomethingThatCognitoHasSince",
+    ] {
+        check(code, &IdentityError::Unavailable { code: Some(code.to_owned()) });
+    }
+    let silent: SdkError<SignUpError, ()> = SdkError::timeout_error("no answer");
+    assert_eq!(classify(&silent), IdentityError::Unavailable { code: None });
+}
+
+/// A trigger that fails is told by the same exception as one that refuses.
+#[test]
+fn a_trigger_refuses_by_its_own_words_only() {
+    const CODE: &str = "UserLambdaValidationException";
+    for word in TRIGGER_REFUSALS {
+        let refused = IdentityError::Refused { code: word.to_owned() };
+        assert_eq!(classified(CODE, &format!("PreSignUp failed with error {word}.")), refused);
+    }
+    for failure in [
+        "PreSignUp failed with error RegistrationUnavailable: see the function's log.",
+        "PreSignUp failed with error 2026-11-20T10:00:05.006Z 8f5e Task timed out after 5.00 seconds.",
+        "PreSignUp failed with error RequestId: 8f5e Error: Runtime exited with error: signal: killed.",
+        "PostConfirmation failed with error ActivationFailed: not-registered: see the function's log.",
+        "PreSignUp invocation failed due to configuration error: not-registered.",
+        "PreSignUp failed with error not-registered-yet.",
+        "not-registered",
+        "",
+    ] {
+        assert_eq!(classified(CODE, failure), IdentityError::Unavailable { code: Some(CODE.to_owned()) }, "{failure}");
+    }
+}
+
+/// A word that a trigger says and the list does not have would be taken for passing trouble.
+#[test]
+fn every_word_of_a_trigger_is_known() {
+    let functions = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/regional");
+    let mut said = 0;
+    for function in std::fs::read_dir(functions).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = function.file_name().unwrap().to_string_lossy().into_owned();
+        let Ok(source) = std::fs::read_to_string(function.join("src/handler.rs")) else { continue };
+        if !name.starts_with("auth-") {
+            continue;
+        }
+        // Words in lower case and hyphens: nothing else in these files is written so, but the words themselves.
+        for word in source.split('"').skip(1).step_by(2) {
+            let is_word = word.contains('-') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            if is_word {
+                assert!(TRIGGER_REFUSALS.contains(&word), "{name} says {word}");
+                said += 1;
+            }
+        }
+    }
+    assert!(said >= 8, "the files are looked through: {said}");
 }
