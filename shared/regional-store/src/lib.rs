@@ -11,8 +11,8 @@ mod usage;
 
 pub use self::heartbeat::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
 pub use self::tenancy::{
-    Erasure, Lead, Leaving, Limit, Loaded, Membership, Page, Place, Reach, Registered, Remembered, Resolved, Taken,
-    Tally, TenantReader, TenantStore, TenantStoreError, UsageTerms, Workspace,
+    Erasure, Lead, Leaving, Limit, Loaded, MailTally, Membership, Page, Place, Reach, Registered, Remembered, Resolved,
+    Taken, Tally, TenantReader, TenantStore, TenantStoreError, UsageTerms, Workspace,
 };
 pub use self::usage::{
     CorrectedEvent, CorrectionOutcome, CorrectionRecord, DueSeal, FoundSegment, Intake, Pending, Resent,

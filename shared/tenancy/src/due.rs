@@ -34,6 +34,8 @@ pub enum DueKind {
     Clients,
     /// A claim to a label that home may not have answered yet.
     Vanity,
+    /// Mails that addresses had to wait for.
+    Mail,
 }
 
 impl DueKind {
@@ -49,6 +51,7 @@ impl DueKind {
             Self::Deprovisioning => "deprovisioning",
             Self::Clients => "clients",
             Self::Vanity => "vanity",
+            Self::Mail => "mail",
         }
     }
 }

@@ -43,6 +43,17 @@ pub struct Federation {
     pub client_id: String,
     /// The provider, as the user pool calls it.
     pub identity_provider: ProviderName,
+    /// Whether the provider's word for an address is taken where it does not say that the address is verified.
+    #[serde(default)]
+    pub trusts_unverified_email: bool,
+}
+
+impl Federation {
+    /// Whether an address is taken that the provider says it has verified, or does not.
+    #[must_use]
+    pub const fn takes_address(&self, is_verified: bool) -> bool {
+        is_verified || self.trusts_unverified_email
+    }
 }
 
 /// The address of an OpenID provider. It may tell who the tenant is.
@@ -144,6 +155,8 @@ pub struct IdentityProvider {
     pub issuer: Issuer,
     /// What it calls Meridian.
     pub client_id: ProviderClientId,
+    /// Whether its word for an address is taken where it does not say that the address is verified.
+    pub trusts_unverified_email: bool,
     /// When it was set last.
     pub changed_at: Timestamp,
 }
@@ -162,6 +175,9 @@ pub fn decide_provider(
         return Err(Refusal::NotFromHere { status: state.tenant.status });
     }
     let mut outcome = Outcome::of(state);
+    if let Some(federation) = outcome.tenant.federation.as_mut() {
+        federation.trusts_unverified_email = provider.trusts_unverified_email;
+    }
     outcome.members.push(MemberChange::Provider(Box::new(provider.clone())));
     outcome.note(Actor::User(by), AuditAction::SetIdentityProvider, None, occasion);
     Ok(outcome)
@@ -197,8 +213,10 @@ pub fn decide_provider_forgotten(state: &State) -> Outcome {
 pub struct Newcomer {
     /// The account.
     pub account: AccountName,
-    /// The address that the provider has verified.
+    /// The address that the provider names.
     pub email: EmailAddress,
+    /// Whether the provider says that it has verified the address.
+    pub is_verified: bool,
 }
 
 /// What stands for or against a newcomer.
@@ -216,7 +234,8 @@ pub struct Standing {
 /// what they are. Whom an administrator has removed comes back only when invited.
 ///
 /// # Errors
-/// When the tenant is not in use, has another provider or no room, or when the person was removed.
+/// When the tenant is not in use, has another provider or no room, when the provider does not say that the address is
+/// verified and the tenant does not do without that, or when the person was removed.
 pub fn decide_newcomer(
     state: &State,
     newcomer: &Newcomer,
@@ -226,11 +245,14 @@ pub fn decide_newcomer(
     let tenant = &state.tenant;
     let is_of_provider = newcomer.account.alias().as_ref() == Some(&tenant.alias);
     let suspended = tenant.policy.suspension.is_some();
-    if tenant.federation.is_none() || !is_of_provider {
+    let Some(federation) = tenant.federation.as_ref().filter(|_| is_of_provider) else {
         return Err(Refusal::NotFederated);
-    }
+    };
     if tenant.status != TenantStatus::Active || suspended {
         return Err(Refusal::NotFromHere { status: tenant.status });
+    }
+    if !federation.takes_address(newcomer.is_verified) {
+        return Err(Refusal::UnverifiedAddress);
     }
     if standing.is_member {
         return Ok(None);

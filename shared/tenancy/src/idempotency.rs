@@ -1,7 +1,7 @@
 //! Idempotency keys: a repeated request is recognised by its key, and by what it asked for.
 
-use crate::Registration;
-use kernel::Invalid;
+use crate::{Documents, Registration};
+use kernel::{Invalid, OnboardingId, RegionCode};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -23,18 +23,38 @@ impl IdempotencyKey {
     }
 
     /// What is remembered of a registration in order to recognise it: a digest keyed by this key, which
-    /// is not stored, so that nobody can test who the person might be. The password has no part in it.
+    /// is not stored, so that nobody can test who the person might be.
+    ///
+    /// Every field has a part in it but the password, of which nothing is kept outside of the identity provider: a
+    /// digest beside the key that unlocks it could be tried with every password that there is. The answer says
+    /// whose password holds instead.
     #[must_use]
-    pub fn fingerprint(&self, registration: &Registration) -> Fingerprint {
+    pub fn fingerprint(&self, registration: &Registration, onboarding: Option<OnboardingId>) -> Fingerprint {
+        // Named one by one: the compiler refuses a new field that nobody has thought of here.
+        let Registration {
+            organisation,
+            name,
+            email,
+            password: _,
+            plan,
+            region,
+            language,
+            billing_anchor,
+            documents: Documents { terms, data_processing },
+        } = registration;
         Fingerprint(digest(&[
             "registration",
             &self.0,
-            registration.organisation.expose(),
-            registration.name.expose(),
-            &registration.email.key(),
-            registration.plan.as_str(),
-            registration.language.as_str(),
-            &registration.billing_anchor.to_string(),
+            organisation.expose(),
+            name.expose(),
+            &email.key(),
+            plan.as_str(),
+            region.as_ref().map_or("", RegionCode::as_str),
+            language.as_str(),
+            &billing_anchor.to_string(),
+            terms.as_str(),
+            data_processing.as_str(),
+            &onboarding.map(|id| id.to_string()).unwrap_or_default(),
         ]))
     }
 }

@@ -3,7 +3,8 @@
 use crate::outcome::{MemberChange, Outcome, State};
 use crate::settings::after;
 use crate::{
-    Actor, AuditAction, Consent, EmailAddress, KeyDigest, Occasion, Origin, PersonName, Refusal, User, Username,
+    Actor, AuditAction, Consent, EmailAddress, KeyDigest, Occasion, Origin, OwedMail, PersonName, Refusal, User,
+    Username,
 };
 use jiff::SignedDuration;
 use kernel::{Invalid, InvitationId, Role, TenantId, TenantStatus, Timestamp};
@@ -39,8 +40,10 @@ pub struct Invitation {
     pub created_at: Timestamp,
     /// Until when it can be accepted.
     pub valid_until: Timestamp,
-    /// How often it was mailed.
+    /// How often a mail with it was asked for.
     pub sendings: u32,
+    /// The mail that the address was not sent yet, since it had got as many as it gets.
+    pub owed: Option<OwedMail>,
 }
 
 /// The secret that is mailed to an invited person.
@@ -103,11 +106,14 @@ pub struct Invite<'a> {
     pub role: Role,
     /// The code that will be mailed.
     pub code: &'a InvitationCode,
+    /// Whether the mail has to wait.
+    pub owed: Option<OwedMail>,
     /// Who invites.
     pub by: Username,
 }
 
-/// Decides an invitation, or that the open one of the same address is sent again with another code.
+/// Decides an invitation, or that the open one of the same address is sent again with another code. While the mail has
+/// to wait, the code that was mailed before holds.
 ///
 /// # Errors
 /// When the tenant is not active or has no room, when the person is a user of it, or when the invitation was
@@ -132,6 +138,7 @@ pub fn decide_invitation(
         return Err(Refusal::Full);
     }
     let mut outcome = Outcome::of(state);
+    let mailed_before = open.filter(|_| invite.owed.is_some());
     outcome.tenant.invitations += u64::from(open.is_none());
     let id = invite.code.invitation();
     let action = if open.is_some() { AuditAction::ResendInvitation } else { AuditAction::Invite };
@@ -141,13 +148,33 @@ pub fn decide_invitation(
         tenant: tenant.id,
         email: invite.email.clone(),
         role: invite.role,
-        code: invite.code.digest(),
+        code: mailed_before.map_or_else(|| invite.code.digest(), |open| open.code.clone()),
         invited_by: invite.by,
         created_at: open.map_or(occasion.now, |open| open.created_at),
         valid_until: after(occasion.now, INVITATION_VALID),
         sendings: sendings + 1,
+        owed: invite.owed.clone(),
     })));
+    outcome.due.extend(invite.owed.iter().map(|owed| owed.due(tenant.id)));
     Ok(outcome)
+}
+
+/// Decides what becomes of the mail that an open invitation waits for: with a code, that this one will be mailed; without
+/// a mail that is owed, that it was mailed; with one that is owed till later, that it has to wait on.
+#[must_use]
+pub fn decide_invitation_mail(
+    state: &State,
+    open: &Invitation,
+    code: Option<&InvitationCode>,
+    owed: Option<OwedMail>,
+) -> Outcome {
+    let mut outcome = Outcome::of(state);
+    if owed != open.owed {
+        outcome.due.extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
+    }
+    let code = code.map_or_else(|| open.code.clone(), InvitationCode::digest);
+    outcome.members.push(MemberChange::Invite(Box::new(Invitation { code, owed, ..open.clone() })));
+    outcome
 }
 
 /// Decides that an invitation does not hold any more.

@@ -17,6 +17,7 @@ mod label;
 mod levels;
 mod lifecycle;
 mod login;
+mod mails;
 mod operation;
 mod outcome;
 mod personal;
@@ -45,13 +46,14 @@ pub use federation::{
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyDigest};
 pub use invitation::{
     INVITATION_VALID, INVITATIONS_MAX, Invitation, InvitationCode, Invite, SENDINGS_MAX, USERS_MAX, decide_acceptance,
-    decide_invitation, decide_joined, decide_profile, decide_recount, decide_removal, decide_role, decide_withdrawal,
-    may_complete,
+    decide_invitation, decide_invitation_mail, decide_joined, decide_profile, decide_recount, decide_removal,
+    decide_role, decide_withdrawal, may_complete,
 };
 pub use label::VanityLabel;
 pub use levels::{LEVEL_PERCENT_MAX, LEVELS_MAX, OwnLevels, decide_levels};
-pub use lifecycle::{decide_confirmation, decide_due, decide_identity, decide_routed};
-pub use login::Login;
+pub use lifecycle::{decide_code_mail, decide_confirmation, decide_due, decide_identity, decide_routed};
+pub use login::{Login, SIGN_IN_RETRIED};
+pub use mails::{Asker, OwedMail, mailbox, share_of};
 pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup};
 pub use outcome::{MemberChange, Outcome, State, Statement};
 pub use personal::{EmailAddress, OrganisationName, Password, PersonName};

@@ -7,7 +7,7 @@ use crate::outcome::{MemberChange, Outcome, State};
 use crate::provisioning::{decide_silence, decide_unremoved, request_provisioning};
 use crate::tenant::{Change, decide_change};
 use crate::vanity::decide_asking;
-use crate::{Actor, Due, DueKind, Occasion, ProvisioningMode, Refusal, Settings, Signup};
+use crate::{Actor, Due, DueKind, Occasion, OwedMail, ProvisioningMode, Refusal, Settings, Signup};
 use contract::catalogue::Catalogue;
 use kernel::{StatusReason, TenantStatus};
 
@@ -43,6 +43,7 @@ pub fn decide_confirmation(
         outcome.progress(signup, occasion, |signup| {
             signup.identity_at.get_or_insert(occasion.now);
             signup.identity_failure = None;
+            signup.code_owed = None;
             signup.confirmed_at.get_or_insert(occasion.now);
             if !is_external {
                 signup.activate(settings, occasion.now);
@@ -65,16 +66,36 @@ pub fn decide_routed(state: &State, occasion: &Occasion) -> Option<Outcome> {
 
 /// Decides what is noted of the administrator's account. What was noted as done stays.
 #[must_use]
-pub fn decide_identity(state: &State, made: Result<(), IdentityFailure>, occasion: &Occasion) -> Option<Outcome> {
+pub fn decide_identity(
+    state: &State,
+    made: Result<Option<OwedMail>, IdentityFailure>,
+    occasion: &Occasion,
+) -> Option<Outcome> {
     let signup = state.signup.as_ref().filter(|signup| signup.identity_at.is_none())?;
     let mut outcome = Outcome::of(state);
+    if let Ok(Some(owed)) = &made {
+        outcome.due.push(owed.due(state.tenant.id));
+    }
     outcome.progress(signup, occasion, |signup| match made {
-        Ok(()) => {
+        Ok(owed) => {
             signup.identity_at = Some(occasion.now);
             signup.identity_failure = None;
+            signup.code_owed = owed;
         }
         Err(failure) => signup.identity_failure = Some(failure),
     });
+    Some(outcome)
+}
+
+/// Decides what is noted of a code that was mailed once more, or has to wait. Nothing where there is nothing to note,
+/// or the address is confirmed.
+#[must_use]
+pub fn decide_code_mail(state: &State, owed: Option<OwedMail>) -> Option<Outcome> {
+    let signup = state.signup.as_ref().filter(|signup| signup.confirmed_at.is_none() && signup.code_owed != owed)?;
+    let mut outcome = Outcome::of(state);
+    outcome.due.extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
+    // Nobody else has to know of it, so that it is no progress.
+    outcome.signup = Some(Signup { code_owed: owed, ..signup.clone() });
     Some(outcome)
 }
 
@@ -101,6 +122,8 @@ pub fn decide_due(
         DueKind::Deprovisioning => decide_unremoved(state, due, catalogue, settings, occasion),
         DueKind::Clients => decide_clients_ended(state),
         DueKind::Vanity => decide_asking(state, due, occasion),
+        // Whoever looks after what is due has mailed what may be mailed, and noted what has to wait still.
+        DueKind::Mail => None,
     };
     let mut outcome = outcome.unwrap_or_else(|| Outcome::of(state));
     if !outcome.done.contains(due) {

@@ -1,6 +1,6 @@
 //! The sign-up as an operation that its caller can follow.
 
-use crate::{Settings, Tenant, Username};
+use crate::{OwedMail, Settings, Tenant, Username};
 use contract::{Step, StepName, StepState};
 use kernel::{Alias, KnownReason, OnboardingId, ReasonCode, SignupId, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ pub struct Signup {
     /// Why it last did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_failure: Option<IdentityFailure>,
+    /// The code that the address was not sent yet, since it had got as many mails as it gets. No answer tells of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_owed: Option<OwedMail>,
     /// When the address was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Timestamp>,

@@ -164,6 +164,8 @@ pub struct Registration {
     pub language: Language,
     /// When the tenant's days begin.
     pub billing_anchor: BillingAnchor,
+    /// What the person agreed to.
+    pub documents: Documents,
 }
 
 impl SignUpRequest {
@@ -204,7 +206,18 @@ impl SignUpRequest {
         match (organisation, name, email, password, plan) {
             (Some(organisation), Some(name), Some(email), Some(password), Some(plan)) if problems.is_empty() => {
                 let (language, billing_anchor) = (language.unwrap_or_default(), anchor.unwrap_or_default());
-                Ok(Registration { organisation, name, email, password, plan, region, language, billing_anchor })
+                let documents = requirements.documents.clone();
+                Ok(Registration {
+                    organisation,
+                    name,
+                    email,
+                    password,
+                    plan,
+                    region,
+                    language,
+                    billing_anchor,
+                    documents,
+                })
             }
             _ => Err(problems),
         }
@@ -348,6 +361,7 @@ pub fn decide_sign_up(
         confirm_by,
         identity_at: None,
         identity_failure: None,
+        code_owed: None,
         confirmed_at: None,
         activated_at: None,
         routed_at: None,

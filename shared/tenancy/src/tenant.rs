@@ -199,6 +199,9 @@ pub enum Refusal {
     /// The account is not of the tenant's own identity provider.
     #[error("the account is not of the tenant's own identity provider")]
     NotFederated,
+    /// The tenant's own identity provider does not say that the address is verified.
+    #[error("the provider does not say that the address is verified")]
+    UnverifiedAddress,
     /// An administrator has removed the person, and nobody has invited them since.
     #[error("the person was removed")]
     Barred,

@@ -5,6 +5,7 @@ mod federation;
 mod laws;
 mod levels;
 mod life;
+mod mails;
 mod members;
 mod policies;
 mod provisioning;

@@ -5,6 +5,7 @@ use crate::newcomer::documents;
 use crate::{Newcomer, People, Region};
 use contract::TenantPolicy;
 use contract::application::Answer;
+use identity::Mailing;
 use kernel::{Role, Suspension, TenantId, Timestamp};
 use regional_store::{Loaded, Reach, Registered};
 use tenancy::{
@@ -29,9 +30,9 @@ impl Region {
     /// When the pool refuses.
     pub async fn make_account(&self, people: &People, made: &SignUp, password: &str, now: Timestamp) {
         let password = password.parse().unwrap();
-        people.identity.sign_up(made.user.username, &made.user.email, &password).await.unwrap();
+        people.identity.sign_up(made.user.username, &made.user.email, &password, Mailing::AtOnce).await.unwrap();
         self.change(made.tenant.id, Reach::SIGNUP, now, |loaded, occasion| {
-            Ok(tenancy::decide_identity(&loaded.state, Ok(()), occasion))
+            Ok(tenancy::decide_identity(&loaded.state, Ok(None), occasion))
         })
         .await;
     }
@@ -102,7 +103,7 @@ impl Region {
         let code = InvitationCode::from_random(id, runtime::random_bytes().unwrap());
         let reach = Reach { invitation: Some(id), ..Reach::TENANT };
         self.change(tenant, reach, now, |loaded, occasion| {
-            let invite = Invite { email: &email, role, code: &code, by };
+            let invite = Invite { email: &email, role, code: &code, by, owed: None };
             tenancy::decide_invitation(&loaded.state, &invite, loaded.invitation.as_ref(), false, occasion).map(Some)
         })
         .await;

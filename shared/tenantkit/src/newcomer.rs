@@ -129,7 +129,7 @@ impl Newcomer {
     #[must_use]
     pub fn key(&self, region: &Region) -> (KeyDigest, Fingerprint) {
         let key: IdempotencyKey = self.idempotency_key.parse().unwrap();
-        (key.digest(), key.fingerprint(&self.registration(region)))
+        (key.digest(), key.fingerprint(&self.registration(region), self.onboarding))
     }
 }
 

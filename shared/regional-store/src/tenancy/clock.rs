@@ -4,12 +4,22 @@ use super::labels::lead;
 use super::rows::{self, DUE_SHARDS, number, stored, text};
 use super::{Lead, TenantReader, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::SignedDuration;
 use kernel::Timestamp;
+use serde::Deserialize;
 use tenancy::{Due, KeyDigest};
 
 /// How much of a mark is kept: enough to tell a few thousand apart.
-const MARK_LENGTH: usize = 16;
-const HOUR_S: i64 = 3_600;
+pub(super) const MARK_LENGTH: usize = 16;
+pub(super) const HOUR_S: i64 = 3_600;
+
+/// How long a beginning is kept: a message about it is redelivered for a few hours at most.
+const BEGAN_KEPT_S: i64 = 24 * HOUR_S;
+
+#[derive(Deserialize)]
+struct Beginning {
+    began_ms: i64,
+}
 
 /// How often something may be done within a window of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,10 +59,15 @@ impl Limit {
 
     /// When the window began that a moment is in, and how many seconds of it are left.
     fn window(&self, now: Timestamp) -> (i64, i64) {
-        let window = self.window_s.max(1);
-        let past = now.as_second().rem_euclid(window);
-        (now.as_second() - past, window - past)
+        window_of(self.window_s, now)
     }
+}
+
+/// When the window of a length began that a moment is in, and how many seconds of it are left.
+pub(super) fn window_of(window_s: i64, now: Timestamp) -> (i64, i64) {
+    let window_s = window_s.max(1);
+    let past_s = now.as_second().rem_euclid(window_s);
+    (now.as_second() - past_s, window_s - past_s)
 }
 
 /// Where a label leads, for one who may have asked too often.
@@ -146,6 +161,49 @@ impl Tally {
             }
         }
         Ok(resolved)
+    }
+
+    /// When that began which happens at a moment: something that began less than `within` before is still the same, and
+    /// else it begins now. What is told late, or in another order, belongs to what is known already where it is within
+    /// the same time of it. One write, and one read where it did not begin now.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn began(
+        &self,
+        of: &KeyDigest,
+        at: Timestamp,
+        within: SignedDuration,
+    ) -> Result<Timestamp, TenantStoreError> {
+        let (at_ms, within_ms) = (at.as_millisecond(), i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
+        // As it is stored: whoever is told it later gets the same moment.
+        let at = Timestamp::from_millisecond(at_ms).unwrap_or(at);
+        let begun = self
+            .reader
+            .client
+            .update_item()
+            .table_name(&self.reader.table)
+            .set_key(Some(rows::began_key(of)))
+            .update_expression("SET began_ms = :at, expires_at = :end")
+            .condition_expression("attribute_not_exists(began_ms) OR began_ms <= :before")
+            .expression_attribute_values(":at", number(at_ms))
+            .expression_attribute_values(":before", number(at_ms.saturating_sub(within_ms)))
+            .expression_attribute_values(":end", number(at.as_second() + BEGAN_KEPT_S))
+            .send()
+            .await;
+        match begun {
+            Ok(_) => return Ok(at),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
+            Err(error) => return Err(TenantStoreError::of("note a beginning", error)),
+        }
+        let Some(item) = self.reader.get_all("look for a beginning", rows::began_key(of)).await? else {
+            return Ok(at);
+        };
+        let Beginning { began_ms } = stored(item, "beginning")?;
+        // Something later began since: this is of what was before that.
+        let is_of_it = began_ms.saturating_sub(at_ms) < within_ms;
+        let began = Timestamp::from_millisecond(began_ms).ok().filter(|_| is_of_it);
+        Ok(began.unwrap_or(at))
     }
 
     /// Counts one more of something, unless that would be too many. What was counted with the same mark before

@@ -12,6 +12,8 @@ struct ProviderRow {
     name: ProviderName,
     issuer: String,
     client_id: String,
+    #[serde(default)]
+    trusts_unverified_email: bool,
     changed_at: Timestamp,
 }
 
@@ -39,6 +41,7 @@ pub(super) fn provider_item(provider: &IdentityProvider) -> Result<Item, TenantS
         name: provider.name.clone(),
         issuer: provider.issuer.expose().to_owned(),
         client_id: provider.client_id.expose().to_owned(),
+        trusts_unverified_email: provider.trusts_unverified_email,
         changed_at: provider.changed_at,
     };
     rows::item(rows::provider_key(provider.tenant), &row)
@@ -53,6 +56,7 @@ fn provider(item: Item) -> Result<IdentityProvider, TenantStoreError> {
         // Whether it may be of this machine was decided when it was set.
         issuer: Issuer::parse(&row.issuer, true).map_err(malformed)?,
         client_id: row.client_id.parse().map_err(malformed)?,
+        trusts_unverified_email: row.trusts_unverified_email,
         changed_at: row.changed_at,
     })
 }

@@ -18,6 +18,7 @@
 //! | `TENANT#<id>` | `AUDIT#<13-digit ms>#<id>` | an entry of the tenant's audit trail |
 //! | `DUE#<shard>` | `<13-digit ms>#<kind>#<tenant>` | that a tenant has to be looked at |
 //! | `LIMIT#<digest>` | `<window's start>` | how often something was done in a window of time |
+//! | `LIMIT#<digest>` | `BEGAN` | when something began that may be told more than once |
 //! | `ERASURE#<tenant>` | `ERASURE` | what was erased of a closed tenant, and when |
 //! | `STATS#<shard>` | `REGION` | how many tenants there are in each status |
 //!
@@ -31,7 +32,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use tenancy::{
-    AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, SignUp, User, Username,
+    AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, OwedMail, SignUp, User, Username,
 };
 
 /// An item, or the key of one.
@@ -124,6 +125,11 @@ pub(super) fn barred_key(tenant: TenantId, username: Username) -> Item {
 
 pub(super) fn limit_key(digest: &KeyDigest, window_start_s: i64) -> Item {
     key(format!("LIMIT#{}", digest.as_str()), &window_start_s.to_string())
+}
+
+/// Of the moment when something began.
+pub(super) fn began_key(digest: &KeyDigest) -> Item {
+    key(format!("LIMIT#{}", digest.as_str()), "BEGAN")
 }
 
 pub(super) fn erasure_key(tenant: TenantId) -> Item {
@@ -299,6 +305,8 @@ struct InvitationRow {
     created_at: Timestamp,
     valid_until: Timestamp,
     sendings: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owed: Option<OwedMail>,
     expires_at: i64,
 }
 
@@ -314,6 +322,7 @@ pub(super) fn invitation_item(invitation: &Invitation) -> Result<Item, TenantSto
         created_at: invitation.created_at,
         valid_until: invitation.valid_until,
         sendings: invitation.sendings,
+        owed: invitation.owed.clone(),
         expires_at: invitation_expiry(invitation),
     };
     item(invitation_key(invitation.tenant, invitation.id), &row)
@@ -349,6 +358,7 @@ pub(super) fn invitation(item: Item) -> Result<Invitation, TenantStoreError> {
         created_at: row.created_at,
         valid_until: row.valid_until,
         sendings: row.sendings,
+        owed: row.owed,
     })
 }
 

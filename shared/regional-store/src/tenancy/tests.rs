@@ -1,4 +1,5 @@
 mod clock;
+mod mails;
 mod vanity;
 
 use crate::{Lead, Leaving, Place, Reach, Registered, TenantStore, TenantStoreError};
@@ -87,7 +88,7 @@ fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
         alias: Alias::from_random(random),
         onboarding: None,
     };
-    let fingerprint = key.fingerprint(&registration);
+    let fingerprint = key.fingerprint(&registration, None);
     let made = tenancy::decide_sign_up(&registration, &catalogue, &documents(), ids, &settings(), &occasion(n));
     (made, key.digest(), fingerprint)
 }
@@ -129,7 +130,7 @@ impl World {
         let reach = Reach { invitation: Some(id), ..Reach::TENANT };
         let occasion = occasion(n);
         let invited = self.store.change(made.tenant.id, reach, |loaded| {
-            let invite = Invite { email: &email, role: Role::Admin, code: &code, by: made.user.username };
+            let invite = Invite { email: &email, role: Role::Admin, code: &code, by: made.user.username, owed: None };
             let open = loaded.invitation.as_ref();
             tenancy::decide_invitation(&loaded.state, &invite, open, false, &occasion).map(Some)
         });

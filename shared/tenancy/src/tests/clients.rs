@@ -114,7 +114,8 @@ fn a_closed_tenant_has_nothing_that_signs_in() {
     let mut closed = state(TenantStatus::Closed);
     let due = Due { at: occasion().now, kind: DueKind::Clients, tenant: closed.tenant.id };
     let identity_provider = ProviderName::of(&closed.tenant.alias);
-    closed.tenant.federation = Some(Federation { client_id: "client".to_owned(), identity_provider });
+    closed.tenant.federation =
+        Some(Federation { client_id: "client".to_owned(), identity_provider, trusts_unverified_email: false });
     let (catalogue, settings) = (catalogue(), settings("auto"));
     let ended = decide_due(&closed, &due, false, &catalogue, &settings, &occasion()).unwrap();
     assert_eq!((ended.tenant.federation, ended.done), (None, vec![due]));

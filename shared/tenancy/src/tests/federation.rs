@@ -5,13 +5,14 @@ use super::*;
 fn federated(status: TenantStatus) -> State {
     let mut state = state(status);
     let identity_provider = ProviderName::of(&state.tenant.alias);
-    state.tenant.federation = Some(Federation { client_id: "client".to_owned(), identity_provider });
+    state.tenant.federation =
+        Some(Federation { client_id: "client".to_owned(), identity_provider, trusts_unverified_email: false });
     state
 }
 
 fn newcomer(alias: &str) -> Newcomer {
     let account = format!("oidc-{alias}_subject").parse().unwrap();
-    Newcomer { account, email: "grace@engines.example".parse().unwrap() }
+    Newcomer { account, email: "grace@engines.example".parse().unwrap(), is_verified: true }
 }
 
 #[test]
@@ -99,4 +100,30 @@ fn a_provider_is_used_once_the_pool_knows_it() {
     assert_eq!(ended.tenant.federation, None);
     assert_eq!(decide_federation_end(&active, by, &occasion()), None);
     assert_eq!(decide_provider_forgotten(&active).members, [MemberChange::NoProvider]);
+}
+
+/// The setting is the tenant's, and counts from the moment when it is changed.
+#[test]
+fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
+    let mut active = federated(TenantStatus::Active);
+    let alias = active.tenant.alias.to_string();
+    let unverified = Newcomer { is_verified: false, ..newcomer(&alias) };
+    let decide = |state: &State| decide_newcomer(state, &unverified, Standing::default(), &occasion());
+    let member = Standing { is_member: true, ..Standing::default() };
+    assert_eq!(decide(&active), Err(Refusal::UnverifiedAddress));
+    assert_eq!(decide_newcomer(&active, &unverified, member, &occasion()), Err(Refusal::UnverifiedAddress));
+    assert!(decide_newcomer(&active, &newcomer(&alias), Standing::default(), &occasion()).is_ok());
+    let by = sign_up().user.username;
+    for trusts_unverified_email in [true, false] {
+        let provider = IdentityProvider {
+            tenant: active.tenant.id,
+            name: ProviderName::of(&active.tenant.alias),
+            issuer: Issuer::parse("https://login.example.com", false).unwrap(),
+            client_id: "meridian".parse().unwrap(),
+            trusts_unverified_email,
+            changed_at: occasion().now,
+        };
+        active = after(&active, decide_provider(&active, &provider, by, &occasion()).unwrap());
+        assert_eq!(decide(&active).is_ok(), trusts_unverified_email);
+    }
 }

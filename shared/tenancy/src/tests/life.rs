@@ -70,7 +70,7 @@ fn an_account_once_noted_is_not_unmade_by_a_late_failure() {
     assert_eq!(stated(&failed), ["onboarding:2"]);
     let failed = after(&pending, failed);
     assert_eq!(failed.signup.as_ref().unwrap().identity_failure, Some(IdentityFailure::Unavailable));
-    let made = after(&failed, decide_identity(&failed, Ok(()), &occasion()).unwrap());
+    let made = after(&failed, decide_identity(&failed, Ok(None), &occasion()).unwrap());
     let signup = made.signup.as_ref().unwrap();
     assert_eq!((signup.identity_failure, signup.identity_at), (None, Some(occasion().now)));
     assert_eq!(decide_identity(&made, Err(IdentityFailure::Unavailable), &occasion()), None);

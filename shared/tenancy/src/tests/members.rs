@@ -18,7 +18,7 @@ fn invite(
     is_member: bool,
 ) -> Result<Outcome, Refusal> {
     let email: EmailAddress = "Bob@engines.example".parse().unwrap();
-    let invite = Invite { email: &email, role, code: &code(secret), by: admin() };
+    let invite = Invite { email: &email, role, code: &code(secret), by: admin(), owed: None };
     decide_invitation(state, &invite, open, is_member, &occasion())
 }
 
@@ -152,4 +152,29 @@ fn a_recount_only_ever_makes_room() {
     check(200, 0, Some(0));
     check(3, 3, None);
     check(3, 4, None);
+}
+
+/// A code that somebody has already is not made void by a mail that does not go out.
+#[test]
+fn an_invitation_whose_mail_has_to_wait_keeps_the_code_that_was_mailed() {
+    let active = state(TenantStatus::Active);
+    let email: EmailAddress = "bob@engines.example".parse().unwrap();
+    let owed = OwedMail::until(Asker::network("192.0.2.1"), occasion().now, 60);
+    let decide = |secret: u8, open: Option<&Invitation>, owed: Option<OwedMail>| {
+        let invite = Invite { email: &email, role: Role::Member, code: &code(secret), by: admin(), owed };
+        decide_invitation(&active, &invite, open, false, &occasion()).unwrap()
+    };
+    let mailed = invitation(&decide(1, None, None));
+    let outcome = decide(2, Some(&mailed), Some(owed.clone()));
+    let waiting = invitation(&outcome);
+    assert_eq!((&waiting.code, &waiting.owed, waiting.sendings), (&mailed.code, &Some(owed.clone()), 2));
+    assert_eq!(outcome.due, [owed.due(active.tenant.id)]);
+
+    let stored = invitation(&decide_invitation_mail(&active, &waiting, Some(&code(3)), Some(owed.clone())));
+    assert_eq!((&stored.code, &stored.owed), (&code(3).digest(), &Some(owed)), "stored before it is mailed");
+    let sent = decide_invitation_mail(&active, &stored, None, None);
+    assert_eq!((invitation(&sent).owed, invitation(&sent).code, sent.due.len()), (None, code(3).digest(), 0));
+    let later = OwedMail::until(Asker::network("192.0.2.1"), at("2026-11-20T11:00:00Z"), 60);
+    let postponed = decide_invitation_mail(&active, &stored, None, Some(later.clone()));
+    assert_eq!((invitation(&postponed).owed, postponed.due), (Some(later.clone()), vec![later.due(active.tenant.id)]));
 }
