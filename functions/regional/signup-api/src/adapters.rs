@@ -6,11 +6,11 @@ use contract::catalogue::Catalogue;
 use identity::Identity;
 use kernel::{EventId, Mode, RegionCode, SignupId, Timestamp};
 use outbox::Outbox;
-use regional_store::{Limit, Taken, TenantStore};
+use regional_store::{Limit, MailTally, Taken, TenantStore};
 use runtime::env;
 use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
-use tenancy::{Addresses, Documents, EmailAddress, KeyDigest, Occasion, Requirements, Settings};
+use tenancy::{Addresses, Asker, Documents, EmailAddress, KeyDigest, Occasion, OwedMail, Requirements, Settings};
 
 const MAILED_AGAIN_S: i64 = 60;
 
@@ -24,6 +24,7 @@ pub(crate) struct Adapters {
     pub(crate) requirements: Requirements,
     pub(crate) addresses: Addresses,
     pub(crate) limits: Limits,
+    pub(crate) mails: MailTally,
     pub(crate) tenants: TenantStore,
     pub(crate) identity: Identity,
     pub(crate) tokens: Tokens,
@@ -35,14 +36,13 @@ pub(crate) struct Adapters {
 pub(crate) struct Limits {
     /// New sign-ups of one IP address.
     pub(crate) per_source: u64,
-    /// Mails to one e-mail address. Beyond it the answers are as usual, and no mail is sent.
-    pub(crate) per_address: u64,
 }
 
 impl Adapters {
     /// The adapters as the template configures them.
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
         let (pool, client) = (env::<String>("USER_POOL_ID")?, env::<String>("CLIENT_ID")?);
+        let tenants = TenantStore::new(aws, env("REGIONAL_TABLE")?, Outbox::new(aws, env("OUTBOX_TABLE")?));
         Ok(Self {
             region: env("AWS_REGION")?,
             mode: env("REGION_MODE")?,
@@ -54,8 +54,9 @@ impl Adapters {
                 disposable: env("DISPOSABLE_DOMAINS")?,
             },
             addresses: env("TENANT_ADDRESS")?,
-            limits: Limits { per_source: env("SIGNUPS_PER_SOURCE")?, per_address: env("SIGNUPS_PER_ADDRESS")? },
-            tenants: TenantStore::new(aws, env("REGIONAL_TABLE")?, Outbox::new(aws, env("OUTBOX_TABLE")?)),
+            limits: Limits { per_source: env("SIGNUPS_PER_SOURCE")? },
+            mails: MailTally::new(tenants.reader().clone(), env("MAILS_PER_ADDRESS")?),
+            tenants,
             tokens: Tokens::new(aws, &pool, client.clone())?,
             identity: Identity::new(aws, pool, client),
             seal: Seal::new(&env::<String>("HANDOVER_SECRET")?),
@@ -75,16 +76,20 @@ impl Adapters {
         }
     }
 
-    /// Whether one more mail to an address may be sent; `mark` is the same when the request is repeated. The answer is
-    /// for us alone: a refusal would tell that somebody else asked for mails to the address.
-    pub(crate) async fn may_mail(
+    /// The mail that an address has to wait for, where it got as many as it gets; `mark` is the same when the request is
+    /// repeated. The answer is for us alone: a refusal would tell that somebody else asked for mails to the address.
+    pub(crate) async fn take_mail(
         &self,
         email: &EmailAddress,
+        asker: Asker,
         mark: &KeyDigest,
         now: Timestamp,
-    ) -> Result<bool, Problem> {
-        let taken = self.take(KeyDigest::of("address", &email.key()), self.limits.per_address, mark, now).await?;
-        Ok(taken == Taken::Yes)
+    ) -> Result<Option<OwedMail>, Problem> {
+        let taken = self.mails.take(email, &asker, mark, now).await.map_err(|error| problems::store(&error))?;
+        Ok(match taken {
+            Taken::Yes => None,
+            Taken::NotBefore { wait_s } => Some(OwedMail::until(asker, now, wait_s)),
+        })
     }
 
     /// Whether the code of a sign-up may be mailed once more without being asked for: once in a while.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use identity::{Account, IdentityError};
+use identity::{Account, IdentityError, Mailing};
 use kernel::{Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp};
 use regional_store::{Reach, Registered};
 use runtime::handover::SEAL_HEADER;
@@ -17,8 +17,8 @@ use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Documents, IdempotencyKey, Identifiers, Operation, Registration, SignUpRequest, Signup, Tenant, Username,
-    decide_confirmation, decide_identity, decide_retry, decide_sign_up,
+    Asker, Documents, EmailAddress, IdempotencyKey, Identifiers, KeyDigest, Operation, Registration, SignUpRequest,
+    Signup, Tenant, Username, decide_code_mail, decide_confirmation, decide_identity, decide_retry, decide_sign_up,
 };
 
 /// The routes.
@@ -66,8 +66,22 @@ struct Answer<'a> {
     /// Where people sign in to the tenant, once the step `routing` is done; absent where tenants have no addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// Whose password holds: only in the answer to a request that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<PasswordHeld>,
     #[serde(flatten)]
     operation: Operation,
+}
+
+/// Whose password an account has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) enum PasswordHeld {
+    /// This request's: it made the account.
+    Set,
+    /// That of the request which made the account before. Whatever this one carried is gone.
+    Kept,
 }
 
 /// `GET /signup-form`: what to fill in and to agree to. Public.
@@ -99,8 +113,10 @@ async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
     operation_id = "createSignUp",
     summary = "Signs a company up",
     description = "Stores the registration, makes the administrator's account, and has a code mailed. The same request \
-                   once more, with the same Idempotency-Key, completes what was cut off and makes no second tenant; it \
-                   may have another password. No answer tells whether the address is known.",
+                   once more, with the same Idempotency-Key, completes what was cut off and makes no second tenant. It \
+                   may have another password, which holds where no account was made before: the member `password` says \
+                   so. An address that got as many mails as it gets is sent the code once it may get more. No answer \
+                   tells of that, or whether the address is known.",
     params(
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
             description = "A random UUID; the same one when the request is repeated."),
@@ -124,7 +140,7 @@ async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
                                       the sign-up is for another region. `idempotency-key-reused`: the key belongs to \
                                       another request. `account-refused`: the account was refused; the member \
                                       `operation` is where that is shown."),
-        (status = 429, description = "`too-many-requests`: this source, or this address, asked for too much."),
+        (status = 429, description = "`too-many-requests`: this source asked for too much."),
         (status = 503, description = "`identity-unavailable`: accounts cannot be made right now; the registration is \
                                       stored, and the member `operation` is where it is shown. `try-again`: there is \
                                       too much to do."),
@@ -153,14 +169,20 @@ async fn create(
         return Ok(pretend(&adapters, &registration, ids, now));
     }
     // All that home hands over comes from one address, and home knows its callers.
-    let source = (!handover.is_some_and(|handover| handover.is_sealed)).then_some(&source);
+    let is_sealed = handover.is_some_and(|handover| handover.is_sealed);
+    let asker = if is_sealed { Asker::home() } else { Asker::network(&source.0) };
+    let source = (!is_sealed).then_some(&source);
     let (mut signup, tenant) = register(&adapters, &key, &registration, ids, source, now).await?;
-    if signup.identity_at.is_none() && tenant.status == TenantStatus::Pending {
-        make_account(&adapters, &key, &signup, &registration, now).await?;
-        signup.identity_at = Some(now);
+    let mut password = PasswordHeld::Kept;
+    if tenant.status == TenantStatus::Pending {
+        if signup.identity_at.is_none() {
+            (password, signup) = make_account(&adapters, &key, signup, &registration, asker, now).await?;
+        } else if signup.code_owed.is_some() {
+            mail_code(&adapters, &signup, &registration.email, asker, &key.digest(), now).await?;
+        }
     }
     tracing::info!(tenant = %tenant.id, "sign-up accepted");
-    Ok(accepted(&adapters, &signup, &tenant))
+    Ok(accepted(&adapters, &signup, &tenant, Some(password)))
 }
 
 /// `GET /signups/{id}`: how far the sign-up is.
@@ -238,7 +260,8 @@ async fn confirm(
     tag = "Sign-ups",
     operation_id = "resendSignUpCode",
     summary = "Mails another code",
-    description = "A bounded number of times.",
+    description = "An address that got as many mails as it gets is sent it once it may get more; the answer does not \
+                   tell.",
     params(("id" = SignupId, Path, description = "The operation.")),
     responses(
         (status = 202, description = "The operation.", body = Answer<'static>, headers(
@@ -249,8 +272,7 @@ async fn confirm(
                                       has to be repeated first. `confirmation-refused`: the account takes no \
                                       confirmation."),
         (status = 422, description = "`wrong-code`, `expired-code`: the identity provider says so of the last code."),
-        (status = 429, description = "`too-many-requests`: this address was sent too many mails. `too-many-attempts`: \
-                                      the identity provider says so."),
+        (status = 429, description = "`too-many-attempts`: the identity provider says so."),
         (status = 503, description = "`identity-unavailable`: no code can be sent right now. `try-again`: there is too \
                                       much to do."),
     ),
@@ -259,6 +281,7 @@ async fn resend(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
     Now(now): Now,
+    source: Source,
 ) -> Result<Response, Problem> {
     let (signup, tenant) = find(&adapters, &id).await?;
     if tenant.status != TenantStatus::Pending {
@@ -269,11 +292,8 @@ async fn resend(
     }
     let user = adapters.tenants.reader().load_user(signup.username).await.map_err(|error| problems::store(&error))?;
     let user = user.ok_or_else(problems::unknown_signup)?;
-    if adapters.may_mail(&user.email, &fresh_mark(), now).await? {
-        adapters.identity.resend_code(signup.username).await.map_err(|error| problems::confirmation(&error))?;
-        tracing::info!(tenant = %tenant.id, "code sent again");
-    }
-    Ok(accepted(&adapters, &signup, &tenant))
+    mail_code(&adapters, &signup, &user.email, Asker::network(&source.0), &fresh_mark(), now).await?;
+    Ok(accepted(&adapters, &signup, &tenant, None))
 }
 
 /// `POST /signups/{id}/provisioning`: asks the application once more for what it failed to make.
@@ -307,7 +327,7 @@ async fn retry_provisioning(
     });
     let state = retried.await.map_err(|error| problems::store(&error))?;
     tracing::info!(tenant = %tenant.id, "provisioning asked for again");
-    Ok(accepted(&adapters, &state.signup.unwrap_or(signup), &state.tenant))
+    Ok(accepted(&adapters, &state.signup.unwrap_or(signup), &state.tenant, None))
 }
 
 /// `GET /openapi.json`: this API.
@@ -337,7 +357,7 @@ async fn register(
     source: Option<&Source>,
     now: Timestamp,
 ) -> Result<(Signup, Tenant), Problem> {
-    let (digest, fingerprint) = (key.digest(), key.fingerprint(registration));
+    let (digest, fingerprint) = (key.digest(), key.fingerprint(registration, ids.onboarding));
     let known = adapters.tenants.reader().load_remembered(&digest).await.map_err(|error| problems::store(&error))?;
     let first = match known {
         Some(first) => first,
@@ -364,37 +384,65 @@ async fn register(
     load(adapters, first.signup).await
 }
 
-/// Makes the administrator's account, and notes that it is made or why it is not. Where its address has got too many
-/// mails already it is not made: the sign-up goes on as any other whose mail is not answered, and expires.
+/// Makes the administrator's account, and notes that it is made or why it is not. Where its address got as many mails as
+/// it gets, the account is made all the same, and the code is noted as owed.
 async fn make_account(
     adapters: &Adapters,
     key: &IdempotencyKey,
-    signup: &Signup,
+    signup: Signup,
     registration: &Registration,
+    asker: Asker,
     now: Timestamp,
-) -> Result<(), Problem> {
-    let made = if adapters.may_mail(&registration.email, &key.digest(), now).await? {
-        let (username, email) = (signup.username, &registration.email);
-        match adapters.identity.sign_up(username, email, &registration.password).await {
-            // Who made it may have been cut off before the code was mailed; several may find it so at once.
-            Ok(Account::Existing) if adapters.may_mail_again(signup.id, now).await? => {
-                mail_again(adapters, username).await
+) -> Result<(PasswordHeld, Signup), Problem> {
+    let (username, email) = (signup.username, &registration.email);
+    let mut owed = adapters.take_mail(email, asker, &key.digest(), now).await?;
+    let mailing = if owed.is_some() { Mailing::Later } else { Mailing::AtOnce };
+    let made = match adapters.identity.sign_up(username, email, &registration.password, mailing).await {
+        Ok(Account::Existing) if owed.is_none() => {
+            // Who made it may have been cut off before the code was mailed. Of several that find it so at once, one
+            // mails the code and notes it; nothing is noted by the others, who have not done it.
+            if !adapters.may_mail_again(signup.id, now).await? {
+                return Ok((PasswordHeld::Kept, signup));
             }
-            made => made.map(|_| ()),
+            mail_again(adapters, username).await.map(|()| PasswordHeld::Kept)
         }
-    } else {
-        // The pool is asked for something, so that the answer takes its time.
-        let _nobody = adapters.identity.resend_code(signup.username).await;
-        Ok(())
+        Ok(Account::Existing) => Ok(PasswordHeld::Kept),
+        Ok(Account::Unmailed) => Ok(PasswordHeld::Set),
+        Ok(Account::Created) => {
+            owed = None;
+            Ok(PasswordHeld::Set)
+        }
+        Err(error) => Err(error),
     };
-    let outcome = made.as_ref().map_err(problems::identity_failure).copied();
+    let outcome = made.as_ref().map(|_| owed).map_err(problems::identity_failure);
     let occasion = adapters.occasion(now);
     let noted = adapters
         .tenants
-        .change(signup.tenant, Reach::SIGNUP, |loaded| Ok(decide_identity(&loaded.state, outcome, &occasion)));
+        .change(signup.tenant, Reach::SIGNUP, |loaded| Ok(decide_identity(&loaded.state, outcome.clone(), &occasion)));
     let noted = noted.await;
-    made.map_err(|error| problems::account(&error, signup.id))?;
-    noted.map(|_| ()).map_err(|error| problems::store(&error))
+    let password = made.map_err(|error| problems::account(&error, signup.id))?;
+    let state = noted.map_err(|error| problems::store(&error))?;
+    Ok((password, state.signup.unwrap_or(signup)))
+}
+
+/// Mails another code to an account that is made, or notes that the address has to wait for it. The answer does not tell.
+async fn mail_code(
+    adapters: &Adapters,
+    signup: &Signup,
+    email: &EmailAddress,
+    asker: Asker,
+    mark: &KeyDigest,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let owed = adapters.take_mail(email, asker, mark, now).await?;
+    if owed.is_none() {
+        adapters.identity.resend_code(signup.username).await.map_err(|error| problems::confirmation(&error))?;
+        tracing::info!(tenant = %signup.tenant, "code sent again");
+    }
+    let noted = adapters
+        .tenants
+        .change(signup.tenant, Reach::SIGNUP, |loaded| Ok(decide_code_mail(&loaded.state, owed.clone())));
+    noted.await.map(|_| ()).map_err(|error| problems::store(&error))
 }
 
 /// Mails another code; an account that is confirmed already needs none.
@@ -412,7 +460,7 @@ fn pretend(adapters: &Adapters, registration: &Registration, ids: Identifiers, n
     let occasion = adapters.occasion(now);
     let made = decide_sign_up(registration, &adapters.catalogue, documents, ids, &adapters.settings, &occasion);
     let signup = Signup { identity_at: Some(now), ..made.signup };
-    accepted(adapters, &signup, &made.tenant)
+    accepted(adapters, &signup, &made.tenant, Some(PasswordHeld::Set))
 }
 
 async fn find(adapters: &Adapters, id: &str) -> Result<(Signup, Tenant), Problem> {
@@ -428,14 +476,15 @@ async fn load(adapters: &Adapters, id: SignupId) -> Result<(Signup, Tenant), Pro
     Ok((signup, tenant.ok_or_else(problems::unknown_signup)?))
 }
 
-fn accepted(adapters: &Adapters, signup: &Signup, tenant: &Tenant) -> Response {
+fn accepted(adapters: &Adapters, signup: &Signup, tenant: &Tenant, password: Option<PasswordHeld>) -> Response {
     let location = [(LOCATION, format!("/signups/{}", signup.id))];
-    (StatusCode::ACCEPTED, location, answer(adapters, signup, tenant)).into_response()
+    let Json(answer) = answer(adapters, signup, tenant);
+    (StatusCode::ACCEPTED, location, Json(Answer { password, ..answer })).into_response()
 }
 
 fn answer<'a>(adapters: &'a Adapters, signup: &Signup, tenant: &Tenant) -> Json<Answer<'a>> {
-    let address = adapters.addresses.url(tenant.alias.as_str());
-    Json(Answer { region: &adapters.region, mode: adapters.mode, address, operation: Operation::of(signup, tenant) })
+    let (address, operation) = (adapters.addresses.url(tenant.alias.as_str()), Operation::of(signup, tenant));
+    Json(Answer { region: &adapters.region, mode: adapters.mode, address, password: None, operation })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {

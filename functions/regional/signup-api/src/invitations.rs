@@ -1,12 +1,14 @@
 //! The acceptance of an invitation.
 
 use crate::adapters::Adapters;
+use crate::handler::PasswordHeld;
 use crate::problems;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use identity::Account;
 use kernel::{Alias, RegionCode, TenantId, Timestamp};
 use regional_store::{Loaded, Reach, TenantStoreError};
 use runtime::http::{Body, Now, Problem, Source};
@@ -26,6 +28,8 @@ struct Joined<'a> {
     alias: Alias,
     /// The name to sign in with at the identity provider.
     username: Username,
+    /// Whose password holds.
+    password: PasswordHeld,
 }
 
 /// `POST /invitations/acceptance`: stores the user, then makes the account. The code proves that the person
@@ -75,7 +79,10 @@ pub(crate) async fn accept(
     let (tenant, user) = join(&adapters, &code, person, now).await?;
     // An account that is there already was made by an earlier request, which could not note it.
     let made = adapters.identity.create_proved(user.username, &user.email, &acceptance.password).await;
-    made.map_err(|error| problems::account_of_invited(&error))?;
+    let password = match made.map_err(|error| problems::account_of_invited(&error))? {
+        Account::Existing => PasswordHeld::Kept,
+        Account::Created | Account::Unmailed => PasswordHeld::Set,
+    };
     let occasion = adapters.occasion(now);
     let reach = Reach { user: Some(user.username), ..Reach::TENANT };
     let noted = adapters.tenants.change(tenant, reach, |loaded: &Loaded| {
@@ -90,7 +97,7 @@ pub(crate) async fn accept(
     }
     let state = noted.map_err(|error| problems::store(&error))?;
     tracing::info!(%tenant, "invitation accepted");
-    let joined = Joined { region: &adapters.region, alias: state.tenant.alias, username: user.username };
+    let joined = Joined { region: &adapters.region, alias: state.tenant.alias, username: user.username, password };
     Ok((StatusCode::CREATED, Json(joined)).into_response())
 }
 
