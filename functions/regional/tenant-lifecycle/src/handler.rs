@@ -7,11 +7,12 @@ use contract::catalogue::Catalogue;
 use futures::stream::{StreamExt as _, iter};
 use identity::Identity;
 use kernel::{EventId, RegionCode, Timestamp};
-use regional_store::{Leaving, Reach, TenantStore, TenantStoreError, UsageEraser, UsageStoreError};
+use mail::Mailer;
+use regional_store::{Leaving, MailTally, Reach, TenantStore, TenantStoreError, UsageEraser, UsageStoreError};
 use runtime::{Failure, Scheduled};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use tenancy::{Due, DueKind, Occasion, Settings, decide_due, is_erasable};
+use tenancy::{Addresses, Due, DueKind, Occasion, Settings, decide_due, is_erasable};
 
 /// How long a run begins something new: the function's timeout is a minute.
 const RUN_TIME: Duration = Duration::from_secs(40);
@@ -35,6 +36,9 @@ pub(crate) struct Adapters {
     pub(crate) identity: Identity,
     pub(crate) catalogue: Catalogue,
     pub(crate) settings: Settings,
+    pub(crate) mails: MailTally,
+    pub(crate) mailer: Mailer,
+    pub(crate) addresses: Addresses,
 }
 
 /// What is still due, and why.
@@ -116,6 +120,9 @@ impl Adapters {
         if due.kind == DueKind::Clients {
             self.end_clients(&state.tenant, now).await.map_err(Undone::ClientsLeft)?;
         }
+        if due.kind == DueKind::Mail && !self.send_owed(&state, now, until).await.map_err(Undone::NotStored)? {
+            return Ok(Turn::Unfinished);
+        }
         let is_drained = match due.kind {
             DueKind::Drain => !self.usage.has_pending(due.tenant).await.map_err(Undone::UsageUnknown)?,
             _ => false,
@@ -126,10 +133,15 @@ impl Adapters {
                 return Ok(Turn::Unfinished);
             }
         }
-        let occasion = Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now };
+        let occasion = self.occasion(now);
         let changed = self.tenants.change(due.tenant, Reach::SIGNUP, |loaded| {
             decide_due(&loaded.state, due, is_drained, &self.catalogue, &self.settings, &occasion).map(Some)
         });
         changed.await.map(|_| Turn::Done).map_err(Undone::NotStored)
+    }
+
+    /// The circumstances of a decision that is made now.
+    pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
+        Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
     }
 }

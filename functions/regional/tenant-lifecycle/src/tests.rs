@@ -1,5 +1,6 @@
 mod clients;
 mod fixtures;
+mod mails;
 
 use contract::application::Answer;
 use fixtures::{World, case, world};
@@ -200,7 +201,7 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
     for name in ["charles", "mary", "george"] {
         let user = world.region.add_user(&made, &format!("{name}@engines.example"), Role::Member, ada.at).await;
         let password = ada.password.parse().unwrap();
-        world.people.identity.sign_up(user.username, &user.email, &password).await.unwrap();
+        world.people.identity.sign_up(user.username, &user.email, &password, identity::Mailing::AtOnce).await.unwrap();
     }
     world.region.invite(ada.tenant, made.user.username, "luigi@engines.example", Role::Admin, ada.at).await;
     for _ in 0..3 {

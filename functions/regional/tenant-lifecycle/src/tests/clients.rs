@@ -37,7 +37,14 @@ impl World {
         let name = ProviderName::of(&self.region.tenant(tenant).await.alias);
         let issuer = Issuer::parse("https://login.engines.example", false).unwrap();
         let (client_id, changed_at) = ("meridian".parse().unwrap(), moment(NOW));
-        let provider = IdentityProvider { tenant, name: name.clone(), issuer, client_id, changed_at };
+        let provider = IdentityProvider {
+            tenant,
+            name: name.clone(),
+            issuer,
+            client_id,
+            trusts_unverified_email: false,
+            changed_at,
+        };
         let identity = &self.people.identity;
         identity.put_provider(&provider, &"s3cret".parse().unwrap()).await.unwrap();
         let federation: Federation = identity.create_federation(&name, "https://a.example/").await.unwrap();

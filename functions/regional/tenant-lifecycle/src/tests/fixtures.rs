@@ -4,14 +4,19 @@ use crate::handler::{Adapters, handle};
 use aws_sdk_dynamodb::types::AttributeValue;
 use identity::Identity;
 use kernel::{BillingAnchor, SegmentId, StatusReason, TenantId, TenantStatus, Timestamp};
+use mail::Mailer;
 use metering::{Segment, Usage, group};
 use outbox::Outbox;
-use regional_store::{Erasure, Intake, Settler, TenantStore, UsageEraser};
+use regional_store::{Erasure, Intake, MailTally, Settler, TenantStore, UsageEraser};
 use runtime::Failure;
 use serde_json::json;
 use std::collections::HashMap;
 use tenancy::{DueKind, KeyDigest};
 use tenantkit::{Newcomer, People, Region, moment};
+
+pub(super) const SENDER: &str = "hello@provider.example";
+/// How many mails an address gets in an hour.
+pub(super) const MAILS: u64 = 3;
 
 pub(super) struct World {
     pub(super) region: Region,
@@ -28,6 +33,9 @@ pub(super) async fn world(region: Region) -> World {
         identity: people.identity.clone(),
         catalogue: region.catalogue.clone(),
         settings: region.settings,
+        mails: MailTally::new(region.tenants.reader().clone(), MAILS),
+        mailer: Mailer::new(&region.aws.config, SENDER.parse().unwrap()),
+        addresses: "https://{alias}.app.example.com".parse().unwrap(),
     };
     World { region, people, adapters }
 }
