@@ -8,7 +8,9 @@ use identity::Identity;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;
 use outbox::Outbox;
-use regional_store::{Limit, Loaded, Reach, Taken, TenantReader, TenantStore, TenantStoreError, UsageReader};
+use regional_store::{
+    Limit, Loaded, MailTally, Reach, Taken, TenantReader, TenantStore, TenantStoreError, UsageReader,
+};
 use runtime::env;
 use runtime::http::{Problem, Source, Tokens};
 use tenancy::{
@@ -27,6 +29,7 @@ pub(crate) struct Adapters {
     pub(crate) identity: Identity,
     pub(crate) tokens: Tokens,
     pub(crate) mailer: Mailer,
+    pub(crate) mails: MailTally,
     pub(crate) addresses: Addresses,
     /// Tells labels apart that tenants choose.
     pub(crate) labels: ClaimSeal,
@@ -69,11 +72,13 @@ impl Adapters {
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
         let (pool, client): (String, String) = (env("USER_POOL_ID")?, env("CLIENT_ID")?);
         let regional_table: String = env("REGIONAL_TABLE")?;
+        let own = TenantStore::new(aws, regional_table.clone(), Outbox::new(aws, env("OUTBOX_TABLE")?));
         Ok(Self {
             region: env("AWS_REGION")?,
             catalogue: Catalogue::bundled()?,
             settings: env("TENANT_SETTINGS")?,
-            own: TenantStore::new(aws, regional_table.clone(), Outbox::new(aws, env("OUTBOX_TABLE")?)),
+            mails: MailTally::new(own.reader().clone(), env("MAILS_PER_ADDRESS")?),
+            own,
             desks: Desks {
                 access: TenantAccess::new(aws, env("TENANT_ROLE_ARN")?),
                 regional_table,

@@ -34,6 +34,11 @@ pub(crate) struct ProviderRequest {
     /// By what it knows Meridian. Handed to the region's user pool, and kept nowhere else.
     #[cfg_attr(test, schema(min_length = 1, max_length = 256, format = "password"))]
     client_secret: String,
+    /// Whether its word for an address is taken where it does not say that the address is verified, as Microsoft Entra ID
+    /// never does: false if absent. It counts at this tenant's own sign-in only. Whoever can write addresses into the
+    /// provider's directory then decides whom the tenant takes for whom.
+    #[serde(default)]
+    trusts_unverified_email: bool,
 }
 
 /// The tenant's own identity provider as an administrator sees it.
@@ -46,6 +51,8 @@ struct ProviderView<'a> {
     /// What the provider has to lead back to.
     #[cfg_attr(test, schema(format = "uri"))]
     redirect_uri: &'a str,
+    /// Whether its word for an address is taken where it does not say that the address is verified.
+    trusts_unverified_email: bool,
     /// Whether people can sign in by it. Where they cannot, the request that sets it was cut off.
     in_use: bool,
     changed_at: Timestamp,
@@ -88,7 +95,8 @@ pub(crate) async fn read(
     operation_id = "setIdentityProvider",
     summary = "Sets the tenant's own identity provider",
     description = "For administrators. Whoever the provider vouches for, with a verified address, signs in at the \
-                   tenant's address, and is a member from the first time on.",
+                   tenant's address, and is a member from the first time on. `trusts_unverified_email` does without \
+                   the verification.",
     params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
     request_body = ProviderRequest,
     security(("person" = [])),
@@ -113,7 +121,14 @@ pub(crate) async fn set(
     let address = adapters.addresses.url(alias.as_str()).ok_or_else(problems::no_address)?;
     let (issuer, client_id, secret) = validate(&request, adapters.with_loopback)?;
     let name = ProviderName::of(alias);
-    let provider = IdentityProvider { tenant: caller.tenant.id, name, issuer, client_id, changed_at: now };
+    let provider = IdentityProvider {
+        tenant: caller.tenant.id,
+        name,
+        issuer,
+        client_id,
+        trusts_unverified_email: request.trusts_unverified_email,
+        changed_at: now,
+    };
     let was_known = load(&caller).await?.is_some();
     let occasion = adapters.occasion(now);
     let begun = caller.desk.change(Reach::TENANT, |loaded| {
@@ -122,7 +137,7 @@ pub(crate) async fn set(
     let state = begun.await.map_err(store)?;
     adapters.identity.put_provider(&provider, &secret).await.map_err(|error| problems::provider_not_set(&error))?;
     if state.tenant.federation.is_none() {
-        federate(&adapters, &caller, &provider.name, &format!("{address}/"), was_known).await?;
+        federate(&adapters, &caller, &provider, &format!("{address}/"), was_known).await?;
     }
     Ok(shown(&adapters, &provider, true))
 }
@@ -170,20 +185,21 @@ pub(crate) async fn remove(
 async fn federate(
     adapters: &Adapters,
     caller: &Caller,
-    name: &ProviderName,
+    provider: &IdentityProvider,
     callback: &str,
     was_known: bool,
 ) -> Result<(), Problem> {
-    let identity = &adapters.identity;
+    let (identity, name) = (&adapters.identity, &provider.name);
     let not_set = |error| problems::provider_not_set(&error);
     let left = if was_known { identity.clients_named(name.as_str()).await.map_err(not_set)? } else { Vec::new() };
     let federation = match left.into_iter().next() {
-        Some(client_id) => Federation { client_id, identity_provider: name.clone() },
+        Some(client_id) => Federation { client_id, identity_provider: name.clone(), trusts_unverified_email: false },
         None => identity.create_federation(name, callback).await.map_err(not_set)?,
     };
+    let federation = Federation { trusts_unverified_email: provider.trusts_unverified_email, ..federation };
     let noted = caller.desk.change(Reach::TENANT, |loaded| Ok(decide_federation(&loaded.state, &federation)));
     let noted = noted.await.map_err(store)?;
-    if noted.tenant.federation.is_some_and(|first| first != federation) {
+    if noted.tenant.federation.is_some_and(|first| first.client_id != federation.client_id) {
         identity.delete_client(&federation.client_id).await.map_err(not_set)?;
     }
     Ok(())
@@ -212,6 +228,7 @@ fn shown(adapters: &Adapters, provider: &IdentityProvider, in_use: bool) -> Resp
     let view = ProviderView {
         issuer: provider.issuer.expose(),
         client_id: provider.client_id.expose(),
+        trusts_unverified_email: provider.trusts_unverified_email,
         redirect_uri: &format!("{}/oauth2/idpresponse", adapters.auth_url),
         in_use,
         changed_at: provider.changed_at,

@@ -13,13 +13,13 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{InvitationId, Role, Timestamp};
 use mail::{Invited, Letter};
-use regional_store::{Limit, Reach, TenantStoreError};
-use runtime::http::{Body, Now, Problem};
+use regional_store::{Limit, Reach, Taken, TenantStoreError};
+use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    AuditAction, EmailAddress, Invitation, InvitationCode, Invite, KeyDigest, Refusal, Username, decide_invitation,
-    decide_recount, decide_withdrawal,
+    Asker, AuditAction, EmailAddress, Invitation, InvitationCode, Invite, KeyDigest, OwedMail, Refusal, Username,
+    decide_invitation, decide_recount, decide_withdrawal,
 };
 
 /// How many invitations a tenant mails in an hour.
@@ -52,7 +52,7 @@ struct InvitationView<'a> {
     created_at: Timestamp,
     /// Until when it can be accepted.
     valid_until: Timestamp,
-    /// How often it was mailed.
+    /// How often its mail was asked for. An address that got as many mails as it gets is sent it a little later.
     sendings: u32,
 }
 
@@ -133,7 +133,7 @@ pub(crate) async fn list(
         (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_INVITATION)),
         (status = 409, description = format!("{} {}", said::NOT_NOW, said::NOT_INVITED)),
         (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 429, description = "`too-many-requests`: the tenant, or this address, was sent too many mails."),
+        (status = 429, description = "`too-many-requests`: the tenant asked for too many mails, or for too many to this address."),
         (status = 503, description = format!("{} {}", said::BUSY, said::NOT_MAILED)),
     ),
 ))]
@@ -141,11 +141,12 @@ pub(crate) async fn invite(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
+    source: Source,
     body: Result<Body<InviteRequest>, Problem>,
 ) -> Result<Response, Refused> {
     let Body(InviteRequest { email, role }) = body?;
     let email: EmailAddress = problems::parse("email", &email)?;
-    let invitation = send(&adapters, &caller, &email, Some(role), now).await?;
+    let invitation = send(&adapters, &caller, &email, Some(role), &source, now).await?;
     Ok((StatusCode::CREATED, Json(InvitationView::from(&invitation))).into_response())
 }
 
@@ -167,7 +168,7 @@ pub(crate) async fn invite(
         (status = 403, description = said::NOT_ALLOWED),
         (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_INVITATION)),
         (status = 409, description = format!("{} {}", said::NOT_NOW, said::NOT_INVITED)),
-        (status = 429, description = "`too-many-requests`: the tenant, or this address, was sent too many mails."),
+        (status = 429, description = "`too-many-requests`: the tenant asked for too many mails, or for too many to this address."),
         (status = 503, description = format!("{} {}", said::BUSY, said::NOT_MAILED)),
     ),
 ))]
@@ -176,10 +177,11 @@ pub(crate) async fn resend(
     Extension(caller): Extension<Caller>,
     Path((_, invitation)): Path<(String, String)>,
     Now(now): Now,
+    source: Source,
 ) -> Result<Response, Refused> {
     let id = invitation.parse().map_err(|_| problems::unknown_invitation())?;
     let open = find(&caller, id).await?;
-    let invitation = send(&adapters, &caller, &open.email, None, now).await?;
+    let invitation = send(&adapters, &caller, &open.email, None, &source, now).await?;
     Ok(Json(InvitationView::from(&invitation)).into_response())
 }
 
@@ -221,13 +223,14 @@ pub(crate) async fn withdraw(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Stores an invitation with a fresh code, and mails the code. Without a role, the invitation has to be open,
+/// Stores an invitation with a fresh code, and mails the code, or has it mailed once the address may get it. Without a role, the invitation has to be open,
 /// and keeps the role that it has.
 async fn send(
     adapters: &Adapters,
     caller: &Caller,
     email: &EmailAddress,
     role: Option<Role>,
+    source: &Source,
     now: Timestamp,
 ) -> Result<Invitation, Problem> {
     if !adapters.mailer.can_send() {
@@ -235,15 +238,19 @@ async fn send(
     }
     let id = Username::of(&caller.tenant.alias, email).invitation();
     limit(caller, id, now).await?;
+    let owed = take_mail(adapters, email, source, now).await?;
     let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
     let code = InvitationCode::from_random(id, random);
-    let mut recorded = record(adapters, caller, email, role, &code, now).await;
+    let mut recorded = record(adapters, caller, email, role, &code, owed.as_ref(), now).await;
     if matches!(recorded, Err(TenantStoreError::Refused(Refusal::Full))) {
         recount(caller).await?;
-        recorded = record(adapters, caller, email, role, &code, now).await;
+        recorded = record(adapters, caller, email, role, &code, owed.as_ref(), now).await;
     }
     recorded.map_err(store)?;
     let invitation = find(caller, id).await?;
+    if owed.is_some() {
+        return Ok(invitation);
+    }
     let organisation = caller.desk.reader().load_organisation(caller.tenant.id).await.map_err(store)?;
     let organisation = organisation.ok_or_else(problems::unknown_tenant)?;
     let invited = Invited {
@@ -271,12 +278,28 @@ async fn limit(caller: &Caller, id: InvitationId, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
+/// The mail that the address has to wait for, where it got as many as it gets. The answer does not tell: others may have
+/// asked for those. What the tenant asks too often itself is refused before.
+async fn take_mail(
+    adapters: &Adapters,
+    email: &EmailAddress,
+    source: &Source,
+    now: Timestamp,
+) -> Result<Option<OwedMail>, Problem> {
+    let asker = Asker::network(&source.0);
+    Ok(match adapters.mails.take(email, &asker, &fresh_mark(), now).await.map_err(store)? {
+        Taken::Yes => None,
+        Taken::NotBefore { wait_s } => Some(OwedMail::until(asker, now, wait_s)),
+    })
+}
+
 async fn record(
     adapters: &Adapters,
     caller: &Caller,
     email: &EmailAddress,
     role: Option<Role>,
     code: &InvitationCode,
+    owed: Option<&OwedMail>,
     now: Timestamp,
 ) -> Result<(), TenantStoreError> {
     let occasion = adapters.occasion(now);
@@ -285,7 +308,7 @@ async fn record(
     let recorded = caller.desk.change(reach, |loaded| {
         let open = loaded.invitation.as_ref();
         let role = role.or(open.map(|open| open.role)).ok_or(Refusal::NoInvitation)?;
-        let invite = Invite { email, role, code, by: caller.username };
+        let invite = Invite { email, role, code, by: caller.username, owed: owed.cloned() };
         decide_invitation(&loaded.state, &invite, open, loaded.user.is_some(), &occasion).map(Some)
     });
     recorded.await.map(|_| ())

@@ -222,7 +222,7 @@ fn refused(refusal: Refusal) -> Problem {
             )
         }
         // Of sign-in by the tenant's own provider, which this API does not decide.
-        Refusal::NotFederated | Refusal::Barred => unknown_user(),
+        Refusal::NotFederated | Refusal::Barred | Refusal::UnverifiedAddress => unknown_user(),
         Refusal::NothingToRetry => Problem::new(StatusCode::CONFLICT, "nothing-to-retry", "There is nothing to repeat"),
     }
 }

@@ -10,6 +10,7 @@ use identity::Identity;
 use kernel::{InvitationId, Role, TenantId, Timestamp};
 use mail::Mailer;
 use meridian::local::sdk::{Mail, fresh_http};
+use regional_store::MailTally;
 use runtime::http::Tokens;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -116,6 +117,7 @@ impl World {
             catalogue: self.region.catalogue.clone(),
             settings: self.region.settings,
             own: self.region.tenants.clone(),
+            mails: MailTally::new(self.region.tenants.reader().clone(), 3_000),
             desks: Desks {
                 access: TenantAccess::new(aws, self.role_arn.clone()),
                 regional_table: self.region.regional_table.clone(),

@@ -136,7 +136,8 @@ async fn people_come_by_the_regions_client_or_by_their_tenants_own() {
     let other = Client::Other("theirs".to_owned());
     assert!(is_for(&Client::Named, &tenant) && !is_for(&other, &tenant));
     let identity_provider = ProviderName::of(&tenant.alias);
-    tenant.federation = Some(Federation { client_id: "theirs".to_owned(), identity_provider });
+    tenant.federation =
+        Some(Federation { client_id: "theirs".to_owned(), identity_provider, trusts_unverified_email: false });
     assert!(is_for(&other, &tenant) && !is_for(&Client::Other("another".to_owned()), &tenant));
 }
 
@@ -160,4 +161,25 @@ async fn a_token_of_another_client_is_refused() {
         let answer = world.send(&token, "GET", &path, &Value::Null).await;
         assert_eq!(slug(&answer), (401, "unauthorized"), "{path}");
     }
+}
+
+/// A setting of the provider that can be changed without the provider.
+#[tokio::test]
+async fn whether_an_unverified_address_is_taken_can_be_set() {
+    let world = World::new().await;
+    let token = world.admin_token().await;
+    for (said, expected) in [(json!(null), false), (json!(true), true), (json!(false), false), (json!(true), true)] {
+        let mut body = provider("https://login.engines.example");
+        if !said.is_null() {
+            body["trusts_unverified_email"] = said;
+        }
+        let answer = world.provide(Without::Nothing, &body).await;
+        assert_eq!((answer.status, &answer.body["trusts_unverified_email"]), (200, &json!(expected)));
+        assert_eq!(world.federation().await.unwrap().trusts_unverified_email, expected);
+        let shown = world.send(&token, "GET", &world.path("/identity-provider"), &Value::Null).await;
+        assert_eq!(shown.body["trusts_unverified_email"], expected);
+    }
+    let mut body = provider("https://login.engines.example");
+    body["trusts_unverified_email"] = json!("true");
+    assert_eq!(slug(&world.provide(Without::Nothing, &body).await), (422, "invalid-body"));
 }

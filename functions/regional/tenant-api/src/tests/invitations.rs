@@ -158,3 +158,38 @@ async fn a_tenant_without_room_refuses() {
     let count = |page: &Answer| page.body["invitations"].as_array().unwrap().len() as u64;
     assert_eq!(count(&page) + count(&rest), INVITATIONS_MAX);
 }
+
+/// The limit is the address's, whichever tenant invites. Whoever invites is told nothing of others: the answer is as
+/// usual, and the mail follows.
+#[tokio::test]
+async fn an_address_gets_so_many_mails_whichever_tenant_invites() {
+    let world = World::new().await;
+    let (other, ..) = world.other().await;
+    let email = somebody();
+    let tokens = [world.admin_token().await, world.token(other.user.username).await];
+    let tenants = [world.tenant(), other.tenant.id];
+    let mut answers = Vec::new();
+    for turn in 0..6 {
+        let mut adapters = world.adapters(Without::Nothing);
+        adapters.mails = MailTally::new(world.region.tenants.reader().clone(), 3);
+        let (token, tenant) = (&tokens[turn % 2], tenants[turn % 2]);
+        let path = format!("/tenants/{tenant}/invitations");
+        let mut payload = request("POST", &path, token, &json!({ "email": email, "role": "member" }));
+        payload["requestContext"]["http"]["sourceIp"] = json!(format!("198.51.{turn}.1"));
+        answers.push(invoke(runtime::http::with_fallbacks(router(adapters)), &payload).await);
+    }
+    assert_eq!(world.mails_to(&email).await.len(), 3);
+    let members = |answer: &Answer| answer.body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    for (turn, answer) in answers.iter().enumerate() {
+        assert_eq!((answer.status, members(answer)), (201, members(&answers[0])), "{turn}");
+        assert_eq!(answer.body["sendings"], turn / 2 + 1, "{turn}");
+    }
+    let id = answers[0].body["id"].as_str().unwrap().parse().unwrap();
+    let open = world.region.tenants.reader().load_invitation(id).await.unwrap().unwrap();
+    let latest = world.mails_to(&email).await.iter().map(code).rfind(|code| code.invitation() == id).unwrap();
+    assert_eq!(open.code, latest.digest(), "what was mailed holds while the next mail waits");
+    let due = world.region.tenants.reader().load_due(moment("2100-01-01T00:00:00Z"), 100).await.unwrap();
+    let owed = due.iter().filter(|due| due.kind == tenancy::DueKind::Mail).map(|due| due.tenant);
+    assert!(open.owed.is_some() && owed.clone().any(|tenant| tenant == world.tenant()));
+    assert!(owed.clone().any(|tenant| tenant == other.tenant.id));
+}
