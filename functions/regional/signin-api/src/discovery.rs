@@ -63,7 +63,7 @@ pub(crate) struct Federated<'a> {
 
 impl<'a> Federated<'a> {
     fn of(federation: &'a Federation) -> Self {
-        let Federation { client_id, identity_provider } = federation;
+        let Federation { client_id, identity_provider, .. } = federation;
         Self { client_id, identity_provider: identity_provider.as_str() }
     }
 }

@@ -16,7 +16,7 @@ use regional_store::{Lead, Place};
 use runtime::http::{Body, FileKind, Now, PageFile, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tenancy::EmailAddress;
+use tenancy::{Asker, EmailAddress};
 
 /// The longest label that DNS takes.
 const LABEL_LENGTH_MAX: usize = 63;
@@ -161,8 +161,8 @@ async fn discover(
     operation_id = "findWorkspaces",
     summary = "Mails a person the list of their workspaces",
     description = "Of those in this region, to the person's own address. Whether there are any is told by that mail \
-                   alone: every address gets this same answer, and one that was sent many such mails gets no other. \
-                   Public.",
+                   alone: every address gets this same answer, and one that got as many mails as it gets is sent no \
+                   other for the hour. Public.",
     request_body = LookupRequest,
     responses(
         (status = 202, description = "It will be looked.", body = LookupAccepted, headers(
@@ -180,7 +180,7 @@ async fn look_up(
 ) -> Result<Response, Problem> {
     let email: EmailAddress = request.email.parse().map_err(problems::invalid_email)?;
     adapters.limit_lookups(&source, now).await?;
-    let sent = adapters.lookups.send(&email, request.language).await;
+    let sent = adapters.lookups.send(&email, request.language, &Asker::network(&source.0)).await;
     sent.map_err(|error| Problem::internal(&error))?;
     let answer = Json(LookupAccepted { state: LookupState::Accepted });
     Ok((StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], answer).into_response())

@@ -4,7 +4,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use kernel::Language;
 use serde::Serialize;
-use tenancy::EmailAddress;
+use tenancy::{Asker, EmailAddress};
 
 /// The queue, which is encrypted by the region's key and read in the region only.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(crate) struct LookupQueue {
 struct Lookup<'a> {
     email: &'a str,
     language: Option<Language>,
+    asker: &'a Asker,
 }
 
 /// Why a wish is not in the queue. Holds an exception's code at most.
@@ -34,8 +35,13 @@ impl LookupQueue {
     }
 
     /// Puts a wish into the queue.
-    pub(crate) async fn send(&self, email: &EmailAddress, language: Option<Language>) -> Result<(), SendError> {
-        let lookup = Lookup { email: email.expose(), language };
+    pub(crate) async fn send(
+        &self,
+        email: &EmailAddress,
+        language: Option<Language>,
+        asker: &Asker,
+    ) -> Result<(), SendError> {
+        let lookup = Lookup { email: email.expose(), language, asker };
         let body = serde_json::to_string(&lookup).map_err(|_| SendError { code: None })?;
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
         let code = |error: &dyn ProvideErrorMetadata| error.code().map(str::to_owned);

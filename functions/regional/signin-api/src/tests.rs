@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use calls::Calls;
 use regional_store::{Tally, TenantReader};
 use serde_json::{Value, json};
-use tenancy::SignUp;
+use tenancy::{Asker, SignUp};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 use testkit::openapi::{Api, assert_described};
@@ -185,7 +185,8 @@ async fn a_lookup_is_answered_alike_for_everybody() {
     assert_eq!((known.status, known.header("cache-control")), (202, "no-store"));
     let mut queued = world.queued().await;
     queued.sort_by_key(Value::to_string);
-    assert_eq!(queued[0], json!({ "email": "ada@engines.example", "language": null }));
+    let asker = Asker::network("192.0.2.1");
+    assert_eq!(queued[0], json!({ "email": "ada@engines.example", "language": null, "asker": asker }));
     assert_eq!(queued[1]["email"], "nobody@engines.example");
 }
 
@@ -234,6 +235,6 @@ async fn a_wish_that_cannot_be_kept_is_not_accepted() {
     assert_eq!((answer.status, answer.slug().as_str()), (500, "internal"));
     let email = "ada@engines.example".parse().unwrap();
     let queue = LookupQueue::new(&world.region.aws.config, world.queue_url.clone());
-    let error = queue.send(&email, None).await.unwrap_err();
+    let error = queue.send(&email, None, &Asker::network("192.0.2.1")).await.unwrap_err();
     assert!(!format!("{answer:?} {error:?} {error}").contains("engines"), "{error}");
 }

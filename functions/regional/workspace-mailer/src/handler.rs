@@ -4,11 +4,11 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use kernel::{Language, Timestamp};
 use mail::{Letter, Listed, MailError, Mailer};
-use regional_store::{Limit, Taken, Tally, TenantReader, TenantStoreError, Workspace};
+use regional_store::{MailTally, Taken, TenantReader, TenantStoreError, Workspace};
 use runtime::queue::{MessageError, each, parse};
 use serde::Deserialize;
 use std::convert::Infallible;
-use tenancy::{Addresses, EmailAddress, KeyDigest};
+use tenancy::{Addresses, Asker, EmailAddress, KeyDigest};
 
 /// Mails every list of the batch; what could not be mailed comes again, and ends in the dead-letter queue.
 pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
@@ -18,11 +18,9 @@ pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBa
 /// What the handler works with.
 pub(crate) struct Adapters {
     pub(crate) tenants: TenantReader,
-    pub(crate) tally: Tally,
+    pub(crate) mails: MailTally,
     pub(crate) mailer: Mailer,
     pub(crate) addresses: Addresses,
-    /// How many lists an address gets in an hour.
-    pub(crate) mails_per_address: u64,
 }
 
 /// Who wants to know their workspaces. Personal.
@@ -31,6 +29,8 @@ pub(crate) struct Adapters {
 struct Lookup {
     email: String,
     language: Option<Language>,
+    /// On whose account the mail is.
+    asker: Asker,
 }
 
 /// Why a list is not mailed. Holds nothing of the person.
@@ -47,7 +47,7 @@ enum Unsent {
 }
 
 async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unsent> {
-    let Lookup { email, language } = parse(message).map_err(Unsent::Unreadable)?;
+    let Lookup { email, language, asker } = parse(message).map_err(Unsent::Unreadable)?;
     let email: EmailAddress = email.parse().map_err(|_| Unsent::NoAddress)?;
     if !adapters.mailer.can_send() {
         tracing::warn!("nobody is mailed: there is no sender");
@@ -58,7 +58,7 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unsent>
         tracing::info!("nobody to mail");
         return Ok(());
     };
-    if !may_mail(adapters, &email, message).await.map_err(Unsent::NotFound)? {
+    if !may_mail(adapters, &email, &asker, message).await.map_err(Unsent::NotFound)? {
         tracing::info!("mailed often enough");
         return Ok(());
     }
@@ -68,13 +68,17 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unsent>
     Ok(())
 }
 
-/// Whether the address may get one more list; the same message is counted once. What is too much is dropped in
-/// silence: a refusal would tell that somebody else asked for the address.
-async fn may_mail(adapters: &Adapters, email: &EmailAddress, message: &SqsMessage) -> Result<bool, TenantStoreError> {
-    let of = KeyDigest::of("lookup-address", &email.key());
-    let limit = Limit::hourly(of, adapters.mails_per_address);
+/// Whether the address may get one more mail; the same message is counted once. What is too much is dropped in
+/// silence: a refusal would tell that somebody else asked for the address. Nothing is noted as done by it, so that who
+/// asks again later gets the list.
+async fn may_mail(
+    adapters: &Adapters,
+    email: &EmailAddress,
+    asker: &Asker,
+    message: &SqsMessage,
+) -> Result<bool, TenantStoreError> {
     let mark = KeyDigest::of("message", message.message_id.as_deref().unwrap_or_default());
-    let taken = adapters.tally.take(&limit, &mark, sent_at(message)).await?;
+    let taken = adapters.mails.take(email, asker, &mark, sent_at(message)).await?;
     Ok(taken == Taken::Yes)
 }
 

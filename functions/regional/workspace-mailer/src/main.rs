@@ -10,7 +10,7 @@ mod tests;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use mail::Mailer;
-use regional_store::{Tally, TenantReader};
+use regional_store::{MailTally, TenantReader};
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,11 +18,10 @@ async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb, Service::Email]).await?;
     let tenants = TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?);
     let adapters = Adapters {
-        tally: Tally::new(tenants.clone()),
+        mails: MailTally::new(tenants.clone(), runtime::env("MAILS_PER_ADDRESS")?),
         tenants,
         mailer: Mailer::new(&aws, runtime::env("MAIL_FROM")?),
         addresses: runtime::env("TENANT_ADDRESS")?,
-        mails_per_address: runtime::env("LOOKUPS_PER_ADDRESS")?,
     };
     run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

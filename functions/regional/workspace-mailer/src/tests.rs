@@ -3,9 +3,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{Role, Suspension};
 use mail::Mailer;
 use meridian::local::sdk::{self, Mail};
-use regional_store::{Tally, TenantReader};
+use regional_store::{MailTally, TenantReader};
 use serde_json::{Value, json};
-use tenancy::SignUp;
+use tenancy::{Asker, SignUp};
 use tenantkit::{Newcomer, Region, moment};
 use testkit::Case;
 
@@ -34,11 +34,10 @@ async fn world_with(sender: &str, addresses: &str) -> World {
     let made = region.activate(&Newcomer { email: email.clone(), ..Newcomer::ada() }).await;
     let tenants = TenantReader::new(&region.aws.config, region.regional_table.clone());
     let adapters = Adapters {
-        tally: Tally::new(tenants.clone()),
+        mails: MailTally::new(tenants.clone(), 9),
         tenants,
         mailer: Mailer::new(&region.aws.config, sender.parse().unwrap()),
         addresses: addresses.parse().unwrap(),
-        mails_per_address: 3,
     };
     World { region, adapters, made, email }
 }
@@ -70,7 +69,10 @@ fn case(name: &str) -> Value {
 /// A batch of one message.
 fn wish(id: &str, body: &Value) -> Value {
     let mut batch = case("valid-lookup");
-    let message = &mut batch["Records"][0];
+    let (message, mut body) = (&mut batch["Records"][0], body.clone());
+    if body["asker"].is_null() {
+        body["asker"] = json!(Asker::network("192.0.2.1"));
+    }
     (message["messageId"], message["body"]) = (json!(id), json!(body.to_string()));
     batch
 }
@@ -166,7 +168,10 @@ async fn an_address_gets_a_few_lists_an_hour_and_a_message_counts_once() {
     for _ in 0..4 {
         world.ask(json!("en")).await;
     }
-    assert_eq!(world.mails(&world.email).await.len(), 7, "two more messages");
+    assert_eq!(world.mails(&world.email).await.len(), 7, "two more messages: the share of who asks");
+    let asker = Asker::network("198.51.100.1");
+    assert!(world.deliver(&wish("another", &json!({ "email": world.email, "asker": asker }))).await.is_empty());
+    assert_eq!(world.mails(&world.email).await.len(), 8, "somebody else has a share of their own");
 }
 
 /// Without a sender nothing can be mailed, however often it is tried.
