@@ -7,11 +7,13 @@
 use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsCustomMessage as CustomMessage, CognitoEventUserPoolsCustomMessageTriggerSource as Source,
 };
+use identity::{MAIL_WITHHELD, Mailing};
 use kernel::Language;
+use kernel::Timestamp;
 use mail::{CodePurpose, Letter};
-use regional_store::{TenantReader, TenantStoreError};
+use regional_store::{MailTally, TenantReader, TenantStoreError};
 use runtime::Failure;
-use tenancy::{Addresses, Tenant, Username};
+use tenancy::{Addresses, Asker, KeyDigest, SIGN_IN_RETRIED, Tenant, Username};
 
 /// Words the mail, or refuses it by a stable code. Whoever is not known here gets neutral words: no address, no name, in English. So does everybody
 /// while the table is away, since a code in English helps more than none.
@@ -24,6 +26,13 @@ pub(crate) async fn handle(adapters: &Adapters, mut event: CustomMessage) -> Res
         tracing::info!("not a mail with a code of ours");
         return Ok(event);
     };
+    if is_withheld(&event) {
+        tracing::info!("kept a mail back");
+        return Err(Failure::refusal("MailRefused", MAIL_WITHHELD));
+    }
+    if purpose == CodePurpose::Password {
+        adapters.count(&event, runtime::now()).await;
+    }
     let name = event.cognito_event_user_pools_header.user_name.as_deref().unwrap_or_default();
     let tenant = adapters.tenant_of(Username::of_account(name)).await.unwrap_or_else(|error| {
         // Logs the error once, with its sources; the mail goes out.
@@ -43,15 +52,38 @@ pub(crate) async fn handle(adapters: &Adapters, mut event: CustomMessage) -> Res
 pub(crate) struct Adapters {
     pub(crate) addresses: Addresses,
     pub(crate) tenants: TenantReader,
+    pub(crate) mails: MailTally,
 }
 
 impl Adapters {
+    /// Counts a code that somebody asks the pool for who has forgotten the password. It is mailed in any case: the pool
+    /// asks for nobody who has no account, so that a refusal would tell who has one. It has a limit of its own. A trigger
+    /// that is called again within the time that the pool takes for it counts once.
+    async fn count(&self, event: &CustomMessage, now: Timestamp) {
+        let account = event.cognito_event_user_pools_header.user_name.as_deref().unwrap_or_default();
+        let Some(email) = event.request.user_attributes.get("email").and_then(|email| email.as_str()?.parse().ok())
+        else {
+            return;
+        };
+        let turn = now.as_second().div_euclid(SIGN_IN_RETRIED.as_secs());
+        let mark = KeyDigest::of("forgotten password", &format!("{account}:{turn}"));
+        if let Err(error) = self.mails.take(&email, &Asker::pool(), &mark, now).await {
+            // Logs the error once, with its sources; the mail goes out.
+            let _ = Failure::of("MailNotCounted", &error);
+        }
+    }
+
     async fn tenant_of(&self, account: Username) -> Result<Option<Tenant>, TenantStoreError> {
         match self.tenants.load_membership(account).await? {
             Some(membership) => self.tenants.load_tenant(membership.tenant).await,
             None => Ok(None),
         }
     }
+}
+
+/// Whether Meridian asked for an account without a mail, since the address got as many as it gets.
+fn is_withheld(event: &CustomMessage) -> bool {
+    event.request.client_metadata.get(Mailing::MEMBER).is_some_and(|said| said == Mailing::WITHHELD)
 }
 
 /// Whether the code is for a new address of an account.

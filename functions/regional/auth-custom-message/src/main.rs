@@ -1,7 +1,7 @@
 //! Words the mails with a code: in the tenant's language, with the tenant's own address. Refuses those that would
 //! change the address of an account.
 //!
-//! Trigger: Cognito custom-message. Reads: RegionalTable (users, tenants). Emits: nothing.
+//! Trigger: Cognito custom-message. Reads: RegionalTable (users, tenants). Writes: RegionalTable (limits). Emits: nothing.
 
 mod handler;
 #[cfg(test)]
@@ -9,15 +9,17 @@ mod tests;
 
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use regional_store::TenantReader;
+use regional_store::{MailTally, TenantReader};
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let tenants = TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?);
     let adapters = Adapters {
         addresses: runtime::env("TENANT_ADDRESS")?,
-        tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
+        mails: MailTally::new(tenants.clone(), runtime::env("MAILS_PER_ADDRESS")?),
+        tenants,
     };
     run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
 use kernel::Language;
-use regional_store::{Reach, TenantReader};
+use regional_store::{MailTally, Reach, Taken, TenantReader};
 use serde_json::{Value, json};
 use tenancy::decide_profile;
 use tenantkit::{Newcomer, Region};
@@ -9,6 +9,8 @@ use testkit::Case;
 const ADDRESS: &str = "https://23456789abcd.app.example.com";
 /// The events by which an account would get another address.
 const CHANGES: [&str; 2] = ["invalid-changed-address", "invalid-verification"];
+/// The event of an account that is made without a mail.
+const WITHHELD: &str = "invalid-withheld-mail";
 
 /// A region where Ada of the events has registered, and has not confirmed her address yet.
 async fn region(language: Language) -> Region {
@@ -24,7 +26,8 @@ async fn region(language: Language) -> Region {
 
 fn adapters(region: &Region) -> Adapters {
     let addresses = "https://{alias}.app.example.com".parse().unwrap();
-    Adapters { addresses, tenants: region.tenants.reader().clone() }
+    let tenants = region.tenants.reader().clone();
+    Adapters { addresses, mails: MailTally::new(tenants.clone(), 9), tenants }
 }
 
 /// The subject and the text that are answered.
@@ -43,7 +46,7 @@ fn case(name: &str) -> Value {
 async fn every_event_gets_its_words() {
     let adapters = adapters(&region(Language::En).await);
     let cases = testkit::cases("auth-custom-message").into_iter();
-    for Case { name, payload } in cases.filter(|case| !CHANGES.contains(&case.name.as_str())) {
+    for Case { name, payload } in cases.filter(|case| !CHANGES.contains(&case.name.as_str()) && case.name != WITHHELD) {
         let (subject, text) = worded(&adapters, payload).await;
         let wanted = match name.as_str() {
             "valid-sign-up" | "valid-resend" | "invalid-unknown-account" => json!("Confirm your e-mail address"),
@@ -85,8 +88,48 @@ async fn the_words_are_of_the_tenants_language() {
 async fn an_unreachable_table_holds_up_no_mail() {
     let aws = testkit::aws().await;
     let tenants = TenantReader::new(&aws.config, "no-such-table".to_owned());
-    let adapters = Adapters { addresses: "https://{alias}.app.example.com".parse().unwrap(), tenants };
+    let adapters = Adapters {
+        addresses: "https://{alias}.app.example.com".parse().unwrap(),
+        mails: MailTally::new(tenants.clone(), 9),
+        tenants,
+    };
     let (subject, text) = worded(&adapters, case("valid-forgotten-password")).await;
     assert_eq!(subject, "Choose a new password");
     assert!(text.contains("{####}") && !text.contains("23456789abcd"), "{text}");
+}
+
+/// The word is the one by which the account's maker knows that nothing went wrong.
+#[tokio::test]
+async fn a_mail_is_kept_back_where_the_address_has_to_wait() {
+    let adapters = adapters(&region(Language::En).await);
+    let refused = handle(&adapters, serde_json::from_value(case(WITHHELD)).unwrap()).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.message()), ("MailRefused", identity::MAIL_WITHHELD));
+    let mut other = case(WITHHELD);
+    other["request"]["clientMetadata"]["mail"] = json!("send");
+    assert_eq!(worded(&adapters, other).await.0, "Confirm your e-mail address");
+}
+
+/// Codes for who has forgotten the password are the pool's own, and are counted with all others that an address gets:
+/// up to the pool's share, so that whoever asks for them leaves room for others. They are refused to nobody.
+#[tokio::test]
+async fn forgotten_passwords_count_among_the_mails_of_an_address() {
+    let region = region(Language::En).await;
+    let adapters = adapters(&region);
+    let email = "ada@engines.example".parse().unwrap();
+    for _ in 0..3 {
+        // As Cognito does that got no answer in time.
+        assert_eq!(worded(&adapters, case("valid-forgotten-password")).await.0, "Choose a new password");
+    }
+    let mut taken = 0;
+    for n in 0..9 {
+        let by = tenancy::Asker::network(&format!("198.51.{n}.1"));
+        let mark = tenancy::KeyDigest::of("mail", &n.to_string());
+        taken += u32::from(adapters.mails.take(&email, &by, &mark, runtime::now()).await.unwrap() == Taken::Yes);
+    }
+    assert!((7..=8).contains(&taken), "one of nine is counted, or two where a turn of the clock is between: {taken}");
+    assert_eq!(
+        worded(&adapters, case("valid-forgotten-password")).await.0,
+        "Choose a new password",
+        "beyond the limit"
+    );
 }

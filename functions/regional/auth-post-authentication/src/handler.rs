@@ -2,18 +2,18 @@
 
 use crate::logins::{LoginQueue, SendError};
 use aws_lambda_events::event::cognito::CognitoEventUserPoolsPostAuthentication as PostAuthentication;
-use kernel::EventId;
 use runtime::Failure;
 use tenancy::{Login, Username};
 
 /// Lets every sign-in pass. One that cannot be put into the queue is not metered: a person who knows the password
 /// is not kept out because a queue is away. The log says how many those are, and an alarm watches it.
 pub(crate) async fn handle(adapters: &Adapters, event: PostAuthentication) -> Result<PostAuthentication, Failure> {
-    if let Some(name) = event.cognito_event_user_pools_header.user_name.as_deref() {
-        let account = Username::of_account(name);
-        let login = Login { id: EventId::from_uuid(runtime::new_uuid()), account, at: runtime::now() };
+    let header = &event.cognito_event_user_pools_header;
+    if let Some(name) = header.user_name.as_deref() {
+        let client = header.caller_context.client_id.clone().unwrap_or_default();
+        let login = Login { account: Username::of_account(name), client, at: runtime::now() };
         match adapters.logins.send(&login).await {
-            Ok(()) => tracing::info!(login = %login.id, "signed in"),
+            Ok(()) => tracing::info!("signed in"),
             Err(error) => not_metered(&error),
         }
     }

@@ -102,9 +102,12 @@ async fn an_account_of_the_tenants_own_provider_changes_nothing() {
     let tenant = world.region.tenant(world.made.tenant.id).await;
     let account = format!("oidc-{}_subject", tenant.alias);
     let identity_provider = ProviderName::of(&tenant.alias);
-    let federation = Federation { client_id: "client".to_owned(), identity_provider };
-    let newcomer =
-        tenancy::Newcomer { account: account.parse().unwrap(), email: "grace@engines.example".parse().unwrap() };
+    let federation = Federation { client_id: "client".to_owned(), identity_provider, trusts_unverified_email: false };
+    let newcomer = tenancy::Newcomer {
+        account: account.parse().unwrap(),
+        email: "grace@engines.example".parse().unwrap(),
+        is_verified: true,
+    };
     let federated = |loaded: &Loaded, _: &Occasion| Ok(decide_federation(&loaded.state, &federation));
     world.region.change(tenant.id, Reach::TENANT, now, federated).await;
     let joined = world.region.change(tenant.id, Reach::TENANT, now, |loaded, occasion| {

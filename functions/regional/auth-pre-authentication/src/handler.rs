@@ -9,7 +9,7 @@ use aws_lambda_events::event::cognito::CognitoEventUserPoolsPreAuthentication as
 use kernel::Alias;
 use runtime::Failure;
 use std::collections::HashMap;
-use tenancy::{EmailAddress, Username};
+use tenancy::{AccountName, EmailAddress, Username};
 
 /// What the client may say of the tenant that it signs in to, and of the person: the label and the address.
 const ALIAS: &str = "alias";
@@ -21,7 +21,7 @@ pub(crate) fn handle(event: PreAuthentication) -> Result<PreAuthentication, Fail
         tracing::info!("refused a sign-in to another tenant");
         return Err(Failure::refusal("SignInRefused", "other-tenant"));
     }
-    if !may_try(&event.request.user_attributes) {
+    if !is_of_provider(&event) && !may_try(&event.request.user_attributes) {
         tracing::info!("refused a sign-in by an address that is not verified");
         return Err(Failure::refusal("SignInRefused", "address-not-verified"));
     }
@@ -38,9 +38,15 @@ fn is_meant(event: &PreAuthentication) -> bool {
     account.parse() == Ok(Username::of(&alias, &email))
 }
 
+/// Whether the account is one of a tenant's own identity provider. The tenant's setting says whether the address has to
+/// be verified; it is read with the tenant, when the token is made.
+fn is_of_provider(event: &PreAuthentication) -> bool {
+    let account = event.cognito_event_user_pools_header.user_name.as_deref().unwrap_or_default();
+    account.parse::<AccountName>().is_ok()
+}
+
 /// An account that does not exist has no attributes.
 fn may_try(attributes: &HashMap<String, String>) -> bool {
-    // A tenant's own identity provider may write it as it likes.
     let is = |name: &str, value: &str| attributes.get(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
     attributes.is_empty() || is("cognito:user_status", "UNCONFIRMED") || is("email_verified", "true")
 }

@@ -13,7 +13,7 @@ use tenancy::{EmailAddress, Newcomer, Occasion, Origin, Refusal, Standing, Usern
 /// by Meridian, which has checked the invitation's code. Changes nothing in the event.
 pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreSignUp, Failure> {
     if event.cognito_event_user_pools_header.trigger_source == Some(Source::ExternalProvider) {
-        join(adapters, vouched_for(&event).ok_or_else(refuse)?).await?;
+        join(adapters, vouched_for(&event)?).await?;
         return Ok(event);
     }
     let Some((username, email)) = asked_for(&event) else {
@@ -47,13 +47,16 @@ fn asked_for(event: &PreSignUp) -> Option<(Username, EmailAddress)> {
     Some((username, email))
 }
 
-/// The person, where the provider has verified the address.
-fn vouched_for(event: &PreSignUp) -> Option<Newcomer> {
-    let account = event.cognito_event_user_pools_header.user_name.as_ref()?.parse().ok()?;
+/// The person, and whether the provider says that it has verified the address: as a boolean or as a text, which both
+/// are texts here.
+fn vouched_for(event: &PreSignUp) -> Result<Newcomer, Failure> {
+    let account = event.cognito_event_user_pools_header.user_name.as_ref().and_then(|name| name.parse().ok());
+    let account = account.ok_or_else(refuse)?;
     let attributes = &event.request.user_attributes;
     let is_verified = attributes.get("email_verified").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    let email = attributes.get("email").filter(|_| is_verified)?.parse().ok()?;
-    Some(Newcomer { account, email })
+    let email = attributes.get("email").and_then(|text| text.parse().ok());
+    let email = email.ok_or_else(|| Failure::refusal("SignUpRefused", "provider-address-missing"))?;
+    Ok(Newcomer { account, email, is_verified })
 }
 
 /// Makes the person a member of the tenant, unless they are one.
@@ -95,6 +98,7 @@ fn refused(refusal: Refusal) -> Failure {
     let code = match refusal {
         Refusal::Full => "tenant-full",
         Refusal::Barred => "removed",
+        Refusal::UnverifiedAddress => "provider-address-unverified",
         _ => "not-registered",
     };
     Failure::refusal("SignUpRefused", code)

@@ -25,8 +25,11 @@ async fn region() -> Region {
 
 async fn federate(region: &Region, tenant: TenantId) {
     let alias = region.tenant(tenant).await.alias;
-    let federation =
-        Federation { client_id: "1example23456789example02".to_owned(), identity_provider: ProviderName::of(&alias) };
+    let federation = Federation {
+        client_id: "1example23456789example02".to_owned(),
+        identity_provider: ProviderName::of(&alias),
+        trusts_unverified_email: false,
+    };
     region.change(tenant, Reach::TENANT, now(), |loaded, _| Ok(decide_federation(&loaded.state, &federation))).await;
 }
 
@@ -69,7 +72,14 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
             }
             Err(refusal) => {
                 assert!(!case.is_valid(), "{name} was refused");
-                assert_eq!((refusal.kind(), refusal.message()), ("SignUpRefused", "not-registered"), "{name}");
+                let code = match name.as_str() {
+                    "invalid-own-provider-unverified" | "invalid-own-provider-no-verification" => {
+                        "provider-address-unverified"
+                    }
+                    "invalid-own-provider-no-address" => "provider-address-missing",
+                    _ => "not-registered",
+                };
+                assert_eq!((refusal.kind(), refusal.message()), ("SignUpRefused", code), "{name}");
             }
         }
     }
@@ -183,4 +193,38 @@ async fn who_was_removed_comes_back_only_when_invited() {
     assert_eq!(refusal(&adapters, event()).await, "passed");
     remove(username).await;
     assert_eq!(refusal(&adapters, event()).await, "passed", "the invitation has lifted it");
+}
+
+/// Some providers verify addresses and do not say so. The tenant decides whether that is enough for itself.
+#[tokio::test]
+async fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
+    let region = region().await;
+    let (adapters, ada) = (adapters(&region), Newcomer::ada());
+    let event = |verified: Option<&str>| {
+        let mut event = vouched(ada.alias.as_str(), SUBJECT, "grace@engines.example");
+        let attributes = &mut event.request.user_attributes;
+        attributes.remove("email_verified");
+        attributes.extend(verified.map(|text| ("email_verified".to_owned(), text.to_owned())));
+        event
+    };
+    for verified in [None, Some("false"), Some(""), Some("1"), Some("yes")] {
+        assert_eq!(refusal(&adapters, event(verified)).await, "provider-address-unverified", "{verified:?}");
+    }
+    region
+        .change(ada.tenant, Reach::TENANT, now(), |loaded, _| {
+            let mut outcome = tenancy::Outcome::of(&loaded.state);
+            if let Some(federation) = outcome.tenant.federation.as_mut() {
+                federation.trusts_unverified_email = true;
+            }
+            Ok(Some(outcome))
+        })
+        .await;
+    for verified in [None, Some("false"), Some("true"), Some("True")] {
+        assert_eq!(refusal(&adapters, event(verified)).await, "passed", "{verified:?}");
+    }
+    let other = region.activate(&Newcomer::somebody()).await;
+    federate(&region, other.tenant.id).await;
+    let mut elsewhere = vouched(other.tenant.alias.as_str(), SUBJECT, "grace@engines.example");
+    elsewhere.request.user_attributes.remove("email_verified");
+    assert_eq!(refusal(&adapters, elsewhere).await, "provider-address-unverified", "the setting is the tenant's own");
 }

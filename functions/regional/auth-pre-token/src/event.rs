@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
-use tenancy::Claims;
+use tenancy::{AccountName, Claims};
 
 /// The source of an event that is about a machine, whose account has no name.
 const MACHINE: &str = "TokenGeneration_ClientCredentials";
@@ -38,6 +38,8 @@ struct Request {
     group_configuration: Value,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client_metadata: Option<HashMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_attributes: Option<Map<String, Value>>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -58,6 +60,18 @@ impl PreToken {
             return Some(Bearer::Machine(&self.caller_context.client_id));
         }
         self.user_name.as_deref().filter(|name| !name.is_empty()).map(Bearer::Person)
+    }
+
+    /// Whether the tenant's own identity provider vouches for the account without saying that the address is verified.
+    pub(crate) fn is_unverified(&self) -> bool {
+        let name = self.user_name.as_deref().unwrap_or_default();
+        let attribute = self.request.user_attributes.as_ref().and_then(|all| all.get("email_verified"));
+        let is_verified = attribute.is_some_and(|said| match said {
+            Value::Bool(said) => *said,
+            Value::String(said) => said.eq_ignore_ascii_case("true"),
+            _ => false,
+        });
+        name.parse::<AccountName>().is_ok() && !is_verified
     }
 
     /// What the client says of the tenant that it signs in to: its label.

@@ -15,6 +15,10 @@ pub(crate) async fn handle(adapters: &Adapters, mut event: PreToken) -> Result<P
     if event.alias().is_some_and(|alias| alias != tenant.alias.as_str()) {
         return Err(refuse(&tenant, "other-tenant"));
     }
+    let takes = tenant.federation.as_ref().is_some_and(|federation| federation.takes_address(false));
+    if event.is_unverified() && !takes {
+        return Err(refuse(&tenant, "provider-address-unverified"));
+    }
     let claims = claims(&tenant, role, &adapters.region).map_err(|refusal| refuse(&tenant, &refusal.to_string()))?;
     event.add(&claims);
     tracing::info!(tenant = %tenant.id, machine = role.is_none(), "issued a token");

@@ -51,6 +51,34 @@ impl World {
         made.await;
     }
 
+    /// Lets the tenant have a provider of its own, and a person join by it.
+    async fn join(&self, account: &str) {
+        let (tenant, at) = (self.made.tenant.id, Newcomer::ada().at);
+        self.trust(false).await;
+        let newcomer = tenancy::Newcomer {
+            account: account.parse().unwrap(),
+            email: "grace@engines.example".parse().unwrap(),
+            is_verified: true,
+        };
+        let joined = self.region.change(tenant, Reach::TENANT, at, |loaded, occasion| {
+            tenancy::decide_newcomer(&loaded.state, &newcomer, tenancy::Standing::default(), occasion)
+        });
+        joined.await;
+    }
+
+    /// Whether the tenant takes its provider's word for an address.
+    async fn trust(&self, trusts_unverified_email: bool) {
+        let set = self.region.change(self.made.tenant.id, Reach::TENANT, Newcomer::ada().at, |loaded, _| {
+            let mut outcome = tenancy::Outcome::of(&loaded.state);
+            let identity_provider = tenancy::ProviderName::of(&outcome.tenant.alias);
+            let client_id = "1example23456789example01".to_owned();
+            outcome.tenant.federation =
+                Some(tenancy::Federation { client_id, identity_provider, trusts_unverified_email });
+            Ok(Some(outcome))
+        });
+        set.await;
+    }
+
     async fn revoke_machine(&self, client_id: &str) {
         let (tenant, by) = (self.made.tenant.id, self.made.user.username);
         let client = self.region.tenants.reader().load_client(client_id).await.unwrap().unwrap();
@@ -80,12 +108,14 @@ async fn every_event_gets_its_answer() {
     world.add_machine(MACHINE).await;
     world.add_machine(ENDED).await;
     world.revoke_machine(ENDED).await;
+    world.join("oidc-23456789abcd_00u1a2b3c4").await;
     for case in testkit::cases("auth-pre-token") {
         let name = &case.name;
         let code = match name.as_str() {
             name if name.starts_with("valid-") => None,
             "invalid-other-tenant" => Some("other-tenant"),
             "invalid-machine-ended" => Some("client-ended"),
+            "invalid-own-provider-no-verification" => Some("provider-address-unverified"),
             _ => Some("not-registered"),
         };
         let answered = world.invoke(&case).await;
@@ -206,4 +236,24 @@ async fn an_unreachable_table_issues_no_token() {
     let Err(failure) = handle(&adapters, event).await else { panic!("issued without a look") };
     assert_eq!(failure.kind(), "TenantUnavailable");
     assert!(!failure.message().contains("no-such-table"), "no internals");
+}
+
+/// At every token, so that it ends within the hour where the tenant trusts its provider no more.
+#[tokio::test]
+async fn an_unverified_address_gets_a_token_as_long_as_the_tenant_trusts_its_provider() {
+    let world = world().await;
+    world.activate().await;
+    world.join("oidc-23456789abcd_00u1a2b3c4").await;
+    let mut unverified = case("invalid-own-provider-no-verification");
+    for trusts in [true, false, true] {
+        world.trust(trusts).await;
+        for said in [Value::Null, json!("false"), json!(false), json!(1)] {
+            unverified.payload["request"]["userAttributes"]["email_verified"] = said.clone();
+            assert_eq!(world.invoke(&unverified).await.is_ok(), trusts, "{said}");
+        }
+        for said in [json!("true"), json!("True"), json!(true)] {
+            unverified.payload["request"]["userAttributes"]["email_verified"] = said.clone();
+            assert!(world.invoke(&unverified).await.is_ok(), "{said}");
+        }
+    }
 }
