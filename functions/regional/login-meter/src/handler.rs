@@ -4,16 +4,17 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::catalogue::Catalogue;
 use kernel::{BillingAnchor, SegmentId, TenantId, TenantStatus, Timestamp};
 use metering::{TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, group};
-use regional_store::{Intake, TenantReader, TenantStoreError, UsageStoreError, UsageTerms};
+use regional_store::{Intake, Tally, TenantReader, TenantStoreError, UsageStoreError, UsageTerms};
 use runtime::queue::{MessageError, each, parse};
 use std::convert::Infallible;
-use tenancy::Login;
+use tenancy::{Login, SIGN_IN_RETRIED};
 
 /// What the events of sign-ins come from. With the id of the sign-in, it says which event it is.
 const SOURCE: &str = "meridian/identity";
 
 /// Meters every sign-in of the batch; those that are not stored come again, and end in the dead-letter queue. A
-/// sign-in that comes twice is stored twice and counted once, as any usage event is.
+/// sign-in that comes twice is stored twice and counted once, as any usage event is. So is one that the user pool told
+/// of more than once, since its trigger did not answer in time: it is an event of the moment when it was told first.
 pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
     Ok(each(event, async |message: &SqsMessage| meter(adapters, message).await).await)
 }
@@ -22,6 +23,7 @@ pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBa
 pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: TenantReader,
+    pub(crate) tally: Tally,
     pub(crate) intake: Intake,
 }
 
@@ -36,6 +38,8 @@ enum Unmetered {
     NoMeter,
     #[error("the tenant was not loaded")]
     NotLoaded(#[source] TenantStoreError),
+    #[error("whether it was told before is not known")]
+    NotTold(#[source] TenantStoreError),
     #[error("the event is not stored")]
     NotStored(#[source] UsageStoreError),
 }
@@ -49,13 +53,15 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetere
     }
     let meter = adapters.catalogue.logins().ok_or(Unmetered::NoMeter)?;
     let Some((tenant, anchor)) = tenant(adapters, &login).await.map_err(Unmetered::NotLoaded)? else {
-        tracing::info!(login = %login.id, "of no tenant that can be signed in to");
+        tracing::info!("of no tenant that can be signed in to");
         return Ok(());
     };
-    let usage = Usage::counted(meter, tenant, SOURCE, &login.id.to_string(), login.at);
+    let began_at = adapters.tally.began(&login.key(), login.at, SIGN_IN_RETRIED).await.map_err(Unmetered::NotTold)?;
+    let event = login.event(began_at);
+    let usage = Usage::counted(meter, tenant, SOURCE, &event.to_string(), began_at);
     let segments = group([usage], |_| anchor, || SegmentId::from_uuid(runtime::new_uuid()));
     adapters.intake.store(&segments, runtime::now()).await.map_err(Unmetered::NotStored)?;
-    tracing::info!(login = %login.id, %tenant, "metered");
+    tracing::info!(login = %event, %tenant, "metered");
     Ok(())
 }
 

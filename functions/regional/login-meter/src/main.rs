@@ -1,7 +1,7 @@
 //! Meters sign-ins: each becomes one usage event of its tenant, stored as usage that is sent is stored.
 //!
-//! Trigger: LoginsQueue. Reads: RegionalTable (users, tenants). Writes: UsageTable, whose stream tells `usage-rollup`.
-//! Emits: nothing.
+//! Trigger: LoginsQueue. Reads: RegionalTable (users, tenants). Writes: RegionalTable (limits), UsageTable, whose stream
+//! tells `usage-rollup`. Emits: nothing.
 
 mod handler;
 #[cfg(test)]
@@ -10,15 +10,17 @@ mod tests;
 use contract::catalogue::Catalogue;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use regional_store::{Intake, TenantReader};
+use regional_store::{Intake, Tally, TenantReader};
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
+    let tenants = TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?);
     let adapters = Adapters {
         catalogue: Catalogue::bundled()?,
-        tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
+        tally: Tally::new(tenants.clone()),
+        tenants,
         intake: Intake::new(&aws, runtime::env("USAGE_TABLE")?),
     };
     run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await

@@ -2,7 +2,7 @@ use crate::handler::{Adapters, handle};
 use contract::{Envelope, Fact as _, UsageWindowUpdated};
 use kernel::{Suspension, Timestamp};
 use metering::{Segment, batches};
-use regional_store::{FoundSegment, Intake, Settler, UsageMonitor};
+use regional_store::{FoundSegment, Intake, Settler, Tally, UsageMonitor};
 use serde_json::Value;
 use tenancy::SignUp;
 use tenantkit::{Newcomer, Region};
@@ -37,6 +37,7 @@ async fn world_of(newcomer: Newcomer) -> World {
         adapters: Adapters {
             catalogue: region.catalogue.clone(),
             tenants: region.tenants.reader().clone(),
+            tally: Tally::new(region.tenants.reader().clone()),
             intake: Intake::new(config, table),
         },
         region,
@@ -139,9 +140,47 @@ async fn what_is_not_stored_comes_again() {
     let config = &world.region.aws.config;
     let intake = Intake::new(config, "no-such-table".to_owned());
     let Ok(response) = handle(
-        &Adapters { intake, catalogue: world.region.catalogue.clone(), tenants: world.region.tenants.reader().clone() },
+        &Adapters {
+            intake,
+            catalogue: world.region.catalogue.clone(),
+            tenants: world.region.tenants.reader().clone(),
+            tally: Tally::new(world.region.tenants.reader().clone()),
+        },
         serde_json::from_value(case("valid-two-sign-ins")).unwrap(),
     )
     .await;
     assert_eq!(response.batch_item_failures.len(), 2);
+}
+
+/// A batch of sign-ins: account, client, when.
+fn told(logins: &[(&str, &str, &str)]) -> Value {
+    let mut batch = case("valid-two-sign-ins");
+    let record = batch["Records"][0].clone();
+    let records = logins.iter().enumerate().map(|(n, (account, client, at))| {
+        let mut record = record.clone();
+        let at = format!("2026-11-20T{at}Z");
+        record["messageId"] = serde_json::json!(format!("message-{n}-{at}"));
+        let body = serde_json::json!({ "account": account, "client": client, "at": at });
+        record["body"] = serde_json::json!(body.to_string());
+        record
+    });
+    batch["Records"] = records.collect();
+    batch
+}
+
+/// Cognito calls a trigger up to three times that does not answer within five seconds. The messages come in any order.
+#[tokio::test]
+async fn a_trigger_that_is_called_again_makes_one_sign_in() {
+    let world = world().await;
+    let ada = world.made.user.username.to_string();
+    let (page, app) = ("1example23456789", "2example23456789");
+    let retried = [(&*ada, page, "10:00:10.5"), (&*ada, page, "10:00:00.7"), (&*ada, page, "10:00:05.9")];
+    for _ in 0..2 {
+        assert_eq!(world.deliver(&told(&retried)).await, 0);
+    }
+    assert_eq!(world.settled().await, (1, 5));
+    let others =
+        [(&*ada, app, "10:00:05"), (&*ada, page, "10:00:25.5"), (&*ada, page, "10:01:00"), (&*ada, page, "09:59:00")];
+    assert_eq!(world.deliver(&told(&others)).await, 0);
+    assert_eq!(world.settled().await, (5, 5), "another client, and later than a trigger is called again");
 }
