@@ -1,6 +1,7 @@
 //! Idempotency keys of central onboardings: one key, one onboarding, one sign-up in its region.
 
-use kernel::{Invalid, OnboardingId};
+use crate::Placement;
+use kernel::{Invalid, Location, OnboardingId};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +26,21 @@ impl OnboardingKey {
     #[must_use]
     pub fn for_region(&self, onboarding: OnboardingId) -> String {
         hex_of(&format!("meridian:onboarding:{onboarding}:{}", self.0))
+    }
+
+    /// What is remembered of where the tenant is wanted, in order to tell a repetition from another request: SHA-256 of
+    /// `meridian:placement:`, the placement, a colon and the key, in hexadecimal. Without the key, which is not stored,
+    /// nobody can try where the person might be.
+    #[must_use]
+    pub fn fingerprint(&self, placement: &Placement) -> String {
+        let placement = match placement {
+            Placement::Region(region) => format!("region={region}"),
+            Placement::Jurisdiction(jurisdiction) => format!("jurisdiction={jurisdiction}"),
+            Placement::NearestTo(Location { latitude_millidegrees, longitude_millidegrees }) => {
+                format!("nearest_to={latitude_millidegrees},{longitude_millidegrees}")
+            }
+        };
+        hex_of(&format!("meridian:placement:{placement}:{}", self.0))
     }
 }
 

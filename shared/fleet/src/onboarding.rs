@@ -23,6 +23,9 @@ pub struct Onboarding {
     pub id: OnboardingId,
     /// The region that was chosen for it, once and for all.
     pub region: RegionCode,
+    /// What the key tells of where the tenant was wanted.
+    #[serde(default)]
+    pub placement: String,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// The tenant that it makes, once the region has said so.
@@ -42,7 +45,7 @@ pub struct Onboarding {
 impl std::fmt::Debug for Onboarding {
     /// Leaves out the handle, by which anybody could read the onboarding.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { id: _, region, created_at, tenant, alias: _, steps, revision } = self;
+        let Self { id: _, region, placement: _, created_at, tenant, alias: _, steps, revision } = self;
         f.debug_struct("Onboarding")
             .field("region", region)
             .field("created_at", created_at)
@@ -100,7 +103,16 @@ impl Onboarding {
     /// An onboarding that is about to be handed over.
     #[must_use]
     pub const fn new(id: OnboardingId, region: RegionCode, created_at: Timestamp) -> Self {
-        Self { id, region, created_at, tenant: None, alias: None, steps: Vec::new(), revision: 0 }
+        Self {
+            id,
+            region,
+            placement: String::new(),
+            created_at,
+            tenant: None,
+            alias: None,
+            steps: Vec::new(),
+            revision: 0,
+        }
     }
 
     /// When it is forgotten.

@@ -100,7 +100,8 @@ async fn list_regions(State(adapters): State<Arc<Adapters>>, Now(now): Now) -> R
                                       tenants. `no-region`: none that fits does."),
         (status = 422, description = "`invalid-placement`: not exactly one of region, jurisdiction and nearest_to, or \
                                       a place beyond the globe. `unknown-region`: there is no such region. \
-                                      `invalid-signup`: the sign-up is no object."),
+                                      `invalid-signup`: the sign-up is no object. `idempotency-key-reused`: the key \
+                                      belongs to another placement, or to another sign-up."),
         (status = "4XX", description = "What the region refuses of the sign-up, in the words of its own `POST \
                                         /signups`."),
         (status = 503, description = "`region-unavailable`: the region does not answer. `try-again`: too many requests \
@@ -172,7 +173,7 @@ async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/home.json"))
 }
 
-/// The onboarding that the key stands for, or a new one in the region that is chosen now. It is stored before
+/// The onboarding that the key stands for where it is for the same placement, or a new one in the region that is chosen now. It is stored before
 /// anything is sent, so that a repetition goes to the same region.
 async fn find_or_place(
     adapters: &Adapters,
@@ -180,13 +181,15 @@ async fn find_or_place(
     placement: &Placement,
     now: Timestamp,
 ) -> Result<Onboarding, Problem> {
-    let digest = key.digest();
+    let (digest, fingerprint) = (key.digest(), key.fingerprint(placement));
     for _ in 0..ATTEMPTS_MAX {
         let found = adapters.store.load_onboarding_by_key(&digest, now).await;
         if let Some(onboarding) = found.map_err(|error| Problem::internal(&error))? {
-            return Ok(onboarding);
+            let is_same = onboarding.placement == fingerprint;
+            return if is_same { Ok(onboarding) } else { Err(problems::key_reused()) };
         }
-        let onboarding = place(adapters, placement, now).await?;
+        let placed = place(adapters, placement, now).await?;
+        let onboarding = Onboarding { placement: fingerprint.clone(), ..placed };
         let is_kept = adapters.store.record_onboarding(&digest, &onboarding).await;
         if is_kept.map_err(|error| Problem::internal(&error))? {
             return Ok(onboarding);

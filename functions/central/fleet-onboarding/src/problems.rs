@@ -16,6 +16,15 @@ pub(crate) fn key_malformed() -> Problem {
         .detail("It has 16 to 128 visible ASCII characters, such as a random UUID.")
 }
 
+pub(crate) fn key_reused() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency-key-reused",
+        "The Idempotency-Key belongs to another request",
+    )
+    .detail("A request with this key asked for another placement. Send a new key for a new onboarding.")
+}
+
 pub(crate) fn invalid_placement(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-placement", "The placement is not as it must be")
         .detail(detail)
