@@ -151,6 +151,7 @@ impl Deployment<'_> {
             // Everything comes from this machine: one source is all of them.
             ("SignupsPerSourcePerHour", "2000".to_owned()),
             ("LookupsPerSourcePerHour", "2000".to_owned()),
+            ("MailsPerAddressPerHour", "60".to_owned()),
             ("UnknownAddressesPerSourcePerHour", "2000".to_owned()),
             ("HandoverSecret", "only-for-this-machine".to_owned()),
             ("VanitySecret", "labels-only-for-this-machine".to_owned()),

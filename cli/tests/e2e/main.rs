@@ -60,6 +60,9 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("a_killed_activation_is_completed", |stack| Box::pin(kills::a_killed_activation_is_completed(stack))),
     ("sign_ups_outlive_a_failing_user_pool", |stack| Box::pin(kills::sign_ups_outlive_a_failing_user_pool(stack))),
     ("an_expired_code_is_replaced", |stack| Box::pin(kills::an_expired_code_is_replaced(stack))),
+    ("an_address_gets_so_many_mails_in_an_hour", |stack| {
+        Box::pin(kills::an_address_gets_so_many_mails_in_an_hour(stack))
+    }),
     ("two_hundred_sign_ups_at_once_complete", |stack| Box::pin(kills::two_hundred_sign_ups_at_once_complete(stack))),
     ("home_hands_a_sign_up_over", |stack| Box::pin(onboarding::home_hands_a_sign_up_over(stack))),
     ("a_key_makes_one_onboarding", |stack| Box::pin(onboarding::a_key_makes_one_onboarding(stack))),
