@@ -9,6 +9,10 @@ use std::process::ExitCode;
 
 /// Shows, suspends and reactivates a tenant, as an operator at home.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  meridian tenant show ID
+  meridian tenant suspend ID --reason dunning
+  meridian tenant reactivate ID --reason dunning")]
 pub(crate) enum Tenant {
     /// Shows where a tenant lives, how it is, and which policy it should have and has.
     Show(One),
