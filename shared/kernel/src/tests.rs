@@ -1,3 +1,6 @@
+mod places;
+mod words;
+
 use crate::*;
 use proptest::prelude::*;
 
