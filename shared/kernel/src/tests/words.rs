@@ -75,3 +75,30 @@ fn statuses_tiers_and_roles_are_one_word() {
     check_words(&roles, Role::as_str);
     assert_eq!(roles.map(|(role, _)| role.to_string()), ["admin", "member"]);
 }
+
+/// What a group is asked: the value of a dimension, the group of some dimensions alone, and whether it has what another has.
+#[test]
+fn a_group_knows_its_values() {
+    let code = |text: &str| text.parse::<DimensionCode>().unwrap();
+    let group = |text: &str| text.parse::<UsageGroup>().unwrap();
+    let (model, kind, other) = (code("model"), code("kind"), code("other"));
+    let both = UsageGroup::of([(&model, &code("large")), (&kind, &code("output"))]);
+    assert_eq!(both, group("model=large,kind=output"));
+    assert_eq!(both.value(&model), Some("large"));
+    assert_eq!(both.value(&kind), Some("output"));
+    assert_eq!(both.value(&other), None);
+    assert_eq!(UsageGroup::default().value(&model), None);
+    assert_eq!(both.narrowed(std::slice::from_ref(&kind)), group("kind=output"));
+    assert_eq!(both.narrowed(&[kind, model]), both);
+    assert_eq!(both.narrowed(&[other]), UsageGroup::default());
+    for (wanted, includes) in [
+        ("", true),
+        ("model=large", true),
+        ("kind=output", true),
+        ("kind=output,model=large", true),
+        ("kind=input", false),
+    ] {
+        assert_eq!(both.includes(&group(wanted)), includes, "{wanted}");
+    }
+    assert!(!UsageGroup::default().includes(&both));
+}
