@@ -218,9 +218,9 @@ fn data(text: &str) -> Result<Option<&RawValue>, BodyError> {
 
 fn wires(text: &str, is_list: bool) -> Result<Vec<Wire<'_>>, BodyError> {
     if !is_list {
-        return Ok(vec![serde_json::from_str(text).map_err(|error| malformed(&error))?]);
+        return Ok(vec![Wire::of_json(serde_json::from_str(text).map_err(|error| malformed(&error))?)]);
     }
-    let batch: Batch<'_, EVENTS_MAX> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let batch: Batch<Wire<'_>, EVENTS_MAX> = Batch::read(text).map_err(|error| malformed(&error))?;
     if batch.total > EVENTS_MAX { Err(BodyError::TooMany { events: batch.total }) } else { Ok(batch.events) }
 }
 
@@ -332,16 +332,21 @@ fn measure(wire: &Wire<'_>, meter: &Meter, tenant: TenantId) -> Result<Measure, 
         return member(raw, path, tenant).map(Measure::Member);
     }
     let number = if raw.get().starts_with('"') { json::text(raw).unwrap_or_default() } else { raw.get().into() };
-    let value: Value = number.parse().map_err(|error| match error {
-        NumberError::NotANumber => Fault::of(Reason::InvalidValue, format!("{} is not a number", named(path))),
-        NumberError::TooManyDigits => {
-            Fault::of(Reason::ValueTooLong, format!("{} has more than 38 digits", named(path)))
-        }
-    })?;
+    let value = parse_number(&number, path)?;
     if value.is_negative() && meter.aggregation == Aggregation::Sum {
         return Err(Fault::of(Reason::NegativeValue, format!("{} is negative and the meter sums", named(path))));
     }
     Ok(Measure::Number(value))
+}
+
+fn parse_number(text: &str, path: &ValuePath) -> Result<Value, Fault> {
+    text.parse().map_err(|error| {
+        let reason = match error {
+            NumberError::NotANumber => Reason::InvalidValue,
+            NumberError::TooManyDigits | NumberError::TooLarge | NumberError::TooManyDecimals => Reason::ValueTooLong,
+        };
+        Fault::of(reason, format!("{} {error}", named(path)))
+    })
 }
 
 /// The identity of a text or number that the meter counts the different ones of.
@@ -355,7 +360,8 @@ fn member(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<Identity
         }
         return Ok(Identity::of_member(tenant, "text", &text));
     }
-    let number: Value = raw.get().parse().map_err(|_| invalid())?;
+    let number = parse_number(raw.get(), path)
+        .map_err(|fault| if fault.reason == Reason::InvalidValue { invalid() } else { fault })?;
     Ok(Identity::of_member(tenant, "number", &number.to_string()))
 }
 
@@ -367,8 +373,12 @@ fn group(wire: &Wire<'_>, meter: &Meter) -> Result<UsageGroup, Fault> {
 }
 
 fn value_of<'d>(wire: &Wire<'_>, dimension: &'d Dimension) -> Result<(&'d DimensionCode, &'d DimensionCode), Fault> {
-    // What is not there, or not even an object, is as unknown as any other value.
-    let text = at(wire, &dimension.path).ok().flatten().and_then(json::text);
+    // What is not there, or not even an object, is as unknown as any other value; what is there twice is not.
+    let raw = match at(wire, &dimension.path) {
+        Err(fault) if fault.reason == Reason::DuplicateField => return Err(fault),
+        found => found.ok().flatten(),
+    };
+    let text = raw.and_then(json::text);
     let found = text.and_then(|text| dimension.values.iter().find(|value| value.as_str() == text));
     let value = found.or(dimension.otherwise.as_ref()).ok_or_else(|| {
         let detail = format!("{} is not a value of the dimension {}", named(&dimension.path), dimension.code);

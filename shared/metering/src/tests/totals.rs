@@ -47,9 +47,7 @@ pub(super) fn send(memory: &mut Memory, catalogue: &Catalogue, aggregation: Aggr
 /// Every total of a size: its part, value and events, in the order of time.
 pub(super) fn totals(memory: &Memory, size: WindowSize) -> Vec<String> {
     let windows = memory.windows().into_iter().filter(|(key, _)| key.size == size);
-    let shown = |(key, window): (WindowKey, Window)| {
-        format!("{:?} {} of {}", key.part, window.value.to_quantity().unwrap(), window.events)
-    };
+    let shown = |(key, window): (WindowKey, Window)| format!("{:?} {} of {}", key.part, window.value, window.events);
     windows.map(shown).collect()
 }
 
