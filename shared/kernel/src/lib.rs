@@ -8,6 +8,7 @@ mod code;
 mod decimal;
 mod id;
 mod language;
+mod moment;
 mod money;
 mod period;
 mod place;
@@ -21,6 +22,7 @@ pub use decimal::{Amount, PlanDecimal, Quantity, VALUE_DECIMALS_MAX, VALUE_DIGIT
 pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
 pub use jiff::Timestamp;
 pub use language::Language;
+pub use moment::parse_moment;
 pub use money::{Currency, Money};
 pub use period::BillingPeriod;
 pub use place::{Location, PublicUrl, RegionName};

@@ -6,7 +6,7 @@ use crate::{Digest, Entry, Identity, Measure, NumberError, Reason, Refusal, Valu
 use contract::catalogue::{Aggregation, Catalogue, Dimension, Meter};
 use contract::{PathStep, ValuePath};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{DimensionCode, TenantId, UsageGroup};
+use kernel::{DimensionCode, Invalid, TenantId, UsageGroup, parse_moment};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -293,9 +293,8 @@ impl<'c> Rules<'c> {
     }
 
     fn time(&self, text: &str) -> Result<Timestamp, Fault> {
-        let invalid = || Fault::of(Reason::InvalidTime, "time is not a date and time with an offset, as in RFC 3339");
-        let time: Timestamp =
-            if is_rfc3339(text) { text.parse().map_err(|_| invalid())? } else { return Err(invalid()) };
+        let time = parse_moment(text)
+            .map_err(|Invalid { rule, .. }| Fault::of(Reason::InvalidTime, format!("time is not {rule}")))?;
         if time.duration_since(self.now) > TIME_AHEAD_MAX {
             return Err(Fault::of(Reason::TimeInFuture, "time is more than 5 minutes in the future"));
         }
@@ -414,25 +413,4 @@ fn at<'b>(wire: &Wire<'b>, path: &ValuePath) -> Result<Option<&'b RawValue>, Fau
 /// A path as a caller knows it.
 fn named(path: &ValuePath) -> String {
     path.to_string().replacen('$', "data", 1)
-}
-
-/// Whether a text has the shape of an RFC 3339 date-time: the parser behind it takes more than that.
-fn is_rfc3339(text: &str) -> bool {
-    let shape = |text: &[u8], pattern: &[u8]| {
-        text.len() == pattern.len()
-            && text.iter().zip(pattern).all(|(byte, like)| match like {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't'),
-                b'+' => matches!(byte, b'+' | b'-'),
-                like => byte == like,
-            })
-    };
-    let Some((moment, rest)) = text.as_bytes().split_at_checked(b"0000-00-00T00:00:00".len()) else {
-        return false;
-    };
-    let fraction = rest.strip_prefix(b".").map(|rest| rest.iter().take_while(|byte| byte.is_ascii_digit()).count());
-    let offset = rest.get(fraction.map_or(0, |digits| digits + 1)..).unwrap_or_default();
-    shape(moment, b"0000-00-00T00:00:00")
-        && fraction.is_none_or(|digits| (1..=9).contains(&digits))
-        && (matches!(offset, b"Z" | b"z") || shape(offset, b"+00:00"))
 }

@@ -147,8 +147,11 @@ impl<'de, const N: usize> DeserializeSeed<'de> for Key<'_, N> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<usize>, D::Error> {
-        let key = text(<&RawValue>::deserialize(from)?);
-        Ok(key.and_then(|key| self.0.iter().position(|name| *name == key)))
+        let raw = <&RawValue>::deserialize(from)?;
+        let place = |key: &str| self.0.iter().position(|name| *name == key);
+        let written = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        // Most keys are written as they are; no name has what would have to be escaped.
+        Ok(written.and_then(place).or_else(|| raw.get().contains('\\').then(|| place(&text(raw)?))?))
     }
 }
 
