@@ -1,5 +1,6 @@
 mod accounts;
 mod completeness;
+mod extremes;
 mod invoices;
 mod rating;
 mod received;
