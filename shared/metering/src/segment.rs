@@ -311,7 +311,7 @@ impl SegmentBody {
     /// such events), the size of its window (1), the
     /// window's start in seconds (8), the meter's and the group's length (1) and text; per run of events of one slot the
     /// slot (1, or 2 of more than 256) and their number (2); per event the identity (12), the digest (4), and, as the
-    /// slot's meter asks, nothing, the value's scale (1) and its mantissa, zigzag, in groups of seven bits from the lowest,
+    /// slot's meter asks, nothing, the value's scale and its mantissa, zigzag, each in groups of seven bits from the lowest,
     /// the same and the nanoseconds since the window's start, or the value's identity (12).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

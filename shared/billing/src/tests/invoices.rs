@@ -203,7 +203,7 @@ proptest! {
         let amounts: Vec<Exact> = draft.lines.iter().map(|line| Exact::from(&line.amount.amount)).collect();
         prop_assert_eq!(amounts.iter().sum::<Exact>(), Exact::from(&draft.total.amount));
         for line in &draft.lines {
-            prop_assert_eq!(&line.amount, &line.amount.rounded());
+            prop_assert_eq!(&line.amount, &Exact::from(&line.amount.amount).rounded(line.amount.currency));
         }
         prop_assert_eq!(draft.events, windows.iter().map(|window| window.events).sum::<i64>().unsigned_abs());
     }

@@ -118,7 +118,7 @@ fn any_act() -> impl Strategy<Value = Act> {
 /// The sum over all days of the meter that the acts are about.
 fn sum(memory: &Memory) -> i128 {
     let days = memory.windows().into_iter().filter(|(key, _)| key.size == WindowSize::Day);
-    days.map(|(_, window)| window.value.mantissa()).sum()
+    days.map(|(_, window)| window.value.short_mantissa().unwrap()).sum()
 }
 
 fn settle_all(acts: &[Act], at_once: usize) -> Memory {

@@ -1,3 +1,4 @@
+use super::values::{any_value, sum};
 use super::{catalogue, now, tenant};
 use crate::*;
 use contract::WindowPart;
@@ -87,13 +88,10 @@ fn what_is_taken_back_is_stored_with_what_comes_instead() {
 proptest! {
     #[test]
     fn what_is_stored_is_what_was_grouped(
-        rows in prop::collection::vec((0_usize..9, 0_u32..1000, 0_i64..800, any::<i64>(), 0_u8..20), 1..400),
+        rows in prop::collection::vec((0_usize..9, 0_u32..1000, 0_i64..800, any_value()), 1..400),
     ) {
         let catalogue = catalogue();
-        let value = |mantissa: i64, scale| Value::new(i128::from(mantissa) * 1_000_000_007, scale).unwrap();
-        let events = rows.iter().map(|(meter, id, hours, mantissa, scale)| {
-            usage(&catalogue, *meter, *id, *hours, value(*mantissa, *scale))
-        });
+        let events = rows.iter().map(|(meter, id, hours, value)| usage(&catalogue, *meter, *id, *hours, *value));
         let segments = grouped(events.collect());
         prop_assert_eq!(sizes(&segments).iter().sum::<usize>(), rows.len());
         for segment in segments {
@@ -105,7 +103,7 @@ proptest! {
 
     #[test]
     fn a_page_is_read_as_it_was_written(
-        rows in prop::collection::btree_map((0_i64..60, 0_usize..6, any::<bool>()), (any::<i64>(), any::<i64>(), any::<u64>(), any::<Option<u32>>()), 0..200),
+        rows in prop::collection::btree_map((0_i64..60, 0_usize..6, any::<bool>()), (prop::collection::vec(any_value(), 0..4), any::<i64>(), any::<u64>(), any::<Option<u32>>()), 0..200),
     ) {
         let catalogue = catalogue();
         let meter = &catalogue.meters[4];
@@ -113,7 +111,7 @@ proptest! {
         let mut page = Page::default();
         let start = WindowSize::Hour.start(now(), BillingAnchor::default());
         let key = PageKey::of(&meter.code, WindowSize::Minute, start);
-        for ((minute, group, adjusts), (mantissa, events, revision, latest)) in rows {
+        for ((minute, group, adjusts), (values, events, revision, latest)) in rows {
             let window = WindowKey {
                 meter: meter.code.clone(),
                 group: groups[group].clone(),
@@ -123,7 +121,7 @@ proptest! {
             };
             prop_assert_eq!(&window.page(), &key);
             let latest_at = latest.map(|second| jiff::Timestamp::from_second(second.into()).unwrap());
-            page.set(&window, Window { value: Value::new(mantissa.into(), 3).unwrap(), events, latest_at, revision });
+            page.set(&window, Window { value: sum(&values), events, latest_at, revision });
         }
         let bytes = page.encode(&key);
         prop_assert_eq!(Page::decode(&key, &bytes), Ok(page));
