@@ -53,6 +53,11 @@ fn whoever_was_in_use_at_any_moment_is_billed() {
         &[("2026-09-05T00:00:00Z", Provisioning, "pro"), ("2026-09-06T00:00:00Z", Closed, "pro")],
         &[("2026-09", None)],
     );
+    // Of two changes at a period's first moment the later one holds: no moment of the period was in use.
+    check(
+        &[("2026-10-01T00:00:00Z", Active, "pro"), ("2026-10-01T00:00:00Z", Closed, "pro")],
+        &[("2026-09", None), ("2026-10", None)],
+    );
 }
 
 #[test]
