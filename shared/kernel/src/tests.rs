@@ -134,6 +134,22 @@ fn money_rounds_half_to_even_once() {
 }
 
 #[test]
+fn money_is_shown_with_all_of_its_decimals() {
+    for (amount, currency, shown) in [
+        ("0.1", "EUR", "0.10 EUR"),
+        ("0.12", "EUR", "0.12 EUR"),
+        ("0.125", "EUR", "0.125 EUR"),
+        ("0.1255", "EUR", "0.1255 EUR"),
+        ("100", "JPY", "100 JPY"),
+        ("100.5", "JPY", "100.5 JPY"),
+        ("-3", "KWD", "-3.000 KWD"),
+    ] {
+        let money = Money::new(amount.parse().unwrap(), currency.parse().unwrap());
+        assert_eq!(money.to_string(), shown);
+    }
+}
+
+#[test]
 fn a_period_is_a_utc_month() {
     let moment = |text: &str| text.parse::<Timestamp>().unwrap();
     let december: BillingPeriod = "2026-12".parse().unwrap();
