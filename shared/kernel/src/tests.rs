@@ -67,6 +67,11 @@ fn quantities_are_bounded() {
         (&format!("0.{}1", "0".repeat(340)), false),
         ("1e57", false),
         ("1e-341", false),
+        ("0e398", false),
+        ("0e-398", false),
+        ("1e+-5", false),
+        ("1e++5", false),
+        ("1e 5", false),
         ("1e999999999", false),
         ("1e99999999999999999999", false),
         ("1E-4000000000", false),
@@ -111,8 +116,14 @@ fn quantities_are_bounded() {
     ] {
         assert_eq!(exact(&text).ok(), valid.then_some(text));
     }
-    for (text, plain) in [("1e3", "1000"), ("1e56", &format!("1{}", "0".repeat(56))), ("120E-1", "12"), ("1e+2", "100")]
-    {
+    for (text, plain) in [
+        ("1e3", "1000"),
+        ("1e56", &format!("1{}", "0".repeat(56))),
+        ("120E-1", "12"),
+        ("1e+2", "100"),
+        ("0e397", "0"),
+        ("0E-397", "0"),
+    ] {
         assert_eq!(text.parse::<Quantity>().unwrap().to_string(), *plain);
     }
     assert_eq!("1.50".parse::<Quantity>().unwrap(), "1.5".parse().unwrap());
