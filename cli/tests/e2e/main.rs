@@ -35,6 +35,7 @@ mod runtime_interface;
 mod signin;
 mod usage_clients;
 mod vanity;
+mod widths;
 
 use anyhow::{Context, Result, bail};
 use futures::future::LocalBoxFuture;
@@ -118,6 +119,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
     ("months_begin_where_the_tenants_do", |stack| Box::pin(days::months_begin_where_the_tenants_do(stack))),
     ("a_level_of_usage_is_told_once", |stack| Box::pin(levels::a_level_of_usage_is_told_once(stack))),
+    ("usage_of_any_width_counts", |stack| Box::pin(widths::usage_of_any_width_counts(stack))),
     ("usage_is_shown_soon", |stack| Box::pin(load::usage_is_shown_soon(stack))),
     ("the_largest_batch_takes_little_memory", |stack| Box::pin(load::the_largest_batch_takes_little_memory(stack))),
     ("usage_under_load", |stack| Box::pin(load::usage_under_load(stack))),

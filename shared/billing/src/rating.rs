@@ -119,8 +119,7 @@ fn rate_graduated(tiers: &[Tier], units: &Exact) -> Result<Vec<Step>, RatingRefu
         if !steps.is_empty() && *units <= below {
             break;
         }
-        let end = tier.up_to.as_ref().map(Exact::from).filter(|end| end < units);
-        let end = end.unwrap_or_else(|| units.clone());
+        let end = tier.up_to.as_ref().map_or_else(|| units.clone(), |end| Exact::from(end).min(units.clone()));
         steps.push(tier_step(end.clone() - &below, tier.up_to.clone(), &tier.unit_price, &tier.flat_fee));
         below = end;
     }

@@ -201,8 +201,9 @@ impl Catalogue {
 }
 
 impl Meter {
-    /// The most groups that the dimensions of a meter make.
-    pub const GROUPS_MAX: usize = 64;
+    /// The most groups that the dimensions of a meter make: the pages of their totals, each as wide as a total can be, fit
+    /// the items and transactions of a table, which a test of `metering` shows.
+    pub const GROUPS_MAX: usize = 12;
 
     /// Every group of the meter's usage.
     #[must_use]

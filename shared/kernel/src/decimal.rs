@@ -72,8 +72,7 @@ fn written_exponent(text: &str) -> Option<i64> {
     let (digits, exponent) = text.split_once(['e', 'E']).map_or((text, "0"), |(digits, exponent)| (digits, exponent));
     let digits = digits.strip_prefix('-').unwrap_or(digits);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let is_exponent = is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
-    let is_number = is_digits(whole) && is_digits(fraction) && is_exponent;
+    let is_number = is_digits(whole) && is_digits(fraction);
     is_number.then(|| exponent.parse().ok())?
 }
 
@@ -93,11 +92,10 @@ pub fn mean_of(sum: &BigDecimal, count: u128) -> BigDecimal {
     if count == 0 {
         return BigDecimal::zero();
     }
-    let (digits, scale) = sum.normalized().into_bigint_and_scale();
-    let shift = i64::from(MEAN_DECIMALS) - scale;
-    let power = BigInt::from(10).pow(u32::try_from(shift.unsigned_abs()).unwrap_or(u32::MAX));
-    let count = BigInt::from(count);
-    let (numerator, denominator) = if shift < 0 { (digits, count * power) } else { (digits * power, count) };
+    let (digits, scale) = sum.with_scale(sum.fractional_digit_count().max(0)).into_bigint_and_scale();
+    let power = |exponent| BigInt::from(10).pow(exponent);
+    let numerator = digits * power(MEAN_DECIMALS);
+    let denominator = BigInt::from(count) * power(u32::try_from(scale).unwrap_or(u32::MAX));
     // Rounds towards zero; what is left has the sign of the sum.
     let (mut quotient, rest) = (&numerator / &denominator, &numerator % &denominator);
     let twice = BigInt::from_biguint(Sign::Plus, rest.magnitude() << 1_u8);
@@ -109,7 +107,7 @@ pub fn mean_of(sum: &BigDecimal, count: u128) -> BigDecimal {
 
 /// A decimal within bounds, which is written as a text.
 macro_rules! bounded_decimal {
-    ($(#[$doc:meta])* $name:ident, $bounds:expr, $kind:literal, $rule:literal, pattern: $pattern:literal, maxLength: $length:literal) => {
+    ($(#[$doc:meta])* $name:ident, $bounds:expr, $kind:literal, $width:literal, pattern: $pattern:literal, maxLength: $length:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr)]
         pub struct $name(BigDecimal);
@@ -132,7 +130,7 @@ macro_rules! bounded_decimal {
             type Err = Invalid;
 
             fn from_str(text: &str) -> Result<Self, Invalid> {
-                $bounds.parse(text).map(Self).ok_or(Invalid { kind: $kind, rule: $rule })
+                $bounds.parse(text).map(Self).ok_or(Invalid { kind: $kind, rule: concat!("a decimal number of at most ", $width) })
             }
         }
 
@@ -154,7 +152,7 @@ macro_rules! bounded_decimal {
             }
         }
 
-        text_schema!($name, concat!("An exact decimal: ", $rule, "."), pattern: $pattern, maxLength: $length);
+        text_schema!($name, concat!("An exact decimal of at most ", $width, "."), pattern: $pattern, maxLength: $length);
     };
 }
 
@@ -163,7 +161,7 @@ bounded_decimal!(
     Quantity,
     TOTAL,
     "quantity",
-    "a decimal number of at most 57 digits before the point and 340 after it",
+    "57 digits before the point and 340 after it",
     pattern: "^-?[0-9]{1,57}(\\.[0-9]{1,340})?$",
     maxLength: 399
 );
@@ -173,7 +171,7 @@ bounded_decimal!(
     PlanDecimal,
     PLAN,
     "number of a plan",
-    "a decimal number of at most 20 digits before the point and 20 after it",
+    "20 digits before the point and 20 after it",
     pattern: "^-?[0-9]{1,20}(\\.[0-9]{1,20})?$",
     maxLength: 42
 );
@@ -183,7 +181,7 @@ bounded_decimal!(
     Amount,
     AMOUNT,
     "amount",
-    "a decimal number of at most 160 digits before the point and 4 after it",
+    "160 digits before the point and 4 after it",
     pattern: "^-?[0-9]{1,160}(\\.[0-9]{1,4})?$",
     maxLength: 166
 );

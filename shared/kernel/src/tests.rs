@@ -70,6 +70,11 @@ fn quantities_are_bounded() {
         (&format!("0.{}1", "0".repeat(340)), false),
         ("1e57", false),
         ("1e-341", false),
+        ("0e398", false),
+        ("0e-398", false),
+        ("1e+-5", false),
+        ("1e++5", false),
+        ("1e 5", false),
         ("1e999999999", false),
         ("1e99999999999999999999", false),
         ("1E-4000000000", false),
@@ -114,8 +119,14 @@ fn quantities_are_bounded() {
     ] {
         assert_eq!(exact(&text).ok(), valid.then_some(text));
     }
-    for (text, plain) in [("1e3", "1000"), ("1e56", &format!("1{}", "0".repeat(56))), ("120E-1", "12"), ("1e+2", "100")]
-    {
+    for (text, plain) in [
+        ("1e3", "1000"),
+        ("1e56", &format!("1{}", "0".repeat(56))),
+        ("120E-1", "12"),
+        ("1e+2", "100"),
+        ("0e397", "0"),
+        ("0E-397", "0"),
+    ] {
         assert_eq!(text.parse::<Quantity>().unwrap().to_string(), *plain);
     }
     assert_eq!("1.50".parse::<Quantity>().unwrap(), "1.5".parse().unwrap());
@@ -133,6 +144,22 @@ fn money_rounds_half_to_even_once() {
     ] {
         let money = Money::rounded(&parse_exact(amount).unwrap(), currency.parse().unwrap());
         assert_eq!(money.to_string(), rounded);
+    }
+}
+
+#[test]
+fn money_is_shown_with_all_of_its_decimals() {
+    for (amount, currency, shown) in [
+        ("0.1", "EUR", "0.10 EUR"),
+        ("0.12", "EUR", "0.12 EUR"),
+        ("0.125", "EUR", "0.125 EUR"),
+        ("0.1255", "EUR", "0.1255 EUR"),
+        ("100", "JPY", "100 JPY"),
+        ("100.5", "JPY", "100.5 JPY"),
+        ("-3", "KWD", "-3.000 KWD"),
+    ] {
+        let money = Money::new(amount.parse().unwrap(), currency.parse().unwrap());
+        assert_eq!(money.to_string(), shown);
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
 
 /// Members of an object, by their place in a list of names.
 pub(crate) struct Members<'b, const N: usize> {
-    /// The first of each name.
+    /// The last of each name.
     pub(crate) found: [Option<&'b RawValue>; N],
     /// The first name that is there twice, null or not, however it is spelled.
     pub(crate) duplicate: Option<usize>,
@@ -107,12 +107,32 @@ impl<'b, const N: usize> Members<'b, N> {
         if !object.get().starts_with('{') {
             return None;
         }
-        serde_json::Deserializer::from_str(object.get()).deserialize_map(Search(names)).ok()
+        let search = |keys| serde_json::Deserializer::from_str(object.get()).deserialize_map(Search { names, keys });
+        search(Keys::Built).or_else(|_| search(Keys::Found)).ok()
     }
 }
 
+/// How keys are read.
+#[derive(Clone, Copy)]
+enum Keys {
+    /// As texts, which is quick, and refuses a whole object for one that is no valid Unicode.
+    Built,
+    /// Where they are, as all the rest.
+    Found,
+}
+
 /// Looks for members of these names.
-struct Search<'n, const N: usize>(&'n [&'n str; N]);
+#[derive(Clone, Copy)]
+struct Search<'n, const N: usize> {
+    names: &'n [&'n str; N],
+    keys: Keys,
+}
+
+impl<const N: usize> Search<'_, N> {
+    fn place(&self, key: &str) -> Option<usize> {
+        self.names.iter().position(|name| *name == key)
+    }
+}
 
 impl<'de, const N: usize> Visitor<'de> for Search<'_, N> {
     type Value = Members<'de, N>;
@@ -123,16 +143,13 @@ impl<'de, const N: usize> Visitor<'de> for Search<'_, N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de, N>, A::Error> {
         let mut members = Members { found: [None; N], duplicate: None, has_others: false };
-        while let Some(key) = map.next_key_seed(Key(self.0))? {
+        while let Some(key) = map.next_key_seed(Key(self))? {
             let Some(at) = key else {
                 members.has_others = true;
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let before = members.found[at];
-            let value = map.next_value()?;
-            members.found[at] = before.or(Some(value));
-            if before.is_some() {
+            if members.found[at].replace(map.next_value()?).is_some() {
                 members.duplicate.get_or_insert(at);
             }
         }
@@ -140,18 +157,29 @@ impl<'de, const N: usize> Visitor<'de> for Search<'_, N> {
     }
 }
 
-/// Which of some names a key is. Its text is looked at as it was sent: it may be no valid Unicode.
-struct Key<'n, const N: usize>(&'n [&'n str; N]);
+/// Which of the names a key is.
+struct Key<'n, const N: usize>(Search<'n, N>);
 
 impl<'de, const N: usize> DeserializeSeed<'de> for Key<'_, N> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<usize>, D::Error> {
-        let raw = <&RawValue>::deserialize(from)?;
-        let place = |key: &str| self.0.iter().position(|name| *name == key);
-        let written = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        // Most keys are written as they are; no name has what would have to be escaped.
-        Ok(written.and_then(place).or_else(|| raw.get().contains('\\').then(|| place(&text(raw)?))?))
+        match self.0.keys {
+            Keys::Built => from.deserialize_identifier(self),
+            Keys::Found => Ok(text(<&RawValue>::deserialize(from)?).and_then(|key| self.0.place(&key))),
+        }
+    }
+}
+
+impl<const N: usize> Visitor<'_> for Key<'_, N> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Option<usize>, E> {
+        Ok(self.0.place(key))
     }
 }
 
@@ -165,7 +193,7 @@ impl<'b, const MAX: usize> Batch<Wire<'b>, MAX> {
     /// Reads a batch.
     pub(crate) fn read(text: &'b str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text).or_else(|_| {
-            // A text or a number in place of an event may be one that the parser does not build: it is JSON all the same.
+            // A key, or what is in place of an event, may be one that the parser does not build: it is JSON all the same.
             let Batch { events, total }: Batch<&RawValue, MAX> = serde_json::from_str(text)?;
             Ok(Self { events: events.into_iter().map(Wire::of_json).collect(), total })
         })
@@ -192,7 +220,7 @@ impl<'de: 'b, 'b> Deserialize<'de> for Wire<'b> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Wire<'de>, A::Error> {
-                Search(&FIELDS).visit_map(map).map(Wire::of_members)
+                Search { names: &FIELDS, keys: Keys::Built }.visit_map(map).map(Wire::of_members)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Wire<'de>, A::Error> {

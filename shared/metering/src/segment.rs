@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub const SEGMENT_EVENTS_MAX: usize = 1_000;
 /// The most totals that a segment changes of those that are stated: what one `UsageWindowUpdated` may carry.
 pub const SEGMENT_TOTALS_MAX: usize = 60;
-/// The most pages that a segment changes: with the largest pages, they fit a `DynamoDB` transaction's 4 MB.
-pub const SEGMENT_PAGES_MAX: usize = 30;
+/// The most pages that a segment changes: with the largest pages, of the widest totals, they fit a `DynamoDB` transaction's
+/// 4 MB.
+pub const SEGMENT_PAGES_MAX: usize = 20;
 
 const VERSION: u8 = 2;
 const VOID: u8 = 0x80;

@@ -55,7 +55,7 @@ async fn seed(store: &BillingStore) {
             missing_reports: 0,
         });
         let run = desk.run.clone().unwrap().run;
-        let issue = decide_issue(draft, run, desk.next_number(), disclosure).unwrap();
+        let issue = decide_issue(draft.unwrap(), run, desk.next_number(), disclosure);
         assert_eq!(store.record_issue(&desk, &issue, None).await.unwrap(), Recorded::Done);
     }
 }

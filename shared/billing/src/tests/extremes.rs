@@ -20,9 +20,8 @@ fn any_of_width(whole: usize, decimals: usize) -> impl Strategy<Value = String> 
 }
 
 fn any_total() -> impl Strategy<Value = Quantity> {
-    (any_of_width(57, 340), prop::bool::weighted(0.2)).prop_map(|(text, is_negative)| {
-        quantity(&if is_negative { format!("-{text}") } else { text })
-    })
+    (any_of_width(57, 340), prop::bool::weighted(0.2))
+        .prop_map(|(text, is_negative)| quantity(&if is_negative { format!("-{text}") } else { text }))
 }
 
 fn any_price() -> impl Strategy<Value = PlanDecimal> {
@@ -139,7 +138,8 @@ proptest! {
 #[test]
 fn the_widest_amount_is_far_from_the_bound() {
     let size = format!("0.{}1", "0".repeat(19));
-    let model = ChargeModel::Package { free_units: PlanDecimal::zero(), size: number(&size), price: number(&"9".repeat(20)) };
+    let model =
+        ChargeModel::Package { free_units: PlanDecimal::zero(), size: number(&size), price: number(&"9".repeat(20)) };
     let catalogue = priced(&[model], number(&"9".repeat(20)));
     let windows: Vec<_> = (1..31).map(|day| window("compute-seconds", day, &"9".repeat(57), i64::MAX / 31)).collect();
     let draft = bill(&catalogue, 1, "2026-10", &windows, &[]);

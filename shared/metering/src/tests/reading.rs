@@ -5,7 +5,7 @@ use kernel::UsageGroup;
 use std::collections::BTreeSet;
 
 /// A valid event of the summing meter, with one edit.
-fn event(edit: &str) -> String {
+pub(super) fn event(edit: &str) -> String {
     let tenant = tenant(1);
     let valid = format!(
         r#"{{"specversion":"1.0","type":"transfer.completed","source":"/gateway","id":"e-1","subject":"{tenant}","time":"2026-11-15T11:00:00Z","data":{{"gigabytes":1.5}}}}"#
