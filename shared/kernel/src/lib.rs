@@ -6,6 +6,7 @@
 mod claim;
 mod code;
 mod decimal;
+mod host;
 mod id;
 mod language;
 mod money;
@@ -18,6 +19,7 @@ mod window;
 pub use claim::ClaimDigest;
 pub use code::{Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
 pub use decimal::Quantity;
+pub use host::{DomainName, is_host_name};
 pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
 pub use jiff::Timestamp;
 pub use language::Language;

@@ -23,10 +23,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 #[schema(description = "What a company and its first administrator say of themselves.")]
 pub struct SignUpRequest {
-    /// The organisation that becomes a tenant, on one line, without web addresses.
+    /// The organisation that becomes a tenant, on one line, without web addresses and invisible characters.
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     organisation: Option<String>,
-    /// The name of its first administrator, on one line, without web addresses.
+    /// The name of its first administrator, on one line, without web addresses and invisible characters.
     #[schema(value_type = String, min_length = 1, max_length = 120)]
     name: Option<String>,
     /// The administrator's address, in ASCII.
@@ -63,10 +63,10 @@ pub struct SignUpRequest {
 #[serde(deny_unknown_fields)]
 #[schema(description = "What an invited person says.")]
 pub struct AcceptanceRequest {
-    /// The code that was mailed.
-    #[schema(value_type = String, format = Password, write_only, pattern = "^[0-9a-f-]{36}\\.[0-9a-f]{32}$")]
+    /// The code that was mailed. Blanks and hyphens around it and inside do not count.
+    #[schema(value_type = String, format = Password, write_only, max_length = 512)]
     pub code: Option<String>,
-    /// The person's name, on one line, without web addresses; needed where no token is sent.
+    /// The person's name, on one line, without web addresses and invisible characters; needed where no token is sent.
     #[schema(min_length = 1, max_length = 120)]
     name: Option<String>,
     /// The password of the new account: at least one lower-case letter, one upper-case letter and one digit.
