@@ -9,7 +9,6 @@ use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
 use kernel::{BillingPeriod, LegalEntity, Mode, TenantId};
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 const SCOPES: [&str; 2] = ["meridian/operator.read", "usage/write"];
 
@@ -128,8 +127,7 @@ impl Fixture {
             .to_string()
             .replace("operator-token", &self.operator_token)
             .replace("usage-token", &self.usage_token);
-        let request = lambda_http::request::from_str(&payload).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = runtime::http::respond(self.router.clone(), &payload).await;
         let status = response.status().as_u16();
         let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
         let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();

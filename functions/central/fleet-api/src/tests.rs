@@ -13,7 +13,6 @@ use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use outbox::Outbox;
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
 const EVENT: &str = "0199a1f0-0000-7000-8000-ffff00000001";
@@ -105,8 +104,7 @@ impl Fixture {
             .replace("operator-token", operator)
             .replace("reader-token", &self.reader_token)
             .replace("usage-token", &self.usage_token);
-        let request = lambda_http::request::from_str(&payload).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = runtime::http::respond(self.router.clone(), &payload).await;
         let status = response.status().as_u16();
         let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
         let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();

@@ -19,7 +19,6 @@ use runtime::Forwarder;
 use runtime::handover::Seal;
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 const SCOPES: [&str; 2] = ["meridian/onboarding.write", "meridian/operator.read"];
 /// The onboarding of the case `valid-read`.
@@ -131,8 +130,7 @@ impl Fixture {
     async fn send(&self, payload: &Value) -> Answer {
         let payload =
             payload.to_string().replace("onboarding-token", &self.token).replace("reader-token", &self.reader_token);
-        let request = lambda_http::request::from_str(&payload).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = runtime::http::respond(self.router.clone(), &payload).await;
         let header = |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
         let (kind, cache) = (header("content-type"), header("cache-control"));
         let (location, retry_after) = (header("location"), header("retry-after"));

@@ -16,7 +16,6 @@ use tenancy::SignUp;
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 use testkit::openapi::{Api, assert_described};
-use tower::ServiceExt;
 
 const DISCOVERY: &str = "/.well-known/meridian";
 const PATTERN: &str = "https://{alias}.app.example.com";
@@ -82,8 +81,7 @@ impl World {
 
     /// Sends what API Gateway sends. Every answer is one that the document describes.
     async fn send(&self, payload: &Value) -> Answer {
-        let request = lambda_http::request::from_str(&payload.to_string()).unwrap();
-        let (parts, body) = self.api().oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = runtime::http::respond(self.api(), &payload.to_string()).await.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, bytes };
         assert_described(Api::Regional, payload, answer.status, &answer.slug());

@@ -22,7 +22,6 @@ use tenancy::{Documents, Requirements, SignUp, Username};
 use tenantkit::{Newcomer, People, Region};
 use testkit::Case;
 use testkit::openapi::{Api, assert_described};
-use tower::ServiceExt;
 
 /// The code that the emulator mails.
 const CODE: &str = "123456";
@@ -145,8 +144,7 @@ fn ada() -> Value {
 
 /// Sends what API Gateway sends. Every answer is one that the document describes.
 async fn invoke(api: Router, payload: &Value) -> Answer {
-    let request = lambda_http::request::from_str(&payload.to_string()).unwrap();
-    let response = api.oneshot(request).await.unwrap();
+    let response = runtime::http::respond(api, &payload.to_string()).await;
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
