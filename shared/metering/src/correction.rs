@@ -7,6 +7,7 @@ use contract::catalogue::Catalogue;
 use jiff::Timestamp;
 use kernel::{ReasonCode, TenantId};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -38,7 +39,7 @@ pub struct ValidCorrection<'c> {
 #[serde(deny_unknown_fields)]
 struct Request<'b> {
     #[serde(borrow)]
-    corrections: Vec<Item<'b>>,
+    corrections: Vec<&'b RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -82,14 +83,13 @@ pub fn read_corrections<'c>(
     if body.len() > BODY_BYTES_MAX {
         return Err(BodyError::TooLarge);
     }
-    let request: Request<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => BodyError::WrongShape { expected: "a list of corrections" },
-        _ => BodyError::Malformed { line: error.line(), column: error.column() },
-    })?;
-    let corrections = request.corrections;
+    let document: &RawValue = serde_json::from_slice(body)
+        .map_err(|error| BodyError::Malformed { line: error.line(), column: error.column() })?;
+    let Request { corrections } = object(document)?;
     if corrections.len() > CORRECTIONS_MAX {
         return Err(BodyError::TooMany { events: corrections.len() });
     }
+    let corrections = corrections.into_iter().map(object).collect::<Result<Vec<Item<'_>>, _>>()?;
     let rules = Rules::of(catalogue, now);
     let mut reading = CorrectionReading::default();
     for (index, item) in corrections.iter().enumerate() {
@@ -101,6 +101,12 @@ pub fn read_corrections<'c>(
         }
     }
     Ok(reading)
+}
+
+/// Reads an object. What serde derives for a struct would take a list of its fields by position, too.
+fn object<'b, T: Deserialize<'b>>(raw: &'b RawValue) -> Result<T, BodyError> {
+    let object = if raw.get().starts_with('{') { serde_json::from_str(raw.get()).ok() } else { None };
+    object.ok_or(BodyError::WrongShape { expected: "a list of corrections" })
 }
 
 fn correction<'c>(rules: &Rules<'c>, index: usize, item: &Item<'_>) -> Result<ValidCorrection<'c>, Fault> {

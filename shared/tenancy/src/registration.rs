@@ -10,7 +10,7 @@ use crate::{
 };
 use contract::catalogue::Catalogue;
 use kernel::{
-    Alias, BillingAnchor, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason,
+    Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason,
     TenantId, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
@@ -100,21 +100,18 @@ pub struct Requirements {
 
 /// Mail domains that live for a few minutes, as the operator lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DisposableDomains(BTreeSet<String>);
+pub struct DisposableDomains(BTreeSet<DomainName>);
 
 impl DisposableDomains {
     /// Whether an address is at one of the domains, or below one.
     #[must_use]
     pub fn hold(&self, email: &EmailAddress) -> bool {
         let key = email.key();
-        let mut domain = key.rsplit_once('@').map(|(_, domain)| domain);
-        while let Some(name) = domain {
-            if self.0.contains(name) {
-                return true;
-            }
-            domain = name.split_once('.').map(|(_, parent)| parent);
-        }
-        false
+        let domain = key.rsplit_once('@').map_or("", |(_, domain)| domain);
+        self.0.iter().any(|name| {
+            let below = domain.strip_suffix(name.as_str());
+            below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+        })
     }
 }
 
@@ -123,16 +120,10 @@ impl FromStr for DisposableDomains {
 
     /// Domains, separated by commas; none is fine.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let domains = text.split(',').map(|domain| domain.trim().to_ascii_lowercase());
-        let domains: BTreeSet<String> = domains.filter(|domain| !domain.is_empty()).collect();
-        let valid = |domain: &String| {
-            domain.contains('.') && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
-        };
-        if domains.iter().all(valid) {
-            Ok(Self(domains))
-        } else {
-            Err(Invalid { kind: "disposable domains", rule: "domains separated by commas" })
-        }
+        let domains = text.split(',').map(str::trim).filter(|domain| !domain.is_empty());
+        let domains: Result<_, Invalid> = domains.map(|domain| domain.parse::<DomainName>()).collect();
+        let invalid = Invalid { kind: "disposable domains", rule: "domains separated by commas, without wildcards" };
+        domains.map(Self).map_err(|_| invalid)
     }
 }
 

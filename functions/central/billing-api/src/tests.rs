@@ -140,6 +140,18 @@ fn case(name: &str) -> Value {
 }
 
 #[tokio::test]
+async fn every_odd_event_has_an_answer() {
+    let fixture = fixture().await;
+    let usual = testkit::cases("billing-api").into_iter().map(|case| case.payload).collect();
+    let mut odd = testkit::OddEvents::new(1, usual);
+    for _ in 0..500 {
+        let event = odd.next_event().replace("operator-token", &fixture.operator_token);
+        let status = runtime::http::respond(fixture.router.clone(), &event).await.status();
+        assert!(!status.is_server_error(), "{status} to {event}");
+    }
+}
+
+#[tokio::test]
 async fn every_case_is_answered_or_refused_with_a_problem() {
     let fixture = fixture().await;
     for case in testkit::cases("billing-api") {
@@ -162,6 +174,7 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-unknown-invoice" => (404, "unknown-invoice"),
             "invalid-unknown-run" => (404, "unknown-billing-run"),
             "invalid-path" => (404, "not-found"),
+            "invalid-host" => (400, "malformed-request"),
             "invalid-method" => (405, "method-not-allowed"),
             _ => (200, ""),
         };

@@ -169,6 +169,7 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-single-as-batch" => (400, "unexpected-form"),
             "invalid-too-many-events" => (413, "too-many-events"),
             "invalid-gzip-bomb" => (413, "body-too-large"),
+            "invalid-host" => (400, "malformed-request"),
             "invalid-method" => (405, "method-not-allowed"),
             name if name.starts_with("invalid-") => (422, "events-refused"),
             name if name.starts_with("valid-openmeter-") => (204, ""),

@@ -87,6 +87,19 @@ impl Changed {
     }
 }
 
+/// The same for all that API Gateway can make of a request, and more.
+#[tokio::test]
+async fn every_odd_event_has_an_answer() {
+    let world = world().await;
+    let usual = testkit::cases("usage-ingest").into_iter().map(|case| case.payload).collect();
+    let mut odd = testkit::OddEvents::new(SEED, usual);
+    for _ in 0..500 {
+        let event = odd.next_event().replace("usage-token", &world.usage_token);
+        let status = runtime::http::respond(world.router.clone(), &event).await.status();
+        assert!(!status.is_server_error(), "{status} to {event}");
+    }
+}
+
 #[tokio::test]
 async fn no_request_is_too_odd() {
     let world = world().await;
