@@ -6,6 +6,7 @@
 use crate::displayed::displayed;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use kernel::{DomainName, Invalid};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -145,6 +146,12 @@ impl Password {
     const LENGTH_MIN: usize = 12;
     /// The longest that Amazon Cognito takes.
     const LENGTH_MAX: usize = 256;
+
+    /// The form in which passwords are set and compared.
+    #[must_use]
+    pub fn normal(text: &str) -> Cow<'_, str> {
+        ComposingNormalizerBorrowed::new_nfkc().normalize(text)
+    }
 }
 
 impl FromStr for Password {
@@ -152,9 +159,9 @@ impl FromStr for Password {
 
     /// The rules of the user pool, so that a weak password is refused before anything is stored.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        // Each character of what is too long by far has at least one in its normal form.
+        // Four characters are one in their normal form at most, so what is longer is too long in any case.
         let bounded = text.chars().count() <= Self::LENGTH_MAX * 4;
-        let text = if bounded { ComposingNormalizerBorrowed::new_nfkc().normalize(text) } else { text.into() };
+        let text = if bounded { Self::normal(text) } else { text.into() };
         let has = |test: fn(&char) -> bool| text.chars().any(|c| test(&c));
         let length = text.chars().count();
         let rule = if length < Self::LENGTH_MIN {

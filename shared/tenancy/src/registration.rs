@@ -10,8 +10,8 @@ use crate::{
 };
 use contract::catalogue::Catalogue;
 use kernel::{
-    Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason,
-    TenantId, TenantStatus,
+    Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId,
+    StatusReason, TenantId, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -70,6 +70,9 @@ async fn without_plain_refusals(response: Response) -> Response {
     response
 }
 
+/// The year 2200: no gateway says so, and what is added to a time by then stays one.
+const TIME_MS_MAX: i64 = 7_258_118_400_000;
+
 /// When the gateway took the request; the runtime's clock where the gateway does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now(pub Timestamp);
@@ -79,7 +82,8 @@ impl<S: Sync> FromRequestParts<S> for Now {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let gateway_ms = parts.extensions.get::<Gateway>().and_then(|gateway| gateway.time_epoch_ms);
-        let time = gateway_ms.filter(|ms| *ms > 0).and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let time =
+            gateway_ms.filter(|ms| (1..TIME_MS_MAX).contains(ms)).and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Ok(Self(time.unwrap_or_else(now)))
     }
 }

@@ -93,7 +93,14 @@ fn serving() -> Result<Vec<File>> {
 fn a_body_is_read_by_one_extractor() -> Result<()> {
     let mut sources = serving()?;
     sources.retain(|file| !PARSES.contains(&file.path.as_str()));
-    let words = ["): Json<", "Json::from_request", "Json::from_bytes", "extract::Form", "serde_json::from_", "serde_urlencoded::from_"];
+    let words = [
+        "): Json<",
+        "Json::from_request",
+        "Json::from_bytes",
+        "extract::Form",
+        "serde_json::from_",
+        "serde_urlencoded::from_",
+    ];
     none(
         &lines_with(&sources, &words),
         "Take runtime::http::Body: what serde derives for a struct also takes a list of its fields by position.",

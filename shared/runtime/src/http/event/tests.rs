@@ -194,6 +194,10 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
         assert_eq!((status, text.as_str()), expected, "{path}");
     }
     assert_eq!(ask(&with("/rawPath", json!("/from"))).await.1, "2026-12-01T02:00:00Z 192.0.2.1");
+    // A time near the end of time would overflow as soon as something is added to it.
+    let mut event = with("/requestContext/timeEpoch", json!(253_402_207_200_000_i64));
+    event["rawPath"] = json!("/from");
+    assert!(!ask(&event).await.1.starts_with("9999"));
 }
 
 #[tokio::test]
