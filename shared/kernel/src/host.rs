@@ -63,6 +63,13 @@ fn is_reserved(label: &str) -> bool {
     label.get(2..4) == Some("--")
 }
 
+/// Whether a label says what it stands for: any does that has not the prefix of international ones.
+#[must_use]
+pub fn is_readable_label(label: &str) -> bool {
+    let is_international = label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"));
+    !is_international || reads_as_international(label)
+}
+
 fn reads_as_international(label: &str) -> bool {
     let (unicode, read) = idna::domain_to_unicode(label);
     read.is_ok() && !unicode.is_ascii()

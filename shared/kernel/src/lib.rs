@@ -19,7 +19,7 @@ mod window;
 pub use claim::ClaimDigest;
 pub use code::{Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
 pub use decimal::Quantity;
-pub use host::{DomainName, is_host_name};
+pub use host::{DomainName, is_host_name, is_readable_label};
 pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
 pub use jiff::Timestamp;
 pub use language::Language;

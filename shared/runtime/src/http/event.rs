@@ -167,13 +167,14 @@ fn headers_of(headers: Option<Headers>, cookies: Option<&[Text<'_>]>) -> Result<
     Ok(headers)
 }
 
-/// Whether a text is a host and perhaps a port, as a `Host` header has them (RFC 9110, 7.2). Nobody has a name with other
-/// letters than those of [`kernel::is_host_name`] here.
+/// Whether a text is a host and perhaps a port, as a `Host` header has them (RFC 9110, 7.2). Whose host it is, and whether
+/// it can be anybody's, the function says that answers to hosts.
 fn is_authority(text: &str) -> bool {
     let (host, port) = text.rsplit_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    // A name may end with the dot of the root (RFC 3986, 3.2.2).
-    kernel::is_host_name(host.strip_suffix('.').unwrap_or(host)) && port.is_none_or(is_port)
+    let named = !host.is_empty() && host.bytes().all(is_plain) && host.split('.').all(kernel::is_readable_label);
+    named && port.is_none_or(is_port)
 }
 
 /// Whether a text is the name of a scheme (RFC 3986, 3.1).

@@ -69,9 +69,6 @@ async fn what_is_not_well_formed_is_refused() {
         "a b",
         "",
         ":80",
-        "a..b",
-        "-a.example",
-        "a_b.example",
         "[::1]",
         "[",
         "a/b",
@@ -84,8 +81,6 @@ async fn what_is_not_well_formed_is_refused() {
         "xn--.example",
         "a,b.example",
         "a.example, b.example",
-        &"a.".repeat(130),
-        &"a".repeat(64),
     ] {
         assert_eq!(ask(&with("/headers/host", json!(host))).await, refused, "host {host:?}");
     }
@@ -148,6 +143,9 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
         "API.Example.com:443",
         "a.example.",
         "localhost:0",
+        "not_a_label.example",
+        ".app.example.com",
+        "a..b",
         "127.0.0.1:65535",
         "xn--bcher-kva.example",
         "abc123.execute-api.eu-central-1.amazonaws.com",
