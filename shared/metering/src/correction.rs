@@ -41,6 +41,9 @@ struct Request<'b> {
     corrections: Vec<&'b RawValue>,
 }
 
+/// What a body is that has not the shape of a request, nor its parts that of corrections.
+const WRONG_SHAPE: BodyError = BodyError::WrongShape { expected: "a list of corrections" };
+
 /// The members of a correction.
 const MEMBERS: [&str; 3] = ["event", "replacement", "reason"];
 
@@ -101,19 +104,16 @@ pub fn read_corrections<'c>(
     if body.len() > BODY_BYTES_MAX {
         return Err(BodyError::TooLarge);
     }
-    let wrong_shape = BodyError::WrongShape { expected: "a list of corrections" };
-    let request: Request<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => wrong_shape,
-        _ => BodyError::Malformed { line: error.line(), column: error.column() },
-    })?;
-    let corrections = request.corrections;
+    let document: &RawValue = serde_json::from_slice(body)
+        .map_err(|error| BodyError::Malformed { line: error.line(), column: error.column() })?;
+    let Request { corrections } = object(document)?;
     if corrections.len() > CORRECTIONS_MAX {
         return Err(BodyError::TooMany { events: corrections.len() });
     }
     let rules = Rules::of(catalogue, now);
     let mut reading = CorrectionReading::default();
     for (index, raw) in corrections.into_iter().enumerate() {
-        let item = Item::of(raw).ok_or(wrong_shape)?;
+        let item = Item::of(raw).ok_or(WRONG_SHAPE)?;
         match correction(&rules, index, &item) {
             Ok(valid) => reading.valid.push(valid),
             Err(Fault { reason, detail }) => {
@@ -122,6 +122,12 @@ pub fn read_corrections<'c>(
         }
     }
     Ok(reading)
+}
+
+/// Reads an object. What serde derives for a struct would take a list of its fields by position, too.
+fn object<'b, T: Deserialize<'b>>(raw: &'b RawValue) -> Result<T, BodyError> {
+    let object = if raw.get().starts_with('{') { serde_json::from_str(raw.get()).ok() } else { None };
+    object.ok_or(WRONG_SHAPE)
 }
 
 fn correction<'c>(rules: &Rules<'c>, index: usize, item: &Item<'_>) -> Result<ValidCorrection<'c>, Fault> {

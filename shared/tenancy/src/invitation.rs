@@ -1,5 +1,6 @@
 //! Invitations and users: who may join a tenant, and as what.
 
+use crate::code::pasted;
 use crate::outcome::{MemberChange, Outcome, State};
 use crate::settings::after;
 use crate::{
@@ -81,10 +82,11 @@ impl FromStr for InvitationCode {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = Invalid { kind: "invitation code", rule: "the code of the invitation's mail" };
-        let (invitation, secret) = text.split_once('.').ok_or(invalid)?;
-        let is_simple = secret.len() == 32;
-        let secret = Uuid::try_parse(secret).ok().filter(|_| is_simple).ok_or(invalid)?;
-        Ok(Self { invitation: invitation.parse().map_err(|_| invalid)?, secret })
+        let code = pasted(text).ok_or(invalid)?;
+        let (invitation, secret) = code.split_once('.').ok_or(invalid)?;
+        // Without hyphens, a UUID has 32 digits; the other spellings that are taken have more.
+        let uuid = |text: &str| Uuid::try_parse(text).ok().filter(|_| text.len() == 32).ok_or(invalid);
+        Ok(Self { invitation: InvitationId::from_uuid(uuid(invitation)?), secret: uuid(secret)? })
     }
 }
 

@@ -9,6 +9,8 @@ mod audit;
 mod claims;
 mod clients;
 mod closure;
+mod code;
+mod displayed;
 mod due;
 mod federation;
 mod idempotency;
@@ -37,6 +39,7 @@ pub use clients::{
     decide_client_made, decide_forgotten, decide_revocation,
 };
 pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
+pub use code::{ConfirmationCode, UndoCode};
 pub use due::{Due, DueKind};
 pub use federation::{
     AccountName, Federation, IdentityProvider, Issuer, Newcomer, ProviderClientId, ProviderName, ProviderSecret,

@@ -1,11 +1,13 @@
 mod addresses;
 mod clients;
 mod closing;
+mod codes;
 mod federation;
 mod laws;
 mod levels;
 mod life;
 mod members;
+mod names;
 mod policies;
 mod provisioning;
 mod registration;

@@ -69,7 +69,7 @@ impl Adapters {
 
     /// Counts a request of a source; `mark` is the same when the request is repeated.
     pub(crate) async fn limit_source(&self, source: &Source, mark: &KeyDigest, now: Timestamp) -> Result<(), Problem> {
-        match self.take(KeyDigest::of("source", &source.0), self.limits.per_source, mark, now).await? {
+        match self.take(KeyDigest::of("source", source.expose()), self.limits.per_source, mark, now).await? {
             Taken::Yes => Ok(()),
             Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
         }

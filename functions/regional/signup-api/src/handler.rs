@@ -17,8 +17,8 @@ use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Documents, IdempotencyKey, Identifiers, Operation, Registration, SignUpRequest, Signup, Tenant, Username,
-    decide_confirmation, decide_identity, decide_retry, decide_sign_up,
+    ConfirmationCode, Documents, IdempotencyKey, Identifiers, Operation, Registration, SignUpRequest, Signup, Tenant,
+    Username, decide_confirmation, decide_identity, decide_retry, decide_sign_up,
 };
 
 /// The routes.
@@ -40,8 +40,8 @@ pub(crate) fn router(adapters: Adapters) -> Router {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Confirmation {
-    /// The digits that were mailed.
-    #[cfg_attr(test, schema(format = Password, write_only, pattern = "^[0-9]{4,12}$"))]
+    /// The digits that were mailed. Blanks and hyphens around them and inside do not count.
+    #[cfg_attr(test, schema(format = Password, write_only, max_length = 512, example = "123456"))]
     code: String,
 }
 
@@ -213,15 +213,12 @@ async fn confirm(
     Now(now): Now,
     Body(Confirmation { code }): Body<Confirmation>,
 ) -> Result<Response, Problem> {
-    let well_formed = (4..=12).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
-    if !well_formed {
-        return Err(problems::malformed_code());
-    }
+    let code: ConfirmationCode = code.parse().map_err(|_| problems::malformed_code())?;
     let (signup, tenant) = find(&adapters, &id).await?;
     if tenant.status != TenantStatus::Pending {
         return Ok(answer(&adapters, &signup, &tenant).into_response());
     }
-    adapters.identity.confirm(signup.username, &code).await.map_err(|error| problems::confirmation(&error))?;
+    adapters.identity.confirm(signup.username, code.expose()).await.map_err(|error| problems::confirmation(&error))?;
     let occasion = adapters.occasion(now);
     let confirmed = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
         decide_confirmation(&loaded.state, &adapters.catalogue, &adapters.settings, &occasion)

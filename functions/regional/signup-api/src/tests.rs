@@ -20,9 +20,8 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use tenancy::{Documents, Requirements, SignUp, Username};
 use tenantkit::{Newcomer, People, Region};
-use testkit::Case;
 use testkit::openapi::{Api, assert_described};
-use tower::ServiceExt;
+use testkit::{Case, OddEvents};
 
 /// The code that the emulator mails.
 const CODE: &str = "123456";
@@ -33,6 +32,7 @@ const SECRET: &str = "a secret of home and its regions";
 const KEY: &str = "a-key-of-the-tests-own";
 /// What a sign-up stores: key, alias, sign-up, tenant, user, the tenant's user, audit entry, expiry.
 const ITEMS: usize = 8;
+const ODD_EVENTS: usize = 300;
 
 /// A region of its own: tables, a user pool, and the API on them.
 struct World {
@@ -145,8 +145,7 @@ fn ada() -> Value {
 
 /// Sends what API Gateway sends. Every answer is one that the document describes.
 async fn invoke(api: Router, payload: &Value) -> Answer {
-    let request = lambda_http::request::from_str(&payload.to_string()).unwrap();
-    let response = api.oneshot(request).await.unwrap();
+    let response = runtime::http::respond(api, &payload.to_string()).await;
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -210,6 +209,7 @@ async fn every_event_gets_its_answer() {
         | "invalid-read-of-unknown-signup"
         | "invalid-read-of-no-id"
         | "invalid-resend-of-unknown-signup" => (404, "unknown-signup"),
+        "invalid-host" => (400, "malformed-request"),
         "invalid-method" => (405, "method-not-allowed"),
         "invalid-path" => (404, "not-found"),
         other => panic!("{other} has no expected answer"),
@@ -227,6 +227,28 @@ async fn every_event_gets_its_answer() {
         if answer.status >= 400 || name == "valid-trapped" {
             assert_eq!(world.stored().await, before, "{name} writes nothing");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_not_taken_by_position() {
+    let world = World::new().await;
+    for Case { name, payload } in testkit::by_position("signup-api") {
+        let answer = invoke(world.api(), &payload).await;
+        assert_eq!(slug(&answer), (422, "invalid-body"), "{name}: {}", answer.body);
+    }
+    assert_eq!(world.stored().await.len(), 0);
+}
+
+#[tokio::test]
+async fn every_odd_event_has_an_answer() {
+    let world = World::new().await;
+    let usual = testkit::cases("signup-api").into_iter().map(|case| case.payload).collect();
+    let mut odd = OddEvents::new(1, usual);
+    for _ in 0..ODD_EVENTS {
+        let event = odd.next_event();
+        let status = runtime::http::respond(world.api(), &event).await.status();
+        assert!(!status.is_server_error(), "{status} to {event}");
     }
 }
 

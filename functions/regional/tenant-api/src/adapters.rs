@@ -97,7 +97,7 @@ impl Adapters {
 
     /// Counts one more try of a source that nothing else is known of.
     pub(crate) async fn limit_source(&self, source: &Source, times_max: u64, now: Timestamp) -> Result<(), Problem> {
-        let limit = Limit::hourly(KeyDigest::of("source of codes", &source.0), times_max);
+        let limit = Limit::hourly(KeyDigest::of("source of codes", source.expose()), times_max);
         taken(self.own.take(&limit, &fresh_mark(), now).await)
     }
 

@@ -23,7 +23,7 @@ use tenancy::{Actor, AuditAction, AuditEntry, OrganisationName, Tenant, decide_p
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct ProfileChange {
-    /// The new name, on one line, without web addresses; it stays if absent.
+    /// The new name, on one line, without web addresses and invisible characters; it stays if absent.
     #[cfg_attr(test, schema(min_length = 1, max_length = 200))]
     organisation: Option<String>,
     /// What the tenant's people are addressed in; it stays if absent.

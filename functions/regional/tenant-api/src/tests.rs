@@ -1,5 +1,4 @@
 use crate::adapters::{Adapters, Desks};
-use crate::closure::digest;
 use crate::handler::router;
 use crate::vanity::ClaimSeal;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
@@ -18,7 +17,6 @@ use tenant_access::TenantAccess;
 use tenantkit::{Newcomer, People, Region, moment};
 use testkit::Case;
 use testkit::openapi::{Api, assert_described};
-use tower::ServiceExt;
 
 mod access;
 mod clients;
@@ -234,8 +232,7 @@ fn request(method: &str, path: &str, token: &str, body: &Value) -> Value {
 
 /// Sends what API Gateway sends. Every answer is one that the document describes.
 async fn invoke(api: Router, payload: &Value) -> Answer {
-    let request = lambda_http::request::from_str(&payload.to_string()).unwrap();
-    let response = api.oneshot(request).await.unwrap();
+    let response = runtime::http::respond(api, &payload.to_string()).await;
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let text = String::from_utf8(body.to_vec()).unwrap();
@@ -243,6 +240,11 @@ async fn invoke(api: Router, payload: &Value) -> Answer {
     let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, body };
     assert_described(Api::Regional, payload, answer.status, slug(&answer).1);
     answer
+}
+
+/// What is stored of an undo code.
+fn digest(code: &str) -> tenancy::KeyDigest {
+    tenancy::KeyDigest::of("closure", code)
 }
 
 /// Status and problem of an answer.
