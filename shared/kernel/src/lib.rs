@@ -18,7 +18,9 @@ mod window;
 pub use claim::ClaimDigest;
 pub use code::{Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
 pub use decimal::Quantity;
-pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
+pub use id::{
+    EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId, canonical_uuid, deserialize_text,
+};
 pub use jiff::Timestamp;
 pub use language::Language;
 pub use money::{Currency, Money};
