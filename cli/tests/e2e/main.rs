@@ -2,6 +2,7 @@
 //!
 //! One stack serves all scenarios, one after the other; it is stopped at the end, whatever happened.
 
+mod accounts;
 mod billing;
 mod books;
 mod boundaries;
@@ -78,6 +79,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("an_administrator_runs_a_tenant", |stack| Box::pin(life::an_administrator_runs_a_tenant(stack))),
     ("nobody_reaches_into_another_tenant", |stack| Box::pin(life::nobody_reaches_into_another_tenant(stack))),
     ("a_suspension_keeps_everybody_out", |stack| Box::pin(life::a_suspension_keeps_everybody_out(stack))),
+    ("nobody_makes_a_second_account", |stack| Box::pin(accounts::nobody_makes_a_second_account(stack))),
+    ("a_tenant_without_administrators_gets_a_new_one", |stack| {
+        Box::pin(accounts::a_tenant_without_administrators_gets_a_new_one(stack))
+    }),
     ("an_unconfirmed_sign_up_expires", |stack| Box::pin(life::an_unconfirmed_sign_up_expires(stack))),
     ("a_killed_invitation_is_completed_by_its_repetition", |stack| {
         Box::pin(boundaries::a_killed_invitation_is_completed_by_its_repetition(stack))

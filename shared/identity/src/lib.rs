@@ -3,10 +3,12 @@
 //! Invariant: nothing that Cognito says in its own words gets out, since its messages may quote what they
 //! refuse: an error is one of a few variants, with the exception's code at most. Stores nothing itself.
 
+mod accounts;
 mod clients;
 mod error;
 mod previous;
 
+pub use accounts::AccountState;
 pub use clients::{ClientSecret, Credentials};
 pub use error::IdentityError;
 pub use previous::FormerPools;
@@ -14,7 +16,7 @@ pub use previous::FormerPools;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType, UserStatusType};
 use error::{classify, unavailable};
-use tenancy::{EmailAddress, Password, Username};
+use tenancy::{EmailAddress, Password, Username, Voucher};
 
 /// The user pool of a region.
 #[derive(Debug, Clone)]
@@ -40,7 +42,8 @@ impl Identity {
         Self { client: Client::new(config), user_pool_id, client_id }
     }
 
-    /// Makes an account, whose address is its only attribute. Made twice, it is made once.
+    /// Makes an account, whose address is its only attribute. Made twice, it is made once. The voucher tells the
+    /// pool's trigger that the call is Meridian's own.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -49,15 +52,17 @@ impl Identity {
         username: Username,
         email: &EmailAddress,
         password: &Password,
+        voucher: &Voucher,
     ) -> Result<Account, IdentityError> {
-        let email = AttributeType::builder().name("email").value(email.expose()).build();
         let sent = self
             .client
             .sign_up()
             .client_id(&self.client_id)
             .username(username.to_string())
             .password(password.expose())
-            .user_attributes(email.map_err(|_| IdentityError::Unavailable { code: None })?)
+            .user_attributes(attribute("email", email.expose())?)
+            // Of the triggers, pre-sign-up alone is told what is to be validated; nothing keeps it.
+            .validation_data(attribute(Voucher::NAME, &voucher.reveal())?)
             .send()
             .await;
         match sent {
@@ -80,10 +85,6 @@ impl Identity {
         email: &EmailAddress,
         password: &Password,
     ) -> Result<Account, IdentityError> {
-        let attribute = |name: &str, value: &str| {
-            let built = AttributeType::builder().name(name).value(value).build();
-            built.map_err(|_| IdentityError::Unavailable { code: None })
-        };
         let created = self
             .client
             .admin_create_user()
@@ -173,6 +174,11 @@ impl Identity {
             Err(error) => Err(unavailable(&error)),
         }
     }
+}
+
+fn attribute(name: &str, value: &str) -> Result<AttributeType, IdentityError> {
+    let built = AttributeType::builder().name(name).value(value).build();
+    built.map_err(|_| IdentityError::Unavailable { code: None })
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ pub use claim::ClaimDigest;
 pub use code::{Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
 pub use decimal::{Amount, PlanDecimal, Quantity, VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX, mean_of, parse_exact};
 pub use host::{DomainName, is_host_name, is_readable_label};
-pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
+pub use id::{
+    EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId, canonical_uuid, deserialize_text,
+};
 pub use jiff::Timestamp;
 pub use language::Language;
 pub use moment::parse_moment;

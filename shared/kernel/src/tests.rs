@@ -59,6 +59,65 @@ fn codes_hold_no_free_text() {
     ]);
 }
 
+/// The texts that the uuid crate reads as one UUID, and some that look like one to a person.
+fn other_spellings(canonical: &str) -> Vec<String> {
+    let simple = canonical.replace('-', "");
+    let mut spellings = vec![
+        simple.clone(),
+        simple.to_uppercase(),
+        format!("{{{canonical}}}"),
+        format!("urn:uuid:{canonical}"),
+        format!("URN:UUID:{canonical}"),
+        format!(" {canonical}"),
+        format!("{canonical} "),
+        format!("{canonical}\n"),
+        format!("{canonical}\u{0}"),
+        format!("{canonical}\u{200b}"),
+        format!("\u{feff}{canonical}"),
+        canonical.replace('-', "\u{2010}"),
+        canonical.replace('-', "\u{2212}"),
+        canonical.replace('-', "_"),
+        canonical[..35].to_owned(),
+        format!("{canonical}0"),
+        String::new(),
+    ];
+    // Digits and letters that are none of ASCII: full width, Cyrillic, Arabic-Indic.
+    for (ascii, alike) in [('0', '\u{ff10}'), ('1', '\u{661}'), ('a', '\u{430}'), ('c', '\u{441}'), ('e', '\u{ff45}')] {
+        spellings.extend(canonical.contains(ascii).then(|| canonical.replace(ascii, &alike.to_string())));
+    }
+    let upper = canonical.to_uppercase();
+    spellings.extend((upper != canonical).then_some(upper));
+    spellings
+}
+
+proptest! {
+    /// As the id of a path and as a member of a document alike.
+    #[test]
+    fn an_id_has_one_spelling(bytes: [u8; 16]) {
+        let uuid = uuid::Uuid::from_bytes(bytes);
+        let canonical = uuid.hyphenated().to_string();
+        prop_assert_eq!(canonical_uuid(&canonical), Some(uuid));
+        let ids = (
+            canonical.parse::<TenantId>().ok(),
+            read::<TenantId>(&canonical).ok(),
+            read::<SignupId>(&canonical).ok().map(|id| id.to_string()),
+        );
+        let tenant = TenantId::from_uuid(uuid);
+        prop_assert_eq!(ids, (Some(tenant), Some(tenant), Some(canonical.clone())));
+        for other in other_spellings(&canonical) {
+            prop_assert_eq!(canonical_uuid(&other), None, "{:?}", &other);
+            prop_assert!(other.parse::<TenantId>().is_err(), "{:?}", &other);
+            prop_assert!(read::<TenantId>(&other).is_err(), "{:?}", &other);
+            prop_assert!(read::<EventId>(&other).is_err(), "{:?}", &other);
+        }
+    }
+}
+
+/// What a document with this text would say.
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde::de::value::Error> {
+    T::deserialize(serde::de::value::StrDeserializer::new(text))
+}
+
 #[test]
 fn quantities_are_bounded() {
     check::<Quantity>(&[

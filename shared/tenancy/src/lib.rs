@@ -19,6 +19,7 @@ mod label;
 mod levels;
 mod lifecycle;
 mod login;
+mod notice;
 mod operation;
 mod outcome;
 mod personal;
@@ -30,6 +31,7 @@ mod tenant;
 mod toolkit;
 mod user;
 mod vanity;
+mod voucher;
 
 pub use address::Addresses;
 pub use audit::{Actor, AuditAction, AuditEntry};
@@ -48,13 +50,14 @@ pub use federation::{
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyDigest};
 pub use invitation::{
     INVITATION_VALID, INVITATIONS_MAX, Invitation, InvitationCode, Invite, SENDINGS_MAX, USERS_MAX, decide_acceptance,
-    decide_invitation, decide_joined, decide_profile, decide_recount, decide_removal, decide_role, decide_withdrawal,
-    may_complete,
+    decide_invitation, decide_joined, decide_lost, decide_profile, decide_recount, decide_removal, decide_role,
+    decide_withdrawal, may_complete,
 };
 pub use label::VanityLabel;
 pub use levels::{LEVEL_PERCENT_MAX, LEVELS_MAX, OwnLevels, decide_levels};
 pub use lifecycle::{decide_confirmation, decide_due, decide_identity, decide_routed};
 pub use login::Login;
+pub use notice::AdministratorNotice;
 pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup};
 pub use outcome::{MemberChange, Outcome, State, Statement};
 pub use personal::{EmailAddress, OrganisationName, Password, PersonName};
@@ -72,6 +75,7 @@ pub use vanity::{
     ASK_AGAIN, ClaimState, FormerLabel, HeldLabel, LabelClaim, LabelUse, Vanity, decide_address_claim,
     decide_address_release, decide_claim_decision,
 };
+pub use voucher::{VOUCHER_VALID, Voucher};
 
 #[cfg(test)]
 mod tests;

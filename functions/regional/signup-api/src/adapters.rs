@@ -10,7 +10,7 @@ use regional_store::{Limit, Taken, TenantStore};
 use runtime::env;
 use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
-use tenancy::{Addresses, Documents, EmailAddress, KeyDigest, Occasion, Requirements, Settings};
+use tenancy::{Addresses, Documents, EmailAddress, KeyDigest, Occasion, Requirements, Settings, Username, Voucher};
 
 const MAILED_AGAIN_S: i64 = 60;
 
@@ -65,6 +65,13 @@ impl Adapters {
     /// The circumstances of a decision that is made now.
     pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
         Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
+    }
+
+    /// Vouches for the account that is asked for next: the pool's trigger lets no other call make one.
+    pub(crate) async fn vouch(&self, username: Username, now: Timestamp) -> Result<Voucher, Problem> {
+        let voucher = Voucher::from_random(runtime::random_bytes().map_err(|error| Problem::internal(&*error))?);
+        self.tenants.vouch(username, &voucher, now).await.map_err(|error| problems::store(&error))?;
+        Ok(voucher)
     }
 
     /// Counts a request of a source; `mark` is the same when the request is repeated.

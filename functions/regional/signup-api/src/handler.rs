@@ -372,7 +372,8 @@ async fn make_account(
 ) -> Result<(), Problem> {
     let made = if adapters.may_mail(&registration.email, &key.digest(), now).await? {
         let (username, email) = (signup.username, &registration.email);
-        match adapters.identity.sign_up(username, email, &registration.password).await {
+        let voucher = adapters.vouch(username, now).await?;
+        match adapters.identity.sign_up(username, email, &registration.password, &voucher).await {
             // Who made it may have been cut off before the code was mailed; several may find it so at once.
             Ok(Account::Existing) if adapters.may_mail_again(signup.id, now).await? => {
                 mail_again(adapters, username).await

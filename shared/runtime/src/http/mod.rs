@@ -18,7 +18,7 @@ pub use page::{FileKind, PageFile, PagePolicy};
 pub use problem::Problem;
 pub use source::Source;
 pub use table::{csv_table, cut, next_link, wants_csv};
-pub use token::{Claims, Client, Holder, Scopes, Tokens, invalid_token};
+pub use token::{Claims, Client, Holder, Scopes, Tokens, bearer_token, invalid_token};
 
 use crate::{Error, now};
 use axum::Router;

@@ -8,15 +8,18 @@ const CODE: &str = "0123456789abcdef0123456789abcdef";
 
 fn expected(name: &str) -> (u16, &'static str) {
     match name {
-        "valid-invitation" | "valid-invitation-again" | "valid-client" => (201, ""),
+        "valid-invitation" | "valid-invitation-again" | "valid-client" | "valid-administrator" => (201, ""),
         "valid-plan-change" | "valid-closure" | "valid-address" => (202, ""),
         "valid-user-removal" | "valid-address-release" | "valid-removal-of-oneself" | "valid-withdrawal" => (204, ""),
         "invalid-token-missing"
         | "invalid-token-malformed"
         | "invalid-token-of-a-service"
+        | "invalid-administrator-by-administrator"
+        | "invalid-administrator-by-service"
         | "invalid-undo-without-token-or-code" => (401, "unauthorized"),
         "invalid-tenant-malformed"
         | "invalid-other-tenant"
+        | "invalid-administrator-of-unknown-tenant"
         | "invalid-entitlements-of-another-tenant"
         | "invalid-usage-of-another-tenant" => (404, "unknown-tenant"),
         "invalid-usage-unknown-meter" | "invalid-usage-window" | "invalid-usage-levels-percent" => {
@@ -36,6 +39,7 @@ fn expected(name: &str) -> (u16, &'static str) {
         | "invalid-label-reserved"
         | "invalid-limit"
         | "invalid-cursor"
+        | "invalid-administrator-email"
         | "invalid-email" => (422, "invalid-fields"),
         "invalid-malformed-json" => (400, "malformed-json"),
         "invalid-unknown-field" | "invalid-unknown-role" => (422, "invalid-body"),
@@ -64,7 +68,8 @@ async fn every_event_gets_its_answer() {
             .to_string()
             .replace("admin-token", &world.admin_token().await)
             .replace("member-token", &world.token(world.charles.username).await)
-            .replace("service-token", &service);
+            .replace("service-token", &service)
+            .replace("operator-token", &world.operator_token().await);
         if name.starts_with("valid-undo") {
             world.region.close(world.tenant(), &digest(CODE), earlier()).await;
         }
@@ -74,7 +79,8 @@ async fn every_event_gets_its_answer() {
         if answer.status >= 400 {
             assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
             assert_eq!(world.region.tenant(world.tenant()).await, tenant, "{name} changes nothing");
-            let untold = ["entitlements", "usage"].iter().any(|part| name.contains(part)) && !name.contains("levels");
+            let untold = ["entitlements", "usage", "administrator-"].iter().any(|part| name.contains(part))
+                && !name.contains("levels");
             let known = !matches!(answer.status, 401 | 405)
                 && !["invalid-path", "invalid-host"].contains(&name.as_str())
                 && !untold;
