@@ -1,6 +1,9 @@
 //! Whatever an HTTP event is, there is an answer to it, and it is not a failure of ours.
 
+#![expect(clippy::unwrap_used, reason = "a file that cannot be read is a broken test")]
+
 #[path = "../../testkit/src/odd.rs"]
+#[expect(unreachable_pub, reason = "testkit exports what is in it")]
 mod odd;
 #[path = "../examples/fuzz/router.rs"]
 mod router;

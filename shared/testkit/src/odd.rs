@@ -193,7 +193,10 @@ impl OddEvents {
         event["body"] = match self.random.u8(..6) {
             0 => json!(self.spliced(&body)),
             1 => json!(self.value(4).to_string()),
-            2 => json!("[".repeat(self.random.usize(..5_000))),
+            2 => {
+                let levels = self.random.usize(..30_000);
+                json!(format!("{{\"placement\":{{\"a\":{}{}}}}}", "[".repeat(levels), "]".repeat(levels)))
+            }
             3 => json!("{\"a\":".repeat(self.random.usize(..5_000))),
             // The fields by position.
             4 => {

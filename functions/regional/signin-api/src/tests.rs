@@ -126,12 +126,11 @@ async fn every_event_gets_its_answer() {
         | "invalid-malformed-address"
         | "invalid-no-label"
         | "invalid-unknown-label"
-        | "invalid-malformed-label"
-        | "invalid-two-labels" => (421, "unknown-address"),
+        | "invalid-malformed-label" => (421, "unknown-address"),
         "invalid-email" => (422, "invalid-fields"),
         "invalid-language" | "invalid-unknown-field" => (422, "invalid-body"),
         "invalid-malformed-json" => (400, "malformed-json"),
-        "invalid-host" => (400, "malformed-request"),
+        "invalid-host" | "invalid-two-labels" => (400, "malformed-request"),
         "invalid-method" => (405, "method-not-allowed"),
         "invalid-path" => (404, "not-found"),
         name if name.starts_with("valid-") => (200, ""),

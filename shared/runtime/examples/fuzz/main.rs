@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed run is to stop where it fails")]
 
 #[path = "../../../testkit/src/odd.rs"]
+#[expect(unreachable_pub, reason = "testkit exports what is in it")]
 mod odd;
 mod router;
 

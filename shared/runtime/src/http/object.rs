@@ -20,16 +20,38 @@ use std::fmt::{self, Display};
 /// By this name a [`Verbatim`] asks for the text itself.
 const VERBATIM: &str = "meridian::Verbatim";
 
+/// How many levels of a document are read, as in `serde_json`: each is a call within another.
+const LEVELS_MAX: usize = 128;
+
 /// Reads a document.
 ///
 /// # Errors
-/// 400 when it is not JSON; 422 when it is not of its type, with the member that is wrong.
+/// 400 when it is not JSON, or of too many levels; 422 when it is not of its type, with the member that is wrong.
 pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let document: &RawValue = serde_json::from_slice(bytes).map_err(|error| {
-        // The message of the parser goes to the caller, who sent the text that it quotes, and nowhere else.
-        Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON").detail(error.to_string())
-    })?;
+    let malformed =
+        |detail| Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON").detail(detail);
+    // The message of the parser goes to the caller, who sent the text that it quotes, and nowhere else.
+    let document: &RawValue = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+    if is_too_deep(document.get()) {
+        return Err(malformed(format!("It has more than {LEVELS_MAX} levels.")));
+    }
     T::deserialize(Value(document)).map_err(Mismatch::into_problem)
+}
+
+/// Whether a text, which is JSON, has too many levels.
+fn is_too_deep(text: &str) -> bool {
+    let (mut level, mut is_text, mut is_escaped) = (0_usize, false, false);
+    text.bytes().any(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => level += 1,
+            b']' | b'}' if !is_text => level = level.saturating_sub(1),
+            _ => {}
+        }
+        level > LEVELS_MAX
+    })
 }
 
 /// A part of a document as it was sent, byte for byte.

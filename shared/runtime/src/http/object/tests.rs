@@ -111,6 +111,23 @@ fn a_refusal_names_the_member_and_what_it_must_be() {
     assert_eq!(refused(r#"{"name":"\ud800"}"#).1, "name");
 }
 
+/// Each level is a call within another, and the stack is not endless.
+#[test]
+fn a_document_has_few_levels() {
+    let lists = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let objects = |levels: usize| format!("{}7{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+    for levels in [1, 100, 128] {
+        assert!(from_slice::<Value>(lists(levels).as_bytes()).is_ok(), "{levels}");
+        assert!(from_slice::<Value>(objects(levels).as_bytes()).is_ok(), "{levels}");
+    }
+    for levels in [129, 1_000, 30_000, 1_000_000] {
+        assert_eq!(from_slice::<Value>(lists(levels).as_bytes()).unwrap_err().slug(), "malformed-json", "{levels}");
+        assert_eq!(from_slice::<Value>(objects(levels).as_bytes()).unwrap_err().slug(), "malformed-json", "{levels}");
+    }
+    let text = format!("[\"{}\", \"\\\"{}\", \"\\\\\"]", "[".repeat(200), "{".repeat(200));
+    assert!(from_slice::<Value>(text.as_bytes()).is_ok(), "brackets in a text are no levels");
+}
+
 #[test]
 fn a_part_is_kept_byte_for_byte() {
     #[derive(Deserialize)]
