@@ -4,14 +4,31 @@ mod commands;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// A multi-region SaaS control plane for AWS that keeps each tenant's data in its region.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  meridian demo                                    four local regions, the whole job, and the proof
+  meridian local up                                the local regions alone
+  meridian signup start --help                     options and examples of one command
+  meridian fleet --deployment production.json      the regions on AWS, as `meridian connect` found them")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+}
+
+/// The command line, with what every command's help ends with.
+fn command_line() -> clap::Command {
+    describe_exit_codes(Arguments::command())
+}
+
+/// Appends the exit codes to the help of a command and of all below it, so that no command can leave them out.
+fn describe_exit_codes(command: clap::Command) -> clap::Command {
+    let help = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
+    let help = format!("{help}{}", commands::EXIT_CODES);
+    command.after_help(help).mut_subcommands(describe_exit_codes)
 }
 
 #[derive(Debug, Subcommand)]
@@ -37,7 +54,8 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = Arguments::from_arg_matches(&command_line().get_matches()).unwrap_or_else(|error| error.exit());
+    let result = match arguments.command {
         Command::Demo(demo) => commands::demo::demo(demo).await,
         Command::Connect(connect) => commands::connect::run(connect).await,
         Command::Fleet(fleet) => commands::fleet::run(fleet).await,
@@ -50,4 +68,34 @@ async fn main() -> ExitCode {
         Command::Local(local) => commands::local::run(local).await,
     };
     commands::exit_code(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_line;
+
+    /// Every command of a tree that people see, by its full name.
+    fn all(command: &clap::Command, above: &str) -> Vec<(String, clap::Command)> {
+        let name = format!("{above} {}", command.get_name());
+        let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
+        let below = shown.flat_map(|below| all(below, &name)).collect::<Vec<_>>();
+        [(name.clone(), command.clone())].into_iter().chain(below).collect()
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example_and_the_exit_codes() {
+        let commands = all(&command_line(), "");
+        assert!(commands.len() > 20, "only {} commands found", commands.len());
+        for (name, mut command) in commands {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "{name}: no example");
+            assert!(help.contains(&format!("  {}", name.trim())), "{name}: the example is of another command");
+            assert!(help.contains("Exit codes:"), "{name}: no exit codes");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command_line().debug_assert();
+    }
 }

@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use serde::Deserialize;
 use serde_json::Value;
+use tenancy::Password;
 
 /// What a person gets by signing in.
 #[derive(Clone)]
@@ -29,7 +30,7 @@ pub async fn sign_in(config: &SdkConfig, client_id: &str, username: &str, passwo
         .client_id(client_id)
         .auth_flow(AuthFlowType::UserPasswordAuth)
         .auth_parameters("USERNAME", username)
-        .auth_parameters("PASSWORD", password)
+        .auth_parameters("PASSWORD", Password::normal(password))
         .send()
         .await
         .context("the user pool refused the sign-in")?;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const SCOPE: &str = "meridian/operator.read";
 const WRITE_SCOPE: &str = "meridian/operator.write";
+const ADMINISTRATORS_SCOPE: &str = "tenant/administrators.write";
 
 /// The operator's API of a region.
 #[derive(Debug, Clone)]
@@ -267,6 +268,16 @@ impl Operator {
     /// When home does not know it, the API refuses or does not answer.
     pub async fn tenant(&self, id: &str) -> Result<Value> {
         self.get(&format!("/tenants/{id}")).await
+    }
+
+    /// Gives a tenant a new administrator, by the API of its region: the person's address is sent nowhere else.
+    ///
+    /// # Errors
+    /// When the region gives no token, its API refuses or does not answer.
+    pub async fn give_administrator(region: &RegionState, tenant: &str, email: &str) -> Result<Value> {
+        let token = machine_token(&region.token_url, &region.tenant_operator_client, ADMINISTRATORS_SCOPE).await?;
+        let request = http().post(format!("{}/tenants/{tenant}/administrators", region.api_url));
+        ask(request.bearer_auth(token).json(&json!({ "email": email }))).await
     }
 
     /// Wants a tenant suspended, for a `reason` of `operator` or `dunning`.

@@ -13,6 +13,10 @@ use std::time::Duration;
 
 /// Bills a period, or shows what was billed.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  meridian billing run --region us-east-1 --at 2026-12-01T14:00:00Z
+  meridian billing invoices --region us-east-1 --period 2026-11
+  meridian billing incidents --region us-east-1")]
 pub(crate) enum Billing {
     /// Starts the billing run that is due at a moment, and waits until it is complete.
     Run(Run),

@@ -12,6 +12,10 @@ use super::{checkout, print, print_json};
 
 /// The local stack's commands.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  meridian local up
+  meridian local logs --region eu-central-1 --function signup-api
+  meridian local down")]
 pub(crate) enum Local {
     /// Starts the stack, or brings a running one up to date.
     #[command(after_help = "Examples:

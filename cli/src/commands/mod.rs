@@ -17,8 +17,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use meridian::local::{LocalState, RegionState};
 
-/// What every command ends with: 0 when all is well, 1 when something failed, 2 when the command line is
-/// wrong (clap does that by itself). The reason goes to standard error.
+/// What the help of every command ends with.
+pub(crate) const EXIT_CODES: &str = "Exit codes:
+  0  all is well
+  1  something failed, or a check did not hold: the reason is on standard error
+  2  the command line is wrong";
+
+/// What every command ends with, see [`EXIT_CODES`]; clap ends the program itself when the command line is wrong.
 #[expect(clippy::print_stderr, reason = "the program's own report")]
 pub(crate) fn exit_code(result: Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {

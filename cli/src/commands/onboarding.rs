@@ -25,6 +25,10 @@ pub(crate) struct Regions {
 
 /// Onboards a tenant through home, which hands the sign-up over to a region in mode shared.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  meridian onboard start --jurisdiction us --organisation 'Example Ltd' --name 'A. Person' \\
+      --email admin@example.org --agree          asks for the password on standard input
+  meridian onboard show ID")]
 pub(crate) enum Onboard {
     /// Registers an organisation with its administrator, in a region that home chooses or you do.
     Start(Box<Start>),

@@ -12,6 +12,11 @@ use std::process::ExitCode;
 
 /// Signs up a tenant in a region, and follows the sign-up.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  meridian signup start --region eu-central-1 --organisation 'Example Ltd' --name 'A. Person' \\
+      --email admin@example.org --plan pro --agree
+  meridian signup confirm --region eu-central-1 ID --from-mailbox admin@example.org
+  meridian signup show --region eu-central-1 ID")]
 pub(crate) enum Signup {
     /// Registers an organisation with its administrator.
     Start(Start),
@@ -28,7 +33,8 @@ pub(crate) enum Signup {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   meridian signup show --region eu-central-1 ID
-  meridian signup resend --region eu-central-1 ID")]
+  meridian signup resend --region eu-central-1 ID
+  meridian signup retry --region eu-central-1 ID")]
 pub(crate) struct Handle {
     #[command(flatten)]
     target: Target,

@@ -1,14 +1,18 @@
 //! `meridian tenant`: what operators do with one tenant.
 
 use super::{Place, print, print_json};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use meridian::client::operator::Operator;
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// Shows, suspends and reactivates a tenant, as an operator at home.
+/// Shows, suspends and reactivates a tenant, as an operator at home; gives it a new administrator, in its region.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  meridian tenant show ID
+  meridian tenant suspend ID --reason dunning
+  meridian tenant reactivate ID --reason dunning")]
 pub(crate) enum Tenant {
     /// Shows where a tenant lives, how it is, and which policy it should have and has.
     Show(One),
@@ -16,6 +20,11 @@ pub(crate) enum Tenant {
     Suspend(Suspend),
     /// Lets them in again, unless the tenant is suspended for the other reason too.
     Reactivate(Reactivate),
+    /// Gives a tenant a new administrator, whose own cannot sign in any more.
+    ///
+    /// A user of the tenant becomes an administrator at once; anybody else is invited by mail. The address is sent to
+    /// the tenant's region only. The tenant's audit trail tells of it, and all people of the tenant are told by mail.
+    AddAdministrator(AddAdministrator),
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +62,21 @@ pub(crate) struct Reactivate {
     reason: Reason,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  meridian tenant add-administrator 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f --email ada@engines.example
+  meridian tenant add-administrator 01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f --email ada@engines.example --region eu-central-1")]
+pub(crate) struct AddAdministrator {
+    #[command(flatten)]
+    one: One,
+    /// The person's e-mail address.
+    #[arg(long)]
+    email: String,
+    /// The tenant's region; home is asked for it if absent.
+    #[arg(long)]
+    region: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Reason {
     Operator,
@@ -70,6 +94,7 @@ impl Reason {
 
 pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
     let (one, answer) = match command {
+        Tenant::AddAdministrator(asked) => return add_administrator(&asked).await,
         Tenant::Show(one) => {
             let answer = operator(&one).await?.tenant(&one.id).await?;
             (one, answer)
@@ -87,6 +112,28 @@ pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
         print_json(&answer)?;
     } else {
         show(&answer);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn add_administrator(asked: &AddAdministrator) -> Result<ExitCode> {
+    let AddAdministrator { one, email, region } = asked;
+    let state = one.place.state()?;
+    let region = match region {
+        Some(region) => region.clone(),
+        None => {
+            let tenant = operator(one).await?.tenant(&one.id).await?;
+            tenant["region"].as_str().context("home does not say which region the tenant is in")?.to_owned()
+        }
+    };
+    let answer = Operator::give_administrator(state.region(&region)?, &one.id, email).await?;
+    if one.json {
+        print_json(&answer)?;
+    } else if answer["state"] == "invited" {
+        let until = answer["valid_until"].as_str().unwrap_or_default();
+        print(format!("invited; the code was mailed and can be used until {until}"));
+    } else {
+        print("the person is an administrator now");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 /// Sends usage.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  meridian usage send usage.jsonl --region eu-central-1")]
 pub(crate) enum Usage {
     /// Sends a file of CloudEvents, one JSON object a line, to a region.
     Send(Send),

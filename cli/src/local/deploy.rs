@@ -288,6 +288,8 @@ async fn region_state(
     let user_pool_id = needed("UserPoolId")?;
     let clients = aws_sdk_cognitoidentityprovider::Client::new(config);
     let service_client = machine_client(&clients, &user_pool_id, Some(needed("ServiceClientId")?)).await?;
+    let tenant_operators = Some(needed("TenantOperatorClientId")?);
+    let tenant_operator_client = machine_client(&clients, &user_pool_id, tenant_operators).await?;
     Ok(RegionState {
         mode: region.mode,
         jurisdiction: region.jurisdiction.clone(),
@@ -300,6 +302,7 @@ async fn region_state(
         emulator_url: addresses.emulator_url,
         client_id: needed("UserPoolClientId")?,
         service_client: service_client.context("the stack has no service client")?,
+        tenant_operator_client: tenant_operator_client.context("the stack has no client of tenants' operators")?,
         operator_client: machine_client(&clients, &user_pool_id, output(stack, "OperatorClientId")).await?,
         website_client: machine_client(&clients, &user_pool_id, output(stack, "WebsiteClientId")).await?,
         user_pool_id,

@@ -21,18 +21,42 @@ SOURCES = {
 
 
 def complete(cognito):
-    """Lets the pool's custom-message function word the mails with a code, as it does invitations."""
+    """Lets the pool's custom-message function word the mails with a code, as it does invitations; and tells its
+    pre-sign-up function what a sign-up says, before it is looked at who has an account already, as Cognito does."""
     call = threading.local()
     run, send = cognito._run_idp_handler, cognito._send_verification_email
+    build_sign_up = cognito._build_presignup_event
 
     def run_with_call(handler, action, data):
         call.source, call.metadata = SOURCES.get(action), data.get("ClientMetadata")
+        call.sign_up = data if action == "SignUp" else None
         try:
-            return run(handler, action, data)
+            return (refused(data) if call.sign_up else None) or run(handler, action, data)
         except (cognito._CustomMessageRejected, cognito._CustomMessageInvalid) as error:
             return cognito._custom_message_error(error)
         finally:
-            call.source = None
+            call.source, call.sign_up = None, None
+
+    def refused(data):
+        """The refusal of a sign-up under a name that is taken, which the emulator would not ask the function for."""
+        for pool_id, pool in cognito._user_pools.items():
+            if data.get("ClientId") in pool["_clients"] and data.get("Username") in pool["_users"]:
+                attributes = cognito._attr_list_to_dict(data.get("UserAttributes", []))
+                try:
+                    cognito._apply_presignup_trigger(
+                        pool_id, data["ClientId"], data["Username"], attributes, trigger_source="PreSignUp_SignUp"
+                    )
+                except cognito._PreSignUpRejected as error:
+                    return cognito.error_response_json("UserLambdaValidationException", str(error), 400)
+        return None
+
+    def build_whole_sign_up(**arguments):
+        event = build_sign_up(**arguments)
+        sign_up = getattr(call, "sign_up", None)
+        if sign_up is not None:
+            said = cognito._attr_list_to_dict(sign_up.get("ValidationData") or [])
+            event["request"].update(validationData=said, clientMetadata=sign_up.get("ClientMetadata") or {})
+        return event
 
     def send_worded(pool, username, attributes, code, attribute_name="email"):
         source = getattr(call, "source", None)
@@ -51,6 +75,7 @@ def complete(cognito):
         )
 
     cognito._run_idp_handler, cognito._send_verification_email = run_with_call, send_worded
+    cognito._build_presignup_event = build_whole_sign_up
 
 
 class Completing:

@@ -52,6 +52,9 @@ pub struct RegionState {
     pub client_id: String,
     /// The client of the provider's own services.
     pub service_client: MachineClient,
+    /// The client of operators' tools for what must not leave the region.
+    #[serde(default)]
+    pub tenant_operator_client: MachineClient,
     /// The client of operators' tools, where the region has an operator API.
     pub operator_client: Option<MachineClient>,
     /// The client of the provider's website, in the home region.

@@ -1,7 +1,8 @@
 //! The Cognito triggers that the emulator leaves out.
 //!
 //! The emulator runs PreTokenGeneration, the custom challenge triggers, CustomMessage where it mails a code (see
-//! `sitecustomize.py`: only the emulator knows the code) and, for users who sign up by themselves, PreSignUp. Here the
+//! `sitecustomize.py`: only the emulator knows the code) and, for users who sign up by themselves, PreSignUp (see there
+//! too: Cognito asks it before it looks whether the name is taken, and hands on what is to be validated). Here the
 //! others are completed around its answers, with the functions that the pool's own `LambdaConfig` names and the
 //! payloads that AWS documents: PreSignUp for users whom an administrator makes, PostConfirmation, PreAuthentication,
 //! PostAuthentication and UserMigration. A confirmed sign-up also verifies the e-mail address to which the code was

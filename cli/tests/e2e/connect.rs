@@ -19,6 +19,8 @@ pub(crate) async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> 
         ensure!(described.token_url.contains("amazoncognito.com"), "{code}: {}", described.token_url);
         ensure!(described.aws_endpoint_url.is_empty(), "{code}: {}", described.aws_endpoint_url);
         ensure!(described.service_client == known.service_client, "{code}: another service client");
+        let (operators, known_operators) = (&described.tenant_operator_client, &known.tenant_operator_client);
+        ensure!(operators == known_operators && !operators.id.is_empty(), "{code}: another client of operators");
         ensure!(described.functions == known.functions && described.tables == known.tables, "{code}: {described:?}");
     }
     let missing = read(&stack.emulator_sdk(&stack.state().home)?, "no-such-stack", &fleet.regions()[0]).await;

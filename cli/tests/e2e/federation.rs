@@ -167,6 +167,13 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
     ensure!(reads(stack, &token, &format!("/tenants/{}", host.customer.tenant)).await? == 200, "the token is refused");
     ensure!(reads(stack, &token, "/entitlements").await? == 200, "the token reads no entitlements");
 
+    // Subjects are case-sensitive: another person, whose differs in nothing else.
+    let (alike, alike_email) = (subject.to_uppercase(), format!("alike-{email}"));
+    provider.knows(&alike, &alike_email, true).await?;
+    sign_in(stack, &host, &provider, &alike).await.context("the person with the other subject is refused")?;
+    let listed = host.admin.ask(Method::GET, "/users", None).await?;
+    ensure!(listed["users"].as_array().map(Vec::len) == Some(3), "two persons are one: {listed}");
+
     let unproved = format!("unproved-{}", meridian::new_uuid().simple());
     provider.knows(&unproved, &format!("{unproved}@engines.example"), false).await?;
     ensure!(sign_in(stack, &host, &provider, &unproved).await.is_err(), "an unverified address signs in");
@@ -185,5 +192,5 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
     for action in ["set-identity-provider", "join-by-provider", "remove-user", "remove-identity-provider"] {
         ensure!(actions.iter().any(|entry| entry["action"] == action), "the trail lacks {action}");
     }
-    stays_in(stack, REGION, &[("subject", &subject), ("email", &email)]).await
+    stays_in(stack, REGION, &[("subject", &subject), ("email", &email), ("email", &alike_email)]).await
 }

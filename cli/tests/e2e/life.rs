@@ -230,6 +230,10 @@ pub(crate) async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<
     let mut tried = 0;
     for (path, methods) in document["paths"].as_object().context("a document has paths")? {
         let Some(rest) = path.strip_prefix("/tenants/{tenant}") else { continue };
+        // No person's token is good for it at any tenant: `accounts` asks for it.
+        if rest == "/administrators" {
+            continue;
+        }
         for method in methods.as_object().into_iter().flat_map(|methods| methods.keys()) {
             let rest = rest.replace("{user}", &their_user).replace("{invitation}", their_invitation);
             let mut tenants = vec![&theirs.customer.tenant];

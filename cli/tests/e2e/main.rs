@@ -2,6 +2,7 @@
 //!
 //! One stack serves all scenarios, one after the other; it is stopped at the end, whatever happened.
 
+mod accounts;
 mod billing;
 mod books;
 mod boundaries;
@@ -35,6 +36,7 @@ mod runtime_interface;
 mod signin;
 mod usage_clients;
 mod vanity;
+mod widths;
 
 use anyhow::{Context, Result, bail};
 use futures::future::LocalBoxFuture;
@@ -80,6 +82,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("an_administrator_runs_a_tenant", |stack| Box::pin(life::an_administrator_runs_a_tenant(stack))),
     ("nobody_reaches_into_another_tenant", |stack| Box::pin(life::nobody_reaches_into_another_tenant(stack))),
     ("a_suspension_keeps_everybody_out", |stack| Box::pin(life::a_suspension_keeps_everybody_out(stack))),
+    ("nobody_makes_a_second_account", |stack| Box::pin(accounts::nobody_makes_a_second_account(stack))),
+    ("a_tenant_without_administrators_gets_a_new_one", |stack| {
+        Box::pin(accounts::a_tenant_without_administrators_gets_a_new_one(stack))
+    }),
     ("an_unconfirmed_sign_up_expires", |stack| Box::pin(life::an_unconfirmed_sign_up_expires(stack))),
     ("a_killed_invitation_is_completed_by_its_repetition", |stack| {
         Box::pin(boundaries::a_killed_invitation_is_completed_by_its_repetition(stack))
@@ -121,6 +127,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("every_event_counts_once", |stack| Box::pin(exactly_once::every_event_counts_once(stack))),
     ("months_begin_where_the_tenants_do", |stack| Box::pin(days::months_begin_where_the_tenants_do(stack))),
     ("a_level_of_usage_is_told_once", |stack| Box::pin(levels::a_level_of_usage_is_told_once(stack))),
+    ("usage_of_any_width_counts", |stack| Box::pin(widths::usage_of_any_width_counts(stack))),
     ("usage_is_shown_soon", |stack| Box::pin(load::usage_is_shown_soon(stack))),
     ("the_largest_batch_takes_little_memory", |stack| Box::pin(load::the_largest_batch_takes_little_memory(stack))),
     ("usage_under_load", |stack| Box::pin(load::usage_under_load(stack))),

@@ -70,6 +70,10 @@ pub(crate) async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<
     let url = format!("{api}/signups");
     let keyed = || http().post(&url).header("idempotency-key", "k-1").header("content-type", "application/json");
     Row("malformed", keyed().body("{"), 400, "malformed-json").check().await?;
+    Row("by position", keyed().body("[\"Array Org\",\"de\"]"), 422, "invalid-body").check().await?;
+    // A function that such a header ends would not answer the next request.
+    Row("no scheme", keyed().header("x-forwarded-proto", "a b").body("{}"), 400, "malformed-request").check().await?;
+    ensure!(http().get(format!("{api}/signup-form")).send().await?.status().is_success(), "the function has ended");
     Row("too large", keyed().body(format!("\"{}\"", "x".repeat(100_000))), 413, "body-too-large").check().await?;
     ensure!(http().post(&url).json(&form()?).send().await?.status().as_u16() == 400, "no key");
     Row("unknown path", http().get(format!("{api}/nothing")), 404, "not-found").check().await.ok();

@@ -87,7 +87,7 @@ async fn issue(store: &BillingStore, n: u8, period: BillingPeriod) -> Option<u64
             return None;
         }
         let run = desk.run.clone().unwrap().run;
-        let issue = decide_issue(draft.clone(), run, desk.next_number(), HOME).unwrap();
+        let issue = decide_issue(draft.clone(), run, desk.next_number(), HOME);
         if store.record_issue(&desk, &issue, None).await.unwrap() == Recorded::Done {
             return Some(issue.invoice.number.number);
         }

@@ -1,7 +1,7 @@
 //! Exact results of arithmetic on quantities and prices.
 
-use bigdecimal::{BigDecimal, RoundingMode, Zero};
-use kernel::{Currency, Invalid, Money, Quantity};
+use bigdecimal::{BigDecimal, Zero};
+use kernel::{Amount, Currency, Invalid, Money, PlanDecimal, Quantity, mean_of, parse_exact};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::iter::Sum;
@@ -10,16 +10,13 @@ use std::str::FromStr;
 
 /// An exact decimal of as many digits as it takes.
 ///
-/// A [`Quantity`] has at most 38 digits, as DynamoDB's numbers do; the sum of a month's windows, or
-/// its product with a price, may have more. Nothing is rounded before a line's amount is.
+/// The sum of a month's windows, or its product with a price, may have more digits than a [`Quantity`]; how many, `kernel`
+/// says. Nothing is rounded before a line's amount is.
 #[derive(
     Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr, utoipa::ToSchema,
 )]
 #[schema(value_type = String, description = "An exact decimal of as many digits as it takes, in plain notation.")]
 pub struct Exact(BigDecimal);
-
-/// Above every sum of a month's windows times a price: (60 + 38) digits on each side of the point, twice.
-const TEXT_LENGTH_MAX: usize = 480;
 
 impl Exact {
     /// Nothing.
@@ -43,22 +40,29 @@ impl Exact {
         Self(BigDecimal::from(packages).normalized())
     }
 
-    /// The amount as money: the one rounding of a line, half to even to the currency's minor unit, which
-    /// is the rule of [`Money::rounded`].
-    ///
-    /// # Errors
-    /// When the rounded amount has more digits than can be stored.
-    pub fn rounded(&self, currency: Currency) -> Result<Money, Invalid> {
-        let amount = self.0.with_scale_round(currency.minor_digits(), RoundingMode::HalfEven);
-        Ok(Money::new(Quantity::from_decimal(amount)?, currency))
+    /// The mean of so many numbers with this sum, see [`mean_of`].
+    pub(crate) fn mean(&self, count: u64) -> Self {
+        Self(mean_of(&self.0, count.into()))
+    }
+
+    /// The amount as money: the one rounding of a line, see [`Money::rounded`].
+    #[must_use]
+    pub fn rounded(&self, currency: Currency) -> Money {
+        Money::rounded(&self.0, currency)
     }
 }
 
-impl From<&Quantity> for Exact {
-    fn from(quantity: &Quantity) -> Self {
-        Self(quantity.as_decimal().normalized())
-    }
+/// Takes a narrower number.
+macro_rules! exact_of {
+    ($($name:ident)*) => {
+        $(impl From<&$name> for Exact {
+            fn from(number: &$name) -> Self {
+                Self(number.as_decimal().normalized())
+            }
+        })*
+    };
 }
+exact_of! { Quantity PlanDecimal Amount }
 
 impl Add<&Self> for Exact {
     type Output = Self;
@@ -105,14 +109,8 @@ impl fmt::Debug for Exact {
 impl FromStr for Exact {
     type Err = Invalid;
 
-    /// Reads what [`fmt::Display`] writes: plain notation only, so that a short text cannot cost memory.
+    /// Reads what [`fmt::Display`] writes.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid { kind: "amount", rule: "a decimal number in plain notation" };
-        let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
-        if text.len() > TEXT_LENGTH_MAX || !plain {
-            return Err(invalid);
-        }
-        let decimal = BigDecimal::from_str(text).map_err(|_| invalid)?;
-        Ok(Self(decimal.normalized()))
+        parse_exact(text).map(Self)
     }
 }

@@ -213,9 +213,6 @@ pub enum InvoiceRefusal {
         /// How.
         source: RatingRefusal,
     },
-    /// An amount has more digits than money can have.
-    #[error("an amount is beyond what can be invoiced")]
-    AmountTooLarge,
     /// An adjustment is in the currency of a plan that the tenant has left.
     #[error("period {period} was billed in {currency}, which this invoice cannot adjust")]
     OtherCurrency {
@@ -277,7 +274,7 @@ pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
         lines.extend(usage_lines(catalogue, plan, usage)?);
     }
     lines.extend(adjustment_lines(catalogue, plan, billing.earlier)?);
-    let total = sum_lines(&lines, plan.currency)?;
+    let total = sum_lines(&lines, plan.currency);
     let events = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.events()));
     Ok(Draft {
         tenant,
@@ -303,7 +300,7 @@ impl Line {
 }
 
 fn fixed_fee(plan: &Plan) -> Line {
-    let amount = Money::new(plan.fixed_fee.clone(), plan.currency).rounded();
+    let amount = Exact::from(&plan.fixed_fee).rounded(plan.currency);
     Line { item: Item::FixedFee { name: plan.name.clone() }, amount }
 }
 
@@ -375,7 +372,7 @@ fn adjustment_lines(catalogue: &Catalogue, plan: &Plan, earlier: &[Earlier]) -> 
         };
         let now = read(&metered, usage.quantity.clone(), usage.events, currency)?;
         let difference = Exact::from(&now.charged.amount) - &Exact::from(&billed.charged.amount);
-        let amount = difference.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)?;
+        let amount = difference.rounded(currency);
         lines.push(Line { item: Item::Adjustment(Adjustment { adjusted_period, metered, billed, now }), amount });
     }
     Ok(lines)
@@ -408,13 +405,13 @@ fn read(metered: &Metered, quantity: Exact, events: u64, currency: Currency) -> 
             .map_err(|source| InvoiceRefusal::Charge { meter: metered.meter.clone(), source })?,
         None => crate::Rated { steps: vec![Step::Free { units: quantity.clone() }], amount: Exact::zero() },
     };
-    let charged = rated.amount.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)?;
+    let charged = rated.amount.rounded(currency);
     Ok(Reading { quantity, events, steps: rated.steps, exact: rated.amount, charged })
 }
 
-fn sum_lines(lines: &[Line], currency: Currency) -> Result<Money, InvoiceRefusal> {
+fn sum_lines(lines: &[Line], currency: Currency) -> Money {
     let sum = lines.iter().fold(Exact::zero(), |sum, line| sum + &Exact::from(&line.amount.amount));
-    sum.rounded(currency).map_err(|_| InvoiceRefusal::AmountTooLarge)
+    sum.rounded(currency)
 }
 
 fn metered(meter: &Meter, charge: Option<ChargeModel>) -> Metered {

@@ -2,7 +2,7 @@
 
 use crate::Exact;
 use contract::catalogue::{ChargeModel, Tier};
-use kernel::Quantity;
+use kernel::PlanDecimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,11 +25,11 @@ pub enum Step {
         /// The units that this tier prices.
         units: Exact,
         /// The last unit of the tier; absent where it has no end.
-        up_to: Option<Quantity>,
+        up_to: Option<PlanDecimal>,
         /// The price of a unit.
-        unit_price: Quantity,
+        unit_price: PlanDecimal,
         /// What entering the tier costs.
-        flat_fee: Quantity,
+        flat_fee: PlanDecimal,
         /// units x `unit_price` + `flat_fee`.
         amount: Exact,
     },
@@ -45,9 +45,9 @@ pub enum Step {
         /// How many packages cover them.
         packages: Exact,
         /// Units of a package.
-        size: Quantity,
+        size: PlanDecimal,
         /// The price of a package.
-        price: Quantity,
+        price: PlanDecimal,
         /// packages x price.
         amount: Exact,
     },
@@ -99,7 +99,7 @@ pub fn rate_units(model: &ChargeModel, units: &Exact) -> Result<Rated, RatingRef
     let units = if units.is_positive() { units.clone() } else { Exact::zero() };
     let steps = match model {
         ChargeModel::Standard { unit_price } => {
-            vec![tier_step(units, None, unit_price, &Quantity::zero())]
+            vec![tier_step(units, None, unit_price, &PlanDecimal::zero())]
         }
         ChargeModel::Graduated { tiers } => rate_graduated(tiers, &units)?,
         ChargeModel::Volume { tiers } => rate_volume(tiers, units)?,
@@ -119,8 +119,7 @@ fn rate_graduated(tiers: &[Tier], units: &Exact) -> Result<Vec<Step>, RatingRefu
         if !steps.is_empty() && *units <= below {
             break;
         }
-        let end = tier.up_to.as_ref().map(Exact::from).filter(|end| end < units);
-        let end = end.unwrap_or_else(|| units.clone());
+        let end = tier.up_to.as_ref().map_or_else(|| units.clone(), |end| Exact::from(end).min(units.clone()));
         steps.push(tier_step(end.clone() - &below, tier.up_to.clone(), &tier.unit_price, &tier.flat_fee));
         below = end;
     }
@@ -136,7 +135,12 @@ fn rate_volume(tiers: &[Tier], units: Exact) -> Result<Vec<Step>, RatingRefusal>
 }
 
 /// ceil((units - free) / size) x price.
-fn rate_packages(free: &Quantity, size: &Quantity, price: &Quantity, units: Exact) -> Result<Vec<Step>, RatingRefusal> {
+fn rate_packages(
+    free: &PlanDecimal,
+    size: &PlanDecimal,
+    price: &PlanDecimal,
+    units: Exact,
+) -> Result<Vec<Step>, RatingRefusal> {
     let package = Exact::from(size);
     if !package.is_positive() {
         return Err(RatingRefusal::EmptyPackage);
@@ -153,7 +157,7 @@ fn rate_packages(free: &Quantity, size: &Quantity, price: &Quantity, units: Exac
     Ok(steps)
 }
 
-fn tier_step(units: Exact, up_to: Option<Quantity>, unit_price: &Quantity, flat_fee: &Quantity) -> Step {
+fn tier_step(units: Exact, up_to: Option<PlanDecimal>, unit_price: &PlanDecimal, flat_fee: &PlanDecimal) -> Step {
     let amount = &units * &Exact::from(unit_price) + &Exact::from(flat_fee);
     Step::Tier { units, up_to, unit_price: unit_price.clone(), flat_fee: flat_fee.clone(), amount }
 }
@@ -163,7 +167,7 @@ fn check_tiers(tiers: &[Tier]) -> Result<(), RatingRefusal> {
     if last.up_to.is_some() {
         return Err(RatingRefusal::UnitsWithoutPrice);
     }
-    let mut below = Quantity::zero();
+    let mut below = PlanDecimal::zero();
     for tier in inner {
         let end = tier.up_to.clone().ok_or(RatingRefusal::UnitsWithoutPrice)?;
         if end <= below {

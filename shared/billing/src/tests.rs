@@ -1,5 +1,6 @@
 mod accounts;
 mod completeness;
+mod extremes;
 mod invoices;
 mod rating;
 mod received;
@@ -9,10 +10,16 @@ mod usage;
 use crate::*;
 use contract::catalogue::{Catalogue, ChargeModel, Tier};
 use contract::{UsageWindow, WindowPart};
-use kernel::{BillingPeriod, InvoiceId, Money, PlanCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
+use kernel::{
+    BillingPeriod, InvoiceId, Money, PlanCode, PlanDecimal, Quantity, TenantId, Timestamp, UsageGroup, WindowSize,
+};
 use proptest::prelude::*;
 
 fn quantity(text: &str) -> Quantity {
+    text.parse().unwrap()
+}
+
+fn number(text: &str) -> PlanDecimal {
     text.parse().unwrap()
 }
 
@@ -33,11 +40,11 @@ fn tenant(n: u8) -> TenantId {
 }
 
 fn tier(up_to: Option<&str>, unit_price: &str, flat_fee: &str) -> Tier {
-    Tier { up_to: up_to.map(quantity), unit_price: quantity(unit_price), flat_fee: quantity(flat_fee) }
+    Tier { up_to: up_to.map(number), unit_price: number(unit_price), flat_fee: number(flat_fee) }
 }
 
 fn money(text: &str, currency: &str) -> Money {
-    Money::new(quantity(text), currency.parse().unwrap())
+    Money::new(text.parse().unwrap(), currency.parse().unwrap())
 }
 
 fn window(meter: &str, day: u8, value: &str, events: i64) -> UsageWindow {
@@ -59,16 +66,21 @@ fn any_quantity() -> impl Strategy<Value = Quantity> {
     (0_u64..2_000_000_000, 0_u32..7).prop_map(|(digits, decimals)| quantity(&format!("{digits}e-{decimals}")))
 }
 
+/// The same, of a plan.
+fn any_number() -> impl Strategy<Value = PlanDecimal> {
+    any_quantity().prop_map(|quantity| number(&quantity.to_string()))
+}
+
 /// Rising tiers, the last without an end.
 fn any_tiers() -> impl Strategy<Value = Vec<Tier>> {
-    let inner = prop::collection::vec((1_u64..100_000, any_quantity(), any_quantity()), 0..4);
-    (inner, any_quantity(), any_quantity()).prop_map(|(inner, unit_price, flat_fee)| {
+    let inner = prop::collection::vec((1_u64..100_000, any_number(), any_number()), 0..4);
+    (inner, any_number(), any_number()).prop_map(|(inner, unit_price, flat_fee)| {
         let mut end = 0;
         let mut tiers: Vec<Tier> = inner
             .into_iter()
             .map(|(width, unit_price, flat_fee)| {
                 end += width;
-                Tier { up_to: Some(Quantity::from(end)), unit_price, flat_fee }
+                Tier { up_to: Some(PlanDecimal::from(end)), unit_price, flat_fee }
             })
             .collect();
         tiers.push(Tier { up_to: None, unit_price, flat_fee });
@@ -78,11 +90,11 @@ fn any_tiers() -> impl Strategy<Value = Vec<Tier>> {
 
 fn any_model() -> impl Strategy<Value = ChargeModel> {
     prop_oneof![
-        any_quantity().prop_map(|unit_price| ChargeModel::Standard { unit_price }),
+        any_number().prop_map(|unit_price| ChargeModel::Standard { unit_price }),
         any_tiers().prop_map(|tiers| ChargeModel::Graduated { tiers }),
         any_tiers().prop_map(|tiers| ChargeModel::Volume { tiers }),
-        (any_quantity(), 1_u64..5_000, any_quantity()).prop_map(|(free_units, size, price)| {
-            ChargeModel::Package { free_units, size: Quantity::from(size), price }
+        (any_number(), 1_u64..5_000, any_number()).prop_map(|(free_units, size, price)| {
+            ChargeModel::Package { free_units, size: PlanDecimal::from(size), price }
         }),
     ]
 }

@@ -24,7 +24,7 @@ pub type PeriodUsage = BTreeMap<MeterCode, MeterUsage>;
 /// next day is not a new one. Each total is given once, at its highest revision; their order does not matter.
 ///
 /// # Errors
-/// When a window's meter is not in the catalogue, or a mean has more digits than can be stored.
+/// When a window's meter is not in the catalogue.
 pub fn total_usage(catalogue: &Catalogue, windows: &[UsageWindow]) -> Result<PeriodUsage, InvoiceRefusal> {
     let mut sums: BTreeMap<&MeterCode, Sum<'_>> = BTreeMap::new();
     for window in windows {
@@ -34,7 +34,7 @@ pub fn total_usage(catalogue: &Catalogue, windows: &[UsageWindow]) -> Result<Per
             sums.entry(&window.meter).or_insert_with(|| Sum::new(aggregation)).add(window);
         }
     }
-    sums.into_iter().map(|(meter, sum)| Ok((meter.clone(), sum.usage()?))).collect()
+    Ok(sums.into_iter().map(|(meter, sum)| (meter.clone(), sum.usage())).collect())
 }
 
 /// Which totals of a meter make up a period.
@@ -53,7 +53,7 @@ const fn counted_size(aggregation: Aggregation) -> WindowSize {
 /// What the windows of a meter come to so far.
 struct Sum<'w> {
     aggregation: Aggregation,
-    added: Quantity,
+    added: Exact,
     least: Option<&'w Quantity>,
     greatest: Option<&'w Quantity>,
     latest: Option<(Option<Timestamp>, &'w Quantity)>,
@@ -62,12 +62,12 @@ struct Sum<'w> {
 
 impl<'w> Sum<'w> {
     fn new(aggregation: Aggregation) -> Self {
-        Self { aggregation, added: Quantity::zero(), least: None, greatest: None, latest: None, events: 0 }
+        Self { aggregation, added: Exact::zero(), least: None, greatest: None, latest: None, events: 0 }
     }
 
     fn add(&mut self, window: &'w UsageWindow) {
         let value = &window.value;
-        self.added = std::mem::take(&mut self.added) + value;
+        self.added = std::mem::take(&mut self.added) + &Exact::from(value);
         self.least = Some(self.least.map_or(value, |least| least.min(value)));
         self.greatest = self.greatest.max(Some(value));
         self.latest = self.latest.max(Some((window.latest_at, value)));
@@ -75,16 +75,16 @@ impl<'w> Sum<'w> {
     }
 
     /// Events that were taken back count no less than none.
-    fn usage(self) -> Result<MeterUsage, InvoiceRefusal> {
+    fn usage(self) -> MeterUsage {
         let events = u64::try_from(self.events.max(0)).unwrap_or(u64::MAX);
         let value = |found: Option<&Quantity>| found.map_or_else(Exact::zero, Exact::from);
         let quantity = match self.aggregation {
-            Aggregation::Count | Aggregation::Sum | Aggregation::UniqueCount => Exact::from(&self.added),
+            Aggregation::Count | Aggregation::Sum | Aggregation::UniqueCount => self.added,
             Aggregation::Min => value(self.least),
             Aggregation::Max => value(self.greatest),
             Aggregation::Latest => value(self.latest.map(|(_, value)| value)),
-            Aggregation::Avg => Exact::from(&self.added.mean(events).map_err(|_| InvoiceRefusal::AmountTooLarge)?),
+            Aggregation::Avg => self.added.mean(events),
         };
-        Ok(MeterUsage { quantity, events })
+        MeterUsage { quantity, events }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::border::fact;
 use crate::envelope::Moment;
-use kernel::{Alias, MeterCode, PlanCode, Quantity, ReasonCode, TenantId, Tier, Timestamp};
+use kernel::{Alias, MeterCode, PlanCode, PlanDecimal, Quantity, ReasonCode, TenantId, Tier, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +78,7 @@ pub struct UsageLevelReached {
     /// The level, in percent of the allowance.
     pub percent: u16,
     /// What the plan allows in a period.
-    pub allowance: Quantity,
+    pub allowance: PlanDecimal,
     /// The usage when the level was found to be reached.
     pub value: Quantity,
 }

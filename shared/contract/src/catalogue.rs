@@ -2,7 +2,7 @@
 //! release has the same one.
 
 use crate::path::ValuePath;
-use kernel::{Currency, DimensionCode, EntitlementCode, MeterCode, PlanCode, Quantity, UsageGroup, WindowSize};
+use kernel::{Currency, DimensionCode, EntitlementCode, MeterCode, PlanCode, PlanDecimal, UsageGroup, WindowSize};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -97,7 +97,7 @@ pub struct Plan {
     /// The currency of every price in it.
     pub currency: Currency,
     /// The fee of a period, whatever is used.
-    pub fixed_fee: Quantity,
+    pub fixed_fee: PlanDecimal,
     /// What the tenant may use.
     pub entitlements: Vec<EntitlementCode>,
     /// How much usage the plan is meant for.
@@ -114,7 +114,7 @@ pub struct Allowance {
     /// The meter.
     pub meter: MeterCode,
     /// The usage of a period.
-    pub quantity: Quantity,
+    pub quantity: PlanDecimal,
     /// The levels that are told, in percent, rising.
     pub alert_percents: Vec<u16>,
 }
@@ -136,7 +136,7 @@ pub enum ChargeModel {
     /// Every unit costs the same.
     Standard {
         /// The price of a unit.
-        unit_price: Quantity,
+        unit_price: PlanDecimal,
     },
     /// Each tier's units cost the tier's price, and each tier entered its flat fee.
     Graduated {
@@ -151,11 +151,11 @@ pub enum ChargeModel {
     /// Units are sold in whole packages after the free ones.
     Package {
         /// Units that cost nothing.
-        free_units: Quantity,
+        free_units: PlanDecimal,
         /// Units of a package. More than zero.
-        size: Quantity,
+        size: PlanDecimal,
         /// The price of a package.
-        price: Quantity,
+        price: PlanDecimal,
     },
 }
 
@@ -165,11 +165,11 @@ pub enum ChargeModel {
 #[schema(as = PriceTier)]
 pub struct Tier {
     /// The last unit of the tier; absent in the last tier.
-    pub up_to: Option<Quantity>,
+    pub up_to: Option<PlanDecimal>,
     /// The price of a unit.
-    pub unit_price: Quantity,
+    pub unit_price: PlanDecimal,
     /// What entering the tier costs.
-    pub flat_fee: Quantity,
+    pub flat_fee: PlanDecimal,
 }
 
 impl Catalogue {
@@ -201,8 +201,9 @@ impl Catalogue {
 }
 
 impl Meter {
-    /// The most groups that the dimensions of a meter make.
-    pub const GROUPS_MAX: usize = 64;
+    /// The most groups that the dimensions of a meter make: the pages of their totals, each as wide as a total can be, fit
+    /// the items and transactions of a table, which a test of `metering` shows.
+    pub const GROUPS_MAX: usize = 12;
 
     /// Every group of the meter's usage.
     #[must_use]

@@ -100,7 +100,7 @@ fn the_bundled_catalogue_is_sound() {
             assert!(!meter.is_internal(), "{} prices {}", plan.code, meter.code);
             match &charge.model {
                 ChargeModel::Graduated { tiers } | ChargeModel::Volume { tiers } => assert_rising(tiers),
-                ChargeModel::Package { size, .. } => assert!(*size > kernel::Quantity::zero()),
+                ChargeModel::Package { size, .. } => assert!(*size > kernel::PlanDecimal::zero()),
                 ChargeModel::Standard { .. } => {}
             }
         }
@@ -114,7 +114,7 @@ fn the_bundled_catalogue_is_sound() {
             );
             let is_totalled = meter.aggregation != Aggregation::UniqueCount || meter.dimensions.is_empty();
             assert!(grows && is_totalled, "{code}: {} has no total that grows over a period", meter.code);
-            assert!(*quantity > kernel::Quantity::zero(), "{code}: {}", meter.code);
+            assert!(*quantity > kernel::PlanDecimal::zero(), "{code}: {}", meter.code);
             assert!(alert_percents.is_sorted_by(|a, b| a < b) && alert_percents.len() <= 10, "{code}: {}", meter.code);
         }
     }

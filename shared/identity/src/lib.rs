@@ -3,10 +3,12 @@
 //! Invariant: nothing that Cognito says in its own words gets out, since its messages may quote what they
 //! refuse: an error is one of a few variants, with the exception's code at most. Stores nothing itself.
 
+mod accounts;
 mod clients;
 mod error;
 mod previous;
 
+pub use accounts::AccountState;
 pub use clients::{ClientSecret, Credentials};
 pub use error::{IdentityError, MAIL_WITHHELD, TRIGGER_REFUSALS};
 pub use previous::FormerPools;
@@ -15,7 +17,7 @@ use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType, UserStatusType};
 use error::{classify, unavailable};
 use std::collections::HashMap;
-use tenancy::{EmailAddress, Password, Username};
+use tenancy::{EmailAddress, Password, Username, Voucher};
 
 /// The user pool of a region.
 #[derive(Debug, Clone)]
@@ -65,7 +67,8 @@ impl Identity {
     }
 
     /// Makes an account, whose address is its only attribute. Made twice, it is made once. The mail with the code can be
-    /// kept back, by the pool's custom-message trigger.
+    /// kept back, by the pool's custom-message trigger. The voucher tells the pool's pre-sign-up trigger that the call
+    /// is Meridian's own.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -75,8 +78,8 @@ impl Identity {
         email: &EmailAddress,
         password: &Password,
         mailing: Mailing,
+        voucher: &Voucher,
     ) -> Result<Account, IdentityError> {
-        let email = AttributeType::builder().name("email").value(email.expose()).build();
         let sent = self
             .client
             .sign_up()
@@ -84,7 +87,9 @@ impl Identity {
             .username(username.to_string())
             .password(password.expose())
             .set_client_metadata(mailing.metadata())
-            .user_attributes(email.map_err(|_| IdentityError::Unavailable { code: None })?)
+            .user_attributes(attribute("email", email.expose())?)
+            // Of the triggers, pre-sign-up alone is told what is to be validated; nothing keeps it.
+            .validation_data(attribute(Voucher::NAME, &voucher.reveal())?)
             .send()
             .await;
         match sent {
@@ -115,10 +120,6 @@ impl Identity {
         email: &EmailAddress,
         password: &Password,
     ) -> Result<Account, IdentityError> {
-        let attribute = |name: &str, value: &str| {
-            let built = AttributeType::builder().name(name).value(value).build();
-            built.map_err(|_| IdentityError::Unavailable { code: None })
-        };
         let created = self
             .client
             .admin_create_user()
@@ -210,6 +211,11 @@ impl Identity {
             Err(error) => Err(unavailable(&error)),
         }
     }
+}
+
+fn attribute(name: &str, value: &str) -> Result<AttributeType, IdentityError> {
+    let built = AttributeType::builder().name(name).value(value).build();
+    built.map_err(|_| IdentityError::Unavailable { code: None })
 }
 
 #[cfg(test)]

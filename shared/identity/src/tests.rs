@@ -1,11 +1,13 @@
 use crate::error::classify;
-use crate::{Account, Identity, IdentityError, Mailing, TRIGGER_REFUSALS};
+use crate::{Account, AccountState, Identity, IdentityError, Mailing, TRIGGER_REFUSALS};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::{ErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::sign_up::SignUpError;
-use tenancy::{EmailAddress, Password, Username};
+use tenancy::{EmailAddress, Password, Username, Voucher};
 use testkit::Pool;
 
+/// The pool of these tests has no trigger that would look at it.
+const VOUCHER: Voucher = Voucher::from_random([7; 16]);
 /// The code that the emulator mails.
 const CODE: &str = "123456";
 
@@ -26,8 +28,8 @@ fn ada() -> (Username, EmailAddress, Password) {
 async fn an_account_is_made_once_and_confirmed_by_its_code() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
-    assert_eq!(identity.sign_up(username, &email, &password, Mailing::AtOnce).await, Ok(Account::Created));
-    assert_eq!(identity.sign_up(username, &email, &password, Mailing::AtOnce).await, Ok(Account::Existing));
+    assert_eq!(identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await, Ok(Account::Created));
+    assert_eq!(identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await, Ok(Account::Existing));
     assert_eq!(identity.confirm(username, "999999").await, Err(IdentityError::WrongCode));
     assert_eq!(identity.confirm(username, CODE).await, Ok(()));
     assert_eq!(identity.confirm(username, CODE).await, Ok(()), "already confirmed counts");
@@ -56,7 +58,7 @@ async fn a_proved_account_signs_in_at_once_and_keeps_its_password() {
 async fn a_code_is_sent_again() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
-    identity.sign_up(username, &email, &password, Mailing::AtOnce).await.unwrap();
+    identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await.unwrap();
     assert_eq!(identity.resend_code(username).await, Ok(()));
     assert_eq!(identity.confirm(username, CODE).await, Ok(()));
 }
@@ -75,7 +77,7 @@ async fn a_pool_with_harder_rules_refuses_the_password() {
     client.update_user_pool().user_pool_id(&pool.id).policies(policies).send().await.unwrap();
     let (username, email, password) = ada();
     assert_eq!(
-        identity.sign_up(username, &email, &password, Mailing::AtOnce).await,
+        identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await,
         Err(IdentityError::PasswordRefused)
     );
 }
@@ -88,13 +90,13 @@ async fn an_unknown_client_or_no_answer_at_all_is_unavailable() {
     let stranger = Identity::new(&aws.config, pool.id.clone(), "nobody".to_owned());
     let code = Some("ResourceNotFoundException".to_owned());
     assert_eq!(
-        stranger.sign_up(username, &email, &password, Mailing::AtOnce).await,
+        stranger.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await,
         Err(IdentityError::Unavailable { code })
     );
     let config = aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
     let unreachable = Identity::new(&config, pool.id, pool.client_id);
     let no_answer = Err(IdentityError::Unavailable { code: None });
-    assert_eq!(unreachable.sign_up(username, &email, &password, Mailing::AtOnce).await, no_answer);
+    assert_eq!(unreachable.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await, no_answer);
 }
 
 #[tokio::test]
@@ -102,7 +104,7 @@ async fn a_deleted_account_is_gone_however_often_it_is_deleted() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
     assert_eq!(identity.delete_account(&username.to_string()).await, Ok(()), "there was none");
-    identity.sign_up(username, &email, &password, Mailing::AtOnce).await.unwrap();
+    identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await.unwrap();
     for _ in 0..2 {
         assert_eq!(identity.delete_account(&username.to_string()).await, Ok(()));
     }
@@ -240,4 +242,59 @@ fn every_word_of_a_trigger_is_known() {
         }
     }
     assert!(said >= 8, "the files are looked through: {said}");
+}
+
+/// A stranger to our names, planted by an administrator of the pool.
+async fn plant(client: &Client, pool: &Pool, name: &str, email: &str) {
+    let attribute = aws_sdk_cognitoidentityprovider::types::AttributeType::builder().name("email").value(email);
+    let planted = client.admin_create_user().user_pool_id(&pool.id).username(name);
+    planted.user_attributes(attribute.build().unwrap()).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn accounts_are_found_by_their_address_whatever_they_are_called() {
+    let (identity, client, pool) = pool().await;
+    let (username, email, password) = ada();
+    identity.create_proved(username, &email, &password).await.unwrap();
+    let simple = username.to_string().replace('-', "");
+    plant(&client, &pool, &simple, email.expose()).await;
+    plant(&client, &pool, "oidc-23456789abcd_CaSe", "grace@engines.example").await;
+    let mut both = vec![username.to_string(), simple];
+    both.sort();
+    assert_eq!(identity.accounts_with(&email).await, Ok(both));
+    assert_eq!(identity.accounts_with(&"nobody@engines.example".parse().unwrap()).await, Ok(vec![]));
+    let provider = tenancy::ProviderName::of(&"23456789abcd".parse().unwrap());
+    assert_eq!(identity.accounts_of_provider(&provider).await, Ok(vec!["oidc-23456789abcd_CaSe".to_owned()]));
+    let other = tenancy::ProviderName::of(&"zzzzzzzzzzzz".parse().unwrap());
+    assert_eq!(identity.accounts_of_provider(&other).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn a_token_holds_until_its_person_signs_out_everywhere() {
+    let (identity, client, pool) = pool().await;
+    let (username, email, password) = ada();
+    let name = username.to_string();
+    assert_eq!(identity.account_state(&name).await, Ok(AccountState::Missing));
+    identity.create_proved(username, &email, &password).await.unwrap();
+    assert_eq!(identity.account_state(&name).await, Ok(AccountState::Enabled));
+    let sign_in = async || {
+        let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
+        let asked = client.initiate_auth().client_id(&pool.client_id).auth_flow(flow);
+        let asked = asked.auth_parameters("USERNAME", &name).auth_parameters("PASSWORD", password.expose());
+        asked.send().await.unwrap().authentication_result.unwrap().access_token.unwrap()
+    };
+    let token = sign_in().await;
+    assert_eq!(identity.is_in_session(&token).await, Ok(true));
+    client.global_sign_out().access_token(&token).send().await.unwrap();
+    assert_eq!(identity.is_in_session(&token).await, Ok(false), "signed out everywhere");
+    // The local AWS tells sign-outs and tokens apart by the second.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let token = sign_in().await;
+    assert_eq!(identity.is_in_session(&token).await, Ok(true));
+    client.admin_disable_user().user_pool_id(&pool.id).username(&name).send().await.unwrap();
+    assert_eq!(identity.account_state(&name).await, Ok(AccountState::Disabled));
+    assert_eq!(identity.is_in_session(&token).await, Ok(false), "disabled");
+    client.admin_enable_user().user_pool_id(&pool.id).username(&name).send().await.unwrap();
+    assert_eq!(identity.delete_account(&name).await, Ok(()));
+    assert_eq!(identity.is_in_session(&token).await, Ok(false), "gone");
 }

@@ -1,14 +1,55 @@
 //! Identities. Each is a UUID of its own type, so that one cannot be passed for another.
+//!
+//! Invariant: an identity has one text. A UUID from outside is read by [`canonical_uuid`] and by nothing else, since
+//! the parser of the uuid crate takes five spellings of each.
 
+use crate::Invalid;
+use serde::de::{Deserializer, Error, Visitor};
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
 use uuid::Uuid;
+
+/// Reads a UUID in its canonical text: 32 lower-case hexadecimal digits, hyphenated (RFC 9562, section 4). Every other
+/// spelling is refused: digits without hyphens, braces, `urn:uuid:`, upper case, blanks.
+#[must_use]
+pub fn canonical_uuid(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::try_parse(text).ok()?;
+    let mut buffer = Uuid::encode_buffer();
+    (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
+}
+
+/// Deserializes what has a text by its parser, so that a document can say no more than a path or a header.
+///
+/// # Errors
+/// When there is no text, or the parser refuses it.
+pub fn deserialize_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err = Invalid>,
+    D: Deserializer<'de>,
+{
+    struct Text<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err = Invalid>> Visitor<'_> for Text<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Text(PhantomData))
+}
 
 /// Declares an identity: a UUID newtype with display, parsing, serde and ordering.
 macro_rules! id {
     ($(#[doc = $doc:literal])* $name:ident, $kind:literal) => {
         $(#[doc = $doc])*
-        #[derive(
-            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-        )]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -43,10 +84,14 @@ macro_rules! id {
 
             /// Accepts only the canonical form, so that one identity has one text.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let invalid = crate::Invalid { kind: $kind, rule: "a lower-case hyphenated UUID" };
-                let uuid = Uuid::try_parse(text).map_err(|_| invalid)?;
-                let canonical = uuid.hyphenated().to_string() == text;
-                if canonical { Ok(Self(uuid)) } else { Err(invalid) }
+                let rule = "a lower-case hyphenated UUID";
+                canonical_uuid(text).map(Self).ok_or(crate::Invalid { kind: $kind, rule })
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserialize_text(deserializer)
             }
         }
 

@@ -6,8 +6,10 @@
 mod claim;
 mod code;
 mod decimal;
+mod host;
 mod id;
 mod language;
+mod moment;
 mod money;
 mod period;
 mod place;
@@ -17,10 +19,14 @@ mod window;
 
 pub use claim::ClaimDigest;
 pub use code::{Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
-pub use decimal::Quantity;
-pub use id::{EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId};
+pub use decimal::{Amount, PlanDecimal, Quantity, VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX, mean_of, parse_exact};
+pub use host::{DomainName, is_host_name, is_readable_label};
+pub use id::{
+    EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId, canonical_uuid, deserialize_text,
+};
 pub use jiff::Timestamp;
 pub use language::Language;
+pub use moment::parse_moment;
 pub use money::{Currency, Money};
 pub use period::BillingPeriod;
 pub use place::{Location, PublicUrl, RegionName};

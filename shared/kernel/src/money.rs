@@ -1,6 +1,6 @@
 //! Money: exact until one documented rounding per line.
 
-use crate::{Invalid, Quantity, text_schema};
+use crate::{Amount, Invalid, text_schema};
 use bigdecimal::{BigDecimal, RoundingMode};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
@@ -60,7 +60,7 @@ text_schema!(Currency, "An ISO 4217 currency.", pattern: "^[A-Z]{3}$");
 )]
 pub struct Money {
     /// The exact amount, in the currency's major unit.
-    pub amount: Quantity,
+    pub amount: Amount,
     /// Its currency.
     pub currency: Currency,
 }
@@ -68,19 +68,16 @@ pub struct Money {
 impl Money {
     /// An amount of a currency.
     #[must_use]
-    pub const fn new(amount: Quantity, currency: Currency) -> Self {
+    pub const fn new(amount: Amount, currency: Currency) -> Self {
         Self { amount, currency }
     }
 
-    /// The amount rounded to what can be paid: half to even, as IEEE 754 and most ledgers do, so
+    /// An exact amount rounded to what can be paid: half to even, as IEEE 754 and most ledgers do, so
     /// that rounding errors do not add up in one direction.
     #[must_use]
-    pub fn rounded(&self) -> Self {
-        let digits = self.currency.minor_digits();
-        let amount: BigDecimal = self.amount.as_decimal().with_scale_round(digits, RoundingMode::HalfEven);
-        // Rounding to at most four decimals never adds a significant digit beyond the carry.
-        let amount = Quantity::from_decimal(amount).unwrap_or_else(|_| self.amount.clone());
-        Self { amount, currency: self.currency }
+    pub fn rounded(exact: &BigDecimal, currency: Currency) -> Self {
+        let rounded = exact.with_scale_round(currency.minor_digits(), RoundingMode::HalfEven);
+        Self { amount: Amount::of_rounded(&rounded), currency }
     }
 }
 

@@ -58,7 +58,65 @@ pub(crate) fn quoted(organisation: &OrganisationName, language: Language) -> Str
         Language::En => ('“', '”'),
         Language::De => ('„', '“'),
     };
-    format!("{opening}{}{closing}", organisation.expose())
+    format!("{opening}{}{closing}", unlinked(organisation.expose()))
+}
+
+/// The words of a person as no program that shows mails makes a link of them. A blank follows every sign of a word that
+/// may be an address, so that what is left between blanks is not one: an organisation may be called `Booking.com`.
+///
+/// Everything that a person typed gets into a letter this way. Invisible characters would be of no use: programs that
+/// know international domains leave them out (UTS 46, section 4).
+fn unlinked(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| if may_link(word) { broken(word) } else { word.to_owned() });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a word has a sign of addresses before a letter or digit. Initials alone are not addresses: no top-level domain
+/// has one letter.
+fn may_link(word: &str) -> bool {
+    let mut parts = word.split(is_sign).filter(|part| !part.is_empty());
+    let before = parts.next().is_some_and(|_| word.contains(is_sign));
+    before && (word.contains(|c| is_sign(c) && !is_dot(c)) || parts.any(|part| part.chars().nth(1).is_some()))
+}
+
+fn broken(word: &str) -> String {
+    let mut text = String::with_capacity(word.len() + 8);
+    for character in word.chars() {
+        text.push(character);
+        if is_sign(character) {
+            text.push(' ');
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// What addresses are made of besides letters and digits: the sign itself, and what programs take for it.
+const fn is_sign(character: char) -> bool {
+    is_dot(character)
+        || matches!(
+            character,
+            '@' | ':'
+                | '/'
+                | '\\'
+                | '\u{2044}'
+                | '\u{2215}'
+                | '\u{2236}'
+                | '\u{fe13}'
+                | '\u{fe55}'
+                | '\u{fe6b}'
+                | '\u{ff0f}'
+                | '\u{ff1a}'
+                | '\u{ff20}'
+                | '\u{ff3c}'
+        )
+}
+
+/// A dot, and what stands for one in domains (UTS 46, section 2.3) or looks like one.
+const fn is_dot(character: char) -> bool {
+    matches!(
+        character,
+        '.' | '\u{2024}' | '\u{3002}' | '\u{fe12}' | '\u{fe52}' | '\u{ff0e}' | '\u{ff61}' | '\u{2025}' | '\u{2026}'
+    )
 }
 
 impl fmt::Debug for Letter {
@@ -66,3 +124,6 @@ impl fmt::Debug for Letter {
         f.write_str("Letter(..)")
     }
 }
+
+#[cfg(test)]
+mod tests;

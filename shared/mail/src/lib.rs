@@ -3,6 +3,7 @@
 //! Invariant: an address, a name or a code is in the mail itself and nowhere else. SES quotes addresses in its
 //! own words, so an error holds an exception's code at most. Stores nothing, and decides nothing.
 
+mod administrator;
 mod code;
 mod invitation;
 mod letter;

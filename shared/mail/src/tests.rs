@@ -56,6 +56,11 @@ fn letters() -> Vec<(String, Letter)> {
         add("invitation-without-address", invitation(Role::Member, "", language));
         add("workspaces", workspaces("https://{alias}.app.example.com", language));
         add("workspaces-without-address", workspaces("", language));
+        for (name, addresses) in [("", "https://{alias}.app.example.com"), ("-without-address", "")] {
+            let (alias, addresses) = ("23456789abcd".parse().unwrap(), addresses.parse().unwrap());
+            let letter = Letter::new_administrator(&alias, &addresses, language);
+            add(&format!("new-administrator{name}"), letter);
+        }
         for purpose in CodePurpose::ALL {
             let name = format!("code-{purpose:?}").to_lowercase();
             add(&name, Letter::code(purpose, "{####}", Some("https://23456789abcd.app.example.com"), language));

@@ -6,7 +6,8 @@ use contract::catalogue::{Aggregation, Catalogue, Meter};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
 use metering::{
-    Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, State, StoredPart, Usage, Value, batches, group,
+    Aggregate, Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, State, StoredPart, Usage, Value, batches,
+    group,
 };
 use metering::{read, settle, touched_pages};
 use rustix::time::{ClockId, clock_gettime};
@@ -222,14 +223,13 @@ fn settle_all(segments: &[Segment], now: Timestamp, delivery: usize) -> (State, 
 fn count_in_a_map(segments: &[Segment]) -> Duration {
     let start = processor_time();
     let mut seen = HashMap::new();
-    let mut totals: BTreeMap<_, Value> = BTreeMap::new();
+    let mut totals: BTreeMap<_, Aggregate> = BTreeMap::new();
     for segment in segments {
         for event in segment.body.events() {
             if seen.insert(event.entry.identity, event.entry.digest).is_none() {
                 let Measure::Number(value) = event.measure else { continue };
                 let slot = &segment.body.slots()[usize::from(event.slot)];
-                let total = totals.entry((&slot.meter, &slot.group, slot.start)).or_default();
-                *total = total.plus(value).unwrap();
+                totals.entry((&slot.meter, &slot.group, slot.start)).or_default().add(&value.into());
             }
         }
     }

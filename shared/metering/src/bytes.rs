@@ -1,8 +1,14 @@
 //! What stored bytes are made of.
 
-use crate::{Malformed, Value};
+use crate::{Aggregate, Malformed, Value};
+use bigdecimal::num_bigint::{BigInt, BigUint, Sign};
 use jiff::Timestamp;
-use kernel::{MeterCode, UsageGroup};
+use kernel::{MeterCode, UsageGroup, VALUE_DECIMALS_MAX};
+
+/// The most bytes of a total's digits: 57 before the point and 340 after it are 1,319 bits, and its sign is one.
+const DIGITS_BYTES_MAX: usize = 189;
+/// So many groups of seven bits always fit a `u128`.
+const SHORT_BYTES_MAX: usize = 18;
 
 /// What is left to read.
 pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
@@ -47,46 +53,92 @@ impl<'a> Input<'a> {
     }
 
     pub(crate) fn value(&mut self) -> Result<Value, Malformed> {
-        let scale = self.byte()?;
+        let scale = self.scale()?;
         Value::new(self.zigzag()?, scale).ok_or(Malformed::Invalid { part: "value" })
+    }
+
+    pub(crate) fn aggregate(&mut self) -> Result<Aggregate, Malformed> {
+        let scale = self.scale()?;
+        let digits = self.groups(DIGITS_BYTES_MAX)?;
+        if digits.len() <= SHORT_BYTES_MAX {
+            return Ok(Aggregate::new(unzigzag(joined(digits)), scale));
+        }
+        let groups: Vec<u8> = digits.iter().map(|byte| byte & 0x7f).collect();
+        let zigzag = BigUint::from_radix_le(&groups, 128).ok_or(Malformed::Invalid { part: "number" })?;
+        let mantissa =
+            if zigzag.bit(0) { -BigInt::from((zigzag + 1_u8) >> 1_u8) } else { BigInt::from(zigzag >> 1_u8) };
+        Ok(Aggregate::of_digits(mantissa, scale))
+    }
+
+    fn scale(&mut self) -> Result<u16, Malformed> {
+        let scale = joined(self.groups(SHORT_BYTES_MAX)?);
+        let scale = u16::try_from(scale).ok().filter(|scale| *scale <= VALUE_DECIMALS_MAX);
+        scale.ok_or(Malformed::Invalid { part: "scale" })
     }
 
     /// A whole number, zigzag, in groups of seven bits from the lowest.
     pub(crate) fn zigzag(&mut self) -> Result<i128, Malformed> {
-        let zigzag = self.varint()?;
-        let magnitude = (zigzag >> 1).cast_signed();
-        Ok(if zigzag & 1 == 0 { magnitude } else { !magnitude })
+        let digits = self.groups(SHORT_BYTES_MAX + 1)?;
+        // The nineteenth group has room for the last two bits only.
+        if digits.get(SHORT_BYTES_MAX).is_some_and(|last| *last > 0b11) {
+            return Err(Malformed::Invalid { part: "number" });
+        }
+        Ok(unzigzag(joined(digits)))
     }
 
     pub(crate) fn number<N: TryFrom<i128>>(&mut self) -> Result<N, Malformed> {
         N::try_from(self.zigzag()?).map_err(|_| Malformed::Invalid { part: "number" })
     }
 
-    fn varint(&mut self) -> Result<u128, Malformed> {
-        let mut number = 0_u128;
-        for shift in (0..128).step_by(7) {
-            let byte = self.byte()?;
-            number |= u128::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(Malformed::Invalid { part: "number" })
+    /// Groups of seven bits, up to the first without the highest bit set.
+    fn groups(&mut self, length_max: usize) -> Result<&'a [u8], Malformed> {
+        let length = self.0.iter().take(length_max).position(|byte| byte & 0x80 == 0);
+        let invalid = if self.0.len() < length_max { Malformed::Length } else { Malformed::Invalid { part: "number" } };
+        self.take(length.ok_or(invalid)? + 1)
     }
 }
 
+/// The number of groups of seven bits, the lowest first, of which the last may be cut off.
+fn joined(groups: &[u8]) -> u128 {
+    groups.iter().rev().fold(0, |number, byte| number << 7 | u128::from(byte & 0x7f))
+}
+
+fn unzigzag(zigzag: u128) -> i128 {
+    let magnitude = (zigzag >> 1).cast_signed();
+    if zigzag & 1 == 0 { magnitude } else { !magnitude }
+}
+
+/// The scale and then the mantissa, zigzag, each in groups of seven bits from the lowest.
 pub(crate) fn write_value(value: Value, bytes: &mut Vec<u8>) {
-    bytes.push(value.scale());
+    write_groups(value.scale().into(), bytes);
     write_zigzag(value.mantissa(), bytes);
 }
 
-pub(crate) fn write_zigzag(number: i128, bytes: &mut Vec<u8>) {
-    let mut zigzag = ((number << 1) ^ (number >> 127)).cast_unsigned();
-    while zigzag > 0x7f {
-        bytes.push(0x80 | low_seven_bits(zigzag));
-        zigzag >>= 7;
+/// As a value.
+pub(crate) fn write_aggregate(aggregate: &Aggregate, bytes: &mut Vec<u8>) {
+    write_groups(aggregate.scale().into(), bytes);
+    if let Some(mantissa) = aggregate.short_mantissa() {
+        return write_zigzag(mantissa, bytes);
     }
-    bytes.push(low_seven_bits(zigzag));
+    let mantissa = aggregate.mantissa();
+    let twice = mantissa.magnitude() << 1_u8;
+    let zigzag = if mantissa.sign() == Sign::Minus { twice - 1_u8 } else { twice };
+    let mut groups = zigzag.to_radix_le(128);
+    let last = groups.len() - 1;
+    groups[..last].iter_mut().for_each(|group| *group |= 0x80);
+    bytes.extend_from_slice(&groups);
+}
+
+pub(crate) fn write_zigzag(number: i128, bytes: &mut Vec<u8>) {
+    write_groups(((number << 1) ^ (number >> 127)).cast_unsigned(), bytes);
+}
+
+fn write_groups(mut number: u128, bytes: &mut Vec<u8>) {
+    while number > 0x7f {
+        bytes.push(0x80 | low_seven_bits(number));
+        number >>= 7;
+    }
+    bytes.push(low_seven_bits(number));
 }
 
 fn low_seven_bits(number: u128) -> u8 {

@@ -1,13 +1,13 @@
 //! From a request for corrections to events that are taken back or replaced, and named refusals.
 
 use crate::event::{Fault, NOT_IN_USE, Rules, id_of};
-use crate::json::Wire;
+use crate::json::{Members, Wire, text};
 use crate::{BODY_BYTES_MAX, BodyError, Correction, Reason, Refusal, Usage};
 use contract::catalogue::Catalogue;
 use jiff::Timestamp;
 use kernel::{ReasonCode, TenantId};
 use serde::Deserialize;
-use std::borrow::Cow;
+use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
 /// The most corrections of one request: with their replacements, they fit one segment.
@@ -38,18 +38,40 @@ pub struct ValidCorrection<'c> {
 #[serde(deny_unknown_fields)]
 struct Request<'b> {
     #[serde(borrow)]
-    corrections: Vec<Item<'b>>,
+    corrections: Vec<&'b RawValue>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a body is that has not the shape of a request, nor its parts that of corrections.
+const WRONG_SHAPE: BodyError = BodyError::WrongShape { expected: "a list of corrections" };
+
+/// The members of a correction.
+const MEMBERS: [&str; 3] = ["event", "replacement", "reason"];
+
+/// A correction as it was sent.
 struct Item<'b> {
-    #[serde(borrow)]
     event: Wire<'b>,
-    #[serde(borrow, default)]
     replacement: Option<Wire<'b>>,
-    #[serde(borrow)]
-    reason: Cow<'b, str>,
+    reason: &'b RawValue,
+    /// The first member that is there twice.
+    duplicate: Option<&'static str>,
+}
+
+impl<'b> Item<'b> {
+    /// Nothing when it has not the shape of one. A member that is not known is not passed over: it could be one that is,
+    /// with a slip of the pen, and then an event would be taken back that was to be replaced.
+    fn of(raw: &'b RawValue) -> Option<Self> {
+        let Members { found, duplicate, has_others } = Members::of(raw, &MEMBERS)?;
+        let [event, replacement, reason] = found;
+        if has_others {
+            return None;
+        }
+        Some(Self {
+            event: Wire::of_json(event?),
+            replacement: replacement.filter(|raw| raw.get() != "null").map(Wire::of_json),
+            reason: reason.filter(|raw| raw.get().starts_with('"'))?,
+            duplicate: duplicate.map(|at| MEMBERS[at]),
+        })
+    }
 }
 
 impl CorrectionReading<'_> {
@@ -82,18 +104,17 @@ pub fn read_corrections<'c>(
     if body.len() > BODY_BYTES_MAX {
         return Err(BodyError::TooLarge);
     }
-    let request: Request<'_> = serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => BodyError::WrongShape { expected: "a list of corrections" },
-        _ => BodyError::Malformed { line: error.line(), column: error.column() },
-    })?;
-    let corrections = request.corrections;
+    let document: &RawValue = serde_json::from_slice(body)
+        .map_err(|error| BodyError::Malformed { line: error.line(), column: error.column() })?;
+    let Request { corrections } = object(document)?;
     if corrections.len() > CORRECTIONS_MAX {
         return Err(BodyError::TooMany { events: corrections.len() });
     }
     let rules = Rules::of(catalogue, now);
     let mut reading = CorrectionReading::default();
-    for (index, item) in corrections.iter().enumerate() {
-        match correction(&rules, index, item) {
+    for (index, raw) in corrections.into_iter().enumerate() {
+        let item = Item::of(raw).ok_or(WRONG_SHAPE)?;
+        match correction(&rules, index, &item) {
             Ok(valid) => reading.valid.push(valid),
             Err(Fault { reason, detail }) => {
                 reading.refused.push(Refusal { index, id: id_of(&item.event), reason, detail });
@@ -103,8 +124,17 @@ pub fn read_corrections<'c>(
     Ok(reading)
 }
 
+/// Reads an object. What serde derives for a struct would take a list of its fields by position, too.
+fn object<'b, T: Deserialize<'b>>(raw: &'b RawValue) -> Result<T, BodyError> {
+    let object = if raw.get().starts_with('{') { serde_json::from_str(raw.get()).ok() } else { None };
+    object.ok_or(WRONG_SHAPE)
+}
+
 fn correction<'c>(rules: &Rules<'c>, index: usize, item: &Item<'_>) -> Result<ValidCorrection<'c>, Fault> {
-    let reason = item.reason.parse().map_err(|invalid: kernel::Invalid| {
+    if let Some(name) = item.duplicate {
+        return Err(Fault::of(Reason::DuplicateField, format!("{name} is there twice")));
+    }
+    let reason = text(item.reason).unwrap_or_default().parse().map_err(|invalid: kernel::Invalid| {
         Fault::of(Reason::InvalidReason, format!("reason is not {}", invalid.rule))
     })?;
     let (id, original) = rules.read(&item.event)?;

@@ -6,7 +6,7 @@ use crate::{Digest, Entry, Identity, Measure, NumberError, Reason, Refusal, Valu
 use contract::catalogue::{Aggregation, Catalogue, Dimension, Meter};
 use contract::{PathStep, ValuePath};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{DimensionCode, TenantId, UsageGroup};
+use kernel::{DimensionCode, Invalid, TenantId, UsageGroup, parse_moment};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -218,9 +218,9 @@ fn data(text: &str) -> Result<Option<&RawValue>, BodyError> {
 
 fn wires(text: &str, is_list: bool) -> Result<Vec<Wire<'_>>, BodyError> {
     if !is_list {
-        return Ok(vec![serde_json::from_str(text).map_err(|error| malformed(&error))?]);
+        return Ok(vec![Wire::of_json(serde_json::from_str(text).map_err(|error| malformed(&error))?)]);
     }
-    let batch: Batch<'_, EVENTS_MAX> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let batch: Batch<Wire<'_>, EVENTS_MAX> = Batch::read(text).map_err(|error| malformed(&error))?;
     if batch.total > EVENTS_MAX { Err(BodyError::TooMany { events: batch.total }) } else { Ok(batch.events) }
 }
 
@@ -293,9 +293,8 @@ impl<'c> Rules<'c> {
     }
 
     fn time(&self, text: &str) -> Result<Timestamp, Fault> {
-        let invalid = || Fault::of(Reason::InvalidTime, "time is not a date and time with an offset, as in RFC 3339");
-        let time: Timestamp =
-            if is_rfc3339(text) { text.parse().map_err(|_| invalid())? } else { return Err(invalid()) };
+        let time = parse_moment(text)
+            .map_err(|Invalid { rule, .. }| Fault::of(Reason::InvalidTime, format!("time is not {rule}")))?;
         if time.duration_since(self.now) > TIME_AHEAD_MAX {
             return Err(Fault::of(Reason::TimeInFuture, "time is more than 5 minutes in the future"));
         }
@@ -332,16 +331,21 @@ fn measure(wire: &Wire<'_>, meter: &Meter, tenant: TenantId) -> Result<Measure, 
         return member(raw, path, tenant).map(Measure::Member);
     }
     let number = if raw.get().starts_with('"') { json::text(raw).unwrap_or_default() } else { raw.get().into() };
-    let value: Value = number.parse().map_err(|error| match error {
-        NumberError::NotANumber => Fault::of(Reason::InvalidValue, format!("{} is not a number", named(path))),
-        NumberError::TooManyDigits => {
-            Fault::of(Reason::ValueTooLong, format!("{} has more than 38 digits", named(path)))
-        }
-    })?;
+    let value = parse_number(&number, path)?;
     if value.is_negative() && meter.aggregation == Aggregation::Sum {
         return Err(Fault::of(Reason::NegativeValue, format!("{} is negative and the meter sums", named(path))));
     }
     Ok(Measure::Number(value))
+}
+
+fn parse_number(text: &str, path: &ValuePath) -> Result<Value, Fault> {
+    text.parse().map_err(|error| {
+        let reason = match error {
+            NumberError::NotANumber => Reason::InvalidValue,
+            NumberError::TooManyDigits | NumberError::TooLarge | NumberError::TooManyDecimals => Reason::ValueTooLong,
+        };
+        Fault::of(reason, format!("{} {error}", named(path)))
+    })
 }
 
 /// The identity of a text or number that the meter counts the different ones of.
@@ -355,7 +359,8 @@ fn member(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<Identity
         }
         return Ok(Identity::of_member(tenant, "text", &text));
     }
-    let number: Value = raw.get().parse().map_err(|_| invalid())?;
+    let number = parse_number(raw.get(), path)
+        .map_err(|fault| if fault.reason == Reason::InvalidValue { invalid() } else { fault })?;
     Ok(Identity::of_member(tenant, "number", &number.to_string()))
 }
 
@@ -367,8 +372,12 @@ fn group(wire: &Wire<'_>, meter: &Meter) -> Result<UsageGroup, Fault> {
 }
 
 fn value_of<'d>(wire: &Wire<'_>, dimension: &'d Dimension) -> Result<(&'d DimensionCode, &'d DimensionCode), Fault> {
-    // What is not there, or not even an object, is as unknown as any other value.
-    let text = at(wire, &dimension.path).ok().flatten().and_then(json::text);
+    // What is not there, or not even an object, is as unknown as any other value; what is there twice is not.
+    let raw = match at(wire, &dimension.path) {
+        Err(fault) if fault.reason == Reason::DuplicateField => return Err(fault),
+        found => found.ok().flatten(),
+    };
+    let text = raw.and_then(json::text);
     let found = text.and_then(|text| dimension.values.iter().find(|value| value.as_str() == text));
     let value = found.or(dimension.otherwise.as_ref()).ok_or_else(|| {
         let detail = format!("{} is not a value of the dimension {}", named(&dimension.path), dimension.code);
@@ -404,25 +413,4 @@ fn at<'b>(wire: &Wire<'b>, path: &ValuePath) -> Result<Option<&'b RawValue>, Fau
 /// A path as a caller knows it.
 fn named(path: &ValuePath) -> String {
     path.to_string().replacen('$', "data", 1)
-}
-
-/// Whether a text has the shape of an RFC 3339 date-time: the parser behind it takes more than that.
-fn is_rfc3339(text: &str) -> bool {
-    let shape = |text: &[u8], pattern: &[u8]| {
-        text.len() == pattern.len()
-            && text.iter().zip(pattern).all(|(byte, like)| match like {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't'),
-                b'+' => matches!(byte, b'+' | b'-'),
-                like => byte == like,
-            })
-    };
-    let Some((moment, rest)) = text.as_bytes().split_at_checked(b"0000-00-00T00:00:00".len()) else {
-        return false;
-    };
-    let fraction = rest.strip_prefix(b".").map(|rest| rest.iter().take_while(|byte| byte.is_ascii_digit()).count());
-    let offset = rest.get(fraction.map_or(0, |digits| digits + 1)..).unwrap_or_default();
-    shape(moment, b"0000-00-00T00:00:00")
-        && fraction.is_none_or(|digits| (1..=9).contains(&digits))
-        && (matches!(offset, b"Z" | b"z") || shape(offset, b"+00:00"))
 }

@@ -122,11 +122,12 @@ impl Digest {
         let nanoseconds = time.as_nanosecond().to_be_bytes();
         let (kind, value, scale) = match measure {
             Measure::Number(value) => (b'n', value.mantissa().to_be_bytes(), value.scale()),
-            Measure::Member(member) => (b'm', member.number().to_be_bytes(), 0),
+            Measure::Member(member) => (b'm', member.number().to_be_bytes(), 0_u16),
         };
         let group = group.as_str().as_bytes();
+        let [high, low] = scale.to_be_bytes();
         let tenant = tenant.as_uuid();
-        Self(hash([event_type.as_bytes(), tenant.as_bytes(), &nanoseconds, &[kind, scale], &value, group]))
+        Self(hash([event_type.as_bytes(), tenant.as_bytes(), &nanoseconds, &[kind, high, low], &value, group]))
     }
 
     /// A digest that was stored.

@@ -1,10 +1,14 @@
 //! Reading JSON in one pass: each attribute's text is found, not built, and nothing is a float.
 //! What headers say of an event in binary mode is put in the same place.
+//!
+//! What is not read is looked at for its syntax alone, so that nothing in it can refuse what is: names that are no
+//! Unicode, numbers beyond any bound, levels without end. What is read is there once, or the event is refused.
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// The attributes that count, in the order in which they are checked.
 pub(crate) const FIELDS: [&str; 8] = ["specversion", "type", "source", "id", "subject", "time", "data", "data_base64"];
@@ -56,10 +60,20 @@ impl<'b> Wire<'b> {
         wire
     }
 
+    /// The event that a JSON value is.
+    pub(crate) fn of_json(raw: &'b RawValue) -> Self {
+        Members::of(raw, &FIELDS).map_or(Self::NOT_AN_OBJECT, Self::of_members)
+    }
+
+    fn of_members(members: Members<'b, { FIELDS.len() }>) -> Self {
+        let fields = members.found.map(|raw| raw.map(Field::Json));
+        Self { is_object: true, duplicate: members.duplicate.map(|at| FIELDS[at]), fields }
+    }
+
     /// The attribute of a name of [`FIELDS`]; null is absent, as in the `CloudEvents` JSON format, 2.2.
     pub(crate) fn field(&self, name: &str) -> Option<Field<'b>> {
         let at = FIELDS.iter().position(|field| *field == name)?;
-        self.fields[at].filter(|field| !matches!(field, Field::Json(raw) if raw.get() == "null"))
+        self.fields[at].filter(|field| !matches!(field, Field::Json(raw) if is_null(raw)))
     }
 
     /// The data, unless it is absent or null.
@@ -77,30 +91,112 @@ pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     if inner.contains('\\') { serde_json::from_str(raw.get()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
+/// Members of an object, by their place in a list of names.
+pub(crate) struct Members<'b, const N: usize> {
+    /// The last of each name.
+    pub(crate) found: [Option<&'b RawValue>; N],
+    /// The first name that is there twice, null or not, however it is spelled.
+    pub(crate) duplicate: Option<usize>,
+    /// Whether there are members of other names.
+    pub(crate) has_others: bool,
+}
+
+impl<'b, const N: usize> Members<'b, N> {
+    /// Looks members up, or finds that this is no object.
+    pub(crate) fn of(object: &'b RawValue, names: &[&str; N]) -> Option<Self> {
+        if !object.get().starts_with('{') {
+            return None;
+        }
+        let search = |keys| serde_json::Deserializer::from_str(object.get()).deserialize_map(Search { names, keys });
+        search(Keys::Built).or_else(|_| search(Keys::Found)).ok()
+    }
+}
+
+/// How keys are read.
+#[derive(Clone, Copy)]
+enum Keys {
+    /// As texts, which is quick, and refuses a whole object for one that is no valid Unicode.
+    Built,
+    /// Where they are, as all the rest.
+    Found,
+}
+
+/// Looks for members of these names.
+#[derive(Clone, Copy)]
+struct Search<'n, const N: usize> {
+    names: &'n [&'n str; N],
+    keys: Keys,
+}
+
+impl<const N: usize> Search<'_, N> {
+    fn place(&self, key: &str) -> Option<usize> {
+        self.names.iter().position(|name| *name == key)
+    }
+}
+
+impl<'de, const N: usize> Visitor<'de> for Search<'_, N> {
+    type Value = Members<'de, N>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de, N>, A::Error> {
+        let mut members = Members { found: [None; N], duplicate: None, has_others: false };
+        while let Some(key) = map.next_key_seed(Key(self))? {
+            let Some(at) = key else {
+                members.has_others = true;
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if members.found[at].replace(map.next_value()?).is_some() {
+                members.duplicate.get_or_insert(at);
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// Which of the names a key is.
+struct Key<'n, const N: usize>(Search<'n, N>);
+
+impl<'de, const N: usize> DeserializeSeed<'de> for Key<'_, N> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<usize>, D::Error> {
+        match self.0.keys {
+            Keys::Built => from.deserialize_identifier(self),
+            Keys::Found => Ok(text(<&RawValue>::deserialize(from)?).and_then(|key| self.0.place(&key))),
+        }
+    }
+}
+
+impl<const N: usize> Visitor<'_> for Key<'_, N> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Option<usize>, E> {
+        Ok(self.0.place(key))
+    }
+}
+
 /// A batch: at most so many events, and how many there were.
-pub(crate) struct Batch<'b, const MAX: usize> {
-    pub(crate) events: Vec<Wire<'b>>,
+pub(crate) struct Batch<E, const MAX: usize> {
+    pub(crate) events: Vec<E>,
     pub(crate) total: usize,
 }
 
-/// Which of [`FIELDS`] a key is.
-struct Key(Option<usize>);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl Visitor<'_> for KeyVisitor {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-                Ok(Key(FIELDS.iter().position(|field| *field == key)))
-            }
-        }
-        from.deserialize_identifier(KeyVisitor)
+impl<'b, const MAX: usize> Batch<Wire<'b>, MAX> {
+    /// Reads a batch.
+    pub(crate) fn read(text: &'b str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text).or_else(|_| {
+            // A key, or what is in place of an event, may be one that the parser does not build: it is JSON all the same.
+            let Batch { events, total }: Batch<&RawValue, MAX> = serde_json::from_str(text)?;
+            Ok(Self { events: events.into_iter().map(Wire::of_json).collect(), total })
+        })
     }
 }
 
@@ -123,18 +219,8 @@ impl<'de: 'b, 'b> Deserialize<'de> for Wire<'b> {
                 f.write_str("an event")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire<'de>, A::Error> {
-                let mut wire = Wire { is_object: true, ..Wire::NOT_AN_OBJECT };
-                while let Some(Key(key)) = map.next_key()? {
-                    let Some(at) = key else {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    };
-                    if wire.fields[at].replace(Field::Json(map.next_value()?)).is_some() {
-                        wire.duplicate.get_or_insert(FIELDS[at]);
-                    }
-                }
-                Ok(wire)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Wire<'de>, A::Error> {
+                Search { names: &FIELDS, keys: Keys::Built }.visit_map(map).map(Wire::of_members)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Wire<'de>, A::Error> {
@@ -152,11 +238,11 @@ impl<'de: 'b, 'b> Deserialize<'de> for Wire<'b> {
     }
 }
 
-impl<'de, const MAX: usize> Deserialize<'de> for Batch<'de, MAX> {
+impl<'de, E: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Batch<E, MAX> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct BatchVisitor<const MAX: usize>;
-        impl<'de, const MAX: usize> Visitor<'de> for BatchVisitor<MAX> {
-            type Value = Batch<'de, MAX>;
+        struct BatchVisitor<E, const MAX: usize>(PhantomData<E>);
+        impl<'de, E: Deserialize<'de>, const MAX: usize> Visitor<'de> for BatchVisitor<E, MAX> {
+            type Value = Batch<E, MAX>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of events")
@@ -177,7 +263,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Batch<'de, MAX> {
                 Ok(Batch { events, total })
             }
         }
-        from.deserialize_seq(BatchVisitor)
+        from.deserialize_seq(BatchVisitor(PhantomData))
     }
 }
 
@@ -195,56 +281,15 @@ pub(crate) enum Member<'b> {
 
 /// Looks a member up.
 pub(crate) fn member<'b>(object: &'b RawValue, name: &str) -> Member<'b> {
-    struct Search<'n>(&'n str);
-    struct IsIt<'n>(&'n str);
-
-    impl<'de> serde::de::DeserializeSeed<'de> for IsIt<'_> {
-        type Value = bool;
-
-        fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<bool, D::Error> {
-            from.deserialize_identifier(self)
-        }
+    match Members::of(object, &[name]) {
+        None => Member::NoObject,
+        Some(Members { duplicate: Some(_), .. }) => Member::Twice,
+        Some(Members { found: [found], .. }) => found.filter(|raw| !is_null(raw)).map_or(Member::Absent, Member::Found),
     }
+}
 
-    impl Visitor<'_> for IsIt<'_> {
-        type Value = bool;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a key")
-        }
-
-        fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-            Ok(key == self.0)
-        }
-    }
-
-    impl<'de> Visitor<'de> for Search<'_> {
-        type Value = Member<'de>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Member<'de>, A::Error> {
-            let mut found = Member::Absent;
-            while let Some(is_it) = map.next_key_seed(IsIt(self.0))? {
-                if !is_it {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                let value: &RawValue = map.next_value()?;
-                found = match found {
-                    Member::Absent if value.get() == "null" => Member::Absent,
-                    Member::Absent => Member::Found(value),
-                    _ => Member::Twice,
-                };
-            }
-            Ok(found)
-        }
-    }
-
-    let mut from = serde_json::Deserializer::from_str(object.get());
-    from.deserialize_map(Search(name)).unwrap_or(Member::NoObject)
+fn is_null(raw: &RawValue) -> bool {
+    raw.get() == "null"
 }
 
 /// The element of a list, from 0.
@@ -266,7 +311,7 @@ pub(crate) fn element(list: &RawValue, index: usize) -> Member<'_> {
             }
             let found: Option<&RawValue> = list.next_element()?;
             while list.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(found.filter(|raw| raw.get() != "null").map_or(Member::Absent, Member::Found))
+            Ok(found.filter(|raw| !is_null(raw)).map_or(Member::Absent, Member::Found))
         }
     }
 

@@ -7,6 +7,7 @@
 //! [`read`], after which an event is two hashes, a meter, a window and a value; the same segments give
 //! the same totals in any order and grouping. Imports `kernel` and `contract` only.
 
+mod aggregate;
 mod binary;
 mod blocks;
 mod bytes;
@@ -28,6 +29,7 @@ mod stream;
 mod value;
 mod window;
 
+pub use aggregate::Aggregate;
 pub use binary::Attributes;
 pub use blocks::{BlockFilter, BlockRun};
 pub use correction::{CORRECTIONS_MAX, CorrectionReading, ValidCorrection, read_corrections};

@@ -1,6 +1,6 @@
 //! Pages: the totals of a meter that are stored together, since they change together.
 
-use crate::bytes::{Input, write_text, write_value, write_zigzag};
+use crate::bytes::{Input, write_aggregate, write_text, write_zigzag};
 use crate::{Malformed, Window, WindowKey};
 use contract::WindowPart;
 use jiff::Timestamp;
@@ -64,14 +64,14 @@ impl Page {
     /// A total.
     #[must_use]
     pub fn get(&self, key: &WindowKey) -> Option<Window> {
-        self.cells.get(&cell(key)).copied()
+        self.cells.get(&cell(key)).cloned()
     }
 
     /// Every total, by the page's key.
     pub fn windows(&self, key: &PageKey) -> impl Iterator<Item = (WindowKey, Window)> {
         self.cells.iter().map(|(cell, window)| {
             let Cell { start, size, ref group, part } = *cell;
-            (WindowKey { meter: key.meter.clone(), group: group.clone(), size, start, part }, *window)
+            (WindowKey { meter: key.meter.clone(), group: group.clone(), size, start, part }, window.clone())
         })
     }
 
@@ -83,8 +83,8 @@ impl Page {
     ///
     /// Version 1, big-endian: the version, the number of groups (1 byte) and of totals (2); per group its length (1)
     /// and text; per total the size (1), the part (1), the group (1), how many minutes after the page's start it begins (2),
-    /// the value's scale (1) and mantissa, the number of events, the revision, and the latest event's nanoseconds since 1970,
-    /// or -1. Numbers are zigzag, in groups of seven bits from the lowest.
+    /// the value's scale and mantissa, the number of events, the revision, and the latest event's nanoseconds since 1970,
+    /// or -1. Numbers are in groups of seven bits from the lowest, and all but the scale zigzag.
     #[must_use]
     pub fn encode(&self, key: &PageKey) -> Vec<u8> {
         let mut groups: Vec<&UsageGroup> = self.cells.keys().map(|cell| &cell.group).collect();
@@ -103,7 +103,7 @@ impl Page {
             bytes.extend_from_slice(&[size_code(cell.size), part_code(cell.part)]);
             bytes.push(u8::try_from(group).unwrap_or(u8::MAX));
             bytes.extend_from_slice(&u16::try_from(minutes).unwrap_or(u16::MAX).to_be_bytes());
-            write_value(window.value, &mut bytes);
+            write_aggregate(&window.value, &mut bytes);
             write_zigzag(window.events.into(), &mut bytes);
             write_zigzag(window.revision.into(), &mut bytes);
             write_zigzag(window.latest_at.map_or(-1, Timestamp::as_nanosecond), &mut bytes);
@@ -144,7 +144,7 @@ impl Input<'_> {
             group: groups.get(usize::from(group)).ok_or(invalid("group"))?.clone(),
             part: part_of(part).ok_or(invalid("part"))?,
         };
-        let (value, events, revision) = (self.value()?, self.number()?, self.number()?);
+        let (value, events, revision) = (self.aggregate()?, self.number()?, self.number()?);
         let latest_at = match self.zigzag()? {
             -1 => None,
             nanosecond => Some(Timestamp::from_nanosecond(nanosecond).map_err(|_| invalid("moment"))?),

@@ -4,7 +4,7 @@ use crate::{Page, PageKey, Window};
 use contract::WindowPart;
 use contract::catalogue::{Aggregation, Meter};
 use jiff::Timestamp;
-use kernel::{BillingAnchor, DimensionCode, Invalid, Quantity, UsageGroup, WindowSize};
+use kernel::{BillingAnchor, DimensionCode, Quantity, UsageGroup, WindowSize};
 use std::collections::BTreeMap;
 
 /// How final a total is.
@@ -48,9 +48,6 @@ pub enum Unanswerable {
     /// Different values in two windows, or in two groups, do not add up.
     #[error("different values of several windows or groups do not add up: ask for each")]
     NotAdditive,
-    /// A total has too many digits.
-    #[error("a total has more than 38 digits")]
-    TooLong,
 }
 
 /// What is asked of a meter.
@@ -111,7 +108,7 @@ impl Question<'_> {
                 continue;
             }
             let (total, is_adjusted) = totals.entry((start, key.group.narrowed(&self.by))).or_default();
-            *total = total.and(self.meter.aggregation, &window).ok_or(Unanswerable::TooLong)?;
+            total.join(self.meter.aggregation, &window);
             *is_adjusted |= key.part == WindowPart::Adjustment;
         }
         let total = |((start, group), (window, is_adjusted)): ((Timestamp, UsageGroup), (Window, bool))| {
@@ -121,43 +118,38 @@ impl Question<'_> {
                 Some(until) if end <= until => Finality::Sealed,
                 _ => Finality::Provisional,
             };
-            let value = window.result(self.meter.aggregation).map_err(|_| Unanswerable::TooLong)?;
-            Ok(Total { start, end, group, value, events: window.events, finality })
+            let value = window.result(self.meter.aggregation);
+            Total { start, end, group, value, events: window.events, finality }
         };
-        totals.into_iter().map(total).collect()
+        Ok(totals.into_iter().map(total).collect())
     }
 }
 
 impl Window {
-    /// Both totals in one, or nothing when it would not fit.
-    fn and(self, aggregation: Aggregation, other: &Self) -> Option<Self> {
-        let mut latest_at = self.latest_at;
-        let value = match aggregation {
-            _ if self.events == 0 && self.revision == 0 => {
-                latest_at = other.latest_at;
-                other.value
-            }
+    /// Adds another window's total.
+    fn join(&mut self, aggregation: Aggregation, other: &Self) {
+        let is_first = self.events == 0 && self.revision == 0;
+        match aggregation {
             Aggregation::Count | Aggregation::Sum | Aggregation::Avg | Aggregation::UniqueCount => {
-                self.value.plus(other.value)?
+                self.value.add(&other.value);
             }
-            Aggregation::Min => self.value.min(other.value),
-            Aggregation::Max => self.value.max(other.value),
-            Aggregation::Latest => {
-                let latest = (latest_at, self.value).max((other.latest_at, other.value));
-                latest_at = latest.0;
-                latest.1
+            Aggregation::Min if is_first || other.value < self.value => self.value = other.value.clone(),
+            Aggregation::Max if is_first || other.value > self.value => self.value = other.value.clone(),
+            Aggregation::Latest if is_first || (self.latest_at, &self.value) < (other.latest_at, &other.value) => {
+                (self.latest_at, self.value) = (other.latest_at, other.value.clone());
             }
-        };
-        let revision = self.revision.max(other.revision);
-        Some(Self { value, events: self.events + other.events, latest_at, revision })
+            Aggregation::Min | Aggregation::Max | Aggregation::Latest => {}
+        }
+        self.revision = self.revision.max(other.revision);
+        self.events += other.events;
     }
 
     /// The meter's value.
-    fn result(&self, aggregation: Aggregation) -> Result<Quantity, Invalid> {
-        let value = self.value.to_quantity()?;
+    fn result(&self, aggregation: Aggregation) -> Quantity {
+        let value = self.value.to_quantity();
         match aggregation {
             Aggregation::Avg => value.mean(u64::try_from(self.events).unwrap_or_default()),
-            _ => Ok(value),
+            _ => value,
         }
     }
 }

@@ -46,9 +46,10 @@ impl FromStr for RunId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
             let (attempt, ordinal) = text.split_once('.')?;
-            Some(Self { attempt: Uuid::try_parse(attempt).ok()?, ordinal: ordinal.parse().ok()? })
+            let id = Self { attempt: kernel::canonical_uuid(attempt)?, ordinal: ordinal.parse().ok()? };
+            (id.to_string() == text).then_some(id)
         };
-        parse().ok_or(kernel::Invalid { kind: "run id", rule: "a UUID, a point and a number" })
+        parse().ok_or(kernel::Invalid { kind: "run id", rule: "a lower-case hyphenated UUID, a point and a number" })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{Head, Page, PageKey, SEGMENT_TOTALS_MAX};
 use contract::{SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated};
 use jiff::Timestamp;
-use kernel::{Invalid, TenantId, WindowSize};
+use kernel::{TenantId, WindowSize};
 use std::collections::BTreeMap;
 
 /// What is stated of a tenant's day, once more or for the last time.
@@ -19,48 +19,34 @@ pub struct Statement {
 
 /// Seals a tenant's day, and all days before it, from the pages of its billing period. Only the seal is stated: the totals
 /// have been.
-///
-/// # Errors
-/// Never for totals that [`crate::settle`] made.
-pub fn seal(
-    head: &Head,
-    tenant: TenantId,
-    day: Timestamp,
-    pages: &BTreeMap<PageKey, Page>,
-) -> Result<Statement, Invalid> {
+#[must_use]
+pub fn seal(head: &Head, tenant: TenantId, day: Timestamp, pages: &BTreeMap<PageKey, Page>) -> Statement {
     let end = WindowSize::Day.end(day);
-    let seal = seal_of(tenant, day, &stated(pages)?);
+    let seal = seal_of(tenant, day, &stated(pages));
     let sealed_until = head.sealed_until.max(Some(end));
     let head = Head { version: head.version + 1, sequence: head.sequence + 1, sealed_until, ..head.clone() };
-    Ok(Statement { head, totals: Vec::new(), seal })
+    Statement { head, totals: Vec::new(), seal }
 }
 
 /// States a sealed day's totals again, adjustments included, and its seal; nothing when the day is not sealed.
-///
-/// # Errors
-/// Never for totals that [`crate::settle`] made.
-pub fn restate(
-    head: &Head,
-    tenant: TenantId,
-    day: Timestamp,
-    pages: &BTreeMap<PageKey, Page>,
-) -> Result<Option<Statement>, Invalid> {
+#[must_use]
+pub fn restate(head: &Head, tenant: TenantId, day: Timestamp, pages: &BTreeMap<PageKey, Page>) -> Option<Statement> {
     let end = WindowSize::Day.end(day);
     if head.sealed_until.is_none_or(|until| until < end) {
-        return Ok(None);
+        return None;
     }
-    let mut totals = stated(pages)?;
+    let mut totals = stated(pages);
     let seal = seal_of(tenant, day, &totals);
     totals.retain(|total| total.size.end(total.start) == end);
     let totals: Vec<_> =
         totals.chunks(SEGMENT_TOTALS_MAX).map(|some| UsageWindowUpdated { tenant, windows: some.to_vec() }).collect();
     let sequence = head.sequence + totals.len() as u64 + 1;
     let head = Head { version: head.version + 1, sequence, ..head.clone() };
-    Ok(Some(Statement { head, totals, seal }))
+    Some(Statement { head, totals, seal })
 }
 
 /// The totals of pages that are stated.
-fn stated(pages: &BTreeMap<PageKey, Page>) -> Result<Vec<UsageWindow>, Invalid> {
+fn stated(pages: &BTreeMap<PageKey, Page>) -> Vec<UsageWindow> {
     let windows = pages.iter().flat_map(|(key, page)| page.windows(key));
     let stated = windows.filter(|(key, _)| key.size >= WindowSize::Day);
     stated.map(|(key, window)| key.stated(&window)).collect()

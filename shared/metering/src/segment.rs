@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub const SEGMENT_EVENTS_MAX: usize = 1_000;
 /// The most totals that a segment changes of those that are stated: what one `UsageWindowUpdated` may carry.
 pub const SEGMENT_TOTALS_MAX: usize = 60;
-/// The most pages that a segment changes: with the largest pages, they fit a `DynamoDB` transaction's 4 MB.
-pub const SEGMENT_PAGES_MAX: usize = 30;
+/// The most pages that a segment changes: with the largest pages, of the widest totals, they fit a `DynamoDB` transaction's
+/// 4 MB.
+pub const SEGMENT_PAGES_MAX: usize = 20;
 
 const VERSION: u8 = 2;
 const VOID: u8 = 0x80;
@@ -311,7 +312,7 @@ impl SegmentBody {
     /// such events), the size of its window (1), the
     /// window's start in seconds (8), the meter's and the group's length (1) and text; per run of events of one slot the
     /// slot (1, or 2 of more than 256) and their number (2); per event the identity (12), the digest (4), and, as the
-    /// slot's meter asks, nothing, the value's scale (1) and its mantissa, zigzag, in groups of seven bits from the lowest,
+    /// slot's meter asks, nothing, the value's scale and its mantissa, zigzag, each in groups of seven bits from the lowest,
     /// the same and the nanoseconds since the window's start, or the value's identity (12).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

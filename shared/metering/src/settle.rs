@@ -8,7 +8,7 @@ use crate::{
 };
 use contract::{UsageWindowUpdated, WindowPart};
 use jiff::{SignedDuration, Timestamp};
-use kernel::{BillingAnchor, Invalid, SegmentId, TenantId, WindowSize};
+use kernel::{BillingAnchor, SegmentId, TenantId, WindowSize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use uuid::Uuid;
@@ -37,8 +37,6 @@ pub struct Counted {
     pub duplicates: u64,
     /// Seen before with other content: the first counts.
     pub conflicts: u64,
-    /// Not counted, since a total would need more than 38 digits.
-    pub overflowed: u64,
     /// Taken back by a correction.
     pub voided: u64,
     /// Corrections of events that said something else or whose meter cannot take anything back, and what was to be in
@@ -50,7 +48,7 @@ impl Counted {
     /// All events that were looked at.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.accepted + self.duplicates + self.conflicts + self.overflowed + self.voided + self.unmatched
+        self.accepted + self.duplicates + self.conflicts + self.voided + self.unmatched
     }
 
     /// What was counted after `before`.
@@ -60,7 +58,6 @@ impl Counted {
             accepted: self.accepted - before.accepted,
             duplicates: self.duplicates - before.duplicates,
             conflicts: self.conflicts - before.conflicts,
-            overflowed: self.overflowed - before.overflowed,
             voided: self.voided - before.voided,
             unmatched: self.unmatched - before.unmatched,
         }
@@ -73,7 +70,6 @@ impl Counted {
             accepted: self.accepted + other.accepted,
             duplicates: self.duplicates + other.duplicates,
             conflicts: self.conflicts + other.conflicts,
-            overflowed: self.overflowed + other.overflowed,
             voided: self.voided + other.voided,
             unmatched: self.unmatched + other.unmatched,
         }
@@ -166,12 +162,10 @@ pub struct Settlement {
 
 impl Settlement {
     /// The fact to publish, unless no stated total changed.
-    ///
-    /// # Errors
-    /// Never for totals that [`settle`] made.
-    pub fn fact(&self, tenant: TenantId) -> Result<Option<UsageWindowUpdated>, Invalid> {
-        let windows: Vec<_> = self.stated.iter().map(|(key, window)| key.stated(window)).collect::<Result<_, _>>()?;
-        Ok((!windows.is_empty()).then_some(UsageWindowUpdated { tenant, windows }))
+    #[must_use]
+    pub fn fact(&self, tenant: TenantId) -> Option<UsageWindowUpdated> {
+        let windows: Vec<_> = self.stated.iter().map(|(key, window)| key.stated(window)).collect();
+        (!windows.is_empty()).then_some(UsageWindowUpdated { tenant, windows })
     }
 }
 
@@ -433,11 +427,13 @@ impl<'s> Counting<'s> {
             // Whoever took it back before it came was the first to say what it is: something else does not count.
             Some(digest) if digest != event.entry.digest => self.counted.conflicts += 1,
             Some(_) if known.counted.is_some() => self.counted.duplicates += 1,
-            was_taken_back if was_taken_back.is_some() || self.add(event, slot, places) => {
+            was_taken_back => {
+                if was_taken_back.is_none() {
+                    self.add(event, slot, places);
+                }
                 self.counted.accepted += 1;
                 self.remember(event.entry);
             }
-            _ => self.counted.overflowed += 1,
         }
     }
 
@@ -463,40 +459,30 @@ impl<'s> Counting<'s> {
         self.entries.push(entry);
     }
 
-    /// Adds an event to its totals, to all or to none.
-    fn add(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places) -> bool {
-        match event.measure {
-            Measure::Number(value) => self.replace(places, |window| window.with(slot.aggregation, value, event.at)),
-            Measure::Member(member) => {
-                for at in places.all() {
-                    let change = &mut self.changes[at];
+    /// Adds an event to its totals.
+    fn add(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places) {
+        for at in places.all() {
+            let total = &mut self.changes[at].after;
+            match event.measure {
+                Measure::Number(value) => total.add(slot.aggregation, value, event.at),
+                Measure::Member(member) => {
                     let unseen = self.unseen_members.remove(&(member, at));
                     let one = if unseen.is_some() { crate::Value::ONE } else { crate::Value::default() };
                     self.new_members.extend(unseen.map(|identity| Entry { identity, digest: Digest::NONE }));
-                    if let Some(after) = change.after.with(slot.aggregation, one, event.at) {
-                        change.after = after;
-                    }
+                    total.add(slot.aggregation, one, event.at);
                 }
-                true
             }
         }
     }
 
+    /// Takes an event off its totals; false when its meter cannot.
     fn subtract(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places) -> bool {
         let Measure::Number(value) = event.measure else { return false };
-        slot.aggregation.is_reversible() && self.replace(places, |window| window.without(value))
-    }
-
-    fn replace(&mut self, places: &Places, change: impl Fn(Window) -> Option<Window>) -> bool {
-        let mut after = [None; 3];
-        for (after, at) in after.iter_mut().zip(places.all()) {
-            match change(self.changes[at].after) {
-                Some(window) => *after = Some(window),
-                None => return false,
-            }
+        if !slot.aggregation.is_reversible() {
+            return false;
         }
-        for (after, at) in after.into_iter().flatten().zip(places.all()) {
-            self.changes[at].after = after;
+        for at in places.all() {
+            self.changes[at].after.subtract(value);
         }
         true
     }
@@ -519,8 +505,9 @@ impl<'s> Counting<'s> {
             return *at;
         }
         let found = self.state.pages.get(&key.page()).and_then(|page| page.get(&key));
+        let existed = found.is_some();
         let before = found.unwrap_or_default();
-        self.changes.push(Change { key: key.clone(), existed: found.is_some(), before, after: before });
+        self.changes.push(Change { key: key.clone(), existed, after: before.clone(), before });
         let at = self.changes.len() - 1;
         self.places.insert(key, at);
         at
@@ -537,7 +524,7 @@ impl<'s> Counting<'s> {
             let window = Window { revision: before.revision + 1, ..after };
             let name = key.page();
             let stored = || self.state.pages.get(&name).cloned().unwrap_or_default();
-            pages.entry(name.clone()).or_insert_with(stored).set(&key, window);
+            pages.entry(name.clone()).or_insert_with(stored).set(&key, window.clone());
             if key.size == WindowSize::Day && key.part == WindowPart::Window && !existed {
                 days.extend([key.start, last_day(key.start)]);
             }

@@ -1,34 +1,53 @@
-//! Exact decimals of at most 38 digits, quick to add.
+//! What one event says: exact decimals of bounded width, quick to read and to add.
 
-use kernel::{Invalid, Quantity};
+use kernel::{VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX};
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-/// A decimal `mantissa * 10^-scale` with at most 38 digits in all and at most 38 after the point.
+/// A decimal `mantissa * 10^-scale` of at most 38 significant digits, at most 38 of them before the point, and at most
+/// 340 places after it.
 ///
-/// One number has one form: no trailing zero after the point. Converts to a [`Quantity`] without loss.
+/// One number has one form: no trailing zero after the point.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Value {
     mantissa: i128,
-    scale: u8,
+    scale: u16,
 }
 
 /// Why a text is not a [`Value`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     /// It is not a JSON number (RFC 8259, section 6).
-    #[error("not a number")]
+    #[error("is not a number")]
     NotANumber,
-    /// It is a number of more digits than are kept exactly.
-    #[error("more than 38 digits")]
+    /// It has more digits between the first and the last that is not zero.
+    #[error("has more than {VALUE_DIGITS_MAX} significant digits")]
     TooManyDigits,
+    /// It is too far from zero.
+    #[error("has more than {VALUE_DIGITS_MAX} digits before the point")]
+    TooLarge,
+    /// It is too fine.
+    #[error("has more than {VALUE_DECIMALS_MAX} digits after the point")]
+    TooManyDecimals,
 }
 
-const DIGITS_MAX: u32 = 38;
-const SCALE_MAX: u8 = 38;
-const MANTISSA_END: i128 = 10_i128.pow(DIGITS_MAX);
-const TEXT_BYTES_MAX: usize = 128;
+const MANTISSA_END: u128 = 10_u128.pow(VALUE_DIGITS_MAX as u32);
+/// The powers of ten that an `i128` holds.
+const POWERS: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+/// A power of ten, if an `i128` holds it.
+pub(crate) fn power(exponent: u16) -> Option<i128> {
+    POWERS.get(usize::from(exponent)).copied()
+}
 
 impl Value {
     /// One: what an event of a counting meter is worth.
@@ -36,13 +55,9 @@ impl Value {
 
     /// Takes a mantissa and a scale, or nothing when they break the bounds.
     #[must_use]
-    pub fn new(mantissa: i128, scale: u8) -> Option<Self> {
-        let (mut mantissa, mut scale) = (mantissa, scale);
-        while scale > 0 && mantissa % 10 == 0 {
-            mantissa /= 10;
-            scale -= 1;
-        }
-        let fits = mantissa.abs() < MANTISSA_END && scale <= SCALE_MAX;
+    pub fn new(mantissa: i128, scale: u16) -> Option<Self> {
+        let (mantissa, scale) = shortened(mantissa, scale);
+        let fits = mantissa.unsigned_abs() < MANTISSA_END && scale <= VALUE_DECIMALS_MAX;
         fits.then_some(Self { mantissa, scale })
     }
 
@@ -54,7 +69,7 @@ impl Value {
 
     /// How many of the digits are after the point.
     #[must_use]
-    pub const fn scale(self) -> u8 {
+    pub const fn scale(self) -> u16 {
         self.scale
     }
 
@@ -69,41 +84,36 @@ impl Value {
     pub const fn negated(self) -> Self {
         Self { mantissa: -self.mantissa, scale: self.scale }
     }
+}
 
-    /// The exact sum, or nothing when it would need more than 38 digits.
-    ///
-    /// Of two numbers with opposite signs whose digits lie further apart than 38 places it says nothing too.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Option<Self> {
-        let scale = self.scale.max(other.scale);
-        Self::new(self.aligned(scale)?.checked_add(other.aligned(scale)?)?, scale)
+/// The same number without trailing zeros after the point.
+pub(crate) fn shortened(mut mantissa: i128, mut scale: u16) -> (i128, u16) {
+    if mantissa == 0 {
+        return (0, 0);
     }
+    // What ends in zero is even, which is quicker to see.
+    while scale > 0 && mantissa & 1 == 0 && mantissa % 10 == 0 {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    (mantissa, scale)
+}
 
-    /// The mantissa at a scale that is not below its own.
-    fn aligned(self, scale: u8) -> Option<i128> {
-        let factor = 10_i128.checked_pow(u32::from(scale - self.scale))?;
-        self.mantissa.checked_mul(factor)
-    }
-
-    /// The same number as the contract carries it.
-    ///
-    /// # Errors
-    /// Never for a value of this type; the bound is the same.
-    pub fn to_quantity(self) -> Result<Quantity, Invalid> {
-        self.to_string().parse()
-    }
+/// Compares `mantissa * 10^-scale`, whatever the scales.
+pub(crate) fn compare((mine, my_scale): (i128, u16), (theirs, their_scale): (i128, u16)) -> Ordering {
+    let aligned = |mantissa: i128, places: u16| power(places).and_then(|power| mantissa.checked_mul(power));
+    let by_sign = mine.signum().cmp(&theirs.signum());
+    by_sign.then_with(|| match my_scale.cmp(&their_scale) {
+        Ordering::Equal => mine.cmp(&theirs),
+        // Of two with one sign, the one that outgrows an `i128` on the other's scale is further from zero.
+        Ordering::Less => aligned(mine, their_scale - my_scale).map_or(mine.cmp(&0), |mine| mine.cmp(&theirs)),
+        Ordering::Greater => aligned(theirs, my_scale - their_scale).map_or(0.cmp(&theirs), |them| mine.cmp(&them)),
+    })
 }
 
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
-        let by_sign = self.mantissa.signum().cmp(&other.mantissa.signum());
-        let scale = self.scale.max(other.scale);
-        by_sign.then_with(|| match (self.aligned(scale), other.aligned(scale)) {
-            (Some(mine), Some(theirs)) => mine.cmp(&theirs),
-            // What outgrows the alignment is further from zero.
-            (None, _) => self.mantissa.cmp(&0),
-            (_, None) => 0.cmp(&other.mantissa),
-        })
+        compare((self.mantissa, self.scale), (other.mantissa, other.scale))
     }
 }
 
@@ -116,7 +126,7 @@ impl PartialOrd for Value {
 impl FromStr for Value {
     type Err = NumberError;
 
-    /// Reads a JSON number, exactly.
+    /// Reads a JSON number, exactly. However long the text is, what it costs is to look at each of its bytes.
     fn from_str(text: &str) -> Result<Self, NumberError> {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (digits, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(d, e)| (d, Some(e)));
@@ -125,45 +135,52 @@ impl FromStr for Value {
         if !is_number {
             return Err(NumberError::NotANumber);
         }
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(NumberError::TooManyDigits);
-        }
         let fraction = fraction.unwrap_or_default();
-        let exponent: i64 = exponent.unwrap_or("0").parse().map_err(|_| NumberError::TooManyDigits)?;
         let digits = whole.bytes().chain(fraction.bytes()).map(|digit| digit - b'0');
         let (mantissa, zeros) = significant(digits).ok_or(NumberError::TooManyDigits)?;
         let signed = if negative { -mantissa } else { mantissa };
-        let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent);
-        scaled(signed, places.saturating_sub(zeros)).ok_or(NumberError::TooManyDigits)
+        let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent_of(exponent));
+        scaled(signed, places.saturating_sub(zeros))
     }
+}
+
+/// A written exponent; what no text of digits makes up for counts as endless.
+fn exponent_of(text: Option<&str>) -> i64 {
+    let Some(text) = text else { return 0 };
+    text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX })
 }
 
 /// The number that digits form without their trailing zeros, and how many zeros those were.
 fn significant(digits: impl Iterator<Item = u8>) -> Option<(i128, i64)> {
-    let mut mantissa = 0_i128;
-    let mut zeros = 0_u32;
+    let (mut mantissa, mut length, mut zeros) = (0_i128, 0_u64, 0_u64);
     for digit in digits {
         if digit == 0 {
-            zeros += u32::from(mantissa != 0);
+            zeros += u64::from(mantissa != 0);
             continue;
         }
-        let factor = 10_i128.checked_pow(zeros + 1)?;
-        mantissa = mantissa.checked_mul(factor)?.checked_add(i128::from(digit))?;
+        length += zeros + 1;
+        if length > u64::from(VALUE_DIGITS_MAX) {
+            return None;
+        }
+        // Neither step overflows: so many digits fit.
+        mantissa = mantissa * POWERS[usize::try_from(zeros + 1).ok()?] + i128::from(digit);
         zeros = 0;
     }
-    Some((mantissa, i64::from(zeros)))
+    Some((mantissa, i64::try_from(zeros).ok()?))
 }
 
-/// `mantissa * 10^-scale` for any scale, if it is within bounds.
-fn scaled(mantissa: i128, scale: i64) -> Option<Value> {
+/// `mantissa * 10^-scale` for any scale, if it is within bounds. The mantissa has no trailing zero.
+fn scaled(mantissa: i128, scale: i64) -> Result<Value, NumberError> {
     if mantissa == 0 {
-        return Some(Value::default());
+        return Ok(Value::default());
     }
-    if scale < 0 {
-        let factor = 10_i128.checked_pow(u32::try_from(scale.checked_neg()?).ok()?)?;
-        return Value::new(mantissa.checked_mul(factor)?, 0);
+    if scale > 0 {
+        let scale = u16::try_from(scale).map_err(|_| NumberError::TooManyDecimals)?;
+        return Value::new(mantissa, scale).ok_or(NumberError::TooManyDecimals);
     }
-    Value::new(mantissa, u8::try_from(scale).ok()?)
+    let zeros = u16::try_from(scale.unsigned_abs()).map_err(|_| NumberError::TooLarge)?;
+    let whole = power(zeros).and_then(|power| mantissa.checked_mul(power));
+    whole.and_then(|whole| Value::new(whole, 0)).ok_or(NumberError::TooLarge)
 }
 
 fn is_digits(text: &str) -> bool {

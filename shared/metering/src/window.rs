@@ -1,10 +1,10 @@
 //! Windows: which there are, and their totals.
 
-use crate::{PageKey, Value};
+use crate::{Aggregate, PageKey, Value};
 use contract::catalogue::Aggregation;
 use contract::{UsageWindow, WindowPart};
 use jiff::Timestamp;
-use kernel::{Invalid, MeterCode, UsageGroup, WindowSize};
+use kernel::{MeterCode, UsageGroup, WindowSize};
 
 /// What an event says of its meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,10 @@ pub struct WindowKey {
 }
 
 /// A total so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Window {
     /// The meter's value; of a mean, the sum.
-    pub value: Value,
+    pub value: Aggregate,
     /// How many events it is made of. Below zero in an adjustment that takes back more than came late.
     pub events: i64,
     /// When the event was whose value is the latest.
@@ -51,48 +51,43 @@ impl WindowKey {
     }
 
     /// The total, as it is stated.
-    ///
-    /// # Errors
-    /// Never for totals that settling made.
-    pub fn stated(&self, window: &Window) -> Result<UsageWindow, Invalid> {
-        Ok(UsageWindow {
+    #[must_use]
+    pub fn stated(&self, window: &Window) -> UsageWindow {
+        UsageWindow {
             meter: self.meter.clone(),
             group: self.group.clone(),
             size: self.size,
             start: self.start,
             part: self.part,
-            value: window.value.to_quantity()?,
+            value: window.value.to_quantity(),
             events: window.events,
             latest_at: window.latest_at,
             revision: window.revision,
-        })
+        }
     }
 }
 
 impl Window {
-    /// The total with one more event's number, or nothing when it would not fit.
-    pub(crate) fn with(self, aggregation: Aggregation, value: Value, at: Timestamp) -> Option<Self> {
-        let is_first = self.events == 0;
-        let mut latest_at = self.latest_at;
-        let value = match aggregation {
+    /// Adds one more event's number.
+    pub(crate) fn add(&mut self, aggregation: Aggregation, value: Value, at: Timestamp) {
+        let (value, is_first) = (Aggregate::from(value), self.events == 0);
+        match aggregation {
             Aggregation::Count | Aggregation::Sum | Aggregation::Avg | Aggregation::UniqueCount => {
-                self.value.plus(value)?
+                self.value.add(&value);
             }
-            Aggregation::Min if is_first => value,
-            Aggregation::Min => self.value.min(value),
-            Aggregation::Max if is_first => value,
-            Aggregation::Max => self.value.max(value),
-            Aggregation::Latest => {
-                let newest = latest_at.map_or((at, value), |before| (before, self.value).max((at, value)));
-                latest_at = Some(newest.0);
-                newest.1
+            Aggregation::Min if is_first || value < self.value => self.value = value,
+            Aggregation::Max if is_first || value > self.value => self.value = value,
+            Aggregation::Latest if self.latest_at.is_none_or(|latest| (latest, &self.value) < (at, &value)) => {
+                (self.latest_at, self.value) = (Some(at), value);
             }
-        };
-        Some(Self { value, events: self.events + 1, latest_at, ..self })
+            Aggregation::Min | Aggregation::Max | Aggregation::Latest => {}
+        }
+        self.events += 1;
     }
 
-    /// The total without one event's number, or nothing when it would not fit. Of meters that are reversible.
-    pub(crate) fn without(self, value: Value) -> Option<Self> {
-        Some(Self { value: self.value.plus(value.negated())?, events: self.events - 1, ..self })
+    /// Takes one event's number off. Of meters that are reversible.
+    pub(crate) fn subtract(&mut self, value: Value) {
+        self.value.add(&value.negated().into());
+        self.events -= 1;
     }
 }

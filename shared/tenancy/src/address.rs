@@ -1,6 +1,6 @@
 //! Where tenants' pages are: one host for each label, by a pattern that the operator sets.
 
-use kernel::Invalid;
+use kernel::{Invalid, is_host_name};
 use std::str::FromStr;
 
 /// What stands for the label in the pattern.
@@ -48,10 +48,10 @@ impl FromStr for Addresses {
         }
         let invalid = Invalid { kind: "tenant address", rule: "an address such as https://{alias}.app.example.com" };
         let (before, after) = text.split_once(LABEL).ok_or(invalid)?;
-        let domain = after.rsplit_once(':').map_or(after, |(domain, _)| domain);
-        let valid = matches!(before, "https://" | "http://") && domain.len() > 1 && domain.starts_with('.');
-        let plain = after.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'));
-        if valid && plain {
+        let (domain, port) = after.rsplit_once(':').map_or((after, None), |(domain, port)| (domain, Some(port)));
+        let named = domain.strip_prefix('.').is_some_and(is_host_name);
+        let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        if matches!(before, "https://" | "http://") && named && port.is_none_or(is_port) {
             let (before, after, domain) = (before.to_owned(), after.to_owned(), domain.to_ascii_lowercase());
             Ok(Self(Some(Pattern { before, after, domain })))
         } else {

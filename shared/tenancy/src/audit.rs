@@ -38,6 +38,8 @@ pub enum Actor {
     Application,
     /// The passing of time.
     Clock,
+    /// The region's user pool, where people can delete their own accounts.
+    IdentityProvider,
 }
 
 /// What was done, or tried.
@@ -62,6 +64,8 @@ pub enum AuditAction {
     ChangeRole,
     /// A user was removed.
     RemoveUser,
+    /// The user pool has the account of a user no more, so the user was removed.
+    LoseAccount,
     /// The invitations were listed.
     ListInvitations,
     /// A person was invited.

@@ -4,8 +4,8 @@ use crate::outcome::{MemberChange, Outcome, State};
 use crate::settings::after;
 use crate::{Actor, AuditAction, Due, DueKind, KeyDigest, Occasion, Refusal, Username};
 use jiff::SignedDuration;
-use kernel::{Invalid, TenantId, TenantStatus, Timestamp};
-use serde::{Deserialize, Serialize};
+use kernel::{Invalid, TenantId, TenantStatus, Timestamp, canonical_uuid, deserialize_text};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -19,7 +19,7 @@ pub const CLIENTS_KEPT_MAX: usize = 10;
 pub const ROTATION: SignedDuration = SignedDuration::from_hours(24);
 
 /// The identity of a tenant's client: a function of the tenant and of the request that makes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, format = "uuid", description = "A machine client of a tenant.")]
 pub struct ClientId(Uuid);
@@ -44,8 +44,14 @@ impl FromStr for ClientId {
 
     /// Accepts only the canonical form, so that one client has one text.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let id = Uuid::try_parse(text).ok().map(Self).filter(|id| id.to_string() == text);
-        id.ok_or(Invalid { kind: "client", rule: "a lower-case hyphenated UUID" })
+        let rule = "a lower-case hyphenated UUID";
+        canonical_uuid(text).map(Self).ok_or(Invalid { kind: "client", rule })
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_text(deserializer)
     }
 }
 

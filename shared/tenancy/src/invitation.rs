@@ -1,5 +1,6 @@
 //! Invitations and users: who may join a tenant, and as what.
 
+use crate::code::pasted;
 use crate::outcome::{MemberChange, Outcome, State};
 use crate::settings::after;
 use crate::{
@@ -34,8 +35,8 @@ pub struct Invitation {
     pub role: Role,
     /// The digest of the code that was mailed last. An older one does not hold.
     pub code: KeyDigest,
-    /// Who invites.
-    pub invited_by: Username,
+    /// Who invites: an administrator of the tenant, or an operator of the provider.
+    pub invited_by: Actor,
     /// When it was made.
     pub created_at: Timestamp,
     /// Until when it can be accepted.
@@ -44,6 +45,17 @@ pub struct Invitation {
     pub sendings: u32,
     /// The mail that the address was not sent yet, since it had got as many as it gets.
     pub owed: Option<OwedMail>,
+}
+
+impl Invitation {
+    /// The administrator who invites; none where an operator does.
+    #[must_use]
+    pub const fn inviter(&self) -> Option<Username> {
+        match self.invited_by {
+            Actor::User(username) => Some(username),
+            _ => None,
+        }
+    }
 }
 
 /// The secret that is mailed to an invited person.
@@ -84,10 +96,11 @@ impl FromStr for InvitationCode {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = Invalid { kind: "invitation code", rule: "the code of the invitation's mail" };
-        let (invitation, secret) = text.split_once('.').ok_or(invalid)?;
-        let is_simple = secret.len() == 32;
-        let secret = Uuid::try_parse(secret).ok().filter(|_| is_simple).ok_or(invalid)?;
-        Ok(Self { invitation: invitation.parse().map_err(|_| invalid)?, secret })
+        let code = pasted(text).ok_or(invalid)?;
+        let (invitation, secret) = code.split_once('.').ok_or(invalid)?;
+        // Without hyphens, a UUID has 32 digits; the other spellings that are taken have more.
+        let uuid = |text: &str| Uuid::try_parse(text).ok().filter(|_| text.len() == 32).ok_or(invalid);
+        Ok(Self { invitation: InvitationId::from_uuid(uuid(invitation)?), secret: uuid(secret)? })
     }
 }
 
@@ -108,8 +121,8 @@ pub struct Invite<'a> {
     pub code: &'a InvitationCode,
     /// Whether the mail has to wait.
     pub owed: Option<OwedMail>,
-    /// Who invites.
-    pub by: Username,
+    /// Who invites: an administrator of the tenant, or an operator of the provider.
+    pub by: Actor,
 }
 
 /// Decides an invitation, or that the open one of the same address is sent again with another code. While the mail has
@@ -126,7 +139,7 @@ pub fn decide_invitation(
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
     let tenant = &state.tenant;
-    if tenant.status != TenantStatus::Active {
+    if !takes_members(tenant.status, invite.by) {
         return Err(Refusal::NotFromHere { status: tenant.status });
     }
     if is_member {
@@ -142,7 +155,7 @@ pub fn decide_invitation(
     outcome.tenant.invitations += u64::from(open.is_none());
     let id = invite.code.invitation();
     let action = if open.is_some() { AuditAction::ResendInvitation } else { AuditAction::Invite };
-    outcome.note(Actor::User(invite.by), action, Some(id.to_string()), occasion);
+    outcome.note(invite.by, action, Some(id.to_string()), occasion);
     outcome.members.push(MemberChange::Invite(Box::new(Invitation {
         id,
         tenant: tenant.id,
@@ -177,6 +190,16 @@ pub fn decide_invitation_mail(
     outcome
 }
 
+/// Whether a tenant of this status takes those whom somebody invites. A tenant that an operator gives a new
+/// administrator may be suspended: who settles what it is suspended for has to be able to get in afterwards.
+const fn takes_members(status: TenantStatus, invited_by: Actor) -> bool {
+    match status {
+        TenantStatus::Active => true,
+        TenantStatus::Suspended => matches!(invited_by, Actor::Operator),
+        _ => false,
+    }
+}
+
 /// Decides that an invitation does not hold any more.
 #[must_use]
 pub fn decide_withdrawal(state: &State, open: &Invitation, by: Username, occasion: &Occasion) -> Outcome {
@@ -198,7 +221,8 @@ pub fn decide_recount(state: &State, open: u64) -> Option<Outcome> {
 
 /// Decides that an invited person joins. The account follows; only who knows the code can have it made.
 ///
-/// `inviter` is who invited, as a user of the tenant now: an invitation is worth what its author may still do.
+/// `inviter` is who invited, as a user of the tenant now: an invitation is worth what its author may still do. An
+/// operator's needs nobody in the tenant.
 ///
 /// # Errors
 /// When the code is not the latest one of this invitation, the time has run out, who invited is no administrator any
@@ -213,12 +237,15 @@ pub fn decide_acceptance(
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
     let tenant = &state.tenant;
-    let vouched = inviter.is_some_and(|user| user.username == open.invited_by && user.role == Role::Admin);
+    let vouched = match open.invited_by {
+        Actor::Operator => true,
+        by => inviter.is_some_and(|user| Actor::User(user.username) == by && user.role == Role::Admin),
+    };
     let holds = vouched && open.code == code.digest() && open.tenant == tenant.id && occasion.now < open.valid_until;
     if !holds {
         return Err(Refusal::NoInvitation);
     }
-    if tenant.status != TenantStatus::Active {
+    if !takes_members(tenant.status, open.invited_by) {
         return Err(Refusal::NotFromHere { status: tenant.status });
     }
     let username = Username::of(&tenant.alias, &open.email);
@@ -269,7 +296,7 @@ pub fn decide_role(
     state: &State,
     user: &User,
     role: Role,
-    by: Username,
+    by: Actor,
     occasion: &Occasion,
 ) -> Result<Option<Outcome>, Refusal> {
     if user.role == role {
@@ -284,7 +311,7 @@ pub fn decide_role(
         };
     }
     outcome.members.push(MemberChange::Role(user.username, role));
-    outcome.note(Actor::User(by), AuditAction::ChangeRole, Some(user.username.to_string()), occasion);
+    outcome.note(by, AuditAction::ChangeRole, Some(user.username.to_string()), occasion);
     Ok(Some(outcome))
 }
 
@@ -308,6 +335,20 @@ pub fn decide_removal(state: &State, user: &User, by: Username, occasion: &Occas
     }
     outcome.note(Actor::User(by), AuditAction::RemoveUser, Some(user.username.to_string()), occasion);
     Ok(outcome)
+}
+
+/// Decides that a user leaves whose account the identity provider has not any more. The tenant may be without an
+/// administrator then: that is how it is, and an operator can give it another.
+#[must_use]
+pub fn decide_lost(state: &State, user: &User, occasion: &Occasion) -> Outcome {
+    let mut outcome = Outcome::of(state);
+    let was_admin = user.role == Role::Admin && user.confirmed_at.is_some();
+    outcome.tenant.admins = outcome.tenant.admins.saturating_sub(u64::from(was_admin));
+    outcome.tenant.users = outcome.tenant.users.saturating_sub(1);
+    outcome.members.push(MemberChange::Leave(Box::new(user.clone())));
+    let target = Some(user.username.to_string());
+    outcome.note(Actor::IdentityProvider, AuditAction::LoseAccount, target, occasion);
+    outcome
 }
 
 /// Decides another name of the organisation, another language, or both: what is absent stays.

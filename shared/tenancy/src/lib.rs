@@ -9,6 +9,8 @@ mod audit;
 mod claims;
 mod clients;
 mod closure;
+mod code;
+mod displayed;
 mod due;
 mod federation;
 mod idempotency;
@@ -18,6 +20,7 @@ mod levels;
 mod lifecycle;
 mod login;
 mod mails;
+mod notice;
 mod operation;
 mod outcome;
 mod personal;
@@ -29,6 +32,7 @@ mod tenant;
 mod toolkit;
 mod user;
 mod vanity;
+mod voucher;
 
 pub use address::Addresses;
 pub use audit::{Actor, AuditAction, AuditEntry};
@@ -38,6 +42,7 @@ pub use clients::{
     decide_client_made, decide_forgotten, decide_revocation,
 };
 pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
+pub use code::{ConfirmationCode, UndoCode};
 pub use due::{Due, DueKind};
 pub use federation::{
     AccountName, Federation, IdentityProvider, Issuer, Newcomer, ProviderClientId, ProviderName, ProviderSecret,
@@ -46,14 +51,15 @@ pub use federation::{
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyDigest};
 pub use invitation::{
     INVITATION_VALID, INVITATIONS_MAX, Invitation, InvitationCode, Invite, SENDINGS_MAX, USERS_MAX, decide_acceptance,
-    decide_invitation, decide_invitation_mail, decide_joined, decide_profile, decide_recount, decide_removal,
-    decide_role, decide_withdrawal, may_complete,
+    decide_invitation, decide_invitation_mail, decide_joined, decide_lost, decide_profile, decide_recount,
+    decide_removal, decide_role, decide_withdrawal, may_complete,
 };
 pub use label::VanityLabel;
 pub use levels::{LEVEL_PERCENT_MAX, LEVELS_MAX, OwnLevels, decide_levels};
 pub use lifecycle::{decide_code_mail, decide_confirmation, decide_due, decide_identity, decide_routed};
 pub use login::{Login, SIGN_IN_RETRIED};
 pub use mails::{Asker, OwedMail, mailbox, share_of};
+pub use notice::AdministratorNotice;
 pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup};
 pub use outcome::{MemberChange, Outcome, State, Statement};
 pub use personal::{EmailAddress, OrganisationName, Password, PersonName};
@@ -71,6 +77,7 @@ pub use vanity::{
     ASK_AGAIN, ClaimState, FormerLabel, HeldLabel, LabelClaim, LabelUse, Vanity, decide_address_claim,
     decide_address_release, decide_claim_decision,
 };
+pub use voucher::{VOUCHER_VALID, Voucher};
 
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,12 @@ impl Asker {
         Self(KeyDigest::of("asks for a mail", "home"))
     }
 
+    /// An operator of the provider, whose share nobody in a tenant can use up.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self(KeyDigest::of("asks for a mail", "operator"))
+    }
+
     /// The user pool, which is asked by browsers itself and does not say from where.
     #[must_use]
     pub fn pool() -> Self {

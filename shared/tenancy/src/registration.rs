@@ -10,8 +10,8 @@ use crate::{
 };
 use contract::catalogue::Catalogue;
 use kernel::{
-    Alias, BillingAnchor, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId, StatusReason,
-    TenantId, TenantStatus,
+    Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId,
+    StatusReason, TenantId, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -23,10 +23,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 #[schema(description = "What a company and its first administrator say of themselves.")]
 pub struct SignUpRequest {
-    /// The organisation that becomes a tenant, on one line, without web addresses.
+    /// The organisation that becomes a tenant, on one line, without web addresses and invisible characters.
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     organisation: Option<String>,
-    /// The name of its first administrator, on one line, without web addresses.
+    /// The name of its first administrator, on one line, without web addresses and invisible characters.
     #[schema(value_type = String, min_length = 1, max_length = 120)]
     name: Option<String>,
     /// The administrator's address, in ASCII.
@@ -63,10 +63,10 @@ pub struct SignUpRequest {
 #[serde(deny_unknown_fields)]
 #[schema(description = "What an invited person says.")]
 pub struct AcceptanceRequest {
-    /// The code that was mailed.
-    #[schema(value_type = String, format = Password, write_only, pattern = "^[0-9a-f-]{36}\\.[0-9a-f]{32}$")]
+    /// The code that was mailed. Blanks and hyphens around it and inside do not count.
+    #[schema(value_type = String, format = Password, write_only, max_length = 512)]
     pub code: Option<String>,
-    /// The person's name, on one line, without web addresses; needed where no token is sent.
+    /// The person's name, on one line, without web addresses and invisible characters; needed where no token is sent.
     #[schema(min_length = 1, max_length = 120)]
     name: Option<String>,
     /// The password of the new account: at least one lower-case letter, one upper-case letter and one digit.
@@ -100,21 +100,18 @@ pub struct Requirements {
 
 /// Mail domains that live for a few minutes, as the operator lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DisposableDomains(BTreeSet<String>);
+pub struct DisposableDomains(BTreeSet<DomainName>);
 
 impl DisposableDomains {
     /// Whether an address is at one of the domains, or below one.
     #[must_use]
     pub fn hold(&self, email: &EmailAddress) -> bool {
         let key = email.key();
-        let mut domain = key.rsplit_once('@').map(|(_, domain)| domain);
-        while let Some(name) = domain {
-            if self.0.contains(name) {
-                return true;
-            }
-            domain = name.split_once('.').map(|(_, parent)| parent);
-        }
-        false
+        let domain = key.rsplit_once('@').map_or("", |(_, domain)| domain);
+        self.0.iter().any(|name| {
+            let below = domain.strip_suffix(name.as_str());
+            below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+        })
     }
 }
 
@@ -123,16 +120,10 @@ impl FromStr for DisposableDomains {
 
     /// Domains, separated by commas; none is fine.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let domains = text.split(',').map(|domain| domain.trim().to_ascii_lowercase());
-        let domains: BTreeSet<String> = domains.filter(|domain| !domain.is_empty()).collect();
-        let valid = |domain: &String| {
-            domain.contains('.') && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
-        };
-        if domains.iter().all(valid) {
-            Ok(Self(domains))
-        } else {
-            Err(Invalid { kind: "disposable domains", rule: "domains separated by commas" })
-        }
+        let domains = text.split(',').map(str::trim).filter(|domain| !domain.is_empty());
+        let domains: Result<_, Invalid> = domains.map(|domain| domain.parse::<DomainName>()).collect();
+        let invalid = Invalid { kind: "disposable domains", rule: "domains separated by commas, without wildcards" };
+        domains.map(Self).map_err(|_| invalid)
     }
 }
 

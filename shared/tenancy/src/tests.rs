@@ -1,12 +1,14 @@
 mod addresses;
 mod clients;
 mod closing;
+mod codes;
 mod federation;
 mod laws;
 mod levels;
 mod life;
 mod mails;
 mod members;
+mod names;
 mod policies;
 mod provisioning;
 mod registration;

@@ -1,8 +1,8 @@
 //! Users, and the names by which the identity provider knows them.
 
 use crate::{AccountName, EmailAddress, KeyDigest, PersonName};
-use kernel::{Alias, Invalid, InvitationId, Role, SignupId, TenantId, Timestamp};
-use serde::{Deserialize, Serialize};
+use kernel::{Alias, Invalid, InvitationId, Role, SignupId, TenantId, Timestamp, canonical_uuid, deserialize_text};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 /// The name by which the identity provider knows a user: a function of the tenant's alias and the
 /// user's address, so that a sign-in page needs no look-up, and one person can be in several tenants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+///
+/// It has one spelling. The user pool tells other spellings apart, so an account of another one is another account,
+/// and it must not lead to this user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(
     value_type = String,
@@ -28,12 +31,13 @@ impl Username {
     }
 
     /// The user whose account the identity provider calls so. The accounts of people whom a tenant's own provider
-    /// knows are called `<provider>_<subject>`: UUID version 5 of `meridian:account:<name>`, in lower case, since the
-    /// pool does not tell names apart by their case.
+    /// knows are called `<provider>_<subject>`: UUID version 5 of `meridian:account:<name>`. The case counts, since a
+    /// subject is case-sensitive (OpenID Connect Core 1.0, section 2). So does the spelling: a name that is another
+    /// text of a user's UUID is the name of nobody.
     #[must_use]
     pub fn of_account(name: &str) -> Self {
         name.parse().unwrap_or_else(|_| {
-            let name = format!("meridian:account:{}", name.to_lowercase());
+            let name = format!("meridian:account:{name}");
             Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
         })
     }
@@ -61,8 +65,14 @@ impl FromStr for Username {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uuid = Uuid::try_parse(text).map_err(|_| Invalid { kind: "username", rule: "a UUID" })?;
-        Ok(Self(uuid))
+        let rule = "a lower-case hyphenated UUID";
+        canonical_uuid(text).map(Self).ok_or(Invalid { kind: "username", rule })
+    }
+}
+
+impl<'de> Deserialize<'de> for Username {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_text(deserializer)
     }
 }
 

@@ -10,6 +10,7 @@ use kernel::{Role, Suspension, TenantId, Timestamp};
 use regional_store::{Loaded, Reach, Registered};
 use tenancy::{
     Actor, InvitationCode, Invite, KeyDigest, Occasion, Outcome, Refusal, Said, SignUp, State, Tenant, User, Username,
+    Voucher,
 };
 
 impl Region {
@@ -30,7 +31,13 @@ impl Region {
     /// When the pool refuses.
     pub async fn make_account(&self, people: &People, made: &SignUp, password: &str, now: Timestamp) {
         let password = password.parse().unwrap();
-        people.identity.sign_up(made.user.username, &made.user.email, &password, Mailing::AtOnce).await.unwrap();
+        // The pool has no trigger that would look at the voucher.
+        let voucher = Voucher::from_random([7; 16]);
+        people
+            .identity
+            .sign_up(made.user.username, &made.user.email, &password, Mailing::AtOnce, &voucher)
+            .await
+            .unwrap();
         self.change(made.tenant.id, Reach::SIGNUP, now, |loaded, occasion| {
             Ok(tenancy::decide_identity(&loaded.state, Ok(None), occasion))
         })
@@ -58,6 +65,20 @@ impl Region {
         let update = aws_sdk_dynamodb::Client::new(&self.aws.config).update_item().table_name(&self.regional_table);
         let update = update.key("pk", text(partition)).key("sk", text(sort)).update_expression("SET tenant = :other");
         update.expression_attribute_values(":other", text(&tenant.to_string())).send().await.unwrap();
+    }
+
+    /// Notes that a tenant's accounts were in another pool before, as a move of the tenant does.
+    ///
+    /// # Panics
+    /// When the local AWS refuses.
+    pub async fn make_previous(&self, tenant: TenantId) {
+        let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
+        let realm = [("region".to_owned(), text("eu-west-1")), ("client_id".to_owned(), text("1example"))];
+        let realm = aws_sdk_dynamodb::types::AttributeValue::M(realm.into());
+        let update = aws_sdk_dynamodb::Client::new(&self.aws.config).update_item().table_name(&self.regional_table);
+        let update = update.key("pk", text(&format!("TENANT#{tenant}"))).key("sk", text("TENANT"));
+        let update = update.update_expression("SET previous = :realm").expression_attribute_values(":realm", realm);
+        update.send().await.unwrap();
     }
 
     /// The application says something of a tenant.
@@ -103,7 +124,7 @@ impl Region {
         let code = InvitationCode::from_random(id, runtime::random_bytes().unwrap());
         let reach = Reach { invitation: Some(id), ..Reach::TENANT };
         self.change(tenant, reach, now, |loaded, occasion| {
-            let invite = Invite { email: &email, role, code: &code, by, owed: None };
+            let invite = Invite { email: &email, role, code: &code, by: Actor::User(by), owed: None };
             tenancy::decide_invitation(&loaded.state, &invite, loaded.invitation.as_ref(), false, occasion).map(Some)
         })
         .await;
@@ -118,7 +139,7 @@ impl Region {
         let reach = Reach { invitation: Some(code.invitation()), ..Reach::TENANT };
         let open = self.tenants.load(tenant, reach).await.unwrap().invitation.unwrap();
         let username = Username::of(&self.tenant(tenant).await.alias, &open.email);
-        let reach = Reach { user: Some(open.invited_by), ..reach };
+        let reach = Reach { user: open.inviter(), ..reach };
         self.change(tenant, reach, now, |loaded, occasion| {
             let invitation = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = (name.parse().unwrap(), documents().agreed_at(now));

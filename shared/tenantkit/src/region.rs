@@ -88,7 +88,9 @@ impl Region {
     /// # Panics
     /// When the local AWS refuses.
     pub async fn people(&self) -> People {
-        let pool = testkit::user_pool(&self.aws, &["usage/write", "usage/read", "tenant/read"]).await;
+        let pool =
+            testkit::user_pool(&self.aws, &["usage/write", "usage/read", "tenant/read", "tenant/administrators.write"])
+                .await;
         let identity = Identity::new(&self.aws.config, pool.id.clone(), pool.client_id.clone());
         People { pool, identity }
     }

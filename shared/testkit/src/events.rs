@@ -1,6 +1,7 @@
 //! The cases of `events/`: the same files that `sam local invoke` takes.
 
-use serde_json::Value;
+use crate::openapi::bodies;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// One case of a function.
@@ -42,4 +43,56 @@ pub fn cases(function: &str) -> Vec<Case> {
             payload: serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap(),
         })
         .collect()
+}
+
+/// The valid cases of a function with an object of their body as the list of its values: the body itself, and each object
+/// inside. An operation without a valid case that has an object has an invalid one.
+///
+/// # Panics
+/// When an operation that takes an object has no case with one.
+#[must_use]
+pub fn by_position(function: &str) -> Vec<Case> {
+    let mut open = bodies(function);
+    let mut changed = Vec::new();
+    let (valid, invalid): (Vec<_>, Vec<_>) = cases(function).into_iter().partition(Case::is_valid);
+    for case in valid.into_iter().chain(invalid) {
+        let is_new = open.iter().any(|operation| operation.takes(&case.payload));
+        if !is_new && !case.is_valid() {
+            continue;
+        }
+        let document = case.payload["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
+        let Some(document) = document.filter(|document| document.as_object().is_some_and(|object| !object.is_empty()))
+        else {
+            continue;
+        };
+        open.retain(|operation| !operation.takes(&case.payload));
+        for pointer in objects(&document) {
+            let mut document = document.clone();
+            let Some(place) = document.pointer_mut(&pointer) else { continue };
+            let values = place.as_object().into_iter().flat_map(|object| object.values().cloned()).collect();
+            *place = values;
+            let mut payload = case.payload.clone();
+            payload["body"] = json!(document.to_string());
+            changed.push(Case { name: format!("{}: {pointer} by position", case.name), payload });
+        }
+    }
+    assert!(open.is_empty(), "{function} has no case for {open:?}");
+    changed
+}
+
+/// Where a document has objects, as JSON pointers.
+fn objects(document: &Value) -> Vec<String> {
+    let inner = |(name, value): (String, &Value)| -> Vec<String> {
+        objects(value).into_iter().map(|pointer| format!("/{name}{pointer}")).collect()
+    };
+    match document {
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| (name.replace('~', "~0").replace('/', "~1"), value));
+            std::iter::once(String::new()).chain(members.flat_map(inner)).collect()
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).flat_map(inner).collect()
+        }
+        _ => Vec::new(),
+    }
 }

@@ -5,11 +5,13 @@
 
 mod emulator;
 mod events;
+mod odd;
 pub mod openapi;
 mod resources;
 mod throttle;
 
 pub use emulator::{LocalAws, aws};
-pub use events::{Case, cases};
+pub use events::{Case, by_position, cases};
+pub use odd::OddEvents;
 pub use resources::{Pool, add_client, bus, client_token, machine_token, queue, table, tenant_role, user_pool};
 pub use throttle::{Throttle, ThrottledTable};

@@ -26,6 +26,8 @@ const OF_BODIES: [(&str, &str); 3] = [
     ("413", "`body-too-large`: the body has more than 64 KiB."),
     ("422", "`invalid-body`: the body does not have the expected members."),
 ];
+/// What the edge answers before any operation: the document says it once.
+const OF_THE_EDGE: &str = "malformed-request";
 /// What every operation may answer that can refuse anything.
 const OF_ALL: [(&str, &str); 1] =
     [("500", "`internal`: something failed on our side. Nothing was half done, so the request may be sent again.")];
@@ -126,9 +128,42 @@ pub fn assert_described(api: Api, payload: &Value, status: u16, slug: &str) {
         assert!(["not-found", "method-not-allowed"].contains(&slug), "{method} {path} is not described");
         return;
     };
+    if (status, slug) == (400, OF_THE_EDGE) {
+        return;
+    }
     let described = operation["responses"][status.to_string()]["description"].as_str();
     let is_described = described.is_some_and(|text| slug.is_empty() || text.contains(&format!("`{slug}`")));
     assert!(is_described, "{method} {path} does not describe its answer {status} {slug}");
+}
+
+/// An operation that takes a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Taker {
+    method: String,
+    path: String,
+}
+
+impl Taker {
+    /// Whether a payload of API Gateway is for it.
+    pub(crate) fn takes(&self, payload: &Value) -> bool {
+        payload["requestContext"]["http"]["method"] == self.method.as_str()
+            && fits(&self.path, payload["rawPath"].as_str().unwrap_or_default())
+    }
+}
+
+/// The operations of a function that take a document, in whichever API they are.
+pub(crate) fn bodies(function: &str) -> Vec<Taker> {
+    let mut found = Vec::new();
+    for api in [Api::Regional, Api::Operator, Api::Home] {
+        for (path, item) in members(&api.document()["paths"]) {
+            for (method, operation) in members(&item) {
+                if operation[OWNER] == function && operation["requestBody"].is_object() {
+                    found.push(Taker { method: method.to_uppercase(), path: path.clone() });
+                }
+            }
+        }
+    }
+    found
 }
 
 fn fits(template: &str, path: &str) -> bool {
@@ -174,7 +209,9 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
         "title": api.title(),
         "description": format!(
             "{}\n\nA refusal is a problem document (RFC 9457), whose type ends with the name that is given here with \
-             its status. Before a request gets that far, the gateway may refuse it for its rate, with status 429 or \
+             its status. A request that is not well-formed - its path, its query, in which no parameter is there \
+             twice, or a header - is refused with status 400 and the name `{OF_THE_EDGE}`, whichever operation it \
+             is for. Before a request gets that far, the gateway may refuse it for its rate, with status 429 or \
              503 and a JSON object with the member `message`.",
             api.description()
         ),

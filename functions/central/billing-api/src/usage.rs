@@ -12,6 +12,7 @@ use contract::catalogue::{Catalogue, Meter};
 use contract::{UsageWindow, WindowPart};
 use kernel::{
     BillingAnchor, BillingPeriod, DimensionCode, Invalid, MeterCode, TenantId, Timestamp, UsageGroup, WindowSize,
+    parse_moment,
 };
 use runtime::http::{Problem, csv_table, cut, next_link, wants_csv};
 use serde::Serialize;
@@ -135,7 +136,7 @@ impl<'c> Question<'c> {
         let period = parse_period(text("period"))?;
         let meter = query.get("meter").map(|code| parse_meter(catalogue, code)).transpose()?;
         let (by, only) = parse_dimensions(meter, text("by"), text("only"))?;
-        let moment = |name: &str, otherwise| query.get(name).map_or(Ok(otherwise), |text| parse_moment(text));
+        let moment = |name: &str, otherwise| query.get(name).map_or(Ok(otherwise), |text| parse_end(text));
         let (from, to) = (moment("from", Timestamp::MIN)?, moment("to", Timestamp::MAX)?);
         Ok(Self { tenant, period, meter, by, only, from, to })
     }
@@ -192,9 +193,9 @@ fn parse_dimensions(meter: Option<&Meter>, by: &str, only: &str) -> Result<(Vec<
     parse().ok_or_else(|| Problem::invalid("invalid-dimensions", "The dimensions are not valid", rule))
 }
 
-fn parse_moment(text: &str) -> Result<Timestamp, Problem> {
-    let rule = Invalid { kind: "from and to", rule: "a date and time with an offset, as in RFC 3339" };
-    text.parse().map_err(|_| Problem::invalid("invalid-range", "The range is not valid", rule))
+fn parse_end(text: &str) -> Result<Timestamp, Problem> {
+    let named = |invalid| Invalid { kind: "from and to", ..invalid };
+    parse_moment(text).map_err(|invalid| Problem::invalid("invalid-range", "The range is not valid", named(invalid)))
 }
 
 fn rows_of(

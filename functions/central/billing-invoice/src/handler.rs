@@ -101,10 +101,9 @@ async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceE
 
 /// Gives the invoice the next number, and makes the region's statement when it is the run's last.
 async fn record(adapters: &Adapters, desk: &Desk, draft: Draft) -> Result<Recorded, InvoiceError> {
-    let (tenant, period) = (draft.tenant, draft.period);
+    let period = draft.period;
     let held = desk.run.as_ref().ok_or(InvoiceError::NoRun { period })?;
-    let issue = decide_issue(draft, held.run.clone(), desk.next_number(), adapters.disclosure)
-        .map_err(|source| InvoiceError::Refused { tenant, source })?;
+    let issue = decide_issue(draft, held.run.clone(), desk.next_number(), adapters.disclosure);
     let statement = issue.statement.as_ref().map(|totals| state(adapters, desk, totals)).transpose()?;
     adapters.store.record_issue(desk, &issue, statement).await.map_err(InvoiceError::Store)
 }

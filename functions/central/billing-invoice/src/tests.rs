@@ -126,6 +126,30 @@ async fn an_invoice_bills_the_ledger_and_notes_what_is_missing() {
     assert_eq!(invoice.issued_at.to_string(), "2026-11-01T00:00:00Z");
 }
 
+/// One of four used as much as can be counted, and one the least: each has its invoice, and the run its end.
+#[tokio::test]
+async fn no_amount_keeps_an_invoice_from_anybody() {
+    let adapters = adapters(SOVEREIGN).await;
+    let finest = format!("0.{}1", "0".repeat(339));
+    for (n, gigabytes) in (1..).zip(["9".repeat(57).as_str(), "12.5", "12.5", &finest]) {
+        activate(&adapters, n, "starter").await;
+        use_meter(&adapters, n, "2026-10", gigabytes, 1).await;
+    }
+    start_run(&adapters, "2026-10", 4).await;
+    assert_eq!(run(&adapters, batch("2026-10", &[1, 2, 3, 4])).await, [""; 0]);
+    // 10^57 GB at 0.10, less 0.10, and the fee.
+    assert_eq!(
+        invoice(&adapters, 1, "2026-10").await.draft.total.to_string(),
+        format!("100{}18.90 USD", "0".repeat(52))
+    );
+    for n in [2, 3] {
+        assert_eq!(invoice(&adapters, n, "2026-10").await.draft.total.to_string(), "20.25 USD");
+    }
+    assert_eq!(invoice(&adapters, 4, "2026-10").await.draft.total.to_string(), "19.00 USD");
+    let totals = statements(&adapters).await[0].data.totals[0].to_string();
+    assert_eq!(totals, format!("100{}78.40 USD", "0".repeat(52)));
+}
+
 #[tokio::test]
 async fn late_usage_is_billed_by_the_next_invoice() {
     let adapters = adapters(SOVEREIGN).await;

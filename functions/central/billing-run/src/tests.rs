@@ -86,7 +86,7 @@ impl Fixture {
         let desk = store.load_desk(request, &"meridian".parse().unwrap()).await.unwrap();
         let run = desk.run.clone().unwrap().run;
         let disclosure = Disclosure { mode: Mode::Shared, tenants_min: 5 };
-        let issue = decide_issue(draft, run, desk.next_number(), disclosure).unwrap();
+        let issue = decide_issue(draft, run, desk.next_number(), disclosure);
         assert_eq!(store.record_issue(&desk, &issue, None).await.unwrap(), Recorded::Done);
     }
 

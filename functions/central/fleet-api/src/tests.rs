@@ -13,9 +13,9 @@ use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use outbox::Outbox;
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
+const ODD_EVENTS: usize = 500;
 const EVENT: &str = "0199a1f0-0000-7000-8000-ffff00000001";
 const CLOSED: &str = "0199a1f0-0000-7000-8000-000000000002";
 const SCOPES: [&str; 3] = ["meridian/operator.read", "meridian/operator.write", "usage/write"];
@@ -105,8 +105,7 @@ impl Fixture {
             .replace("operator-token", operator)
             .replace("reader-token", &self.reader_token)
             .replace("usage-token", &self.usage_token);
-        let request = lambda_http::request::from_str(&payload).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = runtime::http::respond(self.router.clone(), &payload).await;
         let status = response.status().as_u16();
         let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
         let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
@@ -127,6 +126,25 @@ async fn operators_questions_are_answered() {
     a_suspension_is_published_once_and_lifted_once(&fixture).await;
     a_suspension_is_lifted_by_who_wanted_it(&fixture).await;
     every_case_is_answered_or_refused_with_a_problem(&fixture).await;
+    an_object_is_not_taken_by_position(&fixture).await;
+    every_odd_event_has_an_answer(&fixture).await;
+}
+
+async fn an_object_is_not_taken_by_position(fixture: &Fixture) {
+    for case in testkit::by_position("fleet-api") {
+        let (status, _, body) = fixture.send(&case.payload).await;
+        assert_eq!((status, &body["type"]), (422, &json!("/problems/invalid-body")), "{}: {body}", case.name);
+    }
+}
+
+async fn every_odd_event_has_an_answer(fixture: &Fixture) {
+    let usual = testkit::cases("fleet-api").into_iter().map(|case| case.payload).collect();
+    let mut odd = testkit::OddEvents::new(1, usual);
+    for _ in 0..ODD_EVENTS {
+        let event = odd.next_event().replace("operator-token", &fixture.writer_token);
+        let status = runtime::http::respond(fixture.router.clone(), &event).await.status();
+        assert!(!status.is_server_error(), "{status} to {event}");
+    }
 }
 
 async fn every_case_is_answered_or_refused_with_a_problem(fixture: &Fixture) {
@@ -145,6 +163,7 @@ async fn every_case_is_answered_or_refused_with_a_problem(fixture: &Fixture) {
             "invalid-suspension-lifted-reason" | "invalid-suspension-lifted-without-reason" => (422, "invalid-reason"),
             "valid-suspension" | "valid-suspension-lifted" => (202, ""),
             "invalid-path" => (404, "not-found"),
+            "invalid-host" => (400, "malformed-request"),
             "invalid-method" => (405, "method-not-allowed"),
             _ => (200, ""),
         };

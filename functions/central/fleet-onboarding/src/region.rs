@@ -11,9 +11,8 @@ use fleet::{Onboarding, OnboardingKey};
 use kernel::{Alias, SignupId, TenantId};
 use runtime::Forwarded;
 use runtime::handover::SEAL_HEADER;
-use runtime::http::Problem;
+use runtime::http::{Problem, Verbatim};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// What of a region's refusal is passed on.
@@ -49,7 +48,7 @@ pub(crate) async fn hand_over(
     described: &RegionDescribed,
     onboarding: &Onboarding,
     key: &OnboardingKey,
-    signup: &RawValue,
+    signup: &Verbatim,
 ) -> Result<Handover, Problem> {
     let url = format!("{}/signups", described.signup_url);
     let (key, id) = (key.for_region(onboarding.id), onboarding.id.to_string());

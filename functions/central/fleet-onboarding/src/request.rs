@@ -4,9 +4,8 @@
 use crate::problems;
 use fleet::Placement;
 use kernel::{Jurisdiction, Location, RegionCode};
-use runtime::http::Problem;
+use runtime::http::{Problem, Verbatim};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 /// The body of an onboarding.
 #[derive(Deserialize)]
@@ -17,7 +16,7 @@ pub(crate) struct OnboardingRequest {
     placement: PlacementRequest,
     /// What the region's own `POST /signups` takes. It is handed over byte for byte and kept nowhere.
     #[cfg_attr(test, schema(value_type = Object, write_only))]
-    signup: Box<RawValue>,
+    signup: Verbatim,
 }
 
 /// Exactly one of them.
@@ -47,7 +46,7 @@ struct Degrees {
 
 impl OnboardingRequest {
     /// Where the tenant is to go, and the sign-up to hand over.
-    pub(crate) fn validate(self) -> Result<(Placement, Box<RawValue>), Problem> {
+    pub(crate) fn validate(self) -> Result<(Placement, Verbatim), Problem> {
         let placement = self.placement.validate()?;
         if self.signup.get().starts_with('{') {
             Ok((placement, self.signup))

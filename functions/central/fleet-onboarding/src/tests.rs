@@ -19,8 +19,8 @@ use runtime::Forwarder;
 use runtime::handover::Seal;
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
+const ODD_EVENTS: usize = 500;
 const SCOPES: [&str; 2] = ["meridian/onboarding.write", "meridian/operator.read"];
 /// The onboarding of the case `valid-read`.
 const SEEDED: &str = "7d9b2c64-1f0e-4a57-9c3d-8e5f6a7b8c9d";
@@ -131,8 +131,7 @@ impl Fixture {
     async fn send(&self, payload: &Value) -> Answer {
         let payload =
             payload.to_string().replace("onboarding-token", &self.token).replace("reader-token", &self.reader_token);
-        let request = lambda_http::request::from_str(&payload).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = runtime::http::respond(self.router.clone(), &payload).await;
         let header = |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
         let (kind, cache) = (header("content-type"), header("cache-control"));
         let (location, retry_after) = (header("location"), header("retry-after"));
@@ -203,6 +202,30 @@ impl Fixture {
 }
 
 #[tokio::test]
+async fn an_object_is_not_taken_by_position() {
+    let fixture = fixture().await;
+    for case in testkit::by_position("fleet-onboarding") {
+        let answer = fixture.send(&case.payload).await;
+        // The sign-up is the region's business, but for that it is an object.
+        let slug = if case.name.contains("/signup") { "invalid-signup" } else { "invalid-body" };
+        let expected = (422, json!(format!("/problems/{slug}")));
+        assert_eq!((answer.status, answer.body["type"].clone()), expected, "{}: {}", case.name, answer.body);
+    }
+}
+
+#[tokio::test]
+async fn every_odd_event_has_an_answer() {
+    let fixture = fixture().await;
+    let usual = testkit::cases("fleet-onboarding").into_iter().map(|case| case.payload).collect();
+    let mut odd = testkit::OddEvents::new(1, usual);
+    for _ in 0..ODD_EVENTS {
+        let event = odd.next_event().replace("onboarding-token", &fixture.token);
+        let status = runtime::http::respond(fixture.router.clone(), &event).await.status();
+        assert!(!status.is_server_error(), "{status} to {event}");
+    }
+}
+
+#[tokio::test]
 async fn every_case_is_answered_or_refused_with_a_problem() {
     let fixture = fixture().await;
     fixture.seed("digest", SEEDED).await;
@@ -226,6 +249,7 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
                 (404, "unknown-onboarding")
             }
             "invalid-path" => (404, "not-found"),
+            "invalid-host" => (400, "malformed-request"),
             "invalid-method" => (405, "method-not-allowed"),
             "valid-openapi" | "valid-read" | "valid-regions" => (200, ""),
             "valid-page" | "valid-script" | "valid-style" => (200, ""),

@@ -6,11 +6,15 @@ use aws_lambda_events::event::cognito::{
 use kernel::{EventId, RegionCode};
 use regional_store::{Lead, Loaded, Reach, TenantStore, TenantStoreError};
 use runtime::Failure;
-use tenancy::{EmailAddress, Newcomer, Occasion, Origin, Refusal, Standing, Username, decide_newcomer};
+use tenancy::{EmailAddress, Newcomer, Occasion, Origin, Refusal, Standing, Username, Voucher, decide_newcomer};
 
-/// Lets an account pass whose username is registered with the same address, and one of a person whom the tenant's own
-/// identity provider vouches for; refuses any other, whoever asks. The account of an invited person can only be made
-/// by Meridian, which has checked the invitation's code. Changes nothing in the event.
+/// Lets an account pass that Meridian itself asks for, whose username is registered with the same address, and one of a
+/// person whom the tenant's own identity provider vouches for; refuses any other, whoever asks. The account of an
+/// invited person can only be made by an administrator of the pool, which is Meridian once it has checked the
+/// invitation's code. Changes nothing in the event.
+///
+/// The pool's `SignUp` is open to everybody who knows a client's id. A call without a voucher is refused before anything
+/// is read, so that neither the answer nor its time tells who is registered.
 pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreSignUp, Failure> {
     if event.cognito_event_user_pools_header.trigger_source == Some(Source::ExternalProvider) {
         join(adapters, vouched_for(&event)?).await?;
@@ -19,9 +23,12 @@ pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreS
     let Some((username, email)) = asked_for(&event) else {
         return Err(refuse());
     };
+    let by_administrator = event.cognito_event_user_pools_header.trigger_source == Some(Source::AdminCreateUser);
+    if !by_administrator && !is_vouched(adapters, &event, username).await? {
+        return Err(refuse());
+    }
     let registered =
         adapters.tenants.reader().load_user(username).await.map_err(|error| unavailable(&error))?.ok_or_else(refuse)?;
-    let by_administrator = event.cognito_event_user_pools_header.trigger_source == Some(Source::AdminCreateUser);
     let may_ask = match registered.origin {
         Origin::Signup(_) => true,
         Origin::Invitation(_) => by_administrator,
@@ -45,6 +52,18 @@ fn asked_for(event: &PreSignUp) -> Option<(Username, EmailAddress)> {
     let username = event.cognito_event_user_pools_header.user_name.as_ref()?.parse().ok()?;
     let email = event.request.user_attributes.get("email")?.parse().ok()?;
     Some((username, email))
+}
+
+/// Whether Meridian vouches for this very call.
+async fn is_vouched(adapters: &Adapters, event: &PreSignUp, username: Username) -> Result<bool, Failure> {
+    let voucher = event.request.validation_data.get(Voucher::NAME).and_then(|text| text.parse::<Voucher>().ok());
+    match voucher {
+        Some(voucher) => {
+            let vouched = adapters.tenants.reader().is_vouched(username, &voucher, runtime::now()).await;
+            vouched.map_err(|error| unavailable(&error))
+        }
+        None => Ok(false),
+    }
 }
 
 /// The person, and whether the provider says that it has verified the address: as a boolean or as a text, which both

@@ -5,11 +5,14 @@ use outbox::Outbox;
 use regional_store::{Reach, TenantStore};
 use serde_json::json;
 use tenancy::{
-    AuditAction, Federation, Origin, ProviderName, Username, decide_federation, decide_federation_end, decide_removal,
+    AuditAction, Federation, Origin, ProviderName, Username, Voucher, decide_federation, decide_federation_end,
+    decide_removal,
 };
 use tenantkit::{Newcomer, Region, moment};
 use testkit::Case;
 
+/// The voucher of the events.
+const VOUCHER: Voucher = Voucher::from_random([7; 16]);
 /// The subject of the events at the tenant's own provider.
 const SUBJECT: &str = "00u1a2b3c4";
 
@@ -62,6 +65,10 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
     let adapters = adapters(&region().await);
     for case in testkit::cases("auth-pre-sign-up") {
         let Case { name, payload } = &case;
+        // Whoever is named is vouched for: what is wrong with an event is what its name says.
+        if let Ok(username) = payload["userName"].as_str().unwrap().parse() {
+            adapters.tenants.vouch(username, &VOUCHER, runtime::now()).await.unwrap();
+        }
         let event = serde_json::from_value(payload.clone()).unwrap();
         match handle(&adapters, event).await {
             Ok(event) => {
@@ -83,6 +90,75 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
             }
         }
     }
+}
+
+/// At the pool's own address anybody can ask for an account, and learns nothing from the answer: it is the same for
+/// users, for nobody, and for every spelling of a user's name.
+#[tokio::test]
+async fn nobody_else_has_an_account_made_or_learns_who_has_one() {
+    let region = region().await;
+    let adapters = adapters(&region);
+    let registered = testkit::cases("auth-pre-sign-up").into_iter().find(|case| case.name == "valid-registered");
+    let registered = registered.unwrap().payload;
+    let ada = Username::of(&Newcomer::ada().alias, &Newcomer::ada().email.parse().unwrap());
+    let nobody = Username::of(&Newcomer::ada().alias, &"nobody@engines.example".parse().unwrap());
+    let ask = async |name: String, voucher: serde_json::Value| {
+        let mut payload = registered.clone();
+        payload["userName"] = json!(name);
+        payload["request"]["validationData"] = voucher;
+        refusal(&adapters, serde_json::from_value(payload).unwrap()).await
+    };
+    let ours = json!({ "voucher": VOUCHER.reveal() });
+    assert_eq!(ask(ada.to_string(), ours.clone()).await, "not-registered", "nobody has vouched yet");
+    adapters.tenants.vouch(ada, &VOUCHER, runtime::now()).await.unwrap();
+    adapters.tenants.vouch(nobody, &VOUCHER, runtime::now()).await.unwrap();
+    assert_eq!(ask(ada.to_string(), ours.clone()).await, "passed");
+    assert_eq!(ask(nobody.to_string(), ours.clone()).await, "not-registered");
+    let uuid = ada.to_string();
+    for name in [uuid.replace('-', ""), format!("{{{uuid}}}"), format!("urn:uuid:{uuid}"), uuid.to_uppercase()] {
+        assert_eq!(ask(name.clone(), ours.clone()).await, "not-registered", "{name}");
+    }
+    for voucher in [json!(null), json!({}), json!({ "voucher": "" }), json!({ "voucher": "08".repeat(16) })] {
+        for name in [&uuid, &nobody.to_string()] {
+            assert_eq!(ask(name.clone(), voucher.clone()).await, "not-registered", "{name} with {voucher}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_voucher_holds_for_a_minute_and_for_its_user_only() {
+    let region = region().await;
+    let adapters = adapters(&region);
+    let reader = region.tenants.reader();
+    let ada = Username::of(&Newcomer::ada().alias, &Newcomer::ada().email.parse().unwrap());
+    let charles = Username::of(&Newcomer::ada().alias, &"charles@engines.example".parse().unwrap());
+    adapters.tenants.vouch(ada, &VOUCHER, now()).await.unwrap();
+    let other = Voucher::from_random([8; 16]);
+    adapters.tenants.vouch(ada, &other, moment("2026-11-20T09:30:30Z")).await.unwrap();
+    for (username, voucher, at, vouched) in [
+        (ada, &VOUCHER, "2026-11-20T09:30:00Z", true),
+        (ada, &VOUCHER, "2026-11-20T09:30:59Z", true),
+        (ada, &VOUCHER, "2026-11-20T09:31:00Z", false),
+        (ada, &other, "2026-11-20T09:31:00Z", true),
+        (charles, &VOUCHER, "2026-11-20T09:30:00Z", false),
+    ] {
+        assert_eq!(reader.is_vouched(username, voucher, moment(at)).await.unwrap(), vouched, "{username} at {at}");
+    }
+}
+
+/// OpenID Connect's subjects are case-sensitive: two persons of one provider may differ in nothing else.
+#[tokio::test]
+async fn subjects_that_differ_in_case_are_two_persons() {
+    let region = region().await;
+    let (adapters, ada) = (adapters(&region), Newcomer::ada());
+    let before = region.tenant(ada.tenant).await.users;
+    for (subject, email) in [("CaSe", "grace@engines.example"), ("cAsE", "mary@engines.example")] {
+        assert_eq!(refusal(&adapters, vouched(ada.alias.as_str(), subject, email)).await, "passed");
+        let account = format!("oidc-{}_{subject}", ada.alias);
+        let user = region.tenants.reader().load_user(Username::of_account(&account)).await.unwrap().unwrap();
+        assert_eq!((user.email.expose(), user.account_name()), (email, account));
+    }
+    assert_eq!(region.tenant(ada.tenant).await.users, before + 2);
 }
 
 /// The events name the user whom the invitation is for.

@@ -6,6 +6,7 @@ import { complete, isReturn, ownOrigin, returned } from "./src/federation.js";
 import { Identity } from "./src/identity.js";
 import { codeOf } from "./src/refusals.js";
 import { LANGUAGES, TEXTS, preferred } from "./src/texts.js";
+import { passwordOf, pastedCode } from "./src/typed.js";
 import { keyOf, usernameOf } from "./src/username.js";
 
 test("a username is the one that the region computes", () => {
@@ -22,6 +23,19 @@ test("only ASCII letters change their case", () => {
     ["\u212a@x.example", "\u212a@x.example"], // the sign of the kelvin, which toLowerCase turns into the letter k
   ]) {
     assert.equal(keyOf(email), key);
+  }
+});
+
+test("a password is the same on every keyboard", () => {
+  for (const typed of ["Zu\u0308rich-Engine-2", "Z\u00fcrich-Engine-2", "Z\u00fcrich-Engine-\uff12"]) {
+    assert.equal(passwordOf(typed), "Z\u00fcrich-Engine-2");
+  }
+  assert.equal(passwordOf(" Two  Words 2"), " Two  Words 2");
+});
+
+test("a code is what was mailed however it was pasted", () => {
+  for (const pasted of ["123456", " 123 456\n", "123-456", "\ufeff123\u00a0456\u200b", "\uff11\uff12\uff13456"]) {
+    assert.equal(pastedCode(pasted), "123456");
   }
 });
 

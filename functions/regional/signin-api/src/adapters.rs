@@ -8,7 +8,6 @@ use kernel::Timestamp;
 use regional_store::{Limit, Resolved, Taken, Tally, TenantReader};
 use runtime::env;
 use runtime::http::{PagePolicy, Problem, Source};
-use std::net::IpAddr;
 use tenancy::{Addresses, KeyDigest};
 
 /// What the handlers work with.
@@ -71,7 +70,7 @@ impl Adapters {
 
     /// Counts a wish for a list of workspaces.
     pub(crate) async fn limit_lookups(&self, source: &Source, now: Timestamp) -> Result<(), Problem> {
-        let of = KeyDigest::of("lookup-source", &counted(source));
+        let of = KeyDigest::of("lookup-source", source.expose());
         let limit = Limit::hourly(of, self.limits.lookups_per_source);
         let mark = KeyDigest::of("request", &runtime::new_uuid().to_string());
         match self.tally.take(&limit, &mark, now).await.map_err(|error| Problem::internal(&error))? {
@@ -81,19 +80,7 @@ impl Adapters {
     }
 
     fn unknown(&self, source: &Source) -> Limit {
-        let of = KeyDigest::of("unknown-address-source", &counted(source));
+        let of = KeyDigest::of("unknown-address-source", source.expose());
         Limit::hourly(of, self.limits.unknown_per_source)
-    }
-}
-
-/// What of a source is counted. One subscriber has a network of IPv6 (RFC 6177: 64 bits of prefix at most), and so
-/// any number of addresses.
-fn counted(source: &Source) -> String {
-    match source.0.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(IpAddr::V4(_)) | Err(_) => source.0.clone(),
     }
 }

@@ -180,7 +180,7 @@ async fn look_up(
 ) -> Result<Response, Problem> {
     let email: EmailAddress = request.email.parse().map_err(problems::invalid_email)?;
     adapters.limit_lookups(&source, now).await?;
-    let sent = adapters.lookups.send(&email, request.language, &Asker::network(&source.0)).await;
+    let sent = adapters.lookups.send(&email, request.language, &Asker::network(source.expose())).await;
     sent.map_err(|error| Problem::internal(&error))?;
     let answer = Json(LookupAccepted { state: LookupState::Accepted });
     Ok((StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], answer).into_response())

@@ -14,14 +14,14 @@ use regional_store::{Tally, TenantReader};
 use serde_json::{Value, json};
 use tenancy::{Asker, SignUp};
 use tenantkit::{Newcomer, Region};
-use testkit::Case;
 use testkit::openapi::{Api, assert_described};
-use tower::ServiceExt;
+use testkit::{Case, OddEvents};
 
 const DISCOVERY: &str = "/.well-known/meridian";
 const PATTERN: &str = "https://{alias}.app.example.com";
 /// How many unknown addresses, and how many lookups, a source has in these tests.
 const LIMIT: u64 = 4;
+const ODD_EVENTS: usize = 500;
 
 /// A region where the tenant of the events is in use, and the API on it.
 struct World {
@@ -82,8 +82,7 @@ impl World {
 
     /// Sends what API Gateway sends. Every answer is one that the document describes.
     async fn send(&self, payload: &Value) -> Answer {
-        let request = lambda_http::request::from_str(&payload.to_string()).unwrap();
-        let (parts, body) = self.api().oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = runtime::http::respond(self.api(), &payload.to_string()).await.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, bytes };
         assert_described(Api::Regional, payload, answer.status, &answer.slug());
@@ -127,11 +126,11 @@ async fn every_event_gets_its_answer() {
         | "invalid-malformed-address"
         | "invalid-no-label"
         | "invalid-unknown-label"
-        | "invalid-malformed-label"
-        | "invalid-two-labels" => (421, "unknown-address"),
+        | "invalid-malformed-label" => (421, "unknown-address"),
         "invalid-email" => (422, "invalid-fields"),
         "invalid-language" | "invalid-unknown-field" => (422, "invalid-body"),
         "invalid-malformed-json" => (400, "malformed-json"),
+        "invalid-host" | "invalid-two-labels" => (400, "malformed-request"),
         "invalid-method" => (405, "method-not-allowed"),
         "invalid-path" => (404, "not-found"),
         name if name.starts_with("valid-") => (200, ""),
@@ -146,6 +145,27 @@ async fn every_event_gets_its_answer() {
             assert_eq!(answer.header("content-type"), "application/problem+json", "{name}");
         }
         assert_eq!(world.queued().await.len(), usize::from(status == 202), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_not_taken_by_position() {
+    let world = World::new().await;
+    for Case { name, payload } in testkit::by_position("signin-api") {
+        let answer = world.send(&payload).await;
+        assert_eq!((answer.status, answer.slug().as_str()), (422, "invalid-body"), "{name}: {}", answer.body());
+    }
+}
+
+#[tokio::test]
+async fn every_odd_event_has_an_answer() {
+    let world = World::new().await;
+    let usual = testkit::cases("signin-api").into_iter().map(|case| case.payload).collect();
+    let mut odd = OddEvents::new(1, usual);
+    for _ in 0..ODD_EVENTS {
+        let event = odd.next_event();
+        let status = runtime::http::respond(world.api(), &event).await.status();
+        assert!(!status.is_server_error(), "{status} to {event}");
     }
 }
 

@@ -10,7 +10,9 @@ use regional_store::{Limit, MailTally, Taken, TenantStore};
 use runtime::env;
 use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
-use tenancy::{Addresses, Asker, Documents, EmailAddress, KeyDigest, Occasion, OwedMail, Requirements, Settings};
+use tenancy::{
+    Addresses, Asker, Documents, EmailAddress, KeyDigest, Occasion, OwedMail, Requirements, Settings, Username, Voucher,
+};
 
 const MAILED_AGAIN_S: i64 = 60;
 
@@ -68,9 +70,16 @@ impl Adapters {
         Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
     }
 
+    /// Vouches for the account that is asked for next: the pool's trigger lets no other call make one.
+    pub(crate) async fn vouch(&self, username: Username, now: Timestamp) -> Result<Voucher, Problem> {
+        let voucher = Voucher::from_random(runtime::random_bytes().map_err(|error| Problem::internal(&*error))?);
+        self.tenants.vouch(username, &voucher, now).await.map_err(|error| problems::store(&error))?;
+        Ok(voucher)
+    }
+
     /// Counts a request of a source; `mark` is the same when the request is repeated.
     pub(crate) async fn limit_source(&self, source: &Source, mark: &KeyDigest, now: Timestamp) -> Result<(), Problem> {
-        match self.take(KeyDigest::of("source", &source.0), self.limits.per_source, mark, now).await? {
+        match self.take(KeyDigest::of("source", source.expose()), self.limits.per_source, mark, now).await? {
             Taken::Yes => Ok(()),
             Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
         }

@@ -17,8 +17,9 @@ use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Asker, Documents, EmailAddress, IdempotencyKey, Identifiers, KeyDigest, Operation, Registration, SignUpRequest,
-    Signup, Tenant, Username, decide_code_mail, decide_confirmation, decide_identity, decide_retry, decide_sign_up,
+    Asker, ConfirmationCode, Documents, EmailAddress, IdempotencyKey, Identifiers, KeyDigest, Operation, Registration,
+    SignUpRequest, Signup, Tenant, Username, decide_code_mail, decide_confirmation, decide_identity, decide_retry,
+    decide_sign_up,
 };
 
 /// The routes.
@@ -40,8 +41,8 @@ pub(crate) fn router(adapters: Adapters) -> Router {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Confirmation {
-    /// The digits that were mailed.
-    #[cfg_attr(test, schema(format = Password, write_only, pattern = "^[0-9]{4,12}$"))]
+    /// The digits that were mailed. Blanks and hyphens around them and inside do not count.
+    #[cfg_attr(test, schema(format = Password, write_only, max_length = 512, example = "123456"))]
     code: String,
 }
 
@@ -170,7 +171,7 @@ async fn create(
     }
     // All that home hands over comes from one address, and home knows its callers.
     let is_sealed = handover.is_some_and(|handover| handover.is_sealed);
-    let asker = if is_sealed { Asker::home() } else { Asker::network(&source.0) };
+    let asker = if is_sealed { Asker::home() } else { Asker::network(source.expose()) };
     let source = (!is_sealed).then_some(&source);
     let (mut signup, tenant) = register(&adapters, &key, &registration, ids, source, now).await?;
     let mut password = PasswordHeld::Kept;
@@ -235,15 +236,12 @@ async fn confirm(
     Now(now): Now,
     Body(Confirmation { code }): Body<Confirmation>,
 ) -> Result<Response, Problem> {
-    let well_formed = (4..=12).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
-    if !well_formed {
-        return Err(problems::malformed_code());
-    }
+    let code: ConfirmationCode = code.parse().map_err(|_| problems::malformed_code())?;
     let (signup, tenant) = find(&adapters, &id).await?;
     if tenant.status != TenantStatus::Pending {
         return Ok(answer(&adapters, &signup, &tenant).into_response());
     }
-    adapters.identity.confirm(signup.username, &code).await.map_err(|error| problems::confirmation(&error))?;
+    adapters.identity.confirm(signup.username, code.expose()).await.map_err(|error| problems::confirmation(&error))?;
     let occasion = adapters.occasion(now);
     let confirmed = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
         decide_confirmation(&loaded.state, &adapters.catalogue, &adapters.settings, &occasion)
@@ -292,7 +290,7 @@ async fn resend(
     }
     let user = adapters.tenants.reader().load_user(signup.username).await.map_err(|error| problems::store(&error))?;
     let user = user.ok_or_else(problems::unknown_signup)?;
-    mail_code(&adapters, &signup, &user.email, Asker::network(&source.0), &fresh_mark(), now).await?;
+    mail_code(&adapters, &signup, &user.email, Asker::network(source.expose()), &fresh_mark(), now).await?;
     Ok(accepted(&adapters, &signup, &tenant, None))
 }
 
@@ -397,7 +395,8 @@ async fn make_account(
     let (username, email) = (signup.username, &registration.email);
     let mut owed = adapters.take_mail(email, asker, &key.digest(), now).await?;
     let mailing = if owed.is_some() { Mailing::Later } else { Mailing::AtOnce };
-    let made = match adapters.identity.sign_up(username, email, &registration.password, mailing).await {
+    let voucher = adapters.vouch(username, now).await?;
+    let made = match adapters.identity.sign_up(username, email, &registration.password, mailing, &voucher).await {
         Ok(Account::Existing) if owed.is_none() => {
             // Who made it may have been cut off before the code was mailed. Of several that find it so at once, one
             // mails the code and notes it; nothing is noted by the others, who have not done it.

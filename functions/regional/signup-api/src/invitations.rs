@@ -156,7 +156,7 @@ async fn join(
         return Err(problems::no_invitation());
     }
     let occasion = adapters.occasion(now);
-    let reach = Reach { invitation: Some(invitation.id), user: Some(invitation.invited_by), ..Reach::TENANT };
+    let reach = Reach { invitation: Some(invitation.id), user: invitation.inviter(), ..Reach::TENANT };
     let joined = adapters.tenants.change(invitation.tenant, reach, |loaded: &Loaded| {
         let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
         let (name, consents) = (person.name.clone(), person.consents.clone());

@@ -1,15 +1,17 @@
 //! Who may do what, decided in one place, and the trail of whom it was refused.
 
+use crate::accounts::require_session;
 use crate::adapters::{Adapters, Desk, Note, store};
 use crate::problems;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
+use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel::{Role, TenantId, TenantStatus, Timestamp};
 use regional_store::Membership;
-use runtime::http::{Client, Holder, Now, Problem, invalid_token};
+use runtime::http::{Client, Holder, Now, Problem, bearer_token, invalid_token};
 use std::sync::Arc;
 use tenancy::{Actor, AuditAction, Bearer, Origin, Tenant, Username};
 
@@ -63,6 +65,14 @@ struct Named {
     subject: Option<Username>,
 }
 
+impl Right {
+    /// Whether the token has to hold at the pool as well, and not for its hour only: for all that changes something,
+    /// and for all that only administrators may see.
+    fn takes_session(self, method: &Method) -> bool {
+        self.role == Role::Admin || method != Method::GET
+    }
+}
+
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self(problem)
@@ -98,7 +108,14 @@ pub(crate) async fn guard(
     let Some(caller) = identify(&adapters, &client, &bearer, now).await? else {
         return turn_away(&adapters, &bearer, right, now).await;
     };
-    let response = match admit(caller.role, &caller.tenant, named.tenant, right) {
+    let admitted = match admit(caller.role, &caller.tenant, named.tenant, right) {
+        Ok(()) if right.takes_session(request.method()) => {
+            let token = bearer_token(request.headers()).ok_or_else(invalid_token)?;
+            require_session(&adapters, &client, &caller, token).await
+        }
+        admitted => admitted,
+    };
+    let response = match admitted {
         Ok(()) => {
             request.extensions_mut().insert(caller.clone());
             next.run(request).await
@@ -226,7 +243,7 @@ impl Named {
         for (name, text) in path {
             match name {
                 "tenant" => named.tenant = text.parse().ok(),
-                _ => named.subject = username(text),
+                _ => named.subject = text.parse().ok(),
             }
         }
         named
@@ -240,9 +257,4 @@ impl Named {
             (_, other) => other.map(|tenant| tenant.to_string()),
         }
     }
-}
-
-/// A username in its one canonical text.
-pub(crate) fn username(text: &str) -> Option<Username> {
-    text.parse().ok().filter(|username: &Username| username.to_string() == text)
 }

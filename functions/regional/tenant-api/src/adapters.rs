@@ -1,5 +1,7 @@
 //! What the handlers work with, and what several of them do.
 
+use crate::accounts::Looks;
+use crate::notices::NoticeQueue;
 use crate::problems;
 use crate::vanity::ClaimSeal;
 use aws_types::SdkConfig;
@@ -27,7 +29,12 @@ pub(crate) struct Adapters {
     pub(crate) own: TenantStore,
     pub(crate) desks: Desks,
     pub(crate) identity: Identity,
+    /// When the pool was compared with a tenant's users.
+    pub(crate) looks: Looks,
     pub(crate) tokens: Tokens,
+    /// Verifies the tokens of operators, who give tenants administrators and do nothing else here.
+    pub(crate) operators: Tokens,
+    pub(crate) notices: NoticeQueue,
     pub(crate) mailer: Mailer,
     pub(crate) mails: MailTally,
     pub(crate) addresses: Addresses,
@@ -86,7 +93,10 @@ impl Adapters {
                 usage_table: env("USAGE_TABLE")?,
             },
             tokens: Tokens::new(aws, &pool, client.clone())?.and(env("SERVICE_CLIENT_ID")?),
+            operators: Tokens::new(aws, &pool, env("TENANT_OPERATOR_CLIENT_ID")?)?,
             identity: Identity::new(aws, pool, client),
+            looks: Looks::default(),
+            notices: NoticeQueue::new(aws, env("WORKSPACES_QUEUE_URL")?),
             mailer: Mailer::new(aws, env("MAIL_FROM")?),
             addresses: env("TENANT_ADDRESS")?,
             labels: env("VANITY_SECRET")?,
@@ -102,7 +112,7 @@ impl Adapters {
 
     /// Counts one more try of a source that nothing else is known of.
     pub(crate) async fn limit_source(&self, source: &Source, times_max: u64, now: Timestamp) -> Result<(), Problem> {
-        let limit = Limit::hourly(KeyDigest::of("source of codes", &source.0), times_max);
+        let limit = Limit::hourly(KeyDigest::of("source of codes", source.expose()), times_max);
         taken(self.own.take(&limit, &fresh_mark(), now).await)
     }
 

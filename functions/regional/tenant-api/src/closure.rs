@@ -16,13 +16,12 @@ use regional_store::{Limit, Reach, TenantStoreError};
 use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tenancy::{Actor, AuditAction, KeyDigest, Refusal, decide_closure, decide_reopening};
+use tenancy::{Actor, AuditAction, KeyDigest, Refusal, UndoCode, decide_closure, decide_reopening};
 
 /// How many wrong codes are looked at for one tenant in an hour. The right one always is.
 const WRONG_CODES_PER_HOUR_MAX: u64 = 10;
 /// How many codes one source can try in an hour, at whichever tenants.
 const CODES_PER_SOURCE_MAX: u64 = 30;
-const CODE_LENGTH: usize = 32;
 
 /// A closure, which this code undoes: nobody can sign in to a tenant that is closing.
 #[derive(Serialize)]
@@ -40,8 +39,8 @@ struct Closing {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ClosureUndo))]
 struct Undo {
-    /// The `undo_code` of the closure; needed where no token is sent.
-    #[cfg_attr(test, schema(write_only, pattern = "^[0-9a-f]{32}$"))]
+    /// The `undo_code` of the closure; needed where no token is sent. Blanks and hyphens in it do not count.
+    #[cfg_attr(test, schema(write_only, max_length = 512))]
     code: Option<String>,
 }
 
@@ -77,15 +76,15 @@ pub(crate) async fn close(
     Now(now): Now,
 ) -> Result<Response, Refused> {
     let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
-    let undo_code = format!("{:032x}", u128::from_be_bytes(random));
-    let (digest, occasion) = (digest(&undo_code), adapters.occasion(now));
+    let code = UndoCode::from_random(random);
+    let (digest, occasion) = (code.digest(), adapters.occasion(now));
     let closed = caller.desk.change(Reach::TENANT, |loaded| {
         let actor = Actor::User(caller.username);
         decide_closure(&loaded.state, actor, digest.clone(), &adapters.settings, &occasion).map(Some)
     });
     let closure = closed.await.map_err(store)?.tenant.closure;
     let ends_at = closure.map_or(now, |closure| closure.ends_at);
-    Ok((StatusCode::ACCEPTED, Json(Closing { ends_at, undo_code })).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Closing { ends_at, undo_code: code.reveal() })).into_response())
 }
 
 /// `POST /tenants/{tenant}/closure/undo`: by an administrator's token, or by the code that came with the closure.
@@ -170,11 +169,9 @@ async fn reopen_by_code(
     now: Timestamp,
 ) -> Result<Reopened, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|_| problems::wrong_code())?;
-    if code.len() != CODE_LENGTH || !code.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(problems::wrong_code());
-    }
+    let code: UndoCode = code.parse().map_err(|_| problems::wrong_code())?;
     adapters.limit_source(source, CODES_PER_SOURCE_MAX, now).await?;
-    let given = digest(code);
+    let given = code.digest();
     let desk = adapters.desk(tenant, now).await?;
     let closing = desk.load_tenant().await?;
     let undo = closing.filter(|tenant| tenant.status == TenantStatus::Closing).and_then(|tenant| tenant.closure?.undo);
@@ -191,9 +188,4 @@ async fn reopen_by_code(
         desk.note(note, now).await?;
     }
     Err(problem)
-}
-
-/// What is stored of an undo code.
-pub(crate) fn digest(code: &str) -> KeyDigest {
-    KeyDigest::of("closure", code)
 }

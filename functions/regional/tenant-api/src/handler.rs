@@ -2,7 +2,9 @@
 
 use crate::access::{During, Right, guard, guard_bearer};
 use crate::adapters::Adapters;
-use crate::{clients, closure, entitlements, federation, invitations, levels, tenant, usage, users, vanity};
+use crate::{
+    administrators, clients, closure, entitlements, federation, invitations, levels, tenant, usage, users, vanity,
+};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -68,6 +70,7 @@ pub(crate) fn router(adapters: Adapters) -> Router {
             "/tenants/{tenant}/address",
             to(CLAIM_ADDRESS, put(vanity::claim)).merge(to(RELEASE_ADDRESS, delete(vanity::release))),
         )
+        .route("/tenants/{tenant}/administrators", post(administrators::give))
         .route("/tenants/{tenant}/closure", to(CLOSE, post(closure::close)))
         .route("/tenants/{tenant}/closure/undo", undo)
         .route("/tenants/{tenant}/audit", to(READ_AUDIT, get(tenant::audit)))

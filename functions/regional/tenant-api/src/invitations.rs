@@ -1,7 +1,7 @@
 //! The open invitations of a tenant. They are stored first and mailed then: what is mailed holds.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, fresh_mark, store};
+use crate::adapters::{Adapters, Desk, fresh_mark, store};
 use crate::paging::{self, Paging};
 use crate::problems;
 use crate::tenant::note_read;
@@ -18,8 +18,8 @@ use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Asker, AuditAction, EmailAddress, Invitation, InvitationCode, Invite, KeyDigest, OwedMail, Refusal, Username,
-    decide_invitation, decide_recount, decide_withdrawal,
+    Actor, Asker, AuditAction, EmailAddress, Invitation, InvitationCode, Invite, KeyDigest, OwedMail, Refusal, Tenant,
+    Username, decide_invitation, decide_recount, decide_withdrawal,
 };
 
 /// How many invitations a tenant mails in an hour.
@@ -48,7 +48,8 @@ struct InvitationView<'a> {
     #[cfg_attr(test, schema(format = "email"))]
     email: &'a str,
     role: Role,
-    invited_by: Username,
+    /// A user of the tenant, or `operator`: the provider gives the tenant an administrator.
+    invited_by: Actor,
     created_at: Timestamp,
     /// Until when it can be accepted.
     valid_until: Timestamp,
@@ -180,7 +181,7 @@ pub(crate) async fn resend(
     source: Source,
 ) -> Result<Response, Refused> {
     let id = invitation.parse().map_err(|_| problems::unknown_invitation())?;
-    let open = find(&caller, id).await?;
+    let open = find(&caller.desk, &caller.tenant, id).await?;
     let invitation = send(&adapters, &caller, &open.email, None, &source, now).await?;
     Ok(Json(InvitationView::from(&invitation)).into_response())
 }
@@ -223,8 +224,21 @@ pub(crate) async fn withdraw(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Stores an invitation with a fresh code, and mails the code, or has it mailed once the address may get it. Without a role, the invitation has to be open,
-/// and keeps the role that it has.
+/// Who invites, and to which tenant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inviting<'a> {
+    pub(crate) desk: &'a Desk,
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) by: Actor,
+}
+
+impl<'a> From<&'a Caller> for Inviting<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        Self { desk: &caller.desk, tenant: &caller.tenant, by: Actor::User(caller.username) }
+    }
+}
+
+/// Stores an invitation with a fresh code, and mails the code, or has it mailed once the address may get it.
 async fn send(
     adapters: &Adapters,
     caller: &Caller,
@@ -233,69 +247,94 @@ async fn send(
     source: &Source,
     now: Timestamp,
 ) -> Result<Invitation, Problem> {
-    if !adapters.mailer.can_send() {
-        return Err(problems::mail_not_configured());
+    let inviting = Inviting::from(caller);
+    let owed = take_mail(adapters, &inviting, email, Asker::network(source.expose()), now).await?;
+    let (invitation, code) = renew(adapters, &inviting, email, role, owed.as_ref(), now).await?;
+    if owed.is_none() {
+        mail(adapters, &inviting, &invitation, &code).await?;
     }
-    let id = Username::of(&caller.tenant.alias, email).invitation();
-    limit(caller, id, now).await?;
-    let owed = take_mail(adapters, email, source, now).await?;
-    let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
-    let code = InvitationCode::from_random(id, random);
-    let mut recorded = record(adapters, caller, email, role, &code, owed.as_ref(), now).await;
-    if matches!(recorded, Err(TenantStoreError::Refused(Refusal::Full))) {
-        recount(caller).await?;
-        recorded = record(adapters, caller, email, role, &code, owed.as_ref(), now).await;
-    }
-    recorded.map_err(store)?;
-    let invitation = find(caller, id).await?;
-    if owed.is_some() {
-        return Ok(invitation);
-    }
-    let organisation = caller.desk.reader().load_organisation(caller.tenant.id).await.map_err(store)?;
-    let organisation = organisation.ok_or_else(problems::unknown_tenant)?;
-    let invited = Invited {
-        organisation: &organisation,
-        alias: &caller.tenant.alias,
-        addresses: &adapters.addresses,
-        role: invitation.role,
-        code: &code,
-        valid_until: invitation.valid_until,
-    };
-    let letter = Letter::invitation(&invited, caller.tenant.language);
-    let sent = adapters.mailer.send(&invitation.email, &letter).await;
-    sent.map_err(|error| problems::mail_unavailable(&error, id))?;
     Ok(invitation)
 }
 
-async fn limit(caller: &Caller, id: InvitationId, now: Timestamp) -> Result<(), Problem> {
-    let request = fresh_mark();
-    let of_tenant = KeyDigest::of("mails of a tenant", &caller.tenant.id.to_string());
-    let of_address = KeyDigest::of("mails of an invitation", &id.to_string());
-    for limit in [Limit::hourly(of_tenant, MAILS_PER_HOUR_MAX), Limit::daily(of_address, MAILS_PER_ADDRESS_PER_DAY_MAX)]
-    {
-        caller.desk.limit(&limit, &request, now).await?;
-    }
-    Ok(())
-}
-
-/// The mail that the address has to wait for, where it got as many as it gets. The answer does not tell: others may have
-/// asked for those. What the tenant asks too often itself is refused before.
-async fn take_mail(
+/// Counts one more mail with a code to an address. Returns the mail that the address has to wait for, where it got as many
+/// as it gets. The answer does not tell: others may have asked for those. What the tenant is sent too often itself is
+/// refused.
+pub(crate) async fn take_mail(
     adapters: &Adapters,
+    inviting: &Inviting<'_>,
     email: &EmailAddress,
-    source: &Source,
+    asker: Asker,
     now: Timestamp,
 ) -> Result<Option<OwedMail>, Problem> {
-    let asker = Asker::network(&source.0);
+    if !adapters.mailer.can_send() {
+        return Err(problems::mail_not_configured());
+    }
+    limit(inviting, Username::of(&inviting.tenant.alias, email).invitation(), now).await?;
     Ok(match adapters.mails.take(email, &asker, &fresh_mark(), now).await.map_err(store)? {
         Taken::Yes => None,
         Taken::NotBefore { wait_s } => Some(OwedMail::until(asker, now, wait_s)),
     })
 }
 
+/// Stores an invitation with a fresh code, which nobody knows before it is mailed. Without a role, the invitation has to
+/// be open, and keeps the role that it has.
+pub(crate) async fn renew(
+    adapters: &Adapters,
+    inviting: &Inviting<'_>,
+    email: &EmailAddress,
+    role: Option<Role>,
+    owed: Option<&OwedMail>,
+    now: Timestamp,
+) -> Result<(Invitation, InvitationCode), Problem> {
+    let id = Username::of(&inviting.tenant.alias, email).invitation();
+    let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
+    let code = InvitationCode::from_random(id, random);
+    let mut recorded = record(adapters, inviting, email, role, &code, owed, now).await;
+    if matches!(recorded, Err(TenantStoreError::Refused(Refusal::Full))) {
+        recount(inviting.desk, inviting.tenant).await?;
+        recorded = record(adapters, inviting, email, role, &code, owed, now).await;
+    }
+    recorded.map_err(store)?;
+    Ok((find(inviting.desk, inviting.tenant, id).await?, code))
+}
+
+/// Mails the code of an invitation.
+pub(crate) async fn mail(
+    adapters: &Adapters,
+    inviting: &Inviting<'_>,
+    invitation: &Invitation,
+    code: &InvitationCode,
+) -> Result<(), Problem> {
+    let tenant = inviting.tenant;
+    let organisation = inviting.desk.reader().load_organisation(tenant.id).await.map_err(store)?;
+    let organisation = organisation.ok_or_else(problems::unknown_tenant)?;
+    let invited = Invited {
+        organisation: &organisation,
+        alias: &tenant.alias,
+        addresses: &adapters.addresses,
+        role: invitation.role,
+        code,
+        valid_until: invitation.valid_until,
+    };
+    let letter = Letter::invitation(&invited, tenant.language);
+    let sent = adapters.mailer.send(&invitation.email, &letter).await;
+    sent.map_err(|error| problems::mail_unavailable(&error, invitation.id))
+}
+
+async fn limit(inviting: &Inviting<'_>, id: InvitationId, now: Timestamp) -> Result<(), Problem> {
+    let request = fresh_mark();
+    let of_tenant = KeyDigest::of("mails of a tenant", &inviting.tenant.id.to_string());
+    let of_address = KeyDigest::of("mails of an invitation", &id.to_string());
+    for limit in [Limit::hourly(of_tenant, MAILS_PER_HOUR_MAX), Limit::daily(of_address, MAILS_PER_ADDRESS_PER_DAY_MAX)]
+    {
+        inviting.desk.limit(&limit, &request, now).await?;
+    }
+    Ok(())
+}
+
 async fn record(
     adapters: &Adapters,
-    caller: &Caller,
+    inviting: &Inviting<'_>,
     email: &EmailAddress,
     role: Option<Role>,
     code: &InvitationCode,
@@ -305,10 +344,10 @@ async fn record(
     let occasion = adapters.occasion(now);
     let id = code.invitation();
     let reach = Reach { user: Some(Username::of_invitation(id)), invitation: Some(id), ..Reach::TENANT };
-    let recorded = caller.desk.change(reach, |loaded| {
+    let recorded = inviting.desk.change(reach, |loaded| {
         let open = loaded.invitation.as_ref();
         let role = role.or(open.map(|open| open.role)).ok_or(Refusal::NoInvitation)?;
-        let invite = Invite { email, role, code, by: caller.username, owed: owed.cloned() };
+        let invite = Invite { email, role, code, by: inviting.by, owed: owed.cloned() };
         decide_invitation(&loaded.state, &invite, open, loaded.user.is_some(), &occasion).map(Some)
     });
     recorded.await.map(|_| ())
@@ -316,8 +355,8 @@ async fn record(
 
 /// Invitations that ran out leave the table by themselves, and the tenant's count of them stays: here it is
 /// set right.
-async fn recount(caller: &Caller) -> Result<(), Problem> {
-    let (reader, tenant) = (caller.desk.reader(), caller.tenant.id);
+async fn recount(desk: &Desk, tenant: &Tenant) -> Result<(), Problem> {
+    let (reader, tenant) = (desk.reader(), tenant.id);
     let edition = reader.load_tenant(tenant).await.map_err(store)?.map(|tenant| tenant.edition);
     let (mut open, mut cursor) = (0, None);
     loop {
@@ -328,7 +367,7 @@ async fn recount(caller: &Caller) -> Result<(), Problem> {
             break;
         }
     }
-    let counted = caller.desk.change(Reach::TENANT, |loaded| {
+    let counted = desk.change(Reach::TENANT, |loaded| {
         let unchanged = Some(loaded.state.tenant.edition) == edition;
         Ok(unchanged.then(|| decide_recount(&loaded.state, open)).flatten())
     });
@@ -336,7 +375,7 @@ async fn recount(caller: &Caller) -> Result<(), Problem> {
 }
 
 /// An open invitation to this tenant: one to another is as unknown as one that does not exist.
-async fn find(caller: &Caller, id: InvitationId) -> Result<Invitation, Problem> {
-    let invitation = caller.desk.reader().load_invitation_to(caller.tenant.id, id).await.map_err(store)?;
+async fn find(desk: &Desk, tenant: &Tenant, id: InvitationId) -> Result<Invitation, Problem> {
+    let invitation = desk.reader().load_invitation_to(tenant.id, id).await.map_err(store)?;
     invitation.ok_or_else(problems::unknown_invitation)
 }

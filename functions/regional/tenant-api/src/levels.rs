@@ -11,7 +11,7 @@ use axum::{Extension, Json};
 use contract::catalogue::Allowance;
 #[cfg(test)]
 use kernel::TenantId;
-use kernel::{MeterCode, Quantity};
+use kernel::{MeterCode, PlanDecimal};
 use regional_store::Reach;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ struct MeterLevels<'a> {
     meter: &'a MeterCode,
     /// What the plan allows in a billing period.
     #[cfg_attr(test, schema(value_type = String, example = "100000"))]
-    allowance: &'a Quantity,
+    allowance: &'a PlanDecimal,
     /// The plan's own levels, in percent of the allowance.
     plan_percents: &'a [u16],
     /// The tenant's own levels.

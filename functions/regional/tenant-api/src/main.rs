@@ -3,10 +3,12 @@
 //!
 //! Trigger: RegionalApi, everything under `/tenants/{tenant}`, `/entitlements` and `/usage`. Reads: RegionalTable,
 //! UsageTable, the user pool's keys. Emits: TenantStatusChanged.v2, PlanChangeRequested.v1, VanityClaimed.v1, TenantAddressChanged.v1. Sends:
-//! invitations, by SES.
+//! invitations, by SES; notices to all people of a tenant, by WorkspacesQueue.
 
 mod access;
+mod accounts;
 mod adapters;
+mod administrators;
 mod clients;
 mod closure;
 mod entitlements;
@@ -14,6 +16,7 @@ mod federation;
 mod handler;
 mod invitations;
 mod levels;
+mod notices;
 mod paging;
 mod problems;
 mod tenant;
@@ -29,7 +32,8 @@ use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    let aws = runtime::start(&[Service::DynamoDb, Service::Sts, Service::Cognito, Service::Email]).await?;
+    let aws =
+        runtime::start(&[Service::DynamoDb, Service::Sts, Service::Cognito, Service::Email, Service::Sqs]).await?;
     let adapters = Adapters::from_env(&aws)?;
     adapters.tokens.prefetch(runtime::now()).await;
     runtime::http::serve(router(adapters)).await

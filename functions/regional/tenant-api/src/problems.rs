@@ -174,6 +174,18 @@ pub(crate) fn account_not_deleted(error: &IdentityError) -> Problem {
         .detail("The user may do no more than a member. The same request, sent again, completes the removal.")
 }
 
+pub(crate) fn pool_unavailable(error: &IdentityError) -> Problem {
+    tracing::warn!(error = %error, "account not looked at");
+    passing("identity-unavailable", "Accounts cannot be looked at right now")
+        .detail("Nothing was changed. The same request may be sent again.")
+}
+
+pub(crate) fn notice_not_sent(code: &str) -> Problem {
+    tracing::warn!(code, "the people of a tenant are not told of a new administrator");
+    passing("notice-not-sent", "The people of the tenant cannot be told right now")
+        .detail("Nothing is mailed to the new administrator before they are. The same request completes it.")
+}
+
 pub(crate) fn try_again() -> Problem {
     passing("try-again", "There is too much to do right now").detail("The same request may be sent again.")
 }

@@ -1,6 +1,7 @@
 //! The tenant itself: its profile, its plan, its audit trail.
 
 use crate::access::{Caller, Refused};
+use crate::accounts::reconcile_administrators;
 use crate::adapters::{Adapters, Desk, Note, store};
 use crate::paging::{self, Paging};
 use crate::problems;
@@ -23,7 +24,7 @@ use tenancy::{Actor, AuditAction, AuditEntry, OrganisationName, Tenant, decide_p
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct ProfileChange {
-    /// The new name, on one line, without web addresses; it stays if absent.
+    /// The new name, on one line, without web addresses and invisible characters; it stays if absent.
     #[cfg_attr(test, schema(min_length = 1, max_length = 200))]
     organisation: Option<String>,
     /// What the tenant's people are addressed in; it stays if absent.
@@ -110,8 +111,16 @@ struct Trail {
         (status = 503, description = said::BUSY),
     ),
 ))]
-pub(crate) async fn read(Extension(caller): Extension<Caller>) -> Result<Response, Refused> {
-    Ok(profile(&caller.desk, &caller.tenant).await?)
+pub(crate) async fn read(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let tenant = match reconcile_administrators(&adapters, &caller, now).await {
+        true => caller.desk.load_tenant().await?.unwrap_or(caller.tenant),
+        false => caller.tenant,
+    };
+    Ok(profile(&caller.desk, &tenant).await?)
 }
 
 /// `PATCH /tenants/{tenant}`

@@ -1,7 +1,9 @@
+use crate::accounts::Looks;
 use crate::adapters::{Adapters, Desks};
-use crate::closure::digest;
 use crate::handler::router;
+use crate::notices::NoticeQueue;
 use crate::vanity::ClaimSeal;
+use aws_sdk_cognitoidentityprovider::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use axum::Router;
 use axum::body::to_bytes;
@@ -19,9 +21,10 @@ use tenant_access::TenantAccess;
 use tenantkit::{Newcomer, People, Region, moment};
 use testkit::Case;
 use testkit::openapi::{Api, assert_described};
-use tower::ServiceExt;
 
 mod access;
+mod accounts;
+mod administrators;
 mod clients;
 mod closure;
 mod entitlements;
@@ -47,6 +50,10 @@ struct World {
     region: Region,
     people: People,
     role_arn: String,
+    /// Who gives tenants administrators: the client's id and secret.
+    operator: (String, String),
+    /// Where notices to a tenant's people are put.
+    notices: String,
     ada: SignUp,
     charles: User,
     grace: InvitationId,
@@ -58,8 +65,10 @@ enum Without {
     Nothing,
     Mail,
     Sender,
+    /// The pool knows people's tokens, and does nothing for us.
     Accounts,
     Labels,
+    Notices,
 }
 
 struct Answer {
@@ -80,7 +89,10 @@ impl World {
         let by = ada.user.username;
         let code = region.invite(ada.tenant.id, by, "grace@compilers.example", Role::Member, earlier()).await;
         let role_arn = testkit::tenant_role(&region.aws).await;
-        let world = Self { region, people, role_arn, ada, charles, grace: code.invitation() };
+        let cognito = aws_sdk_cognitoidentityprovider::Client::new(&region.aws.config);
+        let operator = testkit::add_client(&cognito, &people.pool.id, &[crate::administrators::SCOPE]).await;
+        let notices = testkit::queue(&region.aws).await;
+        let world = Self { region, people, role_arn, operator, notices, ada, charles, grace: code.invitation() };
         world.make_account(&world.ada.user).await;
         world.make_account(&world.charles).await;
         world
@@ -93,6 +105,7 @@ impl World {
         let (tenant, by) = (made.tenant.id, made.user.username);
         let code = self.region.invite(tenant, by, "grace@compilers.example", Role::Member, earlier()).await;
         self.make_account(&made.user).await;
+        self.make_account(&member).await;
         (made, member, code.invitation())
     }
 
@@ -111,7 +124,10 @@ impl World {
         let pool = &self.people.pool;
         let sender = if without == Without::Sender { "" } else { SENDER };
         let mailer = if without == Without::Mail { &gone } else { aws };
-        let accounts = if without == Without::Accounts { &gone } else { aws };
+        let notices = if without == Without::Notices { &gone } else { aws };
+        let nobody = SharedCredentialsProvider::new(Credentials::from_keys("nobody", "nobody", None));
+        let strange = aws.to_builder().credentials_provider(nobody).build();
+        let accounts = if without == Without::Accounts { &strange } else { aws };
         Adapters {
             region: self.region.code.clone(),
             catalogue: self.region.catalogue.clone(),
@@ -124,7 +140,10 @@ impl World {
                 outbox_table: self.region.outbox_table.clone(),
                 usage_table: self.region.usage_table.clone(),
             },
+            looks: Looks::default(),
             identity: Identity::new(accounts, pool.id.clone(), pool.client_id.clone()),
+            operators: Tokens::new(aws, &pool.id, self.operator.0.clone()).unwrap(),
+            notices: NoticeQueue::new(notices, self.notices.clone()),
             tokens: Tokens::new(aws, &pool.id, pool.client_id.clone()).unwrap().and(pool.machine_client_id.clone()),
             mailer: Mailer::new(mailer, sender.parse().unwrap()),
             addresses: ADDRESS.parse().unwrap(),
@@ -236,8 +255,7 @@ fn request(method: &str, path: &str, token: &str, body: &Value) -> Value {
 
 /// Sends what API Gateway sends. Every answer is one that the document describes.
 async fn invoke(api: Router, payload: &Value) -> Answer {
-    let request = lambda_http::request::from_str(&payload.to_string()).unwrap();
-    let response = api.oneshot(request).await.unwrap();
+    let response = runtime::http::respond(api, &payload.to_string()).await;
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let text = String::from_utf8(body.to_vec()).unwrap();
@@ -245,6 +263,11 @@ async fn invoke(api: Router, payload: &Value) -> Answer {
     let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, body };
     assert_described(Api::Regional, payload, answer.status, slug(&answer).1);
     answer
+}
+
+/// What is stored of an undo code.
+fn digest(code: &str) -> tenancy::KeyDigest {
+    tenancy::KeyDigest::of("closure", code)
 }
 
 /// Status and problem of an answer.

@@ -14,7 +14,7 @@ use axum::http::header::LINK;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contract::catalogue::{Aggregation, Catalogue};
-use kernel::{BillingAnchor, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize};
+use kernel::{BillingAnchor, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize, parse_moment};
 use metering::{Finality, Question, Total, Unanswerable};
 use regional_store::UsageStoreError;
 use runtime::http::{Holder, Now, Problem, csv_table, cut, next_link, wants_csv};
@@ -182,7 +182,7 @@ fn question<'c>(
     if size.is_err() {
         fault("window", "minute, hour, day or month");
     }
-    let moment = |name: &str, otherwise| query.get(name).map_or(Some(otherwise), |text| text.parse().ok());
+    let moment = |name: &str, otherwise| query.get(name).map_or(Some(otherwise), |text| parse_moment(text).ok());
     let from = moment("from", WindowSize::Month.start(now, anchor));
     let to = moment("to", now);
     match (from, to) {

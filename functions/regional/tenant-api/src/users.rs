@@ -1,6 +1,7 @@
 //! The users of a tenant.
 
-use crate::access::{Caller, Refused, username};
+use crate::access::{Caller, Refused};
+use crate::accounts::{delete_accounts, reconcile_users, require_other_administrators};
 use crate::adapters::{Adapters, store};
 use crate::paging::{self, Paging};
 use crate::problems;
@@ -16,7 +17,7 @@ use regional_store::Reach;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tenancy::{AuditAction, User, Username, decide_removal, decide_role};
+use tenancy::{Actor, AuditAction, User, Username, decide_removal, decide_role};
 
 /// What can be changed of a user.
 #[derive(Deserialize)]
@@ -87,11 +88,16 @@ impl<'a> From<&'a User> for UserView<'a> {
     ),
 ))]
 pub(crate) async fn list(
+    State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
-    let page = caller.desk.reader().list_users(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    let reader = caller.desk.reader();
+    let mut page = reader.list_users(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    if reconcile_users(&adapters, &caller, cursor.as_deref(), &page.entries, now).await {
+        page = reader.list_users(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    }
     note_read(&caller, AuditAction::ListUsers, now).await?;
     let users = page.entries.iter().map(UserView::from).collect();
     Ok(Json(UserList { users, next_cursor: paging::shown(page.next) }).into_response())
@@ -127,7 +133,7 @@ pub(crate) async fn change(
     body: Result<Body<UserChange>, Problem>,
 ) -> Result<Response, Refused> {
     let Body(UserChange { role }) = body?;
-    let user = username(&user).ok_or_else(problems::unknown_user)?;
+    let user = user.parse().map_err(|_| problems::unknown_user())?;
     give_role(&adapters, &caller, user, role, now).await?;
     let user = find(&caller, user).await?;
     Ok(Json(UserView::from(&user)).into_response())
@@ -162,14 +168,14 @@ pub(crate) async fn remove(
     Path((_, user)): Path<(String, String)>,
     Now(now): Now,
 ) -> Result<Response, Refused> {
-    let user = username(&user);
+    let user: Option<Username> = user.parse().ok();
     if caller.role != Role::Admin && user != Some(caller.username) {
         return Err(problems::admins_only().into());
     }
     let user = user.ok_or_else(problems::unknown_user)?;
-    let account = find(&caller, user).await?.account_name();
+    let account = find(&caller, user).await?;
     give_role(&adapters, &caller, user, Role::Member, now).await?;
-    adapters.identity.delete_account(&account).await.map_err(|error| problems::account_not_deleted(&error))?;
+    delete_accounts(&adapters, &account).await?;
     let occasion = adapters.occasion(now);
     let reach = Reach { user: Some(user), ..Reach::TENANT };
     let removed = caller.desk.change(reach, |loaded| {
@@ -178,7 +184,8 @@ pub(crate) async fn remove(
     });
     removed.await.map_err(store)?;
     // Who read the user just before it went may have made the account since.
-    adapters.identity.delete_account(&account).await.map_err(|error| problems::account_not_deleted(&error))?;
+    let deleted = adapters.identity.delete_account(&account.account_name()).await;
+    deleted.map_err(|error| problems::account_not_deleted(&error))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -189,11 +196,12 @@ async fn give_role(
     role: Role,
     now: Timestamp,
 ) -> Result<(), Problem> {
-    let occasion = adapters.occasion(now);
+    require_other_administrators(adapters, caller, user, role, now).await?;
+    let (occasion, by) = (adapters.occasion(now), Actor::User(caller.username));
     let reach = Reach { user: Some(user), ..Reach::TENANT };
     let changed = caller.desk.change(reach, |loaded| {
         let user = loaded.user.as_ref();
-        user.map_or(Ok(None), |user| decide_role(&loaded.state, user, role, caller.username, &occasion))
+        user.map_or(Ok(None), |user| decide_role(&loaded.state, user, role, by, &occasion))
     });
     changed.await.map(|_| ()).map_err(store)
 }

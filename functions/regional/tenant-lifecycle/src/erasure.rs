@@ -5,7 +5,7 @@ use identity::IdentityError;
 use kernel::Timestamp;
 use regional_store::{Leaving, TenantStoreError, UsageStoreError};
 use std::time::Instant;
-use tenancy::{State, Tenant};
+use tenancy::{ProviderName, State, Tenant, User};
 
 /// Why something of the tenant is still there.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,7 @@ impl Adapters {
                 return Ok(Leaving::Some);
             }
         }
+        self.delete_accounts_of_provider(&state.tenant).await?;
         let was_confirmed = state.signup.as_ref().is_none_or(|signup| signup.confirmed_at.is_some());
         let profile = self.tenants.erase_profile(tenant, state.tenant.signup, was_confirmed, now).await;
         profile.map_err(EraseError::Tenant)?;
@@ -55,11 +56,31 @@ impl Adapters {
             };
         }
         for user in users {
-            self.identity.delete_account(&user.account_name()).await.map_err(EraseError::Account)?;
+            self.delete_accounts(&user).await?;
             self.tenants.erase_user(&user).await.map_err(EraseError::Tenant)?;
             // Who read the user just before it went may have made the account since.
             self.identity.delete_account(&user.account_name()).await.map_err(EraseError::Account)?;
         }
         Ok(Leaving::Some)
+    }
+
+    /// Deletes every account of a user: the one of the user's own name, and whatever else in the pool has the address
+    /// and is nobody else's.
+    async fn delete_accounts(&self, user: &User) -> Result<(), EraseError> {
+        let found = self.identity.accounts_with(&user.email).await.map_err(EraseError::Account)?;
+        let strays = self.tenants.reader().strays(user, found).await.map_err(EraseError::Tenant)?;
+        for name in std::iter::once(user.account_name()).chain(strays) {
+            self.identity.delete_account(&name).await.map_err(EraseError::Account)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the accounts of a tenant's own provider that no user leads to.
+    async fn delete_accounts_of_provider(&self, tenant: &Tenant) -> Result<(), EraseError> {
+        let found = self.identity.accounts_of_provider(&ProviderName::of(&tenant.alias)).await;
+        for name in found.map_err(EraseError::Account)? {
+            self.identity.delete_account(&name).await.map_err(EraseError::Account)?;
+        }
+        Ok(())
     }
 }

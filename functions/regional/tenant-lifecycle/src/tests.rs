@@ -201,7 +201,13 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
     for name in ["charles", "mary", "george"] {
         let user = world.region.add_user(&made, &format!("{name}@engines.example"), Role::Member, ada.at).await;
         let password = ada.password.parse().unwrap();
-        world.people.identity.sign_up(user.username, &user.email, &password, identity::Mailing::AtOnce).await.unwrap();
+        let voucher = tenancy::Voucher::from_random([7; 16]);
+        world
+            .people
+            .identity
+            .sign_up(user.username, &user.email, &password, identity::Mailing::AtOnce, &voucher)
+            .await
+            .unwrap();
     }
     world.region.invite(ada.tenant, made.user.username, "luigi@engines.example", Role::Admin, ada.at).await;
     for _ in 0..3 {
@@ -249,6 +255,32 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
         assert_eq!(world.region.stated("TenantErased.v1").await.len(), 1);
     }
     assert_eq!((world.personal(&ada).await, world.waiting().await), (0, vec![]));
+}
+
+/// What is in the pool goes, whatever it is called: other spellings of a name, accounts of the tenant's own provider that
+/// no user leads to. What another tenant's users have with the same address stays.
+#[tokio::test]
+async fn an_erasure_leaves_no_account_with_an_address_of_the_tenant() {
+    let world = world(tenantkit::region().await).await;
+    let ada = Newcomer::ada();
+    let made = world.region.activate(&ada).await;
+    world.region.make_account(&world.people, &made, &ada.password, ada.at).await;
+    let other = Newcomer { email: ada.email.clone(), ..Newcomer::somebody() };
+    let other = world.region.activate(&other).await;
+    world.region.make_account(&world.people, &other, &ada.password, ada.at).await;
+    let uuid = made.user.username.to_string();
+    for (name, email) in [
+        (uuid.replace('-', ""), ada.email.as_str()),
+        (format!("{{{uuid}}}"), ada.email.as_str()),
+        (format!("urn:uuid:{uuid}"), ada.email.as_str()),
+        (format!("oidc-{}_stray", ada.alias), "somebody-else@engines.example"),
+    ] {
+        world.plant(&name, email).await;
+    }
+    assert_eq!(world.accounts().await, 6);
+    let time = world.end(ada.tenant).await;
+    world.run(&time).await.unwrap();
+    assert_eq!(world.account_names().await, [other.user.username.to_string()]);
 }
 
 #[tokio::test]

@@ -41,9 +41,13 @@ async fn world() -> World {
 
 impl World {
     fn usage(&self, id: &str, gigabytes: i128, at: &str) -> Usage<'_> {
+        self.usage_of(id, Value::new(gigabytes, 0).unwrap(), at)
+    }
+
+    fn usage_of(&self, id: &str, gigabytes: Value, at: &str) -> Usage<'_> {
         let code = "transfer-gb".parse().unwrap();
         let (meter, tenant, at) = (self.adapters.catalogue.meter(&code).unwrap(), Newcomer::ada().tenant, moment(at));
-        let (group, measure) = (meter.groups().remove(0), Measure::Number(Value::new(gigabytes, 0).unwrap()));
+        let (group, measure) = (meter.groups().remove(0), Measure::Number(gigabytes));
         let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
         let entry = Entry { identity: Identity::of("source", id), digest };
         Usage { tenant, entry, meter, group, at, measure }
@@ -123,6 +127,27 @@ async fn every_event_gets_its_answer() {
         assert_eq!(failed, usize::from(!case.is_valid()), "{}", case.name);
         assert_eq!(world.told().await, [], "{}: nothing is stored, whatever the event says", case.name);
     }
+}
+
+/// The finest and the greatest value that an event can have, in the way of nothing.
+#[tokio::test]
+async fn levels_are_told_whatever_else_was_used() {
+    let world = world().await;
+    for (id, gigabytes) in [("fine", "1e-340"), ("great", "99999999999999999999999999999999999999")] {
+        let usage = [world.usage_of(id, gigabytes.parse().unwrap(), DAYS[1])];
+        world.settle(group(usage, |_| BillingAnchor::default(), new_id)).await;
+    }
+    let usage = [world.usage_of("residue", "1e-38".parse().unwrap(), DAYS[0])];
+    world.settle(group(usage, |_| BillingAnchor::default(), new_id)).await;
+    world.use_some("much", 20 * ALLOWED_GB, DAYS[0]).await;
+    for _ in 0..2 {
+        assert_eq!(world.deliver().await, 0);
+    }
+    let november = format!("2000.{}1", "0".repeat(37));
+    let december = format!("{}.{}1", "9".repeat(38), "0".repeat(339));
+    let expected = [("2026-11", &november), ("2026-12", &december)];
+    let expected = expected.map(|(month, value)| [50, 80, 100].map(|percent| level(month, percent, value)));
+    assert_eq!(world.told().await, expected.concat());
 }
 
 #[tokio::test]

@@ -17,7 +17,6 @@ use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
 use testkit::openapi::{Api, assert_described};
 use testkit::{LocalAws, Pool};
-use tower::ServiceExt as _;
 
 const SCOPES: [&str; 2] = ["usage/write", "meridian/operator.read"];
 const TENANTS: [(&str, &str); 4] = [
@@ -111,8 +110,7 @@ impl World {
             .to_string()
             .replace("usage-token", &self.usage_token)
             .replace("operator-token", &self.operator_token);
-        let request = lambda_http::request::from_str(&payload).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = runtime::http::respond(self.router.clone(), &payload).await;
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (status, kind) = (response.status().as_u16(), header("content-type").unwrap_or_default());
         let (retry_after, accept_encoding) = (header("retry-after"), header("accept-encoding"));
@@ -171,6 +169,7 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-single-as-batch" => (400, "unexpected-form"),
             "invalid-too-many-events" => (413, "too-many-events"),
             "invalid-gzip-bomb" => (413, "body-too-large"),
+            "invalid-host" => (400, "malformed-request"),
             "invalid-method" => (405, "method-not-allowed"),
             name if name.starts_with("invalid-") => (422, "events-refused"),
             name if name.starts_with("valid-openmeter-") => (204, ""),

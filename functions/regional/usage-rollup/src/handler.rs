@@ -72,7 +72,6 @@ async fn settle(settler: &Settler, segments: Vec<Segment>, now: Timestamp) -> Re
                 accepted = counted.accepted,
                 duplicates = counted.duplicates,
                 conflicts = counted.conflicts,
-                overflowed = counted.overflowed,
                 "settled usage"
             );
         }

@@ -1,16 +1,20 @@
-//! Mails each person of a batch their own list. A message that comes again may mail it again: a list twice harms
-//! nobody, and counts once.
+//! Mails each person of a batch their own list, or some people of a workspace a notice. A message that comes again may
+//! mail it again: a list or a notice twice harms nobody, and a list counts once.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use kernel::{Language, Timestamp};
+use futures::stream::{StreamExt as _, iter};
+use kernel::{Language, TenantStatus, Timestamp};
 use mail::{Letter, Listed, MailError, Mailer};
 use regional_store::{MailTally, Taken, TenantReader, TenantStoreError, Workspace};
 use runtime::queue::{MessageError, each, parse};
 use serde::Deserialize;
 use std::convert::Infallible;
-use tenancy::{Addresses, Asker, EmailAddress, KeyDigest};
+use tenancy::{Addresses, AdministratorNotice, Asker, EmailAddress, KeyDigest};
 
-/// Mails every list of the batch; what could not be mailed comes again, and ends in the dead-letter queue.
+/// How many mails go out at once: SES takes 14 a second in a new account.
+const MAILS_AT_ONCE: usize = 4;
+
+/// Mails every list and notice of the batch; what could not be mailed comes again, and ends in the dead-letter queue.
 pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
     Ok(each(event, async |message: &SqsMessage| answer(adapters, message).await).await)
 }
@@ -23,6 +27,14 @@ pub(crate) struct Adapters {
     pub(crate) addresses: Addresses,
 }
 
+/// What is in the queue.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Order {
+    Notice(AdministratorNotice),
+    Lookup(Lookup),
+}
+
 /// Who wants to know their workspaces. Personal.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +45,7 @@ struct Lookup {
     asker: Asker,
 }
 
-/// Why a list is not mailed. Holds nothing of the person.
+/// Why a list or a notice is not mailed. Holds nothing of the person.
 #[derive(Debug, thiserror::Error)]
 enum Unsent {
     #[error("the message cannot be read")]
@@ -44,10 +56,40 @@ enum Unsent {
     NotFound(#[source] TenantStoreError),
     #[error("the list is not mailed")]
     NotMailed(#[source] MailError),
+    #[error("the tenant's people were not found")]
+    NoPeople(#[source] TenantStoreError),
+    #[error("not everybody is told")]
+    NotTold(#[source] MailError),
 }
 
 async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unsent> {
-    let Lookup { email, language, asker } = parse(message).map_err(Unsent::Unreadable)?;
+    match parse(message).map_err(Unsent::Unreadable)? {
+        Order::Notice(notice) => tell(adapters, &notice).await,
+        Order::Lookup(lookup) => list(adapters, message, lookup).await,
+    }
+}
+
+/// Tells some people of a tenant that the provider has let a new administrator in.
+async fn tell(adapters: &Adapters, notice: &AdministratorNotice) -> Result<(), Unsent> {
+    let tenant = adapters.tenants.load_tenant(notice.tenant).await.map_err(Unsent::NoPeople)?;
+    // Nobody is left to be told of a tenant that is closed or erased.
+    let Some(tenant) = tenant.filter(|tenant| tenant.status != TenantStatus::Closed) else { return Ok(()) };
+    let people = adapters.tenants.list_users(tenant.id, notice.after.as_deref(), AdministratorNotice::PEOPLE_MAX).await;
+    let people = people.map_err(Unsent::NoPeople)?.entries;
+    let letter = Letter::new_administrator(&tenant.alias, &adapters.addresses, tenant.language);
+    let readers = people.iter().filter(|user| user.confirmed_at.is_some());
+    let mut sent = iter(readers.map(|user| adapters.mailer.send(&user.email, &letter))).buffer_unordered(MAILS_AT_ONCE);
+    let mut told = 0;
+    while let Some(result) = sent.next().await {
+        result.map_err(Unsent::NotTold)?;
+        told += 1;
+    }
+    tracing::info!(tenant = %tenant.id, told, "told of a new administrator");
+    Ok(())
+}
+
+async fn list(adapters: &Adapters, message: &SqsMessage, lookup: Lookup) -> Result<(), Unsent> {
+    let Lookup { email, language, asker } = lookup;
     let email: EmailAddress = email.parse().map_err(|_| Unsent::NoAddress)?;
     if !adapters.mailer.can_send() {
         tracing::warn!("nobody is mailed: there is no sender");

@@ -1,6 +1,7 @@
-//! Mails people, who asked for it, the list of their workspaces in this region.
+//! Mails people, who asked for it, the list of their workspaces in this region; and all people of a workspace, that the
+//! provider has let a new administrator in.
 //!
-//! Trigger: WorkspacesQueue. Reads: RegionalTable (users by address, tenants). Writes: RegionalTable (limits).
+//! Trigger: WorkspacesQueue. Reads: RegionalTable (users by address and by tenant, tenants). Writes: RegionalTable (limits).
 //! Sends: mails. Emits: nothing.
 
 mod handler;

@@ -70,7 +70,7 @@ fn case(name: &str) -> Value {
 fn wish(id: &str, body: &Value) -> Value {
     let mut batch = case("valid-lookup");
     let (message, mut body) = (&mut batch["Records"][0], body.clone());
-    if body["asker"].is_null() {
+    if body.get("email").is_some() && body["asker"].is_null() {
         body["asker"] = json!(Asker::network("192.0.2.1"));
     }
     (message["messageId"], message["body"]) = (json!(id), json!(body.to_string()));
@@ -86,7 +86,9 @@ async fn every_event_gets_its_answer() {
         let expected: Vec<_> = if name.starts_with("valid-") { Vec::new() } else { all.collect() };
         assert_eq!(failed, expected, "{name}");
     }
-    assert!(world.mails(&world.email).await.is_empty(), "nobody of the files is the person");
+    let mails = world.mails(&world.email).await;
+    // Only as one of the people of the tenant that the files name.
+    assert!(!mails.is_empty() && mails.iter().all(|mail| mail.subject != "Your workspaces"), "nobody is the person");
 }
 
 #[tokio::test]
@@ -189,4 +191,46 @@ async fn what_is_not_mailed_comes_again_alone() {
     let nobody = wish("nobodys", &json!({ "email": "nobody@engines.example" }))["Records"][0].clone();
     batch["Records"].as_array_mut().unwrap().push(nobody);
     assert_eq!(world.deliver(&batch).await, ["mine"]);
+}
+
+/// Everybody who has proved to read the address, in the tenant's language, each once.
+#[tokio::test]
+async fn all_people_of_a_workspace_are_told_of_a_new_administrator() {
+    let world = world().await;
+    let now = moment("2026-11-20T09:30:00Z");
+    let member = format!("member-{}", world.email);
+    world.region.add_user(&world.made, &member, Role::Member, now).await;
+    let invited = format!("invited-{}", world.email);
+    world.region.invite(world.made.tenant.id, world.made.user.username, &invited, Role::Member, now).await;
+    let other = Newcomer { email: format!("other-{}", world.email), ..Newcomer::somebody() };
+    world.region.activate(&other).await;
+    let notice = json!({ "tenant": world.made.tenant.id });
+    assert!(world.deliver(&wish("notice", &notice)).await.is_empty());
+    for (email, told) in [(&world.email, 1), (&member, 1), (&invited, 0), (&other.email, 0)] {
+        let mails = world.mails(email).await;
+        assert_eq!(mails.len(), told, "{email}");
+        for mail in mails {
+            assert_eq!(mail.subject, "A new administrator for your workspace");
+            assert!(mail.text().contains(&format!("https://{}.app.example.com", world.made.tenant.alias)));
+        }
+    }
+    // A later part of the people begins after the first.
+    let first = world.made.user.username.to_string();
+    let rest = json!({ "tenant": world.made.tenant.id, "after": "ffffffff" });
+    assert!(world.deliver(&wish("rest", &rest)).await.is_empty() && first.as_str() < "ffffffff");
+    assert_eq!(world.mails(&world.email).await.len(), 1, "nobody comes after the last");
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_workspace_that_is_gone() {
+    let world = world().await;
+    let gone = json!({ "tenant": Newcomer::somebody().tenant });
+    assert!(world.deliver(&wish("gone", &gone)).await.is_empty());
+    assert!(world.mails(&world.email).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_notice_that_is_not_mailed_comes_again() {
+    let world = world_with("stranger@unverified.example", PATTERN).await;
+    assert_eq!(world.deliver(&wish("notice", &json!({ "tenant": world.made.tenant.id }))).await, ["notice"]);
 }

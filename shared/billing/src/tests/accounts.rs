@@ -53,6 +53,37 @@ fn whoever_was_in_use_at_any_moment_is_billed() {
         &[("2026-09-05T00:00:00Z", Provisioning, "pro"), ("2026-09-06T00:00:00Z", Closed, "pro")],
         &[("2026-09", None)],
     );
+    // Of two changes at a period's first moment the later one holds: no moment of the period was in use.
+    check(
+        &[("2026-10-01T00:00:00Z", Active, "pro"), ("2026-10-01T00:00:00Z", Closed, "pro")],
+        &[("2026-09", None), ("2026-10", None)],
+    );
+}
+
+/// A period begins at its first moment, and what happens at the next one's is not in it.
+#[test]
+fn changes_at_the_ends_of_a_period_are_of_the_one_that_begins() {
+    check(
+        &[("2026-10-01T00:00:00Z", Active, "starter"), ("2026-11-01T00:00:00Z", Active, "pro")],
+        &[("2026-09", None), ("2026-10", Some("starter")), ("2026-11", Some("pro"))],
+    );
+    // The last of several at the first moment is what the period began with.
+    check(
+        &[
+            ("2026-10-01T00:00:00Z", Active, "pro"),
+            ("2026-10-01T00:00:00Z", Closed, "pro"),
+            ("2026-10-02T00:00:00Z", Closed, "pro"),
+        ],
+        &[("2026-09", None), ("2026-10", None), ("2026-11", None)],
+    );
+    check(
+        &[("2026-09-30T23:59:59.999999999Z", Active, "pro"), ("2026-10-01T00:00:00Z", Closed, "pro")],
+        &[("2026-09", Some("pro")), ("2026-10", None)],
+    );
+    check(
+        &[("2026-10-01T00:00:00Z", Pending, "pro"), ("2026-10-31T23:59:59.999999999Z", Active, "pro")],
+        &[("2026-10", Some("pro"))],
+    );
 }
 
 #[test]

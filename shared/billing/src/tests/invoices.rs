@@ -150,6 +150,55 @@ fn who_left_pays_what_arrived_late_and_nothing_else() {
     assert_eq!(amounts(&november), ["0.10 USD"]);
 }
 
+/// Each of quantity and number of events tells that something arrived, on a bill before or on none.
+#[test]
+fn late_is_what_differs_from_the_bill_in_anything() {
+    let last = issued(bill("2026-09", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
+    let is_late = |usage: PeriodUsage| has_late_usage(&[Earlier { invoice: last.clone(), usage }]);
+    for (meter, quantity, events, expected) in [
+        ("storage-gb", "10", 5, false),
+        ("storage-gb", "10.00", 5, false),
+        ("storage-gb", "10", 6, true),
+        ("storage-gb", "10.01", 5, true),
+        ("storage-gb", "0", 0, true),
+        // On the bill with nothing, since the plan prices it.
+        ("api-calls", "0", 0, false),
+        ("api-calls", "0", 1, true),
+        ("api-calls", "1", 0, true),
+        // On no bill.
+        ("seats", "0", 0, false),
+        ("seats", "0", 1, true),
+        ("seats", "1", 0, true),
+    ] {
+        assert_eq!(is_late(used(meter, quantity, events)), expected, "{quantity} of {events} of {meter}");
+    }
+    assert!(!is_late(PeriodUsage::new()) && !has_late_usage(&[]));
+}
+
+/// What was billed for a period is its own bill's line or the newest adjustment of that very period, in whatever order the
+/// bills are given.
+#[test]
+fn an_adjustment_of_one_period_says_nothing_of_another() {
+    let august = issued(bill("2026-08", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
+    let late = Earlier { invoice: august.clone(), usage: used("storage-gb", "12", 6) };
+    let own = used("storage-gb", "7", 2);
+    let september = issued(bill("2026-09", "starter", &own, std::slice::from_ref(&late)).unwrap());
+    assert_eq!(amounts(&september.draft), ["19.00 USD", "0.00 USD", "0.70 USD", "0.00 USD", "0.00 USD", "0.20 USD"]);
+    let mut known = vec![Earlier { invoice: september, usage: own }, late];
+    for _ in 0..2 {
+        assert!(!has_late_usage(&known), "each is as it was billed");
+        known.reverse();
+    }
+    known[1].usage = used("storage-gb", "13", 7);
+    let october = bill("2026-10", "starter", &PeriodUsage::new(), &known).unwrap();
+    assert_eq!((amounts(&october).last().unwrap().as_str(), october.events), ("0.10 USD", 1));
+    let adjusted = october.lines.iter().filter_map(|line| match &line.item {
+        Item::Adjustment(adjustment) => Some((adjustment.adjusted_period.to_string(), adjustment.billed.events)),
+        _ => None,
+    });
+    assert_eq!(adjusted.collect::<Vec<_>>(), [("2026-08".to_owned(), 6)]);
+}
+
 #[test]
 fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
     let mut first = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[]).unwrap());
@@ -203,7 +252,7 @@ proptest! {
         let amounts: Vec<Exact> = draft.lines.iter().map(|line| Exact::from(&line.amount.amount)).collect();
         prop_assert_eq!(amounts.iter().sum::<Exact>(), Exact::from(&draft.total.amount));
         for line in &draft.lines {
-            prop_assert_eq!(&line.amount, &line.amount.rounded());
+            prop_assert_eq!(&line.amount, &Exact::from(&line.amount.amount).rounded(line.amount.currency));
         }
         prop_assert_eq!(draft.events, windows.iter().map(|window| window.events).sum::<i64>().unsigned_abs());
     }

@@ -27,7 +27,7 @@ const ODD_TEXTS: [&str; 12] = [
     "\u{1f600}",
     "null",
 ];
-const ODD_NUMBERS: [&str; 10] = [
+const ODD_NUMBERS: [&str; 13] = [
     "1e999",
     "-0",
     "1e-999",
@@ -38,6 +38,9 @@ const ODD_NUMBERS: [&str; 10] = [
     "NaN",
     "1e99999999999999999999",
     "12345678901234567890123456789012345678.9",
+    "5e-324",
+    "1e-341",
+    "-99999999999999999999999999999999999999e-340",
 ];
 const ODD_HEADERS: [&[u8]; 9] =
     [b"", b"%", b"%zz", b"%ff", b"\"", b"\"a\\\"b\"", b"\xff\xfe", b"%F0%9F%98%80", b"1.0,1.0"];
@@ -140,7 +143,18 @@ impl Cases {
             match self.random.u8(..5) {
                 0 => drop(members.remove(at)),
                 1 => members.push((members[at].0, self.odd())),
-                2 => members.push((self.pick(&["data_base64", "traceparent", "\\u0069d", ""]), self.odd())),
+                2 => members.push((
+                    self.pick(&[
+                        "data_base64",
+                        "traceparent",
+                        "\\u0069d",
+                        "",
+                        "\\ud800",
+                        "d\\u0061ta",
+                        "\\udc00\\ud800",
+                    ]),
+                    self.odd(),
+                )),
                 _ => members[at].1 = self.odd(),
             }
         }
@@ -156,9 +170,13 @@ impl Cases {
             2 => self.odd(),
             _ => format!("{}.{}", self.random.u32(..100), self.random.u32(..100)),
         };
+        let more = match self.random.u8(..16) {
+            0 => format!(",\"{}\":{}", self.pick(&["note", "\\ud800", "giga\\u0062ytes", "direction"]), self.odd()),
+            _ => String::new(),
+        };
         let user = if self.random.u8(..16) > 0 { "\"u\"".to_owned() } else { self.odd() };
         format!(
-            r#"{{"gigabytes":{number},"model":"large","usage":{{"tokens":{number},"kind":"input"}},"user":{user},"direction":"in"}}"#
+            r#"{{"gigabytes":{number},"model":"large","usage":{{"tokens":{number},"kind":"input"}},"user":{user},"direction":"in"{more}}}"#
         )
     }
 

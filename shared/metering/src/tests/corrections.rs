@@ -1,6 +1,7 @@
 //! Corrections in any order, also of events that said something else.
 
 use super::exactly_once::{Memory, Sent, anchor, usage};
+use super::reading::event;
 use super::{catalogue, now};
 use crate::*;
 use contract::catalogue::{Aggregation, Catalogue};
@@ -118,7 +119,7 @@ fn any_act() -> impl Strategy<Value = Act> {
 /// The sum over all days of the meter that the acts are about.
 fn sum(memory: &Memory) -> i128 {
     let days = memory.windows().into_iter().filter(|(key, _)| key.size == WindowSize::Day);
-    days.map(|(_, window)| window.value.mantissa()).sum()
+    days.map(|(_, window)| window.value.short_mantissa().unwrap()).sum()
 }
 
 fn settle_all(acts: &[Act], at_once: usize) -> Memory {
@@ -153,4 +154,69 @@ fn a_wrong_correction_never_bills_twice() {
     let correct = Act::Correct(wrong, Some(replacement));
     assert_eq!(sum(&settle_all(&[report.clone(), correct.clone()], 2)), i128::from(event.value()));
     assert_eq!(sum(&settle_all(&[correct, report], 2)), i128::from(replacement.value()));
+}
+
+/// What became of each correction of a request: nothing is refused of a valid one.
+fn read_all(corrections: &[String]) -> Result<Vec<Option<Reason>>, BodyError> {
+    let (body, catalogue) = (format!(r#"{{"corrections":[{}]}}"#, corrections.join(",")), catalogue());
+    let reading = read_corrections(body.as_bytes(), &catalogue, now())?;
+    assert_eq!(reading.valid.len() + reading.refused.len(), corrections.len());
+    let refused: HashMap<usize, Reason> = reading.refused.iter().map(|r| (r.index, r.reason)).collect();
+    Ok((0..corrections.len()).map(|index| refused.get(&index).copied()).collect())
+}
+
+/// A member that is there twice refuses its correction, and what is not read of an event refuses nothing.
+#[test]
+fn corrections_are_read_as_events_are() {
+    let (sent, other) = (event(""), event("e-1 => e-2"));
+    let reason = r#""reason":"wrong-unit""#;
+    let of = |edit: &str| format!(r#"{{"event":{},{reason}}}"#, event(edit));
+    let with = |edit: &str| {
+        format!(r#"{{"event":{sent},"replacement":{},{reason}}}"#, event(&format!("e-1\" => e-2\"{edit}")))
+    };
+    let twice = Some(Reason::DuplicateField);
+    let rows = [
+        (of(""), None),
+        (with(""), None),
+        (format!(r#"{{{reason},"replacement":null,"event":{sent}}}"#), None),
+        (format!(r#"{{"event":{sent},"replacement":{other},"replacement":{other},{reason}}}"#), twice),
+        (format!(r#"{{"event":{sent},"replacement":null,"replacement":{other},{reason}}}"#), twice),
+        (format!(r#"{{"event":{sent},"replacement":{other},"replac\u0065ment":null,{reason}}}"#), twice),
+        (format!(r#"{{"event":{sent},"event":{sent},{reason}}}"#), twice),
+        (format!(r#"{{"event":{sent},{reason},{reason}}}"#), twice),
+        (of(r#":1.5 => :1.5,"gigabytes":null"#), twice),
+        (of(r#":1.5 => :1.5,"direction":"in","direction":"in""#), twice),
+        (of(r#""id":"e-1" => "id":null,"\u0069d":"e-1""#), twice),
+        (with(r#","id":"e-3""#), twice),
+        (with(r#","data":null"#), twice),
+        (of(r#":1.5 => :1.5,"\ud800":1e999"#), None),
+        (with(r#","\ud800":[1e999]"#), None),
+        (of(r#""id":"e-1" => "id":"\ud800""#), Some(Reason::WrongType)),
+        (format!(r#"{{"event":"\ud800",{reason}}}"#), Some(Reason::NotAnObject)),
+        (format!(r#"{{"event":1e999,{reason}}}"#), Some(Reason::NotAnObject)),
+        (format!(r#"{{"event":{sent},"replacement":[],{reason}}}"#), Some(Reason::NotAnObject)),
+        (format!(r#"{{"event":{sent},"reason":"\ud800"}}"#), Some(Reason::InvalidReason)),
+        (format!(r#"{{"event":{sent},"reason":"Jane Doe"}}"#), Some(Reason::InvalidReason)),
+        (format!(r#"{{"event":{sent},"replacement":{sent},{reason}}}"#), Some(Reason::SameIdentity)),
+    ];
+    let (sent_all, expected): (Vec<String>, Vec<Option<Reason>>) = rows.into_iter().unzip();
+    // All in one request, and each alone.
+    assert_eq!(read_all(&sent_all).as_ref(), Ok(&expected));
+    for (correction, expected) in sent_all.iter().zip(expected) {
+        assert_eq!(read_all(std::slice::from_ref(correction)), Ok(vec![expected]), "{correction}");
+    }
+    // What has not the shape of a correction could mean something else than it seems to.
+    for odd in [
+        format!(r#"{{"event":{sent},"replacment":{other},{reason}}}"#),
+        format!(r#"{{"event":{sent},"\ud800":1,{reason}}}"#),
+        format!(r#"{{"event":{sent}}}"#),
+        format!(r#"{{"event":{sent},"reason":5}}"#),
+        format!("{{{reason}}}"),
+        "[]".to_owned(),
+        "1e999".to_owned(),
+        r#""\ud800""#.to_owned(),
+    ] {
+        let wrong = BodyError::WrongShape { expected: "a list of corrections" };
+        assert_eq!(read_all(&[of(""), odd.clone()]), Err(wrong), "{odd}");
+    }
 }

@@ -5,7 +5,7 @@ use kernel::UsageGroup;
 use std::collections::BTreeSet;
 
 /// A valid event of the summing meter, with one edit.
-fn event(edit: &str) -> String {
+pub(super) fn event(edit: &str) -> String {
     let tenant = tenant(1);
     let valid = format!(
         r#"{{"specversion":"1.0","type":"transfer.completed","source":"/gateway","id":"e-1","subject":"{tenant}","time":"2026-11-15T11:00:00Z","data":{{"gigabytes":1.5}}}}"#
@@ -44,6 +44,7 @@ fn every_fault_has_its_reason() {
     let long = format!(r#""e-1" => "{}""#, "x".repeat(1_025));
     let longest = format!(r#""e-1" => "{}""#, "x".repeat(1_024));
     let long_source = format!(r#""/gateway" => "{}""#, "x".repeat(1_025));
+    let (tiny, smallest) = (format!("0.{}5", "0".repeat(323)), format!("0.{}22250738585072014", "0".repeat(307)));
     check(&[
         ("", Ok("1.5")),
         (&longest, Ok("1.5")),
@@ -91,7 +92,132 @@ fn every_fault_has_its_reason() {
         ("transfer.completed => api.request", Ok("1")),
         (r#"{"gigabytes":1.5} => {"note":1e999,"x":[[[[]]]]}"#, Err(Reason::MissingValue)),
         (r#""data" => "traceparent":"00-1","data""#, Ok("1.5")),
+        (":1.5 => :5e-324", Ok(&tiny)),
+        (":1.5 => :2.2250738585072014e-308", Ok(&smallest)),
+        (":1.5 => :1e38", Err(Reason::ValueTooLong)),
+        (":1.5 => :1e-341", Err(Reason::ValueTooLong)),
+        ("2026-11-15T11:00:00Z => 2026-11-15T11:00:00+25:00", Err(Reason::InvalidTime)),
+        ("2026-11-15T11:00:00Z => 2026-11-14T24:00:00Z", Err(Reason::InvalidTime)),
+        ("2026-11-15T11:00:00Z => 2026-11-15t11:00:00-00:00", Ok("1.5")),
     ]);
+}
+
+/// Each bound has its own words.
+#[test]
+fn a_value_out_of_bounds_is_told_which_bound() {
+    let catalogue = catalogue();
+    let rows = [
+        (":1.5 => :1e38", "data.gigabytes has more than 38 digits before the point"),
+        (":1.5 => :1e-341", "data.gigabytes has more than 340 digits after the point"),
+        (":1.5 => :1.00000000000000000000000000000000000001", "data.gigabytes has more than 38 significant digits"),
+        (":1.5 => :\"0x1\"", "data.gigabytes is not a number"),
+        ("transfer.completed => user.active", "data.user is missing"),
+    ];
+    for (edit, detail) in rows {
+        let body = event(edit);
+        let reading = read(body.as_bytes(), &Form::Either, &catalogue, now()).unwrap();
+        assert_eq!(reading.refused[0].detail, detail, "{edit}");
+    }
+    let user = event("transfer.completed => user.active").replace("gigabytes", "user").replace("1.5", "1e-341");
+    let reading = read(user.as_bytes(), &Form::Either, &catalogue, now()).unwrap();
+    assert_eq!(reading.refused[0].detail, "data.user has more than 340 digits after the point");
+}
+
+/// A member that is read and there twice refuses its event, however its name is spelled and whatever is in it.
+#[test]
+fn a_repeated_member_is_refused_wherever_it_is_read() {
+    let twice = Err(Reason::DuplicateField);
+    check(&[
+        (r#":1.5 => :null,"gigabytes":2"#, twice),
+        (r#":1.5 => :2,"gigabytes":null"#, twice),
+        (r#":1.5 => :null,"gigabytes":null"#, twice),
+        (r#":1.5 => :2,"giga\u0062ytes":2"#, twice),
+        (r#":1.5 => :null,"\u0067\u0069gabytes":2"#, twice),
+        (r#":1.5 => :2,"direction":"in","direction":"out""#, twice),
+        (r#":1.5 => :2,"direction":"in","direction":"in""#, twice),
+        (r#":1.5 => :2,"direction":null,"direction":"out""#, twice),
+        (r#":1.5 => :2,"direction":{},"\u0064irection":[]"#, twice),
+        (r#""data":{ => "data":null,"data":{"#, twice),
+        (r#""data":{ => "d\u0061ta":null,"data":{"#, twice),
+        (r#""data":{ => "data_base64":null,"data_base64":null,"data":{"#, twice),
+        (r#""id":"e-1" => "id":null,"id":"e-1""#, twice),
+        (r#""time" => "time":null,"time""#, twice),
+        (r#""subject" => "\u0073ubject":null,"subject""#, twice),
+        // What is not read may be there as often as it likes, and so may a name that only looks the same.
+        (r#":1.5 => :1.5,"note":1,"note":2"#, Ok("1.5")),
+        (r#":1.5 => :1.5,"Gigabytes":1,"gigabytes ":2,"gigabyte\u017f":3"#, Ok("1.5")),
+        (r#""data" => "note":1,"note":2,"data""#, Ok("1.5")),
+        (r#":1.5 => :1.5,"deep":{"gigabytes":1,"gigabytes":2}"#, Ok("1.5")),
+    ]);
+    let tokens = |data: &str| {
+        let body = event("transfer.completed => model.called").replace(r#"{"gigabytes":1.5}"#, data);
+        let catalogue = catalogue();
+        let reading = read(body.as_bytes(), &Form::Either, &catalogue, now()).unwrap();
+        reading.refused.first().map(|refusal| refusal.reason)
+    };
+    assert_eq!(tokens(r#"{"model":"large","usage":{"tokens":1}}"#), None);
+    for data in [
+        r#"{"model":"large","usage":{"tokens":1},"usage":{"tokens":1}}"#,
+        r#"{"model":"large","usage":null,"usage":{"tokens":1}}"#,
+        r#"{"model":"large","usage":{"tokens":1},"us\u0061ge":null}"#,
+        r#"{"model":"large","usage":{"tokens":null,"tokens":1}}"#,
+        r#"{"model":"large","usage":{"tokens":1,"kind":"input","kind":"output"}}"#,
+        r#"{"model":null,"model":"large","usage":{"tokens":1}}"#,
+    ] {
+        assert_eq!(tokens(data), Some(Reason::DuplicateField), "{data}");
+    }
+}
+
+/// What is not read cannot refuse what is: neither its own event nor others of the batch.
+#[test]
+fn what_is_not_read_refuses_nothing() {
+    let deep = format!(r#":1.5 => :1.5,"deep":{}0{}"#, "[".repeat(10_000), "]".repeat(10_000));
+    let deep_event = format!(r#""data" => "deep":{}0{},"data""#, r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+    let odd = [
+        r#":1.5 => :1.5,"\ud800":1"#,
+        r#":1.5 => :1.5,"\udc00\ud800":1,"\ud800":2"#,
+        r#":1.5 => :1.5,"gigabytes\ud800":1"#,
+        r#":1.5 => :1.5,"note":"\ud800""#,
+        r#":1.5 => :1.5,"note":"\u0000","\u0000":1"#,
+        r#":1.5 => :1.5,"note":1e999,"more":-1E+99999999999999999999"#,
+        r#":1.5 => :1.5,"note":123456789012345678901234567890123456789012345678901234567890"#,
+        r#":1.5 => :1.5,"":null,"\ufeff":null"#,
+        r#""data" => "\ud800":1,"data""#,
+        r#""data" => "\ud83d\ude00":[{"\udfff":1e999}],"data""#,
+        r#""data" => "note":1e999,"note":-0.0e-999,"data""#,
+        &deep,
+        &deep_event,
+    ];
+    check(&odd.map(|edit| (edit, Ok("1.5"))));
+    let catalogue = catalogue();
+    let edits = odd.iter().map(|edit| event(edit));
+    // A value that is read and no text refuses its own event, and an event that is none itself only.
+    let faulty = [
+        event(r#""id":"e-1" => "id":"\ud800""#),
+        event(r#":1.5 => :"\ud800""#),
+        r#""\ud800""#.to_owned(),
+        "1e999".to_owned(),
+        format!("{}{}", "[".repeat(10_000), "]".repeat(10_000)),
+        r#"{"\ud800":1}"#.to_owned(),
+    ];
+    let batch: Vec<String> = edits.chain(faulty).collect();
+    let body = format!("[{}]", batch.join(","));
+    let reading = read(body.as_bytes(), &Form::Batch, &catalogue, now()).unwrap();
+    assert_eq!(reading.usage().len(), odd.len());
+    let refused: Vec<_> = reading.refused.iter().map(|refusal| (refusal.index - odd.len(), refusal.reason)).collect();
+    let not_an_object = Reason::NotAnObject;
+    let (wrong, value, missing) = (Reason::WrongType, Reason::InvalidValue, Reason::MissingField);
+    let expected = [(0, wrong), (1, value), (2, not_an_object), (3, not_an_object), (4, not_an_object), (5, missing)];
+    assert_eq!(refused, expected);
+    for alone in [r#""\ud800""#, "1e999", "null", "[[]]"] {
+        let form = if alone.starts_with('[') { Form::Batch } else { Form::Single };
+        let reading = read(alone.as_bytes(), &form, &catalogue, now()).unwrap();
+        assert_eq!(
+            reading.refused.iter().map(|refusal| refusal.reason).collect::<Vec<_>>(),
+            [not_an_object],
+            "{alone}"
+        );
+    }
 }
 
 #[test]
@@ -216,6 +342,9 @@ fn an_event_is_the_same_in_binary_mode() {
     check(&valid, b"", Err(Reason::MissingValue));
     check(&valid, b"null", Err(Reason::MissingValue));
     check(&valid, b"[1.5]", Err(Reason::InvalidData));
+    check(&valid, br#"{"gigabytes":null,"gigabytes":1.5}"#, Err(Reason::DuplicateField));
+    check(&valid, br#"{"gigabytes":1.5,"giga\u0062ytes":1.5}"#, Err(Reason::DuplicateField));
+    check(&valid, br#"{"\ud800":1e999,"gigabytes":1.5}"#, Ok(true));
     for twice in ["ce-id", "ce-traceparent"] {
         let repeated: Vec<_> = valid.into_iter().chain([(twice, &b"a"[..]), (twice, &b"a"[..])]).collect();
         check(&repeated, data, Err(Reason::DuplicateField));

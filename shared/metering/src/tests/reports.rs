@@ -18,7 +18,8 @@ fn pages(meter: &str, rows: &[Row<'_>]) -> BTreeMap<PageKey, Page> {
             part: *part,
         };
         let latest_at = latest.map(|latest| latest.parse().unwrap());
-        let window = Window { value: value.parse().unwrap(), events: *events, latest_at, revision: 1 };
+        let value = value.parse::<Value>().unwrap().into();
+        let window = Window { value, events: *events, latest_at, revision: 1 };
         pages.entry(key.page()).or_default().set(&key, window);
     }
     pages
@@ -136,10 +137,23 @@ fn what_does_not_add_up_is_not_answered() {
     assert_eq!(unique(WindowSize::Month).unwrap(), ["2026-11-01T00:00:00Z 3 9 provisional"]);
     let hourly = ask("storage-gb", WindowSize::Hour, (&[], ""), &[], None);
     assert_eq!(hourly, Err(Unanswerable::TooShort { shortest: DAY }));
+}
+
+/// What no single value can be, a total can.
+#[test]
+fn a_total_of_any_width_is_answered() {
     let nines = "9".repeat(38);
-    let long = [
+    let finest = format!("0.{}1", "0".repeat(339));
+    let rows = [
         (DAY, "2026-11-02T00:00:00Z", "", WHOLE, nines.as_str(), 1, None),
         (DAY, "2026-11-03T00:00:00Z", "", WHOLE, "1", 1, None),
+        (DAY, "2026-11-04T00:00:00Z", "", WHOLE, finest.as_str(), 2, None),
     ];
-    assert_eq!(ask("compute-seconds", WindowSize::Month, (&[], ""), &long, None), Err(Unanswerable::TooLong));
+    let month = |meter| ask(meter, WindowSize::Month, (&[], ""), &rows, None).unwrap();
+    let sum = format!("1{}.{}1", "0".repeat(38), "0".repeat(339));
+    assert_eq!(month("compute-seconds"), [format!("2026-11-01T00:00:00Z {sum} 4 provisional")]);
+    assert_eq!(month("storage-gb"), [format!("2026-11-01T00:00:00Z {nines} 4 provisional")]);
+    assert_eq!(month("replicas-min"), [format!("2026-11-01T00:00:00Z {finest} 4 provisional")]);
+    // 10^38 / 4 ends before the twelfth place, and the rest is far behind it.
+    assert_eq!(month("response-ms"), [format!("2026-11-01T00:00:00Z 25{} 4 provisional", "0".repeat(36))]);
 }

@@ -1,3 +1,4 @@
+use super::values::{any_value, sum};
 use super::{catalogue, now, tenant};
 use crate::*;
 use contract::WindowPart;
@@ -87,13 +88,10 @@ fn what_is_taken_back_is_stored_with_what_comes_instead() {
 proptest! {
     #[test]
     fn what_is_stored_is_what_was_grouped(
-        rows in prop::collection::vec((0_usize..9, 0_u32..1000, 0_i64..800, any::<i64>(), 0_u8..20), 1..400),
+        rows in prop::collection::vec((0_usize..9, 0_u32..1000, 0_i64..800, any_value()), 1..400),
     ) {
         let catalogue = catalogue();
-        let value = |mantissa: i64, scale| Value::new(i128::from(mantissa) * 1_000_000_007, scale).unwrap();
-        let events = rows.iter().map(|(meter, id, hours, mantissa, scale)| {
-            usage(&catalogue, *meter, *id, *hours, value(*mantissa, *scale))
-        });
+        let events = rows.iter().map(|(meter, id, hours, value)| usage(&catalogue, *meter, *id, *hours, *value));
         let segments = grouped(events.collect());
         prop_assert_eq!(sizes(&segments).iter().sum::<usize>(), rows.len());
         for segment in segments {
@@ -105,7 +103,7 @@ proptest! {
 
     #[test]
     fn a_page_is_read_as_it_was_written(
-        rows in prop::collection::btree_map((0_i64..60, 0_usize..6, any::<bool>()), (any::<i64>(), any::<i64>(), any::<u64>(), any::<Option<u32>>()), 0..200),
+        rows in prop::collection::btree_map((0_i64..60, 0_usize..6, any::<bool>()), (prop::collection::vec(any_value(), 0..4), any::<i64>(), any::<u64>(), any::<Option<u32>>()), 0..200),
     ) {
         let catalogue = catalogue();
         let meter = &catalogue.meters[4];
@@ -113,7 +111,7 @@ proptest! {
         let mut page = Page::default();
         let start = WindowSize::Hour.start(now(), BillingAnchor::default());
         let key = PageKey::of(&meter.code, WindowSize::Minute, start);
-        for ((minute, group, adjusts), (mantissa, events, revision, latest)) in rows {
+        for ((minute, group, adjusts), (values, events, revision, latest)) in rows {
             let window = WindowKey {
                 meter: meter.code.clone(),
                 group: groups[group].clone(),
@@ -123,7 +121,7 @@ proptest! {
             };
             prop_assert_eq!(&window.page(), &key);
             let latest_at = latest.map(|second| jiff::Timestamp::from_second(second.into()).unwrap());
-            page.set(&window, Window { value: Value::new(mantissa.into(), 3).unwrap(), events, latest_at, revision });
+            page.set(&window, Window { value: sum(&values), events, latest_at, revision });
         }
         let bytes = page.encode(&key);
         prop_assert_eq!(Page::decode(&key, &bytes), Ok(page));
@@ -154,6 +152,97 @@ fn a_segment_takes_about_twenty_bytes_per_event() {
     };
     assert!(bytes(3) < 21_100, "{}", bytes(3));
     assert!(bytes(0) < 17_100, "{}", bytes(0));
+}
+
+/// Whatever a tenant sends, its totals can be stored: a page in an item, and those of a settlement in a transaction.
+#[test]
+fn the_widest_pages_fit_items_and_transactions() {
+    const ITEM_BYTES_MAX: usize = 400 * 1_024;
+    const TRANSACTION_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+    /// For everything else that is written with the pages.
+    const REST_BYTES: usize = 256 * 1_024;
+    let widest = format!("-{}e-340", "9".repeat(397)).parse::<bigdecimal::BigDecimal>().unwrap();
+    let widest = Aggregate::of_digits(widest.into_bigint_and_scale().0, 340);
+    let latest_at = Some(jiff::Timestamp::MAX);
+    let window = Window { value: widest, events: i64::MIN, latest_at, revision: u64::MAX };
+    let key = |group: usize, size, start| {
+        let text = format!("{}{group:02}", "kind=".to_owned() + &"k".repeat(46));
+        WindowKey { meter: "m".parse().unwrap(), group: text.parse().unwrap(), size, start, part: WindowPart::Window }
+    };
+    let month = WindowSize::Month.start("2026-12-15T00:00:00Z".parse().unwrap(), BillingAnchor::default());
+    let day = |n: i64| month + SignedDuration::from_hours(24 * n);
+    let days = (0..31).map(|n| (WindowSize::Day, day(n))).chain([(WindowSize::Month, month)]);
+    let minutes = (0..60).map(|n| (WindowSize::Minute, month + SignedDuration::from_mins(n)));
+    let hours = (0..24).map(|n| (WindowSize::Hour, month + SignedDuration::from_hours(n)));
+    for windows in [days.collect::<Vec<_>>(), minutes.collect(), hours.collect()] {
+        let mut page = Page::default();
+        for group in 0..contract::catalogue::Meter::GROUPS_MAX {
+            for (size, start) in &windows {
+                let whole = key(group, *size, *start);
+                page.set(&WindowKey { part: WindowPart::Adjustment, ..whole.clone() }, window.clone());
+                page.set(&whole, window.clone());
+            }
+        }
+        let name = key(0, windows[0].0, windows[0].1).page();
+        let bytes = page.encode(&name);
+        // Of windows shorter than a day there are no adjustments, so half of them is enough.
+        let length = if windows[0].0 < WindowSize::Day { bytes.len() / 2 } else { bytes.len() };
+        assert!(length < ITEM_BYTES_MAX, "{length}");
+        assert!(length * SEGMENT_PAGES_MAX + REST_BYTES < TRANSACTION_BYTES_MAX, "{length}");
+        assert_eq!(Page::decode(&name, &bytes), Ok(page));
+    }
+}
+
+/// What most totals take is what they took when they were narrower.
+#[test]
+fn an_ordinary_total_takes_few_bytes() {
+    let (name, key) = {
+        let start = WindowSize::Day.start(now(), BillingAnchor::default());
+        let part = WindowPart::Window;
+        let key =
+            WindowKey { meter: "m".parse().unwrap(), group: "".parse().unwrap(), size: WindowSize::Day, start, part };
+        (key.page(), key)
+    };
+    for (value, bytes) in [("0", 2), ("12.5", 3), ("123456.789", 5), ("0.30000000000000004", 9), ("1e-128", 3)] {
+        let value = value.parse::<Value>().unwrap();
+        let mut page = Page::default();
+        page.set(&key, Window { value: value.into(), events: 1, latest_at: None, revision: 1 });
+        // The page's own 4 bytes, 1 of its group, 5 of the window's place, and 3 of its other numbers.
+        assert_eq!(page.encode(&name).len() - 13, bytes, "{value}");
+    }
+}
+
+/// A mantissa of any length is read as it was written, and one that is cut off or too long is not read.
+#[test]
+fn digits_of_any_length_are_stored() {
+    use crate::bytes::{Input, write_aggregate};
+    use bigdecimal::num_bigint::BigInt;
+    for bits in 0_u32..1_319 {
+        for near in [-1, 0, 1] {
+            for sign in [1, -1] {
+                let total = Aggregate::of_digits((BigInt::from(2).pow(bits) + near) * sign, 340);
+                let mut bytes = Vec::new();
+                write_aggregate(&total, &mut bytes);
+                assert_eq!(Input(&bytes).aggregate(), Ok(total), "{sign} * 2^{bits} + {near}");
+                assert!(Input(&bytes[..bytes.len() - 1]).aggregate().is_err(), "{bits}");
+            }
+        }
+    }
+    for (bytes, is_read) in [
+        (vec![0x80, 0x80], false),
+        (vec![0xff; 400], false),
+        ([vec![0xd4, 0x02], vec![0x80; 188], vec![1]].concat(), true),
+        ([vec![0xd4, 0x02], vec![0x80; 189], vec![1]].concat(), false),
+        (vec![0xd5, 0x02, 2], false),
+        (vec![0xd4, 0x02, 2], true),
+    ] {
+        assert_eq!(Input(&bytes).aggregate().is_ok(), is_read, "{bytes:?}");
+    }
+    // An event's value is narrower than a total.
+    let nineteen = |last: u8| [vec![0_u8], vec![0x80; 18], vec![last]].concat();
+    assert!(Input(&nineteen(0b1)).value().is_ok(), "2^125");
+    assert!(Input(&nineteen(0b11)).value().is_err(), "more than 38 digits");
+    assert!(Input(&nineteen(0b100)).value().is_err(), "more than 128 bits");
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! How events of each aggregation make a total.
 
 use super::exactly_once::{Memory, anchor};
+use super::values::{any_value, sum};
 use super::{catalogue, now, tenant};
 use crate::*;
 use contract::catalogue::{Aggregation, Catalogue};
 use jiff::SignedDuration;
 use kernel::{SegmentId, UsageGroup, WindowSize};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// An event: its id, how many minutes ago it was, and what it says.
@@ -47,9 +50,7 @@ pub(super) fn send(memory: &mut Memory, catalogue: &Catalogue, aggregation: Aggr
 /// Every total of a size: its part, value and events, in the order of time.
 pub(super) fn totals(memory: &Memory, size: WindowSize) -> Vec<String> {
     let windows = memory.windows().into_iter().filter(|(key, _)| key.size == size);
-    let shown = |(key, window): (WindowKey, Window)| {
-        format!("{:?} {} of {}", key.part, window.value.to_quantity().unwrap(), window.events)
-    };
+    let shown = |(key, window): (WindowKey, Window)| format!("{:?} {} of {}", key.part, window.value, window.events);
     windows.map(shown).collect()
 }
 
@@ -86,6 +87,123 @@ fn the_first_event_is_the_first_minimum_maximum_and_latest() {
         let mut memory = Memory::default();
         send(&mut memory, &catalogue, aggregation, &[(1, 1, says)]);
         assert_eq!(totals(&memory, WindowSize::Day), [format!("Window {says} of 1")], "{aggregation:?}");
+    }
+}
+
+/// The first event of an aggregation's meter with a value, one of four days by its number.
+fn of_value(catalogue: &Catalogue, aggregation: Aggregation, id: u32, value: Value) -> Usage<'_> {
+    let event = usage(catalogue, aggregation, (id, i64::from(id % 4) * 24 * 60, 0));
+    let measure = Measure::Number(value);
+    let digest = Digest::of(&event.meter.event_type, tenant(1), event.at, &measure, &event.group);
+    Usage { measure, entry: Entry { digest, ..event.entry }, ..event }
+}
+
+/// What was sent before, however fine or great, does not keep out what comes later.
+#[test]
+fn every_event_counts_whatever_came_before_it() {
+    let (catalogue, mut memory) = (catalogue(), Memory::default());
+    let mut send = |id: u32, value: &str| {
+        // All of them on one day.
+        let event = of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap());
+        settle_all(&mut memory, group([event], |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1))));
+        totals(&memory, WindowSize::Day).remove(0)
+    };
+    send(1, "1e-38");
+    for id in 2..5 {
+        send(id, "86400");
+    }
+    assert_eq!(send(5, "86400"), "Window 345600.00000000000000000000000000000000000001 of 5");
+    let finest = format!("0.{}1", "0".repeat(339));
+    assert_eq!(send(6, "1e-340"), format!("Window 345600.{}1{}1 of 6", "0".repeat(37), "0".repeat(301)));
+    let nines = "9".repeat(38);
+    send(7, &nines);
+    let whole = format!("100000000000000000000000000000000{}", 345_600 - 1);
+    assert_eq!(send(8, "0"), format!("Window {whole}.{}1{}1 of 8", "0".repeat(37), "0".repeat(301)), "{finest}");
+}
+
+/// A residue of a float does not stop the whole numbers that follow it.
+#[test]
+fn a_residue_of_a_float_is_one_of_many() {
+    let (catalogue, mut memory) = (catalogue(), Memory::default());
+    let values = ["5.551115123125783e-17"].into_iter().chain(["86400"; 12]);
+    let events =
+        (1..).zip(values).map(|(id, value)| of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap()));
+    settle_all(&mut memory, group(events, |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1))));
+    assert_eq!(totals(&memory, WindowSize::Day), ["Window 1036800.00000000000000005551115123125783 of 13"]);
+}
+
+/// A correction takes back and puts in place, however far apart the numbers are.
+#[test]
+fn a_replacement_counts_beside_any_other_event() {
+    let (catalogue, mut memory) = (catalogue(), Memory::default());
+    let event = |id: u32, value: &str| of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap());
+    let id = || SegmentId::from_uuid(Uuid::from_u128(1));
+    settle_all(&mut memory, group([event(1, "500"), event(2, "1e-30")], |_| anchor(), id));
+    let correction = Correction { original: event(1, "500"), replacement: Some(event(3, "100000000")) };
+    settle_all(&mut memory, group_corrections([correction], |_| anchor(), id));
+    assert_eq!(totals(&memory, WindowSize::Day), ["Window 100000000.000000000000000000000000000001 of 2"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Over four days: each day's total, and the month's, are those of exact arithmetic, in any order; taking back as much
+    /// leaves what there was.
+    #[test]
+    fn totals_are_exact_over_the_whole_range_of_values(
+        (values, order) in prop::collection::vec(any_value(), 1..24)
+            .prop_flat_map(|values| (Just((4..).zip(values).collect::<Vec<_>>()), any::<u64>())),
+        taken_back in prop::collection::vec(any_value(), 0..6),
+    ) {
+        let catalogue = catalogue();
+        let id = || SegmentId::from_uuid(Uuid::from_u128(1));
+        for aggregation in [Aggregation::Sum, Aggregation::Avg, Aggregation::Min, Aggregation::Max, Aggregation::Latest] {
+            let mut memory = Memory::default();
+            let back = (1_000..).zip(&taken_back).map(|(id, value)| of_value(&catalogue, aggregation, id, *value));
+            let back: Vec<Usage<'_>> = back.filter(|_| aggregation.is_reversible()).collect();
+            let mut events: Vec<Usage<'_>> =
+                values.iter().map(|(id, value)| of_value(&catalogue, aggregation, *id, *value)).chain(back.clone()).collect();
+            fastrand::Rng::with_seed(order).shuffle(&mut events);
+            for some in events.chunks(5) {
+                settle_all(&mut memory, group(some.iter().cloned(), |_| anchor(), id));
+            }
+            for original in back {
+                settle_all(&mut memory, group_corrections([Correction { original, replacement: None }], |_| anchor(), id));
+            }
+            let mut days: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
+            for (id, value) in &values {
+                days.entry(id % 4).or_default().push(*value);
+            }
+            let total = |values: &[Value]| match aggregation {
+                Aggregation::Min => Aggregate::from(*values.iter().min().unwrap()),
+                Aggregation::Max => Aggregate::from(*values.iter().max().unwrap()),
+                // All of a day happen at one time: of these the greatest is the latest.
+                Aggregation::Latest => Aggregate::from(*values.iter().max().unwrap()),
+                _ => sum(values),
+            };
+            // The latest days come last.
+            let expected: Vec<_> = days.values().rev().map(|values| (total(values), values.len() as i64)).collect();
+            let windows = memory.windows().into_iter();
+            let found: Vec<_> = windows
+                .filter(|(key, window)| key.size == WindowSize::Day && window.events != 0)
+                .map(|(_, window)| (window.value, window.events))
+                .collect();
+            prop_assert_eq!(found, expected, "{:?}", aggregation);
+
+            let meter = catalogue.meters.iter().find(|meter| meter.aggregation == aggregation).unwrap();
+            let (from, to) = (now() - SignedDuration::from_hours(40 * 24), now());
+            let (by, only) = (Vec::new(), UsageGroup::default());
+            let question = Question { meter, size: WindowSize::Month, from, to, anchor: anchor(), by, only };
+            let month = question.answer(&memory.pages, None).unwrap();
+            let all: Vec<Value> = values.iter().map(|(_, value)| *value).collect();
+            let newest = days.values().next().unwrap();
+            let expected = match aggregation {
+                Aggregation::Avg => sum(&all).to_quantity().mean(all.len() as u64),
+                Aggregation::Latest => total(newest).to_quantity(),
+                _ => total(&all).to_quantity(),
+            };
+            prop_assert_eq!((&month[0].value, month[0].events), (&expected, all.len() as i64), "{:?}", aggregation);
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use super::read::BATCH_KEYS_MAX;
 use super::rows::{self, AUDIT_PREFIX, INVITATION_PREFIX, Item, USER_PREFIX, text};
 use super::{TenantReader, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
-use kernel::TenantId;
-use tenancy::{AuditEntry, Invitation, User};
+use kernel::{Role, TenantId};
+use tenancy::{AuditEntry, Invitation, User, Username};
 
 /// A page, and where the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,55 @@ impl TenantReader {
         let page = self.page(tenant, USER_PREFIX, cursor, limit, true).await?;
         let entries = page.entries.into_iter().map(rows::user).collect::<Result<_, _>>()?;
         Ok(Page { entries, next: page.next })
+    }
+
+    /// A tenant's administrators, at most `most` of them. Personal throughout.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_administrators(&self, tenant: TenantId, most: usize) -> Result<Vec<User>, TenantStoreError> {
+        let (mut found, mut start) = (Vec::new(), None);
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :tenant AND begins_with(sk, :prefix)")
+                .filter_expression("#role = :admin")
+                .expression_attribute_names("#role", "role")
+                .expression_attribute_values(":tenant", text(rows::tenant_partition(tenant)))
+                .expression_attribute_values(":prefix", text(USER_PREFIX))
+                .expression_attribute_values(":admin", rows::attribute(&Role::Admin)?)
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| TenantStoreError::of("list administrators", error))?;
+            for item in page.items.unwrap_or_default() {
+                found.push(rows::user(item)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || found.len() >= most {
+                found.truncate(most);
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Which of the accounts with a user's address are nobody else's: they go when the user goes. An account that is
+    /// another user's leads to that user; one that leads to nobody has a name that Meridian never gave.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn strays(&self, user: &User, accounts: Vec<String>) -> Result<Vec<String>, TenantStoreError> {
+        let mut strays = Vec::new();
+        for name in accounts {
+            let username = Username::of_account(&name);
+            if username == user.username || self.load_membership(username).await?.is_none() {
+                strays.push(name);
+            }
+        }
+        Ok(strays)
     }
 
     /// A tenant's open invitations, at most `limit` (1 to 100) after `cursor`. Personal throughout.

@@ -11,6 +11,7 @@ mod members;
 mod read;
 mod rows;
 mod vanity;
+mod vouchers;
 mod write;
 
 pub use clients::UsageTerms;

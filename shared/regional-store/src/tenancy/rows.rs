@@ -9,6 +9,7 @@
 //! | `TENANT#<id>` | `USER#<username>` | a user, with name and address |
 //! | `TENANT#<id>` | `INVITATION#<id>` | an open invitation, with the address |
 //! | `USER#<username>` | `USER` | which tenant a user belongs to, and what for |
+//! | `USER#<username>` | `VOUCHER#<digest>` | that Meridian has just asked for the account itself |
 //! | `INVITATION#<id>` | `INVITATION` | which tenant an invitation is to |
 //! | `EMAIL#<digest>` | `<username>` | that the person who proved to read this address is this user, and of which tenant |
 //! | `TENANT#<id>` | `CLIENT#<id>` | a machine client |
@@ -32,7 +33,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use tenancy::{
-    AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, OwedMail, SignUp, User, Username,
+    Actor, AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, OwedMail, SignUp, User,
+    Username, Voucher,
 };
 
 /// An item, or the key of one.
@@ -82,6 +84,11 @@ pub(super) fn label_key(label: &str) -> Item {
 /// Of what leads from a user to the tenant.
 pub(super) fn membership_key(username: Username) -> Item {
     key(format!("USER#{username}"), "USER")
+}
+
+/// Of what Meridian vouches for an account with.
+pub(super) fn voucher_key(username: Username, voucher: &Voucher) -> Item {
+    key(format!("USER#{username}"), &format!("VOUCHER#{}", voucher.digest().as_str()))
 }
 
 /// Of what leads from an address to a user.
@@ -301,7 +308,7 @@ struct InvitationRow {
     email: String,
     role: Role,
     code: KeyDigest,
-    invited_by: Username,
+    invited_by: Actor,
     created_at: Timestamp,
     valid_until: Timestamp,
     sendings: u32,

@@ -130,7 +130,13 @@ impl World {
         let reach = Reach { invitation: Some(id), ..Reach::TENANT };
         let occasion = occasion(n);
         let invited = self.store.change(made.tenant.id, reach, |loaded| {
-            let invite = Invite { email: &email, role: Role::Admin, code: &code, by: made.user.username, owed: None };
+            let invite = Invite {
+                email: &email,
+                role: Role::Admin,
+                code: &code,
+                by: Actor::User(made.user.username),
+                owed: None,
+            };
             let open = loaded.invitation.as_ref();
             tenancy::decide_invitation(&loaded.state, &invite, open, false, &occasion).map(Some)
         });

@@ -51,8 +51,8 @@ pub struct CorrectionOutcome {
 
 impl CorrectionOutcome {
     pub(super) const fn of(counted: Counted) -> Self {
-        let Counted { accepted, duplicates, conflicts, overflowed, voided, unmatched } = counted;
-        Self { voided, replaced: accepted, duplicates, unmatched: unmatched + conflicts + overflowed }
+        let Counted { accepted, duplicates, conflicts, voided, unmatched } = counted;
+        Self { voided, replaced: accepted, duplicates, unmatched: unmatched + conflicts }
     }
 }
 

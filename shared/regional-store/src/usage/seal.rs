@@ -58,8 +58,8 @@ impl Settler {
         let done = TransactWriteItem::builder().delete(done).build();
         let stated = self.state_day(due.tenant, due.day, now, vec![done], |head, pages| match head.version {
             // The tenant was erased.
-            0 => Ok(None),
-            _ => seal(head, due.tenant, due.day, pages).map(Some),
+            0 => None,
+            _ => Some(seal(head, due.tenant, due.day, pages)),
         });
         if !stated.await? {
             self.table.delete("forget a seal", items::seal_key(due)).await?;
@@ -97,12 +97,11 @@ impl Settler {
         day: Timestamp,
         now: Timestamp,
         first: Vec<TransactWriteItem>,
-        decide: impl Fn(&Head, &BTreeMap<PageKey, Page>) -> Result<Option<Statement>, kernel::Invalid>,
+        decide: impl Fn(&Head, &BTreeMap<PageKey, Page>) -> Option<Statement>,
     ) -> Result<bool, UsageStoreError> {
         let stated = self.state_all(tenant, first, async |before| {
             let pages = self.totals(tenant, day).await?;
-            let statement = decide(before, &pages).map_err(UsageStoreError::unwritable)?;
-            let Some(Statement { head, totals, seal }) = statement else { return Ok(None) };
+            let Some(Statement { head, totals, seal }) = decide(before, &pages) else { return Ok(None) };
             let mut facts = Vec::with_capacity(totals.len() + 1);
             for (sequence, totals) in (before.sequence + 1..).zip(totals) {
                 facts.push(self.state(tenant, sequence, now, totals)?);

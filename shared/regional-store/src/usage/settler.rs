@@ -185,7 +185,7 @@ impl Settler {
             parts.push(self.conclude(tenant, *id, CorrectionOutcome::of(*counted))?);
         }
         parts.push(self.count(settlement)?);
-        if let Some(data) = settlement.fact(tenant).map_err(UsageStoreError::unwritable)? {
+        if let Some(data) = settlement.fact(tenant) {
             parts.push(self.state(tenant, settlement.head.sequence, now, data)?);
         }
         Ok(parts)
@@ -281,18 +281,17 @@ impl Settler {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Adds to the region's counts. An event that would overflow a total counts as refused there.
+    /// Adds to the region's counts.
     fn count(&self, settlement: &Settlement) -> Result<TransactWriteItem, UsageStoreError> {
         let counted = settlement.counted;
         let shard = (self.next_id)().as_bytes()[15];
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(items::stats_key(shard)))
-            .update_expression("ADD accepted :a, duplicates :d, conflicts :c, rejected :r")
+            .update_expression("ADD accepted :a, duplicates :d, conflicts :c")
             .expression_attribute_values(":a", items::number(counted.accepted))
             .expression_attribute_values(":d", items::number(counted.duplicates))
             .expression_attribute_values(":c", items::number(counted.conflicts))
-            .expression_attribute_values(":r", items::number(counted.overflowed))
             .build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }

@@ -1,15 +1,14 @@
 //! JSON bodies, bounded and with helpful refusals.
 
-use super::Problem;
+use super::{Problem, object};
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// A JSON body of at most 64 KiB.
+/// A JSON body of at most 64 KiB, in which objects are objects. The only way in which a function reads one.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -22,21 +21,6 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
                 .detail(format!("At most {BODY_BYTES_MAX} bytes are read."))
                 .with("bytes_max", BODY_BYTES_MAX)
         })?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| refuse(&error))
+        object::from_slice(&bytes).map(Self)
     }
-}
-
-/// The message of the parser goes to the caller, who sent the text that it quotes, and nowhere else.
-fn refuse(error: &serde_json::Error) -> Problem {
-    match error.classify() {
-        Category::Data => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid-body",
-            "The body does not have the expected members",
-        ),
-        Category::Io | Category::Syntax | Category::Eof => {
-            Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON")
-        }
-    }
-    .detail(error.to_string())
 }

@@ -2,17 +2,23 @@
 
 mod body;
 mod document;
+mod event;
+mod object;
 mod page;
 mod problem;
+mod source;
 mod table;
 mod token;
 
 pub use body::Body;
 pub use document::Document;
+pub use event::{Answer, answer, request, respond};
+pub use object::Verbatim;
 pub use page::{FileKind, PageFile, PagePolicy};
 pub use problem::Problem;
+pub use source::Source;
 pub use table::{csv_table, cut, next_link, wants_csv};
-pub use token::{Claims, Client, Holder, Scopes, Tokens, invalid_token};
+pub use token::{Claims, Client, Holder, Scopes, Tokens, bearer_token, invalid_token};
 
 use crate::{Error, now};
 use axum::Router;
@@ -22,8 +28,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
+use event::Gateway;
 use kernel::Timestamp;
-use lambda_http::request::RequestContext;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::value::RawValue;
 use std::convert::Infallible;
 
 /// Serves a router for as long as the function lives. Unknown paths and methods are problems.
@@ -31,7 +39,13 @@ use std::convert::Infallible;
 /// # Errors
 /// When the Lambda runtime fails.
 pub async fn serve(router: Router) -> Result<(), Error> {
-    lambda_http::run(with_fallbacks(router)).await
+    let router = with_fallbacks(router);
+    // An event is read here and not by the runtime, whose refusal would be a failure of the function.
+    let invoke = |event: LambdaEvent<Box<RawValue>>| {
+        let router = router.clone();
+        async move { Ok::<_, Error>(answer(router, event.payload.get()).await) }
+    };
+    lambda_runtime::run(service_fn(invoke)).await
 }
 
 /// Adds the problems of an unknown path, of a known path with another method, and of a path that is no text.
@@ -56,6 +70,9 @@ async fn without_plain_refusals(response: Response) -> Response {
     response
 }
 
+/// The year 2200: no gateway says so, and what is added to a time by then stays one.
+const TIME_MS_MAX: i64 = 7_258_118_400_000;
+
 /// When the gateway took the request; the runtime's clock where the gateway does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now(pub Timestamp);
@@ -64,28 +81,9 @@ impl<S: Sync> FromRequestParts<S> for Now {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let gateway_ms = match parts.extensions.get::<RequestContext>() {
-            Some(RequestContext::ApiGatewayV2(context)) => Some(context.time_epoch),
-            _ => None,
-        };
-        let time = gateway_ms.filter(|ms| *ms > 0).and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let gateway_ms = parts.extensions.get::<Gateway>().and_then(|gateway| gateway.time_epoch_ms);
+        let time =
+            gateway_ms.filter(|ms| (1..TIME_MS_MAX).contains(ms)).and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Ok(Self(time.unwrap_or_else(now)))
-    }
-}
-
-/// Where a request comes from, by the gateway: an IP address, which is personal. Empty where the gateway does
-/// not say. Has no `Debug`, so that it cannot get into a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Source(pub String);
-
-impl<S: Sync> FromRequestParts<S> for Source {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let source = match parts.extensions.get::<RequestContext>() {
-            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
-            _ => None,
-        };
-        Ok(Self(source.unwrap_or_default()))
     }
 }

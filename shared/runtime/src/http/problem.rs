@@ -63,6 +63,12 @@ impl Problem {
         self
     }
 
+    /// Its further members.
+    #[cfg(test)]
+    pub(super) const fn members(&self) -> &Map<String, Value> {
+        &self.members
+    }
+
     /// Its HTTP status.
     #[must_use]
     pub const fn status(&self) -> StatusCode {

@@ -209,7 +209,7 @@ impl Tokens {
 
     /// Any client's, as long as it is of the pool.
     async fn accept_any<T: DeserializeOwned>(&self, headers: &HeaderMap, now: Timestamp) -> Result<Signed<T>, Problem> {
-        let token = bearer(headers).ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
+        let token = bearer_token(headers).ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
         let key = self.key(token, now).await?;
         decode(token, &key, &self.issuer)
             .filter(|Signed { registered: claims, .. }: &Signed<T>| {
@@ -263,7 +263,9 @@ impl Tokens {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The bearer token of a request, as it came.
+#[must_use]
+pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)

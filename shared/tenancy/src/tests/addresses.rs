@@ -56,6 +56,32 @@ fn an_account_of_another_provider_is_a_user_too() {
     assert_eq!(Username::of_account(uuid).to_string(), uuid);
     let federated = Username::of_account("idp-23456789abcd_somebody");
     assert_ne!(federated, Username::of_account("idp-23456789abcd_other"));
+    assert_ne!(federated, Username::of_account("idp-23456789abcd_Somebody"), "subjects are case-sensitive");
     let bearer: Bearer = serde_json::from_value(json!({ "username": "idp-23456789abcd_somebody" })).unwrap();
     assert_eq!((bearer.username, bearer.tenant_id), (federated, None));
+}
+
+/// An account of another spelling is another account at the pool: it is nobody's, wherever its name is read.
+#[test]
+fn another_spelling_of_a_username_is_no_name_of_the_user() {
+    let uuid = "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d";
+    let user: Username = uuid.parse().unwrap();
+    for other in [
+        uuid.replace('-', ""),
+        uuid.to_uppercase(),
+        format!("{{{uuid}}}"),
+        format!("urn:uuid:{uuid}"),
+        format!("{uuid} "),
+        uuid.replace('0', "\u{ff10}"),
+    ] {
+        assert!(other.parse::<Username>().is_err(), "{other}");
+        assert!(serde_json::from_value::<Username>(json!(other)).is_err(), "{other}");
+        assert_ne!(Username::of_account(&other), user, "{other}");
+        let bearer: Bearer = serde_json::from_value(json!({ "username": other })).unwrap();
+        assert_ne!(bearer.username, user, "{other}");
+        assert!(
+            other.parse::<crate::ClientId>().is_err()
+                && serde_json::from_value::<crate::ClientId>(json!(other)).is_err()
+        );
+    }
 }

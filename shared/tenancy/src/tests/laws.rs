@@ -71,7 +71,7 @@ proptest! {
         let active = Tenant { status: TenantStatus::Active, ..made.tenant.clone() };
         let active = State { tenant: active, signup: pending.signup };
         let code = InvitationCode::from_random(made.user.username.invitation(), [1; 16]);
-        let invite = Invite { email: &registration.email, role: Role::Member, code: &code, by: made.user.username, owed: None };
+        let invite = Invite { email: &registration.email, role: Role::Member, code: &code, by: Actor::User(made.user.username), owed: None };
         let invited = decide_invitation(&active, &invite, None, false, &occasion()).unwrap();
         let renamed = decide_profile(&active, Some(registration.organisation.clone()), None, made.user.username, &occasion());
         let mut facts: Vec<&Statement> = made.statements.iter().collect();
@@ -105,7 +105,7 @@ proptest! {
                     let id = Username::of(&state.tenant.alias, &email).invitation();
                     let code = InvitationCode::from_random(id, [1; 16]);
                     let role = if what == 0 { Role::Admin } else { Role::Member };
-                    let invite = Invite { email: &email, role, code: &code, by: founder.username, owed: None };
+                    let invite = Invite { email: &email, role, code: &code, by: Actor::User(founder.username), owed: None };
                     let invited = decide_invitation(&state, &invite, None, false, &occasion()).unwrap();
                     let MemberChange::Invite(open) = invited.members[0].clone() else { panic!("nobody is invited") };
                     state = after(&state, invited);
@@ -119,7 +119,7 @@ proptest! {
                 }
                 2 | 3 => {
                     let role = if what == 2 { Role::Admin } else { Role::Member };
-                    if let Ok(Some(outcome)) = decide_role(&state, &users[whom], role, founder.username, &occasion()) {
+                    if let Ok(Some(outcome)) = decide_role(&state, &users[whom], role, Actor::User(founder.username), &occasion()) {
                         state = after(&state, outcome);
                         users[whom].role = role;
                     }

@@ -18,7 +18,7 @@ fn invite(
     is_member: bool,
 ) -> Result<Outcome, Refusal> {
     let email: EmailAddress = "Bob@engines.example".parse().unwrap();
-    let invite = Invite { email: &email, role, code: &code(secret), by: admin(), owed: None };
+    let invite = Invite { email: &email, role, code: &code(secret), by: Actor::User(admin()), owed: None };
     decide_invitation(state, &invite, open, is_member, &occasion())
 }
 
@@ -122,7 +122,7 @@ fn the_last_administrator_stays() {
     fn check(admins: u64, user: &User, left: Result<u64, Refusal>) {
         let mut state = state(TenantStatus::Active);
         state.tenant.admins = admins;
-        let demoted = decide_role(&state, user, Role::Member, admin(), &occasion());
+        let demoted = decide_role(&state, user, Role::Member, Actor::User(admin()), &occasion());
         let removed = decide_removal(&state, user, admin(), &occasion());
         assert_eq!(removed.map(|outcome| outcome.tenant.admins), left);
         if user.role == Role::Admin {
@@ -135,8 +135,13 @@ fn the_last_administrator_stays() {
     check(1, &user(Role::Admin, true), Err(Refusal::LastAdmin));
     check(1, &user(Role::Admin, false), Ok(1));
     check(1, &user(Role::Member, true), Ok(1));
-    let promoted =
-        decide_role(&state(TenantStatus::Active), &user(Role::Member, true), Role::Admin, admin(), &occasion());
+    let promoted = decide_role(
+        &state(TenantStatus::Active),
+        &user(Role::Member, true),
+        Role::Admin,
+        Actor::User(admin()),
+        &occasion(),
+    );
     assert_eq!(promoted.unwrap().unwrap().tenant.admins, 2);
 }
 
@@ -161,7 +166,7 @@ fn an_invitation_whose_mail_has_to_wait_keeps_the_code_that_was_mailed() {
     let email: EmailAddress = "bob@engines.example".parse().unwrap();
     let owed = OwedMail::until(Asker::network("192.0.2.1"), occasion().now, 60);
     let decide = |secret: u8, open: Option<&Invitation>, owed: Option<OwedMail>| {
-        let invite = Invite { email: &email, role: Role::Member, code: &code(secret), by: admin(), owed };
+        let invite = Invite { email: &email, role: Role::Member, code: &code(secret), by: Actor::User(admin()), owed };
         decide_invitation(&active, &invite, open, false, &occasion()).unwrap()
     };
     let mailed = invitation(&decide(1, None, None));
@@ -177,4 +182,60 @@ fn an_invitation_whose_mail_has_to_wait_keeps_the_code_that_was_mailed() {
     let later = OwedMail::until(Asker::network("192.0.2.1"), at("2026-11-20T11:00:00Z"), 60);
     let postponed = decide_invitation_mail(&active, &stored, None, Some(later.clone()));
     assert_eq!((invitation(&postponed).owed, postponed.due), (Some(later.clone()), vec![later.due(active.tenant.id)]));
+}
+
+/// An operator's invitation needs no administrator, and a suspension does not keep it out; an end does.
+#[test]
+fn an_operator_gives_a_tenant_without_administrators_a_new_one() {
+    let invite_by = |status: TenantStatus, by: Actor| {
+        let mut state = state(status);
+        state.tenant.admins = 0;
+        let email: EmailAddress = "Bob@engines.example".parse().unwrap();
+        let invite = Invite { email: &email, role: Role::Admin, code: &code(1), by, owed: None };
+        let outcome = decide_invitation(&state, &invite, None, false, &occasion());
+        outcome.map(|outcome| (after(&state, outcome.clone()), outcome))
+    };
+    for (status, takes) in [
+        (TenantStatus::Pending, false),
+        (TenantStatus::Provisioning, false),
+        (TenantStatus::Active, true),
+        (TenantStatus::Suspended, true),
+        (TenantStatus::Closing, false),
+        (TenantStatus::Closed, false),
+        (TenantStatus::Relocating, false),
+    ] {
+        let invited = invite_by(status, Actor::Operator);
+        assert_eq!(invited.is_ok(), takes, "{status}");
+        assert_eq!(invite_by(status, Actor::User(admin())).is_ok(), status == TenantStatus::Active, "{status}");
+        let Ok((state, outcome)) = invited else { continue };
+        assert_eq!((outcome.audit[0].actor, outcome.audit[0].action), (Actor::Operator, AuditAction::Invite));
+        let open = invitation(&outcome);
+        assert_eq!((open.invited_by, open.inviter()), (Actor::Operator, None));
+        let consents = documents().agreed_at(occasion().now);
+        let joined =
+            decide_acceptance(&state, &open, None, &code(1), "Bob".parse().unwrap(), consents, &occasion()).unwrap();
+        let MemberChange::Join(bob) = joined.members[1].clone() else { panic!("nobody joins") };
+        let state = after(&state, joined);
+        let confirmed = decide_joined(&state, &bob, &occasion()).unwrap();
+        assert_eq!((bob.role, confirmed.tenant.admins), (Role::Admin, 1), "{status}");
+    }
+}
+
+/// The number of confirmed administrators before, whose account is gone, and the number after.
+#[test]
+fn a_user_whose_account_is_gone_is_gone_even_if_nobody_is_left() {
+    fn check(admins: u64, user: &User, left: u64) {
+        let mut state = state(TenantStatus::Active);
+        state.tenant.admins = admins;
+        let lost = decide_lost(&state, user, &occasion());
+        assert_eq!((lost.tenant.admins, lost.tenant.users), (left, state.tenant.users - 1));
+        assert!(lost.members.contains(&MemberChange::Leave(Box::new(user.clone()))));
+        let entry = &lost.audit[0];
+        assert_eq!((entry.actor, entry.action), (Actor::IdentityProvider, AuditAction::LoseAccount));
+        assert_eq!(entry.target, Some(user.username.to_string()));
+    }
+    check(2, &user(Role::Admin, true), 1);
+    check(1, &user(Role::Admin, true), 0);
+    check(1, &user(Role::Admin, false), 1);
+    check(1, &user(Role::Member, true), 1);
 }

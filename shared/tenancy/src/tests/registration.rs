@@ -103,7 +103,9 @@ fn every_address_gives_a_name() {
     for (email, name) in [
         ("ada.lovelace@engines.example", "ada.lovelace"),
         ("www.ada.lovelace@engines.example", "www ada lovelace"),
-        ("ada+WWW.x@engines.example", "ada+WWW x"),
+        ("ada+WWW.x@engines.example", "ada WWW x"),
+        ("a/b.com/c@engines.example", "a b com c"),
+        ("!!!@engines.example", "engines"),
     ] {
         let given = PersonName::of_address(&email.parse().unwrap());
         assert_eq!(given.expose(), name);

@@ -5,6 +5,7 @@ mod functions;
 mod manifests;
 mod messages;
 mod openapi;
+mod parameters;
 mod permissions;
 mod repository;
 mod resources;

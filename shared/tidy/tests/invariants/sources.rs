@@ -74,3 +74,44 @@ fn the_environment_is_read_in_one_place() -> Result<()> {
         "Read it in main.rs with runtime::env(\"NAME\") and pass it in.",
     )
 }
+
+/// Where a function that serves HTTP may parse JSON by itself: what another region answered.
+const PARSES: [&str; 1] = ["functions/central/fleet-onboarding/src/region.rs"];
+
+/// The product's sources of the functions that serve HTTP.
+fn serving() -> Result<Vec<File>> {
+    let mut sources = files("functions", &["rs"])?;
+    let folder = |file: &File| file.path.split("/src/").next().unwrap_or_default().to_owned();
+    let serves = sources.iter().filter(|file| file.text.contains("runtime::http::serve(")).map(folder);
+    let serves: Vec<String> = serves.collect();
+    sources.retain(|file| file.is_product() && serves.contains(&folder(file)));
+    assert!(!sources.is_empty(), "no function serves HTTP");
+    Ok(sources)
+}
+
+#[test]
+fn a_body_is_read_by_one_extractor() -> Result<()> {
+    let mut sources = serving()?;
+    sources.retain(|file| !PARSES.contains(&file.path.as_str()));
+    let words = [
+        "): Json<",
+        "Json::from_request",
+        "Json::from_bytes",
+        "extract::Form",
+        "serde_json::from_",
+        "serde_urlencoded::from_",
+    ];
+    none(
+        &lines_with(&sources, &words),
+        "Take runtime::http::Body: what serde derives for a struct also takes a list of its fields by position.",
+    )
+}
+
+#[test]
+fn a_source_is_counted_as_one_type_says() -> Result<()> {
+    let words = ["IpAddr", "Ipv4Addr", "Ipv6Addr", "ConnectInfo", "sourceIp", "x-forwarded-for"];
+    none(
+        &lines_with(&serving()?, &words),
+        "Take runtime::http::Source: it is an address of IPv4, or the network of 64 bits that one subscriber has.",
+    )
+}

@@ -34,6 +34,16 @@ impl Template {
         keys(&self.document["Globals"]["Function"]["Environment"]["Variables"])
     }
 
+    /// A parameter's declaration.
+    pub(crate) fn parameter(&self, name: &str) -> &Value {
+        &self.document["Parameters"][name]
+    }
+
+    /// Every parameter: name and declaration.
+    pub(crate) fn parameters(&self) -> Vec<(String, &Value)> {
+        keys(&self.document["Parameters"]).into_iter().map(|name| (name.clone(), self.parameter(&name))).collect()
+    }
+
     /// How long a function may take, in seconds.
     pub(crate) fn timeout_seconds(&self, function: &Value) -> Option<u64> {
         function["Timeout"].as_u64().or_else(|| self.document["Globals"]["Function"]["Timeout"].as_u64())

@@ -1,11 +1,9 @@
 use super::{case, fixture};
 use axum::body::to_bytes;
-use tower::ServiceExt;
 
 /// A file of the page: the policy for its content, and its text.
 async fn load(fixture: &super::Fixture, name: &str) -> (String, String) {
-    let request = lambda_http::request::from_str(&case(name).to_string()).unwrap();
-    let response = fixture.router.clone().oneshot(request).await.unwrap();
+    let response = runtime::http::respond(fixture.router.clone(), &case(name).to_string()).await;
     let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(header("cache-control"), "public, max-age=300", "{name}");
     assert_eq!((header("x-content-type-options"), header("referrer-policy")), ("nosniff".into(), "no-referrer".into()));

@@ -4,6 +4,7 @@
 import { createSrpSession, signSrpSession, wrapAuthChallenge, wrapInitiateAuth } from "cognito-srp-helper";
 import { Refusal, read, send } from "./answer.js";
 import { codeOf } from "./refusals.js";
+import { pastedCode, passwordOf } from "./typed.js";
 
 /** The identity provider of one region, for the accounts of one client. */
 export class Identity {
@@ -21,7 +22,8 @@ export class Identity {
   }
 
   /** Signs in by the password. Returns tokens, or the next challenge. */
-  async signIn(username, password) {
+  async signIn(username, typed) {
+    const password = passwordOf(typed);
     try {
       return await this.#prove(username, password);
     } catch (error) {
@@ -66,7 +68,8 @@ export class Identity {
   }
 
   /** Answers a challenge that `signIn` returned. */
-  async answer(challenge, value) {
+  async answer(challenge, typed) {
+    const value = challenge.name === "NEW_PASSWORD_REQUIRED" ? passwordOf(typed) : pastedCode(typed);
     const field = { NEW_PASSWORD_REQUIRED: "NEW_PASSWORD", SOFTWARE_TOKEN_MFA: "SOFTWARE_TOKEN_MFA_CODE" };
     const answered = await this.#call("RespondToAuthChallenge", {
       ClientId: this.clientId,
@@ -89,7 +92,8 @@ export class Identity {
 
   /** Sets the password anew. No code is right for an account that does not exist. */
   async reset(username, code, password) {
-    const asked = { ClientId: this.clientId, Username: username, ConfirmationCode: code, Password: password };
+    const proved = { ConfirmationCode: pastedCode(code), Password: passwordOf(password) };
+    const asked = { ClientId: this.clientId, Username: username, ...proved };
     try {
       await this.#call("ConfirmForgotPassword", asked);
     } catch (error) {
@@ -105,7 +109,7 @@ export class Identity {
 
   /** Proves that the authenticator knows the secret; from now on its code is asked for at every sign-in. */
   async useAuthenticator(accessToken, code) {
-    const { Status } = await this.#call("VerifySoftwareToken", { AccessToken: accessToken, UserCode: code });
+    const { Status } = await this.#call("VerifySoftwareToken", { AccessToken: accessToken, UserCode: pastedCode(code) });
     if (Status !== "SUCCESS") throw new Refusal("wrong-code");
     await this.#call("SetUserMFAPreference", {
       AccessToken: accessToken,

@@ -80,7 +80,9 @@ fn every_route_is_in_the_list() {
     let template = include_str!("../../../../../template.yaml");
     let (_, section) = template.split_once("\n  TenantApiFunction:").unwrap();
     let (section, _) = section.split_once("\n  TenantApiAccess:").unwrap();
-    let declared = section.lines().filter(|line| line.contains("Path: \"/tenants/")).map(str::trim).collect::<Vec<_>>();
+    // The one route that takes no person's token.
+    let of_people = |line: &&str| line.contains("Path: \"/tenants/") && !line.contains("/administrators\"");
+    let declared = section.lines().filter(of_people).map(str::trim).collect::<Vec<_>>();
     for (method, rest, ..) in ROUTES {
         let route = format!("Method: {method}, Path: \"/tenants/{{tenant}}{rest}\" }}");
         assert!(declared.iter().any(|line| line.ends_with(&route)), "{route}");

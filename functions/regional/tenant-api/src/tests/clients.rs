@@ -7,7 +7,7 @@ use tenancy::{ClientId, ClientWish, MachineClient, MachineScope, decide_client};
 const BOTH: [&str; 2] = ["usage/write", "tenant/read"];
 
 impl World {
-    fn cognito(&self) -> aws_sdk_cognitoidentityprovider::Client {
+    pub(super) fn cognito(&self) -> aws_sdk_cognitoidentityprovider::Client {
         aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config)
     }
 

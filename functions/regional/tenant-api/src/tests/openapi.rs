@@ -1,4 +1,6 @@
-use crate::{clients, closure, entitlements, federation, invitations, levels, tenant, usage, users, vanity};
+use crate::{
+    administrators, clients, closure, entitlements, federation, invitations, levels, tenant, usage, users, vanity,
+};
 use runtime::http::Problem;
 use testkit::openapi::{Api, assert_published};
 use utoipa::OpenApi;
@@ -38,7 +40,8 @@ pub(crate) mod said {
     pub(crate) const NO_PROVIDER: &str = "`no-identity-provider`: the tenant has none of its own.";
     pub(crate) const PROVIDER_NOT_SET: &str =
         "`identity-unavailable`: it cannot be changed right now; the same request completes it.";
-    pub(crate) const BUSY: &str = "`try-again`: there is too much to do.";
+    pub(crate) const BUSY: &str = "`try-again`: there is too much to do. `identity-unavailable`: the user pool does not \
+                                   say right now whether the token, or an account, still holds; nothing was changed.";
 }
 
 #[derive(OpenApi)]
@@ -59,6 +62,7 @@ pub(crate) mod said {
         levels::set,
         vanity::claim,
         vanity::release,
+        administrators::give,
         closure::close,
         closure::undo,
         clients::list,

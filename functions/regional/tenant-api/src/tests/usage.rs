@@ -86,6 +86,29 @@ async fn a_user_reads_what_the_own_tenant_has_used() {
     assert_eq!(slug(&foreign), (404, "unknown-tenant"));
 }
 
+/// A total that no single value could be is answered as any other.
+#[tokio::test]
+async fn a_month_of_any_width_is_shown() {
+    let world = World::new().await;
+    let meter = world.region.catalogue.meter(&"compute-seconds".parse().unwrap()).unwrap();
+    let nines = "9".repeat(38);
+    let values = ["1e-38", "86400", "1e-340", &nines, "1"];
+    let events = values.iter().zip(1..).map(|(value, day)| {
+        let at = moment(&format!("2026-11-{day:02}T09:00:00Z"));
+        let event = Usage::counted(meter, world.tenant(), "source", value, at);
+        Usage { measure: metering::Measure::Number(value.parse().unwrap()), ..event }
+    });
+    let segments = group(events, |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
+    let Region { aws, usage_table, .. } = &world.region;
+    Intake::new(&aws.config, usage_table.clone()).store(&segments, runtime::now()).await.unwrap();
+    settler(&world).settle(world.tenant(), &segments, runtime::now()).await.unwrap();
+    let token = world.token(world.charles.username).await;
+    let asked = "meter=compute-seconds&window=month&from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z";
+    let answer = read(&world, &token, asked).await;
+    let sum = format!("1{}86400.{}1{}1", "0".repeat(33), "0".repeat(37), "0".repeat(301));
+    assert_eq!((answer.status, windows(&answer)), (200, vec![("2026-11-01T00:00:00Z".to_owned(), sum)]));
+}
+
 /// Their November begins on 31 October, in UTC.
 #[tokio::test]
 async fn days_and_months_begin_where_the_tenants_do() {

@@ -90,8 +90,21 @@ impl World {
     }
 
     pub(super) async fn accounts(&self) -> usize {
+        self.account_names().await.len()
+    }
+
+    pub(super) async fn account_names(&self) -> Vec<String> {
         let client = aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config);
-        client.list_users().user_pool_id(&self.people.pool.id).send().await.unwrap().users().len()
+        let listed = client.list_users().user_pool_id(&self.people.pool.id).send().await.unwrap();
+        listed.users().iter().map(|user| user.username().unwrap().to_owned()).collect()
+    }
+
+    /// Plants an account that Meridian never made.
+    pub(super) async fn plant(&self, name: &str, email: &str) {
+        let client = aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config);
+        let email = aws_sdk_cognitoidentityprovider::types::AttributeType::builder().name("email").value(email);
+        let planted = client.admin_create_user().user_pool_id(&self.people.pool.id).username(name);
+        planted.user_attributes(email.build().unwrap()).send().await.unwrap();
     }
 
     /// How many items of the regional table hold something personal of the newcomer's organisation.

@@ -124,7 +124,8 @@ async fn invite(world: &World, made: &SignUp, email: &str) -> InvitationId {
     let reach = Reach { invitation: Some(id), ..Reach::TENANT };
     let invited = world.region.change(made.tenant.id, reach, Newcomer::ada().at, |loaded, occasion| {
         let by = made.user.username;
-        let invite = Invite { email: &email, role: Role::Member, code: &code, by, owed: owed.clone() };
+        let invite =
+            Invite { email: &email, role: Role::Member, code: &code, by: tenancy::Actor::User(by), owed: owed.clone() };
         decide_invitation(&loaded.state, &invite, loaded.invitation.as_ref(), false, occasion).map(Some)
     });
     invited.await;

@@ -154,3 +154,17 @@ async fn a_client_of_openmeter_hears_of_every_refusal() {
     assert_eq!((answer.status, &answer.body["accepted"]), (422, &json!(0)));
     assert_eq!(world.send(&to_openmeter(batch(&[]))).await.status, 204);
 }
+
+/// What serde derives would take an event's or a correction's fields as a list. Data may be one.
+#[tokio::test]
+async fn an_object_is_not_taken_by_position() {
+    let world = world().await;
+    let is_data = |case: &testkit::Case| {
+        case.name.contains("data by position") || case.payload["headers"].get("ce-specversion").is_some()
+    };
+    for case in testkit::by_position("usage-ingest").into_iter().filter(|case| !is_data(case)) {
+        let answer = world.send(&case.payload).await;
+        let refused = answer.body["rejected"].as_array().is_some_and(|rejected| !rejected.is_empty());
+        assert!((400..500).contains(&answer.status) || refused, "{}: {} {}", case.name, answer.status, answer.body);
+    }
+}

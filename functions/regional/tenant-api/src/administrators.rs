@@ -1,0 +1,162 @@
+//! A new administrator for a tenant, given by an operator of the provider: the way back for a tenant whose own
+//! administrators cannot get in any more.
+//!
+//! The person's address is personal, so it comes to the tenant's region only, with a credential of that region.
+
+use crate::accounts::remove_lost;
+use crate::adapters::{Adapters, Desk, store};
+use crate::invitations::{Inviting, mail, renew, take_mail};
+use crate::problems;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use kernel::{InvitationId, Role, TenantId, TenantStatus, Timestamp};
+use regional_store::Reach;
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::{Actor, Asker, EmailAddress, Tenant, User, Username, decide_role};
+
+/// What the token of an operator's tool has to carry.
+pub(crate) const SCOPE: &str = "tenant/administrators.write";
+
+/// Who is to administer the tenant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct NewAdministrator {
+    /// The person's address, in ASCII.
+    #[cfg_attr(test, schema(format = "email", max_length = 254, write_only))]
+    email: String,
+}
+
+/// What came of it. Names nobody.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Appointment {
+    /// The person is invited, and becomes an administrator by the code that was mailed.
+    Invited {
+        invitation: InvitationId,
+        /// Until when it can be accepted.
+        valid_until: Timestamp,
+    },
+    /// The person is a user of the tenant, and an administrator from now on.
+    Appointed { user: Username },
+}
+
+/// `POST /tenants/{tenant}/administrators`: the notice to all people of the tenant is on its way before anybody can
+/// become an administrator by the mail. Repeated, it invites the same person once, by another code.
+#[cfg_attr(test, utoipa::path(
+    post,
+    path = "/tenants/{tenant}/administrators",
+    tag = "Tenant",
+    operation_id = "giveAdministrator",
+    summary = "Gives a tenant a new administrator",
+    description = "For operators of the provider, by the region's own client for this. A user of the tenant becomes an \
+                   administrator; anybody else is invited by mail. The tenant's audit trail tells of it, and all people \
+                   of the tenant are told by mail. A suspended tenant can be given one; one that is closing or closed \
+                   cannot.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    request_body = NewAdministrator,
+    security(("machine" = [SCOPE])),
+    responses(
+        (status = 200, description = "The person is an administrator.", body = Appointment),
+        (status = 201, description = "The person is invited.", body = Appointment),
+        (status = 403, description = "`missing-scope`: the token lacks the scope."),
+        (status = 404, description = "`unknown-tenant`: it is not one of this region."),
+        (status = 409, description = format!("{} {}", said::NOT_NOW, said::NOT_INVITED)),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
+        (status = 429, description = "`too-many-requests`: the tenant, or this address, was sent too many mails."),
+        (status = 503, description = format!(
+            "{} {} `notice-not-sent`: the people of the tenant cannot be told right now; nothing is mailed to the new \
+             administrator, and the same request completes it. `identity-unavailable`: whether the person has an \
+             account cannot be looked at right now.",
+            said::BUSY, said::NOT_MAILED
+        )),
+    ),
+))]
+pub(crate) async fn give(
+    State(adapters): State<Arc<Adapters>>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    Now(now): Now,
+    Body(NewAdministrator { email }): Body<NewAdministrator>,
+) -> Result<Response, Problem> {
+    adapters.operators.verify(&headers, SCOPE, now).await?;
+    let tenant: TenantId = tenant.parse().map_err(|_| problems::unknown_tenant())?;
+    let email: EmailAddress = problems::parse("email", &email)?;
+    let desk = adapters.desk(tenant, now).await?;
+    let tenant = desk.load_tenant().await?.ok_or_else(problems::unknown_tenant)?;
+    if !matches!(tenant.status, TenantStatus::Active | TenantStatus::Suspended) {
+        return Err(problems::not_in_use(tenant.status));
+    }
+    if !adapters.mailer.can_send() {
+        return Err(problems::mail_not_configured());
+    }
+    let username = Username::of(&tenant.alias, &email);
+    match member(&adapters, &desk, &tenant, username, now).await? {
+        Some(user) => appoint(&adapters, &desk, &tenant, &user, now).await,
+        None => invite(&adapters, &desk, &tenant, &email, now).await,
+    }
+}
+
+/// The user with this address, where there is one whose account is there.
+async fn member(
+    adapters: &Adapters,
+    desk: &Desk,
+    tenant: &Tenant,
+    username: Username,
+    now: Timestamp,
+) -> Result<Option<User>, Problem> {
+    let known = desk.reader().load_user_of(tenant.id, username).await.map_err(store)?;
+    let is_lost = remove_lost(adapters, desk, tenant, known.as_slice(), now).await?;
+    Ok(known.filter(|_| !is_lost))
+}
+
+async fn appoint(
+    adapters: &Adapters,
+    desk: &Desk,
+    tenant: &Tenant,
+    user: &User,
+    now: Timestamp,
+) -> Result<Response, Problem> {
+    let occasion = adapters.occasion(now);
+    let reach = Reach { user: Some(user.username), ..Reach::TENANT };
+    let changed = desk.change(reach, |loaded| {
+        let user = loaded.user.as_ref();
+        user.map_or(Ok(None), |user| decide_role(&loaded.state, user, Role::Admin, Actor::Operator, &occasion))
+    });
+    changed.await.map_err(store)?;
+    adapters.notices.tell_all(desk, tenant.id).await?;
+    tracing::warn!(tenant = %tenant.id, "an operator made a user an administrator");
+    Ok(Json(Appointment::Appointed { user: user.username }).into_response())
+}
+
+async fn invite(
+    adapters: &Adapters,
+    desk: &Desk,
+    tenant: &Tenant,
+    email: &EmailAddress,
+    now: Timestamp,
+) -> Result<Response, Problem> {
+    let inviting = Inviting { desk, tenant, by: Actor::Operator };
+    let owed = take_mail(adapters, &inviting, email, Asker::operator(), now).await?;
+    if owed.is_some() {
+        // A code that was mailed before makes an administrator as soon as this is stored, and the owed mail goes out by
+        // itself.
+        adapters.notices.tell_all(desk, tenant.id).await?;
+    }
+    let (invitation, code) = renew(adapters, &inviting, email, Some(Role::Admin), owed.as_ref(), now).await?;
+    if owed.is_none() {
+        // Nobody knows the code yet.
+        adapters.notices.tell_all(desk, tenant.id).await?;
+        mail(adapters, &inviting, &invitation, &code).await?;
+    }
+    tracing::warn!(tenant = %tenant.id, "an operator invited an administrator");
+    let invited = Appointment::Invited { invitation: invitation.id, valid_until: invitation.valid_until };
+    Ok((StatusCode::CREATED, Json(invited)).into_response())
+}

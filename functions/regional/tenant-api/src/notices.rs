@@ -1,0 +1,47 @@
+//! The queue of what a tenant's people are told by mail.
+
+use crate::adapters::{Desk, store};
+use crate::problems;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use kernel::TenantId;
+use runtime::http::Problem;
+use tenancy::AdministratorNotice;
+
+/// The queue, which is encrypted by the region's key and read in the region only.
+#[derive(Debug)]
+pub(crate) struct NoticeQueue {
+    client: Client,
+    url: String,
+}
+
+impl NoticeQueue {
+    /// The queue of a URL.
+    pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
+        Self { client: Client::new(config), url }
+    }
+
+    /// Has all people of a tenant told of a new administrator, some with each message. Sent again after an error, some
+    /// are told twice.
+    pub(crate) async fn tell_all(&self, desk: &Desk, tenant: TenantId) -> Result<(), Problem> {
+        let mut after = None;
+        loop {
+            let page = desk.reader().list_users(tenant, after.as_deref(), AdministratorNotice::PEOPLE_MAX).await;
+            let next = page.map_err(store)?.next;
+            self.send(&AdministratorNotice { tenant, after }).await?;
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send(&self, notice: &AdministratorNotice) -> Result<(), Problem> {
+        let body = serde_json::to_string(notice).map_err(|error| Problem::internal(&error))?;
+        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        sent.map(|_| ()).map_err(|error| {
+            let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+            problems::notice_not_sent(code.unwrap_or("no answer"))
+        })
+    }
+}

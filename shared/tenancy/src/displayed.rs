@@ -1,0 +1,199 @@
+//! Names that are shown to others: something of them is seen, nothing of them hides, and none is a link.
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
+/// Characters that fonts show as nothing although Unicode counts them as letters or symbols: the blank of Braille, the
+/// null notehead, two blanks of hieroglyphs, and what stands for an object that is not there.
+const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{fffc}'];
+/// What programs that show mails make a link of as soon as something follows the colon.
+const SCHEMES: [&str; 32] = [
+    "http",
+    "https",
+    "ftp",
+    "ftps",
+    "sftp",
+    "file",
+    "mailto",
+    "tel",
+    "sms",
+    "smsto",
+    "callto",
+    "facetime",
+    "skype",
+    "sip",
+    "sips",
+    "xmpp",
+    "irc",
+    "ircs",
+    "news",
+    "nntp",
+    "ssh",
+    "smb",
+    "ldap",
+    "data",
+    "javascript",
+    "vbscript",
+    "geo",
+    "maps",
+    "magnet",
+    "whatsapp",
+    "tg",
+    "intent",
+];
+
+const SEEN: &str = "a text with at least one letter, digit or symbol that is seen";
+const PLAIN: &str = "on one line, without characters that are not seen or turn others around";
+const UNLINKED: &str = "without web addresses, e-mail addresses and links";
+
+/// A text as it is shown: composed (UAX 15, form C), with one blank where there were several, and none around it.
+///
+/// # Errors
+/// Why it cannot be shown, in words that complete "must be".
+pub(crate) fn displayed(text: &str) -> Result<String, &'static str> {
+    let text = ComposingNormalizerBorrowed::new_nfc().normalize(text.trim());
+    if !text.chars().any(is_seen) {
+        return Err(SEEN);
+    }
+    if holds_unseen(&text) {
+        return Err(PLAIN);
+    }
+    if holds_link(&text) {
+        return Err(UNLINKED);
+    }
+    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn category(character: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(character)
+}
+
+/// Whether nothing is shown for a character by itself (Unicode, `Default_Ignorable_Code_Point`).
+fn is_ignorable(character: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+}
+
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || is_ignorable(character) || BLANK.contains(&character)
+}
+
+/// Whether a character is something to be read, and not only a mark on another.
+fn is_seen(character: char) -> bool {
+    let category = category(character);
+    let drawn = [GeneralCategoryGroup::Letter, GeneralCategoryGroup::Number, GeneralCategoryGroup::Symbol];
+    // An accent that stands alone is a symbol to Unicode.
+    let is_drawn = category != GeneralCategory::ModifierSymbol && drawn.iter().any(|group| group.contains(category));
+    is_drawn && !is_blank(character)
+}
+
+/// Whether a text holds characters that break lines, that are not seen, or that hide or turn around what is beside them.
+fn holds_unseen(text: &str) -> bool {
+    use GeneralCategory::{
+        Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Surrogate, Unassigned,
+    };
+    let mut before = None;
+    for character in text.chars() {
+        let refused = match category(character) {
+            // Persian, Hindi and emoji are not written rightly without joiners; between Latin letters they hide.
+            Format if joins(character) => before.is_none_or(|before: char| before.is_ascii() || before.is_whitespace()),
+            Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate | Unassigned => true,
+            SpaceSeparator => false,
+            // Which form of a character is meant: of an emoji, or of a Han character in a name.
+            _ if is_variation_selector(character) => !before.is_some_and(is_seen),
+            _ => is_blank(character),
+        };
+        if refused {
+            return true;
+        }
+        before = Some(character);
+    }
+    false
+}
+
+const fn joins(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+const fn is_variation_selector(character: char) -> bool {
+    matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}')
+}
+
+/// Whether a part of a text is what no name has and programs make a link of: an address with a scheme, `www.`, a domain
+/// with a path or a port, an e-mail address, or an IP address. A bare domain is some organisations' name; mails break it.
+fn holds_link(text: &str) -> bool {
+    skeleton(text).split_whitespace().any(is_link)
+}
+
+/// A text as a program reads it that looks for links: compatible characters are one (UAX 15, form KC), case and what is
+/// not seen do not count, and what looks like a dot, a slash or a colon is one.
+fn skeleton(text: &str) -> String {
+    let compatible = ComposingNormalizerBorrowed::new_nfkc().normalize(text);
+    let seen = compatible.chars().filter(|character| !is_ignorable(*character));
+    let plain = seen.map(|character| match character {
+        '\u{3002}' | '\u{6d4}' | '\u{2cf9}' | '\u{a60e}' => '.',
+        '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{29f9}' => '/',
+        '\u{2236}' | '\u{a789}' | '\u{2d0}' => ':',
+        '\u{2216}' | '\u{29f5}' => '\\',
+        other => other,
+    });
+    plain.flat_map(char::to_lowercase).collect()
+}
+
+fn is_link(word: &str) -> bool {
+    let begins_word = |at: usize| !word[..at].ends_with(char::is_alphanumeric);
+    word.contains("://")
+        || word.contains("\\\\")
+        || word.match_indices("www").any(|(at, _)| begins_word(at) && follows_www(&word[at + 3..]))
+        || word.match_indices(':').any(|(at, _)| ends_with_scheme(&word[..at]) && word.len() > at + 1)
+        || word.match_indices('@').any(|(at, _)| is_mailbox(&word[..at], &word[at + 1..]))
+        || hosts(word).any(|(host, rest)| is_ip_address(host) || (is_domain(host) && leads_on(rest)))
+}
+
+/// Whether `www` is the label of a host, perhaps with a number.
+fn follows_www(rest: &str) -> bool {
+    rest.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('.')
+}
+
+fn ends_with_scheme(text: &str) -> bool {
+    let scheme = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    SCHEMES.contains(&scheme)
+}
+
+fn is_mailbox(before: &str, after: &str) -> bool {
+    let domain = after.split(|c: char| !is_host_character(c)).next().unwrap_or_default();
+    before.ends_with(char::is_alphanumeric) && (is_domain(domain) || is_ip_address(domain))
+}
+
+/// The parts of a word that are made of what hosts are made of, each with what follows it.
+fn hosts(word: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| !is_host_character(c));
+        let end = rest.find(|c: char| !is_host_character(c)).unwrap_or(rest.len());
+        let (host, after) = rest.split_at(end);
+        rest = after;
+        (!host.is_empty()).then_some((host, after))
+    })
+}
+
+fn is_host_character(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '.' | '-' | '_')
+}
+
+/// Whether a text reads as a domain: what follows its last dot has two letters at least, which initials have not.
+fn is_domain(host: &str) -> bool {
+    host.trim_end_matches('.').rsplit_once('.').is_some_and(|(before, top)| {
+        before.ends_with(|c: char| c.is_alphanumeric()) && top.chars().count() > 1 && top.contains(char::is_alphabetic)
+    })
+}
+
+fn is_ip_address(host: &str) -> bool {
+    host.trim_matches('.').parse::<std::net::Ipv4Addr>().is_ok()
+}
+
+/// Whether a host is followed by a path, a port, a query or a fragment.
+fn leads_on(rest: &str) -> bool {
+    let after = rest.strip_prefix(':').unwrap_or_default();
+    rest.starts_with(['/', '?', '#']) && rest.len() > 1 || after.starts_with(|c: char| c.is_ascii_digit())
+}
