@@ -268,31 +268,31 @@ impl Settler {
         id: SegmentId,
         outcome: CorrectionOutcome,
     ) -> Result<TransactWriteItem, UsageStoreError> {
-        let CorrectionOutcome { voided, replaced, duplicates, unmatched } = outcome;
+        let CorrectionOutcome { voided, replaced, duplicates, unmatched, replacement_used } = outcome;
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(items::correction_key(tenant, id)))
-            .update_expression("SET voided = :v, replaced = :r, duplicates = :d, unmatched = :u")
+            .update_expression("SET voided = :v, replaced = :r, duplicates = :d, unmatched = :u, replacement_used = :x")
             .expression_attribute_values(":v", items::number(voided))
             .expression_attribute_values(":r", items::number(replaced))
             .expression_attribute_values(":d", items::number(duplicates))
             .expression_attribute_values(":u", items::number(unmatched))
+            .expression_attribute_values(":x", items::number(replacement_used))
             .build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// Adds to the region's counts. An event that would overflow a total counts as refused there.
+    /// Adds to the region's counts.
     fn count(&self, settlement: &Settlement) -> Result<TransactWriteItem, UsageStoreError> {
         let counted = settlement.counted;
         let shard = (self.next_id)().as_bytes()[15];
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(items::stats_key(shard)))
-            .update_expression("ADD accepted :a, duplicates :d, conflicts :c, rejected :r")
+            .update_expression("ADD accepted :a, duplicates :d, conflicts :c")
             .expression_attribute_values(":a", items::number(counted.accepted))
             .expression_attribute_values(":d", items::number(counted.duplicates))
             .expression_attribute_values(":c", items::number(counted.conflicts))
-            .expression_attribute_values(":r", items::number(counted.overflowed))
             .build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
