@@ -6,10 +6,10 @@ use contract::catalogue::{Aggregation, Catalogue, Meter};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
 use metering::{
-    Aggregate, Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, State, StoredPart, Usage, Value, batches,
-    group,
+    Aggregate, Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, Sender, State, StoredPart, Usage, Value,
+    batches,
 };
-use metering::{read, settle, touched_pages};
+use metering::{group, read, settle, touched_pages};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
@@ -32,7 +32,7 @@ fn main() {
     let now: Timestamp = NOW.parse().unwrap();
     let body = body();
     let ours = median(|| {
-        let reading = read(&body, &Form::Batch, &catalogue, now).unwrap();
+        let reading = read(&body, &Form::Batch, Sender::Provider, &catalogue, now).unwrap();
         let segments = group(reading.usage(), |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::nil()));
         black_box(segments.iter().map(|segment| segment.body.encode()).collect::<Vec<_>>());
     });
@@ -181,7 +181,7 @@ fn segments_of<'c>(
         let groups = meter.groups();
         let group = groups[n % groups.len()].clone();
         let digest = Digest::of("t", tenant, now, &measure, &group);
-        let entry = Entry { identity: Identity::of("s", &n.to_string()), digest };
+        let entry = Entry { identity: Identity::of(Sender::Provider, "s", &n.to_string()), digest };
         Usage { tenant, entry, meter, group, at: now, measure }
     });
     let mut ids = (1..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));

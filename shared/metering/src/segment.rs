@@ -300,6 +300,12 @@ impl SegmentBody {
         self.slots.iter().any(|slot| slot.purpose == Purpose::Void)
     }
 
+    /// What comes in the place of an event that is taken back, by the place of that one.
+    pub(crate) fn replacement(&self, place: usize) -> Option<&SegmentEvent> {
+        let next = self.events.get(place + 1)?;
+        (self.slots.get(usize::from(next.slot))?.purpose == Purpose::Replacement).then_some(next)
+    }
+
     /// The totals that settling it may change.
     pub(crate) fn windows(&self) -> impl Iterator<Item = Windows> {
         self.slots.iter().map(|slot| slot.windows(self.anchor))

@@ -22,7 +22,7 @@ fn usage(catalogue: &Catalogue, meter: usize, number: u32, hours_ago: i64, value
         _ => Measure::Number(value),
     };
     let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { identity: Identity::of("s", &number.to_string()), digest };
+    let entry = Entry { identity: Identity::of(Sender::Provider, "s", &number.to_string()), digest };
     Usage { tenant: tenant(1), entry, meter, group, at, measure }
 }
 
