@@ -45,7 +45,7 @@ pub use report::{Finality, Question, Total, Unanswerable};
 pub use run::{Blocks, Known, Run, RunId, RunRef};
 pub use seal::{Statement, restate, seal};
 pub use segment::{
-    Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_PAGES_MAX, SEGMENT_TOTALS_MAX, Segment, SegmentBody,
+    Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX, Segment, SegmentBody,
     SegmentEvent, Slot, group, group_corrections,
 };
 pub use settle::{

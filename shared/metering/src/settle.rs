@@ -1,7 +1,7 @@
 //! Settling: from stored segments to window totals, each event once.
 
 use crate::index::{Index, MEMBERS_KEPT, StoredPart, live};
-use crate::segment::Windows;
+use crate::segment::{Windows, windows_max};
 use crate::{
     Digest, Entry, Identity, Known, Measure, Page, PageKey, PartId, Parts, Purpose, RunId, RunRef, Segment,
     SegmentEvent, Slot, Window, WindowKey,
@@ -228,7 +228,7 @@ impl Extent {
         self.segments <= SETTLED_SEGMENTS_MAX
             && self.events <= SETTLED_EVENTS_MAX
             && self.totals.len() <= crate::SEGMENT_TOTALS_MAX
-            && self.pages.len() <= crate::SEGMENT_PAGES_MAX
+            && windows_max(&self.pages) <= crate::SEGMENT_WINDOWS_MAX
             && self.segments + self.corrections + self.pages.len() + self.days.len() <= SETTLED_ITEMS_MAX
     }
 }
