@@ -50,6 +50,8 @@ fn main() {
     println!("rollup: settle {SETTLED_EVENTS} distinct events of one tenant, {EVENTS_MAX} at a time");
     println!("  ours                         {:8.3} million events/s", rate(ours));
     println!("  ours, {DELIVERY} requests together    {:8.3} million events/s", rate(together));
+    let widest = settle_all(&wide_segments(&catalogue, now), now, DELIVERY).1;
+    println!("  the same, of any width        {:7.3} million events/s", rate(widest));
     println!(
         "  one HashMap, totals only      {:7.3} million events/s   ours / this: {:.2}",
         rate(naive),
@@ -160,6 +162,14 @@ fn body() -> Vec<u8> {
 fn segments(catalogue: &Catalogue, now: Timestamp, tenant: u128, events: usize) -> Vec<Segment> {
     let measure = |n: usize| (&catalogue.meters[n % 4], Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap()));
     segments_of(TenantId::from_uuid(Uuid::from_u128(tenant)), now, events, measure)
+}
+
+/// Events whose values are as long and as far apart as they can be.
+fn wide_segments(catalogue: &Catalogue, now: Timestamp) -> Vec<Segment> {
+    let meter = catalogue.meters.iter().find(|meter| meter.aggregation == Aggregation::Sum).unwrap();
+    let value = |n: usize| Value::new(10_i128.pow(37) + n as i128, n as u16 * 37 % 341).unwrap();
+    let tenant = TenantId::from_uuid(Uuid::from_u128(1));
+    segments_of(tenant, now, SETTLED_EVENTS, |n| (meter, Measure::Number(value(n))))
 }
 
 /// Events with a different value each, of a meter that counts these.
