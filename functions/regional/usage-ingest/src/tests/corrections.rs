@@ -415,7 +415,11 @@ async fn what_no_key_leads_to_is_named() {
     let answer = world.correct_now(json!(many)).await;
     assert_eq!((answer.status, &answer.body["keys_max"]), (413, &json!(20)));
     let answer = world.correct_now(json!([{ "key": { "tenant": TENANT, "id": "a" }, "reason": "test" }])).await;
-    assert_eq!((answer.status, &answer.body["type"]), (400, &json!("/problems/unexpected-form")));
+    let told = &answer.body["rejected"][0];
+    assert_eq!(
+        (answer.status, &told["reason"], &told["detail"]),
+        (422, &json!("missing-field"), &json!("key: source is missing"))
+    );
 }
 
 /// A tenant may have more events than are looked through: the answer says so, and what narrows it.
