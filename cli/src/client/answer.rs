@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::fmt;
 
 /// An API's refusal, with its problem document (RFC 9457).
 #[derive(Debug, Clone)]
@@ -14,17 +15,61 @@ pub struct Refused {
     pub problem: Value,
 }
 
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// Members of a problem document that are said in its first line, or say nothing to a person.
+const SAID_FIRST: [&str; 4] = ["type", "title", "status", "detail"];
+
+impl fmt::Display for Refused {
+    /// The problem in a line, and every further member in lines of its own: a field with what it must be, an event with the
+    /// reason that it was refused for, what else the document says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |member: &str| self.problem.get(member).and_then(Value::as_str);
-        write!(f, "{}: {}", self.status, text("title").unwrap_or("refused without a problem document"))?;
+        let title = text("title").unwrap_or("refused without a problem document");
+        write!(f, "{}: {}", self.status, Printable(title))?;
         if let Some(detail) = text("detail") {
-            write!(f, ": {detail}")?;
+            write!(f, ": {}", Printable(detail))?;
         }
-        if let Some(fields) = self.problem.get("errors") {
-            write!(f, " {fields}")?;
+        let members = self.problem.as_object().into_iter().flatten();
+        for (name, value) in members.filter(|(name, _)| !SAID_FIRST.contains(&name.as_str())) {
+            match (name.as_str(), value.as_array()) {
+                ("fields", Some(fields)) => {
+                    fields.iter().try_for_each(|field| write!(f, "\n  {}", field_line(field)))?
+                }
+                ("rejected", Some(rejected)) => {
+                    rejected.iter().try_for_each(|refusal| write!(f, "\n  {}", refusal_line(refusal)))?;
+                }
+                (name, _) => write!(f, "\n  {}: {}", Printable(name), shown(value))?,
+            }
         }
         Ok(())
+    }
+}
+
+/// A field, and what it must be.
+fn field_line(field: &Value) -> String {
+    format!("{}: must be {}", shown(&field["field"]), shown(&field["reason"]))
+}
+
+/// A refused event or correction: its place, its id, and why.
+fn refusal_line(refusal: &Value) -> String {
+    let id = refusal.get("id").map(|id| format!(" ({})", shown(id))).unwrap_or_default();
+    format!("{}{id}: {}: {}", shown(&refusal["index"]), shown(&refusal["reason"]), shown(&refusal["detail"]))
+}
+
+/// A text as it is, and anything else as JSON.
+fn shown(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Printable(&text).to_string()
+}
+
+/// A text that somebody else wrote, without what a terminal would obey.
+pub(super) struct Printable<'t>(pub &'t str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            control if control.is_control() => write!(f, "{}", control.escape_default()),
+            other => write!(f, "{other}"),
+        })
     }
 }
 
@@ -65,4 +110,41 @@ async fn send(request: RequestBuilder) -> Result<Vec<u8>> {
     let problem =
         serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
     Err(Refused { status, problem }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What a person reads of a problem document: each field and each refused event with its reason.
+    #[test]
+    fn a_refusal_says_which_field_and_why() {
+        let rows = [
+            (
+                json!({ "type": "/problems/invalid-fields", "title": "Some fields are not valid", "status": 422,
+                    "fields": [{ "field": "email", "reason": "an e-mail address" }, { "field": "plan", "reason": "a plan" }] }),
+                "422 Unprocessable Entity: Some fields are not valid\n  email: must be an e-mail address\n  plan: must be a plan",
+            ),
+            (
+                json!({ "title": "Every correction is refused", "detail": "See below", "rejected": [
+                    { "index": 0, "id": "a\u{1b}[2J", "reason": "not-reversible", "detail": "it keeps a maximum" },
+                    { "index": 1, "reason": "missing-field", "detail": "id is missing" }] }),
+                "422 Unprocessable Entity: Every correction is refused: See below\n  0 (a\\u{1b}[2J): not-reversible: it keeps a \
+                 maximum\n  1: missing-field: id is missing",
+            ),
+            (
+                json!({ "title": "The token lacks a scope", "scope": "usage/write", "bytes_max": 7 }),
+                "422 Unprocessable Entity: The token lacks a scope\n  bytes_max: 7\n  scope: usage/write",
+            ),
+            (
+                json!({ "message": "Too Many Requests" }),
+                "422 Unprocessable Entity: refused without a problem document\n  message: Too Many Requests",
+            ),
+            (json!("<html>"), "422 Unprocessable Entity: refused without a problem document"),
+        ];
+        for (problem, said) in rows {
+            assert_eq!(Refused { status: StatusCode::UNPROCESSABLE_ENTITY, problem }.to_string(), said);
+        }
+    }
 }

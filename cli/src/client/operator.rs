@@ -10,6 +10,7 @@ use kernel::{BillingPeriod, Mode, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -73,7 +74,7 @@ pub struct FleetTenants {
 }
 
 /// A region's usage events.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FleetEvents {
     /// Counted.
     pub accepted: u64,
@@ -81,8 +82,26 @@ pub struct FleetEvents {
     pub duplicates: u64,
     /// Seen before with other content.
     pub conflicts: u64,
-    /// Refused.
-    pub rejected: u64,
+    /// Refused at the edge.
+    pub rejected: FleetRejected,
+    /// In requests that the region could not take.
+    pub not_stored: u64,
+}
+
+/// A region's refused events, by who sent them and by kind of reason.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct FleetRejected {
+    /// Of tenants' own clients.
+    pub tenants: BTreeMap<String, u64>,
+    /// Of the provider's services.
+    pub provider: BTreeMap<String, u64>,
+}
+
+impl FleetRejected {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.tenants.values().chain(self.provider.values()).sum()
+    }
 }
 
 /// What waits in a region.

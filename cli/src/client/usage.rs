@@ -1,12 +1,13 @@
 //! Sending usage: a file of CloudEvents, one a line, in batches, several at a time.
 
-use super::answer::{Refused, ask};
+use super::answer::{Printable, Refused, ask};
 use crate::local::sdk::http;
 use anyhow::{Context, Result, bail};
 use futures::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,8 +39,42 @@ pub struct Sent {
     pub accepted: u64,
     /// Refused by the region, by reason.
     pub rejected: BTreeMap<String, u64>,
+    /// Each refused event, in the order of the file.
+    pub refused: Vec<RefusedEvent>,
     /// Calls that were repeated because the region did not answer or asked to wait.
     pub repeated: u64,
+}
+
+/// An event that the region refused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct RefusedEvent {
+    /// Its line in the file, from 1.
+    pub line: usize,
+    /// Its id, where it has one that can be named.
+    pub id: Option<String>,
+    /// Why, in a word.
+    pub reason: String,
+    /// The rule that it broke.
+    pub detail: String,
+}
+
+impl fmt::Display for RefusedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some(id) = &self.id {
+            write!(f, " (id {})", Printable(id))?;
+        }
+        write!(f, ": {}: {}", Printable(&self.reason), Printable(&self.detail))
+    }
+}
+
+/// An event of a file.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its line, from 1.
+    pub line: usize,
+    /// What is sent.
+    pub json: Box<RawValue>,
 }
 
 impl Sent {
@@ -52,6 +87,7 @@ impl Sent {
         self.events += other.events;
         self.accepted += other.accepted;
         self.repeated += other.repeated;
+        self.refused.extend(other.refused);
         for (reason, count) in other.rejected {
             *self.rejected.entry(reason).or_default() += count;
         }
@@ -68,19 +104,25 @@ struct BatchAnswer {
 
 #[derive(Deserialize)]
 struct Rejected {
+    index: usize,
+    #[serde(default)]
+    id: Option<String>,
     reason: String,
+    detail: String,
 }
 
 /// Reads a file of events: one JSON object a line.
 ///
 /// # Errors
 /// When it cannot be read, or a line is not JSON; the message names the line.
-pub fn read(path: &Path) -> Result<Vec<Box<RawValue>>> {
+pub fn read(path: &Path) -> Result<Vec<Event>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(index, line)| {
-            serde_json::from_str(line).with_context(|| format!("{}: line {} is not JSON", path.display(), index + 1))
+            let json = serde_json::from_str(line);
+            let json = json.with_context(|| format!("{}: line {} is not JSON", path.display(), index + 1))?;
+            Ok(Event { line: index + 1, json })
         })
         .collect()
 }
@@ -90,7 +132,7 @@ pub fn read(path: &Path) -> Result<Vec<Box<RawValue>>> {
 ///
 /// # Errors
 /// When the region refuses a whole call, or does not answer after several attempts.
-pub async fn send(sending: &Sending, events: &[Box<RawValue>], progress: impl Fn(u64)) -> Result<Sent> {
+pub async fn send(sending: &Sending, events: &[Event], progress: impl Fn(u64)) -> Result<Sent> {
     if sending.batch == 0 || sending.batch > BATCH_MAX {
         bail!("a batch has 1 to {BATCH_MAX} events");
     }
@@ -102,15 +144,17 @@ pub async fn send(sending: &Sending, events: &[Box<RawValue>], progress: impl Fn
         progress(answer.events);
         sent = sent.add(answer);
     }
+    // The calls of several at a time end in any order.
+    sent.refused.sort();
     Ok(sent)
 }
 
-async fn send_batch(sending: &Sending, batch: &[Box<RawValue>]) -> Result<Sent> {
-    let body = serde_json::to_vec(batch)?;
+async fn send_batch(sending: &Sending, batch: &[Event]) -> Result<Sent> {
+    let body = serde_json::to_vec(&batch.iter().map(|event| &event.json).collect::<Vec<_>>())?;
     let mut repeated = 0;
     loop {
         match post(sending, body.clone()).await {
-            Ok(answer) => return Ok(summary(batch, &answer, repeated)),
+            Ok(answer) => return Ok(summary(batch, answer, repeated)),
             Err(error) if u64::from(ATTEMPTS_MAX) > repeated + 1 && is_passing(&error) => {
                 repeated += 1;
                 tokio::time::sleep(Duration::from_millis(100 << repeated.min(5))).await;
@@ -141,12 +185,15 @@ fn all_refused(refused: &Refused) -> Option<BatchAnswer> {
     Some(BatchAnswer { accepted: 0, rejected: serde_json::from_value(rejected.clone()).ok()? })
 }
 
-fn summary(batch: &[Box<RawValue>], answer: &BatchAnswer, repeated: u64) -> Sent {
-    let mut rejected = BTreeMap::new();
-    for event in &answer.rejected {
-        *rejected.entry(event.reason.clone()).or_default() += 1;
+fn summary(batch: &[Event], answer: BatchAnswer, repeated: u64) -> Sent {
+    let mut sent = Sent { events: batch.len() as u64, accepted: answer.accepted, repeated, ..Sent::default() };
+    for Rejected { index, id, reason, detail } in answer.rejected {
+        *sent.rejected.entry(reason.clone()).or_default() += 1;
+        // The region names the place in the call; the line of the file is what its sender can look up.
+        let line = batch.get(index).map_or(0, |event| event.line);
+        sent.refused.push(RefusedEvent { line, id, reason, detail });
     }
-    Sent { events: batch.len() as u64, accepted: answer.accepted, rejected, repeated }
+    sent
 }
 
 /// Whether the same call may succeed later: no answer, too many calls, or the region's own failure.
@@ -154,5 +201,34 @@ fn is_passing(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<Refused>() {
         Some(refused) => refused.status.is_server_error() || refused.status.as_u16() == 429,
         None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_is_named_by_its_line() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "{\"id\":\"a\"}\n\n{\"id\":\"b\"}\n  \n{\"id\":\"c\"}\n").unwrap();
+        let events = read(file.path()).unwrap();
+        assert_eq!(events.iter().map(|event| event.line).collect::<Vec<_>>(), [1, 3, 5]);
+        let answer = r#"{ "accepted": 1, "rejected": [
+            { "index": 2, "reason": "missing-field", "detail": "type is missing" },
+            { "index": 1, "id": "b\u0007", "reason": "unknown-meter", "detail": "type is not the event type of a meter" }] }"#;
+        let mut sent = summary(&events, serde_json::from_str(answer).unwrap(), 0);
+        sent.refused.sort();
+        let said: Vec<String> = sent.refused.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "line 3 (id b\\u{7}): unknown-meter: type is not the event type of a meter",
+                "line 5: missing-field: type is missing"
+            ]
+        );
+        assert_eq!((sent.rejected_total(), sent.accepted), (2, 1));
+        let json = serde_json::to_value(&sent).unwrap();
+        assert_eq!((&json["refused"][0]["line"], &json["refused"][0]["reason"]), (&3.into(), &"unknown-meter".into()));
     }
 }

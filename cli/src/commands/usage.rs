@@ -1,29 +1,38 @@
-//! `meridian usage`: sending usage events.
+//! `meridian usage`: sending usage events, and taking them back.
 
 use super::{Target, print, print_json};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use kernel::{ReasonCode, TenantId, Timestamp};
+use meridian::client::correction::{EventKey, Outcome, Sender, TakeBack, take_back};
 use meridian::client::login::machine_token;
 use meridian::client::usage::{BATCH_MAX, SCOPE, Sending, read, send};
 use meridian::local::Progress;
-use std::path::PathBuf;
+use serde_json::value::RawValue;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Sends usage.
+/// Sends usage, and takes it back.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   meridian usage send usage.jsonl --region eu-central-1")]
 pub(crate) enum Usage {
     /// Sends a file of CloudEvents, one JSON object a line, to a region.
     Send(Send),
+    /// Takes an event back by its key, or replaces it.
+    TakeBack(TakeBackArguments),
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The same file may be sent again: every event counts once.
+#[command(
+    after_help = "The same file may be sent again: every event counts once. What the region refuses is named by its line, its id
+and the reason; the other events are stored, and the exit code is 3.
 
 Examples:
   meridian usage send usage.jsonl --region eu-central-1
-  meridian usage send usage.jsonl --region eu-central-1 --batch 1000 --parallel 8 --json")]
+  meridian usage send usage.jsonl --region eu-central-1 --batch 1000 --parallel 8 --json | jq '.refused[]'"
+)]
 pub(crate) struct Send {
     /// The file.
     file: PathBuf,
@@ -37,6 +46,50 @@ pub(crate) struct Send {
     parallel: usize,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The region looks the event up in what it stored in the last 40 days; of a tenant with very many events,
+--sent-from and --sent-to say where to look. The same event may be taken back again: that changes nothing.
+Meters that keep a minimum, a maximum, the latest value or a number of different ones take nothing back.
+The exit code is 3 when nothing was changed, since another event counts under the key or the id of the
+replacement is used already, and 4 when it is not settled yet: `GET /usage/corrections` will say.
+
+Examples:
+  meridian usage take-back --region eu-central-1 --tenant 0199a1f0-0000-7000-8000-000000000001 \\
+      --source /gateway/1 --id 8f14e45f --reason sent-in-error
+  meridian usage take-back --region eu-central-1 --tenant 0199a1f0-0000-7000-8000-000000000001 \\
+      --source /gateway/1 --id 8f14e45f --sent-by tenant --reason wrong-unit \\
+      --sent-from 2026-11-03T09:00:00Z --sent-to 2026-11-03T10:00:00Z --replacement event.json --json"
+)]
+pub(crate) struct TakeBackArguments {
+    #[command(flatten)]
+    target: Target,
+    /// Whose usage it is.
+    #[arg(long)]
+    tenant: TenantId,
+    /// The event's source.
+    #[arg(long)]
+    source: String,
+    /// The event's id.
+    #[arg(long)]
+    id: String,
+    /// Who sent it: a service of the provider, or a client of the tenant's own. Each has ids of its own.
+    #[arg(long, value_enum, default_value_t = Sender::Provider)]
+    sent_by: Sender,
+    /// The first moment that it may have been sent at; default: 40 days ago.
+    #[arg(long, value_name = "TIME")]
+    sent_from: Option<Timestamp>,
+    /// The last moment that it may have been sent at; default: now.
+    #[arg(long, value_name = "TIME")]
+    sent_to: Option<Timestamp>,
+    /// A CloudEvent that comes in its place: a file with one JSON object.
+    #[arg(long, value_name = "FILE")]
+    replacement: Option<PathBuf>,
+    /// Why, in a word such as wrong-unit, which stays on record.
+    #[arg(long)]
+    reason: ReasonCode,
+}
+
 fn parse_batch(text: &str) -> Result<usize, String> {
     let batch = text.parse().ok().filter(|batch| (1..=BATCH_MAX).contains(batch));
     batch.ok_or_else(|| format!("a batch has 1 to {BATCH_MAX} events"))
@@ -45,8 +98,45 @@ fn parse_batch(text: &str) -> Result<usize, String> {
 /// Ends with exit code 3 when the region refused some of the events: the others are stored.
 const SOME_REJECTED: u8 = 3;
 
+/// Ends with exit code 4 when a correction is stored and not settled yet.
+const NOT_SETTLED: u8 = 4;
+const SETTLED_MAX: Duration = Duration::from_secs(30);
+
 pub(crate) async fn run(command: Usage) -> Result<ExitCode> {
-    let Usage::Send(command) = command;
+    match command {
+        Usage::Send(command) => send_file(command).await,
+        Usage::TakeBack(command) => take_back_event(command).await,
+    }
+}
+
+async fn take_back_event(command: TakeBackArguments) -> Result<ExitCode> {
+    let TakeBackArguments { target, tenant, source, id, sent_by, sent_from, sent_to, replacement, reason } = command;
+    let replacement = replacement.map(|file| read_one(&file)).transpose()?;
+    let region = target.region()?;
+    let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
+    let key = EventKey { tenant, source, id, sent_from, sent_to };
+    let asked = TakeBack { key, sent_by, replacement, reason };
+    let record = take_back(&region.api_url, &token, &asked, SETTLED_MAX).await?;
+    if target.json {
+        print_json(&record)?;
+    } else {
+        let outcome = record.outcome.map_or("stored, and not settled yet", Outcome::as_str);
+        print(format!("correction {}: {outcome}", record.id));
+    }
+    Ok(match record.outcome {
+        Some(outcome) if outcome.is_done() => ExitCode::SUCCESS,
+        Some(_) => ExitCode::from(SOME_REJECTED),
+        None => ExitCode::from(NOT_SETTLED),
+    })
+}
+
+/// Reads a file with one JSON object.
+fn read_one(file: &Path) -> Result<Box<RawValue>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+async fn send_file(command: Send) -> Result<ExitCode> {
     let region = command.target.region()?;
     let events = read(&command.file)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
@@ -58,6 +148,9 @@ pub(crate) async fn run(command: Usage) -> Result<ExitCode> {
     if command.target.json {
         print_json(&sent)?;
     } else {
+        for refused in &sent.refused {
+            print(refused);
+        }
         for (reason, count) in &sent.rejected {
             print(format!("{count:>8} refused: {reason}"));
         }

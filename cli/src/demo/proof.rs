@@ -44,7 +44,8 @@ pub(super) fn usage(
     for (code, made) in expected {
         let sent = sent.get(code).with_context(|| format!("nothing was sent to {code}"))?;
         let seen = fleet.regions.iter().find(|region| region.region == *code);
-        let counts = seen.and_then(|region| region.events).with_context(|| format!("{code} reported no events"))?;
+        let counts =
+            seen.and_then(|region| region.events.as_ref()).with_context(|| format!("{code} reported no events"))?;
         let biller = if state.region(code)?.mode.bills_itself() { code } else { &state.home };
         let billed = billed_usage(invoices.get(biller).map_or(&[], Vec::as_slice));
         let ours = |key: &(String, String)| made.usage.keys().any(|(tenant, _)| *tenant == key.0);
@@ -64,7 +65,7 @@ pub(super) fn usage(
             counts.duplicates,
             made.duplicates,
         ));
-        let rejected = (sent.rejected_total(), counts.rejected);
+        let rejected = (sent.rejected_total(), counts.rejected.total());
         let wanted = (made.malformed, made.malformed);
         let text = format!("{code}: rejected, as they were made: {} answered, {} counted", rejected.0, rejected.1);
         checks.push(Check { holds: rejected == wanted, text });

@@ -81,7 +81,25 @@ pub fn fleet(fleet: &Fleet, state: &LocalState) -> Result<String> {
         let mode = state.region(&region.region)?.mode;
         table.add_row(fleet_row(region, mode.as_str()));
     }
-    Ok(format!("\nThe fleet, as home sees it\n{table}\n"))
+    let mut text = format!("\nThe fleet, as home sees it\n{table}\n");
+    for region in &fleet.regions {
+        let Some(events) = &region.events else { continue };
+        for (sender, counts) in [("tenants", &events.rejected.tenants), ("the provider", &events.rejected.provider)] {
+            let kinds = counts.iter().filter(|(_, count)| **count > 0);
+            let kinds: Vec<String> = kinds.map(|(kind, count)| format!("{kind} {count}")).collect();
+            if !kinds.is_empty() {
+                writeln!(text, "{}: rejected of {sender}: {}", region.region, kinds.join(", "))?;
+            }
+        }
+        if events.not_stored > 0 {
+            writeln!(
+                text,
+                "{}: not stored, since the region was too busy or failed: {}",
+                region.region, events.not_stored
+            )?;
+        }
+    }
+    Ok(text)
 }
 
 fn fleet_row(region: &FleetRegion, mode: &str) -> Vec<String> {
@@ -98,7 +116,7 @@ fn fleet_row(region: &FleetRegion, mode: &str) -> Vec<String> {
         (region.tenants.pending + region.tenants.active + region.tenants.other).to_string(),
         count(|events| events.accepted),
         count(|events| events.duplicates + events.conflicts),
-        count(|events| events.rejected),
+        count(|events| events.rejected.total()),
         lag(region.usage),
         lag(region.outbox),
         if unapplied == 0 { "applied".to_owned() } else { format!("{unapplied} not applied") },

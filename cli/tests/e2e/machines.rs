@@ -8,6 +8,7 @@ use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
 use jiff::SignedDuration;
+use meridian::client::correction::{EventKey, Outcome, Sender, TakeBack, take_back};
 use meridian::client::login::machine_token;
 use meridian::client::tenant::refusal;
 use meridian::client::usage;
@@ -191,4 +192,51 @@ pub(crate) async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Resu
     let file = usage_file(vec![host.customer.tenant.clone()], 50, 91)?;
     send_all(stack, REGION, &file.path).await?;
     stack.wait_until_quiet(QUIET_MAX).await
+}
+
+/// A tenant's own client and the provider's services use the same source and id: each counts, and each is taken back by its key
+/// for itself.
+pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
+    let host = administrator(stack, REGION).await?;
+    let region = stack.state().region(REGION)?;
+    let tenant = &host.customer.tenant;
+    let key = meridian::new_uuid().to_string();
+    let machine = make(&host, "/clients", &key, &json!({ "scopes": ["usage/write"] })).await?;
+    let own = token(stack, REGION, &machine, usage::SCOPE).await?;
+    let service = machine_token(&region.token_url, &region.service_client, usage::SCOPE).await?;
+    let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
+    let now = meridian::now().to_string();
+    let url = format!("{}/usage/events", region.api_url);
+    for (token, gigabytes) in [(&own, 0), (&service, 700), (&own, 0)] {
+        let event = json!({ "specversion": "1.0", "type": "transfer.completed", "source": "/gateway/1", "id": "hour-1",
+            "subject": tenant, "time": now, "data": { "gigabytes": gigabytes } });
+        let answer: Value = http().post(&url).bearer_auth(token).json(&json!([event])).send().await?.json().await?;
+        ensure!(answer["accepted"] == 1, "the answer is {answer}");
+    }
+    let used = async |window: &str| -> Result<Value> {
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        let url = format!("{}/usage?meter=transfer-gb&by=&tenant={tenant}&window={window}", region.api_url);
+        Ok(http().get(url).bearer_auth(&reading).send().await?.json().await?)
+    };
+    for window in ["hour", "day"] {
+        let report = used(window).await?;
+        let (total, events) = (&report["windows"][0], &report["events"]);
+        ensure!(total["value"] == "700" && total["events"] == 2, "{window}: {report}");
+        ensure!(events["duplicates"] == 1 && events["conflicts"] == 0, "{window}: {report}");
+    }
+    for (sent_by, outcome, value, events) in [
+        (Sender::Provider, "taken back", "0", 1),
+        (Sender::Provider, "nothing is changed: it was taken back before", "0", 1),
+        (Sender::Tenant, "taken back", "0", 0),
+    ] {
+        let (source, id) = ("/gateway/1".to_owned(), "hour-1".to_owned());
+        let key = EventKey { tenant: tenant.parse()?, source, id, sent_from: None, sent_to: None };
+        let asked = TakeBack { key, sent_by, replacement: None, reason: "sent-in-error".parse()? };
+        let record = take_back(&region.api_url, &service, &asked, QUIET_MAX).await?;
+        ensure!(record.outcome.map(Outcome::as_str) == Some(outcome), "{record:?}");
+        let report = used("day").await?;
+        let total = &report["windows"][0];
+        ensure!(total["value"] == value && total["events"] == events, "{sent_by:?}: {report}");
+    }
+    Ok(())
 }

@@ -117,6 +117,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("a_killed_client_is_completed_by_its_repetition", |stack| {
         Box::pin(machines::a_killed_client_is_completed_by_its_repetition(stack))
     }),
+    ("senders_do_not_share_ids", |stack| Box::pin(machines::senders_do_not_share_ids(stack))),
     ("a_machines_token_is_of_its_own_region", |stack| Box::pin(machines::a_machines_token_is_of_its_own_region(stack))),
     ("entitlements_hold_without_home", |stack| Box::pin(machines::entitlements_hold_without_home(stack))),
     ("a_tenant_brings_its_own_identity_provider", |stack| {

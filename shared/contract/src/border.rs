@@ -134,8 +134,115 @@ pub struct EventCounts {
     pub duplicates: u64,
     /// Seen before with other content.
     pub conflicts: u64,
-    /// Refused at the edge.
-    pub rejected: u64,
+    /// Refused at the edge, by sender: what tenants send wrongly hides nothing of what the provider's services do.
+    pub rejected: RejectedCounts,
+    /// In requests that the region could not take, since it was too busy or failed. Each attempt counts, and an event that is
+    /// sent again is stored all the same.
+    pub not_stored: u64,
+}
+
+/// Usage events that a region refused, by who sent them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct RejectedCounts {
+    /// Of tenants' own clients.
+    pub tenants: ReasonCounts,
+    /// Of the provider's services.
+    pub provider: ReasonCounts,
+}
+
+impl RejectedCounts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        [self.tenants, self.provider].iter().map(ReasonCounts::total).sum()
+    }
+}
+
+/// The kinds of reasons that usage events are refused for. A closed list: what was refused for one never counts as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RejectionKind {
+    /// It is not shaped as an event has to be.
+    Malformed,
+    /// Its type belongs to no meter.
+    UnknownMeter,
+    /// Its tenant is not in use in the region, or not the sender's.
+    UnknownTenant,
+    /// Its time is too late, too early, or before the tenant's first billing period.
+    OutOfTime,
+    /// What it says of its meter is not what the meter reads.
+    InvalidValue,
+    /// It contradicts an event before it in the request.
+    Conflict,
+    /// It is a correction that cannot be made.
+    Correction,
+}
+
+impl RejectionKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::UnknownMeter,
+        Self::UnknownTenant,
+        Self::OutOfTime,
+        Self::InvalidValue,
+        Self::Conflict,
+        Self::Correction,
+    ];
+
+    /// The kind's name, which is that of its count.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownMeter => "unknown_meter",
+            Self::UnknownTenant => "unknown_tenant",
+            Self::OutOfTime => "out_of_time",
+            Self::InvalidValue => "invalid_value",
+            Self::Conflict => "conflict",
+            Self::Correction => "correction",
+        }
+    }
+}
+
+/// Usage events that were refused, by kind of reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct ReasonCounts {
+    /// Not shaped as an event has to be.
+    pub malformed: u64,
+    /// Of a type that belongs to no meter.
+    pub unknown_meter: u64,
+    /// Of a tenant that is not in use in the region, or not the sender's.
+    pub unknown_tenant: u64,
+    /// Of a time that is too late, too early, or before the tenant's first billing period.
+    pub out_of_time: u64,
+    /// With data that is not what the meter reads.
+    pub invalid_value: u64,
+    /// Contradicting an event before it in the request.
+    pub conflict: u64,
+    /// Corrections that cannot be made.
+    pub correction: u64,
+}
+
+impl ReasonCounts {
+    /// The count of a kind.
+    pub const fn of_mut(&mut self, kind: RejectionKind) -> &mut u64 {
+        match kind {
+            RejectionKind::Malformed => &mut self.malformed,
+            RejectionKind::UnknownMeter => &mut self.unknown_meter,
+            RejectionKind::UnknownTenant => &mut self.unknown_tenant,
+            RejectionKind::OutOfTime => &mut self.out_of_time,
+            RejectionKind::InvalidValue => &mut self.invalid_value,
+            RejectionKind::Conflict => &mut self.conflict,
+            RejectionKind::Correction => &mut self.correction,
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let mut counts = *self;
+        RejectionKind::ALL.into_iter().map(|kind| *counts.of_mut(kind)).sum()
+    }
 }
 
 /// Tenants of a region by status.

@@ -14,10 +14,10 @@ pub mod v1;
 
 pub use border::{
     ClaimDecision, ClaimPhase, Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported,
-    OnboardingProgressed, PlanChangeRequested, RegionBillingTotaled, RegionDescribed, Step, StepName, StepState,
-    TenantCounts, TenantErased, TenantPolicy, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,
-    UsageResendRequested, UsageSealed, UsageStreamRequested, UsageStreamStated, UsageWindow, UsageWindowUpdated,
-    VanityClaimed, VanityDecided, WindowPart,
+    OnboardingProgressed, PlanChangeRequested, ReasonCounts, RegionBillingTotaled, RegionDescribed, RejectedCounts,
+    RejectionKind, Step, StepName, StepState, TenantCounts, TenantErased, TenantPolicy, TenantPolicyApplied,
+    TenantPolicyPublished, TenantStatusChanged, UsageResendRequested, UsageSealed, UsageStreamRequested,
+    UsageStreamStated, UsageWindow, UsageWindowUpdated, VanityClaimed, VanityDecided, WindowPart,
 };
 pub use envelope::{Envelope, Fact, Stream};
 pub use path::{PathStep, ValuePath};

@@ -83,13 +83,8 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = usize::try_from(self.currency.minor_digits()).unwrap_or_default();
-        let plain = self.amount.as_decimal();
-        let shown = if plain.fractional_digit_count() < i64::try_from(digits).unwrap_or_default() {
-            plain.with_scale(self.currency.minor_digits())
-        } else {
-            plain.clone()
-        };
-        write!(f, "{} {}", shown.to_plain_string(), self.currency)
+        let amount = self.amount.as_decimal();
+        let decimals = amount.fractional_digit_count().max(self.currency.minor_digits());
+        write!(f, "{} {}", amount.with_scale(decimals).to_plain_string(), self.currency)
     }
 }

@@ -240,6 +240,8 @@ proptest! {
             numbers.iter().fold(Quantity::zero(), |sum, n| sum + &format!("{n}e-3").parse().unwrap())
         };
         let forward = sum(&numbers);
+        let whole: i64 = numbers.iter().sum();
+        prop_assert_eq!(&forward, &format!("{whole}e-3").parse().unwrap());
         numbers.reverse();
         prop_assert_eq!(forward, sum(&numbers));
     }

@@ -6,10 +6,10 @@ use contract::catalogue::{Aggregation, Catalogue, Meter};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
 use metering::{
-    Aggregate, Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, State, StoredPart, Usage, Value, batches,
-    group,
+    Aggregate, Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, Sender, State, StoredPart, Usage, Value,
+    batches,
 };
-use metering::{read, settle, touched_pages};
+use metering::{group, read, settle, touched_pages};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
@@ -32,7 +32,7 @@ fn main() {
     let now: Timestamp = NOW.parse().unwrap();
     let body = body();
     let ours = median(|| {
-        let reading = read(&body, &Form::Batch, &catalogue, now).unwrap();
+        let reading = read(&body, &Form::Batch, Sender::Provider, &catalogue, now).unwrap();
         let segments = group(reading.usage(), |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::nil()));
         black_box(segments.iter().map(|segment| segment.body.encode()).collect::<Vec<_>>());
     });
@@ -50,6 +50,8 @@ fn main() {
     println!("rollup: settle {SETTLED_EVENTS} distinct events of one tenant, {EVENTS_MAX} at a time");
     println!("  ours                         {:8.3} million events/s", rate(ours));
     println!("  ours, {DELIVERY} requests together    {:8.3} million events/s", rate(together));
+    let widest = settle_all(&wide_segments(&catalogue, now), now, DELIVERY).1;
+    println!("  the same, of any width        {:7.3} million events/s", rate(widest));
     println!(
         "  one HashMap, totals only      {:7.3} million events/s   ours / this: {:.2}",
         rate(naive),
@@ -162,6 +164,14 @@ fn segments(catalogue: &Catalogue, now: Timestamp, tenant: u128, events: usize) 
     segments_of(TenantId::from_uuid(Uuid::from_u128(tenant)), now, events, measure)
 }
 
+/// Events whose values are as long and as far apart as they can be.
+fn wide_segments(catalogue: &Catalogue, now: Timestamp) -> Vec<Segment> {
+    let meter = catalogue.meters.iter().find(|meter| meter.aggregation == Aggregation::Sum).unwrap();
+    let value = |n: usize| Value::new(10_i128.pow(37) + n as i128, n as u16 * 37 % 341).unwrap();
+    let tenant = TenantId::from_uuid(Uuid::from_u128(1));
+    segments_of(tenant, now, SETTLED_EVENTS, |n| (meter, Measure::Number(value(n))))
+}
+
 /// Events with a different value each, of a meter that counts these.
 fn member_segments(catalogue: &Catalogue, now: Timestamp, events: usize) -> Vec<Segment> {
     let tenant = TenantId::from_uuid(Uuid::from_u128(1));
@@ -181,7 +191,7 @@ fn segments_of<'c>(
         let groups = meter.groups();
         let group = groups[n % groups.len()].clone();
         let digest = Digest::of("t", tenant, now, &measure, &group);
-        let entry = Entry { identity: Identity::of("s", &n.to_string()), digest };
+        let entry = Entry { identity: Identity::of(Sender::Provider, "s", &n.to_string()), digest };
         Usage { tenant, entry, meter, group, at: now, measure }
     });
     let mut ids = (1..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));

@@ -2,7 +2,7 @@
 
 use crate::binary::Attributes;
 use crate::json::{self, Batch, Field, Member, Wire};
-use crate::{Digest, Entry, Identity, Measure, NumberError, Reason, Refusal, Value};
+use crate::{Digest, Entry, Identity, Measure, NumberError, Reason, Refusal, Sender, Value};
 use contract::catalogue::{Aggregation, Catalogue, Dimension, Meter};
 use contract::{PathStep, ValuePath};
 use jiff::{SignedDuration, Timestamp};
@@ -21,9 +21,12 @@ pub const TIME_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// How long ago an event's time may be. Less than identities are kept, see [`crate::IDENTITY_KEPT`].
 pub const TIME_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
-const FIELD_BYTES_MAX: usize = 1_024;
+pub(crate) const FIELD_BYTES_MAX: usize = 1_024;
 /// The detail of [`Reason::UnknownTenant`].
 pub(crate) const NOT_IN_USE: &str = "subject is not a tenant that is in use in this region";
+
+/// The detail of [`Reason::BeforeFirstPeriod`].
+pub(crate) const BEFORE_FIRST_PERIOD: &str = "time is before the billing period in which the tenant became active";
 
 /// How a request holds its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +80,12 @@ pub enum BodyError {
         /// How many it has.
         events: usize,
     },
+    /// It has more than [`crate::KEYED_CORRECTIONS_MAX`] corrections that name their events by keys.
+    #[error("{keys} corrections name their events by keys, more than {}", crate::KEYED_CORRECTIONS_MAX)]
+    TooManyKeys {
+        /// How many it has.
+        keys: usize,
+    },
     /// It is not JSON in UTF-8.
     #[error("the body is not JSON: line {line}, column {column}")]
     Malformed {
@@ -111,12 +120,12 @@ pub struct Usage<'c> {
 }
 
 impl<'c> Usage<'c> {
-    /// One more of what an internal meter counts. `source` and `id` say which event it is, whenever it is stated again.
+    /// One more of what an internal meter counts, in Meridian's own namespace. `source` and `id` say which event it is, whenever it is stated again.
     #[must_use]
     pub fn counted(meter: &'c Meter, tenant: TenantId, source: &str, id: &str, at: Timestamp) -> Self {
         let (measure, group) = (Measure::Number(Value::ONE), UsageGroup::default());
         let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
-        let entry = Entry { identity: Identity::of(source, id), digest };
+        let entry = Entry { identity: Identity::of(Sender::Meridian, source, id), digest };
         Self { tenant, entry, meter, group, at, measure }
     }
 }
@@ -143,9 +152,12 @@ impl<'c> Reading<'_, 'c> {
         self.valid.iter().map(|event| event.usage.tenant).collect()
     }
 
-    /// Refuses the events of every tenant that is not known.
-    pub fn keep_tenants(&mut self, is_known: impl Fn(TenantId) -> bool) {
-        self.refuse(Reason::UnknownTenant, NOT_IN_USE, |usage| !is_known(usage.tenant));
+    /// Refuses the events that no invoice could hold: those of a tenant that is not in use, and those before its first billing
+    /// period. `first_moment` says when that began, and nothing of a tenant that is not in use.
+    pub fn keep_billable(&mut self, first_moment: impl Fn(TenantId) -> Option<Timestamp>) {
+        self.refuse(Reason::UnknownTenant, NOT_IN_USE, |usage| first_moment(usage.tenant).is_none());
+        let is_early = |usage: &Usage<'_>| first_moment(usage.tenant).is_some_and(|first| usage.at < first);
+        self.refuse(Reason::BeforeFirstPeriod, BEFORE_FIRST_PERIOD, is_early);
     }
 
     /// Refuses every event that says something else than one before it of the same tenant, source and id. One that says
@@ -173,13 +185,14 @@ impl<'c> Reading<'_, 'c> {
     }
 }
 
-/// Reads a body: `CloudEvents` 1.0 in structured or binary mode, or as a JSON batch.
+/// Reads a body: `CloudEvents` 1.0 in structured or binary mode, or as a JSON batch. `sender` is whose token came with it.
 ///
 /// # Errors
 /// When the body as a whole cannot be read. What is wrong with single events is in the reading.
 pub fn read<'b, 'c>(
     body: &'b [u8],
     form: &'b Form,
+    sender: Sender,
     catalogue: &'c Catalogue,
     now: Timestamp,
 ) -> Result<Reading<'b, 'c>, BodyError> {
@@ -198,7 +211,7 @@ pub fn read<'b, 'c>(
     let rules = Rules::of(catalogue, now);
     let mut reading = Reading { is_single, refused: Vec::new(), valid: Vec::with_capacity(wires.len()) };
     for (index, wire) in wires.iter().enumerate() {
-        match rules.read(wire) {
+        match rules.read(wire, sender) {
             Ok((id, usage)) => reading.valid.push(Valid { index, id, usage }),
             Err(Fault { reason, detail }) => {
                 reading.refused.push(Refusal { index, id: id_of(wire), reason, detail });
@@ -264,7 +277,7 @@ impl<'c> Rules<'c> {
         Self { meters: sent.map(|meter| (meter.event_type.as_str(), meter)).collect(), now }
     }
 
-    pub(crate) fn read<'b>(&self, wire: &Wire<'b>) -> Result<(Cow<'b, str>, Usage<'c>), Fault> {
+    pub(crate) fn read<'b>(&self, wire: &Wire<'b>, sender: Sender) -> Result<(Cow<'b, str>, Usage<'c>), Fault> {
         if !wire.is_object {
             return Err(Fault::of(Reason::NotAnObject, "the event is not a JSON object"));
         }
@@ -288,7 +301,7 @@ impl<'c> Rules<'c> {
         let measure = measure(wire, meter, tenant)?;
         let group = group(wire, meter)?;
         let digest = Digest::of(&event_type, tenant, time, &measure, &group);
-        let entry = Entry { identity: Identity::of(&source, &id), digest };
+        let entry = Entry { identity: Identity::of(sender, &source, &id), digest };
         Ok((id, Usage { tenant, entry, meter, group, at: time, measure }))
     }
 

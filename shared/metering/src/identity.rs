@@ -3,11 +3,27 @@
 use crate::{Measure, WindowKey};
 use jiff::Timestamp;
 use kernel::{TenantId, UsageGroup};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// An event's identity within its tenant: 95 bits of SHA-256 over its source and id, and one bit that says
-/// whether it is the event or what takes it back.
+/// Who sent an event: each has a namespace of event ids of its own.
+///
+/// The verified token says which, never the event. So what a tenant's own client sends is no other event than the one that the
+/// provider's service sends under the same source and id: it cannot stand in its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sender {
+    /// A client of the tenant's own.
+    Tenant,
+    /// A service of the provider.
+    Provider,
+    /// Meridian itself, of what its internal meters count.
+    Meridian,
+}
+
+/// An event's identity within its tenant: 95 bits of SHA-256 over its sender's namespace, its source and its id, and one bit
+/// that says whether it is the event or what takes it back.
 ///
 /// A tenant's index holds some billion identities at most: that two of them are the same by chance is less likely
 /// than one in ten billion.
@@ -27,14 +43,26 @@ pub struct Entry {
     pub digest: Digest,
 }
 
+impl Sender {
+    /// What is hashed for it: never reused.
+    const fn namespace(self) -> u8 {
+        match self {
+            Self::Tenant => 1,
+            Self::Provider => 2,
+            Self::Meridian => 3,
+        }
+    }
+}
+
 impl Identity {
     /// How many bytes an identity has.
     pub const BYTES: usize = 12;
 
-    /// The identity of an event (`CloudEvents` 1.0: `source` + `id`), unambiguous for any bytes in either.
+    /// The identity of an event (`CloudEvents` 1.0: `source` + `id`) in its sender's namespace, unambiguous for any bytes in
+    /// either.
     #[must_use]
-    pub fn of(source: &str, id: &str) -> Self {
-        Self(hash([source.as_bytes(), id.as_bytes()])).event()
+    pub fn of(sender: Sender, source: &str, id: &str) -> Self {
+        Self(hash([&[sender.namespace()], source.as_bytes(), id.as_bytes()])).event()
     }
 
     /// The identity of a value that a tenant's events have, for counting the different ones. `kind` keeps texts and

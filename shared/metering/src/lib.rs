@@ -18,6 +18,7 @@ mod grouped;
 mod identity;
 mod index;
 mod json;
+mod lookup;
 mod page;
 mod refusal;
 mod report;
@@ -35,15 +36,16 @@ pub use blocks::{BlockFilter, BlockRun};
 pub use correction::{CORRECTIONS_MAX, CorrectionReading, ValidCorrection, read_corrections};
 pub use event::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reading, TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, read};
 pub use grouped::{GROUP_LEVELS, GroupId, PartId, Parts};
-pub use identity::{Digest, Entry, Identity};
+pub use identity::{Digest, Entry, Identity, Sender};
 pub use index::{MEMBERS_KEPT, StoredPart};
+pub use lookup::{KEYED_CORRECTIONS_MAX, KeyedCorrection, Sightings};
 pub use page::{Page, PageKey};
 pub use refusal::{Reason, Refusal};
 pub use report::{Finality, Question, Total, Unanswerable};
 pub use run::{Blocks, Known, Run, RunId, RunRef};
 pub use seal::{Statement, restate, seal};
 pub use segment::{
-    Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_PAGES_MAX, SEGMENT_TOTALS_MAX, Segment, SegmentBody,
+    Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX, Segment, SegmentBody,
     SegmentEvent, Slot, group, group_corrections,
 };
 pub use settle::{

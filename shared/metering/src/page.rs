@@ -54,6 +54,19 @@ impl PageKey {
     }
 }
 
+impl PageKey {
+    /// The most windows of a group that the page has room for: the minutes of an hour, the hours of a day, or the days of a
+    /// billing period and the period itself.
+    #[must_use]
+    pub const fn windows_max(&self) -> usize {
+        match self.span {
+            WindowSize::Minute | WindowSize::Hour => 60,
+            WindowSize::Day => 24,
+            WindowSize::Month => 31 + 1,
+        }
+    }
+}
+
 /// How far after a whole hour or day a window begins.
 fn anchor_of(start: Timestamp, minutes: i64) -> BillingAnchor {
     let minutes = start.as_second().div_euclid(60).rem_euclid(minutes);

@@ -1,5 +1,6 @@
 //! Why single events are refused.
 
+use contract::RejectionKind;
 use serde::Serialize;
 use std::fmt;
 
@@ -33,6 +34,8 @@ pub enum Reason {
     TimeInFuture,
     /// Its time is too long ago.
     TimeTooOld,
+    /// Its time is before the tenant's first billing period.
+    BeforeFirstPeriod,
     /// Its data is no JSON object.
     InvalidData,
     /// Its data does not hold the meter's value.
@@ -47,6 +50,8 @@ pub enum Reason {
     NegativeValue,
     /// An event of the same source and id, before it in the batch, says something else.
     Conflict,
+    /// Who is said to have sent the event that is corrected is nobody who sends events.
+    InvalidSender,
     /// The reason of a correction is no code.
     InvalidReason,
     /// The meter cannot take anything back.
@@ -55,6 +60,48 @@ pub enum Reason {
     OtherTenant,
     /// What is to replace an event has its identity.
     SameIdentity,
+    /// No event of the key that a correction names is stored.
+    EventNotFound,
+    /// Events of the key that a correction names say different things.
+    AmbiguousKey,
+    /// An event was not found among those that were looked through, and there are more.
+    SearchCutShort,
+}
+
+impl Reason {
+    /// What the region counts it under.
+    #[must_use]
+    pub const fn kind(self) -> RejectionKind {
+        match self {
+            Self::NotAnObject
+            | Self::MissingField
+            | Self::DuplicateField
+            | Self::WrongType
+            | Self::InvalidHeader
+            | Self::TooLong
+            | Self::UnsupportedVersion
+            | Self::InvalidTenant
+            | Self::InvalidTime => RejectionKind::Malformed,
+            Self::UnknownMeter => RejectionKind::UnknownMeter,
+            Self::UnknownTenant => RejectionKind::UnknownTenant,
+            Self::TimeInFuture | Self::TimeTooOld | Self::BeforeFirstPeriod => RejectionKind::OutOfTime,
+            Self::InvalidData
+            | Self::MissingValue
+            | Self::InvalidValue
+            | Self::ValueTooLong
+            | Self::UnknownDimension
+            | Self::NegativeValue => RejectionKind::InvalidValue,
+            Self::Conflict => RejectionKind::Conflict,
+            Self::InvalidSender
+            | Self::InvalidReason
+            | Self::NotReversible
+            | Self::OtherTenant
+            | Self::SameIdentity
+            | Self::EventNotFound
+            | Self::AmbiguousKey
+            | Self::SearchCutShort => RejectionKind::Correction,
+        }
+    }
 }
 
 /// One refused event. Its id goes back to whoever sent it, and nowhere else.

@@ -6,6 +6,7 @@ use contract::catalogue::{Aggregation, Meter};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, DimensionCode, Quantity, UsageGroup, WindowSize};
 use std::collections::BTreeMap;
+use std::mem::take;
 
 /// How final a total is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -133,12 +134,15 @@ impl Window {
             Aggregation::Count | Aggregation::Sum | Aggregation::Avg | Aggregation::UniqueCount => {
                 self.value.add(&other.value);
             }
-            Aggregation::Min if is_first || other.value < self.value => self.value = other.value.clone(),
-            Aggregation::Max if is_first || other.value > self.value => self.value = other.value.clone(),
-            Aggregation::Latest if is_first || (self.latest_at, &self.value) < (other.latest_at, &other.value) => {
+            Aggregation::Min | Aggregation::Max | Aggregation::Latest if is_first => {
                 (self.latest_at, self.value) = (other.latest_at, other.value.clone());
             }
-            Aggregation::Min | Aggregation::Max | Aggregation::Latest => {}
+            Aggregation::Min => self.value = take(&mut self.value).min(other.value.clone()),
+            Aggregation::Max => self.value = take(&mut self.value).max(other.value.clone()),
+            Aggregation::Latest => {
+                let (mine, theirs) = (take(&mut self.value), other.value.clone());
+                (self.latest_at, self.value) = (self.latest_at, mine).max((other.latest_at, theirs));
+            }
         }
         self.revision = self.revision.max(other.revision);
         self.events += other.events;

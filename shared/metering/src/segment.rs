@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub const SEGMENT_EVENTS_MAX: usize = 1_000;
 /// The most totals that a segment changes of those that are stated: what one `UsageWindowUpdated` may carry.
 pub const SEGMENT_TOTALS_MAX: usize = 60;
-/// The most pages that a segment changes: with the largest pages, of the widest totals, they fit a `DynamoDB` transaction's
-/// 4 MB.
-pub const SEGMENT_PAGES_MAX: usize = 20;
+/// The most windows of a group that the pages have room for which a segment changes, see [`PageKey::windows_max`]: with
+/// every group's totals as wide as they can be, the pages fit a `DynamoDB` transaction's 4 MB, which a test shows.
+pub const SEGMENT_WINDOWS_MAX: usize = 700;
 
 const VERSION: u8 = 2;
 const VOID: u8 = 0x80;
@@ -138,6 +138,11 @@ impl Windows {
     }
 }
 
+/// The most windows of a group that pages have room for.
+pub(crate) fn windows_max(pages: &BTreeSet<PageKey>) -> usize {
+    pages.iter().map(PageKey::windows_max).sum()
+}
+
 /// Groups events by tenant into segments of bounded size, each with an id that the caller makes. `anchor` says when a
 /// tenant's days begin.
 pub fn group<'c>(
@@ -222,13 +227,14 @@ impl Open {
             return true;
         }
         let mut totals = self.totals.len();
-        let mut pages = self.pages.len();
+        let mut room = windows_max(&self.pages);
         for slot in slots {
             let windows = slot.windows(self.body.anchor);
             totals += windows.stated().filter(|window| !self.totals.contains(*window)).count();
-            pages += windows.all().filter(|window| !self.pages.contains(&window.page())).count();
+            let pages = windows.all().map(WindowKey::page).filter(|page| !self.pages.contains(page));
+            room += windows_max(&pages.collect());
         }
-        totals <= SEGMENT_TOTALS_MAX && pages <= SEGMENT_PAGES_MAX
+        totals <= SEGMENT_TOTALS_MAX && room <= SEGMENT_WINDOWS_MAX
     }
 
     /// The events slot by slot, which is how they take the fewest bytes.
@@ -298,6 +304,12 @@ impl SegmentBody {
     #[must_use]
     pub fn takes_back(&self) -> bool {
         self.slots.iter().any(|slot| slot.purpose == Purpose::Void)
+    }
+
+    /// What comes in the place of an event that is taken back, by the place of that one.
+    pub(crate) fn replacement(&self, place: usize) -> Option<&SegmentEvent> {
+        let next = self.events.get(place + 1)?;
+        (self.slots.get(usize::from(next.slot))?.purpose == Purpose::Replacement).then_some(next)
     }
 
     /// The totals that settling it may change.

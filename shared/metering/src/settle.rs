@@ -1,7 +1,7 @@
 //! Settling: from stored segments to window totals, each event once.
 
 use crate::index::{Index, MEMBERS_KEPT, StoredPart, live};
-use crate::segment::Windows;
+use crate::segment::{Windows, windows_max};
 use crate::{
     Digest, Entry, Identity, Known, Measure, Page, PageKey, PartId, Parts, Purpose, RunId, RunRef, Segment,
     SegmentEvent, Slot, Window, WindowKey,
@@ -42,13 +42,15 @@ pub struct Counted {
     /// Corrections of events that said something else or whose meter cannot take anything back, and what was to be in
     /// place of an event that this did not take back.
     pub unmatched: u64,
+    /// Not taken back, since the id of what was to come in their place is used already; with that.
+    pub replacement_used: u64,
 }
 
 impl Counted {
     /// All events that were looked at.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.accepted + self.duplicates + self.conflicts + self.voided + self.unmatched
+        self.accepted + self.duplicates + self.conflicts + self.voided + self.unmatched + self.replacement_used
     }
 
     /// What was counted after `before`.
@@ -60,6 +62,7 @@ impl Counted {
             conflicts: self.conflicts - before.conflicts,
             voided: self.voided - before.voided,
             unmatched: self.unmatched - before.unmatched,
+            replacement_used: self.replacement_used - before.replacement_used,
         }
     }
 
@@ -72,6 +75,7 @@ impl Counted {
             conflicts: self.conflicts + other.conflicts,
             voided: self.voided + other.voided,
             unmatched: self.unmatched + other.unmatched,
+            replacement_used: self.replacement_used + other.replacement_used,
         }
     }
 }
@@ -224,7 +228,7 @@ impl Extent {
         self.segments <= SETTLED_SEGMENTS_MAX
             && self.events <= SETTLED_EVENTS_MAX
             && self.totals.len() <= crate::SEGMENT_TOTALS_MAX
-            && self.pages.len() <= crate::SEGMENT_PAGES_MAX
+            && windows_max(&self.pages) <= crate::SEGMENT_WINDOWS_MAX
             && self.segments + self.corrections + self.pages.len() + self.days.len() <= SETTLED_ITEMS_MAX
     }
 }
@@ -266,11 +270,13 @@ pub fn settle(state: &State, segments: &[Segment], attempt: Uuid, now: Timestamp
     counting.seek_members(segments, &placed, &known, &members)?;
     identities.group()?;
     members.group()?;
-    let mut known = known.into_iter();
+    let mut known = known.as_slice();
     let (mut loose, mut corrected) = (Vec::new(), Vec::new());
     for (segment, places) in segments.iter().zip(&placed) {
         let before = counting.counted;
-        if counting.count(segment, places, &mut known) {
+        let (of_segment, rest) = known.split_at(segment.body.events().len());
+        known = rest;
+        if counting.count(segment, places, of_segment) {
             identities.append_segment(segment, now);
         } else {
             loose.append(&mut counting.entries);
@@ -331,6 +337,19 @@ type ByIdentity = BuildHasherDefault<Uniform>;
 /// By a value that is counted, and the place of the total that it is counted in.
 type ByMember = HashMap<(Identity, usize), Identity, ByIdentity>;
 
+/// What became of an event that a correction takes back, on which hangs what becomes of the one in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is taken back by this.
+    TakenBack,
+    /// It was taken back before.
+    Gone,
+    /// It said something else, or its meter takes nothing back.
+    Unmatched,
+    /// It stays, since the id of what was to come in its place is used already.
+    ReplacementUsed,
+}
+
 /// Where the totals of a slot are among the changes.
 struct Places {
     short: Option<usize>,
@@ -342,6 +361,12 @@ impl Places {
     fn all(&self) -> impl Iterator<Item = usize> {
         self.short.into_iter().chain([self.day]).chain(self.month)
     }
+}
+
+/// Whether an event can come in the place of another one: its id is not used, unless for this very event, which was taken
+/// back before it came.
+fn is_free(replacement: &SegmentEvent, known: Known) -> bool {
+    known.counted.is_none() && known.voided.is_none_or(|digest| digest == replacement.entry.digest)
 }
 
 struct Counting<'s> {
@@ -402,24 +427,44 @@ impl<'s> Counting<'s> {
     }
 
     /// Counts a segment's events; whether each of them counted, so that the segment itself can be a run.
-    fn count(&mut self, segment: &Segment, places: &[Places], known: &mut impl Iterator<Item = Known>) -> bool {
+    fn count(&mut self, segment: &Segment, places: &[Places], known: &[Known]) -> bool {
         let body = &segment.body;
         let before = self.counted.accepted;
-        let mut is_taken_back = false;
-        for (event, known) in body.events().iter().zip(known) {
+        let mut fate = Fate::Unmatched;
+        for (place, event) in body.events().iter().enumerate() {
             let at = usize::from(event.slot);
             let slot = &body.slots()[at];
-            let identity = event.entry.identity;
-            let fresh = |identity: &Identity| self.new.get(identity).copied();
-            let known = known.or(Known { counted: fresh(&identity), voided: fresh(&identity.void()) });
+            let of_event = self.known_now(event, known[place]);
             match slot.purpose {
-                Purpose::Void => is_taken_back = self.take_back(event, slot, &places[at], known),
-                Purpose::Replacement if !is_taken_back && known.counted.is_none() => self.counted.unmatched += 1,
-                Purpose::Usage | Purpose::Replacement => self.take(event, slot, &places[at], known),
+                Purpose::Usage => self.take(event, slot, &places[at], of_event),
+                Purpose::Void => {
+                    // What is taken back and what comes in its place are one change: either both happen, or neither does.
+                    let replacement =
+                        body.replacement(place).map(|next| (next, self.known_now(next, known[place + 1])));
+                    let is_free = replacement.is_none_or(|(next, known)| is_free(next, known));
+                    fate = self.take_back(event, slot, &places[at], of_event, is_free);
+                }
+                Purpose::Replacement => match fate {
+                    Fate::TakenBack => self.take(event, slot, &places[at], of_event),
+                    Fate::ReplacementUsed => self.counted.replacement_used += 1,
+                    Fate::Gone => match of_event.counted {
+                        Some(digest) if digest == event.entry.digest => self.counted.duplicates += 1,
+                        Some(_) => self.counted.replacement_used += 1,
+                        None => self.counted.unmatched += 1,
+                    },
+                    Fate::Unmatched => self.counted.unmatched += 1,
+                },
             }
         }
         let all_counted = self.counted.accepted - before == body.events().len() as u64;
         all_counted && !body.takes_back()
+    }
+
+    /// What is known of an event by the index and by what was counted in this settlement.
+    fn known_now(&self, event: &SegmentEvent, known: Known) -> Known {
+        let identity = event.entry.identity;
+        let fresh = |identity: &Identity| self.new.get(identity).copied();
+        known.or(Known { counted: fresh(&identity), voided: fresh(&identity.void()) })
     }
 
     fn take(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places, known: Known) {
@@ -437,21 +482,33 @@ impl<'s> Counting<'s> {
         }
     }
 
-    /// Whether it is taken back by this.
-    fn take_back(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places, known: Known) -> bool {
+    /// Takes an event back, if what comes in its place can come.
+    fn take_back(
+        &mut self,
+        event: &SegmentEvent,
+        slot: &Slot,
+        places: &Places,
+        known: Known,
+        is_replacement_free: bool,
+    ) -> Fate {
         let Entry { identity, digest } = event.entry;
-        let void = Entry { identity: identity.void(), digest };
-        match known.counted {
-            _ if known.voided.is_some() => self.counted.duplicates += 1,
-            Some(counted) if counted != digest || !self.subtract(event, slot, places) => self.counted.unmatched += 1,
-            // Where the event has not come, it will find that it was taken back.
-            Some(_) | None => {
-                self.counted.voided += 1;
-                self.remember(void);
-                return true;
-            }
+        let says_otherwise = known.counted.is_some_and(|counted| counted != digest);
+        if known.voided.is_some() {
+            self.counted.duplicates += 1;
+            return Fate::Gone;
         }
-        false
+        if !says_otherwise && !is_replacement_free {
+            self.counted.replacement_used += 1;
+            return Fate::ReplacementUsed;
+        }
+        // Where the event has not come, there is nothing to subtract: it will find that it was taken back.
+        if says_otherwise || known.counted.is_some() && !self.subtract(event, slot, places) {
+            self.counted.unmatched += 1;
+            return Fate::Unmatched;
+        }
+        self.counted.voided += 1;
+        self.remember(Entry { identity: identity.void(), digest });
+        Fate::TakenBack
     }
 
     fn remember(&mut self, entry: Entry) {
@@ -487,11 +544,11 @@ impl<'s> Counting<'s> {
         true
     }
 
-    /// Finds the totals that a slot's events go to: of a sealed window its adjustment, and of that no shorter one.
+    /// Finds the totals that a slot's events go to: of a sealed window its adjustment. The short windows of a sealed day are
+    /// sealed with it, and adjusted with it, so that they add up to it still.
     fn places(&mut self, windows: Windows) -> Places {
-        let is_sealed = self.state.head.seals(&windows.day);
         Places {
-            short: windows.short.filter(|_| !is_sealed).map(|key| self.place(key)),
+            short: windows.short.map(|key| self.place(key)),
             day: self.place(windows.day),
             month: windows.month.map(|key| self.place(key)),
         }

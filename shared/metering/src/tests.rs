@@ -1,6 +1,7 @@
 mod blocks;
 mod corrections;
 mod exactly_once;
+mod lookup;
 mod reading;
 mod reports;
 mod runs;

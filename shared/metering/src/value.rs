@@ -174,7 +174,7 @@ fn scaled(mantissa: i128, scale: i64) -> Result<Value, NumberError> {
     if mantissa == 0 {
         return Ok(Value::default());
     }
-    if scale > 0 {
+    if scale.is_positive() {
         let scale = u16::try_from(scale).map_err(|_| NumberError::TooManyDecimals)?;
         return Value::new(mantissa, scale).ok_or(NumberError::TooManyDecimals);
     }

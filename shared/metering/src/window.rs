@@ -5,6 +5,7 @@ use contract::catalogue::Aggregation;
 use contract::{UsageWindow, WindowPart};
 use jiff::Timestamp;
 use kernel::{MeterCode, UsageGroup, WindowSize};
+use std::mem::take;
 
 /// What an event says of its meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +76,12 @@ impl Window {
             Aggregation::Count | Aggregation::Sum | Aggregation::Avg | Aggregation::UniqueCount => {
                 self.value.add(&value);
             }
-            Aggregation::Min if is_first || value < self.value => self.value = value,
-            Aggregation::Max if is_first || value > self.value => self.value = value,
-            Aggregation::Latest if self.latest_at.is_none_or(|latest| (latest, &self.value) < (at, &value)) => {
-                (self.latest_at, self.value) = (Some(at), value);
+            Aggregation::Min | Aggregation::Max if is_first => self.value = value,
+            Aggregation::Min => self.value = take(&mut self.value).min(value),
+            Aggregation::Max => self.value = take(&mut self.value).max(value),
+            Aggregation::Latest => {
+                (self.latest_at, self.value) = (self.latest_at, take(&mut self.value)).max((Some(at), value));
             }
-            Aggregation::Min | Aggregation::Max | Aggregation::Latest => {}
         }
         self.events += 1;
     }

@@ -16,9 +16,16 @@ fn no_body_is_too_odd() {
         summary.feed(&cases.next(), &catalogue);
     }
     assert!(summary.accepted > 1_000, "{summary:?}");
-    for reason in
-        ["malformed", "wrong-shape", "too-many", "Conflict", "InvalidHeader", "DuplicateField", "ValueTooLong"]
-    {
+    for reason in [
+        "malformed",
+        "wrong-shape",
+        "too-many",
+        "Conflict",
+        "InvalidHeader",
+        "DuplicateField",
+        "ValueTooLong",
+        "BeforeFirstPeriod",
+    ] {
         assert!(summary.refused.contains_key(reason), "{reason} never comes up: {summary:?}");
     }
 }

@@ -15,7 +15,7 @@ pub use self::tenancy::{
     Taken, Tally, TenantReader, TenantStore, TenantStoreError, UsageTerms, Workspace,
 };
 pub use self::usage::{
-    CorrectedEvent, CorrectionOutcome, CorrectionRecord, DueSeal, FoundSegment, Intake, Pending, Resent,
-    STORE_TIME_MAX, Settled, Settler, StoredTotals, UsageBacklog, UsageEraser, UsageLevels, UsageMonitor, UsageReader,
-    UsageStoreError, segment_of_image,
+    CorrectedEvent, CorrectionNote, CorrectionOutcome, CorrectionRecord, DueSeal, FoundSegment, Intake, Pending,
+    Resent, SEARCH_BYTES_MAX, STORE_TIME_MAX, SearchBudget, Settled, Settler, StoredTotals, UsageBacklog, UsageEraser,
+    UsageLevels, UsageMonitor, UsageReader, UsageStoreError, segment_of_image,
 };

@@ -327,6 +327,7 @@ pub fn decide_sign_up(
         billing_anchor: registration.billing_anchor,
         usage_levels: OwnLevels::default(),
         status: TenantStatus::Pending,
+        activated_at: None,
         version: 1,
         edition: 1,
         policy: AppliedPolicy { version: 0, suspension: None, entitlements },

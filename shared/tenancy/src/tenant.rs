@@ -37,6 +37,9 @@ pub struct Tenant {
     pub usage_levels: OwnLevels,
     /// Where it is in its life.
     pub status: TenantStatus,
+    /// When it became active: it is billed from the billing period on that this is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated_at: Option<Timestamp>,
     /// Grows by one with every statement about status or plan.
     pub version: u64,
     /// Grows by one with every change of anything, and guards it.
@@ -230,6 +233,9 @@ pub fn decide_change(
         .ok_or(Refusal::NotFromHere { status: from })?;
     let mut outcome = Outcome::of(state);
     outcome.tenant.status = to;
+    if change == Change::Activate {
+        outcome.tenant.activated_at = Some(occasion.now);
+    }
     outcome.state_status(reason, occasion);
     if settings.builder_toolkit {
         outcome.statements.extend(toolkit::of_change(&outcome.tenant, change, occasion).map(Statement::Toolkit));

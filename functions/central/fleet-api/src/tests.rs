@@ -5,8 +5,8 @@ use axum::Router;
 use central_store::{BillingTotal, CentralStore};
 use contract::catalogue::Catalogue;
 use contract::{
-    Dependency, DependencyHealth, DependencyState, Envelope, EventCounts, HeartbeatReported, RegionBillingTotaled,
-    Stream, TenantStatusChanged,
+    Dependency, DependencyHealth, DependencyState, Envelope, EventCounts, HeartbeatReported, ReasonCounts,
+    RegionBillingTotaled, RejectedCounts, Stream, TenantStatusChanged,
 };
 use fleet::{Heartbeat, Publication, decide_statement};
 use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
@@ -81,12 +81,26 @@ async fn seed_tenant(outbox: &Outbox, store: &CentralStore, tenant: &str, status
     store.update_tenant(outbox, tenant, decide).await.unwrap();
 }
 
+/// Tenants send what is malformed; the provider's services of a tenant that is gone.
+fn rejected() -> RejectedCounts {
+    RejectedCounts {
+        tenants: ReasonCounts { malformed: 30, ..ReasonCounts::default() },
+        provider: ReasonCounts { unknown_tenant: 1, ..ReasonCounts::default() },
+    }
+}
+
 fn report() -> HeartbeatReported {
     let table = Dependency::UsageTable;
     HeartbeatReported {
         mode: Mode::Regional,
         tenants: None,
-        events: Some(EventCounts { accepted: 20_000, duplicates: 150, conflicts: 2, rejected: 31 }),
+        events: Some(EventCounts {
+            accepted: 20_000,
+            duplicates: 150,
+            conflicts: 2,
+            rejected: rejected(),
+            not_stored: 4,
+        }),
         outbox_waiting: 4,
         outbox_lag_ms: 700,
         usage_waiting: 0,
@@ -188,7 +202,12 @@ async fn the_fleet_shows_each_region_as_of_now(fixture: &Fixture) {
     assert_eq!(europe["mode"], "regional");
     assert_eq!(europe["last_heartbeat_age_seconds"], 90);
     assert_eq!(europe["tenants"], json!({ "pending": 0, "active": 1, "other": 0, "closed": 0 }));
-    assert_eq!(europe["events"], json!({ "accepted": 20000, "duplicates": 150, "conflicts": 2, "rejected": 31 }));
+    let events = &europe["events"];
+    let counts = ["accepted", "duplicates", "conflicts", "not_stored"].map(|name| events[name].as_u64().unwrap());
+    assert_eq!(counts, [20_000, 150, 2, 4]);
+    let rejected = &events["rejected"];
+    assert_eq!((&rejected["tenants"]["malformed"], &rejected["tenants"]["unknown_tenant"]), (&json!(30), &json!(0)));
+    assert_eq!((&rejected["provider"]["malformed"], &rejected["provider"]["unknown_tenant"]), (&json!(0), &json!(1)));
     assert_eq!(europe["outbox"], json!({ "waiting": 4, "lag_ms": 700 }));
     assert_eq!(europe["unapplied_policies"], json!({ "waiting": 1, "stuck": 0 }));
 

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::catalogue::Catalogue;
-use kernel::{BillingAnchor, SegmentId, TenantId, TenantStatus, Timestamp};
+use kernel::{SegmentId, TenantId, TenantStatus, Timestamp};
 use metering::{TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, group};
 use regional_store::{Intake, Tally, TenantReader, TenantStoreError, UsageStoreError, UsageTerms};
 use runtime::queue::{MessageError, each, parse};
@@ -52,14 +52,16 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetere
         return Err(Unmetered::OutOfTime);
     }
     let meter = adapters.catalogue.logins().ok_or(Unmetered::NoMeter)?;
-    let Some((tenant, anchor)) = tenant(adapters, &login).await.map_err(Unmetered::NotLoaded)? else {
+    let Some((tenant, terms)) = tenant(adapters, &login).await.map_err(Unmetered::NotLoaded)? else {
         tracing::info!("of no tenant that can be signed in to");
         return Ok(());
     };
     let began_at = adapters.tally.began(&login.key(), login.at, SIGN_IN_RETRIED).await.map_err(Unmetered::NotTold)?;
     let event = login.event(began_at);
-    let usage = Usage::counted(meter, tenant, SOURCE, &event.to_string(), began_at);
-    let segments = group([usage], |_| anchor, || SegmentId::from_uuid(runtime::new_uuid()));
+    // Clocks differ: whoever signs in to a tenant did so after it became active, whatever the time says.
+    let at = terms.first_moment().map_or(began_at, |first| first.max(began_at));
+    let usage = Usage::counted(meter, tenant, SOURCE, &event.to_string(), at);
+    let segments = group([usage], |_| terms.billing_anchor, || SegmentId::from_uuid(runtime::new_uuid()));
     adapters.intake.store(&segments, runtime::now()).await.map_err(Unmetered::NotStored)?;
     tracing::info!(login = %event, %tenant, "metered");
     Ok(())
@@ -70,12 +72,12 @@ fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     Timestamp::from_millisecond(message.attributes.get("SentTimestamp")?.parse().ok()?).ok()
 }
 
-/// The tenant that was signed in to, and when its days begin; none where the person got no token, since the tenant is not
+/// The tenant that was signed in to, and the terms of its usage; none where the person got no token, since the tenant is not
 /// in use, or where the user was removed meanwhile.
-async fn tenant(adapters: &Adapters, login: &Login) -> Result<Option<(TenantId, BillingAnchor)>, TenantStoreError> {
+async fn tenant(adapters: &Adapters, login: &Login) -> Result<Option<(TenantId, UsageTerms)>, TenantStoreError> {
     let Some(membership) = adapters.tenants.load_membership(login.account).await? else { return Ok(None) };
     let tenant = membership.tenant;
     let terms = adapters.tenants.usage_terms(&[tenant]).await?;
     let in_use = |terms: &&UsageTerms| matches!(terms.status, TenantStatus::Active | TenantStatus::Relocating);
-    Ok(terms.get(&tenant).filter(in_use).map(|terms| (tenant, terms.billing_anchor)))
+    Ok(terms.get(&tenant).filter(in_use).map(|terms| (tenant, *terms)))
 }

@@ -125,6 +125,18 @@ async fn sign_ins_count_in_the_tenants_own_day() {
     assert_eq!(starts, ["2026-11-19T10:03:00Z", "2026-11-20T10:03:00Z"]);
 }
 
+/// Clocks differ: a sign-in before the tenant's first billing period is one of its first moment, and is billed.
+#[tokio::test]
+async fn no_sign_in_is_before_the_first_billing_period() {
+    let world = world_of(Newcomer { at: "2026-12-01T00:00:00Z".parse().unwrap(), ..Newcomer::ada() }).await;
+    assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
+    assert_eq!(world.settled().await, (2, 0));
+    let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
+    let windows = facts.iter().flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
+    let starts: Vec<&str> = windows.map(|window| window["start"].as_str().unwrap()).collect();
+    assert!(!starts.is_empty() && starts.iter().all(|start| *start == "2026-12-01T00:00:00Z"), "{starts:?}");
+}
+
 /// Who knows the password of a suspended tenant's account gets no token, so nothing was signed in to.
 #[tokio::test]
 async fn what_ended_without_a_token_is_not_metered() {

@@ -11,11 +11,11 @@ use crate::tests::openapi::said;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::header::LINK;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contract::catalogue::{Aggregation, Catalogue};
 use kernel::{BillingAnchor, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize, parse_moment};
-use metering::{Finality, Question, Total, Unanswerable};
+use metering::{Counted, Finality, Question, Total, Unanswerable};
 use regional_store::UsageStoreError;
 use runtime::http::{Holder, Now, Problem, csv_table, cut, next_link, wants_csv};
 use serde::Serialize;
@@ -25,6 +25,9 @@ use tenancy::{Bearer, FieldProblem, MachineScope};
 
 /// How many totals are in an answer, and a few more where the last window has several groups.
 const TOTALS_MAX: usize = 1_000;
+
+/// The header of a table that says what became of the tenant's events.
+const USAGE_EVENTS: HeaderName = HeaderName::from_static("usage-events");
 
 /// What a tenant has used of a meter.
 #[derive(Serialize)]
@@ -38,10 +41,56 @@ struct Report<'a> {
     unit: &'a str,
     window: WindowSize,
     windows: Vec<Row>,
+    /// What became of the tenant's events after they were accepted.
+    events: Events,
     /// The `from` of what follows; absent when all is here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
     next_from: Option<Timestamp>,
+}
+
+/// What became of all events of a tenant, of whatever meter, since its first one came. What a request was told of, such as what was
+/// refused, is not in it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageEventCounts))]
+struct Events {
+    /// Counted once, or taken back before they came.
+    accepted: u64,
+    /// Seen before with the same content, or corrected before in the same way.
+    duplicates: u64,
+    /// Of the source and id of another one of the same sender that says something else: not counted.
+    conflicts: u64,
+    /// Taken back by a correction.
+    taken_back: u64,
+    /// Of corrections that found something else than they said, with what was to come in its place.
+    unmatched: u64,
+    /// Of corrections whose replacement has an id that is used already: nothing was changed.
+    replacement_used: u64,
+}
+
+impl From<Counted> for Events {
+    fn from(counted: Counted) -> Self {
+        Self {
+            accepted: counted.accepted,
+            duplicates: counted.duplicates,
+            conflicts: counted.conflicts,
+            taken_back: counted.voided,
+            unmatched: counted.unmatched,
+            replacement_used: counted.replacement_used,
+        }
+    }
+}
+
+impl Events {
+    /// The same as a header: a dictionary of RFC 9651.
+    fn header(&self) -> HeaderValue {
+        let Self { accepted, duplicates, conflicts, taken_back, unmatched, replacement_used } = self;
+        let text = format!(
+            "accepted={accepted}, duplicates={duplicates}, conflicts={conflicts}, taken_back={taken_back}, \
+             unmatched={unmatched}, replacement_used={replacement_used}"
+        );
+        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
 }
 
 /// The usage of one window.
@@ -72,7 +121,10 @@ struct Row {
     summary = "Shows what a tenant has used",
     description = "The totals of a meter, by window: the same numbers as are billed. By a user's token, or one of the \
                    tenant's own client with the scope usage/read: of that tenant. By the provider's service client \
-                   with the scope usage/read: of the tenant that is asked for. Windows without usage are left out.",
+                   with the scope usage/read: of the tenant that is asked for. Windows without usage are left out.\n\n\
+                   The member `events` says what became of the tenant's events of all meters after they were accepted: how \
+                   many counted, came again, contradicted another one, or were taken back. It counts since the tenant's \
+                   first event.",
     params(
         ("meter" = MeterCode, Query, description = "The meter."),
         ("window" = Option<WindowSize>, Query, description = "How long the windows are; a day where it is not said."),
@@ -90,6 +142,8 @@ struct Row {
             (String = "text/csv"),
         ), headers(
             ("link" = String, description = "With CSV: where the rest is, with rel=\"next\"."),
+            ("usage-events" = String, description = "With CSV: what the member `events` says, as a dictionary of \
+                                                     RFC 9651."),
         )),
                 (status = 403, description = format!("{} `missing-scope`: the token lacks the scope.", said::UNKNOWN_BEARER)),
         (status = 404, description = "`unknown-tenant`: it is not the tenant of the token, or not one of this region."),
@@ -116,8 +170,11 @@ pub(crate) async fn read(
     }
     let mut totals = question.answer(&stored.pages, stored.sealed_until).map_err(not_answerable)?;
     let next_from = cut(&mut totals, TOTALS_MAX, |total| total.start).or(stored.read_until.map(|_| question.to));
+    let events = Events::from(stored.counted);
     if wants_csv(&headers) {
-        return csv(&question, &query, &totals, next_from);
+        let mut response = csv(&question, &query, &totals, next_from)?;
+        response.headers_mut().insert(USAGE_EVENTS, events.header());
+        return Ok(response);
     }
     let Question { meter, size, .. } = question;
     let report = Report {
@@ -127,6 +184,7 @@ pub(crate) async fn read(
         unit: &meter.unit,
         window: size,
         windows: totals.into_iter().map(Row::from).collect(),
+        events,
         next_from,
     };
     Ok(Json(report).into_response())

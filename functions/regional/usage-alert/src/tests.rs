@@ -6,7 +6,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, Timestamp};
 use metering::{
-    Correction, Digest, Entry, Identity, Measure, Segment, Usage, Value, batches, group, group_corrections,
+    Correction, Digest, Entry, Identity, Measure, Segment, Sender, Usage, Value, batches, group, group_corrections,
 };
 use regional_store::{Intake, Loaded, Reach, Settler, UsageLevels};
 use serde_json::json;
@@ -49,7 +49,7 @@ impl World {
         let (meter, tenant, at) = (self.adapters.catalogue.meter(&code).unwrap(), Newcomer::ada().tenant, moment(at));
         let (group, measure) = (meter.groups().remove(0), Measure::Number(gigabytes));
         let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
-        let entry = Entry { identity: Identity::of("source", id), digest };
+        let entry = Entry { identity: Identity::of(Sender::Provider, "source", id), digest };
         Usage { tenant, entry, meter, group, at, measure }
     }
 

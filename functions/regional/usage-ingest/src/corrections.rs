@@ -11,15 +11,15 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use kernel::{ReasonCode, SegmentId, TenantId};
+use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{
-    BodyError, CORRECTIONS_MAX, CorrectionReading, Identity, Refusal, ValidCorrection, group_corrections,
-    read_corrections,
+    BodyError, CORRECTIONS_MAX, CorrectionReading, Identity, KEYED_CORRECTIONS_MAX, KeyedCorrection, Refusal, Sender,
+    ValidCorrection, group_corrections, read_corrections,
 };
-use regional_store::CorrectionRecord;
+use regional_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 use runtime::http::{Client, Now, Problem};
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tenancy::MachineScope;
 
@@ -61,12 +61,14 @@ pub(crate) struct Records {
     tag = "Metering",
     operation_id = "correctUsage",
     summary = "Takes usage events back, or replaces them",
-    description = "At most 500 corrections. Each names an event by repeating it as it was sent: of an event, a hash is \
-                   kept and nothing that could be looked up. One that said something else is not taken back, nor is \
-                   anything put in its place: the record of the correction tells. An event is taken back once; what \
-                   came in its place can be taken back in turn. Meters that keep a minimum, a maximum, the latest \
-                   value or a number of different ones cannot take anything back. Only the provider's services may \
-                   correct usage.",
+    description = "At most 500 corrections. Each names an event: by repeating it as it was sent (`event`), or, at most \
+                   20 of a request, by its key (`key`), with which it is looked up in what is stored of the last 40 \
+                   days. `sent_by` says whose event it is: the provider's own, or that of a client of the tenant, which \
+                   have separate ids. One that said something else is not taken back, nor is anything put in its \
+                   place; and if the id of what is to come in its place is used already, nothing changes either: the \
+                   record of the correction tells. An event is taken back once; what came in its place can be taken \
+                   back in turn. Meters that keep a minimum, a maximum, the latest value or a number of different ones \
+                   cannot take anything back. Only the provider's services may correct usage.",
     request_body(content = crate::tests::openapi::CorrectionRequest, content_type = "application/json"),
     security(("machine" = ["usage/write"])),
     responses(
@@ -74,7 +76,7 @@ pub(crate) struct Records {
         (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is no list of \
                                       corrections."),
         (status = 413, description = "`body-too-large`: the body is too large. `too-many-corrections`: there are more \
-                                      than 500."),
+                                      than 500, or more than 20 by key."),
         (status = 422, description = "`corrections-refused`: none is valid; the member `rejected` has the reason of \
                                       each."),
         (status = 429, description = said::THROTTLED),
@@ -91,23 +93,32 @@ pub(crate) async fn correct(
     let body = bytes(&headers, body).await?;
     let mut reading = read_corrections(&body, &adapters.catalogue, now).map_err(refuse_corrections)?;
     let known = adapters.reportable(&reading.tenants(), &Client::Named, now).await?;
-    reading.keep_tenants(|tenant| known.contains(tenant));
-    let CorrectionReading { refused, valid } = reading;
+    reading.keep_billable(|tenant| known.first_moment(tenant));
+    adapters.find_keyed(&mut reading, now).await?;
+    let CorrectionReading { refused, valid, .. } = reading;
+    adapters.count(Sender::Provider, &refused).await;
     if valid.is_empty() && !refused.is_empty() {
         let title = "Every correction is refused";
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "corrections-refused", title);
         return Err(problem.with("rejected", refused));
     }
     let accepted = valid.len();
-    let reason = |ValidCorrection { correction, reason, .. }: &ValidCorrection<'_>| {
-        ((correction.original.tenant, correction.original.entry.identity), reason.clone())
+    let note = |ValidCorrection { correction, sent_by, reason, .. }: &ValidCorrection<'_>| {
+        let note = CorrectionNote { sent_by: *sent_by, reason: reason.clone() };
+        ((correction.original.tenant, correction.original.entry.identity), note)
     };
-    let reasons: HashMap<(TenantId, Identity), ReasonCode> = valid.iter().map(reason).collect();
+    let notes: HashMap<(TenantId, Identity), CorrectionNote> = valid.iter().map(note).collect();
     let next_id = || SegmentId::from_uuid(runtime::new_uuid());
     let corrections = valid.into_iter().map(|valid| valid.correction);
     let segments = group_corrections(corrections, |tenant| known.anchor(tenant), next_id);
-    let stored = adapters.intake.store_corrections(&segments, &reasons, &claims.sub, now).await;
-    let records = stored.map_err(|error| usage_failed(&error))?.into_iter().map(|record| record.id).collect();
+    let stored = adapters.intake.store_corrections(&segments, &notes, &claims.sub, now).await;
+    let records = match stored {
+        Ok(records) => records.into_iter().map(|record| record.id).collect(),
+        Err(error) => {
+            adapters.count_not_stored(accepted).await;
+            return Err(usage_failed(&error));
+        }
+    };
     Ok((StatusCode::ACCEPTED, Json(Taken { accepted, rejected: refused, records })))
 }
 
@@ -155,8 +166,35 @@ pub(crate) async fn list(
     Ok(Json(Records { corrections, next_before }))
 }
 
+impl Adapters {
+    /// Looks up the events that corrections name by their keys: each correction can be made then, or is refused.
+    async fn find_keyed<'a>(&'a self, reading: &mut CorrectionReading<'a>, now: Timestamp) -> Result<(), Problem> {
+        // Those that were sent at the same time are looked up together.
+        let mut searches: BTreeMap<(TenantId, (Timestamp, Timestamp)), Vec<KeyedCorrection<'a>>> = BTreeMap::new();
+        for keyed in reading.keyed.drain(..) {
+            searches.entry((keyed.tenant, keyed.sent)).or_default().push(keyed);
+        }
+        let budget = SearchBudget::start(SEARCH_BYTES_MAX);
+        for ((tenant, sent), keyed) in searches {
+            let sought: BTreeSet<Identity> = keyed.iter().map(|keyed| keyed.identity).collect();
+            let seen = self.usage.find_events(tenant, &sought, sent, &budget).await;
+            let seen = seen.map_err(|error| usage_failed(&error))?;
+            for correction in keyed {
+                match correction.resolve(&seen, &self.catalogue, now) {
+                    Ok(valid) => reading.valid.push(valid),
+                    Err(refusal) => reading.refused.push(refusal),
+                }
+            }
+        }
+        reading.valid.sort_by_key(|valid| valid.index);
+        reading.refused.sort_by_key(|refusal| refusal.index);
+        Ok(())
+    }
+}
+
 fn refuse_corrections(error: BodyError) -> Problem {
     match error {
+        BodyError::TooManyKeys { .. } => refuse(error).with("keys_max", KEYED_CORRECTIONS_MAX),
         BodyError::TooMany { .. } => {
             let title = "There are too many corrections";
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-many-corrections", title)

@@ -2,7 +2,7 @@
 
 use crate::body::bytes;
 use crate::corrections;
-use crate::known::{KnownTenants, Reportable};
+use crate::known::{KnownTenants, Reportable, sender};
 use crate::refusal::{refuse, tenants_failed, unsupported_type, usage_failed};
 #[cfg(test)]
 use crate::tests::openapi::said;
@@ -13,12 +13,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use contract::catalogue::Catalogue;
 use kernel::{SegmentId, TenantId, Timestamp};
-use metering::{Form, Refusal, group, read};
+use metering::{Form, Refusal, Sender, group, read};
 use regional_store::{Intake, TenantStoreError, UsageReader};
 use runtime::http::{Client, Now, Problem, Tokens, invalid_token};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tenancy::MachineScope;
 
 /// Takes `CloudEvents` 1.0: one in structured or binary mode, or a JSON batch.
@@ -34,7 +35,8 @@ use tenancy::MachineScope;
     description = "One event, or a batch of at most 1000 in at most 4 MiB (4194304 bytes). A client of a tenant reports \
                    its own tenant's usage; that of any other is refused as of an unknown tenant. It is answered once \
                    every valid event is stored. What is not answered may be sent again as it is: an event counts once, \
-                   by its source and id.\n\nWith the header `ce-specversion` and a content type that is not of \
+                   by its source and id, which a tenant's own clients and the provider's services use independently of \
+                   each other.\n\nWith the header `ce-specversion` and a content type that is not of \
                    CloudEvents, the request is one event in binary mode: the headers are its attributes, and the body \
                    is its `data`, in JSON.",
     params(crate::tests::openapi::EventHeaders),
@@ -115,6 +117,9 @@ async fn handle_openmeter(
     if taken.answer.rejected.is_empty() { Ok(StatusCode::NO_CONTENT) } else { Err(taken.refusal()) }
 }
 
+/// How long a refusal waits for the count of what it refuses.
+const COUNT_TIME_MAX: Duration = Duration::from_millis(250);
+
 /// What the function works with.
 pub(crate) struct Adapters {
     pub(crate) tokens: Tokens,
@@ -164,14 +169,18 @@ impl Adapters {
         let client = self.tokens.verify_machine(headers, MachineScope::UsageWrite.as_str(), now).await?;
         let form = form(headers)?;
         let body = bytes(headers, body).await?;
-        let mut reading = read(&body, &form, &self.catalogue, now).map_err(refuse)?;
+        let sender = sender(&client);
+        let mut reading = read(&body, &form, sender, &self.catalogue, now).map_err(refuse)?;
         let known = self.reportable(&reading.tenants(), &client, now).await?;
-        reading.keep_tenants(|tenant| known.contains(tenant));
+        reading.keep_billable(|tenant| known.first_moment(tenant));
         reading.refuse_conflicts();
         let next_id = || SegmentId::from_uuid(runtime::new_uuid());
         let segments = group(reading.usage(), |tenant| known.anchor(tenant), next_id);
-        self.intake.store(&segments, now).await.map_err(|error| usage_failed(&error))?;
-        self.count(&reading.refused).await;
+        if let Err(error) = self.intake.store(&segments, now).await {
+            self.count_not_stored(reading.usage().len()).await;
+            return Err(usage_failed(&error));
+        }
+        self.count(sender, &reading.refused).await;
         let (accepted, is_single) = (reading.usage().len(), reading.is_single);
         Ok(Taken { answer: Answer { accepted, rejected: reading.refused }, is_single })
     }
@@ -190,13 +199,18 @@ impl Adapters {
     }
 
     /// Counts what was refused. The count is only shown, so that a failure is no reason to refuse more.
-    async fn count(&self, refused: &[Refusal]) {
-        if refused.is_empty() {
-            return;
-        }
-        let seed = runtime::new_uuid().as_bytes()[15];
-        if let Err(error) = self.intake.count_rejected(refused.len(), seed).await {
+    pub(crate) async fn count(&self, sender: Sender, refused: &[Refusal]) {
+        let kinds = refused.iter().map(|refusal| refusal.reason.kind());
+        if let Err(error) = self.intake.count_rejected(sender, kinds, seed()).await {
             tracing::warn!(error = error.to_string(), "refused events are not counted");
+        }
+    }
+
+    /// Counts what could not be stored, if the table takes that much: nobody waits for a count.
+    pub(crate) async fn count_not_stored(&self, events: usize) {
+        let counted = tokio::time::timeout(COUNT_TIME_MAX, self.intake.count_not_stored(events, seed())).await;
+        if !matches!(counted, Ok(Ok(()))) {
+            tracing::warn!(events, "events that are not stored are not counted");
         }
     }
 }
@@ -212,6 +226,11 @@ impl Taken {
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "events-refused", title);
         problem.with("accepted", self.answer.accepted).with("rejected", self.answer.rejected)
     }
+}
+
+/// Chooses one of the partitions of the region's counts.
+fn seed() -> u8 {
+    runtime::new_uuid().as_bytes()[15]
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Problem> {

@@ -2,6 +2,7 @@
 
 use crate::handler::Refused;
 use kernel::{BillingAnchor, TenantId, TenantStatus, Timestamp};
+use metering::Sender;
 use regional_store::{TenantReader, UsageTerms};
 use runtime::http::Client;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,8 +20,15 @@ pub(crate) struct KnownTenants {
     seen: Mutex<HashMap<TenantId, Seen>>,
 }
 
-/// Tenants whose usage a client may report, and when their days begin.
-pub(crate) struct Reportable(BTreeMap<TenantId, BillingAnchor>);
+/// Tenants whose usage a client may report.
+pub(crate) struct Reportable(BTreeMap<TenantId, Billable>);
+
+/// What of a tenant's usage can be billed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Billable {
+    billing_anchor: BillingAnchor,
+    first_moment: Timestamp,
+}
 
 impl Reportable {
     /// Whether a tenant is one of them.
@@ -30,7 +38,12 @@ impl Reportable {
 
     /// When a tenant's days begin; midnight for one that is none of them, and of which there is no usage.
     pub(crate) fn anchor(&self, tenant: TenantId) -> BillingAnchor {
-        self.0.get(&tenant).copied().unwrap_or_default()
+        self.0.get(&tenant).copied().unwrap_or_default().billing_anchor
+    }
+
+    /// When a tenant's first billing period began; nothing for one that is none of them.
+    pub(crate) fn first_moment(&self, tenant: TenantId) -> Option<Timestamp> {
+        self.0.get(&tenant).map(|billable| billable.first_moment)
     }
 }
 
@@ -38,7 +51,7 @@ impl Reportable {
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     at: Timestamp,
-    billing_anchor: BillingAnchor,
+    billable: Billable,
 }
 
 impl KnownTenants {
@@ -72,7 +85,7 @@ impl KnownTenants {
         tenants: &BTreeSet<TenantId>,
         client_id: Option<&str>,
         now: Timestamp,
-    ) -> Result<(BTreeMap<TenantId, BillingAnchor>, Option<MachineClient>), Refused> {
+    ) -> Result<(BTreeMap<TenantId, Billable>, Option<MachineClient>), Refused> {
         let mut client = None;
         let mut seen = self.seen.lock().await;
         seen.retain(|_, seen| (now.as_second() - seen.at.as_second()).abs() < AGE_MAX_S);
@@ -81,16 +94,22 @@ impl KnownTenants {
             let terms;
             (terms, client) =
                 self.reader.usage_terms_with_client(&unknown, client_id).await.map_err(Refused::Unknown)?;
-            let found = terms.into_iter().filter(|(_, terms)| is_in_use(terms.status));
+            let found = terms.into_iter().filter_map(|(tenant, terms)| Some((tenant, billable(terms)?)));
             if seen.len() + unknown.len() > TENANTS_MAX {
                 seen.retain(|tenant, _| tenants.contains(tenant));
             }
-            seen.extend(
-                found.map(|(tenant, UsageTerms { billing_anchor, .. })| (tenant, Seen { at: now, billing_anchor })),
-            );
+            seen.extend(found.map(|(tenant, billable)| (tenant, Seen { at: now, billable })));
         }
-        let in_use = tenants.iter().filter_map(|tenant| Some((*tenant, seen.get(tenant)?.billing_anchor)));
+        let in_use = tenants.iter().filter_map(|tenant| Some((*tenant, seen.get(tenant)?.billable)));
         Ok((in_use.collect(), client))
+    }
+}
+
+/// In whose namespace the events are that come with a client's token.
+pub(crate) const fn sender(client: &Client) -> Sender {
+    match client {
+        Client::Named => Sender::Provider,
+        Client::Other(_) => Sender::Tenant,
     }
 }
 
@@ -100,14 +119,17 @@ fn tenant_of(client: Option<MachineClient>, now: Timestamp) -> Result<TenantId, 
     client.map(|client| client.tenant).ok_or(Refused::NoClient)
 }
 
-/// Whether there can be usage: what a tenant used before it was suspended, or while it is closing, is billed.
-const fn is_in_use(status: TenantStatus) -> bool {
+/// What of a tenant's usage can be billed, if any can.
+fn billable(terms: UsageTerms) -> Option<Billable> {
+    let first_moment = terms.first_moment().filter(|_| is_billed(terms.status))?;
+    Some(Billable { billing_anchor: terms.billing_anchor, first_moment })
+}
+
+/// Whether there can be usage: what a tenant used before it was suspended, or while it is closing, is billed; what is made for
+/// one that is not active yet is not.
+const fn is_billed(status: TenantStatus) -> bool {
     match status {
-        TenantStatus::Provisioning
-        | TenantStatus::Active
-        | TenantStatus::Suspended
-        | TenantStatus::Closing
-        | TenantStatus::Relocating => true,
-        TenantStatus::Pending | TenantStatus::Closed => false,
+        TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Relocating => true,
+        TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Closed => false,
     }
 }

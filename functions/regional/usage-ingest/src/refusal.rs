@@ -13,6 +13,9 @@ pub(crate) fn refuse(error: BodyError) -> Problem {
         BodyError::TooMany { .. } => {
             (StatusCode::PAYLOAD_TOO_LARGE, "too-many-events", "The batch has too many events")
         }
+        BodyError::TooManyKeys { .. } => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "too-many-corrections", "There are too many corrections by key")
+        }
         BodyError::Malformed { .. } => (StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON"),
         BodyError::WrongShape { .. } => {
             (StatusCode::BAD_REQUEST, "unexpected-form", "The body is not what its content type says")

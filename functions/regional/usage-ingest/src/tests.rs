@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use contract::catalogue::Catalogue;
+use contract::{ReasonCounts, RejectedCounts};
 use futures::future::join_all;
 use regional_store::{Intake, TenantReader, UsageMonitor, UsageReader};
 use runtime::http::{Tokens, with_fallbacks};
@@ -25,6 +26,9 @@ const TENANTS: [(&str, &str); 4] = [
     ("0199a1f0-0000-7000-8000-000000000003", "pending"),
     ("0199a1f0-0000-7000-8000-000000000004", "closed"),
 ];
+
+/// When the tenants became active, unless a test says otherwise.
+const ACTIVATED_AT: &str = "2020-01-20T12:00:00Z";
 
 #[derive(Clone)]
 struct World {
@@ -83,6 +87,10 @@ struct Answer {
 }
 
 impl World {
+    fn tokens(&self) -> Tokens {
+        Tokens::new(&self.aws.config, &self.pool.id, self.pool.machine_client_id.clone()).unwrap()
+    }
+
     async fn put_tenant(&self, tenant: &str, status: &str) {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let put = self.client.put_item().table_name(&self.regional_table);
@@ -90,6 +98,7 @@ impl World {
             .item("sk", text("TENANT"))
             .item("tenant", text(tenant))
             .item("status", text(status))
+            .item("activated_at", text(ACTIVATED_AT))
             .send()
             .await
             .unwrap();
@@ -97,11 +106,21 @@ impl World {
 
     /// Says when a tenant's days begin.
     async fn begin_days(&self, tenant: &str, anchor: &str) {
+        self.set(tenant, "billing_anchor", anchor).await;
+    }
+
+    /// Says when a tenant became active.
+    async fn activate(&self, tenant: &str, at: &str) {
+        self.set(tenant, "activated_at", at).await;
+    }
+
+    async fn set(&self, tenant: &str, attribute: &str, value: &str) {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let update = self.client.update_item().table_name(&self.regional_table);
         let update = update.key("pk", text(&format!("TENANT#{tenant}"))).key("sk", text("TENANT"));
-        let update = update.update_expression("SET billing_anchor = :anchor");
-        update.expression_attribute_values(":anchor", text(anchor)).send().await.unwrap();
+        let update = update.update_expression("SET #attribute = :value");
+        let update = update.expression_attribute_names("#attribute", attribute);
+        update.expression_attribute_values(":value", text(value)).send().await.unwrap();
     }
 
     /// Sends a payload as the gateway would. Every answer is one that the document describes.
@@ -155,7 +174,9 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             | "invalid-openmeter-no-token"
             | "invalid-correction-no-token" => (401, "unauthorized"),
             "invalid-missing-scope" | "invalid-correction-missing-scope" => (403, "missing-scope"),
-            "invalid-correction-not-reversible" | "invalid-correction-reason" => (422, "corrections-refused"),
+            "invalid-correction-not-reversible"
+            | "invalid-correction-reason"
+            | "invalid-correction-by-key-of-nothing" => (422, "corrections-refused"),
             "invalid-correction-shape" | "invalid-correction-unknown-member" => (400, "unexpected-form"),
             "invalid-correction-malformed-json" => (400, "malformed-json"),
             "invalid-correction-too-many" => (413, "too-many-corrections"),
@@ -215,7 +236,16 @@ async fn a_batch_names_each_refused_event_and_stores_the_rest() {
         ]
     );
     assert_eq!((world.stored("SEGMENT#").await, world.stored("PENDING#").await), (2, 2), "one per tenant");
-    assert_eq!(world.monitor.counts().await.unwrap().rejected, 10);
+    let rejected = world.monitor.counts().await.unwrap().rejected;
+    let provider = ReasonCounts {
+        malformed: 4,
+        unknown_meter: 1,
+        unknown_tenant: 1,
+        out_of_time: 2,
+        invalid_value: 2,
+        ..ReasonCounts::default()
+    };
+    assert_eq!(rejected, RejectedCounts { provider, ..RejectedCounts::default() });
 }
 
 #[tokio::test]
@@ -246,6 +276,84 @@ async fn tenants_are_taken_by_their_status() {
     let mut later = batch(&[event(pending, "h")]);
     later["requestContext"]["timeEpoch"] = json!(1_793_700_061_000_i64);
     assert_eq!(world.send(&later).await.status, 422);
+}
+
+/// What an event is refused for, by each form that it can have.
+async fn reasons(world: &World, tenant: &str, time: &str) -> Vec<Option<String>> {
+    let mut sent = corrections::transfer(tenant, &format!("{tenant} {time}"), 1);
+    sent["time"] = json!(time);
+    let mut single = case("valid-single");
+    single["body"] = json!(sent.to_string());
+    let mut binary = case("valid-binary");
+    binary["headers"]["ce-subject"] = json!(tenant);
+    binary["headers"]["ce-time"] = json!(time);
+    let mut openmeter = batch(std::slice::from_ref(&sent));
+    openmeter["rawPath"] = json!("/api/v1/events");
+    let sound = corrections::transfer(tenant, "sound", 1);
+    let correct = |correction: Value| {
+        let mut payload = case("valid-correction");
+        payload["body"] = json!(json!({ "corrections": [correction] }).to_string());
+        payload
+    };
+    let forms = [
+        single,
+        batch(std::slice::from_ref(&sent)),
+        binary,
+        openmeter,
+        correct(json!({ "event": sent, "reason": "test" })),
+        correct(json!({ "event": sound, "replacement": sent, "reason": "test" })),
+        correct(json!({ "event": sent, "sent_by": "tenant", "reason": "test" })),
+    ];
+    let mut reasons = Vec::new();
+    for form in forms {
+        let answer = world.send(&form).await;
+        reasons.push(answer.body["rejected"][0]["reason"].as_str().map(str::to_owned));
+    }
+    reasons
+}
+
+/// No invoice of a tenant is of a time before its first billing period: nothing of then is taken in any form.
+#[tokio::test]
+async fn what_is_before_the_tenants_first_billing_period_is_refused_by_name() {
+    let world = world().await;
+    let tenant = TENANTS[0].0;
+    let early = Some("before-first-period".to_owned());
+    for (anchor, activated_at, time, expected) in [
+        ("00:00", "2026-11-02T10:00:00Z", "2026-10-31T23:59:59.999999999Z", &early),
+        ("00:00", "2026-11-02T10:00:00Z", "2026-11-01T00:00:00Z", &None),
+        ("00:00", "2026-11-02T10:00:00Z", "2026-11-01T00:30:00+01:00", &early),
+        ("00:00", "2026-10-31T23:59:59Z", "2026-10-02T00:00:00Z", &None),
+        ("00:00", "2026-10-31T23:59:59Z", "2026-09-30T23:00:00Z", &early),
+        // Their November begins on 31 October.
+        ("18:30", "2026-10-31T19:00:00Z", "2026-10-31T18:30:00Z", &None),
+        ("18:30", "2026-10-31T19:00:00Z", "2026-10-31T18:29:59Z", &early),
+        ("18:30", "2026-10-31T18:29:59Z", "2026-10-31T18:29:59Z", &None),
+        // And theirs on 1 November at five.
+        ("05:00", "2026-11-01T02:00:00Z", "2026-10-03T05:00:00Z", &None),
+        ("05:00", "2026-11-01T05:00:00Z", "2026-11-01T04:59:59Z", &early),
+    ] {
+        world.activate(tenant, activated_at).await;
+        world.begin_days(tenant, anchor).await;
+        // What is remembered of the tenant is read anew a minute later.
+        let world = World {
+            router: function(&world.aws, world.tokens(), &world.regional_table, &world.usage_table),
+            ..world.clone()
+        };
+        let told = reasons(&world, tenant, time).await;
+        assert_eq!(told, vec![expected.clone(); 7], "{anchor} {activated_at} {time}");
+    }
+}
+
+/// The application may still make what the tenant needs, and the tenant may never be: there is nothing to be billed.
+#[tokio::test]
+async fn nothing_is_taken_of_a_tenant_that_is_not_active_yet() {
+    let world = world().await;
+    let provisioning = "0199a1f0-0000-7000-8000-000000000005";
+    world.put_tenant(provisioning, "provisioning").await;
+    let refused = world.send(&batch(&[event(provisioning, "a")])).await;
+    assert_eq!((refused.status, &refused.body["rejected"][0]["reason"]), (422, &json!("unknown-tenant")));
+    world.put_tenant(provisioning, "active").await;
+    assert_eq!(world.send(&batch(&[event(provisioning, "a")])).await.status, 200);
 }
 
 #[tokio::test]

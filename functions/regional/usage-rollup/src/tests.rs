@@ -94,7 +94,7 @@ impl World {
 }
 
 fn counts(accepted: u64, duplicates: u64, conflicts: u64) -> EventCounts {
-    EventCounts { accepted, duplicates, conflicts, rejected: 0 }
+    EventCounts { accepted, duplicates, conflicts, ..EventCounts::default() }
 }
 
 #[tokio::test]

@@ -78,9 +78,13 @@ fn issue(draft: Draft, run: Run) -> Issue {
     decide_issue(draft, run, number, Disclosure { mode: Mode::Sovereign, tenants_min: 1 })
 }
 
-/// What is stored is read again: a bound that holds in memory holds in the table.
+/// What an item of the table holds.
+const ITEM_BYTES_MAX: usize = 400 * 1_024;
+
+/// What is stored is read again, and fits an item: a bound that holds in memory holds in the table.
 fn stored<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
     let text = serde_json::to_string(value).unwrap();
+    assert!(text.len() < ITEM_BYTES_MAX, "{} bytes", text.len());
     assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *value);
 }
 
@@ -129,6 +133,7 @@ proptest! {
         let invoice = issue(bill(&catalogue, 1, "2026-10", &first, &[]), Run::new(period("2026-10"), run.started_at, 1)).invoice;
         let earlier = [Earlier::of(&catalogue, invoice, &[first, late].concat()).unwrap()];
         let november = bill(&catalogue, 1, "2026-11", &[], &earlier);
+        stored(&november);
         let amounts: Vec<Exact> = november.lines.iter().map(|line| Exact::from(&line.amount.amount)).collect();
         prop_assert_eq!(amounts.iter().sum::<Exact>(), Exact::from(&november.total.amount));
     }

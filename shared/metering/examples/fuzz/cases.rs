@@ -4,11 +4,13 @@ use contract::catalogue::Catalogue;
 use fastrand::Rng;
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
-use metering::{BodyError, EVENTS_MAX, Form, Reading, SegmentBody, group, read};
+use metering::{BodyError, EVENTS_MAX, Form, Reading, SegmentBody, Sender, group, read};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 const NOW_S: i64 = 1_794_744_000;
+/// How long ago the first billing period of the tenants began.
+const FIRST_PERIOD_S: i64 = 3_600 * 24 * 30;
 const TENANTS: u128 = 3;
 const TYPES: [&str; 6] =
     ["api.request", "transfer.completed", "storage.sampled", "model.called", "user.active", "coffee.brewed"];
@@ -260,11 +262,11 @@ impl Summary {
         self.cases += 1;
         self.bytes += case.body.len() as u64;
         let now = Timestamp::from_second(NOW_S).unwrap_or_default();
-        match read(&case.body, &case.form, catalogue, now) {
+        match read(&case.body, &case.form, Sender::Provider, catalogue, now) {
             Ok(reading) => self.take(reading),
             Err(error) => self.count(match error {
                 BodyError::TooLarge => "too-large",
-                BodyError::TooMany { .. } => "too-many",
+                BodyError::TooMany { .. } | BodyError::TooManyKeys { .. } => "too-many",
                 BodyError::Malformed { .. } => "malformed",
                 BodyError::WrongShape { .. } => "wrong-shape",
             }),
@@ -274,7 +276,8 @@ impl Summary {
     fn take(&mut self, mut reading: Reading<'_, '_>) {
         let total = reading.usage().len() + reading.refused.len();
         assert!(total <= EVENTS_MAX && !(reading.is_single && total != 1), "{total} events");
-        reading.keep_tenants(|id| [tenant(0), tenant(1)].contains(&id));
+        let first = Timestamp::from_second(NOW_S - FIRST_PERIOD_S).unwrap_or_default();
+        reading.keep_billable(|id| [tenant(0), tenant(1)].contains(&id).then_some(first));
         reading.refuse_conflicts();
         let indices: BTreeSet<usize> = reading.refused.iter().map(|refusal| refusal.index).collect();
         assert_eq!(indices.len(), reading.refused.len(), "an event is refused twice");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 const RUN_ENTRIES: usize = 12_000;
 
 fn identity(n: usize) -> Identity {
-    Identity::of("source", &n.to_string())
+    Identity::of(Sender::Provider, "source", &n.to_string())
 }
 
 fn entry(n: usize) -> Entry {

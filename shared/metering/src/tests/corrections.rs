@@ -1,34 +1,45 @@
 //! Corrections in any order, also of events that said something else.
 
-use super::exactly_once::{Memory, Sent, anchor, usage};
+use super::exactly_once::{Memory, Sent, anchor, any_sender, usage};
 use super::reading::event;
 use super::{catalogue, now};
 use crate::*;
 use contract::catalogue::{Aggregation, Catalogue};
 use kernel::{SegmentId, WindowSize};
 use proptest::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// What one event says: one of two things.
 #[derive(Debug, Clone, Copy)]
 struct Said {
+    sender: Sender,
     id: u16,
     is_other: bool,
 }
 
 impl Said {
+    const fn of(id: u16, is_other: bool) -> Self {
+        Self { sender: Sender::Provider, id, is_other }
+    }
+
+    const fn key(self) -> (Sender, u16) {
+        (self.sender, self.id)
+    }
+
     fn value(self) -> i64 {
-        i64::from(self.id) * 2 + i64::from(self.is_other) + 1
+        let of_tenant = i64::from(self.sender == Sender::Tenant) * 100;
+        of_tenant + i64::from(self.id) * 2 + i64::from(self.is_other) + 1
     }
 
     fn usage(self, catalogue: &Catalogue) -> Usage<'_> {
         let meter = catalogue.meters.iter().position(|meter| meter.aggregation == Aggregation::Sum).unwrap();
-        usage(catalogue, &Sent { id: self.id, meter, minutes_ago: 5, value: self.value() * 1_000, void: false })
+        let Self { sender, id, .. } = self;
+        usage(catalogue, &Sent { sender, id, meter, minutes_ago: 5, value: self.value() * 1_000, void: false })
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Act {
     Report(Said),
     Correct(Said, Option<Said>),
@@ -51,8 +62,8 @@ impl Act {
 /// What is to come of acts, one after the other.
 #[derive(Default)]
 struct Model {
-    counted: HashMap<u16, bool>,
-    voided: HashMap<u16, bool>,
+    counted: HashMap<(Sender, u16), bool>,
+    voided: HashMap<(Sender, u16), bool>,
     counts: Counted,
     sum: i64,
 }
@@ -61,56 +72,78 @@ impl Model {
     fn act(&mut self, act: &Act) {
         match *act {
             Act::Report(said) => self.report(said),
-            Act::Correct(original, replacement) => {
-                let is_taken_back = self.take_back(original);
-                match replacement {
-                    Some(said) if !is_taken_back && !self.counted.contains_key(&said.id) => self.counts.unmatched += 1,
-                    Some(said) => self.report(said),
-                    None => {}
-                }
-            }
+            Act::Correct(original, None) => self.correct(original),
+            Act::Correct(original, Some(replacement)) => self.replace(original, replacement),
         }
     }
 
     fn report(&mut self, said: Said) {
-        let (counted, voided) = (self.counted.get(&said.id).copied(), self.voided.get(&said.id).copied());
+        let (counted, voided) = (self.counted.get(&said.key()).copied(), self.voided.get(&said.key()).copied());
         if counted.or(voided).is_some_and(|first| first != said.is_other) {
             self.counts.conflicts += 1;
         } else if counted.is_some() {
             self.counts.duplicates += 1;
         } else {
             self.counts.accepted += 1;
-            self.counted.insert(said.id, said.is_other);
+            self.counted.insert(said.key(), said.is_other);
             self.sum += if voided.is_some() { 0 } else { said.value() };
         }
     }
 
-    fn take_back(&mut self, said: Said) -> bool {
-        let counted = self.counted.get(&said.id).copied();
-        if self.voided.contains_key(&said.id) {
+    fn correct(&mut self, said: Said) {
+        if self.voided.contains_key(&said.key()) {
             self.counts.duplicates += 1;
-            return false;
-        }
-        if counted.is_some_and(|first| first != said.is_other) {
+        } else if self.contradicts(said) {
             self.counts.unmatched += 1;
-            return false;
+        } else {
+            self.take_back(said);
         }
+    }
+
+    fn replace(&mut self, original: Said, replacement: Said) {
+        let counted = self.counted.get(&replacement.key()).copied();
+        let voided = self.voided.get(&replacement.key()).copied();
+        if self.voided.contains_key(&original.key()) {
+            self.counts.duplicates += 1;
+            match counted {
+                Some(first) if first == replacement.is_other => self.counts.duplicates += 1,
+                Some(_) => self.counts.replacement_used += 1,
+                None => self.counts.unmatched += 1,
+            }
+        } else if self.contradicts(original) {
+            self.counts.unmatched += 2;
+        } else if counted.is_some() || voided.is_some_and(|first| first != replacement.is_other) {
+            self.counts.replacement_used += 2;
+        } else {
+            self.take_back(original);
+            self.report(replacement);
+        }
+    }
+
+    fn contradicts(&self, said: Said) -> bool {
+        self.counted.get(&said.key()).is_some_and(|first| *first != said.is_other)
+    }
+
+    fn take_back(&mut self, said: Said) {
         self.counts.voided += 1;
-        self.voided.insert(said.id, said.is_other);
-        self.sum -= if counted.is_some() { said.value() } else { 0 };
-        true
+        self.sum -= if self.counted.contains_key(&said.key()) { said.value() } else { 0 };
+        self.voided.insert(said.key(), said.is_other);
     }
 }
 
 fn any_said() -> impl Strategy<Value = Said> {
-    (0_u16..12, prop::bool::weighted(0.3)).prop_map(|(id, is_other)| Said { id, is_other })
+    let said = (any_sender(), 0_u16..12, prop::bool::weighted(0.3));
+    said.prop_map(|(sender, id, is_other)| Said { sender, id, is_other })
 }
 
 fn any_act() -> impl Strategy<Value = Act> {
     let correction = (any_said(), prop::option::of(any_said()));
     let correction = correction.prop_map(|(original, replacement)| {
-        // Who sends corrections is refused one that replaces an event by itself.
-        let replacement = replacement.map(|said| Said { id: said.id + u16::from(said.id == original.id), ..said });
+        // What comes in an event's place is the provider's, and a correction that replaces an event by itself is refused.
+        let replacement = replacement.map(|said| {
+            let said = Said { sender: Sender::Provider, ..said };
+            Said { id: said.id + u16::from(said.key() == original.key()), ..said }
+        });
         Act::Correct(original, replacement)
     });
     prop_oneof![any_said().prop_map(Act::Report), correction]
@@ -149,10 +182,10 @@ proptest! {
 /// An event and a correction of it that says something else: whichever comes first is right, and one is billed.
 #[test]
 fn a_wrong_correction_never_bills_twice() {
-    let (event, wrong) = (Said { id: 1, is_other: false }, Said { id: 1, is_other: true });
-    let (report, replacement) = (Act::Report(event), Said { id: 2, is_other: false });
+    let (event, wrong) = (Said::of(1, false), Said::of(1, true));
+    let (report, replacement) = (Act::Report(event), Said::of(2, false));
     let correct = Act::Correct(wrong, Some(replacement));
-    assert_eq!(sum(&settle_all(&[report.clone(), correct.clone()], 2)), i128::from(event.value()));
+    assert_eq!(sum(&settle_all(&[report, correct], 2)), i128::from(event.value()));
     assert_eq!(sum(&settle_all(&[correct, report], 2)), i128::from(replacement.value()));
 }
 
@@ -198,6 +231,14 @@ fn corrections_are_read_as_events_are() {
         (format!(r#"{{"event":{sent},"reason":"\ud800"}}"#), Some(Reason::InvalidReason)),
         (format!(r#"{{"event":{sent},"reason":"Jane Doe"}}"#), Some(Reason::InvalidReason)),
         (format!(r#"{{"event":{sent},"replacement":{sent},{reason}}}"#), Some(Reason::SameIdentity)),
+        (format!("{{{reason}}}"), Some(Reason::MissingField)),
+        (format!(r#"{{"key":{{}},"event":{sent},{reason}}}"#), Some(Reason::MissingField)),
+        (format!(r#"{{"key":{{"id":"a","id":"b"}},{reason}}}"#), twice),
+        (format!(r#"{{"key":{{"id":null,"\u0069d":"b"}},{reason}}}"#), twice),
+        (format!(r#"{{"key":{{"tenant":5}},{reason}}}"#), Some(Reason::InvalidTenant)),
+        (format!(r#"{{"event":{sent},"sent_by":"tenant","sent_by":null,{reason}}}"#), twice),
+        (format!(r#"{{"event":{sent},"sent_by":"\ud800",{reason}}}"#), Some(Reason::InvalidSender)),
+        (format!(r#"{{"event":{sent},"sent_by":"somebody",{reason}}}"#), Some(Reason::InvalidSender)),
     ];
     let (sent_all, expected): (Vec<String>, Vec<Option<Reason>>) = rows.into_iter().unzip();
     // All in one request, and each alone.
@@ -211,12 +252,113 @@ fn corrections_are_read_as_events_are() {
         format!(r#"{{"event":{sent},"\ud800":1,{reason}}}"#),
         format!(r#"{{"event":{sent}}}"#),
         format!(r#"{{"event":{sent},"reason":5}}"#),
-        format!("{{{reason}}}"),
+        format!(r#"{{"key":[],{reason}}}"#),
+        format!(r#"{{"key":{{"surce":"s"}},{reason}}}"#),
         "[]".to_owned(),
         "1e999".to_owned(),
         r#""\ud800""#.to_owned(),
     ] {
         let wrong = BodyError::WrongShape { expected: "a list of corrections" };
         assert_eq!(read_all(&[of(""), odd.clone()]), Err(wrong), "{odd}");
+    }
+}
+
+/// The provider's event counts whatever a tenant's client sent under its source and id, and a correction of one is none of the
+/// other.
+#[test]
+fn senders_do_not_stand_in_each_others_way() {
+    let ours = Said::of(1, false);
+    for is_other in [false, true] {
+        let theirs = Said { sender: Sender::Tenant, ..Said::of(1, is_other) };
+        let reports = [Act::Report(theirs), Act::Report(ours)];
+        let both = settle_all(&reports, 1);
+        assert_eq!(both.head.counted, Counted { accepted: 2, ..Counted::default() });
+        assert_eq!(sum(&both), i128::from(ours.value() + theirs.value()));
+        for (taken_back, rest) in [(ours, theirs), (theirs, ours)] {
+            let acts = [&reports[..], &[Act::Correct(taken_back, None)]].concat();
+            for acts in [acts.clone(), acts.into_iter().rev().collect()] {
+                let memory = settle_all(&acts, 2);
+                assert_eq!((memory.head.counted.voided, sum(&memory)), (1, i128::from(rest.value())), "{acts:?}");
+            }
+        }
+        // What comes in the place of the tenant's may have its source and id: it is the provider's.
+        let replaced = settle_all(&[Act::Report(theirs), Act::Correct(theirs, Some(ours))], 1);
+        assert_eq!((replaced.head.counted.voided, sum(&replaced)), (1, i128::from(ours.value())));
+    }
+}
+
+#[test]
+fn a_replacement_whose_id_is_used_changes_nothing() {
+    let (event, replacement) = (Said::of(1, false), Said::of(2, false));
+    let correct = Act::Correct(event, Some(replacement));
+    // Used by an event that says the same, by one that says something else, and by another correction's replacement.
+    for used in
+        [Act::Report(replacement), Act::Report(Said::of(2, true)), Act::Correct(Said::of(3, false), Some(replacement))]
+    {
+        for at_once in [1, 4] {
+            let before = settle_all(&[Act::Report(event), Act::Report(Said::of(3, false)), used], at_once);
+            let after =
+                settle_all(&[Act::Report(event), Act::Report(Said::of(3, false)), used, correct, correct], at_once);
+            assert_eq!((after.head.counted.replacement_used, sum(&after)), (4, sum(&before)), "{used:?}");
+            assert_eq!(after.head.counted.voided, before.head.counted.voided);
+        }
+    }
+}
+
+/// An event of the law below, whose value is a power of eight: the sum says which of them count.
+fn of_power(catalogue: &Catalogue, id: u16, power: u32) -> Usage<'_> {
+    let meter = catalogue.meters.iter().position(|meter| meter.aggregation == Aggregation::Sum).unwrap();
+    let value = 8_i64.pow(power) * 1_000;
+    usage(catalogue, &Sent { sender: Sender::Provider, id, meter, minutes_ago: 5, value, void: false })
+}
+
+const PAIRS: u16 = 6;
+
+/// What is sent of a pair: the event, its correction by one of the replacements' ids, or an event of that id.
+fn any_step() -> impl Strategy<Value = (u16, u8)> {
+    (0..PAIRS, 0_u8..3)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Of each event and what is to replace it, exactly one counts once the event has come, whatever else uses the ids of
+    /// the replacements, in any order, with any repetition, and however much is settled at once.
+    #[test]
+    fn an_event_and_its_replacement_change_together_or_not_at_all(
+        replaced_by in prop::collection::vec(0_u16..4, usize::from(PAIRS)),
+        steps in prop::collection::vec(any_step(), 0..40),
+        at_once in 1_usize..20,
+    ) {
+        let catalogue = catalogue();
+        let events = (0..PAIRS).map(|pair| (pair, 0)).collect::<Vec<_>>();
+        let mut corrected: BTreeMap<u16, bool> = BTreeMap::new();
+        let segments: Vec<Segment> = steps.iter().chain(&events).zip(1..).map(|((pair, what), number)| {
+            let id = || SegmentId::from_uuid(Uuid::from_u128(number));
+            let of = replaced_by[usize::from(*pair)];
+            let original = of_power(&catalogue, *pair, u32::from(*pair));
+            match what {
+                0 => group([original], |_| anchor(), id).remove(0),
+                1 => {
+                    corrected.insert(*pair, true);
+                    let replacement = of_power(&catalogue, 100 + of, u32::from(PAIRS + pair));
+                    let correction = Correction { original, replacement: Some(replacement) };
+                    group_corrections([correction], |_| anchor(), id).remove(0)
+                }
+                _ => group([of_power(&catalogue, 100 + of, u32::from(2 * PAIRS))], |_| anchor(), id).remove(0),
+            }
+        }).collect();
+        let mut memory = Memory::default();
+        memory.pending.extend(segments.iter().map(|segment| segment.id));
+        for some in segments.chunks(at_once) {
+            memory.settle(some, now());
+        }
+        let total = sum(&memory);
+        let counts = |power: u16| total / 8_i128.pow(power.into()) % 8;
+        for pair in 0..PAIRS {
+            let (event, replacement) = (counts(pair), counts(PAIRS + pair));
+            prop_assert_eq!(event + replacement, 1, "pair {} in {}", pair, total);
+            prop_assert!(replacement == 0 || corrected.contains_key(&pair));
+        }
     }
 }

@@ -120,6 +120,7 @@ impl Memory {
 
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
+    pub(super) sender: Sender,
     pub(super) id: u16,
     pub(super) meter: usize,
     pub(super) minutes_ago: i64,
@@ -144,7 +145,7 @@ pub(super) fn usage<'c>(catalogue: &'c Catalogue, sent: &Sent) -> Usage<'c> {
         _ => Measure::Number(Value::new(sent.value.into(), 3).unwrap()),
     };
     let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { identity: Identity::of("source", &sent.id.to_string()), digest };
+    let entry = Entry { identity: Identity::of(sent.sender, "source", &sent.id.to_string()), digest };
     Usage { tenant: tenant(1), entry, meter, group, at, measure }
 }
 
@@ -204,16 +205,20 @@ fn expected(events: &[Usage<'_>]) -> BTreeMap<WindowKey, Aggregate> {
     all
 }
 
+/// The provider's services, or a client of the tenant's own, which use the same ids.
+pub(super) fn any_sender() -> impl Strategy<Value = Sender> {
+    prop_oneof![Just(Sender::Provider), Just(Sender::Tenant)]
+}
+
 /// What an id says is a function of the id, unless ids are to conflict.
 fn any_sent(conflicting: bool) -> impl Strategy<Value = Sent> {
-    let minutes = 34 * 24 * 60;
-    (0_u16..400, 0..METERS, 0..minutes, 0_i64..1_000_000, any::<bool>()).prop_map(
-        move |(id, meter, ago, value, odd)| {
+    let minutes = 34 * 24 * 60_i64;
+    (any_sender(), 0_u16..400, 0..METERS, 0..minutes, 0_i64..1_000_000, any::<bool>()).prop_map(
+        move |(sender, id, meter, ago, value, odd)| {
             if conflicting && odd {
-                return Sent { id, meter, minutes_ago: ago, value, void: false };
+                return Sent { sender, id, meter, minutes_ago: ago, value, void: false };
             }
-            let of = i64::from(id);
-            Sent { id, meter: usize::from(id) % METERS, minutes_ago: of * 97 % minutes, value: of * 7 + 1, void: false }
+            Sent { sender, ..any_of(id) }
         },
     )
 }
@@ -286,14 +291,16 @@ proptest! {
 
         let by_entry: HashMap<Entry, Usage<'_>> =
             batches.iter().flatten().map(|sent| usage(&catalogue, sent)).map(|usage| (usage.entry, usage)).collect();
-        let mut first: HashMap<Identity, Digest> = HashMap::new();
+        let said: HashMap<Entry, (Sender, u16)> =
+            batches.iter().flatten().map(|sent| (usage(&catalogue, sent).entry, (sent.sender, sent.id))).collect();
+        let mut first: HashMap<(Sender, u16), Digest> = HashMap::new();
         let (mut counted, mut events) = (Counted::default(), Vec::new());
         for event in order.iter().flat_map(|segment| segment.body.events()) {
-            match first.get(&event.entry.identity) {
+            match first.get(&said[&event.entry]) {
                 Some(digest) if *digest == event.entry.digest => counted.duplicates += 1,
                 Some(_) => counted.conflicts += 1,
                 None => {
-                    first.insert(event.entry.identity, event.entry.digest);
+                    first.insert(said[&event.entry], event.entry.digest);
                     counted.accepted += 1;
                     events.push(by_entry[&event.entry].clone());
                 }
@@ -335,7 +342,7 @@ proptest! {
         let mut one = Memory::default();
         deliver(&mut one, &store(&catalogue, &batches), &deliveries);
         let mut sent: Vec<Sent> = batches.into_iter().flatten().collect();
-        sent.sort_by_key(|sent| Identity::of(&shuffle.to_string(), &sent.id.to_string()));
+        sent.sort_by_key(|sent| Identity::of(Sender::Provider, &shuffle.to_string(), &sent.id.to_string()));
         let mut other = Memory::default();
         deliver(&mut other, &store(&catalogue, &[sent]), &[]);
         prop_assert_eq!(values(&one), values(&other));
@@ -361,15 +368,17 @@ proptest! {
         let mut memory = Memory::default();
         deliver(&mut memory, &store(&catalogue, &batches), &deliveries);
         let mut seen = HashSet::new();
-        let counts = batches.iter().flatten().filter(|sent| !sent.void && seen.insert(sent.id) && !taken_back.contains(&sent.id));
+        // What the tenant's own clients sent under the ids of what is taken back stays.
+        let is_gone = |sent: &Sent| sent.sender == Sender::Provider && taken_back.contains(&sent.id);
+        let counts = batches.iter().flatten().filter(|sent| !sent.void && seen.insert((sent.sender, sent.id)) && !is_gone(sent));
         let events: Vec<_> = counts.map(|sent| usage(&catalogue, sent)).collect();
         prop_assert_eq!(values(&memory), expected(&events));
         prop_assert_eq!(memory.head.counted.voided, taken_back.len() as u64);
         prop_assert_eq!(memory.head.counted.unmatched, 0);
     }
 
-    /// Whatever day is sealed at whatever time between, a sealed total stays, and together with its adjustment it is the
-    /// model's.
+    /// Whatever day is sealed at whatever time between, a sealed total of any window stays, and together with its adjustment it
+    /// is the model's.
     #[test]
     fn a_sealed_total_stays_and_its_adjustment_makes_it_whole(
         (batches, deliveries) in any_traffic(false),
@@ -399,12 +408,9 @@ proptest! {
 
         let mut seen = HashSet::new();
         let events: Vec<_> =
-            batches.iter().flatten().filter(|sent| seen.insert(sent.id)).map(|sent| usage(&catalogue, sent)).collect();
+            batches.iter().flatten().filter(|sent| seen.insert((sent.sender, sent.id))).map(|sent| usage(&catalogue, sent)).collect();
         let windows = memory.windows();
         for (key, value) in expected(&events) {
-            if key.size < WindowSize::Day {
-                continue;
-            }
             let adjustment = WindowKey { part: WindowPart::Adjustment, ..key.clone() };
             let parts: Vec<Window> = [&key, &adjustment].into_iter().filter_map(|key| windows.get(key)).cloned().collect();
             let whole = catalogue.meter(&key.meter).unwrap().aggregation;
@@ -422,14 +428,16 @@ proptest! {
 /// What an id says where ids do not conflict.
 fn any_of(id: u16) -> Sent {
     let of = i64::from(id);
-    Sent { id, meter: usize::from(id) % METERS, minutes_ago: of * 97 % (34 * 24 * 60), value: of * 7 + 1, void: false }
+    let (sender, meter, minutes_ago) = (Sender::Provider, usize::from(id) % METERS, of * 97 % (34 * 24 * 60));
+    Sent { sender, id, meter, minutes_ago, value: of * 7 + 1, void: false }
 }
 
 /// Segments of events that count, so many of each number.
 pub(super) fn counting(catalogue: &Catalogue, from: u32, count: u32, id: u128) -> Vec<Segment> {
     let meter = &catalogue.meters[0];
     let events = (from..from + count).map(|n| {
-        let entry = Entry { identity: Identity::of("s", &n.to_string()), digest: Digest::from_bytes([3; 4]) };
+        let entry =
+            Entry { identity: Identity::of(Sender::Provider, "s", &n.to_string()), digest: Digest::from_bytes([3; 4]) };
         let measure = Measure::Number(Value::ONE);
         Usage { tenant: tenant(1), entry, meter, group: UsageGroup::default(), at: now(), measure }
     });
@@ -483,8 +491,8 @@ fn only_what_says_the_same_and_can_be_reversed_is_taken_back() {
         memory.settle(&segments, now());
         (memory.head.counted.voided, memory.head.counted.unmatched, memory.head.counted.duplicates)
     };
-    let sum = Sent { id: 1, meter: 3, minutes_ago: 1, value: 5, void: false };
-    let max = Sent { id: 2, meter: 1, minutes_ago: 1, value: 5, void: false };
+    let sum = Sent { sender: Sender::Provider, id: 1, meter: 3, minutes_ago: 1, value: 5, void: false };
+    let max = Sent { sender: Sender::Provider, id: 2, meter: 1, minutes_ago: 1, value: 5, void: false };
     send(vec![sum.clone(), max.clone()], 1);
     assert_eq!(send(vec![Sent { void: true, value: 6, ..sum.clone() }], 2), (0, 1, 0));
     assert_eq!(send(vec![Sent { void: true, ..max }], 3), (0, 2, 0));
@@ -508,7 +516,7 @@ fn a_replacement_counts_with_what_it_replaces_and_once() {
     let catalogue = catalogue();
     let meter = catalogue.meters.iter().position(|meter| meter.aggregation == Aggregation::Sum).unwrap();
     let event =
-        |id: u16, value: i64| usage(&catalogue, &Sent { id, meter, minutes_ago: 5, value: value * 1_000, void: false });
+        |id: u16, value: i64| usage(&catalogue, &Sent { meter, minutes_ago: 5, value: value * 1_000, ..any_of(id) });
     let of = |counted: (u64, u64, u64, u64)| {
         let (accepted, duplicates, voided, unmatched) = counted;
         Counted { accepted, duplicates, voided, unmatched, ..Counted::default() }

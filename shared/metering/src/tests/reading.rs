@@ -1,6 +1,6 @@
 use super::{catalogue, now, tenant};
-use crate::{BodyError, Digest, EVENTS_MAX, Form, Identity, Measure, Reason, Usage, Value, read};
-use jiff::SignedDuration;
+use crate::{BodyError, Digest, EVENTS_MAX, Form, Identity, Measure, Reason, Sender, Usage, Value, read};
+use jiff::{SignedDuration, Timestamp};
 use kernel::UsageGroup;
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ fn check(rows: &[(&str, Result<&str, Reason>)]) {
     let catalogue = catalogue();
     for (edit, expected) in rows {
         let body = event(edit);
-        let reading = read(body.as_bytes(), &Form::Either, &catalogue, now()).unwrap();
+        let reading = read(body.as_bytes(), &Form::Either, Sender::Provider, &catalogue, now()).unwrap();
         let value = reading.usage().next().map(|usage| number(&usage));
         let refused = reading.refused.first().map(|refusal| refusal.reason);
         match expected {
@@ -115,11 +115,11 @@ fn a_value_out_of_bounds_is_told_which_bound() {
     ];
     for (edit, detail) in rows {
         let body = event(edit);
-        let reading = read(body.as_bytes(), &Form::Either, &catalogue, now()).unwrap();
+        let reading = read(body.as_bytes(), &Form::Either, Sender::Provider, &catalogue, now()).unwrap();
         assert_eq!(reading.refused[0].detail, detail, "{edit}");
     }
     let user = event("transfer.completed => user.active").replace("gigabytes", "user").replace("1.5", "1e-341");
-    let reading = read(user.as_bytes(), &Form::Either, &catalogue, now()).unwrap();
+    let reading = read(user.as_bytes(), &Form::Either, Sender::Provider, &catalogue, now()).unwrap();
     assert_eq!(reading.refused[0].detail, "data.user has more than 340 digits after the point");
 }
 
@@ -152,7 +152,7 @@ fn a_repeated_member_is_refused_wherever_it_is_read() {
     let tokens = |data: &str| {
         let body = event("transfer.completed => model.called").replace(r#"{"gigabytes":1.5}"#, data);
         let catalogue = catalogue();
-        let reading = read(body.as_bytes(), &Form::Either, &catalogue, now()).unwrap();
+        let reading = read(body.as_bytes(), &Form::Either, Sender::Provider, &catalogue, now()).unwrap();
         reading.refused.first().map(|refusal| refusal.reason)
     };
     assert_eq!(tokens(r#"{"model":"large","usage":{"tokens":1}}"#), None);
@@ -202,7 +202,7 @@ fn what_is_not_read_refuses_nothing() {
     ];
     let batch: Vec<String> = edits.chain(faulty).collect();
     let body = format!("[{}]", batch.join(","));
-    let reading = read(body.as_bytes(), &Form::Batch, &catalogue, now()).unwrap();
+    let reading = read(body.as_bytes(), &Form::Batch, Sender::Provider, &catalogue, now()).unwrap();
     assert_eq!(reading.usage().len(), odd.len());
     let refused: Vec<_> = reading.refused.iter().map(|refusal| (refusal.index - odd.len(), refusal.reason)).collect();
     let not_an_object = Reason::NotAnObject;
@@ -211,7 +211,7 @@ fn what_is_not_read_refuses_nothing() {
     assert_eq!(refused, expected);
     for alone in [r#""\ud800""#, "1e999", "null", "[[]]"] {
         let form = if alone.starts_with('[') { Form::Batch } else { Form::Single };
-        let reading = read(alone.as_bytes(), &form, &catalogue, now()).unwrap();
+        let reading = read(alone.as_bytes(), &form, Sender::Provider, &catalogue, now()).unwrap();
         assert_eq!(
             reading.refused.iter().map(|refusal| refusal.reason).collect::<Vec<_>>(),
             [not_an_object],
@@ -232,7 +232,7 @@ fn a_refusal_names_the_event_and_repeats_nothing_else() {
     for edit in edits {
         let body = event(&edit);
         let catalogue = catalogue();
-        let reading = read(body.as_bytes(), &Form::Single, &catalogue, now()).unwrap();
+        let reading = read(body.as_bytes(), &Form::Single, Sender::Provider, &catalogue, now()).unwrap();
         let refusal = &reading.refused[0];
         assert_eq!(refusal.id.as_deref(), Some("e-1"));
         assert!(!refusal.detail.contains(secret));
@@ -264,12 +264,12 @@ fn bodies_are_bounded_and_of_their_form() {
         ("[] x", Form::Batch, Err(BodyError::Malformed { line: 1, column: 4 })),
     ];
     for (body, form, expected) in rows {
-        let read = read(body.as_bytes(), &form, &catalogue, now());
+        let read = read(body.as_bytes(), &form, Sender::Provider, &catalogue, now());
         let count = read.map(|reading| reading.usage().len() + reading.refused.len());
         assert_eq!(count, expected, "{}", &body[..body.len().min(40)]);
     }
-    assert!(read(b"\xff", &Form::Either, &catalogue, now()).is_err());
-    let odd = read(br#"[1,"a",null,true,[],-1.5,{}]"#, &Form::Batch, &catalogue, now()).unwrap();
+    assert!(read(b"\xff", &Form::Either, Sender::Provider, &catalogue, now()).is_err());
+    let odd = read(br#"[1,"a",null,true,[],-1.5,{}]"#, &Form::Batch, Sender::Provider, &catalogue, now()).unwrap();
     let reasons: Vec<_> = odd.refused.iter().map(|refusal| (refusal.index, refusal.reason)).collect();
     assert_eq!(reasons[..6], [0, 1, 2, 3, 4, 5].map(|index| (index, Reason::NotAnObject)));
     assert_eq!(reasons[6], (6, Reason::MissingField));
@@ -315,10 +315,10 @@ fn an_event_is_the_same_in_binary_mode() {
     ];
     let catalogue = catalogue();
     let body = event("");
-    let structured = read(body.as_bytes(), &Form::Single, &catalogue, now()).unwrap().usage().next();
+    let structured = read(body.as_bytes(), &Form::Single, Sender::Provider, &catalogue, now()).unwrap().usage().next();
     let check = |headers: &[(&str, &[u8])], data: &[u8], expected: Result<bool, Reason>| {
         let form = binary(headers);
-        let reading = read(data, &form, &catalogue, now()).unwrap();
+        let reading = read(data, &form, Sender::Provider, &catalogue, now()).unwrap();
         assert!(reading.is_single);
         let same = reading.usage().next().map(|usage| Some(usage) == structured);
         let refused = reading.refused.first().map(|refusal| refusal.reason);
@@ -351,7 +351,10 @@ fn an_event_is_the_same_in_binary_mode() {
     }
     for (body, at) in [(&b"{"[..], (1, 1)), (b"1 2", (1, 3)), (b"\xff", (0, 0))] {
         let (line, column) = at;
-        assert_eq!(read(body, &binary(&valid), &catalogue, now()).err(), Some(BodyError::Malformed { line, column }));
+        assert_eq!(
+            read(body, &binary(&valid), Sender::Provider, &catalogue, now()).err(),
+            Some(BodyError::Malformed { line, column })
+        );
     }
 }
 
@@ -369,7 +372,7 @@ fn what_contradicts_is_refused_and_what_repeats_is_not() {
         event(":1.5 => :-1"),
     ];
     let (body, catalogue) = (format!("[{}]", batch.join(",")), catalogue());
-    let mut reading = read(body.as_bytes(), &Form::Batch, &catalogue, now()).unwrap();
+    let mut reading = read(body.as_bytes(), &Form::Batch, Sender::Provider, &catalogue, now()).unwrap();
     reading.refuse_conflicts();
     let refused: Vec<_> = reading.refused.iter().map(|r| (r.index, r.id.as_deref(), r.reason)).collect();
     let conflict = Reason::Conflict;
@@ -384,8 +387,8 @@ fn an_event_of_nobodys_contradicts_nothing() {
     let catalogue = catalogue();
     let foreign = event(":1.5 => :2").replace(&tenant(1).to_string(), &tenant(2).to_string());
     let body = format!("[{foreign},{},{foreign}]", event(""));
-    let mut reading = read(body.as_bytes(), &Form::Batch, &catalogue, now()).unwrap();
-    reading.keep_tenants(|id| id == tenant(1));
+    let mut reading = read(body.as_bytes(), &Form::Batch, Sender::Provider, &catalogue, now()).unwrap();
+    reading.keep_billable(|id| (id == tenant(1)).then_some(Timestamp::MIN));
     reading.refuse_conflicts();
     assert_eq!(reading.usage().map(|usage| number(&usage)).collect::<Vec<_>>(), ["1.5"]);
     assert_eq!(reading.refused.iter().map(|refusal| refusal.index).collect::<Vec<_>>(), [0, 2]);
@@ -397,12 +400,31 @@ fn unknown_tenants_are_refused_in_order() {
     let other = tenant(2).to_string();
     let batch =
         format!("[{},{},{}]", event("e-1 => a"), event("e-1 => b").replace(&tenant(1).to_string(), &other), "{}");
-    let mut reading = read(batch.as_bytes(), &Form::Batch, &catalogue, now()).unwrap();
+    let mut reading = read(batch.as_bytes(), &Form::Batch, Sender::Provider, &catalogue, now()).unwrap();
     assert_eq!(reading.tenants(), BTreeSet::from([tenant(1), tenant(2)]));
-    reading.keep_tenants(|id| id == tenant(1));
+    reading.keep_billable(|id| (id == tenant(1)).then_some(Timestamp::MIN));
     let refused: Vec<_> = reading.refused.iter().map(|r| (r.index, r.id.as_deref(), r.reason)).collect();
     assert_eq!(refused, [(1, Some("b"), Reason::UnknownTenant), (2, None, Reason::MissingField)]);
     assert_eq!(reading.usage().len(), 1);
+}
+
+#[test]
+fn what_is_before_the_first_billing_period_is_refused() {
+    let (catalogue, first) = (catalogue(), "2026-11-15T10:30:00Z".parse().unwrap());
+    for (time, is_taken) in [
+        ("2026-11-15T10:29:59.999999999Z", false),
+        ("2026-11-15T10:30:00Z", true),
+        ("2026-11-15T12:29:59+02:00", false),
+        ("2026-11-15T09:30:00-01:00", true),
+        ("2026-10-31T10:00:00Z", false),
+    ] {
+        let body = event("").replace("2026-11-15T11:00:00Z", time);
+        let mut reading = read(body.as_bytes(), &Form::Single, Sender::Tenant, &catalogue, now()).unwrap();
+        reading.keep_billable(|_| Some(first));
+        let refused: Vec<Reason> = reading.refused.iter().map(|refusal| refusal.reason).collect();
+        let expected = if is_taken { vec![] } else { vec![Reason::BeforeFirstPeriod] };
+        assert_eq!((reading.usage().len(), refused), (usize::from(is_taken), expected), "{time}");
+    }
 }
 
 /// Sign-ins are counted by the region itself, in the same way as what is sent.
@@ -424,7 +446,7 @@ fn identity_is_source_and_id_and_content_is_what_counts() {
     let catalogue = catalogue();
     let entry = |edit: &str| {
         let body = event(edit);
-        read(body.as_bytes(), &Form::Single, &catalogue, now()).unwrap().usage().next().unwrap().entry
+        read(body.as_bytes(), &Form::Single, Sender::Provider, &catalogue, now()).unwrap().usage().next().unwrap().entry
     };
     let first = entry("");
     for same in
@@ -444,7 +466,7 @@ fn identity_is_source_and_id_and_content_is_what_counts() {
 fn read_data(event_type: &str, data: &str) -> Result<(String, Measure), (Reason, String)> {
     let body = event(&format!("transfer.completed => {event_type}")).replace(r#"{"gigabytes":1.5}"#, data);
     let catalogue = catalogue();
-    let reading = read(body.as_bytes(), &Form::Single, &catalogue, now()).unwrap();
+    let reading = read(body.as_bytes(), &Form::Single, Sender::Provider, &catalogue, now()).unwrap();
     let usage = reading.usage().next().map(|usage| (usage.group.to_string(), usage.measure));
     usage.ok_or_else(|| (reading.refused[0].reason, reading.refused[0].detail.clone()))
 }
@@ -470,6 +492,20 @@ fn values_and_dimensions_are_where_the_meter_looks() {
     assert_eq!(direction(r#"{"gigabytes":1,"direction":["in"]}"#), "direction=unknown");
 }
 
+/// The namespace is of whose token it was, and nothing that an event can say makes it another one's.
+#[test]
+fn senders_have_separate_namespaces_of_ids() {
+    let senders = [Sender::Tenant, Sender::Provider, Sender::Meridian];
+    let parts = ["", "a", "b", "ab", "\u{1}", "\u{2}", "\u{1}a", "tenant", "provider"];
+    let mut identities = BTreeSet::new();
+    for sender in senders {
+        for (source, id) in parts.iter().flat_map(|source| parts.iter().map(move |id| (source, id))) {
+            identities.insert(Identity::of(sender, source, id));
+        }
+    }
+    assert_eq!(identities.len(), senders.len() * parts.len() * parts.len());
+}
+
 #[test]
 fn different_values_have_different_identities() {
     let user = |value: &str| read_data("user.active", &format!(r#"{{"user":{value}}}"#));
@@ -487,7 +523,12 @@ fn different_values_have_different_identities() {
 fn a_content_is_its_group_too() {
     let entry = |direction: &str| {
         let body = event("").replace("1.5}", &format!(r#"1.5,"direction":"{direction}"}}"#));
-        read(body.as_bytes(), &Form::Single, &catalogue(), now()).unwrap().usage().next().unwrap().entry
+        read(body.as_bytes(), &Form::Single, Sender::Provider, &catalogue(), now())
+            .unwrap()
+            .usage()
+            .next()
+            .unwrap()
+            .entry
     };
     assert_eq!(entry("in").identity, entry("out").identity);
     assert_ne!(entry("in").digest, entry("out").digest);

@@ -6,7 +6,7 @@ use kernel::SegmentId;
 use uuid::Uuid;
 
 fn entry(number: u32) -> Entry {
-    Entry { identity: Identity::of("s", &number.to_string()), digest: Digest::from_bytes([1; 4]) }
+    Entry { identity: Identity::of(Sender::Provider, "s", &number.to_string()), digest: Digest::from_bytes([1; 4]) }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use contract::catalogue::Aggregation;
 use contract::{SealDigest, UsageWindow, WindowPart};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{SegmentId, UsageGroup, WindowSize};
+use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -66,13 +67,13 @@ fn a_seal_has_the_digest_of_the_days_own_totals() {
 }
 
 #[test]
-fn what_comes_after_the_seal_goes_to_an_adjustment_and_to_no_shorter_window() {
+fn what_comes_after_the_seal_adjusts_the_day_and_its_shorter_windows() {
     let catalogue = catalogue();
     let mut memory = two_days();
     memory.seal(day(2));
     send(&mut memory, &catalogue, Aggregation::Sum, &[(4, 2 * DAY_MINUTES, 100), (5, DAY_MINUTES, 10)]);
     assert_eq!(totals(&memory, WindowSize::Day), ["Window 11 of 2", "Adjustment 100 of 1", "Window 17 of 2"]);
-    assert_eq!(totals(&memory, WindowSize::Hour), ["Window 11 of 2", "Window 17 of 2"]);
+    assert_eq!(totals(&memory, WindowSize::Hour), ["Window 11 of 2", "Adjustment 100 of 1", "Window 17 of 2"]);
 }
 
 #[test]
@@ -83,7 +84,9 @@ fn what_is_taken_back_after_the_seal_is_subtracted_in_an_adjustment() {
     let original = usage(&catalogue, Aggregation::Sum, (1, 2 * DAY_MINUTES, 5));
     let correction = Correction { original, replacement: None };
     settle_all(&mut memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
-    assert_eq!(totals(&memory, WindowSize::Day), ["Window 11 of 2", "Adjustment -5 of -1", "Window 7 of 1"]);
+    for size in [WindowSize::Hour, WindowSize::Day] {
+        assert_eq!(totals(&memory, size), ["Window 11 of 2", "Adjustment -5 of -1", "Window 7 of 1"], "{size}");
+    }
 }
 
 /// A value that the sealed day has is not new in its adjustment, and one that comes late is new in the open period too.
@@ -94,7 +97,9 @@ fn unique_values_are_known_across_the_seal() {
     send(&mut memory, &catalogue, Aggregation::UniqueCount, &[(1, 2 * DAY_MINUTES, 5)]);
     memory.seal(day(2));
     send(&mut memory, &catalogue, Aggregation::UniqueCount, &[(2, 2 * DAY_MINUTES, 5), (3, 2 * DAY_MINUTES, 6)]);
-    assert_eq!(totals(&memory, WindowSize::Day), ["Window 1 of 1", "Adjustment 1 of 2"]);
+    for size in [WindowSize::Hour, WindowSize::Day] {
+        assert_eq!(totals(&memory, size), ["Window 1 of 1", "Adjustment 1 of 2"], "{size}");
+    }
     assert_eq!(totals(&memory, WindowSize::Month), ["Window 2 of 3"]);
 }
 
@@ -143,4 +148,72 @@ fn a_day_of_many_totals_is_stated_again_in_many_facts() {
     let different: BTreeSet<_> =
         again.totals.iter().flat_map(|fact| &fact.windows).map(|total| (&total.meter, &total.group)).collect();
     assert_eq!(different.len(), total);
+}
+
+/// What is done next: events that come, one that is taken back or replaced, or a day that is sealed.
+#[derive(Debug, Clone)]
+enum Next {
+    Send(u32, i64, i64),
+    Correct(u32, i64, i64, bool),
+    Seal(i64),
+}
+
+fn any_next() -> impl Strategy<Value = Next> {
+    let event = || (0_u32..40, 0..4 * DAY_MINUTES, 1_i64..9);
+    prop_oneof![
+        6 => event().prop_map(|(id, ago, value)| Next::Send(id, ago, value)),
+        3 => (event(), any::<bool>()).prop_map(|((id, ago, value), is_replaced)| Next::Correct(id, ago, value, is_replaced)),
+        1 => (0_i64..4).prop_map(Next::Seal),
+    ]
+}
+
+/// The value and events of each day, from its own totals and from those of its shorter windows.
+fn of_days(memory: &Memory, is_own: bool) -> BTreeMap<Timestamp, (Aggregate, i64)> {
+    let mut days: BTreeMap<Timestamp, (Aggregate, i64)> = BTreeMap::new();
+    for (key, window) in memory.windows().into_iter().filter(|(key, _)| (key.size == WindowSize::Day) == is_own) {
+        let day = days.entry(WindowSize::Day.start(key.start, anchor())).or_default();
+        day.0.add(&window.value);
+        day.1 += window.events;
+    }
+    days
+}
+
+proptest! {
+    /// Whatever is sealed and whatever comes after that, the shorter windows of a day add up to it, and those of a sealed
+    /// day stay as they were sealed.
+    #[test]
+    fn shorter_windows_add_up_to_their_day_always(steps in prop::collection::vec(any_next(), 1..60)) {
+        let catalogue = catalogue();
+        let mut memory = Memory::default();
+        let mut sealed: BTreeMap<WindowKey, Window> = BTreeMap::new();
+        // What an id says is a function of the id but for a few, so that most corrections match.
+        let row = |first: u32, id: u32, ago: i64, value: i64| match id % 5 {
+            0 => (first + id, ago, value),
+            _ => (first + id, i64::from(id) * 131 % (4 * DAY_MINUTES), i64::from(id % 7) + 1),
+        };
+        let both = steps.iter().flat_map(|step| [(Aggregation::Sum, 0, step), (Aggregation::Count, 1_000, step)]);
+        for (aggregation, first, step) in both {
+            match *step {
+                Next::Send(id, ago, value) => {
+                    send(&mut memory, &catalogue, aggregation, &[row(first, id, ago, value)]);
+                }
+                Next::Correct(id, ago, value, is_replaced) => {
+                    let original = usage(&catalogue, aggregation, row(first, id, ago, value));
+                    let replacement = is_replaced.then(|| usage(&catalogue, aggregation, (first + id + 100, ago, value)));
+                    let correction = Correction { original, replacement };
+                    let id = || SegmentId::from_uuid(Uuid::max());
+                    settle_all(&mut memory, group_corrections([correction], |_| anchor(), id));
+                }
+                Next::Seal(days_ago) => {
+                    memory.seal(day(days_ago));
+                    let until = memory.head.sealed_until.unwrap();
+                    let ended = |key: &WindowKey| key.part == WindowPart::Window && key.size.end(key.start) <= until;
+                    sealed = memory.windows().into_iter().filter(|(key, _)| ended(key)).collect();
+                }
+            }
+            prop_assert_eq!(of_days(&memory, true), of_days(&memory, false));
+            let windows = memory.windows();
+            prop_assert!(sealed.iter().all(|(key, window)| windows.get(key) == Some(window)));
+        }
+    }
 }

@@ -22,7 +22,7 @@ fn usage(catalogue: &Catalogue, meter: usize, number: u32, hours_ago: i64, value
         _ => Measure::Number(value),
     };
     let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { identity: Identity::of("s", &number.to_string()), digest };
+    let entry = Entry { identity: Identity::of(Sender::Provider, "s", &number.to_string()), digest };
     Usage { tenant: tenant(1), entry, meter, group, at, measure }
 }
 
@@ -55,7 +55,8 @@ fn segments_are_of_one_tenant_and_bounded() {
     assert_eq!(batches(daily).len(), 3);
     // One with hourly windows changes a page for each day, and one for each month.
     let hourly = grouped((0..60).map(|n| usage(&catalogue, 3, n, i64::from(n) * 24, Value::ONE)).collect());
-    assert!(hourly.iter().all(|segment| touched_pages(std::slice::from_ref(segment)).len() <= SEGMENT_PAGES_MAX));
+    let room = |segment| crate::segment::windows_max(&touched_pages(std::slice::from_ref(segment)));
+    assert!(hourly.iter().all(|segment| room(segment) <= SEGMENT_WINDOWS_MAX));
     assert_eq!(hourly.iter().map(|segment| segment.body.events().len()).sum::<usize>(), 60);
     assert!(hourly.len() >= 2 && batches(hourly.clone()).len() == hourly.len());
 }
@@ -184,11 +185,11 @@ fn the_widest_pages_fit_items_and_transactions() {
             }
         }
         let name = key(0, windows[0].0, windows[0].1).page();
+        assert_eq!(windows.len(), name.windows_max());
         let bytes = page.encode(&name);
-        // Of windows shorter than a day there are no adjustments, so half of them is enough.
-        let length = if windows[0].0 < WindowSize::Day { bytes.len() / 2 } else { bytes.len() };
-        assert!(length < ITEM_BYTES_MAX, "{length}");
-        assert!(length * SEGMENT_PAGES_MAX + REST_BYTES < TRANSACTION_BYTES_MAX, "{length}");
+        assert!(bytes.len() < ITEM_BYTES_MAX, "{}", bytes.len());
+        let settled = bytes.len() * SEGMENT_WINDOWS_MAX / name.windows_max();
+        assert!(settled + REST_BYTES < TRANSACTION_BYTES_MAX, "{settled}");
         assert_eq!(Page::decode(&name, &bytes), Ok(page));
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn usage(catalogue: &Catalogue, aggregation: Aggregation, (id, minute
     };
     let group = UsageGroup::default();
     let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { identity: Identity::of("source", &id.to_string()), digest };
+    let entry = Entry { identity: Identity::of(Sender::Provider, "source", &id.to_string()), digest };
     Usage { tenant: tenant(1), entry, meter, group, at, measure }
 }
 

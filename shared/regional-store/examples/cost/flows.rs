@@ -7,7 +7,7 @@ use contract::catalogue::Catalogue;
 use contract::{Envelope, UsageWindowUpdated};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, SegmentId, TenantId, UsageGroup};
-use metering::{Digest, Entry, Identity, Measure, Segment, Usage, Value, batches, group};
+use metering::{Digest, Entry, Identity, Measure, Segment, Sender, Usage, Value, batches, group};
 use outbox::Outbox;
 use regional_store::{Intake, Settler};
 use std::collections::BTreeMap;
@@ -182,7 +182,8 @@ impl World {
             let group = meter.groups().first().cloned().unwrap_or_else(UsageGroup::default);
             let measure = Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap());
             let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
-            let entry = Entry { identity: Identity::of("/gateways/eu-central-1/7", &n.to_string()), digest };
+            let entry =
+                Entry { identity: Identity::of(Sender::Provider, "/gateways/eu-central-1/7", &n.to_string()), digest };
             Usage { tenant, entry, meter, group, at, measure }
         });
         group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::now_v7()))

@@ -4,14 +4,25 @@ use super::read::BATCH_KEYS_MAX;
 use super::rows::{self, CLIENT_PREFIX, stored};
 use super::{TenantReader, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
-use kernel::{BillingAnchor, TenantId, TenantStatus, Timestamp};
+use kernel::{BillingAnchor, TenantId, TenantStatus, Timestamp, WindowSize};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
 use tenancy::{CLIENTS_KEPT_MAX, MachineClient, Tenant};
 
 /// What is read of tenants and of a client at once.
-const WANTED: [&str; 10] =
-    ["pk", "id", "client_id", "tenant", "scopes", "created_at", "ends_at", "status", "billing_anchor", "closure"];
+const WANTED: [&str; 11] = [
+    "pk",
+    "id",
+    "client_id",
+    "tenant",
+    "scopes",
+    "created_at",
+    "ends_at",
+    "status",
+    "billing_anchor",
+    "activated_at",
+    "closure",
+];
 
 /// What matters of a tenant to its usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +31,17 @@ pub struct UsageTerms {
     pub status: TenantStatus,
     /// When its days begin.
     pub billing_anchor: BillingAnchor,
+    /// When it became active.
+    pub activated_at: Option<Timestamp>,
+}
+
+impl UsageTerms {
+    /// The first moment that can be billed: that of the tenant's billing period in which it became active. Nothing of a
+    /// tenant that never did.
+    #[must_use]
+    pub fn first_moment(&self) -> Option<Timestamp> {
+        self.activated_at.map(|at| WindowSize::Month.start(at, self.billing_anchor))
+    }
 }
 
 #[derive(Deserialize)]
@@ -28,6 +50,8 @@ struct TermsOfTenant {
     status: TenantStatus,
     #[serde(default)]
     billing_anchor: BillingAnchor,
+    #[serde(default)]
+    activated_at: Option<Timestamp>,
     #[serde(default)]
     closure: Option<Fence>,
 }
@@ -98,11 +122,11 @@ impl TenantReader {
                     client = Some(stored(item, "client")?);
                     continue;
                 }
-                let TermsOfTenant { tenant, status, billing_anchor, closure } = stored(item, "tenant")?;
+                let TermsOfTenant { tenant, status, billing_anchor, activated_at, closure } = stored(item, "tenant")?;
                 let fenced = closure.is_some_and(|fence| fence.fenced_at.is_some());
                 // Behind the fence, a closing tenant is as good as closed.
                 let status = if fenced { TenantStatus::Closed } else { status };
-                terms.insert(tenant, UsageTerms { status, billing_anchor });
+                terms.insert(tenant, UsageTerms { status, billing_anchor, activated_at });
             }
         }
         Ok((terms, client))

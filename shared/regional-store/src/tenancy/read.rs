@@ -24,7 +24,7 @@ pub struct TenantReader {
 }
 
 /// What a tenant is read by: everything but its organisation's name.
-const TENANT_ATTRIBUTES: [&str; 20] = [
+const TENANT_ATTRIBUTES: [&str; 21] = [
     "tenant",
     "alias",
     "signup",
@@ -33,6 +33,7 @@ const TENANT_ATTRIBUTES: [&str; 20] = [
     "billing_anchor",
     "usage_levels",
     "status",
+    "activated_at",
     "version",
     "edition",
     "policy",

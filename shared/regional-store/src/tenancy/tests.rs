@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use contract::catalogue::Catalogue;
 use contract::{TenantCounts, TenantPolicy};
 use futures::future::join_all;
-use kernel::{Alias, Role, TenantId, TenantStatus, Timestamp};
+use kernel::{Alias, Role, TenantId, TenantStatus, Timestamp, WindowSize};
 use outbox::{Outbox, Row};
 use serde_json::{Value, json};
 use tenancy::{
@@ -407,6 +407,14 @@ async fn terms_are_of_the_tenants_that_exist() {
     assert_eq!(terms.len(), 120);
     let of = |n| (terms[&tenant_id(n)].status, terms[&tenant_id(n)].billing_anchor.to_string());
     assert_eq!((of(7), of(8)), ((TenantStatus::Active, ANCHOR.into()), (TenantStatus::Pending, ANCHOR.into())));
+    // What is billed begins with the period in which a tenant became active.
+    let first = WindowSize::Month.start(occasion(500).now, ANCHOR.parse().unwrap());
+    assert_eq!((terms[&tenant_id(7)].first_moment(), terms[&tenant_id(8)].first_moment()), (Some(first), None));
+    // Whatever is changed of a tenant later, that stays.
+    let changed = world.apply(made.tenant.id, &policy(1), 501).await.unwrap();
+    let terms = world.store.reader().usage_terms(&[tenant_id(7)]).await.unwrap();
+    let stays = (changed.activated_at, terms[&tenant_id(7)].first_moment());
+    assert_eq!(stays, (Some(occasion(500).now), Some(first)));
     assert!(world.store.reader().usage_terms(&[]).await.unwrap().is_empty());
 }
 

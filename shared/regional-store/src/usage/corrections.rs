@@ -4,7 +4,7 @@ use super::items::{self, Item};
 use super::{Intake, UsageReader, UsageStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{MeterCode, ReasonCode, SegmentId, TenantId, Timestamp};
-use metering::{Counted, Identity, Purpose, Segment};
+use metering::{Counted, Identity, Purpose, Segment, Sender};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -26,8 +26,10 @@ pub struct CorrectionRecord {
 /// An event that is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorrectedEvent {
-    /// The hash of its source and id, in hexadecimal digits.
+    /// The hash of its sender's namespace, its source and its id, in hexadecimal digits.
     pub identity: String,
+    /// In whose namespace it is.
+    pub sent_by: Sender,
     /// Its meter.
     pub meter: MeterCode,
     /// Whether another one comes in its place.
@@ -47,29 +49,41 @@ pub struct CorrectionOutcome {
     pub duplicates: u64,
     /// Not found as they were sent, with what was to come in their place.
     pub unmatched: u64,
+    /// Not taken back, since the id of what was to come in their place is used already; with that.
+    pub replacement_used: u64,
+}
+
+/// What a correction says of an event that it takes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrectionNote {
+    /// In whose namespace the event is.
+    pub sent_by: Sender,
+    /// Why it is taken back.
+    pub reason: ReasonCode,
 }
 
 impl CorrectionOutcome {
     pub(super) const fn of(counted: Counted) -> Self {
-        let Counted { accepted, duplicates, conflicts, voided, unmatched } = counted;
-        Self { voided, replaced: accepted, duplicates, unmatched: unmatched + conflicts }
+        let Counted { accepted, duplicates, conflicts, voided, unmatched, replacement_used } = counted;
+        let unmatched = unmatched + conflicts;
+        Self { voided, replaced: accepted, duplicates, unmatched, replacement_used }
     }
 }
 
 impl Intake {
-    /// Stores corrections: the pointers and the records first, then the segments. `reasons` are those of the events
-    /// that are taken back.
+    /// Stores corrections: the pointers and the records first, then the segments. `notes` are of the events that are taken
+    /// back.
     ///
     /// # Errors
     /// When not all is stored. Then any part of it may be: who sends the corrections again has them made once.
     pub async fn store_corrections(
         &self,
         segments: &[Segment],
-        reasons: &HashMap<(TenantId, Identity), ReasonCode>,
+        notes: &HashMap<(TenantId, Identity), CorrectionNote>,
         by: &str,
         at: Timestamp,
     ) -> Result<Vec<CorrectionRecord>, UsageStoreError> {
-        let records: Vec<_> = segments.iter().map(|segment| record_of(segment, reasons, by, at)).collect();
+        let records: Vec<_> = segments.iter().map(|segment| record_of(segment, notes, by, at)).collect();
         let written = segments.iter().zip(&records).map(|(segment, record)| record_item(segment.tenant, record));
         let written: Vec<Item> = written.collect::<Result<_, _>>()?;
         self.table.put_all("record corrections", written).await?;
@@ -112,7 +126,7 @@ impl UsageReader {
 
 fn record_of(
     segment: &Segment,
-    reasons: &HashMap<(TenantId, Identity), ReasonCode>,
+    notes: &HashMap<(TenantId, Identity), CorrectionNote>,
     by: &str,
     at: Timestamp,
 ) -> CorrectionRecord {
@@ -121,11 +135,13 @@ fn record_of(
     let taken_back = (0..events.len()).filter(|at| purpose(*at) == Some(Purpose::Void));
     let corrected = taken_back.filter_map(|at| {
         let identity = events[at].entry.identity;
+        let CorrectionNote { sent_by, reason } = notes.get(&(segment.tenant, identity))?.clone();
         Some(CorrectedEvent {
             identity: identity.to_string(),
+            sent_by,
             meter: slots[usize::from(events[at].slot)].meter.clone(),
             is_replaced: purpose(at + 1) == Some(Purpose::Replacement),
-            reason: reasons.get(&(segment.tenant, identity))?.clone(),
+            reason,
         })
     });
     CorrectionRecord { id: segment.id, at, by: by.to_owned(), events: corrected.collect(), outcome: None }
@@ -151,6 +167,7 @@ fn record(item: &Item) -> Result<CorrectionRecord, UsageStoreError> {
         replaced: items::parsed(item, "replaced", entity)?,
         duplicates: items::parsed(item, "duplicates", entity)?,
         unmatched: items::parsed(item, "unmatched", entity)?,
+        replacement_used: items::parsed(item, "replacement_used", entity)?,
     };
     Ok(CorrectionRecord { outcome: Some(outcome), ..record })
 }

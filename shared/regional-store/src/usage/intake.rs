@@ -3,8 +3,10 @@
 use super::UsageStoreError;
 use super::items;
 use super::table::Table;
+use contract::RejectionKind;
 use kernel::Timestamp;
-use metering::Segment;
+use metering::{Segment, Sender};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long storing may take with all its repetitions: the function answers before it is ended.
@@ -41,21 +43,48 @@ impl Intake {
         self.table.put_all("store usage", bodies).await
     }
 
-    /// Adds to the region's count of refused events. `seed` chooses one of the partitions of that count.
+    /// Adds to the region's counts of events that a sender's requests had and that were refused, each for a reason of some
+    /// kind. `seed` chooses one of the partitions of those counts.
     ///
     /// # Errors
     /// When the table fails; nothing depends on it.
-    pub async fn count_rejected(&self, rejected: usize, seed: u8) -> Result<(), UsageStoreError> {
-        let counted = self
+    pub async fn count_rejected(
+        &self,
+        sender: Sender,
+        rejected: impl IntoIterator<Item = RejectionKind>,
+        seed: u8,
+    ) -> Result<(), UsageStoreError> {
+        let mut counts: BTreeMap<RejectionKind, u64> = BTreeMap::new();
+        for kind in rejected {
+            *counts.entry(kind).or_default() += 1;
+        }
+        let counts = counts.into_iter().map(|(kind, count)| (items::rejected_attribute(sender, kind), count));
+        self.count(counts.collect(), seed).await
+    }
+
+    /// Adds to the region's count of events that were not stored, though they may have been valid.
+    ///
+    /// # Errors
+    /// When the table fails; nothing depends on it.
+    pub async fn count_not_stored(&self, events: usize, seed: u8) -> Result<(), UsageStoreError> {
+        self.count(vec![(items::NOT_STORED.to_owned(), events as u64)], seed).await
+    }
+
+    async fn count(&self, counts: Vec<(String, u64)>, seed: u8) -> Result<(), UsageStoreError> {
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let terms: Vec<String> = counts.iter().enumerate().map(|(at, (name, _))| format!("{name} :c{at}")).collect();
+        let mut update = self
             .table
             .client
             .update_item()
             .table_name(&self.table.name)
             .set_key(Some(items::stats_key(seed)))
-            .update_expression("ADD rejected :rejected")
-            .expression_attribute_values(":rejected", items::number(rejected))
-            .send()
-            .await;
-        counted.map(|_| ()).map_err(|error| UsageStoreError::of("count refused events", error))
+            .update_expression(format!("ADD {}", terms.join(", ")));
+        for (at, (_, count)) in counts.iter().enumerate() {
+            update = update.expression_attribute_values(format!(":c{at}"), items::number(count));
+        }
+        update.send().await.map(|_| ()).map_err(|error| UsageStoreError::of("count refused events", error))
     }
 }

@@ -18,8 +18,9 @@
 
 use super::UsageStoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use contract::RejectionKind;
 use kernel::{MeterCode, SegmentId, TenantId, Timestamp, WindowSize};
-use metering::{Counted, Head, Page, PageKey, PartId, Run, RunId, RunRef, Segment, SegmentBody, StoredPart};
+use metering::{Counted, Head, Page, PageKey, PartId, Run, RunId, RunRef, Segment, SegmentBody, Sender, StoredPart};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
 
@@ -137,6 +138,7 @@ pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
             ("conflicts", number(head.counted.conflicts)),
             ("voided", number(head.counted.voided)),
             ("unmatched", number(head.counted.unmatched)),
+            ("replacement_used", number(head.counted.replacement_used)),
             ("runs", bytes(Head::encode_runs(of_head(&head.runs)))),
             ("members", bytes(Head::encode_runs(of_head(&head.members)))),
             ("lists", bytes(lists(head).into_iter().flat_map(u32::to_be_bytes).collect())),
@@ -306,6 +308,18 @@ pub(super) fn stats_key(shard: u8) -> Item {
     key(format!("STATS#{}", shard % STATS_SHARDS), "REGION")
 }
 
+/// The count of events that were not stored.
+pub(super) const NOT_STORED: &str = "not_stored";
+
+/// The name of the count of events that a sender sent and that were refused for reasons of a kind.
+pub(super) fn rejected_attribute(sender: Sender, kind: RejectionKind) -> String {
+    let sender = match sender {
+        Sender::Tenant => "tenants",
+        Sender::Provider | Sender::Meridian => "provider",
+    };
+    format!("rejected_{sender}_{}", kind.as_str())
+}
+
 /// Reads a number, or says which entity is malformed.
 pub(super) fn parsed<T: FromStr>(item: &Item, name: &str, entity: &'static str) -> Result<T, UsageStoreError> {
     match item.get(name) {
@@ -333,6 +347,11 @@ pub(super) fn segment(item: &Item) -> Result<Segment, UsageStoreError> {
     })
 }
 
+/// How many bytes the events of a segment take.
+pub(super) fn body_bytes(item: &Item) -> usize {
+    blob(item, "body", "segment").map_or(0, <[u8]>::len)
+}
+
 /// Reads of a head until when days are sealed.
 pub(super) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreError> {
     let entity = "head";
@@ -341,6 +360,19 @@ pub(super) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreE
     }
     let until = Timestamp::from_second(parsed(item, "sealed_until", entity)?);
     until.map(Some).map_err(|_| UsageStoreError::Malformed { entity })
+}
+
+/// Reads of a head what became of all events of its tenant.
+pub(super) fn counted(item: &Item) -> Result<Counted, UsageStoreError> {
+    let entity = "head";
+    Ok(Counted {
+        accepted: parsed(item, "accepted", entity)?,
+        duplicates: parsed(item, "duplicates", entity)?,
+        conflicts: parsed(item, "conflicts", entity)?,
+        voided: parsed(item, "voided", entity)?,
+        unmatched: parsed(item, "unmatched", entity)?,
+        replacement_used: parsed(item, "replacement_used", entity)?,
+    })
 }
 
 /// Reads a head and the lists of its runs in blocks, which come in their order.
@@ -357,13 +389,7 @@ pub(super) fn head(item: &Item, lists: &BTreeMap<u32, Item>) -> Result<Head, Usa
     Ok(Head {
         version: parsed(item, "version", entity)?,
         sequence: parsed(item, "sequence", entity)?,
-        counted: Counted {
-            accepted: parsed(item, "accepted", entity)?,
-            duplicates: parsed(item, "duplicates", entity)?,
-            conflicts: parsed(item, "conflicts", entity)?,
-            voided: parsed(item, "voided", entity)?,
-            unmatched: parsed(item, "unmatched", entity)?,
-        },
+        counted: counted(item)?,
         runs: runs("runs")?,
         members: runs("members")?,
         sealed_until: sealed_until(item)?,

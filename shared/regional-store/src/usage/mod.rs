@@ -15,10 +15,11 @@ mod monitor;
 mod pending;
 mod read;
 mod seal;
+mod search;
 mod settler;
 mod table;
 
-pub use corrections::{CorrectedEvent, CorrectionOutcome, CorrectionRecord};
+pub use corrections::{CorrectedEvent, CorrectionNote, CorrectionOutcome, CorrectionRecord};
 pub use erase::UsageEraser;
 pub use intake::{Intake, STORE_TIME_MAX};
 pub use items::{DueSeal, segment_of_image};
@@ -27,6 +28,7 @@ pub use monitor::{UsageBacklog, UsageMonitor};
 pub use pending::{FoundSegment, Pending};
 pub use read::{StoredTotals, UsageReader};
 pub use seal::Resent;
+pub use search::{SEARCH_BYTES_MAX, SearchBudget};
 pub use settler::{Settled, Settler};
 
 use crate::throttled::is_throttled;

@@ -5,8 +5,9 @@ use super::items::{self, PENDING_SHARDS, STATS_SHARDS};
 use super::pending::made_at;
 use super::table::Table;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
-use contract::EventCounts;
+use contract::{EventCounts, RejectionKind};
 use kernel::Timestamp;
+use metering::Sender;
 
 /// Reads figures of the usage table.
 #[derive(Debug, Clone)]
@@ -66,11 +67,16 @@ impl UsageMonitor {
         let keys = (0..STATS_SHARDS).map(items::stats_key).collect();
         let mut counts = EventCounts::default();
         for item in self.table.get_all("load counts", keys).await? {
-            let count = |name| if item.contains_key(name) { items::parsed(&item, name, "count") } else { Ok(0) };
+            let count = |name: &str| if item.contains_key(name) { items::parsed(&item, name, "count") } else { Ok(0) };
             counts.accepted += count("accepted")?;
             counts.duplicates += count("duplicates")?;
             counts.conflicts += count("conflicts")?;
-            counts.rejected += count("rejected")?;
+            counts.not_stored += count(items::NOT_STORED)?;
+            for kind in RejectionKind::ALL {
+                let rejected = &mut counts.rejected;
+                *rejected.tenants.of_mut(kind) += count(&items::rejected_attribute(Sender::Tenant, kind))?;
+                *rejected.provider.of_mut(kind) += count(&items::rejected_attribute(Sender::Provider, kind))?;
+            }
         }
         Ok(counts)
     }

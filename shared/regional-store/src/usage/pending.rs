@@ -40,8 +40,8 @@ pub(super) fn made_at(segment: SegmentId) -> Option<Timestamp> {
     Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
 }
 
-/// The first sort key that a pointer made at a moment can have.
-fn first_key(moment: Timestamp) -> String {
+/// The first sort key that a pointer, or a segment, made at a moment can have.
+pub(super) fn first_key(moment: Timestamp) -> String {
     let ms = moment.as_millisecond().max(0);
     format!("{:08x}-{:04x}", ms >> 16, ms & 0xffff)
 }

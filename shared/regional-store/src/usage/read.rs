@@ -5,7 +5,7 @@ use super::items;
 use super::table::Table;
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{TenantId, Timestamp, WindowSize};
-use metering::{Page, PageKey, Question};
+use metering::{Counted, Page, PageKey, Question};
 use std::collections::BTreeMap;
 
 /// How many pages of minutes or hours are read at once.
@@ -24,6 +24,8 @@ pub struct UsageReader {
 pub struct StoredTotals {
     /// The pages.
     pub pages: BTreeMap<PageKey, Page>,
+    /// What became of all events of the tenant so far, of whatever meter.
+    pub counted: Counted,
     /// Days that end by then are sealed.
     pub sealed_until: Option<Timestamp>,
     /// Where to go on: windows that begin before it are all there. Nothing when all is read.
@@ -51,11 +53,12 @@ impl UsageReader {
         // What is sealed when this is read does not change any more; so it comes first.
         let head = self.table.get_all("load a head", vec![items::head_key(tenant)]).await?;
         let sealed_until = head.first().map(items::sealed_until).transpose()?.flatten();
+        let counted = head.first().map(items::counted).transpose()?.unwrap_or_default();
         let (pages, read_until) = match source {
             WindowSize::Minute | WindowSize::Hour => self.short(tenant, question, source).await?,
             WindowSize::Day | WindowSize::Month => self.periods(tenant, question).await?,
         };
-        Ok(StoredTotals { pages, sealed_until, read_until })
+        Ok(StoredTotals { pages, counted, sealed_until, read_until })
     }
 
     /// Pages of minutes or hours.

@@ -268,15 +268,16 @@ impl Settler {
         id: SegmentId,
         outcome: CorrectionOutcome,
     ) -> Result<TransactWriteItem, UsageStoreError> {
-        let CorrectionOutcome { voided, replaced, duplicates, unmatched } = outcome;
+        let CorrectionOutcome { voided, replaced, duplicates, unmatched, replacement_used } = outcome;
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(items::correction_key(tenant, id)))
-            .update_expression("SET voided = :v, replaced = :r, duplicates = :d, unmatched = :u")
+            .update_expression("SET voided = :v, replaced = :r, duplicates = :d, unmatched = :u, replacement_used = :x")
             .expression_attribute_values(":v", items::number(voided))
             .expression_attribute_values(":r", items::number(replaced))
             .expression_attribute_values(":d", items::number(duplicates))
             .expression_attribute_values(":u", items::number(unmatched))
+            .expression_attribute_values(":x", items::number(replacement_used))
             .build()?;
         Ok(TransactWriteItem::builder().update(update).build())
     }

@@ -6,13 +6,13 @@ use crate::{
 };
 use contract::catalogue::Catalogue;
 use contract::{
-    Envelope, EventCounts, Fact, SealDigest, Stream, UsageSealed, UsageStreamStated, UsageWindow, UsageWindowUpdated,
-    WindowPart,
+    Envelope, EventCounts, Fact, ReasonCounts, RejectionKind, SealDigest, Stream, UsageSealed, UsageStreamStated,
+    UsageWindow, UsageWindowUpdated, WindowPart,
 };
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp, UsageGroup};
-use metering::{Counted, Digest, Entry, Identity, Measure, Segment, Usage, Value, batches, group};
+use metering::{Counted, Digest, Entry, Identity, Measure, Segment, Sender, Usage, Value, batches, group};
 use outbox::Outbox;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -103,7 +103,7 @@ fn segments(catalogue: &Catalogue, tenant: TenantId, numbers: impl Iterator<Item
         let measure = Measure::Number(Value::new(i128::from(number), 1).unwrap());
         let (at, group) = (Timestamp::UNIX_EPOCH, UsageGroup::default());
         let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
-        let entry = Entry { identity: Identity::of("source", &number.to_string()), digest };
+        let entry = Entry { identity: Identity::of(Sender::Provider, "source", &number.to_string()), digest };
         Usage { tenant, entry, meter, group, at, measure }
     });
     group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(fresh_id()))
@@ -176,7 +176,7 @@ async fn settlers_at_once_count_each_event_once() {
     assert_eq!(settled.iter().map(|settled| settled.segments).sum::<usize>(), 12);
     assert_eq!(settled.iter().map(|settled| settled.segments + settled.before).sum::<usize>(), 48);
 
-    let counts = EventCounts { accepted: 300, duplicates: 300, conflicts: 0, rejected: 0 };
+    let counts = EventCounts { accepted: 300, duplicates: 300, ..EventCounts::default() };
     assert_eq!(world.monitor().counts().await.unwrap(), counts);
     assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
     let (facts, windows) = world.stated().await;
@@ -384,7 +384,7 @@ async fn a_conflict_is_counted_and_changes_no_total() {
         world.intake.store(std::slice::from_ref(sent), now()).await.unwrap();
         settler.settle(tenant(3), std::slice::from_ref(sent), now()).await.unwrap();
     }
-    let counts = EventCounts { accepted: 3, duplicates: 2, conflicts: 1, rejected: 0 };
+    let counts = EventCounts { accepted: 3, duplicates: 2, conflicts: 1, ..EventCounts::default() };
     assert_eq!(world.monitor().counts().await.unwrap(), counts);
     let (facts, windows) = world.stated().await;
     assert_eq!((facts, windows.values().next().unwrap().value.to_string().as_str()), (1, "0.6"));
@@ -446,10 +446,18 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
 #[tokio::test]
 async fn refused_events_are_counted() {
     let world = world().await;
+    let kinds = [RejectionKind::Malformed, RejectionKind::OutOfTime, RejectionKind::Malformed];
     for seed in 0..20 {
-        world.intake.count_rejected(3, seed).await.unwrap();
+        world.intake.count_rejected(Sender::Tenant, kinds, seed).await.unwrap();
+        world.intake.count_rejected(Sender::Provider, RejectionKind::ALL, seed).await.unwrap();
+        world.intake.count_rejected(Sender::Provider, [], seed).await.unwrap();
+        world.intake.count_not_stored(5, seed).await.unwrap();
     }
-    assert_eq!(world.monitor().counts().await.unwrap().rejected, 60);
+    let counts = world.monitor().counts().await.unwrap();
+    let tenants = ReasonCounts { malformed: 40, out_of_time: 20, ..ReasonCounts::default() };
+    assert_eq!((counts.rejected.tenants, counts.rejected.total(), counts.not_stored), (tenants, 60 + 7 * 20, 100));
+    let mut provider = counts.rejected.provider;
+    assert!(RejectionKind::ALL.into_iter().all(|kind| *provider.of_mut(kind) == 20), "{provider:?}");
 }
 
 #[tokio::test]

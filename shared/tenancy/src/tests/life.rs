@@ -29,6 +29,8 @@ fn the_table_decides_every_change() {
                 Some((_, _, to)) => {
                     let outcome = decided.unwrap();
                     assert_eq!((outcome.tenant.status, outcome.tenant.version), (*to, 2));
+                    let activated_at = (change == Change::Activate).then_some(occasion().now);
+                    assert_eq!(outcome.tenant.activated_at, activated_at, "{from} {change:?}");
                     let facts = outcome.statements.iter().filter_map(|statement| match statement {
                         Statement::Status(fact) => Some((fact.data.status, fact.data.revision, fact.sequence)),
                         _ => None,
@@ -55,6 +57,7 @@ fn a_confirmation_carries_on_once() {
                     let signup = outcome.signup.unwrap();
                     assert!(signup.identity_at.is_some() && signup.confirmed_at.is_some());
                     assert_eq!(signup.activated_at.is_some(), mode == "auto");
+                    assert_eq!(outcome.tenant.activated_at, signup.activated_at);
                 }
                 TenantStatus::Closed => assert!(decided.is_err()),
                 _ => assert_eq!(decided, Ok(None), "{status}"),

@@ -22,8 +22,12 @@ async fn a_closure_can_be_undone_by_the_code_that_came_with_it() {
     assert_eq!(tenant.status, TenantStatus::Closing);
     assert_eq!(tenant.closure.unwrap().undo, Some(digest(code)), "only a digest is stored");
 
-    for (wrong, title) in [("f".repeat(32), "another"), ("f".repeat(31), "too short"), (format!("{code}0"), "too long")]
-    {
+    for (wrong, title) in [
+        ("f".repeat(32), "another"),
+        ("f".repeat(31), "too short"),
+        (format!("{code}0"), "too long"),
+        ("0".repeat(32), "of zeros"),
+    ] {
         let refused = undo(&world, "", &json!({ "code": wrong })).await;
         assert_eq!(slug(&refused), (422, "wrong-code"), "{title}");
     }

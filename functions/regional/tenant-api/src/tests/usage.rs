@@ -1,9 +1,10 @@
 //! What a tenant has used.
 
 use super::*;
+use contract::catalogue::Aggregation;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId};
-use metering::{Usage, group};
+use metering::{Correction, Segment, Usage, group, group_corrections};
 use regional_store::{Intake, Settler};
 
 /// Takes in and settles an event of a counting meter for each of so many minutes.
@@ -13,14 +14,19 @@ async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {
 
 /// The same, in days that begin at an anchor.
 async fn use_up_in_days(world: &World, tenant: TenantId, anchor: BillingAnchor, from: &str, minutes: i64) {
-    let Region { aws, usage_table, catalogue, .. } = &world.region;
-    let meter = &catalogue.meters[0];
+    let meter = &world.region.catalogue.meters[0];
     let from = moment(from);
     let event = |n: i64| {
         let at = from + SignedDuration::from_mins(n);
         Usage::counted(meter, tenant, "source", &at.to_string(), at)
     };
     let segments = group((0..minutes).map(event), |_| anchor, || SegmentId::from_uuid(runtime::new_uuid()));
+    take_in(world, tenant, segments).await;
+}
+
+/// Takes segments in and settles them.
+async fn take_in(world: &World, tenant: TenantId, segments: Vec<Segment>) {
+    let Region { aws, usage_table, .. } = &world.region;
     Intake::new(&aws.config, usage_table.clone()).store(&segments, runtime::now()).await.unwrap();
     let settler = settler(world);
     for batch in metering::batches(segments) {
@@ -69,6 +75,7 @@ async fn a_user_reads_what_the_own_tenant_has_used() {
             { "start": "2026-11-10T00:00:00Z", "end": "2026-11-11T00:00:00Z", "group": "", "value": "30", "events": 30, "state": "provisional" },
             { "start": "2026-11-11T00:00:00Z", "end": "2026-11-12T00:00:00Z", "group": "", "value": "60", "events": 60, "state": "provisional" },
         ],
+        "events": { "accepted": 90, "duplicates": 0, "conflicts": 0, "taken_back": 0, "unmatched": 0, "replacement_used": 0 },
     });
     assert_eq!((days.status, days.body), (200, expected));
     let hours = windows(&read(&world, &token, &format!("{NOVEMBER}&window=hour")).await);
@@ -109,6 +116,45 @@ async fn a_month_of_any_width_is_shown() {
     assert_eq!((answer.status, windows(&answer)), (200, vec![("2026-11-01T00:00:00Z".to_owned(), sum)]));
 }
 
+/// What became of a tenant's events after they were accepted is seen by the tenant: of all its meters, and of no other tenant's.
+#[tokio::test]
+async fn the_tenant_sees_what_did_not_count() {
+    let world = World::new().await;
+    let (other, ..) = world.other().await;
+    let tenant = world.tenant();
+    let meter =
+        |aggregation| world.region.catalogue.meters.iter().find(|meter| meter.aggregation == aggregation).unwrap();
+    let (counted, unique) = (meter(Aggregation::Count), meter(Aggregation::Sum));
+    let event = |meter, id: &str, at: &str| Usage::counted(meter, tenant, "source", id, moment(at));
+    let (first, second) = ("2026-11-10T10:00:00Z", "2026-11-10T11:00:00Z");
+    let id = || SegmentId::from_uuid(runtime::new_uuid());
+    let sent = [
+        event(counted, "a", first),
+        event(counted, "a", first),
+        event(counted, "a", second),
+        event(unique, "b", first),
+    ];
+    let mut segments: Vec<_> =
+        sent.into_iter().flat_map(|event| group([event], |_| BillingAnchor::default(), id)).collect();
+    let correction = |original, replacement| Correction { original, replacement };
+    for correction in [
+        correction(event(counted, "b", first), None),
+        correction(event(counted, "a", first), Some(event(unique, "b", first))),
+        correction(event(counted, "a", first), None),
+    ] {
+        segments.extend(group_corrections([correction], |_| BillingAnchor::default(), id));
+    }
+    for segment in segments {
+        take_in(&world, tenant, vec![segment]).await;
+    }
+    use_up(&world, other.tenant.id, first, 7).await;
+    let token = world.token(world.charles.username).await;
+    let expected = json!({ "accepted": 2, "duplicates": 1, "conflicts": 1, "taken_back": 1, "unmatched": 1, "replacement_used": 2 });
+    for query in [NOVEMBER, "meter=tokens", "meter=logins&window=month"] {
+        assert_eq!(read(&world, &token, query).await.body["events"], expected, "{query}");
+    }
+}
+
 /// Their November begins on 31 October, in UTC.
 #[tokio::test]
 async fn days_and_months_begin_where_the_tenants_do() {
@@ -145,9 +191,13 @@ async fn what_is_sealed_and_what_came_after_it_shows() {
     seal_until(&world, "2026-11-30T00:00:00Z").await;
     assert_eq!(states("day").await, [state("30", "sealed")]);
     assert_eq!(states("month").await, [state("30", "provisional")]);
-    use_up(&world, world.tenant(), "2026-11-10T13:00:00Z", 2).await;
+    use_up(&world, world.tenant(), "2026-11-10T12:30:00Z", 2).await;
     use_up(&world, world.tenant(), "2026-11-11T13:00:00Z", 5).await;
-    assert_eq!(states("day").await, [state("32", "adjusted"), state("5", "provisional")]);
+    for window in ["day", "hour"] {
+        assert_eq!(states(window).await, [state("32", "adjusted"), state("5", "provisional")], "{window}");
+    }
+    let minutes = states("minute").await;
+    assert_eq!((minutes.len(), &minutes[29], &minutes[30]), (37, &state("1", "sealed"), &state("1", "adjusted")));
     // Nothing is used on the last day of the month.
     seal_until(&world, "2026-12-01T00:00:00Z").await;
     assert_eq!(states("day").await, [state("32", "adjusted"), state("5", "sealed")]);
@@ -193,6 +243,10 @@ async fn a_table_is_given_to_who_asks_for_one() {
     assert_eq!(
         (answer.headers["content-type"].to_str().unwrap(), answer.text.as_str()),
         ("text/csv; charset=utf-8", expected)
+    );
+    assert_eq!(
+        answer.headers["usage-events"],
+        "accepted=90, duplicates=0, conflicts=0, taken_back=0, unmatched=0, replacement_used=0"
     );
     use_up(&world, world.tenant(), "2026-11-12T00:00:00Z", 60 * 20).await;
     let long = format!("/usage?{NOVEMBER}&window=minute");

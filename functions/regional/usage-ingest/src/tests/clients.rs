@@ -1,5 +1,6 @@
 //! Tenants' own clients.
 
+use super::corrections::transfer;
 use super::*;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use aws_types::region::Region;
@@ -72,6 +73,48 @@ async fn a_tenants_client_reports_its_own_tenants_usage_only() {
     assert_eq!(world.send(&batch(&[event(OTHER, "c")])).await.status, 200);
     assert_eq!(world.report(&token, &[event(OTHER, "d")]).await.status, 422);
     assert_eq!((world.stored("SEGMENT#").await, world.report(&token, &[]).await.status), (2, 200));
+}
+
+/// What a tenant's own client sends is no other event than the provider's of the same source and id.
+#[tokio::test]
+async fn a_tenants_client_never_stands_in_the_providers_way() {
+    let world = world().await;
+    let (_, token) = world.machine_of(OWN).await;
+    let ids: Vec<String> = (0..4).map(|n| format!("hour-{n}")).collect();
+    let of = |gigabytes: u32| -> Vec<Value> { ids.iter().map(|id| transfer(OWN, id, gigabytes)).collect() };
+    assert_eq!(world.report(&token, &of(0)).await.body["accepted"], 4);
+    world.settle().await;
+    assert_eq!(world.send(&batch(&of(700))).await.body["accepted"], 4);
+    world.settle().await;
+    assert_eq!(world.total(OWN, "2026-11-03T09:00:00Z").await, ("2800".to_owned(), 8));
+    let counts = world.monitor.counts().await.unwrap();
+    assert_eq!((counts.accepted, counts.duplicates, counts.conflicts), (8, 0, 0));
+    // Each sender's own repetition is one, whichever form it takes.
+    assert_eq!(world.report(&token, &of(0)).await.body["accepted"], 4);
+    assert_eq!(world.send(&batch(&of(700))).await.body["accepted"], 4);
+    world.settle().await;
+    let counts = world.monitor.counts().await.unwrap();
+    assert_eq!((counts.accepted, counts.duplicates, counts.conflicts), (8, 8, 0));
+}
+
+/// Nothing that an event says makes it another sender's.
+#[tokio::test]
+async fn the_sender_is_whose_token_it_is() {
+    let world = world().await;
+    let (_, token) = world.machine_of(OWN).await;
+    for (n, (name, value)) in
+        [("sentby", json!("provider")), ("sender", json!("provider")), ("sent_by", json!("provider"))]
+            .into_iter()
+            .enumerate()
+    {
+        let id = n.to_string();
+        let mut forged = transfer(OWN, &id, 0);
+        forged[name] = value;
+        assert_eq!(world.report(&token, &[forged]).await.body["accepted"], 1, "{name}");
+        assert_eq!(world.send(&batch(&[transfer(OWN, &id, 5)])).await.body["accepted"], 1);
+    }
+    world.settle().await;
+    assert_eq!(world.total(OWN, "2026-11-03T09:00:00Z").await, ("15".to_owned(), 6));
 }
 
 #[tokio::test]

@@ -2,16 +2,17 @@
 
 use super::*;
 use jiff::SignedDuration;
-use metering::{Segment, batches};
+use kernel::{BillingAnchor, Timestamp, UsageGroup, WindowSize};
+use metering::{Question, Segment, batches};
 use outbox::Outbox;
-use regional_store::{FoundSegment, Settler};
+use regional_store::{FoundSegment, SEARCH_BYTES_MAX, SearchBudget, Settler};
 
 const TENANT: &str = TENANTS[0].0;
 const OTHER: &str = TENANTS[1].0;
 
 impl World {
     /// Settles all that waits, as the rollup does.
-    async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         let settler = self.settler().await;
         for segment in self.waiting(&settler).await {
             let tenant = segment.tenant;
@@ -19,6 +20,25 @@ impl World {
                 settler.settle(tenant, &batch, runtime::now()).await.unwrap();
             }
         }
+    }
+
+    /// The value and the events of the day of a moment, of transfers.
+    pub(super) async fn total(&self, tenant: &str, moment: &str) -> (String, i64) {
+        let catalogue = Catalogue::bundled().unwrap();
+        let meter = catalogue.meter(&"transfer-gb".parse().unwrap()).unwrap();
+        let from = WindowSize::Day.start(moment.parse().unwrap(), BillingAnchor::default());
+        let (size, to, anchor) = (WindowSize::Day, WindowSize::Day.end(from), BillingAnchor::default());
+        let question = Question { meter, size, from, to, anchor, by: Vec::new(), only: UsageGroup::default() };
+        let reader = UsageReader::new(&self.aws.config, self.usage_table.clone());
+        let stored = reader.totals(tenant.parse().unwrap(), &question, WindowSize::Day).await.unwrap();
+        let totals = question.answer(&stored.pages, stored.sealed_until).unwrap();
+        totals.first().map_or_else(|| ("0".to_owned(), 0), |total| (total.value.to_string(), total.events))
+    }
+
+    /// What came of each of a tenant's corrections, the newest first.
+    async fn outcomes(&self, tenant: &str) -> Vec<Value> {
+        let listed = self.corrections(json!({ "tenant": tenant })).await.body;
+        listed["corrections"].as_array().unwrap().iter().map(|record| record["outcome"].clone()).collect()
     }
 
     async fn settler(&self) -> Settler {
@@ -56,7 +76,7 @@ impl World {
     }
 }
 
-fn transfer(tenant: &str, id: &str, gigabytes: u32) -> Value {
+pub(super) fn transfer(tenant: &str, id: &str, gigabytes: u32) -> Value {
     let mut event = event(tenant, id);
     event["type"] = json!("transfer.completed");
     event["data"] = json!({ "gigabytes": gigabytes });
@@ -90,7 +110,7 @@ async fn what_was_sent_is_taken_back_or_replaced_and_the_record_tells_what_came_
 
     world.settle().await;
     let listed = world.corrections(json!({ "tenant": TENANT })).await.body;
-    let outcome = json!({ "voided": 2, "replaced": 1, "duplicates": 0, "unmatched": 1 });
+    let outcome = json!({ "voided": 2, "replaced": 1, "duplicates": 0, "unmatched": 1, "replacement_used": 0 });
     assert_eq!(listed["corrections"][0]["outcome"], outcome);
     assert_eq!(world.monitor.counts().await.unwrap().accepted, 4);
     assert_eq!(world.corrections(json!({ "tenant": OTHER })).await.body, json!({ "corrections": [] }));
@@ -191,4 +211,229 @@ async fn corrections_at_once_are_made_once() {
         listed["corrections"].as_array().unwrap().iter().map(|record| record["outcome"][name].as_u64().unwrap()).sum()
     };
     assert_eq!((sum("voided"), sum("replaced"), sum("duplicates"), sum("unmatched")), (1, 1, 14, 0));
+}
+
+fn outcome(counts: [u64; 5]) -> Value {
+    let [voided, replaced, duplicates, unmatched, replacement_used] = counts;
+    json!({ "voided": voided, "replaced": replaced, "duplicates": duplicates, "unmatched": unmatched,
+        "replacement_used": replacement_used })
+}
+
+const AT: &str = "2026-11-03T09:00:00Z";
+
+/// What is taken back and what comes in its place are one change.
+#[tokio::test]
+async fn a_correction_whose_replacement_is_used_changes_nothing_and_the_record_says_so() {
+    let world = world().await;
+    let sent = ["a", "b", "c"].map(|id| transfer(TENANT, id, 5));
+    assert_eq!(world.send(&batch(&sent)).await.body["accepted"], 3);
+    world.settle().await;
+    let correction = |original: &Value, id: &str, gigabytes: u32| json!({ "event": original, "replacement": transfer(TENANT, id, gigabytes), "reason": "wrong-unit" });
+    // Used by an event: whether it says the same or something else.
+    for gigabytes in [5, 50] {
+        assert_eq!(world.correct(json!([correction(&sent[0], "c", gigabytes)])).await.status, 202);
+        world.settle().await;
+        assert_eq!(world.outcomes(TENANT).await[0], outcome([0, 0, 0, 0, 2]));
+        assert_eq!(world.total(TENANT, AT).await, ("15".to_owned(), 3));
+    }
+    // Two of one request: the first is made.
+    let both = json!([correction(&sent[0], "d", 1), correction(&sent[1], "d", 1)]);
+    assert_eq!(world.correct(both.clone()).await.body["accepted"], 2);
+    world.settle().await;
+    assert_eq!(world.outcomes(TENANT).await[0], outcome([1, 1, 0, 0, 2]));
+    assert_eq!(world.total(TENANT, AT).await, ("11".to_owned(), 3));
+    // The same again: what was made is known, and what was not is not made.
+    assert_eq!(world.correct(both).await.body["accepted"], 2);
+    world.settle().await;
+    assert_eq!(world.outcomes(TENANT).await[0], outcome([0, 0, 2, 0, 2]));
+    assert_eq!(world.total(TENANT, AT).await, ("11".to_owned(), 3));
+}
+
+#[tokio::test]
+async fn a_correction_means_the_event_of_the_sender_that_it_names() {
+    let world = world().await;
+    let (_, token) = world.machine_of(TENANT).await;
+    let mut theirs = batch(&[transfer(TENANT, "a", 1)]);
+    theirs["headers"]["authorization"] = json!(format!("Bearer {token}"));
+    assert_eq!(world.send(&theirs).await.body["accepted"], 1);
+    assert_eq!(world.send(&batch(&[transfer(TENANT, "a", 10)])).await.body["accepted"], 1);
+    world.settle().await;
+    let taken_back = [
+        (json!({ "event": transfer(TENANT, "a", 10), "sent_by": "tenant", "reason": "test" }), [0, 0, 0, 1, 0], "11"),
+        (json!({ "event": transfer(TENANT, "a", 1), "reason": "test" }), [0, 0, 0, 1, 0], "11"),
+        // What comes in the place of the tenant's is the provider's, whose event of that id is there already.
+        (
+            json!({ "event": transfer(TENANT, "a", 1), "sent_by": "tenant", "replacement": transfer(TENANT, "a", 7),
+                "reason": "test" }),
+            [0, 0, 0, 0, 2],
+            "11",
+        ),
+        (json!({ "event": transfer(TENANT, "a", 1), "sent_by": "tenant", "reason": "test" }), [1, 0, 0, 0, 0], "10"),
+        (json!({ "event": transfer(TENANT, "a", 10), "sent_by": "provider", "reason": "test" }), [1, 0, 0, 0, 0], "0"),
+    ];
+    for (correction, counts, total) in taken_back {
+        assert_eq!(world.correct(json!([correction])).await.body["accepted"], 1, "{correction}");
+        world.settle().await;
+        assert_eq!(world.outcomes(TENANT).await[0], outcome(counts), "{correction}");
+        assert_eq!(world.total(TENANT, AT).await.0, total, "{correction}");
+    }
+    let listed = world.corrections(json!({ "tenant": TENANT })).await.body;
+    let senders: Vec<&Value> =
+        listed["corrections"].as_array().unwrap().iter().map(|record| &record["events"][0]["sent_by"]).collect();
+    assert_eq!(senders, ["provider", "tenant", "tenant", "provider", "tenant"]);
+    for unknown in ["", "Tenant", "meridian", "tenants"] {
+        let correction = json!({ "event": transfer(TENANT, "a", 1), "sent_by": unknown, "reason": "test" });
+        assert_eq!(
+            world.correct(json!([correction])).await.body["rejected"][0]["reason"],
+            "invalid-sender",
+            "{unknown}"
+        );
+    }
+}
+
+/// A transfer of the present, of which the segment is stored.
+fn transfer_now(id: &str, gigabytes: u32) -> Value {
+    let mut event = transfer(TENANT, id, gigabytes);
+    event["time"] = json!(runtime::now().to_string());
+    event
+}
+
+impl World {
+    /// Sends a request as if the gateway took it now: segments have the time of the clock.
+    async fn send_now(&self, mut payload: Value) -> Answer {
+        payload["requestContext"]["timeEpoch"] = json!(runtime::now().as_millisecond());
+        self.send(&payload).await
+    }
+
+    async fn correct_now(&self, corrections: Value) -> Answer {
+        let mut payload = case("valid-correction");
+        payload["body"] = json!(json!({ "corrections": corrections }).to_string());
+        self.send_now(payload).await
+    }
+}
+
+fn by_key(id: &str, further: Value) -> Value {
+    let mut correction =
+        json!({ "key": { "tenant": TENANT, "source": "/gateway", "id": id }, "reason": "sent-in-error" });
+    for (name, value) in further.as_object().unwrap() {
+        match name.as_str() {
+            "sent_from" | "sent_to" | "source" | "tenant" => correction["key"][name] = value.clone(),
+            _ => correction[name] = value.clone(),
+        }
+    }
+    correction
+}
+
+#[tokio::test]
+async fn an_event_is_taken_back_or_replaced_by_its_key() {
+    let world = world().await;
+    let (_, token) = world.machine_of(TENANT).await;
+    let mut theirs = batch(&[transfer_now("a", 100)]);
+    theirs["headers"]["authorization"] = json!(format!("Bearer {token}"));
+    assert_eq!(world.send_now(theirs).await.body["accepted"], 1);
+    let events: Vec<Value> = ["a", "b", "c"].into_iter().map(|id| transfer_now(id, 5)).collect();
+    assert_eq!(world.send_now(batch(&events)).await.body["accepted"], 3);
+    world.settle().await;
+    let today = runtime::now().to_string();
+    let steps = [
+        (by_key("a", json!({})), [1, 0, 0, 0, 0], "110"),
+        (by_key("a", json!({})), [0, 0, 1, 0, 0], "110"),
+        (by_key("b", json!({ "replacement": transfer_now("d", 7) })), [1, 1, 0, 0, 0], "112"),
+        // What came in its place is an event of its own.
+        (by_key("d", json!({ "replacement": transfer_now("c", 9) })), [0, 0, 0, 0, 2], "112"),
+        (by_key("d", json!({})), [1, 0, 0, 0, 0], "105"),
+        (by_key("a", json!({ "sent_by": "tenant" })), [1, 0, 0, 0, 0], "5"),
+        // The same correction in full is the same.
+        (json!({ "event": events[0], "reason": "sent-in-error" }), [0, 0, 1, 0, 0], "5"),
+    ];
+    for (correction, counts, total) in steps {
+        let answer = world.correct_now(json!([correction])).await;
+        assert_eq!((answer.status, &answer.body["accepted"]), (202, &json!(1)), "{correction}: {}", answer.body);
+        world.settle().await;
+        assert_eq!(world.outcomes(TENANT).await[0], outcome(counts), "{correction}");
+        assert_eq!(world.total(TENANT, &today).await.0, total, "{correction}");
+    }
+}
+
+/// An event that was not settled yet is found too, and does not count when it is.
+#[tokio::test]
+async fn an_event_that_waits_is_taken_back_by_its_key() {
+    let world = world().await;
+    assert_eq!(world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"], 1);
+    assert_eq!(world.correct_now(json!([by_key("a", json!({}))])).await.body["accepted"], 1);
+    world.settle().await;
+    assert_eq!(world.outcomes(TENANT).await, [outcome([1, 0, 0, 0, 0])]);
+    assert_eq!(world.total(TENANT, &runtime::now().to_string()).await.0, "0");
+}
+
+#[tokio::test]
+async fn what_no_key_leads_to_is_named() {
+    let world = world().await;
+    let mut storage = transfer_now("storage", 5);
+    storage["type"] = json!("storage.sampled");
+    assert_eq!(world.send_now(batch(&[transfer_now("a", 5), storage])).await.body["accepted"], 2);
+    // Another one under the same key, which contradicts it, from another request.
+    assert_eq!(world.send_now(batch(&[transfer_now("twice", 5)])).await.body["accepted"], 1);
+    assert_eq!(world.send_now(batch(&[transfer_now("twice", 6)])).await.body["accepted"], 1);
+    let long_ago = (runtime::now() - SignedDuration::from_hours(24)).to_string();
+    let replacement = |tenant: &str, id: &str| {
+        let mut event = transfer_now(id, 1);
+        event["subject"] = json!(tenant);
+        json!({ "replacement": event })
+    };
+    let rows = [
+        (by_key("nothing", json!({})), "event-not-found"),
+        (by_key("a", json!({ "source": "/other" })), "event-not-found"),
+        (by_key("a", json!({ "sent_by": "tenant" })), "event-not-found"),
+        (by_key("a", json!({ "sent_to": long_ago })), "event-not-found"),
+        (by_key("twice", json!({})), "ambiguous-key"),
+        (by_key("storage", json!({})), "not-reversible"),
+        (by_key("a", json!({ "tenant": "nobody" })), "invalid-tenant"),
+        (by_key("a", json!({ "tenant": TENANTS[3].0 })), "unknown-tenant"),
+        (by_key("", json!({})), "missing-field"),
+        (by_key(&"x".repeat(1_025), json!({})), "too-long"),
+        (by_key("a", json!({ "sent_from": "yesterday" })), "invalid-time"),
+        (by_key("a", json!({ "sent_from": "2026-11-03T09:00:00+25" })), "invalid-time"),
+        (by_key("a", json!({ "sent_from": runtime::now().to_string(), "sent_to": long_ago })), "invalid-time"),
+        (by_key("a", replacement(TENANT, "a")), "same-identity"),
+        (by_key("a", replacement(OTHER, "b")), "other-tenant"),
+        (by_key("a", json!({ "event": transfer_now("a", 5) })), "missing-field"),
+        (json!({ "reason": "test" }), "missing-field"),
+    ];
+    let corrections: Vec<Value> = rows.iter().map(|(correction, _)| correction.clone()).collect();
+    let answer = world.correct_now(json!(corrections)).await;
+    assert_eq!(answer.status, 422, "{}", answer.body);
+    for (index, (correction, reason)) in rows.iter().enumerate() {
+        let told = &answer.body["rejected"][index];
+        assert_eq!((&told["index"], &told["reason"]), (&json!(index), &json!(reason)), "{correction}");
+        let id = correction["key"]["id"].as_str().filter(|id| (1..=1_024).contains(&id.len()));
+        assert!(correction.get("event").is_some() || told["id"].as_str() == id, "{told} of {correction}");
+    }
+    let corrections = world.monitor.counts().await.unwrap().rejected.provider.correction;
+    assert_eq!(corrections, 8, "of the region's counts");
+    let many: Vec<Value> = (0..21).map(|n| by_key(&n.to_string(), json!({}))).collect();
+    let answer = world.correct_now(json!(many)).await;
+    assert_eq!((answer.status, &answer.body["keys_max"]), (413, &json!(20)));
+    let answer = world.correct_now(json!([{ "key": { "tenant": TENANT, "id": "a" }, "reason": "test" }])).await;
+    let told = &answer.body["rejected"][0];
+    assert_eq!(
+        (answer.status, &told["reason"], &told["detail"]),
+        (422, &json!("missing-field"), &json!("key: source is missing"))
+    );
+}
+
+/// A tenant may have more events than are looked through: the answer says so, and what narrows it.
+#[tokio::test]
+async fn a_search_ends_where_its_budget_does() {
+    let world = world().await;
+    assert_eq!(world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"], 1);
+    let reader = UsageReader::new(&world.aws.config, world.usage_table.clone());
+    let identity = metering::Identity::of(metering::Sender::Provider, "/gateway", "a");
+    let sought = std::collections::BTreeSet::from([identity]);
+    let sent = (runtime::now() - SignedDuration::from_hours(1), Timestamp::MAX);
+    for (bytes, is_cut_short) in [(0, true), (SEARCH_BYTES_MAX, false)] {
+        let budget = SearchBudget::start(bytes);
+        let seen = reader.find_events(TENANT.parse().unwrap(), &sought, sent, &budget).await.unwrap();
+        assert_eq!(seen.is_cut_short, is_cut_short, "{bytes}");
+    }
 }

@@ -108,7 +108,8 @@ async fn no_request_is_too_odd() {
     let tenants = TenantReader::new(&world.aws.config, world.regional_table.clone());
     let usage = UsageReader::new(&table.config, "usage".to_owned());
     let router = routes(tokens, tenants, Intake::new(&table.config, "usage".to_owned()), usage);
-    let cases = testkit::cases("usage-ingest").into_iter();
+    // What the edge refuses is no request; odd events have a test of their own.
+    let cases = testkit::cases("usage-ingest").into_iter().filter(|case| case.name != "invalid-host");
     let cases = cases.map(|case| case.payload.to_string().replace("usage-token", &world.usage_token)).collect();
     let mut changed = Changed { random: Rng::with_seed(SEED), cases };
     let wanted = std::env::var_os("MERIDIAN_FUZZ_REQUESTS").and_then(|text| text.to_str()?.parse().ok());

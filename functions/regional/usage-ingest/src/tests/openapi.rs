@@ -40,7 +40,8 @@ pub(crate) struct UsageEvent {
     kind: String,
     /// The tenant.
     subject: TenantId,
-    /// When it happened: at most 35 days ago, and no more than 5 minutes ahead.
+    /// When it happened: at most 35 days ago, no more than 5 minutes ahead, and not before the billing period in which the
+    /// tenant became active.
     time: Timestamp,
     /// Holds the number, where the meter has one: a JSON number or a text that is one.
     #[schema(value_type = Option<Object>, nullable = false)]
@@ -93,7 +94,7 @@ pub(crate) struct RefusedEvent {
     /// Its id, when it has one of a permitted length.
     #[schema(nullable = false)]
     id: Option<String>,
-    /// Why, in a word such as `unknown-meter`, `unknown-tenant` or `time-too-old`.
+    /// Why, in a word such as `unknown-meter`, `unknown-tenant`, `time-too-old` or `before-first-period`.
     #[schema(pattern = "^[a-z-]+$")]
     reason: String,
     /// The rule that it broke, without what it said.
@@ -112,13 +113,37 @@ pub(crate) struct CorrectionRequest {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct UsageCorrection {
-    /// The event as it was sent.
-    event: UsageEvent,
+    /// The event as it was sent, unless it is named by its key.
+    #[schema(nullable = false)]
+    event: Option<UsageEvent>,
+    /// Which event, unless it is repeated in full.
+    #[schema(nullable = false)]
+    key: Option<EventKey>,
+    /// Whose event it is: `provider` where it is not said.
+    #[schema(pattern = "^(provider|tenant)$", nullable = false)]
+    sent_by: Option<String>,
     /// Another one, of the same tenant and with an identity of its own.
     #[schema(nullable = false)]
     replacement: Option<UsageEvent>,
     /// Why, in a word such as `wrong-unit`.
     reason: ReasonCode,
+}
+
+/// Which event, without what it said. It is looked up in what is stored of the last 40 days.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+pub(crate) struct EventKey {
+    tenant: TenantId,
+    #[schema(min_length = 1, max_length = 1024)]
+    source: String,
+    #[schema(min_length = 1, max_length = 1024)]
+    id: String,
+    /// The first moment that it may have been sent at; 40 days ago where it is not said.
+    #[schema(nullable = false)]
+    sent_from: Option<Timestamp>,
+    /// The last moment that it may have been sent at; now where it is not said.
+    #[schema(nullable = false)]
+    sent_to: Option<Timestamp>,
 }
 
 /// A correction as it was sent.
@@ -139,9 +164,12 @@ pub(crate) struct CorrectionRecord {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct CorrectedEvent {
-    /// The hash of its source and id.
+    /// The hash of its sender's namespace, its source and its id.
     #[schema(pattern = "^[0-9a-f]{24}$")]
     identity: String,
+    /// Whose event it is.
+    #[schema(pattern = "^(provider|tenant)$")]
+    sent_by: String,
     meter: MeterCode,
     /// Whether another one comes in its place.
     is_replaced: bool,
@@ -161,6 +189,8 @@ pub(crate) struct CorrectionOutcome {
     duplicates: u64,
     /// Not found as they were sent, with what was to come in their place.
     unmatched: u64,
+    /// Not taken back, since the id of what was to come in their place is used already; with that.
+    replacement_used: u64,
 }
 
 #[derive(OpenApi)]
