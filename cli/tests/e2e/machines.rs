@@ -206,6 +206,13 @@ pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let service = machine_token(&region.token_url, &region.service_client, usage::SCOPE).await?;
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let now = meridian::now().to_string();
+    let used = async |window: &str| -> Result<Value> {
+        stack.wait_until_quiet(QUIET_MAX).await?;
+        let url = format!("{}/usage?meter=transfer-gb&by=&tenant={tenant}&window={window}", region.api_url);
+        Ok(http().get(url).bearer_auth(&reading).send().await?.json().await?)
+    };
+    // The administrator's sign-ins are events of the tenant, too.
+    let before = used("day").await?["events"]["duplicates"].as_u64().context("duplicates are counted")?;
     let url = format!("{}/usage/events", region.api_url);
     for (token, gigabytes) in [(&own, 0), (&service, 700), (&own, 0)] {
         let event = json!({ "specversion": "1.0", "type": "transfer.completed", "source": "/gateway/1", "id": "hour-1",
@@ -213,16 +220,11 @@ pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
         let answer: Value = http().post(&url).bearer_auth(token).json(&json!([event])).send().await?.json().await?;
         ensure!(answer["accepted"] == 1, "the answer is {answer}");
     }
-    let used = async |window: &str| -> Result<Value> {
-        stack.wait_until_quiet(QUIET_MAX).await?;
-        let url = format!("{}/usage?meter=transfer-gb&by=&tenant={tenant}&window={window}", region.api_url);
-        Ok(http().get(url).bearer_auth(&reading).send().await?.json().await?)
-    };
     for window in ["hour", "day"] {
         let report = used(window).await?;
         let (total, events) = (&report["windows"][0], &report["events"]);
         ensure!(total["value"] == "700" && total["events"] == 2, "{window}: {report}");
-        ensure!(events["duplicates"] == 1 && events["conflicts"] == 0, "{window}: {report}");
+        ensure!(events["duplicates"] == before + 1 && events["conflicts"] == 0, "{window}: {report}");
     }
     for (sent_by, outcome, value, events) in [
         (Sender::Provider, "taken back", "0", 1),
