@@ -1,7 +1,7 @@
 //! Names that are shown to others: something of them is seen, nothing of them hides, and none is a link.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, Script};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
 /// Characters that fonts show as nothing although Unicode counts them as letters or symbols: the blank of Braille, the
@@ -47,11 +47,15 @@ const SEEN: &str = "a text with at least one letter, digit or symbol that is see
 const PLAIN: &str = "on one line, without characters that are not seen or turn others around";
 const UNLINKED: &str = "without web addresses, e-mail addresses and links";
 
+/// Keyboards for Khmer, Lao, Myanmar and Thai put it between words: a line may end there, and nothing is shown.
+const ZERO_WIDTH_SPACE: char = '\u{200b}';
+
 /// A text as it is shown: composed (UAX 15, form C), with one blank where there were several, and none around it.
 ///
 /// # Errors
 /// Why it cannot be shown, in words that complete "must be".
 pub(crate) fn displayed(text: &str) -> Result<String, &'static str> {
+    let text = text.replace(ZERO_WIDTH_SPACE, "");
     let text = ComposingNormalizerBorrowed::new_nfc().normalize(text.trim());
     if !text.chars().any(is_seen) {
         return Err(SEEN);
@@ -92,24 +96,55 @@ fn holds_unseen(text: &str) -> bool {
     use GeneralCategory::{
         Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Surrogate, Unassigned,
     };
-    let mut before = None;
+    // What comes before, and the letter of which that is a part or a mark.
+    let (mut before, mut base) = (None, None);
     for character in text.chars() {
-        let refused = match category(character) {
-            // Persian, Hindi and emoji are not written rightly without joiners; between Latin letters they hide.
-            Format if joins(character) => before.is_none_or(|before: char| before.is_ascii() || before.is_whitespace()),
+        let category = category(character);
+        let refused = match category {
+            // Persian, Hindi and emoji are not written rightly without joiners; elsewhere they hide.
+            Format if joins(character) => !before.is_some_and(|before| !joins(before)) || !base.is_some_and(is_joined),
+            Format if character == MONGOLIAN_VOWEL_SEPARATOR => {
+                !base.is_some_and(|base| script(base) == Script::Mongolian)
+            }
             Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate | Unassigned => true,
             SpaceSeparator => false,
             // Which form of a character is meant: of an emoji, or of a Han character in a name.
-            _ if is_variation_selector(character) => !before.is_some_and(is_seen),
+            _ if is_variation_selector(character) => {
+                !before.is_some_and(is_seen) || base.is_some_and(|base| !has_variants(base))
+            }
             _ => is_blank(character),
         };
         if refused {
             return true;
         }
         before = Some(character);
+        if !(GeneralCategoryGroup::Mark.contains(category) || category == Format) {
+            base = before;
+        }
     }
     false
 }
+
+fn script(character: char) -> Script {
+    CodePointMapData::<Script>::new().get(character)
+}
+
+/// Whether letters of a character's script have other forms, of which a selector says which is meant.
+fn has_variants(base: char) -> bool {
+    !matches!(script(base), Script::Latin | Script::Greek | Script::Cyrillic | Script::Armenian | Script::Georgian)
+}
+
+/// Whether what follows a character is written in another way when the two are joined, or are not.
+fn is_joined(base: char) -> bool {
+    let is_parted = matches!(
+        script(base),
+        Script::Han | Script::Hangul | Script::Hiragana | Script::Katakana | Script::Bopomofo | Script::Yi
+    );
+    has_variants(base) && !is_parted && !base.is_ascii() && !base.is_whitespace()
+}
+
+/// Parts the last vowel of a Mongolian word from it.
+const MONGOLIAN_VOWEL_SEPARATOR: char = '\u{180e}';
 
 const fn joins(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')

@@ -8,7 +8,7 @@ fn check(text: &str, valid: bool) {
     assert_eq!(text.parse::<OrganisationName>().is_ok(), valid, "{text:?} as an organisation's name");
 }
 
-const REAL: [&str; 52] = [
+const REAL: [&str; 58] = [
     "St. John",
     "J. R. R. Tolkien",
     "J.R.R. Tolkien",
@@ -60,6 +60,12 @@ const REAL: [&str; 52] = [
     "ខ្មែរ",
     "❤\u{fe0f} Care",
     "👩\u{200d}🔬 Labs",
+    "❤\u{fe0f}\u{200d}🔥",
+    "1\u{fe0f}\u{20e3} First",
+    "ᠰᠠᠷ\u{180e}ᠠ",
+    "ക്\u{200d}",
+    "ក្រុមហ៊ុន\u{200b}អភិវឌ្ឍន៍",
+    "မြန်မာ\u{200b}ကုမ္ပဏီ",
     "X",
 ];
 
@@ -119,9 +125,30 @@ fn a_name_holds_something_that_is_seen() {
     {
         check(&format!("Ada{beside} Ltd"), false);
     }
-    for joined in ["A\u{200d}da", "\u{200c}Ada", "Ada \u{fe0f}Ltd"] {
+    for joined in [
+        "A\u{200d}da",
+        "\u{200c}Ada",
+        "Ada \u{fe0f}Ltd",
+        "Zoé\u{200d}",
+        "Zoe\u{301}\u{200c}",
+        "x\u{301}\u{200d}y",
+        "Б\u{200d}ор",
+        "α\u{200c}β",
+        "李\u{200d}娜",
+        "김\u{200c}철수",
+        "1\u{200d}",
+        "علی\u{200c}\u{200c}رضا",
+        "A\u{fe0f}da",
+        "A\u{e0100}da",
+        "Б\u{fe00}",
+        "A\u{180e}da",
+        "李\u{180e}娜",
+    ] {
         check(joined, false);
     }
+    let khmer: PersonName = "ភូមិ\u{200b}ថ្មី".parse().unwrap();
+    assert_eq!(khmer.expose(), "ភូមិថ្មី", "where a line may end is not a part of a name");
+    check("ev\u{200b}il.example/x", false);
 }
 
 #[test]
