@@ -103,10 +103,8 @@ fn holds_unseen(text: &str) -> bool {
         let category = category(character);
         let refused = match category {
             // Persian, Hindi and emoji are not written rightly without joiners; elsewhere they hide.
-            Format if joins(character) => !before.is_some_and(|before| !joins(before)) || !base.is_some_and(is_joined),
-            Format if character == MONGOLIAN_VOWEL_SEPARATOR => {
-                !base.is_some_and(|base| script(base) == Script::Mongolian)
-            }
+            Format if joins(character) => before.is_none_or(joins) || !base.is_some_and(is_joined),
+            Format if character == MONGOLIAN_VOWEL_SEPARATOR => base.map(script) != Some(Script::Mongolian),
             Format if character == ZERO_WIDTH_SPACE => !base.is_some_and(is_of_words_without_blanks),
             Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate | Unassigned => true,
             SpaceSeparator => false,
