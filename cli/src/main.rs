@@ -90,7 +90,7 @@ mod tests {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Example"), "{name}: no example");
             assert!(help.contains(&format!("  {}", name.trim())), "{name}: the example is of another command");
-            assert!(help.contains("Exit codes:"), "{name}: no exit codes");
+            assert!(help.contains("Exit codes"), "{name}: no exit codes");
         }
     }
 

@@ -18,7 +18,7 @@ use clap::Args;
 use meridian::local::{LocalState, RegionState};
 
 /// What the help of every command ends with.
-pub(crate) const EXIT_CODES: &str = "Exit codes:
+pub(crate) const EXIT_CODES: &str = "Exit codes, besides those named above:
   0  all is well
   1  something failed, or a check did not hold: the reason is on standard error
   2  the command line is wrong";

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   meridian tenant show ID
   meridian tenant suspend ID --reason dunning
-  meridian tenant reactivate ID --reason dunning")]
+  meridian tenant reactivate ID --reason dunning
+  meridian tenant add-administrator ID --email ada@engines.example")]
 pub(crate) enum Tenant {
     /// Shows where a tenant lives, how it is, and which policy it should have and has.
     Show(One),

@@ -16,7 +16,8 @@ use std::time::Duration;
 /// Sends usage, and takes it back.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
-  meridian usage send usage.jsonl --region eu-central-1")]
+  meridian usage send usage.jsonl --region eu-central-1
+  meridian usage take-back --region eu-central-1 --tenant ID --source /gateway/1 --id 8f14e45f --reason sent-in-error")]
 pub(crate) enum Usage {
     /// Sends a file of CloudEvents, one JSON object a line, to a region.
     Send(Send),

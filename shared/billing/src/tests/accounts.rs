@@ -170,6 +170,16 @@ fn a_busy_month_does_not_push_out_the_one_before() {
     );
 }
 
+/// That a tenant was gone is remembered as long as that it was there.
+#[test]
+fn a_busy_month_does_not_push_out_an_end() {
+    let mut changes =
+        vec![("2026-08-05T00:00:00Z".to_owned(), Active, "pro"), ("2026-09-20T00:00:00Z".to_owned(), Closed, "pro")];
+    changes.extend((0..60).map(|minute| (format!("2026-11-02T10:{minute:02}:00Z"), Active, "pro")));
+    let rows: Vec<_> = changes.iter().map(|(at, status, plan)| (at.as_str(), *status, *plan)).collect();
+    check(&rows, &[("2026-09", Some("pro")), ("2026-10", None), ("2026-11", Some("pro"))]);
+}
+
 #[test]
 fn of_very_many_periods_the_oldest_are_forgotten() {
     let months: Vec<String> =
