@@ -167,10 +167,10 @@ fn holds_link(text: &str) -> bool {
     text.split_whitespace().any(is_link) || holds_telephone_number(&text)
 }
 
-/// The fewest digits of a telephone number with its country, and of one whose groups are apart. Organisations in Canada are
-/// called by numbers: up to ten digits together, or two groups of four.
+/// The fewest digits of a telephone number with its country, and of one whose groups are apart. Some companies are called by
+/// their numbers: in Canada by up to ten digits together, or two groups of four; in Australia by three groups of three.
 const COUNTRY_NUMBER_DIGITS_MIN: usize = 7;
-const GROUPED_NUMBER_DIGITS_MIN: usize = 9;
+const GROUPED_NUMBER_DIGITS_MIN: usize = 10;
 
 /// Whether a text has a telephone number, with its country or in groups of digits.
 fn holds_telephone_number(text: &str) -> bool {

@@ -8,7 +8,7 @@ fn check(text: &str, valid: bool) {
     assert_eq!(text.parse::<OrganisationName>().is_ok(), valid, "{text:?} as an organisation's name");
 }
 
-const REAL: [&str; 67] = [
+const REAL: [&str; 68] = [
     "St. John",
     "J. R. R. Tolkien",
     "J.R.R. Tolkien",
@@ -65,6 +65,7 @@ const REAL: [&str; 67] = [
     "1234567 Canada Inc.",
     "9123-4567 Québec inc.",
     "1000123456 Ontario Inc.",
+    "A.C.N. 004 028 077 Pty Ltd",
     "118 118",
     "24/7 Services",
     "1 + 1 = 2",
