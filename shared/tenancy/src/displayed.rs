@@ -117,6 +117,10 @@ fn holds_unseen(text: &str) -> bool {
         if refused {
             return true;
         }
+        // What is left out at the end separates nothing.
+        if character == ZERO_WIDTH_SPACE {
+            continue;
+        }
         before = Some(character);
         if !(GeneralCategoryGroup::Mark.contains(category) || category == Format) {
             base = before;

@@ -260,6 +260,17 @@ proptest! {
         }
     }
 
+    /// The same of texts that are made of what changes its neighbours, or is changed by them.
+    #[test]
+    fn a_name_of_joiners_and_marks_is_in_its_only_form(
+        text in "[aé1 \u{301}\u{200b}\u{200c}\u{200d}\u{fe0f}\u{180e}\u{e0100}က\u{1025}\u{102e}ខ\u{17d2}ไ\u{e34}ᠠعक\u{94d}李가❤👩+-]{0,12}",
+    ) {
+        if let Ok(name) = text.parse::<PersonName>() {
+            let again = name.expose().parse::<PersonName>();
+            prop_assert_eq!(again.as_ref().map(PersonName::expose).ok(), Some(name.expose()), "{:?}", text);
+        }
+    }
+
     #[test]
     fn every_address_gives_a_name(local in "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,12}(\\.[a-zA-Z0-9/@-]{1,8})?") {
         if let Ok(email) = format!("{local}@engines.example").parse::<EmailAddress>() {
