@@ -48,8 +48,7 @@ pub enum Mailing {
 }
 
 impl Mailing {
-    /// What the custom-message trigger is told by. Whoever else tells it so keeps a mail back that would be to
-    /// themselves.
+    /// What the custom-message trigger is told by, when an account is made. Nobody else makes one: it takes a voucher.
     pub const MEMBER: &str = "mail";
     /// The mail is kept back.
     pub const WITHHELD: &str = "withhold";

@@ -50,10 +50,11 @@ impl BillingPeriod {
         self.first_day().to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |start| start.timestamp())
     }
 
-    /// The first moment that is no longer in it.
+    /// The first moment that is no longer in it; of the last month that there is, the last moment.
     #[must_use]
     pub fn end(self) -> Timestamp {
-        self.next().start()
+        let next = self.next();
+        if next == self { Timestamp::MAX } else { next.start() }
     }
 
     fn first_day(self) -> Date {

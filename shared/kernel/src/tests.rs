@@ -300,6 +300,21 @@ fn groups_and_anchors_hold_no_free_text() {
 }
 
 #[test]
+fn windows_follow_one_another_to_the_end_of_the_calendar() {
+    for anchor in ["00:00", "11:59", "12:00", "23:00"] {
+        let anchor: BillingAnchor = anchor.parse().unwrap();
+        let last = WindowSize::Month.start(Timestamp::MAX, anchor);
+        assert_eq!(WindowSize::Month.end(last), Timestamp::MAX, "{anchor}");
+        let before = WindowSize::Month.start(last - jiff::SignedDuration::from_hours(36), anchor);
+        assert_eq!(WindowSize::Month.end(before), last, "{anchor}");
+        for size in [WindowSize::Minute, WindowSize::Hour, WindowSize::Day] {
+            let last = size.start(Timestamp::MAX, anchor);
+            assert!(size.end(last) > last, "{size} {anchor}");
+        }
+    }
+}
+
+#[test]
 fn windows_begin_at_the_anchor() {
     let moment = |text: &str| text.parse::<Timestamp>().unwrap();
     let rows = [

@@ -61,7 +61,9 @@ impl WindowSize {
             Self::Day => shifted(start, 86_400),
             Self::Month => {
                 let period = BillingPeriod::of_day(start);
-                shifted(period.end(), start.as_second() - period.start().as_second())
+                let shift_s = start.as_second() - period.start().as_second();
+                // Whoever goes from window to window comes to the end.
+                if period.end() == Timestamp::MAX { Timestamp::MAX } else { shifted(period.end(), shift_s) }
             }
         }
     }

@@ -52,13 +52,39 @@ impl Letter {
     }
 }
 
-/// An organisation's name in the quotation marks of the language: the words of somebody else than who mails.
+/// An organisation's name in the quotation marks of the language: the words of somebody else than who mails. Those within
+/// are single ones, so that nobody's words seem to end before they do.
 pub(crate) fn quoted(organisation: &OrganisationName, language: Language) -> String {
     let (opening, closing) = match language {
         Language::En => ('“', '”'),
         Language::De => ('„', '“'),
     };
-    format!("{opening}{}{closing}", unlinked(organisation.expose()))
+    let within = unlinked(organisation.expose()).replace(is_quotation_mark, "'");
+    format!("{opening}{within}{closing}")
+}
+
+const fn is_quotation_mark(character: char) -> bool {
+    matches!(
+        character,
+        '"' | '“'
+            | '”'
+            | '„'
+            | '‟'
+            | '«'
+            | '»'
+            | '❝'
+            | '❞'
+            | '\u{2e42}'
+            | '〝'
+            | '〞'
+            | '〟'
+            | '＂'
+            | '″'
+            | '‶'
+            | '🙶'
+            | '🙷'
+            | '🙸'
+    )
 }
 
 /// The words of a person as no program that shows mails makes a link of them. A blank follows every sign of a word that

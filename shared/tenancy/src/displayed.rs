@@ -1,7 +1,7 @@
 //! Names that are shown to others: something of them is seen, nothing of them hides, and none is a link.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, Script};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
 /// Characters that fonts show as nothing although Unicode counts them as letters or symbols: the blank of Braille, the
@@ -45,20 +45,25 @@ const SCHEMES: [&str; 32] = [
 
 const SEEN: &str = "a text with at least one letter, digit or symbol that is seen";
 const PLAIN: &str = "on one line, without characters that are not seen or turn others around";
-const UNLINKED: &str = "without web addresses, e-mail addresses and links";
+const UNLINKED: &str = "without web addresses, e-mail addresses, telephone numbers and links";
+
+/// Keyboards for Khmer, Lao, Myanmar and Thai put it between words: a line may end there, and nothing is shown.
+const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
 /// A text as it is shown: composed (UAX 15, form C), with one blank where there were several, and none around it.
 ///
 /// # Errors
 /// Why it cannot be shown, in words that complete "must be".
 pub(crate) fn displayed(text: &str) -> Result<String, &'static str> {
-    let text = ComposingNormalizerBorrowed::new_nfc().normalize(text.trim());
+    let composed = |text: &str| ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned();
+    let text = composed(text.trim());
     if !text.chars().any(is_seen) {
         return Err(SEEN);
     }
     if holds_unseen(&text) {
         return Err(PLAIN);
     }
+    let text = composed(&text.replace(ZERO_WIDTH_SPACE, ""));
     if holds_link(&text) {
         return Err(UNLINKED);
     }
@@ -92,24 +97,63 @@ fn holds_unseen(text: &str) -> bool {
     use GeneralCategory::{
         Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Surrogate, Unassigned,
     };
-    let mut before = None;
+    // What comes before, and the letter of which that is a part or a mark.
+    let (mut before, mut base) = (None, None);
     for character in text.chars() {
-        let refused = match category(character) {
-            // Persian, Hindi and emoji are not written rightly without joiners; between Latin letters they hide.
-            Format if joins(character) => before.is_none_or(|before: char| before.is_ascii() || before.is_whitespace()),
+        let category = category(character);
+        let refused = match category {
+            // Persian, Hindi and emoji are not written rightly without joiners; elsewhere they hide.
+            Format if joins(character) => before.is_none_or(joins) || !base.is_some_and(is_joined),
+            Format if character == MONGOLIAN_VOWEL_SEPARATOR => base.map(script) != Some(Script::Mongolian),
+            Format if character == ZERO_WIDTH_SPACE => !base.is_some_and(is_of_words_without_blanks),
             Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate | Unassigned => true,
             SpaceSeparator => false,
             // Which form of a character is meant: of an emoji, or of a Han character in a name.
-            _ if is_variation_selector(character) => !before.is_some_and(is_seen),
+            _ if is_variation_selector(character) => {
+                !before.is_some_and(is_seen) || base.is_some_and(|base| !has_variants(base))
+            }
             _ => is_blank(character),
         };
         if refused {
             return true;
         }
+        // What is left out at the end separates nothing.
+        if character == ZERO_WIDTH_SPACE {
+            continue;
+        }
         before = Some(character);
+        if !(GeneralCategoryGroup::Mark.contains(category) || category == Format) {
+            base = before;
+        }
     }
     false
 }
+
+fn script(character: char) -> Script {
+    CodePointMapData::<Script>::new().get(character)
+}
+
+/// Whether a character is of a script in which no blank is between words.
+fn is_of_words_without_blanks(base: char) -> bool {
+    matches!(script(base), Script::Khmer | Script::Lao | Script::Myanmar | Script::Thai)
+}
+
+/// Whether letters of a character's script have other forms, of which a selector says which is meant.
+fn has_variants(base: char) -> bool {
+    !matches!(script(base), Script::Latin | Script::Greek | Script::Cyrillic | Script::Armenian | Script::Georgian)
+}
+
+/// Whether what follows a character is written in another way when the two are joined, or are not.
+fn is_joined(base: char) -> bool {
+    let is_parted = matches!(
+        script(base),
+        Script::Han | Script::Hangul | Script::Hiragana | Script::Katakana | Script::Bopomofo | Script::Yi
+    );
+    has_variants(base) && !is_parted && !base.is_ascii() && !base.is_whitespace()
+}
+
+/// Parts the last vowel of a Mongolian word from it.
+const MONGOLIAN_VOWEL_SEPARATOR: char = '\u{180e}';
 
 const fn joins(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')
@@ -120,9 +164,34 @@ const fn is_variation_selector(character: char) -> bool {
 }
 
 /// Whether a part of a text is what no name has and programs make a link of: an address with a scheme, `www.`, a domain
-/// with a path or a port, an e-mail address, or an IP address. A bare domain is some organisations' name; mails break it.
+/// with a path or a port, an e-mail address, an IP address, or a telephone number. A bare domain is some organisations' name;
+/// mails break it.
 fn holds_link(text: &str) -> bool {
-    skeleton(text).split_whitespace().any(is_link)
+    let text = skeleton(text);
+    text.split_whitespace().any(is_link) || holds_telephone_number(&text)
+}
+
+/// The fewest digits of a telephone number with its country, and of one whose groups are apart. Some companies are called by
+/// their numbers: in Canada by up to ten digits together, or two groups of four; in Australia by three groups of three.
+const COUNTRY_NUMBER_DIGITS_MIN: usize = 7;
+const GROUPED_NUMBER_DIGITS_MIN: usize = 10;
+
+/// Whether a text has a telephone number, with its country or in groups of digits.
+fn holds_telephone_number(text: &str) -> bool {
+    let is_between = |c: char| c.is_whitespace() || matches!(c, '.' | '(' | ')' | '/') || is_dash(c);
+    let is_part = |c: char| c.is_numeric() || c == '+' || is_between(c);
+    text.split(|c: char| !is_part(c)).any(|part| {
+        let part = part.trim_matches(is_between);
+        let digits = part.chars().filter(|c| c.is_numeric()).count();
+        let has_country =
+            part.split('+').skip(1).any(|number| number.starts_with(|c: char| c.is_numeric() || c == '('));
+        let is_grouped = part.contains(is_between);
+        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN
+    })
+}
+
+fn is_dash(character: char) -> bool {
+    category(character) == GeneralCategory::DashPunctuation || character == '\u{2212}'
 }
 
 /// A text as a program reads it that looks for links: compatible characters are one (UAX 15, form KC), case and what is

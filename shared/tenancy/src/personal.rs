@@ -53,11 +53,12 @@ impl PersonName {
     #[must_use]
     pub fn of_address(email: &EmailAddress) -> Self {
         let (local, domain) = email.parts();
-        // An address may begin with what is no name, and with what reads like a web address. A domain's label is neither.
+        // An address may begin with what is no name, and with what reads like a web address or a telephone number. A
+        // domain's label is neither, once it is one word.
         let words = local.replace(|c: char| !c.is_ascii_alphanumeric(), " ");
         let label = domain.split('.').next().unwrap_or_default();
         let named = local.parse().or_else(|_| words.parse()).or_else(|_| label.parse());
-        named.unwrap_or_else(|_| Self(label.to_owned()))
+        named.unwrap_or_else(|_| Self(label.replace('-', "")))
     }
 }
 

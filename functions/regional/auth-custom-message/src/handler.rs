@@ -81,9 +81,11 @@ impl Adapters {
     }
 }
 
-/// Whether Meridian asked for an account without a mail, since the address got as many as it gets.
+/// Whether Meridian asked for an account without a mail, since the address got as many as it gets. Anybody can say so at
+/// the pool who asks for another code, which is no account to make: a refusal there would tell that the account exists.
 fn is_withheld(event: &CustomMessage) -> bool {
-    event.request.client_metadata.get(Mailing::MEMBER).is_some_and(|said| said == Mailing::WITHHELD)
+    event.cognito_event_user_pools_header.trigger_source == Some(Source::SignUp)
+        && event.request.client_metadata.get(Mailing::MEMBER).is_some_and(|said| said == Mailing::WITHHELD)
 }
 
 /// Whether the code is for a new address of an account.

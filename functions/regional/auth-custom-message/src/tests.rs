@@ -109,6 +109,20 @@ async fn a_mail_is_kept_back_where_the_address_has_to_wait() {
     assert_eq!(worded(&adapters, other).await.0, "Confirm your e-mail address");
 }
 
+/// Fails when the pool's own answer tells who has an account: it asks for no words for who has none.
+#[tokio::test]
+async fn no_other_code_is_kept_back() {
+    let adapters = adapters(&region(Language::En).await);
+    for (source, subject) in [
+        ("CustomMessage_ForgotPassword", "Choose a new password"),
+        ("CustomMessage_ResendCode", "Confirm your e-mail address"),
+    ] {
+        let mut asked = case(WITHHELD);
+        asked["triggerSource"] = json!(source);
+        assert_eq!(worded(&adapters, asked).await.0, subject, "{source}");
+    }
+}
+
 /// Codes for who has forgotten the password are the pool's own, and are counted with all others that an address gets:
 /// up to the pool's share, so that whoever asks for them leaves room for others. They are refused to nobody.
 #[tokio::test]

@@ -41,7 +41,7 @@ impl MigrateUser {
     pub(crate) fn asked(&self) -> Option<Asked> {
         let username = self.user_name.as_deref()?.parse().ok()?;
         let password = match self.trigger_source.as_str() {
-            SIGN_IN => Some(self.request.password.as_deref()?.parse().ok()?),
+            SIGN_IN => Some(normal(self.request.password.as_deref()?)?),
             FORGOTTEN => None,
             _ => return None,
         };
@@ -67,4 +67,10 @@ impl MigrateUser {
         }
         Self { response, ..self }
     }
+}
+
+/// A password in the form in which all are set. Cognito keeps the very text that it was asked with: in another form, nobody
+/// could sign in with it from the sign-in page.
+fn normal(text: &str) -> Option<Password> {
+    text.parse().ok().filter(|password: &Password| password.expose() == text)
 }

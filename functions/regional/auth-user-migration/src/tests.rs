@@ -93,6 +93,23 @@ async fn a_member_takes_the_account_along_and_nobody_else_does() {
     }
 }
 
+/// The former pool knows the password in its normal form, and Cognito would keep the form that was sent.
+#[tokio::test]
+async fn an_account_is_taken_along_with_its_password_in_the_normal_form_only() {
+    let world = world().await;
+    let adapters = world.adapters();
+    let mut asked = case("valid-sign-in");
+    let password = asked["request"]["password"].as_str().unwrap().to_owned();
+    // A letter or digit of full width is the plain one in the normal form.
+    let full = |letter: char| char::from_u32(u32::from(letter) + 0xfee0).unwrap();
+    for at in [0, 1, password.len() - 1] {
+        let other: String =
+            password.chars().enumerate().map(|(i, letter)| if i == at { full(letter) } else { letter }).collect();
+        asked["request"]["password"] = json!(other);
+        assert_eq!(answer(&adapters, asked.clone()).await, nothing(), "{other}");
+    }
+}
+
 /// A tenant that began here has no accounts elsewhere, and a person who has not proved the address is not asked for.
 #[tokio::test]
 async fn only_confirmed_members_of_tenants_that_moved_are_looked_up() {

@@ -80,6 +80,7 @@ test("refusals mean what they say", () => {
     [400, "NotAuthorizedException", "User is disabled.", "disabled"],
     [400, "NotAuthorizedException", "Invalid session for the user, session is expired.", "session-ended"],
     [400, "com.amazonaws.cognito#TooManyRequestsException", "Rate exceeded", "too-many-requests"],
+    [400, "ThrottlingException", "Rate exceeded", "too-many-requests"],
     [400, "InvalidPasswordException", "Password did not conform with policy", "weak-password"],
     [500, "InternalErrorException", "", "unavailable"],
     [400, "InvalidParameterException", "", "refused"],

@@ -19,7 +19,7 @@ use metering::{
 use regional_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 use runtime::http::{Client, Now, Problem};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use tenancy::MachineScope;
 
@@ -103,15 +103,15 @@ pub(crate) async fn correct(
         return Err(problem.with("rejected", refused));
     }
     let accepted = valid.len();
-    let note = |ValidCorrection { correction, sent_by, reason, .. }: &ValidCorrection<'_>| {
+    let mut notes: HashMap<TenantId, VecDeque<CorrectionNote>> = HashMap::new();
+    for ValidCorrection { correction, sent_by, reason, .. } in &valid {
         let note = CorrectionNote { sent_by: *sent_by, reason: reason.clone() };
-        ((correction.original.tenant, correction.original.entry.identity), note)
-    };
-    let notes: HashMap<(TenantId, Identity), CorrectionNote> = valid.iter().map(note).collect();
+        notes.entry(correction.original.tenant).or_default().push_back(note);
+    }
     let next_id = || SegmentId::from_uuid(runtime::new_uuid());
     let corrections = valid.into_iter().map(|valid| valid.correction);
     let segments = group_corrections(corrections, |tenant| known.anchor(tenant), next_id);
-    let stored = adapters.intake.store_corrections(&segments, &notes, &claims.sub, now).await;
+    let stored = adapters.intake.store_corrections(&segments, notes, &claims.sub, now).await;
     let records = match stored {
         Ok(records) => records.into_iter().map(|record| record.id).collect(),
         Err(error) => {

@@ -1,4 +1,4 @@
-use super::{is_sign, quoted, unlinked};
+use super::{is_quotation_mark, is_sign, quoted, unlinked};
 use kernel::Language;
 use proptest::prelude::*;
 use tenancy::OrganisationName;
@@ -39,6 +39,23 @@ fn a_name_reads_as_it_was_typed_unless_it_may_be_a_link() {
     }
 }
 
+#[test]
+fn a_name_does_not_end_the_quotation_that_it_is_in() {
+    for (name, english, german) in [
+        ("Analytical Engines Ltd", "“Analytical Engines Ltd”", "„Analytical Engines Ltd“"),
+        ("Toys“R”Us", "“Toys'R'Us”", "„Toys'R'Us“"),
+        ("ООО «Ромашка»", "“ООО 'Ромашка'”", "„ООО 'Ромашка'“"),
+        ("Acme” is closed. Ring “Acme", "“Acme' is closed. Ring 'Acme”", "„Acme' is closed. Ring 'Acme“"),
+        ("Acme“ ist gesperrt. „Acme", "“Acme' ist gesperrt. 'Acme”", "„Acme' ist gesperrt. 'Acme“"),
+        ("Acme\" \u{201f}x\u{ff02} \u{301d}y\u{301e}", "“Acme' 'x' 'y'”", "„Acme' 'x' 'y'“"),
+        ("O’Neill & Sons’", "“O’Neill & Sons’”", "„O’Neill & Sons’“"),
+    ] {
+        let organisation: OrganisationName = name.parse().unwrap();
+        assert_eq!(quoted(&organisation, Language::En), english);
+        assert_eq!(quoted(&organisation, Language::De), german);
+    }
+}
+
 proptest! {
     /// Whatever is typed, no word of it has a letter or digit after a sign of addresses, but initials.
     #[test]
@@ -52,13 +69,14 @@ proptest! {
         prop_assert!(!unlinked(&text).contains(['\n', '\r']));
     }
 
-    /// What the type of names takes stays readable: nothing but blanks is added.
+    /// What the type of names takes stays readable: nothing but blanks is added, and nothing but quotation marks changed.
     #[test]
     fn a_name_keeps_its_letters(text in "\\PC{1,60}") {
         if let Ok(name) = text.parse::<OrganisationName>() {
             let shown = quoted(&name, Language::En);
             let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-            prop_assert_eq!(letters(&shown), format!("“{}”", letters(name.expose())));
+            let within = letters(name.expose()).replace(is_quotation_mark, "'");
+            prop_assert_eq!(letters(&shown), format!("“{within}”"));
         }
     }
 }

@@ -4,9 +4,9 @@ use super::items::{self, Item};
 use super::{Intake, UsageReader, UsageStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{MeterCode, ReasonCode, SegmentId, TenantId, Timestamp};
-use metering::{Counted, Identity, Purpose, Segment, Sender};
+use metering::{Counted, Purpose, Segment, Sender};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// A correction as it was sent. Nothing but its outcome is ever added to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,18 +72,19 @@ impl CorrectionOutcome {
 
 impl Intake {
     /// Stores corrections: the pointers and the records first, then the segments. `notes` are of the events that are taken
-    /// back.
+    /// back, of each tenant in the order of its segments: one event can be named by several corrections.
     ///
     /// # Errors
     /// When not all is stored. Then any part of it may be: who sends the corrections again has them made once.
     pub async fn store_corrections(
         &self,
         segments: &[Segment],
-        notes: &HashMap<(TenantId, Identity), CorrectionNote>,
+        mut notes: HashMap<TenantId, VecDeque<CorrectionNote>>,
         by: &str,
         at: Timestamp,
     ) -> Result<Vec<CorrectionRecord>, UsageStoreError> {
-        let records: Vec<_> = segments.iter().map(|segment| record_of(segment, notes, by, at)).collect();
+        let of_segment = |segment: &Segment| record_of(segment, notes.entry(segment.tenant).or_default(), by, at);
+        let records: Vec<_> = segments.iter().map(of_segment).collect();
         let written = segments.iter().zip(&records).map(|(segment, record)| record_item(segment.tenant, record));
         let written: Vec<Item> = written.collect::<Result<_, _>>()?;
         self.table.put_all("record corrections", written).await?;
@@ -124,20 +125,14 @@ impl UsageReader {
     }
 }
 
-fn record_of(
-    segment: &Segment,
-    notes: &HashMap<(TenantId, Identity), CorrectionNote>,
-    by: &str,
-    at: Timestamp,
-) -> CorrectionRecord {
+fn record_of(segment: &Segment, notes: &mut VecDeque<CorrectionNote>, by: &str, at: Timestamp) -> CorrectionRecord {
     let (events, slots) = (segment.body.events(), segment.body.slots());
     let purpose = |at: usize| events.get(at).map(|event| slots[usize::from(event.slot)].purpose);
     let taken_back = (0..events.len()).filter(|at| purpose(*at) == Some(Purpose::Void));
     let corrected = taken_back.filter_map(|at| {
-        let identity = events[at].entry.identity;
-        let CorrectionNote { sent_by, reason } = notes.get(&(segment.tenant, identity))?.clone();
+        let CorrectionNote { sent_by, reason } = notes.pop_front()?;
         Some(CorrectedEvent {
-            identity: identity.to_string(),
+            identity: events[at].entry.identity.to_string(),
             sent_by,
             meter: slots[usize::from(events[at].slot)].meter.clone(),
             is_replaced: purpose(at + 1) == Some(Purpose::Replacement),

@@ -8,7 +8,7 @@ fn check(text: &str, valid: bool) {
     assert_eq!(text.parse::<OrganisationName>().is_ok(), valid, "{text:?} as an organisation's name");
 }
 
-const REAL: [&str; 52] = [
+const REAL: [&str; 68] = [
     "St. John",
     "J. R. R. Tolkien",
     "J.R.R. Tolkien",
@@ -60,6 +60,22 @@ const REAL: [&str; 52] = [
     "ខ្មែរ",
     "❤\u{fe0f} Care",
     "👩\u{200d}🔬 Labs",
+    "❤\u{fe0f}\u{200d}🔥",
+    "1\u{fe0f}\u{20e3} First",
+    "1234567 Canada Inc.",
+    "9123-4567 Québec inc.",
+    "1000123456 Ontario Inc.",
+    "A.C.N. 004 028 077 Pty Ltd",
+    "118 118",
+    "24/7 Services",
+    "1 + 1 = 2",
+    "Studio 54+",
+    "Since 1990-2020",
+    "C++ 1234567 Ltd",
+    "ᠰᠠᠷ\u{180e}ᠠ",
+    "ക്\u{200d}",
+    "ក្រុមហ៊ុន\u{200b}អភិវឌ្ឍន៍",
+    "မြန်မာ\u{200b}ကုမ္ပဏီ",
     "X",
 ];
 
@@ -119,8 +135,31 @@ fn a_name_holds_something_that_is_seen() {
     {
         check(&format!("Ada{beside} Ltd"), false);
     }
-    for joined in ["A\u{200d}da", "\u{200c}Ada", "Ada \u{fe0f}Ltd"] {
+    for joined in [
+        "A\u{200d}da",
+        "\u{200c}Ada",
+        "Ada \u{fe0f}Ltd",
+        "Zoé\u{200d}",
+        "Zoe\u{301}\u{200c}",
+        "x\u{301}\u{200d}y",
+        "Б\u{200d}ор",
+        "α\u{200c}β",
+        "李\u{200d}娜",
+        "김\u{200c}철수",
+        "1\u{200d}",
+        "علی\u{200c}\u{200c}رضا",
+        "A\u{fe0f}da",
+        "A\u{e0100}da",
+        "Б\u{fe00}",
+        "A\u{180e}da",
+        "李\u{180e}娜",
+    ] {
         check(joined, false);
+    }
+    let khmer: PersonName = "ភូមិ\u{200b}ថ្មី".parse().unwrap();
+    assert_eq!(khmer.expose(), "ភូមិថ្មី", "where a line may end is not a part of a name");
+    for misplaced in ["ev\u{200b}il", "李\u{200b}娜", "\u{200b}ថ្មី", "Ada \u{200b}Ltd"] {
+        check(misplaced, false);
     }
 }
 
@@ -160,6 +199,18 @@ fn a_name_is_not_a_link() {
         "192.0.2.1:80",
         "\\\\server\\share",
         "xn--e1awd7f.com/x",
+        "+1 900 555 0199",
+        "+19005550199",
+        "Call +49 (0)900 1234567 now",
+        "+(44) 20 7946 0958",
+        "1-900-555-0199",
+        "(900) 555-0199 12",
+        "0900/1234567",
+        "0900.123.4567",
+        "０９００－１２３－４５６７",
+        "1\u{2011}900\u{2011}555\u{2011}0199",
+        "٠٩٠٠ ١٢٣ ٤٥٦٧",
+        "1\u{a0}900\u{a0}555\u{a0}0199",
         "почта.рф/x",
         "//evil.example/x",
     ] {
@@ -179,6 +230,8 @@ fn link() -> impl Strategy<Value = String> {
         host.prop_map(|host| format!("eve@{host}")),
         host.prop_map(|host| format!("mailto:eve@{host}")),
         any::<[u8; 4]>().prop_map(|[a, b, c, d]| format!("{a}.{b}.{c}.{d}")),
+        "\\+[1-9][0-9]{6,14}",
+        "0[0-9]{3}[ ./-][0-9]{3}[ ./-][0-9]{3,6}",
     ];
     let dot = prop::sample::select(vec![".", "\u{3002}", "\u{ff0e}", "\u{ff61}", "\u{2024}", "\u{fe52}"]);
     (address, dot, any::<bool>(), "[A-Z][a-z]{0,6} ?[(\"]?", "[)\",]? ?[a-z]{0,6}").prop_map(
@@ -207,12 +260,30 @@ proptest! {
         }
     }
 
+    /// The same of texts that are made of what changes its neighbours, or is changed by them.
+    #[test]
+    fn a_name_of_joiners_and_marks_is_in_its_only_form(
+        text in "[aé1 \u{301}\u{200b}\u{200c}\u{200d}\u{fe0f}\u{180e}\u{e0100}က\u{1025}\u{102e}ខ\u{17d2}ไ\u{e34}ᠠعक\u{94d}李가❤👩+-]{0,12}",
+    ) {
+        if let Ok(name) = text.parse::<PersonName>() {
+            let again = name.expose().parse::<PersonName>();
+            prop_assert_eq!(again.as_ref().map(PersonName::expose).ok(), Some(name.expose()), "{:?}", text);
+        }
+    }
+
     #[test]
     fn every_address_gives_a_name(local in "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,12}(\\.[a-zA-Z0-9/@-]{1,8})?") {
         if let Ok(email) = format!("{local}@engines.example").parse::<EmailAddress>() {
             let name = PersonName::of_address(&email);
             prop_assert!(name.expose().parse::<PersonName>().is_ok(), "{local}: {}", name.expose());
         }
+    }
+
+    #[test]
+    fn every_domain_gives_a_name(label in "[0-9]{1,4}(-[0-9]{1,4}){0,4}") {
+        let email: EmailAddress = format!("{label}@{label}.example").parse().unwrap();
+        let name = PersonName::of_address(&email);
+        prop_assert!(name.expose().parse::<PersonName>().is_ok(), "{label}: {}", name.expose());
     }
 
     /// One password, however a keyboard composes it; its length is counted as it is kept.

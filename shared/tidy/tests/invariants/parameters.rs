@@ -87,8 +87,18 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
             "eu-central-1 ",
         ],
     ),
-    ("RegionCodes", reads::<RegionCode>, &["eu-central-1"], &["", "x", "eu-central-12", "eu_central_1"]),
-    ("SovereignRegionCodes", reads_unless_empty::<RegionCode>, &["", "eu-central-1"], &["x", "eu-central-12"]),
+    (
+        "RegionCodes",
+        reads::<RegionCode>,
+        &["eu-central-1", "us-abcdefghijklmnopqrs-1"],
+        &["", "x", "eu-central-12", "eu_central_1", "us-abcdefghijklmnopqrst-1"],
+    ),
+    (
+        "SovereignRegionCodes",
+        reads_unless_empty::<RegionCode>,
+        &["", "eu-central-1"],
+        &["x", "eu-central-12", "us-abcdefghijklmnopqrst-1"],
+    ),
     (
         "RegionName",
         reads_unless_empty::<RegionName>,
@@ -290,6 +300,23 @@ fn a_pattern_takes_what_is_understood_later_and_nothing_else() -> Result<()> {
         }
     }
     none(&findings, "Make AllowedPattern take what the parser in code reads.")
+}
+
+/// DNS takes 253 characters.
+#[test]
+fn a_list_of_domains_takes_none_that_is_too_long() -> Result<()> {
+    let disposable = Parameter::of(&Template::load()?, "DisposableDomains")?;
+    let domain = |labels: usize, first: usize| format!("{}{}com", "x.".repeat(labels), "y".repeat(first) + ".");
+    for (text, expected) in [
+        (domain(124, 1), true),
+        (domain(124, 2), false),
+        (format!("a.example, {} ,b.example", domain(124, 1)), true),
+        (format!("a.example, {} ,b.example", domain(124, 2)), false),
+        (format!("a.example,{}", domain(124, 2)), false),
+    ] {
+        assert_eq!((disposable.takes(&text)?, reads::<DisposableDomains>(&text)), (expected, expected), "{text}");
+    }
+    Ok(())
 }
 
 /// The texts of every parameter at every other one: what a pattern takes, its reader reads.

@@ -34,6 +34,7 @@ const OF_EXCEPTIONS = {
   InternalErrorException: "unavailable",
   UserNotConfirmedException: "not-confirmed",
   UserNotFoundException: "wrong-password",
+  ThrottlingException: "too-many-requests",
   TooManyRequestsException: "too-many-requests",
   TooManyFailedAttemptsException: "too-many-requests",
   LimitExceededException: "too-many-requests",

@@ -286,6 +286,33 @@ async fn what_cannot_be_asked_is_refused_by_name() {
     }
 }
 
+/// The calendar has a first and a last moment.
+#[tokio::test]
+async fn any_moment_can_be_asked_for() {
+    let world = World::new().await;
+    let token = world.admin_token().await;
+    let moments = [
+        "0000-01-01T00:00:00%2B23:59",
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "1969-12-31T23:59:59.999999999Z",
+        "1970-01-01T00:00:00Z",
+        "2026-11-10T00:00:00Z",
+        "9998-12-15T00:00:00Z",
+        "9999-11-30T23:59:59Z",
+        "9999-12-15T00:00:00Z",
+        "9999-12-30T21:59:59.999999999Z",
+    ];
+    for (at, from) in moments.into_iter().enumerate() {
+        for to in &moments[at..] {
+            for meter in ["meter=api-calls&window=minute", "meter=api-calls&window=month", "meter=seats&window=month"] {
+                let answer = read(&world, &token, &format!("{meter}&from={from}&to={to}")).await;
+                assert_eq!(answer.status, 200, "{meter} from {from} to {to}: {}", answer.text);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn machines_read_with_the_scope_for_it() {
     let world = World::new().await;

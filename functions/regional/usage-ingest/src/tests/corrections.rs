@@ -292,6 +292,28 @@ async fn a_correction_means_the_event_of_the_sender_that_it_names() {
 }
 
 /// A transfer of the present, of which the segment is stored.
+/// Each with its own reason, also where several mean the same event.
+#[tokio::test]
+async fn the_record_has_the_reason_of_each_correction() {
+    let world = world().await;
+    assert_eq!(world.send(&batch(&[transfer(TENANT, "a", 5), transfer(OTHER, "a", 5)])).await.body["accepted"], 2);
+    let corrections = json!([
+        { "event": transfer(TENANT, "a", 6), "reason": "wrong-size" },
+        { "event": transfer(OTHER, "a", 5), "reason": "other" },
+        { "event": transfer(TENANT, "a", 5), "replacement": transfer(TENANT, "b", 4), "reason": "sent-twice" },
+        { "event": transfer(TENANT, "a", 5), "reason": "too-late" },
+    ]);
+    assert_eq!(world.correct(corrections).await.body["accepted"], 4);
+    let reasons = async |tenant: &str| {
+        let listed = world.corrections(json!({ "tenant": tenant })).await.body;
+        let events = listed["corrections"][0]["events"].as_array().unwrap().clone();
+        events.iter().map(|event| (event["reason"].clone(), event["is_replaced"].clone())).collect::<Vec<_>>()
+    };
+    let expected = [("wrong-size", false), ("sent-twice", true), ("too-late", false)];
+    assert_eq!(reasons(TENANT).await, expected.map(|(reason, is_replaced)| (json!(reason), json!(is_replaced))));
+    assert_eq!(reasons(OTHER).await, [(json!("other"), json!(false))]);
+}
+
 fn transfer_now(id: &str, gigabytes: u32) -> Value {
     let mut event = transfer(TENANT, id, gigabytes);
     event["time"] = json!(runtime::now().to_string());
