@@ -86,7 +86,7 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
     let (alias, username) = account(&host)?;
     let (email, password) = (&host.customer.person.details.email, &host.customer.person.details.password);
     let visitor = Visitor::new(stack, &username.to_string())?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    let_retries_end(stack).await?;
     let before = logins(stack, &host.customer.tenant).await?;
 
     let said = json!({ "password": password, "metadata": { "alias": alias } });
