@@ -136,3 +136,10 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Exact>(&text).unwrap(), product);
     }
 }
+
+#[test]
+fn an_exact_amount_is_shown_in_plain_notation() {
+    let amount: Exact = "-0.000000000000000000000000000000000000000000000000000000000000000000000015".parse().unwrap();
+    assert_eq!(format!("{amount:?}"), format!("Exact({amount})"));
+    assert!(!amount.to_string().contains(['e', 'E']));
+}
