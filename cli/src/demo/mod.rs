@@ -60,6 +60,8 @@ pub struct Customer {
     pub tenant: String,
     /// What the administrator's token says.
     pub claims: Value,
+    /// The administrator's access token, for an hour after the sign-in.
+    pub access_token: String,
 }
 
 /// What the demo saw.

@@ -124,7 +124,7 @@ pub async fn enter(stack: &Stack, person: Person, alias: &str) -> Result<Custome
     let session = entrance.sign_in(&person.details.email, &person.details.password).await?;
     let claims = shown_claims(&session.id_token)?;
     let tenant = claims.get("tenant_id").and_then(Value::as_str).context("the token names no tenant")?.to_owned();
-    Ok(Customer { person, tenant, claims })
+    Ok(Customer { person, tenant, claims, access_token: session.access_token })
 }
 
 /// Where the people of a tenant sign in: all that is needed is its address.
@@ -143,9 +143,9 @@ pub(super) async fn invite_a_colleague(
     let host = customers.iter().find(|customer| !customer.person.through_home).context("there are customers")?;
     let region = stack.state().region(&host.person.region)?;
     let entrance = entrance(stack, host.claims["alias"].as_str().context("a token names its tenant's label")?).await?;
-    let session = entrance.sign_in(&host.person.details.email, &host.person.details.password).await?;
     let (api_url, tenant) = (region.api_url.clone(), host.tenant.clone());
-    let admin = Administrator { api_url, token: session.access_token, tenant };
+    // Another sign-in within seconds of the first would be taken for the pool telling of that one again.
+    let admin = Administrator { api_url, token: host.access_token.clone(), tenant };
     let person = Person::invent(&host.person.region, &host.person.details.plan);
     let details = &person.details;
     admin.invite(&details.email, "member").await.context("the invitation")?;

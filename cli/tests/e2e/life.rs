@@ -190,8 +190,10 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
     let record = &tables_of(stack, "ERASURE#").await?.into_iter().find(|item| item.contains(&tenant));
     let record = record.as_ref().context("an erasure leaves a record")?;
     ensure!(record.contains("accounts") && record.contains("usage_items"), "{record}");
-    let guest = Customer { person: guest_person, tenant: tenant.clone(), claims: Value::Null };
-    let invited = Customer { person: invited, tenant: tenant.clone(), claims: Value::Null };
+    let guest =
+        Customer { person: guest_person, tenant: tenant.clone(), claims: Value::Null, access_token: String::new() };
+    let invited =
+        Customer { person: invited, tenant: tenant.clone(), claims: Value::Null, access_token: String::new() };
     let left = tables_of(stack, "").await?.join("\n");
     for canary in canaries(&[host.customer, guest, invited]) {
         ensure!(!left.contains(&canary.value), "a {} is left", canary.field);
