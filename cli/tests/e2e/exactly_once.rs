@@ -33,9 +33,14 @@ pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
 
 /// Sends a file as one client does.
 pub(crate) async fn send_all(stack: &Stack, region: &str, file: &Path) -> Result<()> {
+    send_told(stack, region, file, |_| {}).await
+}
+
+/// Sends a file as one client does, and says after each call how many more events are answered.
+pub(crate) async fn send_told(stack: &Stack, region: &str, file: &Path, told: impl Fn(u64)) -> Result<()> {
     let state = stack.state().region(region)?;
     let token = machine_token(&state.token_url, &state.service_client, SCOPE).await?;
     let sending = Sending { api_url: state.api_url.clone(), token, batch: 250, parallel: 3 };
-    send(&sending, &read(file)?, |_| {}).await?;
+    send(&sending, &read(file)?, told).await?;
     Ok(())
 }
