@@ -59,6 +59,12 @@ fn codes_hold_no_free_text() {
     ]);
 }
 
+#[test]
+fn what_is_no_text_is_refused_as_such() {
+    let refusal = serde_json::from_str::<TenantId>("[1]").unwrap_err().to_string();
+    assert!(refusal.contains("expected a text"), "{refusal}");
+}
+
 /// The texts that the uuid crate reads as one UUID, and some that look like one to a person.
 fn other_spellings(canonical: &str) -> Vec<String> {
     let simple = canonical.replace('-', "");
@@ -189,6 +195,31 @@ fn quantities_are_bounded() {
         assert_eq!(text.parse::<Quantity>().unwrap().to_string(), *plain);
     }
     assert_eq!("1.50".parse::<Quantity>().unwrap(), "1.5".parse().unwrap());
+}
+
+/// The bound is on the text, sign and point included, whatever the number is worth.
+#[test]
+fn a_text_is_no_longer_than_the_longest_number() {
+    fn longest<T: std::str::FromStr>(zeros: usize) {
+        assert!(format!("1.{}", "0".repeat(zeros)).parse::<T>().is_ok());
+        assert!(format!("1.{}", "0".repeat(zeros + 1)).parse::<T>().is_err());
+    }
+    longest::<PlanDecimal>(20 + 20);
+    longest::<Amount>(160 + 4);
+    longest::<Quantity>(57 + 340);
+}
+
+#[test]
+fn a_totals_digits_are_its_decimal() {
+    for (digits, decimals, shown) in [(0, 340, "0"), (1_250, 3, "1.25"), (-7, 0, "-7"), (-7, 2, "-0.07")] {
+        assert_eq!(Quantity::from_digits(digits.into(), decimals).to_string(), shown);
+    }
+}
+
+#[test]
+fn currencies_are_ordered_by_their_codes() {
+    let currency = |code: &str| code.parse::<Currency>().unwrap();
+    assert!(currency("EUR") < currency("USD") && currency("USD") > currency("JPY"));
 }
 
 #[test]
@@ -499,6 +530,7 @@ fn a_domain_is_one_that_mail_and_dns_take() {
     {
         assert_eq!(valid.parse::<DomainName>().unwrap().as_str(), valid.to_ascii_lowercase());
     }
+    assert_eq!("Example.COM".parse::<DomainName>().unwrap().to_string(), "example.com");
     let (long_label, long) = (format!("{}.com", "a".repeat(64)), "a.".repeat(126) + "com");
     for invalid in [
         "",

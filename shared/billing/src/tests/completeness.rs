@@ -167,6 +167,7 @@ fn a_gap_closes_when_all_that_it_may_hold_was_stated_behind_it() {
     assert!(whole(&[("04T06:30:00", 5), ("05T06:30:00", 7)], &["04T06:30:00", "05T06:30:00"]));
     assert!(whole(&[("04T06:30:00", 5)], &["10T06:30:00"]), "that day began later");
     assert!(!whole(&[("04T06:30:00", 2)], &[]), "its adjustments may be in the gap");
+    assert!(!whole(&[("04T06:30:00", 3)], &[]), "the number of what is missing is not behind the gap");
     assert!(!whole(&[("04T06:30:00", 5)], &["05T06:30:00"]), "that day is not sealed yet");
     assert!(!whole(&[], &[]), "nothing is known");
     let mut differs = days(&[("04T06:30:00", 5)], &[]);
@@ -238,6 +239,13 @@ fn a_gap_that_lasts_is_an_incident() {
     assert_eq!(incident.subject().to_string().parse(), Ok(Subject::Reports(tenant(1), region.clone())));
     let came = open.mark(1, at("09T11:00:00")).unwrap().unwrap();
     assert_eq!(came.incident(tenant(1), &region), None);
+}
+
+#[test]
+fn a_kind_has_one_word() {
+    for kind in [IncidentKind::TotalsDiffer, IncidentKind::SealDisputed, IncidentKind::ReportsMissing] {
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+    }
 }
 
 #[test]
