@@ -5,7 +5,7 @@ mod turns;
 
 use crate::*;
 use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
 use kernel::{
     BillingPeriod, LegalEntity, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup,

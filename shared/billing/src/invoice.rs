@@ -1,8 +1,8 @@
 //! Invoices: a fixed fee, usage, and what earlier invoices could not know.
 
 use crate::{Exact, MeterUsage, PeriodUsage, RatingRefusal, Standing, Step, rate_units, total_usage};
+use catalogue::{Catalogue, ChargeModel, Meter, Plan};
 use contract::UsageWindow;
-use contract::catalogue::{Catalogue, ChargeModel, Meter, Plan};
 use kernel::{BillingPeriod, Currency, InvoiceId, LegalEntity, MeterCode, Money, PlanCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

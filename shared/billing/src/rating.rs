@@ -1,7 +1,7 @@
 //! Charge models: how units become an exact amount that explains itself.
 
 use crate::Exact;
-use contract::catalogue::{ChargeModel, Tier};
+use catalogue::{ChargeModel, Tier};
 use kernel::PlanDecimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -8,7 +8,7 @@ mod runs;
 mod usage;
 
 use crate::*;
-use contract::catalogue::{Catalogue, ChargeModel, Tier};
+use catalogue::{Catalogue, ChargeModel, Tier};
 use contract::{UsageWindow, WindowPart};
 use kernel::{
     BillingPeriod, InvoiceId, Money, PlanCode, PlanDecimal, Quantity, TenantId, Timestamp, UsageGroup, WindowSize,

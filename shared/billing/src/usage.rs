@@ -1,8 +1,8 @@
 //! A period's usage: the totals of its windows.
 
 use crate::{Exact, InvoiceRefusal};
+use catalogue::{Aggregation, Catalogue};
 use contract::UsageWindow;
-use contract::catalogue::{Aggregation, Catalogue};
 use kernel::{MeterCode, Quantity, Timestamp, WindowSize};
 use std::collections::BTreeMap;
 

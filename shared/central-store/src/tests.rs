@@ -2,7 +2,7 @@ mod claims;
 mod onboarding;
 
 use crate::{BillingTotal, CentralStore, Description, StoreError, UpdateError};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{
     Envelope, Fact, HeartbeatReported, PlanChangeRequested, RegionBillingTotaled, RegionDescribed, Stream,
     TenantErased, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,

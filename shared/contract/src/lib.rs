@@ -6,9 +6,7 @@
 
 pub mod application;
 mod border;
-pub mod catalogue;
 mod envelope;
-mod path;
 mod seal;
 pub mod v1;
 
@@ -20,7 +18,6 @@ pub use border::{
     UsageStreamStated, UsageWindow, UsageWindowUpdated, VanityClaimed, VanityDecided, WindowPart,
 };
 pub use envelope::{Envelope, Fact, Stream};
-pub use path::{PathStep, ValuePath};
 pub use seal::SealDigest;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A tenant as home knows it: its directory entry and its desired policy.
 
 use crate::{DesiredPolicy, Publication, Refusal, SuspensionChange, decide_policy};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged};
 use kernel::{Alias, PlanCode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};

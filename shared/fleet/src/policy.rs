@@ -1,7 +1,7 @@
 //! The policy that a tenant should have, and whether its region has it.
 
 use crate::{DirectoryEntry, Refusal};
-use contract::catalogue::{Catalogue, Plan};
+use catalogue::{Catalogue, Plan};
 use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyPublished};
 use jiff::SignedDuration;
 use kernel::{EventId, PlanCode, RegionCode, Suspension, TenantId, TenantStatus, Timestamp};

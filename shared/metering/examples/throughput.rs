@@ -2,7 +2,7 @@
 //! `cargo run --release -p metering --example throughput`.
 #![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
-use contract::catalogue::{Aggregation, Catalogue, Meter};
+use catalogue::{Aggregation, Catalogue, Meter};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
 use metering::{

@@ -6,7 +6,7 @@ use crate::{
     BODY_BYTES_MAX, BodyError, Correction, IDENTITY_KEPT, Identity, KEYED_CORRECTIONS_MAX, KeyedCorrection, Reason,
     Refusal, Sender, TIME_AHEAD_MAX, Usage,
 };
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use jiff::Timestamp;
 use kernel::{ReasonCode, TenantId, parse_moment};
 use serde::Deserialize;

@@ -3,8 +3,8 @@
 use crate::binary::Attributes;
 use crate::json::{self, Batch, Field, Member, Wire};
 use crate::{Digest, Entry, Identity, Measure, NumberError, Reason, Refusal, Sender, Value};
-use contract::catalogue::{Aggregation, Catalogue, Dimension, Meter};
-use contract::{PathStep, ValuePath};
+use catalogue::{Aggregation, Catalogue, Dimension, Meter};
+use catalogue::{PathStep, ValuePath};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{DimensionCode, Invalid, TenantId, UsageGroup, parse_moment};
 use serde_json::value::RawValue;

@@ -6,7 +6,7 @@ use crate::{
     Correction, Entry, Identity, Purpose, Reason, Refusal, SegmentBody, SegmentEvent, Sender, Slot, TIME_BEHIND_MAX,
     Usage, ValidCorrection,
 };
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use jiff::Timestamp;
 use kernel::{ReasonCode, TenantId};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,8 @@
 //! Totals as people ask for them: by window, from pages.
 
 use crate::{Page, PageKey, Window};
+use catalogue::{Aggregation, Meter};
 use contract::WindowPart;
-use contract::catalogue::{Aggregation, Meter};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, DimensionCode, Quantity, UsageGroup, WindowSize};
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 use crate::bytes::{Input, write_text, write_value};
 use crate::page::{size_code, size_of};
 use crate::{Entry, Identity, Measure, PageKey, Usage, WindowKey};
+use catalogue::Aggregation;
 use contract::WindowPart;
-use contract::catalogue::Aggregation;
 use jiff::Timestamp;
 use kernel::{BillingAnchor, MeterCode, SegmentId, TenantId, UsageGroup, WindowSize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -11,7 +11,7 @@ mod streams;
 mod totals;
 mod values;
 
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use jiff::Timestamp;
 use kernel::TenantId;
 use uuid::Uuid;

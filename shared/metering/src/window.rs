@@ -1,7 +1,7 @@
 //! Windows: which there are, and their totals.
 
 use crate::{Aggregate, PageKey, Value};
-use contract::catalogue::Aggregation;
+use catalogue::Aggregation;
 use contract::{UsageWindow, WindowPart};
 use jiff::Timestamp;
 use kernel::{MeterCode, UsageGroup, WindowSize};

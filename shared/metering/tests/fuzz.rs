@@ -4,7 +4,7 @@
 mod cases;
 
 use cases::{Cases, Summary};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 
 /// Enough for every reason to come up; `cargo run --release -p metering --example fuzz` makes a million.
 const CASES: usize = 20_000;

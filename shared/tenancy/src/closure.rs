@@ -5,7 +5,7 @@ use crate::provisioning::{Provisioning, request_deprovisioning};
 use crate::settings::{ABANDONED, DRAIN, DRAIN_MAX, LOOK_AGAIN, after};
 use crate::tenant::{Change, decide_change};
 use crate::{Actor, AuditAction, Due, DueKind, KeyDigest, Occasion, ProvisioningMode, Refusal, Settings};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, Stream, TenantErased};
 use kernel::{StatusReason, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};

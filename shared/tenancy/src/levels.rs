@@ -2,7 +2,7 @@
 
 use crate::outcome::{Outcome, State};
 use crate::{Actor, AuditAction, FieldProblem, Occasion, Username};
-use contract::catalogue::{Allowance, Plan};
+use catalogue::{Allowance, Plan};
 use kernel::MeterCode;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

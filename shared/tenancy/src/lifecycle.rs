@@ -8,7 +8,7 @@ use crate::provisioning::{decide_silence, decide_unremoved, request_provisioning
 use crate::tenant::{Change, decide_change};
 use crate::vanity::decide_asking;
 use crate::{Actor, Due, DueKind, Occasion, OwedMail, ProvisioningMode, Refusal, Settings, Signup};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use kernel::{StatusReason, TenantStatus};
 
 /// Decides what the administrator's confirmed address changes: a pending tenant is provisioned or becomes

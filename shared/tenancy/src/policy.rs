@@ -3,7 +3,7 @@
 use crate::outcome::{Outcome, State, Statement};
 use crate::tenant::{Change, decide_change};
 use crate::{Actor, AuditAction, Occasion, PlanRequest, ProvisioningMode, Refusal, Settings};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyApplied};
 use kernel::{EntitlementCode, PlanCode, StatusReason, Suspension, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use crate::{
     Actor, AuditAction, AuditEntry, DocumentVersion, Documents, Due, DueKind, EmailAddress, Occasion, OrganisationName,
     Origin, OwnLevels, Password, PersonName, Settings, Signup, Tenant, User, Username,
 };
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use kernel::{
     Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId,
     StatusReason, TenantId, TenantStatus,

@@ -15,7 +15,7 @@ mod registration;
 mod vanity;
 
 use crate::*;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use kernel::{Alias, EventId, SignupId, TenantId, TenantStatus, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;

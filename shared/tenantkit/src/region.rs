@@ -1,7 +1,7 @@
 //! The region, and what can be seen of it.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use identity::Identity;
 use kernel::{RegionCode, TenantId, Timestamp};
 use outbox::Outbox;

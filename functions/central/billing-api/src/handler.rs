@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use billing::{Incident, Invoice, InvoiceNumber, InvoiceSummary, Run, Tally};
 use billing_store::{BillingStore, StoreError};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use kernel::{BillingPeriod, Currency, Timestamp};
 use runtime::http::{Document, Now, Problem, Tokens};
 use serde::Serialize;

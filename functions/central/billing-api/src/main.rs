@@ -18,7 +18,7 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         store: BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
         tokens: Tokens::new(&aws, &runtime::env::<String>("USER_POOL_ID")?, runtime::env("OPERATOR_CLIENT_ID")?)?,
-        catalogue: contract::catalogue::Catalogue::bundled()?,
+        catalogue: catalogue::Catalogue::bundled()?,
     };
     adapters.tokens.prefetch(runtime::now()).await;
     serve(router(adapters)).await

@@ -4,7 +4,7 @@ use crate::handler::{Adapters, router};
 use axum::Router;
 use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};
 use billing_store::{BillingStore, Recorded};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
 use kernel::{BillingPeriod, LegalEntity, Mode, TenantId};
 use runtime::http::{Tokens, with_fallbacks};

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::LINK;
 use axum::response::{IntoResponse as _, Response};
 use billing::{Exact, MeterUsage, PeriodUsage, Seal, total_usage};
-use contract::catalogue::{Catalogue, Meter};
+use catalogue::{Catalogue, Meter};
 use contract::{UsageWindow, WindowPart};
 use kernel::{
     BillingAnchor, BillingPeriod, DimensionCode, Invalid, MeterCode, TenantId, Timestamp, UsageGroup, WindowSize,

@@ -7,7 +7,7 @@ use billing::{
     plan_invoice, total_usage,
 };
 use billing_store::{ATTEMPTS_MAX, BillingStore, Desk, Recorded, StoreError, pause};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, RegionBillingTotaled, Stream};
 use kernel::{BillingPeriod, EventId, LegalEntity, RegionCode, TenantId};
 use outbox::{Outbox, Row, Target};

@@ -8,7 +8,7 @@ mod tests;
 
 use billing::Disclosure;
 use billing_store::BillingStore;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;

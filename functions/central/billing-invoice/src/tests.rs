@@ -2,7 +2,7 @@ use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
 use billing::{Disclosure, Invoice, Item, Run};
 use billing_store::BillingStore;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, RegionBillingTotaled, TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
 use futures::future::join_all;
 use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};

@@ -3,7 +3,7 @@
 use crate::requests::{InvoiceQueue, SendError};
 use billing::{Account, Earlier, InvoiceRefusal, InvoiceRequest, Run, Standing, has_late_usage};
 use billing_store::{ATTEMPTS_MAX, BillingStore, StoreError};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kernel::{BillingPeriod, TenantId, Timestamp};
 use runtime::{Failure, Scheduled};

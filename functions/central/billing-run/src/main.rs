@@ -18,7 +18,7 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         store: billing_store::BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
         requests: requests::InvoiceQueue::new(&aws, runtime::env("INVOICE_QUEUE_URL")?),
-        catalogue: contract::catalogue::Catalogue::bundled()?,
+        catalogue: catalogue::Catalogue::bundled()?,
     };
     run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
 }

@@ -2,7 +2,7 @@ use crate::handler::{Adapters, handle};
 use crate::requests::InvoiceQueue;
 use billing::{Billing, Disclosure, InvoiceRequest, Run, Standing, decide_issue, plan_invoice, total_usage};
 use billing_store::{BillingStore, Recorded};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
 use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
 use runtime::Scheduled;

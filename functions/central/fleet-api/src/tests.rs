@@ -2,8 +2,8 @@ mod openapi;
 
 use crate::handler::{Adapters, router};
 use axum::Router;
+use catalogue::Catalogue;
 use central_store::{BillingTotal, CentralStore};
-use contract::catalogue::Catalogue;
 use contract::{
     Dependency, DependencyHealth, DependencyState, Envelope, EventCounts, HeartbeatReported, ReasonCounts,
     RegionBillingTotaled, RejectedCounts, Stream, TenantStatusChanged,

@@ -1,8 +1,8 @@
 //! What a region says of its tenants, message by message.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use catalogue::Catalogue;
 use central_store::{CentralStore, StoreError, UpdateError};
-use contract::catalogue::Catalogue;
 use contract::{
     Envelope, Fact, OnboardingProgressed, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged,
     VanityClaimed, v1,

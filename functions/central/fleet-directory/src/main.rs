@@ -7,8 +7,8 @@
 
 mod handler;
 
+use catalogue::Catalogue;
 use central_store::CentralStore;
-use contract::catalogue::Catalogue;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;

@@ -1,7 +1,7 @@
 use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
+use catalogue::Catalogue;
 use central_store::CentralStore;
-use contract::catalogue::Catalogue;
 use contract::{ClaimDecision, Envelope, Fact, TenantPolicyPublished, VanityDecided};
 use fleet::{ClaimState, Counts, Onboarding, OnboardingState, RefusedPlan, Tenant};
 use kernel::{OnboardingId, Timestamp};

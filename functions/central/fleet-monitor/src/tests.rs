@@ -1,7 +1,7 @@
 use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
+use catalogue::Catalogue;
 use central_store::{CentralStore, RegionRecord};
-use contract::catalogue::Catalogue;
 use contract::{Envelope, Stream, TenantPolicyApplied, TenantStatusChanged};
 use fleet::{Condition, Publication, decide_acknowledgement, decide_statement};
 use kernel::{RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};

@@ -5,10 +5,11 @@ mod region;
 use crate::handler::{Adapters, router};
 use crate::listing::Listing;
 use axum::Router;
+use catalogue::Catalogue;
 use central_store::{CentralStore, Description};
 use contract::{
     Envelope, HeartbeatReported, OnboardingProgressed, RegionDescribed, Step, StepName, StepState, Stream,
-    TenantStatusChanged, catalogue::Catalogue,
+    TenantStatusChanged,
 };
 use fleet::{Heartbeat, Onboarding, Publication, decide_statement};
 use futures::future::join_all;

@@ -3,7 +3,7 @@
 use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsPostConfirmation, CognitoEventUserPoolsPostConfirmationTriggerSource as Source,
 };
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use kernel::{EventId, RegionCode};
 use regional_store::{Membership, Reach, TenantStore, TenantStoreError};
 use runtime::Failure;

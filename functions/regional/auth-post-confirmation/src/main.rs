@@ -7,7 +7,7 @@ mod handler;
 #[cfg(test)]
 mod tests;
 
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;

@@ -1,7 +1,7 @@
 //! Turns a batch of sign-ins into segments of usage.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use kernel::{SegmentId, TenantId, TenantStatus, Timestamp};
 use metering::{TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, group};
 use regional_store::{Intake, Tally, TenantReader, TenantStoreError, UsageStoreError, UsageTerms};

@@ -2,7 +2,7 @@
 
 use crate::problems;
 use aws_types::SdkConfig;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use identity::Identity;
 use kernel::{EventId, Mode, RegionCode, SignupId, Timestamp};
 use outbox::Outbox;

@@ -5,7 +5,7 @@ use crate::notices::NoticeQueue;
 use crate::problems;
 use crate::vanity::ClaimSeal;
 use aws_types::SdkConfig;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use identity::Identity;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;

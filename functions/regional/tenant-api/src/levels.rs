@@ -8,7 +8,7 @@ use crate::tests::openapi::said;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use contract::catalogue::Allowance;
+use catalogue::Allowance;
 #[cfg(test)]
 use kernel::TenantId;
 use kernel::{MeterCode, PlanDecimal};

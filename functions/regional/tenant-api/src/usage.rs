@@ -13,7 +13,7 @@ use axum::extract::{Query, State};
 use axum::http::header::LINK;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use contract::catalogue::{Aggregation, Catalogue};
+use catalogue::{Aggregation, Catalogue};
 use kernel::{BillingAnchor, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize, parse_moment};
 use metering::{Counted, Finality, Question, Total, Unanswerable};
 use regional_store::UsageStoreError;

@@ -3,7 +3,7 @@
 //! It may be cut off anywhere: what is done is stored, and what is not done is still due.
 
 use crate::erasure::EraseError;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use futures::stream::{StreamExt as _, iter};
 use identity::Identity;
 use kernel::{EventId, RegionCode, Timestamp};

@@ -11,7 +11,7 @@ mod mails;
 #[cfg(test)]
 mod tests;
 
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use handler::{Adapters, handle};
 use identity::Identity;
 use lambda_runtime::{LambdaEvent, run, service_fn};

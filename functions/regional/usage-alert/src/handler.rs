@@ -1,7 +1,7 @@
 //! A statement of totals says only where to look: what is compared is what is stored by now.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, Fact, Stream, UsageWindow, UsageWindowUpdated};
 use kernel::{BillingPeriod, MeterCode, Timestamp};
 use regional_store::{TenantReader, TenantStoreError, UsageLevels, UsageStoreError};

@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
+use catalogue::Catalogue;
 use contract::application::UsageLevelReached;
-use contract::catalogue::Catalogue;
 use contract::{Envelope, Fact as _, UsageWindowUpdated};
 use futures::future::join_all;
 use jiff::SignedDuration;

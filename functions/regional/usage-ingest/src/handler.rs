@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{Form, Refusal, Sender, group, read};
 use regional_store::{Intake, TenantStoreError, UsageReader};

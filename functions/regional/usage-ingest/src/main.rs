@@ -12,7 +12,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use handler::{Adapters, router};
 use known::KnownTenants;
 use regional_store::{Intake, TenantReader, UsageReader};

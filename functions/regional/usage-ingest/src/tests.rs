@@ -10,7 +10,7 @@ use crate::known::KnownTenants;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{ReasonCounts, RejectedCounts};
 use futures::future::join_all;
 use regional_store::{Intake, TenantReader, UsageMonitor, UsageReader};

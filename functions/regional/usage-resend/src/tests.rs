@@ -1,5 +1,5 @@
 use crate::handler::{Adapters, handle};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, Fact, SealDigest, UsageSealed, UsageStreamStated, UsageWindowUpdated};
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp, WindowSize};

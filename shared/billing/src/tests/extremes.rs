@@ -1,7 +1,7 @@
 //! No usage and no price can keep an invoice from anybody: at the very ends of every number.
 
 use super::*;
-use contract::catalogue::Charge;
+use catalogue::Charge;
 use kernel::{MeterCode, Mode};
 
 /// A number of digits' widest and finest, and some between.

@@ -1,5 +1,5 @@
 use super::*;
-use contract::catalogue::Aggregation;
+use catalogue::Aggregation;
 
 /// A meter of the catalogue for each way to aggregate.
 const METERS: [(&str, Aggregation); 7] = [

@@ -4,7 +4,7 @@ use crate::{
     DesiredPolicy, Publication, Refusal, SuspensionChange, Tenant, decide_acknowledgement, decide_erasure,
     decide_plan_change, decide_resend, decide_statement, decide_suspension,
 };
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged};
 use kernel::{EventId, RegionCode, StatusReason, Suspension, TenantId, TenantStatus, Timestamp};
 use std::collections::VecDeque;

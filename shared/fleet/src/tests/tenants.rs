@@ -42,7 +42,7 @@ fn check_plan(steps: &[Step], expected: (&str, u64, u64)) {
     let policy = run(steps).unwrap().policy;
     let seen = (policy.policy.plan.as_str(), policy.policy.version, policy.plan_revision);
     assert_eq!(seen, expected, "after {steps:?}");
-    let catalogue = contract::catalogue::Catalogue::bundled().unwrap();
+    let catalogue = catalogue::Catalogue::bundled().unwrap();
     assert_eq!(policy.policy.entitlements, catalogue.plan(&policy.policy.plan).unwrap().entitlements);
 }
 

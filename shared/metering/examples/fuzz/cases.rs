@@ -1,6 +1,6 @@
 //! Requests that nobody would send on purpose, made from a seed, and what must hold of each.
 
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use fastrand::Rng;
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};

@@ -5,7 +5,7 @@
 mod cases;
 
 use cases::{Cases, Summary};
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use std::time::Instant;
 
 const COUNT: u64 = 1_000_000;

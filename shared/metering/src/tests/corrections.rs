@@ -4,7 +4,7 @@ use super::exactly_once::{Memory, Sent, anchor, any_sender, usage};
 use super::reading::event;
 use super::{catalogue, now};
 use crate::*;
-use contract::catalogue::{Aggregation, Catalogue};
+use catalogue::{Aggregation, Catalogue};
 use kernel::{SegmentId, WindowSize};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};

@@ -2,7 +2,7 @@
 
 use super::{catalogue, now, tenant};
 use crate::*;
-use contract::catalogue::{Aggregation, Catalogue, Meter};
+use catalogue::{Aggregation, Catalogue, Meter};
 use contract::{SealDigest, UsageWindow, WindowPart};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, MeterCode, SegmentId, UsageGroup, WindowSize};

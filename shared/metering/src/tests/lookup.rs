@@ -2,7 +2,7 @@
 
 use super::{catalogue, now, tenant};
 use crate::*;
-use contract::catalogue::{Aggregation, Catalogue, Meter};
+use catalogue::{Aggregation, Catalogue, Meter};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, SegmentId, UsageGroup, WindowSize};
 use serde_json::{Value as Json, json};

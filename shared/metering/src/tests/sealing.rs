@@ -4,7 +4,7 @@ use super::exactly_once::{Memory, anchor};
 use super::totals::{send, settle_all, totals, usage};
 use super::{catalogue, now, tenant};
 use crate::*;
-use contract::catalogue::Aggregation;
+use catalogue::Aggregation;
 use contract::{SealDigest, UsageWindow, WindowPart};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{SegmentId, UsageGroup, WindowSize};

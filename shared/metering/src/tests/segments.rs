@@ -1,8 +1,8 @@
 use super::values::{any_value, sum};
 use super::{catalogue, now, tenant};
 use crate::*;
+use catalogue::Catalogue;
 use contract::WindowPart;
-use contract::catalogue::Catalogue;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, WindowSize};
 use proptest::prelude::*;
@@ -15,8 +15,8 @@ fn usage(catalogue: &Catalogue, meter: usize, number: u32, hours_ago: i64, value
     let group = groups[usize::try_from(number).unwrap() % groups.len()].clone();
     let at = now() - SignedDuration::from_hours(hours_ago);
     let measure = match meter.aggregation {
-        contract::catalogue::Aggregation::Count => Measure::Number(Value::ONE),
-        contract::catalogue::Aggregation::UniqueCount => {
+        catalogue::Aggregation::Count => Measure::Number(Value::ONE),
+        catalogue::Aggregation::UniqueCount => {
             Measure::Member(Identity::of_member(tenant(1), "number", &value.to_string()))
         }
         _ => Measure::Number(value),
@@ -177,7 +177,7 @@ fn the_widest_pages_fit_items_and_transactions() {
     let hours = (0..24).map(|n| (WindowSize::Hour, month + SignedDuration::from_hours(n)));
     for windows in [days.collect::<Vec<_>>(), minutes.collect(), hours.collect()] {
         let mut page = Page::default();
-        for group in 0..contract::catalogue::Meter::GROUPS_MAX {
+        for group in 0..catalogue::Meter::GROUPS_MAX {
             for (size, start) in &windows {
                 let whole = key(group, *size, *start);
                 page.set(&WindowKey { part: WindowPart::Adjustment, ..whole.clone() }, window.clone());

@@ -4,7 +4,7 @@ use super::exactly_once::{Memory, anchor};
 use super::values::{any_value, sum};
 use super::{catalogue, now, tenant};
 use crate::*;
-use contract::catalogue::{Aggregation, Catalogue};
+use catalogue::{Aggregation, Catalogue};
 use jiff::SignedDuration;
 use kernel::{SegmentId, UsageGroup, WindowSize};
 use proptest::prelude::*;

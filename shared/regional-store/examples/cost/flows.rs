@@ -3,7 +3,7 @@
 use crate::tally::{Counter, Tally};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{Envelope, UsageWindowUpdated};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, SegmentId, TenantId, UsageGroup};

@@ -4,7 +4,7 @@ mod vanity;
 
 use crate::{Lead, Leaving, Place, Reach, Registered, TenantStore, TenantStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{TenantCounts, TenantPolicy};
 use futures::future::join_all;
 use kernel::{Alias, Role, TenantId, TenantStatus, Timestamp, WindowSize};

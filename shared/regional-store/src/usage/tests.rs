@@ -4,7 +4,7 @@ use super::items;
 use crate::{
     DueSeal, FoundSegment, Intake, Leaving, Pending, Resent, Settled, Settler, TenantStore, UsageEraser, UsageMonitor,
 };
-use contract::catalogue::Catalogue;
+use catalogue::Catalogue;
 use contract::{
     Envelope, EventCounts, Fact, ReasonCounts, RejectionKind, SealDigest, Stream, UsageSealed, UsageStreamStated,
     UsageWindow, UsageWindowUpdated, WindowPart,

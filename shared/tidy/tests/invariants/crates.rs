@@ -1,4 +1,4 @@
-//! Which crate may know which: kernel <- contract <- pure crates <- adapters <- functions.
+//! Which crate may know which: kernel <- catalogue, contract <- pure crates <- adapters <- functions.
 
 use crate::{none, repository};
 use anyhow::{Context, Result};
@@ -6,28 +6,30 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each shared crate may depend on. A new edge is a decision about the architecture.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("kernel", &[]),
+    ("catalogue", &["kernel"]),
     ("contract", &["kernel"]),
-    ("tenancy", &["kernel", "contract"]),
-    ("metering", &["kernel", "contract"]),
-    ("billing", &["kernel", "contract"]),
-    ("fleet", &["kernel", "contract"]),
+    ("tenancy", &["kernel", "catalogue", "contract"]),
+    ("metering", &["kernel", "catalogue", "contract"]),
+    ("billing", &["kernel", "catalogue", "contract"]),
+    ("fleet", &["kernel", "catalogue", "contract"]),
     ("outbox", &["kernel", "contract"]),
     ("bus", &["kernel", "contract", "outbox"]),
     ("identity", &["kernel", "contract", "tenancy"]),
     ("mail", &["kernel", "contract", "tenancy"]),
     ("runtime", &["kernel"]),
     ("tenant-access", &["kernel"]),
-    ("regional-store", &["kernel", "contract", "tenancy", "metering", "outbox"]),
+    ("regional-store", &["kernel", "catalogue", "contract", "tenancy", "metering", "outbox"]),
     ("billing-store", &["kernel", "contract", "billing", "outbox"]),
     ("central-store", &["kernel", "contract", "fleet", "outbox"]),
-    ("meridian", &["kernel", "contract", "tenancy", "metering", "billing", "fleet"]),
+    ("meridian", &["kernel", "catalogue", "contract", "tenancy", "metering", "billing", "fleet"]),
 ];
 
 /// What a function of the regional set may know.
-const REGIONAL: [&str; 11] = [
+const REGIONAL: [&str; 12] = [
     "kernel",
+    "catalogue",
     "contract",
     "tenancy",
     "metering",
@@ -41,11 +43,21 @@ const REGIONAL: [&str; 11] = [
 ];
 
 /// What a function of the billing or fleet set may know: nothing that can hold personal data or a raw event.
-const CENTRAL: [&str; 9] =
-    ["kernel", "contract", "billing", "fleet", "billing-store", "central-store", "outbox", "bus", "runtime"];
+const CENTRAL: [&str; 10] = [
+    "kernel",
+    "catalogue",
+    "contract",
+    "billing",
+    "fleet",
+    "billing-store",
+    "central-store",
+    "outbox",
+    "bus",
+    "runtime",
+];
 
 /// Crates without I/O, clock or chance.
-const PURE: [&str; 6] = ["kernel", "contract", "tenancy", "metering", "billing", "fleet"];
+const PURE: [&str; 7] = ["kernel", "catalogue", "contract", "tenancy", "metering", "billing", "fleet"];
 
 /// Crates that do I/O, by the beginning of their names.
 const EFFECTFUL: [&str; 9] = ["tokio", "async-std", "aws-", "aws_", "lambda_", "reqwest", "hyper", "ureq", "rustls"];

@@ -1,7 +1,7 @@
 //! What a tenant has used.
 
 use super::*;
-use contract::catalogue::Aggregation;
+use catalogue::Aggregation;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId};
 use metering::{Correction, Segment, Usage, group, group_corrections};
