@@ -3,13 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
 use catalogue::{Aggregation, Catalogue, Meter};
+use dedupe::{Blocks, Entry, NewPart};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
 use metering::{
-    Aggregate, Digest, EVENTS_MAX, Entry, Form, Identity, Measure, Segment, Sender, State, StoredPart, Usage, Value,
-    batches,
+    Aggregate, EVENTS_MAX, Form, Measure, Rollup, Segment, Sender, Snapshot, Usage, Value, batches, content_hash,
+    distinct_key, event_key, group, read, touched_pages,
 };
-use metering::{group, read, settle, touched_pages};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const NOW: &str = "2026-11-15T12:00:00Z";
-const SETTLED_EVENTS: usize = 1_000_000;
+const ROLLED_UP_EVENTS: usize = 1_000_000;
 const SAMPLES: usize = 41;
-/// How many requests are settled together under load.
+/// How many requests are rolled up together under load.
 const DELIVERY: usize = 20;
 const EVENTS_OF_TENANT: usize = 100;
-/// How many events are settled at least for a figure.
+/// How many events are rolled up at least for a figure.
 const ROUNDS_EVENTS: usize = 1_000_000;
 /// How many requests are sent again.
 const SENT_AGAIN: usize = 100;
@@ -43,14 +43,14 @@ fn main() {
     println!("  ours                         {:8.3} ms", ms(ours));
     println!("  serde_json::Value, parse only {:7.3} ms   ours / this: {:.2}", ms(tree), ms(ours) / ms(tree));
 
-    let segments = segments(&catalogue, now, 1, SETTLED_EVENTS);
-    let ours = settle_all(&segments, now, 1).1;
-    let together = settle_all(&segments, now, DELIVERY).1;
+    let segments = segments(&catalogue, now, 1, ROLLED_UP_EVENTS);
+    let ours = roll_up_all(&segments, now, 1).2;
+    let together = roll_up_all(&segments, now, DELIVERY).2;
     let naive = count_in_a_map(&segments);
-    println!("rollup: settle {SETTLED_EVENTS} distinct events of one tenant, {EVENTS_MAX} at a time");
+    println!("roll up {ROLLED_UP_EVENTS} distinct events of one tenant, {EVENTS_MAX} at a time");
     println!("  ours                         {:8.3} million events/s", rate(ours));
     println!("  ours, {DELIVERY} requests together    {:8.3} million events/s", rate(together));
-    let widest = settle_all(&wide_segments(&catalogue, now), now, DELIVERY).1;
+    let widest = roll_up_all(&wide_segments(&catalogue, now), now, DELIVERY).2;
     println!("  the same, of any width        {:7.3} million events/s", rate(widest));
     println!(
         "  one HashMap, totals only      {:7.3} million events/s   ours / this: {:.2}",
@@ -73,7 +73,7 @@ fn growth(catalogue: &Catalogue, now: Timestamp) {
     }
     println!("  tenants with {EVENTS_OF_TENANT} events each");
     for tenants in [10, 100, 1_000, 10_000, 100_000] {
-        let of_tenant = |tenant| settle_all(&segments(catalogue, now, tenant, EVENTS_OF_TENANT), now, DELIVERY).1;
+        let of_tenant = |tenant| roll_up_all(&segments(catalogue, now, tenant, EVENTS_OF_TENANT), now, DELIVERY).2;
         let spent: Duration = (1..=tenants as u128).map(of_tenant).sum();
         println!("  {tenants:>10} {:20.3}", micros_each(spent, tenants * EVENTS_OF_TENANT));
     }
@@ -81,32 +81,33 @@ fn growth(catalogue: &Catalogue, now: Timestamp) {
 
 fn growth_of(segments: &[Segment], now: Timestamp) {
     let events: usize = segments.iter().map(|segment| segment.body.events().len()).sum();
-    // Few events are settled too quickly to be measured once.
+    // Few events are rolled up too quickly to be measured once.
     let rounds = (ROUNDS_EVENTS / events).max(1);
-    let mean = |delivery| (0..rounds).map(|_| settle_all(segments, now, delivery).1).sum::<Duration>();
+    let mean = |delivery| (0..rounds).map(|_| roll_up_all(segments, now, delivery).2).sum::<Duration>();
     let (together, single) = (mean(DELIVERY), mean(1));
-    let (state, _) = settle_all(segments, now, DELIVERY);
-    let whole: usize = state.parts.whole.values().map(|run| run.memory_bytes()).sum();
-    let blocks: usize = state.parts.cut.values().map(|run| run.memory_bytes()).sum();
-    let filters: usize = state.parts.filters.values().map(|filter| filter.memory_bytes()).sum();
+    let (snapshot, blocks, _) = roll_up_all(segments, now, DELIVERY);
+    let whole: usize = blocks.whole.values().map(|run| run.memory_bytes()).sum();
+    let blocked: usize = blocks.blocked.values().map(|run| run.memory_bytes()).sum();
+    let filters: usize = blocks.filters.values().map(|filter| filter.memory_bytes()).sum();
     println!(
         "  {events:>10} {:20.3} {:19.3} {:14.3} {:14.1}",
         micros_each(together, rounds * events),
         micros_each(single, rounds * events),
-        settle_again(state, segments, now),
-        (whole + blocks + filters) as f64 / events as f64,
+        roll_up_again(&snapshot, &blocks, segments, now),
+        (whole + blocked + filters) as f64 / events as f64,
     );
 }
 
 /// What it costs to find that events of every age were sent before.
-fn settle_again(state: State, segments: &[Segment], now: Timestamp) -> f64 {
+fn roll_up_again(snapshot: &Snapshot, blocks: &Blocks, segments: &[Segment], now: Timestamp) -> f64 {
     let sample: Vec<Segment> =
         segments.iter().step_by(segments.len().div_ceil(SENT_AGAIN)).take(SENT_AGAIN).cloned().collect();
     let sent: usize = sample.iter().map(|segment| segment.body.events().len()).sum();
     let mut spent = Duration::ZERO;
     for batch in batches(sample) {
         let start = processor_time();
-        let counted = settle(&state, &batch, Uuid::nil(), now).unwrap().counted;
+        let rollup = Rollup::new(snapshot, &batch, now).finish(Uuid::nil(), blocks);
+        let counted = rollup.unwrap().counted;
         spent += processor_time() - start;
         assert_eq!(counted.duplicates, counted.total());
     }
@@ -169,14 +170,14 @@ fn wide_segments(catalogue: &Catalogue, now: Timestamp) -> Vec<Segment> {
     let meter = catalogue.meters.iter().find(|meter| meter.aggregation == Aggregation::Sum).unwrap();
     let value = |n: usize| Value::new(10_i128.pow(37) + n as i128, n as u16 * 37 % 341).unwrap();
     let tenant = TenantId::from_uuid(Uuid::from_u128(1));
-    segments_of(tenant, now, SETTLED_EVENTS, |n| (meter, Measure::Number(value(n))))
+    segments_of(tenant, now, ROLLED_UP_EVENTS, |n| (meter, Measure::Number(value(n))))
 }
 
 /// Events with a different value each, of a meter that counts these.
 fn member_segments(catalogue: &Catalogue, now: Timestamp, events: usize) -> Vec<Segment> {
     let tenant = TenantId::from_uuid(Uuid::from_u128(1));
     let meter = catalogue.meters.iter().find(|meter| meter.aggregation == Aggregation::UniqueCount).unwrap();
-    let measure = |n: usize| (meter, Measure::Member(Identity::of_member(tenant, "number", &n.to_string())));
+    let measure = |n: usize| (meter, Measure::Distinct(distinct_key(tenant, "number", &n.to_string())));
     segments_of(tenant, now, events, measure)
 }
 
@@ -190,8 +191,8 @@ fn segments_of<'c>(
         let (meter, measure) = measure(n);
         let groups = meter.groups();
         let group = groups[n % groups.len()].clone();
-        let digest = Digest::of("t", tenant, now, &measure, &group);
-        let entry = Entry { identity: Identity::of(Sender::Provider, "s", &n.to_string()), digest };
+        let content = content_hash("t", tenant, now, &measure, &group);
+        let entry = Entry { key: event_key(Sender::Provider, "s", &n.to_string()), content };
         Usage { tenant, entry, meter, group, at: now, measure }
     });
     let mut ids = (1..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));
@@ -199,8 +200,9 @@ fn segments_of<'c>(
 }
 
 /// Settles so many segments at a time.
-fn settle_all(segments: &[Segment], now: Timestamp, delivery: usize) -> (State, Duration) {
-    let mut state = State::default();
+fn roll_up_all(segments: &[Segment], now: Timestamp, delivery: usize) -> (Snapshot, Blocks, Duration) {
+    let mut snapshot = Snapshot::default();
+    let mut blocks = Blocks::default();
     let mut spent = Duration::ZERO;
     let mut attempts = fastrand::Rng::with_seed(7);
     let batches = segments.chunks(delivery).flat_map(|delivered| batches(delivered.to_vec()));
@@ -208,25 +210,25 @@ fn settle_all(segments: &[Segment], now: Timestamp, delivery: usize) -> (State, 
         let keys = touched_pages(&batch);
         let attempt = Uuid::from_u128(attempts.u128(..));
         let start = processor_time();
-        let settlement = settle(&state, &batch, attempt, now).unwrap();
+        let rollup = Rollup::new(&snapshot, &batch, now).finish(attempt, &blocks).unwrap();
         spent += processor_time() - start;
-        for id in &settlement.obsolete {
-            state.parts.whole.remove(id);
+        for id in &rollup.obsolete {
+            blocks.whole.remove(id);
         }
-        for part in settlement.written {
+        for part in rollup.new_parts {
             match part {
-                StoredPart::Run(named, run) => drop(state.parts.whole.insert(named.id, run)),
-                StoredPart::Blocks(named, run) => drop(state.parts.cut.insert(named.id, run)),
-                StoredPart::Filter(_, group, filter) => drop(state.parts.filters.insert(group, filter)),
+                NewPart::Run(meta, run) => drop(blocks.whole.insert(meta.id, run)),
+                NewPart::Blocks(meta, run) => drop(blocks.blocked.insert(meta.id, run)),
+                NewPart::Filter(_, group, filter) => drop(blocks.filters.insert(group, filter)),
             }
         }
-        state.head = settlement.head;
-        state.pages.extend(settlement.pages);
-        state.pages.retain(|key, _| keys.contains(key));
+        snapshot.checkpoint = rollup.checkpoint;
+        snapshot.pages.extend(rollup.pages);
+        snapshot.pages.retain(|key, _| keys.contains(key));
     }
     let sent: usize = segments.iter().map(|segment| segment.body.events().len()).sum();
-    assert_eq!(state.head.counted.accepted, sent as u64);
-    (state, spent)
+    assert_eq!(snapshot.checkpoint.counted.accepted, sent as u64);
+    (snapshot, blocks, spent)
 }
 
 /// What cannot be done across functions, as the upper bound: everything in one map that is never stored.
@@ -236,7 +238,7 @@ fn count_in_a_map(segments: &[Segment]) -> Duration {
     let mut totals: BTreeMap<_, Aggregate> = BTreeMap::new();
     for segment in segments {
         for event in segment.body.events() {
-            if seen.insert(event.entry.identity, event.entry.digest).is_none() {
+            if seen.insert(event.entry.key, event.entry.content).is_none() {
                 let Measure::Number(value) = event.measure else { continue };
                 let slot = &segment.body.slots()[usize::from(event.slot)];
                 totals.entry((&slot.meter, &slot.group, slot.start)).or_default().add(&value.into());

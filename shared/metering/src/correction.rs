@@ -1,12 +1,14 @@
 //! From a request for corrections to events that are taken back or replaced, and named refusals.
 
 use crate::event::{BEFORE_FIRST_PERIOD, FIELD_BYTES_MAX, Fault, NOT_IN_USE, Rules, id_of};
+use crate::event_key::event_key;
 use crate::json::{Members, Wire, text};
 use crate::{
-    BODY_BYTES_MAX, BodyError, Correction, IDENTITY_KEPT, Identity, KEYED_CORRECTIONS_MAX, KeyedCorrection, Reason,
-    Refusal, Sender, TIME_AHEAD_MAX, Usage,
+    BODY_BYTES_MAX, BodyError, Correction, EVENT_KEYS_KEPT, KEYED_CORRECTIONS_MAX, KeyedCorrection, Reason, Refusal,
+    Sender, TIME_AHEAD_MAX, Usage,
 };
 use catalogue::Catalogue;
+use dedupe::DedupeKey;
 use jiff::Timestamp;
 use kernel::{ReasonCode, TenantId, parse_moment};
 use serde::Deserialize;
@@ -219,7 +221,7 @@ fn correction<'c>(
         return Err(not_reversible());
     }
     let replacement = replacement(rules, item)?;
-    accompanies(original.tenant, original.entry.identity, replacement.as_ref())?;
+    accompanies(original.tenant, original.entry.key, replacement.as_ref())?;
     let correction = Correction { original, replacement };
     Ok(ValidCorrection { index, correction, sent_by, reason, id: id.into_owned() })
 }
@@ -238,17 +240,17 @@ fn keyed<'c>(
     })?;
     let (source, id) = (key_text("source", key.source)?, key_text("id", key.id)?);
     // What was sent before that is not known to have been sent, so that taking it back would say nothing.
-    let first = now - IDENTITY_KEPT;
+    let first = now - EVENT_KEYS_KEPT;
     let from = moment("sent_from", key.sent_from)?.map_or(first, |from| from.max(first));
     let to = moment("sent_to", key.sent_to)?.unwrap_or(now + TIME_AHEAD_MAX);
     if to < from {
         return Err(Fault::of(Reason::InvalidTime, "key: sent_to is before sent_from, or more than 40 days ago"));
     }
-    let identity = Identity::of(sent_by, &source, &id);
+    let key = event_key(sent_by, &source, &id);
     let replacement = replacement(rules, item)?;
-    accompanies(tenant, identity, replacement.as_ref())?;
+    accompanies(tenant, key, replacement.as_ref())?;
     let id = id.into_owned();
-    Ok(KeyedCorrection { index, tenant, identity, sent: (from, to), id, sent_by, replacement, reason })
+    Ok(KeyedCorrection { index, tenant, key, sent: (from, to), id, sent_by, replacement, reason })
 }
 
 /// A text that a key has to have: as an event may have it.
@@ -300,13 +302,13 @@ fn sender(sent_by: Option<&RawValue>) -> Result<Sender, Fault> {
 }
 
 /// Whether an event can come in the place of another one.
-pub(crate) fn accompanies(tenant: TenantId, original: Identity, replacement: Option<&Usage<'_>>) -> Result<(), Fault> {
+pub(crate) fn accompanies(tenant: TenantId, original: DedupeKey, replacement: Option<&Usage<'_>>) -> Result<(), Fault> {
     let Some(replacement) = replacement else { return Ok(()) };
     if replacement.tenant != tenant {
         return Err(Fault::of(Reason::OtherTenant, "replacement: subject is another tenant than the event's"));
     }
-    if replacement.entry.identity == original {
-        let detail = "replacement: source and id are the event's: what comes in its place has an identity of its own";
+    if replacement.entry.key == original {
+        let detail = "replacement: source and id are the event's: what comes in its place needs an id of its own";
         return Err(Fault::of(Reason::SameIdentity, detail));
     }
     Ok(())

@@ -1,10 +1,12 @@
 //! From a request body to valid usage events and named refusals.
 
 use crate::binary::Attributes;
+use crate::event_key::{content_hash, distinct_key, event_key};
 use crate::json::{self, Batch, Field, Member, Wire};
-use crate::{Digest, Entry, Identity, Measure, NumberError, Reason, Refusal, Sender, Value};
+use crate::{Measure, NumberError, Reason, Refusal, Sender, Value};
 use catalogue::{Aggregation, Catalogue, Dimension, Meter};
 use catalogue::{PathStep, ValuePath};
+use dedupe::{DedupeKey, Entry};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{DimensionCode, Invalid, TenantId, UsageGroup, parse_moment};
 use serde_json::value::RawValue;
@@ -18,7 +20,7 @@ pub const EVENTS_MAX: usize = 1_000;
 pub const BODY_BYTES_MAX: usize = 4_194_304;
 /// How far an event's time may be ahead of the gateway's: what clocks differ by.
 pub const TIME_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
-/// How long ago an event's time may be. Less than identities are kept, see [`crate::IDENTITY_KEPT`].
+/// How long ago an event's time may be. Less than event keys are kept, see [`crate::EVENT_KEYS_KEPT`].
 pub const TIME_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 pub(crate) const FIELD_BYTES_MAX: usize = 1_024;
@@ -124,8 +126,8 @@ impl<'c> Usage<'c> {
     #[must_use]
     pub fn counted(meter: &'c Meter, tenant: TenantId, source: &str, id: &str, at: Timestamp) -> Self {
         let (measure, group) = (Measure::Number(Value::ONE), UsageGroup::default());
-        let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
-        let entry = Entry { identity: Identity::of(Sender::Meridian, source, id), digest };
+        let content = content_hash(&meter.event_type, tenant, at, &measure, &group);
+        let entry = Entry { key: event_key(Sender::Meridian, source, id), content };
         Self { tenant, entry, meter, group, at, measure }
     }
 }
@@ -166,8 +168,8 @@ impl<'c> Reading<'_, 'c> {
         let mut said = HashMap::with_capacity(self.valid.len());
         let detail = "an event before it has the same source and id, and says something else";
         self.refuse(Reason::Conflict, detail, |usage| {
-            let Entry { identity, digest } = usage.entry;
-            *said.entry((usage.tenant, identity)).or_insert(digest) != digest
+            let Entry { key, content } = usage.entry;
+            *said.entry((usage.tenant, key)).or_insert(content) != content
         });
     }
 
@@ -300,8 +302,8 @@ impl<'c> Rules<'c> {
         })?;
         let measure = measure(wire, meter, tenant)?;
         let group = group(wire, meter)?;
-        let digest = Digest::of(&event_type, tenant, time, &measure, &group);
-        let entry = Entry { identity: Identity::of(sender, &source, &id), digest };
+        let content = content_hash(&event_type, tenant, time, &measure, &group);
+        let entry = Entry { key: event_key(sender, &source, &id), content };
         Ok((id, Usage { tenant, entry, meter, group, at: time, measure }))
     }
 
@@ -341,7 +343,7 @@ fn measure(wire: &Wire<'_>, meter: &Meter, tenant: TenantId) -> Result<Measure, 
     };
     let raw = at(wire, path)?.ok_or_else(|| Fault::of(Reason::MissingValue, format!("{} is missing", named(path))))?;
     if meter.aggregation == Aggregation::UniqueCount {
-        return member(raw, path, tenant).map(Measure::Member);
+        return distinct(raw, path, tenant).map(Measure::Distinct);
     }
     let number = if raw.get().starts_with('"') { json::text(raw).unwrap_or_default() } else { raw.get().into() };
     let value = parse_number(&number, path)?;
@@ -361,8 +363,8 @@ fn parse_number(text: &str, path: &ValuePath) -> Result<Value, Fault> {
     })
 }
 
-/// The identity of a text or number that the meter counts the different ones of.
-fn member(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<Identity, Fault> {
+/// The key of a text or number of which the meter counts the distinct ones.
+fn distinct(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<DedupeKey, Fault> {
     let invalid = || Fault::of(Reason::InvalidValue, format!("{} is neither a text nor a number", named(path)));
     if raw.get().starts_with('"') {
         let text = json::text(raw).ok_or_else(invalid)?;
@@ -370,11 +372,11 @@ fn member(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<Identity
             let detail = format!("{} has more than {FIELD_BYTES_MAX} bytes", named(path));
             return Err(Fault::of(Reason::ValueTooLong, detail));
         }
-        return Ok(Identity::of_member(tenant, "text", &text));
+        return Ok(distinct_key(tenant, "text", &text));
     }
     let number = parse_number(raw.get(), path)
         .map_err(|fault| if fault.reason == Reason::InvalidValue { invalid() } else { fault })?;
-    Ok(Identity::of_member(tenant, "number", &number.to_string()))
+    Ok(distinct_key(tenant, "number", &number.to_string()))
 }
 
 /// The values of a meter's dimensions, of which only those of the closed lists exist.

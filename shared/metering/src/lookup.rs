@@ -3,10 +3,11 @@
 use crate::correction::{accompanies, not_reversible};
 use crate::event::Fault;
 use crate::{
-    Correction, Entry, Identity, Purpose, Reason, Refusal, SegmentBody, SegmentEvent, Sender, Slot, TIME_BEHIND_MAX,
-    Usage, ValidCorrection,
+    Correction, Purpose, Reason, Refusal, SegmentBody, SegmentEvent, Sender, Slot, TIME_BEHIND_MAX, Usage,
+    ValidCorrection,
 };
 use catalogue::Catalogue;
+use dedupe::{DedupeKey, Entry};
 use jiff::Timestamp;
 use kernel::{ReasonCode, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ pub struct KeyedCorrection<'c> {
     /// Whose event.
     pub tenant: TenantId,
     /// Which event.
-    pub identity: Identity,
+    pub key: DedupeKey,
     /// When it was sent: from the first moment to the last.
     pub sent: (Timestamp, Timestamp),
     pub(crate) id: String,
@@ -34,19 +35,19 @@ pub struct KeyedCorrection<'c> {
 /// What stored segments of one tenant say of events that are looked for.
 #[derive(Debug, Clone, Default)]
 pub struct Sightings {
-    /// By identity, each that says something else once.
-    events: BTreeMap<Identity, BTreeMap<Entry, (Slot, SegmentEvent)>>,
+    /// By key; of events with the same key, each content once.
+    events: BTreeMap<DedupeKey, BTreeMap<Entry, (Slot, SegmentEvent)>>,
     /// Whether it ended before all segments were looked through.
     pub is_cut_short: bool,
 }
 
 impl Sightings {
     /// Looks through a segment. What takes an event back repeats it, and proves nothing of its having been sent.
-    pub fn look(&mut self, sought: &BTreeSet<Identity>, body: &SegmentBody) {
-        for event in body.events().iter().filter(|event| sought.contains(&event.entry.identity)) {
+    pub fn look(&mut self, sought: &BTreeSet<DedupeKey>, body: &SegmentBody) {
+        for event in body.events().iter().filter(|event| sought.contains(&event.entry.key)) {
             let Some(slot) = body.slots().get(usize::from(event.slot)) else { continue };
             if slot.purpose != Purpose::Void {
-                let seen = self.events.entry(event.entry.identity).or_default();
+                let seen = self.events.entry(event.entry.key).or_default();
                 seen.entry(event.entry).or_insert_with(|| (slot.clone(), *event));
             }
         }
@@ -54,15 +55,15 @@ impl Sightings {
 
     /// Adds what was seen in other segments.
     pub fn merge(&mut self, other: Self) {
-        for (identity, seen) in other.events {
-            self.events.entry(identity).or_default().extend(seen);
+        for (key, seen) in other.events {
+            self.events.entry(key).or_default().extend(seen);
         }
         self.is_cut_short |= other.is_cut_short;
     }
 
     /// What the one event of a key said.
-    fn only(&self, identity: Identity) -> Result<&(Slot, SegmentEvent), Fault> {
-        let mut seen = self.events.get(&identity).into_iter().flat_map(BTreeMap::values);
+    fn only(&self, key: DedupeKey) -> Result<&(Slot, SegmentEvent), Fault> {
+        let mut seen = self.events.get(&key).into_iter().flat_map(BTreeMap::values);
         match (seen.next(), seen.next()) {
             (Some(only), None) => Ok(only),
             (Some(_), Some(_)) => {
@@ -102,7 +103,7 @@ impl<'c> KeyedCorrection<'c> {
     }
 
     fn original(&self, seen: &Sightings, catalogue: &'c Catalogue, now: Timestamp) -> Result<Usage<'c>, Fault> {
-        let (slot, event) = seen.only(self.identity)?;
+        let (slot, event) = seen.only(self.key)?;
         if !slot.aggregation.is_reversible() {
             return Err(not_reversible());
         }
@@ -115,7 +116,7 @@ impl<'c> KeyedCorrection<'c> {
         let meter = meter.ok_or_else(|| {
             Fault::of(Reason::UnknownMeter, "the event's meter has changed since it was sent, or is gone")
         })?;
-        accompanies(self.tenant, self.identity, self.replacement.as_ref())?;
+        accompanies(self.tenant, self.key, self.replacement.as_ref())?;
         let SegmentEvent { entry, measure, at, .. } = *event;
         Ok(Usage { tenant: self.tenant, entry, meter, group: slot.group.clone(), at, measure })
     }

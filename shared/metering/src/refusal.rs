@@ -58,7 +58,7 @@ pub enum Reason {
     NotReversible,
     /// What is to replace an event is another tenant's.
     OtherTenant,
-    /// What is to replace an event has its identity.
+    /// The replacement has the source and id of the event that it replaces.
     SameIdentity,
     /// No event of the key that a correction names is stored.
     EventNotFound,

@@ -1,6 +1,6 @@
 //! Sealing: a day's totals become final, and are stated again on demand.
 
-use crate::{Head, Page, PageKey, SEGMENT_TOTALS_MAX};
+use crate::{Checkpoint, Page, PageKey, SEGMENT_TOTALS_MAX};
 use contract::{SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated};
 use jiff::Timestamp;
 use kernel::{TenantId, WindowSize};
@@ -9,30 +9,40 @@ use std::collections::BTreeMap;
 /// What is stated of a tenant's day, once more or for the last time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The new head.
-    pub head: Head,
-    /// The day's totals, in as many facts as it takes, the first of them numbered after the old head's sequence.
+    /// The new checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The day's totals, in as many facts as it takes, the first of them numbered after the old checkpoint's sequence.
     pub totals: Vec<UsageWindowUpdated>,
-    /// The seal, numbered as the new head's sequence.
+    /// The seal, numbered as the new checkpoint's sequence.
     pub seal: UsageSealed,
 }
 
 /// Seals a tenant's day, and all days before it, from the pages of its billing period. Only the seal is stated: the totals
 /// have been.
 #[must_use]
-pub fn seal(head: &Head, tenant: TenantId, day: Timestamp, pages: &BTreeMap<PageKey, Page>) -> Statement {
+pub fn seal(checkpoint: &Checkpoint, tenant: TenantId, day: Timestamp, pages: &BTreeMap<PageKey, Page>) -> Statement {
     let end = WindowSize::Day.end(day);
     let seal = seal_of(tenant, day, &stated(pages));
-    let sealed_until = head.sealed_until.max(Some(end));
-    let head = Head { version: head.version + 1, sequence: head.sequence + 1, sealed_until, ..head.clone() };
-    Statement { head, totals: Vec::new(), seal }
+    let sealed_until = checkpoint.sealed_until.max(Some(end));
+    let checkpoint = Checkpoint {
+        generation: checkpoint.generation + 1,
+        sequence: checkpoint.sequence + 1,
+        sealed_until,
+        ..checkpoint.clone()
+    };
+    Statement { checkpoint, totals: Vec::new(), seal }
 }
 
 /// States a sealed day's totals again, adjustments included, and its seal; nothing when the day is not sealed.
 #[must_use]
-pub fn restate(head: &Head, tenant: TenantId, day: Timestamp, pages: &BTreeMap<PageKey, Page>) -> Option<Statement> {
+pub fn restate(
+    checkpoint: &Checkpoint,
+    tenant: TenantId,
+    day: Timestamp,
+    pages: &BTreeMap<PageKey, Page>,
+) -> Option<Statement> {
     let end = WindowSize::Day.end(day);
-    if head.sealed_until.is_none_or(|until| until < end) {
+    if checkpoint.sealed_until.is_none_or(|until| until < end) {
         return None;
     }
     let mut totals = stated(pages);
@@ -40,16 +50,16 @@ pub fn restate(head: &Head, tenant: TenantId, day: Timestamp, pages: &BTreeMap<P
     totals.retain(|total| total.size.end(total.start) == end);
     let totals: Vec<_> =
         totals.chunks(SEGMENT_TOTALS_MAX).map(|some| UsageWindowUpdated { tenant, windows: some.to_vec() }).collect();
-    let sequence = head.sequence + totals.len() as u64 + 1;
-    let head = Head { version: head.version + 1, sequence, ..head.clone() };
-    Some(Statement { head, totals, seal })
+    let sequence = checkpoint.sequence + totals.len() as u64 + 1;
+    let checkpoint = Checkpoint { generation: checkpoint.generation + 1, sequence, ..checkpoint.clone() };
+    Some(Statement { checkpoint, totals, seal })
 }
 
 /// The totals of pages that are stated.
 fn stated(pages: &BTreeMap<PageKey, Page>) -> Vec<UsageWindow> {
     let windows = pages.iter().flat_map(|(key, page)| page.windows(key));
     let stated = windows.filter(|(key, _)| key.size >= WindowSize::Day);
-    stated.map(|(key, window)| key.stated(&window)).collect()
+    stated.map(|(key, window)| key.published(&window)).collect()
 }
 
 fn seal_of(tenant: TenantId, day: Timestamp, totals: &[UsageWindow]) -> UsageSealed {

@@ -1,10 +1,11 @@
-//! Segments: the events of one request for one tenant, stored as they are and settled later.
+//! Segments: the events of one request for one tenant, stored as they are and rolled up later.
 
 use crate::bytes::{Input, write_text, write_value};
 use crate::page::{size_code, size_of};
-use crate::{Entry, Identity, Measure, PageKey, Usage, WindowKey};
+use crate::{Measure, PageKey, Usage, WindowKey};
 use catalogue::Aggregation;
 use contract::WindowPart;
+use dedupe::{DedupeKey, Entry};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, MeterCode, SegmentId, TenantId, UsageGroup, WindowSize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -70,7 +71,7 @@ pub struct SegmentBody {
     events: Vec<SegmentEvent>,
 }
 
-/// An immutable group of one tenant's events, settled as a whole.
+/// An immutable group of one tenant's events, rolled up as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// Its identity, unique in the region.
@@ -165,7 +166,7 @@ pub fn group<'c>(
 }
 
 /// Groups corrections into segments. What one takes back and what it puts in its place are in one segment, so that they are
-/// settled at once.
+/// rolled up at once.
 pub fn group_corrections<'c>(
     corrections: impl IntoIterator<Item = Correction<'c>>,
     anchor: impl Fn(TenantId) -> BillingAnchor,
@@ -323,9 +324,9 @@ impl SegmentBody {
     /// slot the aggregation (1, with the highest bit set if its events are taken back, and the next one if they replace
     /// such events), the size of its window (1), the
     /// window's start in seconds (8), the meter's and the group's length (1) and text; per run of events of one slot the
-    /// slot (1, or 2 of more than 256) and their number (2); per event the identity (12), the digest (4), and, as the
+    /// slot (1, or 2 of more than 256) and their number (2); per event the dedupe key (12), the content hash (4), and, as the
     /// slot's meter asks, nothing, the value's scale and its mantissa, zigzag, each in groups of seven bits from the lowest,
-    /// the same and the nanoseconds since the window's start, or the value's identity (12).
+    /// the same and the nanoseconds since the window's start, or the value's key (12).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 * self.slots.len() + 24 * self.events.len());
@@ -360,7 +361,7 @@ impl SegmentBody {
     fn write_measure(&self, event: &SegmentEvent, bytes: &mut Vec<u8>) {
         let slot = &self.slots[usize::from(event.slot)];
         match event.measure {
-            Measure::Member(member) => bytes.extend_from_slice(member.as_bytes()),
+            Measure::Distinct(key) => bytes.extend_from_slice(key.as_bytes()),
             Measure::Number(_) if slot.aggregation == Aggregation::Count => {}
             Measure::Number(value) => write_value(value, bytes),
         }
@@ -373,7 +374,7 @@ impl SegmentBody {
     /// Reads a stored segment.
     ///
     /// # Errors
-    /// When the bytes are not a segment that this release can settle.
+    /// When the bytes are not a segment that this release can read.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(bytes);
         if input.byte()? != VERSION {
@@ -422,7 +423,7 @@ impl Input<'_> {
         let slot = body.slots.get(usize::from(at)).ok_or(Malformed::Invalid { part: "slot" })?;
         let measure = match slot.aggregation {
             Aggregation::Count => Measure::Number(crate::Value::ONE),
-            Aggregation::UniqueCount => Measure::Member(Identity::from_bytes(self.chunk()?)),
+            Aggregation::UniqueCount => Measure::Distinct(DedupeKey::from_bytes(self.chunk()?)),
             Aggregation::Sum | Aggregation::Min | Aggregation::Max | Aggregation::Avg | Aggregation::Latest => {
                 Measure::Number(self.value()?)
             }

@@ -1,10 +1,9 @@
-mod blocks;
 mod corrections;
 mod exactly_once;
 mod lookup;
 mod reading;
 mod reports;
-mod runs;
+mod rollups;
 mod sealing;
 mod segments;
 mod streams;

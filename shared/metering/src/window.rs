@@ -12,8 +12,8 @@ use std::mem::take;
 pub enum Measure {
     /// A number; one when the meter counts.
     Number(Value),
-    /// One of the values that the meter counts the different ones of.
-    Member(crate::Identity),
+    /// The key of a value of which the meter counts the distinct ones.
+    Distinct(dedupe::DedupeKey),
 }
 
 /// Which total, within a tenant.
@@ -51,9 +51,9 @@ impl WindowKey {
         PageKey::of(&self.meter, self.size, self.start)
     }
 
-    /// The total, as it is stated.
+    /// The total as it is published.
     #[must_use]
-    pub fn stated(&self, window: &Window) -> UsageWindow {
+    pub fn published(&self, window: &Window) -> UsageWindow {
         UsageWindow {
             meter: self.meter.clone(),
             group: self.group.clone(),

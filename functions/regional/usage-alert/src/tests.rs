@@ -2,11 +2,12 @@ use crate::handler::{Adapters, handle};
 use catalogue::Catalogue;
 use contract::application::UsageLevelReached;
 use contract::{Envelope, Fact as _, UsageWindowUpdated};
+use dedupe::Entry;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, Timestamp};
 use metering::{
-    Correction, Digest, Entry, Identity, Measure, Segment, Sender, Usage, Value, batches, group, group_corrections,
+    Correction, Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group, group_corrections,
 };
 use regional_store::{Intake, Loaded, Reach, Settler, UsageLevels};
 use serde_json::json;
@@ -48,8 +49,8 @@ impl World {
         let code = "transfer-gb".parse().unwrap();
         let (meter, tenant, at) = (self.adapters.catalogue.meter(&code).unwrap(), Newcomer::ada().tenant, moment(at));
         let (group, measure) = (meter.groups().remove(0), Measure::Number(gigabytes));
-        let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
-        let entry = Entry { identity: Identity::of(Sender::Provider, "source", id), digest };
+        let content = content_hash(&meter.event_type, tenant, at, &measure, &group);
+        let entry = Entry { key: event_key(Sender::Provider, "source", id), content };
         Usage { tenant, entry, meter, group, at, measure }
     }
 

@@ -11,9 +11,10 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
+use dedupe::DedupeKey;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{
-    BodyError, CORRECTIONS_MAX, CorrectionReading, Identity, KEYED_CORRECTIONS_MAX, KeyedCorrection, Refusal, Sender,
+    BodyError, CORRECTIONS_MAX, CorrectionReading, KEYED_CORRECTIONS_MAX, KeyedCorrection, Refusal, Sender,
     ValidCorrection, group_corrections, read_corrections,
 };
 use regional_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
@@ -176,7 +177,7 @@ impl Adapters {
         }
         let budget = SearchBudget::start(SEARCH_BYTES_MAX);
         for ((tenant, sent), keyed) in searches {
-            let sought: BTreeSet<Identity> = keyed.iter().map(|keyed| keyed.identity).collect();
+            let sought: BTreeSet<DedupeKey> = keyed.iter().map(|keyed| keyed.key).collect();
             let seen = self.usage.find_events(tenant, &sought, sent, &budget).await;
             let seen = seen.map_err(|error| usage_failed(&error))?;
             for correction in keyed {

@@ -155,13 +155,13 @@ fn sum(memory: &Memory) -> i128 {
     days.map(|(_, window)| window.value.short_mantissa().unwrap()).sum()
 }
 
-fn settle_all(acts: &[Act], at_once: usize) -> Memory {
+fn roll_up_all(acts: &[Act], at_once: usize) -> Memory {
     let catalogue = catalogue();
     let segments: Vec<Segment> = acts.iter().zip(1..).map(|(act, number)| act.segment(&catalogue, number)).collect();
     let mut memory = Memory::default();
     memory.pending.extend(segments.iter().map(|segment| segment.id));
     for some in segments.chunks(at_once) {
-        memory.settle(some, now());
+        memory.roll_up(some, now());
     }
     memory
 }
@@ -171,10 +171,10 @@ proptest! {
 
     #[test]
     fn corrections_do_what_the_model_does(acts in prop::collection::vec(any_act(), 1..80), at_once in 1_usize..20) {
-        let memory = settle_all(&acts, at_once);
+        let memory = roll_up_all(&acts, at_once);
         let mut model = Model::default();
         acts.iter().for_each(|act| model.act(act));
-        prop_assert_eq!(memory.head.counted, model.counts);
+        prop_assert_eq!(memory.checkpoint.counted, model.counts);
         prop_assert_eq!(sum(&memory), i128::from(model.sum));
     }
 }
@@ -185,8 +185,8 @@ fn a_wrong_correction_never_bills_twice() {
     let (event, wrong) = (Said::of(1, false), Said::of(1, true));
     let (report, replacement) = (Act::Report(event), Said::of(2, false));
     let correct = Act::Correct(wrong, Some(replacement));
-    assert_eq!(sum(&settle_all(&[report, correct], 2)), i128::from(event.value()));
-    assert_eq!(sum(&settle_all(&[correct, report], 2)), i128::from(replacement.value()));
+    assert_eq!(sum(&roll_up_all(&[report, correct], 2)), i128::from(event.value()));
+    assert_eq!(sum(&roll_up_all(&[correct, report], 2)), i128::from(replacement.value()));
 }
 
 /// What became of each correction of a request: nothing is refused of a valid one.
@@ -263,6 +263,20 @@ fn corrections_are_read_as_events_are() {
     }
 }
 
+#[test]
+fn requests_for_corrections_are_bounded() {
+    let of = |number: usize| format!(r#"{{"event":{},"reason":"wrong-unit"}}"#, event(&format!("e-1 => e-{number}")));
+    let all = |count: usize| (0..count).map(of).collect::<Vec<_>>();
+    assert_eq!(read_all(&all(CORRECTIONS_MAX)), Ok(vec![None; CORRECTIONS_MAX]));
+    let too_many = BodyError::TooMany { events: CORRECTIONS_MAX + 1 };
+    assert_eq!(read_all(&all(CORRECTIONS_MAX + 1)), Err(too_many));
+    let bytes = |length: usize| {
+        let body = format!(r#"{{"corrections":[{}]}}"#, of(1));
+        read_corrections(format!("{body}{}", " ".repeat(length - body.len())).as_bytes(), &catalogue(), now()).err()
+    };
+    assert_eq!((bytes(BODY_BYTES_MAX), bytes(BODY_BYTES_MAX + 1)), (None, Some(BodyError::TooLarge)));
+}
+
 /// The provider's event counts whatever a tenant's client sent under its source and id, and a correction of one is none of the
 /// other.
 #[test]
@@ -271,19 +285,19 @@ fn senders_do_not_stand_in_each_others_way() {
     for is_other in [false, true] {
         let theirs = Said { sender: Sender::Tenant, ..Said::of(1, is_other) };
         let reports = [Act::Report(theirs), Act::Report(ours)];
-        let both = settle_all(&reports, 1);
-        assert_eq!(both.head.counted, Counted { accepted: 2, ..Counted::default() });
+        let both = roll_up_all(&reports, 1);
+        assert_eq!(both.checkpoint.counted, Counted { accepted: 2, ..Counted::default() });
         assert_eq!(sum(&both), i128::from(ours.value() + theirs.value()));
         for (taken_back, rest) in [(ours, theirs), (theirs, ours)] {
             let acts = [&reports[..], &[Act::Correct(taken_back, None)]].concat();
             for acts in [acts.clone(), acts.into_iter().rev().collect()] {
-                let memory = settle_all(&acts, 2);
-                assert_eq!((memory.head.counted.voided, sum(&memory)), (1, i128::from(rest.value())), "{acts:?}");
+                let memory = roll_up_all(&acts, 2);
+                assert_eq!((memory.checkpoint.counted.voided, sum(&memory)), (1, i128::from(rest.value())), "{acts:?}");
             }
         }
         // What comes in the place of the tenant's may have its source and id: it is the provider's.
-        let replaced = settle_all(&[Act::Report(theirs), Act::Correct(theirs, Some(ours))], 1);
-        assert_eq!((replaced.head.counted.voided, sum(&replaced)), (1, i128::from(ours.value())));
+        let replaced = roll_up_all(&[Act::Report(theirs), Act::Correct(theirs, Some(ours))], 1);
+        assert_eq!((replaced.checkpoint.counted.voided, sum(&replaced)), (1, i128::from(ours.value())));
     }
 }
 
@@ -296,11 +310,11 @@ fn a_replacement_whose_id_is_used_changes_nothing() {
         [Act::Report(replacement), Act::Report(Said::of(2, true)), Act::Correct(Said::of(3, false), Some(replacement))]
     {
         for at_once in [1, 4] {
-            let before = settle_all(&[Act::Report(event), Act::Report(Said::of(3, false)), used], at_once);
+            let before = roll_up_all(&[Act::Report(event), Act::Report(Said::of(3, false)), used], at_once);
             let after =
-                settle_all(&[Act::Report(event), Act::Report(Said::of(3, false)), used, correct, correct], at_once);
-            assert_eq!((after.head.counted.replacement_used, sum(&after)), (4, sum(&before)), "{used:?}");
-            assert_eq!(after.head.counted.voided, before.head.counted.voided);
+                roll_up_all(&[Act::Report(event), Act::Report(Said::of(3, false)), used, correct, correct], at_once);
+            assert_eq!((after.checkpoint.counted.replacement_used, sum(&after)), (4, sum(&before)), "{used:?}");
+            assert_eq!(after.checkpoint.counted.voided, before.checkpoint.counted.voided);
         }
     }
 }
@@ -323,7 +337,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// Of each event and what is to replace it, exactly one counts once the event has come, whatever else uses the ids of
-    /// the replacements, in any order, with any repetition, and however much is settled at once.
+    /// the replacements, in any order, with any repetition, and however much is rolled up at once.
     #[test]
     fn an_event_and_its_replacement_change_together_or_not_at_all(
         replaced_by in prop::collection::vec(0_u16..4, usize::from(PAIRS)),
@@ -351,7 +365,7 @@ proptest! {
         let mut memory = Memory::default();
         memory.pending.extend(segments.iter().map(|segment| segment.id));
         for some in segments.chunks(at_once) {
-            memory.settle(some, now());
+            memory.roll_up(some, now());
         }
         let total = sum(&memory);
         let counts = |power: u16| total / 8_i128.pow(power.into()) % 8;

@@ -4,6 +4,7 @@ use super::{catalogue, now, tenant};
 use crate::*;
 use catalogue::{Aggregation, Catalogue, Meter};
 use contract::{SealDigest, UsageWindow, WindowPart};
+use dedupe::{BlockId, BlockedFilter, BlockedRun, Blocks, ContentHash, Entry, MissingBlocks, NewPart, RunId};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, MeterCode, SegmentId, UsageGroup, WindowSize};
 use proptest::prelude::*;
@@ -16,9 +17,9 @@ const METERS: usize = 9;
 /// A store in memory that keeps the promises of the real one: pointers are removed with what they count.
 #[derive(Default)]
 pub(super) struct Memory {
-    pub(super) head: Head,
-    pub(super) stored: Parts,
-    /// How many blocks the last settlement read.
+    pub(super) checkpoint: Checkpoint,
+    pub(super) stored: Blocks,
+    /// How many blocks the last rollup read.
     pub(super) read: usize,
     pub(super) pages: BTreeMap<PageKey, Page>,
     pub(super) pending: HashSet<SegmentId>,
@@ -28,7 +29,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn settle(&mut self, segments: &[Segment], now: Timestamp) {
+    pub(super) fn roll_up(&mut self, segments: &[Segment], now: Timestamp) {
         let open: Vec<Segment> = segments.iter().filter(|s| self.pending.contains(&s.id)).cloned().collect();
         for batch in batches(open) {
             self.attempts += 1;
@@ -36,72 +37,72 @@ impl Memory {
             let keys = touched_pages(&batch);
             let pages = self.pages.iter().filter(|(key, _)| keys.contains(*key));
             let pages = pages.map(|(key, page)| (key.clone(), page.clone())).collect();
-            let mut state = State { head: self.head.clone(), parts: Parts::default(), pages };
+            let snapshot = Snapshot { checkpoint: self.checkpoint.clone(), pages };
             self.read = 0;
-            // It is told what it lacks, and nothing else.
-            let settlement = loop {
-                match settle(&state, &batch, attempt, now) {
-                    Ok(settlement) => break settlement,
-                    Err(Lacking { parts }) => self.lend(parts, &mut state.parts),
-                }
-            };
+            let mut loaded = Blocks::default();
+            let mut rollup = Rollup::new(&snapshot, &batch, now);
+            // The missing blocks are loaded, and nothing else.
+            while let Err(MissingBlocks { blocks }) = rollup.resume(&loaded) {
+                self.load(blocks, &mut loaded);
+            }
+            let changes = rollup.finish(attempt, &loaded).unwrap();
             let events: usize = batch.iter().map(|segment| segment.body.events().len()).sum();
-            assert_eq!(settlement.counted.total(), events as u64);
-            assert!(settlement.stated.len() <= SEGMENT_TOTALS_MAX);
-            assert!(settlement.pages.len() + settlement.days.len() + batch.len() + 9 <= 100);
-            if let Some(fact) = settlement.fact(tenant(1)) {
-                self.published.push((settlement.head.sequence, fact.windows));
+            assert_eq!(changes.counted.total(), events as u64);
+            assert!(changes.published.len() <= SEGMENT_TOTALS_MAX);
+            let rows = changes.pages.len() + changes.days.len() + changes.corrected.len() + batch.len();
+            assert!(rows + 9 <= 100, "{rows} rows and nine others are one transaction");
+            if let Some(event) = changes.event(tenant(1)) {
+                self.published.push((changes.checkpoint.sequence, event.windows));
             }
             for segment in &batch {
                 self.pending.remove(&segment.id);
             }
-            self.store(settlement.written);
-            self.stored.whole.retain(|id, _| !settlement.obsolete.contains(id));
-            self.stored.cut.retain(|id, _| !settlement.obsolete.contains(id));
-            let named = settlement.head.runs.iter().chain(&settlement.head.members);
-            let named: HashSet<RunId> = named.map(|run| run.id).collect();
-            let stored = self.stored.whole.keys().chain(self.stored.cut.keys());
+            self.store(changes.new_parts);
+            self.stored.whole.retain(|id, _| !changes.obsolete.contains(id));
+            self.stored.blocked.retain(|id, _| !changes.obsolete.contains(id));
+            let named: HashSet<RunId> = changes.checkpoint.runs().map(|run| run.id).collect();
+            let stored = self.stored.whole.keys().chain(self.stored.blocked.keys());
             assert_eq!(named, stored.copied().collect(), "what is named is what is stored");
-            self.head = settlement.head;
-            for (key, page) in settlement.pages {
+            self.checkpoint = changes.checkpoint;
+            for (key, page) in changes.pages {
                 let stored = Page::decode(&key, &page.encode(&key)).unwrap();
                 assert_eq!(stored, page);
                 self.pages.insert(key, stored);
             }
-            self.days.extend(settlement.days);
+            self.days.extend(changes.days);
         }
     }
 
-    /// Lends parts of what is stored.
-    fn lend(&mut self, parts: BTreeSet<PartId>, to: &mut Parts) {
-        assert!(!parts.is_empty());
-        self.read += parts.len();
-        for part in parts {
-            match part {
-                PartId::Run(id) => assert_eq!(to.whole.insert(id, Arc::clone(&self.stored.whole[&id])), None),
-                PartId::Block(id, block) => {
-                    let stored = &self.stored.cut[&id];
-                    let named = self.head.runs.iter().chain(&self.head.members).find(|run| run.id == id).unwrap();
-                    let lent = to.cut.entry(id).or_insert_with(|| Arc::new(BlockRun::empty(named.entries)));
-                    Arc::make_mut(lent).take(block, stored);
+    /// Loads stored blocks.
+    fn load(&mut self, blocks: BTreeSet<BlockId>, to: &mut Blocks) {
+        assert!(!blocks.is_empty());
+        self.read += blocks.len();
+        for block in blocks {
+            match block {
+                BlockId::Run(id) => assert_eq!(to.whole.insert(id, Arc::clone(&self.stored.whole[&id])), None),
+                BlockId::Block(id, block) => {
+                    let (_, stored) = self.stored.blocked[&id].blocks().nth(usize::from(block)).unwrap();
+                    let entries = self.checkpoint.runs().find(|run| run.id == id).unwrap().entries;
+                    let loaded = to.blocked.entry(id).or_insert_with(|| Arc::new(BlockedRun::empty(entries)));
+                    assert!(Arc::make_mut(loaded).insert(block, Arc::clone(stored)));
                 }
-                PartId::Filter(group, block) => {
+                BlockId::Filter(group, block) => {
                     let stored = &self.stored.filters[&group];
                     let words = u32::try_from(stored.words()).unwrap();
-                    let lent = to.filters.entry(group).or_insert_with(|| Arc::new(BlockFilter::empty(words)));
+                    let loaded = to.filters.entry(group).or_insert_with(|| Arc::new(BlockedFilter::empty(words)));
                     let (_, bytes) = stored.blocks().nth(usize::from(block)).unwrap();
-                    assert!(Arc::make_mut(lent).fill(block, &bytes));
+                    assert!(Arc::make_mut(loaded).fill(block, &bytes));
                 }
             }
         }
     }
 
-    fn store(&mut self, written: Vec<StoredPart>) {
-        for part in written {
+    fn store(&mut self, parts: Vec<NewPart>) {
+        for part in parts {
             match part {
-                StoredPart::Run(named, run) => drop(self.stored.whole.insert(named.id, run)),
-                StoredPart::Blocks(named, run) => drop(self.stored.cut.insert(named.id, run)),
-                StoredPart::Filter(_, group, filter) => drop(self.stored.filters.insert(group, filter)),
+                NewPart::Run(meta, run) => drop(self.stored.whole.insert(meta.id, run)),
+                NewPart::Blocks(meta, run) => drop(self.stored.blocked.insert(meta.id, run)),
+                NewPart::Filter(_, group, filter) => drop(self.stored.filters.insert(group, filter)),
             }
         }
     }
@@ -111,9 +112,9 @@ impl Memory {
     }
 
     pub(super) fn seal(&mut self, day: Timestamp) -> contract::UsageSealed {
-        let sealed = seal(&self.head, tenant(1), day, &self.pages);
-        self.published.push((sealed.head.sequence, Vec::new()));
-        self.head = sealed.head;
+        let sealed = seal(&self.checkpoint, tenant(1), day, &self.pages);
+        self.published.push((sealed.checkpoint.sequence, Vec::new()));
+        self.checkpoint = sealed.checkpoint;
         sealed.seal
     }
 }
@@ -139,13 +140,11 @@ pub(super) fn usage<'c>(catalogue: &'c Catalogue, sent: &Sent) -> Usage<'c> {
     let group = groups[usize::try_from(sent.value).unwrap() % groups.len()].clone();
     let measure = match meter.aggregation {
         Aggregation::Count => Measure::Number(Value::ONE),
-        Aggregation::UniqueCount => {
-            Measure::Member(Identity::of_member(tenant(1), "number", &(sent.value % 7).to_string()))
-        }
+        Aggregation::UniqueCount => Measure::Distinct(distinct_key(tenant(1), "number", &(sent.value % 7).to_string())),
         _ => Measure::Number(Value::new(sent.value.into(), 3).unwrap()),
     };
-    let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { identity: Identity::of(sent.sender, "source", &sent.id.to_string()), digest };
+    let content = content_hash(&meter.event_type, tenant(1), at, &measure, &group);
+    let entry = Entry { key: event_key(sent.sender, "source", &sent.id.to_string()), content };
     Usage { tenant: tenant(1), entry, meter, group, at, measure }
 }
 
@@ -167,7 +166,7 @@ fn model<'c>(events: &[Usage<'c>], size_of: impl Fn(&Meter) -> Option<WindowSize
         let numbers = || {
             events.iter().map(|event| match event.measure {
                 Measure::Number(value) => Aggregate::from(value),
-                Measure::Member(_) => panic!("no number"),
+                Measure::Distinct(_) => panic!("no number"),
             })
         };
         match events[0].meter.aggregation {
@@ -179,7 +178,7 @@ fn model<'c>(events: &[Usage<'c>], size_of: impl Fn(&Meter) -> Option<WindowSize
                 let different: HashSet<_> = events
                     .iter()
                     .map(|event| match event.measure {
-                        Measure::Member(member) => member,
+                        Measure::Distinct(member) => member,
                         Measure::Number(_) => panic!("no member"),
                     })
                     .collect();
@@ -269,7 +268,7 @@ fn deliver<'s>(
         let unique: BTreeMap<SegmentId, &Segment> = delivery.into_iter().map(|s| (s.id, s)).collect();
         order.extend(unique.values().filter(|segment| seen.insert(segment.id)));
         let delivered: Vec<Segment> = unique.into_values().cloned().collect();
-        memory.settle(&delivered, now());
+        memory.roll_up(&delivered, now());
     }
     order
 }
@@ -293,20 +292,20 @@ proptest! {
             batches.iter().flatten().map(|sent| usage(&catalogue, sent)).map(|usage| (usage.entry, usage)).collect();
         let said: HashMap<Entry, (Sender, u16)> =
             batches.iter().flatten().map(|sent| (usage(&catalogue, sent).entry, (sent.sender, sent.id))).collect();
-        let mut first: HashMap<(Sender, u16), Digest> = HashMap::new();
+        let mut first: HashMap<(Sender, u16), ContentHash> = HashMap::new();
         let (mut counted, mut events) = (Counted::default(), Vec::new());
         for event in order.iter().flat_map(|segment| segment.body.events()) {
             match first.get(&said[&event.entry]) {
-                Some(digest) if *digest == event.entry.digest => counted.duplicates += 1,
+                Some(digest) if *digest == event.entry.content => counted.duplicates += 1,
                 Some(_) => counted.conflicts += 1,
                 None => {
-                    first.insert(said[&event.entry], event.entry.digest);
+                    first.insert(said[&event.entry], event.entry.content);
                     counted.accepted += 1;
                     events.push(by_entry[&event.entry].clone());
                 }
             }
         }
-        prop_assert_eq!(memory.head.counted, counted);
+        prop_assert_eq!(memory.checkpoint.counted, counted);
         prop_assert_eq!(counted.total(), batches.iter().map(Vec::len).sum::<usize>() as u64);
         prop_assert_eq!(values(&memory), expected(&events));
         let ends = |day: &Timestamp| {
@@ -317,13 +316,13 @@ proptest! {
         days.extend(days.clone().iter().map(ends));
         prop_assert_eq!(&memory.days, &days);
 
-        let before = (memory.head.clone(), memory.windows());
-        memory.settle(&segments, now());
-        prop_assert_eq!((memory.head.clone(), memory.windows()), before, "a replay changes nothing");
+        let before = (memory.checkpoint.clone(), memory.windows());
+        memory.roll_up(&segments, now());
+        prop_assert_eq!((memory.checkpoint.clone(), memory.windows()), before, "a replay changes nothing");
 
         let mut latest: BTreeMap<(MeterCode, UsageGroup, WindowSize, Timestamp), UsageWindow> = BTreeMap::new();
         let (numbers, facts): (Vec<u64>, Vec<_>) = memory.published.iter().cloned().unzip();
-        prop_assert_eq!(numbers, (1..=memory.head.sequence).collect::<Vec<_>>(), "the stream has no gap");
+        prop_assert_eq!(numbers, (1..=memory.checkpoint.sequence).collect::<Vec<_>>(), "the stream has no gap");
         for window in facts.into_iter().flatten() {
             let key = (window.meter.clone(), window.group.clone(), window.size, window.start);
             let earlier = latest.insert(key, window.clone());
@@ -332,7 +331,7 @@ proptest! {
         let stated = memory.windows().into_iter().filter(|(key, _)| key.size >= WindowSize::Day);
         for (key, window) in stated {
             let told = &latest[&(key.meter.clone(), key.group.clone(), key.size, key.start)];
-            prop_assert_eq!(told, &key.stated(&window));
+            prop_assert_eq!(told, &key.published(&window));
         }
     }
 
@@ -342,11 +341,11 @@ proptest! {
         let mut one = Memory::default();
         deliver(&mut one, &store(&catalogue, &batches), &deliveries);
         let mut sent: Vec<Sent> = batches.into_iter().flatten().collect();
-        sent.sort_by_key(|sent| Identity::of(Sender::Provider, &shuffle.to_string(), &sent.id.to_string()));
+        sent.sort_by_key(|sent| event_key(Sender::Provider, &shuffle.to_string(), &sent.id.to_string()));
         let mut other = Memory::default();
         deliver(&mut other, &store(&catalogue, &[sent]), &[]);
         prop_assert_eq!(values(&one), values(&other));
-        prop_assert_eq!(one.head.counted, other.head.counted);
+        prop_assert_eq!(one.checkpoint.counted, other.checkpoint.counted);
         prop_assert_eq!(one.days, other.days);
     }
 
@@ -373,8 +372,8 @@ proptest! {
         let counts = batches.iter().flatten().filter(|sent| !sent.void && seen.insert((sent.sender, sent.id)) && !is_gone(sent));
         let events: Vec<_> = counts.map(|sent| usage(&catalogue, sent)).collect();
         prop_assert_eq!(values(&memory), expected(&events));
-        prop_assert_eq!(memory.head.counted.voided, taken_back.len() as u64);
-        prop_assert_eq!(memory.head.counted.unmatched, 0);
+        prop_assert_eq!(memory.checkpoint.counted.voided, taken_back.len() as u64);
+        prop_assert_eq!(memory.checkpoint.counted.unmatched, 0);
     }
 
     /// Whatever day is sealed at whatever time between, a sealed total of any window stays, and together with its adjustment it
@@ -391,7 +390,7 @@ proptest! {
         let mut memory = Memory::default();
         memory.pending.extend(segments.iter().map(|segment| segment.id));
         let (early, late) = segments.split_at(after.index(segments.len()));
-        memory.settle(early, now());
+        memory.roll_up(early, now());
         let sealed = memory.seal(day);
         let is_sealed = |key: &WindowKey| key.part == WindowPart::Window && key.size.end(key.start) <= end;
         let before: BTreeMap<_, _> = memory.windows().into_iter().filter(|(key, _)| is_sealed(key)).collect();
@@ -399,7 +398,7 @@ proptest! {
 
         let after: BTreeMap<_, _> = memory.windows().into_iter().filter(|(key, _)| is_sealed(key)).collect();
         prop_assert_eq!(&after, &before);
-        let restated = restate(&memory.head, tenant(1), day, &memory.pages).unwrap();
+        let restated = restate(&memory.checkpoint, tenant(1), day, &memory.pages).unwrap();
         prop_assert_eq!(&restated.seal, &sealed);
         let totals: Vec<UsageWindow> = restated.totals.into_iter().flat_map(|fact| fact.windows).collect();
         let covered: Vec<_> = totals.iter().filter(|total| SealDigest::covers(day, total)).collect();
@@ -426,7 +425,7 @@ proptest! {
 }
 
 /// What an id says where ids do not conflict.
-fn any_of(id: u16) -> Sent {
+pub(super) fn any_of(id: u16) -> Sent {
     let of = i64::from(id);
     let (sender, meter, minutes_ago) = (Sender::Provider, usize::from(id) % METERS, of * 97 % (34 * 24 * 60));
     Sent { sender, id, meter, minutes_ago, value: of * 7 + 1, void: false }
@@ -437,7 +436,7 @@ pub(super) fn counting(catalogue: &Catalogue, from: u32, count: u32, id: u128) -
     let meter = &catalogue.meters[0];
     let events = (from..from + count).map(|n| {
         let entry =
-            Entry { identity: Identity::of(Sender::Provider, "s", &n.to_string()), digest: Digest::from_bytes([3; 4]) };
+            Entry { key: event_key(Sender::Provider, "s", &n.to_string()), content: ContentHash::from_bytes([3; 4]) };
         let measure = Measure::Number(Value::ONE);
         Usage { tenant: tenant(1), entry, meter, group: UsageGroup::default(), at: now(), measure }
     });
@@ -453,31 +452,35 @@ fn the_index_stays_small_and_complete_as_it_grows() {
             for batch in 0..rounds {
                 let segments = counting(&catalogue, batch * size, size, u128::from(repeat * rounds + batch + 1));
                 memory.pending.extend(segments.iter().map(|segment| segment.id));
-                memory.settle(&segments, now());
-                let full = usize::try_from(memory.head.counted.accepted).unwrap() / 12_000;
-                assert!(memory.head.runs.len() <= 64 + 3 * 7 + full, "{} runs", memory.head.runs.len());
+                memory.roll_up(&segments, now());
+                let full = usize::try_from(memory.checkpoint.counted.accepted).unwrap() / 12_000;
+                assert!(
+                    memory.checkpoint.events.runs.len() <= 64 + 3 * 7 + full,
+                    "{} runs",
+                    memory.checkpoint.events.runs.len()
+                );
             }
             let accepted = u64::from(size * rounds);
             let expected = Counted { accepted, duplicates: u64::from(repeat) * accepted, ..Counted::default() };
-            assert_eq!(memory.head.counted, expected);
+            assert_eq!(memory.checkpoint.counted, expected);
         }
     }
 }
 
 #[test]
 fn identities_outlive_the_oldest_event_that_is_taken() {
-    assert!(IDENTITY_KEPT >= TIME_BEHIND_MAX + TIME_AHEAD_MAX + SignedDuration::from_hours(4 * 24));
+    assert!(EVENT_KEYS_KEPT >= TIME_BEHIND_MAX + TIME_AHEAD_MAX + SignedDuration::from_hours(4 * 24));
     let catalogue = catalogue();
     let mut memory = Memory::default();
     let mut send = |number: u128, at: Timestamp| {
         let segments = counting(&catalogue, 1, 1, number);
         memory.pending.insert(segments[0].id);
-        memory.settle(&segments, at);
-        (memory.head.counted.accepted, memory.head.runs.len(), memory.stored.whole.len())
+        memory.roll_up(&segments, at);
+        (memory.checkpoint.counted.accepted, memory.checkpoint.events.runs.len(), memory.stored.whole.len())
     };
     assert_eq!(send(1, now()), (1, 1, 1));
-    assert_eq!(send(2, now() + IDENTITY_KEPT), (1, 1, 1));
-    assert_eq!(send(3, now() + IDENTITY_KEPT + SignedDuration::from_secs(1)), (2, 1, 1), "the old run is dropped");
+    assert_eq!(send(2, now() + EVENT_KEYS_KEPT), (1, 1, 1));
+    assert_eq!(send(3, now() + EVENT_KEYS_KEPT + SignedDuration::from_secs(1)), (2, 1, 1), "the old run is dropped");
 }
 
 #[test]
@@ -488,8 +491,8 @@ fn only_what_says_the_same_and_can_be_reversed_is_taken_back() {
         let mut segments = store(&catalogue, &[batch]);
         segments[0].id = SegmentId::from_uuid(Uuid::from_u128(id));
         memory.pending.insert(segments[0].id);
-        memory.settle(&segments, now());
-        (memory.head.counted.voided, memory.head.counted.unmatched, memory.head.counted.duplicates)
+        memory.roll_up(&segments, now());
+        (memory.checkpoint.counted.voided, memory.checkpoint.counted.unmatched, memory.checkpoint.counted.duplicates)
     };
     let sum = Sent { sender: Sender::Provider, id: 1, meter: 3, minutes_ago: 1, value: 5, void: false };
     let max = Sent { sender: Sender::Provider, id: 2, meter: 1, minutes_ago: 1, value: 5, void: false };
@@ -499,15 +502,6 @@ fn only_what_says_the_same_and_can_be_reversed_is_taken_back() {
     assert_eq!(send(vec![Sent { void: true, ..sum.clone() }], 4), (1, 2, 0));
     assert_eq!(send(vec![Sent { void: true, ..sum.clone() }], 5), (1, 2, 1));
     assert_eq!(send(vec![sum], 6), (1, 2, 2));
-}
-
-#[test]
-fn a_missing_run_stops_settling() {
-    let catalogue = catalogue();
-    let segments = counting(&catalogue, 1, 1, 1);
-    let first = settle(&State::default(), &segments, Uuid::nil(), now()).unwrap();
-    let state = State { head: first.head, ..State::default() };
-    assert!(settle(&state, &segments, Uuid::nil(), now()).is_err());
 }
 
 /// What is put in an event's place counts exactly if the event was taken back for it.
@@ -529,11 +523,11 @@ fn a_replacement_counts_with_what_it_replaces_and_once() {
         let id = SegmentId::from_uuid(Uuid::from_u128(next));
         let segments = group_corrections([correction], |_| anchor(), || id);
         memory.pending.insert(id);
-        let before = memory.head.counted;
-        memory.settle(&segments, now());
+        let before = memory.checkpoint.counted;
+        memory.roll_up(&segments, now());
         let days = memory.windows().into_iter().filter(|(key, _)| key.size == WindowSize::Day);
         let sum: i128 = days.map(|(_, window)| window.value.short_mantissa().unwrap()).sum();
-        let after = memory.head.counted;
+        let after = memory.checkpoint.counted;
         let delta = (
             after.accepted - before.accepted,
             after.duplicates - before.duplicates,
@@ -544,7 +538,7 @@ fn a_replacement_counts_with_what_it_replaces_and_once() {
     };
     let first = group([event(1, 5)], |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1 << 64)));
     memory.pending.insert(first[0].id);
-    memory.settle(&first, now());
+    memory.roll_up(&first, now());
 
     assert_eq!(correct(&mut memory, event(1, 6), event(2, 7)), (5, of((0, 0, 0, 2))), "it said something else");
     assert_eq!(correct(&mut memory, event(1, 5), event(2, 7)), (7, of((1, 0, 1, 0))));

@@ -3,6 +3,7 @@
 use super::{catalogue, now, tenant};
 use crate::*;
 use catalogue::{Aggregation, Catalogue, Meter};
+use dedupe::Entry;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, SegmentId, UsageGroup, WindowSize};
 use serde_json::{Value as Json, json};
@@ -42,11 +43,11 @@ fn read_keyed<'c>(catalogue: &'c Catalogue, correction: Json) -> Result<KeyedCor
 fn segment(meter: &Meter, id: &str, ago: SignedDuration, value: i64) -> Segment {
     let (at, group) = (now() - ago, UsageGroup::default());
     let measure = match meter.aggregation {
-        Aggregation::UniqueCount => Measure::Member(Identity::of_member(tenant(1), "text", id)),
+        Aggregation::UniqueCount => Measure::Distinct(distinct_key(tenant(1), "text", id)),
         _ => Measure::Number(Value::new(value.into(), 0).unwrap()),
     };
-    let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { identity: Identity::of(Sender::Provider, "/gateway", id), digest };
+    let content = content_hash(&meter.event_type, tenant(1), at, &measure, &group);
+    let entry = Entry { key: event_key(Sender::Provider, "/gateway", id), content };
     let usage = Usage { tenant: tenant(1), entry, meter, group, at, measure };
     group_one(usage)
 }
@@ -56,7 +57,7 @@ fn group_one(usage: Usage<'_>) -> Segment {
 }
 
 fn seen(segments: &[&Segment], id: &str) -> Sightings {
-    let sought = BTreeSet::from([Identity::of(Sender::Provider, "/gateway", id)]);
+    let sought = BTreeSet::from([event_key(Sender::Provider, "/gateway", id)]);
     let mut seen = Sightings::default();
     for segment in segments {
         seen.look(&sought, &segment.body);
@@ -159,15 +160,15 @@ fn what_is_too_old_is_not_taken_back() {
 #[test]
 fn a_key_says_whose_event_it_is_and_when_it_was_sent() {
     let catalogue = catalogue();
-    let identity = |correction| read_keyed(&catalogue, correction).unwrap().identity;
-    let of = |sender| Identity::of(sender, "/gateway", "a");
+    let identity = |correction| read_keyed(&catalogue, correction).unwrap().key;
+    let of = |sender| event_key(sender, "/gateway", "a");
     assert_eq!(identity(by_key("a")), of(Sender::Provider));
     assert_eq!(identity(with(by_key("a"), "sent_by", "provider")), of(Sender::Provider));
     assert_eq!(identity(with(by_key("a"), "sent_by", "tenant")), of(Sender::Tenant));
 
     let sent =
         |correction| read_keyed(&catalogue, correction).map(|keyed| keyed.sent).map_err(|refusal| refusal.reason);
-    let (first, last) = (now() - IDENTITY_KEPT, now() + TIME_AHEAD_MAX);
+    let (first, last) = (now() - EVENT_KEYS_KEPT, now() + TIME_AHEAD_MAX);
     let at: Timestamp = "2026-11-10T00:00:00Z".parse().unwrap();
     assert_eq!(sent(by_key("a")), Ok((first, last)));
     assert_eq!(sent(with(by_key("a"), "key.sent_from", at.to_string())), Ok((at, last)));

@@ -1,5 +1,7 @@
 use super::{catalogue, now, tenant};
-use crate::{BodyError, Digest, EVENTS_MAX, Form, Identity, Measure, Reason, Sender, Usage, Value, read};
+use crate::{
+    BodyError, EVENTS_MAX, Form, Measure, Reason, Sender, Usage, Value, content_hash, distinct_key, event_key, read,
+};
 use jiff::{SignedDuration, Timestamp};
 use kernel::UsageGroup;
 use std::collections::BTreeSet;
@@ -240,6 +242,17 @@ fn a_refusal_names_the_event_and_repeats_nothing_else() {
     }
 }
 
+/// An id that an event may not have is not repeated to the caller.
+#[test]
+fn a_refusal_names_no_id_that_is_none() {
+    let catalogue = catalogue();
+    for (id, named) in [("", false), ("e", true), (&"e".repeat(1_024), true), (&"e".repeat(1_025), false)] {
+        let body = event(&format!("e-1 => {id}")).replace("1.5}", "true}");
+        let reading = read(body.as_bytes(), &Form::Single, Sender::Provider, &catalogue, now()).unwrap();
+        assert_eq!(reading.refused[0].id.as_deref(), named.then_some(id), "{} bytes", id.len());
+    }
+}
+
 #[test]
 fn bodies_are_bounded_and_of_their_form() {
     let catalogue = catalogue();
@@ -265,9 +278,13 @@ fn bodies_are_bounded_and_of_their_form() {
     ];
     for (body, form, expected) in rows {
         let read = read(body.as_bytes(), &form, Sender::Provider, &catalogue, now());
+        let is_list = body.trim_start().starts_with('[');
+        assert!(read.as_ref().is_ok_and(|reading| reading.is_single != is_list) || read.is_err(), "{expected:?}");
         let count = read.map(|reading| reading.usage().len() + reading.refused.len());
         assert_eq!(count, expected, "{}", &body[..body.len().min(40)]);
     }
+    let longest = format!("{one}{}", " ".repeat(crate::BODY_BYTES_MAX - one.len()));
+    assert_eq!(read(longest.as_bytes(), &Form::Single, Sender::Provider, &catalogue, now()).unwrap().usage().len(), 1);
     assert!(read(b"\xff", &Form::Either, Sender::Provider, &catalogue, now()).is_err());
     let odd = read(br#"[1,"a",null,true,[],-1.5,{}]"#, &Form::Batch, Sender::Provider, &catalogue, now()).unwrap();
     let reasons: Vec<_> = odd.refused.iter().map(|refusal| (refusal.index, refusal.reason)).collect();
@@ -437,8 +454,8 @@ fn an_internal_meter_counts_what_nobody_can_send() {
     let first = stated("a", "2026-11-15T11:00:00Z");
     assert_eq!((first.measure, first.at), (Measure::Number(Value::ONE), "2026-11-15T11:00:00Z".parse().unwrap()));
     assert_eq!(stated("a", "2026-11-15T11:00:00Z"), first);
-    assert_eq!(stated("a", "2026-11-15T11:00:01Z").entry.identity, first.entry.identity);
-    assert_ne!(stated("b", "2026-11-15T11:00:00Z").entry.identity, first.entry.identity);
+    assert_eq!(stated("a", "2026-11-15T11:00:01Z").entry.key, first.entry.key);
+    assert_ne!(stated("b", "2026-11-15T11:00:00Z").entry.key, first.entry.key);
 }
 
 #[test]
@@ -455,11 +472,11 @@ fn identity_is_source_and_id_and_content_is_what_counts() {
         assert_eq!(entry(same), first, "{same}");
     }
     for other in ["11:00:00Z => 11:00:00.000000001Z", ":1.5 => :1.6"] {
-        assert_eq!(entry(other).identity, first.identity, "{other}");
-        assert_ne!(entry(other).digest, first.digest, "{other}");
+        assert_eq!(entry(other).key, first.key, "{other}");
+        assert_ne!(entry(other).content, first.content, "{other}");
     }
     let shifted = entry(r#""/gateway","id":"e-1" => "/gatewaye","id":"-1""#);
-    assert_ne!(shifted.identity, first.identity, "the border between source and id is part of it");
+    assert_ne!(shifted.key, first.key, "the border between source and id is part of it");
 }
 
 /// Reads one event of a meter with this data and gives its group and measure.
@@ -492,6 +509,24 @@ fn values_and_dimensions_are_where_the_meter_looks() {
     assert_eq!(direction(r#"{"gigabytes":1,"direction":["in"]}"#), "direction=unknown");
 }
 
+/// A meter that counts needs nothing of the data: where it is no object, its dimensions have their default values.
+#[test]
+fn data_that_is_no_object_is_of_no_known_value() {
+    let mut catalogue = catalogue();
+    let transfer = catalogue.meters.iter_mut().find(|meter| meter.event_type == "transfer.completed").unwrap();
+    (transfer.aggregation, transfer.value) = (catalogue::Aggregation::Count, None);
+    let group = |data: &str| {
+        let body = event("").replace(r#"{"gigabytes":1.5}"#, data);
+        let reading = read(body.as_bytes(), &Form::Single, Sender::Provider, &catalogue, now()).unwrap();
+        let usage = reading.usage().next().map(|usage| usage.group.to_string());
+        usage.ok_or_else(|| reading.refused[0].reason)
+    };
+    for data in ["[1]", "5", r#""text""#, "{}", "null"] {
+        assert_eq!(group(data), Ok("direction=unknown".to_owned()), "{data}");
+    }
+    assert_eq!(group(r#"{"direction":"in","direction":"in"}"#), Err(Reason::DuplicateField));
+}
+
 /// The namespace is of whose token it was, and nothing that an event can say makes it another one's.
 #[test]
 fn senders_have_separate_namespaces_of_ids() {
@@ -500,7 +535,7 @@ fn senders_have_separate_namespaces_of_ids() {
     let mut identities = BTreeSet::new();
     for sender in senders {
         for (source, id) in parts.iter().flat_map(|source| parts.iter().map(move |id| (source, id))) {
-            identities.insert(Identity::of(sender, source, id));
+            identities.insert(event_key(sender, source, id));
         }
     }
     assert_eq!(identities.len(), senders.len() * parts.len() * parts.len());
@@ -516,6 +551,7 @@ fn different_values_have_different_identities() {
     for invalid in ["null", "true", "[1]", r#"{"a":1}"#] {
         assert!(user(invalid).is_err(), "{invalid}");
     }
+    assert!(user(&format!(r#""{}""#, "x".repeat(1_024))).is_ok());
     assert_eq!(user(&format!(r#""{}""#, "x".repeat(1_025))).unwrap_err().0, Reason::ValueTooLong);
 }
 
@@ -530,15 +566,15 @@ fn a_content_is_its_group_too() {
             .unwrap()
             .entry
     };
-    assert_eq!(entry("in").identity, entry("out").identity);
-    assert_ne!(entry("in").digest, entry("out").digest);
+    assert_eq!(entry("in").key, entry("out").key);
+    assert_ne!(entry("in").content, entry("out").content);
     assert_eq!(entry("sideways"), entry("unknown"));
 }
 
 #[test]
 fn a_digest_is_of_all_that_an_event_says() {
     let number = |mantissa, scale| Measure::Number(Value::new(mantissa, scale).unwrap());
-    let member = Measure::Member(Identity::of_member(tenant(1), "text", "a"));
+    let member = Measure::Distinct(distinct_key(tenant(1), "text", "a"));
     let (group, other_group) = (UsageGroup::default(), "direction=in".parse().unwrap());
     let later = now() + SignedDuration::from_nanos(1);
     let rows = [
@@ -551,6 +587,7 @@ fn a_digest_is_of_all_that_an_event_says() {
         ("a", tenant(1), now(), member, &group),
         ("a", tenant(1), now(), number(15, 1), &other_group),
     ];
-    let digests = rows.iter().map(|(kind, tenant, at, measure, group)| Digest::of(kind, *tenant, *at, measure, group));
+    let digests =
+        rows.iter().map(|(kind, tenant, at, measure, group)| content_hash(kind, *tenant, *at, measure, group));
     assert_eq!(digests.collect::<BTreeSet<_>>().len(), rows.len());
 }

@@ -1,7 +1,7 @@
 //! Days that are sealed: what stays, what is stated again, and where what comes later goes.
 
 use super::exactly_once::{Memory, anchor};
-use super::totals::{send, settle_all, totals, usage};
+use super::totals::{roll_up_all, send, totals, usage};
 use super::{catalogue, now, tenant};
 use crate::*;
 use catalogue::Aggregation;
@@ -31,35 +31,35 @@ fn two_days() -> Memory {
 fn own_totals(memory: &Memory, day: Timestamp) -> Vec<UsageWindow> {
     let windows = memory.windows().into_iter();
     let own = windows.filter(|(key, _)| (key.size, key.start) == (WindowSize::Day, day));
-    own.map(|(key, window)| key.stated(&window)).collect()
+    own.map(|(key, window)| key.published(&window)).collect()
 }
 
 #[test]
 fn a_day_is_sealed_with_all_days_before_it_and_for_good() {
     let memory = two_days();
-    let sealed = seal(&memory.head, tenant(1), day(1), &memory.pages);
-    assert_eq!(sealed.head.sealed_until, Some(WindowSize::Day.end(day(1))));
-    assert_eq!(sealed.head.version, memory.head.version + 1);
-    assert_eq!(sealed.head.sequence, memory.head.sequence + 1);
+    let sealed = seal(&memory.checkpoint, tenant(1), day(1), &memory.pages);
+    assert_eq!(sealed.checkpoint.sealed_until, Some(WindowSize::Day.end(day(1))));
+    assert_eq!(sealed.checkpoint.generation, memory.checkpoint.generation + 1);
+    assert_eq!(sealed.checkpoint.sequence, memory.checkpoint.sequence + 1);
     assert_eq!(sealed.totals, [], "they have been stated");
     assert_eq!(
-        Head {
+        Checkpoint {
             sealed_until: None,
-            version: memory.head.version,
-            sequence: memory.head.sequence,
-            ..sealed.head.clone()
+            generation: memory.checkpoint.generation,
+            sequence: memory.checkpoint.sequence,
+            ..sealed.checkpoint.clone()
         },
-        memory.head
+        memory.checkpoint
     );
-    let earlier = seal(&sealed.head, tenant(1), day(2), &memory.pages);
-    assert_eq!(earlier.head.sealed_until, sealed.head.sealed_until, "a later day is sealed already");
+    let earlier = seal(&sealed.checkpoint, tenant(1), day(2), &memory.pages);
+    assert_eq!(earlier.checkpoint.sealed_until, sealed.checkpoint.sealed_until, "a later day is sealed already");
 }
 
 #[test]
 fn a_seal_has_the_digest_of_the_days_own_totals() {
     let memory = two_days();
     for days_ago in [1, 2] {
-        let sealed = seal(&memory.head, tenant(1), day(days_ago), &memory.pages).seal;
+        let sealed = seal(&memory.checkpoint, tenant(1), day(days_ago), &memory.pages).seal;
         let own = own_totals(&memory, day(days_ago));
         assert_eq!((sealed.tenant, sealed.day, sealed.totals), (tenant(1), day(days_ago), 1));
         assert_eq!(sealed.digest, SealDigest::of(&own));
@@ -83,7 +83,7 @@ fn what_is_taken_back_after_the_seal_is_subtracted_in_an_adjustment() {
     memory.seal(day(2));
     let original = usage(&catalogue, Aggregation::Sum, (1, 2 * DAY_MINUTES, 5));
     let correction = Correction { original, replacement: None };
-    settle_all(&mut memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
+    roll_up_all(&mut memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
     for size in [WindowSize::Hour, WindowSize::Day] {
         assert_eq!(totals(&memory, size), ["Window 11 of 2", "Adjustment -5 of -1", "Window 7 of 1"], "{size}");
     }
@@ -106,11 +106,11 @@ fn unique_values_are_known_across_the_seal() {
 #[test]
 fn a_sealed_day_is_stated_again_with_its_adjustments_and_its_first_seal() {
     let mut memory = two_days();
-    assert_eq!(restate(&memory.head, tenant(1), day(2), &memory.pages), None, "it is not sealed");
+    assert_eq!(restate(&memory.checkpoint, tenant(1), day(2), &memory.pages), None, "it is not sealed");
     let sealed = memory.seal(day(2));
-    assert_eq!(restate(&memory.head, tenant(1), day(1), &memory.pages), None, "nor is the next");
+    assert_eq!(restate(&memory.checkpoint, tenant(1), day(1), &memory.pages), None, "nor is the next");
     send(&mut memory, &catalogue(), Aggregation::Sum, &[(4, 2 * DAY_MINUTES, 100)]);
-    let again = restate(&memory.head, tenant(1), day(2), &memory.pages).unwrap();
+    let again = restate(&memory.checkpoint, tenant(1), day(2), &memory.pages).unwrap();
     assert_eq!(again.seal, sealed);
     let own = own_totals(&memory, day(2));
     assert_eq!(own.iter().map(|total| total.part).collect::<Vec<_>>(), [WindowPart::Window, WindowPart::Adjustment]);
@@ -119,8 +119,12 @@ fn a_sealed_day_is_stated_again_with_its_adjustments_and_its_first_seal() {
         [(tenant(1), own)]
     );
     assert_eq!(
-        again.head,
-        Head { version: memory.head.version + 1, sequence: memory.head.sequence + 2, ..memory.head }
+        again.checkpoint,
+        Checkpoint {
+            generation: memory.checkpoint.generation + 1,
+            sequence: memory.checkpoint.sequence + 2,
+            ..memory.checkpoint
+        }
     );
 }
 
@@ -139,12 +143,13 @@ fn a_day_of_many_totals_is_stated_again_in_many_facts() {
         }
     }
     let total = catalogue.meters.len() * 20;
-    let head = Head { sequence: 10, sealed_until: Some(WindowSize::Day.end(day(2))), ..Head::default() };
-    let again = restate(&head, tenant(1), day(2), &pages).unwrap();
+    let checkpoint =
+        Checkpoint { sequence: 10, sealed_until: Some(WindowSize::Day.end(day(2))), ..Checkpoint::default() };
+    let again = restate(&checkpoint, tenant(1), day(2), &pages).unwrap();
     let sizes: Vec<usize> = again.totals.iter().map(|fact| fact.windows.len()).collect();
     assert!(sizes.iter().all(|size| *size <= SEGMENT_TOTALS_MAX));
     assert_eq!(sizes.iter().sum::<usize>(), total);
-    assert_eq!(again.head.sequence, 10 + sizes.len() as u64 + 1);
+    assert_eq!(again.checkpoint.sequence, 10 + sizes.len() as u64 + 1);
     let different: BTreeSet<_> =
         again.totals.iter().flat_map(|fact| &fact.windows).map(|total| (&total.meter, &total.group)).collect();
     assert_eq!(different.len(), total);
@@ -202,11 +207,11 @@ proptest! {
                     let replacement = is_replaced.then(|| usage(&catalogue, aggregation, (first + id + 100, ago, value)));
                     let correction = Correction { original, replacement };
                     let id = || SegmentId::from_uuid(Uuid::max());
-                    settle_all(&mut memory, group_corrections([correction], |_| anchor(), id));
+                    roll_up_all(&mut memory, group_corrections([correction], |_| anchor(), id));
                 }
                 Next::Seal(days_ago) => {
                     memory.seal(day(days_ago));
-                    let until = memory.head.sealed_until.unwrap();
+                    let until = memory.checkpoint.sealed_until.unwrap();
                     let ended = |key: &WindowKey| key.part == WindowPart::Window && key.size.end(key.start) <= until;
                     sealed = memory.windows().into_iter().filter(|(key, _)| ended(key)).collect();
                 }

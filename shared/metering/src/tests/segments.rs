@@ -3,9 +3,11 @@ use super::{catalogue, now, tenant};
 use crate::*;
 use catalogue::Catalogue;
 use contract::WindowPart;
+use dedupe::Entry;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, WindowSize};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// An event of a meter, by its place in the catalogue.
@@ -16,13 +18,11 @@ fn usage(catalogue: &Catalogue, meter: usize, number: u32, hours_ago: i64, value
     let at = now() - SignedDuration::from_hours(hours_ago);
     let measure = match meter.aggregation {
         catalogue::Aggregation::Count => Measure::Number(Value::ONE),
-        catalogue::Aggregation::UniqueCount => {
-            Measure::Member(Identity::of_member(tenant(1), "number", &value.to_string()))
-        }
+        catalogue::Aggregation::UniqueCount => Measure::Distinct(distinct_key(tenant(1), "number", &value.to_string())),
         _ => Measure::Number(value),
     };
-    let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { identity: Identity::of(Sender::Provider, "s", &number.to_string()), digest };
+    let content = content_hash(&meter.event_type, tenant(1), at, &measure, &group);
+    let entry = Entry { key: event_key(Sender::Provider, "s", &number.to_string()), content };
     Usage { tenant: tenant(1), entry, meter, group, at, measure }
 }
 
@@ -62,12 +62,40 @@ fn segments_are_of_one_tenant_and_bounded() {
 }
 
 #[test]
-fn small_segments_are_settled_together() {
+fn small_segments_are_rolled_up_together() {
     let catalogue = catalogue();
     let segments: Vec<_> = (0..200).flat_map(|n| grouped(vec![usage(&catalogue, 3, n, 0, Value::ONE)])).collect();
     let sizes: Vec<_> = batches(segments).iter().map(Vec::len).collect();
     assert_eq!(sizes, [60, 60, 60, 20]);
     assert!(batches(Vec::new()).is_empty());
+}
+
+/// A batch fills its transaction: the items of a batch fit, and those of the next segment do not fit with them.
+#[test]
+fn a_batch_fits_one_transaction_and_no_more_would() {
+    let items = |batch: &[Segment]| {
+        let days = batch.iter().flat_map(|segment| segment.body.windows()).map(|windows| windows.day.start);
+        let days: BTreeSet<_> = days.flat_map(|day| [day, crate::batch::last_day(day)]).collect();
+        let corrections = batch.iter().filter(|segment| segment.body.takes_back()).count();
+        batch.len() + corrections + touched_pages(batch).len() + days.len()
+    };
+    let catalogue = catalogue();
+    let correction = |n: u32| Correction { original: usage(&catalogue, 3, n, 0, Value::ONE), replacement: None };
+    let mut ids = (0..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));
+    let corrections: Vec<Segment> = (0..200)
+        .flat_map(|n| group_corrections([correction(n)], |_| BillingAnchor::default(), || ids.next().unwrap()))
+        .collect();
+    let of_days: Vec<Segment> =
+        (0..200).flat_map(|n| grouped(vec![usage(&catalogue, 1, n, (24 * (n % 30)).into(), Value::ONE)])).collect();
+    for segments in [corrections, of_days] {
+        let batches = batches(segments.clone());
+        assert_eq!(batches.concat(), segments, "all of them, in their order");
+        for pair in batches.windows(2) {
+            assert!(items(&pair[0]) <= 91, "{} items", items(&pair[0]));
+            let one_more = [&pair[0][..], &pair[1][..1]].concat();
+            assert!(items(&one_more) > 91, "{} items", items(&one_more));
+        }
+    }
 }
 
 #[test]
@@ -139,8 +167,6 @@ proptest! {
             let _ = SegmentBody::decode(&bytes);
             let _ = Page::decode(&key, &bytes);
         }
-        let _ = Run::decode(&bytes);
-        let _ = Head::decode_runs(&bytes, None).is_some() || Head::decode_runs(&bytes, Some(1)).is_some();
     }
 }
 
@@ -155,7 +181,7 @@ fn a_segment_takes_about_twenty_bytes_per_event() {
     assert!(bytes(0) < 17_100, "{}", bytes(0));
 }
 
-/// Whatever a tenant sends, its totals can be stored: a page in an item, and those of a settlement in a transaction.
+/// Whatever a tenant sends, its totals can be stored: a page in an item, and those of a rollup in a transaction.
 #[test]
 fn the_widest_pages_fit_items_and_transactions() {
     const ITEM_BYTES_MAX: usize = 400 * 1_024;
@@ -188,8 +214,8 @@ fn the_widest_pages_fit_items_and_transactions() {
         assert_eq!(windows.len(), name.windows_max());
         let bytes = page.encode(&name);
         assert!(bytes.len() < ITEM_BYTES_MAX, "{}", bytes.len());
-        let settled = bytes.len() * SEGMENT_WINDOWS_MAX / name.windows_max();
-        assert!(settled + REST_BYTES < TRANSACTION_BYTES_MAX, "{settled}");
+        let written = bytes.len() * SEGMENT_WINDOWS_MAX / name.windows_max();
+        assert!(written + REST_BYTES < TRANSACTION_BYTES_MAX, "{written}");
         assert_eq!(Page::decode(&name, &bytes), Ok(page));
     }
 }

@@ -5,6 +5,7 @@ use super::values::{any_value, sum};
 use super::{catalogue, now, tenant};
 use crate::*;
 use catalogue::{Aggregation, Catalogue};
+use dedupe::Entry;
 use jiff::SignedDuration;
 use kernel::{SegmentId, UsageGroup, WindowSize};
 use proptest::prelude::*;
@@ -20,31 +21,31 @@ pub(super) fn usage(catalogue: &Catalogue, aggregation: Aggregation, (id, minute
     let at = now() - SignedDuration::from_mins(minutes_ago);
     let measure = match aggregation {
         Aggregation::Count => Measure::Number(Value::ONE),
-        Aggregation::UniqueCount => Measure::Member(Identity::of_member(tenant(1), "number", &says.to_string())),
+        Aggregation::UniqueCount => Measure::Distinct(distinct_key(tenant(1), "number", &says.to_string())),
         _ => Measure::Number(Value::new(says.into(), 0).unwrap()),
     };
     let group = UsageGroup::default();
-    let digest = Digest::of(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { identity: Identity::of(Sender::Provider, "source", &id.to_string()), digest };
+    let content = content_hash(&meter.event_type, tenant(1), at, &measure, &group);
+    let entry = Entry { key: event_key(Sender::Provider, "source", &id.to_string()), content };
     Usage { tenant: tenant(1), entry, meter, group, at, measure }
 }
 
 /// Settles segments that were stored under ids of their own.
-pub(super) fn settle_all(memory: &mut Memory, mut segments: Vec<Segment>) {
+pub(super) fn roll_up_all(memory: &mut Memory, mut segments: Vec<Segment>) {
     for segment in &mut segments {
         segment.id = SegmentId::from_uuid(Uuid::from_u128(
-            u128::from(memory.head.version) << 64 | segment.id.as_uuid().as_u128(),
+            u128::from(memory.checkpoint.generation) << 64 | segment.id.as_uuid().as_u128(),
         ));
         memory.pending.insert(segment.id);
     }
-    memory.settle(&segments, now());
+    memory.roll_up(&segments, now());
 }
 
 /// Settles events together.
 pub(super) fn send(memory: &mut Memory, catalogue: &Catalogue, aggregation: Aggregation, rows: &[Row]) {
     let mut ids = (1..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));
     let events = rows.iter().map(|row| usage(catalogue, aggregation, *row));
-    settle_all(memory, group(events, |_| anchor(), || ids.next().unwrap()));
+    roll_up_all(memory, group(events, |_| anchor(), || ids.next().unwrap()));
 }
 
 /// Every total of a size: its part, value and events, in the order of time.
@@ -67,7 +68,7 @@ fn each_aggregation_makes_its_own_total() {
         (Aggregation::Latest, "Window -2 of 4"),
         (Aggregation::UniqueCount, "Window 3 of 4"),
     ] {
-        // All in one settlement, and each in its own, in both orders.
+        // All in one rollup, and each in its own, in both orders.
         let backwards: Vec<Row> = rows.iter().rev().copied().collect();
         for sent in [vec![&rows[..]], rows.chunks(1).collect(), backwards.chunks(1).collect()] {
             let mut memory = Memory::default();
@@ -94,8 +95,8 @@ fn the_first_event_is_the_first_minimum_maximum_and_latest() {
 fn of_value(catalogue: &Catalogue, aggregation: Aggregation, id: u32, value: Value) -> Usage<'_> {
     let event = usage(catalogue, aggregation, (id, i64::from(id % 4) * 24 * 60, 0));
     let measure = Measure::Number(value);
-    let digest = Digest::of(&event.meter.event_type, tenant(1), event.at, &measure, &event.group);
-    Usage { measure, entry: Entry { digest, ..event.entry }, ..event }
+    let content = content_hash(&event.meter.event_type, tenant(1), event.at, &measure, &event.group);
+    Usage { measure, entry: Entry { content, ..event.entry }, ..event }
 }
 
 /// What was sent before, however fine or great, does not keep out what comes later.
@@ -105,7 +106,7 @@ fn every_event_counts_whatever_came_before_it() {
     let mut send = |id: u32, value: &str| {
         // All of them on one day.
         let event = of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap());
-        settle_all(&mut memory, group([event], |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1))));
+        roll_up_all(&mut memory, group([event], |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1))));
         totals(&memory, WindowSize::Day).remove(0)
     };
     send(1, "1e-38");
@@ -128,7 +129,7 @@ fn a_residue_of_a_float_is_one_of_many() {
     let values = ["5.551115123125783e-17"].into_iter().chain(["86400"; 12]);
     let events =
         (1..).zip(values).map(|(id, value)| of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap()));
-    settle_all(&mut memory, group(events, |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1))));
+    roll_up_all(&mut memory, group(events, |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1))));
     assert_eq!(totals(&memory, WindowSize::Day), ["Window 1036800.00000000000000005551115123125783 of 13"]);
 }
 
@@ -138,9 +139,9 @@ fn a_replacement_counts_beside_any_other_event() {
     let (catalogue, mut memory) = (catalogue(), Memory::default());
     let event = |id: u32, value: &str| of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap());
     let id = || SegmentId::from_uuid(Uuid::from_u128(1));
-    settle_all(&mut memory, group([event(1, "500"), event(2, "1e-30")], |_| anchor(), id));
+    roll_up_all(&mut memory, group([event(1, "500"), event(2, "1e-30")], |_| anchor(), id));
     let correction = Correction { original: event(1, "500"), replacement: Some(event(3, "100000000")) };
-    settle_all(&mut memory, group_corrections([correction], |_| anchor(), id));
+    roll_up_all(&mut memory, group_corrections([correction], |_| anchor(), id));
     assert_eq!(totals(&memory, WindowSize::Day), ["Window 100000000.000000000000000000000000000001 of 2"]);
 }
 
@@ -165,10 +166,10 @@ proptest! {
                 values.iter().map(|(id, value)| of_value(&catalogue, aggregation, *id, *value)).chain(back.clone()).collect();
             fastrand::Rng::with_seed(order).shuffle(&mut events);
             for some in events.chunks(5) {
-                settle_all(&mut memory, group(some.iter().cloned(), |_| anchor(), id));
+                roll_up_all(&mut memory, group(some.iter().cloned(), |_| anchor(), id));
             }
             for original in back {
-                settle_all(&mut memory, group_corrections([Correction { original, replacement: None }], |_| anchor(), id));
+                roll_up_all(&mut memory, group_corrections([Correction { original, replacement: None }], |_| anchor(), id));
             }
             let mut days: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
             for (id, value) in &values {
@@ -222,11 +223,14 @@ fn a_value_is_unique_in_each_of_its_windows_as_their_index_grows() {
         }
     }
     let events = u64::from(values * hours);
-    assert_eq!(memory.head.counted, Counted { accepted: events, ..Counted::default() });
+    assert_eq!(memory.checkpoint.counted, Counted { accepted: events, ..Counted::default() });
     assert_eq!(totals(&memory, WindowSize::Hour), ["Window 30000 of 30000"; 2]);
     assert_eq!(totals(&memory, WindowSize::Day), ["Window 30000 of 60000"]);
     assert_eq!(totals(&memory, WindowSize::Month), ["Window 30000 of 60000"]);
-    assert!(memory.head.members.iter().any(|run| run.blocks.is_some()), "the index is large enough for blocks");
+    assert!(
+        memory.checkpoint.distinct_values.runs.iter().any(|run| run.blocks.is_some()),
+        "the index is large enough for blocks"
+    );
 }
 
 /// What is taken back, and when: each row is events and, last, what is taken back.
@@ -235,35 +239,38 @@ fn a_void_takes_back_what_said_the_same_once_and_whenever_it_comes() {
     let catalogue = catalogue();
     let void = |memory: &mut Memory, aggregation, row| {
         let correction = Correction { original: usage(&catalogue, aggregation, row), replacement: None };
-        settle_all(memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
+        roll_up_all(memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
     };
     let mut memory = Memory::default();
     send(&mut memory, &catalogue, Aggregation::Sum, &[(1, 1, 5), (2, 2, 3)]);
     void(&mut memory, Aggregation::Sum, (1, 1, 6));
     assert_eq!(
-        (memory.head.counted.unmatched, totals(&memory, WindowSize::Day)),
+        (memory.checkpoint.counted.unmatched, totals(&memory, WindowSize::Day)),
         (1, vec!["Window 8 of 2".to_owned()])
     );
     void(&mut memory, Aggregation::Sum, (1, 1, 5));
-    assert_eq!((memory.head.counted.voided, totals(&memory, WindowSize::Day)), (1, vec!["Window 3 of 1".to_owned()]));
+    assert_eq!(
+        (memory.checkpoint.counted.voided, totals(&memory, WindowSize::Day)),
+        (1, vec!["Window 3 of 1".to_owned()])
+    );
     void(&mut memory, Aggregation::Sum, (1, 1, 5));
     assert_eq!(
-        (memory.head.counted.duplicates, totals(&memory, WindowSize::Day)),
+        (memory.checkpoint.counted.duplicates, totals(&memory, WindowSize::Day)),
         (1, vec!["Window 3 of 1".to_owned()]),
         "taken back twice"
     );
     void(&mut memory, Aggregation::Sum, (3, 3, 9));
     send(&mut memory, &catalogue, Aggregation::Sum, &[(3, 3, 9)]);
     assert_eq!(
-        (memory.head.counted.voided, totals(&memory, WindowSize::Day)),
+        (memory.checkpoint.counted.voided, totals(&memory, WindowSize::Day)),
         (2, vec!["Window 3 of 1".to_owned()]),
         "taken back before it came"
     );
-    assert_eq!(memory.head.counted.accepted, 3, "it has come");
+    assert_eq!(memory.checkpoint.counted.accepted, 3, "it has come");
     void(&mut memory, Aggregation::Sum, (4, 3, 9));
     send(&mut memory, &catalogue, Aggregation::Sum, &[(4, 3, 8)]);
     assert_eq!(
-        (memory.head.counted.conflicts, totals(&memory, WindowSize::Day)),
+        (memory.checkpoint.counted.conflicts, totals(&memory, WindowSize::Day)),
         (1, vec!["Window 3 of 1".to_owned()]),
         "what came says something else than what was taken back: a replacement of that may be counted"
     );

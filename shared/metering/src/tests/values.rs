@@ -140,6 +140,20 @@ proptest! {
     }
 }
 
+#[test]
+fn values_are_ordered_as_numbers_are() {
+    let value = |text: &str| text.parse::<Value>().unwrap();
+    for (less, more) in [("-2", "-1.5"), ("-1e-340", "0"), ("1", "1.000000001"), ("9.99", "10"), ("1e37", "2e37")] {
+        assert!(value(less) < value(more) && value(more) > value(less), "{less} {more}");
+    }
+}
+
+#[test]
+fn a_total_shows_its_number() {
+    let total = Aggregate::from("-1.50".parse::<Value>().unwrap());
+    assert_eq!((total.to_string(), format!("{total:?}")), ("-1.5".to_owned(), "Aggregate(-1.5)".to_owned()));
+}
+
 /// The widest total there can be: of the most events, each of the greatest value, and one of the finest.
 #[test]
 fn the_widest_total_is_held() {

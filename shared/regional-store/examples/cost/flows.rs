@@ -5,9 +5,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use catalogue::Catalogue;
 use contract::{Envelope, UsageWindowUpdated};
+use dedupe::Entry;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, SegmentId, TenantId, UsageGroup};
-use metering::{Digest, Entry, Identity, Measure, Segment, Sender, Usage, Value, batches, group};
+use metering::{Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group};
 use outbox::Outbox;
 use regional_store::{Intake, Settler};
 use std::collections::BTreeMap;
@@ -181,9 +182,8 @@ impl World {
             let meter = &self.catalogue.meters[n % 3];
             let group = meter.groups().first().cloned().unwrap_or_else(UsageGroup::default);
             let measure = Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap());
-            let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
-            let entry =
-                Entry { identity: Identity::of(Sender::Provider, "/gateways/eu-central-1/7", &n.to_string()), digest };
+            let content = content_hash(&meter.event_type, tenant, at, &measure, &group);
+            let entry = Entry { key: event_key(Sender::Provider, "/gateways/eu-central-1/7", &n.to_string()), content };
             Usage { tenant, entry, meter, group, at, measure }
         });
         group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::now_v7()))

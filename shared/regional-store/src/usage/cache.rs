@@ -1,6 +1,6 @@
 //! What settling keeps in memory: parts of the indexes, by how much of it they take.
 
-use metering::{BlockFilter, BlockRun, GROUP_LEVELS, GroupId, Parts, Run, RunId, RunRef, StoredPart};
+use dedupe::{BlockedFilter, BlockedRun, Blocks, GROUP_LEVELS, GroupId, NewPart, RunId, RunMeta, SortedRun};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::collections::BTreeSet;
@@ -17,9 +17,9 @@ const PART_BYTES: u64 = 64 * 1024;
 /// The parts of indexes that were used last, as far as they were read.
 #[derive(Debug)]
 pub(super) struct Kept {
-    runs: Cache<RunId, Arc<Run>, Bytes>,
-    cut: Cache<RunId, Arc<BlockRun>, Bytes>,
-    filters: Cache<GroupId, Arc<BlockFilter>, Bytes>,
+    runs: Cache<RunId, Arc<SortedRun>, Bytes>,
+    blocked: Cache<RunId, Arc<BlockedRun>, Bytes>,
+    filters: Cache<GroupId, Arc<BlockedFilter>, Bytes>,
 }
 
 impl Kept {
@@ -29,46 +29,46 @@ impl Kept {
         let count = |percent| usize::try_from(bytes(percent) / PART_BYTES).unwrap_or(usize::MAX);
         Self {
             runs: Cache::with_weighter(count(RUNS_PERCENT), bytes(RUNS_PERCENT), Bytes),
-            cut: Cache::with_weighter(count(BLOCKS_PERCENT), bytes(BLOCKS_PERCENT), Bytes),
+            blocked: Cache::with_weighter(count(BLOCKS_PERCENT), bytes(BLOCKS_PERCENT), Bytes),
             filters: Cache::with_weighter(count(FILTERS_PERCENT), bytes(FILTERS_PERCENT), Bytes),
         }
     }
 
     /// What is kept of runs.
-    pub(super) fn parts(&self, runs: impl Iterator<Item = RunRef>) -> Parts {
-        let mut parts = Parts::default();
+    pub(super) fn blocks(&self, runs: impl Iterator<Item = RunMeta>) -> Blocks {
+        let mut blocks = Blocks::default();
         for run in runs {
-            let Some(blocks) = run.blocks else {
-                parts.whole.extend(self.runs.get(&run.id).map(|kept| (run.id, kept)));
+            let Some(meta) = run.blocks else {
+                blocks.whole.extend(self.runs.get(&run.id).map(|kept| (run.id, kept)));
                 continue;
             };
-            parts.cut.extend(self.cut.get(&run.id).map(|kept| (run.id, kept)));
-            for level in (0..GROUP_LEVELS).filter(|level| blocks.filter_words[*level] > 0) {
+            blocks.blocked.extend(self.blocked.get(&run.id).map(|kept| (run.id, kept)));
+            for level in (0..GROUP_LEVELS).filter(|level| meta.filter_words[*level] > 0) {
                 let group = GroupId { last: run.id, level: u8::try_from(level).unwrap_or(u8::MAX) };
-                parts.filters.extend(self.filters.get(&group).map(|kept| (group, kept)));
+                blocks.filters.extend(self.filters.get(&group).map(|kept| (group, kept)));
             }
         }
-        parts
+        blocks
     }
 
     /// Keeps some of the parts.
-    pub(super) fn keep(&self, parts: &Parts, runs: &BTreeSet<RunId>, filters: &BTreeSet<GroupId>) {
+    pub(super) fn keep(&self, blocks: &Blocks, runs: &BTreeSet<RunId>, filters: &BTreeSet<GroupId>) {
         for id in runs {
-            parts.whole.get(id).into_iter().for_each(|run| self.runs.insert(*id, Arc::clone(run)));
-            parts.cut.get(id).into_iter().for_each(|run| self.cut.insert(*id, Arc::clone(run)));
+            blocks.whole.get(id).into_iter().for_each(|run| self.runs.insert(*id, Arc::clone(run)));
+            blocks.blocked.get(id).into_iter().for_each(|run| self.blocked.insert(*id, Arc::clone(run)));
         }
         for group in filters {
-            parts.filters.get(group).into_iter().for_each(|filter| self.filters.insert(*group, Arc::clone(filter)));
+            blocks.filters.get(group).into_iter().for_each(|filter| self.filters.insert(*group, Arc::clone(filter)));
         }
     }
 
     /// Keeps what was written, and nothing more of what was merged.
-    pub(super) fn replace(&self, written: &[StoredPart], obsolete: &[RunId]) {
+    pub(super) fn replace(&self, written: &[NewPart], obsolete: &[RunId]) {
         for part in written {
             match part {
-                StoredPart::Run(named, run) => self.runs.insert(named.id, Arc::clone(run)),
-                StoredPart::Blocks(named, run) => self.cut.insert(named.id, Arc::clone(run)),
-                StoredPart::Filter(_, group, filter) => self.filters.insert(*group, Arc::clone(filter)),
+                NewPart::Run(meta, run) => self.runs.insert(meta.id, Arc::clone(run)),
+                NewPart::Blocks(meta, run) => self.blocked.insert(meta.id, Arc::clone(run)),
+                NewPart::Filter(_, group, filter) => self.filters.insert(*group, Arc::clone(filter)),
             }
         }
         for merged in obsolete {
@@ -81,20 +81,20 @@ impl Kept {
 #[derive(Debug, Clone)]
 struct Bytes;
 
-impl Weighter<RunId, Arc<Run>> for Bytes {
-    fn weight(&self, _: &RunId, run: &Arc<Run>) -> u64 {
+impl Weighter<RunId, Arc<SortedRun>> for Bytes {
+    fn weight(&self, _: &RunId, run: &Arc<SortedRun>) -> u64 {
         run.memory_bytes() as u64
     }
 }
 
-impl Weighter<RunId, Arc<BlockRun>> for Bytes {
-    fn weight(&self, _: &RunId, run: &Arc<BlockRun>) -> u64 {
+impl Weighter<RunId, Arc<BlockedRun>> for Bytes {
+    fn weight(&self, _: &RunId, run: &Arc<BlockedRun>) -> u64 {
         run.memory_bytes() as u64
     }
 }
 
-impl Weighter<GroupId, Arc<BlockFilter>> for Bytes {
-    fn weight(&self, _: &GroupId, filter: &Arc<BlockFilter>) -> u64 {
+impl Weighter<GroupId, Arc<BlockedFilter>> for Bytes {
+    fn weight(&self, _: &GroupId, filter: &Arc<BlockedFilter>) -> u64 {
         filter.memory_bytes() as u64
     }
 }

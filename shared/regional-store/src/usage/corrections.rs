@@ -132,7 +132,7 @@ fn record_of(segment: &Segment, notes: &mut VecDeque<CorrectionNote>, by: &str, 
     let corrected = taken_back.filter_map(|at| {
         let CorrectionNote { sent_by, reason } = notes.pop_front()?;
         Some(CorrectedEvent {
-            identity: events[at].entry.identity.to_string(),
+            identity: events[at].entry.key.to_string(),
             sent_by,
             meter: slots[usize::from(events[at].slot)].meter.clone(),
             is_replaced: purpose(at + 1) == Some(Purpose::Replacement),

@@ -19,8 +19,9 @@
 use super::UsageStoreError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::RejectionKind;
+use dedupe::{BlockId, Manifest, NewPart, RunId, RunMeta, SortedRun};
 use kernel::{MeterCode, SegmentId, TenantId, Timestamp, WindowSize};
-use metering::{Counted, Head, Page, PageKey, PartId, Run, RunId, RunRef, Segment, SegmentBody, Sender, StoredPart};
+use metering::{Checkpoint, Counted, Page, PageKey, Segment, SegmentBody, Sender};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
 
@@ -40,7 +41,7 @@ pub(super) const TENANT_SHARDS: u8 = 16;
 /// How long a segment is kept after it came: longer than events may be late.
 const SEGMENT_KEPT_S: i64 = 100 * 86_400;
 /// How much longer than its identities count a run is kept.
-const RUN_KEPT_S: i64 = metering::MEMBERS_KEPT.as_secs() + 5 * 86_400;
+const RUN_KEPT_S: i64 = metering::DISTINCT_VALUES_KEPT.as_secs() + 5 * 86_400;
 
 /// Reads the new image of a stream record about a segment.
 ///
@@ -108,43 +109,43 @@ pub(super) fn tenant_partition(tenant: TenantId) -> String {
     format!("TENANT#{tenant}")
 }
 
-pub(super) fn head_key(tenant: TenantId) -> Item {
-    key(tenant_partition(tenant), "HEAD")
+pub(super) fn checkpoint_key(tenant: TenantId) -> Item {
+    key(tenant_partition(tenant), "CHECKPOINT")
 }
 
-/// Which of a head's references are in the item itself.
-fn of_head(runs: &[RunRef]) -> impl Iterator<Item = &RunRef> {
+/// Which of a checkpoint's references are in the item itself.
+fn in_checkpoint(runs: &[RunMeta]) -> impl Iterator<Item = &RunMeta> {
     runs.iter().filter(|run| run.blocks.is_none())
 }
 
 /// Which are in a list.
-fn of_list(runs: &[RunRef], list: u32) -> impl Iterator<Item = &RunRef> {
+fn of_list(runs: &[RunMeta], list: u32) -> impl Iterator<Item = &RunMeta> {
     runs.iter().filter(move |run| run.blocks.is_some_and(|blocks| blocks.list == list))
 }
 
-/// The numbers of a head's lists.
-fn lists(head: &Head) -> BTreeSet<u32> {
-    head.runs.iter().chain(&head.members).filter_map(|run| run.blocks).map(|blocks| blocks.list).collect()
+/// The numbers of a checkpoint's lists.
+fn lists(checkpoint: &Checkpoint) -> BTreeSet<u32> {
+    checkpoint.runs().filter_map(|run| run.blocks).map(|blocks| blocks.list).collect()
 }
 
-pub(super) fn head_item(tenant: TenantId, head: &Head) -> Item {
+pub(super) fn checkpoint_item(tenant: TenantId, checkpoint: &Checkpoint) -> Item {
     let mut item = with(
-        head_key(tenant),
+        checkpoint_key(tenant),
         [
-            ("version", number(head.version)),
-            ("sequence", number(head.sequence)),
-            ("accepted", number(head.counted.accepted)),
-            ("duplicates", number(head.counted.duplicates)),
-            ("conflicts", number(head.counted.conflicts)),
-            ("voided", number(head.counted.voided)),
-            ("unmatched", number(head.counted.unmatched)),
-            ("replacement_used", number(head.counted.replacement_used)),
-            ("runs", bytes(Head::encode_runs(of_head(&head.runs)))),
-            ("members", bytes(Head::encode_runs(of_head(&head.members)))),
-            ("lists", bytes(lists(head).into_iter().flat_map(u32::to_be_bytes).collect())),
+            ("generation", number(checkpoint.generation)),
+            ("sequence", number(checkpoint.sequence)),
+            ("accepted", number(checkpoint.counted.accepted)),
+            ("duplicates", number(checkpoint.counted.duplicates)),
+            ("conflicts", number(checkpoint.counted.conflicts)),
+            ("voided", number(checkpoint.counted.voided)),
+            ("unmatched", number(checkpoint.counted.unmatched)),
+            ("replacement_used", number(checkpoint.counted.replacement_used)),
+            ("events", bytes(Manifest::encode(in_checkpoint(&checkpoint.events.runs)))),
+            ("distinct_values", bytes(Manifest::encode(in_checkpoint(&checkpoint.distinct_values.runs)))),
+            ("lists", bytes(lists(checkpoint).into_iter().flat_map(u32::to_be_bytes).collect())),
         ],
     );
-    if let Some(until) = head.sealed_until {
+    if let Some(until) = checkpoint.sealed_until {
         item.insert("sealed_until".to_owned(), number(until.as_second()));
     }
     item
@@ -156,25 +157,27 @@ fn list_key(tenant: TenantId, list: u32) -> Item {
     key(tenant_partition(tenant), format!("{LIST}{list}"))
 }
 
-/// The keys of the lists that the item of a head names.
+/// The keys of the lists that the item of a checkpoint names.
 ///
 /// # Errors
 /// When it says nothing of them.
-pub(super) fn list_keys(tenant: TenantId, head: &Item) -> Result<Vec<Item>, UsageStoreError> {
-    let (lists, rest) = blob(head, "lists", "head")?.as_chunks();
+pub(super) fn list_keys(tenant: TenantId, checkpoint: &Item) -> Result<Vec<Item>, UsageStoreError> {
+    let (lists, rest) = blob(checkpoint, "lists", "checkpoint")?.as_chunks();
     if !rest.is_empty() {
-        return Err(UsageStoreError::Malformed { entity: "head" });
+        return Err(UsageStoreError::Malformed { entity: "checkpoint" });
     }
     Ok(lists.iter().map(|list| list_key(tenant, u32::from_be_bytes(*list))).collect())
 }
 
-/// The lists of runs in blocks that a head has otherwise than another one. One that has none left is named no more.
-pub(super) fn list_items(tenant: TenantId, head: &Head, before: &Head) -> Vec<Item> {
-    let of = |head: &Head, list| [&head.runs, &head.members].map(|runs| Head::encode_runs(of_list(runs, list)));
-    let changed = lists(head).into_iter().filter(|list| of(head, *list) != of(before, *list));
+/// The lists of runs in blocks that a checkpoint has otherwise than another one. One that has none left is named no more.
+pub(super) fn list_items(tenant: TenantId, checkpoint: &Checkpoint, before: &Checkpoint) -> Vec<Item> {
+    let of = |checkpoint: &Checkpoint, list| {
+        [&checkpoint.events.runs, &checkpoint.distinct_values.runs].map(|runs| Manifest::encode(of_list(runs, list)))
+    };
+    let changed = lists(checkpoint).into_iter().filter(|list| of(checkpoint, *list) != of(before, *list));
     let item = |list| {
-        let [runs, members] = of(head, list);
-        with(list_key(tenant, list), [("runs", bytes(runs)), ("members", bytes(members))])
+        let [events, values] = of(checkpoint, list);
+        with(list_key(tenant, list), [("events", bytes(events)), ("distinct_values", bytes(values))])
     };
     changed.map(item).collect()
 }
@@ -193,15 +196,15 @@ pub(super) fn run_key(tenant: TenantId, id: RunId) -> Item {
 }
 
 /// Where a part of an index is stored. The blocks of a run, and those of a filter, are spread: a look-up reads many at once.
-pub(super) fn part_key(tenant: TenantId, part: PartId) -> Item {
+pub(super) fn block_key(tenant: TenantId, block: BlockId) -> Item {
     let spread = |run: RunId, block: u16, sort: String| {
         let shard = (u16::from(tenant_shard(&run.attempt)) + block) % u16::from(TENANT_SHARDS);
         key(run_partition(tenant, u8::try_from(shard).unwrap_or_default()), sort)
     };
-    match part {
-        PartId::Run(run) => run_key(tenant, run),
-        PartId::Block(run, block) => spread(run, block, format!("{run}#{block}")),
-        PartId::Filter(group, block) => spread(group.last, block, format!("{group}{FILTER}{block}")),
+    match block {
+        BlockId::Run(run) => run_key(tenant, run),
+        BlockId::Block(run, block) => spread(run, block, format!("{run}#{block}")),
+        BlockId::Filter(group, block) => spread(group.last, block, format!("{group}{FILTER}{block}")),
     }
 }
 
@@ -209,19 +212,19 @@ pub(super) fn part_key(tenant: TenantId, part: PartId) -> Item {
 const FILTER: &str = "#FILTER#";
 
 /// The items of a part of an index: none of a segment, which is stored as one.
-pub(super) fn part_items(tenant: TenantId, part: &StoredPart) -> Vec<Item> {
-    let item = |named: &RunRef, part, entries| {
+pub(super) fn part_items(tenant: TenantId, part: &NewPart) -> Vec<Item> {
+    let item = |named: &RunMeta, block, entries| {
         let expires_at = number(named.newest.as_second() + RUN_KEPT_S);
-        with(part_key(tenant, part), [("entries", bytes(entries)), ("expires_at", expires_at)])
+        with(block_key(tenant, block), [("entries", bytes(entries)), ("expires_at", expires_at)])
     };
     match part {
-        StoredPart::Run(named, _) if named.id.segment().is_some() => Vec::new(),
-        StoredPart::Run(named, run) => vec![item(named, PartId::Run(named.id), run.encode())],
-        StoredPart::Blocks(named, run) => {
-            run.blocks().map(|(block, run)| item(named, PartId::Block(named.id, block), run.encode())).collect()
+        NewPart::Run(named, _) if named.id.segment().is_some() => Vec::new(),
+        NewPart::Run(named, run) => vec![item(named, BlockId::Run(named.id), run.encode())],
+        NewPart::Blocks(named, run) => {
+            run.blocks().map(|(block, run)| item(named, BlockId::Block(named.id, block), run.encode())).collect()
         }
-        StoredPart::Filter(named, group, filter) => {
-            filter.blocks().map(|(block, words)| item(named, PartId::Filter(*group, block), words)).collect()
+        NewPart::Filter(named, group, filter) => {
+            filter.blocks().map(|(block, words)| item(named, BlockId::Filter(*group, block), words)).collect()
         }
     }
 }
@@ -352,9 +355,9 @@ pub(super) fn body_bytes(item: &Item) -> usize {
     blob(item, "body", "segment").map_or(0, <[u8]>::len)
 }
 
-/// Reads of a head until when days are sealed.
+/// Reads of a checkpoint until when days are sealed.
 pub(super) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreError> {
-    let entity = "head";
+    let entity = "checkpoint";
     if !item.contains_key("sealed_until") {
         return Ok(None);
     }
@@ -362,9 +365,9 @@ pub(super) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreE
     until.map(Some).map_err(|_| UsageStoreError::Malformed { entity })
 }
 
-/// Reads of a head what became of all events of its tenant.
+/// Reads of a checkpoint what became of all events of its tenant.
 pub(super) fn counted(item: &Item) -> Result<Counted, UsageStoreError> {
-    let entity = "head";
+    let entity = "checkpoint";
     Ok(Counted {
         accepted: parsed(item, "accepted", entity)?,
         duplicates: parsed(item, "duplicates", entity)?,
@@ -375,23 +378,23 @@ pub(super) fn counted(item: &Item) -> Result<Counted, UsageStoreError> {
     })
 }
 
-/// Reads a head and the lists of its runs in blocks, which come in their order.
-pub(super) fn head(item: &Item, lists: &BTreeMap<u32, Item>) -> Result<Head, UsageStoreError> {
-    let entity = "head";
+/// Reads a checkpoint and the lists of its runs in blocks, which come in their order.
+pub(super) fn checkpoint(item: &Item, lists: &BTreeMap<u32, Item>) -> Result<Checkpoint, UsageStoreError> {
+    let entity = "checkpoint";
     let malformed = || UsageStoreError::Malformed { entity };
-    let runs = |name| -> Result<Vec<RunRef>, UsageStoreError> {
-        let mut runs = Head::decode_runs(blob(item, name, entity)?, None).ok_or_else(malformed)?;
+    let manifest = |name| -> Result<Manifest, UsageStoreError> {
+        let mut runs = Manifest::decode(blob(item, name, entity)?, None).ok_or_else(malformed)?;
         for (list, item) in lists {
-            runs.extend(Head::decode_runs(blob(item, name, entity)?, Some(*list)).ok_or_else(malformed)?);
+            runs.extend(Manifest::decode(blob(item, name, entity)?, Some(*list)).ok_or_else(malformed)?);
         }
-        Ok(runs)
+        Ok(Manifest { runs })
     };
-    Ok(Head {
-        version: parsed(item, "version", entity)?,
+    Ok(Checkpoint {
+        generation: parsed(item, "generation", entity)?,
         sequence: parsed(item, "sequence", entity)?,
         counted: counted(item)?,
-        runs: runs("runs")?,
-        members: runs("members")?,
+        events: manifest("events")?,
+        distinct_values: manifest("distinct_values")?,
         sealed_until: sealed_until(item)?,
     })
 }
@@ -404,13 +407,13 @@ pub(super) fn list_number(item: &Item) -> Result<u32, UsageStoreError> {
 }
 
 /// Reads a run, be it stored as a run or as a segment.
-pub(super) fn run(item: &Item) -> Result<Run, UsageStoreError> {
+pub(super) fn run(item: &Item) -> Result<SortedRun, UsageStoreError> {
     let partition: String = parsed(item, "pk", "run")?;
     if partition.starts_with("SEGMENT#") {
         let segment = segment(item)?;
-        return Ok(Run::of(segment.body.events().iter().map(|event| event.entry).collect()));
+        return Ok(SortedRun::of(segment.body.events().iter().map(|event| event.entry).collect()));
     }
-    Run::decode(entries(item)?).ok_or(UsageStoreError::Malformed { entity: "run" })
+    SortedRun::decode(entries(item)?).ok_or(UsageStoreError::Malformed { entity: "run" })
 }
 
 /// The bytes of a part of an index.

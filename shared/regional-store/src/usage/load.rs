@@ -1,43 +1,43 @@
-//! Loading what settling starts from, and what it then finds that it lacks.
+//! Loading the snapshot that a rollup starts from, and the blocks of indexes that it then misses.
 
 use super::items::{self, Item};
 use super::{Settler, UsageStoreError};
+use dedupe::{BlockId, BlockedFilter, BlockedRun, Blocks, GroupId, MissingBlocks, RunId, RunMeta};
 use kernel::{TenantId, Timestamp};
-use metering::touched_pages;
-use metering::{BlockFilter, BlockRun, GroupId, Head, Page, PageKey, PartId, Parts, RunId, RunRef, Segment, State};
+use metering::{Checkpoint, Page, PageKey, Segment, Snapshot, touched_pages};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// How many parts of an index are read at a time: what is read is kept at once, so that a further attempt has less to read
-/// if the table is too busy for the rest.
-const PARTS_AT_ONCE: usize = 400;
+/// How many blocks of an index are read at a time. They are kept at once, so that a further attempt reads less if the table
+/// is too busy for the rest.
+const BLOCKS_AT_ONCE: usize = 400;
 
 impl Settler {
-    /// Loads the head and the pages that the segments touch, with what is in memory of the indexes.
+    /// Loads the checkpoint and the pages that the segments touch, with the blocks of the indexes that are in memory.
     pub(super) async fn load(
         &self,
         tenant: TenantId,
         segments: &[Segment],
         now: Timestamp,
-    ) -> Result<State, UsageStoreError> {
+    ) -> Result<(Snapshot, Blocks), UsageStoreError> {
         let keys = touched_pages(segments).iter().map(|page| items::page_key(tenant, page)).collect();
-        let (head, pages) = self.load_head(tenant, keys).await?;
-        let parts = self.kept.parts(head.live_runs(now));
-        Ok(State { head, parts, pages })
+        let (checkpoint, pages) = self.load_checkpoint(tenant, keys).await?;
+        let blocks = self.kept.blocks(checkpoint.live_runs(now));
+        Ok((Snapshot { checkpoint, pages }, blocks))
     }
 
-    /// Loads the head, and then pages by their keys, as far as they exist.
+    /// Loads the checkpoint, and then pages by their keys, as far as they exist.
     ///
-    /// The head comes first: what is read after it is as new as it is, or newer, and then writing is refused by its
+    /// The checkpoint comes first: what is read after it is as new as it is, or newer, and then writing is refused by its
     /// version.
-    pub(super) async fn load_head(
+    pub(super) async fn load_checkpoint(
         &self,
         tenant: TenantId,
         pages: Vec<Item>,
-    ) -> Result<(Head, BTreeMap<PageKey, Page>), UsageStoreError> {
-        let head = self.table.get_all("load a head", vec![items::head_key(tenant)]).await?;
-        let Some(head) = head.first() else { return Ok((Head::default(), BTreeMap::new())) };
-        let mut keys = items::list_keys(tenant, head)?;
+    ) -> Result<(Checkpoint, BTreeMap<PageKey, Page>), UsageStoreError> {
+        let checkpoint = self.table.get_all("load a checkpoint", vec![items::checkpoint_key(tenant)]).await?;
+        let Some(checkpoint) = checkpoint.first() else { return Ok((Checkpoint::default(), BTreeMap::new())) };
+        let mut keys = items::list_keys(tenant, checkpoint)?;
         keys.extend(pages);
         let (mut lists, mut found) = (BTreeMap::new(), BTreeMap::new());
         for item in self.table.get_all("load totals", keys).await? {
@@ -47,73 +47,72 @@ impl Settler {
                 lists.insert(items::list_number(&item)?, item);
             }
         }
-        Ok((items::head(head, &lists)?, found))
+        Ok((items::checkpoint(checkpoint, &lists)?, found))
     }
 
-    /// Reads parts of a tenant's indexes, and keeps them. Those that have expired, or are erased, stay away.
+    /// Loads missing blocks of a tenant's indexes, and keeps them. Blocks that have expired, or are erased, stay missing.
     ///
     /// # Errors
     /// When the table fails.
-    pub(super) async fn load_parts(
+    pub(super) async fn load_blocks(
         &self,
         tenant: TenantId,
-        lacking: BTreeSet<PartId>,
-        state: &mut State,
+        missing: MissingBlocks,
+        checkpoint: &Checkpoint,
+        blocks: &mut Blocks,
     ) -> Result<(), UsageStoreError> {
-        let named = state.head.runs.iter().chain(&state.head.members);
-        let named: HashMap<RunId, RunRef> = named.map(|run| (run.id, *run)).collect();
-        let wanted: Vec<(PartId, Item)> =
-            lacking.into_iter().map(|part| (part, items::part_key(tenant, part))).collect();
-        for some in wanted.chunks(PARTS_AT_ONCE) {
+        let named: HashMap<RunId, RunMeta> = checkpoint.runs().map(|run| (run.id, *run)).collect();
+        let wanted: Vec<(BlockId, Item)> =
+            missing.blocks.into_iter().map(|block| (block, items::block_key(tenant, block))).collect();
+        for some in wanted.chunks(BLOCKS_AT_ONCE) {
             let keys: Vec<Item> = some.iter().map(|(_, key)| key.clone()).collect();
-            let mut read = Read::of(&mut state.parts, &named);
+            let mut read = Read::of(blocks, &named);
             for item in self.table.get_all_written("load an index", &keys).await? {
-                let part = some.iter().find(|(_, key)| key.iter().all(|(name, value)| item.get(name) == Some(value)));
-                let (part, _) = part.ok_or(UsageStoreError::Malformed { entity: "part of an index" })?;
-                read.take(*part, &item)?;
+                let block = some.iter().find(|(_, key)| key.iter().all(|(name, value)| item.get(name) == Some(value)));
+                let (block, _) = block.ok_or(UsageStoreError::Malformed { entity: "block of an index" })?;
+                read.take(*block, &item)?;
             }
             let Read { runs, filters, .. } = read;
-            self.kept.keep(&state.parts, &runs, &filters);
+            self.kept.keep(blocks, &runs, &filters);
         }
         Ok(())
     }
 }
 
-/// Takes what is read into the parts that are there.
+/// Takes what is read into the loaded blocks.
 struct Read<'s> {
-    parts: &'s mut Parts,
-    named: &'s HashMap<RunId, RunRef>,
+    blocks: &'s mut Blocks,
+    named: &'s HashMap<RunId, RunMeta>,
     runs: BTreeSet<RunId>,
     filters: BTreeSet<GroupId>,
 }
 
 impl<'s> Read<'s> {
-    fn of(parts: &'s mut Parts, named: &'s HashMap<RunId, RunRef>) -> Self {
-        Self { parts, named, runs: BTreeSet::new(), filters: BTreeSet::new() }
+    fn of(blocks: &'s mut Blocks, named: &'s HashMap<RunId, RunMeta>) -> Self {
+        Self { blocks, named, runs: BTreeSet::new(), filters: BTreeSet::new() }
     }
 
-    fn take(&mut self, part: PartId, item: &Item) -> Result<(), UsageStoreError> {
-        let malformed = UsageStoreError::Malformed { entity: "part of an index" };
-        let is_taken = match part {
-            PartId::Run(id) => {
+    fn take(&mut self, block: BlockId, item: &Item) -> Result<(), UsageStoreError> {
+        let is_taken = match block {
+            BlockId::Run(id) => {
                 self.runs.insert(id);
-                self.parts.whole.insert(id, Arc::new(items::run(item)?));
+                self.blocks.whole.insert(id, Arc::new(items::run(item)?));
                 true
             }
-            PartId::Block(id, block) => {
+            BlockId::Block(id, block) => {
                 self.runs.insert(id);
                 let entries = self.named.get(&id).map_or(0, |run| run.entries);
-                let run = self.parts.cut.entry(id).or_insert_with(|| Arc::new(BlockRun::empty(entries)));
+                let run = self.blocks.blocked.entry(id).or_insert_with(|| Arc::new(BlockedRun::empty(entries)));
                 Arc::make_mut(run).fill(block, items::entries(item)?)
             }
-            PartId::Filter(group, block) => {
+            BlockId::Filter(group, block) => {
                 self.filters.insert(group);
-                let blocks = self.named.get(&group.last).and_then(|run| run.blocks).unwrap_or_default();
-                let words = blocks.filter_words.get(usize::from(group.level)).copied().unwrap_or_default();
-                let filter = self.parts.filters.entry(group).or_insert_with(|| Arc::new(BlockFilter::empty(words)));
+                let meta = self.named.get(&group.last).and_then(|run| run.blocks).unwrap_or_default();
+                let words = meta.filter_words.get(usize::from(group.level)).copied().unwrap_or_default();
+                let filter = self.blocks.filters.entry(group).or_insert_with(|| Arc::new(BlockedFilter::empty(words)));
                 Arc::make_mut(filter).fill(block, items::entries(item)?)
             }
         };
-        if is_taken { Ok(()) } else { Err(malformed) }
+        if is_taken { Ok(()) } else { Err(UsageStoreError::Malformed { entity: "block of an index" }) }
     }
 }

@@ -51,9 +51,9 @@ impl UsageReader {
         source: WindowSize,
     ) -> Result<StoredTotals, UsageStoreError> {
         // What is sealed when this is read does not change any more; so it comes first.
-        let head = self.table.get_all("load a head", vec![items::head_key(tenant)]).await?;
-        let sealed_until = head.first().map(items::sealed_until).transpose()?.flatten();
-        let counted = head.first().map(items::counted).transpose()?.unwrap_or_default();
+        let checkpoint = self.table.get_all("load a checkpoint", vec![items::checkpoint_key(tenant)]).await?;
+        let sealed_until = checkpoint.first().map(items::sealed_until).transpose()?.flatten();
+        let counted = checkpoint.first().map(items::counted).transpose()?.unwrap_or_default();
         let (pages, read_until) = match source {
             WindowSize::Minute | WindowSize::Hour => self.short(tenant, question, source).await?,
             WindowSize::Day | WindowSize::Month => self.periods(tenant, question).await?,

@@ -6,7 +6,7 @@ use super::settler::{ATTEMPTS_MAX, Outcome, Settler, outcome_of};
 use super::table::wait;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
 use kernel::{BillingAnchor, TenantId, Timestamp, WindowSize};
-use metering::{Head, Page, PageKey, Statement, restate, seal, state_end};
+use metering::{Checkpoint, Page, PageKey, Statement, restate, seal, state_end};
 use std::collections::BTreeMap;
 
 /// What became of the wish to state a day again.
@@ -56,11 +56,12 @@ impl Settler {
             .condition_expression("attribute_exists(pk)")
             .build()?;
         let done = TransactWriteItem::builder().delete(done).build();
-        let stated = self.state_day(due.tenant, due.day, now, vec![done], |head, pages| match head.version {
-            // The tenant was erased.
-            0 => None,
-            _ => Some(seal(head, due.tenant, due.day, pages)),
-        });
+        let stated =
+            self.state_day(due.tenant, due.day, now, vec![done], |checkpoint, pages| match checkpoint.generation {
+                // The tenant was erased.
+                0 => None,
+                _ => Some(seal(checkpoint, due.tenant, due.day, pages)),
+            });
         if !stated.await? {
             self.table.delete("forget a seal", items::seal_key(due)).await?;
         }
@@ -72,8 +73,9 @@ impl Settler {
     /// # Errors
     /// When the table fails, or others were quicker too often. Calling it again states them once more.
     pub async fn resend(&self, tenant: TenantId, day: Timestamp, now: Timestamp) -> Result<Resent, UsageStoreError> {
-        let stated =
-            self.state_day(tenant, day, now, Vec::new(), |head, pages| restate(head, tenant, day, pages)).await?;
+        let stated = self
+            .state_day(tenant, day, now, Vec::new(), |checkpoint, pages| restate(checkpoint, tenant, day, pages))
+            .await?;
         Ok(if stated { Resent::Stated } else { Resent::NothingSealed })
     }
 
@@ -83,9 +85,9 @@ impl Settler {
     /// When the table fails, or others were quicker too often. Calling it again states it once more.
     pub async fn state_end(&self, tenant: TenantId, now: Timestamp) -> Result<bool, UsageStoreError> {
         let stated = self.state_all(tenant, Vec::new(), async |before| {
-            let Some((head, end)) = state_end(before, tenant) else { return Ok(None) };
-            let facts = vec![self.state(tenant, head.sequence, now, end)?];
-            Ok(Some((head, facts)))
+            let Some((checkpoint, end)) = state_end(before, tenant) else { return Ok(None) };
+            let facts = vec![self.state(tenant, checkpoint.sequence, now, end)?];
+            Ok(Some((checkpoint, facts)))
         });
         stated.await
     }
@@ -97,34 +99,34 @@ impl Settler {
         day: Timestamp,
         now: Timestamp,
         first: Vec<TransactWriteItem>,
-        decide: impl Fn(&Head, &BTreeMap<PageKey, Page>) -> Option<Statement>,
+        decide: impl Fn(&Checkpoint, &BTreeMap<PageKey, Page>) -> Option<Statement>,
     ) -> Result<bool, UsageStoreError> {
         let stated = self.state_all(tenant, first, async |before| {
             let pages = self.totals(tenant, day).await?;
-            let Some(Statement { head, totals, seal }) = decide(before, &pages) else { return Ok(None) };
+            let Some(Statement { checkpoint, totals, seal }) = decide(before, &pages) else { return Ok(None) };
             let mut facts = Vec::with_capacity(totals.len() + 1);
             for (sequence, totals) in (before.sequence + 1..).zip(totals) {
                 facts.push(self.state(tenant, sequence, now, totals)?);
             }
-            facts.push(self.state(tenant, head.sequence, now, seal)?);
-            Ok(Some((head, facts)))
+            facts.push(self.state(tenant, checkpoint.sequence, now, seal)?);
+            Ok(Some((checkpoint, facts)))
         });
         stated.await
     }
 
-    /// Decides what is to be stated, with the next head, and writes it on condition that nobody changed the head, and on
+    /// Decides what is to be stated, with the next checkpoint, and writes it on condition that nobody changed the checkpoint, and on
     /// those of `first`; whether anything is stated. If `first` is refused, somebody else has done it.
     async fn state_all(
         &self,
         tenant: TenantId,
         first: Vec<TransactWriteItem>,
-        decide: impl AsyncFn(&Head) -> Result<Option<(Head, Vec<TransactWriteItem>)>, UsageStoreError>,
+        decide: impl AsyncFn(&Checkpoint) -> Result<Option<(Checkpoint, Vec<TransactWriteItem>)>, UsageStoreError>,
     ) -> Result<bool, UsageStoreError> {
         for round in 0..ATTEMPTS_MAX {
-            let (before, _) = self.load_head(tenant, Vec::new()).await?;
-            let Some((head, facts)) = decide(&before).await? else { return Ok(false) };
+            let (before, _) = self.load_checkpoint(tenant, Vec::new()).await?;
+            let Some((checkpoint, facts)) = decide(&before).await? else { return Ok(false) };
             let mut parts = first.clone();
-            parts.extend(self.heads(tenant, &head, &before)?);
+            parts.extend(self.checkpoint(tenant, &checkpoint, &before)?);
             parts.extend(facts);
             let request = self.table.client.transact_write_items().set_transact_items(Some(parts));
             let outcome = match request.send().await {
@@ -139,7 +141,7 @@ impl Settler {
         Err(UsageStoreError::Contended)
     }
 
-    /// The totals of the billing period that a day is in. To be read after the head, see [`Settler::load_head`].
+    /// The totals of the billing period that a day is in. To be read after the checkpoint, see [`Settler::load_checkpoint`].
     async fn totals(&self, tenant: TenantId, day: Timestamp) -> Result<BTreeMap<PageKey, Page>, UsageStoreError> {
         let anchor = BillingAnchor::of_day(day);
         let prefix = items::totals_prefix(WindowSize::Month.start(day, anchor));

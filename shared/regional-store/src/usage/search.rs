@@ -4,10 +4,11 @@ use super::items::{self, TENANT_SHARDS};
 use super::pending::first_key;
 use super::{UsageReader, UsageStoreError};
 use aws_sdk_dynamodb::types::AttributeValue;
+use dedupe::DedupeKey;
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use jiff::SignedDuration;
 use kernel::{TenantId, Timestamp};
-use metering::{Identity, Sightings};
+use metering::Sightings;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -51,7 +52,7 @@ impl UsageReader {
     pub async fn find_events(
         &self,
         tenant: TenantId,
-        sought: &BTreeSet<Identity>,
+        sought: &BTreeSet<DedupeKey>,
         (from, to): (Timestamp, Timestamp),
         budget: &SearchBudget,
     ) -> Result<Sightings, UsageStoreError> {
@@ -72,7 +73,7 @@ impl UsageReader {
     async fn look_in(
         &self,
         partition: String,
-        sought: &BTreeSet<Identity>,
+        sought: &BTreeSet<DedupeKey>,
         (first, last): &(String, String),
         budget: &SearchBudget,
     ) -> Result<Sightings, UsageStoreError> {

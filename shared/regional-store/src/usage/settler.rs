@@ -9,14 +9,15 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem, Update};
 use contract::{Envelope, Fact, Stream};
+use dedupe::Blocks;
 use jiff::SignedDuration;
 use kernel::{EventId, RegionCode, SegmentId, TenantId, Timestamp, WindowSize};
-use metering::{Counted, Head, Lacking, Segment, Settlement, State, settle};
+use metering::{Checkpoint, Counted, Rollup, RollupChanges, Segment};
 use outbox::{Outbox, Row, Target};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// How often a settlement is tried when others settle the same tenant at once.
+/// How often a rollup is tried when others roll up the same tenant at once.
 pub(super) const ATTEMPTS_MAX: u32 = 8;
 /// The memory of the smallest function.
 const MEMORY_BYTES_MIN: u64 = 128 * 1024 * 1024;
@@ -93,11 +94,11 @@ impl Settler {
                 return Ok(Settled { before: segments.len(), ..Settled::default() });
             }
             let attempt = (self.next_id)();
-            if let Some((state, settlement)) = self.decide(tenant, &open, attempt, now).await? {
-                match self.write(tenant, &open, &state.head, &settlement, now).await? {
+            if let Some((before, _, changes)) = self.decide(tenant, &open, attempt, now).await? {
+                match self.write(tenant, &open, &before, &changes, now).await? {
                     Outcome::Committed => {
                         let before = segments.len() - open.len();
-                        return Ok(Settled { segments: open.len(), before, counted: settlement.counted });
+                        return Ok(Settled { segments: open.len(), before, counted: changes.counted });
                     }
                     Outcome::SettledBefore(places) => {
                         let mut place = 0..;
@@ -112,49 +113,49 @@ impl Settler {
         Err(UsageStoreError::Contended)
     }
 
-    /// Decides what settling ends in, on the head as it is now, and reads what that takes of the indexes; nothing when a part
-    /// of them has expired since the head was read, or is erased.
+    /// Rolls segments up on the checkpoint as it is now. Returns that checkpoint, the blocks of the indexes that were loaded,
+    /// and the changes. Returns nothing when a block has expired since the checkpoint was read, or is erased.
     pub(super) async fn decide(
         &self,
         tenant: TenantId,
         segments: &[Segment],
         attempt: Uuid,
         now: Timestamp,
-    ) -> Result<Option<(State, Settlement)>, UsageStoreError> {
-        let mut state = self.load(tenant, segments, now).await?;
-        let mut lacked = BTreeSet::new();
-        loop {
-            match settle(&state, segments, attempt, now) {
-                Ok(settlement) => return Ok(Some((state, settlement))),
-                Err(Lacking { parts }) if parts.is_subset(&lacked) => return Ok(None),
-                Err(Lacking { parts }) => {
-                    lacked.extend(&parts);
-                    self.load_parts(tenant, parts, &mut state).await?;
-                }
+    ) -> Result<Option<(Checkpoint, Blocks, RollupChanges)>, UsageStoreError> {
+        let (snapshot, mut blocks) = self.load(tenant, segments, now).await?;
+        let mut rollup = Rollup::new(&snapshot, segments, now);
+        let mut requested = BTreeSet::new();
+        while let Err(missing) = rollup.resume(&blocks) {
+            if missing.blocks.is_subset(&requested) {
+                return Ok(None);
             }
+            requested.extend(&missing.blocks);
+            self.load_blocks(tenant, missing, &snapshot.checkpoint, &mut blocks).await?;
         }
+        let changes = rollup.finish(attempt, &blocks).ok();
+        Ok(changes.map(|changes| (snapshot.checkpoint, blocks, changes)))
     }
 
-    /// Writes new runs, then commits the head that names them. What no head names, be it merged or in vain, expires: to
+    /// Writes new runs, then commits the checkpoint that names them. What no checkpoint names, be it merged or in vain, expires: to
     /// delete it would cost as much as it did to write.
     async fn write(
         &self,
         tenant: TenantId,
         segments: &[Segment],
-        before: &Head,
-        settlement: &Settlement,
+        before: &Checkpoint,
+        changes: &RollupChanges,
         now: Timestamp,
     ) -> Result<Outcome, UsageStoreError> {
-        let parts = settlement.written.iter().flat_map(|part| items::part_items(tenant, part)).collect();
+        let parts = changes.new_parts.iter().flat_map(|part| items::part_items(tenant, part)).collect();
         self.table.put_all("store an index", parts).await?;
-        let transaction = self.transaction(tenant, segments, before, settlement, now)?;
+        let transaction = self.transaction(tenant, segments, before, changes, now)?;
         let request = self.table.client.transact_write_items().set_transact_items(Some(transaction));
         let outcome = match request.send().await {
             Ok(_) => Outcome::Committed,
             Err(error) => outcome_of(error, segments.len())?,
         };
         if matches!(outcome, Outcome::Committed) {
-            self.kept.replace(&settlement.written, &settlement.obsolete);
+            self.kept.replace(&changes.new_parts, &changes.obsolete);
         }
         Ok(outcome)
     }
@@ -164,43 +165,43 @@ impl Settler {
         &self,
         tenant: TenantId,
         segments: &[Segment],
-        before: &Head,
-        settlement: &Settlement,
+        before: &Checkpoint,
+        changes: &RollupChanges,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, UsageStoreError> {
-        let mut parts = Vec::with_capacity(
-            segments.len() + settlement.pages.len() + settlement.days.len() + settlement.corrected.len() + 4,
-        );
+        let mut parts =
+            Vec::with_capacity(segments.len() + changes.pages.len() + changes.days.len() + changes.corrected.len() + 4);
         for segment in segments {
             parts.push(self.remove_pointer(segment)?);
         }
-        parts.extend(self.heads(tenant, &settlement.head, before)?);
-        for (key, page) in &settlement.pages {
+        parts.extend(self.checkpoint(tenant, &changes.checkpoint, before)?);
+        for (key, page) in &changes.pages {
             parts.push(self.put(items::page_item(tenant, key, page))?);
         }
-        for day in &settlement.days {
+        for day in &changes.days {
             parts.push(self.put(items::seal_key(&self.due(tenant, *day, now)))?);
         }
-        for (id, counted) in &settlement.corrected {
+        for (id, counted) in &changes.corrected {
             parts.push(self.conclude(tenant, *id, CorrectionOutcome::of(*counted))?);
         }
-        parts.push(self.count(settlement)?);
-        if let Some(data) = settlement.fact(tenant) {
-            parts.push(self.state(tenant, settlement.head.sequence, now, data)?);
+        parts.push(self.count(changes)?);
+        if let Some(data) = changes.event(tenant) {
+            parts.push(self.state(tenant, changes.checkpoint.sequence, now, data)?);
         }
         Ok(parts)
     }
 
-    /// Replaces a head by its next version, and the lists of its runs in blocks as far as they changed. Whatever else a
+    /// Replaces a checkpoint by its next version, and the lists of its runs in blocks as far as they changed. Whatever else a
     /// transaction with it writes in the tenant's partition needs no condition of its own.
-    pub(super) fn heads(
+    pub(super) fn checkpoint(
         &self,
         tenant: TenantId,
-        head: &Head,
-        before: &Head,
+        checkpoint: &Checkpoint,
+        before: &Checkpoint,
     ) -> Result<Vec<TransactWriteItem>, UsageStoreError> {
-        let mut parts = vec![self.replace(items::head_item(tenant, head), "version", head.version)?];
-        for list in items::list_items(tenant, head, before) {
+        let mut parts =
+            vec![self.replace(items::checkpoint_item(tenant, checkpoint), "generation", checkpoint.generation)?];
+        for list in items::list_items(tenant, checkpoint, before) {
             parts.push(self.put(list)?);
         }
         Ok(parts)
@@ -283,8 +284,8 @@ impl Settler {
     }
 
     /// Adds to the region's counts.
-    fn count(&self, settlement: &Settlement) -> Result<TransactWriteItem, UsageStoreError> {
-        let counted = settlement.counted;
+    fn count(&self, changes: &RollupChanges) -> Result<TransactWriteItem, UsageStoreError> {
+        let counted = changes.counted;
         let shard = (self.next_id)().as_bytes()[15];
         let update = Update::builder()
             .table_name(&self.table.name)

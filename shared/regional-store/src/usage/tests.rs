@@ -9,10 +9,11 @@ use contract::{
     Envelope, EventCounts, Fact, ReasonCounts, RejectionKind, SealDigest, Stream, UsageSealed, UsageStreamStated,
     UsageWindow, UsageWindowUpdated, WindowPart,
 };
+use dedupe::{DedupeKey, Entry};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp, UsageGroup};
-use metering::{Counted, Digest, Entry, Identity, Measure, Segment, Sender, Usage, Value, batches, group};
+use metering::{Counted, Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group};
 use outbox::Outbox;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -102,8 +103,8 @@ fn segments(catalogue: &Catalogue, tenant: TenantId, numbers: impl Iterator<Item
     let usage = numbers.map(|number| {
         let measure = Measure::Number(Value::new(i128::from(number), 1).unwrap());
         let (at, group) = (Timestamp::UNIX_EPOCH, UsageGroup::default());
-        let digest = Digest::of(&meter.event_type, tenant, at, &measure, &group);
-        let entry = Entry { identity: Identity::of(Sender::Provider, "source", &number.to_string()), digest };
+        let content = content_hash(&meter.event_type, tenant, at, &measure, &group);
+        let entry = Entry { key: event_key(Sender::Provider, "source", &number.to_string()), content };
         Usage { tenant, entry, meter, group, at, measure }
     });
     group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(fresh_id()))
@@ -123,17 +124,17 @@ async fn an_index_in_blocks_is_known_to_whoever_holds_nothing_of_it() {
     let settler = world.settler();
     let mut sent = 0;
     // Until a group of runs has its filter, which depends on the runs' ids.
-    let head = loop {
+    let checkpoint = loop {
         for _ in 0..13 {
             assert_eq!(settle(&settler, sent..sent + 1_000).await.accepted, 1_000);
             sent += 1_000;
         }
-        let (head, _) = settler.load_head(of, Vec::new()).await.unwrap();
-        if head.runs.iter().filter_map(|run| run.blocks).any(|blocks| blocks.filter_words[0] > 0) {
-            break head;
+        let (checkpoint, _) = settler.load_checkpoint(of, Vec::new()).await.unwrap();
+        if checkpoint.events.runs.iter().filter_map(|run| run.blocks).any(|blocks| blocks.filter_words[0] > 0) {
+            break checkpoint;
         }
     };
-    let in_blocks = head.runs.iter().filter(|run| run.blocks.is_some()).count();
+    let in_blocks = checkpoint.events.runs.iter().filter(|run| run.blocks.is_some()).count();
     assert!(in_blocks >= 2);
 
     let forgetful = world.settler().within_memory(0);
@@ -142,9 +143,9 @@ async fn an_index_in_blocks_is_known_to_whoever_holds_nothing_of_it() {
     let counted = settle(&forgetful, 0..1_000).await;
     assert_eq!((counted.accepted, counted.duplicates), (0, 1_000));
     let again = segments(&catalogue, of, 5..10);
-    let (state, settlement) = forgetful.decide(of, &again, fresh_id(), now()).await.unwrap().unwrap();
-    assert_eq!(settlement.counted.duplicates, 5);
-    let blocks: usize = state.parts.cut.values().map(|run| run.blocks().count()).sum();
+    let (_, loaded, changes) = forgetful.decide(of, &again, fresh_id(), now()).await.unwrap().unwrap();
+    assert_eq!(changes.counted.duplicates, 5);
+    let blocks: usize = loaded.blocked.values().map(|run| run.blocks().count()).sum();
     assert!((5..=5 * in_blocks).contains(&blocks), "{blocks} blocks of {in_blocks} runs are read for 5 events");
 }
 
@@ -202,11 +203,11 @@ async fn the_index_is_merged_under_everyone_who_reads_it() {
         accepted += settled.counted.accepted;
     }
     assert_eq!(accepted, 105);
-    let (head, _) = world.settler().load_head(tenant(2), Vec::new()).await.unwrap();
-    assert_eq!((head.counted.accepted, head.counted.duplicates), (105, 95));
-    assert!(head.runs.len() < 16, "{} runs", head.runs.len());
-    let runs = head.runs.iter().map(|run| items::run_key(tenant(2), run.id)).collect::<Vec<_>>();
-    assert_eq!(world.settler().table.get_all("load", runs).await.unwrap().len(), head.runs.len());
+    let (checkpoint, _) = world.settler().load_checkpoint(tenant(2), Vec::new()).await.unwrap();
+    assert_eq!((checkpoint.counted.accepted, checkpoint.counted.duplicates), (105, 95));
+    assert!(checkpoint.events.runs.len() < 16, "{} runs", checkpoint.events.runs.len());
+    let runs = checkpoint.events.runs.iter().map(|run| items::run_key(tenant(2), run.id)).collect::<Vec<_>>();
+    assert_eq!(world.settler().table.get_all("load", runs).await.unwrap().len(), checkpoint.events.runs.len());
 }
 
 /// A segment whose events all counted is a run by itself; beyond so many events, runs are full, and named apart.
@@ -220,9 +221,14 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
     let settler = world.settler();
     for (n, segment) in sent.iter().enumerate() {
         settler.settle(tenant(21), std::slice::from_ref(segment), now()).await.unwrap();
-        let (head, _) = settler.load_head(tenant(21), Vec::new()).await.unwrap();
-        let segments = head.runs.iter().filter(|run| run.id.segment().is_some()).count();
-        assert_eq!((segments, head.runs.len() - segments), ((n + 1) % 12, (n + 1) / 12), "after {} segments", n + 1);
+        let (checkpoint, _) = settler.load_checkpoint(tenant(21), Vec::new()).await.unwrap();
+        let segments = checkpoint.events.runs.iter().filter(|run| run.id.segment().is_some()).count();
+        assert_eq!(
+            (segments, checkpoint.events.runs.len() - segments),
+            ((n + 1) % 12, (n + 1) / 12),
+            "after {} segments",
+            n + 1
+        );
     }
     // Another function, which has nothing in memory, reads segments, full runs and all.
     let again: Vec<Segment> =
@@ -232,8 +238,8 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
     for batch in batches(again) {
         other.settle(tenant(21), &batch, now()).await.unwrap();
     }
-    let (head, _) = other.load_head(tenant(21), Vec::new()).await.unwrap();
-    assert_eq!((head.counted.accepted, head.counted.duplicates), (26_000, 26 * 7));
+    let (checkpoint, _) = other.load_checkpoint(tenant(21), Vec::new()).await.unwrap();
+    assert_eq!((checkpoint.counted.accepted, checkpoint.counted.duplicates), (26_000, 26 * 7));
     let kept = other.find(&sent.iter().map(|s| Pending { segment: s.id, tenant: s.tenant }).collect::<Vec<_>>()).await;
     assert!(kept.unwrap().iter().all(|(_, found)| matches!(found, FoundSegment::Ready(_))), "what was sent is kept");
 }
@@ -336,8 +342,8 @@ async fn where_facts_end_is_stated_under_the_next_number_however_many_ask() {
     let end: Envelope<UsageStreamStated> = serde_json::from_str(&ends[0].detail).unwrap();
     assert_eq!(end.data, UsageStreamStated { tenant: of, sealed_until: None });
     assert_eq!((end.stream, ends[0].target), (Stream::Usage(of), outbox::Target::Regional));
-    let (head, _) = settlers[0].load_head(of, Vec::new()).await.unwrap();
-    assert_eq!((head.sequence, head.counted.accepted), (6, 6));
+    let (checkpoint, _) = settlers[0].load_checkpoint(of, Vec::new()).await.unwrap();
+    assert_eq!((checkpoint.sequence, checkpoint.counted.accepted), (6, 6));
 }
 
 #[tokio::test]
@@ -375,8 +381,8 @@ async fn a_conflict_is_counted_and_changes_no_total() {
     let first = segments(&catalogue, tenant(3), 1..4);
     let mut other = segments(&catalogue, tenant(3), 1..4).remove(0);
     let mut bytes = other.body.encode();
-    // The digest of the first event: after the header, the one slot and the head of its run, behind its identity.
-    let at = 7 + 2 + 8 + 1 + catalogue.meters[3].code.as_str().len() + 1 + 3 + Identity::BYTES;
+    // The digest of the first event: after the header, the one slot and the checkpoint of its run, behind its identity.
+    let at = 7 + 2 + 8 + 1 + catalogue.meters[3].code.as_str().len() + 1 + 3 + DedupeKey::BYTES;
     bytes[at] ^= 1;
     other.body = metering::SegmentBody::decode(&bytes).unwrap();
     let settler = world.settler();
@@ -508,7 +514,7 @@ async fn what_is_erased_is_counted_once_however_many_erase() {
     let kept = segments(&catalogue, tenant(11), 0..2);
     world.intake.store(&kept, now()).await.unwrap();
     let before = world.items(tenant(10)).await;
-    assert!(before > 150, "segments, a head, a window and runs: {before}");
+    assert!(before > 150, "segments, a checkpoint, a window and runs: {before}");
 
     let erase = async || while eraser.erase_some(tenant(10)).await.unwrap() == Leaving::Some {};
     join_all([erase(), erase(), erase()]).await;

@@ -6,12 +6,13 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each shared crate may depend on. A new edge is a decision about the architecture.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("kernel", &[]),
     ("catalogue", &["kernel"]),
     ("contract", &["kernel"]),
     ("tenancy", &["kernel", "catalogue", "contract"]),
-    ("metering", &["kernel", "catalogue", "contract"]),
+    ("dedupe", &["kernel"]),
+    ("metering", &["kernel", "catalogue", "contract", "dedupe"]),
     ("billing", &["kernel", "catalogue", "contract"]),
     ("fleet", &["kernel", "catalogue", "contract"]),
     ("outbox", &["kernel", "contract"]),
@@ -20,17 +21,18 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("mail", &["kernel", "contract", "tenancy"]),
     ("runtime", &["kernel"]),
     ("tenant-access", &["kernel"]),
-    ("regional-store", &["kernel", "catalogue", "contract", "tenancy", "metering", "outbox"]),
+    ("regional-store", &["kernel", "catalogue", "contract", "dedupe", "tenancy", "metering", "outbox"]),
     ("billing-store", &["kernel", "contract", "billing", "outbox"]),
     ("central-store", &["kernel", "contract", "fleet", "outbox"]),
     ("meridian", &["kernel", "catalogue", "contract", "tenancy", "metering", "billing", "fleet"]),
 ];
 
 /// What a function of the regional set may know.
-const REGIONAL: [&str; 12] = [
+const REGIONAL: [&str; 13] = [
     "kernel",
     "catalogue",
     "contract",
+    "dedupe",
     "tenancy",
     "metering",
     "regional-store",
@@ -57,7 +59,7 @@ const CENTRAL: [&str; 10] = [
 ];
 
 /// Crates without I/O, clock or chance.
-const PURE: [&str; 7] = ["kernel", "catalogue", "contract", "tenancy", "metering", "billing", "fleet"];
+const PURE: [&str; 8] = ["kernel", "catalogue", "contract", "dedupe", "tenancy", "metering", "billing", "fleet"];
 
 /// Crates that do I/O, by the beginning of their names.
 const EFFECTFUL: [&str; 9] = ["tokio", "async-std", "aws-", "aws_", "lambda_", "reqwest", "hyper", "ureq", "rustls"];

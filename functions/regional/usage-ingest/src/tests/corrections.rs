@@ -450,8 +450,8 @@ async fn a_search_ends_where_its_budget_does() {
     let world = world().await;
     assert_eq!(world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"], 1);
     let reader = UsageReader::new(&world.aws.config, world.usage_table.clone());
-    let identity = metering::Identity::of(metering::Sender::Provider, "/gateway", "a");
-    let sought = std::collections::BTreeSet::from([identity]);
+    let key = metering::event_key(metering::Sender::Provider, "/gateway", "a");
+    let sought = std::collections::BTreeSet::from([key]);
     let sent = (runtime::now() - SignedDuration::from_hours(1), Timestamp::MAX);
     for (bytes, is_cut_short) in [(0, true), (SEARCH_BYTES_MAX, false)] {
         let budget = SearchBudget::start(bytes);

@@ -1,0 +1,3 @@
+mod compaction;
+mod lookups;
+mod sorted_runs;

@@ -1,0 +1,154 @@
+//! Rolling up: from stored segments to window totals, each event once.
+
+use crate::checkpoint::{Checkpoint, Counted, DISTINCT_VALUES_KEPT, EVENT_KEYS_KEPT};
+use crate::counting::{Changed, Counting, Places};
+use crate::{Page, PageKey, Segment, Window, WindowKey};
+use contract::UsageWindowUpdated;
+use dedupe::{Blocks, DedupeKey, Index, Lookup, Manifest, MissingBlocks, NewPart, RunId};
+use jiff::Timestamp;
+use kernel::{SegmentId, TenantId};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// What a rollup starts from, beside blocks of the indexes.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Where the last rollup ended.
+    pub checkpoint: Checkpoint,
+    /// The pages that the segments touch, as far as they exist, see [`crate::touched_pages`].
+    pub pages: BTreeMap<PageKey, Page>,
+}
+
+/// The result of a rollup. Written in one transaction, after the new parts of the indexes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollupChanges {
+    /// The new checkpoint.
+    pub checkpoint: Checkpoint,
+    /// What became of the events.
+    pub counted: Counted,
+    /// What became of the events of each segment of corrections.
+    pub corrected: Vec<(SegmentId, Counted)>,
+    /// The published totals that changed.
+    pub published: BTreeMap<WindowKey, Window>,
+    /// The pages that changed, in full.
+    pub pages: BTreeMap<PageKey, Page>,
+    /// The first moments of days to seal: those with a new total, and the last day of their billing periods. The period is
+    /// sealed with its last day, whether anything is used on it or not.
+    pub days: BTreeSet<Timestamp>,
+    /// The parts of the indexes to store before the new checkpoint names them.
+    pub new_parts: Vec<NewPart>,
+    /// The runs that the old checkpoint names and the new one does not.
+    pub obsolete: Vec<RunId>,
+}
+
+impl RollupChanges {
+    /// The event to publish, unless no published total changed.
+    #[must_use]
+    pub fn event(&self, tenant: TenantId) -> Option<UsageWindowUpdated> {
+        let windows: Vec<_> = self.published.iter().map(|(key, window)| key.published(window)).collect();
+        (!windows.is_empty()).then_some(UsageWindowUpdated { tenant, windows })
+    }
+}
+
+/// A rollup of segments of one tenant, in three steps: [`Rollup::new`], [`Rollup::resume`] until no block is missing, and
+/// [`Rollup::finish`].
+///
+/// The caller sees to it that a segment is rolled up once. An event may be in several segments; the index of events decides
+/// which of them counts.
+pub struct Rollup<'s> {
+    snapshot: &'s Snapshot,
+    segments: &'s [Segment],
+    now: Timestamp,
+    counting: Counting<'s>,
+    /// Where the totals of each segment's slots are.
+    places: Vec<Vec<Places>>,
+    events: Index,
+    event_lookup: Lookup,
+    values: Index,
+    /// The lookup of distinct values. It is known once it is known which events may count.
+    value_lookup: Option<Lookup>,
+}
+
+impl<'s> Rollup<'s> {
+    /// A rollup of segments, which are one of [`crate::batches`], on a snapshot of their tenant's usage.
+    #[must_use]
+    pub fn new(snapshot: &'s Snapshot, segments: &'s [Segment], now: Timestamp) -> Self {
+        let Checkpoint { events, distinct_values, .. } = &snapshot.checkpoint;
+        let events = Index::open(events, EVENT_KEYS_KEPT, now);
+        let values = Index::open(distinct_values, DISTINCT_VALUES_KEPT, now);
+        let keys: Vec<DedupeKey> =
+            segments.iter().flat_map(|segment| segment.body.events()).map(|event| event.entry.key).collect();
+        let event_lookup = Lookup::new(events.runs(), keys);
+        let mut counting = Counting::new(snapshot);
+        let places = segments.iter().map(|segment| counting.place_slots(segment)).collect();
+        Self { snapshot, segments, now, counting, places, events, event_lookup, values, value_lookup: None }
+    }
+
+    /// Looks up events and distinct values as far as blocks are loaded.
+    ///
+    /// # Errors
+    /// When blocks are missing. Call it again once they are loaded.
+    pub fn resume(&mut self, blocks: &Blocks) -> Result<(), MissingBlocks> {
+        let known = self.event_lookup.resume(blocks)?;
+        let lookup = match &mut self.value_lookup {
+            Some(lookup) => lookup,
+            None => {
+                let keys = self.counting.seek_values(self.segments, &self.places, known);
+                self.value_lookup.insert(Lookup::new(self.values.runs(), keys))
+            }
+        };
+        lookup.resume(blocks)?;
+        self.events.filter_groups(blocks)?;
+        self.values.filter_groups(blocks)
+    }
+
+    /// Counts each event that the index of events does not hold, once. `attempt` names the runs that are made.
+    ///
+    /// # Errors
+    /// When [`Rollup::resume`] has not found all blocks before.
+    pub fn finish(mut self, attempt: Uuid, blocks: &Blocks) -> Result<RollupChanges, MissingBlocks> {
+        self.resume(blocks)?;
+        let Self { snapshot: Snapshot { checkpoint: before, .. }, segments, now, .. } = self;
+        let Self { mut counting, places, mut events, mut event_lookup, mut values, value_lookup, .. } = self;
+        if let Some(mut lookup) = value_lookup {
+            counting.learn_values(lookup.resume(blocks)?);
+        }
+        let mut known = event_lookup.resume(blocks)?;
+        let (mut loose, mut corrected) = (Vec::new(), Vec::new());
+        for (segment, places) in segments.iter().zip(&places) {
+            let counted_before = counting.counted;
+            let (of_segment, rest) = known.split_at(segment.body.events().len());
+            known = rest;
+            if counting.count(segment, places, of_segment) {
+                let entries = segment.body.events().iter().map(|event| event.entry).collect();
+                events.append_segment(RunId::of_segment(segment.id), entries, now);
+            } else {
+                loose.append(&mut counting.entries);
+            }
+            counting.entries.clear();
+            if segment.body.takes_back() {
+                corrected.push((segment.id, counting.counted.since(counted_before)));
+            }
+        }
+        let mut ids = (0..).map(|ordinal| RunId { attempt, ordinal });
+        events.append(loose, now, &mut ids);
+        events.compact(blocks, &mut ids);
+        values.append(std::mem::take(&mut counting.value_entries), now, &mut ids);
+        values.compact(blocks, &mut ids);
+
+        let counted = counting.counted;
+        let Changed { published, pages, days } = counting.changed();
+        let named: BTreeSet<RunId> = events.runs().iter().chain(values.runs()).map(|run| run.id).collect();
+        let obsolete = before.runs().map(|run| run.id).filter(|id| !named.contains(id)).collect();
+        let new_parts = [events.new_parts(), values.new_parts()].concat();
+        let checkpoint = Checkpoint {
+            generation: before.generation + 1,
+            sequence: before.sequence + u64::from(!published.is_empty()),
+            counted: before.counted.plus(counted),
+            events: Manifest { runs: events.runs().to_vec() },
+            distinct_values: Manifest { runs: values.runs().to_vec() },
+            sealed_until: before.sealed_until,
+        };
+        Ok(RollupChanges { checkpoint, counted, corrected, published, pages, days, new_parts, obsolete })
+    }
+}
