@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each shared crate may depend on. A new edge is a decision about the architecture.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("kernel", &[]),
     ("catalogue", &["kernel"]),
     ("contract", &["kernel"]),
@@ -14,20 +14,22 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("metering", &["kernel", "catalogue", "contract"]),
     ("billing", &["kernel", "catalogue", "contract"]),
     ("fleet", &["kernel", "catalogue", "contract"]),
-    ("outbox", &["kernel", "contract"]),
+    ("dynamo", &[]),
+    ("outbox", &["dynamo", "kernel", "contract"]),
     ("bus", &["kernel", "contract", "outbox"]),
     ("identity", &["kernel", "contract", "tenancy"]),
     ("mail", &["kernel", "contract", "tenancy"]),
     ("runtime", &["kernel"]),
     ("tenant-access", &["kernel"]),
-    ("regional-store", &["kernel", "catalogue", "contract", "tenancy", "metering", "outbox"]),
-    ("billing-store", &["kernel", "contract", "billing", "outbox"]),
-    ("central-store", &["kernel", "contract", "fleet", "outbox"]),
+    ("regional-store", &["dynamo", "kernel", "catalogue", "contract", "tenancy", "metering", "outbox"]),
+    ("billing-store", &["dynamo", "kernel", "contract", "billing", "outbox"]),
+    ("central-store", &["dynamo", "kernel", "contract", "fleet", "outbox"]),
     ("meridian", &["kernel", "catalogue", "contract", "tenancy", "metering", "billing", "fleet"]),
 ];
 
 /// What a function of the regional set may know.
-const REGIONAL: [&str; 12] = [
+const REGIONAL: [&str; 13] = [
+    "dynamo",
     "kernel",
     "catalogue",
     "contract",
@@ -43,7 +45,8 @@ const REGIONAL: [&str; 12] = [
 ];
 
 /// What a function of the billing or fleet set may know: nothing that can hold personal data or a raw event.
-const CENTRAL: [&str; 10] = [
+const CENTRAL: [&str; 11] = [
+    "dynamo",
     "kernel",
     "catalogue",
     "contract",
