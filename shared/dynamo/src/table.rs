@@ -18,6 +18,12 @@ impl Table {
         Self { client: Client::new(config), name }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Another table, over the same connection.
     #[must_use]
     pub fn beside(&self, name: String) -> Self {
