@@ -68,6 +68,12 @@ impl Error {
         }
     }
 
+    /// Whether it was lost to others or to a busy table, and nothing is written: what reads and decides again may do it.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        matches!(self, Self::ConditionFailed(_) | Self::Conflict | Self::Throttled { is_repeated: false })
+    }
+
     /// Whether a later call may do what this one did not: the table is busy, or others were faster.
     #[must_use]
     pub const fn is_busy(&self) -> bool {

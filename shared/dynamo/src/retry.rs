@@ -79,9 +79,9 @@ impl Attempts {
     /// where that was the last.
     pub async fn again(&mut self, error: Error) -> Result<(), Error> {
         let last = match error {
-            Error::ConditionFailed(_) | Error::Conflict => Error::Contended { attempts: self.attempts_max },
-            Error::Throttled { is_repeated: false } => Error::Throttled { is_repeated: true },
-            other => return Err(other),
+            error if !error.is_lost() => return Err(error),
+            Error::Throttled { .. } => Error::Throttled { is_repeated: true },
+            _ => Error::Contended { attempts: self.attempts_max },
         };
         if self.wait().await { Ok(()) } else { Err(last) }
     }
