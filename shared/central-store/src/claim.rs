@@ -81,7 +81,7 @@ impl CentralStore {
     ) -> Result<Vec<Write>, StoreError> {
         let what = "a claim";
         let row = Row::new(Target::Home, &outcome.answer).map_err(StoreError::malformed(what))?;
-        let mut writes = vec![self.word_write(claim, tenant, known.last.as_ref(), &outcome.word)?, outbox.insert(&row)];
+        let mut writes = vec![self.word_write(claim, tenant, known.last.as_ref(), &outcome.word)?, outbox.put(&row)];
         if let Some(after) = &outcome.claim {
             let mut item = to_item(what, claim_key(claim), after)?;
             if let Some(moot_at) = after.is_moot_at() {

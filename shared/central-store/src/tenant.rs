@@ -148,5 +148,5 @@ fn entry_guard(entry: &DirectoryEntry) -> (&'static str, u64) {
 /// The outbox row that tells the region. It waits since it was sent, however old the policy is.
 fn sending(outbox: &Outbox, tenant: &Tenant) -> Result<Write, StoreError> {
     let row = Row::new(Target::Home, &tenant.policy.published()).map_err(StoreError::malformed("a policy's event"))?;
-    Ok(outbox.insert(&Row { occurred_at: tenant.policy.sent_at, ..row }))
+    Ok(outbox.put(&Row { occurred_at: tenant.policy.sent_at, ..row }))
 }

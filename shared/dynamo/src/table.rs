@@ -1,7 +1,7 @@
 //! A table.
 
 use crate::item::projection;
-use crate::{Attempts, BatchGet, CONTENTION, Error, Item, Query, Write};
+use crate::{Attempts, BatchGet, CONTENTION, Error, Item, Query, Write, key};
 use aws_sdk_dynamodb::Client;
 
 /// A table with the keys `pk` and `sk`.
@@ -16,12 +16,6 @@ impl Table {
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, name: String) -> Self {
         Self { client: Client::new(config), name }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// Another table, over the same connection.
@@ -49,14 +43,21 @@ impl Table {
         get.send().await.map(|got| got.item).map_err(Error::of)
     }
 
+    /// Asks for an item that is not there, which costs least: whether the table answers.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn probe(&self) -> Result<(), Error> {
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(key("PROBE", "PROBE")));
+        get.send().await.map(|_| ()).map_err(Error::of)
+    }
+
     /// The items of keys, by requests of as many as one takes.
-    #[must_use]
     pub fn batch_get(&self, keys: Vec<Item>) -> BatchGet<'_> {
         BatchGet::new(self, keys)
     }
 
     /// The items of a partition.
-    #[must_use]
     pub fn query(&self, partition: impl Into<String>) -> Query {
         Query::new(self, partition.into())
     }

@@ -41,20 +41,8 @@ impl Outbox {
     }
 
     /// The part of a store's transaction that states a fact.
-    pub fn insert(&self, row: &Row) -> Write {
+    pub fn put(&self, row: &Row) -> Write {
         self.table.put(row.item())
-    }
-
-    /// The same, for a store that is not on `dynamo`.
-    ///
-    /// # Errors
-    /// Never in practice: the request is complete.
-    pub fn put(
-        &self,
-        row: &Row,
-    ) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
-        let put = aws_sdk_dynamodb::types::Put::builder().table_name(self.table.name()).set_item(Some(row.item()));
-        Ok(aws_sdk_dynamodb::types::TransactWriteItem::builder().put(put.build()?).build())
     }
 
     /// States a fact that no state goes with, as a request whose repetition changes nothing.
@@ -62,7 +50,7 @@ impl Outbox {
     /// # Errors
     /// When the table refuses.
     pub async fn state(&self, row: &Row) -> Result<(), OutboxError> {
-        self.table.send(self.insert(row)).await.map_err(OutboxError::Write)
+        self.table.send(self.put(row)).await.map_err(OutboxError::Write)
     }
 
     /// Removes a published row. Removing it twice is no error.

@@ -19,7 +19,7 @@ fn fact(number: u128, occurred_at_s: i64) -> Row {
 }
 
 async fn store(aws: &LocalAws, outbox: &Outbox, rows: &[Row]) {
-    let parts = rows.iter().map(|row| outbox.insert(row)).collect();
+    let parts = rows.iter().map(|row| outbox.put(row)).collect();
     Table::new(&aws.config, "any".to_owned()).transact(parts).await.unwrap();
 }
 

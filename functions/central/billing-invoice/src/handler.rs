@@ -153,5 +153,5 @@ fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Res
         data: totals.clone(),
     };
     let row = Row::new(Target::Regional, &envelope).map_err(|error| InvoiceError::Statement(error.into()))?;
-    Ok(adapters.outbox.insert(&row))
+    Ok(adapters.outbox.put(&row))
 }

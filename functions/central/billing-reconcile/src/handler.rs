@@ -107,7 +107,7 @@ impl Adapters {
         let request = UsageResendRequested { tenant: *tenant, day: *day };
         let row = self.request(*tenant, region, *number, now, request);
         let row = row.map_err(|error| StoreError::Write { what: "a request for usage", source: error.into() })?;
-        Ok(self.outbox.insert(&row))
+        Ok(self.outbox.put(&row))
     }
 
     /// A request, on the bus that leads to the region.

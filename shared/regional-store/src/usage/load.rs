@@ -1,7 +1,8 @@
 //! Loading what settling starts from, and what it then finds that it lacks.
 
-use super::items::{self, Item};
+use super::items;
 use super::{Settler, UsageStoreError};
+use dynamo::{Attributes as _, Item, has_key};
 use kernel::{TenantId, Timestamp};
 use metering::touched_pages;
 use metering::{BlockFilter, BlockRun, GroupId, Head, Page, PageKey, PartId, Parts, RunId, RunRef, Segment, State};
@@ -35,13 +36,14 @@ impl Settler {
         tenant: TenantId,
         pages: Vec<Item>,
     ) -> Result<(Head, BTreeMap<PageKey, Page>), UsageStoreError> {
-        let head = self.table.get_all("load a head", vec![items::head_key(tenant)]).await?;
-        let Some(head) = head.first() else { return Ok((Head::default(), BTreeMap::new())) };
+        let head = self.table.get(items::head_key(tenant)).await.map_err(UsageStoreError::of("load a head"))?;
+        let Some(head) = &head else { return Ok((Head::default(), BTreeMap::new())) };
         let mut keys = items::list_keys(tenant, head)?;
         keys.extend(pages);
         let (mut lists, mut found) = (BTreeMap::new(), BTreeMap::new());
-        for item in self.table.get_all("load totals", keys).await? {
-            if items::is_page(&items::parsed::<String>(&item, "sk", "page")?) {
+        let items = self.table.batch_get(keys).of_large_items().send().await;
+        for item in items.map_err(UsageStoreError::of("load totals"))? {
+            if items::is_page(item.sort()) {
                 found.extend([items::page(&item)?]);
             } else {
                 lists.insert(items::list_number(&item)?, item);
@@ -67,8 +69,9 @@ impl Settler {
         for some in wanted.chunks(PARTS_AT_ONCE) {
             let keys: Vec<Item> = some.iter().map(|(_, key)| key.clone()).collect();
             let mut read = Read::of(&mut state.parts, &named);
-            for item in self.table.get_all_written("load an index", &keys).await? {
-                let part = some.iter().find(|(_, key)| key.iter().all(|(name, value)| item.get(name) == Some(value)));
+            let found = self.table.batch_get(keys).of_large_items().send_unchanging().await;
+            for item in found.map_err(UsageStoreError::of("load an index"))? {
+                let part = some.iter().find(|(_, key)| has_key(&item, key));
                 let (part, _) = part.ok_or(UsageStoreError::Malformed { entity: "part of an index" })?;
                 read.take(*part, &item)?;
             }
