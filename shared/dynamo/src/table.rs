@@ -1,7 +1,7 @@
 //! A table.
 
 use crate::item::projection;
-use crate::{Attempts, BatchGet, CONTENTION, Error, Item, Query, Write, key};
+use crate::{Attempts, BatchGet, CONTENTION, Error, Item, Query, Write};
 use aws_sdk_dynamodb::Client;
 
 /// A table with the keys `pk` and `sk`.
@@ -43,12 +43,12 @@ impl Table {
         get.send().await.map(|got| got.item).map_err(Error::of)
     }
 
-    /// Asks for an item that is not there, which costs least: whether the table answers.
+    /// Asks for the item of a key that is not there, at the lowest price: whether the table answers.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn probe(&self) -> Result<(), Error> {
-        let get = self.client.get_item().table_name(&self.name).set_key(Some(key("PROBE", "PROBE")));
+    pub async fn probe(&self, key: Item) -> Result<(), Error> {
+        let get = self.client.get_item().table_name(&self.name).set_key(Some(key));
         get.send().await.map(|_| ()).map_err(Error::of)
     }
 

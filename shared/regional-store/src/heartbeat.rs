@@ -74,7 +74,7 @@ impl HeartbeatStore {
     /// # Errors
     /// When it does not answer.
     pub async fn probe(&self, table: &str) -> Result<(), HeartbeatStoreError> {
-        let probed = self.table.beside(table.to_owned()).probe().await;
+        let probed = self.table.beside(table.to_owned()).probe(key(PARTITION, "PROBE")).await;
         probed.map_err(HeartbeatStoreError::unavailable("answer a probe"))
     }
 

@@ -36,8 +36,9 @@ impl Settler {
         tenant: TenantId,
         pages: Vec<Item>,
     ) -> Result<(Head, BTreeMap<PageKey, Page>), UsageStoreError> {
-        let head = self.table.get(items::head_key(tenant)).await.map_err(UsageStoreError::of("load a head"))?;
-        let Some(head) = &head else { return Ok((Head::default(), BTreeMap::new())) };
+        let head = self.table.batch_get(vec![items::head_key(tenant)]).send().await;
+        let head = head.map_err(UsageStoreError::of("load a head"))?;
+        let Some(head) = head.first() else { return Ok((Head::default(), BTreeMap::new())) };
         let mut keys = items::list_keys(tenant, head)?;
         keys.extend(pages);
         let (mut lists, mut found) = (BTreeMap::new(), BTreeMap::new());

@@ -50,9 +50,10 @@ impl UsageReader {
         source: WindowSize,
     ) -> Result<StoredTotals, UsageStoreError> {
         // What is sealed when this is read does not change any more; so it comes first.
-        let head = self.table.get(items::head_key(tenant)).await.map_err(UsageStoreError::of("load a head"))?;
-        let sealed_until = head.as_ref().map(items::sealed_until).transpose()?.flatten();
-        let counted = head.as_ref().map(items::counted).transpose()?.unwrap_or_default();
+        let head = self.table.batch_get(vec![items::head_key(tenant)]).send().await;
+        let head = head.map_err(UsageStoreError::of("load a head"))?;
+        let sealed_until = head.first().map(items::sealed_until).transpose()?.flatten();
+        let counted = head.first().map(items::counted).transpose()?.unwrap_or_default();
         let (pages, read_until) = match source {
             WindowSize::Minute | WindowSize::Hour => self.short(tenant, question, source).await?,
             WindowSize::Day | WindowSize::Month => self.periods(tenant, question).await?,
