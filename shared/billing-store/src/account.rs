@@ -1,14 +1,13 @@
 //! Tenants: what billing knows of each, and all of them.
 
-use crate::contention::{ATTEMPTS_MAX, is_conflict, pause};
 use crate::item::{
-    ACCOUNT, Item, RECEIVED_PREFIX, SHARDS, VERSION, account_key, counter, from_item, listing_key, listing_partition,
-    sort_of, tenant_partition, to_item,
+    ACCOUNT, RECEIVED_PREFIX, SHARDS, VERSION, account_key, counter, from_item, listing_key, listing_partition,
+    tenant_partition, to_item,
 };
 use crate::{BillingStore, StoreError, Turn};
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use billing::{Account, Reception};
 use contract::TenantStatusChanged;
+use dynamo::{Attempts, Attributes as _, CROWD, Item, Write};
 use kernel::{RegionCode, TenantId, Timestamp};
 
 /// All that billing knows of a tenant besides its usage and invoices.
@@ -37,7 +36,7 @@ impl BillingStore {
         let what = "a tenant";
         let mut record = TenantRecord::default();
         let take = |item: Item| {
-            match sort_of(&item) {
+            match item.sort() {
                 ACCOUNT => record.account = Some(from_item(what, item)?),
                 sort if sort.starts_with(RECEIVED_PREFIX) => record.received.push(from_item(what, item)?),
                 _ => {}
@@ -59,34 +58,27 @@ impl BillingStore {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let what = "an account";
-        for attempt in 0..ATTEMPTS_MAX {
+        let mut attempts = Attempts::of(CROWD);
+        loop {
             let found = self.get(what, account_key(fact.tenant)).await?;
             let version = counter(what, found.as_ref(), VERSION)?;
             let account = found.map_or_else(|| Ok(Account::new(fact.tenant)), |item| from_item(what, item))?;
             let Some(account) = account.learn(fact, region, at) else {
                 return Ok(());
             };
-            if self.try_record_account(&account, version).await? {
-                return Ok(());
+            match self.table.transact(self.account_writes(&account, version)?).await {
+                Ok(()) => return Ok(()),
+                Err(error) => attempts.again(error).await.map_err(StoreError::write(what))?,
             }
-            pause(fact.tenant, attempt).await;
         }
-        Err(StoreError::Contended { what, attempts: ATTEMPTS_MAX })
     }
 
-    /// The account and its copy in the list of all accounts; false when somebody else was faster.
-    async fn try_record_account(&self, account: &Account, version: u64) -> Result<bool, StoreError> {
+    /// The account and its copy in the list of all accounts.
+    fn account_writes(&self, account: &Account, version: u64) -> Result<Vec<Write>, StoreError> {
         let what = "an account";
         let item = to_item(what, account_key(account.tenant), account)?;
         let listed = to_item(what, listing_key(account.tenant), account)?;
-        let listed = Put::builder().table_name(&self.table).set_item(Some(listed)).build();
-        let listed = listed.map_err(StoreError::unbuilt(what))?;
-        let writes = vec![self.versioned_put(what, item, version)?, TransactWriteItem::builder().put(listed).build()];
-        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if is_conflict(&error) => Ok(false),
-            Err(error) => Err(StoreError::write(what)(error)),
-        }
+        Ok(vec![self.versioned_put(item, version), self.table.put(listed)])
     }
 
     /// Every account, a partition and a page at a time; `each` takes what it needs of one.
@@ -95,7 +87,7 @@ impl BillingStore {
     /// When the table cannot be read.
     pub async fn load_accounts<T>(&self, each: impl Fn(&Account) -> Option<T>) -> Result<Vec<T>, StoreError> {
         let mut taken = Vec::new();
-        for shard in 0..SHARDS {
+        for shard in SHARDS.all() {
             taken.extend(self.load_listed(shard, &each).await?);
         }
         Ok(taken)

@@ -1,16 +1,15 @@
 //! Completeness: sealed days, which reports have arrived, and what is watched because it does not hold.
 
-use crate::contention::{ATTEMPTS_MAX, is_conflict, pause};
 use crate::item::{
-    Item, SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, seal_key, to_item, watch_key, watch_partition,
+    SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, seal_key, to_item, watch_key, watch_partition,
 };
 use crate::{BillingStore, StoreError};
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use billing::{
     Incident, KnownDays, REPORTED_DAYS_MAX, Reception, Seal, Subject, TooManyGaps, Watch, decide_sealed,
     look_at_reception, look_at_seal,
 };
 use contract::{Envelope, UsageSealed, UsageStreamStated};
+use dynamo::{Attempts, CROWD, Error, Item, Write};
 use jiff::SignedDuration;
 use kernel::{BillingPeriod, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -56,11 +55,10 @@ struct Held<T> {
 
 /// What is known of a subject from now on, over the version that was read.
 struct Change {
-    what: &'static str,
     item: Item,
     version: u64,
     /// The subject's place among what is watched, if that changes.
-    place: Option<TransactWriteItem>,
+    place: Option<Write>,
 }
 
 impl BillingStore {
@@ -93,19 +91,19 @@ impl BillingStore {
         region: &RegionCode,
         decide: impl Fn(&Reception) -> Result<Option<Reception>, TooManyGaps>,
     ) -> Result<(), StoreError> {
-        for attempt in 0..ATTEMPTS_MAX {
+        let mut attempts = Attempts::of(CROWD);
+        loop {
             let held = self.load_reception(tenant, region).await?;
             let before = held.value.unwrap_or_default();
             let Some(after) = decide(&before).map_err(StoreError::Gaps)? else {
                 return Ok(());
             };
-            if self.try_write(self.reception_change(tenant, region, &before, &after, held.version)?, Vec::new()).await?
-            {
-                return Ok(());
+            let change = self.reception_change(tenant, region, &before, &after, held.version)?;
+            match self.save(change, Vec::new()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => attempts.again(error).await.map_err(StoreError::write("received reports"))?,
             }
-            pause(tenant, attempt).await;
         }
-        Err(StoreError::Contended { what: "received reports", attempts: ATTEMPTS_MAX })
     }
 
     /// Takes the statement that a day is sealed, whatever the order in which statements and totals arrive.
@@ -114,18 +112,18 @@ impl BillingStore {
     /// When the table does not do it.
     pub async fn record_sealed(&self, stated: &Envelope<UsageSealed>, now: Timestamp) -> Result<(), StoreError> {
         let UsageSealed { tenant, day, .. } = stated.data;
-        for attempt in 0..ATTEMPTS_MAX {
+        let mut attempts = Attempts::of(CROWD);
+        loop {
             let held = self.load_seal(tenant, day).await?;
             let totals = self.load_day(tenant, day).await?;
             let Some(seal) = decide_sealed(held.value.as_ref(), stated, &totals, now) else {
                 return Ok(());
             };
-            if self.try_write(self.seal_change(held.value.as_ref(), &seal, held.version)?, Vec::new()).await? {
-                return Ok(());
+            match self.save(self.seal_change(held.value.as_ref(), &seal, held.version)?, Vec::new()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => attempts.again(error).await.map_err(StoreError::write("a seal"))?,
             }
-            pause(tenant, attempt).await;
         }
-        Err(StoreError::Contended { what: "a seal", attempts: ATTEMPTS_MAX })
     }
 
     /// All that does not hold.
@@ -135,7 +133,7 @@ impl BillingStore {
     pub async fn load_watched(&self) -> Result<Vec<Watched>, StoreError> {
         let what = "what is watched";
         let mut watched = Vec::new();
-        for shard in 0..SHARDS {
+        for shard in SHARDS.all() {
             let take = |item| from_item(what, item).map(|found| watched.push(found));
             self.each_item(what, watch_partition(shard), "", take).await?;
         }
@@ -159,9 +157,10 @@ impl BillingStore {
         &self,
         subject: &Subject,
         now: Timestamp,
-        ask: impl Fn(&Resend) -> Result<TransactWriteItem, StoreError>,
+        ask: impl Fn(&Resend) -> Result<Write, StoreError>,
     ) -> Result<Looked, StoreError> {
-        for attempt in 0..ATTEMPTS_MAX {
+        let mut attempts = Attempts::of(CROWD);
+        loop {
             let (change, looked) = match subject {
                 Subject::Day(tenant, day) => self.look_at_day(*tenant, *day, now).await?,
                 Subject::Reports(tenant, region) => self.look_at_reports(*tenant, region, now).await?,
@@ -170,12 +169,11 @@ impl BillingStore {
                 return Ok(looked);
             };
             let requests = looked.asked.iter().map(&ask).collect::<Result<_, _>>()?;
-            if self.try_write(change, requests).await? {
-                return Ok(looked);
+            match self.save(change, requests).await {
+                Ok(()) => return Ok(looked),
+                Err(error) => attempts.again(error).await.map_err(StoreError::write("a look at the ledger"))?,
             }
-            pause(subject.tenant(), attempt).await;
         }
-        Err(StoreError::Contended { what: "a look at the ledger", attempts: ATTEMPTS_MAX })
     }
 
     async fn look_at_day(
@@ -261,7 +259,7 @@ impl BillingStore {
         let item = to_item(what, received_key(tenant, region), after)?;
         let subject = Subject::Reports(tenant, region.clone());
         let place = self.place_write(subject, before.watch, after.watch, after.incident(tenant, region))?;
-        Ok(Change { what, item, version, place })
+        Ok(Change { item, version, place })
     }
 
     fn seal_change(&self, before: Option<&Seal>, after: &Seal, version: u64) -> Result<Change, StoreError> {
@@ -269,7 +267,7 @@ impl BillingStore {
         let item = to_item(what, seal_key(after.tenant, after.day), after)?;
         let subject = Subject::Day(after.tenant, after.day);
         let place = self.place_write(subject, before.and_then(|seal| seal.watch), after.watch, after.incident())?;
-        Ok(Change { what, item, version, place })
+        Ok(Change { item, version, place })
     }
 
     /// The subject's place in the list of what does not hold, or its removal; nothing when it had none and gets none.
@@ -279,39 +277,28 @@ impl BillingStore {
         before: Option<Watch>,
         after: Option<Watch>,
         incident: Option<Incident>,
-    ) -> Result<Option<TransactWriteItem>, StoreError> {
+    ) -> Result<Option<Write>, StoreError> {
         let what = "what is watched";
-        let (key, write) = (watch_key(&subject), TransactWriteItem::builder());
-        let write = match (before, after) {
+        let key = watch_key(&subject);
+        Ok(match (before, after) {
             (_, Some(watch)) => {
                 let watched = Watched { subject, due_at: watch.due_at, incident };
-                let item: Item = to_item(what, key, &watched)?;
-                let put = Put::builder().table_name(&self.table).set_item(Some(item)).build();
-                write.put(put.map_err(StoreError::unbuilt(what))?)
+                Some(self.table.put(to_item(what, key, &watched)?))
             }
-            (Some(_), None) => {
-                let delete = Delete::builder().table_name(&self.table).set_key(Some(key)).build();
-                write.delete(delete.map_err(StoreError::unbuilt(what))?)
-            }
-            (None, None) => return Ok(None),
-        };
-        Ok(Some(write.build()))
+            (Some(_), None) => Some(self.table.delete(key)),
+            (None, None) => None,
+        })
     }
 
-    /// Writes a change with the subject's place among what is watched, and the requests that follow; false when somebody
-    /// else was faster. What is not watched, as nearly every seal and report, costs a plain write.
-    async fn try_write(&self, change: Change, requests: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
-        let Change { what, item, version, place } = change;
-        let beside: Vec<_> = place.into_iter().chain(requests).collect();
+    /// Writes a change with the subject's place among what is watched, and the requests that follow.
+    async fn save(&self, change: Change, requests: Vec<Write>) -> Result<(), Error> {
+        let Change { item, version, place } = change;
+        let first = self.versioned_put(item, version);
+        let beside: Vec<Write> = place.into_iter().chain(requests).collect();
+        // What is not watched, as nearly every seal and report, costs half of what a transaction does.
         if beside.is_empty() {
-            return self.put_versioned(what, item, version).await;
+            return self.table.send(first).await;
         }
-        let mut writes = vec![self.versioned_put(what, item, version)?];
-        writes.extend(beside);
-        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if is_conflict(&error) => Ok(false),
-            Err(error) => Err(StoreError::write(what)(error)),
-        }
+        self.table.transact([vec![first], beside].concat()).await
     }
 }

@@ -1,12 +1,10 @@
 //! Invoices, one by one and in lists.
 
-use crate::item::{
-    DOCUMENT, INVOICE_PREFIX, Item, from_item, invoice_id_key, invoice_key, period_partition, summary_key, text,
-};
+use crate::item::{DOCUMENT, INVOICE_PREFIX, from_item, invoice_id_key, invoice_key, period_partition, summary_key};
 use crate::{BillingStore, StoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
 use billing::{Invoice, InvoiceNumber, InvoiceRequest, InvoiceSummary, LOOK_BACK_PERIODS};
 use contract::UsageWindow;
+use dynamo::{Attributes as _, Item, text};
 use kernel::{BillingPeriod, InvoiceId, TenantId};
 
 /// A part of a period's invoices.
@@ -74,21 +72,10 @@ impl BillingStore {
     ) -> Result<InvoicePage, StoreError> {
         let what = "a period's invoices";
         let after = after.map(|after| summary_key(period, &after.legal_entity, after.number));
-        let found = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :partition AND begins_with(sk, :invoices)")
-            .expression_attribute_values(":partition", text(period_partition(period)))
-            .expression_attribute_values(":invoices", text(INVOICE_PREFIX))
-            .set_exclusive_start_key(after)
-            .limit(i32::from(limit))
-            .send()
-            .await
-            .map_err(StoreError::read(what))?;
-        let more = found.last_evaluated_key.is_some();
-        let items = found.items.unwrap_or_default().into_iter();
+        let query = self.table.query(period_partition(period)).beginning_with(INVOICE_PREFIX).consistent();
+        let page = query.after(after).limit(limit).page().await.map_err(StoreError::read(what))?;
+        let more = page.next.is_some();
+        let items = page.items.into_iter();
         let invoices: Vec<InvoiceSummary> =
             items.map(|item| from_item(what, item)).collect::<Result<_, StoreError>>()?;
         let next = invoices.last().filter(|_| more).map(|invoice| invoice.number.clone());
@@ -99,7 +86,7 @@ impl BillingStore {
 /// The invoice that an item holds.
 pub(crate) fn invoice_of(item: &Item) -> Result<Invoice, StoreError> {
     let what = "an invoice";
-    let document = item.get(DOCUMENT).and_then(|document| document.as_s().ok());
+    let document = item.text(DOCUMENT);
     let document = document.ok_or("the document is missing").map_err(StoreError::malformed(what))?;
     serde_json::from_str(document).map_err(StoreError::malformed(what))
 }
@@ -108,7 +95,7 @@ pub(crate) fn invoice_of(item: &Item) -> Result<Invoice, StoreError> {
 pub(crate) fn invoice_item(invoice: &Invoice) -> Result<Item, StoreError> {
     let document = serde_json::to_string(invoice).map_err(StoreError::malformed("an invoice"))?;
     let mut item = invoice_key(invoice.draft.tenant, invoice.draft.period);
-    item.insert(DOCUMENT.to_owned(), AttributeValue::S(document));
+    item.insert(DOCUMENT.to_owned(), text(document));
     Ok(item)
 }
 

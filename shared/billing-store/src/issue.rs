@@ -1,14 +1,11 @@
 //! Issuing: invoice, number, list, progress and statement in one transaction.
 
-use crate::contention::is_conflict;
 use crate::invoice::invoice_item;
-use crate::item::{
-    Item, counter, invoice_id_key, invoice_key, number, number_key, run_key, statements_key, summary_key, to_item,
-};
+use crate::item::{counter, invoice_id_key, invoice_key, number_key, run_key, statements_key, summary_key, to_item};
 use crate::run::held_run;
 use crate::{BillingStore, HeldRun, StoreError};
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
 use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, Settlement};
+use dynamo::{Item, Write, has_key, number};
 use kernel::LegalEntity;
 
 /// The attribute that guards a counter.
@@ -62,15 +59,8 @@ impl BillingStore {
             number_key(legal_entity),
             statements_key(),
         ];
-        let wanted = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys.to_vec())).build();
-        let wanted = wanted.map_err(|error| StoreError::read(what)(error))?;
-        let found = self.client.batch_get_item().request_items(&self.table, wanted).send().await;
-        let found = found.map_err(StoreError::read(what))?;
-        if found.unprocessed_keys().is_some_and(|keys| !keys.is_empty()) {
-            return Err(StoreError::read(what)("the table answered in part"));
-        }
-        let items = found.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
-        let [invoice, run, number, statements] = keys.map(|key| items.iter().find(|item| is_at(item, &key)));
+        let items = self.table.batch_get(keys.to_vec()).send().await.map_err(StoreError::read(what))?;
+        let [invoice, run, number, statements] = keys.map(|key| items.iter().find(|item| has_key(item, &key)));
         Ok(Desk {
             is_issued: invoice.is_some(),
             run: run.cloned().map(held_run).transpose()?,
@@ -88,10 +78,10 @@ impl BillingStore {
         &self,
         desk: &Desk,
         issue: &Issue,
-        statement: Option<TransactWriteItem>,
+        statement: Option<Write>,
     ) -> Result<Recorded, StoreError> {
         let mut writes = self.invoice_writes(&issue.invoice)?;
-        writes.push(self.counter_put(number_key(&desk.legal_entity), desk.last_number)?);
+        writes.push(self.counter_put(number_key(&desk.legal_entity), desk.last_number));
         writes.extend(self.progress_writes(desk, &issue.run, statement)?);
         self.transact("an invoice", writes).await
     }
@@ -104,72 +94,49 @@ impl BillingStore {
         &self,
         desk: &Desk,
         settlement: &Settlement,
-        statement: Option<TransactWriteItem>,
+        statement: Option<Write>,
     ) -> Result<Recorded, StoreError> {
         let writes = self.progress_writes(desk, &settlement.run, statement)?;
         self.transact("a run's end", writes).await
     }
 
     /// The invoice, once; the way to it by its id; and its line in the period's list.
-    fn invoice_writes(&self, invoice: &Invoice) -> Result<Vec<TransactWriteItem>, StoreError> {
+    fn invoice_writes(&self, invoice: &Invoice) -> Result<Vec<Write>, StoreError> {
         let what = "an invoice";
         let (tenant, period) = (invoice.draft.tenant, invoice.draft.period);
         let by_id = to_item(what, invoice_id_key(invoice.id), &InvoiceRequest { tenant, period })?;
         let listed = summary_key(period, &invoice.number.legal_entity, invoice.number.number);
         let listed = to_item(what, listed, &invoice.summary())?;
-        [invoice_item(invoice)?, by_id, listed].into_iter().map(|item| self.new_put(what, item)).collect()
+        Ok([invoice_item(invoice)?, by_id, listed].map(|item| self.table.put(item).if_absent()).into())
     }
 
     fn progress_writes(
         &self,
         desk: &Desk,
         run: &billing::Run,
-        statement: Option<TransactWriteItem>,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        statement: Option<Write>,
+    ) -> Result<Vec<Write>, StoreError> {
         let version = desk.run.as_ref().map_or(0, |held| held.version);
-        let mut writes = vec![self.versioned_put("a run", to_item("a run", run_key(run.period), run)?, version)?];
+        let mut writes = vec![self.versioned_put(to_item("a run", run_key(run.period), run)?, version)];
         if let Some(statement) = statement {
             writes.push(statement);
-            writes.push(self.counter_put(statements_key(), desk.last_statement)?);
+            writes.push(self.counter_put(statements_key(), desk.last_statement));
         }
         Ok(writes)
     }
 
-    fn new_put(&self, what: &'static str, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(StoreError::unbuilt(what))?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
     /// Moves a counter one on from what was read.
-    fn counter_put(&self, key: Item, last: u64) -> Result<TransactWriteItem, StoreError> {
+    fn counter_put(&self, key: Item, last: u64) -> Write {
         let mut item = key;
         item.insert(LAST.to_owned(), number(last + 1));
-        let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        let put = match last {
-            0 => put.condition_expression("attribute_not_exists(pk)"),
-            _ => put
-                .condition_expression("#last = :last")
-                .expression_attribute_names("#last", LAST)
-                .expression_attribute_values(":last", number(last)),
-        };
-        let put = put.build().map_err(StoreError::unbuilt("a counter"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        self.table.put(item).if_counter(LAST, last)
     }
 
-    async fn transact(&self, what: &'static str, writes: Vec<TransactWriteItem>) -> Result<Recorded, StoreError> {
-        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(Recorded::Done),
-            Err(error) if is_conflict(&error) => Ok(Recorded::Contended),
+    async fn transact(&self, what: &'static str, writes: Vec<Write>) -> Result<Recorded, StoreError> {
+        match self.table.transact(writes).await {
+            Ok(()) => Ok(Recorded::Done),
+            Err(error) if error.is_lost() => Ok(Recorded::Contended),
             Err(error) => Err(StoreError::write(what)(error)),
         }
     }
-}
-
-fn is_at(item: &Item, key: &Item) -> bool {
-    key.iter().all(|(name, value)| item.get(name) == Some(value))
 }

@@ -1,19 +1,15 @@
 //! Keys and items.
 
 use crate::StoreError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use billing::Subject;
 use contract::{UsageWindow, WindowPart};
+use dynamo::{Attributes as _, Item, Shards, key};
 use kernel::{BillingPeriod, InvoiceId, LegalEntity, RegionCode, TenantId, Timestamp, WindowSize};
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::HashMap;
-
-/// An item of the table.
-pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
-/// How many partitions what there is of every tenant is spread over.
-pub(crate) const SHARDS: u8 = 16;
+/// The partitions that what there is of every tenant is spread over.
+pub(crate) const SHARDS: Shards = Shards::new(16);
 pub(crate) const RECEIVED_PREFIX: &str = "RECEIVED#";
 pub(crate) const WINDOW_PREFIX: &str = "WINDOW#";
 pub(crate) const SEAL_PREFIX: &str = "SEAL#";
@@ -22,18 +18,6 @@ pub(crate) const INVOICE_PREFIX: &str = "INVOICE#";
 pub(crate) const VERSION: &str = "version";
 /// The attribute that holds an invoice as JSON: nothing queries its insides.
 pub(crate) const DOCUMENT: &str = "document";
-
-pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-pub(crate) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-pub(crate) fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
-    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
-}
 
 pub(crate) fn tenant_partition(tenant: TenantId) -> String {
     format!("TENANT#{tenant}")
@@ -51,13 +35,8 @@ pub(crate) fn listing_partition(shard: u8) -> String {
     format!("ACCOUNTS#{shard}")
 }
 
-/// What tenants are spread by: the last byte of an id is random.
-pub(crate) fn spread(tenant: TenantId) -> u8 {
-    tenant.as_uuid().as_bytes()[15]
-}
-
 pub(crate) fn shard_of(tenant: TenantId) -> u8 {
-    spread(tenant) % SHARDS
+    SHARDS.of(tenant.as_uuid())
 }
 
 pub(crate) fn listing_key(tenant: TenantId) -> Item {
@@ -126,26 +105,16 @@ pub(crate) fn statements_key() -> Item {
 
 /// A value as an item under a key.
 pub(crate) fn to_item<T: Serialize>(what: &'static str, key: Item, value: &T) -> Result<Item, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(value).map_err(StoreError::malformed(what))?;
-    item.extend(key);
-    Ok(item)
+    dynamo::to_item(key, value).map_err(StoreError::malformed(what))
 }
 
 /// The value that an item holds.
 pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, StoreError> {
-    serde_dynamo::from_item(item).map_err(StoreError::malformed(what))
+    dynamo::from_item(item).map_err(StoreError::malformed(what))
 }
 
 /// A counter of an item; zero where there is no item yet.
 pub(crate) fn counter(what: &'static str, item: Option<&Item>, attribute: &str) -> Result<u64, StoreError> {
-    match item.map(|item| item.get(attribute)) {
-        None => Ok(0),
-        Some(Some(AttributeValue::N(number))) => number.parse().map_err(StoreError::malformed(what)),
-        Some(_) => Err(StoreError::malformed(what)("a counter is missing")),
-    }
-}
-
-/// The sort key of an item, empty when it has none.
-pub(crate) fn sort_of(item: &Item) -> &str {
-    item.get("sk").and_then(|sort| sort.as_s().ok()).map_or("", String::as_str)
+    let malformed = || StoreError::malformed(what)("a counter is missing");
+    item.map_or(Ok(0), |item| item.number(attribute).ok_or_else(malformed))
 }

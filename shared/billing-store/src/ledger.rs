@@ -1,9 +1,9 @@
 //! The ledger: totals of usage.
 
-use crate::contention::is_refused;
-use crate::item::{WINDOW_PREFIX, from_item, ledger_partition, number, to_item, window_key, windows_prefix};
+use crate::item::{WINDOW_PREFIX, from_item, ledger_partition, to_item, window_key, windows_prefix};
 use crate::{BillingStore, StoreError};
 use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
+use dynamo::{Error, number};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kernel::{BillingPeriod, TenantId, Timestamp, WindowSize};
 use serde::de::DeserializeOwned;
@@ -24,14 +24,10 @@ impl BillingStore {
     async fn record_window(&self, tenant: TenantId, window: &UsageWindow) -> Result<(), StoreError> {
         let what = "a window";
         let item = to_item(what, window_key(tenant, window), window)?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let put = put
-            .condition_expression("attribute_not_exists(pk) OR revision < :revision")
-            .expression_attribute_values(":revision", number(window.revision));
-        match put.send().await {
-            Err(error) if !is_refused(&error) => Err(StoreError::write(what)(error)),
-            _ => Ok(()),
-        }
+        let put = self.table.put(item).when("attribute_not_exists(pk) OR revision < :revision");
+        let put = put.value(":revision", number(window.revision));
+        // A window that is not written is there in a higher revision.
+        Error::is_written(self.table.send(put).await).map(|_| ()).map_err(StoreError::write(what))
     }
 
     /// The windows of a tenant's period.

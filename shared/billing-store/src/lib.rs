@@ -21,7 +21,6 @@
 
 mod account;
 mod completeness;
-mod contention;
 mod error;
 mod invoice;
 mod issue;
@@ -32,27 +31,25 @@ mod turn;
 
 pub use account::TenantRecord;
 pub use completeness::{Looked, Resend, Watched};
-pub use contention::{ATTEMPTS_MAX, pause};
 pub use error::StoreError;
 pub use invoice::InvoicePage;
 pub use issue::{Desk, Recorded};
 pub use run::HeldRun;
 pub use turn::Turn;
 
-use aws_sdk_dynamodb::Client;
+use dynamo::Table;
 
 /// The billing table.
 #[derive(Debug, Clone)]
 pub struct BillingStore {
-    client: Client,
-    table: String,
+    table: Table,
 }
 
 impl BillingStore {
     /// The store in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { client: Client::new(config), table }
+        Self { table: Table::new(config, table) }
     }
 }
 

@@ -1,12 +1,9 @@
 //! Billing runs, and what items have in common.
 
-use crate::contention::is_refused;
-use crate::item::{
-    INVOICE_PREFIX, Item, VERSION, counter, from_item, number, period_partition, run_key, text, to_item,
-};
+use crate::item::{INVOICE_PREFIX, VERSION, counter, from_item, period_partition, run_key, to_item};
 use crate::{BillingStore, StoreError};
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use billing::{InvoiceSummary, Run};
+use dynamo::{Error, Item, Write, number};
 use kernel::{BillingPeriod, TenantId};
 
 /// A run as it was read, with the version that guards it.
@@ -56,77 +53,29 @@ impl BillingStore {
         prefix: &str,
         mut take: impl FnMut(Item) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let query = self.client.query().table_name(&self.table).consistent_read(true);
-        let query = query.expression_attribute_values(":partition", text(partition));
-        // A condition on a key takes no empty text.
-        let query = match prefix {
-            "" => query.key_condition_expression("pk = :partition"),
-            _ => query
-                .key_condition_expression("pk = :partition AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":prefix", text(prefix)),
-        };
-        let mut items = query.into_paginator().items().send();
-        while let Some(item) = items.next().await {
-            take(item.map_err(StoreError::read(what))?)?;
+        let mut pages = self.table.query(partition).beginning_with(prefix).consistent().pages();
+        while let Some(items) = pages.next().await.map_err(StoreError::read(what))? {
+            for item in items {
+                take(item)?;
+            }
         }
         Ok(())
     }
 
     pub(crate) async fn get(&self, what: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
-        get.send().await.map(|found| found.item).map_err(StoreError::read(what))
+        self.table.get(key).await.map_err(StoreError::read(what))
     }
 
     /// Writes an item over the version that was read, zero for none. False when there is another by now.
     pub(crate) async fn put_versioned(&self, what: &'static str, item: Item, version: u64) -> Result<bool, StoreError> {
-        let guarded = Guarded::new(item, version);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(guarded.item))
-            .condition_expression(guarded.condition)
-            .set_expression_attribute_values(guarded.values);
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if is_refused(&error) => Ok(false),
-            Err(error) => Err(StoreError::write(what)(error)),
-        }
+        let put = self.versioned_put(item, version);
+        Error::is_written(self.table.send(put).await).map_err(StoreError::write(what))
     }
 
     /// The same, as a part of a transaction.
-    pub(crate) fn versioned_put(
-        &self,
-        what: &'static str,
-        item: Item,
-        version: u64,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let guarded = Guarded::new(item, version);
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(guarded.item))
-            .condition_expression(guarded.condition)
-            .set_expression_attribute_values(guarded.values);
-        let put = put.build().map_err(StoreError::unbuilt(what))?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-}
-
-/// An item with its next version, and the condition that nobody wrote it in between.
-struct Guarded {
-    item: Item,
-    condition: &'static str,
-    values: Option<Item>,
-}
-
-impl Guarded {
-    fn new(mut item: Item, version: u64) -> Self {
+    pub(crate) fn versioned_put(&self, mut item: Item, version: u64) -> Write {
         item.insert(VERSION.to_owned(), number(version + 1));
-        if version == 0 {
-            return Self { item, condition: "attribute_not_exists(pk)", values: None };
-        }
-        let values: Item = [(":version".to_owned(), number(version))].into();
-        Self { item, condition: "version = :version", values: Some(values) }
+        self.table.put(item).if_counter(VERSION, version)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Turns: what is done once a day with every tenant is done in every run with some of them.
 
-use crate::item::{SHARDS, spread};
+use crate::item::SHARDS;
+use dynamo::Shards;
 use kernel::{TenantId, Timestamp};
 
 /// A quarter of an hour of the day. Each tenant has its turn in one.
@@ -11,7 +12,7 @@ const LENGTH_S: i64 = 15 * 60;
 const A_DAY: u8 = 96;
 
 const _: () = assert!(A_DAY as i64 * LENGTH_S == 24 * 60 * 60, "the turns fill a day");
-const _: () = assert!(A_DAY.is_multiple_of(SHARDS), "the tenants of a turn are listed in one partition");
+const _: () = assert!(A_DAY.is_multiple_of(SHARDS.count()), "the tenants of a turn are listed in one partition");
 
 impl Turn {
     /// The turn that a moment is in.
@@ -24,11 +25,11 @@ impl Turn {
     /// Whether it is the tenant's.
     #[must_use]
     pub fn is_of(self, tenant: TenantId) -> bool {
-        spread(tenant) % A_DAY == self.0
+        Shards::seed(tenant.as_uuid()) % A_DAY == self.0
     }
 
     /// The partition that its tenants are listed in.
     pub(crate) const fn shard(self) -> u8 {
-        self.0 % SHARDS
+        SHARDS.at(self.0)
     }
 }

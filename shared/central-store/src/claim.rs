@@ -1,9 +1,8 @@
 //! Claims to labels: each with what every region said last of it, and the answer in the same transaction.
 
-use crate::item::{claim_key, from_item, last_word_key, number, to_item};
-use crate::tenant::{ATTEMPTS_MAX, Attempt, is_write_conflict, pause};
+use crate::item::{claim_key, from_item, last_word_key, to_item};
 use crate::{CentralStore, StoreError, UpdateError};
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use dynamo::{Attempts, CONTENTION, Write, number};
 use fleet::{ClaimOutcome, LAST_WORD_KEPT, LabelClaim, LastWord, Refusal, Tenant};
 use kernel::{ClaimDigest, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
@@ -46,19 +45,19 @@ impl CentralStore {
     where
         D: Fn(Option<&Tenant>, Option<&LabelClaim>, Option<&LastWord>) -> Result<Option<ClaimOutcome>, Refusal>,
     {
-        for attempt in 0..ATTEMPTS_MAX {
+        let mut attempts = Attempts::of(CONTENTION);
+        loop {
             let known = self.load_known(claim, tenant).await.map_err(UpdateError::Store)?;
             let decided = decide(known.tenant.as_ref(), known.claim.as_ref(), known.last.as_ref());
             let Some(outcome) = decided.map_err(UpdateError::Refused)? else {
                 return Ok(false);
             };
-            let written = self.try_decide(outbox, claim, tenant, &known, &outcome).await;
-            if let Attempt::Done(()) = written.map_err(UpdateError::Store)? {
-                return Ok(true);
+            let writes = self.claim_writes(outbox, claim, tenant, &known, &outcome).map_err(UpdateError::Store)?;
+            match self.table.transact(writes).await {
+                Ok(()) => return Ok(true),
+                Err(error) => attempts.again(error).await.map_err(UpdateError::write("a claim"))?,
             }
-            pause(attempt).await;
         }
-        Err(UpdateError::Store(StoreError::Contended { attempts: ATTEMPTS_MAX }))
     }
 
     /// The writes are guarded one by one, so that these need not be of one moment.
@@ -72,33 +71,26 @@ impl CentralStore {
         })
     }
 
-    async fn try_decide(
+    fn claim_writes(
         &self,
         outbox: &Outbox,
         claim: &ClaimDigest,
         tenant: TenantId,
         known: &Known,
         outcome: &ClaimOutcome,
-    ) -> Result<Attempt<()>, StoreError> {
+    ) -> Result<Vec<Write>, StoreError> {
         let what = "a claim";
-        let row = Row::new(Target::Home, &outcome.answer).map_err(|error| StoreError::malformed(what)(error.into()))?;
-        let mut writes = vec![
-            self.word_write(claim, tenant, known.last.as_ref(), &outcome.word)?,
-            outbox.put(&row).map_err(StoreError::unbuilt(what))?,
-        ];
+        let row = Row::new(Target::Home, &outcome.answer).map_err(StoreError::malformed(what))?;
+        let mut writes = vec![self.word_write(claim, tenant, known.last.as_ref(), &outcome.word)?, outbox.put(&row)];
         if let Some(after) = &outcome.claim {
             let mut item = to_item(what, claim_key(claim), after)?;
             if let Some(moot_at) = after.is_moot_at() {
                 item.insert(EXPIRES_AT.to_owned(), number(moot_at.as_second() + MOOT_KEPT_S));
             }
             let guard = known.claim.as_ref().map(|before| ("edition = :revision", before.edition));
-            writes.push(self.guarded_put(item, guard)?);
+            writes.push(self.guarded_put(item, guard));
         }
-        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(Attempt::Done(())),
-            Err(error) if is_write_conflict(&error) => Ok(Attempt::Conflict),
-            Err(error) => Err(StoreError::write(what)(error.into())),
-        }
+        Ok(writes)
     }
 
     fn word_write(
@@ -107,10 +99,10 @@ impl CentralStore {
         tenant: TenantId,
         before: Option<&LastWord>,
         after: &LastWord,
-    ) -> Result<TransactWriteItem, StoreError> {
+    ) -> Result<Write, StoreError> {
         let mut item = to_item("a last word", last_word_key(claim, tenant), after)?;
         let end = after.heard_at.saturating_add(LAST_WORD_KEPT).unwrap_or(Timestamp::MAX);
         item.insert(EXPIRES_AT.to_owned(), number(end.as_second()));
-        self.guarded_put(item, before.map(|before| ("revision = :revision", before.revision)))
+        Ok(self.guarded_put(item, before.map(|before| ("revision = :revision", before.revision))))
     }
 }

@@ -1,6 +1,5 @@
 //! Why the central table did not do what it was asked.
 
-use aws_sdk_dynamodb::error::BuildError;
 use std::error::Error;
 
 /// Why the central table did not do what it was asked.
@@ -13,7 +12,7 @@ pub enum StoreError {
         what: &'static str,
         /// The service's answer.
         #[source]
-        source: Box<dyn Error + Send + Sync>,
+        source: dynamo::Error,
     },
     /// Items could not be written.
     #[error("the central table could not be written: {what}")]
@@ -22,7 +21,7 @@ pub enum StoreError {
         what: &'static str,
         /// The service's answer.
         #[source]
-        source: Box<dyn Error + Send + Sync>,
+        source: dynamo::Error,
     },
     /// An item does not have the form that this release writes.
     #[error("an item of the central table is malformed: {what}")]
@@ -33,29 +32,19 @@ pub enum StoreError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// Others changed the same tenant at every attempt.
-    #[error("a tenant was changed by others at each of {attempts} attempts")]
-    Contended {
-        /// How often it was tried.
-        attempts: u32,
-    },
 }
 
 impl StoreError {
-    pub(crate) fn read(what: &'static str) -> impl FnOnce(Box<dyn Error + Send + Sync>) -> Self {
+    pub(crate) fn read(what: &'static str) -> impl FnOnce(dynamo::Error) -> Self {
         move |source| Self::Read { what, source }
     }
 
-    pub(crate) fn write(what: &'static str) -> impl FnOnce(Box<dyn Error + Send + Sync>) -> Self {
+    pub(crate) fn write(what: &'static str) -> impl FnOnce(dynamo::Error) -> Self {
         move |source| Self::Write { what, source }
     }
 
-    pub(crate) fn malformed(what: &'static str) -> impl FnOnce(Box<dyn Error + Send + Sync>) -> Self {
-        move |source| Self::Malformed { what, source }
-    }
-
-    pub(crate) fn unbuilt(what: &'static str) -> impl FnOnce(BuildError) -> Self {
-        move |source| Self::Write { what, source: source.into() }
+    pub(crate) fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Malformed { what, source: source.into() }
     }
 }
 
@@ -68,4 +57,10 @@ pub enum UpdateError {
     /// The table did not do it.
     #[error("the change of a tenant was not stored")]
     Store(#[source] StoreError),
+}
+
+impl UpdateError {
+    pub(crate) fn write(what: &'static str) -> impl FnOnce(dynamo::Error) -> Self {
+        move |source| Self::Store(StoreError::Write { what, source })
+    }
 }

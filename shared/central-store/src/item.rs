@@ -1,34 +1,19 @@
 //! Keys and items.
 
 use crate::StoreError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{Item, Shards, key};
 use fleet::DesiredPolicy;
 use kernel::{ClaimDigest, OnboardingId, RegionCode, TenantId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
-use std::collections::HashMap;
 
-/// An item of the table.
-pub(crate) type Item = HashMap<String, AttributeValue>;
-
-pub(crate) const COUNT_SHARDS: u8 = 8;
+/// The items that a region's counts are spread over: transactions that meet on one of them wait for each other.
+const COUNT_SHARDS: Shards = Shards::new(8);
 pub(crate) const REGIONS: &str = "REGIONS";
 pub(crate) const DESCRIPTION: &str = "DESCRIPTION";
 pub(crate) const HEALTH: &str = "HEALTH";
 pub(crate) const INCIDENTS: &str = "INCIDENTS";
 pub(crate) const COUNT_PREFIX: &str = "COUNT#";
 pub(crate) const BILLING_PREFIX: &str = "BILLING#";
-
-pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-pub(crate) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-pub(crate) fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
-    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
-}
 
 pub(crate) fn directory_key(tenant: TenantId) -> Item {
     key(format!("TENANT#{tenant}"), "DIRECTORY")
@@ -80,25 +65,17 @@ pub(crate) fn due(moment: Timestamp) -> String {
     format!("{:013}", moment.as_millisecond().max(0))
 }
 
-/// The part of a region's counts that a tenant adds to. The last byte of a tenant id is random.
+/// The part of a region's counts that a tenant adds to.
 pub(crate) fn count_key(region: &RegionCode, tenant: TenantId) -> Item {
-    let shard = tenant.as_uuid().as_bytes()[15] % COUNT_SHARDS;
-    key(region_partition(region), format!("{COUNT_PREFIX}{shard}"))
+    key(region_partition(region), format!("{COUNT_PREFIX}{}", COUNT_SHARDS.of(tenant.as_uuid())))
 }
 
 /// A value as an item under a key.
 pub(crate) fn to_item<T: Serialize>(what: &'static str, key: Item, value: &T) -> Result<Item, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(value).map_err(|error| StoreError::malformed(what)(error.into()))?;
-    item.extend(key);
-    Ok(item)
+    dynamo::to_item(key, value).map_err(StoreError::malformed(what))
 }
 
 /// The value that an item holds.
 pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, StoreError> {
-    serde_dynamo::from_item(item).map_err(|error| StoreError::malformed(what)(error.into()))
-}
-
-/// The sort key of an item, empty when it has none.
-pub(crate) fn sort_of(item: &Item) -> &str {
-    item.get("sk").and_then(|sort| sort.as_s().ok()).map_or("", String::as_str)
+    dynamo::from_item(item).map_err(StoreError::malformed(what))
 }

@@ -34,7 +34,7 @@ mod tenant;
 pub use error::{StoreError, UpdateError};
 pub use region::{BillingTotal, Description, RegionRecord};
 
-use aws_sdk_dynamodb::Client;
+use dynamo::Table;
 use kernel::RegionCode;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -42,8 +42,7 @@ use std::sync::{Arc, Mutex};
 /// The central table.
 #[derive(Debug, Clone)]
 pub struct CentralStore {
-    client: Client,
-    table: String,
+    table: Table,
     /// Regions that this process has listed, so that each is listed once.
     listed: Arc<Mutex<BTreeSet<RegionCode>>>,
 }
@@ -52,7 +51,7 @@ impl CentralStore {
     /// The store in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { client: Client::new(config), table, listed: Arc::default() }
+        Self { table: Table::new(config, table), listed: Arc::default() }
     }
 }
 

@@ -1,12 +1,9 @@
 //! Central onboardings: each found by its handle, and by the digest of its idempotency key.
 
-use crate::item::{Item, from_item, number, onboarding_key, repetition_key, text, to_item};
+use crate::item::{from_item, onboarding_key, repetition_key, to_item};
 use crate::{CentralStore, StoreError};
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use contract::OnboardingProgressed;
+use dynamo::{Error, Item, Write, number, text, to_value};
 use fleet::Onboarding;
 use kernel::{Alias, OnboardingId, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -60,11 +57,10 @@ impl CentralStore {
         let repetition = Repetition { onboarding: onboarding.id, expires_at };
         let repetition = to_item(what, repetition_key(digest), &repetition)?;
         let now = onboarding.created_at.as_second();
-        let writes = vec![self.put_unless_kept(what, item, now)?, self.put_unless_kept(what, repetition, now)?];
-        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if is_kept(&error) => Ok(false),
-            Err(error) => Err(StoreError::write(what)(error.into())),
+        match self.table.transact(vec![self.put_unless_kept(item, now), self.put_unless_kept(repetition, now)]).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_lost() => Ok(false),
+            Err(error) => Err(StoreError::write(what)(error)),
         }
     }
 
@@ -75,17 +71,14 @@ impl CentralStore {
     /// When the table cannot be written.
     pub async fn record_handover(&self, id: OnboardingId, tenant: TenantId, alias: &Alias) -> Result<bool, StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(onboarding_key(id)))
-            .update_expression("SET #tenant = :tenant, #alias = :alias")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(#tenant)")
-            .expression_attribute_names("#tenant", "tenant")
-            .expression_attribute_names("#alias", "alias")
-            .expression_attribute_values(":tenant", text(tenant.to_string()))
-            .expression_attribute_values(":alias", text(alias.as_str()));
-        is_updated("an onboarding", update.send().await)
+            .table
+            .update(onboarding_key(id), "SET #tenant = :tenant, #alias = :alias")
+            .when("attribute_exists(pk) AND attribute_not_exists(#tenant)")
+            .name("#tenant", "tenant")
+            .name("#alias", "alias")
+            .value(":tenant", text(tenant.to_string()))
+            .value(":alias", text(alias.as_str()));
+        self.send("an onboarding", update).await
     }
 
     /// Keeps how far a region is with an onboarding, if that is news. False when it is not, and when that
@@ -99,65 +92,39 @@ impl CentralStore {
         progressed: &OnboardingProgressed,
     ) -> Result<bool, StoreError> {
         let what = "an onboarding's steps";
-        let steps: AttributeValue = serde_dynamo::to_attribute_value(&progressed.steps)
-            .map_err(|error| StoreError::malformed(what)(error.into()))?;
+        let steps = to_value(&progressed.steps).map_err(StoreError::malformed(what))?;
+        let change = "SET #tenant = :tenant, #alias = :alias, #steps = :steps, #revision = :revision";
         let condition = "#region = :region AND #revision < :revision \
                          AND (attribute_not_exists(#tenant) OR #tenant = :tenant)";
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(onboarding_key(progressed.onboarding)))
-            .update_expression("SET #tenant = :tenant, #alias = :alias, #steps = :steps, #revision = :revision")
-            .condition_expression(condition)
-            .expression_attribute_names("#region", "region")
-            .expression_attribute_names("#tenant", "tenant")
-            .expression_attribute_names("#alias", "alias")
-            .expression_attribute_names("#steps", "steps")
-            .expression_attribute_names("#revision", "revision")
-            .expression_attribute_values(":region", text(region.as_str()))
-            .expression_attribute_values(":tenant", text(progressed.tenant.to_string()))
-            .expression_attribute_values(":alias", text(progressed.alias.as_str()))
-            .expression_attribute_values(":steps", steps)
-            .expression_attribute_values(":revision", number(progressed.revision));
-        is_updated(what, update.send().await)
+            .table
+            .update(onboarding_key(progressed.onboarding), change)
+            .when(condition)
+            .name("#region", "region")
+            .name("#tenant", "tenant")
+            .name("#alias", "alias")
+            .name("#steps", "steps")
+            .name("#revision", "revision")
+            .value(":region", text(region.as_str()))
+            .value(":tenant", text(progressed.tenant.to_string()))
+            .value(":alias", text(progressed.alias.as_str()))
+            .value(":steps", steps)
+            .value(":revision", number(progressed.revision));
+        self.send(what, update).await
     }
 
     pub(crate) async fn load_item(&self, what: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
-        let get = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
-        get.send().await.map(|found| found.item).map_err(|error| StoreError::read(what)(error.into()))
+        self.table.get(key).await.map_err(StoreError::read(what))
+    }
+
+    /// Sends a write; whether its condition held.
+    pub(crate) async fn send(&self, what: &'static str, write: Write) -> Result<bool, StoreError> {
+        Error::is_written(self.table.send(write).await).map_err(StoreError::write(what))
     }
 
     /// Writes an item where there is none, or one that only waits for its removal.
-    fn put_unless_kept(&self, what: &'static str, item: Item, now: i64) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR #expires_at <= :now")
-            .expression_attribute_names("#expires_at", EXPIRES_AT)
-            .expression_attribute_values(":now", number(now))
-            .build()
-            .map_err(StoreError::unbuilt(what))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+    fn put_unless_kept(&self, item: Item, now: i64) -> Write {
+        let put = self.table.put(item).when("attribute_not_exists(pk) OR #expires_at <= :now");
+        put.name("#expires_at", EXPIRES_AT).value(":now", number(now))
     }
-}
-
-/// Whether a conditional update was done; that its condition failed is an answer and no error.
-fn is_updated<T>(what: &'static str, updated: Result<T, SdkError<UpdateItemError>>) -> Result<bool, StoreError> {
-    match updated {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
-        }
-        Err(error) => Err(StoreError::write(what)(error.into())),
-    }
-}
-
-/// Whether somebody else's item stood, or stands this moment, in the way.
-fn is_kept(error: &SdkError<TransactWriteItemsError>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return false;
-    };
-    let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-    codes.into_iter().any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict"))
 }

@@ -2,13 +2,11 @@
 //! region.
 
 use crate::item::{
-    BILLING_PREFIX, COUNT_PREFIX, DESCRIPTION, HEALTH, INCIDENTS, Item, REGIONS, from_item, key, number,
-    region_partition, sort_of, text, to_item,
+    BILLING_PREFIX, COUNT_PREFIX, DESCRIPTION, HEALTH, INCIDENTS, REGIONS, from_item, region_partition, to_item,
 };
 use crate::{CentralStore, StoreError};
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use contract::{RegionBillingTotaled, RegionDescribed};
+use dynamo::{Attributes as _, Item, key, number};
 use fleet::{Counts, Heartbeat, Incidents};
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::RegionCode;
@@ -58,9 +56,8 @@ impl CentralStore {
     /// When the table cannot be read.
     pub async fn load_regions(&self) -> Result<Vec<RegionCode>, StoreError> {
         let what = "the list of regions";
-        let region = |item: &Item| {
-            sort_of(item).parse().map_err(|error: kernel::Invalid| StoreError::malformed(what)(error.into()))
-        };
+        let region =
+            |item: &Item| item.sort().parse().map_err(|error: kernel::Invalid| StoreError::malformed(what)(error));
         let items = self.load_partition(what, REGIONS.to_owned()).await?;
         items.iter().map(region).collect()
     }
@@ -90,7 +87,7 @@ impl CentralStore {
             billing: Vec::new(),
         };
         for item in items {
-            match sort_of(&item) {
+            match item.sort() {
                 DESCRIPTION => record.description = Some(from_item("a region's description", item)?),
                 HEALTH => record.heartbeat = Some(from_item("a heartbeat", item)?),
                 INCIDENTS => record.incidents = from_item("incidents", item)?,
@@ -167,14 +164,8 @@ impl CentralStore {
     pub async fn record_incidents(&self, region: &RegionCode, after: &Incidents) -> Result<bool, StoreError> {
         let what = "incidents";
         let item = to_item(what, key(region_partition(region), INCIDENTS), after)?;
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR revision = :before")
-            .expression_attribute_values(":before", number(after.revision.saturating_sub(1)));
-        is_written(what, put.send().await)
+        let put = self.table.put(item).when("attribute_not_exists(pk) OR revision = :before");
+        self.send(what, put.value(":before", number(after.revision.saturating_sub(1)))).await
     }
 
     /// Lists a region, once for each process. A region that is listed too early is merely unknown.
@@ -184,8 +175,7 @@ impl CentralStore {
         }
         let what = "the list of regions";
         let item = key(REGIONS, region.as_str());
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await;
-        put.map_err(|error| StoreError::write(what)(error.into()))?;
+        self.table.send(self.table.put(item)).await.map_err(StoreError::write(what))?;
         if let Ok(mut listed) = self.listed.lock() {
             listed.insert(region.clone());
         }
@@ -193,37 +183,17 @@ impl CentralStore {
     }
 
     async fn put_later(&self, what: &'static str, item: Item, sequence: u64) -> Result<bool, StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk) OR #sequence < :sequence")
-            .expression_attribute_names("#sequence", "sequence")
-            .expression_attribute_values(":sequence", number(sequence));
-        is_written(what, put.send().await)
+        let put = self.table.put(item).when("attribute_not_exists(pk) OR #sequence < :sequence");
+        self.send(what, put.name("#sequence", "sequence").value(":sequence", number(sequence))).await
     }
 
     async fn load_partition(&self, what: &'static str, partition: String) -> Result<Vec<Item>, StoreError> {
-        let pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :partition")
-            .expression_attribute_values(":partition", text(partition))
-            .into_paginator()
-            .items()
-            .send();
-        let items: Result<Vec<Item>, _> = pages.collect().await;
-        items.map_err(|error| StoreError::read(what)(error.into()))
+        self.table.query(partition).all().await.map_err(StoreError::read(what))
     }
 }
 
 fn counts_of(item: &Item) -> Counts {
-    let count = |name: &str| {
-        let number = item.get(name).and_then(|value| value.as_n().ok());
-        number.and_then(|number| number.parse().ok()).unwrap_or_default()
-    };
+    let count = |name: &str| item.number(name).unwrap_or_default();
     Counts {
         pending: count("pending"),
         active: count("active"),
@@ -231,16 +201,5 @@ fn counts_of(item: &Item) -> Counts {
         closed: count("closed"),
         unapplied: count("unapplied"),
         stuck: count("stuck"),
-    }
-}
-
-/// Whether a conditional write was done; that its condition failed is an answer and no error.
-fn is_written<T>(what: &'static str, put: Result<T, SdkError<PutItemError>>) -> Result<bool, StoreError> {
-    match put {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
-        }
-        Err(error) => Err(StoreError::write(what)(error.into())),
     }
 }

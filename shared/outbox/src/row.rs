@@ -1,12 +1,11 @@
 //! One fact on its way to a bus.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use contract::{Envelope, Fact};
+use dynamo::{Attributes as _, Item, Shards, key, text};
 use kernel::{EventId, Timestamp};
-use std::collections::HashMap;
 
-/// How many partitions the rows are spread over.
-pub(crate) const SHARDS: u8 = 8;
+/// The partitions that rows are spread over.
+pub(crate) const SHARDS: Shards = Shards::new(8);
 
 /// Which bus of the row's region publishes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +70,8 @@ impl Row {
     ///
     /// # Errors
     /// When an attribute is missing or malformed.
-    pub fn from_item(item: &HashMap<String, AttributeValue>) -> Result<Self, MalformedRow> {
-        let text = |attribute: &'static str| match item.get(attribute) {
-            Some(AttributeValue::S(text)) => Ok(text.as_str()),
-            _ => Err(MalformedRow { attribute }),
-        };
+    pub fn from_item(item: &Item) -> Result<Self, MalformedRow> {
+        let text = |attribute: &'static str| item.text(attribute).ok_or(MalformedRow { attribute });
         let sort = MalformedRow { attribute: "sk" };
         let (occurred_at_ms, id) = text("sk")?.split_once('#').ok_or(sort)?;
         let sort = |_| MalformedRow { attribute: "sk" };
@@ -96,7 +92,7 @@ impl Row {
     }
 
     /// The whole item.
-    pub(crate) fn item(&self) -> HashMap<String, AttributeValue> {
+    pub(crate) fn item(&self) -> Item {
         let mut item = self.key();
         for (attribute, value) in [
             ("bus", self.target.as_str()),
@@ -104,24 +100,22 @@ impl Row {
             ("detail_type", &self.detail_type),
             ("detail", &self.detail),
         ] {
-            item.insert(attribute.to_owned(), AttributeValue::S(value.to_owned()));
+            item.insert(attribute.to_owned(), text(value));
         }
         item
     }
 
     /// Oldest first within a partition.
-    pub(crate) fn key(&self) -> HashMap<String, AttributeValue> {
-        let sort = format!("{:013}#{}", self.occurred_at.as_millisecond().max(0), self.id);
-        HashMap::from([
-            ("pk".to_owned(), AttributeValue::S(partition(self.shard()))),
-            ("sk".to_owned(), AttributeValue::S(sort)),
-        ])
+    pub(crate) fn key(&self) -> Item {
+        let sort = format!("{}#{}", first_sort(self.occurred_at), self.id);
+        key(partition(SHARDS.of(self.id.as_uuid())), sort)
     }
+}
 
-    /// The last byte of a UUID is random in every version that we use.
-    fn shard(&self) -> u8 {
-        self.id.as_uuid().as_bytes()[15] % SHARDS
-    }
+/// What is less than the sort keys of all rows of a moment, and greater than those of all earlier ones: 13
+/// digits of milliseconds keep the order until the year 2286.
+pub(crate) fn first_sort(moment: Timestamp) -> String {
+    format!("{:013}", moment.as_millisecond().max(0))
 }
 
 pub(crate) fn partition(shard: u8) -> String {

@@ -1,7 +1,6 @@
 use crate::{Outbox, Row, Target};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use contract::{Envelope, Stream, TenantPolicyApplied};
+use dynamo::{Table, text};
 use kernel::{EventId, TenantId, Timestamp};
 use testkit::LocalAws;
 use uuid::Uuid;
@@ -20,8 +19,8 @@ fn fact(number: u128, occurred_at_s: i64) -> Row {
 }
 
 async fn store(aws: &LocalAws, outbox: &Outbox, rows: &[Row]) {
-    let parts = rows.iter().map(|row| outbox.put(row).unwrap()).collect();
-    Client::new(&aws.config).transact_write_items().set_transact_items(Some(parts)).send().await.unwrap();
+    let parts = rows.iter().map(|row| outbox.put(row)).collect();
+    Table::new(&aws.config, "any".to_owned()).transact(parts).await.unwrap();
 }
 
 #[tokio::test]
@@ -62,7 +61,7 @@ fn a_malformed_item_is_named() {
     let mut item = fact(1, 1).item();
     for (attribute, value) in [("sk", "x"), ("sk", "1#x"), ("bus", "other"), ("detail", "")] {
         let mut broken = item.clone();
-        broken.insert(attribute.to_owned(), AttributeValue::S(value.to_owned()));
+        broken.insert(attribute.to_owned(), text(value));
         assert_eq!(Row::from_item(&broken).is_ok(), attribute == "detail", "{attribute}");
     }
     item.remove("detail");

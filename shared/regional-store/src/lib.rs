@@ -6,7 +6,6 @@
 
 mod heartbeat;
 mod tenancy;
-mod throttled;
 mod usage;
 
 pub use self::heartbeat::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};

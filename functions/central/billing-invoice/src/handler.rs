@@ -1,14 +1,14 @@
 //! One invoice per message; the same message again finds it issued.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use billing::{
     Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, Standing, decide_issue, decide_settlement,
     plan_invoice, total_usage,
 };
-use billing_store::{ATTEMPTS_MAX, BillingStore, Desk, Recorded, StoreError, pause};
+use billing_store::{BillingStore, Desk, Recorded, StoreError};
 use catalogue::Catalogue;
 use contract::{Envelope, RegionBillingTotaled, Stream};
+use dynamo::{Attempts, CROWD, Write};
 use kernel::{BillingPeriod, EventId, LegalEntity, RegionCode, TenantId};
 use outbox::{Outbox, Row, Target};
 use runtime::queue::{self, MessageError};
@@ -71,7 +71,7 @@ pub(crate) enum InvoiceError {
     #[error("the region's totals cannot be stated")]
     Statement(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Other invoices took the number at every attempt.
-    #[error("other invoices were faster at each of {ATTEMPTS_MAX} attempts")]
+    #[error("other invoices were faster at every attempt")]
     Contended,
 }
 
@@ -79,7 +79,8 @@ pub(crate) enum InvoiceError {
 async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceError> {
     let request: InvoiceRequest = queue::parse(message).map_err(InvoiceError::Message)?;
     let mut planned = None;
-    for attempt in 0..ATTEMPTS_MAX {
+    let mut attempts = Attempts::of(CROWD);
+    loop {
         let desk = adapters.store.load_desk(request, &adapters.legal_entity).await.map_err(InvoiceError::Store)?;
         let recorded = if desk.is_issued {
             settle(adapters, &desk, request).await?
@@ -93,10 +94,10 @@ async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceE
         };
         match recorded {
             Recorded::Done => return Ok(()),
-            Recorded::Contended => pause(request.tenant, attempt).await,
+            Recorded::Contended if attempts.wait().await => {}
+            Recorded::Contended => return Err(InvoiceError::Contended),
         }
     }
-    Err(InvoiceError::Contended)
 }
 
 /// Gives the invoice the next number, and makes the region's statement when it is the run's last.
@@ -142,7 +143,7 @@ async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, Inv
 }
 
 /// The statement as a part of the transaction.
-fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Result<TransactWriteItem, InvoiceError> {
+fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Result<Write, InvoiceError> {
     let envelope = Envelope {
         id: EventId::from_uuid(runtime::new_uuid()),
         region: adapters.region.clone(),
@@ -152,5 +153,5 @@ fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Res
         data: totals.clone(),
     };
     let row = Row::new(Target::Regional, &envelope).map_err(|error| InvoiceError::Statement(error.into()))?;
-    adapters.outbox.put(&row).map_err(|error| InvoiceError::Statement(error.into()))
+    Ok(adapters.outbox.put(&row))
 }

@@ -1,10 +1,10 @@
 //! What does not hold is looked at when it is due. Once a day every tenant's sealed days are compared, and its region is
 //! asked where its usage ends.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use billing::{Account, Incident, Seal, Subject};
 use billing_store::{BillingStore, Looked, Resend, StoreError, Turn};
 use contract::{Envelope, Fact, Stream, UsageResendRequested, UsageStreamRequested};
+use dynamo::Write;
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use kernel::{BillingPeriod, EventId, RegionCode, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
@@ -102,12 +102,12 @@ impl Adapters {
     }
 
     /// States the request for a day.
-    fn ask(&self, resend: &Resend, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+    fn ask(&self, resend: &Resend, now: Timestamp) -> Result<Write, StoreError> {
         let Resend { tenant, region, day, number } = resend;
-        let unwritable = |source| StoreError::Write { what: "a request for usage", source };
         let request = UsageResendRequested { tenant: *tenant, day: *day };
-        let row = self.request(*tenant, region, *number, now, request).map_err(|error| unwritable(error.into()))?;
-        self.outbox.put(&row).map_err(|error| unwritable(error.into()))
+        let row = self.request(*tenant, region, *number, now, request);
+        let row = row.map_err(|error| StoreError::Write { what: "a request for usage", source: error.into() })?;
+        Ok(self.outbox.put(&row))
     }
 
     /// A request, on the bus that leads to the region.

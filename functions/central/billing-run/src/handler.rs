@@ -2,15 +2,14 @@
 
 use crate::requests::{InvoiceQueue, SendError};
 use billing::{Account, Earlier, InvoiceRefusal, InvoiceRequest, Run, Standing, has_late_usage};
-use billing_store::{ATTEMPTS_MAX, BillingStore, StoreError};
+use billing_store::{BillingStore, StoreError};
 use catalogue::Catalogue;
+use dynamo::{Attempts, CROWD};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kernel::{BillingPeriod, TenantId, Timestamp};
 use runtime::{Failure, Scheduled};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-const PAUSE: Duration = Duration::from_millis(50);
 /// Of how many tenants that left the ledger is compared with their invoices at once.
 const COMPARED_AT_ONCE: usize = 16;
 
@@ -43,7 +42,7 @@ pub(crate) enum RunError {
     #[error("the run's invoices were not all asked for")]
     Send(#[source] SendError),
     /// Invoices were issued at every attempt to change the run.
-    #[error("the run was changed by others at each of {ATTEMPTS_MAX} attempts")]
+    #[error("the run was changed by others at every attempt")]
     Contended,
 }
 
@@ -88,7 +87,8 @@ async fn owes_late_usage(
 /// Records how many invoices are expected, before any is asked for: the last one must know that it is.
 async fn record(store: &BillingStore, period: BillingPeriod, now: Timestamp, tenants: usize) -> Result<(), RunError> {
     let expected = u64::try_from(tenants).unwrap_or(u64::MAX);
-    for _ in 0..ATTEMPTS_MAX {
+    let mut attempts = Attempts::of(CROWD);
+    loop {
         let held = store.load_run(period).await.map_err(RunError::Store)?;
         let run = match &held {
             Some(held) if held.run.expected == expected => return Ok(()),
@@ -98,7 +98,8 @@ async fn record(store: &BillingStore, period: BillingPeriod, now: Timestamp, ten
         if store.record_run(held.as_ref(), &run).await.map_err(RunError::Store)? {
             return Ok(());
         }
-        tokio::time::sleep(PAUSE).await;
+        if !attempts.wait().await {
+            return Err(RunError::Contended);
+        }
     }
-    Err(RunError::Contended)
 }

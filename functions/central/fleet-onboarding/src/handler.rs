@@ -16,18 +16,15 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use central_store::{CentralStore, RegionRecord};
 use contract::RegionDescribed;
+use dynamo::{Attempts, CONTENTION};
 use fleet::{Candidate, Condition, Onboarding, OnboardingKey, Outlook, Placement, decide_placement, find_conditions};
 use kernel::{Mode, OnboardingId, Timestamp};
 use runtime::Forwarder;
 use runtime::handover::Seal;
 use runtime::http::{Body, Document, Now, Problem, Tokens};
 use std::sync::Arc;
-use std::time::Duration;
 
 const SCOPE: &str = "meridian/onboarding.write";
-/// How often an onboarding is looked for when others with the same key are in the way.
-const ATTEMPTS_MAX: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(25);
 
 /// The routes.
 pub(crate) fn router(adapters: Adapters) -> Router {
@@ -182,7 +179,9 @@ async fn find_or_place(
     now: Timestamp,
 ) -> Result<Onboarding, Problem> {
     let (digest, fingerprint) = (key.digest(), key.fingerprint(placement));
-    for _ in 0..ATTEMPTS_MAX {
+    // Others with the same key may be in the way.
+    let mut attempts = Attempts::of(CONTENTION);
+    loop {
         let found = adapters.store.load_onboarding_by_key(&digest, now).await;
         if let Some(onboarding) = found.map_err(|error| Problem::internal(&error))? {
             let is_same = onboarding.placement == fingerprint;
@@ -194,9 +193,10 @@ async fn find_or_place(
         if is_kept.map_err(|error| Problem::internal(&error))? {
             return Ok(onboarding);
         }
-        tokio::time::sleep(PAUSE).await;
+        if !attempts.wait().await {
+            return Err(problems::busy());
+        }
     }
-    Err(problems::busy())
 }
 
 async fn place(adapters: &Adapters, placement: &Placement, now: Timestamp) -> Result<Onboarding, Problem> {

@@ -5,11 +5,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
 };
 use contract::application::TenantProvisioningRequested;
+use dynamo::{Table, key, text};
 use kernel::{TenantId, Tier};
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// A new table is there within seconds. Together less than the function's timeout.
@@ -18,8 +18,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Where tenants' resources are.
 pub(crate) struct Resources {
+    /// Makes and removes tables.
     client: Client,
-    shared_table: String,
+    shared_table: Table,
     own_table_prefix: String,
 }
 
@@ -46,26 +47,25 @@ impl ResourceError {
 
 impl Resources {
     pub(crate) fn new(config: &aws_types::SdkConfig, shared_table: String, own_table_prefix: String) -> Self {
-        Self { client: Client::new(config), shared_table, own_table_prefix }
+        Self { client: Client::new(config), shared_table: Table::new(config, shared_table), own_table_prefix }
     }
 
     /// Makes what the tenant's tier asks for. Made twice, it is made once.
     pub(crate) async fn make(&self, request: &TenantProvisioningRequested) -> Result<(), ResourceError> {
         let table = match request.tier {
             Tier::Pool => self.shared_table.clone(),
-            Tier::Silo => self.make_table(request.tenant).await?,
+            Tier::Silo => self.shared_table.beside(self.make_table(request.tenant).await?),
         };
-        let mut settings = key(request.tenant);
-        settings.insert("alias".to_owned(), text(&request.alias));
-        settings.insert("plan".to_owned(), text(&request.plan));
-        let put = self.client.put_item().table_name(table).set_item(Some(settings)).send().await;
-        put.map(|_| ()).map_err(ResourceError::unavailable("store the tenant's settings"))
+        let mut settings = settings_key(request.tenant);
+        settings.insert("alias".to_owned(), text(request.alias.to_string()));
+        settings.insert("plan".to_owned(), text(request.plan.to_string()));
+        table.send(table.put(settings)).await.map_err(ResourceError::unavailable("store the tenant's settings"))
     }
 
     /// Removes what the tenant has, of either tier: its plan may have changed since. Removed twice, it is gone once.
     pub(crate) async fn remove(&self, tenant: TenantId) -> Result<(), ResourceError> {
-        let delete = self.client.delete_item().table_name(&self.shared_table).set_key(Some(key(tenant)));
-        delete.send().await.map_err(ResourceError::unavailable("remove the tenant's settings"))?;
+        let removed = self.shared_table.send(self.shared_table.delete(settings_key(tenant))).await;
+        removed.map_err(ResourceError::unavailable("remove the tenant's settings"))?;
         match self.client.delete_table().table_name(self.own_table(tenant)).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(()),
@@ -114,10 +114,6 @@ fn is(error: &SdkError<CreateTableError>, kind: fn(&CreateTableError) -> bool) -
     error.as_service_error().is_some_and(kind)
 }
 
-fn key(tenant: TenantId) -> HashMap<String, AttributeValue> {
-    HashMap::from([("pk".to_owned(), text(tenant)), ("sk".to_owned(), text("SETTINGS"))])
-}
-
-fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
+fn settings_key(tenant: TenantId) -> dynamo::Item {
+    key(tenant.to_string(), "SETTINGS")
 }

@@ -2,14 +2,13 @@
 
 use crate::recent::{Progress, Recent};
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
-use aws_sdk_dynamodb::types::AttributeValue;
 use bus::{Bus, BusError, ENTRIES_MAX, Entry, Refused};
+use dynamo::{Attributes as _, Item};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::Timestamp;
 use outbox::{Outbox, OutboxError, Row, Target};
 use runtime::{Failure, Trigger};
-use std::collections::HashMap;
 
 /// Rows that are younger belong to the stream.
 const SWEEP_AGE_SECONDS: i64 = 60;
@@ -148,9 +147,8 @@ fn rows_of(event: Event) -> Vec<Row> {
 }
 
 fn row_of(record: EventRecord) -> Option<Row> {
-    let image: HashMap<String, AttributeValue> = record.change.new_image.into();
-    let partition = image.get("pk").and_then(|partition| partition.as_s().ok());
-    if !partition.is_some_and(|partition| partition.starts_with("OUTBOX#")) {
+    let image: Item = record.change.new_image.into();
+    if !image.text("pk").is_some_and(|partition| partition.starts_with("OUTBOX#")) {
         return None;
     }
     Row::from_item(&image)

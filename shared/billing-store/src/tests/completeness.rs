@@ -1,7 +1,7 @@
 use super::*;
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use billing::{IncidentKind, Subject};
 use contract::{Envelope, SealDigest, Stream, UsageSealed, UsageStreamStated};
+use dynamo::{Attributes as _, Write, key, text};
 use jiff::SignedDuration;
 
 fn day(day: u8) -> Timestamp {
@@ -34,13 +34,9 @@ async fn record(store: &BillingStore, windows: &[UsageWindow]) {
 }
 
 /// Requests are written elsewhere; a put of nothing in particular stands for one.
-fn ask(store: &BillingStore) -> impl Fn(&Resend) -> Result<TransactWriteItem, StoreError> {
+fn ask(store: &BillingStore) -> impl Fn(&Resend) -> Result<Write, StoreError> {
     let table = store.table.clone();
-    move |resend| {
-        let key = crate::item::key("ASKED", format!("{}#{}", resend.day, resend.number));
-        let put = aws_sdk_dynamodb::types::Put::builder().table_name(&table).set_item(Some(key)).build().unwrap();
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
+    move |resend| Ok(table.put(key("ASKED", format!("{}#{}", resend.day, resend.number))))
 }
 
 #[tokio::test]
@@ -88,7 +84,7 @@ async fn what_is_watched_is_kept_as_it_is_written() {
     store.record_sealed(&sealed(5, 9, &[window("api-calls", 5, "6", 1)]), noon()).await.unwrap();
     let subject = Subject::Day(tenant(1), day(5));
     let item = store.get("what is watched", crate::item::watch_key(&subject)).await.unwrap().unwrap();
-    assert_eq!(item["subject"], crate::item::text(format!("{}/day/2026-10-05T00:00:00Z", tenant(1))));
+    assert_eq!(item["subject"], text(format!("{}/day/2026-10-05T00:00:00Z", tenant(1))));
 }
 
 #[tokio::test]
@@ -146,8 +142,7 @@ async fn seals_and_reports_at_once_are_all_noted() {
 impl BillingStore {
     /// The sort keys of a partition.
     async fn sort_keys(&self, partition: &str) -> Vec<String> {
-        let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :partition");
-        let found = query.expression_attribute_values(":partition", crate::item::text(partition)).send().await;
-        found.unwrap().items().iter().map(|item| crate::item::sort_of(item).to_owned()).collect()
+        let found = self.table.query(partition).all().await.unwrap();
+        found.iter().map(|item| item.sort().to_owned()).collect()
     }
 }

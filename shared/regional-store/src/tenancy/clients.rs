@@ -1,9 +1,8 @@
 //! Machine clients, found by the tenant and by the id that a token names.
 
-use super::read::BATCH_KEYS_MAX;
 use super::rows::{self, CLIENT_PREFIX, stored};
 use super::{TenantReader, TenantStore, TenantStoreError};
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use dynamo::{Attributes as _, Write};
 use kernel::{BillingAnchor, TenantId, TenantStatus, Timestamp, WindowSize};
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
@@ -114,39 +113,31 @@ impl TenantReader {
         let distinct: BTreeSet<_> = tenants.iter().copied().collect();
         let mut keys: Vec<_> = client_id.map(rows::token_client_key).into_iter().collect();
         keys.extend(distinct.into_iter().map(rows::tenant_key));
-        let wanted = WANTED.map(|name| format!("#{name}")).join(", ");
         let (mut terms, mut client) = (HashMap::with_capacity(keys.len()), None);
-        for some in keys.chunks(BATCH_KEYS_MAX) {
-            for item in self.batch("load the terms of usage", some.to_vec(), Some(&wanted), &WANTED).await? {
-                if is_client(&item) {
-                    client = Some(stored(item, "client")?);
-                    continue;
-                }
-                let TermsOfTenant { tenant, status, billing_anchor, activated_at, closure } = stored(item, "tenant")?;
-                let fenced = closure.is_some_and(|fence| fence.fenced_at.is_some());
-                // Behind the fence, a closing tenant is as good as closed.
-                let status = if fenced { TenantStatus::Closed } else { status };
-                terms.insert(tenant, UsageTerms { status, billing_anchor, activated_at });
+        for item in self.batch("load the terms of usage", keys, &WANTED).await? {
+            if item.text("pk").is_some_and(|partition| partition.starts_with(CLIENT_PREFIX)) {
+                client = Some(stored(item, "client")?);
+                continue;
             }
+            let TermsOfTenant { tenant, status, billing_anchor, activated_at, closure } = stored(item, "tenant")?;
+            let fenced = closure.is_some_and(|fence| fence.fenced_at.is_some());
+            // Behind the fence, a closing tenant is as good as closed.
+            let status = if fenced { TenantStatus::Closed } else { status };
+            terms.insert(tenant, UsageTerms { status, billing_anchor, activated_at });
         }
         Ok((terms, client))
     }
 }
 
-fn is_client(item: &rows::Item) -> bool {
-    let partition = item.get("pk").map(AttributeValue::as_s);
-    partition.is_some_and(|text| text.is_ok_and(|text| text.starts_with(CLIENT_PREFIX)))
-}
-
 impl TenantStore {
     /// A client as the tenant sees it, and once the identity provider has made it, as a token names it.
-    pub(super) fn put_client(&self, client: &MachineClient) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+    pub(super) fn put_client(&self, client: &MachineClient) -> Result<Vec<Write>, TenantStoreError> {
         let by_token = client.client_id.as_deref().map(rows::token_client_key);
         let keys = [Some(rows::client_key(client.tenant, client.id)), by_token].into_iter().flatten();
-        keys.map(|key| self.put(rows::item(key, client)?)).collect()
+        keys.map(|key| Ok(self.put(rows::item(key, client)?))).collect()
     }
 
-    pub(super) fn delete_client(&self, client: &MachineClient) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+    pub(super) fn delete_client(&self, client: &MachineClient) -> Vec<Write> {
         let by_token = client.client_id.as_deref().map(rows::token_client_key);
         let keys = [Some(rows::client_key(client.tenant, client.id)), by_token].into_iter().flatten();
         keys.map(|key| self.delete(key)).collect()

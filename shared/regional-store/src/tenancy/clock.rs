@@ -1,9 +1,9 @@
 //! What is due, and how often something may be done in a time.
 
 use super::labels::lead;
-use super::rows::{self, DUE_SHARDS, number, stored, text};
+use super::rows::{self, DUE_SHARDS, stored};
 use super::{Lead, TenantReader, TenantStore, TenantStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{AttributeValue, number, text};
 use jiff::SignedDuration;
 use kernel::Timestamp;
 use serde::Deserialize;
@@ -92,19 +92,10 @@ impl TenantReader {
     /// When the table fails.
     pub async fn load_due(&self, now: Timestamp, limit: u16) -> Result<Vec<Due>, TenantStoreError> {
         let mut due = Vec::new();
-        for shard in 0..DUE_SHARDS {
-            let found = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :shard AND sk < :now")
-                .expression_attribute_values(":shard", text(rows::due_partition(shard)))
-                .expression_attribute_values(":now", text(format!("{}~", rows::milliseconds(now))))
-                .limit(i32::from(limit))
-                .send()
-                .await
-                .map_err(|error| TenantStoreError::Unavailable { action: "load what is due", source: error.into() })?;
-            for item in found.items.unwrap_or_default() {
+        for shard in DUE_SHARDS.all() {
+            let end = format!("{}~", rows::milliseconds(now));
+            let query = self.table.query(rows::due_partition(shard)).before(end).limit(limit);
+            for item in query.page().await.map_err(TenantStoreError::of("load what is due"))?.items {
                 due.push(stored::<Due>(item, "due")?);
             }
         }
@@ -119,11 +110,7 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn drop_due(&self, due: &Due) -> Result<(), TenantStoreError> {
-        let delete = self.reader.client.delete_item().table_name(&self.reader.table);
-        let deleted = delete.set_key(Some(rows::due_key(due))).send().await;
-        deleted
-            .map(|_| ())
-            .map_err(|error| TenantStoreError::Unavailable { action: "forget what is due", source: error.into() })
+        self.reader.send("forget what is due", self.delete(rows::due_key(due))).await.map(|_| ())
     }
 
     /// As [`Tally::take`].
@@ -151,7 +138,7 @@ impl Tally {
         let (start, rest_s) = limit.window(now);
         let keys = vec![rows::label_key(label), rows::limit_key(&limit.of, start)];
         let mut resolved = Resolved { lead: None, wait_s: None };
-        for item in self.reader.batch("resolve a label", keys, None, &[]).await? {
+        for item in self.reader.batch("resolve a label", keys, &[]).await? {
             match item.get("marks") {
                 Some(marks) => {
                     let used = marks.as_ss().map_or(0, Vec::len) as u64;
@@ -178,23 +165,16 @@ impl Tally {
         let (at_ms, within_ms) = (at.as_millisecond(), i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
         // As it is stored: whoever is told it later gets the same moment.
         let at = Timestamp::from_millisecond(at_ms).unwrap_or(at);
-        let begun = self
+        let begin = self
             .reader
-            .client
-            .update_item()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::began_key(of)))
-            .update_expression("SET began_ms = :at, expires_at = :end")
-            .condition_expression("attribute_not_exists(began_ms) OR began_ms <= :before")
-            .expression_attribute_values(":at", number(at_ms))
-            .expression_attribute_values(":before", number(at_ms.saturating_sub(within_ms)))
-            .expression_attribute_values(":end", number(at.as_second() + BEGAN_KEPT_S))
-            .send()
-            .await;
-        match begun {
-            Ok(_) => return Ok(at),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
-            Err(error) => return Err(TenantStoreError::of("note a beginning", error)),
+            .table
+            .update(rows::began_key(of), "SET began_ms = :at, expires_at = :end")
+            .when("attribute_not_exists(began_ms) OR began_ms <= :before")
+            .value(":at", number(at_ms))
+            .value(":before", number(at_ms.saturating_sub(within_ms)))
+            .value(":end", number(at.as_second() + BEGAN_KEPT_S));
+        if self.reader.send("note a beginning", begin).await? {
+            return Ok(at);
         }
         let Some(item) = self.reader.get_all("look for a beginning", rows::began_key(of)).await? else {
             return Ok(at);
@@ -214,26 +194,16 @@ impl Tally {
     pub async fn take(&self, limit: &Limit, mark: &KeyDigest, now: Timestamp) -> Result<Taken, TenantStoreError> {
         let (start, rest_s) = limit.window(now);
         let mark: String = mark.as_str().chars().take(MARK_LENGTH).collect();
-        let counted = self
+        let count = self
             .reader
-            .client
-            .update_item()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::limit_key(&limit.of, start)))
-            .update_expression("SET expires_at = :end ADD marks :mark")
-            .condition_expression("attribute_not_exists(marks) OR size(marks) < :most OR contains(marks, :text)")
-            .expression_attribute_values(":end", number(start + 2 * limit.window_s.max(1)))
-            .expression_attribute_values(":mark", AttributeValue::Ss(vec![mark.clone()]))
-            .expression_attribute_values(":text", text(mark))
-            .expression_attribute_values(":most", number(limit.times_max))
-            .send()
-            .await;
-        match counted {
-            Ok(_) => Ok(Taken::Yes),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(Taken::NotBefore { wait_s: rest_s })
-            }
-            Err(error) => Err(TenantStoreError::Unavailable { action: "count", source: error.into() }),
-        }
+            .table
+            .update(rows::limit_key(&limit.of, start), "SET expires_at = :end ADD marks :mark")
+            .when("attribute_not_exists(marks) OR size(marks) < :most OR contains(marks, :text)")
+            .value(":end", number(start + 2 * limit.window_s.max(1)))
+            .value(":mark", AttributeValue::Ss(vec![mark.clone()]))
+            .value(":text", text(mark))
+            .value(":most", number(limit.times_max));
+        let is_counted = self.reader.send("count", count).await?;
+        Ok(if is_counted { Taken::Yes } else { Taken::NotBefore { wait_s: rest_s } })
     }
 }

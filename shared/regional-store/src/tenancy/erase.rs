@@ -3,10 +3,9 @@
 //! Every step deletes and counts in one transaction, so that a run which was cut off goes on where it was,
 //! and the record is exact.
 
-use super::commit::Cancelled;
-use super::rows::{self, AUDIT_PREFIX, BARRED_PREFIX, INVITATION_PREFIX, Item, number, text};
+use super::rows::{self, AUDIT_PREFIX, BARRED_PREFIX, INVITATION_PREFIX};
 use super::{TenantStore, TenantStoreError};
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use dynamo::{Error, Item, Write, key, number, text};
 use kernel::{SignupId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tenancy::{MachineClient, User};
@@ -72,10 +71,10 @@ impl TenantStore {
     /// When the table fails.
     pub async fn erase_user(&self, user: &User) -> Result<(), TenantStoreError> {
         let writes = vec![
-            self.take_away(rows::user_key(user.tenant, user.username))?,
-            self.delete_of(user.tenant, rows::membership_key(user.username))?,
-            self.delete_of(user.tenant, rows::address_key(&user.email, user.username))?,
-            self.note(user.tenant, "accounts", 1)?,
+            self.take_away(rows::user_key(user.tenant, user.username)),
+            self.delete_of(user.tenant, rows::membership_key(user.username)),
+            self.delete_of(user.tenant, rows::address_key(&user.email, user.username)),
+            self.note(user.tenant, "accounts", 1),
         ];
         self.step("erase a user", writes).await
     }
@@ -86,9 +85,9 @@ impl TenantStore {
     /// When the table fails.
     pub async fn erase_client(&self, client: &MachineClient) -> Result<(), TenantStoreError> {
         let mut writes =
-            vec![self.take_away(rows::client_key(client.tenant, client.id))?, self.note(client.tenant, "clients", 1)?];
+            vec![self.take_away(rows::client_key(client.tenant, client.id)), self.note(client.tenant, "clients", 1)];
         if let Some(client_id) = &client.client_id {
-            writes.push(self.delete(rows::token_client_key(client_id))?);
+            writes.push(self.delete(rows::token_client_key(client_id)));
         }
         self.step("erase a client", writes).await
     }
@@ -98,7 +97,7 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn erase_provider(&self, tenant: TenantId) -> Result<(), TenantStoreError> {
-        let writes = vec![self.take_away(rows::provider_key(tenant))?, self.note(tenant, "identity_providers", 1)?];
+        let writes = vec![self.take_away(rows::provider_key(tenant)), self.note(tenant, "identity_providers", 1)];
         self.step("erase an identity provider", writes).await
     }
 
@@ -114,14 +113,14 @@ impl TenantStore {
             if page.entries.is_empty() {
                 continue;
             }
-            let mut writes = vec![self.note(tenant, counter, page.entries.len())?];
+            let mut writes = vec![self.note(tenant, counter, page.entries.len())];
             for item in &page.entries {
                 if let Some(sort) = super::members::suffix(item, "") {
-                    writes.push(self.take_away(rows::key(rows::tenant_partition(tenant), sort))?);
+                    writes.push(self.take_away(key(rows::tenant_partition(tenant), sort)));
                 }
                 let invitation = super::members::suffix(item, INVITATION_PREFIX).and_then(|id| id.parse().ok());
                 if let Some(id) = invitation {
-                    writes.push(self.delete(rows::invitee_key(id))?);
+                    writes.push(self.delete(rows::invitee_key(id)));
                 }
             }
             // What another run was faster with is not on the next page.
@@ -142,25 +141,15 @@ impl TenantStore {
         was_confirmed: bool,
         now: Timestamp,
     ) -> Result<(), TenantStoreError> {
-        let profile = Update::builder()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::tenant_key(tenant)))
-            .update_expression("REMOVE organisation")
-            .condition_expression("attribute_exists(organisation)")
-            .build()?;
-        let writes = vec![TransactWriteItem::builder().update(profile).build(), self.note(tenant, "profiles", 1)?];
-        self.step("erase a profile", writes).await?;
+        let profile = self.reader.table.update(rows::tenant_key(tenant), "REMOVE organisation");
+        let profile = profile.when("attribute_exists(organisation)");
+        self.step("erase a profile", vec![profile, self.note(tenant, "profiles", 1)]).await?;
+        let signup = rows::signup_key(signup);
         let signup = if was_confirmed {
-            self.delete(rows::signup_key(signup))?
+            self.delete(signup)
         } else {
-            let update = Update::builder()
-                .table_name(&self.reader.table)
-                .set_key(Some(rows::signup_key(signup)))
-                .update_expression("SET expires_at = :end")
-                .condition_expression("attribute_exists(pk)")
-                .expression_attribute_values(":end", number(now.as_second() + SIGNUP_KEPT_S))
-                .build()?;
-            TransactWriteItem::builder().update(update).build()
+            let end = number(now.as_second() + SIGNUP_KEPT_S);
+            self.reader.table.update(signup, "SET expires_at = :end").if_present().value(":end", end)
         };
         self.step("erase a sign-up", vec![signup]).await
     }
@@ -170,13 +159,9 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn close_erasure(&self, tenant: TenantId, now: Timestamp) -> Result<(), TenantStoreError> {
-        let update = Update::builder()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::erasure_key(tenant)))
-            .update_expression("SET erased_at = if_not_exists(erased_at, :now)")
-            .expression_attribute_values(":now", text(now.to_string()))
-            .build()?;
-        self.step("close an erasure", vec![TransactWriteItem::builder().update(update).build()]).await
+        let change = "SET erased_at = if_not_exists(erased_at, :now)";
+        let update = self.reader.table.update(rows::erasure_key(tenant), change);
+        self.step("close an erasure", vec![update.value(":now", text(now.to_string()))]).await
     }
 
     /// What was erased of a tenant; nothing before its erasure begins.
@@ -189,35 +174,24 @@ impl TenantStore {
     }
 
     /// The part of a transaction that counts erased items of usage.
-    pub(crate) fn note_of_usage(&self, tenant: TenantId, items: usize) -> Result<TransactWriteItem, TenantStoreError> {
+    pub(crate) fn note_of_usage(&self, tenant: TenantId, items: usize) -> Write {
         self.note(tenant, "usage_items", items)
     }
 
     /// Counts in the record.
-    fn note(&self, tenant: TenantId, counter: &str, erased: usize) -> Result<TransactWriteItem, TenantStoreError> {
-        let update = Update::builder()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::erasure_key(tenant)))
-            .update_expression("ADD #counter :erased")
-            .expression_attribute_names("#counter", counter)
-            .expression_attribute_values(":erased", number(erased))
-            .build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
+    fn note(&self, tenant: TenantId, counter: &str, erased: usize) -> Write {
+        let update = self.reader.table.update(rows::erasure_key(tenant), "ADD #counter :erased");
+        update.name("#counter", counter).value(":erased", number(erased))
     }
 
     /// Deletes an item that is still there: what is gone was counted by another run.
-    fn take_away(&self, key: Item) -> Result<TransactWriteItem, TenantStoreError> {
-        let delete = Delete::builder().table_name(&self.reader.table).set_key(Some(key));
-        let delete = delete.condition_expression("attribute_exists(pk)").build()?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+    fn take_away(&self, key: Item) -> Write {
+        self.delete(key).if_present()
     }
 
     /// One step. What is not there any more was erased, and counted, by a run that was faster.
-    async fn step(&self, action: &'static str, writes: Vec<TransactWriteItem>) -> Result<(), TenantStoreError> {
-        match self.transact(action, writes).await {
-            Ok(()) | Err(Cancelled::Condition(_)) => Ok(()),
-            Err(Cancelled::Contention) => Err(TenantStoreError::Busy { action }),
-            Err(Cancelled::Failed(error)) => Err(error),
-        }
+    async fn step(&self, action: &'static str, writes: Vec<Write>) -> Result<(), TenantStoreError> {
+        let done = self.reader.table.transact(writes).await;
+        Error::is_written(done).map(|_| ()).map_err(TenantStoreError::of(action))
     }
 }

@@ -1,7 +1,8 @@
 //! Tenants' own identity providers, and who of their people may not come back.
 
-use super::rows::{self, Item, stored};
+use super::rows::{self, stored};
 use super::{TenantReader, TenantStoreError};
+use dynamo::Item;
 use kernel::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tenancy::{IdentityProvider, Issuer, ProviderName, Username};

@@ -1,15 +1,14 @@
 //! Where a label leads, and which workspaces a person has.
 
-use super::rows::{self, stored, text};
+use super::rows::{self, stored};
 use super::{TenantReader, TenantStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::Item;
 use kernel::{Alias, Language, PublicUrl, RegionCode, TenantId, TenantStatus};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use tenancy::{EmailAddress, OrganisationName};
 
 /// How many workspaces of one person are listed at most.
-const WORKSPACES_MAX: u8 = 50;
+const WORKSPACES_MAX: u16 = 50;
 
 /// Where a label leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,21 +69,13 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_workspaces(&self, email: &EmailAddress) -> Result<Vec<Workspace>, TenantStoreError> {
-        let found = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :address")
-            .expression_attribute_values(":address", text(rows::address_partition(email)))
-            .limit(i32::from(WORKSPACES_MAX))
-            .send()
-            .await
-            .map_err(|error| TenantStoreError::Unavailable { action: "list workspaces", source: error.into() })?;
-        let addressees = found.items.unwrap_or_default().into_iter().map(|item| stored(item, "addressee"));
+        let query = self.table.query(rows::address_partition(email)).limit(WORKSPACES_MAX);
+        let found = query.page().await.map_err(TenantStoreError::of("list workspaces"))?.items;
+        let addressees = found.into_iter().map(|item| stored(item, "addressee"));
         let addressees = addressees.collect::<Result<Vec<rows::Addressee>, _>>()?;
         let keys = addressees.into_iter().map(|addressee| rows::tenant_key(addressee.tenant)).collect();
-        let (wanted, names) = ("#alias, organisation, #status, #language", ["alias", "status", "language"]);
-        let items = self.batch("load workspaces", keys, Some(wanted), &names).await?;
+        let wanted = ["alias", "organisation", "status", "language"];
+        let items = self.batch("load workspaces", keys, &wanted).await?;
         let workspaces = items.into_iter().filter_map(|item| workspace(item).transpose());
         let mut workspaces = workspaces.collect::<Result<Vec<_>, _>>()?;
         workspaces.sort_by(|one, other| one.alias.cmp(&other.alias));
@@ -101,7 +92,7 @@ pub(super) fn lead(row: rows::AliasRow) -> Option<Lead> {
 }
 
 /// A tenant that has somewhere to sign in.
-fn workspace(item: HashMap<String, AttributeValue>) -> Result<Option<Workspace>, TenantStoreError> {
+fn workspace(item: Item) -> Result<Option<Workspace>, TenantStoreError> {
     use TenantStatus::{Active, Relocating, Suspended};
     let WorkspaceRow { alias, organisation, status, language } = stored(item, "tenant")?;
     let Some(organisation) = organisation.filter(|_| matches!(status, Active | Suspended | Relocating)) else {

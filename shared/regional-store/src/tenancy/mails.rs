@@ -1,9 +1,9 @@
 //! How many mails an address got at somebody's request: the one count of them all.
 
 use super::clock::{HOUR_S, MARK_LENGTH, Taken, window_of};
-use super::rows::{self, number, text};
+use super::rows;
 use super::{TenantReader, TenantStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{AttributeValue, number, text};
 use kernel::Timestamp;
 use tenancy::{Asker, EmailAddress, KeyDigest, mailbox, share_of};
 
@@ -38,31 +38,21 @@ impl MailTally {
         let (start, rest_s) = window_of(HOUR_S, now);
         let mark: String = mark.as_str().chars().take(MARK_LENGTH).collect();
         let share: String = asker.as_str().chars().take(MARK_LENGTH).collect();
-        let counted = self
+        let change = "SET expires_at = :end ADD marks :mark, #share :mark";
+        let condition = "contains(marks, :text) OR ((attribute_not_exists(marks) OR size(marks) < :most) \
+                         AND (attribute_not_exists(#share) OR size(#share) < :own))";
+        let count = self
             .reader
-            .client
-            .update_item()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::limit_key(&mailbox(to), start)))
-            .update_expression("SET expires_at = :end ADD marks :mark, #share :mark")
-            .condition_expression(
-                "contains(marks, :text) OR ((attribute_not_exists(marks) OR size(marks) < :most) \
-                 AND (attribute_not_exists(#share) OR size(#share) < :own))",
-            )
-            .expression_attribute_names("#share", format!("by_{share}"))
-            .expression_attribute_values(":end", number(start + 2 * HOUR_S))
-            .expression_attribute_values(":mark", AttributeValue::Ss(vec![mark.clone()]))
-            .expression_attribute_values(":text", text(mark))
-            .expression_attribute_values(":most", number(self.per_address))
-            .expression_attribute_values(":own", number(share_of(self.per_address)))
-            .send()
-            .await;
-        match counted {
-            Ok(_) => Ok(Taken::Yes),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                Ok(Taken::NotBefore { wait_s: rest_s })
-            }
-            Err(error) => Err(TenantStoreError::of("count a mail", error)),
-        }
+            .table
+            .update(rows::limit_key(&mailbox(to), start), change)
+            .when(condition)
+            .name("#share", format!("by_{share}"))
+            .value(":end", number(start + 2 * HOUR_S))
+            .value(":mark", AttributeValue::Ss(vec![mark.clone()]))
+            .value(":text", text(mark))
+            .value(":most", number(self.per_address))
+            .value(":own", number(share_of(self.per_address)));
+        let is_counted = self.reader.send("count a mail", count).await?;
+        Ok(if is_counted { Taken::Yes } else { Taken::NotBefore { wait_s: rest_s } })
     }
 }

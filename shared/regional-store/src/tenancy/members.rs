@@ -1,11 +1,13 @@
 //! A tenant's users, invitations and audit trail, page by page.
 
-use super::read::BATCH_KEYS_MAX;
-use super::rows::{self, AUDIT_PREFIX, INVITATION_PREFIX, Item, USER_PREFIX, text};
+use super::rows::{self, AUDIT_PREFIX, INVITATION_PREFIX, USER_PREFIX};
 use super::{TenantReader, TenantStore, TenantStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{Attributes as _, Item, key};
 use kernel::{Role, TenantId};
 use tenancy::{AuditEntry, Invitation, User, Username};
+
+/// The most entries of a page.
+const PAGE_MAX: u16 = 100;
 
 /// A page, and where the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,32 +40,20 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_administrators(&self, tenant: TenantId, most: usize) -> Result<Vec<User>, TenantStoreError> {
-        let (mut found, mut start) = (Vec::new(), None);
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :tenant AND begins_with(sk, :prefix)")
-                .filter_expression("#role = :admin")
-                .expression_attribute_names("#role", "role")
-                .expression_attribute_values(":tenant", text(rows::tenant_partition(tenant)))
-                .expression_attribute_values(":prefix", text(USER_PREFIX))
-                .expression_attribute_values(":admin", rows::attribute(&Role::Admin)?)
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| TenantStoreError::of("list administrators", error))?;
-            for item in page.items.unwrap_or_default() {
+        let query = self.table.query(rows::tenant_partition(tenant)).beginning_with(USER_PREFIX).consistent();
+        let query = query.filter("#role = :admin").name("#role", "role");
+        let mut pages = query.value(":admin", rows::attribute(&Role::Admin)?).pages();
+        let mut found = Vec::new();
+        while found.len() < most {
+            let Some(items) = pages.next().await.map_err(TenantStoreError::of("list administrators"))? else {
+                break;
+            };
+            for item in items {
                 found.push(rows::user(item)?);
             }
-            start = page.last_evaluated_key;
-            if start.is_none() || found.len() >= most {
-                found.truncate(most);
-                return Ok(found);
-            }
         }
+        found.truncate(most);
+        Ok(found)
     }
 
     /// Which of the accounts with a user's address are nobody else's: they go when the user goes. An account that is
@@ -122,24 +112,13 @@ impl TenantReader {
         limit: u8,
         forward: bool,
     ) -> Result<Page<Item>, TenantStoreError> {
-        let limit = i32::from(limit).clamp(1, i32::try_from(BATCH_KEYS_MAX).unwrap_or(1));
-        let start = cursor.map(|cursor| rows::key(rows::tenant_partition(tenant), &format!("{prefix}{cursor}")));
-        let found = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :tenant AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":tenant", text(rows::tenant_partition(tenant)))
-            .expression_attribute_values(":prefix", text(prefix))
-            .consistent_read(true)
-            .scan_index_forward(forward)
-            .limit(limit)
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(|error| TenantStoreError::Unavailable { action: "list a page", source: error.into() })?;
-        let next = found.last_evaluated_key.as_ref().and_then(|key| suffix(key, prefix)).map(str::to_owned);
-        Ok(Page { entries: found.items.unwrap_or_default(), next })
+        let start = cursor.map(|cursor| key(rows::tenant_partition(tenant), format!("{prefix}{cursor}")));
+        let query = self.table.query(rows::tenant_partition(tenant)).beginning_with(prefix).consistent();
+        let query = if forward { query } else { query.descending() };
+        let query = query.limit(u16::from(limit).clamp(1, PAGE_MAX)).after(start);
+        let found = query.page().await.map_err(TenantStoreError::of("list a page"))?;
+        let next = found.next.as_ref().and_then(|key| suffix(key, prefix)).map(str::to_owned);
+        Ok(Page { entries: found.items, next })
     }
 }
 
@@ -149,14 +128,12 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn record_audit(&self, tenant: TenantId, entry: &AuditEntry) -> Result<(), TenantStoreError> {
-        let put = self.reader.client.put_item().table_name(&self.reader.table);
-        let put = put.set_item(Some(rows::audit_item(tenant, entry)?)).send().await;
-        put.map(|_| ())
-            .map_err(|error| TenantStoreError::Unavailable { action: "add to the audit trail", source: error.into() })
+        let put = self.put(rows::audit_item(tenant, entry)?);
+        self.reader.send("add to the audit trail", put).await.map(|_| ())
     }
 }
 
 /// What follows the prefix in an item's sort key.
 pub(super) fn suffix<'a>(item: &'a Item, prefix: &str) -> Option<&'a str> {
-    item.get("sk").map(AttributeValue::as_s)?.ok()?.strip_prefix(prefix)
+    item.text("sk")?.strip_prefix(prefix)
 }

@@ -23,9 +23,6 @@ pub use members::Page;
 pub use read::{Membership, Remembered, TenantReader};
 pub use write::{Loaded, Reach, Registered, TenantStore};
 
-use crate::throttled::is_throttled;
-use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
-
 /// Why the regional table did not do what it was asked. Holds nothing of the items themselves.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantStoreError {
@@ -69,19 +66,12 @@ impl TenantStoreError {
         Self::Unwritable(Box::new(error))
     }
 
-    /// Says whether the table is busy or something is wrong.
-    fn of<E, R>(action: &'static str, error: SdkError<E, R>) -> Self
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
-        if is_throttled(&error) { Self::Busy { action } } else { Self::Unavailable { action, source: Box::new(error) } }
-    }
-}
-
-impl From<BuildError> for TenantStoreError {
-    fn from(error: BuildError) -> Self {
-        Self::unwritable(error)
+    /// Says whether the table is busy, or something is wrong.
+    fn of(action: &'static str) -> impl Fn(dynamo::Error) -> Self {
+        move |error| match error {
+            busy if busy.is_busy() => Self::Busy { action },
+            error => Self::Unavailable { action, source: error.into() },
+        }
     }
 }
 

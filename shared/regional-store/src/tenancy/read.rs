@@ -1,26 +1,19 @@
 //! Reading. Every read sees what was written before it.
 
 use super::TenantStoreError;
-use super::rows::{self, Item, STATS_SHARDS, stored};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use super::rows::{self, STATS_SHARDS, stored};
 use contract::TenantCounts;
+use dynamo::{Attributes as _, Error, Item, Table, Write};
 use kernel::{InvitationId, Role, SignupId, TenantId, TenantStatus, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use tenancy::{Fingerprint, Invitation, KeyDigest, OrganisationName, Origin, Signup, Tenant, User, Username};
 
-/// The most that `BatchGetItem` takes.
-pub(super) const BATCH_KEYS_MAX: usize = 100;
-/// How often a batch that DynamoDB answered in part is asked for its rest.
-const BATCH_ROUNDS_MAX: u32 = 8;
-
 /// Reads the tenants of a region.
 #[derive(Debug, Clone)]
 pub struct TenantReader {
-    pub(super) client: Client,
-    pub(super) table: String,
+    pub(super) table: Table,
 }
 
 /// What a tenant is read by: everything but its organisation's name.
@@ -75,7 +68,7 @@ impl TenantReader {
     /// The tenants in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { client: Client::new(config), table }
+        Self { table: Table::new(config, table) }
     }
 
     /// Loads a tenant.
@@ -83,9 +76,7 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_tenant(&self, id: TenantId) -> Result<Option<Tenant>, TenantStoreError> {
-        let names = TENANT_ATTRIBUTES;
-        let wanted = names.map(|name| format!("#{name}")).join(", ");
-        let item = self.get("load a tenant", rows::tenant_key(id), &wanted, &names).await?;
+        let item = self.get("load a tenant", rows::tenant_key(id), &TENANT_ATTRIBUTES).await?;
         item.map(|item| stored(item, "tenant")).transpose()
     }
 
@@ -103,7 +94,7 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_remembered(&self, key: &KeyDigest) -> Result<Option<Remembered>, TenantStoreError> {
-        let item = self.get("load a key", rows::idempotency_key(key), "signup, fingerprint", &[]).await?;
+        let item = self.get("load a key", rows::idempotency_key(key), &["signup", "fingerprint"]).await?;
         item.map(|item| stored(item, "key")).transpose()
     }
 
@@ -112,8 +103,8 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_membership(&self, username: Username) -> Result<Option<Membership>, TenantStoreError> {
-        let wanted = "tenant, origin, #role, confirmed_at";
-        let item = self.get("load a user", rows::membership_key(username), wanted, &["role"]).await?;
+        let wanted = ["tenant", "origin", "role", "confirmed_at"];
+        let item = self.get("load a user", rows::membership_key(username), &wanted).await?;
         item.map(|item| stored(item, "user")).transpose()
     }
 
@@ -142,11 +133,10 @@ impl TenantReader {
         let mut all: Vec<&str> = TENANT_ATTRIBUTES.iter().chain(names).copied().chain(["sk"]).collect();
         all.sort_unstable();
         all.dedup();
-        let wanted = all.iter().map(|name| format!("#{name}")).collect::<Vec<_>>().join(", ");
         let keys = vec![rows::tenant_key(tenant), other];
         let (mut loaded, mut found) = (None, None);
-        for item in self.batch("load a tenant with a part of it", keys, Some(&wanted), &all).await? {
-            if item.get("sk").is_some_and(|sort| *sort == rows::text("TENANT")) {
+        for item in self.batch("load a tenant with a part of it", keys, &all).await? {
+            if item.sort() == "TENANT" {
                 loaded = Some(stored(item, "tenant")?);
             } else {
                 found = Some(stored(item, entity)?);
@@ -180,7 +170,7 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_invitation(&self, id: InvitationId) -> Result<Option<Invitation>, TenantStoreError> {
-        let item = self.get("find an invitation", rows::invitee_key(id), "tenant, expires_at", &[]).await?;
+        let item = self.get("find an invitation", rows::invitee_key(id), &["tenant", "expires_at"]).await?;
         match item {
             Some(item) => self.load_invitation_to(stored::<rows::Invitee>(item, "invitation")?.tenant, id).await,
             None => Ok(None),
@@ -205,8 +195,8 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_organisation(&self, id: TenantId) -> Result<Option<OrganisationName>, TenantStoreError> {
-        let item = self.get("load a profile", rows::tenant_key(id), "organisation", &[]).await?;
-        let Some(AttributeValue::S(name)) = item.and_then(|mut item| item.remove("organisation")) else {
+        let item = self.get("load a profile", rows::tenant_key(id), &["organisation"]).await?;
+        let Some(name) = item.as_ref().and_then(|item| item.text("organisation")) else {
             return Ok(None);
         };
         name.parse().map(Some).map_err(|_| TenantStoreError::Malformed { entity: "tenant" })
@@ -217,15 +207,13 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn counts(&self) -> Result<TenantCounts, TenantStoreError> {
-        let keys = (0..STATS_SHARDS).map(rows::stats_key).collect();
-        // Every attribute is wanted, and the table's reserved words among them need names.
+        let keys = STATS_SHARDS.all().map(rows::stats_key).collect();
         let names = TenantStatus::ALL.map(TenantStatus::as_str);
-        let wanted = names.map(|name| format!("#{name}")).join(", ");
         let mut totals: HashMap<&str, i64> = HashMap::new();
-        for item in self.batch("load counts", keys, Some(&wanted), &names).await? {
+        for item in self.batch("load counts", keys, &names).await? {
             for name in names {
-                if let Some(AttributeValue::N(number)) = item.get(name) {
-                    let count: i64 = number.parse().map_err(|_| TenantStoreError::Malformed { entity: "count" })?;
+                if item.contains_key(name) {
+                    let count = item.number::<i64>(name).ok_or(TenantStoreError::Malformed { entity: "count" })?;
                     *totals.entry(name).or_default() += count;
                 }
             }
@@ -243,71 +231,29 @@ impl TenantReader {
     }
 
     pub(super) async fn get_all(&self, action: &'static str, key: Item) -> Result<Option<Item>, TenantStoreError> {
-        let asked = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
-        let got = asked.send().await.map_err(|error| TenantStoreError::Unavailable { action, source: error.into() })?;
-        Ok(got.item)
+        self.get(action, key, &[]).await
     }
 
     async fn get(
         &self,
         action: &'static str,
         key: Item,
-        wanted: &str,
-        names: &[&str],
+        attributes: &[&str],
     ) -> Result<Option<Item>, TenantStoreError> {
-        let got = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key))
-            .consistent_read(true)
-            .projection_expression(wanted)
-            .set_expression_attribute_names(expression_names(names))
-            .send()
-            .await
-            .map_err(|error| TenantStoreError::Unavailable { action, source: error.into() })?;
-        Ok(got.item)
+        self.table.get_some(key, attributes).await.map_err(TenantStoreError::of(action))
+    }
+
+    /// Sends a write; whether its condition held.
+    pub(super) async fn send(&self, action: &'static str, write: Write) -> Result<bool, TenantStoreError> {
+        Error::is_written(self.table.send(write).await).map_err(TenantStoreError::of(action))
     }
 
     pub(super) async fn batch(
         &self,
         action: &'static str,
         keys: Vec<Item>,
-        wanted: Option<&str>,
-        names: &[&str],
+        attributes: &[&str],
     ) -> Result<Vec<Item>, TenantStoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let keys = KeysAndAttributes::builder()
-            .set_keys(Some(keys))
-            .consistent_read(true)
-            .set_projection_expression(wanted.map(str::to_owned))
-            .set_expression_attribute_names(expression_names(names))
-            .build()?;
-        let mut asked = HashMap::from([(self.table.clone(), keys)]);
-        let mut items = Vec::new();
-        for round in 0..BATCH_ROUNDS_MAX {
-            let mut got = self
-                .client
-                .batch_get_item()
-                .set_request_items(Some(asked))
-                .send()
-                .await
-                .map_err(|error| TenantStoreError::of(action, error))?;
-            items.extend(got.responses.as_mut().and_then(|tables| tables.remove(&self.table)).unwrap_or_default());
-            asked = got.unprocessed_keys.unwrap_or_default();
-            if asked.is_empty() {
-                return Ok(items);
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10 << round)).await;
-        }
-        Err(TenantStoreError::Busy { action })
+        self.table.batch_get(keys).attributes(attributes).send().await.map_err(TenantStoreError::of(action))
     }
-}
-
-/// `#name` for each name that is a reserved word of DynamoDB.
-fn expression_names(names: &[&str]) -> Option<HashMap<String, String>> {
-    let names: HashMap<_, _> = names.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
-    (!names.is_empty()).then_some(names)
 }

@@ -27,24 +27,20 @@
 //! nothing else.
 
 use super::{Membership, Place, TenantStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{AttributeValue, Item, Shards, key, number, text};
 use kernel::{Alias, InvitationId, Role, SignupId, TenantId, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use tenancy::{
     Actor, AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, OwedMail, SignUp, User,
     Username, Voucher,
 };
 
-/// An item, or the key of one.
-pub(super) type Item = HashMap<String, AttributeValue>;
-
-/// How many items the counts of tenants are spread over, so that many sign-ups at once do not wait for
+/// The items that the counts of tenants are spread over, so that many sign-ups at once do not wait for
 /// one another. Few enough for one `BatchGetItem`.
-pub(super) const STATS_SHARDS: u8 = 32;
-/// How many partitions hold what is due.
-pub(super) const DUE_SHARDS: u8 = 8;
+pub(super) const STATS_SHARDS: Shards = Shards::new(32);
+/// The partitions that hold what is due.
+pub(super) const DUE_SHARDS: Shards = Shards::new(8);
 /// How long an entry of an audit trail is kept.
 const AUDIT_KEPT_S: i64 = 400 * 86_400;
 /// An invitation that has run out is of no use to anybody: the table removes it.
@@ -88,12 +84,12 @@ pub(super) fn membership_key(username: Username) -> Item {
 
 /// Of what Meridian vouches for an account with.
 pub(super) fn voucher_key(username: Username, voucher: &Voucher) -> Item {
-    key(format!("USER#{username}"), &format!("VOUCHER#{}", voucher.digest().as_str()))
+    key(format!("USER#{username}"), format!("VOUCHER#{}", voucher.digest().as_str()))
 }
 
 /// Of what leads from an address to a user.
 pub(super) fn address_key(email: &EmailAddress, username: Username) -> Item {
-    key(address_partition(email), &username.to_string())
+    key(address_partition(email), username.to_string())
 }
 
 pub(super) fn address_partition(email: &EmailAddress) -> String {
@@ -101,7 +97,7 @@ pub(super) fn address_partition(email: &EmailAddress) -> String {
 }
 
 pub(super) fn user_key(tenant: TenantId, username: Username) -> Item {
-    key(tenant_partition(tenant), &format!("{USER_PREFIX}{username}"))
+    key(tenant_partition(tenant), format!("{USER_PREFIX}{username}"))
 }
 
 /// Of what leads from an invitation to the tenant.
@@ -110,7 +106,7 @@ pub(super) fn invitee_key(id: InvitationId) -> Item {
 }
 
 pub(super) fn invitation_key(tenant: TenantId, id: InvitationId) -> Item {
-    key(tenant_partition(tenant), &format!("{INVITATION_PREFIX}{id}"))
+    key(tenant_partition(tenant), format!("{INVITATION_PREFIX}{id}"))
 }
 
 /// Of a client by its id at the identity provider.
@@ -119,7 +115,7 @@ pub(super) fn token_client_key(client_id: &str) -> Item {
 }
 
 pub(super) fn client_key(tenant: TenantId, id: ClientId) -> Item {
-    key(tenant_partition(tenant), &format!("{CLIENT_PREFIX}{id}"))
+    key(tenant_partition(tenant), format!("{CLIENT_PREFIX}{id}"))
 }
 
 pub(super) fn provider_key(tenant: TenantId) -> Item {
@@ -127,11 +123,11 @@ pub(super) fn provider_key(tenant: TenantId) -> Item {
 }
 
 pub(super) fn barred_key(tenant: TenantId, username: Username) -> Item {
-    key(tenant_partition(tenant), &format!("{BARRED_PREFIX}{username}"))
+    key(tenant_partition(tenant), format!("{BARRED_PREFIX}{username}"))
 }
 
 pub(super) fn limit_key(digest: &KeyDigest, window_start_s: i64) -> Item {
-    key(format!("LIMIT#{}", digest.as_str()), &window_start_s.to_string())
+    key(format!("LIMIT#{}", digest.as_str()), window_start_s.to_string())
 }
 
 /// Of the moment when something began.
@@ -145,7 +141,7 @@ pub(super) fn erasure_key(tenant: TenantId) -> Item {
 
 pub(super) fn due_key(due: &Due) -> Item {
     let sort = format!("{}#{}#{}", milliseconds(due.at), due.kind.as_str(), due.tenant);
-    key(due_partition(due.tenant.as_uuid().as_bytes()[15] % DUE_SHARDS), &sort)
+    key(due_partition(DUE_SHARDS.of(due.tenant.as_uuid())), sort)
 }
 
 pub(super) fn due_partition(shard: u8) -> String {
@@ -156,45 +152,24 @@ pub(super) fn stats_key(shard: u8) -> Item {
     key(format!("STATS#{shard}"), "REGION")
 }
 
-/// The counter item of a tenant. The last byte of a UUID is random in every version that we use.
-pub(super) fn stats_shard(tenant: TenantId) -> u8 {
-    tenant.as_uuid().as_bytes()[15] % STATS_SHARDS
-}
-
 /// A moment in 13 digits, so that texts sort as moments do.
 pub(super) fn milliseconds(at: Timestamp) -> String {
     format!("{:013}", at.as_millisecond().max(0))
 }
 
-pub(super) fn key(partition: String, sort: &str) -> Item {
-    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
-}
-
-/// A text attribute.
-pub(super) fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-/// A number attribute.
-pub(super) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
 /// A value as an attribute.
 pub(super) fn attribute(value: &impl Serialize) -> Result<AttributeValue, TenantStoreError> {
-    serde_dynamo::to_attribute_value(value).map_err(TenantStoreError::unwritable)
+    dynamo::to_value(value).map_err(TenantStoreError::unwritable)
 }
 
 /// An item made of its key and of what is stored under it.
 pub(super) fn item(key: Item, stored: &impl Serialize) -> Result<Item, TenantStoreError> {
-    let mut item: Item = serde_dynamo::to_item(stored).map_err(TenantStoreError::unwritable)?;
-    item.extend(key);
-    Ok(item)
+    dynamo::to_item(key, stored).map_err(TenantStoreError::unwritable)
 }
 
 /// What is stored in an item. The parser's own words are dropped: they may quote the item.
 pub(super) fn stored<T: DeserializeOwned>(item: Item, entity: &'static str) -> Result<T, TenantStoreError> {
-    serde_dynamo::from_item(item).map_err(|_| TenantStoreError::Malformed { entity })
+    dynamo::from_item(item).map_err(|_| TenantStoreError::Malformed { entity })
 }
 
 /// Which tenant a label stands for.
@@ -372,7 +347,7 @@ pub(super) fn invitation(item: Item) -> Result<Invitation, TenantStoreError> {
 /// The item of an audit entry.
 pub(super) fn audit_item(tenant: TenantId, entry: &AuditEntry) -> Result<Item, TenantStoreError> {
     let sort = format!("{AUDIT_PREFIX}{}#{}", milliseconds(entry.at), entry.id);
-    let mut item = item(key(tenant_partition(tenant), &sort), entry)?;
+    let mut item = item(key(tenant_partition(tenant), sort), entry)?;
     item.insert("expires_at".to_owned(), number(entry.at.as_second() + AUDIT_KEPT_S));
     Ok(item)
 }

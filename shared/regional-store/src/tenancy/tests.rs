@@ -216,7 +216,7 @@ async fn the_organisation_and_the_person_are_stored_once_each() {
 
 /// Points an alias at another region, as the end of a move does.
 async fn move_away(world: &World, alias: &str, place: &Place) {
-    let place = serde_dynamo::to_attribute_value(place).unwrap();
+    let place = dynamo::to_value(place).unwrap();
     let key = |kind| AttributeValue::S(kind);
     let update = world.client.update_item().table_name(&world.table);
     let update = update.key("pk", key(format!("ALIAS#{alias}"))).key("sk", key("ALIAS".to_owned()));

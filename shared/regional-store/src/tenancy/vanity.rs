@@ -1,8 +1,8 @@
 //! The rows of labels that tenants chose: kept free for a tenant, and then leading to it.
 
-use super::rows::{self, AliasRow, number, stored, text};
+use super::rows::{self, AliasRow, stored};
 use super::{TenantReader, TenantStore, TenantStoreError};
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use dynamo::{Write, number, text};
 use kernel::TenantId;
 use std::collections::BTreeMap;
 use tenancy::{ClaimState, LabelUse, Outcome, Tenant, VanityLabel};
@@ -27,7 +27,7 @@ impl TenantReader {
 
 impl TenantStore {
     /// What an outcome changes of these rows. Nobody else's row is ever replaced.
-    pub(super) fn change_labels(&self, outcome: &Outcome) -> Result<Vec<TransactWriteItem>, TenantStoreError> {
+    pub(super) fn change_labels(&self, outcome: &Outcome) -> Result<Vec<Write>, TenantStoreError> {
         if outcome.before.vanity == outcome.tenant.vanity {
             return Ok(Vec::new());
         }
@@ -37,42 +37,29 @@ impl TenantStore {
         for (label, leads) in &after {
             match before.get(label) {
                 Some(led) if led == leads => {}
-                Some(_) => writes.push(self.lead_by(label, tenant, version)?),
+                Some(_) => writes.push(self.lead_by(label, tenant, version)),
                 None => {
                     let routed_since_version = leads.then_some(version);
                     let row = AliasRow { routed_since_version, ..AliasRow::of(tenant) };
-                    writes.push(self.insert(rows::item(rows::label_key(label), &row)?)?);
+                    writes.push(self.insert(rows::item(rows::label_key(label), &row)?));
                 }
             }
         }
         for label in before.keys().filter(|label| !after.contains_key(*label)) {
-            writes.push(self.lead_nowhere(label, tenant)?);
+            // A label that leads nowhere is free again.
+            writes.push(self.delete_of(tenant, rows::label_key(label)));
         }
         Ok(writes)
     }
 
     /// Makes a label that was kept free lead to the tenant.
-    fn lead_by(&self, label: &str, tenant: TenantId, version: u64) -> Result<TransactWriteItem, TenantStoreError> {
-        let update = Update::builder()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::label_key(label)))
-            .update_expression("SET routed_since_version = :version")
-            .condition_expression("tenant = :tenant")
-            .expression_attribute_values(":version", number(version))
-            .expression_attribute_values(":tenant", text(tenant.to_string()))
-            .build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
-    }
-
-    /// Makes a label free again.
-    fn lead_nowhere(&self, label: &str, tenant: TenantId) -> Result<TransactWriteItem, TenantStoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.reader.table)
-            .set_key(Some(rows::label_key(label)))
-            .condition_expression("attribute_not_exists(pk) OR tenant = :tenant")
-            .expression_attribute_values(":tenant", text(tenant.to_string()))
-            .build()?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+    fn lead_by(&self, label: &str, tenant: TenantId, version: u64) -> Write {
+        self.reader
+            .table
+            .update(rows::label_key(label), "SET routed_since_version = :version")
+            .when("tenant = :tenant")
+            .value(":version", number(version))
+            .value(":tenant", text(tenant.to_string()))
     }
 }
 

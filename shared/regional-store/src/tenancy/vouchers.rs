@@ -1,8 +1,8 @@
 //! What Meridian vouches for: that it has just asked the identity provider for an account itself.
 
-use super::rows::{self, number};
+use super::rows;
 use super::{TenantReader, TenantStore, TenantStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{Attributes as _, number};
 use kernel::Timestamp;
 use tenancy::{Username, VOUCHER_VALID, Voucher};
 
@@ -15,8 +15,7 @@ impl TenantStore {
     pub async fn vouch(&self, username: Username, voucher: &Voucher, now: Timestamp) -> Result<(), TenantStoreError> {
         let mut item = rows::voucher_key(username, voucher);
         item.insert("expires_at".to_owned(), number(now.as_second() + VOUCHER_VALID.as_secs()));
-        let put = self.reader.client.put_item().table_name(&self.reader.table).set_item(Some(item)).send().await;
-        put.map(|_| ()).map_err(|error| TenantStoreError::of("vouch for an account", error))
+        self.reader.send("vouch for an account", self.put(item)).await.map(|_| ())
     }
 }
 
@@ -33,10 +32,7 @@ impl TenantReader {
     ) -> Result<bool, TenantStoreError> {
         let item = self.get_all("load a voucher", rows::voucher_key(username, voucher)).await?;
         // The table removes what has expired within days, not at once.
-        let expires_at = item.and_then(|item| match item.get("expires_at") {
-            Some(AttributeValue::N(second)) => second.parse::<i64>().ok(),
-            _ => None,
-        });
+        let expires_at = item.and_then(|item| item.number::<i64>("expires_at"));
         Ok(expires_at.is_some_and(|second| now.as_second() < second))
     }
 }

@@ -1,9 +1,8 @@
 //! Writing. State, its counts and the facts that tell of it are one transaction.
 
-use super::commit::{Cancelled, back_off, classify};
 use super::rows;
 use super::{Remembered, TenantReader, TenantStoreError};
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use dynamo::{Attempts, CONTENTION, Error};
 use kernel::{InvitationId, SignupId, TenantId};
 use outbox::Outbox;
 use serde::Serialize;
@@ -11,8 +10,6 @@ use tenancy::{Fingerprint, Invitation, KeyDigest, MachineClient, Outcome, Refusa
 
 /// How long an idempotency key is remembered.
 const KEY_REMEMBERED_S: i64 = 7 * 24 * 60 * 60;
-/// How often a transaction that met another one on the same items is tried.
-const ATTEMPTS_MAX: u32 = 12;
 
 /// The tenants of a region, with the outbox that tells of their changes.
 #[derive(Debug, Clone)]
@@ -108,34 +105,35 @@ impl TenantStore {
             self.insert(rows::item(
                 rows::idempotency_key(key),
                 &KeyRow { signup: signup.id, fingerprint, expires_at },
-            )?)?,
-            self.insert(rows::item(rows::alias_key(&tenant.alias), &rows::AliasRow::of(tenant.id))?)?,
-            self.insert(rows::item(rows::signup_key(signup.id), signup)?)?,
-            self.insert(rows::tenant_item(made)?)?,
-            self.put(rows::audit_item(tenant.id, &made.audit)?)?,
-            self.put(rows::item(rows::due_key(&made.due), &made.due)?)?,
-            self.count(tenant.id, None, tenant.status)?,
+            )?),
+            self.insert(rows::item(rows::alias_key(&tenant.alias), &rows::AliasRow::of(tenant.id))?),
+            self.insert(rows::item(rows::signup_key(signup.id), signup)?),
+            self.insert(rows::tenant_item(made)?),
+            self.put(rows::audit_item(tenant.id, &made.audit)?),
+            self.put(rows::item(rows::due_key(&made.due), &made.due)?),
+            self.count(tenant.id, None, tenant.status),
         ];
         writes.extend(self.join(user)?);
         for statement in &made.statements {
             writes.push(self.state(statement)?);
         }
-        for attempt in 0..ATTEMPTS_MAX {
-            match self.transact(ACTION, writes.clone()).await {
+        let mut attempts = Attempts::of(CONTENTION);
+        loop {
+            let lost = match self.reader.table.transact(writes.clone()).await {
                 Ok(()) => return Ok(Registered::Stored),
-                Err(Cancelled::Condition(KEY)) => {
-                    // Gone only if it expired in between: then the next attempt can have it.
-                    if let Some(first) = self.reader.load_remembered(key).await? {
-                        return Ok(Registered::Repeated(first));
-                    }
+                Err(error) => error,
+            };
+            let failed = |place| matches!(&lost, Error::ConditionFailed(places) if places.contains(&place));
+            if failed(KEY) {
+                // Gone only if it expired in between: then the next attempt can have it.
+                if let Some(first) = self.reader.load_remembered(key).await? {
+                    return Ok(Registered::Repeated(first));
                 }
-                Err(Cancelled::Condition(ALIAS)) => return Err(TenantStoreError::AliasTaken),
-                Err(Cancelled::Condition(_) | Cancelled::Contention) => {}
-                Err(Cancelled::Failed(error)) => return Err(error),
+            } else if failed(ALIAS) {
+                return Err(TenantStoreError::AliasTaken);
             }
-            back_off(attempt, tenant.id).await;
+            attempts.again(lost).await.map_err(TenantStoreError::of(ACTION))?;
         }
-        Err(TenantStoreError::Busy { action: ACTION })
     }
 
     /// Reads a tenant, decides on it, and stores the outcome on condition that the tenant is still the one that
@@ -152,23 +150,22 @@ impl TenantStore {
         decide: impl Fn(&Loaded) -> Result<Option<Outcome>, Refusal>,
     ) -> Result<State, TenantStoreError> {
         const ACTION: &str = "change a tenant";
-        for attempt in 0..ATTEMPTS_MAX {
+        let mut attempts = Attempts::of(CONTENTION);
+        loop {
             let loaded = self.load(tenant, reach).await?;
             let Some(outcome) = decide(&loaded).map_err(TenantStoreError::Refused)? else {
                 return Ok(loaded.state);
             };
             let mut writes = self.writes(&outcome)?;
             writes.extend(self.find_by_address(&outcome).await?);
-            match self.transact(ACTION, writes).await {
+            match self.reader.table.transact(writes).await {
                 Ok(()) => {
                     let signup = outcome.signup.or(loaded.state.signup);
                     return Ok(State { tenant: outcome.tenant, signup });
                 }
-                Err(Cancelled::Condition(_) | Cancelled::Contention) => back_off(attempt, tenant).await,
-                Err(Cancelled::Failed(error)) => return Err(error),
+                Err(error) => attempts.again(error).await.map_err(TenantStoreError::of(ACTION))?,
             }
         }
-        Err(TenantStoreError::Busy { action: ACTION })
     }
 
     /// Reads what a decision is made on.
@@ -199,10 +196,5 @@ impl TenantStore {
             None => false,
         };
         Ok(Loaded { state: State { tenant, signup }, user, invitation, clients, is_barred })
-    }
-
-    pub(super) async fn transact(&self, action: &'static str, writes: Vec<TransactWriteItem>) -> Result<(), Cancelled> {
-        let sent = self.reader.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-        sent.map(|_| ()).map_err(|error| classify(action, error))
     }
 }

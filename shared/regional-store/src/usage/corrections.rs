@@ -1,8 +1,8 @@
 //! The record of corrections: who took what back and why, and what came of it.
 
-use super::items::{self, Item};
+use super::items;
 use super::{Intake, UsageReader, UsageStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::{Attributes as _, Item, text};
 use kernel::{MeterCode, ReasonCode, SegmentId, TenantId, Timestamp};
 use metering::{Counted, Purpose, Segment, Sender};
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ impl Intake {
         let records: Vec<_> = segments.iter().map(of_segment).collect();
         let written = segments.iter().zip(&records).map(|(segment, record)| record_item(segment.tenant, record));
         let written: Vec<Item> = written.collect::<Result<_, _>>()?;
-        self.table.put_all("record corrections", written).await?;
+        self.table.put_all(written).await.map_err(UsageStoreError::of("record corrections"))?;
         self.store(segments, at).await?;
         Ok(records)
     }
@@ -105,22 +105,13 @@ impl UsageReader {
         limit: u16,
     ) -> Result<Vec<CorrectionRecord>, UsageStoreError> {
         let last = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
-        let found = self
-            .table
-            .client
-            .query()
-            .table_name(&self.table.name)
-            .key_condition_expression("pk = :partition AND sk BETWEEN :first AND :last")
-            .expression_attribute_values(":partition", AttributeValue::S(items::tenant_partition(tenant)))
-            .expression_attribute_values(":first", AttributeValue::S(items::CORRECTION.to_owned()))
-            .expression_attribute_values(":last", AttributeValue::S(format!("{}{last}", items::CORRECTION)))
-            .scan_index_forward(false)
-            // What is asked for ends before the one that is named.
-            .limit(i32::from(limit) + i32::from(before.is_some()))
-            .send()
-            .await
-            .map_err(|error| UsageStoreError::of("list corrections", error))?;
-        let records = found.items().iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let range = (items::CORRECTION, format!("{}{last}", items::CORRECTION));
+        // What is asked for ends before the one that is named.
+        let limit = limit.saturating_add(u16::from(before.is_some()));
+        let query = self.table.query(items::tenant_partition(tenant)).between(range.0, range.1);
+        let found = query.descending().limit(limit).page().await;
+        let found = found.map_err(UsageStoreError::of("list corrections"))?.items;
+        let records = found.iter().map(record).collect::<Result<Vec<_>, _>>()?;
         Ok(records.into_iter().filter(|record| Some(record.id) != before).collect())
     }
 }
@@ -145,15 +136,15 @@ fn record_of(segment: &Segment, notes: &mut VecDeque<CorrectionNote>, by: &str, 
 fn record_item(tenant: TenantId, record: &CorrectionRecord) -> Result<Item, UsageStoreError> {
     let mut item = items::correction_key(tenant, record.id);
     let document = serde_json::to_string(record).map_err(UsageStoreError::unwritable)?;
-    item.insert("document".to_owned(), items::text(document));
+    item.insert("document".to_owned(), text(document));
     Ok(item)
 }
 
 fn record(item: &Item) -> Result<CorrectionRecord, UsageStoreError> {
     let entity = "correction";
     let malformed = |_| UsageStoreError::Malformed { entity };
-    let document: String = items::parsed(item, "document", entity)?;
-    let record: CorrectionRecord = serde_json::from_str(&document).map_err(malformed)?;
+    let document = item.text("document").ok_or(UsageStoreError::Malformed { entity })?;
+    let record: CorrectionRecord = serde_json::from_str(document).map_err(malformed)?;
     if !item.contains_key("voided") {
         return Ok(record);
     }

@@ -2,8 +2,8 @@
 
 use super::UsageStoreError;
 use super::items;
-use super::table::Table;
 use contract::RejectionKind;
+use dynamo::{Table, number};
 use kernel::Timestamp;
 use metering::{Segment, Sender};
 use std::collections::BTreeMap;
@@ -38,9 +38,9 @@ impl Intake {
 
     async fn try_store(&self, segments: &[Segment], received_at: Timestamp) -> Result<(), UsageStoreError> {
         let pointers = segments.iter().map(items::pending_item).collect();
-        self.table.put_all("announce usage", pointers).await?;
+        self.table.put_all(pointers).await.map_err(UsageStoreError::of("announce usage"))?;
         let bodies = segments.iter().map(|segment| items::segment_item(segment, received_at)).collect();
-        self.table.put_all("store usage", bodies).await
+        self.table.put_all(bodies).await.map_err(UsageStoreError::of("store usage"))
     }
 
     /// Adds to the region's counts of events that a sender's requests had and that were refused, each for a reason of some
@@ -75,16 +75,11 @@ impl Intake {
             return Ok(());
         }
         let terms: Vec<String> = counts.iter().enumerate().map(|(at, (name, _))| format!("{name} :c{at}")).collect();
-        let mut update = self
-            .table
-            .client
-            .update_item()
-            .table_name(&self.table.name)
-            .set_key(Some(items::stats_key(seed)))
-            .update_expression(format!("ADD {}", terms.join(", ")));
-        for (at, (_, count)) in counts.iter().enumerate() {
-            update = update.expression_attribute_values(format!(":c{at}"), items::number(count));
-        }
-        update.send().await.map(|_| ()).map_err(|error| UsageStoreError::of("count refused events", error))
+        let update = self.table.update(items::stats_key(seed), format!("ADD {}", terms.join(", ")));
+        let update = counts
+            .iter()
+            .enumerate()
+            .fold(update, |update, (at, (_, count))| update.value(format!(":c{at}"), number(count)));
+        self.table.send(update).await.map_err(UsageStoreError::of("count refused events"))
     }
 }

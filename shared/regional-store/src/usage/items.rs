@@ -17,26 +17,23 @@
 //! | `STATS#<shard>` | `REGION` | counts of the region |
 
 use super::UsageStoreError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use contract::RejectionKind;
 use dedupe::{BlockId, Manifest, NewPart, RunId, RunMeta, SortedRun};
+use dynamo::{AttributeValue, Attributes as _, Item, Shards, bytes, key, number, text};
 use kernel::{MeterCode, SegmentId, TenantId, Timestamp, WindowSize};
 use metering::{Checkpoint, Counted, Page, PageKey, Segment, SegmentBody, Sender};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-/// An item of the table.
-pub(super) type Item = HashMap<String, AttributeValue>;
-
-/// How many partitions pointers are spread over: each segment writes and removes one, so that these take some 20,000
+/// The partitions that pointers are spread over: each segment writes and removes one, so that these take some 20,000
 /// segments a second of a region.
-pub(super) const PENDING_SHARDS: u8 = 64;
-/// How many partitions days that are to be sealed are spread over.
-pub(super) const SEAL_SHARDS: u8 = 8;
-/// How many items hold the counts of a region: transactions that meet on one of them wait for each other.
-pub(super) const STATS_SHARDS: u8 = 128;
-/// How many partitions a tenant's segments and runs are spread over, each.
-pub(super) const TENANT_SHARDS: u8 = 16;
+pub(super) const PENDING_SHARDS: Shards = Shards::new(64);
+/// The partitions that days which are to be sealed are spread over.
+pub(super) const SEAL_SHARDS: Shards = Shards::new(8);
+/// The items that hold the counts of a region: transactions that meet on one of them wait for each other.
+pub(super) const STATS_SHARDS: Shards = Shards::new(128);
+/// The partitions that a tenant's segments and runs are spread over, each.
+pub(super) const TENANT_SHARDS: Shards = Shards::new(16);
 
 /// How long a segment is kept after it came: longer than events may be late.
 const SEGMENT_KEPT_S: i64 = 100 * 86_400;
@@ -47,24 +44,8 @@ const RUN_KEPT_S: i64 = metering::DISTINCT_VALUES_KEPT.as_secs() + 5 * 86_400;
 ///
 /// # Errors
 /// When it is not a segment that this release can settle.
-pub fn segment_of_image(image: impl Into<HashMap<String, AttributeValue>>) -> Result<Segment, UsageStoreError> {
+pub fn segment_of_image(image: impl Into<Item>) -> Result<Segment, UsageStoreError> {
     segment(&image.into())
-}
-
-pub(super) fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-pub(super) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-fn bytes(value: Vec<u8>) -> AttributeValue {
-    AttributeValue::B(value.into())
-}
-
-fn key(partition: String, sort: impl ToString) -> Item {
-    HashMap::from([("pk".to_owned(), AttributeValue::S(partition)), ("sk".to_owned(), text(sort))])
 }
 
 fn with<const N: usize>(mut item: Item, attributes: [(&str, AttributeValue); N]) -> Item {
@@ -76,18 +57,13 @@ pub(super) fn pending_partition(shard: u8) -> String {
     format!("PENDING#{shard}")
 }
 
-/// The pointer of a segment; the last byte of a UUID of version 7 is random.
+/// The pointer of a segment.
 pub(super) fn pending_key(id: SegmentId) -> Item {
-    key(pending_partition(id.as_uuid().as_bytes()[15] % PENDING_SHARDS), id)
+    key(pending_partition(PENDING_SHARDS.of(id.as_uuid())), id.to_string())
 }
 
 pub(super) fn pending_item(segment: &Segment) -> Item {
-    with(pending_key(segment.id), [("tenant", text(segment.tenant))])
-}
-
-/// The last byte of a UUID's random part chooses the shard.
-fn tenant_shard(id: &uuid::Uuid) -> u8 {
-    id.as_bytes()[15] % TENANT_SHARDS
+    with(pending_key(segment.id), [("tenant", text(segment.tenant.to_string()))])
 }
 
 pub(super) fn segment_partition(tenant: TenantId, shard: u8) -> String {
@@ -95,7 +71,7 @@ pub(super) fn segment_partition(tenant: TenantId, shard: u8) -> String {
 }
 
 pub(super) fn segment_key(tenant: TenantId, id: SegmentId) -> Item {
-    key(segment_partition(tenant, tenant_shard(id.as_uuid())), id)
+    key(segment_partition(tenant, TENANT_SHARDS.of(id.as_uuid())), id.to_string())
 }
 
 pub(super) fn segment_item(segment: &Segment, received_at: Timestamp) -> Item {
@@ -191,15 +167,14 @@ pub(super) fn run_key(tenant: TenantId, id: RunId) -> Item {
     match id.segment() {
         Some(segment) => segment_key(tenant, segment),
         // The attempt's UUID is random at its end, and its runs are next to each other.
-        None => key(run_partition(tenant, tenant_shard(&id.attempt)), id),
+        None => key(run_partition(tenant, TENANT_SHARDS.of(&id.attempt)), id.to_string()),
     }
 }
 
 /// Where a part of an index is stored. The blocks of a run, and those of a filter, are spread: a look-up reads many at once.
 pub(super) fn block_key(tenant: TenantId, block: BlockId) -> Item {
     let spread = |run: RunId, block: u16, sort: String| {
-        let shard = (u16::from(tenant_shard(&run.attempt)) + block) % u16::from(TENANT_SHARDS);
-        key(run_partition(tenant, u8::try_from(shard).unwrap_or_default()), sort)
+        key(run_partition(tenant, TENANT_SHARDS.of_part(&run.attempt, block)), sort)
     };
     match block {
         BlockId::Run(run) => run_key(tenant, run),
@@ -266,7 +241,7 @@ pub(super) fn page_key(tenant: TenantId, page: &PageKey) -> Item {
 }
 
 pub(super) fn page_item(tenant: TenantId, key: &PageKey, page: &Page) -> Item {
-    with(page_key(tenant, key), [("span", text(key.span)), ("totals", bytes(page.encode(key)))])
+    with(page_key(tenant, key), [("span", text(key.span.to_string())), ("totals", bytes(page.encode(key)))])
 }
 
 /// A day that is to be sealed.
@@ -291,8 +266,7 @@ pub(super) fn seal_sort(due: Timestamp) -> String {
 
 pub(super) fn seal_key(seal: &DueSeal) -> Item {
     let DueSeal { due, tenant, day } = seal;
-    let shard = tenant_shard(tenant.as_uuid()) % SEAL_SHARDS;
-    key(seal_partition(shard), format!("{}#{tenant}#{}", seal_sort(*due), day.as_second()))
+    key(seal_partition(SEAL_SHARDS.of(tenant.as_uuid())), format!("{}#{tenant}#{}", seal_sort(*due), day.as_second()))
 }
 
 pub(super) fn due_seal(item: &Item) -> Result<DueSeal, UsageStoreError> {
@@ -307,8 +281,9 @@ pub(super) fn due_seal(item: &Item) -> Result<DueSeal, UsageStoreError> {
     read().ok_or(UsageStoreError::Malformed { entity })
 }
 
-pub(super) fn stats_key(shard: u8) -> Item {
-    key(format!("STATS#{}", shard % STATS_SHARDS), "REGION")
+/// One of the items of counts, chosen by a random byte.
+pub(super) fn stats_key(seed: u8) -> Item {
+    key(format!("STATS#{}", STATS_SHARDS.at(seed)), "REGION")
 }
 
 /// The count of events that were not stored.
@@ -325,18 +300,11 @@ pub(super) fn rejected_attribute(sender: Sender, kind: RejectionKind) -> String 
 
 /// Reads a number, or says which entity is malformed.
 pub(super) fn parsed<T: FromStr>(item: &Item, name: &str, entity: &'static str) -> Result<T, UsageStoreError> {
-    match item.get(name) {
-        Some(AttributeValue::N(text) | AttributeValue::S(text)) => text.parse().ok(),
-        _ => None,
-    }
-    .ok_or(UsageStoreError::Malformed { entity })
+    item.number(name).or_else(|| item.parsed(name)).ok_or(UsageStoreError::Malformed { entity })
 }
 
 fn blob<'i>(item: &'i Item, name: &str, entity: &'static str) -> Result<&'i [u8], UsageStoreError> {
-    match item.get(name) {
-        Some(AttributeValue::B(blob)) => Ok(blob.as_ref()),
-        _ => Err(UsageStoreError::Malformed { entity }),
-    }
+    item.bytes(name).ok_or(UsageStoreError::Malformed { entity })
 }
 
 pub(super) fn segment(item: &Item) -> Result<Segment, UsageStoreError> {

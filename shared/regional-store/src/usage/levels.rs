@@ -1,14 +1,11 @@
 //! Levels of what a plan allows: each is told once in a billing period.
 
 use super::UsageStoreError;
-use super::items::{self, Item};
-use super::table::Table;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use super::items;
 use catalogue::{Allowance, Meter};
 use contract::application::UsageLevelReached;
 use contract::{Envelope, Stream};
+use dynamo::{Attributes as _, Error, Item, Table};
 use kernel::{BillingAnchor, EventId, Quantity, RegionCode, TenantId, Timestamp, UsageGroup, WindowSize};
 use metering::{Page, PageKey, Question};
 use outbox::{Outbox, Row, Target};
@@ -65,12 +62,12 @@ impl UsageLevels {
         let marks = allowance.alert_percents.iter().map(|percent| comparison.mark(*percent));
         let keys = marks.chain([items::page_key(tenant, &page)]).collect();
         let (mut told, mut pages) = (BTreeSet::new(), BTreeMap::new());
-        for item in self.table.get_all("compare usage with what is allowed", keys).await? {
-            let sort: String = items::parsed(&item, "sk", "page")?;
-            if items::is_page(&sort) {
+        let found = self.table.batch_get(keys).send().await;
+        for item in found.map_err(UsageStoreError::of("compare usage with what is allowed"))? {
+            if items::is_page(item.sort()) {
                 pages.extend([items::page(&item)?]);
             } else {
-                told.insert(sort);
+                told.insert(item.sort().to_owned());
             }
         }
         let Some(value) = value_of(meter, anchor, period_start, &pages) else { return Ok(Vec::new()) };
@@ -96,11 +93,7 @@ impl UsageLevels {
         now: Timestamp,
     ) -> Result<bool, UsageStoreError> {
         let Comparison { tenant, allowance, period_start } = *comparison;
-        let note = Put::builder()
-            .table_name(&self.table.name)
-            .set_item(Some(comparison.mark(percent)))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()?;
+        let note = self.table.put(comparison.mark(percent)).if_absent();
         let envelope = Envelope {
             id: EventId::from_uuid((self.next_id)()),
             region: self.region.clone(),
@@ -117,12 +110,8 @@ impl UsageLevels {
             },
         };
         let row = Row::new(Target::Regional, &envelope).map_err(UsageStoreError::unwritable)?;
-        let writes = vec![TransactWriteItem::builder().put(note).build(), self.outbox.put(&row)?];
-        match self.table.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if is_noted(&error) => Ok(false),
-            Err(error) => Err(UsageStoreError::of("tell a level of usage", error)),
-        }
+        let written = self.table.transact(vec![note, self.outbox.put(&row)]).await;
+        Error::is_written(written).map_err(UsageStoreError::of("tell a level of usage"))
     }
 }
 
@@ -148,13 +137,4 @@ fn value_of(
     let question = Question { meter, size, from: period_start, to, anchor, by, only };
     let totals = question.answer(pages, None).ok()?;
     totals.into_iter().next().map(|total| total.value)
-}
-
-/// Whether the condition on the note did not hold.
-fn is_noted(error: &SdkError<TransactWriteItemsError>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return false;
-    };
-    let first = cancelled.cancellation_reasons().first();
-    first.and_then(|reason| reason.code()).is_some_and(|code| code == "ConditionalCheckFailed")
 }

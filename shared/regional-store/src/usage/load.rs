@@ -1,8 +1,9 @@
 //! Loading the snapshot that a rollup starts from, and the blocks of indexes that it then misses.
 
-use super::items::{self, Item};
+use super::items;
 use super::{Settler, UsageStoreError};
 use dedupe::{BlockId, BlockedFilter, BlockedRun, Blocks, GroupId, MissingBlocks, RunId, RunMeta};
+use dynamo::{Attributes as _, Item, has_key};
 use kernel::{TenantId, Timestamp};
 use metering::{Checkpoint, Page, PageKey, Segment, Snapshot, touched_pages};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,13 +36,15 @@ impl Settler {
         tenant: TenantId,
         pages: Vec<Item>,
     ) -> Result<(Checkpoint, BTreeMap<PageKey, Page>), UsageStoreError> {
-        let checkpoint = self.table.get_all("load a checkpoint", vec![items::checkpoint_key(tenant)]).await?;
+        let checkpoint = self.table.batch_get(vec![items::checkpoint_key(tenant)]).send().await;
+        let checkpoint = checkpoint.map_err(UsageStoreError::of("load a checkpoint"))?;
         let Some(checkpoint) = checkpoint.first() else { return Ok((Checkpoint::default(), BTreeMap::new())) };
         let mut keys = items::list_keys(tenant, checkpoint)?;
         keys.extend(pages);
         let (mut lists, mut found) = (BTreeMap::new(), BTreeMap::new());
-        for item in self.table.get_all("load totals", keys).await? {
-            if items::is_page(&items::parsed::<String>(&item, "sk", "page")?) {
+        let items = self.table.batch_get(keys).of_large_items().send().await;
+        for item in items.map_err(UsageStoreError::of("load totals"))? {
+            if items::is_page(item.sort()) {
                 found.extend([items::page(&item)?]);
             } else {
                 lists.insert(items::list_number(&item)?, item);
@@ -67,8 +70,9 @@ impl Settler {
         for some in wanted.chunks(BLOCKS_AT_ONCE) {
             let keys: Vec<Item> = some.iter().map(|(_, key)| key.clone()).collect();
             let mut read = Read::of(blocks, &named);
-            for item in self.table.get_all_written("load an index", &keys).await? {
-                let block = some.iter().find(|(_, key)| key.iter().all(|(name, value)| item.get(name) == Some(value)));
+            let found = self.table.batch_get(keys).of_large_items().send_unchanging().await;
+            for item in found.map_err(UsageStoreError::of("load an index"))? {
+                let block = some.iter().find(|(_, key)| has_key(&item, key));
                 let (block, _) = block.ok_or(UsageStoreError::Malformed { entity: "block of an index" })?;
                 read.take(*block, &item)?;
             }

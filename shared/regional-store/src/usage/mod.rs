@@ -17,7 +17,6 @@ mod read;
 mod seal;
 mod search;
 mod settler;
-mod table;
 
 pub use corrections::{CorrectedEvent, CorrectionNote, CorrectionOutcome, CorrectionRecord};
 pub use erase::UsageEraser;
@@ -31,8 +30,6 @@ pub use seal::Resent;
 pub use search::{SEARCH_BYTES_MAX, SearchBudget};
 pub use settler::{Settled, Settler};
 
-use crate::throttled::is_throttled;
-use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use std::error::Error;
 
 /// Why the usage table did not do what it was asked. Holds nothing of the items themselves.
@@ -75,23 +72,13 @@ impl UsageStoreError {
         Self::Unwritable(Box::new(error))
     }
 
-    /// Says whether the table is busy or something is wrong.
-    fn of<E, R>(action: &'static str, error: SdkError<E, R>) -> Self
-    where
-        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
-        if is_throttled(&error) {
-            Self::Throttled { action }
-        } else {
-            Self::Unavailable { action, source: Box::new(error) }
+    /// Says whether the table is busy, others were faster, or something is wrong.
+    fn of(action: &'static str) -> impl Fn(dynamo::Error) -> Self {
+        move |error| match error {
+            dynamo::Error::Contended { .. } => Self::Contended,
+            busy if busy.is_busy() => Self::Throttled { action },
+            error => Self::Unavailable { action, source: error.into() },
         }
-    }
-}
-
-impl From<BuildError> for UsageStoreError {
-    fn from(error: BuildError) -> Self {
-        Self::unwritable(error)
     }
 }
 

@@ -3,9 +3,8 @@
 use super::UsageStoreError;
 use super::items::{self, PENDING_SHARDS, STATS_SHARDS};
 use super::pending::made_at;
-use super::table::Table;
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use contract::{EventCounts, RejectionKind};
+use dynamo::Table;
 use kernel::Timestamp;
 use metering::Sender;
 
@@ -38,20 +37,14 @@ impl UsageMonitor {
     /// When the table fails.
     pub async fn backlog(&self) -> Result<UsageBacklog, UsageStoreError> {
         let mut backlog = UsageBacklog::default();
-        for shard in 0..PENDING_SHARDS {
-            let partition = AttributeValue::S(items::pending_partition(shard));
-            let query = || {
-                let query = self.table.client.query().table_name(&self.table.name);
-                query
-                    .key_condition_expression("pk = :partition")
-                    .expression_attribute_values(":partition", partition.clone())
-            };
-            let failed = |error| UsageStoreError::of("count what waits", error);
-            let counted = query().select(Select::Count).send().await.map_err(failed)?.count();
+        for shard in PENDING_SHARDS.all() {
+            let query = self.table.query(items::pending_partition(shard));
+            let failed = UsageStoreError::of("count what waits");
+            let counted = query.clone().count().await.map_err(&failed)?;
             if counted > 0 {
-                backlog.waiting += u64::try_from(counted).unwrap_or_default();
-                let first = query().limit(1).send().await.map_err(failed)?;
-                let id = first.items().first().map(|item| items::parsed(item, "sk", "pointer")).transpose()?;
+                backlog.waiting += counted;
+                let first = query.limit(1).page().await.map_err(&failed)?;
+                let id = first.items.first().map(|item| items::parsed(item, "sk", "pointer")).transpose()?;
                 let made = id.and_then(made_at);
                 backlog.oldest = [backlog.oldest, made].into_iter().flatten().min();
             }
@@ -64,9 +57,10 @@ impl UsageMonitor {
     /// # Errors
     /// When the table fails.
     pub async fn counts(&self) -> Result<EventCounts, UsageStoreError> {
-        let keys = (0..STATS_SHARDS).map(items::stats_key).collect();
+        let keys = STATS_SHARDS.all().map(items::stats_key).collect();
+        let found = self.table.batch_get(keys).send().await.map_err(UsageStoreError::of("load counts"))?;
         let mut counts = EventCounts::default();
-        for item in self.table.get_all("load counts", keys).await? {
+        for item in found {
             let count = |name: &str| if item.contains_key(name) { items::parsed(&item, name, "count") } else { Ok(0) };
             counts.accepted += count("accepted")?;
             counts.duplicates += count("duplicates")?;

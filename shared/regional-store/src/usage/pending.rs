@@ -1,8 +1,8 @@
 //! What waits to be settled, found without the stream.
 
-use super::items::{self, Item, PENDING_SHARDS};
+use super::items::{self, PENDING_SHARDS};
 use super::{Settler, UsageStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::Item;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::Segment;
 use std::collections::HashMap;
@@ -53,20 +53,9 @@ impl Settler {
     /// When the table fails.
     pub async fn waiting(&self, before: Timestamp, limit: u16) -> Result<Vec<Pending>, UsageStoreError> {
         let mut pointers = Vec::new();
-        for shard in 0..PENDING_SHARDS {
-            let found = self
-                .table
-                .client
-                .query()
-                .table_name(&self.table.name)
-                .key_condition_expression("pk = :partition AND sk < :before")
-                .expression_attribute_values(":partition", AttributeValue::S(items::pending_partition(shard)))
-                .expression_attribute_values(":before", AttributeValue::S(first_key(before)))
-                .limit(i32::from(limit))
-                .send()
-                .await
-                .map_err(|error| UsageStoreError::of("list what waits", error))?;
-            for item in found.items() {
+        for shard in PENDING_SHARDS.all() {
+            let query = self.table.query(items::pending_partition(shard)).before(first_key(before)).limit(limit);
+            for item in &query.page().await.map_err(UsageStoreError::of("list what waits"))?.items {
                 let segment = items::parsed(item, "sk", "pointer")?;
                 pointers.push(Pending { segment, tenant: items::parsed(item, "tenant", "pointer")? });
             }
@@ -81,7 +70,8 @@ impl Settler {
     pub async fn find(&self, pointers: &[Pending]) -> Result<Vec<(Pending, FoundSegment)>, UsageStoreError> {
         let keys = pointers.iter().map(|pointer| items::segment_key(pointer.tenant, pointer.segment)).collect();
         let mut found: HashMap<SegmentId, Item> = HashMap::with_capacity(pointers.len());
-        for item in self.table.get_all("load segments", keys).await? {
+        let segments = self.table.batch_get(keys).of_large_items().send().await;
+        for item in segments.map_err(UsageStoreError::of("load segments"))? {
             found.insert(items::parsed(&item, "sk", "segment")?, item);
         }
         let lead = |pointer: &Pending| match found.get(&pointer.segment).map(items::segment) {
@@ -100,6 +90,7 @@ impl Settler {
     /// # Errors
     /// When the table fails.
     pub async fn forget(&self, pointer: Pending) -> Result<(), UsageStoreError> {
-        self.table.delete("remove a pointer", items::pending_key(pointer.segment)).await
+        let removal = self.table.delete(items::pending_key(pointer.segment));
+        self.table.send(removal).await.map_err(UsageStoreError::of("remove a pointer"))
     }
 }

@@ -2,14 +2,13 @@
 
 use super::UsageStoreError;
 use super::items;
-use super::table::Table;
-use aws_sdk_dynamodb::types::AttributeValue;
+use dynamo::Table;
 use kernel::{TenantId, Timestamp, WindowSize};
 use metering::{Counted, Page, PageKey, Question};
 use std::collections::BTreeMap;
 
 /// How many pages of minutes or hours are read at once.
-const PAGES_MAX: i32 = 48;
+const PAGES_MAX: u16 = 48;
 /// How many billing periods are read at once.
 const PERIODS_MAX: usize = 13;
 
@@ -51,7 +50,8 @@ impl UsageReader {
         source: WindowSize,
     ) -> Result<StoredTotals, UsageStoreError> {
         // What is sealed when this is read does not change any more; so it comes first.
-        let checkpoint = self.table.get_all("load a checkpoint", vec![items::checkpoint_key(tenant)]).await?;
+        let checkpoint = self.table.batch_get(vec![items::checkpoint_key(tenant)]).send().await;
+        let checkpoint = checkpoint.map_err(UsageStoreError::of("load a checkpoint"))?;
         let sealed_until = checkpoint.first().map(items::sealed_until).transpose()?.flatten();
         let counted = checkpoint.first().map(items::counted).transpose()?.unwrap_or_default();
         let (pages, read_until) = match source {
@@ -71,22 +71,12 @@ impl UsageReader {
         let page_of =
             |moment: Timestamp| PageKey::of(&question.meter.code, source, source.start(moment, question.anchor));
         let (first, last) = (page_of(question.from), page_of(question.to));
-        let found = self
-            .table
-            .client
-            .query()
-            .table_name(&self.table.name)
-            .key_condition_expression("pk = :partition AND sk BETWEEN :first AND :last")
-            .expression_attribute_values(":partition", AttributeValue::S(items::tenant_partition(tenant)))
-            .expression_attribute_values(":first", AttributeValue::S(items::page_sort(&first)))
-            .expression_attribute_values(":last", AttributeValue::S(items::page_sort(&last)))
-            .limit(PAGES_MAX)
-            .send()
-            .await
-            .map_err(|error| UsageStoreError::of("load totals", error))?;
-        let pages: BTreeMap<PageKey, Page> = found.items().iter().map(items::page).collect::<Result<_, _>>()?;
+        let query = self.table.query(items::tenant_partition(tenant));
+        let query = query.between(items::page_sort(&first), items::page_sort(&last)).limit(PAGES_MAX);
+        let found = query.page().await.map_err(UsageStoreError::of("load totals"))?;
+        let pages: BTreeMap<PageKey, Page> = found.items.iter().map(items::page).collect::<Result<_, _>>()?;
         let last = pages.last_key_value().map(|(key, _)| key.span.end(key.start));
-        Ok((pages, last.filter(|_| found.last_evaluated_key.is_some())))
+        Ok((pages, last.filter(|_| found.next.is_some())))
     }
 
     /// Pages of billing periods.
@@ -102,7 +92,8 @@ impl UsageReader {
             start = WindowSize::Month.end(start);
         }
         let keys = keys.iter().map(|key| items::page_key(tenant, key)).collect();
-        let found = self.table.get_all("load totals", keys).await?;
+        let found = self.table.batch_get(keys).of_large_items().send().await;
+        let found = found.map_err(UsageStoreError::of("load totals"))?;
         let pages = found.iter().map(items::page).collect::<Result<_, _>>()?;
         Ok((pages, (start < question.to).then_some(start)))
     }

@@ -2,9 +2,8 @@
 
 use super::UsageStoreError;
 use super::items::{self, DueSeal, SEAL_SHARDS};
-use super::settler::{ATTEMPTS_MAX, Outcome, Settler, outcome_of};
-use super::table::wait;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
+use super::settler::{Outcome, Settler};
+use dynamo::{Attempts, CONTENTION, Write};
 use kernel::{BillingAnchor, TenantId, Timestamp, WindowSize};
 use metering::{Checkpoint, Page, PageKey, Statement, restate, seal, state_end};
 use std::collections::BTreeMap;
@@ -25,20 +24,9 @@ impl Settler {
     /// When the table fails.
     pub async fn due_seals(&self, now: Timestamp, limit: u16) -> Result<Vec<DueSeal>, UsageStoreError> {
         let mut due = Vec::new();
-        for shard in 0..SEAL_SHARDS {
-            let found = self
-                .table
-                .client
-                .query()
-                .table_name(&self.table.name)
-                .key_condition_expression("pk = :partition AND sk < :now")
-                .expression_attribute_values(":partition", AttributeValue::S(items::seal_partition(shard)))
-                .expression_attribute_values(":now", AttributeValue::S(items::seal_sort(now)))
-                .limit(i32::from(limit))
-                .send()
-                .await
-                .map_err(|error| UsageStoreError::of("list the days to be sealed", error))?;
-            for item in found.items() {
+        for shard in SEAL_SHARDS.all() {
+            let query = self.table.query(items::seal_partition(shard)).before(items::seal_sort(now)).limit(limit);
+            for item in &query.page().await.map_err(UsageStoreError::of("list the days to be sealed"))?.items {
                 due.push(items::due_seal(item)?);
             }
         }
@@ -50,12 +38,7 @@ impl Settler {
     /// # Errors
     /// When the table fails, or others were quicker too often. Calling it again is always right.
     pub async fn seal(&self, due: &DueSeal, now: Timestamp) -> Result<(), UsageStoreError> {
-        let done = Delete::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(items::seal_key(due)))
-            .condition_expression("attribute_exists(pk)")
-            .build()?;
-        let done = TransactWriteItem::builder().delete(done).build();
+        let done = self.table.delete(items::seal_key(due)).if_present();
         let stated =
             self.state_day(due.tenant, due.day, now, vec![done], |checkpoint, pages| match checkpoint.generation {
                 // The tenant was erased.
@@ -63,7 +46,8 @@ impl Settler {
                 _ => Some(seal(checkpoint, due.tenant, due.day, pages)),
             });
         if !stated.await? {
-            self.table.delete("forget a seal", items::seal_key(due)).await?;
+            let forgotten = self.table.send(self.table.delete(items::seal_key(due))).await;
+            forgotten.map_err(UsageStoreError::of("forget a seal"))?;
         }
         Ok(())
     }
@@ -98,7 +82,7 @@ impl Settler {
         tenant: TenantId,
         day: Timestamp,
         now: Timestamp,
-        first: Vec<TransactWriteItem>,
+        first: Vec<Write>,
         decide: impl Fn(&Checkpoint, &BTreeMap<PageKey, Page>) -> Option<Statement>,
     ) -> Result<bool, UsageStoreError> {
         let stated = self.state_all(tenant, first, async |before| {
@@ -119,26 +103,24 @@ impl Settler {
     async fn state_all(
         &self,
         tenant: TenantId,
-        first: Vec<TransactWriteItem>,
-        decide: impl AsyncFn(&Checkpoint) -> Result<Option<(Checkpoint, Vec<TransactWriteItem>)>, UsageStoreError>,
+        first: Vec<Write>,
+        decide: impl AsyncFn(&Checkpoint) -> Result<Option<(Checkpoint, Vec<Write>)>, UsageStoreError>,
     ) -> Result<bool, UsageStoreError> {
-        for round in 0..ATTEMPTS_MAX {
+        let mut attempts = Attempts::of(CONTENTION);
+        loop {
             let (before, _) = self.load_checkpoint(tenant, Vec::new()).await?;
             let Some((checkpoint, facts)) = decide(&before).await? else { return Ok(false) };
             let mut parts = first.clone();
-            parts.extend(self.checkpoint(tenant, &checkpoint, &before)?);
+            parts.extend(self.checkpoint(tenant, &checkpoint, &before));
             parts.extend(facts);
-            let request = self.table.client.transact_write_items().set_transact_items(Some(parts));
-            let outcome = match request.send().await {
-                Ok(_) => return Ok(true),
-                Err(error) => outcome_of(error, first.len())?,
-            };
-            if matches!(outcome, Outcome::SettledBefore(_)) {
-                return Ok(false);
+            match Outcome::of(self.table.transact(parts).await, first.len()) {
+                Outcome::Committed => return Ok(true),
+                Outcome::SettledBefore(_) => return Ok(false),
+                Outcome::NotCommitted(error) => {
+                    attempts.again(error).await.map_err(UsageStoreError::of("state usage"))?;
+                }
             }
-            tokio::time::sleep(wait(round, usize::from(tenant.as_uuid().as_bytes()[15]))).await;
         }
-        Err(UsageStoreError::Contended)
     }
 
     /// The totals of the billing period that a day is in. To be read after the checkpoint, see [`Settler::load_checkpoint`].
@@ -146,28 +128,13 @@ impl Settler {
         let anchor = BillingAnchor::of_day(day);
         let prefix = items::totals_prefix(WindowSize::Month.start(day, anchor));
         let mut pages = BTreeMap::new();
-        let mut start = None;
-        loop {
-            let found = self
-                .table
-                .client
-                .query()
-                .table_name(&self.table.name)
-                .key_condition_expression("pk = :partition AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":partition", AttributeValue::S(items::tenant_partition(tenant)))
-                .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone()))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| UsageStoreError::of("load totals", error))?;
-            for item in found.items() {
+        let query = self.table.query(items::tenant_partition(tenant)).beginning_with(&prefix).consistent();
+        let mut found = query.pages();
+        while let Some(items) = found.next().await.map_err(UsageStoreError::of("load totals"))? {
+            for item in &items {
                 pages.extend([items::page(item)?]);
             }
-            start = found.last_evaluated_key;
-            if start.is_none() {
-                return Ok(pages);
-            }
         }
+        Ok(pages)
     }
 }

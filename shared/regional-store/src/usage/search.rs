@@ -3,13 +3,12 @@
 use super::items::{self, TENANT_SHARDS};
 use super::pending::first_key;
 use super::{UsageReader, UsageStoreError};
-use aws_sdk_dynamodb::types::AttributeValue;
 use dedupe::DedupeKey;
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use jiff::SignedDuration;
 use kernel::{TenantId, Timestamp};
 use metering::Sightings;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -59,7 +58,7 @@ impl UsageReader {
         // The keys of segments hold milliseconds; what came within the last one is looked through too.
         let last = to.saturating_add(SignedDuration::from_millis(1)).unwrap_or(Timestamp::MAX);
         let range = (first_key(from), first_key(last));
-        let seen: Vec<Sightings> = iter(0..TENANT_SHARDS)
+        let seen: Vec<Sightings> = iter(TENANT_SHARDS.all())
             .map(|shard| self.look_in(items::segment_partition(tenant, shard), sought, &range, budget))
             .buffer_unordered(PARTITIONS_AT_ONCE)
             .try_collect()
@@ -78,35 +77,19 @@ impl UsageReader {
         budget: &SearchBudget,
     ) -> Result<Sightings, UsageStoreError> {
         let mut seen = Sightings::default();
-        let mut from: Option<HashMap<String, AttributeValue>> = None;
+        let query = self.table.query(partition).between(first, last).descending().consistent();
+        let mut pages = query.pages();
         loop {
             if budget.is_spent() {
                 seen.is_cut_short = true;
                 return Ok(seen);
             }
-            let found = self
-                .table
-                .client
-                .query()
-                .table_name(&self.table.name)
-                .key_condition_expression("pk = :partition AND sk BETWEEN :first AND :last")
-                .expression_attribute_values(":partition", AttributeValue::S(partition.clone()))
-                .expression_attribute_values(":first", AttributeValue::S(first.clone()))
-                .expression_attribute_values(":last", AttributeValue::S(last.clone()))
-                .scan_index_forward(false)
-                .consistent_read(true)
-                .set_exclusive_start_key(from)
-                .send()
-                .await
-                .map_err(|error| UsageStoreError::of("look for events", error))?;
-            for item in found.items() {
-                let segment = items::segment(item)?;
-                budget.spend(items::body_bytes(item));
+            let found = pages.next().await.map_err(UsageStoreError::of("look for events"))?;
+            let Some(found) = found else { return Ok(seen) };
+            for item in found {
+                let segment = items::segment(&item)?;
+                budget.spend(items::body_bytes(&item));
                 seen.look(sought, &segment.body);
-            }
-            from = found.last_evaluated_key;
-            if from.is_none() {
-                return Ok(seen);
             }
         }
     }

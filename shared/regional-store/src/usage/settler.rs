@@ -1,15 +1,11 @@
 //! Settling, in one transaction.
 
 use super::cache::Kept;
-use super::items::{self, DueSeal, Item};
-use super::table::{Table, wait};
+use super::items::{self, DueSeal};
 use super::{CorrectionOutcome, UsageStoreError};
-use crate::throttled::THROTTLED;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem, Update};
 use contract::{Envelope, Fact, Stream};
 use dedupe::Blocks;
+use dynamo::{Attempts, CONTENTION, Error, Shards, Table, Write, number};
 use jiff::SignedDuration;
 use kernel::{EventId, RegionCode, SegmentId, TenantId, Timestamp, WindowSize};
 use metering::{Checkpoint, Counted, Rollup, RollupChanges, Segment};
@@ -17,8 +13,6 @@ use outbox::{Outbox, Row, Target};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// How often a rollup is tried when others roll up the same tenant at once.
-pub(super) const ATTEMPTS_MAX: u32 = 8;
 /// The memory of the smallest function.
 const MEMORY_BYTES_MIN: u64 = 128 * 1024 * 1024;
 /// How long a day stays open that was due when its first event came.
@@ -51,8 +45,21 @@ pub(super) enum Outcome {
     Committed,
     /// Some segments had been settled before, by their place in the list.
     SettledBefore(Vec<usize>),
-    /// Somebody else was quicker.
-    Overtaken,
+    /// Somebody else was quicker, or the table failed.
+    NotCommitted(Error),
+}
+
+impl Outcome {
+    /// Of a transaction that begins with so many pointers: one that is gone was removed with what settled it.
+    pub(super) fn of(sent: Result<(), Error>, pointers: usize) -> Self {
+        match sent {
+            Ok(()) => Self::Committed,
+            Err(Error::ConditionFailed(places)) if places.iter().any(|place| *place < pointers) => {
+                Self::SettledBefore(places.into_iter().filter(|place| *place < pointers).collect())
+            }
+            Err(error) => Self::NotCommitted(error),
+        }
+    }
 }
 
 impl Settler {
@@ -89,28 +96,30 @@ impl Settler {
         now: Timestamp,
     ) -> Result<Settled, UsageStoreError> {
         let mut open = segments.to_vec();
-        for round in 0..ATTEMPTS_MAX {
-            if open.is_empty() {
-                return Ok(Settled { before: segments.len(), ..Settled::default() });
-            }
+        let mut attempts = Attempts::of(CONTENTION);
+        while !open.is_empty() {
             let attempt = (self.next_id)();
-            if let Some((before, _, changes)) = self.decide(tenant, &open, attempt, now).await? {
-                match self.write(tenant, &open, &before, &changes, now).await? {
-                    Outcome::Committed => {
-                        let before = segments.len() - open.len();
-                        return Ok(Settled { segments: open.len(), before, counted: changes.counted });
-                    }
-                    Outcome::SettledBefore(places) => {
-                        let mut place = 0..;
-                        open.retain(|_| !place.next().is_some_and(|place| places.contains(&place)));
-                        continue;
-                    }
-                    Outcome::Overtaken => {}
+            let Some((before, _, changes)) = self.decide(tenant, &open, attempt, now).await? else {
+                if attempts.wait().await {
+                    continue;
+                }
+                return Err(UsageStoreError::Contended);
+            };
+            match self.write(tenant, &open, &before, &changes, now).await? {
+                Outcome::Committed => {
+                    let before = segments.len() - open.len();
+                    return Ok(Settled { segments: open.len(), before, counted: changes.counted });
+                }
+                Outcome::SettledBefore(places) => {
+                    let mut place = 0..;
+                    open.retain(|_| !place.next().is_some_and(|place| places.contains(&place)));
+                }
+                Outcome::NotCommitted(error) => {
+                    attempts.again(error).await.map_err(UsageStoreError::of("settle usage"))?;
                 }
             }
-            tokio::time::sleep(wait(round, usize::from(attempt.as_bytes()[15]))).await;
         }
-        Err(UsageStoreError::Contended)
+        Ok(Settled { before: segments.len(), ..Settled::default() })
     }
 
     /// Rolls segments up on the checkpoint as it is now. Returns that checkpoint, the blocks of the indexes that were loaded,
@@ -147,13 +156,9 @@ impl Settler {
         now: Timestamp,
     ) -> Result<Outcome, UsageStoreError> {
         let parts = changes.new_parts.iter().flat_map(|part| items::part_items(tenant, part)).collect();
-        self.table.put_all("store an index", parts).await?;
+        self.table.put_all(parts).await.map_err(UsageStoreError::of("store an index"))?;
         let transaction = self.transaction(tenant, segments, before, changes, now)?;
-        let request = self.table.client.transact_write_items().set_transact_items(Some(transaction));
-        let outcome = match request.send().await {
-            Ok(_) => Outcome::Committed,
-            Err(error) => outcome_of(error, segments.len())?,
-        };
+        let outcome = Outcome::of(self.table.transact(transaction).await, segments.len());
         if matches!(outcome, Outcome::Committed) {
             self.kept.replace(&changes.new_parts, &changes.obsolete);
         }
@@ -168,23 +173,19 @@ impl Settler {
         before: &Checkpoint,
         changes: &RollupChanges,
         now: Timestamp,
-    ) -> Result<Vec<TransactWriteItem>, UsageStoreError> {
+    ) -> Result<Vec<Write>, UsageStoreError> {
         let mut parts =
             Vec::with_capacity(segments.len() + changes.pages.len() + changes.days.len() + changes.corrected.len() + 4);
-        for segment in segments {
-            parts.push(self.remove_pointer(segment)?);
-        }
-        parts.extend(self.checkpoint(tenant, &changes.checkpoint, before)?);
-        for (key, page) in &changes.pages {
-            parts.push(self.put(items::page_item(tenant, key, page))?);
-        }
-        for day in &changes.days {
-            parts.push(self.put(items::seal_key(&self.due(tenant, *day, now)))?);
-        }
+        let pointers = segments.iter().map(|segment| items::pending_key(segment.id));
+        parts.extend(pointers.map(|pointer| self.table.delete(pointer).if_present()));
+        parts.extend(self.checkpoint(tenant, &changes.checkpoint, before));
+        parts.extend(changes.pages.iter().map(|(key, page)| self.table.put(items::page_item(tenant, key, page))));
+        let due = |day: &Timestamp| items::seal_key(&self.due(tenant, *day, now));
+        parts.extend(changes.days.iter().map(|day| self.table.put(due(day))));
         for (id, counted) in &changes.corrected {
-            parts.push(self.conclude(tenant, *id, CorrectionOutcome::of(*counted))?);
+            parts.push(self.conclude(tenant, *id, CorrectionOutcome::of(*counted)));
         }
-        parts.push(self.count(changes)?);
+        parts.push(self.count(changes));
         if let Some(data) = changes.event(tenant) {
             parts.push(self.state(tenant, changes.checkpoint.sequence, now, data)?);
         }
@@ -193,18 +194,11 @@ impl Settler {
 
     /// Replaces a checkpoint by its next version, and the lists of its runs in blocks as far as they changed. Whatever else a
     /// transaction with it writes in the tenant's partition needs no condition of its own.
-    pub(super) fn checkpoint(
-        &self,
-        tenant: TenantId,
-        checkpoint: &Checkpoint,
-        before: &Checkpoint,
-    ) -> Result<Vec<TransactWriteItem>, UsageStoreError> {
-        let mut parts =
-            vec![self.replace(items::checkpoint_item(tenant, checkpoint), "generation", checkpoint.generation)?];
-        for list in items::list_items(tenant, checkpoint, before) {
-            parts.push(self.put(list)?);
-        }
-        Ok(parts)
+    pub(super) fn checkpoint(&self, tenant: TenantId, checkpoint: &Checkpoint, before: &Checkpoint) -> Vec<Write> {
+        let replaced =
+            self.table.put(items::checkpoint_item(tenant, checkpoint)).if_counter("generation", before.generation);
+        let lists = items::list_items(tenant, checkpoint, before).into_iter().map(|list| self.table.put(list));
+        [replaced].into_iter().chain(lists).collect()
     }
 
     /// When a day is to be sealed. One that has its first event when it should have been sealed long ago is
@@ -222,7 +216,7 @@ impl Settler {
         sequence: u64,
         now: Timestamp,
         data: T,
-    ) -> Result<TransactWriteItem, UsageStoreError> {
+    ) -> Result<Write, UsageStoreError> {
         let envelope = Envelope {
             id: EventId::from_uuid((self.next_id)()),
             region: self.region.clone(),
@@ -232,95 +226,30 @@ impl Settler {
             data,
         };
         let row = Row::new(Target::Regional, &envelope).map_err(UsageStoreError::unwritable)?;
-        Ok(self.outbox.put(&row)?)
-    }
-
-    fn put(&self, item: Item) -> Result<TransactWriteItem, UsageStoreError> {
-        let put = Put::builder().table_name(&self.table.name).set_item(Some(item)).build()?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    fn remove_pointer(&self, segment: &Segment) -> Result<TransactWriteItem, UsageStoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(items::pending_key(segment.id)))
-            .condition_expression("attribute_exists(pk)")
-            .build()?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
-    }
-
-    /// Puts an item whose counter is now `next`, on condition that it was one less, or that there was none.
-    fn replace(&self, item: Item, counter: &str, next: u64) -> Result<TransactWriteItem, UsageStoreError> {
-        let put = Put::builder().table_name(&self.table.name).set_item(Some(item));
-        let put = if next == 1 {
-            put.condition_expression("attribute_not_exists(pk)")
-        } else {
-            put.condition_expression("#counter = :before")
-                .expression_attribute_names("#counter", counter)
-                .expression_attribute_values(":before", items::number(next - 1))
-        };
-        Ok(TransactWriteItem::builder().put(put.build()?).build())
+        Ok(self.outbox.put(&row))
     }
 
     /// Adds to the record of a correction what came of it.
-    fn conclude(
-        &self,
-        tenant: TenantId,
-        id: SegmentId,
-        outcome: CorrectionOutcome,
-    ) -> Result<TransactWriteItem, UsageStoreError> {
+    fn conclude(&self, tenant: TenantId, id: SegmentId, outcome: CorrectionOutcome) -> Write {
         let CorrectionOutcome { voided, replaced, duplicates, unmatched, replacement_used } = outcome;
-        let update = Update::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(items::correction_key(tenant, id)))
-            .update_expression("SET voided = :v, replaced = :r, duplicates = :d, unmatched = :u, replacement_used = :x")
-            .expression_attribute_values(":v", items::number(voided))
-            .expression_attribute_values(":r", items::number(replaced))
-            .expression_attribute_values(":d", items::number(duplicates))
-            .expression_attribute_values(":u", items::number(unmatched))
-            .expression_attribute_values(":x", items::number(replacement_used))
-            .build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        let change = "SET voided = :v, replaced = :r, duplicates = :d, unmatched = :u, replacement_used = :x";
+        self.table
+            .update(items::correction_key(tenant, id), change)
+            .value(":v", number(voided))
+            .value(":r", number(replaced))
+            .value(":d", number(duplicates))
+            .value(":u", number(unmatched))
+            .value(":x", number(replacement_used))
     }
 
     /// Adds to the region's counts.
-    fn count(&self, changes: &RollupChanges) -> Result<TransactWriteItem, UsageStoreError> {
+    fn count(&self, changes: &RollupChanges) -> Write {
         let counted = changes.counted;
-        let shard = (self.next_id)().as_bytes()[15];
-        let update = Update::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(items::stats_key(shard)))
-            .update_expression("ADD accepted :a, duplicates :d, conflicts :c")
-            .expression_attribute_values(":a", items::number(counted.accepted))
-            .expression_attribute_values(":d", items::number(counted.duplicates))
-            .expression_attribute_values(":c", items::number(counted.conflicts))
-            .build()?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        let seed = Shards::seed(&(self.next_id)());
+        self.table
+            .update(items::stats_key(seed), "ADD accepted :a, duplicates :d, conflicts :c")
+            .value(":a", number(counted.accepted))
+            .value(":d", number(counted.duplicates))
+            .value(":c", number(counted.conflicts))
     }
-}
-
-/// Reads why a transaction was cancelled: a pointer that is gone, a version that moved on, or both at once by
-/// somebody else. Anything else is a failure, and may even have committed.
-pub(super) fn outcome_of(
-    error: SdkError<TransactWriteItemsError>,
-    pointers: usize,
-) -> Result<Outcome, UsageStoreError> {
-    let action = "settle usage";
-    let reasons = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
-        _ => return Err(UsageStoreError::of(action, error)),
-    };
-    let code = |reason: &CancellationReason| reason.code().unwrap_or_default().to_owned();
-    let codes: Vec<String> = reasons.iter().map(code).collect();
-    let gone: Vec<usize> =
-        (0..pointers).filter(|at| codes.get(*at).is_some_and(|code| code == "ConditionalCheckFailed")).collect();
-    if !gone.is_empty() {
-        return Ok(Outcome::SettledBefore(gone));
-    }
-    let overtaken = |code: &String| matches!(code.as_str(), "ConditionalCheckFailed" | "TransactionConflict");
-    let throttled = |code: &String| THROTTLED.contains(&code.as_str());
-    if codes.iter().any(|code| overtaken(code) || throttled(code)) {
-        return Ok(Outcome::Overtaken);
-    }
-    Err(UsageStoreError::of(action, error))
 }

@@ -66,11 +66,12 @@ impl World {
     async fn items(&self, tenant: TenantId) -> u64 {
         let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
         let mut count = 0;
-        let spread = (0..items::TENANT_SHARDS)
+        let spread = items::TENANT_SHARDS
+            .all()
             .flat_map(|shard| [items::segment_partition(tenant, shard), items::run_partition(tenant, shard)]);
         for partition in spread.chain([items::tenant_partition(tenant)]) {
             let query = client.query().table_name(&self.table).key_condition_expression("pk = :partition");
-            let found = query.expression_attribute_values(":partition", items::text(partition)).send().await.unwrap();
+            let found = query.expression_attribute_values(":partition", dynamo::text(partition)).send().await.unwrap();
             count += u64::try_from(found.count()).unwrap();
         }
         count
@@ -207,7 +208,7 @@ async fn the_index_is_merged_under_everyone_who_reads_it() {
     assert_eq!((checkpoint.counted.accepted, checkpoint.counted.duplicates), (105, 95));
     assert!(checkpoint.events.runs.len() < 16, "{} runs", checkpoint.events.runs.len());
     let runs = checkpoint.events.runs.iter().map(|run| items::run_key(tenant(2), run.id)).collect::<Vec<_>>();
-    assert_eq!(world.settler().table.get_all("load", runs).await.unwrap().len(), checkpoint.events.runs.len());
+    assert_eq!(world.settler().table.batch_get(runs).send().await.unwrap().len(), checkpoint.events.runs.len());
 }
 
 /// A segment whose events all counted is a run by itself; beyond so many events, runs are full, and named apart.
@@ -367,7 +368,7 @@ async fn a_seal_of_an_erased_tenant_is_forgotten() {
     let world = world().await;
     let settler = world.settler();
     let due = DueSeal { due: Timestamp::UNIX_EPOCH, tenant: tenant(23), day: Timestamp::UNIX_EPOCH };
-    settler.table.put_all("announce a seal", vec![items::seal_key(&due)]).await.unwrap();
+    settler.table.put_all(vec![items::seal_key(&due)]).await.unwrap();
     assert_eq!(settler.due_seals(now(), 10).await.unwrap(), [due]);
     settler.seal(&due, now()).await.unwrap();
     assert!(settler.due_seals(now(), 10).await.unwrap().is_empty());
@@ -432,7 +433,7 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
     let sent = segments(&catalogue, tenant(4), 0..2).remove(0);
     let settler = world.settler();
     // Ended between the two writes of the intake.
-    settler.table.put_all("announce usage", vec![items::pending_item(&sent)]).await.unwrap();
+    settler.table.put_all(vec![items::pending_item(&sent)]).await.unwrap();
     let pointer = Pending { segment: sent.id, tenant: sent.tenant };
     assert!(matches!(settler.find(&[pointer]).await.unwrap()[..], [(_, FoundSegment::Absent)]));
     // What is sent again has another segment, and both pointers lead to what they lead to.
@@ -444,8 +445,8 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
     assert_eq!(world.monitor().counts().await.unwrap().accepted, 2);
 
     let mut broken = items::segment_item(&sent, now());
-    broken.insert("body".to_owned(), items::text("x"));
-    settler.table.put_all("store usage", vec![broken]).await.unwrap();
+    broken.insert("body".to_owned(), dynamo::text("x"));
+    settler.table.put_all(vec![broken]).await.unwrap();
     assert!(matches!(settler.find(&[pointer]).await.unwrap()[..], [(_, FoundSegment::Malformed(_))]));
 }
 
@@ -489,11 +490,11 @@ async fn a_pointer_is_found_behind_many_others() {
         let mut segment = segments(&catalogue, tenant(of), 0..1).remove(0);
         segment.id = SegmentId::from_uuid(Uuid::from_u128(number << 8));
         let mut item = items::pending_item(&segment);
-        item.insert("padding".to_owned(), items::text("x".repeat(350_000)));
+        item.insert("padding".to_owned(), dynamo::text("x".repeat(350_000)));
         item
     };
     let pointers = (1..=5).map(|number| pointer(number, if number == 5 { 8 } else { 7 })).collect();
-    world.settler().table.put_all("announce usage", pointers).await.unwrap();
+    world.settler().table.put_all(pointers).await.unwrap();
     assert!(eraser.has_pending(tenant(8)).await.unwrap());
     assert!(!eraser.has_pending(tenant(9)).await.unwrap());
 }

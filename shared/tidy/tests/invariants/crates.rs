@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each shared crate may depend on. A new edge is a decision about the architecture.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("kernel", &[]),
     ("catalogue", &["kernel"]),
     ("contract", &["kernel"]),
@@ -15,20 +15,22 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("metering", &["kernel", "catalogue", "contract", "dedupe"]),
     ("billing", &["kernel", "catalogue", "contract"]),
     ("fleet", &["kernel", "catalogue", "contract"]),
-    ("outbox", &["kernel", "contract"]),
+    ("dynamo", &[]),
+    ("outbox", &["dynamo", "kernel", "contract"]),
     ("bus", &["kernel", "contract", "outbox"]),
     ("identity", &["kernel", "contract", "tenancy"]),
     ("mail", &["kernel", "contract", "tenancy"]),
     ("runtime", &["kernel"]),
     ("tenant-access", &["kernel"]),
-    ("regional-store", &["kernel", "catalogue", "contract", "dedupe", "tenancy", "metering", "outbox"]),
-    ("billing-store", &["kernel", "contract", "billing", "outbox"]),
-    ("central-store", &["kernel", "contract", "fleet", "outbox"]),
+    ("regional-store", &["dynamo", "kernel", "catalogue", "contract", "dedupe", "tenancy", "metering", "outbox"]),
+    ("billing-store", &["dynamo", "kernel", "contract", "billing", "outbox"]),
+    ("central-store", &["dynamo", "kernel", "contract", "fleet", "outbox"]),
     ("meridian", &["kernel", "catalogue", "contract", "tenancy", "metering", "billing", "fleet"]),
 ];
 
 /// What a function of the regional set may know.
-const REGIONAL: [&str; 13] = [
+const REGIONAL: [&str; 14] = [
+    "dynamo",
     "kernel",
     "catalogue",
     "contract",
@@ -45,7 +47,8 @@ const REGIONAL: [&str; 13] = [
 ];
 
 /// What a function of the billing or fleet set may know: nothing that can hold personal data or a raw event.
-const CENTRAL: [&str; 10] = [
+const CENTRAL: [&str; 11] = [
+    "dynamo",
     "kernel",
     "catalogue",
     "contract",
@@ -63,6 +66,14 @@ const PURE: [&str; 8] = ["kernel", "catalogue", "contract", "dedupe", "tenancy",
 
 /// Crates that do I/O, by the beginning of their names.
 const EFFECTFUL: [&str; 9] = ["tokio", "async-std", "aws-", "aws_", "lambda_", "reqwest", "hyper", "ureq", "rustls"];
+
+/// Crates from outside that one crate of ours knows for all others, and what else may: the example makes tables, the
+/// commands look at the local stack, and the rollup looks at the keys of stream records without a copy.
+const KNOWN_BY: [(&str, &[&str]); 3] = [
+    ("aws-sdk-dynamodb", &["dynamo", "application-example", "meridian"]),
+    ("serde_dynamo", &["dynamo", "usage-rollup"]),
+    ("backon", &["dynamo"]),
+];
 
 /// Crates for tests only.
 const TESTS_ONLY: [&str; 3] = ["testkit", "tenantkit", "tidy"];
@@ -119,6 +130,23 @@ fn every_edge_between_crates_is_allowed() -> Result<()> {
         "These edges are not in the architecture. Move the code to where it may know the other crate, or, if the \
          architecture itself changes, say why in docs/decisions and add the edge in tidy's crates.rs.",
     )
+}
+
+#[test]
+fn dynamodb_is_known_to_one_crate() -> Result<()> {
+    let metadata = metadata()?;
+    let mut findings = Vec::new();
+    let built = |package: &&Package| !TESTS_ONLY.contains(&package.name.as_str());
+    for package in metadata.workspace_packages().into_iter().filter(built) {
+        let used = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+        for dependency in used {
+            let knowers = KNOWN_BY.iter().find(|(name, _)| *name == dependency.name).map(|(_, knowers)| knowers);
+            if knowers.is_some_and(|knowers| !knowers.contains(&package.name.as_str())) {
+                findings.push(format!("{} -> {}", package.name, dependency.name));
+            }
+        }
+    }
+    none(&findings, "Depend on dynamo: it opens the requests, decodes the answers and waits.")
 }
 
 #[test]

@@ -75,6 +75,39 @@ fn the_environment_is_read_in_one_place() -> Result<()> {
     )
 }
 
+#[test]
+fn dynamodb_is_decoded_in_one_place() -> Result<()> {
+    let own = ["shared/dynamo/", "shared/testkit/", "shared/tenantkit/"];
+    let mut sources = files("functions", &["rs"])?;
+    sources.extend(files("shared", &["rs"])?);
+    sources.retain(|file| file.is_product() && !own.iter().any(|own| file.path.starts_with(own)));
+    let words = [
+        "ConditionalCheckFailed",
+        "conditional_check_failed",
+        "TransactionCanceled",
+        "TransactionConflict",
+        "TransactionInProgress",
+        "ProvisionedThroughput",
+        "transact_write_items(",
+        "batch_get_item(",
+        "batch_write_item(",
+        "get_item(",
+        "put_item(",
+        "update_item(",
+        "delete_item(",
+    ];
+    none(&lines_with(&sources, &words), "Ask dynamo::Table, and match on dynamo::Error: it says what an answer means.")
+}
+
+#[test]
+fn a_store_waits_by_one_backoff() -> Result<()> {
+    let mut sources = files("shared", &["rs"])?;
+    let is_store = |file: &File| file.path.contains("-store/src/") || file.path.starts_with("shared/outbox/src/");
+    sources.retain(|file| file.is_product() && is_store(file));
+    assert!(!sources.is_empty(), "no store has sources");
+    none(&lines_with(&sources, &["time::sleep", "backoff", "back_off"]), "Take dynamo::Attempts: it has the jitter.")
+}
+
 /// Where a function that serves HTTP may parse JSON by itself: what another region answered.
 const PARSES: [&str; 1] = ["functions/central/fleet-onboarding/src/region.rs"];
 

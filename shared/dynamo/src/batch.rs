@@ -1,0 +1,123 @@
+//! Batches. What DynamoDB leaves undone is asked for again, a bounded number of times.
+
+use crate::item::projection;
+use crate::retry::BATCH;
+use crate::{Attempts, Error, Item, Table, has_key};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
+use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+
+/// The most that `BatchWriteItem` takes.
+const WRITES_MAX: usize = 25;
+/// The most keys that `BatchGetItem` takes.
+const KEYS_MAX: usize = 100;
+/// The most keys of large items: an answer has 16 MB, some forty of the largest, and the rest comes back undone.
+const LARGE_KEYS_MAX: usize = 50;
+/// How many requests run at once: more would wait for connections.
+const BATCHES_AT_ONCE: usize = 8;
+
+/// The items of keys.
+#[must_use]
+pub struct BatchGet<'t> {
+    table: &'t Table,
+    keys: Vec<Item>,
+    attributes: &'t [&'t str],
+    keys_max: usize,
+}
+
+impl<'t> BatchGet<'t> {
+    pub(crate) const fn new(table: &'t Table, keys: Vec<Item>) -> Self {
+        Self { table, keys, attributes: &[], keys_max: KEYS_MAX }
+    }
+
+    /// Some attributes of the items.
+    pub fn attributes(self, attributes: &'t [&'t str]) -> Self {
+        Self { attributes, ..self }
+    }
+
+    /// The items are tens of kilobytes or more.
+    pub fn of_large_items(self) -> Self {
+        Self { keys_max: LARGE_KEYS_MAX, ..self }
+    }
+
+    /// The items that exist, in any order, as they are now.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn send(self) -> Result<Vec<Item>, Error> {
+        self.get(&self.keys, true).await
+    }
+
+    /// The same of items that are written once and never changed: at half the price where every replica has them,
+    /// which is but for the first moments.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn send_unchanging(self) -> Result<Vec<Item>, Error> {
+        let mut found = self.get(&self.keys, false).await?;
+        let is_found = |key: &&Item| found.iter().any(|item| has_key(item, key));
+        let unseen: Vec<Item> = self.keys.iter().filter(|key| !is_found(key)).cloned().collect();
+        found.extend(self.get(&unseen, true).await?);
+        Ok(found)
+    }
+
+    async fn get(&self, keys: &[Item], is_consistent: bool) -> Result<Vec<Item>, Error> {
+        let batches: Vec<Vec<Item>> = keys.chunks(self.keys_max).map(<[_]>::to_vec).collect();
+        let found: Vec<Vec<Item>> = iter(batches)
+            .map(|batch| self.get_batch(batch, is_consistent))
+            .buffer_unordered(BATCHES_AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn get_batch(&self, keys: Vec<Item>, is_consistent: bool) -> Result<Vec<Item>, Error> {
+        let Table { client, name } = self.table;
+        let (expression, names) = projection(self.attributes);
+        let mut found = Vec::with_capacity(keys.len());
+        let (mut open, mut attempts) = (keys, Attempts::of(BATCH));
+        loop {
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(open))
+                .consistent_read(is_consistent)
+                .set_projection_expression(expression.clone())
+                .set_expression_attribute_names(names.clone())
+                .build()?;
+            let got = client.batch_get_item().request_items(name, wanted).send().await.map_err(Error::of)?;
+            found.extend(got.responses.unwrap_or_default().remove(name).unwrap_or_default());
+            open = got.unprocessed_keys.unwrap_or_default().remove(name).map(|left| left.keys).unwrap_or_default();
+            if open.is_empty() {
+                return Ok(found);
+            }
+            attempts.again(Error::Throttled { is_repeated: false }).await?;
+        }
+    }
+}
+
+impl Table {
+    /// Puts items, in any order.
+    ///
+    /// # Errors
+    /// When the table fails; any of them may have been put then.
+    pub async fn put_all(&self, items: Vec<Item>) -> Result<(), Error> {
+        let put = |item| {
+            let put = PutRequest::builder().set_item(Some(item)).build()?;
+            Ok(WriteRequest::builder().put_request(put).build())
+        };
+        let requests = items.into_iter().map(put).collect::<Result<Vec<_>, Error>>()?;
+        let batches: Vec<Vec<WriteRequest>> = requests.chunks(WRITES_MAX).map(<[_]>::to_vec).collect();
+        iter(batches).map(Ok).try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.write_batch(batch)).await
+    }
+
+    async fn write_batch(&self, batch: Vec<WriteRequest>) -> Result<(), Error> {
+        let (mut open, mut attempts) = (batch, Attempts::of(BATCH));
+        loop {
+            let done = self.client.batch_write_item().request_items(&self.name, open).send().await;
+            let left = done.map_err(Error::of)?.unprocessed_items;
+            open = left.unwrap_or_default().remove(&self.name).unwrap_or_default();
+            if open.is_empty() {
+                return Ok(());
+            }
+            attempts.again(Error::Throttled { is_repeated: false }).await?;
+        }
+    }
+}

@@ -1,0 +1,4 @@
+mod answers;
+mod attempts;
+mod items;
+mod tables;

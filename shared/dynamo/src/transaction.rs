@@ -1,0 +1,57 @@
+//! Transactions: all or nothing, and a typed outcome.
+
+use crate::{Error, Item, Table, Write};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Get, TransactGetItem, TransactWriteItem};
+
+impl Table {
+    /// Writes all or nothing: at most 100 writes, each of another item, in all at most 4 MB.
+    ///
+    /// The places of conditions that did not hold are those in `writes`.
+    ///
+    /// # Errors
+    /// When a condition does not hold, another transaction is on the same items, or the table fails.
+    pub async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
+        let parts = writes.into_iter().map(Write::part).collect::<Result<Vec<TransactWriteItem>, Error>>()?;
+        // The SDK makes the idempotency token, and repeats a lost request under the same one.
+        let sent = self.client.transact_write_items().set_transact_items(Some(parts)).send().await;
+        sent.map(|_| ()).map_err(write_error)
+    }
+
+    /// The items of keys as they were at one moment, in the order of the keys.
+    ///
+    /// # Errors
+    /// When a writer is on the same items, or the table fails.
+    pub async fn snapshot(&self, keys: Vec<Item>) -> Result<Vec<Option<Item>>, Error> {
+        let get = |key| {
+            let get = Get::builder().table_name(&self.name).set_key(Some(key)).build()?;
+            Ok(TransactGetItem::builder().get(get).build())
+        };
+        let gets = keys.into_iter().map(get).collect::<Result<Vec<_>, Error>>()?;
+        let got = self.client.transact_get_items().set_transact_items(Some(gets)).send().await;
+        let responses = got.map_err(read_error)?.responses.unwrap_or_default();
+        Ok(responses.into_iter().map(|response| response.item).collect())
+    }
+}
+
+pub(crate) fn write_error(error: SdkError<TransactWriteItemsError>) -> Error {
+    let reasons = match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons().to_vec()
+        }
+        _ => return Error::of(error),
+    };
+    Error::cancelled(&reasons, Box::new(error))
+}
+
+fn read_error(error: SdkError<TransactGetItemsError>) -> Error {
+    let reasons = match error.as_service_error() {
+        Some(TransactGetItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons().to_vec()
+        }
+        _ => return Error::of(error),
+    };
+    Error::cancelled(&reasons, Box::new(error))
+}

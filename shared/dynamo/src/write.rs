@@ -1,0 +1,127 @@
+//! One write, be it sent alone or as a part of a transaction.
+
+use crate::{Error, Item, number};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use std::collections::HashMap;
+
+/// A write under a condition, if any. It knows its table, so that a transaction can be on several.
+#[derive(Clone)]
+#[must_use]
+pub struct Write {
+    table: String,
+    action: Action,
+    condition: Option<String>,
+    names: Option<HashMap<String, String>>,
+    values: Option<Item>,
+}
+
+#[derive(Clone)]
+enum Action {
+    Put(Item),
+    Update(Item, String),
+    Delete(Item),
+}
+
+impl Write {
+    pub(crate) fn put(table: &str, item: Item) -> Self {
+        Self::of(table, Action::Put(item))
+    }
+
+    pub(crate) fn update(table: &str, key: Item, expression: String) -> Self {
+        Self::of(table, Action::Update(key, expression))
+    }
+
+    pub(crate) fn delete(table: &str, key: Item) -> Self {
+        Self::of(table, Action::Delete(key))
+    }
+
+    fn of(table: &str, action: Action) -> Self {
+        Self { table: table.to_owned(), action, condition: None, names: None, values: None }
+    }
+
+    /// Writes on condition only. The last condition that is given counts.
+    pub fn when(mut self, condition: impl Into<String>) -> Self {
+        self.condition = Some(condition.into());
+        self
+    }
+
+    /// Writes where there is no item.
+    pub fn if_absent(self) -> Self {
+        self.when("attribute_not_exists(pk)")
+    }
+
+    /// Writes where there is an item.
+    pub fn if_present(self) -> Self {
+        self.when("attribute_exists(pk)")
+    }
+
+    /// Writes where an attribute is what was read of it; of an item that was not there, zero was read.
+    pub fn if_counter(self, attribute: &str, read: u64) -> Self {
+        match read {
+            0 => self.if_absent(),
+            _ => self.when("#counter = :counter").name("#counter", attribute).value(":counter", number(read)),
+        }
+    }
+
+    /// What a name in an expression stands for.
+    pub fn name(mut self, placeholder: impl Into<String>, attribute: impl Into<String>) -> Self {
+        self.names.get_or_insert_default().insert(placeholder.into(), attribute.into());
+        self
+    }
+
+    /// What a value in an expression stands for.
+    pub fn value(mut self, placeholder: impl Into<String>, value: AttributeValue) -> Self {
+        self.values.get_or_insert_default().insert(placeholder.into(), value);
+        self
+    }
+
+    pub(crate) async fn send(self, client: &Client) -> Result<(), Error> {
+        let Self { table, action, condition, names, values } = self;
+        match action {
+            Action::Put(item) => {
+                let put = client.put_item().table_name(table).set_item(Some(item)).set_condition_expression(condition);
+                let put = put.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                put.send().await.map(|_| ()).map_err(Error::of)
+            }
+            Action::Update(key, expression) => {
+                let update = client.update_item().table_name(table).set_key(Some(key)).update_expression(expression);
+                let update = update.set_condition_expression(condition);
+                let update = update.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                update.send().await.map(|_| ()).map_err(Error::of)
+            }
+            Action::Delete(key) => {
+                let delete = client.delete_item().table_name(table).set_key(Some(key));
+                let delete = delete.set_condition_expression(condition);
+                let delete = delete.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                delete.send().await.map(|_| ()).map_err(Error::of)
+            }
+        }
+    }
+
+    /// Itself as a part of a transaction.
+    pub(crate) fn part(self) -> Result<TransactWriteItem, Error> {
+        let Self { table, action, condition, names, values } = self;
+        let part = TransactWriteItem::builder();
+        let part = match action {
+            Action::Put(item) => {
+                let put = Put::builder().table_name(table).set_item(Some(item)).set_condition_expression(condition);
+                let put = put.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                part.put(put.build()?)
+            }
+            Action::Update(key, expression) => {
+                let update = Update::builder().table_name(table).set_key(Some(key)).update_expression(expression);
+                let update = update.set_condition_expression(condition);
+                let update = update.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                part.update(update.build()?)
+            }
+            Action::Delete(key) => {
+                let delete = Delete::builder().table_name(table).set_key(Some(key));
+                let delete = delete.set_condition_expression(condition);
+                let delete = delete.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                part.delete(delete.build()?)
+            }
+        };
+        Ok(part.build())
+    }
+}
