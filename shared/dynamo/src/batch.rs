@@ -1,5 +1,6 @@
 //! Batches. What DynamoDB leaves undone is asked for again, a bounded number of times.
 
+use crate::call::call;
 use crate::item::projection;
 use crate::retry::BATCH;
 use crate::{Attempts, Error, Item, Table, has_key};
@@ -82,7 +83,7 @@ impl<'t> BatchGet<'t> {
                 .set_projection_expression(expression.clone())
                 .set_expression_attribute_names(names.clone())
                 .build()?;
-            let got = client.batch_get_item().request_items(name, wanted).send().await.map_err(Error::of)?;
+            let got = call(client.batch_get_item().request_items(name, wanted).send()).await?;
             found.extend(got.responses.unwrap_or_default().remove(name).unwrap_or_default());
             open = got.unprocessed_keys.unwrap_or_default().remove(name).map(|left| left.keys).unwrap_or_default();
             if open.is_empty() {
@@ -111,8 +112,8 @@ impl Table {
     async fn write_batch(&self, batch: Vec<WriteRequest>) -> Result<(), Error> {
         let (mut open, mut attempts) = (batch, Attempts::of(BATCH));
         loop {
-            let done = self.client.batch_write_item().request_items(&self.name, open).send().await;
-            let left = done.map_err(Error::of)?.unprocessed_items;
+            let done = call(self.client.batch_write_item().request_items(&self.name, open).send()).await?;
+            let left = done.unprocessed_items;
             open = left.unwrap_or_default().remove(&self.name).unwrap_or_default();
             if open.is_empty() {
                 return Ok(());

@@ -34,6 +34,7 @@
 //! the developer guide.
 
 mod batch;
+mod call;
 mod error;
 mod item;
 mod query;

@@ -1,5 +1,6 @@
 //! The items of one partition, page by page.
 
+use crate::call::call;
 use crate::item::projection;
 use crate::{Error, Item, Table, text};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -109,7 +110,7 @@ impl Query {
     /// # Errors
     /// When the table fails.
     pub async fn page(self) -> Result<Page, Error> {
-        let found = self.request.send().await.map_err(Error::of)?;
+        let found = call(self.request.send()).await?;
         Ok(Page { items: found.items.unwrap_or_default(), next: found.last_evaluated_key })
     }
 
@@ -118,7 +119,7 @@ impl Query {
     /// # Errors
     /// When the table fails.
     pub async fn count(self) -> Result<u64, Error> {
-        let found = self.request.select(Select::Count).send().await.map_err(Error::of)?;
+        let found = call(self.request.select(Select::Count).send()).await?;
         Ok(u64::try_from(found.count).unwrap_or_default())
     }
 

@@ -18,8 +18,8 @@ pub struct Backoff {
 /// For items that a few writers change at once, as those of one tenant: in all at most 5 s.
 pub const CONTENTION: Backoff = Backoff { first_ms: 10, longest_ms: 320, attempts_max: 12 };
 
-/// For an item that every writer of a region changes, as the number of the last invoice: in all at most 70 s.
-pub const CROWD: Backoff = Backoff { first_ms: 16, longest_ms: 1_024, attempts_max: 40 };
+/// For an item that every writer of a region changes, as the number of the last invoice: in all at most 50 s.
+pub const CROWD: Backoff = Backoff { first_ms: 16, longest_ms: 700, attempts_max: 40 };
 
 /// For the rest of a batch: in all at most 1 s, since a request of a customer waits for it.
 pub(crate) const BATCH: Backoff = Backoff { first_ms: 16, longest_ms: 256, attempts_max: 6 };

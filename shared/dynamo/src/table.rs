@@ -1,5 +1,6 @@
 //! A table.
 
+use crate::call::call;
 use crate::item::projection;
 use crate::{Attempts, BatchGet, CONTENTION, Error, Item, Query, Write};
 use aws_sdk_dynamodb::Client;
@@ -40,7 +41,7 @@ impl Table {
         let (expression, names) = projection(attributes);
         let get = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
         let get = get.set_projection_expression(expression).set_expression_attribute_names(names);
-        get.send().await.map(|got| got.item).map_err(Error::of)
+        call(get.send()).await.map(|got| got.item)
     }
 
     /// Asks for the item of a key that is not there, at the lowest price: whether the table answers.
@@ -49,7 +50,7 @@ impl Table {
     /// When the table fails.
     pub async fn probe(&self, key: Item) -> Result<(), Error> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(key));
-        get.send().await.map(|_| ()).map_err(Error::of)
+        call(get.send()).await.map(|_| ())
     }
 
     /// The items of keys, by requests of as many as one takes.

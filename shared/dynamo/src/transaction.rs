@@ -16,7 +16,7 @@ impl Table {
     pub async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
         let parts = writes.into_iter().map(Write::part).collect::<Result<Vec<TransactWriteItem>, Error>>()?;
         // The SDK makes the idempotency token, and repeats a lost request under the same one.
-        let sent = self.client.transact_write_items().set_transact_items(Some(parts)).send().await;
+        let sent = Box::pin(self.client.transact_write_items().set_transact_items(Some(parts)).send()).await;
         sent.map(|_| ()).map_err(write_error)
     }
 
@@ -30,13 +30,13 @@ impl Table {
             Ok(TransactGetItem::builder().get(get).build())
         };
         let gets = keys.into_iter().map(get).collect::<Result<Vec<_>, Error>>()?;
-        let got = self.client.transact_get_items().set_transact_items(Some(gets)).send().await;
+        let got = Box::pin(self.client.transact_get_items().set_transact_items(Some(gets)).send()).await;
         let responses = got.map_err(read_error)?.responses.unwrap_or_default();
         Ok(responses.into_iter().map(|response| response.item).collect())
     }
 }
 
-pub(crate) fn write_error(error: SdkError<TransactWriteItemsError>) -> Error {
+fn write_error(error: SdkError<TransactWriteItemsError>) -> Error {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             cancelled.cancellation_reasons().to_vec()

@@ -1,5 +1,6 @@
 //! One write, be it sent alone or as a part of a transaction.
 
+use crate::call::call;
 use crate::{Error, Item, number};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
@@ -82,19 +83,19 @@ impl Write {
             Action::Put(item) => {
                 let put = client.put_item().table_name(table).set_item(Some(item)).set_condition_expression(condition);
                 let put = put.set_expression_attribute_names(names).set_expression_attribute_values(values);
-                put.send().await.map(|_| ()).map_err(Error::of)
+                call(put.send()).await.map(|_| ())
             }
             Action::Update(key, expression) => {
                 let update = client.update_item().table_name(table).set_key(Some(key)).update_expression(expression);
                 let update = update.set_condition_expression(condition);
                 let update = update.set_expression_attribute_names(names).set_expression_attribute_values(values);
-                update.send().await.map(|_| ()).map_err(Error::of)
+                call(update.send()).await.map(|_| ())
             }
             Action::Delete(key) => {
                 let delete = client.delete_item().table_name(table).set_key(Some(key));
                 let delete = delete.set_condition_expression(condition);
                 let delete = delete.set_expression_attribute_names(names).set_expression_attribute_values(values);
-                delete.send().await.map(|_| ()).map_err(Error::of)
+                call(delete.send()).await.map(|_| ())
             }
         }
     }
