@@ -107,8 +107,8 @@ async fn every_case_does_what_its_name_says() {
         }
         world.store(&case.payload).await;
         if case.name == "invalid-not-settled" {
-            let head = [("pk", text(&format!("TENANT#{OTHER_TENANT}"))), ("sk", text("HEAD"))];
-            world.put(head.map(|(name, value)| (name.to_owned(), value)).into()).await;
+            let checkpoint = [("pk", text(&format!("TENANT#{OTHER_TENANT}"))), ("sk", text("CHECKPOINT"))];
+            world.put(checkpoint.map(|(name, value)| (name.to_owned(), value)).into()).await;
         }
         let outcome = world.handle(&case.payload, after(SignedDuration::from_secs(1))).await;
         let kind = outcome.as_ref().err().map(Failure::kind);

@@ -141,7 +141,8 @@ proptest! {
 }
 
 #[test]
-fn values_are_ordered_as_numbers_are() {
+fn values_are_ordered_and_shown_as_numbers() {
+    assert_eq!(format!("{:?}", "-0.50".parse::<Value>().unwrap()), "Value(-0.5)");
     let value = |text: &str| text.parse::<Value>().unwrap();
     for (less, more) in [("-2", "-1.5"), ("-1e-340", "0"), ("1", "1.000000001"), ("9.99", "10"), ("1e37", "2e37")] {
         assert!(value(less) < value(more) && value(more) > value(less), "{less} {more}");
