@@ -121,8 +121,9 @@ impl Deployment<'_> {
             }
             code.insert(package.name.clone(), Code { bucket: BUCKET.to_owned(), key });
         }
-        let text =
-            serde_json::to_vec(&template::with_local_permissions(template::with_code(self.template.clone(), &code)?))?;
+        let template = template::with_code(self.template.clone(), &code)?;
+        let template = template::with_local_permissions(template::with_local_resources(template));
+        let text = serde_json::to_vec(&template)?;
         let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
         let key = format!("template/{digest}.json");
         let put = s3.put_object().bucket(BUCKET).key(&key).body(ByteStream::from(text)).send().await;
@@ -479,7 +480,7 @@ impl Resources {
         of_kind.map(|(logical, _, physical)| (logical.as_str(), physical.as_str()))
     }
 
-    /// Physical ids by the logical id in words: `LedgerDeadLetterQueue` is `ledger-dead-letter`.
+    /// Physical ids by the logical id in words: `CentralDeadLetterQueue` is `central-dead-letter`.
     fn named(&self, kind: &str, suffix: &str) -> BTreeMap<String, String> {
         let named = self
             .of_type(kind)

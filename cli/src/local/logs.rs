@@ -124,7 +124,7 @@ async fn groups(state: &LocalState, selection: &Selection) -> Result<Vec<Group>>
     Ok(groups)
 }
 
-/// The log group that a function writes to: the template's, or the one that Lambda gives by itself.
+/// The log group that a function writes to: the one that is configured, or the one that Lambda gives by itself.
 async fn group_of(code: &str, region: &RegionState, deployed: &str) -> Result<String> {
     let lambda = aws_sdk_lambda::Client::new(&sdk::config(code, &region.emulator_url));
     let found = lambda.get_function_configuration().function_name(deployed).send().await;

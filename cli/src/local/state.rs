@@ -66,7 +66,7 @@ pub struct RegionState {
     pub functions: BTreeMap<String, String>,
     /// The deployed name of each table: `regional`, `usage`, `outbox`, `billing`, `central`.
     pub tables: BTreeMap<String, String>,
-    /// The URL of each queue: `ledger`, `ledger-dead-letter` and so on.
+    /// The URL of each queue: `ledger`, `central-dead-letter` and so on.
     pub queues: BTreeMap<String, String>,
     /// The name of each bus: `regional`, `home`.
     pub buses: BTreeMap<String, String>,

@@ -109,6 +109,47 @@ pub fn parameters(template: &Value) -> Vec<&str> {
     declared.map_or_else(Vec::new, |d| d.keys().map(String::as_str).collect())
 }
 
+/// Makes of the template what the emulator can deploy.
+///
+/// - An alarm on an expression over metrics becomes an alarm on each of them: the emulator knows no expressions.
+/// - Each function has the log group that Lambda gives by itself: the emulator's streams do not name their function,
+///   which nobody could tell apart in a shared group.
+pub fn with_local_resources(mut template: Value) -> Value {
+    let Some(Value::Object(resources)) = template.get_mut("Resources") else { return template };
+    for (logical, mut resource) in std::mem::take(resources) {
+        if let Some(logging) = resource.pointer_mut("/Properties/LoggingConfig").and_then(Value::as_object_mut) {
+            logging.remove("LogGroup");
+        }
+        let metrics = resource.pointer_mut("/Properties/Metrics").map(Value::take);
+        let Some(Value::Array(metrics)) = metrics else {
+            resources.insert(logical, resource);
+            continue;
+        };
+        for (at, metric) in metrics.into_iter().enumerate() {
+            if let Some(alarm) = single_metric(&resource, &metric) {
+                resources.insert(format!("{logical}{at}"), alarm);
+            }
+        }
+    }
+    template
+}
+
+/// The alarm on one metric of an alarm on an expression; none for the expression itself.
+fn single_metric(alarm: &Value, metric: &Value) -> Option<Value> {
+    let choice = metric.get("Fn::If");
+    let stat = choice.map_or(metric, |choice| &choice[1]).get("MetricStat")?;
+    let mut alarm = alarm.clone();
+    if let Some(condition) = choice.map(|choice| &choice[0]) {
+        alarm["Condition"] = condition.clone();
+    }
+    let properties = alarm["Properties"].as_object_mut()?;
+    properties.remove("Metrics");
+    properties.extend(stat["Metric"].as_object()?.clone());
+    properties.insert("Period".to_owned(), stat["Period"].clone());
+    properties.insert("Statistic".to_owned(), stat["Stat"].clone());
+    Some(alarm)
+}
+
 /// Words the permissions as the emulator asks for them.
 ///
 /// - AWS has one permission for sending a message and a batch of them; the emulator asks for one of the name of
@@ -197,6 +238,38 @@ mod tests {
         assert_eq!(done["Resources"]["SignupApiFunction"]["Properties"]["CodeUri"], json!({"Bucket": "b", "Key": "k"}));
         let missing = with_code(template, &BTreeMap::new()).unwrap_err().to_string();
         assert!(missing.contains("no binary `signup-api`"), "{missing}");
+    }
+
+    #[test]
+    fn an_alarm_on_an_expression_becomes_one_for_each_metric() {
+        let metric = |queue: &str| {
+            json!({ "Id": "m", "ReturnData": false, "MetricStat": {
+                "Metric": { "Namespace": "AWS/SQS", "MetricName": "Age", "Dimensions": [{ "Name": "QueueName", "Value": queue }] },
+                "Period": 60, "Stat": "Maximum",
+            }})
+        };
+        let template = json!({"Resources": {
+            "AgeAlarm": { "Type": "AWS::CloudWatch::Alarm", "Condition": "Set", "Properties": { "Threshold": 300, "Metrics": [
+                { "Id": "oldest", "Expression": "MAX(METRICS())" },
+                metric("a"),
+                { "Fn::If": ["Fleet", metric("b"), { "Ref": "AWS::NoValue" }] },
+            ]}},
+            "F": { "Properties": { "LoggingConfig": { "LogFormat": "JSON", "LogGroup": { "Ref": "G" } } } },
+        }});
+        let alarm = |condition: &str, queue: &str| {
+            json!({
+                "Type": "AWS::CloudWatch::Alarm", "Condition": condition, "Properties": {
+                    "Threshold": 300, "Namespace": "AWS/SQS", "MetricName": "Age", "Period": 60, "Statistic": "Maximum",
+                    "Dimensions": [{ "Name": "QueueName", "Value": queue }],
+                },
+            })
+        };
+        let expected = json!({"Resources": {
+            "AgeAlarm1": alarm("Set", "a"),
+            "AgeAlarm2": alarm("Fleet", "b"),
+            "F": { "Properties": { "LoggingConfig": { "LogFormat": "JSON" } } },
+        }});
+        assert_eq!(with_local_resources(template), expected);
     }
 
     #[test]

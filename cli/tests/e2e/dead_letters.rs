@@ -2,7 +2,7 @@
 
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use meridian::local::Stack;
 use serde_json::Value;
 
@@ -30,6 +30,21 @@ pub(crate) async fn sweep(client: &aws_sdk_sqs::Client, queue_url: &str, on_purp
         }
     }
     Ok(())
+}
+
+/// The ARN of the queue that a message of a dead-letter queue came from. The message stays, and can be seen at once.
+pub(crate) async fn source_of(client: &aws_sdk_sqs::Client, queue_url: &str, body: &str) -> Result<Option<String>> {
+    let mut source = None;
+    for message in all_of(client, queue_url).await? {
+        if message.body() == Some(body) {
+            let attributes = message.attributes();
+            source = attributes.and_then(|all| all.get(&MessageSystemAttributeName::DeadLetterQueueSourceArn)).cloned();
+        }
+        let receipt = message.receipt_handle().context("a message has its receipt")?;
+        let seen = client.change_message_visibility().queue_url(queue_url).receipt_handle(receipt);
+        seen.visibility_timeout(0).send().await?;
+    }
+    Ok(source)
 }
 
 /// After all journeys but those that give functions what nobody would send: nothing has ended in any region's dead-letter
@@ -71,7 +86,13 @@ async fn is_made_up_for(stack: &Stack, code: &str, body: &str) -> Result<bool> {
 async fn all_of(client: &aws_sdk_sqs::Client, queue_url: &str) -> Result<Vec<Message>> {
     let mut all = Vec::new();
     loop {
-        let received = client.receive_message().queue_url(queue_url).max_number_of_messages(LOOK).send().await?;
+        let received = client
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(LOOK)
+            .message_system_attribute_names(MessageSystemAttributeName::DeadLetterQueueSourceArn)
+            .send()
+            .await?;
         let messages = received.messages.unwrap_or_default();
         if messages.is_empty() {
             return Ok(all);

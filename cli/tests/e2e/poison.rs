@@ -1,7 +1,7 @@
 //! A message that nobody can read.
 
 use crate::books::{customer, usage_file};
-use crate::dead_letters::sweep;
+use crate::dead_letters::{source_of, sweep};
 use crate::exactly_once::send_all;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
@@ -14,17 +14,17 @@ const POISON: [&str; 2] =
 const DEAD_AFTER_MAX: Duration = Duration::from_secs(300);
 
 /// The ledger gets messages that it cannot read, among good ones: the good ones are entered, the others end
-/// in the dead-letter queue.
+/// in the dead-letter queue of its function set, which says what queue they were in.
 pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
     let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(&home)?);
-    let dead = stack.state().region(&home)?.queues.get("ledger-dead-letter").context("it has a dead-letter queue")?;
-    let ended = poisoned(stack, &home, &client).await;
+    let dead = stack.state().region(&home)?.queues.get("central-dead-letter").context("it has a dead-letter queue")?;
+    let ended = poisoned(stack, &home, &client, dead).await;
     sweep(&client, dead, &POISON).await?;
     ended
 }
 
-async fn poisoned(stack: &Stack, home: &str, client: &aws_sdk_sqs::Client) -> Result<()> {
+async fn poisoned(stack: &Stack, home: &str, client: &aws_sdk_sqs::Client, dead: &str) -> Result<()> {
     let dead_before = stack.dead_letters(home).await?;
     let queue = stack.state().region(home)?.queues.get("ledger").context("home has a ledger queue")?;
     for body in POISON {
@@ -42,5 +42,12 @@ async fn poisoned(stack: &Stack, home: &str, client: &aws_sdk_sqs::Client) -> Re
     stack.wait_until_quiet(QUIET_MAX).await?;
     file.ensure_counted(stack, home, &[tenant]).await?;
     ensure!(stack.dead_letters(home).await? == dead_before + 2, "more than the poison is dead");
+    for body in POISON {
+        let source = source_of(client, dead, body).await?;
+        ensure!(
+            source.is_some_and(|arn| queue.ends_with(arn.rsplit(':').next().unwrap_or(":"))),
+            "{body} came from the ledger's queue"
+        );
+    }
     Ok(())
 }

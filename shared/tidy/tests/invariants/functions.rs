@@ -40,7 +40,10 @@ fn every_function_has_its_resource() -> Result<()> {
     }
     let ids = template.functions().map(|(id, _)| id.to_owned());
     findings.extend(ids.filter(|id| !expected.contains(id)).map(|id| format!("{id}: no such folder in functions/")));
-    none(&findings, "Make template.yaml and functions/ agree, and list the function in the template's Mappings.")
+    none(
+        &findings,
+        "Give each folder of functions/ a function.yaml, with a condition where the function is not everywhere.",
+    )
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn the_environment_is_what_the_code_reads() -> Result<()> {
             .filter(|name| !read_somewhere.contains(*name))
             .map(|name| format!("Globals: nothing reads {name}")),
     );
-    none(&findings, "Make Environment in template.yaml and runtime::env(\"NAME\") in the code agree.")
+    none(&findings, "Make Environment in function.yaml and runtime::env(\"NAME\") in the code agree.")
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod crates;
 mod functions;
+mod generated;
 mod manifests;
 mod messages;
 mod openapi;

@@ -1,26 +1,27 @@
 //! The OpenAPI documents: every route of an API is described, by the function that serves it, and no other is.
 
-use crate::template::{Template, keys, target};
+use crate::template::{Template, keys};
 use crate::{none, repository};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// One route: method, path, and the logical id of its function.
-type Route = (String, String, String);
+/// One route: path, and the logical id of its function.
+type Route = (String, String);
 
-/// The routes of an API by the template.
-fn routes(template: &Template, api: &str) -> BTreeSet<Route> {
+/// What is no path: where everything leads that has none.
+const DEFAULT: &str = "/$default";
+
+/// The routes of an API by the template. Each takes every method: the function refuses those that it does not know.
+fn routes(api: &Value) -> BTreeSet<Route> {
     let mut found = BTreeSet::new();
-    for (id, function) in template.functions() {
-        for name in keys(&function["Events"]) {
-            let event = &function["Events"][&name];
-            let properties = &event["Properties"];
-            if event["Type"] == "HttpApi" && target(&properties["ApiId"]) == Some(api) {
-                let text = |key: &str| properties[key].as_str().unwrap_or_default().to_owned();
-                found.insert((text("Method"), text("Path"), id.to_owned()));
-            }
-        }
+    for path in keys(&api["DefinitionBody"]["paths"]) {
+        let declared = &api["DefinitionBody"]["paths"][&path];
+        let route = declared["Fn::If"].get(1).unwrap_or(declared);
+        let uri = &route["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]["uri"];
+        let uri = uri["Fn::Sub"].as_str().unwrap_or_default();
+        let id = uri.split_once("functions/${").and_then(|(_, rest)| rest.split_once(".Arn}/invocations"));
+        found.insert((path, id.map_or_else(String::new, |(id, _)| id.to_owned())));
     }
     found
 }
@@ -31,8 +32,7 @@ fn described(document: &Value) -> BTreeSet<Route> {
     for path in keys(&document["paths"]) {
         for method in keys(&document["paths"][&path]) {
             let owner = document["paths"][&path][&method]["x-function"].as_str().unwrap_or_default();
-            let id = format!("{}Function", repository::pascal(owner));
-            found.insert((method.to_uppercase(), path.clone(), id));
+            found.insert((path.clone(), format!("{}Function", repository::pascal(owner))));
         }
     }
     found
@@ -43,15 +43,21 @@ fn documents_and_routes_agree() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     let mut expected = Vec::new();
-    for (api, _) in template.of_type("AWS::Serverless::HttpApi") {
+    for (api, properties) in template.of_type("AWS::Serverless::HttpApi") {
         let name = format!("{}.json", api.trim_end_matches("Api").to_lowercase());
         let path = format!("docs/openapi/{name}");
-        let document = serde_json::from_str(&repository::read(&path)?).with_context(|| path.clone())?;
-        let (served, described) = (routes(&template, api), described(&document));
-        let show = |(method, route, id): &Route| format!("{method} {route} of {id}");
+        let document: Value = serde_json::from_str(&repository::read(&path)?).with_context(|| path.clone())?;
+        let (mut served, described) = (routes(properties), described(&document));
+        let show = |(route, id): &Route| format!("{route} of {id}");
+        // What is nowhere is refused by a problem, too.
+        let (defaults, named) = served.into_iter().partition::<BTreeSet<_>, _>(|(route, _)| route == DEFAULT);
+        served = named;
+        if defaults.len() != 1 {
+            findings.push(format!("{api}: no {DEFAULT}"));
+        }
         findings.extend(served.difference(&described).map(|route| format!("{path}: lacks {}", show(route))));
         findings.extend(described.difference(&served).map(|route| format!("{path}: has {}", show(route))));
-        let serves_itself = served.iter().any(|(method, route, _)| method == "GET" && route == "/openapi.json");
+        let serves_itself = document["paths"]["/openapi.json"]["get"].is_object();
         if !serves_itself {
             findings.push(format!("{api}: no GET /openapi.json"));
         }

@@ -15,7 +15,7 @@ const REFUSED: [(&str, [&str; 2]); 2] =
     [("regional", ["BillingTable", "CentralTable"]), ("central", ["RegionalTable", "UsageTable"])];
 
 /// What a function may do for one tenant, by the role that it assumes for it.
-const TENANT_POLICY: &str = "TenantAccess";
+const TENANT_POLICY: &str = "TenantAccessRole";
 /// The partition of the tenant that a session is for.
 const OWN_PARTITION: &str = "TENANT#${aws:PrincipalTag/tenant}";
 /// What gives items away.
@@ -26,13 +26,13 @@ const READS: [&str; 5] =
 const NARROWED: [&str; 3] = ["RegionalTable", "UsageTable", "BillingTable"];
 /// Who may use every partition of the regional table, and why.
 const NOT_NARROWED: [(&str, &str); 7] = [
-    ("SignupApiAccess", "makes tenants, and changes what leads to them, in one transaction"),
-    ("AuthPreSignUpAccess", "a person for whom a tenant's own provider vouches joins it"),
-    ("AuthPostConfirmationAccess", "a person who is confirmed makes a tenant active, and what leads to it"),
-    ("PolicyApplyAccess", "a suspension changes a tenant and what leads to it"),
-    ("ProvisioningApplyAccess", "an answer of the application changes a tenant, its sign-up and what leads to it"),
-    ("RoutingApplyAccess", "a name that leads to a region changes a tenant and its sign-up"),
-    ("TenantLifecycleAccess", "erases tenants, of which every kind of item goes"),
+    ("SignupApiRole", "makes tenants, and changes what leads to them, in one transaction"),
+    ("AuthPreSignUpRole", "a person for whom a tenant's own provider vouches joins it"),
+    ("AuthPostConfirmationRole", "a person who is confirmed makes a tenant active, and what leads to it"),
+    ("PolicyApplyRole", "a suspension changes a tenant and what leads to it"),
+    ("ProvisioningApplyRole", "an answer of the application changes a tenant, its sign-up and what leads to it"),
+    ("RoutingApplyRole", "a name that leads to a region changes a tenant and its sign-up"),
+    ("TenantLifecycleRole", "erases tenants, of which every kind of item goes"),
 ];
 /// Permissions of a table's stream, which has no keys.
 const OF_STREAMS: [&str; 4] =
@@ -60,13 +60,19 @@ fn statements(template: &Template) -> Vec<(String, &Value)> {
     found
 }
 
-/// The statements of a function's access policy, and of the policies of the role that it may assume.
+/// The statements of a function's role, of the policies that are attached to it, and of the role that it may assume.
 fn access(template: &Template, function: &repository::Function) -> Vec<Value> {
-    let id = format!("{}Access", repository::pascal(&function.name));
+    let id = format!("{}Role", repository::pascal(&function.name));
     let all = statements(template);
-    let of =
-        |id: &str| all.iter().filter(|(found, _)| found == id).map(|(_, statement)| (*statement).clone()).collect();
-    let mut found: Vec<Value> = of(&id);
+    let of = |id: &str| -> Vec<Value> {
+        all.iter().filter(|(found, _)| found == id).map(|(_, statement)| (*statement).clone()).collect()
+    };
+    let mut found = of(&id);
+    for (policy, properties) in template.of_type("AWS::IAM::Policy") {
+        if many(&properties["Roles"]).into_iter().any(|role| target(role) == Some(id.as_str())) {
+            found.extend(of(policy));
+        }
+    }
     let assumes = |statement: &Value| many(&statement["Action"]).iter().any(|action| **action == "sts:AssumeRole");
     if found.iter().any(assumes) {
         found.extend(of(TENANT_POLICY));
@@ -113,11 +119,15 @@ fn no_permission_is_a_wildcard() -> Result<()> {
 fn every_role_is_our_own() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
+    let mut roles = BTreeSet::new();
     for (id, function) in template.functions() {
         let role = target(&function["Role"]).unwrap_or_default();
         let of_template = template.of_type("AWS::IAM::Role").any(|(found, _)| found == role);
         if !of_template || !function["Policies"].is_null() {
             findings.push(format!("{id}: its role is not a role of the template"));
+        }
+        if !roles.insert(role.to_owned()) {
+            findings.push(format!("{id}: shares {role}, and so the rights of both"));
         }
     }
     for (id, role) in template.of_type("AWS::IAM::Role") {
@@ -241,5 +251,5 @@ fn permissions_and_environment_name_the_same_tables() -> Result<()> {
         findings.extend(named.difference(&used).map(|table| format!("{id}: is told of {table} and may not use it")));
         findings.extend(used.difference(&named).map(|table| format!("{id}: may use {table} and is not told of it")));
     }
-    none(&findings, "Make the function's Access policy and its Environment agree.")
+    none(&findings, "Make Access and Environment of the function's function.yaml agree.")
 }

@@ -9,12 +9,36 @@ use serde_json::Value;
 /// again while Lambda tries to hand over a batch to a function that is throttled.
 const VISIBILITY_TIMEOUTS: u64 = 6;
 
-/// Whether an alarm that notifies someone watches `metric` of the resource, where a dimension names it.
+/// What CloudFormation takes is 500 resources a stack. New functions need room.
+const RESOURCES_MAX: usize = 450;
+/// Each alarm has its price, and somebody has to know what it means.
+const ALARMS_MAX: usize = 20;
+
+/// Whether an alarm that notifies someone watches `metric` of the resource, where a dimension names it: alone, or as the largest
+/// of several.
 fn has_alarm(template: &Template, resource: &str, metric: &str) -> bool {
-    template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
-        alarm["MetricName"] == metric
-            && !many(&alarm["AlarmActions"]).is_empty()
-            && many(&alarm["Dimensions"]).iter().any(|dimension| target(&dimension["Value"]) == Some(resource))
+    let names = |watched: &Value| {
+        watched["MetricName"] == metric
+            && many(&watched["Dimensions"]).iter().any(|dimension| target(&dimension["Value"]) == Some(resource))
+    };
+    template.of_type("AWS::CloudWatch::Alarm").filter(|(_, alarm)| !many(&alarm["AlarmActions"]).is_empty()).any(
+        |(_, alarm)| {
+            let metrics = many(&alarm["Metrics"]);
+            let largest = metrics.iter().any(|metric| metric["Expression"] == "MAX(METRICS())");
+            let mut watched = metrics.into_iter().map(|metric| metric["Fn::If"].get(1).unwrap_or(metric));
+            names(alarm) || (largest && watched.any(|watched| names(&watched["MetricStat"]["Metric"])))
+        },
+    )
+}
+
+/// Whether an alarm that notifies someone watches what a metric filter counts.
+fn counts_into_an_alarm(template: &Template, filter: &Value) -> bool {
+    many(&filter["MetricTransformations"]).into_iter().all(|counted| {
+        template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
+            alarm["MetricName"] == counted["MetricName"]
+                && alarm["Namespace"] == counted["MetricNamespace"]
+                && !many(&alarm["AlarmActions"]).is_empty()
+        })
     })
 }
 
@@ -51,8 +75,8 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
         if !is_end && (target(&redrive["deadLetterTargetArn"]).is_none() || !redrive["maxReceiveCount"].is_u64()) {
             findings.push(format!("{id}: no RedrivePolicy, and nothing's dead-letter queue"));
         }
-        if !has_alarm(&template, id, "ApproximateNumberOfMessagesVisible") {
-            findings.push(format!("{id}: no alarm on depth"));
+        if is_end && !has_alarm(&template, id, "ApproximateNumberOfMessagesVisible") {
+            findings.push(format!("{id}: no alarm on dead letters"));
         }
         if !is_end && !has_alarm(&template, id, "ApproximateAgeOfOldestMessage") {
             findings.push(format!("{id}: no alarm on age"));
@@ -62,7 +86,7 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
             findings.push(format!("{id}: not encrypted"));
         }
     }
-    none(&findings, "List the queue in the template's Mappings, or give it these resources.")
+    none(&findings, "Declare the queue in its function's function.yaml, or give it these resources.")
 }
 
 #[test]
@@ -86,7 +110,7 @@ fn a_message_is_hidden_for_six_times_its_consumers_timeout() -> Result<()> {
             }
         }
     }
-    none(&findings, "Give the queue a longer time in the template's mapping Visibility.")
+    none(&findings, "The generator computes it: declare the queue in function.yaml.")
 }
 
 #[test]
@@ -104,13 +128,54 @@ fn every_function_has_a_log_with_an_end_and_alarms() -> Result<()> {
                 findings.push(format!("{group}: no {property}"));
             }
         }
-        for metric in ["Errors", "Throttles"] {
-            if !has_alarm(&template, id, metric) {
-                findings.push(format!("{id}: no alarm on {metric}"));
-            }
+        let reports = |filter: &&Value| {
+            let pattern = filter["FilterPattern"].as_str().unwrap_or_default();
+            pattern.contains("$.type = \"platform.report\" && $.record.status != \"success\"")
+        };
+        let filters = template.of_type("AWS::Logs::MetricFilter").map(|(_, filter)| filter);
+        let mut of_group = filters.filter(|filter| target(&filter["LogGroupName"]) == Some(group)).filter(reports);
+        if !of_group.any(|filter| counts_into_an_alarm(&template, filter)) {
+            findings.push(format!("{group}: no alarm on failed invocations"));
         }
     }
-    none(&findings, "List the function in the template's Mappings: the loops give it log and alarms.")
+    let throttles = |alarm: &Value| alarm["MetricName"] == "Throttles" && !many(&alarm["AlarmActions"]).is_empty();
+    if !template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| throttles(alarm)) {
+        findings.push("no alarm on throttled invocations".to_owned());
+    }
+    none(
+        &findings,
+        "The log group of a function set has a metric filter on platform reports, and an alarm on its metric.",
+    )
+}
+
+/// What SAM makes of the template besides: an event source mapping for each queue and stream, a rule and a permission for each
+/// schedule, the configuration of asynchronous invocations, and a stage for each API.
+fn made_by_sam(template: &Template) -> usize {
+    let of_function = |function: &Value| {
+        let events = keys(&function["Events"]).into_iter().map(|name| {
+            let is_schedule = function["Events"][&name]["Type"] == "Schedule";
+            1 + usize::from(is_schedule)
+        });
+        events.sum::<usize>() + usize::from(!function["EventInvokeConfig"].is_null())
+    };
+    let stages = template.of_type("AWS::Serverless::HttpApi").count();
+    template.functions().map(|(_, function)| of_function(function)).sum::<usize>() + stages
+}
+
+/// All conditions at once are more than any region has.
+#[test]
+fn the_stack_has_room_and_few_alarms() -> Result<()> {
+    let template = Template::load()?;
+    let resources = template.resources.len() + made_by_sam(&template);
+    let alarms = template.of_type("AWS::CloudWatch::Alarm").count();
+    let mut findings = Vec::new();
+    if resources > RESOURCES_MAX {
+        findings.push(format!("{resources} resources, of {RESOURCES_MAX}"));
+    }
+    if alarms > ALARMS_MAX {
+        findings.push(format!("{alarms} alarms, of {ALARMS_MAX}"));
+    }
+    none(&findings, "Let resources be shared by a function set, or let the generator make several stacks.")
 }
 
 #[test]
@@ -138,16 +203,12 @@ fn every_route_with_settings_is_a_functions() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, api) in template.of_type("AWS::Serverless::HttpApi") {
-        let events = template.functions().flat_map(|(_, function)| function["Events"].as_object());
-        let events = events.flat_map(|events| events.values()).map(|event| &event["Properties"]);
-        let routes: Vec<String> = events
-            .filter(|event| target(&event["ApiId"]) == Some(id))
-            .filter_map(|event| Some(format!("{} {}", event["Method"].as_str()?, event["Path"].as_str()?)))
-            .collect();
+        let routes: Vec<String> =
+            keys(&api["DefinitionBody"]["paths"]).into_iter().map(|path| format!("ANY {path}")).collect();
         let with_settings = keys(&api["RouteSettings"]).into_iter();
         findings.extend(with_settings.filter(|route| !routes.contains(route)).map(|route| format!("{id}: {route}")));
     }
-    none(&findings, "Name a route as a function's event has it, method and path.")
+    none(&findings, "Name a route as the API has it: ANY and the path.")
 }
 
 #[test]
@@ -159,7 +220,6 @@ fn every_trigger_gives_up_into_a_queue() -> Result<()> {
             let event = &function["Events"][&name];
             let properties = &event["Properties"];
             let rules: Vec<(&str, bool)> = match event["Type"].as_str().unwrap_or_default() {
-                "HttpApi" => vec![("ApiId", !properties["ApiId"].is_null())],
                 "SQS" => vec![(
                     "FunctionResponseTypes [ReportBatchItemFailures]",
                     many(&properties["FunctionResponseTypes"]).iter().any(|kind| *kind == "ReportBatchItemFailures"),

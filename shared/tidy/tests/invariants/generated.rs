@@ -1,0 +1,22 @@
+//! The template is what its fragments make.
+
+use crate::repository;
+use anyhow::Result;
+
+/// `MERIDIAN_WRITE_TEMPLATE=1 cargo test -p tidy --test invariants generated` writes the file anew.
+#[test]
+fn the_generated_template_is_what_its_fragments_make() -> Result<()> {
+    let made = tidy::generate(&repository::root())?;
+    if std::env::var_os("MERIDIAN_WRITE_TEMPLATE").is_some() {
+        std::fs::write(repository::root().join("template.yaml"), &made)?;
+    }
+    let is = repository::read("template.yaml")?;
+    let differs = is.lines().chain([""]).zip(made.lines().chain([""])).position(|(is, made)| is != made);
+    assert!(
+        is == made,
+        "template.yaml is not what its fragments make, from line {} on. Change shared/template or a function.yaml, run \
+         MERIDIAN_WRITE_TEMPLATE=1 cargo test -p tidy --test invariants generated, and read the difference.",
+        differs.unwrap_or_default() + 1
+    );
+    Ok(())
+}
