@@ -38,7 +38,7 @@ pub struct TenantStatusChanged {
     /// The tenant's version: the highest wins.
     pub revision: u64,
 }
-fact!(TenantStatusChanged, 2, "meridian.tenancy");
+fact!(TenantStatusChanged, 1, "meridian.tenancy");
 
 /// Which part of a window's usage a total is.
 #[derive(
@@ -89,7 +89,7 @@ pub struct UsageWindowUpdated {
     /// The totals that changed, each as it is now. At most 60.
     pub windows: Vec<UsageWindow>,
 }
-fact!(UsageWindowUpdated, 2, "meridian.metering");
+fact!(UsageWindowUpdated, 1, "meridian.metering");
 
 /// What home wants to hold for a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -113,7 +113,7 @@ pub struct TenantPolicyPublished {
     /// Its policy, in full.
     pub policy: TenantPolicy,
 }
-fact!(TenantPolicyPublished, 2, "meridian.central");
+fact!(TenantPolicyPublished, 1, "meridian.central");
 
 /// A region applied a tenant's policy. Stream: the tenant's; the sequence is the policy's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -8,7 +8,6 @@ pub mod application;
 mod border;
 mod envelope;
 mod seal;
-pub mod v1;
 
 pub use border::{
     ClaimDecision, ClaimPhase, Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported,

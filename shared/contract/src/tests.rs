@@ -12,15 +12,12 @@ fn schemas() -> Vec<(&'static str, Value)> {
         (T::TYPE, schema_for!(Envelope<T>).to_value())
     }
     vec![
-        of::<v1::TenantStatusChanged>(),
         of::<TenantStatusChanged>(),
-        of::<v1::UsageWindowUpdated>(),
         of::<UsageWindowUpdated>(),
         of::<UsageSealed>(),
         of::<UsageResendRequested>(),
         of::<UsageStreamRequested>(),
         of::<UsageStreamStated>(),
-        of::<v1::TenantPolicyPublished>(),
         of::<TenantPolicyPublished>(),
         of::<TenantPolicyApplied>(),
         of::<HeartbeatReported>(),

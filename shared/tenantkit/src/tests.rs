@@ -20,7 +20,7 @@ async fn a_tenant_comes_into_every_state_by_its_own_steps() {
     assert_eq!((tenant.status, tenant.users, tenant.invitations), (TenantStatus::Suspended, 2, 0));
     let closing = region.close(other.tenant, &KeyDigest::of("undo", "code"), now).await;
     assert_eq!(closing.status, TenantStatus::Closing);
-    let revisions: Vec<_> = region.stated("TenantStatusChanged.v2").await;
+    let revisions: Vec<_> = region.stated("TenantStatusChanged.v1").await;
     let of_other = revisions.iter().filter(|fact| fact["data"]["tenant"] == other.tenant.to_string());
     let revisions: Vec<_> = of_other.map(|fact| fact["sequence"].as_u64().unwrap()).collect();
     assert_eq!(revisions, [1, 2, 3, 4, 5]);

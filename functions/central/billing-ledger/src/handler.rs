@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing_store::{BillingStore, StoreError};
-use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageSealed, UsageStreamStated, UsageWindowUpdated, v1};
+use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageSealed, UsageStreamStated, UsageWindowUpdated};
 use kernel::TenantId;
 use runtime::queue::{self, BusMessage, MessageError};
 
@@ -51,23 +51,11 @@ async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerE
     let message = BusMessage::parse(message).map_err(LedgerError::Message)?;
     match (message.detail_type.as_str(), message.source.as_str()) {
         (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => learn_status(store, envelope(&message)?).await,
-        (v1::TenantStatusChanged::TYPE, v1::TenantStatusChanged::SOURCE) => {
-            learn_status(store, current(envelope::<v1::TenantStatusChanged>(&message)?)).await
-        }
         (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) => learn_usage(store, envelope(&message)?).await,
-        (v1::UsageWindowUpdated::TYPE, v1::UsageWindowUpdated::SOURCE) => {
-            learn_usage(store, current(envelope::<v1::UsageWindowUpdated>(&message)?)).await
-        }
         (UsageSealed::TYPE, UsageSealed::SOURCE) => learn_seal(store, envelope(&message)?).await,
         (UsageStreamStated::TYPE, UsageStreamStated::SOURCE) => learn_end(store, envelope(&message)?).await,
         _ => Err(LedgerError::UnknownFact),
     }
-}
-
-/// The statement as it would be made today.
-fn current<Old, New: From<Old>>(old: Envelope<Old>) -> Envelope<New> {
-    let Envelope { id, region, stream, sequence, occurred_at, data } = old;
-    Envelope { id, region, stream, sequence, occurred_at, data: data.into() }
 }
 
 async fn learn_status(store: &BillingStore, fact: Envelope<TenantStatusChanged>) -> Result<(), LedgerError> {

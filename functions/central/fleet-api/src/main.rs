@@ -1,7 +1,7 @@
 //! Shows operators the fleet and where a tenant is, and takes what they decide for a tenant.
 //!
 //! Trigger: OperatorApi, GET /fleet, GET /tenants/{id}, PUT and DELETE /tenants/{id}/suspension.
-//! Reads and writes: the central table. Emits: TenantPolicyPublished.v2.
+//! Reads and writes: the central table. Emits: TenantPolicyPublished.v1.
 
 mod answer;
 mod handler;

@@ -5,7 +5,7 @@ use catalogue::Catalogue;
 use central_store::{CentralStore, StoreError, UpdateError};
 use contract::{
     Envelope, Fact, OnboardingProgressed, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged,
-    VanityClaimed, v1,
+    VanityClaimed,
 };
 use fleet::{
     LabelClaim, LastWord, Publication, Refusal, Tenant, decide_acknowledgement, decide_claim, decide_erasure,
@@ -50,7 +50,6 @@ impl Adapters {
         let event = BusMessage::parse(message).map_err(DirectoryError::Unreadable)?;
         match event.detail_type.as_str() {
             TenantStatusChanged::TYPE => self.take_statement(&envelope(&event)?).await,
-            v1::TenantStatusChanged::TYPE => self.take_statement(&current(envelope(&event)?)).await,
             TenantPolicyApplied::TYPE => self.take_acknowledgement(&envelope(&event)?).await,
             PlanChangeRequested::TYPE => self.take_request(&envelope(&event)?).await,
             TenantErased::TYPE => self.take_erasure(&envelope(&event)?).await,
@@ -110,12 +109,6 @@ impl Adapters {
 
 fn envelope<T: Fact>(event: &BusMessage) -> Result<Envelope<T>, DirectoryError> {
     event.detail().map_err(DirectoryError::Unreadable)
-}
-
-/// The statement as it would be made today.
-fn current(old: Envelope<v1::TenantStatusChanged>) -> Envelope<TenantStatusChanged> {
-    let Envelope { id, region, stream, sequence, occurred_at, data } = old;
-    Envelope { id, region, stream, sequence, occurred_at, data: data.into() }
 }
 
 fn publication() -> Publication {

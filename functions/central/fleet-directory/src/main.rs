@@ -3,7 +3,7 @@
 //!
 //! Trigger: DirectoryQueue. Reads: TenantStatusChanged.v1 and .v2, TenantPolicyApplied.v1,
 //! PlanChangeRequested.v1, TenantErased.v1, OnboardingProgressed.v1, VanityClaimed.v1. Emits:
-//! TenantPolicyPublished.v2, VanityDecided.v1.
+//! TenantPolicyPublished.v1, VanityDecided.v1.
 
 mod handler;
 

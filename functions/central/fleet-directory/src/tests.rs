@@ -88,14 +88,6 @@ async fn the_published_policy_is_addressed_to_the_region_and_holds_the_plans_ent
 }
 
 #[tokio::test]
-async fn both_versions_of_a_statement_say_the_same() {
-    let (former, current) = (adapters().await, adapters().await);
-    run(&former, case("valid-former-version")).await;
-    run(&current, case("valid-signed-up-and-confirmed")).await;
-    assert_eq!(stored(&former).await.entry, stored(&current).await.entry);
-}
-
-#[tokio::test]
 async fn the_latest_plan_of_the_catalogue_is_granted_once() {
     let adapters = adapters().await;
     for _ in 0..2 {

@@ -2,7 +2,7 @@
 //! unapplied policy again.
 //!
 //! Trigger: MonitorQueue, and a schedule. Reads: RegionDescribed.v1, HeartbeatReported.v1,
-//! RegionBillingTotaled.v1. Emits: TenantPolicyPublished.v2 once more.
+//! RegionBillingTotaled.v1. Emits: TenantPolicyPublished.v1 once more.
 
 mod handler;
 

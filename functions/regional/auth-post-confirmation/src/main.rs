@@ -1,6 +1,6 @@
 //! Carries on with a tenant once its administrator's address is confirmed.
 //!
-//! Trigger: Cognito post-confirmation. Reads: RegionalTable (users, tenants). Emits: TenantStatusChanged.v2,
+//! Trigger: Cognito post-confirmation. Reads: RegionalTable (users, tenants). Emits: TenantStatusChanged.v1,
 //! OnboardingProgressed.v1, TenantProvisioningRequested.v1.
 
 mod handler;

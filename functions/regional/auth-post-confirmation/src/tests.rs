@@ -36,7 +36,7 @@ impl World {
     }
 
     async fn facts(&self) -> Vec<Value> {
-        self.region.stated("TenantStatusChanged.v2").await
+        self.region.stated("TenantStatusChanged.v1").await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Applies each decision of a batch on its own: a policy, or what became of a claim to a label.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{Envelope, Fact, TenantPolicyPublished, VanityDecided, v1};
+use contract::{Envelope, Fact, TenantPolicyPublished, VanityDecided};
 use kernel::{EventId, RegionCode, TenantId};
 use regional_store::{Reach, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
@@ -92,16 +92,12 @@ impl Adapters {
     }
 }
 
-/// The decision, in whichever version it was published, and the region that it is for.
+/// The decision, and the region that it is for.
 fn decision(event: &BusMessage) -> Result<(RegionCode, Decision), Unapplied> {
     match (event.detail_type.as_str(), event.source.as_str()) {
         (TenantPolicyPublished::TYPE, TenantPolicyPublished::SOURCE) => {
             let fact: Envelope<TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
             Ok((fact.region, Decision::Policy(fact.data)))
-        }
-        (v1::TenantPolicyPublished::TYPE, v1::TenantPolicyPublished::SOURCE) => {
-            let fact: Envelope<v1::TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
-            Ok((fact.region, Decision::Policy(fact.data.into())))
         }
         (VanityDecided::TYPE, VanityDecided::SOURCE) => {
             let fact: Envelope<VanityDecided> = event.detail().map_err(Unapplied::Unreadable)?;

@@ -1,6 +1,6 @@
 //! Applies what home wants of a tenant, and tells home what holds.
 //!
-//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, labels). Emits: TenantPolicyApplied.v1, TenantStatusChanged.v2
+//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, labels). Emits: TenantPolicyApplied.v1, TenantStatusChanged.v1
 //! for another plan, a suspension and its end, VanityClaimed.v1 and TenantAddressChanged.v1 on the way to a label.
 
 mod handler;

@@ -1,6 +1,6 @@
 //! Applies what the application plane says of a tenant's resources: they are there, they are gone, or why not.
 //!
-//! Trigger: ProvisioningQueue. Reads: RegionalTable (tenants, sign-ups). Emits: TenantStatusChanged.v2,
+//! Trigger: ProvisioningQueue. Reads: RegionalTable (tenants, sign-ups). Emits: TenantStatusChanged.v1,
 //! OnboardingProgressed.v1.
 
 mod answer;

@@ -102,7 +102,7 @@ async fn resources_make_the_tenant_active_once() {
         assert_eq!(world.tenant().await, active, "the same answer again changes nothing");
         assert!(world.deliver(&case("valid-failed-for-good")).await.is_empty());
         assert_eq!(world.tenant().await, active, "nor does a failure that comes late");
-        let stated = world.region.stated("TenantStatusChanged.v2").await;
+        let stated = world.region.stated("TenantStatusChanged.v1").await;
         assert_eq!(stated.iter().filter(|fact| fact["data"]["reason"] == "provisioned").count(), 1);
     }
 }

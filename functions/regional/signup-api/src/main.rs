@@ -3,7 +3,7 @@
 //! Trigger: RegionalApi, `GET /signup-form`, `POST /signups`, `GET /signups/{id}`,
 //! `POST /signups/{id}/confirmation`, `POST /signups/{id}/resend`, `POST /signups/{id}/provisioning`,
 //! `POST /invitations/acceptance`, `GET /openapi.json`. Reads: RegionalTable (sign-ups, tenants, users, invitations),
-//! Cognito. Emits: TenantStatusChanged.v2, OnboardingProgressed.v1, TenantProvisioningRequested.v1.
+//! Cognito. Emits: TenantStatusChanged.v1, OnboardingProgressed.v1, TenantProvisioningRequested.v1.
 
 mod adapters;
 mod handler;

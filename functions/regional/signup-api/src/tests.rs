@@ -127,7 +127,7 @@ impl World {
 
     /// The statuses stated so far.
     async fn facts(&self) -> Vec<String> {
-        self.region.stated("TenantStatusChanged.v2").await.iter().map(Value::to_string).collect()
+        self.region.stated("TenantStatusChanged.v1").await.iter().map(Value::to_string).collect()
     }
 
     /// Stores the registration of the request that [`ada`] sends, as the API's first step does.

@@ -2,7 +2,7 @@
 //! closure, audit trail; its entitlements, and what it has used.
 //!
 //! Trigger: RegionalApi, everything under `/tenants/{tenant}`, `/entitlements` and `/usage`. Reads: RegionalTable,
-//! UsageTable, the user pool's keys. Emits: TenantStatusChanged.v2, PlanChangeRequested.v1, VanityClaimed.v1, TenantAddressChanged.v1. Sends:
+//! UsageTable, the user pool's keys. Emits: TenantStatusChanged.v1, PlanChangeRequested.v1, VanityClaimed.v1, TenantAddressChanged.v1. Sends:
 //! invitations, by SES; notices to all people of a tenant, by WorkspacesQueue.
 
 mod access;

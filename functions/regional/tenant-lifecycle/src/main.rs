@@ -2,7 +2,7 @@
 //! itself ends, closed tenants are erased, mails that had to wait go out.
 //!
 //! Trigger: a schedule. Reads: RegionalTable (what is due, tenants, sign-ups), UsageTable (what waits). Sends: mails. Emits:
-//! TenantStatusChanged.v2, OnboardingProgressed.v1, TenantErased.v1, TenantDeprovisioningRequested.v1.
+//! TenantStatusChanged.v1, OnboardingProgressed.v1, TenantErased.v1, TenantDeprovisioningRequested.v1.
 
 mod clients;
 mod erasure;

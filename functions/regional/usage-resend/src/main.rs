@@ -1,6 +1,6 @@
 //! States a sealed day's totals again, or where a tenant's usage ends, when whoever bills the tenant asks.
 //!
-//! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits: `UsageWindowUpdated.v2`,
+//! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits: `UsageWindowUpdated.v1`,
 //! `UsageSealed.v1` and `UsageStreamStated.v1`, through the outbox.
 
 mod handler;

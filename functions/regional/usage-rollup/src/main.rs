@@ -1,7 +1,7 @@
 //! Settles stored usage: each event counts once in its window, and each changed window is announced.
 //!
 //! Trigger: the usage table's stream (inserted segments), and every minute what the stream did not settle and the days
-//! that are to be sealed. Reads: segments, the identity index, totals. Emits: `UsageWindowUpdated.v2` and `UsageSealed.v1`,
+//! that are to be sealed. Reads: segments, the identity index, totals. Emits: `UsageWindowUpdated.v1` and `UsageSealed.v1`,
 //! through the outbox.
 
 mod handler;

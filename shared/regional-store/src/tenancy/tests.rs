@@ -189,7 +189,7 @@ async fn a_registration_is_stored_with_its_fact_and_read_back() {
     assert_eq!(reader.load_user(made.user.username).await.unwrap(), Some(made.user.clone()));
     assert_eq!(reader.load_organisation(made.tenant.id).await.unwrap(), Some(made.organisation.clone()));
     let facts = world.facts().await;
-    assert_eq!(facts[0].0, "TenantStatusChanged.v2");
+    assert_eq!(facts[0].0, "TenantStatusChanged.v1");
     assert_eq!((facts.len(), &facts[0].1["data"]["reason"]), (1, &json!("signed_up")));
     assert_eq!(world.due().await, [made.due]);
     assert_eq!(world.items().await, ITEMS);
@@ -383,7 +383,7 @@ async fn the_highest_policy_holds_and_every_delivery_is_acknowledged() {
     let acknowledged: Vec<_> = facts.iter().filter(|(kind, _)| kind == "TenantPolicyApplied.v1").collect();
     assert_eq!(acknowledged.len(), versions.len());
     assert_eq!(acknowledged.last().unwrap().1["data"]["version"], json!(5));
-    let stated = facts.iter().filter(|(kind, _)| kind == "TenantStatusChanged.v2");
+    let stated = facts.iter().filter(|(kind, _)| kind == "TenantStatusChanged.v1");
     let revisions: Vec<_> = stated.map(|(_, fact)| fact["sequence"].as_u64().unwrap()).collect();
     assert_eq!(revisions, (1..=tenant.version).collect::<Vec<_>>(), "every version is stated once");
 }

@@ -100,7 +100,7 @@ fn what_an_event_says_is_known_by_its_type() {
         ("sbt_aws_provisionFailure", Some(Said::ProvisioningFailed)),
         ("TenantDeprovisioned.v1", Some(Said::Deprovisioned)),
         ("sbt_aws_deprovisionFailure", Some(Said::DeprovisioningFailed)),
-        ("TenantStatusChanged.v2", None),
+        ("TenantStatusChanged.v1", None),
     ] {
         assert_eq!(Said::by_type(name), said, "{name}");
     }

@@ -36,7 +36,7 @@ async fn a_closure_can_be_undone_by_the_code_that_came_with_it() {
     let undone = undo(&world, "", &json!({ "code": pasted })).await;
     assert_eq!((undone.status, &undone.body), (200, &json!({ "status": "active" })));
     assert_eq!(slug(&undo(&world, "", &json!({ "code": code })).await), (422, "wrong-code"), "it is used up");
-    let statuses: Vec<_> = world.region.stated("TenantStatusChanged.v2").await;
+    let statuses: Vec<_> = world.region.stated("TenantStatusChanged.v1").await;
     let statuses: Vec<_> = statuses.iter().map(|fact| (&fact["data"]["status"], &fact["data"]["reason"])).collect();
     assert_eq!(
         statuses[2..],

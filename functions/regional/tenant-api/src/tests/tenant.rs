@@ -110,7 +110,7 @@ async fn the_trail_names_nobody() {
         }
     }
     shown += &serde_json::to_string(&world.trail(world.tenant()).await).unwrap();
-    shown += &json!(world.region.stated("TenantStatusChanged.v2").await).to_string();
+    shown += &json!(world.region.stated("TenantStatusChanged.v1").await).to_string();
     for personal in ["Analytical", "Difference", "Ada", "Charles", "charles", "engines", "somebody"] {
         assert!(!shown.contains(personal), "{personal} is shown");
     }

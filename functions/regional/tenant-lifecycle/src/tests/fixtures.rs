@@ -84,7 +84,7 @@ impl World {
 
     /// The reasons that were stated of a tenant, in order.
     pub(super) async fn reasons(&self, tenant: TenantId) -> Vec<StatusReason> {
-        let stated = self.region.stated("TenantStatusChanged.v2").await;
+        let stated = self.region.stated("TenantStatusChanged.v1").await;
         let of_tenant = stated.iter().filter(|fact| fact["data"]["tenant"] == tenant.to_string());
         of_tenant.map(|fact| serde_json::from_value(fact["data"]["reason"].clone()).unwrap()).collect()
     }
