@@ -197,7 +197,9 @@ fn holds_telephone_number(text: &str) -> bool {
         let has_country =
             part.split('+').skip(1).any(|number| number.starts_with(|c: char| c.is_numeric() || c == '('));
         let is_grouped = part.contains(is_between);
-        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN || digits >= NUMBER_DIGITS_MIN
+        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN
+            || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN
+            || digits >= NUMBER_DIGITS_MIN
     })
 }
 
