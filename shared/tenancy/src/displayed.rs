@@ -8,7 +8,7 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 /// null notehead, two blanks of hieroglyphs, and what stands for an object that is not there.
 const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{fffc}'];
 /// What programs that show mails make a link of as soon as something follows the colon.
-const SCHEMES: [&str; 32] = [
+const SCHEMES: [&str; 41] = [
     "http",
     "https",
     "ftp",
@@ -41,6 +41,15 @@ const SCHEMES: [&str; 32] = [
     "whatsapp",
     "tg",
     "intent",
+    "bitcoin",
+    "gopher",
+    "msteams",
+    "onenote",
+    "rtsp",
+    "telnet",
+    "wais",
+    "webcal",
+    "zoommtg",
 ];
 
 const SEEN: &str = "a text with at least one letter, digit or symbol that is seen";
@@ -171,12 +180,14 @@ fn holds_link(text: &str) -> bool {
     text.split_whitespace().any(is_link) || holds_telephone_number(&text)
 }
 
-/// The fewest digits of a telephone number with its country, and of one whose groups are apart. Some companies are called by
-/// their numbers: in Canada by up to ten digits together, or two groups of four; in Australia by three groups of three.
+/// The fewest digits of a telephone number with its country, of one whose groups are apart, and of any other. Some companies
+/// are called by their numbers: in Canada by up to ten digits together, or two groups of four; in Australia by three groups
+/// of three.
 const COUNTRY_NUMBER_DIGITS_MIN: usize = 7;
 const GROUPED_NUMBER_DIGITS_MIN: usize = 10;
+const NUMBER_DIGITS_MIN: usize = 11;
 
-/// Whether a text has a telephone number, with its country or in groups of digits.
+/// Whether a text has a telephone number, with its country, in groups of digits, or of more digits than a name has.
 fn holds_telephone_number(text: &str) -> bool {
     let is_between = |c: char| c.is_whitespace() || matches!(c, '.' | '(' | ')' | '/') || is_dash(c);
     let is_part = |c: char| c.is_numeric() || c == '+' || is_between(c);
@@ -186,7 +197,9 @@ fn holds_telephone_number(text: &str) -> bool {
         let has_country =
             part.split('+').skip(1).any(|number| number.starts_with(|c: char| c.is_numeric() || c == '('));
         let is_grouped = part.contains(is_between);
-        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN
+        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN
+            || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN
+            || digits >= NUMBER_DIGITS_MIN
     })
 }
 
@@ -229,9 +242,12 @@ fn ends_with_scheme(text: &str) -> bool {
     SCHEMES.contains(&scheme)
 }
 
+/// Whether a sign parts an address: what is before it ends with what a mailbox may end with (RFC 5322, 3.2.3 and 3.2.4). A
+/// blank or a bracket ends none, and what follows is the name of an account, such as `(@booking.com)`.
 fn is_mailbox(before: &str, after: &str) -> bool {
     let domain = after.split(|c: char| !is_host_character(c)).next().unwrap_or_default();
-    before.ends_with(char::is_alphanumeric) && (is_domain(domain) || is_ip_address(domain))
+    let ends_mailbox = |c: char| c.is_alphanumeric() || "!#$%&'*+-./=?^_`{|}~\"".contains(c);
+    before.ends_with(ends_mailbox) && (is_domain(domain) || is_ip_address(domain))
 }
 
 /// The parts of a word that are made of what hosts are made of, each with what follows it.

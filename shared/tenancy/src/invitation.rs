@@ -19,7 +19,7 @@ pub const INVITATION_VALID: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub const INVITATIONS_MAX: u64 = 200;
 /// How many users a tenant can have.
 pub const USERS_MAX: u64 = 5_000;
-/// How often one invitation can be mailed.
+/// How often a tenant can have one invitation mailed.
 pub const SENDINGS_MAX: u32 = 10;
 
 /// The invitation of a person to a tenant. Personal.
@@ -41,7 +41,7 @@ pub struct Invitation {
     pub created_at: Timestamp,
     /// Until when it can be accepted.
     pub valid_until: Timestamp,
-    /// How often a mail with it was asked for.
+    /// How often the tenant asked for a mail with it; what operators ask for is not counted here.
     pub sendings: u32,
     /// The mail that the address was not sent yet, since it had got as many as it gets.
     pub owed: Option<OwedMail>,
@@ -129,8 +129,8 @@ pub struct Invite<'a> {
 /// to wait, the code that was mailed before holds.
 ///
 /// # Errors
-/// When the tenant is not active or has no room, when the person is a user of it, or when the invitation was
-/// mailed too often.
+/// When the tenant is not active, when the person is a user of it, or, unless an operator invites, when the tenant has no
+/// room or had the invitation mailed too often.
 pub fn decide_invitation(
     state: &State,
     invite: &Invite<'_>,
@@ -147,7 +147,9 @@ pub fn decide_invitation(
     }
     let sendings = open.map_or(0, |open| open.sendings);
     let full = open.is_none() && (tenant.invitations >= INVITATIONS_MAX || tenant.users >= USERS_MAX);
-    if full || sendings >= SENDINGS_MAX {
+    // What the tenant's people use up keeps no operator out, who gives a tenant one person at a time.
+    let by_tenant = !matches!(invite.by, Actor::Operator);
+    if by_tenant && (full || sendings >= SENDINGS_MAX) {
         return Err(Refusal::Full);
     }
     let mut outcome = Outcome::of(state);
@@ -165,7 +167,7 @@ pub fn decide_invitation(
         invited_by: invite.by,
         created_at: open.map_or(occasion.now, |open| open.created_at),
         valid_until: after(occasion.now, INVITATION_VALID),
-        sendings: sendings + 1,
+        sendings: sendings + u32::from(by_tenant),
         owed: invite.owed.clone(),
     })));
     outcome.due.extend(invite.owed.iter().map(|owed| owed.due(tenant.id)));

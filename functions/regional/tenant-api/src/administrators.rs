@@ -68,9 +68,10 @@ enum Appointment {
         (status = 201, description = "The person is invited.", body = Appointment),
         (status = 403, description = "`missing-scope`: the token lacks the scope."),
         (status = 404, description = "`unknown-tenant`: it is not one of this region."),
-        (status = 409, description = format!("{} {}", said::NOT_NOW, said::NOT_INVITED)),
+        (status = 409, description = format!("{} {}", said::NOT_NOW, said::NO_ADMINISTRATOR)),
         (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 429, description = "`too-many-requests`: the tenant, or this address, was sent too many mails."),
+        (status = 429, description = "`too-many-requests`: operators asked for too many mails to the tenant, or to \
+                                      this address. What the tenant asked for does not count."),
         (status = 503, description = format!(
             "{} {} `notice-not-sent`: the people of the tenant cannot be told right now; nothing is mailed to the new \
              administrator, and the same request completes it. `identity-unavailable`: whether the person has an \

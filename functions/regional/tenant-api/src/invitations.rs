@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel::{InvitationId, Role, Timestamp};
+use kernel::{InvitationId, Role, TenantId, Timestamp};
 use mail::{Invited, Letter};
 use regional_store::{Limit, Reach, Taken, TenantStoreError};
 use runtime::http::{Body, Now, Problem, Source};
@@ -22,9 +22,9 @@ use tenancy::{
     Username, decide_invitation, decide_recount, decide_withdrawal,
 };
 
-/// How many invitations a tenant mails in an hour.
+/// How many invitations a tenant mails in an hour, and operators for it.
 const MAILS_PER_HOUR_MAX: u64 = 200;
-/// How many mails one address gets from a tenant in a day, withdrawn invitations included.
+/// How many mails one address gets from a tenant in a day, and from operators for it, withdrawn invitations included.
 const MAILS_PER_ADDRESS_PER_DAY_MAX: u64 = 10;
 const PAGE_MAX: u8 = 100;
 
@@ -53,7 +53,7 @@ struct InvitationView<'a> {
     created_at: Timestamp,
     /// Until when it can be accepted.
     valid_until: Timestamp,
-    /// How often its mail was asked for. An address that got as many mails as it gets is sent it a little later.
+    /// How often the tenant asked for its mail. An address that got as many mails as it gets is sent it a little later.
     sendings: u32,
 }
 
@@ -321,12 +321,22 @@ pub(crate) async fn mail(
     sent.map_err(|error| problems::mail_unavailable(&error, invitation.id))
 }
 
+/// The limits of the mails with codes. An operator has a count beside the tenant's: otherwise an administrator with bad
+/// intentions could use up the mails by which the operator gives the tenant another one.
+pub(crate) fn mail_limits(by: Actor, tenant: TenantId, id: InvitationId) -> [Limit; 2] {
+    let (of_tenant, of_address) = match by {
+        Actor::Operator => ("operators' mails to a tenant", "operators' mails of an invitation"),
+        _ => ("mails of a tenant", "mails of an invitation"),
+    };
+    [
+        Limit::hourly(KeyDigest::of(of_tenant, &tenant.to_string()), MAILS_PER_HOUR_MAX),
+        Limit::daily(KeyDigest::of(of_address, &id.to_string()), MAILS_PER_ADDRESS_PER_DAY_MAX),
+    ]
+}
+
 async fn limit(inviting: &Inviting<'_>, id: InvitationId, now: Timestamp) -> Result<(), Problem> {
     let request = fresh_mark();
-    let of_tenant = KeyDigest::of("mails of a tenant", &inviting.tenant.id.to_string());
-    let of_address = KeyDigest::of("mails of an invitation", &id.to_string());
-    for limit in [Limit::hourly(of_tenant, MAILS_PER_HOUR_MAX), Limit::daily(of_address, MAILS_PER_ADDRESS_PER_DAY_MAX)]
-    {
+    for limit in mail_limits(inviting.by, inviting.tenant.id, id) {
         inviting.desk.limit(&limit, &request, now).await?;
     }
     Ok(())

@@ -101,6 +101,18 @@ fn nobody_is_invited_where_nobody_can_come() {
     assert_eq!(refused(&active, Some(&open), false), None, "the same invitation needs no more room");
     open.sendings = SENDINGS_MAX;
     assert_eq!(refused(&active, Some(&open), false), Some(Refusal::Full));
+    active.tenant.users = USERS_MAX;
+    assert_eq!(refused(&active, None, false), Some(Refusal::Full));
+    for open in [None, Some(&open)] {
+        let email: EmailAddress = "bob@engines.example".parse().unwrap();
+        let invite = Invite { email: &email, role: Role::Admin, code: &code(1), by: Actor::Operator, owed: None };
+        let invited = invitation(&decide_invitation(&active, &invite, open, false, &occasion()).unwrap());
+        assert_eq!(
+            invited.sendings,
+            open.map_or(0, |open| open.sendings),
+            "what an operator asks for is not the tenant's"
+        );
+    }
     let closing = state(TenantStatus::Closing);
     open.code = code(1).digest();
     assert!(accept(&closing, &open, 1, "2026-11-20T10:00:00Z").is_err(), "a closing tenant takes nobody");

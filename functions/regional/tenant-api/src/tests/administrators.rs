@@ -1,6 +1,7 @@
 //! The way back: a new administrator by the provider's operator.
 
 use super::*;
+use crate::invitations::mail_limits;
 use kernel::Suspension;
 use tenancy::{AdministratorNotice, InvitationCode};
 
@@ -196,4 +197,38 @@ async fn only_the_client_for_it_gives_administrators() {
     let before = world.region.tenant(world.tenant()).await;
     assert_eq!((before.admins, before.invitations), (1, 1));
     assert!(world.notices().await.is_empty());
+}
+
+/// An administrator of the tenant with bad intentions cannot keep the operator out, nor can an operator use up what is the
+/// tenant's.
+#[tokio::test]
+async fn operators_and_the_tenant_have_counts_of_their_own() {
+    for (spends, spends_up) in [("tenant", true), ("operator", true), ("tenant", false), ("operator", false)] {
+        let world = World::new().await;
+        let (mary, admin) = (somebody(), world.admin_token().await);
+        let of_tenant = async || {
+            let invite = json!({ "email": mary, "role": "member" });
+            world.send(&admin, "POST", &world.path("/invitations"), &invite).await
+        };
+        let of_operator = async || world.give(Without::Nothing, &mary).await;
+        if spends_up {
+            // Every limit by requests to the same address: of a day, and of an invitation that stays open.
+            for _ in 0..10 {
+                let answer = if spends == "tenant" { of_tenant().await } else { of_operator().await };
+                assert_eq!(answer.status, 201, "{}", answer.body);
+            }
+        } else {
+            let by = if spends == "tenant" { Actor::User(world.ada.user.username) } else { Actor::Operator };
+            let id = tenancy::Username::of(&world.ada.tenant.alias, &mary.parse().unwrap()).invitation();
+            let [of_hour, _] = mail_limits(by, world.tenant(), id);
+            for n in 0..of_hour.times_max {
+                let mark = tenancy::KeyDigest::of("request", &n.to_string());
+                world.region.tenants.take(&of_hour, &mark, moment("2026-11-20T10:00:00Z")).await.unwrap();
+            }
+        }
+        let (tenant, operator) = (of_tenant().await, of_operator().await);
+        let (used_up, other) = if spends == "tenant" { (tenant, operator) } else { (operator, tenant) };
+        assert_eq!(slug(&used_up), (429, "too-many-requests"), "{spends}");
+        assert_eq!(other.status, 201, "{spends}: {}", other.body);
+    }
 }

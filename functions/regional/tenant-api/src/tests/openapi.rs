@@ -25,6 +25,8 @@ pub(crate) mod said {
     pub(crate) const NOT_INVITED: &str = "`mail-not-configured`: the provider has set no sender of mails. \
                                           `tenant-full`: there is no room for more, or it was mailed too often. \
                                           `already-member`: the person is a user of the tenant.";
+    pub(crate) const NO_ADMINISTRATOR: &str = "`mail-not-configured`: the provider has set no sender of mails. \
+                                               `already-member`: the person has just become a user of the tenant.";
     pub(crate) const NOT_MAILED: &str =
         "`mail-unavailable`: the invitation is stored, as the member `invitation` says, and was not mailed.";
     pub(crate) const KEY: &str = "`idempotency-key-missing`: the header is not there. `idempotency-key-malformed`: it is \
