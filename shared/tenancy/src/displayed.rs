@@ -187,6 +187,11 @@ const COUNTRY_NUMBER_DIGITS_MIN: usize = 7;
 const GROUPED_NUMBER_DIGITS_MIN: usize = 10;
 const NUMBER_DIGITS_MIN: usize = 11;
 
+/// Whether a word is digits alone, and more of them than a name has. Digits beside letters are no telephone number.
+fn is_long_number(word: &str) -> bool {
+    word.chars().all(char::is_numeric) && word.chars().count() >= NUMBER_DIGITS_MIN
+}
+
 /// Whether a text has a telephone number, with its country, in groups of digits, or of more digits than a name has.
 fn holds_telephone_number(text: &str) -> bool {
     let is_between = |c: char| c.is_whitespace() || matches!(c, '.' | '(' | ')' | '/') || is_dash(c);
@@ -197,10 +202,8 @@ fn holds_telephone_number(text: &str) -> bool {
         let has_country =
             part.split('+').skip(1).any(|number| number.starts_with(|c: char| c.is_numeric() || c == '('));
         let is_grouped = part.contains(is_between);
-        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN
-            || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN
-            || digits >= NUMBER_DIGITS_MIN
-    })
+        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN
+    }) || text.split(|c: char| !c.is_alphanumeric()).any(is_long_number)
 }
 
 fn is_dash(character: char) -> bool {
