@@ -37,7 +37,10 @@ impl Growing {
             match part {
                 NewPart::Run(meta, run) => drop(self.blocks.whole.insert(meta.id, run)),
                 NewPart::Blocks(meta, run) => drop(self.blocks.blocked.insert(meta.id, run)),
-                NewPart::Filter(_, group, filter) => drop(self.blocks.filters.insert(group, filter)),
+                NewPart::Filter(meta, group, filter) => {
+                    assert_eq!(meta.id, group.last, "a filter expires with the last run of its group");
+                    assert!(self.blocks.filters.insert(group, filter).is_none());
+                }
             }
         }
         self.manifest = Manifest { runs: index.runs().to_vec() };
