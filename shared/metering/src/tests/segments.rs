@@ -68,6 +68,10 @@ fn small_segments_are_rolled_up_together() {
     let sizes: Vec<_> = batches(segments).iter().map(Vec::len).collect();
     assert_eq!(sizes, [60, 60, 60, 20]);
     assert!(batches(Vec::new()).is_empty());
+    let full = |first: u32| grouped((0..1_000).map(|n| usage(&catalogue, 3, first + n, 0, Value::ONE)).collect());
+    let segments: Vec<_> = (0..25).flat_map(|n| full(1_000 * n)).collect();
+    let sizes: Vec<_> = batches(segments).iter().map(Vec::len).collect();
+    assert_eq!(sizes, [20, 5], "20,000 events");
 }
 
 /// A batch fills its transaction: the items of a batch fit, and those of the next segment do not fit with them.
