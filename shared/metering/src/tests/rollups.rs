@@ -22,6 +22,16 @@ fn a_missing_run_stops_a_rollup() {
     assert_eq!(rollup.finish(Uuid::nil(), &Blocks::default()), Err(missing));
 }
 
+/// A segment whose events all counted serves as a run: its keys are not written once more.
+#[test]
+fn each_segment_of_a_rollup_serves_as_a_run() {
+    let catalogue = catalogue();
+    let segments: Vec<Segment> = (1..4).flat_map(|n| counting(&catalogue, 100 * n, 10, n.into())).collect();
+    let changes = Rollup::new(&Snapshot::default(), &segments, now()).finish(Uuid::nil(), &Blocks::default()).unwrap();
+    let runs: Vec<RunId> = changes.checkpoint.events.runs.iter().map(|run| run.id).collect();
+    assert_eq!(runs, segments.iter().map(|segment| RunId::of_segment(segment.id)).collect::<Vec<_>>());
+}
+
 /// A correction is told what became of its own events, whatever else is in its rollup.
 #[test]
 fn what_became_of_a_correction_is_of_its_own_events() {
