@@ -1,10 +1,10 @@
 //! Transactions: all or nothing, and a typed outcome.
 
 use crate::{Error, Item, Table, Write};
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Get, TransactGetItem, TransactWriteItem};
+use aws_sdk_dynamodb::types::{CancellationReason, Get, TransactGetItem, TransactWriteItem};
 
 impl Table {
     /// Writes all or nothing: at most 100 writes, each of another item, in all at most 4 MB.
@@ -37,21 +37,26 @@ impl Table {
 }
 
 fn write_error(error: SdkError<TransactWriteItemsError>) -> Error {
-    let reasons = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons().to_vec()
-        }
-        _ => return Error::of(error),
-    };
-    Error::cancelled(&reasons, Box::new(error))
+    decode(error, |error| match error {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
+        _ => None,
+    })
 }
 
 fn read_error(error: SdkError<TransactGetItemsError>) -> Error {
-    let reasons = match error.as_service_error() {
-        Some(TransactGetItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons().to_vec()
-        }
-        _ => return Error::of(error),
-    };
-    Error::cancelled(&reasons, Box::new(error))
+    decode(error, |error| match error {
+        TransactGetItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
+        _ => None,
+    })
+}
+
+/// The error of a transaction: by the reasons of its parts where it was cancelled, by its code otherwise.
+fn decode<E>(error: SdkError<E>, reasons: impl Fn(&E) -> Option<&[CancellationReason]>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match error.as_service_error().and_then(reasons).map(<[_]>::to_vec) {
+        Some(reasons) => Error::cancelled(&reasons, Box::new(error)),
+        None => Error::of(error),
+    }
 }

@@ -171,7 +171,7 @@ pub(super) fn run_key(tenant: TenantId, id: RunId) -> Item {
     }
 }
 
-/// Where a part of an index is stored. The blocks of a run, and those of a filter, are spread: a look-up reads many at once.
+/// Where a block of an index is stored. The blocks of a run, and those of a filter, are spread: a look-up reads many at once.
 pub(super) fn block_key(tenant: TenantId, block: BlockId) -> Item {
     let spread = |run: RunId, block: u16, sort: String| {
         key(run_partition(tenant, TENANT_SHARDS.of_part(&run.attempt, block)), sort)
@@ -384,7 +384,7 @@ pub(super) fn run(item: &Item) -> Result<SortedRun, UsageStoreError> {
     SortedRun::decode(entries(item)?).ok_or(UsageStoreError::Malformed { entity: "run" })
 }
 
-/// The bytes of a part of an index.
+/// The bytes of a block of an index.
 pub(super) fn entries(item: &Item) -> Result<&[u8], UsageStoreError> {
     blob(item, "entries", "run")
 }

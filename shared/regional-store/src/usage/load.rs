@@ -30,7 +30,7 @@ impl Settler {
     /// Loads the checkpoint, and then pages by their keys, as far as they exist.
     ///
     /// The checkpoint comes first: what is read after it is as new as it is, or newer, and then writing is refused by its
-    /// version.
+    /// generation.
     pub(super) async fn load_checkpoint(
         &self,
         tenant: TenantId,
