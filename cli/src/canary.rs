@@ -1,9 +1,9 @@
 //! Canaries: personal data that can be told from everything else, and the search for it.
 //!
-//! A canary lives in one region. Everything that another region's emulator holds is searched for it:
-//! tables, queues, events under way, logs, metrics, objects, mails. The emulators write all of that to
-//! disk when they are asked to end, so the search reads files and misses no service. Logs and metrics are
-//! no place for a canary even in its own region.
+//! A canary lives in one region. Everything that another region's emulator holds is searched for
+//! it: tables, queues, events under way, logs, metrics, objects, mails. The emulators write all of
+//! that to disk when they are asked to end, so the search reads files and misses no service. Logs
+//! and metrics are no place for a canary even in its own region.
 
 use crate::local::Stack;
 use crate::local::layout::Layout;
@@ -56,21 +56,34 @@ pub struct Stray {
 }
 
 impl Stack {
-    /// Stops every region, which makes its emulator write all that it holds to disk, and searches that
-    /// for canaries of other regions. With `restart`, the regions go on afterwards.
+    /// Stops every region, which makes its emulator write all that it holds to disk, and searches
+    /// that for canaries of other regions. With `restart`, the regions go on afterwards.
     ///
     /// # Errors
     /// When a region cannot be stopped or started, or a file cannot be read.
     pub async fn search(&self, canaries: &[Canary], restart: bool) -> Result<Search> {
         let regions: Vec<String> = self.state().regions.keys().cloned().collect();
         // To the end of each, also where one fails: what is still ending cannot be started again.
-        let stopped = join_all(regions.iter().map(async |region| self.stop_region(region).await)).await;
+        let stopped = join_all(
+            regions
+                .iter()
+                .map(async |region| self.stop_region(region).await),
+        )
+        .await;
         stopped.into_iter().collect::<Result<()>>()?;
         let layout = Layout::new(self.checkout())?;
-        let places: Vec<_> = regions.iter().map(|region| (region.clone(), layout.region(region))).collect();
+        let places: Vec<_> = regions
+            .iter()
+            .map(|region| (region.clone(), layout.region(region)))
+            .collect();
         let found = search(canaries, &places)?;
         if restart {
-            try_join_all(regions.iter().map(async |region| self.start_region(region).await)).await?;
+            try_join_all(
+                regions
+                    .iter()
+                    .map(async |region| self.start_region(region).await),
+            )
+            .await?;
         }
         Ok(found)
     }
@@ -89,12 +102,18 @@ pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Searc
             meanings.push((index, encoding));
         }
     }
-    let matcher = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns)?;
-    let mut search = Search { canaries: canaries.len(), ..Search::default() };
+    let matcher = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(&patterns)?;
+    let mut search = Search {
+        canaries: canaries.len(),
+        ..Search::default()
+    };
     let mut at_home = vec![false; canaries.len()];
     for (region, folder) in places {
         for file in files(folder)? {
-            let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes =
+                std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let is_log = is_log(&file);
             search.files += 1;
             search.bytes += bytes.len() as u64;
@@ -105,7 +124,12 @@ pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Searc
                     at_home[index] = true;
                 } else {
                     let from = canary.region.clone();
-                    search.strays.push(Stray { from, field: canary.field, encoding, file: file.clone() });
+                    search.strays.push(Stray {
+                        from,
+                        field: canary.field,
+                        encoding,
+                        file: file.clone(),
+                    });
                 }
             }
         }
@@ -118,13 +142,17 @@ pub fn search(canaries: &[Canary], places: &[(String, PathBuf)]) -> Result<Searc
 
 /// Whether a file is what the emulator keeps of logs and metrics.
 fn is_log(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("cloudwatch"))
+    file.file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with("cloudwatch"))
 }
 
-/// Every way in which we, or somebody careless, would write a value: as it is, as base64 at any of its
-/// three alignments, as hexadecimal, and as an unsalted digest, which anybody can look up.
+/// Every way in which we, or somebody careless, would write a value: as it is, as base64 at any of
+/// its three alignments, as hexadecimal, and as an unsalted digest, which anybody can look up.
 fn encodings(value: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let mut all = vec![("plain", value.as_bytes().to_vec()), ("hexadecimal", hex(value.as_bytes()))];
+    let mut all = vec![
+        ("plain", value.as_bytes().to_vec()),
+        ("hexadecimal", hex(value.as_bytes())),
+    ];
     for shift in 0..3 {
         all.push(("base64", base64_at(shift, value.as_bytes())));
     }
@@ -152,14 +180,18 @@ fn base64_at(shift: usize, value: &[u8]) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| format!("{byte:02x}").into_bytes())
+        .collect()
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let entries = std::fs::read_dir(&folder)
+            .with_context(|| format!("cannot read {}", folder.display()))?;
         for entry in entries {
             let entry = entry?;
             let kind = entry.file_type()?;
@@ -184,12 +216,21 @@ mod tests {
         for (_, place) in &places {
             std::fs::create_dir(place).unwrap();
         }
-        let canary = Canary { region: "eu".to_owned(), field: "email", value: "Kestrel-9f31c2@example.org".to_owned() };
+        let canary = Canary {
+            region: "eu".to_owned(),
+            field: "email",
+            value: "Kestrel-9f31c2@example.org".to_owned(),
+        };
         std::fs::write(places[0].1.join("table"), &canary.value).unwrap();
         std::fs::write(places[1].1.join("log"), text).unwrap();
         let found = search(&[canary], &places).unwrap();
         assert_eq!(found.at_home, 1);
-        assert_eq!(found.strays.first().map(|stray| stray.encoding), encoding, "{}", String::from_utf8_lossy(text));
+        assert_eq!(
+            found.strays.first().map(|stray| stray.encoding),
+            encoding,
+            "{}",
+            String::from_utf8_lossy(text)
+        );
     }
 
     #[test]
@@ -200,14 +241,27 @@ mod tests {
         check(value.to_lowercase().as_bytes(), Some("plain"));
         check(b"x=kestrel-9f31c2%40example.org", Some("percent encoding"));
         for before in ["", "a", "ab", "abc"] {
-            check(STANDARD.encode(format!("{before}{value} and more")).as_bytes(), Some("base64"));
+            check(
+                STANDARD
+                    .encode(format!("{before}{value} and more"))
+                    .as_bytes(),
+                Some("base64"),
+            );
         }
         check(&hex(value.as_bytes()), Some("hexadecimal"));
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("cloudwatch_logs.json"), value).unwrap();
-        let canary = Canary { region: "eu".to_owned(), field: "email", value: value.to_owned() };
+        let canary = Canary {
+            region: "eu".to_owned(),
+            field: "email",
+            value: value.to_owned(),
+        };
         let found = search(&[canary], &[("eu".to_owned(), folder.path().to_owned())]).unwrap();
-        assert_eq!((found.at_home, found.strays.len()), (0, 1), "a log is no place, even at home");
+        assert_eq!(
+            (found.at_home, found.strays.len()),
+            (0, 1),
+            "a log is no place, even at home"
+        );
         check(&hex(&Sha256::digest(value.to_lowercase())), Some("SHA-256"));
     }
 }

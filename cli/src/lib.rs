@@ -10,14 +10,20 @@ pub mod regions;
 
 /// The present moment.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the command line's one place that reads the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line's one place that reads the clock"
+)]
 pub fn now() -> kernel::Timestamp {
     kernel::Timestamp::now()
 }
 
 /// A fresh id.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the command line's one place that makes ids")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line's one place that makes ids"
+)]
 pub fn new_uuid() -> uuid::Uuid {
     uuid::Uuid::new_v4()
 }

@@ -24,11 +24,17 @@ fn command_line() -> clap::Command {
     describe_exit_codes(Arguments::command())
 }
 
-/// Appends the exit codes to the help of a command and of all below it, so that no command can leave them out.
+/// Appends the exit codes to the help of a command and of all below it, so that no command can
+/// leave them out.
 fn describe_exit_codes(command: clap::Command) -> clap::Command {
-    let help = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
+    let help = command
+        .get_after_help()
+        .map(|help| format!("{help}\n\n"))
+        .unwrap_or_default();
     let help = format!("{help}{}", commands::EXIT_CODES);
-    command.after_help(help).mut_subcommands(describe_exit_codes)
+    command
+        .after_help(help)
+        .mut_subcommands(describe_exit_codes)
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,7 +60,8 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::from_arg_matches(&command_line().get_matches()).unwrap_or_else(|error| error.exit());
+    let arguments = Arguments::from_arg_matches(&command_line().get_matches())
+        .unwrap_or_else(|error| error.exit());
     let result = match arguments.command {
         Command::Demo(demo) => commands::demo::demo(demo).await,
         Command::Connect(connect) => commands::connect::run(connect).await,
@@ -77,19 +84,33 @@ mod tests {
     /// Every command of a tree that people see, by its full name.
     fn all(command: &clap::Command, above: &str) -> Vec<(String, clap::Command)> {
         let name = format!("{above} {}", command.get_name());
-        let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
-        let below = shown.flat_map(|below| all(below, &name)).collect::<Vec<_>>();
-        [(name.clone(), command.clone())].into_iter().chain(below).collect()
+        let shown = command
+            .get_subcommands()
+            .filter(|below| !below.is_hide_set());
+        let below = shown
+            .flat_map(|below| all(below, &name))
+            .collect::<Vec<_>>();
+        [(name.clone(), command.clone())]
+            .into_iter()
+            .chain(below)
+            .collect()
     }
 
     #[test]
     fn the_help_of_every_command_has_an_example_and_the_exit_codes() {
         let commands = all(&command_line(), "");
-        assert!(commands.len() > 20, "only {} commands found", commands.len());
+        assert!(
+            commands.len() > 20,
+            "only {} commands found",
+            commands.len()
+        );
         for (name, mut command) in commands {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Example"), "{name}: no example");
-            assert!(help.contains(&format!("  {}", name.trim())), "{name}: the example is of another command");
+            assert!(
+                help.contains(&format!("  {}", name.trim())),
+                "{name}: the example is of another command"
+            );
             assert!(help.contains("Exit codes"), "{name}: no exit codes");
         }
     }

@@ -77,20 +77,45 @@ impl Region {
         self.provisioning == Provisioning::External
     }
 
-    /// Its parameters of the template. `public_url` is the address of its API, empty for the gateway's own.
+    /// Its parameters of the template. `public_url` is the address of its API, empty for the
+    /// gateway's own.
     pub fn parameters(&self, public_url: String) -> [(&'static str, String); 7] {
         let degrees = |millidegrees: i32| f64::from(millidegrees) / 1000.0;
         let place = |place: Location| {
-            format!("{},{}", degrees(place.latitude_millidegrees), degrees(place.longitude_millidegrees))
+            format!(
+                "{},{}",
+                degrees(place.latitude_millidegrees),
+                degrees(place.longitude_millidegrees)
+            )
         };
         [
-            ("RegionName", self.name.as_ref().map(ToString::to_string).unwrap_or_default()),
+            (
+                "RegionName",
+                self.name
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            ),
             ("Jurisdiction", self.jurisdiction.to_string()),
             ("AcceptsNewTenants", self.accepts_new_tenants.to_string()),
-            ("CapacityTenants", self.capacity.unwrap_or_default().to_string()),
-            ("RegionLocation", self.location.map(place).unwrap_or_default()),
+            (
+                "CapacityTenants",
+                self.capacity.unwrap_or_default().to_string(),
+            ),
+            (
+                "RegionLocation",
+                self.location.map(place).unwrap_or_default(),
+            ),
             ("PublicUrl", public_url),
-            ("ProvisioningMode", if self.is_provisioned() { "external" } else { "auto" }.to_owned()),
+            (
+                "ProvisioningMode",
+                if self.is_provisioned() {
+                    "external"
+                } else {
+                    "auto"
+                }
+                .to_owned(),
+            ),
         ]
     }
 }
@@ -99,17 +124,20 @@ impl Fleet {
     /// Reads `regions.toml` of a checkout.
     ///
     /// # Errors
-    /// When the file is missing or does not describe a fleet; the message names the place and the rule.
+    /// When the file is missing or does not describe a fleet; the message names the place and the
+    /// rule.
     pub fn load(checkout: &Path) -> Result<Self> {
         let path = checkout.join(FILE);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("{} is not a fleet", path.display()))
     }
 
     /// Parses the text of `regions.toml`.
     ///
     /// # Errors
-    /// When a field is missing, unknown or invalid, a region is listed twice, or home is not listed.
+    /// When a field is missing, unknown or invalid, a region is listed twice, or home is not
+    /// listed.
     pub fn parse(text: &str) -> Result<Self> {
         let document: Document = toml::from_str(text)?;
         let mut seen = BTreeSet::new();
@@ -119,15 +147,31 @@ impl Fleet {
             }
         }
         let Some(home) = document.region.iter().find(|r| r.code == document.home) else {
-            bail!("home = \"{}\" has no [[region]] of that code", document.home);
+            bail!(
+                "home = \"{}\" has no [[region]] of that code",
+                document.home
+            );
         };
-        if let Some(region) = document.region.iter().find(|region| region.capacity == Some(0)) {
-            bail!("capacity = 0 of region {}: to close it, set accepts_new_tenants = false", region.code);
+        if let Some(region) = document
+            .region
+            .iter()
+            .find(|region| region.capacity == Some(0))
+        {
+            bail!(
+                "capacity = 0 of region {}: to close it, set accepts_new_tenants = false",
+                region.code
+            );
         }
         if home.mode == Mode::Sovereign {
-            bail!("home region {} cannot be sovereign: it holds the totals of others", home.code);
+            bail!(
+                "home region {} cannot be sovereign: it holds the totals of others",
+                home.code
+            );
         }
-        Ok(Self { home: document.home, regions: document.region })
+        Ok(Self {
+            home: document.home,
+            regions: document.region,
+        })
     }
 
     /// The region that also runs the central functions.
@@ -164,17 +208,29 @@ mod tests {
         assert_eq!(fleet.codes(), "us-east-1,eu-central-1,ap-south-1,us-west-2");
         assert!(fleet.is_home("us-east-1") && !fleet.is_home("eu-central-1"));
         for region in fleet.regions() {
-            assert!(region.name.is_some() && region.location.is_some() && region.accepts_new_tenants, "{region:?}");
+            assert!(
+                region.name.is_some() && region.location.is_some() && region.accepts_new_tenants,
+                "{region:?}"
+            );
         }
     }
 
     #[test]
     fn a_region_is_what_its_parameters_say() {
         let values = |text: &str| {
-            let fleet = Fleet::parse(&format!("home = \"eu-central-1\"\n{EU}mode = \"shared\"\n{text}")).unwrap();
-            fleet.regions()[0].parameters("http://127.0.0.1:20003".to_owned()).map(|(_, value)| value).join(" | ")
+            let fleet = Fleet::parse(&format!(
+                "home = \"eu-central-1\"\n{EU}mode = \"shared\"\n{text}"
+            ))
+            .unwrap();
+            fleet.regions()[0]
+                .parameters("http://127.0.0.1:20003".to_owned())
+                .map(|(_, value)| value)
+                .join(" | ")
         };
-        assert_eq!(values(""), " | eu | true | 0 |  | http://127.0.0.1:20003 | auto");
+        assert_eq!(
+            values(""),
+            " | eu | true | 0 |  | http://127.0.0.1:20003 | auto"
+        );
         let all = "name = \"Europe (Frankfurt)\"\nlocation = \"50.11, -8.005\"\ncapacity = 12\n\
                    accepts_new_tenants = false\nprovisioning = \"external\"\n";
         let wanted = "Europe (Frankfurt) | eu | false | 12 | 50.11,-8.005 | http://127.0.0.1:20003 | external";
@@ -196,12 +252,27 @@ mod tests {
         check(&format!("{eu}mode = \"private\""), "private");
         check(&format!("{eu}mode = \"sovereign\""), "cannot be sovereign");
         check(&format!("{eu}mode = \"shared\"\ncolour = 1"), "colour");
-        check(&format!("{eu}mode = \"shared\"\n{EU}mode = \"shared\""), "listed twice");
-        check(&format!("{eu}mode = \"shared\"\nname = \"<b>Frankfurt</b>\""), "region name");
-        check(&format!("{eu}mode = \"shared\"\nlocation = \"91,0\""), "latitude");
+        check(
+            &format!("{eu}mode = \"shared\"\n{EU}mode = \"shared\""),
+            "listed twice",
+        );
+        check(
+            &format!("{eu}mode = \"shared\"\nname = \"<b>Frankfurt</b>\""),
+            "region name",
+        );
+        check(
+            &format!("{eu}mode = \"shared\"\nlocation = \"91,0\""),
+            "latitude",
+        );
         check(&format!("{eu}mode = \"shared\"\ncapacity = -1"), "capacity");
-        check(&format!("{eu}mode = \"shared\"\ncapacity = 0"), "accepts_new_tenants = false");
-        check(&format!("{eu}mode = \"shared\"\nprovisioning = \"manual\""), "manual");
+        check(
+            &format!("{eu}mode = \"shared\"\ncapacity = 0"),
+            "accepts_new_tenants = false",
+        );
+        check(
+            &format!("{eu}mode = \"shared\"\nprovisioning = \"manual\""),
+            "manual",
+        );
         check("home = \"Frankfurt\"", "region");
     }
 }

@@ -19,8 +19,8 @@ pub struct Refused {
 const SAID_FIRST: [&str; 4] = ["type", "title", "status", "detail"];
 
 impl fmt::Display for Refused {
-    /// The problem in a line, and every further member in lines of its own: a field with what it must be, an event with the
-    /// reason that it was refused for, what else the document says.
+    /// The problem in a line, and every further member in lines of its own: a field with what it
+    /// must be, an event with the reason that it was refused for, what else the document says.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |member: &str| self.problem.get(member).and_then(Value::as_str);
         let title = text("title").unwrap_or("refused without a problem document");
@@ -31,11 +31,13 @@ impl fmt::Display for Refused {
         let members = self.problem.as_object().into_iter().flatten();
         for (name, value) in members.filter(|(name, _)| !SAID_FIRST.contains(&name.as_str())) {
             match (name.as_str(), value.as_array()) {
-                ("fields", Some(fields)) => {
-                    fields.iter().try_for_each(|field| write!(f, "\n  {}", field_line(field)))?
-                }
+                ("fields", Some(fields)) => fields
+                    .iter()
+                    .try_for_each(|field| write!(f, "\n  {}", field_line(field)))?,
                 ("rejected", Some(rejected)) => {
-                    rejected.iter().try_for_each(|refusal| write!(f, "\n  {}", refusal_line(refusal)))?;
+                    rejected
+                        .iter()
+                        .try_for_each(|refusal| write!(f, "\n  {}", refusal_line(refusal)))?;
                 }
                 (name, _) => write!(f, "\n  {}: {}", Printable(name), shown(value))?,
             }
@@ -46,18 +48,32 @@ impl fmt::Display for Refused {
 
 /// A field, and what it must be.
 fn field_line(field: &Value) -> String {
-    format!("{}: must be {}", shown(&field["field"]), shown(&field["reason"]))
+    format!(
+        "{}: must be {}",
+        shown(&field["field"]),
+        shown(&field["reason"])
+    )
 }
 
 /// A refused event or correction: its place, its id, and why.
 fn refusal_line(refusal: &Value) -> String {
-    let id = refusal.get("id").map(|id| format!(" ({})", shown(id))).unwrap_or_default();
-    format!("{}{id}: {}: {}", shown(&refusal["index"]), shown(&refusal["reason"]), shown(&refusal["detail"]))
+    let id = refusal
+        .get("id")
+        .map(|id| format!(" ({})", shown(id)))
+        .unwrap_or_default();
+    format!(
+        "{}{id}: {}: {}",
+        shown(&refusal["index"]),
+        shown(&refusal["reason"]),
+        shown(&refusal["detail"])
+    )
 }
 
 /// A text as it is, and anything else as JSON.
 fn shown(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     Printable(&text).to_string()
 }
 
@@ -78,7 +94,11 @@ impl std::error::Error for Refused {}
 impl Refused {
     /// The last part of the problem's type.
     pub fn slug(&self) -> &str {
-        let kind = self.problem.get("type").and_then(Value::as_str).unwrap_or_default();
+        let kind = self
+            .problem
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         kind.rsplit('/').next().unwrap_or_default()
     }
 }
@@ -107,8 +127,8 @@ async fn send(request: RequestBuilder) -> Result<Vec<u8>> {
     if status.is_success() {
         return Ok(bytes.to_vec());
     }
-    let problem =
-        serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    let problem = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
     Err(Refused { status, problem }.into())
 }
 
@@ -117,7 +137,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// What a person reads of a problem document: each field and each refused event with its reason.
+    /// What a person reads of a problem document: each field and each refused event with its
+    /// reason.
     #[test]
     fn a_refusal_says_which_field_and_why() {
         let rows = [
@@ -141,10 +162,20 @@ mod tests {
                 json!({ "message": "Too Many Requests" }),
                 "422 Unprocessable Entity: refused without a problem document\n  message: Too Many Requests",
             ),
-            (json!("<html>"), "422 Unprocessable Entity: refused without a problem document"),
+            (
+                json!("<html>"),
+                "422 Unprocessable Entity: refused without a problem document",
+            ),
         ];
         for (problem, said) in rows {
-            assert_eq!(Refused { status: StatusCode::UNPROCESSABLE_ENTITY, problem }.to_string(), said);
+            assert_eq!(
+                Refused {
+                    status: StatusCode::UNPROCESSABLE_ENTITY,
+                    problem
+                }
+                .to_string(),
+                said
+            );
         }
     }
 }

@@ -103,27 +103,44 @@ impl Outcome {
     /// The same in words.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self { replacement_used: 1.., .. } => "nothing is changed: the id of the replacement is used already",
-            Self { unmatched: 1.., .. } => "nothing is changed: what counts under this key said something else",
-            Self { duplicates: 1.., .. } => "nothing is changed: it was taken back before",
+            Self {
+                replacement_used: 1..,
+                ..
+            } => "nothing is changed: the id of the replacement is used already",
+            Self { unmatched: 1.., .. } => {
+                "nothing is changed: what counts under this key said something else"
+            }
+            Self {
+                duplicates: 1.., ..
+            } => "nothing is changed: it was taken back before",
             Self { replaced: 1.., .. } => "replaced",
             _ => "taken back",
         }
     }
 }
 
-/// Takes an event back, and waits for what comes of it; a record without an outcome where it is not settled in time.
+/// Takes an event back, and waits for what comes of it; a record without an outcome where it is not
+/// settled in time.
 ///
 /// # Errors
 /// When the region refuses it, or does not answer.
-pub async fn take_back(api_url: &str, token: &str, take_back: &TakeBack, wait_max: Duration) -> Result<Record> {
+pub async fn take_back(
+    api_url: &str,
+    token: &str,
+    take_back: &TakeBack,
+    wait_max: Duration,
+) -> Result<Record> {
     let url = format!("{api_url}/usage/corrections");
-    let request = http().post(&url).bearer_auth(token).json(&Request { corrections: [take_back] });
+    let request = http().post(&url).bearer_auth(token).json(&Request {
+        corrections: [take_back],
+    });
     let Taken { records } = ask(request).await?;
     let id = *records.first().context("the region names no record")?;
     let until = Instant::now() + wait_max;
     loop {
-        let request = http().get(format!("{url}?tenant={}", take_back.key.tenant)).bearer_auth(token);
+        let request = http()
+            .get(format!("{url}?tenant={}", take_back.key.tenant))
+            .bearer_auth(token);
         let Records { corrections } = ask(request).await?;
         let record = corrections.into_iter().find(|record| record.id == id);
         let record = record.context("the region does not have the record that it named")?;
@@ -140,18 +157,53 @@ mod tests {
 
     #[test]
     fn an_outcome_is_said_in_words() {
-        let nothing = Outcome { voided: 0, replaced: 0, duplicates: 0, unmatched: 0, replacement_used: 0 };
+        let nothing = Outcome {
+            voided: 0,
+            replaced: 0,
+            duplicates: 0,
+            unmatched: 0,
+            replacement_used: 0,
+        };
         for (outcome, said, is_done) in [
-            (Outcome { voided: 1, ..nothing }, "taken back", true),
-            (Outcome { voided: 1, replaced: 1, ..nothing }, "replaced", true),
-            (Outcome { duplicates: 2, ..nothing }, "nothing is changed: it was taken back before", true),
             (
-                Outcome { unmatched: 2, ..nothing },
+                Outcome {
+                    voided: 1,
+                    ..nothing
+                },
+                "taken back",
+                true,
+            ),
+            (
+                Outcome {
+                    voided: 1,
+                    replaced: 1,
+                    ..nothing
+                },
+                "replaced",
+                true,
+            ),
+            (
+                Outcome {
+                    duplicates: 2,
+                    ..nothing
+                },
+                "nothing is changed: it was taken back before",
+                true,
+            ),
+            (
+                Outcome {
+                    unmatched: 2,
+                    ..nothing
+                },
                 "nothing is changed: what counts under this key said something else",
                 false,
             ),
             (
-                Outcome { duplicates: 1, replacement_used: 1, ..nothing },
+                Outcome {
+                    duplicates: 1,
+                    replacement_used: 1,
+                    ..nothing
+                },
                 "nothing is changed: the id of the replacement is used already",
                 false,
             ),

@@ -31,8 +31,8 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// Asks a tenant's address, given without a slash at its end. A name that is not known yet is asked for again,
-    /// for a minute and a half.
+    /// Asks a tenant's address, given without a slash at its end. A name that is not known yet is
+    /// asked for again, for a minute and a half.
     ///
     /// # Errors
     /// When nobody answers there, or the answer is a refusal.
@@ -45,7 +45,10 @@ impl Entrance {
                 Err(error) if is_unnamed(&error) && Instant::now() < deadline => {
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
-                asked => return asked.with_context(|| format!("{address} says nothing of where to sign in")),
+                asked => {
+                    return asked
+                        .with_context(|| format!("{address} says nothing of where to sign in"));
+                }
             }
         }
     }
@@ -65,5 +68,7 @@ impl Entrance {
 /// Whether a failure may be that the name is too new: nobody knows it, or the region does not yet.
 fn is_unnamed(error: &anyhow::Error) -> bool {
     let unnamed = [StatusCode::BAD_GATEWAY, StatusCode::MISDIRECTED_REQUEST];
-    error.downcast_ref::<Refused>().is_some_and(|refused| unnamed.contains(&refused.status))
+    error
+        .downcast_ref::<Refused>()
+        .is_some_and(|refused| unnamed.contains(&refused.status))
 }

@@ -24,7 +24,12 @@ pub struct Session {
 ///
 /// # Errors
 /// When the user pool refuses or does not answer.
-pub async fn sign_in(config: &SdkConfig, client_id: &str, username: &str, password: &str) -> Result<Session> {
+pub async fn sign_in(
+    config: &SdkConfig,
+    client_id: &str,
+    username: &str,
+    password: &str,
+) -> Result<Session> {
     let answer = aws_sdk_cognitoidentityprovider::Client::new(config)
         .initiate_auth()
         .client_id(client_id)
@@ -34,7 +39,9 @@ pub async fn sign_in(config: &SdkConfig, client_id: &str, username: &str, passwo
         .send()
         .await
         .context("the user pool refused the sign-in")?;
-    let result = answer.authentication_result().context("the user pool asks for more than a password")?;
+    let result = answer
+        .authentication_result()
+        .context("the user pool asks for more than a password")?;
     let token = |token: Option<&str>| token.map(str::to_owned).context("the answer lacks a token");
     Ok(Session {
         id_token: token(result.id_token())?,
@@ -56,7 +63,9 @@ pub async fn refresh(config: &SdkConfig, client_id: &str, session: &Session) -> 
         .send()
         .await
         .context("the user pool refused the refresh")?;
-    let result = answer.authentication_result().context("the answer lacks tokens")?;
+    let result = answer
+        .authentication_result()
+        .context("the answer lacks tokens")?;
     let token = |token: Option<&str>| token.map(str::to_owned).context("the answer lacks a token");
     Ok(Session {
         id_token: token(result.id_token())?,
@@ -72,7 +81,9 @@ pub async fn refresh(config: &SdkConfig, client_id: &str, session: &Session) -> 
 pub fn shown_claims(token: &str) -> Result<Value> {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).context("a token has three parts")?;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).context("a token is base64")?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(payload)
+        .context("a token is base64")?;
     serde_json::from_slice(&bytes).context("a token's claims are JSON")
 }
 
@@ -87,7 +98,12 @@ struct MachineToken {
 /// When the user pool refuses or does not answer.
 pub async fn machine_token(token_url: &str, client: &MachineClient, scope: &str) -> Result<String> {
     let form = [("grant_type", "client_credentials"), ("scope", scope)];
-    let request = http().post(token_url).basic_auth(&client.id, Some(&client.secret)).form(&form);
-    let answer: MachineToken = super::answer::ask(request).await.context("no token for the machine client")?;
+    let request = http()
+        .post(token_url)
+        .basic_auth(&client.id, Some(&client.secret))
+        .form(&form);
+    let answer: MachineToken = super::answer::ask(request)
+        .await
+        .context("no token for the machine client")?;
     Ok(answer.access_token)
 }

@@ -1,4 +1,5 @@
-//! Meridian's own APIs, as its users call them: the building blocks of the commands and of the demo.
+//! Meridian's own APIs, as its users call them: the building blocks of the commands and of the
+//! demo.
 
 mod answer;
 pub mod correction;

@@ -72,16 +72,26 @@ pub async fn regions(home: &RegionState) -> Result<Vec<Region>> {
     Ok(answer.regions)
 }
 
-/// Has home onboard a tenant. `placement` is the region, the jurisdiction or the place to be near to, as the API
-/// takes it. The same key with the same details is the same onboarding.
+/// Has home onboard a tenant. `placement` is the region, the jurisdiction or the place to be near
+/// to, as the API takes it. The same key with the same details is the same onboarding.
 ///
 /// # Errors
 /// When home or the region refuses or does not answer.
-pub async fn onboard(home: &RegionState, key: &str, placement: &Value, details: &Details) -> Result<Onboarding> {
-    let client = home.website_client.as_ref().or(home.operator_client.as_ref());
+pub async fn onboard(
+    home: &RegionState,
+    key: &str,
+    placement: &Value,
+    details: &Details,
+) -> Result<Onboarding> {
+    let client = home
+        .website_client
+        .as_ref()
+        .or(home.operator_client.as_ref());
     let client = client.context("home has no client for onboarding")?;
     let token = machine_token(&home.token_url, client, SCOPE).await?;
-    let request = http().post(format!("{}/onboardings", api_url(home)?)).bearer_auth(token);
+    let request = http()
+        .post(format!("{}/onboardings", api_url(home)?))
+        .bearer_auth(token);
     let body = json!({ "placement": placement, "signup": details });
     ask(request.header("idempotency-key", key).json(&body)).await
 }
@@ -95,5 +105,7 @@ pub async fn read(home: &RegionState, id: &str) -> Result<Onboarding> {
 }
 
 fn api_url(home: &RegionState) -> Result<&str> {
-    home.home_api_url.as_deref().context("this region is not home")
+    home.home_api_url
+        .as_deref()
+        .context("this region is not home")
 }

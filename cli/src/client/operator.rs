@@ -188,11 +188,21 @@ impl Operator {
     /// # Errors
     /// When the region has no operator API, or gives no token.
     pub async fn connect(region: &RegionState) -> Result<Self> {
-        let api_url = region.operator_api_url.clone().context("this region has no operator API")?;
-        let client = region.operator_client.as_ref().context("this region has no operator client")?;
+        let api_url = region
+            .operator_api_url
+            .clone()
+            .context("this region has no operator API")?;
+        let client = region
+            .operator_client
+            .as_ref()
+            .context("this region has no operator client")?;
         let token = machine_token(&region.token_url, client, SCOPE).await?;
         let writing_token = machine_token(&region.token_url, client, WRITE_SCOPE).await?;
-        Ok(Self { api_url, token, writing_token })
+        Ok(Self {
+            api_url,
+            token,
+            writing_token,
+        })
     }
 
     /// The fleet, from the home region.
@@ -236,12 +246,21 @@ impl Operator {
         }
     }
 
-    /// What the ledger has of a tenant's usage. `narrowed` names what else is asked, such as a meter.
+    /// What the ledger has of a tenant's usage. `narrowed` names what else is asked, such as a
+    /// meter.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
-    pub async fn usage(&self, tenant: &str, period: BillingPeriod, narrowed: &[(&str, String)]) -> Result<LedgerUsage> {
-        let mut query = vec![("tenant", tenant.to_owned()), ("period", period.to_string())];
+    pub async fn usage(
+        &self,
+        tenant: &str,
+        period: BillingPeriod,
+        narrowed: &[(&str, String)],
+    ) -> Result<LedgerUsage> {
+        let mut query = vec![
+            ("tenant", tenant.to_owned()),
+            ("period", period.to_string()),
+        ];
         query.extend_from_slice(narrowed);
         let mut usage: LedgerUsage = self.get(&path("/usage", &query)?).await?;
         while let Some(from) = usage.next_from.take() {
@@ -265,9 +284,13 @@ impl Operator {
     /// Waits until the billing of a period is complete.
     ///
     /// # Errors
-    /// When that takes longer than `timeout`: the message says how far it is. When the API refuses or does
-    /// not answer.
-    pub async fn wait_for_run(&self, period: BillingPeriod, timeout: Duration) -> Result<BillingRun> {
+    /// When that takes longer than `timeout`: the message says how far it is. When the API refuses
+    /// or does not answer.
+    pub async fn wait_for_run(
+        &self,
+        period: BillingPeriod,
+        timeout: Duration,
+    ) -> Result<BillingRun> {
         let deadline = Instant::now() + timeout;
         loop {
             let run = self.billing_run(period).await?;
@@ -275,7 +298,10 @@ impl Operator {
                 return Ok(complete.clone());
             }
             if Instant::now() > deadline {
-                bail!("after {} s the billing run of {period} is at {run:?}", timeout.as_secs());
+                bail!(
+                    "after {} s the billing run of {period} is at {run:?}",
+                    timeout.as_secs()
+                );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -289,13 +315,26 @@ impl Operator {
         self.get(&format!("/tenants/{id}")).await
     }
 
-    /// Gives a tenant a new administrator, by the API of its region: the person's address is sent nowhere else.
+    /// Gives a tenant a new administrator, by the API of its region: the person's address is sent
+    /// nowhere else.
     ///
     /// # Errors
     /// When the region gives no token, its API refuses or does not answer.
-    pub async fn give_administrator(region: &RegionState, tenant: &str, email: &str) -> Result<Value> {
-        let token = machine_token(&region.token_url, &region.tenant_operator_client, ADMINISTRATORS_SCOPE).await?;
-        let request = http().post(format!("{}/tenants/{tenant}/administrators", region.api_url));
+    pub async fn give_administrator(
+        region: &RegionState,
+        tenant: &str,
+        email: &str,
+    ) -> Result<Value> {
+        let token = machine_token(
+            &region.token_url,
+            &region.tenant_operator_client,
+            ADMINISTRATORS_SCOPE,
+        )
+        .await?;
+        let request = http().post(format!(
+            "{}/tenants/{tenant}/administrators",
+            region.api_url
+        ));
         ask(request.bearer_auth(token).json(&json!({ "email": email }))).await
     }
 
@@ -305,29 +344,41 @@ impl Operator {
     /// When the API refuses or does not answer.
     pub async fn suspend(&self, id: &str, reason: &str) -> Result<Value> {
         let request = http().put(format!("{}/tenants/{id}/suspension", self.api_url));
-        ask(request.bearer_auth(&self.writing_token).json(&json!({ "reason": reason }))).await
+        ask(request
+            .bearer_auth(&self.writing_token)
+            .json(&json!({ "reason": reason })))
+        .await
     }
 
-    /// Wants a tenant suspended no longer for a `reason` of `operator` or `dunning`. It stays suspended for the
-    /// other one.
+    /// Wants a tenant suspended no longer for a `reason` of `operator` or `dunning`. It stays
+    /// suspended for the other one.
     ///
     /// # Errors
     /// When the API refuses or does not answer.
     pub async fn reactivate(&self, id: &str, reason: &str) -> Result<Value> {
-        let request = http().delete(format!("{}/tenants/{id}/suspension?reason={reason}", self.api_url));
+        let request = http().delete(format!(
+            "{}/tenants/{id}/suspension?reason={reason}",
+            self.api_url
+        ));
         ask(request.bearer_auth(&self.writing_token)).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        ask(http().get(format!("{}{path}", self.api_url)).bearer_auth(&self.token)).await
+        ask(http()
+            .get(format!("{}{path}", self.api_url))
+            .bearer_auth(&self.token))
+        .await
     }
 }
 
 fn is_not_found(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<super::Refused>().is_some_and(|refused| refused.status.as_u16() == 404)
+    error
+        .downcast_ref::<super::Refused>()
+        .is_some_and(|refused| refused.status.as_u16() == 404)
 }
 
-/// The event with which EventBridge would start a scheduled function at a moment: the billing clock.
+/// The event with which EventBridge would start a scheduled function at a moment: the billing
+/// clock.
 pub fn scheduled_event(time: Timestamp) -> Value {
     json!({
         "version": "0",

@@ -32,7 +32,9 @@ pub struct Details {
 /// Personal throughout: only the plan is shown.
 impl fmt::Debug for Details {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Details").field("plan", &self.plan).finish_non_exhaustive()
+        f.debug_struct("Details")
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,7 +129,11 @@ pub async fn retry_provisioning(api_url: &str, id: &str) -> Result<Operation> {
 /// # Errors
 /// When the region refuses or does not answer.
 pub async fn sign_up(api_url: &str, key: &str, details: &Details) -> Result<Operation> {
-    ask(http().post(format!("{api_url}/signups")).header("idempotency-key", key).json(details)).await
+    ask(http()
+        .post(format!("{api_url}/signups"))
+        .header("idempotency-key", key)
+        .json(details))
+    .await
 }
 
 /// Sends the code that came by mail.
@@ -136,15 +142,21 @@ pub async fn sign_up(api_url: &str, key: &str, details: &Details) -> Result<Oper
 /// When the region refuses or does not answer.
 pub async fn confirm(api_url: &str, id: &str, code: &str) -> Result<Operation> {
     let body = serde_json::json!({ "code": code });
-    ask(http().post(format!("{api_url}/signups/{id}/confirmation")).json(&body)).await
+    ask(http()
+        .post(format!("{api_url}/signups/{id}/confirmation"))
+        .json(&body))
+    .await
 }
 
-/// Reads the newest confirmation code that was mailed to an address, from the local stack's mail box.
+/// Reads the newest confirmation code that was mailed to an address, from the local stack's mail
+/// box.
 ///
 /// # Errors
 /// When there is no mail with a code.
 pub async fn mailed_code(mail_url: &str, address: &str) -> Result<String> {
     let mails = mailbox(mail_url).await?;
     let mail = mails.iter().rev().find(|mail| mail.is_to(address));
-    mail.context("no mail to this address is in the mail box")?.code().context("the mail holds no code")
+    mail.context("no mail to this address is in the mail box")?
+        .code()
+        .context("the mail holds no code")
 }

@@ -53,7 +53,12 @@ impl Administrator {
     /// # Errors
     /// When the region refuses or does not answer.
     pub async fn invite(&self, email: &str, role: &str) -> Result<Value> {
-        self.ask(Method::POST, "/invitations", Some(&json!({ "email": email, "role": role }))).await
+        self.ask(
+            Method::POST,
+            "/invitations",
+            Some(&json!({ "email": email, "role": role })),
+        )
+        .await
     }
 
     /// Asks for another plan.
@@ -61,7 +66,12 @@ impl Administrator {
     /// # Errors
     /// When the region refuses or does not answer.
     pub async fn request_plan(&self, plan: &str) -> Result<Value> {
-        self.ask(Method::POST, "/plan-changes", Some(&json!({ "plan": plan }))).await
+        self.ask(
+            Method::POST,
+            "/plan-changes",
+            Some(&json!({ "plan": plan })),
+        )
+        .await
     }
 
     /// Asks for the end, which can be undone for a while. Returns the code that undoes it.
@@ -70,7 +80,10 @@ impl Administrator {
     /// When the region refuses or does not answer.
     pub async fn close(&self) -> Result<String> {
         let closing = self.ask(Method::POST, "/closure", None).await?;
-        closing["undo_code"].as_str().map(str::to_owned).context("a closure comes with a code")
+        closing["undo_code"]
+            .as_str()
+            .map(str::to_owned)
+            .context("a closure comes with a code")
     }
 
     /// The whole audit trail, newest first.
@@ -96,14 +109,22 @@ impl Administrator {
 /// # Errors
 /// When the region refuses or does not answer.
 pub async fn undo_closure(api_url: &str, tenant: &str, code: &str) -> Result<Value> {
-    ask(http().post(format!("{api_url}/tenants/{tenant}/closure/undo")).json(&json!({ "code": code }))).await
+    ask(http()
+        .post(format!("{api_url}/tenants/{tenant}/closure/undo"))
+        .json(&json!({ "code": code })))
+    .await
 }
 
 /// Joins a tenant by the code of an invitation. Returns the name to sign in with.
 ///
 /// # Errors
 /// When the region refuses or does not answer.
-pub async fn accept_invitation(api_url: &str, code: &str, name: &str, password: &str) -> Result<String> {
+pub async fn accept_invitation(
+    api_url: &str,
+    code: &str,
+    name: &str,
+    password: &str,
+) -> Result<String> {
     let form = super::signup::form(api_url).await?;
     let body = json!({
         "code": code,
@@ -112,8 +133,14 @@ pub async fn accept_invitation(api_url: &str, code: &str, name: &str, password: 
         "terms": form.documents.terms,
         "data_processing": form.documents.data_processing,
     });
-    let joined: Value = ask(http().post(format!("{api_url}/invitations/acceptance")).json(&body)).await?;
-    joined["username"].as_str().map(str::to_owned).context("who joins has a name")
+    let joined: Value = ask(http()
+        .post(format!("{api_url}/invitations/acceptance"))
+        .json(&body))
+    .await?;
+    joined["username"]
+        .as_str()
+        .map(str::to_owned)
+        .context("who joins has a name")
 }
 
 /// The refusal that an error is.

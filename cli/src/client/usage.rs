@@ -64,7 +64,12 @@ impl fmt::Display for RefusedEvent {
         if let Some(id) = &self.id {
             write!(f, " (id {})", Printable(id))?;
         }
-        write!(f, ": {}: {}", Printable(&self.reason), Printable(&self.detail))
+        write!(
+            f,
+            ": {}: {}",
+            Printable(&self.reason),
+            Printable(&self.detail)
+        )
     }
 }
 
@@ -116,19 +121,27 @@ struct Rejected {
 /// # Errors
 /// When it cannot be read, or a line is not JSON; the message names the line.
 pub fn read(path: &Path) -> Result<Vec<Event>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(index, line)| {
             let json = serde_json::from_str(line);
-            let json = json.with_context(|| format!("{}: line {} is not JSON", path.display(), index + 1))?;
-            Ok(Event { line: index + 1, json })
+            let json = json
+                .with_context(|| format!("{}: line {} is not JSON", path.display(), index + 1))?;
+            Ok(Event {
+                line: index + 1,
+                json,
+            })
         })
         .collect()
 }
 
-/// Sends events; `progress` hears after each call how many more are done. A call that is not answered is
-/// repeated: the region counts every event once.
+/// Sends events; `progress` hears after each call how many more are done. A call that is not
+/// answered is repeated: the region counts every event once.
 ///
 /// # Errors
 /// When the region refuses a whole call, or does not answer after several attempts.
@@ -136,7 +149,8 @@ pub async fn send(sending: &Sending, events: &[Event], progress: impl Fn(u64)) -
     if sending.batch == 0 || sending.batch > BATCH_MAX {
         bail!("a batch has 1 to {BATCH_MAX} events");
     }
-    let batches = stream::iter(events.chunks(sending.batch)).map(|batch| send_batch(sending, batch));
+    let batches =
+        stream::iter(events.chunks(sending.batch)).map(|batch| send_batch(sending, batch));
     let mut answers = batches.buffer_unordered(sending.parallel.max(1));
     let mut sent = Sent::default();
     while let Some(answer) = answers.next().await {
@@ -182,16 +196,36 @@ async fn post(sending: &Sending, body: Vec<u8>) -> Result<BatchAnswer> {
 
 fn all_refused(refused: &Refused) -> Option<BatchAnswer> {
     let rejected = refused.problem.get("rejected")?;
-    Some(BatchAnswer { accepted: 0, rejected: serde_json::from_value(rejected.clone()).ok()? })
+    Some(BatchAnswer {
+        accepted: 0,
+        rejected: serde_json::from_value(rejected.clone()).ok()?,
+    })
 }
 
 fn summary(batch: &[Event], answer: BatchAnswer, repeated: u64) -> Sent {
-    let mut sent = Sent { events: batch.len() as u64, accepted: answer.accepted, repeated, ..Sent::default() };
-    for Rejected { index, id, reason, detail } in answer.rejected {
+    let mut sent = Sent {
+        events: batch.len() as u64,
+        accepted: answer.accepted,
+        repeated,
+        ..Sent::default()
+    };
+    for Rejected {
+        index,
+        id,
+        reason,
+        detail,
+    } in answer.rejected
+    {
         *sent.rejected.entry(reason.clone()).or_default() += 1;
-        // The region names the place in the call; the line of the file is what its sender can look up.
+        // The region names the place in the call; the line of the file is what its sender can look
+        // up.
         let line = batch.get(index).map_or(0, |event| event.line);
-        sent.refused.push(RefusedEvent { line, id, reason, detail });
+        sent.refused.push(RefusedEvent {
+            line,
+            id,
+            reason,
+            detail,
+        });
     }
     sent
 }
@@ -211,9 +245,16 @@ mod tests {
     #[test]
     fn what_is_refused_is_named_by_its_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "{\"id\":\"a\"}\n\n{\"id\":\"b\"}\n  \n{\"id\":\"c\"}\n").unwrap();
+        std::fs::write(
+            file.path(),
+            "{\"id\":\"a\"}\n\n{\"id\":\"b\"}\n  \n{\"id\":\"c\"}\n",
+        )
+        .unwrap();
         let events = read(file.path()).unwrap();
-        assert_eq!(events.iter().map(|event| event.line).collect::<Vec<_>>(), [1, 3, 5]);
+        assert_eq!(
+            events.iter().map(|event| event.line).collect::<Vec<_>>(),
+            [1, 3, 5]
+        );
         let answer = r#"{ "accepted": 1, "rejected": [
             { "index": 2, "reason": "missing-field", "detail": "type is missing" },
             { "index": 1, "id": "b\u0007", "reason": "unknown-meter", "detail": "type is not the event type of a meter" }] }"#;
@@ -229,6 +270,9 @@ mod tests {
         );
         assert_eq!((sent.rejected_total(), sent.accepted), (2, 1));
         let json = serde_json::to_value(&sent).unwrap();
-        assert_eq!((&json["refused"][0]["line"], &json["refused"][0]["reason"]), (&3.into(), &"unknown-meter".into()));
+        assert_eq!(
+            (&json["refused"][0]["line"], &json["refused"][0]["reason"]),
+            (&3.into(), &"unknown-meter".into())
+        );
     }
 }

@@ -29,11 +29,13 @@ pub(crate) enum Billing {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "A run at a moment bills the period that ended before it. Running it again bills nothing twice.
+#[command(
+    after_help = "A run at a moment bills the period that ended before it. Running it again bills nothing twice.
 
 Examples:
   meridian billing run --region us-east-1 --at 2026-12-01T14:00:00Z
-  meridian billing run --region ap-south-1")]
+  meridian billing run --region ap-south-1"
+)]
 pub(crate) struct Run {
     #[command(flatten)]
     target: Target,
@@ -57,12 +59,14 @@ pub(crate) struct Invoices {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The numbers that are billed, by meter and day. The tenant's region has shorter windows.
+#[command(
+    after_help = "The numbers that are billed, by meter and day. The tenant's region has shorter windows.
 
 Examples:
   meridian billing usage --region us-east-1 --tenant 0199a1f0-0000-7000-8000-000000000001 --period 2026-11
   meridian billing usage --region us-east-1 --tenant 0199a1f0-0000-7000-8000-000000000001 --period 2026-11 \\
-    --meter tokens --by model --only kind=output --from 2026-11-20T00:00:00Z")]
+    --meter tokens --by model --only kind=output --from 2026-11-20T00:00:00Z"
+)]
 pub(crate) struct Usage {
     #[command(flatten)]
     target: Target,
@@ -92,7 +96,14 @@ pub(crate) struct Usage {
 impl Usage {
     /// What is asked beside tenant and period.
     fn narrowed(&self) -> Vec<(&'static str, String)> {
-        let Self { meter, by, only, from, to, .. } = self;
+        let Self {
+            meter,
+            by,
+            only,
+            from,
+            to,
+            ..
+        } = self;
         let given = [
             ("meter", meter.as_ref().map(ToString::to_string)),
             ("by", by.clone()),
@@ -100,7 +111,10 @@ impl Usage {
             ("from", from.map(|from| from.to_string())),
             ("to", to.map(|to| to.to_string())),
         ];
-        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        given
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 }
 
@@ -131,26 +145,41 @@ async fn start(command: Run) -> Result<ExitCode> {
     let at = command.at.unwrap_or_else(meridian::now);
     let period = BillingPeriod::ended_before(at);
     let operator = Operator::connect(&region).await?;
-    let function = region.functions.get("billing-run").context("this region does not bill")?;
+    let function = region
+        .functions
+        .get("billing-run")
+        .context("this region does not bill")?;
     let config = sdk::config_of(&command.target.region, &region).await;
     sdk::invoke(&config, function, &scheduled_event(at)).await?;
     let wait = Duration::from_secs(command.wait_s);
-    let run = operator.wait_for_run(period, wait).await.context("`billing run` again waits on")?;
+    let run = operator
+        .wait_for_run(period, wait)
+        .await
+        .context("`billing run` again waits on")?;
     if command.target.json {
         print_json(&run)?;
     } else {
-        print(format!("period {period}: {} of {} invoices", run.done, run.expected));
+        print(format!(
+            "period {period}: {} of {} invoices",
+            run.done, run.expected
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn show(command: &Invoices) -> Result<ExitCode> {
     let region = command.target.region()?;
-    let invoices = Operator::connect(&region).await?.invoices(command.period).await?;
+    let invoices = Operator::connect(&region)
+        .await?
+        .invoices(command.period)
+        .await?;
     if command.target.json {
         print_json(&invoices)?;
     } else {
-        print(report::invoices(&BTreeMap::from([(command.target.region.clone(), invoices)]))?);
+        print(report::invoices(&BTreeMap::from([(
+            command.target.region.clone(),
+            invoices,
+        )]))?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -158,11 +187,20 @@ async fn show(command: &Invoices) -> Result<ExitCode> {
 async fn show_usage(command: &Usage) -> Result<ExitCode> {
     let region = command.target.region()?;
     let operator = Operator::connect(&region).await?;
-    let usage = operator.usage(&command.tenant.to_string(), command.period, &command.narrowed()).await?;
+    let usage = operator
+        .usage(
+            &command.tenant.to_string(),
+            command.period,
+            &command.narrowed(),
+        )
+        .await?;
     if command.target.json {
         print_json(&usage)?;
     } else if usage.windows.is_empty() {
-        print(format!("the ledger has no usage of the tenant in {}", command.period));
+        print(format!(
+            "the ledger has no usage of the tenant in {}",
+            command.period
+        ));
     } else {
         print(report::ledger_usage(&usage));
     }
@@ -179,5 +217,9 @@ async fn show_incidents(command: &Incidents) -> Result<ExitCode> {
     } else {
         print(report::usage_incidents(&found));
     }
-    Ok(if found.total == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if found.total == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

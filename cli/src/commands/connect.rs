@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 /// Describes a deployment to AWS in a file, which the other commands take with `--deployment`.
 ///
-/// Reads the stack's outputs and resources in each region of `regions.toml` with your AWS credentials. The file holds
-/// the secrets of the machine clients.
+/// Reads the stack's outputs and resources in each region of `regions.toml` with your AWS
+/// credentials. The file holds the secrets of the machine clients.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   meridian connect --out production.json
@@ -44,10 +44,14 @@ pub(crate) async fn run(command: Connect) -> Result<ExitCode> {
         let code = region.code.to_string();
         if command.regions.is_empty() || command.regions.contains(&code) {
             let config = sdk::aws(&code).await;
-            let read = read(&config, &command.stack_name, region).await.with_context(|| format!("region {code}"))?;
+            let read = read(&config, &command.stack_name, region)
+                .await
+                .with_context(|| format!("region {code}"))?;
             let (state, of_region) = read;
             if names.as_ref().is_some_and(|names| *names != of_region) {
-                bail!("region {code} has another TenantDomain or TenantAddress than the regions before it");
+                bail!(
+                    "region {code} has another TenantDomain or TenantAddress than the regions before it"
+                );
             }
             names = Some(of_region);
             print(format!("{code:<16} {}", state.api_url));
@@ -56,7 +60,13 @@ pub(crate) async fn run(command: Connect) -> Result<ExitCode> {
     }
     let home = fleet.home().to_string();
     let TenantNames { domain, url } = names.unwrap_or_default();
-    let state = LocalState { home, domain, tenant_url: url, regions, control_url: String::new() };
+    let state = LocalState {
+        home,
+        domain,
+        tenant_url: url,
+        regions,
+        control_url: String::new(),
+    };
     write_json(&command.out, &state)?;
     let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&command.out, owner_only).context("the file cannot be kept to you")?;

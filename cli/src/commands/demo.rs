@@ -8,7 +8,8 @@ use meridian::local::{Progress, Stack};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the main job on four local regions: onboarding, usage, billing, and the proof that it is right.
+/// Runs the main job on four local regions: onboarding, usage, billing, and the proof that it is
+/// right.
 ///
 /// Needs Python 3.10 or newer, and nothing else. Ends with exit code 0 only if everything held.
 #[derive(Debug, Args)]
@@ -44,9 +45,17 @@ pub(crate) async fn demo(arguments: Demo) -> Result<ExitCode> {
         outcome = run(&options) => outcome,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
-    let stopped = if !arguments.keep || outcome.is_err() { Stack::down(&checkout).await } else { Ok(0) };
+    let stopped = if !arguments.keep || outcome.is_err() {
+        Stack::down(&checkout).await
+    } else {
+        Ok(0)
+    };
     let outcome = outcome?;
     print(outcome.report);
     stopped?;
-    Ok(if outcome.is_proved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome.is_proved {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

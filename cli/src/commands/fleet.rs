@@ -22,7 +22,10 @@ pub(crate) struct Fleet {
 
 pub(crate) async fn run(command: Fleet) -> Result<ExitCode> {
     let state = command.place.state()?;
-    let fleet = Operator::connect(state.region(&state.home)?).await?.fleet().await?;
+    let fleet = Operator::connect(state.region(&state.home)?)
+        .await?
+        .fleet()
+        .await?;
     if command.json {
         print_json(&fleet)?;
     } else {

@@ -112,7 +112,11 @@ pub(crate) async fn run(command: Local) -> Result<ExitCode> {
             } else {
                 show(&status);
             }
-            Ok(if status.running { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if status.running {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Local::Logs(which) => {
             let selection = logs::Selection {
@@ -122,7 +126,13 @@ pub(crate) async fn run(command: Local) -> Result<ExitCode> {
                 follow: which.follow,
             };
             let checkout = checkout(which.place.checkout)?;
-            logs::show(&checkout, &LocalState::load(&checkout)?, &selection, |line| print(line)).await?;
+            logs::show(
+                &checkout,
+                &LocalState::load(&checkout)?,
+                &selection,
+                |line| print(line),
+            )
+            .await?;
             Ok(ExitCode::SUCCESS)
         }
         Local::Serve(place) => {
@@ -161,9 +171,21 @@ async fn start(up: Up) -> Result<ExitCode> {
 fn show(status: &Status) {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["region", "mode", "pid", "health", "functions", "api", "aws endpoint"]);
+    table.set_header([
+        "region",
+        "mode",
+        "pid",
+        "health",
+        "functions",
+        "api",
+        "aws endpoint",
+    ]);
     for region in &status.regions {
-        let name = if region.home { format!("{} (home)", region.region) } else { region.region.clone() };
+        let name = if region.home {
+            format!("{} (home)", region.region)
+        } else {
+            region.region.clone()
+        };
         let health = match (region.pid, region.healthy) {
             (None, _) => "down",
             (_, true) => "healthy",
@@ -172,11 +194,16 @@ fn show(status: &Status) {
         table.add_row([
             name,
             region.mode.clone(),
-            region.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            region
+                .pid
+                .map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
             health.to_owned(),
             region.functions.to_string(),
             region.api_url.clone().unwrap_or_else(|| "-".to_owned()),
-            region.aws_endpoint_url.clone().unwrap_or_else(|| "-".to_owned()),
+            region
+                .aws_endpoint_url
+                .clone()
+                .unwrap_or_else(|| "-".to_owned()),
         ]);
     }
     print(table);
@@ -190,7 +217,10 @@ fn show(status: &Status) {
                 (true, _) => "cut".to_owned(),
                 (_, Some(error)) => error.clone(),
                 _ if knobs == meridian::local::Knobs::default() => "whole".to_owned(),
-                _ => format!("delay {} ms, {} copies, reorder {}", knobs.delay_ms, knobs.duplicate, knobs.reorder),
+                _ => format!(
+                    "delay {} ms, {} copies, reorder {}",
+                    knobs.delay_ms, knobs.duplicate, knobs.reorder
+                ),
             };
             table.add_row([
                 format!("{} -> {}", link.link.from, link.link.to),

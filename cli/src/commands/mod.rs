@@ -23,7 +23,8 @@ pub(crate) const EXIT_CODES: &str = "Exit codes, besides those named above:
   1  something failed, or a check did not hold: the reason is on standard error
   2  the command line is wrong";
 
-/// What every command ends with, see [`EXIT_CODES`]; clap ends the program itself when the command line is wrong.
+/// What every command ends with, see [`EXIT_CODES`]; clap ends the program itself when the command
+/// line is wrong.
 #[expect(clippy::print_stderr, reason = "the program's own report")]
 pub(crate) fn exit_code(result: Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
@@ -51,7 +52,9 @@ pub(crate) fn checkout(given: Option<PathBuf>) -> Result<PathBuf> {
         return Ok(folder);
     }
     let here = std::env::current_dir().context("no current folder")?;
-    let found = here.ancestors().find(|folder| folder.join(meridian::regions::FILE).exists());
+    let found = here
+        .ancestors()
+        .find(|folder| folder.join(meridian::regions::FILE).exists());
     match found {
         Some(folder) => Ok(folder.to_owned()),
         None => bail!(

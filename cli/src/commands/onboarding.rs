@@ -50,7 +50,12 @@ pub(crate) struct Start {
     #[arg(long, group = "placement")]
     jurisdiction: Option<String>,
     /// The region nearest to a place: latitude and longitude in degrees.
-    #[arg(long, group = "placement", value_name = "LAT,LON", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        group = "placement",
+        value_name = "LAT,LON",
+        allow_hyphen_values = true
+    )]
     near: Option<String>,
     #[command(flatten)]
     applicant: Applicant,
@@ -84,9 +89,20 @@ pub(crate) async fn list(command: Regions) -> Result<ExitCode> {
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["region", "name", "law", "mode", "new tenants", "sign-up at"]);
     for region in found {
-        let open = if region.accepts_new_tenants { "yes" } else { "no" };
+        let open = if region.accepts_new_tenants {
+            "yes"
+        } else {
+            "no"
+        };
         let mode = region.mode.to_string();
-        table.add_row([&region.code, &region.name, &region.jurisdiction, &mode, open, &region.signup_url]);
+        table.add_row([
+            &region.code,
+            &region.name,
+            &region.jurisdiction,
+            &mode,
+            open,
+            &region.signup_url,
+        ]);
     }
     print(table);
     Ok(ExitCode::SUCCESS)
@@ -105,7 +121,10 @@ async fn start(start: Start) -> Result<ExitCode> {
     // Every region of a release asks for the same documents.
     let (key, details) = start.applicant.fill_in(&home.api_url).await?;
     let started = onboard(&home, &key, &placement, &details).await;
-    show(&started.with_context(|| format!("to try again, add --idempotency-key {key}"))?, start.json)
+    show(
+        &started.with_context(|| format!("to try again, add --idempotency-key {key}"))?,
+        start.json,
+    )
 }
 
 fn placement(start: &Start) -> Result<Value> {
@@ -113,7 +132,9 @@ fn placement(start: &Start) -> Result<Value> {
         (Some(region), _, _) => Ok(json!({ "region": region })),
         (_, Some(jurisdiction), _) => Ok(json!({ "jurisdiction": jurisdiction })),
         (_, _, Some(near)) => {
-            let degrees = near.split_once(',').map(|(a, b)| (a.trim().parse::<f64>(), b.trim().parse::<f64>()));
+            let degrees = near
+                .split_once(',')
+                .map(|(a, b)| (a.trim().parse::<f64>(), b.trim().parse::<f64>()));
             let Some((Ok(latitude), Ok(longitude))) = degrees else {
                 bail!("--near takes latitude and longitude in degrees, such as 45.5,-122.6");
             };
@@ -133,13 +154,23 @@ fn show(onboarding: &Onboarding, as_json: bool) -> Result<ExitCode> {
         print_json(onboarding)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(format!("onboarding {}\nregion     {}", onboarding.id, onboarding.region));
-    print(format!("state      {} (next: {})", onboarding.state, onboarding.next));
+    print(format!(
+        "onboarding {}\nregion     {}",
+        onboarding.id, onboarding.region
+    ));
+    print(format!(
+        "state      {} (next: {})",
+        onboarding.state, onboarding.next
+    ));
     if let Some(signup) = &onboarding.signup {
         print(format!("sign-up    {}", signup.url));
     }
     for step in &onboarding.steps {
-        let reason = step.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = step
+            .reason
+            .as_deref()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
         print(format!("  {:<13} {}{reason}", step.name, step.state));
     }
     Ok(ExitCode::SUCCESS)

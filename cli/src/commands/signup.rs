@@ -69,7 +69,8 @@ pub(super) struct Applicant {
     /// The plan.
     #[arg(long, default_value = "starter")]
     plan: String,
-    /// When days and months of the bill begin, in UTC, such as 23:00; from 12:00 on, in the evening before. It stays so.
+    /// When days and months of the bill begin, in UTC, such as 23:00; from 12:00 on, in the evening
+    /// before. It stays so.
     #[arg(long, value_name = "HH:MM", default_value = "00:00")]
     billing_anchor: BillingAnchor,
     /// The administrator agrees to the terms and to the data-processing agreement, as they are now.
@@ -81,10 +82,13 @@ pub(super) struct Applicant {
 }
 
 impl Applicant {
-    /// The key of the request, and its form, with the documents that the region of `api_url` asks for.
+    /// The key of the request, and its form, with the documents that the region of `api_url` asks
+    /// for.
     pub(super) async fn fill_in(self, api_url: &str) -> Result<(String, Details)> {
         let documents = form(api_url).await?.documents;
-        let key = self.idempotency_key.unwrap_or_else(|| meridian::new_uuid().to_string());
+        let key = self
+            .idempotency_key
+            .unwrap_or_else(|| meridian::new_uuid().to_string());
         let details = Details {
             organisation: self.organisation,
             name: self.name,
@@ -120,11 +124,16 @@ pub(crate) async fn run(command: Signup) -> Result<ExitCode> {
     match command {
         Signup::Start(start) => self::start(start).await,
         Signup::Confirm(confirm) => self::confirm_signup(confirm).await,
-        Signup::Show(Handle { target, id }) => show(&read(&target.region()?.api_url, &id).await?, target.json),
-        Signup::Resend(Handle { target, id }) => show(&resend(&target.region()?.api_url, &id).await?, target.json),
-        Signup::Retry(Handle { target, id }) => {
-            show(&retry_provisioning(&target.region()?.api_url, &id).await?, target.json)
+        Signup::Show(Handle { target, id }) => {
+            show(&read(&target.region()?.api_url, &id).await?, target.json)
         }
+        Signup::Resend(Handle { target, id }) => {
+            show(&resend(&target.region()?.api_url, &id).await?, target.json)
+        }
+        Signup::Retry(Handle { target, id }) => show(
+            &retry_provisioning(&target.region()?.api_url, &id).await?,
+            target.json,
+        ),
     }
 }
 
@@ -132,7 +141,8 @@ async fn start(start: Start) -> Result<ExitCode> {
     let region = start.target.region()?;
     let (key, details) = start.applicant.fill_in(&region.api_url).await?;
     let operation = sign_up(&region.api_url, &key, &details).await;
-    let operation = operation.with_context(|| format!("to try again, add --idempotency-key {key}"))?;
+    let operation =
+        operation.with_context(|| format!("to try again, add --idempotency-key {key}"))?;
     show(&operation, start.target.json)
 }
 
@@ -143,7 +153,10 @@ async fn confirm_signup(command: Confirm) -> Result<ExitCode> {
         (None, Some(address)) => mailed_code(&region.mail_url, &address).await?,
         (None, None) => anyhow::bail!("a code is needed"),
     };
-    show(&confirm(&region.api_url, &command.id, &code).await?, command.target.json)
+    show(
+        &confirm(&region.api_url, &command.id, &code).await?,
+        command.target.json,
+    )
 }
 
 /// From standard input, never from the command line: other processes see that.
@@ -153,7 +166,9 @@ fn read_password() -> Result<String> {
         eprint!("Password (it is shown): ");
     }
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line).context("no password on standard input")?;
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("no password on standard input")?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -162,10 +177,20 @@ fn show(operation: &Operation, json: bool) -> Result<ExitCode> {
         print_json(operation)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(format!("sign-up   {}\nstate     {} (next: {})", operation.id, operation.state, operation.next));
-    print(format!("alias     {}\nusername  {}", operation.alias, operation.username));
+    print(format!(
+        "sign-up   {}\nstate     {} (next: {})",
+        operation.id, operation.state, operation.next
+    ));
+    print(format!(
+        "alias     {}\nusername  {}",
+        operation.alias, operation.username
+    ));
     for step in &operation.steps {
-        let reason = step.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = step
+            .reason
+            .as_deref()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
         print(format!("  {:<13} {}{reason}", step.name, step.state));
     }
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,8 @@ use meridian::client::operator::Operator;
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// Shows, suspends and reactivates a tenant, as an operator at home; gives it a new administrator, in its region.
+/// Shows, suspends and reactivates a tenant, as an operator at home; gives it a new administrator,
+/// in its region.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   meridian tenant show ID
@@ -23,8 +24,9 @@ pub(crate) enum Tenant {
     Reactivate(Reactivate),
     /// Gives a tenant a new administrator, whose own cannot sign in any more.
     ///
-    /// A user of the tenant becomes an administrator at once; anybody else is invited by mail. The address is sent to
-    /// the tenant's region only. The tenant's audit trail tells of it, and all people of the tenant are told by mail.
+    /// A user of the tenant becomes an administrator at once; anybody else is invited by mail. The
+    /// address is sent to the tenant's region only. The tenant's audit trail tells of it, and all
+    /// people of the tenant are told by mail.
     AddAdministrator(AddAdministrator),
 }
 
@@ -101,11 +103,17 @@ pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
             (one, answer)
         }
         Tenant::Suspend(Suspend { one, reason }) => {
-            let answer = operator(&one).await?.suspend(&one.id, reason.code()).await?;
+            let answer = operator(&one)
+                .await?
+                .suspend(&one.id, reason.code())
+                .await?;
             (one, answer)
         }
         Tenant::Reactivate(Reactivate { one, reason }) => {
-            let answer = operator(&one).await?.reactivate(&one.id, reason.code()).await?;
+            let answer = operator(&one)
+                .await?
+                .reactivate(&one.id, reason.code())
+                .await?;
             (one, answer)
         }
     };
@@ -124,7 +132,10 @@ async fn add_administrator(asked: &AddAdministrator) -> Result<ExitCode> {
         Some(region) => region.clone(),
         None => {
             let tenant = operator(one).await?.tenant(&one.id).await?;
-            tenant["region"].as_str().context("home does not say which region the tenant is in")?.to_owned()
+            tenant["region"]
+                .as_str()
+                .context("home does not say which region the tenant is in")?
+                .to_owned()
         }
     };
     let answer = Operator::give_administrator(state.region(&region)?, &one.id, email).await?;
@@ -132,7 +143,9 @@ async fn add_administrator(asked: &AddAdministrator) -> Result<ExitCode> {
         print_json(&answer)?;
     } else if answer["state"] == "invited" {
         let until = answer["valid_until"].as_str().unwrap_or_default();
-        print(format!("invited; the code was mailed and can be used until {until}"));
+        print(format!(
+            "invited; the code was mailed and can be used until {until}"
+        ));
     } else {
         print("the person is an administrator now");
     }
@@ -145,8 +158,21 @@ async fn operator(one: &One) -> Result<Operator> {
 }
 
 fn show(tenant: &Value) {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    for member in ["tenant", "region", "alias", "plan", "status", "reason", "changed_at", "erased_at"] {
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    for member in [
+        "tenant",
+        "region",
+        "alias",
+        "plan",
+        "status",
+        "reason",
+        "changed_at",
+        "erased_at",
+    ] {
         if !tenant[member].is_null() {
             print(format!("{member:<11} {}", text(&tenant[member])));
         }
@@ -157,7 +183,14 @@ fn show(tenant: &Value) {
         "policy      version {} of plan {}, suspension: {}",
         text(&wanted["version"]),
         text(&wanted["plan"]),
-        if wanted["suspension"].is_null() { "none".to_owned() } else { text(&wanted["suspension"]) }
+        if wanted["suspension"].is_null() {
+            "none".to_owned()
+        } else {
+            text(&wanted["suspension"])
+        }
     ));
-    print(format!("            applied: version {}", text(&policy["applied_version"])));
+    print(format!(
+        "            applied: version {}",
+        text(&policy["applied_version"])
+    ));
 }

@@ -74,7 +74,8 @@ pub(crate) struct TakeBackArguments {
     /// The event's id.
     #[arg(long)]
     id: String,
-    /// Who sent it: a service of the provider, or a client of the tenant's own. Each has ids of its own.
+    /// Who sent it: a service of the provider, or a client of the tenant's own. Each has ids of its
+    /// own.
     #[arg(long, value_enum, default_value_t = Sender::Provider)]
     sent_by: Sender,
     /// The first moment that it may have been sent at; default: 40 days ago.
@@ -92,7 +93,10 @@ pub(crate) struct TakeBackArguments {
 }
 
 fn parse_batch(text: &str) -> Result<usize, String> {
-    let batch = text.parse().ok().filter(|batch| (1..=BATCH_MAX).contains(batch));
+    let batch = text
+        .parse()
+        .ok()
+        .filter(|batch| (1..=BATCH_MAX).contains(batch));
     batch.ok_or_else(|| format!("a batch has 1 to {BATCH_MAX} events"))
 }
 
@@ -111,17 +115,40 @@ pub(crate) async fn run(command: Usage) -> Result<ExitCode> {
 }
 
 async fn take_back_event(command: TakeBackArguments) -> Result<ExitCode> {
-    let TakeBackArguments { target, tenant, source, id, sent_by, sent_from, sent_to, replacement, reason } = command;
+    let TakeBackArguments {
+        target,
+        tenant,
+        source,
+        id,
+        sent_by,
+        sent_from,
+        sent_to,
+        replacement,
+        reason,
+    } = command;
     let replacement = replacement.map(|file| read_one(&file)).transpose()?;
     let region = target.region()?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
-    let key = EventKey { tenant, source, id, sent_from, sent_to };
-    let asked = TakeBack { key, sent_by, replacement, reason };
+    let key = EventKey {
+        tenant,
+        source,
+        id,
+        sent_from,
+        sent_to,
+    };
+    let asked = TakeBack {
+        key,
+        sent_by,
+        replacement,
+        reason,
+    };
     let record = take_back(&region.api_url, &token, &asked, SETTLED_MAX).await?;
     if target.json {
         print_json(&record)?;
     } else {
-        let outcome = record.outcome.map_or("stored, and not settled yet", Outcome::as_str);
+        let outcome = record
+            .outcome
+            .map_or("stored, and not settled yet", Outcome::as_str);
         print(format!("correction {}: {outcome}", record.id));
     }
     Ok(match record.outcome {
@@ -133,7 +160,8 @@ async fn take_back_event(command: TakeBackArguments) -> Result<ExitCode> {
 
 /// Reads a file with one JSON object.
 fn read_one(file: &Path) -> Result<Box<RawValue>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
 }
 
@@ -141,8 +169,17 @@ async fn send_file(command: Send) -> Result<ExitCode> {
     let region = command.target.region()?;
     let events = read(&command.file)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
-    let sending = Sending { api_url: region.api_url, token, batch: command.batch, parallel: command.parallel };
-    let progress = if command.target.json { Progress::silent() } else { Progress::terminal() };
+    let sending = Sending {
+        api_url: region.api_url,
+        token,
+        batch: command.batch,
+        parallel: command.parallel,
+    };
+    let progress = if command.target.json {
+        Progress::silent()
+    } else {
+        Progress::terminal()
+    };
     let bar = progress.bar("usage", events.len() as u64);
     let sent = send(&sending, &events, |done| bar.advance(done)).await?;
     bar.done(format!("{} sent, {} stored", sent.events, sent.accepted));
@@ -156,5 +193,9 @@ async fn send_file(command: Send) -> Result<ExitCode> {
             print(format!("{count:>8} refused: {reason}"));
         }
     }
-    Ok(if sent.rejected.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REJECTED) })
+    Ok(if sent.rejected.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(SOME_REJECTED)
+    })
 }

@@ -45,8 +45,8 @@ pub struct Expected {
     pub usage_events: BTreeMap<(String, &'static str), u64>,
 }
 
-/// Makes a file of CloudEvents, one a line: mostly new ones, some late, with about one in twenty a duplicate, perhaps
-/// before its original, and one in fifty malformed.
+/// Makes a file of CloudEvents, one a line: mostly new ones, some late, with about one in twenty a
+/// duplicate, perhaps before its original, and one in fifty malformed.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -67,14 +67,22 @@ pub fn write(path: &Path, recipe: &Recipe) -> Result<Expected> {
             }
             5..7 => {
                 let at_s = happened_at_s(&mut random, recipe);
-                lines.push(Line { at_s, sent_s: at_s, event: malformed(&mut random, recipe, number) });
+                lines.push(Line {
+                    at_s,
+                    sent_s: at_s,
+                    event: malformed(&mut random, recipe, number),
+                });
                 expected.malformed += 1;
             }
             _ => {
                 valid.push(number);
                 let at_s = happened_at_s(&mut random, recipe);
                 let sent_s = at_s + late_s(&mut random, recipe);
-                lines.push(Line { at_s, sent_s, event: event(&mut random, recipe, number, at_s, &mut expected) });
+                lines.push(Line {
+                    at_s,
+                    sent_s,
+                    event: event(&mut random, recipe, number, at_s, &mut expected),
+                });
                 expected.unique += 1;
             }
         }
@@ -109,15 +117,33 @@ fn late_s(random: &mut fastrand::Rng, recipe: &Recipe) -> i64 {
     random.i64(0..=recipe.late_s_max)
 }
 
-fn event(random: &mut fastrand::Rng, recipe: &Recipe, number: usize, at_s: i64, expected: &mut Expected) -> Value {
+fn event(
+    random: &mut fastrand::Rng,
+    recipe: &Recipe,
+    number: usize,
+    at_s: i64,
+    expected: &mut Expected,
+) -> Value {
     let tenant = recipe.tenants[random.usize(0..recipe.tenants.len())].clone();
     let thousandths = random.u32(1..5_000);
     let amount = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
     let (kind, meter, data) = match random.u8(0..10) {
         0..6 => ("api.request", "api-calls", json!({ "path": "/items" })),
-        6..8 => ("transfer.completed", "transfer-gb", json!({ "gigabytes": amount })),
-        8 => ("storage.sampled", "storage-gb", json!({ "gigabytes": thousandths })),
-        _ => ("compute.finished", "compute-seconds", json!({ "seconds": amount })),
+        6..8 => (
+            "transfer.completed",
+            "transfer-gb",
+            json!({ "gigabytes": amount }),
+        ),
+        8 => (
+            "storage.sampled",
+            "storage-gb",
+            json!({ "gigabytes": thousandths }),
+        ),
+        _ => (
+            "compute.finished",
+            "compute-seconds",
+            json!({ "seconds": amount }),
+        ),
     };
     let value = match meter {
         "api-calls" => Quantity::from(1),
@@ -126,7 +152,11 @@ fn event(random: &mut fastrand::Rng, recipe: &Recipe, number: usize, at_s: i64, 
     };
     let key = (tenant.clone(), meter);
     let total = expected.usage.remove(&key).unwrap_or_default();
-    let total = if meter == "storage-gb" { total.max(value) } else { total + &value };
+    let total = if meter == "storage-gb" {
+        total.max(value)
+    } else {
+        total + &value
+    };
     expected.usage.insert(key.clone(), total);
     *expected.usage_events.entry(key).or_default() += 1;
     cloud_event(recipe, number, &tenant, kind, &time(at_s), data)
@@ -138,8 +168,22 @@ fn malformed(random: &mut fastrand::Rng, recipe: &Recipe, number: usize) -> Valu
     let gigabytes = |value: Value| json!({ "gigabytes": value });
     match random.u8(0..6) {
         0 => cloud_event(recipe, number, tenant, "coffee.brewed", &now, json!({})),
-        1 => cloud_event(recipe, number, tenant, "transfer.completed", &now, gigabytes(json!("plenty"))),
-        2 => cloud_event(recipe, number, tenant, "transfer.completed", &now, gigabytes(Value::Null)),
+        1 => cloud_event(
+            recipe,
+            number,
+            tenant,
+            "transfer.completed",
+            &now,
+            gigabytes(json!("plenty")),
+        ),
+        2 => cloud_event(
+            recipe,
+            number,
+            tenant,
+            "transfer.completed",
+            &now,
+            gigabytes(Value::Null),
+        ),
         3 => {
             let future = time(recipe.now.as_second() + 86_400 * 400);
             cloud_event(recipe, number, tenant, "api.request", &future, json!({}))
@@ -152,7 +196,14 @@ fn malformed(random: &mut fastrand::Rng, recipe: &Recipe, number: usize) -> Valu
     }
 }
 
-fn cloud_event(recipe: &Recipe, number: usize, tenant: &str, kind: &str, at: &str, data: Value) -> Value {
+fn cloud_event(
+    recipe: &Recipe,
+    number: usize,
+    tenant: &str,
+    kind: &str,
+    at: &str,
+    data: Value,
+) -> Value {
     json!({
         "specversion": "1.0",
         "id": format!("e-{}-{number}", recipe.seed),
@@ -165,7 +216,9 @@ fn cloud_event(recipe: &Recipe, number: usize, tenant: &str, kind: &str, at: &st
 }
 
 fn time(second: i64) -> String {
-    Timestamp::from_second(second).unwrap_or_default().to_string()
+    Timestamp::from_second(second)
+        .unwrap_or_default()
+        .to_string()
 }
 
 #[cfg(test)]
@@ -186,8 +239,14 @@ mod tests {
         let (first, second) = (folder.path().join("1"), folder.path().join("2"));
         let expected = write(&first, &recipe).unwrap();
         assert_eq!(write(&second, &recipe).unwrap(), expected);
-        assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
-        assert_eq!(expected.unique + expected.duplicates + expected.malformed, 5_000);
+        assert_eq!(
+            std::fs::read(&first).unwrap(),
+            std::fs::read(&second).unwrap()
+        );
+        assert_eq!(
+            expected.unique + expected.duplicates + expected.malformed,
+            5_000
+        );
         assert!(expected.duplicates > 100 && expected.malformed > 50);
         assert_eq!(expected.usage_events.values().sum::<u64>(), expected.unique);
 

@@ -1,5 +1,5 @@
-//! The main job, start to finish, on real regions of every mode: onboarding, usage, billing, and the proof that
-//! nothing was lost, counted twice or seen where it must not be.
+//! The main job, start to finish, on real regions of every mode: onboarding, usage, billing, and
+//! the proof that nothing was lost, counted twice or seen where it must not be.
 
 mod generate;
 mod month;
@@ -79,7 +79,11 @@ pub struct Outcome {
 /// When a step cannot be done at all. What can be done and is wrong, the outcome says.
 pub async fn run(options: &Options) -> Result<Outcome> {
     let began = Instant::now();
-    let up = UpOptions { reset: true, progress: options.progress.clone(), ..UpOptions::new(&options.checkout) };
+    let up = UpOptions {
+        reset: true,
+        progress: options.progress.clone(),
+        ..UpOptions::new(&options.checkout)
+    };
     let stack = Stack::up(up).await?;
     let outcome = run_on(&stack, options).await;
     let mut outcome = match outcome {
@@ -93,7 +97,10 @@ pub async fn run(options: &Options) -> Result<Outcome> {
             return Err(error);
         }
     };
-    outcome.report.push_str(&format!("\nThe demo took {:.0} s.\n", began.elapsed().as_secs_f32()));
+    outcome.report.push_str(&format!(
+        "\nThe demo took {:.0} s.\n",
+        began.elapsed().as_secs_f32()
+    ));
     Ok(outcome)
 }
 
@@ -113,8 +120,16 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
 
     let mut checks = proof::usage(&expected, &sent, &fleet, &invoices, stack.state())?;
     checks.push(Check::equal("events in dead-letter queues", dead, 0));
-    let healthy = fleet.regions.iter().filter(|region| region.status == "healthy").count();
-    checks.push(Check::equal("healthy regions", healthy, stack.state().regions.len()));
+    let healthy = fleet
+        .regions
+        .iter()
+        .filter(|region| region.status == "healthy")
+        .count();
+    checks.push(Check::equal(
+        "healthy regions",
+        healthy,
+        stack.state().regions.len(),
+    ));
     checks.push(proof::residency(&strays));
     let mut report = report::onboardings(&onboardings, &colleague, stack.state())?;
     report += &report::tokens(&customers, stack.state());
@@ -122,7 +137,10 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     report += &report::invoices(&invoices)?;
     report += &report::checks(&checks);
     report += &report::addresses(stack.state(), options.keep);
-    Ok(Outcome { is_proved: checks.iter().all(|check| check.holds), report })
+    Ok(Outcome {
+        is_proved: checks.iter().all(|check| check.holds),
+        report,
+    })
 }
 
 /// Sends each region's usage of a period to it, from a file, in batches, all regions at once.
@@ -135,7 +153,10 @@ async fn send_usage(
 ) -> Result<(BTreeMap<String, Expected>, BTreeMap<String, Sent>)> {
     let mut tenants: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for customer in customers {
-        tenants.entry(customer.person.region.clone()).or_default().push(customer.tenant.clone());
+        tenants
+            .entry(customer.person.region.clone())
+            .or_default()
+            .push(customer.tenant.clone());
     }
     let bar = options.progress.bar("usage", options.events as u64);
     let mut expected = BTreeMap::new();
@@ -149,7 +170,10 @@ async fn send_usage(
             span_s: SPAN_S_MAX.min(now.as_second() - period.start().as_second()),
             late_s_max: LATE_S_MAX,
         };
-        let file = options.checkout.join(".meridian/demo").join(format!("usage-{region}.jsonl"));
+        let file = options
+            .checkout
+            .join(".meridian/demo")
+            .join(format!("usage-{region}.jsonl"));
         expected.insert(region.clone(), generate::write(&file, &recipe)?);
         sending.push(send_file(stack, region, file, |done| bar.advance(done)));
     }
@@ -159,10 +183,20 @@ async fn send_usage(
     Ok((expected, sent))
 }
 
-async fn send_file(stack: &Stack, region: String, file: PathBuf, advance: impl Fn(u64)) -> Result<(String, Sent)> {
+async fn send_file(
+    stack: &Stack,
+    region: String,
+    file: PathBuf,
+    advance: impl Fn(u64),
+) -> Result<(String, Sent)> {
     let state = stack.state().region(&region)?;
     let token = machine_token(&state.token_url, &state.service_client, usage::SCOPE).await?;
-    let sending = Sending { api_url: state.api_url.clone(), token, batch: 500, parallel: 2 };
+    let sending = Sending {
+        api_url: state.api_url.clone(),
+        token,
+        batch: 500,
+        parallel: 2,
+    };
     let events = usage::read(&file)?;
     let sent = usage::send(&sending, &events, advance).await?;
     Ok((region, sent))
@@ -185,16 +219,27 @@ async fn bill(
 ) -> Result<BTreeMap<String, Vec<Invoice>>> {
     let step = progress.step("billing");
     let clock = period.end() + 14.hours();
-    let billing = stack.state().regions.iter().filter(|(_, region)| region.operator_api_url.is_some());
+    let billing = stack
+        .state()
+        .regions
+        .iter()
+        .filter(|(_, region)| region.operator_api_url.is_some());
     let runs = billing.map(async |(code, region)| {
-        stack.invoke(code, "billing-run", &scheduled_event(clock)).await?;
+        stack
+            .invoke(code, "billing-run", &scheduled_event(clock))
+            .await?;
         let operator = Operator::connect(region).await?;
-        operator.wait_for_run(period, BILLED_MAX).await.with_context(|| format!("billing in {code}"))?;
+        operator
+            .wait_for_run(period, BILLED_MAX)
+            .await
+            .with_context(|| format!("billing in {code}"))?;
         anyhow::Ok((code.clone(), operator.invoices(period).await?))
     });
     let invoices: BTreeMap<_, _> = try_join_all(runs).await?.into_iter().collect();
     let count: usize = invoices.values().map(Vec::len).sum();
-    step.done(format!("{count} invoices for {tenants} tenants, period {period}"));
+    step.done(format!(
+        "{count} invoices for {tenants} tenants, period {period}"
+    ));
     Ok(invoices)
 }
 
@@ -217,10 +262,15 @@ async fn dead_letters(stack: &Stack) -> Result<u64> {
     Ok(counts.into_iter().sum())
 }
 
-/// Stops every region, which writes all it holds to disk, and searches that for personal data of others.
+/// Stops every region, which writes all it holds to disk, and searches that for personal data of
+/// others.
 async fn search(stack: &Stack, planted: &[Canary], options: &Options) -> Result<canary::Search> {
     let step = options.progress.step("search for personal data");
     let found = stack.search(planted, options.keep).await?;
-    step.done(format!("{} files, {} MB", found.files, found.bytes / 1_000_000));
+    step.done(format!(
+        "{} files, {} MB",
+        found.files,
+        found.bytes / 1_000_000
+    ));
     Ok(found)
 }

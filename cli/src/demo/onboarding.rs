@@ -1,5 +1,5 @@
-//! Every way into the system: in the region, through home, with and without an application that makes resources,
-//! and by invitation.
+//! Every way into the system: in the region, through home, with and without an application that
+//! makes resources, and by invitation.
 
 use super::{Customer, Person};
 use crate::canary::Canary;
@@ -16,7 +16,8 @@ use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How long the application may take for a tenant's resources, and for making up for an attempt that failed.
+/// How long the application may take for a tenant's resources, and for making up for an attempt
+/// that failed.
 const DONE_MAX: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const DESCRIBED_MAX: Duration = Duration::from_secs(60);
@@ -46,14 +47,26 @@ pub(super) struct Colleague {
 impl Colleague {
     /// What is personal of somebody who joined.
     pub(super) fn canaries(&self) -> Vec<Canary> {
-        let Person { region, details, .. } = &self.person;
-        let canary = |field, value: &String| Canary { region: region.clone(), field, value: value.clone() };
-        vec![canary("name", &details.name), canary("email", &details.email)]
+        let Person {
+            region, details, ..
+        } = &self.person;
+        let canary = |field, value: &String| Canary {
+            region: region.clone(),
+            field,
+            value: value.clone(),
+        };
+        vec![
+            canary("name", &details.name),
+            canary("email", &details.email),
+        ]
     }
 }
 
 /// Onboards every demo tenant, all at once, as people would.
-pub(super) async fn onboard_all(stack: &Stack, progress: &Progress) -> Result<(Vec<Customer>, Vec<Onboarded>)> {
+pub(super) async fn onboard_all(
+    stack: &Stack,
+    progress: &Progress,
+) -> Result<(Vec<Customer>, Vec<Onboarded>)> {
     let step = progress.step("onboarding");
     // Home hands sign-ups over to regions that it has heard of.
     let beat = scheduled_event(crate::now());
@@ -61,11 +74,18 @@ pub(super) async fn onboard_all(stack: &Stack, progress: &Progress) -> Result<(V
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
     stack.wait_until_quiet(DESCRIBED_MAX).await?;
     let people = super::people::invent(stack.state());
-    let onboarded = try_join_all(people.into_iter().map(|person| onboard_one(stack, person))).await?;
+    let onboarded =
+        try_join_all(people.into_iter().map(|person| onboard_one(stack, person))).await?;
     let (customers, onboardings): (Vec<Customer>, Vec<Onboarded>) = onboarded.into_iter().unzip();
-    let handed = onboardings.iter().filter(|onboarded| onboarded.through_home).count();
+    let handed = onboardings
+        .iter()
+        .filter(|onboarded| onboarded.through_home)
+        .count();
     let count = stack.state().regions.len();
-    step.done(format!("{} tenants in {count} regions, {handed} of them through home", customers.len()));
+    step.done(format!(
+        "{} tenants in {count} regions, {handed} of them through home",
+        customers.len()
+    ));
     Ok((customers, onboardings))
 }
 
@@ -74,7 +94,9 @@ pub(super) async fn onboard_all(stack: &Stack, progress: &Progress) -> Result<(V
 /// # Errors
 /// When a step is refused.
 pub async fn become_customer(stack: &Stack, person: Person) -> Result<Customer> {
-    onboard_one(stack, person).await.map(|(customer, _)| customer)
+    onboard_one(stack, person)
+        .await
+        .map(|(customer, _)| customer)
 }
 
 async fn onboard_one(stack: &Stack, person: Person) -> Result<(Customer, Onboarded)> {
@@ -83,18 +105,32 @@ async fn onboard_one(stack: &Stack, person: Person) -> Result<(Customer, Onboard
     let operation = if person.through_home {
         let home = stack.state().region(&stack.state().home)?;
         let placement = json!({ "region": person.region });
-        let started = onboard(home, &person.idempotency_key, &placement, details).await.context("the onboarding")?;
-        started.signup.context("who onboards gets the region's operation")?.operation
+        let started = onboard(home, &person.idempotency_key, &placement, details)
+            .await
+            .context("the onboarding")?;
+        started
+            .signup
+            .context("who onboards gets the region's operation")?
+            .operation
     } else {
-        sign_up(&region.api_url, &person.idempotency_key, details).await.context("the sign-up")?
+        sign_up(&region.api_url, &person.idempotency_key, details)
+            .await
+            .context("the sign-up")?
     };
     let code = mailed_code(&region.mail_url, &details.email).await?;
-    confirm(&region.api_url, &operation.id, &code).await.context("the confirmation")?;
+    confirm(&region.api_url, &operation.id, &code)
+        .await
+        .context("the confirmation")?;
     let done = wait_until_done(&region.api_url, &operation.id).await;
     let operation = done.with_context(|| format!("in {}", person.region))?;
     let alias = operation.alias.clone();
     let (plan, through_home) = (details.plan.clone(), person.through_home);
-    let onboarded = Onboarded { region: person.region.clone(), plan, through_home, operation };
+    let onboarded = Onboarded {
+        region: person.region.clone(),
+        plan,
+        through_home,
+        operation,
+    };
     Ok((enter(stack, person, &alias).await?, onboarded))
 }
 
@@ -109,7 +145,10 @@ pub async fn wait_until_done(api_url: &str, signup: &str) -> Result<Operation> {
         match operation.state.as_str() {
             "done" => return Ok(operation),
             "waiting" if Instant::now() < deadline => tokio::time::sleep(LOOK_EVERY).await,
-            state => bail!("a confirmed sign-up is {state}, not done: {:?}", operation.steps),
+            state => bail!(
+                "a confirmed sign-up is {state}, not done: {:?}",
+                operation.steps
+            ),
         }
     }
 }
@@ -120,16 +159,35 @@ pub async fn wait_until_done(api_url: &str, signup: &str) -> Result<Operation> {
 /// When the address leads elsewhere, the user pool refuses, or the token names no tenant.
 pub async fn enter(stack: &Stack, person: Person, alias: &str) -> Result<Customer> {
     let entrance = entrance(stack, alias).await?;
-    ensure!(entrance.region == person.region, "{alias} leads to {}, not to {}", entrance.region, person.region);
-    let session = entrance.sign_in(&person.details.email, &person.details.password).await?;
+    ensure!(
+        entrance.region == person.region,
+        "{alias} leads to {}, not to {}",
+        entrance.region,
+        person.region
+    );
+    let session = entrance
+        .sign_in(&person.details.email, &person.details.password)
+        .await?;
     let claims = shown_claims(&session.id_token)?;
-    let tenant = claims.get("tenant_id").and_then(Value::as_str).context("the token names no tenant")?.to_owned();
-    Ok(Customer { person, tenant, claims, access_token: session.access_token })
+    let tenant = claims
+        .get("tenant_id")
+        .and_then(Value::as_str)
+        .context("the token names no tenant")?
+        .to_owned();
+    Ok(Customer {
+        person,
+        tenant,
+        claims,
+        access_token: session.access_token,
+    })
 }
 
 /// Where the people of a tenant sign in: all that is needed is its address.
 async fn entrance(stack: &Stack, alias: &str) -> Result<Entrance> {
-    let address = stack.state().tenant_address(alias).context("tenants have no addresses here")?;
+    let address = stack
+        .state()
+        .tenant_address(alias)
+        .context("tenants have no addresses here")?;
     Entrance::find(&address).await
 }
 
@@ -140,18 +198,42 @@ pub(super) async fn invite_a_colleague(
     progress: &Progress,
 ) -> Result<Colleague> {
     let step = progress.step("invitation");
-    let host = customers.iter().find(|customer| !customer.person.through_home).context("there are customers")?;
+    let host = customers
+        .iter()
+        .find(|customer| !customer.person.through_home)
+        .context("there are customers")?;
     let region = stack.state().region(&host.person.region)?;
-    let entrance = entrance(stack, host.claims["alias"].as_str().context("a token names its tenant's label")?).await?;
+    let entrance = entrance(
+        stack,
+        host.claims["alias"]
+            .as_str()
+            .context("a token names its tenant's label")?,
+    )
+    .await?;
     let (api_url, tenant) = (region.api_url.clone(), host.tenant.clone());
-    // Another sign-in within seconds of the first would be taken for the pool telling of that one again.
-    let admin = Administrator { api_url, token: host.access_token.clone(), tenant };
+    // Another sign-in within seconds of the first would be taken for the pool telling of that one
+    // again.
+    let admin = Administrator {
+        api_url,
+        token: host.access_token.clone(),
+        tenant,
+    };
     let person = Person::invent(&host.person.region, &host.person.details.plan);
     let details = &person.details;
-    admin.invite(&details.email, "member").await.context("the invitation")?;
+    admin
+        .invite(&details.email, "member")
+        .await
+        .context("the invitation")?;
     let mails = mailbox(&region.mail_url).await?;
-    let mail = mails.iter().rev().find(|mail| mail.is_to(&details.email)).context("the invitation is not mailed")?;
-    let code = mail.text().lines().find_map(|line| line.trim().strip_prefix("Code: "));
+    let mail = mails
+        .iter()
+        .rev()
+        .find(|mail| mail.is_to(&details.email))
+        .context("the invitation is not mailed")?;
+    let code = mail
+        .text()
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Code: "));
     let code = code.context("the mail holds no code")?;
     accept_invitation(&region.api_url, code, &details.name, &details.password).await?;
     let session = entrance.sign_in(&details.email, &details.password).await?;

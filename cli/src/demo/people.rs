@@ -70,11 +70,17 @@ pub fn canaries(customers: &[Customer]) -> Vec<Canary> {
     let mut canaries = Vec::new();
     for customer in customers {
         let details = &customer.person.details;
-        for (field, value) in
-            [("organisation", &details.organisation), ("name", &details.name), ("email", &details.email)]
-        {
+        for (field, value) in [
+            ("organisation", &details.organisation),
+            ("name", &details.name),
+            ("email", &details.email),
+        ] {
             let region = customer.person.region.clone();
-            canaries.push(Canary { region, field, value: value.clone() });
+            canaries.push(Canary {
+                region,
+                field,
+                value: value.clone(),
+            });
         }
     }
     canaries

@@ -26,13 +26,17 @@ impl Check {
     /// Two figures are the same.
     pub(super) fn equal<T: PartialEq + Display>(what: &str, found: T, wanted: T) -> Self {
         let holds = found == wanted;
-        let text = if holds { format!("{what}: {found}") } else { format!("{what}: {found}, must be {wanted}") };
+        let text = if holds {
+            format!("{what}: {found}")
+        } else {
+            format!("{what}: {found}, must be {wanted}")
+        };
         Self { holds, text }
     }
 }
 
-/// Events in = events billed + duplicates + rejected, exactly, in each region; and every invoice bills
-/// what was used.
+/// Events in = events billed + duplicates + rejected, exactly, in each region; and every invoice
+/// bills what was used.
 pub(super) fn usage(
     expected: &BTreeMap<String, Expected>,
     sent: &BTreeMap<String, Sent>,
@@ -42,16 +46,28 @@ pub(super) fn usage(
 ) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     for (code, made) in expected {
-        let sent = sent.get(code).with_context(|| format!("nothing was sent to {code}"))?;
+        let sent = sent
+            .get(code)
+            .with_context(|| format!("nothing was sent to {code}"))?;
         let seen = fleet.regions.iter().find(|region| region.region == *code);
-        let counts =
-            seen.and_then(|region| region.events.as_ref()).with_context(|| format!("{code} reported no events"))?;
-        let biller = if state.region(code)?.mode.bills_itself() { code } else { &state.home };
+        let counts = seen
+            .and_then(|region| region.events.as_ref())
+            .with_context(|| format!("{code} reported no events"))?;
+        let biller = if state.region(code)?.mode.bills_itself() {
+            code
+        } else {
+            &state.home
+        };
         let billed = billed_usage(invoices.get(biller).map_or(&[], Vec::as_slice));
         let ours = |key: &(String, String)| made.usage.keys().any(|(tenant, _)| *tenant == key.0);
-        let events: u64 = billed.iter().filter(|(key, _)| ours(key)).map(|(_, (_, events))| events).sum();
+        let events: u64 = billed
+            .iter()
+            .filter(|(key, _)| ours(key))
+            .map(|(_, (_, events))| events)
+            .sum();
         checks.push(Check {
-            holds: sent.events == events + counts.duplicates + counts.conflicts + sent.rejected_total(),
+            holds: sent.events
+                == events + counts.duplicates + counts.conflicts + sent.rejected_total(),
             text: format!(
                 "{code}: {} events in = {events} billed + {} duplicates + {} rejected",
                 sent.events,
@@ -59,7 +75,11 @@ pub(super) fn usage(
                 sent.rejected_total(),
             ),
         });
-        checks.push(Check::equal(&format!("{code}: events billed, as they were made"), events, made.unique));
+        checks.push(Check::equal(
+            &format!("{code}: events billed, as they were made"),
+            events,
+            made.unique,
+        ));
         checks.push(Check::equal(
             &format!("{code}: duplicates, as they were made"),
             counts.duplicates,
@@ -67,8 +87,14 @@ pub(super) fn usage(
         ));
         let rejected = (sent.rejected_total(), counts.rejected.total());
         let wanted = (made.malformed, made.malformed);
-        let text = format!("{code}: rejected, as they were made: {} answered, {} counted", rejected.0, rejected.1);
-        checks.push(Check { holds: rejected == wanted, text });
+        let text = format!(
+            "{code}: rejected, as they were made: {} answered, {} counted",
+            rejected.0, rejected.1
+        );
+        checks.push(Check {
+            holds: rejected == wanted,
+            text,
+        });
         let right = made.usage.iter().filter(|((tenant, meter), quantity)| {
             let billed = billed.get(&(tenant.clone(), (*meter).to_owned()));
             billed.is_some_and(|(billed, _)| *billed == quantity.to_string())
@@ -82,8 +108,8 @@ pub(super) fn usage(
     Ok(checks)
 }
 
-/// What the invoices bill, by tenant and meter: the quantity as text, and its events. Sign-ins are metered by the
-/// region itself, so they are not among the events that were sent.
+/// What the invoices bill, by tenant and meter: the quantity as text, and its events. Sign-ins are
+/// metered by the region itself, so they are not among the events that were sent.
 fn billed_usage(invoices: &[Invoice]) -> BTreeMap<(String, String), (String, u64)> {
     let mut billed = BTreeMap::new();
     for invoice in invoices {
@@ -101,11 +127,28 @@ fn billed_usage(invoices: &[Invoice]) -> BTreeMap<(String, String), (String, u64
 
 /// Personal data is in its region and nowhere else.
 pub(super) fn residency(search: &Search) -> Check {
-    let Search { canaries, at_home, strays, .. } = search;
-    let mut text = format!("personal data found outside its region: {} of {canaries} canaries", strays.len());
+    let Search {
+        canaries,
+        at_home,
+        strays,
+        ..
+    } = search;
+    let mut text = format!(
+        "personal data found outside its region: {} of {canaries} canaries",
+        strays.len()
+    );
     text += &format!(" ({at_home} found inside it)");
     for stray in strays.iter().take(10) {
-        text += &format!("\n    {} of {} as {} in {}", stray.field, stray.from, stray.encoding, stray.file.display());
+        text += &format!(
+            "\n    {} of {} as {} in {}",
+            stray.field,
+            stray.from,
+            stray.encoding,
+            stray.file.display()
+        );
     }
-    Check { holds: strays.is_empty() && at_home == canaries, text }
+    Check {
+        holds: strays.is_empty() && at_home == canaries,
+        text,
+    }
 }

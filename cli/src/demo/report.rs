@@ -16,33 +16,85 @@ use std::fmt::Write as _;
 ///
 /// # Errors
 /// When a tenant is in a region that the stack does not know.
-pub(super) fn onboardings(onboardings: &[Onboarded], colleague: &Colleague, state: &LocalState) -> Result<String> {
-    let mut table = table(&["region", "mode", "way in", "plan", "resources", "confirmed to active"]);
+pub(super) fn onboardings(
+    onboardings: &[Onboarded],
+    colleague: &Colleague,
+    state: &LocalState,
+) -> Result<String> {
+    let mut table = table(&[
+        "region",
+        "mode",
+        "way in",
+        "plan",
+        "resources",
+        "confirmed to active",
+    ]);
     right_align(&mut table, 5..6);
     for onboarded in onboardings {
         let region = state.region(&onboarded.region)?;
-        let made = match (region.functions.contains_key("application-example"), onboarded.plan.as_str()) {
+        let made = match (
+            region.functions.contains_key("application-example"),
+            onboarded.plan.as_str(),
+        ) {
             (true, "enterprise") => "silo, by the application",
             (true, _) => "pool, by the application",
             (false, _) => "none needed",
         };
-        let at = |name: &str| onboarded.operation.steps.iter().find(|step| step.name == name).and_then(|step| step.at);
+        let at = |name: &str| {
+            onboarded
+                .operation
+                .steps
+                .iter()
+                .find(|step| step.name == name)
+                .and_then(|step| step.at)
+        };
         let took = match (at("confirmation"), at("activation")) {
-            (Some(confirmed), Some(active)) => format!("{} ms", active.duration_since(confirmed).as_millis()),
+            (Some(confirmed), Some(active)) => {
+                format!("{} ms", active.duration_since(confirmed).as_millis())
+            }
             _ => "-".to_owned(),
         };
-        let way = if onboarded.through_home { "through home" } else { "in the region" };
-        table.add_row([&onboarded.region, region.mode.as_str(), way, &onboarded.plan, made, &took]);
+        let way = if onboarded.through_home {
+            "through home"
+        } else {
+            "in the region"
+        };
+        table.add_row([
+            &onboarded.region,
+            region.mode.as_str(),
+            way,
+            &onboarded.plan,
+            made,
+            &took,
+        ]);
     }
-    let (region, role) = (&colleague.person.region, colleague.claims["role"].as_str().unwrap_or_default());
+    let (region, role) = (
+        &colleague.person.region,
+        colleague.claims["role"].as_str().unwrap_or_default(),
+    );
     let way = format!("invited, as {role}");
-    table.add_row([region, state.region(region)?.mode.as_str(), &way, "-", "those of the tenant", "-"]);
+    table.add_row([
+        region,
+        state.region(region)?.mode.as_str(),
+        &way,
+        "-",
+        "those of the tenant",
+        "-",
+    ]);
     Ok(format!("\nOnboarding, one way and another\n{table}\n"))
 }
 
 /// The first administrator's token of each region, and the address where it was got.
 pub(super) fn tokens(customers: &[Customer], state: &LocalState) -> String {
-    let mut table = table(&["signed in at", "region", "tenant_id", "plan", "role", "entitlements", "policy"]);
+    let mut table = table(&[
+        "signed in at",
+        "region",
+        "tenant_id",
+        "plan",
+        "role",
+        "entitlements",
+        "policy",
+    ]);
     let mut seen = BTreeSet::new();
     for customer in customers {
         if seen.insert(&customer.person.region) {
@@ -52,7 +104,15 @@ pub(super) fn tokens(customers: &[Customer], state: &LocalState) -> String {
                 None => "-".to_owned(),
             };
             let address = state.tenant_address(&claim("alias")).unwrap_or_default();
-            let claims = ["region", "tenant_id", "plan", "role", "entitlements", "policy_version"].map(claim);
+            let claims = [
+                "region",
+                "tenant_id",
+                "plan",
+                "role",
+                "entitlements",
+                "policy_version",
+            ]
+            .map(claim);
             table.add_row(std::iter::once(address).chain(claims));
         }
     }
@@ -83,12 +143,24 @@ pub fn fleet(fleet: &Fleet, state: &LocalState) -> Result<String> {
     }
     let mut text = format!("\nThe fleet, as home sees it\n{table}\n");
     for region in &fleet.regions {
-        let Some(events) = &region.events else { continue };
-        for (sender, counts) in [("tenants", &events.rejected.tenants), ("the provider", &events.rejected.provider)] {
+        let Some(events) = &region.events else {
+            continue;
+        };
+        for (sender, counts) in [
+            ("tenants", &events.rejected.tenants),
+            ("the provider", &events.rejected.provider),
+        ] {
             let kinds = counts.iter().filter(|(_, count)| **count > 0);
-            let kinds: Vec<String> = kinds.map(|(kind, count)| format!("{kind} {count}")).collect();
+            let kinds: Vec<String> = kinds
+                .map(|(kind, count)| format!("{kind} {count}"))
+                .collect();
             if !kinds.is_empty() {
-                writeln!(text, "{}: rejected of {sender}: {}", region.region, kinds.join(", "))?;
+                writeln!(
+                    text,
+                    "{}: rejected of {sender}: {}",
+                    region.region,
+                    kinds.join(", ")
+                )?;
             }
         }
         if events.not_stored > 0 {
@@ -104,10 +176,16 @@ pub fn fleet(fleet: &Fleet, state: &LocalState) -> Result<String> {
 
 fn fleet_row(region: &FleetRegion, mode: &str) -> Vec<String> {
     let count = |pick: fn(&crate::client::operator::FleetEvents) -> u64| {
-        region.events.as_ref().map_or_else(|| "withheld".to_owned(), |events| pick(events).to_string())
+        region
+            .events
+            .as_ref()
+            .map_or_else(|| "withheld".to_owned(), |events| pick(events).to_string())
     };
     let lag = |backlog: Option<crate::client::operator::Backlog>| {
-        backlog.map_or_else(|| "-".to_owned(), |backlog| format!("{} ms", backlog.lag_ms))
+        backlog.map_or_else(
+            || "-".to_owned(),
+            |backlog| format!("{} ms", backlog.lag_ms),
+        )
     };
     let unapplied = region.unapplied_policies.waiting;
     vec![
@@ -119,7 +197,11 @@ fn fleet_row(region: &FleetRegion, mode: &str) -> Vec<String> {
         count(|events| events.rejected.total()),
         lag(region.usage),
         lag(region.outbox),
-        if unapplied == 0 { "applied".to_owned() } else { format!("{unapplied} not applied") },
+        if unapplied == 0 {
+            "applied".to_owned()
+        } else {
+            format!("{unapplied} not applied")
+        },
         region.status.clone(),
     ]
 }
@@ -145,9 +227,23 @@ pub fn invoices(invoices: &BTreeMap<String, Vec<Invoice>>) -> Result<String> {
                     (String::new(), String::new())
                 };
                 let (item, quantity, events) = described(&line.item);
-                table.add_row([number, tenant, item, quantity, events, line.amount.to_string()]);
+                table.add_row([
+                    number,
+                    tenant,
+                    item,
+                    quantity,
+                    events,
+                    line.amount.to_string(),
+                ]);
             }
-            let total = ["", "", "total", "", &invoice.draft.events.to_string(), &invoice.draft.total.to_string()];
+            let total = [
+                "",
+                "",
+                "total",
+                "",
+                &invoice.draft.events.to_string(),
+                &invoice.draft.total.to_string(),
+            ];
             table.add_row(total.map(str::to_owned));
         }
         writeln!(text, "{table}")?;
@@ -158,12 +254,20 @@ pub fn invoices(invoices: &BTreeMap<String, Vec<Invoice>>) -> Result<String> {
 fn described(item: &Item) -> (String, String, String) {
     match item {
         Item::FixedFee { name } => (format!("{name}, fixed fee"), String::new(), String::new()),
-        Item::Usage { metered, reading } => {
-            (metered.meter.to_string(), format!("{} {}", reading.quantity, metered.unit), reading.events.to_string())
-        }
+        Item::Usage { metered, reading } => (
+            metered.meter.to_string(),
+            format!("{} {}", reading.quantity, metered.unit),
+            reading.events.to_string(),
+        ),
         Item::Adjustment(adjustment) => (
-            format!("{}, late usage of {}", adjustment.metered.meter, adjustment.adjusted_period),
-            format!("{} -> {}", adjustment.billed.quantity, adjustment.now.quantity),
+            format!(
+                "{}, late usage of {}",
+                adjustment.metered.meter, adjustment.adjusted_period
+            ),
+            format!(
+                "{} -> {}",
+                adjustment.billed.quantity, adjustment.now.quantity
+            ),
             String::new(),
         ),
     }
@@ -184,10 +288,22 @@ pub(super) fn addresses(state: &LocalState, keep: bool) -> String {
     if !keep {
         return "\nThe stack was stopped. `meridian demo --keep` leaves it running.\n".to_owned();
     }
-    let mut table = table(&["region", "HTTP API", "operator API", "AWS endpoint", "mails"]);
+    let mut table = table(&[
+        "region",
+        "HTTP API",
+        "operator API",
+        "AWS endpoint",
+        "mails",
+    ]);
     for (code, region) in &state.regions {
         let operator = region.operator_api_url.as_deref().unwrap_or("-");
-        table.add_row([code, &region.api_url, operator, &region.aws_endpoint_url, &region.mail_url]);
+        table.add_row([
+            code,
+            &region.api_url,
+            operator,
+            &region.aws_endpoint_url,
+            &region.mail_url,
+        ]);
     }
     format!(
         "\nThe stack is running; `meridian local down` stops it. All of this is in .meridian/local.json.\n{table}\n"
@@ -197,15 +313,33 @@ pub(super) fn addresses(state: &LocalState, keep: bool) -> String {
 /// A tenant's usage of a period: its windows, and what they come to.
 #[must_use]
 pub fn ledger_usage(usage: &LedgerUsage) -> String {
-    let mut table = table(&["window", "from", "meter", "group", "value", "events", "state"]);
+    let mut table = table(&[
+        "window", "from", "meter", "group", "value", "events", "state",
+    ]);
     right_align(&mut table, 4..6);
     for total in &usage.windows {
         let (start, events) = (total.start.to_string(), total.events.to_string());
-        table.add_row([&total.window, &start, &total.meter, &total.group, &total.value, &events, &total.state]);
+        table.add_row([
+            &total.window,
+            &start,
+            &total.meter,
+            &total.group,
+            &total.value,
+            &events,
+            &total.state,
+        ]);
     }
     for total in &usage.totals {
         let events = total.events.to_string();
-        table.add_row(["all", "", &total.meter, &total.group, &total.value, &events, &total.state]);
+        table.add_row([
+            "all",
+            "",
+            &total.meter,
+            &total.group,
+            &total.value,
+            &events,
+            &total.state,
+        ]);
     }
     table.to_string()
 }
@@ -220,18 +354,33 @@ pub fn usage_incidents(found: &UsageIncidents) -> String {
             Some(missing) => format!("{missing} reports missing"),
             None => incident.kind.as_str().replace('_', " "),
         };
-        let day = incident.day.map_or_else(|| "-".to_owned(), |day| day.to_string());
+        let day = incident
+            .day
+            .map_or_else(|| "-".to_owned(), |day| day.to_string());
         let (tenant, region) = (incident.tenant.to_string(), incident.region.to_string());
-        table.add_row([tenant, region, what, day, incident.since.to_string(), incident.requests.to_string()]);
+        table.add_row([
+            tenant,
+            region,
+            what,
+            day,
+            incident.since.to_string(),
+            incident.requests.to_string(),
+        ]);
     }
     let shown = found.incidents.len();
-    let rest = if shown < found.total { format!("\nthe oldest {shown} of {}", found.total) } else { String::new() };
+    let rest = if shown < found.total {
+        format!("\nthe oldest {shown} of {}", found.total)
+    } else {
+        String::new()
+    };
     format!("{table}{rest}")
 }
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_header(header.to_vec());
     table
 }
 

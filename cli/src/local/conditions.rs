@@ -17,21 +17,34 @@ impl Conditions {
         let mut values = BTreeMap::new();
         for (name, declaration) in template["Parameters"].as_object().into_iter().flatten() {
             if let Some(default) = declaration.get("Default") {
-                let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+                let text = default
+                    .as_str()
+                    .map_or_else(|| default.to_string(), str::to_owned);
                 values.insert(name.clone(), text);
             }
         }
         values.extend(parameters);
-        Self { declared: template["Conditions"].as_object().cloned().unwrap_or_default(), parameters: values }
+        Self {
+            declared: template["Conditions"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default(),
+            parameters: values,
+        }
     }
 
     /// Whether a resource exists: it has no condition, or its condition holds.
     pub fn holds_for(&self, resource: &Value) -> bool {
-        resource.get("Condition").and_then(Value::as_str).is_none_or(|name| self.holds(name))
+        resource
+            .get("Condition")
+            .and_then(Value::as_str)
+            .is_none_or(|name| self.holds(name))
     }
 
     fn holds(&self, name: &str) -> bool {
-        self.declared.get(name).is_some_and(|expression| self.evaluate(expression))
+        self.declared
+            .get(name)
+            .is_some_and(|expression| self.evaluate(expression))
     }
 
     fn evaluate(&self, expression: &Value) -> bool {
@@ -51,17 +64,26 @@ impl Conditions {
 
     fn text(&self, value: &Value) -> String {
         match single(value) {
-            Some(("Ref", Value::String(name))) => self.parameters.get(name).cloned().unwrap_or_default(),
-            _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            Some(("Ref", Value::String(name))) => {
+                self.parameters.get(name).cloned().unwrap_or_default()
+            }
+            _ => value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned),
         }
     }
 
-    /// The texts of a list, or of a parameter that is one, whether it stands there by name or by value.
+    /// The texts of a list, or of a parameter that is one, whether it stands there by name or by
+    /// value.
     pub fn list(&self, value: &Value) -> Vec<String> {
         match value {
             Value::Array(items) => items.iter().map(|item| self.text(item)).collect(),
             Value::Null => Vec::new(),
-            one => self.text(one).split(',').map(|text| text.trim().to_owned()).collect(),
+            one => self
+                .text(one)
+                .split(',')
+                .map(|text| text.trim().to_owned())
+                .collect(),
         }
     }
 
@@ -91,7 +113,10 @@ impl Conditions {
 
 fn single(value: &Value) -> Option<(&str, &Value)> {
     let object = value.as_object().filter(|object| object.len() == 1)?;
-    object.iter().next().map(|(key, value)| (key.as_str(), value))
+    object
+        .iter()
+        .next()
+        .map(|(key, value)| (key.as_str(), value))
 }
 
 fn is_no_value(value: &Value) -> bool {
@@ -116,9 +141,16 @@ mod tests {
                 "Both": {"Fn::And": [{"Condition": "Home"}, {"Condition": "Sovereign"}]},
             },
         });
-        let conditions = Conditions::new(&template, BTreeMap::from([("Mode".to_owned(), mode.to_owned())]));
+        let conditions = Conditions::new(
+            &template,
+            BTreeMap::from([("Mode".to_owned(), mode.to_owned())]),
+        );
         let resource = json!({"Condition": condition});
-        assert_eq!(conditions.holds_for(&resource), expected, "{mode} {condition}");
+        assert_eq!(
+            conditions.holds_for(&resource),
+            expected,
+            "{mode} {condition}"
+        );
         let list = json!([{"Fn::If": [condition, 1, {"Ref": "AWS::NoValue"}]}]);
         let chosen = if expected { json!([1]) } else { json!([]) };
         assert_eq!(conditions.resolve(&list), chosen);
@@ -126,10 +158,16 @@ mod tests {
 
     #[test]
     fn a_list_may_be_a_parameter() {
-        let origins = ("Origins".to_owned(), "https://a.example, https://b.example".to_owned());
+        let origins = (
+            "Origins".to_owned(),
+            "https://a.example, https://b.example".to_owned(),
+        );
         let conditions = Conditions::new(&json!({}), BTreeMap::from([origins]));
         for (value, texts) in [
-            (json!({"Ref": "Origins"}), vec!["https://a.example", "https://b.example"]),
+            (
+                json!({"Ref": "Origins"}),
+                vec!["https://a.example", "https://b.example"],
+            ),
             (json!(["GET", "POST"]), vec!["GET", "POST"]),
             (json!("*"), vec!["*"]),
             (json!(null), vec![]),

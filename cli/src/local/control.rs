@@ -17,7 +17,8 @@ pub struct Knobs {
     pub delay_ms: u64,
     /// How many more times each event arrives.
     pub duplicate: u32,
-    /// Events are collected up to this many and arrive in the opposite order; 0 and 1 keep the order.
+    /// Events are collected up to this many and arrive in the opposite order; 0 and 1 keep the
+    /// order.
     pub reorder: u32,
 }
 
@@ -193,7 +194,10 @@ impl Control {
     /// # Errors
     /// When the control API does not answer, or knows no such region.
     pub async fn cut_region(&self, region: &str, cut: bool) -> Result<()> {
-        let reach = Reach { region: region.to_owned(), cut };
+        let reach = Reach {
+            region: region.to_owned(),
+            cut,
+        };
         self.ask(Method::PUT, "/regions", &reach).await
     }
 
@@ -229,21 +233,38 @@ impl Control {
     /// Whether the control API answers.
     pub async fn is_healthy(&self) -> bool {
         let asked = http().get(format!("{}/health", self.url));
-        let answer = asked.timeout(std::time::Duration::from_secs(2)).send().await;
+        let answer = asked
+            .timeout(std::time::Duration::from_secs(2))
+            .send()
+            .await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    async fn ask<B: Serialize + Sync, T: DeserializeOwned>(&self, method: Method, path: &str, body: &B) -> Result<T> {
+    async fn ask<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &B,
+    ) -> Result<T> {
         let name = format!("{method} {path}");
         let mut request = http().request(method.clone(), format!("{}{path}", self.url));
         if method != Method::GET && method != Method::DELETE {
             request = request.json(body);
         }
-        let answer = request.send().await.with_context(|| format!("{name}: does the local stack run?"))?;
+        let answer = request
+            .send()
+            .await
+            .with_context(|| format!("{name}: does the local stack run?"))?;
         let status = answer.status();
         if !status.is_success() {
-            bail!("{name}: {status}: {}", answer.text().await.unwrap_or_default());
+            bail!(
+                "{name}: {status}: {}",
+                answer.text().await.unwrap_or_default()
+            );
         }
-        answer.json().await.with_context(|| format!("{name}: unexpected answer"))
+        answer
+            .json()
+            .await
+            .with_context(|| format!("{name}: unexpected answer"))
     }
 }

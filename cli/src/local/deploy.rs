@@ -82,61 +82,123 @@ impl Deployment<'_> {
         let parameters = self.parameters();
         step.at("deploying");
         let did = deploy(&client, &url, &parameters, step).await?;
-        let stack = describe(&client, NAME).await?.context("the stack is gone")?;
+        let stack = describe(&client, NAME)
+            .await?
+            .context("the stack is gone")?;
         let resources = resources(&client, NAME).await?;
         step.at("routes");
-        let apis = self.serve_routes(&config, &client, &resources, parameters).await?;
+        let apis = self
+            .serve_routes(&config, &client, &resources, parameters)
+            .await?;
         verify_sender(&config).await?;
         step.at("links");
         let links = links::prepare(self.region.code.as_str(), &config).await?;
         let addresses = self.addresses(&resources, emulator_url);
         let state = region_state(&config, &stack, &resources, self.region, addresses).await?;
         let functions = state.functions.len();
-        let summary = format!("{did}, {functions} functions, {} routes", apis.values().map(|(_, n)| n).sum::<usize>());
-        let apis = apis.into_iter().map(|(logical, (id, _))| (logical, id)).collect();
-        Ok(Deployed { state, apis, links, summary })
+        let summary = format!(
+            "{did}, {functions} functions, {} routes",
+            apis.values().map(|(_, n)| n).sum::<usize>()
+        );
+        let apis = apis
+            .into_iter()
+            .map(|(logical, (id, _))| (logical, id))
+            .collect();
+        Ok(Deployed {
+            state,
+            apis,
+            links,
+            summary,
+        })
     }
 
     /// Uploads what is not there yet; returns the template's place.
     async fn upload(&self, config: &SdkConfig) -> Result<Code> {
-        let s3 =
-            aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(true).build());
+        let s3 = aws_sdk_s3::Client::from_conf(
+            aws_sdk_s3::config::Builder::from(config)
+                .force_path_style(true)
+                .build(),
+        );
         if s3.head_bucket().bucket(BUCKET).send().await.is_err() {
             // The oldest region's buckets have no location of their own.
             let region = self.region.code.as_str();
             let place = (region != "us-east-1").then(|| {
                 let place = BucketLocationConstraint::from(region);
-                CreateBucketConfiguration::builder().location_constraint(place).build()
+                CreateBucketConfiguration::builder()
+                    .location_constraint(place)
+                    .build()
             });
-            let create = s3.create_bucket().bucket(BUCKET).set_create_bucket_configuration(place);
+            let create = s3
+                .create_bucket()
+                .bucket(BUCKET)
+                .set_create_bucket_configuration(place);
             create.send().await.context("CreateBucket")?;
         }
         let mut code = BTreeMap::new();
         for package in self.packages {
             let key = format!("{}/{}.zip", package.name, package.digest);
-            if s3.head_object().bucket(BUCKET).key(&key).send().await.is_err() {
+            if s3
+                .head_object()
+                .bucket(BUCKET)
+                .key(&key)
+                .send()
+                .await
+                .is_err()
+            {
                 let body = ByteStream::from_path(&package.path).await?;
-                let put = s3.put_object().bucket(BUCKET).key(&key).body(body).send().await;
+                let put = s3
+                    .put_object()
+                    .bucket(BUCKET)
+                    .key(&key)
+                    .body(body)
+                    .send()
+                    .await;
                 put.with_context(|| format!("cannot upload {key}"))?;
             }
-            code.insert(package.name.clone(), Code { bucket: BUCKET.to_owned(), key });
+            code.insert(
+                package.name.clone(),
+                Code {
+                    bucket: BUCKET.to_owned(),
+                    key,
+                },
+            );
         }
         let template = template::with_code(self.template.clone(), &code)?;
         let template = template::with_local_permissions(template::with_local_resources(template));
         let text = serde_json::to_vec(&template)?;
-        let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = Sha256::digest(&text)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let key = format!("template/{digest}.json");
-        let put = s3.put_object().bucket(BUCKET).key(&key).body(ByteStream::from(text)).send().await;
+        let put = s3
+            .put_object()
+            .bucket(BUCKET)
+            .key(&key)
+            .body(ByteStream::from(text))
+            .send()
+            .await;
         put.context("cannot upload the template")?;
-        Ok(Code { bucket: BUCKET.to_owned(), key })
+        Ok(Code {
+            bucket: BUCKET.to_owned(),
+            key,
+        })
     }
 
     /// The template's parameters for this region; only those that the template declares.
     fn parameters(&self) -> BTreeMap<String, String> {
-        let sovereign = self.fleet.regions().iter().filter(|region| region.mode == Mode::Sovereign);
+        let sovereign = self
+            .fleet
+            .regions()
+            .iter()
+            .filter(|region| region.mode == Mode::Sovereign);
         let sovereign: Vec<&str> = sovereign.map(|region| region.code.as_str()).collect();
         let home = self.fleet.is_home(self.region.code.as_str());
-        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "x86_64"
+        };
         let values = [
             ("Name", NAME.to_owned()),
             ("Role", if home { "home" } else { "regional" }.to_owned()),
@@ -161,13 +223,23 @@ impl Deployment<'_> {
             ("TenantAddress", names::address(self.gateway)),
             ("HostedZoneId", self.zone.to_owned()),
             // Where an application is asked, the worked example answers.
-            ("DeployApplicationExample", self.region.is_provisioned().to_string()),
+            (
+                "DeployApplicationExample",
+                self.region.is_provisioned().to_string(),
+            ),
             ("BuilderToolkit", self.region.is_provisioned().to_string()),
         ];
-        let of_region = self.region.parameters(format!("http://127.0.0.1:{}", self.ports.api));
+        let of_region = self
+            .region
+            .parameters(format!("http://127.0.0.1:{}", self.ports.api));
         let declared = template::parameters(self.template);
-        let wanted = values.into_iter().chain(of_region).filter(|(name, _)| declared.contains(name));
-        wanted.map(|(name, value)| (name.to_owned(), value)).collect()
+        let wanted = values
+            .into_iter()
+            .chain(of_region)
+            .filter(|(name, _)| declared.contains(name));
+        wanted
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     /// Creates the routes of every HTTP API; returns each API's id and number of routes.
@@ -189,10 +261,12 @@ impl Deployment<'_> {
             .context("the processed template is not JSON")?;
         let conditions = Conditions::new(&processed, parameters);
         let region = self.region.code.as_str();
-        let arns = resources.of_type("AWS::Lambda::Function").map(|(logical, name)| {
-            let arn = format!("arn:aws:lambda:{region}:000000000000:function:{name}");
-            (logical.to_owned(), arn)
-        });
+        let arns = resources
+            .of_type("AWS::Lambda::Function")
+            .map(|(logical, name)| {
+                let arn = format!("arn:aws:lambda:{region}:000000000000:function:{name}");
+                (logical.to_owned(), arn)
+            });
         let arns: BTreeMap<String, String> = arns.collect();
         let gateway = aws_sdk_apigatewayv2::Client::new(config);
         let mut served = BTreeMap::new();
@@ -200,7 +274,10 @@ impl Deployment<'_> {
             let Some(id) = resources.physical(&api.logical) else {
                 continue;
             };
-            let count = routes::apply(&gateway, id, &api, &arns, |value| resources.resolve(value, region)).await?;
+            let count = routes::apply(&gateway, id, &api, &arns, |value| {
+                resources.resolve(value, region)
+            })
+            .await?;
             served.insert(api.logical.clone(), (id.to_owned(), count));
         }
         Ok(served)
@@ -208,10 +285,14 @@ impl Deployment<'_> {
 
     fn addresses(&self, resources: &Resources, emulator_url: String) -> Addresses {
         let proxy = format!("http://127.0.0.1:{}", self.ports.proxy);
-        let (operator, home) = (resources.physical("OperatorApi"), resources.physical("HomeApi"));
+        let (operator, home) = (
+            resources.physical("OperatorApi"),
+            resources.physical("HomeApi"),
+        );
         Addresses {
             api_url: format!("http://127.0.0.1:{}", self.ports.api),
-            operator_api_url: operator.map(|_| format!("http://127.0.0.1:{}", self.ports.operator_api)),
+            operator_api_url: operator
+                .map(|_| format!("http://127.0.0.1:{}", self.ports.operator_api)),
             home_api_url: home.map(|_| format!("http://127.0.0.1:{}", self.ports.home_api)),
             token_url: format!("{proxy}/oauth2/token"),
             aws_endpoint_url: proxy,
@@ -221,11 +302,23 @@ impl Deployment<'_> {
     }
 }
 
-/// Makes the sender of invitations an identity that mails can come from: on AWS its owner does that once.
+/// Makes the sender of invitations an identity that mails can come from: on AWS its owner does that
+/// once.
 async fn verify_sender(config: &SdkConfig) -> Result<()> {
     let client = aws_sdk_sesv2::Client::new(config);
-    if client.get_email_identity().email_identity(MAIL_FROM).send().await.is_err() {
-        client.create_email_identity().email_identity(MAIL_FROM).send().await.context("CreateEmailIdentity")?;
+    if client
+        .get_email_identity()
+        .email_identity(MAIL_FROM)
+        .send()
+        .await
+        .is_err()
+    {
+        client
+            .create_email_identity()
+            .email_identity(MAIL_FROM)
+            .send()
+            .await
+            .context("CreateEmailIdentity")?;
     }
     Ok(())
 }
@@ -254,13 +347,18 @@ pub struct TenantNames {
 ///
 /// # Errors
 /// When the region has no such stack, or it lacks an output of the template.
-pub async fn read(config: &SdkConfig, name: &str, region: &Region) -> Result<(RegionState, TenantNames)> {
+pub async fn read(
+    config: &SdkConfig,
+    name: &str,
+    region: &Region,
+) -> Result<(RegionState, TenantNames)> {
     let client = Client::new(config);
     let stack = describe(&client, name).await?;
     let stack = stack.with_context(|| format!("{} has no stack {name}", region.code))?;
     let resources = resources(&client, name).await?;
     let addresses = Addresses {
-        api_url: output(&stack, "RegionalApiUrl").context("the stack has no output RegionalApiUrl")?,
+        api_url: output(&stack, "RegionalApiUrl")
+            .context("the stack has no output RegionalApiUrl")?,
         operator_api_url: output(&stack, "OperatorApiUrl"),
         home_api_url: output(&stack, "HomeApiUrl"),
         token_url: output(&stack, "TokenUrl").context("the stack has no output TokenUrl")?,
@@ -269,13 +367,24 @@ pub async fn read(config: &SdkConfig, name: &str, region: &Region) -> Result<(Re
         mail_url: String::new(),
     };
     let named = |name: &str| output(&stack, name).unwrap_or_default();
-    let tenants = TenantNames { domain: named("TenantDomain"), url: named("TenantAddress") };
-    Ok((region_state(config, &stack, &resources, region, addresses).await?, tenants))
+    let tenants = TenantNames {
+        domain: named("TenantDomain"),
+        url: named("TenantAddress"),
+    };
+    Ok((
+        region_state(config, &stack, &resources, region, addresses).await?,
+        tenants,
+    ))
 }
 
 fn output(stack: &CfnStack, name: &str) -> Option<String> {
-    let found = stack.outputs().iter().find(|output| output.output_key() == Some(name));
-    found.and_then(|output| output.output_value()).map(str::to_owned)
+    let found = stack
+        .outputs()
+        .iter()
+        .find(|output| output.output_key() == Some(name));
+    found
+        .and_then(|output| output.output_value())
+        .map(str::to_owned)
 }
 
 async fn region_state(
@@ -285,10 +394,12 @@ async fn region_state(
     region: &Region,
     addresses: Addresses,
 ) -> Result<RegionState> {
-    let needed = |name: &str| output(stack, name).with_context(|| format!("the stack has no output {name}"));
+    let needed =
+        |name: &str| output(stack, name).with_context(|| format!("the stack has no output {name}"));
     let user_pool_id = needed("UserPoolId")?;
     let clients = aws_sdk_cognitoidentityprovider::Client::new(config);
-    let service_client = machine_client(&clients, &user_pool_id, Some(needed("ServiceClientId")?)).await?;
+    let service_client =
+        machine_client(&clients, &user_pool_id, Some(needed("ServiceClientId")?)).await?;
     let tenant_operators = Some(needed("TenantOperatorClientId")?);
     let tenant_operator_client = machine_client(&clients, &user_pool_id, tenant_operators).await?;
     Ok(RegionState {
@@ -303,9 +414,12 @@ async fn region_state(
         emulator_url: addresses.emulator_url,
         client_id: needed("UserPoolClientId")?,
         service_client: service_client.context("the stack has no service client")?,
-        tenant_operator_client: tenant_operator_client.context("the stack has no client of tenants' operators")?,
-        operator_client: machine_client(&clients, &user_pool_id, output(stack, "OperatorClientId")).await?,
-        website_client: machine_client(&clients, &user_pool_id, output(stack, "WebsiteClientId")).await?,
+        tenant_operator_client: tenant_operator_client
+            .context("the stack has no client of tenants' operators")?,
+        operator_client: machine_client(&clients, &user_pool_id, output(stack, "OperatorClientId"))
+            .await?,
+        website_client: machine_client(&clients, &user_pool_id, output(stack, "WebsiteClientId"))
+            .await?,
         user_pool_id,
         functions: resources.named("AWS::Lambda::Function", "Function"),
         tables: resources.named("AWS::DynamoDB::Table", "Table"),
@@ -320,10 +434,20 @@ async fn machine_client(
     id: Option<String>,
 ) -> Result<Option<MachineClient>> {
     let Some(id) = id else { return Ok(None) };
-    let described = clients.describe_user_pool_client().user_pool_id(pool).client_id(&id).send().await;
+    let described = clients
+        .describe_user_pool_client()
+        .user_pool_id(pool)
+        .client_id(&id)
+        .send()
+        .await;
     let described = described.context("DescribeUserPoolClient")?;
-    let secret = described.user_pool_client().and_then(|client| client.client_secret());
-    Ok(Some(MachineClient { id, secret: secret.unwrap_or_default().to_owned() }))
+    let secret = described
+        .user_pool_client()
+        .and_then(|client| client.client_secret());
+    Ok(Some(MachineClient {
+        id,
+        secret: secret.unwrap_or_default().to_owned(),
+    }))
 }
 
 /// Creates or updates the stack, and waits. Returns what was done.
@@ -335,14 +459,29 @@ async fn deploy(
 ) -> Result<&'static str> {
     let parameters: Vec<Parameter> = parameters
         .iter()
-        .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build())
+        .map(|(key, value)| {
+            Parameter::builder()
+                .parameter_key(key)
+                .parameter_value(value)
+                .build()
+        })
         .collect();
-    let capabilities = vec![Capability::CapabilityNamedIam, Capability::CapabilityAutoExpand];
+    let capabilities = vec![
+        Capability::CapabilityNamedIam,
+        Capability::CapabilityAutoExpand,
+    ];
     let existing = describe(client, NAME).await?;
-    let status = existing.as_ref().and_then(|stack| stack.stack_status().cloned());
+    let status = existing
+        .as_ref()
+        .and_then(|stack| stack.stack_status().cloned());
     let usable = status.as_ref().is_some_and(|status| !is_dead(status));
     if existing.is_some() && !usable {
-        client.delete_stack().stack_name(NAME).send().await.context("DeleteStack")?;
+        client
+            .delete_stack()
+            .stack_name(NAME)
+            .send()
+            .await
+            .context("DeleteStack")?;
         wait(client, step).await?;
     }
     if usable {
@@ -356,10 +495,16 @@ async fn deploy(
             .await;
         if let Err(error) = updated {
             let error = error.into_service_error();
-            if error.message().is_some_and(|message| message.contains("No updates")) {
+            if error
+                .message()
+                .is_some_and(|message| message.contains("No updates"))
+            {
                 return Ok("unchanged");
             }
-            bail!("the template was refused: {}", error.message().unwrap_or("no reason given"));
+            bail!(
+                "the template was refused: {}",
+                error.message().unwrap_or("no reason given")
+            );
         }
     } else {
         let created = client
@@ -372,7 +517,10 @@ async fn deploy(
             .await;
         if let Err(error) = created {
             let error = error.into_service_error();
-            bail!("the template was refused: {}", error.message().unwrap_or("no reason given"));
+            bail!(
+                "the template was refused: {}",
+                error.message().unwrap_or("no reason given")
+            );
         }
     }
     match wait(client, step).await? {
@@ -380,15 +528,23 @@ async fn deploy(
         Some(StackStatus::UpdateComplete) => Ok("updated"),
         status => {
             let status = status.map_or_else(|| "gone".to_owned(), |status| status.to_string());
-            bail!("the deployment failed ({status}): {}", first_failure(client).await)
+            bail!(
+                "the deployment failed ({status}): {}",
+                first_failure(client).await
+            )
         }
     }
 }
 
 /// Whether a stack of this status can only be deleted.
 fn is_dead(status: &StackStatus) -> bool {
-    use StackStatus::{CreateFailed, DeleteFailed, RollbackComplete, RollbackFailed, UpdateRollbackFailed};
-    matches!(status, CreateFailed | DeleteFailed | RollbackComplete | RollbackFailed | UpdateRollbackFailed)
+    use StackStatus::{
+        CreateFailed, DeleteFailed, RollbackComplete, RollbackFailed, UpdateRollbackFailed,
+    };
+    matches!(
+        status,
+        CreateFailed | DeleteFailed | RollbackComplete | RollbackFailed | UpdateRollbackFailed
+    )
 }
 
 async fn wait(client: &Client, step: &Step) -> Result<Option<StackStatus>> {
@@ -417,7 +573,10 @@ async fn describe(client: &Client, name: &str) -> Result<Option<CfnStack>> {
         Ok(answer) => Ok(answer.stacks.and_then(|stacks| stacks.into_iter().next())),
         Err(error) => {
             let error = error.into_service_error();
-            if error.message().is_some_and(|message| message.contains("does not exist")) {
+            if error
+                .message()
+                .is_some_and(|message| message.contains("does not exist"))
+            {
                 return Ok(None);
             }
             Err(error).context("DescribeStacks")
@@ -425,20 +584,34 @@ async fn describe(client: &Client, name: &str) -> Result<Option<CfnStack>> {
     }
 }
 
-/// The reason of the earliest failed resource of the last operation; what failed later failed because of it.
+/// The reason of the earliest failed resource of the last operation; what failed later failed
+/// because of it.
 async fn first_failure(client: &Client) -> String {
     // Newest first: the operation's own beginning ends the search.
-    let mut events = client.describe_stack_events().stack_name(NAME).into_paginator().items().send();
+    let mut events = client
+        .describe_stack_events()
+        .stack_name(NAME)
+        .into_paginator()
+        .items()
+        .send();
     let mut first = None;
     while let Some(Ok(event)) = events.next().await {
-        use ResourceStatus::{CreateFailed, CreateInProgress, DeleteFailed, UpdateFailed, UpdateInProgress};
+        use ResourceStatus::{
+            CreateFailed, CreateInProgress, DeleteFailed, UpdateFailed, UpdateInProgress,
+        };
         let of_stack = event.resource_type() == Some("AWS::CloudFormation::Stack");
         match event.resource_status() {
             Some(CreateFailed | UpdateFailed | DeleteFailed) if !of_stack => {
-                let reason = event.resource_status_reason().unwrap_or("no reason was given");
+                let reason = event
+                    .resource_status_reason()
+                    .unwrap_or("no reason was given");
                 if !reason.contains("cancelled") {
                     let (logical, kind) = (event.logical_resource_id(), event.resource_type());
-                    let named = format!("{} ({})", logical.unwrap_or_default(), kind.unwrap_or_default());
+                    let named = format!(
+                        "{} ({})",
+                        logical.unwrap_or_default(),
+                        kind.unwrap_or_default()
+                    );
                     first = Some(format!("{named}: {reason}"));
                 }
             }
@@ -454,14 +627,23 @@ async fn first_failure(client: &Client) -> String {
 struct Resources(Vec<(String, String, String)>);
 
 async fn resources(client: &Client, name: &str) -> Result<Resources> {
-    let mut pages = client.list_stack_resources().stack_name(name).into_paginator().items().send();
+    let mut pages = client
+        .list_stack_resources()
+        .stack_name(name)
+        .into_paginator()
+        .items()
+        .send();
     let mut found = Vec::new();
     while let Some(resource) = pages.next().await {
         let resource = resource.context("ListStackResources")?;
         if resource.resource_status() == Some(&ResourceStatus::DeleteComplete) {
             continue;
         }
-        let named = (resource.logical_resource_id(), resource.resource_type(), resource.physical_resource_id());
+        let named = (
+            resource.logical_resource_id(),
+            resource.resource_type(),
+            resource.physical_resource_id(),
+        );
         if let (Some(logical), Some(kind), Some(physical)) = named {
             found.push((logical.to_owned(), kind.to_owned(), physical.to_owned()));
         }
@@ -482,9 +664,12 @@ impl Resources {
 
     /// Physical ids by the logical id in words: `CentralDeadLetterQueue` is `central-dead-letter`.
     fn named(&self, kind: &str, suffix: &str) -> BTreeMap<String, String> {
-        let named = self
-            .of_type(kind)
-            .map(|(logical, physical)| (kebab(logical.strip_suffix(suffix).unwrap_or(logical)), physical.to_owned()));
+        let named = self.of_type(kind).map(|(logical, physical)| {
+            (
+                kebab(logical.strip_suffix(suffix).unwrap_or(logical)),
+                physical.to_owned(),
+            )
+        });
         named.collect()
     }
 
@@ -496,7 +681,10 @@ impl Resources {
         if let Some(name) = value.get("Ref").and_then(Value::as_str) {
             return self.physical(name).map(str::to_owned);
         }
-        let mut text = value.get("Fn::Sub")?.as_str()?.replace("${AWS::Region}", region);
+        let mut text = value
+            .get("Fn::Sub")?
+            .as_str()?
+            .replace("${AWS::Region}", region);
         text = text.replace("${AWS::URLSuffix}", "amazonaws.com");
         for (logical, _, physical) in &self.0 {
             text = text.replace(&format!("${{{logical}}}"), physical);
@@ -531,14 +719,24 @@ mod tests {
 
     #[test]
     fn references_of_authorizers_are_resolved() {
-        let pool = ("UserPool".to_owned(), "AWS::Cognito::UserPool".to_owned(), "eu_1".to_owned());
+        let pool = (
+            "UserPool".to_owned(),
+            "AWS::Cognito::UserPool".to_owned(),
+            "eu_1".to_owned(),
+        );
         let resources = Resources(vec![pool]);
-        let issuer = json!({"Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${UserPool}"});
+        let issuer =
+            json!({"Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${UserPool}"});
         assert_eq!(
             resources.resolve(&issuer, "eu-central-1").as_deref(),
             Some("https://cognito-idp.eu-central-1.amazonaws.com/eu_1")
         );
-        assert_eq!(resources.resolve(&json!({"Ref": "UserPool"}), "r").as_deref(), Some("eu_1"));
+        assert_eq!(
+            resources
+                .resolve(&json!({"Ref": "UserPool"}), "r")
+                .as_deref(),
+            Some("eu_1")
+        );
         assert_eq!(resources.resolve(&json!({"Ref": "Other"}), "r"), None);
     }
 }

@@ -12,7 +12,8 @@ use super::layout::{Layout, read_json, write_json, write_whole};
 use super::ports::{RegionPorts, is_free};
 use super::process::Detached;
 
-/// The emulator, pinned: another version is another local AWS. One line per package, as pip reads it.
+/// The emulator, pinned: another version is another local AWS. One line per package, as pip reads
+/// it.
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 /// Python code that the emulator runs before its own.
@@ -31,8 +32,16 @@ const READY_SECONDS: u64 = 60;
 /// # Errors
 /// When no suitable Python is found or pip fails; the message says what to do.
 pub fn install(layout: &Layout, say: &dyn Fn(String)) -> Result<()> {
-    write_whole(&layout.python_path().join("sitecustomize.py"), SITE_CUSTOMIZE.as_bytes())?;
-    install_packages(&layout.venv(), REQUIREMENTS, "the emulator (about 100 MB, only this once)", say)
+    write_whole(
+        &layout.python_path().join("sitecustomize.py"),
+        SITE_CUSTOMIZE.as_bytes(),
+    )?;
+    install_packages(
+        &layout.venv(),
+        REQUIREMENTS,
+        "the emulator (about 100 MB, only this once)",
+        say,
+    )
 }
 
 /// Makes a Python environment with these packages; does nothing when it is there already.
@@ -41,16 +50,28 @@ pub fn install(layout: &Layout, say: &dyn Fn(String)) -> Result<()> {
 ///
 /// # Errors
 /// When no suitable Python is found or pip fails; the message says what to do.
-pub fn install_packages(venv: &Path, requirements: &str, what: &str, say: &dyn Fn(String)) -> Result<()> {
+pub fn install_packages(
+    venv: &Path,
+    requirements: &str,
+    what: &str,
+    say: &dyn Fn(String),
+) -> Result<()> {
     let (mark, python) = (venv.join("installed.txt"), venv.join("bin/python"));
     if std::fs::read_to_string(&mark).is_ok_and(|text| text == requirements) && python.exists() {
         return Ok(());
     }
     let system = find_python()?;
-    say(format!("creating a Python environment with {}", system.display()));
+    say(format!(
+        "creating a Python environment with {}",
+        system.display()
+    ));
     std::fs::remove_dir_all(venv).ok();
     std::fs::create_dir_all(venv).with_context(|| format!("cannot create {}", venv.display()))?;
-    let made = Command::new(&system).args(["-m", "venv"]).arg(venv).output().context("cannot run Python")?;
+    let made = Command::new(&system)
+        .args(["-m", "venv"])
+        .arg(venv)
+        .output()
+        .context("cannot run Python")?;
     if !made.status.success() {
         std::fs::remove_dir_all(venv).ok();
         bail!(
@@ -63,12 +84,23 @@ pub fn install_packages(venv: &Path, requirements: &str, what: &str, say: &dyn F
     write_whole(&wanted, requirements.as_bytes())?;
     say(format!("downloading {what}"));
     let installed = Command::new(&python)
-        .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "-r"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--quiet",
+            "-r",
+        ])
         .arg(&wanted)
         .output()
         .context("cannot run pip")?;
     if !installed.status.success() {
-        bail!("pip could not install {what}. Is the package index reachable from here?\n{}", output_end(&installed));
+        bail!(
+            "pip could not install {what}. Is the package index reachable from here?\n{}",
+            output_end(&installed)
+        );
     }
     write_whole(&mark, requirements.as_bytes())
 }
@@ -82,12 +114,22 @@ fn find_python() -> Result<PathBuf> {
     let (major, minor) = PYTHON_MINIMUM;
     let probe = "import sys; print(sys.version_info[0], sys.version_info[1])";
     let mut seen = Vec::new();
-    for name in ["python3", "python", "python3.13", "python3.12", "python3.11", "python3.10"] {
+    for name in [
+        "python3",
+        "python",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "python3.10",
+    ] {
         let Ok(output) = Command::new(name).args(["-c", probe]).output() else {
             continue;
         };
         let text = String::from_utf8_lossy(&output.stdout);
-        let version: Vec<u32> = text.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        let version: Vec<u32> = text
+            .split_whitespace()
+            .filter_map(|n| n.parse().ok())
+            .collect();
         match version[..] {
             [m, n] if (m, n) >= PYTHON_MINIMUM => return Ok(PathBuf::from(name)),
             [m, n] => seen.push(format!("{name} is {m}.{n}")),
@@ -97,11 +139,18 @@ fn find_python() -> Result<PathBuf> {
     if seen.is_empty() {
         bail!("the local AWS needs Python {major}.{minor} or newer, and no python3 is on the PATH");
     }
-    bail!("the local AWS needs Python {major}.{minor} or newer: {}", seen.join(", "));
+    bail!(
+        "the local AWS needs Python {major}.{minor} or newer: {}",
+        seen.join(", ")
+    );
 }
 
 fn output_end(output: &std::process::Output) -> String {
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     last_lines(&text, 15)
 }
 
@@ -169,10 +218,12 @@ impl Emulator {
         let temporary = self.layout.temporary(&self.code);
         std::fs::remove_dir_all(&temporary).ok();
         for folder in [&temporary, &self.layout.emulator_state(&self.code)] {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create {}", folder.display()))?;
         }
         forget_stream_positions(&self.layout.emulator_state(&self.code))?;
-        self.process.start(&mut self.command(), &self.layout.emulator_log(&self.code))?;
+        self.process
+            .start(&mut self.command(), &self.layout.emulator_log(&self.code))?;
         self.wait_until_ready().await?;
         Ok(true)
     }
@@ -193,7 +244,10 @@ impl Emulator {
             .env("TMPDIR", self.layout.temporary(&self.code))
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", self.ports.emulator.to_string())
-            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.ports.proxy))
+            .env(
+                "AWS_ENDPOINT_URL",
+                format!("http://127.0.0.1:{}", self.ports.proxy),
+            )
             .env("MINISTACK_REGION", &self.code)
             .env("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
             .env("AUTH", "true")
@@ -203,7 +257,10 @@ impl Emulator {
             .env("STATE_DIR", &state)
             .env("S3_DATA_DIR", state.join("s3"))
             // No container engine, even where there is one: functions run as processes.
-            .env("DOCKER_HOST", format!("unix://{}", state.join("no-docker.sock").display()));
+            .env(
+                "DOCKER_HOST",
+                format!("unix://{}", state.join("no-docker.sock").display()),
+            );
         command
     }
 
@@ -215,7 +272,11 @@ impl Emulator {
                 bail!("the emulator of {} ended at once:\n{}", self.code, log());
             }
             if Instant::now() > deadline {
-                bail!("the emulator of {} does not answer after {READY_SECONDS} s:\n{}", self.code, log());
+                bail!(
+                    "the emulator of {} does not answer after {READY_SECONDS} s:\n{}",
+                    self.code,
+                    log()
+                );
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -225,7 +286,11 @@ impl Emulator {
     /// Whether the process answers.
     pub async fn is_healthy(&self) -> bool {
         let url = format!("{}/_ministack/health", self.url());
-        let asked = super::sdk::fresh_http().get(url).timeout(Duration::from_secs(2)).send().await;
+        let asked = super::sdk::fresh_http()
+            .get(url)
+            .timeout(Duration::from_secs(2))
+            .send()
+            .await;
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 
@@ -252,11 +317,13 @@ impl Emulator {
 
 /// Makes the emulator read streams from their beginning again.
 ///
-/// It keeps how far each event source mapping had read, but not the streams: records that came after a
-/// restart would lie before that place and never be read.
+/// It keeps how far each event source mapping had read, but not the streams: records that came
+/// after a restart would lie before that place and never be read.
 fn forget_stream_positions(state: &Path) -> Result<()> {
     let file = state.join("lambda.json");
-    let Some(mut kept) = read_json::<Value>(&file)? else { return Ok(()) };
+    let Some(mut kept) = read_json::<Value>(&file)? else {
+        return Ok(());
+    };
     if let Some(functions) = kept.get_mut("payload").and_then(Value::as_object_mut) {
         functions.remove("dynamodb_stream_positions");
     }

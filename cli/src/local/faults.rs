@@ -20,8 +20,11 @@ impl Call {
     pub fn read<'a>(region: &str, header: impl Fn(&str) -> Option<&'a str>) -> Self {
         let target = header("x-amz-target").and_then(|target| target.split_once('.'));
         let signed = header("authorization").and_then(service_of_signature);
-        let unsigned = target
-            .and_then(|(prefix, _)| prefix.starts_with("AWSCognitoIdentityProviderService").then_some("cognito-idp"));
+        let unsigned = target.and_then(|(prefix, _)| {
+            prefix
+                .starts_with("AWSCognitoIdentityProviderService")
+                .then_some("cognito-idp")
+        });
         Self {
             region: region.to_owned(),
             function: ["user-agent", "x-amz-user-agent"]
@@ -42,7 +45,9 @@ fn service_of_signature(authorization: &str) -> Option<&str> {
 
 /// The SDK's user agent ends with `app/<name>` where the application has a name.
 fn app_of_agent(agent: &str) -> Option<&str> {
-    agent.split_whitespace().find_map(|word| word.strip_prefix("app/"))
+    agent
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("app/"))
 }
 
 /// The faults that are set, in the order in which they were.
@@ -56,7 +61,12 @@ impl Faults {
     /// Sets a fault.
     pub fn add(&mut self, fault: Fault) -> FaultStatus {
         self.next_id += 1;
-        let status = FaultStatus { id: self.next_id, fault, seen: 0, met: 0 };
+        let status = FaultStatus {
+            id: self.next_id,
+            fault,
+            seen: 0,
+            met: 0,
+        };
         self.set.push(status.clone());
         status
     }
@@ -68,7 +78,8 @@ impl Faults {
 
     /// Removes one fault, or all.
     pub fn remove(&mut self, id: Option<u64>) {
-        self.set.retain(|status| id.is_some_and(|id| id != status.id));
+        self.set
+            .retain(|status| id.is_some_and(|id| id != status.id));
     }
 
     /// Counts a call, and says what happens to it: the first fault that meets it decides.
@@ -91,7 +102,8 @@ impl Faults {
 }
 
 fn matches(wanted: &Calls, call: &Call) -> bool {
-    let agree = |wanted: &Option<String>, is: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == is);
+    let agree =
+        |wanted: &Option<String>, is: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == is);
     agree(&wanted.region, Some(&call.region))
         && agree(&wanted.function, call.function.as_deref())
         && agree(&wanted.service, call.service.as_deref())
@@ -115,24 +127,50 @@ mod tests {
     fn a_call_is_read_from_its_headers() {
         let headers = |name: &str| match name {
             "x-amz-target" => Some("DynamoDB_20120810.PutItem"),
-            "user-agent" => Some("aws-sdk-rust/1.3 os/linux lang/rust/1.95 app/meridian-signup-api"),
-            "authorization" => {
-                Some("AWS4-HMAC-SHA256 Credential=AK/20261101/eu-central-1/dynamodb/aws4_request, SignedHeaders=host")
+            "user-agent" => {
+                Some("aws-sdk-rust/1.3 os/linux lang/rust/1.95 app/meridian-signup-api")
             }
+            "authorization" => Some(
+                "AWS4-HMAC-SHA256 Credential=AK/20261101/eu-central-1/dynamodb/aws4_request, SignedHeaders=host",
+            ),
             _ => None,
         };
-        assert_eq!(Call::read("eu-central-1", headers), call("meridian-signup-api", "PutItem"));
-        let cognito = |name: &str| (name == "x-amz-target").then_some("AWSCognitoIdentityProviderService.SignUp");
-        assert_eq!(Call::read("r", cognito).service.as_deref(), Some("cognito-idp"));
-        assert_eq!(Call::read("r", |_| None), Call { region: "r".to_owned(), ..Call::default() });
+        assert_eq!(
+            Call::read("eu-central-1", headers),
+            call("meridian-signup-api", "PutItem")
+        );
+        let cognito = |name: &str| {
+            (name == "x-amz-target").then_some("AWSCognitoIdentityProviderService.SignUp")
+        };
+        assert_eq!(
+            Call::read("r", cognito).service.as_deref(),
+            Some("cognito-idp")
+        );
+        assert_eq!(
+            Call::read("r", |_| None),
+            Call {
+                region: "r".to_owned(),
+                ..Call::default()
+            }
+        );
     }
 
     #[test]
     fn a_fault_meets_the_calls_after_its_count() {
         let mut faults = Faults::default();
-        let calls = Calls { function: Some("a".to_owned()), ..Calls::default() };
-        faults.add(Fault { calls, after: 1, times: Some(2), action: Action::Refuse });
-        let met: Vec<bool> = (0..5).map(|_| faults.meet(&call("a", "PutItem")).is_some()).collect();
+        let calls = Calls {
+            function: Some("a".to_owned()),
+            ..Calls::default()
+        };
+        faults.add(Fault {
+            calls,
+            after: 1,
+            times: Some(2),
+            action: Action::Refuse,
+        });
+        let met: Vec<bool> = (0..5)
+            .map(|_| faults.meet(&call("a", "PutItem")).is_some())
+            .collect();
         assert_eq!(met, [false, true, true, false, false]);
         assert_eq!(faults.meet(&call("b", "PutItem")), None);
         assert_eq!((faults.list()[0].seen, faults.list()[0].met), (5, 2));
@@ -143,9 +181,17 @@ mod tests {
     #[test]
     fn every_given_property_has_to_agree() {
         let mut faults = Faults::default();
-        let calls =
-            Calls { service: Some("dynamodb".to_owned()), operation: Some("Query".to_owned()), ..Calls::default() };
-        let one = faults.add(Fault { calls, after: 0, times: None, action: Action::DelayMs(5) });
+        let calls = Calls {
+            service: Some("dynamodb".to_owned()),
+            operation: Some("Query".to_owned()),
+            ..Calls::default()
+        };
+        let one = faults.add(Fault {
+            calls,
+            after: 0,
+            times: None,
+            action: Action::DelayMs(5),
+        });
         assert_eq!(faults.meet(&call("a", "PutItem")), None);
         assert_eq!(faults.meet(&call("a", "Query")), Some(Action::DelayMs(5)));
         faults.remove(Some(one.id + 1));

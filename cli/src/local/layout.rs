@@ -17,8 +17,13 @@ impl Layout {
     /// # Errors
     /// When the folder does not exist.
     pub fn new(checkout: &Path) -> Result<Self> {
-        let checkout = checkout.canonicalize().with_context(|| format!("no such folder: {}", checkout.display()))?;
-        Ok(Self { root: checkout.join(".meridian"), checkout })
+        let checkout = checkout
+            .canonicalize()
+            .with_context(|| format!("no such folder: {}", checkout.display()))?;
+        Ok(Self {
+            root: checkout.join(".meridian"),
+            checkout,
+        })
     }
 
     /// The checkout.
@@ -118,10 +123,12 @@ impl Layout {
 /// When the folder cannot be written.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    std::fs::write(&partial, content).with_context(|| format!("cannot write {}", partial.display()))?;
+    std::fs::write(&partial, content)
+        .with_context(|| format!("cannot write {}", partial.display()))?;
     std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -141,9 +148,12 @@ pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<()> {
 /// When the file is not what it should be.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match std::fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text)
-            .map(Some)
-            .with_context(|| format!("{} is damaged: `meridian local up --reset` makes it anew", path.display())),
+        Ok(text) => serde_json::from_slice(&text).map(Some).with_context(|| {
+            format!(
+                "{} is damaged: `meridian local up --reset` makes it anew",
+                path.display()
+            )
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }

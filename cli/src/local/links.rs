@@ -1,8 +1,8 @@
 //! Links between regions: rules whose target is a bus of another region.
 //!
-//! The emulator drops what such a rule picks, as it knows one region only. So the rule gets a queue of its
-//! own region as a second target, and a forwarder carries the queue's events to the bus of the other
-//! region. An event leaves the queue only after the other bus has taken it.
+//! The emulator drops what such a rule picks, as it knows one region only. So the rule gets a queue
+//! of its own region as a second target, and a forwarder carries the queue's events to the bus of
+//! the other region. An event leaves the queue only after the other bus has taken it.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -41,7 +41,8 @@ pub fn remote_bus<'a>(arn: &'a str, own_region: &str) -> Option<(&'a str, &'a st
     (region != own_region).then_some((region, bus))
 }
 
-/// Gives every rule of a region whose target is another region's bus its queue, and lists the links.
+/// Gives every rule of a region whose target is another region's bus its queue, and lists the
+/// links.
 ///
 /// # Errors
 /// When the emulator refuses a call.
@@ -49,9 +50,18 @@ pub async fn prepare(region: &str, config: &SdkConfig) -> Result<Vec<Link>> {
     let events = aws_sdk_eventbridge::Client::new(config);
     let queues = aws_sdk_sqs::Client::new(config);
     let mut links = Vec::new();
-    let buses = events.list_event_buses().send().await.context("ListEventBuses")?;
+    let buses = events
+        .list_event_buses()
+        .send()
+        .await
+        .context("ListEventBuses")?;
     for bus in buses.event_buses().iter().filter_map(|bus| bus.name()) {
-        let rules = events.list_rules().event_bus_name(bus).send().await.context("ListRules")?;
+        let rules = events
+            .list_rules()
+            .event_bus_name(bus)
+            .send()
+            .await
+            .context("ListRules")?;
         for rule in rules.rules().iter().filter_map(|rule| rule.name()) {
             let targets = events.list_targets_by_rule().event_bus_name(bus).rule(rule);
             let targets = targets.send().await.context("ListTargetsByRule")?;
@@ -60,9 +70,20 @@ pub async fn prepare(region: &str, config: &SdkConfig) -> Result<Vec<Link>> {
                     continue;
                 };
                 let name: String = format!("link-{to}-{rule}").chars().take(80).collect();
-                let made = queues.create_queue().queue_name(&name).send().await.context("CreateQueue")?;
-                let queue_url = made.queue_url().context("CreateQueue gave no URL")?.to_owned();
-                let arn = target.arn().replacen(":events:", ":sqs:", 1).replacen(to, region, 1);
+                let made = queues
+                    .create_queue()
+                    .queue_name(&name)
+                    .send()
+                    .await
+                    .context("CreateQueue")?;
+                let queue_url = made
+                    .queue_url()
+                    .context("CreateQueue gave no URL")?
+                    .to_owned();
+                let arn = target
+                    .arn()
+                    .replacen(":events:", ":sqs:", 1)
+                    .replacen(to, region, 1);
                 let arn = arn.replacen(&format!("event-bus/{to_bus}"), &name, 1);
                 let queue = Target::builder()
                     .id(format!("{TARGET}-{to}"))
@@ -71,8 +92,14 @@ pub async fn prepare(region: &str, config: &SdkConfig) -> Result<Vec<Link>> {
                     .set_input_path(target.input_path().map(str::to_owned))
                     .set_input_transformer(target.input_transformer().cloned())
                     .build()?;
-                let put = events.put_targets().event_bus_name(bus).rule(rule).targets(queue);
-                put.send().await.with_context(|| format!("PutTargets {rule}"))?;
+                let put = events
+                    .put_targets()
+                    .event_bus_name(bus)
+                    .rule(rule)
+                    .targets(queue);
+                put.send()
+                    .await
+                    .with_context(|| format!("PutTargets {rule}"))?;
                 links.push(Link {
                     from: region.to_owned(),
                     to: to.to_owned(),
@@ -100,7 +127,8 @@ struct QueuedEvent {
 
 fn entry(body: &str, bus: &str) -> Result<PutEventsRequestEntry> {
     let event: QueuedEvent = serde_json::from_str(body).context("not an event")?;
-    let time = aws_smithy_types::DateTime::from_str(&event.time, Format::DateTime).context("not a time")?;
+    let time = aws_smithy_types::DateTime::from_str(&event.time, Format::DateTime)
+        .context("not a time")?;
     Ok(PutEventsRequestEntry::builder()
         .source(event.source)
         .detail_type(event.detail_type)
@@ -162,13 +190,14 @@ impl Forwarder {
         }
     }
 
-    /// Lets the link end once the events that it has taken are delivered: those that it were to leave
-    /// would stay hidden in their queue for a while.
+    /// Lets the link end once the events that it has taken are delivered: those that it were to
+    /// leave would stay hidden in their queue for a while.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// Carries events until the link is told to end; `cut` says whether either side is cut off as a whole.
+    /// Carries events until the link is told to end; `cut` says whether either side is cut off as a
+    /// whole.
     pub async fn run(self: Arc<Self>, cut: impl Fn() -> bool + Send + Sync + 'static) {
         let cut = Arc::new(cut);
         while !self.ending.load(Ordering::Relaxed) {
@@ -212,7 +241,9 @@ impl Forwarder {
     /// Takes the next events: one batch, or as many as shall change their order.
     async fn collect(&self) -> Result<Vec<Message>> {
         let mut messages = self.receive(1).await?;
-        let window = usize::try_from(self.knobs().reorder).unwrap_or(usize::MAX).max(1);
+        let window = usize::try_from(self.knobs().reorder)
+            .unwrap_or(usize::MAX)
+            .max(1);
         while window > 1 && !messages.is_empty() && messages.len() < window {
             let more = self.receive(1).await?;
             if more.is_empty() {
@@ -241,10 +272,18 @@ impl Forwarder {
         Ok(received.messages.unwrap_or_default())
     }
 
-    async fn deliver_or_note(&self, messages: Vec<Message>, knobs: Knobs, cut: &(impl Fn() -> bool + Sync)) {
+    async fn deliver_or_note(
+        &self,
+        messages: Vec<Message>,
+        knobs: Knobs,
+        cut: &(impl Fn() -> bool + Sync),
+    ) {
         for batch in messages.chunks(BATCH) {
-            let delivered =
-                if cut() || self.knobs().cut { self.put_back(batch).await } else { self.deliver(batch, knobs).await };
+            let delivered = if cut() || self.knobs().cut {
+                self.put_back(batch).await
+            } else {
+                self.deliver(batch, knobs).await
+            };
             match delivered {
                 Ok(()) => {
                     if let Ok(mut last) = self.last_error.lock() {
@@ -262,12 +301,18 @@ impl Forwarder {
 
     async fn deliver(&self, batch: &[Message], knobs: Knobs) -> Result<()> {
         let bodies = batch.iter().filter_map(Message::body);
-        let entries: Vec<_> = bodies.map(|body| entry(body, &self.link.bus)).collect::<Result<_>>()?;
+        let entries: Vec<_> = bodies
+            .map(|body| entry(body, &self.link.bus))
+            .collect::<Result<_>>()?;
         for _ in 0..=knobs.duplicate {
             let put = self.events.put_events().set_entries(Some(entries.clone()));
             let answer = put.send().await.context("PutEvents")?;
             if answer.failed_entry_count() > 0 {
-                bail!("{} of {} events were refused", answer.failed_entry_count(), batch.len());
+                bail!(
+                    "{} of {} events were refused",
+                    answer.failed_entry_count(),
+                    batch.len()
+                );
             }
         }
         let delete = batch.iter().enumerate().filter_map(|(index, message)| {
@@ -277,10 +322,14 @@ impl Forwarder {
                 .build()
                 .ok()
         });
-        let delete =
-            self.queues.delete_message_batch().queue_url(&self.link.queue_url).set_entries(Some(delete.collect()));
+        let delete = self
+            .queues
+            .delete_message_batch()
+            .queue_url(&self.link.queue_url)
+            .set_entries(Some(delete.collect()));
         delete.send().await.context("DeleteMessageBatch")?;
-        self.delivered.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.delivered
+            .fetch_add(batch.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -313,9 +362,15 @@ mod tests {
     #[test]
     fn only_a_bus_of_another_region_is_remote() {
         let arn = "arn:aws:events:us-east-1:000000000000:event-bus/meridian-home";
-        assert_eq!(remote_bus(arn, "eu-central-1"), Some(("us-east-1", "meridian-home")));
+        assert_eq!(
+            remote_bus(arn, "eu-central-1"),
+            Some(("us-east-1", "meridian-home"))
+        );
         assert_eq!(remote_bus(arn, "us-east-1"), None);
-        assert_eq!(remote_bus("arn:aws:sqs:us-east-1:000000000000:queue", "eu-central-1"), None);
+        assert_eq!(
+            remote_bus("arn:aws:sqs:us-east-1:000000000000:queue", "eu-central-1"),
+            None
+        );
         assert_eq!(remote_bus("nonsense", "eu-central-1"), None);
     }
 
@@ -328,7 +383,10 @@ mod tests {
         assert_eq!(entry.source(), Some("meridian.x"));
         assert_eq!(entry.detail_type(), Some("T.v1"));
         assert_eq!(entry.event_bus_name(), Some("home"));
-        assert_eq!(entry.time().map(aws_smithy_types::DateTime::secs), Some(1_793_527_200));
+        assert_eq!(
+            entry.time().map(aws_smithy_types::DateTime::secs),
+            Some(1_793_527_200)
+        );
         let detail = r#"{"value":"1.10", "number": 12345678901234567890.123456789}"#;
         assert_eq!(entry.detail(), Some(detail));
         assert!(super::entry("{}", "home").is_err());

@@ -12,10 +12,12 @@ use super::layout::Layout;
 use super::sdk;
 use super::state::{LocalState, RegionState};
 
-/// The administrator's claim to a region's logs: the emulator reads the region from it, and takes the
-/// administrator's key without looking at the signature.
+/// The administrator's claim to a region's logs: the emulator reads the region from it, and takes
+/// the administrator's key without looking at the signature.
 fn authorization(region: &str) -> String {
-    format!("AWS4-HMAC-SHA256 Credential=test/20260101/{region}/logs/aws4_request, SignedHeaders=host, Signature=none")
+    format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/logs/aws4_request, SignedHeaders=host, Signature=none"
+    )
 }
 
 /// Which logs to show.
@@ -62,7 +64,10 @@ pub async fn show(
     }
     let groups = groups(state, selection).await?;
     if groups.is_empty() {
-        bail!("no region has a function {}", selection.function.as_deref().unwrap_or_default());
+        bail!(
+            "no region has a function {}",
+            selection.function.as_deref().unwrap_or_default()
+        );
     }
     let mut since = BTreeMap::new();
     loop {
@@ -75,10 +80,17 @@ pub async fn show(
             }
             lines.extend(new);
         }
-        lines.sort_by(|a, b| (a.at_ms, &a.region, &a.function).cmp(&(b.at_ms, &b.region, &b.function)));
+        lines.sort_by(|a, b| {
+            (a.at_ms, &a.region, &a.function).cmp(&(b.at_ms, &b.region, &b.function))
+        });
         for line in lines {
             let time = jiff::Timestamp::from_millisecond(line.at_ms).unwrap_or_default();
-            print(&format!("{time:.3} {} {} {}", line.region, line.function, line.message.trim_end()));
+            print(&format!(
+                "{time:.3} {} {} {}",
+                line.region,
+                line.function,
+                line.message.trim_end()
+            ));
         }
         if !selection.follow {
             return Ok(());
@@ -92,7 +104,10 @@ pub async fn show(
 /// # Errors
 /// When the region does not answer.
 pub async fn lines(state: &LocalState, region: &str) -> Result<Vec<Line>> {
-    let selection = Selection { region: Some(region.to_owned()), ..Selection::default() };
+    let selection = Selection {
+        region: Some(region.to_owned()),
+        ..Selection::default()
+    };
     let mut lines = Vec::new();
     for group in groups(state, &selection).await? {
         lines.extend(group.read(0).await?);
@@ -110,9 +125,18 @@ struct Group {
 
 async fn groups(state: &LocalState, selection: &Selection) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
-    let wanted = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-    for (code, region) in state.regions.iter().filter(|(code, _)| wanted(&selection.region, code)) {
-        for (function, deployed) in region.functions.iter().filter(|(name, _)| wanted(&selection.function, name)) {
+    let wanted =
+        |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+    for (code, region) in state
+        .regions
+        .iter()
+        .filter(|(code, _)| wanted(&selection.region, code))
+    {
+        for (function, deployed) in region
+            .functions
+            .iter()
+            .filter(|(name, _)| wanted(&selection.function, name))
+        {
             groups.push(Group {
                 url: region.emulator_url.clone(),
                 region: code.clone(),
@@ -124,12 +148,19 @@ async fn groups(state: &LocalState, selection: &Selection) -> Result<Vec<Group>>
     Ok(groups)
 }
 
-/// The log group that a function writes to: the one that is configured, or the one that Lambda gives by itself.
+/// The log group that a function writes to: the one that is configured, or the one that Lambda
+/// gives by itself.
 async fn group_of(code: &str, region: &RegionState, deployed: &str) -> Result<String> {
     let lambda = aws_sdk_lambda::Client::new(&sdk::config(code, &region.emulator_url));
-    let found = lambda.get_function_configuration().function_name(deployed).send().await;
+    let found = lambda
+        .get_function_configuration()
+        .function_name(deployed)
+        .send()
+        .await;
     let found = found.with_context(|| format!("region {code} does not answer"))?;
-    let own = found.logging_config().and_then(|logging| logging.log_group());
+    let own = found
+        .logging_config()
+        .and_then(|logging| logging.log_group());
     Ok(own.map_or_else(|| format!("/aws/lambda/{deployed}"), str::to_owned))
 }
 
@@ -191,11 +222,18 @@ async fn show_emulators(
     let mut read = BTreeMap::new();
     loop {
         for code in state.regions.keys() {
-            if selection.region.as_deref().is_some_and(|wanted| wanted != code) {
+            if selection
+                .region
+                .as_deref()
+                .is_some_and(|wanted| wanted != code)
+            {
                 continue;
             }
             let log = std::fs::read(layout.emulator_log(code)).unwrap_or_default();
-            let from = read.insert(code.clone(), log.len()).unwrap_or(0).min(log.len());
+            let from = read
+                .insert(code.clone(), log.len())
+                .unwrap_or(0)
+                .min(log.len());
             for line in String::from_utf8_lossy(&log[from..]).lines() {
                 print(&format!("{code} {line}"));
             }

@@ -1,13 +1,14 @@
 //! The local stack: one local AWS per region, with the real template and the real functions.
 //!
-//! One emulator process per region stands for AWS. What it leaves out is added here, in one place, and
-//! never in functions or template: [`routes`] of HTTP APIs, [`links`] between regions, the Cognito
-//! [`triggers`] that it does not run, the [`names`] that are one world for all regions, the conditions of
-//! [`narrowed`] credentials. The serve process ([`serve`]) stands before every region, so that
-//! tests can cut, slow, duplicate and reorder what goes between and to them ([`control`]).
+//! One emulator process per region stands for AWS. What it leaves out is added here, in one place,
+//! and never in functions or template: [`routes`] of HTTP APIs, [`links`] between regions, the
+//! Cognito [`triggers`] that it does not run, the [`names`] that are one world for all regions, the
+//! conditions of [`narrowed`] credentials. The serve process ([`serve`]) stands before every
+//! region, so that tests can cut, slow, duplicate and reorder what goes between and to them
+//! ([`control`]).
 //!
-//! Everything lies below `.meridian/` of the checkout, and every port is searched from a starting point
-//! of the checkout's own, so that several checkouts run side by side.
+//! Everything lies below `.meridian/` of the checkout, and every port is searched from a starting
+//! point of the checkout's own, so that several checkouts run side by side.
 
 pub mod conditions;
 pub mod control;

@@ -1,8 +1,9 @@
 //! The names of the world: Route 53, which is one for all regions.
 //!
-//! Each region's emulator has a hosted zone of its own, where the permission of who changes a record is checked.
-//! What it takes then holds for all: here in memory, from which the gateway answers, and in the hosted zone of
-//! home, where it is kept. Home may be away: names go on being answered and changed, and home learns of it later.
+//! Each region's emulator has a hosted zone of its own, where the permission of who changes a
+//! record is checked. What it takes then holds for all: here in memory, from which the gateway
+//! answers, and in the hosted zone of home, where it is kept. Home may be away: names go on being
+//! answered and changed, and home learns of it later.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -46,13 +47,30 @@ pub fn address(gateway_port: u16) -> String {
 /// When the region refuses.
 pub async fn zone(config: &SdkConfig) -> Result<String> {
     let client = Client::new(config);
-    let listed = client.list_hosted_zones_by_name().dns_name(DOMAIN).send().await.context("ListHostedZonesByName")?;
-    let found = listed.hosted_zones().iter().find(|zone| zone.name().trim_end_matches('.') == DOMAIN);
+    let listed = client
+        .list_hosted_zones_by_name()
+        .dns_name(DOMAIN)
+        .send()
+        .await
+        .context("ListHostedZonesByName")?;
+    let found = listed
+        .hosted_zones()
+        .iter()
+        .find(|zone| zone.name().trim_end_matches('.') == DOMAIN);
     let id = match found {
         Some(zone) => zone.id().to_owned(),
         None => {
-            let made = client.create_hosted_zone().name(DOMAIN).caller_reference(DOMAIN).send().await;
-            made.context("CreateHostedZone")?.hosted_zone().context("no hosted zone was made")?.id().to_owned()
+            let made = client
+                .create_hosted_zone()
+                .name(DOMAIN)
+                .caller_reference(DOMAIN)
+                .send()
+                .await;
+            made.context("CreateHostedZone")?
+                .hosted_zone()
+                .context("no hosted zone was made")?
+                .id()
+                .to_owned()
         }
     };
     Ok(id.trim_start_matches("/hostedzone/").to_owned())
@@ -60,8 +78,15 @@ pub async fn zone(config: &SdkConfig) -> Result<String> {
 
 /// Whether a call changes the records of a hosted zone.
 pub fn is_change(request: &Request) -> bool {
-    let path = request.path.split('?').next().unwrap_or_default().trim_end_matches('/');
-    request.method == axum::http::Method::POST && path.contains("/hostedzone/") && path.ends_with("/rrset")
+    let path = request
+        .path
+        .split('?')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('/');
+    request.method == axum::http::Method::POST
+        && path.contains("/hostedzone/")
+        && path.ends_with("/rrset")
 }
 
 type Key = (String, String);
@@ -87,23 +112,39 @@ impl Names {
             .retry_config(RetryConfig::disabled())
             .build();
         let home = Client::from_conf(config);
-        Self { home, zone, records: Mutex::default(), unkept: Mutex::default(), changed: Notify::new() }
+        Self {
+            home,
+            zone,
+            records: Mutex::default(),
+            unkept: Mutex::default(),
+            changed: Notify::new(),
+        }
     }
 
-    /// Learns what home has kept, then keeps what changes there, in order; as long as the process lives. While home
-    /// is away, it waits.
+    /// Learns what home has kept, then keeps what changes there, in order; as long as the process
+    /// lives. While home is away, it waits.
     pub async fn keep(&self) {
         while self.learn().await.is_err() {
             tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
         }
         loop {
-            let next = self.unkept.lock().unwrap_or_else(PoisonError::into_inner).front().cloned();
+            let next = self
+                .unkept
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .front()
+                .cloned();
             let Some(change) = next else {
                 self.changed.notified().await;
                 continue;
             };
             match self.write(change).await {
-                Ok(()) => drop(self.unkept.lock().unwrap_or_else(PoisonError::into_inner).pop_front()),
+                Ok(()) => drop(
+                    self.unkept
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .pop_front(),
+                ),
                 Err(_) => tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await,
             }
         }
@@ -114,34 +155,48 @@ impl Names {
         let mut start: Option<(String, RrType)> = None;
         loop {
             let (name, kind) = start.unzip();
-            let page = self.home.list_resource_record_sets().hosted_zone_id(&self.zone);
-            let page = page.set_start_record_name(name).set_start_record_type(kind).send().await;
+            let page = self
+                .home
+                .list_resource_record_sets()
+                .hosted_zone_id(&self.zone);
+            let page = page
+                .set_start_record_name(name)
+                .set_start_record_type(kind)
+                .send()
+                .await;
             let page = page.context("ListResourceRecordSets")?;
             let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
             for record in page.resource_record_sets() {
                 records.entry(key(record)).or_insert_with(|| record.clone());
             }
-            start = page.next_record_name().map(str::to_owned).zip(page.next_record_type().cloned());
+            start = page
+                .next_record_name()
+                .map(str::to_owned)
+                .zip(page.next_record_type().cloned());
             if start.is_none() {
                 return Ok(());
             }
         }
     }
 
-    /// Changes the zone of home. A refused deletion is one that was done before: home did not answer in time, or it
-    /// is home's own.
+    /// Changes the zone of home. A refused deletion is one that was done before: home did not
+    /// answer in time, or it is home's own.
     async fn write(&self, change: Change) -> Result<()> {
         let is_deletion = *change.action() == ChangeAction::Delete;
         let batch = ChangeBatch::builder().changes(change).build()?;
-        let call = self.home.change_resource_record_sets().hosted_zone_id(&self.zone).change_batch(batch);
+        let call = self
+            .home
+            .change_resource_record_sets()
+            .hosted_zone_id(&self.zone)
+            .change_batch(batch);
         match call.send().await.map_err(SdkError::into_service_error) {
             Err(error) if is_deletion && error.code() == Some(REFUSED) => Ok(()),
             written => written.map(|_| ()).context("ChangeResourceRecordSets"),
         }
     }
 
-    /// Makes a change hold for all that the region's own emulator has taken: returns its answer, or the refusal
-    /// where a record is deleted that another region has taken over.
+    /// Makes a change hold for all that the region's own emulator has taken: returns its answer, or
+    /// the refusal where a record is deleted that another region has taken over.
     pub fn change(&self, request: &Request, answer: Answer) -> Answer {
         let body = String::from_utf8_lossy(&request.body);
         let changed = changes(&body).and_then(|changes| {
@@ -151,7 +206,10 @@ impl Names {
         });
         match changed {
             Ok(changes) => {
-                self.unkept.lock().unwrap_or_else(PoisonError::into_inner).extend(changes);
+                self.unkept
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(changes);
                 self.changed.notify_one();
                 answer
             }
@@ -164,7 +222,9 @@ impl Names {
         let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let named = |kind: &str| records.get(&(normal(host), kind.to_owned()));
-        let alias = named("A").and_then(ResourceRecordSet::alias_target).map(AliasTarget::dns_name);
+        let alias = named("A")
+            .and_then(ResourceRecordSet::alias_target)
+            .map(AliasTarget::dns_name);
         let target = alias.or_else(|| Some(named("CNAME")?.resource_records().first()?.value()))?;
         Some(target.trim_end_matches('.').to_ascii_lowercase())
     }
@@ -182,21 +242,30 @@ fn key(record: &ResourceRecordSet) -> Key {
 /// Whether two records of one name and type lead to the same.
 fn is_same(one: &ResourceRecordSet, other: &ResourceRecordSet) -> bool {
     let target = |record: &ResourceRecordSet| {
-        record.alias_target().map(|target| (target.hosted_zone_id().to_owned(), normal(target.dns_name())))
+        record.alias_target().map(|target| {
+            (
+                target.hosted_zone_id().to_owned(),
+                normal(target.dns_name()),
+            )
+        })
     };
-    (one.ttl(), one.resource_records(), target(one)) == (other.ttl(), other.resource_records(), target(other))
+    (one.ttl(), one.resource_records(), target(one))
+        == (other.ttl(), other.resource_records(), target(other))
 }
 
 /// The records after changes that come all together or not at all.
 fn after(records: &Records, changes: &[Change]) -> Result<Records> {
     let mut records = records.clone();
     for change in changes {
-        let Some(record) = change.resource_record_set() else { continue };
+        let Some(record) = change.resource_record_set() else {
+            continue;
+        };
         let held = records.get(&key(record));
         if *change.action() == ChangeAction::Delete {
             let named = format!("[name='{}', type='{}']", record.name(), record.r#type());
-            let held =
-                held.with_context(|| format!("Tried to delete resource record set {named} but it was not found"))?;
+            let held = held.with_context(|| {
+                format!("Tried to delete resource record set {named} but it was not found")
+            })?;
             anyhow::ensure!(
                 is_same(held, record),
                 "Tried to delete resource record set {named} but the values provided do not match the current values"
@@ -215,11 +284,16 @@ fn changes(body: &str) -> Result<Vec<Change>> {
 }
 
 fn change(xml: &str) -> Result<Change> {
-    let needed = |element: &str| inside(xml, element).with_context(|| format!("a change without {element}"));
-    let record = ResourceRecordSet::builder().name(needed("Name")?).r#type(RrType::from(needed("Type")?));
+    let needed =
+        |element: &str| inside(xml, element).with_context(|| format!("a change without {element}"));
+    let record = ResourceRecordSet::builder()
+        .name(needed("Name")?)
+        .r#type(RrType::from(needed("Type")?));
     let record = match inside(xml, "AliasTarget") {
         Some(target) => {
-            let part = |element: &str| inside(target, element).with_context(|| format!("an alias without {element}"));
+            let part = |element: &str| {
+                inside(target, element).with_context(|| format!("an alias without {element}"))
+            };
             let target = AliasTarget::builder()
                 .hosted_zone_id(part("HostedZoneId")?)
                 .dns_name(part("DNSName")?)
@@ -227,13 +301,19 @@ fn change(xml: &str) -> Result<Change> {
             record.alias_target(target.build()?)
         }
         None => {
-            let values = every(xml, "Value").map(|value| ResourceRecord::builder().value(value).build());
+            let values =
+                every(xml, "Value").map(|value| ResourceRecord::builder().value(value).build());
             let values = values.collect::<Result<Vec<_>, _>>()?;
-            record.ttl(needed("TTL")?.parse()?).set_resource_records(Some(values))
+            record
+                .ttl(needed("TTL")?.parse()?)
+                .set_resource_records(Some(values))
         }
     };
     let action = ChangeAction::from(needed("Action")?);
-    Ok(Change::builder().action(action).resource_record_set(record.build()?).build()?)
+    Ok(Change::builder()
+        .action(action)
+        .resource_record_set(record.build()?)
+        .build()?)
 }
 
 /// A refusal in the form of Route 53.
@@ -244,7 +324,11 @@ fn refusal(message: &str) -> Answer {
     );
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
-    Answer { status: StatusCode::BAD_REQUEST, headers, body: Bytes::from(body) }
+    Answer {
+        status: StatusCode::BAD_REQUEST,
+        headers,
+        body: Bytes::from(body),
+    }
 }
 
 #[cfg(test)]
@@ -263,7 +347,10 @@ mod tests {
     }
 
     fn names() -> Names {
-        Names::new(&super::super::sdk::config("us-east-1", "http://127.0.0.1:9"), "Z1".to_owned())
+        Names::new(
+            &super::super::sdk::config("us-east-1", "http://127.0.0.1:9"),
+            "Z1".to_owned(),
+        )
     }
 
     fn send(names: &Names, body: &str) -> StatusCode {
@@ -274,7 +361,11 @@ mod tests {
             body: Bytes::copy_from_slice(body.as_bytes()),
         };
         assert!(is_change(&request));
-        let taken = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() };
+        let taken = Answer {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        };
         names.change(&request, taken).status
     }
 
@@ -283,9 +374,16 @@ mod tests {
         let names = names();
         let check = |body: &str, status: StatusCode, leads_to: Option<&str>| {
             assert_eq!(send(&names, body), status, "{body}");
-            assert_eq!(names.resolve("23456789ABCD.localhost:20001").as_deref(), leads_to, "{body}");
+            assert_eq!(
+                names.resolve("23456789ABCD.localhost:20001").as_deref(),
+                leads_to,
+                "{body}"
+            );
         };
-        let (eu, us) = ("a1.execute-api.eu-central-1.amazonaws.com", "b2.execute-api.us-west-2.amazonaws.com");
+        let (eu, us) = (
+            "a1.execute-api.eu-central-1.amazonaws.com",
+            "b2.execute-api.us-west-2.amazonaws.com",
+        );
         check(&asked("DELETE", eu), StatusCode::BAD_REQUEST, None);
         check(&asked("UPSERT", eu), StatusCode::OK, Some(eu));
         check(&asked("UPSERT", us), StatusCode::OK, Some(us));
@@ -303,7 +401,10 @@ mod tests {
              <EvaluateTargetHealth>false</EvaluateTargetHealth></AliasTarget></ResourceRecordSet></Change>"
         );
         assert_eq!(send(&names, &body), StatusCode::OK);
-        assert_eq!(names.resolve(NAME).as_deref(), Some("d-1.execute-api.eu-central-1.amazonaws.com"));
+        assert_eq!(
+            names.resolve(NAME).as_deref(),
+            Some("d-1.execute-api.eu-central-1.amazonaws.com")
+        );
     }
 
     #[test]

@@ -52,7 +52,12 @@ pub async fn build(checkout: &Path, step: &Step) -> Result<BTreeMap<String, Path
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command
-        .args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--workspace",
+            "--bins",
+            "--message-format=json-render-diagnostics",
+        ])
         .current_dir(checkout)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -62,13 +67,26 @@ pub async fn build(checkout: &Path, step: &Step) -> Result<BTreeMap<String, Path
     // change to build scripts, and have their crates built again.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        let own = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-        if own.iter().any(|prefix| text.starts_with(prefix)) || text == "OUT_DIR" || text == "LD_LIBRARY_PATH" {
+        let own = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+            "CARGO_PRIMARY_",
+        ];
+        if own.iter().any(|prefix| text.starts_with(prefix))
+            || text == "OUT_DIR"
+            || text == "LD_LIBRARY_PATH"
+        {
             command.env_remove(&name);
         }
     }
-    let mut cargo_process =
-        command.spawn().with_context(|| format!("cannot run {}: is Rust installed?", Path::new(&cargo).display()))?;
+    let mut cargo_process = command.spawn().with_context(|| {
+        format!(
+            "cannot run {}: is Rust installed?",
+            Path::new(&cargo).display()
+        )
+    })?;
     let messages = cargo_process.stdout.take().context("cargo has an output")?;
     let mut errors = cargo_process.stderr.take().context("cargo has an output")?;
     let diagnostics = tokio::spawn(async move {
@@ -90,7 +108,10 @@ pub async fn build(checkout: &Path, step: &Step) -> Result<BTreeMap<String, Path
             compiled += 1;
             step.at(format!("{compiled} compiled, last {}", target.name));
         }
-        if let (Some(path), true) = (message.executable, target.kind.iter().any(|kind| kind == "bin")) {
+        if let (Some(path), true) = (
+            message.executable,
+            target.kind.iter().any(|kind| kind == "bin"),
+        ) {
             executables.insert(target.name, path);
         }
     }
@@ -104,12 +125,21 @@ pub async fn build(checkout: &Path, step: &Step) -> Result<BTreeMap<String, Path
 
 /// The compiler's messages without the lines that only tell what is compiled.
 fn errors_of(diagnostics: &str) -> String {
-    let chatter = ["   Compiling ", " Downloading ", "  Downloaded ", "    Blocking ", "    Updating "];
-    let lines = diagnostics.lines().filter(|line| !chatter.iter().any(|start| line.starts_with(start)));
+    let chatter = [
+        "   Compiling ",
+        " Downloading ",
+        "  Downloaded ",
+        "    Blocking ",
+        "    Updating ",
+    ];
+    let lines = diagnostics
+        .lines()
+        .filter(|line| !chatter.iter().any(|start| line.starts_with(start)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Zips the functions' binaries as `bootstrap`, in parallel; those whose binary did not change are kept.
+/// Zips the functions' binaries as `bootstrap`, in parallel; those whose binary did not change are
+/// kept.
 ///
 /// # Errors
 /// When a function has no binary, or the folder cannot be written.
@@ -121,10 +151,14 @@ pub async fn zip_all(
     let mut tasks = Vec::new();
     for name in functions {
         let Some(executable) = executables.get(name).cloned() else {
-            bail!("the template has a function `{name}`, and the workspace has no binary of that name");
+            bail!(
+                "the template has a function `{name}`, and the workspace has no binary of that name"
+            );
         };
         let (folder, name) = (layout.packages(), name.clone());
-        tasks.push(tokio::task::spawn_blocking(move || zip_one(&folder, name, &executable)));
+        tasks.push(tokio::task::spawn_blocking(move || {
+            zip_one(&folder, name, &executable)
+        }));
     }
     let mut packages = Vec::new();
     for task in tasks {
@@ -134,8 +168,12 @@ pub async fn zip_all(
 }
 
 fn zip_one(folder: &Path, name: String, executable: &Path) -> Result<Package> {
-    let binary = std::fs::read(executable).with_context(|| format!("cannot read {}", executable.display()))?;
-    let digest = Sha256::digest(&binary).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let binary = std::fs::read(executable)
+        .with_context(|| format!("cannot read {}", executable.display()))?;
+    let digest = Sha256::digest(&binary)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>();
     let path = folder.join(format!("{name}-{}.zip", &digest[..16]));
     if path.exists() {
         return Ok(Package { name, digest, path });
@@ -157,8 +195,11 @@ fn zip_one(folder: &Path, name: String, executable: &Path) -> Result<Package> {
 fn remove_older(folder: &Path, name: &str) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
-        let digest = file.strip_prefix(&format!("{name}-")).and_then(|rest| rest.strip_suffix(".zip"));
-        let of_name = digest.is_some_and(|d| d.len() == 16 && d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let digest = file
+            .strip_prefix(&format!("{name}-"))
+            .and_then(|rest| rest.strip_suffix(".zip"));
+        let of_name =
+            digest.is_some_and(|d| d.len() == 16 && d.bytes().all(|b| b.is_ascii_hexdigit()));
         if of_name {
             std::fs::remove_file(entry.path()).ok();
         }
@@ -178,7 +219,10 @@ mod tests {
         std::fs::write(&binary, b"one").unwrap();
         let packages = folder.path().join("packages");
         let first = zip_one(&packages, "billing-run".to_owned(), &binary).unwrap();
-        assert_eq!(first, zip_one(&packages, "billing-run".to_owned(), &binary).unwrap());
+        assert_eq!(
+            first,
+            zip_one(&packages, "billing-run".to_owned(), &binary).unwrap()
+        );
         let mut archive = zip::ZipArchive::new(std::fs::File::open(&first.path).unwrap()).unwrap();
         let mut entry = archive.by_name("bootstrap").unwrap();
         assert_eq!(entry.unix_mode(), Some(0o100_755));
@@ -197,6 +241,9 @@ mod tests {
     #[test]
     fn the_compilers_errors_are_kept() {
         let text = "   Compiling x v1\nerror[E0425]: cannot find\n --> src/main.rs";
-        assert_eq!(errors_of(text), "error[E0425]: cannot find\n --> src/main.rs");
+        assert_eq!(
+            errors_of(text),
+            "error[E0425]: cannot find\n --> src/main.rs"
+        );
     }
 }

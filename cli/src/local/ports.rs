@@ -46,13 +46,19 @@ pub struct RegionPorts {
 }
 
 impl Ports {
-    /// The ports of a checkout: those of last time where nobody else took them, else the next free ones.
+    /// The ports of a checkout: those of last time where nobody else took them, else the next free
+    /// ones.
     ///
     /// `running` are ports that our own processes hold now; `base` is where to look first.
     ///
     /// # Errors
     /// When no port is free.
-    pub fn choose(layout: &Layout, fleet: &Fleet, base: Option<u16>, running: &BTreeSet<u16>) -> Result<Self> {
+    pub fn choose(
+        layout: &Layout,
+        fleet: &Fleet,
+        base: Option<u16>,
+        running: &BTreeSet<u16>,
+    ) -> Result<Self> {
         let before: Option<Self> = read_json(&layout.ports())?;
         let mut chooser = Chooser {
             next: base.unwrap_or_else(|| starting_point(&layout.checkout().to_string_lossy())),
@@ -60,7 +66,10 @@ impl Ports {
             running,
         };
         let control = chooser.keep_or_next(before.as_ref().map(|ports| ports.control))?;
-        let gateway = before.as_ref().map(|ports| ports.gateway).filter(|port| *port > 0);
+        let gateway = before
+            .as_ref()
+            .map(|ports| ports.gateway)
+            .filter(|port| *port > 0);
         let gateway = chooser.keep_or_next(gateway)?;
         let mut regions = BTreeMap::new();
         for region in fleet.regions() {
@@ -71,11 +80,16 @@ impl Ports {
                 proxy: chooser.keep_or_next(old.map(|ports| ports.proxy))?,
                 api: chooser.keep_or_next(old.map(|ports| ports.api))?,
                 operator_api: chooser.keep_or_next(old.map(|ports| ports.operator_api))?,
-                home_api: chooser.keep_or_next(old.map(|ports| ports.home_api).filter(|port| *port > 0))?,
+                home_api: chooser
+                    .keep_or_next(old.map(|ports| ports.home_api).filter(|port| *port > 0))?,
             };
             regions.insert(code.to_owned(), ports);
         }
-        let chosen = Self { control, gateway, regions };
+        let chosen = Self {
+            control,
+            gateway,
+            regions,
+        };
         if before.as_ref() != Some(&chosen) {
             write_json(&layout.ports(), &chosen)?;
         }
@@ -97,14 +111,23 @@ impl Ports {
 
     /// The ports that the serve process listens on.
     pub fn served(&self) -> Vec<u16> {
-        let of_regions = self.regions.values().flat_map(|r| [r.proxy, r.api, r.operator_api, r.home_api]);
+        let of_regions = self
+            .regions
+            .values()
+            .flat_map(|r| [r.proxy, r.api, r.operator_api, r.home_api]);
         of_regions.chain([self.control, self.gateway]).collect()
     }
 }
 
 impl RegionPorts {
     const fn all(&self) -> [u16; 5] {
-        [self.emulator, self.proxy, self.api, self.operator_api, self.home_api]
+        [
+            self.emulator,
+            self.proxy,
+            self.api,
+            self.operator_api,
+            self.home_api,
+        ]
     }
 }
 
@@ -147,8 +170,7 @@ fn starting_point(checkout: &str) -> u16 {
 mod tests {
     use super::*;
 
-    const FLEET: &str =
-        "home = \"us-east-1\"\n[[region]]\ncode = \"us-east-1\"\njurisdiction = \"us\"\nmode = \"shared\"\n";
+    const FLEET: &str = "home = \"us-east-1\"\n[[region]]\ncode = \"us-east-1\"\njurisdiction = \"us\"\nmode = \"shared\"\n";
 
     #[test]
     fn ports_stay_and_give_way_to_others() {
@@ -157,11 +179,17 @@ mod tests {
         let fleet = Fleet::parse(FLEET).unwrap();
         let none = BTreeSet::new();
         let first = Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap();
-        assert_eq!(first, Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap());
+        assert_eq!(
+            first,
+            Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap()
+        );
 
         let _other = TcpListener::bind(("127.0.0.1", first.control)).unwrap();
         let held = BTreeSet::from([first.control]);
-        assert_eq!(first, Ports::choose(&layout, &fleet, Some(47_900), &held).unwrap());
+        assert_eq!(
+            first,
+            Ports::choose(&layout, &fleet, Some(47_900), &held).unwrap()
+        );
         let second = Ports::choose(&layout, &fleet, Some(47_900), &none).unwrap();
         assert_ne!(first.control, second.control);
         assert_eq!(first.gateway, second.gateway);
@@ -171,7 +199,10 @@ mod tests {
 
     #[test]
     fn checkouts_start_apart() {
-        assert_ne!(starting_point("/home/a/meridian"), starting_point("/home/b/meridian"));
+        assert_ne!(
+            starting_point("/home/a/meridian"),
+            starting_point("/home/b/meridian")
+        );
         assert!(starting_point("/x") < 32_768);
     }
 }

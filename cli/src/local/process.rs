@@ -25,14 +25,22 @@ pub struct Detached {
 impl Detached {
     /// The process of a pid file; `marker` is a part of its command line.
     pub fn new(pid_file: PathBuf, marker: impl Into<String>) -> Self {
-        Self { pid_file, marker: marker.into() }
+        Self {
+            pid_file,
+            marker: marker.into(),
+        }
     }
 
     /// The id of the running process.
     pub fn pid(&self) -> Option<u32> {
-        let pid: u32 = std::fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()?;
+        let pid: u32 = std::fs::read_to_string(&self.pid_file)
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
         let known = Pid::from_raw(i32::try_from(pid).ok()?)?;
-        (test_kill_process(known).is_ok() && command_line(pid)?.contains(&self.marker)).then_some(pid)
+        (test_kill_process(known).is_ok() && command_line(pid)?.contains(&self.marker))
+            .then_some(pid)
     }
 
     /// Starts a command in its own process group, its output appended to a log.
@@ -41,7 +49,8 @@ impl Detached {
     /// When the program cannot be started or the files not be written.
     pub fn start(&self, command: &mut Command, log: &Path) -> Result<u32> {
         let folder = log.parent().context("a log lies in a folder")?;
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
         let out = File::options()
             .create(true)
             .append(true)
@@ -66,7 +75,10 @@ impl Detached {
     }
 
     /// A new process shows its command line a moment after it was started.
-    #[expect(clippy::disallowed_methods, reason = "a millisecond, while a process is being started")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a millisecond, while a process is being started"
+    )]
     fn wait_until_shown(&self) {
         let deadline = Instant::now() + Duration::from_secs(1);
         while self.pid().is_none() && Instant::now() < deadline {
@@ -76,19 +88,22 @@ impl Detached {
 
     /// Sends a signal to the process; false when it does not run.
     pub fn signal(&self, signal: Signal) -> bool {
-        self.target().is_some_and(|pid| kill_process(pid, signal).is_ok())
+        self.target()
+            .is_some_and(|pid| kill_process(pid, signal).is_ok())
     }
 
     /// Sends a signal to the process and everything that it started.
     pub fn signal_group(&self, signal: Signal) -> bool {
-        self.target().is_some_and(|pid| kill_process_group(pid, signal).is_ok())
+        self.target()
+            .is_some_and(|pid| kill_process_group(pid, signal).is_ok())
     }
 
-    /// Asks the process to end, waits, and sweeps away what is left of its group. Returns whether it ran.
+    /// Asks the process to end, waits, and sweeps away what is left of its group. Returns whether
+    /// it ran.
     ///
     /// # Errors
-    /// When the process did not end by itself and was killed, so that it may not have written what it held, or cannot
-    /// be ended at all.
+    /// When the process did not end by itself and was killed, so that it may not have written what
+    /// it held, or cannot be ended at all.
     pub async fn stop(&self) -> Result<bool> {
         let Some(pid) = self.target() else {
             std::fs::remove_file(&self.pid_file).ok();
@@ -113,7 +128,9 @@ impl Detached {
         std::fs::remove_file(&self.pid_file).ok();
         if !ended_by_itself {
             let pid = pid.as_raw_nonzero();
-            bail!("process {pid} did not end in {END_SECONDS} s and was killed: what it held may be lost");
+            bail!(
+                "process {pid} did not end in {END_SECONDS} s and was killed: what it held may be lost"
+            );
         }
         Ok(true)
     }
@@ -133,14 +150,21 @@ pub fn kill_function(group: u32, function: &str) -> usize {
     };
     let mut killed = 0;
     for entry in processes.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
             continue;
         };
         let Ok(environment) = std::fs::read(entry.path().join("environ")) else {
             continue;
         };
-        let names = environment.split(|byte| *byte == 0).any(|pair| pair == wanted.as_bytes());
-        let ours = std::fs::read_to_string(entry.path().join("stat")).is_ok_and(|stat| group_of(&stat) == Some(group));
+        let names = environment
+            .split(|byte| *byte == 0)
+            .any(|pair| pair == wanted.as_bytes());
+        let ours = std::fs::read_to_string(entry.path().join("stat"))
+            .is_ok_and(|stat| group_of(&stat) == Some(group));
         if names
             && ours
             && let Some(pid) = Pid::from_raw(pid)
@@ -153,7 +177,12 @@ pub fn kill_function(group: u32, function: &str) -> usize {
 
 /// The process group in a line of `/proc/<pid>/stat`: the third field after the command's bracket.
 fn group_of(stat: &str) -> Option<u32> {
-    stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(2)?
+        .parse()
+        .ok()
 }
 
 fn command_line(pid: u32) -> Option<String> {
@@ -163,8 +192,12 @@ fn command_line(pid: u32) -> Option<String> {
         let bytes = std::fs::read(proc).ok().filter(|bytes| !bytes.is_empty())?;
         return Some(String::from_utf8_lossy(&bytes).replace('\0', " "));
     }
-    let output = Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output().ok()?;
-    Some(String::from_utf8_lossy(&output.stdout).into_owned()).filter(|line| !line.trim().is_empty())
+    let output = Command::new("ps")
+        .args(["-o", "command=", "-p", &pid.to_string()])
+        .output()
+        .ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+        .filter(|line| !line.trim().is_empty())
 }
 
 #[cfg(test)]
@@ -176,7 +209,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let process = Detached::new(folder.path().join("pid"), "61.25");
         assert!(!process.stop().await.unwrap());
-        let pid = process.start(Command::new("sleep").arg("61.25"), &folder.path().join("log")).unwrap();
+        let pid = process
+            .start(
+                Command::new("sleep").arg("61.25"),
+                &folder.path().join("log"),
+            )
+            .unwrap();
         assert_eq!(process.pid(), Some(pid));
         let other = Detached::new(folder.path().join("pid"), "something else");
         assert_eq!(other.pid(), None);

@@ -30,7 +30,12 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Step { all: self.0.clone(), bar, name, began: Instant::now() }
+        Step {
+            all: self.0.clone(),
+            bar,
+            name,
+            began: Instant::now(),
+        }
     }
 
     /// Begins a step whose length is known.
@@ -39,7 +44,8 @@ impl Progress {
         let style = ProgressStyle::with_template(
             "{spinner:.cyan} {prefix} [{bar:40.cyan}] {human_pos}/{human_len} {per_sec:.dim}",
         );
-        step.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        step.bar
+            .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         step.bar.set_length(length);
         step
     }
@@ -83,7 +89,8 @@ impl Step {
     }
 }
 
-/// On a terminal above the bars; indicatif hides both where there is none, so there it is a plain line.
+/// On a terminal above the bars; indicatif hides both where there is none, so there it is a plain
+/// line.
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 fn print(all: &MultiProgress, line: &str) {
     if all.is_hidden() {

@@ -1,4 +1,5 @@
-//! Looking on from outside: whether anything is still under way, and what has ended in dead-letter queues.
+//! Looking on from outside: whether anything is still under way, and what has ended in dead-letter
+//! queues.
 
 use super::stack::Stack;
 use anyhow::{Context, Result, bail};
@@ -22,10 +23,16 @@ impl Stack {
         let mut quiet = 0;
         while quiet < LOOKS_IN_A_ROW {
             let regions = self.state().regions.keys();
-            let waiting = try_join_all(regions.map(async |code| self.waiting(code).await)).await?.concat();
+            let waiting = try_join_all(regions.map(async |code| self.waiting(code).await))
+                .await?
+                .concat();
             quiet = if waiting.is_empty() { quiet + 1 } else { 0 };
             if quiet == 0 && Instant::now() > deadline {
-                bail!("after {} s there is still waiting: {}", timeout.as_secs(), waiting.join(", "));
+                bail!(
+                    "after {} s there is still waiting: {}",
+                    timeout.as_secs(),
+                    waiting.join(", ")
+                );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -38,7 +45,11 @@ impl Stack {
     /// When the region does not answer.
     pub async fn dead_letters(&self, code: &str) -> Result<u64> {
         let depths = self.queue_depths(code).await?;
-        Ok(depths.iter().filter(|(name, _)| is_dead_letter(name)).map(|(_, depth)| depth).sum())
+        Ok(depths
+            .iter()
+            .filter(|(name, _)| is_dead_letter(name))
+            .map(|(_, depth)| depth)
+            .sum())
     }
 
     /// What is under way in a region, in words.
@@ -60,16 +71,29 @@ impl Stack {
 
     async fn queue_depths(&self, code: &str) -> Result<Vec<(String, u64)>> {
         let client = aws_sdk_sqs::Client::new(&self.emulator_sdk(code)?);
-        let urls = client.list_queues().send().await.with_context(|| format!("queues of {code}"))?;
+        let urls = client
+            .list_queues()
+            .send()
+            .await
+            .with_context(|| format!("queues of {code}"))?;
         let counted = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
         let depths = urls.queue_urls().iter().map(async |url| {
-            let asked = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(counted.to_vec()));
-            let answer = asked.send().await.with_context(|| format!("the queue {url}"))?;
-            let values = answer.attributes().into_iter().flat_map(|attributes| attributes.values());
+            let asked = client
+                .get_queue_attributes()
+                .queue_url(url)
+                .set_attribute_names(Some(counted.to_vec()));
+            let answer = asked
+                .send()
+                .await
+                .with_context(|| format!("the queue {url}"))?;
+            let values = answer
+                .attributes()
+                .into_iter()
+                .flat_map(|attributes| attributes.values());
             let depth = values.filter_map(|value| value.parse::<u64>().ok()).sum();
             anyhow::Ok((url.rsplit('/').next().unwrap_or_default().to_owned(), depth))
         });
@@ -78,7 +102,10 @@ impl Stack {
 
     async fn count_items(&self, code: &str, table: &str, prefix: &str) -> Result<u64> {
         let region = self.state().region(code)?;
-        let name = region.tables.get(table).with_context(|| format!("{code} has no {table} table"))?;
+        let name = region
+            .tables
+            .get(table)
+            .with_context(|| format!("{code} has no {table} table"))?;
         let client = aws_sdk_dynamodb::Client::new(&self.emulator_sdk(code)?);
         let mut pages = client
             .scan()
@@ -97,5 +124,8 @@ impl Stack {
 }
 
 fn is_dead_letter(queue: &str) -> bool {
-    queue.to_ascii_lowercase().replace('-', "").contains("deadletter")
+    queue
+        .to_ascii_lowercase()
+        .replace('-', "")
+        .contains("deadletter")
 }

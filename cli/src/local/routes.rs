@@ -1,14 +1,16 @@
 //! The routes of the deployed HTTP APIs, which the emulator leaves out.
 //!
-//! The SAM transform writes a function's `HttpApi` events into the API's OpenAPI `Body`. The emulator
-//! makes the API and its stage but does not read the body, so its routes, integrations and authorizers
-//! are created here from the processed template.
+//! The SAM transform writes a function's `HttpApi` events into the API's OpenAPI `Body`. The
+//! emulator makes the API and its stage but does not read the body, so its routes, integrations and
+//! authorizers are created here from the processed template.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use aws_sdk_apigatewayv2::Client;
-use aws_sdk_apigatewayv2::types::{self, AuthorizationType, AuthorizerType, IntegrationType, JwtConfiguration};
+use aws_sdk_apigatewayv2::types::{
+    self, AuthorizationType, AuthorizerType, IntegrationType, JwtConfiguration,
+};
 use serde_json::Value;
 
 use super::conditions::Conditions;
@@ -70,13 +72,18 @@ pub fn extract(template: &Value, conditions: &Conditions) -> Vec<Api> {
     let Some(resources) = template.get("Resources").and_then(Value::as_object) else {
         return Vec::new();
     };
-    let apis = resources
-        .iter()
-        .filter(|(_, resource)| resource["Type"] == "AWS::ApiGatewayV2::Api" && conditions.holds_for(resource));
+    let apis = resources.iter().filter(|(_, resource)| {
+        resource["Type"] == "AWS::ApiGatewayV2::Api" && conditions.holds_for(resource)
+    });
     apis.map(|(logical, resource)| {
         let body = conditions.resolve(&resource["Properties"]["Body"]);
         let cors = cors(&body["x-amazon-apigateway-cors"], conditions);
-        Api { logical: logical.clone(), routes: routes(&body), authorizers: authorizers(&body), cors }
+        Api {
+            logical: logical.clone(),
+            routes: routes(&body),
+            authorizers: authorizers(&body),
+            cors,
+        }
     })
     .collect()
 }
@@ -100,7 +107,11 @@ fn routes(body: &Value) -> Vec<Route> {
                 .and_then(Value::as_object)
                 .and_then(|scheme| scheme.iter().next())
                 .map(|(name, scopes)| (name.clone(), texts(scopes)));
-            found.push(Route { key, function, authorizer });
+            found.push(Route {
+                key,
+                function,
+                authorizer,
+            });
         }
     }
     found
@@ -113,9 +124,15 @@ fn authorizers(body: &Value) -> Vec<Authorizer> {
         let configuration = declared.get("jwtConfiguration")?;
         Some(Authorizer {
             name: name.clone(),
-            identity_source: declared["identitySource"].as_str().unwrap_or("$request.header.Authorization").to_owned(),
+            identity_source: declared["identitySource"]
+                .as_str()
+                .unwrap_or("$request.header.Authorization")
+                .to_owned(),
             issuer: configuration["issuer"].clone(),
-            audience: configuration["audience"].as_array().cloned().unwrap_or_default(),
+            audience: configuration["audience"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
         })
     });
     jwt.collect()
@@ -129,11 +146,14 @@ fn cors(declared: &Value, conditions: &Conditions) -> Option<Cors> {
         methods: list("allowMethods"),
         headers: list("allowHeaders"),
         exposed: list("exposeHeaders"),
-        max_age_s: declared["maxAge"].as_i64().and_then(|seconds| i32::try_from(seconds).ok()),
+        max_age_s: declared["maxAge"]
+            .as_i64()
+            .and_then(|seconds| i32::try_from(seconds).ok()),
     })
 }
 
-/// The function that an integration's URI names: `...functions/${SignupApiFunction.Arn}/invocations`.
+/// The function that an integration's URI names:
+/// `...functions/${SignupApiFunction.Arn}/invocations`.
 fn function_of(uri: &Value) -> Option<String> {
     let text = uri.as_str().or_else(|| uri.get("Fn::Sub")?.as_str())?;
     let (_, rest) = text.split_once("functions/${")?;
@@ -143,13 +163,15 @@ fn function_of(uri: &Value) -> Option<String> {
 
 fn texts(list: &Value) -> Vec<String> {
     let items = list.as_array().into_iter().flatten();
-    items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    items
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// Makes a deployed API serve exactly its routes.
 ///
-/// `arns` maps a function's logical id to its ARN, `resolve` a reference of the template to its value.
-/// Returns how many routes the API has.
+/// `arns` maps a function's logical id to its ARN, `resolve` a reference of the template to its
+/// value. Returns how many routes the API has.
 ///
 /// # Errors
 /// When the emulator refuses a call.
@@ -165,7 +187,12 @@ pub async fn apply(
     }
     let authorizers = apply_authorizers(client, api_id, &api.authorizers, resolve).await?;
     let mut integrations = existing_integrations(client, api_id).await?;
-    let existing = client.get_routes().api_id(api_id).send().await.context("GetRoutes")?;
+    let existing = client
+        .get_routes()
+        .api_id(api_id)
+        .send()
+        .await
+        .context("GetRoutes")?;
     let wanted: BTreeSet<&str> = api.routes.iter().map(|route| route.key.as_str()).collect();
     let mut served = BTreeSet::new();
     for route in existing.items() {
@@ -175,7 +202,13 @@ pub async fn apply(
         if wanted.contains(key) {
             served.insert(key.to_owned());
         } else {
-            client.delete_route().api_id(api_id).route_id(id).send().await.context("DeleteRoute")?;
+            client
+                .delete_route()
+                .api_id(api_id)
+                .route_id(id)
+                .send()
+                .await
+                .context("DeleteRoute")?;
         }
     }
     for route in &api.routes {
@@ -194,8 +227,11 @@ pub async fn apply(
                 id
             }
         };
-        let mut call =
-            client.create_route().api_id(api_id).route_key(&route.key).target(format!("integrations/{integration}"));
+        let mut call = client
+            .create_route()
+            .api_id(api_id)
+            .route_key(&route.key)
+            .target(format!("integrations/{integration}"));
         if let Some((name, scopes)) = &route.authorizer
             && let Some(id) = authorizers.get(name)
         {
@@ -204,7 +240,9 @@ pub async fn apply(
                 .authorizer_id(id)
                 .set_authorization_scopes(Some(scopes.clone()));
         }
-        call.send().await.with_context(|| format!("CreateRoute {}", route.key))?;
+        call.send()
+            .await
+            .with_context(|| format!("CreateRoute {}", route.key))?;
         served.insert(route.key.clone());
     }
     Ok(served.len())
@@ -218,12 +256,23 @@ async fn apply_cors(client: &Client, api_id: &str, cors: &Cors) -> Result<()> {
         .set_expose_headers(Some(cors.exposed.clone()))
         .set_max_age(cors.max_age_s)
         .build();
-    client.update_api().api_id(api_id).cors_configuration(cors).send().await.context("UpdateApi")?;
+    client
+        .update_api()
+        .api_id(api_id)
+        .cors_configuration(cors)
+        .send()
+        .await
+        .context("UpdateApi")?;
     Ok(())
 }
 
 async fn existing_integrations(client: &Client, api_id: &str) -> Result<BTreeMap<String, String>> {
-    let found = client.get_integrations().api_id(api_id).send().await.context("GetIntegrations")?;
+    let found = client
+        .get_integrations()
+        .api_id(api_id)
+        .send()
+        .await
+        .context("GetIntegrations")?;
     let pairs = found.items().iter().filter_map(|integration| {
         let uri = integration.integration_uri()?.to_owned();
         Some((uri, integration.integration_id()?.to_owned()))
@@ -242,7 +291,9 @@ async fn create_integration(client: &Client, api_id: &str, arn: &str) -> Result<
         .send()
         .await
         .context("CreateIntegration")?;
-    made.integration_id().map(str::to_owned).context("CreateIntegration gave no id")
+    made.integration_id()
+        .map(str::to_owned)
+        .context("CreateIntegration gave no id")
 }
 
 async fn apply_authorizers(
@@ -254,16 +305,26 @@ async fn apply_authorizers(
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let existing = client.get_authorizers().api_id(api_id).send().await.context("GetAuthorizers")?;
-    let mut ids: BTreeMap<String, String> =
-        existing.items().iter().filter_map(|a| Some((a.name()?.to_owned(), a.authorizer_id()?.to_owned()))).collect();
+    let existing = client
+        .get_authorizers()
+        .api_id(api_id)
+        .send()
+        .await
+        .context("GetAuthorizers")?;
+    let mut ids: BTreeMap<String, String> = existing
+        .items()
+        .iter()
+        .filter_map(|a| Some((a.name()?.to_owned(), a.authorizer_id()?.to_owned())))
+        .collect();
     for authorizer in wanted {
         if ids.contains_key(&authorizer.name) {
             continue;
         }
         let audience = authorizer.audience.iter().filter_map(&resolve).collect();
-        let jwt =
-            JwtConfiguration::builder().set_audience(Some(audience)).set_issuer(resolve(&authorizer.issuer)).build();
+        let jwt = JwtConfiguration::builder()
+            .set_audience(Some(audience))
+            .set_issuer(resolve(&authorizer.issuer))
+            .build();
         let made = client
             .create_authorizer()
             .api_id(api_id)
@@ -291,8 +352,14 @@ mod tests {
 
     fn conditions(home: &str) -> Conditions {
         let template = json!({"Conditions": {"Home": {"Fn::Equals": [{"Ref": "Role"}, "home"]}}});
-        let origins = ("Origins".to_owned(), "https://a.example,https://b.example".to_owned());
-        Conditions::new(&template, BTreeMap::from([("Role".to_owned(), home.to_owned()), origins]))
+        let origins = (
+            "Origins".to_owned(),
+            "https://a.example,https://b.example".to_owned(),
+        );
+        Conditions::new(
+            &template,
+            BTreeMap::from([("Role".to_owned(), home.to_owned()), origins]),
+        )
     }
 
     fn operation(function: &str) -> Value {
@@ -326,7 +393,11 @@ mod tests {
         }});
         let apis = extract(&template, &conditions("regional"));
         assert_eq!(apis.len(), 1);
-        let routes: Vec<(&str, &str)> = apis[0].routes.iter().map(|r| (r.key.as_str(), r.function.as_str())).collect();
+        let routes: Vec<(&str, &str)> = apis[0]
+            .routes
+            .iter()
+            .map(|r| (r.key.as_str(), r.function.as_str()))
+            .collect();
         assert_eq!(
             routes,
             [
@@ -336,11 +407,17 @@ mod tests {
                 ("POST /signups", "SignupApiFunction"),
             ]
         );
-        assert_eq!(apis[0].routes[2].authorizer, Some(("Tokens".to_owned(), vec!["meridian/read".to_owned()])));
+        assert_eq!(
+            apis[0].routes[2].authorizer,
+            Some(("Tokens".to_owned(), vec!["meridian/read".to_owned()]))
+        );
         assert_eq!(apis[0].authorizers[0].audience, [json!({"Ref": "Client"})]);
 
         let cors = Cors {
-            origins: vec!["https://a.example".to_owned(), "https://b.example".to_owned()],
+            origins: vec![
+                "https://a.example".to_owned(),
+                "https://b.example".to_owned(),
+            ],
             methods: vec!["GET".to_owned(), "POST".to_owned()],
             headers: vec![],
             exposed: vec![],

@@ -22,11 +22,13 @@ pub fn http() -> reqwest::Client {
     CLIENT.get_or_init(fresh_http).clone()
 }
 
-/// A client with connections of its own. Connections end with the runtime that opened them, so a process with
-/// several runtimes, as tests have, cannot share one.
+/// A client with connections of its own. Connections end with the runtime that opened them, so a
+/// process with several runtimes, as tests have, cannot share one.
 pub fn fresh_http() -> reqwest::Client {
     // Another part of the program may have chosen a provider before: then that one serves.
-    rustls::crypto::ring::default_provider().install_default().ok();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
     let built = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -59,34 +61,51 @@ pub fn config(region: &str, endpoint: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .endpoint_url(endpoint)
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "meridian")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "test", "test", None, None, "meridian",
+        )))
         .http_client(Builder::new().build_http())
         .build()
 }
 
-/// The configuration of AWS clients for a region: the local one, or AWS with the caller's own credentials.
+/// The configuration of AWS clients for a region: the local one, or AWS with the caller's own
+/// credentials.
 pub async fn config_of(region: &str, state: &RegionState) -> SdkConfig {
-    if state.aws_endpoint_url.is_empty() { aws(region).await } else { config(region, &state.aws_endpoint_url) }
+    if state.aws_endpoint_url.is_empty() {
+        aws(region).await
+    } else {
+        config(region, &state.aws_endpoint_url)
+    }
 }
 
-/// The configuration of AWS clients for a region of AWS: credentials and endpoints as the environment and the
-/// profile of the caller say.
+/// The configuration of AWS clients for a region of AWS: credentials and endpoints as the
+/// environment and the profile of the caller say.
 pub async fn aws(region: &str) -> SdkConfig {
     let tls = tls::Provider::Rustls(CryptoMode::Ring);
     let client = Builder::new().tls_provider(tls).build_https();
-    aws_config::from_env().region(Region::new(region.to_owned())).http_client(client).load().await
+    aws_config::from_env()
+        .region(Region::new(region.to_owned()))
+        .http_client(client)
+        .load()
+        .await
 }
 
-/// Asks the IAM of a local region, as the account's administrator, whose signature the emulator does not check.
-/// Returns the answer in XML.
+/// Asks the IAM of a local region, as the account's administrator, whose signature the emulator
+/// does not check. Returns the answer in XML.
 ///
 /// # Errors
 /// When it refuses or does not answer.
 pub async fn iam(emulator_url: &str, form: &[(&str, &str)]) -> Result<String> {
-    const ADMINISTRATOR: &str =
-        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
-    let asked = http().post(emulator_url).header("authorization", ADMINISTRATOR).form(form).send().await;
-    let answer = asked.and_then(reqwest::Response::error_for_status).context("IAM refuses")?;
+    const ADMINISTRATOR: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+    let asked = http()
+        .post(emulator_url)
+        .header("authorization", ADMINISTRATOR)
+        .form(form)
+        .send()
+        .await;
+    let answer = asked
+        .and_then(reqwest::Response::error_for_status)
+        .context("IAM refuses")?;
     Ok(answer.text().await?)
 }
 
@@ -104,12 +123,16 @@ pub async fn invoke(config: &SdkConfig, function: &str, payload: &Value) -> Resu
         .with_context(|| format!("cannot invoke {function}"))?;
     let bytes = answer.payload().map(Blob::as_ref).unwrap_or_default();
     if let Some(kind) = answer.function_error() {
-        bail!("{function} failed ({kind}): {}", String::from_utf8_lossy(bytes));
+        bail!(
+            "{function} failed ({kind}): {}",
+            String::from_utf8_lossy(bytes)
+        );
     }
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(bytes).with_context(|| format!("{function} answered something else than JSON"))
+    serde_json::from_slice(bytes)
+        .with_context(|| format!("{function} answered something else than JSON"))
 }
 
 /// A mail that a region has sent.
@@ -143,11 +166,14 @@ impl Mail {
     /// The confirmation code in the mail: its first run of exactly six digits.
     pub fn code(&self) -> Option<String> {
         let runs = self.text().split(|c: char| !c.is_ascii_digit());
-        runs.into_iter().find(|run| run.len() == 6).map(str::to_owned)
+        runs.into_iter()
+            .find(|run| run.len() == 6)
+            .map(str::to_owned)
     }
 }
 
-/// The mails that a region has sent, oldest first. Asked over a connection of its own: tests of several runtimes ask.
+/// The mails that a region has sent, oldest first. Asked over a connection of its own: tests of
+/// several runtimes ask.
 ///
 /// # Errors
 /// When the region does not answer.
@@ -156,8 +182,15 @@ pub async fn mailbox(mail_url: &str) -> Result<Vec<Mail>> {
     struct Answer {
         messages: std::collections::BTreeMap<String, Vec<Mail>>,
     }
-    let answer = fresh_http().get(mail_url).send().await?.error_for_status()?;
-    let answer: Answer = answer.json().await.context("the mail box is not what it should be")?;
+    let answer = fresh_http()
+        .get(mail_url)
+        .send()
+        .await?
+        .error_for_status()?;
+    let answer: Answer = answer
+        .json()
+        .await
+        .context("the mail box is not what it should be")?;
     Ok(answer.messages.into_values().flatten().collect())
 }
 
@@ -173,7 +206,12 @@ mod tests {
             body_text: Some(text.to_owned()),
             body_html: None,
         };
-        assert_eq!(mail("In 2026, code 1234567 is not 123456.").code().as_deref(), Some("123456"));
+        assert_eq!(
+            mail("In 2026, code 1234567 is not 123456.")
+                .code()
+                .as_deref(),
+            Some("123456")
+        );
         assert_eq!(mail("no code").code(), None);
         assert!(mail("").is_to("A@b.example"));
     }

@@ -82,7 +82,8 @@ impl Plan {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn load(layout: &Layout) -> Result<Self> {
-        read_json(&layout.serve_plan())?.context("nothing to serve: start it with `meridian local up`")
+        read_json(&layout.serve_plan())?
+            .context("nothing to serve: start it with `meridian local up`")
     }
 }
 
@@ -94,14 +95,19 @@ struct Region {
     triggers: Triggers,
     sessions: Sessions,
     cut: AtomicBool,
-    /// Of requests to each API. On one machine, hundreds of functions at once would only wait for one another.
+    /// Of requests to each API. On one machine, hundreds of functions at once would only wait for
+    /// one another.
     turns: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 impl Region {
     fn turns_of(&self, api: &str) -> Arc<Semaphore> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(turns.entry(api.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(TURNS))))
+        Arc::clone(
+            turns
+                .entry(api.to_owned())
+                .or_insert_with(|| Arc::new(Semaphore::new(TURNS))),
+        )
     }
 }
 
@@ -127,17 +133,26 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
             sessions: Sessions::new(code, &region.emulator_url, &config, layout.sessions(code))?,
             code: code.clone(),
             emulator: region.emulator_url.clone(),
-            process: Detached::new(layout.emulator_pid(code), layout.venv().display().to_string()),
+            process: Detached::new(
+                layout.emulator_pid(code),
+                layout.venv().display().to_string(),
+            ),
             triggers: Triggers::new(code, &region.emulator_url, &config),
             cut: AtomicBool::new(false),
             turns: Mutex::default(),
         };
         anyhow::Ok((code.clone(), Arc::new(served)))
     });
-    let home = plan.regions.get(&plan.home).context("the home region is not served")?;
+    let home = plan
+        .regions
+        .get(&plan.home)
+        .context("the home region is not served")?;
     let serve = Arc::new(Serve {
         regions: regions.collect::<Result<_>>()?,
-        names: Names::new(&sdk::config(&plan.home, &home.emulator_url), plan.zone.clone()),
+        names: Names::new(
+            &sdk::config(&plan.home, &home.emulator_url),
+            plan.zone.clone(),
+        ),
         faults: Mutex::default(),
         links: Mutex::default(),
         plan: RwLock::new(plan.clone()),
@@ -146,13 +161,23 @@ pub async fn run(checkout: &FilePath) -> Result<()> {
     serve.link(&plan.links);
     let keeper = Arc::clone(&serve);
     tokio::spawn(async move { keeper.names.keep().await });
-    listen(plan.gateway_port, Router::new().fallback(gateway).with_state(Arc::clone(&serve))).await?;
+    listen(
+        plan.gateway_port,
+        Router::new()
+            .fallback(gateway)
+            .with_state(Arc::clone(&serve)),
+    )
+    .await?;
     for (code, region) in &plan.regions {
         let Some(served) = serve.regions.get(code) else {
             continue;
         };
         let state = (Arc::clone(&serve), Arc::clone(served));
-        listen(region.proxy_port, Router::new().fallback(aws).with_state(state)).await?;
+        listen(
+            region.proxy_port,
+            Router::new().fallback(aws).with_state(state),
+        )
+        .await?;
         for api in &region.apis {
             let state = (Arc::clone(&serve), Arc::clone(served), api.port);
             listen(api.port, Router::new().fallback(http_api).with_state(state)).await?;
@@ -191,7 +216,9 @@ impl Serve {
             keep
         });
         for link in wanted {
-            let known = running.iter().any(|(forwarder, _)| forwarder.link() == link);
+            let known = running
+                .iter()
+                .any(|(forwarder, _)| forwarder.link() == link);
             let sides = (self.regions.get(&link.from), self.regions.get(&link.to));
             let (false, (Some(from), Some(to))) = (known, sides) else {
                 continue;
@@ -207,13 +234,16 @@ impl Serve {
 
     /// Ends every link, waiting for what is on its way.
     async fn end_links(&self) {
-        let running = std::mem::take(&mut *self.links.lock().unwrap_or_else(PoisonError::into_inner));
+        let running =
+            std::mem::take(&mut *self.links.lock().unwrap_or_else(PoisonError::into_inner));
         for (forwarder, _) in &running {
             forwarder.end();
         }
         let tasks = running.into_iter().map(|(_, task)| task);
         let all = futures::future::join_all(tasks);
-        tokio::time::timeout(Duration::from_millis(LINKS_END_MS), all).await.ok();
+        tokio::time::timeout(Duration::from_millis(LINKS_END_MS), all)
+            .await
+            .ok();
     }
 
     fn api_id(&self, region: &str, port: u16) -> Option<String> {
@@ -228,13 +258,21 @@ impl Serve {
         let (id, rest) = host.split_once(".execute-api.")?;
         let code = rest.split('.').next()?;
         let plan = self.plan.read().unwrap_or_else(PoisonError::into_inner);
-        let known = plan.regions.get(code)?.apis.iter().any(|api| api.api_id.as_deref() == Some(id));
+        let known = plan
+            .regions
+            .get(code)?
+            .apis
+            .iter()
+            .any(|api| api.api_id.as_deref() == Some(id));
         let region = self.regions.get(code).filter(|_| known)?;
         Some((Arc::clone(region), id.to_owned()))
     }
 
     fn meet(&self, call: &Call) -> Option<Action> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner).meet(call)
+        self.faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .meet(call)
     }
 }
 
@@ -248,7 +286,12 @@ fn unavailable(why: &str) -> Response {
 /// A refusal in the form of AWS's JSON protocols.
 fn refused_as(exception: &str) -> Response {
     let body = serde_json::json!({ "__type": exception, "message": "a fault is set" });
-    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body.to_string()).into_response()
+    (
+        StatusCode::BAD_REQUEST,
+        [(header::CONTENT_TYPE, "application/x-amz-json-1.1")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 fn kill(region: &Region, call: &Call) {
@@ -263,8 +306,14 @@ async fn aws(State(state): State<AwsState>, request: axum::extract::Request) -> 
     let mut response = called(state, request).await;
     if from_page {
         let any = HeaderValue::from_static("*");
-        response.headers_mut().entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(any.clone());
-        response.headers_mut().entry(header::ACCESS_CONTROL_EXPOSE_HEADERS).or_insert(any);
+        response
+            .headers_mut()
+            .entry(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+            .or_insert(any.clone());
+        response
+            .headers_mut()
+            .entry(header::ACCESS_CONTROL_EXPOSE_HEADERS)
+            .or_insert(any);
     }
     response
 }
@@ -298,16 +347,28 @@ async fn called((serve, region): AwsState, request: axum::extract::Request) -> R
         }
         _ => {}
     }
-    answer.map_or_else(|error| unavailable(&format!("{error:#}")), IntoResponse::into_response)
+    answer.map_or_else(
+        |error| unavailable(&format!("{error:#}")),
+        IntoResponse::into_response,
+    )
 }
 
 /// What the region's emulator answers, and what it leaves out.
-async fn answered(serve: &Serve, region: &Region, call: &Call, request: &Request) -> Result<Answer> {
+async fn answered(
+    serve: &Serve,
+    region: &Region,
+    call: &Call,
+    request: &Request,
+) -> Result<Answer> {
     let pass = || forward(&region.emulator, &request.path, request);
     match (call.service.as_deref(), call.operation.as_deref()) {
         (Some("cognito-idp"), Some(operation)) => region.triggers.call(operation, request).await,
         (Some("dynamodb"), Some(operation)) => {
-            match region.sessions.refuse(operation, call.function.as_deref(), request).await? {
+            match region
+                .sessions
+                .refuse(operation, call.function.as_deref(), request)
+                .await?
+            {
                 Some(refusal) => Ok(refusal),
                 None => pass().await,
             }
@@ -319,7 +380,11 @@ async fn answered(serve: &Serve, region: &Region, call: &Call, request: &Request
         }
         (Some("route53"), _) if names::is_change(request) => {
             let answer = pass().await?;
-            Ok(if answer.status.is_success() { serve.names.change(request, answer) } else { answer })
+            Ok(if answer.status.is_success() {
+                serve.names.change(request, answer)
+            } else {
+                answer
+            })
         }
         _ => pass().await,
     }
@@ -331,22 +396,31 @@ fn message(status: StatusCode, text: &str) -> Response {
 }
 
 /// A call to a region's HTTP API.
-async fn http_api(State((serve, region, port)): State<ApiState>, request: axum::extract::Request) -> Response {
+async fn http_api(
+    State((serve, region, port)): State<ApiState>,
+    request: axum::extract::Request,
+) -> Response {
     let Some(api) = serve.api_id(&region.code, port) else {
         return message(StatusCode::NOT_FOUND, "Not Found");
     };
     call_api(&region, &api, request).await
 }
 
-/// A call to a name: to the HTTP API that its record leads to, which sees the name as it was asked for.
+/// A call to a name: to the HTTP API that its record leads to, which sees the name as it was asked
+/// for.
 async fn gateway(State(serve): State<Arc<Serve>>, request: axum::extract::Request) -> Response {
-    let asked = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let asked = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let found = asked.and_then(|host| serve.names.resolve(host));
     match found.map(|host| serve.api_at(&host)) {
         Some(Some((region, api))) => call_api(&region, &api, request).await,
-        Some(None) => {
-            (StatusCode::BAD_GATEWAY, "the record of this name leads to no API of this stack\n").into_response()
-        }
+        Some(None) => (
+            StatusCode::BAD_GATEWAY,
+            "the record of this name leads to no API of this stack\n",
+        )
+            .into_response(),
         // DNS would not know the name, and no connection would be made.
         None => (StatusCode::BAD_GATEWAY, "there is no record of this name\n").into_response(),
     }
@@ -382,12 +456,21 @@ fn control(serve: Arc<Serve>) -> Router {
 
 async fn links(State(serve): State<Arc<Serve>>) -> Json<Vec<LinkStatus>> {
     let links = serve.links.lock().unwrap_or_else(PoisonError::into_inner);
-    Json(links.iter().map(|(forwarder, _)| forwarder.status()).collect())
+    Json(
+        links
+            .iter()
+            .map(|(forwarder, _)| forwarder.status())
+            .collect(),
+    )
 }
 
-async fn change_links(State(serve): State<Arc<Serve>>, Json(change): Json<LinkChange>) -> Json<Vec<LinkStatus>> {
+async fn change_links(
+    State(serve): State<Arc<Serve>>,
+    Json(change): Json<LinkChange>,
+) -> Json<Vec<LinkStatus>> {
     let links = serve.links.lock().unwrap_or_else(PoisonError::into_inner);
-    let met = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+    let met =
+        |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
     let chosen = links.iter().filter(|(forwarder, _)| {
         let link = forwarder.link();
         met(&change.from, &link.from) && met(&change.to, &link.to)
@@ -400,25 +483,48 @@ async fn change_links(State(serve): State<Arc<Serve>>, Json(change): Json<LinkCh
 }
 
 async fn faults(State(serve): State<Arc<Serve>>) -> Json<Vec<FaultStatus>> {
-    Json(serve.faults.lock().unwrap_or_else(PoisonError::into_inner).list())
+    Json(
+        serve
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .list(),
+    )
 }
 
 async fn add_fault(State(serve): State<Arc<Serve>>, Json(fault): Json<Fault>) -> Json<FaultStatus> {
-    Json(serve.faults.lock().unwrap_or_else(PoisonError::into_inner).add(fault))
+    Json(
+        serve
+            .faults
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(fault),
+    )
 }
 
 async fn clear_faults(State(serve): State<Arc<Serve>>) -> Json<()> {
-    serve.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(None);
+    serve
+        .faults
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(None);
     Json(())
 }
 
 async fn remove_fault(State(serve): State<Arc<Serve>>, Path(id): Path<u64>) -> Json<()> {
-    serve.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(Some(id));
+    serve
+        .faults
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(Some(id));
     Json(())
 }
 
 async fn reaches(State(serve): State<Arc<Serve>>) -> Json<Vec<Reach>> {
-    let reach = |region: &Arc<Region>| Reach { region: region.code.clone(), cut: region.cut.load(Ordering::Relaxed) };
+    let reach = |region: &Arc<Region>| Reach {
+        region: region.code.clone(),
+        cut: region.cut.load(Ordering::Relaxed),
+    };
     Json(serve.regions.values().map(reach).collect())
 }
 

@@ -46,7 +46,12 @@ pub struct UpOptions {
 impl UpOptions {
     /// The usual options for a checkout: keep what is there, show nothing.
     pub fn new(checkout: impl Into<PathBuf>) -> Self {
-        Self { checkout: checkout.into(), reset: false, port_base: None, progress: Progress::silent() }
+        Self {
+            checkout: checkout.into(),
+            reset: false,
+            port_base: None,
+            progress: Progress::silent(),
+        }
     }
 }
 
@@ -105,8 +110,8 @@ impl Stack {
         let layout = Layout::new(&options.checkout)?;
         let fleet = Fleet::load(layout.checkout())?;
         let template = layout.checkout().join("template.yaml");
-        let template =
-            std::fs::read_to_string(&template).with_context(|| format!("cannot read {}", template.display()))?;
+        let template = std::fs::read_to_string(&template)
+            .with_context(|| format!("cannot read {}", template.display()))?;
         let template = template::parse(&template)?;
         let _lock = lock(&layout)?;
         if options.reset {
@@ -116,18 +121,25 @@ impl Stack {
             step.done("every region begins empty");
         }
         let progress = &options.progress;
-        let ((), executables) = tokio::try_join!(install(&layout, progress), build(&layout, progress))?;
+        let ((), executables) =
+            tokio::try_join!(install(&layout, progress), build(&layout, progress))?;
         let functions = template::functions(&template);
         let started = start_regions(&layout, &fleet, options.port_base, progress);
         let zipped = zip(&layout, &functions, &executables, progress);
         let (ports, packages) = tokio::try_join!(started, zipped)?;
-        let meridian = executables.get("meridian").context("the workspace builds no binary `meridian`")?;
+        let meridian = executables
+            .get("meridian")
+            .context("the workspace builds no binary `meridian`")?;
         let zones = zones(&ports).await?;
         let bare = plan(&fleet, &ports, &zones, &BTreeMap::new());
         start_serve(&layout, &ports, meridian, &bare, progress).await?;
         let deployed = deploy(&fleet, &ports, &zones, &template, &packages, progress).await?;
         let state = publish(&layout, &fleet, &ports, &zones, deployed).await?;
-        Ok(Self { layout, ports, state })
+        Ok(Self {
+            layout,
+            ports,
+            state,
+        })
     }
 
     /// The stack of a checkout that was brought up before.
@@ -138,7 +150,11 @@ impl Stack {
         let layout = Layout::new(checkout)?;
         let state = LocalState::load(checkout)?;
         let ports = Ports::load(&layout)?.context("no ports are known: run `meridian local up`")?;
-        Ok(Self { layout, ports, state })
+        Ok(Self {
+            layout,
+            ports,
+            state,
+        })
     }
 
     /// Stops the stack of a checkout; every region keeps its state for the next time.
@@ -190,14 +206,22 @@ impl Stack {
         }
         let serve_pid = serve_process(&layout).pid();
         let served = ports.filter(|_| serve_pid.is_some());
-        let (control_url, tenant_url) =
-            served.map(|ports| (control_url(&ports), names::address(ports.gateway))).unzip();
+        let (control_url, tenant_url) = served
+            .map(|ports| (control_url(&ports), names::address(ports.gateway)))
+            .unzip();
         let links = match &control_url {
             Some(url) => Control::new(url).links().await.unwrap_or_default(),
             None => Vec::new(),
         };
         let running = serve_pid.is_some() && regions.iter().all(|region| region.healthy);
-        Ok(Status { running, serve_pid, control_url, tenant_url, regions, links })
+        Ok(Status {
+            running,
+            serve_pid,
+            control_url,
+            tenant_url,
+            regions,
+            links,
+        })
     }
 
     /// Addresses, names and clients.
@@ -215,20 +239,28 @@ impl Stack {
         Control::new(&self.state.control_url)
     }
 
-    /// The configuration of AWS clients for a region, through its proxy: with triggers, faults and cuts.
+    /// The configuration of AWS clients for a region, through its proxy: with triggers, faults and
+    /// cuts.
     ///
     /// # Errors
     /// When the fleet has no such region.
     pub fn sdk(&self, region: &str) -> Result<SdkConfig> {
-        Ok(sdk::config(region, &self.state.region(region)?.aws_endpoint_url))
+        Ok(sdk::config(
+            region,
+            &self.state.region(region)?.aws_endpoint_url,
+        ))
     }
 
-    /// The configuration of AWS clients that a fault or cut does not meet: for looking on from outside.
+    /// The configuration of AWS clients that a fault or cut does not meet: for looking on from
+    /// outside.
     ///
     /// # Errors
     /// When the fleet has no such region.
     pub fn emulator_sdk(&self, region: &str) -> Result<SdkConfig> {
-        Ok(sdk::config(region, &self.state.region(region)?.emulator_url))
+        Ok(sdk::config(
+            region,
+            &self.state.region(region)?.emulator_url,
+        ))
     }
 
     /// Invokes a function by its own name, such as `heartbeat`, and returns its answer.
@@ -291,15 +323,24 @@ impl Stack {
 
     fn emulator(&self, region: &str) -> Result<Emulator> {
         self.state.region(region)?;
-        let ports = self.ports.regions.get(region).context("a region has its ports")?;
+        let ports = self
+            .ports
+            .regions
+            .get(region)
+            .context("a region has its ports")?;
         Ok(Emulator::new(&self.layout, region, ports))
     }
 }
 
 /// Holds the checkout's lock while the stack is changed; waits for another command that changes it.
 fn lock(layout: &Layout) -> Result<File> {
-    std::fs::create_dir_all(layout.root()).with_context(|| format!("cannot create {}", layout.root().display()))?;
-    let file = File::options().create(true).append(true).open(layout.lock()).context("cannot open the lock")?;
+    std::fs::create_dir_all(layout.root())
+        .with_context(|| format!("cannot create {}", layout.root().display()))?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(layout.lock())
+        .context("cannot open the lock")?;
     file.lock().context("cannot lock the local stack")?;
     Ok(file)
 }
@@ -309,20 +350,34 @@ fn control_url(ports: &Ports) -> String {
 }
 
 fn serve_process(layout: &Layout) -> Detached {
-    Detached::new(layout.serve_pid(), format!("local serve --checkout {}", layout.checkout().display()))
+    Detached::new(
+        layout.serve_pid(),
+        format!("local serve --checkout {}", layout.checkout().display()),
+    )
 }
 
 /// Stops every process, also where one of them does not end as it should.
 async fn stop_all(layout: &Layout, fleet: &Fleet) -> Result<usize> {
-    let serve = serve_process(layout).stop().await.context("the process for proxies and links");
-    let none = RegionPorts { emulator: 0, proxy: 0, api: 0, operator_api: 0, home_api: 0 };
+    let serve = serve_process(layout)
+        .stop()
+        .await
+        .context("the process for proxies and links");
+    let none = RegionPorts {
+        emulator: 0,
+        proxy: 0,
+        api: 0,
+        operator_api: 0,
+        home_api: 0,
+    };
     let stops = fleet.regions().iter().map(|region| {
         let emulator = Emulator::new(layout, region.code.as_str(), &none);
         async move { emulator.stop().await }
     });
     let emulators = join_all(stops).await;
     std::fs::remove_file(layout.local_json()).ok();
-    let stopped = std::iter::once(serve).chain(emulators).collect::<Result<Vec<bool>>>()?;
+    let stopped = std::iter::once(serve)
+        .chain(emulators)
+        .collect::<Result<Vec<bool>>>()?;
     Ok(stopped.into_iter().filter(|stopped| *stopped).count())
 }
 
@@ -348,7 +403,11 @@ async fn install(layout: &Layout, progress: &Progress) -> Result<()> {
         step.at(what);
     }
     task.await??;
-    step.done(if new { "installed" } else { "already installed" });
+    step.done(if new {
+        "installed"
+    } else {
+        "already installed"
+    });
     Ok(())
 }
 
@@ -367,12 +426,25 @@ async fn zip(
 ) -> Result<Vec<Package>> {
     let step = progress.step("packages");
     let packages = packages::zip_all(layout, functions, executables).await?;
-    let bytes: u64 = packages.iter().filter_map(|p| std::fs::metadata(&p.path).ok()).map(|m| m.len()).sum();
-    step.done(format!("{} functions, {} MB", packages.len(), bytes / 1_000_000));
+    let bytes: u64 = packages
+        .iter()
+        .filter_map(|p| std::fs::metadata(&p.path).ok())
+        .map(|m| m.len())
+        .sum();
+    step.done(format!(
+        "{} functions, {} MB",
+        packages.len(),
+        bytes / 1_000_000
+    ));
     Ok(packages)
 }
 
-async fn start_regions(layout: &Layout, fleet: &Fleet, port_base: Option<u16>, progress: &Progress) -> Result<Ports> {
+async fn start_regions(
+    layout: &Layout,
+    fleet: &Fleet,
+    port_base: Option<u16>,
+    progress: &Progress,
+) -> Result<Ports> {
     let step = progress.step("regions");
     let before = Ports::load(layout)?;
     let mut held = BTreeSet::new();
@@ -391,32 +463,60 @@ async fn start_regions(layout: &Layout, fleet: &Fleet, port_base: Option<u16>, p
         let emulator = Emulator::new(layout, code, region);
         async move { emulator.start().await }
     });
-    let started = try_join_all(starts).await?.into_iter().filter(|started| *started).count();
-    step.done(format!("{started} started, {} were running", ports.regions.len() - started));
+    let started = try_join_all(starts)
+        .await?
+        .into_iter()
+        .filter(|started| *started)
+        .count();
+    step.done(format!(
+        "{started} started, {} were running",
+        ports.regions.len() - started
+    ));
     Ok(ports)
 }
 
-/// The hosted zone for tenants' names in each region: they have to be there before a function writes into them.
+/// The hosted zone for tenants' names in each region: they have to be there before a function
+/// writes into them.
 async fn zones(ports: &Ports) -> Result<BTreeMap<String, String>> {
     let zones = ports.regions.iter().map(|(code, ports)| async move {
         let config = sdk::config(code, &format!("http://127.0.0.1:{}", ports.emulator));
-        let zone = names::zone(&config).await.with_context(|| format!("region {code}"))?;
+        let zone = names::zone(&config)
+            .await
+            .with_context(|| format!("region {code}"))?;
         anyhow::Ok((code.clone(), zone))
     });
     Ok(try_join_all(zones).await?.into_iter().collect())
 }
 
 /// What to serve, with the ids of the APIs as far as they are known.
-fn plan(fleet: &Fleet, ports: &Ports, zones: &BTreeMap<String, String>, deployed: &BTreeMap<String, Deployed>) -> Plan {
+fn plan(
+    fleet: &Fleet,
+    ports: &Ports,
+    zones: &BTreeMap<String, String>,
+    deployed: &BTreeMap<String, Deployed>,
+) -> Plan {
     let regions = ports.regions.iter().map(|(code, region)| {
-        let id = |logical: &str| deployed.get(code).and_then(|deployed| deployed.apis.get(logical).cloned());
+        let id = |logical: &str| {
+            deployed
+                .get(code)
+                .and_then(|deployed| deployed.apis.get(logical).cloned())
+        };
         let plan = RegionPlan {
             emulator_url: format!("http://127.0.0.1:{}", region.emulator),
             proxy_port: region.proxy,
             apis: vec![
-                ApiPlan { port: region.api, api_id: id("RegionalApi") },
-                ApiPlan { port: region.operator_api, api_id: id("OperatorApi") },
-                ApiPlan { port: region.home_api, api_id: id("HomeApi") },
+                ApiPlan {
+                    port: region.api,
+                    api_id: id("RegionalApi"),
+                },
+                ApiPlan {
+                    port: region.operator_api,
+                    api_id: id("OperatorApi"),
+                },
+                ApiPlan {
+                    port: region.home_api,
+                    api_id: id("HomeApi"),
+                },
             ],
         };
         (code.clone(), plan)
@@ -428,12 +528,21 @@ fn plan(fleet: &Fleet, ports: &Ports, zones: &BTreeMap<String, String>, deployed
         zone: zones.get(&home).cloned().unwrap_or_default(),
         home,
         regions: regions.collect(),
-        links: deployed.values().flat_map(|deployed| deployed.links.clone()).collect(),
+        links: deployed
+            .values()
+            .flat_map(|deployed| deployed.links.clone())
+            .collect(),
     }
 }
 
 /// Starts the serve process, or leaves the running one alone when it is this very program.
-async fn start_serve(layout: &Layout, ports: &Ports, program: &Path, plan: &Plan, progress: &Progress) -> Result<()> {
+async fn start_serve(
+    layout: &Layout,
+    ports: &Ports,
+    program: &Path,
+    plan: &Plan,
+    progress: &Progress,
+) -> Result<()> {
     let step = progress.step("proxies and links");
     let process = serve_process(layout);
     let control = Control::new(control_url(ports));
@@ -447,15 +556,23 @@ async fn start_serve(layout: &Layout, ports: &Ports, program: &Path, plan: &Plan
     process.stop().await?;
     write_json(&layout.serve_plan(), plan)?;
     let mut command = Command::new(program);
-    command.args(["local", "serve", "--checkout"]).arg(layout.checkout());
+    command
+        .args(["local", "serve", "--checkout"])
+        .arg(layout.checkout());
     process.start(&mut command, &layout.serve_log())?;
     let deadline = Instant::now() + Duration::from_secs(SERVE_SECONDS);
     while !control.is_healthy().await {
         if process.pid().is_none() {
-            bail!("the process for proxies and links ended at once:\n{}", log_end(&layout.serve_log()));
+            bail!(
+                "the process for proxies and links ended at once:\n{}",
+                log_end(&layout.serve_log())
+            );
         }
         if Instant::now() > deadline {
-            bail!("the process for proxies and links does not answer:\n{}", log_end(&layout.serve_log()));
+            bail!(
+                "the process for proxies and links does not answer:\n{}",
+                log_end(&layout.serve_log())
+            );
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -466,9 +583,17 @@ async fn start_serve(layout: &Layout, ports: &Ports, program: &Path, plan: &Plan
 
 /// Tells one build of the program from another, and one choice of ports.
 fn version_of(program: &Path, ports: &Ports) -> Result<String> {
-    let about = std::fs::metadata(program).with_context(|| format!("cannot read {}", program.display()))?;
-    let modified = about.modified()?.duration_since(std::time::UNIX_EPOCH)?.as_nanos();
-    Ok(format!("{} {modified} {}", about.len(), serde_json::to_string(ports)?))
+    let about =
+        std::fs::metadata(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let modified = about
+        .modified()?
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_nanos();
+    Ok(format!(
+        "{} {modified} {}",
+        about.len(),
+        serde_json::to_string(ports)?
+    ))
 }
 
 async fn deploy(
@@ -486,8 +611,19 @@ async fn deploy(
             let of_region = ports.regions.get(&code).context("a region has its ports")?;
             let zone = zones.get(&code).context("a region has its hosted zone")?;
             let gateway = ports.gateway;
-            let deployment = Deployment { fleet, region, ports: of_region, gateway, zone, template, packages };
-            let deployed = deployment.run(&step).await.with_context(|| format!("region {code}"))?;
+            let deployment = Deployment {
+                fleet,
+                region,
+                ports: of_region,
+                gateway,
+                zone,
+                template,
+                packages,
+            };
+            let deployed = deployment
+                .run(&step)
+                .await
+                .with_context(|| format!("region {code}"))?;
             step.done(&deployed.summary);
             anyhow::Ok((code, deployed))
         }
@@ -509,7 +645,10 @@ async fn publish(
         home: fleet.home().to_string(),
         domain: names::DOMAIN.to_owned(),
         tenant_url: names::address(ports.gateway),
-        regions: deployed.into_iter().map(|(code, deployed)| (code, deployed.state)).collect(),
+        regions: deployed
+            .into_iter()
+            .map(|(code, deployed)| (code, deployed.state))
+            .collect(),
         control_url: control_url(ports),
     };
     state.save(layout)?;

@@ -1,4 +1,5 @@
-//! What `.meridian/local.json` says of the running stack; a deployment to AWS is described in the same shape.
+//! What `.meridian/local.json` says of the running stack; a deployment to AWS is described in the
+//! same shape.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,8 +17,8 @@ pub struct LocalState {
     pub home: String,
     /// The domain below which tenants' aliases are; empty where there is none.
     pub domain: String,
-    /// The address of a tenant, with `{alias}` for its label, such as `https://{alias}.app.example.com`; empty where
-    /// tenants have none.
+    /// The address of a tenant, with `{alias}` for its label, such as
+    /// `https://{alias}.app.example.com`; empty where tenants have none.
     #[serde(default)]
     pub tenant_url: String,
     /// The regions by code.
@@ -83,7 +84,9 @@ pub struct MachineClient {
 
 impl std::fmt::Debug for MachineClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MachineClient").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("MachineClient")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,7 +98,10 @@ impl LocalState {
     pub fn load(checkout: &Path) -> Result<Self> {
         let path = Layout::new(checkout)?.local_json();
         read_json(&path)?.with_context(|| {
-            format!("{} does not exist: start the local stack with `meridian local up`", path.display())
+            format!(
+                "{} does not exist: start the local stack with `meridian local up`",
+                path.display()
+            )
         })
     }
 
@@ -115,7 +121,8 @@ impl LocalState {
         write_json(&layout.local_json(), self)
     }
 
-    /// The address of a tenant by its label, without a slash at its end; none where tenants have none.
+    /// The address of a tenant by its label, without a slash at its end; none where tenants have
+    /// none.
     pub fn tenant_address(&self, label: &str) -> Option<String> {
         (!self.tenant_url.is_empty()).then(|| self.tenant_url.replace("{alias}", label))
     }
@@ -127,7 +134,10 @@ impl LocalState {
     pub fn region(&self, code: &str) -> Result<&RegionState> {
         self.regions.get(code).with_context(|| {
             let known: Vec<&str> = self.regions.keys().map(String::as_str).collect();
-            format!("no region {code} in the local stack: there are {}", known.join(", "))
+            format!(
+                "no region {code} in the local stack: there are {}",
+                known.join(", ")
+            )
         })
     }
 }

@@ -24,7 +24,9 @@ fn to_json(yaml: Yaml) -> Result<Value> {
         Yaml::Bool(value) => Value::Bool(value),
         Yaml::Number(number) => serde_json::to_value(number)?,
         Yaml::String(text) => Value::String(text),
-        Yaml::Sequence(items) => Value::Array(items.into_iter().map(to_json).collect::<Result<_>>()?),
+        Yaml::Sequence(items) => {
+            Value::Array(items.into_iter().map(to_json).collect::<Result<_>>()?)
+        }
         Yaml::Mapping(mapping) => {
             let mut object = Map::new();
             for (key, value) in mapping {
@@ -45,7 +47,8 @@ fn key_text(key: &Yaml) -> Result<String> {
     })
 }
 
-/// The long form of a short tag: `!Ref x` is `{"Ref": x}`, `!GetAtt a.b` is `{"Fn::GetAtt": ["a", "b"]}`.
+/// The long form of a short tag: `!Ref x` is `{"Ref": x}`, `!GetAtt a.b` is `{"Fn::GetAtt": ["a",
+/// "b"]}`.
 fn intrinsic(tag: &str, value: Value) -> Value {
     let name = tag.trim_start_matches('!');
     let value = match (name, value) {
@@ -70,7 +73,8 @@ pub struct Code {
     pub key: String,
 }
 
-/// The names of the functions whose code the template wants: every `CodeUri` below `target/lambda/`.
+/// The names of the functions whose code the template wants: every `CodeUri` below
+/// `target/lambda/`.
 pub fn functions(template: &Value) -> Vec<String> {
     let mut names = Vec::new();
     for resource in resources(template).values() {
@@ -111,13 +115,19 @@ pub fn parameters(template: &Value) -> Vec<&str> {
 
 /// Makes of the template what the emulator can deploy.
 ///
-/// - An alarm on an expression over metrics becomes an alarm on each of them: the emulator knows no expressions.
-/// - Each function has the log group that Lambda gives by itself: the emulator's streams do not name their function,
-///   which nobody could tell apart in a shared group.
+/// - An alarm on an expression over metrics becomes an alarm on each of them: the emulator knows no
+///   expressions.
+/// - Each function has the log group that Lambda gives by itself: the emulator's streams do not
+///   name their function, which nobody could tell apart in a shared group.
 pub fn with_local_resources(mut template: Value) -> Value {
-    let Some(Value::Object(resources)) = template.get_mut("Resources") else { return template };
+    let Some(Value::Object(resources)) = template.get_mut("Resources") else {
+        return template;
+    };
     for (logical, mut resource) in std::mem::take(resources) {
-        if let Some(logging) = resource.pointer_mut("/Properties/LoggingConfig").and_then(Value::as_object_mut) {
+        if let Some(logging) = resource
+            .pointer_mut("/Properties/LoggingConfig")
+            .and_then(Value::as_object_mut)
+        {
             logging.remove("LogGroup");
         }
         let metrics = resource.pointer_mut("/Properties/Metrics").map(Value::take);
@@ -137,7 +147,9 @@ pub fn with_local_resources(mut template: Value) -> Value {
 /// The alarm on one metric of an alarm on an expression; none for the expression itself.
 fn single_metric(alarm: &Value, metric: &Value) -> Option<Value> {
     let choice = metric.get("Fn::If");
-    let stat = choice.map_or(metric, |choice| &choice[1]).get("MetricStat")?;
+    let stat = choice
+        .map_or(metric, |choice| &choice[1])
+        .get("MetricStat")?;
     let mut alarm = alarm.clone();
     if let Some(condition) = choice.map(|choice| &choice[0]) {
         alarm["Condition"] = condition.clone();
@@ -152,9 +164,10 @@ fn single_metric(alarm: &Value, metric: &Value) -> Option<Value> {
 
 /// Words the permissions as the emulator asks for them.
 ///
-/// - AWS has one permission for sending a message and a batch of them; the emulator asks for one of the name of
-///   the call.
-/// - The emulator asks for `ses:SendEmail` on everything, and does not know the condition on the sender.
+/// - AWS has one permission for sending a message and a batch of them; the emulator asks for one of
+///   the name of the call.
+/// - The emulator asks for `ses:SendEmail` on everything, and does not know the condition on the
+///   sender.
 pub fn with_local_permissions(mut template: Value) -> Value {
     reword(&mut template);
     template
@@ -164,7 +177,9 @@ fn reword(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.values_mut().for_each(reword);
-            let Some(action) = members.get_mut("Action") else { return };
+            let Some(action) = members.get_mut("Action") else {
+                return;
+            };
             let mut actions = match action.take() {
                 Value::Array(actions) => actions,
                 one => vec![one],
@@ -211,8 +226,14 @@ mod tests {
     fn short_tags_become_functions() {
         check("a: !Ref Name", json!({"a": {"Ref": "Name"}}));
         check("a: !Condition Home", json!({"a": {"Condition": "Home"}}));
-        check("a: !GetAtt Table.Stream.Arn", json!({"a": {"Fn::GetAtt": ["Table", "Stream.Arn"]}}));
-        check("a: !GetAtt [T, Arn]", json!({"a": {"Fn::GetAtt": ["T", "Arn"]}}));
+        check(
+            "a: !GetAtt Table.Stream.Arn",
+            json!({"a": {"Fn::GetAtt": ["Table", "Stream.Arn"]}}),
+        );
+        check(
+            "a: !GetAtt [T, Arn]",
+            json!({"a": {"Fn::GetAtt": ["T", "Arn"]}}),
+        );
         check("a: !Sub '${X}-y'", json!({"a": {"Fn::Sub": "${X}-y"}}));
         check(
             "a: !If [Home, !Ref X, !Ref AWS::NoValue]",
@@ -223,7 +244,10 @@ mod tests {
             json!({"a": [{"Fn::Equals": [{"Ref": "M"}, "home"]}, "2012-10-17", 1.5, true]}),
         );
         check("Fn::If: [A, 1, 2]", json!({"Fn::If": ["A", 1, 2]}));
-        check("200: {x: !Split [',', !Ref L]}", json!({"200": {"x": {"Fn::Split": [",", {"Ref": "L"}]}}}));
+        check(
+            "200: {x: !Split [',', !Ref L]}",
+            json!({"200": {"x": {"Fn::Split": [",", {"Ref": "L"}]}}}),
+        );
     }
 
     #[test]
@@ -233,10 +257,22 @@ mod tests {
             "Queue": {"Properties": {}},
         }});
         assert_eq!(functions(&template), ["signup-api"]);
-        let code = Code { bucket: "b".to_owned(), key: "k".to_owned() };
-        let done = with_code(template.clone(), &BTreeMap::from([("signup-api".to_owned(), code)])).unwrap();
-        assert_eq!(done["Resources"]["SignupApiFunction"]["Properties"]["CodeUri"], json!({"Bucket": "b", "Key": "k"}));
-        let missing = with_code(template, &BTreeMap::new()).unwrap_err().to_string();
+        let code = Code {
+            bucket: "b".to_owned(),
+            key: "k".to_owned(),
+        };
+        let done = with_code(
+            template.clone(),
+            &BTreeMap::from([("signup-api".to_owned(), code)]),
+        )
+        .unwrap();
+        assert_eq!(
+            done["Resources"]["SignupApiFunction"]["Properties"]["CodeUri"],
+            json!({"Bucket": "b", "Key": "k"})
+        );
+        let missing = with_code(template, &BTreeMap::new())
+            .unwrap_err()
+            .to_string();
         assert!(missing.contains("no binary `signup-api`"), "{missing}");
     }
 
@@ -274,14 +310,24 @@ mod tests {
 
     #[test]
     fn permissions_are_those_that_the_emulator_asks_for() {
-        let statement = |action: Value| json!({ "Policy": [{ "Action": action, "Resource": "q" }] });
+        let statement =
+            |action: Value| json!({ "Policy": [{ "Action": action, "Resource": "q" }] });
         for (granted, becomes) in [
-            (json!("sqs:SendMessage"), json!(["sqs:SendMessage", "sqs:SendMessageBatch"])),
+            (
+                json!("sqs:SendMessage"),
+                json!(["sqs:SendMessage", "sqs:SendMessageBatch"]),
+            ),
             (json!(["s3:GetObject"]), json!(["s3:GetObject"])),
         ] {
-            assert_eq!(with_local_permissions(statement(granted)), statement(becomes));
+            assert_eq!(
+                with_local_permissions(statement(granted)),
+                statement(becomes)
+            );
         }
         let mails = json!({ "Action": ["ses:SendEmail"], "Resource": "identity", "Condition": { "StringEquals": {} } });
-        assert_eq!(with_local_permissions(mails), json!({ "Action": ["ses:SendEmail"], "Resource": "*" }));
+        assert_eq!(
+            with_local_permissions(mails),
+            json!({ "Action": ["ses:SendEmail"], "Resource": "*" })
+        );
     }
 }

@@ -1,13 +1,15 @@
 //! The Cognito triggers that the emulator leaves out.
 //!
-//! The emulator runs PreTokenGeneration, the custom challenge triggers, CustomMessage where it mails a code (see
-//! `sitecustomize.py`: only the emulator knows the code) and, for users who sign up by themselves, PreSignUp (see there
-//! too: Cognito asks it before it looks whether the name is taken, and hands on what is to be validated). Here the
-//! others are completed around its answers, with the functions that the pool's own `LambdaConfig` names and the
-//! payloads that AWS documents: PreSignUp for users whom an administrator makes, PostConfirmation, PreAuthentication,
-//! PostAuthentication and UserMigration. A confirmed sign-up also verifies the e-mail address to which the code was
-//! sent, as Cognito does. What a client says with the first call of a sign-in, Cognito hands to the triggers before
-//! the password only; what it says with the answer to a challenge, to those after it.
+//! The emulator runs PreTokenGeneration, the custom challenge triggers, CustomMessage where it
+//! mails a code (see `sitecustomize.py`: only the emulator knows the code) and, for users who sign
+//! up by themselves, PreSignUp (see there too: Cognito asks it before it looks whether the name is
+//! taken, and hands on what is to be validated). Here the others are completed around its answers,
+//! with the functions that the pool's own `LambdaConfig` names and the payloads that AWS documents:
+//! PreSignUp for users whom an administrator makes, PostConfirmation, PreAuthentication,
+//! PostAuthentication and UserMigration. A confirmed sign-up also verifies the e-mail address to
+//! which the code was sent, as Cognito does. What a client says with the first call of a sign-in,
+//! Cognito hands to the triggers before the password only; what it says with the answer to a
+//! challenge, to those after it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,8 +18,8 @@ use anyhow::{Context, Result};
 use aws_config::SdkConfig;
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes, UserPoolType,
-    VerifiedAttributeType,
+    AttributeType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes,
+    UserPoolType, VerifiedAttributeType,
 };
 use aws_sdk_lambda::primitives::Blob;
 use axum::body::Bytes;
@@ -80,7 +82,9 @@ impl Triggers {
                 self.confirmation(operation, request, &body).await?
             }
             "InitiateAuth" | "AdminInitiateAuth" => self.sign_in(request, &body).await?,
-            "RespondToAuthChallenge" | "AdminRespondToAuthChallenge" => self.challenge(request, &body).await?,
+            "RespondToAuthChallenge" | "AdminRespondToAuthChallenge" => {
+                self.challenge(request, &body).await?
+            }
             "ForgotPassword" => self.forgotten(request, &body).await?,
             "AdminCreateUser" => self.creation(request, &body).await?,
             _ => Ok(self.pass(request).await?),
@@ -113,28 +117,52 @@ impl Triggers {
             "ConfirmForgotPassword" => "PostConfirmation_ConfirmForgotPassword",
             _ => "PostConfirmation_ConfirmSignUp",
         };
-        let arn = subject.functions().and_then(LambdaConfigType::post_confirmation).map(str::to_owned);
+        let arn = subject
+            .functions()
+            .and_then(LambdaConfigType::post_confirmation)
+            .map(str::to_owned);
         let request = json!({
             "userAttributes": subject.attributes(),
             "clientMetadata": body["ClientMetadata"],
         });
-        Ok(self.run(arn, "PostConfirmation", source, &subject, request).await.map(|_| answer))
+        Ok(self
+            .run(arn, "PostConfirmation", source, &subject, request)
+            .await
+            .map(|_| answer))
     }
 
     /// A function that refuses keeps the user from being made.
-    async fn creation(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
+    async fn creation(
+        &self,
+        request: &Request,
+        body: &Value,
+    ) -> Result<Result<Answer, TriggerError>> {
         if let Some(subject) = self.subject(body, body["Username"].as_str()).await?
             && subject.user.is_none()
         {
             let given = body["UserAttributes"].as_array().into_iter().flatten();
-            let pairs = given.filter_map(|pair| Some((pair["Name"].as_str()?.to_owned(), pair["Value"].clone())));
+            let pairs = given.filter_map(|pair| {
+                Some((pair["Name"].as_str()?.to_owned(), pair["Value"].clone()))
+            });
             let asked = json!({
                 "userAttributes": Value::Object(pairs.collect()),
                 "validationData": {},
                 "clientMetadata": body["ClientMetadata"],
             });
-            let arn = subject.functions().and_then(LambdaConfigType::pre_sign_up).map(str::to_owned);
-            if let Err(refused) = self.run(arn, "PreSignUp", "PreSignUp_AdminCreateUser", &subject, asked).await {
+            let arn = subject
+                .functions()
+                .and_then(LambdaConfigType::pre_sign_up)
+                .map(str::to_owned);
+            if let Err(refused) = self
+                .run(
+                    arn,
+                    "PreSignUp",
+                    "PreSignUp_AdminCreateUser",
+                    &subject,
+                    asked,
+                )
+                .await
+            {
                 return Ok(Err(refused));
             }
         }
@@ -143,7 +171,10 @@ impl Triggers {
 
     /// The code was sent to the e-mail address, so who knows it reads that address.
     async fn verify_address(&self, subject: &mut Subject) -> Result<()> {
-        let verifies = subject.pool.auto_verified_attributes().contains(&VerifiedAttributeType::Email);
+        let verifies = subject
+            .pool
+            .auto_verified_attributes()
+            .contains(&VerifiedAttributeType::Email);
         let Some(user) = subject.user.as_mut() else {
             return Ok(());
         };
@@ -151,7 +182,10 @@ impl Triggers {
         if !verifies || verified || !user.attributes.contains_key("email") {
             return Ok(());
         }
-        let attribute = AttributeType::builder().name("email_verified").value("true").build()?;
+        let attribute = AttributeType::builder()
+            .name("email_verified")
+            .value("true")
+            .build()?;
         self.cognito
             .admin_update_user_attributes()
             .user_pool_id(&subject.pool_id)
@@ -160,11 +194,16 @@ impl Triggers {
             .send()
             .await
             .context("AdminUpdateUserAttributes")?;
-        user.attributes.insert("email_verified".to_owned(), json!("true"));
+        user.attributes
+            .insert("email_verified".to_owned(), json!("true"));
         Ok(())
     }
 
-    async fn sign_in(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
+    async fn sign_in(
+        &self,
+        request: &Request,
+        body: &Value,
+    ) -> Result<Result<Answer, TriggerError>> {
         let flow = body["AuthFlow"].as_str().unwrap_or_default();
         let parameters = &body["AuthParameters"];
         if flow.starts_with("REFRESH_TOKEN") {
@@ -176,12 +215,20 @@ impl Triggers {
         if subject.user.is_none()
             && let Some(password) = parameters["PASSWORD"].as_str()
         {
-            let migrated = self.migrate(&mut subject, "UserMigration_Authentication", Some(password), body);
+            let migrated = self.migrate(
+                &mut subject,
+                "UserMigration_Authentication",
+                Some(password),
+                body,
+            );
             if let Err(refused) = migrated.await? {
                 return Ok(Err(refused));
             }
         }
-        let arn = subject.functions().and_then(LambdaConfigType::pre_authentication).map(str::to_owned);
+        let arn = subject
+            .functions()
+            .and_then(LambdaConfigType::pre_authentication)
+            .map(str::to_owned);
         let unknown = subject.user.is_none();
         if arn.is_some() && (!unknown || self.hides_unknown_users(&subject).await?) {
             let asked = json!({
@@ -189,7 +236,13 @@ impl Triggers {
                 "validationData": body["ClientMetadata"],
                 "userNotFound": unknown,
             });
-            let ran = self.run(arn, "PreAuthentication", "PreAuthentication_Authentication", &subject, asked);
+            let ran = self.run(
+                arn,
+                "PreAuthentication",
+                "PreAuthentication_Authentication",
+                &subject,
+                asked,
+            );
             if let Err(refused) = ran.await {
                 return Ok(Err(refused));
             }
@@ -198,16 +251,29 @@ impl Triggers {
         Ok(self.signed_in(answer, &subject, &Value::Null).await)
     }
 
-    async fn challenge(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
-        let subject = self.subject(body, body["ChallengeResponses"]["USERNAME"].as_str()).await?;
+    async fn challenge(
+        &self,
+        request: &Request,
+        body: &Value,
+    ) -> Result<Result<Answer, TriggerError>> {
+        let subject = self
+            .subject(body, body["ChallengeResponses"]["USERNAME"].as_str())
+            .await?;
         let answer = self.pass(request).await?;
         Ok(match subject {
-            Some(subject) => self.signed_in(answer, &subject, &body["ClientMetadata"]).await,
+            Some(subject) => {
+                self.signed_in(answer, &subject, &body["ClientMetadata"])
+                    .await
+            }
             None => Ok(answer),
         })
     }
 
-    async fn forgotten(&self, request: &Request, body: &Value) -> Result<Result<Answer, TriggerError>> {
+    async fn forgotten(
+        &self,
+        request: &Request,
+        body: &Value,
+    ) -> Result<Result<Answer, TriggerError>> {
         if let Some(mut subject) = self.subject(body, body["Username"].as_str()).await?
             && subject.user.is_none()
         {
@@ -220,20 +286,37 @@ impl Triggers {
     }
 
     /// Runs PostAuthentication where a sign-in is complete: the answer has tokens.
-    async fn signed_in(&self, answer: Answer, subject: &Subject, metadata: &Value) -> Result<Answer, TriggerError> {
+    async fn signed_in(
+        &self,
+        answer: Answer,
+        subject: &Subject,
+        metadata: &Value,
+    ) -> Result<Answer, TriggerError> {
         if !answer.status.is_success() || !json_of(&answer)["AuthenticationResult"].is_object() {
             return Ok(answer);
         }
-        let arn = subject.functions().and_then(LambdaConfigType::post_authentication).map(str::to_owned);
+        let arn = subject
+            .functions()
+            .and_then(LambdaConfigType::post_authentication)
+            .map(str::to_owned);
         let asked = json!({
             "userAttributes": subject.attributes(),
             "newDeviceUsed": false,
             "clientMetadata": metadata,
         });
-        self.run(arn, "PostAuthentication", "PostAuthentication_Authentication", subject, asked).await.map(|_| answer)
+        self.run(
+            arn,
+            "PostAuthentication",
+            "PostAuthentication_Authentication",
+            subject,
+            asked,
+        )
+        .await
+        .map(|_| answer)
     }
 
-    /// Asks the pool's migration function about an unknown user, and creates the user that it returns.
+    /// Asks the pool's migration function about an unknown user, and creates the user that it
+    /// returns.
     async fn migrate(
         &self,
         subject: &mut Subject,
@@ -241,7 +324,11 @@ impl Triggers {
         password: Option<&str>,
         body: &Value,
     ) -> Result<Result<(), TriggerError>> {
-        let Some(arn) = subject.functions().and_then(LambdaConfigType::user_migration).map(str::to_owned) else {
+        let Some(arn) = subject
+            .functions()
+            .and_then(LambdaConfigType::user_migration)
+            .map(str::to_owned)
+        else {
             return Ok(Ok(()));
         };
         let asked = json!({
@@ -250,11 +337,18 @@ impl Triggers {
             "clientMetadata": body["ClientMetadata"],
             "userAttributes": null,
         });
-        let Ok(response) = self.run(Some(arn), "UserMigration", source, subject, asked).await else {
+        let Ok(response) = self
+            .run(Some(arn), "UserMigration", source, subject, asked)
+            .await
+        else {
             return Ok(Err(TriggerError::migration(&subject.client_id)));
         };
-        // An empty answer means that the function does not know the user: Cognito goes on without one.
-        let Some(attributes) = response["userAttributes"].as_object().filter(|a| !a.is_empty()) else {
+        // An empty answer means that the function does not know the user: Cognito goes on without
+        // one.
+        let Some(attributes) = response["userAttributes"]
+            .as_object()
+            .filter(|a| !a.is_empty())
+        else {
             return Ok(Ok(()));
         };
         let mut create = self
@@ -267,10 +361,14 @@ impl Triggers {
             let (Some(value), false) = (value.as_str(), name == "username") else {
                 continue;
             };
-            create = create.user_attributes(AttributeType::builder().name(name).value(value).build()?);
+            create =
+                create.user_attributes(AttributeType::builder().name(name).value(value).build()?);
         }
         if let Err(error) = create.send().await {
-            return Ok(Err(TriggerError::validation("UserMigration", &error.into_service_error().to_string())));
+            return Ok(Err(TriggerError::validation(
+                "UserMigration",
+                &error.into_service_error().to_string(),
+            )));
         }
         if let Some(password) = password {
             self.cognito
@@ -305,12 +403,22 @@ impl Triggers {
             message: format!("{trigger} failed with error {message}."),
         };
         let payload = serde_json::to_vec(&event).map_err(|error| unreachable(error.to_string()))?;
-        let invoked = self.lambda.invoke().function_name(arn).payload(Blob::new(payload)).send().await;
-        let answer = invoked.map_err(|error| unreachable(error.into_service_error().to_string()))?;
+        let invoked = self
+            .lambda
+            .invoke()
+            .function_name(arn)
+            .payload(Blob::new(payload))
+            .send()
+            .await;
+        let answer =
+            invoked.map_err(|error| unreachable(error.into_service_error().to_string()))?;
         let bytes = answer.payload().map(Blob::as_ref).unwrap_or_default();
         let payload: Value = serde_json::from_slice(bytes).unwrap_or_default();
         if answer.function_error().is_some() {
-            return Err(TriggerError::validation(trigger, payload["errorMessage"].as_str().unwrap_or("unknown")));
+            return Err(TriggerError::validation(
+                trigger,
+                payload["errorMessage"].as_str().unwrap_or("unknown"),
+            ));
         }
         if !payload.is_object() {
             return Err(TriggerError {
@@ -335,7 +443,12 @@ impl Triggers {
             },
             (None, None) => return Ok(None),
         };
-        let described = self.cognito.describe_user_pool().user_pool_id(&pool_id).send().await;
+        let described = self
+            .cognito
+            .describe_user_pool()
+            .user_pool_id(&pool_id)
+            .send()
+            .await;
         let Some(pool) = described.ok().and_then(|answer| answer.user_pool) else {
             return Ok(None);
         };
@@ -349,7 +462,14 @@ impl Triggers {
     }
 
     async fn user(&self, pool_id: &str, username: &str) -> Option<User> {
-        let found = self.cognito.admin_get_user().user_pool_id(pool_id).username(username).send().await.ok()?;
+        let found = self
+            .cognito
+            .admin_get_user()
+            .user_pool_id(pool_id)
+            .username(username)
+            .send()
+            .await
+            .ok()?;
         let mut attributes = Map::new();
         if let Some(status) = found.user_status() {
             attributes.insert("cognito:user_status".to_owned(), json!(status.as_str()));
@@ -357,7 +477,10 @@ impl Triggers {
         for attribute in found.user_attributes() {
             attributes.insert(attribute.name().to_owned(), json!(attribute.value()));
         }
-        Some(User { username: found.username().to_owned(), attributes })
+        Some(User {
+            username: found.username().to_owned(),
+            attributes,
+        })
     }
 
     async fn hides_unknown_users(&self, subject: &Subject) -> Result<bool> {
@@ -370,8 +493,10 @@ impl Triggers {
             .await
             .context("DescribeUserPoolClient")?;
         let client = described.user_pool_client();
-        Ok(client.and_then(|client| client.prevent_user_existence_errors())
-            == Some(&PreventUserExistenceErrorTypes::Enabled))
+        Ok(
+            client.and_then(|client| client.prevent_user_existence_errors())
+                == Some(&PreventUserExistenceErrorTypes::Enabled),
+        )
     }
 
     /// The pool of a client. A client belongs to its pool for ever, so what was found is kept.
@@ -379,11 +504,25 @@ impl Triggers {
         if let Some(pool) = self.known_pool(client_id) {
             return Ok(Some(pool));
         }
-        let pools = self.cognito.list_user_pools().max_results(60).send().await.context("ListUserPools")?;
+        let pools = self
+            .cognito
+            .list_user_pools()
+            .max_results(60)
+            .send()
+            .await
+            .context("ListUserPools")?;
         for pool in pools.user_pools().iter().filter_map(|pool| pool.id()) {
-            let clients = self.cognito.list_user_pool_clients().user_pool_id(pool).max_results(60);
+            let clients = self
+                .cognito
+                .list_user_pool_clients()
+                .user_pool_id(pool)
+                .max_results(60);
             let clients = clients.send().await.context("ListUserPoolClients")?;
-            for client in clients.user_pool_clients().iter().filter_map(|client| client.client_id()) {
+            for client in clients
+                .user_pool_clients()
+                .iter()
+                .filter_map(|client| client.client_id())
+            {
                 if let Ok(mut known) = self.pools.lock() {
                     known.insert(client.to_owned(), pool.to_owned());
                 }
@@ -403,7 +542,9 @@ impl Subject {
     }
 
     fn attributes(&self) -> Value {
-        self.user.as_ref().map_or_else(|| json!({}), |user| Value::Object(user.attributes.clone()))
+        self.user
+            .as_ref()
+            .map_or_else(|| json!({}), |user| Value::Object(user.attributes.clone()))
     }
 }
 
@@ -436,16 +577,26 @@ fn response(source: &str) -> Value {
     }
 }
 
-/// The emulator hands on the whole report of a PreSignUp or PreTokenGeneration function that refuses, as Python
-/// writes it, and takes the latter for a fault of its own; Cognito hands on the function's message.
+/// The emulator hands on the whole report of a PreSignUp or PreTokenGeneration function that
+/// refuses, as Python writes it, and takes the latter for a fault of its own; Cognito hands on the
+/// function's message.
 fn as_cognito_words_it(answer: Answer) -> Answer {
     if answer.status.is_success() {
         return answer;
     }
     let body = json_of(&answer);
-    let refused = body["__type"].as_str().is_some_and(|kind| kind.ends_with("UserLambdaValidationException"));
-    let report = body["message"].as_str().or(body["Message"].as_str()).unwrap_or_default();
-    let trigger = if report.starts_with("PreTokenGeneration error: ") { "PreTokenGeneration" } else { "PreSignUp" };
+    let refused = body["__type"]
+        .as_str()
+        .is_some_and(|kind| kind.ends_with("UserLambdaValidationException"));
+    let report = body["message"]
+        .as_str()
+        .or(body["Message"].as_str())
+        .unwrap_or_default();
+    let trigger = if report.starts_with("PreTokenGeneration error: ") {
+        "PreTokenGeneration"
+    } else {
+        "PreSignUp"
+    };
     match reported_message(report) {
         Some(message) if refused || trigger == "PreTokenGeneration" => {
             TriggerError::validation(trigger, &message).into_answer()
@@ -454,10 +605,14 @@ fn as_cognito_words_it(answer: Answer) -> Answer {
     }
 }
 
-/// `{'errorMessage': 'no such alias', 'errorType': ...}`: the text between the first quotes after the key.
+/// `{'errorMessage': 'no such alias', 'errorType': ...}`: the text between the first quotes after
+/// the key.
 fn reported_message(report: &str) -> Option<String> {
     let (_, rest) = report.split_once("'errorMessage': ")?;
-    let quote = rest.chars().next().filter(|first| matches!(first, '\'' | '"'))?;
+    let quote = rest
+        .chars()
+        .next()
+        .filter(|first| matches!(first, '\'' | '"'))?;
     let mut message = String::new();
     let mut letters = rest.chars().skip(1);
     while let Some(letter) = letters.next() {
@@ -470,15 +625,20 @@ fn reported_message(report: &str) -> Option<String> {
     None
 }
 
-/// A call without what the client says, which the emulator would hand to triggers that Cognito does not. A signed
-/// call stays as it is signed.
+/// A call without what the client says, which the emulator would hand to triggers that Cognito does
+/// not. A signed call stays as it is signed.
 fn without_metadata(request: &Request, body: &Value) -> Request {
     let mut body = body.clone();
-    let said = body.as_object_mut().and_then(|body| body.remove("ClientMetadata"));
+    let said = body
+        .as_object_mut()
+        .and_then(|body| body.remove("ClientMetadata"));
     if said.is_none() || request.headers.contains_key(header::AUTHORIZATION) {
         return request.clone();
     }
-    Request { body: Bytes::from(body.to_string()), ..request.clone() }
+    Request {
+        body: Bytes::from(body.to_string()),
+        ..request.clone()
+    }
 }
 
 fn json_of(answer: &Answer) -> Value {
@@ -490,22 +650,36 @@ impl TriggerError {
     fn validation(trigger: &str, message: &str) -> Self {
         Self {
             kind: "UserLambdaValidationException",
-            message: format!("{trigger} failed with error {}.", message.trim_end_matches('.')),
+            message: format!(
+                "{trigger} failed with error {}.",
+                message.trim_end_matches('.')
+            ),
         }
     }
 
-    /// A migration function failed, which Cognito tells even where it tells nobody else who has an account.
+    /// A migration function failed, which Cognito tells even where it tells nobody else who has an
+    /// account.
     fn migration(client_id: &str) -> Self {
         let message = format!("Exception migrating user in app client {client_id}");
-        Self { kind: "UserNotFoundException", message }
+        Self {
+            kind: "UserNotFoundException",
+            message,
+        }
     }
 
     fn into_answer(self) -> Answer {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-amz-json-1.1"),
+        );
         headers.insert("x-amzn-errortype", HeaderValue::from_static(self.kind));
         let body = json!({ "__type": self.kind, "message": self.message });
-        Answer { status: StatusCode::BAD_REQUEST, headers, body: Bytes::from(body.to_string()) }
+        Answer {
+            status: StatusCode::BAD_REQUEST,
+            headers,
+            body: Bytes::from(body.to_string()),
+        }
     }
 }
 
@@ -521,10 +695,18 @@ mod tests {
             pool_id: "eu-central-1_abc".to_owned(),
             client_id: "client".to_owned(),
             username: "given".to_owned(),
-            user: Some(User { username: "own".to_owned(), attributes }),
+            user: Some(User {
+                username: "own".to_owned(),
+                attributes,
+            }),
         };
         let request = json!({"userAttributes": subject.attributes(), "clientMetadata": null});
-        let event = event("eu-central-1", "PostConfirmation_ConfirmSignUp", &subject, request);
+        let event = event(
+            "eu-central-1",
+            "PostConfirmation_ConfirmSignUp",
+            &subject,
+            request,
+        );
         assert_eq!(
             event,
             json!({
@@ -545,7 +727,10 @@ mod tests {
         let check = |report: &str, message: Option<&str>| {
             assert_eq!(reported_message(report).as_deref(), message, "{report}");
         };
-        check("{'errorMessage': 'no tenant', 'errorType': 'Refused'}", Some("no tenant"));
+        check(
+            "{'errorMessage': 'no tenant', 'errorType': 'Refused'}",
+            Some("no tenant"),
+        );
         check("{'errorType': 'R', 'errorMessage': \"it's\"}", Some("it's"));
         check("{'errorMessage': 'a \\'b\\''}", Some("a 'b'"));
         check("no report", None);
@@ -562,8 +747,12 @@ mod tests {
         let fault = json!({ "__type": "InternalError", "message": report });
         let worded = as_cognito_words_it(answer(StatusCode::INTERNAL_SERVER_ERROR, fault));
         assert_eq!(worded.status, StatusCode::BAD_REQUEST);
-        assert_eq!(json_of(&worded)["message"], "PreTokenGeneration failed with error tenant-suspended.");
-        let other = json!({ "__type": "InternalError", "message": "PreTokenGeneration Lambda not found" });
+        assert_eq!(
+            json_of(&worded)["message"],
+            "PreTokenGeneration failed with error tenant-suspended."
+        );
+        let other =
+            json!({ "__type": "InternalError", "message": "PreTokenGeneration Lambda not found" });
         assert_eq!(
             as_cognito_words_it(answer(StatusCode::INTERNAL_SERVER_ERROR, other.clone())).body,
             other.to_string()
@@ -580,8 +769,14 @@ mod tests {
         };
         let body = json!({ "AuthFlow": "USER_SRP_AUTH", "ClientMetadata": { "alias": "a" } });
         let passed = without_metadata(&request(HeaderMap::new()), &body);
-        assert_eq!(passed.body, json!({ "AuthFlow": "USER_SRP_AUTH" }).to_string());
-        let signed = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("AWS4-HMAC-SHA256"))]);
+        assert_eq!(
+            passed.body,
+            json!({ "AuthFlow": "USER_SRP_AUTH" }).to_string()
+        );
+        let signed = HeaderMap::from_iter([(
+            header::AUTHORIZATION,
+            HeaderValue::from_static("AWS4-HMAC-SHA256"),
+        )]);
         assert_eq!(without_metadata(&request(signed), &body).body, "{}");
     }
 

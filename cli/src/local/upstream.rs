@@ -37,9 +37,20 @@ impl Request {
     /// When the body is larger, or the caller breaks off.
     pub async fn read(request: axum::extract::Request, limit: usize) -> Result<Self> {
         let (parts, body) = request.into_parts();
-        let body = axum::body::to_bytes(body, limit).await.context("body too large or incomplete")?;
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { method: parts.method, path, headers: parts.headers, body })
+        let body = axum::body::to_bytes(body, limit)
+            .await
+            .context("body too large or incomplete")?;
+        let path = parts
+            .uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned();
+        Ok(Self {
+            method: parts.method,
+            path,
+            headers: parts.headers,
+            body,
+        })
     }
 
     /// A header's value as text.
@@ -93,6 +104,13 @@ pub async fn forward(base: &str, path: &str, request: &Request) -> Result<Answer
             headers.remove(name);
         }
     }
-    let body = answer.bytes().await.context("the region broke off its answer")?;
-    Ok(Answer { status, headers, body })
+    let body = answer
+        .bytes()
+        .await
+        .context("the region broke off its answer")?;
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }

@@ -1,4 +1,5 @@
-//! Reading the flat XML of AWS's older protocols: elements without attributes, their text without entities.
+//! Reading the flat XML of AWS's older protocols: elements without attributes, their text without
+//! entities.
 
 /// The text between an element's tags, where the element is there.
 pub(super) fn inside<'a>(xml: &'a str, element: &str) -> Option<&'a str> {

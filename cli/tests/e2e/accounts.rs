@@ -18,69 +18,134 @@ use tenancy::Username;
 
 const REGION: &str = "eu-central-1";
 
-/// With the public client anybody can ask the pool for an account: under the name of a user, under other spellings of
-/// it, under a name of nobody. All get the same answer, and there is no account more than before. What an
-/// administrator of the pool has made all the same goes with the user whose address it has.
+/// With the public client anybody can ask the pool for an account: under the name of a user, under
+/// other spellings of it, under a name of nobody. All get the same answer, and there is no account
+/// more than before. What an administrator of the pool has made all the same goes with the user
+/// whose address it has.
 pub(crate) async fn nobody_makes_a_second_account(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (person, member, ..) = guest(stack, &host, "member").await?;
-    let alias = host.customer.claims["alias"].as_str().context("a token names the alias")?.parse()?;
+    let alias = host.customer.claims["alias"]
+        .as_str()
+        .context("a token names the alias")?
+        .parse()?;
     let nobody = Username::of(&alias, &"nobody@customer.example".parse()?).to_string();
     let simple = member.replace('-', "");
-    let spellings = [simple.clone(), format!("{{{member}}}"), format!("urn:uuid:{member}"), member.to_uppercase()];
+    let spellings = [
+        simple.clone(),
+        format!("{{{member}}}"),
+        format!("urn:uuid:{member}"),
+        member.to_uppercase(),
+    ];
     let mut answers = Vec::new();
     for name in spellings.iter().chain([&member, &nobody]) {
         answers.push(refused_sign_up(stack, name, &person.details.email).await?);
     }
-    ensure!(answers.iter().all(|answer| *answer == answers[0]), "the answers tell names apart: {answers:?}");
-    ensure!(answers[0].1 == "PreSignUp failed with error not-registered.", "{answers:?}");
-    ensure!(accounts_with(stack, &person.details.email).await? == [member.clone()], "there is an account more");
+    ensure!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "the answers tell names apart: {answers:?}"
+    );
+    ensure!(
+        answers[0].1 == "PreSignUp failed with error not-registered.",
+        "{answers:?}"
+    );
+    ensure!(
+        accounts_with(stack, &person.details.email).await? == [member.clone()],
+        "there is an account more"
+    );
 
     for name in [&simple, &member.to_uppercase()] {
         plant(stack, name, &person.details.email).await?;
     }
-    ensure!(accounts_with(stack, &person.details.email).await?.len() == 3, "nothing was planted");
-    host.admin.ask_nothing(Method::DELETE, &format!("/users/{member}")).await?;
+    ensure!(
+        accounts_with(stack, &person.details.email).await?.len() == 3,
+        "nothing was planted"
+    );
+    host.admin
+        .ask_nothing(Method::DELETE, &format!("/users/{member}"))
+        .await?;
     let left = accounts_with(stack, &person.details.email).await?;
     ensure!(left.is_empty(), "{} accounts are left", left.len());
     Ok(())
 }
 
-/// The pool lets the last administrator delete the own account. The tenant's view is right at once, and an operator
-/// gives the tenant another administrator, of which everybody is told.
+/// The pool lets the last administrator delete the own account. The tenant's view is right at once,
+/// and an operator gives the tenant another administrator, of which everybody is told.
 pub(crate) async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (person, _, session, _) = guest(stack, &host, "member").await?;
-    let member = Administrator { token: session.access_token, ..host.admin.clone() };
+    let member = Administrator {
+        token: session.access_token,
+        ..host.admin.clone()
+    };
     let cognito = Client::new(&stack.sdk(REGION)?);
-    cognito.delete_user().access_token(&host.session.access_token).send().await?;
-    ensure!(host.admin.ask(Method::GET, "/users", None).await.is_err(), "the token outlives the account");
+    cognito
+        .delete_user()
+        .access_token(&host.session.access_token)
+        .send()
+        .await?;
+    ensure!(
+        host.admin.ask(Method::GET, "/users", None).await.is_err(),
+        "the token outlives the account"
+    );
     wait_for_administrators(&member, 0).await?;
 
     let state = stack.state().region(REGION)?;
     let successor = Person::invent(REGION, "pro");
     let email = &successor.details.email;
-    let by_member = member.ask(Method::POST, "/administrators", Some(&json!({ "email": email }))).await;
-    let Err(error) = by_member else { bail!("a member gives the tenant an administrator") };
+    let by_member = member
+        .ask(
+            Method::POST,
+            "/administrators",
+            Some(&json!({ "email": email })),
+        )
+        .await;
+    let Err(error) = by_member else {
+        bail!("a member gives the tenant an administrator")
+    };
     ensure!(refusal(error)?.status == 401, "a person's token is taken");
     let given = Operator::give_administrator(state, &host.customer.tenant, email).await?;
-    ensure!(given["state"] == "invited" && !given.to_string().contains(email.as_str()), "{given}");
+    ensure!(
+        given["state"] == "invited" && !given.to_string().contains(email.as_str()),
+        "{given}"
+    );
     stack.wait_until_quiet(QUIET_MAX).await?;
     let notice = "A new administrator for your workspace";
     let told = stack.mailbox(REGION).await?;
-    let told = told.iter().filter(|mail| mail.is_to(&person.details.email) && mail.subject == notice).count();
+    let told = told
+        .iter()
+        .filter(|mail| mail.is_to(&person.details.email) && mail.subject == notice)
+        .count();
     ensure!(told == 1, "the member is told {told} times");
 
     let code = mailed_invitation(stack, REGION, email).await?;
     let (name, password) = (&successor.details.name, &successor.details.password);
     let username = accept_invitation(&state.api_url, &code, name, password).await?;
     let session = sign_in(&stack.sdk(REGION)?, &state.client_id, &username, password).await?;
-    let successor = Administrator { token: session.access_token, ..host.admin.clone() };
-    let trail = successor.audit().await.context("the new administrator administers")?;
-    let has = |actor: &str, action: &str| trail.iter().any(|e| e["actor"] == actor && e["action"] == action);
-    ensure!(has("operator", "invite") && has("identity_provider", "lose-account"), "the trail does not tell");
+    let successor = Administrator {
+        token: session.access_token,
+        ..host.admin.clone()
+    };
+    let trail = successor
+        .audit()
+        .await
+        .context("the new administrator administers")?;
+    let has = |actor: &str, action: &str| {
+        trail
+            .iter()
+            .any(|e| e["actor"] == actor && e["action"] == action)
+    };
+    ensure!(
+        has("operator", "invite") && has("identity_provider", "lose-account"),
+        "the trail does not tell"
+    );
     let Signed { customer, .. } = host;
-    stays_in(stack, REGION, &[("email", email), ("email", &customer.person.details.email)]).await
+    stays_in(
+        stack,
+        REGION,
+        &[("email", email), ("email", &customer.person.details.email)],
+    )
+    .await
 }
 
 /// A look at the pool is good for a minute.
@@ -102,10 +167,22 @@ async fn wait_for_administrators(member: &Administrator, wanted: u64) -> Result<
 /// What the pool answers to a sign-up by its public client: the exception's name and what it says.
 async fn refused_sign_up(stack: &Stack, username: &str, email: &str) -> Result<(String, String)> {
     let client_id = &stack.state().region(REGION)?.client_id;
-    let email = AttributeType::builder().name("email").value(email).build()?;
-    let asked = Client::new(&stack.sdk(REGION)?).sign_up().client_id(client_id).username(username);
-    let answer = asked.password("Another-Password-1").user_attributes(email).send().await;
-    let Err(error) = answer else { bail!("an account is made") };
+    let email = AttributeType::builder()
+        .name("email")
+        .value(email)
+        .build()?;
+    let asked = Client::new(&stack.sdk(REGION)?)
+        .sign_up()
+        .client_id(client_id)
+        .username(username);
+    let answer = asked
+        .password("Another-Password-1")
+        .user_attributes(email)
+        .send()
+        .await;
+    let Err(error) = answer else {
+        bail!("an account is made")
+    };
     let error = error.into_service_error();
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     Ok((text(error.code()), text(error.message())))
@@ -113,7 +190,10 @@ async fn refused_sign_up(stack: &Stack, username: &str, email: &str) -> Result<(
 
 /// Makes an account as an administrator of the pool could, past its triggers.
 async fn plant(stack: &Stack, username: &str, email: &str) -> Result<()> {
-    let email = AttributeType::builder().name("email").value(email).build()?;
+    let email = AttributeType::builder()
+        .name("email")
+        .value(email)
+        .build()?;
     let planted = Client::new(&stack.emulator_sdk(REGION)?)
         .admin_create_user()
         .user_pool_id(&stack.state().region(REGION)?.user_pool_id)
@@ -126,7 +206,13 @@ async fn plant(stack: &Stack, username: &str, email: &str) -> Result<()> {
 /// The names of all accounts with an address.
 async fn accounts_with(stack: &Stack, email: &str) -> Result<Vec<String>> {
     let pool = &stack.state().region(REGION)?.user_pool_id;
-    let listed = Client::new(&stack.emulator_sdk(REGION)?).list_users().user_pool_id(pool);
+    let listed = Client::new(&stack.emulator_sdk(REGION)?)
+        .list_users()
+        .user_pool_id(pool);
     let listed = listed.filter(format!("email = \"{email}\"")).send().await?;
-    Ok(listed.users().iter().filter_map(|user| user.username().map(str::to_owned)).collect())
+    Ok(listed
+        .users()
+        .iter()
+        .filter_map(|user| user.username().map(str::to_owned))
+        .collect())
 }

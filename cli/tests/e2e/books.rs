@@ -20,19 +20,32 @@ pub(crate) type Totals = BTreeMap<(String, String), (Quantity, u64)>;
 /// Totals of a region's tenants in the ledger of whoever bills them.
 pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> Result<Totals> {
     let region = stack.state().region(biller)?;
-    let table = region.tables.get("billing").context("this region has no ledger")?;
+    let table = region
+        .tables
+        .get("billing")
+        .context("this region has no ledger")?;
     let mut totals = Totals::new();
     for item in scan(stack, biller, table, "LEDGER#").await? {
         let text = |name: &str| text_of(&item, name).unwrap_or_default();
-        let (tenant, meter) = (text("pk").split('#').nth(1).unwrap_or_default().to_owned(), text("meter").to_owned());
+        let (tenant, meter) = (
+            text("pk").split('#').nth(1).unwrap_or_default().to_owned(),
+            text("meter").to_owned(),
+        );
         // Beside the totals of days, there are those of periods, and seals.
         if !tenants.contains(&tenant) || meter == LOGINS || text("size") != "day" {
             continue;
         }
         let value: Quantity = text("value").parse().context("a window has a value")?;
-        let events = item.get("events").and_then(|value| value.as_n().ok()).context("a window has events")?;
+        let events = item
+            .get("events")
+            .and_then(|value| value.as_n().ok())
+            .context("a window has events")?;
         let total = totals.entry((tenant, meter.clone())).or_default();
-        total.0 = if meter == "storage-gb" { total.0.clone().max(value) } else { total.0.clone() + &value };
+        total.0 = if meter == "storage-gb" {
+            total.0.clone().max(value)
+        } else {
+            total.0.clone() + &value
+        };
         total.1 += events.parse::<u64>()?;
     }
     Ok(totals)
@@ -42,7 +55,10 @@ pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> R
 pub(crate) fn wanted(expected: &Expected) -> Totals {
     let with_events = expected.usage.iter().map(|(key, quantity)| {
         let events = expected.usage_events.get(key).copied().unwrap_or_default();
-        ((key.0.clone(), key.1.to_owned()), (quantity.clone(), events))
+        (
+            (key.0.clone(), key.1.to_owned()),
+            (quantity.clone(), events),
+        )
     });
     with_events.collect()
 }
@@ -67,13 +83,20 @@ pub(crate) async fn scan(
 }
 
 /// An attribute of an item, where it is a text.
-pub(crate) fn text_of<'i>(item: &'i HashMap<String, AttributeValue>, name: &str) -> Option<&'i str> {
+pub(crate) fn text_of<'i>(
+    item: &'i HashMap<String, AttributeValue>,
+    name: &str,
+) -> Option<&'i str> {
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
 /// A new tenant of a region.
 pub(crate) async fn customer(stack: &Stack, region: &str) -> Result<Customer> {
-    let plan = if stack.state().region(region)?.mode.bills_itself() { "pro-in" } else { "pro" };
+    let plan = if stack.state().region(region)?.mode.bills_itself() {
+        "pro-in"
+    } else {
+        "pro"
+    };
     become_customer(stack, Person::invent(region, plan)).await
 }
 
@@ -85,9 +108,18 @@ pub(crate) struct UsageFile {
 }
 
 impl UsageFile {
-    /// Whoever bills its tenants has all that the file leads to in the ledger, and nothing else of them.
-    pub(crate) async fn ensure_counted(&self, stack: &Stack, biller: &str, tenants: &[String]) -> Result<()> {
-        let (found, wanted) = (ledger(stack, biller, tenants).await?, wanted(&self.expected));
+    /// Whoever bills its tenants has all that the file leads to in the ledger, and nothing else of
+    /// them.
+    pub(crate) async fn ensure_counted(
+        &self,
+        stack: &Stack,
+        biller: &str,
+        tenants: &[String],
+    ) -> Result<()> {
+        let (found, wanted) = (
+            ledger(stack, biller, tenants).await?,
+            wanted(&self.expected),
+        );
         ensure!(found == wanted, "found {found:?}\nwanted {wanted:?}");
         Ok(())
     }
@@ -95,10 +127,18 @@ impl UsageFile {
 
 /// Makes a file of usage of the last hours.
 pub(crate) fn usage_file(tenants: Vec<String>, events: usize, seed: u64) -> Result<UsageFile> {
-    file_of(&Recipe { seed, events, tenants, now: meridian::now(), span_s: SPAN_S_MAX, late_s_max: SPAN_S_MAX })
+    file_of(&Recipe {
+        seed,
+        events,
+        tenants,
+        now: meridian::now(),
+        span_s: SPAN_S_MAX,
+        late_s_max: SPAN_S_MAX,
+    })
 }
 
-/// Makes a file of usage of the last hours of a period that is not over: nothing of it is of the period before.
+/// Makes a file of usage of the last hours of a period that is not over: nothing of it is of the
+/// period before.
 pub(crate) fn usage_file_within(
     period: BillingPeriod,
     tenants: Vec<String>,
@@ -108,12 +148,23 @@ pub(crate) fn usage_file_within(
     let now = meridian::now();
     ensure!(period == BillingPeriod::containing(now), "{period} is over");
     let span_s = SPAN_S_MAX.min(now.as_second() - period.start().as_second());
-    file_of(&Recipe { seed, events, tenants, now, span_s, late_s_max: SPAN_S_MAX })
+    file_of(&Recipe {
+        seed,
+        events,
+        tenants,
+        now,
+        span_s,
+        late_s_max: SPAN_S_MAX,
+    })
 }
 
 fn file_of(recipe: &Recipe) -> Result<UsageFile> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("usage.jsonl");
     let expected = write_usage(&path, recipe)?;
-    Ok(UsageFile { path, expected, _folder: folder })
+    Ok(UsageFile {
+        path,
+        expected,
+        _folder: folder,
+    })
 }

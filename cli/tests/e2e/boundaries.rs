@@ -22,8 +22,8 @@ const CALLS_MAX: u64 = 100;
 /// More calls than two or three removals make.
 const REMOVALS_MAX: usize = 40;
 
-/// Does something once for every call of a function, and kills the function after that call, until a call is not
-/// reached any more. Returns how many were.
+/// Does something once for every call of a function, and kills the function after that call, until
+/// a call is not reached any more. Returns how many were.
 pub(crate) async fn after_each_call(
     stack: &Stack,
     region: &str,
@@ -34,7 +34,12 @@ pub(crate) async fn after_each_call(
         let fault = crate::kills::fault_in(stack, region, function, after, Action::KillAfter, 1)?;
         stack.control().add_fault(&fault).await?;
         let done = what().await;
-        let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
+        let met = stack
+            .control()
+            .faults()
+            .await?
+            .iter()
+            .any(|fault| fault.met > 0);
         stack.control().clear_faults().await?;
         done.with_context(|| format!("{function}, killed after call {after}"))?;
         if !met {
@@ -45,7 +50,9 @@ pub(crate) async fn after_each_call(
 }
 
 /// An invitation and its acceptance.
-pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(
+    stack: &Stack,
+) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let state = stack.state().region(REGION)?;
     let config = stack.sdk(REGION)?;
@@ -55,7 +62,9 @@ pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(stack: &S
         let code = mailed_invitation(stack, REGION, &person.details.email).await?;
         let (name, password) = (&person.details.name, &person.details.password);
         let username = accept_invitation(&state.api_url, &code, name, password).await?;
-        sign_in(&config, &state.client_id, &username, password).await.map(|_| ())
+        sign_in(&config, &state.client_id, &username, password)
+            .await
+            .map(|_| ())
     });
     let invited = invited.await?;
     let accepted = after_each_call(stack, REGION, "signup-api", async || {
@@ -70,23 +79,39 @@ pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(stack: &S
                 Ok(username) => username,
                 // All was done when the answer was lost.
                 Err(error) => {
-                    let users = host.admin.ask(reqwest::Method::GET, "/users?limit=100", None).await?;
-                    let of_person = |user: &&serde_json::Value| user["email"] == person.details.email.as_str();
-                    let user = users["users"].as_array().into_iter().flatten().find(of_person).cloned();
+                    let users = host
+                        .admin
+                        .ask(reqwest::Method::GET, "/users?limit=100", None)
+                        .await?;
+                    let of_person =
+                        |user: &&serde_json::Value| user["email"] == person.details.email.as_str();
+                    let user = users["users"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .find(of_person)
+                        .cloned();
                     let name = user.and_then(|user| user["id"].as_str().map(str::to_owned));
                     name.ok_or(error)?
                 }
             },
         };
-        sign_in(&config, &state.client_id, &username, password).await.map(|_| ())
+        sign_in(&config, &state.client_id, &username, password)
+            .await
+            .map(|_| ())
     });
     let accepted = accepted.await?;
-    ensure!(invited >= 4 && accepted >= 4, "{invited} and {accepted} boundaries");
+    ensure!(
+        invited >= 4 && accepted >= 4,
+        "{invited} and {accepted} boundaries"
+    );
     Ok(())
 }
 
 /// Users who are removed, and a closure that is asked for and undone.
-pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(
+    stack: &Stack,
+) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     let state = stack.state().region(SOVEREIGN)?;
     let config = stack.sdk(SOVEREIGN)?;
@@ -101,16 +126,24 @@ pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(stack
         let mut is_gone = false;
         for _ in 0..4 {
             let removed = host.admin.ask_nothing(Method::DELETE, &path).await;
-            is_gone |= removed.is_err_and(|error| refusal(error).is_ok_and(|problem| problem.slug() == "unknown-user"));
+            is_gone |= removed.is_err_and(|error| {
+                refusal(error).is_ok_and(|problem| problem.slug() == "unknown-user")
+            });
         }
         ensure!(is_gone, "not removed");
-        ensure!(refresh(&config, &state.client_id, &session).await.is_err(), "who was removed gets tokens");
+        ensure!(
+            refresh(&config, &state.client_id, &session).await.is_err(),
+            "who was removed gets tokens"
+        );
         Ok(())
     });
     let removed = removed.await?;
     let left = host.admin.profile().await?;
     let there = 1 + there.count();
-    ensure!((&left["users"], &left["admins"]) == (&json!(there), &json!(there)), "{left}");
+    ensure!(
+        (&left["users"], &left["admins"]) == (&json!(there), &json!(there)),
+        "{left}"
+    );
     let closed = after_each_call(stack, SOVEREIGN, "tenant-api", async || {
         let _lost = host.admin.close().await;
         let code = match host.admin.close().await {
@@ -130,7 +163,10 @@ pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(stack
         Ok(())
     });
     let closed = closed.await?;
-    ensure!(removed >= 8 && closed >= 8, "{removed} and {closed} boundaries");
+    ensure!(
+        removed >= 8 && closed >= 8,
+        "{removed} and {closed} boundaries"
+    );
     Ok(())
 }
 
@@ -144,10 +180,17 @@ pub(crate) async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()
     let boundaries = after_each_call(stack, SOVEREIGN, "policy-apply", async || {
         operator.suspend(tenant, "operator").await?;
         stack.wait_until_quiet(QUIET_MAX).await?;
-        ensure!(refresh(&config, &state.client_id, &host.session).await.is_err(), "a suspended tenant gets tokens");
+        ensure!(
+            refresh(&config, &state.client_id, &host.session)
+                .await
+                .is_err(),
+            "a suspended tenant gets tokens"
+        );
         operator.reactivate(tenant, "operator").await?;
         stack.wait_until_quiet(QUIET_MAX).await?;
-        refresh(&config, &state.client_id, &host.session).await.map(|_| ())
+        refresh(&config, &state.client_id, &host.session)
+            .await
+            .map(|_| ())
     });
     let boundaries = soon(stack, SOVEREIGN, "policy", boundaries).await?;
     ensure!(boundaries >= 3, "only {boundaries} boundaries");
@@ -166,8 +209,8 @@ async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
     invited.map(|_| ())
 }
 
-/// The expiry and the erasure of a sign-up: every run that is cut off is made up for by the next, and the record
-/// counts nothing twice.
+/// The expiry and the erasure of a sign-up: every run that is cut off is made up for by the next,
+/// and the record counts nothing twice.
 pub(crate) async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let later = meridian::now() + SignedDuration::from_hours(26);
@@ -176,16 +219,36 @@ pub(crate) async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack)
         let operation = sign_up(api_url, &person.idempotency_key, &person.details).await?;
         // A run makes fewer calls than are tried here, so that a later one may be cut off instead.
         for minutes in 0..3 {
-            let looked = look_after_tenants(stack, REGION, later + SignedDuration::from_mins(minutes)).await;
+            let looked =
+                look_after_tenants(stack, REGION, later + SignedDuration::from_mins(minutes)).await;
             if looked.is_ok() && minutes > 0 {
                 break;
             }
         }
-        let table = stack.state().region(REGION)?.tables.get("regional").context("a region has its table")?;
-        let records = scan(stack, REGION, table, &format!("ERASURE#{}", operation.tenant)).await?;
+        let table = stack
+            .state()
+            .region(REGION)?
+            .tables
+            .get("regional")
+            .context("a region has its table")?;
+        let records = scan(
+            stack,
+            REGION,
+            table,
+            &format!("ERASURE#{}", operation.tenant),
+        )
+        .await?;
         let record = records.first().context("an erasure leaves a record")?;
-        let count = |name: &str| record.get(name).and_then(|value| value.as_n().ok()).map(String::as_str);
-        ensure!((count("accounts"), count("profiles")) == (Some("1"), Some("1")), "{record:?}");
+        let count = |name: &str| {
+            record
+                .get(name)
+                .and_then(|value| value.as_n().ok())
+                .map(String::as_str)
+        };
+        ensure!(
+            (count("accounts"), count("profiles")) == (Some("1"), Some("1")),
+            "{record:?}"
+        );
         ensure!(record.contains_key("erased_at"), "{record:?}");
         Ok(())
     });

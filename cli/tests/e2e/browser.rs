@@ -25,9 +25,14 @@ pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) ->
     beat_everywhere(stack).await?;
     let person = Person::invent(REGION, "pro");
     browse(async |browser| {
-        let alias = sign_up(stack, browser, &person).await.context("the sign-up")?;
+        let alias = sign_up(stack, browser, &person)
+            .await
+            .context("the sign-up")?;
         let anchor = billing_anchor(stack, &alias).await?;
-        ensure!(anchor == "23:00", "days begin at {anchor}, not at the midnight that was chosen");
+        ensure!(
+            anchor == "23:00",
+            "days begin at {anchor}, not at the midnight that was chosen"
+        );
         nothing_of_a_strangers_answer_is_shown(browser, &address(stack, &alias)?).await?;
         browser.goto(&address(stack, &alias)?).await?;
         let (email, password) = (&person.details.email, &person.details.password);
@@ -35,21 +40,43 @@ pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) ->
         browser.read("#notice", WRONG_PASSWORD).await?;
         // The case of the address does not matter.
         sign_in(browser, &email.to_uppercase(), password).await?;
-        see_claims(browser, &[("alias", &alias), ("region", REGION), ("role", "admin"), ("plan", "pro")]).await?;
+        see_claims(
+            browser,
+            &[
+                ("alias", &alias),
+                ("region", REGION),
+                ("role", "admin"),
+                ("plan", "pro"),
+            ],
+        )
+        .await?;
         browser.press("[data-language=de]").await?;
         browser.read("#session h1", "Sie sind angemeldet").await?;
         keeps_nothing(browser).await?;
         browser.press("#sign-out-everywhere").await?;
-        browser.read("#notice", "Sie sind überall abgemeldet.").await?;
+        browser
+            .read("#notice", "Sie sind überall abgemeldet.")
+            .await?;
         // Where there is no such workspace, the region's own address says so.
-        browser.goto(&format!("{}/?alias=zzzzzzzzzzzz", stack.state().region(REGION)?.api_url)).await?;
-        browser.read("#unknown-address h1", "There is no workspace at this address").await?;
+        browser
+            .goto(&format!(
+                "{}/?alias=zzzzzzzzzzzz",
+                stack.state().region(REGION)?.api_url
+            ))
+            .await?;
+        browser
+            .read(
+                "#unknown-address h1",
+                "There is no workspace at this address",
+            )
+            .await?;
         Ok(())
     })
     .await
 }
 
-/// Who is at the page when the tenant is suspended learns it from the refusal, and everybody else from the page.
+/// Who is at the page when the tenant is suspended learns it from the refusal, and everybody else
+/// from the page.
 pub(crate) async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Result<()> {
     let host = customer(stack, REGION).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
@@ -62,11 +89,18 @@ pub(crate) async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Re
         operator.suspend(&host.tenant, "operator").await?;
         stack.wait_until_quiet(QUIET_MAX).await?;
         sign_in(browser, &details.email, &details.password).await?;
-        browser.read("#notice", "This workspace is suspended.").await?;
+        browser
+            .read("#notice", "This workspace is suspended.")
+            .await?;
         browser.goto(&address).await?;
-        browser.read("#tenant-suspended h1", "This workspace is suspended").await?;
+        browser
+            .read("#tenant-suspended h1", "This workspace is suspended")
+            .await?;
         let page = browser.text("body").await?;
-        ensure!(!page.contains(&details.organisation), "the page says whose workspace it is: {page}");
+        ensure!(
+            !page.contains(&details.organisation),
+            "the page says whose workspace it is: {page}"
+        );
         operator.reactivate(&host.tenant, "operator").await?;
         stack.wait_until_quiet(QUIET_MAX).await?;
         browser.goto(&address).await?;
@@ -95,19 +129,35 @@ pub(crate) async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
         Ok(said)
     })
     .await?;
-    ensure!(said[0] == said[1] && said[0].contains("on their way"), "the page says {said:?}");
+    ensure!(
+        said[0] == said[1] && said[0].contains("on their way"),
+        "the page says {said:?}"
+    );
     let address = address(stack, alias(&host)?)?;
     let deadline = Instant::now() + MAILED_MAX;
-    while !mailed(stack, REGION, emails[0]).await?.iter().any(|text| text.contains(address.trim_end_matches('/'))) {
+    while !mailed(stack, REGION, emails[0])
+        .await?
+        .iter()
+        .any(|text| text.contains(address.trim_end_matches('/')))
+    {
         if Instant::now() > deadline {
-            bail!("no mail names {address}: {:?}", mailed(stack, REGION, emails[0]).await?);
+            bail!(
+                "no mail names {address}: {:?}",
+                mailed(stack, REGION, emails[0]).await?
+            );
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     tokio::time::sleep(NOT_MAILED).await;
     for region in stack.state().regions.keys() {
-        ensure!(mailed(stack, region, emails[1]).await?.is_empty(), "{region} mails who has no workspace");
-        ensure!(region == REGION || mailed(stack, region, emails[0]).await?.is_empty(), "{region} knows the person");
+        ensure!(
+            mailed(stack, region, emails[1]).await?.is_empty(),
+            "{region} mails who has no workspace"
+        );
+        ensure!(
+            region == REGION || mailed(stack, region, emails[0]).await?.is_empty(),
+            "{region} knows the person"
+        );
     }
     Ok(())
 }
@@ -123,8 +173,21 @@ pub(crate) async fn a_browser_signs_in_without_home(stack: &Stack) -> Result<()>
         browser.see("#sign-in-form").await?;
         stack.stop_region(&stack.state().home).await?;
         browser.goto(&address).await?;
-        sign_in(browser, &host.person.details.email, &host.person.details.password).await?;
-        see_claims(browser, &[("alias", alias(&host)?), ("region", REGION), ("role", "admin")]).await
+        sign_in(
+            browser,
+            &host.person.details.email,
+            &host.person.details.password,
+        )
+        .await?;
+        see_claims(
+            browser,
+            &[
+                ("alias", alias(&host)?),
+                ("region", REGION),
+                ("role", "admin"),
+            ],
+        )
+        .await
     })
     .await
 }
@@ -133,7 +196,9 @@ pub(crate) async fn a_browser_signs_in_without_home(stack: &Stack) -> Result<()>
 async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<String> {
     let details = &person.details;
     browser.goto(&home(stack)?).await?;
-    browser.press(&format!("[name=region][value={REGION}]")).await?;
+    browser
+        .press(&format!("[name=region][value={REGION}]"))
+        .await?;
     for (field, value) in [
         ("#organisation", &details.organisation),
         ("#name", &details.name),
@@ -142,8 +207,12 @@ async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<St
     ] {
         browser.fill(field, value).await?;
     }
-    browser.press(&format!("#plan option[value={}]", details.plan)).await?;
-    browser.press("#billing-anchor option[value='23:00']").await?;
+    browser
+        .press(&format!("#plan option[value={}]", details.plan))
+        .await?;
+    browser
+        .press("#billing-anchor option[value='23:00']")
+        .await?;
     browser.press("#terms").await?;
     browser.press("#data-processing").await?;
     browser.press("#sign-up-form button").await?;
@@ -154,19 +223,38 @@ async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<St
     browser.see("#done").await?;
     let alias = browser.text("#alias").await?;
     let link = browser.attribute("#sign-in", "href").await?;
-    ensure!(link.ends_with(&format!("/?alias={alias}")), "the page leads to {link}, not to {alias}");
-    let home = stack.state().region(&stack.state().home)?.home_api_url.clone().context("home has an API")?;
+    ensure!(
+        link.ends_with(&format!("/?alias={alias}")),
+        "the page leads to {link}, not to {alias}"
+    );
+    let home = stack
+        .state()
+        .region(&stack.state().home)?
+        .home_api_url
+        .clone()
+        .context("home has an API")?;
     let asked = "return performance.getEntriesByType('resource').map(({ name }) => name)";
     let asked: Vec<String> = serde_json::from_value(browser.run(asked).await?)?;
     let of_home = ["/regions", "/home.js", "/home.css"].map(|path| format!("{home}{path}"));
-    let told: Vec<&String> = asked.iter().filter(|url| url.starts_with(&home) && !of_home.contains(url)).collect();
+    let told: Vec<&String> = asked
+        .iter()
+        .filter(|url| url.starts_with(&home) && !of_home.contains(url))
+        .collect();
     ensure!(told.is_empty(), "home is asked for {told:?}");
     browser.press("[data-language=de]").await?;
-    browser.read("h1", "Wählen Sie, wo Ihre Daten leben").await?;
+    browser
+        .read("h1", "Wählen Sie, wo Ihre Daten leben")
+        .await?;
     let page = browser.text("body").await?;
-    ensure!(!page.contains("undefined"), "a text is missing in German: {page}");
+    ensure!(
+        !page.contains("undefined"),
+        "a text is missing in German: {page}"
+    );
     browser.press("#sign-in").await?;
-    browser.see("#sign-in-form").await.context("the region's own address signs in, too")?;
+    browser
+        .see("#sign-in-form")
+        .await
+        .context("the region's own address signs in, too")?;
     Ok(alias)
 }
 
@@ -180,7 +268,10 @@ async fn see_claims(browser: &Browser, wanted: &[(&str, &str)]) -> Result<()> {
     browser.see("#claims").await?;
     for (claim, value) in wanted {
         let shown = browser.text(&format!("[data-claim={claim}]")).await?;
-        ensure!(shown == *value, "the page shows {claim} {shown:?}, not {value:?}");
+        ensure!(
+            shown == *value,
+            "the page shows {claim} {shown:?}, not {value:?}"
+        );
     }
     Ok(())
 }
@@ -188,11 +279,16 @@ async fn see_claims(browser: &Browser, wanted: &[(&str, &str)]) -> Result<()> {
 /// Anybody can make a link that looks like the return from an organisation's sign-in.
 async fn nothing_of_a_strangers_answer_is_shown(browser: &Browser, address: &str) -> Result<()> {
     let said = "error=x&error_description=PreSignUp%20failed%20with%20error%20tenant-closed.";
-    for link in [format!("{address}?state=1&{said}"), format!("{address}?{said}"), format!("{address}?state=1&code=1")]
-    {
+    for link in [
+        format!("{address}?state=1&{said}"),
+        format!("{address}?{said}"),
+        format!("{address}?state=1&code=1"),
+    ] {
         browser.goto(&link).await?;
         browser.see("#sign-in-form").await?;
-        let notice = browser.run("return document.querySelector('#notice').textContent").await?;
+        let notice = browser
+            .run("return document.querySelector('#notice').textContent")
+            .await?;
         ensure!(notice == "", "{link} lets the page say {notice}");
     }
     Ok(())
@@ -200,38 +296,59 @@ async fn nothing_of_a_strangers_answer_is_shown(browser: &Browser, address: &str
 
 /// Who closes the page is signed out of it: nothing of the session is anywhere but in memory.
 async fn keeps_nothing(browser: &Browser) -> Result<()> {
-    let kept = browser.run("return [localStorage.length, sessionStorage.length, document.cookie.length]").await?;
+    let kept = browser
+        .run("return [localStorage.length, sessionStorage.length, document.cookie.length]")
+        .await?;
     ensure!(kept == json!([0, 0, 0]), "the page keeps {kept}");
     Ok(())
 }
 
 fn alias(customer: &Customer) -> Result<&str> {
-    customer.claims["alias"].as_str().context("a token names the alias")
+    customer.claims["alias"]
+        .as_str()
+        .context("a token names the alias")
 }
 
 fn address(stack: &Stack, alias: &str) -> Result<String> {
     let pattern = &stack.state().tenant_url;
-    ensure!(pattern.contains("{alias}"), "the stack has no addresses of tenants: {pattern:?}");
+    ensure!(
+        pattern.contains("{alias}"),
+        "the stack has no addresses of tenants: {pattern:?}"
+    );
     Ok(format!("{}/", pattern.replace("{alias}", alias)))
 }
 
 fn home(stack: &Stack) -> Result<String> {
     let home = stack.state().region(&stack.state().home)?;
-    Ok(format!("{}/", home.home_api_url.as_deref().context("home has an API")?))
+    Ok(format!(
+        "{}/",
+        home.home_api_url.as_deref().context("home has an API")?
+    ))
 }
 
 /// When the days of a tenant begin.
 async fn billing_anchor(stack: &Stack, alias: &str) -> Result<String> {
-    let table = stack.state().region(REGION)?.tables.get("regional").context("a region has tenants")?;
+    let table = stack
+        .state()
+        .region(REGION)?
+        .tables
+        .get("regional")
+        .context("a region has tenants")?;
     let tenants = scan(stack, REGION, table, "TENANT#").await?;
-    let tenant = tenants.iter().find(|item| text_of(item, "alias") == Some(alias));
-    let anchor = tenant.and_then(|item| text_of(item, "billing_anchor")).map(str::to_owned);
+    let tenant = tenants
+        .iter()
+        .find(|item| text_of(item, "alias") == Some(alias));
+    let anchor = tenant
+        .and_then(|item| text_of(item, "billing_anchor"))
+        .map(str::to_owned);
     anchor.with_context(|| format!("no tenant {alias} has days"))
 }
 
 /// The lists of workspaces that a region has mailed to an address.
 async fn mailed(stack: &Stack, region: &str, address: &str) -> Result<Vec<String>> {
     let mails = stack.mailbox(region).await?;
-    let lists = mails.iter().filter(|mail| mail.is_to(address) && mail.subject == "Your workspaces");
+    let lists = mails
+        .iter()
+        .filter(|mail| mail.is_to(address) && mail.subject == "Your workspaces");
     Ok(lists.map(|mail| mail.text().to_owned()).collect())
 }

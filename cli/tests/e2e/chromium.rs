@@ -44,7 +44,10 @@ pub(crate) async fn browse<T>(journey: impl AsyncFnOnce(&Browser) -> Result<T>) 
 
 impl Browser {
     async fn open() -> Result<Self> {
-        let chromium = BROWSERS.iter().find_map(|name| on_path(name)).context(HOW_TO_INSTALL)?;
+        let chromium = BROWSERS
+            .iter()
+            .find_map(|name| on_path(name))
+            .context(HOW_TO_INSTALL)?;
         let mut driver = Driver::start()?;
         driver.wait_until_ready().await?;
         let profile = driver.profile.path().display();
@@ -61,7 +64,10 @@ impl Browser {
             arguments.push("--no-sandbox".to_owned());
         }
         let mut capabilities = Map::new();
-        capabilities.insert("goog:chromeOptions".to_owned(), json!({ "binary": chromium, "args": arguments }));
+        capabilities.insert(
+            "goog:chromeOptions".to_owned(),
+            json!({ "binary": chromium, "args": arguments }),
+        );
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&driver.url)
@@ -72,7 +78,10 @@ impl Browser {
 
     /// Opens an address.
     pub(crate) async fn goto(&self, url: &str) -> Result<()> {
-        self.client.goto(url).await.with_context(|| format!("the browser does not open {url}"))
+        self.client
+            .goto(url)
+            .await
+            .with_context(|| format!("the browser does not open {url}"))
     }
 
     /// Waits for an element that a person can see.
@@ -85,15 +94,22 @@ impl Browser {
                 return Ok(element);
             }
             if Instant::now() > deadline {
-                bail!("the page does not show {css}; it shows:\n{}", self.shown().await);
+                bail!(
+                    "the page does not show {css}; it shows:\n{}",
+                    self.shown().await
+                );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Does something with an element that a person can see. A page that draws itself anew puts another element in its
-    /// place between the look and the deed: that one is looked for.
-    async fn with<T>(&self, css: &str, deed: impl AsyncFn(Element) -> Result<T, CmdError>) -> Result<T> {
+    /// Does something with an element that a person can see. A page that draws itself anew puts
+    /// another element in its place between the look and the deed: that one is looked for.
+    async fn with<T>(
+        &self,
+        css: &str,
+        deed: impl AsyncFn(Element) -> Result<T, CmdError>,
+    ) -> Result<T> {
         let deadline = Instant::now() + SHOWN_MAX;
         loop {
             match deed(self.see(css).await?).await {
@@ -117,7 +133,9 @@ impl Browser {
     /// Presses a button, a box or a link.
     pub(crate) async fn press(&self, css: &str) -> Result<()> {
         let pressed = self.with(css, async |element: Element| element.click().await);
-        pressed.await.with_context(|| format!("{css} cannot be pressed"))
+        pressed
+            .await
+            .with_context(|| format!("{css} cannot be pressed"))
     }
 
     /// What an element says.
@@ -129,7 +147,10 @@ impl Browser {
     /// An attribute of an element; empty where there is none.
     pub(crate) async fn attribute(&self, css: &str, name: &str) -> Result<String> {
         let value = self.with(css, async |element: Element| element.attr(name).await);
-        Ok(value.await.with_context(|| format!("{css} has no attributes"))?.unwrap_or_default())
+        Ok(value
+            .await
+            .with_context(|| format!("{css} has no attributes"))?
+            .unwrap_or_default())
     }
 
     /// Waits until an element says a text, whatever else it says.
@@ -140,19 +161,29 @@ impl Browser {
             if said.contains(text) {
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "{css} says {said:?}, not {text:?}");
+            ensure!(
+                Instant::now() < deadline,
+                "{css} says {said:?}, not {text:?}"
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
     /// What a script returns that runs in the page.
     pub(crate) async fn run(&self, script: &str) -> Result<Value> {
-        self.client.execute(script, Vec::new()).await.with_context(|| format!("the page does not run {script}"))
+        self.client
+            .execute(script, Vec::new())
+            .await
+            .with_context(|| format!("the page does not run {script}"))
     }
 
     async fn shown(&self) -> String {
-        let text = self.run("return `${location.href}\\n${document.body.innerText}`").await;
-        text.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
+        let text = self
+            .run("return `${location.href}\\n${document.body.innerText}`")
+            .await;
+        text.ok()
+            .and_then(|text| text.as_str().map(str::to_owned))
+            .unwrap_or_default()
     }
 }
 
@@ -176,13 +207,25 @@ impl Driver {
             .stderr(Stdio::null())
             .spawn()
             .context("chromedriver does not start")?;
-        Ok(Self { process, url: format!("http://127.0.0.1:{port}"), profile: tempfile::tempdir()? })
+        Ok(Self {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+            profile: tempfile::tempdir()?,
+        })
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + READY_MAX;
-        while http().get(format!("{}/status", self.url)).send().await.is_err() {
-            ensure!(self.process.try_wait()?.is_none(), "chromedriver ended at once");
+        while http()
+            .get(format!("{}/status", self.url))
+            .send()
+            .await
+            .is_err()
+        {
+            ensure!(
+                self.process.try_wait()?.is_none(),
+                "chromedriver ended at once"
+            );
             ensure!(Instant::now() < deadline, "chromedriver does not answer");
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -192,7 +235,9 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let group = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
+        let group = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw);
         if let Some(group) = group {
             kill_process_group(group, Signal::KILL).ok();
         }
@@ -203,5 +248,7 @@ impl Drop for Driver {
 /// A program by its name.
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
 }

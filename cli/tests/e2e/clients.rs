@@ -1,4 +1,5 @@
-//! Clients that others maintain, as programs in Python: each in an environment of its own below `.meridian/clients`.
+//! Clients that others maintain, as programs in Python: each in an environment of its own below
+//! `.meridian/clients`.
 
 use anyhow::{Context, Result, ensure};
 use meridian::local::Stack;
@@ -14,8 +15,16 @@ const FOLDER: &str = "cli/tests/e2e/clients";
 
 /// The Python of an environment with the packages of a requirements file; made at the first call.
 pub(crate) fn python(stack: &Stack, name: &str, requirements: &str) -> Result<PathBuf> {
-    let venv = Layout::new(stack.checkout())?.root().join("clients").join(name);
-    install_packages(&venv, requirements, &format!("the packages of {name}"), &|said| println!("{said}"))?;
+    let venv = Layout::new(stack.checkout())?
+        .root()
+        .join("clients")
+        .join(name);
+    install_packages(
+        &venv,
+        requirements,
+        &format!("the packages of {name}"),
+        &|said| println!("{said}"),
+    )?;
     Ok(venv.join("bin/python"))
 }
 
@@ -38,7 +47,8 @@ impl Library {
         })
     }
 
-    /// Takes one step; what it needs and what comes of it is in `sign_in.py`. A refusal is an answer too.
+    /// Takes one step; what it needs and what comes of it is in `sign_in.py`. A refusal is an
+    /// answer too.
     pub(crate) async fn step(&self, step: &str, job: &Value) -> Result<Value> {
         let mut command = program(&self.python, &self.program);
         command
@@ -48,15 +58,29 @@ impl Library {
             // Signing in needs no credentials of AWS; the library's client wants some to exist.
             .env("AWS_ACCESS_KEY_ID", "nobody")
             .env("AWS_SECRET_ACCESS_KEY", "nothing");
-        answer(command, job).await.with_context(|| format!("the step {step}"))
+        answer(command, job)
+            .await
+            .with_context(|| format!("the step {step}"))
     }
 }
 
-/// Runs one of the programs with the packages of a requirements file of its own: what it makes of a job.
-pub(crate) async fn run(stack: &Stack, name: &str, requirements: &str, job: &Value) -> Result<Value> {
+/// Runs one of the programs with the packages of a requirements file of its own: what it makes of a
+/// job.
+pub(crate) async fn run(
+    stack: &Stack,
+    name: &str,
+    requirements: &str,
+    job: &Value,
+) -> Result<Value> {
     let python = python(stack, name, requirements)?;
-    let file = stack.checkout().join(FOLDER).join(name.replace('-', "_")).with_extension("py");
-    answer(program(&python, &file), job).await.with_context(|| format!("the client {name}"))
+    let file = stack
+        .checkout()
+        .join(FOLDER)
+        .join(name.replace('-', "_"))
+        .with_extension("py");
+    answer(program(&python, &file), job)
+        .await
+        .with_context(|| format!("the client {name}"))
 }
 
 fn program(python: &Path, file: &Path) -> Command {
@@ -82,6 +106,10 @@ async fn answer(mut command: Command, job: &Value) -> Result<Value> {
     drop(input);
     let output = child.wait_with_output().await?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "it failed:\n{}", last_lines(&said, 10));
+    ensure!(
+        output.status.success(),
+        "it failed:\n{}",
+        last_lines(&said, 10)
+    );
     serde_json::from_slice(&output.stdout).context("it answered no JSON")
 }

@@ -14,21 +14,29 @@ use meridian::local::Stack;
 /// How long a run of the reconciliation is from the next.
 const RUN_S: i64 = 15 * 60;
 
-/// Every fact about a tenant's usage is lost on its way into the ledger, of a region that home bills and of one that
-/// bills itself. Its days are sealed, and what the seal speaks of is asked for and stated again.
+/// Every fact about a tenant's usage is lost on its way into the ledger, of a region that home
+/// bills and of one that bills itself. Its days are sealed, and what the seal speaks of is asked
+/// for and stated again.
 pub(crate) async fn what_is_lost_is_stated_again(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
-    for (region, biller) in [("eu-central-1", home.as_str()), ("ap-south-1", "ap-south-1")] {
+    for (region, biller) in [
+        ("eu-central-1", home.as_str()),
+        ("ap-south-1", "ap-south-1"),
+    ] {
         without_dead_letters(stack, region, biller, made_good(stack, region, biller)).await?;
     }
     Ok(())
 }
 
-/// The last facts about a tenant's usage are lost, totals and seals, and none follows that would show it. The region is
-/// asked where they end, and the gap before its answer is asked for like any other.
+/// The last facts about a tenant's usage are lost, totals and seals, and none follows that would
+/// show it. The region is asked where they end, and the gap before its answer is asked for like any
+/// other.
 pub(crate) async fn what_is_lost_at_the_end_is_found_out(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
-    for (region, biller) in [("eu-central-1", home.as_str()), ("ap-south-1", "ap-south-1")] {
+    for (region, biller) in [
+        ("eu-central-1", home.as_str()),
+        ("ap-south-1", "ap-south-1"),
+    ] {
         without_dead_letters(stack, region, biller, found_out(stack, region, biller)).await?;
     }
     Ok(())
@@ -42,9 +50,13 @@ async fn without_dead_letters(
     what: impl Future<Output = Result<()>>,
 ) -> Result<()> {
     let before = dead_letters(stack, &[region, biller]).await?;
-    what.await.with_context(|| format!("{region}, billed by {biller}"))?;
+    what.await
+        .with_context(|| format!("{region}, billed by {biller}"))?;
     let dead = dead_letters(stack, &[region, biller]).await?;
-    ensure!(dead == before, "{region}, billed by {biller}: {dead} dead letters, and {before} before");
+    ensure!(
+        dead == before,
+        "{region}, billed by {biller}: {dead} dead letters, and {before} before"
+    );
     Ok(())
 }
 
@@ -56,18 +68,24 @@ async fn made_good(stack: &Stack, region: &str, biller: &str) -> Result<()> {
 }
 
 async fn found_out(stack: &Stack, region: &str, biller: &str) -> Result<()> {
-    let (tenant, expected) =
-        lose(stack, region, biller, async || run(stack, region, "usage-rollup", sealed_at()).await).await?;
+    let (tenant, expected) = lose(stack, region, biller, async || {
+        run(stack, region, "usage-rollup", sealed_at()).await
+    })
+    .await?;
     run(stack, biller, "billing-reconcile", in_hours(1)).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let unnoticed = ledger(stack, biller, std::slice::from_ref(&tenant)).await?;
-    ensure!(unnoticed.is_empty(), "something else than the end told of it: {unnoticed:?}");
+    ensure!(
+        unnoticed.is_empty(),
+        "something else than the end told of it: {unnoticed:?}"
+    );
     run(stack, biller, "billing-reconcile", turn_of(&tenant)?).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     ensure_mended(stack, biller, &tenant, &expected).await
 }
 
-/// A new tenant uses something, and what is said of that on its way into the ledger is lost, as is what `more` leads to.
+/// A new tenant uses something, and what is said of that on its way into the ledger is lost, as is
+/// what `more` leads to.
 async fn lose(
     stack: &Stack,
     region: &str,
@@ -106,7 +124,10 @@ async fn ensure_mended(stack: &Stack, biller: &str, tenant: &str, expected: &Tot
     run(stack, biller, "billing-reconcile", in_hours(3)).await?;
     let operator = Operator::connect(stack.state().region(biller)?).await?;
     let incidents = operator.usage_incidents().await?.incidents;
-    let of_tenant: Vec<_> = incidents.iter().filter(|incident| incident.tenant.to_string() == tenant).collect();
+    let of_tenant: Vec<_> = incidents
+        .iter()
+        .filter(|incident| incident.tenant.to_string() == tenant)
+        .collect();
     ensure!(of_tenant.is_empty(), "there are incidents: {of_tenant:?}");
     Ok(())
 }
@@ -129,7 +150,10 @@ fn turn_of(tenant: &str) -> Result<Timestamp> {
 }
 
 async fn run(stack: &Stack, region: &str, function: &str, at: Timestamp) -> Result<()> {
-    stack.invoke(region, function, &scheduled_event(at)).await.map(|_| ())
+    stack
+        .invoke(region, function, &scheduled_event(at))
+        .await
+        .map(|_| ())
 }
 
 /// The rule that brings usage into a ledger.
@@ -144,13 +168,36 @@ impl Road {
         let client = Client::new(&stack.emulator_sdk(biller)?);
         for bus in client.list_event_buses().send().await?.event_buses() {
             let Some(bus) = bus.name() else { continue };
-            for rule in client.list_rules().event_bus_name(bus).send().await?.rules() {
-                let takes_seals = rule.event_pattern().is_some_and(|pattern| pattern.contains("UsageSealed"));
-                let Some(name) = rule.name().filter(|_| takes_seals) else { continue };
-                let targets = client.list_targets_by_rule().event_bus_name(bus).rule(name).send().await?;
+            for rule in client
+                .list_rules()
+                .event_bus_name(bus)
+                .send()
+                .await?
+                .rules()
+            {
+                let takes_seals = rule
+                    .event_pattern()
+                    .is_some_and(|pattern| pattern.contains("UsageSealed"));
+                let Some(name) = rule.name().filter(|_| takes_seals) else {
+                    continue;
+                };
+                let targets = client
+                    .list_targets_by_rule()
+                    .event_bus_name(bus)
+                    .rule(name)
+                    .send()
+                    .await?;
                 // To the ledger's queue, and not on to home.
-                if targets.targets().iter().any(|target| target.arn().contains(":sqs:")) {
-                    return Ok(Self { bus: bus.to_owned(), rule: name.to_owned(), client });
+                if targets
+                    .targets()
+                    .iter()
+                    .any(|target| target.arn().contains(":sqs:"))
+                {
+                    return Ok(Self {
+                        bus: bus.to_owned(),
+                        rule: name.to_owned(),
+                        client,
+                    });
                 }
             }
         }
@@ -158,12 +205,22 @@ impl Road {
     }
 
     async fn close(&self) -> Result<()> {
-        self.client.disable_rule().event_bus_name(&self.bus).name(&self.rule).send().await?;
+        self.client
+            .disable_rule()
+            .event_bus_name(&self.bus)
+            .name(&self.rule)
+            .send()
+            .await?;
         Ok(())
     }
 
     async fn open(&self) -> Result<()> {
-        self.client.enable_rule().event_bus_name(&self.bus).name(&self.rule).send().await?;
+        self.client
+            .enable_rule()
+            .event_bus_name(&self.bus)
+            .name(&self.rule)
+            .send()
+            .await?;
         Ok(())
     }
 }

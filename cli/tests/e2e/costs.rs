@@ -1,8 +1,10 @@
-//! What a sign-in costs: the requests that our functions make, and the time that they take themselves.
+//! What a sign-in costs: the requests that our functions make, and the time that they take
+//! themselves.
 //!
-//! The three functions of a known user's sign-in run under the emulator of the Lambda runtime. Between them and the
-//! local AWS stands a forwarder that counts their requests and takes the time until each is answered. What is left of
-//! an invocation is ours, with the hops between the processes of this machine.
+//! The three functions of a known user's sign-in run under the emulator of the Lambda runtime.
+//! Between them and the local AWS stands a forwarder that counts their requests and takes the time
+//! until each is answered. What is left of an invocation is ours, with the hops between the
+//! processes of this machine.
 
 use crate::books::customer;
 use crate::quiet::QUIET_MAX;
@@ -23,11 +25,18 @@ use tenancy::Username;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// The functions of a sign-in, in the order in which Cognito calls them, with the requests that each may make.
+/// The functions of a sign-in, in the order in which Cognito calls them, with the requests that
+/// each may make.
 const FUNCTIONS: [(&str, &[&str]); 3] = [
     ("auth-pre-authentication", &[]),
     ("auth-post-authentication", &["AmazonSQS.SendMessage"]),
-    ("auth-pre-token", &["DynamoDB_20120810.GetItem", "DynamoDB_20120810.BatchGetItem"]),
+    (
+        "auth-pre-token",
+        &[
+            "DynamoDB_20120810.GetItem",
+            "DynamoDB_20120810.BatchGetItem",
+        ],
+    ),
 ];
 const DYNAMO_REQUESTS_MAX: usize = 2;
 const COLD_ROUNDS: usize = 20;
@@ -58,7 +67,10 @@ struct Upstream {
 impl Forwarder {
     async fn start(upstream: &str) -> Result<Self> {
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
-        let state = Upstream { url: upstream.to_owned(), calls: Arc::clone(&calls) };
+        let state = Upstream {
+            url: upstream.to_owned(),
+            calls: Arc::clone(&calls),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let router = Router::new().fallback(pass).with_state(state);
@@ -84,14 +96,20 @@ async fn pass(State(upstream): State<Upstream>, request: axum::extract::Request)
     let began = Instant::now();
     let passed = async {
         let request = Request::read(request, BODY_BYTES_MAX).await?;
-        let operation = request.header("x-amz-target").unwrap_or(&request.path).to_owned();
+        let operation = request
+            .header("x-amz-target")
+            .unwrap_or(&request.path)
+            .to_owned();
         let answer = forward(&upstream.url, &request.path, &request).await?;
         anyhow::Ok((operation, answer))
     };
     match passed.await {
         Ok((operation, answer)) => {
             if let Ok(mut calls) = upstream.calls.lock() {
-                calls.push(Call { operation, took: began.elapsed() });
+                calls.push(Call {
+                    operation,
+                    took: began.elapsed(),
+                });
             }
             answer.into_response()
         }
@@ -118,20 +136,40 @@ struct Cost {
 impl Trigger {
     async fn invoke(&mut self) -> Result<Cost> {
         let began = Instant::now();
-        let answer = self.running.invoke(self.event.clone()).await.with_context(|| self.name)?;
+        let answer = self
+            .running
+            .invoke(self.event.clone())
+            .await
+            .with_context(|| self.name)?;
         let total = began.elapsed();
-        ensure!(answer.get("errorType").is_none(), "{} answered {answer}", self.name);
+        ensure!(
+            answer.get("errorType").is_none(),
+            "{} answered {answer}",
+            self.name
+        );
         let calls = self.forwarder.take()?;
         let operations: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
-        ensure!(operations == self.wanted, "{} asked for {operations:?}", self.name);
+        ensure!(
+            operations == self.wanted,
+            "{} asked for {operations:?}",
+            self.name
+        );
         let aws = calls.iter().map(|call| call.took).sum();
-        let dynamo = operations.iter().filter(|operation| operation.starts_with("DynamoDB")).count();
-        Ok(Cost { ours: total.saturating_sub(aws), aws, dynamo })
+        let dynamo = operations
+            .iter()
+            .filter(|operation| operation.starts_with("DynamoDB"))
+            .count();
+        Ok(Cost {
+            ours: total.saturating_sub(aws),
+            aws,
+            dynamo,
+        })
     }
 }
 
-/// A known user's sign-in: at most two requests to DynamoDB, and under 20 ms of our own in 95 of 100 of them. What else
-/// runs on this machine takes its share too, so that is measured while nothing is under way, and again after a miss.
+/// A known user's sign-in: at most two requests to DynamoDB, and under 20 ms of our own in 95 of
+/// 100 of them. What else runs on this machine takes its share too, so that is measured while
+/// nothing is under way, and again after a miss.
 pub(crate) async fn sign_in_costs(stack: &Stack) -> Result<()> {
     no_other_function_is_asked(stack).await?;
     let mut triggers = triggers(stack).await?;
@@ -148,26 +186,50 @@ pub(crate) async fn sign_in_costs(stack: &Stack) -> Result<()> {
     bail!("our own share of a sign-in has a p95 of {:.1} ms", ms(best))
 }
 
-/// Whether the pool asks, of those whom it asks at a known user's sign-in, the functions that are measured here.
+/// Whether the pool asks, of those whom it asks at a known user's sign-in, the functions that are
+/// measured here.
 async fn no_other_function_is_asked(stack: &Stack) -> Result<()> {
     let region = stack.state().region(&stack.state().home)?;
     let pools = aws_sdk_cognitoidentityprovider::Client::new(&stack.sdk(&stack.state().home)?);
-    let described = pools.describe_user_pool().user_pool_id(&region.user_pool_id).send().await?;
+    let described = pools
+        .describe_user_pool()
+        .user_pool_id(&region.user_pool_id)
+        .send()
+        .await?;
     let pool = described.user_pool().context("a region has its pool")?;
     let asked = pool.lambda_config().context("the pool has triggers")?;
-    let generation = asked.pre_token_generation_config().map(|config| config.lambda_arn());
-    let at_sign_in = [asked.pre_authentication(), asked.post_authentication(), generation];
-    let named = at_sign_in.iter().zip(FUNCTIONS).all(|(arn, (name, _))| arn.is_some_and(|arn| arn.ends_with(name)));
+    let generation = asked
+        .pre_token_generation_config()
+        .map(|config| config.lambda_arn());
+    let at_sign_in = [
+        asked.pre_authentication(),
+        asked.post_authentication(),
+        generation,
+    ];
+    let named = at_sign_in
+        .iter()
+        .zip(FUNCTIONS)
+        .all(|(arn, (name, _))| arn.is_some_and(|arn| arn.ends_with(name)));
     ensure!(named, "the pool asks {at_sign_in:?}");
-    let challenges =
-        [asked.define_auth_challenge(), asked.create_auth_challenge(), asked.verify_auth_challenge_response()];
-    ensure!(challenges.iter().all(Option::is_none), "the pool asks {challenges:?} too");
+    let challenges = [
+        asked.define_auth_challenge(),
+        asked.create_auth_challenge(),
+        asked.verify_auth_challenge_response(),
+    ];
+    ensure!(
+        challenges.iter().all(Option::is_none),
+        "the pool asks {challenges:?} too"
+    );
     Ok(())
 }
 
-/// Signs in again and again: what each function took of its own, and what the local AWS took of all.
+/// Signs in again and again: what each function took of its own, and what the local AWS took of
+/// all.
 async fn play(triggers: &mut [Trigger], rounds: usize) -> Result<(Vec<Vec<Duration>>, Duration)> {
-    let (mut of_function, mut aws) = (vec![Vec::with_capacity(rounds); triggers.len()], Duration::ZERO);
+    let (mut of_function, mut aws) = (
+        vec![Vec::with_capacity(rounds); triggers.len()],
+        Duration::ZERO,
+    );
     for _ in 0..rounds {
         let mut dynamo = 0;
         for (trigger, times) in triggers.iter_mut().zip(&mut of_function) {
@@ -176,7 +238,10 @@ async fn play(triggers: &mut [Trigger], rounds: usize) -> Result<(Vec<Vec<Durati
             dynamo += cost.dynamo;
             aws += cost.aws;
         }
-        ensure!(dynamo <= DYNAMO_REQUESTS_MAX, "a sign-in asks DynamoDB {dynamo} times");
+        ensure!(
+            dynamo <= DYNAMO_REQUESTS_MAX,
+            "a sign-in asks DynamoDB {dynamo} times"
+        );
     }
     Ok((of_function, aws))
 }
@@ -184,16 +249,27 @@ async fn play(triggers: &mut [Trigger], rounds: usize) -> Result<(Vec<Vec<Durati
 /// The time that 95 of 100 warm sign-ins stay below.
 async fn measure(triggers: &mut [Trigger]) -> Result<Duration> {
     let (mut of_function, aws) = play(triggers, WARM_ROUNDS).await?;
-    let mut rounds: Vec<Duration> =
-        (0..WARM_ROUNDS).map(|round| of_function.iter().map(|times| times[round]).sum()).collect();
+    let mut rounds: Vec<Duration> = (0..WARM_ROUNDS)
+        .map(|round| of_function.iter().map(|times| times[round]).sum())
+        .collect();
     let ours: Duration = rounds.iter().sum();
     for ((name, _), times) in FUNCTIONS.iter().zip(&mut of_function) {
-        println!("{name}: p50 {:.1} ms, p95 {:.1} ms of our own", ms(quantile(times, 50)), ms(quantile(times, 95)));
+        println!(
+            "{name}: p50 {:.1} ms, p95 {:.1} ms of our own",
+            ms(quantile(times, 50)),
+            ms(quantile(times, 95))
+        );
     }
     let (p50, p95) = (quantile(&mut rounds, 50), quantile(&mut rounds, 95));
-    println!("a sign-in: p50 {:.1} ms, p95 {:.1} ms of our own in {WARM_ROUNDS} rounds", ms(p50), ms(p95));
+    println!(
+        "a sign-in: p50 {:.1} ms, p95 {:.1} ms of our own in {WARM_ROUNDS} rounds",
+        ms(p50),
+        ms(p95)
+    );
     let share = 100.0 * aws.as_secs_f64() / (aws + ours).as_secs_f64();
-    println!("the local AWS had {share:.0} % of the time, our functions and their runtime the rest");
+    println!(
+        "the local AWS had {share:.0} % of the time, our functions and their runtime the rest"
+    );
     Ok(p95)
 }
 
@@ -201,18 +277,31 @@ async fn measure(triggers: &mut [Trigger]) -> Result<Duration> {
 async fn triggers(stack: &Stack) -> Result<Vec<Trigger>> {
     let home = &stack.state().home;
     let customer = customer(stack, home).await?;
-    let alias: Alias = customer.claims["alias"].as_str().context("a token names the alias")?.parse()?;
+    let alias: Alias = customer.claims["alias"]
+        .as_str()
+        .context("a token names the alias")?
+        .parse()?;
     let username = Username::of(&alias, &customer.person.details.email.parse()?);
     let emulator = install(stack)?;
     let region = stack.state().region(home)?;
     let mut triggers = Vec::new();
     for (name, wanted) in FUNCTIONS {
-        let file = stack.checkout().join("events").join(name).join("valid-sign-in.json");
+        let file = stack
+            .checkout()
+            .join("events")
+            .join(name)
+            .join("valid-sign-in.json");
         let mut event: Value = serde_json::from_slice(&std::fs::read(file)?)?;
         event["userName"] = json!(username.to_string());
         let forwarder = Forwarder::start(&region.emulator_url).await?;
         let running = start(stack, &emulator, region, name, &forwarder.url).await?;
-        triggers.push(Trigger { name, wanted, running, event: serde_json::to_vec(&event)?, forwarder });
+        triggers.push(Trigger {
+            name,
+            wanted,
+            running,
+            event: serde_json::to_vec(&event)?,
+            forwarder,
+        });
     }
     Ok(triggers)
 }

@@ -17,8 +17,9 @@ const REGION: &str = "eu-central-1";
 /// Midnight where clocks are an hour ahead of UTC.
 const ANCHOR: &str = "23:00";
 
-/// A tenant's month ends an hour before the calendar's: what happened within that hour is of the next one, for the
-/// tenant and in the ledger. What is before the tenant's first month is refused: nothing could bill it.
+/// A tenant's month ends an hour before the calendar's: what happened within that hour is of the
+/// next one, for the tenant and in the ledger. What is before the tenant's first month is refused:
+/// nothing could bill it.
 pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
     let mut person = Person::invent(REGION, "pro");
     person.details.billing_anchor = Some(ANCHOR.to_owned());
@@ -28,33 +29,92 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
     let [before, after] = [midnight - 1.minute(), midnight + 1.minute()];
     let region = stack.state().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
-    let sent = [event(&tenant, "a", before), event(&tenant, "b", midnight), event(&tenant, "c", after)];
+    let sent = [
+        event(&tenant, "a", before),
+        event(&tenant, "b", midnight),
+        event(&tenant, "c", after),
+    ];
     let url = format!("{}/usage/events", region.api_url);
-    let answer: Value = http().post(url).bearer_auth(&token).json(&sent).send().await?.json().await?;
-    let refused = answer["rejected"].as_array().context("the answer names what is refused")?;
-    let refused: Vec<_> = refused.iter().map(|event| (&event["id"], &event["reason"])).collect();
+    let answer: Value = http()
+        .post(url)
+        .bearer_auth(&token)
+        .json(&sent)
+        .send()
+        .await?
+        .json()
+        .await?;
+    let refused = answer["rejected"]
+        .as_array()
+        .context("the answer names what is refused")?;
+    let refused: Vec<_> = refused
+        .iter()
+        .map(|event| (&event["id"], &event["reason"]))
+        .collect();
     let (id, reason) = (json!("a"), json!("before-first-period"));
-    ensure!(answer["accepted"] == 2 && refused == [(&id, &reason)], "the answer is {answer}");
+    ensure!(
+        answer["accepted"] == 2 && refused == [(&id, &reason)],
+        "the answer is {answer}"
+    );
     stack.wait_until_quiet(QUIET_MAX).await?;
 
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let from = WindowSize::Month.start(before, ANCHOR.parse()?);
-    let url = format!("{}/usage?meter=api-calls&window=month&tenant={tenant}&from={from}", region.api_url);
-    let report: Value = http().get(url).bearer_auth(&reading).send().await?.json().await?;
-    let shown: Vec<_> = report["windows"].as_array().context("no usage is shown")?.iter().collect();
-    let months: Vec<_> = shown.iter().map(|month| (&month["start"], &month["value"])).collect();
-    ensure!(months == [(&json!(midnight), &json!("2"))], "the tenant sees {months:?}");
+    let url = format!(
+        "{}/usage?meter=api-calls&window=month&tenant={tenant}&from={from}",
+        region.api_url
+    );
+    let report: Value = http()
+        .get(url)
+        .bearer_auth(&reading)
+        .send()
+        .await?
+        .json()
+        .await?;
+    let shown: Vec<_> = report["windows"]
+        .as_array()
+        .context("no usage is shown")?
+        .iter()
+        .collect();
+    let months: Vec<_> = shown
+        .iter()
+        .map(|month| (&month["start"], &month["value"]))
+        .collect();
+    ensure!(
+        months == [(&json!(midnight), &json!("2"))],
+        "the tenant sees {months:?}"
+    );
 
     let home = &stack.state().home;
-    let table = stack.state().region(home)?.tables.get("billing").context("home has a ledger")?;
+    let table = stack
+        .state()
+        .region(home)?
+        .tables
+        .get("billing")
+        .context("home has a ledger")?;
     for (period, expected) in [(period.previous(), None), (period, Some((midnight, 2)))] {
         let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
         // The sign-in is metered too.
-        let windows = items.iter().filter(|item| text_of(item, "meter") == Some("api-calls"));
-        let windows: Vec<_> =
-            windows.map(|item| (text_of(item, "start").map(str::to_owned), item["events"].clone())).collect();
-        let expected = expected.map(|(start, events)| (Some(start.to_string()), AttributeValue::N(events.to_string())));
-        ensure!(windows == expected.into_iter().collect::<Vec<_>>(), "the ledger has {windows:?} of {period}");
+        let windows = items
+            .iter()
+            .filter(|item| text_of(item, "meter") == Some("api-calls"));
+        let windows: Vec<_> = windows
+            .map(|item| {
+                (
+                    text_of(item, "start").map(str::to_owned),
+                    item["events"].clone(),
+                )
+            })
+            .collect();
+        let expected = expected.map(|(start, events)| {
+            (
+                Some(start.to_string()),
+                AttributeValue::N(events.to_string()),
+            )
+        });
+        ensure!(
+            windows == expected.into_iter().collect::<Vec<_>>(),
+            "the ledger has {windows:?} of {period}"
+        );
     }
     Ok(())
 }

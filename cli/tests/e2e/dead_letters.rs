@@ -9,8 +9,8 @@ use serde_json::Value;
 /// How many messages a look at a queue takes.
 const LOOK: i32 = 10;
 
-/// How many dead letters some regions hold, each counted once: a journey answers for those that are more after it than
-/// before.
+/// How many dead letters some regions hold, each counted once: a journey answers for those that are
+/// more after it than before.
 pub(crate) async fn dead_letters(stack: &Stack, regions: &[&str]) -> Result<u64> {
     let mut dead = 0;
     for (at, region) in regions.iter().enumerate() {
@@ -21,40 +21,71 @@ pub(crate) async fn dead_letters(stack: &Stack, regions: &[&str]) -> Result<u64>
     Ok(dead)
 }
 
-/// Takes those messages out of a dead-letter queue that a journey has put into it on purpose, and leaves all others.
-pub(crate) async fn sweep(client: &aws_sdk_sqs::Client, queue_url: &str, on_purpose: &[&str]) -> Result<()> {
+/// Takes those messages out of a dead-letter queue that a journey has put into it on purpose, and
+/// leaves all others.
+pub(crate) async fn sweep(
+    client: &aws_sdk_sqs::Client,
+    queue_url: &str,
+    on_purpose: &[&str],
+) -> Result<()> {
     for message in all_of(client, queue_url).await? {
-        if message.body().is_some_and(|body| on_purpose.contains(&body)) {
-            let receipt = message.receipt_handle().context("a message has its receipt")?;
-            client.delete_message().queue_url(queue_url).receipt_handle(receipt).send().await?;
+        if message
+            .body()
+            .is_some_and(|body| on_purpose.contains(&body))
+        {
+            let receipt = message
+                .receipt_handle()
+                .context("a message has its receipt")?;
+            client
+                .delete_message()
+                .queue_url(queue_url)
+                .receipt_handle(receipt)
+                .send()
+                .await?;
         }
     }
     Ok(())
 }
 
-/// The ARN of the queue that a message of a dead-letter queue came from. The message stays, and can be seen at once.
-pub(crate) async fn source_of(client: &aws_sdk_sqs::Client, queue_url: &str, body: &str) -> Result<Option<String>> {
+/// The ARN of the queue that a message of a dead-letter queue came from. The message stays, and can
+/// be seen at once.
+pub(crate) async fn source_of(
+    client: &aws_sdk_sqs::Client,
+    queue_url: &str,
+    body: &str,
+) -> Result<Option<String>> {
     let mut source = None;
     for message in all_of(client, queue_url).await? {
         if message.body() == Some(body) {
             let attributes = message.attributes();
-            source = attributes.and_then(|all| all.get(&MessageSystemAttributeName::DeadLetterQueueSourceArn)).cloned();
+            source = attributes
+                .and_then(|all| all.get(&MessageSystemAttributeName::DeadLetterQueueSourceArn))
+                .cloned();
         }
-        let receipt = message.receipt_handle().context("a message has its receipt")?;
-        let seen = client.change_message_visibility().queue_url(queue_url).receipt_handle(receipt);
+        let receipt = message
+            .receipt_handle()
+            .context("a message has its receipt")?;
+        let seen = client
+            .change_message_visibility()
+            .queue_url(queue_url)
+            .receipt_handle(receipt);
         seen.visibility_timeout(0).send().await?;
     }
     Ok(source)
 }
 
-/// After all journeys but those that give functions what nobody would send: nothing has ended in any region's dead-letter
-/// queues but runs of a schedule that a journey cut off.
+/// After all journeys but those that give functions what nobody would send: nothing has ended in
+/// any region's dead-letter queues but runs of a schedule that a journey cut off.
 pub(crate) async fn nothing_else_is_a_dead_letter(stack: &Stack) -> Result<()> {
     stack.wait_until_quiet(QUIET_MAX).await?;
     let mut dead = Vec::new();
     for (code, region) in &stack.state().regions {
         let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(code)?);
-        for (queue, url) in region.queues.iter().filter(|(queue, _)| queue.ends_with("dead-letter")) {
+        for (queue, url) in region
+            .queues
+            .iter()
+            .filter(|(queue, _)| queue.ends_with("dead-letter"))
+        {
             for message in all_of(&client, url).await? {
                 let body = message.body().unwrap_or_default();
                 if !is_made_up_for(stack, code, body).await? {
@@ -63,22 +94,34 @@ pub(crate) async fn nothing_else_is_a_dead_letter(stack: &Stack) -> Result<()> {
             }
         }
     }
-    ensure!(dead.is_empty(), "{} dead letters:\n{}", dead.len(), dead.join("\n"));
+    ensure!(
+        dead.is_empty(),
+        "{} dead letters:\n{}",
+        dead.len(),
+        dead.join("\n")
+    );
     Ok(())
 }
 
-/// Whether a dead letter is a run of a schedule that can be made up for. A journey that kills a function or stops a
-/// region may cut such a run off, which is not repeated: the next one does what it did not, as the same one does now.
+/// Whether a dead letter is a run of a schedule that can be made up for. A journey that kills a
+/// function or stops a region may cut such a run off, which is not repeated: the next one does what
+/// it did not, as the same one does now.
 async fn is_made_up_for(stack: &Stack, code: &str, body: &str) -> Result<bool> {
     let letter: Value = serde_json::from_str(body).unwrap_or_default();
     let event = &letter["requestPayload"];
     if event["detail-type"] != "Scheduled Event" {
         return Ok(false);
     }
-    let arn = letter["requestContext"]["functionArn"].as_str().unwrap_or_default();
+    let arn = letter["requestContext"]["functionArn"]
+        .as_str()
+        .unwrap_or_default();
     let functions = &stack.state().region(code)?.functions;
-    let cut_off = functions.iter().find(|(_, deployed)| arn.ends_with(&format!(":{deployed}")));
-    let Some((function, _)) = cut_off else { return Ok(false) };
+    let cut_off = functions
+        .iter()
+        .find(|(_, deployed)| arn.ends_with(&format!(":{deployed}")));
+    let Some((function, _)) = cut_off else {
+        return Ok(false);
+    };
     Ok(stack.invoke(code, function, event).await.is_ok())
 }
 

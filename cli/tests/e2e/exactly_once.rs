@@ -12,22 +12,42 @@ use std::path::Path;
 
 const REGION: &str = "eu-central-1";
 
-/// The same file from two clients at once and once more afterwards, while the links to and from home
-/// duplicate and reorder everything.
+/// The same file from two clients at once and once more afterwards, while the links to and from
+/// home duplicate and reorder everything.
 pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
-    let knobs = Knobs { duplicate: 2, reorder: 5, ..Knobs::default() };
-    stack.control().set_links(&LinkChange { knobs, ..LinkChange::default() }).await?;
+    let knobs = Knobs {
+        duplicate: 2,
+        reorder: 5,
+        ..Knobs::default()
+    };
+    stack
+        .control()
+        .set_links(&LinkChange {
+            knobs,
+            ..LinkChange::default()
+        })
+        .await?;
     let home = stack.state().home.clone();
     let dead_before = dead_letters(stack, &[&home, REGION]).await?;
-    let tenants = vec![customer(stack, REGION).await?.tenant, customer(stack, REGION).await?.tenant];
+    let tenants = vec![
+        customer(stack, REGION).await?.tenant,
+        customer(stack, REGION).await?.tenant,
+    ];
     let file = usage_file(tenants.clone(), 3_000, 11)?;
 
-    try_join_all([send_all(stack, REGION, &file.path), send_all(stack, REGION, &file.path)]).await?;
+    try_join_all([
+        send_all(stack, REGION, &file.path),
+        send_all(stack, REGION, &file.path),
+    ])
+    .await?;
     send_all(stack, REGION, &file.path).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
 
     file.ensure_counted(stack, &home, &tenants).await?;
-    ensure!(dead_letters(stack, &[&home, REGION]).await? == dead_before, "there are new dead letters");
+    ensure!(
+        dead_letters(stack, &[&home, REGION]).await? == dead_before,
+        "there are new dead letters"
+    );
     Ok(())
 }
 
@@ -37,10 +57,20 @@ pub(crate) async fn send_all(stack: &Stack, region: &str, file: &Path) -> Result
 }
 
 /// Sends a file as one client does, and says after each call how many more events are answered.
-pub(crate) async fn send_told(stack: &Stack, region: &str, file: &Path, told: impl Fn(u64)) -> Result<()> {
+pub(crate) async fn send_told(
+    stack: &Stack,
+    region: &str,
+    file: &Path,
+    told: impl Fn(u64),
+) -> Result<()> {
     let state = stack.state().region(region)?;
     let token = machine_token(&state.token_url, &state.service_client, SCOPE).await?;
-    let sending = Sending { api_url: state.api_url.clone(), token, batch: 250, parallel: 3 };
+    let sending = Sending {
+        api_url: state.api_url.clone(),
+        token,
+        batch: 250,
+        parallel: 3,
+    };
     send(&sending, &read(file)?, told).await?;
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! Sign-in by a tenant's own identity provider, which others maintain and which runs on this machine.
+//! Sign-in by a tenant's own identity provider, which others maintain and which runs on this
+//! machine.
 //!
-//! The user pool's own part is the emulator's: it takes the provider's id token as it is, without its signature, and
-//! does not ask for the proof key of the code. On AWS the pool checks both.
+//! The user pool's own part is the emulator's: it takes the provider's id token as it is, without
+//! its signature, and does not ask for the proof key of the code. On AWS the pool checks both.
 
 use crate::clients::python;
 use crate::life::{Signed, administrator};
@@ -42,11 +43,18 @@ impl Provider {
             .context("the identity provider does not start")?;
         // Who follows is this test: the last address is a page.
         let http = Client::builder().redirect(Policy::none()).build()?;
-        let provider = Self { issuer: format!("http://127.0.0.1:{port}"), http, _process: process };
+        let provider = Self {
+            issuer: format!("http://127.0.0.1:{port}"),
+            http,
+            _process: process,
+        };
         let deadline = Instant::now() + STARTS_WITHIN;
         let document = format!("{}/.well-known/openid-configuration", provider.issuer);
         while provider.http.get(&document).send().await.is_err() {
-            ensure!(Instant::now() < deadline, "the identity provider does not answer");
+            ensure!(
+                Instant::now() < deadline,
+                "the identity provider does not answer"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(provider)
@@ -55,8 +63,17 @@ impl Provider {
     /// Lets the provider know a person.
     async fn knows(&self, subject: &str, email: &str, verified: bool) -> Result<()> {
         let claims = json!({ "email": email, "email_verified": verified });
-        let put = self.http.put(format!("{}/users/{subject}", self.issuer)).json(&claims).send().await?;
-        ensure!(put.status().is_success(), "the provider does not take a person: {}", put.status());
+        let put = self
+            .http
+            .put(format!("{}/users/{subject}", self.issuer))
+            .json(&claims)
+            .send()
+            .await?;
+        ensure!(
+            put.status().is_success(),
+            "the provider does not take a person: {}",
+            put.status()
+        );
         Ok(())
     }
 
@@ -64,7 +81,11 @@ impl Provider {
     async fn follow(&self, request: reqwest::RequestBuilder) -> Result<Url> {
         let answer = request.send().await?;
         let status = answer.status();
-        let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
+        let to = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|to| to.to_str().ok())
+            .map(str::to_owned);
         match to {
             Some(to) if status.is_redirection() => Ok(to.parse()?),
             _ => bail!("{status}: {}", answer.text().await?),
@@ -74,33 +95,75 @@ impl Provider {
 
 /// Sets the provider as the tenant's own, and returns what the sign-in page is told of it.
 async fn set(stack: &Stack, host: &Signed, provider: &Provider) -> Result<Value> {
-    let body = json!({ "issuer": provider.issuer, "client_id": "meridian", "client_secret": "s3cret" });
-    let answer = host.admin.ask(Method::PUT, "/identity-provider", Some(&body)).await?;
+    let body =
+        json!({ "issuer": provider.issuer, "client_id": "meridian", "client_secret": "s3cret" });
+    let answer = host
+        .admin
+        .ask(Method::PUT, "/identity-provider", Some(&body))
+        .await?;
     ensure!(answer["in_use"] == true, "{answer}");
     let discovered = discovered(stack, host).await?;
-    ensure!(discovered["federation"]["identity_provider"].is_string(), "{discovered}");
+    ensure!(
+        discovered["federation"]["identity_provider"].is_string(),
+        "{discovered}"
+    );
     Ok(discovered)
 }
 
 /// What the tenant's address says.
 async fn discovered(stack: &Stack, host: &Signed) -> Result<Value> {
     let state = stack.state().region(REGION)?;
-    let alias = host.customer.claims["alias"].as_str().context("the token names the alias")?;
+    let alias = host.customer.claims["alias"]
+        .as_str()
+        .context("the token names the alias")?;
     let url = format!("{}/.well-known/meridian?alias={alias}", state.api_url);
-    Ok(meridian::local::sdk::http().get(url).send().await?.error_for_status()?.json().await?)
+    Ok(meridian::local::sdk::http()
+        .get(url)
+        .send()
+        .await?
+        .error_for_status()?
+        .json()
+        .await?)
 }
 
-/// The whole way of a browser: the pool, the provider, the pool, the page; then the code for tokens.
-async fn sign_in(stack: &Stack, host: &Signed, provider: &Provider, subject: &str) -> Result<Value> {
+/// The whole way of a browser: the pool, the provider, the pool, the page; then the code for
+/// tokens.
+async fn sign_in(
+    stack: &Stack,
+    host: &Signed,
+    provider: &Provider,
+    subject: &str,
+) -> Result<Value> {
     let document = discovered(stack, host).await?;
-    let text = |value: &Value| value.as_str().map(str::to_owned).context("the document is not whole");
-    let (client, name) =
-        (text(&document["federation"]["client_id"])?, text(&document["federation"]["identity_provider"])?);
-    let alias = host.customer.claims["alias"].as_str().context("the token names the alias")?;
-    let page = format!("{}/", stack.state().tenant_address(alias).context("tenants have addresses")?);
-    let base = stack.state().region(REGION)?.token_url.replace("/oauth2/token", "");
-    let (verifier, challenge) =
-        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map(str::to_owned)
+            .context("the document is not whole")
+    };
+    let (client, name) = (
+        text(&document["federation"]["client_id"])?,
+        text(&document["federation"]["identity_provider"])?,
+    );
+    let alias = host.customer.claims["alias"]
+        .as_str()
+        .context("the token names the alias")?;
+    let page = format!(
+        "{}/",
+        stack
+            .state()
+            .tenant_address(alias)
+            .context("tenants have addresses")?
+    );
+    let base = stack
+        .state()
+        .region(REGION)?
+        .token_url
+        .replace("/oauth2/token", "");
+    let (verifier, challenge) = (
+        "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    );
     let asked = Url::parse_with_params(
         &format!("{base}/oauth2/authorize"),
         [
@@ -114,17 +177,39 @@ async fn sign_in(stack: &Stack, host: &Signed, provider: &Provider, subject: &st
             ("code_challenge_method", "S256"),
         ],
     )?;
-    let at_provider = provider.follow(provider.http.get(asked)).await.context("the pool leads nowhere")?;
-    ensure!(at_provider.as_str().starts_with(&provider.issuer), "the pool leads to {at_provider}");
+    let at_provider = provider
+        .follow(provider.http.get(asked))
+        .await
+        .context("the pool leads nowhere")?;
+    ensure!(
+        at_provider.as_str().starts_with(&provider.issuer),
+        "the pool leads to {at_provider}"
+    );
     let form = [("sub", subject)];
-    let back = provider.follow(provider.http.post(at_provider).form(&form)).await.context("the provider refuses")?;
-    ensure!(back.path() == "/oauth2/idpresponse", "the provider leads to {back}");
+    let back = provider
+        .follow(provider.http.post(at_provider).form(&form))
+        .await
+        .context("the provider refuses")?;
+    ensure!(
+        back.path() == "/oauth2/idpresponse",
+        "the provider leads to {back}"
+    );
     // The pool's own host is not of this machine.
     let callback = format!("{base}{}?{}", back.path(), back.query().unwrap_or_default());
-    let done = provider.follow(provider.http.get(callback)).await.context("the pool refuses the person")?;
+    let done = provider
+        .follow(provider.http.get(callback))
+        .await
+        .context("the pool refuses the person")?;
     ensure!(done.as_str().starts_with(&page), "the pool leads to {done}");
-    let of = |name: &str| done.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    ensure!(of("state").as_deref() == Some("state-of-the-page"), "the state is lost: {done}");
+    let of = |name: &str| {
+        done.query_pairs()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    ensure!(
+        of("state").as_deref() == Some("state-of-the-page"),
+        "the state is lost: {done}"
+    );
     let code = of("code").context("there is no code")?;
     let form = [
         ("grant_type", "authorization_code"),
@@ -133,24 +218,41 @@ async fn sign_in(stack: &Stack, host: &Signed, provider: &Provider, subject: &st
         ("code", code.as_str()),
         ("code_verifier", verifier),
     ];
-    let answer = provider.http.post(format!("{base}/oauth2/token")).form(&form).send().await?;
+    let answer = provider
+        .http
+        .post(format!("{base}/oauth2/token"))
+        .form(&form)
+        .send()
+        .await?;
     let (status, tokens): (_, Value) = (answer.status(), answer.json().await?);
-    ensure!(status.is_success(), "no token for the code: {status} {tokens}");
+    ensure!(
+        status.is_success(),
+        "no token for the code: {status} {tokens}"
+    );
     Ok(tokens)
 }
 
 async fn reads(stack: &Stack, token: &str, path: &str) -> Result<u16> {
     let url = format!("{}{path}", stack.state().region(REGION)?.api_url);
-    Ok(meridian::local::sdk::http().get(url).bearer_auth(token).send().await?.status().as_u16())
+    Ok(meridian::local::sdk::http()
+        .get(url)
+        .bearer_auth(token)
+        .send()
+        .await?
+        .status()
+        .as_u16())
 }
 
-/// A person whom nobody has invited signs in by the tenant's own provider, is a member, and is one only once. Removed,
-/// the person does not come back; without the provider, nobody does.
+/// A person whom nobody has invited signs in by the tenant's own provider, is a member, and is one
+/// only once. Removed, the person does not come back; without the provider, nobody does.
 pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let provider = Provider::start(stack).await?;
     let document = set(stack, &host, &provider).await?;
-    let name = document["federation"]["identity_provider"].as_str().unwrap_or_default().to_owned();
+    let name = document["federation"]["identity_provider"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let subject = format!("subject-{}", meridian::new_uuid().simple());
     let email = format!("{subject}@engines.example");
     provider.knows(&subject, &email, true).await?;
@@ -159,38 +261,98 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
     let mut token = String::new();
     for _ in 0..2 {
         let tokens = sign_in(stack, &host, &provider, &subject).await?;
-        tokens["access_token"].as_str().context("no access token")?.clone_into(&mut token);
+        tokens["access_token"]
+            .as_str()
+            .context("no access token")?
+            .clone_into(&mut token);
         let claims = shown_claims(&token)?;
-        ensure!(claims["tenant_id"] == *host.customer.tenant && claims["role"] == "member", "{claims}");
-        ensure!(host.admin.profile().await?["users"] == 2, "the person joined more than once");
+        ensure!(
+            claims["tenant_id"] == *host.customer.tenant && claims["role"] == "member",
+            "{claims}"
+        );
+        ensure!(
+            host.admin.profile().await?["users"] == 2,
+            "the person joined more than once"
+        );
     }
-    ensure!(reads(stack, &token, &format!("/tenants/{}", host.customer.tenant)).await? == 200, "the token is refused");
-    ensure!(reads(stack, &token, "/entitlements").await? == 200, "the token reads no entitlements");
+    ensure!(
+        reads(stack, &token, &format!("/tenants/{}", host.customer.tenant)).await? == 200,
+        "the token is refused"
+    );
+    ensure!(
+        reads(stack, &token, "/entitlements").await? == 200,
+        "the token reads no entitlements"
+    );
 
     // Subjects are case-sensitive: another person, whose differs in nothing else.
     let (alike, alike_email) = (subject.to_uppercase(), format!("alike-{email}"));
     provider.knows(&alike, &alike_email, true).await?;
-    sign_in(stack, &host, &provider, &alike).await.context("the person with the other subject is refused")?;
+    sign_in(stack, &host, &provider, &alike)
+        .await
+        .context("the person with the other subject is refused")?;
     let listed = host.admin.ask(Method::GET, "/users", None).await?;
-    ensure!(listed["users"].as_array().map(Vec::len) == Some(3), "two persons are one: {listed}");
+    ensure!(
+        listed["users"].as_array().map(Vec::len) == Some(3),
+        "two persons are one: {listed}"
+    );
 
     let unproved = format!("unproved-{}", meridian::new_uuid().simple());
-    provider.knows(&unproved, &format!("{unproved}@engines.example"), false).await?;
-    ensure!(sign_in(stack, &host, &provider, &unproved).await.is_err(), "an unverified address signs in");
+    provider
+        .knows(&unproved, &format!("{unproved}@engines.example"), false)
+        .await?;
+    ensure!(
+        sign_in(stack, &host, &provider, &unproved).await.is_err(),
+        "an unverified address signs in"
+    );
 
-    host.admin.ask_nothing(Method::DELETE, &format!("/users/{username}")).await?;
-    ensure!(reads(stack, &token, "/entitlements").await? == 403, "a removed person's token is taken");
-    ensure!(sign_in(stack, &host, &provider, &subject).await.is_err(), "a removed person comes back");
+    host.admin
+        .ask_nothing(Method::DELETE, &format!("/users/{username}"))
+        .await?;
+    ensure!(
+        reads(stack, &token, "/entitlements").await? == 403,
+        "a removed person's token is taken"
+    );
+    ensure!(
+        sign_in(stack, &host, &provider, &subject).await.is_err(),
+        "a removed person comes back"
+    );
     host.admin.invite(&email, "member").await?;
-    let tokens = sign_in(stack, &host, &provider, &subject).await.context("an invited person does not come back")?;
+    let tokens = sign_in(stack, &host, &provider, &subject)
+        .await
+        .context("an invited person does not come back")?;
     let token = tokens["access_token"].as_str().context("no access token")?;
 
-    host.admin.ask_nothing(Method::DELETE, "/identity-provider").await?;
-    ensure!(discovered(stack, &host).await?["federation"].is_null(), "the page still leads to the provider");
-    ensure!(reads(stack, token, "/entitlements").await? == 401, "a token outlives its provider");
+    host.admin
+        .ask_nothing(Method::DELETE, "/identity-provider")
+        .await?;
+    ensure!(
+        discovered(stack, &host).await?["federation"].is_null(),
+        "the page still leads to the provider"
+    );
+    ensure!(
+        reads(stack, token, "/entitlements").await? == 401,
+        "a token outlives its provider"
+    );
     let actions = host.admin.audit().await?;
-    for action in ["set-identity-provider", "join-by-provider", "remove-user", "remove-identity-provider"] {
-        ensure!(actions.iter().any(|entry| entry["action"] == action), "the trail lacks {action}");
+    for action in [
+        "set-identity-provider",
+        "join-by-provider",
+        "remove-user",
+        "remove-identity-provider",
+    ] {
+        ensure!(
+            actions.iter().any(|entry| entry["action"] == action),
+            "the trail lacks {action}"
+        );
     }
-    stays_in(stack, REGION, &[("subject", &subject), ("email", &email), ("email", &alike_email)]).await
+    stays_in(
+        stack,
+        REGION,
+        &[
+            ("subject", &subject),
+            ("email", &email),
+            ("email", &alike_email),
+        ],
+    )
+    .await
 }

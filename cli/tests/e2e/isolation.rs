@@ -1,4 +1,5 @@
-//! One tenant's credentials ask for another tenant's items: the deployed policy refuses, whatever the handler does.
+//! One tenant's credentials ask for another tenant's items: the deployed policy refuses, whatever
+//! the handler does.
 
 use crate::life::administrator;
 use crate::routing::{as_function, with_credentials};
@@ -35,15 +36,26 @@ struct Narrowed {
 async fn tenant_role(stack: &Stack) -> Result<String> {
     let deployed = &stack.state().region(REGION)?.functions[FUNCTION];
     let client = aws_sdk_lambda::Client::new(&stack.emulator_sdk(REGION)?);
-    let about = client.get_function_configuration().function_name(deployed).send().await?;
-    let variables = about.environment().and_then(|environment| environment.variables());
-    variables.and_then(|all| all.get("TENANT_ROLE_ARN")).cloned().context("the function is told of no tenant role")
+    let about = client
+        .get_function_configuration()
+        .function_name(deployed)
+        .send()
+        .await?;
+    let variables = about
+        .environment()
+        .and_then(|environment| environment.variables());
+    variables
+        .and_then(|all| all.get("TENANT_ROLE_ARN"))
+        .cloned()
+        .context("the function is told of no tenant role")
 }
 
 /// What the function gets from STS when it asks for these tags.
 async fn session(stack: &Stack, tags: &[(&str, &str)]) -> Result<SdkConfig> {
     let function = as_function(stack, REGION, FUNCTION).await?;
-    let tags = tags.iter().map(|(name, value)| Tag::builder().key(*name).value(*value).build());
+    let tags = tags
+        .iter()
+        .map(|(name, value)| Tag::builder().key(*name).value(*value).build());
     let assumed = aws_sdk_sts::Client::new(&function)
         .assume_role()
         .role_arn(tenant_role(stack).await?)
@@ -51,17 +63,34 @@ async fn session(stack: &Stack, tags: &[(&str, &str)]) -> Result<SdkConfig> {
         .set_tags(Some(tags.collect::<Result<_, _>>()?))
         .send()
         .await?;
-    Ok(with_credentials(&function, assumed.credentials.context("AssumeRole gives credentials")?))
+    Ok(with_credentials(
+        &function,
+        assumed
+            .credentials
+            .context("AssumeRole gives credentials")?,
+    ))
 }
 
 async fn narrowed(stack: &Stack, tenant: &str) -> Result<Narrowed> {
-    let table = stack.state().region(REGION)?.tables.get("regional").context("a region has its table")?.clone();
-    Ok(Narrowed { client: Client::new(&session(stack, &[("tenant", tenant)]).await?), table })
+    let table = stack
+        .state()
+        .region(REGION)?
+        .tables
+        .get("regional")
+        .context("a region has its table")?
+        .clone();
+    Ok(Narrowed {
+        client: Client::new(&session(stack, &[("tenant", tenant)]).await?),
+        table,
+    })
 }
 
 fn key(tenant: &str, sort: &str) -> Item {
     let text = |text: String| AttributeValue::S(text);
-    HashMap::from([("pk".to_owned(), text(format!("TENANT#{tenant}"))), ("sk".to_owned(), text(sort.to_owned()))])
+    HashMap::from([
+        ("pk".to_owned(), text(format!("TENANT#{tenant}"))),
+        ("sk".to_owned(), text(sort.to_owned())),
+    ])
 }
 
 /// Whether a call was done (`true`) or refused by IAM (`false`); anything else is an error.
@@ -83,26 +112,65 @@ impl Narrowed {
         let Self { client, table } = self;
         let keys: Vec<Item> = tenants.iter().map(|tenant| key(tenant, "TENANT")).collect();
         let mut ways = Vec::new();
-        let get = client.get_item().table_name(table).set_key(Some(key(last, "TENANT"))).send().await;
+        let get = client
+            .get_item()
+            .table_name(table)
+            .set_key(Some(key(last, "TENANT")))
+            .send()
+            .await;
         ways.push(("GetItem", was_granted("GetItem", get)?));
-        let query = client.query().table_name(table).key_condition_expression("#pk = :pk");
-        let query = query.expression_attribute_names("#pk", "pk").expression_attribute_values(":pk", keys_pk(last));
+        let query = client
+            .query()
+            .table_name(table)
+            .key_condition_expression("#pk = :pk");
+        let query = query
+            .expression_attribute_names("#pk", "pk")
+            .expression_attribute_values(":pk", keys_pk(last));
         ways.push(("Query", was_granted("Query", query.send().await)?));
-        let batch = KeysAndAttributes::builder().set_keys(Some(keys.clone())).build()?;
-        let batch = client.batch_get_item().request_items(table, batch).send().await;
+        let batch = KeysAndAttributes::builder()
+            .set_keys(Some(keys.clone()))
+            .build()?;
+        let batch = client
+            .batch_get_item()
+            .request_items(table, batch)
+            .send()
+            .await;
         ways.push(("BatchGetItem", was_granted("BatchGetItem", batch)?));
         let gets = keys.iter().map(|key| {
-            let get = Get::builder().table_name(table).set_key(Some(key.clone())).build()?;
+            let get = Get::builder()
+                .table_name(table)
+                .set_key(Some(key.clone()))
+                .build()?;
             anyhow::Ok(TransactGetItem::builder().get(get).build())
         });
-        let gets = client.transact_get_items().set_transact_items(Some(gets.collect::<Result<_>>()?)).send().await;
+        let gets = client
+            .transact_get_items()
+            .set_transact_items(Some(gets.collect::<Result<_>>()?))
+            .send()
+            .await;
         ways.push(("TransactGetItems", was_granted("TransactGetItems", gets)?));
         // Nothing is there, and nothing is left there.
-        let put = client.put_item().table_name(table).set_item(Some(key(last, "SCENARIO"))).send().await;
+        let put = client
+            .put_item()
+            .table_name(table)
+            .set_item(Some(key(last, "SCENARIO")))
+            .send()
+            .await;
         ways.push(("PutItem", was_granted("PutItem", put)?));
-        let update = client.update_item().table_name(table).set_key(Some(key(last, "SCENARIO")));
-        ways.push(("UpdateItem", was_granted("UpdateItem", update.send().await)?));
-        let delete = client.delete_item().table_name(table).set_key(Some(key(last, "SCENARIO"))).send().await;
+        let update = client
+            .update_item()
+            .table_name(table)
+            .set_key(Some(key(last, "SCENARIO")));
+        ways.push((
+            "UpdateItem",
+            was_granted("UpdateItem", update.send().await)?,
+        ));
+        let delete = client
+            .delete_item()
+            .table_name(table)
+            .set_key(Some(key(last, "SCENARIO")))
+            .send()
+            .await;
         ways.push(("DeleteItem", was_granted("DeleteItem", delete)?));
         ways.push(("TransactWriteItems", self.transacts(tenants).await?));
         Ok(ways)
@@ -111,16 +179,32 @@ impl Narrowed {
     async fn transacts(&self, tenants: &[&str]) -> Result<bool> {
         let mut writes = Vec::new();
         for tenant in tenants {
-            let put = Put::builder().table_name(&self.table).set_item(Some(key(tenant, "SCENARIO-1"))).build()?;
-            let delete = Delete::builder().table_name(&self.table).set_key(Some(key(tenant, "SCENARIO-2"))).build()?;
+            let put = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(key(tenant, "SCENARIO-1")))
+                .build()?;
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .set_key(Some(key(tenant, "SCENARIO-2")))
+                .build()?;
             writes.push(TransactWriteItem::builder().put(put).build());
             writes.push(TransactWriteItem::builder().delete(delete).build());
         }
-        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .send()
+            .await;
         let granted = was_granted("TransactWriteItems", sent)?;
         for tenant in tenants.iter().filter(|_| granted) {
             let key = Some(key(tenant, "SCENARIO-1"));
-            self.client.delete_item().table_name(&self.table).set_key(key).send().await?;
+            self.client
+                .delete_item()
+                .table_name(&self.table)
+                .set_key(key)
+                .send()
+                .await?;
         }
         Ok(granted)
     }
@@ -130,11 +214,18 @@ fn keys_pk(tenant: &str) -> AttributeValue {
     AttributeValue::S(format!("TENANT#{tenant}"))
 }
 
-/// The credentials of one tenant reach its own items in every way, and another's in none: not alone, and not
-/// beside its own. They reach nobody's user, no list of everything, and no other table.
+/// The credentials of one tenant reach its own items in every way, and another's in none: not
+/// alone, and not beside its own. They reach nobody's user, no list of everything, and no other
+/// table.
 pub(crate) async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Result<()> {
-    let (ours, theirs) = (administrator(stack, REGION).await?, administrator(stack, REGION).await?);
-    let (ours, theirs) = (ours.customer.tenant.as_str(), theirs.customer.tenant.as_str());
+    let (ours, theirs) = (
+        administrator(stack, REGION).await?,
+        administrator(stack, REGION).await?,
+    );
+    let (ours, theirs) = (
+        ours.customer.tenant.as_str(),
+        theirs.customer.tenant.as_str(),
+    );
     let narrowed = narrowed(stack, ours).await?;
     for (way, granted) in narrowed.ways_to(&[ours]).await? {
         ensure!(granted, "{way} of the tenant's own items is refused");
@@ -143,55 +234,128 @@ pub(crate) async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Resu
         ensure!(!granted, "{way} of another tenant's items is granted");
     }
     for (way, granted) in narrowed.ways_to(&[ours, theirs]).await? {
-        ensure!(!granted, "{way} of another tenant's items is granted beside its own");
+        ensure!(
+            !granted,
+            "{way} of another tenant's items is granted beside its own"
+        );
     }
-    let scan = narrowed.client.scan().table_name(&narrowed.table).send().await;
-    ensure!(!was_granted("Scan", scan)?, "a tenant's credentials list everything");
+    let scan = narrowed
+        .client
+        .scan()
+        .table_name(&narrowed.table)
+        .send()
+        .await;
+    ensure!(
+        !was_granted("Scan", scan)?,
+        "a tenant's credentials list everything"
+    );
     let user = HashMap::from([
-        ("pk".to_owned(), AttributeValue::S("USER#00000000-0000-4000-8000-000000000000".to_owned())),
+        (
+            "pk".to_owned(),
+            AttributeValue::S("USER#00000000-0000-4000-8000-000000000000".to_owned()),
+        ),
         ("sk".to_owned(), AttributeValue::S("USER".to_owned())),
     ]);
-    let user = narrowed.client.get_item().table_name(&narrowed.table).set_key(Some(user)).send().await;
-    ensure!(!was_granted("GetItem", user)?, "a tenant's credentials read whose a user is");
-    let usage = stack.state().region(REGION)?.tables.get("usage").context("a region has its usage")?;
-    let usage = narrowed.client.get_item().table_name(usage).set_key(Some(key(ours, "TENANT"))).send().await;
-    ensure!(!was_granted("GetItem", usage)?, "a tenant's credentials read another table");
+    let user = narrowed
+        .client
+        .get_item()
+        .table_name(&narrowed.table)
+        .set_key(Some(user))
+        .send()
+        .await;
+    ensure!(
+        !was_granted("GetItem", user)?,
+        "a tenant's credentials read whose a user is"
+    );
+    let usage = stack
+        .state()
+        .region(REGION)?
+        .tables
+        .get("usage")
+        .context("a region has its usage")?;
+    let usage = narrowed
+        .client
+        .get_item()
+        .table_name(usage)
+        .set_key(Some(key(ours, "TENANT")))
+        .send()
+        .await;
+    ensure!(
+        !was_granted("GetItem", usage)?,
+        "a tenant's credentials read another table"
+    );
     Ok(())
 }
 
-/// Who assumes the role has to say for which tenant, and can say nothing else; and only the function may.
+/// Who assumes the role has to say for which tenant, and can say nothing else; and only the
+/// function may.
 pub(crate) async fn a_session_is_of_one_tenant(stack: &Stack) -> Result<()> {
     let tenant = administrator(stack, REGION).await?.customer.tenant;
-    session(stack, &[("tenant", &tenant)]).await.context("the function assumes the role for a tenant")?;
-    for tags in [vec![], vec![("tenant", "*")], vec![("tenant", tenant.as_str()), ("role", "admin")]] {
-        ensure!(session(stack, &tags).await.is_err(), "the role is assumed with {tags:?}");
+    session(stack, &[("tenant", &tenant)])
+        .await
+        .context("the function assumes the role for a tenant")?;
+    for tags in [
+        vec![],
+        vec![("tenant", "*")],
+        vec![("tenant", tenant.as_str()), ("role", "admin")],
+    ] {
+        ensure!(
+            session(stack, &tags).await.is_err(),
+            "the role is assumed with {tags:?}"
+        );
     }
     let other = as_function(stack, REGION, "signup-api").await?;
     let tag = Tag::builder().key("tenant").value(&tenant).build()?;
     let client = aws_sdk_sts::Client::new(&other);
-    let call = client.assume_role().role_arn(tenant_role(stack).await?).role_session_name("isolation").tags(tag);
-    ensure!(call.send().await.is_err(), "another function assumes the role");
+    let call = client
+        .assume_role()
+        .role_arn(tenant_role(stack).await?)
+        .role_session_name("isolation")
+        .tags(tag);
+    ensure!(
+        call.send().await.is_err(),
+        "another function assumes the role"
+    );
     Ok(())
 }
 
-/// With its own credentials, before it has assumed a role, the function reads no tenant's items at all.
+/// With its own credentials, before it has assumed a role, the function reads no tenant's items at
+/// all.
 pub(crate) async fn the_function_alone_reads_no_tenant(stack: &Stack) -> Result<()> {
     let tenant = administrator(stack, REGION).await?.customer.tenant;
-    let table = stack.state().region(REGION)?.tables.get("regional").context("a region has its table")?.clone();
-    let alone = Narrowed { client: Client::new(&as_function(stack, REGION, FUNCTION).await?), table };
+    let table = stack
+        .state()
+        .region(REGION)?
+        .tables
+        .get("regional")
+        .context("a region has its table")?
+        .clone();
+    let alone = Narrowed {
+        client: Client::new(&as_function(stack, REGION, FUNCTION).await?),
+        table,
+    };
     for (way, granted) in alone.ways_to(&[&tenant]).await? {
-        ensure!(!granted, "{way} of a tenant's items is granted to the function itself");
+        ensure!(
+            !granted,
+            "{way} of a tenant's items is granted to the function itself"
+        );
     }
     Ok(())
 }
 
-/// It is the deployed policy that refuses: with a wider one, the same call passes, and with the former one again
-/// it does not.
+/// It is the deployed policy that refuses: with a wider one, the same call passes, and with the
+/// former one again it does not.
 pub(crate) async fn the_deployed_policy_is_what_refuses(stack: &Stack) -> Result<()> {
-    let (ours, theirs) = (administrator(stack, REGION).await?, administrator(stack, REGION).await?);
+    let (ours, theirs) = (
+        administrator(stack, REGION).await?,
+        administrator(stack, REGION).await?,
+    );
     let narrowed = narrowed(stack, &ours.customer.tenant).await?;
     let wanted = &theirs.customer.tenant;
-    ensure!(!reads(&narrowed, wanted).await?, "another tenant's item is read");
+    ensure!(
+        !reads(&narrowed, wanted).await?,
+        "another tenant's item is read"
+    );
     let role = tenant_role(stack).await?;
     let role = role.rsplit('/').next().context("a role has its name")?;
     let emulator = &stack.state().region(REGION)?.emulator_url;
@@ -200,23 +364,42 @@ pub(crate) async fn the_deployed_policy_is_what_refuses(stack: &Stack) -> Result
         "Condition": { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["TENANT#*"] } },
     }] });
     let named = [("RoleName", role), ("PolicyName", "scenario")];
-    let put = [("Action", "PutRolePolicy"), ("PolicyDocument", &wider.to_string()), named[0], named[1]];
+    let put = [
+        ("Action", "PutRolePolicy"),
+        ("PolicyDocument", &wider.to_string()),
+        named[0],
+        named[1],
+    ];
     iam(emulator, &put).await?;
     let widened = until_reads(&narrowed, wanted, true).await;
-    iam(emulator, &[("Action", "DeleteRolePolicy"), named[0], named[1]]).await?;
+    iam(
+        emulator,
+        &[("Action", "DeleteRolePolicy"), named[0], named[1]],
+    )
+    .await?;
     widened.context("with a wider policy")?;
-    until_reads(&narrowed, wanted, false).await.context("with the deployed policy again")
+    until_reads(&narrowed, wanted, false)
+        .await
+        .context("with the deployed policy again")
 }
 
 async fn reads(narrowed: &Narrowed, tenant: &str) -> Result<bool> {
-    let call = narrowed.client.get_item().table_name(&narrowed.table).set_key(Some(key(tenant, "TENANT")));
+    let call = narrowed
+        .client
+        .get_item()
+        .table_name(&narrowed.table)
+        .set_key(Some(key(tenant, "TENANT")));
     was_granted("GetItem", call.send().await)
 }
 
 async fn until_reads(narrowed: &Narrowed, tenant: &str, wanted: bool) -> Result<()> {
     let deadline = Instant::now() + NOTICED_MAX;
     while reads(narrowed, tenant).await? != wanted {
-        ensure!(Instant::now() < deadline, "another tenant's item is {}read", if wanted { "not " } else { "" });
+        ensure!(
+            Instant::now() < deadline,
+            "another tenant's item is {}read",
+            if wanted { "not " } else { "" }
+        );
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())

@@ -19,9 +19,11 @@ const MAILS_FOR_ONE_NETWORK: usize = 20;
 const KILLED: [&str; 3] = ["usage-rollup", "outbox-relay", "billing-ledger"];
 /// More calls than any of the functions makes.
 const CALLS_MAX: u64 = 12;
-/// Longer than it takes until there is something in hand to be killed with, the ledger's coming last.
+/// Longer than it takes until there is something in hand to be killed with, the ledger's coming
+/// last.
 const KILLED_MAX: Duration = Duration::from_secs(120);
-/// Longer than a message takes that comes again after each kill, on top of what any wait has to allow for.
+/// Longer than a message takes that comes again after each kill, on top of what any wait has to
+/// allow for.
 const QUIET_AFTER_KILLS_MAX: Duration = QUIET_MAX.saturating_mul(2);
 
 /// Twenty clients send the same sign-up with the same key at once.
@@ -31,12 +33,21 @@ pub(crate) async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
     let tenants_before = tenants(stack).await?;
     let answers = (0..20).map(async |_| repeat_sign_up(api_url, &person).await);
     let operations: Vec<Operation> = try_join_all(answers).await?;
-    ensure!(operations.iter().all(|operation| operation.id == operations[0].id), "one key made several sign-ups");
-    ensure!(tenants(stack).await? == tenants_before + 1, "one key made several tenants");
+    ensure!(
+        operations
+            .iter()
+            .all(|operation| operation.id == operations[0].id),
+        "one key made several sign-ups"
+    );
+    ensure!(
+        tenants(stack).await? == tenants_before + 1,
+        "one key made several tenants"
+    );
     Ok(())
 }
 
-/// Kills `signup-api` before and after its first, second, ... call, until a sign-up gets through untouched.
+/// Kills `signup-api` before and after its first, second, ... call, until a sign-up gets through
+/// untouched.
 pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let api_url = stack.state().region(REGION)?.api_url.clone();
     let mut boundaries = 0;
@@ -51,9 +62,17 @@ pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stac
             })
             .await?;
             let operation = repeat_sign_up(&api_url, &person).await?;
-            ensure!(operation.next == "confirm", "after {after}, {action:?}: {operation:?}");
-            ensure!(tenants(stack).await? == tenants_before + 1, "after {after}, {action:?}: not one tenant");
-            activate(stack, &person, &operation).await.with_context(|| format!("after {after}, {action:?}"))?;
+            ensure!(
+                operation.next == "confirm",
+                "after {after}, {action:?}: {operation:?}"
+            );
+            ensure!(
+                tenants(stack).await? == tenants_before + 1,
+                "after {after}, {action:?}: not one tenant"
+            );
+            activate(stack, &person, &operation)
+                .await
+                .with_context(|| format!("after {after}, {action:?}"))?;
             boundaries += u32::from(met);
             if !met {
                 ensure!(boundaries >= 4, "only {boundaries} boundaries were met");
@@ -64,8 +83,8 @@ pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stac
     bail!("signup-api makes more calls than expected")
 }
 
-/// Kills the post-confirmation trigger at each of its calls: Cognito has confirmed the user and never
-/// calls it again, and the tenant becomes active all the same.
+/// Kills the post-confirmation trigger at each of its calls: Cognito has confirmed the user and
+/// never calls it again, and the tenant becomes active all the same.
 pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     for after in 0..CALLS_MAX {
@@ -73,12 +92,20 @@ pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()
             let person = Person::invent(REGION, "pro");
             let operation = repeat_sign_up(&region.api_url, &person).await?;
             let code = mailed_code(&region.mail_url, &person.details.email).await?;
-            let met = with_fault(stack, "auth-post-confirmation", after, action.clone(), async {
-                let _lost = confirm(&region.api_url, &operation.id, &code).await;
-                Ok(())
-            })
+            let met = with_fault(
+                stack,
+                "auth-post-confirmation",
+                after,
+                action.clone(),
+                async {
+                    let _lost = confirm(&region.api_url, &operation.id, &code).await;
+                    Ok(())
+                },
+            )
             .await?;
-            activate(stack, &person, &operation).await.with_context(|| format!("after {after}, {action:?}"))?;
+            activate(stack, &person, &operation)
+                .await
+                .with_context(|| format!("after {after}, {action:?}"))?;
             if !met {
                 ensure!(after > 0, "the trigger makes no call");
                 return Ok(());
@@ -88,22 +115,44 @@ pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()
     bail!("auth-post-confirmation makes more calls than expected")
 }
 
-/// While Cognito fails, sign-ups are stored and can be followed; when it is back, the same requests complete.
+/// While Cognito fails, sign-ups are stored and can be followed; when it is back, the same requests
+/// complete.
 pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
-    let calls = Calls { service: Some("cognito-idp".to_owned()), ..Calls::default() };
-    let down = Fault { calls, after: 0, times: None, action: Action::Refuse };
+    let calls = Calls {
+        service: Some("cognito-idp".to_owned()),
+        ..Calls::default()
+    };
+    let down = Fault {
+        calls,
+        after: 0,
+        times: None,
+        action: Action::Refuse,
+    };
     stack.control().add_fault(&down).await?;
     let people: Vec<Person> = (0..5).map(|_| Person::invent(REGION, "pro")).collect();
     for person in &people {
         let failed = sign_up(api_url, &person.idempotency_key, &person.details).await;
-        let problem = meridian::client::tenant::refusal(failed.err().context("there is no user pool")?)?;
+        let problem =
+            meridian::client::tenant::refusal(failed.err().context("there is no user pool")?)?;
         ensure!(problem.slug() == "identity-unavailable", "{problem}");
-        let path = problem.problem["operation"].as_str().context("the operation is named")?;
-        let operation: Operation =
-            meridian::local::sdk::http().get(format!("{api_url}{path}")).send().await?.json().await?;
-        ensure!((operation.state.as_str(), operation.next.as_str()) == ("failed", "repeat-sign-up"), "{operation:?}");
-        ensure!(operation.steps[1].reason.as_deref() == Some("unavailable"), "{operation:?}");
+        let path = problem.problem["operation"]
+            .as_str()
+            .context("the operation is named")?;
+        let operation: Operation = meridian::local::sdk::http()
+            .get(format!("{api_url}{path}"))
+            .send()
+            .await?
+            .json()
+            .await?;
+        ensure!(
+            (operation.state.as_str(), operation.next.as_str()) == ("failed", "repeat-sign-up"),
+            "{operation:?}"
+        );
+        ensure!(
+            operation.steps[1].reason.as_deref() == Some("unavailable"),
+            "{operation:?}"
+        );
     }
     stack.control().clear_faults().await?;
     for person in &people {
@@ -119,19 +168,39 @@ pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
     let person = Person::invent(REGION, "pro");
     let operation = repeat_sign_up(&region.api_url, &person).await?;
     let code = mailed_code(&region.mail_url, &person.details.email).await?;
-    let calls = Calls { operation: Some("ConfirmSignUp".to_owned()), ..Calls::default() };
+    let calls = Calls {
+        operation: Some("ConfirmSignUp".to_owned()),
+        ..Calls::default()
+    };
     let expired = Action::RefuseAs("ExpiredCodeException".to_owned());
-    stack.control().add_fault(&Fault { calls, after: 0, times: Some(1), action: expired }).await?;
-    let refused = confirm(&region.api_url, &operation.id, &code).await.err().context("the code has expired")?;
-    ensure!(meridian::client::tenant::refusal(refused)?.slug() == "expired-code", "another problem");
+    stack
+        .control()
+        .add_fault(&Fault {
+            calls,
+            after: 0,
+            times: Some(1),
+            action: expired,
+        })
+        .await?;
+    let refused = confirm(&region.api_url, &operation.id, &code)
+        .await
+        .err()
+        .context("the code has expired")?;
+    ensure!(
+        meridian::client::tenant::refusal(refused)?.slug() == "expired-code",
+        "another problem"
+    );
     let mails = stack.mailbox(REGION).await?.len();
     resend(&region.api_url, &operation.id).await?;
-    ensure!(stack.mailbox(REGION).await?.len() == mails + 1, "no code is mailed");
+    ensure!(
+        stack.mailbox(REGION).await?.len() == mails + 1,
+        "no code is mailed"
+    );
     activate(stack, &person, &operation).await
 }
 
-/// Beyond what an address gets at one network's request, the answers are as before and the accounts are made; the codes
-/// follow when the address may get them.
+/// Beyond what an address gets at one network's request, the answers are as before and the accounts
+/// are made; the codes follow when the address may get them.
 pub(crate) async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let api_url = &region.api_url;
@@ -142,21 +211,48 @@ pub(crate) async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> R
         resend(api_url, &first.id).await?;
     }
     let mailed = async || -> Result<usize> {
-        Ok(stack.mailbox(REGION).await?.iter().filter(|mail| mail.is_to(&person.details.email)).count())
+        Ok(stack
+            .mailbox(REGION)
+            .await?
+            .iter()
+            .filter(|mail| mail.is_to(&person.details.email))
+            .count())
     };
-    ensure!(mailed().await? == MAILS_FOR_ONE_NETWORK, "{} codes are mailed", mailed().await?);
+    ensure!(
+        mailed().await? == MAILS_FOR_ONE_NETWORK,
+        "{} codes are mailed",
+        mailed().await?
+    );
     let other = Person::invent(REGION, "pro");
-    let details = Details { email: person.details.email.clone(), ..other.details.clone() };
+    let details = Details {
+        email: person.details.email.clone(),
+        ..other.details.clone()
+    };
     let owed = sign_up(api_url, &other.idempotency_key, &details).await?;
     let shown = |operation: &Operation| {
-        let steps = operation.steps.iter().map(|step| (step.name.clone(), step.state.clone()));
-        (operation.state.clone(), operation.next.clone(), steps.collect::<Vec<_>>())
+        let steps = operation
+            .steps
+            .iter()
+            .map(|step| (step.name.clone(), step.state.clone()));
+        (
+            operation.state.clone(),
+            operation.next.clone(),
+            steps.collect::<Vec<_>>(),
+        )
     };
     ensure!(shown(&owed) == shown(&first), "the answer tells: {owed:?}");
     let again = resend(api_url, &owed.id).await?;
-    ensure!(shown(&again) == shown(&first), "the answer tells: {again:?}");
-    ensure!(mailed().await? == MAILS_FOR_ONE_NETWORK, "the address gets {} codes", mailed().await?);
-    // The account waits for its code. Every code is the same here, so that an earlier one stands for it.
+    ensure!(
+        shown(&again) == shown(&first),
+        "the answer tells: {again:?}"
+    );
+    ensure!(
+        mailed().await? == MAILS_FOR_ONE_NETWORK,
+        "the address gets {} codes",
+        mailed().await?
+    );
+    // The account waits for its code. Every code is the same here, so that an earlier one stands
+    // for it.
     let person = Person { details, ..other };
     activate(stack, &person, &owed).await
 }
@@ -175,22 +271,41 @@ pub(crate) async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Resu
     let api_url = &stack.state().region(REGION)?.api_url;
     let tenants_before = tenants(stack).await?;
     let people: Vec<Person> = (0..200).map(|_| Person::invent(REGION, "pro")).collect();
-    let operations = try_join_all(people.iter().map(|person| repeat_sign_up(api_url, person))).await?;
-    ensure!(tenants(stack).await? == tenants_before + 200, "not two hundred tenants");
+    let operations =
+        try_join_all(people.iter().map(|person| repeat_sign_up(api_url, person))).await?;
+    ensure!(
+        tenants(stack).await? == tenants_before + 200,
+        "not two hundred tenants"
+    );
     // Signing in waits for a trigger, of which one machine runs a few at a time.
-    let activations = people.iter().zip(&operations).map(|(person, operation)| activate(stack, person, operation));
-    stream::iter(activations).buffer_unordered(8).try_collect::<()>().await
+    let activations = people
+        .iter()
+        .zip(&operations)
+        .map(|(person, operation)| activate(stack, person, operation));
+    stream::iter(activations)
+        .buffer_unordered(8)
+        .try_collect::<()>()
+        .await
 }
 
-/// Kills the rollup and the relay at each of their first calls, again and again, while usage arrives.
+/// Kills the rollup and the relay at each of their first calls, again and again, while usage
+/// arrives.
 pub(crate) async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
     let tenant = customer(stack, REGION).await?.tenant;
     let file = usage_file(vec![tenant.clone()], 1_500, 31)?;
     for function in KILLED {
-        for (after, action) in [(0, Action::Kill), (2, Action::KillAfter), (5, Action::KillAfter)] {
-            // Fewer kills than the queue's attempts: a message that fails too often ends in the dead-letter queue.
+        for (after, action) in [
+            (0, Action::Kill),
+            (2, Action::KillAfter),
+            (5, Action::KillAfter),
+        ] {
+            // Fewer kills than the queue's attempts: a message that fails too often ends in the
+            // dead-letter queue.
             let times = if function == "billing-ledger" { 1 } else { 2 };
-            stack.control().add_fault(&fault(stack, function, after, action, times)?).await?;
+            stack
+                .control()
+                .add_fault(&fault(stack, function, after, action, times)?)
+                .await?;
         }
     }
     send_all(stack, REGION, &file.path).await?;
@@ -198,19 +313,28 @@ pub(crate) async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
     stack.control().clear_faults().await?;
     // What was killed with its queue messages in hand comes back when they become visible again.
     stack.wait_until_quiet(QUIET_AFTER_KILLS_MAX).await?;
-    file.ensure_counted(stack, &stack.state().home, &[tenant]).await
+    file.ensure_counted(stack, &stack.state().home, &[tenant])
+        .await
 }
 
 /// Each function has met at least one of its kills.
 async fn wait_until_each_was_killed(stack: &Stack) -> Result<()> {
     let deadline = Instant::now() + KILLED_MAX;
     loop {
-        let met = stack.control().faults().await?.into_iter().filter(|fault| fault.met > 0);
+        let met = stack
+            .control()
+            .faults()
+            .await?
+            .into_iter()
+            .filter(|fault| fault.met > 0);
         let killed: BTreeSet<_> = met.filter_map(|fault| fault.fault.calls.function).collect();
         if killed.len() == KILLED.len() {
             return Ok(());
         }
-        ensure!(Instant::now() < deadline, "of {KILLED:?}, only {killed:?} were killed");
+        ensure!(
+            Instant::now() < deadline,
+            "of {KILLED:?}, only {killed:?} were killed"
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -226,7 +350,9 @@ async fn repeat_sign_up(api_url: &str, person: &Person) -> Result<Operation> {
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    Err(last.context("never sent")?.context("the sign-up is never answered"))
+    Err(last
+        .context("never sent")?
+        .context("the sign-up is never answered"))
 }
 
 /// Confirms until the operation is done, and signs in.
@@ -235,7 +361,10 @@ async fn activate(stack: &Stack, person: &Person, operation: &Operation) -> Resu
     let code = mailed_code(&region.mail_url, &person.details.email).await?;
     let mut confirmed = confirm(&region.api_url, &operation.id, &code).await;
     for _ in 0..5 {
-        if confirmed.as_ref().is_ok_and(|operation| operation.state == "done") {
+        if confirmed
+            .as_ref()
+            .is_ok_and(|operation| operation.state == "done")
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -244,14 +373,28 @@ async fn activate(stack: &Stack, person: &Person, operation: &Operation) -> Resu
     let confirmed = confirmed?;
     ensure!(confirmed.state == "done", "confirmed and {confirmed:?}");
     let config = stack.sdk(REGION)?;
-    let session = sign_in(&config, &region.client_id, &operation.username, &person.details.password).await?;
+    let session = sign_in(
+        &config,
+        &region.client_id,
+        &operation.username,
+        &person.details.password,
+    )
+    .await?;
     let claims = shown_claims(&session.id_token)?;
-    ensure!(claims["alias"] == operation.alias.as_str(), "the token names another tenant");
+    ensure!(
+        claims["alias"] == operation.alias.as_str(),
+        "the token names another tenant"
+    );
     Ok(())
 }
 
 async fn tenants(stack: &Stack) -> Result<usize> {
-    let table = stack.state().region(REGION)?.tables.get("regional").context("a region has its table")?;
+    let table = stack
+        .state()
+        .region(REGION)?
+        .tables
+        .get("regional")
+        .context("a region has its table")?;
     Ok(scan(stack, REGION, table, "ALIAS#").await?.len())
 }
 
@@ -263,16 +406,34 @@ async fn with_fault(
     action: Action,
     what: impl Future<Output = Result<()>>,
 ) -> Result<bool> {
-    stack.control().add_fault(&fault(stack, function, after, action, 1)?).await?;
+    stack
+        .control()
+        .add_fault(&fault(stack, function, after, action, 1)?)
+        .await?;
     let done = what.await;
-    let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
+    let met = stack
+        .control()
+        .faults()
+        .await?
+        .iter()
+        .any(|fault| fault.met > 0);
     stack.control().clear_faults().await?;
     done.map(|()| met)
 }
 
-pub(crate) fn fault(stack: &Stack, function: &str, after: u64, action: Action, times: u64) -> Result<Fault> {
+pub(crate) fn fault(
+    stack: &Stack,
+    function: &str,
+    after: u64,
+    action: Action,
+    times: u64,
+) -> Result<Fault> {
     let home = stack.state().home.as_str();
-    let region = if function.starts_with("billing-") { home } else { REGION };
+    let region = if function.starts_with("billing-") {
+        home
+    } else {
+        REGION
+    };
     fault_in(stack, region, function, after, action, times)
 }
 
@@ -285,7 +446,21 @@ pub(crate) fn fault_in(
     action: Action,
     times: u64,
 ) -> Result<Fault> {
-    let deployed = stack.state().region(region)?.functions.get(function).context("the function is deployed")?;
-    let calls = Calls { region: Some(region.to_owned()), function: Some(deployed.clone()), ..Calls::default() };
-    Ok(Fault { calls, after, times: Some(times), action })
+    let deployed = stack
+        .state()
+        .region(region)?
+        .functions
+        .get(function)
+        .context("the function is deployed")?;
+    let calls = Calls {
+        region: Some(region.to_owned()),
+        function: Some(deployed.clone()),
+        ..Calls::default()
+    };
+    Ok(Fault {
+        calls,
+        after,
+        times: Some(times),
+        action,
+    })
 }

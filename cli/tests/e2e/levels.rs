@@ -14,16 +14,27 @@ use serde_json::{Deserializer, Value, json};
 
 const REGION: &str = "eu-central-1";
 
-/// The tenant's plan is for 2,000 GB in a month. The tenant's own level and the plan's first one are told, once each,
-/// though all is sent twice.
+/// The tenant's plan is for 2,000 GB in a month. The tenant's own level and the plan's first one
+/// are told, once each, though all is sent twice.
 pub(crate) async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let tenant = host.customer.tenant.as_str();
     let wish = json!({ "levels": [{ "meter": "transfer-gb", "percents": [25] }] });
-    let levels = host.admin.ask(Method::PUT, "/usage-levels", Some(&wish)).await?;
-    let of = levels["levels"].as_array().context("the plan has allowances")?.iter();
-    let of = of.filter(|of| of["meter"] == "transfer-gb").map(|of| (&of["plan_percents"], &of["percents"]));
-    ensure!(of.eq([(&json!([50, 80, 100]), &json!([25]))]), "the levels are {levels}");
+    let levels = host
+        .admin
+        .ask(Method::PUT, "/usage-levels", Some(&wish))
+        .await?;
+    let of = levels["levels"]
+        .as_array()
+        .context("the plan has allowances")?
+        .iter();
+    let of = of
+        .filter(|of| of["meter"] == "transfer-gb")
+        .map(|of| (&of["plan_percents"], &of["percents"]));
+    ensure!(
+        of.eq([(&json!([50, 80, 100]), &json!([25]))]),
+        "the levels are {levels}"
+    );
 
     let pattern = json!({ "detail-type": ["UsageLevelReached.v1"], "detail": { "data": { "tenant": [tenant] } } });
     let listener = Listener::new(stack, REGION, "levels", &pattern.to_string()).await?;
@@ -33,15 +44,25 @@ pub(crate) async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
             report(stack, &event(tenant, id, gigabytes, now)).await?;
             stack.wait_until_quiet(QUIET_MAX).await?;
         }
-        listener.hear_until(|heard| heard.contains(r#""percent":50"#)).await
+        listener
+            .hear_until(|heard| heard.contains(r#""percent":50"#))
+            .await
     };
     let result = hear.await;
     listener.end().await?;
     let heard = result?;
-    let told = Deserializer::from_str(&heard).into_iter::<Value>().collect::<Result<Vec<_>, _>>()?;
-    let told: Vec<_> = told.iter().map(|event| (&event["detail"]["data"]["percent"], &event["source"])).collect();
+    let told = Deserializer::from_str(&heard)
+        .into_iter::<Value>()
+        .collect::<Result<Vec<_>, _>>()?;
+    let told: Vec<_> = told
+        .iter()
+        .map(|event| (&event["detail"]["data"]["percent"], &event["source"]))
+        .collect();
     let source = json!("meridian.metering");
-    ensure!(told == [(&json!(25), &source), (&json!(50), &source)], "what is told: {told:?}");
+    ensure!(
+        told == [(&json!(25), &source), (&json!(50), &source)],
+        "what is told: {told:?}"
+    );
     Ok(())
 }
 
@@ -50,7 +71,13 @@ async fn report(stack: &Stack, event: &Value) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let url = format!("{}/usage/events", region.api_url);
-    let status = http().post(url).bearer_auth(&token).json(&[event]).send().await?.status();
+    let status = http()
+        .post(url)
+        .bearer_auth(&token)
+        .json(&[event])
+        .send()
+        .await?
+        .status();
     ensure!(status == StatusCode::OK, "usage is refused: {status}");
     Ok(())
 }

@@ -35,14 +35,32 @@ pub(crate) async fn administrator(stack: &Stack, region: &str) -> Result<Signed>
     let details = &customer.person.details;
     let operation = sign_up(&state.api_url, &customer.person.idempotency_key, details).await?;
     let config = stack.sdk(region)?;
-    let session = sign_in(&config, &state.client_id, &operation.username, &details.password).await?;
+    let session = sign_in(
+        &config,
+        &state.client_id,
+        &operation.username,
+        &details.password,
+    )
+    .await?;
     let (api_url, token) = (state.api_url.clone(), session.access_token.clone());
-    let admin = Administrator { api_url, token, tenant: customer.tenant.clone() };
-    Ok(Signed { customer, session, admin })
+    let admin = Administrator {
+        api_url,
+        token,
+        tenant: customer.tenant.clone(),
+    };
+    Ok(Signed {
+        customer,
+        session,
+        admin,
+    })
 }
 
 /// Somebody who is invited, joins, and signs in. Returns the name, the session and the used code.
-pub(crate) async fn guest(stack: &Stack, host: &Signed, role: &str) -> Result<(Person, String, Session, String)> {
+pub(crate) async fn guest(
+    stack: &Stack,
+    host: &Signed,
+    role: &str,
+) -> Result<(Person, String, Session, String)> {
     let region = &host.customer.person.region;
     let state = stack.state().region(region)?;
     let person = Person::invent(region, "pro");
@@ -55,21 +73,36 @@ pub(crate) async fn guest(stack: &Stack, host: &Signed, role: &str) -> Result<(P
 }
 
 /// The newest invitation code that was mailed to an address.
-pub(crate) async fn mailed_invitation(stack: &Stack, region: &str, address: &str) -> Result<String> {
+pub(crate) async fn mailed_invitation(
+    stack: &Stack,
+    region: &str,
+    address: &str,
+) -> Result<String> {
     let mails = stack.mailbox(region).await?;
-    let mail = mails.iter().rev().find(|mail| mail.is_to(address)).context("no mail to this address")?;
+    let mail = mails
+        .iter()
+        .rev()
+        .find(|mail| mail.is_to(address))
+        .context("no mail to this address")?;
     let lines = mail.text().lines().map(str::to_owned).collect::<Vec<_>>();
-    let code = lines.iter().find_map(|line| line.trim().strip_prefix("Code: "));
+    let code = lines
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("Code: "));
     code.map(str::to_owned).context("the mail holds no code")
 }
 
 /// Moves the clock of a region's tenants.
 pub(crate) async fn look_after_tenants(stack: &Stack, region: &str, now: Timestamp) -> Result<()> {
-    stack.invoke(region, "tenant-lifecycle", &scheduled_event(now)).await.map(|_| ())
+    stack
+        .invoke(region, "tenant-lifecycle", &scheduled_event(now))
+        .await
+        .map(|_| ())
 }
 
 async fn slug_of<T>(answer: Result<T>) -> Result<String> {
-    let Err(error) = answer else { bail!("it is not refused") };
+    let Err(error) = answer else {
+        bail!("it is not refused")
+    };
     Ok(refusal(error)?.slug().to_owned())
 }
 
@@ -79,48 +112,121 @@ pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> 
     let state = stack.state().region(REGION)?;
     let (person, username, session, code) = guest(stack, &host, "member").await?;
     let claims = shown_claims(&session.access_token)?;
-    ensure!((&claims["tenant_id"], &claims["role"]) == (&json!(host.customer.tenant), &json!("member")), "{claims}");
-    let again = accept_invitation(&state.api_url, &code, "Somebody Else", &person.details.password).await;
-    ensure!(slug_of(again).await? == "no-invitation", "an invitation is used twice");
-    let member = Administrator { token: session.access_token.clone(), ..host.admin.clone() };
-    ensure!(slug_of(member.invite("x@customer.example", "admin").await).await? == "admins-only", "a member invites");
+    ensure!(
+        (&claims["tenant_id"], &claims["role"]) == (&json!(host.customer.tenant), &json!("member")),
+        "{claims}"
+    );
+    let again = accept_invitation(
+        &state.api_url,
+        &code,
+        "Somebody Else",
+        &person.details.password,
+    )
+    .await;
+    ensure!(
+        slug_of(again).await? == "no-invitation",
+        "an invitation is used twice"
+    );
+    let member = Administrator {
+        token: session.access_token.clone(),
+        ..host.admin.clone()
+    };
+    ensure!(
+        slug_of(member.invite("x@customer.example", "admin").await).await? == "admins-only",
+        "a member invites"
+    );
     let user = format!("/users/{username}");
-    host.admin.ask(Method::PATCH, &user, Some(&json!({ "role": "admin" }))).await?;
-    member.ask(Method::GET, "/users", None).await.context("an administrator from now on")?;
-    host.admin.ask(Method::PATCH, "", Some(&json!({ "organisation": "Works Renamed" }))).await?;
+    host.admin
+        .ask(Method::PATCH, &user, Some(&json!({ "role": "admin" })))
+        .await?;
+    member
+        .ask(Method::GET, "/users", None)
+        .await
+        .context("an administrator from now on")?;
+    host.admin
+        .ask(
+            Method::PATCH,
+            "",
+            Some(&json!({ "organisation": "Works Renamed" })),
+        )
+        .await?;
 
     host.admin.request_plan("enterprise").await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let config = stack.sdk(REGION)?;
-    let fresh = shown_claims(&refresh(&config, &state.client_id, &session).await?.access_token)?;
-    ensure!((&fresh["plan"], &fresh["role"]) == (&json!("enterprise"), &json!("admin")), "{fresh}");
+    let fresh = shown_claims(
+        &refresh(&config, &state.client_id, &session)
+            .await?
+            .access_token,
+    )?;
+    ensure!(
+        (&fresh["plan"], &fresh["role"]) == (&json!("enterprise"), &json!("admin")),
+        "{fresh}"
+    );
     let home = stack.state().region(&stack.state().home)?;
-    let known = Operator::connect(home).await?.tenant(&host.customer.tenant).await?;
-    ensure!((&known["plan"], &known["reason"]) == (&json!("enterprise"), &json!("plan_changed")), "{known}");
+    let known = Operator::connect(home)
+        .await?
+        .tenant(&host.customer.tenant)
+        .await?;
+    ensure!(
+        (&known["plan"], &known["reason"]) == (&json!("enterprise"), &json!("plan_changed")),
+        "{known}"
+    );
 
     host.admin.ask_nothing(Method::DELETE, &user).await?;
-    ensure!(refresh(&config, &state.client_id, &session).await.is_err(), "who was removed gets tokens");
-    let own = sign_up(&state.api_url, &host.customer.person.idempotency_key, &host.customer.person.details).await?;
-    let leave = host.admin.ask(Method::DELETE, &format!("/users/{}", own.username), None).await;
-    ensure!(slug_of(leave).await? == "last-admin", "the last administrator leaves");
+    ensure!(
+        refresh(&config, &state.client_id, &session).await.is_err(),
+        "who was removed gets tokens"
+    );
+    let own = sign_up(
+        &state.api_url,
+        &host.customer.person.idempotency_key,
+        &host.customer.person.details,
+    )
+    .await?;
+    let leave = host
+        .admin
+        .ask(Method::DELETE, &format!("/users/{}", own.username), None)
+        .await;
+    ensure!(
+        slug_of(leave).await? == "last-admin",
+        "the last administrator leaves"
+    );
 
     let trail = host.admin.audit().await?;
-    let done = |action: &str| trail.iter().filter(|e| e["action"] == action && e["refused"].is_null()).count();
-    for action in
-        ["invite", "accept-invitation", "change-role", "list-users", "change-profile", "request-plan", "change-plan"]
-    {
+    let done = |action: &str| {
+        trail
+            .iter()
+            .filter(|e| e["action"] == action && e["refused"].is_null())
+            .count()
+    };
+    for action in [
+        "invite",
+        "accept-invitation",
+        "change-role",
+        "list-users",
+        "change-profile",
+        "request-plan",
+        "change-plan",
+    ] {
         ensure!(done(action) >= 1, "{action} is not in the trail");
     }
     ensure!(done("remove-user") == 1, "one user was removed");
     let refused = |slug: &str| trail.iter().any(|entry| entry["refused"] == slug);
-    ensure!(refused("admins-only") && refused("last-admin"), "refusals are not in the trail");
+    ensure!(
+        refused("admins-only") && refused("last-admin"),
+        "refusals are not in the trail"
+    );
     let text = json!(trail).to_string();
-    ensure!(!text.contains(&person.details.email) && !text.contains(&person.details.name), "the trail names people");
+    ensure!(
+        !text.contains(&person.details.email) && !text.contains(&person.details.name),
+        "the trail names people"
+    );
     Ok(())
 }
 
-/// An operator at home suspends a tenant of a sovereign region: at the next refresh nobody gets in, and the
-/// token that is still valid is of no use here.
+/// An operator at home suspends a tenant of a sovereign region: at the next refresh nobody gets in,
+/// and the token that is still valid is of no use here.
 pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
@@ -129,15 +235,36 @@ pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()
     operator.suspend(&host.customer.tenant, "dunning").await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let known = operator.tenant(&host.customer.tenant).await?;
-    ensure!((&known["status"], &known["reason"]) == (&json!("suspended"), &json!("dunning")), "{known}");
-    ensure!(refresh(&config, &state.client_id, &host.session).await.is_err(), "a suspended tenant gets tokens");
+    ensure!(
+        (&known["status"], &known["reason"]) == (&json!("suspended"), &json!("dunning")),
+        "{known}"
+    );
+    ensure!(
+        refresh(&config, &state.client_id, &host.session)
+            .await
+            .is_err(),
+        "a suspended tenant gets tokens"
+    );
     let users = host.admin.ask(Method::GET, "/users", None).await;
-    ensure!(slug_of(users).await? == "tenant-suspended", "a suspended tenant is administered");
-    host.admin.profile().await.context("who is suspended may see that")?;
-    operator.reactivate(&host.customer.tenant, "dunning").await?;
+    ensure!(
+        slug_of(users).await? == "tenant-suspended",
+        "a suspended tenant is administered"
+    );
+    host.admin
+        .profile()
+        .await
+        .context("who is suspended may see that")?;
+    operator
+        .reactivate(&host.customer.tenant, "dunning")
+        .await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    refresh(&config, &state.client_id, &host.session).await.context("reactivated")?;
-    host.admin.ask(Method::GET, "/users", None).await.context("reactivated")?;
+    refresh(&config, &state.client_id, &host.session)
+        .await
+        .context("reactivated")?;
+    host.admin
+        .ask(Method::GET, "/users", None)
+        .await
+        .context("reactivated")?;
     Ok(())
 }
 
@@ -155,51 +282,103 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
     send_all(stack, REGION, &file.path).await?;
 
     let undo = host.admin.close().await?;
-    ensure!(refresh(&config, &state.client_id, &host.session).await.is_err(), "a closing tenant gets tokens");
+    ensure!(
+        refresh(&config, &state.client_id, &host.session)
+            .await
+            .is_err(),
+        "a closing tenant gets tokens"
+    );
     undo_closure(&state.api_url, &tenant, &undo).await?;
-    refresh(&config, &state.client_id, &host.session).await.context("the closure is undone")?;
+    refresh(&config, &state.client_id, &host.session)
+        .await
+        .context("the closure is undone")?;
     let undo = host.admin.close().await?;
 
     let ended = meridian::now() + SignedDuration::from_hours(30 * 24 + 1);
     look_after_tenants(stack, REGION, ended).await?;
-    ensure!(undo_closure(&state.api_url, &tenant, &undo).await.is_err(), "it is too late to undo");
+    ensure!(
+        undo_closure(&state.api_url, &tenant, &undo).await.is_err(),
+        "it is too late to undo"
+    );
     look_after_tenants(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let home = stack.state().home.clone();
     let operator = Operator::connect(stack.state().region(&home)?).await?;
     let known = operator.tenant(&tenant).await?;
-    ensure!((&known["status"], &known["reason"]) == (&json!("closed"), &json!("grace_ended")), "{known}");
-    file.ensure_counted(stack, &home, std::slice::from_ref(&tenant)).await?;
+    ensure!(
+        (&known["status"], &known["reason"]) == (&json!("closed"), &json!("grace_ended")),
+        "{known}"
+    );
+    file.ensure_counted(stack, &home, std::slice::from_ref(&tenant))
+        .await?;
 
-    stack.invoke(&home, "billing-run", &scheduled_event(period.end() + 3.hours())).await?;
+    stack
+        .invoke(
+            &home,
+            "billing-run",
+            &scheduled_event(period.end() + 3.hours()),
+        )
+        .await?;
     operator.wait_for_run(period, COMPLETE_MAX).await?;
     let invoices = operator.invoices(period).await?;
-    let last = invoices.iter().find(|invoice| invoice.draft.tenant.to_string() == tenant);
-    let events: u64 = wanted(&file.expected).values().map(|(_, events)| events).sum();
+    let last = invoices
+        .iter()
+        .find(|invoice| invoice.draft.tenant.to_string() == tenant);
+    let events: u64 = wanted(&file.expected)
+        .values()
+        .map(|(_, events)| events)
+        .sum();
     let last = last.context("the last invoice")?;
     let sign_ins = last.draft.lines.iter().find_map(|line| match &line.item {
-        Item::Usage { metered, reading } if metered.meter.as_str() == LOGINS => Some(reading.events),
+        Item::Usage { metered, reading } if metered.meter.as_str() == LOGINS => {
+            Some(reading.events)
+        }
         _ => None,
     });
     let sign_ins = sign_ins.context("the sign-in of the administrator is not metered")?;
-    ensure!(last.draft.events == events + sign_ins, "not all usage is billed");
+    ensure!(
+        last.draft.events == events + sign_ins,
+        "not all usage is billed"
+    );
 
     look_after_tenants(stack, REGION, ended + SignedDuration::from_hours(31 * 24)).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    ensure!(!operator.tenant(&tenant).await?["erased_at"].is_null(), "home does not know of the erasure");
-    let record = &tables_of(stack, "ERASURE#").await?.into_iter().find(|item| item.contains(&tenant));
+    ensure!(
+        !operator.tenant(&tenant).await?["erased_at"].is_null(),
+        "home does not know of the erasure"
+    );
+    let record = &tables_of(stack, "ERASURE#")
+        .await?
+        .into_iter()
+        .find(|item| item.contains(&tenant));
     let record = record.as_ref().context("an erasure leaves a record")?;
-    ensure!(record.contains("accounts") && record.contains("usage_items"), "{record}");
-    let guest =
-        Customer { person: guest_person, tenant: tenant.clone(), claims: Value::Null, access_token: String::new() };
-    let invited =
-        Customer { person: invited, tenant: tenant.clone(), claims: Value::Null, access_token: String::new() };
+    ensure!(
+        record.contains("accounts") && record.contains("usage_items"),
+        "{record}"
+    );
+    let guest = Customer {
+        person: guest_person,
+        tenant: tenant.clone(),
+        claims: Value::Null,
+        access_token: String::new(),
+    };
+    let invited = Customer {
+        person: invited,
+        tenant: tenant.clone(),
+        claims: Value::Null,
+        access_token: String::new(),
+    };
     let left = tables_of(stack, "").await?.join("\n");
     for canary in canaries(&[host.customer, guest, invited]) {
         ensure!(!left.contains(&canary.value), "a {} is left", canary.field);
     }
     ensure!(!left.contains(&guest_name), "a user is left");
-    ensure!(refresh(&config, &state.client_id, &guest_session).await.is_err(), "an account is left");
+    ensure!(
+        refresh(&config, &state.client_id, &guest_session)
+            .await
+            .is_err(),
+        "an account is left"
+    );
     Ok(())
 }
 
@@ -208,36 +387,74 @@ pub(crate) async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> 
     let state = stack.state().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = sign_up(&state.api_url, &person.idempotency_key, &person.details).await?;
-    look_after_tenants(stack, REGION, meridian::now() + SignedDuration::from_hours(25)).await?;
+    look_after_tenants(
+        stack,
+        REGION,
+        meridian::now() + SignedDuration::from_hours(25),
+    )
+    .await?;
     let expired = signup::read(&state.api_url, &operation.id).await?;
-    ensure!((expired.state.as_str(), expired.next.as_str()) == ("ended", "sign-up-anew"), "{expired:?}");
+    ensure!(
+        (expired.state.as_str(), expired.next.as_str()) == ("ended", "sign-up-anew"),
+        "{expired:?}"
+    );
     let left = tables_of(stack, "").await?.join("\n");
-    ensure!(!left.contains(&person.details.email) && !left.contains(&person.details.organisation), "something is left");
+    ensure!(
+        !left.contains(&person.details.email) && !left.contains(&person.details.organisation),
+        "something is left"
+    );
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&stack.emulator_sdk(REGION)?);
-    let account = cognito.admin_get_user().user_pool_id(&state.user_pool_id).username(&operation.username).send().await;
+    let account = cognito
+        .admin_get_user()
+        .user_pool_id(&state.user_pool_id)
+        .username(&operation.username)
+        .send()
+        .await;
     ensure!(account.is_err(), "the account is left");
-    let anew = Person { idempotency_key: format!("{}-anew", person.idempotency_key), ..person };
-    meridian::demo::become_customer(stack, anew).await.context("the same person, anew")?;
+    let anew = Person {
+        idempotency_key: format!("{}-anew", person.idempotency_key),
+        ..person
+    };
+    meridian::demo::become_customer(stack, anew)
+        .await
+        .context("the same person, anew")?;
     Ok(())
 }
 
 /// An administrator of one tenant names another's ids on every route there is.
 pub(crate) async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<()> {
-    let (ours, theirs) = (administrator(stack, REGION).await?, administrator(stack, REGION).await?);
+    let (ours, theirs) = (
+        administrator(stack, REGION).await?,
+        administrator(stack, REGION).await?,
+    );
     let (_, their_user, ..) = guest(stack, &theirs, "member").await?;
-    let invited = theirs.admin.invite("someone@customer.example", "member").await?;
+    let invited = theirs
+        .admin
+        .invite("someone@customer.example", "member")
+        .await?;
     let their_invitation = invited["id"].as_str().context("an invitation has an id")?;
     let document = std::fs::read_to_string(stack.checkout().join("docs/openapi/regional.json"))?;
     let document: Value = serde_json::from_str(&document)?;
     let mut tried = 0;
-    for (path, methods) in document["paths"].as_object().context("a document has paths")? {
-        let Some(rest) = path.strip_prefix("/tenants/{tenant}") else { continue };
+    for (path, methods) in document["paths"]
+        .as_object()
+        .context("a document has paths")?
+    {
+        let Some(rest) = path.strip_prefix("/tenants/{tenant}") else {
+            continue;
+        };
         // No person's token is good for it at any tenant: `accounts` asks for it.
         if rest == "/administrators" {
             continue;
         }
-        for method in methods.as_object().into_iter().flat_map(|methods| methods.keys()) {
-            let rest = rest.replace("{user}", &their_user).replace("{invitation}", their_invitation);
+        for method in methods
+            .as_object()
+            .into_iter()
+            .flat_map(|methods| methods.keys())
+        {
+            let rest = rest
+                .replace("{user}", &their_user)
+                .replace("{invitation}", their_invitation);
             let mut tenants = vec![&theirs.customer.tenant];
             if path.contains("{user}") || path.contains("{invitation}") {
                 tenants.push(&ours.customer.tenant);
@@ -254,17 +471,41 @@ pub(crate) async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<
                     ("POST", "/closure/undo") => json!({}),
                     _ => body,
                 };
-                let request = http().request(method.clone(), &url).bearer_auth(&ours.admin.token).json(&body);
+                let request = http()
+                    .request(method.clone(), &url)
+                    .bearer_auth(&ours.admin.token)
+                    .json(&body);
                 let answer = request.send().await?;
-                ensure!(answer.status().as_u16() == 404, "{method} {url}: {}", answer.text().await?);
+                ensure!(
+                    answer.status().as_u16() == 404,
+                    "{method} {url}: {}",
+                    answer.text().await?
+                );
                 tried += 1;
             }
         }
     }
     ensure!(tried >= 15, "only {tried} routes were tried");
-    let refused = ours.admin.audit().await?.iter().filter(|entry| !entry["refused"].is_null()).count();
-    ensure!(refused == tried, "{tried} were refused, and {refused} are in the trail");
-    ensure!(theirs.admin.audit().await?.iter().all(|entry| entry["refused"].is_null()), "it is in their trail");
+    let refused = ours
+        .admin
+        .audit()
+        .await?
+        .iter()
+        .filter(|entry| !entry["refused"].is_null())
+        .count();
+    ensure!(
+        refused == tried,
+        "{tried} were refused, and {refused} are in the trail"
+    );
+    ensure!(
+        theirs
+            .admin
+            .audit()
+            .await?
+            .iter()
+            .all(|entry| entry["refused"].is_null()),
+        "it is in their trail"
+    );
     Ok(())
 }
 
@@ -272,8 +513,18 @@ pub(crate) async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<
 async fn tables_of(stack: &Stack, prefix: &str) -> Result<Vec<String>> {
     let mut items = Vec::new();
     for name in ["regional", "usage", "outbox"] {
-        let table = stack.state().region(REGION)?.tables.get(name).context("a region has its tables")?;
-        items.extend(scan(stack, REGION, table, prefix).await?.iter().map(|item| format!("{item:?}")));
+        let table = stack
+            .state()
+            .region(REGION)?
+            .tables
+            .get(name)
+            .context("a region has its tables")?;
+        items.extend(
+            scan(stack, REGION, table, prefix)
+                .await?
+                .iter()
+                .map(|item| format!("{item:?}")),
+        );
     }
     Ok(items)
 }

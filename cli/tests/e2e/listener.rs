@@ -18,29 +18,75 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Listens to the events of a pattern from now on.
-    pub(crate) async fn new(stack: &Stack, region: &str, rule: &str, pattern: &str) -> Result<Self> {
+    pub(crate) async fn new(
+        stack: &Stack,
+        region: &str,
+        rule: &str,
+        pattern: &str,
+    ) -> Result<Self> {
         let config = stack.emulator_sdk(region)?;
-        let (events, queues) = (aws_sdk_eventbridge::Client::new(&config), aws_sdk_sqs::Client::new(&config));
-        let bus = stack.state().region(region)?.buses.get("regional").context("a region has its bus")?.clone();
+        let (events, queues) = (
+            aws_sdk_eventbridge::Client::new(&config),
+            aws_sdk_sqs::Client::new(&config),
+        );
+        let bus = stack
+            .state()
+            .region(region)?
+            .buses
+            .get("regional")
+            .context("a region has its bus")?
+            .clone();
         let name = format!("{rule}-dead-letter-free");
         let queue = queues.create_queue().queue_name(&name).send().await?;
         let queue_url = queue.queue_url().context("a queue has its URL")?.to_owned();
-        events.put_rule().event_bus_name(&bus).name(rule).event_pattern(pattern).send().await?;
+        events
+            .put_rule()
+            .event_bus_name(&bus)
+            .name(rule)
+            .event_pattern(pattern)
+            .send()
+            .await?;
         let arn = format!("arn:aws:sqs:{region}:000000000000:{name}");
         let target = Target::builder().id("queue").arn(arn).build()?;
-        events.put_targets().event_bus_name(&bus).rule(rule).targets(target).send().await?;
-        Ok(Self { events, queues, bus, rule: rule.to_owned(), queue_url })
+        events
+            .put_targets()
+            .event_bus_name(&bus)
+            .rule(rule)
+            .targets(target)
+            .send()
+            .await?;
+        Ok(Self {
+            events,
+            queues,
+            bus,
+            rule: rule.to_owned(),
+            queue_url,
+        })
     }
 
-    /// All that is heard until it is enough, or until nobody would wait any longer: the bodies, one after the other.
+    /// All that is heard until it is enough, or until nobody would wait any longer: the bodies, one
+    /// after the other.
     pub(crate) async fn hear_until(&self, is_enough: impl Fn(&str) -> bool) -> Result<String> {
         let mut heard = String::new();
         for _ in 0..TRIES_MAX {
-            let received = self.queues.receive_message().queue_url(&self.queue_url).wait_time_seconds(1).send().await?;
+            let received = self
+                .queues
+                .receive_message()
+                .queue_url(&self.queue_url)
+                .wait_time_seconds(1)
+                .send()
+                .await?;
             for message in received.messages() {
                 heard.push_str(message.body().context("a message has its body")?);
-                let receipt = message.receipt_handle().context("a message has its receipt")?;
-                self.queues.delete_message().queue_url(&self.queue_url).receipt_handle(receipt).send().await?;
+                let receipt = message
+                    .receipt_handle()
+                    .context("a message has its receipt")?;
+                self.queues
+                    .delete_message()
+                    .queue_url(&self.queue_url)
+                    .receipt_handle(receipt)
+                    .send()
+                    .await?;
             }
             if is_enough(&heard) {
                 break;
@@ -51,9 +97,26 @@ impl Listener {
 
     /// Listens no more, and leaves nothing behind.
     pub(crate) async fn end(self) -> Result<()> {
-        let Self { events, queues, bus, rule, queue_url } = self;
-        events.remove_targets().event_bus_name(&bus).rule(&rule).ids("queue").send().await?;
-        events.delete_rule().event_bus_name(&bus).name(&rule).send().await?;
+        let Self {
+            events,
+            queues,
+            bus,
+            rule,
+            queue_url,
+        } = self;
+        events
+            .remove_targets()
+            .event_bus_name(&bus)
+            .rule(&rule)
+            .ids("queue")
+            .send()
+            .await?;
+        events
+            .delete_rule()
+            .event_bus_name(&bus)
+            .name(&rule)
+            .send()
+            .await?;
         queues.delete_queue().queue_url(queue_url).send().await?;
         Ok(())
     }

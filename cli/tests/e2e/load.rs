@@ -1,4 +1,5 @@
-//! Usage under load: several clients send without a pause, and all of it is in the ledger afterwards.
+//! Usage under load: several clients send without a pause, and all of it is in the ledger
+//! afterwards.
 
 use crate::books::{customer, ledger};
 use crate::runtime_interface::{install, start};
@@ -39,13 +40,16 @@ impl Done {
     }
 }
 
-/// Prints how many events a second the region took, beside how many requests a second the local AWS serves of a function
-/// that only answers.
+/// Prints how many events a second the region took, beside how many requests a second the local AWS
+/// serves of a function that only answers.
 pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
-    let wanted = std::env::var_os("MERIDIAN_LOAD_S").map(|text| text.to_str().and_then(|text| text.parse().ok()));
-    let wanted = wanted.map(|seconds| seconds.context("MERIDIAN_LOAD_S is no number of seconds")).transpose()?;
+    let wanted = std::env::var_os("MERIDIAN_LOAD_S")
+        .map(|text| text.to_str().and_then(|text| text.parse().ok()));
+    let wanted = wanted
+        .map(|seconds| seconds.context("MERIDIAN_LOAD_S is no number of seconds"))
+        .transpose()?;
     let lasts = wanted.map_or(LASTS, Duration::from_secs);
     let mut tenants = Vec::new();
     for _ in 0..CLIENTS {
@@ -54,7 +58,12 @@ pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
     let describe = |_: usize, _: usize| http().get(format!("{}/openapi.json", region.api_url));
     let before = clients(CEILING, StatusCode::OK, describe).await?;
     let url = format!("{}/usage/events", region.api_url);
-    let send = |client: usize, n: usize| http().post(&url).bearer_auth(&token).json(&batch(&tenants[client], n));
+    let send = |client: usize, n: usize| {
+        http()
+            .post(&url)
+            .bearer_auth(&token)
+            .json(&batch(&tenants[client], n))
+    };
     let sent = clients(lasts, StatusCode::OK, send).await?;
     let began = Instant::now();
     stack.wait_until_quiet(QUIET).await?;
@@ -71,16 +80,25 @@ pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
         "the local AWS serves {ceiling:.1} requests/s of a function that only answers; ours / this: {:.2}",
         ours / ceiling
     );
-    println!("all was settled, stated and in the ledger {:.1} s after", settled.as_secs_f64());
+    println!(
+        "all was settled, stated and in the ledger {:.1} s after",
+        settled.as_secs_f64()
+    );
 
     let found = ledger(stack, &stack.state().home.clone(), &tenants).await?;
     let mut events = 0;
     for ((tenant, meter), (value, counted)) in &found {
-        ensure!(*value == Quantity::from(*counted), "{tenant}, {meter}: {value} of {counted} events");
+        ensure!(
+            *value == Quantity::from(*counted),
+            "{tenant}, {meter}: {value} of {counted} events"
+        );
         events += counted;
     }
     let wanted = (sent.requests * BATCH) as u64;
-    ensure!(events == wanted, "{events} events are in the ledger, {wanted} were sent");
+    ensure!(
+        events == wanted,
+        "{events} events are in the ledger, {wanted} were sent"
+    );
     Ok(())
 }
 
@@ -91,15 +109,32 @@ pub(crate) async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let tenant = customer(stack, REGION).await?.tenant;
     let shown = async || -> Result<u64> {
-        let url = format!("{}/usage?meter=api-calls&window=month&tenant={tenant}", region.api_url);
-        let report: Value = http().get(url).bearer_auth(&reading).send().await?.json().await?;
-        Ok(report["windows"][0]["value"].as_str().map_or(Ok(0), str::parse)?)
+        let url = format!(
+            "{}/usage?meter=api-calls&window=month&tenant={tenant}",
+            region.api_url
+        );
+        let report: Value = http()
+            .get(url)
+            .bearer_auth(&reading)
+            .send()
+            .await?
+            .json()
+            .await?;
+        Ok(report["windows"][0]["value"]
+            .as_str()
+            .map_or(Ok(0), str::parse)?)
     };
     let mut quickest = Duration::MAX;
     for request in 0..MEASUREMENTS {
-        let send = http().post(format!("{}/usage/events", region.api_url)).bearer_auth(&token);
+        let send = http()
+            .post(format!("{}/usage/events", region.api_url))
+            .bearer_auth(&token);
         let sent = send.json(&batch(&tenant, request)).send().await?;
-        ensure!(sent.status() == StatusCode::OK, "usage is refused: {}", sent.status());
+        ensure!(
+            sent.status() == StatusCode::OK,
+            "usage is refused: {}",
+            sent.status()
+        );
         let (accepted, wanted) = (Instant::now(), (BATCH * (request + 1)) as u64);
         while shown().await? != wanted {
             ensure!(accepted.elapsed() < QUIET, "usage is not shown");
@@ -107,8 +142,14 @@ pub(crate) async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
         }
         quickest = quickest.min(accepted.elapsed());
     }
-    println!("usage is shown {:.1} s after it was accepted", quickest.as_secs_f64());
-    ensure!(quickest < SHOWN_MAX, "usage is shown {quickest:?} after it was accepted");
+    println!(
+        "usage is shown {:.1} s after it was accepted",
+        quickest.as_secs_f64()
+    );
+    ensure!(
+        quickest < SHOWN_MAX,
+        "usage is shown {quickest:?} after it was accepted"
+    );
     Ok(())
 }
 
@@ -124,22 +165,43 @@ pub(crate) async fn the_largest_batch_takes_little_memory(stack: &Stack) -> Resu
         event["data"] = json!("x".repeat(padding - r#","data":"""#.len()));
     }
     let body = serde_json::to_string(&events)?;
-    ensure!(body.len() > BODY_BYTES_MAX - BATCH, "the largest batch has {} bytes", body.len());
-    let file = stack.checkout().join("events/usage-ingest/valid-empty-batch.json");
+    ensure!(
+        body.len() > BODY_BYTES_MAX - BATCH,
+        "the largest batch has {} bytes",
+        body.len()
+    );
+    let file = stack
+        .checkout()
+        .join("events/usage-ingest/valid-empty-batch.json");
     let mut event: Value = serde_json::from_slice(&std::fs::read(file)?)?;
     event["headers"]["authorization"] = json!(format!("Bearer {token}"));
     event["requestContext"]["timeEpoch"] = json!(meridian::now().as_millisecond());
     event["body"] = json!(body);
 
     let emulator = install(stack)?;
-    let mut running = start(stack, &emulator, region, "usage-ingest", &region.emulator_url).await?;
+    let mut running = start(
+        stack,
+        &emulator,
+        region,
+        "usage-ingest",
+        &region.emulator_url,
+    )
+    .await?;
     let answer = running.invoke(serde_json::to_vec(&event)?).await?;
     let accepted = json!({ "accepted": BATCH, "rejected": [] });
-    let answered: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+    let answered: Value =
+        serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
     ensure!(answered == accepted, "answered {answer}");
     let peak_kib = running.peak_kib()?;
-    println!("{BATCH} events in {} bytes: the function's process has at most {} MiB", body.len(), peak_kib / 1_024);
-    ensure!(peak_kib < MEMORY_KIB_MAX, "the function's process has {peak_kib} KiB");
+    println!(
+        "{BATCH} events in {} bytes: the function's process has at most {} MiB",
+        body.len(),
+        peak_kib / 1_024
+    );
+    ensure!(
+        peak_kib < MEMORY_KIB_MAX,
+        "the function's process has {peak_kib} KiB"
+    );
     Ok(())
 }
 
@@ -154,13 +216,22 @@ async fn clients(
         let mut requests = 0;
         while began.elapsed() < lasts {
             let status = request(client, requests).send().await?.status();
-            ensure!(status == expected, "request {requests} of client {client} gets {status}");
+            ensure!(
+                status == expected,
+                "request {requests} of client {client} gets {status}"
+            );
             requests += 1;
         }
         Ok(requests)
     };
-    let requests = try_join_all((0..CLIENTS).map(client)).await?.into_iter().sum();
-    Ok(Done { requests, took: began.elapsed() })
+    let requests = try_join_all((0..CLIENTS).map(client))
+        .await?
+        .into_iter()
+        .sum();
+    Ok(Done {
+        requests,
+        took: began.elapsed(),
+    })
 }
 
 /// The events of a request; each counts one.

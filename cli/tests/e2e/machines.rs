@@ -34,17 +34,39 @@ async fn make(host: &Signed, path: &str, key: &str, body: &Value) -> Result<Mach
     let answer = asked_for(host, path, key, body).await?;
     let (status, made): (u16, Value) = (answer.status().as_u16(), answer.json().await?);
     ensure!(status == 201, "{path}: {status} {made}");
-    let text = |name: &str| made[name].as_str().map(str::to_owned).context("a client has an id and a secret");
-    Ok(Machine { id: text("id")?, client: MachineClient { id: text("client_id")?, secret: text("client_secret")? } })
+    let text = |name: &str| {
+        made[name]
+            .as_str()
+            .map(str::to_owned)
+            .context("a client has an id and a secret")
+    };
+    Ok(Machine {
+        id: text("id")?,
+        client: MachineClient {
+            id: text("client_id")?,
+            secret: text("client_secret")?,
+        },
+    })
 }
 
 async fn asked_for(host: &Signed, path: &str, key: &str, body: &Value) -> Result<Response> {
     let url = format!("{}/tenants/{}{path}", host.admin.api_url, host.admin.tenant);
-    Ok(http().post(url).bearer_auth(&host.admin.token).header("idempotency-key", key).json(body).send().await?)
+    Ok(http()
+        .post(url)
+        .bearer_auth(&host.admin.token)
+        .header("idempotency-key", key)
+        .json(body)
+        .send()
+        .await?)
 }
 
 async fn token(stack: &Stack, region: &str, machine: &Machine, scope: &str) -> Result<String> {
-    machine_token(&stack.state().region(region)?.token_url, &machine.client, scope).await
+    machine_token(
+        &stack.state().region(region)?.token_url,
+        &machine.client,
+        scope,
+    )
+    .await
 }
 
 /// Sends one event for a tenant: the status, and why it is refused where it is.
@@ -52,21 +74,40 @@ async fn report(stack: &Stack, region: &str, token: &str, tenant: &str) -> Resul
     let url = format!("{}/usage/events", stack.state().region(region)?.api_url);
     let event = json!({ "specversion": "1.0", "type": "api.request", "source": "/machines",
         "id": meridian::new_uuid().to_string(), "subject": tenant, "time": meridian::now().to_string() });
-    let answer = http().post(url).bearer_auth(token).json(&json!([event])).send().await?;
+    let answer = http()
+        .post(url)
+        .bearer_auth(token)
+        .json(&json!([event]))
+        .send()
+        .await?;
     let (status, body): (u16, Value) = (answer.status().as_u16(), answer.json().await?);
-    let reason = body["rejected"][0]["reason"].as_str().unwrap_or_default().to_owned();
+    let reason = body["rejected"][0]["reason"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     Ok((status, reason))
 }
 
 /// What a token reads of a tenant: the status, and the answer.
-async fn entitlements(stack: &Stack, region: &str, token: &str, query: &str) -> Result<(u16, Value)> {
-    let url = format!("{}/entitlements{query}", stack.state().region(region)?.api_url);
+async fn entitlements(
+    stack: &Stack,
+    region: &str,
+    token: &str,
+    query: &str,
+) -> Result<(u16, Value)> {
+    let url = format!(
+        "{}/entitlements{query}",
+        stack.state().region(region)?.api_url
+    );
     let answer = http().get(url).bearer_auth(token).send().await?;
     Ok((answer.status().as_u16(), answer.json().await?))
 }
 
-/// From its making to its revocation: each token is good for the own tenant, and no longer than the client.
-pub(crate) async fn a_tenants_machine_is_made_used_replaced_and_revoked(stack: &Stack) -> Result<()> {
+/// From its making to its revocation: each token is good for the own tenant, and no longer than the
+/// client.
+pub(crate) async fn a_tenants_machine_is_made_used_replaced_and_revoked(
+    stack: &Stack,
+) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let neighbour = customer(stack, REGION).await?;
     let own = &host.customer.tenant;
@@ -74,37 +115,89 @@ pub(crate) async fn a_tenants_machine_is_made_used_replaced_and_revoked(stack: &
     let key = meridian::new_uuid().to_string();
     let made = make(&host, "/clients", &key, &scopes).await?;
     let again = make(&host, "/clients", &key, &scopes).await?;
-    ensure!((&made.id, &made.client.secret) == (&again.id, &again.client.secret), "one key made two clients");
+    ensure!(
+        (&made.id, &made.client.secret) == (&again.id, &again.client.secret),
+        "one key made two clients"
+    );
 
     let first = token(stack, REGION, &made, usage::SCOPE).await?;
-    ensure!(report(stack, REGION, &first, own).await? == (200, String::new()), "its own tenant's usage is refused");
+    ensure!(
+        report(stack, REGION, &first, own).await? == (200, String::new()),
+        "its own tenant's usage is refused"
+    );
     let foreign = report(stack, REGION, &first, &neighbour.tenant).await?;
-    ensure!(foreign == (422, "unknown-tenant".to_owned()), "another tenant's usage: {foreign:?}");
-    ensure!(entitlements(stack, REGION, &first, "").await?.0 == 403, "a token without the scope reads");
+    ensure!(
+        foreign == (422, "unknown-tenant".to_owned()),
+        "another tenant's usage: {foreign:?}"
+    );
+    ensure!(
+        entitlements(stack, REGION, &first, "").await?.0 == 403,
+        "a token without the scope reads"
+    );
     let reader = token(stack, REGION, &made, "tenant/read").await?;
     let (status, read) = entitlements(stack, REGION, &reader, "").await?;
-    ensure!(status == 200 && read["tenant"] == **own && read["region"] == REGION, "{status} {read}");
-    let (status, _) = entitlements(stack, REGION, &reader, &format!("?tenant={}", neighbour.tenant)).await?;
+    ensure!(
+        status == 200 && read["tenant"] == **own && read["region"] == REGION,
+        "{status} {read}"
+    );
+    let (status, _) = entitlements(
+        stack,
+        REGION,
+        &reader,
+        &format!("?tenant={}", neighbour.tenant),
+    )
+    .await?;
     ensure!(status == 404, "another tenant's entitlements: {status}");
 
     let path = format!("/clients/{}/rotation", made.id);
-    let next = make(&host, &path, &meridian::new_uuid().to_string(), &Value::Null).await?;
+    let next = make(
+        &host,
+        &path,
+        &meridian::new_uuid().to_string(),
+        &Value::Null,
+    )
+    .await?;
     let second = token(stack, REGION, &next, usage::SCOPE).await?;
     for token in [&first, &second] {
-        ensure!(report(stack, REGION, token, own).await?.0 == 200, "a client that is being replaced is refused");
+        ensure!(
+            report(stack, REGION, token, own).await?.0 == 200,
+            "a client that is being replaced is refused"
+        );
     }
     look_after_tenants(stack, REGION, meridian::now().checked_add(DAY)?).await?;
-    ensure!(report(stack, REGION, &first, own).await?.0 == 401, "a client that was replaced reports");
-    ensure!(token_of(stack, &made).await.is_err(), "a client that was replaced gets tokens");
+    ensure!(
+        report(stack, REGION, &first, own).await?.0 == 401,
+        "a client that was replaced reports"
+    );
+    ensure!(
+        token_of(stack, &made).await.is_err(),
+        "a client that was replaced gets tokens"
+    );
 
-    host.admin.ask_nothing(Method::DELETE, &format!("/clients/{}", next.id)).await?;
-    ensure!(report(stack, REGION, &second, own).await?.0 == 401, "a revoked client reports");
-    ensure!(token_of(stack, &next).await.is_err(), "a revoked client gets tokens");
+    host.admin
+        .ask_nothing(Method::DELETE, &format!("/clients/{}", next.id))
+        .await?;
+    ensure!(
+        report(stack, REGION, &second, own).await?.0 == 401,
+        "a revoked client reports"
+    );
+    ensure!(
+        token_of(stack, &next).await.is_err(),
+        "a revoked client gets tokens"
+    );
     let listed = host.admin.ask(Method::GET, "/clients", None).await?;
     ensure!(listed["clients"] == json!([]), "{listed}");
     let trail = host.admin.audit().await?;
-    for action in ["create-client", "rotate-client", "revoke-client", "list-clients"] {
-        ensure!(trail.iter().any(|entry| entry["action"] == action), "the trail lacks {action}");
+    for action in [
+        "create-client",
+        "rotate-client",
+        "revoke-client",
+        "list-clients",
+    ] {
+        ensure!(
+            trail.iter().any(|entry| entry["action"] == action),
+            "the trail lacks {action}"
+        );
     }
     stack.wait_until_quiet(QUIET_MAX).await
 }
@@ -113,7 +206,8 @@ async fn token_of(stack: &Stack, machine: &Machine) -> Result<String> {
     token(stack, REGION, machine, usage::SCOPE).await
 }
 
-/// Killed after each of its calls: the repetition leaves one client, and one revocation none, here and at the pool.
+/// Killed after each of its calls: the repetition leaves one client, and one revocation none, here
+/// and at the pool.
 pub(crate) async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let scopes = json!({ "scopes": ["usage/write"] });
@@ -126,14 +220,21 @@ pub(crate) async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack
             }
         }
         let made = made?;
-        ensure!(named(stack, &made.id).await? == 1, "the user pool has not one client of this name");
+        ensure!(
+            named(stack, &made.id).await? == 1,
+            "the user pool has not one client of this name"
+        );
         let path = format!("/clients/{}", made.id);
         let mut is_gone = false;
         for _ in 0..ATTEMPTS_MAX {
             let revoked = host.admin.ask_nothing(Method::DELETE, &path).await;
-            is_gone |= revoked.is_err_and(|error| refusal(error).is_ok_and(|no| no.slug() == "unknown-client"));
+            is_gone |= revoked
+                .is_err_and(|error| refusal(error).is_ok_and(|no| no.slug() == "unknown-client"));
         }
-        ensure!(is_gone && named(stack, &made.id).await? == 0, "a client is left");
+        ensure!(
+            is_gone && named(stack, &made.id).await? == 0,
+            "a client is left"
+        );
         Ok(())
     });
     let calls = calls.await?;
@@ -145,31 +246,64 @@ pub(crate) async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack
 async fn named(stack: &Stack, name: &str) -> Result<usize> {
     let pool = &stack.state().region(REGION)?.user_pool_id;
     let client = Client::new(&stack.sdk(REGION)?);
-    let pages = client.list_user_pool_clients().user_pool_id(pool).into_paginator().items().send();
+    let pages = client
+        .list_user_pool_clients()
+        .user_pool_id(pool)
+        .into_paginator()
+        .items()
+        .send();
     let listed = pages.collect::<Result<Vec<_>, _>>().await?;
-    Ok(listed.iter().filter(|client| client.client_name() == Some(name)).count())
+    Ok(listed
+        .iter()
+        .filter(|client| client.client_name() == Some(name))
+        .count())
 }
 
 /// What a tenant is entitled to is the region's own knowledge: home is not asked.
 pub(crate) async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let made =
-        make(&host, "/clients", &meridian::new_uuid().to_string(), &json!({ "scopes": ["tenant/read"] })).await?;
+    let made = make(
+        &host,
+        "/clients",
+        &meridian::new_uuid().to_string(),
+        &json!({ "scopes": ["tenant/read"] }),
+    )
+    .await?;
     stack.stop_region(&stack.state().home.clone()).await?;
     let state = stack.state().region(REGION)?;
     let machine = token(stack, REGION, &made, "tenant/read").await?;
     let service = machine_token(&state.token_url, &state.service_client, "tenant/read").await?;
     let named = format!("?tenant={}", host.customer.tenant);
     let mut answers = Vec::new();
-    for (token, query) in [(&host.session.access_token, ""), (&machine, ""), (&service, named.as_str())] {
+    for (token, query) in [
+        (&host.session.access_token, ""),
+        (&machine, ""),
+        (&service, named.as_str()),
+    ] {
         let (status, answer) = entitlements(stack, REGION, token, query).await?;
-        ensure!(status == 200 && answer["tenant"] == *host.customer.tenant, "{query}: {status} {answer}");
+        ensure!(
+            status == 200 && answer["tenant"] == *host.customer.tenant,
+            "{query}: {status} {answer}"
+        );
         answers.push(answer);
     }
-    ensure!(answers.windows(2).all(|pair| pair[0] == pair[1]), "not the same for all: {answers:?}");
-    ensure!(answers[0]["entitlements"].as_array().is_some_and(|list| !list.is_empty()), "{}", answers[0]);
-    ensure!(answers[0]["alias"] == host.customer.claims["alias"], "{}", answers[0]);
+    ensure!(
+        answers.windows(2).all(|pair| pair[0] == pair[1]),
+        "not the same for all: {answers:?}"
+    );
+    ensure!(
+        answers[0]["entitlements"]
+            .as_array()
+            .is_some_and(|list| !list.is_empty()),
+        "{}",
+        answers[0]
+    );
+    ensure!(
+        answers[0]["alias"] == host.customer.claims["alias"],
+        "{}",
+        answers[0]
+    );
     stack.start_region(&stack.state().home.clone()).await
 }
 
@@ -178,67 +312,137 @@ pub(crate) async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Resu
     let host = administrator(stack, REGION).await?;
     let elsewhere = administrator(stack, OTHER).await?;
     let scopes = json!({ "scopes": ["usage/write", "tenant/read"] });
-    let made = make(&host, "/clients", &meridian::new_uuid().to_string(), &scopes).await?;
-    let (writer, reader) = (token_of(stack, &made).await?, token(stack, REGION, &made, "tenant/read").await?);
+    let made = make(
+        &host,
+        "/clients",
+        &meridian::new_uuid().to_string(),
+        &scopes,
+    )
+    .await?;
+    let (writer, reader) = (
+        token_of(stack, &made).await?,
+        token(stack, REGION, &made, "tenant/read").await?,
+    );
     for tenant in [&host.customer.tenant, &elsewhere.customer.tenant] {
-        ensure!(report(stack, OTHER, &writer, tenant).await?.0 == 401, "another region takes the token");
+        ensure!(
+            report(stack, OTHER, &writer, tenant).await?.0 == 401,
+            "another region takes the token"
+        );
         let (status, _) = entitlements(stack, OTHER, &reader, &format!("?tenant={tenant}")).await?;
         ensure!(status == 401, "another region reads by the token: {status}");
     }
     let state = stack.state().region(REGION)?;
     let service = machine_token(&state.token_url, &state.service_client, usage::SCOPE).await?;
-    ensure!(report(stack, OTHER, &service, &elsewhere.customer.tenant).await?.0 == 401, "a service of another region");
+    ensure!(
+        report(stack, OTHER, &service, &elsewhere.customer.tenant)
+            .await?
+            .0
+            == 401,
+        "a service of another region"
+    );
     // The provider's own service reports for everybody still.
     let file = usage_file(vec![host.customer.tenant.clone()], 50, 91)?;
     send_all(stack, REGION, &file.path).await?;
     stack.wait_until_quiet(QUIET_MAX).await
 }
 
-/// A tenant's own client and the provider's services use the same source and id: each counts, and each is taken back by its key
-/// for itself.
+/// A tenant's own client and the provider's services use the same source and id: each counts, and
+/// each is taken back by its key for itself.
 pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let region = stack.state().region(REGION)?;
     let tenant = &host.customer.tenant;
     let key = meridian::new_uuid().to_string();
-    let machine = make(&host, "/clients", &key, &json!({ "scopes": ["usage/write"] })).await?;
+    let machine = make(
+        &host,
+        "/clients",
+        &key,
+        &json!({ "scopes": ["usage/write"] }),
+    )
+    .await?;
     let own = token(stack, REGION, &machine, usage::SCOPE).await?;
     let service = machine_token(&region.token_url, &region.service_client, usage::SCOPE).await?;
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let now = meridian::now().to_string();
     let used = async |window: &str| -> Result<Value> {
         stack.wait_until_quiet(QUIET_MAX).await?;
-        let url = format!("{}/usage?meter=transfer-gb&by=&tenant={tenant}&window={window}", region.api_url);
-        Ok(http().get(url).bearer_auth(&reading).send().await?.json().await?)
+        let url = format!(
+            "{}/usage?meter=transfer-gb&by=&tenant={tenant}&window={window}",
+            region.api_url
+        );
+        Ok(http()
+            .get(url)
+            .bearer_auth(&reading)
+            .send()
+            .await?
+            .json()
+            .await?)
     };
     // The administrator's sign-ins are events of the tenant, too.
-    let before = used("day").await?["events"]["duplicates"].as_u64().context("duplicates are counted")?;
+    let before = used("day").await?["events"]["duplicates"]
+        .as_u64()
+        .context("duplicates are counted")?;
     let url = format!("{}/usage/events", region.api_url);
     for (token, gigabytes) in [(&own, 0), (&service, 700), (&own, 0)] {
         let event = json!({ "specversion": "1.0", "type": "transfer.completed", "source": "/gateway/1", "id": "hour-1",
             "subject": tenant, "time": now, "data": { "gigabytes": gigabytes } });
-        let answer: Value = http().post(&url).bearer_auth(token).json(&json!([event])).send().await?.json().await?;
+        let answer: Value = http()
+            .post(&url)
+            .bearer_auth(token)
+            .json(&json!([event]))
+            .send()
+            .await?
+            .json()
+            .await?;
         ensure!(answer["accepted"] == 1, "the answer is {answer}");
     }
     for window in ["hour", "day"] {
         let report = used(window).await?;
         let (total, events) = (&report["windows"][0], &report["events"]);
-        ensure!(total["value"] == "700" && total["events"] == 2, "{window}: {report}");
-        ensure!(events["duplicates"] == before + 1 && events["conflicts"] == 0, "{window}: {report}");
+        ensure!(
+            total["value"] == "700" && total["events"] == 2,
+            "{window}: {report}"
+        );
+        ensure!(
+            events["duplicates"] == before + 1 && events["conflicts"] == 0,
+            "{window}: {report}"
+        );
     }
     for (sent_by, outcome, value, events) in [
         (Sender::Provider, "taken back", "0", 1),
-        (Sender::Provider, "nothing is changed: it was taken back before", "0", 1),
+        (
+            Sender::Provider,
+            "nothing is changed: it was taken back before",
+            "0",
+            1,
+        ),
         (Sender::Tenant, "taken back", "0", 0),
     ] {
         let (source, id) = ("/gateway/1".to_owned(), "hour-1".to_owned());
-        let key = EventKey { tenant: tenant.parse()?, source, id, sent_from: None, sent_to: None };
-        let asked = TakeBack { key, sent_by, replacement: None, reason: "sent-in-error".parse()? };
+        let key = EventKey {
+            tenant: tenant.parse()?,
+            source,
+            id,
+            sent_from: None,
+            sent_to: None,
+        };
+        let asked = TakeBack {
+            key,
+            sent_by,
+            replacement: None,
+            reason: "sent-in-error".parse()?,
+        };
         let record = take_back(&region.api_url, &service, &asked, QUIET_MAX).await?;
-        ensure!(record.outcome.map(Outcome::as_str) == Some(outcome), "{record:?}");
+        ensure!(
+            record.outcome.map(Outcome::as_str) == Some(outcome),
+            "{record:?}"
+        );
         let report = used("day").await?;
         let total = &report["windows"][0];
-        ensure!(total["value"] == value && total["events"] == events, "{sent_by:?}: {report}");
+        ensure!(
+            total["value"] == value && total["events"] == events,
+            "{sent_by:?}: {report}"
+        );
     }
     Ok(())
 }

@@ -25,10 +25,16 @@ pub(crate) async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
     let home = stack.state().region(&stack.state().home)?;
     let listed = regions(home).await?;
     let codes: Vec<&str> = listed.iter().map(|region| region.code.as_str()).collect();
-    ensure!(codes == ["ap-south-1", "eu-central-1", "us-east-1", "us-west-2"], "the regions are {codes:?}");
+    ensure!(
+        codes == ["ap-south-1", "eu-central-1", "us-east-1", "us-west-2"],
+        "the regions are {codes:?}"
+    );
     for region in &listed {
         let served = &stack.state().region(&region.code)?.api_url;
-        ensure!(region.signup_url == *served && region.accepts_new_tenants, "{region:?}");
+        ensure!(
+            region.signup_url == *served && region.accepts_new_tenants,
+            "{region:?}"
+        );
     }
     for placement in [
         json!({ "region": SHARED }),
@@ -37,22 +43,40 @@ pub(crate) async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
     ] {
         let person = Person::invent(SHARED, "starter");
         let started = onboard(home, &person.idempotency_key, &placement, &person.details).await?;
-        let person = Person { region: started.region.clone(), ..person };
-        finish(stack, person, &started).await.with_context(|| placement.to_string())?;
+        let person = Person {
+            region: started.region.clone(),
+            ..person
+        };
+        finish(stack, person, &started)
+            .await
+            .with_context(|| placement.to_string())?;
     }
-    for (code, slug) in [("eu-central-1", "region-forbids-central-onboarding"), ("sa-east-1", "unknown-region")] {
+    for (code, slug) in [
+        ("eu-central-1", "region-forbids-central-onboarding"),
+        ("sa-east-1", "unknown-region"),
+    ] {
         let person = Person::invent(code, "starter");
-        let refused =
-            onboard(home, &person.idempotency_key, &json!({ "region": code }), &person.details).await.map(|_| ());
+        let refused = onboard(
+            home,
+            &person.idempotency_key,
+            &json!({ "region": code }),
+            &person.details,
+        )
+        .await
+        .map(|_| ());
         let problem = refusal(refused.err().with_context(|| format!("{code} is taken"))?)?;
         ensure!(problem.slug() == slug, "{code}: {problem}");
         let named = problem.problem["signup_url"].as_str();
-        ensure!(code != "eu-central-1" || named == Some(&stack.state().region(code)?.api_url), "{problem:?}");
+        ensure!(
+            code != "eu-central-1" || named == Some(&stack.state().region(code)?.api_url),
+            "{problem:?}"
+        );
     }
     Ok(())
 }
 
-/// Twenty clients with one key make one tenant; a region that is away answers later, under the same key.
+/// Twenty clients with one key make one tenant; a region that is away answers later, under the same
+/// key.
 pub(crate) async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
     let home = stack.state().region(&stack.state().home)?;
@@ -61,8 +85,14 @@ pub(crate) async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
     let placement = json!({ "region": SHARED });
     let answers = (0..20).map(async |_| repeat(stack, &person, &placement).await);
     let answers: Vec<Onboarding> = try_join_all(answers).await?;
-    ensure!(answers.iter().all(|answer| answer.id == answers[0].id), "one key made several onboardings");
-    ensure!(tenants(stack).await? == before + 1, "one key made several tenants");
+    ensure!(
+        answers.iter().all(|answer| answer.id == answers[0].id),
+        "one key made several onboardings"
+    );
+    ensure!(
+        tenants(stack).await? == before + 1,
+        "one key made several tenants"
+    );
 
     let person = Person::invent(SHARED, "starter");
     stack.stop_region(SHARED).await?;
@@ -74,13 +104,19 @@ pub(crate) async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
     finish(stack, person, &started).await
 }
 
-/// Kills home's function, and the region's, at each of their calls: the repetition makes the one tenant.
-pub(crate) async fn a_killed_onboarding_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+/// Kills home's function, and the region's, at each of their calls: the repetition makes the one
+/// tenant.
+pub(crate) async fn a_killed_onboarding_is_completed_by_its_repetition(
+    stack: &Stack,
+) -> Result<()> {
     beat_everywhere(stack).await?;
     let home_code = stack.state().home.clone();
     let home = stack.state().region(&home_code)?;
     let placement = json!({ "region": SHARED });
-    for (region, function) in [(home_code.as_str(), "fleet-onboarding"), (SHARED, "signup-api")] {
+    for (region, function) in [
+        (home_code.as_str(), "fleet-onboarding"),
+        (SHARED, "signup-api"),
+    ] {
         let mut boundaries = 0;
         'calls: for after in 0..CALLS_MAX {
             for action in [Action::Kill, Action::KillAfter] {
@@ -89,10 +125,18 @@ pub(crate) async fn a_killed_onboarding_is_completed_by_its_repetition(stack: &S
                 let at = format!("{function} after {after}, {action:?}");
                 let fault = crate::kills::fault_in(stack, region, function, after, action, 1)?;
                 stack.control().add_fault(&fault).await?;
-                let _lost = onboard(home, &person.idempotency_key, &placement, &person.details).await;
-                let met = stack.control().faults().await?.iter().any(|fault| fault.met > 0);
+                let _lost =
+                    onboard(home, &person.idempotency_key, &placement, &person.details).await;
+                let met = stack
+                    .control()
+                    .faults()
+                    .await?
+                    .iter()
+                    .any(|fault| fault.met > 0);
                 stack.control().clear_faults().await?;
-                let started = repeat(stack, &person, &placement).await.with_context(|| at.clone())?;
+                let started = repeat(stack, &person, &placement)
+                    .await
+                    .with_context(|| at.clone())?;
                 ensure!(tenants(stack).await? == before + 1, "{at}: not one tenant");
                 if !met {
                     finish(stack, person, &started).await.with_context(|| at)?;
@@ -101,7 +145,10 @@ pub(crate) async fn a_killed_onboarding_is_completed_by_its_repetition(stack: &S
                 boundaries += 1;
             }
         }
-        ensure!(boundaries >= 4, "{function}: only {boundaries} boundaries were met");
+        ensure!(
+            boundaries >= 4,
+            "{function}: only {boundaries} boundaries were met"
+        );
     }
     Ok(())
 }
@@ -125,28 +172,55 @@ async fn repeat(stack: &Stack, person: &Person, placement: &Value) -> Result<Onb
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    Err(last.context("never sent")?.context("the onboarding is never answered"))
+    Err(last
+        .context("never sent")?
+        .context("the onboarding is never answered"))
 }
 
 /// Confirms in the region, signs in there, and sees home learn of every step.
 async fn finish(stack: &Stack, person: Person, started: &Onboarding) -> Result<()> {
-    let handed = started.signup.as_ref().context("who starts it gets the region's operation")?;
+    let handed = started
+        .signup
+        .as_ref()
+        .context("who starts it gets the region's operation")?;
     let region = stack.state().region(&started.region)?;
     let operation = &handed.operation;
-    ensure!(handed.url == format!("{}/signups/{}", region.api_url, operation.id), "{}", handed.url);
+    ensure!(
+        handed.url == format!("{}/signups/{}", region.api_url, operation.id),
+        "{}",
+        handed.url
+    );
     let code = mailed_code(&region.mail_url, &person.details.email).await?;
     confirm(&region.api_url, &operation.id, &code).await?;
     wait_until_done(&region.api_url, &operation.id).await?;
     let customer = enter(stack, person, &operation.alias).await?;
-    ensure!(customer.claims["region"] == started.region.as_str(), "{}", customer.claims);
+    ensure!(
+        customer.claims["region"] == started.region.as_str(),
+        "{}",
+        customer.claims
+    );
     let home = stack.state().region(&stack.state().home)?;
     let deadline = Instant::now() + FOLLOWED_MAX;
     loop {
         let followed = read(home, &started.id).await?;
         if followed.state == "done" {
-            let steps: Vec<&str> = followed.steps.iter().map(|step| step.name.as_str()).collect();
-            let all = ["registration", "identity", "confirmation", "provisioning", "routing", "activation"];
-            ensure!(steps == all && followed.steps.iter().all(|step| step.state == "done"), "{followed:?}");
+            let steps: Vec<&str> = followed
+                .steps
+                .iter()
+                .map(|step| step.name.as_str())
+                .collect();
+            let all = [
+                "registration",
+                "identity",
+                "confirmation",
+                "provisioning",
+                "routing",
+                "activation",
+            ];
+            ensure!(
+                steps == all && followed.steps.iter().all(|step| step.state == "done"),
+                "{followed:?}"
+            );
             ensure!(followed.signup.is_none(), "home keeps the region's handle");
             return Ok(());
         }
@@ -158,6 +232,11 @@ async fn finish(stack: &Stack, person: Person, started: &Onboarding) -> Result<(
 }
 
 async fn tenants(stack: &Stack) -> Result<usize> {
-    let table = stack.state().region(SHARED)?.tables.get("regional").context("a region has its table")?;
+    let table = stack
+        .state()
+        .region(SHARED)?
+        .tables
+        .get("regional")
+        .context("a region has its table")?;
     Ok(scan(stack, SHARED, table, "ALIAS#").await?.len())
 }

@@ -14,12 +14,13 @@ const REGION: &str = "eu-central-1";
 /// Longer than the relay's and the links' first attempts.
 const AWAY: Duration = Duration::from_secs(15);
 const HANGS: Duration = Duration::from_secs(5);
-/// How many events two clients send, and how many of the first one's are answered when the region is lost.
+/// How many events two clients send, and how many of the first one's are answered when the region
+/// is lost.
 const EVENTS: usize = 12_000;
 const LOST_AFTER: u64 = 3_000;
 
-/// While home is away, the region signs up, signs in and meters. When home is back, it learns everything,
-/// once.
+/// While home is away, the region signs up, signs in and meters. When home is back, it learns
+/// everything, once.
 pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
     let before = customer(stack, REGION).await?;
@@ -28,7 +29,11 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
 
     stack.stop_region(&home).await?;
     let meanwhile = customer(stack, REGION).await?;
-    ensure!(meanwhile.claims["region"] == REGION, "the token names the region: {}", meanwhile.claims);
+    ensure!(
+        meanwhile.claims["region"] == REGION,
+        "the token names the region: {}",
+        meanwhile.claims
+    );
     let second = usage_file(vec![meanwhile.tenant.clone()], 600, 22)?;
     send_all(stack, REGION, &second.path).await?;
     tokio::time::sleep(AWAY).await;
@@ -42,18 +47,25 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
     tokio::time::sleep(HANGS).await;
     stack.resume_region(&home)?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    for (tenant, file) in [(before.tenant, first), (meanwhile.tenant, second), (hung.tenant, third)] {
+    for (tenant, file) in [
+        (before.tenant, first),
+        (meanwhile.tenant, second),
+        (hung.tenant, third),
+    ] {
         file.ensure_counted(stack, &home, &[tenant]).await?;
     }
     Ok(())
 }
 
-/// The region itself is lost while two clients send it the same file, what it has taken is being settled, and what is settled
-/// is on its way. They send all of it again once it is back.
+/// The region itself is lost while two clients send it the same file, what it has taken is being
+/// settled, and what is settled is on its way. They send all of it again once it is back.
 pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
     let dead_before = dead_letters(stack, &[&home, REGION]).await?;
-    let tenants = vec![customer(stack, REGION).await?.tenant, customer(stack, REGION).await?.tenant];
+    let tenants = vec![
+        customer(stack, REGION).await?.tenant,
+        customer(stack, REGION).await?.tenant,
+    ];
     let file = usage_file(tenants.clone(), EVENTS, 31)?;
     // A time would be too early on one machine and too late on another: the answers say when.
     let (tell, mut told) = unbounded_channel();
@@ -73,13 +85,22 @@ pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()
     };
     let (one, other, answered) = join3(first, send_all(stack, REGION, &file.path), lose).await;
     let answered = answered?;
-    ensure!(answered >= LOST_AFTER, "the region was lost after {answered} events: {one:?}");
-    ensure!(one.is_err() && other.is_err(), "the region was lost after it had all");
+    ensure!(
+        answered >= LOST_AFTER,
+        "the region was lost after {answered} events: {one:?}"
+    );
+    ensure!(
+        one.is_err() && other.is_err(),
+        "the region was lost after it had all"
+    );
 
     stack.start_region(REGION).await?;
     send_all(stack, REGION, &file.path).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     file.ensure_counted(stack, &home, &tenants).await?;
-    ensure!(dead_letters(stack, &[&home, REGION]).await? == dead_before, "there are new dead letters");
+    ensure!(
+        dead_letters(stack, &[&home, REGION]).await? == dead_before,
+        "there are new dead letters"
+    );
     Ok(())
 }

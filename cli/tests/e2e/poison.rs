@@ -9,26 +9,48 @@ use meridian::local::Stack;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
-const POISON: [&str; 2] =
-    ["not JSON", r#"{"detail-type":"UsageWindowUpdated.v1","source":"meridian.metering","detail":{}}"#];
+const POISON: [&str; 2] = [
+    "not JSON",
+    r#"{"detail-type":"UsageWindowUpdated.v1","source":"meridian.metering","detail":{}}"#,
+];
 const DEAD_AFTER_MAX: Duration = Duration::from_secs(300);
 
-/// The ledger gets messages that it cannot read, among good ones: the good ones are entered, the others end
-/// in the dead-letter queue of its function set, which says what queue they were in.
+/// The ledger gets messages that it cannot read, among good ones: the good ones are entered, the
+/// others end in the dead-letter queue of its function set, which says what queue they were in.
 pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
     let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(&home)?);
-    let dead = stack.state().region(&home)?.queues.get("central-dead-letter").context("it has a dead-letter queue")?;
+    let dead = stack
+        .state()
+        .region(&home)?
+        .queues
+        .get("central-dead-letter")
+        .context("it has a dead-letter queue")?;
     let ended = poisoned(stack, &home, &client, dead).await;
     sweep(&client, dead, &POISON).await?;
     ended
 }
 
-async fn poisoned(stack: &Stack, home: &str, client: &aws_sdk_sqs::Client, dead: &str) -> Result<()> {
+async fn poisoned(
+    stack: &Stack,
+    home: &str,
+    client: &aws_sdk_sqs::Client,
+    dead: &str,
+) -> Result<()> {
     let dead_before = stack.dead_letters(home).await?;
-    let queue = stack.state().region(home)?.queues.get("ledger").context("home has a ledger queue")?;
+    let queue = stack
+        .state()
+        .region(home)?
+        .queues
+        .get("ledger")
+        .context("home has a ledger queue")?;
     for body in POISON {
-        client.send_message().queue_url(queue).message_body(body).send().await?;
+        client
+            .send_message()
+            .queue_url(queue)
+            .message_body(body)
+            .send()
+            .await?;
     }
     let tenant = customer(stack, REGION).await?.tenant;
     let file = usage_file(vec![tenant.clone()], 300, 41)?;
@@ -36,12 +58,18 @@ async fn poisoned(stack: &Stack, home: &str, client: &aws_sdk_sqs::Client, dead:
 
     let deadline = Instant::now() + DEAD_AFTER_MAX;
     while stack.dead_letters(home).await? < dead_before + 2 {
-        ensure!(Instant::now() < deadline, "the poison is not in the dead-letter queue after {DEAD_AFTER_MAX:?}");
+        ensure!(
+            Instant::now() < deadline,
+            "the poison is not in the dead-letter queue after {DEAD_AFTER_MAX:?}"
+        );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     stack.wait_until_quiet(QUIET_MAX).await?;
     file.ensure_counted(stack, home, &[tenant]).await?;
-    ensure!(stack.dead_letters(home).await? == dead_before + 2, "more than the poison is dead");
+    ensure!(
+        stack.dead_letters(home).await? == dead_before + 2,
+        "more than the poison is dead"
+    );
     for body in POISON {
         let source = source_of(client, dead, body).await?;
         ensure!(

@@ -4,12 +4,12 @@ use anyhow::{Context, Result};
 use aws_sdk_sqs::types::QueueAttributeName;
 use meridian::local::Stack;
 
-/// Sooner than the deployed minute, so that what was killed need not be waited for so long; and later than any function
-/// takes for its messages on a busy machine, whatever its timeout: what comes again while it is being done is done again,
-/// and ends as a dead letter when that goes on.
+/// Sooner than the deployed minute, so that what was killed need not be waited for so long; and
+/// later than any function takes for its messages on a busy machine, whatever its timeout: what
+/// comes again while it is being done is done again, and ends as a dead letter when that goes on.
 const USUAL_S: &str = "15";
-/// For a journey that kills a function at each of its calls and has nothing else under way: the message comes again for
-/// each kill, and only the one.
+/// For a journey that kills a function at each of its calls and has nothing else under way: the
+/// message comes again for each kill, and only the one.
 const SOON_S: &str = "5";
 
 /// Messages of every queue come back after the usual time.
@@ -41,6 +41,11 @@ pub(crate) async fn soon<T>(
 
 async fn set(client: &aws_sdk_sqs::Client, url: &str, seconds: &str) -> Result<()> {
     let timeout = QueueAttributeName::VisibilityTimeout;
-    client.set_queue_attributes().queue_url(url).attributes(timeout, seconds).send().await?;
+    client
+        .set_queue_attributes()
+        .queue_url(url)
+        .attributes(timeout, seconds)
+        .send()
+        .await?;
     Ok(())
 }

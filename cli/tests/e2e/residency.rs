@@ -20,8 +20,8 @@ use meridian::local::{Stack, logs};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-/// Runs the whole system with canaries in every personal field, refused and failing requests included, then
-/// searches everything that the other regions hold.
+/// Runs the whole system with canaries in every personal field, refused and failing requests
+/// included, then searches everything that the other regions hold.
 pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
     let regions: Vec<String> = stack.state().regions.keys().cloned().collect();
     let mut planted = Vec::new();
@@ -34,32 +34,65 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
         planted.extend(invited(stack, region).await?);
         planted.extend(mailed(stack, &customer).await?);
         planted.extend(metered(stack, &customer).await?);
-        stack.invoke(region, "heartbeat", &scheduled_event(meridian::now())).await?;
+        stack
+            .invoke(region, "heartbeat", &scheduled_event(meridian::now()))
+            .await?;
     }
     planted.extend(handed_over(stack).await?);
     stack.wait_until_quiet(QUIET_MAX).await?;
     for region in &regions {
         let logged = logs::lines(stack.state(), region).await?;
-        ensure!(logged.iter().any(|line| line.function == "signup-api"), "{region}: the logs cannot be read");
+        ensure!(
+            logged.iter().any(|line| line.function == "signup-api"),
+            "{region}: the logs cannot be read"
+        );
     }
     let found = stack.search(&planted, true).await?;
-    ensure!(found.strays.is_empty(), "outside their region: {:#?}", found.strays);
-    let stored = planted.iter().filter(|canary| canary.field != "refused").count();
-    ensure!(found.at_home >= stored, "the search finds only {} of {stored} where they must be", found.at_home);
+    ensure!(
+        found.strays.is_empty(),
+        "outside their region: {:#?}",
+        found.strays
+    );
+    let stored = planted
+        .iter()
+        .filter(|canary| canary.field != "refused")
+        .count();
+    ensure!(
+        found.at_home >= stored,
+        "the search finds only {} of {stored} where they must be",
+        found.at_home
+    );
     Ok(())
 }
 
-/// Searches everything that the regions hold for what is personal in one of them: each value is found there, and
-/// nowhere else.
-pub(crate) async fn stays_in(stack: &Stack, region: &str, values: &[(&'static str, &str)]) -> Result<()> {
-    let canary =
-        |(field, value): &(&'static str, &str)| Canary { region: region.to_owned(), field, value: (*value).to_owned() };
+/// Searches everything that the regions hold for what is personal in one of them: each value is
+/// found there, and nowhere else.
+pub(crate) async fn stays_in(
+    stack: &Stack,
+    region: &str,
+    values: &[(&'static str, &str)],
+) -> Result<()> {
+    let canary = |(field, value): &(&'static str, &str)| Canary {
+        region: region.to_owned(),
+        field,
+        value: (*value).to_owned(),
+    };
     let planted: Vec<Canary> = values.iter().map(canary).collect();
-    // What is stopped under way goes on when its schedule comes, for which the scenarios after this one do not wait.
+    // What is stopped under way goes on when its schedule comes, for which the scenarios after this
+    // one do not wait.
     stack.wait_until_quiet(QUIET_MAX).await?;
     let found = stack.search(&planted, true).await?;
-    ensure!(found.strays.is_empty(), "outside {region}: {:#?}", found.strays);
-    ensure!(found.at_home == planted.len(), "{region} holds only {} of {}", found.at_home, planted.len());
+    ensure!(
+        found.strays.is_empty(),
+        "outside {region}: {:#?}",
+        found.strays
+    );
+    ensure!(
+        found.at_home == planted.len(),
+        "{region} holds only {} of {}",
+        found.at_home,
+        planted.len()
+    );
     Ok(())
 }
 
@@ -69,7 +102,13 @@ async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     let (joined, ..) = guest(stack, &host, "member").await?;
     let [waiting, renamed, guessed] = [0; 3].map(|_| Person::invent(region, "pro").details);
     host.admin.invite(&waiting.email, "admin").await?;
-    host.admin.ask(Method::PATCH, "", Some(&json!({ "organisation": renamed.organisation }))).await?;
+    host.admin
+        .ask(
+            Method::PATCH,
+            "",
+            Some(&json!({ "organisation": renamed.organisation })),
+        )
+        .await?;
     let api_url = &stack.state().region(region)?.api_url;
     let code = format!("{}.{}", meridian::new_uuid(), meridian::new_uuid().simple());
     let refused = accept_invitation(api_url, &code, &guessed.name, &guessed.password).await;
@@ -80,47 +119,85 @@ async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
         ("email", waiting.email),
         ("organisation", renamed.organisation),
     ];
-    let mut planted: Vec<Canary> =
-        here.map(|(field, value)| Canary { region: region.to_owned(), field, value }).to_vec();
+    let mut planted: Vec<Canary> = here
+        .map(|(field, value)| Canary {
+            region: region.to_owned(),
+            field,
+            value,
+        })
+        .to_vec();
     let nowhere = [guessed.name, guessed.password, waiting.password];
-    planted.extend(nowhere.map(|value| Canary { region: "nowhere".to_owned(), field: "refused", value }));
+    planted.extend(nowhere.map(|value| Canary {
+        region: "nowhere".to_owned(),
+        field: "refused",
+        value,
+    }));
     Ok(planted)
 }
 
-/// Who looks for workspaces, forgets a password, or tries to sign in as somebody: the region's mails are personal
-/// throughout, and what was asked in vain is in no log either.
+/// Who looks for workspaces, forgets a password, or tries to sign in as somebody: the region's
+/// mails are personal throughout, and what was asked in vain is in no log either.
 async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     let code = &customer.person.region;
     let region = stack.state().region(code)?;
-    let (known, stranger) = (&customer.person.details.email, Person::invent(code, "pro").details);
+    let (known, stranger) = (
+        &customer.person.details.email,
+        Person::invent(code, "pro").details,
+    );
     for email in [known, &stranger.email] {
-        let asked = http().post(format!("{}/workspaces", region.api_url)).json(&json!({ "email": email }));
-        ensure!(asked.send().await?.status() == StatusCode::ACCEPTED, "{code}: workspaces are not looked for");
+        let asked = http()
+            .post(format!("{}/workspaces", region.api_url))
+            .json(&json!({ "email": email }));
+        ensure!(
+            asked.send().await?.status() == StatusCode::ACCEPTED,
+            "{code}: workspaces are not looked for"
+        );
     }
-    let account = customer.claims["cognito:username"].as_str().context("a token names its user")?;
+    let account = customer.claims["cognito:username"]
+        .as_str()
+        .context("a token names its user")?;
     let pool = aws_sdk_cognitoidentityprovider::Client::new(&stack.sdk(code)?);
-    pool.forgot_password().client_id(&region.client_id).username(account).send().await?;
+    pool.forgot_password()
+        .client_id(&region.client_id)
+        .username(account)
+        .send()
+        .await?;
     let tried = pool
         .initiate_auth()
         .client_id(&region.client_id)
         .auth_flow(AuthFlowType::UserPasswordAuth)
         .auth_parameters("USERNAME", account)
         .auth_parameters("PASSWORD", &stranger.password)
-        .client_metadata("alias", customer.claims["alias"].as_str().unwrap_or_default())
+        .client_metadata(
+            "alias",
+            customer.claims["alias"].as_str().unwrap_or_default(),
+        )
         .client_metadata("email", &stranger.email);
-    ensure!(tried.send().await.is_err(), "{code}: somebody else's password is right");
+    ensure!(
+        tried.send().await.is_err(),
+        "{code}: somebody else's password is right"
+    );
     stack.wait_until_quiet(QUIET_MAX).await?;
     let mails = mailbox(&region.mail_url).await?;
     let organisation = &customer.person.details.organisation;
-    let listed = mails.iter().any(|mail| mail.is_to(known) && mail.text().contains(organisation));
+    let listed = mails
+        .iter()
+        .any(|mail| mail.is_to(known) && mail.text().contains(organisation));
     ensure!(listed, "{code}: the list of workspaces is not mailed");
-    ensure!(!mails.iter().any(|mail| mail.is_to(&stranger.email)), "{code}: a stranger is mailed to");
-    let refused = |value| Canary { region: code.clone(), field: "refused", value };
+    ensure!(
+        !mails.iter().any(|mail| mail.is_to(&stranger.email)),
+        "{code}: a stranger is mailed to"
+    );
+    let refused = |value| Canary {
+        region: code.clone(),
+        field: "refused",
+        value,
+    };
     Ok(vec![refused(stranger.email), refused(stranger.password)])
 }
 
-/// Usage whose every field that a client controls is personal, taken, refused, corrected and asked for: only what it adds
-/// to totals is kept, so that none of it is anywhere.
+/// Usage whose every field that a client controls is personal, taken, refused, corrected and asked
+/// for: only what it adds to totals is kept, so that none of it is anywhere.
 async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     let code = &customer.person.region;
     let region = stack.state().region(code)?;
@@ -139,17 +216,34 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
             "data": { "gigabytes": 1, "user": personal(), "direction": personal(), "note": personal() },
         })
     };
-    let (counted, corrected, replacement) =
-        (event("user.active"), event("transfer.completed"), event("transfer.completed"));
-    let (mut unknown, mut nobody, mut invalid) =
-        (event("transfer.completed"), event("transfer.completed"), event("transfer.completed"));
-    for (refused, field) in [(&mut unknown, "type"), (&mut nobody, "subject"), (&mut invalid, "time")] {
+    let (counted, corrected, replacement) = (
+        event("user.active"),
+        event("transfer.completed"),
+        event("transfer.completed"),
+    );
+    let (mut unknown, mut nobody, mut invalid) = (
+        event("transfer.completed"),
+        event("transfer.completed"),
+        event("transfer.completed"),
+    );
+    for (refused, field) in [
+        (&mut unknown, "type"),
+        (&mut nobody, "subject"),
+        (&mut invalid, "time"),
+    ] {
         refused[field] = json!(personal());
     }
     invalid["data"]["gigabytes"] = json!(personal());
     let (header, query) = (personal(), personal());
-    let post = |path: &str| http().post(format!("{}{path}", region.api_url)).bearer_auth(&token);
-    let batch = post("/usage/events").json(&json!([counted, corrected, unknown, nobody, invalid])).send().await?;
+    let post = |path: &str| {
+        http()
+            .post(format!("{}{path}", region.api_url))
+            .bearer_auth(&token)
+    };
+    let batch = post("/usage/events")
+        .json(&json!([counted, corrected, unknown, nobody, invalid]))
+        .send()
+        .await?;
     let answer: serde_json::Value = batch.json().await?;
     ensure!(answer["accepted"] == 2, "{code}: {answer}");
     let binary = post("/usage/events")
@@ -161,19 +255,43 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         .header("ce-time", meridian::now().to_string())
         .header("ce-userextension", &header)
         .json(&json!({ "gigabytes": 1, "note": header }));
-    ensure!(binary.send().await?.status() == StatusCode::OK, "{code}: an event in binary mode is refused");
+    ensure!(
+        binary.send().await?.status() == StatusCode::OK,
+        "{code}: an event in binary mode is refused"
+    );
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let correction =
-        |reason: &str| json!({ "corrections": [{ "event": corrected, "replacement": replacement, "reason": reason }] });
-    let taken = post("/usage/corrections").json(&correction("test")).send().await?;
-    ensure!(taken.status() == StatusCode::ACCEPTED, "{code}: a correction is refused");
-    let refused = post("/usage/corrections").json(&correction(&query)).send().await?;
-    ensure!(refused.status() == StatusCode::UNPROCESSABLE_ENTITY, "{code}: a free text is a reason");
+    let correction = |reason: &str| json!({ "corrections": [{ "event": corrected, "replacement": replacement, "reason": reason }] });
+    let taken = post("/usage/corrections")
+        .json(&correction("test"))
+        .send()
+        .await?;
+    ensure!(
+        taken.status() == StatusCode::ACCEPTED,
+        "{code}: a correction is refused"
+    );
+    let refused = post("/usage/corrections")
+        .json(&correction(&query))
+        .send()
+        .await?;
+    ensure!(
+        refused.status() == StatusCode::UNPROCESSABLE_ENTITY,
+        "{code}: a free text is a reason"
+    );
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
-    let asked = format!("{}/usage?tenant={}&meter={query}&by={query}", region.api_url, customer.tenant);
+    let asked = format!(
+        "{}/usage?tenant={}&meter={query}&by={query}",
+        region.api_url, customer.tenant
+    );
     let asked = http().get(asked).bearer_auth(&reading).send().await?;
-    ensure!(asked.status().is_client_error(), "{code}: an address is a meter");
-    let nowhere = |value| Canary { region: "nowhere".to_owned(), field: "refused", value };
+    ensure!(
+        asked.status().is_client_error(),
+        "{code}: an address is a meter"
+    );
+    let nowhere = |value| Canary {
+        region: "nowhere".to_owned(),
+        field: "refused",
+        value,
+    };
     Ok(values.into_iter().map(nowhere).collect())
 }
 
@@ -182,17 +300,38 @@ async fn handed_over(stack: &Stack) -> Result<Vec<Canary>> {
     beat_everywhere(stack).await?;
     let home = stack.state().region(&stack.state().home)?;
     let placement = json!({ "region": SHARED });
-    let (taken, mut wrong) = (Person::invent(SHARED, "starter"), Person::invent(SHARED, "no-such-plan"));
+    let (taken, mut wrong) = (
+        Person::invent(SHARED, "starter"),
+        Person::invent(SHARED, "no-such-plan"),
+    );
     onboard(home, &taken.idempotency_key, &placement, &taken.details).await?;
     wrong.details.password = format!("Pw1{}", wrong.details.organisation);
     let refused = onboard(home, &wrong.idempotency_key, &placement, &wrong.details).await;
     ensure!(refused.is_err(), "an unknown plan is accepted");
     let details = taken.details;
-    let there = [("organisation", details.organisation), ("name", details.name), ("email", details.email)];
-    let mut planted: Vec<Canary> =
-        there.map(|(field, value)| Canary { region: SHARED.to_owned(), field, value }).to_vec();
-    let nowhere = [wrong.details.organisation, wrong.details.name, wrong.details.email, wrong.details.password];
-    planted.extend(nowhere.map(|value| Canary { region: "nowhere".to_owned(), field: "refused", value }));
+    let there = [
+        ("organisation", details.organisation),
+        ("name", details.name),
+        ("email", details.email),
+    ];
+    let mut planted: Vec<Canary> = there
+        .map(|(field, value)| Canary {
+            region: SHARED.to_owned(),
+            field,
+            value,
+        })
+        .to_vec();
+    let nowhere = [
+        wrong.details.organisation,
+        wrong.details.name,
+        wrong.details.email,
+        wrong.details.password,
+    ];
+    planted.extend(nowhere.map(|value| Canary {
+        region: "nowhere".to_owned(),
+        field: "refused",
+        value,
+    }));
     Ok(planted)
 }
 
@@ -204,7 +343,18 @@ async fn refused(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
     let answer = sign_up(api_url, &person.idempotency_key, &person.details).await;
     ensure!(answer.is_err(), "an unknown plan is accepted");
     let details = person.details;
-    let nowhere = [details.organisation, details.name, details.email, details.password];
+    let nowhere = [
+        details.organisation,
+        details.name,
+        details.email,
+        details.password,
+    ];
     // No region has this name, so a find anywhere is a stray.
-    Ok(nowhere.map(|value| Canary { region: "nowhere".to_owned(), field: "refused", value }).to_vec())
+    Ok(nowhere
+        .map(|value| Canary {
+            region: "nowhere".to_owned(),
+            field: "refused",
+            value,
+        })
+        .to_vec())
 }

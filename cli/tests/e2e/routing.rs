@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
+use aws_sdk_route53::types::{
+    Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
+};
 use jiff::SignedDuration;
 use meridian::client::operator::Operator;
 use meridian::client::tenant::undo_closure;
@@ -27,19 +29,35 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The public label of a customer's tenant.
 pub(crate) fn alias_of(customer: &Customer) -> Result<String> {
-    customer.claims["alias"].as_str().map(str::to_owned).context("the token names the alias")
+    customer.claims["alias"]
+        .as_str()
+        .map(str::to_owned)
+        .context("the token names the alias")
 }
 
 /// What a name answers about its tenant.
 async fn asked(stack: &Stack, alias: &str) -> Result<(StatusCode, Value)> {
-    let address = stack.state().tenant_address(alias).context("tenants have addresses")?;
-    let answer = http().get(format!("{address}/.well-known/meridian")).send().await?;
+    let address = stack
+        .state()
+        .tenant_address(alias)
+        .context("tenants have addresses")?;
+    let answer = http()
+        .get(format!("{address}/.well-known/meridian"))
+        .send()
+        .await?;
     let status = answer.status();
-    Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or_default()))
+    Ok((
+        status,
+        serde_json::from_slice(&answer.bytes().await?).unwrap_or_default(),
+    ))
 }
 
 /// Waits until a name answers as `wanted` says, and returns the answer.
-async fn until(stack: &Stack, alias: &str, wanted: fn(StatusCode, &Value) -> bool) -> Result<Value> {
+async fn until(
+    stack: &Stack,
+    alias: &str,
+    wanted: fn(StatusCode, &Value) -> bool,
+) -> Result<Value> {
     let deadline = Instant::now() + NAMED_MAX;
     loop {
         let (status, answer) = asked(stack, alias).await?;
@@ -77,7 +95,10 @@ async fn record(stack: &Stack, region: &str, alias: &str) -> Result<Option<Strin
         .max_items(1)
         .send()
         .await?;
-    let found = listed.resource_record_sets().iter().find(|set| set.name() == format!("{alias}.{DOMAIN}."));
+    let found = listed
+        .resource_record_sets()
+        .iter()
+        .find(|set| set.name() == format!("{alias}.{DOMAIN}."));
     Ok(found.and_then(|set| Some(set.resource_records().first()?.value().to_owned())))
 }
 
@@ -85,33 +106,66 @@ async fn record(stack: &Stack, region: &str, alias: &str) -> Result<Option<Strin
 async fn until_kept(stack: &Stack, alias: &str, kept: bool) -> Result<()> {
     let deadline = Instant::now() + NAMED_MAX;
     while record(stack, &stack.state().home, alias).await?.is_some() != kept {
-        ensure!(Instant::now() < deadline, "home's zone: {alias} is still {}", if kept { "missing" } else { "there" });
+        ensure!(
+            Instant::now() < deadline,
+            "home's zone: {alias} is still {}",
+            if kept { "missing" } else { "there" }
+        );
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
 }
 
-/// In every region, a tenant's address answers from where the tenant lives; a label that nobody has does not.
+/// In every region, a tenant's address answers from where the tenant lives; a label that nobody has
+/// does not.
 pub(crate) async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
     for region in REGIONS {
         let customer = customer(stack, region).await?;
         let alias = alias_of(&customer)?;
-        let answer = until(stack, &alias, is_open).await.with_context(|| region.to_owned())?;
-        ensure!((&answer["alias"], &answer["region"]) == (&json!(alias), &json!(region)), "{answer}");
+        let answer = until(stack, &alias, is_open)
+            .await
+            .with_context(|| region.to_owned())?;
+        ensure!(
+            (&answer["alias"], &answer["region"]) == (&json!(alias), &json!(region)),
+            "{answer}"
+        );
         let state = stack.state().region(region)?;
-        ensure!(answer["user_pool_id"] == json!(state.user_pool_id), "another region's pool: {answer}");
-        let page = http().get(stack.state().tenant_address(&alias).context("an address")?).send().await?;
-        let kind = page.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        ensure!(page.status().is_success() && kind.starts_with("text/html"), "{}: {kind}", page.status());
+        ensure!(
+            answer["user_pool_id"] == json!(state.user_pool_id),
+            "another region's pool: {answer}"
+        );
+        let page = http()
+            .get(stack.state().tenant_address(&alias).context("an address")?)
+            .send()
+            .await?;
+        let kind = page
+            .headers()
+            .get("content-type")
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default();
+        ensure!(
+            page.status().is_success() && kind.starts_with("text/html"),
+            "{}: {kind}",
+            page.status()
+        );
         until_kept(stack, &alias, true).await?;
-        ensure!(record(stack, region, &alias).await?.is_some_and(|host| host.contains(region)), "{region}: {alias}");
+        ensure!(
+            record(stack, region, &alias)
+                .await?
+                .is_some_and(|host| host.contains(region)),
+            "{region}: {alias}"
+        );
     }
     let (status, _) = asked(stack, "zzzzzzzzzzzz").await?;
-    ensure!(status == StatusCode::BAD_GATEWAY, "a label that nobody has: {status}");
+    ensure!(
+        status == StatusCode::BAD_GATEWAY,
+        "a label that nobody has: {status}"
+    );
     Ok(())
 }
 
-/// Suspended, it says so and no more; closing, it is there; closed, there is no record of it anywhere.
+/// Suspended, it says so and no more; closing, it is there; closed, there is no record of it
+/// anywhere.
 pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, tenant) = (alias_of(&host.customer)?, host.customer.tenant.clone());
@@ -121,7 +175,8 @@ pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()>
     operator.suspend(&tenant, "dunning").await?;
     let suspended = until(stack, &alias, is_suspended).await?.to_string();
     ensure!(
-        !suspended.contains(&tenant) && !suspended.contains(&host.customer.person.details.organisation),
+        !suspended.contains(&tenant)
+            && !suspended.contains(&host.customer.person.details.organisation),
         "{suspended}"
     );
     operator.reactivate(&tenant, "dunning").await?;
@@ -129,7 +184,10 @@ pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()>
 
     let undo = host.admin.close().await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    ensure!(!is_gone(asked(stack, &alias).await?.0, &Value::Null), "a closing tenant can be taken back");
+    ensure!(
+        !is_gone(asked(stack, &alias).await?.0, &Value::Null),
+        "a closing tenant can be taken back"
+    );
     undo_closure(&stack.state().region(REGION)?.api_url, &tenant, &undo).await?;
     until(stack, &alias, is_open).await?;
     host.admin.close().await?;
@@ -138,7 +196,10 @@ pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()>
     look_after_tenants(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
     until(stack, &alias, is_gone).await?;
     until_kept(stack, &alias, false).await?;
-    ensure!(record(stack, REGION, &alias).await?.is_none(), "the region's zone has a record");
+    ensure!(
+        record(stack, REGION, &alias).await?.is_none(),
+        "the region's zone has a record"
+    );
     stack.wait_until_quiet(QUIET_MAX).await?;
     Ok(())
 }
@@ -150,13 +211,19 @@ pub(crate) async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
     until(stack, &before, is_open).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     stack.stop_region(&home).await?;
-    until(stack, &before, is_open).await.context("a known address while home is off")?;
+    until(stack, &before, is_open)
+        .await
+        .context("a known address while home is off")?;
     let meanwhile = alias_of(&customer(stack, REGION).await?)?;
-    until(stack, &meanwhile, is_open).await.context("a new address while home is off")?;
+    until(stack, &meanwhile, is_open)
+        .await
+        .context("a new address while home is off")?;
     stack.start_region(&home).await?;
     stack.pause_region(&home)?;
     let hung = alias_of(&customer(stack, REGION).await?)?;
-    until(stack, &hung, is_open).await.context("a new address while home hangs")?;
+    until(stack, &hung, is_open)
+        .await
+        .context("a new address while home hangs")?;
     stack.resume_region(&home)?;
     for alias in [&before, &meanwhile, &hung] {
         until_kept(stack, alias, true).await?;
@@ -170,18 +237,45 @@ pub(crate) async fn as_function(stack: &Stack, region: &str, function: &str) -> 
     let deployed = stack.state().region(region)?.functions.get(function);
     let deployed = deployed.with_context(|| format!("{region} has no function {function}"))?;
     let config = stack.sdk(region)?;
-    let about = aws_sdk_lambda::Client::new(&config).get_function_configuration().function_name(deployed).send();
-    let role = about.await?.role().context("a function has its role")?.to_owned();
-    let assumed =
-        aws_sdk_sts::Client::new(&config).assume_role().role_arn(role).role_session_name(function).send().await;
-    let given = assumed.context("AssumeRole")?.credentials.context("AssumeRole gives credentials")?;
+    let about = aws_sdk_lambda::Client::new(&config)
+        .get_function_configuration()
+        .function_name(deployed)
+        .send();
+    let role = about
+        .await?
+        .role()
+        .context("a function has its role")?
+        .to_owned();
+    let assumed = aws_sdk_sts::Client::new(&config)
+        .assume_role()
+        .role_arn(role)
+        .role_session_name(function)
+        .send()
+        .await;
+    let given = assumed
+        .context("AssumeRole")?
+        .credentials
+        .context("AssumeRole gives credentials")?;
     Ok(with_credentials(&config, given))
 }
 
 /// The same AWS with other credentials.
-pub(crate) fn with_credentials(config: &SdkConfig, given: aws_sdk_sts::types::Credentials) -> SdkConfig {
-    let (key, secret, token) = (given.access_key_id, given.secret_access_key, given.session_token);
-    let provider = SharedCredentialsProvider::new(Credentials::new(key, secret, Some(token), None, "scenario"));
+pub(crate) fn with_credentials(
+    config: &SdkConfig,
+    given: aws_sdk_sts::types::Credentials,
+) -> SdkConfig {
+    let (key, secret, token) = (
+        given.access_key_id,
+        given.secret_access_key,
+        given.session_token,
+    );
+    let provider = SharedCredentialsProvider::new(Credentials::new(
+        key,
+        secret,
+        Some(token),
+        None,
+        "scenario",
+    ));
     config.to_builder().credentials_provider(provider).build()
 }
 
@@ -193,23 +287,74 @@ pub(crate) async fn only_who_may_changes_names(stack: &Stack) -> Result<()> {
     let own = zone(&stack.emulator_sdk(REGION)?).await?;
     let change = |action: ChangeAction, host: &str| {
         let value = ResourceRecord::builder().value(host).build()?;
-        let set = ResourceRecordSet::builder().name(format!("{alias}.{DOMAIN}")).r#type(RrType::Cname).ttl(60);
-        let change = Change::builder().action(action).resource_record_set(set.resource_records(value).build()?);
+        let set = ResourceRecordSet::builder()
+            .name(format!("{alias}.{DOMAIN}"))
+            .r#type(RrType::Cname)
+            .ttl(60);
+        let change = Change::builder()
+            .action(action)
+            .resource_record_set(set.resource_records(value).build()?);
         anyhow::Ok(ChangeBatch::builder().changes(change.build()?).build()?)
     };
     for (function, zone, action, host, code) in [
-        ("heartbeat", own.as_str(), ChangeAction::Upsert, "elsewhere.example", "AccessDenied"),
-        ("policy-apply", own.as_str(), ChangeAction::Delete, held.as_str(), "AccessDenied"),
-        ("routing-apply", "ZANOTHERZONE", ChangeAction::Upsert, "elsewhere.example", "AccessDenied"),
-        ("routing-apply", own.as_str(), ChangeAction::Delete, "elsewhere.example", "InvalidChangeBatch"),
+        (
+            "heartbeat",
+            own.as_str(),
+            ChangeAction::Upsert,
+            "elsewhere.example",
+            "AccessDenied",
+        ),
+        (
+            "policy-apply",
+            own.as_str(),
+            ChangeAction::Delete,
+            held.as_str(),
+            "AccessDenied",
+        ),
+        (
+            "routing-apply",
+            "ZANOTHERZONE",
+            ChangeAction::Upsert,
+            "elsewhere.example",
+            "AccessDenied",
+        ),
+        (
+            "routing-apply",
+            own.as_str(),
+            ChangeAction::Delete,
+            "elsewhere.example",
+            "InvalidChangeBatch",
+        ),
     ] {
         let client = aws_sdk_route53::Client::new(&as_function(stack, REGION, function).await?);
-        let call = client.change_resource_record_sets().hosted_zone_id(zone).change_batch(change(action, host)?);
-        let refused = call.send().await.err().with_context(|| format!("{function} changes a name"))?;
-        let said = refused.raw_response().and_then(|answer| answer.body().bytes()).unwrap_or_default();
-        ensure!(String::from_utf8_lossy(said).contains(code), "{function}: {refused:?}");
-        ensure!(record(stack, REGION, &alias).await?.as_ref() == Some(&held), "{function}: the record is another one");
-        ensure!(is_open(asked(stack, &alias).await?.0, &asked(stack, &alias).await?.1), "{function}: no answer");
+        let call = client
+            .change_resource_record_sets()
+            .hosted_zone_id(zone)
+            .change_batch(change(action, host)?);
+        let refused = call
+            .send()
+            .await
+            .err()
+            .with_context(|| format!("{function} changes a name"))?;
+        let said = refused
+            .raw_response()
+            .and_then(|answer| answer.body().bytes())
+            .unwrap_or_default();
+        ensure!(
+            String::from_utf8_lossy(said).contains(code),
+            "{function}: {refused:?}"
+        );
+        ensure!(
+            record(stack, REGION, &alias).await?.as_ref() == Some(&held),
+            "{function}: the record is another one"
+        );
+        ensure!(
+            is_open(
+                asked(stack, &alias).await?.0,
+                &asked(stack, &alias).await?.1
+            ),
+            "{function}: no answer"
+        );
     }
     Ok(())
 }

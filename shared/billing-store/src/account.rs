@@ -1,8 +1,8 @@
 //! Tenants: what billing knows of each, and all of them.
 
 use crate::item::{
-    ACCOUNT, RECEIVED_PREFIX, SHARDS, VERSION, account_key, counter, from_item, listing_key, listing_partition,
-    tenant_partition, to_item,
+    ACCOUNT, RECEIVED_PREFIX, SHARDS, VERSION, account_key, counter, from_item, listing_key,
+    listing_partition, tenant_partition, to_item,
 };
 use crate::{BillingStore, StoreError, Turn};
 use billing::{Account, Reception};
@@ -23,7 +23,9 @@ impl TenantRecord {
     /// How many usage reports are known to be missing.
     #[must_use]
     pub fn missing_reports(&self) -> u64 {
-        self.received.iter().fold(0, |sum, reception| sum.saturating_add(reception.received.missing()))
+        self.received.iter().fold(0, |sum, reception| {
+            sum.saturating_add(reception.received.missing())
+        })
     }
 }
 
@@ -38,16 +40,20 @@ impl BillingStore {
         let take = |item: Item| {
             match item.sort() {
                 ACCOUNT => record.account = Some(from_item(what, item)?),
-                sort if sort.starts_with(RECEIVED_PREFIX) => record.received.push(from_item(what, item)?),
+                sort if sort.starts_with(RECEIVED_PREFIX) => {
+                    record.received.push(from_item(what, item)?)
+                }
                 _ => {}
             }
             Ok(())
         };
-        self.each_item(what, tenant_partition(tenant), "", take).await?;
+        self.each_item(what, tenant_partition(tenant), "", take)
+            .await?;
         Ok(record)
     }
 
-    /// Adds a change of status to what is known of a tenant, whatever the order in which changes arrive.
+    /// Adds a change of status to what is known of a tenant, whatever the order in which changes
+    /// arrive.
     ///
     /// # Errors
     /// When the table does not do it.
@@ -62,13 +68,23 @@ impl BillingStore {
         loop {
             let found = self.get(what, account_key(fact.tenant)).await?;
             let version = counter(what, found.as_ref(), VERSION)?;
-            let account = found.map_or_else(|| Ok(Account::new(fact.tenant)), |item| from_item(what, item))?;
+            let account = found.map_or_else(
+                || Ok(Account::new(fact.tenant)),
+                |item| from_item(what, item),
+            )?;
             let Some(account) = account.learn(fact, region, at) else {
                 return Ok(());
             };
-            match self.table.transact(self.account_writes(&account, version)?).await {
+            match self
+                .table
+                .transact(self.account_writes(&account, version)?)
+                .await
+            {
                 Ok(()) => return Ok(()),
-                Err(error) => attempts.again(error).await.map_err(StoreError::write(what))?,
+                Err(error) => attempts
+                    .again(error)
+                    .await
+                    .map_err(StoreError::write(what))?,
             }
         }
     }
@@ -78,14 +94,20 @@ impl BillingStore {
         let what = "an account";
         let item = to_item(what, account_key(account.tenant), account)?;
         let listed = to_item(what, listing_key(account.tenant), account)?;
-        Ok(vec![self.versioned_put(item, version), self.table.put(listed)])
+        Ok(vec![
+            self.versioned_put(item, version),
+            self.table.put(listed),
+        ])
     }
 
     /// Every account, a partition and a page at a time; `each` takes what it needs of one.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_accounts<T>(&self, each: impl Fn(&Account) -> Option<T>) -> Result<Vec<T>, StoreError> {
+    pub async fn load_accounts<T>(
+        &self,
+        each: impl Fn(&Account) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
         let mut taken = Vec::new();
         for shard in SHARDS.all() {
             taken.extend(self.load_listed(shard, &each).await?);
@@ -98,14 +120,22 @@ impl BillingStore {
     /// # Errors
     /// When the table cannot be read.
     pub async fn load_accounts_of(&self, turn: Turn) -> Result<Vec<Account>, StoreError> {
-        self.load_listed(turn.shard(), |account| turn.is_of(account.tenant).then(|| account.clone())).await
+        self.load_listed(turn.shard(), |account| {
+            turn.is_of(account.tenant).then(|| account.clone())
+        })
+        .await
     }
 
-    async fn load_listed<T>(&self, shard: u8, each: impl Fn(&Account) -> Option<T>) -> Result<Vec<T>, StoreError> {
+    async fn load_listed<T>(
+        &self,
+        shard: u8,
+        each: impl Fn(&Account) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
         let what = "accounts";
         let mut taken = Vec::new();
         let take = |item| from_item(what, item).map(|account| taken.extend(each(&account)));
-        self.each_item(what, listing_partition(shard), "", take).await?;
+        self.each_item(what, listing_partition(shard), "", take)
+            .await?;
         Ok(taken)
     }
 }

@@ -1,12 +1,14 @@
-//! Completeness: sealed days, which reports have arrived, and what is watched because it does not hold.
+//! Completeness: sealed days, which reports have arrived, and what is watched because it does not
+//! hold.
 
 use crate::item::{
-    SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, seal_key, to_item, watch_key, watch_partition,
+    SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, seal_key, to_item, watch_key,
+    watch_partition,
 };
 use crate::{BillingStore, StoreError};
 use billing::{
-    Incident, KnownDays, REPORTED_DAYS_MAX, Reception, Seal, Subject, TooManyGaps, Watch, decide_sealed,
-    look_at_reception, look_at_seal,
+    Incident, KnownDays, REPORTED_DAYS_MAX, Reception, Seal, Subject, TooManyGaps, Watch,
+    decide_sealed, look_at_reception, look_at_seal,
 };
 use contract::{Envelope, UsageSealed, UsageStreamStated};
 use dynamo::{Attempts, CROWD, Error, Item, Write};
@@ -62,8 +64,8 @@ struct Change {
 }
 
 impl BillingStore {
-    /// Notes that a usage report of a tenant has arrived. Called after what it says is recorded, so that
-    /// what is noted is in the ledger.
+    /// Notes that a usage report of a tenant has arrived. Called after what it says is recorded, so
+    /// that what is noted is in the ledger.
     ///
     /// # Errors
     /// When the table does not do it, or the report is too far ahead of those that are missing.
@@ -74,15 +76,23 @@ impl BillingStore {
         report: u64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.change_reception(tenant, region, |before| before.mark(report, now)).await
+        self.change_reception(tenant, region, |before| before.mark(report, now))
+            .await
     }
 
     /// Notes the statement of where the reports of a tenant's usage end.
     ///
     /// # Errors
     /// When the table does not do it, or the statement is too far ahead of those that are missing.
-    pub async fn record_end(&self, end: &Envelope<UsageStreamStated>, now: Timestamp) -> Result<(), StoreError> {
-        self.change_reception(end.data.tenant, &end.region, |before| before.mark_end(end, now)).await
+    pub async fn record_end(
+        &self,
+        end: &Envelope<UsageStreamStated>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change_reception(end.data.tenant, &end.region, |before| {
+            before.mark_end(end, now)
+        })
+        .await
     }
 
     async fn change_reception(
@@ -101,16 +111,24 @@ impl BillingStore {
             let change = self.reception_change(tenant, region, &before, &after, held.version)?;
             match self.save(change, Vec::new()).await {
                 Ok(()) => return Ok(()),
-                Err(error) => attempts.again(error).await.map_err(StoreError::write("received reports"))?,
+                Err(error) => attempts
+                    .again(error)
+                    .await
+                    .map_err(StoreError::write("received reports"))?,
             }
         }
     }
 
-    /// Takes the statement that a day is sealed, whatever the order in which statements and totals arrive.
+    /// Takes the statement that a day is sealed, whatever the order in which statements and totals
+    /// arrive.
     ///
     /// # Errors
     /// When the table does not do it.
-    pub async fn record_sealed(&self, stated: &Envelope<UsageSealed>, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn record_sealed(
+        &self,
+        stated: &Envelope<UsageSealed>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let UsageSealed { tenant, day, .. } = stated.data;
         let mut attempts = Attempts::of(CROWD);
         loop {
@@ -119,9 +137,18 @@ impl BillingStore {
             let Some(seal) = decide_sealed(held.value.as_ref(), stated, &totals, now) else {
                 return Ok(());
             };
-            match self.save(self.seal_change(held.value.as_ref(), &seal, held.version)?, Vec::new()).await {
+            match self
+                .save(
+                    self.seal_change(held.value.as_ref(), &seal, held.version)?,
+                    Vec::new(),
+                )
+                .await
+            {
                 Ok(()) => return Ok(()),
-                Err(error) => attempts.again(error).await.map_err(StoreError::write("a seal"))?,
+                Err(error) => attempts
+                    .again(error)
+                    .await
+                    .map_err(StoreError::write("a seal"))?,
             }
         }
     }
@@ -135,7 +162,8 @@ impl BillingStore {
         let mut watched = Vec::new();
         for shard in SHARDS.all() {
             let take = |item| from_item(what, item).map(|found| watched.push(found));
-            self.each_item(what, watch_partition(shard), "", take).await?;
+            self.each_item(what, watch_partition(shard), "", take)
+                .await?;
         }
         Ok(watched)
     }
@@ -144,12 +172,16 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_seals(&self, tenant: TenantId, period: BillingPeriod) -> Result<Vec<Seal>, StoreError> {
+    pub async fn load_seals(
+        &self,
+        tenant: TenantId,
+        period: BillingPeriod,
+    ) -> Result<Vec<Seal>, StoreError> {
         self.load_ledger("seals", tenant, period, SEAL_PREFIX).await
     }
 
-    /// Looks at a subject: compares it with the ledger, and asks for days again when it is time. `ask` states a request
-    /// in the transaction that notes it.
+    /// Looks at a subject: compares it with the ledger, and asks for days again when it is time.
+    /// `ask` states a request in the transaction that notes it.
     ///
     /// # Errors
     /// When the table does not do it.
@@ -163,7 +195,9 @@ impl BillingStore {
         loop {
             let (change, looked) = match subject {
                 Subject::Day(tenant, day) => self.look_at_day(*tenant, *day, now).await?,
-                Subject::Reports(tenant, region) => self.look_at_reports(*tenant, region, now).await?,
+                Subject::Reports(tenant, region) => {
+                    self.look_at_reports(*tenant, region, now).await?
+                }
             };
             let Some(change) = change else {
                 return Ok(looked);
@@ -171,7 +205,10 @@ impl BillingStore {
             let requests = looked.asked.iter().map(&ask).collect::<Result<_, _>>()?;
             match self.save(change, requests).await {
                 Ok(()) => return Ok(looked),
-                Err(error) => attempts.again(error).await.map_err(StoreError::write("a look at the ledger"))?,
+                Err(error) => attempts
+                    .again(error)
+                    .await
+                    .map_err(StoreError::write("a look at the ledger"))?,
             }
         }
     }
@@ -182,18 +219,44 @@ impl BillingStore {
         day: Timestamp,
         now: Timestamp,
     ) -> Result<(Option<Change>, Looked), StoreError> {
-        let Held { value: Some(before), version } = self.load_seal(tenant, day).await? else {
+        let Held {
+            value: Some(before),
+            version,
+        } = self.load_seal(tenant, day).await?
+        else {
             return Ok(Default::default());
         };
         let totals = self.load_day(tenant, day).await?;
         let Some(look) = look_at_seal(&before, &totals, now) else {
-            return Ok((None, Looked { asked: Vec::new(), incident: before.incident() }));
+            return Ok((
+                None,
+                Looked {
+                    asked: Vec::new(),
+                    incident: before.incident(),
+                },
+            ));
         };
-        let resend =
-            |watch: Watch| Resend { tenant, region: before.region.clone(), day, number: watch.requests.into() };
-        let asked = look.seal.watch.filter(|_| look.is_asked).map(resend).into_iter().collect();
+        let resend = |watch: Watch| Resend {
+            tenant,
+            region: before.region.clone(),
+            day,
+            number: watch.requests.into(),
+        };
+        let asked = look
+            .seal
+            .watch
+            .filter(|_| look.is_asked)
+            .map(resend)
+            .into_iter()
+            .collect();
         let change = self.seal_change(Some(&before), &look.seal, version)?;
-        Ok((Some(change), Looked { asked, incident: look.seal.incident() }))
+        Ok((
+            Some(change),
+            Looked {
+                asked,
+                incident: look.seal.incident(),
+            },
+        ))
     }
 
     async fn look_at_reports(
@@ -202,29 +265,63 @@ impl BillingStore {
         region: &RegionCode,
         now: Timestamp,
     ) -> Result<(Option<Change>, Looked), StoreError> {
-        let Held { value: Some(before), version } = self.load_reception(tenant, region).await? else {
+        let Held {
+            value: Some(before),
+            version,
+        } = self.load_reception(tenant, region).await?
+        else {
             return Ok(Default::default());
         };
         let days = self.load_days(tenant, now).await?;
         let Some(look) = look_at_reception(&before, &days, now) else {
-            return Ok((None, Looked { asked: Vec::new(), incident: before.incident(tenant, region) }));
+            return Ok((
+                None,
+                Looked {
+                    asked: Vec::new(),
+                    incident: before.incident(tenant, region),
+                },
+            ));
         };
-        let number = look.reception.watch.map_or(0, |watch| watch.requests.into());
-        let asked = look.asked.iter().map(|day| Resend { tenant, region: region.clone(), day: *day, number }).collect();
+        let number = look
+            .reception
+            .watch
+            .map_or(0, |watch| watch.requests.into());
+        let asked = look
+            .asked
+            .iter()
+            .map(|day| Resend {
+                tenant,
+                region: region.clone(),
+                day: *day,
+                number,
+            })
+            .collect();
         let change = self.reception_change(tenant, region, &before, &look.reception, version)?;
-        Ok((Some(change), Looked { asked, incident: look.reception.incident(tenant, region) }))
+        Ok((
+            Some(change),
+            Looked {
+                asked,
+                incident: look.reception.incident(tenant, region),
+            },
+        ))
     }
 
     /// The days that a report of late may have spoken of.
     async fn load_days(&self, tenant: TenantId, now: Timestamp) -> Result<KnownDays, StoreError> {
         let reported_days = i64::try_from(REPORTED_DAYS_MAX).unwrap_or(i64::MAX);
-        let from = now.saturating_sub(SignedDuration::from_hours(24 * reported_days)).unwrap_or(now);
+        let from = now
+            .saturating_sub(SignedDuration::from_hours(24 * reported_days))
+            .unwrap_or(now);
         let (mut period, last) = (BillingPeriod::containing(from), BillingPeriod::of_day(now));
         let mut days = KnownDays::default();
         while period <= last {
             let windows = self.load_windows(tenant, period).await?;
-            days.totalled
-                .extend(windows.iter().filter(|window| window.size == kernel::WindowSize::Day).map(|w| w.start));
+            days.totalled.extend(
+                windows
+                    .iter()
+                    .filter(|window| window.size == kernel::WindowSize::Day)
+                    .map(|w| w.start),
+            );
             days.seals.extend(self.load_seals(tenant, period).await?);
             period = period.next();
         }
@@ -233,18 +330,28 @@ impl BillingStore {
         Ok(days)
     }
 
-    async fn load_reception(&self, tenant: TenantId, region: &RegionCode) -> Result<Held<Reception>, StoreError> {
+    async fn load_reception(
+        &self,
+        tenant: TenantId,
+        region: &RegionCode,
+    ) -> Result<Held<Reception>, StoreError> {
         let what = "received reports";
         let found = self.get(what, received_key(tenant, region)).await?;
         let version = counter(what, found.as_ref(), VERSION)?;
-        Ok(Held { value: found.map(|item| from_item(what, item)).transpose()?, version })
+        Ok(Held {
+            value: found.map(|item| from_item(what, item)).transpose()?,
+            version,
+        })
     }
 
     async fn load_seal(&self, tenant: TenantId, day: Timestamp) -> Result<Held<Seal>, StoreError> {
         let what = "a seal";
         let found = self.get(what, seal_key(tenant, day)).await?;
         let version = counter(what, found.as_ref(), VERSION)?;
-        Ok(Held { value: found.map(|item| from_item(what, item)).transpose()?, version })
+        Ok(Held {
+            value: found.map(|item| from_item(what, item)).transpose()?,
+            version,
+        })
     }
 
     fn reception_change(
@@ -258,19 +365,43 @@ impl BillingStore {
         let what = "received reports";
         let item = to_item(what, received_key(tenant, region), after)?;
         let subject = Subject::Reports(tenant, region.clone());
-        let place = self.place_write(subject, before.watch, after.watch, after.incident(tenant, region))?;
-        Ok(Change { item, version, place })
+        let place = self.place_write(
+            subject,
+            before.watch,
+            after.watch,
+            after.incident(tenant, region),
+        )?;
+        Ok(Change {
+            item,
+            version,
+            place,
+        })
     }
 
-    fn seal_change(&self, before: Option<&Seal>, after: &Seal, version: u64) -> Result<Change, StoreError> {
+    fn seal_change(
+        &self,
+        before: Option<&Seal>,
+        after: &Seal,
+        version: u64,
+    ) -> Result<Change, StoreError> {
         let what = "a seal";
         let item = to_item(what, seal_key(after.tenant, after.day), after)?;
         let subject = Subject::Day(after.tenant, after.day);
-        let place = self.place_write(subject, before.and_then(|seal| seal.watch), after.watch, after.incident())?;
-        Ok(Change { item, version, place })
+        let place = self.place_write(
+            subject,
+            before.and_then(|seal| seal.watch),
+            after.watch,
+            after.incident(),
+        )?;
+        Ok(Change {
+            item,
+            version,
+            place,
+        })
     }
 
-    /// The subject's place in the list of what does not hold, or its removal; nothing when it had none and gets none.
+    /// The subject's place in the list of what does not hold, or its removal; nothing when it had
+    /// none and gets none.
     fn place_write(
         &self,
         subject: Subject,
@@ -282,7 +413,11 @@ impl BillingStore {
         let key = watch_key(&subject);
         Ok(match (before, after) {
             (_, Some(watch)) => {
-                let watched = Watched { subject, due_at: watch.due_at, incident };
+                let watched = Watched {
+                    subject,
+                    due_at: watch.due_at,
+                    incident,
+                };
                 Some(self.table.put(to_item(what, key, &watched)?))
             }
             (Some(_), None) => Some(self.table.delete(key)),
@@ -290,12 +425,18 @@ impl BillingStore {
         })
     }
 
-    /// Writes a change with the subject's place among what is watched, and the requests that follow.
+    /// Writes a change with the subject's place among what is watched, and the requests that
+    /// follow.
     async fn save(&self, change: Change, requests: Vec<Write>) -> Result<(), Error> {
-        let Change { item, version, place } = change;
+        let Change {
+            item,
+            version,
+            place,
+        } = change;
         let first = self.versioned_put(item, version);
         let beside: Vec<Write> = place.into_iter().chain(requests).collect();
-        // What is not watched, as nearly every seal and report, costs half of what a transaction does.
+        // What is not watched, as nearly every seal and report, costs half of what a transaction
+        // does.
         if beside.is_empty() {
             return self.table.send(first).await;
         }

@@ -44,10 +44,18 @@ impl StoreError {
     }
 
     pub(crate) fn write(what: &'static str) -> impl FnOnce(dynamo::Error) -> Self {
-        move |source| Self::Write { what, source: source.into() }
+        move |source| Self::Write {
+            what,
+            source: source.into(),
+        }
     }
 
-    pub(crate) fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Malformed { what, source: source.into() }
+    pub(crate) fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(
+        what: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Malformed {
+            what,
+            source: source.into(),
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Invoices, one by one and in lists.
 
-use crate::item::{DOCUMENT, INVOICE_PREFIX, from_item, invoice_id_key, invoice_key, period_partition, summary_key};
+use crate::item::{
+    DOCUMENT, INVOICE_PREFIX, from_item, invoice_id_key, invoice_key, period_partition, summary_key,
+};
 use crate::{BillingStore, StoreError};
 use billing::{Invoice, InvoiceNumber, InvoiceRequest, InvoiceSummary, LOOK_BACK_PERIODS};
 use contract::UsageWindow;
@@ -21,13 +23,17 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_invoice(&self, tenant: TenantId, period: BillingPeriod) -> Result<Option<Invoice>, StoreError> {
+    pub async fn load_invoice(
+        &self,
+        tenant: TenantId,
+        period: BillingPeriod,
+    ) -> Result<Option<Invoice>, StoreError> {
         let found = self.get("an invoice", invoice_key(tenant, period)).await?;
         found.as_ref().map(invoice_of).transpose()
     }
 
-    /// The tenant's invoices for the [`LOOK_BACK_PERIODS`] before a period, each with the windows of its own
-    /// period as they are now.
+    /// The tenant's invoices for the [`LOOK_BACK_PERIODS`] before a period, each with the windows
+    /// of its own period as they are now.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -72,13 +78,26 @@ impl BillingStore {
     ) -> Result<InvoicePage, StoreError> {
         let what = "a period's invoices";
         let after = after.map(|after| summary_key(period, &after.legal_entity, after.number));
-        let query = self.table.query(period_partition(period)).beginning_with(INVOICE_PREFIX).consistent();
-        let page = query.after(after).limit(limit).page().await.map_err(StoreError::read(what))?;
+        let query = self
+            .table
+            .query(period_partition(period))
+            .beginning_with(INVOICE_PREFIX)
+            .consistent();
+        let page = query
+            .after(after)
+            .limit(limit)
+            .page()
+            .await
+            .map_err(StoreError::read(what))?;
         let more = page.next.is_some();
         let items = page.items.into_iter();
-        let invoices: Vec<InvoiceSummary> =
-            items.map(|item| from_item(what, item)).collect::<Result<_, StoreError>>()?;
-        let next = invoices.last().filter(|_| more).map(|invoice| invoice.number.clone());
+        let invoices: Vec<InvoiceSummary> = items
+            .map(|item| from_item(what, item))
+            .collect::<Result<_, StoreError>>()?;
+        let next = invoices
+            .last()
+            .filter(|_| more)
+            .map(|invoice| invoice.number.clone());
         Ok(InvoicePage { invoices, next })
     }
 }
@@ -87,7 +106,9 @@ impl BillingStore {
 pub(crate) fn invoice_of(item: &Item) -> Result<Invoice, StoreError> {
     let what = "an invoice";
     let document = item.text(DOCUMENT);
-    let document = document.ok_or("the document is missing").map_err(StoreError::malformed(what))?;
+    let document = document
+        .ok_or("the document is missing")
+        .map_err(StoreError::malformed(what))?;
     serde_json::from_str(document).map_err(StoreError::malformed(what))
 }
 

@@ -1,7 +1,9 @@
 //! Issuing: invoice, number, list, progress and statement in one transaction.
 
 use crate::invoice::invoice_item;
-use crate::item::{counter, invoice_id_key, invoice_key, number_key, run_key, statements_key, summary_key, to_item};
+use crate::item::{
+    counter, invoice_id_key, invoice_key, number_key, run_key, statements_key, summary_key, to_item,
+};
 use crate::run::held_run;
 use crate::{BillingStore, HeldRun, StoreError};
 use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, Settlement};
@@ -36,7 +38,10 @@ impl Desk {
     /// The number of the next invoice.
     #[must_use]
     pub fn next_number(&self) -> InvoiceNumber {
-        InvoiceNumber { legal_entity: self.legal_entity.clone(), number: self.last_number + 1 }
+        InvoiceNumber {
+            legal_entity: self.legal_entity.clone(),
+            number: self.last_number + 1,
+        }
     }
 
     /// The number of the region's next statement.
@@ -51,7 +56,11 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_desk(&self, request: InvoiceRequest, legal_entity: &LegalEntity) -> Result<Desk, StoreError> {
+    pub async fn load_desk(
+        &self,
+        request: InvoiceRequest,
+        legal_entity: &LegalEntity,
+    ) -> Result<Desk, StoreError> {
         let what = "invoice, run and counters";
         let keys = [
             invoice_key(request.tenant, request.period),
@@ -59,8 +68,14 @@ impl BillingStore {
             number_key(legal_entity),
             statements_key(),
         ];
-        let items = self.table.batch_get(keys.to_vec()).send().await.map_err(StoreError::read(what))?;
-        let [invoice, run, number, statements] = keys.map(|key| items.iter().find(|item| has_key(item, &key)));
+        let items = self
+            .table
+            .batch_get(keys.to_vec())
+            .send()
+            .await
+            .map_err(StoreError::read(what))?;
+        let [invoice, run, number, statements] =
+            keys.map(|key| items.iter().find(|item| has_key(item, &key)));
         Ok(Desk {
             is_issued: invoice.is_some(),
             run: run.cloned().map(held_run).transpose()?,
@@ -104,10 +119,16 @@ impl BillingStore {
     fn invoice_writes(&self, invoice: &Invoice) -> Result<Vec<Write>, StoreError> {
         let what = "an invoice";
         let (tenant, period) = (invoice.draft.tenant, invoice.draft.period);
-        let by_id = to_item(what, invoice_id_key(invoice.id), &InvoiceRequest { tenant, period })?;
+        let by_id = to_item(
+            what,
+            invoice_id_key(invoice.id),
+            &InvoiceRequest { tenant, period },
+        )?;
         let listed = summary_key(period, &invoice.number.legal_entity, invoice.number.number);
         let listed = to_item(what, listed, &invoice.summary())?;
-        Ok([invoice_item(invoice)?, by_id, listed].map(|item| self.table.put(item).if_absent()).into())
+        Ok([invoice_item(invoice)?, by_id, listed]
+            .map(|item| self.table.put(item).if_absent())
+            .into())
     }
 
     fn progress_writes(
@@ -117,7 +138,8 @@ impl BillingStore {
         statement: Option<Write>,
     ) -> Result<Vec<Write>, StoreError> {
         let version = desk.run.as_ref().map_or(0, |held| held.version);
-        let mut writes = vec![self.versioned_put(to_item("a run", run_key(run.period), run)?, version)];
+        let mut writes =
+            vec![self.versioned_put(to_item("a run", run_key(run.period), run)?, version)];
         if let Some(statement) = statement {
             writes.push(statement);
             writes.push(self.counter_put(statements_key(), desk.last_statement));
@@ -132,7 +154,11 @@ impl BillingStore {
         self.table.put(item).if_counter(LAST, last)
     }
 
-    async fn transact(&self, what: &'static str, writes: Vec<Write>) -> Result<Recorded, StoreError> {
+    async fn transact(
+        &self,
+        what: &'static str,
+        writes: Vec<Write>,
+    ) -> Result<Recorded, StoreError> {
         match self.table.transact(writes).await {
             Ok(()) => Ok(Recorded::Done),
             Err(error) if error.is_lost() => Ok(Recorded::Contended),

@@ -28,7 +28,10 @@ pub(crate) fn account_key(tenant: TenantId) -> Item {
 }
 
 pub(crate) fn received_key(tenant: TenantId, region: &RegionCode) -> Item {
-    key(tenant_partition(tenant), format!("{RECEIVED_PREFIX}{region}"))
+    key(
+        tenant_partition(tenant),
+        format!("{RECEIVED_PREFIX}{region}"),
+    )
 }
 
 pub(crate) fn listing_partition(shard: u8) -> String {
@@ -48,13 +51,23 @@ pub(crate) fn ledger_partition(tenant: TenantId, period: BillingPeriod) -> Strin
 }
 
 pub(crate) fn window_key(tenant: TenantId, window: &UsageWindow) -> Item {
-    let UsageWindow { meter, group, size, start, part, .. } = window;
+    let UsageWindow {
+        meter,
+        group,
+        size,
+        start,
+        part,
+        ..
+    } = window;
     let part = match part {
         WindowPart::Window => "window",
         WindowPart::Adjustment => "adjustment",
     };
     let partition = ledger_partition(tenant, BillingPeriod::of_day(*start));
-    key(partition, format!("{}{meter}#{part}#{group}", windows_prefix(*size, *start)))
+    key(
+        partition,
+        format!("{}{meter}#{part}#{group}", windows_prefix(*size, *start)),
+    )
 }
 
 /// What the totals of one window begin with.
@@ -63,7 +76,10 @@ pub(crate) fn windows_prefix(size: WindowSize, start: Timestamp) -> String {
 }
 
 pub(crate) fn seal_key(tenant: TenantId, day: Timestamp) -> Item {
-    key(ledger_partition(tenant, BillingPeriod::of_day(day)), format!("{SEAL_PREFIX}{day}"))
+    key(
+        ledger_partition(tenant, BillingPeriod::of_day(day)),
+        format!("{SEAL_PREFIX}{day}"),
+    )
 }
 
 pub(crate) fn watch_partition(shard: u8) -> String {
@@ -71,7 +87,10 @@ pub(crate) fn watch_partition(shard: u8) -> String {
 }
 
 pub(crate) fn watch_key(subject: &Subject) -> Item {
-    key(watch_partition(shard_of(subject.tenant())), subject.to_string())
+    key(
+        watch_partition(shard_of(subject.tenant())),
+        subject.to_string(),
+    )
 }
 
 pub(crate) fn invoice_key(tenant: TenantId, period: BillingPeriod) -> Item {
@@ -92,7 +111,10 @@ pub(crate) fn run_key(period: BillingPeriod) -> Item {
 
 /// Twelve digits keep the order of numbers.
 pub(crate) fn summary_key(period: BillingPeriod, legal_entity: &LegalEntity, number: u64) -> Item {
-    key(period_partition(period), format!("{INVOICE_PREFIX}{legal_entity}#{number:012}"))
+    key(
+        period_partition(period),
+        format!("{INVOICE_PREFIX}{legal_entity}#{number:012}"),
+    )
 }
 
 pub(crate) fn number_key(legal_entity: &LegalEntity) -> Item {
@@ -104,17 +126,28 @@ pub(crate) fn statements_key() -> Item {
 }
 
 /// A value as an item under a key.
-pub(crate) fn to_item<T: Serialize>(what: &'static str, key: Item, value: &T) -> Result<Item, StoreError> {
+pub(crate) fn to_item<T: Serialize>(
+    what: &'static str,
+    key: Item,
+    value: &T,
+) -> Result<Item, StoreError> {
     dynamo::to_item(key, value).map_err(StoreError::malformed(what))
 }
 
 /// The value that an item holds.
-pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, StoreError> {
+pub(crate) fn from_item<T: DeserializeOwned>(
+    what: &'static str,
+    item: Item,
+) -> Result<T, StoreError> {
     dynamo::from_item(item).map_err(StoreError::malformed(what))
 }
 
 /// A counter of an item; zero where there is no item yet.
-pub(crate) fn counter(what: &'static str, item: Option<&Item>, attribute: &str) -> Result<u64, StoreError> {
+pub(crate) fn counter(
+    what: &'static str,
+    item: Option<&Item>,
+    attribute: &str,
+) -> Result<u64, StoreError> {
     let malformed = || StoreError::malformed(what)("a counter is missing");
     item.map_or(Ok(0), |item| item.number(attribute).ok_or_else(malformed))
 }

@@ -1,6 +1,8 @@
 //! The ledger: totals of usage.
 
-use crate::item::{WINDOW_PREFIX, from_item, ledger_partition, to_item, window_key, windows_prefix};
+use crate::item::{
+    WINDOW_PREFIX, from_item, ledger_partition, to_item, window_key, windows_prefix,
+};
 use crate::{BillingStore, StoreError};
 use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
 use dynamo::{Error, number};
@@ -15,42 +17,72 @@ impl BillingStore {
     /// Keeps each window's highest revision, whatever the order in which reports arrive.
     ///
     /// # Errors
-    /// When the table cannot be written; windows that were written stay, and come to the same again.
+    /// When the table cannot be written; windows that were written stay, and come to the same
+    /// again.
     pub async fn record_windows(&self, usage: &UsageWindowUpdated) -> Result<(), StoreError> {
         let write = |window| self.record_window(usage.tenant, window);
-        stream::iter(&usage.windows).map(write).buffer_unordered(CONCURRENCY).try_collect().await
+        stream::iter(&usage.windows)
+            .map(write)
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await
     }
 
-    async fn record_window(&self, tenant: TenantId, window: &UsageWindow) -> Result<(), StoreError> {
+    async fn record_window(
+        &self,
+        tenant: TenantId,
+        window: &UsageWindow,
+    ) -> Result<(), StoreError> {
         let what = "a window";
         let item = to_item(what, window_key(tenant, window), window)?;
-        let put = self.table.put(item).when("attribute_not_exists(pk) OR revision < :revision");
+        let put = self
+            .table
+            .put(item)
+            .when("attribute_not_exists(pk) OR revision < :revision");
         let put = put.value(":revision", number(window.revision));
         // A window that is not written is there in a higher revision.
-        Error::is_written(self.table.send(put).await).map(|_| ()).map_err(StoreError::write(what))
+        Error::is_written(self.table.send(put).await)
+            .map(|_| ())
+            .map_err(StoreError::write(what))
     }
 
     /// The windows of a tenant's period.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_windows(&self, tenant: TenantId, period: BillingPeriod) -> Result<Vec<UsageWindow>, StoreError> {
-        self.load_ledger("windows", tenant, period, WINDOW_PREFIX).await
+    pub async fn load_windows(
+        &self,
+        tenant: TenantId,
+        period: BillingPeriod,
+    ) -> Result<Vec<UsageWindow>, StoreError> {
+        self.load_ledger("windows", tenant, period, WINDOW_PREFIX)
+            .await
     }
 
     /// The totals that are sealed together with a day, see [`SealDigest::covers`].
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_day(&self, tenant: TenantId, day: Timestamp) -> Result<Vec<UsageWindow>, StoreError> {
+    pub async fn load_day(
+        &self,
+        tenant: TenantId,
+        day: Timestamp,
+    ) -> Result<Vec<UsageWindow>, StoreError> {
         let what = "the totals of a day";
         let period = BillingPeriod::of_day(day);
-        let mut totals: Vec<UsageWindow> =
-            self.load_ledger(what, tenant, period, &windows_prefix(WindowSize::Day, day)).await?;
+        let mut totals: Vec<UsageWindow> = self
+            .load_ledger(what, tenant, period, &windows_prefix(WindowSize::Day, day))
+            .await?;
         let next = WindowSize::Day.end(day);
         if BillingPeriod::of_day(next) != period {
             totals.extend(
-                self.load_ledger(what, tenant, period, &format!("{WINDOW_PREFIX}{}#", WindowSize::Month)).await?,
+                self.load_ledger(
+                    what,
+                    tenant,
+                    period,
+                    &format!("{WINDOW_PREFIX}{}#", WindowSize::Month),
+                )
+                .await?,
             );
         }
         totals.retain(|total| SealDigest::covers(day, total));
@@ -67,7 +99,8 @@ impl BillingStore {
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         let take = |item| from_item(what, item).map(|value| found.push(value));
-        self.each_item(what, ledger_partition(tenant, period), prefix, take).await?;
+        self.each_item(what, ledger_partition(tenant, period), prefix, take)
+            .await?;
         Ok(found)
     }
 }

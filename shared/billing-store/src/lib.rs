@@ -1,8 +1,8 @@
 //! The DynamoDB adapter of the billing set.
 //!
-//! Invariant: an invoice, its number, its place in the period's list and the run's progress are written
-//! in one transaction or not at all, so a number is never skipped and no invoice is counted twice.
-//! Nothing is ever scanned: a question that billing asks has a partition that answers it.
+//! Invariant: an invoice, its number, its place in the period's list and the run's progress are
+//! written in one transaction or not at all, so a number is never skipped and no invoice is counted
+//! twice. Nothing is ever scanned: a question that billing asks has a partition that answers it.
 //!
 //! | partition | sort | what |
 //! |---|---|---|
@@ -49,7 +49,9 @@ impl BillingStore {
     /// The store in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { table: Table::new(config, table) }
+        Self {
+            table: Table::new(config, table),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Billing runs, and what items have in common.
 
-use crate::item::{INVOICE_PREFIX, VERSION, counter, from_item, period_partition, run_key, to_item};
+use crate::item::{
+    INVOICE_PREFIX, VERSION, counter, from_item, period_partition, run_key, to_item,
+};
 use crate::{BillingStore, StoreError};
 use billing::{InvoiceSummary, Run};
 use dynamo::{Error, Item, Write, number};
@@ -20,17 +22,25 @@ impl BillingStore {
     /// # Errors
     /// When the table cannot be read.
     pub async fn load_run(&self, period: BillingPeriod) -> Result<Option<HeldRun>, StoreError> {
-        self.get("a run", run_key(period)).await?.map(held_run).transpose()
+        self.get("a run", run_key(period))
+            .await?
+            .map(held_run)
+            .transpose()
     }
 
     /// Records a run that starts or changes. False when somebody else was faster.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_run(&self, before: Option<&HeldRun>, run: &Run) -> Result<bool, StoreError> {
+    pub async fn record_run(
+        &self,
+        before: Option<&HeldRun>,
+        run: &Run,
+    ) -> Result<bool, StoreError> {
         let what = "a run";
         let version = before.map_or(0, |held| held.version);
-        self.put_versioned(what, to_item(what, run_key(run.period), run)?, version).await
+        self.put_versioned(what, to_item(what, run_key(run.period), run)?, version)
+            .await
     }
 
     /// The tenants that have an invoice for a period.
@@ -40,12 +50,16 @@ impl BillingStore {
     pub async fn load_invoiced(&self, period: BillingPeriod) -> Result<Vec<TenantId>, StoreError> {
         let what = "a period's invoices";
         let mut tenants = Vec::new();
-        let take = |item| from_item(what, item).map(|invoice: InvoiceSummary| tenants.push(invoice.tenant));
-        self.each_item(what, period_partition(period), INVOICE_PREFIX, take).await?;
+        let take = |item| {
+            from_item(what, item).map(|invoice: InvoiceSummary| tenants.push(invoice.tenant))
+        };
+        self.each_item(what, period_partition(period), INVOICE_PREFIX, take)
+            .await?;
         Ok(tenants)
     }
 
-    /// Takes each item of a partition whose sort key begins with a prefix, page by page, in the order of these keys.
+    /// Takes each item of a partition whose sort key begins with a prefix, page by page, in the
+    /// order of these keys.
     pub(crate) async fn each_item(
         &self,
         what: &'static str,
@@ -53,7 +67,12 @@ impl BillingStore {
         prefix: &str,
         mut take: impl FnMut(Item) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut pages = self.table.query(partition).beginning_with(prefix).consistent().pages();
+        let mut pages = self
+            .table
+            .query(partition)
+            .beginning_with(prefix)
+            .consistent()
+            .pages();
         while let Some(items) = pages.next().await.map_err(StoreError::read(what))? {
             for item in items {
                 take(item)?;
@@ -62,12 +81,22 @@ impl BillingStore {
         Ok(())
     }
 
-    pub(crate) async fn get(&self, what: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
+    pub(crate) async fn get(
+        &self,
+        what: &'static str,
+        key: Item,
+    ) -> Result<Option<Item>, StoreError> {
         self.table.get(key).await.map_err(StoreError::read(what))
     }
 
-    /// Writes an item over the version that was read, zero for none. False when there is another by now.
-    pub(crate) async fn put_versioned(&self, what: &'static str, item: Item, version: u64) -> Result<bool, StoreError> {
+    /// Writes an item over the version that was read, zero for none. False when there is another by
+    /// now.
+    pub(crate) async fn put_versioned(
+        &self,
+        what: &'static str,
+        item: Item,
+        version: u64,
+    ) -> Result<bool, StoreError> {
         let put = self.versioned_put(item, version);
         Error::is_written(self.table.send(put).await).map_err(StoreError::write(what))
     }
@@ -82,5 +111,8 @@ impl BillingStore {
 pub(crate) fn held_run(item: Item) -> Result<HeldRun, StoreError> {
     let what = "a run";
     let version = counter(what, Some(&item), VERSION)?;
-    Ok(HeldRun { run: from_item(what, item)?, version })
+    Ok(HeldRun {
+        run: from_item(what, item)?,
+        version,
+    })
 }

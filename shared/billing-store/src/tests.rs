@@ -4,16 +4,21 @@ mod learning;
 mod turns;
 
 use crate::*;
-use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};
+use billing::{
+    Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice,
+};
 use catalogue::Catalogue;
 use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
 use dynamo::{Attempts, CROWD};
 use kernel::{
-    BillingPeriod, LegalEntity, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup,
-    WindowSize,
+    BillingPeriod, LegalEntity, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp,
+    UsageGroup, WindowSize,
 };
 
-const HOME: Disclosure = Disclosure { mode: Mode::Shared, tenants_min: 5 };
+const HOME: Disclosure = Disclosure {
+    mode: Mode::Shared,
+    tenants_min: 5,
+};
 
 async fn store() -> BillingStore {
     let aws = testkit::aws().await;
@@ -22,7 +27,9 @@ async fn store() -> BillingStore {
 }
 
 fn tenant(n: u8) -> TenantId {
-    format!("01890a5d-ac96-774b-bcce-b302099a80{n:02x}").parse().unwrap()
+    format!("01890a5d-ac96-774b-bcce-b302099a80{n:02x}")
+        .parse()
+        .unwrap()
 }
 
 fn region() -> RegionCode {
@@ -68,7 +75,10 @@ fn window(meter: &str, day: u8, value: &str, revision: u64) -> UsageWindow {
 
 /// Issues a tenant's invoice as the function does; the number that it got, unless it had one.
 async fn issue(store: &BillingStore, n: u8, period: BillingPeriod) -> Option<u64> {
-    let request = InvoiceRequest { tenant: tenant(n), period };
+    let request = InvoiceRequest {
+        tenant: tenant(n),
+        period,
+    };
     let catalogue = Catalogue::bundled().unwrap();
     let plan = "starter".parse().unwrap();
     let usage = PeriodUsage::new();

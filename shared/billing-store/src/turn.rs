@@ -11,14 +11,23 @@ pub struct Turn(u8);
 const LENGTH_S: i64 = 15 * 60;
 const A_DAY: u8 = 96;
 
-const _: () = assert!(A_DAY as i64 * LENGTH_S == 24 * 60 * 60, "the turns fill a day");
-const _: () = assert!(A_DAY.is_multiple_of(SHARDS.count()), "the tenants of a turn are listed in one partition");
+const _: () = assert!(
+    A_DAY as i64 * LENGTH_S == 24 * 60 * 60,
+    "the turns fill a day"
+);
+const _: () = assert!(
+    A_DAY.is_multiple_of(SHARDS.count()),
+    "the tenants of a turn are listed in one partition"
+);
 
 impl Turn {
     /// The turn that a moment is in.
     #[must_use]
     pub fn at(moment: Timestamp) -> Self {
-        let turn = moment.as_second().div_euclid(LENGTH_S).rem_euclid(A_DAY.into());
+        let turn = moment
+            .as_second()
+            .div_euclid(LENGTH_S)
+            .rem_euclid(A_DAY.into());
         Self(u8::try_from(turn).unwrap_or_default())
     }
 

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 /// What billing knows of a tenant: the changes of status that decide what it is billed for.
 ///
-/// Changes are learned in any order and any number of times; the account says the same. Where there are more
-/// than are kept, those are dropped that decide nothing, however new they are, before the oldest.
+/// Changes are learned in any order and any number of times; the account says the same. Where there
+/// are more than are kept, those are dropped that decide nothing, however new they are, before the
+/// oldest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The tenant.
@@ -38,8 +39,8 @@ pub struct Change {
 pub enum Standing<'a> {
     /// It was in use: the fee, usage, and what arrived late for earlier periods.
     InUse(&'a PlanCode),
-    /// It was in use in one of the [`LOOK_BACK_PERIODS`] before, and not any more: only what arrived late
-    /// for them. The plan is the last that it had.
+    /// It was in use in one of the [`LOOK_BACK_PERIODS`] before, and not any more: only what
+    /// arrived late for them. The plan is the last that it had.
     Left(&'a PlanCode),
 }
 
@@ -54,22 +55,36 @@ impl<'a> Standing<'a> {
 }
 
 impl Account {
-    /// How many changes are kept. Three of a period decide what it is billed for, so they reach back sixteen
-    /// periods or more, however often the tenant changes.
+    /// How many changes are kept. Three of a period decide what it is billed for, so they reach
+    /// back sixteen periods or more, however often the tenant changes.
     pub const CHANGES_MAX: usize = 48;
 
     /// An account of which nothing is known yet.
     #[must_use]
     pub const fn new(tenant: TenantId) -> Self {
-        Self { tenant, changes: Vec::new() }
+        Self {
+            tenant,
+            changes: Vec::new(),
+        }
     }
 
-    /// The account with one more change, or nothing when that change is known, tells nothing that others do
-    /// not, or is too old to matter.
+    /// The account with one more change, or nothing when that change is known, tells nothing that
+    /// others do not, or is too old to matter.
     #[must_use]
-    pub fn learn(&self, fact: &TenantStatusChanged, region: &RegionCode, at: Timestamp) -> Option<Self> {
-        let place = self.changes.partition_point(|change| change.revision < fact.revision);
-        if self.changes.get(place).is_some_and(|change| change.revision == fact.revision) {
+    pub fn learn(
+        &self,
+        fact: &TenantStatusChanged,
+        region: &RegionCode,
+        at: Timestamp,
+    ) -> Option<Self> {
+        let place = self
+            .changes
+            .partition_point(|change| change.revision < fact.revision);
+        if self
+            .changes
+            .get(place)
+            .is_some_and(|change| change.revision == fact.revision)
+        {
             return None;
         }
         let mut changes = self.changes.clone();
@@ -84,7 +99,10 @@ impl Account {
         if changes.len() > Self::CHANGES_MAX {
             changes.remove(least_deciding(&changes));
         }
-        (changes != self.changes).then_some(Self { tenant: self.tenant, changes })
+        (changes != self.changes).then_some(Self {
+            tenant: self.tenant,
+            changes,
+        })
     }
 
     /// The tenant's newest status.
@@ -93,44 +111,63 @@ impl Account {
         self.changes.last().map(|change| change.status)
     }
 
-    /// What the tenant can be billed for in a period; nothing when it was not in use in it, nor shortly before.
+    /// What the tenant can be billed for in a period; nothing when it was not in use in it, nor
+    /// shortly before.
     #[must_use]
     pub fn standing(&self, period: BillingPeriod) -> Option<Standing<'_>> {
         if let Some(plan) = self.plan_for(period) {
             return Some(Standing::InUse(plan));
         }
-        let before = std::iter::successors(Some(period.previous()), |period| Some(period.previous()));
-        before.take(LOOK_BACK_PERIODS).find_map(|before| self.plan_for(before)).map(Standing::Left)
+        let before =
+            std::iter::successors(Some(period.previous()), |period| Some(period.previous()));
+        before
+            .take(LOOK_BACK_PERIODS)
+            .find_map(|before| self.plan_for(before))
+            .map(Standing::Left)
     }
 
-    /// The regions that may state usage of the tenant which a period is billed for: those that it was in, as long as it
-    /// can be billed for anything.
+    /// The regions that may state usage of the tenant which a period is billed for: those that it
+    /// was in, as long as it can be billed for anything.
     #[must_use]
     pub fn usage_regions(&self, period: BillingPeriod) -> BTreeSet<&RegionCode> {
         let changes = self.standing(period).map(|_| &self.changes);
-        changes.into_iter().flatten().map(|change| &change.region).collect()
+        changes
+            .into_iter()
+            .flatten()
+            .map(|change| &change.region)
+            .collect()
     }
 
-    /// The plan that the tenant is billed by for a period: the one it ended the period with. Nothing when
-    /// the tenant was not in use at any moment of the period.
+    /// The plan that the tenant is billed by for a period: the one it ended the period with.
+    /// Nothing when the tenant was not in use at any moment of the period.
     ///
-    /// What happened after the period's end does not matter, so that a run means the same whenever it is
-    /// repeated.
+    /// What happened after the period's end does not matter, so that a run means the same whenever
+    /// it is repeated.
     #[must_use]
     pub fn plan_for(&self, period: BillingPeriod) -> Option<&PlanCode> {
-        let by_end = || self.changes.iter().filter(|change| change.at < period.end());
+        let by_end = || {
+            self.changes
+                .iter()
+                .filter(|change| change.at < period.end())
+        };
         let at_start = by_end().rfind(|change| change.at <= period.start());
         let during = by_end().filter(|change| change.at > period.start());
-        let in_use = at_start.into_iter().chain(during).any(|change| is_in_use(change.status));
-        by_end().next_back().filter(|_| in_use).map(|change| &change.plan)
+        let in_use = at_start
+            .into_iter()
+            .chain(during)
+            .any(|change| is_in_use(change.status));
+        by_end()
+            .next_back()
+            .filter(|_| in_use)
+            .map(|change| &change.plan)
     }
 }
 
-/// The place of the oldest change that [`Account::plan_for`] does not depend on, whatever the period; of the
-/// oldest of all when it depends on each.
+/// The place of the oldest change that [`Account::plan_for`] does not depend on, whatever the
+/// period; of the oldest of all when it depends on each.
 ///
-/// It depends on the last change at a period's first moment, and of those later in the period on the last, and
-/// on the last that leaves the tenant in use.
+/// It depends on the last change at a period's first moment, and of those later in the period on
+/// the last, and on the last that leaves the tenant in use.
 fn least_deciding(changes: &[Change]) -> usize {
     let mut seen = BTreeSet::new();
     let mut place = 0;
@@ -138,7 +175,8 @@ fn least_deciding(changes: &[Change]) -> usize {
         let period = BillingPeriod::containing(change.at);
         let at_start = change.at == period.start();
         let is_last = seen.insert((period, at_start, false));
-        let is_last_in_use = !at_start && is_in_use(change.status) && seen.insert((period, false, true));
+        let is_last_in_use =
+            !at_start && is_in_use(change.status) && seen.insert((period, false, true));
         if !is_last && !is_last_in_use {
             place = index;
         }
@@ -149,7 +187,10 @@ fn least_deciding(changes: &[Change]) -> usize {
 /// Whether a tenant of this status pays: from activation to closing, suspended or not.
 const fn is_in_use(status: TenantStatus) -> bool {
     match status {
-        TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Relocating => true,
+        TenantStatus::Active
+        | TenantStatus::Suspended
+        | TenantStatus::Closing
+        | TenantStatus::Relocating => true,
         TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Closed => false,
     }
 }

@@ -10,10 +10,19 @@ use std::str::FromStr;
 
 /// An exact decimal of as many digits as it takes.
 ///
-/// The sum of a month's windows, or its product with a price, may have more digits than a [`Quantity`]; how many, `kernel`
-/// says. Nothing is rounded before a line's amount is.
+/// The sum of a month's windows, or its product with a price, may have more digits than a
+/// [`Quantity`]; how many, `kernel` says. Nothing is rounded before a line's amount is.
 #[derive(
-    Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr, utoipa::ToSchema,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    SerializeDisplay,
+    DeserializeFromStr,
+    utoipa::ToSchema,
 )]
 #[schema(value_type = String, description = "An exact decimal of as many digits as it takes, in plain notation.")]
 pub struct Exact(BigDecimal);
@@ -33,7 +42,10 @@ impl Exact {
 
     /// The smallest whole number of packages of a size, above zero, that holds it.
     pub(crate) fn packages(&self, size: &Self) -> Self {
-        let scale = self.0.fractional_digit_count().max(size.0.fractional_digit_count());
+        let scale = self
+            .0
+            .fractional_digit_count()
+            .max(size.0.fractional_digit_count());
         let (units, _) = self.0.with_scale(scale).into_bigint_and_scale();
         let (size, _) = size.0.with_scale(scale).into_bigint_and_scale();
         let packages = (units + &size - 1) / size;

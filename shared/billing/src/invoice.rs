@@ -1,9 +1,14 @@
 //! Invoices: a fixed fee, usage, and what earlier invoices could not know.
 
-use crate::{Exact, MeterUsage, PeriodUsage, RatingRefusal, Standing, Step, rate_units, total_usage};
+use crate::{
+    Exact, MeterUsage, PeriodUsage, RatingRefusal, Standing, Step, rate_units, total_usage,
+};
 use catalogue::{Catalogue, ChargeModel, Meter, Plan};
 use contract::UsageWindow;
-use kernel::{BillingPeriod, Currency, InvoiceId, LegalEntity, MeterCode, Money, PlanCode, TenantId, Timestamp};
+use kernel::{
+    BillingPeriod, Currency, InvoiceId, LegalEntity, MeterCode, Money, PlanCode, TenantId,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -63,8 +68,8 @@ pub struct Draft {
     pub total: Money,
     /// How many usage events this invoice is the first to bill.
     pub events: u64,
-    /// How many usage reports of the tenant were known to be on their way when this was billed. What they
-    /// bring is adjusted on a later invoice.
+    /// How many usage reports of the tenant were known to be on their way when this was billed.
+    /// What they bring is adjusted on a later invoice.
     pub missing_reports: u64,
 }
 
@@ -228,8 +233,15 @@ impl Earlier {
     ///
     /// # Errors
     /// When a window's meter is not in the catalogue.
-    pub fn of(catalogue: &Catalogue, invoice: Invoice, windows: &[UsageWindow]) -> Result<Self, InvoiceRefusal> {
-        Ok(Self { invoice, usage: total_usage(catalogue, windows)? })
+    pub fn of(
+        catalogue: &Catalogue,
+        invoice: Invoice,
+        windows: &[UsageWindow],
+    ) -> Result<Self, InvoiceRefusal> {
+        Ok(Self {
+            invoice,
+            usage: total_usage(catalogue, windows)?,
+        })
     }
 }
 
@@ -258,16 +270,24 @@ impl Invoice {
     }
 }
 
-/// Plans a tenant's invoice: the fixed fee, a line per meter that the plan prices or that was used, and a
-/// line per meter of an earlier period whose usage is no longer what was billed. A tenant that is not in use
-/// any more gets the lines of earlier periods only, which may be none.
+/// Plans a tenant's invoice: the fixed fee, a line per meter that the plan prices or that was used,
+/// and a line per meter of an earlier period whose usage is no longer what was billed. A tenant
+/// that is not in use any more gets the lines of earlier periods only, which may be none.
 ///
 /// # Errors
 /// When the catalogue does not allow it, see [`InvoiceRefusal`].
 pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
-    let Billing { catalogue, tenant, period, usage, .. } = billing;
+    let Billing {
+        catalogue,
+        tenant,
+        period,
+        usage,
+        ..
+    } = billing;
     let plan = billing.standing.plan();
-    let plan = catalogue.plan(plan).ok_or_else(|| InvoiceRefusal::UnknownPlan { plan: plan.clone() })?;
+    let plan = catalogue
+        .plan(plan)
+        .ok_or_else(|| InvoiceRefusal::UnknownPlan { plan: plan.clone() })?;
     let mut lines = Vec::new();
     if matches!(billing.standing, Standing::InUse(_)) {
         lines.push(fixed_fee(plan));
@@ -275,7 +295,9 @@ pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
     }
     lines.extend(adjustment_lines(catalogue, plan, billing.earlier)?);
     let total = sum_lines(&lines, plan.currency);
-    let events = lines.iter().fold(0, |sum: u64, line| sum.saturating_add(line.events()));
+    let events = lines
+        .iter()
+        .fold(0, |sum: u64, line| sum.saturating_add(line.events()));
     Ok(Draft {
         tenant,
         period,
@@ -294,32 +316,54 @@ impl Line {
         match &self.item {
             Item::FixedFee { .. } => 0,
             Item::Usage { reading, .. } => reading.events,
-            Item::Adjustment(adjustment) => adjustment.now.events.saturating_sub(adjustment.billed.events),
+            Item::Adjustment(adjustment) => adjustment
+                .now
+                .events
+                .saturating_sub(adjustment.billed.events),
         }
     }
 }
 
 fn fixed_fee(plan: &Plan) -> Line {
     let amount = Exact::from(&plan.fixed_fee).rounded(plan.currency);
-    Line { item: Item::FixedFee { name: plan.name.clone() }, amount }
+    Line {
+        item: Item::FixedFee {
+            name: plan.name.clone(),
+        },
+        amount,
+    }
 }
 
-/// Priced meters in the plan's order, used or not; then what was used although the plan has no price for
-/// it, so that no usage event is left out of the bill.
-fn usage_lines(catalogue: &Catalogue, plan: &Plan, usage: &PeriodUsage) -> Result<Vec<Line>, InvoiceRefusal> {
-    let priced = plan.charges.iter().map(|charge| (&charge.meter, Some(&charge.model)));
+/// Priced meters in the plan's order, used or not; then what was used although the plan has no
+/// price for it, so that no usage event is left out of the bill.
+fn usage_lines(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    usage: &PeriodUsage,
+) -> Result<Vec<Line>, InvoiceRefusal> {
+    let priced = plan
+        .charges
+        .iter()
+        .map(|charge| (&charge.meter, Some(&charge.model)));
     let is_priced = |meter: &MeterCode| plan.charges.iter().any(|charge| charge.meter == *meter);
-    let included = usage.keys().filter(|meter| !is_priced(meter)).map(|meter| (meter, None));
+    let included = usage
+        .keys()
+        .filter(|meter| !is_priced(meter))
+        .map(|meter| (meter, None));
     let line = |(meter, charge): (&MeterCode, Option<&ChargeModel>)| {
         let metered = metered(known(catalogue, meter)?, charge.cloned());
         let (quantity, events) = measured(usage, meter);
         let reading = read(&metered, quantity, events, plan.currency)?;
-        Ok(Line { amount: reading.charged.clone(), item: Item::Usage { metered, reading } })
+        Ok(Line {
+            amount: reading.charged.clone(),
+            item: Item::Usage { metered, reading },
+        })
     };
     priced.chain(included).map(line).collect()
 }
 
-/// Whether an earlier period's usage is no longer what its invoice, or a later adjustment, billed for it.
+/// Whether an earlier period's usage is no longer what its invoice, or a later adjustment, billed
+/// for it.
 #[must_use]
 pub fn has_late_usage(earlier: &[Earlier]) -> bool {
     !find_late(earlier).is_empty()
@@ -341,26 +385,46 @@ fn find_late(earlier: &[Earlier]) -> Vec<Late<'_>> {
         for (meter, usage) in usage {
             let billed = billed.get(meter).copied();
             let is_billed = match billed {
-                Some((_, reading)) => reading.quantity == usage.quantity && reading.events == usage.events,
+                Some((_, reading)) => {
+                    reading.quantity == usage.quantity && reading.events == usage.events
+                }
                 None => usage.quantity == Exact::zero() && usage.events == 0,
             };
             if !is_billed {
-                found.push(Late { earlier: invoice, meter, usage, billed });
+                found.push(Late {
+                    earlier: invoice,
+                    meter,
+                    usage,
+                    billed,
+                });
             }
         }
     }
     found
 }
 
-/// Bills what an earlier period's usage costs beyond what was billed for it, at the prices that the period was
-/// billed at.
-fn adjustment_lines(catalogue: &Catalogue, plan: &Plan, earlier: &[Earlier]) -> Result<Vec<Line>, InvoiceRefusal> {
+/// Bills what an earlier period's usage costs beyond what was billed for it, at the prices that the
+/// period was billed at.
+fn adjustment_lines(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    earlier: &[Earlier],
+) -> Result<Vec<Line>, InvoiceRefusal> {
     let mut lines = Vec::new();
-    for Late { earlier, meter, usage, billed } in find_late(earlier) {
+    for Late {
+        earlier,
+        meter,
+        usage,
+        billed,
+    } in find_late(earlier)
+    {
         let currency = earlier.draft.total.currency;
         let adjusted_period = earlier.draft.period;
         if currency != plan.currency {
-            return Err(InvoiceRefusal::OtherCurrency { period: adjusted_period, currency });
+            return Err(InvoiceRefusal::OtherCurrency {
+                period: adjusted_period,
+                currency,
+            });
         }
         let (metered, billed) = match billed {
             Some((metered, reading)) => (metered.clone(), reading.clone()),
@@ -373,13 +437,25 @@ fn adjustment_lines(catalogue: &Catalogue, plan: &Plan, earlier: &[Earlier]) -> 
         let now = read(&metered, usage.quantity.clone(), usage.events, currency)?;
         let difference = Exact::from(&now.charged.amount) - &Exact::from(&billed.charged.amount);
         let amount = difference.rounded(currency);
-        lines.push(Line { item: Item::Adjustment(Adjustment { adjusted_period, metered, billed, now }), amount });
+        lines.push(Line {
+            item: Item::Adjustment(Adjustment {
+                adjusted_period,
+                metered,
+                billed,
+                now,
+            }),
+            amount,
+        });
     }
     Ok(lines)
 }
 
-/// What has been billed for a period, per meter: its own invoice's line, or the newest adjustment of it.
-fn billed_for(period: BillingPeriod, earlier: &[Earlier]) -> BTreeMap<&MeterCode, (&Metered, &Reading)> {
+/// What has been billed for a period, per meter: its own invoice's line, or the newest adjustment
+/// of it.
+fn billed_for(
+    period: BillingPeriod,
+    earlier: &[Earlier],
+) -> BTreeMap<&MeterCode, (&Metered, &Reading)> {
     let mut invoices: Vec<&Invoice> = earlier.iter().map(|earlier| &earlier.invoice).collect();
     invoices.sort_by_key(|invoice| invoice.draft.period);
     let mut billed = BTreeMap::new();
@@ -390,7 +466,10 @@ fn billed_for(period: BillingPeriod, earlier: &[Earlier]) -> BTreeMap<&MeterCode
                     billed.insert(&metered.meter, (metered, reading));
                 }
                 Item::Adjustment(adjustment) if adjustment.adjusted_period == period => {
-                    billed.insert(&adjustment.metered.meter, (&adjustment.metered, &adjustment.now));
+                    billed.insert(
+                        &adjustment.metered.meter,
+                        (&adjustment.metered, &adjustment.now),
+                    );
                 }
                 Item::FixedFee { .. } | Item::Usage { .. } | Item::Adjustment(_) => {}
             }
@@ -399,29 +478,60 @@ fn billed_for(period: BillingPeriod, earlier: &[Earlier]) -> BTreeMap<&MeterCode
     billed
 }
 
-fn read(metered: &Metered, quantity: Exact, events: u64, currency: Currency) -> Result<Reading, InvoiceRefusal> {
+fn read(
+    metered: &Metered,
+    quantity: Exact,
+    events: u64,
+    currency: Currency,
+) -> Result<Reading, InvoiceRefusal> {
     let rated = match &metered.charge {
-        Some(charge) => rate_units(charge, &quantity)
-            .map_err(|source| InvoiceRefusal::Charge { meter: metered.meter.clone(), source })?,
-        None => crate::Rated { steps: vec![Step::Free { units: quantity.clone() }], amount: Exact::zero() },
+        Some(charge) => rate_units(charge, &quantity).map_err(|source| InvoiceRefusal::Charge {
+            meter: metered.meter.clone(),
+            source,
+        })?,
+        None => crate::Rated {
+            steps: vec![Step::Free {
+                units: quantity.clone(),
+            }],
+            amount: Exact::zero(),
+        },
     };
     let charged = rated.amount.rounded(currency);
-    Ok(Reading { quantity, events, steps: rated.steps, exact: rated.amount, charged })
+    Ok(Reading {
+        quantity,
+        events,
+        steps: rated.steps,
+        exact: rated.amount,
+        charged,
+    })
 }
 
 fn sum_lines(lines: &[Line], currency: Currency) -> Money {
-    let sum = lines.iter().fold(Exact::zero(), |sum, line| sum + &Exact::from(&line.amount.amount));
+    let sum = lines.iter().fold(Exact::zero(), |sum, line| {
+        sum + &Exact::from(&line.amount.amount)
+    });
     sum.rounded(currency)
 }
 
 fn metered(meter: &Meter, charge: Option<ChargeModel>) -> Metered {
-    Metered { meter: meter.code.clone(), unit: meter.unit.clone(), charge }
+    Metered {
+        meter: meter.code.clone(),
+        unit: meter.unit.clone(),
+        charge,
+    }
 }
 
 fn known<'a>(catalogue: &'a Catalogue, meter: &MeterCode) -> Result<&'a Meter, InvoiceRefusal> {
-    catalogue.meter(meter).ok_or_else(|| InvoiceRefusal::UnknownMeter { meter: meter.clone() })
+    catalogue
+        .meter(meter)
+        .ok_or_else(|| InvoiceRefusal::UnknownMeter {
+            meter: meter.clone(),
+        })
 }
 
 fn measured(usage: &PeriodUsage, meter: &MeterCode) -> (Exact, u64) {
-    usage.get(meter).map_or_else(|| (Exact::zero(), 0), |usage| (usage.quantity.clone(), usage.events))
+    usage.get(meter).map_or_else(
+        || (Exact::zero(), 0),
+        |usage| (usage.quantity.clone(), usage.events),
+    )
 }

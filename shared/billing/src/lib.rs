@@ -1,16 +1,16 @@
 //! Rating, invoices, billing runs and the completeness of usage as pure functions.
 //!
 //! Invariant: no money is made or lost. An amount is exact until the one rounding of its line
-//! ([`Exact::rounded`]), an invoice's total is the sum of its lines, and what a later invoice adjusts
-//! is the difference of two lines, each rounded as if it had been billed alone.
-//! Imports `kernel` and `contract` only; does no I/O, reads no clock, makes no random ids.
+//! ([`Exact::rounded`]), an invoice's total is the sum of its lines, and what a later invoice
+//! adjusts is the difference of two lines, each rounded as if it had been billed alone. Imports
+//! `kernel` and `contract` only; does no I/O, reads no clock, makes no random ids.
 //!
 //! # Who is billed
-//! Whoever was in use at any moment of the period pays the plan's full fixed fee: a tenant that became
-//! active on the last day, one that was suspended all month, and one that closed on the first day. A
-//! tenant that was only pending or provisioning, or was already closed, is not billed: but when usage of one
-//! of the [`LOOK_BACK_PERIODS`] before, in which it was in use, arrived after its invoice, it gets an invoice
-//! of that adjustment alone, without a fee.
+//! Whoever was in use at any moment of the period pays the plan's full fixed fee: a tenant that
+//! became active on the last day, one that was suspended all month, and one that closed on the
+//! first day. A tenant that was only pending or provisioning, or was already closed, is not billed:
+//! but when usage of one of the [`LOOK_BACK_PERIODS`] before, in which it was in use, arrived after
+//! its invoice, it gets an invoice of that adjustment alone, without a fee.
 
 mod account;
 mod exact;
@@ -26,13 +26,15 @@ mod watch;
 pub use account::{Account, Change, Standing};
 pub use exact::Exact;
 pub use invoice::{
-    Adjustment, Billing, Draft, Earlier, Invoice, InvoiceNumber, InvoiceRefusal, InvoiceState, InvoiceSummary, Item,
-    LOOK_BACK_PERIODS, Line, Metered, Reading, has_late_usage, plan_invoice,
+    Adjustment, Billing, Draft, Earlier, Invoice, InvoiceNumber, InvoiceRefusal, InvoiceState,
+    InvoiceSummary, Item, LOOK_BACK_PERIODS, Line, Metered, Reading, has_late_usage, plan_invoice,
 };
 pub use rating::{Rated, RatingRefusal, Step, rate_units};
 pub use received::{Received, Span, TooManyGaps};
 pub use reception::{KnownDays, REPORTED_DAYS_MAX, Reception, ReceptionLook, look_at_reception};
-pub use run::{Disclosure, InvoiceRequest, Issue, Run, Settlement, Tally, decide_issue, decide_settlement};
+pub use run::{
+    Disclosure, InvoiceRequest, Issue, Run, Settlement, Tally, decide_issue, decide_settlement,
+};
 pub use seal::{Dispute, Seal, SealLook, decide_sealed, look_at_seal};
 pub use usage::{MeterUsage, PeriodUsage, total_usage};
 pub use watch::{Incident, IncidentKind, Subject, Watch};

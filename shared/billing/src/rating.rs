@@ -96,21 +96,31 @@ pub enum RatingRefusal {
 /// # Errors
 /// When the model contradicts itself.
 pub fn rate_units(model: &ChargeModel, units: &Exact) -> Result<Rated, RatingRefusal> {
-    let units = if units.is_positive() { units.clone() } else { Exact::zero() };
+    let units = if units.is_positive() {
+        units.clone()
+    } else {
+        Exact::zero()
+    };
     let steps = match model {
         ChargeModel::Standard { unit_price } => {
             vec![tier_step(units, None, unit_price, &PlanDecimal::zero())]
         }
         ChargeModel::Graduated { tiers } => rate_graduated(tiers, &units)?,
         ChargeModel::Volume { tiers } => rate_volume(tiers, units)?,
-        ChargeModel::Package { free_units, size, price } => rate_packages(free_units, size, price, units)?,
+        ChargeModel::Package {
+            free_units,
+            size,
+            price,
+        } => rate_packages(free_units, size, price, units)?,
     };
-    let amount = steps.iter().fold(Exact::zero(), |sum, step| sum + &step.amount());
+    let amount = steps
+        .iter()
+        .fold(Exact::zero(), |sum, step| sum + &step.amount());
     Ok(Rated { steps, amount })
 }
 
-/// Each tier's units at its price. A tier is entered by the first part of a unit above the tier before;
-/// the first tier is entered always, so its flat fee applies at zero units too.
+/// Each tier's units at its price. A tier is entered by the first part of a unit above the tier
+/// before; the first tier is entered always, so its flat fee applies at zero units too.
 fn rate_graduated(tiers: &[Tier], units: &Exact) -> Result<Vec<Step>, RatingRefusal> {
     check_tiers(tiers)?;
     let mut steps = Vec::with_capacity(tiers.len());
@@ -119,19 +129,40 @@ fn rate_graduated(tiers: &[Tier], units: &Exact) -> Result<Vec<Step>, RatingRefu
         if !steps.is_empty() && *units <= below {
             break;
         }
-        let end = tier.up_to.as_ref().map_or_else(|| units.clone(), |end| Exact::from(end).min(units.clone()));
-        steps.push(tier_step(end.clone() - &below, tier.up_to.clone(), &tier.unit_price, &tier.flat_fee));
+        let end = tier
+            .up_to
+            .as_ref()
+            .map_or_else(|| units.clone(), |end| Exact::from(end).min(units.clone()));
+        steps.push(tier_step(
+            end.clone() - &below,
+            tier.up_to.clone(),
+            &tier.unit_price,
+            &tier.flat_fee,
+        ));
         below = end;
     }
     Ok(steps)
 }
 
-/// All units at the price of the tier that the total reaches: 100.5 is above a tier that ends at 100.
+/// All units at the price of the tier that the total reaches: 100.5 is above a tier that ends at
+/// 100.
 fn rate_volume(tiers: &[Tier], units: Exact) -> Result<Vec<Step>, RatingRefusal> {
     check_tiers(tiers)?;
-    let reaches = |tier: &&Tier| tier.up_to.as_ref().is_none_or(|end| units <= Exact::from(end));
-    let tier = tiers.iter().find(reaches).ok_or(RatingRefusal::UnitsWithoutPrice)?;
-    Ok(vec![tier_step(units, tier.up_to.clone(), &tier.unit_price, &tier.flat_fee)])
+    let reaches = |tier: &&Tier| {
+        tier.up_to
+            .as_ref()
+            .is_none_or(|end| units <= Exact::from(end))
+    };
+    let tier = tiers
+        .iter()
+        .find(reaches)
+        .ok_or(RatingRefusal::UnitsWithoutPrice)?;
+    Ok(vec![tier_step(
+        units,
+        tier.up_to.clone(),
+        &tier.unit_price,
+        &tier.flat_fee,
+    )])
 }
 
 /// ceil((units - free) / size) x price.
@@ -152,14 +183,35 @@ fn rate_packages(
     let paid = units - &free;
     let packages = paid.packages(&package);
     let amount = &packages * &Exact::from(price);
-    let package = Step::Package { units: paid, packages, size: size.clone(), price: price.clone(), amount };
-    let steps = if free.is_positive() { vec![Step::Free { units: free }, package] } else { vec![package] };
+    let package = Step::Package {
+        units: paid,
+        packages,
+        size: size.clone(),
+        price: price.clone(),
+        amount,
+    };
+    let steps = if free.is_positive() {
+        vec![Step::Free { units: free }, package]
+    } else {
+        vec![package]
+    };
     Ok(steps)
 }
 
-fn tier_step(units: Exact, up_to: Option<PlanDecimal>, unit_price: &PlanDecimal, flat_fee: &PlanDecimal) -> Step {
+fn tier_step(
+    units: Exact,
+    up_to: Option<PlanDecimal>,
+    unit_price: &PlanDecimal,
+    flat_fee: &PlanDecimal,
+) -> Step {
     let amount = &units * &Exact::from(unit_price) + &Exact::from(flat_fee);
-    Step::Tier { units, up_to, unit_price: unit_price.clone(), flat_fee: flat_fee.clone(), amount }
+    Step::Tier {
+        units,
+        up_to,
+        unit_price: unit_price.clone(),
+        flat_fee: flat_fee.clone(),
+        amount,
+    }
 }
 
 fn check_tiers(tiers: &[Tier]) -> Result<(), RatingRefusal> {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Received {
     /// Every number up to this one has been received.
     pub contiguous: u64,
-    /// What has been received beyond it: rising, apart from each other, at most [`Received::SPANS_MAX`].
+    /// What has been received beyond it: rising, apart from each other, at most
+    /// [`Received::SPANS_MAX`].
     pub beyond: Vec<Span>,
 }
 
@@ -40,9 +41,19 @@ impl Received {
         }
         let mut beyond = self.beyond.clone();
         let place = beyond.partition_point(|span| span.last < number);
-        beyond.insert(place, Span { first: number, last: number });
+        beyond.insert(
+            place,
+            Span {
+                first: number,
+                last: number,
+            },
+        );
         let joined = join(self.contiguous, beyond);
-        if joined.beyond.len() > Self::SPANS_MAX { Err(TooManyGaps) } else { Ok(Some(joined)) }
+        if joined.beyond.len() > Self::SPANS_MAX {
+            Err(TooManyGaps)
+        } else {
+            Ok(Some(joined))
+        }
     }
 
     /// The numbers that are missing below the highest one received.
@@ -50,7 +61,10 @@ impl Received {
     pub fn gaps(&self) -> Vec<Span> {
         let mut below = self.contiguous;
         let gap = |span: &Span| {
-            let gap = Span { first: below.saturating_add(1), last: span.first.saturating_sub(1) };
+            let gap = Span {
+                first: below.saturating_add(1),
+                last: span.first.saturating_sub(1),
+            };
             below = span.last;
             gap
         };
@@ -61,19 +75,27 @@ impl Received {
     #[must_use]
     pub fn without_gaps(&self) -> Self {
         let contiguous = self.beyond.last().map_or(self.contiguous, |span| span.last);
-        Self { contiguous, beyond: Vec::new() }
+        Self {
+            contiguous,
+            beyond: Vec::new(),
+        }
     }
 
     /// How many numbers are missing below the highest one received.
     #[must_use]
     pub fn missing(&self) -> u64 {
-        self.gaps().iter().fold(0, |sum, gap| sum.saturating_add(gap.last - gap.first + 1))
+        self.gaps()
+            .iter()
+            .fold(0, |sum, gap| sum.saturating_add(gap.last - gap.first + 1))
     }
 }
 
 /// Joins spans that touch, and moves what touches the contiguous numbers into them.
 fn join(contiguous: u64, spans: Vec<Span>) -> Received {
-    let mut received = Received { contiguous, beyond: Vec::with_capacity(spans.len()) };
+    let mut received = Received {
+        contiguous,
+        beyond: Vec::with_capacity(spans.len()),
+    };
     for span in spans {
         let touches = |last: u64| last.saturating_add(1) >= span.first;
         match received.beyond.last_mut() {

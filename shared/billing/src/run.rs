@@ -20,8 +20,8 @@ pub struct Run {
     pub done: u64,
     /// What the invoices add up to, per currency.
     pub tallies: BTreeMap<Currency, Tally>,
-    /// Whether the run has been complete once. What it then stated, or withheld, is final: two statements
-    /// of one period would differ by the tenants between them.
+    /// Whether the run has been complete once. What it then stated, or withheld, is final: two
+    /// statements of one period would differ by the tenants between them.
     pub settled: bool,
 }
 
@@ -61,7 +61,14 @@ impl Run {
     /// A run that starts.
     #[must_use]
     pub const fn new(period: BillingPeriod, started_at: Timestamp, expected: u64) -> Self {
-        Self { period, started_at, expected, done: 0, tallies: BTreeMap::new(), settled: false }
+        Self {
+            period,
+            started_at,
+            expected,
+            done: 0,
+            tallies: BTreeMap::new(),
+            settled: false,
+        }
     }
 
     /// Whether every expected invoice is issued.
@@ -73,12 +80,20 @@ impl Run {
     fn add(&mut self, draft: &Draft) {
         let currency = draft.total.currency;
         let (invoices, total, events) = match self.tallies.get(&currency) {
-            Some(tally) => (tally.invoices, Exact::from(&tally.total.amount), tally.events),
+            Some(tally) => (
+                tally.invoices,
+                Exact::from(&tally.total.amount),
+                tally.events,
+            ),
             None => (0, Exact::zero(), 0),
         };
         let total = total + &Exact::from(&draft.total.amount);
         let total = total.rounded(currency);
-        let tally = Tally { invoices: invoices + 1, total, events: events.saturating_add(draft.events) };
+        let tally = Tally {
+            invoices: invoices + 1,
+            total,
+            events: events.saturating_add(draft.events),
+        };
         self.tallies.insert(currency, tally);
         self.done += 1;
     }
@@ -87,7 +102,8 @@ impl Run {
 /// What a region may state about its billing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disclosure {
-    /// The region's mode: only a sovereign region states totals, since home has every other invoice.
+    /// The region's mode: only a sovereign region states totals, since home has every other
+    /// invoice.
     pub mode: Mode,
     /// How many tenants a total must cover at least.
     pub tenants_min: u64,
@@ -102,16 +118,34 @@ pub struct Settlement {
     pub statement: Option<RegionBillingTotaled>,
 }
 
-/// Decides the issue of an invoice: its number, the run's progress, and the statement of the last one. Whatever the
-/// amounts, none is refused: a tally is as wide as all of them together, see [`kernel::Amount`].
+/// Decides the issue of an invoice: its number, the run's progress, and the statement of the last
+/// one. Whatever the amounts, none is refused: a tally is as wide as all of them together, see
+/// [`kernel::Amount`].
 #[must_use]
-pub fn decide_issue(draft: Draft, mut run: Run, number: InvoiceNumber, disclosure: Disclosure) -> Issue {
+pub fn decide_issue(
+    draft: Draft,
+    mut run: Run,
+    number: InvoiceNumber,
+    disclosure: Disclosure,
+) -> Issue {
     run.add(&draft);
     let issued_at = run.started_at;
-    let invoice = Invoice { id: draft.id(), number, state: InvoiceState::Issued, issued_at, draft };
+    let invoice = Invoice {
+        id: draft.id(),
+        number,
+        state: InvoiceState::Issued,
+        issued_at,
+        draft,
+    };
     let settlement = decide_settlement(&run, disclosure);
-    let (run, statement) = settlement.map_or((run, None), |settlement| (settlement.run, settlement.statement));
-    Issue { invoice, run, statement }
+    let (run, statement) = settlement.map_or((run, None), |settlement| {
+        (settlement.run, settlement.statement)
+    });
+    Issue {
+        invoice,
+        run,
+        statement,
+    }
 }
 
 /// Decides the end of a run, when it is complete for the first time.
@@ -122,14 +156,24 @@ pub fn decide_settlement(run: &Run, disclosure: Disclosure) -> Option<Settlement
     if run.settled || !run.is_complete() {
         return None;
     }
-    let may_state = |tally: &&Tally| disclosure.mode.bills_itself() && tally.invoices >= disclosure.tenants_min;
+    let may_state =
+        |tally: &&Tally| disclosure.mode.bills_itself() && tally.invoices >= disclosure.tenants_min;
     let stated: Vec<&Tally> = run.tallies.values().filter(may_state).collect();
     let statement = (!stated.is_empty()).then(|| RegionBillingTotaled {
         period: run.period,
         invoices: stated.iter().map(|tally| tally.invoices).sum(),
         totals: stated.iter().map(|tally| tally.total.clone()).collect(),
-        // No clock counts so many events: a number that is, is a lie of its region, and harms nothing but itself.
-        events: stated.iter().fold(0, |sum: u64, tally| sum.saturating_add(tally.events)),
+        // No clock counts so many events: a number that is, is a lie of its region, and harms
+        // nothing but itself.
+        events: stated
+            .iter()
+            .fold(0, |sum: u64, tally| sum.saturating_add(tally.events)),
     });
-    Some(Settlement { run: Run { settled: true, ..run.clone() }, statement })
+    Some(Settlement {
+        run: Run {
+            settled: true,
+            ..run.clone()
+        },
+        statement,
+    })
 }

@@ -48,7 +48,10 @@ impl Seal {
     /// Whether the ledger's totals are those that were sealed.
     #[must_use]
     pub fn holds(&self, totals: &[UsageWindow]) -> bool {
-        let sealed: Vec<&UsageWindow> = totals.iter().filter(|total| SealDigest::covers(self.day, total)).collect();
+        let sealed: Vec<&UsageWindow> = totals
+            .iter()
+            .filter(|total| SealDigest::covers(self.day, total))
+            .collect();
         let is_complete = u64::try_from(sealed.len()).is_ok_and(|count| count == self.totals);
         is_complete && SealDigest::of(sealed) == self.digest
     }
@@ -57,7 +60,11 @@ impl Seal {
     #[must_use]
     pub fn incident(&self) -> Option<Incident> {
         let watch = self.watch?;
-        let kind = if self.dispute.is_some() { IncidentKind::SealDisputed } else { IncidentKind::TotalsDiffer };
+        let kind = if self.dispute.is_some() {
+            IncidentKind::SealDisputed
+        } else {
+            IncidentKind::TotalsDiffer
+        };
         Some(Incident {
             tenant: self.tenant,
             region: self.region.clone(),
@@ -75,14 +82,18 @@ impl Seal {
             None
         } else {
             let watch = self.watch.unwrap_or_else(|| Watch::new(now));
-            Some(if is_disputed { watch.raised(now) } else { watch })
+            Some(if is_disputed {
+                watch.raised(now)
+            } else {
+                watch
+            })
         };
         Self { watch, ..self }
     }
 }
 
-/// Takes the statement of a seal, whatever the order in which seals and totals arrive; nothing when it changes
-/// nothing. `totals` are the ledger's of the day.
+/// Takes the statement of a seal, whatever the order in which seals and totals arrive; nothing when
+/// it changes nothing. `totals` are the ledger's of the day.
 ///
 /// A dispute ends when the region states the first seal again, later than the other one.
 #[must_use]
@@ -92,7 +103,12 @@ pub fn decide_sealed(
     totals: &[UsageWindow],
     now: Timestamp,
 ) -> Option<Seal> {
-    let Envelope { region, sequence, data, .. } = stated;
+    let Envelope {
+        region,
+        sequence,
+        data,
+        ..
+    } = stated;
     let mut seal = current.cloned().unwrap_or_else(|| Seal {
         tenant: data.tenant,
         region: region.clone(),
@@ -105,22 +121,38 @@ pub fn decide_sealed(
     });
     if (seal.totals, &seal.digest) == (data.totals, &data.digest) {
         seal.sequence = seal.sequence.max(*sequence);
-        seal.dispute = seal.dispute.filter(|dispute| dispute.sequence > seal.sequence);
-    } else if seal.dispute.as_ref().map_or(seal.sequence, |dispute| dispute.sequence) < *sequence {
-        seal.dispute = Some(Dispute { digest: data.digest.clone(), sequence: *sequence });
+        seal.dispute = seal
+            .dispute
+            .filter(|dispute| dispute.sequence > seal.sequence);
+    } else if seal
+        .dispute
+        .as_ref()
+        .map_or(seal.sequence, |dispute| dispute.sequence)
+        < *sequence
+    {
+        seal.dispute = Some(Dispute {
+            digest: data.digest.clone(),
+            sequence: *sequence,
+        });
     }
     let seal = seal.judged(totals, now);
     (Some(&seal) != current).then_some(seal)
 }
 
-/// Looks at a seal: compares, asks again when it is time, raises or clears the incident; nothing when it changes
-/// nothing. `totals` are the ledger's of the day.
+/// Looks at a seal: compares, asks again when it is time, raises or clears the incident; nothing
+/// when it changes nothing. `totals` are the ledger's of the day.
 #[must_use]
 pub fn look_at_seal(current: &Seal, totals: &[UsageWindow], now: Timestamp) -> Option<SealLook> {
     let mut seal = current.clone().judged(totals, now);
-    let due = current.watch.and(seal.watch).filter(|watch| watch.is_due(now));
+    let due = current
+        .watch
+        .and(seal.watch)
+        .filter(|watch| watch.is_due(now));
     if let Some(watch) = due {
         seal.watch = Some(watch.asked(now));
     }
-    (seal != *current).then_some(SealLook { seal, is_asked: due.is_some() })
+    (seal != *current).then_some(SealLook {
+        seal,
+        is_asked: due.is_some(),
+    })
 }

@@ -11,7 +11,8 @@ use crate::*;
 use catalogue::{Catalogue, ChargeModel, Tier};
 use contract::{UsageWindow, WindowPart};
 use kernel::{
-    BillingPeriod, InvoiceId, Money, PlanCode, PlanDecimal, Quantity, TenantId, Timestamp, UsageGroup, WindowSize,
+    BillingPeriod, InvoiceId, Money, PlanCode, PlanDecimal, Quantity, TenantId, Timestamp,
+    UsageGroup, WindowSize,
 };
 use proptest::prelude::*;
 
@@ -36,11 +37,17 @@ fn moment(text: &str) -> Timestamp {
 }
 
 fn tenant(n: u8) -> TenantId {
-    format!("01890a5d-ac96-774b-bcce-b302099a80{n:02x}").parse().unwrap()
+    format!("01890a5d-ac96-774b-bcce-b302099a80{n:02x}")
+        .parse()
+        .unwrap()
 }
 
 fn tier(up_to: Option<&str>, unit_price: &str, flat_fee: &str) -> Tier {
-    Tier { up_to: up_to.map(number), unit_price: number(unit_price), flat_fee: number(flat_fee) }
+    Tier {
+        up_to: up_to.map(number),
+        unit_price: number(unit_price),
+        flat_fee: number(flat_fee),
+    }
 }
 
 fn money(text: &str, currency: &str) -> Money {
@@ -63,7 +70,8 @@ fn window(meter: &str, day: u8, value: &str, events: i64) -> UsageWindow {
 
 /// A non-negative decimal with up to six decimals.
 fn any_quantity() -> impl Strategy<Value = Quantity> {
-    (0_u64..2_000_000_000, 0_u32..7).prop_map(|(digits, decimals)| quantity(&format!("{digits}e-{decimals}")))
+    (0_u64..2_000_000_000, 0_u32..7)
+        .prop_map(|(digits, decimals)| quantity(&format!("{digits}e-{decimals}")))
 }
 
 /// The same, of a plan.
@@ -80,10 +88,18 @@ fn any_tiers() -> impl Strategy<Value = Vec<Tier>> {
             .into_iter()
             .map(|(width, unit_price, flat_fee)| {
                 end += width;
-                Tier { up_to: Some(PlanDecimal::from(end)), unit_price, flat_fee }
+                Tier {
+                    up_to: Some(PlanDecimal::from(end)),
+                    unit_price,
+                    flat_fee,
+                }
             })
             .collect();
-        tiers.push(Tier { up_to: None, unit_price, flat_fee });
+        tiers.push(Tier {
+            up_to: None,
+            unit_price,
+            flat_fee,
+        });
         tiers
     })
 }
@@ -94,7 +110,11 @@ fn any_model() -> impl Strategy<Value = ChargeModel> {
         any_tiers().prop_map(|tiers| ChargeModel::Graduated { tiers }),
         any_tiers().prop_map(|tiers| ChargeModel::Volume { tiers }),
         (any_number(), 1_u64..5_000, any_number()).prop_map(|(free_units, size, price)| {
-            ChargeModel::Package { free_units, size: PlanDecimal::from(size), price }
+            ChargeModel::Package {
+                free_units,
+                size: PlanDecimal::from(size),
+                price,
+            }
         }),
     ]
 }

@@ -18,23 +18,38 @@ pub struct MeterUsage {
 /// A tenant's usage over a period, per meter that has any.
 pub type PeriodUsage = BTreeMap<MeterCode, MeterUsage>;
 
-/// Totals the windows of one period, all groups of a meter together, and each adjustment beside its window.
+/// Totals the windows of one period, all groups of a meter together, and each adjustment beside its
+/// window.
 ///
-/// Days are totalled, but for different values, of which the period itself has a total: a value that comes back the
-/// next day is not a new one. Each total is given once, at its highest revision; their order does not matter.
+/// Days are totalled, but for different values, of which the period itself has a total: a value
+/// that comes back the next day is not a new one. Each total is given once, at its highest
+/// revision; their order does not matter.
 ///
 /// # Errors
 /// When a window's meter is not in the catalogue.
-pub fn total_usage(catalogue: &Catalogue, windows: &[UsageWindow]) -> Result<PeriodUsage, InvoiceRefusal> {
+pub fn total_usage(
+    catalogue: &Catalogue,
+    windows: &[UsageWindow],
+) -> Result<PeriodUsage, InvoiceRefusal> {
     let mut sums: BTreeMap<&MeterCode, Sum<'_>> = BTreeMap::new();
     for window in windows {
-        let unknown = || InvoiceRefusal::UnknownMeter { meter: window.meter.clone() };
-        let aggregation = catalogue.meter(&window.meter).ok_or_else(unknown)?.aggregation;
+        let unknown = || InvoiceRefusal::UnknownMeter {
+            meter: window.meter.clone(),
+        };
+        let aggregation = catalogue
+            .meter(&window.meter)
+            .ok_or_else(unknown)?
+            .aggregation;
         if window.size == counted_size(aggregation) {
-            sums.entry(&window.meter).or_insert_with(|| Sum::new(aggregation)).add(window);
+            sums.entry(&window.meter)
+                .or_insert_with(|| Sum::new(aggregation))
+                .add(window);
         }
     }
-    Ok(sums.into_iter().map(|(meter, sum)| (meter.clone(), sum.usage())).collect())
+    Ok(sums
+        .into_iter()
+        .map(|(meter, sum)| (meter.clone(), sum.usage()))
+        .collect())
 }
 
 /// Which totals of a meter make up a period.
@@ -62,7 +77,14 @@ struct Sum<'w> {
 
 impl<'w> Sum<'w> {
     fn new(aggregation: Aggregation) -> Self {
-        Self { aggregation, added: Exact::zero(), least: None, greatest: None, latest: None, events: 0 }
+        Self {
+            aggregation,
+            added: Exact::zero(),
+            least: None,
+            greatest: None,
+            latest: None,
+            events: 0,
+        }
     }
 
     fn add(&mut self, window: &'w UsageWindow) {

@@ -33,7 +33,12 @@ impl Watch {
     /// What was just noticed.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { since: now, requests: 0, due_at: after(now, FIRST_LOOK), incident_since: None }
+        Self {
+            since: now,
+            requests: 0,
+            due_at: after(now, FIRST_LOOK),
+            incident_since: None,
+        }
     }
 
     /// Whether it is time to look.
@@ -46,14 +51,26 @@ impl Watch {
     pub(crate) fn asked(self, now: Timestamp) -> Self {
         let in_vain = self.requests >= Self::REQUESTS_MAX;
         let requests = self.requests.saturating_add(1);
-        let pause = if in_vain { PAUSE_MAX } else { FIRST_PAUSE * (1 << self.requests) };
+        let pause = if in_vain {
+            PAUSE_MAX
+        } else {
+            FIRST_PAUSE * (1 << self.requests)
+        };
         let incident_since = self.incident_since.or(in_vain.then_some(now));
-        Self { requests, due_at: after(now, pause), incident_since, ..self }
+        Self {
+            requests,
+            due_at: after(now, pause),
+            incident_since,
+            ..self
+        }
     }
 
     /// The watch as an incident at once: there is nothing that asking could bring.
     pub(crate) fn raised(self, now: Timestamp) -> Self {
-        Self { incident_since: self.incident_since.or(Some(now)), ..self }
+        Self {
+            incident_since: self.incident_since.or(Some(now)),
+            ..self
+        }
     }
 }
 
@@ -62,7 +79,9 @@ fn after(moment: Timestamp, pause: SignedDuration) -> Timestamp {
 }
 
 /// What is watched: a sealed day of a tenant, or the reports of its usage from a region.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub enum Subject {
     /// A sealed day, by its first moment.
     Day(TenantId, Timestamp),
@@ -93,7 +112,10 @@ impl FromStr for Subject {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid { kind: "subject", rule: "<tenant>/day/<moment> or <tenant>/reports/<region>" };
+        let invalid = Invalid {
+            kind: "subject",
+            rule: "<tenant>/day/<moment> or <tenant>/reports/<region>",
+        };
         let mut parts = text.splitn(3, '/');
         let mut part = || parts.next().ok_or(invalid);
         let tenant = part()?.parse()?;

@@ -1,7 +1,7 @@
 //! The EventBridge adapter.
 //!
-//! Invariant: an entry is published when EventBridge said so for that entry. `PutEvents` answers 200
-//! with refused entries inside; they are read, one by one.
+//! Invariant: an entry is published when EventBridge said so for that entry. `PutEvents` answers
+//! 200 with refused entries inside; they are read, one by one.
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
@@ -59,7 +59,10 @@ impl Bus {
     /// The bus of a name.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, name: String) -> Self {
-        Self { client: Client::new(config), name }
+        Self {
+            client: Client::new(config),
+            name,
+        }
     }
 
     /// Publishes at most [`ENTRIES_MAX`] entries, and says which were refused.
@@ -68,16 +71,28 @@ impl Bus {
     /// When the call failed: then any number of the entries may have been published.
     pub async fn publish(&self, entries: &[Entry]) -> Result<Vec<Refused>, BusError> {
         if entries.len() > ENTRIES_MAX {
-            return Err(BusError::TooMany { count: entries.len() });
+            return Err(BusError::TooMany {
+                count: entries.len(),
+            });
         }
         let requests = entries.iter().map(|entry| self.request(entry)).collect();
-        let answer = self.client.put_events().set_entries(Some(requests)).send().await;
+        let answer = self
+            .client
+            .put_events()
+            .set_entries(Some(requests))
+            .send()
+            .await;
         let answer = answer.map_err(|error| BusError::Call(error.into()))?;
         let refused = answer
             .entries()
             .iter()
             .enumerate()
-            .filter_map(|(index, result)| result.error_code().map(|code| Refused { index, code: code.to_owned() }));
+            .filter_map(|(index, result)| {
+                result.error_code().map(|code| Refused {
+                    index,
+                    code: code.to_owned(),
+                })
+            });
         Ok(refused.collect())
     }
 

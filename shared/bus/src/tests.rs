@@ -19,7 +19,13 @@ async fn entries_arrive_as_they_were_published() {
     assert_eq!(bus.publish(&[entry(1)]).await.unwrap(), []);
 
     let queues = aws_sdk_sqs::Client::new(&aws.config);
-    let received = queues.receive_message().queue_url(queue).wait_time_seconds(5).send().await.unwrap();
+    let received = queues
+        .receive_message()
+        .queue_url(queue)
+        .wait_time_seconds(5)
+        .send()
+        .await
+        .unwrap();
     let event: Value = serde_json::from_str(received.messages()[0].body().unwrap()).unwrap();
     assert_eq!(event["detail-type"], "Numbered.v1");
     assert_eq!(event["source"], "meridian.test");
@@ -31,5 +37,8 @@ async fn a_call_is_bounded() {
     let aws = testkit::aws().await;
     let bus = Bus::new(&aws.config, "none".to_owned());
     let entries: Vec<_> = (0..=ENTRIES_MAX).map(entry).collect();
-    assert!(matches!(bus.publish(&entries).await, Err(BusError::TooMany { count: 11 })));
+    assert!(matches!(
+        bus.publish(&entries).await,
+        Err(BusError::TooMany { count: 11 })
+    ));
 }

@@ -1,7 +1,8 @@
 //! The catalogue: meters, plans and their charges.
 //!
-//! It ships with the code, so that every region of a release has the same one. Invariant: whoever holds a
-//! [`Catalogue`] needs nothing else to read an event or to rate a period. Imports `kernel` only.
+//! It ships with the code, so that every region of a release has the same one. Invariant: whoever
+//! holds a [`Catalogue`] needs nothing else to read an event or to rate a period. Imports `kernel`
+//! only.
 
 mod meter;
 mod path;
@@ -47,7 +48,9 @@ impl Catalogue {
     /// The meter of sign-ins, which a region counts by itself.
     #[must_use]
     pub fn logins(&self) -> Option<&Meter> {
-        self.meters.iter().find(|meter| meter.event_type == "meridian.login")
+        self.meters
+            .iter()
+            .find(|meter| meter.event_type == "meridian.login")
     }
 
     /// The meter of a code.

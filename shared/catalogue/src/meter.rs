@@ -37,7 +37,8 @@ pub struct Dimension {
     pub path: ValuePath,
     /// Every value that there is.
     pub values: Vec<DimensionCode>,
-    /// The one that stands for what an event has instead, or for none at all. Without it, such an event is refused.
+    /// The one that stands for what an event has instead, or for none at all. Without it, such an
+    /// event is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<DimensionCode>,
 }
@@ -71,8 +72,9 @@ impl Aggregation {
 }
 
 impl Meter {
-    /// The most groups that the dimensions of a meter make: the pages of their totals, each as wide as a total can be, fit
-    /// the items and transactions of a table, which a test of `metering` shows.
+    /// The most groups that the dimensions of a meter make: the pages of their totals, each as wide
+    /// as a total can be, fit the items and transactions of a table, which a test of `metering`
+    /// shows.
     pub const GROUPS_MAX: usize = 12;
 
     /// Every group of the meter's usage.
@@ -82,19 +84,31 @@ impl Meter {
         for dimension in &self.dimensions {
             let with = |group: &Vec<_>| {
                 let group = group.clone();
-                dimension.values.iter().map(move |value| [group.as_slice(), &[(&dimension.code, value)]].concat())
+                dimension
+                    .values
+                    .iter()
+                    .map(move |value| [group.as_slice(), &[(&dimension.code, value)]].concat())
             };
             groups = groups.iter().flat_map(with).collect();
         }
         groups.into_iter().map(UsageGroup::of).collect()
     }
 
-    /// The dimensions that a text names, divided by commas, none where it is empty; nothing where the meter lacks one.
+    /// The dimensions that a text names, divided by commas, none where it is empty; nothing where
+    /// the meter lacks one.
     #[must_use]
     pub fn dimensions_named(&self, names: &str) -> Option<Vec<DimensionCode>> {
-        let find =
-            |name: &str| self.dimensions.iter().map(|dimension| &dimension.code).find(|code| code.as_str() == name);
-        names.split(',').filter(|name| !name.is_empty()).map(|name| find(name).cloned()).collect()
+        let find = |name: &str| {
+            self.dimensions
+                .iter()
+                .map(|dimension| &dimension.code)
+                .find(|code| code.as_str() == name)
+        };
+        names
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(|name| find(name).cloned())
+            .collect()
     }
 
     /// Whether each of a group's values is one that the meter's dimension of that name has.
@@ -104,10 +118,16 @@ impl Meter {
             let value = group.value(&dimension.code);
             value.is_some_and(|value| dimension.values.iter().any(|known| known.as_str() == value))
         });
-        known.count() == group.as_str().split(',').filter(|part| !part.is_empty()).count()
+        known.count()
+            == group
+                .as_str()
+                .split(',')
+                .filter(|part| !part.is_empty())
+                .count()
     }
 
-    /// Whether only Meridian itself states what it counts: nobody can send usage events of such a type.
+    /// Whether only Meridian itself states what it counts: nobody can send usage events of such a
+    /// type.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         self.event_type.starts_with("meridian.")

@@ -5,7 +5,8 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 
-/// A JSONPath that names at most one value: RFC 9535, singular queries, such as `$.tokens['out'][0]`.
+/// A JSONPath that names at most one value: RFC 9535, singular queries, such as
+/// `$.tokens['out'][0]`.
 ///
 /// Negative indexes, which count from the end, are not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
@@ -23,7 +24,10 @@ pub enum PathStep {
     Element(usize),
 }
 
-const INVALID: Invalid = Invalid { kind: "path", rule: "a JSONPath that names one value, such as $.tokens['out'][0]" };
+const INVALID: Invalid = Invalid {
+    kind: "path",
+    rule: "a JSONPath that names one value, such as $.tokens['out'][0]",
+};
 const LENGTH_MAX: usize = 256;
 const STEPS_MAX: usize = 8;
 
@@ -39,14 +43,24 @@ impl FromStr for ValuePath {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let mut rest = text.strip_prefix('$').filter(|_| text.len() <= LENGTH_MAX).ok_or(INVALID)?;
+        let mut rest = text
+            .strip_prefix('$')
+            .filter(|_| text.len() <= LENGTH_MAX)
+            .ok_or(INVALID)?;
         let mut steps = Vec::new();
         while !rest.is_empty() {
             let (step, after) = step(rest).ok_or(INVALID)?;
             steps.push(step);
             rest = after;
         }
-        if steps.len() > STEPS_MAX { Err(INVALID) } else { Ok(Self { text: text.to_owned(), steps }) }
+        if steps.len() > STEPS_MAX {
+            Err(INVALID)
+        } else {
+            Ok(Self {
+                text: text.to_owned(),
+                steps,
+            })
+        }
     }
 }
 
@@ -66,7 +80,8 @@ fn step(text: &str) -> Option<(PathStep, &str)> {
             return plain.then(|| (PathStep::Member(name.to_owned()), rest));
         }
     }
-    let canonical = inner == "0" || (!inner.starts_with('0') && inner.bytes().all(|b| b.is_ascii_digit()));
+    let canonical =
+        inner == "0" || (!inner.starts_with('0') && inner.bytes().all(|b| b.is_ascii_digit()));
     let index = inner.parse().ok().filter(|_| canonical)?;
     Some((PathStep::Element(index), rest))
 }

@@ -27,7 +27,8 @@ pub struct Plan {
     pub charges: Vec<Charge>,
 }
 
-/// How much of a meter a plan is meant for in a billing period. Nothing is refused beyond it; the application is told.
+/// How much of a meter a plan is meant for in a billing period. Nothing is refused beyond it; the
+/// application is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allowance {

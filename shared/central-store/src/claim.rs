@@ -1,4 +1,5 @@
-//! Claims to labels: each with what every region said last of it, and the answer in the same transaction.
+//! Claims to labels: each with what every region said last of it, and the answer in the same
+//! transaction.
 
 use crate::item::{claim_key, from_item, last_word_key, to_item};
 use crate::{CentralStore, StoreError, UpdateError};
@@ -25,11 +26,14 @@ impl CentralStore {
     /// When the table cannot be read.
     pub async fn load_claim(&self, claim: &ClaimDigest) -> Result<Option<LabelClaim>, StoreError> {
         let what = "a claim";
-        self.load_item(what, claim_key(claim)).await?.map(|item| from_item(what, item)).transpose()
+        self.load_item(what, claim_key(claim))
+            .await?
+            .map(|item| from_item(what, item))
+            .transpose()
     }
 
-    /// Decides on a tenant's claim as `decide` says, and writes what it is from now on together with the answer.
-    /// Decides anew when somebody else was faster.
+    /// Decides on a tenant's claim as `decide` says, and writes what it is from now on together
+    /// with the answer. Decides anew when somebody else was faster.
     ///
     /// Returns whether there is an answer.
     ///
@@ -43,19 +47,35 @@ impl CentralStore {
         decide: D,
     ) -> Result<bool, UpdateError>
     where
-        D: Fn(Option<&Tenant>, Option<&LabelClaim>, Option<&LastWord>) -> Result<Option<ClaimOutcome>, Refusal>,
+        D: Fn(
+            Option<&Tenant>,
+            Option<&LabelClaim>,
+            Option<&LastWord>,
+        ) -> Result<Option<ClaimOutcome>, Refusal>,
     {
         let mut attempts = Attempts::of(CONTENTION);
         loop {
-            let known = self.load_known(claim, tenant).await.map_err(UpdateError::Store)?;
-            let decided = decide(known.tenant.as_ref(), known.claim.as_ref(), known.last.as_ref());
+            let known = self
+                .load_known(claim, tenant)
+                .await
+                .map_err(UpdateError::Store)?;
+            let decided = decide(
+                known.tenant.as_ref(),
+                known.claim.as_ref(),
+                known.last.as_ref(),
+            );
             let Some(outcome) = decided.map_err(UpdateError::Refused)? else {
                 return Ok(false);
             };
-            let writes = self.claim_writes(outbox, claim, tenant, &known, &outcome).map_err(UpdateError::Store)?;
+            let writes = self
+                .claim_writes(outbox, claim, tenant, &known, &outcome)
+                .map_err(UpdateError::Store)?;
             match self.table.transact(writes).await {
                 Ok(()) => return Ok(true),
-                Err(error) => attempts.again(error).await.map_err(UpdateError::write("a claim"))?,
+                Err(error) => attempts
+                    .again(error)
+                    .await
+                    .map_err(UpdateError::write("a claim"))?,
             }
         }
     }
@@ -81,13 +101,22 @@ impl CentralStore {
     ) -> Result<Vec<Write>, StoreError> {
         let what = "a claim";
         let row = Row::new(Target::Home, &outcome.answer).map_err(StoreError::malformed(what))?;
-        let mut writes = vec![self.word_write(claim, tenant, known.last.as_ref(), &outcome.word)?, outbox.put(&row)];
+        let mut writes = vec![
+            self.word_write(claim, tenant, known.last.as_ref(), &outcome.word)?,
+            outbox.put(&row),
+        ];
         if let Some(after) = &outcome.claim {
             let mut item = to_item(what, claim_key(claim), after)?;
             if let Some(moot_at) = after.is_moot_at() {
-                item.insert(EXPIRES_AT.to_owned(), number(moot_at.as_second() + MOOT_KEPT_S));
+                item.insert(
+                    EXPIRES_AT.to_owned(),
+                    number(moot_at.as_second() + MOOT_KEPT_S),
+                );
             }
-            let guard = known.claim.as_ref().map(|before| ("edition = :revision", before.edition));
+            let guard = known
+                .claim
+                .as_ref()
+                .map(|before| ("edition = :revision", before.edition));
             writes.push(self.guarded_put(item, guard));
         }
         Ok(writes)
@@ -101,8 +130,14 @@ impl CentralStore {
         after: &LastWord,
     ) -> Result<Write, StoreError> {
         let mut item = to_item("a last word", last_word_key(claim, tenant), after)?;
-        let end = after.heard_at.saturating_add(LAST_WORD_KEPT).unwrap_or(Timestamp::MAX);
+        let end = after
+            .heard_at
+            .saturating_add(LAST_WORD_KEPT)
+            .unwrap_or(Timestamp::MAX);
         item.insert(EXPIRES_AT.to_owned(), number(end.as_second()));
-        Ok(self.guarded_put(item, before.map(|before| ("revision = :revision", before.revision))))
+        Ok(self.guarded_put(
+            item,
+            before.map(|before| ("revision = :revision", before.revision)),
+        ))
     }
 }

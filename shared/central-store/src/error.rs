@@ -43,8 +43,13 @@ impl StoreError {
         move |source| Self::Write { what, source }
     }
 
-    pub(crate) fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Malformed { what, source: source.into() }
+    pub(crate) fn malformed<E: Into<Box<dyn Error + Send + Sync>>>(
+        what: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self::Malformed {
+            what,
+            source: source.into(),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use fleet::DesiredPolicy;
 use kernel::{ClaimDigest, OnboardingId, RegionCode, TenantId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The items that a region's counts are spread over: transactions that meet on one of them wait for each other.
+/// The items that a region's counts are spread over: transactions that meet on one of them wait for
+/// each other.
 const COUNT_SHARDS: Shards = Shards::new(8);
 pub(crate) const REGIONS: &str = "REGIONS";
 pub(crate) const DESCRIPTION: &str = "DESCRIPTION";
@@ -57,7 +58,9 @@ fn claim_partition(claim: &ClaimDigest) -> String {
 /// Where an unapplied policy waits for its next sending; nothing when nobody waits for it.
 pub(crate) fn unapplied_key(policy: &DesiredPolicy) -> Option<Item> {
     let sort = format!("{}#{}", due(policy.due_at), policy.tenant);
-    policy.is_waiting().then(|| key(unapplied_partition(&policy.region), sort))
+    policy
+        .is_waiting()
+        .then(|| key(unapplied_partition(&policy.region), sort))
 }
 
 /// A moment as a sort key: thirteen digits keep the order until the year 2286.
@@ -67,15 +70,25 @@ pub(crate) fn due(moment: Timestamp) -> String {
 
 /// The part of a region's counts that a tenant adds to.
 pub(crate) fn count_key(region: &RegionCode, tenant: TenantId) -> Item {
-    key(region_partition(region), format!("{COUNT_PREFIX}{}", COUNT_SHARDS.of(tenant.as_uuid())))
+    key(
+        region_partition(region),
+        format!("{COUNT_PREFIX}{}", COUNT_SHARDS.of(tenant.as_uuid())),
+    )
 }
 
 /// A value as an item under a key.
-pub(crate) fn to_item<T: Serialize>(what: &'static str, key: Item, value: &T) -> Result<Item, StoreError> {
+pub(crate) fn to_item<T: Serialize>(
+    what: &'static str,
+    key: Item,
+    value: &T,
+) -> Result<Item, StoreError> {
     dynamo::to_item(key, value).map_err(StoreError::malformed(what))
 }
 
 /// The value that an item holds.
-pub(crate) fn from_item<T: DeserializeOwned>(what: &'static str, item: Item) -> Result<T, StoreError> {
+pub(crate) fn from_item<T: DeserializeOwned>(
+    what: &'static str,
+    item: Item,
+) -> Result<T, StoreError> {
     dynamo::from_item(item).map_err(StoreError::malformed(what))
 }

@@ -20,9 +20,9 @@
 //! | `CLAIM#<digest>` | `CLAIM` | who has, or had, the label with this digest, guarded by its edition |
 //! | | `TENANT#<tenant>` | what the tenant's region said last of that claim; kept 90 days |
 //!
-//! Costs: a change of a tenant's status writes up to five items and the outbox row in one transaction
-//! (12 write units), an acknowledgement three (6). In return one query of at most some ten small items
-//! tells everything of a region, however many tenants it has.
+//! Costs: a change of a tenant's status writes up to five items and the outbox row in one
+//! transaction (12 write units), an acknowledgement three (6). In return one query of at most some
+//! ten small items tells everything of a region, however many tenants it has.
 
 mod claim;
 mod error;
@@ -51,7 +51,10 @@ impl CentralStore {
     /// The store in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { table: Table::new(config, table), listed: Arc::default() }
+        Self {
+            table: Table::new(config, table),
+            listed: Arc::default(),
+        }
     }
 }
 

@@ -22,54 +22,87 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_onboarding(&self, id: OnboardingId) -> Result<Option<Onboarding>, StoreError> {
+    pub async fn load_onboarding(
+        &self,
+        id: OnboardingId,
+    ) -> Result<Option<Onboarding>, StoreError> {
         let what = "an onboarding";
         let found = self.load_item(what, onboarding_key(id)).await?;
         found.map(|item| from_item(what, item)).transpose()
     }
 
-    /// The onboarding that a key stands for, unless the key is forgotten by now: its item may still be there.
+    /// The onboarding that a key stands for, unless the key is forgotten by now: its item may still
+    /// be there.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_onboarding_by_key(&self, digest: &str, now: Timestamp) -> Result<Option<Onboarding>, StoreError> {
+    pub async fn load_onboarding_by_key(
+        &self,
+        digest: &str,
+        now: Timestamp,
+    ) -> Result<Option<Onboarding>, StoreError> {
         let what = "an onboarding's key";
         let Some(item) = self.load_item(what, repetition_key(digest)).await? else {
             return Ok(None);
         };
-        let Repetition { onboarding, expires_at } = from_item(what, item)?;
+        let Repetition {
+            onboarding,
+            expires_at,
+        } = from_item(what, item)?;
         if expires_at <= now.as_second() {
             return Ok(None);
         }
         self.load_onboarding(onboarding).await
     }
 
-    /// Keeps an onboarding and what its key stands for. False when the key stands for another one, or is
-    /// just being given to one.
+    /// Keeps an onboarding and what its key stands for. False when the key stands for another one,
+    /// or is just being given to one.
     ///
     /// # Errors
     /// When the table cannot be written; nothing is kept then.
-    pub async fn record_onboarding(&self, digest: &str, onboarding: &Onboarding) -> Result<bool, StoreError> {
+    pub async fn record_onboarding(
+        &self,
+        digest: &str,
+        onboarding: &Onboarding,
+    ) -> Result<bool, StoreError> {
         let what = "an onboarding";
         let mut item = to_item(what, onboarding_key(onboarding.id), onboarding)?;
-        item.insert(EXPIRES_AT.to_owned(), number(onboarding.expires_at().as_second()));
+        item.insert(
+            EXPIRES_AT.to_owned(),
+            number(onboarding.expires_at().as_second()),
+        );
         let expires_at = onboarding.key_expires_at().as_second();
-        let repetition = Repetition { onboarding: onboarding.id, expires_at };
+        let repetition = Repetition {
+            onboarding: onboarding.id,
+            expires_at,
+        };
         let repetition = to_item(what, repetition_key(digest), &repetition)?;
         let now = onboarding.created_at.as_second();
-        match self.table.transact(vec![self.put_unless_kept(item, now), self.put_unless_kept(repetition, now)]).await {
+        match self
+            .table
+            .transact(vec![
+                self.put_unless_kept(item, now),
+                self.put_unless_kept(repetition, now),
+            ])
+            .await
+        {
             Ok(()) => Ok(true),
             Err(error) if error.is_lost() => Ok(false),
             Err(error) => Err(StoreError::write(what)(error)),
         }
     }
 
-    /// Notes which tenant the region makes of an onboarding, the first time that it says so. Returns whether
-    /// it is.
+    /// Notes which tenant the region makes of an onboarding, the first time that it says so.
+    /// Returns whether it is.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_handover(&self, id: OnboardingId, tenant: TenantId, alias: &Alias) -> Result<bool, StoreError> {
+    pub async fn record_handover(
+        &self,
+        id: OnboardingId,
+        tenant: TenantId,
+        alias: &Alias,
+    ) -> Result<bool, StoreError> {
         let update = self
             .table
             .update(onboarding_key(id), "SET #tenant = :tenant, #alias = :alias")
@@ -81,8 +114,8 @@ impl CentralStore {
         self.send("an onboarding", update).await
     }
 
-    /// Keeps how far a region is with an onboarding, if that is news. False when it is not, and when that
-    /// region was never given such an onboarding, or makes another tenant of it.
+    /// Keeps how far a region is with an onboarding, if that is news. False when it is not, and
+    /// when that region was never given such an onboarding, or makes another tenant of it.
     ///
     /// # Errors
     /// When the table cannot be written.
@@ -93,7 +126,8 @@ impl CentralStore {
     ) -> Result<bool, StoreError> {
         let what = "an onboarding's steps";
         let steps = to_value(&progressed.steps).map_err(StoreError::malformed(what))?;
-        let change = "SET #tenant = :tenant, #alias = :alias, #steps = :steps, #revision = :revision";
+        let change =
+            "SET #tenant = :tenant, #alias = :alias, #steps = :steps, #revision = :revision";
         let condition = "#region = :region AND #revision < :revision \
                          AND (attribute_not_exists(#tenant) OR #tenant = :tenant)";
         let update = self
@@ -113,7 +147,11 @@ impl CentralStore {
         self.send(what, update).await
     }
 
-    pub(crate) async fn load_item(&self, what: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
+    pub(crate) async fn load_item(
+        &self,
+        what: &'static str,
+        key: Item,
+    ) -> Result<Option<Item>, StoreError> {
         self.table.get(key).await.map_err(StoreError::read(what))
     }
 
@@ -124,7 +162,11 @@ impl CentralStore {
 
     /// Writes an item where there is none, or one that only waits for its removal.
     fn put_unless_kept(&self, item: Item, now: i64) -> Write {
-        let put = self.table.put(item).when("attribute_not_exists(pk) OR #expires_at <= :now");
-        put.name("#expires_at", EXPIRES_AT).value(":now", number(now))
+        let put = self
+            .table
+            .put(item)
+            .when("attribute_not_exists(pk) OR #expires_at <= :now");
+        put.name("#expires_at", EXPIRES_AT)
+            .value(":now", number(now))
     }
 }

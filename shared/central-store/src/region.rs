@@ -1,8 +1,9 @@
-//! Regions: what they say of themselves, health, incidents, counts and billing totals, each partition one
-//! region.
+//! Regions: what they say of themselves, health, incidents, counts and billing totals, each
+//! partition one region.
 
 use crate::item::{
-    BILLING_PREFIX, COUNT_PREFIX, DESCRIPTION, HEALTH, INCIDENTS, REGIONS, from_item, region_partition, to_item,
+    BILLING_PREFIX, COUNT_PREFIX, DESCRIPTION, HEALTH, INCIDENTS, REGIONS, from_item,
+    region_partition, to_item,
 };
 use crate::{CentralStore, StoreError};
 use contract::{RegionBillingTotaled, RegionDescribed};
@@ -56,8 +57,11 @@ impl CentralStore {
     /// When the table cannot be read.
     pub async fn load_regions(&self) -> Result<Vec<RegionCode>, StoreError> {
         let what = "the list of regions";
-        let region =
-            |item: &Item| item.sort().parse().map_err(|error: kernel::Invalid| StoreError::malformed(what)(error));
+        let region = |item: &Item| {
+            item.sort()
+                .parse()
+                .map_err(|error: kernel::Invalid| StoreError::malformed(what)(error))
+        };
         let items = self.load_partition(what, REGIONS.to_owned()).await?;
         items.iter().map(region).collect()
     }
@@ -69,7 +73,10 @@ impl CentralStore {
     pub async fn load_fleet(&self) -> Result<Vec<RegionRecord>, StoreError> {
         let regions = self.load_regions().await?;
         let records = regions.into_iter().map(|region| self.load_region(region));
-        stream::iter(records).buffered(QUERIES_AT_ONCE_MAX).try_collect().await
+        stream::iter(records)
+            .buffered(QUERIES_AT_ONCE_MAX)
+            .try_collect()
+            .await
     }
 
     /// Everything of one region.
@@ -77,7 +84,9 @@ impl CentralStore {
     /// # Errors
     /// When the table cannot be read.
     pub async fn load_region(&self, region: RegionCode) -> Result<RegionRecord, StoreError> {
-        let items = self.load_partition("a region", region_partition(&region)).await?;
+        let items = self
+            .load_partition("a region", region_partition(&region))
+            .await?;
         let mut record = RegionRecord {
             region,
             description: None,
@@ -88,11 +97,17 @@ impl CentralStore {
         };
         for item in items {
             match item.sort() {
-                DESCRIPTION => record.description = Some(from_item("a region's description", item)?),
+                DESCRIPTION => {
+                    record.description = Some(from_item("a region's description", item)?)
+                }
                 HEALTH => record.heartbeat = Some(from_item("a heartbeat", item)?),
                 INCIDENTS => record.incidents = from_item("incidents", item)?,
-                sort if sort.starts_with(COUNT_PREFIX) => record.counts = record.counts + counts_of(&item),
-                sort if sort.starts_with(BILLING_PREFIX) => record.billing.push(from_item("a billing total", item)?),
+                sort if sort.starts_with(COUNT_PREFIX) => {
+                    record.counts = record.counts + counts_of(&item)
+                }
+                sort if sort.starts_with(BILLING_PREFIX) => {
+                    record.billing.push(from_item("a billing total", item)?)
+                }
                 _ => {}
             }
         }
@@ -103,13 +118,18 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_descriptions(&self) -> Result<Vec<(RegionCode, RegionDescribed)>, StoreError> {
+    pub async fn load_descriptions(
+        &self,
+    ) -> Result<Vec<(RegionCode, RegionDescribed)>, StoreError> {
         let load = async |region: RegionCode| {
             let stated = self.load_description(&region).await?;
             Ok(stated.map(|stated| (region, stated.described)))
         };
         let loads = self.load_regions().await?.into_iter().map(load);
-        let stated: Vec<_> = stream::iter(loads).buffered(QUERIES_AT_ONCE_MAX).try_collect().await?;
+        let stated: Vec<_> = stream::iter(loads)
+            .buffered(QUERIES_AT_ONCE_MAX)
+            .try_collect()
+            .await?;
         Ok(stated.into_iter().flatten().collect())
     }
 
@@ -117,9 +137,14 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_description(&self, region: &RegionCode) -> Result<Option<Description>, StoreError> {
+    pub async fn load_description(
+        &self,
+        region: &RegionCode,
+    ) -> Result<Option<Description>, StoreError> {
         let what = "a region's description";
-        let found = self.load_item(what, key(region_partition(region), DESCRIPTION)).await?;
+        let found = self
+            .load_item(what, key(region_partition(region), DESCRIPTION))
+            .await?;
         found.map(|item| from_item(what, item)).transpose()
     }
 
@@ -127,7 +152,11 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_heartbeat(&self, region: &RegionCode, heartbeat: &Heartbeat) -> Result<bool, StoreError> {
+    pub async fn record_heartbeat(
+        &self,
+        region: &RegionCode,
+        heartbeat: &Heartbeat,
+    ) -> Result<bool, StoreError> {
         self.list_region(region).await?;
         let what = "a heartbeat";
         let item = to_item(what, key(region_partition(region), HEALTH), heartbeat)?;
@@ -138,18 +167,27 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_description(&self, region: &RegionCode, stated: &Description) -> Result<bool, StoreError> {
+    pub async fn record_description(
+        &self,
+        region: &RegionCode,
+        stated: &Description,
+    ) -> Result<bool, StoreError> {
         self.list_region(region).await?;
         let what = "a region's description";
         let item = to_item(what, key(region_partition(region), DESCRIPTION), stated)?;
         self.put_later(what, item, stated.sequence).await
     }
 
-    /// Keeps what a region billed in a period if no later statement is kept. Returns whether it did.
+    /// Keeps what a region billed in a period if no later statement is kept. Returns whether it
+    /// did.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_billing_total(&self, region: &RegionCode, stated: &BillingTotal) -> Result<bool, StoreError> {
+    pub async fn record_billing_total(
+        &self,
+        region: &RegionCode,
+        stated: &BillingTotal,
+    ) -> Result<bool, StoreError> {
         self.list_region(region).await?;
         let what = "a billing total";
         let sort = format!("{BILLING_PREFIX}{}", stated.total.period);
@@ -157,38 +195,78 @@ impl CentralStore {
         self.put_later(what, item, stated.sequence).await
     }
 
-    /// Keeps a region's incidents if nobody changed them since they were loaded. Returns whether it did.
+    /// Keeps a region's incidents if nobody changed them since they were loaded. Returns whether it
+    /// did.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_incidents(&self, region: &RegionCode, after: &Incidents) -> Result<bool, StoreError> {
+    pub async fn record_incidents(
+        &self,
+        region: &RegionCode,
+        after: &Incidents,
+    ) -> Result<bool, StoreError> {
         let what = "incidents";
         let item = to_item(what, key(region_partition(region), INCIDENTS), after)?;
-        let put = self.table.put(item).when("attribute_not_exists(pk) OR revision = :before");
-        self.send(what, put.value(":before", number(after.revision.saturating_sub(1)))).await
+        let put = self
+            .table
+            .put(item)
+            .when("attribute_not_exists(pk) OR revision = :before");
+        self.send(
+            what,
+            put.value(":before", number(after.revision.saturating_sub(1))),
+        )
+        .await
     }
 
     /// Lists a region, once for each process. A region that is listed too early is merely unknown.
     pub(crate) async fn list_region(&self, region: &RegionCode) -> Result<(), StoreError> {
-        if self.listed.lock().is_ok_and(|listed| listed.contains(region)) {
+        if self
+            .listed
+            .lock()
+            .is_ok_and(|listed| listed.contains(region))
+        {
             return Ok(());
         }
         let what = "the list of regions";
         let item = key(REGIONS, region.as_str());
-        self.table.send(self.table.put(item)).await.map_err(StoreError::write(what))?;
+        self.table
+            .send(self.table.put(item))
+            .await
+            .map_err(StoreError::write(what))?;
         if let Ok(mut listed) = self.listed.lock() {
             listed.insert(region.clone());
         }
         Ok(())
     }
 
-    async fn put_later(&self, what: &'static str, item: Item, sequence: u64) -> Result<bool, StoreError> {
-        let put = self.table.put(item).when("attribute_not_exists(pk) OR #sequence < :sequence");
-        self.send(what, put.name("#sequence", "sequence").value(":sequence", number(sequence))).await
+    async fn put_later(
+        &self,
+        what: &'static str,
+        item: Item,
+        sequence: u64,
+    ) -> Result<bool, StoreError> {
+        let put = self
+            .table
+            .put(item)
+            .when("attribute_not_exists(pk) OR #sequence < :sequence");
+        self.send(
+            what,
+            put.name("#sequence", "sequence")
+                .value(":sequence", number(sequence)),
+        )
+        .await
     }
 
-    async fn load_partition(&self, what: &'static str, partition: String) -> Result<Vec<Item>, StoreError> {
-        self.table.query(partition).all().await.map_err(StoreError::read(what))
+    async fn load_partition(
+        &self,
+        what: &'static str,
+        partition: String,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.table
+            .query(partition)
+            .all()
+            .await
+            .map_err(StoreError::read(what))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tenants: directory, policy, index, counts and event in one transaction.
 
-use crate::item::{count_key, directory_key, due, from_item, policy_key, to_item, unapplied_key, unapplied_partition};
+use crate::item::{
+    count_key, directory_key, due, from_item, policy_key, to_item, unapplied_key,
+    unapplied_partition,
+};
 use crate::{CentralStore, StoreError, UpdateError};
 use dynamo::{Attempts, Attributes as _, CONTENTION, Item, Write, number};
 use fleet::{CountsChange, DesiredPolicy, DirectoryEntry, Refusal, Tenant, count_change};
@@ -19,12 +22,15 @@ impl CentralStore {
     pub async fn load_tenant(&self, tenant: TenantId) -> Result<Option<Tenant>, StoreError> {
         let keys = vec![directory_key(tenant), policy_key(tenant)];
         let mut attempts = Attempts::of(CONTENTION);
-        // Entry and policy are read as they were at one moment: a policy that is older than the entry would look
-        // as if it still had to change, or no longer.
+        // Entry and policy are read as they were at one moment: a policy that is older than the
+        // entry would look as if it still had to change, or no longer.
         let found = loop {
             match self.table.snapshot(keys.clone()).await {
                 Ok(found) => break found,
-                Err(error) => attempts.again(error).await.map_err(StoreError::read("a tenant"))?,
+                Err(error) => attempts
+                    .again(error)
+                    .await
+                    .map_err(StoreError::read("a tenant"))?,
             }
         };
         let mut items = found.into_iter();
@@ -36,14 +42,20 @@ impl CentralStore {
         Ok(Some(Tenant { entry, policy }))
     }
 
-    /// Changes a tenant as `decide` says: loads it, decides, and writes what changed together with the
-    /// event for the region if the policy is to be sent. Decides anew when somebody else was faster.
+    /// Changes a tenant as `decide` says: loads it, decides, and writes what changed together with
+    /// the event for the region if the policy is to be sent. Decides anew when somebody else was
+    /// faster.
     ///
     /// Returns whether anything changed.
     ///
     /// # Errors
     /// When `decide` refuses, or the table does not do it.
-    pub async fn update_tenant<D>(&self, outbox: &Outbox, tenant: TenantId, decide: D) -> Result<bool, UpdateError>
+    pub async fn update_tenant<D>(
+        &self,
+        outbox: &Outbox,
+        tenant: TenantId,
+        decide: D,
+    ) -> Result<bool, UpdateError>
     where
         D: Fn(Option<&Tenant>) -> Result<Option<Tenant>, Refusal>,
     {
@@ -53,11 +65,18 @@ impl CentralStore {
             let Some(after) = decide(before.as_ref()).map_err(UpdateError::Refused)? else {
                 return Ok(false);
             };
-            self.list_region(&after.entry.region).await.map_err(UpdateError::Store)?;
-            let writes = self.writes(outbox, before.as_ref(), &after).map_err(UpdateError::Store)?;
+            self.list_region(&after.entry.region)
+                .await
+                .map_err(UpdateError::Store)?;
+            let writes = self
+                .writes(outbox, before.as_ref(), &after)
+                .map_err(UpdateError::Store)?;
             match self.table.transact(writes).await {
                 Ok(()) => return Ok(true),
-                Err(error) => attempts.again(error).await.map_err(UpdateError::write("a tenant"))?,
+                Err(error) => attempts
+                    .again(error)
+                    .await
+                    .map_err(UpdateError::write("a tenant"))?,
             }
         }
     }
@@ -66,32 +85,61 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_due(&self, region: &RegionCode, now: Timestamp, limit: u16) -> Result<Vec<TenantId>, StoreError> {
+    pub async fn load_due(
+        &self,
+        region: &RegionCode,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<TenantId>, StoreError> {
         let what = "unapplied policies";
-        // The sort key of a moment is less than any of its rows', so the end is the millisecond after.
-        let end = due(now.saturating_add(Duration::from_millis(1)).unwrap_or(Timestamp::MAX));
-        let query = self.table.query(unapplied_partition(region)).before(end).limit(limit);
+        // The sort key of a moment is less than any of its rows', so the end is the millisecond
+        // after.
+        let end = due(now
+            .saturating_add(Duration::from_millis(1))
+            .unwrap_or(Timestamp::MAX));
+        let query = self
+            .table
+            .query(unapplied_partition(region))
+            .before(end)
+            .limit(limit);
         let found = query.page().await.map_err(StoreError::read(what))?;
         let tenant = |item: &Item| {
             let id = item.sort().split_once('#').map_or("", |(_, id)| id);
-            id.parse().map_err(|error: kernel::Invalid| StoreError::malformed(what)(error))
+            id.parse()
+                .map_err(|error: kernel::Invalid| StoreError::malformed(what)(error))
         };
         found.items.iter().map(tenant).collect()
     }
 
     /// All that a change writes.
-    fn writes(&self, outbox: &Outbox, before: Option<&Tenant>, after: &Tenant) -> Result<Vec<Write>, StoreError> {
+    fn writes(
+        &self,
+        outbox: &Outbox,
+        before: Option<&Tenant>,
+        after: &Tenant,
+    ) -> Result<Vec<Write>, StoreError> {
         let mut writes = self.record_writes(before, after)?;
         writes.extend(self.index_writes(before, after));
-        writes.extend(count_change(before, after).iter().map(|counted| self.count_write(after.entry.tenant, counted)));
-        if after.policy.is_sent_after(before.map(|before| &before.policy)) {
+        writes.extend(
+            count_change(before, after)
+                .iter()
+                .map(|counted| self.count_write(after.entry.tenant, counted)),
+        );
+        if after
+            .policy
+            .is_sent_after(before.map(|before| &before.policy))
+        {
             writes.push(sending(outbox, after)?);
         }
         Ok(writes)
     }
 
     /// The entry and the policy, each if it changed and under its own revision.
-    fn record_writes(&self, before: Option<&Tenant>, after: &Tenant) -> Result<Vec<Write>, StoreError> {
+    fn record_writes(
+        &self,
+        before: Option<&Tenant>,
+        after: &Tenant,
+    ) -> Result<Vec<Write>, StoreError> {
         let tenant = after.entry.tenant;
         let mut writes = Vec::new();
         if before.is_none_or(|before| before.entry != after.entry) {
@@ -121,22 +169,38 @@ impl CentralStore {
         if old == new {
             return Vec::new();
         }
-        let (old, new) = (old.map(|key| self.table.delete(key)), new.map(|item| self.table.put(item)));
+        let (old, new) = (
+            old.map(|key| self.table.delete(key)),
+            new.map(|item| self.table.put(item)),
+        );
         old.into_iter().chain(new).collect()
     }
 
     fn count_write(&self, tenant: TenantId, counted: &CountsChange) -> Write {
-        let changed: Vec<_> = counted.change.named().into_iter().filter(|(_, change)| *change != 0).collect();
-        let terms: Vec<String> = changed.iter().map(|(name, _)| format!("#{name} :{name}")).collect();
-        let update = self.table.update(count_key(&counted.region, tenant), format!("ADD {}", terms.join(", ")));
+        let changed: Vec<_> = counted
+            .change
+            .named()
+            .into_iter()
+            .filter(|(_, change)| *change != 0)
+            .collect();
+        let terms: Vec<String> = changed
+            .iter()
+            .map(|(name, _)| format!("#{name} :{name}"))
+            .collect();
+        let update = self.table.update(
+            count_key(&counted.region, tenant),
+            format!("ADD {}", terms.join(", ")),
+        );
         changed.into_iter().fold(update, |update, (name, change)| {
-            update.name(format!("#{name}"), name).value(format!(":{name}"), number(change))
+            update
+                .name(format!("#{name}"), name)
+                .value(format!(":{name}"), number(change))
         })
     }
 }
 
-/// That nobody changed an entry since it was read: a statement changes its revision, and an erasure, of
-/// which there is one, changes that it is not erased.
+/// That nobody changed an entry since it was read: a statement changes its revision, and an
+/// erasure, of which there is one, changes that it is not erased.
 fn entry_guard(entry: &DirectoryEntry) -> (&'static str, u64) {
     let condition = match entry.erased_at {
         None => "revision = :revision AND attribute_not_exists(erased_at)",
@@ -147,6 +211,10 @@ fn entry_guard(entry: &DirectoryEntry) -> (&'static str, u64) {
 
 /// The outbox row that tells the region. It waits since it was sent, however old the policy is.
 fn sending(outbox: &Outbox, tenant: &Tenant) -> Result<Write, StoreError> {
-    let row = Row::new(Target::Home, &tenant.policy.published()).map_err(StoreError::malformed("a policy's event"))?;
-    Ok(outbox.put(&Row { occurred_at: tenant.policy.sent_at, ..row }))
+    let row = Row::new(Target::Home, &tenant.policy.published())
+        .map_err(StoreError::malformed("a policy's event"))?;
+    Ok(outbox.put(&Row {
+        occurred_at: tenant.policy.sent_at,
+        ..row
+    }))
 }

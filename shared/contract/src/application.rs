@@ -1,12 +1,15 @@
-//! What Meridian and the application plane of the same region say to each other, on the region's bus. None
-//! of it leaves the region.
+//! What Meridian and the application plane of the same region say to each other, on the region's
+//! bus. None of it leaves the region.
 //!
-//! Meridian's requests are facts like any other, under the source `meridian.provisioning`. The application's
-//! answers are plain documents under [`ANSWER_SOURCE`]: an application keeps no sequence numbers for us.
+//! Meridian's requests are facts like any other, under the source `meridian.provisioning`. The
+//! application's answers are plain documents under [`ANSWER_SOURCE`]: an application keeps no
+//! sequence numbers for us.
 
 use crate::border::fact;
 use crate::envelope::Moment;
-use kernel::{Alias, MeterCode, PlanCode, PlanDecimal, Quantity, ReasonCode, TenantId, Tier, Timestamp};
+use kernel::{
+    Alias, MeterCode, PlanCode, PlanDecimal, Quantity, ReasonCode, TenantId, Tier, Timestamp,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,8 +54,9 @@ pub struct TenantDeprovisioningRequested {
 }
 fact!(TenantDeprovisioningRequested, 1, "meridian.provisioning");
 
-/// Another label leads to the tenant, or one no longer does. It says that there is something to look up, and not
-/// what: a label that a tenant chose is in no fact. Stream: the tenant's; the sequence is the revision.
+/// Another label leads to the tenant, or one no longer does. It says that there is something to
+/// look up, and not what: a label that a tenant chose is in no fact. Stream: the tenant's; the
+/// sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantAddressChanged {
     /// The tenant.
@@ -64,8 +68,9 @@ pub struct TenantAddressChanged {
 }
 fact!(TenantAddressChanged, 1, "meridian.tenancy");
 
-/// A tenant's usage has reached a level of what its plan allows in a billing period. Stated once for each level. Stream: the
-/// tenant's usage, in which it has no number of its own; the sequence is the level.
+/// A tenant's usage has reached a level of what its plan allows in a billing period. Stated once
+/// for each level. Stream: the tenant's usage, in which it has no number of its own; the sequence
+/// is the level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageLevelReached {
     /// The tenant.
@@ -84,7 +89,8 @@ pub struct UsageLevelReached {
 }
 fact!(UsageLevelReached, 1, "meridian.metering");
 
-/// What the application did, or could not do. The EventBridge `detail-type` says which: see [`Answer::TYPES`].
+/// What the application did, or could not do. The EventBridge `detail-type` says which: see
+/// [`Answer::TYPES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// The tenant.
@@ -111,6 +117,10 @@ impl Answer {
     pub const DEPROVISIONING_FAILED: &'static str = "TenantDeprovisioningFailed.v1";
 
     /// Every `detail-type` of an answer.
-    pub const TYPES: [&'static str; 4] =
-        [Self::PROVISIONED, Self::PROVISIONING_FAILED, Self::DEPROVISIONED, Self::DEPROVISIONING_FAILED];
+    pub const TYPES: [&'static str; 4] = [
+        Self::PROVISIONED,
+        Self::PROVISIONING_FAILED,
+        Self::DEPROVISIONED,
+        Self::DEPROVISIONING_FAILED,
+    ];
 }

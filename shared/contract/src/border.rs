@@ -1,11 +1,12 @@
-//! The facts. Values are absolute and carry a revision, never a delta: a consumer keeps the highest.
+//! The facts. Values are absolute and carry a revision, never a delta: a consumer keeps the
+//! highest.
 
 use crate::SealDigest;
 use crate::envelope::Moment;
 use kernel::{
-    Alias, BillingPeriod, ClaimDigest, EntitlementCode, Jurisdiction, Location, MeterCode, Mode, Money, OnboardingId,
-    PlanCode, PublicUrl, Quantity, ReasonCode, RegionName, StatusReason, Suspension, TenantId, TenantStatus, Timestamp,
-    UsageGroup, WindowSize,
+    Alias, BillingPeriod, ClaimDigest, EntitlementCode, Jurisdiction, Location, MeterCode, Mode,
+    Money, OnboardingId, PlanCode, PublicUrl, Quantity, ReasonCode, RegionName, StatusReason,
+    Suspension, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,19 @@ fact!(TenantStatusChanged, 1, "meridian.tenancy");
 
 /// Which part of a window's usage a total is.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema, ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    ToSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum WindowPart {
@@ -69,9 +82,11 @@ pub struct UsageWindow {
     /// Which part of its usage this is.
     #[serde(default)]
     pub part: WindowPart,
-    /// The meter's value over the window; of a mean, the sum that is yet to be divided by the number of events.
+    /// The meter's value over the window; of a mean, the sum that is yet to be divided by the
+    /// number of events.
     pub value: Quantity,
-    /// How many events it is made of; negative in an adjustment that takes back more than came late.
+    /// How many events it is made of; negative in an adjustment that takes back more than came
+    /// late.
     pub events: i64,
     /// The time of the event whose value is the latest, UTC: of meters that keep the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,7 +141,9 @@ pub struct TenantPolicyApplied {
 fact!(TenantPolicyApplied, 1, "meridian.policy");
 
 /// Usage events of a region, since it was set up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 pub struct EventCounts {
     /// Counted once in a window.
     pub accepted: u64,
@@ -134,15 +151,18 @@ pub struct EventCounts {
     pub duplicates: u64,
     /// Seen before with other content.
     pub conflicts: u64,
-    /// Refused at the edge, by sender: what tenants send wrongly hides nothing of what the provider's services do.
+    /// Refused at the edge, by sender: what tenants send wrongly hides nothing of what the
+    /// provider's services do.
     pub rejected: RejectedCounts,
-    /// In requests that the region could not take, since it was too busy or failed. Each attempt counts, and an event that is
-    /// sent again is stored all the same.
+    /// In requests that the region could not take, since it was too busy or failed. Each attempt
+    /// counts, and an event that is sent again is stored all the same.
     pub not_stored: u64,
 }
 
 /// Usage events that a region refused, by who sent them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 pub struct RejectedCounts {
     /// Of tenants' own clients.
     pub tenants: ReasonCounts,
@@ -154,11 +174,15 @@ impl RejectedCounts {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        [self.tenants, self.provider].iter().map(ReasonCounts::total).sum()
+        [self.tenants, self.provider]
+            .iter()
+            .map(ReasonCounts::total)
+            .sum()
     }
 }
 
-/// The kinds of reasons that usage events are refused for. A closed list: what was refused for one never counts as another.
+/// The kinds of reasons that usage events are refused for. A closed list: what was refused for one
+/// never counts as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RejectionKind {
     /// It is not shaped as an event has to be.
@@ -205,7 +229,9 @@ impl RejectionKind {
 }
 
 /// Usage events that were refused, by kind of reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 pub struct ReasonCounts {
     /// Not shaped as an event has to be.
     pub malformed: u64,
@@ -241,7 +267,10 @@ impl ReasonCounts {
     #[must_use]
     pub fn total(&self) -> u64 {
         let mut counts = *self;
-        RejectionKind::ALL.into_iter().map(|kind| *counts.of_mut(kind)).sum()
+        RejectionKind::ALL
+            .into_iter()
+            .map(|kind| *counts.of_mut(kind))
+            .sum()
     }
 }
 
@@ -257,7 +286,20 @@ pub struct TenantCounts {
 }
 
 /// What a region depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Dependency {
     /// The table of tenants.
@@ -312,7 +354,8 @@ pub struct HeartbeatReported {
 fact!(HeartbeatReported, 1, "meridian.fleet");
 
 /// A sovereign region billed a period. Stated once per run, and only over a minimum number of
-/// tenants, so that no tenant's total can be told from two statements. Stream: the region's billing.
+/// tenants, so that no tenant's total can be told from two statements. Stream: the region's
+/// billing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct RegionBillingTotaled {
     /// The period that was billed.
@@ -326,8 +369,8 @@ pub struct RegionBillingTotaled {
 }
 fact!(RegionBillingTotaled, 1, "meridian.billing");
 
-/// A tenant's administrator asks for another plan. Stream: the tenant's; the sequence counts the tenant's
-/// requests.
+/// A tenant's administrator asks for another plan. Stream: the tenant's; the sequence counts the
+/// tenant's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanChangeRequested {
     /// The tenant.
@@ -339,8 +382,8 @@ pub struct PlanChangeRequested {
 }
 fact!(PlanChangeRequested, 1, "meridian.tenancy");
 
-/// A region erased all that it held of a closed tenant. Stream: the tenant's; the sequence is the tenant's
-/// last version.
+/// A region erased all that it held of a closed tenant. Stream: the tenant's; the sequence is the
+/// tenant's last version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantErased {
     /// The tenant.
@@ -349,7 +392,20 @@ pub struct TenantErased {
 fact!(TenantErased, 1, "meridian.tenancy");
 
 /// The steps of a sign-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum StepName {
     /// The registration is stored in the region.
@@ -394,8 +450,8 @@ pub struct Step {
     pub reason: Option<ReasonCode>,
 }
 
-/// How far a region is with an onboarding that home handed over. Stream: the tenant's; the sequence is
-/// the revision.
+/// How far a region is with an onboarding that home handed over. Stream: the tenant's; the sequence
+/// is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OnboardingProgressed {
     /// Home's operation.
@@ -411,8 +467,8 @@ pub struct OnboardingProgressed {
 }
 fact!(OnboardingProgressed, 1, "meridian.tenancy");
 
-/// What a region says of itself to who looks for one. Stream: the region's; the sequence is that of the
-/// heartbeat it was stated with.
+/// What a region says of itself to who looks for one. Stream: the region's; the sequence is that of
+/// the heartbeat it was stated with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RegionDescribed {
     /// What it is called.
@@ -433,7 +489,9 @@ pub struct RegionDescribed {
 fact!(RegionDescribed, 1, "meridian.fleet");
 
 /// What a region says of a tenant's claim to a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ClaimPhase {
     /// The tenant asks for it.
@@ -444,8 +502,8 @@ pub enum ClaimPhase {
     Released,
 }
 
-/// How far a tenant's claim to a label is that the tenant chose. The label itself does not leave the region. Stream:
-/// the tenant's; the sequence is the revision.
+/// How far a tenant's claim to a label is that the tenant chose. The label itself does not leave
+/// the region. Stream: the tenant's; the sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VanityClaimed {
     /// The tenant.
@@ -454,13 +512,16 @@ pub struct VanityClaimed {
     pub claim: ClaimDigest,
     /// How far the claim is.
     pub phase: ClaimPhase,
-    /// Grows with everything that is said of any claim of the tenant: of one claim the highest wins.
+    /// Grows with everything that is said of any claim of the tenant: of one claim the highest
+    /// wins.
     pub revision: u64,
 }
 fact!(VanityClaimed, 1, "meridian.tenancy");
 
 /// What home decides of a tenant's claim to a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ClaimDecision {
     /// Nobody else gets the label for a quarter of an hour.
@@ -473,8 +534,8 @@ pub enum ClaimDecision {
     Released,
 }
 
-/// Home decided on a claim; the envelope's region is the addressee. Stream: the tenant's; the sequence is the
-/// revision.
+/// Home decided on a claim; the envelope's region is the addressee. Stream: the tenant's; the
+/// sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VanityDecided {
     /// The tenant.
@@ -488,7 +549,8 @@ pub struct VanityDecided {
 }
 fact!(VanityDecided, 1, "meridian.central");
 
-/// A day of a tenant's usage is sealed: what comes for it from now on is an adjustment. Stream: the tenant's usage.
+/// A day of a tenant's usage is sealed: what comes for it from now on is an adjustment. Stream: the
+/// tenant's usage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageSealed {
     /// The tenant.
@@ -496,15 +558,17 @@ pub struct UsageSealed {
     /// The day's first moment, UTC.
     #[schemars(with = "Moment")]
     pub day: Timestamp,
-    /// How many totals are sealed: those of the day and, with the last day of a billing period, those of the period.
+    /// How many totals are sealed: those of the day and, with the last day of a billing period,
+    /// those of the period.
     pub totals: u64,
     /// The digest of those totals, see [`SealDigest::of`].
     pub digest: SealDigest,
 }
 fact!(UsageSealed, 1, "meridian.metering");
 
-/// Whoever keeps the ledger lacks totals of a tenant's day, or has others than were sealed, and asks for them again;
-/// the envelope's region is the addressee. Stream: the tenant's usage; the sequence is the request's number.
+/// Whoever keeps the ledger lacks totals of a tenant's day, or has others than were sealed, and
+/// asks for them again; the envelope's region is the addressee. Stream: the tenant's usage; the
+/// sequence is the request's number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageResendRequested {
     /// The tenant.
@@ -515,9 +579,9 @@ pub struct UsageResendRequested {
 }
 fact!(UsageResendRequested, 1, "meridian.billing");
 
-/// Whoever keeps the ledger asks where the stream of a tenant's usage ends: of what was lost at its end, nothing that
-/// follows tells. The envelope's region is the addressee. Stream: the tenant's usage; the sequence is the number of the
-/// day, of which each has one such request.
+/// Whoever keeps the ledger asks where the stream of a tenant's usage ends: of what was lost at its
+/// end, nothing that follows tells. The envelope's region is the addressee. Stream: the tenant's
+/// usage; the sequence is the number of the day, of which each has one such request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageStreamRequested {
     /// The tenant.
@@ -525,13 +589,14 @@ pub struct UsageStreamRequested {
 }
 fact!(UsageStreamRequested, 1, "meridian.billing");
 
-/// The stream of a tenant's usage ends here: what was stated before has a lower number than this. Stream: the tenant's
-/// usage.
+/// The stream of a tenant's usage ends here: what was stated before has a lower number than this.
+/// Stream: the tenant's usage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageStreamStated {
     /// The tenant.
     pub tenant: TenantId,
-    /// Days that end by then are sealed, UTC: the first moment of the first day that is not. Absent when none is sealed.
+    /// Days that end by then are sealed, UTC: the first moment of the first day that is not. Absent
+    /// when none is sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Moment>")]
     pub sealed_until: Option<Timestamp>,

@@ -6,7 +6,8 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 
-/// A fact that a bus carries: its type is the event's `detail-type`, its source the event's `source`.
+/// A fact that a bus carries: its type is the event's `detail-type`, its source the event's
+/// `source`.
 pub trait Fact: Serialize + DeserializeOwned {
     /// `PastTenseFact.vN`, as in the allow-lists of the template's rules.
     const TYPE: &'static str;
@@ -15,7 +16,9 @@ pub trait Fact: Serialize + DeserializeOwned {
 }
 
 /// The sequence that a fact is numbered in: facts of one stream have gapless numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub enum Stream {
     /// A region's health.
     Region,
@@ -42,7 +45,10 @@ impl FromStr for Stream {
     type Err = kernel::Invalid;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = kernel::Invalid { kind: "stream", rule: "region, billing, tenant:<id> or usage:<id>" };
+        let invalid = kernel::Invalid {
+            kind: "stream",
+            rule: "region, billing, tenant:<id> or usage:<id>",
+        };
         match text.split_once(':') {
             None if text == "region" => Ok(Self::Region),
             None if text == "billing" => Ok(Self::Billing),

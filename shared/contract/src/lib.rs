@@ -10,11 +10,13 @@ mod envelope;
 mod seal;
 
 pub use border::{
-    ClaimDecision, ClaimPhase, Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported,
-    OnboardingProgressed, PlanChangeRequested, ReasonCounts, RegionBillingTotaled, RegionDescribed, RejectedCounts,
-    RejectionKind, Step, StepName, StepState, TenantCounts, TenantErased, TenantPolicy, TenantPolicyApplied,
-    TenantPolicyPublished, TenantStatusChanged, UsageResendRequested, UsageSealed, UsageStreamRequested,
-    UsageStreamStated, UsageWindow, UsageWindowUpdated, VanityClaimed, VanityDecided, WindowPart,
+    ClaimDecision, ClaimPhase, Dependency, DependencyHealth, DependencyState, EventCounts,
+    HeartbeatReported, OnboardingProgressed, PlanChangeRequested, ReasonCounts,
+    RegionBillingTotaled, RegionDescribed, RejectedCounts, RejectionKind, Step, StepName,
+    StepState, TenantCounts, TenantErased, TenantPolicy, TenantPolicyApplied,
+    TenantPolicyPublished, TenantStatusChanged, UsageResendRequested, UsageSealed,
+    UsageStreamRequested, UsageStreamStated, UsageWindow, UsageWindowUpdated, VanityClaimed,
+    VanityDecided, WindowPart,
 };
 pub use envelope::{Envelope, Fact, Stream};
 pub use seal::SealDigest;

@@ -12,12 +12,22 @@ use std::str::FromStr;
 pub struct SealDigest(String);
 
 impl SealDigest {
-    /// The digest of totals, whatever their order: of each its meter, group, size, start, value, number of events,
-    /// time of the latest and revision.
+    /// The digest of totals, whatever their order: of each its meter, group, size, start, value,
+    /// number of events, time of the latest and revision.
     #[must_use]
     pub fn of<'w>(totals: impl IntoIterator<Item = &'w UsageWindow>) -> Self {
         let line = |total: &UsageWindow| {
-            let UsageWindow { meter, group, size, start, part: _, value, events, latest_at, revision } = total;
+            let UsageWindow {
+                meter,
+                group,
+                size,
+                start,
+                part: _,
+                value,
+                events,
+                latest_at,
+                revision,
+            } = total;
             let latest_at = latest_at.map(|at| at.to_string()).unwrap_or_default();
             format!("{meter}|{group}|{size}|{start}|{value}|{events}|{latest_at}|{revision}\n")
         };
@@ -31,7 +41,8 @@ impl SealDigest {
         Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// Whether a total is sealed together with a day: it ends when the day does, and is not itself an adjustment.
+    /// Whether a total is sealed together with a day: it ends when the day does, and is not itself
+    /// an adjustment.
     #[must_use]
     pub fn covers(day: Timestamp, total: &UsageWindow) -> bool {
         let ends = total.size.end(total.start) == WindowSize::Day.end(day);
@@ -47,7 +58,10 @@ impl FromStr for SealDigest {
         if text.len() == 64 && text.bytes().all(digit) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "seal digest", rule: "64 lower-case hexadecimal digits" })
+            Err(Invalid {
+                kind: "seal digest",
+                rule: "64 lower-case hexadecimal digits",
+            })
         }
     }
 }

@@ -1,5 +1,6 @@
 use crate::application::{
-    Answer, TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested, UsageLevelReached,
+    Answer, TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested,
+    UsageLevelReached,
 };
 use crate::*;
 use kernel::{UsageGroup, WindowSize};
@@ -35,7 +36,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
         (Answer::PROVISIONED, schema_for!(Answer).to_value()),
         (Answer::PROVISIONING_FAILED, schema_for!(Answer).to_value()),
         (Answer::DEPROVISIONED, schema_for!(Answer).to_value()),
-        (Answer::DEPROVISIONING_FAILED, schema_for!(Answer).to_value()),
+        (
+            Answer::DEPROVISIONING_FAILED,
+            schema_for!(Answer).to_value(),
+        ),
     ]
 }
 
@@ -52,7 +56,10 @@ fn published_schemas_do_not_change() {
             std::fs::write(&file, &text).unwrap();
         }
         let published = std::fs::read_to_string(&file).unwrap_or_default();
-        assert_eq!(published, text, "{name} is published: add a new version instead of editing it");
+        assert_eq!(
+            published, text,
+            "{name} is published: add a new version instead of editing it"
+        );
     }
 }
 
@@ -68,7 +75,9 @@ fn assert_closed(at: &str, schema: &Value) {
     match schema {
         Value::Object(members) => {
             if members.get("type") == Some(&json!("string")) {
-                let closed = ["enum", "const", "pattern", "format"].iter().any(|key| members.contains_key(*key));
+                let closed = ["enum", "const", "pattern", "format"]
+                    .iter()
+                    .any(|key| members.contains_key(*key));
                 assert!(closed, "{at} can hold free text");
             }
             for (key, member) in members {
@@ -96,7 +105,13 @@ fn streams_have_one_text() {
     ] {
         assert_eq!(text.parse::<Stream>().unwrap().to_string(), text);
     }
-    for text in ["", "regions", "tenant", "tenant:", "user:01890a5d-ac96-774b-bcce-b302099a8057"] {
+    for text in [
+        "",
+        "regions",
+        "tenant",
+        "tenant:",
+        "user:01890a5d-ac96-774b-bcce-b302099a8057",
+    ] {
         assert!(text.parse::<Stream>().is_err(), "{text}");
     }
 }
@@ -119,11 +134,31 @@ fn a_seal_is_of_the_totals_whatever_their_order() {
     let digest = SealDigest::of([&day, &month]);
     assert_eq!(digest, SealDigest::of([&month, &day]));
     assert_ne!(digest, SealDigest::of([&day]));
-    assert_ne!(digest, SealDigest::of([&UsageWindow { revision: 2, ..day.clone() }, &month]));
+    assert_ne!(
+        digest,
+        SealDigest::of([
+            &UsageWindow {
+                revision: 2,
+                ..day.clone()
+            },
+            &month
+        ])
+    );
     assert_eq!(digest.to_string().parse(), Ok(digest));
-    assert!([&day, &month].into_iter().all(|total| SealDigest::covers(day.start, total)));
-    let adjustment = UsageWindow { part: WindowPart::Adjustment, ..day.clone() };
+    assert!(
+        [&day, &month]
+            .into_iter()
+            .all(|total| SealDigest::covers(day.start, total))
+    );
+    let adjustment = UsageWindow {
+        part: WindowPart::Adjustment,
+        ..day.clone()
+    };
     let hour = total(WindowSize::Hour, "2026-12-01T05:30:00Z", "1");
     let before = total(WindowSize::Day, "2026-11-29T06:30:00Z", "1");
-    assert!([adjustment, hour, before].iter().all(|total| !SealDigest::covers(day.start, total)));
+    assert!(
+        [adjustment, hour, before]
+            .iter()
+            .all(|total| !SealDigest::covers(day.start, total))
+    );
 }

@@ -1,13 +1,15 @@
 //! Runs and filters in blocks: what a lookup reads of an index that is not in memory.
 //!
-//! A full run is partitioned into blocks of about 4 kB by the first bits of its keys, and so is the Bloom filter of a
-//! group of runs. A lookup reads the block that its key belongs to. 4 kB is one read unit of `DynamoDB`.
+//! A full run is partitioned into blocks of about 4 kB by the first bits of its keys, and so is the
+//! Bloom filter of a group of runs. A lookup reads the block that its key belongs to. 4 kB is one
+//! read unit of `DynamoDB`.
 
 use crate::bloom::{BloomHash, scaled};
 use crate::{Entry, SortedRun};
 use std::sync::Arc;
 
-/// The mean number of entries of a block: 3.6 kB. The rest of the 4 kB is room for blocks above the mean; few exceed it.
+/// The mean number of entries of a block: 3.6 kB. The rest of the 4 kB is room for blocks above the
+/// mean; few exceed it.
 const BLOCK_ENTRIES: usize = 224;
 /// The words of a filter's block: 4 kB less the item's other attributes.
 const BLOCK_WORDS: usize = 480;
@@ -23,7 +25,9 @@ impl Partition {
     pub(crate) const WHOLE: Self = Self { blocks: 1 };
 
     fn of(entries: usize) -> Self {
-        Self { blocks: (entries as u64).div_ceil(BLOCK_ENTRIES as u64).max(1) }
+        Self {
+            blocks: (entries as u64).div_ceil(BLOCK_ENTRIES as u64).max(1),
+        }
     }
 
     /// The block of a prefix.
@@ -31,7 +35,8 @@ impl Partition {
         scaled(prefix, usize::try_from(self.blocks).unwrap_or(1))
     }
 
-    /// The place of a prefix in its block, scaled to all 64 bits. The product's low bits are the fraction that `scaled` drops.
+    /// The place of a prefix in its block, scaled to all 64 bits. The product's low bits are the
+    /// fraction that `scaled` drops.
     pub(crate) const fn within(self, prefix: u64) -> u64 {
         prefix.wrapping_mul(self.blocks)
     }
@@ -49,7 +54,10 @@ impl BlockedRun {
     #[must_use]
     pub fn empty(entries: u32) -> Self {
         let partition = Partition::of(entries as usize);
-        Self { partition, blocks: vec![None; usize::try_from(partition.blocks).unwrap_or_default()] }
+        Self {
+            partition,
+            blocks: vec![None; usize::try_from(partition.blocks).unwrap_or_default()],
+        }
     }
 
     /// Divides a run into its blocks.
@@ -63,35 +71,52 @@ impl BlockedRun {
             rest = others;
             Some(Arc::new(SortedRun::of_sorted(these.to_vec(), partition)))
         };
-        Self { partition, blocks: (0..usize::try_from(partition.blocks).unwrap_or_default()).map(cut).collect() }
+        Self {
+            partition,
+            blocks: (0..usize::try_from(partition.blocks).unwrap_or_default())
+                .map(cut)
+                .collect(),
+        }
     }
 
     /// The blocks that are loaded.
     pub fn blocks(&self) -> impl Iterator<Item = (u16, &Arc<SortedRun>)> {
-        (0..).zip(&self.blocks).filter_map(|(block, run)| Some((block, run.as_ref()?)))
+        (0..)
+            .zip(&self.blocks)
+            .filter_map(|(block, run)| Some((block, run.as_ref()?)))
     }
 
     /// The blocks that are not loaded.
     pub(crate) fn missing(&self) -> impl Iterator<Item = u16> {
-        (0..).zip(&self.blocks).filter(|(_, run)| run.is_none()).map(|(block, _)| block)
+        (0..)
+            .zip(&self.blocks)
+            .filter(|(_, run)| run.is_none())
+            .map(|(block, _)| block)
     }
 
     /// The number of a prefix's block, and the block if it is loaded.
     pub(crate) fn at(&self, prefix: u64) -> (u16, Option<&SortedRun>) {
         let block = self.partition.block(prefix);
-        (u16::try_from(block).unwrap_or(u16::MAX), self.blocks.get(block).and_then(Option::as_deref))
+        (
+            u16::try_from(block).unwrap_or(u16::MAX),
+            self.blocks.get(block).and_then(Option::as_deref),
+        )
     }
 
     /// Loads a stored block. Returns false when the bytes are not a block of this run.
     pub fn fill(&mut self, block: u16, bytes: &[u8]) -> bool {
-        SortedRun::decode_part(bytes, self.partition).is_some_and(|run| self.insert(block, Arc::new(run)))
+        SortedRun::decode_part(bytes, self.partition)
+            .is_some_and(|run| self.insert(block, Arc::new(run)))
     }
 
     /// Takes a block that is in memory. Returns false when it is not one of this run.
     pub fn insert(&mut self, block: u16, run: Arc<SortedRun>) -> bool {
         let is_own = |entry: &Entry| self.partition.block(entry.key.prefix()) == usize::from(block);
         let is_of_run = run.partition() == self.partition && run.entries().iter().all(is_own);
-        let place = self.blocks.get_mut(usize::from(block)).filter(|_| is_of_run);
+        let place = self
+            .blocks
+            .get_mut(usize::from(block))
+            .filter(|_| is_of_run);
         place.map(|place| *place = Some(run)).is_some()
     }
 
@@ -99,7 +124,8 @@ impl BlockedRun {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let there = self.blocks.iter().flatten();
-        let there = there.map(|run| run.memory_bytes() + size_of::<SortedRun>() + 2 * size_of::<usize>());
+        let there =
+            there.map(|run| run.memory_bytes() + size_of::<SortedRun>() + 2 * size_of::<usize>());
         there.sum::<usize>() + self.blocks.len() * size_of::<usize>()
     }
 }
@@ -116,13 +142,22 @@ impl BlockedFilter {
     #[must_use]
     pub fn empty(words: u32) -> Self {
         let words = words as usize;
-        Self { words, blocks: vec![None; words.div_ceil(BLOCK_WORDS)] }
+        Self {
+            words,
+            blocks: vec![None; words.div_ceil(BLOCK_WORDS)],
+        }
     }
 
     /// Divides a filter into its blocks.
     pub(crate) fn of(words: &[u64]) -> Self {
-        let blocks = words.chunks(BLOCK_WORDS).map(|block| Some(Arc::from(block))).collect();
-        Self { words: words.len(), blocks }
+        let blocks = words
+            .chunks(BLOCK_WORDS)
+            .map(|block| Some(Arc::from(block)))
+            .collect();
+        Self {
+            words: words.len(),
+            blocks,
+        }
     }
 
     /// Its length in words.
@@ -131,7 +166,8 @@ impl BlockedFilter {
         self.words
     }
 
-    /// Whether a key may have been added. The error is the number of the block that says so and is not loaded.
+    /// Whether a key may have been added. The error is the number of the block that says so and is
+    /// not loaded.
     pub(crate) fn may_hold(&self, BloomHash { prefix, bits }: BloomHash) -> Result<bool, u16> {
         let place = scaled(prefix, self.words);
         let (block, word) = (place / BLOCK_WORDS, place % BLOCK_WORDS);
@@ -143,8 +179,15 @@ impl BlockedFilter {
 
     /// The blocks that are loaded, with the bytes to store.
     pub fn blocks(&self) -> impl Iterator<Item = (u16, Vec<u8>)> {
-        let blocks = (0..).zip(&self.blocks).filter_map(|(block, words)| Some((block, words.as_ref()?)));
-        blocks.map(|(block, words)| (block, words.iter().flat_map(|word| word.to_be_bytes()).collect()))
+        let blocks = (0..)
+            .zip(&self.blocks)
+            .filter_map(|(block, words)| Some((block, words.as_ref()?)));
+        blocks.map(|(block, words)| {
+            (
+                block,
+                words.iter().flat_map(|word| word.to_be_bytes()).collect(),
+            )
+        })
     }
 
     /// Loads a stored block. Returns false when the bytes are not a block of this filter.
@@ -152,7 +195,9 @@ impl BlockedFilter {
         let first = usize::from(block) * BLOCK_WORDS;
         let count = self.words.saturating_sub(first).min(BLOCK_WORDS);
         let (words, rest) = bytes.as_chunks::<8>();
-        let Some(place) = self.blocks.get_mut(usize::from(block)) else { return false };
+        let Some(place) = self.blocks.get_mut(usize::from(block)) else {
+            return false;
+        };
         if words.len() != count || !rest.is_empty() {
             return false;
         }
@@ -163,7 +208,12 @@ impl BlockedFilter {
     /// Its size in memory, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let there: usize = self.blocks.iter().flatten().map(|words| words.len() * 8 + 4 * size_of::<usize>()).sum();
+        let there: usize = self
+            .blocks
+            .iter()
+            .flatten()
+            .map(|words| words.len() * 8 + 4 * size_of::<usize>())
+            .sum();
         there + self.blocks.len() * size_of::<usize>()
     }
 }

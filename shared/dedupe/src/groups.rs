@@ -1,9 +1,10 @@
 //! Groups of runs: one Bloom filter in front of many runs.
 //!
-//! An index grows by a full run every 16,000 events or so. If each run were asked, a lookup would cost more with every
-//! run. So runs in blocks form groups of about 4, of about 16, of about 64 and of about 256, and a group's filter tells
-//! whether its runs need be asked at all. A group ends where the hash of a run's id says so (content-defined
-//! chunking): its borders stay the same whatever is added behind it or expires in front of it.
+//! An index grows by a full run every 16,000 events or so. If each run were asked, a lookup would
+//! cost more with every run. So runs in blocks form groups of about 4, of about 16, of about 64 and
+//! of about 256, and a group's filter tells whether its runs need be asked at all. A group ends
+//! where the hash of a run's id says so (content-defined chunking): its borders stay the same
+//! whatever is added behind it or expires in front of it.
 
 use crate::blocks::{BlockedFilter, BlockedRun, Partition};
 use crate::bloom::{GROUP_KEYS_PER_WORD, filter_words};
@@ -27,7 +28,10 @@ pub struct GroupId {
 
 impl GroupId {
     pub(crate) fn new(last: RunId, level: usize) -> Self {
-        Self { last, level: u8::try_from(level).unwrap_or(u8::MAX) }
+        Self {
+            last,
+            level: u8::try_from(level).unwrap_or(u8::MAX),
+        }
     }
 }
 
@@ -47,7 +51,10 @@ pub(crate) fn ends_group(run: RunId, level: usize) -> bool {
 
 /// The runs in blocks, oldest first.
 pub(crate) fn in_blocks(runs: &[RunMeta]) -> Vec<RunMeta> {
-    runs.iter().filter(|run| run.blocks.is_some()).copied().collect()
+    runs.iter()
+        .filter(|run| run.blocks.is_some())
+        .copied()
+        .collect()
 }
 
 /// Groups that are complete and have no filter yet. All of them end with the same run.
@@ -59,7 +66,8 @@ pub(crate) struct Unfiltered {
     groups: Vec<(usize, Vec<RunMeta>)>,
 }
 
-/// The first complete groups without a filter. A group of one run gets none: it would say no more than the run's own.
+/// The first complete groups without a filter. A group of one run gets none: it would say no more
+/// than the run's own.
 pub(crate) fn unfiltered(runs: &[RunMeta]) -> Option<Unfiltered> {
     let runs = in_blocks(runs);
     let mut starts = [0; GROUP_LEVELS];
@@ -68,12 +76,19 @@ pub(crate) fn unfiltered(runs: &[RunMeta]) -> Option<Unfiltered> {
         for level in (0..GROUP_LEVELS).filter(|level| ends_group(run.id, *level)) {
             let group = &runs[starts[level]..=at];
             starts[level] = at + 1;
-            if group.len() > 1 && run.blocks.is_some_and(|blocks| blocks.filter_words[level] == 0) {
+            if group.len() > 1
+                && run
+                    .blocks
+                    .is_some_and(|blocks| blocks.filter_words[level] == 0)
+            {
                 groups.push((level, group.to_vec()));
             }
         }
         if !groups.is_empty() {
-            return Some(Unfiltered { last: run.id, groups });
+            return Some(Unfiltered {
+                last: run.id,
+                groups,
+            });
         }
     }
     None
@@ -84,11 +99,18 @@ impl Unfiltered {
     ///
     /// # Errors
     /// When blocks of the groups' runs are not loaded.
-    pub(crate) fn filters(&self, blocks: &Blocks) -> Result<Vec<(usize, BlockedFilter)>, MissingBlocks> {
+    pub(crate) fn filters(
+        &self,
+        blocks: &Blocks,
+    ) -> Result<Vec<(usize, BlockedFilter)>, MissingBlocks> {
         let mut missing = BTreeSet::new();
         for run in self.groups.iter().flat_map(|(_, runs)| runs) {
-            let of_run =
-                |loaded: &BlockedRun| loaded.missing().map(|block| BlockId::Block(run.id, block)).collect::<Vec<_>>();
+            let of_run = |loaded: &BlockedRun| {
+                loaded
+                    .missing()
+                    .map(|block| BlockId::Block(run.id, block))
+                    .collect::<Vec<_>>()
+            };
             match blocks.blocked.get(&run.id) {
                 Some(loaded) => missing.extend(of_run(loaded)),
                 None => missing.extend(of_run(&BlockedRun::empty(run.entries))),
@@ -105,7 +127,15 @@ impl Unfiltered {
                 .collect();
             let count = entries.iter().map(|entries| entries.len()).sum();
             let keys = entries.into_iter().flatten().map(|entry| entry.key);
-            (*level, BlockedFilter::of(&filter_words(keys, count, GROUP_KEYS_PER_WORD, Partition::WHOLE)))
+            (
+                *level,
+                BlockedFilter::of(&filter_words(
+                    keys,
+                    count,
+                    GROUP_KEYS_PER_WORD,
+                    Partition::WHOLE,
+                )),
+            )
         };
         Ok(self.groups.iter().map(filter).collect())
     }

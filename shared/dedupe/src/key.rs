@@ -3,11 +3,11 @@
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// The dedupe key of an event within its tenant: 95 bits of SHA-256, and one bit that says whether it is the key of the
-/// event or of what takes the event back (its void).
+/// The dedupe key of an event within its tenant: 95 bits of SHA-256, and one bit that says whether
+/// it is the key of the event or of what takes the event back (its void).
 ///
-/// A tenant's index holds some billion keys at most. The chance that two of them are the same is below one in ten
-/// billion (birthday bound: n² / 2⁹⁶).
+/// A tenant's index holds some billion keys at most. The chance that two of them are the same is
+/// below one in ten billion (birthday bound: n² / 2⁹⁶).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DedupeKey([u8; 12]);
 
@@ -53,7 +53,8 @@ impl DedupeKey {
         self
     }
 
-    /// The key of the event's void. It sorts directly behind the event's own key, so that one search finds both.
+    /// The key of the event's void. It sorts directly behind the event's own key, so that one
+    /// search finds both.
     #[must_use]
     pub const fn void(mut self) -> Self {
         self.0[Self::BYTES - 1] |= 1;
@@ -133,12 +134,15 @@ impl Entry {
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (key, content) = bytes.split_first_chunk::<{ DedupeKey::BYTES }>()?;
         let content = content.first_chunk::<{ ContentHash::BYTES }>()?;
-        Some(Self { key: DedupeKey(*key), content: ContentHash(*content) })
+        Some(Self {
+            key: DedupeKey(*key),
+            content: ContentHash(*content),
+        })
     }
 }
 
-/// The first bytes of SHA-256 over parts. Each part follows its length, so that no two lists of parts give the same
-/// input.
+/// The first bytes of SHA-256 over parts. Each part follows its length, so that no two lists of
+/// parts give the same input.
 fn hash<const PARTS: usize, const BYTES: usize>(parts: [&[u8]; PARTS]) -> [u8; BYTES] {
     let mut hasher = Sha256::new();
     for part in parts {

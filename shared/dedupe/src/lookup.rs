@@ -2,7 +2,9 @@
 
 use crate::bloom::BloomHash;
 use crate::groups::{ends_group, in_blocks};
-use crate::{BlockedFilter, BlockedRun, DedupeKey, GROUP_LEVELS, GroupId, Known, RunId, RunMeta, SortedRun};
+use crate::{
+    BlockedFilter, BlockedRun, DedupeKey, GROUP_LEVELS, GroupId, Known, RunId, RunMeta, SortedRun,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,8 +40,9 @@ pub struct MissingBlocks {
 
 /// A lookup of keys in an index.
 ///
-/// All keys go through one block before the next, in their order, so that a block stays in the processor's cache. A block
-/// that is not loaded leaves a step open for the keys that need it; [`Lookup::resume`] takes the open steps only.
+/// All keys go through one block before the next, in their order, so that a block stays in the
+/// processor's cache. A block that is not loaded leaves a step open for the keys that need it;
+/// [`Lookup::resume`] takes the open steps only.
 #[derive(Debug, Clone)]
 pub struct Lookup {
     keys: Vec<DedupeKey>,
@@ -78,19 +81,36 @@ impl Lookup {
     /// A lookup in the runs of a manifest. Nothing is looked at yet.
     #[must_use]
     pub fn new(runs: &[RunMeta], keys: Vec<DedupeKey>) -> Self {
-        let mut sought: Vec<Sought> =
-            keys.iter().enumerate().map(|(place, key)| Sought { hash: BloomHash::of(*key), place }).collect();
+        let mut sought: Vec<Sought> = keys
+            .iter()
+            .enumerate()
+            .map(|(place, key)| Sought {
+                hash: BloomHash::of(*key),
+                place,
+            })
+            .collect();
         // The order of the keys, since the hash begins with the prefix.
         sought.sort_unstable_by_key(|sought| sought.hash);
         let sought: Arc<[Sought]> = sought.into();
-        let whole = runs.iter().filter(|run| run.blocks.is_none()).map(|run| Place::Whole(run.id));
+        let whole = runs
+            .iter()
+            .filter(|run| run.blocks.is_none())
+            .map(|run| Place::Whole(run.id));
         let blocked = Place::Groups(in_blocks(runs).into(), GROUP_LEVELS);
-        let steps = whole.chain([blocked]).map(|place| Step { place, keys: Arc::clone(&sought) });
+        let steps = whole.chain([blocked]).map(|place| Step {
+            place,
+            keys: Arc::clone(&sought),
+        });
         let open = steps.collect();
-        Self { known: vec![Known::default(); keys.len()], keys, open }
+        Self {
+            known: vec![Known::default(); keys.len()],
+            keys,
+            open,
+        }
     }
 
-    /// Looks as far as blocks are loaded. Returns what the index holds of each key, in the order of the keys.
+    /// Looks as far as blocks are loaded. Returns what the index holds of each key, in the order of
+    /// the keys.
     ///
     /// # Errors
     /// When blocks are missing. Call it again once they are loaded; what was found stays found.
@@ -99,27 +119,45 @@ impl Lookup {
         for step in std::mem::take(&mut self.open) {
             self.take(step, blocks, &mut missing);
         }
-        if self.open.is_empty() { Ok(&self.known) } else { Err(MissingBlocks { blocks: missing }) }
+        if self.open.is_empty() {
+            Ok(&self.known)
+        } else {
+            Err(MissingBlocks { blocks: missing })
+        }
     }
 
-    fn take(&mut self, Step { place, keys }: Step, blocks: &Blocks, missing: &mut BTreeSet<BlockId>) {
+    fn take(
+        &mut self,
+        Step { place, keys }: Step,
+        blocks: &Blocks,
+        missing: &mut BTreeSet<BlockId>,
+    ) {
         let left = match &place {
             Place::Whole(id) => match blocks.whole.get(id) {
                 Some(run) => {
                     keys.iter().for_each(|sought| self.in_run(run, *sought));
                     return;
                 }
-                // A run that serves as a whole is needed to compact the index, too: with no keys as with many.
+                // A run that serves as a whole is needed to compact the index, too: with no keys as
+                // with many.
                 None => {
                     missing.insert(BlockId::Run(*id));
                     keys
                 }
             },
             Place::Blocked(run) => self.in_blocked(run, &keys, blocks, missing).into(),
-            Place::Groups(runs, below) => return self.in_groups(runs, *below, &keys, blocks, missing),
+            Place::Groups(runs, below) => {
+                return self.in_groups(runs, *below, &keys, blocks, missing);
+            }
             Place::Filter(group, words, runs) => {
                 let (held, left) = held(*group, *words, &keys, blocks, missing);
-                self.in_groups(runs, usize::from(group.level), &held.into(), blocks, missing);
+                self.in_groups(
+                    runs,
+                    usize::from(group.level),
+                    &held.into(),
+                    blocks,
+                    missing,
+                );
                 left.into()
             }
         };
@@ -177,16 +215,32 @@ impl Lookup {
         }
         let Some(level) = below.checked_sub(1) else {
             for run in runs {
-                self.take(Step { place: Place::Blocked(*run), keys: Arc::clone(keys) }, blocks, missing);
+                self.take(
+                    Step {
+                        place: Place::Blocked(*run),
+                        keys: Arc::clone(keys),
+                    },
+                    blocks,
+                    missing,
+                );
             }
             return;
         };
         for group in runs.split_inclusive(|run| ends_group(run.id, level)) {
-            let words = group.last().and_then(|last| Some((last.id, last.blocks?.filter_words[level])));
+            let words = group
+                .last()
+                .and_then(|last| Some((last.id, last.blocks?.filter_words[level])));
             match words.filter(|(_, words)| *words > 0) {
                 Some((last, words)) => {
                     let place = Place::Filter(GroupId::new(last, level), words, group.into());
-                    self.take(Step { place, keys: Arc::clone(keys) }, blocks, missing);
+                    self.take(
+                        Step {
+                            place,
+                            keys: Arc::clone(keys),
+                        },
+                        blocks,
+                        missing,
+                    );
                 }
                 None => self.in_groups(group, level, keys, blocks, missing),
             }

@@ -7,8 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The id of a run. It is never reused: two attempts at the same work write different runs, and the manifest names those
-/// that count.
+/// The id of a run. It is never reused: two attempts at the same work write different runs, and the
+/// manifest names those that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId {
     /// The attempt that wrote it.
@@ -20,10 +20,14 @@ pub struct RunId {
 impl RunId {
     const SEGMENT: u16 = u16::MAX;
 
-    /// The id of a segment that serves as a run, because each of its events counted. It is stored already.
+    /// The id of a segment that serves as a run, because each of its events counted. It is stored
+    /// already.
     #[must_use]
     pub const fn of_segment(segment: SegmentId) -> Self {
-        Self { attempt: *segment.as_uuid(), ordinal: Self::SEGMENT }
+        Self {
+            attempt: *segment.as_uuid(),
+            ordinal: Self::SEGMENT,
+        }
     }
 
     /// The segment that serves as this run, unless the run is stored by itself.
@@ -45,10 +49,16 @@ impl FromStr for RunId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
             let (attempt, ordinal) = text.split_once('.')?;
-            let id = Self { attempt: kernel::canonical_uuid(attempt)?, ordinal: ordinal.parse().ok()? };
+            let id = Self {
+                attempt: kernel::canonical_uuid(attempt)?,
+                ordinal: ordinal.parse().ok()?,
+            };
             (id.to_string() == text).then_some(id)
         };
-        parse().ok_or(kernel::Invalid { kind: "run id", rule: "a lower-case hyphenated UUID, a point and a number" })
+        parse().ok_or(kernel::Invalid {
+            kind: "run id",
+            rule: "a lower-case hyphenated UUID, a point and a number",
+        })
     }
 }
 
@@ -70,7 +80,8 @@ pub struct RunMeta {
 pub struct BlockMeta {
     /// The number of the manifest's page that names the run.
     pub list: u32,
-    /// The length in words of the Bloom filter of each group that ends with this run, by level; 0 where there is none.
+    /// The length in words of the Bloom filter of each group that ends with this run, by level; 0
+    /// where there is none.
     pub filter_words: [u32; GROUP_LEVELS],
 }
 
@@ -80,22 +91,28 @@ impl RunMeta {
         now.duration_since(self.newest) <= kept
     }
 
-    /// Appends the bytes to store: the attempt (16), the ordinal (2), the number of entries (4), the second of the newest
-    /// (8). A run in blocks adds which levels have a filter, as the bits of a byte, and the words of each (4).
+    /// Appends the bytes to store: the attempt (16), the ordinal (2), the number of entries (4),
+    /// the second of the newest (8). A run in blocks adds which levels have a filter, as the bits
+    /// of a byte, and the words of each (4).
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(self.id.attempt.as_bytes());
         to.extend_from_slice(&self.id.ordinal.to_be_bytes());
         to.extend_from_slice(&self.entries.to_be_bytes());
         to.extend_from_slice(&self.newest.as_second().to_be_bytes());
         if let Some(BlockMeta { filter_words, .. }) = self.blocks {
-            let present = || filter_words.iter().enumerate().filter(|(_, words)| **words > 0);
+            let present = || {
+                filter_words
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, words)| **words > 0)
+            };
             to.push(present().fold(0, |bits, (level, _)| bits | (1 << level)));
             present().for_each(|(_, words)| to.extend_from_slice(&words.to_be_bytes()));
         }
     }
 
-    /// Reads one run, and returns it with the bytes behind it. `list` is the number of the page that names it, of runs in
-    /// blocks.
+    /// Reads one run, and returns it with the bytes behind it. `list` is the number of the page
+    /// that names it, of runs in blocks.
     fn read(bytes: &[u8], list: Option<u32>) -> Option<(Self, &[u8])> {
         let (attempt, rest) = bytes.split_first_chunk::<16>()?;
         let (ordinal, rest) = rest.split_first_chunk()?;
@@ -116,7 +133,10 @@ impl RunMeta {
             blocks = Some(BlockMeta { list, filter_words });
         }
         let read = Self {
-            id: RunId { attempt: Uuid::from_bytes(*attempt), ordinal: u16::from_be_bytes(*ordinal) },
+            id: RunId {
+                attempt: Uuid::from_bytes(*attempt),
+                ordinal: u16::from_be_bytes(*ordinal),
+            },
             entries: u32::from_be_bytes(*entries),
             newest: Timestamp::from_second(i64::from_be_bytes(*newest)).ok()?,
             blocks,
@@ -125,7 +145,8 @@ impl RunMeta {
     }
 }
 
-/// The runs of an index, in the order in which they were added: one state of the index, since runs never change.
+/// The runs of an index, in the order in which they were added: one state of the index, since runs
+/// never change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Manifest {
     /// The runs.
@@ -135,7 +156,10 @@ pub struct Manifest {
 impl Manifest {
     /// The runs that are not older than entries are kept.
     pub fn live(&self, now: Timestamp, kept: SignedDuration) -> impl Iterator<Item = RunMeta> {
-        self.runs.iter().filter(move |run| run.is_live(now, kept)).copied()
+        self.runs
+            .iter()
+            .filter(move |run| run.is_live(now, kept))
+            .copied()
     }
 
     /// The bytes to store for a list of runs.
@@ -148,7 +172,8 @@ impl Manifest {
         bytes
     }
 
-    /// Reads a stored list of runs, or nothing when the bytes are not one. A list of runs in blocks has a number.
+    /// Reads a stored list of runs, or nothing when the bytes are not one. A list of runs in blocks
+    /// has a number.
     #[must_use]
     pub fn decode(bytes: &[u8], list: Option<u32>) -> Option<Vec<RunMeta>> {
         let (mut runs, mut rest) = (Vec::new(), bytes);

@@ -18,7 +18,10 @@ impl Known {
     /// What either of them holds. Where both do, `self` counts.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self { counted: self.counted.or(other.counted), voided: self.voided.or(other.voided) }
+        Self {
+            counted: self.counted.or(other.counted),
+            voided: self.voided.or(other.voided),
+        }
     }
 }
 
@@ -41,21 +44,29 @@ impl SortedRun {
         Self::of_sorted(entries, Partition::WHOLE)
     }
 
-    /// Merges runs that have no key in common into as few runs as can be stored, all of about the same size.
+    /// Merges runs that have no key in common into as few runs as can be stored, all of about the
+    /// same size.
     pub(crate) fn merge<'r>(runs: impl Iterator<Item = &'r Self>) -> Vec<Self> {
         // A stable sort finds the sorted stretches and merges them, so this is a k-way merge.
         let mut entries: Vec<Entry> = runs.flat_map(|run| run.entries.iter().copied()).collect();
         entries.sort();
         let count = entries.len().div_ceil(Self::ENTRIES_MAX).max(1);
         let size = entries.len().div_ceil(count).max(1);
-        entries.chunks(size).map(|chunk| Self::of_sorted(chunk.to_vec(), Partition::WHOLE)).collect()
+        entries
+            .chunks(size)
+            .map(|chunk| Self::of_sorted(chunk.to_vec(), Partition::WHOLE))
+            .collect()
     }
 
     /// Makes a run, or a block of one, of sorted entries.
     pub(crate) fn of_sorted(entries: Vec<Entry>, partition: Partition) -> Self {
         let keys = entries.iter().map(|entry| entry.key);
         let filter = filter_words(keys, entries.len(), RUN_KEYS_PER_WORD, partition);
-        Self { entries, filter, partition }
+        Self {
+            entries,
+            filter,
+            partition,
+        }
     }
 
     /// The partition that its filter and its searches follow.
@@ -96,13 +107,18 @@ impl SortedRun {
     pub fn find(&self, key: DedupeKey) -> Known {
         let (event, void) = (key.event(), key.void());
         let mut next = self.entries[self.first_from(event)..].iter().peekable();
-        let counted = next.next_if(|entry| entry.key == event).map(|entry| entry.content);
-        let voided = next.next_if(|entry| entry.key == void).map(|entry| entry.content);
+        let counted = next
+            .next_if(|entry| entry.key == event)
+            .map(|entry| entry.content);
+        let voided = next
+            .next_if(|entry| entry.key == void)
+            .map(|entry| entry.content);
         Known { counted, voided }
     }
 
-    /// The place of the first entry that is not before a key (interpolation search). Keys are uniform, so the guess is
-    /// seldom off by more than the square root of the number of entries. Other distributions take a few more steps.
+    /// The place of the first entry that is not before a key (interpolation search). Keys are
+    /// uniform, so the guess is seldom off by more than the square root of the number of entries.
+    /// Other distributions take a few more steps.
     fn first_from(&self, key: DedupeKey) -> usize {
         let count = self.entries.len();
         let is_before = |entry: &Entry| entry.key < key;
@@ -136,7 +152,10 @@ impl SortedRun {
 
     /// Reads a stored block of a run.
     pub(crate) fn decode_part(bytes: &[u8], partition: Partition) -> Option<Self> {
-        let entries: Vec<Entry> = bytes.chunks(Entry::BYTES).map(Entry::read).collect::<Option<_>>()?;
+        let entries: Vec<Entry> = bytes
+            .chunks(Entry::BYTES)
+            .map(Entry::read)
+            .collect::<Option<_>>()?;
         let sorted = entries.windows(2).all(|pair| pair[0].key < pair[1].key);
         sorted.then(|| Self::of_sorted(entries, partition))
     }

@@ -11,7 +11,8 @@ use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 const WRITES_MAX: usize = 25;
 /// The most keys that `BatchGetItem` takes.
 const KEYS_MAX: usize = 100;
-/// The most keys of large items: an answer has 16 MB, some forty of the largest, and the rest comes back undone.
+/// The most keys of large items: an answer has 16 MB, some forty of the largest, and the rest comes
+/// back undone.
 const LARGE_KEYS_MAX: usize = 50;
 /// How many requests run at once: more would wait for connections.
 const BATCHES_AT_ONCE: usize = 8;
@@ -27,7 +28,12 @@ pub struct BatchGet<'t> {
 
 impl<'t> BatchGet<'t> {
     pub(crate) const fn new(table: &'t Table, keys: Vec<Item>) -> Self {
-        Self { table, keys, attributes: &[], keys_max: KEYS_MAX }
+        Self {
+            table,
+            keys,
+            attributes: &[],
+            keys_max: KEYS_MAX,
+        }
     }
 
     /// Some attributes of the items.
@@ -37,7 +43,10 @@ impl<'t> BatchGet<'t> {
 
     /// The items are tens of kilobytes or more.
     pub fn of_large_items(self) -> Self {
-        Self { keys_max: LARGE_KEYS_MAX, ..self }
+        Self {
+            keys_max: LARGE_KEYS_MAX,
+            ..self
+        }
     }
 
     /// The items that exist, in any order, as they are now.
@@ -48,15 +57,20 @@ impl<'t> BatchGet<'t> {
         self.get(&self.keys, true).await
     }
 
-    /// The same of items that are written once and never changed: at half the price where every replica has them,
-    /// which is but for the first moments.
+    /// The same of items that are written once and never changed: at half the price where every
+    /// replica has them, which is but for the first moments.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn send_unchanging(self) -> Result<Vec<Item>, Error> {
         let mut found = self.get(&self.keys, false).await?;
         let is_found = |key: &&Item| found.iter().any(|item| has_key(item, key));
-        let unseen: Vec<Item> = self.keys.iter().filter(|key| !is_found(key)).cloned().collect();
+        let unseen: Vec<Item> = self
+            .keys
+            .iter()
+            .filter(|key| !is_found(key))
+            .cloned()
+            .collect();
         found.extend(self.get(&unseen, true).await?);
         Ok(found)
     }
@@ -84,12 +98,24 @@ impl<'t> BatchGet<'t> {
                 .set_expression_attribute_names(names.clone())
                 .build()?;
             let got = call(client.batch_get_item().request_items(name, wanted).send()).await?;
-            found.extend(got.responses.unwrap_or_default().remove(name).unwrap_or_default());
-            open = got.unprocessed_keys.unwrap_or_default().remove(name).map(|left| left.keys).unwrap_or_default();
+            found.extend(
+                got.responses
+                    .unwrap_or_default()
+                    .remove(name)
+                    .unwrap_or_default(),
+            );
+            open = got
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(name)
+                .map(|left| left.keys)
+                .unwrap_or_default();
             if open.is_empty() {
                 return Ok(found);
             }
-            attempts.again(Error::Throttled { is_repeated: false }).await?;
+            attempts
+                .again(Error::Throttled { is_repeated: false })
+                .await?;
         }
     }
 }
@@ -104,21 +130,39 @@ impl Table {
             let put = PutRequest::builder().set_item(Some(item)).build()?;
             Ok(WriteRequest::builder().put_request(put).build())
         };
-        let requests = items.into_iter().map(put).collect::<Result<Vec<_>, Error>>()?;
-        let batches: Vec<Vec<WriteRequest>> = requests.chunks(WRITES_MAX).map(<[_]>::to_vec).collect();
-        iter(batches).map(Ok).try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.write_batch(batch)).await
+        let requests = items
+            .into_iter()
+            .map(put)
+            .collect::<Result<Vec<_>, Error>>()?;
+        let batches: Vec<Vec<WriteRequest>> =
+            requests.chunks(WRITES_MAX).map(<[_]>::to_vec).collect();
+        iter(batches)
+            .map(Ok)
+            .try_for_each_concurrent(BATCHES_AT_ONCE, |batch| self.write_batch(batch))
+            .await
     }
 
     async fn write_batch(&self, batch: Vec<WriteRequest>) -> Result<(), Error> {
         let (mut open, mut attempts) = (batch, Attempts::of(BATCH));
         loop {
-            let done = call(self.client.batch_write_item().request_items(&self.name, open).send()).await?;
+            let done = call(
+                self.client
+                    .batch_write_item()
+                    .request_items(&self.name, open)
+                    .send(),
+            )
+            .await?;
             let left = done.unprocessed_items;
-            open = left.unwrap_or_default().remove(&self.name).unwrap_or_default();
+            open = left
+                .unwrap_or_default()
+                .remove(&self.name)
+                .unwrap_or_default();
             if open.is_empty() {
                 return Ok(());
             }
-            attempts.again(Error::Throttled { is_repeated: false }).await?;
+            attempts
+                .again(Error::Throttled { is_repeated: false })
+                .await?;
         }
     }
 }

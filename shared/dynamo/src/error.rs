@@ -43,8 +43,11 @@ impl Error {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let status = error.raw_response().map(|response: &HttpResponse| response.status());
-        let is_answered = matches!(error, SdkError::ServiceError(_)) && !status.is_some_and(|s| s.is_server_error());
+        let status = error
+            .raw_response()
+            .map(|response: &HttpResponse| response.status());
+        let is_answered = matches!(error, SdkError::ServiceError(_))
+            && !status.is_some_and(|s| s.is_server_error());
         let is_sent = !matches!(error, SdkError::ConstructionFailure(_));
         let code = error.code().map(str::to_owned);
         decode(code.as_deref(), is_answered, is_sent, Box::new(error))
@@ -52,32 +55,50 @@ impl Error {
 
     /// Decodes why a transaction was cancelled.
     pub(crate) fn cancelled(reasons: &[CancellationReason], source: Source) -> Self {
-        let codes: Vec<&str> = reasons.iter().map(|reason| reason.code().unwrap_or(NO_REASON)).collect();
-        let places: Vec<usize> = (0..codes.len()).filter(|place| codes[*place] == "ConditionalCheckFailed").collect();
+        let codes: Vec<&str> = reasons
+            .iter()
+            .map(|reason| reason.code().unwrap_or(NO_REASON))
+            .collect();
+        let places: Vec<usize> = (0..codes.len())
+            .filter(|place| codes[*place] == "ConditionalCheckFailed")
+            .collect();
         if !places.is_empty() {
             return Self::ConditionFailed(places);
         }
         let any = |is: fn(&str) -> bool| codes.iter().any(|code| is(code));
-        let is_throttled = |code: &str| matches!(code, "ThrottlingError" | "ProvisionedThroughputExceeded");
+        let is_throttled =
+            |code: &str| matches!(code, "ThrottlingError" | "ProvisionedThroughputExceeded");
         let is_conflict = |code: &str| code == "TransactionConflict";
-        let is_passing = |code: &&str| *code == NO_REASON || is_throttled(code) || is_conflict(code);
-        match (codes.iter().all(is_passing), any(is_throttled), any(is_conflict)) {
+        let is_passing =
+            |code: &&str| *code == NO_REASON || is_throttled(code) || is_conflict(code);
+        match (
+            codes.iter().all(is_passing),
+            any(is_throttled),
+            any(is_conflict),
+        ) {
             (true, true, _) => Self::Throttled { is_repeated: false },
             (true, false, true) => Self::Conflict,
             _ => Self::Refused(source),
         }
     }
 
-    /// Whether it was lost to others or to a busy table, and nothing is written: what reads and decides again may do it.
+    /// Whether it was lost to others or to a busy table, and nothing is written: what reads and
+    /// decides again may do it.
     #[must_use]
     pub const fn is_lost(&self) -> bool {
-        matches!(self, Self::ConditionFailed(_) | Self::Conflict | Self::Throttled { is_repeated: false })
+        matches!(
+            self,
+            Self::ConditionFailed(_) | Self::Conflict | Self::Throttled { is_repeated: false }
+        )
     }
 
     /// Whether a later call may do what this one did not: the table is busy, or others were faster.
     #[must_use]
     pub const fn is_busy(&self) -> bool {
-        matches!(self, Self::Conflict | Self::Throttled { .. } | Self::Contended { .. })
+        matches!(
+            self,
+            Self::Conflict | Self::Throttled { .. } | Self::Contended { .. }
+        )
     }
 
     /// Takes the failure of a single write's condition for an answer: whether it was written.
@@ -101,9 +122,9 @@ fn decode(code: Option<&str>, is_answered: bool, is_sent: bool, source: Source) 
     match code.unwrap_or_default() {
         "ConditionalCheckFailedException" => Error::ConditionFailed(vec![0]),
         "TransactionConflictException" => Error::Conflict,
-        "ThrottlingException" | "ProvisionedThroughputExceededException" | "RequestLimitExceeded" => {
-            Error::Throttled { is_repeated: true }
-        }
+        "ThrottlingException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded" => Error::Throttled { is_repeated: true },
         "TransactionInProgressException" => Error::Unknown(source),
         _ if is_answered || !is_sent => Error::Refused(source),
         _ => Error::Unknown(source),

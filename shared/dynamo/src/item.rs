@@ -11,13 +11,17 @@ pub type Item = HashMap<String, AttributeValue>;
 
 /// A key of a table whose partitions are named `pk`, and whose sort keys are named `sk`.
 pub fn key(partition: impl Into<String>, sort: impl Into<String>) -> Item {
-    HashMap::from([("pk".to_owned(), text(partition)), ("sk".to_owned(), text(sort))])
+    HashMap::from([
+        ("pk".to_owned(), text(partition)),
+        ("sk".to_owned(), text(sort)),
+    ])
 }
 
 /// Whether an item is the one of a key.
 #[must_use]
 pub fn has_key(item: &Item, key: &Item) -> bool {
-    key.iter().all(|(name, value)| item.get(name) == Some(value))
+    key.iter()
+        .all(|(name, value)| item.get(name) == Some(value))
 }
 
 /// A text.
@@ -103,6 +107,9 @@ pub(crate) fn projection(names: &[&str]) -> (Option<String>, Option<HashMap<Stri
     }
     let placeholders: Vec<String> = names.iter().map(|name| format!("#{name}")).collect();
     let expression = placeholders.join(", ");
-    let names = placeholders.into_iter().zip(names.iter().map(|name| (*name).to_owned())).collect();
+    let names = placeholders
+        .into_iter()
+        .zip(names.iter().map(|name| (*name).to_owned()))
+        .collect();
     (Some(expression), Some(names))
 }

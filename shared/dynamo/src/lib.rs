@@ -1,9 +1,10 @@
 //! The one place that knows DynamoDB: items, requests, batches, transactions and retries.
 //!
-//! A store says what it reads and writes. This crate opens the requests, decodes the answers, and waits
-//! where waiting helps. It knows no domain type.
+//! A store says what it reads and writes. This crate opens the requests, decodes the answers, and
+//! waits where waiting helps. It knows no domain type.
 //!
-//! Invariant: no other crate decodes an error of DynamoDB, and no store waits between attempts by itself.
+//! Invariant: no other crate decodes an error of DynamoDB, and no store waits between attempts by
+//! itself.
 //!
 //! # What an answer means
 //!
@@ -20,18 +21,18 @@
 //!
 //! A cancelled transaction has a reason for each of its writes. They are read in this order:
 //!
-//! 1. A failed condition: the decision was made on an old state, whatever the other writes say. Reading
-//!    again and deciding again is right.
+//! 1. A failed condition: the decision was made on an old state, whatever the other writes say.
+//!    Reading again and deciding again is right.
 //! 2. A refusal: no wait makes an invalid write valid.
 //! 3. Throttling, then a conflict: the same transaction may pass later.
 //!
-//! The SDK repeats throttled calls and `TransactionInProgressException` by itself, a transaction under the
-//! same idempotency token, as AWS recommends. So these two are final here: a transaction that is still in
-//! progress can yet be committed, and is not lost to anybody. The SDK does not repeat a cancelled
-//! transaction or a conflict. [`Attempts`] does.
+//! The SDK repeats throttled calls and `TransactionInProgressException` by itself, a transaction
+//! under the same idempotency token, as AWS recommends. So these two are final here: a transaction
+//! that is still in progress can yet be committed, and is not lost to anybody. The SDK does not
+//! repeat a cancelled transaction or a conflict. [`Attempts`] does.
 //!
-//! Sources: the API reference of `TransactWriteItems` and its errors, and "Error handling with DynamoDB" in
-//! the developer guide.
+//! Sources: the API reference of `TransactWriteItems` and its errors, and "Error handling with
+//! DynamoDB" in the developer guide.
 
 mod batch;
 mod call;

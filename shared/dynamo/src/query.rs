@@ -6,8 +6,8 @@ use crate::{Error, Item, Table, text};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
-/// A query of one partition, in the order of its sort keys. Reads what was written a moment ago only if it
-/// is [`Query::consistent`], at twice the price.
+/// A query of one partition, in the order of its sort keys. Reads what was written a moment ago
+/// only if it is [`Query::consistent`], at twice the price.
 #[derive(Clone)]
 #[must_use]
 pub struct Query {
@@ -33,12 +33,20 @@ pub struct Pages {
 
 impl Query {
     pub(crate) fn new(table: &Table, partition: String) -> Self {
-        let request = table.client.query().table_name(&table.name).key_condition_expression("pk = :partition");
-        Self { request: request.expression_attribute_values(":partition", text(partition)) }
+        let request = table
+            .client
+            .query()
+            .table_name(&table.name)
+            .key_condition_expression("pk = :partition");
+        Self {
+            request: request.expression_attribute_values(":partition", text(partition)),
+        }
     }
 
     fn map(self, change: impl FnOnce(QueryFluentBuilder) -> QueryFluentBuilder) -> Self {
-        Self { request: change(self.request) }
+        Self {
+            request: change(self.request),
+        }
     }
 
     /// The items whose sort keys begin so; all of them where that is empty.
@@ -47,20 +55,25 @@ impl Query {
         if prefix.is_empty() {
             return self;
         }
-        self.map(|request| request.key_condition_expression("pk = :partition AND begins_with(sk, :prefix)"))
-            .value(":prefix", text(prefix))
+        self.map(|request| {
+            request.key_condition_expression("pk = :partition AND begins_with(sk, :prefix)")
+        })
+        .value(":prefix", text(prefix))
     }
 
     /// The items whose sort keys are less than one.
     pub fn before(self, end: impl Into<String>) -> Self {
-        self.map(|request| request.key_condition_expression("pk = :partition AND sk < :end")).value(":end", text(end))
+        self.map(|request| request.key_condition_expression("pk = :partition AND sk < :end"))
+            .value(":end", text(end))
     }
 
     /// The items whose sort keys are from the first to the last, both included.
     pub fn between(self, first: impl Into<String>, last: impl Into<String>) -> Self {
-        self.map(|request| request.key_condition_expression("pk = :partition AND sk BETWEEN :first AND :last"))
-            .value(":first", text(first))
-            .value(":last", text(last))
+        self.map(|request| {
+            request.key_condition_expression("pk = :partition AND sk BETWEEN :first AND :last")
+        })
+        .value(":first", text(first))
+        .value(":last", text(last))
     }
 
     /// The items of which an expression holds. All others are read, and paid, nevertheless.
@@ -82,7 +95,12 @@ impl Query {
     pub fn attributes(self, attributes: &[&str]) -> Self {
         let (expression, names) = projection(attributes);
         let request = self.map(|request| request.set_projection_expression(expression));
-        names.into_iter().flatten().fold(request, |query, (placeholder, name)| query.name(&placeholder, &name))
+        names
+            .into_iter()
+            .flatten()
+            .fold(request, |query, (placeholder, name)| {
+                query.name(&placeholder, &name)
+            })
     }
 
     /// The items as they are now.
@@ -111,7 +129,10 @@ impl Query {
     /// When the table fails.
     pub async fn page(self) -> Result<Page, Error> {
         let found = call(self.request.send()).await?;
-        Ok(Page { items: found.items.unwrap_or_default(), next: found.last_evaluated_key })
+        Ok(Page {
+            items: found.items.unwrap_or_default(),
+            next: found.last_evaluated_key,
+        })
     }
 
     /// How many items the first page has. They are read, and not sent.
@@ -125,7 +146,11 @@ impl Query {
 
     /// All pages.
     pub fn pages(self) -> Pages {
-        Pages { query: self, next: None, is_over: false }
+        Pages {
+            query: self,
+            next: None,
+            is_over: false,
+        }
     }
 
     /// The items of all pages.

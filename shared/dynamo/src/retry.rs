@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// How often something is tried, and how long the waits between attempts are.
 ///
-/// A wait is twice as long as the one before, and up to twice that by chance: those who collided do not
-/// collide again. Source: "Exponential backoff and jitter", AWS Architecture Blog.
+/// A wait is twice as long as the one before, and up to twice that by chance: those who collided do
+/// not collide again. Source: "Exponential backoff and jitter", AWS Architecture Blog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     first_ms: u64,
@@ -16,16 +16,29 @@ pub struct Backoff {
 }
 
 /// For items that a few writers change at once, as those of one tenant: in all at most 5 s.
-pub const CONTENTION: Backoff = Backoff { first_ms: 10, longest_ms: 320, attempts_max: 12 };
+pub const CONTENTION: Backoff = Backoff {
+    first_ms: 10,
+    longest_ms: 320,
+    attempts_max: 12,
+};
 
-/// For an item that every writer of a region changes, as the number of the last invoice: in all at most 50 s.
-pub const CROWD: Backoff = Backoff { first_ms: 16, longest_ms: 700, attempts_max: 40 };
+/// For an item that every writer of a region changes, as the number of the last invoice: in all at
+/// most 50 s.
+pub const CROWD: Backoff = Backoff {
+    first_ms: 16,
+    longest_ms: 700,
+    attempts_max: 40,
+};
 
 /// For the rest of a batch: in all at most 1 s, since a request of a customer waits for it.
-pub(crate) const BATCH: Backoff = Backoff { first_ms: 16, longest_ms: 256, attempts_max: 6 };
+pub(crate) const BATCH: Backoff = Backoff {
+    first_ms: 16,
+    longest_ms: 256,
+    attempts_max: 6,
+};
 
-/// The attempts at one thing. An optimistic update loads, decides, saves, and does all of it again where
-/// somebody else was faster:
+/// The attempts at one thing. An optimistic update loads, decides, saves, and does all of it again
+/// where somebody else was faster:
 ///
 /// ```no_run
 /// # async fn update(table: dynamo::Table, key: dynamo::Item) -> Result<(), dynamo::Error> {
@@ -58,7 +71,10 @@ impl Attempts {
             .with_max_delay(Duration::from_millis(backoff.longest_ms))
             .with_max_times(backoff.attempts_max.saturating_sub(1))
             .build();
-        Self { waits, attempts_max: backoff.attempts_max }
+        Self {
+            waits,
+            attempts_max: backoff.attempts_max,
+        }
     }
 
     /// Waits for the next attempt; false where that was the last.
@@ -75,13 +91,15 @@ impl Attempts {
     /// Waits for the next attempt after one that was lost to others or to a busy table.
     ///
     /// # Errors
-    /// The error itself where another attempt cannot help, and [`Error::Contended`] or [`Error::Throttled`]
-    /// where that was the last.
+    /// The error itself where another attempt cannot help, and [`Error::Contended`] or
+    /// [`Error::Throttled`] where that was the last.
     pub async fn again(&mut self, error: Error) -> Result<(), Error> {
         let last = match error {
             error if !error.is_lost() => return Err(error),
             Error::Throttled { .. } => Error::Throttled { is_repeated: true },
-            _ => Error::Contended { attempts: self.attempts_max },
+            _ => Error::Contended {
+                attempts: self.attempts_max,
+            },
         };
         if self.wait().await { Ok(()) } else { Err(last) }
     }

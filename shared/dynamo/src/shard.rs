@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
-/// A number of partitions that items are spread over, because one partition takes 1,000 writes a second.
+/// A number of partitions that items are spread over, because one partition takes 1,000 writes a
+/// second.
 ///
-/// The shard of an id is stored in keys. So how it is computed never changes, and a number of shards only
-/// with the table's content.
+/// The shard of an id is stored in keys. So how it is computed never changes, and a number of
+/// shards only with the table's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shards(u8);
 
@@ -43,8 +44,8 @@ impl Shards {
         seed % self.0
     }
 
-    /// The shard of the part of something: parts that follow each other are in different partitions, so that
-    /// they can be read at once.
+    /// The shard of the part of something: parts that follow each other are in different
+    /// partitions, so that they can be read at once.
     #[must_use]
     pub fn of_part(self, id: &Uuid, part: u16) -> u8 {
         let shard = (u16::from(self.of(id)) + part % u16::from(self.0)) % u16::from(self.0);

@@ -16,13 +16,19 @@ impl Table {
     /// The table of a name.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, name: String) -> Self {
-        Self { client: Client::new(config), name }
+        Self {
+            client: Client::new(config),
+            name,
+        }
     }
 
     /// Another table, over the same connection.
     #[must_use]
     pub fn beside(&self, name: String) -> Self {
-        Self { client: self.client.clone(), name }
+        Self {
+            client: self.client.clone(),
+            name,
+        }
     }
 
     /// The item of a key, as it is now.
@@ -39,17 +45,29 @@ impl Table {
     /// When the table fails.
     pub async fn get_some(&self, key: Item, attributes: &[&str]) -> Result<Option<Item>, Error> {
         let (expression, names) = projection(attributes);
-        let get = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
-        let get = get.set_projection_expression(expression).set_expression_attribute_names(names);
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .consistent_read(true);
+        let get = get
+            .set_projection_expression(expression)
+            .set_expression_attribute_names(names);
         call(get.send()).await.map(|got| got.item)
     }
 
-    /// Asks for the item of a key that is not there, at the lowest price: whether the table answers.
+    /// Asks for the item of a key that is not there, at the lowest price: whether the table
+    /// answers.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn probe(&self, key: Item) -> Result<(), Error> {
-        let get = self.client.get_item().table_name(&self.name).set_key(Some(key));
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key));
         call(get.send()).await.map(|_| ())
     }
 
@@ -78,7 +96,8 @@ impl Table {
         Write::delete(&self.name, key)
     }
 
-    /// Sends one write. It is repeated while a transaction is on the item, because that is over soon.
+    /// Sends one write. It is repeated while a transaction is on the item, because that is over
+    /// soon.
     ///
     /// # Errors
     /// When its condition does not hold, or the table fails.

@@ -12,11 +12,21 @@ impl Table {
     /// The places of conditions that did not hold are those in `writes`.
     ///
     /// # Errors
-    /// When a condition does not hold, another transaction is on the same items, or the table fails.
+    /// When a condition does not hold, another transaction is on the same items, or the table
+    /// fails.
     pub async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
-        let parts = writes.into_iter().map(Write::part).collect::<Result<Vec<TransactWriteItem>, Error>>()?;
+        let parts = writes
+            .into_iter()
+            .map(Write::part)
+            .collect::<Result<Vec<TransactWriteItem>, Error>>()?;
         // The SDK makes the idempotency token, and repeats a lost request under the same one.
-        let sent = Box::pin(self.client.transact_write_items().set_transact_items(Some(parts)).send()).await;
+        let sent = Box::pin(
+            self.client
+                .transact_write_items()
+                .set_transact_items(Some(parts))
+                .send(),
+        )
+        .await;
         sent.map(|_| ()).map_err(write_error)
     }
 
@@ -26,36 +36,60 @@ impl Table {
     /// When a writer is on the same items, or the table fails.
     pub async fn snapshot(&self, keys: Vec<Item>) -> Result<Vec<Option<Item>>, Error> {
         let get = |key| {
-            let get = Get::builder().table_name(&self.name).set_key(Some(key)).build()?;
+            let get = Get::builder()
+                .table_name(&self.name)
+                .set_key(Some(key))
+                .build()?;
             Ok(TransactGetItem::builder().get(get).build())
         };
-        let gets = keys.into_iter().map(get).collect::<Result<Vec<_>, Error>>()?;
-        let got = Box::pin(self.client.transact_get_items().set_transact_items(Some(gets)).send()).await;
+        let gets = keys
+            .into_iter()
+            .map(get)
+            .collect::<Result<Vec<_>, Error>>()?;
+        let got = Box::pin(
+            self.client
+                .transact_get_items()
+                .set_transact_items(Some(gets))
+                .send(),
+        )
+        .await;
         let responses = got.map_err(read_error)?.responses.unwrap_or_default();
-        Ok(responses.into_iter().map(|response| response.item).collect())
+        Ok(responses
+            .into_iter()
+            .map(|response| response.item)
+            .collect())
     }
 }
 
 fn write_error(error: SdkError<TransactWriteItemsError>) -> Error {
     decode(error, |error| match error {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            Some(cancelled.cancellation_reasons())
+        }
         _ => None,
     })
 }
 
 fn read_error(error: SdkError<TransactGetItemsError>) -> Error {
     decode(error, |error| match error {
-        TransactGetItemsError::TransactionCanceledException(cancelled) => Some(cancelled.cancellation_reasons()),
+        TransactGetItemsError::TransactionCanceledException(cancelled) => {
+            Some(cancelled.cancellation_reasons())
+        }
         _ => None,
     })
 }
 
-/// The error of a transaction: by the reasons of its parts where it was cancelled, by its code otherwise.
+/// The error of a transaction: by the reasons of its parts where it was cancelled, by its code
+/// otherwise.
 fn decode<E>(error: SdkError<E>, reasons: impl Fn(&E) -> Option<&[CancellationReason]>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    match error.as_service_error().and_then(reasons).map(<[_]>::to_vec) {
+    match error
+        .as_service_error()
+        .and_then(reasons)
+        .map(<[_]>::to_vec)
+    {
         Some(reasons) => Error::cancelled(&reasons, Box::new(error)),
         None => Error::of(error),
     }

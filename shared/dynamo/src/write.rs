@@ -38,7 +38,13 @@ impl Write {
     }
 
     fn of(table: &str, action: Action) -> Self {
-        Self { table: table.to_owned(), action, condition: None, names: None, values: None }
+        Self {
+            table: table.to_owned(),
+            action,
+            condition: None,
+            names: None,
+            values: None,
+        }
     }
 
     /// Writes on condition only. The last condition that is given counts.
@@ -57,44 +63,72 @@ impl Write {
         self.when("attribute_exists(pk)")
     }
 
-    /// Writes where an attribute is what was read of it; of an item that was not there, zero was read.
+    /// Writes where an attribute is what was read of it; of an item that was not there, zero was
+    /// read.
     pub fn if_counter(self, attribute: &str, read: u64) -> Self {
         match read {
             0 => self.if_absent(),
-            _ => self.when("#counter = :counter").name("#counter", attribute).value(":counter", number(read)),
+            _ => self
+                .when("#counter = :counter")
+                .name("#counter", attribute)
+                .value(":counter", number(read)),
         }
     }
 
     /// What a name in an expression stands for.
     pub fn name(mut self, placeholder: impl Into<String>, attribute: impl Into<String>) -> Self {
-        self.names.get_or_insert_default().insert(placeholder.into(), attribute.into());
+        self.names
+            .get_or_insert_default()
+            .insert(placeholder.into(), attribute.into());
         self
     }
 
     /// What a value in an expression stands for.
     pub fn value(mut self, placeholder: impl Into<String>, value: AttributeValue) -> Self {
-        self.values.get_or_insert_default().insert(placeholder.into(), value);
+        self.values
+            .get_or_insert_default()
+            .insert(placeholder.into(), value);
         self
     }
 
     pub(crate) async fn send(self, client: &Client) -> Result<(), Error> {
-        let Self { table, action, condition, names, values } = self;
+        let Self {
+            table,
+            action,
+            condition,
+            names,
+            values,
+        } = self;
         match action {
             Action::Put(item) => {
-                let put = client.put_item().table_name(table).set_item(Some(item)).set_condition_expression(condition);
-                let put = put.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let put = client
+                    .put_item()
+                    .table_name(table)
+                    .set_item(Some(item))
+                    .set_condition_expression(condition);
+                let put = put
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values);
                 call(put.send()).await.map(|_| ())
             }
             Action::Update(key, expression) => {
-                let update = client.update_item().table_name(table).set_key(Some(key)).update_expression(expression);
+                let update = client
+                    .update_item()
+                    .table_name(table)
+                    .set_key(Some(key))
+                    .update_expression(expression);
                 let update = update.set_condition_expression(condition);
-                let update = update.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let update = update
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values);
                 call(update.send()).await.map(|_| ())
             }
             Action::Delete(key) => {
                 let delete = client.delete_item().table_name(table).set_key(Some(key));
                 let delete = delete.set_condition_expression(condition);
-                let delete = delete.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let delete = delete
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values);
                 call(delete.send()).await.map(|_| ())
             }
         }
@@ -102,24 +136,42 @@ impl Write {
 
     /// Itself as a part of a transaction.
     pub(crate) fn part(self) -> Result<TransactWriteItem, Error> {
-        let Self { table, action, condition, names, values } = self;
+        let Self {
+            table,
+            action,
+            condition,
+            names,
+            values,
+        } = self;
         let part = TransactWriteItem::builder();
         let part = match action {
             Action::Put(item) => {
-                let put = Put::builder().table_name(table).set_item(Some(item)).set_condition_expression(condition);
-                let put = put.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let put = Put::builder()
+                    .table_name(table)
+                    .set_item(Some(item))
+                    .set_condition_expression(condition);
+                let put = put
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values);
                 part.put(put.build()?)
             }
             Action::Update(key, expression) => {
-                let update = Update::builder().table_name(table).set_key(Some(key)).update_expression(expression);
+                let update = Update::builder()
+                    .table_name(table)
+                    .set_key(Some(key))
+                    .update_expression(expression);
                 let update = update.set_condition_expression(condition);
-                let update = update.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let update = update
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values);
                 part.update(update.build()?)
             }
             Action::Delete(key) => {
                 let delete = Delete::builder().table_name(table).set_key(Some(key));
                 let delete = delete.set_condition_expression(condition);
-                let delete = delete.set_expression_attribute_names(names).set_expression_attribute_values(values);
+                let delete = delete
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values);
                 part.delete(delete.build()?)
             }
         };

@@ -1,8 +1,9 @@
 //! Who has which label that a tenant chose. Home knows a label by a keyed digest alone.
 //!
-//! A claim is leased first and made permanent when the tenant's region confirms it, so that a region which fails in
-//! between keeps nothing from others for long. A label that led to a tenant is kept from others for a while after
-//! the tenant gave it up: people may still have it in their bookmarks.
+//! A claim is leased first and made permanent when the tenant's region confirms it, so that a
+//! region which fails in between keeps nothing from others for long. A label that led to a tenant
+//! is kept from others for a while after the tenant gave it up: people may still have it in their
+//! bookmarks.
 
 use crate::directory::find_in;
 use crate::{Publication, Refusal, Tenant};
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
 /// How long a label that led to a tenant is kept from others once it is given up.
 pub const QUARANTINE: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long it is remembered what a region said last of a claim: longer than a fact can be on its way.
+/// How long it is remembered what a region said last of a claim: longer than a fact can be on its
+/// way.
 pub const LAST_WORD_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// A claim to a label, by the tenant that has it or had it last.
@@ -57,7 +59,8 @@ pub enum ClaimState {
     },
 }
 
-/// What a tenant's region said last of a claim. What it said before that is no news, however late it arrives.
+/// What a tenant's region said last of a claim. What it said before that is no news, however late
+/// it arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastWord {
     /// The revision.
@@ -91,7 +94,8 @@ impl LabelClaim {
         is_taken || self.quarantined_until.is_some_and(|until| now < until)
     }
 
-    /// From when on the record says no more than that the label is free; nothing while the label is somebody's.
+    /// From when on the record says no more than that the label is free; nothing while the label is
+    /// somebody's.
     #[must_use]
     pub fn is_moot_at(&self) -> Option<Timestamp> {
         let end = match self.state {
@@ -103,14 +107,15 @@ impl LabelClaim {
     }
 }
 
-/// Takes what a region says of a tenant's claim, and decides on it: `current` is the claim to this label, `last` what
-/// was heard of this tenant's claim to it before.
+/// Takes what a region says of a tenant's claim, and decides on it: `current` is the claim to this
+/// label, `last` what was heard of this tenant's claim to it before.
 ///
-/// What is heard twice is answered alike twice, and changes nothing the second time: one question has one answer.
-/// Returns nothing where something later was heard.
+/// What is heard twice is answered alike twice, and changes nothing the second time: one question
+/// has one answer. Returns nothing where something later was heard.
 ///
 /// # Errors
-/// When the directory does not have the tenant, or not in that region: the statement that says so may be on its way.
+/// When the directory does not have the tenant, or not in that region: the statement that says so
+/// may be on its way.
 pub fn decide_claim(
     tenant: Option<&Tenant>,
     current: Option<&LabelClaim>,
@@ -118,31 +123,57 @@ pub fn decide_claim(
     stated: &Envelope<VanityClaimed>,
     publication: Publication,
 ) -> Result<Option<ClaimOutcome>, Refusal> {
-    let VanityClaimed { phase, revision, .. } = stated.data;
+    let VanityClaimed {
+        phase, revision, ..
+    } = stated.data;
     let now = publication.now;
-    let told = |decision| (LastWord { revision, decision, heard_at: now }, answer(stated, decision, publication));
+    let told = |decision| {
+        (
+            LastWord {
+                revision,
+                decision,
+                heard_at: now,
+            },
+            answer(stated, decision, publication),
+        )
+    };
     let last = match last {
         Some(last) if last.revision > revision => return Ok(None),
         last => last.filter(|last| last.revision == revision),
     };
     if let Some(last) = last {
         let (word, answer) = told(last.decision);
-        return Ok(Some(ClaimOutcome { claim: None, word, answer }));
+        return Ok(Some(ClaimOutcome {
+            claim: None,
+            word,
+            answer,
+        }));
     }
     let is_over = find_in(tenant, &stated.region)?.entry.status == TenantStatus::Closed;
     let own = current.filter(|current| current.tenant == stated.data.tenant);
     let is_free = own.is_some() || current.is_none_or(|current| !current.is_kept(now));
     let (decision, state) = match (phase, own.map(|own| own.state)) {
-        (ClaimPhase::Released, state) => (ClaimDecision::Released, state.map(|state| released(state, now))),
+        (ClaimPhase::Released, state) => (
+            ClaimDecision::Released,
+            state.map(|state| released(state, now)),
+        ),
         _ if is_over => (ClaimDecision::Refused, None),
-        (ClaimPhase::Requested, Some(held @ ClaimState::Held { .. })) => (ClaimDecision::Leased, Some(held)),
-        (ClaimPhase::Requested, _) if is_free => {
-            (ClaimDecision::Leased, Some(ClaimState::Leased { until: later(now, LEASE) }))
+        (ClaimPhase::Requested, Some(held @ ClaimState::Held { .. })) => {
+            (ClaimDecision::Leased, Some(held))
         }
-        (ClaimPhase::Confirmed, Some(held @ ClaimState::Held { .. })) => (ClaimDecision::Confirmed, Some(held)),
-        (ClaimPhase::Confirmed, Some(ClaimState::Leased { .. })) => {
-            (ClaimDecision::Confirmed, Some(ClaimState::Held { since: now }))
+        (ClaimPhase::Requested, _) if is_free => (
+            ClaimDecision::Leased,
+            Some(ClaimState::Leased {
+                until: later(now, LEASE),
+            }),
+        ),
+        (ClaimPhase::Confirmed, Some(held @ ClaimState::Held { .. })) => {
+            (ClaimDecision::Confirmed, Some(held))
         }
+        (ClaimPhase::Confirmed, Some(ClaimState::Leased { .. })) => (
+            ClaimDecision::Confirmed,
+            Some(ClaimState::Held { since: now }),
+        ),
         (ClaimPhase::Requested | ClaimPhase::Confirmed, _) => (ClaimDecision::Refused, None),
     };
     let claim = state.map(|state| LabelClaim {
@@ -154,7 +185,11 @@ pub fn decide_claim(
         edition: current.map_or(0, |current| current.edition) + 1,
     });
     let (word, answer) = told(decision);
-    Ok(Some(ClaimOutcome { claim, word, answer }))
+    Ok(Some(ClaimOutcome {
+        claim,
+        word,
+        answer,
+    }))
 }
 
 /// What is given up twice was given up the first time.
@@ -180,14 +215,24 @@ fn answer(
     decision: ClaimDecision,
     publication: Publication,
 ) -> Envelope<VanityDecided> {
-    let VanityClaimed { tenant, claim, revision, .. } = stated.data.clone();
+    let VanityClaimed {
+        tenant,
+        claim,
+        revision,
+        ..
+    } = stated.data.clone();
     Envelope {
         id: publication.event,
         region: stated.region.clone(),
         stream: Stream::Tenant(tenant),
         sequence: revision,
         occurred_at: publication.now,
-        data: VanityDecided { tenant, claim, decision, revision },
+        data: VanityDecided {
+            tenant,
+            claim,
+            decision,
+            revision,
+        },
     }
 }
 

@@ -1,4 +1,5 @@
-//! How many tenants and unapplied policies a region has, kept as changes so that nobody has to count.
+//! How many tenants and unapplied policies a region has, kept as changes so that nobody has to
+//! count.
 
 use crate::Tenant;
 use kernel::{RegionCode, TenantStatus};
@@ -43,7 +44,10 @@ impl Counts {
             pending: i64::from(status == TenantStatus::Pending),
             active: i64::from(status == TenantStatus::Active),
             closed: i64::from(status == TenantStatus::Closed),
-            other: i64::from(!matches!(status, TenantStatus::Pending | TenantStatus::Active | TenantStatus::Closed)),
+            other: i64::from(!matches!(
+                status,
+                TenantStatus::Pending | TenantStatus::Active | TenantStatus::Closed
+            )),
             unapplied: i64::from(tenant.policy.is_waiting()),
             stuck: i64::from(tenant.policy.is_stuck()),
         }
@@ -94,14 +98,29 @@ pub struct CountsChange {
 pub fn count_change(before: Option<&Tenant>, after: &Tenant) -> Vec<CountsChange> {
     let region = after.entry.region.clone();
     let changes = match before {
-        None => vec![CountsChange { region, change: Counts::of(after) }],
+        None => vec![CountsChange {
+            region,
+            change: Counts::of(after),
+        }],
         Some(before) if before.entry.region == region => {
-            vec![CountsChange { region, change: Counts::of(after) - Counts::of(before) }]
+            vec![CountsChange {
+                region,
+                change: Counts::of(after) - Counts::of(before),
+            }]
         }
         Some(before) => vec![
-            CountsChange { region: before.entry.region.clone(), change: Counts::default() - Counts::of(before) },
-            CountsChange { region, change: Counts::of(after) },
+            CountsChange {
+                region: before.entry.region.clone(),
+                change: Counts::default() - Counts::of(before),
+            },
+            CountsChange {
+                region,
+                change: Counts::of(after),
+            },
         ],
     };
-    changes.into_iter().filter(|change| change.change != Counts::default()).collect()
+    changes
+        .into_iter()
+        .filter(|change| change.change != Counts::default())
+        .collect()
 }

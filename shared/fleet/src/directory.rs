@@ -2,7 +2,9 @@
 
 use crate::{DesiredPolicy, Publication, Refusal, SuspensionChange, decide_policy};
 use catalogue::Catalogue;
-use contract::{Envelope, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged};
+use contract::{
+    Envelope, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged,
+};
 use kernel::{Alias, PlanCode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -33,7 +35,10 @@ pub struct DirectoryEntry {
 
 impl DirectoryEntry {
     fn says_the_same_as(&self, other: &Self) -> bool {
-        Self { changed_at: other.changed_at, ..self.clone() } == *other
+        Self {
+            changed_at: other.changed_at,
+            ..self.clone()
+        } == *other
     }
 }
 
@@ -63,10 +68,15 @@ pub fn decide_statement(
     if let Some(known) = current.map(|tenant| &tenant.entry) {
         let is_newer = entry.revision > known.revision;
         if entry.region != known.region && !is_newer {
-            return Err(Refusal::ClaimedByAnotherRegion { known: known.region.clone(), claimant: entry.region });
+            return Err(Refusal::ClaimedByAnotherRegion {
+                known: known.region.clone(),
+                claimant: entry.region,
+            });
         }
         if entry.revision == known.revision && !entry.says_the_same_as(known) {
-            return Err(Refusal::Contradicted { revision: entry.revision });
+            return Err(Refusal::Contradicted {
+                revision: entry.revision,
+            });
         }
         if !is_newer {
             return Ok(None);
@@ -94,7 +104,10 @@ pub fn decide_acknowledgement(
         return Ok(None);
     }
     let policy = tenant.policy.acknowledge(acknowledged.data.version)?;
-    Ok(policy.map(|policy| Tenant { entry: tenant.entry.clone(), policy }))
+    Ok(policy.map(|policy| Tenant {
+        entry: tenant.entry.clone(),
+        policy,
+    }))
 }
 
 /// Decides whether a tenant's policy is sent again, and when it is due after that.
@@ -103,18 +116,21 @@ pub fn decide_acknowledgement(
 #[must_use]
 pub fn decide_resend(tenant: &Tenant, now: Timestamp) -> Option<Tenant> {
     let policy = tenant.policy.resend(now)?;
-    Some(Tenant { entry: tenant.entry.clone(), policy })
+    Some(Tenant {
+        entry: tenant.entry.clone(),
+        policy,
+    })
 }
 
-/// Takes a tenant's request for another plan: it is granted when the catalogue has the plan in the tenant's
-/// currency, and noted as refused when it does not.
+/// Takes a tenant's request for another plan: it is granted when the catalogue has the plan in the
+/// tenant's currency, and noted as refused when it does not.
 ///
-/// Returns what the tenant is from now on, or nothing where the request is not news: a later one was
-/// granted, or the tenant is closed.
+/// Returns what the tenant is from now on, or nothing where the request is not news: a later one
+/// was granted, or the tenant is closed.
 ///
 /// # Errors
-/// When the directory does not have the tenant, or not in that region: the statement that says so may be
-/// on its way.
+/// When the directory does not have the tenant, or not in that region: the statement that says so
+/// may be on its way.
 pub fn decide_plan_change(
     current: Option<&Tenant>,
     requested: &Envelope<PlanChangeRequested>,
@@ -125,8 +141,13 @@ pub fn decide_plan_change(
     if tenant.entry.status == TenantStatus::Closed {
         return Ok(None);
     }
-    let policy = tenant.policy.request_plan(&requested.data, catalogue, publication);
-    Ok(policy.map(|policy| Tenant { entry: tenant.entry.clone(), policy }))
+    let policy = tenant
+        .policy
+        .request_plan(&requested.data, catalogue, publication);
+    Ok(policy.map(|policy| Tenant {
+        entry: tenant.entry.clone(),
+        policy,
+    }))
 }
 
 /// Decides that a tenant is to be suspended for a reason, or no longer for that one.
@@ -145,7 +166,10 @@ pub fn decide_suspension(
         return Err(Refusal::Closed);
     }
     let policy = tenant.policy.change_suspension(change, publication);
-    Ok(policy.map(|policy| Tenant { entry: tenant.entry.clone(), policy }))
+    Ok(policy.map(|policy| Tenant {
+        entry: tenant.entry.clone(),
+        policy,
+    }))
 }
 
 /// Takes a region's word that it erased what it held of a tenant.
@@ -153,28 +177,46 @@ pub fn decide_suspension(
 /// Returns what the tenant is from now on, or nothing where that was known.
 ///
 /// # Errors
-/// When the directory does not have the tenant, or not in that region: the statement that says so may be
-/// on its way.
-pub fn decide_erasure(current: Option<&Tenant>, erased: &Envelope<TenantErased>) -> Result<Option<Tenant>, Refusal> {
+/// When the directory does not have the tenant, or not in that region: the statement that says so
+/// may be on its way.
+pub fn decide_erasure(
+    current: Option<&Tenant>,
+    erased: &Envelope<TenantErased>,
+) -> Result<Option<Tenant>, Refusal> {
     let tenant = find_in(current, &erased.region)?;
     if tenant.entry.erased_at.is_some() {
         return Ok(None);
     }
-    let entry = DirectoryEntry { erased_at: Some(erased.occurred_at), ..tenant.entry.clone() };
-    Ok(Some(Tenant { entry, policy: tenant.policy.clone() }))
+    let entry = DirectoryEntry {
+        erased_at: Some(erased.occurred_at),
+        ..tenant.entry.clone()
+    };
+    Ok(Some(Tenant {
+        entry,
+        policy: tenant.policy.clone(),
+    }))
 }
 
-pub(crate) fn find_in<'a>(current: Option<&'a Tenant>, region: &RegionCode) -> Result<&'a Tenant, Refusal> {
+pub(crate) fn find_in<'a>(
+    current: Option<&'a Tenant>,
+    region: &RegionCode,
+) -> Result<&'a Tenant, Refusal> {
     let tenant = current.ok_or(Refusal::UnknownTenant)?;
     if tenant.entry.region == *region {
         Ok(tenant)
     } else {
         let known = tenant.entry.region.clone();
-        Err(Refusal::ClaimedByAnotherRegion { known, claimant: region.clone() })
+        Err(Refusal::ClaimedByAnotherRegion {
+            known,
+            claimant: region.clone(),
+        })
     }
 }
 
-fn entry_of(stated: &Envelope<TenantStatusChanged>, erased_at: Option<Timestamp>) -> DirectoryEntry {
+fn entry_of(
+    stated: &Envelope<TenantStatusChanged>,
+    erased_at: Option<Timestamp>,
+) -> DirectoryEntry {
     DirectoryEntry {
         tenant: stated.data.tenant,
         region: stated.region.clone(),

@@ -28,7 +28,9 @@ pub struct Heartbeat {
 }
 
 /// A region's health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = RegionStatus)]
 pub enum Status {
@@ -41,7 +43,9 @@ pub enum Status {
 }
 
 /// Something that is wrong with a region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// No heartbeat that can be believed: none, too old, or from a clock that runs ahead.
@@ -84,7 +88,11 @@ pub struct IncidentChange {
 
 /// Finds what is wrong with a region at a moment.
 #[must_use]
-pub fn find_conditions(latest: Option<&Heartbeat>, stuck_policies: i64, now: Timestamp) -> BTreeSet<Condition> {
+pub fn find_conditions(
+    latest: Option<&Heartbeat>,
+    stuck_policies: i64,
+    now: Timestamp,
+) -> BTreeSet<Condition> {
     let mut found = BTreeSet::new();
     if stuck_policies > 0 {
         found.insert(Condition::PoliciesStuck);
@@ -93,7 +101,11 @@ pub fn find_conditions(latest: Option<&Heartbeat>, stuck_policies: i64, now: Tim
         found.insert(Condition::Silent);
         return found;
     };
-    let down = heartbeat.report.dependencies.iter().filter(|health| health.state == DependencyState::Down);
+    let down = heartbeat
+        .report
+        .dependencies
+        .iter()
+        .filter(|health| health.state == DependencyState::Down);
     found.extend(down.map(|health| match health.dependency {
         Dependency::RegionalTable => Condition::RegionalTableDown,
         Dependency::UsageTable => Condition::UsageTableDown,
@@ -122,26 +134,46 @@ pub fn decide_status(found: &BTreeSet<Condition>) -> Status {
 
 /// Decides which incidents open and which clear.
 ///
-/// While a region is silent, what it last complained about stays open: nobody knows. A moment before
-/// the last change decides nothing, so that a late schedule event cannot undo a newer one.
+/// While a region is silent, what it last complained about stays open: nobody knows. A moment
+/// before the last change decides nothing, so that a late schedule event cannot undo a newer one.
 #[must_use]
-pub fn decide_incidents(current: &Incidents, found: &BTreeSet<Condition>, now: Timestamp) -> Option<IncidentChange> {
-    if current.changed_at.is_some_and(|changed_at| now < changed_at) {
+pub fn decide_incidents(
+    current: &Incidents,
+    found: &BTreeSet<Condition>,
+    now: Timestamp,
+) -> Option<IncidentChange> {
+    if current
+        .changed_at
+        .is_some_and(|changed_at| now < changed_at)
+    {
         return None;
     }
     let is_silent = found.contains(&Condition::Silent);
-    let is_over =
-        |condition: &Condition| !found.contains(condition) && (!is_silent || *condition == Condition::PoliciesStuck);
+    let is_over = |condition: &Condition| {
+        !found.contains(condition) && (!is_silent || *condition == Condition::PoliciesStuck)
+    };
     let cleared: Vec<Condition> = current.open.keys().copied().filter(is_over).collect();
-    let opened: Vec<Condition> = found.iter().copied().filter(|one| !current.open.contains_key(one)).collect();
+    let opened: Vec<Condition> = found
+        .iter()
+        .copied()
+        .filter(|one| !current.open.contains_key(one))
+        .collect();
     if cleared.is_empty() && opened.is_empty() {
         return None;
     }
     let mut open = current.open.clone();
     open.retain(|condition, _| !cleared.contains(condition));
     open.extend(opened.iter().map(|condition| (*condition, now)));
-    let after = Incidents { revision: current.revision + 1, changed_at: Some(now), open };
-    Some(IncidentChange { after, opened, cleared })
+    let after = Incidents {
+        revision: current.revision + 1,
+        changed_at: Some(now),
+        open,
+    };
+    Some(IncidentChange {
+        after,
+        opened,
+        cleared,
+    })
 }
 
 /// A heartbeat that is too old says nothing of now, and neither does one from a clock far ahead.

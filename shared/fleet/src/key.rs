@@ -20,23 +20,26 @@ impl OnboardingKey {
         hex_of(&self.0)
     }
 
-    /// The key of an onboarding's sign-up in its region: SHA-256 of `meridian:onboarding:`, the onboarding, a
-    /// colon and the key, in hexadecimal. The region cannot be asked with what home stores, and takes the
-    /// next onboarding of the same key for another sign-up.
+    /// The key of an onboarding's sign-up in its region: SHA-256 of `meridian:onboarding:`, the
+    /// onboarding, a colon and the key, in hexadecimal. The region cannot be asked with what home
+    /// stores, and takes the next onboarding of the same key for another sign-up.
     #[must_use]
     pub fn for_region(&self, onboarding: OnboardingId) -> String {
         hex_of(&format!("meridian:onboarding:{onboarding}:{}", self.0))
     }
 
-    /// What is remembered of where the tenant is wanted, in order to tell a repetition from another request: SHA-256 of
-    /// `meridian:placement:`, the placement, a colon and the key, in hexadecimal. Without the key, which is not stored,
-    /// nobody can try where the person might be.
+    /// What is remembered of where the tenant is wanted, in order to tell a repetition from another
+    /// request: SHA-256 of `meridian:placement:`, the placement, a colon and the key, in
+    /// hexadecimal. Without the key, which is not stored, nobody can try where the person might be.
     #[must_use]
     pub fn fingerprint(&self, placement: &Placement) -> String {
         let placement = match placement {
             Placement::Region(region) => format!("region={region}"),
             Placement::Jurisdiction(jurisdiction) => format!("jurisdiction={jurisdiction}"),
-            Placement::NearestTo(Location { latitude_millidegrees, longitude_millidegrees }) => {
+            Placement::NearestTo(Location {
+                latitude_millidegrees,
+                longitude_millidegrees,
+            }) => {
                 format!("nearest_to={latitude_millidegrees},{longitude_millidegrees}")
             }
         };
@@ -52,7 +55,10 @@ impl FromStr for OnboardingKey {
         if is_bounded && text.bytes().all(|b| b.is_ascii_graphic()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "Idempotency-Key", rule: "16 to 128 visible ASCII characters, such as a random UUID" })
+            Err(Invalid {
+                kind: "Idempotency-Key",
+                rule: "16 to 128 visible ASCII characters, such as a random UUID",
+            })
         }
     }
 }
@@ -64,5 +70,8 @@ impl fmt::Debug for OnboardingKey {
 }
 
 fn hex_of(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

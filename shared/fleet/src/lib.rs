@@ -1,10 +1,11 @@
-//! What home knows of the fleet: the directory of tenants, the policy that each should have and has,
-//! the health of each region, and where a new tenant can go. Pure: `now` and ids are arguments.
+//! What home knows of the fleet: the directory of tenants, the policy that each should have and
+//! has, the health of each region, and where a new tenant can go. Pure: `now` and ids are
+//! arguments.
 //!
-//! Invariants: the highest revision wins, whatever the order of arrival; a replay changes nothing; a
-//! silent region is unknown, never healthy; an unapplied policy is never forgotten; what home wants for a
-//! tenant is changed by home alone; of those who claim one label, one has it.
-//! Imports `kernel` and `contract` only, so that nothing here can hold personal data.
+//! Invariants: the highest revision wins, whatever the order of arrival; a replay changes nothing;
+//! a silent region is unknown, never healthy; an unapplied policy is never forgotten; what home
+//! wants for a tenant is changed by home alone; of those who claim one label, one has it. Imports
+//! `kernel` and `contract` only, so that nothing here can hold personal data.
 
 mod claim;
 mod counts;
@@ -15,24 +16,27 @@ mod onboarding;
 mod placement;
 mod policy;
 
-pub use claim::{ClaimOutcome, ClaimState, LAST_WORD_KEPT, LEASE, LabelClaim, LastWord, QUARANTINE, decide_claim};
+pub use claim::{
+    ClaimOutcome, ClaimState, LAST_WORD_KEPT, LEASE, LabelClaim, LastWord, QUARANTINE, decide_claim,
+};
 pub use counts::{Counts, CountsChange, count_change};
 pub use directory::{
-    DirectoryEntry, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change, decide_resend,
-    decide_statement, decide_suspension,
+    DirectoryEntry, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change,
+    decide_resend, decide_statement, decide_suspension,
 };
 pub use health::{
-    Condition, HEARTBEAT_INTERVAL_SECONDS, Heartbeat, IncidentChange, Incidents, LAG_MS_MAX, MISSED_HEARTBEATS_MAX,
-    Status, decide_incidents, decide_status, find_conditions,
+    Condition, HEARTBEAT_INTERVAL_SECONDS, Heartbeat, IncidentChange, Incidents, LAG_MS_MAX,
+    MISSED_HEARTBEATS_MAX, Status, decide_incidents, decide_status, find_conditions,
 };
 pub use key::OnboardingKey;
 pub use onboarding::{
-    ONBOARDING_KEPT_DAYS, ONBOARDING_KEY_KEPT_DAYS, Onboarding, OnboardingAction, OnboardingState, Outlook,
+    ONBOARDING_KEPT_DAYS, ONBOARDING_KEY_KEPT_DAYS, Onboarding, OnboardingAction, OnboardingState,
+    Outlook,
 };
 pub use placement::{Candidate, Placement, PlacementRefusal, decide_placement};
 pub use policy::{
-    DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK, RefusedPlan,
-    SuspensionChange, decide_policy,
+    DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK,
+    RefusedPlan, SuspensionChange, decide_policy,
 };
 
 use kernel::{PlanCode, RegionCode};

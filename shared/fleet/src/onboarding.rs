@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 /// How long an onboarding is kept.
 pub const ONBOARDING_KEPT_DAYS: i64 = 90;
 
-/// How long the key of an onboarding is known: less than a region knows the key of a sign-up, which is seven
-/// days, so that a repetition never meets a region that has forgotten the first.
+/// How long the key of an onboarding is known: less than a region knows the key of a sign-up, which
+/// is seven days, so that a repetition never meets a region that has forgotten the first.
 pub const ONBOARDING_KEY_KEPT_DAYS: i64 = 6;
 
-/// An onboarding that home handed over to a region. Holds nothing of the person's, and not the handle
-/// by which the region shows the sign-up.
+/// An onboarding that home handed over to a region. Holds nothing of the person's, and not the
+/// handle by which the region shows the sign-up.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Onboarding {
     /// The unguessable handle.
@@ -45,7 +45,16 @@ pub struct Onboarding {
 impl std::fmt::Debug for Onboarding {
     /// Leaves out the handle, by which anybody could read the onboarding.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { id: _, region, placement: _, created_at, tenant, alias: _, steps, revision } = self;
+        let Self {
+            id: _,
+            region,
+            placement: _,
+            created_at,
+            tenant,
+            alias: _,
+            steps,
+            revision,
+        } = self;
         f.debug_struct("Onboarding")
             .field("region", region)
             .field("created_at", created_at)
@@ -128,12 +137,14 @@ impl Onboarding {
     }
 
     fn days_after(&self, days: i64) -> Timestamp {
-        self.created_at.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX)
+        self.created_at
+            .saturating_add(SignedDuration::from_hours(24 * days))
+            .unwrap_or(Timestamp::MAX)
     }
 
-    /// How far it is. Its steps tell, so that an answer which shows them agrees with them: the statements of a
-    /// tenant come in no order, and the directory may know a tenant that is in use before its last step is stated.
-    /// That a tenant is closed, no step tells.
+    /// How far it is. Its steps tell, so that an answer which shows them agrees with them: the
+    /// statements of a tenant come in no order, and the directory may know a tenant that is in use
+    /// before its last step is stated. That a tenant is closed, no step tells.
     #[must_use]
     pub fn outlook(&self, entry: Option<&DirectoryEntry>) -> Outlook {
         if entry.is_some_and(|entry| entry.status == TenantStatus::Closed) {
@@ -155,7 +166,9 @@ impl Onboarding {
                 outlook(Failed, RepeatOnboarding)
             }
             (Some((_, StepState::Failed)), _) => outlook(Failed, FollowSignUp),
-            (Some((StepName::Registration | StepName::Identity, _)), _) => outlook(Waiting, RepeatOnboarding),
+            (Some((StepName::Registration | StepName::Identity, _)), _) => {
+                outlook(Waiting, RepeatOnboarding)
+            }
             (Some((StepName::Confirmation, _)), _) => outlook(Waiting, Confirm),
             (Some(_), _) => outlook(Waiting, Wait),
         }

@@ -31,7 +31,8 @@ pub struct Publication {
 /// A plan that a tenant asked for and cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefusedPlan {
-    /// The plan: the catalogue does not have it, or prices it in another currency than the tenant's.
+    /// The plan: the catalogue does not have it, or prices it in another currency than the
+    /// tenant's.
     pub plan: PlanCode,
     /// The number of the request.
     pub revision: u64,
@@ -113,21 +114,27 @@ impl DesiredPolicy {
             stream: Stream::Tenant(self.tenant),
             sequence: self.policy.version,
             occurred_at: self.decided_at,
-            data: TenantPolicyPublished { tenant: self.tenant, policy: self.policy.clone() },
+            data: TenantPolicyPublished {
+                tenant: self.tenant,
+                policy: self.policy.clone(),
+            },
         }
     }
 
-    /// Whether this is sent, given what was there before: it is another policy, or the same once more.
+    /// Whether this is sent, given what was there before: it is another policy, or the same once
+    /// more.
     #[must_use]
     pub fn is_sent_after(&self, before: Option<&Self>) -> bool {
-        let is_other = |before: &Self| before.policy.version != self.policy.version || before.attempts != self.attempts;
+        let is_other = |before: &Self| {
+            before.policy.version != self.policy.version || before.attempts != self.attempts
+        };
         !self.is_retired && before.is_none_or(is_other)
     }
 
     /// The policy after the tenant asked for another plan; nothing where the request is not news.
     ///
-    /// The highest of the requests that can be granted wins, in whatever order they arrive. A plan in another
-    /// currency cannot: the next invoice could not adjust those before.
+    /// The highest of the requests that can be granted wins, in whatever order they arrive. A plan
+    /// in another currency cannot: the next invoice could not adjust those before.
     pub(crate) fn request_plan(
         &self,
         requested: &PlanChangeRequested,
@@ -138,26 +145,50 @@ impl DesiredPolicy {
         let currency = catalogue.plan(&self.policy.plan).map(|plan| plan.currency);
         let is_allowed = |plan: &&Plan| currency.is_none_or(|currency| plan.currency == currency);
         let Some(plan) = catalogue.plan(&requested.plan).filter(is_allowed) else {
-            let is_news = self.refused_plan.as_ref().is_none_or(|refused| refused.revision < revision);
-            let refused_plan = Some(RefusedPlan { plan: requested.plan.clone(), revision });
-            return is_news.then(|| Self { refused_plan, revision: self.revision + 1, ..self.clone() });
+            let is_news = self
+                .refused_plan
+                .as_ref()
+                .is_none_or(|refused| refused.revision < revision);
+            let refused_plan = Some(RefusedPlan {
+                plan: requested.plan.clone(),
+                revision,
+            });
+            return is_news.then(|| Self {
+                refused_plan,
+                revision: self.revision + 1,
+                ..self.clone()
+            });
         };
         if revision <= self.plan_revision {
             return None;
         }
         let (code, entitlements) = (plan.code.clone(), plan.entitlements.clone());
-        let wanted = TenantPolicy { plan: code, entitlements, ..self.policy.clone() };
+        let wanted = TenantPolicy {
+            plan: code,
+            entitlements,
+            ..self.policy.clone()
+        };
         let after = if wanted == self.policy {
-            Self { revision: self.revision + 1, ..self.clone() }
+            Self {
+                revision: self.revision + 1,
+                ..self.clone()
+            }
         } else {
             self.publish(wanted, publication)
         };
-        Some(Self { plan_revision: revision, ..after })
+        Some(Self {
+            plan_revision: revision,
+            ..after
+        })
     }
 
-    /// The policy after one reason for a suspension came or went; nothing where that is no news. The tenant is
-    /// suspended as long as there is any, and an operator's comes before dunning's.
-    pub(crate) fn change_suspension(&self, change: SuspensionChange, publication: Publication) -> Option<Self> {
+    /// The policy after one reason for a suspension came or went; nothing where that is no news.
+    /// The tenant is suspended as long as there is any, and an operator's comes before dunning's.
+    pub(crate) fn change_suspension(
+        &self,
+        change: SuspensionChange,
+        publication: Publication,
+    ) -> Option<Self> {
         let mut suspended_by = self.suspended_by.clone();
         let is_news = match change {
             SuspensionChange::Suspend(reason) => suspended_by.insert(reason),
@@ -167,19 +198,36 @@ impl DesiredPolicy {
             return None;
         }
         let by_rank = [Suspension::Operator, Suspension::Dunning];
-        let suspension = by_rank.into_iter().find(|reason| suspended_by.contains(reason));
+        let suspension = by_rank
+            .into_iter()
+            .find(|reason| suspended_by.contains(reason));
         let after = if suspension == self.policy.suspension {
-            Self { revision: self.revision + 1, ..self.clone() }
+            Self {
+                revision: self.revision + 1,
+                ..self.clone()
+            }
         } else {
-            self.publish(TenantPolicy { suspension, ..self.policy.clone() }, publication)
+            self.publish(
+                TenantPolicy {
+                    suspension,
+                    ..self.policy.clone()
+                },
+                publication,
+            )
         };
-        Some(Self { suspended_by, ..after })
+        Some(Self {
+            suspended_by,
+            ..after
+        })
     }
 
     /// The next version.
     fn publish(&self, wanted: TenantPolicy, publication: Publication) -> Self {
         Self {
-            policy: TenantPolicy { version: self.policy.version + 1, ..wanted },
+            policy: TenantPolicy {
+                version: self.policy.version + 1,
+                ..wanted
+            },
             event: publication.event,
             decided_at: publication.now,
             sent_at: publication.now,
@@ -193,7 +241,12 @@ impl DesiredPolicy {
     /// The policy of a tenant that is closed: it stays as it is, and nobody waits for it.
     fn retire(&self, region: &RegionCode) -> Option<Self> {
         let is_news = !self.is_retired || self.region != *region;
-        let retired = || Self { is_retired: true, region: region.clone(), revision: self.revision + 1, ..self.clone() };
+        let retired = || Self {
+            is_retired: true,
+            region: region.clone(),
+            revision: self.revision + 1,
+            ..self.clone()
+        };
         is_news.then(retired)
     }
 
@@ -203,7 +256,12 @@ impl DesiredPolicy {
         Self {
             tenant: entry.tenant,
             region: entry.region.clone(),
-            policy: TenantPolicy { version: 1, plan: code, suspension: None, entitlements },
+            policy: TenantPolicy {
+                version: 1,
+                plan: code,
+                suspension: None,
+                entitlements,
+            },
             suspended_by: BTreeSet::new(),
             plan_revision: 0,
             refused_plan: None,
@@ -220,10 +278,17 @@ impl DesiredPolicy {
 
     pub(crate) fn acknowledge(&self, version: u64) -> Result<Option<Self>, Refusal> {
         if version > self.policy.version {
-            return Err(Refusal::NeverPublished { acknowledged: version, published: self.policy.version });
+            return Err(Refusal::NeverPublished {
+                acknowledged: version,
+                published: self.policy.version,
+            });
         }
         let is_news = version > self.applied_version;
-        Ok(is_news.then(|| Self { applied_version: version, revision: self.revision + 1, ..self.clone() }))
+        Ok(is_news.then(|| Self {
+            applied_version: version,
+            revision: self.revision + 1,
+            ..self.clone()
+        }))
     }
 
     pub(crate) fn resend(&self, now: Timestamp) -> Option<Self> {
@@ -241,8 +306,8 @@ impl DesiredPolicy {
     }
 }
 
-/// Derives the policy that follows from a directory entry and the plan's entitlements. The plan is the
-/// entry's for a tenant that is new here, and the one that home wants from then on.
+/// Derives the policy that follows from a directory entry and the plan's entitlements. The plan is
+/// the entry's for a tenant that is new here, and the one that home wants from then on.
 ///
 /// Returns nothing where the tenant should have the policy that it already should have.
 ///
@@ -254,15 +319,26 @@ pub fn decide_policy(
     catalogue: &Catalogue,
     publication: Publication,
 ) -> Result<Option<DesiredPolicy>, Refusal> {
-    let find = |code| catalogue.plan(code).ok_or_else(|| Refusal::UnknownPlan { plan: PlanCode::clone(code) });
+    let find = |code| {
+        catalogue.plan(code).ok_or_else(|| Refusal::UnknownPlan {
+            plan: PlanCode::clone(code),
+        })
+    };
     let Some(previous) = previous else {
-        return Ok(Some(DesiredPolicy::first(entry, find(&entry.plan)?, publication)));
+        return Ok(Some(DesiredPolicy::first(
+            entry,
+            find(&entry.plan)?,
+            publication,
+        )));
     };
     if entry.status == TenantStatus::Closed {
         return Ok(previous.retire(&entry.region));
     }
     let entitlements = find(&previous.policy.plan)?.entitlements.clone();
-    let wanted = TenantPolicy { entitlements, ..previous.policy.clone() };
+    let wanted = TenantPolicy {
+        entitlements,
+        ..previous.policy.clone()
+    };
     let is_same_place = previous.region == entry.region;
     if is_same_place && wanted == previous.policy {
         return Ok(None);
@@ -270,13 +346,20 @@ pub fn decide_policy(
     Ok(Some(DesiredPolicy {
         region: entry.region.clone(),
         // What the region that the tenant left has applied says nothing about the new one.
-        applied_version: if is_same_place { previous.applied_version } else { 0 },
+        applied_version: if is_same_place {
+            previous.applied_version
+        } else {
+            0
+        },
         ..previous.publish(wanted, publication)
     }))
 }
 
 fn due_after(now: Timestamp, attempts: u32) -> Timestamp {
     let doublings = 1_i64.checked_shl(attempts.min(32)).unwrap_or(i64::MAX);
-    let seconds = RESEND_SECONDS_FIRST.saturating_mul(doublings).min(RESEND_SECONDS_MAX);
-    now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+    let seconds = RESEND_SECONDS_FIRST
+        .saturating_mul(doublings)
+        .min(RESEND_SECONDS_MAX);
+    now.saturating_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(Timestamp::MAX)
 }

@@ -29,25 +29,41 @@ impl Identity {
     /// # Errors
     /// When the pool was not reached.
     pub async fn account_state(&self, name: &str) -> Result<AccountState, IdentityError> {
-        let got = self.client.admin_get_user().user_pool_id(&self.user_pool_id).username(name).send().await;
+        let got = self
+            .client
+            .admin_get_user()
+            .user_pool_id(&self.user_pool_id)
+            .username(name)
+            .send()
+            .await;
         match got {
             Ok(user) if user.enabled() => Ok(AccountState::Enabled),
             Ok(_) => Ok(AccountState::Disabled),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_user_not_found_exception()) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_user_not_found_exception()) =>
+            {
                 Ok(AccountState::Missing)
             }
             Err(error) => Err(unavailable(&error)),
         }
     }
 
-    /// Whether an access token still holds at the pool: it does not once its person has signed out everywhere, or the
-    /// account is disabled or deleted. Of people who sign in at the pool itself; the tokens of others lack the scope
-    /// that the pool wants (`aws.cognito.signin.user.admin`).
+    /// Whether an access token still holds at the pool: it does not once its person has signed out
+    /// everywhere, or the account is disabled or deleted. Of people who sign in at the pool itself;
+    /// the tokens of others lack the scope that the pool wants (`aws.cognito.signin.user.admin`).
     ///
     /// # Errors
     /// When the pool was not reached.
     pub async fn is_in_session(&self, access_token: &str) -> Result<bool, IdentityError> {
-        match self.client.get_user().access_token(access_token).send().await {
+        match self
+            .client
+            .get_user()
+            .access_token(access_token)
+            .send()
+            .await
+        {
             Ok(_) => Ok(true),
             Err(error) if has_ended(&error) => Ok(false),
             Err(error) => Err(unavailable(&error)),
@@ -63,7 +79,10 @@ impl Identity {
         let folded = Some(email.key()).filter(|folded| *folded != typed);
         let mut names = Vec::new();
         for address in std::iter::once(typed).chain(folded) {
-            names.extend(self.list_accounts(&format!("email = {}", quoted(&address))).await?);
+            names.extend(
+                self.list_accounts(&format!("email = {}", quoted(&address)))
+                    .await?,
+            );
         }
         names.sort_unstable();
         names.dedup();
@@ -74,16 +93,34 @@ impl Identity {
     ///
     /// # Errors
     /// When the pool was not reached.
-    pub async fn accounts_of_provider(&self, provider: &ProviderName) -> Result<Vec<String>, IdentityError> {
-        self.list_accounts(&format!("username ^= {}", quoted(&format!("{provider}_")))).await
+    pub async fn accounts_of_provider(
+        &self,
+        provider: &ProviderName,
+    ) -> Result<Vec<String>, IdentityError> {
+        self.list_accounts(&format!("username ^= {}", quoted(&format!("{provider}_"))))
+            .await
     }
 
     async fn list_accounts(&self, filter: &str) -> Result<Vec<String>, IdentityError> {
         let (mut names, mut next) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
-            let listed = self.client.list_users().user_pool_id(&self.user_pool_id).filter(filter).limit(PAGE);
-            let page = listed.set_pagination_token(next).send().await.map_err(|error| unavailable(&error))?;
-            names.extend(page.users().iter().filter_map(UserType::username).map(str::to_owned));
+            let listed = self
+                .client
+                .list_users()
+                .user_pool_id(&self.user_pool_id)
+                .filter(filter)
+                .limit(PAGE);
+            let page = listed
+                .set_pagination_token(next)
+                .send()
+                .await
+                .map_err(|error| unavailable(&error))?;
+            names.extend(
+                page.users()
+                    .iter()
+                    .filter_map(UserType::username)
+                    .map(str::to_owned),
+            );
             next = page.pagination_token;
             if next.is_none() {
                 return Ok(names);
@@ -94,11 +131,12 @@ impl Identity {
     }
 }
 
-/// Cognito answers so to a token that was revoked or whose account is disabled, and to one whose account is gone.
+/// Cognito answers so to a token that was revoked or whose account is disabled, and to one whose
+/// account is gone.
 fn has_ended<R>(error: &SdkError<GetUserError, R>) -> bool {
-    error
-        .as_service_error()
-        .is_some_and(|error| error.is_not_authorized_exception() || error.is_user_not_found_exception())
+    error.as_service_error().is_some_and(|error| {
+        error.is_not_authorized_exception() || error.is_user_not_found_exception()
+    })
 }
 
 /// A value of a filter: quotation marks within it are escaped.

@@ -1,10 +1,11 @@
-//! Clients of the pool that are tenants' own: machines, and what people use who come by a tenant's own provider.
+//! Clients of the pool that are tenants' own: machines, and what people use who come by a tenant's
+//! own provider.
 
 use crate::error::unavailable;
 use crate::{Identity, IdentityError};
 use aws_sdk_cognitoidentityprovider::types::{
-    ExplicitAuthFlowsType, IdentityProviderTypeType, OAuthFlowType, PreventUserExistenceErrorTypes, TimeUnitsType,
-    TokenValidityUnitsType,
+    ExplicitAuthFlowsType, IdentityProviderTypeType, OAuthFlowType, PreventUserExistenceErrorTypes,
+    TimeUnitsType, TokenValidityUnitsType,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -49,9 +50,18 @@ impl Identity {
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
-    pub async fn create_machine(&self, id: ClientId, scopes: &[MachineScope]) -> Result<Credentials, IdentityError> {
-        let scopes = scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
-        let minutes = TokenValidityUnitsType::builder().access_token(TimeUnitsType::Minutes).build();
+    pub async fn create_machine(
+        &self,
+        id: ClientId,
+        scopes: &[MachineScope],
+    ) -> Result<Credentials, IdentityError> {
+        let scopes = scopes
+            .iter()
+            .map(|scope| scope.as_str().to_owned())
+            .collect();
+        let minutes = TokenValidityUnitsType::builder()
+            .access_token(TimeUnitsType::Minutes)
+            .build();
         let created = self
             .client
             .create_user_pool_client()
@@ -78,10 +88,19 @@ impl Identity {
     /// # Errors
     /// When the pool was not reached.
     pub async fn machine(&self, client_id: &str) -> Result<Option<Credentials>, IdentityError> {
-        let pool = self.client.describe_user_pool_client().user_pool_id(&self.user_pool_id);
+        let pool = self
+            .client
+            .describe_user_pool_client()
+            .user_pool_id(&self.user_pool_id);
         match pool.client_id(client_id).send().await {
             Ok(found) => credentials(found.user_pool_client()).map(Some),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(None),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_resource_not_found_exception()) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(unavailable(&error)),
         }
     }
@@ -93,9 +112,20 @@ impl Identity {
     pub async fn clients_named(&self, name: &str) -> Result<Vec<String>, IdentityError> {
         let (mut found, mut next) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
-            let pool = self.client.list_user_pool_clients().user_pool_id(&self.user_pool_id).max_results(PAGE);
-            let page = pool.set_next_token(next).send().await.map_err(|error| unavailable(&error))?;
-            let named = page.user_pool_clients().iter().filter(|client| client.client_name() == Some(name));
+            let pool = self
+                .client
+                .list_user_pool_clients()
+                .user_pool_id(&self.user_pool_id)
+                .max_results(PAGE);
+            let page = pool
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| unavailable(&error))?;
+            let named = page
+                .user_pool_clients()
+                .iter()
+                .filter(|client| client.client_name() == Some(name));
             found.extend(named.filter_map(|client| client.client_id().map(str::to_owned)));
             next = page.next_token;
             if next.is_none() {
@@ -110,10 +140,19 @@ impl Identity {
     /// # Errors
     /// When the pool was not reached.
     pub async fn delete_client(&self, client_id: &str) -> Result<(), IdentityError> {
-        let pool = self.client.delete_user_pool_client().user_pool_id(&self.user_pool_id);
+        let pool = self
+            .client
+            .delete_user_pool_client()
+            .user_pool_id(&self.user_pool_id);
         match pool.client_id(client_id).send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_resource_not_found_exception()) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(unavailable(&error)),
         }
     }
@@ -132,7 +171,8 @@ impl Identity {
     /// Makes a tenant's own provider known to the pool, or changes what the pool knows of it.
     ///
     /// # Errors
-    /// When the pool refuses, which it does when it finds no provider at the address, or was not reached.
+    /// When the pool refuses, which it does when it finds no provider at the address, or was not
+    /// reached.
     pub async fn put_provider(
         &self,
         provider: &IdentityProvider,
@@ -148,7 +188,9 @@ impl Identity {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        let mapping = HashMap::from(["email", "email_verified"].map(|name| (name.to_owned(), name.to_owned())));
+        let mapping = HashMap::from(
+            ["email", "email_verified"].map(|name| (name.to_owned(), name.to_owned())),
+        );
         let created = self
             .client
             .create_identity_provider()
@@ -161,7 +203,10 @@ impl Identity {
             .await;
         match created {
             Ok(_) => return Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_duplicate_provider_exception()) => {}
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_duplicate_provider_exception()) => {}
             Err(error) => return Err(refused(&error)),
         }
         let updated = self
@@ -171,7 +216,11 @@ impl Identity {
             .provider_name(provider.name.as_str())
             .set_provider_details(Some(details))
             .set_attribute_mapping(Some(mapping));
-        updated.send().await.map(|_| ()).map_err(|error| refused(&error))
+        updated
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| refused(&error))
     }
 
     /// Makes the pool forget a tenant's own provider. Forgotten twice, it is gone once.
@@ -179,23 +228,36 @@ impl Identity {
     /// # Errors
     /// When the pool was not reached.
     pub async fn delete_provider(&self, name: &ProviderName) -> Result<(), IdentityError> {
-        let pool = self.client.delete_identity_provider().user_pool_id(&self.user_pool_id);
+        let pool = self
+            .client
+            .delete_identity_provider()
+            .user_pool_id(&self.user_pool_id);
         match pool.provider_name(name.as_str()).send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_resource_not_found_exception()) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(unavailable(&error)),
         }
     }
 
-    /// Makes the client that people use who come by a tenant's own provider: a public one, so without a secret, that
-    /// leads back to the tenant's page only.
+    /// Makes the client that people use who come by a tenant's own provider: a public one, so
+    /// without a secret, that leads back to the tenant's page only.
     ///
-    /// It may write every attribute, since the pool writes what the provider says by it. People may not: that takes a
-    /// scope that it does not give.
+    /// It may write every attribute, since the pool writes what the provider says by it. People may
+    /// not: that takes a scope that it does not give.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
-    pub async fn create_federation(&self, name: &ProviderName, callback: &str) -> Result<Federation, IdentityError> {
+    pub async fn create_federation(
+        &self,
+        name: &ProviderName,
+        callback: &str,
+    ) -> Result<Federation, IdentityError> {
         let created = self
             .client
             .create_user_pool_client()
@@ -217,7 +279,11 @@ impl Identity {
             .map_err(|error| unavailable(&error))?;
         let client = created.user_pool_client.and_then(|client| client.client_id);
         let client_id = client.ok_or(IdentityError::Unavailable { code: None })?;
-        Ok(Federation { client_id, identity_provider: name.clone(), trusts_unverified_email: false })
+        Ok(Federation {
+            client_id,
+            identity_provider: name.clone(),
+            trusts_unverified_email: false,
+        })
     }
 }
 
@@ -226,7 +292,10 @@ fn credentials(
 ) -> Result<Credentials, IdentityError> {
     let found = client.and_then(|client| Some((client.client_id()?, client.client_secret()?)));
     let (client_id, secret) = found.ok_or(IdentityError::Unavailable { code: None })?;
-    Ok(Credentials { client_id: client_id.to_owned(), secret: ClientSecret(secret.to_owned()) })
+    Ok(Credentials {
+        client_id: client_id.to_owned(),
+        secret: ClientSecret(secret.to_owned()),
+    })
 }
 
 /// A provider that the pool does not take is the caller's to mend.

@@ -1,4 +1,5 @@
-//! What can go wrong, in a few words: the one place that knows which errors of Cognito are refusals, and which pass.
+//! What can go wrong, in a few words: the one place that knows which errors of Cognito are
+//! refusals, and which pass.
 
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 
@@ -8,7 +9,8 @@ pub enum IdentityError {
     /// The password breaks the pool's rules.
     #[error("the user pool refused the password")]
     PasswordRefused,
-    /// The code is not the one that was mailed, or there is no such account: the pool does not say which.
+    /// The code is not the one that was mailed, or there is no such account: the pool does not say
+    /// which.
     #[error("the code is wrong")]
     WrongCode,
     /// The code was right once.
@@ -34,9 +36,9 @@ pub enum IdentityError {
 /// The word by which the custom-message trigger says that it kept a mail back, as it was asked to.
 pub const MAIL_WITHHELD: &str = "mail-withheld";
 
-/// The words by which our triggers refuse. Cognito reports everything that goes wrong in a trigger as
-/// `UserLambdaValidationException`, a time-out of the function and a crash of it included, so that nothing but one of
-/// these words is a refusal.
+/// The words by which our triggers refuse. Cognito reports everything that goes wrong in a trigger
+/// as `UserLambdaValidationException`, a time-out of the function and a crash of it included, so
+/// that nothing but one of these words is a refusal.
 pub const TRIGGER_REFUSALS: [&str; 13] = [
     "address-is-fixed",
     "address-not-verified",
@@ -53,18 +55,25 @@ pub const TRIGGER_REFUSALS: [&str; 13] = [
     "tenant-suspended",
 ];
 
-/// Maps an exception by its name, and one of a trigger by the trigger's own word. The names are those of the Amazon
-/// Cognito API's references of the operations that are called here. What is not a refusal for certain may pass.
+/// Maps an exception by its name, and one of a trigger by the trigger's own word. The names are
+/// those of the Amazon Cognito API's references of the operations that are called here. What is not
+/// a refusal for certain may pass.
 pub(crate) fn classify<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> IdentityError {
     let Some(said) = error.as_service_error() else {
         return IdentityError::Unavailable { code: None };
     };
-    let refused = |code: &str| IdentityError::Refused { code: code.to_owned() };
+    let refused = |code: &str| IdentityError::Refused {
+        code: code.to_owned(),
+    };
     match said.code() {
-        Some("InvalidPasswordException" | "PasswordHistoryPolicyViolationException") => IdentityError::PasswordRefused,
+        Some("InvalidPasswordException" | "PasswordHistoryPolicyViolationException") => {
+            IdentityError::PasswordRefused
+        }
         Some("CodeMismatchException" | "UserNotFoundException") => IdentityError::WrongCode,
         Some("ExpiredCodeException") => IdentityError::ExpiredCode,
-        Some("LimitExceededException" | "TooManyFailedAttemptsException") => IdentityError::TooManyAttempts,
+        Some("LimitExceededException" | "TooManyFailedAttemptsException") => {
+            IdentityError::TooManyAttempts
+        }
         Some(
             code @ ("AliasExistsException"
             | "InvalidParameterException"
@@ -80,8 +89,8 @@ pub(crate) fn classify<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Id
     }
 }
 
-/// The word by which a trigger refused: the whole of what `<trigger> failed with error <word>.` quotes, so that what a
-/// failure says of itself is never taken for one.
+/// The word by which a trigger refused: the whole of what `<trigger> failed with error <word>.`
+/// quotes, so that what a failure says of itself is never taken for one.
 fn trigger_refusal(message: &str) -> Option<&'static str> {
     let (_, quoted) = message.split_once(" failed with error ")?;
     let said = quoted.trim().trim_end_matches('.');
@@ -90,6 +99,10 @@ fn trigger_refusal(message: &str) -> Option<&'static str> {
 
 /// Whatever it was, it may pass.
 pub(crate) fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> IdentityError {
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
-    IdentityError::Unavailable { code: code.map(str::to_owned) }
+    let code = error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code);
+    IdentityError::Unavailable {
+        code: code.map(str::to_owned),
+    }
 }

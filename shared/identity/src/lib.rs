@@ -1,7 +1,8 @@
 //! The Cognito adapter.
 //!
-//! Invariant: nothing that Cognito says in its own words gets out, since its messages may quote what they
-//! refuse: an error is one of a few variants, with the exception's code at most. Stores nothing itself.
+//! Invariant: nothing that Cognito says in its own words gets out, since its messages may quote
+//! what they refuse: an error is one of a few variants, with the exception's code at most. Stores
+//! nothing itself.
 
 mod accounts;
 mod clients;
@@ -48,13 +49,15 @@ pub enum Mailing {
 }
 
 impl Mailing {
-    /// What the custom-message trigger is told by, when an account is made. Nobody else makes one: it takes a voucher.
+    /// What the custom-message trigger is told by, when an account is made. Nobody else makes one:
+    /// it takes a voucher.
     pub const MEMBER: &str = "mail";
     /// The mail is kept back.
     pub const WITHHELD: &str = "withhold";
 
     fn metadata(self) -> Option<HashMap<String, String>> {
-        (self == Self::Later).then(|| HashMap::from([(Self::MEMBER.to_owned(), Self::WITHHELD.to_owned())]))
+        (self == Self::Later)
+            .then(|| HashMap::from([(Self::MEMBER.to_owned(), Self::WITHHELD.to_owned())]))
     }
 }
 
@@ -62,12 +65,16 @@ impl Identity {
     /// A user pool, by the client that people use.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, user_pool_id: String, client_id: String) -> Self {
-        Self { client: Client::new(config), user_pool_id, client_id }
+        Self {
+            client: Client::new(config),
+            user_pool_id,
+            client_id,
+        }
     }
 
-    /// Makes an account, whose address is its only attribute. Made twice, it is made once. The mail with the code can be
-    /// kept back, by the pool's custom-message trigger. The voucher tells the pool's pre-sign-up trigger that the call
-    /// is Meridian's own.
+    /// Makes an account, whose address is its only attribute. Made twice, it is made once. The mail
+    /// with the code can be kept back, by the pool's custom-message trigger. The voucher tells the
+    /// pool's pre-sign-up trigger that the call is Meridian's own.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -93,23 +100,29 @@ impl Identity {
             .await;
         match sent {
             Ok(_) => Ok(Account::Created),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_username_exists_exception()) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_username_exists_exception()) =>
+            {
                 Ok(Account::Existing)
             }
             Err(error) => match classify(&error) {
-                // The pool keeps the account that it made before it asked the trigger for the mail. Whether it did is
-                // looked up, since no document of Cognito's promises it.
-                IdentityError::Refused { code } if code == MAIL_WITHHELD => match self.status(username).await? {
-                    Some(_) => Ok(Account::Unmailed),
-                    None => Err(IdentityError::Unavailable { code: Some(code) }),
-                },
+                // The pool keeps the account that it made before it asked the trigger for the mail.
+                // Whether it did is looked up, since no document of Cognito's promises it.
+                IdentityError::Refused { code } if code == MAIL_WITHHELD => {
+                    match self.status(username).await? {
+                        Some(_) => Ok(Account::Unmailed),
+                        None => Err(IdentityError::Unavailable { code: Some(code) }),
+                    }
+                }
                 failed => Err(failed),
             },
         }
     }
 
-    /// Makes an account whose address is proved already, with a password to sign in with at once. What an
-    /// earlier call began is completed; an account that is complete stays as it is.
+    /// Makes an account whose address is proved already, with a password to sign in with at once.
+    /// What an earlier call began is completed; an account that is complete stays as it is.
     ///
     /// # Errors
     /// When the pool refuses or was not reached.
@@ -131,7 +144,11 @@ impl Identity {
             .await;
         match created {
             Ok(_) => {}
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_username_exists_exception()) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_username_exists_exception()) =>
+            {
                 if self.is_confirmed(username).await? {
                     return Ok(Account::Existing);
                 }
@@ -145,11 +162,15 @@ impl Identity {
             .username(username.to_string())
             .password(password.expose())
             .permanent(true);
-        set.send().await.map(|_| Account::Created).map_err(|error| classify(&error))
+        set.send()
+            .await
+            .map(|_| Account::Created)
+            .map_err(|error| classify(&error))
     }
 
-    /// Confirms the address of an account by the code that was mailed to it. An account that is confirmed
-    /// already, or was just now although the trigger that follows failed, counts as confirmed.
+    /// Confirms the address of an account by the code that was mailed to it. An account that is
+    /// confirmed already, or was just now although the trigger that follows failed, counts as
+    /// confirmed.
     ///
     /// # Errors
     /// When the code is wrong or expired, or the pool was not reached.
@@ -164,10 +185,15 @@ impl Identity {
             .await;
         let Err(error) = sent else { return Ok(()) };
         match classify(&error) {
-            // Cognito's message would say whether the account is confirmed, but only in prose. Where a trigger failed,
-            // the account was confirmed just before.
-            failed @ (IdentityError::Refused { .. } | IdentityError::Unavailable { code: Some(_) }) => {
-                if self.is_confirmed(username).await? { Ok(()) } else { Err(failed) }
+            // Cognito's message would say whether the account is confirmed, but only in prose.
+            // Where a trigger failed, the account was confirmed just before.
+            failed @ (IdentityError::Refused { .. }
+            | IdentityError::Unavailable { code: Some(_) }) => {
+                if self.is_confirmed(username).await? {
+                    Ok(())
+                } else {
+                    Err(failed)
+                }
             }
             other => Err(other),
         }
@@ -178,20 +204,36 @@ impl Identity {
     /// # Errors
     /// When the pool refuses or was not reached.
     pub async fn resend_code(&self, username: Username) -> Result<(), IdentityError> {
-        let sent = self.client.resend_confirmation_code().client_id(&self.client_id).username(username.to_string());
-        sent.send().await.map(|_| ()).map_err(|error| classify(&error))
+        let sent = self
+            .client
+            .resend_confirmation_code()
+            .client_id(&self.client_id)
+            .username(username.to_string());
+        sent.send()
+            .await
+            .map(|_| ())
+            .map_err(|error| classify(&error))
     }
 
-    /// Deletes an account, by the pool's name of it, with all that the pool knows of the person. Deleted twice, it is
-    /// gone once.
+    /// Deletes an account, by the pool's name of it, with all that the pool knows of the person.
+    /// Deleted twice, it is gone once.
     ///
     /// # Errors
     /// When the pool was not reached.
     pub async fn delete_account(&self, name: &str) -> Result<(), IdentityError> {
-        let pool = self.client.admin_delete_user().user_pool_id(&self.user_pool_id);
+        let pool = self
+            .client
+            .admin_delete_user()
+            .user_pool_id(&self.user_pool_id);
         match pool.username(name).send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_user_not_found_exception()) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_user_not_found_exception()) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(unavailable(&error)),
         }
     }
@@ -202,11 +244,26 @@ impl Identity {
 
     /// The status of an account; none where there is no such account.
     async fn status(&self, username: Username) -> Result<Option<String>, IdentityError> {
-        let got =
-            self.client.admin_get_user().user_pool_id(&self.user_pool_id).username(username.to_string()).send().await;
+        let got = self
+            .client
+            .admin_get_user()
+            .user_pool_id(&self.user_pool_id)
+            .username(username.to_string())
+            .send()
+            .await;
         match got {
-            Ok(user) => Ok(Some(user.user_status().map(|status| status.as_str().to_owned()).unwrap_or_default())),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_user_not_found_exception()) => Ok(None),
+            Ok(user) => Ok(Some(
+                user.user_status()
+                    .map(|status| status.as_str().to_owned())
+                    .unwrap_or_default(),
+            )),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_user_not_found_exception()) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(unavailable(&error)),
         }
     }

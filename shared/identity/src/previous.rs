@@ -21,13 +21,22 @@ impl FormerPools {
         Self { config }
     }
 
-    /// Whether a person can sign in there. Only a whole sign-in counts: where a second factor is asked for, the
-    /// password alone proves nothing.
+    /// Whether a person can sign in there. Only a whole sign-in counts: where a second factor is
+    /// asked for, the password alone proves nothing.
     ///
     /// # Errors
     /// When the pool was not reached.
-    pub async fn knows(&self, realm: &Realm, username: Username, password: &Password) -> Result<bool, IdentityError> {
-        let config = self.config.to_builder().region(Region::new(realm.region.to_string())).build();
+    pub async fn knows(
+        &self,
+        realm: &Realm,
+        username: Username,
+        password: &Password,
+    ) -> Result<bool, IdentityError> {
+        let config = self
+            .config
+            .to_builder()
+            .region(Region::new(realm.region.to_string()))
+            .build();
         let asked = Client::new(&config)
             .initiate_auth()
             .client_id(&realm.client_id)
@@ -37,7 +46,12 @@ impl FormerPools {
         match asked.send().await {
             Ok(answer) => Ok(answer.authentication_result().is_some()),
             Err(error) => match error.as_service_error() {
-                Some(e) if e.is_user_not_confirmed_exception() || e.is_password_reset_required_exception() => Ok(false),
+                Some(e)
+                    if e.is_user_not_confirmed_exception()
+                        || e.is_password_reset_required_exception() =>
+                {
+                    Ok(false)
+                }
                 _ => match classify(&error) {
                     IdentityError::WrongCode | IdentityError::Refused { .. } => Ok(false),
                     failed => Err(failed),

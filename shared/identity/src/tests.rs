@@ -28,12 +28,33 @@ fn ada() -> (Username, EmailAddress, Password) {
 async fn an_account_is_made_once_and_confirmed_by_its_code() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
-    assert_eq!(identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await, Ok(Account::Created));
-    assert_eq!(identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await, Ok(Account::Existing));
-    assert_eq!(identity.confirm(username, "999999").await, Err(IdentityError::WrongCode));
+    assert_eq!(
+        identity
+            .sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER)
+            .await,
+        Ok(Account::Created)
+    );
+    assert_eq!(
+        identity
+            .sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER)
+            .await,
+        Ok(Account::Existing)
+    );
+    assert_eq!(
+        identity.confirm(username, "999999").await,
+        Err(IdentityError::WrongCode)
+    );
     assert_eq!(identity.confirm(username, CODE).await, Ok(()));
-    assert_eq!(identity.confirm(username, CODE).await, Ok(()), "already confirmed counts");
-    assert_eq!(identity.confirm(username, "999999").await, Ok(()), "whatever the code");
+    assert_eq!(
+        identity.confirm(username, CODE).await,
+        Ok(()),
+        "already confirmed counts"
+    );
+    assert_eq!(
+        identity.confirm(username, "999999").await,
+        Ok(()),
+        "whatever the code"
+    );
 }
 
 #[tokio::test]
@@ -41,24 +62,48 @@ async fn a_proved_account_signs_in_at_once_and_keeps_its_password() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
     // As if an earlier call had been cut off between its two steps.
-    client.admin_create_user().user_pool_id(&pool.id).username(username.to_string()).send().await.unwrap();
-    assert_eq!(identity.create_proved(username, &email, &password).await, Ok(Account::Created));
+    client
+        .admin_create_user()
+        .user_pool_id(&pool.id)
+        .username(username.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        identity.create_proved(username, &email, &password).await,
+        Ok(Account::Created)
+    );
     let other: Password = "Another-Engine-3".parse().unwrap();
-    assert_eq!(identity.create_proved(username, &email, &other).await, Ok(Account::Existing));
+    assert_eq!(
+        identity.create_proved(username, &email, &other).await,
+        Ok(Account::Existing)
+    );
     let sign_in = |password: &str| {
         let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
-        let asked = client.initiate_auth().client_id(&pool.client_id).auth_flow(flow);
-        asked.auth_parameters("USERNAME", username.to_string()).auth_parameters("PASSWORD", password).send()
+        let asked = client
+            .initiate_auth()
+            .client_id(&pool.client_id)
+            .auth_flow(flow);
+        asked
+            .auth_parameters("USERNAME", username.to_string())
+            .auth_parameters("PASSWORD", password)
+            .send()
     };
     assert!(sign_in(password.expose()).await.is_ok());
-    assert!(sign_in(other.expose()).await.is_err(), "the first password holds");
+    assert!(
+        sign_in(other.expose()).await.is_err(),
+        "the first password holds"
+    );
 }
 
 #[tokio::test]
 async fn a_code_is_sent_again() {
     let (identity, _, _) = pool().await;
     let (username, email, password) = ada();
-    identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await.unwrap();
+    identity
+        .sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER)
+        .await
+        .unwrap();
     assert_eq!(identity.resend_code(username).await, Ok(()));
     assert_eq!(identity.confirm(username, CODE).await, Ok(()));
 }
@@ -66,18 +111,33 @@ async fn a_code_is_sent_again() {
 #[tokio::test]
 async fn an_account_that_does_not_exist_has_no_right_code() {
     let (identity, _, _) = pool().await;
-    assert_eq!(identity.confirm(ada().0, CODE).await, Err(IdentityError::WrongCode));
+    assert_eq!(
+        identity.confirm(ada().0, CODE).await,
+        Err(IdentityError::WrongCode)
+    );
 }
 
 #[tokio::test]
 async fn a_pool_with_harder_rules_refuses_the_password() {
     let (identity, client, pool) = pool().await;
-    let rules = aws_sdk_cognitoidentityprovider::types::PasswordPolicyType::builder().minimum_length(40).build();
-    let policies = aws_sdk_cognitoidentityprovider::types::UserPoolPolicyType::builder().password_policy(rules).build();
-    client.update_user_pool().user_pool_id(&pool.id).policies(policies).send().await.unwrap();
+    let rules = aws_sdk_cognitoidentityprovider::types::PasswordPolicyType::builder()
+        .minimum_length(40)
+        .build();
+    let policies = aws_sdk_cognitoidentityprovider::types::UserPoolPolicyType::builder()
+        .password_policy(rules)
+        .build();
+    client
+        .update_user_pool()
+        .user_pool_id(&pool.id)
+        .policies(policies)
+        .send()
+        .await
+        .unwrap();
     let (username, email, password) = ada();
     assert_eq!(
-        identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await,
+        identity
+            .sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER)
+            .await,
         Err(IdentityError::PasswordRefused)
     );
 }
@@ -90,28 +150,62 @@ async fn an_unknown_client_or_no_answer_at_all_is_unavailable() {
     let stranger = Identity::new(&aws.config, pool.id.clone(), "nobody".to_owned());
     let code = Some("ResourceNotFoundException".to_owned());
     assert_eq!(
-        stranger.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await,
+        stranger
+            .sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER)
+            .await,
         Err(IdentityError::Unavailable { code })
     );
-    let config = aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+    let config = aws
+        .config
+        .to_builder()
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
     let unreachable = Identity::new(&config, pool.id, pool.client_id);
     let no_answer = Err(IdentityError::Unavailable { code: None });
-    assert_eq!(unreachable.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await, no_answer);
+    assert_eq!(
+        unreachable
+            .sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER)
+            .await,
+        no_answer
+    );
 }
 
 #[tokio::test]
 async fn a_deleted_account_is_gone_however_often_it_is_deleted() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
-    assert_eq!(identity.delete_account(&username.to_string()).await, Ok(()), "there was none");
-    identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await.unwrap();
+    assert_eq!(
+        identity.delete_account(&username.to_string()).await,
+        Ok(()),
+        "there was none"
+    );
+    identity
+        .sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER)
+        .await
+        .unwrap();
     for _ in 0..2 {
         assert_eq!(identity.delete_account(&username.to_string()).await, Ok(()));
     }
-    assert!(client.list_users().user_pool_id(&pool.id).send().await.unwrap().users().is_empty());
-    let elsewhere = Identity::new(&testkit::aws().await.config, "eu-west-1_nowhere".to_owned(), pool.client_id);
+    assert!(
+        client
+            .list_users()
+            .user_pool_id(&pool.id)
+            .send()
+            .await
+            .unwrap()
+            .users()
+            .is_empty()
+    );
+    let elsewhere = Identity::new(
+        &testkit::aws().await.config,
+        "eu-west-1_nowhere".to_owned(),
+        pool.client_id,
+    );
     let code = Some("ResourceNotFoundException".to_owned());
-    assert_eq!(elsewhere.delete_account(&username.to_string()).await, Err(IdentityError::Unavailable { code }));
+    assert_eq!(
+        elsewhere.delete_account(&username.to_string()).await,
+        Err(IdentityError::Unavailable { code })
+    );
 }
 
 #[tokio::test]
@@ -120,16 +214,31 @@ async fn a_machine_client_is_found_by_its_name_and_gone_once_deleted() {
     let tenant = "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f".parse().unwrap();
     let id = tenancy::ClientId::of(tenant, &tenancy::KeyDigest::of("test", "1"));
     assert_eq!(identity.clients_named(&id.to_string()).await, Ok(vec![]));
-    let made = identity.create_machine(id, &[tenancy::MachineScope::UsageWrite]).await.unwrap();
+    let made = identity
+        .create_machine(id, &[tenancy::MachineScope::UsageWrite])
+        .await
+        .unwrap();
     assert!(!format!("{made:?}").contains(made.secret.reveal()));
     // More clients than a page lists.
     for _ in 0..62 {
-        client.create_user_pool_client().user_pool_id(&pool.id).client_name("another").send().await.unwrap();
+        client
+            .create_user_pool_client()
+            .user_pool_id(&pool.id)
+            .client_name("another")
+            .send()
+            .await
+            .unwrap();
     }
-    let late = identity.create_machine(id, &[tenancy::MachineScope::UsageWrite]).await.unwrap();
+    let late = identity
+        .create_machine(id, &[tenancy::MachineScope::UsageWrite])
+        .await
+        .unwrap();
     let both = vec![made.client_id.clone(), late.client_id.clone()];
     assert_eq!(identity.clients_named(&id.to_string()).await, Ok(both));
-    assert_eq!(identity.machine(&made.client_id).await, Ok(Some(made.clone())));
+    assert_eq!(
+        identity.machine(&made.client_id).await,
+        Ok(Some(made.clone()))
+    );
     for _ in 0..2 {
         assert_eq!(identity.delete_client(&made.client_id).await, Ok(()));
     }
@@ -144,19 +253,30 @@ fn classified(code: &str, message: &str) -> IdentityError {
     classify(&SdkError::service_error(SignUpError::generic(metadata), ()))
 }
 
-/// Every error that the references of the operations name which are called here, and what a caller is told of it.
+/// Every error that the references of the operations name which are called here, and what a caller
+/// is told of it.
 #[test]
 fn only_refusals_are_told_as_refusals() {
     fn check(code: &str, expected: &IdentityError) {
-        assert_eq!(classified(code, "words of Cognito's own"), *expected, "{code}");
+        assert_eq!(
+            classified(code, "words of Cognito's own"),
+            *expected,
+            "{code}"
+        );
     }
     check("InvalidPasswordException", &IdentityError::PasswordRefused);
-    check("PasswordHistoryPolicyViolationException", &IdentityError::PasswordRefused);
+    check(
+        "PasswordHistoryPolicyViolationException",
+        &IdentityError::PasswordRefused,
+    );
     check("CodeMismatchException", &IdentityError::WrongCode);
     check("UserNotFoundException", &IdentityError::WrongCode);
     check("ExpiredCodeException", &IdentityError::ExpiredCode);
     check("LimitExceededException", &IdentityError::TooManyAttempts);
-    check("TooManyFailedAttemptsException", &IdentityError::TooManyAttempts);
+    check(
+        "TooManyFailedAttemptsException",
+        &IdentityError::TooManyAttempts,
+    );
     for code in [
         "AliasExistsException",
         "InvalidParameterException",
@@ -164,7 +284,12 @@ fn only_refusals_are_told_as_refusals() {
         "UnsupportedUserStateException",
         "UsernameExistsException",
     ] {
-        check(code, &IdentityError::Refused { code: code.to_owned() });
+        check(
+            code,
+            &IdentityError::Refused {
+                code: code.to_owned(),
+            },
+        );
     }
     for code in [
         "CodeDeliveryFailureException",
@@ -193,7 +318,12 @@ fn only_refusals_are_told_as_refusals() {
         "UserLambdaValidationException",
         "SomethingThatCognitoHasSince",
     ] {
-        check(code, &IdentityError::Unavailable { code: Some(code.to_owned()) });
+        check(
+            code,
+            &IdentityError::Unavailable {
+                code: Some(code.to_owned()),
+            },
+        );
     }
     let silent: SdkError<SignUpError, ()> = SdkError::timeout_error("no answer");
     assert_eq!(classify(&silent), IdentityError::Unavailable { code: None });
@@ -204,8 +334,13 @@ fn only_refusals_are_told_as_refusals() {
 fn a_trigger_refuses_by_its_own_words_only() {
     const CODE: &str = "UserLambdaValidationException";
     for word in TRIGGER_REFUSALS {
-        let refused = IdentityError::Refused { code: word.to_owned() };
-        assert_eq!(classified(CODE, &format!("PreSignUp failed with error {word}.")), refused);
+        let refused = IdentityError::Refused {
+            code: word.to_owned(),
+        };
+        assert_eq!(
+            classified(CODE, &format!("PreSignUp failed with error {word}.")),
+            refused
+        );
     }
     for failure in [
         "PreSignUp failed with error RegistrationUnavailable: see the function's log.",
@@ -217,24 +352,38 @@ fn a_trigger_refuses_by_its_own_words_only() {
         "not-registered",
         "",
     ] {
-        assert_eq!(classified(CODE, failure), IdentityError::Unavailable { code: Some(CODE.to_owned()) }, "{failure}");
+        assert_eq!(
+            classified(CODE, failure),
+            IdentityError::Unavailable {
+                code: Some(CODE.to_owned())
+            },
+            "{failure}"
+        );
     }
 }
 
 /// A word that a trigger says and the list does not have would be taken for passing trouble.
 #[test]
 fn every_word_of_a_trigger_is_known() {
-    let functions = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/regional");
+    let functions =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/regional");
     let mut said = 0;
-    for function in std::fs::read_dir(functions).unwrap().map(|entry| entry.unwrap().path()) {
+    for function in std::fs::read_dir(functions)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         let name = function.file_name().unwrap().to_string_lossy().into_owned();
-        let Ok(source) = std::fs::read_to_string(function.join("src/handler.rs")) else { continue };
+        let Ok(source) = std::fs::read_to_string(function.join("src/handler.rs")) else {
+            continue;
+        };
         if !name.starts_with("auth-") {
             continue;
         }
-        // Words in lower case and hyphens: nothing else in these files is written so, but the words themselves.
+        // Words in lower case and hyphens: nothing else in these files is written so, but the words
+        // themselves.
         for word in source.split('"').skip(1).step_by(2) {
-            let is_word = word.contains('-') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            let is_word =
+                word.contains('-') && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
             if is_word {
                 assert!(TRIGGER_REFUSALS.contains(&word), "{name} says {word}");
                 said += 1;
@@ -246,25 +395,51 @@ fn every_word_of_a_trigger_is_known() {
 
 /// A stranger to our names, planted by an administrator of the pool.
 async fn plant(client: &Client, pool: &Pool, name: &str, email: &str) {
-    let attribute = aws_sdk_cognitoidentityprovider::types::AttributeType::builder().name("email").value(email);
-    let planted = client.admin_create_user().user_pool_id(&pool.id).username(name);
-    planted.user_attributes(attribute.build().unwrap()).send().await.unwrap();
+    let attribute = aws_sdk_cognitoidentityprovider::types::AttributeType::builder()
+        .name("email")
+        .value(email);
+    let planted = client
+        .admin_create_user()
+        .user_pool_id(&pool.id)
+        .username(name);
+    planted
+        .user_attributes(attribute.build().unwrap())
+        .send()
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn accounts_are_found_by_their_address_whatever_they_are_called() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
-    identity.create_proved(username, &email, &password).await.unwrap();
+    identity
+        .create_proved(username, &email, &password)
+        .await
+        .unwrap();
     let simple = username.to_string().replace('-', "");
     plant(&client, &pool, &simple, email.expose()).await;
-    plant(&client, &pool, "oidc-23456789abcd_CaSe", "grace@engines.example").await;
+    plant(
+        &client,
+        &pool,
+        "oidc-23456789abcd_CaSe",
+        "grace@engines.example",
+    )
+    .await;
     let mut both = vec![username.to_string(), simple];
     both.sort();
     assert_eq!(identity.accounts_with(&email).await, Ok(both));
-    assert_eq!(identity.accounts_with(&"nobody@engines.example".parse().unwrap()).await, Ok(vec![]));
+    assert_eq!(
+        identity
+            .accounts_with(&"nobody@engines.example".parse().unwrap())
+            .await,
+        Ok(vec![])
+    );
     let provider = tenancy::ProviderName::of(&"23456789abcd".parse().unwrap());
-    assert_eq!(identity.accounts_of_provider(&provider).await, Ok(vec!["oidc-23456789abcd_CaSe".to_owned()]));
+    assert_eq!(
+        identity.accounts_of_provider(&provider).await,
+        Ok(vec!["oidc-23456789abcd_CaSe".to_owned()])
+    );
     let other = tenancy::ProviderName::of(&"zzzzzzzzzzzz".parse().unwrap());
     assert_eq!(identity.accounts_of_provider(&other).await, Ok(vec![]));
 }
@@ -274,27 +449,72 @@ async fn a_token_holds_until_its_person_signs_out_everywhere() {
     let (identity, client, pool) = pool().await;
     let (username, email, password) = ada();
     let name = username.to_string();
-    assert_eq!(identity.account_state(&name).await, Ok(AccountState::Missing));
-    identity.create_proved(username, &email, &password).await.unwrap();
-    assert_eq!(identity.account_state(&name).await, Ok(AccountState::Enabled));
+    assert_eq!(
+        identity.account_state(&name).await,
+        Ok(AccountState::Missing)
+    );
+    identity
+        .create_proved(username, &email, &password)
+        .await
+        .unwrap();
+    assert_eq!(
+        identity.account_state(&name).await,
+        Ok(AccountState::Enabled)
+    );
     let sign_in = async || {
         let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
-        let asked = client.initiate_auth().client_id(&pool.client_id).auth_flow(flow);
-        let asked = asked.auth_parameters("USERNAME", &name).auth_parameters("PASSWORD", password.expose());
-        asked.send().await.unwrap().authentication_result.unwrap().access_token.unwrap()
+        let asked = client
+            .initiate_auth()
+            .client_id(&pool.client_id)
+            .auth_flow(flow);
+        let asked = asked
+            .auth_parameters("USERNAME", &name)
+            .auth_parameters("PASSWORD", password.expose());
+        asked
+            .send()
+            .await
+            .unwrap()
+            .authentication_result
+            .unwrap()
+            .access_token
+            .unwrap()
     };
     let token = sign_in().await;
     assert_eq!(identity.is_in_session(&token).await, Ok(true));
-    client.global_sign_out().access_token(&token).send().await.unwrap();
-    assert_eq!(identity.is_in_session(&token).await, Ok(false), "signed out everywhere");
+    client
+        .global_sign_out()
+        .access_token(&token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        identity.is_in_session(&token).await,
+        Ok(false),
+        "signed out everywhere"
+    );
     // The local AWS tells sign-outs and tokens apart by the second.
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let token = sign_in().await;
     assert_eq!(identity.is_in_session(&token).await, Ok(true));
-    client.admin_disable_user().user_pool_id(&pool.id).username(&name).send().await.unwrap();
-    assert_eq!(identity.account_state(&name).await, Ok(AccountState::Disabled));
+    client
+        .admin_disable_user()
+        .user_pool_id(&pool.id)
+        .username(&name)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        identity.account_state(&name).await,
+        Ok(AccountState::Disabled)
+    );
     assert_eq!(identity.is_in_session(&token).await, Ok(false), "disabled");
-    client.admin_enable_user().user_pool_id(&pool.id).username(&name).send().await.unwrap();
+    client
+        .admin_enable_user()
+        .user_pool_id(&pool.id)
+        .username(&name)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(identity.delete_account(&name).await, Ok(()));
     assert_eq!(identity.is_in_session(&token).await, Ok(false), "gone");
 }

@@ -5,11 +5,14 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-/// A keyed digest of a label that a tenant chose: HMAC-SHA-256 (RFC 2104) under a secret that the regions share.
+/// A keyed digest of a label that a tenant chose: HMAC-SHA-256 (RFC 2104) under a secret that the
+/// regions share.
 ///
-/// Equal labels have equal digests in every region. Who does not have the secret, such as home, learns no label from
-/// its digest, not even by trying all likely ones.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+/// Equal labels have equal digests in every region. Who does not have the secret, such as home,
+/// learns no label from its digest, not even by trying all likely ones.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct ClaimDigest(String);
 
 impl ClaimDigest {
@@ -37,8 +40,16 @@ impl FromStr for ClaimDigest {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let valid = text.len() == Self::LENGTH && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if valid { Ok(Self(text.to_owned())) } else { Err(Invalid { kind: "claim", rule: "64 of 0-9 and a-f" }) }
+        let valid = text.len() == Self::LENGTH
+            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid {
+                kind: "claim",
+                rule: "64 of 0-9 and a-f",
+            })
+        }
     }
 }
 

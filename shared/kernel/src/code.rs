@@ -39,14 +39,18 @@ macro_rules! code {
     };
 }
 
-const CODE_RULE: &str = "1 to 48 of a-z, 0-9, '-' and '_', beginning and ending with a letter or digit";
+const CODE_RULE: &str =
+    "1 to 48 of a-z, 0-9, '-' and '_', beginning and ending with a letter or digit";
 const CODE_LENGTH_MAX: usize = 48;
 
 fn is_code(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = text.as_bytes();
-    bytes.len() <= CODE_LENGTH_MAX && bytes.iter().copied().all(inner) && edge(bytes.first()) && edge(bytes.last())
+    bytes.len() <= CODE_LENGTH_MAX
+        && bytes.iter().copied().all(inner)
+        && edge(bytes.first())
+        && edge(bytes.last())
 }
 
 code!(
@@ -60,7 +64,8 @@ code!(
     "meter"
 );
 code!(
-    /// A dimension of a meter, or one of its values, such as `model` or `large`: both are declared in the catalogue.
+    /// A dimension of a meter, or one of its values, such as `model` or `large`: both are declared
+    /// in the catalogue.
     DimensionCode,
     "dimension"
 );
@@ -70,7 +75,8 @@ code!(
     "entitlement"
 );
 code!(
-    /// Who issues invoices: the provider's company in a country. Invoice numbers are gapless per legal entity.
+    /// Who issues invoices: the provider's company in a country. Invoice numbers are gapless per
+    /// legal entity.
     LegalEntity,
     "legal entity"
 );
@@ -119,7 +125,9 @@ impl From<KnownReason> for ReasonCode {
 ///
 /// Twelve characters of an alphabet without look-alikes: 31^12 is about 2^59, enough to be claimed
 /// without asking anyone. Never derived from a tenant's id, name or region.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct Alias(String);
 
 impl Alias {
@@ -159,7 +167,10 @@ impl FromStr for Alias {
         if valid {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "alias", rule: "12 of 2-9 and a-z without i, l and o" })
+            Err(Invalid {
+                kind: "alias",
+                rule: "12 of 2-9 and a-z without i, l and o",
+            })
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Exact decimals: the numbers of a plan, quantities, amounts.
 //!
-//! Each type has two bounds, on digits before and on digits after the point, and is wide enough for every result that
-//! can become one. The widths follow from the narrowest numbers, those that come from outside:
+//! Each type has two bounds, on digits before and on digits after the point, and is wide enough for
+//! every result that can become one. The widths follow from the narrowest numbers, those that come
+//! from outside:
 //!
 //! | number | whole digits | decimals | why |
 //! |---|---|---|---|
@@ -25,16 +26,29 @@ use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
 
-/// The most digits before the point that the value of a usage event has, and its most significant digits.
+/// The most digits before the point that the value of a usage event has, and its most significant
+/// digits.
 pub const VALUE_DIGITS_MAX: u16 = 38;
 /// The most digits after the point that the value of a usage event has.
 pub const VALUE_DECIMALS_MAX: u16 = 340;
 /// The digits of the greatest number of events that a total is made of.
 const EVENTS_DIGITS: u16 = 19;
-const TOTAL: Bounds = Bounds { whole: VALUE_DIGITS_MAX + EVENTS_DIGITS, decimals: VALUE_DECIMALS_MAX };
-const PLAN: Bounds = Bounds { whole: 20, decimals: 20 };
-const AMOUNT: Bounds = Bounds { whole: 160, decimals: 4 };
-const EXACT: Bounds = Bounds { whole: AMOUNT.whole, decimals: TOTAL.decimals + PLAN.decimals };
+const TOTAL: Bounds = Bounds {
+    whole: VALUE_DIGITS_MAX + EVENTS_DIGITS,
+    decimals: VALUE_DECIMALS_MAX,
+};
+const PLAN: Bounds = Bounds {
+    whole: 20,
+    decimals: 20,
+};
+const AMOUNT: Bounds = Bounds {
+    whole: 160,
+    decimals: 4,
+};
+const EXACT: Bounds = Bounds {
+    whole: AMOUNT.whole,
+    decimals: TOTAL.decimals + PLAN.decimals,
+};
 const MEAN_DECIMALS: u32 = 12;
 
 /// How many digits a number may have.
@@ -47,7 +61,8 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// Reads a number in plain or scientific notation. No text is worth more memory than the bounds.
+    /// Reads a number in plain or scientific notation. No text is worth more memory than the
+    /// bounds.
     fn parse(self, text: &str) -> Option<BigDecimal> {
         let digits = usize::from(self.whole) + usize::from(self.decimals);
         let exponent = written_exponent(text)?;
@@ -61,15 +76,20 @@ impl Bounds {
     /// Whether a normalized number is within the bounds.
     fn hold(self, number: &BigDecimal) -> bool {
         let decimals = number.fractional_digit_count();
-        let whole = i64::try_from(number.digits()).unwrap_or(i64::MAX).saturating_sub(decimals);
+        let whole = i64::try_from(number.digits())
+            .unwrap_or(i64::MAX)
+            .saturating_sub(decimals);
         whole <= i64::from(self.whole) && decimals <= i64::from(self.decimals)
     }
 }
 
-/// The exponent of a number as JSON writes them, or nothing of other texts: the parser of `BigDecimal` takes more.
+/// The exponent of a number as JSON writes them, or nothing of other texts: the parser of
+/// `BigDecimal` takes more.
 fn written_exponent(text: &str) -> Option<i64> {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (digits, exponent) = text.split_once(['e', 'E']).map_or((text, "0"), |(digits, exponent)| (digits, exponent));
+    let (digits, exponent) = text
+        .split_once(['e', 'E'])
+        .map_or((text, "0"), |(digits, exponent)| (digits, exponent));
     let digits = digits.strip_prefix('-').unwrap_or(digits);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let is_number = is_digits(whole) && is_digits(fraction);
@@ -81,18 +101,24 @@ fn written_exponent(text: &str) -> Option<i64> {
 /// # Errors
 /// When it is wider than any such result, or not in the notation that these are written in.
 pub fn parse_exact(text: &str) -> Result<BigDecimal, Invalid> {
-    let invalid = Invalid { kind: "amount", rule: "a decimal number in plain notation" };
+    let invalid = Invalid {
+        kind: "amount",
+        rule: "a decimal number in plain notation",
+    };
     let is_plain = !text.contains(['e', 'E']);
     EXACT.parse(text).filter(|_| is_plain).ok_or(invalid)
 }
 
-/// The mean of so many numbers with this sum, rounded half to even to 12 places after the point; zero of none.
+/// The mean of so many numbers with this sum, rounded half to even to 12 places after the point;
+/// zero of none.
 #[must_use]
 pub fn mean_of(sum: &BigDecimal, count: u128) -> BigDecimal {
     if count == 0 {
         return BigDecimal::zero();
     }
-    let (digits, scale) = sum.with_scale(sum.fractional_digit_count().max(0)).into_bigint_and_scale();
+    let (digits, scale) = sum
+        .with_scale(sum.fractional_digit_count().max(0))
+        .into_bigint_and_scale();
     let power = |exponent| BigInt::from(10).pow(exponent);
     let numerator = digits * power(MEAN_DECIMALS);
     let denominator = BigInt::from(count) * power(u32::try_from(scale).unwrap_or(u32::MAX));
@@ -100,7 +126,11 @@ pub fn mean_of(sum: &BigDecimal, count: u128) -> BigDecimal {
     let (mut quotient, rest) = (&numerator / &denominator, &numerator % &denominator);
     let twice = BigInt::from_biguint(Sign::Plus, rest.magnitude() << 1_u8);
     if twice > denominator || (twice == denominator && quotient.bit(0)) {
-        quotient += if numerator.sign() == Sign::Minus { -1 } else { 1 };
+        quotient += if numerator.sign() == Sign::Minus {
+            -1
+        } else {
+            1
+        };
     }
     BigDecimal::new(quotient, i64::from(MEAN_DECIMALS)).normalized()
 }
@@ -177,7 +207,8 @@ bounded_decimal!(
 );
 
 bounded_decimal!(
-    /// An amount of money in a currency's major unit: wide enough for the sum of all invoices of a billing run.
+    /// An amount of money in a currency's major unit: wide enough for the sum of all invoices of a
+    /// billing run.
     Amount,
     AMOUNT,
     "amount",
@@ -193,7 +224,8 @@ impl Quantity {
         Self(BigDecimal::new(digits, i64::from(decimals)).normalized())
     }
 
-    /// The mean of so many values with this sum, rounded half to even to 12 places after the point; zero of none.
+    /// The mean of so many values with this sum, rounded half to even to 12 places after the point;
+    /// zero of none.
     #[must_use]
     pub fn mean(&self, count: u64) -> Self {
         Self(mean_of(&self.0, count.into()))

@@ -9,8 +9,9 @@ const NAME_LENGTH_MAX: usize = 253;
 /// The longest label of a name.
 const LABEL_LENGTH_MAX: usize = 63;
 
-/// A fully qualified domain name in lower case, such as `example.com`: at least two labels, the last of which is a
-/// top-level domain. An international name is in its ASCII form (RFC 5890, A-labels).
+/// A fully qualified domain name in lower case, such as `example.com`: at least two labels, the
+/// last of which is a top-level domain. An international name is in its ASCII form (RFC 5890,
+/// A-labels).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DomainName(String);
 
@@ -33,32 +34,44 @@ impl FromStr for DomainName {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let name = text.to_ascii_lowercase();
-        // RFC 3696, section 2: a top-level domain is never all digits, which keeps IPv4 addresses apart.
-        let is_top = |label: &str| label.bytes().all(|b| b.is_ascii_lowercase()) || label.starts_with("xn--");
-        let qualified = name.rsplit_once('.').is_some_and(|(_, top)| top.len() > 1 && is_top(top));
+        // RFC 3696, section 2: a top-level domain is never all digits, which keeps IPv4 addresses
+        // apart.
+        let is_top = |label: &str| {
+            label.bytes().all(|b| b.is_ascii_lowercase()) || label.starts_with("xn--")
+        };
+        let qualified = name
+            .rsplit_once('.')
+            .is_some_and(|(_, top)| top.len() > 1 && is_top(top));
         if qualified && is_host_name(&name) {
             Ok(Self(name))
         } else {
-            Err(Invalid { kind: "domain", rule: "a domain such as example.com, in ASCII" })
+            Err(Invalid {
+                kind: "domain",
+                rule: "a domain such as example.com, in ASCII",
+            })
         }
     }
 }
 
-/// Whether a text is the name of a host: labels of letters, digits and hyphens (RFC 1123, 2.1), each of which reads as
-/// what it stands for where it is international (RFC 5891, 5.4). Every IPv4 address is one too.
+/// Whether a text is the name of a host: labels of letters, digits and hyphens (RFC 1123, 2.1),
+/// each of which reads as what it stands for where it is international (RFC 5891, 5.4). Every IPv4
+/// address is one too.
 #[must_use]
 pub fn is_host_name(text: &str) -> bool {
     text.len() <= NAME_LENGTH_MAX && text.split('.').all(is_label)
 }
 
 fn is_label(label: &str) -> bool {
-    let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let plain = label
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let bounded = (1..=LABEL_LENGTH_MAX).contains(&label.len());
     let inner_hyphens = !label.starts_with('-') && !label.ends_with('-');
     plain && bounded && inner_hyphens && (!is_reserved(label) || reads_as_international(label))
 }
 
-/// Whether a label has hyphens where prefixes have them (RFC 5890, 2.3.1): `xn--` is the only prefix in use.
+/// Whether a label has hyphens where prefixes have them (RFC 5890, 2.3.1): `xn--` is the only
+/// prefix in use.
 fn is_reserved(label: &str) -> bool {
     label.get(2..4) == Some("--")
 }
@@ -66,7 +79,9 @@ fn is_reserved(label: &str) -> bool {
 /// Whether a label says what it stands for: any does that has not the prefix of international ones.
 #[must_use]
 pub fn is_readable_label(label: &str) -> bool {
-    let is_international = label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"));
+    let is_international = label
+        .get(..4)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"));
     !is_international || reads_as_international(label)
 }
 

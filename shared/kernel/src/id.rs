@@ -1,7 +1,7 @@
 //! Identities. Each is a UUID of its own type, so that one cannot be passed for another.
 //!
-//! Invariant: an identity has one text. A UUID from outside is read by [`canonical_uuid`] and by nothing else, since
-//! the parser of the uuid crate takes five spellings of each.
+//! Invariant: an identity has one text. A UUID from outside is read by [`canonical_uuid`] and by
+//! nothing else, since the parser of the uuid crate takes five spellings of each.
 
 use crate::Invalid;
 use serde::de::{Deserializer, Error, Visitor};
@@ -10,8 +10,9 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// Reads a UUID in its canonical text: 32 lower-case hexadecimal digits, hyphenated (RFC 9562, section 4). Every other
-/// spelling is refused: digits without hyphens, braces, `urn:uuid:`, upper case, blanks.
+/// Reads a UUID in its canonical text: 32 lower-case hexadecimal digits, hyphenated (RFC 9562,
+/// section 4). Every other spelling is refused: digits without hyphens, braces, `urn:uuid:`, upper
+/// case, blanks.
 #[must_use]
 pub fn canonical_uuid(text: &str) -> Option<Uuid> {
     let uuid = Uuid::try_parse(text).ok()?;
@@ -19,7 +20,8 @@ pub fn canonical_uuid(text: &str) -> Option<Uuid> {
     (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
 }
 
-/// Deserializes what has a text by its parser, so that a document can say no more than a path or a header.
+/// Deserializes what has a text by its parser, so that a document can say no more than a path or a
+/// header.
 ///
 /// # Errors
 /// When there is no text, or the parser refuses it.
@@ -110,8 +112,8 @@ id!(
     "sign-up id"
 );
 id!(
-    /// A central onboarding, known to home and to the region that carries it out. Unguessable: whoever
-    /// holds it may read it.
+    /// A central onboarding, known to home and to the region that carries it out. Unguessable:
+    /// whoever holds it may read it.
     OnboardingId,
     "onboarding id"
 );

@@ -53,7 +53,10 @@ impl FromStr for Language {
         match text {
             "en" => Ok(Self::En),
             "de" => Ok(Self::De),
-            _ => Err(Invalid { kind: "language", rule: "en or de" }),
+            _ => Err(Invalid {
+                kind: "language",
+                rule: "en or de",
+            }),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Values that every part of Meridian agrees on: ids, regions, residency, money, quantities, periods.
+//! Values that every part of Meridian agrees on: ids, regions, residency, money, quantities,
+//! periods.
 //!
-//! Invariant: a value of these types is valid. Each is parsed once, at the edge, and no type here can
-//! hold free text that a person typed. Imports nothing local, does no I/O, reads no clock.
+//! Invariant: a value of these types is valid. Each is parsed once, at the edge, and no type here
+//! can hold free text that a person typed. Imports nothing local, does no I/O, reads no clock.
 
 mod claim;
 mod code;
@@ -18,11 +19,17 @@ mod status;
 mod window;
 
 pub use claim::ClaimDigest;
-pub use code::{Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode, ReasonCode};
-pub use decimal::{Amount, PlanDecimal, Quantity, VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX, mean_of, parse_exact};
+pub use code::{
+    Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode,
+    ReasonCode,
+};
+pub use decimal::{
+    Amount, PlanDecimal, Quantity, VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX, mean_of, parse_exact,
+};
 pub use host::{DomainName, is_host_name, is_readable_label};
 pub use id::{
-    EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId, canonical_uuid, deserialize_text,
+    EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId, canonical_uuid,
+    deserialize_text,
 };
 pub use jiff::Timestamp;
 pub use language::Language;
@@ -56,7 +63,8 @@ macro_rules! text_value {
 }
 pub(crate) use text_value;
 
-/// Gives a value that is written as a text its schema, the same one in events and in OpenAPI documents.
+/// Gives a value that is written as a text its schema, the same one in events and in OpenAPI
+/// documents.
 macro_rules! text_schema {
     ($name:ident, $description:expr, $keyword:ident: $form:literal $(, $length:ident: $length_max:literal)?) => {
         impl schemars::JsonSchema for $name {

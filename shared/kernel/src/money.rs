@@ -42,7 +42,10 @@ impl FromStr for Currency {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         iso_currency::Currency::from_code(text)
             .map(Self)
-            .ok_or(Invalid { kind: "currency", rule: "an ISO 4217 code such as EUR" })
+            .ok_or(Invalid {
+                kind: "currency",
+                rule: "an ISO 4217 code such as EUR",
+            })
     }
 }
 
@@ -56,7 +59,15 @@ text_schema!(Currency, "An ISO 4217 currency.", pattern: "^[A-Z]{3}$");
 
 /// An exact amount in one currency.
 #[derive(
-    Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
 )]
 pub struct Money {
     /// The exact amount, in the currency's major unit.
@@ -72,19 +83,29 @@ impl Money {
         Self { amount, currency }
     }
 
-    /// An exact amount rounded to what can be paid: half to even, as IEEE 754 and most ledgers do, so
-    /// that rounding errors do not add up in one direction.
+    /// An exact amount rounded to what can be paid: half to even, as IEEE 754 and most ledgers do,
+    /// so that rounding errors do not add up in one direction.
     #[must_use]
     pub fn rounded(exact: &BigDecimal, currency: Currency) -> Self {
         let rounded = exact.with_scale_round(currency.minor_digits(), RoundingMode::HalfEven);
-        Self { amount: Amount::of_rounded(&rounded), currency }
+        Self {
+            amount: Amount::of_rounded(&rounded),
+            currency,
+        }
     }
 }
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let amount = self.amount.as_decimal();
-        let decimals = amount.fractional_digit_count().max(self.currency.minor_digits());
-        write!(f, "{} {}", amount.with_scale(decimals).to_plain_string(), self.currency)
+        let decimals = amount
+            .fractional_digit_count()
+            .max(self.currency.minor_digits());
+        write!(
+            f,
+            "{} {}",
+            amount.with_scale(decimals).to_plain_string(),
+            self.currency
+        )
     }
 }

@@ -7,7 +7,9 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
 /// A calendar month in UTC, written `2026-11`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct BillingPeriod {
     year: i16,
     month: i8,
@@ -20,10 +22,15 @@ impl BillingPeriod {
         Self::of_date(moment.to_zoned(TimeZone::UTC).date())
     }
 
-    /// The period of a tenant's day, or of its month, that begins at a moment, see [`crate::BillingAnchor`].
+    /// The period of a tenant's day, or of its month, that begins at a moment, see
+    /// [`crate::BillingAnchor`].
     #[must_use]
     pub fn of_day(start: Timestamp) -> Self {
-        Self::containing(start.saturating_add(SignedDuration::from_hours(12)).unwrap_or(start))
+        Self::containing(
+            start
+                .saturating_add(SignedDuration::from_hours(12))
+                .unwrap_or(start),
+        )
     }
 
     /// The last period that had ended by a moment: what a billing run at that moment bills.
@@ -47,14 +54,20 @@ impl BillingPeriod {
     /// Its first moment.
     #[must_use]
     pub fn start(self) -> Timestamp {
-        self.first_day().to_zoned(TimeZone::UTC).map_or(Timestamp::MIN, |start| start.timestamp())
+        self.first_day()
+            .to_zoned(TimeZone::UTC)
+            .map_or(Timestamp::MIN, |start| start.timestamp())
     }
 
     /// The first moment that is no longer in it; of the last month that there is, the last moment.
     #[must_use]
     pub fn end(self) -> Timestamp {
         let next = self.next();
-        if next == self { Timestamp::MAX } else { next.start() }
+        if next == self {
+            Timestamp::MAX
+        } else {
+            next.start()
+        }
     }
 
     fn first_day(self) -> Date {
@@ -62,7 +75,10 @@ impl BillingPeriod {
     }
 
     fn of_date(day: Date) -> Self {
-        Self { year: day.year(), month: day.month() }
+        Self {
+            year: day.year(),
+            month: day.month(),
+        }
     }
 }
 
@@ -70,7 +86,10 @@ impl FromStr for BillingPeriod {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid { kind: "billing period", rule: "a month such as 2026-11" };
+        let invalid = Invalid {
+            kind: "billing period",
+            rule: "a month such as 2026-11",
+        };
         let (year, month) = text.split_once('-').ok_or(invalid)?;
         let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
         if year.len() != 4 || month.len() != 2 || !digits(year) || !digits(month) {
@@ -79,7 +98,11 @@ impl FromStr for BillingPeriod {
         let year = year.parse().map_err(|_| invalid)?;
         let month = month.parse().map_err(|_| invalid)?;
         let known = (2000..=9000).contains(&year) && (1..=12).contains(&month);
-        if known { Ok(Self { year, month }) } else { Err(invalid) }
+        if known {
+            Ok(Self { year, month })
+        } else {
+            Err(invalid)
+        }
     }
 }
 

@@ -4,9 +4,11 @@ use crate::{Invalid, text_schema, text_value};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
-/// What a region is called where people choose one, such as `Europe (Frankfurt)`. The operator's word, from
-/// a closed alphabet.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+/// What a region is called where people choose one, such as `Europe (Frankfurt)`. The operator's
+/// word, from a closed alphabet.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct RegionName(String);
 
 impl RegionName {
@@ -41,7 +43,9 @@ text_value!(RegionName);
 text_schema!(RegionName, "What a region is called where people choose one.", pattern: "^[A-Za-z][A-Za-z0-9 (),.-]{0,47}$");
 
 /// The address of a public API: scheme, host and port only. Plain HTTP is for this machine alone.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct PublicUrl(String);
 
 impl PublicUrl {
@@ -63,17 +67,26 @@ impl FromStr for PublicUrl {
                 Some((host, port)) => (host, Some(port)),
                 None => (rest, None),
             },
-            None => text.strip_prefix("http://127.0.0.1:").map_or(("", None), |port| ("127.0.0.1", Some(port))),
+            None => text
+                .strip_prefix("http://127.0.0.1:")
+                .map_or(("", None), |port| ("127.0.0.1", Some(port))),
         };
         let named = !host.is_empty()
-            && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
         let numbered = port.is_none_or(|port| {
-            (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+            (1..=5).contains(&port.len())
+                && port.bytes().all(|b| b.is_ascii_digit())
+                && port.parse::<u16>().is_ok()
         });
         if named && numbered && text.len() <= Self::LENGTH_MAX {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "address", rule: "https:// with a host in lower case, and a port at most" })
+            Err(Invalid {
+                kind: "address",
+                rule: "https:// with a host in lower case, and a port at most",
+            })
         }
     }
 }
@@ -111,18 +124,27 @@ impl Location {
     /// When a figure is beyond the globe.
     pub fn from_degrees(latitude: f64, longitude: f64) -> Result<Self, Invalid> {
         if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
-            return Err(Invalid { kind: "location", rule: "a latitude of -90 to 90 and a longitude of -180 to 180" });
+            return Err(Invalid {
+                kind: "location",
+                rule: "a latitude of -90 to 90 and a longitude of -180 to 180",
+            });
         }
         #[expect(clippy::cast_possible_truncation, reason = "both are below 180,000")]
         let milli = |degrees: f64| (degrees * 1000.0).round() as i32;
-        Ok(Self { latitude_millidegrees: milli(latitude), longitude_millidegrees: milli(longitude) })
+        Ok(Self {
+            latitude_millidegrees: milli(latitude),
+            longitude_millidegrees: milli(longitude),
+        })
     }
 
     /// The great-circle distance, by the haversine formula.
     #[must_use]
     pub fn distance_km(&self, other: &Self) -> f64 {
         let radians = |millidegrees: i32| (f64::from(millidegrees) / 1000.0).to_radians();
-        let (from, to) = (radians(self.latitude_millidegrees), radians(other.latitude_millidegrees));
+        let (from, to) = (
+            radians(self.latitude_millidegrees),
+            radians(other.latitude_millidegrees),
+        );
         let north = (to - from) / 2.0;
         let east = radians(other.longitude_millidegrees - self.longitude_millidegrees) / 2.0;
         let chord = north.sin().powi(2) + from.cos() * to.cos() * east.sin().powi(2);
@@ -135,7 +157,10 @@ impl FromStr for Location {
 
     /// Degrees, as in `50.11,8.68`: latitude first.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid { kind: "location", rule: "latitude and longitude in degrees, such as 50.11,8.68" };
+        let invalid = Invalid {
+            kind: "location",
+            rule: "latitude and longitude in degrees, such as 50.11,8.68",
+        };
         let (latitude, longitude) = text.split_once(',').ok_or(invalid)?;
         let degrees = |text: &str| text.trim().parse::<f64>().map_err(|_| invalid);
         Self::from_degrees(degrees(latitude)?, degrees(longitude)?)

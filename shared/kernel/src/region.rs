@@ -5,7 +5,9 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::str::FromStr;
 
 /// The code of an AWS region, such as `eu-central-1`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct RegionCode(String);
 
 impl RegionCode {
@@ -31,7 +33,10 @@ impl FromStr for RegionCode {
         if valid {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "region", rule: "an AWS region code such as eu-central-1" })
+            Err(Invalid {
+                kind: "region",
+                rule: "an AWS region code such as eu-central-1",
+            })
         }
     }
 }
@@ -41,7 +46,9 @@ text_value!(RegionCode);
 text_schema!(RegionCode, "The code of an AWS region, such as eu-central-1.", pattern: "^[a-z]{2}(-[a-z]+){1,2}-[1-9]$");
 
 /// Whose law applies to a region, such as `eu`: two to eight lower-case letters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct Jurisdiction(String);
 
 impl Jurisdiction {
@@ -59,7 +66,10 @@ impl FromStr for Jurisdiction {
         if (2..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "jurisdiction", rule: "two to eight lower-case letters" })
+            Err(Invalid {
+                kind: "jurisdiction",
+                rule: "two to eight lower-case letters",
+            })
         }
     }
 }
@@ -125,7 +135,10 @@ impl FromStr for Mode {
             "shared" => Ok(Self::Shared),
             "regional" => Ok(Self::Regional),
             "sovereign" => Ok(Self::Sovereign),
-            _ => Err(Invalid { kind: "mode", rule: "shared, regional or sovereign" }),
+            _ => Err(Invalid {
+                kind: "mode",
+                rule: "shared, regional or sovereign",
+            }),
         }
     }
 }

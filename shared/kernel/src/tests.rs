@@ -37,7 +37,11 @@ fn codes_hold_no_free_text() {
         ("EU-central-1", false),
         ("e-central-1", false),
     ]);
-    check::<Alias>(&[("23456789abcd", true), ("23456789abc", false), ("il23456789ab", false)]);
+    check::<Alias>(&[
+        ("23456789abcd", true),
+        ("23456789abc", false),
+        ("il23456789ab", false),
+    ]);
     check::<ClaimDigest>(&[
         (&"0f".repeat(32), true),
         (&"0F".repeat(32), false),
@@ -61,7 +65,9 @@ fn codes_hold_no_free_text() {
 
 #[test]
 fn what_is_no_text_is_refused_as_such() {
-    let refusal = serde_json::from_str::<TenantId>("[1]").unwrap_err().to_string();
+    let refusal = serde_json::from_str::<TenantId>("[1]")
+        .unwrap_err()
+        .to_string();
     assert!(refusal.contains("expected a text"), "{refusal}");
 }
 
@@ -88,8 +94,18 @@ fn other_spellings(canonical: &str) -> Vec<String> {
         String::new(),
     ];
     // Digits and letters that are none of ASCII: full width, Cyrillic, Arabic-Indic.
-    for (ascii, alike) in [('0', '\u{ff10}'), ('1', '\u{661}'), ('a', '\u{430}'), ('c', '\u{441}'), ('e', '\u{ff45}')] {
-        spellings.extend(canonical.contains(ascii).then(|| canonical.replace(ascii, &alike.to_string())));
+    for (ascii, alike) in [
+        ('0', '\u{ff10}'),
+        ('1', '\u{661}'),
+        ('a', '\u{430}'),
+        ('c', '\u{441}'),
+        ('e', '\u{ff45}'),
+    ] {
+        spellings.extend(
+            canonical
+                .contains(ascii)
+                .then(|| canonical.replace(ascii, &alike.to_string())),
+        );
     }
     let upper = canonical.to_uppercase();
     spellings.extend((upper != canonical).then_some(upper));
@@ -211,8 +227,16 @@ fn a_text_is_no_longer_than_the_longest_number() {
 
 #[test]
 fn a_totals_digits_are_its_decimal() {
-    for (digits, decimals, shown) in [(0, 340, "0"), (1_250, 3, "1.25"), (-7, 0, "-7"), (-7, 2, "-0.07")] {
-        assert_eq!(Quantity::from_digits(digits.into(), decimals).to_string(), shown);
+    for (digits, decimals, shown) in [
+        (0, 340, "0"),
+        (1_250, 3, "1.25"),
+        (-7, 0, "-7"),
+        (-7, 2, "-0.07"),
+    ] {
+        assert_eq!(
+            Quantity::from_digits(digits.into(), decimals).to_string(),
+            shown
+        );
     }
 }
 
@@ -257,8 +281,14 @@ fn money_is_shown_with_all_of_its_decimals() {
 fn a_period_is_a_utc_month() {
     let moment = |text: &str| text.parse::<Timestamp>().unwrap();
     let december: BillingPeriod = "2026-12".parse().unwrap();
-    assert_eq!(BillingPeriod::containing(moment("2026-12-31T23:59:59Z")), december);
-    assert_eq!(BillingPeriod::ended_before(moment("2027-01-01T00:00:00Z")), december);
+    assert_eq!(
+        BillingPeriod::containing(moment("2026-12-31T23:59:59Z")),
+        december
+    );
+    assert_eq!(
+        BillingPeriod::ended_before(moment("2027-01-01T00:00:00Z")),
+        december
+    );
     assert_eq!(december.next().to_string(), "2027-01");
     assert_eq!(december.previous().to_string(), "2026-11");
     assert_eq!(december.end(), moment("2027-01-01T00:00:00Z"));
@@ -327,7 +357,13 @@ fn groups_and_anchors_hold_no_free_text() {
         ("6:30", false),
         ("+6:30", false),
     ]);
-    check::<WindowSize>(&[("minute", true), ("hour", true), ("day", true), ("month", true), ("week", false)]);
+    check::<WindowSize>(&[
+        ("minute", true),
+        ("hour", true),
+        ("day", true),
+        ("month", true),
+        ("week", false),
+    ]);
 }
 
 #[test]
@@ -349,27 +385,125 @@ fn windows_follow_one_another_to_the_end_of_the_calendar() {
 fn windows_begin_at_the_anchor() {
     let moment = |text: &str| text.parse::<Timestamp>().unwrap();
     let rows = [
-        ("00:00", "2026-11-30T23:59:59.9Z", WindowSize::Minute, "2026-11-30T23:59:00Z", "2026-12-01T00:00:00Z"),
-        ("00:00", "2026-11-30T23:59:59.9Z", WindowSize::Hour, "2026-11-30T23:00:00Z", "2026-12-01T00:00:00Z"),
-        ("00:00", "2026-11-30T23:59:59.9Z", WindowSize::Day, "2026-11-30T00:00:00Z", "2026-12-01T00:00:00Z"),
-        ("00:00", "2026-11-30T23:59:59.9Z", WindowSize::Month, "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
-        ("06:30", "2026-11-30T06:29:59.9Z", WindowSize::Minute, "2026-11-30T06:29:00Z", "2026-11-30T06:30:00Z"),
-        ("06:30", "2026-11-30T06:29:59.9Z", WindowSize::Hour, "2026-11-30T05:30:00Z", "2026-11-30T06:30:00Z"),
-        ("06:30", "2026-11-30T06:29:59.9Z", WindowSize::Day, "2026-11-29T06:30:00Z", "2026-11-30T06:30:00Z"),
-        ("06:30", "2026-12-01T06:29:59.9Z", WindowSize::Month, "2026-11-01T06:30:00Z", "2026-12-01T06:30:00Z"),
-        ("06:30", "2026-12-01T06:30:00Z", WindowSize::Month, "2026-12-01T06:30:00Z", "2027-01-01T06:30:00Z"),
-        ("11:59", "2026-12-01T11:58:59Z", WindowSize::Month, "2026-11-01T11:59:00Z", "2026-12-01T11:59:00Z"),
-        ("12:00", "2026-11-30T11:59:59Z", WindowSize::Month, "2026-10-31T12:00:00Z", "2026-11-30T12:00:00Z"),
-        ("23:00", "2026-11-29T23:30:00Z", WindowSize::Day, "2026-11-29T23:00:00Z", "2026-11-30T23:00:00Z"),
-        ("23:00", "2026-11-30T22:59:59Z", WindowSize::Month, "2026-10-31T23:00:00Z", "2026-11-30T23:00:00Z"),
-        ("23:00", "2026-11-30T23:00:00Z", WindowSize::Month, "2026-11-30T23:00:00Z", "2026-12-31T23:00:00Z"),
-        ("00:00", "1969-12-31T23:59:59.5Z", WindowSize::Day, "1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z"),
+        (
+            "00:00",
+            "2026-11-30T23:59:59.9Z",
+            WindowSize::Minute,
+            "2026-11-30T23:59:00Z",
+            "2026-12-01T00:00:00Z",
+        ),
+        (
+            "00:00",
+            "2026-11-30T23:59:59.9Z",
+            WindowSize::Hour,
+            "2026-11-30T23:00:00Z",
+            "2026-12-01T00:00:00Z",
+        ),
+        (
+            "00:00",
+            "2026-11-30T23:59:59.9Z",
+            WindowSize::Day,
+            "2026-11-30T00:00:00Z",
+            "2026-12-01T00:00:00Z",
+        ),
+        (
+            "00:00",
+            "2026-11-30T23:59:59.9Z",
+            WindowSize::Month,
+            "2026-11-01T00:00:00Z",
+            "2026-12-01T00:00:00Z",
+        ),
+        (
+            "06:30",
+            "2026-11-30T06:29:59.9Z",
+            WindowSize::Minute,
+            "2026-11-30T06:29:00Z",
+            "2026-11-30T06:30:00Z",
+        ),
+        (
+            "06:30",
+            "2026-11-30T06:29:59.9Z",
+            WindowSize::Hour,
+            "2026-11-30T05:30:00Z",
+            "2026-11-30T06:30:00Z",
+        ),
+        (
+            "06:30",
+            "2026-11-30T06:29:59.9Z",
+            WindowSize::Day,
+            "2026-11-29T06:30:00Z",
+            "2026-11-30T06:30:00Z",
+        ),
+        (
+            "06:30",
+            "2026-12-01T06:29:59.9Z",
+            WindowSize::Month,
+            "2026-11-01T06:30:00Z",
+            "2026-12-01T06:30:00Z",
+        ),
+        (
+            "06:30",
+            "2026-12-01T06:30:00Z",
+            WindowSize::Month,
+            "2026-12-01T06:30:00Z",
+            "2027-01-01T06:30:00Z",
+        ),
+        (
+            "11:59",
+            "2026-12-01T11:58:59Z",
+            WindowSize::Month,
+            "2026-11-01T11:59:00Z",
+            "2026-12-01T11:59:00Z",
+        ),
+        (
+            "12:00",
+            "2026-11-30T11:59:59Z",
+            WindowSize::Month,
+            "2026-10-31T12:00:00Z",
+            "2026-11-30T12:00:00Z",
+        ),
+        (
+            "23:00",
+            "2026-11-29T23:30:00Z",
+            WindowSize::Day,
+            "2026-11-29T23:00:00Z",
+            "2026-11-30T23:00:00Z",
+        ),
+        (
+            "23:00",
+            "2026-11-30T22:59:59Z",
+            WindowSize::Month,
+            "2026-10-31T23:00:00Z",
+            "2026-11-30T23:00:00Z",
+        ),
+        (
+            "23:00",
+            "2026-11-30T23:00:00Z",
+            WindowSize::Month,
+            "2026-11-30T23:00:00Z",
+            "2026-12-31T23:00:00Z",
+        ),
+        (
+            "00:00",
+            "1969-12-31T23:59:59.5Z",
+            WindowSize::Day,
+            "1969-12-31T00:00:00Z",
+            "1970-01-01T00:00:00Z",
+        ),
     ];
     for (anchor, at, size, start, end) in rows {
         let found = size.start(moment(at), anchor.parse().unwrap());
-        assert_eq!((found, size.end(found)), (moment(start), moment(end)), "{anchor} {at} {size}");
+        assert_eq!(
+            (found, size.end(found)),
+            (moment(start), moment(end)),
+            "{anchor} {at} {size}"
+        );
         if size >= WindowSize::Day {
-            assert_eq!(BillingAnchor::of_day(found), anchor.parse().unwrap(), "{anchor} {at} {size}");
+            assert_eq!(
+                BillingAnchor::of_day(found),
+                anchor.parse().unwrap(),
+                "{anchor} {at} {size}"
+            );
         }
     }
 }
@@ -383,24 +517,44 @@ fn days_are_of_the_month_of_their_name() {
         ("2026-10-31T23:00:00Z", "2026-11"),
     ];
     for (day, period) in rows {
-        assert_eq!(BillingPeriod::of_day(day.parse().unwrap()).to_string(), period, "{day}");
+        assert_eq!(
+            BillingPeriod::of_day(day.parse().unwrap()).to_string(),
+            period,
+            "{day}"
+        );
     }
 }
 
 #[test]
 fn a_part_is_reached_exactly() {
-    let rows = [("49.99", 50, "100", false), ("50", 50, "100", true), ("0.1", 33, "0.3", true), ("0", 1, "3", false)];
+    let rows = [
+        ("49.99", 50, "100", false),
+        ("50", 50, "100", true),
+        ("0.1", 33, "0.3", true),
+        ("0", 1, "3", false),
+    ];
     for (value, percent, whole, expected) in rows {
-        let (value, whole): (Quantity, PlanDecimal) = (value.parse().unwrap(), whole.parse().unwrap());
-        assert_eq!(value.reaches(percent, &whole), expected, "{value} of {whole}");
+        let (value, whole): (Quantity, PlanDecimal) =
+            (value.parse().unwrap(), whole.parse().unwrap());
+        assert_eq!(
+            value.reaches(percent, &whole),
+            expected,
+            "{value} of {whole}"
+        );
     }
     let almost: Quantity = format!("0.0{}", "9".repeat(339)).parse().unwrap();
-    assert!(!almost.reaches(100, &"0.1".parse().unwrap()), "no digit is lost");
+    assert!(
+        !almost.reaches(100, &"0.1".parse().unwrap()),
+        "no digit is lost"
+    );
 }
 
 #[test]
 fn a_mean_is_rounded_half_to_even() {
-    let (wide, beyond) = ("9".repeat(57), format!("0.0000000000005{}1", "0".repeat(326)));
+    let (wide, beyond) = (
+        "9".repeat(57),
+        format!("0.0000000000005{}1", "0".repeat(326)),
+    );
     let below = format!("0.0000000000004{}", "9".repeat(327));
     let rows = [
         ("10", 4, "2.5"),
@@ -420,10 +574,18 @@ fn a_mean_is_rounded_half_to_even() {
         (&beyond, 1, "0.000000000001"),
         (&below, 1, "0"),
         (&wide, 1, &wide),
-        (&wide, u64::MAX, "54210108624275221703311375920552804341.370213034169"),
+        (
+            &wide,
+            u64::MAX,
+            "54210108624275221703311375920552804341.370213034169",
+        ),
     ];
     for (sum, count, mean) in rows {
-        assert_eq!(sum.parse::<Quantity>().unwrap().mean(count).to_string(), mean, "{sum} / {count}");
+        assert_eq!(
+            sum.parse::<Quantity>().unwrap().mean(count).to_string(),
+            mean,
+            "{sum} / {count}"
+        );
     }
 }
 
@@ -447,8 +609,14 @@ fn moments_are_those_of_rfc_3339() {
         ("2026-11-15T11:00:00[Europe/Berlin]", None),
         ("2026-11-15T11:00:00Z[UTC]", None),
         ("2026-11-15T11:00:00.1Z", Some("2026-11-15T11:00:00.1Z")),
-        ("2026-11-15T11:00:00.123456789Z", Some("2026-11-15T11:00:00.123456789Z")),
-        ("2026-11-15T11:00:00.1234567899999Z", Some("2026-11-15T11:00:00.123456789Z")),
+        (
+            "2026-11-15T11:00:00.123456789Z",
+            Some("2026-11-15T11:00:00.123456789Z"),
+        ),
+        (
+            "2026-11-15T11:00:00.1234567899999Z",
+            Some("2026-11-15T11:00:00.123456789Z"),
+        ),
         ("2026-11-15T11:00:00.Z", None),
         ("2026-11-15T11:00:00,1Z", None),
         ("2026-11-15T23:59:59Z", Some("2026-11-15T23:59:59Z")),
@@ -457,7 +625,10 @@ fn moments_are_those_of_rfc_3339() {
         ("2026-11-15T11:00:60Z", None),
         ("2026-11-15T23:59:60Z", None),
         ("2026-11-30T23:59:60Z", Some("2026-11-30T23:59:59Z")),
-        ("2026-12-01T01:59:60.5+02:00", Some("2026-11-30T23:59:59.5Z")),
+        (
+            "2026-12-01T01:59:60.5+02:00",
+            Some("2026-11-30T23:59:59.5Z"),
+        ),
         ("2026-11-30T23:59:60+02:00", None),
         ("2026-11-30T23:59:61Z", None),
         ("2026-02-29T11:00:00Z", None),
@@ -495,7 +666,8 @@ proptest! {
         (is_ahead, offset_hours, offset_minutes) in (any::<bool>(), 0_u8..100, 0_u8..100),
         in_range in any::<u8>(),
     ) {
-        // Each field is brought into its range by chance: all of them at random would hardly ever be.
+        // Each field is brought into its range by chance: all of them at random would hardly ever
+        // be.
         let field = |at: u8, value: u8, least: u8, end: u8| if in_range >> at & 1 == 1 { least + value % (end - least) } else { value };
         let (month, day, hour) = (field(0, month, 1, 13), field(1, day, 1, 29), field(2, hour, 0, 24));
         let (minute, second) = (field(3, minute, 0, 60), field(4, second, 0, 60));
@@ -525,12 +697,24 @@ proptest! {
 
 #[test]
 fn a_domain_is_one_that_mail_and_dns_take() {
-    for valid in
-        ["example.com", "EXAMPLE.com", "a.b.co.uk", "1and1.com", "xn--bcher-kva.example", "x.xn--p1ai", "a-b.de"]
-    {
-        assert_eq!(valid.parse::<DomainName>().unwrap().as_str(), valid.to_ascii_lowercase());
+    for valid in [
+        "example.com",
+        "EXAMPLE.com",
+        "a.b.co.uk",
+        "1and1.com",
+        "xn--bcher-kva.example",
+        "x.xn--p1ai",
+        "a-b.de",
+    ] {
+        assert_eq!(
+            valid.parse::<DomainName>().unwrap().as_str(),
+            valid.to_ascii_lowercase()
+        );
     }
-    assert_eq!("Example.COM".parse::<DomainName>().unwrap().to_string(), "example.com");
+    assert_eq!(
+        "Example.COM".parse::<DomainName>().unwrap().to_string(),
+        "example.com"
+    );
     let (long_label, long) = (format!("{}.com", "a".repeat(64)), "a.".repeat(126) + "com");
     for invalid in [
         "",
@@ -564,5 +748,9 @@ fn a_domain_is_one_that_mail_and_dns_take() {
         assert!(invalid.parse::<DomainName>().is_err(), "{invalid:?}");
     }
     assert!(is_host_name("localhost") && is_host_name("127.0.0.1") && !is_host_name(""));
-    assert!(is_readable_label("not_a-label") && !is_readable_label("XN--a") && is_readable_label("xn--p1ai"));
+    assert!(
+        is_readable_label("not_a-label")
+            && !is_readable_label("XN--a")
+            && is_readable_label("xn--p1ai")
+    );
 }

@@ -38,7 +38,8 @@ pub enum WindowSize {
 const NOON_S: i64 = 12 * 3_600;
 
 impl WindowSize {
-    /// The first moment of the window that a moment is in, for a tenant whose days begin at an anchor.
+    /// The first moment of the window that a moment is in, for a tenant whose days begin at an
+    /// anchor.
     #[must_use]
     pub fn start(self, moment: Timestamp, anchor: BillingAnchor) -> Timestamp {
         match self {
@@ -47,7 +48,10 @@ impl WindowSize {
             Self::Day => floor(moment, 86_400, anchor.offset_s()),
             Self::Month => {
                 let unshifted = shifted(moment, -anchor.offset_s());
-                shifted(BillingPeriod::containing(unshifted).start(), anchor.offset_s())
+                shifted(
+                    BillingPeriod::containing(unshifted).start(),
+                    anchor.offset_s(),
+                )
             }
         }
     }
@@ -63,7 +67,11 @@ impl WindowSize {
                 let period = BillingPeriod::of_day(start);
                 let shift_s = start.as_second() - period.start().as_second();
                 // Whoever goes from window to window comes to the end.
-                if period.end() == Timestamp::MAX { Timestamp::MAX } else { shifted(period.end(), shift_s) }
+                if period.end() == Timestamp::MAX {
+                    Timestamp::MAX
+                } else {
+                    shifted(period.end(), shift_s)
+                }
             }
         }
     }
@@ -86,7 +94,10 @@ impl FromStr for WindowSize {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let known = [Self::Minute, Self::Hour, Self::Day, Self::Month];
         let found = known.into_iter().find(|size| size.as_str() == text);
-        found.ok_or(Invalid { kind: "window", rule: "minute, hour, day or month" })
+        found.ok_or(Invalid {
+            kind: "window",
+            rule: "minute, hour, day or month",
+        })
     }
 }
 
@@ -101,18 +112,34 @@ fn floor(moment: Timestamp, length_s: i64, offset_s: i64) -> Timestamp {
     // `Timestamp::as_second` rounds towards zero, which is up for what came before 1970.
     let second = moment.as_nanosecond().div_euclid(1_000_000_000);
     let second = i64::try_from(second).unwrap_or_default() - offset_s;
-    Timestamp::from_second(second - second.rem_euclid(length_s) + offset_s).unwrap_or(Timestamp::MIN)
+    Timestamp::from_second(second - second.rem_euclid(length_s) + offset_s)
+        .unwrap_or(Timestamp::MIN)
 }
 
 fn shifted(moment: Timestamp, seconds: i64) -> Timestamp {
-    moment.saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(moment)
+    moment
+        .saturating_add(jiff::SignedDuration::from_secs(seconds))
+        .unwrap_or(moment)
 }
 
-/// When a tenant's days, and with them its billing periods, begin: a time of the day in UTC, to the minute.
+/// When a tenant's days, and with them its billing periods, begin: a time of the day in UTC, to the
+/// minute.
 ///
-/// From noon on it is in the evening before the date that the day is named by: where clocks are an hour ahead of UTC,
-/// midnight is 23:00, and their November begins on 31 October at 23:00.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr)]
+/// From noon on it is in the evening before the date that the day is named by: where clocks are an
+/// hour ahead of UTC, midnight is 23:00, and their November begins on 31 October at 23:00.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    SerializeDisplay,
+    DeserializeFromStr,
+)]
 pub struct BillingAnchor {
     minutes: u16,
 }
@@ -128,7 +155,9 @@ impl BillingAnchor {
     #[must_use]
     pub fn of_day(day: Timestamp) -> Self {
         let minutes = day.as_second().div_euclid(60).rem_euclid(24 * 60);
-        Self { minutes: u16::try_from(minutes).unwrap_or_default() }
+        Self {
+            minutes: u16::try_from(minutes).unwrap_or_default(),
+        }
     }
 
     /// How many minutes after midnight it is.
@@ -140,7 +169,11 @@ impl BillingAnchor {
     /// From the midnight, in UTC, of the date that a day is named by to its first moment.
     fn offset_s(self) -> i64 {
         let after_midnight_s = i64::from(self.minutes) * 60;
-        if after_midnight_s < NOON_S { after_midnight_s } else { after_midnight_s - 2 * NOON_S }
+        if after_midnight_s < NOON_S {
+            after_midnight_s
+        } else {
+            after_midnight_s - 2 * NOON_S
+        }
     }
 }
 
@@ -148,15 +181,22 @@ impl FromStr for BillingAnchor {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid { kind: "billing anchor", rule: "a time of the day in UTC, such as 06:30" };
+        let invalid = Invalid {
+            kind: "billing anchor",
+            rule: "a time of the day in UTC, such as 06:30",
+        };
         let two = |part: &str| -> Option<u16> {
             let digits = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
             digits.then(|| part.parse().ok()).flatten()
         };
         let (hours, minutes) = text.split_once(':').ok_or(invalid)?;
         let hours = two(hours).filter(|hours| *hours < 24).ok_or(invalid)?;
-        let minutes = two(minutes).filter(|minutes| *minutes < 60).ok_or(invalid)?;
-        Ok(Self { minutes: hours * 60 + minutes })
+        let minutes = two(minutes)
+            .filter(|minutes| *minutes < 60)
+            .ok_or(invalid)?;
+        Ok(Self {
+            minutes: hours * 60 + minutes,
+        })
     }
 }
 
@@ -168,9 +208,20 @@ impl std::fmt::Display for BillingAnchor {
 
 text_schema!(BillingAnchor, "When a tenant's days begin, in UTC.", pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$");
 
-/// The part of a meter's usage with certain values of its dimensions, such as `model=large,tier=batch`; of a
-/// meter without dimensions the one group is empty.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, SerializeDisplay, DeserializeFromStr)]
+/// The part of a meter's usage with certain values of its dimensions, such as
+/// `model=large,tier=batch`; of a meter without dimensions the one group is empty.
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    SerializeDisplay,
+    DeserializeFromStr,
+)]
 pub struct UsageGroup(String);
 
 impl UsageGroup {
@@ -181,8 +232,13 @@ impl UsageGroup {
 
     /// The group of dimensions and their values, in the order of the catalogue.
     #[must_use]
-    pub fn of<'d>(values: impl IntoIterator<Item = (&'d DimensionCode, &'d DimensionCode)>) -> Self {
-        let parts: Vec<String> = values.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pub fn of<'d>(
+        values: impl IntoIterator<Item = (&'d DimensionCode, &'d DimensionCode)>,
+    ) -> Self {
+        let parts: Vec<String> = values
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         Self(parts.join(","))
     }
 
@@ -203,9 +259,16 @@ impl UsageGroup {
     #[must_use]
     pub fn narrowed(&self, dimensions: &[DimensionCode]) -> Self {
         let is_kept = |part: &&str| {
-            part.split_once('=').is_some_and(|(name, _)| dimensions.iter().any(|kept| kept.as_str() == name))
+            part.split_once('=')
+                .is_some_and(|(name, _)| dimensions.iter().any(|kept| kept.as_str() == name))
         };
-        Self(self.0.split(',').filter(is_kept).collect::<Vec<_>>().join(","))
+        Self(
+            self.0
+                .split(',')
+                .filter(is_kept)
+                .collect::<Vec<_>>()
+                .join(","),
+        )
     }
 
     /// Whether the group has all the values of another.
@@ -221,13 +284,19 @@ impl FromStr for UsageGroup {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let is_code = |code: &str| code.parse::<DimensionCode>().is_ok();
-        let is_pair = |part: &str| part.split_once('=').is_some_and(|(name, value)| is_code(name) && is_code(value));
+        let is_pair = |part: &str| {
+            part.split_once('=')
+                .is_some_and(|(name, value)| is_code(name) && is_code(value))
+        };
         let parts = || text.split(',');
         let is_bounded = text.len() <= Self::LENGTH_MAX && parts().count() <= Self::DIMENSIONS_MAX;
         if text.is_empty() || (is_bounded && parts().all(is_pair)) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "usage group", rule: "up to 4 of dimension=value, divided by commas, in 200 bytes" })
+            Err(Invalid {
+                kind: "usage group",
+                rule: "up to 4 of dimension=value, divided by commas, in 200 bytes",
+            })
         }
     }
 }

@@ -5,14 +5,19 @@ use kernel::{Alias, Language};
 use tenancy::Addresses;
 
 impl Letter {
-    /// The notice that the provider lets a new administrator into a workspace. It does not say whom: that is shown to
-    /// the workspace's administrators.
+    /// The notice that the provider lets a new administrator into a workspace. It does not say
+    /// whom: that is shown to the workspace's administrators.
     #[must_use]
     pub fn new_administrator(alias: &Alias, addresses: &Addresses, language: Language) -> Self {
-        let place = addresses.url(alias.as_str()).unwrap_or_else(|| alias.to_string());
+        let place = addresses
+            .url(alias.as_str())
+            .unwrap_or_else(|| alias.to_string());
         match language {
             Language::En => Self::new("A new administrator for your workspace", english(&place)),
-            Language::De => Self::new("Neue Administration für Ihren Arbeitsbereich", german(&place)),
+            Language::De => Self::new(
+                "Neue Administration für Ihren Arbeitsbereich",
+                german(&place),
+            ),
         }
     }
 }

@@ -18,10 +18,16 @@ impl CodePurpose {
 }
 
 impl Letter {
-    /// A code, or what stands for it until the mail is sent. It names the address of the tenant's page, where there
-    /// is one, so that the person knows what the code is for, and nothing else of the tenant or of the person.
+    /// A code, or what stands for it until the mail is sent. It names the address of the tenant's
+    /// page, where there is one, so that the person knows what the code is for, and nothing else of
+    /// the tenant or of the person.
     #[must_use]
-    pub fn code(purpose: CodePurpose, code: &str, address: Option<&str>, language: Language) -> Self {
+    pub fn code(
+        purpose: CodePurpose,
+        code: &str,
+        address: Option<&str>,
+        language: Language,
+    ) -> Self {
         let wording = wording(purpose, language);
         let mut text = format!("{}\n\nCode: {code}\n\n", wording.intent);
         if let Some(address) = address {

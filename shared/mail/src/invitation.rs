@@ -94,5 +94,6 @@ fn german(invited: &Invited<'_>) -> String {
 /// The line with the tenant's address; none where tenants have no address.
 fn line(name: &str, invited: &Invited<'_>) -> String {
     let url = invited.addresses.url(invited.alias.as_str());
-    url.map(|url| format!("{name}: {url}\n")).unwrap_or_default()
+    url.map(|url| format!("{name}: {url}\n"))
+        .unwrap_or_default()
 }

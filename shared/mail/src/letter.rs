@@ -31,7 +31,8 @@ impl Letter {
         &self.text
     }
 
-    /// The same text for who sends mails as HTML only, as Amazon Cognito does: it reads alike in both forms.
+    /// The same text for who sends mails as HTML only, as Amazon Cognito does: it reads alike in
+    /// both forms.
     #[must_use]
     pub fn html(&self) -> String {
         let mut html = String::with_capacity(self.text.len() + 64);
@@ -52,8 +53,8 @@ impl Letter {
     }
 }
 
-/// An organisation's name in the quotation marks of the language: the words of somebody else than who mails. Those within
-/// are single ones, so that nobody's words seem to end before they do.
+/// An organisation's name in the quotation marks of the language: the words of somebody else than
+/// who mails. Those within are single ones, so that nobody's words seem to end before they do.
 pub(crate) fn quoted(organisation: &OrganisationName, language: Language) -> String {
     let (opening, closing) = match language {
         Language::En => ('“', '”'),
@@ -87,22 +88,31 @@ const fn is_quotation_mark(character: char) -> bool {
     )
 }
 
-/// The words of a person as no program that shows mails makes a link of them. A blank follows every sign of a word that
-/// may be an address, so that what is left between blanks is not one: an organisation may be called `Booking.com`.
+/// The words of a person as no program that shows mails makes a link of them. A blank follows every
+/// sign of a word that may be an address, so that what is left between blanks is not one: an
+/// organisation may be called `Booking.com`.
 ///
-/// Everything that a person typed gets into a letter this way. Invisible characters would be of no use: programs that
-/// know international domains leave them out (UTS 46, section 4).
+/// Everything that a person typed gets into a letter this way. Invisible characters would be of no
+/// use: programs that know international domains leave them out (UTS 46, section 4).
 fn unlinked(text: &str) -> String {
-    let words = text.split_whitespace().map(|word| if may_link(word) { broken(word) } else { word.to_owned() });
+    let words = text.split_whitespace().map(|word| {
+        if may_link(word) {
+            broken(word)
+        } else {
+            word.to_owned()
+        }
+    });
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a word has a sign of addresses before a letter or digit. Initials alone are not addresses: no top-level domain
-/// has one letter.
+/// Whether a word has a sign of addresses before a letter or digit. Initials alone are not
+/// addresses: no top-level domain has one letter.
 fn may_link(word: &str) -> bool {
     let mut parts = word.split(is_sign).filter(|part| !part.is_empty());
     let before = parts.next().is_some_and(|_| word.contains(is_sign));
-    before && (word.contains(|c| is_sign(c) && !is_dot(c)) || parts.any(|part| part.chars().nth(1).is_some()))
+    before
+        && (word.contains(|c| is_sign(c) && !is_dot(c))
+            || parts.any(|part| part.chars().nth(1).is_some()))
 }
 
 fn broken(word: &str) -> String {
@@ -116,7 +126,8 @@ fn broken(word: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// What addresses are made of besides letters and digits: the sign itself, and what programs take for it.
+/// What addresses are made of besides letters and digits: the sign itself, and what programs take
+/// for it.
 const fn is_sign(character: char) -> bool {
     is_dot(character)
         || matches!(
@@ -141,7 +152,14 @@ const fn is_sign(character: char) -> bool {
 const fn is_dot(character: char) -> bool {
     matches!(
         character,
-        '.' | '\u{2024}' | '\u{3002}' | '\u{fe12}' | '\u{fe52}' | '\u{ff0e}' | '\u{ff61}' | '\u{2025}' | '\u{2026}'
+        '.' | '\u{2024}'
+            | '\u{3002}'
+            | '\u{fe12}'
+            | '\u{fe52}'
+            | '\u{ff0e}'
+            | '\u{ff61}'
+            | '\u{2025}'
+            | '\u{2026}'
     )
 }
 

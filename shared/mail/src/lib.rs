@@ -1,7 +1,8 @@
 //! The SES adapter: mails to the people of a region.
 //!
-//! Invariant: an address, a name or a code is in the mail itself and nowhere else. SES quotes addresses in its
-//! own words, so an error holds an exception's code at most. Stores nothing, and decides nothing.
+//! Invariant: an address, a name or a code is in the mail itself and nowhere else. SES quotes
+//! addresses in its own words, so an error holds an exception's code at most. Stores nothing, and
+//! decides nothing.
 
 mod administrator;
 mod code;
@@ -37,7 +38,11 @@ impl FromStr for Sender {
 
     /// An address, or nothing at all.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(|address| Self(Some(address))) }
+        if text.is_empty() {
+            Ok(Self(None))
+        } else {
+            text.parse().map(|address| Self(Some(address)))
+        }
     }
 }
 
@@ -59,7 +64,10 @@ impl Mailer {
     /// The SES of a region, for mails from one sender.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, sender: Sender) -> Self {
-        Self { client: Client::new(config), sender }
+        Self {
+            client: Client::new(config),
+            sender,
+        }
     }
 
     /// Whether there is somebody whom mails could be from.
@@ -84,7 +92,9 @@ impl Mailer {
             .send()
             .await;
         let code = |error: &dyn ProvideErrorMetadata| error.code().map(str::to_owned);
-        sent.map(|_| ()).map_err(|error| MailError::NotTaken { code: error.as_service_error().and_then(|e| code(e)) })
+        sent.map(|_| ()).map_err(|error| MailError::NotTaken {
+            code: error.as_service_error().and_then(|e| code(e)),
+        })
     }
 }
 
@@ -92,7 +102,10 @@ impl Mailer {
 fn content(letter: &Letter) -> Result<EmailContent, BuildError> {
     let utf8 = |text: &str| Content::builder().data(text).charset("UTF-8").build();
     let body = Body::builder().text(utf8(letter.text())?).build();
-    let message = Message::builder().subject(utf8(letter.subject())?).body(body).build();
+    let message = Message::builder()
+        .subject(utf8(letter.subject())?)
+        .body(body)
+        .build();
     Ok(EmailContent::builder().simple(message).build())
 }
 

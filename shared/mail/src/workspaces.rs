@@ -15,11 +15,14 @@ pub struct Listed<'a> {
 }
 
 impl Letter {
-    /// The workspaces of the person whom it is sent to: each by name and address, or by its label where there are no
-    /// addresses.
+    /// The workspaces of the person whom it is sent to: each by name and address, or by its label
+    /// where there are no addresses.
     #[must_use]
     pub fn workspaces(listed: &[Listed<'_>], addresses: &Addresses, language: Language) -> Self {
-        let list: String = listed.iter().map(|workspace| entry(workspace, addresses, language)).collect();
+        let list: String = listed
+            .iter()
+            .map(|workspace| entry(workspace, addresses, language))
+            .collect();
         match language {
             Language::En => Self::new("Your workspaces", english(&list)),
             Language::De => Self::new("Ihre Arbeitsbereiche", german(&list)),
@@ -28,7 +31,9 @@ impl Letter {
 }
 
 fn entry(workspace: &Listed<'_>, addresses: &Addresses, language: Language) -> String {
-    let place = addresses.url(workspace.alias.as_str()).unwrap_or_else(|| workspace.alias.to_string());
+    let place = addresses
+        .url(workspace.alias.as_str())
+        .unwrap_or_else(|| workspace.alias.to_string());
     format!("\n{}\n{place}\n", quoted(workspace.organisation, language))
 }
 

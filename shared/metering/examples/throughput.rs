@@ -1,14 +1,17 @@
 //! What metering costs of the processor, with a baseline in the same run:
 //! `cargo run --release -p metering --example throughput`.
-#![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement stops at the first surprise"
+)]
 
 use catalogue::{Aggregation, Catalogue, Meter};
 use dedupe::{Blocks, Entry, NewPart};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
 use metering::{
-    Aggregate, EVENTS_MAX, Form, Measure, Rollup, Segment, Sender, Snapshot, Usage, Value, batches, content_hash,
-    distinct_key, event_key, group, read, touched_pages,
+    Aggregate, EVENTS_MAX, Form, Measure, Rollup, Segment, Sender, Snapshot, Usage, Value, batches,
+    content_hash, distinct_key, event_key, group, read, touched_pages,
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};
@@ -33,25 +36,50 @@ fn main() {
     let body = body();
     let ours = median(|| {
         let reading = read(&body, &Form::Batch, Sender::Provider, &catalogue, now).unwrap();
-        let segments = group(reading.usage(), |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::nil()));
-        black_box(segments.iter().map(|segment| segment.body.encode()).collect::<Vec<_>>());
+        let segments = group(
+            reading.usage(),
+            |_| BillingAnchor::default(),
+            || SegmentId::from_uuid(Uuid::nil()),
+        );
+        black_box(
+            segments
+                .iter()
+                .map(|segment| segment.body.encode())
+                .collect::<Vec<_>>(),
+        );
     });
     let tree = median(|| {
         black_box(serde_json::from_slice::<serde_json::Value>(&body).unwrap());
     });
-    println!("ingest: read, check, hash, group and encode a batch of {EVENTS_MAX} events, {} bytes", body.len());
+    println!(
+        "ingest: read, check, hash, group and encode a batch of {EVENTS_MAX} events, {} bytes",
+        body.len()
+    );
     println!("  ours                         {:8.3} ms", ms(ours));
-    println!("  serde_json::Value, parse only {:7.3} ms   ours / this: {:.2}", ms(tree), ms(ours) / ms(tree));
+    println!(
+        "  serde_json::Value, parse only {:7.3} ms   ours / this: {:.2}",
+        ms(tree),
+        ms(ours) / ms(tree)
+    );
 
     let segments = segments(&catalogue, now, 1, ROLLED_UP_EVENTS);
     let ours = roll_up_all(&segments, now, 1).2;
     let together = roll_up_all(&segments, now, DELIVERY).2;
     let naive = count_in_a_map(&segments);
     println!("roll up {ROLLED_UP_EVENTS} distinct events of one tenant, {EVENTS_MAX} at a time");
-    println!("  ours                         {:8.3} million events/s", rate(ours));
-    println!("  ours, {DELIVERY} requests together    {:8.3} million events/s", rate(together));
+    println!(
+        "  ours                         {:8.3} million events/s",
+        rate(ours)
+    );
+    println!(
+        "  ours, {DELIVERY} requests together    {:8.3} million events/s",
+        rate(together)
+    );
     let widest = roll_up_all(&wide_segments(&catalogue, now), now, DELIVERY).2;
-    println!("  the same, of any width        {:7.3} million events/s", rate(widest));
+    println!(
+        "  the same, of any width        {:7.3} million events/s",
+        rate(widest)
+    );
     println!(
         "  one HashMap, totals only      {:7.3} million events/s   ours / this: {:.2}",
         rate(naive),
@@ -60,10 +88,15 @@ fn main() {
     growth(&catalogue, now);
 }
 
-/// Whether an event costs the same, however many there were before it and however many tenants there are.
+/// Whether an event costs the same, however many there were before it and however many tenants
+/// there are.
 fn growth(catalogue: &Catalogue, now: Timestamp) {
-    println!("growth: microseconds of the processor for each event, and bytes that are kept in memory");
-    println!("  one tenant's events     {DELIVERY} requests together   one by one   all sent again   bytes");
+    println!(
+        "growth: microseconds of the processor for each event, and bytes that are kept in memory"
+    );
+    println!(
+        "  one tenant's events     {DELIVERY} requests together   one by one   all sent again   bytes"
+    );
     for events in [10_000, 100_000, 1_000_000, 10_000_000] {
         growth_of(&segments(catalogue, now, 1, events), now);
     }
@@ -73,22 +106,43 @@ fn growth(catalogue: &Catalogue, now: Timestamp) {
     }
     println!("  tenants with {EVENTS_OF_TENANT} events each");
     for tenants in [10, 100, 1_000, 10_000, 100_000] {
-        let of_tenant = |tenant| roll_up_all(&segments(catalogue, now, tenant, EVENTS_OF_TENANT), now, DELIVERY).2;
+        let of_tenant = |tenant| {
+            roll_up_all(
+                &segments(catalogue, now, tenant, EVENTS_OF_TENANT),
+                now,
+                DELIVERY,
+            )
+            .2
+        };
         let spent: Duration = (1..=tenants as u128).map(of_tenant).sum();
-        println!("  {tenants:>10} {:20.3}", micros_each(spent, tenants * EVENTS_OF_TENANT));
+        println!(
+            "  {tenants:>10} {:20.3}",
+            micros_each(spent, tenants * EVENTS_OF_TENANT)
+        );
     }
 }
 
 fn growth_of(segments: &[Segment], now: Timestamp) {
-    let events: usize = segments.iter().map(|segment| segment.body.events().len()).sum();
+    let events: usize = segments
+        .iter()
+        .map(|segment| segment.body.events().len())
+        .sum();
     // Few events are rolled up too quickly to be measured once.
     let rounds = (ROUNDS_EVENTS / events).max(1);
-    let mean = |delivery| (0..rounds).map(|_| roll_up_all(segments, now, delivery).2).sum::<Duration>();
+    let mean = |delivery| {
+        (0..rounds)
+            .map(|_| roll_up_all(segments, now, delivery).2)
+            .sum::<Duration>()
+    };
     let (together, single) = (mean(DELIVERY), mean(1));
     let (snapshot, blocks, _) = roll_up_all(segments, now, DELIVERY);
     let whole: usize = blocks.whole.values().map(|run| run.memory_bytes()).sum();
     let blocked: usize = blocks.blocked.values().map(|run| run.memory_bytes()).sum();
-    let filters: usize = blocks.filters.values().map(|filter| filter.memory_bytes()).sum();
+    let filters: usize = blocks
+        .filters
+        .values()
+        .map(|filter| filter.memory_bytes())
+        .sum();
     println!(
         "  {events:>10} {:20.3} {:19.3} {:14.3} {:14.1}",
         micros_each(together, rounds * events),
@@ -99,10 +153,22 @@ fn growth_of(segments: &[Segment], now: Timestamp) {
 }
 
 /// What it costs to find that events of every age were sent before.
-fn roll_up_again(snapshot: &Snapshot, blocks: &Blocks, segments: &[Segment], now: Timestamp) -> f64 {
-    let sample: Vec<Segment> =
-        segments.iter().step_by(segments.len().div_ceil(SENT_AGAIN)).take(SENT_AGAIN).cloned().collect();
-    let sent: usize = sample.iter().map(|segment| segment.body.events().len()).sum();
+fn roll_up_again(
+    snapshot: &Snapshot,
+    blocks: &Blocks,
+    segments: &[Segment],
+    now: Timestamp,
+) -> f64 {
+    let sample: Vec<Segment> = segments
+        .iter()
+        .step_by(segments.len().div_ceil(SENT_AGAIN))
+        .take(SENT_AGAIN)
+        .cloned()
+        .collect();
+    let sent: usize = sample
+        .iter()
+        .map(|segment| segment.body.events().len())
+        .sum();
     let mut spent = Duration::ZERO;
     for batch in batches(sample) {
         let start = processor_time();
@@ -121,7 +187,10 @@ fn micros_each(spent: Duration, events: usize) -> f64 {
 /// The processor's time for this thread: what others do on the machine is not in it.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+    Duration::new(
+        time.tv_sec.try_into().unwrap(),
+        time.tv_nsec.try_into().unwrap(),
+    )
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -161,23 +230,48 @@ fn body() -> Vec<u8> {
 }
 
 fn segments(catalogue: &Catalogue, now: Timestamp, tenant: u128, events: usize) -> Vec<Segment> {
-    let measure = |n: usize| (&catalogue.meters[n % 4], Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap()));
-    segments_of(TenantId::from_uuid(Uuid::from_u128(tenant)), now, events, measure)
+    let measure = |n: usize| {
+        (
+            &catalogue.meters[n % 4],
+            Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap()),
+        )
+    };
+    segments_of(
+        TenantId::from_uuid(Uuid::from_u128(tenant)),
+        now,
+        events,
+        measure,
+    )
 }
 
 /// Events whose values are as long and as far apart as they can be.
 fn wide_segments(catalogue: &Catalogue, now: Timestamp) -> Vec<Segment> {
-    let meter = catalogue.meters.iter().find(|meter| meter.aggregation == Aggregation::Sum).unwrap();
+    let meter = catalogue
+        .meters
+        .iter()
+        .find(|meter| meter.aggregation == Aggregation::Sum)
+        .unwrap();
     let value = |n: usize| Value::new(10_i128.pow(37) + n as i128, n as u16 * 37 % 341).unwrap();
     let tenant = TenantId::from_uuid(Uuid::from_u128(1));
-    segments_of(tenant, now, ROLLED_UP_EVENTS, |n| (meter, Measure::Number(value(n))))
+    segments_of(tenant, now, ROLLED_UP_EVENTS, |n| {
+        (meter, Measure::Number(value(n)))
+    })
 }
 
 /// Events with a different value each, of a meter that counts these.
 fn member_segments(catalogue: &Catalogue, now: Timestamp, events: usize) -> Vec<Segment> {
     let tenant = TenantId::from_uuid(Uuid::from_u128(1));
-    let meter = catalogue.meters.iter().find(|meter| meter.aggregation == Aggregation::UniqueCount).unwrap();
-    let measure = |n: usize| (meter, Measure::Distinct(distinct_key(tenant, "number", &n.to_string())));
+    let meter = catalogue
+        .meters
+        .iter()
+        .find(|meter| meter.aggregation == Aggregation::UniqueCount)
+        .unwrap();
+    let measure = |n: usize| {
+        (
+            meter,
+            Measure::Distinct(distinct_key(tenant, "number", &n.to_string())),
+        )
+    };
     segments_of(tenant, now, events, measure)
 }
 
@@ -192,25 +286,43 @@ fn segments_of<'c>(
         let groups = meter.groups();
         let group = groups[n % groups.len()].clone();
         let content = content_hash("t", tenant, now, &measure, &group);
-        let entry = Entry { key: event_key(Sender::Provider, "s", &n.to_string()), content };
-        Usage { tenant, entry, meter, group, at: now, measure }
+        let entry = Entry {
+            key: event_key(Sender::Provider, "s", &n.to_string()),
+            content,
+        };
+        Usage {
+            tenant,
+            entry,
+            meter,
+            group,
+            at: now,
+            measure,
+        }
     });
     let mut ids = (1..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));
     group(usage, |_| BillingAnchor::default(), || ids.next().unwrap())
 }
 
 /// Settles so many segments at a time.
-fn roll_up_all(segments: &[Segment], now: Timestamp, delivery: usize) -> (Snapshot, Blocks, Duration) {
+fn roll_up_all(
+    segments: &[Segment],
+    now: Timestamp,
+    delivery: usize,
+) -> (Snapshot, Blocks, Duration) {
     let mut snapshot = Snapshot::default();
     let mut blocks = Blocks::default();
     let mut spent = Duration::ZERO;
     let mut attempts = fastrand::Rng::with_seed(7);
-    let batches = segments.chunks(delivery).flat_map(|delivered| batches(delivered.to_vec()));
+    let batches = segments
+        .chunks(delivery)
+        .flat_map(|delivered| batches(delivered.to_vec()));
     for batch in batches {
         let keys = touched_pages(&batch);
         let attempt = Uuid::from_u128(attempts.u128(..));
         let start = processor_time();
-        let rollup = Rollup::new(&snapshot, &batch, now).finish(attempt, &blocks).unwrap();
+        let rollup = Rollup::new(&snapshot, &batch, now)
+            .finish(attempt, &blocks)
+            .unwrap();
         spent += processor_time() - start;
         for id in &rollup.obsolete {
             blocks.whole.remove(id);
@@ -226,12 +338,16 @@ fn roll_up_all(segments: &[Segment], now: Timestamp, delivery: usize) -> (Snapsh
         snapshot.pages.extend(rollup.pages);
         snapshot.pages.retain(|key, _| keys.contains(key));
     }
-    let sent: usize = segments.iter().map(|segment| segment.body.events().len()).sum();
+    let sent: usize = segments
+        .iter()
+        .map(|segment| segment.body.events().len())
+        .sum();
     assert_eq!(snapshot.checkpoint.counted.accepted, sent as u64);
     (snapshot, blocks, spent)
 }
 
-/// What cannot be done across functions, as the upper bound: everything in one map that is never stored.
+/// What cannot be done across functions, as the upper bound: everything in one map that is never
+/// stored.
 fn count_in_a_map(segments: &[Segment]) -> Duration {
     let start = processor_time();
     let mut seen = HashMap::new();
@@ -239,9 +355,14 @@ fn count_in_a_map(segments: &[Segment]) -> Duration {
     for segment in segments {
         for event in segment.body.events() {
             if seen.insert(event.entry.key, event.entry.content).is_none() {
-                let Measure::Number(value) = event.measure else { continue };
+                let Measure::Number(value) = event.measure else {
+                    continue;
+                };
                 let slot = &segment.body.slots()[usize::from(event.slot)];
-                totals.entry((&slot.meter, &slot.group, slot.start)).or_default().add(&value.into());
+                totals
+                    .entry((&slot.meter, &slot.group, slot.start))
+                    .or_default()
+                    .add(&value.into());
             }
         }
     }

@@ -7,10 +7,11 @@ use kernel::Quantity;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// A decimal `mantissa * 10^-scale` of as many digits as the events of a window can sum up to, see [`Quantity`]: adding
-/// to it never fails.
+/// A decimal `mantissa * 10^-scale` of as many digits as the events of a window can sum up to, see
+/// [`Quantity`]: adding to it never fails.
 ///
-/// One number has one form: no trailing zero after the point, and the machine's own integer where it fits one.
+/// One number has one form: no trailing zero after the point, and the machine's own integer where
+/// it fits one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Aggregate(Form);
 
@@ -39,7 +40,10 @@ impl Aggregate {
         }
         match i128::try_from(&mantissa) {
             Ok(mantissa) => Self(Form::Short { mantissa, scale }),
-            Err(_) => Self(Form::Long { mantissa: Box::new(mantissa), scale }),
+            Err(_) => Self(Form::Long {
+                mantissa: Box::new(mantissa),
+                scale,
+            }),
         }
     }
 
@@ -70,7 +74,13 @@ impl Aggregate {
 
     /// Adds a number.
     pub fn add(&mut self, other: &Self) {
-        if let (Form::Short { mantissa, scale }, Form::Short { mantissa: more, scale: of }) = (&self.0, &other.0)
+        if let (
+            Form::Short { mantissa, scale },
+            Form::Short {
+                mantissa: more,
+                scale: of,
+            },
+        ) = (&self.0, &other.0)
             && let Some((mantissa, scale)) = short_sum((*mantissa, *scale), (*more, *of))
         {
             self.0 = Form::Short { mantissa, scale };
@@ -98,11 +108,15 @@ impl Aggregate {
 }
 
 /// The sum, as long as an `i128` holds it and what leads to it.
-fn short_sum((mine, my_scale): (i128, u16), (theirs, their_scale): (i128, u16)) -> Option<(i128, u16)> {
+fn short_sum(
+    (mine, my_scale): (i128, u16),
+    (theirs, their_scale): (i128, u16),
+) -> Option<(i128, u16)> {
     if mine == 0 {
         return Some((theirs, their_scale));
     }
-    let aligned = |mantissa: i128, places: u16| power(places).and_then(|power| mantissa.checked_mul(power));
+    let aligned =
+        |mantissa: i128, places: u16| power(places).and_then(|power| mantissa.checked_mul(power));
     let (mine, theirs, scale) = match my_scale.cmp(&their_scale) {
         Ordering::Equal => (mine, theirs, my_scale),
         Ordering::Less => (aligned(mine, their_scale - my_scale)?, theirs, their_scale),
@@ -113,22 +127,32 @@ fn short_sum((mine, my_scale): (i128, u16), (theirs, their_scale): (i128, u16)) 
 
 impl Default for Aggregate {
     fn default() -> Self {
-        Self(Form::Short { mantissa: 0, scale: 0 })
+        Self(Form::Short {
+            mantissa: 0,
+            scale: 0,
+        })
     }
 }
 
 impl From<Value> for Aggregate {
     fn from(value: Value) -> Self {
-        Self(Form::Short { mantissa: value.mantissa(), scale: value.scale() })
+        Self(Form::Short {
+            mantissa: value.mantissa(),
+            scale: value.scale(),
+        })
     }
 }
 
 impl Ord for Aggregate {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.0, &other.0) {
-            (Form::Short { mantissa, scale }, Form::Short { mantissa: theirs, scale: of }) => {
-                compare((*mantissa, *scale), (*theirs, *of))
-            }
+            (
+                Form::Short { mantissa, scale },
+                Form::Short {
+                    mantissa: theirs,
+                    scale: of,
+                },
+            ) => compare((*mantissa, *scale), (*theirs, *of)),
             _ => {
                 let scale = self.scale().max(other.scale());
                 self.aligned(scale).cmp(&other.aligned(scale))

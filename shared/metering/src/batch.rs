@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 /// The most segments of one rollup.
 pub const ROLLUP_SEGMENTS_MAX: usize = 60;
 
-/// The most items of a rollup's transaction beside nine others: the checkpoint, the lists of its runs in blocks that change,
-/// a count and an event. A `DynamoDB` transaction has at most 100 items.
+/// The most items of a rollup's transaction beside nine others: the checkpoint, the lists of its
+/// runs in blocks that change, a count and an event. A `DynamoDB` transaction has at most 100
+/// items.
 const ROLLUP_ITEMS_MAX: usize = 91;
 /// The most events of one rollup. It bounds the memory and the time of one decision.
 const ROLLUP_EVENTS_MAX: usize = 20_000;
@@ -19,7 +20,9 @@ const ROLLUP_EVENTS_MAX: usize = 20_000;
 #[must_use]
 pub fn touched_pages(segments: &[Segment]) -> BTreeSet<PageKey> {
     let windows = segments.iter().flat_map(|segment| segment.body.windows());
-    windows.flat_map(|windows| windows.all().map(WindowKey::page).collect::<Vec<_>>()).collect()
+    windows
+        .flat_map(|windows| windows.all().map(WindowKey::page).collect::<Vec<_>>())
+        .collect()
 }
 
 /// The first moment of the last day of the billing period that a day is in.
@@ -47,7 +50,8 @@ impl Extent {
         self.events += segment.body.events().len();
         for windows in segment.body.windows() {
             self.pages.extend(windows.all().map(WindowKey::page));
-            self.days.extend([windows.day.start, last_day(windows.day.start)]);
+            self.days
+                .extend([windows.day.start, last_day(windows.day.start)]);
             self.totals.extend(windows.stated().cloned());
         }
     }
@@ -57,7 +61,8 @@ impl Extent {
             && self.events <= ROLLUP_EVENTS_MAX
             && self.totals.len() <= SEGMENT_TOTALS_MAX
             && windows_max(&self.pages) <= SEGMENT_WINDOWS_MAX
-            && self.segments + self.corrections + self.pages.len() + self.days.len() <= ROLLUP_ITEMS_MAX
+            && self.segments + self.corrections + self.pages.len() + self.days.len()
+                <= ROLLUP_ITEMS_MAX
     }
 }
 

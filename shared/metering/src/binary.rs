@@ -18,14 +18,23 @@ pub struct Attributes {
 
 impl Attributes {
     /// Reads headers, whose names are in lower case. Nothing when they have no `ce-specversion`.
-    pub(crate) fn of_headers<'h>(headers: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> Option<Self> {
+    pub(crate) fn of_headers<'h>(
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+    ) -> Option<Self> {
         let mut seen = BTreeSet::new();
-        let mut attributes = Self { texts: Vec::new(), duplicate: None };
-        let named = headers.into_iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
+        let mut attributes = Self {
+            texts: Vec::new(),
+            duplicate: None,
+        };
+        let named = headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
         for (name, value) in named {
             let field = FIELDS[..DATA].iter().position(|field| *field == name);
             if !seen.insert(name) {
-                attributes.duplicate.get_or_insert(field.map_or("an extension", |at| FIELDS[at]));
+                attributes
+                    .duplicate
+                    .get_or_insert(field.map_or("an extension", |at| FIELDS[at]));
             } else if let Some(at) = field {
                 attributes.texts.push((at, decode(value)));
             }
@@ -46,8 +55,9 @@ impl fmt::Debug for Attributes {
     }
 }
 
-/// The attribute that a header's value stands for (`CloudEvents` HTTP binding, 3.1.3.2): a quoted string is unescaped, then
-/// what is percent-encoded is decoded, once. Nothing when it breaks these rules, or is not UTF-8 in the end.
+/// The attribute that a header's value stands for (`CloudEvents` HTTP binding, 3.1.3.2): a quoted
+/// string is unescaped, then what is percent-encoded is decoded, once. Nothing when it breaks these
+/// rules, or is not UTF-8 in the end.
 fn decode(value: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(value.len());
     let plain = unquoted(value)?;
@@ -62,7 +72,8 @@ fn decode(value: &[u8]) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// A value without its quotes (RFC 9110, 5.6.4), which only older senders use. A quote within is no text of either.
+/// A value without its quotes (RFC 9110, 5.6.4), which only older senders use. A quote within is no
+/// text of either.
 fn unquoted(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(quoted) = value.strip_prefix(b"\"") else {
         return (!value.contains(&b'"')).then_some(Cow::Borrowed(value));
@@ -79,7 +90,9 @@ fn unquoted(value: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 fn hexadecimal(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
@@ -91,7 +104,10 @@ mod tests {
         let rows: [(&[u8], Option<&str>); 17] = [
             (b"", Some("")),
             (b"/gateway;a=b,c", Some("/gateway;a=b,c")),
-            (b"Euro%20%E2%82%AC%20%F0%9F%98%80", Some("Euro \u{20ac} \u{1f600}")),
+            (
+                b"Euro%20%E2%82%AC%20%F0%9F%98%80",
+                Some("Euro \u{20ac} \u{1f600}"),
+            ),
             (b"%41%e2%82%ac", Some("A\u{20ac}")),
             (b"100%2525", Some("100%25")),
             (b"a b", Some("a b")),
@@ -108,7 +124,12 @@ mod tests {
             ("\u{20ac}".as_bytes(), None),
         ];
         for (value, text) in rows {
-            assert_eq!(decode(value).as_deref(), text, "{}", String::from_utf8_lossy(value));
+            assert_eq!(
+                decode(value).as_deref(),
+                text,
+                "{}",
+                String::from_utf8_lossy(value)
+            );
         }
     }
 }

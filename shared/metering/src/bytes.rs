@@ -5,7 +5,8 @@ use bigdecimal::num_bigint::{BigInt, BigUint, Sign};
 use jiff::Timestamp;
 use kernel::{MeterCode, UsageGroup, VALUE_DECIMALS_MAX};
 
-/// The most bytes of a total's digits: 57 before the point and 340 after it are 1,319 bits, and its sign is one.
+/// The most bytes of a total's digits: 57 before the point and 340 after it are 1,319 bits, and its
+/// sign is one.
 const DIGITS_BYTES_MAX: usize = 189;
 /// So many groups of seven bits always fit a `u128`.
 const SHORT_BYTES_MAX: usize = 18;
@@ -45,11 +46,15 @@ impl<'a> Input<'a> {
     }
 
     pub(crate) fn meter(&mut self) -> Result<MeterCode, Malformed> {
-        self.text()?.parse().map_err(|_| Malformed::Invalid { part: "meter" })
+        self.text()?
+            .parse()
+            .map_err(|_| Malformed::Invalid { part: "meter" })
     }
 
     pub(crate) fn group(&mut self) -> Result<UsageGroup, Malformed> {
-        self.text()?.parse().map_err(|_| Malformed::Invalid { part: "group" })
+        self.text()?
+            .parse()
+            .map_err(|_| Malformed::Invalid { part: "group" })
     }
 
     pub(crate) fn value(&mut self) -> Result<Value, Malformed> {
@@ -64,15 +69,21 @@ impl<'a> Input<'a> {
             return Ok(Aggregate::new(unzigzag(joined(digits)), scale));
         }
         let groups: Vec<u8> = digits.iter().map(|byte| byte & 0x7f).collect();
-        let zigzag = BigUint::from_radix_le(&groups, 128).ok_or(Malformed::Invalid { part: "number" })?;
-        let mantissa =
-            if zigzag.bit(0) { -BigInt::from((zigzag + 1_u8) >> 1_u8) } else { BigInt::from(zigzag >> 1_u8) };
+        let zigzag =
+            BigUint::from_radix_le(&groups, 128).ok_or(Malformed::Invalid { part: "number" })?;
+        let mantissa = if zigzag.bit(0) {
+            -BigInt::from((zigzag + 1_u8) >> 1_u8)
+        } else {
+            BigInt::from(zigzag >> 1_u8)
+        };
         Ok(Aggregate::of_digits(mantissa, scale))
     }
 
     fn scale(&mut self) -> Result<u16, Malformed> {
         let scale = joined(self.groups(SHORT_BYTES_MAX)?);
-        let scale = u16::try_from(scale).ok().filter(|scale| *scale <= VALUE_DECIMALS_MAX);
+        let scale = u16::try_from(scale)
+            .ok()
+            .filter(|scale| *scale <= VALUE_DECIMALS_MAX);
         scale.ok_or(Malformed::Invalid { part: "scale" })
     }
 
@@ -92,20 +103,35 @@ impl<'a> Input<'a> {
 
     /// Groups of seven bits, up to the first without the highest bit set.
     fn groups(&mut self, length_max: usize) -> Result<&'a [u8], Malformed> {
-        let length = self.0.iter().take(length_max).position(|byte| byte & 0x80 == 0);
-        let invalid = if self.0.len() < length_max { Malformed::Length } else { Malformed::Invalid { part: "number" } };
+        let length = self
+            .0
+            .iter()
+            .take(length_max)
+            .position(|byte| byte & 0x80 == 0);
+        let invalid = if self.0.len() < length_max {
+            Malformed::Length
+        } else {
+            Malformed::Invalid { part: "number" }
+        };
         self.take(length.ok_or(invalid)? + 1)
     }
 }
 
 /// The number of groups of seven bits, the lowest first, of which the last may be cut off.
 fn joined(groups: &[u8]) -> u128 {
-    groups.iter().rev().fold(0, |number, byte| number << 7 | u128::from(byte & 0x7f))
+    groups
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 7 | u128::from(byte & 0x7f))
 }
 
 fn unzigzag(zigzag: u128) -> i128 {
     let magnitude = (zigzag >> 1).cast_signed();
-    if zigzag & 1 == 0 { magnitude } else { !magnitude }
+    if zigzag & 1 == 0 {
+        magnitude
+    } else {
+        !magnitude
+    }
 }
 
 /// The scale and then the mantissa, zigzag, each in groups of seven bits from the lowest.
@@ -122,7 +148,11 @@ pub(crate) fn write_aggregate(aggregate: &Aggregate, bytes: &mut Vec<u8>) {
     }
     let mantissa = aggregate.mantissa();
     let twice = mantissa.magnitude() << 1_u8;
-    let zigzag = if mantissa.sign() == Sign::Minus { twice - 1_u8 } else { twice };
+    let zigzag = if mantissa.sign() == Sign::Minus {
+        twice - 1_u8
+    } else {
+        twice
+    };
     let mut groups = zigzag.to_radix_le(128);
     let last = groups.len() - 1;
     groups[..last].iter_mut().for_each(|group| *group |= 0x80);

@@ -7,11 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 /// How long the key of an event is kept after the event was counted.
 ///
 /// A resent event has the time of the first, and is refused at the edge once that is more than
-/// [`crate::TIME_BEHIND_MAX`] ago. The first was counted at most [`crate::TIME_AHEAD_MAX`] before its time. So no event
-/// that is resent outlives its key as long as segments are rolled up within the 5 days between.
+/// [`crate::TIME_BEHIND_MAX`] ago. The first was counted at most [`crate::TIME_AHEAD_MAX`] before
+/// its time. So no event that is resent outlives its key as long as segments are rolled up within
+/// the 5 days between.
 pub const EVENT_KEYS_KEPT: SignedDuration = SignedDuration::from_hours(40 * 24);
 
-/// How long the key of a distinct value is kept: the longest billing period, and 40 days in which its events may come late.
+/// How long the key of a distinct value is kept: the longest billing period, and 40 days in which
+/// its events may come late.
 pub const DISTINCT_VALUES_KEPT: SignedDuration = SignedDuration::from_hours((31 + 40) * 24);
 
 /// What became of events in rollups.
@@ -25,9 +27,11 @@ pub struct Counted {
     pub conflicts: u64,
     /// Taken back by a correction.
     pub voided: u64,
-    /// Voids of events with other content or of a meter that cannot subtract, and the replacements that came with them.
+    /// Voids of events with other content or of a meter that cannot subtract, and the replacements
+    /// that came with them.
     pub unmatched: u64,
-    /// Voids that were not made because the id of the replacement is used already, and these replacements.
+    /// Voids that were not made because the id of the replacement is used already, and these
+    /// replacements.
     pub replacement_used: u64,
 }
 
@@ -35,7 +39,12 @@ impl Counted {
     /// All events that were looked at.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.accepted + self.duplicates + self.conflicts + self.voided + self.unmatched + self.replacement_used
+        self.accepted
+            + self.duplicates
+            + self.conflicts
+            + self.voided
+            + self.unmatched
+            + self.replacement_used
     }
 
     /// What was counted after `before`.
@@ -65,7 +74,8 @@ impl Counted {
     }
 }
 
-/// Where the rollup of a tenant's usage stands. Each rollup replaces it under the condition of its generation.
+/// Where the rollup of a tenant's usage stands. Each rollup replaces it under the condition of its
+/// generation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checkpoint {
     /// The optimistic lock: one higher with every replacement.
@@ -90,11 +100,14 @@ impl Checkpoint {
 
     /// The runs of both indexes that are live.
     pub fn live_runs(&self, now: Timestamp) -> impl Iterator<Item = RunMeta> {
-        self.events.live(now, EVENT_KEYS_KEPT).chain(self.distinct_values.live(now, DISTINCT_VALUES_KEPT))
+        self.events
+            .live(now, EVENT_KEYS_KEPT)
+            .chain(self.distinct_values.live(now, DISTINCT_VALUES_KEPT))
     }
 
     /// Whether a window is sealed.
     pub(crate) fn seals(&self, window: &WindowKey) -> bool {
-        self.sealed_until.is_some_and(|until| window.size.end(window.start) <= until)
+        self.sealed_until
+            .is_some_and(|until| window.size.end(window.start) <= until)
     }
 }

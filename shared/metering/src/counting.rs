@@ -4,7 +4,10 @@ use crate::batch::last_day;
 use crate::checkpoint::Counted;
 use crate::event_key::key_in_window;
 use crate::segment::Windows;
-use crate::{Measure, Page, PageKey, Purpose, Segment, SegmentEvent, Slot, Snapshot, Value, Window, WindowKey};
+use crate::{
+    Measure, Page, PageKey, Purpose, Segment, SegmentEvent, Slot, Snapshot, Value, Window,
+    WindowKey,
+};
 use contract::WindowPart;
 use dedupe::{ContentHash, DedupeKey, Entry, Known};
 use jiff::Timestamp;
@@ -40,7 +43,8 @@ type ByKey = BuildHasherDefault<Uniform>;
 /// By the key of a distinct value, and the place of the total that it counts in.
 type ByDistinctValue = HashMap<(DedupeKey, usize), DedupeKey, ByKey>;
 
-/// What became of an event that a correction takes back, on which hangs what becomes of the one in its place.
+/// What became of an event that a correction takes back, on which hangs what becomes of the one in
+/// its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     /// It is taken back by this.
@@ -66,10 +70,13 @@ impl Places {
     }
 }
 
-/// Whether an event can come in the place of another one: its id is not used, unless for this very event, which was taken
-/// back before it came.
+/// Whether an event can come in the place of another one: its id is not used, unless for this very
+/// event, which was taken back before it came.
 fn is_free(replacement: &SegmentEvent, known: Known) -> bool {
-    known.counted.is_none() && known.voided.is_none_or(|content| content == replacement.entry.content)
+    known.counted.is_none()
+        && known
+            .voided
+            .is_none_or(|content| content == replacement.entry.content)
 }
 
 /// What counting changed.
@@ -114,7 +121,11 @@ impl<'s> Counting<'s> {
     }
 
     pub(crate) fn place_slots(&mut self, segment: &Segment) -> Vec<Places> {
-        segment.body.windows().map(|windows| self.places(windows)).collect()
+        segment
+            .body
+            .windows()
+            .map(|windows| self.places(windows))
+            .collect()
     }
 
     /// The keys of distinct values of the events that may count, to look up for all totals at once.
@@ -128,9 +139,16 @@ impl<'s> Counting<'s> {
         let mut known = known.iter();
         for (segment, places) in segments.iter().zip(placed) {
             for (event, known) in segment.body.events().iter().zip(known.by_ref()) {
-                let Measure::Distinct(value) = event.measure else { continue };
-                for at in places[usize::from(event.slot)].all().filter(|_| known.counted.is_none()) {
-                    sought.entry((value, at)).or_insert_with(|| key_in_window(value, &self.changes[at].key));
+                let Measure::Distinct(value) = event.measure else {
+                    continue;
+                };
+                for at in places[usize::from(event.slot)]
+                    .all()
+                    .filter(|_| known.counted.is_none())
+                {
+                    sought
+                        .entry((value, at))
+                        .or_insert_with(|| key_in_window(value, &self.changes[at].key));
                 }
             }
         }
@@ -138,13 +156,20 @@ impl<'s> Counting<'s> {
         self.sought_values.iter().map(|(_, key)| *key).collect()
     }
 
-    /// Learns which of the sought values were counted before. `known` is in the order of the sought keys.
+    /// Learns which of the sought values were counted before. `known` is in the order of the sought
+    /// keys.
     pub(crate) fn learn_values(&mut self, known: &[Known]) {
-        let looked_up = std::mem::take(&mut self.sought_values).into_iter().zip(known);
-        self.new_values = looked_up.filter(|(_, known)| known.counted.is_none()).map(|(sought, _)| sought).collect();
+        let looked_up = std::mem::take(&mut self.sought_values)
+            .into_iter()
+            .zip(known);
+        self.new_values = looked_up
+            .filter(|(_, known)| known.counted.is_none())
+            .map(|(sought, _)| sought)
+            .collect();
     }
 
-    /// Counts a segment's events; whether each of them counted, so that the segment itself can be a run.
+    /// Counts a segment's events; whether each of them counted, so that the segment itself can be a
+    /// run.
     pub(crate) fn count(&mut self, segment: &Segment, places: &[Places], known: &[Known]) -> bool {
         let body = &segment.body;
         let before = self.counted.accepted;
@@ -156,9 +181,11 @@ impl<'s> Counting<'s> {
             match slot.purpose {
                 Purpose::Usage => self.take(event, slot, &places[at], of_event),
                 Purpose::Void => {
-                    // What is taken back and what comes in its place are one change: either both happen, or neither does.
-                    let replacement =
-                        body.replacement(place).map(|next| (next, self.known_now(next, known[place + 1])));
+                    // What is taken back and what comes in its place are one change: either both
+                    // happen, or neither does.
+                    let replacement = body
+                        .replacement(place)
+                        .map(|next| (next, self.known_now(next, known[place + 1])));
                     let is_free = replacement.is_none_or(|(next, known)| is_free(next, known));
                     fate = self.take_back(event, slot, &places[at], of_event, is_free);
                 }
@@ -166,7 +193,9 @@ impl<'s> Counting<'s> {
                     Fate::TakenBack => self.take(event, slot, &places[at], of_event),
                     Fate::ReplacementUsed => self.counted.replacement_used += 1,
                     Fate::Gone => match of_event.counted {
-                        Some(content) if content == event.entry.content => self.counted.duplicates += 1,
+                        Some(content) if content == event.entry.content => {
+                            self.counted.duplicates += 1
+                        }
                         Some(_) => self.counted.replacement_used += 1,
                         None => self.counted.unmatched += 1,
                     },
@@ -182,12 +211,16 @@ impl<'s> Counting<'s> {
     fn known_now(&self, event: &SegmentEvent, known: Known) -> Known {
         let key = event.entry.key;
         let fresh = |key: &DedupeKey| self.new.get(key).copied();
-        known.or(Known { counted: fresh(&key), voided: fresh(&key.void()) })
+        known.or(Known {
+            counted: fresh(&key),
+            voided: fresh(&key.void()),
+        })
     }
 
     fn take(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places, known: Known) {
         match known.counted.or(known.voided) {
-            // Whoever took it back before it came was the first to say what it is: something else does not count.
+            // Whoever took it back before it came was the first to say what it is: something else
+            // does not count.
             Some(content) if content != event.entry.content => self.counted.conflicts += 1,
             Some(_) if known.counted.is_some() => self.counted.duplicates += 1,
             was_taken_back => {
@@ -219,13 +252,17 @@ impl<'s> Counting<'s> {
             self.counted.replacement_used += 1;
             return Fate::ReplacementUsed;
         }
-        // Where the event has not come, there is nothing to subtract: it will find that it was taken back.
+        // Where the event has not come, there is nothing to subtract: it will find that it was
+        // taken back.
         if says_otherwise || known.counted.is_some() && !self.subtract(event, slot, places) {
             self.counted.unmatched += 1;
             return Fate::Unmatched;
         }
         self.counted.voided += 1;
-        self.remember(Entry { key: key.void(), content });
+        self.remember(Entry {
+            key: key.void(),
+            content,
+        });
         Fate::TakenBack
     }
 
@@ -242,8 +279,15 @@ impl<'s> Counting<'s> {
                 Measure::Number(value) => total.add(slot.aggregation, value, event.at),
                 Measure::Distinct(value) => {
                     let new = self.new_values.remove(&(value, at));
-                    let one = if new.is_some() { Value::ONE } else { Value::default() };
-                    self.value_entries.extend(new.map(|key| Entry { key, content: ContentHash::NONE }));
+                    let one = if new.is_some() {
+                        Value::ONE
+                    } else {
+                        Value::default()
+                    };
+                    self.value_entries.extend(new.map(|key| Entry {
+                        key,
+                        content: ContentHash::NONE,
+                    }));
                     total.add(slot.aggregation, one, event.at);
                 }
             }
@@ -252,7 +296,9 @@ impl<'s> Counting<'s> {
 
     /// Takes an event off its totals; false when its meter cannot.
     fn subtract(&mut self, event: &SegmentEvent, slot: &Slot, places: &Places) -> bool {
-        let Measure::Number(value) = event.measure else { return false };
+        let Measure::Number(value) = event.measure else {
+            return false;
+        };
         if !slot.aggregation.is_reversible() {
             return false;
         }
@@ -262,8 +308,9 @@ impl<'s> Counting<'s> {
         true
     }
 
-    /// Finds the totals that a slot's events go to: of a sealed window its adjustment. The short windows of a sealed day are
-    /// sealed with it, and adjusted with it, so that they add up to it still.
+    /// Finds the totals that a slot's events go to: of a sealed window its adjustment. The short
+    /// windows of a sealed day are sealed with it, and adjusted with it, so that they add up to it
+    /// still.
     fn places(&mut self, windows: Windows) -> Places {
         Places {
             short: windows.short.map(|key| self.place(key)),
@@ -279,10 +326,19 @@ impl<'s> Counting<'s> {
         if let Some(at) = self.places.get(&key) {
             return *at;
         }
-        let found = self.snapshot.pages.get(&key.page()).and_then(|page| page.get(&key));
+        let found = self
+            .snapshot
+            .pages
+            .get(&key.page())
+            .and_then(|page| page.get(&key));
         let existed = found.is_some();
         let before = found.unwrap_or_default();
-        self.changes.push(Change { key: key.clone(), existed, after: before.clone(), before });
+        self.changes.push(Change {
+            key: key.clone(),
+            existed,
+            after: before.clone(),
+            before,
+        });
         let at = self.changes.len() - 1;
         self.places.insert(key, at);
         at
@@ -291,14 +347,26 @@ impl<'s> Counting<'s> {
     pub(crate) fn changed(self) -> Changed {
         let (mut published, mut days) = (BTreeMap::new(), BTreeSet::new());
         let mut pages: BTreeMap<PageKey, Page> = BTreeMap::new();
-        for Change { key, existed, before, after } in self.changes {
+        for Change {
+            key,
+            existed,
+            before,
+            after,
+        } in self.changes
+        {
             if before == after {
                 continue;
             }
-            let window = Window { revision: before.revision + 1, ..after };
+            let window = Window {
+                revision: before.revision + 1,
+                ..after
+            };
             let name = key.page();
             let stored = || self.snapshot.pages.get(&name).cloned().unwrap_or_default();
-            pages.entry(name.clone()).or_insert_with(stored).set(&key, window.clone());
+            pages
+                .entry(name.clone())
+                .or_insert_with(stored)
+                .set(&key, window.clone());
             if key.size == WindowSize::Day && key.part == WindowPart::Window && !existed {
                 days.extend([key.start, last_day(key.start)]);
             }
@@ -306,6 +374,10 @@ impl<'s> Counting<'s> {
                 published.insert(key, window);
             }
         }
-        Changed { published, pages, days }
+        Changed {
+            published,
+            pages,
+            days,
+        }
     }
 }

@@ -15,12 +15,13 @@ use std::collections::{BTreeSet, HashMap};
 
 /// The most events of one request.
 pub const EVENTS_MAX: usize = 1_000;
-/// The most bytes of one request's body, inflated where it came compressed: a function gets at most 6 MB from an HTTP API,
-/// and as a JSON text, which is longer than the body.
+/// The most bytes of one request's body, inflated where it came compressed: a function gets at most
+/// 6 MB from an HTTP API, and as a JSON text, which is longer than the body.
 pub const BODY_BYTES_MAX: usize = 4_194_304;
 /// How far an event's time may be ahead of the gateway's: what clocks differ by.
 pub const TIME_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
-/// How long ago an event's time may be. Less than event keys are kept, see [`crate::EVENT_KEYS_KEPT`].
+/// How long ago an event's time may be. Less than event keys are kept, see
+/// [`crate::EVENT_KEYS_KEPT`].
 pub const TIME_BEHIND_MAX: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 pub(crate) const FIELD_BYTES_MAX: usize = 1_024;
@@ -28,7 +29,8 @@ pub(crate) const FIELD_BYTES_MAX: usize = 1_024;
 pub(crate) const NOT_IN_USE: &str = "subject is not a tenant that is in use in this region";
 
 /// The detail of [`Reason::BeforeFirstPeriod`].
-pub(crate) const BEFORE_FIRST_PERIOD: &str = "time is before the billing period in which the tenant became active";
+pub(crate) const BEFORE_FIRST_PERIOD: &str =
+    "time is before the billing period in which the tenant became active";
 
 /// How a request holds its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,15 +46,18 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form that the headers of a request mean (`CloudEvents` HTTP binding, 3): a content type of `CloudEvents` decides,
-    /// and otherwise whether there is a `ce-specversion`. Names of headers are in lower case; the parameters of a content
-    /// type do not matter, since JSON is UTF-8.
+    /// The form that the headers of a request mean (`CloudEvents` HTTP binding, 3): a content type
+    /// of `CloudEvents` decides, and otherwise whether there is a `ce-specversion`. Names of
+    /// headers are in lower case; the parameters of a content type do not matter, since JSON is
+    /// UTF-8.
     #[must_use]
     pub fn of_headers<'h>(
         content_type: Option<&str>,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Option<Self> {
-        let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default();
+        let essence = content_type
+            .and_then(|text| text.split(';').next())
+            .unwrap_or_default();
         match essence.trim().to_ascii_lowercase().as_str() {
             "application/cloudevents+json" => Some(Self::Single),
             "application/cloudevents-batch+json" => Some(Self::Batch),
@@ -82,8 +87,12 @@ pub enum BodyError {
         /// How many it has.
         events: usize,
     },
-    /// It has more than [`crate::KEYED_CORRECTIONS_MAX`] corrections that name their events by keys.
-    #[error("{keys} corrections name their events by keys, more than {}", crate::KEYED_CORRECTIONS_MAX)]
+    /// It has more than [`crate::KEYED_CORRECTIONS_MAX`] corrections that name their events by
+    /// keys.
+    #[error(
+        "{keys} corrections name their events by keys, more than {}",
+        crate::KEYED_CORRECTIONS_MAX
+    )]
     TooManyKeys {
         /// How many it has.
         keys: usize,
@@ -122,13 +131,30 @@ pub struct Usage<'c> {
 }
 
 impl<'c> Usage<'c> {
-    /// One more of what an internal meter counts, in Meridian's own namespace. `source` and `id` say which event it is, whenever it is stated again.
+    /// One more of what an internal meter counts, in Meridian's own namespace. `source` and `id`
+    /// say which event it is, whenever it is stated again.
     #[must_use]
-    pub fn counted(meter: &'c Meter, tenant: TenantId, source: &str, id: &str, at: Timestamp) -> Self {
+    pub fn counted(
+        meter: &'c Meter,
+        tenant: TenantId,
+        source: &str,
+        id: &str,
+        at: Timestamp,
+    ) -> Self {
         let (measure, group) = (Measure::Number(Value::ONE), UsageGroup::default());
         let content = content_hash(&meter.event_type, tenant, at, &measure, &group);
-        let entry = Entry { key: event_key(Sender::Meridian, source, id), content };
-        Self { tenant, entry, meter, group, at, measure }
+        let entry = Entry {
+            key: event_key(Sender::Meridian, source, id),
+            content,
+        };
+        Self {
+            tenant,
+            entry,
+            meter,
+            group,
+            at,
+            measure,
+        }
     }
 }
 
@@ -154,16 +180,20 @@ impl<'c> Reading<'_, 'c> {
         self.valid.iter().map(|event| event.usage.tenant).collect()
     }
 
-    /// Refuses the events that no invoice could hold: those of a tenant that is not in use, and those before its first billing
-    /// period. `first_moment` says when that began, and nothing of a tenant that is not in use.
+    /// Refuses the events that no invoice could hold: those of a tenant that is not in use, and
+    /// those before its first billing period. `first_moment` says when that began, and nothing of a
+    /// tenant that is not in use.
     pub fn keep_billable(&mut self, first_moment: impl Fn(TenantId) -> Option<Timestamp>) {
-        self.refuse(Reason::UnknownTenant, NOT_IN_USE, |usage| first_moment(usage.tenant).is_none());
-        let is_early = |usage: &Usage<'_>| first_moment(usage.tenant).is_some_and(|first| usage.at < first);
+        self.refuse(Reason::UnknownTenant, NOT_IN_USE, |usage| {
+            first_moment(usage.tenant).is_none()
+        });
+        let is_early =
+            |usage: &Usage<'_>| first_moment(usage.tenant).is_some_and(|first| usage.at < first);
         self.refuse(Reason::BeforeFirstPeriod, BEFORE_FIRST_PERIOD, is_early);
     }
 
-    /// Refuses every event that says something else than one before it of the same tenant, source and id. One that says
-    /// the same is valid and counts once.
+    /// Refuses every event that says something else than one before it of the same tenant, source
+    /// and id. One that says the same is valid and counts once.
     pub fn refuse_conflicts(&mut self) {
         let mut said = HashMap::with_capacity(self.valid.len());
         let detail = "an event before it has the same source and id, and says something else";
@@ -173,10 +203,20 @@ impl<'c> Reading<'_, 'c> {
         });
     }
 
-    fn refuse(&mut self, reason: Reason, detail: &str, mut is_refused: impl FnMut(&Usage<'c>) -> bool) {
+    fn refuse(
+        &mut self,
+        reason: Reason,
+        detail: &str,
+        mut is_refused: impl FnMut(&Usage<'c>) -> bool,
+    ) {
         for event in self.valid.extract_if(.., |event| is_refused(&event.usage)) {
             let id = Some(event.id.into_owned());
-            self.refused.push(Refusal { index: event.index, id, reason, detail: detail.to_owned() });
+            self.refused.push(Refusal {
+                index: event.index,
+                id,
+                reason,
+                detail: detail.to_owned(),
+            });
         }
         self.refused.sort_by_key(|refusal| refusal.index);
     }
@@ -187,7 +227,8 @@ impl<'c> Reading<'_, 'c> {
     }
 }
 
-/// Reads a body: `CloudEvents` 1.0 in structured or binary mode, or as a JSON batch. `sender` is whose token came with it.
+/// Reads a body: `CloudEvents` 1.0 in structured or binary mode, or as a JSON batch. `sender` is
+/// whose token came with it.
 ///
 /// # Errors
 /// When the body as a whole cannot be read. What is wrong with single events is in the reading.
@@ -205,18 +246,31 @@ pub fn read<'b, 'c>(
     let is_list = text.trim_ascii_start().starts_with('[');
     let is_single = matches!(form, Form::Binary(_)) || !is_list;
     let wires = match form {
-        Form::Single if is_list => return Err(BodyError::WrongShape { expected: "one event" }),
+        Form::Single if is_list => {
+            return Err(BodyError::WrongShape {
+                expected: "one event",
+            });
+        }
         Form::Batch if !is_list => return Err(malformed_or(text, "a list of events")),
         Form::Single | Form::Batch | Form::Either => wires(text, is_list)?,
         Form::Binary(attributes) => vec![attributes.wire(data(text)?)],
     };
     let rules = Rules::of(catalogue, now);
-    let mut reading = Reading { is_single, refused: Vec::new(), valid: Vec::with_capacity(wires.len()) };
+    let mut reading = Reading {
+        is_single,
+        refused: Vec::new(),
+        valid: Vec::with_capacity(wires.len()),
+    };
     for (index, wire) in wires.iter().enumerate() {
         match rules.read(wire, sender) {
             Ok((id, usage)) => reading.valid.push(Valid { index, id, usage }),
             Err(Fault { reason, detail }) => {
-                reading.refused.push(Refusal { index, id: id_of(wire), reason, detail });
+                reading.refused.push(Refusal {
+                    index,
+                    id: id_of(wire),
+                    reason,
+                    detail,
+                });
             }
         }
     }
@@ -228,25 +282,42 @@ fn data(text: &str) -> Result<Option<&RawValue>, BodyError> {
     if text.trim_ascii().is_empty() {
         return Ok(None);
     }
-    serde_json::from_str(text).map(Some).map_err(|error| malformed(&error))
+    serde_json::from_str(text)
+        .map(Some)
+        .map_err(|error| malformed(&error))
 }
 
 fn wires(text: &str, is_list: bool) -> Result<Vec<Wire<'_>>, BodyError> {
     if !is_list {
-        return Ok(vec![Wire::of_json(serde_json::from_str(text).map_err(|error| malformed(&error))?)]);
+        return Ok(vec![Wire::of_json(
+            serde_json::from_str(text).map_err(|error| malformed(&error))?,
+        )]);
     }
-    let batch: Batch<Wire<'_>, EVENTS_MAX> = Batch::read(text).map_err(|error| malformed(&error))?;
-    if batch.total > EVENTS_MAX { Err(BodyError::TooMany { events: batch.total }) } else { Ok(batch.events) }
+    let batch: Batch<Wire<'_>, EVENTS_MAX> =
+        Batch::read(text).map_err(|error| malformed(&error))?;
+    if batch.total > EVENTS_MAX {
+        Err(BodyError::TooMany {
+            events: batch.total,
+        })
+    } else {
+        Ok(batch.events)
+    }
 }
 
 /// Where JSON breaks off; the parser's own words could repeat what was sent.
 fn malformed(error: &serde_json::Error) -> BodyError {
-    BodyError::Malformed { line: error.line(), column: error.column() }
+    BodyError::Malformed {
+        line: error.line(),
+        column: error.column(),
+    }
 }
 
 fn malformed_or(text: &str, expected: &'static str) -> BodyError {
     let json: Result<serde::de::IgnoredAny, _> = serde_json::from_str(text);
-    json.err().map_or(BodyError::WrongShape { expected }, |error| malformed(&error))
+    json.err()
+        .map_or(BodyError::WrongShape { expected }, |error| {
+            malformed(&error)
+        })
 }
 
 /// The id to name in a refusal: only what an event may have.
@@ -263,7 +334,10 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn of(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self {
+            reason,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -276,18 +350,36 @@ pub(crate) struct Rules<'c> {
 impl<'c> Rules<'c> {
     pub(crate) fn of(catalogue: &'c Catalogue, now: Timestamp) -> Self {
         let sent = catalogue.meters.iter().filter(|meter| !meter.is_internal());
-        Self { meters: sent.map(|meter| (meter.event_type.as_str(), meter)).collect(), now }
+        Self {
+            meters: sent
+                .map(|meter| (meter.event_type.as_str(), meter))
+                .collect(),
+            now,
+        }
     }
 
-    pub(crate) fn read<'b>(&self, wire: &Wire<'b>, sender: Sender) -> Result<(Cow<'b, str>, Usage<'c>), Fault> {
+    pub(crate) fn read<'b>(
+        &self,
+        wire: &Wire<'b>,
+        sender: Sender,
+    ) -> Result<(Cow<'b, str>, Usage<'c>), Fault> {
         if !wire.is_object {
-            return Err(Fault::of(Reason::NotAnObject, "the event is not a JSON object"));
+            return Err(Fault::of(
+                Reason::NotAnObject,
+                "the event is not a JSON object",
+            ));
         }
         if let Some(name) = wire.duplicate {
-            return Err(Fault::of(Reason::DuplicateField, format!("{name} is there twice")));
+            return Err(Fault::of(
+                Reason::DuplicateField,
+                format!("{name} is there twice"),
+            ));
         }
         if required(wire, "specversion")? != "1.0" {
-            return Err(Fault::of(Reason::UnsupportedVersion, "specversion is not 1.0"));
+            return Err(Fault::of(
+                Reason::UnsupportedVersion,
+                "specversion is not 1.0",
+            ));
         }
         let event_type = required(wire, "type")?;
         let source = required(wire, "source")?;
@@ -295,26 +387,52 @@ impl<'c> Rules<'c> {
         let subject = required(wire, "subject")?;
         let time = self.time(&required(wire, "time")?)?;
         let Some(meter) = self.meters.get(event_type.as_ref()) else {
-            return Err(Fault::of(Reason::UnknownMeter, "type is not the event type of a meter"));
+            return Err(Fault::of(
+                Reason::UnknownMeter,
+                "type is not the event type of a meter",
+            ));
         };
         let tenant: TenantId = subject.parse().map_err(|_| {
-            Fault::of(Reason::InvalidTenant, "subject is not a tenant id: a lower-case hyphenated UUID")
+            Fault::of(
+                Reason::InvalidTenant,
+                "subject is not a tenant id: a lower-case hyphenated UUID",
+            )
         })?;
         let measure = measure(wire, meter, tenant)?;
         let group = group(wire, meter)?;
         let content = content_hash(&event_type, tenant, time, &measure, &group);
-        let entry = Entry { key: event_key(sender, &source, &id), content };
-        Ok((id, Usage { tenant, entry, meter, group, at: time, measure }))
+        let entry = Entry {
+            key: event_key(sender, &source, &id),
+            content,
+        };
+        Ok((
+            id,
+            Usage {
+                tenant,
+                entry,
+                meter,
+                group,
+                at: time,
+                measure,
+            },
+        ))
     }
 
     fn time(&self, text: &str) -> Result<Timestamp, Fault> {
-        let time = parse_moment(text)
-            .map_err(|Invalid { rule, .. }| Fault::of(Reason::InvalidTime, format!("time is not {rule}")))?;
+        let time = parse_moment(text).map_err(|Invalid { rule, .. }| {
+            Fault::of(Reason::InvalidTime, format!("time is not {rule}"))
+        })?;
         if time.duration_since(self.now) > TIME_AHEAD_MAX {
-            return Err(Fault::of(Reason::TimeInFuture, "time is more than 5 minutes in the future"));
+            return Err(Fault::of(
+                Reason::TimeInFuture,
+                "time is more than 5 minutes in the future",
+            ));
         }
         if self.now.duration_since(time) > TIME_BEHIND_MAX {
-            return Err(Fault::of(Reason::TimeTooOld, "time is more than 35 days ago"));
+            return Err(Fault::of(
+                Reason::TimeTooOld,
+                "time is more than 35 days ago",
+            ));
         }
         Ok(time)
     }
@@ -325,30 +443,48 @@ fn required<'b>(wire: &Wire<'b>, name: &'static str) -> Result<Cow<'b, str>, Fau
     let field = wire.field(name).ok_or_else(missing)?;
     let text = field.text().ok_or_else(|| match field {
         Field::Json(_) => Fault::of(Reason::WrongType, format!("{name} is not a text")),
-        Field::Header(_) => Fault::of(Reason::InvalidHeader, format!("ce-{name} is not percent-encoded UTF-8")),
+        Field::Header(_) => Fault::of(
+            Reason::InvalidHeader,
+            format!("ce-{name} is not percent-encoded UTF-8"),
+        ),
     })?;
     if text.is_empty() {
         return Err(missing());
     }
     if text.len() > FIELD_BYTES_MAX {
-        return Err(Fault::of(Reason::TooLong, format!("{name} has more than {FIELD_BYTES_MAX} bytes")));
+        return Err(Fault::of(
+            Reason::TooLong,
+            format!("{name} has more than {FIELD_BYTES_MAX} bytes"),
+        ));
     }
     Ok(text)
 }
 
 /// What an event says of a meter: one when the meter counts, else what is where the meter looks.
 fn measure(wire: &Wire<'_>, meter: &Meter, tenant: TenantId) -> Result<Measure, Fault> {
-    let Some(path) = meter.value.as_ref().filter(|_| meter.aggregation != Aggregation::Count) else {
+    let Some(path) = meter
+        .value
+        .as_ref()
+        .filter(|_| meter.aggregation != Aggregation::Count)
+    else {
         return Ok(Measure::Number(Value::ONE));
     };
-    let raw = at(wire, path)?.ok_or_else(|| Fault::of(Reason::MissingValue, format!("{} is missing", named(path))))?;
+    let raw = at(wire, path)?
+        .ok_or_else(|| Fault::of(Reason::MissingValue, format!("{} is missing", named(path))))?;
     if meter.aggregation == Aggregation::UniqueCount {
         return distinct(raw, path, tenant).map(Measure::Distinct);
     }
-    let number = if raw.get().starts_with('"') { json::text(raw).unwrap_or_default() } else { raw.get().into() };
+    let number = if raw.get().starts_with('"') {
+        json::text(raw).unwrap_or_default()
+    } else {
+        raw.get().into()
+    };
     let value = parse_number(&number, path)?;
     if value.is_negative() && meter.aggregation == Aggregation::Sum {
-        return Err(Fault::of(Reason::NegativeValue, format!("{} is negative and the meter sums", named(path))));
+        return Err(Fault::of(
+            Reason::NegativeValue,
+            format!("{} is negative and the meter sums", named(path)),
+        ));
     }
     Ok(Measure::Number(value))
 }
@@ -357,7 +493,9 @@ fn parse_number(text: &str, path: &ValuePath) -> Result<Value, Fault> {
     text.parse().map_err(|error| {
         let reason = match error {
             NumberError::NotANumber => Reason::InvalidValue,
-            NumberError::TooManyDigits | NumberError::TooLarge | NumberError::TooManyDecimals => Reason::ValueTooLong,
+            NumberError::TooManyDigits | NumberError::TooLarge | NumberError::TooManyDecimals => {
+                Reason::ValueTooLong
+            }
         };
         Fault::of(reason, format!("{} {error}", named(path)))
     })
@@ -365,7 +503,12 @@ fn parse_number(text: &str, path: &ValuePath) -> Result<Value, Fault> {
 
 /// The key of a text or number of which the meter counts the distinct ones.
 fn distinct(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<DedupeKey, Fault> {
-    let invalid = || Fault::of(Reason::InvalidValue, format!("{} is neither a text nor a number", named(path)));
+    let invalid = || {
+        Fault::of(
+            Reason::InvalidValue,
+            format!("{} is neither a text nor a number", named(path)),
+        )
+    };
     if raw.get().starts_with('"') {
         let text = json::text(raw).ok_or_else(invalid)?;
         if text.len() > FIELD_BYTES_MAX {
@@ -374,20 +517,32 @@ fn distinct(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<Dedupe
         }
         return Ok(distinct_key(tenant, "text", &text));
     }
-    let number = parse_number(raw.get(), path)
-        .map_err(|fault| if fault.reason == Reason::InvalidValue { invalid() } else { fault })?;
+    let number = parse_number(raw.get(), path).map_err(|fault| {
+        if fault.reason == Reason::InvalidValue {
+            invalid()
+        } else {
+            fault
+        }
+    })?;
     Ok(distinct_key(tenant, "number", &number.to_string()))
 }
 
 /// The values of a meter's dimensions, of which only those of the closed lists exist.
 fn group(wire: &Wire<'_>, meter: &Meter) -> Result<UsageGroup, Fault> {
-    let values: Vec<_> =
-        meter.dimensions.iter().map(|dimension| value_of(wire, dimension)).collect::<Result<_, _>>()?;
+    let values: Vec<_> = meter
+        .dimensions
+        .iter()
+        .map(|dimension| value_of(wire, dimension))
+        .collect::<Result<_, _>>()?;
     Ok(UsageGroup::of(values))
 }
 
-fn value_of<'d>(wire: &Wire<'_>, dimension: &'d Dimension) -> Result<(&'d DimensionCode, &'d DimensionCode), Fault> {
-    // What is not there, or not even an object, is as unknown as any other value; what is there twice is not.
+fn value_of<'d>(
+    wire: &Wire<'_>,
+    dimension: &'d Dimension,
+) -> Result<(&'d DimensionCode, &'d DimensionCode), Fault> {
+    // What is not there, or not even an object, is as unknown as any other value; what is there
+    // twice is not.
     let raw = match at(wire, &dimension.path) {
         Err(fault) if fault.reason == Reason::DuplicateField => return Err(fault),
         found => found.ok().flatten(),
@@ -395,7 +550,11 @@ fn value_of<'d>(wire: &Wire<'_>, dimension: &'d Dimension) -> Result<(&'d Dimens
     let text = raw.and_then(json::text);
     let found = text.and_then(|text| dimension.values.iter().find(|value| value.as_str() == text));
     let value = found.or(dimension.otherwise.as_ref()).ok_or_else(|| {
-        let detail = format!("{} is not a value of the dimension {}", named(&dimension.path), dimension.code);
+        let detail = format!(
+            "{} is not a value of the dimension {}",
+            named(&dimension.path),
+            dimension.code
+        );
         Fault::of(Reason::UnknownDimension, detail)
     })?;
     Ok((&dimension.code, value))
@@ -407,7 +566,9 @@ fn at<'b>(wire: &Wire<'b>, path: &ValuePath) -> Result<Option<&'b RawValue>, Fau
     if wire.field("data_base64").is_some() {
         return Err(no_object());
     }
-    let Some(mut raw) = wire.data() else { return Ok(None) };
+    let Some(mut raw) = wire.data() else {
+        return Ok(None);
+    };
     for (depth, step) in path.steps().iter().enumerate() {
         let found = match step {
             PathStep::Member(name) => json::member(raw, name),
@@ -415,10 +576,15 @@ fn at<'b>(wire: &Wire<'b>, path: &ValuePath) -> Result<Option<&'b RawValue>, Fau
         };
         raw = match found {
             Member::Found(raw) => raw,
-            Member::NoObject if depth == 0 && matches!(step, PathStep::Member(_)) => return Err(no_object()),
+            Member::NoObject if depth == 0 && matches!(step, PathStep::Member(_)) => {
+                return Err(no_object());
+            }
             Member::NoObject | Member::Absent => return Ok(None),
             Member::Twice => {
-                return Err(Fault::of(Reason::DuplicateField, format!("{} is there twice", named(path))));
+                return Err(Fault::of(
+                    Reason::DuplicateField,
+                    format!("{} is there twice", named(path)),
+                ));
             }
         };
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Who sent an event. Each has a namespace of event ids of its own.
 ///
-/// The verified token says which, never the event. So an event of a tenant's own client cannot take the place of one that the
-/// provider's service sends with the same source and id.
+/// The verified token says which, never the event. So an event of a tenant's own client cannot take
+/// the place of one that the provider's service sends with the same source and id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sender {
@@ -38,22 +38,38 @@ pub fn event_key(sender: Sender, source: &str, id: &str) -> DedupeKey {
     DedupeKey::hash([&[sender.namespace()], source.as_bytes(), id.as_bytes()])
 }
 
-/// The key of a value of which a meter counts the distinct ones. `kind` keeps texts and numbers apart.
+/// The key of a value of which a meter counts the distinct ones. `kind` keeps texts and numbers
+/// apart.
 #[must_use]
 pub fn distinct_key(tenant: TenantId, kind: &str, value: &str) -> DedupeKey {
-    DedupeKey::hash([tenant.as_uuid().as_bytes(), kind.as_bytes(), value.as_bytes()])
+    DedupeKey::hash([
+        tenant.as_uuid().as_bytes(),
+        kind.as_bytes(),
+        value.as_bytes(),
+    ])
 }
 
-/// The key of a distinct value within a window: it counts once in each. A window and its adjustment share keys, since
-/// a value that was counted before the seal is not distinct after it.
+/// The key of a distinct value within a window: it counts once in each. A window and its adjustment
+/// share keys, since a value that was counted before the seal is not distinct after it.
 pub(crate) fn key_in_window(value: DedupeKey, window: &WindowKey) -> DedupeKey {
-    let WindowKey { meter, group, size, start, part: _ } = window;
+    let WindowKey {
+        meter,
+        group,
+        size,
+        start,
+        part: _,
+    } = window;
     let start = start.as_second().to_be_bytes();
-    let (meter, group, size) = (meter.as_str().as_bytes(), group.as_str().as_bytes(), size.as_str().as_bytes());
+    let (meter, group, size) = (
+        meter.as_str().as_bytes(),
+        group.as_str().as_bytes(),
+        size.as_str().as_bytes(),
+    );
     DedupeKey::hash([value.as_bytes(), meter, group, size, &start])
 }
 
-/// The content hash of an event. Time and value are hashed in one form each, however they were written.
+/// The content hash of an event. Time and value are hashed in one form each, however they were
+/// written.
 #[must_use]
 pub fn content_hash(
     event_type: &str,
@@ -70,5 +86,12 @@ pub fn content_hash(
     let group = group.as_str().as_bytes();
     let [high, low] = scale.to_be_bytes();
     let tenant = tenant.as_uuid();
-    ContentHash::hash([event_type.as_bytes(), tenant.as_bytes(), &nanoseconds, &[kind, high, low], &value, group])
+    ContentHash::hash([
+        event_type.as_bytes(),
+        tenant.as_bytes(),
+        &nanoseconds,
+        &[kind, high, low],
+        &value,
+        group,
+    ])
 }

@@ -1,17 +1,29 @@
 //! Reading JSON in one pass: each attribute's text is found, not built, and nothing is a float.
 //! What headers say of an event in binary mode is put in the same place.
 //!
-//! What is not read is looked at for its syntax alone, so that nothing in it can refuse what is: names that are no
-//! Unicode, numbers beyond any bound, levels without end. What is read is there once, or the event is refused.
+//! What is not read is looked at for its syntax alone, so that nothing in it can refuse what is:
+//! names that are no Unicode, numbers beyond any bound, levels without end. What is read is there
+//! once, or the event is refused.
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 /// The attributes that count, in the order in which they are checked.
-pub(crate) const FIELDS: [&str; 8] = ["specversion", "type", "source", "id", "subject", "time", "data", "data_base64"];
+pub(crate) const FIELDS: [&str; 8] = [
+    "specversion",
+    "type",
+    "source",
+    "id",
+    "subject",
+    "time",
+    "data",
+    "data_base64",
+];
 /// Where the data is among them: what is before it can be in a header.
 pub(crate) const DATA: usize = 6;
 
@@ -44,7 +56,11 @@ pub(crate) struct Wire<'b> {
 }
 
 impl<'b> Wire<'b> {
-    const NOT_AN_OBJECT: Self = Self { is_object: false, duplicate: None, fields: [None; FIELDS.len()] };
+    const NOT_AN_OBJECT: Self = Self {
+        is_object: false,
+        duplicate: None,
+        fields: [None; FIELDS.len()],
+    };
 
     /// An event in binary mode: attributes by their place in [`FIELDS`], and data.
     pub(crate) fn of_headers(
@@ -52,7 +68,11 @@ impl<'b> Wire<'b> {
         duplicate: Option<&'static str>,
         data: Option<&'b RawValue>,
     ) -> Self {
-        let mut wire = Self { is_object: true, duplicate, ..Self::NOT_AN_OBJECT };
+        let mut wire = Self {
+            is_object: true,
+            duplicate,
+            ..Self::NOT_AN_OBJECT
+        };
         for (at, text) in attributes {
             wire.fields[at] = Some(Field::Header(text));
         }
@@ -67,10 +87,15 @@ impl<'b> Wire<'b> {
 
     fn of_members(members: Members<'b, { FIELDS.len() }>) -> Self {
         let fields = members.found.map(|raw| raw.map(Field::Json));
-        Self { is_object: true, duplicate: members.duplicate.map(|at| FIELDS[at]), fields }
+        Self {
+            is_object: true,
+            duplicate: members.duplicate.map(|at| FIELDS[at]),
+            fields,
+        }
     }
 
-    /// The attribute of a name of [`FIELDS`]; null is absent, as in the `CloudEvents` JSON format, 2.2.
+    /// The attribute of a name of [`FIELDS`]; null is absent, as in the `CloudEvents` JSON format,
+    /// 2.2.
     pub(crate) fn field(&self, name: &str) -> Option<Field<'b>> {
         let at = FIELDS.iter().position(|field| *field == name)?;
         self.fields[at].filter(|field| !matches!(field, Field::Json(raw) if is_null(raw)))
@@ -88,7 +113,11 @@ impl<'b> Wire<'b> {
 /// The text of a JSON string, or nothing when it is another kind of value or not valid Unicode.
 pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(raw.get()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if inner.contains('\\') {
+        serde_json::from_str(raw.get()).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 /// Members of an object, by their place in a list of names.
@@ -107,7 +136,9 @@ impl<'b, const N: usize> Members<'b, N> {
         if !object.get().starts_with('{') {
             return None;
         }
-        let search = |keys| serde_json::Deserializer::from_str(object.get()).deserialize_map(Search { names, keys });
+        let search = |keys| {
+            serde_json::Deserializer::from_str(object.get()).deserialize_map(Search { names, keys })
+        };
         search(Keys::Built).or_else(|_| search(Keys::Found)).ok()
     }
 }
@@ -142,7 +173,11 @@ impl<'de, const N: usize> Visitor<'de> for Search<'_, N> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de, N>, A::Error> {
-        let mut members = Members { found: [None; N], duplicate: None, has_others: false };
+        let mut members = Members {
+            found: [None; N],
+            duplicate: None,
+            has_others: false,
+        };
         while let Some(key) = map.next_key_seed(Key(self))? {
             let Some(at) = key else {
                 members.has_others = true;
@@ -166,7 +201,9 @@ impl<'de, const N: usize> DeserializeSeed<'de> for Key<'_, N> {
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<usize>, D::Error> {
         match self.0.keys {
             Keys::Built => from.deserialize_identifier(self),
-            Keys::Found => Ok(text(<&RawValue>::deserialize(from)?).and_then(|key| self.0.place(&key))),
+            Keys::Found => {
+                Ok(text(<&RawValue>::deserialize(from)?).and_then(|key| self.0.place(&key)))
+            }
         }
     }
 }
@@ -193,9 +230,13 @@ impl<'b, const MAX: usize> Batch<Wire<'b>, MAX> {
     /// Reads a batch.
     pub(crate) fn read(text: &'b str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text).or_else(|_| {
-            // A key, or what is in place of an event, may be one that the parser does not build: it is JSON all the same.
+            // A key, or what is in place of an event, may be one that the parser does not build: it
+            // is JSON all the same.
             let Batch { events, total }: Batch<&RawValue, MAX> = serde_json::from_str(text)?;
-            Ok(Self { events: events.into_iter().map(Wire::of_json).collect(), total })
+            Ok(Self {
+                events: events.into_iter().map(Wire::of_json).collect(),
+                total,
+            })
         })
     }
 }
@@ -220,7 +261,12 @@ impl<'de: 'b, 'b> Deserialize<'de> for Wire<'b> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Wire<'de>, A::Error> {
-                Search { names: &FIELDS, keys: Keys::Built }.visit_map(map).map(Wire::of_members)
+                Search {
+                    names: &FIELDS,
+                    keys: Keys::Built,
+                }
+                .visit_map(map)
+                .map(Wire::of_members)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Wire<'de>, A::Error> {
@@ -283,8 +329,12 @@ pub(crate) enum Member<'b> {
 pub(crate) fn member<'b>(object: &'b RawValue, name: &str) -> Member<'b> {
     match Members::of(object, &[name]) {
         None => Member::NoObject,
-        Some(Members { duplicate: Some(_), .. }) => Member::Twice,
-        Some(Members { found: [found], .. }) => found.filter(|raw| !is_null(raw)).map_or(Member::Absent, Member::Found),
+        Some(Members {
+            duplicate: Some(_), ..
+        }) => Member::Twice,
+        Some(Members { found: [found], .. }) => found
+            .filter(|raw| !is_null(raw))
+            .map_or(Member::Absent, Member::Found),
     }
 }
 
@@ -311,10 +361,13 @@ pub(crate) fn element(list: &RawValue, index: usize) -> Member<'_> {
             }
             let found: Option<&RawValue> = list.next_element()?;
             while list.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(found.filter(|raw| !is_null(raw)).map_or(Member::Absent, Member::Found))
+            Ok(found
+                .filter(|raw| !is_null(raw))
+                .map_or(Member::Absent, Member::Found))
         }
     }
 
     let mut from = serde_json::Deserializer::from_str(list.get());
-    from.deserialize_seq(Elements(index)).unwrap_or(Member::NoObject)
+    from.deserialize_seq(Elements(index))
+        .unwrap_or(Member::NoObject)
 }

@@ -1,11 +1,13 @@
 //! From usage events to window totals, as pure functions.
 //!
 //! [`read`] turns a request body into valid events and named refusals, [`group`] turns events into
-//! [`Segment`]s that are stored as they are, a [`Rollup`] turns segments into window totals exactly once.
+//! [`Segment`]s that are stored as they are, a [`Rollup`] turns segments into window totals exactly
+//! once.
 //!
-//! Invariants: a number is never a float; what a client wrote (ids, sources, data, extensions) ends in
-//! [`read`], after which an event is two hashes, a meter, a window and a value; the same segments give
-//! the same totals in any order and grouping. Imports `kernel`, `catalogue`, `contract` and `dedupe` only.
+//! Invariants: a number is never a float; what a client wrote (ids, sources, data, extensions) ends
+//! in [`read`], after which an event is two hashes, a meter, a window and a value; the same
+//! segments give the same totals in any order and grouping. Imports `kernel`, `catalogue`,
+//! `contract` and `dedupe` only.
 
 mod aggregate;
 mod batch;
@@ -33,7 +35,10 @@ pub use batch::{ROLLUP_SEGMENTS_MAX, batches, touched_pages};
 pub use binary::Attributes;
 pub use checkpoint::{Checkpoint, Counted, DISTINCT_VALUES_KEPT, EVENT_KEYS_KEPT};
 pub use correction::{CORRECTIONS_MAX, CorrectionReading, ValidCorrection, read_corrections};
-pub use event::{BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reading, TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, read};
+pub use event::{
+    BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reading, TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage,
+    read,
+};
 pub use event_key::{Sender, content_hash, distinct_key, event_key};
 pub use lookup::{KEYED_CORRECTIONS_MAX, KeyedCorrection, Sightings};
 pub use page::{Page, PageKey};
@@ -42,8 +47,8 @@ pub use report::{Finality, Question, Total, Unanswerable};
 pub use rollup::{Rollup, RollupChanges, Snapshot};
 pub use seal::{Statement, restate, seal};
 pub use segment::{
-    Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX, Segment, SegmentBody,
-    SegmentEvent, Slot, group, group_corrections,
+    Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX,
+    Segment, SegmentBody, SegmentEvent, Slot, group, group_corrections,
 };
 pub use stream::state_end;
 pub use value::{NumberError, Value};

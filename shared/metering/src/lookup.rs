@@ -1,10 +1,11 @@
-//! Corrections that name an event by its key: what the event said is looked up in what is stored of it.
+//! Corrections that name an event by its key: what the event said is looked up in what is stored of
+//! it.
 
 use crate::correction::{accompanies, not_reversible};
 use crate::event::Fault;
 use crate::{
-    Correction, Purpose, Reason, Refusal, SegmentBody, SegmentEvent, Sender, Slot, TIME_BEHIND_MAX, Usage,
-    ValidCorrection,
+    Correction, Purpose, Reason, Refusal, SegmentBody, SegmentEvent, Sender, Slot, TIME_BEHIND_MAX,
+    Usage, ValidCorrection,
 };
 use catalogue::Catalogue;
 use dedupe::{DedupeKey, Entry};
@@ -42,13 +43,21 @@ pub struct Sightings {
 }
 
 impl Sightings {
-    /// Looks through a segment. What takes an event back repeats it, and proves nothing of its having been sent.
+    /// Looks through a segment. What takes an event back repeats it, and proves nothing of its
+    /// having been sent.
     pub fn look(&mut self, sought: &BTreeSet<DedupeKey>, body: &SegmentBody) {
-        for event in body.events().iter().filter(|event| sought.contains(&event.entry.key)) {
-            let Some(slot) = body.slots().get(usize::from(event.slot)) else { continue };
+        for event in body
+            .events()
+            .iter()
+            .filter(|event| sought.contains(&event.entry.key))
+        {
+            let Some(slot) = body.slots().get(usize::from(event.slot)) else {
+                continue;
+            };
             if slot.purpose != Purpose::Void {
                 let seen = self.events.entry(event.entry.key).or_default();
-                seen.entry(event.entry).or_insert_with(|| (slot.clone(), *event));
+                seen.entry(event.entry)
+                    .or_insert_with(|| (slot.clone(), *event));
             }
         }
     }
@@ -74,9 +83,10 @@ impl Sightings {
                 let detail = "the tenant has more events than are looked through: narrow sent_from and sent_to";
                 Err(Fault::of(Reason::SearchCutShort, detail))
             }
-            (None, _) => {
-                Err(Fault::of(Reason::EventNotFound, "no event of this key is stored of the time it was sent"))
-            }
+            (None, _) => Err(Fault::of(
+                Reason::EventNotFound,
+                "no event of this key is stored of the time it was sent",
+            )),
         }
     }
 }
@@ -94,30 +104,72 @@ impl<'c> KeyedCorrection<'c> {
     ) -> Result<ValidCorrection<'c>, Refusal> {
         match self.original(seen, catalogue, now) {
             Ok(original) => {
-                let Self { index, id, sent_by, replacement, reason, .. } = self;
-                let correction = Correction { original, replacement };
-                Ok(ValidCorrection { index, correction, sent_by, reason, id })
+                let Self {
+                    index,
+                    id,
+                    sent_by,
+                    replacement,
+                    reason,
+                    ..
+                } = self;
+                let correction = Correction {
+                    original,
+                    replacement,
+                };
+                Ok(ValidCorrection {
+                    index,
+                    correction,
+                    sent_by,
+                    reason,
+                    id,
+                })
             }
-            Err(Fault { reason, detail }) => Err(Refusal { index: self.index, id: Some(self.id), reason, detail }),
+            Err(Fault { reason, detail }) => Err(Refusal {
+                index: self.index,
+                id: Some(self.id),
+                reason,
+                detail,
+            }),
         }
     }
 
-    fn original(&self, seen: &Sightings, catalogue: &'c Catalogue, now: Timestamp) -> Result<Usage<'c>, Fault> {
+    fn original(
+        &self,
+        seen: &Sightings,
+        catalogue: &'c Catalogue,
+        now: Timestamp,
+    ) -> Result<Usage<'c>, Fault> {
         let (slot, event) = seen.only(self.key)?;
         if !slot.aggregation.is_reversible() {
             return Err(not_reversible());
         }
         // Of the event's time, its window is known.
         if now.duration_since(slot.size.end(slot.start)) > TIME_BEHIND_MAX {
-            return Err(Fault::of(Reason::TimeTooOld, "the event's time is more than 35 days ago"));
+            return Err(Fault::of(
+                Reason::TimeTooOld,
+                "the event's time is more than 35 days ago",
+            ));
         }
         let meter = catalogue.meter(&slot.meter);
-        let meter = meter.filter(|meter| (meter.aggregation, meter.window) == (slot.aggregation, slot.size));
+        let meter = meter
+            .filter(|meter| (meter.aggregation, meter.window) == (slot.aggregation, slot.size));
         let meter = meter.ok_or_else(|| {
-            Fault::of(Reason::UnknownMeter, "the event's meter has changed since it was sent, or is gone")
+            Fault::of(
+                Reason::UnknownMeter,
+                "the event's meter has changed since it was sent, or is gone",
+            )
         })?;
         accompanies(self.tenant, self.key, self.replacement.as_ref())?;
-        let SegmentEvent { entry, measure, at, .. } = *event;
-        Ok(Usage { tenant: self.tenant, entry, meter, group: slot.group.clone(), at, measure })
+        let SegmentEvent {
+            entry, measure, at, ..
+        } = *event;
+        Ok(Usage {
+            tenant: self.tenant,
+            entry,
+            meter,
+            group: slot.group.clone(),
+            at,
+            measure,
+        })
     }
 }

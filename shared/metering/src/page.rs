@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 const VERSION: u8 = 1;
 
-/// Which page, within a tenant: the minutes of an hour, the hours of a day, or the days of a billing period and the
-/// period itself.
+/// Which page, within a tenant: the minutes of an hour, the hours of a day, or the days of a
+/// billing period and the period itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageKey {
     /// The meter.
@@ -50,13 +50,17 @@ impl PageKey {
             WindowSize::Hour => anchor_of(start, 60),
             WindowSize::Day | WindowSize::Month => anchor_of(start, 24 * 60),
         };
-        Self { meter: meter.clone(), span, start: span.start(start, anchor) }
+        Self {
+            meter: meter.clone(),
+            span,
+            start: span.start(start, anchor),
+        }
     }
 }
 
 impl PageKey {
-    /// The most windows of a group that the page has room for: the minutes of an hour, the hours of a day, or the days of a
-    /// billing period and the period itself.
+    /// The most windows of a group that the page has room for: the minutes of an hour, the hours of
+    /// a day, or the days of a billing period and the period itself.
     #[must_use]
     pub const fn windows_max(&self) -> usize {
         match self.span {
@@ -70,7 +74,10 @@ impl PageKey {
 /// How far after a whole hour or day a window begins.
 fn anchor_of(start: Timestamp, minutes: i64) -> BillingAnchor {
     let minutes = start.as_second().div_euclid(60).rem_euclid(minutes);
-    u16::try_from(minutes).ok().and_then(BillingAnchor::after_midnight).unwrap_or_default()
+    u16::try_from(minutes)
+        .ok()
+        .and_then(BillingAnchor::after_midnight)
+        .unwrap_or_default()
 }
 
 impl Page {
@@ -83,8 +90,22 @@ impl Page {
     /// Every total, by the page's key.
     pub fn windows(&self, key: &PageKey) -> impl Iterator<Item = (WindowKey, Window)> {
         self.cells.iter().map(|(cell, window)| {
-            let Cell { start, size, ref group, part } = *cell;
-            (WindowKey { meter: key.meter.clone(), group: group.clone(), size, start, part }, window.clone())
+            let Cell {
+                start,
+                size,
+                ref group,
+                part,
+            } = *cell;
+            (
+                WindowKey {
+                    meter: key.meter.clone(),
+                    group: group.clone(),
+                    size,
+                    start,
+                    part,
+                },
+                window.clone(),
+            )
         })
     }
 
@@ -94,10 +115,11 @@ impl Page {
 
     /// Writes the page in its current version.
     ///
-    /// Version 1, big-endian: the version, the number of groups (1 byte) and of totals (2); per group its length (1)
-    /// and text; per total the size (1), the part (1), the group (1), how many minutes after the page's start it begins (2),
-    /// the value's scale and mantissa, the number of events, the revision, and the latest event's nanoseconds since 1970,
-    /// or -1. Numbers are in groups of seven bits from the lowest, and all but the scale zigzag.
+    /// Version 1, big-endian: the version, the number of groups (1 byte) and of totals (2); per
+    /// group its length (1) and text; per total the size (1), the part (1), the group (1), how many
+    /// minutes after the page's start it begins (2), the value's scale and mantissa, the number of
+    /// events, the revision, and the latest event's nanoseconds since 1970, or -1. Numbers are in
+    /// groups of seven bits from the lowest, and all but the scale zigzag.
     #[must_use]
     pub fn encode(&self, key: &PageKey) -> Vec<u8> {
         let mut groups: Vec<&UsageGroup> = self.cells.keys().map(|cell| &cell.group).collect();
@@ -106,7 +128,11 @@ impl Page {
         let mut bytes = Vec::with_capacity(64 * groups.len() + 16 * self.cells.len());
         bytes.push(VERSION);
         bytes.push(u8::try_from(groups.len()).unwrap_or(u8::MAX));
-        bytes.extend_from_slice(&u16::try_from(self.cells.len()).unwrap_or(u16::MAX).to_be_bytes());
+        bytes.extend_from_slice(
+            &u16::try_from(self.cells.len())
+                .unwrap_or(u16::MAX)
+                .to_be_bytes(),
+        );
         for group in &groups {
             write_text(group.as_str(), &mut bytes);
         }
@@ -119,7 +145,10 @@ impl Page {
             write_aggregate(&window.value, &mut bytes);
             write_zigzag(window.events.into(), &mut bytes);
             write_zigzag(window.revision.into(), &mut bytes);
-            write_zigzag(window.latest_at.map_or(-1, Timestamp::as_nanosecond), &mut bytes);
+            write_zigzag(
+                window.latest_at.map_or(-1, Timestamp::as_nanosecond),
+                &mut bytes,
+            );
         }
         bytes
     }
@@ -135,13 +164,19 @@ impl Page {
         }
         let groups = input.byte()?;
         let cells = input.short()?;
-        let groups: Vec<UsageGroup> = (0..groups).map(|_| input.group()).collect::<Result<_, _>>()?;
+        let groups: Vec<UsageGroup> = (0..groups)
+            .map(|_| input.group())
+            .collect::<Result<_, _>>()?;
         let mut page = Self::default();
         for _ in 0..cells {
             let (cell, window) = input.cell(key, &groups)?;
             page.cells.insert(cell, window);
         }
-        if input.0.is_empty() { Ok(page) } else { Err(Malformed::Length) }
+        if input.0.is_empty() {
+            Ok(page)
+        } else {
+            Err(Malformed::Length)
+        }
     }
 }
 
@@ -154,20 +189,38 @@ impl Input<'_> {
         let cell = Cell {
             start: start.map_err(|_| invalid("moment"))?,
             size: size_of(size).ok_or(invalid("size"))?,
-            group: groups.get(usize::from(group)).ok_or(invalid("group"))?.clone(),
+            group: groups
+                .get(usize::from(group))
+                .ok_or(invalid("group"))?
+                .clone(),
             part: part_of(part).ok_or(invalid("part"))?,
         };
         let (value, events, revision) = (self.aggregate()?, self.number()?, self.number()?);
         let latest_at = match self.zigzag()? {
             -1 => None,
-            nanosecond => Some(Timestamp::from_nanosecond(nanosecond).map_err(|_| invalid("moment"))?),
+            nanosecond => {
+                Some(Timestamp::from_nanosecond(nanosecond).map_err(|_| invalid("moment"))?)
+            }
         };
-        Ok((cell, Window { value, events, latest_at, revision }))
+        Ok((
+            cell,
+            Window {
+                value,
+                events,
+                latest_at,
+                revision,
+            },
+        ))
     }
 }
 
 fn cell(key: &WindowKey) -> Cell {
-    Cell { start: key.start, size: key.size, group: key.group.clone(), part: key.part }
+    Cell {
+        start: key.start,
+        size: key.size,
+        group: key.group.clone(),
+        part: key.part,
+    }
 }
 
 /// The stored code of a size: never reused.

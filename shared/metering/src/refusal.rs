@@ -84,7 +84,9 @@ impl Reason {
             | Self::InvalidTime => RejectionKind::Malformed,
             Self::UnknownMeter => RejectionKind::UnknownMeter,
             Self::UnknownTenant => RejectionKind::UnknownTenant,
-            Self::TimeInFuture | Self::TimeTooOld | Self::BeforeFirstPeriod => RejectionKind::OutOfTime,
+            Self::TimeInFuture | Self::TimeTooOld | Self::BeforeFirstPeriod => {
+                RejectionKind::OutOfTime
+            }
             Self::InvalidData
             | Self::MissingValue
             | Self::InvalidValue
@@ -120,6 +122,10 @@ pub struct Refusal {
 
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Refusal({}: {:?}, {})", self.index, self.reason, self.detail)
+        write!(
+            f,
+            "Refusal({}: {:?}, {})",
+            self.index, self.reason, self.detail
+        )
     }
 }

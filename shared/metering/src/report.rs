@@ -71,7 +71,8 @@ pub struct Question<'c> {
 }
 
 impl Question<'_> {
-    /// The windows that answer it: those of the size that is asked for, or the shorter ones that add up to them.
+    /// The windows that answer it: those of the size that is asked for, or the shorter ones that
+    /// add up to them.
     ///
     /// # Errors
     /// When none do.
@@ -105,23 +106,37 @@ impl Question<'_> {
         let windows = pages.iter().filter(|(key, _)| key.meter == self.meter.code);
         for (key, window) in windows.flat_map(|(key, page)| page.windows(key)) {
             let start = self.size.start(key.start, self.anchor);
-            if key.size != source || start < self.from || start >= self.to || !key.group.includes(&self.only) {
+            if key.size != source
+                || start < self.from
+                || start >= self.to
+                || !key.group.includes(&self.only)
+            {
                 continue;
             }
-            let (total, is_adjusted) = totals.entry((start, key.group.narrowed(&self.by))).or_default();
+            let (total, is_adjusted) = totals
+                .entry((start, key.group.narrowed(&self.by)))
+                .or_default();
             total.join(self.meter.aggregation, &window);
             *is_adjusted |= key.part == WindowPart::Adjustment;
         }
-        let total = |((start, group), (window, is_adjusted)): ((Timestamp, UsageGroup), (Window, bool))| {
-            let end = self.size.end(start);
-            let finality = match sealed_until {
-                Some(until) if end <= until && is_adjusted => Finality::Adjusted,
-                Some(until) if end <= until => Finality::Sealed,
-                _ => Finality::Provisional,
+        let total =
+            |((start, group), (window, is_adjusted)): ((Timestamp, UsageGroup), (Window, bool))| {
+                let end = self.size.end(start);
+                let finality = match sealed_until {
+                    Some(until) if end <= until && is_adjusted => Finality::Adjusted,
+                    Some(until) if end <= until => Finality::Sealed,
+                    _ => Finality::Provisional,
+                };
+                let value = window.result(self.meter.aggregation);
+                Total {
+                    start,
+                    end,
+                    group,
+                    value,
+                    events: window.events,
+                    finality,
+                }
             };
-            let value = window.result(self.meter.aggregation);
-            Total { start, end, group, value, events: window.events, finality }
-        };
         Ok(totals.into_iter().map(total).collect())
     }
 }
@@ -141,7 +156,8 @@ impl Window {
             Aggregation::Max => self.value = take(&mut self.value).max(other.value.clone()),
             Aggregation::Latest => {
                 let (mine, theirs) = (take(&mut self.value), other.value.clone());
-                (self.latest_at, self.value) = (self.latest_at, mine).max((other.latest_at, theirs));
+                (self.latest_at, self.value) =
+                    (self.latest_at, mine).max((other.latest_at, theirs));
             }
         }
         self.revision = self.revision.max(other.revision);

@@ -32,8 +32,8 @@ pub struct RollupChanges {
     pub published: BTreeMap<WindowKey, Window>,
     /// The pages that changed, in full.
     pub pages: BTreeMap<PageKey, Page>,
-    /// The first moments of days to seal: those with a new total, and the last day of their billing periods. The period is
-    /// sealed with its last day, whether anything is used on it or not.
+    /// The first moments of days to seal: those with a new total, and the last day of their billing
+    /// periods. The period is sealed with its last day, whether anything is used on it or not.
     pub days: BTreeSet<Timestamp>,
     /// The parts of the indexes to store before the new checkpoint names them.
     pub new_parts: Vec<NewPart>,
@@ -45,16 +45,20 @@ impl RollupChanges {
     /// The event to publish, unless no published total changed.
     #[must_use]
     pub fn event(&self, tenant: TenantId) -> Option<UsageWindowUpdated> {
-        let windows: Vec<_> = self.published.iter().map(|(key, window)| key.published(window)).collect();
+        let windows: Vec<_> = self
+            .published
+            .iter()
+            .map(|(key, window)| key.published(window))
+            .collect();
         (!windows.is_empty()).then_some(UsageWindowUpdated { tenant, windows })
     }
 }
 
-/// A rollup of segments of one tenant, in three steps: [`Rollup::new`], [`Rollup::resume`] until no block is missing, and
-/// [`Rollup::finish`].
+/// A rollup of segments of one tenant, in three steps: [`Rollup::new`], [`Rollup::resume`] until no
+/// block is missing, and [`Rollup::finish`].
 ///
-/// The caller sees to it that a segment is rolled up once. An event may be in several segments; the index of events decides
-/// which of them counts.
+/// The caller sees to it that a segment is rolled up once. An event may be in several segments; the
+/// index of events decides which of them counts.
 pub struct Rollup<'s> {
     snapshot: &'s Snapshot,
     segments: &'s [Segment],
@@ -70,18 +74,39 @@ pub struct Rollup<'s> {
 }
 
 impl<'s> Rollup<'s> {
-    /// A rollup of segments, which are one of [`crate::batches`], on a snapshot of their tenant's usage.
+    /// A rollup of segments, which are one of [`crate::batches`], on a snapshot of their tenant's
+    /// usage.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, segments: &'s [Segment], now: Timestamp) -> Self {
-        let Checkpoint { events, distinct_values, .. } = &snapshot.checkpoint;
+        let Checkpoint {
+            events,
+            distinct_values,
+            ..
+        } = &snapshot.checkpoint;
         let events = Index::open(events, EVENT_KEYS_KEPT, now);
         let values = Index::open(distinct_values, DISTINCT_VALUES_KEPT, now);
-        let keys: Vec<DedupeKey> =
-            segments.iter().flat_map(|segment| segment.body.events()).map(|event| event.entry.key).collect();
+        let keys: Vec<DedupeKey> = segments
+            .iter()
+            .flat_map(|segment| segment.body.events())
+            .map(|event| event.entry.key)
+            .collect();
         let event_lookup = Lookup::new(events.runs(), keys);
         let mut counting = Counting::new(snapshot);
-        let places = segments.iter().map(|segment| counting.place_slots(segment)).collect();
-        Self { snapshot, segments, now, counting, places, events, event_lookup, values, value_lookup: None }
+        let places = segments
+            .iter()
+            .map(|segment| counting.place_slots(segment))
+            .collect();
+        Self {
+            snapshot,
+            segments,
+            now,
+            counting,
+            places,
+            events,
+            event_lookup,
+            values,
+            value_lookup: None,
+        }
     }
 
     /// Looks up events and distinct values as far as blocks are loaded.
@@ -93,8 +118,11 @@ impl<'s> Rollup<'s> {
         let lookup = match &mut self.value_lookup {
             Some(lookup) => lookup,
             None => {
-                let keys = self.counting.seek_values(self.segments, &self.places, known);
-                self.value_lookup.insert(Lookup::new(self.values.runs(), keys))
+                let keys = self
+                    .counting
+                    .seek_values(self.segments, &self.places, known);
+                self.value_lookup
+                    .insert(Lookup::new(self.values.runs(), keys))
             }
         };
         lookup.resume(blocks)?;
@@ -102,14 +130,34 @@ impl<'s> Rollup<'s> {
         self.values.filter_groups(blocks)
     }
 
-    /// Counts each event that the index of events does not hold, once. `attempt` names the runs that are made.
+    /// Counts each event that the index of events does not hold, once. `attempt` names the runs
+    /// that are made.
     ///
     /// # Errors
     /// When [`Rollup::resume`] has not found all blocks before.
-    pub fn finish(mut self, attempt: Uuid, blocks: &Blocks) -> Result<RollupChanges, MissingBlocks> {
+    pub fn finish(
+        mut self,
+        attempt: Uuid,
+        blocks: &Blocks,
+    ) -> Result<RollupChanges, MissingBlocks> {
         self.resume(blocks)?;
-        let Self { snapshot: Snapshot { checkpoint: before, .. }, segments, now, .. } = self;
-        let Self { mut counting, places, mut events, mut event_lookup, mut values, value_lookup, .. } = self;
+        let Self {
+            snapshot: Snapshot {
+                checkpoint: before, ..
+            },
+            segments,
+            now,
+            ..
+        } = self;
+        let Self {
+            mut counting,
+            places,
+            mut events,
+            mut event_lookup,
+            mut values,
+            value_lookup,
+            ..
+        } = self;
         if let Some(mut lookup) = value_lookup {
             counting.learn_values(lookup.resume(blocks)?);
         }
@@ -120,7 +168,12 @@ impl<'s> Rollup<'s> {
             let (of_segment, rest) = known.split_at(segment.body.events().len());
             known = rest;
             if counting.count(segment, places, of_segment) {
-                let entries = segment.body.events().iter().map(|event| event.entry).collect();
+                let entries = segment
+                    .body
+                    .events()
+                    .iter()
+                    .map(|event| event.entry)
+                    .collect();
                 events.append_segment(RunId::of_segment(segment.id), entries, now);
             } else {
                 loose.append(&mut counting.entries);
@@ -137,18 +190,44 @@ impl<'s> Rollup<'s> {
         values.compact(blocks, &mut ids);
 
         let counted = counting.counted;
-        let Changed { published, pages, days } = counting.changed();
-        let named: BTreeSet<RunId> = events.runs().iter().chain(values.runs()).map(|run| run.id).collect();
-        let obsolete = before.runs().map(|run| run.id).filter(|id| !named.contains(id)).collect();
+        let Changed {
+            published,
+            pages,
+            days,
+        } = counting.changed();
+        let named: BTreeSet<RunId> = events
+            .runs()
+            .iter()
+            .chain(values.runs())
+            .map(|run| run.id)
+            .collect();
+        let obsolete = before
+            .runs()
+            .map(|run| run.id)
+            .filter(|id| !named.contains(id))
+            .collect();
         let new_parts = [events.new_parts(), values.new_parts()].concat();
         let checkpoint = Checkpoint {
             generation: before.generation + 1,
             sequence: before.sequence + u64::from(!published.is_empty()),
             counted: before.counted.plus(counted),
-            events: Manifest { runs: events.runs().to_vec() },
-            distinct_values: Manifest { runs: values.runs().to_vec() },
+            events: Manifest {
+                runs: events.runs().to_vec(),
+            },
+            distinct_values: Manifest {
+                runs: values.runs().to_vec(),
+            },
             sealed_until: before.sealed_until,
         };
-        Ok(RollupChanges { checkpoint, counted, corrected, published, pages, days, new_parts, obsolete })
+        Ok(RollupChanges {
+            checkpoint,
+            counted,
+            corrected,
+            published,
+            pages,
+            days,
+            new_parts,
+            obsolete,
+        })
     }
 }

@@ -11,16 +11,22 @@ use std::collections::BTreeMap;
 pub struct Statement {
     /// The new checkpoint.
     pub checkpoint: Checkpoint,
-    /// The day's totals, in as many facts as it takes, the first of them numbered after the old checkpoint's sequence.
+    /// The day's totals, in as many facts as it takes, the first of them numbered after the old
+    /// checkpoint's sequence.
     pub totals: Vec<UsageWindowUpdated>,
     /// The seal, numbered as the new checkpoint's sequence.
     pub seal: UsageSealed,
 }
 
-/// Seals a tenant's day, and all days before it, from the pages of its billing period. Only the seal is stated: the totals
-/// have been.
+/// Seals a tenant's day, and all days before it, from the pages of its billing period. Only the
+/// seal is stated: the totals have been.
 #[must_use]
-pub fn seal(checkpoint: &Checkpoint, tenant: TenantId, day: Timestamp, pages: &BTreeMap<PageKey, Page>) -> Statement {
+pub fn seal(
+    checkpoint: &Checkpoint,
+    tenant: TenantId,
+    day: Timestamp,
+    pages: &BTreeMap<PageKey, Page>,
+) -> Statement {
     let end = WindowSize::Day.end(day);
     let seal = seal_of(tenant, day, &stated(pages));
     let sealed_until = checkpoint.sealed_until.max(Some(end));
@@ -30,10 +36,15 @@ pub fn seal(checkpoint: &Checkpoint, tenant: TenantId, day: Timestamp, pages: &B
         sealed_until,
         ..checkpoint.clone()
     };
-    Statement { checkpoint, totals: Vec::new(), seal }
+    Statement {
+        checkpoint,
+        totals: Vec::new(),
+        seal,
+    }
 }
 
-/// States a sealed day's totals again, adjustments included, and its seal; nothing when the day is not sealed.
+/// States a sealed day's totals again, adjustments included, and its seal; nothing when the day is
+/// not sealed.
 #[must_use]
 pub fn restate(
     checkpoint: &Checkpoint,
@@ -48,11 +59,24 @@ pub fn restate(
     let mut totals = stated(pages);
     let seal = seal_of(tenant, day, &totals);
     totals.retain(|total| total.size.end(total.start) == end);
-    let totals: Vec<_> =
-        totals.chunks(SEGMENT_TOTALS_MAX).map(|some| UsageWindowUpdated { tenant, windows: some.to_vec() }).collect();
+    let totals: Vec<_> = totals
+        .chunks(SEGMENT_TOTALS_MAX)
+        .map(|some| UsageWindowUpdated {
+            tenant,
+            windows: some.to_vec(),
+        })
+        .collect();
     let sequence = checkpoint.sequence + totals.len() as u64 + 1;
-    let checkpoint = Checkpoint { generation: checkpoint.generation + 1, sequence, ..checkpoint.clone() };
-    Some(Statement { checkpoint, totals, seal })
+    let checkpoint = Checkpoint {
+        generation: checkpoint.generation + 1,
+        sequence,
+        ..checkpoint.clone()
+    };
+    Some(Statement {
+        checkpoint,
+        totals,
+        seal,
+    })
 }
 
 /// The totals of pages that are stated.
@@ -63,6 +87,14 @@ fn stated(pages: &BTreeMap<PageKey, Page>) -> Vec<UsageWindow> {
 }
 
 fn seal_of(tenant: TenantId, day: Timestamp, totals: &[UsageWindow]) -> UsageSealed {
-    let sealed: Vec<_> = totals.iter().filter(|total| SealDigest::covers(day, total)).collect();
-    UsageSealed { tenant, day, totals: sealed.len() as u64, digest: SealDigest::of(sealed) }
+    let sealed: Vec<_> = totals
+        .iter()
+        .filter(|total| SealDigest::covers(day, total))
+        .collect();
+    UsageSealed {
+        tenant,
+        day,
+        totals: sealed.len() as u64,
+        digest: SealDigest::of(sealed),
+    }
 }

@@ -12,10 +12,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most events of a segment.
 pub const SEGMENT_EVENTS_MAX: usize = 1_000;
-/// The most totals that a segment changes of those that are stated: what one `UsageWindowUpdated` may carry.
+/// The most totals that a segment changes of those that are stated: what one `UsageWindowUpdated`
+/// may carry.
 pub const SEGMENT_TOTALS_MAX: usize = 60;
-/// The most windows of a group that the pages have room for which a segment changes, see [`PageKey::windows_max`]: with
-/// every group's totals as wide as they can be, the pages fit a `DynamoDB` transaction's 4 MB, which a test shows.
+/// The most windows of a group that the pages have room for which a segment changes, see
+/// [`PageKey::windows_max`]: with every group's totals as wide as they can be, the pages fit a
+/// `DynamoDB` transaction's 4 MB, which a test shows.
 pub const SEGMENT_WINDOWS_MAX: usize = 700;
 
 const VERSION: u8 = 2;
@@ -100,8 +102,8 @@ pub enum Malformed {
 }
 
 impl Slot {
-    /// The totals that an event of the slot changes, unless they are sealed: of its window, its day and, where days do
-    /// not add up, its billing period.
+    /// The totals that an event of the slot changes, unless they are sealed: of its window, its day
+    /// and, where days do not add up, its billing period.
     pub(crate) fn windows(&self, anchor: BillingAnchor) -> Windows {
         let window = |size: WindowSize| WindowKey {
             meter: self.meter.clone(),
@@ -113,7 +115,8 @@ impl Slot {
         Windows {
             short: (self.size < WindowSize::Day).then(|| window(self.size)),
             day: window(WindowSize::Day),
-            month: (self.aggregation == Aggregation::UniqueCount).then(|| window(WindowSize::Month)),
+            month: (self.aggregation == Aggregation::UniqueCount)
+                .then(|| window(WindowSize::Month)),
         }
     }
 }
@@ -144,8 +147,8 @@ pub(crate) fn windows_max(pages: &BTreeSet<PageKey>) -> usize {
     pages.iter().map(PageKey::windows_max).sum()
 }
 
-/// Groups events by tenant into segments of bounded size, each with an id that the caller makes. `anchor` says when a
-/// tenant's days begin.
+/// Groups events by tenant into segments of bounded size, each with an id that the caller makes.
+/// `anchor` says when a tenant's days begin.
 pub fn group<'c>(
     events: impl IntoIterator<Item = Usage<'c>>,
     anchor: impl Fn(TenantId) -> BillingAnchor,
@@ -154,31 +157,56 @@ pub fn group<'c>(
     let mut open: BTreeMap<TenantId, Open> = BTreeMap::new();
     let mut full = Vec::new();
     for event in events {
-        let segment = open.entry(event.tenant).or_insert_with(|| Open::new(anchor(event.tenant)));
+        let segment = open
+            .entry(event.tenant)
+            .or_insert_with(|| Open::new(anchor(event.tenant)));
         if !segment.takes(&[(&event, Purpose::Usage)]) {
             let next = Open::new(segment.body.anchor);
             full.push((event.tenant, std::mem::replace(segment, next).by_slot()));
         }
         segment.push(&event, Purpose::Usage);
     }
-    full.extend(open.into_iter().map(|(tenant, segment)| (tenant, segment.by_slot())));
-    full.into_iter().map(|(tenant, body)| Segment { id: next_id(), tenant, body }).collect()
+    full.extend(
+        open.into_iter()
+            .map(|(tenant, segment)| (tenant, segment.by_slot())),
+    );
+    full.into_iter()
+        .map(|(tenant, body)| Segment {
+            id: next_id(),
+            tenant,
+            body,
+        })
+        .collect()
 }
 
-/// Groups corrections into segments. What one takes back and what it puts in its place are in one segment, so that they are
-/// rolled up at once.
+/// Groups corrections into segments. What one takes back and what it puts in its place are in one
+/// segment, so that they are rolled up at once.
 pub fn group_corrections<'c>(
     corrections: impl IntoIterator<Item = Correction<'c>>,
     anchor: impl Fn(TenantId) -> BillingAnchor,
     mut next_id: impl FnMut() -> SegmentId,
 ) -> Vec<Segment> {
     let mut open: BTreeMap<TenantId, Vec<Open>> = BTreeMap::new();
-    for Correction { original, replacement } in corrections {
+    for Correction {
+        original,
+        replacement,
+    } in corrections
+    {
         let tenant = original.tenant;
-        let segments = open.entry(tenant).or_insert_with(|| vec![Open::new(anchor(tenant))]);
-        let replacement = replacement.iter().map(|replacement| (replacement, Purpose::Replacement));
-        let events: Vec<(&Usage<'_>, Purpose)> = [(&original, Purpose::Void)].into_iter().chain(replacement).collect();
-        if !segments.last().is_some_and(|segment| segment.takes(&events)) {
+        let segments = open
+            .entry(tenant)
+            .or_insert_with(|| vec![Open::new(anchor(tenant))]);
+        let replacement = replacement
+            .iter()
+            .map(|replacement| (replacement, Purpose::Replacement));
+        let events: Vec<(&Usage<'_>, Purpose)> = [(&original, Purpose::Void)]
+            .into_iter()
+            .chain(replacement)
+            .collect();
+        if !segments
+            .last()
+            .is_some_and(|segment| segment.takes(&events))
+        {
             segments.push(Open::new(anchor(tenant)));
         }
         if let Some(segment) = segments.last_mut() {
@@ -187,9 +215,16 @@ pub fn group_corrections<'c>(
             }
         }
     }
-    let of_tenants =
-        open.into_iter().flat_map(|(tenant, segments)| segments.into_iter().map(move |s| (tenant, s.body)));
-    of_tenants.map(|(tenant, body)| Segment { id: next_id(), tenant, body }).collect()
+    let of_tenants = open
+        .into_iter()
+        .flat_map(|(tenant, segments)| segments.into_iter().map(move |s| (tenant, s.body)));
+    of_tenants
+        .map(|(tenant, body)| Segment {
+            id: next_id(),
+            tenant,
+            body,
+        })
+        .collect()
 }
 
 /// An event that is taken back, and the one in its place.
@@ -213,8 +248,16 @@ struct Open {
 
 impl Open {
     fn new(anchor: BillingAnchor) -> Self {
-        let body = SegmentBody { anchor, ..SegmentBody::default() };
-        Self { body, slots: HashMap::new(), totals: BTreeSet::new(), pages: BTreeSet::new() }
+        let body = SegmentBody {
+            anchor,
+            ..SegmentBody::default()
+        };
+        Self {
+            body,
+            slots: HashMap::new(),
+            totals: BTreeSet::new(),
+            pages: BTreeSet::new(),
+        }
     }
 
     /// Whether there is room for events. An empty segment takes any two.
@@ -222,8 +265,12 @@ impl Open {
         if self.body.events.len() + events.len() > SEGMENT_EVENTS_MAX {
             return false;
         }
-        let slots = events.iter().map(|(event, purpose)| self.slot(event, *purpose));
-        let slots: Vec<Slot> = slots.filter(|slot| !self.slots.contains_key(&key_of(slot))).collect();
+        let slots = events
+            .iter()
+            .map(|(event, purpose)| self.slot(event, *purpose));
+        let slots: Vec<Slot> = slots
+            .filter(|slot| !self.slots.contains_key(&key_of(slot)))
+            .collect();
         if slots.is_empty() {
             return true;
         }
@@ -231,8 +278,14 @@ impl Open {
         let mut room = windows_max(&self.pages);
         for slot in slots {
             let windows = slot.windows(self.body.anchor);
-            totals += windows.stated().filter(|window| !self.totals.contains(*window)).count();
-            let pages = windows.all().map(WindowKey::page).filter(|page| !self.pages.contains(page));
+            totals += windows
+                .stated()
+                .filter(|window| !self.totals.contains(*window))
+                .count();
+            let pages = windows
+                .all()
+                .map(WindowKey::page)
+                .filter(|page| !self.pages.contains(page));
             room += windows_max(&pages.collect());
         }
         totals <= SEGMENT_TOTALS_MAX && room <= SEGMENT_WINDOWS_MAX
@@ -274,12 +327,22 @@ impl Open {
         let keeps_time = event.meter.aggregation == Aggregation::Latest;
         let at_time = if keeps_time { event.at } else { start };
         let Usage { entry, measure, .. } = *event;
-        self.body.events.push(SegmentEvent { entry, slot: at, measure, at: at_time });
+        self.body.events.push(SegmentEvent {
+            entry,
+            slot: at,
+            measure,
+            at: at_time,
+        });
     }
 }
 
 fn key_of(slot: &Slot) -> SlotKey {
-    (slot.meter.clone(), slot.group.clone(), slot.start, slot.purpose)
+    (
+        slot.meter.clone(),
+        slot.group.clone(),
+        slot.start,
+        slot.purpose,
+    )
 }
 
 impl SegmentBody {
@@ -295,7 +358,8 @@ impl SegmentBody {
         &self.slots
     }
 
-    /// The events: of usage, slot by slot; of corrections, each that is taken back before what comes in its place.
+    /// The events: of usage, slot by slot; of corrections, each that is taken back before what
+    /// comes in its place.
     #[must_use]
     pub fn events(&self) -> &[SegmentEvent] {
         &self.events
@@ -318,15 +382,17 @@ impl SegmentBody {
         self.slots.iter().map(|slot| slot.windows(self.anchor))
     }
 
-    /// Writes the segment in its current version: about 18 bytes per event with a value, 16 without.
+    /// Writes the segment in its current version: about 18 bytes per event with a value, 16
+    /// without.
     ///
-    /// Version 2, big-endian: the version, the anchor in minutes (2 bytes), the number of slots (2) and of events (2); per
-    /// slot the aggregation (1, with the highest bit set if its events are taken back, and the next one if they replace
-    /// such events), the size of its window (1), the
-    /// window's start in seconds (8), the meter's and the group's length (1) and text; per run of events of one slot the
-    /// slot (1, or 2 of more than 256) and their number (2); per event the dedupe key (12), the content hash (4), and, as the
-    /// slot's meter asks, nothing, the value's scale and its mantissa, zigzag, each in groups of seven bits from the lowest,
-    /// the same and the nanoseconds since the window's start, or the value's key (12).
+    /// Version 2, big-endian: the version, the anchor in minutes (2 bytes), the number of slots (2)
+    /// and of events (2); per slot the aggregation (1, with the highest bit set if its events are
+    /// taken back, and the next one if they replace such events), the size of its window (1), the
+    /// window's start in seconds (8), the meter's and the group's length (1) and text; per run of
+    /// events of one slot the slot (1, or 2 of more than 256) and their number (2); per event the
+    /// dedupe key (12), the content hash (4), and, as the slot's meter asks, nothing, the value's
+    /// scale and its mantissa, zigzag, each in groups of seven bits from the lowest, the same and
+    /// the nanoseconds since the window's start, or the value's key (12).
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 * self.slots.len() + 24 * self.events.len());
@@ -380,27 +446,44 @@ impl SegmentBody {
         if input.byte()? != VERSION {
             return Err(Malformed::UnknownVersion);
         }
-        let anchor = BillingAnchor::after_midnight(input.short()?).ok_or(Malformed::Invalid { part: "anchor" })?;
+        let anchor = BillingAnchor::after_midnight(input.short()?)
+            .ok_or(Malformed::Invalid { part: "anchor" })?;
         let slots = usize::from(input.short()?);
         let events = usize::from(input.short()?);
         if slots > SEGMENT_EVENTS_MAX || events > SEGMENT_EVENTS_MAX {
-            return Err(Malformed::Invalid { part: "number of slots or events" });
+            return Err(Malformed::Invalid {
+                part: "number of slots or events",
+            });
         }
-        let mut body = Self { anchor, slots: Vec::with_capacity(slots), events: Vec::with_capacity(events) };
+        let mut body = Self {
+            anchor,
+            slots: Vec::with_capacity(slots),
+            events: Vec::with_capacity(events),
+        };
         for _ in 0..slots {
             body.slots.push(input.slot()?);
         }
         while body.events.len() < events {
-            let slot = if body.has_short_slots() { u16::from(input.byte()?) } else { input.short()? };
+            let slot = if body.has_short_slots() {
+                u16::from(input.byte()?)
+            } else {
+                input.short()?
+            };
             let run = usize::from(input.short()?);
             if run == 0 || run > events - body.events.len() {
-                return Err(Malformed::Invalid { part: "number of events of a slot" });
+                return Err(Malformed::Invalid {
+                    part: "number of events of a slot",
+                });
             }
             for _ in 0..run {
                 body.events.push(input.event(&body, slot)?);
             }
         }
-        if input.0.is_empty() { Ok(body) } else { Err(Malformed::Length) }
+        if input.0.is_empty() {
+            Ok(body)
+        } else {
+            Err(Malformed::Length)
+        }
     }
 }
 
@@ -408,8 +491,11 @@ impl Input<'_> {
     fn slot(&mut self) -> Result<Slot, Malformed> {
         let [code, size] = self.chunk()?;
         Ok(Slot {
-            aggregation: aggregation_of(code & !(VOID | REPLACEMENT))
-                .ok_or(Malformed::Invalid { part: "aggregation" })?,
+            aggregation: aggregation_of(code & !(VOID | REPLACEMENT)).ok_or(
+                Malformed::Invalid {
+                    part: "aggregation",
+                },
+            )?,
             size: size_of(size).ok_or(Malformed::Invalid { part: "size" })?,
             start: self.second()?,
             meter: self.meter()?,
@@ -420,20 +506,32 @@ impl Input<'_> {
 
     fn event(&mut self, body: &SegmentBody, at: u16) -> Result<SegmentEvent, Malformed> {
         let entry = Entry::read(self.take(Entry::BYTES)?).ok_or(Malformed::Length)?;
-        let slot = body.slots.get(usize::from(at)).ok_or(Malformed::Invalid { part: "slot" })?;
+        let slot = body
+            .slots
+            .get(usize::from(at))
+            .ok_or(Malformed::Invalid { part: "slot" })?;
         let measure = match slot.aggregation {
             Aggregation::Count => Measure::Number(crate::Value::ONE),
             Aggregation::UniqueCount => Measure::Distinct(DedupeKey::from_bytes(self.chunk()?)),
-            Aggregation::Sum | Aggregation::Min | Aggregation::Max | Aggregation::Avg | Aggregation::Latest => {
-                Measure::Number(self.value()?)
-            }
+            Aggregation::Sum
+            | Aggregation::Min
+            | Aggregation::Max
+            | Aggregation::Avg
+            | Aggregation::Latest => Measure::Number(self.value()?),
         };
         let mut time = slot.start;
         if slot.aggregation == Aggregation::Latest {
-            let nanoseconds = slot.start.as_nanosecond() + i128::from(u64::from_be_bytes(self.chunk()?));
-            time = Timestamp::from_nanosecond(nanoseconds).map_err(|_| Malformed::Invalid { part: "moment" })?;
+            let nanoseconds =
+                slot.start.as_nanosecond() + i128::from(u64::from_be_bytes(self.chunk()?));
+            time = Timestamp::from_nanosecond(nanoseconds)
+                .map_err(|_| Malformed::Invalid { part: "moment" })?;
         }
-        Ok(SegmentEvent { entry, slot: at, measure, at: time })
+        Ok(SegmentEvent {
+            entry,
+            slot: at,
+            measure,
+            at: time,
+        })
     }
 }
 

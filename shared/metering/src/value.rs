@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-/// A decimal `mantissa * 10^-scale` of at most 38 significant digits, at most 38 of them before the point, and at most
-/// 340 places after it.
+/// A decimal `mantissa * 10^-scale` of at most 38 significant digits, at most 38 of them before the
+/// point, and at most 340 places after it.
 ///
 /// One number has one form: no trailing zero after the point.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -51,7 +51,10 @@ pub(crate) fn power(exponent: u16) -> Option<i128> {
 
 impl Value {
     /// One: what an event of a counting meter is worth.
-    pub const ONE: Self = Self { mantissa: 1, scale: 0 };
+    pub const ONE: Self = Self {
+        mantissa: 1,
+        scale: 0,
+    };
 
     /// Takes a mantissa and a scale, or nothing when they break the bounds.
     #[must_use]
@@ -82,7 +85,10 @@ impl Value {
     /// The same distance from zero, on the other side.
     #[must_use]
     pub const fn negated(self) -> Self {
-        Self { mantissa: -self.mantissa, scale: self.scale }
+        Self {
+            mantissa: -self.mantissa,
+            scale: self.scale,
+        }
     }
 }
 
@@ -100,14 +106,23 @@ pub(crate) fn shortened(mut mantissa: i128, mut scale: u16) -> (i128, u16) {
 }
 
 /// Compares `mantissa * 10^-scale`, whatever the scales.
-pub(crate) fn compare((mine, my_scale): (i128, u16), (theirs, their_scale): (i128, u16)) -> Ordering {
-    let aligned = |mantissa: i128, places: u16| power(places).and_then(|power| mantissa.checked_mul(power));
+pub(crate) fn compare(
+    (mine, my_scale): (i128, u16),
+    (theirs, their_scale): (i128, u16),
+) -> Ordering {
+    let aligned =
+        |mantissa: i128, places: u16| power(places).and_then(|power| mantissa.checked_mul(power));
     let by_sign = mine.signum().cmp(&theirs.signum());
     by_sign.then_with(|| match my_scale.cmp(&their_scale) {
         Ordering::Equal => mine.cmp(&theirs),
-        // Of two with one sign, the one that outgrows an `i128` on the other's scale is further from zero.
-        Ordering::Less => aligned(mine, their_scale - my_scale).map_or(mine.cmp(&0), |mine| mine.cmp(&theirs)),
-        Ordering::Greater => aligned(theirs, my_scale - their_scale).map_or(0.cmp(&theirs), |them| mine.cmp(&them)),
+        // Of two with one sign, the one that outgrows an `i128` on the other's scale is further
+        // from zero.
+        Ordering::Less => {
+            aligned(mine, their_scale - my_scale).map_or(mine.cmp(&0), |mine| mine.cmp(&theirs))
+        }
+        Ordering::Greater => {
+            aligned(theirs, my_scale - their_scale).map_or(0.cmp(&theirs), |them| mine.cmp(&them))
+        }
     })
 }
 
@@ -126,20 +141,33 @@ impl PartialOrd for Value {
 impl FromStr for Value {
     type Err = NumberError;
 
-    /// Reads a JSON number, exactly. However long the text is, what it costs is to look at each of its bytes.
+    /// Reads a JSON number, exactly. However long the text is, what it costs is to look at each of
+    /// its bytes.
     fn from_str(text: &str) -> Result<Self, NumberError> {
-        let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-        let (digits, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(d, e)| (d, Some(e)));
-        let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(w, f)| (w, Some(f)));
-        let is_number = is_whole(whole) && fraction.is_none_or(is_digits) && exponent.is_none_or(is_exponent);
+        let (negative, text) = text
+            .strip_prefix('-')
+            .map_or((false, text), |rest| (true, rest));
+        let (digits, exponent) = text
+            .split_once(['e', 'E'])
+            .map_or((text, None), |(d, e)| (d, Some(e)));
+        let (whole, fraction) = digits
+            .split_once('.')
+            .map_or((digits, None), |(w, f)| (w, Some(f)));
+        let is_number =
+            is_whole(whole) && fraction.is_none_or(is_digits) && exponent.is_none_or(is_exponent);
         if !is_number {
             return Err(NumberError::NotANumber);
         }
         let fraction = fraction.unwrap_or_default();
-        let digits = whole.bytes().chain(fraction.bytes()).map(|digit| digit - b'0');
+        let digits = whole
+            .bytes()
+            .chain(fraction.bytes())
+            .map(|digit| digit - b'0');
         let (mantissa, zeros) = significant(digits).ok_or(NumberError::TooManyDigits)?;
         let signed = if negative { -mantissa } else { mantissa };
-        let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent_of(exponent));
+        let places = i64::try_from(fraction.len())
+            .unwrap_or(i64::MAX)
+            .saturating_sub(exponent_of(exponent));
         scaled(signed, places.saturating_sub(zeros))
     }
 }
@@ -147,7 +175,11 @@ impl FromStr for Value {
 /// A written exponent; what no text of digits makes up for counts as endless.
 fn exponent_of(text: Option<&str>) -> i64 {
     let Some(text) = text else { return 0 };
-    text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX })
+    text.parse().unwrap_or(if text.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    })
 }
 
 /// The number that digits form without their trailing zeros, and how many zeros those were.
@@ -180,7 +212,9 @@ fn scaled(mantissa: i128, scale: i64) -> Result<Value, NumberError> {
     }
     let zeros = u16::try_from(scale.unsigned_abs()).map_err(|_| NumberError::TooLarge)?;
     let whole = power(zeros).and_then(|power| mantissa.checked_mul(power));
-    whole.and_then(|whole| Value::new(whole, 0)).ok_or(NumberError::TooLarge)
+    whole
+        .and_then(|whole| Value::new(whole, 0))
+        .ok_or(NumberError::TooLarge)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -199,7 +233,11 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.is_negative() { "-" } else { "" };
         let places = usize::from(self.scale);
-        let digits = format!("{:0width$}", self.mantissa.unsigned_abs(), width = places + 1);
+        let digits = format!(
+            "{:0width$}",
+            self.mantissa.unsigned_abs(),
+            width = places + 1
+        );
         let (whole, fraction) = digits.split_at(digits.len() - places);
         let point = if places == 0 { "" } else { "." };
         write!(f, "{sign}{whole}{point}{fraction}")

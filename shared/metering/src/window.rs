@@ -36,7 +36,8 @@ pub struct WindowKey {
 pub struct Window {
     /// The meter's value; of a mean, the sum.
     pub value: Aggregate,
-    /// How many events it is made of. Below zero in an adjustment that takes back more than came late.
+    /// How many events it is made of. Below zero in an adjustment that takes back more than came
+    /// late.
     pub events: i64,
     /// When the event was whose value is the latest.
     pub latest_at: Option<Timestamp>,
@@ -80,7 +81,8 @@ impl Window {
             Aggregation::Min => self.value = take(&mut self.value).min(value),
             Aggregation::Max => self.value = take(&mut self.value).max(value),
             Aggregation::Latest => {
-                (self.latest_at, self.value) = (self.latest_at, take(&mut self.value)).max((Some(at), value));
+                (self.latest_at, self.value) =
+                    (self.latest_at, take(&mut self.value)).max((Some(at), value));
             }
         }
         self.events += 1;

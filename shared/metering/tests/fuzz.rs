@@ -6,12 +6,17 @@ mod cases;
 use cases::{Cases, Summary};
 use catalogue::Catalogue;
 
-/// Enough for every reason to come up; `cargo run --release -p metering --example fuzz` makes a million.
+/// Enough for every reason to come up; `cargo run --release -p metering --example fuzz` makes a
+/// million.
 const CASES: usize = 20_000;
 
 #[test]
 fn no_body_is_too_odd() {
-    let (catalogue, mut cases, mut summary) = (Catalogue::bundled().unwrap(), Cases::new(1), Summary::default());
+    let (catalogue, mut cases, mut summary) = (
+        Catalogue::bundled().unwrap(),
+        Cases::new(1),
+        Summary::default(),
+    );
     for _ in 0..CASES {
         summary.feed(&cases.next(), &catalogue);
     }
@@ -26,6 +31,9 @@ fn no_body_is_too_odd() {
         "ValueTooLong",
         "BeforeFirstPeriod",
     ] {
-        assert!(summary.refused.contains_key(reason), "{reason} never comes up: {summary:?}");
+        assert!(
+            summary.refused.contains_key(reason),
+            "{reason} never comes up: {summary:?}"
+        );
     }
 }

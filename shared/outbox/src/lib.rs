@@ -1,8 +1,8 @@
 //! The transactional outbox: rows written beside state in one transaction, relayed, then removed.
 //!
-//! Invariant: a row exists from the transaction that states its fact until the fact is published. There
-//! is no other way to publish a fact. Source: the transactional outbox pattern (AWS Prescriptive Guidance,
-//! "Transactional outbox pattern").
+//! Invariant: a row exists from the transaction that states its fact until the fact is published.
+//! There is no other way to publish a fact. Source: the transactional outbox pattern (AWS
+//! Prescriptive Guidance, "Transactional outbox pattern").
 
 mod row;
 mod table;

@@ -75,7 +75,9 @@ impl Row {
         let sort = MalformedRow { attribute: "sk" };
         let (occurred_at_ms, id) = text("sk")?.split_once('#').ok_or(sort)?;
         let sort = |_| MalformedRow { attribute: "sk" };
-        let occurred_at_ms = occurred_at_ms.parse().map_err(|_| MalformedRow { attribute: "sk" })?;
+        let occurred_at_ms = occurred_at_ms
+            .parse()
+            .map_err(|_| MalformedRow { attribute: "sk" })?;
         let target = match text("bus")? {
             "regional" => Target::Regional,
             "home" => Target::Home,
@@ -83,7 +85,8 @@ impl Row {
         };
         Ok(Self {
             id: id.parse().map_err(sort)?,
-            occurred_at: Timestamp::from_millisecond(occurred_at_ms).map_err(|_| MalformedRow { attribute: "sk" })?,
+            occurred_at: Timestamp::from_millisecond(occurred_at_ms)
+                .map_err(|_| MalformedRow { attribute: "sk" })?,
             target,
             source: text("source")?.to_owned(),
             detail_type: text("detail_type")?.to_owned(),
@@ -112,8 +115,8 @@ impl Row {
     }
 }
 
-/// What is less than the sort keys of all rows of a moment, and greater than those of all earlier ones: 13
-/// digits of milliseconds keep the order until the year 2286.
+/// What is less than the sort keys of all rows of a moment, and greater than those of all earlier
+/// ones: 13 digits of milliseconds keep the order until the year 2286.
 pub(crate) fn first_sort(moment: Timestamp) -> String {
     format!("{:013}", moment.as_millisecond().max(0))
 }

@@ -37,7 +37,9 @@ impl Outbox {
     /// The outbox in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { table: Table::new(config, table) }
+        Self {
+            table: Table::new(config, table),
+        }
     }
 
     /// The part of a store's transaction that states a fact.
@@ -50,7 +52,10 @@ impl Outbox {
     /// # Errors
     /// When the table refuses.
     pub async fn state(&self, row: &Row) -> Result<(), OutboxError> {
-        self.table.send(self.put(row)).await.map_err(OutboxError::Write)
+        self.table
+            .send(self.put(row))
+            .await
+            .map_err(OutboxError::Write)
     }
 
     /// Removes a published row. Removing it twice is no error.
@@ -58,18 +63,25 @@ impl Outbox {
     /// # Errors
     /// When the table refuses.
     pub async fn remove(&self, row: &Row) -> Result<(), OutboxError> {
-        self.table.send(self.table.delete(row.key())).await.map_err(OutboxError::Remove)
+        self.table
+            .send(self.table.delete(row.key()))
+            .await
+            .map_err(OutboxError::Remove)
     }
 
-    /// The oldest rows that became true before a moment, at most `limit` of each of the 8 partitions.
-    /// Rows that are malformed are logged and left out.
+    /// The oldest rows that became true before a moment, at most `limit` of each of the 8
+    /// partitions. Rows that are malformed are logged and left out.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn sweep(&self, before: Timestamp, limit: u16) -> Result<Vec<Row>, OutboxError> {
         let mut rows = Vec::new();
         for shard in SHARDS.all() {
-            let query = self.table.query(partition(shard)).before(first_sort(before)).limit(limit);
+            let query = self
+                .table
+                .query(partition(shard))
+                .before(first_sort(before))
+                .limit(limit);
             for item in query.page().await.map_err(OutboxError::Read)?.items {
                 match Row::from_item(&item) {
                     Ok(row) => rows.push(row),
@@ -83,15 +95,20 @@ impl Outbox {
         Ok(rows)
     }
 
-    /// How much waits, and since when. Reads the keys of what waits, one page of each partition: beyond
-    /// that the count is a lower bound.
+    /// How much waits, and since when. Reads the keys of what waits, one page of each partition:
+    /// beyond that the count is a lower bound.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn backlog(&self) -> Result<Backlog, OutboxError> {
         let mut backlog = Backlog::default();
         for shard in SHARDS.all() {
-            backlog.waiting += self.table.query(partition(shard)).count().await.map_err(OutboxError::Read)?;
+            backlog.waiting += self
+                .table
+                .query(partition(shard))
+                .count()
+                .await
+                .map_err(OutboxError::Read)?;
         }
         if backlog.waiting > 0 {
             let oldest = self.sweep(Timestamp::MAX, 1).await?;

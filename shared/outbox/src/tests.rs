@@ -20,7 +20,10 @@ fn fact(number: u128, occurred_at_s: i64) -> Row {
 
 async fn store(aws: &LocalAws, outbox: &Outbox, rows: &[Row]) {
     let parts = rows.iter().map(|row| outbox.put(row)).collect();
-    Table::new(&aws.config, "any".to_owned()).transact(parts).await.unwrap();
+    Table::new(&aws.config, "any".to_owned())
+        .transact(parts)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -29,12 +32,20 @@ async fn rows_wait_oldest_first_until_they_are_removed() {
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
     assert_eq!(outbox.backlog().await.unwrap().waiting, 0);
 
-    let rows: Vec<Row> = (0_u8..20).map(|n| fact(u128::from(n), 1_000 - i64::from(n))).collect();
+    let rows: Vec<Row> = (0_u8..20)
+        .map(|n| fact(u128::from(n), 1_000 - i64::from(n)))
+        .collect();
     store(&aws, &outbox, &rows).await;
     let backlog = outbox.backlog().await.unwrap();
-    assert_eq!((backlog.waiting, backlog.oldest.unwrap().as_second()), (20, 981));
+    assert_eq!(
+        (backlog.waiting, backlog.oldest.unwrap().as_second()),
+        (20, 981)
+    );
 
-    let old = outbox.sweep(Timestamp::from_second(991).unwrap(), 10).await.unwrap();
+    let old = outbox
+        .sweep(Timestamp::from_second(991).unwrap(), 10)
+        .await
+        .unwrap();
     let seconds: Vec<_> = old.iter().map(|row| row.occurred_at.as_second()).collect();
     assert_eq!(seconds, (981..991).collect::<Vec<_>>());
     assert!(rows.contains(&old[0]), "a row is read as it was written");
@@ -62,7 +73,11 @@ fn a_malformed_item_is_named() {
     for (attribute, value) in [("sk", "x"), ("sk", "1#x"), ("bus", "other"), ("detail", "")] {
         let mut broken = item.clone();
         broken.insert(attribute.to_owned(), text(value));
-        assert_eq!(Row::from_item(&broken).is_ok(), attribute == "detail", "{attribute}");
+        assert_eq!(
+            Row::from_item(&broken).is_ok(),
+            attribute == "detail",
+            "{attribute}"
+        );
     }
     item.remove("detail");
     assert_eq!(Row::from_item(&item).unwrap_err().attribute, "detail");

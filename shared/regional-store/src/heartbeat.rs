@@ -1,7 +1,8 @@
-//! Heartbeats: their gapless numbers, what the region said of itself with them, and whether a table answers.
+//! Heartbeats: their gapless numbers, what the region said of itself with them, and whether a table
+//! answers.
 //!
-//! The number is kept in the outbox table, in the transaction that states the heartbeat. So a heartbeat
-//! needs that table and no other, and can tell of any other one that is down.
+//! The number is kept in the outbox table, in the transaction that states the heartbeat. So a
+//! heartbeat needs that table and no other, and can tell of any other one that is down.
 
 use contract::{Envelope, Fact, HeartbeatReported, RegionDescribed};
 use dynamo::{Attributes as _, Item, Table, Write, key, number, text};
@@ -28,7 +29,8 @@ pub struct LastHeartbeat {
     pub sequence: u64,
     /// The schedule's time that it was for.
     pub reported_at: Option<Timestamp>,
-    /// What the region said of itself when it last did. A release that says it in another form finds nothing.
+    /// What the region said of itself when it last did. A release that says it in another form
+    /// finds nothing.
     pub described: Option<RegionDescribed>,
 }
 
@@ -57,7 +59,10 @@ impl HeartbeatStoreError {
     where
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        move |source| Self::Unavailable { action, source: source.into() }
+        move |source| Self::Unavailable {
+            action,
+            source: source.into(),
+        }
     }
 }
 
@@ -66,7 +71,10 @@ impl HeartbeatStore {
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, outbox_table: String) -> Self {
         let outbox = Outbox::new(config, outbox_table.clone());
-        Self { table: Table::new(config, outbox_table), outbox }
+        Self {
+            table: Table::new(config, outbox_table),
+            outbox,
+        }
     }
 
     /// Asks a table for an item that it does not have.
@@ -74,7 +82,11 @@ impl HeartbeatStore {
     /// # Errors
     /// When it does not answer.
     pub async fn probe(&self, table: &str) -> Result<(), HeartbeatStoreError> {
-        let probed = self.table.beside(table.to_owned()).probe(key(PARTITION, "PROBE")).await;
+        let probed = self
+            .table
+            .beside(table.to_owned())
+            .probe(key(PARTITION, "PROBE"))
+            .await;
         probed.map_err(HeartbeatStoreError::unavailable("answer a probe"))
     }
 
@@ -88,8 +100,8 @@ impl HeartbeatStore {
         got.map_or(Ok(LastHeartbeat::default()), |item| last_of(&item))
     }
 
-    /// States a heartbeat that follows the last one, and what the region says of itself, if it does now.
-    /// Returns false when another heartbeat followed the last one meanwhile.
+    /// States a heartbeat that follows the last one, and what the region says of itself, if it does
+    /// now. Returns false when another heartbeat followed the last one meanwhile.
     ///
     /// # Errors
     /// When the outbox table fails; nothing is stated then.
@@ -99,7 +111,9 @@ impl HeartbeatStore {
         heartbeat: &Envelope<HeartbeatReported>,
         description: Option<&Envelope<RegionDescribed>>,
     ) -> Result<bool, HeartbeatStoreError> {
-        let described = description.map(|stated| &stated.data).or(last.described.as_ref());
+        let described = description
+            .map(|stated| &stated.data)
+            .or(last.described.as_ref());
         let mut writes = vec![self.follow(heartbeat, described)?, self.row(heartbeat)?];
         writes.extend(description.map(|stated| self.row(stated)).transpose()?);
         match self.table.transact(writes).await {
@@ -110,7 +124,8 @@ impl HeartbeatStore {
     }
 
     fn row<T: Fact>(&self, stated: &Envelope<T>) -> Result<Write, HeartbeatStoreError> {
-        let row = Row::new(Target::Regional, stated).map_err(HeartbeatStoreError::unavailable(STATE))?;
+        let row =
+            Row::new(Target::Regional, stated).map_err(HeartbeatStoreError::unavailable(STATE))?;
         Ok(self.outbox.put(&row))
     }
 
@@ -122,20 +137,34 @@ impl HeartbeatStore {
     ) -> Result<Write, HeartbeatStoreError> {
         let mut item = key(PARTITION, SORT);
         item.insert("sequence".to_owned(), number(heartbeat.sequence));
-        item.insert("reported_at".to_owned(), text(heartbeat.occurred_at.to_string()));
+        item.insert(
+            "reported_at".to_owned(),
+            text(heartbeat.occurred_at.to_string()),
+        );
         if let Some(described) = described {
-            let document = serde_json::to_string(described).map_err(HeartbeatStoreError::unavailable(STATE))?;
+            let document = serde_json::to_string(described)
+                .map_err(HeartbeatStoreError::unavailable(STATE))?;
             item.insert("described".to_owned(), text(document));
         }
-        Ok(self.table.put(item).if_counter("sequence", heartbeat.sequence.saturating_sub(1)))
+        Ok(self
+            .table
+            .put(item)
+            .if_counter("sequence", heartbeat.sequence.saturating_sub(1)))
     }
 }
 
 fn last_of(item: &Item) -> Result<LastHeartbeat, HeartbeatStoreError> {
     let malformed = |attribute| HeartbeatStoreError::Malformed { attribute };
     Ok(LastHeartbeat {
-        sequence: item.number("sequence").ok_or_else(|| malformed("sequence"))?,
-        reported_at: Some(item.parsed("reported_at").ok_or_else(|| malformed("reported_at"))?),
-        described: item.text("described").and_then(|document| serde_json::from_str(document).ok()),
+        sequence: item
+            .number("sequence")
+            .ok_or_else(|| malformed("sequence"))?,
+        reported_at: Some(
+            item.parsed("reported_at")
+                .ok_or_else(|| malformed("reported_at"))?,
+        ),
+        described: item
+            .text("described")
+            .and_then(|document| serde_json::from_str(document).ok()),
     })
 }

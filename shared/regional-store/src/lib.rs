@@ -1,8 +1,8 @@
 //! The DynamoDB adapter of the regional set.
 //!
-//! Invariants: state and the fact that tells of it are written in one transaction, under a condition on
-//! what the decision was made on. Personal data is written to the regional table only. Decides nothing:
-//! what changes, the pure crates say.
+//! Invariants: state and the fact that tells of it are written in one transaction, under a
+//! condition on what the decision was made on. Personal data is written to the regional table only.
+//! Decides nothing: what changes, the pure crates say.
 
 mod heartbeat;
 mod tenancy;
@@ -10,11 +10,13 @@ mod usage;
 
 pub use self::heartbeat::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
 pub use self::tenancy::{
-    Erasure, Lead, Leaving, Limit, Loaded, MailTally, Membership, Page, Place, Reach, Registered, Remembered, Resolved,
-    Taken, Tally, TenantReader, TenantStore, TenantStoreError, UsageTerms, Workspace,
+    Erasure, Lead, Leaving, Limit, Loaded, MailTally, Membership, Page, Place, Reach, Registered,
+    Remembered, Resolved, Taken, Tally, TenantReader, TenantStore, TenantStoreError, UsageTerms,
+    Workspace,
 };
 pub use self::usage::{
-    CorrectedEvent, CorrectionNote, CorrectionOutcome, CorrectionRecord, DueSeal, FoundSegment, Intake, Pending,
-    Resent, SEARCH_BYTES_MAX, STORE_TIME_MAX, SearchBudget, Settled, Settler, StoredTotals, UsageBacklog, UsageEraser,
-    UsageLevels, UsageMonitor, UsageReader, UsageStoreError, segment_of_image,
+    CorrectedEvent, CorrectionNote, CorrectionOutcome, CorrectionRecord, DueSeal, FoundSegment,
+    Intake, Pending, Resent, SEARCH_BYTES_MAX, STORE_TIME_MAX, SearchBudget, Settled, Settler,
+    StoredTotals, UsageBacklog, UsageEraser, UsageLevels, UsageMonitor, UsageReader,
+    UsageStoreError, segment_of_image,
 };

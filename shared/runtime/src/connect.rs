@@ -7,7 +7,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::retry::RetryConfig;
@@ -18,8 +20,8 @@ use aws_types::region::Region;
 use futures::future::join_all;
 use std::time::Duration;
 
-/// The roots of AWS endpoints (Amazon Trust Services). A small trust store is read quickly, and functions call
-/// nobody else.
+/// The roots of AWS endpoints (Amazon Trust Services). A small trust store is read quickly, and
+/// functions call nobody else.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,7 +81,12 @@ pub async fn start(services: &[Service]) -> Result<SdkConfig, Error> {
     telemetry::init();
     let connector = connector()?;
     let config = config(connector.clone())?;
-    join_all(services.iter().map(|service| open(&config, &connector, *service))).await;
+    join_all(
+        services
+            .iter()
+            .map(|service| open(&config, &connector, *service)),
+    )
+    .await;
     Ok(config)
 }
 
@@ -97,14 +104,20 @@ fn config(connector: SharedHttpConnector) -> Result<SdkConfig, Error> {
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
     let mut config = SdkConfig::builder()
-        .behavior_version(aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest())
+        .behavior_version(
+            aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest(),
+        )
         .region(Region::new(env::<String>("AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
         .timeout_config(timeouts);
     config.set_endpoint_url(env::<String>("AWS_ENDPOINT_URL").ok());
-    config.set_app_name(env::<String>("AWS_LAMBDA_FUNCTION_NAME").ok().and_then(|name| AppName::new(name).ok()));
+    config.set_app_name(
+        env::<String>("AWS_LAMBDA_FUNCTION_NAME")
+            .ok()
+            .and_then(|name| AppName::new(name).ok()),
+    );
     Ok(config.build())
 }
 
@@ -116,7 +129,10 @@ pub(crate) fn connector() -> Result<SharedHttpConnector, Error> {
 /// The same, for answers that may take longer.
 pub(crate) fn connector_reading_for(read_timeout: Duration) -> Result<SharedHttpConnector, Error> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(read_timeout).build();
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(read_timeout)
+        .build();
     let connector = Connector::builder()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
         .tls_context(TlsContext::builder().with_trust_store(roots).build()?)
@@ -126,20 +142,29 @@ pub(crate) fn connector_reading_for(read_timeout: Duration) -> Result<SharedHttp
     Ok(SharedHttpConnector::new(connector))
 }
 
-/// Sends an unsigned request, whose connection the first real call then finds. The answer does not matter.
+/// Sends an unsigned request, whose connection the first real call then finds. The answer does not
+/// matter.
 async fn open(config: &SdkConfig, connector: &SharedHttpConnector, service: Service) {
     let Some(uri) = endpoint(config, service) else {
         return;
     };
     if get(connector, uri).await.is_err() {
-        tracing::debug!(service = service.endpoint_prefix(), "no connection during init");
+        tracing::debug!(
+            service = service.endpoint_prefix(),
+            "no connection during init"
+        );
     }
 }
 
 /// Gets an address.
-pub(crate) async fn get(connector: &SharedHttpConnector, uri: String) -> Result<HttpResponse, ConnectorError> {
+pub(crate) async fn get(
+    connector: &SharedHttpConnector,
+    uri: String,
+) -> Result<HttpResponse, ConnectorError> {
     let mut request = HttpRequest::empty();
-    request.set_uri(uri).map_err(|error| ConnectorError::user(error.into()))?;
+    request
+        .set_uri(uri)
+        .map_err(|error| ConnectorError::user(error.into()))?;
     connector.call(request).await
 }
 

@@ -16,13 +16,19 @@ impl Failure {
     #[must_use]
     pub fn of(kind: &'static str, error: &dyn Error) -> Self {
         tracing::error!(kind, error = chain(error), "invocation failed");
-        Self { kind, message: format!("{kind}: see the function's log") }
+        Self {
+            kind,
+            message: format!("{kind}: see the function's log"),
+        }
     }
 
     /// A refusal whose message is a stable code that the caller may see.
     #[must_use]
     pub fn refusal(kind: &'static str, code: impl Into<String>) -> Self {
-        Self { kind, message: code.into() }
+        Self {
+            kind,
+            message: code.into(),
+        }
     }
 
     /// The stable type.
@@ -40,7 +46,10 @@ impl Failure {
 
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
-        Self { error_type: failure.kind.to_owned(), error_message: failure.message }
+        Self {
+            error_type: failure.kind.to_owned(),
+            error_message: failure.message,
+        }
     }
 }
 

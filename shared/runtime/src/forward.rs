@@ -55,11 +55,13 @@ impl Forwarder {
     /// # Errors
     /// When the trust store cannot be read.
     pub fn new() -> Result<Self, Error> {
-        Ok(Self { connector: connector_reading_for(CALL_TIMEOUT)? })
+        Ok(Self {
+            connector: connector_reading_for(CALL_TIMEOUT)?,
+        })
     }
 
-    /// Posts a JSON document. The request is sent again when the connection fails, so it has to be one that
-    /// can be repeated.
+    /// Posts a JSON document. The request is sent again when the connection fails, so it has to be
+    /// one that can be repeated.
     ///
     /// # Errors
     /// When there is no answer within 15 s, or more of it than 64 KiB.
@@ -89,12 +91,23 @@ impl Forwarder {
     }
 }
 
-fn request(url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Result<HttpRequest, ForwardError> {
+fn request(
+    url: &str,
+    headers: &[(&'static str, &str)],
+    body: &[u8],
+) -> Result<HttpRequest, ForwardError> {
     let malformed = |error| ForwardError::Malformed(error);
     let mut request = HttpRequest::new(SdkBody::from(body));
-    request.set_uri(url).map_err(|error| malformed(error.into()))?;
-    request.set_method("POST").map_err(|error| malformed(error.into()))?;
-    let fixed = [("content-type", "application/json"), ("accept", "application/json")];
+    request
+        .set_uri(url)
+        .map_err(|error| malformed(error.into()))?;
+    request
+        .set_method("POST")
+        .map_err(|error| malformed(error.into()))?;
+    let fixed = [
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+    ];
     for (name, value) in fixed.iter().chain(headers) {
         let inserted = request.headers_mut().try_insert(*name, (*value).to_owned());
         inserted.map_err(|error| malformed(error.into()))?;
@@ -104,7 +117,10 @@ fn request(url: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Result<H
 
 async fn read(response: HttpResponse) -> Result<Forwarded, ForwardError> {
     let status = response.status().as_u16();
-    let retry_after_s = response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
+    let retry_after_s = response
+        .headers()
+        .get("retry-after")
+        .and_then(|seconds| seconds.parse().ok());
     let mut stream = ByteStream::new(response.into_body());
     let mut body = Vec::new();
     while let Some(chunk) = stream.next().await {
@@ -114,11 +130,17 @@ async fn read(response: HttpResponse) -> Result<Forwarded, ForwardError> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Forwarded { status, retry_after_s, body })
+    Ok(Forwarded {
+        status,
+        retry_after_s,
+        body,
+    })
 }
 
 impl fmt::Debug for Forwarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Forwarded").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Forwarded")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }

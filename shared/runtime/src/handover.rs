@@ -1,4 +1,5 @@
-//! How a region knows that a sign-up was handed over by home, and not by anybody who knows the header.
+//! How a region knows that a sign-up was handed over by home, and not by anybody who knows the
+//! header.
 
 use kernel::OnboardingId;
 use ring::hmac::{HMAC_SHA256, Key, sign, verify};
@@ -7,7 +8,8 @@ use std::fmt::Write as _;
 /// The header that carries a seal.
 pub const SEAL_HEADER: &str = "meridian-handover";
 
-/// Seals onboardings with a secret that home and its regions share: HMAC-SHA-256 (RFC 2104) over the id.
+/// Seals onboardings with a secret that home and its regions share: HMAC-SHA-256 (RFC 2104) over
+/// the id.
 ///
 /// Without a secret nothing is sealed, and no seal holds.
 pub struct Seal(Option<Key>);
@@ -31,11 +33,16 @@ impl Seal {
         Some(text)
     }
 
-    /// Whether a text is the seal of an onboarding. Takes as long for every text of the right length.
+    /// Whether a text is the seal of an onboarding. Takes as long for every text of the right
+    /// length.
     #[must_use]
     pub fn holds(&self, onboarding: &OnboardingId, text: &str) -> bool {
         let Some(key) = &self.0 else { return false };
-        let digits = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let digits = |pair: &[u8]| {
+            std::str::from_utf8(pair)
+                .ok()
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        };
         let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(digits).collect();
         bytes.is_some_and(|bytes| verify(key, onboarding.as_uuid().as_bytes(), &bytes).is_ok())
     }

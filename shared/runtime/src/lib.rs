@@ -24,7 +24,10 @@ use uuid::Uuid;
 
 /// The present moment. Handlers prefer the time that their event carries.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clock"
+)]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
@@ -50,13 +53,18 @@ pub fn random_bytes() -> Result<[u8; 16], Error> {
 ///
 /// # Errors
 /// When it is missing or not a value of its type; the function then does not start.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub fn env<T: FromStr>(name: &'static str) -> Result<T, Error>
 where
     T::Err: std::fmt::Display,
 {
-    let text = std::env::var(name).map_err(|_| format!("the environment variable {name} is missing"))?;
-    text.parse().map_err(|error| format!("the environment variable {name} is invalid: {error}").into())
+    let text =
+        std::env::var(name).map_err(|_| format!("the environment variable {name} is missing"))?;
+    text.parse()
+        .map_err(|error| format!("the environment variable {name} is invalid: {error}").into())
 }
 
 #[cfg(test)]

@@ -40,7 +40,10 @@ pub enum MessageError {
 
 impl MessageError {
     fn shape(error: &serde_json::Error) -> Self {
-        Self::Shape { line: error.line(), column: error.column() }
+        Self::Shape {
+            line: error.line(),
+            column: error.column(),
+        }
     }
 }
 
@@ -71,8 +74,8 @@ pub fn parse<T: DeserializeOwned>(message: &SqsMessage) -> Result<T, MessageErro
     serde_json::from_str(body).map_err(|error| MessageError::shape(&error))
 }
 
-/// Works on each message in turn. One that fails is logged and reported, and comes again; the others
-/// are done. Needs `ReportBatchItemFailures` on the mapping.
+/// Works on each message in turn. One that fails is logged and reported, and comes again; the
+/// others are done. Needs `ReportBatchItemFailures` on the mapping.
 pub async fn each<W, E>(event: SqsEvent, work: W) -> SqsBatchResponse
 where
     W: AsyncFn(&SqsMessage) -> Result<(), E>,

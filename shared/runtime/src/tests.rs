@@ -24,12 +24,22 @@ async fn greet(Now(_): Now, Body(greeting): Body<Greeting>) -> Result<String, Pr
 
 async fn answer(method: &str, path: &str, body: String) -> (StatusCode, Value) {
     let greetings = Router::new().route("/greetings", post(greet));
-    let router = with_fallbacks(greetings.route("/greetings/{name}", post(async |Path(name): Path<String>| name)));
-    let request = Request::builder().method(method).uri(path).body(axum::body::Body::from(body)).unwrap();
+    let router = with_fallbacks(greetings.route(
+        "/greetings/{name}",
+        post(async |Path(name): Path<String>| name),
+    ));
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(axum::body::Body::from(body))
+        .unwrap();
     let response = router.oneshot(request).await.unwrap();
     let status = response.status();
     let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    (
+        status,
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
 }
 
 #[tokio::test]
@@ -39,7 +49,13 @@ async fn refusals_are_problem_documents() {
         ("POST", "/greetings", "{", 400, "malformed-json"),
         ("POST", "/greetings/%FF", "", 400, "malformed-path"),
         ("POST", "/greetings", "{\"name\":1}", 422, "invalid-body"),
-        ("POST", "/greetings", "{\"name\":\"a\",\"other\":1}", 422, "invalid-body"),
+        (
+            "POST",
+            "/greetings",
+            "{\"name\":\"a\",\"other\":1}",
+            422,
+            "invalid-body",
+        ),
         ("POST", "/greetings", large.as_str(), 413, "body-too-large"),
         ("GET", "/greetings", "", 405, "method-not-allowed"),
         ("GET", "/elsewhere", "", 404, "not-found"),
@@ -64,7 +80,11 @@ async fn a_bad_message_does_not_hold_up_the_others() {
         "version": "0", "detail-type": "Fact.v1", "source": "s", "time": "2026-11-22T00:00:00Z", "detail": { "n": 7 }
     });
     let mut event = SqsEvent::default();
-    event.records = vec![message("a", "{"), message("b", &good.to_string()), message("c", "[]")];
+    event.records = vec![
+        message("a", "{"),
+        message("b", &good.to_string()),
+        message("c", "[]"),
+    ];
     let seen = std::cell::RefCell::new(Vec::new());
     let response = each(event, async |message| {
         let read = BusMessage::parse(message)?;
@@ -73,7 +93,11 @@ async fn a_bad_message_does_not_hold_up_the_others() {
     })
     .await;
     assert_eq!(seen.into_inner(), [json!(7)]);
-    let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
+    let failed: Vec<_> = response
+        .batch_item_failures
+        .iter()
+        .map(|failure| failure.item_identifier.as_str())
+        .collect();
     assert_eq!(failed, ["a", "c"]);
 }
 
@@ -81,10 +105,17 @@ async fn a_bad_message_does_not_hold_up_the_others() {
 fn a_schedule_is_told_from_records() {
     let scheduled = json!({ "detail-type": "Scheduled Event", "time": "2026-12-01T02:00:00Z", "source": "aws.events" });
     let trigger: Trigger<SqsEvent> = serde_json::from_value(scheduled).unwrap();
-    assert!(matches!(trigger, Trigger::Schedule(Scheduled { time, .. }) if time.as_second() == 1_796_090_400));
+    assert!(
+        matches!(trigger, Trigger::Schedule(Scheduled { time, .. }) if time.as_second() == 1_796_090_400)
+    );
     let records = json!({ "Records": [] });
-    assert!(matches!(serde_json::from_value(records).unwrap(), Trigger::<SqsEvent>::Records(_)));
-    assert!(serde_json::from_value::<Trigger<SqsEvent>>(json!({ "detail-type": "Other" })).is_err());
+    assert!(matches!(
+        serde_json::from_value(records).unwrap(),
+        Trigger::<SqsEvent>::Records(_)
+    ));
+    assert!(
+        serde_json::from_value::<Trigger<SqsEvent>>(json!({ "detail-type": "Other" })).is_err()
+    );
 }
 
 #[test]
@@ -107,18 +138,35 @@ async fn serve(router: Router) -> String {
 async fn a_document_is_forwarded_as_it_is_and_its_answer_is_bounded() {
     let echo = async |headers: axum::http::HeaderMap, body: String| {
         let key = headers["idempotency-key"].to_str().unwrap().to_owned();
-        (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")], format!("{key} {body}"))
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [("retry-after", "7")],
+            format!("{key} {body}"),
+        )
     };
     let flood = async || "x".repeat(64 * 1024 + 1);
-    let url = serve(Router::new().route("/echo", post(echo)).route("/flood", post(flood))).await;
+    let url = serve(
+        Router::new()
+            .route("/echo", post(echo))
+            .route("/flood", post(flood)),
+    )
+    .await;
     let forwarder = Forwarder::new().unwrap();
     let headers = [("idempotency-key", "k1")];
-    let answer = forwarder.post_json(&format!("{url}/echo"), &headers, b"{ \"a\": 1.0 }").await.unwrap();
+    let answer = forwarder
+        .post_json(&format!("{url}/echo"), &headers, b"{ \"a\": 1.0 }")
+        .await
+        .unwrap();
     assert_eq!((answer.status, answer.retry_after_s), (503, Some(7)));
     assert_eq!(answer.body, b"k1 { \"a\": 1.0 }");
     assert!(!format!("{answer:?}").contains("k1"));
-    let flooded = forwarder.post_json(&format!("{url}/flood"), &[], b"{}").await;
-    assert!(matches!(flooded, Err(ForwardError::TooLarge)), "{flooded:?}");
+    let flooded = forwarder
+        .post_json(&format!("{url}/flood"), &[], b"{}")
+        .await;
+    assert!(
+        matches!(flooded, Err(ForwardError::TooLarge)),
+        "{flooded:?}"
+    );
 }
 
 #[tokio::test]
@@ -128,16 +176,26 @@ async fn an_api_that_is_not_there_is_an_error() {
     drop(listener);
     let forwarder = Forwarder::new().unwrap();
     let answer = forwarder.post_json(&url, &[], b"{}").await;
-    assert!(matches!(answer, Err(ForwardError::Unreachable(_))), "{answer:?}");
-    let answer = forwarder.post_json(&url, &[("idempotency-key", "line\nbreak")], b"{}").await;
-    assert!(matches!(answer, Err(ForwardError::Malformed(_))), "{answer:?}");
+    assert!(
+        matches!(answer, Err(ForwardError::Unreachable(_))),
+        "{answer:?}"
+    );
+    let answer = forwarder
+        .post_json(&url, &[("idempotency-key", "line\nbreak")], b"{}")
+        .await;
+    assert!(
+        matches!(answer, Err(ForwardError::Malformed(_))),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_functions_client_gets_an_address() {
     let url = serve(Router::new().route("/keys", axum::routing::get(async || "{}"))).await;
     let url = format!("{url}/keys");
-    let answer = crate::connect::get(&crate::connect::connector().unwrap(), url).await.unwrap();
+    let answer = crate::connect::get(&crate::connect::connector().unwrap(), url)
+        .await
+        .unwrap();
     assert!(answer.status().is_success());
 }
 
@@ -146,7 +204,10 @@ fn a_document_may_be_kept_for_a_while() {
     let response = crate::http::Document("{}").into_response();
     let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(
-        (header("content-type").as_str(), header("cache-control").as_str()),
+        (
+            header("content-type").as_str(),
+            header("cache-control").as_str()
+        ),
         ("application/json", "public, max-age=300")
     );
 }
@@ -154,11 +215,19 @@ fn a_document_may_be_kept_for_a_while() {
 #[test]
 fn a_seal_holds_for_its_onboarding_and_its_secret_only() {
     use crate::handover::Seal;
-    let id = |last: u8| format!("0b8d7a52-6d1e-4c59-8f7e-2f3f5c1d9a{last:02x}").parse().unwrap();
+    let id = |last: u8| {
+        format!("0b8d7a52-6d1e-4c59-8f7e-2f3f5c1d9a{last:02x}")
+            .parse()
+            .unwrap()
+    };
     let (seal, other) = (Seal::new("a secret"), Seal::new("another secret"));
     let sealed = seal.of(&id(1)).unwrap();
     assert_eq!(sealed.len(), 64);
-    assert!(seal.holds(&id(1), &sealed) && !seal.holds(&id(2), &sealed) && !other.holds(&id(1), &sealed));
+    assert!(
+        seal.holds(&id(1), &sealed)
+            && !seal.holds(&id(2), &sealed)
+            && !other.holds(&id(1), &sealed)
+    );
     for text in ["", "zz", &sealed[2..], &sealed[1..], "\u{e4}"] {
         assert!(!seal.holds(&id(1), text), "{text}");
     }

@@ -1,6 +1,9 @@
 //! Whatever an HTTP event is, there is an answer to it, and it is not a failure of ours.
 
-#![expect(clippy::unwrap_used, reason = "a file that cannot be read is a broken test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a file that cannot be read is a broken test"
+)]
 
 #[path = "../../testkit/src/odd.rs"]
 #[expect(unreachable_pub, reason = "testkit exports what is in it")]
@@ -12,7 +15,8 @@ use odd::OddEvents;
 use router::{router, usual};
 use std::collections::BTreeMap;
 
-/// Enough for every refusal to come up; `cargo run --release -p runtime --example fuzz` makes a million.
+/// Enough for every refusal to come up; `cargo run --release -p runtime --example fuzz` makes a
+/// million.
 const EVENTS: usize = 5_000;
 
 #[tokio::test]
@@ -23,18 +27,32 @@ async fn every_event_has_an_answer() {
     let mut answers: BTreeMap<(u64, String), u64> = BTreeMap::new();
     for _ in 0..EVENTS {
         let event = odd.next_event();
-        let answer = serde_json::to_value(runtime::http::answer(routes.clone(), &event).await).unwrap();
+        let answer =
+            serde_json::to_value(runtime::http::answer(routes.clone(), &event).await).unwrap();
         let status = answer["statusCode"].as_u64().unwrap();
-        let problem: serde_json::Value =
-            serde_json::from_str(answer["body"].as_str().unwrap()).ok().filter(|_| status >= 400).unwrap_or_default();
+        let problem: serde_json::Value = serde_json::from_str(answer["body"].as_str().unwrap())
+            .ok()
+            .filter(|_| status >= 400)
+            .unwrap_or_default();
         let kind = problem["type"].as_str().unwrap_or_default().to_owned();
-        assert!(status < 400 || (status < 500 && !kind.is_empty()), "{answer} to {event}");
+        assert!(
+            status < 400 || (status < 500 && !kind.is_empty()),
+            "{answer} to {event}"
+        );
         *answers.entry((status, kind)).or_default() += 1;
     }
     let kinds: Vec<&str> = answers.keys().map(|(_, kind)| kind.as_str()).collect();
-    for kind in
-        ["malformed-request", "malformed-path", "malformed-json", "invalid-body", "not-found", "method-not-allowed"]
-    {
-        assert!(kinds.iter().any(|found| found.ends_with(kind)), "{kind} never comes up: {answers:?}");
+    for kind in [
+        "malformed-request",
+        "malformed-path",
+        "malformed-json",
+        "invalid-body",
+        "not-found",
+        "method-not-allowed",
+    ] {
+        assert!(
+            kinds.iter().any(|found| found.ends_with(kind)),
+            "{kind} never comes up: {answers:?}"
+        );
     }
 }

@@ -8,7 +8,8 @@ const LABEL: &str = "{alias}";
 /// The longest label that DNS takes.
 const LABEL_LENGTH_MAX: usize = 63;
 
-/// The addresses of tenants, such as `https://{alias}.app.example.com`; none where a region has no domain for them.
+/// The addresses of tenants, such as `https://{alias}.app.example.com`; none where a region has no
+/// domain for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Addresses(Option<Pattern>);
 
@@ -28,13 +29,18 @@ impl Addresses {
         Some(format!("{before}{label}{after}"))
     }
 
-    /// The label of a `Host` header; none where the host is not one of tenants' addresses, or is malformed.
+    /// The label of a `Host` header; none where the host is not one of tenants' addresses, or is
+    /// malformed.
     #[must_use]
     pub fn label(&self, host: &str) -> Option<String> {
-        let host = host.rsplit_once(':').map_or(host, |(host, _)| host).to_ascii_lowercase();
+        let host = host
+            .rsplit_once(':')
+            .map_or(host, |(host, _)| host)
+            .to_ascii_lowercase();
         let label = host.strip_suffix(self.0.as_ref()?.domain.as_str())?;
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        ((1..=LABEL_LENGTH_MAX).contains(&label.len()) && label.bytes().all(inner)).then(|| label.to_owned())
+        ((1..=LABEL_LENGTH_MAX).contains(&label.len()) && label.bytes().all(inner))
+            .then(|| label.to_owned())
     }
 }
 
@@ -46,14 +52,28 @@ impl FromStr for Addresses {
         if text.is_empty() {
             return Ok(Self(None));
         }
-        let invalid = Invalid { kind: "tenant address", rule: "an address such as https://{alias}.app.example.com" };
+        let invalid = Invalid {
+            kind: "tenant address",
+            rule: "an address such as https://{alias}.app.example.com",
+        };
         let (before, after) = text.split_once(LABEL).ok_or(invalid)?;
-        let (domain, port) = after.rsplit_once(':').map_or((after, None), |(domain, port)| (domain, Some(port)));
+        let (domain, port) = after
+            .rsplit_once(':')
+            .map_or((after, None), |(domain, port)| (domain, Some(port)));
         let named = domain.strip_prefix('.').is_some_and(is_host_name);
-        let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        let is_port =
+            |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
         if matches!(before, "https://" | "http://") && named && port.is_none_or(is_port) {
-            let (before, after, domain) = (before.to_owned(), after.to_owned(), domain.to_ascii_lowercase());
-            Ok(Self(Some(Pattern { before, after, domain })))
+            let (before, after, domain) = (
+                before.to_owned(),
+                after.to_owned(),
+                domain.to_ascii_lowercase(),
+            );
+            Ok(Self(Some(Pattern {
+                before,
+                after,
+                domain,
+            })))
         } else {
             Err(invalid)
         }

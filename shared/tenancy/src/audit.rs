@@ -1,4 +1,5 @@
-//! Who did what in a tenant: the audit trail. It stays in the region, and names people by username only.
+//! Who did what in a tenant: the audit trail. It stays in the region, and names people by username
+//! only.
 
 use crate::Username;
 use kernel::{EventId, Timestamp};

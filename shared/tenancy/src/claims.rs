@@ -42,7 +42,11 @@ pub enum ClaimsRefusal {
 ///
 /// # Errors
 /// When nobody may sign in to the tenant. The error's text is a stable code.
-pub fn claims(tenant: &Tenant, role: impl Into<Option<Role>>, region: &RegionCode) -> Result<Claims, ClaimsRefusal> {
+pub fn claims(
+    tenant: &Tenant,
+    role: impl Into<Option<Role>>,
+    region: &RegionCode,
+) -> Result<Claims, ClaimsRefusal> {
     match tenant.status {
         TenantStatus::Pending | TenantStatus::Provisioning => return Err(ClaimsRefusal::NotReady),
         TenantStatus::Suspended => return Err(ClaimsRefusal::Suspended),
@@ -75,6 +79,8 @@ pub struct Bearer {
 }
 
 /// The identity provider's own name of an account.
-fn of_account<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<crate::Username, D::Error> {
+fn of_account<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<crate::Username, D::Error> {
     String::deserialize(deserializer).map(|name| crate::Username::of_account(&name))
 }

@@ -45,7 +45,10 @@ impl FromStr for ClientId {
     /// Accepts only the canonical form, so that one client has one text.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let rule = "a lower-case hyphenated UUID";
-        canonical_uuid(text).map(Self).ok_or(Invalid { kind: "client", rule })
+        canonical_uuid(text).map(Self).ok_or(Invalid {
+            kind: "client",
+            rule,
+        })
     }
 }
 
@@ -56,7 +59,9 @@ impl<'de> Deserialize<'de> for ClientId {
 }
 
 /// What a client may do, by the name that the identity provider knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 pub enum MachineScope {
     /// To report the tenant's usage.
     #[serde(rename = "usage/write")]
@@ -81,7 +86,8 @@ impl MachineScope {
     }
 }
 
-/// A client of a tenant. Its secret is known to the identity provider and to the tenant, and stored nowhere else.
+/// A client of a tenant. Its secret is known to the identity provider and to the tenant, and stored
+/// nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineClient {
     /// Its identity, and its name at the identity provider.
@@ -130,12 +136,12 @@ pub struct ClientWish {
     pub by: Username,
 }
 
-/// Decides that a client is made. It is known here before the identity provider makes it, so that nothing that was
-/// cut off is forgotten.
+/// Decides that a client is made. It is known here before the identity provider makes it, so that
+/// nothing that was cut off is forgotten.
 ///
 /// # Errors
-/// When the tenant is not active or has too many clients, or when the client to be replaced is unknown, not made yet,
-/// or replaced already.
+/// When the tenant is not active or has too many clients, or when the client to be replaced is
+/// unknown, not made yet, or replaced already.
 pub fn decide_client(
     state: &State,
     clients: &[MachineClient],
@@ -144,46 +150,64 @@ pub fn decide_client(
 ) -> Result<Outcome, Refusal> {
     let tenant = &state.tenant;
     if tenant.status != TenantStatus::Active {
-        return Err(Refusal::NotFromHere { status: tenant.status });
+        return Err(Refusal::NotFromHere {
+            status: tenant.status,
+        });
     }
     if let Some(old) = wish.replaces {
-        let known = clients.iter().find(|client| client.id == old).ok_or(Refusal::NoClient)?;
+        let known = clients
+            .iter()
+            .find(|client| client.id == old)
+            .ok_or(Refusal::NoClient)?;
         let is_replaced = clients.iter().any(|client| client.replaces == Some(old));
         if known.ends_at.is_some() || known.client_id.is_none() || is_replaced {
             return Err(Refusal::ClientEnds);
         }
     }
-    let in_use = clients.iter().filter(|client| is_in_use(client, clients)).count();
+    let in_use = clients
+        .iter()
+        .filter(|client| is_in_use(client, clients))
+        .count();
     let full = wish.replaces.is_none() && in_use >= CLIENTS_MAX;
     if full || clients.len() >= CLIENTS_KEPT_MAX {
         return Err(Refusal::TooManyClients);
     }
     let mut outcome = Outcome::of(state);
-    outcome.members.push(MemberChange::Client(Box::new(MachineClient {
-        id: wish.id,
-        client_id: None,
-        tenant: tenant.id,
-        scopes: wish.scopes.clone(),
-        created_at: occasion.now,
-        replaces: wish.replaces,
-        ends_at: None,
-    })));
+    outcome
+        .members
+        .push(MemberChange::Client(Box::new(MachineClient {
+            id: wish.id,
+            client_id: None,
+            tenant: tenant.id,
+            scopes: wish.scopes.clone(),
+            created_at: occasion.now,
+            replaces: wish.replaces,
+            ends_at: None,
+        })));
     let (action, target) = match wish.replaces {
         None => (AuditAction::CreateClient, wish.id),
         Some(old) => (AuditAction::RotateClient, old),
     };
-    outcome.note(Actor::User(wish.by), action, Some(target.to_string()), occasion);
+    outcome.note(
+        Actor::User(wish.by),
+        action,
+        Some(target.to_string()),
+        occasion,
+    );
     Ok(outcome)
 }
 
-/// Whether a client counts: one that is being made in the place of another does not, as long as that one does.
+/// Whether a client counts: one that is being made in the place of another does not, as long as
+/// that one does.
 fn is_in_use(client: &MachineClient, clients: &[MachineClient]) -> bool {
-    let old = clients.iter().find(|old| client.client_id.is_none() && Some(old.id) == client.replaces);
+    let old = clients
+        .iter()
+        .find(|old| client.client_id.is_none() && Some(old.id) == client.replaces);
     client.ends_at.is_none() && old.is_none_or(|old| old.ends_at.is_some())
 }
 
-/// Decides that the identity provider has made a client. The one that it replaces ends in a day. Nothing changes
-/// where the client is known to be made.
+/// Decides that the identity provider has made a client. The one that it replaces ends in a day.
+/// Nothing changes where the client is known to be made.
 ///
 /// # Errors
 /// When the client has been revoked meanwhile.
@@ -194,14 +218,22 @@ pub fn decide_client_made(
     client_id: &str,
     occasion: &Occasion,
 ) -> Result<Option<Outcome>, Refusal> {
-    let open = clients.iter().find(|client| client.id == id).ok_or(Refusal::NoClient)?;
+    let open = clients
+        .iter()
+        .find(|client| client.id == id)
+        .ok_or(Refusal::NoClient)?;
     if open.client_id.is_some() {
         return Ok(None);
     }
     let mut outcome = Outcome::of(state);
-    let made = MachineClient { client_id: Some(client_id.to_owned()), ..open.clone() };
+    let made = MachineClient {
+        client_id: Some(client_id.to_owned()),
+        ..open.clone()
+    };
     outcome.members.push(MemberChange::Client(Box::new(made)));
-    let old = clients.iter().find(|old| Some(old.id) == open.replaces && old.ends_at.is_none());
+    let old = clients
+        .iter()
+        .find(|old| Some(old.id) == open.replaces && old.ends_at.is_none());
     if let Some(old) = old {
         end(&mut outcome, old, after(occasion.now, ROTATION));
     }
@@ -210,13 +242,23 @@ pub fn decide_client_made(
 
 /// Decides that a client cannot be used from now on. The identity provider forgets it afterwards.
 #[must_use]
-pub fn decide_revocation(state: &State, client: &MachineClient, by: Username, occasion: &Occasion) -> Option<Outcome> {
+pub fn decide_revocation(
+    state: &State,
+    client: &MachineClient,
+    by: Username,
+    occasion: &Occasion,
+) -> Option<Outcome> {
     if client.has_ended(occasion.now) {
         return None;
     }
     let mut outcome = Outcome::of(state);
     end(&mut outcome, client, occasion.now);
-    outcome.note(Actor::User(by), AuditAction::RevokeClient, Some(client.id.to_string()), occasion);
+    outcome.note(
+        Actor::User(by),
+        AuditAction::RevokeClient,
+        Some(client.id.to_string()),
+        occasion,
+    );
     Some(outcome)
 }
 
@@ -224,18 +266,27 @@ pub fn decide_revocation(state: &State, client: &MachineClient, by: Username, oc
 #[must_use]
 pub fn decide_forgotten(state: &State, client: &MachineClient) -> Outcome {
     let mut outcome = Outcome::of(state);
-    outcome.members.push(MemberChange::Forget(Box::new(client.clone())));
+    outcome
+        .members
+        .push(MemberChange::Forget(Box::new(client.clone())));
     outcome
 }
 
 fn end(outcome: &mut Outcome, client: &MachineClient, at: Timestamp) {
-    let ended = MachineClient { ends_at: Some(at), ..client.clone() };
+    let ended = MachineClient {
+        ends_at: Some(at),
+        ..client.clone()
+    };
     outcome.members.push(MemberChange::Client(Box::new(ended)));
-    outcome.due.push(Due { at, kind: DueKind::Clients, tenant: client.tenant });
+    outcome.due.push(Due {
+        at,
+        kind: DueKind::Clients,
+        tenant: client.tenant,
+    });
 }
 
-/// What is over takes what signed in by the tenant's own provider along: only the tenant's clients are left to end
-/// where it lives.
+/// What is over takes what signed in by the tenant's own provider along: only the tenant's clients
+/// are left to end where it lives.
 pub(crate) fn decide_clients_ended(state: &State) -> Option<Outcome> {
     let is_over = state.tenant.status == TenantStatus::Closed && state.tenant.federation.is_some();
     let mut outcome = Outcome::of(state);

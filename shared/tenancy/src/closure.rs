@@ -4,7 +4,9 @@ use crate::outcome::{Outcome, State, Statement};
 use crate::provisioning::{Provisioning, request_deprovisioning};
 use crate::settings::{ABANDONED, DRAIN, DRAIN_MAX, LOOK_AGAIN, after};
 use crate::tenant::{Change, decide_change};
-use crate::{Actor, AuditAction, Due, DueKind, KeyDigest, Occasion, ProvisioningMode, Refusal, Settings};
+use crate::{
+    Actor, AuditAction, Due, DueKind, KeyDigest, Occasion, ProvisioningMode, Refusal, Settings,
+};
 use catalogue::Catalogue;
 use contract::{Envelope, Stream, TenantErased};
 use kernel::{StatusReason, TenantStatus, Timestamp};
@@ -36,8 +38,8 @@ pub struct Closure {
     pub deprovisioning: Option<Provisioning>,
 }
 
-/// Decides that a tenant closes, unless that is undone within the grace period. One that is closing already
-/// gets another code, since the answer with the first one may have been lost.
+/// Decides that a tenant closes, unless that is undone within the grace period. One that is closing
+/// already gets another code, since the answer with the first one may have been lost.
 ///
 /// # Errors
 /// When the tenant is neither active nor suspended, nor within the grace period.
@@ -48,14 +50,28 @@ pub fn decide_closure(
     settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
-    let open = state.tenant.closure.as_ref().filter(|closure| closure.fenced_at.is_none());
+    let open = state
+        .tenant
+        .closure
+        .as_ref()
+        .filter(|closure| closure.fenced_at.is_none());
     if let Some(closure) = open.filter(|_| state.tenant.status == TenantStatus::Closing) {
         let mut outcome = Outcome::of(state);
-        outcome.tenant.closure = Some(Closure { undo: Some(undo), ..closure.clone() });
+        outcome.tenant.closure = Some(Closure {
+            undo: Some(undo),
+            ..closure.clone()
+        });
         outcome.note(actor, AuditAction::Close, None, occasion);
         return Ok(outcome);
     }
-    let mut outcome = decide_change(state, Change::Close, StatusReason::ClosureRequested, actor, settings, occasion)?;
+    let mut outcome = decide_change(
+        state,
+        Change::Close,
+        StatusReason::ClosureRequested,
+        actor,
+        settings,
+        occasion,
+    )?;
     let ends_at = after(occasion.now, settings.grace);
     outcome.tenant.closure = Some(Closure {
         requested_at: occasion.now,
@@ -67,13 +83,17 @@ pub fn decide_closure(
         erased_at: None,
         deprovisioning: None,
     });
-    outcome.due.push(Due { at: ends_at, kind: DueKind::Grace, tenant: state.tenant.id });
+    outcome.due.push(Due {
+        at: ends_at,
+        kind: DueKind::Grace,
+        tenant: state.tenant.id,
+    });
     outcome.note(actor, AuditAction::Close, None, occasion);
     Ok(outcome)
 }
 
-/// Decides that a closing tenant is what it was before. A code, where one is given, has to be the one that
-/// came with the closure.
+/// Decides that a closing tenant is what it was before. A code, where one is given, has to be the
+/// one that came with the closure.
 ///
 /// # Errors
 /// When the tenant is not closing, when its grace is over, or when the code is wrong.
@@ -84,26 +104,53 @@ pub fn decide_reopening(
     settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
-    let not_from_here = Refusal::NotFromHere { status: state.tenant.status };
+    let not_from_here = Refusal::NotFromHere {
+        status: state.tenant.status,
+    };
     let closing = state.tenant.status == TenantStatus::Closing;
-    let closure = state.tenant.closure.as_ref().filter(|_| closing).ok_or(not_from_here)?;
+    let closure = state
+        .tenant
+        .closure
+        .as_ref()
+        .filter(|_| closing)
+        .ok_or(not_from_here)?;
     if code.is_some() && code != closure.undo.as_ref() {
         return Err(Refusal::WrongCode);
     }
     if closure.fenced_at.is_some() || occasion.now >= closure.ends_at {
         return Err(not_from_here);
     }
-    let change = if closure.was_suspended { Change::Resuspend } else { Change::Reopen };
-    let mut outcome = decide_change(state, change, StatusReason::ClosureUndone, actor, settings, occasion)?;
+    let change = if closure.was_suspended {
+        Change::Resuspend
+    } else {
+        Change::Reopen
+    };
+    let mut outcome = decide_change(
+        state,
+        change,
+        StatusReason::ClosureUndone,
+        actor,
+        settings,
+        occasion,
+    )?;
     outcome.tenant.closure = None;
-    outcome.done.push(Due { at: closure.ends_at, kind: DueKind::Grace, tenant: state.tenant.id });
+    outcome.done.push(Due {
+        at: closure.ends_at,
+        kind: DueKind::Grace,
+        tenant: state.tenant.id,
+    });
     outcome.note(actor, AuditAction::UndoClosure, None, occasion);
     Ok(outcome)
 }
 
-/// The grace is over: no usage is taken from now on, and what was taken is settled before the tenant is closed.
+/// The grace is over: no usage is taken from now on, and what was taken is settled before the
+/// tenant is closed.
 pub(crate) fn decide_fence(state: &State, due: &Due, occasion: &Occasion) -> Option<Outcome> {
-    let closure = state.tenant.closure.as_ref().filter(|_| state.tenant.status == TenantStatus::Closing)?;
+    let closure = state
+        .tenant
+        .closure
+        .as_ref()
+        .filter(|_| state.tenant.status == TenantStatus::Closing)?;
     if closure.fenced_at.is_some() || closure.ends_at != due.at {
         return None;
     }
@@ -111,7 +158,11 @@ pub(crate) fn decide_fence(state: &State, due: &Due, occasion: &Occasion) -> Opt
     if let Some(closure) = outcome.tenant.closure.as_mut() {
         closure.fenced_at = Some(occasion.now);
     }
-    outcome.due.push(Due { at: after(occasion.now, DRAIN), kind: DueKind::Drain, tenant: state.tenant.id });
+    outcome.due.push(Due {
+        at: after(occasion.now, DRAIN),
+        kind: DueKind::Drain,
+        tenant: state.tenant.id,
+    });
     Some(outcome)
 }
 
@@ -122,14 +173,22 @@ pub(crate) fn decide_drained(
     settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Option<Outcome>, Refusal> {
-    let fenced_at = state.tenant.closure.as_ref().and_then(|closure| closure.fenced_at);
+    let fenced_at = state
+        .tenant
+        .closure
+        .as_ref()
+        .and_then(|closure| closure.fenced_at);
     let Some(fenced_at) = fenced_at.filter(|_| state.tenant.status == TenantStatus::Closing) else {
         return Ok(None);
     };
     if !is_drained && occasion.now < after(fenced_at, DRAIN_MAX) {
         let mut outcome = Outcome::of(state);
         let at = after(occasion.now, LOOK_AGAIN);
-        outcome.due.push(Due { at, kind: DueKind::Drain, tenant: state.tenant.id });
+        outcome.due.push(Due {
+            at,
+            kind: DueKind::Drain,
+            tenant: state.tenant.id,
+        });
         return Ok(Some(outcome));
     }
     let reason = StatusReason::GraceEnded;
@@ -138,31 +197,57 @@ pub(crate) fn decide_drained(
         closure.closed_at = Some(occasion.now);
     }
     outcome.release_labels(occasion);
-    let at = after(occasion.now, settings.retention.max(outcome.tenant.labels_needed_for(occasion.now)));
-    outcome.due.push(Due { at, kind: DueKind::Erasure, tenant: state.tenant.id });
+    let at = after(
+        occasion.now,
+        settings
+            .retention
+            .max(outcome.tenant.labels_needed_for(occasion.now)),
+    );
+    outcome.due.push(Due {
+        at,
+        kind: DueKind::Erasure,
+        tenant: state.tenant.id,
+    });
     // Nothing signs in any more, so the user pool need not know what could.
-    outcome.due.push(Due { at: occasion.now, kind: DueKind::Clients, tenant: state.tenant.id });
+    outcome.due.push(Due {
+        at: occasion.now,
+        kind: DueKind::Clients,
+        tenant: state.tenant.id,
+    });
     Ok(Some(outcome))
 }
 
-/// A sign-up that nobody confirmed in time, or whose resources could not be made: the tenant is closed, and
-/// erased at once.
+/// A sign-up that nobody confirmed in time, or whose resources could not be made: the tenant is
+/// closed, and erased at once.
 pub(crate) fn decide_expiry(
     state: &State,
     settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Option<Outcome>, Refusal> {
-    let failed = state.tenant.provisioning.as_ref().and_then(|open| open.failure.as_ref());
+    let failed = state
+        .tenant
+        .provisioning
+        .as_ref()
+        .and_then(|open| open.failure.as_ref());
     let is_abandoned = match state.tenant.status {
         TenantStatus::Pending => true,
-        TenantStatus::Provisioning => failed.is_some_and(|failure| after(failure.at, ABANDONED) <= occasion.now),
+        TenantStatus::Provisioning => {
+            failed.is_some_and(|failure| after(failure.at, ABANDONED) <= occasion.now)
+        }
         _ => false,
     };
     if !is_abandoned {
         return Ok(None);
     }
     let reason = StatusReason::Expired;
-    let mut outcome = decide_change(state, Change::Expire, reason, Actor::Clock, settings, occasion)?;
+    let mut outcome = decide_change(
+        state,
+        Change::Expire,
+        reason,
+        Actor::Clock,
+        settings,
+        occasion,
+    )?;
     outcome.tenant.closure = Some(Closure {
         requested_at: occasion.now,
         ends_at: occasion.now,
@@ -173,9 +258,15 @@ pub(crate) fn decide_expiry(
         erased_at: None,
         deprovisioning: None,
     });
-    outcome.due.push(Due { at: occasion.now, kind: DueKind::Erasure, tenant: state.tenant.id });
+    outcome.due.push(Due {
+        at: occasion.now,
+        kind: DueKind::Erasure,
+        tenant: state.tenant.id,
+    });
     if let Some(signup) = &state.signup {
-        outcome.progress(signup, occasion, |signup| signup.expired_at = Some(occasion.now));
+        outcome.progress(signup, occasion, |signup| {
+            signup.expired_at = Some(occasion.now)
+        });
     }
     Ok(Some(outcome))
 }
@@ -188,8 +279,8 @@ pub fn is_erasable(state: &State) -> bool {
     state.tenant.status == TenantStatus::Closed && closure.is_some() && !erased
 }
 
-/// Decides what follows once everything personal of a closed tenant is erased: home is told, and the
-/// application is asked to remove what it made.
+/// Decides what follows once everything personal of a closed tenant is erased: home is told, and
+/// the application is asked to remove what it made.
 #[must_use]
 pub fn decide_erased(
     state: &State,
@@ -215,10 +306,14 @@ pub fn decide_erased(
         stream: Stream::Tenant(state.tenant.id),
         sequence: state.tenant.version,
         occurred_at: occasion.now,
-        data: TenantErased { tenant: state.tenant.id },
+        data: TenantErased {
+            tenant: state.tenant.id,
+        },
     }));
     let was_provisioned = state.tenant.provisioning.is_some();
-    if was_provisioned && (settings.provisioning == ProvisioningMode::External || settings.builder_toolkit) {
+    if was_provisioned
+        && (settings.provisioning == ProvisioningMode::External || settings.builder_toolkit)
+    {
         request_deprovisioning(&mut outcome, catalogue, settings, occasion);
     }
     Some(outcome)

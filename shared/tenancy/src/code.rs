@@ -8,11 +8,12 @@ use kernel::Invalid;
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest text that is looked at as a code: more than the longest code, one blank after each of its letters.
+/// The longest text that is looked at as a code: more than the longest code, one blank after each
+/// of its letters.
 const PASTED_LENGTH_MAX: usize = 512;
 
-/// What is left of a pasted code without blanks, hyphens and what is not seen; letters and digits of full width are plain
-/// ones (UAX 15, form KC). No code of ours has hyphens that count.
+/// What is left of a pasted code without blanks, hyphens and what is not seen; letters and digits
+/// of full width are plain ones (UAX 15, form KC). No code of ours has hyphens that count.
 pub(crate) fn pasted(text: &str) -> Option<String> {
     if text.len() > PASTED_LENGTH_MAX {
         return None;
@@ -20,10 +21,17 @@ pub(crate) fn pasted(text: &str) -> Option<String> {
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let category = CodePointMapData::<GeneralCategory>::new();
     let counts = |character: &char| {
-        let dash = category.get(*character) == GeneralCategory::DashPunctuation || *character == '\u{2212}';
+        let dash = category.get(*character) == GeneralCategory::DashPunctuation
+            || *character == '\u{2212}';
         !character.is_whitespace() && !ignorable.contains(*character) && !dash
     };
-    Some(ComposingNormalizerBorrowed::new_nfkc().normalize(text).chars().filter(counts).collect())
+    Some(
+        ComposingNormalizerBorrowed::new_nfkc()
+            .normalize(text)
+            .chars()
+            .filter(counts)
+            .collect(),
+    )
 }
 
 /// The digits that the identity provider mails to prove an address.
@@ -42,8 +50,13 @@ impl FromStr for ConfirmationCode {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let well_formed = |code: &String| (4..=12).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
-        let invalid = Invalid { kind: "code", rule: "the digits that were mailed" };
+        let well_formed = |code: &String| {
+            (4..=12).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit())
+        };
+        let invalid = Invalid {
+            kind: "code",
+            rule: "the digits that were mailed",
+        };
         pasted(text).filter(well_formed).map(Self).ok_or(invalid)
     }
 }
@@ -82,10 +95,17 @@ impl FromStr for UndoCode {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid { kind: "undo code", rule: "the undo_code of the closure" };
+        let invalid = Invalid {
+            kind: "undo code",
+            rule: "the undo_code of the closure",
+        };
         // Parsing a number takes a sign, too.
-        let digits = pasted(text).filter(|code| code.len() == 32 && code.bytes().all(|b| b.is_ascii_hexdigit()));
-        digits.and_then(|digits| u128::from_str_radix(&digits, 16).ok()).map(Self).ok_or(invalid)
+        let digits = pasted(text)
+            .filter(|code| code.len() == 32 && code.bytes().all(|b| b.is_ascii_hexdigit()));
+        digits
+            .and_then(|digits| u128::from_str_radix(&digits, 16).ok())
+            .map(Self)
+            .ok_or(invalid)
     }
 }
 

@@ -1,12 +1,22 @@
-//! Names that are shown to others: something of them is seen, nothing of them hides, and none is a link.
+//! Names that are shown to others: something of them is seen, nothing of them hides, and none is a
+//! link.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, Script};
+use icu_properties::props::{
+    DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, Script,
+};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// Characters that fonts show as nothing although Unicode counts them as letters or symbols: the blank of Braille, the
-/// null notehead, two blanks of hieroglyphs, and what stands for an object that is not there.
-const BLANK: [char; 5] = ['\u{2800}', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{fffc}'];
+/// Characters that fonts show as nothing although Unicode counts them as letters or symbols: the
+/// blank of Braille, the null notehead, two blanks of hieroglyphs, and what stands for an object
+/// that is not there.
+const BLANK: [char; 5] = [
+    '\u{2800}',
+    '\u{1d159}',
+    '\u{13441}',
+    '\u{13442}',
+    '\u{fffc}',
+];
 /// What programs that show mails make a link of as soon as something follows the colon.
 const SCHEMES: [&str; 41] = [
     "http",
@@ -56,15 +66,21 @@ const SEEN: &str = "a text with at least one letter, digit or symbol that is see
 const PLAIN: &str = "on one line, without characters that are not seen or turn others around";
 const UNLINKED: &str = "without web addresses, e-mail addresses, telephone numbers and links";
 
-/// Keyboards for Khmer, Lao, Myanmar and Thai put it between words: a line may end there, and nothing is shown.
+/// Keyboards for Khmer, Lao, Myanmar and Thai put it between words: a line may end there, and
+/// nothing is shown.
 const ZERO_WIDTH_SPACE: char = '\u{200b}';
 
-/// A text as it is shown: composed (UAX 15, form C), with one blank where there were several, and none around it.
+/// A text as it is shown: composed (UAX 15, form C), with one blank where there were several, and
+/// none around it.
 ///
 /// # Errors
 /// Why it cannot be shown, in words that complete "must be".
 pub(crate) fn displayed(text: &str) -> Result<String, &'static str> {
-    let composed = |text: &str| ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned();
+    let composed = |text: &str| {
+        ComposingNormalizerBorrowed::new_nfc()
+            .normalize(text)
+            .into_owned()
+    };
     let text = composed(text.trim());
     if !text.chars().any(is_seen) {
         return Err(SEEN);
@@ -95,27 +111,40 @@ fn is_blank(character: char) -> bool {
 /// Whether a character is something to be read, and not only a mark on another.
 fn is_seen(character: char) -> bool {
     let category = category(character);
-    let drawn = [GeneralCategoryGroup::Letter, GeneralCategoryGroup::Number, GeneralCategoryGroup::Symbol];
+    let drawn = [
+        GeneralCategoryGroup::Letter,
+        GeneralCategoryGroup::Number,
+        GeneralCategoryGroup::Symbol,
+    ];
     // An accent that stands alone is a symbol to Unicode.
-    let is_drawn = category != GeneralCategory::ModifierSymbol && drawn.iter().any(|group| group.contains(category));
+    let is_drawn = category != GeneralCategory::ModifierSymbol
+        && drawn.iter().any(|group| group.contains(category));
     is_drawn && !is_blank(character)
 }
 
-/// Whether a text holds characters that break lines, that are not seen, or that hide or turn around what is beside them.
+/// Whether a text holds characters that break lines, that are not seen, or that hide or turn around
+/// what is beside them.
 fn holds_unseen(text: &str) -> bool {
     use GeneralCategory::{
-        Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Surrogate, Unassigned,
+        Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Surrogate,
+        Unassigned,
     };
     // What comes before, and the letter of which that is a part or a mark.
     let (mut before, mut base) = (None, None);
     for character in text.chars() {
         let category = category(character);
         let refused = match category {
-            // Persian, Hindi and emoji are not written rightly without joiners; elsewhere they hide.
+            // Persian, Hindi and emoji are not written rightly without joiners; elsewhere they
+            // hide.
             Format if joins(character) => before.is_none_or(joins) || !base.is_some_and(is_joined),
-            Format if character == MONGOLIAN_VOWEL_SEPARATOR => base.map(script) != Some(Script::Mongolian),
-            Format if character == ZERO_WIDTH_SPACE => !base.is_some_and(is_of_words_without_blanks),
-            Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate | Unassigned => true,
+            Format if character == MONGOLIAN_VOWEL_SEPARATOR => {
+                base.map(script) != Some(Script::Mongolian)
+            }
+            Format if character == ZERO_WIDTH_SPACE => {
+                !base.is_some_and(is_of_words_without_blanks)
+            }
+            Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate
+            | Unassigned => true,
             SpaceSeparator => false,
             // Which form of a character is meant: of an emoji, or of a Han character in a name.
             _ if is_variation_selector(character) => {
@@ -144,19 +173,31 @@ fn script(character: char) -> Script {
 
 /// Whether a character is of a script in which no blank is between words.
 fn is_of_words_without_blanks(base: char) -> bool {
-    matches!(script(base), Script::Khmer | Script::Lao | Script::Myanmar | Script::Thai)
+    matches!(
+        script(base),
+        Script::Khmer | Script::Lao | Script::Myanmar | Script::Thai
+    )
 }
 
-/// Whether letters of a character's script have other forms, of which a selector says which is meant.
+/// Whether letters of a character's script have other forms, of which a selector says which is
+/// meant.
 fn has_variants(base: char) -> bool {
-    !matches!(script(base), Script::Latin | Script::Greek | Script::Cyrillic | Script::Armenian | Script::Georgian)
+    !matches!(
+        script(base),
+        Script::Latin | Script::Greek | Script::Cyrillic | Script::Armenian | Script::Georgian
+    )
 }
 
 /// Whether what follows a character is written in another way when the two are joined, or are not.
 fn is_joined(base: char) -> bool {
     let is_parted = matches!(
         script(base),
-        Script::Han | Script::Hangul | Script::Hiragana | Script::Katakana | Script::Bopomofo | Script::Yi
+        Script::Han
+            | Script::Hangul
+            | Script::Hiragana
+            | Script::Katakana
+            | Script::Bopomofo
+            | Script::Yi
     );
     has_variants(base) && !is_parted && !base.is_ascii() && !base.is_whitespace()
 }
@@ -172,49 +213,60 @@ const fn is_variation_selector(character: char) -> bool {
     matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}')
 }
 
-/// Whether a part of a text is what no name has and programs make a link of: an address with a scheme, `www.`, a domain
-/// with a path or a port, an e-mail address, an IP address, or a telephone number. A bare domain is some organisations' name;
-/// mails break it.
+/// Whether a part of a text is what no name has and programs make a link of: an address with a
+/// scheme, `www.`, a domain with a path or a port, an e-mail address, an IP address, or a telephone
+/// number. A bare domain is some organisations' name; mails break it.
 fn holds_link(text: &str) -> bool {
     let text = skeleton(text);
     text.split_whitespace().any(is_link) || holds_telephone_number(&text)
 }
 
-/// The fewest digits of a telephone number with its country, of one whose groups are apart, and of any other. Some companies
-/// are called by their numbers: in Canada by up to ten digits together, or two groups of four; in Australia by three groups
-/// of three.
+/// The fewest digits of a telephone number with its country, of one whose groups are apart, and of
+/// any other. Some companies are called by their numbers: in Canada by up to ten digits together,
+/// or two groups of four; in Australia by three groups of three.
 const COUNTRY_NUMBER_DIGITS_MIN: usize = 7;
 const GROUPED_NUMBER_DIGITS_MIN: usize = 10;
 const NUMBER_DIGITS_MIN: usize = 11;
 
-/// Whether a word is digits alone, and more of them than a name has. Digits beside letters are no telephone number.
+/// Whether a word is digits alone, and more of them than a name has. Digits beside letters are no
+/// telephone number.
 fn is_long_number(word: &str) -> bool {
     word.chars().all(char::is_numeric) && word.chars().count() >= NUMBER_DIGITS_MIN
 }
 
-/// Whether a text has a telephone number, with its country, in groups of digits, or of more digits than a name has.
+/// Whether a text has a telephone number, with its country, in groups of digits, or of more digits
+/// than a name has.
 fn holds_telephone_number(text: &str) -> bool {
-    let is_between = |c: char| c.is_whitespace() || matches!(c, '.' | '(' | ')' | '/') || is_dash(c);
+    let is_between =
+        |c: char| c.is_whitespace() || matches!(c, '.' | '(' | ')' | '/') || is_dash(c);
     let is_part = |c: char| c.is_numeric() || c == '+' || is_between(c);
     text.split(|c: char| !is_part(c)).any(|part| {
         let part = part.trim_matches(is_between);
         let digits = part.chars().filter(|c| c.is_numeric()).count();
-        let has_country =
-            part.split('+').skip(1).any(|number| number.starts_with(|c: char| c.is_numeric() || c == '('));
+        let has_country = part
+            .split('+')
+            .skip(1)
+            .any(|number| number.starts_with(|c: char| c.is_numeric() || c == '('));
         let is_grouped = part.contains(is_between);
-        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN
-    }) || text.split(|c: char| !c.is_alphanumeric()).any(is_long_number)
+        has_country && digits >= COUNTRY_NUMBER_DIGITS_MIN
+            || is_grouped && digits >= GROUPED_NUMBER_DIGITS_MIN
+    }) || text
+        .split(|c: char| !c.is_alphanumeric())
+        .any(is_long_number)
 }
 
 fn is_dash(character: char) -> bool {
     category(character) == GeneralCategory::DashPunctuation || character == '\u{2212}'
 }
 
-/// A text as a program reads it that looks for links: compatible characters are one (UAX 15, form KC), case and what is
-/// not seen do not count, and what looks like a dot, a slash or a colon is one.
+/// A text as a program reads it that looks for links: compatible characters are one (UAX 15, form
+/// KC), case and what is not seen do not count, and what looks like a dot, a slash or a colon is
+/// one.
 fn skeleton(text: &str) -> String {
     let compatible = ComposingNormalizerBorrowed::new_nfkc().normalize(text);
-    let seen = compatible.chars().filter(|character| !is_ignorable(*character));
+    let seen = compatible
+        .chars()
+        .filter(|character| !is_ignorable(*character));
     let plain = seen.map(|character| match character {
         '\u{3002}' | '\u{6d4}' | '\u{2cf9}' | '\u{a60e}' => '.',
         '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{29f9}' => '/',
@@ -229,26 +281,41 @@ fn is_link(word: &str) -> bool {
     let begins_word = |at: usize| !word[..at].ends_with(char::is_alphanumeric);
     word.contains("://")
         || word.contains("\\\\")
-        || word.match_indices("www").any(|(at, _)| begins_word(at) && follows_www(&word[at + 3..]))
-        || word.match_indices(':').any(|(at, _)| ends_with_scheme(&word[..at]) && word.len() > at + 1)
-        || word.match_indices('@').any(|(at, _)| is_mailbox(&word[..at], &word[at + 1..]))
-        || hosts(word).any(|(host, rest)| is_ip_address(host) || (is_domain(host) && leads_on(rest)))
+        || word
+            .match_indices("www")
+            .any(|(at, _)| begins_word(at) && follows_www(&word[at + 3..]))
+        || word
+            .match_indices(':')
+            .any(|(at, _)| ends_with_scheme(&word[..at]) && word.len() > at + 1)
+        || word
+            .match_indices('@')
+            .any(|(at, _)| is_mailbox(&word[..at], &word[at + 1..]))
+        || hosts(word)
+            .any(|(host, rest)| is_ip_address(host) || (is_domain(host) && leads_on(rest)))
 }
 
 /// Whether `www` is the label of a host, perhaps with a number.
 fn follows_www(rest: &str) -> bool {
-    rest.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('.')
+    rest.trim_start_matches(|c: char| c.is_ascii_digit())
+        .starts_with('.')
 }
 
 fn ends_with_scheme(text: &str) -> bool {
-    let scheme = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let scheme = text
+        .rsplit(|c: char| !c.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or_default();
     SCHEMES.contains(&scheme)
 }
 
-/// Whether a sign parts an address: what is before it ends with what a mailbox may end with (RFC 5322, 3.2.3 and 3.2.4). A
-/// blank or a bracket ends none, and what follows is the name of an account, such as `(@booking.com)`.
+/// Whether a sign parts an address: what is before it ends with what a mailbox may end with (RFC
+/// 5322, 3.2.3 and 3.2.4). A blank or a bracket ends none, and what follows is the name of an
+/// account, such as `(@booking.com)`.
 fn is_mailbox(before: &str, after: &str) -> bool {
-    let domain = after.split(|c: char| !is_host_character(c)).next().unwrap_or_default();
+    let domain = after
+        .split(|c: char| !is_host_character(c))
+        .next()
+        .unwrap_or_default();
     let ends_mailbox = |c: char| c.is_alphanumeric() || "!#$%&'*+-./=?^_`{|}~\"".contains(c);
     before.ends_with(ends_mailbox) && (is_domain(domain) || is_ip_address(domain))
 }
@@ -258,7 +325,9 @@ fn hosts(word: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = word;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(|c: char| !is_host_character(c));
-        let end = rest.find(|c: char| !is_host_character(c)).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !is_host_character(c))
+            .unwrap_or(rest.len());
         let (host, after) = rest.split_at(end);
         rest = after;
         (!host.is_empty()).then_some((host, after))
@@ -269,11 +338,16 @@ fn is_host_character(character: char) -> bool {
     character.is_alphanumeric() || matches!(character, '.' | '-' | '_')
 }
 
-/// Whether a text reads as a domain: what follows its last dot has two letters at least, which initials have not.
+/// Whether a text reads as a domain: what follows its last dot has two letters at least, which
+/// initials have not.
 fn is_domain(host: &str) -> bool {
-    host.trim_end_matches('.').rsplit_once('.').is_some_and(|(before, top)| {
-        before.ends_with(|c: char| c.is_alphanumeric()) && top.chars().count() > 1 && top.contains(char::is_alphabetic)
-    })
+    host.trim_end_matches('.')
+        .rsplit_once('.')
+        .is_some_and(|(before, top)| {
+            before.ends_with(|c: char| c.is_alphanumeric())
+                && top.chars().count() > 1
+                && top.contains(char::is_alphabetic)
+        })
 }
 
 fn is_ip_address(host: &str) -> bool {
@@ -283,5 +357,6 @@ fn is_ip_address(host: &str) -> bool {
 /// Whether a host is followed by a path, a port, a query or a fragment.
 fn leads_on(rest: &str) -> bool {
     let after = rest.strip_prefix(':').unwrap_or_default();
-    rest.starts_with(['/', '?', '#']) && rest.len() > 1 || after.starts_with(|c: char| c.is_ascii_digit())
+    rest.starts_with(['/', '?', '#']) && rest.len() > 1
+        || after.starts_with(|c: char| c.is_ascii_digit())
 }

@@ -3,7 +3,8 @@
 use kernel::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A moment at which a tenant has to be looked at. It may turn out that there is nothing left to do.
+/// A moment at which a tenant has to be looked at. It may turn out that there is nothing left to
+/// do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Due {
     /// When.

@@ -2,7 +2,10 @@
 
 use crate::outcome::{MemberChange, Outcome, State};
 use crate::personal::personal;
-use crate::{Actor, AuditAction, EmailAddress, Occasion, Origin, PersonName, Refusal, USERS_MAX, User, Username};
+use crate::{
+    Actor, AuditAction, EmailAddress, Occasion, Origin, PersonName, Refusal, USERS_MAX, User,
+    Username,
+};
 use kernel::{Alias, Invalid, Role, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,7 +14,8 @@ use std::str::FromStr;
 /// What comes before the alias in the name of a tenant's provider.
 const PREFIX: &str = "oidc-";
 
-/// The name by which the user pool knows a tenant's own identity provider: a function of the tenant's alias.
+/// The name by which the user pool knows a tenant's own identity provider: a function of the
+/// tenant's alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProviderName(String);
@@ -43,7 +47,8 @@ pub struct Federation {
     pub client_id: String,
     /// The provider, as the user pool calls it.
     pub identity_provider: ProviderName,
-    /// Whether the provider's word for an address is taken where it does not say that the address is verified.
+    /// Whether the provider's word for an address is taken where it does not say that the address
+    /// is verified.
     #[serde(default)]
     pub trusts_unverified_email: bool,
 }
@@ -64,25 +69,42 @@ personal!(Issuer);
 impl Issuer {
     const LENGTH_MAX: usize = 200;
 
-    /// An `https` address without user, query and fragment (OpenID Connect Discovery 1.0, section 3); where that is
-    /// allowed, an `http` address of this machine too.
+    /// An `https` address without user, query and fragment (OpenID Connect Discovery 1.0, section
+    /// 3); where that is allowed, an `http` address of this machine too.
     ///
     /// # Errors
     /// When it is not one.
     pub fn parse(text: &str, with_loopback: bool) -> Result<Self, Invalid> {
         let rule = "an address such as https://login.example.com, of at most 200 characters, without a query";
-        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/%".contains(&b));
-        let of_scheme =
-            |scheme| text.strip_prefix(scheme).map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
-        let local = of_scheme("http://").filter(|host| with_loopback && matches!(*host, "127.0.0.1" | "localhost"));
-        let valid = of_scheme("https://").or(local).is_some_and(is_host) && plain && text.len() <= Self::LENGTH_MAX;
-        if valid { Ok(Self(text.to_owned())) } else { Err(Invalid { kind: "issuer", rule }) }
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~:/%".contains(&b));
+        let of_scheme = |scheme| {
+            text.strip_prefix(scheme)
+                .map(|rest| rest.split(['/', ':']).next().unwrap_or_default())
+        };
+        let local = of_scheme("http://")
+            .filter(|host| with_loopback && matches!(*host, "127.0.0.1" | "localhost"));
+        let valid = of_scheme("https://").or(local).is_some_and(is_host)
+            && plain
+            && text.len() <= Self::LENGTH_MAX;
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid {
+                kind: "issuer",
+                rule,
+            })
+        }
     }
 }
 
 fn is_host(host: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    !host.is_empty() && host.split('.').all(|label| !label.is_empty() && label.bytes().all(inner))
+    !host.is_empty()
+        && host
+            .split('.')
+            .all(|label| !label.is_empty() && label.bytes().all(inner))
 }
 
 /// What a provider calls Meridian. It may tell who the tenant is.
@@ -94,7 +116,10 @@ impl FromStr for ProviderClientId {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        visible(text).map(Self).ok_or(Invalid { kind: "client_id", rule: "1 to 256 visible ASCII characters" })
+        visible(text).map(Self).ok_or(Invalid {
+            kind: "client_id",
+            rule: "1 to 256 visible ASCII characters",
+        })
     }
 }
 
@@ -107,7 +132,10 @@ impl FromStr for ProviderSecret {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        visible(text).map(Self).ok_or(Invalid { kind: "client_secret", rule: "1 to 256 visible ASCII characters" })
+        visible(text).map(Self).ok_or(Invalid {
+            kind: "client_secret",
+            rule: "1 to 256 visible ASCII characters",
+        })
     }
 }
 
@@ -116,8 +144,8 @@ fn visible(text: &str) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-/// The user pool's name of an account that a tenant's provider vouches for: `<provider>_<subject>`. The subject may
-/// be an address.
+/// The user pool's name of an account that a tenant's provider vouches for: `<provider>_<subject>`.
+/// The subject may be an address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccountName(String);
 personal!(AccountName);
@@ -137,10 +165,19 @@ impl FromStr for AccountName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid { kind: "account", rule: "the name of an account of a tenant's own provider" };
+        let invalid = Invalid {
+            kind: "account",
+            rule: "the name of an account of a tenant's own provider",
+        };
         let (provider, subject) = text.split_once('_').ok_or(invalid)?;
-        let valid = provider.starts_with(PREFIX) && !subject.is_empty() && text.chars().count() <= Self::LENGTH_MAX;
-        if valid { Ok(Self(text.to_owned())) } else { Err(invalid) }
+        let valid = provider.starts_with(PREFIX)
+            && !subject.is_empty()
+            && text.chars().count() <= Self::LENGTH_MAX;
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(invalid)
+        }
     }
 }
 
@@ -172,14 +209,23 @@ pub fn decide_provider(
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
     if state.tenant.status != TenantStatus::Active {
-        return Err(Refusal::NotFromHere { status: state.tenant.status });
+        return Err(Refusal::NotFromHere {
+            status: state.tenant.status,
+        });
     }
     let mut outcome = Outcome::of(state);
     if let Some(federation) = outcome.tenant.federation.as_mut() {
         federation.trusts_unverified_email = provider.trusts_unverified_email;
     }
-    outcome.members.push(MemberChange::Provider(Box::new(provider.clone())));
-    outcome.note(Actor::User(by), AuditAction::SetIdentityProvider, None, occasion);
+    outcome
+        .members
+        .push(MemberChange::Provider(Box::new(provider.clone())));
+    outcome.note(
+        Actor::User(by),
+        AuditAction::SetIdentityProvider,
+        None,
+        occasion,
+    );
     Ok(outcome)
 }
 
@@ -191,12 +237,18 @@ pub fn decide_federation(state: &State, federation: &Federation) -> Option<Outco
     state.tenant.federation.is_none().then_some(outcome)
 }
 
-/// Decides that nobody signs in by the tenant's own provider from now on. The user pool forgets it afterwards.
+/// Decides that nobody signs in by the tenant's own provider from now on. The user pool forgets it
+/// afterwards.
 #[must_use]
 pub fn decide_federation_end(state: &State, by: Username, occasion: &Occasion) -> Option<Outcome> {
     let mut outcome = Outcome::of(state);
     outcome.tenant.federation = None;
-    outcome.note(Actor::User(by), AuditAction::RemoveIdentityProvider, None, occasion);
+    outcome.note(
+        Actor::User(by),
+        AuditAction::RemoveIdentityProvider,
+        None,
+        occasion,
+    );
     state.tenant.federation.is_some().then_some(outcome)
 }
 
@@ -230,12 +282,14 @@ pub struct Standing {
     pub is_invited: bool,
 }
 
-/// Decides that somebody joins whom the tenant's own provider vouches for, as a member. Who is a user already stays
-/// what they are. Whom an administrator has removed comes back only when invited.
+/// Decides that somebody joins whom the tenant's own provider vouches for, as a member. Who is a
+/// user already stays what they are. Whom an administrator has removed comes back only when
+/// invited.
 ///
 /// # Errors
-/// When the tenant is not in use, has another provider or no room, when the provider does not say that the address is
-/// verified and the tenant does not do without that, or when the person was removed.
+/// When the tenant is not in use, has another provider or no room, when the provider does not say
+/// that the address is verified and the tenant does not do without that, or when the person was
+/// removed.
 pub fn decide_newcomer(
     state: &State,
     newcomer: &Newcomer,
@@ -249,7 +303,9 @@ pub fn decide_newcomer(
         return Err(Refusal::NotFederated);
     };
     if tenant.status != TenantStatus::Active || suspended {
-        return Err(Refusal::NotFromHere { status: tenant.status });
+        return Err(Refusal::NotFromHere {
+            status: tenant.status,
+        });
     }
     if !federation.takes_address(newcomer.is_verified) {
         return Err(Refusal::UnverifiedAddress);
@@ -281,6 +337,11 @@ pub fn decide_newcomer(
     if standing.is_barred {
         outcome.members.push(MemberChange::Unbar(username));
     }
-    outcome.note(Actor::User(username), AuditAction::JoinByProvider, Some(username.to_string()), occasion);
+    outcome.note(
+        Actor::User(username),
+        AuditAction::JoinByProvider,
+        Some(username.to_string()),
+        occasion,
+    );
     Ok(Some(outcome))
 }

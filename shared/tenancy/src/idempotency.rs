@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 /// The random text by which a caller marks repetitions of one request.
 ///
-/// It has at least 16 characters, so that it can be the secret in what is remembered of the request.
+/// It has at least 16 characters, so that it can be the secret in what is remembered of the
+/// request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -22,14 +23,18 @@ impl IdempotencyKey {
         KeyDigest::of("idempotency-key", &self.0)
     }
 
-    /// What is remembered of a registration in order to recognise it: a digest keyed by this key, which
-    /// is not stored, so that nobody can test who the person might be.
+    /// What is remembered of a registration in order to recognise it: a digest keyed by this key,
+    /// which is not stored, so that nobody can test who the person might be.
     ///
-    /// Every field has a part in it but the password, of which nothing is kept outside of the identity provider: a
-    /// digest beside the key that unlocks it could be tried with every password that there is. The answer says
-    /// whose password holds instead.
+    /// Every field has a part in it but the password, of which nothing is kept outside of the
+    /// identity provider: a digest beside the key that unlocks it could be tried with every
+    /// password that there is. The answer says whose password holds instead.
     #[must_use]
-    pub fn fingerprint(&self, registration: &Registration, onboarding: Option<OnboardingId>) -> Fingerprint {
+    pub fn fingerprint(
+        &self,
+        registration: &Registration,
+        onboarding: Option<OnboardingId>,
+    ) -> Fingerprint {
         // Named one by one: the compiler refuses a new field that nobody has thought of here.
         let Registration {
             organisation,
@@ -40,7 +45,11 @@ impl IdempotencyKey {
             region,
             language,
             billing_anchor,
-            documents: Documents { terms, data_processing },
+            documents:
+                Documents {
+                    terms,
+                    data_processing,
+                },
         } = registration;
         Fingerprint(digest(&[
             "registration",
@@ -67,7 +76,10 @@ impl FromStr for IdempotencyKey {
         if bounded && text.bytes().all(|b| b.is_ascii_graphic()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "Idempotency-Key", rule: "16 to 128 visible ASCII characters, such as a random UUID" })
+            Err(Invalid {
+                kind: "Idempotency-Key",
+                rule: "16 to 128 visible ASCII characters, such as a random UUID",
+            })
         }
     }
 }
@@ -109,5 +121,8 @@ fn digest(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -4,8 +4,8 @@ use crate::code::pasted;
 use crate::outcome::{MemberChange, Outcome, State};
 use crate::settings::after;
 use crate::{
-    Actor, AuditAction, Consent, EmailAddress, KeyDigest, Occasion, Origin, OwedMail, PersonName, Refusal, User,
-    Username,
+    Actor, AuditAction, Consent, EmailAddress, KeyDigest, Occasion, Origin, OwedMail, PersonName,
+    Refusal, User, Username,
 };
 use jiff::SignedDuration;
 use kernel::{Invalid, InvitationId, Role, TenantId, TenantStatus, Timestamp};
@@ -69,7 +69,10 @@ impl InvitationCode {
     /// A code of 16 random bytes.
     #[must_use]
     pub const fn from_random(invitation: InvitationId, secret: [u8; 16]) -> Self {
-        Self { invitation, secret: Uuid::from_bytes(secret) }
+        Self {
+            invitation,
+            secret: Uuid::from_bytes(secret),
+        }
     }
 
     /// The invitation that it is for.
@@ -95,12 +98,23 @@ impl FromStr for InvitationCode {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = Invalid { kind: "invitation code", rule: "the code of the invitation's mail" };
+        let invalid = Invalid {
+            kind: "invitation code",
+            rule: "the code of the invitation's mail",
+        };
         let code = pasted(text).ok_or(invalid)?;
         let (invitation, secret) = code.split_once('.').ok_or(invalid)?;
         // Without hyphens, a UUID has 32 digits; the other spellings that are taken have more.
-        let uuid = |text: &str| Uuid::try_parse(text).ok().filter(|_| text.len() == 32).ok_or(invalid);
-        Ok(Self { invitation: InvitationId::from_uuid(uuid(invitation)?), secret: uuid(secret)? })
+        let uuid = |text: &str| {
+            Uuid::try_parse(text)
+                .ok()
+                .filter(|_| text.len() == 32)
+                .ok_or(invalid)
+        };
+        Ok(Self {
+            invitation: InvitationId::from_uuid(uuid(invitation)?),
+            secret: uuid(secret)?,
+        })
     }
 }
 
@@ -125,12 +139,12 @@ pub struct Invite<'a> {
     pub by: Actor,
 }
 
-/// Decides an invitation, or that the open one of the same address is sent again with another code. While the mail has
-/// to wait, the code that was mailed before holds.
+/// Decides an invitation, or that the open one of the same address is sent again with another code.
+/// While the mail has to wait, the code that was mailed before holds.
 ///
 /// # Errors
-/// When the tenant is not active, when the person is a user of it, or, unless an operator invites, when the tenant has no
-/// room or had the invitation mailed too often.
+/// When the tenant is not active, when the person is a user of it, or, unless an operator invites,
+/// when the tenant has no room or had the invitation mailed too often.
 pub fn decide_invitation(
     state: &State,
     invite: &Invite<'_>,
@@ -140,14 +154,18 @@ pub fn decide_invitation(
 ) -> Result<Outcome, Refusal> {
     let tenant = &state.tenant;
     if !takes_members(tenant.status, invite.by) {
-        return Err(Refusal::NotFromHere { status: tenant.status });
+        return Err(Refusal::NotFromHere {
+            status: tenant.status,
+        });
     }
     if is_member {
         return Err(Refusal::AlreadyMember);
     }
     let sendings = open.map_or(0, |open| open.sendings);
-    let full = open.is_none() && (tenant.invitations >= INVITATIONS_MAX || tenant.users >= USERS_MAX);
-    // What the tenant's people use up keeps no operator out, who gives a tenant one person at a time.
+    let full =
+        open.is_none() && (tenant.invitations >= INVITATIONS_MAX || tenant.users >= USERS_MAX);
+    // What the tenant's people use up keeps no operator out, who gives a tenant one person at a
+    // time.
     let by_tenant = !matches!(invite.by, Actor::Operator);
     if by_tenant && (full || sendings >= SENDINGS_MAX) {
         return Err(Refusal::Full);
@@ -156,26 +174,35 @@ pub fn decide_invitation(
     let mailed_before = open.filter(|_| invite.owed.is_some());
     outcome.tenant.invitations += u64::from(open.is_none());
     let id = invite.code.invitation();
-    let action = if open.is_some() { AuditAction::ResendInvitation } else { AuditAction::Invite };
+    let action = if open.is_some() {
+        AuditAction::ResendInvitation
+    } else {
+        AuditAction::Invite
+    };
     outcome.note(invite.by, action, Some(id.to_string()), occasion);
-    outcome.members.push(MemberChange::Invite(Box::new(Invitation {
-        id,
-        tenant: tenant.id,
-        email: invite.email.clone(),
-        role: invite.role,
-        code: mailed_before.map_or_else(|| invite.code.digest(), |open| open.code.clone()),
-        invited_by: invite.by,
-        created_at: open.map_or(occasion.now, |open| open.created_at),
-        valid_until: after(occasion.now, INVITATION_VALID),
-        sendings: sendings + u32::from(by_tenant),
-        owed: invite.owed.clone(),
-    })));
-    outcome.due.extend(invite.owed.iter().map(|owed| owed.due(tenant.id)));
+    outcome
+        .members
+        .push(MemberChange::Invite(Box::new(Invitation {
+            id,
+            tenant: tenant.id,
+            email: invite.email.clone(),
+            role: invite.role,
+            code: mailed_before.map_or_else(|| invite.code.digest(), |open| open.code.clone()),
+            invited_by: invite.by,
+            created_at: open.map_or(occasion.now, |open| open.created_at),
+            valid_until: after(occasion.now, INVITATION_VALID),
+            sendings: sendings + u32::from(by_tenant),
+            owed: invite.owed.clone(),
+        })));
+    outcome
+        .due
+        .extend(invite.owed.iter().map(|owed| owed.due(tenant.id)));
     Ok(outcome)
 }
 
-/// Decides what becomes of the mail that an open invitation waits for: with a code, that this one will be mailed; without
-/// a mail that is owed, that it was mailed; with one that is owed till later, that it has to wait on.
+/// Decides what becomes of the mail that an open invitation waits for: with a code, that this one
+/// will be mailed; without a mail that is owed, that it was mailed; with one that is owed till
+/// later, that it has to wait on.
 #[must_use]
 pub fn decide_invitation_mail(
     state: &State,
@@ -185,15 +212,24 @@ pub fn decide_invitation_mail(
 ) -> Outcome {
     let mut outcome = Outcome::of(state);
     if owed != open.owed {
-        outcome.due.extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
+        outcome
+            .due
+            .extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
     }
     let code = code.map_or_else(|| open.code.clone(), InvitationCode::digest);
-    outcome.members.push(MemberChange::Invite(Box::new(Invitation { code, owed, ..open.clone() })));
+    outcome
+        .members
+        .push(MemberChange::Invite(Box::new(Invitation {
+            code,
+            owed,
+            ..open.clone()
+        })));
     outcome
 }
 
-/// Whether a tenant of this status takes those whom somebody invites. A tenant that an operator gives a new
-/// administrator may be suspended: who settles what it is suspended for has to be able to get in afterwards.
+/// Whether a tenant of this status takes those whom somebody invites. A tenant that an operator
+/// gives a new administrator may be suspended: who settles what it is suspended for has to be able
+/// to get in afterwards.
 const fn takes_members(status: TenantStatus, invited_by: Actor) -> bool {
     match status {
         TenantStatus::Active => true,
@@ -204,16 +240,26 @@ const fn takes_members(status: TenantStatus, invited_by: Actor) -> bool {
 
 /// Decides that an invitation does not hold any more.
 #[must_use]
-pub fn decide_withdrawal(state: &State, open: &Invitation, by: Username, occasion: &Occasion) -> Outcome {
+pub fn decide_withdrawal(
+    state: &State,
+    open: &Invitation,
+    by: Username,
+    occasion: &Occasion,
+) -> Outcome {
     let mut outcome = Outcome::of(state);
     outcome.tenant.invitations = outcome.tenant.invitations.saturating_sub(1);
     outcome.members.push(MemberChange::Settle(open.id));
-    outcome.note(Actor::User(by), AuditAction::WithdrawInvitation, Some(open.id.to_string()), occasion);
+    outcome.note(
+        Actor::User(by),
+        AuditAction::WithdrawInvitation,
+        Some(open.id.to_string()),
+        occasion,
+    );
     outcome
 }
 
-/// Decides how many invitations are open where fewer were found than are counted: those that ran out are gone,
-/// and nobody told.
+/// Decides how many invitations are open where fewer were found than are counted: those that ran
+/// out are gone, and nobody told.
 #[must_use]
 pub fn decide_recount(state: &State, open: u64) -> Option<Outcome> {
     let mut outcome = Outcome::of(state);
@@ -221,14 +267,15 @@ pub fn decide_recount(state: &State, open: u64) -> Option<Outcome> {
     (open < state.tenant.invitations).then_some(outcome)
 }
 
-/// Decides that an invited person joins. The account follows; only who knows the code can have it made.
+/// Decides that an invited person joins. The account follows; only who knows the code can have it
+/// made.
 ///
-/// `inviter` is who invited, as a user of the tenant now: an invitation is worth what its author may still do. An
-/// operator's needs nobody in the tenant.
+/// `inviter` is who invited, as a user of the tenant now: an invitation is worth what its author
+/// may still do. An operator's needs nobody in the tenant.
 ///
 /// # Errors
-/// When the code is not the latest one of this invitation, the time has run out, who invited is no administrator any
-/// more, or the tenant takes nobody.
+/// When the code is not the latest one of this invitation, the time has run out, who invited is no
+/// administrator any more, or the tenant takes nobody.
 pub fn decide_acceptance(
     state: &State,
     open: &Invitation,
@@ -241,14 +288,21 @@ pub fn decide_acceptance(
     let tenant = &state.tenant;
     let vouched = match open.invited_by {
         Actor::Operator => true,
-        by => inviter.is_some_and(|user| Actor::User(user.username) == by && user.role == Role::Admin),
+        by => {
+            inviter.is_some_and(|user| Actor::User(user.username) == by && user.role == Role::Admin)
+        }
     };
-    let holds = vouched && open.code == code.digest() && open.tenant == tenant.id && occasion.now < open.valid_until;
+    let holds = vouched
+        && open.code == code.digest()
+        && open.tenant == tenant.id
+        && occasion.now < open.valid_until;
     if !holds {
         return Err(Refusal::NoInvitation);
     }
     if !takes_members(tenant.status, open.invited_by) {
-        return Err(Refusal::NotFromHere { status: tenant.status });
+        return Err(Refusal::NotFromHere {
+            status: tenant.status,
+        });
     }
     let username = Username::of(&tenant.alias, &open.email);
     let mut outcome = Outcome::of(state);
@@ -267,11 +321,17 @@ pub fn decide_acceptance(
         created_at: occasion.now,
         confirmed_at: None,
     })));
-    outcome.note(Actor::User(username), AuditAction::AcceptInvitation, Some(open.id.to_string()), occasion);
+    outcome.note(
+        Actor::User(username),
+        AuditAction::AcceptInvitation,
+        Some(open.id.to_string()),
+        occasion,
+    );
     Ok(outcome)
 }
 
-/// Whether an acceptance that was broken off before the account was made can be completed by this code.
+/// Whether an acceptance that was broken off before the account was made can be completed by this
+/// code.
 #[must_use]
 pub fn may_complete(user: &User, code: &InvitationCode, now: Timestamp) -> bool {
     let proves = user.origin == Origin::Invitation(code.digest());
@@ -286,7 +346,9 @@ pub fn decide_joined(state: &State, user: &User, occasion: &Occasion) -> Option<
     }
     let mut outcome = Outcome::of(state);
     outcome.tenant.admins += u64::from(user.role == Role::Admin);
-    outcome.members.push(MemberChange::Confirm(user.username, occasion.now));
+    outcome
+        .members
+        .push(MemberChange::Confirm(user.username, occasion.now));
     Some(outcome)
 }
 
@@ -312,8 +374,15 @@ pub fn decide_role(
             Role::Member => outcome.tenant.admins - 1,
         };
     }
-    outcome.members.push(MemberChange::Role(user.username, role));
-    outcome.note(by, AuditAction::ChangeRole, Some(user.username.to_string()), occasion);
+    outcome
+        .members
+        .push(MemberChange::Role(user.username, role));
+    outcome.note(
+        by,
+        AuditAction::ChangeRole,
+        Some(user.username.to_string()),
+        occasion,
+    );
     Ok(Some(outcome))
 }
 
@@ -321,7 +390,12 @@ pub fn decide_role(
 ///
 /// # Errors
 /// When the tenant would be without an administrator.
-pub fn decide_removal(state: &State, user: &User, by: Username, occasion: &Occasion) -> Result<Outcome, Refusal> {
+pub fn decide_removal(
+    state: &State,
+    user: &User,
+    by: Username,
+    occasion: &Occasion,
+) -> Result<Outcome, Refusal> {
     let mut outcome = Outcome::of(state);
     if user.role == Role::Admin && user.confirmed_at.is_some() {
         if outcome.tenant.admins <= 1 {
@@ -330,26 +404,40 @@ pub fn decide_removal(state: &State, user: &User, by: Username, occasion: &Occas
         outcome.tenant.admins -= 1;
     }
     outcome.tenant.users = outcome.tenant.users.saturating_sub(1);
-    outcome.members.push(MemberChange::Leave(Box::new(user.clone())));
+    outcome
+        .members
+        .push(MemberChange::Leave(Box::new(user.clone())));
     // The tenant's own provider would vouch for the person at the next sign-in.
     if user.origin == Origin::Federation && by != user.username {
         outcome.members.push(MemberChange::Bar(user.username));
     }
-    outcome.note(Actor::User(by), AuditAction::RemoveUser, Some(user.username.to_string()), occasion);
+    outcome.note(
+        Actor::User(by),
+        AuditAction::RemoveUser,
+        Some(user.username.to_string()),
+        occasion,
+    );
     Ok(outcome)
 }
 
-/// Decides that a user leaves whose account the identity provider has not any more. The tenant may be without an
-/// administrator then: that is how it is, and an operator can give it another.
+/// Decides that a user leaves whose account the identity provider has not any more. The tenant may
+/// be without an administrator then: that is how it is, and an operator can give it another.
 #[must_use]
 pub fn decide_lost(state: &State, user: &User, occasion: &Occasion) -> Outcome {
     let mut outcome = Outcome::of(state);
     let was_admin = user.role == Role::Admin && user.confirmed_at.is_some();
     outcome.tenant.admins = outcome.tenant.admins.saturating_sub(u64::from(was_admin));
     outcome.tenant.users = outcome.tenant.users.saturating_sub(1);
-    outcome.members.push(MemberChange::Leave(Box::new(user.clone())));
+    outcome
+        .members
+        .push(MemberChange::Leave(Box::new(user.clone())));
     let target = Some(user.username.to_string());
-    outcome.note(Actor::IdentityProvider, AuditAction::LoseAccount, target, occasion);
+    outcome.note(
+        Actor::IdentityProvider,
+        AuditAction::LoseAccount,
+        target,
+        occasion,
+    );
     outcome
 }
 

@@ -7,13 +7,15 @@ use std::str::FromStr;
 
 /// A readable label of a tenant's address, such as `acme` in `acme.app.example.com`.
 ///
-/// Somebody typed it, and it may be an organisation's name: like what is personal it stays in the region, and shows
-/// itself only to who asks for it by `expose`. It is serialized to be stored, and to be shown to the tenant's users.
+/// Somebody typed it, and it may be an organisation's name: like what is personal it stays in the
+/// region, and shows itself only to who asks for it by `expose`. It is serialized to be stored, and
+/// to be shown to the tenant's users.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VanityLabel(String);
 
-/// Names that would make an address look like the provider's own, or that machines give a meaning to.
+/// Names that would make an address look like the provider's own, or that machines give a meaning
+/// to.
 const RESERVED: [&str; 56] = [
     "abuse",
     "account",
@@ -77,8 +79,8 @@ impl VanityLabel {
     const LENGTH_MIN: usize = 3;
     const LENGTH_MAX: usize = 32;
 
-    /// The label itself: for the region's own table and records, and for the tenant's users. Never to be logged, nor
-    /// put into an error or a fact.
+    /// The label itself: for the region's own table and records, and for the tenant's users. Never
+    /// to be logged, nor put into an error or a fact.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -88,9 +90,13 @@ impl VanityLabel {
 impl FromStr for VanityLabel {
     type Err = Invalid;
 
-    /// Neither a random alias nor a region's code is taken for a label, so that none can be mistaken for one.
+    /// Neither a random alias nor a region's code is taken for a label, so that none can be
+    /// mistaken for one.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = |rule| Invalid { kind: "label", rule };
+        let invalid = |rule| Invalid {
+            kind: "label",
+            rule,
+        };
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let is_formed = (Self::LENGTH_MIN..=Self::LENGTH_MAX).contains(&text.len())
             && text.bytes().all(inner)
@@ -98,13 +104,17 @@ impl FromStr for VanityLabel {
             && !text.ends_with('-')
             && !text.contains("--");
         if !is_formed {
-            return Err(invalid("3 to 32 of a-z, 0-9 and single '-', beginning and ending with a letter or digit"));
+            return Err(invalid(
+                "3 to 32 of a-z, 0-9 and single '-', beginning and ending with a letter or digit",
+            ));
         }
         if RESERVED.contains(&text) || text.parse::<RegionCode>().is_ok() {
             return Err(invalid("a label that is not reserved"));
         }
         if text.parse::<Alias>().is_ok() {
-            return Err(invalid("a label that cannot be mistaken for a random one of 12 characters"));
+            return Err(invalid(
+                "a label that cannot be mistaken for a random one of 12 characters",
+            ));
         }
         Ok(Self(text.to_owned()))
     }

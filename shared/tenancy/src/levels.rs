@@ -21,22 +21,38 @@ impl OwnLevels {
     /// Levels of meters that a plan has allowances of; those of a meter may be none.
     ///
     /// # Errors
-    /// When the plan has no allowance of a meter, or a meter comes twice or with levels that cannot be.
+    /// When the plan has no allowance of a meter, or a meter comes twice or with levels that cannot
+    /// be.
     pub fn of_plan<'a>(
         plan: &Plan,
         wanted: impl IntoIterator<Item = (&'a str, &'a [u16])>,
     ) -> Result<Self, FieldProblem> {
         let mut levels = BTreeMap::new();
         for (meter, percents) in wanted {
-            let allowance = plan.allowances.iter().find(|allowance| allowance.meter.as_str() == meter);
-            let allowance = allowance
-                .ok_or(FieldProblem { field: "meter", reason: "a meter that the plan has an allowance of" })?;
+            let allowance = plan
+                .allowances
+                .iter()
+                .find(|allowance| allowance.meter.as_str() == meter);
+            let allowance = allowance.ok_or(FieldProblem {
+                field: "meter",
+                reason: "a meter that the plan has an allowance of",
+            })?;
             let known: BTreeSet<u16> = percents.iter().copied().collect();
-            if percents.len() > LEVELS_MAX || known.iter().any(|percent| !(1..=LEVEL_PERCENT_MAX).contains(percent)) {
-                return Err(FieldProblem { field: "percents", reason: "at most 10 numbers from 1 to 1000" });
+            if percents.len() > LEVELS_MAX
+                || known
+                    .iter()
+                    .any(|percent| !(1..=LEVEL_PERCENT_MAX).contains(percent))
+            {
+                return Err(FieldProblem {
+                    field: "percents",
+                    reason: "at most 10 numbers from 1 to 1000",
+                });
             }
             if levels.insert(allowance.meter.clone(), known).is_some() {
-                return Err(FieldProblem { field: "meter", reason: "named once" });
+                return Err(FieldProblem {
+                    field: "meter",
+                    reason: "named once",
+                });
             }
         }
         levels.retain(|_, percents| !percents.is_empty());
@@ -51,15 +67,28 @@ impl OwnLevels {
     /// An allowance with the tenant's own levels among those of the plan.
     #[must_use]
     pub fn added_to(&self, allowance: &Allowance) -> Allowance {
-        let percents: BTreeSet<u16> =
-            allowance.alert_percents.iter().copied().chain(self.of(&allowance.meter)).collect();
-        Allowance { alert_percents: percents.into_iter().collect(), ..allowance.clone() }
+        let percents: BTreeSet<u16> = allowance
+            .alert_percents
+            .iter()
+            .copied()
+            .chain(self.of(&allowance.meter))
+            .collect();
+        Allowance {
+            alert_percents: percents.into_iter().collect(),
+            ..allowance.clone()
+        }
     }
 }
 
-/// Decides that these are a tenant's own levels from now on, in place of those before; nothing where they are already.
+/// Decides that these are a tenant's own levels from now on, in place of those before; nothing
+/// where they are already.
 #[must_use]
-pub fn decide_levels(state: &State, levels: &OwnLevels, by: Username, occasion: &Occasion) -> Option<Outcome> {
+pub fn decide_levels(
+    state: &State,
+    levels: &OwnLevels,
+    by: Username,
+    occasion: &Occasion,
+) -> Option<Outcome> {
     if state.tenant.usage_levels == *levels {
         return None;
     }

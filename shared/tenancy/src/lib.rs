@@ -1,8 +1,8 @@
 //! Registrations, tenants and users as pure decisions; the only home of personal-data types.
 //!
-//! Invariants: a personal value shows itself only to who asks for it by `expose`; neither a fact nor any
-//! `Debug` output holds one. A repeated command changes nothing. Does no I/O, reads no clock, makes no
-//! random ids: ids and the present moment are arguments. May not import an adapter.
+//! Invariants: a personal value shows itself only to who asks for it by `expose`; neither a fact
+//! nor any `Debug` output holds one. A repeated command changes nothing. Does no I/O, reads no
+//! clock, makes no random ids: ids and the present moment are arguments. May not import an adapter.
 
 mod address;
 mod audit;
@@ -38,25 +38,28 @@ pub use address::Addresses;
 pub use audit::{Actor, AuditAction, AuditEntry};
 pub use claims::{Bearer, Claims, ClaimsRefusal, claims};
 pub use clients::{
-    CLIENTS_KEPT_MAX, CLIENTS_MAX, ClientId, ClientWish, MachineClient, MachineScope, ROTATION, decide_client,
-    decide_client_made, decide_forgotten, decide_revocation,
+    CLIENTS_KEPT_MAX, CLIENTS_MAX, ClientId, ClientWish, MachineClient, MachineScope, ROTATION,
+    decide_client, decide_client_made, decide_forgotten, decide_revocation,
 };
 pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
 pub use code::{ConfirmationCode, UndoCode};
 pub use due::{Due, DueKind};
 pub use federation::{
-    AccountName, Federation, IdentityProvider, Issuer, Newcomer, ProviderClientId, ProviderName, ProviderSecret,
-    Standing, decide_federation, decide_federation_end, decide_newcomer, decide_provider, decide_provider_forgotten,
+    AccountName, Federation, IdentityProvider, Issuer, Newcomer, ProviderClientId, ProviderName,
+    ProviderSecret, Standing, decide_federation, decide_federation_end, decide_newcomer,
+    decide_provider, decide_provider_forgotten,
 };
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyDigest};
 pub use invitation::{
-    INVITATION_VALID, INVITATIONS_MAX, Invitation, InvitationCode, Invite, SENDINGS_MAX, USERS_MAX, decide_acceptance,
-    decide_invitation, decide_invitation_mail, decide_joined, decide_lost, decide_profile, decide_recount,
-    decide_removal, decide_role, decide_withdrawal, may_complete,
+    INVITATION_VALID, INVITATIONS_MAX, Invitation, InvitationCode, Invite, SENDINGS_MAX, USERS_MAX,
+    decide_acceptance, decide_invitation, decide_invitation_mail, decide_joined, decide_lost,
+    decide_profile, decide_recount, decide_removal, decide_role, decide_withdrawal, may_complete,
 };
 pub use label::VanityLabel;
 pub use levels::{LEVEL_PERCENT_MAX, LEVELS_MAX, OwnLevels, decide_levels};
-pub use lifecycle::{decide_code_mail, decide_confirmation, decide_due, decide_identity, decide_routed};
+pub use lifecycle::{
+    decide_code_mail, decide_confirmation, decide_due, decide_identity, decide_routed,
+};
 pub use login::{Login, SIGN_IN_RETRIED};
 pub use mails::{Asker, OwedMail, mailbox, share_of};
 pub use notice::AdministratorNotice;
@@ -66,16 +69,18 @@ pub use personal::{EmailAddress, OrganisationName, Password, PersonName};
 pub use policy::{AppliedPolicy, decide_plan_request, decide_policy};
 pub use provisioning::{Provisioning, ProvisioningFailure, Said, decide_answer, decide_retry};
 pub use registration::{
-    Acceptance, AcceptanceRequest, DisposableDomains, FieldProblem, Identifiers, Registration, Requirements, SignUp,
-    SignUpRequest, decide_sign_up,
+    Acceptance, AcceptanceRequest, DisposableDomains, FieldProblem, Identifiers, Registration,
+    Requirements, SignUp, SignUpRequest, decide_sign_up,
 };
 pub use settings::{DRAIN, DRAIN_MAX, LOOK_AGAIN, ProvisioningMode, Settings};
-pub use tenant::{Change, Occasion, PlanRequest, Realm, Refusal, TRANSITIONS, Tenant, decide_change};
+pub use tenant::{
+    Change, Occasion, PlanRequest, Realm, Refusal, TRANSITIONS, Tenant, decide_change,
+};
 pub use toolkit::{TOOLKIT_ANSWER_SOURCE, TOOLKIT_SOURCE, ToolkitDetail, ToolkitEvent};
 pub use user::{Consent, Document, DocumentVersion, Documents, Origin, User, Username};
 pub use vanity::{
-    ASK_AGAIN, ClaimState, FormerLabel, HeldLabel, LabelClaim, LabelUse, Vanity, decide_address_claim,
-    decide_address_release, decide_claim_decision,
+    ASK_AGAIN, ClaimState, FormerLabel, HeldLabel, LabelClaim, LabelUse, Vanity,
+    decide_address_claim, decide_address_release, decide_claim_decision,
 };
 pub use voucher::{VOUCHER_VALID, Voucher};
 

@@ -11,8 +11,8 @@ use crate::{Actor, Due, DueKind, Occasion, OwedMail, ProvisioningMode, Refusal, 
 use catalogue::Catalogue;
 use kernel::{StatusReason, TenantStatus};
 
-/// Decides what the administrator's confirmed address changes: a pending tenant is provisioned or becomes
-/// active, and one that has been confirmed before stays as it is.
+/// Decides what the administrator's confirmed address changes: a pending tenant is provisioned or
+/// becomes active, and one that has been confirmed before stays as it is.
 ///
 /// # Errors
 /// When the tenant is closed.
@@ -24,7 +24,11 @@ pub fn decide_confirmation(
 ) -> Result<Option<Outcome>, Refusal> {
     match state.tenant.status {
         TenantStatus::Pending => {}
-        TenantStatus::Closed => return Err(Refusal::NotFromHere { status: state.tenant.status }),
+        TenantStatus::Closed => {
+            return Err(Refusal::NotFromHere {
+                status: state.tenant.status,
+            });
+        }
         TenantStatus::Provisioning
         | TenantStatus::Active
         | TenantStatus::Suspended
@@ -32,14 +36,31 @@ pub fn decide_confirmation(
         | TenantStatus::Relocating => return Ok(None),
     }
     let is_external = settings.provisioning == ProvisioningMode::External;
-    let change = if is_external { Change::Provision } else { Change::Activate };
-    let mut outcome = decide_change(state, change, StatusReason::Confirmed, Actor::Holder, settings, occasion)?;
+    let change = if is_external {
+        Change::Provision
+    } else {
+        Change::Activate
+    };
+    let mut outcome = decide_change(
+        state,
+        change,
+        StatusReason::Confirmed,
+        Actor::Holder,
+        settings,
+        occasion,
+    )?;
     if is_external {
         request_provisioning(&mut outcome, catalogue, settings, occasion);
     }
     if let Some(signup) = &state.signup {
-        outcome.done.push(Due { at: signup.confirm_by, kind: DueKind::Expiry, tenant: state.tenant.id });
-        outcome.members.push(MemberChange::Confirm(signup.username, occasion.now));
+        outcome.done.push(Due {
+            at: signup.confirm_by,
+            kind: DueKind::Expiry,
+            tenant: state.tenant.id,
+        });
+        outcome
+            .members
+            .push(MemberChange::Confirm(signup.username, occasion.now));
         outcome.progress(signup, occasion, |signup| {
             signup.identity_at.get_or_insert(occasion.now);
             signup.identity_failure = None;
@@ -53,14 +74,16 @@ pub fn decide_confirmation(
     Ok(Some(outcome))
 }
 
-/// Decides what is noted once the tenant's address leads to the region; nothing while the tenant is not in use, or
-/// where it is noted already.
+/// Decides what is noted once the tenant's address leads to the region; nothing while the tenant is
+/// not in use, or where it is noted already.
 #[must_use]
 pub fn decide_routed(state: &State, occasion: &Occasion) -> Option<Outcome> {
     let open = |signup: &&Signup| signup.activated_at.is_some() && signup.routed_at.is_none();
     let signup = state.signup.as_ref().filter(open)?;
     let mut outcome = Outcome::of(state);
-    outcome.progress(signup, occasion, |signup| signup.routed_at = Some(occasion.now));
+    outcome.progress(signup, occasion, |signup| {
+        signup.routed_at = Some(occasion.now)
+    });
     Some(outcome)
 }
 
@@ -71,7 +94,10 @@ pub fn decide_identity(
     made: Result<Option<OwedMail>, IdentityFailure>,
     occasion: &Occasion,
 ) -> Option<Outcome> {
-    let signup = state.signup.as_ref().filter(|signup| signup.identity_at.is_none())?;
+    let signup = state
+        .signup
+        .as_ref()
+        .filter(|signup| signup.identity_at.is_none())?;
     let mut outcome = Outcome::of(state);
     if let Ok(Some(owed)) = &made {
         outcome.due.push(owed.due(state.tenant.id));
@@ -87,21 +113,31 @@ pub fn decide_identity(
     Some(outcome)
 }
 
-/// Decides what is noted of a code that was mailed once more, or has to wait. Nothing where there is nothing to note,
-/// or the address is confirmed.
+/// Decides what is noted of a code that was mailed once more, or has to wait. Nothing where there
+/// is nothing to note, or the address is confirmed.
 #[must_use]
 pub fn decide_code_mail(state: &State, owed: Option<OwedMail>) -> Option<Outcome> {
-    let signup = state.signup.as_ref().filter(|signup| signup.confirmed_at.is_none() && signup.code_owed != owed)?;
+    let signup = state
+        .signup
+        .as_ref()
+        .filter(|signup| signup.confirmed_at.is_none() && signup.code_owed != owed)?;
     let mut outcome = Outcome::of(state);
-    outcome.due.extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
+    outcome
+        .due
+        .extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
     // Nobody else has to know of it, so that it is no progress.
-    outcome.signup = Some(Signup { code_owed: owed, ..signup.clone() });
+    outcome.signup = Some(Signup {
+        code_owed: owed,
+        ..signup.clone()
+    });
     Some(outcome)
 }
 
-/// Decides what is to be done at a time that has come. Whatever it is, the time itself is done with.
+/// Decides what is to be done at a time that has come. Whatever it is, the time itself is done
+/// with.
 ///
-/// `is_drained` says whether nothing of the tenant's usage waits to be settled; only a drain asks for it.
+/// `is_drained` says whether nothing of the tenant's usage waits to be settled; only a drain asks
+/// for it.
 ///
 /// # Errors
 /// Never for a tenant as this crate makes it.
@@ -122,7 +158,8 @@ pub fn decide_due(
         DueKind::Deprovisioning => decide_unremoved(state, due, catalogue, settings, occasion),
         DueKind::Clients => decide_clients_ended(state),
         DueKind::Vanity => decide_asking(state, due, occasion),
-        // Whoever looks after what is due has mailed what may be mailed, and noted what has to wait still.
+        // Whoever looks after what is due has mailed what may be mailed, and noted what has to wait
+        // still.
         DueKind::Mail => None,
     };
     let mut outcome = outcome.unwrap_or_else(|| Outcome::of(state));

@@ -6,9 +6,9 @@ use kernel::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How long the user pool tells of one sign-in: it calls a trigger that does not answer within 5 s up to three times.
-/// Its event names no sign-in, so that a person who signs in again at the same client within this time is not told
-/// apart from the trigger being called again, and counts once.
+/// How long the user pool tells of one sign-in: it calls a trigger that does not answer within 5 s
+/// up to three times. Its event names no sign-in, so that a person who signs in again at the same
+/// client within this time is not told apart from the trigger being called again, and counts once.
 pub const SIGN_IN_RETRIED: SignedDuration = SignedDuration::from_secs(15);
 
 /// That somebody signed in: nothing personal.
@@ -33,7 +33,12 @@ impl Login {
     /// Which event the sign-in is that began at a moment, however often it is told.
     #[must_use]
     pub fn event(&self, began_at: Timestamp) -> EventId {
-        let name = format!("meridian:login:{}:{}:{}", self.account, self.client, began_at.as_millisecond());
+        let name = format!(
+            "meridian:login:{}:{}:{}",
+            self.account,
+            self.client,
+            began_at.as_millisecond()
+        );
         EventId::from_uuid(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
     }
 }

@@ -1,24 +1,28 @@
 //! How many mails an address gets at somebody's request, and what becomes of those beyond that.
 //!
-//! The limit is the address's, in the region: whatever the mail is for, whichever tenant it is of. Within it everybody who
-//! asks has a smaller share, so that what one stranger asks for leaves room for what the owner asks for.
+//! The limit is the address's, in the region: whatever the mail is for, whichever tenant it is of.
+//! Within it everybody who asks has a smaller share, so that what one stranger asks for leaves room
+//! for what the owner asks for.
 
 use crate::{Due, DueKind, EmailAddress, KeyDigest};
 use kernel::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// Into how many shares the limit of an address is divided: so many have to ask before it is reached.
+/// Into how many shares the limit of an address is divided: so many have to ask before it is
+/// reached.
 const SHARES: u64 = 3;
 
-/// On whose account an address gets a mail, as a digest: a network's address must not be read from what is stored.
+/// On whose account an address gets a mail, as a digest: a network's address must not be read from
+/// what is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Asker(KeyDigest);
 
 impl Asker {
-    /// Whoever is behind an IP address. One host or subscriber has any number of addresses nearby, so that the network
-    /// counts: 24 bits of IPv4, and 48 of IPv6, which is what a site is given at most (RFC 6177).
+    /// Whoever is behind an IP address. One host or subscriber has any number of addresses nearby,
+    /// so that the network counts: 24 bits of IPv4, and 48 of IPv6, which is what a site is given
+    /// at most (RFC 6177).
     #[must_use]
     pub fn network(address: &str) -> Self {
         // The network of an address may come instead of it.
@@ -77,18 +81,26 @@ impl OwedMail {
     #[must_use]
     pub fn until(asker: Asker, now: Timestamp, wait_s: i64) -> Self {
         let wait = jiff::SignedDuration::from_secs(wait_s.max(1));
-        Self { asker, after: crate::settings::after(now, wait) }
+        Self {
+            asker,
+            after: crate::settings::after(now, wait),
+        }
     }
 
     /// When the tenant has to be looked at for it.
     #[must_use]
     pub const fn due(&self, tenant: TenantId) -> Due {
-        Due { at: self.after, kind: DueKind::Mail, tenant }
+        Due {
+            at: self.after,
+            kind: DueKind::Mail,
+            tenant,
+        }
     }
 }
 
-/// What of an address is counted: the mailbox, as far as its name tells. Most providers deliver `name+anything` to `name`,
-/// and Gmail takes no notice of dots; where others tell them apart, two people share a limit.
+/// What of an address is counted: the mailbox, as far as its name tells. Most providers deliver
+/// `name+anything` to `name`, and Gmail takes no notice of dots; where others tell them apart, two
+/// people share a limit.
 #[must_use]
 pub fn mailbox(email: &EmailAddress) -> KeyDigest {
     let key = email.key();
@@ -98,7 +110,11 @@ pub fn mailbox(email: &EmailAddress) -> KeyDigest {
         _ => local,
     };
     let is_gmail = matches!(domain, "gmail.com" | "googlemail.com");
-    let (name, domain) = if is_gmail { (name.replace('.', ""), "gmail.com") } else { (name.to_owned(), domain) };
+    let (name, domain) = if is_gmail {
+        (name.replace('.', ""), "gmail.com")
+    } else {
+        (name.to_owned(), domain)
+    };
     KeyDigest::of("mails to an address", &format!("{name}@{domain}"))
 }
 

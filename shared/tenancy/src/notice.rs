@@ -3,8 +3,8 @@
 use kernel::TenantId;
 use serde::{Deserialize, Serialize};
 
-/// That some of a tenant's people are to be told that the provider has let a new administrator in. Nothing personal:
-/// who they are is read where they are mailed.
+/// That some of a tenant's people are to be told that the provider has let a new administrator in.
+/// Nothing personal: who they are is read where they are mailed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdministratorNotice {

@@ -2,7 +2,9 @@
 
 use crate::{OwedMail, Settings, Tenant, Username};
 use contract::{Step, StepName, StepState};
-use kernel::{Alias, KnownReason, OnboardingId, ReasonCode, SignupId, TenantId, TenantStatus, Timestamp};
+use kernel::{
+    Alias, KnownReason, OnboardingId, ReasonCode, SignupId, TenantId, TenantStatus, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -33,7 +35,8 @@ pub struct Signup {
     /// Why it last did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_failure: Option<IdentityFailure>,
-    /// The code that the address was not sent yet, since it had got as many mails as it gets. No answer tells of it.
+    /// The code that the address was not sent yet, since it had got as many mails as it gets. No
+    /// answer tells of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_owed: Option<OwedMail>,
     /// When the address was confirmed.
@@ -51,7 +54,8 @@ pub struct Signup {
 }
 
 impl Signup {
-    /// The tenant is active. Without a hosted zone there is nothing more to be done for its address.
+    /// The tenant is active. Without a hosted zone there is nothing more to be done for its
+    /// address.
     pub(crate) fn activate(&mut self, settings: &Settings, now: Timestamp) {
         self.activated_at = Some(now);
         if !settings.is_routed {
@@ -159,22 +163,34 @@ impl Operation {
 }
 
 fn sum(signup: &Signup, tenant: &Tenant) -> (OperationState, Action) {
-    let provisioning_failure = tenant.provisioning.as_ref().and_then(|open| open.failure.as_ref());
+    let provisioning_failure = tenant
+        .provisioning
+        .as_ref()
+        .and_then(|open| open.failure.as_ref());
     match tenant.status {
         TenantStatus::Pending => match identity_failure(signup) {
-            Some(IdentityFailure::PasswordRefused) => (OperationState::Failed, Action::RepeatSignUpWithOtherPassword),
+            Some(IdentityFailure::PasswordRefused) => (
+                OperationState::Failed,
+                Action::RepeatSignUpWithOtherPassword,
+            ),
             Some(_) => (OperationState::Failed, Action::RepeatSignUp),
             None if signup.identity_at.is_some() => (OperationState::Waiting, Action::Confirm),
             None => (OperationState::Waiting, Action::RepeatSignUp),
         },
         TenantStatus::Provisioning => match provisioning_failure {
-            Some(failure) if failure.retryable => (OperationState::Failed, Action::RetryProvisioning),
+            Some(failure) if failure.retryable => {
+                (OperationState::Failed, Action::RetryProvisioning)
+            }
             Some(_) => (OperationState::Failed, Action::None),
             None => (OperationState::Waiting, Action::Wait),
         },
         TenantStatus::Active | TenantStatus::Relocating => (OperationState::Done, Action::SignIn),
-        TenantStatus::Closed if signup.expired_at.is_some() => (OperationState::Ended, Action::SignUpAnew),
-        TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Closed => (OperationState::Ended, Action::None),
+        TenantStatus::Closed if signup.expired_at.is_some() => {
+            (OperationState::Ended, Action::SignUpAnew)
+        }
+        TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Closed => {
+            (OperationState::Ended, Action::None)
+        }
     }
 }
 
@@ -187,13 +203,24 @@ pub(crate) fn steps(signup: &Signup, tenant: &Tenant) -> Vec<Step> {
         None => step(StepName::Identity, signup.identity_at.or(confirmed)),
     };
     let confirmation = match signup.expired_at.filter(|_| confirmed.is_none()) {
-        Some(at) => failed(StepName::Confirmation, Some(at), KnownReason::Expired.into()),
+        Some(at) => failed(
+            StepName::Confirmation,
+            Some(at),
+            KnownReason::Expired.into(),
+        ),
         None => step(StepName::Confirmation, confirmed),
     };
     let asked = tenant.provisioning.as_ref();
     let provisioning = match asked.and_then(|open| open.failure.as_ref()) {
-        Some(failure) => failed(StepName::Provisioning, Some(failure.at), failure.reason.clone()),
-        None => step(StepName::Provisioning, asked.map_or(signup.activated_at, |open| open.done_at)),
+        Some(failure) => failed(
+            StepName::Provisioning,
+            Some(failure.at),
+            failure.reason.clone(),
+        ),
+        None => step(
+            StepName::Provisioning,
+            asked.map_or(signup.activated_at, |open| open.done_at),
+        ),
     };
     vec![
         step(StepName::Registration, Some(signup.registered_at)),
@@ -206,14 +233,30 @@ pub(crate) fn steps(signup: &Signup, tenant: &Tenant) -> Vec<Step> {
 }
 
 fn identity_failure(signup: &Signup) -> Option<IdentityFailure> {
-    signup.identity_failure.filter(|_| signup.identity_at.is_none() && signup.confirmed_at.is_none())
+    signup
+        .identity_failure
+        .filter(|_| signup.identity_at.is_none() && signup.confirmed_at.is_none())
 }
 
 fn step(name: StepName, at: Option<Timestamp>) -> Step {
-    let state = if at.is_some() { StepState::Done } else { StepState::Waiting };
-    Step { name, state, at, reason: None }
+    let state = if at.is_some() {
+        StepState::Done
+    } else {
+        StepState::Waiting
+    };
+    Step {
+        name,
+        state,
+        at,
+        reason: None,
+    }
 }
 
 fn failed(name: StepName, at: Option<Timestamp>, reason: ReasonCode) -> Step {
-    Step { name, state: StepState::Failed, at, reason: Some(reason) }
+    Step {
+        name,
+        state: StepState::Failed,
+        at,
+        reason: Some(reason),
+    }
 }

@@ -4,13 +4,15 @@ use crate::operation::steps;
 use crate::tenant::status_changed;
 use crate::toolkit::ToolkitEvent;
 use crate::{
-    Actor, AuditAction, AuditEntry, Due, IdentityProvider, Invitation, MachineClient, Occasion, OrganisationName,
-    Signup, Tenant, User, Username,
+    Actor, AuditAction, AuditEntry, Due, IdentityProvider, Invitation, MachineClient, Occasion,
+    OrganisationName, Signup, Tenant, User, Username,
 };
-use contract::application::{TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested};
+use contract::application::{
+    TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested,
+};
 use contract::{
-    Envelope, OnboardingProgressed, PlanChangeRequested, Step, StepName, Stream, TenantErased, TenantPolicyApplied,
-    TenantStatusChanged, VanityClaimed,
+    Envelope, OnboardingProgressed, PlanChangeRequested, Step, StepName, Stream, TenantErased,
+    TenantPolicyApplied, TenantStatusChanged, VanityClaimed,
 };
 use kernel::{InvitationId, KnownReason, ReasonCode, Role, StatusReason, Timestamp};
 
@@ -23,8 +25,8 @@ pub struct State {
     pub signup: Option<Signup>,
 }
 
-/// What a decision changes, to be stored in one transaction on condition that the tenant is still the one
-/// that it was made on.
+/// What a decision changes, to be stored in one transaction on condition that the tenant is still
+/// the one that it was made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// The tenant that it was made on.
@@ -106,7 +108,10 @@ impl Outcome {
     #[must_use]
     pub fn of(state: &State) -> Self {
         let before = state.tenant.clone();
-        let tenant = Tenant { edition: before.edition + 1, ..before.clone() };
+        let tenant = Tenant {
+            edition: before.edition + 1,
+            ..before.clone()
+        };
         Self {
             before,
             tenant,
@@ -123,37 +128,70 @@ impl Outcome {
     /// States the tenant's status and plan, as its next version.
     pub(crate) fn state_status(&mut self, reason: StatusReason, occasion: &Occasion) {
         self.tenant.version += 1;
-        self.statements.push(Statement::Status(status_changed(&self.tenant, reason, occasion)));
+        self.statements.push(Statement::Status(status_changed(
+            &self.tenant,
+            reason,
+            occasion,
+        )));
     }
 
     /// Changes the sign-up, and tells home where home follows it.
-    pub(crate) fn progress(&mut self, signup: &Signup, occasion: &Occasion, change: impl FnOnce(&mut Signup)) {
+    pub(crate) fn progress(
+        &mut self,
+        signup: &Signup,
+        occasion: &Occasion,
+        change: impl FnOnce(&mut Signup),
+    ) {
         let mut signup = self.signup.take().unwrap_or_else(|| signup.clone());
         change(&mut signup);
         signup.revision += 1;
-        self.statements.retain(|statement| !matches!(statement, Statement::Onboarding(_)));
-        self.statements.extend(onboarding_progressed(&signup, &self.tenant, occasion));
+        self.statements
+            .retain(|statement| !matches!(statement, Statement::Onboarding(_)));
+        self.statements
+            .extend(onboarding_progressed(&signup, &self.tenant, occasion));
         self.signup = Some(signup);
     }
 
     /// Adds to the audit trail.
-    pub(crate) fn note(&mut self, actor: Actor, action: AuditAction, target: Option<String>, occasion: &Occasion) {
+    pub(crate) fn note(
+        &mut self,
+        actor: Actor,
+        action: AuditAction,
+        target: Option<String>,
+        occasion: &Occasion,
+    ) {
         let id = occasion.event_of(&format!("audit:{}", self.audit.len()));
-        self.audit.push(AuditEntry { id, at: occasion.now, actor, action, target, refused: None });
+        self.audit.push(AuditEntry {
+            id,
+            at: occasion.now,
+            actor,
+            action,
+            target,
+            refused: None,
+        });
     }
 }
 
 /// The application chose its reason itself, so it does not leave the region.
 fn without_the_applications_words(step: Step) -> Step {
     let told = |reason: ReasonCode| match step.name {
-        StepName::Provisioning if reason != KnownReason::NoAnswer.into() => KnownReason::Application.into(),
+        StepName::Provisioning if reason != KnownReason::NoAnswer.into() => {
+            KnownReason::Application.into()
+        }
         _ => reason,
     };
-    Step { reason: step.reason.map(told), ..step }
+    Step {
+        reason: step.reason.map(told),
+        ..step
+    }
 }
 
 /// What home is told of a sign-up that it handed over.
-pub(crate) fn onboarding_progressed(signup: &Signup, tenant: &Tenant, occasion: &Occasion) -> Option<Statement> {
+pub(crate) fn onboarding_progressed(
+    signup: &Signup,
+    tenant: &Tenant,
+    occasion: &Occasion,
+) -> Option<Statement> {
     let onboarding = signup.onboarding?;
     Some(Statement::Onboarding(Envelope {
         id: occasion.event_of("onboarding"),
@@ -165,7 +203,10 @@ pub(crate) fn onboarding_progressed(signup: &Signup, tenant: &Tenant, occasion: 
             onboarding,
             tenant: tenant.id,
             alias: tenant.alias.clone(),
-            steps: steps(signup, tenant).into_iter().map(without_the_applications_words).collect(),
+            steps: steps(signup, tenant)
+                .into_iter()
+                .map(without_the_applications_words)
+                .collect(),
             revision: signup.revision,
         },
     }))

@@ -1,7 +1,7 @@
 //! Personal data: values that name or identify a person, or that a person typed freely.
 //!
-//! None of them implements `Display` or serde. `Debug` says the type and nothing else. Whoever has to
-//! store or send one asks by `expose`, which is easy to search for.
+//! None of them implements `Display` or serde. `Debug` says the type and nothing else. Whoever has
+//! to store or send one asks by `expose`, which is easy to search for.
 
 use crate::displayed::displayed;
 use icu_normalizer::ComposingNormalizerBorrowed;
@@ -14,8 +14,8 @@ use std::str::FromStr;
 macro_rules! personal {
     ($name:ident) => {
         impl $name {
-            /// The value itself: to be stored in the region, or given to its identity provider. Never to
-            /// be logged, nor put into an error or a fact.
+            /// The value itself: to be stored in the region, or given to its identity provider.
+            /// Never to be logged, nor put into an error or a fact.
             #[must_use]
             pub fn expose(&self) -> &str {
                 &self.0
@@ -44,7 +44,9 @@ impl FromStr for PersonName {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let too_long = "at most 120 characters long";
-        name(text, NAME_LENGTH_MAX, too_long).map(Self).map_err(|rule| Invalid { kind: "name", rule })
+        name(text, NAME_LENGTH_MAX, too_long)
+            .map(Self)
+            .map_err(|rule| Invalid { kind: "name", rule })
     }
 }
 
@@ -53,13 +55,19 @@ impl PersonName {
     #[must_use]
     pub fn of_address(email: &EmailAddress) -> Self {
         let (local, domain) = email.parts();
-        // An address may begin with what is no name, and with what reads like a web address or a telephone number. A
-        // domain's label may be a telephone number too, and its top-level domain is none: that is never all digits.
+        // An address may begin with what is no name, and with what reads like a web address or a
+        // telephone number. A domain's label may be a telephone number too, and its top-level
+        // domain is none: that is never all digits.
         let words = local.replace(|c: char| !c.is_ascii_alphanumeric(), " ");
         let label = domain.split('.').next().unwrap_or_default();
         let top = domain.rsplit('.').next().unwrap_or_default();
-        let named = local.parse().or_else(|_| words.parse()).or_else(|_| label.parse());
-        named.or_else(|_| label.replace('-', "").parse()).unwrap_or_else(|_| Self(top.to_owned()))
+        let named = local
+            .parse()
+            .or_else(|_| words.parse())
+            .or_else(|_| label.parse());
+        named
+            .or_else(|_| label.replace('-', "").parse())
+            .unwrap_or_else(|_| Self(top.to_owned()))
     }
 }
 
@@ -73,7 +81,12 @@ impl FromStr for OrganisationName {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let too_long = "at most 200 characters long";
-        name(text, ORGANISATION_LENGTH_MAX, too_long).map(Self).map_err(|rule| Invalid { kind: "organisation", rule })
+        name(text, ORGANISATION_LENGTH_MAX, too_long)
+            .map(Self)
+            .map_err(|rule| Invalid {
+                kind: "organisation",
+                rule,
+            })
     }
 }
 
@@ -83,12 +96,19 @@ fn name(text: &str, length_max: usize, too_long: &'static str) -> Result<String,
     if text.trim().chars().count() > length_max * 4 {
         return Err(too_long);
     }
-    displayed(text).and_then(|name| if name.chars().count() > length_max { Err(too_long) } else { Ok(name) })
+    displayed(text).and_then(|name| {
+        if name.chars().count() > length_max {
+            Err(too_long)
+        } else {
+            Ok(name)
+        }
+    })
 }
 
 /// An e-mail address to which a code can be sent.
 ///
-/// Only ASCII: Amazon SES does not support SMTPUTF8, and takes international domains in their ASCII form.
+/// Only ASCII: Amazon SES does not support SMTPUTF8, and takes international domains in their ASCII
+/// form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EmailAddress(String);
 personal!(EmailAddress);
@@ -117,29 +137,39 @@ impl FromStr for EmailAddress {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
-        let parts = text.rsplit_once('@').filter(|_| text.len() <= Self::LENGTH_MAX);
-        // A domain has a name: to an IP address, nobody mails codes. It is fully qualified and not an address literal.
-        let valid = |(local, domain): (&str, &str)| is_dot_atom(local) && domain.parse::<DomainName>().is_ok();
+        let parts = text
+            .rsplit_once('@')
+            .filter(|_| text.len() <= Self::LENGTH_MAX);
+        // A domain has a name: to an IP address, nobody mails codes. It is fully qualified and not
+        // an address literal.
+        let valid = |(local, domain): (&str, &str)| {
+            is_dot_atom(local) && domain.parse::<DomainName>().is_ok()
+        };
         if parts.is_some_and(valid) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "email", rule: Self::RULE })
+            Err(Invalid {
+                kind: "email",
+                rule: Self::RULE,
+            })
         }
     }
 }
 
-/// Whether a text is the part of an address before the sign, as it is in use (RFC 5321, 4.1.2, Dot-string). Quoted ones
-/// are valid too, and nobody has one.
+/// Whether a text is the part of an address before the sign, as it is in use (RFC 5321, 4.1.2,
+/// Dot-string). Quoted ones are valid too, and nobody has one.
 fn is_dot_atom(local: &str) -> bool {
     let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     local.len() <= EmailAddress::LOCAL_LENGTH_MAX
-        && local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+        && local
+            .split('.')
+            .all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
 }
 
 /// A password on its way to the identity provider. It is stored nowhere else, in no form.
 ///
-/// Normalised (UAX 15, form KC), so that it is the same password on every keyboard (NIST SP 800-63B, 5.1.1.2). The sign-in
-/// page normalises what is typed there in the same way.
+/// Normalised (UAX 15, form KC), so that it is the same password on every keyboard (NIST SP
+/// 800-63B, 5.1.1.2). The sign-in page normalises what is typed there in the same way.
 #[derive(Clone)]
 pub struct Password(String);
 personal!(Password);
@@ -161,9 +191,14 @@ impl FromStr for Password {
 
     /// The rules of the user pool, so that a weak password is refused before anything is stored.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        // Four characters are one in their normal form at most, so what is longer is too long in any case.
+        // Four characters are one in their normal form at most, so what is longer is too long in
+        // any case.
         let bounded = text.chars().count() <= Self::LENGTH_MAX * 4;
-        let text = if bounded { Self::normal(text) } else { text.into() };
+        let text = if bounded {
+            Self::normal(text)
+        } else {
+            text.into()
+        };
         let has = |test: fn(&char) -> bool| text.chars().any(|c| test(&c));
         let length = text.chars().count();
         let rule = if length < Self::LENGTH_MIN {
@@ -172,13 +207,19 @@ impl FromStr for Password {
             Some("at most 256 characters long")
         } else if text.trim() != text.as_ref() || has(|c| c.is_control()) {
             Some("without blanks at its ends and without control characters")
-        } else if !(has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit)) {
+        } else if !(has(char::is_ascii_lowercase)
+            && has(char::is_ascii_uppercase)
+            && has(char::is_ascii_digit))
+        {
             Some("made of at least one lower-case letter, one upper-case letter and one digit")
         } else {
             None
         };
         match rule {
-            Some(rule) => Err(Invalid { kind: "password", rule }),
+            Some(rule) => Err(Invalid {
+                kind: "password",
+                rule,
+            }),
             None => Ok(Self(text.into_owned())),
         }
     }

@@ -19,8 +19,9 @@ pub struct AppliedPolicy {
     pub entitlements: Vec<EntitlementCode>,
 }
 
-/// Decides what a published policy changes: only a higher version does. Either way home is told which version
-/// holds. A suspension, its end and another plan are stated as any other change of the tenant.
+/// Decides what a published policy changes: only a higher version does. Either way home is told
+/// which version holds. A suspension, its end and another plan are stated as any other change of
+/// the tenant.
 ///
 /// # Errors
 /// Never for a tenant as this crate makes it.
@@ -33,32 +34,52 @@ pub fn decide_policy(
     let tenant = &state.tenant;
     if published.version <= tenant.policy.version {
         let mut outcome = Outcome::of(state);
-        outcome.statements.push(applied(tenant.id, tenant.policy.version, occasion));
+        outcome
+            .statements
+            .push(applied(tenant.id, tenant.policy.version, occasion));
         return Ok(outcome);
     }
     if tenant.status == TenantStatus::Closed {
         // It holds, and there is nothing left that it could change.
         let mut outcome = Outcome::of(state);
         outcome.tenant.policy.version = published.version;
-        outcome.statements.push(applied(tenant.id, published.version, occasion));
+        outcome
+            .statements
+            .push(applied(tenant.id, published.version, occasion));
         return Ok(outcome);
     }
     let change = match (tenant.status, published.suspension) {
         (TenantStatus::Active, Some(suspension)) => Some((Change::Suspend, reason_of(suspension))),
-        (TenantStatus::Suspended, None) => {
-            Some((Change::Reactivate, tenant.policy.suspension.map_or(StatusReason::Operator, reason_of)))
-        }
+        (TenantStatus::Suspended, None) => Some((
+            Change::Reactivate,
+            tenant
+                .policy
+                .suspension
+                .map_or(StatusReason::Operator, reason_of),
+        )),
         _ => None,
     };
     let mut planned = state.clone();
     planned.tenant.plan = published.plan.clone();
     let mut outcome = match change {
-        Some((change, reason)) => decide_change(&planned, change, reason, Actor::Operator, settings, occasion)?,
+        Some((change, reason)) => decide_change(
+            &planned,
+            change,
+            reason,
+            Actor::Operator,
+            settings,
+            occasion,
+        )?,
         None => Outcome::of(&planned),
     };
     outcome.before = tenant.clone();
     if published.plan != tenant.plan {
-        outcome.note(Actor::Operator, AuditAction::ChangePlan, Some(published.plan.to_string()), occasion);
+        outcome.note(
+            Actor::Operator,
+            AuditAction::ChangePlan,
+            Some(published.plan.to_string()),
+            occasion,
+        );
         if change.is_none() {
             outcome.state_status(StatusReason::PlanChanged, occasion);
         }
@@ -68,21 +89,29 @@ pub fn decide_policy(
         suspension: published.suspension,
         entitlements: published.entitlements.clone(),
     };
-    if let Some(closure) = outcome.tenant.closure.as_mut().filter(|_| tenant.status == TenantStatus::Closing) {
+    if let Some(closure) = outcome
+        .tenant
+        .closure
+        .as_mut()
+        .filter(|_| tenant.status == TenantStatus::Closing)
+    {
         // Undone, the closure leads to where the policy wants the tenant.
         closure.was_suspended = published.suspension.is_some();
     }
-    outcome.statements.push(applied(tenant.id, published.version, occasion));
+    outcome
+        .statements
+        .push(applied(tenant.id, published.version, occasion));
     Ok(outcome)
 }
 
 /// Decides that a tenant asks for another plan, which home decides on.
 ///
-/// A tenant keeps its currency, since one invoice has one. Where an application makes the resources, it keeps its tier
-/// too: they would have to move.
+/// A tenant keeps its currency, since one invoice has one. Where an application makes the
+/// resources, it keeps its tier too: they would have to move.
 ///
 /// # Errors
-/// When the catalogue does not have the plan or it is of another kind, or when the tenant is not in use.
+/// When the catalogue does not have the plan or it is of another kind, or when the tenant is not in
+/// use.
 pub fn decide_plan_request(
     state: &State,
     plan: &PlanCode,
@@ -95,24 +124,44 @@ pub fn decide_plan_request(
     let tenant = &state.tenant;
     let present = catalogue.plan(&tenant.plan);
     let is_made = settings.provisioning == ProvisioningMode::External;
-    if present.is_some_and(|present| present.currency != wanted.currency || (is_made && present.tier != wanted.tier)) {
+    if present.is_some_and(|present| {
+        present.currency != wanted.currency || (is_made && present.tier != wanted.tier)
+    }) {
         return Err(Refusal::OtherPlanKind);
     }
     if tenant.status != TenantStatus::Active {
-        return Err(Refusal::NotFromHere { status: tenant.status });
+        return Err(Refusal::NotFromHere {
+            status: tenant.status,
+        });
     }
-    let revision = tenant.plan_request.as_ref().map_or(1, |last| last.revision + 1);
+    let revision = tenant
+        .plan_request
+        .as_ref()
+        .map_or(1, |last| last.revision + 1);
     let mut outcome = Outcome::of(state);
-    outcome.tenant.plan_request = Some(PlanRequest { plan: plan.clone(), revision, requested_at: occasion.now });
+    outcome.tenant.plan_request = Some(PlanRequest {
+        plan: plan.clone(),
+        revision,
+        requested_at: occasion.now,
+    });
     outcome.statements.push(Statement::PlanChange(Envelope {
         id: occasion.event_of("plan"),
         region: occasion.region.clone(),
         stream: Stream::Tenant(tenant.id),
         sequence: revision,
         occurred_at: occasion.now,
-        data: PlanChangeRequested { tenant: tenant.id, plan: plan.clone(), revision },
+        data: PlanChangeRequested {
+            tenant: tenant.id,
+            plan: plan.clone(),
+            revision,
+        },
     }));
-    outcome.note(actor, AuditAction::RequestPlan, Some(plan.to_string()), occasion);
+    outcome.note(
+        actor,
+        AuditAction::RequestPlan,
+        Some(plan.to_string()),
+        occasion,
+    );
     Ok(outcome)
 }
 

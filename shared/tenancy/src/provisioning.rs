@@ -52,14 +52,19 @@ pub enum Said {
 }
 
 impl Said {
-    /// What an event says, by its `detail-type`: in our words, or in those of AWS SaaS Builder Toolkit.
+    /// What an event says, by its `detail-type`: in our words, or in those of AWS SaaS Builder
+    /// Toolkit.
     #[must_use]
     pub fn by_type(detail_type: &str) -> Option<Self> {
         match detail_type {
             Answer::PROVISIONED | "sbt_aws_provisionSuccess" => Some(Self::Provisioned),
-            Answer::PROVISIONING_FAILED | "sbt_aws_provisionFailure" => Some(Self::ProvisioningFailed),
+            Answer::PROVISIONING_FAILED | "sbt_aws_provisionFailure" => {
+                Some(Self::ProvisioningFailed)
+            }
             Answer::DEPROVISIONED | "sbt_aws_deprovisionSuccess" => Some(Self::Deprovisioned),
-            Answer::DEPROVISIONING_FAILED | "sbt_aws_deprovisionFailure" => Some(Self::DeprovisioningFailed),
+            Answer::DEPROVISIONING_FAILED | "sbt_aws_deprovisionFailure" => {
+                Some(Self::DeprovisioningFailed)
+            }
             _ => None,
         }
     }
@@ -74,20 +79,44 @@ pub(crate) fn request_provisioning(
 ) {
     let provisioning = next(outcome.tenant.provisioning.as_ref(), settings, occasion);
     let tier = tier_of(&outcome.tenant, catalogue);
-    let Tenant { id: tenant, alias, plan, .. } = outcome.tenant.clone();
-    let Provisioning { attempt, answer_by, .. } = provisioning;
+    let Tenant {
+        id: tenant,
+        alias,
+        plan,
+        ..
+    } = outcome.tenant.clone();
+    let Provisioning {
+        attempt, answer_by, ..
+    } = provisioning;
     outcome.statements.push(Statement::Provision(Envelope {
         id: occasion.event_of("provision"),
         region: occasion.region.clone(),
         stream: Stream::Tenant(tenant),
         sequence: attempt,
         occurred_at: occasion.now,
-        data: TenantProvisioningRequested { tenant, alias, plan, tier, attempt, answer_by },
+        data: TenantProvisioningRequested {
+            tenant,
+            alias,
+            plan,
+            tier,
+            attempt,
+            answer_by,
+        },
     }));
     if settings.builder_toolkit {
-        outcome.statements.push(Statement::Toolkit(toolkit::onboarding(&outcome.tenant, tier, occasion)));
+        outcome
+            .statements
+            .push(Statement::Toolkit(toolkit::onboarding(
+                &outcome.tenant,
+                tier,
+                occasion,
+            )));
     }
-    outcome.due.push(Due { at: answer_by, kind: DueKind::Provisioning, tenant });
+    outcome.due.push(Due {
+        at: answer_by,
+        kind: DueKind::Provisioning,
+        tenant,
+    });
     outcome.tenant.provisioning = Some(provisioning);
 }
 
@@ -99,10 +128,19 @@ pub(crate) fn request_deprovisioning(
     occasion: &Occasion,
 ) {
     let tier = tier_of(&outcome.tenant, catalogue);
-    let Tenant { id: tenant, alias, plan, .. } = outcome.tenant.clone();
-    let Some(closure) = outcome.tenant.closure.as_mut() else { return };
+    let Tenant {
+        id: tenant,
+        alias,
+        plan,
+        ..
+    } = outcome.tenant.clone();
+    let Some(closure) = outcome.tenant.closure.as_mut() else {
+        return;
+    };
     let deprovisioning = next(closure.deprovisioning.as_ref(), settings, occasion);
-    let Provisioning { attempt, answer_by, .. } = deprovisioning;
+    let Provisioning {
+        attempt, answer_by, ..
+    } = deprovisioning;
     closure.deprovisioning = Some(deprovisioning);
     outcome.statements.push(Statement::Deprovision(Envelope {
         id: occasion.event_of("deprovision"),
@@ -110,16 +148,33 @@ pub(crate) fn request_deprovisioning(
         stream: Stream::Tenant(tenant),
         sequence: attempt,
         occurred_at: occasion.now,
-        data: TenantDeprovisioningRequested { tenant, alias, plan, tier, attempt, answer_by },
+        data: TenantDeprovisioningRequested {
+            tenant,
+            alias,
+            plan,
+            tier,
+            attempt,
+            answer_by,
+        },
     }));
     if settings.builder_toolkit {
-        outcome.statements.push(Statement::Toolkit(toolkit::offboarding(&outcome.tenant, tier, occasion)));
+        outcome
+            .statements
+            .push(Statement::Toolkit(toolkit::offboarding(
+                &outcome.tenant,
+                tier,
+                occasion,
+            )));
     }
-    outcome.due.push(Due { at: answer_by, kind: DueKind::Deprovisioning, tenant });
+    outcome.due.push(Due {
+        at: answer_by,
+        kind: DueKind::Deprovisioning,
+        tenant,
+    });
 }
 
-/// Decides what the application's answer changes. One that comes twice, or to an attempt that another one
-/// followed, or after the tenant was closed, changes nothing.
+/// Decides what the application's answer changes. One that comes twice, or to an attempt that
+/// another one followed, or after the tenant was closed, changes nothing.
 ///
 /// # Errors
 /// Never for a tenant as this crate makes it.
@@ -133,21 +188,39 @@ pub fn decide_answer(
     let tenant = &state.tenant;
     match said {
         Said::Provisioned => {
-            let Some(provisioning) = tenant.provisioning.as_ref().filter(|_| is_provisioning(tenant)) else {
+            let Some(provisioning) = tenant
+                .provisioning
+                .as_ref()
+                .filter(|_| is_provisioning(tenant))
+            else {
                 return Ok(None);
             };
             decide_provisioned(state, provisioning, settings, occasion).map(Some)
         }
         Said::ProvisioningFailed => {
-            let open = tenant.provisioning.as_ref().filter(|open| is_provisioning(tenant) && is_asked(open, answer));
-            Ok(open.map(|_| fail_provisioning(state, failure_of(answer, occasion), Actor::Application, occasion)))
+            let open = tenant
+                .provisioning
+                .as_ref()
+                .filter(|open| is_provisioning(tenant) && is_asked(open, answer));
+            Ok(open.map(|_| {
+                fail_provisioning(
+                    state,
+                    failure_of(answer, occasion),
+                    Actor::Application,
+                    occasion,
+                )
+            }))
         }
         Said::Deprovisioned => {
             let Some(open) = deprovisioning_of(tenant).filter(|open| open.done_at.is_none()) else {
                 return Ok(None);
             };
             let mut outcome = Outcome::of(state);
-            outcome.done.push(Due { at: open.answer_by, kind: DueKind::Deprovisioning, tenant: tenant.id });
+            outcome.done.push(Due {
+                at: open.answer_by,
+                kind: DueKind::Deprovisioning,
+                tenant: tenant.id,
+            });
             set_deprovisioning(&mut outcome, |open| {
                 open.done_at = Some(occasion.now);
                 open.failure = None;
@@ -177,11 +250,22 @@ pub fn decide_retry(
     settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
-    let failed = state.tenant.provisioning.as_ref().and_then(|open| open.failure.as_ref());
-    failed.filter(|failure| is_provisioning(&state.tenant) && failure.retryable).ok_or(Refusal::NothingToRetry)?;
+    let failed = state
+        .tenant
+        .provisioning
+        .as_ref()
+        .and_then(|open| open.failure.as_ref());
+    failed
+        .filter(|failure| is_provisioning(&state.tenant) && failure.retryable)
+        .ok_or(Refusal::NothingToRetry)?;
     let mut outcome = Outcome::of(state);
     request_provisioning(&mut outcome, catalogue, settings, occasion);
-    outcome.note(Actor::Holder, AuditAction::RetryProvisioning, None, occasion);
+    outcome.note(
+        Actor::Holder,
+        AuditAction::RetryProvisioning,
+        None,
+        occasion,
+    );
     if let Some(signup) = &state.signup {
         outcome.progress(signup, occasion, |_| {});
     }
@@ -190,7 +274,11 @@ pub fn decide_retry(
 
 /// Silence counts as a failure that can be repeated.
 pub(crate) fn decide_silence(state: &State, due: &Due, occasion: &Occasion) -> Option<Outcome> {
-    let open = state.tenant.provisioning.as_ref().filter(|_| is_provisioning(&state.tenant))?;
+    let open = state
+        .tenant
+        .provisioning
+        .as_ref()
+        .filter(|_| is_provisioning(&state.tenant))?;
     let silent = open.answer_by == due.at && open.failure.is_none();
     silent.then(|| fail_provisioning(state, no_answer(occasion), Actor::Clock, occasion))
 }
@@ -224,27 +312,58 @@ fn decide_provisioned(
     settings: &Settings,
     occasion: &Occasion,
 ) -> Result<Outcome, Refusal> {
-    let due = Due { at: provisioning.answer_by, kind: DueKind::Provisioning, tenant: state.tenant.id };
+    let due = Due {
+        at: provisioning.answer_by,
+        kind: DueKind::Provisioning,
+        tenant: state.tenant.id,
+    };
     let reason = StatusReason::Provisioned;
-    let mut outcome = decide_change(state, Change::Activate, reason, Actor::Application, settings, occasion)?;
+    let mut outcome = decide_change(
+        state,
+        Change::Activate,
+        reason,
+        Actor::Application,
+        settings,
+        occasion,
+    )?;
     outcome.done.push(due);
     if let Some(open) = outcome.tenant.provisioning.as_mut() {
         open.done_at = Some(occasion.now);
         open.failure = None;
     }
     if let Some(signup) = &state.signup {
-        outcome.progress(signup, occasion, |signup| signup.activate(settings, occasion.now));
+        outcome.progress(signup, occasion, |signup| {
+            signup.activate(settings, occasion.now)
+        });
     }
     Ok(outcome)
 }
 
-fn fail_provisioning(state: &State, failure: ProvisioningFailure, actor: Actor, occasion: &Occasion) -> Outcome {
+fn fail_provisioning(
+    state: &State,
+    failure: ProvisioningFailure,
+    actor: Actor,
+    occasion: &Occasion,
+) -> Outcome {
     let mut outcome = Outcome::of(state);
-    outcome.note(actor, AuditAction::FailProvisioning, Some(failure.reason.to_string()), occasion);
+    outcome.note(
+        actor,
+        AuditAction::FailProvisioning,
+        Some(failure.reason.to_string()),
+        occasion,
+    );
     if let Some(open) = outcome.tenant.provisioning.as_mut() {
-        outcome.done.push(Due { at: open.answer_by, kind: DueKind::Provisioning, tenant: state.tenant.id });
+        outcome.done.push(Due {
+            at: open.answer_by,
+            kind: DueKind::Provisioning,
+            tenant: state.tenant.id,
+        });
         let at = after(failure.at, ABANDONED);
-        outcome.due.push(Due { at, kind: DueKind::Expiry, tenant: state.tenant.id });
+        outcome.due.push(Due {
+            at,
+            kind: DueKind::Expiry,
+            tenant: state.tenant.id,
+        });
         open.failure = Some(failure);
     }
     if let Some(signup) = &state.signup {
@@ -264,7 +383,9 @@ fn next(last: Option<&Provisioning>, settings: &Settings, occasion: &Occasion) -
 }
 
 fn tier_of(tenant: &Tenant, catalogue: &Catalogue) -> Tier {
-    catalogue.plan(&tenant.plan).map_or(Tier::Pool, |plan| plan.tier)
+    catalogue
+        .plan(&tenant.plan)
+        .map_or(Tier::Pool, |plan| plan.tier)
 }
 
 fn is_provisioning(tenant: &Tenant) -> bool {
@@ -273,7 +394,9 @@ fn is_provisioning(tenant: &Tenant) -> bool {
 
 /// Whether an answer is to the request that is open.
 fn is_asked(open: &Provisioning, answer: &Answer) -> bool {
-    open.done_at.is_none() && open.failure.is_none() && answer.attempt.is_none_or(|attempt| attempt == open.attempt)
+    open.done_at.is_none()
+        && open.failure.is_none()
+        && answer.attempt.is_none_or(|attempt| attempt == open.attempt)
 }
 
 fn deprovisioning_of(tenant: &Tenant) -> Option<&Provisioning> {
@@ -281,16 +404,32 @@ fn deprovisioning_of(tenant: &Tenant) -> Option<&Provisioning> {
 }
 
 fn set_deprovisioning(outcome: &mut Outcome, set: impl FnOnce(&mut Provisioning)) {
-    if let Some(open) = outcome.tenant.closure.as_mut().and_then(|closure| closure.deprovisioning.as_mut()) {
+    if let Some(open) = outcome
+        .tenant
+        .closure
+        .as_mut()
+        .and_then(|closure| closure.deprovisioning.as_mut())
+    {
         set(open);
     }
 }
 
 fn failure_of(answer: &Answer, occasion: &Occasion) -> ProvisioningFailure {
-    let reason = answer.reason.clone().unwrap_or_else(|| KnownReason::Unspecified.into());
-    ProvisioningFailure { reason, retryable: answer.retryable.unwrap_or(true), at: occasion.now }
+    let reason = answer
+        .reason
+        .clone()
+        .unwrap_or_else(|| KnownReason::Unspecified.into());
+    ProvisioningFailure {
+        reason,
+        retryable: answer.retryable.unwrap_or(true),
+        at: occasion.now,
+    }
 }
 
 fn no_answer(occasion: &Occasion) -> ProvisioningFailure {
-    ProvisioningFailure { reason: KnownReason::NoAnswer.into(), retryable: true, at: occasion.now }
+    ProvisioningFailure {
+        reason: KnownReason::NoAnswer.into(),
+        retryable: true,
+        at: occasion.now,
+    }
 }

@@ -5,13 +5,14 @@ use crate::policy::AppliedPolicy;
 use crate::settings::after;
 use crate::tenant::status_changed;
 use crate::{
-    Actor, AuditAction, AuditEntry, DocumentVersion, Documents, Due, DueKind, EmailAddress, Occasion, OrganisationName,
-    Origin, OwnLevels, Password, PersonName, Settings, Signup, Tenant, User, Username,
+    Actor, AuditAction, AuditEntry, DocumentVersion, Documents, Due, DueKind, EmailAddress,
+    Occasion, OrganisationName, Origin, OwnLevels, Password, PersonName, Settings, Signup, Tenant,
+    User, Username,
 };
 use catalogue::Catalogue;
 use kernel::{
-    Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role, SignupId,
-    StatusReason, TenantId, TenantStatus,
+    Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role,
+    SignupId, StatusReason, TenantId, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -23,16 +24,19 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 #[schema(description = "What a company and its first administrator say of themselves.")]
 pub struct SignUpRequest {
-    /// The organisation that becomes a tenant, on one line, without web addresses and invisible characters.
+    /// The organisation that becomes a tenant, on one line, without web addresses and invisible
+    /// characters.
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     organisation: Option<String>,
-    /// The name of its first administrator, on one line, without web addresses and invisible characters.
+    /// The name of its first administrator, on one line, without web addresses and invisible
+    /// characters.
     #[schema(value_type = String, min_length = 1, max_length = 120)]
     name: Option<String>,
     /// The administrator's address, in ASCII.
     #[schema(value_type = String, format = "email", max_length = 254)]
     email: Option<String>,
-    /// The administrator's password: at least one lower-case letter, one upper-case letter and one digit.
+    /// The administrator's password: at least one lower-case letter, one upper-case letter and one
+    /// digit.
     #[schema(value_type = String, format = Password, write_only, min_length = 12, max_length = 256)]
     password: Option<String>,
     /// The plan that the tenant starts with.
@@ -44,8 +48,8 @@ pub struct SignUpRequest {
     /// What the tenant's people are addressed in; English if absent.
     #[schema(value_type = Option<Language>)]
     language: Option<String>,
-    /// When the tenant's days and billing periods begin, for good; midnight in UTC if absent. From 12:00 on it is in the
-    /// evening before: 23:00 is midnight where clocks are an hour ahead.
+    /// When the tenant's days and billing periods begin, for good; midnight in UTC if absent. From
+    /// 12:00 on it is in the evening before: 23:00 is midnight where clocks are an hour ahead.
     #[schema(value_type = Option<BillingAnchor>)]
     billing_anchor: Option<String>,
     /// The version of the terms that the person agreed to.
@@ -66,16 +70,19 @@ pub struct AcceptanceRequest {
     /// The code that was mailed. Blanks and hyphens around it and inside do not count.
     #[schema(value_type = String, format = Password, write_only, max_length = 512)]
     pub code: Option<String>,
-    /// The person's name, on one line, without web addresses and invisible characters; needed where no token is sent.
+    /// The person's name, on one line, without web addresses and invisible characters; needed where
+    /// no token is sent.
     #[schema(min_length = 1, max_length = 120)]
     name: Option<String>,
-    /// The password of the new account: at least one lower-case letter, one upper-case letter and one digit.
+    /// The password of the new account: at least one lower-case letter, one upper-case letter and
+    /// one digit.
     #[schema(value_type = String, format = Password, write_only, min_length = 12, max_length = 256)]
     password: Option<String>,
     /// The version of the terms that the person agreed to; needed where no token is sent.
     #[schema(value_type = Option<DocumentVersion>)]
     terms: Option<String>,
-    /// The version of the data-processing agreement that the person agreed to; needed where no token is sent.
+    /// The version of the data-processing agreement that the person agreed to; needed where no
+    /// token is sent.
     #[schema(value_type = Option<DocumentVersion>)]
     data_processing: Option<String>,
 }
@@ -120,9 +127,16 @@ impl FromStr for DisposableDomains {
 
     /// Domains, separated by commas; none is fine.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let domains = text.split(',').map(str::trim).filter(|domain| !domain.is_empty());
-        let domains: Result<_, Invalid> = domains.map(|domain| domain.parse::<DomainName>()).collect();
-        let invalid = Invalid { kind: "disposable domains", rule: "domains separated by commas, without wildcards" };
+        let domains = text
+            .split(',')
+            .map(str::trim)
+            .filter(|domain| !domain.is_empty());
+        let domains: Result<_, Invalid> =
+            domains.map(|domain| domain.parse::<DomainName>()).collect();
+        let invalid = Invalid {
+            kind: "disposable domains",
+            rule: "domains separated by commas, without wildcards",
+        };
         domains.map(Self).map_err(|_| invalid)
     }
 }
@@ -163,7 +177,9 @@ impl SignUpRequest {
     /// Whether the field that no person sees is filled in.
     #[must_use]
     pub fn is_trapped(&self) -> bool {
-        self.website.as_ref().is_some_and(|website| !website.is_empty())
+        self.website
+            .as_ref()
+            .is_some_and(|website| !website.is_empty())
     }
 
     /// Checks every field.
@@ -183,20 +199,43 @@ impl SignUpRequest {
         let plan = required("plan", self.plan, &mut problems).filter(|plan| {
             let known = catalogue.plan(plan).is_some();
             if !known {
-                problems.push(FieldProblem { field: "plan", reason: "a plan of the catalogue" });
+                problems.push(FieldProblem {
+                    field: "plan",
+                    reason: "a plan of the catalogue",
+                });
             }
             known
         });
-        if email.as_ref().is_some_and(|email| requirements.disposable.hold(email)) {
-            problems.push(FieldProblem { field: "email", reason: "an address that lasts" });
+        if email
+            .as_ref()
+            .is_some_and(|email| requirements.disposable.hold(email))
+        {
+            problems.push(FieldProblem {
+                field: "email",
+                reason: "an address that lasts",
+            });
         }
-        agreed(self.terms, self.data_processing, &requirements.documents, &mut problems);
-        let region = self.region.and_then(|region| parse("region", &region, &mut problems));
-        let language = self.language.and_then(|language| parse("language", &language, &mut problems));
-        let anchor = self.billing_anchor.and_then(|anchor| parse("billing_anchor", &anchor, &mut problems));
+        agreed(
+            self.terms,
+            self.data_processing,
+            &requirements.documents,
+            &mut problems,
+        );
+        let region = self
+            .region
+            .and_then(|region| parse("region", &region, &mut problems));
+        let language = self
+            .language
+            .and_then(|language| parse("language", &language, &mut problems));
+        let anchor = self
+            .billing_anchor
+            .and_then(|anchor| parse("billing_anchor", &anchor, &mut problems));
         match (organisation, name, email, password, plan) {
-            (Some(organisation), Some(name), Some(email), Some(password), Some(plan)) if problems.is_empty() => {
-                let (language, billing_anchor) = (language.unwrap_or_default(), anchor.unwrap_or_default());
+            (Some(organisation), Some(name), Some(email), Some(password), Some(plan))
+                if problems.is_empty() =>
+            {
+                let (language, billing_anchor) =
+                    (language.unwrap_or_default(), anchor.unwrap_or_default());
                 let documents = requirements.documents.clone();
                 Ok(Registration {
                     organisation,
@@ -216,18 +255,28 @@ impl SignUpRequest {
 }
 
 impl AcceptanceRequest {
-    /// Checks every field but the code. A person who has another account in the region need not say again
-    /// who it is and what it agrees to.
+    /// Checks every field but the code. A person who has another account in the region need not say
+    /// again who it is and what it agrees to.
     ///
     /// # Errors
     /// Each field that is missing or wrong, with the reason.
-    pub fn validate(self, requirements: &Requirements, is_known: bool) -> Result<Acceptance, Vec<FieldProblem>> {
+    pub fn validate(
+        self,
+        requirements: &Requirements,
+        is_known: bool,
+    ) -> Result<Acceptance, Vec<FieldProblem>> {
         let mut problems = Vec::new();
         let password = required("password", self.password, &mut problems);
         let name = if is_known {
-            self.name.and_then(|name| parse("name", &name, &mut problems))
+            self.name
+                .and_then(|name| parse("name", &name, &mut problems))
         } else {
-            agreed(self.terms, self.data_processing, &requirements.documents, &mut problems);
+            agreed(
+                self.terms,
+                self.data_processing,
+                &requirements.documents,
+                &mut problems,
+            );
             required("name", self.name, &mut problems)
         };
         match password {
@@ -244,10 +293,20 @@ fn agreed(
     documents: &Documents,
     problems: &mut Vec<FieldProblem>,
 ) {
-    let fields = [("terms", terms, &documents.terms), ("data_processing", data_processing, &documents.data_processing)];
+    let fields = [
+        ("terms", terms, &documents.terms),
+        (
+            "data_processing",
+            data_processing,
+            &documents.data_processing,
+        ),
+    ];
     for (field, given, current) in fields {
         if given.as_deref() != Some(current.as_str()) {
-            problems.push(FieldProblem { field, reason: "the version that holds now, agreed to by the person" });
+            problems.push(FieldProblem {
+                field,
+                reason: "the version that holds now, agreed to by the person",
+            });
         }
     }
 }
@@ -260,14 +319,28 @@ fn required<T: FromStr<Err = Invalid>>(
     match text {
         Some(text) => parse(field, &text, problems),
         None => {
-            problems.push(FieldProblem { field, reason: "present" });
+            problems.push(FieldProblem {
+                field,
+                reason: "present",
+            });
             None
         }
     }
 }
 
-fn parse<T: FromStr<Err = Invalid>>(field: &'static str, text: &str, problems: &mut Vec<FieldProblem>) -> Option<T> {
-    text.parse().map_err(|Invalid { rule, .. }| problems.push(FieldProblem { field, reason: rule })).ok()
+fn parse<T: FromStr<Err = Invalid>>(
+    field: &'static str,
+    text: &str,
+    problems: &mut Vec<FieldProblem>,
+) -> Option<T> {
+    text.parse()
+        .map_err(|Invalid { rule, .. }| {
+            problems.push(FieldProblem {
+                field,
+                reason: rule,
+            })
+        })
+        .ok()
 }
 
 /// The ids of a new sign-up, made by the caller.
@@ -304,8 +377,8 @@ pub struct SignUp {
 
 /// Decides what a valid registration creates: a pending tenant with its administrator.
 ///
-/// Entitlements are those of the plan until home publishes a policy, so that a region that cannot reach
-/// home takes sign-ups all the same.
+/// Entitlements are those of the plan until home publishes a policy, so that a region that cannot
+/// reach home takes sign-ups all the same.
 #[must_use]
 pub fn decide_sign_up(
     registration: &Registration,
@@ -315,9 +388,17 @@ pub fn decide_sign_up(
     settings: &Settings,
     occasion: &Occasion,
 ) -> SignUp {
-    let Identifiers { signup, tenant, alias, onboarding } = ids;
+    let Identifiers {
+        signup,
+        tenant,
+        alias,
+        onboarding,
+    } = ids;
     let username = Username::of(&alias, &registration.email);
-    let entitlements = catalogue.plan(&registration.plan).map(|plan| plan.entitlements.clone()).unwrap_or_default();
+    let entitlements = catalogue
+        .plan(&registration.plan)
+        .map(|plan| plan.entitlements.clone())
+        .unwrap_or_default();
     let tenant = Tenant {
         id: tenant,
         alias,
@@ -330,7 +411,11 @@ pub fn decide_sign_up(
         activated_at: None,
         version: 1,
         edition: 1,
-        policy: AppliedPolicy { version: 0, suspension: None, entitlements },
+        policy: AppliedPolicy {
+            version: 0,
+            suspension: None,
+            entitlements,
+        },
         admins: 1,
         users: 1,
         invitations: 0,
@@ -359,7 +444,11 @@ pub fn decide_sign_up(
         routed_at: None,
         expired_at: None,
     };
-    let mut statements = vec![Statement::Status(status_changed(&tenant, StatusReason::SignedUp, occasion))];
+    let mut statements = vec![Statement::Status(status_changed(
+        &tenant,
+        StatusReason::SignedUp,
+        occasion,
+    ))];
     statements.extend(onboarding_progressed(&signup, &tenant, occasion));
     SignUp {
         organisation: registration.organisation.clone(),
@@ -376,7 +465,11 @@ pub fn decide_sign_up(
             confirmed_at: None,
         },
         statements,
-        due: Due { at: confirm_by, kind: DueKind::Expiry, tenant: tenant.id },
+        due: Due {
+            at: confirm_by,
+            kind: DueKind::Expiry,
+            tenant: tenant.id,
+        },
         audit: AuditEntry {
             id: occasion.event_of("audit"),
             at: occasion.now,

@@ -20,7 +20,10 @@ impl FromStr for ProvisioningMode {
         match text {
             "auto" => Ok(Self::Auto),
             "external" => Ok(Self::External),
-            _ => Err(Invalid { kind: "provisioning mode", rule: "auto or external" }),
+            _ => Err(Invalid {
+                kind: "provisioning mode",
+                rule: "auto or external",
+            }),
         }
     }
 }
@@ -47,8 +50,8 @@ pub struct Settings {
 impl FromStr for Settings {
     type Err = Invalid;
 
-    /// Every setting once, as in `provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24
-    /// grace_days=30 retention_days=30 hosted_zone=`; no zone is one too.
+    /// Every setting once, as in `provisioning=auto builder_toolkit=false answer_minutes=60
+    /// confirm_hours=24 grace_days=30 retention_days=30 hosted_zone=`; no zone is one too.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = Invalid {
             kind: "tenant settings",
@@ -56,10 +59,21 @@ impl FromStr for Settings {
                    hosted_zone, each as name=value, separated by blanks",
         };
         let value = |name: &str| {
-            let mut values = text.split_ascii_whitespace().filter_map(|setting| setting.split_once('='));
-            values.find(|(given, _)| *given == name).map(|(_, value)| value).ok_or(invalid)
+            let mut values = text
+                .split_ascii_whitespace()
+                .filter_map(|setting| setting.split_once('='));
+            values
+                .find(|(given, _)| *given == name)
+                .map(|(_, value)| value)
+                .ok_or(invalid)
         };
-        let count = |name: &str| value(name)?.parse::<i32>().ok().filter(|count| *count >= 0).ok_or(invalid);
+        let count = |name: &str| {
+            value(name)?
+                .parse::<i32>()
+                .ok()
+                .filter(|count| *count >= 0)
+                .ok_or(invalid)
+        };
         if text.split_ascii_whitespace().count() != 7 {
             return Err(invalid);
         }
@@ -75,10 +89,11 @@ impl FromStr for Settings {
     }
 }
 
-/// How long a tenant whose grace has ended is left until its last usage is settled: longer than the intake
-/// remembers a tenant, and than the sweep takes.
+/// How long a tenant whose grace has ended is left until its last usage is settled: longer than the
+/// intake remembers a tenant, and than the sweep takes.
 pub const DRAIN: SignedDuration = SignedDuration::from_mins(5);
-/// How long a closing tenant waits for its last usage. What cannot be settled by then raises its own alarm.
+/// How long a closing tenant waits for its last usage. What cannot be settled by then raises its
+/// own alarm.
 pub const DRAIN_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// How long a tenant is kept whose resources could not be made and that nobody asks for any more.
 pub(crate) const ABANDONED: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -8,8 +8,8 @@ use crate::toolkit;
 use crate::{Actor, AuditAction, Federation, OwnLevels, Settings, Vanity};
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{
-    Alias, BillingAnchor, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason, TenantId, TenantStatus,
-    Timestamp,
+    Alias, BillingAnchor, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason,
+    TenantId, TenantStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -92,7 +92,8 @@ pub struct PlanRequest {
     pub requested_at: Timestamp,
 }
 
-/// The circumstances of a decision, which come from outside: where, when, and the id of what it states.
+/// The circumstances of a decision, which come from outside: where, when, and the id of what it
+/// states.
 #[derive(Debug, Clone)]
 pub struct Occasion {
     /// The region in which it is decided.
@@ -184,7 +185,8 @@ pub enum Refusal {
     /// The address belongs to a user of the tenant.
     #[error("the person is a user of the tenant")]
     AlreadyMember,
-    /// There is no such invitation, or it is withdrawn, accepted or too old, or the code is another one's.
+    /// There is no such invitation, or it is withdrawn, accepted or too old, or the code is another
+    /// one's.
     #[error("the invitation does not hold")]
     NoInvitation,
     /// The code of a closure is not the one that was given.
@@ -238,9 +240,16 @@ pub fn decide_change(
     }
     outcome.state_status(reason, occasion);
     if settings.builder_toolkit {
-        outcome.statements.extend(toolkit::of_change(&outcome.tenant, change, occasion).map(Statement::Toolkit));
+        outcome
+            .statements
+            .extend(toolkit::of_change(&outcome.tenant, change, occasion).map(Statement::Toolkit));
     }
-    outcome.note(actor, AuditAction::ChangeStatus, Some(to.to_string()), occasion);
+    outcome.note(
+        actor,
+        AuditAction::ChangeStatus,
+        Some(to.to_string()),
+        occasion,
+    );
     Ok(outcome)
 }
 

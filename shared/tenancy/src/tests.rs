@@ -44,11 +44,17 @@ fn catalogue() -> Catalogue {
 }
 
 fn documents() -> Documents {
-    Documents { terms: "2026-10".parse().unwrap(), data_processing: "7".parse().unwrap() }
+    Documents {
+        terms: "2026-10".parse().unwrap(),
+        data_processing: "7".parse().unwrap(),
+    }
 }
 
 fn requirements() -> Requirements {
-    Requirements { documents: documents(), disposable: "mailinator.com, trash.example".parse().unwrap() }
+    Requirements {
+        documents: documents(),
+        disposable: "mailinator.com, trash.example".parse().unwrap(),
+    }
 }
 
 fn ids() -> Identifiers {
@@ -73,25 +79,50 @@ fn body() -> Value {
 }
 
 fn validate(body: Value) -> Result<Registration, Vec<FieldProblem>> {
-    serde_json::from_value::<SignUpRequest>(body).unwrap().validate(&catalogue(), &requirements())
+    serde_json::from_value::<SignUpRequest>(body)
+        .unwrap()
+        .validate(&catalogue(), &requirements())
 }
 
 fn sign_up() -> SignUp {
     let registration = validate(body()).unwrap();
-    decide_sign_up(&registration, &catalogue(), &documents(), ids(), &settings("auto"), &occasion())
+    decide_sign_up(
+        &registration,
+        &catalogue(),
+        &documents(),
+        ids(),
+        &settings("auto"),
+        &occasion(),
+    )
 }
 
 /// A tenant that signed up, in a status.
 fn state(status: TenantStatus) -> State {
     let made = sign_up();
-    State { tenant: Tenant { status, ..made.tenant }, signup: Some(made.signup) }
+    State {
+        tenant: Tenant {
+            status,
+            ..made.tenant
+        },
+        signup: Some(made.signup),
+    }
 }
 
 /// What the store holds after an outcome.
 fn after(before: &State, outcome: Outcome) -> State {
-    assert_eq!(outcome.before, before.tenant, "an outcome is of the tenant that it was made on");
-    assert_eq!(outcome.tenant.edition, before.tenant.edition + 1, "every outcome is guarded");
-    State { tenant: outcome.tenant, signup: outcome.signup.or_else(|| before.signup.clone()) }
+    assert_eq!(
+        outcome.before, before.tenant,
+        "an outcome is of the tenant that it was made on"
+    );
+    assert_eq!(
+        outcome.tenant.edition,
+        before.tenant.edition + 1,
+        "every outcome is guarded"
+    );
+    State {
+        tenant: outcome.tenant,
+        signup: outcome.signup.or_else(|| before.signup.clone()),
+    }
 }
 
 /// The types of what an outcome states, in order.
@@ -100,7 +131,11 @@ fn stated(outcome: &Outcome) -> Vec<String> {
         Statement::Status(fact) => format!("status:{}", json!(fact.data.reason).as_str().unwrap()),
         Statement::PolicyApplied(fact) => format!("applied:{}", fact.data.version),
         Statement::PlanChange(fact) => format!("plan:{}", fact.data.revision),
-        Statement::Vanity(fact) => format!("{}:{}", json!(fact.data.phase).as_str().unwrap(), fact.data.revision),
+        Statement::Vanity(fact) => format!(
+            "{}:{}",
+            json!(fact.data.phase).as_str().unwrap(),
+            fact.data.revision
+        ),
         Statement::Address(fact) => format!("address:{}", fact.data.revision),
         Statement::Erased(_) => "erased".to_owned(),
         Statement::Onboarding(fact) => format!("onboarding:{}", fact.data.revision),

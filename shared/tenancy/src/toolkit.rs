@@ -1,6 +1,7 @@
-//! The lifecycle events that application planes of AWS SaaS Builder Toolkit subscribe to, so that an existing
-//! one can be attached. Names and shape are those of its event definitions (awslabs/sbt-aws). The address of
-//! the administrator, which the toolkit's own control plane sends along, is personal and left out.
+//! The lifecycle events that application planes of AWS SaaS Builder Toolkit subscribe to, so that
+//! an existing one can be attached. Names and shape are those of its event definitions
+//! (awslabs/sbt-aws). The address of the administrator, which the toolkit's own control plane sends
+//! along, is personal and left out.
 
 use crate::tenant::Change;
 use crate::{Occasion, Tenant};
@@ -48,10 +49,18 @@ pub(crate) fn offboarding(tenant: &Tenant, tier: Tier, occasion: &Occasion) -> T
 }
 
 /// What a change of status means to the application.
-pub(crate) fn of_change(tenant: &Tenant, change: Change, occasion: &Occasion) -> Option<ToolkitEvent> {
+pub(crate) fn of_change(
+    tenant: &Tenant,
+    change: Change,
+    occasion: &Occasion,
+) -> Option<ToolkitEvent> {
     match change {
-        Change::Suspend | Change::Close => Some(event("sbt_aws_deactivateRequest", tenant, None, occasion)),
-        Change::Reactivate | Change::Reopen => Some(event("sbt_aws_activateRequest", tenant, None, occasion)),
+        Change::Suspend | Change::Close => {
+            Some(event("sbt_aws_deactivateRequest", tenant, None, occasion))
+        }
+        Change::Reactivate | Change::Reopen => {
+            Some(event("sbt_aws_activateRequest", tenant, None, occasion))
+        }
         Change::Provision
         | Change::Activate
         | Change::Expire
@@ -62,7 +71,12 @@ pub(crate) fn of_change(tenant: &Tenant, change: Change, occasion: &Occasion) ->
     }
 }
 
-fn event(detail_type: &'static str, tenant: &Tenant, tier: Option<Tier>, occasion: &Occasion) -> ToolkitEvent {
+fn event(
+    detail_type: &'static str,
+    tenant: &Tenant,
+    tier: Option<Tier>,
+    occasion: &Occasion,
+) -> ToolkitEvent {
     ToolkitEvent {
         id: occasion.event_of(detail_type),
         at: occasion.now,

@@ -1,7 +1,10 @@
 //! Users, and the names by which the identity provider knows them.
 
 use crate::{AccountName, EmailAddress, KeyDigest, PersonName};
-use kernel::{Alias, Invalid, InvitationId, Role, SignupId, TenantId, Timestamp, canonical_uuid, deserialize_text};
+use kernel::{
+    Alias, Invalid, InvitationId, Role, SignupId, TenantId, Timestamp, canonical_uuid,
+    deserialize_text,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -9,10 +12,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The name by which the identity provider knows a user: a function of the tenant's alias and the
-/// user's address, so that a sign-in page needs no look-up, and one person can be in several tenants.
+/// user's address, so that a sign-in page needs no look-up, and one person can be in several
+/// tenants.
 ///
-/// It has one spelling. The user pool tells other spellings apart, so an account of another one is another account,
-/// and it must not lead to this user.
+/// It has one spelling. The user pool tells other spellings apart, so an account of another one is
+/// another account, and it must not lead to this user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(
@@ -23,17 +27,19 @@ use uuid::Uuid;
 pub struct Username(Uuid);
 
 impl Username {
-    /// UUID version 5 (RFC 9562) of `meridian:user:<alias>:<lower-case address>` in the namespace of URLs.
+    /// UUID version 5 (RFC 9562) of `meridian:user:<alias>:<lower-case address>` in the namespace
+    /// of URLs.
     #[must_use]
     pub fn of(alias: &Alias, email: &EmailAddress) -> Self {
         let name = format!("meridian:user:{alias}:{}", email.key());
         Self(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()))
     }
 
-    /// The user whose account the identity provider calls so. The accounts of people whom a tenant's own provider
-    /// knows are called `<provider>_<subject>`: UUID version 5 of `meridian:account:<name>`. The case counts, since a
-    /// subject is case-sensitive (OpenID Connect Core 1.0, section 2). So does the spelling: a name that is another
-    /// text of a user's UUID is the name of nobody.
+    /// The user whose account the identity provider calls so. The accounts of people whom a
+    /// tenant's own provider knows are called `<provider>_<subject>`: UUID version 5 of
+    /// `meridian:account:<name>`. The case counts, since a subject is case-sensitive (OpenID
+    /// Connect Core 1.0, section 2). So does the spelling: a name that is another text of a user's
+    /// UUID is the name of nobody.
     #[must_use]
     pub fn of_account(name: &str) -> Self {
         name.parse().unwrap_or_else(|_| {
@@ -66,7 +72,10 @@ impl FromStr for Username {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let rule = "a lower-case hyphenated UUID";
-        canonical_uuid(text).map(Self).ok_or(Invalid { kind: "username", rule })
+        canonical_uuid(text).map(Self).ok_or(Invalid {
+            kind: "username",
+            rule,
+        })
     }
 }
 
@@ -102,10 +111,14 @@ pub struct User {
 }
 
 impl User {
-    /// What the identity provider calls the account. Personal where a tenant's own provider vouches for it.
+    /// What the identity provider calls the account. Personal where a tenant's own provider vouches
+    /// for it.
     #[must_use]
     pub fn account_name(&self) -> String {
-        self.account.as_ref().map_or_else(|| self.username.to_string(), |account| account.expose().to_owned())
+        self.account.as_ref().map_or_else(
+            || self.username.to_string(),
+            |account| account.expose().to_owned(),
+        )
     }
 }
 
@@ -164,7 +177,10 @@ impl FromStr for DocumentVersion {
         if (1..=32).contains(&text.len()) && text.bytes().all(inner) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid { kind: "document version", rule: "1 to 32 ASCII letters, digits, '.', '-' and '_'" })
+            Err(Invalid {
+                kind: "document version",
+                rule: "1 to 32 ASCII letters, digits, '.', '-' and '_'",
+            })
         }
     }
 }
@@ -197,15 +213,25 @@ impl Documents {
     #[must_use]
     pub fn are_agreed(&self, consents: &[Consent]) -> bool {
         let holds = |document: Document, version: &DocumentVersion| {
-            consents.iter().any(|c| c.document == document && c.version == *version)
+            consents
+                .iter()
+                .any(|c| c.document == document && c.version == *version)
         };
-        holds(Document::Terms, &self.terms) && holds(Document::DataProcessing, &self.data_processing)
+        holds(Document::Terms, &self.terms)
+            && holds(Document::DataProcessing, &self.data_processing)
     }
 
     /// What a person agrees to who agrees to all of them.
     #[must_use]
     pub fn agreed_at(&self, at: Timestamp) -> Vec<Consent> {
-        let consent = |document, version: &DocumentVersion| Consent { document, version: version.clone(), at };
-        vec![consent(Document::Terms, &self.terms), consent(Document::DataProcessing, &self.data_processing)]
+        let consent = |document, version: &DocumentVersion| Consent {
+            document,
+            version: version.clone(),
+            at,
+        };
+        vec![
+            consent(Document::Terms, &self.terms),
+            consent(Document::DataProcessing, &self.data_processing),
+        ]
     }
 }

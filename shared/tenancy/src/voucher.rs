@@ -7,12 +7,13 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// How long a voucher holds. Cognito calls a trigger up to three times, with five seconds each (Amazon Cognito
-/// developer guide, "Customizing user pool workflows with Lambda triggers").
+/// How long a voucher holds. Cognito calls a trigger up to three times, with five seconds each
+/// (Amazon Cognito developer guide, "Customizing user pool workflows with Lambda triggers").
 pub const VOUCHER_VALID: SignedDuration = SignedDuration::from_secs(60);
 
-/// A secret of one call of `SignUp`, for one username. The user pool's API is open to everybody, so the pre-sign-up
-/// trigger lets a call pass that brings a voucher, whose digest is stored, and refuses all others alike.
+/// A secret of one call of `SignUp`, for one username. The user pool's API is open to everybody, so
+/// the pre-sign-up trigger lets a call pass that brings a voucher, whose digest is stored, and
+/// refuses all others alike.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Voucher(Uuid);
 
@@ -43,8 +44,14 @@ impl FromStr for Voucher {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let voucher = Uuid::try_parse(text).ok().map(Self).filter(|voucher| voucher.reveal() == text);
-        voucher.ok_or(Invalid { kind: "voucher", rule: "32 lower-case hexadecimal digits" })
+        let voucher = Uuid::try_parse(text)
+            .ok()
+            .map(Self)
+            .filter(|voucher| voucher.reveal() == text);
+        voucher.ok_or(Invalid {
+            kind: "voucher",
+            rule: "32 lower-case hexadecimal digits",
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! The STS adapter: credentials that reach one tenant's items, and no other tenant's.
 //!
-//! Invariant: what is handed out for a tenant carries that tenant as a session tag. The role's policy compares the
-//! tag with the leading keys of every request, so that what a handler may read is not up to the handler.
-//! Source: the AWS guide "Using IAM policy conditions for fine-grained access control" of Amazon DynamoDB.
+//! Invariant: what is handed out for a tenant carries that tenant as a session tag. The role's
+//! policy compares the tag with the leading keys of every request, so that what a handler may read
+//! is not up to the handler. Source: the AWS guide "Using IAM policy conditions for fine-grained
+//! access control" of Amazon DynamoDB.
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -53,16 +54,31 @@ impl TenantAccess {
     /// Assumes this role, which the credentials of `config` may assume and tag.
     #[must_use]
     pub fn new(config: &SdkConfig, role_arn: String) -> Self {
-        Self { client: Client::new(config), config: config.clone(), role_arn, kept: Mutex::default() }
+        Self {
+            client: Client::new(config),
+            config: config.clone(),
+            role_arn,
+            kept: Mutex::default(),
+        }
     }
 
-    /// The configuration for clients that reach the items of this tenant only. Asks STS once in a quarter of an
-    /// hour for each tenant.
+    /// The configuration for clients that reach the items of this tenant only. Asks STS once in a
+    /// quarter of an hour for each tenant.
     ///
     /// # Errors
     /// When STS refuses or was not reached.
-    pub async fn narrowed(&self, tenant: TenantId, now: Timestamp) -> Result<SdkConfig, AccessError> {
-        if let Some(narrowed) = self.kept.lock().await.get(&tenant).filter(|narrowed| narrowed.holds(now)) {
+    pub async fn narrowed(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<SdkConfig, AccessError> {
+        if let Some(narrowed) = self
+            .kept
+            .lock()
+            .await
+            .get(&tenant)
+            .filter(|narrowed| narrowed.holds(now))
+        {
             return Ok(narrowed.config.clone());
         }
         // Two requests at once may both ask: each gets credentials that hold.
@@ -70,7 +86,10 @@ impl TenantAccess {
         let mut kept = self.kept.lock().await;
         kept.retain(|_, narrowed| narrowed.holds(now));
         if kept.len() >= KEPT_MAX {
-            let oldest = kept.iter().min_by_key(|(_, narrowed)| narrowed.ends_at).map(|(tenant, _)| *tenant);
+            let oldest = kept
+                .iter()
+                .min_by_key(|(_, narrowed)| narrowed.ends_at)
+                .map(|(tenant, _)| *tenant);
             oldest.and_then(|tenant| kept.remove(&tenant));
         }
         kept.insert(tenant, narrowed.clone());
@@ -90,7 +109,8 @@ impl TenantAccess {
             .await
             .map_err(|error| AccessError::NotAssumed(error.into()))?;
         let given = assumed.credentials.ok_or(AccessError::Empty)?;
-        let ends_at = Timestamp::from_second(given.expiration.secs()).map_err(|_| AccessError::Empty)?;
+        let ends_at =
+            Timestamp::from_second(given.expiration.secs()).map_err(|_| AccessError::Empty)?;
         let credentials = Credentials::new(
             given.access_key_id,
             given.secret_access_key,
@@ -99,7 +119,14 @@ impl TenantAccess {
             "tenant access",
         );
         let provider = SharedCredentialsProvider::new(credentials);
-        Ok(Narrowed { config: self.config.to_builder().credentials_provider(provider).build(), ends_at })
+        Ok(Narrowed {
+            config: self
+                .config
+                .to_builder()
+                .credentials_provider(provider)
+                .build(),
+            ends_at,
+        })
     }
 }
 

@@ -5,11 +5,18 @@ use kernel::{TenantId, Timestamp};
 
 async fn key(config: &SdkConfig) -> String {
     let provider = config.credentials_provider().unwrap();
-    provider.provide_credentials().await.unwrap().access_key_id().to_owned()
+    provider
+        .provide_credentials()
+        .await
+        .unwrap()
+        .access_key_id()
+        .to_owned()
 }
 
 fn tenant(n: u8) -> TenantId {
-    format!("01935f6e-7b10-7c3a-8f21-5a6b7c8d9e{n:02x}").parse().unwrap()
+    format!("01935f6e-7b10-7c3a-8f21-5a6b7c8d9e{n:02x}")
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -22,8 +29,15 @@ async fn each_tenant_has_its_own_credentials_for_a_while() {
     assert_ne!(one, two);
     assert_ne!(one, key(&aws.config).await, "not the function's own");
     let later = |seconds: i64| Timestamp::from_second(now.as_second() + seconds).unwrap();
-    assert_eq!(key(&access.narrowed(tenant(1), later(600)).await.unwrap()).await, one);
-    assert_ne!(key(&access.narrowed(tenant(1), later(860)).await.unwrap()).await, one, "about to end");
+    assert_eq!(
+        key(&access.narrowed(tenant(1), later(600)).await.unwrap()).await,
+        one
+    );
+    assert_ne!(
+        key(&access.narrowed(tenant(1), later(860)).await.unwrap()).await,
+        one,
+        "about to end"
+    );
 }
 
 #[tokio::test]
@@ -43,7 +57,13 @@ async fn what_is_kept_is_bounded() {
 #[tokio::test]
 async fn a_role_that_may_not_be_assumed_gives_nothing() {
     let aws = testkit::aws().await;
-    let access = TenantAccess::new(&aws.config, "arn:aws:iam::000000000000:role/nobodys".to_owned());
+    let access = TenantAccess::new(
+        &aws.config,
+        "arn:aws:iam::000000000000:role/nobodys".to_owned(),
+    );
     let refused = access.narrowed(tenant(1), runtime::now()).await;
-    assert!(matches!(refused, Err(AccessError::NotAssumed(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(AccessError::NotAssumed(_))),
+        "{refused:?}"
+    );
 }

@@ -1,7 +1,8 @@
 //! A region with tenants in it, for the tests of regional functions. A dev-dependency only.
 //!
-//! Invariant: a tenant comes into a state by the decisions that bring it there in the field, so that a test
-//! begins with what the store would hold. Tests of central functions must not use it: it knows people.
+//! Invariant: a tenant comes into a state by the decisions that bring it there in the field, so
+//! that a test begins with what the store would hold. Tests of central functions must not use it:
+//! it knows people.
 
 mod life;
 mod newcomer;

@@ -9,8 +9,8 @@ use identity::Mailing;
 use kernel::{Role, Suspension, TenantId, Timestamp};
 use regional_store::{Loaded, Reach, Registered};
 use tenancy::{
-    Actor, InvitationCode, Invite, KeyDigest, Occasion, Outcome, Refusal, Said, SignUp, State, Tenant, User, Username,
-    Voucher,
+    Actor, InvitationCode, Invite, KeyDigest, Occasion, Outcome, Refusal, Said, SignUp, State,
+    Tenant, User, Username, Voucher,
 };
 
 impl Region {
@@ -21,7 +21,13 @@ impl Region {
     pub async fn register(&self, newcomer: &Newcomer) -> SignUp {
         let made = newcomer.sign_up(self);
         let (key, fingerprint) = newcomer.key(self);
-        assert_eq!(self.tenants.register(&made, &key, &fingerprint).await.unwrap(), Registered::Stored);
+        assert_eq!(
+            self.tenants
+                .register(&made, &key, &fingerprint)
+                .await
+                .unwrap(),
+            Registered::Stored
+        );
         made
     }
 
@@ -29,13 +35,25 @@ impl Region {
     ///
     /// # Panics
     /// When the pool refuses.
-    pub async fn make_account(&self, people: &People, made: &SignUp, password: &str, now: Timestamp) {
+    pub async fn make_account(
+        &self,
+        people: &People,
+        made: &SignUp,
+        password: &str,
+        now: Timestamp,
+    ) {
         let password = password.parse().unwrap();
         // The pool has no trigger that would look at the voucher.
         let voucher = Voucher::from_random([7; 16]);
         people
             .identity
-            .sign_up(made.user.username, &made.user.email, &password, Mailing::AtOnce, &voucher)
+            .sign_up(
+                made.user.username,
+                &made.user.email,
+                &password,
+                Mailing::AtOnce,
+                &voucher,
+            )
             .await
             .unwrap();
         self.change(made.tenant.id, Reach::SIGNUP, now, |loaded, occasion| {
@@ -44,7 +62,8 @@ impl Region {
         .await;
     }
 
-    /// The administrator's address is confirmed: the tenant is active, or waits for the application.
+    /// The administrator's address is confirmed: the tenant is active, or waits for the
+    /// application.
     ///
     /// # Panics
     /// When the tenant is not pending any more.
@@ -55,16 +74,25 @@ impl Region {
         confirmed.await.tenant
     }
 
-    /// Lets what leads from a name to a tenant lead to another tenant, as a bug of a handler might: the item's
-    /// partition, such as `USER#<name>`, with its sort key.
+    /// Lets what leads from a name to a tenant lead to another tenant, as a bug of a handler might:
+    /// the item's partition, such as `USER#<name>`, with its sort key.
     ///
     /// # Panics
     /// When the local AWS refuses.
     pub async fn mislead(&self, partition: &str, sort: &str, tenant: TenantId) {
         let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
-        let update = aws_sdk_dynamodb::Client::new(&self.aws.config).update_item().table_name(&self.regional_table);
-        let update = update.key("pk", text(partition)).key("sk", text(sort)).update_expression("SET tenant = :other");
-        update.expression_attribute_values(":other", text(&tenant.to_string())).send().await.unwrap();
+        let update = aws_sdk_dynamodb::Client::new(&self.aws.config)
+            .update_item()
+            .table_name(&self.regional_table);
+        let update = update
+            .key("pk", text(partition))
+            .key("sk", text(sort))
+            .update_expression("SET tenant = :other");
+        update
+            .expression_attribute_values(":other", text(&tenant.to_string()))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// Notes that a tenant's accounts were in another pool before, as a move of the tenant does.
@@ -73,11 +101,20 @@ impl Region {
     /// When the local AWS refuses.
     pub async fn make_previous(&self, tenant: TenantId) {
         let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
-        let realm = [("region".to_owned(), text("eu-west-1")), ("client_id".to_owned(), text("1example"))];
+        let realm = [
+            ("region".to_owned(), text("eu-west-1")),
+            ("client_id".to_owned(), text("1example")),
+        ];
         let realm = aws_sdk_dynamodb::types::AttributeValue::M(realm.into());
-        let update = aws_sdk_dynamodb::Client::new(&self.aws.config).update_item().table_name(&self.regional_table);
-        let update = update.key("pk", text(&format!("TENANT#{tenant}"))).key("sk", text("TENANT"));
-        let update = update.update_expression("SET previous = :realm").expression_attribute_values(":realm", realm);
+        let update = aws_sdk_dynamodb::Client::new(&self.aws.config)
+            .update_item()
+            .table_name(&self.regional_table);
+        let update = update
+            .key("pk", text(&format!("TENANT#{tenant}")))
+            .key("sk", text("TENANT"));
+        let update = update
+            .update_expression("SET previous = :realm")
+            .expression_attribute_values(":realm", realm);
         update.send().await.unwrap();
     }
 
@@ -100,7 +137,12 @@ impl Region {
         let made = self.register(newcomer).await;
         let tenant = self.confirm(newcomer.tenant, newcomer.at).await;
         if tenant.provisioning.is_some() {
-            let answer = Answer { tenant: tenant.id, attempt: None, reason: None, retryable: None };
+            let answer = Answer {
+                tenant: tenant.id,
+                attempt: None,
+                reason: None,
+                retryable: None,
+            };
             self.answer(Said::Provisioned, &answer, newcomer.at).await;
         }
         made
@@ -122,37 +164,92 @@ impl Region {
         let alias = self.tenant(tenant).await.alias;
         let id = Username::of(&alias, &email).invitation();
         let code = InvitationCode::from_random(id, runtime::random_bytes().unwrap());
-        let reach = Reach { invitation: Some(id), ..Reach::TENANT };
+        let reach = Reach {
+            invitation: Some(id),
+            ..Reach::TENANT
+        };
         self.change(tenant, reach, now, |loaded, occasion| {
-            let invite = Invite { email: &email, role, code: &code, by: Actor::User(by), owed: None };
-            tenancy::decide_invitation(&loaded.state, &invite, loaded.invitation.as_ref(), false, occasion).map(Some)
+            let invite = Invite {
+                email: &email,
+                role,
+                code: &code,
+                by: Actor::User(by),
+                owed: None,
+            };
+            tenancy::decide_invitation(
+                &loaded.state,
+                &invite,
+                loaded.invitation.as_ref(),
+                false,
+                occasion,
+            )
+            .map(Some)
         })
         .await;
         code
     }
 
-    /// An invited person joins under a name; the account, where one is wanted, is the caller's to make.
+    /// An invited person joins under a name; the account, where one is wanted, is the caller's to
+    /// make.
     ///
     /// # Panics
     /// When the invitation does not hold.
-    pub async fn join(&self, tenant: TenantId, code: &InvitationCode, name: &str, now: Timestamp) -> User {
-        let reach = Reach { invitation: Some(code.invitation()), ..Reach::TENANT };
-        let open = self.tenants.load(tenant, reach).await.unwrap().invitation.unwrap();
+    pub async fn join(
+        &self,
+        tenant: TenantId,
+        code: &InvitationCode,
+        name: &str,
+        now: Timestamp,
+    ) -> User {
+        let reach = Reach {
+            invitation: Some(code.invitation()),
+            ..Reach::TENANT
+        };
+        let open = self
+            .tenants
+            .load(tenant, reach)
+            .await
+            .unwrap()
+            .invitation
+            .unwrap();
         let username = Username::of(&self.tenant(tenant).await.alias, &open.email);
-        let reach = Reach { user: open.inviter(), ..reach };
+        let reach = Reach {
+            user: open.inviter(),
+            ..reach
+        };
         self.change(tenant, reach, now, |loaded, occasion| {
             let invitation = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = (name.parse().unwrap(), documents().agreed_at(now));
             let inviter = loaded.user.as_ref();
-            tenancy::decide_acceptance(&loaded.state, invitation, inviter, code, name, consents, occasion).map(Some)
+            tenancy::decide_acceptance(
+                &loaded.state,
+                invitation,
+                inviter,
+                code,
+                name,
+                consents,
+                occasion,
+            )
+            .map(Some)
         })
         .await;
-        let reach = Reach { user: Some(username), ..Reach::TENANT };
+        let reach = Reach {
+            user: Some(username),
+            ..Reach::TENANT
+        };
         self.change(tenant, reach, now, |loaded, occasion| {
-            Ok(loaded.user.as_ref().and_then(|user| tenancy::decide_joined(&loaded.state, user, occasion)))
+            Ok(loaded
+                .user
+                .as_ref()
+                .and_then(|user| tenancy::decide_joined(&loaded.state, user, occasion)))
         })
         .await;
-        self.tenants.reader().load_user(username).await.unwrap().unwrap()
+        self.tenants
+            .reader()
+            .load_user(username)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// A further user of an active tenant, who was invited by its administrator.
@@ -160,8 +257,11 @@ impl Region {
     /// # Panics
     /// When the tenant does not take one.
     pub async fn add_user(&self, made: &SignUp, email: &str, role: Role, now: Timestamp) -> User {
-        let code = self.invite(made.tenant.id, made.user.username, email, role, now).await;
-        self.join(made.tenant.id, &code, "Charles Babbage", now).await
+        let code = self
+            .invite(made.tenant.id, made.user.username, email, role, now)
+            .await;
+        self.join(made.tenant.id, &code, "Charles Babbage", now)
+            .await
     }
 
     /// Home publishes the next policy: another plan, or somebody who wants the tenant suspended.
@@ -178,7 +278,12 @@ impl Region {
         let plan = plan.parse().unwrap();
         let entitlements = self.catalogue.plan(&plan).unwrap().entitlements.clone();
         let version = self.tenant(tenant).await.policy.version + 1;
-        let policy = TenantPolicy { version, plan, suspension, entitlements };
+        let policy = TenantPolicy {
+            version,
+            plan,
+            suspension,
+            entitlements,
+        };
         let published = self.change(tenant, Reach::TENANT, now, |loaded, occasion| {
             tenancy::decide_policy(&loaded.state, &policy, &self.settings, occasion).map(Some)
         });
@@ -191,7 +296,14 @@ impl Region {
     /// When the tenant is neither active nor suspended.
     pub async fn close(&self, tenant: TenantId, undo: &KeyDigest, now: Timestamp) -> Tenant {
         let closing = self.change(tenant, Reach::TENANT, now, |loaded, occasion| {
-            tenancy::decide_closure(&loaded.state, Actor::Holder, undo.clone(), &self.settings, occasion).map(Some)
+            tenancy::decide_closure(
+                &loaded.state,
+                Actor::Holder,
+                undo.clone(),
+                &self.settings,
+                occasion,
+            )
+            .map(Some)
         });
         closing.await.tenant
     }
@@ -208,6 +320,9 @@ impl Region {
         decide: impl Fn(&Loaded, &Occasion) -> Result<Option<Outcome>, Refusal>,
     ) -> State {
         let occasion = self.occasion(now);
-        self.tenants.change(tenant, reach, |loaded| decide(loaded, &occasion)).await.unwrap()
+        self.tenants
+            .change(tenant, reach, |loaded| decide(loaded, &occasion))
+            .await
+            .unwrap()
     }
 }

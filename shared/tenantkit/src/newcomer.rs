@@ -4,8 +4,8 @@
 use kernel::{Alias, EventId, OnboardingId, RegionCode, SignupId, TenantId, Timestamp};
 use serde_json::json;
 use tenancy::{
-    Documents, Fingerprint, IdempotencyKey, Identifiers, KeyDigest, Occasion, Registration, Requirements, SignUp,
-    SignUpRequest, decide_sign_up,
+    Documents, Fingerprint, IdempotencyKey, Identifiers, KeyDigest, Occasion, Registration,
+    Requirements, SignUp, SignUpRequest, decide_sign_up,
 };
 
 use crate::Region;
@@ -107,7 +107,10 @@ impl Newcomer {
     #[must_use]
     pub fn registration(&self, region: &Region) -> Registration {
         let request: SignUpRequest = serde_json::from_value(self.request()).unwrap();
-        let requirements = Requirements { documents: documents(), disposable: "".parse().unwrap() };
+        let requirements = Requirements {
+            documents: documents(),
+            disposable: "".parse().unwrap(),
+        };
         request.validate(&region.catalogue, &requirements).unwrap()
     }
 
@@ -122,22 +125,39 @@ impl Newcomer {
             onboarding: self.onboarding,
         };
         let registration = self.registration(region);
-        decide_sign_up(&registration, &region.catalogue, &documents(), ids, &region.settings, &occasion)
+        decide_sign_up(
+            &registration,
+            &region.catalogue,
+            &documents(),
+            ids,
+            &region.settings,
+            &occasion,
+        )
     }
 
     /// What the request is recognised by.
     #[must_use]
     pub fn key(&self, region: &Region) -> (KeyDigest, Fingerprint) {
         let key: IdempotencyKey = self.idempotency_key.parse().unwrap();
-        (key.digest(), key.fingerprint(&self.registration(region), self.onboarding))
+        (
+            key.digest(),
+            key.fingerprint(&self.registration(region), self.onboarding),
+        )
     }
 }
 
 /// The versions that the requests agree to.
 pub(crate) fn documents() -> Documents {
-    Documents { terms: "1".parse().unwrap(), data_processing: "1".parse().unwrap() }
+    Documents {
+        terms: "1".parse().unwrap(),
+        data_processing: "1".parse().unwrap(),
+    }
 }
 
 pub(crate) fn occasion(region: &RegionCode, now: Timestamp) -> Occasion {
-    Occasion { region: region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
+    Occasion {
+        region: region.clone(),
+        event: EventId::from_uuid(runtime::new_uuid()),
+        now,
+    }
 }

@@ -42,8 +42,8 @@ pub struct People {
     pub identity: Identity,
 }
 
-/// A region in which a confirmed tenant is active at once, with an hour for the application's answers, a day
-/// for the confirmation, and 30 days each of grace and retention.
+/// A region in which a confirmed tenant is active at once, with an hour for the application's
+/// answers, a day for the confirmation, and 30 days each of grace and retention.
 ///
 /// # Panics
 /// When the local AWS does not start.
@@ -88,9 +88,16 @@ impl Region {
     /// # Panics
     /// When the local AWS refuses.
     pub async fn people(&self) -> People {
-        let pool =
-            testkit::user_pool(&self.aws, &["usage/write", "usage/read", "tenant/read", "tenant/administrators.write"])
-                .await;
+        let pool = testkit::user_pool(
+            &self.aws,
+            &[
+                "usage/write",
+                "usage/read",
+                "tenant/read",
+                "tenant/administrators.write",
+            ],
+        )
+        .await;
         let identity = Identity::new(&self.aws.config, pool.id.clone(), pool.client_id.clone());
         People { pool, identity }
     }
@@ -106,7 +113,12 @@ impl Region {
     /// # Panics
     /// When there is none.
     pub async fn tenant(&self, id: TenantId) -> Tenant {
-        self.tenants.reader().load_tenant(id).await.unwrap().unwrap()
+        self.tenants
+            .reader()
+            .load_tenant(id)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// The sign-up of a tenant as it is stored, while it is.
@@ -118,16 +130,17 @@ impl Region {
         self.tenants.reader().load_signup(signup).await.unwrap()
     }
 
-    /// The details of what is stated and not yet relayed, of one type, in order of time and sequence. Of a fact
-    /// that is the envelope.
+    /// The details of what is stated and not yet relayed, of one type, in order of time and
+    /// sequence. Of a fact that is the envelope.
     ///
     /// # Panics
     /// When the outbox cannot be read.
     pub async fn stated(&self, detail_type: &str) -> Vec<Value> {
         let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
         let of_type = rows.iter().filter(|row| row.detail_type == detail_type);
-        let mut details: Vec<(Timestamp, Value)> =
-            of_type.map(|row| (row.occurred_at, serde_json::from_str(&row.detail).unwrap())).collect();
+        let mut details: Vec<(Timestamp, Value)> = of_type
+            .map(|row| (row.occurred_at, serde_json::from_str(&row.detail).unwrap()))
+            .collect();
         details.sort_by_key(|(at, detail)| (*at, detail["sequence"].as_u64()));
         details.into_iter().map(|(_, detail)| detail).collect()
     }

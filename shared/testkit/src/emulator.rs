@@ -39,7 +39,10 @@ pub async fn aws() -> LocalAws {
         #[expect(clippy::panic, reason = "a test cannot go on without its local AWS")]
         Err(error) => panic!("the local AWS for tests does not start: {error:#}"),
     };
-    LocalAws { config: sdk::config(REGION, &endpoint), endpoint }
+    LocalAws {
+        config: sdk::config(REGION, &endpoint),
+        endpoint,
+    }
 }
 
 async fn start() -> Result<String> {
@@ -51,7 +54,9 @@ async fn start() -> Result<String> {
     // Held by a blocking thread's wait: other tests of this process may be waiting too.
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
     let port_file = folder.join("port");
-    let port = std::fs::read_to_string(&port_file).ok().and_then(|text| text.trim().parse().ok());
+    let port = std::fs::read_to_string(&port_file)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     if let Some(port) = port {
         let running = emulator(&layout, port);
         if running.pid().is_some() && answers(&running).await {
@@ -82,7 +87,13 @@ async fn answers(running: &Emulator) -> bool {
 }
 
 fn emulator(layout: &Layout, port: u16) -> Emulator {
-    let ports = RegionPorts { emulator: port, proxy: port, api: port, operator_api: port, home_api: port };
+    let ports = RegionPorts {
+        emulator: port,
+        proxy: port,
+        api: port,
+        operator_api: port,
+        home_api: port,
+    };
     Emulator::new(layout, REGION, &ports)
 }
 
@@ -91,7 +102,10 @@ fn checkout() -> PathBuf {
 }
 
 /// Says every few seconds, for as long as this process lives, that the emulator is needed.
-#[expect(clippy::disallowed_methods, reason = "a thread of its own, which no executor waits for")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of its own, which no executor waits for"
+)]
 fn keep_alive(beat: &Path) -> Result<()> {
     static STARTED: Once = Once::new();
     std::fs::write(beat, "")?;
@@ -132,7 +146,11 @@ mod tests {
     #[test]
     fn a_process_group_that_nobody_needs_is_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let mut idle = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        let mut idle = Command::new("sleep")
+            .arg("60")
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let began = Instant::now();
         watch(folder.path(), idle.id(), 1).unwrap();
         assert!(!idle.wait().unwrap().success(), "it was ended by a signal");

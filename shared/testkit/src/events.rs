@@ -28,11 +28,16 @@ impl Case {
 #[must_use]
 #[expect(clippy::unwrap_used, reason = "a broken case is a broken test")]
 pub fn cases(function: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(function);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../events")
+        .join(function);
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds no case", folder.display());
@@ -45,8 +50,9 @@ pub fn cases(function: &str) -> Vec<Case> {
         .collect()
 }
 
-/// The valid cases of a function with an object of their body as the list of its values: the body itself, and each object
-/// inside. An operation without a valid case that has an object has an invalid one.
+/// The valid cases of a function with an object of their body as the list of its values: the body
+/// itself, and each object inside. An operation without a valid case that has an object has an
+/// invalid one.
 ///
 /// # Panics
 /// When an operation that takes an object has no case with one.
@@ -60,20 +66,34 @@ pub fn by_position(function: &str) -> Vec<Case> {
         if !is_new && !case.is_valid() {
             continue;
         }
-        let document = case.payload["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
-        let Some(document) = document.filter(|document| document.as_object().is_some_and(|object| !object.is_empty()))
-        else {
+        let document = case.payload["body"]
+            .as_str()
+            .and_then(|body| serde_json::from_str::<Value>(body).ok());
+        let Some(document) = document.filter(|document| {
+            document
+                .as_object()
+                .is_some_and(|object| !object.is_empty())
+        }) else {
             continue;
         };
         open.retain(|operation| !operation.takes(&case.payload));
         for pointer in objects(&document) {
             let mut document = document.clone();
-            let Some(place) = document.pointer_mut(&pointer) else { continue };
-            let values = place.as_object().into_iter().flat_map(|object| object.values().cloned()).collect();
+            let Some(place) = document.pointer_mut(&pointer) else {
+                continue;
+            };
+            let values = place
+                .as_object()
+                .into_iter()
+                .flat_map(|object| object.values().cloned())
+                .collect();
             *place = values;
             let mut payload = case.payload.clone();
             payload["body"] = json!(document.to_string());
-            changed.push(Case { name: format!("{}: {pointer} by position", case.name), payload });
+            changed.push(Case {
+                name: format!("{}: {pointer} by position", case.name),
+                payload,
+            });
         }
     }
     assert!(open.is_empty(), "{function} has no case for {open:?}");
@@ -83,16 +103,26 @@ pub fn by_position(function: &str) -> Vec<Case> {
 /// Where a document has objects, as JSON pointers.
 fn objects(document: &Value) -> Vec<String> {
     let inner = |(name, value): (String, &Value)| -> Vec<String> {
-        objects(value).into_iter().map(|pointer| format!("/{name}{pointer}")).collect()
+        objects(value)
+            .into_iter()
+            .map(|pointer| format!("/{name}{pointer}"))
+            .collect()
     };
     match document {
         Value::Object(members) => {
-            let members = members.iter().map(|(name, value)| (name.replace('~', "~0").replace('/', "~1"), value));
-            std::iter::once(String::new()).chain(members.flat_map(inner)).collect()
+            let members = members
+                .iter()
+                .map(|(name, value)| (name.replace('~', "~0").replace('/', "~1"), value));
+            std::iter::once(String::new())
+                .chain(members.flat_map(inner))
+                .collect()
         }
-        Value::Array(items) => {
-            items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).flat_map(inner).collect()
-        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| (at.to_string(), item))
+            .flat_map(inner)
+            .collect(),
         _ => Vec::new(),
     }
 }

@@ -1,5 +1,5 @@
-//! Events of API Gateway that nobody meant: each is one of `events/`, changed where a caller, a proxy or a mistake can
-//! change it. The same seed makes the same events.
+//! Events of API Gateway that nobody meant: each is one of `events/`, changed where a caller, a
+//! proxy or a mistake can change it. The same seed makes the same events.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -107,7 +107,9 @@ const MEMBERS: [&str; 14] = [
     "/requestContext/http/sourceIp",
     "/requestContext/timeEpoch",
 ];
-const METHODS: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "X-Y_Z"];
+const METHODS: [&str; 9] = [
+    "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "X-Y_Z",
+];
 
 /// Makes odd events out of usual ones.
 #[derive(Debug)]
@@ -120,7 +122,10 @@ impl OddEvents {
     /// Odd events out of these.
     #[must_use]
     pub fn new(seed: u64, usual: Vec<Value>) -> Self {
-        Self { random: Rng::with_seed(seed), usual }
+        Self {
+            random: Rng::with_seed(seed),
+            usual,
+        }
     }
 
     /// The next one, as text: it may not even be JSON.
@@ -140,7 +145,11 @@ impl OddEvents {
     fn change(&mut self, event: &mut Value) {
         match self.random.u8(..10) {
             0 | 1 => {
-                let name = if self.random.u8(..8) == 0 { self.text() } else { self.pick(&HEADERS) };
+                let name = if self.random.u8(..8) == 0 {
+                    self.text()
+                } else {
+                    self.pick(&HEADERS)
+                };
                 set(event, "headers", &name, json!(self.text()));
             }
             2 => {
@@ -153,13 +162,25 @@ impl OddEvents {
                 };
             }
             3 => {
-                let query = event["rawQueryString"].as_str().unwrap_or_default().to_owned();
+                let query = event["rawQueryString"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
                 event["rawQueryString"] = json!(self.spliced(&query));
             }
             4 => event["cookies"] = json!([self.text(), self.text()]),
             5 => {
-                let method = if self.random.u8(..4) == 0 { self.text() } else { self.pick(&METHODS) };
-                set(&mut event["requestContext"], "http", "method", json!(method));
+                let method = if self.random.u8(..4) == 0 {
+                    self.text()
+                } else {
+                    self.pick(&METHODS)
+                };
+                set(
+                    &mut event["requestContext"],
+                    "http",
+                    "method",
+                    json!(method),
+                );
             }
             6 => self.change_body(event),
             7 => {
@@ -178,9 +199,16 @@ impl OddEvents {
                 }
             }
             _ => {
-                let pointer =
-                    if self.random.bool() { "/requestContext/timeEpoch" } else { "/requestContext/http/sourceIp" };
-                let value = if self.random.bool() { json!(self.random.i64(..)) } else { json!(self.text()) };
+                let pointer = if self.random.bool() {
+                    "/requestContext/timeEpoch"
+                } else {
+                    "/requestContext/http/sourceIp"
+                };
+                let value = if self.random.bool() {
+                    json!(self.random.i64(..))
+                } else {
+                    json!(self.text())
+                };
                 if let Some(member) = event.pointer_mut(pointer) {
                     *member = value;
                 }
@@ -195,7 +223,11 @@ impl OddEvents {
             1 => json!(self.value(4).to_string()),
             2 => {
                 let levels = self.random.usize(..30_000);
-                json!(format!("{{\"placement\":{{\"a\":{}{}}}}}", "[".repeat(levels), "]".repeat(levels)))
+                json!(format!(
+                    "{{\"placement\":{{\"a\":{}{}}}}}",
+                    "[".repeat(levels),
+                    "]".repeat(levels)
+                ))
             }
             3 => json!("{\"a\":".repeat(self.random.usize(..5_000))),
             // The fields by position.
@@ -236,7 +268,9 @@ impl OddEvents {
 
     fn text(&mut self) -> String {
         match self.random.u8(..10) {
-            0 => (0..self.random.usize(..40)).map(|_| self.random.char(..)).collect(),
+            0 => (0..self.random.usize(..40))
+                .map(|_| self.random.char(..))
+                .collect(),
             1 => self.pick(&TEXTS).repeat(self.random.usize(..200)),
             2 => format!("{}{}", self.pick(&TEXTS), self.pick(&TEXTS)),
             _ => self.pick(&TEXTS),
@@ -255,9 +289,12 @@ impl OddEvents {
             2 => json!(self.random.i64(..)),
             3 => json!(self.random.f64() * 1e300),
             4 => json!(self.text()),
-            5 => (0..self.random.u8(..4)).map(|_| self.value(levels - 1)).collect(),
+            5 => (0..self.random.u8(..4))
+                .map(|_| self.value(levels - 1))
+                .collect(),
             _ => {
-                let members = (0..self.random.u8(..4)).map(|_| (self.text(), self.value(levels - 1)));
+                let members =
+                    (0..self.random.u8(..4)).map(|_| (self.text(), self.value(levels - 1)));
                 Value::Object(members.collect())
             }
         }

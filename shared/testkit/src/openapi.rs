@@ -16,7 +16,10 @@ const OF_TOKENS: [(&str, &str); 2] = [
         "`unauthorized`: the access token is missing, malformed, expired, or was issued by another pool or to another \
          client.",
     ),
-    ("503", "`keys-unavailable`: tokens cannot be verified at the moment."),
+    (
+        "503",
+        "`keys-unavailable`: tokens cannot be verified at the moment.",
+    ),
 ];
 /// What an operation may answer that takes a scope.
 const OF_SCOPES: [(&str, &str); 1] = [("403", "`missing-scope`: the token lacks the scope.")];
@@ -24,13 +27,18 @@ const OF_SCOPES: [(&str, &str); 1] = [("403", "`missing-scope`: the token lacks 
 const OF_BODIES: [(&str, &str); 3] = [
     ("400", "`malformed-json`: the body is not JSON."),
     ("413", "`body-too-large`: the body has more than 64 KiB."),
-    ("422", "`invalid-body`: the body does not have the expected members."),
+    (
+        "422",
+        "`invalid-body`: the body does not have the expected members.",
+    ),
 ];
 /// What the edge answers before any operation: the document says it once.
 const OF_THE_EDGE: &str = "malformed-request";
 /// What every operation may answer that can refuse anything.
-const OF_ALL: [(&str, &str); 1] =
-    [("500", "`internal`: something failed on our side. Nothing was half done, so the request may be sent again.")];
+const OF_ALL: [(&str, &str); 1] = [(
+    "500",
+    "`internal`: something failed on our side. Nothing was half done, so the request may be sent again.",
+)];
 
 /// An API of the template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +58,9 @@ impl Api {
             Self::Operator => "operator.json",
             Self::Home => "home.json",
         };
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi").join(name)
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("../../docs/openapi")
+            .join(name)
     }
 
     fn title(self) -> &'static str {
@@ -85,24 +95,41 @@ impl Api {
 
 /// Holds what a function says of its routes against the document of its API.
 ///
-/// The document has every operation that the function describes and no other of it, and no schema that nothing
-/// refers to. `MERIDIAN_WRITE_OPENAPI=1 cargo test -p <function>` writes the function's part.
+/// The document has every operation that the function describes and no other of it, and no schema
+/// that nothing refers to. `MERIDIAN_WRITE_OPENAPI=1 cargo test -p <function>` writes the
+/// function's part.
 ///
 /// # Panics
 /// When they differ, or when the function refers to a schema that it does not describe.
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a document that cannot be written is a broken test")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a document that cannot be written is a broken test"
+)]
 pub fn assert_published(api: Api, function: &str, described: &Value) {
     let document = api.document();
     let schemas = members(&described["components"]["schemas"]);
-    let unknown: Vec<String> = references(described).into_iter().filter(|name| !schemas.contains_key(name)).collect();
-    assert!(unknown.is_empty(), "{function} does not describe {unknown:?}: list them under components(schemas(..))");
-    let text = serde_json::to_string_pretty(&merge(api, function, &document, described)).unwrap() + "\n";
+    let unknown: Vec<String> = references(described)
+        .into_iter()
+        .filter(|name| !schemas.contains_key(name))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "{function} does not describe {unknown:?}: list them under components(schemas(..))"
+    );
+    let text =
+        serde_json::to_string_pretty(&merge(api, function, &document, described)).unwrap() + "\n";
     if std::env::var_os("MERIDIAN_WRITE_OPENAPI").is_some() {
         std::fs::create_dir_all(api.file().parent().unwrap()).unwrap();
         std::fs::write(api.file(), &text).unwrap();
     }
     let published = std::fs::read_to_string(api.file()).unwrap_or_default();
-    if let Some((is, should_be)) = published.lines().chain([""]).zip(text.lines().chain([""])).find(|(a, b)| a != b) {
+    if let Some((is, should_be)) = published
+        .lines()
+        .chain([""])
+        .zip(text.lines().chain([""]))
+        .find(|(a, b)| a != b)
+    {
         panic!(
             "{} is not what {function} says: it has {is:?} where {should_be:?} is described. Run \
              MERIDIAN_WRITE_OPENAPI=1 cargo test -p {function}, and read the difference.",
@@ -111,29 +138,43 @@ pub fn assert_published(api: Api, function: &str, described: &Value) {
     }
 }
 
-/// Holds an answer to a payload of API Gateway against the document: its status is described, and so is the name
-/// of its problem, where `slug` is not empty. A path or method that is not described has the fallback's answer.
+/// Holds an answer to a payload of API Gateway against the document: its status is described, and
+/// so is the name of its problem, where `slug` is not empty. A path or method that is not described
+/// has the fallback's answer.
 ///
 /// # Panics
 /// When it is not described.
 pub fn assert_described(api: Api, payload: &Value, status: u16, slug: &str) {
     let document = api.document();
     let path = payload["rawPath"].as_str().unwrap_or_default();
-    let method = payload["requestContext"]["http"]["method"].as_str().unwrap_or_default();
+    let method = payload["requestContext"]["http"]["method"]
+        .as_str()
+        .unwrap_or_default();
     let paths = document["paths"].as_object().cloned().unwrap_or_default();
     let fitting = paths.iter().filter(|(template, _)| fits(template, path));
-    let item = fitting.min_by_key(|(template, _)| template.matches('{').count()).map(|(_, item)| item);
-    let operation = item.map(|item| &item[method.to_ascii_lowercase()]).filter(|operation| operation.is_object());
+    let item = fitting
+        .min_by_key(|(template, _)| template.matches('{').count())
+        .map(|(_, item)| item);
+    let operation = item
+        .map(|item| &item[method.to_ascii_lowercase()])
+        .filter(|operation| operation.is_object());
     let Some(operation) = operation else {
-        assert!(["not-found", "method-not-allowed"].contains(&slug), "{method} {path} is not described");
+        assert!(
+            ["not-found", "method-not-allowed"].contains(&slug),
+            "{method} {path} is not described"
+        );
         return;
     };
     if (status, slug) == (400, OF_THE_EDGE) {
         return;
     }
     let described = operation["responses"][status.to_string()]["description"].as_str();
-    let is_described = described.is_some_and(|text| slug.is_empty() || text.contains(&format!("`{slug}`")));
-    assert!(is_described, "{method} {path} does not describe its answer {status} {slug}");
+    let is_described =
+        described.is_some_and(|text| slug.is_empty() || text.contains(&format!("`{slug}`")));
+    assert!(
+        is_described,
+        "{method} {path} does not describe its answer {status} {slug}"
+    );
 }
 
 /// An operation that takes a document.
@@ -158,7 +199,10 @@ pub(crate) fn bodies(function: &str) -> Vec<Taker> {
         for (path, item) in members(&api.document()["paths"]) {
             for (method, operation) in members(&item) {
                 if operation[OWNER] == function && operation["requestBody"].is_object() {
-                    found.push(Taker { method: method.to_uppercase(), path: path.clone() });
+                    found.push(Taker {
+                        method: method.to_uppercase(),
+                        path: path.clone(),
+                    });
                 }
             }
         }
@@ -167,9 +211,13 @@ pub(crate) fn bodies(function: &str) -> Vec<Taker> {
 }
 
 fn fits(template: &str, path: &str) -> bool {
-    let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    let (wanted, given): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
     wanted.len() == given.len()
-        && wanted.iter().zip(given).all(|(wanted, given)| *wanted == given || wanted.starts_with('{'))
+        && wanted
+            .iter()
+            .zip(given)
+            .all(|(wanted, given)| *wanted == given || wanted.starts_with('{'))
 }
 
 /// The document with a function's part replaced, and without what nothing refers to any more.
@@ -180,22 +228,39 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
     }
     for (path, item) in members(&described["paths"]) {
         let merged = paths.entry(path).or_insert_with(|| json!({}));
-        for (method, mut operation) in members(&item).into_iter().filter(|(key, _)| METHODS.contains(&key.as_str())) {
+        for (method, mut operation) in members(&item)
+            .into_iter()
+            .filter(|(key, _)| METHODS.contains(&key.as_str()))
+        {
             complete(&mut operation, function);
             merged[method] = operation;
         }
     }
     paths.retain(|_, item| item.as_object().is_some_and(|item| !item.is_empty()));
-    let operations: Vec<&Value> = paths.values().filter_map(Value::as_object).flat_map(Map::values).collect();
+    let operations: Vec<&Value> = paths
+        .values()
+        .filter_map(Value::as_object)
+        .flat_map(Map::values)
+        .collect();
 
     let own = list(&described["tags"]);
     let is_own = |tag: &Value| own.iter().any(|own| own["name"] == tag["name"]);
-    let mut tags: Vec<Value> = list(&document["tags"]).into_iter().filter(|tag| !is_own(tag)).collect();
+    let mut tags: Vec<Value> = list(&document["tags"])
+        .into_iter()
+        .filter(|tag| !is_own(tag))
+        .collect();
     tags.extend(own);
-    tags.retain(|tag| operations.iter().any(|operation| list(&operation["tags"]).contains(&tag["name"])));
+    tags.retain(|tag| {
+        operations
+            .iter()
+            .any(|operation| list(&operation["tags"]).contains(&tag["name"]))
+    });
     tags.sort_by_key(|tag| tag["name"].to_string());
 
-    let required: Vec<Value> = operations.iter().flat_map(|operation| list(&operation["security"])).collect();
+    let required: Vec<Value> = operations
+        .iter()
+        .flat_map(|operation| list(&operation["security"]))
+        .collect();
     let mut schemes = members(&security_schemes());
     schemes.retain(|name, _| required.iter().any(|one| !one[name].is_null()));
 
@@ -222,7 +287,8 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
     json!({ "openapi": "3.1.0", "info": info, "tags": tags, "paths": paths, "components": components })
 }
 
-/// Adds to an operation whose it is, the refusals that follow from what it takes, and that each is a problem.
+/// Adds to an operation whose it is, the refusals that follow from what it takes, and that each is
+/// a problem.
 fn complete(operation: &mut Value, function: &str) {
     operation[OWNER] = json!(function);
     let security = list(&operation["security"]);
@@ -235,7 +301,9 @@ fn complete(operation: &mut Value, function: &str) {
         refusals.extend(OF_SCOPES);
     }
     let mut responses = members(&operation["responses"]);
-    let reads_itself = responses.values().any(|response| says(response, OF_BODIES[0].1));
+    let reads_itself = responses
+        .values()
+        .any(|response| says(response, OF_BODIES[0].1));
     if operation["requestBody"].is_object() && !reads_itself {
         refusals.extend(OF_BODIES);
     }
@@ -245,14 +313,19 @@ fn complete(operation: &mut Value, function: &str) {
     for (status, text) in refusals {
         add_refusal(&mut responses, status, text);
     }
-    for (_, response) in responses.iter_mut().filter(|(status, _)| is_refusal(status)) {
+    for (_, response) in responses
+        .iter_mut()
+        .filter(|(status, _)| is_refusal(status))
+    {
         let schema = json!({ "$ref": format!("{SCHEMAS}Problem") });
         response["content"] = json!({ "application/problem+json": { "schema": schema } });
     }
-    for (_, response) in responses.iter_mut().filter(|(status, _)| ["429", "503"].contains(&status.as_str())) {
+    for (_, response) in responses
+        .iter_mut()
+        .filter(|(status, _)| ["429", "503"].contains(&status.as_str()))
+    {
         let schema = json!({ "type": "integer", "minimum": 1 });
-        response["headers"] =
-            json!({ "retry-after": { "description": "How many seconds to wait.", "schema": schema } });
+        response["headers"] = json!({ "retry-after": { "description": "How many seconds to wait.", "schema": schema } });
     }
     operation["responses"] = Value::Object(responses);
 }
@@ -262,7 +335,10 @@ fn add_refusal(responses: &mut Map<String, Value>, status: &str, text: &str) {
     if responses.values().any(|response| says(response, text)) {
         return;
     }
-    let said = responses.get(status).and_then(|response| response["description"].as_str()).unwrap_or_default();
+    let said = responses
+        .get(status)
+        .and_then(|response| response["description"].as_str())
+        .unwrap_or_default();
     let description = format!("{said} {text}").trim().to_owned();
     responses.insert(status.to_owned(), json!({ "description": description }));
 }
@@ -270,7 +346,9 @@ fn add_refusal(responses: &mut Map<String, Value>, status: &str, text: &str) {
 /// Whether a response describes the problem that a text begins with.
 fn says(response: &Value, text: &str) -> bool {
     let name = text.split(':').next().unwrap_or_default();
-    response["description"].as_str().is_some_and(|said| said.contains(name))
+    response["description"]
+        .as_str()
+        .is_some_and(|said| said.contains(name))
 }
 
 fn is_refusal(status: &str) -> bool {
@@ -308,8 +386,14 @@ fn references(value: &Value) -> Vec<String> {
     match value {
         Value::Array(items) => items.iter().flat_map(references).collect(),
         Value::Object(map) => {
-            let own = map.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix(SCHEMAS));
-            own.map(str::to_owned).into_iter().chain(map.values().flat_map(references)).collect()
+            let own = map
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|path| path.strip_prefix(SCHEMAS));
+            own.map(str::to_owned)
+                .into_iter()
+                .chain(map.values().flat_map(references))
+                .collect()
         }
         _ => Vec::new(),
     }

@@ -4,8 +4,8 @@
 use crate::LocalAws;
 use aws_sdk_cognitoidentityprovider::types as cognito;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
-    StreamViewType,
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    StreamSpecification, StreamViewType,
 };
 use meridian::local::sdk;
 use std::collections::BTreeMap;
@@ -22,10 +22,20 @@ fn unique(prefix: &str) -> String {
 /// When the local AWS refuses.
 pub async fn table(aws: &LocalAws, stream: bool) -> String {
     let name = unique("table");
-    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
+    let key = |name: &str, kind| {
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(kind)
+            .build()
+            .unwrap()
+    };
     let text = |name: &str| {
         let kind = ScalarAttributeType::S;
-        AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(kind)
+            .build()
+            .unwrap()
     };
     let images = StreamSpecification::builder()
         .stream_enabled(stream)
@@ -47,27 +57,42 @@ pub async fn table(aws: &LocalAws, stream: bool) -> String {
     name
 }
 
-/// A fresh role that the account may assume for one tenant, and that uses tables: its ARN. The local AWS does not
-/// compare leading keys, so the policy has none.
+/// A fresh role that the account may assume for one tenant, and that uses tables: its ARN. The
+/// local AWS does not compare leading keys, so the policy has none.
 ///
 /// # Panics
 /// When the local AWS refuses.
 pub async fn tenant_role(aws: &LocalAws) -> String {
     let name = unique("role");
     let account = "arn:aws:iam::000000000000";
-    let allow =
-        |statement: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{statement}}}]}}"#);
-    let trust =
-        allow(&format!(r#""Principal":{{"AWS":"{account}:root"}},"Action":["sts:AssumeRole","sts:TagSession"]"#));
+    let allow = |statement: &str| {
+        format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{statement}}}]}}"#)
+    };
+    let trust = allow(&format!(
+        r#""Principal":{{"AWS":"{account}:root"}},"Action":["sts:AssumeRole","sts:TagSession"]"#
+    ));
     let policy = allow(r#""Action":"dynamodb:*","Resource":"*""#);
     let (create, put) = (("Action", "CreateRole"), ("Action", "PutRolePolicy"));
     for form in [
-        vec![create, ("RoleName", &name), ("AssumeRolePolicyDocument", &trust)],
-        vec![put, ("RoleName", &name), ("PolicyName", "access"), ("PolicyDocument", &policy)],
+        vec![
+            create,
+            ("RoleName", &name),
+            ("AssumeRolePolicyDocument", &trust),
+        ],
+        vec![
+            put,
+            ("RoleName", &name),
+            ("PolicyName", "access"),
+            ("PolicyDocument", &policy),
+        ],
     ] {
-        let scope =
-            "AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
-        let asked = sdk::fresh_http().post(&aws.endpoint).header("authorization", scope).form(&form).send().await;
+        let scope = "AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+        let asked = sdk::fresh_http()
+            .post(&aws.endpoint)
+            .header("authorization", scope)
+            .form(&form)
+            .send()
+            .await;
         asked.unwrap().error_for_status().unwrap();
     }
     format!("{account}:role/{name}")
@@ -82,14 +107,37 @@ pub async fn bus(aws: &LocalAws) -> (String, String) {
     let url = queue(aws).await;
     let queues = aws_sdk_sqs::Client::new(&aws.config);
     let arn_name = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
-    let attributes = queues.get_queue_attributes().queue_url(&url).attribute_names(arn_name.clone()).send().await;
+    let attributes = queues
+        .get_queue_attributes()
+        .queue_url(&url)
+        .attribute_names(arn_name.clone())
+        .send()
+        .await;
     let arn = attributes.unwrap().attributes().unwrap()[&arn_name].clone();
     let events = aws_sdk_eventbridge::Client::new(&aws.config);
     events.create_event_bus().name(&name).send().await.unwrap();
     let pattern = r#"{"source":[{"prefix":""}]}"#;
-    events.put_rule().name("all").event_bus_name(&name).event_pattern(pattern).send().await.unwrap();
-    let target = aws_sdk_eventbridge::types::Target::builder().id("queue").arn(arn).build().unwrap();
-    events.put_targets().rule("all").event_bus_name(&name).targets(target).send().await.unwrap();
+    events
+        .put_rule()
+        .name("all")
+        .event_bus_name(&name)
+        .event_pattern(pattern)
+        .send()
+        .await
+        .unwrap();
+    let target = aws_sdk_eventbridge::types::Target::builder()
+        .id("queue")
+        .arn(arn)
+        .build()
+        .unwrap();
+    events
+        .put_targets()
+        .rule("all")
+        .event_bus_name(&name)
+        .targets(target)
+        .send()
+        .await
+        .unwrap();
     (name, url)
 }
 
@@ -98,7 +146,11 @@ pub async fn bus(aws: &LocalAws) -> (String, String) {
 /// # Panics
 /// When the local AWS refuses.
 pub async fn queue(aws: &LocalAws) -> String {
-    let created = aws_sdk_sqs::Client::new(&aws.config).create_queue().queue_name(unique("queue")).send().await;
+    let created = aws_sdk_sqs::Client::new(&aws.config)
+        .create_queue()
+        .queue_name(unique("queue"))
+        .send()
+        .await;
     created.unwrap().queue_url().unwrap().to_owned()
 }
 
@@ -130,7 +182,11 @@ pub async fn user_pool(aws: &LocalAws, scopes: &[&str]) -> Pool {
         .create_user_pool()
         .pool_name(unique("pool"))
         .auto_verified_attributes(cognito::VerifiedAttributeType::Email)
-        .policies(cognito::UserPoolPolicyType::builder().password_policy(rules).build())
+        .policies(
+            cognito::UserPoolPolicyType::builder()
+                .password_policy(rules)
+                .build(),
+        )
         .send()
         .await
         .unwrap();
@@ -144,9 +200,19 @@ pub async fn user_pool(aws: &LocalAws, scopes: &[&str]) -> Pool {
         .send()
         .await
         .unwrap();
-    let client_id = people.user_pool_client().unwrap().client_id().unwrap().to_owned();
+    let client_id = people
+        .user_pool_client()
+        .unwrap()
+        .client_id()
+        .unwrap()
+        .to_owned();
     let (machine_client_id, machine_secret) = machine_client(&client, &id, scopes).await;
-    Pool { id, client_id, machine_client_id, machine_secret }
+    Pool {
+        id,
+        client_id,
+        machine_client_id,
+        machine_secret,
+    }
 }
 
 async fn machine_client(
@@ -156,14 +222,27 @@ async fn machine_client(
 ) -> (String, String) {
     let mut declared: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for (server, scope) in scopes.iter().filter_map(|scope| scope.split_once('/')) {
-        let scope = cognito::ResourceServerScopeType::builder().scope_name(scope).scope_description(scope).build();
+        let scope = cognito::ResourceServerScopeType::builder()
+            .scope_name(scope)
+            .scope_description(scope)
+            .build();
         declared.entry(server).or_default().push(scope.unwrap());
     }
     for (server, scopes) in declared {
-        let created = client.create_resource_server().user_pool_id(pool).identifier(server).name(server);
+        let created = client
+            .create_resource_server()
+            .user_pool_id(pool)
+            .identifier(server)
+            .name(server);
         created.set_scopes(Some(scopes)).send().await.unwrap();
     }
-    client.create_user_pool_domain().user_pool_id(pool).domain(unique("d")).send().await.unwrap();
+    client
+        .create_user_pool_domain()
+        .user_pool_id(pool)
+        .domain(unique("d"))
+        .send()
+        .await
+        .unwrap();
     add_client(client, pool, scopes).await
 }
 
@@ -188,7 +267,10 @@ pub async fn add_client(
         .await
         .unwrap();
     let machine = created.user_pool_client().unwrap();
-    (machine.client_id().unwrap().to_owned(), machine.client_secret().unwrap().to_owned())
+    (
+        machine.client_id().unwrap().to_owned(),
+        machine.client_secret().unwrap().to_owned(),
+    )
 }
 
 /// An access token of the pool's machine client with one scope.

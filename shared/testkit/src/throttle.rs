@@ -1,4 +1,5 @@
-//! A DynamoDB that takes no more: the local AWS is never too busy, so this answers what a busy one does.
+//! A DynamoDB that takes no more: the local AWS is never too busy, so this answers what a busy one
+//! does.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use aws_types::SdkConfig;
@@ -39,17 +40,29 @@ impl ThrottledTable {
     pub async fn start(throttle: Throttle, refusals: u32) -> Self {
         let calls = Arc::<AtomicU32>::default();
         let counted = Arc::clone(&calls);
-        let answer = move |State(calls): State<Arc<AtomicU32>>, headers: HeaderMap, body: String| async move {
+        let answer = move |State(calls): State<Arc<AtomicU32>>,
+                           headers: HeaderMap,
+                           body: String| async move {
             let is_refused = calls.fetch_add(1, Ordering::Relaxed) < refusals;
-            let is_read = headers["x-amz-target"].to_str().unwrap().ends_with(".BatchGetItem");
+            let is_read = headers["x-amz-target"]
+                .to_str()
+                .unwrap()
+                .ends_with(".BatchGetItem");
             let asked: Value = serde_json::from_str(&body).unwrap();
-            answer(is_refused.then_some(throttle), is_read, &asked["RequestItems"])
+            answer(
+                is_refused.then_some(throttle),
+                is_read,
+                &asked["RequestItems"],
+            )
         };
         let router = Router::new().route("/", post(answer)).with_state(counted);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, router).await });
-        Self { config: sdk::config("eu-west-1", &endpoint), calls }
+        Self {
+            config: sdk::config("eu-west-1", &endpoint),
+            calls,
+        }
     }
 
     /// How often it was called.
@@ -62,14 +75,28 @@ impl ThrottledTable {
 fn answer(throttle: Option<Throttle>, is_read: bool, asked: &Value) -> Response {
     let none = json!({});
     let (status, body) = match throttle {
-        Some(Throttle::Capacity) => (StatusCode::BAD_REQUEST, refusal("ProvisionedThroughputExceededException")),
+        Some(Throttle::Capacity) => (
+            StatusCode::BAD_REQUEST,
+            refusal("ProvisionedThroughputExceededException"),
+        ),
         Some(Throttle::Rate) => (StatusCode::BAD_REQUEST, refusal("ThrottlingException")),
-        Some(Throttle::Undone) if is_read => (StatusCode::OK, json!({ "Responses": none, "UnprocessedKeys": asked })),
+        Some(Throttle::Undone) if is_read => (
+            StatusCode::OK,
+            json!({ "Responses": none, "UnprocessedKeys": asked }),
+        ),
         Some(Throttle::Undone) => (StatusCode::OK, json!({ "UnprocessedItems": asked })),
-        None if is_read => (StatusCode::OK, json!({ "Responses": none, "UnprocessedKeys": none })),
+        None if is_read => (
+            StatusCode::OK,
+            json!({ "Responses": none, "UnprocessedKeys": none }),
+        ),
         None => (StatusCode::OK, json!({ "UnprocessedItems": none })),
     };
-    (status, [("content-type", "application/x-amz-json-1.0")], body.to_string()).into_response()
+    (
+        status,
+        [("content-type", "application/x-amz-json-1.0")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 fn refusal(kind: &str) -> Value {

@@ -1,4 +1,5 @@
-//! What the template is made of: `function.yaml` beside each function, and the files of `shared/template`.
+//! What the template is made of: `function.yaml` beside each function, and the files of
+//! `shared/template`.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -74,7 +75,8 @@ pub(crate) struct Declared {
 pub(crate) struct Queue {
     /// The logical id is this, then `Queue`.
     pub(crate) name: String,
-    /// Whether it holds what people typed: no rule sends to it, and it has a dead-letter queue of its own.
+    /// Whether it holds what people typed: no rule sends to it, and it has a dead-letter queue of
+    /// its own.
     #[serde(default)]
     pub(crate) personal: bool,
     /// How many messages the function gets at once.
@@ -100,9 +102,19 @@ pub(crate) fn functions(root: &Path) -> Result<Vec<Function>> {
     for set in Set::ALL {
         for folder in sorted(&root.join("functions").join(set.folder()))? {
             let path = folder.join("function.yaml");
-            let declared = serde_yaml_ng::from_str(&read(&path)?).with_context(|| path.display().to_string())?;
-            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            found.push(Function { set, id: pascal(&name), name, declared });
+            let declared = serde_yaml_ng::from_str(&read(&path)?)
+                .with_context(|| path.display().to_string())?;
+            let name = folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            found.push(Function {
+                set,
+                id: pascal(&name),
+                name,
+                declared,
+            });
         }
     }
     Ok(found)
@@ -112,7 +124,8 @@ pub(crate) fn functions(root: &Path) -> Result<Vec<Function>> {
 pub(crate) fn shared(root: &Path) -> Result<Mapping> {
     let mut sections = Mapping::new();
     for path in sorted(&root.join("shared/template"))? {
-        let file: Mapping = serde_yaml_ng::from_str(&read(&path)?).with_context(|| path.display().to_string())?;
+        let file: Mapping =
+            serde_yaml_ng::from_str(&read(&path)?).with_context(|| path.display().to_string())?;
         for (name, section) in file {
             match (sections.get_mut(&name), section) {
                 (None, section) => {
@@ -142,8 +155,11 @@ pub(crate) fn read(path: &Path) -> Result<String> {
 }
 
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
 }

@@ -10,18 +10,34 @@ use std::path::Path;
 /// The path of each document, which the function serves that answers what is nowhere.
 const DOCUMENT: &str = "/openapi.json";
 
-/// Gives every HTTP API its routes: each path of its document leads to the path's function with every method.
-pub(crate) fn add_routes(root: &Path, resources: &mut Mapping, functions: &[Function]) -> Result<()> {
+/// Gives every HTTP API its routes: each path of its document leads to the path's function with
+/// every method.
+pub(crate) fn add_routes(
+    root: &Path,
+    resources: &mut Mapping,
+    functions: &[Function],
+) -> Result<()> {
     for (id, resource) in resources.iter_mut() {
         if resource.get("Type").and_then(Value::as_str) != Some("AWS::Serverless::HttpApi") {
             continue;
         }
         let id = id.as_str().unwrap_or_default().to_owned();
-        let condition = resource.get("Condition").and_then(Value::as_str).map(str::to_owned);
-        let api = Api { id: &id, condition: condition.as_deref(), functions };
-        let properties = resource["Properties"].as_mapping_mut().with_context(|| format!("{id}: no Properties"))?;
+        let condition = resource
+            .get("Condition")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let api = Api {
+            id: &id,
+            condition: condition.as_deref(),
+            functions,
+        };
+        let properties = resource["Properties"]
+            .as_mapping_mut()
+            .with_context(|| format!("{id}: no Properties"))?;
         // SAM takes no name beside a body: the API's name is the body's title.
-        let title = properties.remove("Name").with_context(|| format!("{id}: no Name"))?;
+        let title = properties
+            .remove("Name")
+            .with_context(|| format!("{id}: no Name"))?;
         let body = api.body(root, title)?;
         properties.insert("DefinitionBody".into(), body);
     }
@@ -36,8 +52,12 @@ struct Api<'a> {
 
 impl Api<'_> {
     fn body(&self, root: &Path, title: Value) -> Result<Value> {
-        let file = format!("docs/openapi/{}.json", self.id.trim_end_matches("Api").to_lowercase());
-        let document: Json = serde_json::from_str(&read(&root.join(&file))?).with_context(|| file.clone())?;
+        let file = format!(
+            "docs/openapi/{}.json",
+            self.id.trim_end_matches("Api").to_lowercase()
+        );
+        let document: Json =
+            serde_json::from_str(&read(&root.join(&file))?).with_context(|| file.clone())?;
         let mut paths = Mapping::new();
         for (path, operations) in document["paths"].as_object().into_iter().flatten() {
             let function = self.owner(path, operations)?;
@@ -49,7 +69,8 @@ impl Api<'_> {
         if !paths.contains_key("/$default") {
             bail!("{file}: nobody serves {DOCUMENT}");
         }
-        let mut body: Mapping = serde_yaml_ng::from_str("{ openapi: 3.0.1, info: { version: '1.0' } }")?;
+        let mut body: Mapping =
+            serde_yaml_ng::from_str("{ openapi: 3.0.1, info: { version: '1.0' } }")?;
         body["info"]["title"] = title;
         body.insert("paths".into(), Value::Mapping(paths));
         Ok(Value::Mapping(body))
@@ -65,12 +86,23 @@ impl Api<'_> {
             .collect();
         owners.dedup();
         let [owner] = owners.as_slice() else {
-            bail!("{}: {path} is not of one function but of {owners:?}", self.id);
+            bail!(
+                "{}: {path} is not of one function but of {owners:?}",
+                self.id
+            );
         };
-        let found = self.functions.iter().find(|function| function.name == *owner);
-        let found = found.with_context(|| format!("{}: {path} is of {owner}, which there is not", self.id))?;
+        let found = self
+            .functions
+            .iter()
+            .find(|function| function.name == *owner);
+        let found = found
+            .with_context(|| format!("{}: {path} is of {owner}, which there is not", self.id))?;
         if found.declared.api.as_deref() != Some(self.id) {
-            bail!("{}: {path} is of {owner}, whose function.yaml does not say `Api: {}`", self.id, self.id);
+            bail!(
+                "{}: {path} is of {owner}, whose function.yaml does not say `Api: {}`",
+                self.id,
+                self.id
+            );
         }
         Ok(found)
     }
@@ -88,7 +120,9 @@ impl Api<'_> {
             function.id
         ))?;
         let method = &mut route["x-amazon-apigateway-any-method"];
-        let parameters = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let parameters = path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let parameters: Vec<Value> = parameters
             .map(|name| yaml(&format!("{{ name: {name}, in: path, required: true }}")))
             .collect::<Result<_>>()?;

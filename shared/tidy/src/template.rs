@@ -50,7 +50,9 @@ const METRICS_MAX: usize = 10;
 pub fn generate(root: &Path) -> Result<String> {
     let mut sections = shared(root)?;
     let functions = functions(root)?;
-    let timeout_s = sections["Globals"]["Function"]["Timeout"].as_u64().context("no Timeout in Globals")?;
+    let timeout_s = sections["Globals"]["Function"]["Timeout"]
+        .as_u64()
+        .context("no Timeout in Globals")?;
     let outputs = outputs(&functions)?;
     add(section(&mut sections, "Outputs")?, outputs)?;
     let resources = section(&mut sections, "Resources")?;
@@ -63,7 +65,9 @@ pub fn generate(root: &Path) -> Result<String> {
     add_routes(root, resources, &functions)?;
     let mut template = Mapping::new();
     for name in SECTIONS.into_iter().chain(["Outputs"]) {
-        let section = sections.remove(name).with_context(|| format!("no file of shared/template has {name}"))?;
+        let section = sections
+            .remove(name)
+            .with_context(|| format!("no file of shared/template has {name}"))?;
         template.insert(name.into(), section);
     }
     if let Some((name, _)) = sections.iter().next() {
@@ -83,7 +87,10 @@ pub(crate) fn yaml(text: &str) -> Result<Value> {
 }
 
 fn section<'s>(sections: &'s mut Mapping, name: &str) -> Result<&'s mut Mapping> {
-    sections.get_mut(name).and_then(Value::as_mapping_mut).with_context(|| format!("no section {name}"))
+    sections
+        .get_mut(name)
+        .and_then(Value::as_mapping_mut)
+        .with_context(|| format!("no section {name}"))
 }
 
 /// The resources of a function: itself, its role, who may call it, its queue, and what it declares.
@@ -94,21 +101,31 @@ fn of_function(function: &Function, timeout_s: u64) -> Result<Mapping> {
     made.insert(format!("{id}Role").into(), role(function)?);
     if let Some(api) = &declared.api {
         // One permission for all paths: the routes are the API's, and this template's.
-        let source =
-            format!("!Sub arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*");
-        made.insert(format!("{id}RoutesPermission").into(), permission(id, "apigateway.amazonaws.com", &source)?);
+        let source = format!(
+            "!Sub arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*"
+        );
+        made.insert(
+            format!("{id}RoutesPermission").into(),
+            permission(id, "apigateway.amazonaws.com", &source)?,
+        );
     }
     if declared.trigger {
         let made_permission = permission(id, "cognito-idp.amazonaws.com", "!GetAtt UserPool.Arn")?;
         made.insert(format!("{id}Permission").into(), made_permission);
     }
     if let Some(queue) = &declared.queue {
-        let timeout_s = declared.function.get("Timeout").and_then(Value::as_u64).unwrap_or(timeout_s);
+        let timeout_s = declared
+            .function
+            .get("Timeout")
+            .and_then(Value::as_u64)
+            .unwrap_or(timeout_s);
         add(&mut made, of_queue(queue, function.set, timeout_s)?)?;
     }
     if let Some(condition) = &declared.condition {
         for (_, resource) in &mut made {
-            let of_type = resource.as_mapping_mut().context("a resource is a mapping")?;
+            let of_type = resource
+                .as_mapping_mut()
+                .context("a resource is a mapping")?;
             of_type.insert("Condition".into(), condition.as_str().into());
         }
     }
@@ -117,7 +134,12 @@ fn of_function(function: &Function, timeout_s: u64) -> Result<Mapping> {
 }
 
 fn lambda(function: &Function) -> Result<Value> {
-    let Function { set, name, id, declared } = function;
+    let Function {
+        set,
+        name,
+        id,
+        declared,
+    } = function;
     let mut made = yaml(&format!(
         "
         Type: AWS::Serverless::Function
@@ -131,9 +153,13 @@ fn lambda(function: &Function) -> Result<Value> {
     if let Some(resource) = &declared.depends_on {
         made["DependsOn"] = resource.as_str().into();
     }
-    let properties = made["Properties"].as_mapping_mut().context("properties are a mapping")?;
+    let properties = made["Properties"]
+        .as_mapping_mut()
+        .context("properties are a mapping")?;
     add(properties, declared.function.clone())?;
-    let Some(queue) = &declared.queue else { return Ok(made) };
+    let Some(queue) = &declared.queue else {
+        return Ok(made);
+    };
     let mut event = yaml(&format!(
         "
         Type: SQS
@@ -177,7 +203,8 @@ fn role(function: &Function) -> Result<Value> {
                     Resource: !GetAtt {}LogGroup.Arn",
         function.set.id()
     ))?;
-    let statements = made["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_sequence_mut();
+    let statements =
+        made["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_sequence_mut();
     let statements = statements.context("statements are a list")?;
     statements.extend(function.declared.access.iter().cloned());
     if let Some(queue) = &function.declared.queue {
@@ -205,14 +232,20 @@ fn permission(id: &str, principal: &str, source: &str) -> Result<Value> {
     ))
 }
 
-/// A queue, and who may send to it. A message is visible again after six times the consumer's timeout, as Lambda asks for,
-/// and is dead after five attempts.
+/// A queue, and who may send to it. A message is visible again after six times the consumer's
+/// timeout, as Lambda asks for, and is dead after five attempts.
 fn of_queue(queue: &Queue, set: Set, timeout_s: u64) -> Result<Mapping> {
     let name = &queue.name;
     let (kept, end) = if queue.personal {
-        ("{ KmsMasterKeyId: !Ref Key, MessageRetentionPeriod: 86400 }", name.as_str())
+        (
+            "{ KmsMasterKeyId: !Ref Key, MessageRetentionPeriod: 86400 }",
+            name.as_str(),
+        )
     } else {
-        ("{ SqsManagedSseEnabled: true, MessageRetentionPeriod: 345600 }", set.id())
+        (
+            "{ SqsManagedSseEnabled: true, MessageRetentionPeriod: 345600 }",
+            set.id(),
+        )
     };
     let mut made: Mapping = serde_yaml_ng::from_str(&format!(
         "{name}Queue:
@@ -223,8 +256,9 @@ fn of_queue(queue: &Queue, set: Set, timeout_s: u64) -> Result<Mapping> {
     ))?;
     let properties = &mut made[format!("{name}Queue").as_str()]["Properties"];
     properties["VisibilityTimeout"] = (6 * timeout_s).into();
-    properties["RedrivePolicy"] =
-        yaml(&format!("{{ deadLetterTargetArn: !GetAtt {end}DeadLetterQueue.Arn, maxReceiveCount: 5 }}"))?;
+    properties["RedrivePolicy"] = yaml(&format!(
+        "{{ deadLetterTargetArn: !GetAtt {end}DeadLetterQueue.Arn, maxReceiveCount: 5 }}"
+    ))?;
     if !queue.personal {
         made.insert(format!("{name}QueuePolicy").into(), queue_policy(name)?);
     }
@@ -251,11 +285,16 @@ fn queue_policy(name: &str) -> Result<Value> {
     ))
 }
 
-/// An alarm on the oldest message of any queue of a set: one alarm for all of them, at the price of a metric each.
+/// An alarm on the oldest message of any queue of a set: one alarm for all of them, at the price of
+/// a metric each.
 fn age_alarm(set: Set, functions: &[Function]) -> Result<Mapping> {
-    let mut metrics = vec![yaml("{ Id: oldest, Expression: MAX(METRICS()), ReturnData: true }")?];
+    let mut metrics = vec![yaml(
+        "{ Id: oldest, Expression: MAX(METRICS()), ReturnData: true }",
+    )?];
     for function in functions.iter().filter(|function| function.set == set) {
-        let Some(queue) = &function.declared.queue else { continue };
+        let Some(queue) = &function.declared.queue else {
+            continue;
+        };
         let mut metric = yaml(&format!(
             "
             Id: {}
@@ -271,7 +310,12 @@ fn age_alarm(set: Set, functions: &[Function]) -> Result<Mapping> {
             queue.name.to_lowercase(),
             queue.name
         ))?;
-        if let Some(condition) = function.declared.condition.as_deref().filter(|own| set.condition() != Some(*own)) {
+        if let Some(condition) = function
+            .declared
+            .condition
+            .as_deref()
+            .filter(|own| set.condition() != Some(*own))
+        {
             let mut either = yaml(&format!("!If [{condition}, null, !Ref AWS::NoValue]"))?;
             if let Value::Tagged(tagged) = &mut either {
                 tagged.value[1] = metric;
@@ -281,7 +325,11 @@ fn age_alarm(set: Set, functions: &[Function]) -> Result<Mapping> {
         metrics.push(metric);
     }
     if metrics.len() > METRICS_MAX {
-        bail!("the alarm of the {} set has {} metrics, of {METRICS_MAX}: split it", set.id(), metrics.len());
+        bail!(
+            "the alarm of the {} set has {} metrics, of {METRICS_MAX}: split it",
+            set.id(),
+            metrics.len()
+        );
     }
     let id = format!("{}QueueAgeAlarm", set.id());
     let mut made: Mapping = serde_yaml_ng::from_str(&format!(
@@ -310,8 +358,12 @@ fn outputs(functions: &[Function]) -> Result<Mapping> {
     let mut made = Mapping::new();
     for Function { id, declared, .. } in functions {
         let function = (format!("{id}FunctionName"), format!("{id}Function"));
-        let queue =
-            declared.queue.as_ref().map(|queue| (format!("{}QueueUrl", queue.name), format!("{}Queue", queue.name)));
+        let queue = declared.queue.as_ref().map(|queue| {
+            (
+                format!("{}QueueUrl", queue.name),
+                format!("{}Queue", queue.name),
+            )
+        });
         for (name, resource) in [Some(function), queue].into_iter().flatten() {
             let mut output = yaml(&format!("Value: !Ref {resource}"))?;
             if let Some(condition) = &declared.condition {

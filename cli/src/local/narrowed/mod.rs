@@ -1,9 +1,10 @@
 //! Credentials that are narrowed to one tenant.
 //!
-//! A function that acts for a tenant assumes a role with the tenant's id as a session tag; the role's policy allows
-//! only items whose partition key holds that tag (`dynamodb:LeadingKeys`, `${aws:PrincipalTag/tenant}`). The
-//! function's own role may be narrowed by partition key too. The emulator checks actions and tables, but neither
-//! leading keys nor variables: that is done here, before a call reaches it, by the policies that were deployed.
+//! A function that acts for a tenant assumes a role with the tenant's id as a session tag; the
+//! role's policy allows only items whose partition key holds that tag (`dynamodb:LeadingKeys`,
+//! `${aws:PrincipalTag/tenant}`). The function's own role may be narrowed by partition key too. The
+//! emulator checks actions and tables, but neither leading keys nor variables: that is done here,
+//! before a call reaches it, by the policies that were deployed.
 
 mod policy;
 mod request;
@@ -62,8 +63,8 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// The sessions of a region, those included that a process before this one kept in `file`; `config` is for the
-    /// region's emulator.
+    /// The sessions of a region, those included that a process before this one kept in `file`;
+    /// `config` is for the region's emulator.
     ///
     /// # Errors
     /// When the file is damaged.
@@ -82,7 +83,9 @@ impl Sessions {
 
     /// Notes the session that a call of `AssumeRole` has opened.
     pub fn note(&self, request: &Request, answer: &Answer) {
-        let Some((key, session)) = opened(request, answer) else { return };
+        let Some((key, session)) = opened(request, answer) else {
+            return;
+        };
         let mut sessions = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         let now = crate::now();
         sessions.retain(|_, session| session.ends_at > now);
@@ -91,12 +94,17 @@ impl Sessions {
         write_json(&self.file, &*sessions).ok();
     }
 
-    /// The refusal of a DynamoDB call whose items the caller's role does not allow; `None` where it passes. Who
-    /// calls is known by the access key, or else it is the function that says its name.
+    /// The refusal of a DynamoDB call whose items the caller's role does not allow; `None` where it
+    /// passes. Who calls is known by the access key, or else it is the function that says its name.
     ///
     /// # Errors
     /// When the role's policies cannot be read.
-    pub async fn refuse(&self, operation: &str, function: Option<&str>, request: &Request) -> Result<Option<Answer>> {
+    pub async fn refuse(
+        &self,
+        operation: &str,
+        function: Option<&str>,
+        request: &Request,
+    ) -> Result<Option<Answer>> {
         let noted = access_key(request).and_then(|key| {
             let sessions = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.get(key).cloned()
@@ -106,11 +114,15 @@ impl Sessions {
             (None, Some(function)) => self.own(function).await?,
             (None, None) => None,
         };
-        let Some(session) = session else { return Ok(None) };
+        let Some(session) = session else {
+            return Ok(None);
+        };
         let policy = self.policy(&session.role).await?;
         let body = serde_json::from_slice(&request.body).unwrap_or_default();
         let uses = request::uses(operation, &body);
-        let refused = uses.into_iter().find(|used| !policy.allows(used, &self.region, &session.tags));
+        let refused = uses
+            .into_iter()
+            .find(|used| !policy.allows(used, &self.region, &session.tags));
         Ok(refused.map(|used| denial(&session, &used, &self.region)))
     }
 
@@ -126,17 +138,30 @@ impl Sessions {
         let role = match roles.get(function) {
             Some(role) => role.clone(),
             None => {
-                let about = self.lambda.get_function_configuration().function_name(function).send().await;
+                let about = self
+                    .lambda
+                    .get_function_configuration()
+                    .function_name(function)
+                    .send()
+                    .await;
                 let about = match about.map_err(SdkError::into_service_error) {
                     Err(error) if error.is_resource_not_found_exception() => return Ok(None),
                     about => about.context("GetFunctionConfiguration")?,
                 };
-                let role = about.role().and_then(|arn| arn.rsplit('/').next()).context("a function without a role")?;
+                let role = about
+                    .role()
+                    .and_then(|arn| arn.rsplit('/').next())
+                    .context("a function without a role")?;
                 roles.insert(function.to_owned(), role.to_owned());
                 role.to_owned()
             }
         };
-        Ok(Some(Session { role, name: function.to_owned(), tags: BTreeMap::new(), ends_at: Timestamp::MAX }))
+        Ok(Some(Session {
+            role,
+            name: function.to_owned(),
+            tags: BTreeMap::new(),
+            ends_at: Timestamp::MAX,
+        }))
     }
 
     async fn policy(&self, role: &str) -> Result<Policy> {
@@ -146,12 +171,21 @@ impl Sessions {
         {
             return Ok(policy.clone());
         }
-        let listed = iam(&self.emulator, &[("Action", "ListRolePolicies"), ("RoleName", role)]).await?;
+        let listed = iam(
+            &self.emulator,
+            &[("Action", "ListRolePolicies"), ("RoleName", role)],
+        )
+        .await?;
         let mut policy = Policy::default();
         for name in every(&listed, "member") {
-            let asked = [("Action", "GetRolePolicy"), ("RoleName", role), ("PolicyName", name)];
+            let asked = [
+                ("Action", "GetRolePolicy"),
+                ("RoleName", role),
+                ("PolicyName", name),
+            ];
             let answer = iam(&self.emulator, &asked).await?;
-            let document = inside(&answer, "PolicyDocument").context("GetRolePolicy: no document")?;
+            let document =
+                inside(&answer, "PolicyDocument").context("GetRolePolicy: no document")?;
             policy.add(&decoded(document)?)?;
         }
         policies.insert(role.to_owned(), (Instant::now(), policy.clone()));
@@ -168,7 +202,11 @@ fn access_key(request: &Request) -> Option<&str> {
 /// The session that a call of `AssumeRole` has opened, by its access key.
 fn opened(request: &Request, answer: &Answer) -> Option<(String, Session)> {
     let form = pairs(std::str::from_utf8(&request.body).ok()?)?;
-    let given = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let given = |name: &str| {
+        form.iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     if !answer.status.is_success() || given("Action") != Some("AssumeRole") {
         return None;
     }
@@ -209,11 +247,22 @@ fn denial(session: &Session, used: &Use, region: &str) -> Answer {
         used.resource(region),
         used.action
     );
-    let body = json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "Message": message });
+    let body =
+        json!({ "__type": "com.amazon.coral.service#AccessDeniedException", "Message": message });
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
-    headers.insert("x-amzn-errortype", HeaderValue::from_static("AccessDeniedException"));
-    Answer { status: StatusCode::BAD_REQUEST, headers, body: Bytes::from(body.to_string()) }
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.0"),
+    );
+    headers.insert(
+        "x-amzn-errortype",
+        HeaderValue::from_static("AccessDeniedException"),
+    );
+    Answer {
+        status: StatusCode::BAD_REQUEST,
+        headers,
+        body: Bytes::from(body.to_string()),
+    }
 }
 
 #[cfg(test)]

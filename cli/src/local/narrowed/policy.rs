@@ -10,7 +10,8 @@ use super::request::Use;
 /// The condition key.
 const LEADING_KEYS: &str = "dynamodb:leadingkeys";
 
-/// What the statements of a role allow. What they deny, and every other condition, the emulator itself checks.
+/// What the statements of a role allow. What they deny, and every other condition, the emulator
+/// itself checks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     statements: Vec<Statement>,
@@ -31,7 +32,9 @@ impl Policy {
     /// When the document is not JSON.
     pub fn add(&mut self, document: &str) -> Result<()> {
         let document: Value = serde_json::from_str(document).context("the policy is not JSON")?;
-        let allowing = many(&document["Statement"]).into_iter().filter(|statement| statement["Effect"] == "Allow");
+        let allowing = many(&document["Statement"])
+            .into_iter()
+            .filter(|statement| statement["Effect"] == "Allow");
         self.statements.extend(allowing.map(|statement| Statement {
             actions: texts(&statement["Action"]),
             resources: texts(&statement["Resource"]),
@@ -40,25 +43,30 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether one of the statements on the action and the table allows it for every key that is asked for. Where
-    /// there is no such statement, the emulator itself refuses.
+    /// Whether one of the statements on the action and the table allows it for every key that is
+    /// asked for. Where there is no such statement, the emulator itself refuses.
     pub fn allows(&self, used: &Use, region: &str, tags: &BTreeMap<String, String>) -> bool {
         let resource = used.resource(region);
-        let covers = |patterns: &[String], text: &str| patterns.iter().any(|pattern| is_like(text, pattern));
+        let covers =
+            |patterns: &[String], text: &str| patterns.iter().any(|pattern| is_like(text, pattern));
         let on_it = |statement: &&Statement| {
             covers(&statement.actions, &used.action) && covers(&statement.resources, &resource)
         };
         let mut covering = self.statements.iter().filter(on_it).peekable();
-        covering.peek().is_none() || covering.any(|statement| statement.holds_for(&used.leading_keys, tags))
+        covering.peek().is_none()
+            || covering.any(|statement| statement.holds_for(&used.leading_keys, tags))
     }
 }
 
 impl Statement {
     fn holds_for(&self, leading_keys: &[Option<String>], tags: &BTreeMap<String, String>) -> bool {
         let holds = |(wild, values): &(bool, Vec<String>), key: &Option<String>| {
-            key.as_deref().is_some_and(|key| is_one(key, values, *wild, tags))
+            key.as_deref()
+                .is_some_and(|key| is_one(key, values, *wild, tags))
         };
-        self.leading_keys.iter().all(|condition| leading_keys.iter().all(|key| holds(condition, key)))
+        self.leading_keys
+            .iter()
+            .all(|condition| leading_keys.iter().all(|key| holds(condition, key)))
     }
 }
 
@@ -66,8 +74,11 @@ impl Statement {
 fn conditions(condition: &Value) -> Vec<(bool, Vec<String>)> {
     let mut found = Vec::new();
     for (operator, keys) in condition.as_object().into_iter().flatten() {
-        for (_, values) in
-            keys.as_object().into_iter().flatten().filter(|(key, _)| key.eq_ignore_ascii_case(LEADING_KEYS))
+        for (_, values) in keys
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(LEADING_KEYS))
         {
             found.push(match operator.as_str() {
                 "ForAllValues:StringEquals" => (false, texts(values)),
@@ -83,11 +94,17 @@ fn conditions(condition: &Value) -> Vec<(bool, Vec<String>)> {
 
 fn is_one(key: &str, values: &[String], wild: bool, tags: &BTreeMap<String, String>) -> bool {
     let values = values.iter().filter_map(|value| substituted(value, tags));
-    values.into_iter().any(|value| if wild { is_like(key, &value) } else { key == value })
+    values.into_iter().any(|value| {
+        if wild {
+            is_like(key, &value)
+        } else {
+            key == value
+        }
+    })
 }
 
-/// A value with its variables replaced by the session's tags; `None` where a tag is missing, or would itself be a
-/// pattern or a variable.
+/// A value with its variables replaced by the session's tags; `None` where a tag is missing, or
+/// would itself be a pattern or a variable.
 fn substituted(value: &str, tags: &BTreeMap<String, String>) -> Option<String> {
     let mut done = String::new();
     let mut rest = value;
@@ -108,13 +125,16 @@ fn substituted(value: &str, tags: &BTreeMap<String, String>) -> Option<String> {
 fn is_like(text: &str, pattern: &str) -> bool {
     match pattern.split_at_checked(pattern.chars().next().map_or(0, char::len_utf8)) {
         None | Some(("", _)) => text.is_empty(),
-        Some(("*", rest)) => {
-            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| is_like(&text[at..], rest))
-        }
+        Some(("*", rest)) => text
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([text.len()])
+            .any(|at| is_like(&text[at..], rest)),
         Some((first, rest)) => {
             let mut characters = text.chars();
             let next = characters.next();
-            next.is_some_and(|next| first == "?" || first.chars().eq([next])) && is_like(characters.as_str(), rest)
+            next.is_some_and(|next| first == "?" || first.chars().eq([next]))
+                && is_like(characters.as_str(), rest)
         }
     }
 }
@@ -128,5 +148,8 @@ fn many(value: &Value) -> Vec<&Value> {
 }
 
 fn texts(value: &Value) -> Vec<String> {
-    many(value).into_iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    many(value)
+        .into_iter()
+        .filter_map(|text| text.as_str().map(str::to_owned))
+        .collect()
 }

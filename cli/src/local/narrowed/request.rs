@@ -19,7 +19,10 @@ pub struct Use {
 impl Use {
     /// The table as permissions name it.
     pub fn resource(&self, region: &str) -> String {
-        format!("arn:aws:dynamodb:{region}:000000000000:table/{}", self.table)
+        format!(
+            "arn:aws:dynamodb:{region}:000000000000:table/{}",
+            self.table
+        )
     }
 }
 
@@ -38,7 +41,8 @@ pub(super) fn uses(operation: &str, body: &Value) -> Vec<Use> {
                 .map(|(kind, item)| of_item(kind, item))
                 .collect()
         }
-        // A scan asks for no key, and a condition on every key then holds: who may scan may read everything.
+        // A scan asks for no key, and a condition on every key then holds: who may scan may read
+        // everything.
         _ => of_table(Vec::new()),
     }
 }
@@ -46,7 +50,11 @@ pub(super) fn uses(operation: &str, body: &Value) -> Vec<Use> {
 fn used(operation: &str, table: &Value, leading_keys: Vec<Option<String>>) -> Use {
     let table = table.as_str().unwrap_or_default();
     let table = table.rsplit_once('/').map_or(table, |(_, name)| name);
-    Use { action: format!("dynamodb:{operation}"), table: table.to_owned(), leading_keys }
+    Use {
+        action: format!("dynamodb:{operation}"),
+        table: table.to_owned(),
+        leading_keys,
+    }
 }
 
 fn key_of(attributes: &Value) -> Option<String> {
@@ -58,34 +66,59 @@ fn of_item(kind: &str, item: &Value) -> Use {
         "ConditionCheck" => "ConditionCheckItem".to_owned(),
         kind => format!("{kind}Item"),
     };
-    let attributes = if kind == "Put" { &item["Item"] } else { &item["Key"] };
+    let attributes = if kind == "Put" {
+        &item["Item"]
+    } else {
+        &item["Key"]
+    };
     used(&operation, &item["TableName"], vec![key_of(attributes)])
 }
 
 fn batch(operation: &str, tables: &Value) -> Vec<Use> {
     let of_table = |(table, asked): (&String, &Value)| {
         let reads = asked["Keys"].as_array().into_iter().flatten().map(key_of);
-        let writes = asked
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|write| key_of(&write["PutRequest"]["Item"]).or_else(|| key_of(&write["DeleteRequest"]["Key"])));
-        used(operation, &Value::String(table.clone()), reads.chain(writes).collect())
+        let writes = asked.as_array().into_iter().flatten().map(|write| {
+            key_of(&write["PutRequest"]["Item"]).or_else(|| key_of(&write["DeleteRequest"]["Key"]))
+        });
+        used(
+            operation,
+            &Value::String(table.clone()),
+            reads.chain(writes).collect(),
+        )
     };
-    tables.as_object().into_iter().flatten().map(of_table).collect()
+    tables
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(of_table)
+        .collect()
 }
 
 /// The partition key of a query: the one for which its condition asks.
 fn queried(body: &Value) -> Option<String> {
     if let Some(asked) = body["KeyConditions"].get(PARTITION_KEY) {
-        return asked["AttributeValueList"][0]["S"].as_str().map(str::to_owned);
+        return asked["AttributeValueList"][0]["S"]
+            .as_str()
+            .map(str::to_owned);
     }
     let condition = body["KeyConditionExpression"].as_str()?;
-    let words: Vec<String> = condition.replace('=', " = ").split_whitespace().map(str::to_owned).collect();
+    let words: Vec<String> = condition
+        .replace('=', " = ")
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
     let names = |word: &str| {
         let word = word.trim_matches(['(', ')']);
-        body["ExpressionAttributeNames"][word].as_str().unwrap_or(word) == PARTITION_KEY
+        body["ExpressionAttributeNames"][word]
+            .as_str()
+            .unwrap_or(word)
+            == PARTITION_KEY
     };
-    let value = words.windows(3).find(|words| names(&words[0]) && words[1] == "=").map(|words| &words[2])?;
-    body["ExpressionAttributeValues"][value.trim_matches(['(', ')'])]["S"].as_str().map(str::to_owned)
+    let value = words
+        .windows(3)
+        .find(|words| names(&words[0]) && words[1] == "=")
+        .map(|words| &words[2])?;
+    body["ExpressionAttributeValues"][value.trim_matches(['(', ')'])]["S"]
+        .as_str()
+        .map(str::to_owned)
 }

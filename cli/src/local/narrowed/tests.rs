@@ -27,7 +27,9 @@ fn check(operation: &str, body: Value, allowed: bool) {
     let tags = BTreeMap::from([("tenant".to_owned(), "a".to_owned())]);
     let uses = request::uses(operation, &body);
     assert!(!uses.is_empty(), "{operation} uses something");
-    let all = uses.iter().all(|used| policy().allows(used, "eu-central-1", &tags));
+    let all = uses
+        .iter()
+        .all(|used| policy().allows(used, "eu-central-1", &tags));
     assert_eq!(all, allowed, "{operation} {body}");
 }
 
@@ -46,12 +48,32 @@ fn one_item_is_allowed_by_its_key() {
         ("XTENANT#a", false),
         ("USER#a", false),
     ] {
-        check("GetItem", json!({ "TableName": TABLE, "Key": key(of) }), allowed);
-        check("UpdateItem", json!({ "TableName": TABLE, "Key": key(of) }), allowed);
-        check("PutItem", json!({ "TableName": TABLE, "Item": key(of) }), allowed);
+        check(
+            "GetItem",
+            json!({ "TableName": TABLE, "Key": key(of) }),
+            allowed,
+        );
+        check(
+            "UpdateItem",
+            json!({ "TableName": TABLE, "Key": key(of) }),
+            allowed,
+        );
+        check(
+            "PutItem",
+            json!({ "TableName": TABLE, "Item": key(of) }),
+            allowed,
+        );
     }
-    check("GetItem", json!({ "TableName": TABLE, "Key": { "sk": { "S": "x" } } }), false);
-    check("GetItem", json!({ "TableName": "open-1", "Key": key("TENANT#b") }), true);
+    check(
+        "GetItem",
+        json!({ "TableName": TABLE, "Key": { "sk": { "S": "x" } } }),
+        false,
+    );
+    check(
+        "GetItem",
+        json!({ "TableName": "open-1", "Key": key("TENANT#b") }),
+        true,
+    );
 }
 
 #[test]
@@ -65,13 +87,33 @@ fn a_query_is_allowed_by_the_key_that_it_asks_for() {
     for (value, allowed) in [("TENANT#a", true), ("TENANT#b", false)] {
         check("Query", query("pk = :p", json!({}), value), allowed);
         check("Query", query("pk=:p", json!({}), value), allowed);
-        check("Query", query("(#k = :p) AND begins_with(sk, :s)", json!({ "#k": "pk" }), value), allowed);
-        check("Query", query("sk = :s AND pk = :p", json!({}), value), allowed);
+        check(
+            "Query",
+            query(
+                "(#k = :p) AND begins_with(sk, :s)",
+                json!({ "#k": "pk" }),
+                value,
+            ),
+            allowed,
+        );
+        check(
+            "Query",
+            query("sk = :s AND pk = :p", json!({}), value),
+            allowed,
+        );
     }
     check("Query", query("sk = :s", json!({}), "TENANT#a"), false);
     let former = |value: &str| json!({ "pk": { "ComparisonOperator": "EQ", "AttributeValueList": [{ "S": value }] } });
-    check("Query", json!({ "TableName": TABLE, "KeyConditions": former("TENANT#a") }), true);
-    check("Query", json!({ "TableName": TABLE, "KeyConditions": former("TENANT#b") }), false);
+    check(
+        "Query",
+        json!({ "TableName": TABLE, "KeyConditions": former("TENANT#a") }),
+        true,
+    );
+    check(
+        "Query",
+        json!({ "TableName": TABLE, "KeyConditions": former("TENANT#b") }),
+        false,
+    );
 }
 
 #[test]
@@ -82,24 +124,57 @@ fn a_batch_and_a_transaction_are_allowed_by_all_their_keys() {
     };
     check("BatchGetItem", read(&["TENANT#a", "TENANT#a#AUDIT"]), true);
     check("BatchGetItem", read(&["TENANT#a", "TENANT#b"]), false);
-    let put = |of: &str| json!({ "RequestItems": { TABLE: [{ "PutRequest": { "Item": key(of) } }] } });
+    let put =
+        |of: &str| json!({ "RequestItems": { TABLE: [{ "PutRequest": { "Item": key(of) } }] } });
     check("BatchWriteItem", put("TENANT#a"), true);
     check("BatchWriteItem", put("TENANT#b"), false);
     let write = |kind: &str, member: &str, of: &str| json!({ kind: { "TableName": TABLE, member: key(of) } });
     let transact = |items: Vec<Value>| json!({ "TransactItems": items });
     let own = || write("Put", "Item", "TENANT#a");
-    check("TransactWriteItems", transact(vec![own(), write("ConditionCheck", "Key", "TENANT#a")]), true);
-    check("TransactWriteItems", transact(vec![own(), write("Put", "Item", "TENANT#b")]), false);
-    check("TransactWriteItems", transact(vec![own(), write("ConditionCheck", "Key", "TENANT#b")]), false);
-    check("TransactWriteItems", transact(vec![own(), write("Update", "Key", "TENANT#b")]), false);
-    check("TransactGetItems", transact(vec![write("Get", "Key", "TENANT#a")]), true);
-    check("TransactGetItems", transact(vec![write("Get", "Key", "TENANT#b")]), false);
+    check(
+        "TransactWriteItems",
+        transact(vec![own(), write("ConditionCheck", "Key", "TENANT#a")]),
+        true,
+    );
+    check(
+        "TransactWriteItems",
+        transact(vec![own(), write("Put", "Item", "TENANT#b")]),
+        false,
+    );
+    check(
+        "TransactWriteItems",
+        transact(vec![own(), write("ConditionCheck", "Key", "TENANT#b")]),
+        false,
+    );
+    check(
+        "TransactWriteItems",
+        transact(vec![own(), write("Update", "Key", "TENANT#b")]),
+        false,
+    );
+    check(
+        "TransactGetItems",
+        transact(vec![write("Get", "Key", "TENANT#a")]),
+        true,
+    );
+    check(
+        "TransactGetItems",
+        transact(vec![write("Get", "Key", "TENANT#b")]),
+        false,
+    );
 }
 
 #[test]
 fn what_no_statement_speaks_of_is_the_emulators_to_refuse() {
-    check("DeleteItem", json!({ "TableName": TABLE, "Key": key("TENANT#b") }), true);
-    check("GetItem", json!({ "TableName": "another", "Key": key("TENANT#b") }), true);
+    check(
+        "DeleteItem",
+        json!({ "TableName": TABLE, "Key": key("TENANT#b") }),
+        true,
+    );
+    check(
+        "GetItem",
+        json!({ "TableName": "another", "Key": key("TENANT#b") }),
+        true,
+    );
     check("Scan", json!({ "TableName": TABLE }), true);
 }
 
@@ -113,28 +188,61 @@ fn a_tag_is_no_pattern() {
         (vec![("tenant", "?")], false),
         (vec![("other", "a")], false),
     ] {
-        let tags = tags.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let used = &request::uses("GetItem", &json!({ "TableName": TABLE, "Key": key("TENANT#a") }))[0];
-        assert_eq!(policy().allows(used, "eu-central-1", &tags), allowed, "{tags:?}");
+        let tags = tags
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let used = &request::uses(
+            "GetItem",
+            &json!({ "TableName": TABLE, "Key": key("TENANT#a") }),
+        )[0];
+        assert_eq!(
+            policy().allows(used, "eu-central-1", &tags),
+            allowed,
+            "{tags:?}"
+        );
     }
 }
 
 #[test]
 fn a_condition_of_another_form_holds_for_no_key() {
     for (condition, allowed) in [
-        (json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["TENANT#a"] } }), true),
-        (json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["TENANT#*"] } }), false),
-        (json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": "TENANT#*" } }), true),
-        (json!({ "ForAnyValue:StringLike": { "dynamodb:LeadingKeys": ["TENANT#a"] } }), false),
+        (
+            json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["TENANT#a"] } }),
+            true,
+        ),
+        (
+            json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["TENANT#*"] } }),
+            false,
+        ),
+        (
+            json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": "TENANT#*" } }),
+            true,
+        ),
+        (
+            json!({ "ForAnyValue:StringLike": { "dynamodb:LeadingKeys": ["TENANT#a"] } }),
+            false,
+        ),
         (json!({ "Null": { "dynamodb:LeadingKeys": "false" } }), true),
-        (json!({ "StringEquals": { "dynamodb:Select": "COUNT" } }), true),
+        (
+            json!({ "StringEquals": { "dynamodb:Select": "COUNT" } }),
+            true,
+        ),
     ] {
         let mut policy = Policy::default();
-        let statement =
-            json!({ "Effect": "Allow", "Action": "dynamodb:Get*", "Resource": "*", "Condition": condition });
-        policy.add(&json!({ "Statement": statement }).to_string()).unwrap();
-        let used = &request::uses("GetItem", &json!({ "TableName": TABLE, "Key": key("TENANT#a") }))[0];
-        assert_eq!(policy.allows(used, "eu-central-1", &BTreeMap::new()), allowed, "{condition}");
+        let statement = json!({ "Effect": "Allow", "Action": "dynamodb:Get*", "Resource": "*", "Condition": condition });
+        policy
+            .add(&json!({ "Statement": statement }).to_string())
+            .unwrap();
+        let used = &request::uses(
+            "GetItem",
+            &json!({ "TableName": TABLE, "Key": key("TENANT#a") }),
+        )[0];
+        assert_eq!(
+            policy.allows(used, "eu-central-1", &BTreeMap::new()),
+            allowed,
+            "{condition}"
+        );
     }
 }
 
@@ -143,7 +251,12 @@ fn request(body: &str) -> Request {
     let signature = "AWS4-HMAC-SHA256 Credential=ASIA1/20261101/eu-central-1/dynamodb/aws4_request, SignedHeaders=host";
     headers.insert(header::AUTHORIZATION, HeaderValue::from_static(signature));
     let body = Bytes::copy_from_slice(body.as_bytes());
-    Request { method: axum::http::Method::POST, path: "/".to_owned(), headers, body }
+    Request {
+        method: axum::http::Method::POST,
+        path: "/".to_owned(),
+        headers,
+        body,
+    }
 }
 
 #[test]
@@ -153,7 +266,11 @@ fn a_session_is_known_by_its_access_key() {
     let answer = |status: StatusCode| {
         let xml = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>\
                    <Expiration>2999-11-01T10:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
-        Answer { status, headers: HeaderMap::new(), body: Bytes::from_static(xml.as_bytes()) }
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(xml.as_bytes()),
+        }
     };
     let session = Session {
         role: "meridian-Tenant".to_owned(),
@@ -161,9 +278,18 @@ fn a_session_is_known_by_its_access_key() {
         tags: BTreeMap::from([("tenant".to_owned(), "a+b".to_owned())]),
         ends_at: "2999-11-01T10:00:00Z".parse().unwrap(),
     };
-    assert_eq!(opened(&request(form), &answer(StatusCode::OK)), Some(("ASIA1".to_owned(), session.clone())));
+    assert_eq!(
+        opened(&request(form), &answer(StatusCode::OK)),
+        Some(("ASIA1".to_owned(), session.clone()))
+    );
     assert_eq!(opened(&request(form), &answer(StatusCode::FORBIDDEN)), None);
-    assert_eq!(opened(&request("Action=GetCallerIdentity"), &answer(StatusCode::OK)), None);
+    assert_eq!(
+        opened(
+            &request("Action=GetCallerIdentity"),
+            &answer(StatusCode::OK)
+        ),
+        None
+    );
     assert_eq!(access_key(&request("")), Some("ASIA1"));
 
     let folder = tempfile::tempdir().unwrap();
@@ -172,18 +298,41 @@ fn a_session_is_known_by_its_access_key() {
     let config = crate::local::sdk::config("eu-central-1", nobody);
     let sessions = || Sessions::new("eu-central-1", nobody, &config, file.clone()).unwrap();
     sessions().note(&request(form), &answer(StatusCode::OK));
-    assert_eq!(sessions().by_key.lock().unwrap().get("ASIA1"), Some(&session), "another process knows it too");
+    assert_eq!(
+        sessions().by_key.lock().unwrap().get("ASIA1"),
+        Some(&session),
+        "another process knows it too"
+    );
 }
 
 #[test]
 fn a_refusal_says_what_aws_says() {
     let ends_at = Timestamp::MAX;
-    let session = Session { role: "r".to_owned(), name: "n".to_owned(), tags: BTreeMap::new(), ends_at };
-    let used = &request::uses("GetItem", &json!({ "TableName": TABLE, "Key": key("TENANT#b") }))[0];
+    let session = Session {
+        role: "r".to_owned(),
+        name: "n".to_owned(),
+        tags: BTreeMap::new(),
+        ends_at,
+    };
+    let used = &request::uses(
+        "GetItem",
+        &json!({ "TableName": TABLE, "Key": key("TENANT#b") }),
+    )[0];
     let answer = denial(&session, used, "eu-central-1");
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert_eq!(body["__type"], "com.amazon.coral.service#AccessDeniedException");
-    assert!(body["Message"].as_str().unwrap().contains("dynamodb:GetItem on resource: arn:aws:dynamodb:eu-central-1:"));
-    assert_eq!(decoded("%7B%22a%22%3A%20%22%24%7Bb%7D%22%7D").unwrap(), "{\"a\": \"${b}\"}");
+    assert_eq!(
+        body["__type"],
+        "com.amazon.coral.service#AccessDeniedException"
+    );
+    assert!(
+        body["Message"]
+            .as_str()
+            .unwrap()
+            .contains("dynamodb:GetItem on resource: arn:aws:dynamodb:eu-central-1:")
+    );
+    assert_eq!(
+        decoded("%7B%22a%22%3A%20%22%24%7Bb%7D%22%7D").unwrap(),
+        "{\"a\": \"${b}\"}"
+    );
 }

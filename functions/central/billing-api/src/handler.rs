@@ -22,8 +22,8 @@ const PAGE_DEFAULT: u16 = 50;
 const PAGE_MAX: u16 = 100;
 const INCIDENTS_MAX: usize = 100;
 
-/// The API: a period's invoices, one invoice, a period's billing run, a tenant's usage, what is wrong with the ledger; and,
-/// for everybody, its description.
+/// The API: a period's invoices, one invoice, a period's billing run, a tenant's usage, what is
+/// wrong with the ledger; and, for everybody, its description.
 pub(crate) fn router(adapters: Adapters) -> Router {
     let adapters = Arc::new(adapters);
     Router::new()
@@ -92,7 +92,10 @@ async fn authorize(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    adapters.tokens.verify(request.headers(), SCOPE, now).await?;
+    adapters
+        .tokens
+        .verify(request.headers(), SCOPE, now)
+        .await?;
     Ok(next.run(request).await)
 }
 
@@ -122,11 +125,23 @@ async fn list_invoices(
     // A query that cannot be read names no period.
     let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
     let period = parse_period(query.get("period").map_or("", String::as_str))?;
-    let limit = query.get("limit").map_or(Ok(PAGE_DEFAULT), |limit| parse_limit(limit))?;
-    let after = query.get("cursor").map(|cursor| parse_cursor(cursor)).transpose()?;
-    let page = adapters.store.load_invoices(period, after.as_ref(), limit).await.map_err(failed)?;
+    let limit = query
+        .get("limit")
+        .map_or(Ok(PAGE_DEFAULT), |limit| parse_limit(limit))?;
+    let after = query
+        .get("cursor")
+        .map(|cursor| parse_cursor(cursor))
+        .transpose()?;
+    let page = adapters
+        .store
+        .load_invoices(period, after.as_ref(), limit)
+        .await
+        .map_err(failed)?;
     let next_cursor = page.next.map(|next| write_cursor(&next));
-    Ok(Json(InvoiceList { invoices: page.invoices, next_cursor }))
+    Ok(Json(InvoiceList {
+        invoices: page.invoices,
+        next_cursor,
+    }))
 }
 
 /// `GET /invoices/{id}`
@@ -149,10 +164,21 @@ async fn show_invoice(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Invoice>, Problem> {
     let id = text_of(id);
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown-invoice", "There is no invoice of this id");
-    let id =
-        id.parse().map_err(|invalid| Problem::invalid("invalid-invoice-id", "The invoice id is not valid", invalid))?;
-    let invoice = adapters.store.load_invoice_by_id(id).await.map_err(failed)?;
+    let unknown = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknown-invoice",
+            "There is no invoice of this id",
+        )
+    };
+    let id = id.parse().map_err(|invalid| {
+        Problem::invalid("invalid-invoice-id", "The invoice id is not valid", invalid)
+    })?;
+    let invoice = adapters
+        .store
+        .load_invoice_by_id(id)
+        .await
+        .map_err(failed)?;
     invoice.map(Json).ok_or_else(unknown)
 }
 
@@ -177,11 +203,31 @@ async fn show_run(
 ) -> Result<Json<RunView>, Problem> {
     let period = parse_period(&text_of(period))?;
     let held = adapters.store.load_run(period).await.map_err(failed)?;
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "unknown-billing-run", "This period has no billing run");
+    let unknown = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknown-billing-run",
+            "This period has no billing run",
+        )
+    };
     let run = held.ok_or_else(unknown)?.run;
     let complete = run.is_complete();
-    let Run { period, started_at, expected, done, tallies, .. } = run;
-    Ok(Json(RunView { period, started_at, expected, done, complete, totals: tallies }))
+    let Run {
+        period,
+        started_at,
+        expected,
+        done,
+        tallies,
+        ..
+    } = run;
+    Ok(Json(RunView {
+        period,
+        started_at,
+        expected,
+        done,
+        complete,
+        totals: tallies,
+    }))
 }
 
 /// `GET /usage-incidents`
@@ -196,9 +242,14 @@ async fn show_run(
     security(("machine" = ["meridian/operator.read"])),
     responses((status = 200, description = "The incidents.", body = IncidentList)),
 ))]
-async fn list_incidents(State(adapters): State<Arc<Adapters>>) -> Result<Json<IncidentList>, Problem> {
+async fn list_incidents(
+    State(adapters): State<Arc<Adapters>>,
+) -> Result<Json<IncidentList>, Problem> {
     let watched = adapters.store.load_watched().await.map_err(failed)?;
-    let mut incidents: Vec<Incident> = watched.into_iter().filter_map(|watched| watched.incident).collect();
+    let mut incidents: Vec<Incident> = watched
+        .into_iter()
+        .filter_map(|watched| watched.incident)
+        .collect();
     let total = incidents.len();
     incidents.sort_by_key(|incident| (incident.since, incident.subject()));
     incidents.truncate(INCIDENTS_MAX);
@@ -229,22 +280,35 @@ fn text_of(part: Result<Path<String>, PathRejection>) -> String {
 }
 
 pub(crate) fn parse_period(text: &str) -> Result<BillingPeriod, Problem> {
-    text.parse()
-        .map_err(|invalid: kernel::Invalid| Problem::invalid("invalid-period", "The period is not valid", invalid))
+    text.parse().map_err(|invalid: kernel::Invalid| {
+        Problem::invalid("invalid-period", "The period is not valid", invalid)
+    })
 }
 
 fn parse_limit(text: &str) -> Result<u16, Problem> {
-    let rule = kernel::Invalid { kind: "limit", rule: "a whole number from 1 to 100" };
-    let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+    let rule = kernel::Invalid {
+        kind: "limit",
+        rule: "a whole number from 1 to 100",
+    };
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| (1..=PAGE_MAX).contains(limit));
     limit.ok_or_else(|| Problem::invalid("invalid-limit", "The limit is not valid", rule))
 }
 
 /// A cursor is the last number of a page, `<legal entity>.<number>`: a code has no dot.
 fn parse_cursor(text: &str) -> Result<InvoiceNumber, Problem> {
-    let rule = kernel::Invalid { kind: "cursor", rule: "the next_cursor of an earlier answer" };
+    let rule = kernel::Invalid {
+        kind: "cursor",
+        rule: "the next_cursor of an earlier answer",
+    };
     let number = text.split_once('.').and_then(|(legal_entity, number)| {
         let legal_entity = legal_entity.parse().ok()?;
-        Some(InvoiceNumber { legal_entity, number: number.parse().ok()? })
+        Some(InvoiceNumber {
+            legal_entity,
+            number: number.parse().ok()?,
+        })
     });
     let canonical = number.filter(|number| write_cursor(number) == text);
     canonical.ok_or_else(|| Problem::invalid("invalid-cursor", "The cursor is not valid", rule))

@@ -1,4 +1,5 @@
-//! Shows invoices, billing runs, usage and what is wrong with the ledger to the provider's operators.
+//! Shows invoices, billing runs, usage and what is wrong with the ledger to the provider's
+//! operators.
 //!
 //! Trigger: operator API, and its description for everybody. Reads: BillingTable. Emits: nothing.
 
@@ -17,7 +18,11 @@ async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb, Service::Cognito]).await?;
     let adapters = Adapters {
         store: BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
-        tokens: Tokens::new(&aws, &runtime::env::<String>("USER_POOL_ID")?, runtime::env("OPERATOR_CLIENT_ID")?)?,
+        tokens: Tokens::new(
+            &aws,
+            &runtime::env::<String>("USER_POOL_ID")?,
+            runtime::env("OPERATOR_CLIENT_ID")?,
+        )?,
         catalogue: catalogue::Catalogue::bundled()?,
     };
     adapters.tokens.prefetch(runtime::now()).await;

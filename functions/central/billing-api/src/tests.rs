@@ -2,7 +2,9 @@ mod openapi;
 
 use crate::handler::{Adapters, router};
 use axum::Router;
-use billing::{Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice};
+use billing::{
+    Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice,
+};
 use billing_store::{BillingStore, Recorded};
 use catalogue::Catalogue;
 use contract::{SealDigest, UsageWindow, UsageWindowUpdated};
@@ -27,7 +29,11 @@ async fn fixture() -> Fixture {
     let pool = testkit::user_pool(&aws, &SCOPES).await;
     let tokens = Tokens::new(&aws.config, &pool.id, pool.machine_client_id.clone()).unwrap();
     Fixture {
-        router: with_fallbacks(router(Adapters { store, tokens, catalogue: Catalogue::bundled().unwrap() })),
+        router: with_fallbacks(router(Adapters {
+            store,
+            tokens,
+            catalogue: Catalogue::bundled().unwrap(),
+        })),
         operator_token: testkit::machine_token(&aws, &pool, SCOPES[0]).await,
         usage_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
     }
@@ -38,12 +44,20 @@ async fn seed(store: &BillingStore) {
     let catalogue = Catalogue::bundled().unwrap();
     let legal_entity: LegalEntity = "meridian".parse().unwrap();
     let period: BillingPeriod = "2026-10".parse().unwrap();
-    let disclosure = Disclosure { mode: Mode::Shared, tenants_min: 5 };
+    let disclosure = Disclosure {
+        mode: Mode::Shared,
+        tenants_min: 5,
+    };
     let run = Run::new(period, "2026-11-01T02:00:00Z".parse().unwrap(), 3);
     assert!(store.record_run(None, &run).await.unwrap());
     for n in 1..=2 {
-        let tenant = format!("0199a1f0-0000-7000-8000-00000000000{n}").parse().unwrap();
-        let desk = store.load_desk(InvoiceRequest { tenant, period }, &legal_entity).await.unwrap();
+        let tenant = format!("0199a1f0-0000-7000-8000-00000000000{n}")
+            .parse()
+            .unwrap();
+        let desk = store
+            .load_desk(InvoiceRequest { tenant, period }, &legal_entity)
+            .await
+            .unwrap();
         let draft = plan_invoice(Billing {
             catalogue: &catalogue,
             tenant,
@@ -55,7 +69,10 @@ async fn seed(store: &BillingStore) {
         });
         let run = desk.run.clone().unwrap().run;
         let issue = decide_issue(draft.unwrap(), run, desk.next_number(), disclosure);
-        assert_eq!(store.record_issue(&desk, &issue, None).await.unwrap(), Recorded::Done);
+        assert_eq!(
+            store.record_issue(&desk, &issue, None).await.unwrap(),
+            Recorded::Done
+        );
     }
 }
 
@@ -76,14 +93,23 @@ async fn dispute(store: &BillingStore) {
             },
         });
         let now = "2026-10-09T07:00:00Z".parse().unwrap();
-        store.record_sealed(&serde_json::from_value(stated).unwrap(), now).await.unwrap();
+        store
+            .record_sealed(&serde_json::from_value(stated).unwrap(), now)
+            .await
+            .unwrap();
     }
 }
 
-/// Usage of two days, of which the first is sealed, and something came after that; and of a tenant whose October begins
-/// in September and is sealed with its last day, on which nothing was used.
+/// Usage of two days, of which the first is sealed, and something came after that; and of a tenant
+/// whose October begins in September and is sealed with its last day, on which nothing was used.
 async fn use_something(store: &BillingStore) {
-    let window = |meter: &str, day: u8, part: &str, group: &str, value: &str, events: i64| -> UsageWindow {
+    let window = |meter: &str,
+                  day: u8,
+                  part: &str,
+                  group: &str,
+                  value: &str,
+                  events: i64|
+     -> UsageWindow {
         serde_json::from_value(json!({
             "meter": meter, "group": group, "size": "day", "start": format!("2026-10-{day:02}T00:00:00Z"),
             "part": part, "value": value, "events": events, "revision": 1,
@@ -101,12 +127,24 @@ async fn use_something(store: &BillingStore) {
     ];
     let tenant: TenantId = "0199a1f0-0000-7000-8000-000000000001".parse().unwrap();
     let windows = [&sealed[..], &open[..]].concat();
-    store.record_windows(&UsageWindowUpdated { tenant, windows }).await.unwrap();
+    store
+        .record_windows(&UsageWindowUpdated { tenant, windows })
+        .await
+        .unwrap();
     let mut early = window("tokens", 1, "window", "model=small,kind=input", "10", 1);
     early.start = "2026-09-30T23:00:00Z".parse().unwrap();
     let other: TenantId = "0199a1f0-0000-7000-8000-000000000002".parse().unwrap();
-    store.record_windows(&UsageWindowUpdated { tenant: other, windows: vec![early] }).await.unwrap();
-    for (tenant, day, sealed) in [(tenant, "2026-10-07T00:00:00Z", &sealed[..]), (other, "2026-10-30T23:00:00Z", &[])] {
+    store
+        .record_windows(&UsageWindowUpdated {
+            tenant: other,
+            windows: vec![early],
+        })
+        .await
+        .unwrap();
+    for (tenant, day, sealed) in [
+        (tenant, "2026-10-07T00:00:00Z", &sealed[..]),
+        (other, "2026-10-30T23:00:00Z", &[]),
+    ] {
         let stated = json!({
             "id": "0199a1f0-0000-7000-8000-ffff00000002",
             "region": "eu-central-1",
@@ -116,7 +154,10 @@ async fn use_something(store: &BillingStore) {
             "data": { "tenant": tenant, "day": day, "totals": sealed.len(), "digest": SealDigest::of(sealed) },
         });
         let now = "2026-11-11T07:00:00Z".parse().unwrap();
-        store.record_sealed(&serde_json::from_value(stated).unwrap(), now).await.unwrap();
+        store
+            .record_sealed(&serde_json::from_value(stated).unwrap(), now)
+            .await
+            .unwrap();
     }
 }
 
@@ -129,24 +170,45 @@ impl Fixture {
             .replace("usage-token", &self.usage_token);
         let response = runtime::http::respond(self.router.clone(), &payload).await;
         let status = response.status().as_u16();
-        let kind = response.headers().get("content-type").map_or("", |kind| kind.to_str().unwrap()).to_owned();
-        let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
-        (status, kind, serde_json::from_slice(&body).unwrap_or_default())
+        let kind = response
+            .headers()
+            .get("content-type")
+            .map_or("", |kind| kind.to_str().unwrap())
+            .to_owned();
+        let body = axum::body::to_bytes(response.into_body(), 1_000_000)
+            .await
+            .unwrap();
+        (
+            status,
+            kind,
+            serde_json::from_slice(&body).unwrap_or_default(),
+        )
     }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("billing-api").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("billing-api")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 #[tokio::test]
 async fn every_odd_event_has_an_answer() {
     let fixture = fixture().await;
-    let usual = testkit::cases("billing-api").into_iter().map(|case| case.payload).collect();
+    let usual = testkit::cases("billing-api")
+        .into_iter()
+        .map(|case| case.payload)
+        .collect();
     let mut odd = testkit::OddEvents::new(1, usual);
     for _ in 0..500 {
-        let event = odd.next_event().replace("operator-token", &fixture.operator_token);
-        let status = runtime::http::respond(fixture.router.clone(), &event).await.status();
+        let event = odd
+            .next_event()
+            .replace("operator-token", &fixture.operator_token);
+        let status = runtime::http::respond(fixture.router.clone(), &event)
+            .await
+            .status();
         assert!(!status.is_server_error(), "{status} to {event}");
     }
 }
@@ -161,7 +223,9 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-missing-scope" => (403, "missing-scope"),
             "invalid-usage-tenant" => (400, "invalid-tenant"),
             "invalid-usage-meter" => (400, "invalid-meter"),
-            "invalid-usage-dimensions" | "invalid-usage-dimensions-without-meter" => (400, "invalid-dimensions"),
+            "invalid-usage-dimensions" | "invalid-usage-dimensions-without-meter" => {
+                (400, "invalid-dimensions")
+            }
             "invalid-usage-range" => (400, "invalid-range"),
             "invalid-usage-no-period"
             | "invalid-no-period"
@@ -178,10 +242,25 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-method" => (405, "method-not-allowed"),
             _ => (200, ""),
         };
-        assert_eq!(case.is_valid(), expected.0 == 200, "{} is expected as it is named", case.name);
-        let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        assert_eq!(
+            case.is_valid(),
+            expected.0 == 200,
+            "{} is expected as it is named",
+            case.name
+        );
+        let slug = body["type"]
+            .as_str()
+            .unwrap_or_default()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default();
         assert_eq!((status, slug), expected, "{}: {body}", case.name);
-        testkit::openapi::assert_described(testkit::openapi::Api::Operator, &case.payload, status, slug);
+        testkit::openapi::assert_described(
+            testkit::openapi::Api::Operator,
+            &case.payload,
+            status,
+            slug,
+        );
         let kind_expected = match case.name.as_str() {
             "valid-usage-as-csv" => "text/csv; charset=utf-8",
             name if name.starts_with("valid-") => "application/json",
@@ -198,20 +277,41 @@ async fn a_list_is_paged_in_order_of_numbers() {
     first["rawQueryString"] = "period=2026-10&limit=1".into();
     first["queryStringParameters"] = serde_json::json!({ "period": "2026-10", "limit": "1" });
     let (_, _, body) = fixture.send(&first).await;
-    assert_eq!((&body["invoices"][0]["number"], &body["next_cursor"]), (&1.into(), &"meridian.1".into()));
+    assert_eq!(
+        (&body["invoices"][0]["number"], &body["next_cursor"]),
+        (&1.into(), &"meridian.1".into())
+    );
     let (_, _, body) = fixture.send(&case("valid-page")).await;
-    assert_eq!((&body["invoices"][0]["number"], body["invoices"].as_array().unwrap().len()), (&2.into(), 1));
+    assert_eq!(
+        (
+            &body["invoices"][0]["number"],
+            body["invoices"].as_array().unwrap().len()
+        ),
+        (&2.into(), 1)
+    );
     let (_, _, body) = fixture.send(&case("valid-empty-period")).await;
-    assert_eq!(body, serde_json::json!({ "invoices": [], "next_cursor": null }));
+    assert_eq!(
+        body,
+        serde_json::json!({ "invoices": [], "next_cursor": null })
+    );
 }
 
 #[tokio::test]
 async fn an_invoice_explains_itself() {
     let (_, _, body) = fixture().await.send(&case("valid-invoice")).await;
-    assert_eq!(body["total"], serde_json::json!({ "amount": "19", "currency": "USD" }));
-    assert_eq!((&body["state"], &body["legal_entity"]), (&"issued".into(), &"meridian".into()));
     assert_eq!(
-        (&body["lines"][0]["kind"], &body["lines"][1]["steps"][0]["step"]),
+        body["total"],
+        serde_json::json!({ "amount": "19", "currency": "USD" })
+    );
+    assert_eq!(
+        (&body["state"], &body["legal_entity"]),
+        (&"issued".into(), &"meridian".into())
+    );
+    assert_eq!(
+        (
+            &body["lines"][0]["kind"],
+            &body["lines"][1]["steps"][0]["step"]
+        ),
         (&"fixed_fee".into(), &"free".into())
     );
 }
@@ -219,7 +319,10 @@ async fn an_invoice_explains_itself() {
 #[tokio::test]
 async fn a_run_shows_how_far_it_is() {
     let (_, _, body) = fixture().await.send(&case("valid-run")).await;
-    assert_eq!((&body["expected"], &body["done"], &body["complete"]), (&3.into(), &2.into(), &false.into()));
+    assert_eq!(
+        (&body["expected"], &body["done"], &body["complete"]),
+        (&3.into(), &2.into(), &false.into())
+    );
     assert_eq!(body["totals"]["USD"]["total"]["amount"], "38");
 }
 
@@ -252,9 +355,22 @@ async fn usage_is_shown_as_it_is_billed() {
             text("state"),
         )
     };
-    let rows = |name: &str| body[name].as_array().unwrap().iter().map(row).collect::<Vec<_>>();
+    let rows = |name: &str| {
+        body[name]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(row)
+            .collect::<Vec<_>>()
+    };
     let expected = |meter: &str, day: &str, value: &str, events: u64, state: &str| {
-        (meter.to_owned(), day.to_owned(), value.to_owned(), events, state.to_owned())
+        (
+            meter.to_owned(),
+            day.to_owned(),
+            value.to_owned(),
+            events,
+            state.to_owned(),
+        )
     };
     assert_eq!(
         rows("windows"),
@@ -266,7 +382,10 @@ async fn usage_is_shown_as_it_is_billed() {
     );
     assert_eq!(
         rows("totals"),
-        [expected("response-ms", "01", "8", 5, "provisional"), expected("tokens", "01", "35", 3, "provisional")]
+        [
+            expected("response-ms", "01", "8", 5, "provisional"),
+            expected("tokens", "01", "35", 3, "provisional")
+        ]
     );
 }
 
@@ -281,29 +400,63 @@ async fn usage_is_divided_and_narrowed_as_it_is_asked_for() {
         assert_eq!(status, 200, "{query}: {body}");
         let row = |total: &Value| {
             let text = |name: &str| total[name].as_str().unwrap().to_owned();
-            format!("{} {} {} {}", &text("start")[8..10], text("meter"), text("group"), text("value"))
+            format!(
+                "{} {} {} {}",
+                &text("start")[8..10],
+                text("meter"),
+                text("group"),
+                text("value")
+            )
         };
-        let rows = |name: &str| body[name].as_array().unwrap().iter().map(row).collect::<Vec<_>>();
+        let rows = |name: &str| {
+            body[name]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(row)
+                .collect::<Vec<_>>()
+        };
         (rows("totals"), rows("windows"))
     };
     let rows = |rows: &[&str]| rows.iter().map(|row| (*row).to_owned()).collect::<Vec<_>>();
     let divided = ["01 tokens model=large 25", "01 tokens model=small 10"];
     let days = ["07 tokens model=large 25", "07 tokens model=small 10"];
-    assert_eq!(ask("meter=tokens&by=model").await, (rows(&divided), rows(&days)));
-    assert_eq!(ask("meter=tokens&only=model%3Dlarge").await, (rows(&["01 tokens  25"]), rows(&["07 tokens  25"])));
-    assert_eq!(ask("meter=tokens&only=model%3Dsmall%2Ckind%3Doutput").await, (rows(&[]), rows(&[])));
+    assert_eq!(
+        ask("meter=tokens&by=model").await,
+        (rows(&divided), rows(&days))
+    );
+    assert_eq!(
+        ask("meter=tokens&only=model%3Dlarge").await,
+        (rows(&["01 tokens  25"]), rows(&["07 tokens  25"]))
+    );
+    assert_eq!(
+        ask("meter=tokens&only=model%3Dsmall%2Ckind%3Doutput").await,
+        (rows(&[]), rows(&[]))
+    );
     let later = "meter=response-ms&from=2026-10-08T00:00:00Z&to=2026-10-09T00:00:00Z";
-    assert_eq!(ask(later).await, (rows(&["01 response-ms  8"]), rows(&["08 response-ms  10"])), "the period is whole");
+    assert_eq!(
+        ask(later).await,
+        (rows(&["01 response-ms  8"]), rows(&["08 response-ms  10"])),
+        "the period is whole"
+    );
     assert_eq!(ask("to=2026-10-07T00:00:00Z").await.1, rows(&[]));
 }
 
 #[tokio::test]
 async fn a_period_begins_where_the_tenants_days_do() {
-    let other = case("valid-usage").to_string().replace("000000000001", "000000000002");
-    let (_, _, body) = fixture().await.send(&serde_json::from_str(&other).unwrap()).await;
+    let other = case("valid-usage")
+        .to_string()
+        .replace("000000000001", "000000000002");
+    let (_, _, body) = fixture()
+        .await
+        .send(&serde_json::from_str(&other).unwrap())
+        .await;
     assert_eq!(
         (&body["totals"][0]["start"], &body["totals"][0]["value"]),
         (&json!("2026-09-30T23:00:00Z"), &json!("10"))
     );
-    assert_eq!(body["totals"][0]["state"], "sealed", "with the last day of October");
+    assert_eq!(
+        body["totals"][0]["state"], "sealed",
+        "with the last day of October"
+    );
 }

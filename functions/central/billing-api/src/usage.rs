@@ -11,15 +11,16 @@ use billing::{Exact, MeterUsage, PeriodUsage, Seal, total_usage};
 use catalogue::{Catalogue, Meter};
 use contract::{UsageWindow, WindowPart};
 use kernel::{
-    BillingAnchor, BillingPeriod, DimensionCode, Invalid, MeterCode, TenantId, Timestamp, UsageGroup, WindowSize,
-    parse_moment,
+    BillingAnchor, BillingPeriod, DimensionCode, Invalid, MeterCode, TenantId, Timestamp,
+    UsageGroup, WindowSize, parse_moment,
 };
 use runtime::http::{Problem, csv_table, cut, next_link, wants_csv};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// How many windows are in an answer, and a few more where the last of them has several meters or groups.
+/// How many windows are in an answer, and a few more where the last of them has several meters or
+/// groups.
 const WINDOWS_MAX: usize = 1_000;
 
 /// A tenant's usage of a period.
@@ -109,11 +110,24 @@ pub(crate) async fn show(
     let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
     let question = Question::parse(&adapters.catalogue, &query)?;
     let Question { tenant, period, .. } = question;
-    // The seals first: one whose totals the ledger holds says so of the windows that are read after it.
-    let seals = adapters.store.load_seals(tenant, period).await.map_err(failed)?;
-    let windows = adapters.store.load_windows(tenant, period).await.map_err(failed)?;
+    // The seals first: one whose totals the ledger holds says so of the windows that are read after
+    // it.
+    let seals = adapters
+        .store
+        .load_seals(tenant, period)
+        .await
+        .map_err(failed)?;
+    let windows = adapters
+        .store
+        .load_windows(tenant, period)
+        .await
+        .map_err(failed)?;
     let view = question.answer(&adapters.catalogue, windows, &seals)?;
-    if wants_csv(&headers) { csv(&query, &view) } else { Ok(Json(view).into_response()) }
+    if wants_csv(&headers) {
+        csv(&query, &view)
+    } else {
+        Ok(Json(view).into_response())
+    }
 }
 
 /// What is asked of the ledger.
@@ -131,35 +145,71 @@ impl<'c> Question<'c> {
     fn parse(catalogue: &'c Catalogue, query: &HashMap<String, String>) -> Result<Self, Problem> {
         let text = |name: &str| query.get(name).map_or("", String::as_str);
         let tenant = text("tenant").parse();
-        let tenant =
-            tenant.map_err(|invalid| Problem::invalid("invalid-tenant", "The tenant is not valid", invalid))?;
+        let tenant = tenant.map_err(|invalid| {
+            Problem::invalid("invalid-tenant", "The tenant is not valid", invalid)
+        })?;
         let period = parse_period(text("period"))?;
-        let meter = query.get("meter").map(|code| parse_meter(catalogue, code)).transpose()?;
+        let meter = query
+            .get("meter")
+            .map(|code| parse_meter(catalogue, code))
+            .transpose()?;
         let (by, only) = parse_dimensions(meter, text("by"), text("only"))?;
-        let moment = |name: &str, otherwise| query.get(name).map_or(Ok(otherwise), |text| parse_end(text));
-        let (from, to) = (moment("from", Timestamp::MIN)?, moment("to", Timestamp::MAX)?);
-        Ok(Self { tenant, period, meter, by, only, from, to })
+        let moment = |name: &str, otherwise| {
+            query
+                .get(name)
+                .map_or(Ok(otherwise), |text| parse_end(text))
+        };
+        let (from, to) = (
+            moment("from", Timestamp::MIN)?,
+            moment("to", Timestamp::MAX)?,
+        );
+        Ok(Self {
+            tenant,
+            period,
+            meter,
+            by,
+            only,
+            from,
+            to,
+        })
     }
 
     fn takes(&self, window: &UsageWindow) -> bool {
-        self.meter.is_none_or(|meter| meter.code == window.meter) && window.group.includes(&self.only)
+        self.meter.is_none_or(|meter| meter.code == window.meter)
+            && window.group.includes(&self.only)
     }
 
     /// The totals of what is taken, and of each of its windows.
-    fn answer(self, catalogue: &Catalogue, windows: Vec<UsageWindow>, seals: &[Seal]) -> Result<UsageView, Problem> {
+    fn answer(
+        self,
+        catalogue: &Catalogue,
+        windows: Vec<UsageWindow>,
+        seals: &[Seal],
+    ) -> Result<UsageView, Problem> {
         let first = windows.iter().map(|window| window.start).min();
-        let month = first.map_or(self.period.start(), |day| WindowSize::Month.start(day, BillingAnchor::of_day(day)));
+        let month = first.map_or(self.period.start(), |day| {
+            WindowSize::Month.start(day, BillingAnchor::of_day(day))
+        });
         let mut groups: BTreeMap<UsageGroup, Vec<UsageWindow>> = BTreeMap::new();
-        let mut by_window: BTreeMap<(Timestamp, WindowSize, UsageGroup), Vec<UsageWindow>> = BTreeMap::new();
+        let mut by_window: BTreeMap<(Timestamp, WindowSize, UsageGroup), Vec<UsageWindow>> =
+            BTreeMap::new();
         for window in windows.into_iter().filter(|window| self.takes(window)) {
             let group = window.group.narrowed(&self.by);
             if (self.from..self.to).contains(&window.start) {
-                by_window.entry((window.start, window.size, group.clone())).or_default().push(window.clone());
+                by_window
+                    .entry((window.start, window.size, group.clone()))
+                    .or_default()
+                    .push(window.clone());
             }
             groups.entry(group).or_default().push(window);
         }
-        let rows = |size, start, group: &UsageGroup, windows: &[UsageWindow]| -> Result<Vec<TotalView>, Problem> {
-            let usage = total_usage(catalogue, windows).map_err(|refusal| Problem::internal(&refusal))?;
+        let rows = |size,
+                    start,
+                    group: &UsageGroup,
+                    windows: &[UsageWindow]|
+         -> Result<Vec<TotalView>, Problem> {
+            let usage =
+                total_usage(catalogue, windows).map_err(|refusal| Problem::internal(&refusal))?;
             Ok(rows_of(usage, size, start, group, windows, seals).collect())
         };
         let (mut totals, mut shown) = (Vec::new(), Vec::new());
@@ -170,19 +220,36 @@ impl<'c> Question<'c> {
             shown.extend(rows(*size, *start, group, windows)?);
         }
         let next_from = cut(&mut shown, WINDOWS_MAX, |total| total.start);
-        Ok(UsageView { tenant: self.tenant, period: self.period, totals, windows: shown, next_from })
+        Ok(UsageView {
+            tenant: self.tenant,
+            period: self.period,
+            totals,
+            windows: shown,
+            next_from,
+        })
     }
 }
 
 fn parse_meter<'c>(catalogue: &'c Catalogue, code: &str) -> Result<&'c Meter, Problem> {
-    let rule = Invalid { kind: "meter", rule: "the code of a meter" };
+    let rule = Invalid {
+        kind: "meter",
+        rule: "the code of a meter",
+    };
     let found = code.parse().ok().and_then(|code| catalogue.meter(&code));
     found.ok_or_else(|| Problem::invalid("invalid-meter", "The meter is not valid", rule))
 }
 
-/// The dimensions that divide the totals, and the values that others are to have. Without a meter there are none.
-fn parse_dimensions(meter: Option<&Meter>, by: &str, only: &str) -> Result<(Vec<DimensionCode>, UsageGroup), Problem> {
-    let rule = Invalid { kind: "by and only", rule: "of dimensions that the named meter has, and of their values" };
+/// The dimensions that divide the totals, and the values that others are to have. Without a meter
+/// there are none.
+fn parse_dimensions(
+    meter: Option<&Meter>,
+    by: &str,
+    only: &str,
+) -> Result<(Vec<DimensionCode>, UsageGroup), Problem> {
+    let rule = Invalid {
+        kind: "by and only",
+        rule: "of dimensions that the named meter has, and of their values",
+    };
     let parse = || {
         let only: UsageGroup = only.parse().ok()?;
         let Some(meter) = meter else {
@@ -190,12 +257,18 @@ fn parse_dimensions(meter: Option<&Meter>, by: &str, only: &str) -> Result<(Vec<
         };
         Some((meter.dimensions_named(by)?, only)).filter(|(_, only)| meter.has_values(only))
     };
-    parse().ok_or_else(|| Problem::invalid("invalid-dimensions", "The dimensions are not valid", rule))
+    parse()
+        .ok_or_else(|| Problem::invalid("invalid-dimensions", "The dimensions are not valid", rule))
 }
 
 fn parse_end(text: &str) -> Result<Timestamp, Problem> {
-    let named = |invalid| Invalid { kind: "from and to", ..invalid };
-    parse_moment(text).map_err(|invalid| Problem::invalid("invalid-range", "The range is not valid", named(invalid)))
+    let named = |invalid| Invalid {
+        kind: "from and to",
+        ..invalid
+    };
+    parse_moment(text).map_err(|invalid| {
+        Problem::invalid("invalid-range", "The range is not valid", named(invalid))
+    })
 }
 
 fn rows_of(
@@ -207,28 +280,57 @@ fn rows_of(
     seals: &[Seal],
 ) -> impl Iterator<Item = TotalView> {
     let end = window.end(start);
-    let is_sealed = seals.iter().any(|seal| WindowSize::Day.end(seal.day) == end && seal.watch.is_none());
+    let is_sealed = seals
+        .iter()
+        .any(|seal| WindowSize::Day.end(seal.day) == end && seal.watch.is_none());
     let adjusted = |meter: &MeterCode| {
-        windows.iter().any(|window| window.meter == *meter && window.part == WindowPart::Adjustment)
+        windows
+            .iter()
+            .any(|window| window.meter == *meter && window.part == WindowPart::Adjustment)
     };
-    usage.into_iter().map(move |(meter, MeterUsage { quantity, events })| {
-        let state = match is_sealed {
-            true if adjusted(&meter) => Finality::Adjusted,
-            true => Finality::Sealed,
-            false => Finality::Provisional,
-        };
-        TotalView { meter, window, start, group: group.clone(), value: quantity, events, state }
-    })
+    usage
+        .into_iter()
+        .map(move |(meter, MeterUsage { quantity, events })| {
+            let state = match is_sealed {
+                true if adjusted(&meter) => Finality::Adjusted,
+                true => Finality::Sealed,
+                false => Finality::Provisional,
+            };
+            TotalView {
+                meter,
+                window,
+                start,
+                group: group.clone(),
+                value: quantity,
+                events,
+                state,
+            }
+        })
 }
 
 fn csv(query: &HashMap<String, String>, view: &UsageView) -> Result<Response, Problem> {
     let rows = view.windows.iter().map(|total| {
-        let TotalView { meter, window, start, group, value, events, state } = total;
+        let TotalView {
+            meter,
+            window,
+            start,
+            group,
+            value,
+            events,
+            state,
+        } = total;
         (meter, window, start, group, value, events, state)
     });
-    let mut response = csv_table(&["meter", "window", "start", "group", "value", "events", "state"], rows)?;
+    let mut response = csv_table(
+        &[
+            "meter", "window", "start", "group", "value", "events", "state",
+        ],
+        rows,
+    )?;
     if let Some(from) = view.next_from {
-        response.headers_mut().insert(LINK, next_link("/usage", query, from)?);
+        response
+            .headers_mut()
+            .insert(LINK, next_link("/usage", query, from)?);
     }
     Ok(response)
 }

@@ -2,8 +2,8 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing::{
-    Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, Standing, decide_issue, decide_settlement,
-    plan_invoice, total_usage,
+    Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, Standing, decide_issue,
+    decide_settlement, plan_invoice, total_usage,
 };
 use billing_store::{BillingStore, Desk, Recorded, StoreError};
 use catalogue::Catalogue;
@@ -14,7 +14,10 @@ use outbox::{Outbox, Row, Target};
 use runtime::queue::{self, MessageError};
 
 /// Issues the invoice that each message of a batch asks for; one that cannot be issued is reported.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, runtime::Error> {
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, runtime::Error> {
     Ok(queue::each(event, async |message| issue(adapters, message).await).await)
 }
 
@@ -81,7 +84,11 @@ async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceE
     let mut planned = None;
     let mut attempts = Attempts::of(CROWD);
     loop {
-        let desk = adapters.store.load_desk(request, &adapters.legal_entity).await.map_err(InvoiceError::Store)?;
+        let desk = adapters
+            .store
+            .load_desk(request, &adapters.legal_entity)
+            .await
+            .map_err(InvoiceError::Store)?;
         let recorded = if desk.is_issued {
             settle(adapters, &desk, request).await?
         } else {
@@ -104,37 +111,88 @@ async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceE
 async fn record(adapters: &Adapters, desk: &Desk, draft: Draft) -> Result<Recorded, InvoiceError> {
     let period = draft.period;
     let held = desk.run.as_ref().ok_or(InvoiceError::NoRun { period })?;
-    let issue = decide_issue(draft, held.run.clone(), desk.next_number(), adapters.disclosure);
-    let statement = issue.statement.as_ref().map(|totals| state(adapters, desk, totals)).transpose()?;
-    adapters.store.record_issue(desk, &issue, statement).await.map_err(InvoiceError::Store)
+    let issue = decide_issue(
+        draft,
+        held.run.clone(),
+        desk.next_number(),
+        adapters.disclosure,
+    );
+    let statement = issue
+        .statement
+        .as_ref()
+        .map(|totals| state(adapters, desk, totals))
+        .transpose()?;
+    adapters
+        .store
+        .record_issue(desk, &issue, statement)
+        .await
+        .map_err(InvoiceError::Store)
 }
 
-/// The tenant has its invoice. If the run is complete and was not when the last invoice was issued, its
-/// end is recorded now.
-async fn settle(adapters: &Adapters, desk: &Desk, request: InvoiceRequest) -> Result<Recorded, InvoiceError> {
-    let held = desk.run.as_ref().ok_or(InvoiceError::NoRun { period: request.period })?;
+/// The tenant has its invoice. If the run is complete and was not when the last invoice was issued,
+/// its end is recorded now.
+async fn settle(
+    adapters: &Adapters,
+    desk: &Desk,
+    request: InvoiceRequest,
+) -> Result<Recorded, InvoiceError> {
+    let held = desk.run.as_ref().ok_or(InvoiceError::NoRun {
+        period: request.period,
+    })?;
     let Some(settlement) = decide_settlement(&held.run, adapters.disclosure) else {
         return Ok(Recorded::Done);
     };
-    let statement = settlement.statement.as_ref().map(|totals| state(adapters, desk, totals)).transpose()?;
-    adapters.store.record_settlement(desk, &settlement, statement).await.map_err(InvoiceError::Store)
+    let statement = settlement
+        .statement
+        .as_ref()
+        .map(|totals| state(adapters, desk, totals))
+        .transpose()?;
+    adapters
+        .store
+        .record_settlement(desk, &settlement, statement)
+        .await
+        .map_err(InvoiceError::Store)
 }
 
-/// Loads what the invoice is made of: the period's usage, and what was billed for the periods before.
+/// Loads what the invoice is made of: the period's usage, and what was billed for the periods
+/// before.
 async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, InvoiceError> {
     let InvoiceRequest { tenant, period } = request;
-    let Adapters { store, catalogue, .. } = adapters;
+    let Adapters {
+        store, catalogue, ..
+    } = adapters;
     let refused = |source| InvoiceError::Refused { tenant, source };
-    let record = store.load_tenant(tenant).await.map_err(InvoiceError::Store)?;
-    let standing = record.account.as_ref().and_then(|account| account.standing(period));
+    let record = store
+        .load_tenant(tenant)
+        .await
+        .map_err(InvoiceError::Store)?;
+    let standing = record
+        .account
+        .as_ref()
+        .and_then(|account| account.standing(period));
     let standing = standing.ok_or(InvoiceError::NotBilled { tenant, period })?;
-    let windows = store.load_windows(tenant, period).await.map_err(InvoiceError::Store)?;
+    let windows = store
+        .load_windows(tenant, period)
+        .await
+        .map_err(InvoiceError::Store)?;
     let usage = total_usage(catalogue, &windows).map_err(refused)?;
-    let earlier = store.load_earlier(tenant, period).await.map_err(InvoiceError::Store)?.into_iter();
+    let earlier = store
+        .load_earlier(tenant, period)
+        .await
+        .map_err(InvoiceError::Store)?
+        .into_iter();
     let earlier = earlier.map(|(invoice, windows)| Earlier::of(catalogue, invoice, &windows));
     let earlier: Vec<Earlier> = earlier.collect::<Result<_, _>>().map_err(refused)?;
     let missing_reports = record.missing_reports();
-    let billing = Billing { catalogue, tenant, period, standing, usage: &usage, earlier: &earlier, missing_reports };
+    let billing = Billing {
+        catalogue,
+        tenant,
+        period,
+        standing,
+        usage: &usage,
+        earlier: &earlier,
+        missing_reports,
+    };
     let draft = plan_invoice(billing).map_err(refused)?;
     if matches!(standing, Standing::Left(_)) && draft.lines.is_empty() {
         return Err(InvoiceError::NotBilled { tenant, period });
@@ -143,7 +201,11 @@ async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, Inv
 }
 
 /// The statement as a part of the transaction.
-fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Result<Write, InvoiceError> {
+fn state(
+    adapters: &Adapters,
+    desk: &Desk,
+    totals: &RegionBillingTotaled,
+) -> Result<Write, InvoiceError> {
     let envelope = Envelope {
         id: EventId::from_uuid(runtime::new_uuid()),
         region: adapters.region.clone(),
@@ -152,6 +214,7 @@ fn state(adapters: &Adapters, desk: &Desk, totals: &RegionBillingTotaled) -> Res
         occurred_at: runtime::now(),
         data: totals.clone(),
     };
-    let row = Row::new(Target::Regional, &envelope).map_err(|error| InvoiceError::Statement(error.into()))?;
+    let row = Row::new(Target::Regional, &envelope)
+        .map_err(|error| InvoiceError::Statement(error.into()))?;
     Ok(adapters.outbox.put(&row))
 }

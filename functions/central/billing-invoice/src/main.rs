@@ -1,4 +1,5 @@
-//! Issues one tenant's invoice for a period, and states a sovereign region's totals with the last one.
+//! Issues one tenant's invoice for a period, and states a sovereign region's totals with the last
+//! one.
 //!
 //! Trigger: invoice queue. Reads and writes: BillingTable. Emits: RegionBillingTotaled.v1.
 
@@ -28,5 +29,8 @@ async fn main() -> Result<(), runtime::Error> {
             tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")?,
         },
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

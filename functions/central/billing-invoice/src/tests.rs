@@ -3,13 +3,21 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use billing::{Disclosure, Invoice, Item, Run};
 use billing_store::BillingStore;
 use catalogue::Catalogue;
-use contract::{Envelope, RegionBillingTotaled, TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
+use contract::{
+    Envelope, RegionBillingTotaled, TenantStatusChanged, UsageWindow, UsageWindowUpdated,
+    WindowPart,
+};
 use futures::future::join_all;
-use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
+use kernel::{
+    BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize,
+};
 use outbox::Outbox;
 use serde_json::{Value, json};
 
-const SOVEREIGN: Disclosure = Disclosure { mode: Mode::Sovereign, tenants_min: 3 };
+const SOVEREIGN: Disclosure = Disclosure {
+    mode: Mode::Sovereign,
+    tenants_min: 3,
+};
 
 async fn adapters(disclosure: Disclosure) -> Adapters {
     let aws = testkit::aws().await;
@@ -24,7 +32,9 @@ async fn adapters(disclosure: Disclosure) -> Adapters {
 }
 
 fn tenant(n: u8) -> TenantId {
-    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}").parse().unwrap()
+    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}")
+        .parse()
+        .unwrap()
 }
 
 fn period(text: &str) -> BillingPeriod {
@@ -32,10 +42,23 @@ fn period(text: &str) -> BillingPeriod {
 }
 
 async fn activate(adapters: &Adapters, n: u8, plan: &str) {
-    learn(adapters, n, plan, (1, TenantStatus::Active, StatusReason::Confirmed), "2026-08-07T00:00:00Z").await;
+    learn(
+        adapters,
+        n,
+        plan,
+        (1, TenantStatus::Active, StatusReason::Confirmed),
+        "2026-08-07T00:00:00Z",
+    )
+    .await;
 }
 
-async fn learn(adapters: &Adapters, n: u8, plan: &str, change: (u64, TenantStatus, StatusReason), at: &str) {
+async fn learn(
+    adapters: &Adapters,
+    n: u8,
+    plan: &str,
+    change: (u64, TenantStatus, StatusReason),
+    at: &str,
+) {
     let (revision, status, reason) = change;
     let fact = TenantStatusChanged {
         tenant: tenant(n),
@@ -46,7 +69,11 @@ async fn learn(adapters: &Adapters, n: u8, plan: &str, change: (u64, TenantStatu
         revision,
     };
     let at: Timestamp = at.parse().unwrap();
-    adapters.store.record_status(&fact, &"ap-south-1".parse().unwrap(), at).await.unwrap();
+    adapters
+        .store
+        .record_status(&fact, &"ap-south-1".parse().unwrap(), at)
+        .await
+        .unwrap();
 }
 
 /// Usage of one meter, on the second day of a month.
@@ -62,13 +89,22 @@ async fn use_meter(adapters: &Adapters, n: u8, month: &str, gigabytes: &str, rev
         latest_at: None,
         revision,
     };
-    let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![window] };
+    let usage = UsageWindowUpdated {
+        tenant: tenant(n),
+        windows: vec![window],
+    };
     adapters.store.record_windows(&usage).await.unwrap();
 }
 
 async fn start_run(adapters: &Adapters, month: &str, expected: u64) {
     let started_at = period(month).end();
-    assert!(adapters.store.record_run(None, &Run::new(period(month), started_at, expected)).await.unwrap());
+    assert!(
+        adapters
+            .store
+            .record_run(None, &Run::new(period(month), started_at, expected))
+            .await
+            .unwrap()
+    );
 }
 
 fn batch(month: &str, tenants: &[u8]) -> Value {
@@ -80,21 +116,39 @@ fn batch(month: &str, tenants: &[u8]) -> Value {
 async fn run(adapters: &Adapters, payload: Value) -> Vec<String> {
     let event: SqsEvent = serde_json::from_value(payload).unwrap();
     let answer = handle(adapters, event).await.unwrap();
-    answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    answer
+        .batch_item_failures
+        .into_iter()
+        .map(|failure| failure.item_identifier)
+        .collect()
 }
 
 async fn invoice(adapters: &Adapters, n: u8, month: &str) -> Invoice {
-    adapters.store.load_invoice(tenant(n), period(month)).await.unwrap().unwrap()
+    adapters
+        .store
+        .load_invoice(tenant(n), period(month))
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn numbers(adapters: &Adapters, month: &str) -> Vec<u64> {
-    let page = adapters.store.load_invoices(period(month), None, 100).await.unwrap();
-    page.invoices.iter().map(|invoice| invoice.number.number).collect()
+    let page = adapters
+        .store
+        .load_invoices(period(month), None, 100)
+        .await
+        .unwrap();
+    page.invoices
+        .iter()
+        .map(|invoice| invoice.number.number)
+        .collect()
 }
 
 async fn statements(adapters: &Adapters) -> Vec<Envelope<RegionBillingTotaled>> {
     let rows = adapters.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
-    rows.iter().map(|row| serde_json::from_str(&row.detail).unwrap()).collect()
+    rows.iter()
+        .map(|row| serde_json::from_str(&row.detail).unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -106,7 +160,11 @@ async fn every_case_is_issued_but_for_the_message_that_it_names() {
         }
         start_run(&adapters, "2026-10", 2).await;
         let failed = run(&adapters, case.payload.clone()).await;
-        let expected: &[&str] = if case.is_valid() { &[] } else { &["059f36b4-87a3-44ab-83d2-661970000000"] };
+        let expected: &[&str] = if case.is_valid() {
+            &[]
+        } else {
+            &["059f36b4-87a3-44ab-83d2-661970000000"]
+        };
         assert_eq!(failed, expected, "{}", case.name);
         assert_eq!(numbers(&adapters, "2026-10").await[0], 1, "{}", case.name);
     }
@@ -117,16 +175,24 @@ async fn an_invoice_bills_the_ledger_and_notes_what_is_missing() {
     let adapters = adapters(SOVEREIGN).await;
     activate(&adapters, 1, "starter").await;
     use_meter(&adapters, 1, "2026-10", "12.5", 4).await;
-    adapters.store.record_received(tenant(1), &adapters.region, 2, runtime::now()).await.unwrap();
+    adapters
+        .store
+        .record_received(tenant(1), &adapters.region, 2, runtime::now())
+        .await
+        .unwrap();
     start_run(&adapters, "2026-10", 1).await;
     assert_eq!(run(&adapters, batch("2026-10", &[1])).await, [""; 0]);
     let invoice = invoice(&adapters, 1, "2026-10").await;
     assert_eq!(invoice.draft.total.to_string(), "20.25 USD");
-    assert_eq!((invoice.draft.events, invoice.draft.missing_reports), (4, 1));
+    assert_eq!(
+        (invoice.draft.events, invoice.draft.missing_reports),
+        (4, 1)
+    );
     assert_eq!(invoice.issued_at.to_string(), "2026-11-01T00:00:00Z");
 }
 
-/// One of four used as much as can be counted, and one the least: each has its invoice, and the run its end.
+/// One of four used as much as can be counted, and one the least: each has its invoice, and the run
+/// its end.
 #[tokio::test]
 async fn no_amount_keeps_an_invoice_from_anybody() {
     let adapters = adapters(SOVEREIGN).await;
@@ -136,16 +202,37 @@ async fn no_amount_keeps_an_invoice_from_anybody() {
         use_meter(&adapters, n, "2026-10", gigabytes, 1).await;
     }
     start_run(&adapters, "2026-10", 4).await;
-    assert_eq!(run(&adapters, batch("2026-10", &[1, 2, 3, 4])).await, [""; 0]);
+    assert_eq!(
+        run(&adapters, batch("2026-10", &[1, 2, 3, 4])).await,
+        [""; 0]
+    );
     // 10^57 GB at 0.10, less 0.10, and the fee.
     assert_eq!(
-        invoice(&adapters, 1, "2026-10").await.draft.total.to_string(),
+        invoice(&adapters, 1, "2026-10")
+            .await
+            .draft
+            .total
+            .to_string(),
         format!("100{}18.90 USD", "0".repeat(52))
     );
     for n in [2, 3] {
-        assert_eq!(invoice(&adapters, n, "2026-10").await.draft.total.to_string(), "20.25 USD");
+        assert_eq!(
+            invoice(&adapters, n, "2026-10")
+                .await
+                .draft
+                .total
+                .to_string(),
+            "20.25 USD"
+        );
     }
-    assert_eq!(invoice(&adapters, 4, "2026-10").await.draft.total.to_string(), "19.00 USD");
+    assert_eq!(
+        invoice(&adapters, 4, "2026-10")
+            .await
+            .draft
+            .total
+            .to_string(),
+        "19.00 USD"
+    );
     let totals = statements(&adapters).await[0].data.totals[0].to_string();
     assert_eq!(totals, format!("100{}78.40 USD", "0".repeat(52)));
 }
@@ -166,11 +253,22 @@ async fn late_usage_is_billed_by_the_next_invoice() {
     let mut totals = vec![];
     for month in ["2026-08", "2026-09", "2026-10"] {
         let draft = invoice(&adapters, 1, month).await.draft;
-        let adjusts = draft.lines.iter().filter(|line| matches!(line.item, Item::Adjustment(_))).count();
+        let adjusts = draft
+            .lines
+            .iter()
+            .filter(|line| matches!(line.item, Item::Adjustment(_)))
+            .count();
         totals.push((draft.total.to_string(), draft.events, adjusts));
     }
-    let expected = [("20.00 USD", 1, 0), ("20.00 USD", 1, 1), ("19.50 USD", 3, 1)];
-    assert_eq!(totals, expected.map(|(total, events, adjusts)| (total.to_owned(), events, adjusts)));
+    let expected = [
+        ("20.00 USD", 1, 0),
+        ("20.00 USD", 1, 1),
+        ("19.50 USD", 3, 1),
+    ];
+    assert_eq!(
+        totals,
+        expected.map(|(total, events, adjusts)| (total.to_owned(), events, adjusts))
+    );
 }
 
 #[tokio::test]
@@ -194,11 +292,20 @@ async fn late_usage_of_a_closed_tenant_is_billed_without_a_fee() {
     assert_eq!(run(&adapters, batch("2026-10", &[1])).await, [""; 0]);
     use_meter(&adapters, 1, "2026-08", "30", 6).await;
     assert_eq!(run(&adapters, batch("2026-11", &[1])).await, ["m0"]);
-    for (month, number, total, events) in
-        [("2026-08", 1, "20.00 USD", 1), ("2026-09", 2, "1.00 USD", 1), ("2026-10", 3, "0.50 USD", 3)]
-    {
-        let Invoice { number: given, draft, .. } = invoice(&adapters, 1, month).await;
-        assert_eq!((given.number, draft.total.to_string(), draft.events), (number, total.to_owned(), events));
+    for (month, number, total, events) in [
+        ("2026-08", 1, "20.00 USD", 1),
+        ("2026-09", 2, "1.00 USD", 1),
+        ("2026-10", 3, "0.50 USD", 3),
+    ] {
+        let Invoice {
+            number: given,
+            draft,
+            ..
+        } = invoice(&adapters, 1, month).await;
+        assert_eq!(
+            (given.number, draft.total.to_string(), draft.events),
+            (number, total.to_owned(), events)
+        );
     }
 }
 
@@ -209,11 +316,20 @@ async fn the_same_message_eight_times_at_once_makes_one_invoice() {
         activate(&adapters, n, "starter").await;
     }
     start_run(&adapters, "2026-10", 3).await;
-    let batches: Vec<_> = (0..8).map(|_| batch("2026-10", &[1])).chain([batch("2026-10", &[2, 3])]).collect();
+    let batches: Vec<_> = (0..8)
+        .map(|_| batch("2026-10", &[1]))
+        .chain([batch("2026-10", &[2, 3])])
+        .collect();
     let failed = join_all(batches.into_iter().map(|batch| run(&adapters, batch))).await;
     assert!(failed.iter().all(Vec::is_empty), "{failed:?}");
     assert_eq!(numbers(&adapters, "2026-10").await, [1, 2, 3]);
-    let run = adapters.store.load_run(period("2026-10")).await.unwrap().unwrap().run;
+    let run = adapters
+        .store
+        .load_run(period("2026-10"))
+        .await
+        .unwrap()
+        .unwrap()
+        .run;
     assert_eq!((run.done, run.settled), (3, true));
     assert_eq!(statements(&adapters).await.len(), 1);
 }
@@ -230,27 +346,56 @@ async fn a_sovereign_region_states_its_totals_once_and_only_of_many() {
     for _ in 0..2 {
         assert_eq!(run(&adapters, batch("2026-10", &[3, 1])).await, [""; 0]);
     }
-    let [statement] = &statements(&adapters).await[..] else { panic!("not one statement") };
+    let [statement] = &statements(&adapters).await[..] else {
+        panic!("not one statement")
+    };
     assert_eq!((statement.sequence, statement.data.invoices), (1, 3));
-    assert_eq!(statement.data.totals.iter().map(ToString::to_string).collect::<Vec<_>>(), ["137.00 USD"]);
+    assert_eq!(
+        statement
+            .data
+            .totals
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["137.00 USD"]
+    );
 
     start_run(&adapters, "2026-11", 3).await;
     assert_eq!(run(&adapters, batch("2026-11", &[1, 2, 3])).await, [""; 0]);
-    let mut sequences: Vec<_> = statements(&adapters).await.iter().map(|statement| statement.sequence).collect();
+    let mut sequences: Vec<_> = statements(&adapters)
+        .await
+        .iter()
+        .map(|statement| statement.sequence)
+        .collect();
     sequences.sort_unstable();
     assert_eq!(sequences, [1, 2]);
 }
 
 #[tokio::test]
 async fn home_and_too_few_tenants_state_nothing() {
-    for disclosure in [Disclosure { mode: Mode::Shared, tenants_min: 1 }, SOVEREIGN] {
+    for disclosure in [
+        Disclosure {
+            mode: Mode::Shared,
+            tenants_min: 1,
+        },
+        SOVEREIGN,
+    ] {
         let adapters = adapters(disclosure).await;
         for n in 1..=2 {
             activate(&adapters, n, "starter").await;
         }
         start_run(&adapters, "2026-10", 2).await;
         run(&adapters, batch("2026-10", &[1, 2])).await;
-        assert!(adapters.store.load_run(period("2026-10")).await.unwrap().unwrap().run.settled);
+        assert!(
+            adapters
+                .store
+                .load_run(period("2026-10"))
+                .await
+                .unwrap()
+                .unwrap()
+                .run
+                .settled
+        );
         assert_eq!(statements(&adapters).await, []);
     }
 }
@@ -264,9 +409,23 @@ async fn a_run_that_shrank_is_ended_by_a_repeated_message() {
     start_run(&adapters, "2026-10", 4).await;
     run(&adapters, batch("2026-10", &[1, 2, 3])).await;
     assert_eq!(statements(&adapters).await, []);
-    let held = adapters.store.load_run(period("2026-10")).await.unwrap().unwrap();
-    let shrunk = Run { expected: 3, ..held.run.clone() };
-    assert!(adapters.store.record_run(Some(&held), &shrunk).await.unwrap());
+    let held = adapters
+        .store
+        .load_run(period("2026-10"))
+        .await
+        .unwrap()
+        .unwrap();
+    let shrunk = Run {
+        expected: 3,
+        ..held.run.clone()
+    };
+    assert!(
+        adapters
+            .store
+            .record_run(Some(&held), &shrunk)
+            .await
+            .unwrap()
+    );
     let repeated = (0..4).map(|_| run(&adapters, batch("2026-10", &[2])));
     assert!(join_all(repeated).await.iter().all(Vec::is_empty));
     assert_eq!(statements(&adapters).await.len(), 1);

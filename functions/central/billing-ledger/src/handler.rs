@@ -2,12 +2,18 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing_store::{BillingStore, StoreError};
-use contract::{Envelope, Fact, Stream, TenantStatusChanged, UsageSealed, UsageStreamStated, UsageWindowUpdated};
+use contract::{
+    Envelope, Fact, Stream, TenantStatusChanged, UsageSealed, UsageStreamStated, UsageWindowUpdated,
+};
 use kernel::TenantId;
 use runtime::queue::{self, BusMessage, MessageError};
 
-/// Learns what each message of a batch says; one that cannot be learned is reported and comes again.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, runtime::Error> {
+/// Learns what each message of a batch says; one that cannot be learned is reported and comes
+/// again.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, runtime::Error> {
     Ok(queue::each(event, async |message| learn(&adapters.store, message).await).await)
 }
 
@@ -50,46 +56,88 @@ pub(crate) enum LedgerError {
 async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerError> {
     let message = BusMessage::parse(message).map_err(LedgerError::Message)?;
     match (message.detail_type.as_str(), message.source.as_str()) {
-        (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => learn_status(store, envelope(&message)?).await,
-        (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) => learn_usage(store, envelope(&message)?).await,
+        (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => {
+            learn_status(store, envelope(&message)?).await
+        }
+        (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) => {
+            learn_usage(store, envelope(&message)?).await
+        }
         (UsageSealed::TYPE, UsageSealed::SOURCE) => learn_seal(store, envelope(&message)?).await,
-        (UsageStreamStated::TYPE, UsageStreamStated::SOURCE) => learn_end(store, envelope(&message)?).await,
+        (UsageStreamStated::TYPE, UsageStreamStated::SOURCE) => {
+            learn_end(store, envelope(&message)?).await
+        }
         _ => Err(LedgerError::UnknownFact),
     }
 }
 
-async fn learn_status(store: &BillingStore, fact: Envelope<TenantStatusChanged>) -> Result<(), LedgerError> {
+async fn learn_status(
+    store: &BillingStore,
+    fact: Envelope<TenantStatusChanged>,
+) -> Result<(), LedgerError> {
     if fact.stream != Stream::Tenant(fact.data.tenant) {
-        return Err(LedgerError::Stream { fact: TenantStatusChanged::TYPE });
+        return Err(LedgerError::Stream {
+            fact: TenantStatusChanged::TYPE,
+        });
     }
-    store.record_status(&fact.data, &fact.region, fact.occurred_at).await.map_err(LedgerError::Store)
+    store
+        .record_status(&fact.data, &fact.region, fact.occurred_at)
+        .await
+        .map_err(LedgerError::Store)
 }
 
 /// Records the windows before their report: what counts as received is in the ledger.
-async fn learn_usage(store: &BillingStore, fact: Envelope<UsageWindowUpdated>) -> Result<(), LedgerError> {
+async fn learn_usage(
+    store: &BillingStore,
+    fact: Envelope<UsageWindowUpdated>,
+) -> Result<(), LedgerError> {
     let tenant = usage_of(&fact, fact.data.tenant)?;
-    store.record_windows(&fact.data).await.map_err(LedgerError::Store)?;
-    store.record_received(tenant, &fact.region, fact.sequence, runtime::now()).await.map_err(LedgerError::Store)
+    store
+        .record_windows(&fact.data)
+        .await
+        .map_err(LedgerError::Store)?;
+    store
+        .record_received(tenant, &fact.region, fact.sequence, runtime::now())
+        .await
+        .map_err(LedgerError::Store)
 }
 
 /// Records the seal before its report, as the totals before theirs.
 async fn learn_seal(store: &BillingStore, fact: Envelope<UsageSealed>) -> Result<(), LedgerError> {
     let (tenant, now) = (usage_of(&fact, fact.data.tenant)?, runtime::now());
-    store.record_sealed(&fact, now).await.map_err(LedgerError::Store)?;
-    store.record_received(tenant, &fact.region, fact.sequence, now).await.map_err(LedgerError::Store)
+    store
+        .record_sealed(&fact, now)
+        .await
+        .map_err(LedgerError::Store)?;
+    store
+        .record_received(tenant, &fact.region, fact.sequence, now)
+        .await
+        .map_err(LedgerError::Store)
 }
 
 /// Records where the stream ends. What is missing before it is a gap from now on.
-async fn learn_end(store: &BillingStore, fact: Envelope<UsageStreamStated>) -> Result<(), LedgerError> {
+async fn learn_end(
+    store: &BillingStore,
+    fact: Envelope<UsageStreamStated>,
+) -> Result<(), LedgerError> {
     usage_of(&fact, fact.data.tenant)?;
-    store.record_end(&fact, runtime::now()).await.map_err(LedgerError::Store)
+    store
+        .record_end(&fact, runtime::now())
+        .await
+        .map_err(LedgerError::Store)
 }
 
 /// The tenant that a fact is about, if it came in the stream of that tenant's usage.
 fn usage_of<T: Fact>(fact: &Envelope<T>, tenant: TenantId) -> Result<TenantId, LedgerError> {
-    if fact.stream == Stream::Usage(tenant) { Ok(tenant) } else { Err(LedgerError::Stream { fact: T::TYPE }) }
+    if fact.stream == Stream::Usage(tenant) {
+        Ok(tenant)
+    } else {
+        Err(LedgerError::Stream { fact: T::TYPE })
+    }
 }
 
 fn envelope<T: Fact>(message: &BusMessage) -> Result<Envelope<T>, LedgerError> {
-    message.detail().map_err(|source| LedgerError::Detail { fact: T::TYPE, source })
+    message.detail().map_err(|source| LedgerError::Detail {
+        fact: T::TYPE,
+        source,
+    })
 }

@@ -1,4 +1,5 @@
-//! Keeps the ledger: who is billed, each total of usage at its highest revision, and what was sealed.
+//! Keeps the ledger: who is billed, each total of usage at its highest revision, and what was
+//! sealed.
 //!
 //! Trigger: ledger queue, fed by the bus. Reads and writes: BillingTable. Emits: nothing.
 
@@ -13,6 +14,11 @@ use runtime::Service;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
-    let adapters = Adapters { store: billing_store::BillingStore::new(&aws, runtime::env("BILLING_TABLE")?) };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    let adapters = Adapters {
+        store: billing_store::BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
+    };
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

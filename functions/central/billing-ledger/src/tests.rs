@@ -10,26 +10,43 @@ const OTHER: &str = "0199a1f0-0000-7000-8000-000000000002";
 
 async fn adapters() -> Adapters {
     let aws = testkit::aws().await;
-    Adapters { store: BillingStore::new(&aws.config, testkit::table(&aws, false).await) }
+    Adapters {
+        store: BillingStore::new(&aws.config, testkit::table(&aws, false).await),
+    }
 }
 
 fn case(name: &str) -> Value {
     let cases = testkit::cases("billing-ledger");
-    cases.into_iter().find(|case| case.name == name).unwrap().payload
+    cases
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 /// Runs a payload as Lambda would, and returns the messages that come again.
 async fn run(adapters: &Adapters, payload: Value) -> Vec<String> {
     let event: SqsEvent = serde_json::from_value(payload).unwrap();
     let answer = handle(adapters, event).await.unwrap();
-    answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    answer
+        .batch_item_failures
+        .into_iter()
+        .map(|failure| failure.item_identifier)
+        .collect()
 }
 
 /// What the ledger knows of the first tenant.
 async fn learned(adapters: &Adapters) -> (TenantRecord, Vec<UsageWindow>) {
     let tenant: TenantId = TENANT.parse().unwrap();
     let record = adapters.store.load_tenant(tenant).await.unwrap();
-    (record, adapters.store.load_windows(tenant, "2026-10".parse().unwrap()).await.unwrap())
+    (
+        record,
+        adapters
+            .store
+            .load_windows(tenant, "2026-10".parse().unwrap())
+            .await
+            .unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -48,10 +65,19 @@ async fn every_case_is_learned_but_for_the_message_that_it_names() {
             "invalid-other-event" | "invalid-stream" => &["059f36b4-87a3-44ab-83d2-661970000001"],
             _ => &[],
         };
-        assert_eq!(case.is_valid(), expected.is_empty(), "{} is expected as it is named", case.name);
+        assert_eq!(
+            case.is_valid(),
+            expected.is_empty(),
+            "{} is expected as it is named",
+            case.name
+        );
         assert_eq!(failed, expected, "{}", case.name);
     }
-    let other = adapters.store.load_tenant(OTHER.parse().unwrap()).await.unwrap();
+    let other = adapters
+        .store
+        .load_tenant(OTHER.parse().unwrap())
+        .await
+        .unwrap();
     assert_eq!(other.account.unwrap().changes.len(), 1);
     assert_eq!(other.received, []);
 }
@@ -63,21 +89,39 @@ async fn order_and_repetition_do_not_matter() {
     run(&shuffled, case("valid-duplicate-and-reordered")).await;
     let (record, windows) = learned(&in_order).await;
     assert_eq!(record.missing_reports(), 0);
-    let values: Vec<String> = windows.iter().map(|window| format!("{} {}", window.meter, window.value)).collect();
-    assert_eq!(values, ["api-calls 1600", "storage-gb 2.5", "api-calls 1401", "storage-gb 3"]);
+    let values: Vec<String> = windows
+        .iter()
+        .map(|window| format!("{} {}", window.meter, window.value))
+        .collect();
+    assert_eq!(
+        values,
+        [
+            "api-calls 1600",
+            "storage-gb 2.5",
+            "api-calls 1401",
+            "storage-gb 3"
+        ]
+    );
     assert_eq!((record, windows), learned(&shuffled).await);
 }
 
 #[tokio::test]
 async fn a_batch_that_arrives_at_two_functions_at_once_is_learned_once() {
     let adapters = adapters().await;
-    let both = [case("valid-status-and-usage"), case("valid-duplicate-and-reordered")];
+    let both = [
+        case("valid-status-and-usage"),
+        case("valid-duplicate-and-reordered"),
+    ];
     let [first, second] = both.map(|payload| run(&adapters, payload));
     let (first, second) = tokio::join!(first, second);
     assert_eq!((first, second), (vec![], vec![]));
     let (record, windows) = learned(&adapters).await;
     assert_eq!(
-        (record.account.unwrap().changes.len(), record.received[0].received.contiguous, windows.len()),
+        (
+            record.account.unwrap().changes.len(),
+            record.received[0].received.contiguous,
+            windows.len()
+        ),
         (2, 2, 4)
     );
 }
@@ -86,12 +130,16 @@ async fn a_batch_that_arrives_at_two_functions_at_once_is_learned_once() {
 async fn a_function_that_was_killed_after_the_windows_completes_the_report() {
     let adapters = adapters().await;
     let payload = case("valid-status-and-usage");
-    let body: Value = serde_json::from_str(payload["Records"][2]["body"].as_str().unwrap()).unwrap();
+    let body: Value =
+        serde_json::from_str(payload["Records"][2]["body"].as_str().unwrap()).unwrap();
     let usage = serde_json::from_value(body["detail"]["data"].clone()).unwrap();
     adapters.store.record_windows(&usage).await.unwrap();
     assert_eq!(run(&adapters, payload).await, [""; 0]);
     let (record, windows) = learned(&adapters).await;
-    assert_eq!((record.received[0].received.contiguous, windows.len()), (2, 4));
+    assert_eq!(
+        (record.received[0].received.contiguous, windows.len()),
+        (2, 4)
+    );
 }
 
 #[tokio::test]
@@ -99,15 +147,31 @@ async fn a_seal_that_overtakes_its_totals_is_watched_until_it_is_looked_at() {
     let adapters = adapters().await;
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
     let (record, windows) = learned(&adapters).await;
-    assert_eq!((record.missing_reports(), windows.len()), (0, 4), "a seal is a report too, and no total");
+    assert_eq!(
+        (record.missing_reports(), windows.len()),
+        (0, 4),
+        "a seal is a report too, and no total"
+    );
     let watched = adapters.store.load_watched().await.unwrap();
-    let subjects: Vec<String> = watched.iter().map(|watched| watched.subject.to_string()).collect();
+    let subjects: Vec<String> = watched
+        .iter()
+        .map(|watched| watched.subject.to_string())
+        .collect();
     assert_eq!(subjects, [format!("{TENANT}/day/2026-10-03T00:00:00Z")]);
-    let look = adapters.store.look(&watched[0].subject, watched[0].due_at, |_| panic!("it holds")).await;
+    let look = adapters
+        .store
+        .look(&watched[0].subject, watched[0].due_at, |_| {
+            panic!("it holds")
+        })
+        .await;
     assert_eq!(look.unwrap(), Looked::default());
     assert_eq!(adapters.store.load_watched().await.unwrap(), []);
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
-    assert_eq!(adapters.store.load_watched().await.unwrap(), [], "the same again changes nothing");
+    assert_eq!(
+        adapters.store.load_watched().await.unwrap(),
+        [],
+        "the same again changes nothing"
+    );
 }
 
 #[tokio::test]
@@ -116,13 +180,27 @@ async fn where_the_stream_ends_shows_what_is_missing_before() {
     for _ in 0..2 {
         assert_eq!(run(&adapters, case("valid-end")).await, [""; 0]);
         let (record, windows) = learned(&adapters).await;
-        assert_eq!((record.missing_reports(), windows.len()), (2, 2), "of four the second and the third");
-        assert_eq!(record.received[0].sealed_until, Some("2026-10-04T00:00:00Z".parse().unwrap()));
+        assert_eq!(
+            (record.missing_reports(), windows.len()),
+            (2, 2),
+            "of four the second and the third"
+        );
+        assert_eq!(
+            record.received[0].sealed_until,
+            Some("2026-10-04T00:00:00Z".parse().unwrap())
+        );
         let watched = adapters.store.load_watched().await.unwrap();
-        let subjects: Vec<String> = watched.iter().map(|watched| watched.subject.to_string()).collect();
+        let subjects: Vec<String> = watched
+            .iter()
+            .map(|watched| watched.subject.to_string())
+            .collect();
         assert_eq!(subjects, [format!("{TENANT}/reports/eu-central-1")]);
     }
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
     let (record, _) = learned(&adapters).await;
-    assert_eq!((record.missing_reports(), record.received[0].watch), (0, None), "they were on their way");
+    assert_eq!(
+        (record.missing_reports(), record.received[0].watch),
+        (0, None),
+        "they were on their way"
+    );
 }

@@ -1,5 +1,5 @@
-//! What does not hold is looked at when it is due. Once a day every tenant's sealed days are compared, and its region is
-//! asked where its usage ends.
+//! What does not hold is looked at when it is due. Once a day every tenant's sealed days are
+//! compared, and its region is asked where its usage ends.
 
 use billing::{Account, Incident, Seal, Subject};
 use billing_store::{BillingStore, Looked, Resend, StoreError, Turn};
@@ -15,23 +15,48 @@ use std::error::Error;
 const DAY_S: i64 = 24 * 60 * 60;
 const AT_ONCE: usize = 16;
 
-/// Asks where usage ends, and looks at everything that is due. What fails is reported, and does not keep other looks from
-/// being taken.
+/// Asks where usage ends, and looks at everything that is due. What fails is reported, and does not
+/// keep other looks from being taken.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     let now = event.time;
     let accounts = adapters.store.load_accounts_of(Turn::at(now)).await;
     let accounts = accounts.map_err(|error| failed(&ReconcileError::Store(error)))?;
     let ends = adapters.ask_for_ends(&accounts, now).await;
-    let due = adapters.due(&accounts, now).await.map_err(|error| failed(&error))?;
-    let looks = iter(&due).map(|subject| adapters.look(subject, now)).buffer_unordered(AT_ONCE);
-    let (looked, failures): (Vec<_>, Vec<_>) = looks.collect::<Vec<_>>().await.into_iter().partition(Result::is_ok);
-    let asked: usize = looked.iter().flatten().map(|looked| looked.asked.len()).sum();
+    let due = adapters
+        .due(&accounts, now)
+        .await
+        .map_err(|error| failed(&error))?;
+    let looks = iter(&due)
+        .map(|subject| adapters.look(subject, now))
+        .buffer_unordered(AT_ONCE);
+    let (looked, failures): (Vec<_>, Vec<_>) = looks
+        .collect::<Vec<_>>()
+        .await
+        .into_iter()
+        .partition(Result::is_ok);
+    let asked: usize = looked
+        .iter()
+        .flatten()
+        .map(|looked| looked.asked.len())
+        .sum();
     let incidents = adapters.incidents().await.map_err(|error| failed(&error))?;
-    for Incident { tenant, region, kind, day, .. } in &incidents {
+    for Incident {
+        tenant,
+        region,
+        kind,
+        day,
+        ..
+    } in &incidents
+    {
         let day = day.map(|day| day.to_string());
         tracing::warn!(%tenant, %region, kind = kind.as_str(), day, "the ledger lacks usage, or has other usage");
     }
-    tracing::info!(looks = due.len(), asked, usage_incidents = incidents.len(), "reconciled the ledger");
+    tracing::info!(
+        looks = due.len(),
+        asked,
+        usage_incidents = incidents.len(),
+        "reconciled the ledger"
+    );
     let failure = failures.into_iter().find_map(Result::err).or(ends.err());
     failure.map_or(Ok(()), |error| Err(failed(&error)))
 }
@@ -59,54 +84,107 @@ pub(crate) enum ReconcileError {
 }
 
 impl Adapters {
-    /// Asks every region that may state usage of the accounts where the streams end. Whatever was lost there shows by the
-    /// number of the answer.
-    async fn ask_for_ends(&self, accounts: &[Account], now: Timestamp) -> Result<(), ReconcileError> {
+    /// Asks every region that may state usage of the accounts where the streams end. Whatever was
+    /// lost there shows by the number of the answer.
+    async fn ask_for_ends(
+        &self,
+        accounts: &[Account],
+        now: Timestamp,
+    ) -> Result<(), ReconcileError> {
         let period = BillingPeriod::containing(now);
-        let streams = accounts
-            .iter()
-            .flat_map(|account| account.usage_regions(period).into_iter().map(|region| (account.tenant, region)));
+        let streams = accounts.iter().flat_map(|account| {
+            account
+                .usage_regions(period)
+                .into_iter()
+                .map(|region| (account.tenant, region))
+        });
         let requests = iter(streams).map(|(tenant, region)| self.ask_for_end(tenant, region, now));
         requests.buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    async fn ask_for_end(&self, tenant: TenantId, region: &RegionCode, now: Timestamp) -> Result<(), ReconcileError> {
+    async fn ask_for_end(
+        &self,
+        tenant: TenantId,
+        region: &RegionCode,
+        now: Timestamp,
+    ) -> Result<(), ReconcileError> {
         let day = now.as_second().div_euclid(DAY_S).unsigned_abs();
         let row = self.request(tenant, region, day, now, UsageStreamRequested { tenant });
         let row = row.map_err(|error| ReconcileError::Unasked(error.into()))?;
-        self.outbox.state(&row).await.map_err(|error| ReconcileError::Unasked(error.into()))
+        self.outbox
+            .state(&row)
+            .await
+            .map_err(|error| ReconcileError::Unasked(error.into()))
     }
 
-    /// What is to be looked at now: what does not hold, and every day of the accounts that may still be billed.
-    pub(crate) async fn due(&self, accounts: &[Account], now: Timestamp) -> Result<BTreeSet<Subject>, ReconcileError> {
-        let watched = self.store.load_watched().await.map_err(ReconcileError::Store)?;
+    /// What is to be looked at now: what does not hold, and every day of the accounts that may
+    /// still be billed.
+    pub(crate) async fn due(
+        &self,
+        accounts: &[Account],
+        now: Timestamp,
+    ) -> Result<BTreeSet<Subject>, ReconcileError> {
+        let watched = self
+            .store
+            .load_watched()
+            .await
+            .map_err(ReconcileError::Store)?;
         let due = watched.into_iter().filter(|watched| watched.due_at <= now);
         let mut subjects: BTreeSet<Subject> = due.map(|watched| watched.subject).collect();
         for Account { tenant, .. } in accounts {
             let last = BillingPeriod::containing(now);
             for period in [last.previous(), last] {
-                let seals = self.store.load_seals(*tenant, period).await.map_err(ReconcileError::Store)?;
-                subjects.extend(seals.iter().map(|Seal { tenant, day, .. }| Subject::Day(*tenant, *day)));
+                let seals = self
+                    .store
+                    .load_seals(*tenant, period)
+                    .await
+                    .map_err(ReconcileError::Store)?;
+                subjects.extend(
+                    seals
+                        .iter()
+                        .map(|Seal { tenant, day, .. }| Subject::Day(*tenant, *day)),
+                );
             }
         }
         Ok(subjects)
     }
 
     async fn look(&self, subject: &Subject, now: Timestamp) -> Result<Looked, ReconcileError> {
-        self.store.look(subject, now, |resend| self.ask(resend, now)).await.map_err(ReconcileError::Store)
+        self.store
+            .look(subject, now, |resend| self.ask(resend, now))
+            .await
+            .map_err(ReconcileError::Store)
     }
 
     async fn incidents(&self) -> Result<Vec<Incident>, ReconcileError> {
-        let watched = self.store.load_watched().await.map_err(ReconcileError::Store)?;
-        Ok(watched.into_iter().filter_map(|watched| watched.incident).collect())
+        let watched = self
+            .store
+            .load_watched()
+            .await
+            .map_err(ReconcileError::Store)?;
+        Ok(watched
+            .into_iter()
+            .filter_map(|watched| watched.incident)
+            .collect())
     }
 
     /// States the request for a day.
     fn ask(&self, resend: &Resend, now: Timestamp) -> Result<Write, StoreError> {
-        let Resend { tenant, region, day, number } = resend;
-        let request = UsageResendRequested { tenant: *tenant, day: *day };
+        let Resend {
+            tenant,
+            region,
+            day,
+            number,
+        } = resend;
+        let request = UsageResendRequested {
+            tenant: *tenant,
+            day: *day,
+        };
         let row = self.request(*tenant, region, *number, now, request);
-        let row = row.map_err(|error| StoreError::Write { what: "a request for usage", source: error.into() })?;
+        let row = row.map_err(|error| StoreError::Write {
+            what: "a request for usage",
+            source: error.into(),
+        })?;
         Ok(self.outbox.put(&row))
     }
 
@@ -127,7 +205,11 @@ impl Adapters {
             occurred_at: now,
             data,
         };
-        let target = if *region == self.region { Target::Regional } else { Target::Home };
+        let target = if *region == self.region {
+            Target::Regional
+        } else {
+            Target::Home
+        };
         Row::new(target, &envelope)
     }
 }

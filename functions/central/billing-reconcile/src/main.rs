@@ -1,7 +1,8 @@
-//! Compares the ledger with what the regions sealed, and asks for what is missing, and where tenants' usage ends.
+//! Compares the ledger with what the regions sealed, and asks for what is missing, and where
+//! tenants' usage ends.
 //!
-//! Trigger: schedule, every 15 minutes. Reads and writes: BillingTable. Emits: UsageResendRequested.v1 and
-//! UsageStreamRequested.v1.
+//! Trigger: schedule, every 15 minutes. Reads and writes: BillingTable. Emits:
+//! UsageResendRequested.v1 and UsageStreamRequested.v1.
 
 mod handler;
 #[cfg(test)]
@@ -21,5 +22,8 @@ async fn main() -> Result<(), runtime::Error> {
         outbox: Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?),
         region: runtime::env("AWS_REGION")?,
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

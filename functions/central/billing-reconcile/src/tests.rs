@@ -3,8 +3,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use billing::{IncidentKind, REPORTED_DAYS_MAX};
 use billing_store::{BillingStore, Turn};
 use contract::{
-    Envelope, Fact, SealDigest, Stream, TenantStatusChanged, UsageResendRequested, UsageSealed, UsageStreamRequested,
-    UsageStreamStated, UsageWindow, UsageWindowUpdated, WindowPart,
+    Envelope, Fact, SealDigest, Stream, TenantStatusChanged, UsageResendRequested, UsageSealed,
+    UsageStreamRequested, UsageStreamStated, UsageWindow, UsageWindowUpdated, WindowPart,
 };
 use jiff::SignedDuration;
 use kernel::{RegionCode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
@@ -29,7 +29,9 @@ async fn adapters_over(aws: &LocalAws, billing_table: String) -> Adapters {
 }
 
 fn tenant(n: u8) -> TenantId {
-    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}").parse().unwrap()
+    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}")
+        .parse()
+        .unwrap()
 }
 
 fn at(text: &str) -> Timestamp {
@@ -67,23 +69,56 @@ fn sealed(n: u8, region: &str, sequence: u64, totals: &[UsageWindow]) -> Envelop
 }
 
 impl Adapters {
-    /// Takes totals and a seal, under the first two numbers of the tenant's usage; each only if it arrives.
-    async fn learn(&self, n: u8, region: &str, totals: Option<UsageWindow>, seal: &Envelope<UsageSealed>) {
+    /// Takes totals and a seal, under the first two numbers of the tenant's usage; each only if it
+    /// arrives.
+    async fn learn(
+        &self,
+        n: u8,
+        region: &str,
+        totals: Option<UsageWindow>,
+        seal: &Envelope<UsageSealed>,
+    ) {
         let code: RegionCode = region.parse().unwrap();
         if let Some(total) = totals {
-            let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![total] };
+            let usage = UsageWindowUpdated {
+                tenant: tenant(n),
+                windows: vec![total],
+            };
             self.store.record_windows(&usage).await.unwrap();
-            self.store.record_received(tenant(n), &code, 1, seal.occurred_at).await.unwrap();
+            self.store
+                .record_received(tenant(n), &code, 1, seal.occurred_at)
+                .await
+                .unwrap();
         }
-        self.store.record_sealed(seal, seal.occurred_at).await.unwrap();
-        self.store.record_received(tenant(n), &code, seal.sequence, seal.occurred_at).await.unwrap();
+        self.store
+            .record_sealed(seal, seal.occurred_at)
+            .await
+            .unwrap();
+        self.store
+            .record_received(tenant(n), &code, seal.sequence, seal.occurred_at)
+            .await
+            .unwrap();
     }
 
     async fn learn_account(&self, n: u8) {
-        self.learn_status(n, 1, TenantStatus::Active, "eu-central-1", at("01T00:00:00")).await;
+        self.learn_status(
+            n,
+            1,
+            TenantStatus::Active,
+            "eu-central-1",
+            at("01T00:00:00"),
+        )
+        .await;
     }
 
-    async fn learn_status(&self, n: u8, revision: u64, status: TenantStatus, region: &str, at: Timestamp) {
+    async fn learn_status(
+        &self,
+        n: u8,
+        revision: u64,
+        status: TenantStatus,
+        region: &str,
+        at: Timestamp,
+    ) {
         let fact = TenantStatusChanged {
             tenant: tenant(n),
             alias: "a2b3c4d5e6f7".parse().unwrap(),
@@ -92,12 +127,17 @@ impl Adapters {
             reason: StatusReason::Provisioned,
             revision,
         };
-        self.store.record_status(&fact, &region.parse().unwrap(), at).await.unwrap();
+        self.store
+            .record_status(&fact, &region.parse().unwrap(), at)
+            .await
+            .unwrap();
     }
 
     async fn run(&self, time: Timestamp) {
         let event = json!({ "time": time, "detail-type": "Scheduled Event" });
-        handle(self, serde_json::from_value::<Scheduled>(event).unwrap()).await.unwrap();
+        handle(self, serde_json::from_value::<Scheduled>(event).unwrap())
+            .await
+            .unwrap();
     }
 
     /// The requests so far: tenant, addressee, number, bus; in order.
@@ -107,8 +147,14 @@ impl Adapters {
             .iter()
             .filter(|row| row.detail_type == UsageResendRequested::TYPE)
             .map(|row| {
-                let fact: Envelope<UsageResendRequested> = serde_json::from_str(&row.detail).unwrap();
-                (fact.data.tenant, fact.region.to_string(), fact.sequence, row.target)
+                let fact: Envelope<UsageResendRequested> =
+                    serde_json::from_str(&row.detail).unwrap();
+                (
+                    fact.data.tenant,
+                    fact.region.to_string(),
+                    fact.sequence,
+                    row.target,
+                )
             })
             .collect();
         requests.sort_by_key(|(tenant, _, number, _)| (*tenant, *number));
@@ -118,11 +164,21 @@ impl Adapters {
     /// Who was asked where a tenant's usage ends: tenant, addressee, number, bus; in order.
     async fn asked_for_ends(&self) -> Vec<(TenantId, String, u64, Target)> {
         let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
-        let of_ends = rows.iter().filter(|row| row.detail_type == UsageStreamRequested::TYPE);
+        let of_ends = rows
+            .iter()
+            .filter(|row| row.detail_type == UsageStreamRequested::TYPE);
         let request = |row: &Row| {
             let fact: Envelope<UsageStreamRequested> = serde_json::from_str(&row.detail).unwrap();
-            assert_eq!((fact.stream, row.source.as_str()), (Stream::Usage(fact.data.tenant), "meridian.billing"));
-            (fact.data.tenant, fact.region.to_string(), fact.sequence, row.target)
+            assert_eq!(
+                (fact.stream, row.source.as_str()),
+                (Stream::Usage(fact.data.tenant), "meridian.billing")
+            );
+            (
+                fact.data.tenant,
+                fact.region.to_string(),
+                fact.sequence,
+                row.target,
+            )
         };
         let mut asked: Vec<_> = of_ends.map(request).collect();
         asked.sort_by_key(|(tenant, region, number, _)| (*tenant, region.clone(), *number));
@@ -132,7 +188,9 @@ impl Adapters {
     async fn raised(&self) -> Vec<(TenantId, IncidentKind)> {
         let watched = self.store.load_watched().await.unwrap();
         let incidents = watched.into_iter().filter_map(|watched| watched.incident);
-        incidents.map(|incident| (incident.tenant, incident.kind)).collect()
+        incidents
+            .map(|incident| (incident.tenant, incident.kind))
+            .collect()
     }
 }
 
@@ -150,46 +208,98 @@ async fn every_case_is_a_run() {
 #[tokio::test]
 async fn a_ledger_that_holds_what_was_sealed_asks_for_nothing() {
     let adapters = adapters().await;
-    adapters.learn(1, "eu-central-1", Some(total(3)), &sealed(1, "eu-central-1", 2, &[total(3)])).await;
+    adapters
+        .learn(
+            1,
+            "eu-central-1",
+            Some(total(3)),
+            &sealed(1, "eu-central-1", 2, &[total(3)]),
+        )
+        .await;
     adapters.run(at("09T12:00:00")).await;
-    assert_eq!((adapters.requests().await, adapters.raised().await), (vec![], vec![]));
+    assert_eq!(
+        (adapters.requests().await, adapters.raised().await),
+        (vec![], vec![])
+    );
     assert_eq!(adapters.store.load_watched().await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn a_total_that_is_lost_is_asked_for_until_it_comes() {
     let adapters = adapters().await;
-    adapters.learn(1, "us-east-1", None, &sealed(1, "us-east-1", 2, &[total(3)])).await;
+    adapters
+        .learn(
+            1,
+            "us-east-1",
+            None,
+            &sealed(1, "us-east-1", 2, &[total(3)]),
+        )
+        .await;
     adapters.run(at("09T07:10:00")).await;
     assert_eq!(adapters.requests().await, [], "it may be on its way");
     adapters.run(at("09T07:15:00")).await;
     adapters.run(at("09T07:15:00")).await;
     let asked = adapters.requests().await;
-    assert_eq!(asked.len(), 1 + REPORTED_DAYS_MAX, "the day itself, and all that the missing report may be about");
+    assert_eq!(
+        asked.len(),
+        1 + REPORTED_DAYS_MAX,
+        "the day itself, and all that the missing report may be about"
+    );
     let expected = (tenant(1), "us-east-1".to_owned(), 1, Target::Home);
-    assert!(asked.iter().all(|request| *request == expected), "{asked:?}");
+    assert!(
+        asked.iter().all(|request| *request == expected),
+        "{asked:?}"
+    );
 
     let again = sealed(1, "us-east-1", 4, &[total(3)]);
-    let usage = UsageWindowUpdated { tenant: tenant(1), windows: vec![total(3)] };
+    let usage = UsageWindowUpdated {
+        tenant: tenant(1),
+        windows: vec![total(3)],
+    };
     adapters.store.record_windows(&usage).await.unwrap();
     adapters.learn(1, "us-east-1", None, &again).await;
-    adapters.store.record_received(tenant(1), &again.region, 3, at("09T07:20:00")).await.unwrap();
+    adapters
+        .store
+        .record_received(tenant(1), &again.region, 3, at("09T07:20:00"))
+        .await
+        .unwrap();
     adapters.run(at("09T12:00:00")).await;
-    assert_eq!(adapters.store.load_watched().await.unwrap(), [], "what the lost report said is there");
-    assert_eq!(adapters.store.load_tenant(tenant(1)).await.unwrap().missing_reports(), 0);
+    assert_eq!(
+        adapters.store.load_watched().await.unwrap(),
+        [],
+        "what the lost report said is there"
+    );
+    assert_eq!(
+        adapters
+            .store
+            .load_tenant(tenant(1))
+            .await
+            .unwrap()
+            .missing_reports(),
+        0
+    );
 }
 
 #[tokio::test]
 async fn what_asking_does_not_mend_is_an_incident_and_the_region_itself_is_asked_on_its_own_bus() {
     let adapters = adapters().await;
     let seal = sealed(1, "eu-central-1", 2, &[total(3)]);
-    adapters.learn(1, "eu-central-1", Some(total(4)), &seal).await;
+    adapters
+        .learn(1, "eu-central-1", Some(total(4)), &seal)
+        .await;
     for quarter in 0..=16 {
-        adapters.run(at("09T07:00:00") + SignedDuration::from_mins(15 * quarter)).await;
+        adapters
+            .run(at("09T07:00:00") + SignedDuration::from_mins(15 * quarter))
+            .await;
     }
-    let asked: Vec<_> = (1..=4).map(|n| (tenant(1), "eu-central-1".to_owned(), n, Target::Regional)).collect();
+    let asked: Vec<_> = (1..=4)
+        .map(|n| (tenant(1), "eu-central-1".to_owned(), n, Target::Regional))
+        .collect();
     assert_eq!(adapters.requests().await, asked);
-    assert_eq!(adapters.raised().await, [(tenant(1), IncidentKind::TotalsDiffer)]);
+    assert_eq!(
+        adapters.raised().await,
+        [(tenant(1), IncidentKind::TotalsDiffer)]
+    );
 }
 
 /// A seal that cannot be read makes the run fail, after all the others were looked at.
@@ -199,35 +309,85 @@ async fn a_look_that_fails_keeps_no_other_from_being_taken() {
     let table = testkit::table(&aws, false).await;
     let adapters = adapters_over(&aws, table.clone()).await;
     for n in 1..=3 {
-        adapters.learn(n, "eu-central-1", Some(total(4)), &sealed(n, "eu-central-1", 2, &[total(3)])).await;
+        adapters
+            .learn(
+                n,
+                "eu-central-1",
+                Some(total(4)),
+                &sealed(n, "eu-central-1", 2, &[total(3)]),
+            )
+            .await;
     }
     let text = |text: String| AttributeValue::S(text);
-    let spoil = aws_sdk_dynamodb::Client::new(&aws.config).update_item().table_name(table);
-    let spoil = spoil.key("pk", text(format!("LEDGER#{}#2026-10", tenant(2)))).key("sk", text(format!("SEAL#{DAY}")));
-    let spoil = spoil.update_expression("SET digest = :none").expression_attribute_values(":none", text(String::new()));
-    spoil.condition_expression("attribute_exists(pk)").send().await.unwrap();
+    let spoil = aws_sdk_dynamodb::Client::new(&aws.config)
+        .update_item()
+        .table_name(table);
+    let spoil = spoil
+        .key("pk", text(format!("LEDGER#{}#2026-10", tenant(2))))
+        .key("sk", text(format!("SEAL#{DAY}")));
+    let spoil = spoil
+        .update_expression("SET digest = :none")
+        .expression_attribute_values(":none", text(String::new()));
+    spoil
+        .condition_expression("attribute_exists(pk)")
+        .send()
+        .await
+        .unwrap();
 
     let event = json!({ "time": at("09T07:15:00"), "detail-type": "Scheduled Event" });
-    let failure = handle(&adapters, serde_json::from_value::<Scheduled>(event).unwrap()).await.unwrap_err();
+    let failure = handle(
+        &adapters,
+        serde_json::from_value::<Scheduled>(event).unwrap(),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(failure.kind(), "LedgerNotReconciled");
-    let asked: Vec<_> = adapters.requests().await.into_iter().map(|(tenant, ..)| tenant).collect();
+    let asked: Vec<_> = adapters
+        .requests()
+        .await
+        .into_iter()
+        .map(|(tenant, ..)| tenant)
+        .collect();
     assert_eq!(asked, [tenant(1), tenant(3)]);
 }
 
-/// What was well and is not any more is found within a day, by the one run that compares the tenant's days.
+/// What was well and is not any more is found within a day, by the one run that compares the
+/// tenant's days.
 #[tokio::test]
 async fn every_sealed_day_is_compared_once_a_day() {
     let adapters = adapters().await;
     for n in [1, 2] {
         adapters.learn_account(n).await;
-        adapters.learn(n, "eu-central-1", Some(total(3)), &sealed(n, "eu-central-1", 2, &[total(3)])).await;
-        let changed = UsageWindow { revision: 2, ..total(5) };
-        let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![changed] };
+        adapters
+            .learn(
+                n,
+                "eu-central-1",
+                Some(total(3)),
+                &sealed(n, "eu-central-1", 2, &[total(3)]),
+            )
+            .await;
+        let changed = UsageWindow {
+            revision: 2,
+            ..total(5)
+        };
+        let usage = UsageWindowUpdated {
+            tenant: tenant(n),
+            windows: vec![changed],
+        };
         adapters.store.record_windows(&usage).await.unwrap();
     }
     let compared = async |now: Timestamp| {
-        let accounts = adapters.store.load_accounts_of(Turn::at(now)).await.unwrap();
-        adapters.due(&accounts, now).await.unwrap().into_iter().map(|subject| subject.tenant())
+        let accounts = adapters
+            .store
+            .load_accounts_of(Turn::at(now))
+            .await
+            .unwrap();
+        adapters
+            .due(&accounts, now)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|subject| subject.tenant())
     };
     let mut found = Vec::new();
     for quarter in 0..96 {
@@ -235,8 +395,19 @@ async fn every_sealed_day_is_compared_once_a_day() {
         found.extend(compared(now).await.map(|tenant| (quarter, tenant)));
     }
     assert_eq!(found, [(1, tenant(1)), (2, tenant(2))]);
-    assert_eq!(compared("2026-11-30T00:15:00Z".parse().unwrap()).await.count(), 1, "in the month after, too");
-    assert_eq!(compared("2026-12-01T00:15:00Z".parse().unwrap()).await.count(), 0);
+    assert_eq!(
+        compared("2026-11-30T00:15:00Z".parse().unwrap())
+            .await
+            .count(),
+        1,
+        "in the month after, too"
+    );
+    assert_eq!(
+        compared("2026-12-01T00:15:00Z".parse().unwrap())
+            .await
+            .count(),
+        0
+    );
     adapters.run(at("10T00:15:00")).await;
     assert_eq!(adapters.store.load_watched().await.unwrap().len(), 1);
 }
@@ -244,34 +415,73 @@ async fn every_sealed_day_is_compared_once_a_day() {
 #[tokio::test]
 async fn every_region_that_may_state_usage_is_asked_once_a_day_where_it_ends() {
     let adapters = adapters().await;
-    let month = |month: u8, day: u8| format!("2026-{month:02}-{day:02}T00:00:00Z").parse::<Timestamp>().unwrap();
-    // The first lives at home, the second in another region, the third moved, the fourth left long ago, the fifth never
-    // came, and the sixth left lately.
-    adapters.learn_status(1, 1, TenantStatus::Active, "eu-central-1", month(3, 1)).await;
-    adapters.learn_status(2, 1, TenantStatus::Suspended, "us-east-1", month(3, 1)).await;
-    adapters.learn_status(3, 1, TenantStatus::Active, "us-east-1", month(3, 1)).await;
-    adapters.learn_status(3, 2, TenantStatus::Active, "eu-central-1", month(10, 1)).await;
-    adapters.learn_status(4, 1, TenantStatus::Active, "us-east-1", month(3, 1)).await;
-    adapters.learn_status(4, 2, TenantStatus::Closed, "us-east-1", month(7, 5)).await;
-    adapters.learn_status(5, 1, TenantStatus::Pending, "us-east-1", month(10, 1)).await;
-    adapters.learn_status(6, 1, TenantStatus::Active, "us-east-1", month(3, 1)).await;
-    adapters.learn_status(6, 2, TenantStatus::Closed, "us-east-1", month(8, 5)).await;
+    let month = |month: u8, day: u8| {
+        format!("2026-{month:02}-{day:02}T00:00:00Z")
+            .parse::<Timestamp>()
+            .unwrap()
+    };
+    // The first lives at home, the second in another region, the third moved, the fourth left long
+    // ago, the fifth never came, and the sixth left lately.
+    adapters
+        .learn_status(1, 1, TenantStatus::Active, "eu-central-1", month(3, 1))
+        .await;
+    adapters
+        .learn_status(2, 1, TenantStatus::Suspended, "us-east-1", month(3, 1))
+        .await;
+    adapters
+        .learn_status(3, 1, TenantStatus::Active, "us-east-1", month(3, 1))
+        .await;
+    adapters
+        .learn_status(3, 2, TenantStatus::Active, "eu-central-1", month(10, 1))
+        .await;
+    adapters
+        .learn_status(4, 1, TenantStatus::Active, "us-east-1", month(3, 1))
+        .await;
+    adapters
+        .learn_status(4, 2, TenantStatus::Closed, "us-east-1", month(7, 5))
+        .await;
+    adapters
+        .learn_status(5, 1, TenantStatus::Pending, "us-east-1", month(10, 1))
+        .await;
+    adapters
+        .learn_status(6, 1, TenantStatus::Active, "us-east-1", month(3, 1))
+        .await;
+    adapters
+        .learn_status(6, 2, TenantStatus::Closed, "us-east-1", month(8, 5))
+        .await;
     for quarter in 0..96 {
-        adapters.run(at("10T00:00:00") + SignedDuration::from_mins(15 * quarter)).await;
+        adapters
+            .run(at("10T00:00:00") + SignedDuration::from_mins(15 * quarter))
+            .await;
     }
     let day = 20_736; // since 1970
-    let (home, away) = (("eu-central-1", Target::Regional), ("us-east-1", Target::Home));
+    let (home, away) = (
+        ("eu-central-1", Target::Regional),
+        ("us-east-1", Target::Home),
+    );
     let expected = [(1, home), (2, away), (3, home), (3, away), (6, away)];
     let expected = expected.map(|(n, (region, bus))| (tenant(n), region.to_owned(), day, bus));
     assert_eq!(adapters.asked_for_ends().await, expected);
-    assert_eq!(adapters.store.load_watched().await.unwrap(), [], "that it is asked is nothing wrong");
+    assert_eq!(
+        adapters.store.load_watched().await.unwrap(),
+        [],
+        "that it is asked is nothing wrong"
+    );
 
     adapters.run(at("11T00:15:00")).await;
     let asked = adapters.asked_for_ends().await;
-    assert_eq!(asked.iter().map(|(tenant, ..)| *tenant).filter(|asked| *asked == tenant(1)).count(), 2);
+    assert_eq!(
+        asked
+            .iter()
+            .map(|(tenant, ..)| *tenant)
+            .filter(|asked| *asked == tenant(1))
+            .count(),
+        2
+    );
 }
 
-/// Of a tenant's usage nothing has arrived, not even the first fact. The answer says when its days begin.
+/// Of a tenant's usage nothing has arrived, not even the first fact. The answer says when its days
+/// begin.
 #[tokio::test]
 async fn what_is_lost_before_the_end_is_asked_for_even_if_nothing_ever_arrived() {
     let adapters = adapters().await;
@@ -281,16 +491,31 @@ async fn what_is_lost_before_the_end_is_asked_for_even_if_nothing_ever_arrived()
         stream: Stream::Usage(tenant(1)),
         sequence: 3,
         occurred_at: at("09T07:00:00"),
-        data: UsageStreamStated { tenant: tenant(1), sealed_until: Some(at("06T00:00:00")) },
+        data: UsageStreamStated {
+            tenant: tenant(1),
+            sealed_until: Some(at("06T00:00:00")),
+        },
     };
-    adapters.store.record_end(&end, at("09T07:00:00")).await.unwrap();
+    adapters
+        .store
+        .record_end(&end, at("09T07:00:00"))
+        .await
+        .unwrap();
     adapters.run(at("09T07:15:00")).await;
     let asked = adapters.requests().await;
     assert_eq!(asked.len(), REPORTED_DAYS_MAX);
     let expected = (tenant(1), "us-east-1".to_owned(), 1, Target::Home);
-    assert!(asked.iter().all(|request| *request == expected), "{asked:?}");
+    assert!(
+        asked.iter().all(|request| *request == expected),
+        "{asked:?}"
+    );
     for quarter in 2..=16 {
-        adapters.run(at("09T07:00:00") + SignedDuration::from_mins(15 * quarter)).await;
+        adapters
+            .run(at("09T07:00:00") + SignedDuration::from_mins(15 * quarter))
+            .await;
     }
-    assert_eq!(adapters.raised().await, [(tenant(1), IncidentKind::ReportsMissing)]);
+    assert_eq!(
+        adapters.raised().await,
+        [(tenant(1), IncidentKind::ReportsMissing)]
+    );
 }

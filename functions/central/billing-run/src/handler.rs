@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 /// Of how many tenants that left the ledger is compared with their invoices at once.
 const COMPARED_AT_ONCE: usize = 16;
 
-/// Records the run of the period that has ended, then asks for each tenant's invoice. When it is stopped
-/// half-way, doing it again completes it: a tenant that is asked for twice has one invoice.
+/// Records the run of the period that has ended, then asks for each tenant's invoice. When it is
+/// stopped half-way, doing it again completes it: a tenant that is asked for twice has one invoice.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     let period = BillingPeriod::ended_before(event.time);
     let started = start(adapters, period, event.time).await;
@@ -47,55 +47,102 @@ pub(crate) enum RunError {
 }
 
 async fn start(adapters: &Adapters, period: BillingPeriod, now: Timestamp) -> Result<(), RunError> {
-    let tenants = find_tenants(adapters, period).await.map_err(RunError::Store)?;
+    let tenants = find_tenants(adapters, period)
+        .await
+        .map_err(RunError::Store)?;
     record(&adapters.store, period, now, tenants.len()).await?;
-    tracing::info!(period = period.to_string(), tenants = tenants.len(), "billing run started");
-    let requests: Vec<_> = tenants.into_iter().map(|tenant| InvoiceRequest { tenant, period }).collect();
-    adapters.requests.send(&requests).await.map_err(RunError::Send)
+    tracing::info!(
+        period = period.to_string(),
+        tenants = tenants.len(),
+        "billing run started"
+    );
+    let requests: Vec<_> = tenants
+        .into_iter()
+        .map(|tenant| InvoiceRequest { tenant, period })
+        .collect();
+    adapters
+        .requests
+        .send(&requests)
+        .await
+        .map_err(RunError::Send)
 }
 
-/// Who is to be billed, and who has been: a later fact may say that a tenant was not in use after all,
-/// but its invoice remains one of the run's.
-async fn find_tenants(adapters: &Adapters, period: BillingPeriod) -> Result<BTreeSet<TenantId>, StoreError> {
+/// Who is to be billed, and who has been: a later fact may say that a tenant was not in use after
+/// all, but its invoice remains one of the run's.
+async fn find_tenants(
+    adapters: &Adapters,
+    period: BillingPeriod,
+) -> Result<BTreeSet<TenantId>, StoreError> {
     let store = &adapters.store;
     let standing = |account: &Account| {
         let standing = account.standing(period)?;
         Some((account.tenant, matches!(standing, Standing::InUse(_))))
     };
-    let (in_use, left): (Vec<_>, Vec<_>) =
-        store.load_accounts(standing).await?.into_iter().partition(|(_, is_in_use)| *is_in_use);
-    let compared = left.into_iter().map(|(tenant, _)| owes_late_usage(adapters, tenant, period));
-    let owing: Vec<Option<TenantId>> = stream::iter(compared).buffer_unordered(COMPARED_AT_ONCE).try_collect().await?;
+    let (in_use, left): (Vec<_>, Vec<_>) = store
+        .load_accounts(standing)
+        .await?
+        .into_iter()
+        .partition(|(_, is_in_use)| *is_in_use);
+    let compared = left
+        .into_iter()
+        .map(|(tenant, _)| owes_late_usage(adapters, tenant, period));
+    let owing: Vec<Option<TenantId>> = stream::iter(compared)
+        .buffer_unordered(COMPARED_AT_ONCE)
+        .try_collect()
+        .await?;
     let invoiced = store.load_invoiced(period).await?;
     let in_use = in_use.into_iter().map(|(tenant, _)| tenant);
-    Ok(in_use.chain(owing.into_iter().flatten()).chain(invoiced).collect())
+    Ok(in_use
+        .chain(owing.into_iter().flatten())
+        .chain(invoiced)
+        .collect())
 }
 
-/// The tenant, if usage arrived after its last invoices. What cannot be totalled is asked for too: the failure
-/// is that invoice's, and not the run's.
+/// The tenant, if usage arrived after its last invoices. What cannot be totalled is asked for too:
+/// the failure is that invoice's, and not the run's.
 async fn owes_late_usage(
     adapters: &Adapters,
     tenant: TenantId,
     period: BillingPeriod,
 ) -> Result<Option<TenantId>, StoreError> {
-    let earlier = adapters.store.load_earlier(tenant, period).await?.into_iter();
-    let earlier = earlier.map(|(invoice, windows)| Earlier::of(&adapters.catalogue, invoice, &windows));
+    let earlier = adapters
+        .store
+        .load_earlier(tenant, period)
+        .await?
+        .into_iter();
+    let earlier =
+        earlier.map(|(invoice, windows)| Earlier::of(&adapters.catalogue, invoice, &windows));
     let earlier: Result<Vec<Earlier>, InvoiceRefusal> = earlier.collect();
-    Ok(earlier.map_or(true, |earlier| has_late_usage(&earlier)).then_some(tenant))
+    Ok(earlier
+        .map_or(true, |earlier| has_late_usage(&earlier))
+        .then_some(tenant))
 }
 
-/// Records how many invoices are expected, before any is asked for: the last one must know that it is.
-async fn record(store: &BillingStore, period: BillingPeriod, now: Timestamp, tenants: usize) -> Result<(), RunError> {
+/// Records how many invoices are expected, before any is asked for: the last one must know that it
+/// is.
+async fn record(
+    store: &BillingStore,
+    period: BillingPeriod,
+    now: Timestamp,
+    tenants: usize,
+) -> Result<(), RunError> {
     let expected = u64::try_from(tenants).unwrap_or(u64::MAX);
     let mut attempts = Attempts::of(CROWD);
     loop {
         let held = store.load_run(period).await.map_err(RunError::Store)?;
         let run = match &held {
             Some(held) if held.run.expected == expected => return Ok(()),
-            Some(held) => Run { expected, ..held.run.clone() },
+            Some(held) => Run {
+                expected,
+                ..held.run.clone()
+            },
             None => Run::new(period, now, expected),
         };
-        if store.record_run(held.as_ref(), &run).await.map_err(RunError::Store)? {
+        if store
+            .record_run(held.as_ref(), &run)
+            .await
+            .map_err(RunError::Store)?
+        {
             return Ok(());
         }
         if !attempts.wait().await {

@@ -1,5 +1,5 @@
-//! Starts the billing of the month that has ended: one message per tenant, also for those that left if
-//! something of theirs arrived late.
+//! Starts the billing of the month that has ended: one message per tenant, also for those that left
+//! if something of theirs arrived late.
 //!
 //! Trigger: schedule. Reads and writes: BillingTable. Sends: invoice queue. Emits: nothing.
 
@@ -20,5 +20,8 @@ async fn main() -> Result<(), runtime::Error> {
         requests: requests::InvoiceQueue::new(&aws, runtime::env("INVOICE_QUEUE_URL")?),
         catalogue: catalogue::Catalogue::bundled()?,
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

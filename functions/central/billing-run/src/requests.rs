@@ -32,7 +32,10 @@ pub(crate) enum SendError {
 impl InvoiceQueue {
     /// The queue of a URL.
     pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
-        Self { client: Client::new(config), url }
+        Self {
+            client: Client::new(config),
+            url,
+        }
     }
 
     /// Sends every request at least once.
@@ -60,12 +63,26 @@ impl InvoiceQueue {
         let mut entries = Vec::with_capacity(batch.len());
         for (index, request) in batch.iter().enumerate() {
             let body = serde_json::to_string(request).map_err(|error| call(error.into()))?;
-            let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build();
+            let entry = SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(body)
+                .build();
             entries.push(entry.map_err(|error| call(error.into()))?);
         }
-        let sent = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
+        let sent = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries))
+            .send()
+            .await;
         let sent = sent.map_err(|error| call(error.into()))?;
-        let refused = sent.failed().iter().filter_map(|failed| failed.id().parse::<usize>().ok());
-        Ok(refused.filter_map(|index| batch.get(index).copied()).collect())
+        let refused = sent
+            .failed()
+            .iter()
+            .filter_map(|failed| failed.id().parse::<usize>().ok());
+        Ok(refused
+            .filter_map(|index| batch.get(index).copied())
+            .collect())
     }
 }

@@ -1,10 +1,14 @@
 use crate::handler::{Adapters, handle};
 use crate::requests::InvoiceQueue;
-use billing::{Billing, Disclosure, InvoiceRequest, Run, Standing, decide_issue, plan_invoice, total_usage};
+use billing::{
+    Billing, Disclosure, InvoiceRequest, Run, Standing, decide_issue, plan_invoice, total_usage,
+};
 use billing_store::{BillingStore, Recorded};
 use catalogue::Catalogue;
 use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
-use kernel::{BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
+use kernel::{
+    BillingPeriod, Mode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize,
+};
 use runtime::Scheduled;
 use std::collections::BTreeMap;
 
@@ -22,11 +26,17 @@ async fn fixture() -> Fixture {
         requests: InvoiceQueue::new(&aws.config, url.clone()),
         catalogue: Catalogue::bundled().unwrap(),
     };
-    Fixture { adapters, queues: aws_sdk_sqs::Client::new(&aws.config), url }
+    Fixture {
+        adapters,
+        queues: aws_sdk_sqs::Client::new(&aws.config),
+        url,
+    }
 }
 
 fn tenant(n: u8) -> TenantId {
-    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}").parse().unwrap()
+    format!("0199a1f0-0000-7000-8000-0000000000{n:02x}")
+        .parse()
+        .unwrap()
 }
 
 fn period() -> BillingPeriod {
@@ -34,7 +44,10 @@ fn period() -> BillingPeriod {
 }
 
 fn schedule(name: &str) -> Scheduled {
-    let case = testkit::cases("billing-run").into_iter().find(|case| case.name == name).unwrap();
+    let case = testkit::cases("billing-run")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap();
     serde_json::from_value(case.payload).unwrap()
 }
 
@@ -49,7 +62,11 @@ impl Fixture {
             revision,
         };
         let at: Timestamp = at.parse().unwrap();
-        self.adapters.store.record_status(&fact, &"eu-central-1".parse().unwrap(), at).await.unwrap();
+        self.adapters
+            .store
+            .record_status(&fact, &"eu-central-1".parse().unwrap(), at)
+            .await
+            .unwrap();
     }
 
     /// Usage of one meter on the second day of a month, so many events of it known.
@@ -65,50 +82,99 @@ impl Fixture {
             latest_at: None,
             revision: events,
         };
-        let usage = UsageWindowUpdated { tenant: tenant(n), windows: vec![window] };
+        let usage = UsageWindowUpdated {
+            tenant: tenant(n),
+            windows: vec![window],
+        };
         self.adapters.store.record_windows(&usage).await.unwrap();
     }
 
     /// Issues a tenant's invoice by what the ledger holds now.
     async fn issue(&self, n: u8, month: &str) {
-        let Adapters { store, catalogue, .. } = &self.adapters;
+        let Adapters {
+            store, catalogue, ..
+        } = &self.adapters;
         let (tenant, period) = (tenant(n), month.parse().unwrap());
         let windows = store.load_windows(tenant, period).await.unwrap();
-        let (usage, plan) = (total_usage(catalogue, &windows).unwrap(), "starter".parse().unwrap());
+        let (usage, plan) = (
+            total_usage(catalogue, &windows).unwrap(),
+            "starter".parse().unwrap(),
+        );
         let standing = Standing::InUse(&plan);
-        let billing = Billing { catalogue, tenant, period, standing, usage: &usage, earlier: &[], missing_reports: 0 };
+        let billing = Billing {
+            catalogue,
+            tenant,
+            period,
+            standing,
+            usage: &usage,
+            earlier: &[],
+            missing_reports: 0,
+        };
         let draft = plan_invoice(billing).unwrap();
         let held = store.load_run(period).await.unwrap();
         if held.is_none() {
-            assert!(store.record_run(None, &Run::new(period, period.end(), 9)).await.unwrap());
+            assert!(
+                store
+                    .record_run(None, &Run::new(period, period.end(), 9))
+                    .await
+                    .unwrap()
+            );
         }
         let request = InvoiceRequest { tenant, period };
-        let desk = store.load_desk(request, &"meridian".parse().unwrap()).await.unwrap();
+        let desk = store
+            .load_desk(request, &"meridian".parse().unwrap())
+            .await
+            .unwrap();
         let run = desk.run.clone().unwrap().run;
-        let disclosure = Disclosure { mode: Mode::Shared, tenants_min: 5 };
+        let disclosure = Disclosure {
+            mode: Mode::Shared,
+            tenants_min: 5,
+        };
         let issue = decide_issue(draft, run, desk.next_number(), disclosure);
-        assert_eq!(store.record_issue(&desk, &issue, None).await.unwrap(), Recorded::Done);
+        assert_eq!(
+            store.record_issue(&desk, &issue, None).await.unwrap(),
+            Recorded::Done
+        );
     }
 
     async fn run(&self) -> Run {
-        self.adapters.store.load_run(period()).await.unwrap().unwrap().run
+        self.adapters
+            .store
+            .load_run(period())
+            .await
+            .unwrap()
+            .unwrap()
+            .run
     }
 
     /// How often each tenant was asked for since the last look.
     async fn asked(&self) -> BTreeMap<TenantId, u32> {
         let mut asked = BTreeMap::new();
         loop {
-            let received = self.queues.receive_message().queue_url(&self.url).max_number_of_messages(10).send().await;
+            let received = self
+                .queues
+                .receive_message()
+                .queue_url(&self.url)
+                .max_number_of_messages(10)
+                .send()
+                .await;
             let received = received.unwrap();
             if received.messages().is_empty() {
                 return asked;
             }
             for message in received.messages() {
-                let request: InvoiceRequest = serde_json::from_str(message.body().unwrap()).unwrap();
+                let request: InvoiceRequest =
+                    serde_json::from_str(message.body().unwrap()).unwrap();
                 assert_eq!(request.period, period());
                 *asked.entry(request.tenant).or_default() += 1;
                 let handle = message.receipt_handle().unwrap();
-                self.queues.delete_message().queue_url(&self.url).receipt_handle(handle).send().await.unwrap();
+                self.queues
+                    .delete_message()
+                    .queue_url(&self.url)
+                    .receipt_handle(handle)
+                    .send()
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -131,15 +197,31 @@ async fn every_case_starts_a_run_or_is_no_schedule() {
 async fn whoever_was_in_use_is_asked_for_once() {
     let fixture = fixture().await;
     for n in 0..25 {
-        fixture.learn(n, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
+        fixture
+            .learn(n, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
+            .await;
     }
-    fixture.learn(30, 1, TenantStatus::Pending, "2026-10-07T00:00:00Z").await;
-    fixture.learn(31, 1, TenantStatus::Closed, "2026-09-07T00:00:00Z").await;
-    fixture.learn(32, 1, TenantStatus::Active, "2026-11-01T00:00:00Z").await;
-    handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
-    assert_eq!(fixture.asked().await, (0..25).map(|n| (tenant(n), 1)).collect());
+    fixture
+        .learn(30, 1, TenantStatus::Pending, "2026-10-07T00:00:00Z")
+        .await;
+    fixture
+        .learn(31, 1, TenantStatus::Closed, "2026-09-07T00:00:00Z")
+        .await;
+    fixture
+        .learn(32, 1, TenantStatus::Active, "2026-11-01T00:00:00Z")
+        .await;
+    handle(&fixture.adapters, schedule("valid-first-of-month"))
+        .await
+        .unwrap();
+    assert_eq!(
+        fixture.asked().await,
+        (0..25).map(|n| (tenant(n), 1)).collect()
+    );
     let run = fixture.run().await;
-    assert_eq!((run.expected, run.done, run.started_at.to_string()), (25, 0, "2026-11-01T14:00:00Z".to_owned()));
+    assert_eq!(
+        (run.expected, run.done, run.started_at.to_string()),
+        (25, 0, "2026-11-01T14:00:00Z".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -147,8 +229,14 @@ async fn who_left_is_asked_for_only_when_something_arrived_late() {
     let fixture = fixture().await;
     // 1 to 4 closed in September; 5 in July, which is too long ago to be adjusted.
     for n in 1..=5 {
-        fixture.learn(n, 1, TenantStatus::Active, "2026-07-01T00:00:00Z").await;
-        let end = if n == 5 { "2026-07-20T00:00:00Z" } else { "2026-09-20T00:00:00Z" };
+        fixture
+            .learn(n, 1, TenantStatus::Active, "2026-07-01T00:00:00Z")
+            .await;
+        let end = if n == 5 {
+            "2026-07-20T00:00:00Z"
+        } else {
+            "2026-09-20T00:00:00Z"
+        };
         fixture.learn(n, 2, TenantStatus::Closed, end).await;
         let month = if n == 5 { "2026-07" } else { "2026-09" };
         fixture.use_meter(n, "storage-gb", month, 3).await;
@@ -160,32 +248,62 @@ async fn who_left_is_asked_for_only_when_something_arrived_late() {
     fixture.use_meter(5, "storage-gb", "2026-07", 4).await;
     // What nobody can total is for the invoice to refuse.
     fixture.use_meter(4, "teleports", "2026-09", 1).await;
-    handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
-    assert_eq!(fixture.asked().await, BTreeMap::from([(tenant(2), 1), (tenant(4), 1)]));
+    handle(&fixture.adapters, schedule("valid-first-of-month"))
+        .await
+        .unwrap();
+    assert_eq!(
+        fixture.asked().await,
+        BTreeMap::from([(tenant(2), 1), (tenant(4), 1)])
+    );
     assert_eq!(fixture.run().await.expected, 2);
 }
 
 #[tokio::test]
 async fn a_replay_asks_again_and_keeps_the_runs_clock() {
     let fixture = fixture().await;
-    fixture.learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
-    handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
+    fixture
+        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
+        .await;
+    handle(&fixture.adapters, schedule("valid-first-of-month"))
+        .await
+        .unwrap();
     // A fact of October that arrives late widens the run; one of November does not.
-    fixture.learn(2, 1, TenantStatus::Active, "2026-10-31T23:59:59Z").await;
-    fixture.learn(3, 1, TenantStatus::Active, "2026-11-01T01:00:00Z").await;
-    handle(&fixture.adapters, schedule("valid-later-replay")).await.unwrap();
-    assert_eq!(fixture.asked().await, BTreeMap::from([(tenant(1), 2), (tenant(2), 1)]));
+    fixture
+        .learn(2, 1, TenantStatus::Active, "2026-10-31T23:59:59Z")
+        .await;
+    fixture
+        .learn(3, 1, TenantStatus::Active, "2026-11-01T01:00:00Z")
+        .await;
+    handle(&fixture.adapters, schedule("valid-later-replay"))
+        .await
+        .unwrap();
+    assert_eq!(
+        fixture.asked().await,
+        BTreeMap::from([(tenant(1), 2), (tenant(2), 1)])
+    );
     let run = fixture.run().await;
-    assert_eq!((run.expected, run.started_at.to_string()), (2, "2026-11-01T14:00:00Z".to_owned()));
+    assert_eq!(
+        (run.expected, run.started_at.to_string()),
+        (2, "2026-11-01T14:00:00Z".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn a_function_that_was_killed_before_it_sent_is_completed_by_its_retry() {
     let fixture = fixture().await;
-    fixture.learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
+    fixture
+        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
+        .await;
     let event = schedule("valid-first-of-month");
     let recorded = Run::new(period(), event.time, 1);
-    assert!(fixture.adapters.store.record_run(None, &recorded).await.unwrap());
+    assert!(
+        fixture
+            .adapters
+            .store
+            .record_run(None, &recorded)
+            .await
+            .unwrap()
+    );
     handle(&fixture.adapters, event).await.unwrap();
     assert_eq!(fixture.asked().await, BTreeMap::from([(tenant(1), 1)]));
     assert_eq!(fixture.run().await, recorded);
@@ -194,13 +312,26 @@ async fn a_function_that_was_killed_before_it_sent_is_completed_by_its_retry() {
 #[tokio::test]
 async fn a_queue_that_is_gone_fails_the_invocation_and_its_retry_completes_it() {
     let fixture = fixture().await;
-    fixture.learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z").await;
+    fixture
+        .learn(1, 1, TenantStatus::Active, "2026-10-07T00:00:00Z")
+        .await;
     let aws = testkit::aws().await;
     let store = fixture.adapters.store.clone();
     let requests = InvoiceQueue::new(&aws.config, format!("{}-gone", fixture.url));
     let catalogue = Catalogue::bundled().unwrap();
-    let failure = handle(&Adapters { store, requests, catalogue }, schedule("valid-first-of-month")).await.unwrap_err();
+    let failure = handle(
+        &Adapters {
+            store,
+            requests,
+            catalogue,
+        },
+        schedule("valid-first-of-month"),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(failure.kind(), "BillingRunFailed");
-    handle(&fixture.adapters, schedule("valid-first-of-month")).await.unwrap();
+    handle(&fixture.adapters, schedule("valid-first-of-month"))
+        .await
+        .unwrap();
     assert_eq!(fixture.asked().await.len(), 1);
 }

@@ -3,7 +3,8 @@
 use central_store::RegionRecord;
 use contract::{DependencyHealth, EventCounts, RegionBillingTotaled, TenantPolicy};
 use fleet::{
-    Condition, DirectoryEntry, Incidents, RefusedPlan, Status, Tenant, decide_incidents, decide_status, find_conditions,
+    Condition, DirectoryEntry, Incidents, RefusedPlan, Status, Tenant, decide_incidents,
+    decide_status, find_conditions,
 };
 use kernel::{Mode, RegionCode, Suspension, Timestamp};
 use serde::Serialize;
@@ -105,8 +106,14 @@ struct PolicyAnswer {
 
 impl FleetAnswer {
     pub(crate) fn of(records: Vec<RegionRecord>, now: Timestamp) -> Self {
-        let regions = records.into_iter().map(|record| RegionAnswer::of(record, now)).collect();
-        Self { as_of: now, regions }
+        let regions = records
+            .into_iter()
+            .map(|record| RegionAnswer::of(record, now))
+            .collect();
+        Self {
+            as_of: now,
+            regions,
+        }
     }
 }
 
@@ -117,13 +124,14 @@ impl RegionAnswer {
         let report = latest.map(|heartbeat| &heartbeat.report);
         let queue = |waiting, lag_ms| QueueAnswer { waiting, lag_ms };
         // What the monitor has not noticed yet is shown as of now.
-        let incidents =
-            decide_incidents(&record.incidents, &found, now).map_or(record.incidents, |change| change.after);
+        let incidents = decide_incidents(&record.incidents, &found, now)
+            .map_or(record.incidents, |change| change.after);
         Self {
             mode: report.map(|report| report.mode),
             status: decide_status(&found),
             last_heartbeat_at: latest.map(|heartbeat| heartbeat.occurred_at),
-            last_heartbeat_age_seconds: latest.map(|heartbeat| now.duration_since(heartbeat.occurred_at).as_secs()),
+            last_heartbeat_age_seconds: latest
+                .map(|heartbeat| now.duration_since(heartbeat.occurred_at).as_secs()),
             tenants: TenantsAnswer {
                 pending: record.counts.pending,
                 active: record.counts.active,
@@ -133,10 +141,19 @@ impl RegionAnswer {
             events: report.and_then(|report| report.events),
             outbox: report.map(|report| queue(report.outbox_waiting, report.outbox_lag_ms)),
             usage: report.map(|report| queue(report.usage_waiting, report.usage_lag_ms)),
-            dependencies: report.map(|report| report.dependencies.clone()).unwrap_or_default(),
-            unapplied_policies: PoliciesAnswer { waiting: record.counts.unapplied, stuck: record.counts.stuck },
+            dependencies: report
+                .map(|report| report.dependencies.clone())
+                .unwrap_or_default(),
+            unapplied_policies: PoliciesAnswer {
+                waiting: record.counts.unapplied,
+                stuck: record.counts.stuck,
+            },
             incidents: incidents_of(incidents),
-            billing: record.billing.into_iter().map(|stated| stated.total).collect(),
+            billing: record
+                .billing
+                .into_iter()
+                .map(|stated| stated.total)
+                .collect(),
             region: record.region,
         }
     }
@@ -163,5 +180,6 @@ impl TenantAnswer {
 
 fn incidents_of(incidents: Incidents) -> Vec<IncidentAnswer> {
     let open = incidents.open.into_iter();
-    open.map(|(condition, since)| IncidentAnswer { condition, since }).collect()
+    open.map(|(condition, since)| IncidentAnswer { condition, since })
+        .collect()
 }

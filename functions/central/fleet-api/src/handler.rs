@@ -22,7 +22,10 @@ pub(crate) fn router(adapters: Adapters) -> Router {
     Router::new()
         .route("/fleet", get(show_fleet))
         .route("/tenants/{id}", get(show_tenant))
-        .route("/tenants/{id}/suspension", put(suspend).delete(lift_suspension))
+        .route(
+            "/tenants/{id}/suspension",
+            put(suspend).delete(lift_suspension),
+        )
         .with_state(Arc::new(adapters))
 }
 
@@ -59,7 +62,11 @@ async fn show_fleet(
     headers: HeaderMap,
 ) -> Result<Json<FleetAnswer>, Problem> {
     adapters.tokens.verify(&headers, READ, now).await?;
-    let records = adapters.store.load_fleet().await.map_err(|error| Problem::internal(&error))?;
+    let records = adapters
+        .store
+        .load_fleet()
+        .await
+        .map_err(|error| Problem::internal(&error))?;
     Ok(Json(FleetAnswer::of(records, now)))
 }
 
@@ -117,7 +124,13 @@ async fn suspend(
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
     let Body(request) = body?;
-    want(&adapters, tenant_id(id)?, SuspensionChange::Suspend(request.reason), now).await
+    want(
+        &adapters,
+        tenant_id(id)?,
+        SuspensionChange::Suspend(request.reason),
+        now,
+    )
+    .await
 }
 
 /// Wants a tenant not to be suspended any more for one reason.
@@ -151,7 +164,13 @@ async fn lift_suspension(
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
     let Query(request) = query.map_err(|_| invalid_reason())?;
-    want(&adapters, tenant_id(id)?, SuspensionChange::Lift(request.reason), now).await
+    want(
+        &adapters,
+        tenant_id(id)?,
+        SuspensionChange::Lift(request.reason),
+        now,
+    )
+    .await
 }
 
 /// Doing it again changes nothing, and has the same answer.
@@ -161,17 +180,29 @@ async fn want(
     change: SuspensionChange,
     now: Timestamp,
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
-    let publication = Publication { event: EventId::from_uuid(runtime::new_uuid()), now };
+    let publication = Publication {
+        event: EventId::from_uuid(runtime::new_uuid()),
+        now,
+    };
     let decide = |current: Option<&Tenant>| decide_suspension(current, change, publication);
-    let changed = adapters.store.update_tenant(&adapters.outbox, id, decide).await;
+    let changed = adapters
+        .store
+        .update_tenant(&adapters.outbox, id, decide)
+        .await;
     let is_changed = changed.map_err(|error| not_changed(&error))?;
     tracing::info!(tenant = %id, ?change, is_changed, "suspension decided");
     Ok((StatusCode::ACCEPTED, load(adapters, id).await?))
 }
 
 async fn load(adapters: &Adapters, id: TenantId) -> Result<Json<TenantAnswer>, Problem> {
-    let tenant = adapters.store.load_tenant(id).await.map_err(|error| Problem::internal(&error))?;
-    tenant.map(|tenant| Json(TenantAnswer::of(tenant))).ok_or_else(unknown_tenant)
+    let tenant = adapters
+        .store
+        .load_tenant(id)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    tenant
+        .map(|tenant| Json(TenantAnswer::of(tenant)))
+        .ok_or_else(unknown_tenant)
 }
 
 fn tenant_id(id: Result<Path<String>, PathRejection>) -> Result<TenantId, Problem> {
@@ -182,25 +213,41 @@ fn tenant_id(id: Result<Path<String>, PathRejection>) -> Result<TenantId, Proble
 fn not_changed(error: &UpdateError) -> Problem {
     match error {
         UpdateError::Refused(Refusal::UnknownTenant) => unknown_tenant(),
-        UpdateError::Refused(Refusal::Closed) => {
-            Problem::new(StatusCode::CONFLICT, "tenant-closed", "The tenant is closed")
-                .detail("Nobody can sign in to a closed tenant, and nothing of it can be changed.")
-        }
+        UpdateError::Refused(Refusal::Closed) => Problem::new(
+            StatusCode::CONFLICT,
+            "tenant-closed",
+            "The tenant is closed",
+        )
+        .detail("Nobody can sign in to a closed tenant, and nothing of it can be changed."),
         UpdateError::Refused(_) | UpdateError::Store(_) => Problem::internal(error),
     }
 }
 
 fn invalid_id() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid-tenant-id", "This is not a tenant id")
-        .detail("A tenant id is a lower-case hyphenated UUID.")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "invalid-tenant-id",
+        "This is not a tenant id",
+    )
+    .detail("A tenant id is a lower-case hyphenated UUID.")
 }
 
 fn invalid_reason() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-reason", "The query does not name one reason")
-        .detail("A suspension is lifted for a reason: reason=operator or reason=dunning, and nothing else.")
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid-reason",
+        "The query does not name one reason",
+    )
+    .detail(
+        "A suspension is lifted for a reason: reason=operator or reason=dunning, and nothing else.",
+    )
 }
 
 fn unknown_tenant() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "The directory does not have this tenant")
-        .detail("A tenant is in the directory as soon as its region's first statement has arrived.")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown-tenant",
+        "The directory does not have this tenant",
+    )
+    .detail("A tenant is in the directory as soon as its region's first statement has arrived.")
 }

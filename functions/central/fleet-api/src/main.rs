@@ -20,7 +20,12 @@ async fn main() -> Result<(), runtime::Error> {
     tokens.prefetch(runtime::now()).await;
     let store = CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?);
     let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
-    runtime::http::serve(router(Adapters { store, outbox, tokens })).await
+    runtime::http::serve(router(Adapters {
+        store,
+        outbox,
+        tokens,
+    }))
+    .await
 }
 
 #[cfg(test)]

@@ -4,21 +4,28 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
 use central_store::{CentralStore, StoreError, UpdateError};
 use contract::{
-    Envelope, Fact, OnboardingProgressed, PlanChangeRequested, TenantErased, TenantPolicyApplied, TenantStatusChanged,
-    VanityClaimed,
+    Envelope, Fact, OnboardingProgressed, PlanChangeRequested, TenantErased, TenantPolicyApplied,
+    TenantStatusChanged, VanityClaimed,
 };
 use fleet::{
-    LabelClaim, LastWord, Publication, Refusal, Tenant, decide_acknowledgement, decide_claim, decide_erasure,
-    decide_plan_change, decide_statement,
+    LabelClaim, LastWord, Publication, Refusal, Tenant, decide_acknowledgement, decide_claim,
+    decide_erasure, decide_plan_change, decide_statement,
 };
 use kernel::{EventId, TenantId};
 use outbox::Outbox;
 use runtime::queue::{self, BusMessage, MessageError};
 use std::convert::Infallible;
 
-/// Takes each message on its own: one that is refused comes again, and ends in the dead-letter queue.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(queue::each(event, async |message: &SqsMessage| adapters.take(message).await).await)
+/// Takes each message on its own: one that is refused comes again, and ends in the dead-letter
+/// queue.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    Ok(queue::each(event, async |message: &SqsMessage| {
+        adapters.take(message).await
+    })
+    .await)
 }
 
 /// What the function works with.
@@ -59,30 +66,53 @@ impl Adapters {
         }
     }
 
-    async fn take_statement(&self, stated: &Envelope<TenantStatusChanged>) -> Result<(), DirectoryError> {
+    async fn take_statement(
+        &self,
+        stated: &Envelope<TenantStatusChanged>,
+    ) -> Result<(), DirectoryError> {
         let publication = publication();
-        let decide = |tenant: Option<&Tenant>| decide_statement(tenant, stated, &self.catalogue, publication);
+        let decide = |tenant: Option<&Tenant>| {
+            decide_statement(tenant, stated, &self.catalogue, publication)
+        };
         self.update(stated.data.tenant, decide).await
     }
 
-    async fn take_acknowledgement(&self, word: &Envelope<TenantPolicyApplied>) -> Result<(), DirectoryError> {
-        self.update(word.data.tenant, |tenant| decide_acknowledgement(tenant, word)).await
+    async fn take_acknowledgement(
+        &self,
+        word: &Envelope<TenantPolicyApplied>,
+    ) -> Result<(), DirectoryError> {
+        self.update(word.data.tenant, |tenant| {
+            decide_acknowledgement(tenant, word)
+        })
+        .await
     }
 
-    async fn take_request(&self, requested: &Envelope<PlanChangeRequested>) -> Result<(), DirectoryError> {
+    async fn take_request(
+        &self,
+        requested: &Envelope<PlanChangeRequested>,
+    ) -> Result<(), DirectoryError> {
         let publication = publication();
-        let decide = |tenant: Option<&Tenant>| decide_plan_change(tenant, requested, &self.catalogue, publication);
+        let decide = |tenant: Option<&Tenant>| {
+            decide_plan_change(tenant, requested, &self.catalogue, publication)
+        };
         self.update(requested.data.tenant, decide).await
     }
 
     async fn take_erasure(&self, erased: &Envelope<TenantErased>) -> Result<(), DirectoryError> {
-        self.update(erased.data.tenant, |tenant| decide_erasure(tenant, erased)).await
+        self.update(erased.data.tenant, |tenant| decide_erasure(tenant, erased))
+            .await
     }
 
-    /// Anybody can name an onboarding to a region's own API: one that home did not hand over is no news, and
-    /// no failure.
-    async fn take_progress(&self, progressed: &Envelope<OnboardingProgressed>) -> Result<(), DirectoryError> {
-        let is_kept = self.store.record_progress(&progressed.region, &progressed.data).await;
+    /// Anybody can name an onboarding to a region's own API: one that home did not hand over is no
+    /// news, and no failure.
+    async fn take_progress(
+        &self,
+        progressed: &Envelope<OnboardingProgressed>,
+    ) -> Result<(), DirectoryError> {
+        let is_kept = self
+            .store
+            .record_progress(&progressed.region, &progressed.data)
+            .await;
         let is_kept = is_kept.map_err(DirectoryError::Progress)?;
         tracing::debug!(region = %progressed.region, is_kept, "an onboarding progressed");
         Ok(())
@@ -90,11 +120,15 @@ impl Adapters {
 
     async fn take_claim(&self, claimed: &Envelope<VanityClaimed>) -> Result<(), DirectoryError> {
         let publication = publication();
-        let decide = |tenant: Option<&Tenant>, current: Option<&LabelClaim>, last: Option<&LastWord>| {
-            decide_claim(tenant, current, last, claimed, publication)
-        };
+        let decide =
+            |tenant: Option<&Tenant>, current: Option<&LabelClaim>, last: Option<&LastWord>| {
+                decide_claim(tenant, current, last, claimed, publication)
+            };
         let VanityClaimed { tenant, claim, .. } = &claimed.data;
-        let answered = self.store.update_claim(&self.outbox, claim, *tenant, decide).await;
+        let answered = self
+            .store
+            .update_claim(&self.outbox, claim, *tenant, decide)
+            .await;
         answered.map(|_| ()).map_err(DirectoryError::Unchanged)
     }
 
@@ -112,5 +146,8 @@ fn envelope<T: Fact>(event: &BusMessage) -> Result<Envelope<T>, DirectoryError> 
 }
 
 fn publication() -> Publication {
-    Publication { event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() }
+    Publication {
+        event: EventId::from_uuid(runtime::new_uuid()),
+        now: runtime::now(),
+    }
 }

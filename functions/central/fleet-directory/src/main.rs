@@ -1,5 +1,6 @@
-//! Keeps the directory of tenants, and publishes the policy that follows from it. Keeps how far regions are
-//! with the onboardings that home handed over, and which tenant has which label, by the label's digest.
+//! Keeps the directory of tenants, and publishes the policy that follows from it. Keeps how far
+//! regions are with the onboardings that home handed over, and which tenant has which label, by the
+//! label's digest.
 //!
 //! Trigger: DirectoryQueue. Reads: TenantStatusChanged.v1 and .v2, TenantPolicyApplied.v1,
 //! PlanChangeRequested.v1, TenantErased.v1, OnboardingProgressed.v1, VanityClaimed.v1. Emits:
@@ -22,7 +23,10 @@ async fn main() -> Result<(), runtime::Error> {
         outbox: Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?),
         catalogue: Catalogue::bundled()?,
     };
-    run(service_fn(async |event: LambdaEvent<_>| handle(&adapters, event.payload).await)).await
+    run(service_fn(async |event: LambdaEvent<_>| {
+        handle(&adapters, event.payload).await
+    }))
+    .await
 }
 
 #[cfg(test)]

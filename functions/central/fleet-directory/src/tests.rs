@@ -22,18 +22,31 @@ async fn adapters() -> Adapters {
 
 fn case(name: &str) -> Value {
     let cases = testkit::cases("fleet-directory");
-    cases.into_iter().find(|case| case.name == name).unwrap().payload
+    cases
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 /// Runs a payload as Lambda would, and returns the ids of the messages that come again.
 async fn run(adapters: &Adapters, payload: Value) -> Vec<String> {
     let event: SqsEvent = serde_json::from_value(payload).unwrap();
     let response = handle(adapters, event).await.unwrap();
-    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    response
+        .batch_item_failures
+        .into_iter()
+        .map(|failure| failure.item_identifier)
+        .collect()
 }
 
 async fn stored(adapters: &Adapters) -> Tenant {
-    adapters.store.load_tenant(TENANT.parse().unwrap()).await.unwrap().unwrap()
+    adapters
+        .store
+        .load_tenant(TENANT.parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn published(adapters: &Adapters) -> Vec<Envelope<TenantPolicyPublished>> {
@@ -44,7 +57,9 @@ async fn published(adapters: &Adapters) -> Vec<Envelope<TenantPolicyPublished>> 
 async fn stated<T: Fact>(adapters: &Adapters) -> Vec<Envelope<T>> {
     let rows = adapters.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
     let of_type = rows.iter().filter(|row| row.detail_type == T::TYPE);
-    of_type.map(|row| serde_json::from_str(&row.detail).unwrap()).collect()
+    of_type
+        .map(|row| serde_json::from_str(&row.detail).unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -53,27 +68,59 @@ async fn every_case_is_taken_or_refused_and_the_rest_of_a_batch_is_done() {
         let adapters = adapters().await;
         let last = case.payload["Records"].as_array().unwrap().last().unwrap()["messageId"].clone();
         let failed = run(&adapters, case.payload.clone()).await;
-        let expected = if case.is_valid() { json!([]) } else { json!([last]) };
+        let expected = if case.is_valid() {
+            json!([])
+        } else {
+            json!([last])
+        };
         assert_eq!(json!(failed), expected, "{}", case.name);
         let tenant = stored(&adapters).await;
-        assert_eq!((tenant.entry.region.as_str(), tenant.entry.revision), ("eu-central-1", 2), "{}", case.name);
-        let is_published = if case.name == "valid-plan-changes" { 2 } else { 1 };
-        assert_eq!(published(&adapters).await.len(), is_published, "{}", case.name);
+        assert_eq!(
+            (tenant.entry.region.as_str(), tenant.entry.revision),
+            ("eu-central-1", 2),
+            "{}",
+            case.name
+        );
+        let is_published = if case.name == "valid-plan-changes" {
+            2
+        } else {
+            1
+        };
+        assert_eq!(
+            published(&adapters).await.len(),
+            is_published,
+            "{}",
+            case.name
+        );
     }
 }
 
 #[tokio::test]
 async fn a_batch_delivered_again_changes_nothing() {
     let adapters = adapters().await;
-    for name in ["valid-acknowledged", "valid-duplicate-and-reordered", "valid-signed-up-and-confirmed"] {
+    for name in [
+        "valid-acknowledged",
+        "valid-duplicate-and-reordered",
+        "valid-signed-up-and-confirmed",
+    ] {
         assert!(run(&adapters, case(name)).await.is_empty());
         assert!(run(&adapters, case(name)).await.is_empty());
     }
     let tenant = stored(&adapters).await;
     assert!(tenant.policy.is_applied());
     assert_eq!(published(&adapters).await, [tenant.policy.published()]);
-    let region = adapters.store.load_region(tenant.entry.region).await.unwrap();
-    assert_eq!(region.counts, Counts { active: 1, ..Counts::default() });
+    let region = adapters
+        .store
+        .load_region(tenant.entry.region)
+        .await
+        .unwrap();
+    assert_eq!(
+        region.counts,
+        Counts {
+            active: 1,
+            ..Counts::default()
+        }
+    );
 }
 
 #[tokio::test]
@@ -81,8 +128,15 @@ async fn the_published_policy_is_addressed_to_the_region_and_holds_the_plans_ent
     let adapters = adapters().await;
     run(&adapters, case("valid-signed-up-and-confirmed")).await;
     let [policy]: [_; 1] = published(&adapters).await.try_into().unwrap();
-    assert_eq!((policy.region.as_str(), policy.sequence), ("eu-central-1", 1));
-    let entitlements = &adapters.catalogue.plan(&"pro".parse().unwrap()).unwrap().entitlements;
+    assert_eq!(
+        (policy.region.as_str(), policy.sequence),
+        ("eu-central-1", 1)
+    );
+    let entitlements = &adapters
+        .catalogue
+        .plan(&"pro".parse().unwrap())
+        .unwrap()
+        .entitlements;
     assert_eq!(&policy.data.policy.entitlements, entitlements);
     assert_eq!(policy.data.policy.suspension, None);
 }
@@ -94,21 +148,45 @@ async fn the_latest_plan_of_the_catalogue_is_granted_once() {
         assert!(run(&adapters, case("valid-plan-changes")).await.is_empty());
     }
     let tenant = stored(&adapters).await;
-    assert_eq!((tenant.policy.policy.plan.as_str(), tenant.policy.policy.version), ("enterprise", 2));
+    assert_eq!(
+        (
+            tenant.policy.policy.plan.as_str(),
+            tenant.policy.policy.version
+        ),
+        ("enterprise", 2)
+    );
     assert_eq!(tenant.entry.plan.as_str(), "pro");
-    let refused = RefusedPlan { plan: "gold".parse().unwrap(), revision: 3 };
+    let refused = RefusedPlan {
+        plan: "gold".parse().unwrap(),
+        revision: 3,
+    };
     assert_eq!(tenant.policy.refused_plan, Some(refused));
-    let [_, granted] = &published(&adapters).await[..] else { panic!("not two policies") };
+    let [_, granted] = &published(&adapters).await[..] else {
+        panic!("not two policies")
+    };
     assert_eq!(granted, &tenant.policy.published());
 }
 
 #[tokio::test]
 async fn a_plan_of_another_currency_is_noted_as_refused() {
     let adapters = adapters().await;
-    assert!(run(&adapters, case("valid-plan-of-another-currency")).await.is_empty());
+    assert!(
+        run(&adapters, case("valid-plan-of-another-currency"))
+            .await
+            .is_empty()
+    );
     let policy = stored(&adapters).await.policy;
-    assert_eq!((policy.policy.plan.as_str(), policy.policy.version), ("pro", 1));
-    assert_eq!(policy.refused_plan, Some(RefusedPlan { plan: "pro-in".parse().unwrap(), revision: 1 }));
+    assert_eq!(
+        (policy.policy.plan.as_str(), policy.policy.version),
+        ("pro", 1)
+    );
+    assert_eq!(
+        policy.refused_plan,
+        Some(RefusedPlan {
+            plan: "pro-in".parse().unwrap(),
+            revision: 1
+        })
+    );
 }
 
 #[tokio::test]
@@ -118,17 +196,27 @@ async fn a_request_before_the_first_statement_comes_again() {
     payload["Records"].as_array_mut().unwrap().rotate_left(1);
     assert_eq!(run(&adapters, payload.clone()).await.len(), 4);
     assert!(run(&adapters, payload).await.is_empty());
-    assert_eq!(stored(&adapters).await.policy.policy.plan.as_str(), "enterprise");
+    assert_eq!(
+        stored(&adapters).await.policy.policy.plan.as_str(),
+        "enterprise"
+    );
 }
 
 #[tokio::test]
 async fn an_erasure_is_noted_whatever_the_order() {
     let adapters = adapters().await;
     for _ in 0..2 {
-        assert!(run(&adapters, case("valid-closed-and-erased")).await.is_empty());
+        assert!(
+            run(&adapters, case("valid-closed-and-erased"))
+                .await
+                .is_empty()
+        );
     }
     let tenant = stored(&adapters).await;
-    assert_eq!(tenant.entry.erased_at, Some("2026-12-03T10:00:00Z".parse().unwrap()));
+    assert_eq!(
+        tenant.entry.erased_at,
+        Some("2026-12-03T10:00:00Z".parse().unwrap())
+    );
     assert!(!tenant.policy.is_waiting());
 }
 
@@ -136,12 +224,30 @@ async fn an_erasure_is_noted_whatever_the_order() {
 async fn an_onboarding_is_as_far_as_its_region_said_last() {
     let adapters = adapters().await;
     let id: OnboardingId = ONBOARDING.parse().unwrap();
-    let onboarding = Onboarding::new(id, "eu-central-1".parse().unwrap(), "2026-11-03T09:00:00Z".parse().unwrap());
+    let onboarding = Onboarding::new(
+        id,
+        "eu-central-1".parse().unwrap(),
+        "2026-11-03T09:00:00Z".parse().unwrap(),
+    );
     // The region's word on what home did not hand over is no news.
-    assert!(run(&adapters, case("valid-onboarding-progressed")).await.is_empty());
+    assert!(
+        run(&adapters, case("valid-onboarding-progressed"))
+            .await
+            .is_empty()
+    );
     assert_eq!(adapters.store.load_onboarding(id).await.unwrap(), None);
-    assert!(adapters.store.record_onboarding("digest", &onboarding).await.unwrap());
-    assert!(run(&adapters, case("valid-onboarding-progressed")).await.is_empty());
+    assert!(
+        adapters
+            .store
+            .record_onboarding("digest", &onboarding)
+            .await
+            .unwrap()
+    );
+    assert!(
+        run(&adapters, case("valid-onboarding-progressed"))
+            .await
+            .is_empty()
+    );
     let onboarding = adapters.store.load_onboarding(id).await.unwrap().unwrap();
     assert_eq!((onboarding.revision, onboarding.steps.len()), (3, 6));
     assert_eq!(onboarding.outlook(None).state, OnboardingState::Done);
@@ -158,7 +264,14 @@ async fn a_message_that_could_not_be_stored_is_taken_when_it_comes_again() {
     };
     let payload = case("valid-signed-up-and-confirmed");
     assert_eq!(run(&broken, payload.clone()).await.len(), 2);
-    assert!(adapters.store.load_tenant(TENANT.parse().unwrap()).await.unwrap().is_none());
+    assert!(
+        adapters
+            .store
+            .load_tenant(TENANT.parse().unwrap())
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert!(run(&adapters, payload).await.is_empty());
     assert_eq!(stored(&adapters).await.entry.revision, 2);
     assert_eq!(published(&adapters).await.len(), 1);
@@ -172,16 +285,43 @@ async fn a_claim_to_a_label_is_answered_whatever_the_order() {
     let claims = payload["Records"].as_array_mut().unwrap().split_off(2);
     let mut first = case("valid-claim-of-a-label");
     first["Records"] = json!(claims);
-    assert_eq!(run(&adapters, first).await.len(), 3, "the directory does not have the tenant yet");
+    assert_eq!(
+        run(&adapters, first).await.len(),
+        3,
+        "the directory does not have the tenant yet"
+    );
     for _ in 0..2 {
-        assert!(run(&adapters, case("valid-claim-of-a-label")).await.is_empty());
+        assert!(
+            run(&adapters, case("valid-claim-of-a-label"))
+                .await
+                .is_empty()
+        );
     }
     let mut answers: Vec<Envelope<VanityDecided>> = stated(&adapters).await;
     answers.sort_by_key(|answer| answer.sequence);
-    let decisions: Vec<_> = answers.iter().map(|answer| (answer.sequence, answer.data.decision)).collect();
-    assert_eq!(decisions, [(1, ClaimDecision::Leased), (2, ClaimDecision::Confirmed), (2, ClaimDecision::Confirmed)]);
-    assert!(answers.iter().all(|answer| answer.region.as_str() == "eu-central-1"));
-    let claim = adapters.store.load_claim(&answers[0].data.claim).await.unwrap().unwrap();
+    let decisions: Vec<_> = answers
+        .iter()
+        .map(|answer| (answer.sequence, answer.data.decision))
+        .collect();
+    assert_eq!(
+        decisions,
+        [
+            (1, ClaimDecision::Leased),
+            (2, ClaimDecision::Confirmed),
+            (2, ClaimDecision::Confirmed)
+        ]
+    );
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.region.as_str() == "eu-central-1")
+    );
+    let claim = adapters
+        .store
+        .load_claim(&answers[0].data.claim)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(matches!(claim.state, ClaimState::Held { .. }));
     assert_eq!(claim.tenant.to_string(), TENANT);
 }

@@ -1,5 +1,5 @@
-//! Keeps what each region says of itself, its health and its billing totals, notices silence, and sends
-//! unapplied policy again.
+//! Keeps what each region says of itself, its health and its billing totals, notices silence, and
+//! sends unapplied policy again.
 //!
 //! Trigger: MonitorQueue, and a schedule. Reads: RegionDescribed.v1, HeartbeatReported.v1,
 //! RegionBillingTotaled.v1. Emits: TenantPolicyPublished.v1 once more.
@@ -19,7 +19,10 @@ async fn main() -> Result<(), runtime::Error> {
         store: CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?),
         outbox: Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?),
     };
-    run(service_fn(async |event: LambdaEvent<_>| handle(&adapters, event.payload).await)).await
+    run(service_fn(async |event: LambdaEvent<_>| {
+        handle(&adapters, event.payload).await
+    }))
+    .await
 }
 
 #[cfg(test)]

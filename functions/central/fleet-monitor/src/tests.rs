@@ -22,13 +22,21 @@ async fn adapters() -> Adapters {
 
 fn case(name: &str) -> Value {
     let cases = testkit::cases("fleet-monitor");
-    cases.into_iter().find(|case| case.name == name).unwrap().payload
+    cases
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 /// Runs a payload as Lambda would, and returns how many messages come again.
 async fn run(adapters: &Adapters, payload: Value) -> usize {
     let event: Trigger<SqsEvent> = serde_json::from_value(payload).unwrap();
-    handle(adapters, event).await.unwrap().batch_item_failures.len()
+    handle(adapters, event)
+        .await
+        .unwrap()
+        .batch_item_failures
+        .len()
 }
 
 async fn tick(adapters: &Adapters, time: &str) {
@@ -47,7 +55,11 @@ async fn region(adapters: &Adapters) -> RegionRecord {
 
 async fn open(adapters: &Adapters) -> Vec<(Condition, String)> {
     let incidents = region(adapters).await.incidents;
-    incidents.open.iter().map(|(condition, since)| (*condition, since.to_string())).collect()
+    incidents
+        .open
+        .iter()
+        .map(|(condition, since)| (*condition, since.to_string()))
+        .collect()
 }
 
 /// A tenant whose policy was decided at a moment and is not applied.
@@ -69,9 +81,20 @@ async fn seed_tenant(adapters: &Adapters, now: Timestamp) {
         },
     };
     let catalogue = Catalogue::bundled().unwrap();
-    let publication = Publication { event: stated.id, now };
-    let decide = |current: Option<&fleet::Tenant>| decide_statement(current, &stated, &catalogue, publication);
-    assert!(adapters.store.update_tenant(&adapters.outbox, tenant, decide).await.unwrap());
+    let publication = Publication {
+        event: stated.id,
+        now,
+    };
+    let decide = |current: Option<&fleet::Tenant>| {
+        decide_statement(current, &stated, &catalogue, publication)
+    };
+    assert!(
+        adapters
+            .store
+            .update_tenant(&adapters.outbox, tenant, decide)
+            .await
+            .unwrap()
+    );
 }
 
 async fn acknowledge(adapters: &Adapters) {
@@ -85,7 +108,13 @@ async fn acknowledge(adapters: &Adapters) {
         data: TenantPolicyApplied { tenant, version: 1 },
     };
     let decide = |current: Option<&fleet::Tenant>| decide_acknowledgement(current, &word);
-    assert!(adapters.store.update_tenant(&adapters.outbox, tenant, decide).await.unwrap());
+    assert!(
+        adapters
+            .store
+            .update_tenant(&adapters.outbox, tenant, decide)
+            .await
+            .unwrap()
+    );
 }
 
 async fn sendings(adapters: &Adapters) -> Vec<String> {
@@ -102,12 +131,26 @@ async fn every_case_is_taken_or_refused_and_the_rest_of_a_batch_is_done() {
             continue;
         };
         let response = handle(&adapters, event).await.unwrap();
-        let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| &failure.item_identifier).collect();
+        let failed: Vec<_> = response
+            .batch_item_failures
+            .iter()
+            .map(|failure| &failure.item_identifier)
+            .collect();
         if case.is_valid() {
             assert!(failed.is_empty(), "{}", case.name);
         } else {
-            assert_eq!(json!(failed), json!([case.payload["Records"][1]["messageId"]]), "{}", case.name);
-            assert_eq!(region(&adapters).await.heartbeat.unwrap().sequence, 41, "{}", case.name);
+            assert_eq!(
+                json!(failed),
+                json!([case.payload["Records"][1]["messageId"]]),
+                "{}",
+                case.name
+            );
+            assert_eq!(
+                region(&adapters).await.heartbeat.unwrap().sequence,
+                41,
+                "{}",
+                case.name
+            );
         }
     }
 }
@@ -115,7 +158,12 @@ async fn every_case_is_taken_or_refused_and_the_rest_of_a_batch_is_done() {
 #[tokio::test]
 async fn the_latest_heartbeat_and_total_are_kept_whatever_the_order() {
     let adapters = adapters().await;
-    for name in ["valid-duplicate-and-reordered", "valid-heartbeats", "valid-billing-total", "valid-billing-total"] {
+    for name in [
+        "valid-duplicate-and-reordered",
+        "valid-heartbeats",
+        "valid-billing-total",
+        "valid-billing-total",
+    ] {
         assert_eq!(run(&adapters, case(name)).await, 0);
     }
     assert_eq!(region(&adapters).await.heartbeat.unwrap().sequence, 42);
@@ -135,9 +183,16 @@ async fn the_latest_that_a_region_says_of_itself_is_kept() {
     let fleet = adapters.store.load_fleet().await.unwrap();
     let said = |record: &RegionRecord| {
         let description = record.description.clone().unwrap();
-        (description.sequence, description.described.accepts_new_tenants, description.described.capacity_tenants)
+        (
+            description.sequence,
+            description.described.accepts_new_tenants,
+            description.described.capacity_tenants,
+        )
     };
-    assert_eq!(fleet.iter().map(said).collect::<Vec<_>>(), [(41, true, Some(1000)), (8, false, None)]);
+    assert_eq!(
+        fleet.iter().map(said).collect::<Vec<_>>(),
+        [(41, true, Some(1000)), (8, false, None)]
+    );
 }
 
 #[tokio::test]
@@ -149,7 +204,10 @@ async fn silence_opens_an_incident_and_the_next_heartbeat_clears_it() {
     tick(&adapters, "2026-11-03T10:04:00Z").await;
     tick(&adapters, "2026-11-03T10:05:00Z").await;
     tick(&adapters, "2026-11-03T10:04:00Z").await;
-    assert_eq!(open(&adapters).await, [(Condition::Silent, "2026-11-03T10:04:00Z".to_owned())]);
+    assert_eq!(
+        open(&adapters).await,
+        [(Condition::Silent, "2026-11-03T10:04:00Z".to_owned())]
+    );
     // A schedule event that was held up does not undo what a later one found.
     tick(&adapters, "2026-11-03T10:02:00Z").await;
     assert_eq!(open(&adapters).await.len(), 1);
@@ -169,17 +227,36 @@ async fn an_unapplied_policy_is_sent_again_until_it_is_applied() {
     for minute in ["01", "02", "02", "03", "05", "06", "07"] {
         tick(&adapters, &format!("2026-11-03T10:{minute}:00Z")).await;
     }
-    let expected = ["2026-11-03T10:00:00Z", "2026-11-03T10:02:00Z", "2026-11-03T10:06:00Z"];
+    let expected = [
+        "2026-11-03T10:00:00Z",
+        "2026-11-03T10:02:00Z",
+        "2026-11-03T10:06:00Z",
+    ];
     assert_eq!(sendings(&adapters).await, expected);
-    for time in ["2026-11-03T12:00:00Z", "2026-11-03T13:00:00Z", "2026-11-03T14:00:00Z", "2026-11-03T14:01:00Z"] {
+    for time in [
+        "2026-11-03T12:00:00Z",
+        "2026-11-03T13:00:00Z",
+        "2026-11-03T14:00:00Z",
+        "2026-11-03T14:01:00Z",
+    ] {
         tick(&adapters, time).await;
     }
     assert_eq!(region(&adapters).await.counts.stuck, 1);
-    assert!(open(&adapters).await.iter().any(|(condition, _)| *condition == Condition::PoliciesStuck));
+    assert!(
+        open(&adapters)
+            .await
+            .iter()
+            .any(|(condition, _)| *condition == Condition::PoliciesStuck)
+    );
     acknowledge(&adapters).await;
     tick(&adapters, "2026-11-03T18:00:00Z").await;
     assert_eq!(sendings(&adapters).await.len(), 6);
-    assert!(open(&adapters).await.iter().all(|(condition, _)| *condition != Condition::PoliciesStuck));
+    assert!(
+        open(&adapters)
+            .await
+            .iter()
+            .all(|(condition, _)| *condition != Condition::PoliciesStuck)
+    );
 }
 
 #[tokio::test]
@@ -187,11 +264,15 @@ async fn a_run_that_could_not_send_leaves_the_policy_due() {
     let adapters = adapters().await;
     seed_tenant(&adapters, "2026-11-03T10:00:00Z".parse().unwrap()).await;
     let aws = testkit::aws().await;
-    let broken =
-        Adapters { store: adapters.store.clone(), outbox: Outbox::new(&aws.config, "no-such-table".to_owned()) };
+    let broken = Adapters {
+        store: adapters.store.clone(),
+        outbox: Outbox::new(&aws.config, "no-such-table".to_owned()),
+    };
     let mut schedule = case("valid-schedule");
     schedule["time"] = json!("2026-11-03T10:10:00Z");
-    let failure = handle(&broken, serde_json::from_value(schedule.clone()).unwrap()).await.unwrap_err();
+    let failure = handle(&broken, serde_json::from_value(schedule.clone()).unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(failure.kind(), "FleetNotLookedAfter");
     assert_eq!(sendings(&adapters).await.len(), 1);
     run(&adapters, schedule).await;

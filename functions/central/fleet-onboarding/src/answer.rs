@@ -67,13 +67,26 @@ pub(crate) struct SignupAnswer {
 
 impl<'a> RegionsAnswer<'a> {
     pub(crate) fn of(regions: &'a [(RegionCode, RegionDescribed)]) -> Self {
-        Self { regions: regions.iter().map(|(code, described)| RegionAnswer::of(code, described)).collect() }
+        Self {
+            regions: regions
+                .iter()
+                .map(|(code, described)| RegionAnswer::of(code, described))
+                .collect(),
+        }
     }
 }
 
 impl<'a> RegionAnswer<'a> {
     fn of(code: &'a RegionCode, described: &'a RegionDescribed) -> Self {
-        let RegionDescribed { name, jurisdiction, mode, signup_url, accepts_new_tenants, location, .. } = described;
+        let RegionDescribed {
+            name,
+            jurisdiction,
+            mode,
+            signup_url,
+            accepts_new_tenants,
+            location,
+            ..
+        } = described;
         Self {
             code,
             name,
@@ -89,13 +102,27 @@ impl<'a> RegionAnswer<'a> {
 impl PlaceAnswer {
     fn of(place: Location) -> Self {
         let degrees = |millidegrees: i32| f64::from(millidegrees) / 1000.0;
-        Self { latitude: degrees(place.latitude_millidegrees), longitude: degrees(place.longitude_millidegrees) }
+        Self {
+            latitude: degrees(place.latitude_millidegrees),
+            longitude: degrees(place.longitude_millidegrees),
+        }
     }
 }
 
 impl<'a> OnboardingAnswer<'a> {
-    pub(crate) fn of(onboarding: &'a Onboarding, outlook: Outlook, signup: Option<&'a SignupAnswer>) -> Self {
+    pub(crate) fn of(
+        onboarding: &'a Onboarding,
+        outlook: Outlook,
+        signup: Option<&'a SignupAnswer>,
+    ) -> Self {
         let Outlook { state, next } = outlook;
-        Self { id: onboarding.id, region: &onboarding.region, state, next, steps: &onboarding.steps, signup }
+        Self {
+            id: onboarding.id,
+            region: &onboarding.region,
+            state,
+            next,
+            steps: &onboarding.steps,
+            signup,
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! One handler per route. Personal data passes through in memory: what is stored of an onboarding is which
-//! region it went to, and what that region states of it.
+//! One handler per route. Personal data passes through in memory: what is stored of an onboarding
+//! is which region it went to, and what that region states of it.
 
 use crate::answer::{OnboardingAnswer, RegionsAnswer};
 use crate::home;
@@ -17,7 +17,10 @@ use axum::{Json, Router};
 use central_store::{CentralStore, RegionRecord};
 use contract::RegionDescribed;
 use dynamo::{Attempts, CONTENTION};
-use fleet::{Candidate, Condition, Onboarding, OnboardingKey, Outlook, Placement, decide_placement, find_conditions};
+use fleet::{
+    Candidate, Condition, Onboarding, OnboardingKey, Outlook, Placement, decide_placement,
+    find_conditions,
+};
 use kernel::{Mode, OnboardingId, Timestamp};
 use runtime::Forwarder;
 use runtime::handover::Seal;
@@ -63,13 +66,24 @@ pub(crate) struct Adapters {
         (status = 500, description = "`internal`: something failed on our side."),
     ),
 ))]
-async fn list_regions(State(adapters): State<Arc<Adapters>>, Now(now): Now) -> Result<Response, Problem> {
-    let described = adapters.listing.load(&adapters.store, now).await.map_err(|error| Problem::internal(&error))?;
-    Ok(([(CACHE_CONTROL, "public, max-age=60")], Json(RegionsAnswer::of(&described))).into_response())
+async fn list_regions(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+) -> Result<Response, Problem> {
+    let described = adapters
+        .listing
+        .load(&adapters.store, now)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    Ok((
+        [(CACHE_CONTROL, "public, max-age=60")],
+        Json(RegionsAnswer::of(&described)),
+    )
+        .into_response())
 }
 
-/// `POST /onboardings`: fixes the region, then hands the sign-up over to it. The same request once more goes
-/// on where this one was cut off.
+/// `POST /onboardings`: fixes the region, then hands the sign-up over to it. The same request once
+/// more goes on where this one was cut off.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/onboardings",
@@ -144,8 +158,15 @@ async fn show(
     State(adapters): State<Arc<Adapters>>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let id: OnboardingId = id.ok().and_then(|id| id.parse().ok()).ok_or_else(problems::unknown_onboarding)?;
-    let onboarding = adapters.store.load_onboarding(id).await.map_err(|error| Problem::internal(&error))?;
+    let id: OnboardingId = id
+        .ok()
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(problems::unknown_onboarding)?;
+    let onboarding = adapters
+        .store
+        .load_onboarding(id)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
     let onboarding = onboarding.ok_or_else(problems::unknown_onboarding)?;
     let outlook = look_up(&adapters, &onboarding).await?;
     let answer = Json(OnboardingAnswer::of(&onboarding, outlook, None));
@@ -170,8 +191,9 @@ async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/home.json"))
 }
 
-/// The onboarding that the key stands for where it is for the same placement, or a new one in the region that is chosen now. It is stored before
-/// anything is sent, so that a repetition goes to the same region.
+/// The onboarding that the key stands for where it is for the same placement, or a new one in the
+/// region that is chosen now. It is stored before anything is sent, so that a repetition goes to
+/// the same region.
 async fn find_or_place(
     adapters: &Adapters,
     key: &OnboardingKey,
@@ -185,10 +207,17 @@ async fn find_or_place(
         let found = adapters.store.load_onboarding_by_key(&digest, now).await;
         if let Some(onboarding) = found.map_err(|error| Problem::internal(&error))? {
             let is_same = onboarding.placement == fingerprint;
-            return if is_same { Ok(onboarding) } else { Err(problems::key_reused()) };
+            return if is_same {
+                Ok(onboarding)
+            } else {
+                Err(problems::key_reused())
+            };
         }
         let placed = place(adapters, placement, now).await?;
-        let onboarding = Onboarding { placement: fingerprint.clone(), ..placed };
+        let onboarding = Onboarding {
+            placement: fingerprint.clone(),
+            ..placed
+        };
         let is_kept = adapters.store.record_onboarding(&digest, &onboarding).await;
         if is_kept.map_err(|error| Problem::internal(&error))? {
             return Ok(onboarding);
@@ -199,10 +228,22 @@ async fn find_or_place(
     }
 }
 
-async fn place(adapters: &Adapters, placement: &Placement, now: Timestamp) -> Result<Onboarding, Problem> {
-    let records = adapters.store.load_fleet().await.map_err(|error| Problem::internal(&error))?;
-    let candidates: Vec<Candidate> = records.into_iter().filter_map(|record| candidate(record, now)).collect();
-    let chosen = decide_placement(placement, &candidates).map_err(|refusal| problems::placement(&refusal))?;
+async fn place(
+    adapters: &Adapters,
+    placement: &Placement,
+    now: Timestamp,
+) -> Result<Onboarding, Problem> {
+    let records = adapters
+        .store
+        .load_fleet()
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let candidates: Vec<Candidate> = records
+        .into_iter()
+        .filter_map(|record| candidate(record, now))
+        .collect();
+    let chosen = decide_placement(placement, &candidates)
+        .map_err(|refusal| problems::placement(&refusal))?;
     let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
     let id = OnboardingId::from_uuid(uuid::Builder::from_random_bytes(random).into_uuid());
     Ok(Onboarding::new(id, chosen.region.clone(), now))
@@ -220,40 +261,80 @@ fn candidate(record: RegionRecord, now: Timestamp) -> Option<Candidate> {
     })
 }
 
-/// The region as it describes itself now: where it is reached, and that it still lets home take sign-ups.
-async fn allowed_region(adapters: &Adapters, onboarding: &Onboarding) -> Result<RegionDescribed, Problem> {
+/// The region as it describes itself now: where it is reached, and that it still lets home take
+/// sign-ups.
+async fn allowed_region(
+    adapters: &Adapters,
+    onboarding: &Onboarding,
+) -> Result<RegionDescribed, Problem> {
     let region = &onboarding.region;
-    let stated = adapters.store.load_description(region).await.map_err(|error| Problem::internal(&error))?;
-    let described = stated.ok_or_else(|| problems::region_unavailable(region))?.described;
+    let stated = adapters
+        .store
+        .load_description(region)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let described = stated
+        .ok_or_else(|| problems::region_unavailable(region))?
+        .described;
     if described.mode == Mode::Shared {
         Ok(described)
     } else {
-        Err(problems::forbidden(region, described.mode, &described.signup_url))
+        Err(problems::forbidden(
+            region,
+            described.mode,
+            &described.signup_url,
+        ))
     }
 }
 
-/// Notes the tenant, and answers. Where the note is lost, the region's first statement makes up for it.
-async fn accept(adapters: &Adapters, mut onboarding: Onboarding, taken: Taken) -> Result<Response, Problem> {
-    let Taken { tenant, alias, signup } = taken;
-    if let Err(error) = adapters.store.record_handover(onboarding.id, tenant, &alias).await {
+/// Notes the tenant, and answers. Where the note is lost, the region's first statement makes up for
+/// it.
+async fn accept(
+    adapters: &Adapters,
+    mut onboarding: Onboarding,
+    taken: Taken,
+) -> Result<Response, Problem> {
+    let Taken {
+        tenant,
+        alias,
+        signup,
+    } = taken;
+    if let Err(error) = adapters
+        .store
+        .record_handover(onboarding.id, tenant, &alias)
+        .await
+    {
         tracing::warn!(%tenant, error = %error, "the tenant of an onboarding is not noted");
     }
     onboarding.tenant.get_or_insert(tenant);
     let outlook = look_up(adapters, &onboarding).await?;
-    let headers = [(LOCATION, format!("/onboardings/{}", onboarding.id)), (CACHE_CONTROL, "no-store".to_owned())];
+    let headers = [
+        (LOCATION, format!("/onboardings/{}", onboarding.id)),
+        (CACHE_CONTROL, "no-store".to_owned()),
+    ];
     let answer = Json(OnboardingAnswer::of(&onboarding, outlook, Some(&signup)));
     Ok((StatusCode::ACCEPTED, headers, answer).into_response())
 }
 
 async fn look_up(adapters: &Adapters, onboarding: &Onboarding) -> Result<Outlook, Problem> {
     let tenant = match onboarding.tenant {
-        Some(tenant) => adapters.store.load_tenant(tenant).await.map_err(|error| Problem::internal(&error))?,
+        Some(tenant) => adapters
+            .store
+            .load_tenant(tenant)
+            .await
+            .map_err(|error| Problem::internal(&error))?,
         None => None,
     };
     Ok(onboarding.outlook(tenant.as_ref().map(|tenant| &tenant.entry)))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<OnboardingKey, Problem> {
-    let header = headers.get("idempotency-key").ok_or_else(problems::key_missing)?;
-    header.to_str().ok().and_then(|key| key.parse().ok()).ok_or_else(problems::key_malformed)
+    let header = headers
+        .get("idempotency-key")
+        .ok_or_else(problems::key_missing)?;
+    header
+        .to_str()
+        .ok()
+        .and_then(|key| key.parse().ok())
+        .ok_or_else(problems::key_malformed)
 }

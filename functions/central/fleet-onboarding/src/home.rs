@@ -1,4 +1,5 @@
-//! The home page: it knows nobody and is sent nothing. What a person types into it goes to the region of choice.
+//! The home page: it knows nobody and is sent nothing. What a person types into it goes to the
+//! region of choice.
 
 use crate::handler::Adapters;
 use axum::extract::State;
@@ -20,11 +21,27 @@ use std::sync::Arc;
         (status = 500, description = "`internal`: something failed on our side."),
     ),
 ))]
-pub(crate) async fn page(State(adapters): State<Arc<Adapters>>, Now(now): Now) -> Result<Response, Problem> {
-    let described = adapters.listing.load(&adapters.store, now).await.map_err(|error| Problem::internal(&error))?;
-    let policy = PagePolicy::connecting_to(described.iter().map(|(_, region)| region.signup_url.as_str()));
+pub(crate) async fn page(
+    State(adapters): State<Arc<Adapters>>,
+    Now(now): Now,
+) -> Result<Response, Problem> {
+    let described = adapters
+        .listing
+        .load(&adapters.store, now)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let policy = PagePolicy::connecting_to(
+        described
+            .iter()
+            .map(|(_, region)| region.signup_url.as_str()),
+    );
     let text = include_str!("../assets/home.html");
-    Ok(PageFile { kind: FileKind::Html, text, policy: &policy }.into_response())
+    Ok(PageFile {
+        kind: FileKind::Html,
+        text,
+        policy: &policy,
+    }
+    .into_response())
 }
 
 /// `GET /home.js`: what the page does.
@@ -58,5 +75,10 @@ pub(crate) async fn style() -> Response {
 /// A file that connects to nothing by itself.
 fn file(kind: FileKind, text: &'static str) -> Response {
     let policy = PagePolicy::connecting_to([]);
-    PageFile { kind, text, policy: &policy }.into_response()
+    PageFile {
+        kind,
+        text,
+        policy: &policy,
+    }
+    .into_response()
 }

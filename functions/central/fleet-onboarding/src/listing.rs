@@ -17,7 +17,11 @@ pub(crate) struct Listing(Mutex<Option<(Timestamp, Described)>>);
 
 impl Listing {
     /// The regions as they were read no more than 30 s before `now`.
-    pub(crate) async fn load(&self, store: &CentralStore, now: Timestamp) -> Result<Described, StoreError> {
+    pub(crate) async fn load(
+        &self,
+        store: &CentralStore,
+        now: Timestamp,
+    ) -> Result<Described, StoreError> {
         if let Some(kept) = self.kept(now) {
             return Ok(kept);
         }
@@ -32,6 +36,8 @@ impl Listing {
         let kept = self.0.lock().ok()?;
         let (read_at, described) = kept.as_ref()?;
         let age_ms = now.duration_since(*read_at).as_millis();
-        (0..KEPT_MS).contains(&age_ms).then(|| Arc::clone(described))
+        (0..KEPT_MS)
+            .contains(&age_ms)
+            .then(|| Arc::clone(described))
     }
 }

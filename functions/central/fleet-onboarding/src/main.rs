@@ -1,9 +1,9 @@
-//! Serves the home page, lists the regions, and hands onboardings over to the region that is chosen for them.
+//! Serves the home page, lists the regions, and hands onboardings over to the region that is chosen
+//! for them.
 //!
 //! Trigger: HomeApi, `GET /`, `GET /home.js`, `GET /home.css`, `GET /regions`, `POST /onboardings`,
-//! `GET /onboardings/{id}`, `GET /openapi.json`.
-//! Reads: the central table. Writes: the central table (onboardings). Calls: the sign-up API of a region. Emits:
-//! nothing.
+//! `GET /onboardings/{id}`, `GET /openapi.json`. Reads: the central table. Writes: the central
+//! table (onboardings). Calls: the sign-up API of a region. Emits: nothing.
 
 mod answer;
 mod handler;

@@ -7,13 +7,21 @@ use kernel::{Mode, PublicUrl, RegionCode};
 use runtime::http::Problem;
 
 pub(crate) fn key_missing() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-missing", "The Idempotency-Key header is missing")
-        .detail("Send a random UUID, and the same one when you repeat the request.")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "idempotency-key-missing",
+        "The Idempotency-Key header is missing",
+    )
+    .detail("Send a random UUID, and the same one when you repeat the request.")
 }
 
 pub(crate) fn key_malformed() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-malformed", "The Idempotency-Key header is malformed")
-        .detail("It has 16 to 128 visible ASCII characters, such as a random UUID.")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "idempotency-key-malformed",
+        "The Idempotency-Key header is malformed",
+    )
+    .detail("It has 16 to 128 visible ASCII characters, such as a random UUID.")
 }
 
 pub(crate) fn key_reused() -> Problem {
@@ -22,21 +30,35 @@ pub(crate) fn key_reused() -> Problem {
         "idempotency-key-reused",
         "The Idempotency-Key belongs to another request",
     )
-    .detail("A request with this key asked for another placement. Send a new key for a new onboarding.")
+    .detail(
+        "A request with this key asked for another placement. Send a new key for a new onboarding.",
+    )
 }
 
 pub(crate) fn invalid_placement(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-placement", "The placement is not as it must be")
-        .detail(detail)
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid-placement",
+        "The placement is not as it must be",
+    )
+    .detail(detail)
 }
 
 pub(crate) fn signup_no_object() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-signup", "The sign-up is not as it must be")
-        .detail("The member signup is the object that the region's own POST /signups takes.")
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid-signup",
+        "The sign-up is not as it must be",
+    )
+    .detail("The member signup is the object that the region's own POST /signups takes.")
 }
 
 pub(crate) fn unknown_onboarding() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown-onboarding", "There is no such onboarding")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown-onboarding",
+        "There is no such onboarding",
+    )
 }
 
 pub(crate) fn placement(refusal: &PlacementRefusal) -> Problem {
@@ -79,10 +101,12 @@ pub(crate) fn region_unavailable(region: &RegionCode) -> Problem {
 }
 
 pub(crate) fn busy() -> Problem {
-    passing("try-again", "There is too much to do right now").detail("The same request may be sent again.")
+    passing("try-again", "There is too much to do right now")
+        .detail("The same request may be sent again.")
 }
 
 /// A problem that passes by itself.
 fn passing(slug: &'static str, title: &'static str) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, slug, title).header(RETRY_AFTER, HeaderValue::from_static("2"))
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, slug, title)
+        .header(RETRY_AFTER, HeaderValue::from_static("2"))
 }

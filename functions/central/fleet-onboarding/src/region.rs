@@ -41,8 +41,9 @@ struct Operation {
     alias: Alias,
 }
 
-/// Posts the sign-up to the region. The key that the region sees follows from the onboarding and the caller's
-/// key, so that every repetition is one there too. The seal proves that it comes from home.
+/// Posts the sign-up to the region. The key that the region sees follows from the onboarding and
+/// the caller's key, so that every repetition is one there too. The seal proves that it comes from
+/// home.
 pub(crate) async fn hand_over(
     adapters: &Adapters,
     described: &RegionDescribed,
@@ -53,10 +54,16 @@ pub(crate) async fn hand_over(
     let url = format!("{}/signups", described.signup_url);
     let (key, id) = (key.for_region(onboarding.id), onboarding.id.to_string());
     let seal = adapters.seal.of(&onboarding.id);
-    let mut headers = vec![("idempotency-key", key.as_str()), ("meridian-onboarding", id.as_str())];
+    let mut headers = vec![
+        ("idempotency-key", key.as_str()),
+        ("meridian-onboarding", id.as_str()),
+    ];
     headers.extend(seal.as_deref().map(|seal| (SEAL_HEADER, seal)));
     let region = &onboarding.region;
-    let answered = adapters.forwarder.post_json(&url, &headers, signup.get().as_bytes()).await;
+    let answered = adapters
+        .forwarder
+        .post_json(&url, &headers, signup.get().as_bytes())
+        .await;
     let answered = answered.map_err(|error| {
         tracing::warn!(%region, error = %error, "no answer to an onboarding");
         problems::region_unavailable(region)
@@ -74,7 +81,11 @@ fn taken(answered: &Forwarded, described: &RegionDescribed) -> Option<Taken> {
     let Operation { id, tenant, alias } = serde_json::from_slice(&answered.body).ok()?;
     let operation = serde_json::from_slice(&answered.body).ok()?;
     let url = format!("{}/signups/{id}", described.signup_url);
-    Some(Taken { tenant, alias, signup: SignupAnswer { url, operation } })
+    Some(Taken {
+        tenant,
+        alias,
+        signup: SignupAnswer { url, operation },
+    })
 }
 
 /// The region's problem document with the members that every problem has; nothing when it is none.
@@ -85,10 +96,15 @@ fn refused(answered: &Forwarded) -> Option<Response> {
     let is_passed = |(member, _): &(String, Value)| MEMBERS.contains(&member.as_str());
     let mut passed: Map<String, Value> = document.into_iter().filter(is_passed).collect();
     passed.insert("status".to_owned(), answered.status.into());
-    let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
+    let kind = [(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    )];
     let mut response = (status, kind, Value::Object(passed).to_string()).into_response();
     if let Some(seconds) = answered.retry_after_s {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     Some(response)
 }

@@ -1,5 +1,5 @@
-//! What the caller of an onboarding asks for. The sign-up in it is the region's business: it is not read
-//! here, and no type of this function can show it.
+//! What the caller of an onboarding asks for. The sign-up in it is the region's business: it is not
+//! read here, and no type of this function can show it.
 
 use crate::problems;
 use fleet::Placement;
@@ -14,7 +14,8 @@ use serde::Deserialize;
 pub(crate) struct OnboardingRequest {
     /// Where the tenant is to go.
     placement: PlacementRequest,
-    /// What the region's own `POST /signups` takes. It is handed over byte for byte and kept nowhere.
+    /// What the region's own `POST /signups` takes. It is handed over byte for byte and kept
+    /// nowhere.
     #[cfg_attr(test, schema(value_type = Object, write_only))]
     signup: Verbatim,
 }
@@ -61,11 +62,22 @@ impl PlacementRequest {
         match (self.region, self.jurisdiction, self.nearest_to) {
             (Some(region), None, None) => Ok(Placement::Region(region)),
             (None, Some(jurisdiction), None) => Ok(Placement::Jurisdiction(jurisdiction)),
-            (None, None, Some(Degrees { latitude, longitude })) => {
+            (
+                None,
+                None,
+                Some(Degrees {
+                    latitude,
+                    longitude,
+                }),
+            ) => {
                 let place = Location::from_degrees(latitude, longitude);
-                place.map(Placement::NearestTo).map_err(|error| problems::invalid_placement(error.to_string()))
+                place
+                    .map(Placement::NearestTo)
+                    .map_err(|error| problems::invalid_placement(error.to_string()))
             }
-            _ => Err(problems::invalid_placement("Name exactly one of region, jurisdiction and nearest_to.")),
+            _ => Err(problems::invalid_placement(
+                "Name exactly one of region, jurisdiction and nearest_to.",
+            )),
         }
     }
 }

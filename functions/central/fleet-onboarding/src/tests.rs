@@ -8,8 +8,8 @@ use axum::Router;
 use catalogue::Catalogue;
 use central_store::{CentralStore, Description};
 use contract::{
-    Envelope, HeartbeatReported, OnboardingProgressed, RegionDescribed, Step, StepName, StepState, Stream,
-    TenantStatusChanged,
+    Envelope, HeartbeatReported, OnboardingProgressed, RegionDescribed, Step, StepName, StepState,
+    Stream, TenantStatusChanged,
 };
 use fleet::{Heartbeat, Onboarding, Publication, decide_statement};
 use futures::future::join_all;
@@ -42,7 +42,8 @@ async fn fixture() -> Fixture {
     fixture_with("a secret of home and its regions").await
 }
 
-/// A fleet at 10:02: us-west-2 open, us-east-1 closed to new tenants, eu-central-1 and ap-south-1 of other modes.
+/// A fleet at 10:02: us-west-2 open, us-east-1 closed to new tenants, eu-central-1 and ap-south-1
+/// of other modes.
 async fn fixture_with(secret: &str) -> Fixture {
     let aws = testkit::aws().await;
     let table = testkit::table(&aws, false).await;
@@ -69,14 +70,30 @@ async fn fixture_with(secret: &str) -> Fixture {
         reader_token: testkit::machine_token(&aws, &pool, SCOPES[1]).await,
     };
     fixture.describe("us-west-2", 1, |_| {}).await;
-    fixture.describe("us-east-1", 1, |described| described.accepts_new_tenants = false).await;
-    fixture.describe("eu-central-1", 1, |described| described.mode = Mode::Regional).await;
-    fixture.describe("ap-south-1", 1, |described| described.mode = Mode::Sovereign).await;
+    fixture
+        .describe("us-east-1", 1, |described| {
+            described.accepts_new_tenants = false
+        })
+        .await;
+    fixture
+        .describe("eu-central-1", 1, |described| {
+            described.mode = Mode::Regional
+        })
+        .await;
+    fixture
+        .describe("ap-south-1", 1, |described| {
+            described.mode = Mode::Sovereign
+        })
+        .await;
     fixture
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("fleet-onboarding").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("fleet-onboarding")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 fn at(text: &str) -> Timestamp {
@@ -95,7 +112,12 @@ struct Answer {
 
 impl Answer {
     fn slug(&self) -> &str {
-        self.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
+        self.body["type"]
+            .as_str()
+            .unwrap_or_default()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
     }
 }
 
@@ -113,7 +135,16 @@ impl Fixture {
             location: Some("45.84,-119.7".parse().unwrap()),
         };
         change(&mut described);
-        self.store.record_description(&region, &Description { sequence, described }).await.unwrap();
+        self.store
+            .record_description(
+                &region,
+                &Description {
+                    sequence,
+                    described,
+                },
+            )
+            .await
+            .unwrap();
         let report = HeartbeatReported {
             mode: Mode::Shared,
             tenants: None,
@@ -124,22 +155,46 @@ impl Fixture {
             usage_lag_ms: 0,
             dependencies: Vec::new(),
         };
-        let heartbeat = Heartbeat { sequence, occurred_at: at("2026-11-03T10:01:30Z"), report };
-        self.store.record_heartbeat(&region, &heartbeat).await.unwrap();
+        let heartbeat = Heartbeat {
+            sequence,
+            occurred_at: at("2026-11-03T10:01:30Z"),
+            report,
+        };
+        self.store
+            .record_heartbeat(&region, &heartbeat)
+            .await
+            .unwrap();
     }
 
     /// Sends a payload as the gateway would.
     async fn send(&self, payload: &Value) -> Answer {
-        let payload =
-            payload.to_string().replace("onboarding-token", &self.token).replace("reader-token", &self.reader_token);
+        let payload = payload
+            .to_string()
+            .replace("onboarding-token", &self.token)
+            .replace("reader-token", &self.reader_token);
         let response = runtime::http::respond(self.router.clone(), &payload).await;
-        let header = |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .map_or("", |value| value.to_str().unwrap())
+                .to_owned()
+        };
         let (kind, cache) = (header("content-type"), header("cache-control"));
         let (location, retry_after) = (header("location"), header("retry-after"));
         let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 1_000_000)
+            .await
+            .unwrap();
         let body = serde_json::from_slice(&body).unwrap_or_default();
-        Answer { status, kind, cache, location, retry_after, body }
+        Answer {
+            status,
+            kind,
+            cache,
+            location,
+            retry_after,
+            body,
+        }
     }
 
     async fn read(&self, location: &str) -> Answer {
@@ -175,16 +230,40 @@ impl Fixture {
             },
         };
         let catalogue = Catalogue::bundled().unwrap();
-        let publication = Publication { event: stated.id, now: stated.occurred_at };
-        let decide = |current: Option<&fleet::Tenant>| decide_statement(current, &stated, &catalogue, publication);
-        self.store.update_tenant(&self.outbox, tenant, decide).await.unwrap();
+        let publication = Publication {
+            event: stated.id,
+            now: stated.occurred_at,
+        };
+        let decide = |current: Option<&fleet::Tenant>| {
+            decide_statement(current, &stated, &catalogue, publication)
+        };
+        self.store
+            .update_tenant(&self.outbox, tenant, decide)
+            .await
+            .unwrap();
     }
 
     /// Lets the region state how far it is: so many steps are done.
     async fn progress(&self, onboarding: &str, tenant: &str, revision: u64, done: usize) {
-        let names = [StepName::Registration, StepName::Identity, StepName::Confirmation, StepName::Activation];
-        let state = |index| if index < done { StepState::Done } else { StepState::Waiting };
-        let step = |(index, name)| Step { name, state: state(index), at: None, reason: None };
+        let names = [
+            StepName::Registration,
+            StepName::Identity,
+            StepName::Confirmation,
+            StepName::Activation,
+        ];
+        let state = |index| {
+            if index < done {
+                StepState::Done
+            } else {
+                StepState::Waiting
+            }
+        };
+        let step = |(index, name)| Step {
+            name,
+            state: state(index),
+            at: None,
+            reason: None,
+        };
         let progressed = OnboardingProgressed {
             onboarding: onboarding.parse().unwrap(),
             tenant: tenant.parse().unwrap(),
@@ -192,13 +271,24 @@ impl Fixture {
             steps: names.into_iter().enumerate().map(step).collect(),
             revision,
         };
-        assert!(self.store.record_progress(&"us-west-2".parse().unwrap(), &progressed).await.unwrap());
+        assert!(
+            self.store
+                .record_progress(&"us-west-2".parse().unwrap(), &progressed)
+                .await
+                .unwrap()
+        );
     }
 
     async fn seed(&self, digest: &str, id: &str) {
         let id: OnboardingId = id.parse().unwrap();
-        let onboarding = Onboarding::new(id, "us-west-2".parse().unwrap(), at("2026-11-03T10:00:00Z"));
-        assert!(self.store.record_onboarding(digest, &onboarding).await.unwrap());
+        let onboarding =
+            Onboarding::new(id, "us-west-2".parse().unwrap(), at("2026-11-03T10:00:00Z"));
+        assert!(
+            self.store
+                .record_onboarding(digest, &onboarding)
+                .await
+                .unwrap()
+        );
     }
 }
 
@@ -208,20 +298,35 @@ async fn an_object_is_not_taken_by_position() {
     for case in testkit::by_position("fleet-onboarding") {
         let answer = fixture.send(&case.payload).await;
         // The sign-up is the region's business, but for that it is an object.
-        let slug = if case.name.contains("/signup") { "invalid-signup" } else { "invalid-body" };
+        let slug = if case.name.contains("/signup") {
+            "invalid-signup"
+        } else {
+            "invalid-body"
+        };
         let expected = (422, json!(format!("/problems/{slug}")));
-        assert_eq!((answer.status, answer.body["type"].clone()), expected, "{}: {}", case.name, answer.body);
+        assert_eq!(
+            (answer.status, answer.body["type"].clone()),
+            expected,
+            "{}: {}",
+            case.name,
+            answer.body
+        );
     }
 }
 
 #[tokio::test]
 async fn every_odd_event_has_an_answer() {
     let fixture = fixture().await;
-    let usual = testkit::cases("fleet-onboarding").into_iter().map(|case| case.payload).collect();
+    let usual = testkit::cases("fleet-onboarding")
+        .into_iter()
+        .map(|case| case.payload)
+        .collect();
     let mut odd = testkit::OddEvents::new(1, usual);
     for _ in 0..ODD_EVENTS {
         let event = odd.next_event().replace("onboarding-token", &fixture.token);
-        let status = runtime::http::respond(fixture.router.clone(), &event).await.status();
+        let status = runtime::http::respond(fixture.router.clone(), &event)
+            .await
+            .status();
         assert!(!status.is_server_error(), "{status} to {event}");
     }
 }
@@ -246,9 +351,9 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-region-forbids" => (409, "region-forbids-central-onboarding"),
             "invalid-region-closed" => (409, "region-closed"),
             "invalid-no-region" => (409, "no-region"),
-            "invalid-read-of-unknown-onboarding" | "invalid-read-of-no-id" | "invalid-read-of-no-text" => {
-                (404, "unknown-onboarding")
-            }
+            "invalid-read-of-unknown-onboarding"
+            | "invalid-read-of-no-id"
+            | "invalid-read-of-no-text" => (404, "unknown-onboarding"),
             "invalid-path" => (404, "not-found"),
             "invalid-host" => (400, "malformed-request"),
             "invalid-method" => (405, "method-not-allowed"),
@@ -256,9 +361,25 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "valid-page" | "valid-script" | "valid-style" => (200, ""),
             _ => (202, ""),
         };
-        assert_eq!(case.is_valid(), expected.0 < 300, "{} is expected as it is named", case.name);
-        assert_eq!((answer.status, answer.slug()), expected, "{}: {}", case.name, answer.body);
-        testkit::openapi::assert_described(testkit::openapi::Api::Home, &case.payload, answer.status, answer.slug());
+        assert_eq!(
+            case.is_valid(),
+            expected.0 < 300,
+            "{} is expected as it is named",
+            case.name
+        );
+        assert_eq!(
+            (answer.status, answer.slug()),
+            expected,
+            "{}: {}",
+            case.name,
+            answer.body
+        );
+        testkit::openapi::assert_described(
+            testkit::openapi::Api::Home,
+            &case.payload,
+            answer.status,
+            answer.slug(),
+        );
         let kind = match case.name.as_str() {
             "valid-page" => "text/html; charset=utf-8",
             "valid-script" => "text/javascript; charset=utf-8",
@@ -268,7 +389,12 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
         };
         assert_eq!(answer.kind, kind, "{}", case.name);
         let handed_over = fixture.west.received().len() - before;
-        assert_eq!(handed_over, usize::from(answer.status == 202), "{}", case.name);
+        assert_eq!(
+            handed_over,
+            usize::from(answer.status == 202),
+            "{}",
+            case.name
+        );
     }
 }
 
@@ -276,12 +402,21 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
 async fn regions_are_listed_as_they_describe_themselves_and_nothing_else_is() {
     let fixture = fixture().await;
     fixture
-        .describe("us-east-1", 2, |described| (described.capacity_tenants, described.location) = (Some(9), None))
+        .describe("us-east-1", 2, |described| {
+            (described.capacity_tenants, described.location) = (Some(9), None)
+        })
         .await;
     let answer = fixture.send(&case("valid-regions")).await;
     assert_eq!(answer.cache, "public, max-age=60");
-    let codes = answer.body["regions"].as_array().unwrap().iter().map(|region| region["code"].as_str().unwrap());
-    assert_eq!(codes.collect::<Vec<_>>(), ["ap-south-1", "eu-central-1", "us-east-1", "us-west-2"]);
+    let codes = answer.body["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|region| region["code"].as_str().unwrap());
+    assert_eq!(
+        codes.collect::<Vec<_>>(),
+        ["ap-south-1", "eu-central-1", "us-east-1", "us-west-2"]
+    );
     let url = &fixture.west.url;
     let west = json!({
         "code": "us-west-2", "name": "Somewhere (us-west-2)", "jurisdiction": "us", "mode": "shared",
@@ -302,10 +437,16 @@ async fn the_list_of_regions_is_read_again_after_half_a_minute() {
         let mut payload = case("valid-regions");
         let time = &mut payload["requestContext"]["timeEpoch"];
         *time = json!(time.as_i64().unwrap() + milliseconds);
-        fixture.send(&payload).await.body["regions"][3]["accepts_new_tenants"].as_bool().unwrap()
+        fixture.send(&payload).await.body["regions"][3]["accepts_new_tenants"]
+            .as_bool()
+            .unwrap()
     };
     assert!(is_open(0).await);
-    fixture.describe("us-west-2", 2, |described| described.accepts_new_tenants = false).await;
+    fixture
+        .describe("us-west-2", 2, |described| {
+            described.accepts_new_tenants = false
+        })
+        .await;
     assert!(is_open(29_999).await);
     assert!(!is_open(30_000).await);
     fixture.describe("us-west-2", 3, |_| {}).await;
@@ -317,9 +458,14 @@ async fn the_list_of_regions_is_read_again_after_half_a_minute() {
 async fn a_sign_up_is_sealed_for_its_onboarding_where_there_is_a_secret() {
     let fixture = fixture().await;
     assert_eq!(fixture.send(&case("valid-in-region")).await.status, 202);
-    let [received] = &fixture.west.received()[..] else { panic!("not one request") };
+    let [received] = &fixture.west.received()[..] else {
+        panic!("not one request")
+    };
     let seal = Seal::new("a secret of home and its regions");
-    assert!(seal.holds(&received.onboarding.parse().unwrap(), received.seal.as_ref().unwrap()));
+    assert!(seal.holds(
+        &received.onboarding.parse().unwrap(),
+        received.seal.as_ref().unwrap()
+    ));
     assert!(!seal.holds(&SEEDED.parse().unwrap(), received.seal.as_ref().unwrap()));
 
     let fixture = fixture_with("").await;
@@ -345,9 +491,15 @@ async fn a_key_that_is_forgotten_stands_for_a_new_onboarding_with_its_own_progre
     assert_ne!(second.location, first.location);
     // The region is asked with another key: what it still knows of the first is not the second's.
     assert_eq!(fixture.west.tenants(), 2);
-    assert_ne!(second.body["signup"]["operation"]["tenant"], first.body["signup"]["operation"]["tenant"]);
+    assert_ne!(
+        second.body["signup"]["operation"]["tenant"],
+        first.body["signup"]["operation"]["tenant"]
+    );
     for answer in [first, second] {
-        assert_eq!(fixture.read(&answer.location).await.body["state"], "waiting");
+        assert_eq!(
+            fixture.read(&answer.location).await.body["state"],
+            "waiting"
+        );
     }
 }
 
@@ -371,13 +523,23 @@ async fn a_key_stands_for_one_placement() {
         json!({ "nearest_to": { "latitude": 45.84, "longitude": -119.6 } }),
     ];
     let first = place(placements[0].clone()).await;
-    assert_eq!((first.status, place(placements[0].clone()).await.location), (202, first.location.clone()));
+    assert_eq!(
+        (first.status, place(placements[0].clone()).await.location),
+        (202, first.location.clone())
+    );
     for placement in &placements[1..] {
         let answer = place(placement.clone()).await;
-        assert_eq!((answer.status, answer.slug()), (422, "idempotency-key-reused"), "{placement}");
+        assert_eq!(
+            (answer.status, answer.slug()),
+            (422, "idempotency-key-reused"),
+            "{placement}"
+        );
     }
     assert_eq!(fixture.west.tenants(), 1);
-    assert!(!fixture.stored().await.contains("jurisdiction=us"), "the placement is a digest");
+    assert!(
+        !fixture.stored().await.contains("jurisdiction=us"),
+        "the placement is a digest"
+    );
 }
 
 #[tokio::test]
@@ -385,7 +547,10 @@ async fn a_refusal_names_the_regions_own_address() {
     let fixture = fixture().await;
     let answer = fixture.send(&case("invalid-region-forbids")).await;
     assert_eq!(answer.body["signup_url"], fixture.west.url);
-    assert_eq!((&answer.body["region"], &answer.body["mode"]), (&json!("eu-central-1"), &json!("regional")));
+    assert_eq!(
+        (&answer.body["region"], &answer.body["mode"]),
+        (&json!("eu-central-1"), &json!("regional"))
+    );
     assert_eq!(fixture.west.received().len(), 0);
 }
 
@@ -393,26 +558,51 @@ async fn a_refusal_names_the_regions_own_address() {
 async fn a_sign_up_is_handed_over_byte_for_byte_and_nothing_of_it_is_kept() {
     let fixture = fixture().await;
     let mut payload = case("valid-in-region");
-    let signup = r#"{ "name":"Ad\u0061 Canary",   "nested": {"b": 1.50, "a": [1e3]} , "name2":"äöü"}"#;
-    payload["body"] = json!(format!(r#"{{"signup":  {signup} ,"placement":{{"region":"us-west-2"}}}}"#));
+    let signup =
+        r#"{ "name":"Ad\u0061 Canary",   "nested": {"b": 1.50, "a": [1e3]} , "name2":"äöü"}"#;
+    payload["body"] = json!(format!(
+        r#"{{"signup":  {signup} ,"placement":{{"region":"us-west-2"}}}}"#
+    ));
     let answer = fixture.send(&payload).await;
     assert_eq!((answer.status, answer.cache.as_str()), (202, "no-store"));
-    let [received] = &fixture.west.received()[..] else { panic!("not one request") };
+    let [received] = &fixture.west.received()[..] else {
+        panic!("not one request")
+    };
     assert_eq!(received.body, signup);
     let key: fleet::OnboardingKey = KEY.parse().unwrap();
     let for_region = key.for_region(received.onboarding.parse().unwrap());
     assert_eq!(received.key, for_region);
-    assert_eq!(answer.location, format!("/onboardings/{}", received.onboarding));
+    assert_eq!(
+        answer.location,
+        format!("/onboardings/{}", received.onboarding)
+    );
     assert_eq!(answer.body["id"], received.onboarding);
-    assert_eq!((&answer.body["state"], &answer.body["next"]), (&json!("waiting"), &json!("follow-sign-up")));
+    assert_eq!(
+        (&answer.body["state"], &answer.body["next"]),
+        (&json!("waiting"), &json!("follow-sign-up"))
+    );
     let operation = &answer.body["signup"]["operation"];
     assert_eq!(operation["anything"], json!({ "else": 1.5 }));
     let handle = operation["id"].as_str().unwrap();
-    assert_eq!(answer.body["signup"]["url"], format!("{}/signups/{handle}", fixture.west.url));
+    assert_eq!(
+        answer.body["signup"]["url"],
+        format!("{}/signups/{handle}", fixture.west.url)
+    );
 
     let stored = fixture.stored().await;
-    assert!(stored.contains(received.onboarding.as_str()) && stored.contains(operation["tenant"].as_str().unwrap()));
-    for secret in ["Canary", "Ada", "äöü", KEY, &for_region, handle, operation["username"].as_str().unwrap()] {
+    assert!(
+        stored.contains(received.onboarding.as_str())
+            && stored.contains(operation["tenant"].as_str().unwrap())
+    );
+    for secret in [
+        "Canary",
+        "Ada",
+        "äöü",
+        KEY,
+        &for_region,
+        handle,
+        operation["username"].as_str().unwrap(),
+    ] {
         assert!(!stored.contains(secret), "{secret} is in {stored}");
     }
 }
@@ -424,7 +614,12 @@ async fn one_key_from_twenty_clients_is_one_onboarding_and_one_tenant() {
     let answers = join_all((0..20).map(|_| fixture.send(&payload))).await;
     let first = &answers[0];
     for answer in &answers {
-        assert_eq!((answer.status, &answer.location), (202, &first.location), "{}", answer.body);
+        assert_eq!(
+            (answer.status, &answer.location),
+            (202, &first.location),
+            "{}",
+            answer.body
+        );
         assert_eq!(answer.body["signup"], first.body["signup"]);
     }
     assert_eq!(fixture.west.tenants(), 1);
@@ -434,24 +629,50 @@ async fn one_key_from_twenty_clients_is_one_onboarding_and_one_tenant() {
 async fn the_region_is_fixed_by_the_first_request_with_a_key() {
     let fixture = fixture().await;
     fixture.west.behave(Behaviour::Fail);
-    assert_eq!(fixture.send(&case("valid-in-jurisdiction")).await.slug(), "region-unavailable");
+    assert_eq!(
+        fixture.send(&case("valid-in-jurisdiction")).await.slug(),
+        "region-unavailable"
+    );
     fixture.west.behave(Behaviour::Take);
     // By now the region takes no more tenants, and another one would be chosen.
-    fixture.describe("us-west-2", 2, |described| described.accepts_new_tenants = false).await;
-    fixture.describe("us-east-1", 2, |described| described.accepts_new_tenants = true).await;
+    fixture
+        .describe("us-west-2", 2, |described| {
+            described.accepts_new_tenants = false
+        })
+        .await;
+    fixture
+        .describe("us-east-1", 2, |described| {
+            described.accepts_new_tenants = true
+        })
+        .await;
     let answer = fixture.send(&case("valid-in-jurisdiction")).await;
-    assert_eq!((answer.status, &answer.body["region"]), (202, &json!("us-west-2")));
+    assert_eq!(
+        (answer.status, &answer.body["region"]),
+        (202, &json!("us-west-2"))
+    );
 }
 
 #[tokio::test]
 async fn a_region_that_does_not_answer_is_asked_again_by_the_same_request() {
     let fixture = fixture().await;
     let payload = case("valid-in-jurisdiction");
-    for behaviour in [Behaviour::Fail, Behaviour::Nonsense, Behaviour::Elsewhere, Behaviour::NoProblem] {
+    for behaviour in [
+        Behaviour::Fail,
+        Behaviour::Nonsense,
+        Behaviour::Elsewhere,
+        Behaviour::NoProblem,
+    ] {
         fixture.west.behave(behaviour);
         let answer = fixture.send(&payload).await;
-        assert_eq!((answer.status, answer.slug()), (503, "region-unavailable"), "{behaviour:?}");
-        assert_eq!((answer.retry_after.as_str(), &answer.body["region"]), ("2", &json!("us-west-2")));
+        assert_eq!(
+            (answer.status, answer.slug()),
+            (503, "region-unavailable"),
+            "{behaviour:?}"
+        );
+        assert_eq!(
+            (answer.retry_after.as_str(), &answer.body["region"]),
+            ("2", &json!("us-west-2"))
+        );
     }
     // Home is cut off after the region took it.
     fixture.west.behave(Behaviour::TakeAndFail);
@@ -460,17 +681,29 @@ async fn a_region_that_does_not_answer_is_asked_again_by_the_same_request() {
     let answer = fixture.send(&payload).await;
     assert_eq!(answer.status, 202);
     assert_eq!(fixture.west.tenants(), 1);
-    let onboardings: std::collections::BTreeSet<_> =
-        fixture.west.received().into_iter().map(|received| received.onboarding).collect();
+    let onboardings: std::collections::BTreeSet<_> = fixture
+        .west
+        .received()
+        .into_iter()
+        .map(|received| received.onboarding)
+        .collect();
     assert_eq!(onboardings.len(), 1);
 }
 
 #[tokio::test]
 async fn an_address_where_nobody_listens_is_an_unavailable_region() {
     let fixture = fixture().await;
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let url = format!("http://{free}");
-    fixture.describe("us-west-2", 2, |described| described.signup_url = url.parse().unwrap()).await;
+    fixture
+        .describe("us-west-2", 2, |described| {
+            described.signup_url = url.parse().unwrap()
+        })
+        .await;
     let answer = fixture.send(&case("valid-in-region")).await;
     assert_eq!((answer.status, answer.slug()), (503, "region-unavailable"));
 }
@@ -484,7 +717,10 @@ async fn a_regions_refusal_is_passed_on_without_what_else_it_says() {
         "type": "/problems/weak-password", "title": "The password is too weak", "status": 422,
         "detail": "Take another one.", "fields": [{ "field": "password", "reason": "longer" }],
     });
-    assert_eq!((answer.status, answer.kind.as_str()), (422, "application/problem+json"));
+    assert_eq!(
+        (answer.status, answer.kind.as_str()),
+        (422, "application/problem+json")
+    );
     assert_eq!((answer.body, answer.retry_after.as_str()), (expected, "30"));
     fixture.west.behave(Behaviour::Take);
     assert_eq!(fixture.send(&case("valid-in-region")).await.status, 202);
@@ -496,10 +732,15 @@ async fn a_region_that_forbids_it_by_now_is_sent_nothing() {
     let fixture = fixture().await;
     fixture.west.behave(Behaviour::Fail);
     fixture.send(&case("valid-in-region")).await;
-    fixture.describe("us-west-2", 2, |described| described.mode = Mode::Regional).await;
+    fixture
+        .describe("us-west-2", 2, |described| described.mode = Mode::Regional)
+        .await;
     let before = fixture.west.received().len();
     let answer = fixture.send(&case("valid-in-region")).await;
-    assert_eq!((answer.status, answer.slug()), (409, "region-forbids-central-onboarding"));
+    assert_eq!(
+        (answer.status, answer.slug()),
+        (409, "region-forbids-central-onboarding")
+    );
     assert_eq!(fixture.west.received().len(), before);
 }
 
@@ -509,11 +750,33 @@ async fn a_region_that_is_silent_or_full_is_not_chosen() {
     let mut later = case("valid-in-jurisdiction");
     later["requestContext"]["timeEpoch"] = json!(1_793_700_300_000_i64);
     assert_eq!(fixture.send(&later).await.slug(), "no-region");
-    fixture.describe("us-west-2", 2, |described| described.capacity_tenants = Some(1)).await;
-    fixture.state("0199a1f0-0000-7000-8000-000000000001", 1, TenantStatus::Pending).await;
-    assert_eq!(fixture.send(&case("valid-in-jurisdiction")).await.slug(), "no-region");
-    fixture.state("0199a1f0-0000-7000-8000-000000000001", 2, TenantStatus::Closed).await;
-    assert_eq!(fixture.send(&case("valid-in-jurisdiction")).await.status, 202);
+    fixture
+        .describe("us-west-2", 2, |described| {
+            described.capacity_tenants = Some(1)
+        })
+        .await;
+    fixture
+        .state(
+            "0199a1f0-0000-7000-8000-000000000001",
+            1,
+            TenantStatus::Pending,
+        )
+        .await;
+    assert_eq!(
+        fixture.send(&case("valid-in-jurisdiction")).await.slug(),
+        "no-region"
+    );
+    fixture
+        .state(
+            "0199a1f0-0000-7000-8000-000000000001",
+            2,
+            TenantStatus::Closed,
+        )
+        .await;
+    assert_eq!(
+        fixture.send(&case("valid-in-jurisdiction")).await.status,
+        202
+    );
 }
 
 #[tokio::test]
@@ -528,12 +791,18 @@ async fn an_onboarding_is_followed_by_what_its_region_states() {
 
     let accepted = fixture.send(&case("valid-in-region")).await;
     let id = accepted.body["id"].as_str().unwrap();
-    let tenant = accepted.body["signup"]["operation"]["tenant"].as_str().unwrap();
+    let tenant = accepted.body["signup"]["operation"]["tenant"]
+        .as_str()
+        .unwrap();
     let shown = async || {
         let answer = fixture.read(&accepted.location).await;
         assert!(answer.body.get("signup").is_none() && answer.body.get("tenant").is_none());
         let of = |member: &str| answer.body[member].as_str().unwrap().to_owned();
-        (of("state"), of("next"), answer.body["steps"].as_array().unwrap().len())
+        (
+            of("state"),
+            of("next"),
+            answer.body["steps"].as_array().unwrap().len(),
+        )
     };
     let expect = |state: &str, next: &str, steps| (state.to_owned(), next.to_owned(), steps);
     assert_eq!(shown().await, expect("waiting", "follow-sign-up", 0));

@@ -1,20 +1,30 @@
 //! Does what each request of a batch asks for, and answers it.
 //!
-//! A request may come twice: everything here can be done twice. What fails and may pass comes again with its
-//! message; if it never passes, Meridian takes the silence for a failure. An application that knows better says so.
+//! A request may come twice: everything here can be done twice. What fails and may pass comes again
+//! with its message; if it never passes, Meridian takes the silence for a failure. An application
+//! that knows better says so.
 
 use crate::resources::{ResourceError, Resources};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use bus::{Bus, BusError, Entry, Refused};
-use contract::application::{ANSWER_SOURCE, Answer, TenantDeprovisioningRequested, TenantProvisioningRequested};
+use contract::application::{
+    ANSWER_SOURCE, Answer, TenantDeprovisioningRequested, TenantProvisioningRequested,
+};
 use contract::{Envelope, Fact};
 use kernel::{Invalid, ReasonCode};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 
-/// Serves every request of the batch; those that cannot be served come again, and end in the dead-letter queue.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| adapters.serve(message).await).await)
+/// Serves every request of the batch; those that cannot be served come again, and end in the
+/// dead-letter queue.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| {
+        adapters.serve(message).await
+    })
+    .await)
 }
 
 /// What the handler works with.
@@ -59,12 +69,20 @@ impl Adapters {
     }
 
     async fn provision(&self, request: TenantProvisioningRequested) -> Result<(), Unserved> {
-        let mut answer =
-            Answer { tenant: request.tenant, attempt: Some(request.attempt), reason: None, retryable: None };
+        let mut answer = Answer {
+            tenant: request.tenant,
+            attempt: Some(request.attempt),
+            reason: None,
+            retryable: None,
+        };
         match self.resources.make(&request).await {
             Ok(()) => self.answer(Answer::PROVISIONED, &answer).await,
             Err(ResourceError::QuotaExceeded) => {
-                answer.reason = Some("quota-exceeded".parse::<ReasonCode>().map_err(Unserved::Reason)?);
+                answer.reason = Some(
+                    "quota-exceeded"
+                        .parse::<ReasonCode>()
+                        .map_err(Unserved::Reason)?,
+                );
                 answer.retryable = Some(true);
                 self.answer(Answer::PROVISIONING_FAILED, &answer).await
             }
@@ -73,8 +91,16 @@ impl Adapters {
     }
 
     async fn deprovision(&self, request: TenantDeprovisioningRequested) -> Result<(), Unserved> {
-        self.resources.remove(request.tenant).await.map_err(Unserved::Resources)?;
-        let answer = Answer { tenant: request.tenant, attempt: Some(request.attempt), reason: None, retryable: None };
+        self.resources
+            .remove(request.tenant)
+            .await
+            .map_err(Unserved::Resources)?;
+        let answer = Answer {
+            tenant: request.tenant,
+            attempt: Some(request.attempt),
+            reason: None,
+            retryable: None,
+        };
         self.answer(Answer::DEPROVISIONED, &answer).await
     }
 
@@ -85,7 +111,11 @@ impl Adapters {
             detail: serde_json::to_string(answer).map_err(Unserved::Unwritable)?,
             time: runtime::now(),
         };
-        let refused = self.bus.publish(&[entry]).await.map_err(Unserved::Unpublished)?;
+        let refused = self
+            .bus
+            .publish(&[entry])
+            .await
+            .map_err(Unserved::Unpublished)?;
         if let Some(refused) = refused.into_iter().next() {
             return Err(Unserved::Refused(refused));
         }

@@ -1,5 +1,5 @@
-//! The resources of a tenant: an item with its settings, in the table that all tenants of the pool tier share, or
-//! in a table of the tenant's own for the silo tier.
+//! The resources of a tenant: an item with its settings, in the table that all tenants of the pool
+//! tier share, or in a table of the tenant's own for the silo tier.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -40,35 +40,72 @@ pub(crate) enum ResourceError {
 }
 
 impl ResourceError {
-    fn unavailable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(action: &'static str) -> impl Fn(E) -> Self {
-        move |source| Self::Unavailable { action, source: source.into() }
+    fn unavailable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        action: &'static str,
+    ) -> impl Fn(E) -> Self {
+        move |source| Self::Unavailable {
+            action,
+            source: source.into(),
+        }
     }
 }
 
 impl Resources {
-    pub(crate) fn new(config: &aws_types::SdkConfig, shared_table: String, own_table_prefix: String) -> Self {
-        Self { client: Client::new(config), shared_table: Table::new(config, shared_table), own_table_prefix }
+    pub(crate) fn new(
+        config: &aws_types::SdkConfig,
+        shared_table: String,
+        own_table_prefix: String,
+    ) -> Self {
+        Self {
+            client: Client::new(config),
+            shared_table: Table::new(config, shared_table),
+            own_table_prefix,
+        }
     }
 
     /// Makes what the tenant's tier asks for. Made twice, it is made once.
-    pub(crate) async fn make(&self, request: &TenantProvisioningRequested) -> Result<(), ResourceError> {
+    pub(crate) async fn make(
+        &self,
+        request: &TenantProvisioningRequested,
+    ) -> Result<(), ResourceError> {
         let table = match request.tier {
             Tier::Pool => self.shared_table.clone(),
-            Tier::Silo => self.shared_table.beside(self.make_table(request.tenant).await?),
+            Tier::Silo => self
+                .shared_table
+                .beside(self.make_table(request.tenant).await?),
         };
         let mut settings = settings_key(request.tenant);
         settings.insert("alias".to_owned(), text(request.alias.to_string()));
         settings.insert("plan".to_owned(), text(request.plan.to_string()));
-        table.send(table.put(settings)).await.map_err(ResourceError::unavailable("store the tenant's settings"))
+        table
+            .send(table.put(settings))
+            .await
+            .map_err(ResourceError::unavailable("store the tenant's settings"))
     }
 
-    /// Removes what the tenant has, of either tier: its plan may have changed since. Removed twice, it is gone once.
+    /// Removes what the tenant has, of either tier: its plan may have changed since. Removed twice,
+    /// it is gone once.
     pub(crate) async fn remove(&self, tenant: TenantId) -> Result<(), ResourceError> {
-        let removed = self.shared_table.send(self.shared_table.delete(settings_key(tenant))).await;
+        let removed = self
+            .shared_table
+            .send(self.shared_table.delete(settings_key(tenant)))
+            .await;
         removed.map_err(ResourceError::unavailable("remove the tenant's settings"))?;
-        match self.client.delete_table().table_name(self.own_table(tenant)).send().await {
+        match self
+            .client
+            .delete_table()
+            .table_name(self.own_table(tenant))
+            .send()
+            .await
+        {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_resource_not_found_exception()) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(ResourceError::unavailable("remove a table")(error)),
         }
     }
@@ -77,9 +114,16 @@ impl Resources {
     async fn make_table(&self, tenant: TenantId) -> Result<String, ResourceError> {
         const ACTION: &str = "make a table";
         let name = self.own_table(tenant);
-        let mut create = self.client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
+        let mut create = self
+            .client
+            .create_table()
+            .table_name(&name)
+            .billing_mode(BillingMode::PayPerRequest);
         for (attribute, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-            let part = KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build();
+            let part = KeySchemaElement::builder()
+                .attribute_name(attribute)
+                .key_type(kind)
+                .build();
             let text = AttributeDefinition::builder().attribute_name(attribute);
             let text = text.attribute_type(ScalarAttributeType::S).build();
             create = create

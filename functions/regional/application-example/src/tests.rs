@@ -24,14 +24,28 @@ async fn world() -> World {
         resources: Resources::new(&aws.config, shared_table.clone(), prefix.clone()),
         bus: Bus::new(&aws.config, bus),
     };
-    World { aws, adapters, shared_table, own_table: format!("{prefix}{TENANT}"), queue }
+    World {
+        aws,
+        adapters,
+        shared_table,
+        own_table: format!("{prefix}{TENANT}"),
+        queue,
+    }
 }
 
 impl World {
     /// Delivers a batch, and says which of its messages failed.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
-        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
-        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+        let Ok(response) = handle(
+            &self.adapters,
+            serde_json::from_value(batch.clone()).unwrap(),
+        )
+        .await;
+        response
+            .batch_item_failures
+            .into_iter()
+            .map(|failure| failure.item_identifier)
+            .collect()
     }
 
     /// What was answered since this was asked last: source, type and detail.
@@ -39,16 +53,31 @@ impl World {
         let queues = aws_sdk_sqs::Client::new(&self.aws.config);
         let mut answers = Vec::new();
         loop {
-            let received = queues.receive_message().queue_url(&self.queue).max_number_of_messages(10).send().await;
+            let received = queues
+                .receive_message()
+                .queue_url(&self.queue)
+                .max_number_of_messages(10)
+                .send()
+                .await;
             let messages = received.unwrap().messages.unwrap_or_default();
             if messages.is_empty() {
                 return answers;
             }
             for message in messages {
                 let event: Value = serde_json::from_str(message.body().unwrap()).unwrap();
-                answers.push(json!([event["source"], event["detail-type"], event["detail"]]));
+                answers.push(json!([
+                    event["source"],
+                    event["detail-type"],
+                    event["detail"]
+                ]));
                 let handle = message.receipt_handle().unwrap();
-                queues.delete_message().queue_url(&self.queue).receipt_handle(handle).send().await.unwrap();
+                queues
+                    .delete_message()
+                    .queue_url(&self.queue)
+                    .receipt_handle(handle)
+                    .send()
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -56,18 +85,32 @@ impl World {
     /// The plan in the tenant's settings; none where there is no such item, or no such table.
     async fn plan_in(&self, table: &str) -> Option<String> {
         let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
-        let get = client.get_item().table_name(table).key("pk", AttributeValue::S(TENANT.to_owned()));
-        let got = get.key("sk", AttributeValue::S("SETTINGS".to_owned())).send().await.ok()?;
+        let get = client
+            .get_item()
+            .table_name(table)
+            .key("pk", AttributeValue::S(TENANT.to_owned()));
+        let got = get
+            .key("sk", AttributeValue::S("SETTINGS".to_owned()))
+            .send()
+            .await
+            .ok()?;
         Some(got.item?["plan"].as_s().unwrap().clone())
     }
 
     async fn plans(&self) -> [Option<String>; 2] {
-        [self.plan_in(&self.shared_table).await, self.plan_in(&self.own_table).await]
+        [
+            self.plan_in(&self.shared_table).await,
+            self.plan_in(&self.own_table).await,
+        ]
     }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("application-example").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("application-example")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 fn answer(detail_type: &str, attempt: u64) -> Value {
@@ -85,8 +128,16 @@ async fn every_event_gets_its_answer() {
             assert!(failed.is_empty(), "{name}");
             assert_eq!(world.answers().await.len(), records.len(), "{name}");
         } else {
-            assert_eq!(failed, [records[0]["messageId"].as_str().unwrap()], "{name}");
-            assert_eq!((world.answers().await, world.plans().await), (vec![], [None, None]), "{name}");
+            assert_eq!(
+                failed,
+                [records[0]["messageId"].as_str().unwrap()],
+                "{name}"
+            );
+            assert_eq!(
+                (world.answers().await, world.plans().await),
+                (vec![], [None, None]),
+                "{name}"
+            );
         }
     }
 }
@@ -114,7 +165,8 @@ async fn a_tenant_gets_what_its_tier_asks_for_however_often_it_is_asked() {
 async fn what_cannot_be_made_is_not_answered_and_comes_again() {
     let mut world = world().await;
     let prefix = format!("{}-application-", world.shared_table);
-    world.adapters.resources = Resources::new(&world.aws.config, "no-such-table".to_owned(), prefix);
+    world.adapters.resources =
+        Resources::new(&world.aws.config, "no-such-table".to_owned(), prefix);
     assert_eq!(world.deliver(&case("valid-pool")).await.len(), 1);
     assert_eq!(world.answers().await, Vec::<Value>::new());
 }
@@ -122,7 +174,12 @@ async fn what_cannot_be_made_is_not_answered_and_comes_again() {
 #[tokio::test]
 async fn an_answer_that_is_not_published_comes_again() {
     let mut world = world().await;
-    let nowhere = world.aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+    let nowhere = world
+        .aws
+        .config
+        .to_builder()
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
     world.adapters.bus = Bus::new(&nowhere, "no-such-bus".to_owned());
     assert_eq!(world.deliver(&case("valid-pool")).await.len(), 1);
 }

@@ -1,11 +1,12 @@
 //! Chooses the letter and its language, and keeps the addresses of accounts as they are.
 //!
-//! An account is called by its person's address: with another one it would be found by nobody. People may change the
-//! attribute of their own account, but Cognito takes no new address before the code that it mails there comes back;
-//! that mail is refused here, so there is no such code.
+//! An account is called by its person's address: with another one it would be found by nobody.
+//! People may change the attribute of their own account, but Cognito takes no new address before
+//! the code that it mails there comes back; that mail is refused here, so there is no such code.
 
 use aws_lambda_events::event::cognito::{
-    CognitoEventUserPoolsCustomMessage as CustomMessage, CognitoEventUserPoolsCustomMessageTriggerSource as Source,
+    CognitoEventUserPoolsCustomMessage as CustomMessage,
+    CognitoEventUserPoolsCustomMessageTriggerSource as Source,
 };
 use identity::{MAIL_WITHHELD, Mailing};
 use kernel::Language;
@@ -15,14 +16,19 @@ use regional_store::{MailTally, TenantReader, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Addresses, Asker, KeyDigest, SIGN_IN_RETRIED, Tenant, Username};
 
-/// Words the mail, or refuses it by a stable code. Whoever is not known here gets neutral words: no address, no name, in English. So does everybody
-/// while the table is away, since a code in English helps more than none.
-pub(crate) async fn handle(adapters: &Adapters, mut event: CustomMessage) -> Result<CustomMessage, Failure> {
+/// Words the mail, or refuses it by a stable code. Whoever is not known here gets neutral words: no
+/// address, no name, in English. So does everybody while the table is away, since a code in English
+/// helps more than none.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    mut event: CustomMessage,
+) -> Result<CustomMessage, Failure> {
     if changes_address(&event) {
         tracing::info!("refused a change of an address");
         return Err(Failure::refusal("MailRefused", "address-is-fixed"));
     }
-    let (Some(purpose), Some(code)) = (purpose(&event), event.request.code_parameter.clone()) else {
+    let (Some(purpose), Some(code)) = (purpose(&event), event.request.code_parameter.clone())
+    else {
         tracing::info!("not a mail with a code of ours");
         return Ok(event);
     };
@@ -33,14 +39,25 @@ pub(crate) async fn handle(adapters: &Adapters, mut event: CustomMessage) -> Res
     if purpose == CodePurpose::Password {
         adapters.count(&event, runtime::now()).await;
     }
-    let name = event.cognito_event_user_pools_header.user_name.as_deref().unwrap_or_default();
-    let tenant = adapters.tenant_of(Username::of_account(name)).await.unwrap_or_else(|error| {
-        // Logs the error once, with its sources; the mail goes out.
-        let _ = Failure::of("TenantUnavailable", &error);
-        None
-    });
-    let language = tenant.as_ref().map_or(Language::default(), |tenant| tenant.language);
-    let address = tenant.as_ref().and_then(|tenant| adapters.addresses.url(tenant.alias.as_str()));
+    let name = event
+        .cognito_event_user_pools_header
+        .user_name
+        .as_deref()
+        .unwrap_or_default();
+    let tenant = adapters
+        .tenant_of(Username::of_account(name))
+        .await
+        .unwrap_or_else(|error| {
+            // Logs the error once, with its sources; the mail goes out.
+            let _ = Failure::of("TenantUnavailable", &error);
+            None
+        });
+    let language = tenant
+        .as_ref()
+        .map_or(Language::default(), |tenant| tenant.language);
+    let address = tenant
+        .as_ref()
+        .and_then(|tenant| adapters.addresses.url(tenant.alias.as_str()));
     let letter = Letter::code(purpose, &code, address.as_deref(), language);
     event.response.email_subject = Some(letter.subject().to_owned());
     event.response.email_message = Some(letter.html());
@@ -56,12 +73,21 @@ pub(crate) struct Adapters {
 }
 
 impl Adapters {
-    /// Counts a code that somebody asks the pool for who has forgotten the password. It is mailed in any case: the pool
-    /// asks for nobody who has no account, so that a refusal would tell who has one. It has a limit of its own. A trigger
-    /// that is called again within the time that the pool takes for it counts once.
+    /// Counts a code that somebody asks the pool for who has forgotten the password. It is mailed
+    /// in any case: the pool asks for nobody who has no account, so that a refusal would tell who
+    /// has one. It has a limit of its own. A trigger that is called again within the time that the
+    /// pool takes for it counts once.
     async fn count(&self, event: &CustomMessage, now: Timestamp) {
-        let account = event.cognito_event_user_pools_header.user_name.as_deref().unwrap_or_default();
-        let Some(email) = event.request.user_attributes.get("email").and_then(|email| email.as_str()?.parse().ok())
+        let account = event
+            .cognito_event_user_pools_header
+            .user_name
+            .as_deref()
+            .unwrap_or_default();
+        let Some(email) = event
+            .request
+            .user_attributes
+            .get("email")
+            .and_then(|email| email.as_str()?.parse().ok())
         else {
             return;
         };
@@ -81,22 +107,38 @@ impl Adapters {
     }
 }
 
-/// Whether Meridian asked for an account without a mail, since the address got as many as it gets. Anybody can say so at
-/// the pool who asks for another code, which is no account to make: a refusal there would tell that the account exists.
+/// Whether Meridian asked for an account without a mail, since the address got as many as it gets.
+/// Anybody can say so at the pool who asks for another code, which is no account to make: a refusal
+/// there would tell that the account exists.
 fn is_withheld(event: &CustomMessage) -> bool {
     event.cognito_event_user_pools_header.trigger_source == Some(Source::SignUp)
-        && event.request.client_metadata.get(Mailing::MEMBER).is_some_and(|said| said == Mailing::WITHHELD)
+        && event
+            .request
+            .client_metadata
+            .get(Mailing::MEMBER)
+            .is_some_and(|said| said == Mailing::WITHHELD)
 }
 
 /// Whether the code is for a new address of an account.
 fn changes_address(event: &CustomMessage) -> bool {
-    let source = event.cognito_event_user_pools_header.trigger_source.as_ref();
-    matches!(source, Some(Source::UpdateUserAttribute | Source::VerifyUserAttribute))
+    let source = event
+        .cognito_event_user_pools_header
+        .trigger_source
+        .as_ref();
+    matches!(
+        source,
+        Some(Source::UpdateUserAttribute | Source::VerifyUserAttribute)
+    )
 }
 
-/// What the code is for. Nobody gets a temporary password or a code by text message: those mails stay Cognito's own.
+/// What the code is for. Nobody gets a temporary password or a code by text message: those mails
+/// stay Cognito's own.
 fn purpose(event: &CustomMessage) -> Option<CodePurpose> {
-    match event.cognito_event_user_pools_header.trigger_source.as_ref()? {
+    match event
+        .cognito_event_user_pools_header
+        .trigger_source
+        .as_ref()?
+    {
         Source::SignUp | Source::ResendCode => Some(CodePurpose::Confirmation),
         Source::ForgotPassword => Some(CodePurpose::Password),
         _ => None,

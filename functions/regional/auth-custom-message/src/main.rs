@@ -1,7 +1,8 @@
-//! Words the mails with a code: in the tenant's language, with the tenant's own address. Refuses those that would
-//! change the address of an account.
+//! Words the mails with a code: in the tenant's language, with the tenant's own address. Refuses
+//! those that would change the address of an account.
 //!
-//! Trigger: Cognito custom-message. Reads: RegionalTable (users, tenants). Writes: RegionalTable (limits). Emits: nothing.
+//! Trigger: Cognito custom-message. Reads: RegionalTable (users, tenants). Writes: RegionalTable
+//! (limits). Emits: nothing.
 
 mod handler;
 #[cfg(test)]
@@ -21,5 +22,8 @@ async fn main() -> Result<(), runtime::Error> {
         mails: MailTally::new(tenants.clone(), runtime::env("MAILS_PER_ADDRESS")?),
         tenants,
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

@@ -17,9 +17,20 @@ async fn region(language: Language) -> Region {
     let region = tenantkit::region().await;
     let made = region.register(&Newcomer::ada()).await;
     let by = made.user.username;
-    let chosen = region.change(made.tenant.id, Reach::TENANT, Newcomer::ada().at, |loaded, occasion| {
-        Ok(Some(decide_profile(&loaded.state, None, Some(language), by, occasion)))
-    });
+    let chosen = region.change(
+        made.tenant.id,
+        Reach::TENANT,
+        Newcomer::ada().at,
+        |loaded, occasion| {
+            Ok(Some(decide_profile(
+                &loaded.state,
+                None,
+                Some(language),
+                by,
+                occasion,
+            )))
+        },
+    );
     chosen.await;
     region
 }
@@ -27,48 +38,84 @@ async fn region(language: Language) -> Region {
 fn adapters(region: &Region) -> Adapters {
     let addresses = "https://{alias}.app.example.com".parse().unwrap();
     let tenants = region.tenants.reader().clone();
-    Adapters { addresses, mails: MailTally::new(tenants.clone(), 9), tenants }
+    Adapters {
+        addresses,
+        mails: MailTally::new(tenants.clone(), 9),
+        tenants,
+    }
 }
 
 /// The subject and the text that are answered.
 async fn worded(adapters: &Adapters, payload: Value) -> (Value, String) {
-    let answered = handle(adapters, serde_json::from_value(payload).unwrap()).await.unwrap();
+    let answered = handle(adapters, serde_json::from_value(payload).unwrap())
+        .await
+        .unwrap();
     let response = serde_json::to_value(answered).unwrap()["response"].clone();
     assert_eq!(response["smsMessage"], Value::Null);
-    (response["emailSubject"].clone(), response["emailMessage"].as_str().unwrap_or_default().to_owned())
+    (
+        response["emailSubject"].clone(),
+        response["emailMessage"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+    )
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("auth-custom-message").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("auth-custom-message")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 #[tokio::test]
 async fn every_event_gets_its_words() {
     let adapters = adapters(&region(Language::En).await);
     let cases = testkit::cases("auth-custom-message").into_iter();
-    for Case { name, payload } in cases.filter(|case| !CHANGES.contains(&case.name.as_str()) && case.name != WITHHELD) {
+    for Case { name, payload } in
+        cases.filter(|case| !CHANGES.contains(&case.name.as_str()) && case.name != WITHHELD)
+    {
         let (subject, text) = worded(&adapters, payload).await;
         let wanted = match name.as_str() {
-            "valid-sign-up" | "valid-resend" | "invalid-unknown-account" => json!("Confirm your e-mail address"),
-            "valid-forgotten-password" | "valid-federated-account" => json!("Choose a new password"),
+            "valid-sign-up" | "valid-resend" | "invalid-unknown-account" => {
+                json!("Confirm your e-mail address")
+            }
+            "valid-forgotten-password" | "valid-federated-account" => {
+                json!("Choose a new password")
+            }
             _ => Value::Null,
         };
         assert_eq!(subject, wanted, "{name}");
         assert_eq!(text.contains("{####}"), !wanted.is_null(), "{name}: {text}");
-        let known = name.starts_with("valid-") && name != "valid-federated-account" && !wanted.is_null();
+        let known =
+            name.starts_with("valid-") && name != "valid-federated-account" && !wanted.is_null();
         assert_eq!(text.contains(ADDRESS), known, "{name}: {text}");
-        assert!(!text.to_lowercase().contains("ngines") && !text.contains("Ada"), "{name}: nobody is named");
-        assert!(text.chars().count() < 20_000, "{name}: Cognito takes no more");
+        assert!(
+            !text.to_lowercase().contains("ngines") && !text.contains("Ada"),
+            "{name}: nobody is named"
+        );
+        assert!(
+            text.chars().count() < 20_000,
+            "{name}: Cognito takes no more"
+        );
     }
 }
 
-/// Fails when a code is mailed that completes a change of the address by which an account is called.
+/// Fails when a code is mailed that completes a change of the address by which an account is
+/// called.
 #[tokio::test]
 async fn an_address_cannot_be_changed() {
     let adapters = adapters(&region(Language::En).await);
     for name in CHANGES {
-        let refused = handle(&adapters, serde_json::from_value(case(name)).unwrap()).await.unwrap_err();
-        assert_eq!((refused.kind(), refused.message()), ("MailRefused", "address-is-fixed"), "{name}");
+        let refused = handle(&adapters, serde_json::from_value(case(name)).unwrap())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.message()),
+            ("MailRefused", "address-is-fixed"),
+            "{name}"
+        );
     }
 }
 
@@ -77,10 +124,19 @@ async fn the_words_are_of_the_tenants_language() {
     let region = region(Language::De).await;
     let (subject, text) = worded(&adapters(&region), case("valid-sign-up")).await;
     assert_eq!(subject, "Bestätigen Sie Ihre E-Mail-Adresse");
-    assert!(text.contains(&format!("Ihr Arbeitsbereich: {ADDRESS}<br>")), "{text}");
-    let without = Adapters { addresses: "".parse().unwrap(), ..adapters(&region) };
+    assert!(
+        text.contains(&format!("Ihr Arbeitsbereich: {ADDRESS}<br>")),
+        "{text}"
+    );
+    let without = Adapters {
+        addresses: "".parse().unwrap(),
+        ..adapters(&region)
+    };
     let (_, text) = worded(&without, case("valid-sign-up")).await;
-    assert!(text.contains("Code: {####}") && !text.contains("Arbeitsbereich"), "{text}");
+    assert!(
+        text.contains("Code: {####}") && !text.contains("Arbeitsbereich"),
+        "{text}"
+    );
 }
 
 /// A code in English helps more than none.
@@ -95,21 +151,33 @@ async fn an_unreachable_table_holds_up_no_mail() {
     };
     let (subject, text) = worded(&adapters, case("valid-forgotten-password")).await;
     assert_eq!(subject, "Choose a new password");
-    assert!(text.contains("{####}") && !text.contains("23456789abcd"), "{text}");
+    assert!(
+        text.contains("{####}") && !text.contains("23456789abcd"),
+        "{text}"
+    );
 }
 
 /// The word is the one by which the account's maker knows that nothing went wrong.
 #[tokio::test]
 async fn a_mail_is_kept_back_where_the_address_has_to_wait() {
     let adapters = adapters(&region(Language::En).await);
-    let refused = handle(&adapters, serde_json::from_value(case(WITHHELD)).unwrap()).await.unwrap_err();
-    assert_eq!((refused.kind(), refused.message()), ("MailRefused", identity::MAIL_WITHHELD));
+    let refused = handle(&adapters, serde_json::from_value(case(WITHHELD)).unwrap())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.message()),
+        ("MailRefused", identity::MAIL_WITHHELD)
+    );
     let mut other = case(WITHHELD);
     other["request"]["clientMetadata"]["mail"] = json!("send");
-    assert_eq!(worded(&adapters, other).await.0, "Confirm your e-mail address");
+    assert_eq!(
+        worded(&adapters, other).await.0,
+        "Confirm your e-mail address"
+    );
 }
 
-/// Fails when the pool's own answer tells who has an account: it asks for no words for who has none.
+/// Fails when the pool's own answer tells who has an account: it asks for no words for who has
+/// none.
 #[tokio::test]
 async fn no_other_code_is_kept_back() {
     let adapters = adapters(&region(Language::En).await);
@@ -123,8 +191,9 @@ async fn no_other_code_is_kept_back() {
     }
 }
 
-/// Codes for who has forgotten the password are the pool's own, and are counted with all others that an address gets:
-/// up to the pool's share, so that whoever asks for them leaves room for others. They are refused to nobody.
+/// Codes for who has forgotten the password are the pool's own, and are counted with all others
+/// that an address gets: up to the pool's share, so that whoever asks for them leaves room for
+/// others. They are refused to nobody.
 #[tokio::test]
 async fn forgotten_passwords_count_among_the_mails_of_an_address() {
     let region = region(Language::En).await;
@@ -132,15 +201,28 @@ async fn forgotten_passwords_count_among_the_mails_of_an_address() {
     let email = "ada@engines.example".parse().unwrap();
     for _ in 0..3 {
         // As Cognito does that got no answer in time.
-        assert_eq!(worded(&adapters, case("valid-forgotten-password")).await.0, "Choose a new password");
+        assert_eq!(
+            worded(&adapters, case("valid-forgotten-password")).await.0,
+            "Choose a new password"
+        );
     }
     let mut taken = 0;
     for n in 0..9 {
         let by = tenancy::Asker::network(&format!("198.51.{n}.1"));
         let mark = tenancy::KeyDigest::of("mail", &n.to_string());
-        taken += u32::from(adapters.mails.take(&email, &by, &mark, runtime::now()).await.unwrap() == Taken::Yes);
+        taken += u32::from(
+            adapters
+                .mails
+                .take(&email, &by, &mark, runtime::now())
+                .await
+                .unwrap()
+                == Taken::Yes,
+        );
     }
-    assert!((7..=8).contains(&taken), "one of nine is counted, or two where a turn of the clock is between: {taken}");
+    assert!(
+        (7..=8).contains(&taken),
+        "one of nine is counted, or two where a turn of the clock is between: {taken}"
+    );
     assert_eq!(
         worded(&adapters, case("valid-forgotten-password")).await.0,
         "Choose a new password",

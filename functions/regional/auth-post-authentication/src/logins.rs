@@ -4,7 +4,8 @@ use aws_sdk_sqs::Client;
 use std::time::Duration;
 use tenancy::Login;
 
-/// How long a person who signs in waits for the queue at most. Cognito gives a trigger five seconds.
+/// How long a person who signs in waits for the queue at most. Cognito gives a trigger five
+/// seconds.
 const SEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The queue of sign-ins to be metered.
@@ -28,14 +29,25 @@ pub(crate) enum SendError {
 impl LoginQueue {
     /// The queue of a URL.
     pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
-        Self { client: Client::new(config), url }
+        Self {
+            client: Client::new(config),
+            url,
+        }
     }
 
     /// Sends a sign-in. What is sent more than once is metered once.
     pub(crate) async fn send(&self, login: &Login) -> Result<(), SendError> {
         let body = serde_json::to_string(login).map_err(|error| SendError::Call(error.into()))?;
-        let sending = self.client.send_message().queue_url(&self.url).message_body(body).send();
-        let sent = tokio::time::timeout(SEND_TIMEOUT, sending).await.map_err(|_| SendError::TimedOut)?;
-        sent.map(|_| ()).map_err(|error| SendError::Call(error.into()))
+        let sending = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .send();
+        let sent = tokio::time::timeout(SEND_TIMEOUT, sending)
+            .await
+            .map_err(|_| SendError::TimedOut)?;
+        sent.map(|_| ())
+            .map_err(|error| SendError::Call(error.into()))
     }
 }

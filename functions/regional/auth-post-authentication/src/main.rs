@@ -1,4 +1,5 @@
-//! Tells that somebody has signed in, so that sign-ins are metered: whose account by its pseudonym, when, nothing else.
+//! Tells that somebody has signed in, so that sign-ins are metered: whose account by its pseudonym,
+//! when, nothing else.
 //!
 //! Trigger: Cognito post-authentication. Reads: nothing. Sends: login queue. Emits: nothing.
 
@@ -15,6 +16,11 @@ use runtime::Service;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::Sqs]).await?;
-    let adapters = Adapters { logins: LoginQueue::new(&aws, runtime::env("LOGIN_QUEUE_URL")?) };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    let adapters = Adapters {
+        logins: LoginQueue::new(&aws, runtime::env("LOGIN_QUEUE_URL")?),
+    };
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

@@ -1,7 +1,8 @@
 //! Activates the tenant of a confirmed account.
 
 use aws_lambda_events::event::cognito::{
-    CognitoEventUserPoolsPostConfirmation, CognitoEventUserPoolsPostConfirmationTriggerSource as Source,
+    CognitoEventUserPoolsPostConfirmation,
+    CognitoEventUserPoolsPostConfirmationTriggerSource as Source,
 };
 use catalogue::Catalogue;
 use kernel::{EventId, RegionCode};
@@ -9,9 +10,13 @@ use regional_store::{Membership, Reach, TenantStore, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Occasion, Settings, Username, decide_confirmation};
 
-/// Carries on with the tenant of the account whose sign-up was confirmed. Repeated, it changes nothing more, as for
-/// people who come by their tenant's own provider; a confirmed new password is none of its business.
-pub(crate) async fn handle(adapters: &Adapters, event: PostConfirmation) -> Result<PostConfirmation, Failure> {
+/// Carries on with the tenant of the account whose sign-up was confirmed. Repeated, it changes
+/// nothing more, as for people who come by their tenant's own provider; a confirmed new password is
+/// none of its business.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: PostConfirmation,
+) -> Result<PostConfirmation, Failure> {
     if event.cognito_event_user_pools_header.trigger_source != Some(Source::ConfirmSignUp) {
         tracing::info!("not a confirmed sign-up");
         return Ok(event);
@@ -30,7 +35,12 @@ pub(crate) async fn handle(adapters: &Adapters, event: PostConfirmation) -> Resu
         now: runtime::now(),
     };
     let decided = adapters.tenants.change(tenant, Reach::SIGNUP, |loaded| {
-        decide_confirmation(&loaded.state, &adapters.catalogue, &adapters.settings, &occasion)
+        decide_confirmation(
+            &loaded.state,
+            &adapters.catalogue,
+            &adapters.settings,
+            &occasion,
+        )
     });
     let tenant = decided.await.map_err(|error| failure(&error))?.tenant;
     tracing::info!(tenant = %tenant.id, status = %tenant.status, "confirmed");
@@ -49,7 +59,11 @@ pub(crate) struct Adapters {
 pub(crate) type PostConfirmation = CognitoEventUserPoolsPostConfirmation;
 
 fn confirmed(event: &PostConfirmation) -> Option<Username> {
-    event.cognito_event_user_pools_header.user_name.as_deref().map(Username::of_account)
+    event
+        .cognito_event_user_pools_header
+        .user_name
+        .as_deref()
+        .map(Username::of_account)
 }
 
 fn not_registered() -> Failure {

@@ -1,7 +1,7 @@
 //! Carries on with a tenant once its administrator's address is confirmed.
 //!
-//! Trigger: Cognito post-confirmation. Reads: RegionalTable (users, tenants). Emits: TenantStatusChanged.v1,
-//! OnboardingProgressed.v1, TenantProvisioningRequested.v1.
+//! Trigger: Cognito post-confirmation. Reads: RegionalTable (users, tenants). Emits:
+//! TenantStatusChanged.v1, OnboardingProgressed.v1, TenantProvisioningRequested.v1.
 
 mod handler;
 #[cfg(test)]
@@ -24,5 +24,8 @@ async fn main() -> Result<(), runtime::Error> {
         settings: runtime::env("TENANT_SETTINGS")?,
         tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

@@ -4,7 +4,9 @@ use futures::future::join_all;
 use kernel::TenantStatus;
 use regional_store::{Loaded, Reach};
 use serde_json::{Value, json};
-use tenancy::{Federation, Occasion, ProviderName, SignUp, Standing, decide_federation, decide_newcomer};
+use tenancy::{
+    Federation, Occasion, ProviderName, SignUp, Standing, decide_federation, decide_newcomer,
+};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
@@ -27,7 +29,11 @@ async fn world_of(region: Region) -> World {
         settings: region.settings,
         tenants: region.tenants.clone(),
     };
-    World { adapters, region, made }
+    World {
+        adapters,
+        region,
+        made,
+    }
 }
 
 impl World {
@@ -41,7 +47,10 @@ impl World {
 }
 
 fn event<T: serde::de::DeserializeOwned>(name: &str) -> T {
-    let case = testkit::cases("auth-post-confirmation").into_iter().find(|case| case.name == name).unwrap();
+    let case = testkit::cases("auth-post-confirmation")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap();
     serde_json::from_value(case.payload).unwrap()
 }
 
@@ -50,15 +59,31 @@ async fn every_event_gets_its_answer() {
     for case in testkit::cases("auth-post-confirmation") {
         let world = world().await;
         let Case { name, payload } = &case;
-        let handled = handle(&world.adapters, serde_json::from_value(payload.clone()).unwrap()).await;
+        let handled = handle(
+            &world.adapters,
+            serde_json::from_value(payload.clone()).unwrap(),
+        )
+        .await;
         let activated = name == "valid-confirmed-sign-up";
-        let status = if activated { TenantStatus::Active } else { TenantStatus::Pending };
+        let status = if activated {
+            TenantStatus::Active
+        } else {
+            TenantStatus::Pending
+        };
         assert_eq!(world.status().await, status, "{name}");
-        assert_eq!(world.facts().await.len(), if activated { 2 } else { 1 }, "{name}");
+        assert_eq!(
+            world.facts().await.len(),
+            if activated { 2 } else { 1 },
+            "{name}"
+        );
         match handled {
             Ok(event) => {
                 assert!(case.is_valid(), "{name}");
-                assert_eq!(serde_json::to_value(event).unwrap()["response"], payload["response"], "{name}");
+                assert_eq!(
+                    serde_json::to_value(event).unwrap()["response"],
+                    payload["response"],
+                    "{name}"
+                );
             }
             Err(refusal) => {
                 assert!(!case.is_valid(), "{name}");
@@ -75,47 +100,85 @@ async fn repeated_and_simultaneous_calls_activate_once() {
     let calls = (0..8).map(|_| handle(&world.adapters, event("valid-confirmed-sign-up")));
     assert!(join_all(calls).await.iter().all(Result::is_ok));
     let facts = world.facts().await;
-    let told: Vec<_> = facts.iter().map(|fact| (&fact["data"]["status"], &fact["data"]["revision"])).collect();
-    assert_eq!(told, [(&json!("pending"), &json!(1)), (&json!("active"), &json!(2))]);
-    assert!(!json!(facts).to_string().contains("ngines"), "nothing personal in a fact");
+    let told: Vec<_> = facts
+        .iter()
+        .map(|fact| (&fact["data"]["status"], &fact["data"]["revision"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("pending"), &json!(1)),
+            (&json!("active"), &json!(2))
+        ]
+    );
+    assert!(
+        !json!(facts).to_string().contains("ngines"),
+        "nothing personal in a fact"
+    );
     let counts = world.adapters.tenants.reader().counts().await.unwrap();
-    assert_eq!(counts, TenantCounts { active: 1, ..Default::default() });
+    assert_eq!(
+        counts,
+        TenantCounts {
+            active: 1,
+            ..Default::default()
+        }
+    );
 }
 
 #[tokio::test]
 async fn where_the_application_makes_the_resources_it_is_asked_once() {
     let world = world_of(tenantkit::region().await.with_application()).await;
     for _ in 0..2 {
-        handle(&world.adapters, event("valid-confirmed-sign-up")).await.unwrap();
+        handle(&world.adapters, event("valid-confirmed-sign-up"))
+            .await
+            .unwrap();
     }
     assert_eq!(world.status().await, TenantStatus::Provisioning);
     let asked = world.region.stated("TenantProvisioningRequested.v1").await;
-    assert_eq!((asked.len(), &asked[0]["data"]["tier"]), (1, &json!("pool")));
+    assert_eq!(
+        (asked.len(), &asked[0]["data"]["tier"]),
+        (1, &json!("pool"))
+    );
 }
 
-/// The user pool confirms an account that the tenant's own provider vouches for by itself, and tells.
+/// The user pool confirms an account that the tenant's own provider vouches for by itself, and
+/// tells.
 #[tokio::test]
 async fn an_account_of_the_tenants_own_provider_changes_nothing() {
     let world = world().await;
     let now = Newcomer::ada().at;
-    handle(&world.adapters, event("valid-confirmed-sign-up")).await.unwrap();
+    handle(&world.adapters, event("valid-confirmed-sign-up"))
+        .await
+        .unwrap();
     let tenant = world.region.tenant(world.made.tenant.id).await;
     let account = format!("oidc-{}_subject", tenant.alias);
     let identity_provider = ProviderName::of(&tenant.alias);
-    let federation = Federation { client_id: "client".to_owned(), identity_provider, trusts_unverified_email: false };
+    let federation = Federation {
+        client_id: "client".to_owned(),
+        identity_provider,
+        trusts_unverified_email: false,
+    };
     let newcomer = tenancy::Newcomer {
         account: account.parse().unwrap(),
         email: "grace@engines.example".parse().unwrap(),
         is_verified: true,
     };
-    let federated = |loaded: &Loaded, _: &Occasion| Ok(decide_federation(&loaded.state, &federation));
-    world.region.change(tenant.id, Reach::TENANT, now, federated).await;
-    let joined = world.region.change(tenant.id, Reach::TENANT, now, |loaded, occasion| {
-        decide_newcomer(&loaded.state, &newcomer, Standing::default(), occasion)
-    });
+    let federated =
+        |loaded: &Loaded, _: &Occasion| Ok(decide_federation(&loaded.state, &federation));
+    world
+        .region
+        .change(tenant.id, Reach::TENANT, now, federated)
+        .await;
+    let joined = world
+        .region
+        .change(tenant.id, Reach::TENANT, now, |loaded, occasion| {
+            decide_newcomer(&loaded.state, &newcomer, Standing::default(), occasion)
+        });
     let joined = joined.await.tenant;
     let mut confirmed: Value = event("valid-confirmed-sign-up");
     confirmed["userName"] = json!(account);
-    handle(&world.adapters, serde_json::from_value(confirmed).unwrap()).await.unwrap();
+    handle(&world.adapters, serde_json::from_value(confirmed).unwrap())
+        .await
+        .unwrap();
     assert_eq!(world.region.tenant(tenant.id).await, joined);
 }

@@ -1,4 +1,5 @@
-//! Says who may not even try to sign in: whose address is not verified, and who means another tenant.
+//! Says who may not even try to sign in: whose address is not verified, and who means another
+//! tenant.
 //!
 //! Trigger: Cognito pre-authentication. Reads: nothing. Emits: nothing.
 
@@ -12,5 +13,8 @@ use lambda_runtime::{LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::start(&[]).await?;
-    run(service_fn(async |event: LambdaEvent<_>| handle(event.payload))).await
+    run(service_fn(async |event: LambdaEvent<_>| {
+        handle(event.payload)
+    }))
+    .await
 }

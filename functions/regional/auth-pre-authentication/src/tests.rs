@@ -9,7 +9,11 @@ fn answer(payload: Value) -> Option<String> {
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("auth-pre-authentication").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("auth-pre-authentication")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 #[test]
@@ -24,7 +28,8 @@ fn every_event_gets_its_answer() {
     }
 }
 
-/// With the same request, who has an account and who has none get the same answer before the password.
+/// With the same request, who has an account and who has none get the same answer before the
+/// password.
 #[test]
 fn nothing_tells_who_has_an_account() {
     let sayings = [

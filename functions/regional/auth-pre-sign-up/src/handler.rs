@@ -1,20 +1,26 @@
-//! Compares the account that is asked for with what was registered, or with the tenant whose provider vouches for it.
+//! Compares the account that is asked for with what was registered, or with the tenant whose
+//! provider vouches for it.
 
 use aws_lambda_events::event::cognito::{
-    CognitoEventUserPoolsPreSignup as PreSignUp, CognitoEventUserPoolsPreSignupTriggerSource as Source,
+    CognitoEventUserPoolsPreSignup as PreSignUp,
+    CognitoEventUserPoolsPreSignupTriggerSource as Source,
 };
 use kernel::{EventId, RegionCode};
 use regional_store::{Lead, Loaded, Reach, TenantStore, TenantStoreError};
 use runtime::Failure;
-use tenancy::{EmailAddress, Newcomer, Occasion, Origin, Refusal, Standing, Username, Voucher, decide_newcomer};
+use tenancy::{
+    EmailAddress, Newcomer, Occasion, Origin, Refusal, Standing, Username, Voucher, decide_newcomer,
+};
 
-/// Lets an account pass that Meridian itself asks for, whose username is registered with the same address, and one of a
-/// person whom the tenant's own identity provider vouches for; refuses any other, whoever asks. The account of an
-/// invited person can only be made by an administrator of the pool, which is Meridian once it has checked the
-/// invitation's code. Changes nothing in the event.
+/// Lets an account pass that Meridian itself asks for, whose username is registered with the same
+/// address, and one of a person whom the tenant's own identity provider vouches for; refuses any
+/// other, whoever asks. The account of an invited person can only be made by an administrator of
+/// the pool, which is Meridian once it has checked the invitation's code. Changes nothing in the
+/// event.
 ///
-/// The pool's `SignUp` is open to everybody who knows a client's id. A call without a voucher is refused before anything
-/// is read, so that neither the answer nor its time tells who is registered.
+/// The pool's `SignUp` is open to everybody who knows a client's id. A call without a voucher is
+/// refused before anything is read, so that neither the answer nor its time tells who is
+/// registered.
 pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreSignUp, Failure> {
     if event.cognito_event_user_pools_header.trigger_source == Some(Source::ExternalProvider) {
         join(adapters, vouched_for(&event)?).await?;
@@ -23,12 +29,18 @@ pub(crate) async fn handle(adapters: &Adapters, event: PreSignUp) -> Result<PreS
     let Some((username, email)) = asked_for(&event) else {
         return Err(refuse());
     };
-    let by_administrator = event.cognito_event_user_pools_header.trigger_source == Some(Source::AdminCreateUser);
+    let by_administrator =
+        event.cognito_event_user_pools_header.trigger_source == Some(Source::AdminCreateUser);
     if !by_administrator && !is_vouched(adapters, &event, username).await? {
         return Err(refuse());
     }
-    let registered =
-        adapters.tenants.reader().load_user(username).await.map_err(|error| unavailable(&error))?.ok_or_else(refuse)?;
+    let registered = adapters
+        .tenants
+        .reader()
+        .load_user(username)
+        .await
+        .map_err(|error| unavailable(&error))?
+        .ok_or_else(refuse)?;
     let may_ask = match registered.origin {
         Origin::Signup(_) => true,
         Origin::Invitation(_) => by_administrator,
@@ -49,52 +61,97 @@ pub(crate) struct Adapters {
 }
 
 fn asked_for(event: &PreSignUp) -> Option<(Username, EmailAddress)> {
-    let username = event.cognito_event_user_pools_header.user_name.as_ref()?.parse().ok()?;
+    let username = event
+        .cognito_event_user_pools_header
+        .user_name
+        .as_ref()?
+        .parse()
+        .ok()?;
     let email = event.request.user_attributes.get("email")?.parse().ok()?;
     Some((username, email))
 }
 
 /// Whether Meridian vouches for this very call.
-async fn is_vouched(adapters: &Adapters, event: &PreSignUp, username: Username) -> Result<bool, Failure> {
-    let voucher = event.request.validation_data.get(Voucher::NAME).and_then(|text| text.parse::<Voucher>().ok());
+async fn is_vouched(
+    adapters: &Adapters,
+    event: &PreSignUp,
+    username: Username,
+) -> Result<bool, Failure> {
+    let voucher = event
+        .request
+        .validation_data
+        .get(Voucher::NAME)
+        .and_then(|text| text.parse::<Voucher>().ok());
     match voucher {
         Some(voucher) => {
-            let vouched = adapters.tenants.reader().is_vouched(username, &voucher, runtime::now()).await;
+            let vouched = adapters
+                .tenants
+                .reader()
+                .is_vouched(username, &voucher, runtime::now())
+                .await;
             vouched.map_err(|error| unavailable(&error))
         }
         None => Ok(false),
     }
 }
 
-/// The person, and whether the provider says that it has verified the address: as a boolean or as a text, which both
-/// are texts here.
+/// The person, and whether the provider says that it has verified the address: as a boolean or as a
+/// text, which both are texts here.
 fn vouched_for(event: &PreSignUp) -> Result<Newcomer, Failure> {
-    let account = event.cognito_event_user_pools_header.user_name.as_ref().and_then(|name| name.parse().ok());
+    let account = event
+        .cognito_event_user_pools_header
+        .user_name
+        .as_ref()
+        .and_then(|name| name.parse().ok());
     let account = account.ok_or_else(refuse)?;
     let attributes = &event.request.user_attributes;
-    let is_verified = attributes.get("email_verified").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let is_verified = attributes
+        .get("email_verified")
+        .is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let email = attributes.get("email").and_then(|text| text.parse().ok());
-    let email = email.ok_or_else(|| Failure::refusal("SignUpRefused", "provider-address-missing"))?;
-    Ok(Newcomer { account, email, is_verified })
+    let email =
+        email.ok_or_else(|| Failure::refusal("SignUpRefused", "provider-address-missing"))?;
+    Ok(Newcomer {
+        account,
+        email,
+        is_verified,
+    })
 }
 
 /// Makes the person a member of the tenant, unless they are one.
 async fn join(adapters: &Adapters, newcomer: Newcomer) -> Result<(), Failure> {
     let alias = newcomer.account.alias().ok_or_else(refuse)?;
-    let lead = adapters.tenants.reader().resolve(alias.as_str()).await.map_err(|error| unavailable(&error))?;
+    let lead = adapters
+        .tenants
+        .reader()
+        .resolve(alias.as_str())
+        .await
+        .map_err(|error| unavailable(&error))?;
     let Some(Lead::Here(tenant)) = lead else {
         return Err(refuse());
     };
     let username = Username::of_account(newcomer.account.expose());
     let invitation = Username::of(&alias, &newcomer.email).invitation();
     let now = runtime::now();
-    let occasion = Occasion { region: adapters.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now };
-    let reach = Reach { user: Some(username), invitation: Some(invitation), barred: Some(username), ..Reach::TENANT };
+    let occasion = Occasion {
+        region: adapters.region.clone(),
+        event: EventId::from_uuid(runtime::new_uuid()),
+        now,
+    };
+    let reach = Reach {
+        user: Some(username),
+        invitation: Some(invitation),
+        barred: Some(username),
+        ..Reach::TENANT
+    };
     let joined = adapters.tenants.change(tenant, reach, |loaded: &Loaded| {
         let standing = Standing {
             is_member: loaded.user.is_some(),
             is_barred: loaded.is_barred,
-            is_invited: loaded.invitation.as_ref().is_some_and(|open| now < open.valid_until),
+            is_invited: loaded
+                .invitation
+                .as_ref()
+                .is_some_and(|open| now < open.valid_until),
         };
         decide_newcomer(&loaded.state, &newcomer, standing, &occasion)
     });

@@ -1,7 +1,8 @@
-//! Lets nobody make an account who has not registered, or for whom the tenant's own identity provider does not vouch.
+//! Lets nobody make an account who has not registered, or for whom the tenant's own identity
+//! provider does not vouch.
 //!
-//! Trigger: Cognito pre-sign-up. Reads: RegionalTable (users, tenants). Writes: RegionalTable (users who come by their
-//! tenant's own provider). Emits: nothing.
+//! Trigger: Cognito pre-sign-up. Reads: RegionalTable (users, tenants). Writes: RegionalTable
+//! (users who come by their tenant's own provider). Emits: nothing.
 
 mod handler;
 #[cfg(test)]
@@ -21,5 +22,8 @@ async fn main() -> Result<(), runtime::Error> {
         region: runtime::env("AWS_REGION")?,
         tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

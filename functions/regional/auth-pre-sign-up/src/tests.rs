@@ -5,8 +5,8 @@ use outbox::Outbox;
 use regional_store::{Reach, TenantStore};
 use serde_json::json;
 use tenancy::{
-    AuditAction, Federation, Origin, ProviderName, Username, Voucher, decide_federation, decide_federation_end,
-    decide_removal,
+    AuditAction, Federation, Origin, ProviderName, Username, Voucher, decide_federation,
+    decide_federation_end, decide_removal,
 };
 use tenantkit::{Newcomer, Region, moment};
 use testkit::Case;
@@ -16,12 +16,19 @@ const VOUCHER: Voucher = Voucher::from_random([7; 16]);
 /// The subject of the events at the tenant's own provider.
 const SUBJECT: &str = "00u1a2b3c4";
 
-/// A region where Ada of the events has registered, is active, has invited Charles, who accepted, and has set the
-/// tenant's own identity provider.
+/// A region where Ada of the events has registered, is active, has invited Charles, who accepted,
+/// and has set the tenant's own identity provider.
 async fn region() -> Region {
     let region = tenantkit::region().await;
     let made = region.activate(&Newcomer::ada()).await;
-    region.add_user(&made, "charles@engines.example", Role::Member, Newcomer::ada().at).await;
+    region
+        .add_user(
+            &made,
+            "charles@engines.example",
+            Role::Member,
+            Newcomer::ada().at,
+        )
+        .await;
     federate(&region, Newcomer::ada().tenant).await;
     region
 }
@@ -33,7 +40,11 @@ async fn federate(region: &Region, tenant: TenantId) {
         identity_provider: ProviderName::of(&alias),
         trusts_unverified_email: false,
     };
-    region.change(tenant, Reach::TENANT, now(), |loaded, _| Ok(decide_federation(&loaded.state, &federation))).await;
+    region
+        .change(tenant, Reach::TENANT, now(), |loaded, _| {
+            Ok(decide_federation(&loaded.state, &federation))
+        })
+        .await;
 }
 
 fn now() -> Timestamp {
@@ -42,7 +53,10 @@ fn now() -> Timestamp {
 
 /// The event of an account that the provider of a tenant vouches for.
 fn vouched(alias: &str, subject: &str, email: &str) -> PreSignUp {
-    let case = testkit::cases("auth-pre-sign-up").into_iter().find(|case| case.name == "valid-own-provider").unwrap();
+    let case = testkit::cases("auth-pre-sign-up")
+        .into_iter()
+        .find(|case| case.name == "valid-own-provider")
+        .unwrap();
     let mut payload = case.payload;
     payload["userName"] = json!(format!("oidc-{alias}_{subject}"));
     payload["request"]["userAttributes"]["email"] = json!(email);
@@ -57,7 +71,10 @@ async fn refusal(adapters: &Adapters, event: PreSignUp) -> String {
 }
 
 fn adapters(region: &Region) -> Adapters {
-    Adapters { region: region.code.clone(), tenants: region.tenants.clone() }
+    Adapters {
+        region: region.code.clone(),
+        tenants: region.tenants.clone(),
+    }
 }
 
 #[tokio::test]
@@ -67,14 +84,21 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
         let Case { name, payload } = &case;
         // Whoever is named is vouched for: what is wrong with an event is what its name says.
         if let Ok(username) = payload["userName"].as_str().unwrap().parse() {
-            adapters.tenants.vouch(username, &VOUCHER, runtime::now()).await.unwrap();
+            adapters
+                .tenants
+                .vouch(username, &VOUCHER, runtime::now())
+                .await
+                .unwrap();
         }
         let event = serde_json::from_value(payload.clone()).unwrap();
         match handle(&adapters, event).await {
             Ok(event) => {
                 assert!(case.is_valid(), "{name} passed");
                 let passed = serde_json::to_value(event).unwrap();
-                assert_eq!(passed["response"], payload["response"], "{name}: the address is still to be confirmed");
+                assert_eq!(
+                    passed["response"], payload["response"],
+                    "{name}: the address is still to be confirmed"
+                );
                 assert_eq!(passed["userName"], payload["userName"], "{name}");
             }
             Err(refusal) => {
@@ -86,22 +110,34 @@ async fn only_a_registered_account_passes_and_passes_unchanged() {
                     "invalid-own-provider-no-address" => "provider-address-missing",
                     _ => "not-registered",
                 };
-                assert_eq!((refusal.kind(), refusal.message()), ("SignUpRefused", code), "{name}");
+                assert_eq!(
+                    (refusal.kind(), refusal.message()),
+                    ("SignUpRefused", code),
+                    "{name}"
+                );
             }
         }
     }
 }
 
-/// At the pool's own address anybody can ask for an account, and learns nothing from the answer: it is the same for
-/// users, for nobody, and for every spelling of a user's name.
+/// At the pool's own address anybody can ask for an account, and learns nothing from the answer: it
+/// is the same for users, for nobody, and for every spelling of a user's name.
 #[tokio::test]
 async fn nobody_else_has_an_account_made_or_learns_who_has_one() {
     let region = region().await;
     let adapters = adapters(&region);
-    let registered = testkit::cases("auth-pre-sign-up").into_iter().find(|case| case.name == "valid-registered");
+    let registered = testkit::cases("auth-pre-sign-up")
+        .into_iter()
+        .find(|case| case.name == "valid-registered");
     let registered = registered.unwrap().payload;
-    let ada = Username::of(&Newcomer::ada().alias, &Newcomer::ada().email.parse().unwrap());
-    let nobody = Username::of(&Newcomer::ada().alias, &"nobody@engines.example".parse().unwrap());
+    let ada = Username::of(
+        &Newcomer::ada().alias,
+        &Newcomer::ada().email.parse().unwrap(),
+    );
+    let nobody = Username::of(
+        &Newcomer::ada().alias,
+        &"nobody@engines.example".parse().unwrap(),
+    );
     let ask = async |name: String, voucher: serde_json::Value| {
         let mut payload = registered.clone();
         payload["userName"] = json!(name);
@@ -109,18 +145,51 @@ async fn nobody_else_has_an_account_made_or_learns_who_has_one() {
         refusal(&adapters, serde_json::from_value(payload).unwrap()).await
     };
     let ours = json!({ "voucher": VOUCHER.reveal() });
-    assert_eq!(ask(ada.to_string(), ours.clone()).await, "not-registered", "nobody has vouched yet");
-    adapters.tenants.vouch(ada, &VOUCHER, runtime::now()).await.unwrap();
-    adapters.tenants.vouch(nobody, &VOUCHER, runtime::now()).await.unwrap();
+    assert_eq!(
+        ask(ada.to_string(), ours.clone()).await,
+        "not-registered",
+        "nobody has vouched yet"
+    );
+    adapters
+        .tenants
+        .vouch(ada, &VOUCHER, runtime::now())
+        .await
+        .unwrap();
+    adapters
+        .tenants
+        .vouch(nobody, &VOUCHER, runtime::now())
+        .await
+        .unwrap();
     assert_eq!(ask(ada.to_string(), ours.clone()).await, "passed");
-    assert_eq!(ask(nobody.to_string(), ours.clone()).await, "not-registered");
+    assert_eq!(
+        ask(nobody.to_string(), ours.clone()).await,
+        "not-registered"
+    );
     let uuid = ada.to_string();
-    for name in [uuid.replace('-', ""), format!("{{{uuid}}}"), format!("urn:uuid:{uuid}"), uuid.to_uppercase()] {
-        assert_eq!(ask(name.clone(), ours.clone()).await, "not-registered", "{name}");
+    for name in [
+        uuid.replace('-', ""),
+        format!("{{{uuid}}}"),
+        format!("urn:uuid:{uuid}"),
+        uuid.to_uppercase(),
+    ] {
+        assert_eq!(
+            ask(name.clone(), ours.clone()).await,
+            "not-registered",
+            "{name}"
+        );
     }
-    for voucher in [json!(null), json!({}), json!({ "voucher": "" }), json!({ "voucher": "08".repeat(16) })] {
+    for voucher in [
+        json!(null),
+        json!({}),
+        json!({ "voucher": "" }),
+        json!({ "voucher": "08".repeat(16) }),
+    ] {
         for name in [&uuid, &nobody.to_string()] {
-            assert_eq!(ask(name.clone(), voucher.clone()).await, "not-registered", "{name} with {voucher}");
+            assert_eq!(
+                ask(name.clone(), voucher.clone()).await,
+                "not-registered",
+                "{name} with {voucher}"
+            );
         }
     }
 }
@@ -130,11 +199,21 @@ async fn a_voucher_holds_for_a_minute_and_for_its_user_only() {
     let region = region().await;
     let adapters = adapters(&region);
     let reader = region.tenants.reader();
-    let ada = Username::of(&Newcomer::ada().alias, &Newcomer::ada().email.parse().unwrap());
-    let charles = Username::of(&Newcomer::ada().alias, &"charles@engines.example".parse().unwrap());
+    let ada = Username::of(
+        &Newcomer::ada().alias,
+        &Newcomer::ada().email.parse().unwrap(),
+    );
+    let charles = Username::of(
+        &Newcomer::ada().alias,
+        &"charles@engines.example".parse().unwrap(),
+    );
     adapters.tenants.vouch(ada, &VOUCHER, now()).await.unwrap();
     let other = Voucher::from_random([8; 16]);
-    adapters.tenants.vouch(ada, &other, moment("2026-11-20T09:30:30Z")).await.unwrap();
+    adapters
+        .tenants
+        .vouch(ada, &other, moment("2026-11-20T09:30:30Z"))
+        .await
+        .unwrap();
     for (username, voucher, at, vouched) in [
         (ada, &VOUCHER, "2026-11-20T09:30:00Z", true),
         (ada, &VOUCHER, "2026-11-20T09:30:59Z", true),
@@ -142,20 +221,40 @@ async fn a_voucher_holds_for_a_minute_and_for_its_user_only() {
         (ada, &other, "2026-11-20T09:31:00Z", true),
         (charles, &VOUCHER, "2026-11-20T09:30:00Z", false),
     ] {
-        assert_eq!(reader.is_vouched(username, voucher, moment(at)).await.unwrap(), vouched, "{username} at {at}");
+        assert_eq!(
+            reader
+                .is_vouched(username, voucher, moment(at))
+                .await
+                .unwrap(),
+            vouched,
+            "{username} at {at}"
+        );
     }
 }
 
-/// OpenID Connect's subjects are case-sensitive: two persons of one provider may differ in nothing else.
+/// OpenID Connect's subjects are case-sensitive: two persons of one provider may differ in nothing
+/// else.
 #[tokio::test]
 async fn subjects_that_differ_in_case_are_two_persons() {
     let region = region().await;
     let (adapters, ada) = (adapters(&region), Newcomer::ada());
     let before = region.tenant(ada.tenant).await.users;
-    for (subject, email) in [("CaSe", "grace@engines.example"), ("cAsE", "mary@engines.example")] {
-        assert_eq!(refusal(&adapters, vouched(ada.alias.as_str(), subject, email)).await, "passed");
+    for (subject, email) in [
+        ("CaSe", "grace@engines.example"),
+        ("cAsE", "mary@engines.example"),
+    ] {
+        assert_eq!(
+            refusal(&adapters, vouched(ada.alias.as_str(), subject, email)).await,
+            "passed"
+        );
         let account = format!("oidc-{}_{subject}", ada.alias);
-        let user = region.tenants.reader().load_user(Username::of_account(&account)).await.unwrap().unwrap();
+        let user = region
+            .tenants
+            .reader()
+            .load_user(Username::of_account(&account))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((user.email.expose(), user.account_name()), (email, account));
     }
     assert_eq!(region.tenant(ada.tenant).await.users, before + 2);
@@ -164,10 +263,21 @@ async fn subjects_that_differ_in_case_are_two_persons() {
 /// The events name the user whom the invitation is for.
 #[test]
 fn the_invited_person_of_the_events_is_charles() {
-    let charles = Username::of(&Newcomer::ada().alias, &"charles@engines.example".parse().unwrap()).to_string();
-    let of_charles = testkit::cases("auth-pre-sign-up").into_iter().filter(|case| case.name.contains("invited"));
-    let names: Vec<_> = of_charles.map(|case| case.payload["userName"].as_str().unwrap().to_owned()).collect();
-    assert!(names.len() == 2 && names.iter().all(|name| *name == charles), "{names:?} are not {charles}");
+    let charles = Username::of(
+        &Newcomer::ada().alias,
+        &"charles@engines.example".parse().unwrap(),
+    )
+    .to_string();
+    let of_charles = testkit::cases("auth-pre-sign-up")
+        .into_iter()
+        .filter(|case| case.name.contains("invited"));
+    let names: Vec<_> = of_charles
+        .map(|case| case.payload["userName"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(
+        names.len() == 2 && names.iter().all(|name| *name == charles),
+        "{names:?} are not {charles}"
+    );
 }
 
 #[tokio::test]
@@ -175,9 +285,16 @@ async fn an_unreachable_table_lets_nobody_pass() {
     let aws = testkit::aws().await;
     let outbox = Outbox::new(&aws.config, "no-such-table".to_owned());
     let tenants = TenantStore::new(&aws.config, "no-such-table".to_owned(), outbox);
-    let adapters = Adapters { region: "eu-west-1".parse().unwrap(), tenants };
-    let case = testkit::cases("auth-pre-sign-up").into_iter().find(Case::is_valid).unwrap();
-    let Err(failure) = handle(&adapters, serde_json::from_value(case.payload).unwrap()).await else {
+    let adapters = Adapters {
+        region: "eu-west-1".parse().unwrap(),
+        tenants,
+    };
+    let case = testkit::cases("auth-pre-sign-up")
+        .into_iter()
+        .find(Case::is_valid)
+        .unwrap();
+    let Err(failure) = handle(&adapters, serde_json::from_value(case.payload).unwrap()).await
+    else {
         panic!("passed without a look");
     };
     assert_eq!(failure.kind(), "RegistrationUnavailable");
@@ -199,13 +316,40 @@ async fn whom_the_tenants_own_provider_vouches_for_becomes_a_member_once() {
         );
     }
     let account = format!("oidc-{}_{SUBJECT}", ada.alias);
-    let user = region.tenants.reader().load_user(Username::of_account(&account)).await.unwrap().unwrap();
-    assert_eq!((user.role, user.origin.clone(), user.account_name()), (Role::Member, Origin::Federation, account));
-    assert_eq!((user.email.expose(), user.name.expose()), ("grace@engines.example", "grace"));
+    let user = region
+        .tenants
+        .reader()
+        .load_user(Username::of_account(&account))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (user.role, user.origin.clone(), user.account_name()),
+        (Role::Member, Origin::Federation, account)
+    );
+    assert_eq!(
+        (user.email.expose(), user.name.expose()),
+        ("grace@engines.example", "grace")
+    );
     assert!(user.confirmed_at.is_some());
-    let trail = region.tenants.reader().list_audit(ada.tenant, None, 100).await.unwrap().entries;
-    assert_eq!(trail.iter().filter(|entry| entry.action == AuditAction::JoinByProvider).count(), 1);
-    assert!(!format!("{user:?}").contains(SUBJECT) && !format!("{user:?}").contains("grace"), "nothing personal shows");
+    let trail = region
+        .tenants
+        .reader()
+        .list_audit(ada.tenant, None, 100)
+        .await
+        .unwrap()
+        .entries;
+    assert_eq!(
+        trail
+            .iter()
+            .filter(|entry| entry.action == AuditAction::JoinByProvider)
+            .count(),
+        1
+    );
+    assert!(
+        !format!("{user:?}").contains(SUBJECT) && !format!("{user:?}").contains("grace"),
+        "nothing personal shows"
+    );
 }
 
 #[tokio::test]
@@ -217,8 +361,15 @@ async fn a_provider_vouches_for_its_own_tenant_only() {
     let code = refusal(&adapters, vouched(alias, SUBJECT, "grace@engines.example")).await;
     assert_eq!(code, "not-registered", "the other tenant has no provider");
     federate(&region, other.tenant.id).await;
-    assert_eq!(refusal(&adapters, vouched(alias, SUBJECT, "grace@engines.example")).await, "passed");
-    assert_eq!(region.tenant(Newcomer::ada().tenant).await.users, 2, "and that is no member of Ada's");
+    assert_eq!(
+        refusal(&adapters, vouched(alias, SUBJECT, "grace@engines.example")).await,
+        "passed"
+    );
+    assert_eq!(
+        region.tenant(Newcomer::ada().tenant).await.users,
+        2,
+        "and that is no member of Ada's"
+    );
 }
 
 #[tokio::test]
@@ -226,7 +377,9 @@ async fn nobody_joins_a_tenant_without_its_provider_or_that_is_suspended() {
     let region = region().await;
     let (adapters, ada) = (adapters(&region), Newcomer::ada());
     let event = || vouched(ada.alias.as_str(), SUBJECT, "grace@engines.example");
-    region.publish(ada.tenant, "starter", Some(Suspension::Operator), now()).await;
+    region
+        .publish(ada.tenant, "starter", Some(Suspension::Operator), now())
+        .await;
     assert_eq!(refusal(&adapters, event()).await, "not-registered");
     let region = self::region().await;
     let adapters = self::adapters(&region);
@@ -249,7 +402,10 @@ async fn who_was_removed_comes_back_only_when_invited() {
     let username = Username::of_account(&format!("oidc-{}_{SUBJECT}", ada.alias));
     let admin = Username::of(&ada.alias, &ada.email.parse().unwrap());
     let remove = async |by| {
-        let reach = Reach { user: Some(username), ..Reach::TENANT };
+        let reach = Reach {
+            user: Some(username),
+            ..Reach::TENANT
+        };
         region
             .change(ada.tenant, reach, now(), |loaded, occasion| {
                 decide_removal(&loaded.state, loaded.user.as_ref().unwrap(), by, occasion).map(Some)
@@ -258,20 +414,41 @@ async fn who_was_removed_comes_back_only_when_invited() {
     };
     assert_eq!(refusal(&adapters, event()).await, "passed");
     remove(username).await;
-    assert_eq!(refusal(&adapters, event()).await, "passed", "who left may come back");
+    assert_eq!(
+        refusal(&adapters, event()).await,
+        "passed",
+        "who left may come back"
+    );
     remove(admin).await;
     for _ in 0..2 {
         assert_eq!(refusal(&adapters, event()).await, "removed");
     }
     let other = vouched(ada.alias.as_str(), "another", "mary@engines.example");
-    assert_eq!(refusal(&adapters, other).await, "passed", "nobody else is kept out");
-    region.invite(ada.tenant, admin, "grace@engines.example", Role::Member, runtime::now()).await;
+    assert_eq!(
+        refusal(&adapters, other).await,
+        "passed",
+        "nobody else is kept out"
+    );
+    region
+        .invite(
+            ada.tenant,
+            admin,
+            "grace@engines.example",
+            Role::Member,
+            runtime::now(),
+        )
+        .await;
     assert_eq!(refusal(&adapters, event()).await, "passed");
     remove(username).await;
-    assert_eq!(refusal(&adapters, event()).await, "passed", "the invitation has lifted it");
+    assert_eq!(
+        refusal(&adapters, event()).await,
+        "passed",
+        "the invitation has lifted it"
+    );
 }
 
-/// Some providers verify addresses and do not say so. The tenant decides whether that is enough for itself.
+/// Some providers verify addresses and do not say so. The tenant decides whether that is enough for
+/// itself.
 #[tokio::test]
 async fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
     let region = region().await;
@@ -284,7 +461,11 @@ async fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
         event
     };
     for verified in [None, Some("false"), Some(""), Some("1"), Some("yes")] {
-        assert_eq!(refusal(&adapters, event(verified)).await, "provider-address-unverified", "{verified:?}");
+        assert_eq!(
+            refusal(&adapters, event(verified)).await,
+            "provider-address-unverified",
+            "{verified:?}"
+        );
     }
     region
         .change(ada.tenant, Reach::TENANT, now(), |loaded, _| {
@@ -296,11 +477,23 @@ async fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
         })
         .await;
     for verified in [None, Some("false"), Some("true"), Some("True")] {
-        assert_eq!(refusal(&adapters, event(verified)).await, "passed", "{verified:?}");
+        assert_eq!(
+            refusal(&adapters, event(verified)).await,
+            "passed",
+            "{verified:?}"
+        );
     }
     let other = region.activate(&Newcomer::somebody()).await;
     federate(&region, other.tenant.id).await;
-    let mut elsewhere = vouched(other.tenant.alias.as_str(), SUBJECT, "grace@engines.example");
+    let mut elsewhere = vouched(
+        other.tenant.alias.as_str(),
+        SUBJECT,
+        "grace@engines.example",
+    );
     elsewhere.request.user_attributes.remove("email_verified");
-    assert_eq!(refusal(&adapters, elsewhere).await, "provider-address-unverified", "the setting is the tenant's own");
+    assert_eq!(
+        refusal(&adapters, elsewhere).await,
+        "provider-address-unverified",
+        "the setting is the tenant's own"
+    );
 }

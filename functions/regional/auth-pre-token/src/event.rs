@@ -1,5 +1,5 @@
-//! The event of the trigger in its versions 2 and 3, which differ in nothing but that the latter also comes for
-//! machines. Everything that matters here is named; the rest goes back as it came.
+//! The event of the trigger in its versions 2 and 3, which differ in nothing but that the latter
+//! also comes for machines. Everything that matters here is named; the rest goes back as it came.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -9,7 +9,8 @@ use tenancy::{AccountName, Claims};
 /// The source of an event that is about a machine, whose account has no name.
 const MACHINE: &str = "TokenGeneration_ClientCredentials";
 
-/// What Cognito asks before it makes a token. Holds the attributes of a person, so it shows nothing of itself.
+/// What Cognito asks before it makes a token. Holds the attributes of a person, so it shows nothing
+/// of itself.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PreToken {
@@ -59,13 +60,21 @@ impl PreToken {
         if self.trigger_source == MACHINE {
             return Some(Bearer::Machine(&self.caller_context.client_id));
         }
-        self.user_name.as_deref().filter(|name| !name.is_empty()).map(Bearer::Person)
+        self.user_name
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .map(Bearer::Person)
     }
 
-    /// Whether the tenant's own identity provider vouches for the account without saying that the address is verified.
+    /// Whether the tenant's own identity provider vouches for the account without saying that the
+    /// address is verified.
     pub(crate) fn is_unverified(&self) -> bool {
         let name = self.user_name.as_deref().unwrap_or_default();
-        let attribute = self.request.user_attributes.as_ref().and_then(|all| all.get("email_verified"));
+        let attribute = self
+            .request
+            .user_attributes
+            .as_ref()
+            .and_then(|all| all.get("email_verified"));
         let is_verified = attribute.is_some_and(|said| match said {
             Value::Bool(said) => *said,
             Value::String(said) => said.eq_ignore_ascii_case("true"),
@@ -76,11 +85,16 @@ impl PreToken {
 
     /// What the client says of the tenant that it signs in to: its label.
     pub(crate) fn alias(&self) -> Option<&str> {
-        self.request.client_metadata.as_ref()?.get("alias").map(String::as_str)
+        self.request
+            .client_metadata
+            .as_ref()?
+            .get("alias")
+            .map(String::as_str)
     }
 
-    /// Puts claims into both tokens. Cognito takes an answer without groups for an order to remove them, so they are
-    /// repeated. A machine has an access token only, for which Cognito reads the same place.
+    /// Puts claims into both tokens. Cognito takes an answer without groups for an order to remove
+    /// them, so they are repeated. A machine has an access token only, for which Cognito reads the
+    /// same place.
     pub(crate) fn add(&mut self, claims: &Claims) {
         self.response = json!({
             "claimsAndScopeOverrideDetails": {

@@ -6,20 +6,29 @@ use regional_store::{TenantReader, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Tenant, Username, claims};
 
-/// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code. The first read finds the
-/// tenant, the second has the tenant's own word on who it is. The clients of the
-/// provider's own services belong to no tenant, and their tokens stay as they are.
+/// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code. The
+/// first read finds the tenant, the second has the tenant's own word on who it is. The clients of
+/// the provider's own services belong to no tenant, and their tokens stay as they are.
 pub(crate) async fn handle(adapters: &Adapters, mut event: PreToken) -> Result<PreToken, Failure> {
     let bearer = event.bearer().ok_or_else(not_registered)?;
-    let Some((tenant, role)) = adapters.tenant_of(bearer).await? else { return Ok(event) };
-    if event.alias().is_some_and(|alias| alias != tenant.alias.as_str()) {
+    let Some((tenant, role)) = adapters.tenant_of(bearer).await? else {
+        return Ok(event);
+    };
+    if event
+        .alias()
+        .is_some_and(|alias| alias != tenant.alias.as_str())
+    {
         return Err(refuse(&tenant, "other-tenant"));
     }
-    let takes = tenant.federation.as_ref().is_some_and(|federation| federation.takes_address(false));
+    let takes = tenant
+        .federation
+        .as_ref()
+        .is_some_and(|federation| federation.takes_address(false));
     if event.is_unverified() && !takes {
         return Err(refuse(&tenant, "provider-address-unverified"));
     }
-    let claims = claims(&tenant, role, &adapters.region).map_err(|refusal| refuse(&tenant, &refusal.to_string()))?;
+    let claims = claims(&tenant, role, &adapters.region)
+        .map_err(|refusal| refuse(&tenant, &refusal.to_string()))?;
     event.add(&claims);
     tracing::info!(tenant = %tenant.id, machine = role.is_none(), "issued a token");
     Ok(event)
@@ -32,22 +41,37 @@ pub(crate) struct Adapters {
 }
 
 impl Adapters {
-    /// The tenant of a person, with the person's role, or of a machine; none for the provider's own machines.
-    async fn tenant_of(&self, bearer: Bearer<'_>) -> Result<Option<(Tenant, Option<Role>)>, Failure> {
+    /// The tenant of a person, with the person's role, or of a machine; none for the provider's own
+    /// machines.
+    async fn tenant_of(
+        &self,
+        bearer: Bearer<'_>,
+    ) -> Result<Option<(Tenant, Option<Role>)>, Failure> {
         match bearer {
             Bearer::Person(account) => {
                 let username = Username::of_account(account);
                 let found = self.tenants.load_membership(username).await;
-                let tenant = found.map_err(|error| failure(&error))?.ok_or_else(not_registered)?.tenant;
+                let tenant = found
+                    .map_err(|error| failure(&error))?
+                    .ok_or_else(not_registered)?
+                    .tenant;
                 let found = self.tenants.load_with_member(tenant, username).await;
-                let (tenant, member) = found.map_err(|error| failure(&error))?.ok_or_else(not_registered)?;
+                let (tenant, member) = found
+                    .map_err(|error| failure(&error))?
+                    .ok_or_else(not_registered)?;
                 Ok(Some((tenant, Some(member.role))))
             }
             Bearer::Machine(client_id) => {
-                let found = self.tenants.load_client(client_id).await.map_err(|error| failure(&error))?;
+                let found = self
+                    .tenants
+                    .load_client(client_id)
+                    .await
+                    .map_err(|error| failure(&error))?;
                 let Some(client) = found else { return Ok(None) };
                 let found = self.tenants.load_with_client(&client).await;
-                let (tenant, client) = found.map_err(|error| failure(&error))?.ok_or_else(not_registered)?;
+                let (tenant, client) = found
+                    .map_err(|error| failure(&error))?
+                    .ok_or_else(not_registered)?;
                 if client.has_ended(runtime::now()) {
                     return Err(refuse(&tenant, "client-ended"));
                 }

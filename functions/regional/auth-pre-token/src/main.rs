@@ -1,7 +1,8 @@
-//! Says in every token which tenant its bearer belongs to, and issues none where nobody may sign in.
+//! Says in every token which tenant its bearer belongs to, and issues none where nobody may sign
+//! in.
 //!
-//! Trigger: Cognito pre-token-generation, version 3. Reads: RegionalTable (users, machine clients, tenants).
-//! Emits: nothing.
+//! Trigger: Cognito pre-token-generation, version 3. Reads: RegionalTable (users, machine clients,
+//! tenants). Emits: nothing.
 
 mod event;
 mod handler;
@@ -20,5 +21,8 @@ async fn main() -> Result<(), runtime::Error> {
         region: runtime::env("AWS_REGION")?,
         tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

@@ -3,7 +3,8 @@ use kernel::Suspension;
 use regional_store::{Reach, TenantReader};
 use serde_json::{Value, json};
 use tenancy::{
-    ClientId, ClientWish, KeyDigest, MachineScope, SignUp, decide_client, decide_client_made, decide_revocation,
+    ClientId, ClientWish, KeyDigest, MachineScope, SignUp, decide_client, decide_client_made,
+    decide_revocation,
 };
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
@@ -22,32 +23,62 @@ struct World {
 async fn world() -> World {
     let region = tenantkit::region().await;
     let made = region.register(&Newcomer::ada()).await;
-    let adapters = Adapters { region: region.code.clone(), tenants: region.tenants.reader().clone() };
-    World { adapters, region, made }
+    let adapters = Adapters {
+        region: region.code.clone(),
+        tenants: region.tenants.reader().clone(),
+    };
+    World {
+        adapters,
+        region,
+        made,
+    }
 }
 
 impl World {
     async fn activate(&self) {
-        self.region.confirm(self.made.tenant.id, Newcomer::ada().at).await;
+        self.region
+            .confirm(self.made.tenant.id, Newcomer::ada().at)
+            .await;
     }
 
     async fn publish(&self, suspension: Option<Suspension>) {
-        self.region.publish(self.made.tenant.id, "pro", suspension, Newcomer::ada().at).await;
+        self.region
+            .publish(self.made.tenant.id, "pro", suspension, Newcomer::ada().at)
+            .await;
     }
 
     /// Makes the tenant a machine client.
     async fn add_machine(&self, client_id: &str) {
-        let (tenant, by, at) = (self.made.tenant.id, self.made.user.username, Newcomer::ada().at);
+        let (tenant, by, at) = (
+            self.made.tenant.id,
+            self.made.user.username,
+            Newcomer::ada().at,
+        );
         let id = ClientId::of(tenant, &KeyDigest::of("client", client_id));
-        let wish = ClientWish { id, scopes: vec![MachineScope::UsageWrite], replaces: None, by };
-        let asked = self.region.change(tenant, Reach::TENANT, at, |loaded, occasion| {
-            decide_client(&loaded.state, &[], &wish, occasion).map(Some)
-        });
+        let wish = ClientWish {
+            id,
+            scopes: vec![MachineScope::UsageWrite],
+            replaces: None,
+            by,
+        };
+        let asked = self
+            .region
+            .change(tenant, Reach::TENANT, at, |loaded, occasion| {
+                decide_client(&loaded.state, &[], &wish, occasion).map(Some)
+            });
         asked.await;
-        let clients = self.region.tenants.reader().load_clients(tenant).await.unwrap();
-        let made = self.region.change(tenant, Reach::TENANT, at, |loaded, occasion| {
-            decide_client_made(&loaded.state, &clients, id, client_id, occasion)
-        });
+        let clients = self
+            .region
+            .tenants
+            .reader()
+            .load_clients(tenant)
+            .await
+            .unwrap();
+        let made = self
+            .region
+            .change(tenant, Reach::TENANT, at, |loaded, occasion| {
+                decide_client_made(&loaded.state, &clients, id, client_id, occasion)
+            });
         made.await;
     }
 
@@ -60,45 +91,75 @@ impl World {
             email: "grace@engines.example".parse().unwrap(),
             is_verified: true,
         };
-        let joined = self.region.change(tenant, Reach::TENANT, at, |loaded, occasion| {
-            tenancy::decide_newcomer(&loaded.state, &newcomer, tenancy::Standing::default(), occasion)
-        });
+        let joined = self
+            .region
+            .change(tenant, Reach::TENANT, at, |loaded, occasion| {
+                tenancy::decide_newcomer(
+                    &loaded.state,
+                    &newcomer,
+                    tenancy::Standing::default(),
+                    occasion,
+                )
+            });
         joined.await;
     }
 
     /// Whether the tenant takes its provider's word for an address.
     async fn trust(&self, trusts_unverified_email: bool) {
-        let set = self.region.change(self.made.tenant.id, Reach::TENANT, Newcomer::ada().at, |loaded, _| {
-            let mut outcome = tenancy::Outcome::of(&loaded.state);
-            let identity_provider = tenancy::ProviderName::of(&outcome.tenant.alias);
-            let client_id = "1example23456789example01".to_owned();
-            outcome.tenant.federation =
-                Some(tenancy::Federation { client_id, identity_provider, trusts_unverified_email });
-            Ok(Some(outcome))
-        });
+        let set = self.region.change(
+            self.made.tenant.id,
+            Reach::TENANT,
+            Newcomer::ada().at,
+            |loaded, _| {
+                let mut outcome = tenancy::Outcome::of(&loaded.state);
+                let identity_provider = tenancy::ProviderName::of(&outcome.tenant.alias);
+                let client_id = "1example23456789example01".to_owned();
+                outcome.tenant.federation = Some(tenancy::Federation {
+                    client_id,
+                    identity_provider,
+                    trusts_unverified_email,
+                });
+                Ok(Some(outcome))
+            },
+        );
         set.await;
     }
 
     async fn revoke_machine(&self, client_id: &str) {
         let (tenant, by) = (self.made.tenant.id, self.made.user.username);
-        let client = self.region.tenants.reader().load_client(client_id).await.unwrap().unwrap();
-        let revoked = self.region.change(tenant, Reach::TENANT, Newcomer::ada().at, |loaded, occasion| {
-            Ok(decide_revocation(&loaded.state, &client, by, occasion))
-        });
+        let client = self
+            .region
+            .tenants
+            .reader()
+            .load_client(client_id)
+            .await
+            .unwrap()
+            .unwrap();
+        let revoked = self.region.change(
+            tenant,
+            Reach::TENANT,
+            Newcomer::ada().at,
+            |loaded, occasion| Ok(decide_revocation(&loaded.state, &client, by, occasion)),
+        );
         revoked.await;
     }
 
     /// The answer's claims of both tokens, or the code of the refusal.
     async fn invoke(&self, case: &Case) -> Result<Value, String> {
         let event = serde_json::from_value(case.payload.clone()).unwrap();
-        let answered = handle(&self.adapters, event).await.map_err(|refusal| refusal.message().to_owned())?;
+        let answered = handle(&self.adapters, event)
+            .await
+            .map_err(|refusal| refusal.message().to_owned())?;
         let answered = serde_json::to_value(answered).unwrap();
         Ok(answered["response"]["claimsAndScopeOverrideDetails"].clone())
     }
 }
 
 fn case(name: &str) -> Case {
-    testkit::cases("auth-pre-token").into_iter().find(|case| case.name == name).unwrap()
+    testkit::cases("auth-pre-token")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
 }
 
 #[tokio::test]
@@ -126,8 +187,14 @@ async fn every_event_gets_its_answer() {
             continue;
         }
         let groups = &case.payload["request"]["groupConfiguration"];
-        assert_eq!(details["groupOverrideDetails"], *groups, "{name}: groups stay");
-        assert_eq!(details["accessTokenGeneration"]["claimsToAddOrOverride"]["alias"], "23456789abcd", "{name}");
+        assert_eq!(
+            details["groupOverrideDetails"], *groups,
+            "{name}: groups stay"
+        );
+        assert_eq!(
+            details["accessTokenGeneration"]["claimsToAddOrOverride"]["alias"], "23456789abcd",
+            "{name}"
+        );
     }
 }
 
@@ -139,8 +206,17 @@ async fn the_event_goes_back_as_it_came() {
     let mut payload = case("valid-sign-in-to-tenant").payload;
     payload["request"]["later"] = json!({ "member": [1, null] });
     payload["later"] = json!(true);
-    let answered = handle(&world.adapters, serde_json::from_value(payload.clone()).unwrap()).await;
-    let mut answered = serde_json::to_value(answered.map_err(|refusal| refusal.message().to_owned()).unwrap()).unwrap();
+    let answered = handle(
+        &world.adapters,
+        serde_json::from_value(payload.clone()).unwrap(),
+    )
+    .await;
+    let mut answered = serde_json::to_value(
+        answered
+            .map_err(|refusal| refusal.message().to_owned())
+            .unwrap(),
+    )
+    .unwrap();
     answered["response"] = payload["response"].clone();
     assert_eq!(answered, payload);
 }
@@ -160,12 +236,21 @@ async fn a_machine_gets_its_tenants_claims() {
         "entitlements": ["api", "storage"],
         "policy_version": 0,
     });
-    assert_eq!(details["accessTokenGeneration"]["claimsToAddOrOverride"], claims);
+    assert_eq!(
+        details["accessTokenGeneration"]["claimsToAddOrOverride"],
+        claims
+    );
     world.publish(Some(Suspension::Operator)).await;
-    assert_eq!(world.invoke(&case("valid-machine")).await.err().as_deref(), Some("tenant-suspended"));
+    assert_eq!(
+        world.invoke(&case("valid-machine")).await.err().as_deref(),
+        Some("tenant-suspended")
+    );
     world.publish(None).await;
     world.revoke_machine(MACHINE).await;
-    assert_eq!(world.invoke(&case("valid-machine")).await.err().as_deref(), Some("client-ended"));
+    assert_eq!(
+        world.invoke(&case("valid-machine")).await.err().as_deref(),
+        Some("client-ended")
+    );
 }
 
 #[tokio::test]
@@ -195,7 +280,12 @@ async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
     let cases = [case("valid-sign-in"), case("valid-refresh")];
     let check = async |code: Option<&str>| {
         for case in &cases {
-            assert_eq!(world.invoke(case).await.err().as_deref(), code, "{}", case.name);
+            assert_eq!(
+                world.invoke(case).await.err().as_deref(),
+                code,
+                "{}",
+                case.name
+            );
         }
     };
     check(Some("tenant-not-ready")).await;
@@ -207,7 +297,10 @@ async fn nobody_gets_a_token_of_a_tenant_that_is_not_in_use() {
     check(None).await;
     let details = world.invoke(&cases[1]).await.unwrap();
     let claims = &details["accessTokenGeneration"]["claimsToAddOrOverride"];
-    assert_eq!((&claims["plan"], &claims["policy_version"]), (&json!("pro"), &json!(2)));
+    assert_eq!(
+        (&claims["plan"], &claims["policy_version"]),
+        (&json!("pro"), &json!(2))
+    );
 }
 
 /// What leads to a tenant is no proof: the tenant itself has to know the person, or the machine.
@@ -218,12 +311,20 @@ async fn nobody_gets_a_token_of_a_tenant_that_knows_nothing_of_them() {
     world.add_machine(MACHINE).await;
     let other = world.region.activate(&Newcomer::somebody()).await.tenant.id;
     for (name, partition, sort) in [
-        ("valid-sign-in", format!("USER#{}", world.made.user.username), "USER"),
+        (
+            "valid-sign-in",
+            format!("USER#{}", world.made.user.username),
+            "USER",
+        ),
         ("valid-machine", format!("CLIENT#{MACHINE}"), "CLIENT"),
     ] {
         assert!(world.invoke(&case(name)).await.is_ok(), "{name}");
         world.region.mislead(&partition, sort, other).await;
-        assert_eq!(world.invoke(&case(name)).await, Err("not-registered".to_owned()), "{name}");
+        assert_eq!(
+            world.invoke(&case(name)).await,
+            Err("not-registered".to_owned()),
+            "{name}"
+        );
     }
 }
 
@@ -231,9 +332,14 @@ async fn nobody_gets_a_token_of_a_tenant_that_knows_nothing_of_them() {
 async fn an_unreachable_table_issues_no_token() {
     let aws = testkit::aws().await;
     let tenants = TenantReader::new(&aws.config, "no-such-table".to_owned());
-    let adapters = Adapters { region: "eu-central-1".parse().unwrap(), tenants };
+    let adapters = Adapters {
+        region: "eu-central-1".parse().unwrap(),
+        tenants,
+    };
     let event = serde_json::from_value(case("valid-sign-in").payload).unwrap();
-    let Err(failure) = handle(&adapters, event).await else { panic!("issued without a look") };
+    let Err(failure) = handle(&adapters, event).await else {
+        panic!("issued without a look")
+    };
     assert_eq!(failure.kind(), "TenantUnavailable");
     assert!(!failure.message().contains("no-such-table"), "no internals");
 }

@@ -7,7 +7,8 @@ use tenancy::{EmailAddress, Password, Username};
 const SIGN_IN: &str = "UserMigration_Authentication";
 const FORGOTTEN: &str = "UserMigration_ForgotPassword";
 
-/// What Cognito asks about an account that its pool does not have. Holds a password, so it shows nothing of itself.
+/// What Cognito asks about an account that its pool does not have. Holds a password, so it shows
+/// nothing of itself.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MigrateUser {
@@ -36,8 +37,8 @@ pub(crate) struct Asked {
 }
 
 impl MigrateUser {
-    /// What the event asks for; nothing where it is not what an account of ours could be asked for with. People whom
-    /// a tenant's own provider knows have nothing to take over.
+    /// What the event asks for; nothing where it is not what an account of ours could be asked for
+    /// with. People whom a tenant's own provider knows have nothing to take over.
     pub(crate) fn asked(&self) -> Option<Asked> {
         let username = self.user_name.as_deref()?.parse().ok()?;
         let password = match self.trigger_source.as_str() {
@@ -48,14 +49,19 @@ impl MigrateUser {
         Some(Asked { username, password })
     }
 
-    /// The answer that there is no account to take over: an empty one, upon which Cognito answers as it does to a wrong
-    /// password. An error would tell who asks that the pool does not have the account.
+    /// The answer that there is no account to take over: an empty one, upon which Cognito answers
+    /// as it does to a wrong password. An error would tell who asks that the pool does not have the
+    /// account.
     #[must_use]
     pub(crate) fn refused(self) -> Self {
-        Self { response: json!({}), ..self }
+        Self {
+            response: json!({}),
+            ..self
+        }
     }
 
-    /// The answer with the account to make: a proved address, no mail, and the password that was given, where it was.
+    /// The answer with the account to make: a proved address, no mail, and the password that was
+    /// given, where it was.
     #[must_use]
     pub(crate) fn taken_over(self, email: &EmailAddress) -> Self {
         let mut response = json!({
@@ -69,8 +75,10 @@ impl MigrateUser {
     }
 }
 
-/// A password in the form in which all are set. Cognito keeps the very text that it was asked with: in another form, nobody
-/// could sign in with it from the sign-in page.
+/// A password in the form in which all are set. Cognito keeps the very text that it was asked with:
+/// in another form, nobody could sign in with it from the sign-in page.
 fn normal(text: &str) -> Option<Password> {
-    text.parse().ok().filter(|password: &Password| password.expose() == text)
+    text.parse()
+        .ok()
+        .filter(|password: &Password| password.expose() == text)
 }

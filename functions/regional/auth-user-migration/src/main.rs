@@ -1,7 +1,8 @@
-//! Takes over a member's account from the user pool where the tenant was before, at the first sign-in: the password
-//! goes from hand to hand, and is stored nowhere else.
+//! Takes over a member's account from the user pool where the tenant was before, at the first
+//! sign-in: the password goes from hand to hand, and is stored nowhere else.
 //!
-//! Trigger: Cognito user-migration. Reads: RegionalTable (users, tenants), the former pool. Emits: nothing.
+//! Trigger: Cognito user-migration. Reads: RegionalTable (users, tenants), the former pool. Emits:
+//! nothing.
 
 mod event;
 mod handler;
@@ -17,7 +18,12 @@ use runtime::Service;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
-    let adapters =
-        Adapters { tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?), former: FormerPools::new(aws) };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    let adapters = Adapters {
+        tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
+        former: FormerPools::new(aws),
+    };
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

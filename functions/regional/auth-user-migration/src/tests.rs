@@ -8,7 +8,8 @@ use tenancy::SignUp;
 use tenantkit::{Newcomer, People, Region};
 use testkit::Case;
 
-/// A region where Ada of the events is active, and whose own pool does not know her; the former pool does.
+/// A region where Ada of the events is active, and whose own pool does not know her; the former
+/// pool does.
 struct World {
     region: Region,
     former: People,
@@ -22,8 +23,16 @@ async fn world() -> World {
     region.confirm(made.tenant.id, ada.at).await;
     let former = region.people().await;
     let password = ada.password.parse().unwrap();
-    former.identity.create_proved(made.user.username, &made.user.email, &password).await.unwrap();
-    let world = World { region, former, made };
+    former
+        .identity
+        .create_proved(made.user.username, &made.user.email, &password)
+        .await
+        .unwrap();
+    let world = World {
+        region,
+        former,
+        made,
+    };
     world.moved_from(&world.former.pool.client_id).await;
     world
 }
@@ -39,8 +48,10 @@ impl World {
     /// Notes which pool the tenant's accounts were in, as a move of the tenant does.
     async fn moved_from(&self, client_id: &str) {
         let text = |value: &str| AttributeValue::S(value.to_owned());
-        let realm =
-            HashMap::from([("region".to_owned(), text("us-west-2")), ("client_id".to_owned(), text(client_id))]);
+        let realm = HashMap::from([
+            ("region".to_owned(), text("us-west-2")),
+            ("client_id".to_owned(), text(client_id)),
+        ]);
         aws_sdk_dynamodb::Client::new(&self.region.aws.config)
             .update_item()
             .table_name(&self.region.regional_table)
@@ -67,7 +78,11 @@ fn nothing<E>() -> Result<Value, E> {
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("auth-user-migration").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("auth-user-migration")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 #[tokio::test]
@@ -88,12 +103,17 @@ async fn a_member_takes_the_account_along_and_nobody_else_does() {
             (&attributes, &json!("SUPPRESS")),
             "{name}"
         );
-        let status = if name == "valid-sign-in" { json!("CONFIRMED") } else { Value::Null };
+        let status = if name == "valid-sign-in" {
+            json!("CONFIRMED")
+        } else {
+            Value::Null
+        };
         assert_eq!(response["finalUserStatus"], status, "{name}");
     }
 }
 
-/// The former pool knows the password in its normal form, and Cognito would keep the form that was sent.
+/// The former pool knows the password in its normal form, and Cognito would keep the form that was
+/// sent.
 #[tokio::test]
 async fn an_account_is_taken_along_with_its_password_in_the_normal_form_only() {
     let world = world().await;
@@ -103,26 +123,39 @@ async fn an_account_is_taken_along_with_its_password_in_the_normal_form_only() {
     // A letter or digit of full width is the plain one in the normal form.
     let full = |letter: char| char::from_u32(u32::from(letter) + 0xfee0).unwrap();
     for at in [0, 1, password.len() - 1] {
-        let other: String =
-            password.chars().enumerate().map(|(i, letter)| if i == at { full(letter) } else { letter }).collect();
+        let other: String = password
+            .chars()
+            .enumerate()
+            .map(|(i, letter)| if i == at { full(letter) } else { letter })
+            .collect();
         asked["request"]["password"] = json!(other);
         assert_eq!(answer(&adapters, asked.clone()).await, nothing(), "{other}");
     }
 }
 
-/// A tenant that began here has no accounts elsewhere, and a person who has not proved the address is not asked for.
+/// A tenant that began here has no accounts elsewhere, and a person who has not proved the address
+/// is not asked for.
 #[tokio::test]
 async fn only_confirmed_members_of_tenants_that_moved_are_looked_up() {
     let region = tenantkit::region().await;
     let made = region.register(&Newcomer::ada()).await;
-    let world = World { former: region.people().await, region, made };
+    let world = World {
+        former: region.people().await,
+        region,
+        made,
+    };
     world.moved_from(&world.former.pool.client_id).await;
-    assert_eq!(answer(&world.adapters(), case("valid-forgotten-password")).await, nothing());
+    assert_eq!(
+        answer(&world.adapters(), case("valid-forgotten-password")).await,
+        nothing()
+    );
 
     let region = tenantkit::region().await;
     region.activate(&Newcomer::ada()).await;
-    let adapters =
-        Adapters { tenants: region.tenants.reader().clone(), former: FormerPools::new(region.aws.config.clone()) };
+    let adapters = Adapters {
+        tenants: region.tenants.reader().clone(),
+        former: FormerPools::new(region.aws.config.clone()),
+    };
     for name in ["valid-sign-in", "valid-forgotten-password"] {
         assert_eq!(answer(&adapters, case(name)).await, nothing(), "{name}");
     }
@@ -132,12 +165,26 @@ async fn only_confirmed_members_of_tenants_that_moved_are_looked_up() {
 async fn what_is_away_is_no_refusal() {
     let world = world().await;
     let config = &world.region.aws.config;
-    let away = config.to_builder().endpoint_url("http://127.0.0.1:9").build();
-    let adapters = Adapters { former: FormerPools::new(away), ..world.adapters() };
+    let away = config
+        .to_builder()
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
+    let adapters = Adapters {
+        former: FormerPools::new(away),
+        ..world.adapters()
+    };
     let (kind, _) = answer(&adapters, case("valid-sign-in")).await.unwrap_err();
     assert_eq!(kind, "FormerPoolUnavailable");
     let tenants = TenantReader::new(config, "no-such-table".to_owned());
-    let (kind, message) = answer(&Adapters { tenants, ..world.adapters() }, case("valid-sign-in")).await.unwrap_err();
+    let (kind, message) = answer(
+        &Adapters {
+            tenants,
+            ..world.adapters()
+        },
+        case("valid-sign-in"),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(kind, "TenantUnavailable");
     assert!(!message.contains("no-such-table"), "no internals");
 }

@@ -11,7 +11,8 @@ const BEATS_BETWEEN: u64 = 60;
 
 /// Whether the next heartbeat says what the region is.
 pub(crate) fn is_due(last: &LastHeartbeat, description: &RegionDescribed) -> bool {
-    last.described.as_ref() != Some(description) || (last.sequence + 1).is_multiple_of(BEATS_BETWEEN)
+    last.described.as_ref() != Some(description)
+        || (last.sequence + 1).is_multiple_of(BEATS_BETWEEN)
 }
 
 /// How many tenants the region has room for: nothing and 0 are for any number.
@@ -35,6 +36,10 @@ impl FromStr for Place {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
+        if text.is_empty() {
+            Ok(Self(None))
+        } else {
+            text.parse().map(Some).map(Self)
+        }
     }
 }

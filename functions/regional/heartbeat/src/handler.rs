@@ -11,7 +11,10 @@ use runtime::{Failure, Scheduled};
 /// Measures, and states what may be told. What does not answer is told as down; only an outbox that
 /// cannot be written is a failure, since then nothing can be told.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
-    adapters.beat(event).await.map_err(|error| Failure::of("HeartbeatNotStated", &error))
+    adapters
+        .beat(event)
+        .await
+        .map_err(|error| Failure::of("HeartbeatNotStated", &error))
 }
 
 /// What the function works with.
@@ -31,11 +34,23 @@ impl Adapters {
             return Ok(());
         }
         let measured = self.gauges.read().await;
-        let heartbeat = self.state(&last, event.time, self.disclosure.report(&measured, event.time));
+        let heartbeat = self.state(
+            &last,
+            event.time,
+            self.disclosure.report(&measured, event.time),
+        );
         let is_due = is_due(&last, &self.description);
         let description = is_due.then(|| self.state(&last, event.time, self.description.clone()));
-        let is_stated = self.store.record(&last, &heartbeat, description.as_ref()).await?;
-        tracing::info!(sequence = heartbeat.sequence, is_stated, is_described = is_due, "heartbeat");
+        let is_stated = self
+            .store
+            .record(&last, &heartbeat, description.as_ref())
+            .await?;
+        tracing::info!(
+            sequence = heartbeat.sequence,
+            is_stated,
+            is_described = is_due,
+            "heartbeat"
+        );
         Ok(())
     }
 

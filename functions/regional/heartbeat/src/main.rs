@@ -25,8 +25,16 @@ async fn main() -> Result<(), runtime::Error> {
     let mode: Mode = runtime::env("REGION_MODE")?;
     let adapters = Adapters {
         store: HeartbeatStore::new(&aws, outbox_table.clone()),
-        gauges: Gauges::new(&aws, runtime::env("REGIONAL_TABLE")?, runtime::env("USAGE_TABLE")?, outbox_table),
-        disclosure: Disclosure { mode, tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")? },
+        gauges: Gauges::new(
+            &aws,
+            runtime::env("REGIONAL_TABLE")?,
+            runtime::env("USAGE_TABLE")?,
+            outbox_table,
+        ),
+        disclosure: Disclosure {
+            mode,
+            tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")?,
+        },
         region: runtime::env("AWS_REGION")?,
         description: RegionDescribed {
             name: runtime::env("REGION_NAME")?,
@@ -38,7 +46,10 @@ async fn main() -> Result<(), runtime::Error> {
             location: runtime::env::<Place>("REGION_LOCATION")?.0,
         },
     };
-    run(service_fn(async |event: LambdaEvent<_>| handle(&adapters, event.payload).await)).await
+    run(service_fn(async |event: LambdaEvent<_>| {
+        handle(&adapters, event.payload).await
+    }))
+    .await
 }
 
 #[cfg(test)]

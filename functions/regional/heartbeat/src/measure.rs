@@ -30,7 +30,12 @@ pub(crate) struct Measured {
 }
 
 impl Gauges {
-    pub(crate) fn new(aws: &SdkConfig, regional_table: String, usage_table: String, outbox_table: String) -> Self {
+    pub(crate) fn new(
+        aws: &SdkConfig,
+        regional_table: String,
+        usage_table: String,
+        outbox_table: String,
+    ) -> Self {
         Self {
             probe: HeartbeatStore::new(aws, outbox_table.clone()),
             tenants: TenantReader::new(aws, regional_table.clone()),
@@ -60,13 +65,23 @@ impl Gauges {
             usage.unless(events.is_none() || pending.is_none()),
             outbox.unless(backlog.is_none()),
         ];
-        Measured { dependencies, tenants, events, outbox: backlog, usage: pending }
+        Measured {
+            dependencies,
+            tenants,
+            events,
+            outbox: backlog,
+            usage: pending,
+        }
     }
 
     async fn look_at(&self, (dependency, table): &(Dependency, String)) -> Look {
         let started = Instant::now();
         let answered = answer("a probe", self.probe.probe(table)).await;
-        Look { dependency: *dependency, is_up: answered.is_some(), took: started.elapsed() }
+        Look {
+            dependency: *dependency,
+            is_up: answered.is_some(),
+            took: started.elapsed(),
+        }
     }
 }
 
@@ -83,14 +98,21 @@ impl Look {
         let is_up = self.is_up && !is_silent_otherwise;
         DependencyHealth {
             dependency: self.dependency,
-            state: if is_up { DependencyState::Up } else { DependencyState::Down },
+            state: if is_up {
+                DependencyState::Up
+            } else {
+                DependencyState::Down
+            },
             latency_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
 
 /// What a gauge says within the time that it has.
-async fn answer<T, E: Error>(gauge: &'static str, reading: impl Future<Output = Result<T, E>>) -> Option<T> {
+async fn answer<T, E: Error>(
+    gauge: &'static str,
+    reading: impl Future<Output = Result<T, E>>,
+) -> Option<T> {
     match tokio::time::timeout(ANSWER_TIMEOUT, reading).await {
         Ok(Ok(value)) => Some(value),
         Ok(Err(error)) => {

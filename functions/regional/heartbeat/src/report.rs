@@ -14,7 +14,8 @@ pub(crate) struct Disclosure {
 }
 
 impl Disclosure {
-    /// A gauge that did not answer reports nothing waiting: the dependency is reported down beside it.
+    /// A gauge that did not answer reports nothing waiting: the dependency is reported down beside
+    /// it.
     pub(crate) fn report(self, measured: &Measured, now: Timestamp) -> HeartbeatReported {
         let may_count = self.may_count(measured);
         let outbox = measured.outbox.unwrap_or_default();

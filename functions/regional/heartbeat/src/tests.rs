@@ -2,7 +2,9 @@ use crate::describe::{Capacity, Place, is_due};
 use crate::handler::{Adapters, handle};
 use crate::measure::{Gauges, Measured};
 use crate::report::Disclosure;
-use contract::{DependencyState, Envelope, EventCounts, Fact, HeartbeatReported, RegionDescribed, TenantCounts};
+use contract::{
+    DependencyState, Envelope, EventCounts, Fact, HeartbeatReported, RegionDescribed, TenantCounts,
+};
 use kernel::{Mode, Timestamp};
 use outbox::{Backlog, Outbox, Target};
 use regional_store::{HeartbeatStore, LastHeartbeat, UsageBacklog};
@@ -20,17 +22,31 @@ struct Fixture {
 async fn fixture(has_regional: bool, has_usage: bool, has_outbox: bool) -> Fixture {
     let aws = testkit::aws().await;
     let table = async |exists: bool| {
-        if exists { testkit::table(&aws, false).await } else { NOWHERE.to_owned() }
+        if exists {
+            testkit::table(&aws, false).await
+        } else {
+            NOWHERE.to_owned()
+        }
     };
-    let (regional, usage, outbox) = (table(has_regional).await, table(has_usage).await, table(has_outbox).await);
+    let (regional, usage, outbox) = (
+        table(has_regional).await,
+        table(has_usage).await,
+        table(has_outbox).await,
+    );
     let adapters = Adapters {
         store: HeartbeatStore::new(&aws.config, outbox.clone()),
         gauges: Gauges::new(&aws.config, regional, usage, outbox.clone()),
-        disclosure: Disclosure { mode: Mode::Regional, tenants_min: 5 },
+        disclosure: Disclosure {
+            mode: Mode::Regional,
+            tenants_min: 5,
+        },
         region: "eu-central-1".parse().unwrap(),
         description: description(),
     };
-    Fixture { adapters, outbox: Outbox::new(&aws.config, outbox) }
+    Fixture {
+        adapters,
+        outbox: Outbox::new(&aws.config, outbox),
+    }
 }
 
 fn description() -> RegionDescribed {
@@ -47,7 +63,11 @@ fn description() -> RegionDescribed {
 
 fn schedule(time: &str) -> Scheduled {
     let cases = testkit::cases("heartbeat");
-    let mut payload = cases.into_iter().find(|case| case.name == "valid-schedule").unwrap().payload;
+    let mut payload = cases
+        .into_iter()
+        .find(|case| case.name == "valid-schedule")
+        .unwrap()
+        .payload;
     payload["time"] = json!(time);
     serde_json::from_value(payload).unwrap()
 }
@@ -65,14 +85,20 @@ impl Fixture {
         let rows = self.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
         assert!(rows.iter().all(|row| row.target == Target::Regional));
         let rows = rows.iter().filter(|row| row.detail_type == T::TYPE);
-        let mut stated: Vec<Envelope<T>> = rows.map(|row| serde_json::from_str(&row.detail).unwrap()).collect();
+        let mut stated: Vec<Envelope<T>> = rows
+            .map(|row| serde_json::from_str(&row.detail).unwrap())
+            .collect();
         stated.sort_by_key(|fact| fact.sequence);
         stated
     }
 }
 
 fn states(heartbeat: &HeartbeatReported) -> [DependencyState; 3] {
-    let states: Vec<_> = heartbeat.dependencies.iter().map(|health| health.state).collect();
+    let states: Vec<_> = heartbeat
+        .dependencies
+        .iter()
+        .map(|health| health.state)
+        .collect();
     states.try_into().unwrap()
 }
 
@@ -91,7 +117,10 @@ async fn every_case_is_a_heartbeat_or_no_event_of_this_function() {
         assert_eq!(states(&heartbeat.data), [DependencyState::Up; 3]);
         assert_eq!(heartbeat.data.tenants, Some(TenantCounts::default()));
         assert_eq!(heartbeat.data.events, Some(EventCounts::default()));
-        assert_eq!((heartbeat.data.outbox_waiting, heartbeat.data.usage_waiting), (0, 0));
+        assert_eq!(
+            (heartbeat.data.outbox_waiting, heartbeat.data.usage_waiting),
+            (0, 0)
+        );
     }
 }
 
@@ -100,8 +129,14 @@ async fn heartbeats_are_numbered_without_gaps_even_at_once() {
     let fixture = fixture(true, true, true).await;
     let adapters = &fixture.adapters;
     for minute in 10..14 {
-        let (one, other) = (format!("2026-11-03T10:{minute}:00Z"), format!("2026-11-03T10:{minute}:30Z"));
-        let (one, other) = tokio::join!(handle(adapters, schedule(&one)), handle(adapters, schedule(&other)));
+        let (one, other) = (
+            format!("2026-11-03T10:{minute}:00Z"),
+            format!("2026-11-03T10:{minute}:30Z"),
+        );
+        let (one, other) = tokio::join!(
+            handle(adapters, schedule(&one)),
+            handle(adapters, schedule(&other))
+        );
         one.and(other).unwrap();
     }
     let stated = fixture.stated().await;
@@ -110,31 +145,56 @@ async fn heartbeats_are_numbered_without_gaps_even_at_once() {
     assert!(numbers.len() >= 4);
     // What waits in the outbox is the heartbeats before.
     let last = stated.last().unwrap();
-    assert!(last.data.outbox_waiting >= 3 && last.data.outbox_lag_ms >= 120_000, "{last:?}");
+    assert!(
+        last.data.outbox_waiting >= 3 && last.data.outbox_lag_ms >= 120_000,
+        "{last:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_region_says_what_it_is_with_the_first_heartbeat_and_when_that_changed() {
     let mut fixture = fixture(true, true, true).await;
     for minute in 10..13 {
-        handle(&fixture.adapters, schedule(&format!("2026-11-03T10:{minute}:00Z"))).await.unwrap();
+        handle(
+            &fixture.adapters,
+            schedule(&format!("2026-11-03T10:{minute}:00Z")),
+        )
+        .await
+        .unwrap();
     }
     fixture.adapters.description.accepts_new_tenants = false;
     for minute in 13..16 {
-        handle(&fixture.adapters, schedule(&format!("2026-11-03T10:{minute}:00Z"))).await.unwrap();
+        handle(
+            &fixture.adapters,
+            schedule(&format!("2026-11-03T10:{minute}:00Z")),
+        )
+        .await
+        .unwrap();
     }
     assert_eq!(fixture.stated().await.len(), 6);
     let described = fixture.described().await;
-    let said = described.iter().map(|said| (said.sequence, said.data.accepts_new_tenants));
+    let said = described
+        .iter()
+        .map(|said| (said.sequence, said.data.accepts_new_tenants));
     assert_eq!(said.collect::<Vec<_>>(), [(1, true), (4, false)]);
     assert_eq!(described[0].data, description());
-    assert_eq!(described[0].occurred_at, "2026-11-03T10:10:00Z".parse().unwrap());
+    assert_eq!(
+        described[0].occurred_at,
+        "2026-11-03T10:10:00Z".parse().unwrap()
+    );
 }
 
 #[test]
 fn an_unchanged_region_says_what_it_is_once_an_hour() {
-    let last = |sequence, described| LastHeartbeat { sequence, reported_at: None, described };
-    let other = RegionDescribed { location: None, ..description() };
+    let last = |sequence, described| LastHeartbeat {
+        sequence,
+        reported_at: None,
+        described,
+    };
+    let other = RegionDescribed {
+        location: None,
+        ..description()
+    };
     for (last, expected) in [
         (LastHeartbeat::default(), true),
         (last(1, Some(description())), false),
@@ -151,46 +211,88 @@ fn an_unchanged_region_says_what_it_is_once_an_hour() {
 
 #[test]
 fn what_nobody_set_is_nothing() {
-    for (text, expected) in [("", Some(None)), ("0", Some(None)), ("12", Some(Some(12))), ("-1", None), ("many", None)]
-    {
-        assert_eq!(text.parse::<Capacity>().ok().map(|capacity| capacity.0), expected, "{text}");
+    for (text, expected) in [
+        ("", Some(None)),
+        ("0", Some(None)),
+        ("12", Some(Some(12))),
+        ("-1", None),
+        ("many", None),
+    ] {
+        assert_eq!(
+            text.parse::<Capacity>().ok().map(|capacity| capacity.0),
+            expected,
+            "{text}"
+        );
     }
     let frankfurt = description().location;
-    for (text, expected) in [("", Some(None)), ("50.11,8.68", Some(frankfurt)), ("91,0", None), ("here", None)] {
-        assert_eq!(text.parse::<Place>().ok().map(|place| place.0), expected, "{text}");
+    for (text, expected) in [
+        ("", Some(None)),
+        ("50.11,8.68", Some(frankfurt)),
+        ("91,0", None),
+        ("here", None),
+    ] {
+        assert_eq!(
+            text.parse::<Place>().ok().map(|place| place.0),
+            expected,
+            "{text}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_table_that_does_not_answer_is_told_and_fails_nothing() {
     use DependencyState::{Down, Up};
-    for (has_regional, has_usage, expected) in
-        [(false, true, [Down, Up, Up]), (true, false, [Up, Down, Up]), (false, false, [Down, Down, Up])]
-    {
+    for (has_regional, has_usage, expected) in [
+        (false, true, [Down, Up, Up]),
+        (true, false, [Up, Down, Up]),
+        (false, false, [Down, Down, Up]),
+    ] {
         let fixture = fixture(has_regional, has_usage, true).await;
-        handle(&fixture.adapters, schedule("2026-11-03T10:01:00Z")).await.unwrap();
+        handle(&fixture.adapters, schedule("2026-11-03T10:01:00Z"))
+            .await
+            .unwrap();
         let [heartbeat]: [_; 1] = fixture.stated().await.try_into().unwrap();
         assert_eq!(states(&heartbeat.data), expected);
-        assert_eq!((heartbeat.data.tenants.is_some(), heartbeat.data.events.is_some()), (has_regional, has_usage));
+        assert_eq!(
+            (
+                heartbeat.data.tenants.is_some(),
+                heartbeat.data.events.is_some()
+            ),
+            (has_regional, has_usage)
+        );
     }
 }
 
 #[tokio::test]
 async fn without_the_outbox_there_is_no_heartbeat() {
     let fixture = fixture(true, true, false).await;
-    let failure = handle(&fixture.adapters, schedule("2026-11-03T10:01:00Z")).await.unwrap_err();
+    let failure = handle(&fixture.adapters, schedule("2026-11-03T10:01:00Z"))
+        .await
+        .unwrap_err();
     assert_eq!(failure.kind(), "HeartbeatNotStated");
 }
 
 /// Checks which counts a region tells: tenants, events.
 fn check(mode: Mode, active: Option<u64>, expected: (bool, bool)) {
     let measured = Measured {
-        tenants: active.map(|active| TenantCounts { pending: 90, active, other: 90 }),
+        tenants: active.map(|active| TenantCounts {
+            pending: 90,
+            active,
+            other: 90,
+        }),
         events: Some(EventCounts::default()),
         ..Measured::default()
     };
-    let report = Disclosure { mode, tenants_min: 5 }.report(&measured, Timestamp::UNIX_EPOCH);
-    assert_eq!((report.tenants.is_some(), report.events.is_some()), expected, "{mode} {active:?}");
+    let report = Disclosure {
+        mode,
+        tenants_min: 5,
+    }
+    .report(&measured, Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        (report.tenants.is_some(), report.events.is_some()),
+        expected,
+        "{mode} {active:?}"
+    );
 }
 
 #[test]
@@ -208,15 +310,30 @@ fn a_sovereign_region_with_few_tenants_tells_no_counts() {
 fn lag_is_the_age_of_the_oldest_and_never_below_zero() {
     let oldest = Timestamp::from_second(100).unwrap();
     let measured = Measured {
-        outbox: Some(Backlog { waiting: 3, oldest: Some(oldest) }),
-        usage: Some(UsageBacklog { waiting: 2, oldest: Some(oldest) }),
+        outbox: Some(Backlog {
+            waiting: 3,
+            oldest: Some(oldest),
+        }),
+        usage: Some(UsageBacklog {
+            waiting: 2,
+            oldest: Some(oldest),
+        }),
         ..Measured::default()
     };
-    let disclosure = Disclosure { mode: Mode::Shared, tenants_min: 5 };
+    let disclosure = Disclosure {
+        mode: Mode::Shared,
+        tenants_min: 5,
+    };
     for (second, lag_ms) in [(107, 7_000), (100, 0), (99, 0)] {
         let report = disclosure.report(&measured, Timestamp::from_second(second).unwrap());
-        assert_eq!((report.outbox_lag_ms, report.usage_lag_ms), (lag_ms, lag_ms));
+        assert_eq!(
+            (report.outbox_lag_ms, report.usage_lag_ms),
+            (lag_ms, lag_ms)
+        );
     }
     let told: Value = serde_json::to_value(disclosure.report(&measured, oldest)).unwrap();
-    assert_eq!((&told["outbox_waiting"], &told["usage_waiting"]), (&json!(3), &json!(2)));
+    assert_eq!(
+        (&told["outbox_waiting"], &told["usage_waiting"]),
+        (&json!(3), &json!(2))
+    );
 }

@@ -12,11 +12,18 @@ use tenancy::{Login, SIGN_IN_RETRIED};
 /// What the events of sign-ins come from. With the id of the sign-in, it says which event it is.
 const SOURCE: &str = "meridian/identity";
 
-/// Meters every sign-in of the batch; those that are not stored come again, and end in the dead-letter queue. A
-/// sign-in that comes twice is stored twice and counted once, as any usage event is. So is one that the user pool told
-/// of more than once, since its trigger did not answer in time: it is an event of the moment when it was told first.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| meter(adapters, message).await).await)
+/// Meters every sign-in of the batch; those that are not stored come again, and end in the
+/// dead-letter queue. A sign-in that comes twice is stored twice and counted once, as any usage
+/// event is. So is one that the user pool told of more than once, since its trigger did not answer
+/// in time: it is an event of the moment when it was told first.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| {
+        meter(adapters, message).await
+    })
+    .await)
 }
 
 /// What the handler works with.
@@ -48,21 +55,41 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetere
     let login: Login = parse(message).map_err(Unmetered::Unreadable)?;
     let sent = sent_at(message).ok_or(Unmetered::OutOfTime)?;
     // Identities are kept for longer than this: what is older could count a second time.
-    if login.at.duration_since(sent) > TIME_AHEAD_MAX || sent.duration_since(login.at) > TIME_BEHIND_MAX {
+    if login.at.duration_since(sent) > TIME_AHEAD_MAX
+        || sent.duration_since(login.at) > TIME_BEHIND_MAX
+    {
         return Err(Unmetered::OutOfTime);
     }
     let meter = adapters.catalogue.logins().ok_or(Unmetered::NoMeter)?;
-    let Some((tenant, terms)) = tenant(adapters, &login).await.map_err(Unmetered::NotLoaded)? else {
+    let Some((tenant, terms)) = tenant(adapters, &login)
+        .await
+        .map_err(Unmetered::NotLoaded)?
+    else {
         tracing::info!("of no tenant that can be signed in to");
         return Ok(());
     };
-    let began_at = adapters.tally.began(&login.key(), login.at, SIGN_IN_RETRIED).await.map_err(Unmetered::NotTold)?;
+    let began_at = adapters
+        .tally
+        .began(&login.key(), login.at, SIGN_IN_RETRIED)
+        .await
+        .map_err(Unmetered::NotTold)?;
     let event = login.event(began_at);
-    // Clocks differ: whoever signs in to a tenant did so after it became active, whatever the time says.
-    let at = terms.first_moment().map_or(began_at, |first| first.max(began_at));
+    // Clocks differ: whoever signs in to a tenant did so after it became active, whatever the time
+    // says.
+    let at = terms
+        .first_moment()
+        .map_or(began_at, |first| first.max(began_at));
     let usage = Usage::counted(meter, tenant, SOURCE, &event.to_string(), at);
-    let segments = group([usage], |_| terms.billing_anchor, || SegmentId::from_uuid(runtime::new_uuid()));
-    adapters.intake.store(&segments, runtime::now()).await.map_err(Unmetered::NotStored)?;
+    let segments = group(
+        [usage],
+        |_| terms.billing_anchor,
+        || SegmentId::from_uuid(runtime::new_uuid()),
+    );
+    adapters
+        .intake
+        .store(&segments, runtime::now())
+        .await
+        .map_err(Unmetered::NotStored)?;
     tracing::info!(login = %event, %tenant, "metered");
     Ok(())
 }
@@ -72,12 +99,25 @@ fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
     Timestamp::from_millisecond(message.attributes.get("SentTimestamp")?.parse().ok()?).ok()
 }
 
-/// The tenant that was signed in to, and the terms of its usage; none where the person got no token, since the tenant is not
-/// in use, or where the user was removed meanwhile.
-async fn tenant(adapters: &Adapters, login: &Login) -> Result<Option<(TenantId, UsageTerms)>, TenantStoreError> {
-    let Some(membership) = adapters.tenants.load_membership(login.account).await? else { return Ok(None) };
+/// The tenant that was signed in to, and the terms of its usage; none where the person got no
+/// token, since the tenant is not in use, or where the user was removed meanwhile.
+async fn tenant(
+    adapters: &Adapters,
+    login: &Login,
+) -> Result<Option<(TenantId, UsageTerms)>, TenantStoreError> {
+    let Some(membership) = adapters.tenants.load_membership(login.account).await? else {
+        return Ok(None);
+    };
     let tenant = membership.tenant;
     let terms = adapters.tenants.usage_terms(&[tenant]).await?;
-    let in_use = |terms: &&UsageTerms| matches!(terms.status, TenantStatus::Active | TenantStatus::Relocating);
-    Ok(terms.get(&tenant).filter(in_use).map(|terms| (tenant, *terms)))
+    let in_use = |terms: &&UsageTerms| {
+        matches!(
+            terms.status,
+            TenantStatus::Active | TenantStatus::Relocating
+        )
+    };
+    Ok(terms
+        .get(&tenant)
+        .filter(in_use)
+        .map(|terms| (tenant, *terms)))
 }

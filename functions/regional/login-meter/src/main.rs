@@ -1,7 +1,8 @@
-//! Meters sign-ins: each becomes one usage event of its tenant, stored as usage that is sent is stored.
+//! Meters sign-ins: each becomes one usage event of its tenant, stored as usage that is sent is
+//! stored.
 //!
-//! Trigger: LoginsQueue. Reads: RegionalTable (users, tenants). Writes: RegionalTable (limits), UsageTable, whose stream
-//! tells `usage-rollup`. Emits: nothing.
+//! Trigger: LoginsQueue. Reads: RegionalTable (users, tenants). Writes: RegionalTable (limits),
+//! UsageTable, whose stream tells `usage-rollup`. Emits: nothing.
 
 mod handler;
 #[cfg(test)]
@@ -23,5 +24,8 @@ async fn main() -> Result<(), runtime::Error> {
         tenants,
         intake: Intake::new(&aws, runtime::env("USAGE_TABLE")?),
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

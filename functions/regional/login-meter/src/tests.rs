@@ -48,18 +48,26 @@ async fn world_of(newcomer: Newcomer) -> World {
 impl World {
     /// Delivers a batch, and says how many of its messages failed.
     async fn deliver(&self, batch: &Value) -> usize {
-        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
+        let Ok(response) = handle(
+            &self.adapters,
+            serde_json::from_value(batch.clone()).unwrap(),
+        )
+        .await;
         response.batch_item_failures.len()
     }
 
-    /// Settles what is stored, and says how many events were counted in all, and how often one came again.
+    /// Settles what is stored, and says how many events were counted in all, and how often one came
+    /// again.
     async fn settled(&self) -> (u64, u64) {
         let now = runtime::now();
         let pointers = self.settler.waiting(Timestamp::MAX, 100).await.unwrap();
         let found = self.settler.find(&pointers).await.unwrap().into_iter();
         let segments: Vec<Segment> = found.map(|(_, found)| ready(found)).collect();
         for batch in batches(segments) {
-            self.settler.settle(self.made.tenant.id, &batch, now).await.unwrap();
+            self.settler
+                .settle(self.made.tenant.id, &batch, now)
+                .await
+                .unwrap();
         }
         let monitor = UsageMonitor::new(&self.region.aws.config, self.region.usage_table.clone());
         let counts = monitor.counts().await.unwrap();
@@ -75,7 +83,11 @@ fn ready(found: FoundSegment) -> Segment {
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("login-meter").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("login-meter")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 #[tokio::test]
@@ -105,43 +117,83 @@ async fn sign_ins_count_once_in_the_window_of_their_day() {
     }
     assert_eq!(world.settled().await, (2, 4));
     let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
-    let [fact] = facts.as_slice() else { panic!("{facts:?}") };
+    let [fact] = facts.as_slice() else {
+        panic!("{facts:?}")
+    };
     let fact: Envelope<UsageWindowUpdated> = serde_json::from_value(fact.clone()).unwrap();
     assert_eq!(fact.data.tenant, world.made.tenant.id);
-    let [window] = fact.data.windows.as_slice() else { panic!("{fact:?}") };
-    assert_eq!((window.meter.as_str(), window.value.to_string().as_str(), window.events), ("logins", "2", 2));
+    let [window] = fact.data.windows.as_slice() else {
+        panic!("{fact:?}")
+    };
+    assert_eq!(
+        (
+            window.meter.as_str(),
+            window.value.to_string().as_str(),
+            window.events
+        ),
+        ("logins", "2", 2)
+    );
     assert_eq!(window.start, "2026-11-20T00:00:00Z".parse().unwrap());
 }
 
 #[tokio::test]
 async fn sign_ins_count_in_the_tenants_own_day() {
-    let world = world_of(Newcomer { billing_anchor: "10:03", ..Newcomer::ada() }).await;
+    let world = world_of(Newcomer {
+        billing_anchor: "10:03",
+        ..Newcomer::ada()
+    })
+    .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
     assert_eq!(world.settled().await, (2, 0));
     let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
-    let windows = facts.iter().flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
-    let mut starts: Vec<&str> = windows.map(|window| window["start"].as_str().unwrap()).collect();
+    let windows = facts
+        .iter()
+        .flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
+    let mut starts: Vec<&str> = windows
+        .map(|window| window["start"].as_str().unwrap())
+        .collect();
     starts.sort_unstable();
     assert_eq!(starts, ["2026-11-19T10:03:00Z", "2026-11-20T10:03:00Z"]);
 }
 
-/// Clocks differ: a sign-in before the tenant's first billing period is one of its first moment, and is billed.
+/// Clocks differ: a sign-in before the tenant's first billing period is one of its first moment,
+/// and is billed.
 #[tokio::test]
 async fn no_sign_in_is_before_the_first_billing_period() {
-    let world = world_of(Newcomer { at: "2026-12-01T00:00:00Z".parse().unwrap(), ..Newcomer::ada() }).await;
+    let world = world_of(Newcomer {
+        at: "2026-12-01T00:00:00Z".parse().unwrap(),
+        ..Newcomer::ada()
+    })
+    .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
     assert_eq!(world.settled().await, (2, 0));
     let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
-    let windows = facts.iter().flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
-    let starts: Vec<&str> = windows.map(|window| window["start"].as_str().unwrap()).collect();
-    assert!(!starts.is_empty() && starts.iter().all(|start| *start == "2026-12-01T00:00:00Z"), "{starts:?}");
+    let windows = facts
+        .iter()
+        .flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
+    let starts: Vec<&str> = windows
+        .map(|window| window["start"].as_str().unwrap())
+        .collect();
+    assert!(
+        !starts.is_empty() && starts.iter().all(|start| *start == "2026-12-01T00:00:00Z"),
+        "{starts:?}"
+    );
 }
 
-/// Who knows the password of a suspended tenant's account gets no token, so nothing was signed in to.
+/// Who knows the password of a suspended tenant's account gets no token, so nothing was signed in
+/// to.
 #[tokio::test]
 async fn what_ended_without_a_token_is_not_metered() {
     let world = world().await;
-    world.region.publish(world.made.tenant.id, "pro", Some(Suspension::Dunning), Newcomer::ada().at).await;
+    world
+        .region
+        .publish(
+            world.made.tenant.id,
+            "pro",
+            Some(Suspension::Dunning),
+            Newcomer::ada().at,
+        )
+        .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
     assert_eq!(world.settled().await, (0, 0));
 }
@@ -180,19 +232,32 @@ fn told(logins: &[(&str, &str, &str)]) -> Value {
     batch
 }
 
-/// Cognito calls a trigger up to three times that does not answer within five seconds. The messages come in any order.
+/// Cognito calls a trigger up to three times that does not answer within five seconds. The messages
+/// come in any order.
 #[tokio::test]
 async fn a_trigger_that_is_called_again_makes_one_sign_in() {
     let world = world().await;
     let ada = world.made.user.username.to_string();
     let (page, app) = ("1example23456789", "2example23456789");
-    let retried = [(&*ada, page, "10:00:10.5"), (&*ada, page, "10:00:00.7"), (&*ada, page, "10:00:05.9")];
+    let retried = [
+        (&*ada, page, "10:00:10.5"),
+        (&*ada, page, "10:00:00.7"),
+        (&*ada, page, "10:00:05.9"),
+    ];
     for _ in 0..2 {
         assert_eq!(world.deliver(&told(&retried)).await, 0);
     }
     assert_eq!(world.settled().await, (1, 5));
-    let others =
-        [(&*ada, app, "10:00:05"), (&*ada, page, "10:00:25.5"), (&*ada, page, "10:01:00"), (&*ada, page, "09:59:00")];
+    let others = [
+        (&*ada, app, "10:00:05"),
+        (&*ada, page, "10:00:25.5"),
+        (&*ada, page, "10:01:00"),
+        (&*ada, page, "09:59:00"),
+    ];
     assert_eq!(world.deliver(&told(&others)).await, 0);
-    assert_eq!(world.settled().await, (5, 5), "another client, and later than a trigger is called again");
+    assert_eq!(
+        world.settled().await,
+        (5, 5),
+        "another client, and later than a trigger is called again"
+    );
 }

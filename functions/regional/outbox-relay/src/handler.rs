@@ -71,7 +71,11 @@ impl Adapters {
         let age = SignedDuration::from_secs(SWEEP_AGE_SECONDS);
         let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
         for _ in 0..ROUNDS_MAX {
-            let rows = self.outbox.sweep(before, ROUND_ROWS_MAX).await.map_err(RelayError::NotSwept)?;
+            let rows = self
+                .outbox
+                .sweep(before, ROUND_ROWS_MAX)
+                .await
+                .map_err(RelayError::NotSwept)?;
             if rows.is_empty() {
                 break;
             }
@@ -112,7 +116,10 @@ impl Adapters {
 
     /// Publishes those rows that this process has not published yet.
     async fn publish(&self, bus: &Bus, rows: &[Row]) -> Result<(), RelayError> {
-        let rows: Vec<&Row> = rows.iter().filter(|row| self.recent.progress(row).is_none()).collect();
+        let rows: Vec<&Row> = rows
+            .iter()
+            .filter(|row| self.recent.progress(row).is_none())
+            .collect();
         if rows.is_empty() {
             return Ok(());
         }
@@ -124,36 +131,57 @@ impl Adapters {
             }
         }
         let count = refused.len();
-        refused.into_iter().next().map_or(Ok(()), |first| Err(RelayError::Refused { count, first }))
+        refused
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |first| Err(RelayError::Refused { count, first }))
     }
 
     /// Removes those rows that are published.
     async fn remove(&self, rows: &[Row]) -> Result<(), RelayError> {
-        let published = rows.iter().filter(|row| self.recent.progress(row) == Some(Progress::Published));
+        let published = rows
+            .iter()
+            .filter(|row| self.recent.progress(row) == Some(Progress::Published));
         let removals = published.map(async |row| {
-            self.outbox.remove(row).await.map_err(RelayError::NotRemoved)?;
+            self.outbox
+                .remove(row)
+                .await
+                .map_err(RelayError::NotRemoved)?;
             self.recent.note(row, Progress::Removed);
             Ok(())
         });
-        join_all(removals).await.into_iter().fold(Ok(()), Result::and)
+        join_all(removals)
+            .await
+            .into_iter()
+            .fold(Ok(()), Result::and)
     }
 }
 
-/// The rows that were inserted. One that is malformed stays in the outbox, where its age is seen: coming
-/// again would not mend it, and would hold up every row behind it.
+/// The rows that were inserted. One that is malformed stays in the outbox, where its age is seen:
+/// coming again would not mend it, and would hold up every row behind it.
 fn rows_of(event: Event) -> Vec<Row> {
-    let inserted = event.records.into_iter().filter(|record| record.event_name == "INSERT");
+    let inserted = event
+        .records
+        .into_iter()
+        .filter(|record| record.event_name == "INSERT");
     inserted.filter_map(row_of).collect()
 }
 
 fn row_of(record: EventRecord) -> Option<Row> {
     let image: Item = record.change.new_image.into();
-    if !image.text("pk").is_some_and(|partition| partition.starts_with("OUTBOX#")) {
+    if !image
+        .text("pk")
+        .is_some_and(|partition| partition.starts_with("OUTBOX#"))
+    {
         return None;
     }
     Row::from_item(&image)
         .inspect_err(|error| {
-            tracing::error!(error = error.to_string(), record = record.event_id, "malformed outbox row")
+            tracing::error!(
+                error = error.to_string(),
+                record = record.event_id,
+                "malformed outbox row"
+            )
         })
         .ok()
 }

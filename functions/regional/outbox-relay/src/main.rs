@@ -20,10 +20,15 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         outbox: Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?),
         regional_bus: Bus::new(&aws, runtime::env("REGIONAL_BUS_NAME")?),
-        home_bus: Some(home_bus).filter(|name| !name.is_empty()).map(|name| Bus::new(&aws, name)),
+        home_bus: Some(home_bus)
+            .filter(|name| !name.is_empty())
+            .map(|name| Bus::new(&aws, name)),
         recent: Recent::default(),
     };
-    run(service_fn(async |event: LambdaEvent<_>| handle(&adapters, event.payload).await)).await
+    run(service_fn(async |event: LambdaEvent<_>| {
+        handle(&adapters, event.payload).await
+    }))
+    .await
 }
 
 #[cfg(test)]

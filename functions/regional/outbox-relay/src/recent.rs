@@ -1,8 +1,9 @@
 //! What this process published lately.
 //!
-//! When a part of a batch fails, the stream delivers the whole batch again, usually to the same process.
-//! Remembering what is done saves publishing it again each time, which would add load just when the
-//! bus refuses some. It is a saving only: a new process publishes again, and every consumer expects that.
+//! When a part of a batch fails, the stream delivers the whole batch again, usually to the same
+//! process. Remembering what is done saves publishing it again each time, which would add load just
+//! when the bus refuses some. It is a saving only: a new process publishes again, and every
+//! consumer expects that.
 
 use kernel::{EventId, Timestamp};
 use outbox::Row;

@@ -22,7 +22,10 @@ impl StubBus {
     pub(crate) fn start(refused: &[usize]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { refused: refused.to_vec(), ..State::default() }));
+        let state = Arc::new(Mutex::new(State {
+            refused: refused.to_vec(),
+            ..State::default()
+        }));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -64,8 +67,14 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
     reader.read_exact(&mut body).unwrap();
     let request: Value = serde_json::from_slice(&body).unwrap();
     let answer = answer(request["Entries"].as_array().unwrap().len(), state).to_string();
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\nconnection: close\r\n";
-    write!(&mut &*stream, "{head}content-length: {}\r\n\r\n{answer}", answer.len()).unwrap();
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\nconnection: close\r\n";
+    write!(
+        &mut &*stream,
+        "{head}content-length: {}\r\n\r\n{answer}",
+        answer.len()
+    )
+    .unwrap();
 }
 
 fn answer(entries: usize, state: &Mutex<State>) -> Value {
@@ -81,6 +90,9 @@ fn answer(entries: usize, state: &Mutex<State>) -> Value {
         }
     };
     let results: Vec<Value> = (first..first + entries).map(result).collect();
-    let failed = results.iter().filter(|result| result["ErrorCode"].is_string()).count();
+    let failed = results
+        .iter()
+        .filter(|result| result["ErrorCode"].is_string())
+        .count();
     json!({ "FailedEntryCount": failed, "Entries": results })
 }

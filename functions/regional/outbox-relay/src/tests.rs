@@ -23,11 +23,20 @@ async fn fixture() -> Fixture {
     let table = testkit::table(&aws, false).await;
     let regional = testkit::bus(&aws).await;
     let home = testkit::bus(&aws).await;
-    Fixture { aws, table, regional, home }
+    Fixture {
+        aws,
+        table,
+        regional,
+        home,
+    }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("outbox-relay").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("outbox-relay")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 impl Fixture {
@@ -45,9 +54,19 @@ impl Fixture {
     async fn put(&self, payload: &Value) {
         let client = aws_sdk_dynamodb::Client::new(&self.aws.config);
         let event: Event = serde_json::from_value(payload.clone()).unwrap();
-        for record in event.records.into_iter().filter(|record| record.event_name == "INSERT") {
+        for record in event
+            .records
+            .into_iter()
+            .filter(|record| record.event_name == "INSERT")
+        {
             let item: HashMap<String, AttributeValue> = record.change.new_image.into();
-            client.put_item().table_name(&self.table).set_item(Some(item)).send().await.unwrap();
+            client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .send()
+                .await
+                .unwrap();
         }
     }
 
@@ -63,12 +82,26 @@ impl Fixture {
         let client = aws_sdk_sqs::Client::new(&self.aws.config);
         let mut arrived = BTreeMap::new();
         loop {
-            let received = client.receive_message().queue_url(&bus.1).max_number_of_messages(10).send().await.unwrap();
+            let received = client
+                .receive_message()
+                .queue_url(&bus.1)
+                .max_number_of_messages(10)
+                .send()
+                .await
+                .unwrap();
             for message in received.messages() {
                 let body: Value = serde_json::from_str(message.body().unwrap()).unwrap();
-                *arrived.entry(body["detail"]["id"].as_str().unwrap().to_owned()).or_default() += 1;
+                *arrived
+                    .entry(body["detail"]["id"].as_str().unwrap().to_owned())
+                    .or_default() += 1;
                 let receipt = message.receipt_handle().unwrap();
-                client.delete_message().queue_url(&bus.1).receipt_handle(receipt).send().await.unwrap();
+                client
+                    .delete_message()
+                    .queue_url(&bus.1)
+                    .receipt_handle(receipt)
+                    .send()
+                    .await
+                    .unwrap();
             }
             if received.messages().is_empty() {
                 return arrived;
@@ -99,8 +132,14 @@ async fn every_case_is_relayed_or_fails_as_a_whole() {
         if matches!(event, Trigger::Records(_)) {
             fixture.put(&case.payload).await;
         }
-        let adapters =
-            if case.is_valid() { fixture.adapters() } else { Adapters { home_bus: None, ..fixture.adapters() } };
+        let adapters = if case.is_valid() {
+            fixture.adapters()
+        } else {
+            Adapters {
+                home_bus: None,
+                ..fixture.adapters()
+            }
+        };
         let relayed = handle(&adapters, event).await;
         assert_eq!(relayed.is_ok(), case.is_valid(), "{}", case.name);
         let (regional, home, left) = match case.name.as_str() {
@@ -110,8 +149,18 @@ async fn every_case_is_relayed_or_fails_as_a_whole() {
             "invalid-home-fact-outside-home" => (1, 0, 1),
             _ => (0, 0, 0),
         };
-        assert_eq!(fixture.arrived(&fixture.regional).await.len(), regional, "{}", case.name);
-        assert_eq!(fixture.arrived(&fixture.home).await.len(), home, "{}", case.name);
+        assert_eq!(
+            fixture.arrived(&fixture.regional).await.len(),
+            regional,
+            "{}",
+            case.name
+        );
+        assert_eq!(
+            fixture.arrived(&fixture.home).await.len(),
+            home,
+            "{}",
+            case.name
+        );
         assert_eq!(fixture.left().await, left, "{}", case.name);
     }
 }
@@ -135,14 +184,23 @@ async fn a_process_that_ends_between_publishing_and_removing_loses_nothing() {
     let payload = case("valid-inserted");
     fixture.put(&payload).await;
     let outbox = Outbox::new(&fixture.aws.config, "no-such-table".to_owned());
-    let killed = Adapters { outbox, ..fixture.adapters() };
-    assert_eq!(run(&killed, &payload).await.unwrap_err().kind(), "OutboxNotRelayed");
+    let killed = Adapters {
+        outbox,
+        ..fixture.adapters()
+    };
+    assert_eq!(
+        run(&killed, &payload).await.unwrap_err().kind(),
+        "OutboxNotRelayed"
+    );
     assert_eq!(fixture.left().await, 13);
     run(&fixture.adapters(), &payload).await.unwrap();
     assert_eq!(fixture.left().await, 0);
     let arrived = fixture.arrived(&fixture.regional).await;
     assert_eq!(arrived.len(), 12);
-    assert!(arrived.values().all(|times| *times == 2), "published by both: {arrived:?}");
+    assert!(
+        arrived.values().all(|times| *times == 2),
+        "published by both: {arrived:?}"
+    );
 }
 
 #[tokio::test]
@@ -151,12 +209,31 @@ async fn refused_entries_stay_and_only_they_are_published_again() {
     let payload = case("valid-inserted");
     fixture.put(&payload).await;
     let stub = StubBus::start(&[3, 11]);
-    let config = fixture.aws.config.to_builder().endpoint_url(stub.url()).build();
-    let adapters = Adapters { regional_bus: Bus::new(&config, "any".to_owned()), ..fixture.adapters() };
+    let config = fixture
+        .aws
+        .config
+        .to_builder()
+        .endpoint_url(stub.url())
+        .build();
+    let adapters = Adapters {
+        regional_bus: Bus::new(&config, "any".to_owned()),
+        ..fixture.adapters()
+    };
 
-    assert_eq!(run(&adapters, &payload).await.unwrap_err().kind(), "OutboxNotRelayed");
-    assert_eq!(fixture.left().await, 2, "what was published is removed although the batch failed");
-    assert_eq!(fixture.arrived(&fixture.home).await.len(), 1, "the other bus is not held up");
+    assert_eq!(
+        run(&adapters, &payload).await.unwrap_err().kind(),
+        "OutboxNotRelayed"
+    );
+    assert_eq!(
+        fixture.left().await,
+        2,
+        "what was published is removed although the batch failed"
+    );
+    assert_eq!(
+        fixture.arrived(&fixture.home).await.len(),
+        1,
+        "the other bus is not held up"
+    );
     stub.recover();
     run(&adapters, &payload).await.unwrap();
     assert_eq!(fixture.left().await, 0);
@@ -168,11 +245,21 @@ async fn a_bus_that_does_not_answer_leaves_every_row() {
     let fixture = fixture().await;
     let payload = case("valid-inserted");
     fixture.put(&payload).await;
-    let config = fixture.aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
-    let away = Adapters { regional_bus: Bus::new(&config, "any".to_owned()), ..fixture.adapters() };
+    let config = fixture
+        .aws
+        .config
+        .to_builder()
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
+    let away = Adapters {
+        regional_bus: Bus::new(&config, "any".to_owned()),
+        ..fixture.adapters()
+    };
     run(&away, &payload).await.unwrap_err();
     assert_eq!(fixture.left().await, 12);
-    sweep(&fixture.adapters(), "2026-11-03T10:02:00Z").await.unwrap();
+    sweep(&fixture.adapters(), "2026-11-03T10:02:00Z")
+        .await
+        .unwrap();
     assert_eq!(fixture.left().await, 0);
     assert_eq!(fixture.arrived(&fixture.regional).await.len(), 12);
 }
@@ -182,9 +269,13 @@ async fn a_sweep_leaves_young_rows_to_the_stream() {
     let fixture = fixture().await;
     fixture.put(&case("valid-inserted")).await;
     // The rows became true at 10:00:00.
-    sweep(&fixture.adapters(), "2026-11-03T10:01:00Z").await.unwrap();
+    sweep(&fixture.adapters(), "2026-11-03T10:01:00Z")
+        .await
+        .unwrap();
     assert_eq!(fixture.left().await, 13);
-    sweep(&fixture.adapters(), "2026-11-03T10:01:01Z").await.unwrap();
+    sweep(&fixture.adapters(), "2026-11-03T10:01:01Z")
+        .await
+        .unwrap();
     assert_eq!(fixture.left().await, 0);
     assert_eq!(fixture.arrived(&fixture.home).await.len(), 1);
 }
@@ -192,8 +283,12 @@ async fn a_sweep_leaves_young_rows_to_the_stream() {
 #[tokio::test]
 async fn a_sweep_is_not_held_up_by_a_malformed_row() {
     let fixture = fixture().await;
-    fixture.put(&case("valid-malformed-image-between-others")).await;
-    sweep(&fixture.adapters(), &Timestamp::MAX.to_string()).await.unwrap();
+    fixture
+        .put(&case("valid-malformed-image-between-others"))
+        .await;
+    sweep(&fixture.adapters(), &Timestamp::MAX.to_string())
+        .await
+        .unwrap();
     assert_eq!(fixture.left().await, 1);
     assert_eq!(fixture.arrived(&fixture.regional).await.len(), 2);
 }

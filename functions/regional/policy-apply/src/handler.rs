@@ -10,8 +10,14 @@ use tenancy::{LabelUse, Occasion, Settings, Vanity, decide_claim_decision, decid
 
 /// Applies every decision of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| apply(adapters, message).await).await)
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| {
+        apply(adapters, message).await
+    })
+    .await)
 }
 
 /// What the handler works with.
@@ -46,7 +52,11 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
     if region != adapters.region {
         return Err(Unapplied::OtherRegion(region));
     }
-    let occasion = Occasion { region, event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() };
+    let occasion = Occasion {
+        region,
+        event: EventId::from_uuid(runtime::new_uuid()),
+        now: runtime::now(),
+    };
     let applied = match decision {
         Decision::Policy(published) => adapters.apply_policy(&published, &occasion).await,
         Decision::Claim(decided) => adapters.apply_claim(&decided, &occasion).await,
@@ -65,26 +75,44 @@ impl Adapters {
             decide_policy(&loaded.state, policy, &self.settings, occasion).map(Some)
         });
         let state = changed.await?;
-        let (version, holds, status) = (policy.version, state.tenant.policy.version, state.tenant.status);
+        let (version, holds, status) = (
+            policy.version,
+            state.tenant.policy.version,
+            state.tenant.status,
+        );
         tracing::info!(%tenant, version, holds, %status, "policy acknowledged");
         Ok(())
     }
 
-    async fn apply_claim(&self, decided: &VanityDecided, occasion: &Occasion) -> Result<(), TenantStoreError> {
+    async fn apply_claim(
+        &self,
+        decided: &VanityDecided,
+        occasion: &Occasion,
+    ) -> Result<(), TenantStoreError> {
         let in_use = self.label_use(decided.tenant).await?;
-        let changed = self.tenants.change(decided.tenant, Reach::TENANT, |loaded| {
-            Ok(decide_claim_decision(&loaded.state, decided, in_use, occasion))
-        });
+        let changed = self
+            .tenants
+            .change(decided.tenant, Reach::TENANT, |loaded| {
+                Ok(decide_claim_decision(
+                    &loaded.state,
+                    decided,
+                    in_use,
+                    occasion,
+                ))
+            });
         changed.await?;
         tracing::info!(tenant = %decided.tenant, decision = ?decided.decision, "claim answered");
         Ok(())
     }
 
-    /// What the label that the tenant claims is in the region apart from that. Who takes it after this look is told
-    /// by the store, and the answer comes again.
+    /// What the label that the tenant claims is in the region apart from that. Who takes it after
+    /// this look is told by the store, and the answer comes again.
     async fn label_use(&self, tenant: TenantId) -> Result<LabelUse, TenantStoreError> {
         let reader = self.tenants.reader();
-        let known = reader.load_tenant(tenant).await?.ok_or(TenantStoreError::UnknownTenant)?;
+        let known = reader
+            .load_tenant(tenant)
+            .await?
+            .ok_or(TenantStoreError::UnknownTenant)?;
         match known.vanity.as_ref().and_then(Vanity::open_claim) {
             Some(claim) => reader.label_use(&claim.label, tenant).await,
             None => Ok(LabelUse::Free),
@@ -96,7 +124,8 @@ impl Adapters {
 fn decision(event: &BusMessage) -> Result<(RegionCode, Decision), Unapplied> {
     match (event.detail_type.as_str(), event.source.as_str()) {
         (TenantPolicyPublished::TYPE, TenantPolicyPublished::SOURCE) => {
-            let fact: Envelope<TenantPolicyPublished> = event.detail().map_err(Unapplied::Unreadable)?;
+            let fact: Envelope<TenantPolicyPublished> =
+                event.detail().map_err(Unapplied::Unreadable)?;
             Ok((fact.region, Decision::Policy(fact.data)))
         }
         (VanityDecided::TYPE, VanityDecided::SOURCE) => {

@@ -1,7 +1,8 @@
 //! Applies what home wants of a tenant, and tells home what holds.
 //!
-//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, labels). Emits: TenantPolicyApplied.v1, TenantStatusChanged.v1
-//! for another plan, a suspension and its end, VanityClaimed.v1 and TenantAddressChanged.v1 on the way to a label.
+//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, labels). Emits: TenantPolicyApplied.v1,
+//! TenantStatusChanged.v1 for another plan, a suspension and its end, VanityClaimed.v1 and
+//! TenantAddressChanged.v1 on the way to a label.
 
 mod handler;
 #[cfg(test)]
@@ -22,5 +23,8 @@ async fn main() -> Result<(), runtime::Error> {
         tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
         settings: runtime::env("TENANT_SETTINGS")?,
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

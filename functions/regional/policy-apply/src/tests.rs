@@ -15,15 +15,27 @@ struct World {
 async fn world() -> World {
     let region = tenantkit::region().await;
     region.activate(&Newcomer::ada()).await;
-    let adapters = Adapters { region: region.code.clone(), tenants: region.tenants.clone(), settings: region.settings };
+    let adapters = Adapters {
+        region: region.code.clone(),
+        tenants: region.tenants.clone(),
+        settings: region.settings,
+    };
     World { region, adapters }
 }
 
 impl World {
     /// Delivers a batch, and says which of its messages failed.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
-        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
-        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+        let Ok(response) = handle(
+            &self.adapters,
+            serde_json::from_value(batch.clone()).unwrap(),
+        )
+        .await;
+        response
+            .batch_item_failures
+            .into_iter()
+            .map(|failure| failure.item_identifier)
+            .collect()
     }
 
     async fn tenant(&self) -> Tenant {
@@ -33,7 +45,10 @@ impl World {
     /// The versions that home was told of, in order.
     async fn acknowledged(&self) -> Vec<u64> {
         let stated = self.region.stated("TenantPolicyApplied.v1").await;
-        let mut versions: Vec<u64> = stated.iter().map(|fact| fact["data"]["version"].as_u64().unwrap()).collect();
+        let mut versions: Vec<u64> = stated
+            .iter()
+            .map(|fact| fact["data"]["version"].as_u64().unwrap())
+            .collect();
         versions.sort_unstable();
         versions
     }
@@ -41,14 +56,26 @@ impl World {
     /// The last that home was told of the tenant: status, reason, plan, revision.
     async fn last_status(&self) -> Value {
         let stated = self.region.stated("TenantStatusChanged.v1").await;
-        let last = stated.iter().max_by_key(|fact| fact["sequence"].as_u64()).unwrap();
+        let last = stated
+            .iter()
+            .max_by_key(|fact| fact["sequence"].as_u64())
+            .unwrap();
         let data = &last["data"];
-        json!([data["status"], data["reason"], data["plan"], data["revision"]])
+        json!([
+            data["status"],
+            data["reason"],
+            data["plan"],
+            data["revision"]
+        ])
     }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("policy-apply").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("policy-apply")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 #[tokio::test]
@@ -60,12 +87,26 @@ async fn every_event_gets_its_answer() {
         let Case { name, payload } = &case;
         if case.is_valid() {
             assert!(failed.is_empty(), "{name}");
-            let bodies = payload["Records"].as_array().unwrap().iter().map(|record| record["body"].as_str().unwrap());
-            let policies = bodies.filter(|body| body.contains("TenantPolicyPublished")).count();
+            let bodies = payload["Records"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|record| record["body"].as_str().unwrap());
+            let policies = bodies
+                .filter(|body| body.contains("TenantPolicyPublished"))
+                .count();
             assert_eq!(world.acknowledged().await.len(), policies, "{name}");
         } else {
-            assert_eq!(failed, [payload["Records"][0]["messageId"].as_str().unwrap()], "{name}");
-            assert_eq!((world.tenant().await, world.acknowledged().await), (before, vec![]), "{name}");
+            assert_eq!(
+                failed,
+                [payload["Records"][0]["messageId"].as_str().unwrap()],
+                "{name}"
+            );
+            assert_eq!(
+                (world.tenant().await, world.acknowledged().await),
+                (before, vec![]),
+                "{name}"
+            );
         }
     }
 }
@@ -73,14 +114,29 @@ async fn every_event_gets_its_answer() {
 #[tokio::test]
 async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_holds() {
     let world = world().await;
-    assert!(world.deliver(&case("valid-duplicate-and-reordered")).await.is_empty());
+    assert!(
+        world
+            .deliver(&case("valid-duplicate-and-reordered"))
+            .await
+            .is_empty()
+    );
     let after = world.tenant().await;
     assert_eq!((after.policy.version, after.plan.as_str()), (3, "pro"));
     assert_eq!(world.acknowledged().await, [3, 3, 3]);
-    assert_eq!(world.last_status().await, json!(["active", "plan_changed", "pro", 3]), "another plan is stated once");
+    assert_eq!(
+        world.last_status().await,
+        json!(["active", "plan_changed", "pro", 3]),
+        "another plan is stated once"
+    );
     assert!(world.deliver(&case("valid-first")).await.is_empty());
     let again = world.tenant().await;
-    assert_eq!(Tenant { edition: after.edition, ..again }, after);
+    assert_eq!(
+        Tenant {
+            edition: after.edition,
+            ..again
+        },
+        after
+    );
     assert_eq!(world.acknowledged().await, [3, 3, 3, 3]);
     assert_eq!(world.last_status().await[3], 3);
 }
@@ -89,22 +145,40 @@ async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_
 async fn a_suspension_and_its_end_are_stated_with_who_wanted_them() {
     let published = |version: u64, suspension: Value| {
         let mut event = case("valid-suspension");
-        let mut body: Value = serde_json::from_str(event["Records"][0]["body"].as_str().unwrap()).unwrap();
+        let mut body: Value =
+            serde_json::from_str(event["Records"][0]["body"].as_str().unwrap()).unwrap();
         let policy = &mut body["detail"]["data"]["policy"];
         (policy["version"], policy["suspension"]) = (json!(version), suspension);
         event["Records"][0]["body"] = Value::String(body.to_string());
         event
     };
-    for (suspension, reason) in [(Suspension::Dunning, "dunning"), (Suspension::Operator, "operator")] {
+    for (suspension, reason) in [
+        (Suspension::Dunning, "dunning"),
+        (Suspension::Operator, "operator"),
+    ] {
         let world = world().await;
-        assert!(world.deliver(&published(4, json!(suspension))).await.is_empty());
+        assert!(
+            world
+                .deliver(&published(4, json!(suspension)))
+                .await
+                .is_empty()
+        );
         let suspended = world.tenant().await;
-        assert_eq!((suspended.status, suspended.policy.suspension), (TenantStatus::Suspended, Some(suspension)));
-        assert_eq!(world.last_status().await, json!(["suspended", reason, "pro", 3]));
+        assert_eq!(
+            (suspended.status, suspended.policy.suspension),
+            (TenantStatus::Suspended, Some(suspension))
+        );
+        assert_eq!(
+            world.last_status().await,
+            json!(["suspended", reason, "pro", 3])
+        );
 
         assert!(world.deliver(&published(5, Value::Null)).await.is_empty());
         assert_eq!(world.tenant().await.status, TenantStatus::Active);
-        assert_eq!(world.last_status().await, json!(["active", reason, "pro", 4]));
+        assert_eq!(
+            world.last_status().await,
+            json!(["active", reason, "pro", 4])
+        );
     }
 }
 
@@ -127,16 +201,28 @@ impl World {
     async fn claim(&self, tenant: TenantId) {
         let claim: ClaimDigest = CLAIM.parse().unwrap();
         self.region
-            .change(tenant, Reach::TENANT, Newcomer::ada().at, |loaded, occasion| {
-                decide_address_claim(&loaded.state, &"acme".parse().unwrap(), &claim, Actor::Holder, occasion)
-            })
+            .change(
+                tenant,
+                Reach::TENANT,
+                Newcomer::ada().at,
+                |loaded, occasion| {
+                    decide_address_claim(
+                        &loaded.state,
+                        &"acme".parse().unwrap(),
+                        &claim,
+                        Actor::Holder,
+                        occasion,
+                    )
+                },
+            )
             .await;
     }
 
     /// Home's answer to what a tenant's region said under a revision.
     async fn answer(&self, tenant: TenantId, decision: &str, revision: u64) {
         let mut batch = case("valid-claim-leased");
-        let mut body: Value = serde_json::from_str(batch["Records"][0]["body"].as_str().unwrap()).unwrap();
+        let mut body: Value =
+            serde_json::from_str(batch["Records"][0]["body"].as_str().unwrap()).unwrap();
         body["detail"]["data"] =
             json!({ "tenant": tenant, "claim": CLAIM, "decision": decision, "revision": revision });
         batch["Records"][0]["body"] = Value::String(body.to_string());
@@ -146,9 +232,15 @@ impl World {
     /// What home was told of claims: the phases, in order.
     async fn phases(&self, tenant: TenantId) -> Vec<String> {
         let stated = self.region.stated("VanityClaimed.v1").await;
-        let of_tenant = stated.iter().filter(|fact| fact["data"]["tenant"] == json!(tenant));
-        let phases =
-            of_tenant.map(|fact| (fact["sequence"].as_u64(), fact["data"]["phase"].as_str().unwrap().to_owned()));
+        let of_tenant = stated
+            .iter()
+            .filter(|fact| fact["data"]["tenant"] == json!(tenant));
+        let phases = of_tenant.map(|fact| {
+            (
+                fact["sequence"].as_u64(),
+                fact["data"]["phase"].as_str().unwrap().to_owned(),
+            )
+        });
         let mut phases: Vec<_> = phases.collect();
         phases.sort();
         phases.into_iter().map(|(_, phase)| phase).collect()
@@ -175,12 +267,24 @@ async fn a_label_leads_to_the_tenant_once_home_has_confirmed_it() {
     for _ in 0..2 {
         world.answer(tenant, "confirmed", 2).await;
         assert_eq!(world.lead().await, Some(Lead::Here(tenant)));
-        assert_eq!(world.region.stated("TenantAddressChanged.v1").await.len(), 1);
+        assert_eq!(
+            world.region.stated("TenantAddressChanged.v1").await.len(),
+            1
+        );
     }
     world.answer(tenant, "refused", 2).await;
-    assert_eq!(world.lead().await, Some(Lead::Here(tenant)), "it is decided");
+    assert_eq!(
+        world.lead().await,
+        Some(Lead::Here(tenant)),
+        "it is decided"
+    );
     for fact in ["VanityClaimed.v1", "TenantAddressChanged.v1"] {
-        assert!(!json!(world.region.stated(fact).await).to_string().contains("acme"), "{fact} names the label");
+        assert!(
+            !json!(world.region.stated(fact).await)
+                .to_string()
+                .contains("acme"),
+            "{fact} names the label"
+        );
     }
 }
 
@@ -193,7 +297,11 @@ async fn a_refused_label_is_free_for_others() {
     let other = world.region.activate(&Newcomer::somebody()).await.tenant.id;
     world.claim(other).await;
     world.answer(other, "leased", 1).await;
-    assert_eq!(world.phases(other).await, ["requested"], "the label is kept free for the first one");
+    assert_eq!(
+        world.phases(other).await,
+        ["requested"],
+        "the label is kept free for the first one"
+    );
     world.answer(tenant, "refused", 2).await;
     let vanity = world.tenant().await.vanity.unwrap();
     assert_eq!(vanity.claim.unwrap().state, ClaimState::Refused);
@@ -202,6 +310,9 @@ async fn a_refused_label_is_free_for_others() {
     assert_eq!(world.lead().await, Some(Lead::Here(other)));
     world.claim(tenant).await;
     world.answer(tenant, "leased", 3).await;
-    assert_eq!(world.phases(tenant).await, ["requested", "confirmed", "requested", "released"]);
+    assert_eq!(
+        world.phases(tenant).await,
+        ["requested", "confirmed", "requested", "released"]
+    );
     assert_eq!(world.lead().await, Some(Lead::Here(other)));
 }

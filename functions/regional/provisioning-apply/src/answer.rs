@@ -6,9 +6,13 @@ use runtime::queue::{BusMessage, MessageError};
 use serde_json::Value;
 use tenancy::{Said, Settings, TOOLKIT_ANSWER_SOURCE};
 
-/// Where an application plane of the toolkit names the tenant. The first is what its control plane calls the
-/// registration; ours is the tenant's id.
-const TOOLKIT_TENANT: [&str; 3] = ["/tenantRegistrationId", "/tenantId", "/jobOutput/tenantData/tenantId"];
+/// Where an application plane of the toolkit names the tenant. The first is what its control plane
+/// calls the registration; ours is the tenant's id.
+const TOOLKIT_TENANT: [&str; 3] = [
+    "/tenantRegistrationId",
+    "/tenantId",
+    "/jobOutput/tenantData/tenantId",
+];
 
 /// Why an event cannot be read as an answer.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +25,8 @@ pub(crate) enum Unread {
     NoTenant,
 }
 
-/// Reads what was said, and of whom. Each source may say what is its own to say and nothing else; the toolkit
-/// is heard where its events are stated.
+/// Reads what was said, and of whom. Each source may say what is its own to say and nothing else;
+/// the toolkit is heard where its events are stated.
 pub(crate) fn read(event: &BusMessage, settings: &Settings) -> Result<(Said, Answer), Unread> {
     let said = Said::by_type(&event.detail_type).ok_or(Unread::OtherEvent)?;
     let is_ours = Answer::TYPES.contains(&event.detail_type.as_str());
@@ -34,10 +38,19 @@ pub(crate) fn read(event: &BusMessage, settings: &Settings) -> Result<(Said, Ans
     Ok((said, answer))
 }
 
-/// The toolkit knows no attempts, and gives no reason in a closed form: what failed may be tried again.
+/// The toolkit knows no attempts, and gives no reason in a closed form: what failed may be tried
+/// again.
 fn of_toolkit(event: &BusMessage) -> Result<Answer, Unread> {
     let detail: Value = event.detail().map_err(Unread::Malformed)?;
     let named = |place: &&str| detail.pointer(place)?.as_str()?.parse::<TenantId>().ok();
-    let tenant = TOOLKIT_TENANT.iter().find_map(named).ok_or(Unread::NoTenant)?;
-    Ok(Answer { tenant, attempt: None, reason: None, retryable: None })
+    let tenant = TOOLKIT_TENANT
+        .iter()
+        .find_map(named)
+        .ok_or(Unread::NoTenant)?;
+    Ok(Answer {
+        tenant,
+        attempt: None,
+        reason: None,
+        retryable: None,
+    })
 }

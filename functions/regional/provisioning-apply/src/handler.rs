@@ -8,10 +8,16 @@ use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 use tenancy::{Occasion, Settings, decide_answer};
 
-/// Applies every answer of the batch; those that cannot be applied come again, and end in the dead-letter
-/// queue. An answer that comes twice or too late changes nothing, and is no error.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| apply(adapters, message).await).await)
+/// Applies every answer of the batch; those that cannot be applied come again, and end in the
+/// dead-letter queue. An answer that comes twice or too late changes nothing, and is no error.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| {
+        apply(adapters, message).await
+    })
+    .await)
 }
 
 /// What the handler works with.
@@ -36,10 +42,16 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
     let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
     let (said, answer) = answer::read(&event, &adapters.settings).map_err(Unapplied::NoAnswer)?;
     let region = adapters.region.clone();
-    let occasion = Occasion { region, event: EventId::from_uuid(runtime::new_uuid()), now: runtime::now() };
-    let changed = adapters.tenants.change(answer.tenant, Reach::SIGNUP, |loaded| {
-        decide_answer(&loaded.state, said, &answer, &adapters.settings, &occasion)
-    });
+    let occasion = Occasion {
+        region,
+        event: EventId::from_uuid(runtime::new_uuid()),
+        now: runtime::now(),
+    };
+    let changed = adapters
+        .tenants
+        .change(answer.tenant, Reach::SIGNUP, |loaded| {
+            decide_answer(&loaded.state, said, &answer, &adapters.settings, &occasion)
+        });
     let status = changed.await.map_err(Unapplied::NotStored)?.tenant.status;
     tracing::info!(tenant = %answer.tenant, ?said, attempt = answer.attempt, %status, "answer taken");
     Ok(())

@@ -1,7 +1,8 @@
-//! Applies what the application plane says of a tenant's resources: they are there, they are gone, or why not.
+//! Applies what the application plane says of a tenant's resources: they are there, they are gone,
+//! or why not.
 //!
-//! Trigger: ProvisioningQueue. Reads: RegionalTable (tenants, sign-ups). Emits: TenantStatusChanged.v1,
-//! OnboardingProgressed.v1.
+//! Trigger: ProvisioningQueue. Reads: RegionalTable (tenants, sign-ups). Emits:
+//! TenantStatusChanged.v1, OnboardingProgressed.v1.
 
 mod answer;
 mod handler;
@@ -23,5 +24,8 @@ async fn main() -> Result<(), runtime::Error> {
         tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
         settings: runtime::env("TENANT_SETTINGS")?,
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

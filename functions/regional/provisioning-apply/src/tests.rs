@@ -12,34 +12,58 @@ struct World {
 
 /// A region where the tenant of the events waits for the application, which home follows.
 async fn world() -> World {
-    let world = empty_world(tenantkit::region().await.with_application().with_builder_toolkit());
+    let world = empty_world(
+        tenantkit::region()
+            .await
+            .with_application()
+            .with_builder_toolkit(),
+    );
     let onboarding = Some("8d5b3c1e-90a4-4f6e-b7d2-1f2e3d4c5b6a".parse().unwrap());
-    let ada = Newcomer { onboarding, ..Newcomer::ada() };
+    let ada = Newcomer {
+        onboarding,
+        ..Newcomer::ada()
+    };
     world.region.register(&ada).await;
     world.region.confirm(ada.tenant, ada.at).await;
     world
 }
 
 fn empty_world(region: Region) -> World {
-    let adapters = Adapters { region: region.code.clone(), tenants: region.tenants.clone(), settings: region.settings };
+    let adapters = Adapters {
+        region: region.code.clone(),
+        tenants: region.tenants.clone(),
+        settings: region.settings,
+    };
     World { region, adapters }
 }
 
 impl World {
     /// Delivers a batch, and says which of its messages failed.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
-        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
-        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+        let Ok(response) = handle(
+            &self.adapters,
+            serde_json::from_value(batch.clone()).unwrap(),
+        )
+        .await;
+        response
+            .batch_item_failures
+            .into_iter()
+            .map(|failure| failure.item_identifier)
+            .collect()
     }
 
     async fn tenant(&self) -> Tenant {
         self.region.tenant(Newcomer::ada().tenant).await
     }
 
-    /// The last that home was told of the onboarding: the state and reason of its provisioning and activation.
+    /// The last that home was told of the onboarding: the state and reason of its provisioning and
+    /// activation.
     async fn progress(&self) -> Value {
         let stated = self.region.stated("OnboardingProgressed.v1").await;
-        let last = stated.iter().max_by_key(|fact| fact["sequence"].as_u64()).unwrap();
+        let last = stated
+            .iter()
+            .max_by_key(|fact| fact["sequence"].as_u64())
+            .unwrap();
         let step = |name: &str| {
             let steps = last["data"]["steps"].as_array().unwrap();
             let step = steps.iter().find(|step| step["name"] == name).unwrap();
@@ -49,23 +73,42 @@ impl World {
     }
 
     async fn due(&self, kind: DueKind) -> usize {
-        let due = self.region.tenants.reader().load_due(moment("2100-01-01T00:00:00Z"), 100).await.unwrap();
+        let due = self
+            .region
+            .tenants
+            .reader()
+            .load_due(moment("2100-01-01T00:00:00Z"), 100)
+            .await
+            .unwrap();
         due.iter().filter(|due| due.kind == kind).count()
     }
 
     /// Asks for the resources once more.
     async fn retry(&self) {
         let Newcomer { tenant, at, .. } = Newcomer::ada();
-        let Region { catalogue, settings, .. } = &self.region;
-        let retried = self.region.change(tenant, regional_store::Reach::SIGNUP, at, |loaded, occasion| {
-            tenancy::decide_retry(&loaded.state, catalogue, settings, occasion).map(Some)
-        });
+        let Region {
+            catalogue,
+            settings,
+            ..
+        } = &self.region;
+        let retried = self.region.change(
+            tenant,
+            regional_store::Reach::SIGNUP,
+            at,
+            |loaded, occasion| {
+                tenancy::decide_retry(&loaded.state, catalogue, settings, occasion).map(Some)
+            },
+        );
         retried.await;
     }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("provisioning-apply").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("provisioning-apply")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 #[tokio::test]
@@ -78,7 +121,11 @@ async fn every_event_gets_its_answer() {
         if case.is_valid() {
             assert!(failed.is_empty(), "{name}");
         } else {
-            assert_eq!(failed, [payload["Records"][0]["messageId"].as_str().unwrap()], "{name}");
+            assert_eq!(
+                failed,
+                [payload["Records"][0]["messageId"].as_str().unwrap()],
+                "{name}"
+            );
             assert_eq!(world.tenant().await, before, "{name}");
         }
     }
@@ -86,7 +133,11 @@ async fn every_event_gets_its_answer() {
 
 #[tokio::test]
 async fn resources_make_the_tenant_active_once() {
-    for name in ["valid-provisioned", "valid-toolkit-success", "valid-toolkit-job-output"] {
+    for name in [
+        "valid-provisioned",
+        "valid-toolkit-success",
+        "valid-toolkit-job-output",
+    ] {
         let world = world().await;
         assert_eq!(world.due(DueKind::Provisioning).await, 1);
         assert!(world.deliver(&case(name)).await.is_empty());
@@ -94,16 +145,45 @@ async fn resources_make_the_tenant_active_once() {
         let provisioning = active.provisioning.clone().unwrap();
         assert_eq!(active.status, TenantStatus::Active, "{name}");
         // The time is ours: the application's may be from before an outage.
-        assert!(provisioning.done_at > Some(moment("2026-11-20T10:00:01Z")) && provisioning.failure.is_none());
-        assert_eq!(world.due(DueKind::Provisioning).await, 0, "the deadline is done with");
-        assert_eq!(world.progress().await, json!([["done", null], ["done", null]]));
+        assert!(
+            provisioning.done_at > Some(moment("2026-11-20T10:00:01Z"))
+                && provisioning.failure.is_none()
+        );
+        assert_eq!(
+            world.due(DueKind::Provisioning).await,
+            0,
+            "the deadline is done with"
+        );
+        assert_eq!(
+            world.progress().await,
+            json!([["done", null], ["done", null]])
+        );
 
         assert!(world.deliver(&case(name)).await.is_empty());
-        assert_eq!(world.tenant().await, active, "the same answer again changes nothing");
-        assert!(world.deliver(&case("valid-failed-for-good")).await.is_empty());
-        assert_eq!(world.tenant().await, active, "nor does a failure that comes late");
+        assert_eq!(
+            world.tenant().await,
+            active,
+            "the same answer again changes nothing"
+        );
+        assert!(
+            world
+                .deliver(&case("valid-failed-for-good"))
+                .await
+                .is_empty()
+        );
+        assert_eq!(
+            world.tenant().await,
+            active,
+            "nor does a failure that comes late"
+        );
         let stated = world.region.stated("TenantStatusChanged.v1").await;
-        assert_eq!(stated.iter().filter(|fact| fact["data"]["reason"] == "provisioned").count(), 1);
+        assert_eq!(
+            stated
+                .iter()
+                .filter(|fact| fact["data"]["reason"] == "provisioned")
+                .count(),
+            1
+        );
     }
 }
 
@@ -118,9 +198,17 @@ async fn a_failure_is_seen_with_its_reason_and_tried_again_where_that_is_of_use(
         assert!(world.deliver(&case(name)).await.is_empty());
         let tenant = world.tenant().await;
         let failure = tenant.provisioning.unwrap().failure.unwrap();
-        assert_eq!((failure.reason.as_str(), failure.retryable), (reason, retryable), "{name}");
+        assert_eq!(
+            (failure.reason.as_str(), failure.retryable),
+            (reason, retryable),
+            "{name}"
+        );
         assert_eq!(tenant.status, TenantStatus::Provisioning);
-        assert_eq!(world.progress().await, json!([["failed", "application"], ["waiting", null]]), "its words stay");
+        assert_eq!(
+            world.progress().await,
+            json!([["failed", "application"], ["waiting", null]]),
+            "its words stay"
+        );
         assert_eq!(world.due(DueKind::Provisioning).await, 0);
     }
 }
@@ -128,12 +216,29 @@ async fn a_failure_is_seen_with_its_reason_and_tried_again_where_that_is_of_use(
 #[tokio::test]
 async fn an_answer_to_an_earlier_attempt_does_not_fail_the_next() {
     let world = world().await;
-    assert!(world.deliver(&case("valid-failed-retryable")).await.is_empty());
+    assert!(
+        world
+            .deliver(&case("valid-failed-retryable"))
+            .await
+            .is_empty()
+    );
     world.retry().await;
     let second = world.tenant().await;
-    assert_eq!(second.provisioning.as_ref().map(|open| open.attempt), Some(2));
-    assert!(world.deliver(&case("valid-failed-retryable")).await.is_empty());
-    assert_eq!(world.tenant().await, second, "the failure of the first attempt came again");
+    assert_eq!(
+        second.provisioning.as_ref().map(|open| open.attempt),
+        Some(2)
+    );
+    assert!(
+        world
+            .deliver(&case("valid-failed-retryable"))
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        world.tenant().await,
+        second,
+        "the failure of the first attempt came again"
+    );
     // Success is success, whichever attempt it was.
     assert!(world.deliver(&case("valid-provisioned")).await.is_empty());
     assert_eq!(world.tenant().await.status, TenantStatus::Active);
@@ -143,7 +248,12 @@ async fn an_answer_to_an_earlier_attempt_does_not_fail_the_next() {
 async fn an_answer_that_nobody_asked_for_changes_nothing() {
     let world = empty_world(tenantkit::region().await);
     world.region.register(&Newcomer::ada()).await;
-    for name in ["valid-provisioned", "valid-failed-retryable", "valid-deprovisioned", "valid-deprovisioning-failed"] {
+    for name in [
+        "valid-provisioned",
+        "valid-failed-retryable",
+        "valid-deprovisioned",
+        "valid-deprovisioning-failed",
+    ] {
         let before = world.tenant().await;
         assert!(world.deliver(&case(name)).await.is_empty());
         assert_eq!(world.tenant().await, before, "{name}");

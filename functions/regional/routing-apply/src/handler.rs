@@ -14,15 +14,25 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use tenancy::{Occasion, Tenant, decide_routed};
 
-/// How often a tenant may change while its names are written, until the message comes again instead.
+/// How often a tenant may change while its names are written, until the message comes again
+/// instead.
 const ROUNDS_MAX: u32 = 3;
 
-/// Writes the names of every tenant of the batch with one call. What cannot be read comes again alone; where the
-/// zone or the table fails, the whole batch does.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    let asked = event.records.iter().filter_map(|message| tenant_of(message).ok());
+/// Writes the names of every tenant of the batch with one call. What cannot be read comes again
+/// alone; where the zone or the table fails, the whole batch does.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    let asked = event
+        .records
+        .iter()
+        .filter_map(|message| tenant_of(message).ok());
     let settled = settle(adapters, asked.collect()).await.map_err(Arc::new);
-    Ok(each(event, async |message: &SqsMessage| outcome_of(message, &settled)).await)
+    Ok(each(event, async |message: &SqsMessage| {
+        outcome_of(message, &settled)
+    })
+    .await)
 }
 
 /// What the handler works with.
@@ -60,38 +70,54 @@ enum Unapplied {
     Unsettled(#[source] Arc<Unsettled>),
 }
 
-/// The tenant that a message is about. What the message says of it may be old, and is not looked at.
+/// The tenant that a message is about. What the message says of it may be old, and is not looked
+/// at.
 fn tenant_of(message: &SqsMessage) -> Result<TenantId, Unapplied> {
     let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
     match (event.detail_type.as_str(), event.source.as_str()) {
         (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => {
-            let fact: Envelope<TenantStatusChanged> = event.detail().map_err(Unapplied::Unreadable)?;
+            let fact: Envelope<TenantStatusChanged> =
+                event.detail().map_err(Unapplied::Unreadable)?;
             Ok(fact.data.tenant)
         }
         (TenantAddressChanged::TYPE, TenantAddressChanged::SOURCE) => {
-            let fact: Envelope<TenantAddressChanged> = event.detail().map_err(Unapplied::Unreadable)?;
+            let fact: Envelope<TenantAddressChanged> =
+                event.detail().map_err(Unapplied::Unreadable)?;
             Ok(fact.data.tenant)
         }
         _ => Err(Unapplied::OtherEvent),
     }
 }
 
-/// Writes the names of tenants, and looks again: whoever writes last has then seen what was decided last, however
-/// many work on the same tenant at a time. Returns the tenants that the region knows, each with whether the zone took
-/// its names.
-async fn settle(adapters: &Adapters, asked: Vec<TenantId>) -> Result<BTreeMap<TenantId, bool>, Unsettled> {
+/// Writes the names of tenants, and looks again: whoever writes last has then seen what was decided
+/// last, however many work on the same tenant at a time. Returns the tenants that the region knows,
+/// each with whether the zone took its names.
+async fn settle(
+    adapters: &Adapters,
+    asked: Vec<TenantId>,
+) -> Result<BTreeMap<TenantId, bool>, Unsettled> {
     let known = load(adapters, asked).await?;
     let mut pending = known.clone();
     let mut taken: BTreeMap<TenantId, bool> = known.keys().map(|tenant| (*tenant, true)).collect();
     for _ in 0..ROUNDS_MAX {
         let now = runtime::now();
-        let refused = adapters.zone.apply(&plan_routes(pending.values(), now)).await.map_err(Unsettled::NotWritten)?;
-        taken.extend(pending.iter().map(|(id, tenant)| (*id, !has_one_of(tenant, &refused, now))));
+        let refused = adapters
+            .zone
+            .apply(&plan_routes(pending.values(), now))
+            .await
+            .map_err(Unsettled::NotWritten)?;
+        taken.extend(
+            pending
+                .iter()
+                .map(|(id, tenant)| (*id, !has_one_of(tenant, &refused, now))),
+        );
         let loaded = load(adapters, pending.keys().copied().collect()).await?;
         pending = overtaken(&pending, loaded, now);
         if pending.is_empty() {
             tracing::info!(tenants = known.len(), "names settled");
-            let written = known.values().filter(|tenant| taken.get(&tenant.id) == Some(&true));
+            let written = known
+                .values()
+                .filter(|tenant| taken.get(&tenant.id) == Some(&true));
             try_join_all(written.map(|tenant| note(adapters, tenant, now))).await?;
             return Ok(taken);
         }
@@ -101,7 +127,11 @@ async fn settle(adapters: &Adapters, asked: Vec<TenantId>) -> Result<BTreeMap<Te
 
 /// Notes in its sign-up that a tenant's name leads to the region: once, and not before it does.
 async fn note(adapters: &Adapters, tenant: &Tenant, now: Timestamp) -> Result<(), Unsettled> {
-    let occasion = Occasion { region: adapters.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now };
+    let occasion = Occasion {
+        region: adapters.region.clone(),
+        event: EventId::from_uuid(runtime::new_uuid()),
+        now,
+    };
     let noted = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
         Ok(decide_routed(&loaded.state, &occasion).filter(|_| leads_here(&loaded.state.tenant)))
     });
@@ -109,9 +139,15 @@ async fn note(adapters: &Adapters, tenant: &Tenant, now: Timestamp) -> Result<()
 }
 
 async fn load(adapters: &Adapters, ids: Vec<TenantId>) -> Result<Tenants, Unsettled> {
-    let loads = ids.into_iter().map(|id| adapters.tenants.reader().load_tenant(id));
+    let loads = ids
+        .into_iter()
+        .map(|id| adapters.tenants.reader().load_tenant(id));
     let loaded = try_join_all(loads).await.map_err(Unsettled::NotLoaded)?;
-    Ok(loaded.into_iter().flatten().map(|tenant| (tenant.id, tenant)).collect())
+    Ok(loaded
+        .into_iter()
+        .flatten()
+        .map(|tenant| (tenant.id, tenant))
+        .collect())
 }
 
 fn outcome_of(
@@ -119,7 +155,9 @@ fn outcome_of(
     settled: &Result<BTreeMap<TenantId, bool>, Arc<Unsettled>>,
 ) -> Result<(), Unapplied> {
     let tenant = tenant_of(message)?;
-    let settled = settled.as_ref().map_err(|error| Unapplied::Unsettled(Arc::clone(error)))?;
+    let settled = settled
+        .as_ref()
+        .map_err(|error| Unapplied::Unsettled(Arc::clone(error)))?;
     match settled.get(&tenant) {
         Some(true) => Ok(()),
         Some(false) => Err(Unapplied::NameTaken),

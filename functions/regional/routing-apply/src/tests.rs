@@ -27,16 +27,44 @@ async fn world(target_zone: &str) -> World {
     let mut region = tenantkit::region().await;
     region.settings.is_routed = true;
     let names = Client::new(&region.aws.config);
-    let made = names.create_hosted_zone().name(DOMAIN).caller_reference(&region.regional_table).send().await.unwrap();
-    let zone = made.hosted_zone().unwrap().id().trim_start_matches("/hostedzone/").to_owned();
+    let made = names
+        .create_hosted_zone()
+        .name(DOMAIN)
+        .caller_reference(&region.regional_table)
+        .send()
+        .await
+        .unwrap();
+    let zone = made
+        .hosted_zone()
+        .unwrap()
+        .id()
+        .trim_start_matches("/hostedzone/")
+        .to_owned();
     let zone_of_region = to(&region, &zone, HERE, target_zone);
-    let adapters = Adapters { region: region.code.clone(), tenants: region.tenants.clone(), zone: zone_of_region };
-    World { region, names, zone, adapters }
+    let adapters = Adapters {
+        region: region.code.clone(),
+        tenants: region.tenants.clone(),
+        zone: zone_of_region,
+    };
+    World {
+        region,
+        names,
+        zone,
+        adapters,
+    }
 }
 
 fn to(region: &Region, zone: &str, host: &str, target_zone: &str) -> Zone {
-    let target = Target { host: host.to_owned(), zone: target_zone.to_owned() };
-    Zone::new(&region.aws.config, zone.to_owned(), DOMAIN.to_owned(), target)
+    let target = Target {
+        host: host.to_owned(),
+        zone: target_zone.to_owned(),
+    };
+    Zone::new(
+        &region.aws.config,
+        zone.to_owned(),
+        DOMAIN.to_owned(),
+        target,
+    )
 }
 
 impl World {
@@ -47,22 +75,37 @@ impl World {
 
     /// Every name of the zone, and what it leads to.
     async fn routes(&self) -> BTreeMap<String, String> {
-        let listed = self.names.list_resource_record_sets().hosted_zone_id(&self.zone).send().await.unwrap();
+        let listed = self
+            .names
+            .list_resource_record_sets()
+            .hosted_zone_id(&self.zone)
+            .send()
+            .await
+            .unwrap();
         let sets = listed.resource_record_sets().iter();
         let routes = sets.filter_map(|set| {
             let host = match set.alias_target() {
                 Some(target) => format!("alias {}", target.dns_name()),
-                None if set.r#type().as_str() == "CNAME" => set.resource_records()[0].value().to_owned(),
+                None if set.r#type().as_str() == "CNAME" => {
+                    set.resource_records()[0].value().to_owned()
+                }
                 None => return None,
             };
-            Some((set.name().trim_end_matches('.').to_owned(), host.trim_end_matches('.').to_owned()))
+            Some((
+                set.name().trim_end_matches('.').to_owned(),
+                host.trim_end_matches('.').to_owned(),
+            ))
         });
         routes.collect()
     }
 
     /// When the sign-up of Ada's tenant says that its name led to the region.
     async fn routed_at(&self) -> Option<Timestamp> {
-        self.region.signup(Newcomer::ada().tenant).await.unwrap().routed_at
+        self.region
+            .signup(Newcomer::ada().tenant)
+            .await
+            .unwrap()
+            .routed_at
     }
 
     /// What happens to Ada's tenant.
@@ -70,9 +113,19 @@ impl World {
         let ada = Newcomer::ada();
         for change in changes {
             let (reason, settings) = (StatusReason::Operator, &self.region.settings);
-            let decided = self.region.change(ada.tenant, Reach::SIGNUP, ada.at, |loaded, occasion| {
-                decide_change(&loaded.state, *change, reason, Actor::Clock, settings, occasion).map(Some)
-            });
+            let decided =
+                self.region
+                    .change(ada.tenant, Reach::SIGNUP, ada.at, |loaded, occasion| {
+                        decide_change(
+                            &loaded.state,
+                            *change,
+                            reason,
+                            Actor::Clock,
+                            settings,
+                            occasion,
+                        )
+                        .map(Some)
+                    });
             decided.await;
         }
     }
@@ -80,11 +133,19 @@ impl World {
 
 async fn deliver(adapters: &Adapters, batch: &Value) -> Vec<String> {
     let Ok(response) = handle(adapters, serde_json::from_value(batch.clone()).unwrap()).await;
-    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    response
+        .batch_item_failures
+        .into_iter()
+        .map(|failure| failure.item_identifier)
+        .collect()
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("routing-apply").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("routing-apply")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 fn leads_to(host: &str) -> BTreeMap<String, String> {
@@ -99,9 +160,17 @@ async fn every_event_gets_its_answer() {
         let failed = world.deliver(&payload).await;
         if name.starts_with("valid-") {
             assert!(failed.is_empty(), "{name}");
-            assert_eq!(world.routes().await, leads_to(HERE), "{name}: what the table says counts, not the event");
+            assert_eq!(
+                world.routes().await,
+                leads_to(HERE),
+                "{name}: what the table says counts, not the event"
+            );
         } else {
-            assert_eq!(failed, [payload["Records"][0]["messageId"].as_str().unwrap()], "{name}");
+            assert_eq!(
+                failed,
+                [payload["Records"][0]["messageId"].as_str().unwrap()],
+                "{name}"
+            );
             assert!(world.routes().await.is_empty(), "{name}");
         }
     }
@@ -109,33 +178,55 @@ async fn every_event_gets_its_answer() {
 
 #[tokio::test]
 async fn a_name_leads_to_the_region_from_activation_to_closure() {
-    for (target_zone, leads) in [("", HERE.to_owned()), ("Z1UJRXOUMOOFQ8", format!("alias {HERE}"))] {
+    for (target_zone, leads) in [
+        ("", HERE.to_owned()),
+        ("Z1UJRXOUMOOFQ8", format!("alias {HERE}")),
+    ] {
         let world = world(target_zone).await;
         let (event, mut routed_at) = (case("valid-activated"), None);
         world.region.register(&Newcomer::ada()).await;
         assert!(world.deliver(&event).await.is_empty());
         assert!(world.routes().await.is_empty(), "nobody has confirmed yet");
-        world.region.confirm(Newcomer::ada().tenant, Newcomer::ada().at).await;
+        world
+            .region
+            .confirm(Newcomer::ada().tenant, Newcomer::ada().at)
+            .await;
         assert_eq!(world.routed_at().await, None, "nothing is written yet");
-        for changes in [&[][..], &[Change::Suspend], &[Change::Close], &[Change::Resuspend, Change::Reactivate]] {
+        for changes in [
+            &[][..],
+            &[Change::Suspend],
+            &[Change::Close],
+            &[Change::Resuspend, Change::Reactivate],
+        ] {
             world.change(changes).await;
             assert!(world.deliver(&event).await.is_empty());
             assert_eq!(world.routes().await, leads_to(&leads), "{changes:?}");
             let noted = world.routed_at().await;
-            assert!(noted.is_some() && *routed_at.get_or_insert(noted) == noted, "noted once");
+            assert!(
+                noted.is_some() && *routed_at.get_or_insert(noted) == noted,
+                "noted once"
+            );
         }
         world.change(&[Change::Relocate]).await;
         assert!(world.deliver(&event).await.is_empty());
-        assert_eq!(world.routes().await, leads_to(&leads), "it is reached where it was until it has moved");
+        assert_eq!(
+            world.routes().await,
+            leads_to(&leads),
+            "it is reached where it was until it has moved"
+        );
         world.change(&[Change::End]).await;
         for _ in 0..2 {
-            assert!(world.deliver(&event).await.is_empty(), "what is absent is as it has to be");
+            assert!(
+                world.deliver(&event).await.is_empty(),
+                "what is absent is as it has to be"
+            );
             assert!(world.routes().await.is_empty());
         }
     }
 }
 
-/// One that ended without ever having had a name does not keep the names of others from being written.
+/// One that ended without ever having had a name does not keep the names of others from being
+/// written.
 #[tokio::test]
 async fn a_batch_is_written_whatever_else_is_in_it() {
     let world = world("").await;
@@ -144,13 +235,26 @@ async fn a_batch_is_written_whatever_else_is_in_it() {
     world.change(&[Change::Expire]).await;
     world.region.activate(&other).await;
     let mut batch = case("valid-activated");
-    let (mut of_other, mut poison) = (batch["Records"][0].clone(), case("invalid-no-json")["Records"][0].clone());
-    let body = of_other["body"].as_str().unwrap().replace(&ada.tenant.to_string(), &other.tenant.to_string());
-    (of_other["body"], of_other["messageId"], poison["messageId"]) = (json!(body), json!("other"), json!("poison"));
-    batch["Records"].as_array_mut().unwrap().extend([poison, of_other]);
+    let (mut of_other, mut poison) = (
+        batch["Records"][0].clone(),
+        case("invalid-no-json")["Records"][0].clone(),
+    );
+    let body = of_other["body"]
+        .as_str()
+        .unwrap()
+        .replace(&ada.tenant.to_string(), &other.tenant.to_string());
+    (of_other["body"], of_other["messageId"], poison["messageId"]) =
+        (json!(body), json!("other"), json!("poison"));
+    batch["Records"]
+        .as_array_mut()
+        .unwrap()
+        .extend([poison, of_other]);
     assert_eq!(world.deliver(&batch).await, ["poison"]);
     let name = format!("{}.{DOMAIN}", other.alias);
-    assert_eq!(world.routes().await, BTreeMap::from([(name, HERE.to_owned())]));
+    assert_eq!(
+        world.routes().await,
+        BTreeMap::from([(name, HERE.to_owned())])
+    );
 }
 
 /// The tenant has moved: the region where it was ends it after the other one has written the name.
@@ -160,7 +264,11 @@ async fn a_name_that_another_region_has_taken_over_survives() {
     world.region.activate(&Newcomer::ada()).await;
     let elsewhere = to(&world.region, &world.zone, ELSEWHERE, "");
     let (region, tenants) = (world.region.code.clone(), world.region.tenants.clone());
-    let other = Adapters { region, tenants, zone: elsewhere };
+    let other = Adapters {
+        region,
+        tenants,
+        zone: elsewhere,
+    };
     assert!(deliver(&other, &case("valid-activated")).await.is_empty());
     assert_eq!(world.routes().await, leads_to(ELSEWHERE));
     for change in [Change::Relocate, Change::End] {
@@ -175,21 +283,42 @@ async fn a_name_that_another_region_has_taken_over_survives() {
 async fn a_name_that_is_taken_holds_nobody_else_up() {
     let mut world = world("").await;
     let stub = StubZone::start(ADAS).await;
-    let gone = world.region.aws.config.to_builder().endpoint_url(&stub.url).build();
-    let target = Target { host: HERE.to_owned(), zone: String::new() };
+    let gone = world
+        .region
+        .aws
+        .config
+        .to_builder()
+        .endpoint_url(&stub.url)
+        .build();
+    let target = Target {
+        host: HERE.to_owned(),
+        zone: String::new(),
+    };
     world.adapters.zone = Zone::new(&gone, world.zone.clone(), DOMAIN.to_owned(), target);
     let (ada, other) = (Newcomer::ada(), Newcomer::somebody());
     world.region.activate(&ada).await;
     world.region.activate(&other).await;
     let mut batch = case("valid-activated");
     let mut of_other = batch["Records"][0].clone();
-    let body = of_other["body"].as_str().unwrap().replace(&ada.tenant.to_string(), &other.tenant.to_string());
+    let body = of_other["body"]
+        .as_str()
+        .unwrap()
+        .replace(&ada.tenant.to_string(), &other.tenant.to_string());
     (of_other["body"], of_other["messageId"]) = (json!(body), json!("other"));
     batch["Records"].as_array_mut().unwrap().push(of_other);
     let failed = world.deliver(&batch).await;
     assert_eq!(failed, [batch["Records"][0]["messageId"].as_str().unwrap()]);
     assert_eq!(stub.written(), [format!("{}.{DOMAIN}", other.alias)]);
-    assert!(world.region.signup(ada.tenant).await.unwrap().routed_at.is_none(), "nothing leads there");
+    assert!(
+        world
+            .region
+            .signup(ada.tenant)
+            .await
+            .unwrap()
+            .routed_at
+            .is_none(),
+        "nothing leads there"
+    );
 }
 
 #[tokio::test]
@@ -200,5 +329,8 @@ async fn a_zone_that_fails_brings_the_batch_again() {
     world.adapters.zone = to(&world.region, "ZNOSUCHZONE", HERE, "");
     assert_eq!(world.deliver(&batch).await.len(), 3);
     world.adapters.zone = to(&world.region, "", HERE, "");
-    assert!(world.deliver(&batch).await.is_empty(), "without a zone there is nothing to do");
+    assert!(
+        world.deliver(&batch).await.is_empty(),
+        "without a zone there is nothing to do"
+    );
 }

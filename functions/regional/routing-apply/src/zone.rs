@@ -27,7 +27,8 @@ pub(crate) struct Zone {
 pub(crate) struct Target {
     /// The host: the gateway's domain of the region.
     pub(crate) host: String,
-    /// The hosted zone of the host, which AWS answers for without a further question; empty where it has none.
+    /// The hosted zone of the host, which AWS answers for without a further question; empty where
+    /// it has none.
     pub(crate) zone: String,
 }
 
@@ -43,19 +44,32 @@ pub(crate) enum ZoneError {
 
 impl Zone {
     /// The names below `domain` in the hosted zone `id`; without an id, none is ever written.
-    pub(crate) fn new(config: &aws_types::SdkConfig, id: String, domain: String, target: Target) -> Self {
-        Self { client: Client::new(config), id, domain, target }
+    pub(crate) fn new(
+        config: &aws_types::SdkConfig,
+        id: String,
+        domain: String,
+        target: Target,
+    ) -> Self {
+        Self {
+            client: Client::new(config),
+            id,
+            domain,
+            target,
+        }
     }
 
     /// Makes the zone say what is planned, with one call wherever that is possible.
     ///
-    /// Route 53 deletes only the record that is named in full, target included, and it takes or refuses a call as a
-    /// whole. So a name that another region has taken over survives, and so does a name that is not there: both
-    /// are as they have to be. A call that is refused for one name is repeated for each alone. Returns the labels that
-    /// cannot lead here: something else has such a name.
+    /// Route 53 deletes only the record that is named in full, target included, and it takes or
+    /// refuses a call as a whole. So a name that another region has taken over survives, and so
+    /// does a name that is not there: both are as they have to be. A call that is refused for one
+    /// name is repeated for each alone. Returns the labels that cannot lead here: something else
+    /// has such a name.
     pub(crate) async fn apply(&self, plan: &Plan) -> Result<BTreeSet<String>, ZoneError> {
         let changes = plan.iter().map(|(label, route)| self.change(label, *route));
-        let changes = changes.collect::<Result<Vec<Change>, BuildError>>().map_err(ZoneError::Unasked)?;
+        let changes = changes
+            .collect::<Result<Vec<Change>, BuildError>>()
+            .map_err(ZoneError::Unasked)?;
         match self.send(changes.clone()).await {
             Err(error) if is_refused(&error) => {}
             sent => return sent.map(|()| BTreeSet::new()),
@@ -77,8 +91,15 @@ impl Zone {
         if changes.is_empty() || self.id.is_empty() {
             return Ok(());
         }
-        let batch = ChangeBatch::builder().set_changes(Some(changes)).build().map_err(ZoneError::Unasked)?;
-        let call = self.client.change_resource_record_sets().hosted_zone_id(&self.id).change_batch(batch);
+        let batch = ChangeBatch::builder()
+            .set_changes(Some(changes))
+            .build()
+            .map_err(ZoneError::Unasked)?;
+        let call = self
+            .client
+            .change_resource_record_sets()
+            .hosted_zone_id(&self.id)
+            .change_batch(batch);
         call.send().await.map(|_| ()).map_err(|error| {
             let code = error.code().unwrap_or("no answer").to_owned();
             ZoneError::Unchanged { code }
@@ -90,7 +111,10 @@ impl Zone {
             Route::Here => ChangeAction::Upsert,
             Route::Gone => ChangeAction::Delete,
         };
-        Change::builder().action(action).resource_record_set(self.record(label)?).build()
+        Change::builder()
+            .action(action)
+            .resource_record_set(self.record(label)?)
+            .build()
     }
 
     /// The record of a label, the same in every call: a deletion names it in full.
@@ -99,10 +123,20 @@ impl Zone {
         let record = ResourceRecordSet::builder().name(format!("{label}.{}", self.domain));
         if zone.is_empty() {
             let value = ResourceRecord::builder().value(host).build()?;
-            return record.r#type(RrType::Cname).ttl(TTL_S).resource_records(value).build();
+            return record
+                .r#type(RrType::Cname)
+                .ttl(TTL_S)
+                .resource_records(value)
+                .build();
         }
-        let target = AliasTarget::builder().hosted_zone_id(zone).dns_name(host).evaluate_target_health(false);
-        record.r#type(RrType::A).alias_target(target.build()?).build()
+        let target = AliasTarget::builder()
+            .hosted_zone_id(zone)
+            .dns_name(host)
+            .evaluate_target_health(false);
+        record
+            .r#type(RrType::A)
+            .alias_target(target.build()?)
+            .build()
     }
 }
 

@@ -33,8 +33,18 @@ pub(crate) struct Limits {
 impl Adapters {
     /// The adapters as the template configures them.
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
-        let (pool, client, auth_url) = (env("USER_POOL_ID")?, env("CLIENT_ID")?, env::<String>("AUTH_URL")?);
-        let provider = Provider::new(env("AWS_REGION")?, pool, client, &auth_url, aws.endpoint_url());
+        let (pool, client, auth_url) = (
+            env("USER_POOL_ID")?,
+            env("CLIENT_ID")?,
+            env::<String>("AUTH_URL")?,
+        );
+        let provider = Provider::new(
+            env("AWS_REGION")?,
+            pool,
+            client,
+            &auth_url,
+            aws.endpoint_url(),
+        );
         let tenants = TenantReader::new(aws, env("REGIONAL_TABLE")?);
         Ok(Self {
             policy: provider.page_policy(),
@@ -51,16 +61,26 @@ impl Adapters {
     }
 
     /// Where a label leads, unless the source asked for too many that lead nowhere.
-    pub(crate) async fn resolve(&self, label: &str, source: &Source, now: Timestamp) -> Result<Resolved, Problem> {
+    pub(crate) async fn resolve(
+        &self,
+        label: &str,
+        source: &Source,
+        now: Timestamp,
+    ) -> Result<Resolved, Problem> {
         let resolved = self.tally.resolve(label, &self.unknown(source), now).await;
         let resolved = resolved.map_err(|error| Problem::internal(&error))?;
-        resolved.wait_s.map_or(Ok(resolved), |wait_s| Err(problems::too_many(wait_s)))
+        resolved
+            .wait_s
+            .map_or(Ok(resolved), |wait_s| Err(problems::too_many(wait_s)))
     }
 
-    /// Counts an address that nobody has. The same one, asked for again, is the same one: an old bookmark of a whole
-    /// office does not keep the office from its own address.
+    /// Counts an address that nobody has. The same one, asked for again, is the same one: an old
+    /// bookmark of a whole office does not keep the office from its own address.
     pub(crate) async fn miss(&self, asked: &str, source: &Source, now: Timestamp) -> Problem {
-        let taken = self.tally.take(&self.unknown(source), &KeyDigest::of("label", asked), now).await;
+        let taken = self
+            .tally
+            .take(&self.unknown(source), &KeyDigest::of("label", asked), now)
+            .await;
         match taken {
             Ok(Taken::Yes) => problems::unknown_address(),
             Ok(Taken::NotBefore { wait_s }) => problems::too_many(wait_s),
@@ -69,11 +89,20 @@ impl Adapters {
     }
 
     /// Counts a wish for a list of workspaces.
-    pub(crate) async fn limit_lookups(&self, source: &Source, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) async fn limit_lookups(
+        &self,
+        source: &Source,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         let of = KeyDigest::of("lookup-source", source.expose());
         let limit = Limit::hourly(of, self.limits.lookups_per_source);
         let mark = KeyDigest::of("request", &runtime::new_uuid().to_string());
-        match self.tally.take(&limit, &mark, now).await.map_err(|error| Problem::internal(&error))? {
+        match self
+            .tally
+            .take(&limit, &mark, now)
+            .await
+            .map_err(|error| Problem::internal(&error))?
+        {
             Taken::Yes => Ok(()),
             Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
         }

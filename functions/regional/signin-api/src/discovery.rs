@@ -45,7 +45,8 @@ pub(crate) struct SignIn<'a> {
     token_endpoint: &'a str,
     /// The keys of its tokens (RFC 7517).
     jwks_uri: &'a str,
-    /// Whether accounts of its people may still be where it was before: only the password itself brings one along.
+    /// Whether accounts of its people may still be where it was before: only the password itself
+    /// brings one along.
     migrates: bool,
     /// How its people sign in at the tenant's own provider, where it has one.
     federation: Option<Federated<'a>>,
@@ -63,13 +64,21 @@ pub(crate) struct Federated<'a> {
 
 impl<'a> Federated<'a> {
     fn of(federation: &'a Federation) -> Self {
-        let Federation { client_id, identity_provider, .. } = federation;
-        Self { client_id, identity_provider: identity_provider.as_str() }
+        let Federation {
+            client_id,
+            identity_provider,
+            ..
+        } = federation;
+        Self {
+            client_id,
+            identity_provider: identity_provider.as_str(),
+        }
     }
 }
 
 impl<'a> Discovery<'a> {
-    /// What sign-in would say of a tenant; nothing of one that cannot be signed in to yet, or never again.
+    /// What sign-in would say of a tenant; nothing of one that cannot be signed in to yet, or never
+    /// again.
     pub(crate) fn of(tenant: &'a Tenant, provider: &'a Provider) -> Option<Self> {
         let (region, language) = (&provider.region, tenant.language);
         match claims(tenant, Role::Member, region) {
@@ -88,8 +97,11 @@ impl<'a> Discovery<'a> {
                 federation: tenant.federation.as_ref().map(Federated::of),
             })),
             Err(_) if tenant.status == TenantStatus::Closed => None,
-            // The label of a tenant that is being closed leads to it until the end: that can still be undone.
-            Err(ClaimsRefusal::Suspended | ClaimsRefusal::Closed) => Some(Self::Suspended { region, language }),
+            // The label of a tenant that is being closed leads to it until the end: that can still
+            // be undone.
+            Err(ClaimsRefusal::Suspended | ClaimsRefusal::Closed) => {
+                Some(Self::Suspended { region, language })
+            }
             Err(ClaimsRefusal::NotReady) => None,
         }
     }

@@ -1,5 +1,5 @@
-//! One handler per route. What nobody has is answered alike, whatever the reason, and by the same requests to the
-//! table, so that neither the answer nor its time tells one address from another.
+//! One handler per route. What nobody has is answered alike, whatever the reason, and by the same
+//! requests to the table, so that neither the answer nor its time tells one address from another.
 
 use crate::adapters::Adapters;
 use crate::discovery::Discovery;
@@ -76,7 +76,11 @@ enum LookupState {
     responses((status = 200, description = "The page.", content_type = "text/html", body = String)),
 ))]
 async fn page(State(adapters): State<Arc<Adapters>>) -> Response {
-    file(&adapters, FileKind::Html, include_str!("../assets/sign-in.html"))
+    file(
+        &adapters,
+        FileKind::Html,
+        include_str!("../assets/sign-in.html"),
+    )
 }
 
 /// `GET /sign-in.js`: what the page does.
@@ -90,7 +94,11 @@ async fn page(State(adapters): State<Arc<Adapters>>) -> Response {
     responses((status = 200, description = "The script.", content_type = "text/javascript", body = String)),
 ))]
 async fn script(State(adapters): State<Arc<Adapters>>) -> Response {
-    file(&adapters, FileKind::Script, include_str!("../assets/sign-in.js"))
+    file(
+        &adapters,
+        FileKind::Script,
+        include_str!("../assets/sign-in.js"),
+    )
 }
 
 /// `GET /sign-in.css`: what the page looks like.
@@ -104,7 +112,11 @@ async fn script(State(adapters): State<Arc<Adapters>>) -> Response {
     responses((status = 200, description = "The style sheet.", content_type = "text/css", body = String)),
 ))]
 async fn style(State(adapters): State<Arc<Adapters>>) -> Response {
-    file(&adapters, FileKind::Style, include_str!("../assets/sign-in.css"))
+    file(
+        &adapters,
+        FileKind::Style,
+        include_str!("../assets/sign-in.css"),
+    )
 }
 
 /// `GET /.well-known/meridian`: how to sign in to the tenant whose address this is.
@@ -138,8 +150,16 @@ async fn discover(
     source: Source,
 ) -> Result<Response, Problem> {
     let Query(Asked { alias }) = query.unwrap_or_default();
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let asked = adapters.addresses.label(host).or(alias).unwrap_or_default().to_ascii_lowercase();
+    let host = headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let asked = adapters
+        .addresses
+        .label(host)
+        .or(alias)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     // What is no label is looked for all the same.
     let label = if is_label(&asked) { asked.as_str() } else { "" };
     let answer = match adapters.resolve(label, &source, now).await?.lead {
@@ -153,7 +173,8 @@ async fn discover(
     }
 }
 
-/// `POST /workspaces`: has a person's workspaces mailed to the person. Nothing is looked up before the answer.
+/// `POST /workspaces`: has a person's workspaces mailed to the person. Nothing is looked up before
+/// the answer.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/workspaces",
@@ -180,22 +201,46 @@ async fn look_up(
 ) -> Result<Response, Problem> {
     let email: EmailAddress = request.email.parse().map_err(problems::invalid_email)?;
     adapters.limit_lookups(&source, now).await?;
-    let sent = adapters.lookups.send(&email, request.language, &Asker::network(source.expose())).await;
+    let sent = adapters
+        .lookups
+        .send(&email, request.language, &Asker::network(source.expose()))
+        .await;
     sent.map_err(|error| Problem::internal(&error))?;
-    let answer = Json(LookupAccepted { state: LookupState::Accepted });
+    let answer = Json(LookupAccepted {
+        state: LookupState::Accepted,
+    });
     Ok((StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], answer).into_response())
 }
 
 /// What is told of a tenant, unless its label leads nowhere after all.
 async fn tell(adapters: &Adapters, id: TenantId) -> Result<Option<Response>, Problem> {
-    let tenant = adapters.tenants.load_tenant(id).await.map_err(|error| Problem::internal(&error))?;
-    let discovery = tenant.as_ref().and_then(|tenant| Discovery::of(tenant, &adapters.provider));
-    Ok(discovery.map(|discovery| ([(CACHE_CONTROL, discovery.cache_control())], Json(discovery)).into_response()))
+    let tenant = adapters
+        .tenants
+        .load_tenant(id)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let discovery = tenant
+        .as_ref()
+        .and_then(|tenant| Discovery::of(tenant, &adapters.provider));
+    Ok(discovery.map(|discovery| {
+        (
+            [(CACHE_CONTROL, discovery.cache_control())],
+            Json(discovery),
+        )
+            .into_response()
+    }))
 }
 
 fn moved(place: &Place, label: &str) -> Response {
-    let location = format!("{}/.well-known/meridian?alias={label}", place.api_url.as_str());
-    (StatusCode::PERMANENT_REDIRECT, [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())]).into_response()
+    let location = format!(
+        "{}/.well-known/meridian?alias={label}",
+        place.api_url.as_str()
+    );
+    (
+        StatusCode::PERMANENT_REDIRECT,
+        [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())],
+    )
+        .into_response()
 }
 
 /// Whether a text is in the form of a label, and so can be part of a key and of an address.
@@ -205,5 +250,10 @@ fn is_label(text: &str) -> bool {
 }
 
 fn file(adapters: &Adapters, kind: FileKind, text: &'static str) -> Response {
-    PageFile { kind, text, policy: &adapters.policy }.into_response()
+    PageFile {
+        kind,
+        text,
+        policy: &adapters.policy,
+    }
+    .into_response()
 }

@@ -31,7 +31,10 @@ pub(crate) struct SendError {
 impl LookupQueue {
     /// The queue of a URL.
     pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
-        Self { client: Client::new(config), url }
+        Self {
+            client: Client::new(config),
+            url,
+        }
     }
 
     /// Puts a wish into the queue.
@@ -41,10 +44,22 @@ impl LookupQueue {
         language: Option<Language>,
         asker: &Asker,
     ) -> Result<(), SendError> {
-        let lookup = Lookup { email: email.expose(), language, asker };
+        let lookup = Lookup {
+            email: email.expose(),
+            language,
+            asker,
+        };
         let body = serde_json::to_string(&lookup).map_err(|_| SendError { code: None })?;
-        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        let sent = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .send()
+            .await;
         let code = |error: &dyn ProvideErrorMetadata| error.code().map(str::to_owned);
-        sent.map(|_| ()).map_err(|error| SendError { code: error.as_service_error().and_then(|e| code(e)) })
+        sent.map(|_| ()).map_err(|error| SendError {
+            code: error.as_service_error().and_then(|e| code(e)),
+        })
     }
 }

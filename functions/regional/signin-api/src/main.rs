@@ -1,8 +1,9 @@
-//! Where to sign in to a tenant, by its address; the page for it; and the way back for who lost the address.
+//! Where to sign in to a tenant, by its address; the page for it; and the way back for who lost the
+//! address.
 //!
-//! Trigger: RegionalApi, `GET /`, `GET /sign-in.js`, `GET /sign-in.css`, `GET /.well-known/meridian`,
-//! `POST /workspaces`. Reads: RegionalTable (labels, tenants). Writes: RegionalTable (limits). Sends: workspaces queue.
-//! Emits: nothing.
+//! Trigger: RegionalApi, `GET /`, `GET /sign-in.js`, `GET /sign-in.css`, `GET
+//! /.well-known/meridian`, `POST /workspaces`. Reads: RegionalTable (labels, tenants). Writes:
+//! RegionalTable (limits). Sends: workspaces queue. Emits: nothing.
 
 mod adapters;
 mod discovery;

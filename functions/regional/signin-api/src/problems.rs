@@ -13,20 +13,36 @@ pub(crate) fn unknown_address() -> Problem {
         "unknown-address",
         "There is nobody to sign in to at this address",
     );
-    unkept(problem.detail("Check the address. Who has lost it can have it mailed: POST /workspaces."))
+    unkept(
+        problem.detail("Check the address. Who has lost it can have it mailed: POST /workspaces."),
+    )
 }
 
 pub(crate) fn too_many(wait_s: i64) -> Problem {
-    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
-        .detail(format!("Try again in {wait_s} seconds."))
-        .header(RETRY_AFTER, HeaderValue::from(wait_s));
+    let problem = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-requests",
+        "Too many requests",
+    )
+    .detail(format!("Try again in {wait_s} seconds."))
+    .header(RETRY_AFTER, HeaderValue::from(wait_s));
     unkept(problem)
 }
 
 pub(crate) fn invalid_email(invalid: Invalid) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-fields", "Some fields are not as they must be")
-        .detail("Each field that must be something else is named, with what it must be.")
-        .with("fields", [FieldProblem { field: "email", reason: invalid.rule }])
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid-fields",
+        "Some fields are not as they must be",
+    )
+    .detail("Each field that must be something else is named, with what it must be.")
+    .with(
+        "fields",
+        [FieldProblem {
+            field: "email",
+            reason: invalid.rule,
+        }],
+    )
 }
 
 fn unkept(problem: Problem) -> Problem {

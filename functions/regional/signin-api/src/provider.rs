@@ -19,8 +19,8 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// The pool of a region, whose domain is at `auth_url`; with an endpoint of one's own, all of it is there but the
-    /// issuer's name.
+    /// The pool of a region, whose domain is at `auth_url`; with an endpoint of one's own, all of
+    /// it is there but the issuer's name.
     pub(crate) fn new(
         region: RegionCode,
         user_pool_id: String,
@@ -45,6 +45,9 @@ impl Provider {
 
     /// What the sign-in page may load and whom it may call.
     pub(crate) fn page_policy(&self) -> PagePolicy {
-        PagePolicy::connecting_to([self.identity_endpoint.as_str(), self.token_endpoint.as_str()])
+        PagePolicy::connecting_to([
+            self.identity_endpoint.as_str(),
+            self.token_endpoint.as_str(),
+        ])
     }
 }

@@ -46,11 +46,19 @@ impl Answer {
     }
 
     fn slug(&self) -> String {
-        self.body()["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned()
+        self.body()["type"]
+            .as_str()
+            .unwrap_or_default()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -59,13 +67,25 @@ impl World {
         let region = tenantkit::region().await;
         let made = region.activate(&Newcomer::ada()).await;
         let queue_url = testkit::queue(&region.aws).await;
-        let limits = Limits { unknown_per_source: LIMIT, lookups_per_source: LIMIT };
-        Self { region, made, calls: Calls::default(), queue_url, limits }
+        let limits = Limits {
+            unknown_per_source: LIMIT,
+            lookups_per_source: LIMIT,
+        };
+        Self {
+            region,
+            made,
+            calls: Calls::default(),
+            queue_url,
+            limits,
+        }
     }
 
     fn api(&self) -> Router {
         let config = self.calls.counting(&self.region.aws.config);
-        let (pool, client) = ("eu-central-1_a1B2c3D4e".to_owned(), "1example23456789".to_owned());
+        let (pool, client) = (
+            "eu-central-1_a1B2c3D4e".to_owned(),
+            "1example23456789".to_owned(),
+        );
         let auth_url = "https://meridian.auth.eu-central-1.amazoncognito.com";
         let provider = Provider::new(self.region.code.clone(), pool, client, auth_url, None);
         let tenants = TenantReader::new(&config, self.region.regional_table.clone());
@@ -82,9 +102,15 @@ impl World {
 
     /// Sends what API Gateway sends. Every answer is one that the document describes.
     async fn send(&self, payload: &Value) -> Answer {
-        let (parts, body) = runtime::http::respond(self.api(), &payload.to_string()).await.into_parts();
+        let (parts, body) = runtime::http::respond(self.api(), &payload.to_string())
+            .await
+            .into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, bytes };
+        let answer = Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            bytes,
+        };
         assert_described(Api::Regional, payload, answer.status, &answer.slug());
         answer
     }
@@ -108,14 +134,26 @@ impl World {
     /// What is in the queue.
     async fn queued(&self) -> Vec<Value> {
         let client = aws_sdk_sqs::Client::new(&self.region.aws.config);
-        let received = client.receive_message().queue_url(&self.queue_url).max_number_of_messages(10).send().await;
+        let received = client
+            .receive_message()
+            .queue_url(&self.queue_url)
+            .max_number_of_messages(10)
+            .send()
+            .await;
         let messages = received.unwrap().messages.unwrap_or_default();
-        messages.into_iter().map(|message| serde_json::from_str(&message.body.unwrap()).unwrap()).collect()
+        messages
+            .into_iter()
+            .map(|message| serde_json::from_str(&message.body.unwrap()).unwrap())
+            .collect()
     }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("signin-api").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("signin-api")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 #[tokio::test]
@@ -140,11 +178,24 @@ async fn every_event_gets_its_answer() {
         let world = World::new().await;
         let answer = world.send(&payload).await;
         let (status, slug) = expected(&name);
-        assert_eq!((answer.status, answer.slug().as_str()), (status, slug), "{name}: {}", answer.body());
+        assert_eq!(
+            (answer.status, answer.slug().as_str()),
+            (status, slug),
+            "{name}: {}",
+            answer.body()
+        );
         if status >= 400 {
-            assert_eq!(answer.header("content-type"), "application/problem+json", "{name}");
+            assert_eq!(
+                answer.header("content-type"),
+                "application/problem+json",
+                "{name}"
+            );
         }
-        assert_eq!(world.queued().await.len(), usize::from(status == 202), "{name}");
+        assert_eq!(
+            world.queued().await.len(),
+            usize::from(status == 202),
+            "{name}"
+        );
     }
 }
 
@@ -153,14 +204,22 @@ async fn an_object_is_not_taken_by_position() {
     let world = World::new().await;
     for Case { name, payload } in testkit::by_position("signin-api") {
         let answer = world.send(&payload).await;
-        assert_eq!((answer.status, answer.slug().as_str()), (422, "invalid-body"), "{name}: {}", answer.body());
+        assert_eq!(
+            (answer.status, answer.slug().as_str()),
+            (422, "invalid-body"),
+            "{name}: {}",
+            answer.body()
+        );
     }
 }
 
 #[tokio::test]
 async fn every_odd_event_has_an_answer() {
     let world = World::new().await;
-    let usual = testkit::cases("signin-api").into_iter().map(|case| case.payload).collect();
+    let usual = testkit::cases("signin-api")
+        .into_iter()
+        .map(|case| case.payload)
+        .collect();
     let mut odd = OddEvents::new(1, usual);
     for _ in 0..ODD_EVENTS {
         let event = odd.next_event();
@@ -172,13 +231,22 @@ async fn every_odd_event_has_an_answer() {
 #[tokio::test]
 async fn a_page_loads_its_own_files_and_calls_its_own_identity_provider() {
     let world = World::new().await;
-    for (name, kind) in [("valid-page", "text/html"), ("valid-script", "text/javascript"), ("valid-style", "text/css")]
-    {
+    for (name, kind) in [
+        ("valid-page", "text/html"),
+        ("valid-script", "text/javascript"),
+        ("valid-style", "text/css"),
+    ] {
         let answer = world.send(&case(name)).await;
-        assert_eq!(answer.header("content-type"), format!("{kind}; charset=utf-8"));
+        assert_eq!(
+            answer.header("content-type"),
+            format!("{kind}; charset=utf-8")
+        );
         assert_eq!(answer.header("cache-control"), "public, max-age=300");
         assert_eq!(
-            (answer.header("x-content-type-options"), answer.header("referrer-policy")),
+            (
+                answer.header("x-content-type-options"),
+                answer.header("referrer-policy")
+            ),
             ("nosniff", "no-referrer")
         );
         assert_eq!(
@@ -188,9 +256,16 @@ async fn a_page_loads_its_own_files_and_calls_its_own_identity_provider() {
              https://cognito-idp.eu-central-1.amazonaws.com https://meridian.auth.eu-central-1.amazoncognito.com"
         );
         let text = String::from_utf8(answer.bytes).unwrap();
-        assert!(!text.is_empty() && !text.contains("<style") && !text.contains("<script>"), "{name}");
+        assert!(
+            !text.is_empty() && !text.contains("<style") && !text.contains("<script>"),
+            "{name}"
+        );
     }
-    assert_eq!(world.calls.taken(), Vec::<String>::new(), "a page costs no request");
+    assert_eq!(
+        world.calls.taken(),
+        Vec::<String>::new(),
+        "a page costs no request"
+    );
 }
 
 /// The answer is one and the same, and so is what is done for it, whoever is known.
@@ -202,11 +277,17 @@ async fn a_lookup_is_answered_alike_for_everybody() {
     let unknown = world.look_up("nobody@engines.example", "192.0.2.1").await;
     assert_eq!(known, unknown);
     assert_eq!(world.calls.taken(), calls);
-    assert_eq!((known.status, known.header("cache-control")), (202, "no-store"));
+    assert_eq!(
+        (known.status, known.header("cache-control")),
+        (202, "no-store")
+    );
     let mut queued = world.queued().await;
     queued.sort_by_key(Value::to_string);
     let asker = Asker::network("192.0.2.1");
-    assert_eq!(queued[0], json!({ "email": "ada@engines.example", "language": null, "asker": asker }));
+    assert_eq!(
+        queued[0],
+        json!({ "email": "ada@engines.example", "language": null, "asker": asker })
+    );
     assert_eq!(queued[1]["email"], "nobody@engines.example");
 }
 
@@ -215,8 +296,12 @@ async fn a_lookup_is_answered_alike_for_everybody() {
 async fn the_mailer_is_sent_what_it_reads() {
     let world = World::new().await;
     assert_eq!(world.send(&case("valid-lookup")).await.status, 202);
-    let read = testkit::cases("workspace-mailer").into_iter().find(|case| case.name == "valid-lookup").unwrap();
-    let read: Value = serde_json::from_str(read.payload["Records"][0]["body"].as_str().unwrap()).unwrap();
+    let read = testkit::cases("workspace-mailer")
+        .into_iter()
+        .find(|case| case.name == "valid-lookup")
+        .unwrap();
+    let read: Value =
+        serde_json::from_str(read.payload["Records"][0]["body"].as_str().unwrap()).unwrap();
     assert_eq!(world.queued().await, [read]);
 }
 
@@ -224,12 +309,28 @@ async fn the_mailer_is_sent_what_it_reads() {
 async fn a_source_may_ask_for_a_few_lists_an_hour() {
     let world = World::new().await;
     for n in 0..LIMIT {
-        assert_eq!(world.look_up(&format!("n{n}@engines.example"), "192.0.2.1").await.status, 202);
+        assert_eq!(
+            world
+                .look_up(&format!("n{n}@engines.example"), "192.0.2.1")
+                .await
+                .status,
+            202
+        );
     }
     let refused = world.look_up("ada@engines.example", "192.0.2.1").await;
-    assert_eq!((refused.status, refused.slug().as_str()), (429, "too-many-requests"));
+    assert_eq!(
+        (refused.status, refused.slug().as_str()),
+        (429, "too-many-requests")
+    );
     assert_eq!(refused.header("retry-after"), "3600");
-    assert_eq!(world.look_up("ada@engines.example", "192.0.2.2").await.status, 202, "another source");
+    assert_eq!(
+        world
+            .look_up("ada@engines.example", "192.0.2.2")
+            .await
+            .status,
+        202,
+        "another source"
+    );
 }
 
 /// The whole of a subscriber's network is one source; its digest is all that is stored of it.
@@ -237,12 +338,35 @@ async fn a_source_may_ask_for_a_few_lists_an_hour() {
 async fn a_network_is_one_source() {
     let world = World::new().await;
     for n in 0..LIMIT {
-        assert_eq!(world.look_up("ada@engines.example", &format!("2001:db8:1:2::{n}")).await.status, 202);
+        assert_eq!(
+            world
+                .look_up("ada@engines.example", &format!("2001:db8:1:2::{n}"))
+                .await
+                .status,
+            202
+        );
     }
-    assert_eq!(world.look_up("ada@engines.example", "2001:db8:1:2:ffff::1").await.status, 429);
-    assert_eq!(world.look_up("ada@engines.example", "2001:db8:1:3::1").await.status, 202);
+    assert_eq!(
+        world
+            .look_up("ada@engines.example", "2001:db8:1:2:ffff::1")
+            .await
+            .status,
+        429
+    );
+    assert_eq!(
+        world
+            .look_up("ada@engines.example", "2001:db8:1:3::1")
+            .await
+            .status,
+        202
+    );
     let client = aws_sdk_dynamodb::Client::new(&world.region.aws.config);
-    let stored = client.scan().table_name(&world.region.regional_table).send().await.unwrap();
+    let stored = client
+        .scan()
+        .table_name(&world.region.regional_table)
+        .send()
+        .await
+        .unwrap();
     assert!(!format!("{stored:?}").contains("2001"));
 }
 
@@ -255,6 +379,12 @@ async fn a_wish_that_cannot_be_kept_is_not_accepted() {
     assert_eq!((answer.status, answer.slug().as_str()), (500, "internal"));
     let email = "ada@engines.example".parse().unwrap();
     let queue = LookupQueue::new(&world.region.aws.config, world.queue_url.clone());
-    let error = queue.send(&email, None, &Asker::network("192.0.2.1")).await.unwrap_err();
-    assert!(!format!("{answer:?} {error:?} {error}").contains("engines"), "{error}");
+    let error = queue
+        .send(&email, None, &Asker::network("192.0.2.1"))
+        .await
+        .unwrap_err();
+    assert!(
+        !format!("{answer:?} {error:?} {error}").contains("engines"),
+        "{error}"
+    );
 }

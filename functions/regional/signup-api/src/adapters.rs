@@ -11,7 +11,8 @@ use runtime::env;
 use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
 use tenancy::{
-    Addresses, Asker, Documents, EmailAddress, KeyDigest, Occasion, OwedMail, Requirements, Settings, Username, Voucher,
+    Addresses, Asker, Documents, EmailAddress, KeyDigest, Occasion, OwedMail, Requirements,
+    Settings, Username, Voucher,
 };
 
 const MAILED_AGAIN_S: i64 = 60;
@@ -44,7 +45,11 @@ impl Adapters {
     /// The adapters as the template configures them.
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
         let (pool, client) = (env::<String>("USER_POOL_ID")?, env::<String>("CLIENT_ID")?);
-        let tenants = TenantStore::new(aws, env("REGIONAL_TABLE")?, Outbox::new(aws, env("OUTBOX_TABLE")?));
+        let tenants = TenantStore::new(
+            aws,
+            env("REGIONAL_TABLE")?,
+            Outbox::new(aws, env("OUTBOX_TABLE")?),
+        );
         Ok(Self {
             region: env("AWS_REGION")?,
             mode: env("REGION_MODE")?,
@@ -52,11 +57,16 @@ impl Adapters {
             catalogue: Catalogue::bundled()?,
             settings: env("TENANT_SETTINGS")?,
             requirements: Requirements {
-                documents: Documents { terms: env("TERMS_VERSION")?, data_processing: env("DATA_PROCESSING_VERSION")? },
+                documents: Documents {
+                    terms: env("TERMS_VERSION")?,
+                    data_processing: env("DATA_PROCESSING_VERSION")?,
+                },
                 disposable: env("DISPOSABLE_DOMAINS")?,
             },
             addresses: env("TENANT_ADDRESS")?,
-            limits: Limits { per_source: env("SIGNUPS_PER_SOURCE")? },
+            limits: Limits {
+                per_source: env("SIGNUPS_PER_SOURCE")?,
+            },
             mails: MailTally::new(tenants.reader().clone(), env("MAILS_PER_ADDRESS")?),
             tenants,
             tokens: Tokens::new(aws, &pool, client.clone())?,
@@ -67,26 +77,54 @@ impl Adapters {
 
     /// The circumstances of a decision that is made now.
     pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
-        Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
+        Occasion {
+            region: self.region.clone(),
+            event: EventId::from_uuid(runtime::new_uuid()),
+            now,
+        }
     }
 
-    /// Vouches for the account that is asked for next: the pool's trigger lets no other call make one.
-    pub(crate) async fn vouch(&self, username: Username, now: Timestamp) -> Result<Voucher, Problem> {
-        let voucher = Voucher::from_random(runtime::random_bytes().map_err(|error| Problem::internal(&*error))?);
-        self.tenants.vouch(username, &voucher, now).await.map_err(|error| problems::store(&error))?;
+    /// Vouches for the account that is asked for next: the pool's trigger lets no other call make
+    /// one.
+    pub(crate) async fn vouch(
+        &self,
+        username: Username,
+        now: Timestamp,
+    ) -> Result<Voucher, Problem> {
+        let voucher = Voucher::from_random(
+            runtime::random_bytes().map_err(|error| Problem::internal(&*error))?,
+        );
+        self.tenants
+            .vouch(username, &voucher, now)
+            .await
+            .map_err(|error| problems::store(&error))?;
         Ok(voucher)
     }
 
     /// Counts a request of a source; `mark` is the same when the request is repeated.
-    pub(crate) async fn limit_source(&self, source: &Source, mark: &KeyDigest, now: Timestamp) -> Result<(), Problem> {
-        match self.take(KeyDigest::of("source", source.expose()), self.limits.per_source, mark, now).await? {
+    pub(crate) async fn limit_source(
+        &self,
+        source: &Source,
+        mark: &KeyDigest,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        match self
+            .take(
+                KeyDigest::of("source", source.expose()),
+                self.limits.per_source,
+                mark,
+                now,
+            )
+            .await?
+        {
             Taken::Yes => Ok(()),
             Taken::NotBefore { wait_s } => Err(problems::too_many(wait_s)),
         }
     }
 
-    /// The mail that an address has to wait for, where it got as many as it gets; `mark` is the same when the request is
-    /// repeated. The answer is for us alone: a refusal would tell that somebody else asked for mails to the address.
+    /// The mail that an address has to wait for, where it got as many as it gets; `mark` is the
+    /// same when the request is repeated. The answer is for us alone: a refusal would tell that
+    /// somebody else asked for mails to the address.
     pub(crate) async fn take_mail(
         &self,
         email: &EmailAddress,
@@ -94,24 +132,50 @@ impl Adapters {
         mark: &KeyDigest,
         now: Timestamp,
     ) -> Result<Option<OwedMail>, Problem> {
-        let taken = self.mails.take(email, &asker, mark, now).await.map_err(|error| problems::store(&error))?;
+        let taken = self
+            .mails
+            .take(email, &asker, mark, now)
+            .await
+            .map_err(|error| problems::store(&error))?;
         Ok(match taken {
             Taken::Yes => None,
             Taken::NotBefore { wait_s } => Some(OwedMail::until(asker, now, wait_s)),
         })
     }
 
-    /// Whether the code of a sign-up may be mailed once more without being asked for: once in a while.
-    pub(crate) async fn may_mail_again(&self, signup: SignupId, now: Timestamp) -> Result<bool, Problem> {
+    /// Whether the code of a sign-up may be mailed once more without being asked for: once in a
+    /// while.
+    pub(crate) async fn may_mail_again(
+        &self,
+        signup: SignupId,
+        now: Timestamp,
+    ) -> Result<bool, Problem> {
         let of = KeyDigest::of("mailed again", &signup.to_string());
-        let limit = Limit { of, times_max: 1, window_s: MAILED_AGAIN_S };
-        let taken = self.tenants.take(&limit, &fresh_mark(), now).await.map_err(|error| problems::store(&error))?;
+        let limit = Limit {
+            of,
+            times_max: 1,
+            window_s: MAILED_AGAIN_S,
+        };
+        let taken = self
+            .tenants
+            .take(&limit, &fresh_mark(), now)
+            .await
+            .map_err(|error| problems::store(&error))?;
         Ok(taken == Taken::Yes)
     }
 
-    async fn take(&self, of: KeyDigest, times_max: u64, mark: &KeyDigest, now: Timestamp) -> Result<Taken, Problem> {
+    async fn take(
+        &self,
+        of: KeyDigest,
+        times_max: u64,
+        mark: &KeyDigest,
+        now: Timestamp,
+    ) -> Result<Taken, Problem> {
         let limit = Limit::hourly(of, times_max);
-        self.tenants.take(&limit, mark, now).await.map_err(|error| problems::store(&error))
+        self.tenants
+            .take(&limit, mark, now)
+            .await
+            .map_err(|error| problems::store(&error))
     }
 }
 

@@ -10,16 +10,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use identity::{Account, IdentityError, Mailing};
-use kernel::{Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp};
+use kernel::{
+    Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp,
+};
 use regional_store::{Reach, Registered};
 use runtime::handover::SEAL_HEADER;
 use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Asker, ConfirmationCode, Documents, EmailAddress, IdempotencyKey, Identifiers, KeyDigest, Operation, Registration,
-    SignUpRequest, Signup, Tenant, Username, decide_code_mail, decide_confirmation, decide_identity, decide_retry,
-    decide_sign_up,
+    Asker, ConfirmationCode, Documents, EmailAddress, IdempotencyKey, Identifiers, KeyDigest,
+    Operation, Registration, SignUpRequest, Signup, Tenant, Username, decide_code_mail,
+    decide_confirmation, decide_identity, decide_retry, decide_sign_up,
 };
 
 /// The routes.
@@ -64,7 +66,8 @@ struct Form<'a> {
 struct Answer<'a> {
     region: &'a RegionCode,
     mode: Mode,
-    /// Where people sign in to the tenant, once the step `routing` is done; absent where tenants have no addresses.
+    /// Where people sign in to the tenant, once the step `routing` is done; absent where tenants
+    /// have no addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     /// Whose password holds: only in the answer to a request that has one.
@@ -101,7 +104,12 @@ async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
         mode: adapters.mode,
         accepts_new_tenants: adapters.accepts_new_tenants,
         documents: &adapters.requirements.documents,
-        plans: adapters.catalogue.plans.iter().map(|plan| &plan.code).collect(),
+        plans: adapters
+            .catalogue
+            .plans
+            .iter()
+            .map(|plan| &plan.code)
+            .collect(),
     };
     Json(form).into_response()
 }
@@ -162,7 +170,11 @@ async fn create(
     let registration = request
         .validate(&adapters.catalogue, requirements)
         .map_err(|fields| problems::invalid_fields(&fields, &requirements.documents))?;
-    if registration.region.as_ref().is_some_and(|region| *region != adapters.region) {
+    if registration
+        .region
+        .as_ref()
+        .is_some_and(|region| *region != adapters.region)
+    {
         return Err(problems::other_region(&adapters.region));
     }
     if is_trapped {
@@ -171,15 +183,28 @@ async fn create(
     }
     // All that home hands over comes from one address, and home knows its callers.
     let is_sealed = handover.is_some_and(|handover| handover.is_sealed);
-    let asker = if is_sealed { Asker::home() } else { Asker::network(source.expose()) };
+    let asker = if is_sealed {
+        Asker::home()
+    } else {
+        Asker::network(source.expose())
+    };
     let source = (!is_sealed).then_some(&source);
     let (mut signup, tenant) = register(&adapters, &key, &registration, ids, source, now).await?;
     let mut password = PasswordHeld::Kept;
     if tenant.status == TenantStatus::Pending {
         if signup.identity_at.is_none() {
-            (password, signup) = make_account(&adapters, &key, signup, &registration, asker, now).await?;
+            (password, signup) =
+                make_account(&adapters, &key, signup, &registration, asker, now).await?;
         } else if signup.code_owed.is_some() {
-            mail_code(&adapters, &signup, &registration.email, asker, &key.digest(), now).await?;
+            mail_code(
+                &adapters,
+                &signup,
+                &registration.email,
+                asker,
+                &key.digest(),
+                now,
+            )
+            .await?;
         }
     }
     tracing::info!(tenant = %tenant.id, "sign-up accepted");
@@ -200,14 +225,17 @@ async fn create(
         (status = 404, description = "`unknown-signup`: there is none of this id."),
     ),
 ))]
-async fn read(State(adapters): State<Arc<Adapters>>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn read(
+    State(adapters): State<Arc<Adapters>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let (signup, tenant) = find(&adapters, &id).await?;
     tracing::info!(tenant = %tenant.id, "sign-up read");
     Ok(answer(&adapters, &signup, &tenant).into_response())
 }
 
-/// `POST /signups/{id}/confirmation`: confirms the address, and sees to it that the tenant goes on even where
-/// the pool's trigger did not.
+/// `POST /signups/{id}/confirmation`: confirms the address, and sees to it that the tenant goes on
+/// even where the pool's trigger did not.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/signups/{id}/confirmation",
@@ -241,10 +269,19 @@ async fn confirm(
     if tenant.status != TenantStatus::Pending {
         return Ok(answer(&adapters, &signup, &tenant).into_response());
     }
-    adapters.identity.confirm(signup.username, code.expose()).await.map_err(|error| problems::confirmation(&error))?;
+    adapters
+        .identity
+        .confirm(signup.username, code.expose())
+        .await
+        .map_err(|error| problems::confirmation(&error))?;
     let occasion = adapters.occasion(now);
     let confirmed = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
-        decide_confirmation(&loaded.state, &adapters.catalogue, &adapters.settings, &occasion)
+        decide_confirmation(
+            &loaded.state,
+            &adapters.catalogue,
+            &adapters.settings,
+            &occasion,
+        )
     });
     let state = confirmed.await.map_err(|error| problems::store(&error))?;
     tracing::info!(tenant = %tenant.id, "sign-up confirmed");
@@ -288,9 +325,22 @@ async fn resend(
     if signup.identity_at.is_none() {
         return Err(problems::no_account(signup.id));
     }
-    let user = adapters.tenants.reader().load_user(signup.username).await.map_err(|error| problems::store(&error))?;
+    let user = adapters
+        .tenants
+        .reader()
+        .load_user(signup.username)
+        .await
+        .map_err(|error| problems::store(&error))?;
     let user = user.ok_or_else(problems::unknown_signup)?;
-    mail_code(&adapters, &signup, &user.email, Asker::network(source.expose()), &fresh_mark(), now).await?;
+    mail_code(
+        &adapters,
+        &signup,
+        &user.email,
+        Asker::network(source.expose()),
+        &fresh_mark(),
+        now,
+    )
+    .await?;
     Ok(accepted(&adapters, &signup, &tenant, None))
 }
 
@@ -321,11 +371,22 @@ async fn retry_provisioning(
     let (signup, tenant) = find(&adapters, &id).await?;
     let occasion = adapters.occasion(now);
     let retried = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
-        decide_retry(&loaded.state, &adapters.catalogue, &adapters.settings, &occasion).map(Some)
+        decide_retry(
+            &loaded.state,
+            &adapters.catalogue,
+            &adapters.settings,
+            &occasion,
+        )
+        .map(Some)
     });
     let state = retried.await.map_err(|error| problems::store(&error))?;
     tracing::info!(tenant = %tenant.id, "provisioning asked for again");
-    Ok(accepted(&adapters, &state.signup.unwrap_or(signup), &state.tenant, None))
+    Ok(accepted(
+        &adapters,
+        &state.signup.unwrap_or(signup),
+        &state.tenant,
+        None,
+    ))
 }
 
 /// `GET /openapi.json`: this API.
@@ -356,7 +417,12 @@ async fn register(
     now: Timestamp,
 ) -> Result<(Signup, Tenant), Problem> {
     let (digest, fingerprint) = (key.digest(), key.fingerprint(registration, ids.onboarding));
-    let known = adapters.tenants.reader().load_remembered(&digest).await.map_err(|error| problems::store(&error))?;
+    let known = adapters
+        .tenants
+        .reader()
+        .load_remembered(&digest)
+        .await
+        .map_err(|error| problems::store(&error))?;
     let first = match known {
         Some(first) => first,
         None => {
@@ -368,8 +434,18 @@ async fn register(
             }
             let documents = &adapters.requirements.documents;
             let occasion = adapters.occasion(now);
-            let made = decide_sign_up(registration, &adapters.catalogue, documents, ids, &adapters.settings, &occasion);
-            let stored = adapters.tenants.register(&made, &digest, &fingerprint).await;
+            let made = decide_sign_up(
+                registration,
+                &adapters.catalogue,
+                documents,
+                ids,
+                &adapters.settings,
+                &occasion,
+            );
+            let stored = adapters
+                .tenants
+                .register(&made, &digest, &fingerprint)
+                .await;
             match stored.map_err(|error| problems::store(&error))? {
                 Registered::Stored => return Ok((made.signup, made.tenant)),
                 Registered::Repeated(first) => first,
@@ -382,8 +458,8 @@ async fn register(
     load(adapters, first.signup).await
 }
 
-/// Makes the administrator's account, and notes that it is made or why it is not. Where its address got as many mails as
-/// it gets, the account is made all the same, and the code is noted as owed.
+/// Makes the administrator's account, and notes that it is made or why it is not. Where its address
+/// got as many mails as it gets, the account is made all the same, and the code is noted as owed.
 async fn make_account(
     adapters: &Adapters,
     key: &IdempotencyKey,
@@ -394,16 +470,27 @@ async fn make_account(
 ) -> Result<(PasswordHeld, Signup), Problem> {
     let (username, email) = (signup.username, &registration.email);
     let mut owed = adapters.take_mail(email, asker, &key.digest(), now).await?;
-    let mailing = if owed.is_some() { Mailing::Later } else { Mailing::AtOnce };
+    let mailing = if owed.is_some() {
+        Mailing::Later
+    } else {
+        Mailing::AtOnce
+    };
     let voucher = adapters.vouch(username, now).await?;
-    let made = match adapters.identity.sign_up(username, email, &registration.password, mailing, &voucher).await {
+    let made = match adapters
+        .identity
+        .sign_up(username, email, &registration.password, mailing, &voucher)
+        .await
+    {
         Ok(Account::Existing) if owed.is_none() => {
-            // Who made it may have been cut off before the code was mailed. Of several that find it so at once, one
-            // mails the code and notes it; nothing is noted by the others, who have not done it.
+            // Who made it may have been cut off before the code was mailed. Of several that find it
+            // so at once, one mails the code and notes it; nothing is noted by the others, who have
+            // not done it.
             if !adapters.may_mail_again(signup.id, now).await? {
                 return Ok((PasswordHeld::Kept, signup));
             }
-            mail_again(adapters, username).await.map(|()| PasswordHeld::Kept)
+            mail_again(adapters, username)
+                .await
+                .map(|()| PasswordHeld::Kept)
         }
         Ok(Account::Existing) => Ok(PasswordHeld::Kept),
         Ok(Account::Unmailed) => Ok(PasswordHeld::Set),
@@ -413,18 +500,24 @@ async fn make_account(
         }
         Err(error) => Err(error),
     };
-    let outcome = made.as_ref().map(|_| owed).map_err(problems::identity_failure);
+    let outcome = made
+        .as_ref()
+        .map(|_| owed)
+        .map_err(problems::identity_failure);
     let occasion = adapters.occasion(now);
     let noted = adapters
         .tenants
-        .change(signup.tenant, Reach::SIGNUP, |loaded| Ok(decide_identity(&loaded.state, outcome.clone(), &occasion)));
+        .change(signup.tenant, Reach::SIGNUP, |loaded| {
+            Ok(decide_identity(&loaded.state, outcome.clone(), &occasion))
+        });
     let noted = noted.await;
     let password = made.map_err(|error| problems::account(&error, signup.id))?;
     let state = noted.map_err(|error| problems::store(&error))?;
     Ok((password, state.signup.unwrap_or(signup)))
 }
 
-/// Mails another code to an account that is made, or notes that the address has to wait for it. The answer does not tell.
+/// Mails another code to an account that is made, or notes that the address has to wait for it. The
+/// answer does not tell.
 async fn mail_code(
     adapters: &Adapters,
     signup: &Signup,
@@ -435,13 +528,22 @@ async fn mail_code(
 ) -> Result<(), Problem> {
     let owed = adapters.take_mail(email, asker, mark, now).await?;
     if owed.is_none() {
-        adapters.identity.resend_code(signup.username).await.map_err(|error| problems::confirmation(&error))?;
+        adapters
+            .identity
+            .resend_code(signup.username)
+            .await
+            .map_err(|error| problems::confirmation(&error))?;
         tracing::info!(tenant = %signup.tenant, "code sent again");
     }
     let noted = adapters
         .tenants
-        .change(signup.tenant, Reach::SIGNUP, |loaded| Ok(decide_code_mail(&loaded.state, owed.clone())));
-    noted.await.map(|_| ()).map_err(|error| problems::store(&error))
+        .change(signup.tenant, Reach::SIGNUP, |loaded| {
+            Ok(decide_code_mail(&loaded.state, owed.clone()))
+        });
+    noted
+        .await
+        .map(|_| ())
+        .map_err(|error| problems::store(&error))
 }
 
 /// Mails another code; an account that is confirmed already needs none.
@@ -452,13 +554,28 @@ async fn mail_again(adapters: &Adapters, username: Username) -> Result<(), Ident
     }
 }
 
-/// What a sign-up would be answered that is not stored: whoever fills in a field that no person sees learns
-/// nothing from it.
-fn pretend(adapters: &Adapters, registration: &Registration, ids: Identifiers, now: Timestamp) -> Response {
+/// What a sign-up would be answered that is not stored: whoever fills in a field that no person
+/// sees learns nothing from it.
+fn pretend(
+    adapters: &Adapters,
+    registration: &Registration,
+    ids: Identifiers,
+    now: Timestamp,
+) -> Response {
     let documents = &adapters.requirements.documents;
     let occasion = adapters.occasion(now);
-    let made = decide_sign_up(registration, &adapters.catalogue, documents, ids, &adapters.settings, &occasion);
-    let signup = Signup { identity_at: Some(now), ..made.signup };
+    let made = decide_sign_up(
+        registration,
+        &adapters.catalogue,
+        documents,
+        ids,
+        &adapters.settings,
+        &occasion,
+    );
+    let signup = Signup {
+        identity_at: Some(now),
+        ..made.signup
+    };
     accepted(adapters, &signup, &made.tenant, Some(PasswordHeld::Set))
 }
 
@@ -469,26 +586,57 @@ async fn find(adapters: &Adapters, id: &str) -> Result<(Signup, Tenant), Problem
 
 async fn load(adapters: &Adapters, id: SignupId) -> Result<(Signup, Tenant), Problem> {
     let reader = adapters.tenants.reader();
-    let signup = reader.load_signup(id).await.map_err(|error| problems::store(&error))?;
+    let signup = reader
+        .load_signup(id)
+        .await
+        .map_err(|error| problems::store(&error))?;
     let signup = signup.ok_or_else(problems::unknown_signup)?;
-    let tenant = reader.load_tenant(signup.tenant).await.map_err(|error| problems::store(&error))?;
+    let tenant = reader
+        .load_tenant(signup.tenant)
+        .await
+        .map_err(|error| problems::store(&error))?;
     Ok((signup, tenant.ok_or_else(problems::unknown_signup)?))
 }
 
-fn accepted(adapters: &Adapters, signup: &Signup, tenant: &Tenant, password: Option<PasswordHeld>) -> Response {
+fn accepted(
+    adapters: &Adapters,
+    signup: &Signup,
+    tenant: &Tenant,
+    password: Option<PasswordHeld>,
+) -> Response {
     let location = [(LOCATION, format!("/signups/{}", signup.id))];
     let Json(answer) = answer(adapters, signup, tenant);
-    (StatusCode::ACCEPTED, location, Json(Answer { password, ..answer })).into_response()
+    (
+        StatusCode::ACCEPTED,
+        location,
+        Json(Answer { password, ..answer }),
+    )
+        .into_response()
 }
 
 fn answer<'a>(adapters: &'a Adapters, signup: &Signup, tenant: &Tenant) -> Json<Answer<'a>> {
-    let (address, operation) = (adapters.addresses.url(tenant.alias.as_str()), Operation::of(signup, tenant));
-    Json(Answer { region: &adapters.region, mode: adapters.mode, address, password: None, operation })
+    let (address, operation) = (
+        adapters.addresses.url(tenant.alias.as_str()),
+        Operation::of(signup, tenant),
+    );
+    Json(Answer {
+        region: &adapters.region,
+        mode: adapters.mode,
+        address,
+        password: None,
+        operation,
+    })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
-    let header = headers.get("idempotency-key").ok_or_else(problems::key_missing)?;
-    header.to_str().ok().and_then(|key| key.parse().ok()).ok_or_else(problems::key_malformed)
+    let header = headers
+        .get("idempotency-key")
+        .ok_or_else(problems::key_missing)?;
+    header
+        .to_str()
+        .ok()
+        .and_then(|key| key.parse().ok())
+        .ok_or_else(problems::key_malformed)
 }
 
 /// A sign-up that home hands over.
@@ -510,7 +658,10 @@ fn handover(adapters: &Adapters, headers: &HeaderMap) -> Result<Option<Handover>
     let onboarding: OnboardingId = id.ok_or_else(problems::malformed_onboarding)?;
     let seal = headers.get(SEAL_HEADER).and_then(|seal| seal.to_str().ok());
     let is_sealed = seal.is_some_and(|seal| adapters.seal.holds(&onboarding, seal));
-    Ok(Some(Handover { onboarding, is_sealed }))
+    Ok(Some(Handover {
+        onboarding,
+        is_sealed,
+    }))
 }
 
 /// New ids. The sign-up's is random in all its bits, since to know it is to have access.

@@ -15,8 +15,8 @@ use runtime::http::{Body, Now, Problem, Source};
 use serde::Serialize;
 use std::sync::Arc;
 use tenancy::{
-    Acceptance, AcceptanceRequest, Bearer, Consent, EmailAddress, InvitationCode, PersonName, Refusal, User, Username,
-    decide_acceptance, decide_joined, may_complete,
+    Acceptance, AcceptanceRequest, Bearer, Consent, EmailAddress, InvitationCode, PersonName,
+    Refusal, User, Username, decide_acceptance, decide_joined, may_complete,
 };
 
 /// Where the new user signs in.
@@ -32,9 +32,10 @@ struct Joined<'a> {
     password: PasswordHeld,
 }
 
-/// `POST /invitations/acceptance`: stores the user, then makes the account. The code proves that the person
-/// reads the address, so the account needs no other confirmation. Who has another account in this region
-/// may send its token, and need not say again who it is and what it agreed to, if that is what holds now.
+/// `POST /invitations/acceptance`: stores the user, then makes the account. The code proves that
+/// the person reads the address, so the account needs no other confirmation. Who has another
+/// account in this region may send its token, and need not say again who it is and what it agreed
+/// to, if that is what holds now.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/invitations/acceptance",
@@ -67,10 +68,15 @@ pub(crate) async fn accept(
     Body(request): Body<AcceptanceRequest>,
 ) -> Result<Response, Problem> {
     let known = known_person(&adapters, &headers, now).await?;
-    let code = request.code.as_deref().and_then(|code| code.parse::<InvitationCode>().ok());
+    let code = request
+        .code
+        .as_deref()
+        .and_then(|code| code.parse::<InvitationCode>().ok());
     let code = code.ok_or_else(problems::no_invitation)?;
     let requirements = &adapters.requirements;
-    let has_agreed = known.as_ref().is_some_and(|user| requirements.documents.are_agreed(&user.consents));
+    let has_agreed = known
+        .as_ref()
+        .is_some_and(|user| requirements.documents.are_agreed(&user.consents));
     let acceptance = request
         .validate(requirements, has_agreed)
         .map_err(|fields| problems::invalid_fields(&fields, &requirements.documents))?;
@@ -78,13 +84,19 @@ pub(crate) async fn accept(
     let person = person(&adapters, &acceptance, known, now)?;
     let (tenant, user) = join(&adapters, &code, person, now).await?;
     // An account that is there already was made by an earlier request, which could not note it.
-    let made = adapters.identity.create_proved(user.username, &user.email, &acceptance.password).await;
+    let made = adapters
+        .identity
+        .create_proved(user.username, &user.email, &acceptance.password)
+        .await;
     let password = match made.map_err(|error| problems::account_of_invited(&error))? {
         Account::Existing => PasswordHeld::Kept,
         Account::Created | Account::Unmailed => PasswordHeld::Set,
     };
     let occasion = adapters.occasion(now);
-    let reach = Reach { user: Some(user.username), ..Reach::TENANT };
+    let reach = Reach {
+        user: Some(user.username),
+        ..Reach::TENANT
+    };
     let noted = adapters.tenants.change(tenant, reach, |loaded: &Loaded| {
         let user = loaded.user.as_ref().ok_or(Refusal::NoInvitation)?;
         Ok(decide_joined(&loaded.state, user, &occasion))
@@ -97,11 +109,17 @@ pub(crate) async fn accept(
     }
     let state = noted.map_err(|error| problems::store(&error))?;
     tracing::info!(%tenant, "invitation accepted");
-    let joined = Joined { region: &adapters.region, alias: state.tenant.alias, username: user.username, password };
+    let joined = Joined {
+        region: &adapters.region,
+        alias: state.tenant.alias,
+        username: user.username,
+        password,
+    };
     Ok((StatusCode::CREATED, Json(joined)).into_response())
 }
 
-/// Who joins: a name, what is agreed to, and for a known person the address that the invitation has to be for.
+/// Who joins: a name, what is agreed to, and for a known person the address that the invitation has
+/// to be for.
 struct Person {
     name: PersonName,
     consents: Vec<Consent>,
@@ -109,13 +127,24 @@ struct Person {
 }
 
 /// The user of this region whose token is sent along, if one is.
-async fn known_person(adapters: &Adapters, headers: &HeaderMap, now: Timestamp) -> Result<Option<User>, Problem> {
+async fn known_person(
+    adapters: &Adapters,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Option<User>, Problem> {
     if !headers.contains_key(AUTHORIZATION) {
         return Ok(None);
     }
     let Bearer { username, .. } = adapters.tokens.verify_claims(headers, now).await?;
-    let user = adapters.tenants.reader().load_user(username).await.map_err(|error| problems::store(&error))?;
-    user.filter(|user| user.confirmed_at.is_some()).map(Some).ok_or_else(problems::unknown_bearer)
+    let user = adapters
+        .tenants
+        .reader()
+        .load_user(username)
+        .await
+        .map_err(|error| problems::store(&error))?;
+    user.filter(|user| user.confirmed_at.is_some())
+        .map(Some)
+        .ok_or_else(problems::unknown_bearer)
 }
 
 fn person(
@@ -128,15 +157,28 @@ fn person(
     match (known, acceptance.name.clone()) {
         (Some(user), name) => {
             let agreed = documents.are_agreed(&user.consents);
-            let consents = if agreed { user.consents } else { documents.agreed_at(now) };
-            Ok(Person { name: name.unwrap_or(user.name), consents, email: Some(user.email) })
+            let consents = if agreed {
+                user.consents
+            } else {
+                documents.agreed_at(now)
+            };
+            Ok(Person {
+                name: name.unwrap_or(user.name),
+                consents,
+                email: Some(user.email),
+            })
         }
-        (None, Some(name)) => Ok(Person { name, consents: documents.agreed_at(now), email: None }),
+        (None, Some(name)) => Ok(Person {
+            name,
+            consents: documents.agreed_at(now),
+            email: None,
+        }),
         (None, None) => Err(problems::no_invitation()),
     }
 }
 
-/// Stores the user, or finds the one that an earlier request with the same code stored and could not complete.
+/// Stores the user, or finds the one that an earlier request with the same code stored and could
+/// not complete.
 async fn join(
     adapters: &Adapters,
     code: &InvitationCode,
@@ -145,25 +187,53 @@ async fn join(
 ) -> Result<(TenantId, User), Problem> {
     let reader = adapters.tenants.reader();
     let store = |error: TenantStoreError| problems::store(&error);
-    let invitation = reader.load_invitation(code.invitation()).await.map_err(store)?;
+    let invitation = reader
+        .load_invitation(code.invitation())
+        .await
+        .map_err(store)?;
     let Some(invitation) = invitation else {
         let username = Username::of_invitation(code.invitation());
         let user = reader.load_user(username).await.map_err(store)?;
-        let user = user.filter(|user| may_complete(user, code, now)).ok_or_else(problems::no_invitation)?;
+        let user = user
+            .filter(|user| may_complete(user, code, now))
+            .ok_or_else(problems::no_invitation)?;
         return Ok((user.tenant, user));
     };
-    if person.email.as_ref().is_some_and(|email| email.key() != invitation.email.key()) {
+    if person
+        .email
+        .as_ref()
+        .is_some_and(|email| email.key() != invitation.email.key())
+    {
         return Err(problems::no_invitation());
     }
     let occasion = adapters.occasion(now);
-    let reach = Reach { invitation: Some(invitation.id), user: invitation.inviter(), ..Reach::TENANT };
-    let joined = adapters.tenants.change(invitation.tenant, reach, |loaded: &Loaded| {
-        let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
-        let (name, consents) = (person.name.clone(), person.consents.clone());
-        decide_acceptance(&loaded.state, open, loaded.user.as_ref(), code, name, consents, &occasion).map(Some)
-    });
+    let reach = Reach {
+        invitation: Some(invitation.id),
+        user: invitation.inviter(),
+        ..Reach::TENANT
+    };
+    let joined = adapters
+        .tenants
+        .change(invitation.tenant, reach, |loaded: &Loaded| {
+            let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
+            let (name, consents) = (person.name.clone(), person.consents.clone());
+            decide_acceptance(
+                &loaded.state,
+                open,
+                loaded.user.as_ref(),
+                code,
+                name,
+                consents,
+                &occasion,
+            )
+            .map(Some)
+        });
     let tenant = joined.await.map_err(store)?.tenant;
     let username = Username::of(&tenant.alias, &invitation.email);
-    let user = reader.load_user(username).await.map_err(store)?.ok_or_else(problems::no_invitation)?;
+    let user = reader
+        .load_user(username)
+        .await
+        .map_err(store)?
+        .ok_or_else(problems::no_invitation)?;
     Ok((tenant.id, user))
 }

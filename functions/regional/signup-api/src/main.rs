@@ -1,9 +1,10 @@
 //! Sign-ups of this region's tenants, and of the people whom they invite.
 //!
-//! Trigger: RegionalApi, `GET /signup-form`, `POST /signups`, `GET /signups/{id}`,
-//! `POST /signups/{id}/confirmation`, `POST /signups/{id}/resend`, `POST /signups/{id}/provisioning`,
-//! `POST /invitations/acceptance`, `GET /openapi.json`. Reads: RegionalTable (sign-ups, tenants, users, invitations),
-//! Cognito. Emits: TenantStatusChanged.v1, OnboardingProgressed.v1, TenantProvisioningRequested.v1.
+//! Trigger: RegionalApi, `GET /signup-form`, `POST /signups`, `GET /signups/{id}`, `POST
+//! /signups/{id}/confirmation`, `POST /signups/{id}/resend`, `POST /signups/{id}/provisioning`,
+//! `POST /invitations/acceptance`, `GET /openapi.json`. Reads: RegionalTable (sign-ups, tenants,
+//! users, invitations), Cognito. Emits: TenantStatusChanged.v1, OnboardingProgressed.v1,
+//! TenantProvisioningRequested.v1.
 
 mod adapters;
 mod handler;

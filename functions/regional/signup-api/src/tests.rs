@@ -35,7 +35,8 @@ const SIGNUP: &str = "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d";
 /// What home proves itself by.
 const SECRET: &str = "a secret of home and its regions";
 const KEY: &str = "a-key-of-the-tests-own";
-/// What a sign-up stores: key, alias, sign-up, tenant, user, the tenant's user, audit entry, expiry.
+/// What a sign-up stores: key, alias, sign-up, tenant, user, the tenant's user, audit entry,
+/// expiry.
 const ITEMS: usize = 8;
 const ODD_EVENTS: usize = 300;
 
@@ -64,7 +65,14 @@ impl World {
     async fn of(region: Region) -> Self {
         let people = region.people().await;
         let limits = Limits { per_source: 1_000 };
-        Self { region, people, limits, mails: 3_000, mode: Mode::Regional, accepts_new_tenants: true }
+        Self {
+            region,
+            people,
+            limits,
+            mails: 3_000,
+            mode: Mode::Regional,
+            accepts_new_tenants: true,
+        }
     }
 
     fn api(&self) -> Router {
@@ -72,7 +80,14 @@ impl World {
     }
 
     fn api_with(&self, identity: Identity) -> Router {
-        let Region { aws, catalogue, settings, tenants, code, .. } = &self.region;
+        let Region {
+            aws,
+            catalogue,
+            settings,
+            tenants,
+            code,
+            ..
+        } = &self.region;
         let pool = &self.people.pool;
         runtime::http::with_fallbacks(router(Adapters {
             region: code.clone(),
@@ -82,7 +97,10 @@ impl World {
             settings: *settings,
             addresses: "https://{alias}.app.example.com".parse().unwrap(),
             requirements: Requirements {
-                documents: Documents { terms: "1".parse().unwrap(), data_processing: "1".parse().unwrap() },
+                documents: Documents {
+                    terms: "1".parse().unwrap(),
+                    data_processing: "1".parse().unwrap(),
+                },
                 disposable: "mailinator.com".parse().unwrap(),
             },
             limits: self.limits,
@@ -96,9 +114,19 @@ impl World {
 
     /// The API with a user pool that does not answer.
     fn api_without_pool(&self) -> Router {
-        let config = self.region.aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+        let config = self
+            .region
+            .aws
+            .config
+            .to_builder()
+            .endpoint_url("http://127.0.0.1:9")
+            .build();
         let pool = &self.people.pool;
-        self.api_with(Identity::new(&config, pool.id.clone(), pool.client_id.clone()))
+        self.api_with(Identity::new(
+            &config,
+            pool.id.clone(),
+            pool.client_id.clone(),
+        ))
     }
 
     fn cognito(&self) -> aws_sdk_cognitoidentityprovider::Client {
@@ -106,16 +134,33 @@ impl World {
     }
 
     async fn accounts(&self) -> usize {
-        self.cognito().list_users().user_pool_id(&self.people.pool.id).send().await.unwrap().users().len()
+        self.cognito()
+            .list_users()
+            .user_pool_id(&self.people.pool.id)
+            .send()
+            .await
+            .unwrap()
+            .users()
+            .len()
     }
 
     /// Everything stored, but the counts, limits and vouchers.
     async fn stored(&self) -> Vec<HashMap<String, AttributeValue>> {
         let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
-        let scanned = client.scan().table_name(&self.region.regional_table).send().await.unwrap();
+        let scanned = client
+            .scan()
+            .table_name(&self.region.regional_table)
+            .send()
+            .await
+            .unwrap();
         let mut items = scanned.items.unwrap_or_default();
-        let text = |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
-        items.retain(|item| !["STATS#", "LIMIT#"].iter().any(|kind| text(item, "pk").starts_with(kind)));
+        let text =
+            |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
+        items.retain(|item| {
+            !["STATS#", "LIMIT#"]
+                .iter()
+                .any(|kind| text(item, "pk").starts_with(kind))
+        });
         items.retain(|item| !text(item, "sk").starts_with("VOUCHER#"));
         items.sort_by_key(|item| (text(item, "pk"), text(item, "sk")));
         items
@@ -127,7 +172,12 @@ impl World {
 
     /// The statuses stated so far.
     async fn facts(&self) -> Vec<String> {
-        self.region.stated("TenantStatusChanged.v1").await.iter().map(Value::to_string).collect()
+        self.region
+            .stated("TenantStatusChanged.v1")
+            .await
+            .iter()
+            .map(Value::to_string)
+            .collect()
     }
 
     /// Stores the registration of the request that [`ada`] sends, as the API's first step does.
@@ -140,7 +190,13 @@ impl World {
         let password = Newcomer::ada().password.parse().unwrap();
         self.people
             .identity
-            .sign_up(made.user.username, &made.user.email, &password, Mailing::AtOnce, &VOUCHER)
+            .sign_up(
+                made.user.username,
+                &made.user.email,
+                &password,
+                Mailing::AtOnce,
+                &VOUCHER,
+            )
             .await
             .unwrap();
     }
@@ -148,7 +204,9 @@ impl World {
     /// Makes the account and notes it.
     async fn complete(&self, made: &SignUp) {
         let ada = Newcomer::ada();
-        self.region.make_account(&self.people, made, &ada.password, ada.at).await;
+        self.region
+            .make_account(&self.people, made, &ada.password, ada.at)
+            .await;
     }
 }
 
@@ -162,7 +220,11 @@ async fn invoke(api: Router, payload: &Value) -> Answer {
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+    let answer = Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body,
+    };
     assert_described(Api::Regional, payload, answer.status, slug(&answer).1);
     answer
 }
@@ -183,11 +245,23 @@ async fn sign_up(api: Router, key: &str, body: &Value) -> Answer {
 }
 
 async fn confirm(api: Router, id: &str, code: &str) -> Answer {
-    invoke(api, &request("POST", &format!("/signups/{id}/confirmation"), None, &json!({ "code": code }))).await
+    invoke(
+        api,
+        &request(
+            "POST",
+            &format!("/signups/{id}/confirmation"),
+            None,
+            &json!({ "code": code }),
+        ),
+    )
+    .await
 }
 
 fn case(name: &str) -> Case {
-    testkit::cases("signup-api").into_iter().find(|case| case.name == name).unwrap()
+    testkit::cases("signup-api")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
 }
 
 /// The operation that an answer shows, whosever password holds.
@@ -242,7 +316,10 @@ async fn every_event_gets_its_answer() {
         let answer = invoke(world.api(), &payload).await;
         assert_eq!(slug(&answer), expected(&name), "{name}: {}", answer.body);
         if answer.status >= 400 {
-            assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
+            assert_eq!(
+                answer.headers["content-type"], "application/problem+json",
+                "{name}"
+            );
         }
         if answer.status >= 400 || name == "valid-trapped" {
             assert_eq!(world.stored().await, before, "{name} writes nothing");
@@ -255,7 +332,12 @@ async fn an_object_is_not_taken_by_position() {
     let world = World::new().await;
     for Case { name, payload } in testkit::by_position("signup-api") {
         let answer = invoke(world.api(), &payload).await;
-        assert_eq!(slug(&answer), (422, "invalid-body"), "{name}: {}", answer.body);
+        assert_eq!(
+            slug(&answer),
+            (422, "invalid-body"),
+            "{name}: {}",
+            answer.body
+        );
     }
     assert_eq!(world.stored().await.len(), 0);
 }
@@ -263,7 +345,10 @@ async fn an_object_is_not_taken_by_position() {
 #[tokio::test]
 async fn every_odd_event_has_an_answer() {
     let world = World::new().await;
-    let usual = testkit::cases("signup-api").into_iter().map(|case| case.payload).collect();
+    let usual = testkit::cases("signup-api")
+        .into_iter()
+        .map(|case| case.payload)
+        .collect();
     let mut odd = OddEvents::new(1, usual);
     for _ in 0..ODD_EVENTS {
         let event = odd.next_event();
@@ -276,7 +361,12 @@ async fn every_odd_event_has_an_answer() {
 async fn each_bad_field_is_named_with_its_reason() {
     let world = World::new().await;
     let answer = invoke(world.api(), &case("invalid-every-field").payload).await;
-    let fields: Vec<_> = answer.body["fields"].as_array().unwrap().iter().map(|f| f["field"].clone()).collect();
+    let fields: Vec<_> = answer.body["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["field"].clone())
+        .collect();
     assert_eq!(
         json!(fields),
         json!([
@@ -291,8 +381,18 @@ async fn each_bad_field_is_named_with_its_reason() {
             "billing_anchor"
         ])
     );
-    assert!(answer.body["fields"].as_array().unwrap().iter().all(|f| f["reason"].is_string()));
-    assert_eq!(answer.body["documents"], json!({ "terms": "1", "data_processing": "1" }), "what to agree to");
+    assert!(
+        answer.body["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|f| f["reason"].is_string())
+    );
+    assert_eq!(
+        answer.body["documents"],
+        json!({ "terms": "1", "data_processing": "1" }),
+        "what to agree to"
+    );
     let elsewhere = invoke(world.api(), &case("invalid-other-region").payload).await;
     assert_eq!(elsewhere.body["region"], "eu-central-1");
 }
@@ -302,24 +402,62 @@ async fn a_tenant_signs_up_confirms_and_is_active() {
     let world = World::new().await;
     let accepted = sign_up(world.api(), KEY, &ada()).await;
     assert_eq!(
-        (accepted.status, &accepted.body["state"], &accepted.body["next"]),
+        (
+            accepted.status,
+            &accepted.body["state"],
+            &accepted.body["next"]
+        ),
         (202, &json!("waiting"), &json!("confirm"))
     );
     let id = accepted.body["id"].as_str().unwrap();
     assert_eq!(accepted.headers["location"], format!("/signups/{id}"));
-    assert_eq!((&accepted.body["region"], &accepted.body["mode"]), (&json!("eu-central-1"), &json!("regional")));
-    assert_eq!(world.counts().await, TenantCounts { pending: 1, ..Default::default() });
+    assert_eq!(
+        (&accepted.body["region"], &accepted.body["mode"]),
+        (&json!("eu-central-1"), &json!("regional"))
+    );
+    assert_eq!(
+        world.counts().await,
+        TenantCounts {
+            pending: 1,
+            ..Default::default()
+        }
+    );
 
-    assert_eq!(slug(&confirm(world.api(), id, "999999").await), (422, "wrong-code"));
+    assert_eq!(
+        slug(&confirm(world.api(), id, "999999").await),
+        (422, "wrong-code")
+    );
     let confirmed = confirm(world.api(), id, CODE).await;
-    assert_eq!((confirmed.status, &confirmed.body["next"]), (200, &json!("sign-in")));
+    assert_eq!(
+        (confirmed.status, &confirmed.body["next"]),
+        (200, &json!("sign-in"))
+    );
     let steps = confirmed.body["steps"].as_array().unwrap();
-    assert!(steps.iter().all(|step| step["state"] == "done" && step["at"].is_string()), "{steps:?}");
-    assert_eq!(world.counts().await, TenantCounts { active: 1, ..Default::default() });
+    assert!(
+        steps
+            .iter()
+            .all(|step| step["state"] == "done" && step["at"].is_string()),
+        "{steps:?}"
+    );
+    assert_eq!(
+        world.counts().await,
+        TenantCounts {
+            active: 1,
+            ..Default::default()
+        }
+    );
 
-    let read = invoke(world.api(), &request("GET", &format!("/signups/{id}"), None, &Value::Null)).await;
+    let read = invoke(
+        world.api(),
+        &request("GET", &format!("/signups/{id}"), None, &Value::Null),
+    )
+    .await;
     assert_eq!(read.body, confirmed.body);
-    assert_eq!(confirm(world.api(), id, "000000").await.body, confirmed.body, "once confirmed, any code will do");
+    assert_eq!(
+        confirm(world.api(), id, "000000").await.body,
+        confirmed.body,
+        "once confirmed, any code will do"
+    );
     assert_eq!(world.facts().await.len(), 2);
 }
 
@@ -329,7 +467,10 @@ async fn a_key_stands_for_one_request() {
     let world = World::new().await;
     let first = sign_up(world.api(), KEY, &ada()).await;
     let repeated = sign_up(world.api(), KEY, &ada()).await;
-    assert_eq!((&repeated.body["password"], operation(&repeated)), (&json!("kept"), operation(&first)));
+    assert_eq!(
+        (&repeated.body["password"], operation(&repeated)),
+        (&json!("kept"), operation(&first))
+    );
     for (member, value) in [
         ("organisation", "Other Ltd"),
         ("email", "bob@engines.example"),
@@ -339,21 +480,42 @@ async fn a_key_stands_for_one_request() {
     ] {
         let mut other = ada();
         other[member] = json!(value);
-        assert_eq!(slug(&sign_up(world.api(), KEY, &other).await), (422, "idempotency-key-reused"), "{member}");
+        assert_eq!(
+            slug(&sign_up(world.api(), KEY, &other).await),
+            (422, "idempotency-key-reused"),
+            "{member}"
+        );
     }
-    assert_eq!((world.stored().await.len(), world.accounts().await, world.facts().await.len()), (ITEMS, 1, 1));
+    assert_eq!(
+        (
+            world.stored().await.len(),
+            world.accounts().await,
+            world.facts().await.len()
+        ),
+        (ITEMS, 1, 1)
+    );
 }
 
 #[tokio::test]
 async fn twenty_clients_with_one_key_make_one_tenant() {
     let world = World::new().await;
     let body = ada();
-    let answers = join_all((0..20).map(|_| sign_up(world.api(), KEY, &body))).await.into_iter().map(|answer| {
-        assert_eq!(answer.status, 202, "{}", answer.body);
-        answer.body["id"].as_str().unwrap().to_owned()
-    });
+    let answers = join_all((0..20).map(|_| sign_up(world.api(), KEY, &body)))
+        .await
+        .into_iter()
+        .map(|answer| {
+            assert_eq!(answer.status, 202, "{}", answer.body);
+            answer.body["id"].as_str().unwrap().to_owned()
+        });
     assert_eq!(answers.collect::<HashSet<_>>().len(), 1);
-    assert_eq!((world.stored().await.len(), world.accounts().await, world.facts().await.len()), (ITEMS, 1, 1));
+    assert_eq!(
+        (
+            world.stored().await.len(),
+            world.accounts().await,
+            world.facts().await.len()
+        ),
+        (ITEMS, 1, 1)
+    );
     assert_eq!(world.counts().await.pending, 1);
 }
 
@@ -372,7 +534,8 @@ async fn two_hundred_sign_ups_at_once_all_complete() {
     assert_eq!(world.facts().await.len(), 200);
 }
 
-/// Runs the first steps of a sign-up, as a function that is killed after them did, then the whole request.
+/// Runs the first steps of a sign-up, as a function that is killed after them did, then the whole
+/// request.
 #[tokio::test]
 async fn a_sign_up_killed_between_any_two_calls_is_completed_by_its_key() {
     for steps in 0..=3 {
@@ -387,11 +550,19 @@ async fn a_sign_up_killed_between_any_two_calls_is_completed_by_its_key() {
             }
         }
         let answer = sign_up(world.api(), KEY, &ada()).await;
-        assert_eq!((answer.status, &answer.body["next"]), (202, &json!("confirm")), "after {steps} steps");
+        assert_eq!(
+            (answer.status, &answer.body["next"]),
+            (202, &json!("confirm")),
+            "after {steps} steps"
+        );
         if steps >= 1 {
             assert_eq!(answer.body["id"], SIGNUP, "after {steps} steps");
         }
-        let all = (world.stored().await.len(), world.accounts().await, world.facts().await.len());
+        let all = (
+            world.stored().await.len(),
+            world.accounts().await,
+            world.facts().await.len(),
+        );
         assert_eq!(all, (ITEMS, 1, 1), "after {steps} steps");
     }
 }
@@ -404,14 +575,30 @@ async fn a_confirmation_killed_between_any_two_calls_is_completed_by_the_next() 
         let made = world.register().await;
         world.make_account(&made).await;
         if steps >= 1 {
-            world.people.identity.confirm(made.user.username, CODE).await.unwrap();
+            world
+                .people
+                .identity
+                .confirm(made.user.username, CODE)
+                .await
+                .unwrap();
         }
         if steps >= 2 {
-            world.region.confirm(made.tenant.id, Newcomer::ada().at).await;
+            world
+                .region
+                .confirm(made.tenant.id, Newcomer::ada().at)
+                .await;
         }
         let answer = confirm(world.api(), SIGNUP, CODE).await;
-        assert_eq!((answer.status, &answer.body["next"]), (200, &json!("sign-in")), "after {steps} steps");
-        assert_eq!((world.counts().await.active, world.facts().await.len()), (1, 2), "after {steps} steps");
+        assert_eq!(
+            (answer.status, &answer.body["next"]),
+            (200, &json!("sign-in")),
+            "after {steps} steps"
+        );
+        assert_eq!(
+            (world.counts().await.active, world.facts().await.len()),
+            (1, 2),
+            "after {steps} steps"
+        );
     }
 }
 
@@ -423,35 +610,69 @@ async fn a_pool_that_does_not_answer_is_made_up_for_later() {
     assert!(failed.headers.contains_key("retry-after"));
     let operation = failed.body["operation"].as_str().unwrap();
     let read = invoke(world.api(), &request("GET", operation, None, &Value::Null)).await;
-    assert_eq!((&read.body["state"], &read.body["next"]), (&json!("failed"), &json!("repeat-sign-up")));
+    assert_eq!(
+        (&read.body["state"], &read.body["next"]),
+        (&json!("failed"), &json!("repeat-sign-up"))
+    );
     assert_eq!(read.body["steps"][1]["reason"], "unavailable");
     let accepted = sign_up(world.api(), KEY, &ada()).await;
-    assert_eq!((accepted.status, &accepted.body["next"]), (202, &json!("confirm")));
-    assert_eq!((world.stored().await.len(), world.accounts().await), (ITEMS, 1));
+    assert_eq!(
+        (accepted.status, &accepted.body["next"]),
+        (202, &json!("confirm"))
+    );
+    assert_eq!(
+        (world.stored().await.len(), world.accounts().await),
+        (ITEMS, 1)
+    );
     let id = accepted.body["id"].as_str().unwrap();
-    assert_eq!(slug(&confirm(world.api_without_pool(), id, CODE).await), (503, "identity-unavailable"));
+    assert_eq!(
+        slug(&confirm(world.api_without_pool(), id, CODE).await),
+        (503, "identity-unavailable")
+    );
     assert_eq!(confirm(world.api(), id, CODE).await.status, 200);
 }
 
-/// The pool may have made the account although it answered with an error: then nobody has mailed the code.
+/// The pool may have made the account although it answered with an error: then nobody has mailed
+/// the code.
 #[tokio::test]
 async fn a_code_that_was_not_mailed_is_mailed_by_the_repetition() {
     let world = World::new().await;
     let somebody = Newcomer::somebody();
     let mails = async || {
-        let sent = mailbox(&format!("{}/_ministack/ses/messages", world.region.aws.endpoint)).await.unwrap();
-        sent.iter().filter(|mail| mail.is_to(&somebody.email)).count()
+        let sent = mailbox(&format!(
+            "{}/_ministack/ses/messages",
+            world.region.aws.endpoint
+        ))
+        .await
+        .unwrap();
+        sent.iter()
+            .filter(|mail| mail.is_to(&somebody.email))
+            .count()
     };
     let failed = sign_up(world.api_without_pool(), KEY, &somebody.request()).await;
     let operation = failed.body["operation"].as_str().unwrap();
     let read = invoke(world.api(), &request("GET", operation, None, &Value::Null)).await;
     let username: Username = read.body["username"].as_str().unwrap().parse().unwrap();
-    let (email, password) = (somebody.email.parse().unwrap(), somebody.password.parse().unwrap());
-    world.people.identity.sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER).await.unwrap();
+    let (email, password) = (
+        somebody.email.parse().unwrap(),
+        somebody.password.parse().unwrap(),
+    );
+    world
+        .people
+        .identity
+        .sign_up(username, &email, &password, Mailing::AtOnce, &VOUCHER)
+        .await
+        .unwrap();
     let before = mails().await;
-    assert_eq!(sign_up(world.api(), KEY, &somebody.request()).await.status, 202);
+    assert_eq!(
+        sign_up(world.api(), KEY, &somebody.request()).await.status,
+        202
+    );
     assert_eq!((mails().await, world.accounts().await), (before + 1, 1));
-    assert_eq!(sign_up(world.api(), KEY, &somebody.request()).await.status, 202);
+    assert_eq!(
+        sign_up(world.api(), KEY, &somebody.request()).await.status,
+        202
+    );
     assert_eq!(mails().await, before + 1, "nothing is left to be completed");
 }
 
@@ -460,13 +681,23 @@ async fn a_password_that_only_the_pool_refuses_can_be_replaced_under_the_same_ke
     let world = World::new().await;
     let rules = PasswordPolicyType::builder().minimum_length(30).build();
     let policies = UserPoolPolicyType::builder().password_policy(rules).build();
-    world.cognito().update_user_pool().user_pool_id(&world.people.pool.id).policies(policies).send().await.unwrap();
+    world
+        .cognito()
+        .update_user_pool()
+        .user_pool_id(&world.people.pool.id)
+        .policies(policies)
+        .send()
+        .await
+        .unwrap();
     let refused = sign_up(world.api(), KEY, &ada()).await;
     assert_eq!(slug(&refused), (422, "weak-password"));
     let mut stronger = ada();
     stronger["password"] = json!("Difference-Engine-2-and-much-more!");
     assert_eq!(sign_up(world.api(), KEY, &stronger).await.status, 202);
-    assert_eq!((world.stored().await.len(), world.accounts().await), (ITEMS, 1));
+    assert_eq!(
+        (world.stored().await.len(), world.accounts().await),
+        (ITEMS, 1)
+    );
 }
 
 /// An address that is known already is answered as a new one is.
@@ -475,15 +706,36 @@ async fn an_answer_reveals_nothing_of_other_registrations() {
     let world = World::new().await;
     let first = sign_up(world.api(), KEY, &ada()).await;
     let again = sign_up(world.api(), "another-key-of-the-tests", &ada()).await;
-    let members = |answer: &Answer| answer.body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!((first.status, members(&first)), (again.status, members(&again)));
+    let members = |answer: &Answer| {
+        answer
+            .body
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (first.status, members(&first)),
+        (again.status, members(&again))
+    );
     let mut trapped = ada();
     trapped["website"] = json!("https://spam.example");
     let trapped = sign_up(world.api(), "a-key-of-a-careless-robot", &trapped).await;
-    assert_eq!((first.status, members(&first)), (trapped.status, members(&trapped)), "nor does the trap");
-    assert_ne!((&first.body["id"], &first.body["username"]), (&again.body["id"], &again.body["username"]));
+    assert_eq!(
+        (first.status, members(&first)),
+        (trapped.status, members(&trapped)),
+        "nor does the trap"
+    );
+    assert_ne!(
+        (&first.body["id"], &first.body["username"]),
+        (&again.body["id"], &again.body["username"])
+    );
     let stranger = SignupId::from_uuid(runtime::new_uuid()).to_string();
-    assert_eq!(slug(&confirm(world.api(), &stranger, CODE).await), (404, "unknown-signup"));
+    assert_eq!(
+        slug(&confirm(world.api(), &stranger, CODE).await),
+        (404, "unknown-signup")
+    );
 }
 
 /// What a person typed is in no answer, and in no fact.
@@ -501,11 +753,17 @@ async fn nothing_personal_gets_out() {
     ] {
         shown += &sign_up(world.api(), key, &body).await.body.to_string();
     }
-    shown += &sign_up(world.api_without_pool(), "yet-another-key-of-these", &ada()).await.body.to_string();
+    shown += &sign_up(world.api_without_pool(), "yet-another-key-of-these", &ada())
+        .await
+        .body
+        .to_string();
     shown += &world.facts().await.concat();
     for personal in ["Analytical", "Ada", "Lovelace", "engines", "Difference"] {
         assert!(!shown.contains(personal), "{personal} is shown");
     }
     let stored = format!("{:?}", world.stored().await);
-    assert!(stored.contains("Lovelace") && !stored.contains("Difference"), "the password is stored nowhere");
+    assert!(
+        stored.contains("Lovelace") && !stored.contains("Difference"),
+        "the password is stored nowhere"
+    );
 }

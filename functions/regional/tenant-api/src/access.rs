@@ -66,8 +66,8 @@ struct Named {
 }
 
 impl Right {
-    /// Whether the token has to hold at the pool as well, and not for its hour only: for all that changes something,
-    /// and for all that only administrators may see.
+    /// Whether the token has to hold at the pool as well, and not for its hour only: for all that
+    /// changes something, and for all that only administrators may see.
     fn takes_session(self, method: &Method) -> bool {
         self.role == Role::Admin || method != Method::GET
     }
@@ -83,7 +83,10 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let Self(problem) = self;
         // What failed on our side was not refused.
-        let slug = problem.status().is_client_error().then(|| Slug(problem.slug()));
+        let slug = problem
+            .status()
+            .is_client_error()
+            .then(|| Slug(problem.slug()));
         let mut response = problem.into_response();
         if let Some(slug) = slug {
             response.extensions_mut().insert(slug);
@@ -92,8 +95,9 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Lets a request through to its route when its bearer may use it, and sees to it that every refusal of an
-/// authenticated bearer, whoever utters it, is in the trail of the bearer's own tenant.
+/// Lets a request through to its route when its bearer may use it, and sees to it that every
+/// refusal of an authenticated bearer, whoever utters it, is in the trail of the bearer's own
+/// tenant.
 pub(crate) async fn guard(
     State((adapters, right)): State<(Arc<Adapters>, Right)>,
     Now(now): Now,
@@ -102,7 +106,11 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Result<Response, Problem> {
     let named = path.map(|path| Named::of(&path)).unwrap_or_default();
-    let Holder::Person(client, bearer) = adapters.tokens.verify_holder(request.headers(), now).await? else {
+    let Holder::Person(client, bearer) = adapters
+        .tokens
+        .verify_holder(request.headers(), now)
+        .await?
+    else {
         return Err(invalid_token());
     };
     let Some(caller) = identify(&adapters, &client, &bearer, now).await? else {
@@ -125,7 +133,12 @@ pub(crate) async fn guard(
     tracing::info!(tenant = %caller.tenant.id, action = ?right.action, status = response.status().as_u16(), "answered");
     if let Some(Slug(slug)) = response.extensions().get() {
         let (actor, action) = (Actor::User(caller.username), right.action);
-        let note = Note { actor, action, target: named.target(caller.tenant.id), refused: Some(slug) };
+        let note = Note {
+            actor,
+            action,
+            target: named.target(caller.tenant.id),
+            refused: Some(slug),
+        };
         caller.desk.note(note, now).await?;
     }
     Ok(response)
@@ -153,38 +166,62 @@ pub(crate) async fn identify(
     bearer: &Bearer,
     now: Timestamp,
 ) -> Result<Option<Caller>, Problem> {
-    let membership = adapters.own.reader().load_membership(bearer.username).await.map_err(store)?;
+    let membership = adapters
+        .own
+        .reader()
+        .load_membership(bearer.username)
+        .await
+        .map_err(store)?;
     let Some(membership) = membership.filter(|membership| is_of(bearer, membership)) else {
         return Ok(None);
     };
     let desk = adapters.desk(membership.tenant, now).await?;
     // What leads to the tenant is not what the tenant says: that is in its own partition.
-    let found = desk.reader().load_with_member(membership.tenant, bearer.username).await.map_err(store)?;
+    let found = desk
+        .reader()
+        .load_with_member(membership.tenant, bearer.username)
+        .await
+        .map_err(store)?;
     let Some((tenant, member)) = found.filter(|(_, member)| is_of(bearer, member)) else {
         return Ok(None);
     };
     if !is_for(client, &tenant) {
         return Err(invalid_token());
     }
-    Ok(Some(Caller { username: bearer.username, role: member.role, tenant, desk }))
+    Ok(Some(Caller {
+        username: bearer.username,
+        role: member.role,
+        tenant,
+        desk,
+    }))
 }
 
-/// Whether people of a tenant come by this client: the region's own, or the one for the tenant's own provider.
+/// Whether people of a tenant come by this client: the region's own, or the one for the tenant's
+/// own provider.
 pub(crate) fn is_for(client: &Client, tenant: &Tenant) -> bool {
     match client {
         Client::Named => true,
-        Client::Other(id) => tenant.federation.as_ref().is_some_and(|federation| federation.client_id == *id),
+        Client::Other(id) => tenant
+            .federation
+            .as_ref()
+            .is_some_and(|federation| federation.client_id == *id),
     }
 }
 
-/// Whether a token speaks for a membership: one that is confirmed, in the tenant that the token is for. The account
-/// of who was invited is only made once the address is proved, so that its token proves it too.
+/// Whether a token speaks for a membership: one that is confirmed, in the tenant that the token is
+/// for. The account of who was invited is only made once the address is proved, so that its token
+/// proves it too.
 pub(crate) fn is_of(bearer: &Bearer, membership: &Membership) -> bool {
-    let is_proved = membership.confirmed_at.is_some() || matches!(membership.origin, Origin::Invitation(_));
-    is_proved && bearer.tenant_id.is_none_or(|tenant| tenant == membership.tenant)
+    let is_proved =
+        membership.confirmed_at.is_some() || matches!(membership.origin, Origin::Invitation(_));
+    is_proved
+        && bearer
+            .tenant_id
+            .is_none_or(|tenant| tenant == membership.tenant)
 }
 
-/// Refuses somebody who is no user any more; the trail is that of the tenant that the token was for.
+/// Refuses somebody who is no user any more; the trail is that of the tenant that the token was
+/// for.
 pub(crate) async fn turn_away(
     adapters: &Adapters,
     bearer: &Bearer,
@@ -197,17 +234,31 @@ pub(crate) async fn turn_away(
     };
     let desk = adapters.desk(tenant, now).await?;
     // Nothing is added to what is erased, or about to be.
-    if desk.load_tenant().await?.is_some_and(|tenant| tenant.status != TenantStatus::Closed) {
+    if desk
+        .load_tenant()
+        .await?
+        .is_some_and(|tenant| tenant.status != TenantStatus::Closed)
+    {
         let (actor, action) = (Actor::User(bearer.username), right.action);
-        let note = Note { actor, action, target: None, refused: Some(problem.slug()) };
+        let note = Note {
+            actor,
+            action,
+            target: None,
+            refused: Some(problem.slug()),
+        };
         desk.note(note, now).await?;
     }
     Err(problem)
 }
 
-/// Whether a user may do something to the tenant that the path names. Another tenant is as unknown as one that
-/// does not exist.
-pub(crate) fn admit(role: Role, tenant: &Tenant, named: Option<TenantId>, right: Right) -> Result<(), Problem> {
+/// Whether a user may do something to the tenant that the path names. Another tenant is as unknown
+/// as one that does not exist.
+pub(crate) fn admit(
+    role: Role,
+    tenant: &Tenant,
+    named: Option<TenantId>,
+    right: Right,
+) -> Result<(), Problem> {
     if named != Some(tenant.id) {
         return Err(problems::unknown_tenant());
     }
@@ -232,7 +283,9 @@ impl During {
             Relocating if self == Self::Change => Err(problems::relocating()),
             Relocating => Ok(()),
             Closing | Closed if self == Self::UseAndEnd => Ok(()),
-            status @ (Suspended | Closing | Closed | Pending | Provisioning) => Err(problems::not_in_use(status)),
+            status @ (Suspended | Closing | Closed | Pending | Provisioning) => {
+                Err(problems::not_in_use(status))
+            }
         }
     }
 }
@@ -249,7 +302,8 @@ impl Named {
         named
     }
 
-    /// What the trail of a tenant says was tried on: a user or an invitation, or else another tenant.
+    /// What the trail of a tenant says was tried on: a user or an invitation, or else another
+    /// tenant.
     fn target(&self, own: TenantId) -> Option<String> {
         let other = self.tenant.filter(|tenant| *tenant != own);
         match (self.tenant, other) {

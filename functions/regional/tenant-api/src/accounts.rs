@@ -1,5 +1,6 @@
-//! What the region's user pool has of a tenant's users. People can delete their own accounts there with nothing but
-//! their token, and so can whoever administers the pool: no trigger tells of it, so it is looked at where it matters.
+//! What the region's user pool has of a tenant's users. People can delete their own accounts there
+//! with nothing but their token, and so can whoever administers the pool: no trigger tells of it,
+//! so it is looked at where it matters.
 
 use crate::access::Caller;
 use crate::adapters::{Adapters, Desk, store};
@@ -14,14 +15,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tenancy::{Origin, Tenant, User, Username, decide_lost};
 
-/// How many accounts are asked for at once: the pool answers 120 such questions a second in all (Amazon Cognito
-/// quotas, category `UserRead`).
+/// How many accounts are asked for at once: the pool answers 120 such questions a second in all
+/// (Amazon Cognito quotas, category `UserRead`).
 const QUESTIONS_AT_ONCE: usize = 8;
 /// How many of a tenant's administrators are looked at.
 const ADMINISTRATORS_MAX: usize = 50;
 /// A look is as good as another for so long: what a tenant is shown is never older.
 const LOOK_AGAIN_S: i64 = 60;
-/// An account that a tenant's own provider vouches for is made just after its user. Before that it is not missing.
+/// An account that a tenant's own provider vouches for is made just after its user. Before that it
+/// is not missing.
 const MADE_WITHIN_S: i64 = 600;
 /// When an account that is missing is asked for once more.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -33,7 +35,8 @@ const LOOKS_MAX: usize = 10_000;
 pub(crate) struct Looks(Mutex<HashMap<(TenantId, Option<String>), Timestamp>>);
 
 impl Looks {
-    /// Whether it is time to look at a tenant's administrators, or at a page of its users, and notes that it is done.
+    /// Whether it is time to look at a tenant's administrators, or at a page of its users, and
+    /// notes that it is done.
     fn is_due(&self, tenant: TenantId, page: Option<&str>, now: Timestamp) -> bool {
         let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if looks.len() >= LOOKS_MAX {
@@ -44,8 +47,9 @@ impl Looks {
     }
 }
 
-/// Makes sure that a person's token still holds at the pool, which knows what the token itself does not say: that the
-/// person has signed out everywhere since, or that the account is disabled or gone.
+/// Makes sure that a person's token still holds at the pool, which knows what the token itself does
+/// not say: that the person has signed out everywhere since, or that the account is disabled or
+/// gone.
 ///
 /// # Errors
 /// 401 where it does not hold; 503 when the pool does not answer.
@@ -57,19 +61,28 @@ pub(crate) async fn require_session(
 ) -> Result<(), Problem> {
     let holds = match client {
         Client::Named => adapters.identity.is_in_session(access_token).await,
-        // The pool answers nobody by such a token: it says at least whether the account can be used.
+        // The pool answers nobody by such a token: it says at least whether the account can be
+        // used.
         Client::Other(_) => {
             let user = find(&caller.desk, caller.tenant.id, caller.username).await?;
             let state = adapters.identity.account_state(&user.account_name()).await;
             state.map(|state| state == AccountState::Enabled)
         }
     };
-    if holds.map_err(|error| problems::pool_unavailable(&error))? { Ok(()) } else { Err(invalid_token()) }
+    if holds.map_err(|error| problems::pool_unavailable(&error))? {
+        Ok(())
+    } else {
+        Err(invalid_token())
+    }
 }
 
-/// Removes the administrators whose accounts are gone, unless that was looked at within the minute, and says whether
-/// there were any. Where the pool does not answer, what is stored is shown.
-pub(crate) async fn reconcile_administrators(adapters: &Adapters, caller: &Caller, now: Timestamp) -> bool {
+/// Removes the administrators whose accounts are gone, unless that was looked at within the minute,
+/// and says whether there were any. Where the pool does not answer, what is stored is shown.
+pub(crate) async fn reconcile_administrators(
+    adapters: &Adapters,
+    caller: &Caller,
+    now: Timestamp,
+) -> bool {
     let tenant = caller.tenant.id;
     if !adapters.looks.is_due(tenant, None, now) {
         return false;
@@ -87,7 +100,10 @@ pub(crate) async fn reconcile_users(
     now: Timestamp,
 ) -> bool {
     let tenant = &caller.tenant;
-    if !adapters.looks.is_due(tenant.id, Some(cursor.unwrap_or_default()), now) {
+    if !adapters
+        .looks
+        .is_due(tenant.id, Some(cursor.unwrap_or_default()), now)
+    {
         return false;
     }
     let removed = remove_lost(adapters, &caller.desk, tenant, users, now).await;
@@ -104,7 +120,11 @@ pub(crate) async fn remove_lost_administrators(
     now: Timestamp,
 ) -> Result<bool, Problem> {
     let (desk, tenant) = (&caller.desk, &caller.tenant);
-    let administrators = desk.reader().load_administrators(tenant.id, ADMINISTRATORS_MAX).await.map_err(store)?;
+    let administrators = desk
+        .reader()
+        .load_administrators(tenant.id, ADMINISTRATORS_MAX)
+        .await
+        .map_err(store)?;
     remove_lost(adapters, desk, tenant, &administrators, now).await
 }
 
@@ -137,32 +157,53 @@ pub(crate) async fn remove_lost(
     }
     for username in &lost {
         let occasion = adapters.occasion(now);
-        let reach = Reach { user: Some(*username), ..Reach::TENANT };
-        let removed = desk
-            .change(reach, |loaded| Ok(loaded.user.as_ref().map(|user| decide_lost(&loaded.state, user, &occasion))));
+        let reach = Reach {
+            user: Some(*username),
+            ..Reach::TENANT
+        };
+        let removed = desk.change(reach, |loaded| {
+            Ok(loaded
+                .user
+                .as_ref()
+                .map(|user| decide_lost(&loaded.state, user, &occasion)))
+        });
         removed.await.map_err(store)?;
         tracing::warn!(tenant = %tenant.id, "a user's account is gone, and so is the user");
     }
     Ok(!lost.is_empty())
 }
 
-/// Deletes every account of a user: the one of the user's own name, and whatever else has the address and is nobody
-/// else's.
+/// Deletes every account of a user: the one of the user's own name, and whatever else has the
+/// address and is nobody else's.
 ///
 /// # Errors
 /// When the pool or the table does not answer.
 pub(crate) async fn delete_accounts(adapters: &Adapters, user: &User) -> Result<(), Problem> {
     let unavailable = |error: IdentityError| problems::account_not_deleted(&error);
-    let found = adapters.identity.accounts_with(&user.email).await.map_err(unavailable)?;
-    let strays = adapters.own.reader().strays(user, found).await.map_err(store)?;
+    let found = adapters
+        .identity
+        .accounts_with(&user.email)
+        .await
+        .map_err(unavailable)?;
+    let strays = adapters
+        .own
+        .reader()
+        .strays(user, found)
+        .await
+        .map_err(store)?;
     for name in std::iter::once(user.account_name()).chain(strays) {
-        adapters.identity.delete_account(&name).await.map_err(unavailable)?;
+        adapters
+            .identity
+            .delete_account(&name)
+            .await
+            .map_err(unavailable)?;
     }
     Ok(())
 }
 
-/// Makes sure that a tenant is not left without an administrator who can get in: where somebody gives up being one,
-/// the others have to have accounts. Who does it to somebody else has one, by the token.
+/// Makes sure that a tenant is not left without an administrator who can get in: where somebody
+/// gives up being one, the others have to have accounts. Who does it to somebody else has one, by
+/// the token.
 ///
 /// # Errors
 /// When the pool or the table does not answer.
@@ -179,14 +220,20 @@ pub(crate) async fn require_other_administrators(
     Ok(())
 }
 
-/// Whether a user's account has to be there. Of people who prove their address at the pool it is made before.
+/// Whether a user's account has to be there. Of people who prove their address at the pool it is
+/// made before.
 fn is_made(user: &User, now: Timestamp) -> bool {
-    let made_within_s = if user.origin == Origin::Federation { MADE_WITHIN_S } else { 0 };
-    user.confirmed_at.is_some_and(|confirmed_at| now.as_second() - confirmed_at.as_second() >= made_within_s)
+    let made_within_s = if user.origin == Origin::Federation {
+        MADE_WITHIN_S
+    } else {
+        0
+    };
+    user.confirmed_at
+        .is_some_and(|confirmed_at| now.as_second() - confirmed_at.as_second() >= made_within_s)
 }
 
-/// What the pool has of a user. Whoever is missing is asked for twice: Cognito does not promise that a read sees what was
-/// made just before.
+/// What the pool has of a user. Whoever is missing is asked for twice: Cognito does not promise
+/// that a read sees what was made just before.
 async fn look(
     identity: &Identity,
     username: Username,
@@ -201,7 +248,11 @@ async fn look(
 }
 
 async fn find(desk: &Desk, tenant: TenantId, username: Username) -> Result<User, Problem> {
-    let user = desk.reader().load_user_of(tenant, username).await.map_err(store)?;
+    let user = desk
+        .reader()
+        .load_user_of(tenant, username)
+        .await
+        .map_err(store)?;
     user.ok_or_else(problems::unknown_bearer)
 }
 

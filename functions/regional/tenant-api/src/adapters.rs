@@ -11,12 +11,14 @@ use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;
 use outbox::Outbox;
 use regional_store::{
-    Limit, Loaded, MailTally, Reach, Taken, TenantReader, TenantStore, TenantStoreError, UsageReader,
+    Limit, Loaded, MailTally, Reach, Taken, TenantReader, TenantStore, TenantStoreError,
+    UsageReader,
 };
 use runtime::env;
 use runtime::http::{Problem, Source, Tokens};
 use tenancy::{
-    Actor, Addresses, AuditAction, AuditEntry, KeyDigest, Occasion, Outcome, Refusal, Settings, State, Tenant,
+    Actor, Addresses, AuditAction, AuditEntry, KeyDigest, Occasion, Outcome, Refusal, Settings,
+    State, Tenant,
 };
 use tenant_access::TenantAccess;
 
@@ -54,7 +56,8 @@ pub(crate) struct Desks {
     pub(crate) usage_table: String,
 }
 
-/// What a request for one tenant works with: the credentials behind it reach no other tenant's items.
+/// What a request for one tenant works with: the credentials behind it reach no other tenant's
+/// items.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
     tenant: TenantId,
@@ -79,7 +82,11 @@ impl Adapters {
     pub(crate) fn from_env(aws: &SdkConfig) -> Result<Self, runtime::Error> {
         let (pool, client): (String, String) = (env("USER_POOL_ID")?, env("CLIENT_ID")?);
         let regional_table: String = env("REGIONAL_TABLE")?;
-        let own = TenantStore::new(aws, regional_table.clone(), Outbox::new(aws, env("OUTBOX_TABLE")?));
+        let own = TenantStore::new(
+            aws,
+            regional_table.clone(),
+            Outbox::new(aws, env("OUTBOX_TABLE")?),
+        );
         Ok(Self {
             region: env("AWS_REGION")?,
             catalogue: Catalogue::bundled()?,
@@ -107,31 +114,58 @@ impl Adapters {
 
     /// The circumstances of a decision that is made now.
     pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
-        Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
+        Occasion {
+            region: self.region.clone(),
+            event: EventId::from_uuid(runtime::new_uuid()),
+            now,
+        }
     }
 
     /// Counts one more try of a source that nothing else is known of.
-    pub(crate) async fn limit_source(&self, source: &Source, times_max: u64, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) async fn limit_source(
+        &self,
+        source: &Source,
+        times_max: u64,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         let limit = Limit::hourly(KeyDigest::of("source of codes", source.expose()), times_max);
         taken(self.own.take(&limit, &fresh_mark(), now).await)
     }
 
     /// What a request for this tenant works with.
     pub(crate) async fn desk(&self, tenant: TenantId, now: Timestamp) -> Result<Desk, Problem> {
-        let Desks { regional_table, outbox_table, .. } = &self.desks;
+        let Desks {
+            regional_table,
+            outbox_table,
+            ..
+        } = &self.desks;
         let narrowed = self.narrowed(tenant, now).await?;
         let outbox = Outbox::new(&narrowed, outbox_table.clone());
-        Ok(Desk { tenant, tenants: TenantStore::new(&narrowed, regional_table.clone(), outbox) })
+        Ok(Desk {
+            tenant,
+            tenants: TenantStore::new(&narrowed, regional_table.clone(), outbox),
+        })
     }
 
     /// What a request for this tenant's usage reads it with.
-    pub(crate) async fn usage_of(&self, tenant: TenantId, now: Timestamp) -> Result<UsageReader, Problem> {
-        Ok(UsageReader::new(&self.narrowed(tenant, now).await?, self.desks.usage_table.clone()))
+    pub(crate) async fn usage_of(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<UsageReader, Problem> {
+        Ok(UsageReader::new(
+            &self.narrowed(tenant, now).await?,
+            self.desks.usage_table.clone(),
+        ))
     }
 
     /// The configuration of clients that reach this tenant's items only.
     async fn narrowed(&self, tenant: TenantId, now: Timestamp) -> Result<SdkConfig, Problem> {
-        self.desks.access.narrowed(tenant, now).await.map_err(|error| Problem::internal(&error))
+        self.desks
+            .access
+            .narrowed(tenant, now)
+            .await
+            .map_err(|error| Problem::internal(&error))
     }
 }
 
@@ -165,11 +199,19 @@ impl Desk {
             target: note.target,
             refused: note.refused.map(str::to_owned),
         };
-        self.tenants.record_audit(self.tenant, &entry).await.map_err(store)
+        self.tenants
+            .record_audit(self.tenant, &entry)
+            .await
+            .map_err(store)
     }
 
     /// Counts one more of something. What has the same mark is one.
-    pub(crate) async fn limit(&self, limit: &Limit, mark: &KeyDigest, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) async fn limit(
+        &self,
+        limit: &Limit,
+        mark: &KeyDigest,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         taken(self.tenants.take(limit, mark, now).await)
     }
 }

@@ -1,7 +1,8 @@
-//! A new administrator for a tenant, given by an operator of the provider: the way back for a tenant whose own
-//! administrators cannot get in any more.
+//! A new administrator for a tenant, given by an operator of the provider: the way back for a
+//! tenant whose own administrators cannot get in any more.
 //!
-//! The person's address is personal, so it comes to the tenant's region only, with a credential of that region.
+//! The person's address is personal, so it comes to the tenant's region only, with a credential of
+//! that region.
 
 use crate::accounts::remove_lost;
 use crate::adapters::{Adapters, Desk, store};
@@ -48,8 +49,9 @@ enum Appointment {
     Appointed { user: Username },
 }
 
-/// `POST /tenants/{tenant}/administrators`: the notice to all people of the tenant is on its way before anybody can
-/// become an administrator by the mail. Repeated, it invites the same person once, by another code.
+/// `POST /tenants/{tenant}/administrators`: the notice to all people of the tenant is on its way
+/// before anybody can become an administrator by the mail. Repeated, it invites the same person
+/// once, by another code.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/tenants/{tenant}/administrators",
@@ -91,8 +93,14 @@ pub(crate) async fn give(
     let tenant: TenantId = tenant.parse().map_err(|_| problems::unknown_tenant())?;
     let email: EmailAddress = problems::parse("email", &email)?;
     let desk = adapters.desk(tenant, now).await?;
-    let tenant = desk.load_tenant().await?.ok_or_else(problems::unknown_tenant)?;
-    if !matches!(tenant.status, TenantStatus::Active | TenantStatus::Suspended) {
+    let tenant = desk
+        .load_tenant()
+        .await?
+        .ok_or_else(problems::unknown_tenant)?;
+    if !matches!(
+        tenant.status,
+        TenantStatus::Active | TenantStatus::Suspended
+    ) {
         return Err(problems::not_in_use(tenant.status));
     }
     if !adapters.mailer.can_send() {
@@ -113,7 +121,11 @@ async fn member(
     username: Username,
     now: Timestamp,
 ) -> Result<Option<User>, Problem> {
-    let known = desk.reader().load_user_of(tenant.id, username).await.map_err(store)?;
+    let known = desk
+        .reader()
+        .load_user_of(tenant.id, username)
+        .await
+        .map_err(store)?;
     let is_lost = remove_lost(adapters, desk, tenant, known.as_slice(), now).await?;
     Ok(known.filter(|_| !is_lost))
 }
@@ -126,15 +138,23 @@ async fn appoint(
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let occasion = adapters.occasion(now);
-    let reach = Reach { user: Some(user.username), ..Reach::TENANT };
+    let reach = Reach {
+        user: Some(user.username),
+        ..Reach::TENANT
+    };
     let changed = desk.change(reach, |loaded| {
         let user = loaded.user.as_ref();
-        user.map_or(Ok(None), |user| decide_role(&loaded.state, user, Role::Admin, Actor::Operator, &occasion))
+        user.map_or(Ok(None), |user| {
+            decide_role(&loaded.state, user, Role::Admin, Actor::Operator, &occasion)
+        })
     });
     changed.await.map_err(store)?;
     adapters.notices.tell_all(desk, tenant.id).await?;
     tracing::warn!(tenant = %tenant.id, "an operator made a user an administrator");
-    Ok(Json(Appointment::Appointed { user: user.username }).into_response())
+    Ok(Json(Appointment::Appointed {
+        user: user.username,
+    })
+    .into_response())
 }
 
 async fn invite(
@@ -144,20 +164,35 @@ async fn invite(
     email: &EmailAddress,
     now: Timestamp,
 ) -> Result<Response, Problem> {
-    let inviting = Inviting { desk, tenant, by: Actor::Operator };
+    let inviting = Inviting {
+        desk,
+        tenant,
+        by: Actor::Operator,
+    };
     let owed = take_mail(adapters, &inviting, email, Asker::operator(), now).await?;
     if owed.is_some() {
-        // A code that was mailed before makes an administrator as soon as this is stored, and the owed mail goes out by
-        // itself.
+        // A code that was mailed before makes an administrator as soon as this is stored, and the
+        // owed mail goes out by itself.
         adapters.notices.tell_all(desk, tenant.id).await?;
     }
-    let (invitation, code) = renew(adapters, &inviting, email, Some(Role::Admin), owed.as_ref(), now).await?;
+    let (invitation, code) = renew(
+        adapters,
+        &inviting,
+        email,
+        Some(Role::Admin),
+        owed.as_ref(),
+        now,
+    )
+    .await?;
     if owed.is_none() {
         // Nobody knows the code yet.
         adapters.notices.tell_all(desk, tenant.id).await?;
         mail(adapters, &inviting, &invitation, &code).await?;
     }
     tracing::warn!(tenant = %tenant.id, "an operator invited an administrator");
-    let invited = Appointment::Invited { invitation: invitation.id, valid_until: invitation.valid_until };
+    let invited = Appointment::Invited {
+        invitation: invitation.id,
+        valid_until: invitation.valid_until,
+    };
     Ok((StatusCode::CREATED, Json(invited)).into_response())
 }

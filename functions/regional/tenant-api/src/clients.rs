@@ -1,7 +1,8 @@
 //! The machine clients of a tenant.
 //!
-//! A client is known here before the identity provider makes it, under an id that is a function of the request's key.
-//! So a request that was cut off is completed by the same one, and whatever it left can be revoked.
+//! A client is known here before the identity provider makes it, under an id that is a function of
+//! the request's key. So a request that was cut off is completed by the same one, and whatever it
+//! left can be revoked.
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
@@ -21,8 +22,8 @@ use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    AuditAction, ClientId, ClientWish, FieldProblem, IdempotencyKey, MachineClient, MachineScope, Refusal,
-    decide_client, decide_client_made, decide_forgotten, decide_revocation,
+    AuditAction, ClientId, ClientWish, FieldProblem, IdempotencyKey, MachineClient, MachineScope,
+    Refusal, decide_client, decide_client_made, decide_forgotten, decide_revocation,
 };
 
 /// A wish for a client.
@@ -96,10 +97,17 @@ impl<'a> From<&'a MachineClient> for ClientView<'a> {
         (status = 503, description = said::BUSY),
     ),
 ))]
-pub(crate) async fn list(Extension(caller): Extension<Caller>, Now(now): Now) -> Result<Response, Refused> {
+pub(crate) async fn list(
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
     let clients = load(&caller).await?;
     note_read(&caller, AuditAction::ListClients, now).await?;
-    let clients = clients.iter().filter(|client| !client.has_ended(now)).map(ClientView::from).collect();
+    let clients = clients
+        .iter()
+        .filter(|client| !client.has_ended(now))
+        .map(ClientView::from)
+        .collect();
     Ok(Json(ClientList { clients }).into_response())
 }
 
@@ -144,9 +152,18 @@ pub(crate) async fn create(
     scopes.dedup();
     if scopes.is_empty() || scopes.len() != asked {
         let reason = "a list of at least one scope, each once";
-        return Err(problems::invalid_fields(&[FieldProblem { field: "scopes", reason }]).into());
+        return Err(problems::invalid_fields(&[FieldProblem {
+            field: "scopes",
+            reason,
+        }])
+        .into());
     }
-    let wish = ClientWish { id, scopes, replaces: None, by: caller.username };
+    let wish = ClientWish {
+        id,
+        scopes,
+        replaces: None,
+        by: caller.username,
+    };
     Ok(make(&adapters, &caller, &wish, now).await?)
 }
 
@@ -184,12 +201,17 @@ pub(crate) async fn rotate(
 ) -> Result<Response, Refused> {
     let id = client_of(&caller, &headers)?;
     let old = find(&caller, &client).await?;
-    let wish = ClientWish { id, scopes: old.scopes, replaces: Some(old.id), by: caller.username };
+    let wish = ClientWish {
+        id,
+        scopes: old.scopes,
+        replaces: Some(old.id),
+        by: caller.username,
+    };
     Ok(make(&adapters, &caller, &wish, now).await?)
 }
 
-/// `DELETE /tenants/{tenant}/clients/{client}`: refused here at once, then forgotten by the identity provider. What
-/// is cut off in between is completed when it is due.
+/// `DELETE /tenants/{tenant}/clients/{client}`: refused here at once, then forgotten by the
+/// identity provider. What is cut off in between is completed when it is due.
 #[cfg_attr(test, utoipa::path(
     delete,
     path = "/tenants/{tenant}/clients/{client}",
@@ -219,13 +241,27 @@ pub(crate) async fn revoke(
     let client = find(&caller, &client).await?;
     let occasion = adapters.occasion(now);
     let ended = caller.desk.change(Reach::CLIENTS, |loaded| {
-        let known = loaded.clients.iter().find(|known| known.id == client.id).ok_or(Refusal::NoClient)?;
-        Ok(decide_revocation(&loaded.state, known, caller.username, &occasion))
+        let known = loaded
+            .clients
+            .iter()
+            .find(|known| known.id == client.id)
+            .ok_or(Refusal::NoClient)?;
+        Ok(decide_revocation(
+            &loaded.state,
+            known,
+            caller.username,
+            &occasion,
+        ))
     });
     ended.await.map_err(store)?;
     let deleted = match &client.client_id {
         Some(client_id) => adapters.identity.delete_client(client_id).await,
-        None => adapters.identity.delete_clients_named(&client.id.to_string()).await,
+        None => {
+            adapters
+                .identity
+                .delete_clients_named(&client.id.to_string())
+                .await
+        }
     };
     deleted.map_err(|error| problems::client_not_deleted(&error))?;
     let forgotten = caller.desk.change(Reach::CLIENTS, |loaded| {
@@ -238,16 +274,29 @@ pub(crate) async fn revoke(
 
 /// The client that a request makes, by its key.
 fn client_of(caller: &Caller, headers: &HeaderMap) -> Result<ClientId, Problem> {
-    let header = headers.get("idempotency-key").ok_or_else(problems::key_missing)?;
+    let header = headers
+        .get("idempotency-key")
+        .ok_or_else(problems::key_missing)?;
     let key: Option<IdempotencyKey> = header.to_str().ok().and_then(|key| key.parse().ok());
     let key = key.ok_or_else(problems::key_malformed)?;
     Ok(ClientId::of(caller.tenant.id, &key.digest()))
 }
 
 /// Makes a client, or completes it, or shows it again.
-async fn make(adapters: &Adapters, caller: &Caller, wish: &ClientWish, now: Timestamp) -> Result<Response, Problem> {
-    let known = load(caller).await?.into_iter().find(|known| known.id == wish.id);
-    if known.as_ref().is_some_and(|known| known.scopes != wish.scopes || known.replaces != wish.replaces) {
+async fn make(
+    adapters: &Adapters,
+    caller: &Caller,
+    wish: &ClientWish,
+    now: Timestamp,
+) -> Result<Response, Problem> {
+    let known = load(caller)
+        .await?
+        .into_iter()
+        .find(|known| known.id == wish.id);
+    if known
+        .as_ref()
+        .is_some_and(|known| known.scopes != wish.scopes || known.replaces != wish.replaces)
+    {
         return Err(problems::key_reused());
     }
     if known.as_ref().is_some_and(|known| known.has_ended(now)) {
@@ -258,7 +307,10 @@ async fn make(adapters: &Adapters, caller: &Caller, wish: &ClientWish, now: Time
             begin(adapters, caller, wish, now).await?;
             create_machine(adapters, wish).await?
         }
-        Some(MachineClient { client_id: Some(client_id), .. }) => machine(adapters, client_id).await?,
+        Some(MachineClient {
+            client_id: Some(client_id),
+            ..
+        }) => machine(adapters, client_id).await?,
         Some(_) => find_machine(adapters, wish).await?,
     };
     let (client, credentials) = complete(adapters, caller, wish.id, credentials, now).await?;
@@ -269,14 +321,28 @@ async fn make(adapters: &Adapters, caller: &Caller, wish: &ClientWish, now: Time
         scopes: &client.scopes,
         created_at: client.created_at,
     };
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(made)).into_response())
+    Ok((
+        StatusCode::CREATED,
+        [(CACHE_CONTROL, "no-store")],
+        Json(made),
+    )
+        .into_response())
 }
 
-async fn begin(adapters: &Adapters, caller: &Caller, wish: &ClientWish, now: Timestamp) -> Result<(), Problem> {
+async fn begin(
+    adapters: &Adapters,
+    caller: &Caller,
+    wish: &ClientWish,
+    now: Timestamp,
+) -> Result<(), Problem> {
     let occasion = adapters.occasion(now);
     let begun = caller.desk.change(Reach::CLIENTS, |loaded| {
         let is_begun = loaded.clients.iter().any(|known| known.id == wish.id);
-        if is_begun { Ok(None) } else { decide_client(&loaded.state, &loaded.clients, wish, &occasion).map(Some) }
+        if is_begun {
+            Ok(None)
+        } else {
+            decide_client(&loaded.state, &loaded.clients, wish, &occasion).map(Some)
+        }
     });
     begun.await.map(|_| ()).map_err(store)
 }
@@ -284,23 +350,34 @@ async fn begin(adapters: &Adapters, caller: &Caller, wish: &ClientWish, now: Tim
 /// What a request that was cut off had made, or else a new one.
 async fn find_machine(adapters: &Adapters, wish: &ClientWish) -> Result<Credentials, Problem> {
     let named = adapters.identity.clients_named(&wish.id.to_string()).await;
-    match named.map_err(|error| problems::client_not_made(&error))?.first() {
+    match named
+        .map_err(|error| problems::client_not_made(&error))?
+        .first()
+    {
         Some(client_id) => machine(adapters, client_id).await,
         None => create_machine(adapters, wish).await,
     }
 }
 
 async fn create_machine(adapters: &Adapters, wish: &ClientWish) -> Result<Credentials, Problem> {
-    let created = adapters.identity.create_machine(wish.id, &wish.scopes).await;
+    let created = adapters
+        .identity
+        .create_machine(wish.id, &wish.scopes)
+        .await;
     created.map_err(|error| problems::client_not_made(&error))
 }
 
 async fn machine(adapters: &Adapters, client_id: &str) -> Result<Credentials, Problem> {
-    let found = adapters.identity.machine(client_id).await.map_err(|error| problems::client_not_made(&error))?;
+    let found = adapters
+        .identity
+        .machine(client_id)
+        .await
+        .map_err(|error| problems::client_not_made(&error))?;
     found.ok_or_else(problems::unknown_client)
 }
 
-/// Notes that the client is made. Of two that one key made at once, the one that was noted first stays.
+/// Notes that the client is made. Of two that one key made at once, the one that was noted first
+/// stays.
 async fn complete(
     adapters: &Adapters,
     caller: &Caller,
@@ -310,7 +387,13 @@ async fn complete(
 ) -> Result<(MachineClient, Credentials), Problem> {
     let occasion = adapters.occasion(now);
     let noted = caller.desk.change(Reach::CLIENTS, |loaded| {
-        decide_client_made(&loaded.state, &loaded.clients, id, &credentials.client_id, &occasion)
+        decide_client_made(
+            &loaded.state,
+            &loaded.clients,
+            id,
+            &credentials.client_id,
+            &occasion,
+        )
     });
     let noted = noted.await;
     let client = match noted {
@@ -320,7 +403,10 @@ async fn complete(
     };
     let stays = client.as_ref().and_then(|client| client.client_id.clone());
     if stays.as_ref() != Some(&credentials.client_id) {
-        let deleted = adapters.identity.delete_client(&credentials.client_id).await;
+        let deleted = adapters
+            .identity
+            .delete_client(&credentials.client_id)
+            .await;
         deleted.map_err(|error| problems::client_not_made(&error))?;
     }
     match (client, stays) {
@@ -331,7 +417,12 @@ async fn complete(
 }
 
 async fn load(caller: &Caller) -> Result<Vec<MachineClient>, Problem> {
-    caller.desk.reader().load_clients(caller.tenant.id).await.map_err(store)
+    caller
+        .desk
+        .reader()
+        .load_clients(caller.tenant.id)
+        .await
+        .map_err(store)
 }
 
 /// A client of this tenant: one of another is as unknown as one that does not exist.

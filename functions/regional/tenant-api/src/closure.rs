@@ -39,7 +39,8 @@ struct Closing {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ClosureUndo))]
 struct Undo {
-    /// The `undo_code` of the closure; needed where no token is sent. Blanks and hyphens in it do not count.
+    /// The `undo_code` of the closure; needed where no token is sent. Blanks and hyphens in it do
+    /// not count.
     #[cfg_attr(test, schema(write_only, max_length = 512))]
     code: Option<String>,
 }
@@ -80,14 +81,29 @@ pub(crate) async fn close(
     let (digest, occasion) = (code.digest(), adapters.occasion(now));
     let closed = caller.desk.change(Reach::TENANT, |loaded| {
         let actor = Actor::User(caller.username);
-        decide_closure(&loaded.state, actor, digest.clone(), &adapters.settings, &occasion).map(Some)
+        decide_closure(
+            &loaded.state,
+            actor,
+            digest.clone(),
+            &adapters.settings,
+            &occasion,
+        )
+        .map(Some)
     });
     let closure = closed.await.map_err(store)?.tenant.closure;
     let ends_at = closure.map_or(now, |closure| closure.ends_at);
-    Ok((StatusCode::ACCEPTED, Json(Closing { ends_at, undo_code: code.reveal() })).into_response())
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(Closing {
+            ends_at,
+            undo_code: code.reveal(),
+        }),
+    )
+        .into_response())
 }
 
-/// `POST /tenants/{tenant}/closure/undo`: by an administrator's token, or by the code that came with the closure.
+/// `POST /tenants/{tenant}/closure/undo`: by an administrator's token, or by the code that came
+/// with the closure.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/tenants/{tenant}/closure/undo",
@@ -122,7 +138,14 @@ pub(crate) async fn undo(
     let Undo { code } = read(request).await?;
     let reopened = match (caller, code) {
         (Some(Extension(caller)), _) => {
-            reopen(&adapters, &caller.desk, Actor::User(caller.username), None, now).await?
+            reopen(
+                &adapters,
+                &caller.desk,
+                Actor::User(caller.username),
+                None,
+                now,
+            )
+            .await?
         }
         (None, Some(code)) => {
             // A path that is not even text names no tenant.
@@ -139,7 +162,9 @@ async fn read(request: Request) -> Result<Undo, Problem> {
     if request.body().is_end_stream() {
         return Ok(Undo::default());
     }
-    Body::from_request(request, &()).await.map(|Body(undo)| undo)
+    Body::from_request(request, &())
+        .await
+        .map(|Body(undo)| undo)
 }
 
 async fn reopen(
@@ -154,8 +179,12 @@ async fn reopen(
         decide_reopening(&loaded.state, actor, code, &adapters.settings, &occasion).map(Some)
     });
     match reopened.await {
-        Ok(state) => Ok(Reopened { status: state.tenant.status }),
-        Err(TenantStoreError::Refused(Refusal::NotFromHere { status })) => Err(problems::not_undone(status)),
+        Ok(state) => Ok(Reopened {
+            status: state.tenant.status,
+        }),
+        Err(TenantStoreError::Refused(Refusal::NotFromHere { status })) => {
+            Err(problems::not_undone(status))
+        }
         Err(error) => Err(store(error)),
     }
 }
@@ -170,11 +199,15 @@ async fn reopen_by_code(
 ) -> Result<Reopened, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|_| problems::wrong_code())?;
     let code: UndoCode = code.parse().map_err(|_| problems::wrong_code())?;
-    adapters.limit_source(source, CODES_PER_SOURCE_MAX, now).await?;
+    adapters
+        .limit_source(source, CODES_PER_SOURCE_MAX, now)
+        .await?;
     let given = code.digest();
     let desk = adapters.desk(tenant, now).await?;
     let closing = desk.load_tenant().await?;
-    let undo = closing.filter(|tenant| tenant.status == TenantStatus::Closing).and_then(|tenant| tenant.closure?.undo);
+    let undo = closing
+        .filter(|tenant| tenant.status == TenantStatus::Closing)
+        .and_then(|tenant| tenant.closure?.undo);
     if undo.as_ref() == Some(&given) {
         return reopen(adapters, &desk, Actor::Holder, Some(&given), now).await;
     }
@@ -184,7 +217,12 @@ async fn reopen_by_code(
     let problem = problems::wrong_code();
     if undo.is_some() {
         let (actor, action) = (Actor::Holder, AuditAction::UndoClosure);
-        let note = Note { actor, action, target: None, refused: Some(problem.slug()) };
+        let note = Note {
+            actor,
+            action,
+            target: None,
+            refused: Some(problem.slug()),
+        };
         desk.note(note, now).await?;
     }
     Err(problem)

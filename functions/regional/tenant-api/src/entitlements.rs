@@ -1,4 +1,5 @@
-//! What a tenant is entitled to, for the application plane: from what the region itself has applied.
+//! What a tenant is entitled to, for the application plane: from what the region itself has
+//! applied.
 //!
 //! It is asked for often, by machines, and changes nothing: no audit trail tells of it.
 
@@ -64,8 +65,14 @@ pub(crate) async fn read(
     headers: HeaderMap,
     query: Query<HashMap<String, String>>,
 ) -> Result<Response, Problem> {
-    let holder = adapters.tokens.verify_holder::<Bearer>(&headers, now).await?;
-    let asked = query.get("tenant").map(|text| text.parse::<TenantId>().map_err(|_| problems::unknown_tenant()));
+    let holder = adapters
+        .tokens
+        .verify_holder::<Bearer>(&headers, now)
+        .await?;
+    let asked = query.get("tenant").map(|text| {
+        text.parse::<TenantId>()
+            .map_err(|_| problems::unknown_tenant())
+    });
     let asked = asked.transpose()?;
     let tenant = match holder {
         Holder::Person(client, bearer) => {
@@ -94,25 +101,50 @@ pub(crate) async fn seen_by(
     match client {
         Client::Named => {
             let asked = asked.ok_or_else(problems::unknown_tenant)?;
-            adapters.desk(asked, now).await?.load_tenant().await?.ok_or_else(problems::unknown_tenant)
+            adapters
+                .desk(asked, now)
+                .await?
+                .load_tenant()
+                .await?
+                .ok_or_else(problems::unknown_tenant)
         }
         Client::Other(id) => {
-            let known = adapters.own.reader().load_client(id).await.map_err(store)?.ok_or_else(invalid_token)?;
-            let found = adapters.desk(known.tenant, now).await?.reader().load_with_client(&known).await;
-            let own = found.map_err(store)?.filter(|(_, client)| client.may(scope, now));
+            let known = adapters
+                .own
+                .reader()
+                .load_client(id)
+                .await
+                .map_err(store)?
+                .ok_or_else(invalid_token)?;
+            let found = adapters
+                .desk(known.tenant, now)
+                .await?
+                .reader()
+                .load_with_client(&known)
+                .await;
+            let own = found
+                .map_err(store)?
+                .filter(|(_, client)| client.may(scope, now));
             own.map(|(tenant, _)| tenant).ok_or_else(invalid_token)
         }
     }
 }
 
 fn shown(region: &RegionCode, tenant: &Tenant) -> Response {
-    let in_use = matches!(tenant.status, TenantStatus::Active | TenantStatus::Relocating);
+    let in_use = matches!(
+        tenant.status,
+        TenantStatus::Active | TenantStatus::Relocating
+    );
     let is_suspended = in_use && tenant.policy.suspension.is_some();
     let entitlements = Entitlements {
         tenant: tenant.id,
         alias: &tenant.alias,
         region,
-        status: if is_suspended { TenantStatus::Suspended } else { tenant.status },
+        status: if is_suspended {
+            TenantStatus::Suspended
+        } else {
+            tenant.status
+        },
         plan: &tenant.plan,
         entitlements: &tenant.policy.entitlements,
         policy_version: tenant.policy.version,

@@ -16,8 +16,9 @@ use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    AuditAction, Federation, FieldProblem, IdentityProvider, Issuer, ProviderClientId, ProviderName, ProviderSecret,
-    decide_federation, decide_federation_end, decide_provider, decide_provider_forgotten,
+    AuditAction, Federation, FieldProblem, IdentityProvider, Issuer, ProviderClientId,
+    ProviderName, ProviderSecret, decide_federation, decide_federation_end, decide_provider,
+    decide_provider_forgotten,
 };
 
 /// An OpenID provider.
@@ -34,9 +35,10 @@ pub(crate) struct ProviderRequest {
     /// By what it knows Meridian. Handed to the region's user pool, and kept nowhere else.
     #[cfg_attr(test, schema(min_length = 1, max_length = 256, format = "password"))]
     client_secret: String,
-    /// Whether its word for an address is taken where it does not say that the address is verified, as Microsoft Entra ID
-    /// never does: false if absent. It counts at this tenant's own sign-in only. Whoever can write addresses into the
-    /// provider's directory then decides whom the tenant takes for whom.
+    /// Whether its word for an address is taken where it does not say that the address is verified,
+    /// as Microsoft Entra ID never does: false if absent. It counts at this tenant's own sign-in
+    /// only. Whoever can write addresses into the provider's directory then decides whom the tenant
+    /// takes for whom.
     #[serde(default)]
     trusts_unverified_email: bool,
 }
@@ -81,13 +83,19 @@ pub(crate) async fn read(
     Extension(caller): Extension<Caller>,
     Now(now): Now,
 ) -> Result<Response, Refused> {
-    let provider = load(&caller).await?.ok_or_else(problems::no_identity_provider)?;
+    let provider = load(&caller)
+        .await?
+        .ok_or_else(problems::no_identity_provider)?;
     note_read(&caller, AuditAction::ReadIdentityProvider, now).await?;
-    Ok(shown(&adapters, &provider, caller.tenant.federation.is_some()))
+    Ok(shown(
+        &adapters,
+        &provider,
+        caller.tenant.federation.is_some(),
+    ))
 }
 
-/// `PUT /tenants/{tenant}/identity-provider`: known here first, then to the user pool, then to the sign-in page. The
-/// same request completes what was cut off.
+/// `PUT /tenants/{tenant}/identity-provider`: known here first, then to the user pool, then to the
+/// sign-in page. The same request completes what was cut off.
 #[cfg_attr(test, utoipa::path(
     put,
     path = "/tenants/{tenant}/identity-provider",
@@ -118,7 +126,10 @@ pub(crate) async fn set(
 ) -> Result<Response, Refused> {
     let Body(request) = body?;
     let alias = &caller.tenant.alias;
-    let address = adapters.addresses.url(alias.as_str()).ok_or_else(problems::no_address)?;
+    let address = adapters
+        .addresses
+        .url(alias.as_str())
+        .ok_or_else(problems::no_address)?;
     let (issuer, client_id, secret) = validate(&request, adapters.with_loopback)?;
     let name = ProviderName::of(alias);
     let provider = IdentityProvider {
@@ -135,9 +146,20 @@ pub(crate) async fn set(
         decide_provider(&loaded.state, &provider, caller.username, &occasion).map(Some)
     });
     let state = begun.await.map_err(store)?;
-    adapters.identity.put_provider(&provider, &secret).await.map_err(|error| problems::provider_not_set(&error))?;
+    adapters
+        .identity
+        .put_provider(&provider, &secret)
+        .await
+        .map_err(|error| problems::provider_not_set(&error))?;
     if state.tenant.federation.is_none() {
-        federate(&adapters, &caller, &provider, &format!("{address}/"), was_known).await?;
+        federate(
+            &adapters,
+            &caller,
+            &provider,
+            &format!("{address}/"),
+            was_known,
+        )
+        .await?;
     }
     Ok(shown(&adapters, &provider, true))
 }
@@ -165,23 +187,37 @@ pub(crate) async fn remove(
     Extension(caller): Extension<Caller>,
     Now(now): Now,
 ) -> Result<Response, Refused> {
-    let provider = load(&caller).await?.ok_or_else(problems::no_identity_provider)?;
+    let provider = load(&caller)
+        .await?
+        .ok_or_else(problems::no_identity_provider)?;
     let occasion = adapters.occasion(now);
-    let ended = caller
-        .desk
-        .change(Reach::TENANT, |loaded| Ok(decide_federation_end(&loaded.state, caller.username, &occasion)));
+    let ended = caller.desk.change(Reach::TENANT, |loaded| {
+        Ok(decide_federation_end(
+            &loaded.state,
+            caller.username,
+            &occasion,
+        ))
+    });
     ended.await.map_err(store)?;
     let identity = &adapters.identity;
     let not_removed = |error| problems::provider_not_set(&error);
-    identity.delete_clients_named(provider.name.as_str()).await.map_err(not_removed)?;
-    identity.delete_provider(&provider.name).await.map_err(not_removed)?;
-    let forgotten = caller.desk.change(Reach::TENANT, |loaded| Ok(Some(decide_provider_forgotten(&loaded.state))));
+    identity
+        .delete_clients_named(provider.name.as_str())
+        .await
+        .map_err(not_removed)?;
+    identity
+        .delete_provider(&provider.name)
+        .await
+        .map_err(not_removed)?;
+    let forgotten = caller.desk.change(Reach::TENANT, |loaded| {
+        Ok(Some(decide_provider_forgotten(&loaded.state)))
+    });
     forgotten.await.map_err(store)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Makes the client that people use, and lets the sign-in page know it. Of two that were made at once, the one that
-/// was noted first stays.
+/// Makes the client that people use, and lets the sign-in page know it. Of two that were made at
+/// once, the one that was noted first stays.
 async fn federate(
     adapters: &Adapters,
     caller: &Caller,
@@ -191,16 +227,42 @@ async fn federate(
 ) -> Result<(), Problem> {
     let (identity, name) = (&adapters.identity, &provider.name);
     let not_set = |error| problems::provider_not_set(&error);
-    let left = if was_known { identity.clients_named(name.as_str()).await.map_err(not_set)? } else { Vec::new() };
-    let federation = match left.into_iter().next() {
-        Some(client_id) => Federation { client_id, identity_provider: name.clone(), trusts_unverified_email: false },
-        None => identity.create_federation(name, callback).await.map_err(not_set)?,
+    let left = if was_known {
+        identity
+            .clients_named(name.as_str())
+            .await
+            .map_err(not_set)?
+    } else {
+        Vec::new()
     };
-    let federation = Federation { trusts_unverified_email: provider.trusts_unverified_email, ..federation };
-    let noted = caller.desk.change(Reach::TENANT, |loaded| Ok(decide_federation(&loaded.state, &federation)));
+    let federation = match left.into_iter().next() {
+        Some(client_id) => Federation {
+            client_id,
+            identity_provider: name.clone(),
+            trusts_unverified_email: false,
+        },
+        None => identity
+            .create_federation(name, callback)
+            .await
+            .map_err(not_set)?,
+    };
+    let federation = Federation {
+        trusts_unverified_email: provider.trusts_unverified_email,
+        ..federation
+    };
+    let noted = caller.desk.change(Reach::TENANT, |loaded| {
+        Ok(decide_federation(&loaded.state, &federation))
+    });
     let noted = noted.await.map_err(store)?;
-    if noted.tenant.federation.is_some_and(|first| first.client_id != federation.client_id) {
-        identity.delete_client(&federation.client_id).await.map_err(not_set)?;
+    if noted
+        .tenant
+        .federation
+        .is_some_and(|first| first.client_id != federation.client_id)
+    {
+        identity
+            .delete_client(&federation.client_id)
+            .await
+            .map_err(not_set)?;
     }
     Ok(())
 }
@@ -212,7 +274,12 @@ fn validate(
     let issuer = Issuer::parse(&request.issuer, with_loopback);
     let client_id = request.client_id.parse::<ProviderClientId>();
     let secret = request.client_secret.parse::<ProviderSecret>();
-    let problem = |field, invalid: Option<&Invalid>| Some(FieldProblem { field, reason: invalid?.rule });
+    let problem = |field, invalid: Option<&Invalid>| {
+        Some(FieldProblem {
+            field,
+            reason: invalid?.rule,
+        })
+    };
     let fields = [
         problem("issuer", issuer.as_ref().err()),
         problem("client_id", client_id.as_ref().err()),
@@ -220,7 +287,9 @@ fn validate(
     ];
     match (issuer, client_id, secret) {
         (Ok(issuer), Ok(client_id), Ok(secret)) => Ok((issuer, client_id, secret)),
-        _ => Err(problems::invalid_fields(&fields.into_iter().flatten().collect::<Vec<_>>())),
+        _ => Err(problems::invalid_fields(
+            &fields.into_iter().flatten().collect::<Vec<_>>(),
+        )),
     }
 }
 
@@ -237,5 +306,10 @@ fn shown(adapters: &Adapters, provider: &IdentityProvider, in_use: bool) -> Resp
 }
 
 async fn load(caller: &Caller) -> Result<Option<IdentityProvider>, Problem> {
-    caller.desk.reader().load_provider(caller.tenant.id).await.map_err(store)
+    caller
+        .desk
+        .reader()
+        .load_provider(caller.tenant.id)
+        .await
+        .map_err(store)
 }

@@ -18,13 +18,14 @@ use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Actor, Asker, AuditAction, EmailAddress, Invitation, InvitationCode, Invite, KeyDigest, OwedMail, Refusal, Tenant,
-    Username, decide_invitation, decide_recount, decide_withdrawal,
+    Actor, Asker, AuditAction, EmailAddress, Invitation, InvitationCode, Invite, KeyDigest,
+    OwedMail, Refusal, Tenant, Username, decide_invitation, decide_recount, decide_withdrawal,
 };
 
 /// How many invitations a tenant mails in an hour, and operators for it.
 const MAILS_PER_HOUR_MAX: u64 = 200;
-/// How many mails one address gets from a tenant in a day, and from operators for it, withdrawn invitations included.
+/// How many mails one address gets from a tenant in a day, and from operators for it, withdrawn
+/// invitations included.
 const MAILS_PER_ADDRESS_PER_DAY_MAX: u64 = 10;
 const PAGE_MAX: u8 = 100;
 
@@ -53,7 +54,8 @@ struct InvitationView<'a> {
     created_at: Timestamp,
     /// Until when it can be accepted.
     valid_until: Timestamp,
-    /// How often the tenant asked for its mail. An address that got as many mails as it gets is sent it a little later.
+    /// How often the tenant asked for its mail. An address that got as many mails as it gets is
+    /// sent it a little later.
     sendings: u32,
 }
 
@@ -108,15 +110,23 @@ pub(crate) async fn list(
     Now(now): Now,
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
-    let page =
-        caller.desk.reader().list_invitations(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    let page = caller
+        .desk
+        .reader()
+        .list_invitations(caller.tenant.id, cursor.as_deref(), limit)
+        .await
+        .map_err(store)?;
     note_read(&caller, AuditAction::ListInvitations, now).await?;
     let invitations = page.entries.iter().map(InvitationView::from).collect();
-    Ok(Json(InvitationList { invitations, next_cursor: paging::shown(page.next) }).into_response())
+    Ok(Json(InvitationList {
+        invitations,
+        next_cursor: paging::shown(page.next),
+    })
+    .into_response())
 }
 
-/// `POST /tenants/{tenant}/invitations`: an address that has an open invitation gets another code, and the
-/// role of this request.
+/// `POST /tenants/{tenant}/invitations`: an address that has an open invitation gets another code,
+/// and the role of this request.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/tenants/{tenant}/invitations",
@@ -151,7 +161,8 @@ pub(crate) async fn invite(
     Ok((StatusCode::CREATED, Json(InvitationView::from(&invitation))).into_response())
 }
 
-/// `POST /tenants/{tenant}/invitations/{invitation}/resend`: the code that was mailed before is void.
+/// `POST /tenants/{tenant}/invitations/{invitation}/resend`: the code that was mailed before is
+/// void.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/tenants/{tenant}/invitations/{invitation}/resend",
@@ -180,7 +191,9 @@ pub(crate) async fn resend(
     Now(now): Now,
     source: Source,
 ) -> Result<Response, Refused> {
-    let id = invitation.parse().map_err(|_| problems::unknown_invitation())?;
+    let id = invitation
+        .parse()
+        .map_err(|_| problems::unknown_invitation())?;
     let open = find(&caller.desk, &caller.tenant, id).await?;
     let invitation = send(&adapters, &caller, &open.email, None, &source, now).await?;
     Ok(Json(InvitationView::from(&invitation)).into_response())
@@ -213,12 +226,22 @@ pub(crate) async fn withdraw(
     Path((_, invitation)): Path<(String, String)>,
     Now(now): Now,
 ) -> Result<Response, Refused> {
-    let id = invitation.parse().map_err(|_| problems::unknown_invitation())?;
+    let id = invitation
+        .parse()
+        .map_err(|_| problems::unknown_invitation())?;
     let occasion = adapters.occasion(now);
-    let reach = Reach { invitation: Some(id), ..Reach::TENANT };
+    let reach = Reach {
+        invitation: Some(id),
+        ..Reach::TENANT
+    };
     let withdrawn = caller.desk.change(reach, |loaded| {
         let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
-        Ok(Some(decide_withdrawal(&loaded.state, open, caller.username, &occasion)))
+        Ok(Some(decide_withdrawal(
+            &loaded.state,
+            open,
+            caller.username,
+            &occasion,
+        )))
     });
     withdrawn.await.map_err(store)?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -234,11 +257,16 @@ pub(crate) struct Inviting<'a> {
 
 impl<'a> From<&'a Caller> for Inviting<'a> {
     fn from(caller: &'a Caller) -> Self {
-        Self { desk: &caller.desk, tenant: &caller.tenant, by: Actor::User(caller.username) }
+        Self {
+            desk: &caller.desk,
+            tenant: &caller.tenant,
+            by: Actor::User(caller.username),
+        }
     }
 }
 
-/// Stores an invitation with a fresh code, and mails the code, or has it mailed once the address may get it.
+/// Stores an invitation with a fresh code, and mails the code, or has it mailed once the address
+/// may get it.
 async fn send(
     adapters: &Adapters,
     caller: &Caller,
@@ -248,7 +276,14 @@ async fn send(
     now: Timestamp,
 ) -> Result<Invitation, Problem> {
     let inviting = Inviting::from(caller);
-    let owed = take_mail(adapters, &inviting, email, Asker::network(source.expose()), now).await?;
+    let owed = take_mail(
+        adapters,
+        &inviting,
+        email,
+        Asker::network(source.expose()),
+        now,
+    )
+    .await?;
     let (invitation, code) = renew(adapters, &inviting, email, role, owed.as_ref(), now).await?;
     if owed.is_none() {
         mail(adapters, &inviting, &invitation, &code).await?;
@@ -256,9 +291,9 @@ async fn send(
     Ok(invitation)
 }
 
-/// Counts one more mail with a code to an address. Returns the mail that the address has to wait for, where it got as many
-/// as it gets. The answer does not tell: others may have asked for those. What the tenant is sent too often itself is
-/// refused.
+/// Counts one more mail with a code to an address. Returns the mail that the address has to wait
+/// for, where it got as many as it gets. The answer does not tell: others may have asked for those.
+/// What the tenant is sent too often itself is refused.
 pub(crate) async fn take_mail(
     adapters: &Adapters,
     inviting: &Inviting<'_>,
@@ -269,15 +304,27 @@ pub(crate) async fn take_mail(
     if !adapters.mailer.can_send() {
         return Err(problems::mail_not_configured());
     }
-    limit(inviting, Username::of(&inviting.tenant.alias, email).invitation(), now).await?;
-    Ok(match adapters.mails.take(email, &asker, &fresh_mark(), now).await.map_err(store)? {
-        Taken::Yes => None,
-        Taken::NotBefore { wait_s } => Some(OwedMail::until(asker, now, wait_s)),
-    })
+    limit(
+        inviting,
+        Username::of(&inviting.tenant.alias, email).invitation(),
+        now,
+    )
+    .await?;
+    Ok(
+        match adapters
+            .mails
+            .take(email, &asker, &fresh_mark(), now)
+            .await
+            .map_err(store)?
+        {
+            Taken::Yes => None,
+            Taken::NotBefore { wait_s } => Some(OwedMail::until(asker, now, wait_s)),
+        },
+    )
 }
 
-/// Stores an invitation with a fresh code, which nobody knows before it is mailed. Without a role, the invitation has to
-/// be open, and keeps the role that it has.
+/// Stores an invitation with a fresh code, which nobody knows before it is mailed. Without a role,
+/// the invitation has to be open, and keeps the role that it has.
 pub(crate) async fn renew(
     adapters: &Adapters,
     inviting: &Inviting<'_>,
@@ -306,7 +353,12 @@ pub(crate) async fn mail(
     code: &InvitationCode,
 ) -> Result<(), Problem> {
     let tenant = inviting.tenant;
-    let organisation = inviting.desk.reader().load_organisation(tenant.id).await.map_err(store)?;
+    let organisation = inviting
+        .desk
+        .reader()
+        .load_organisation(tenant.id)
+        .await
+        .map_err(store)?;
     let organisation = organisation.ok_or_else(problems::unknown_tenant)?;
     let invited = Invited {
         organisation: &organisation,
@@ -321,16 +373,26 @@ pub(crate) async fn mail(
     sent.map_err(|error| problems::mail_unavailable(&error, invitation.id))
 }
 
-/// The limits of the mails with codes. An operator has a count beside the tenant's: otherwise an administrator with bad
-/// intentions could use up the mails by which the operator gives the tenant another one.
+/// The limits of the mails with codes. An operator has a count beside the tenant's: otherwise an
+/// administrator with bad intentions could use up the mails by which the operator gives the tenant
+/// another one.
 pub(crate) fn mail_limits(by: Actor, tenant: TenantId, id: InvitationId) -> [Limit; 2] {
     let (of_tenant, of_address) = match by {
-        Actor::Operator => ("operators' mails to a tenant", "operators' mails of an invitation"),
+        Actor::Operator => (
+            "operators' mails to a tenant",
+            "operators' mails of an invitation",
+        ),
         _ => ("mails of a tenant", "mails of an invitation"),
     };
     [
-        Limit::hourly(KeyDigest::of(of_tenant, &tenant.to_string()), MAILS_PER_HOUR_MAX),
-        Limit::daily(KeyDigest::of(of_address, &id.to_string()), MAILS_PER_ADDRESS_PER_DAY_MAX),
+        Limit::hourly(
+            KeyDigest::of(of_tenant, &tenant.to_string()),
+            MAILS_PER_HOUR_MAX,
+        ),
+        Limit::daily(
+            KeyDigest::of(of_address, &id.to_string()),
+            MAILS_PER_ADDRESS_PER_DAY_MAX,
+        ),
     ]
 }
 
@@ -353,24 +415,50 @@ async fn record(
 ) -> Result<(), TenantStoreError> {
     let occasion = adapters.occasion(now);
     let id = code.invitation();
-    let reach = Reach { user: Some(Username::of_invitation(id)), invitation: Some(id), ..Reach::TENANT };
+    let reach = Reach {
+        user: Some(Username::of_invitation(id)),
+        invitation: Some(id),
+        ..Reach::TENANT
+    };
     let recorded = inviting.desk.change(reach, |loaded| {
         let open = loaded.invitation.as_ref();
-        let role = role.or(open.map(|open| open.role)).ok_or(Refusal::NoInvitation)?;
-        let invite = Invite { email, role, code, by: inviting.by, owed: owed.cloned() };
-        decide_invitation(&loaded.state, &invite, open, loaded.user.is_some(), &occasion).map(Some)
+        let role = role
+            .or(open.map(|open| open.role))
+            .ok_or(Refusal::NoInvitation)?;
+        let invite = Invite {
+            email,
+            role,
+            code,
+            by: inviting.by,
+            owed: owed.cloned(),
+        };
+        decide_invitation(
+            &loaded.state,
+            &invite,
+            open,
+            loaded.user.is_some(),
+            &occasion,
+        )
+        .map(Some)
     });
     recorded.await.map(|_| ())
 }
 
-/// Invitations that ran out leave the table by themselves, and the tenant's count of them stays: here it is
-/// set right.
+/// Invitations that ran out leave the table by themselves, and the tenant's count of them stays:
+/// here it is set right.
 async fn recount(desk: &Desk, tenant: &Tenant) -> Result<(), Problem> {
     let (reader, tenant) = (desk.reader(), tenant.id);
-    let edition = reader.load_tenant(tenant).await.map_err(store)?.map(|tenant| tenant.edition);
+    let edition = reader
+        .load_tenant(tenant)
+        .await
+        .map_err(store)?
+        .map(|tenant| tenant.edition);
     let (mut open, mut cursor) = (0, None);
     loop {
-        let page = reader.list_invitations(tenant, cursor.as_deref(), PAGE_MAX).await.map_err(store)?;
+        let page = reader
+            .list_invitations(tenant, cursor.as_deref(), PAGE_MAX)
+            .await
+            .map_err(store)?;
         open += page.entries.len() as u64;
         cursor = page.next;
         if cursor.is_none() {
@@ -379,13 +467,19 @@ async fn recount(desk: &Desk, tenant: &Tenant) -> Result<(), Problem> {
     }
     let counted = desk.change(Reach::TENANT, |loaded| {
         let unchanged = Some(loaded.state.tenant.edition) == edition;
-        Ok(unchanged.then(|| decide_recount(&loaded.state, open)).flatten())
+        Ok(unchanged
+            .then(|| decide_recount(&loaded.state, open))
+            .flatten())
     });
     counted.await.map(|_| ()).map_err(store)
 }
 
 /// An open invitation to this tenant: one to another is as unknown as one that does not exist.
 async fn find(desk: &Desk, tenant: &Tenant, id: InvitationId) -> Result<Invitation, Problem> {
-    let invitation = desk.reader().load_invitation_to(tenant.id, id).await.map_err(store)?;
+    let invitation = desk
+        .reader()
+        .load_invitation_to(tenant.id, id)
+        .await
+        .map_err(store)?;
     invitation.ok_or_else(problems::unknown_invitation)
 }

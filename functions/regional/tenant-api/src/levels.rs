@@ -78,7 +78,10 @@ struct MeterLevels<'a> {
         (status = 503, description = said::BUSY),
     ),
 ))]
-pub(crate) async fn read(State(adapters): State<Arc<Adapters>>, Extension(caller): Extension<Caller>) -> Response {
+pub(crate) async fn read(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
     shown(&adapters, &caller.tenant)
 }
 
@@ -111,24 +114,52 @@ pub(crate) async fn set(
     body: Result<Body<Wish>, Problem>,
 ) -> Result<Response, Refused> {
     let Body(Wish { levels }) = body?;
-    let plan = adapters.catalogue.plan(&caller.tenant.plan).ok_or_else(problems::unknown_plan)?;
-    let wanted = levels.iter().map(|of| (of.meter.as_str(), of.percents.as_slice()));
-    let own = OwnLevels::of_plan(plan, wanted).map_err(|fault| problems::invalid_fields(&[fault]))?;
+    let plan = adapters
+        .catalogue
+        .plan(&caller.tenant.plan)
+        .ok_or_else(problems::unknown_plan)?;
+    let wanted = levels
+        .iter()
+        .map(|of| (of.meter.as_str(), of.percents.as_slice()));
+    let own =
+        OwnLevels::of_plan(plan, wanted).map_err(|fault| problems::invalid_fields(&[fault]))?;
     let occasion = adapters.occasion(now);
-    let changed =
-        caller.desk.change(Reach::TENANT, |loaded| Ok(decide_levels(&loaded.state, &own, caller.username, &occasion)));
+    let changed = caller.desk.change(Reach::TENANT, |loaded| {
+        Ok(decide_levels(
+            &loaded.state,
+            &own,
+            caller.username,
+            &occasion,
+        ))
+    });
     Ok(shown(&adapters, &changed.await.map_err(store)?.tenant))
 }
 
 impl<'a> MeterLevels<'a> {
     fn of(allowance: &'a Allowance, own: &OwnLevels) -> Self {
-        let Allowance { meter, quantity, alert_percents } = allowance;
-        Self { meter, allowance: quantity, plan_percents: alert_percents, percents: own.of(meter).collect() }
+        let Allowance {
+            meter,
+            quantity,
+            alert_percents,
+        } = allowance;
+        Self {
+            meter,
+            allowance: quantity,
+            plan_percents: alert_percents,
+            percents: own.of(meter).collect(),
+        }
     }
 }
 
 fn shown(adapters: &Adapters, tenant: &Tenant) -> Response {
-    let allowances = adapters.catalogue.plan(&tenant.plan).map(|plan| plan.allowances.as_slice()).unwrap_or_default();
-    let levels = allowances.iter().map(|allowance| MeterLevels::of(allowance, &tenant.usage_levels)).collect();
+    let allowances = adapters
+        .catalogue
+        .plan(&tenant.plan)
+        .map(|plan| plan.allowances.as_slice())
+        .unwrap_or_default();
+    let levels = allowances
+        .iter()
+        .map(|allowance| MeterLevels::of(allowance, &tenant.usage_levels))
+        .collect();
     Json(Levels { levels }).into_response()
 }

@@ -1,9 +1,10 @@
-//! A tenant's administration by its own users: profile, users, invitations, machine clients, identity provider, plan,
-//! closure, audit trail; its entitlements, and what it has used.
+//! A tenant's administration by its own users: profile, users, invitations, machine clients,
+//! identity provider, plan, closure, audit trail; its entitlements, and what it has used.
 //!
-//! Trigger: RegionalApi, everything under `/tenants/{tenant}`, `/entitlements` and `/usage`. Reads: RegionalTable,
-//! UsageTable, the user pool's keys. Emits: TenantStatusChanged.v1, PlanChangeRequested.v1, VanityClaimed.v1, TenantAddressChanged.v1. Sends:
-//! invitations, by SES; notices to all people of a tenant, by WorkspacesQueue.
+//! Trigger: RegionalApi, everything under `/tenants/{tenant}`, `/entitlements` and `/usage`. Reads:
+//! RegionalTable, UsageTable, the user pool's keys. Emits: TenantStatusChanged.v1,
+//! PlanChangeRequested.v1, VanityClaimed.v1, TenantAddressChanged.v1. Sends: invitations, by SES;
+//! notices to all people of a tenant, by WorkspacesQueue.
 
 mod access;
 mod accounts;
@@ -32,8 +33,14 @@ use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    let aws =
-        runtime::start(&[Service::DynamoDb, Service::Sts, Service::Cognito, Service::Email, Service::Sqs]).await?;
+    let aws = runtime::start(&[
+        Service::DynamoDb,
+        Service::Sts,
+        Service::Cognito,
+        Service::Email,
+        Service::Sqs,
+    ])
+    .await?;
     let adapters = Adapters::from_env(&aws)?;
     adapters.tokens.prefetch(runtime::now()).await;
     runtime::http::serve(router(adapters)).await

@@ -18,15 +18,21 @@ pub(crate) struct NoticeQueue {
 impl NoticeQueue {
     /// The queue of a URL.
     pub(crate) fn new(config: &aws_types::SdkConfig, url: String) -> Self {
-        Self { client: Client::new(config), url }
+        Self {
+            client: Client::new(config),
+            url,
+        }
     }
 
-    /// Has all people of a tenant told of a new administrator, some with each message. Sent again after an error, some
-    /// are told twice.
+    /// Has all people of a tenant told of a new administrator, some with each message. Sent again
+    /// after an error, some are told twice.
     pub(crate) async fn tell_all(&self, desk: &Desk, tenant: TenantId) -> Result<(), Problem> {
         let mut after = None;
         loop {
-            let page = desk.reader().list_users(tenant, after.as_deref(), AdministratorNotice::PEOPLE_MAX).await;
+            let page = desk
+                .reader()
+                .list_users(tenant, after.as_deref(), AdministratorNotice::PEOPLE_MAX)
+                .await;
             let next = page.map_err(store)?.next;
             self.send(&AdministratorNotice { tenant, after }).await?;
             after = next;
@@ -38,9 +44,17 @@ impl NoticeQueue {
 
     async fn send(&self, notice: &AdministratorNotice) -> Result<(), Problem> {
         let body = serde_json::to_string(notice).map_err(|error| Problem::internal(&error))?;
-        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        let sent = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .send()
+            .await;
         sent.map(|_| ()).map_err(|error| {
-            let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+            let code = error
+                .as_service_error()
+                .and_then(ProvideErrorMetadata::code);
             problems::notice_not_sent(code.unwrap_or("no answer"))
         })
     }

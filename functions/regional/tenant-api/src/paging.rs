@@ -24,7 +24,8 @@ impl<S: Sync> FromRequestParts<S> for Paging {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let query = Query::<HashMap<String, String>>::try_from_uri(&parts.uri).map(|Query(query)| query);
+        let query =
+            Query::<HashMap<String, String>>::try_from_uri(&parts.uri).map(|Query(query)| query);
         // A query that cannot be read has neither.
         let query = query.unwrap_or_default();
         let mut problems = Vec::new();
@@ -32,16 +33,25 @@ impl<S: Sync> FromRequestParts<S> for Paging {
             None => LIMIT_DEFAULT,
             Some(Ok(limit @ 1..=LIMIT_MAX)) => limit,
             Some(_) => {
-                problems.push(FieldProblem { field: "limit", reason: "a whole number from 1 to 100" });
+                problems.push(FieldProblem {
+                    field: "limit",
+                    reason: "a whole number from 1 to 100",
+                });
                 LIMIT_DEFAULT
             }
         };
         let cursor = query.get("cursor");
         if cursor.is_some_and(|cursor| !is_cursor(cursor)) {
-            problems.push(FieldProblem { field: "cursor", reason: "the next_cursor of an earlier answer" });
+            problems.push(FieldProblem {
+                field: "cursor",
+                reason: "the next_cursor of an earlier answer",
+            });
         }
         if problems.is_empty() {
-            Ok(Self { cursor: cursor.map(|cursor| cursor.replace('.', "#")), limit })
+            Ok(Self {
+                cursor: cursor.map(|cursor| cursor.replace('.', "#")),
+                limit,
+            })
         } else {
             Err(problems::invalid_fields(&problems).into())
         }
@@ -54,6 +64,7 @@ pub(crate) fn shown(next: Option<String>) -> Option<String> {
 }
 
 fn is_cursor(text: &str) -> bool {
-    let of_ours = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-' || b == b'.';
+    let of_ours =
+        |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-' || b == b'.';
     (1..=CURSOR_LENGTH_MAX).contains(&text.len()) && text.bytes().all(of_ours)
 }

@@ -12,19 +12,24 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use kernel::{Alias, BillingAnchor, EntitlementCode, Language, PlanCode, TenantId, TenantStatus, Timestamp};
+use kernel::{
+    Alias, BillingAnchor, EntitlementCode, Language, PlanCode, TenantId, TenantStatus, Timestamp,
+};
 use regional_store::Reach;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tenancy::{Actor, AuditAction, AuditEntry, OrganisationName, Tenant, decide_plan_request, decide_profile};
+use tenancy::{
+    Actor, AuditAction, AuditEntry, OrganisationName, Tenant, decide_plan_request, decide_profile,
+};
 
 /// What can be changed of the profile.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct ProfileChange {
-    /// The new name, on one line, without web addresses and invisible characters; it stays if absent.
+    /// The new name, on one line, without web addresses and invisible characters; it stays if
+    /// absent.
     #[cfg_attr(test, schema(min_length = 1, max_length = 200))]
     organisation: Option<String>,
     /// What the tenant's people are addressed in; it stays if absent.
@@ -149,13 +154,25 @@ pub(crate) async fn change(
     Now(now): Now,
     body: Result<Body<ProfileChange>, Problem>,
 ) -> Result<Response, Refused> {
-    let Body(ProfileChange { organisation, language }) = body?;
-    let organisation =
-        organisation.map(|name| problems::parse::<OrganisationName>("organisation", &name)).transpose()?;
-    let language = language.map(|code| problems::parse::<Language>("language", &code)).transpose()?;
+    let Body(ProfileChange {
+        organisation,
+        language,
+    }) = body?;
+    let organisation = organisation
+        .map(|name| problems::parse::<OrganisationName>("organisation", &name))
+        .transpose()?;
+    let language = language
+        .map(|code| problems::parse::<Language>("language", &code))
+        .transpose()?;
     let occasion = adapters.occasion(now);
     let changed = caller.desk.change(Reach::TENANT, |loaded| {
-        Ok(Some(decide_profile(&loaded.state, organisation.clone(), language, caller.username, &occasion)))
+        Ok(Some(decide_profile(
+            &loaded.state,
+            organisation.clone(),
+            language,
+            caller.username,
+            &occasion,
+        )))
     });
     Ok(profile(&caller.desk, &changed.await.map_err(store)?.tenant).await?)
 }
@@ -190,10 +207,25 @@ pub(crate) async fn request_plan(
     let plan: PlanCode = plan.parse().map_err(|_| problems::unknown_plan())?;
     let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
     let requested = caller.desk.change(Reach::TENANT, |loaded| {
-        decide_plan_request(&loaded.state, &plan, actor, &adapters.catalogue, &adapters.settings, &occasion).map(Some)
+        decide_plan_request(
+            &loaded.state,
+            &plan,
+            actor,
+            &adapters.catalogue,
+            &adapters.settings,
+            &occasion,
+        )
+        .map(Some)
     });
     requested.await.map_err(store)?;
-    Ok((StatusCode::ACCEPTED, Json(RequestedPlan { plan: &plan, requested_at: now })).into_response())
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(RequestedPlan {
+            plan: &plan,
+            requested_at: now,
+        }),
+    )
+        .into_response())
 }
 
 /// `GET /tenants/{tenant}/audit`
@@ -224,20 +256,45 @@ pub(crate) async fn audit(
     Now(now): Now,
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
-    let page = caller.desk.reader().list_audit(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    let page = caller
+        .desk
+        .reader()
+        .list_audit(caller.tenant.id, cursor.as_deref(), limit)
+        .await
+        .map_err(store)?;
     note_read(&caller, AuditAction::ReadAudit, now).await?;
-    Ok(Json(Trail { entries: page.entries, next_cursor: paging::shown(page.next) }).into_response())
+    Ok(Json(Trail {
+        entries: page.entries,
+        next_cursor: paging::shown(page.next),
+    })
+    .into_response())
 }
 
 /// Notes that a list was read.
-pub(crate) async fn note_read(caller: &Caller, action: AuditAction, now: Timestamp) -> Result<(), Problem> {
-    let note = Note { actor: Actor::User(caller.username), action, target: None, refused: None };
+pub(crate) async fn note_read(
+    caller: &Caller,
+    action: AuditAction,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let note = Note {
+        actor: Actor::User(caller.username),
+        action,
+        target: None,
+        refused: None,
+    };
     caller.desk.note(note, now).await
 }
 
 async fn profile(desk: &Desk, tenant: &Tenant) -> Result<Response, Problem> {
-    let organisation = desk.reader().load_organisation(tenant.id).await.map_err(store)?;
-    let wish = tenant.plan_request.as_ref().filter(|wish| wish.plan != tenant.plan);
+    let organisation = desk
+        .reader()
+        .load_organisation(tenant.id)
+        .await
+        .map_err(store)?;
+    let wish = tenant
+        .plan_request
+        .as_ref()
+        .filter(|wish| wish.plan != tenant.plan);
     let closure = tenant.closure.as_ref();
     let profile = Profile {
         id: tenant.id,
@@ -247,11 +304,17 @@ async fn profile(desk: &Desk, tenant: &Tenant) -> Result<Response, Problem> {
         billing_anchor: tenant.billing_anchor,
         plan: &tenant.plan,
         address: AddressView::of(tenant),
-        requested_plan: wish.map(|wish| RequestedPlan { plan: &wish.plan, requested_at: wish.requested_at }),
+        requested_plan: wish.map(|wish| RequestedPlan {
+            plan: &wish.plan,
+            requested_at: wish.requested_at,
+        }),
         status: tenant.status,
         entitlements: &tenant.policy.entitlements,
         policy_version: tenant.policy.version,
-        closure: closure.map(|end| ClosureView { requested_at: end.requested_at, ends_at: end.ends_at }),
+        closure: closure.map(|end| ClosureView {
+            requested_at: end.requested_at,
+            ends_at: end.ends_at,
+        }),
         users: tenant.users,
         admins: tenant.admins,
         invitations: tenant.invitations,

@@ -44,8 +44,8 @@ const SENDER: &str = "hello@provider.example";
 const ADDRESS: &str = "https://{alias}.app.example.com";
 const PASSWORD: &str = "Difference-Engine-2";
 
-/// A region with the active tenant of `events/tenant-api`: Ada, who is its administrator, Charles, who is a
-/// member, and an open invitation to Grace.
+/// A region with the active tenant of `events/tenant-api`: Ada, who is its administrator, Charles,
+/// who is a member, and an open invitation to Grace.
 struct World {
     region: Region,
     people: People,
@@ -83,34 +83,75 @@ impl World {
         let region = tenantkit::region().await;
         let people = region.people().await;
         let ses = aws_sdk_sesv2::Client::new(&region.aws.config);
-        ses.create_email_identity().email_identity(SENDER).send().await.unwrap();
+        ses.create_email_identity()
+            .email_identity(SENDER)
+            .send()
+            .await
+            .unwrap();
         let ada = region.activate(&Newcomer::ada()).await;
-        let charles = region.add_user(&ada, "charles@engines.example", Role::Member, earlier()).await;
+        let charles = region
+            .add_user(&ada, "charles@engines.example", Role::Member, earlier())
+            .await;
         let by = ada.user.username;
-        let code = region.invite(ada.tenant.id, by, "grace@compilers.example", Role::Member, earlier()).await;
+        let code = region
+            .invite(
+                ada.tenant.id,
+                by,
+                "grace@compilers.example",
+                Role::Member,
+                earlier(),
+            )
+            .await;
         let role_arn = testkit::tenant_role(&region.aws).await;
         let cognito = aws_sdk_cognitoidentityprovider::Client::new(&region.aws.config);
-        let operator = testkit::add_client(&cognito, &people.pool.id, &[crate::administrators::SCOPE]).await;
+        let operator =
+            testkit::add_client(&cognito, &people.pool.id, &[crate::administrators::SCOPE]).await;
         let notices = testkit::queue(&region.aws).await;
-        let world = Self { region, people, role_arn, operator, notices, ada, charles, grace: code.invitation() };
+        let world = Self {
+            region,
+            people,
+            role_arn,
+            operator,
+            notices,
+            ada,
+            charles,
+            grace: code.invitation(),
+        };
         world.make_account(&world.ada.user).await;
         world.make_account(&world.charles).await;
         world
     }
 
-    /// Another tenant of the region, with an administrator, a member and an open invitation, to Grace too.
+    /// Another tenant of the region, with an administrator, a member and an open invitation, to
+    /// Grace too.
     async fn other(&self) -> (SignUp, User, InvitationId) {
         let made = self.region.activate(&Newcomer::somebody()).await;
-        let member = self.region.add_user(&made, "edith@elsewhere.example", Role::Member, earlier()).await;
+        let member = self
+            .region
+            .add_user(&made, "edith@elsewhere.example", Role::Member, earlier())
+            .await;
         let (tenant, by) = (made.tenant.id, made.user.username);
-        let code = self.region.invite(tenant, by, "grace@compilers.example", Role::Member, earlier()).await;
+        let code = self
+            .region
+            .invite(
+                tenant,
+                by,
+                "grace@compilers.example",
+                Role::Member,
+                earlier(),
+            )
+            .await;
         self.make_account(&made.user).await;
         self.make_account(&member).await;
         (made, member, code.invitation())
     }
 
     async fn make_account(&self, user: &User) {
-        let made = self.people.identity.create_proved(user.username, &user.email, &PASSWORD.parse().unwrap()).await;
+        let made = self
+            .people
+            .identity
+            .create_proved(user.username, &user.email, &PASSWORD.parse().unwrap())
+            .await;
         made.unwrap();
     }
 
@@ -122,12 +163,25 @@ impl World {
         let aws = &self.region.aws.config;
         let gone = aws.to_builder().endpoint_url("http://127.0.0.1:9").build();
         let pool = &self.people.pool;
-        let sender = if without == Without::Sender { "" } else { SENDER };
+        let sender = if without == Without::Sender {
+            ""
+        } else {
+            SENDER
+        };
         let mailer = if without == Without::Mail { &gone } else { aws };
-        let notices = if without == Without::Notices { &gone } else { aws };
-        let nobody = SharedCredentialsProvider::new(Credentials::from_keys("nobody", "nobody", None));
+        let notices = if without == Without::Notices {
+            &gone
+        } else {
+            aws
+        };
+        let nobody =
+            SharedCredentialsProvider::new(Credentials::from_keys("nobody", "nobody", None));
         let strange = aws.to_builder().credentials_provider(nobody).build();
-        let accounts = if without == Without::Accounts { &strange } else { aws };
+        let accounts = if without == Without::Accounts {
+            &strange
+        } else {
+            aws
+        };
         Adapters {
             region: self.region.code.clone(),
             catalogue: self.region.catalogue.clone(),
@@ -144,10 +198,18 @@ impl World {
             identity: Identity::new(accounts, pool.id.clone(), pool.client_id.clone()),
             operators: Tokens::new(aws, &pool.id, self.operator.0.clone()).unwrap(),
             notices: NoticeQueue::new(notices, self.notices.clone()),
-            tokens: Tokens::new(aws, &pool.id, pool.client_id.clone()).unwrap().and(pool.machine_client_id.clone()),
+            tokens: Tokens::new(aws, &pool.id, pool.client_id.clone())
+                .unwrap()
+                .and(pool.machine_client_id.clone()),
             mailer: Mailer::new(mailer, sender.parse().unwrap()),
             addresses: ADDRESS.parse().unwrap(),
-            labels: if without == Without::Labels { "" } else { "labels of a test" }.parse().unwrap(),
+            labels: if without == Without::Labels {
+                ""
+            } else {
+                "labels of a test"
+            }
+            .parse()
+            .unwrap(),
             auth_url: "https://auth.example.com".to_owned(),
             with_loopback: true,
         }
@@ -165,7 +227,11 @@ impl World {
             .send()
             .await
             .unwrap();
-        signed_in.authentication_result.unwrap().access_token.unwrap()
+        signed_in
+            .authentication_result
+            .unwrap()
+            .access_token
+            .unwrap()
     }
 
     async fn admin_token(&self) -> String {
@@ -182,11 +248,21 @@ impl World {
     }
 
     async fn send(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
-        invoke(self.api(Without::Nothing), &request(method, path, token, body)).await
+        invoke(
+            self.api(Without::Nothing),
+            &request(method, path, token, body),
+        )
+        .await
     }
 
     /// The same without a body, and with further headers.
-    async fn send_with(&self, token: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    async fn send_with(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut payload = request(method, path, token, &Value::Null);
         for (name, value) in headers {
             payload["headers"][name] = json!(value);
@@ -196,7 +272,13 @@ impl World {
 
     /// The whole trail of a tenant, newest first.
     async fn trail(&self, tenant: TenantId) -> Vec<AuditEntry> {
-        self.region.tenants.reader().list_audit(tenant, None, 100).await.unwrap().entries
+        self.region
+            .tenants
+            .reader()
+            .list_audit(tenant, None, 100)
+            .await
+            .unwrap()
+            .entries
     }
 
     /// What the trail of the tenant says was refused: action, target, problem.
@@ -212,11 +294,21 @@ impl World {
     /// The mails that an address got, oldest first.
     async fn mails_to(&self, address: &str) -> Vec<Mail> {
         let url = format!("{}/_ministack/ses/messages", self.region.aws.endpoint);
-        let answer = fresh_http().get(url).send().await.unwrap().error_for_status().unwrap();
+        let answer = fresh_http()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap();
         let mut box_of_all: BTreeMap<String, Value> = answer.json().await.unwrap();
         let mails: BTreeMap<String, Vec<Mail>> =
             serde_json::from_value(box_of_all.remove("messages").unwrap()).unwrap();
-        mails.into_values().flatten().filter(|mail| mail.is_to(address)).collect()
+        mails
+            .into_values()
+            .flatten()
+            .filter(|mail| mail.is_to(address))
+            .collect()
     }
 }
 
@@ -226,7 +318,10 @@ fn earlier() -> Timestamp {
 }
 
 fn case(name: &str) -> Case {
-    testkit::cases("tenant-api").into_iter().find(|case| case.name == name).unwrap()
+    testkit::cases("tenant-api")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
 }
 
 /// What API Gateway sends, with another path, token and body; no token where it is empty.
@@ -249,7 +344,11 @@ fn request(method: &str, path: &str, token: &str, body: &Value) -> Value {
     } else {
         headers["authorization"] = json!(format!("Bearer {token}"));
     }
-    payload["body"] = if body.is_null() { Value::Null } else { json!(body.to_string()) };
+    payload["body"] = if body.is_null() {
+        Value::Null
+    } else {
+        json!(body.to_string())
+    };
     payload
 }
 
@@ -260,7 +359,12 @@ async fn invoke(api: Router, payload: &Value) -> Answer {
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let text = String::from_utf8(body.to_vec()).unwrap();
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, body };
+    let answer = Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text,
+        body,
+    };
     assert_described(Api::Regional, payload, answer.status, slug(&answer).1);
     answer
 }

@@ -14,7 +14,9 @@ use axum::http::header::LINK;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use catalogue::{Aggregation, Catalogue};
-use kernel::{BillingAnchor, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize, parse_moment};
+use kernel::{
+    BillingAnchor, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize, parse_moment,
+};
 use metering::{Counted, Finality, Question, Total, Unanswerable};
 use regional_store::UsageStoreError;
 use runtime::http::{Holder, Now, Problem, csv_table, cut, next_link, wants_csv};
@@ -49,8 +51,8 @@ struct Report<'a> {
     next_from: Option<Timestamp>,
 }
 
-/// What became of all events of a tenant, of whatever meter, since its first one came. What a request was told of, such as what was
-/// refused, is not in it.
+/// What became of all events of a tenant, of whatever meter, since its first one came. What a
+/// request was told of, such as what was refused, is not in it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageEventCounts))]
 struct Events {
@@ -58,7 +60,8 @@ struct Events {
     accepted: u64,
     /// Seen before with the same content, or corrected before in the same way.
     duplicates: u64,
-    /// Of the source and id of another one of the same sender that says something else: not counted.
+    /// Of the source and id of another one of the same sender that says something else: not
+    /// counted.
     conflicts: u64,
     /// Taken back by a correction.
     taken_back: u64,
@@ -84,7 +87,14 @@ impl From<Counted> for Events {
 impl Events {
     /// The same as a header: a dictionary of RFC 9651.
     fn header(&self) -> HeaderValue {
-        let Self { accepted, duplicates, conflicts, taken_back, unmatched, replacement_used } = self;
+        let Self {
+            accepted,
+            duplicates,
+            conflicts,
+            taken_back,
+            unmatched,
+            replacement_used,
+        } = self;
         let text = format!(
             "accepted={accepted}, duplicates={duplicates}, conflicts={conflicts}, taken_back={taken_back}, \
              unmatched={unmatched}, replacement_used={replacement_used}"
@@ -107,7 +117,8 @@ struct Row {
     value: Quantity,
     /// How many events it is made of.
     events: i64,
-    /// Whether it may change: `provisional`, `sealed`, or `adjusted` where something came after it was sealed.
+    /// Whether it may change: `provisional`, `sealed`, or `adjusted` where something came after it
+    /// was sealed.
     #[cfg_attr(test, schema(value_type = String, example = "provisional"))]
     state: Finality,
 }
@@ -159,17 +170,23 @@ pub(crate) async fn read(
     query: Query<HashMap<String, String>>,
 ) -> Result<Response, Problem> {
     let (tenant, anchor) = tenant(&adapters, &headers, &query, now).await?;
-    let mut question =
-        question(&adapters.catalogue, &query, anchor, now).map_err(|faults| problems::invalid_fields(&faults))?;
+    let mut question = question(&adapters.catalogue, &query, anchor, now)
+        .map_err(|faults| problems::invalid_fields(&faults))?;
     let source = question.source().map_err(not_answerable)?;
     let reader = adapters.usage_of(tenant, now).await?;
-    let stored = reader.totals(tenant, &question, source).await.map_err(|error| busy(&error))?;
+    let stored = reader
+        .totals(tenant, &question, source)
+        .await
+        .map_err(|error| busy(&error))?;
     if let Some(until) = stored.read_until {
         // The last window that is there in full.
         question.to = question.size.start(until, question.anchor);
     }
-    let mut totals = question.answer(&stored.pages, stored.sealed_until).map_err(not_answerable)?;
-    let next_from = cut(&mut totals, TOTALS_MAX, |total| total.start).or(stored.read_until.map(|_| question.to));
+    let mut totals = question
+        .answer(&stored.pages, stored.sealed_until)
+        .map_err(not_answerable)?;
+    let next_from = cut(&mut totals, TOTALS_MAX, |total| total.start)
+        .or(stored.read_until.map(|_| question.to));
     let events = Events::from(stored.counted);
     if wants_csv(&headers) {
         let mut response = csv(&question, &query, &totals, next_from)?;
@@ -192,8 +209,22 @@ pub(crate) async fn read(
 
 impl From<Total> for Row {
     fn from(total: Total) -> Self {
-        let Total { start, end, group, value, events, finality } = total;
-        Self { start, end, group, value, events, state: finality }
+        let Total {
+            start,
+            end,
+            group,
+            value,
+            events,
+            finality,
+        } = total;
+        Self {
+            start,
+            end,
+            group,
+            value,
+            events,
+            state: finality,
+        }
     }
 }
 
@@ -204,8 +235,14 @@ async fn tenant(
     query: &HashMap<String, String>,
     now: Timestamp,
 ) -> Result<(TenantId, BillingAnchor), Problem> {
-    let holder = adapters.tokens.verify_holder::<Bearer>(headers, now).await?;
-    let asked = query.get("tenant").map(|text| text.parse::<TenantId>().map_err(|_| problems::unknown_tenant()));
+    let holder = adapters
+        .tokens
+        .verify_holder::<Bearer>(headers, now)
+        .await?;
+    let asked = query.get("tenant").map(|text| {
+        text.parse::<TenantId>()
+            .map_err(|_| problems::unknown_tenant())
+    });
     let asked = asked.transpose()?;
     let seen = match holder {
         Holder::Person(client, bearer) => {
@@ -232,15 +269,24 @@ fn question<'c>(
 ) -> Result<Question<'c>, Vec<FieldProblem>> {
     let mut faults = Vec::new();
     let mut fault = |field, reason| faults.push(FieldProblem { field, reason });
-    let meter = query.get("meter").and_then(|code| code.parse().ok()).and_then(|code| catalogue.meter(&code));
+    let meter = query
+        .get("meter")
+        .and_then(|code| code.parse().ok())
+        .and_then(|code| catalogue.meter(&code));
     if meter.is_none() {
         fault("meter", "the code of a meter");
     }
-    let size = query.get("window").map_or(Ok(WindowSize::Day), |text| text.parse());
+    let size = query
+        .get("window")
+        .map_or(Ok(WindowSize::Day), |text| text.parse());
     if size.is_err() {
         fault("window", "minute, hour, day or month");
     }
-    let moment = |name: &str, otherwise| query.get(name).map_or(Some(otherwise), |text| parse_moment(text).ok());
+    let moment = |name: &str, otherwise| {
+        query
+            .get(name)
+            .map_or(Some(otherwise), |text| parse_moment(text).ok())
+    };
     let from = moment("from", WindowSize::Month.start(now, anchor));
     let to = moment("to", now);
     match (from, to) {
@@ -249,21 +295,44 @@ fn question<'c>(
         (Some(from), Some(to)) if to < from => fault("to", "not before from"),
         _ => {}
     }
-    let only = query.get("only").map_or(Ok(UsageGroup::default()), |text| text.parse());
-    let only = only.ok().filter(|only| meter.is_none_or(|meter| meter.has_values(only)));
+    let only = query
+        .get("only")
+        .map_or(Ok(UsageGroup::default()), |text| text.parse());
+    let only = only
+        .ok()
+        .filter(|only| meter.is_none_or(|meter| meter.has_values(only)));
     if only.is_none() {
-        fault("only", "values of the meter's dimensions, such as model=large");
+        fault(
+            "only",
+            "values of the meter's dimensions, such as model=large",
+        );
     }
     let by = meter.and_then(|meter| match query.get("by") {
         Some(names) => meter.dimensions_named(names),
-        None => Some(meter.dimensions.iter().map(|dimension| dimension.code.clone()).collect()),
+        None => Some(
+            meter
+                .dimensions
+                .iter()
+                .map(|dimension| dimension.code.clone())
+                .collect(),
+        ),
     });
     if meter.is_some() && by.is_none() {
         fault("by", "dimensions of the meter, divided by commas");
     }
     match (meter, size, from, to, only, by) {
-        (Some(meter), Ok(size), Some(from), Some(to), Some(only), Some(by)) if faults.is_empty() => {
-            Ok(Question { meter, size, from, to, anchor, by, only })
+        (Some(meter), Ok(size), Some(from), Some(to), Some(only), Some(by))
+            if faults.is_empty() =>
+        {
+            Ok(Question {
+                meter,
+                size,
+                from,
+                to,
+                anchor,
+                by,
+                only,
+            })
         }
         _ => Err(faults),
     }
@@ -276,21 +345,45 @@ fn csv(
     totals: &[Total],
     next_from: Option<Timestamp>,
 ) -> Result<Response, Problem> {
-    let columns = ["meter", "window", "start", "end", "group", "value", "events", "state"];
+    let columns = [
+        "meter", "window", "start", "end", "group", "value", "events", "state",
+    ];
     let rows = totals.iter().map(|total| {
-        let Total { start, end, group, value, events, finality } = total;
-        (&question.meter.code, question.size, start, end, group, value, events, finality)
+        let Total {
+            start,
+            end,
+            group,
+            value,
+            events,
+            finality,
+        } = total;
+        (
+            &question.meter.code,
+            question.size,
+            start,
+            end,
+            group,
+            value,
+            events,
+            finality,
+        )
     });
     let mut response = csv_table(&columns, rows)?;
     if let Some(from) = next_from {
-        response.headers_mut().insert(LINK, next_link("/usage", query, from)?);
+        response
+            .headers_mut()
+            .insert(LINK, next_link("/usage", query, from)?);
     }
     Ok(response)
 }
 
 fn not_answerable(error: Unanswerable) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-answerable", "The meter cannot be totalled so")
-        .detail(error.to_string())
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "not-answerable",
+        "The meter cannot be totalled so",
+    )
+    .detail(error.to_string())
 }
 
 fn busy(error: &UsageStoreError) -> Problem {

@@ -94,13 +94,23 @@ pub(crate) async fn list(
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
     let reader = caller.desk.reader();
-    let mut page = reader.list_users(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+    let mut page = reader
+        .list_users(caller.tenant.id, cursor.as_deref(), limit)
+        .await
+        .map_err(store)?;
     if reconcile_users(&adapters, &caller, cursor.as_deref(), &page.entries, now).await {
-        page = reader.list_users(caller.tenant.id, cursor.as_deref(), limit).await.map_err(store)?;
+        page = reader
+            .list_users(caller.tenant.id, cursor.as_deref(), limit)
+            .await
+            .map_err(store)?;
     }
     note_read(&caller, AuditAction::ListUsers, now).await?;
     let users = page.entries.iter().map(UserView::from).collect();
-    Ok(Json(UserList { users, next_cursor: paging::shown(page.next) }).into_response())
+    Ok(Json(UserList {
+        users,
+        next_cursor: paging::shown(page.next),
+    })
+    .into_response())
 }
 
 /// `PATCH /tenants/{tenant}/users/{user}`
@@ -139,9 +149,9 @@ pub(crate) async fn change(
     Ok(Json(UserView::from(&user)).into_response())
 }
 
-/// `DELETE /tenants/{tenant}/users/{user}`: the account goes before the user, so that nobody is left who can
-/// sign in and is in no list. An administrator becomes a member first: that is where it shows whether it is
-/// the last one, before anything is gone.
+/// `DELETE /tenants/{tenant}/users/{user}`: the account goes before the user, so that nobody is
+/// left who can sign in and is in no list. An administrator becomes a member first: that is where
+/// it shows whether it is the last one, before anything is gone.
 #[cfg_attr(test, utoipa::path(
     delete,
     path = "/tenants/{tenant}/users/{user}",
@@ -177,14 +187,21 @@ pub(crate) async fn remove(
     give_role(&adapters, &caller, user, Role::Member, now).await?;
     delete_accounts(&adapters, &account).await?;
     let occasion = adapters.occasion(now);
-    let reach = Reach { user: Some(user), ..Reach::TENANT };
+    let reach = Reach {
+        user: Some(user),
+        ..Reach::TENANT
+    };
     let removed = caller.desk.change(reach, |loaded| {
         let user = loaded.user.as_ref();
-        user.map(|user| decide_removal(&loaded.state, user, caller.username, &occasion)).transpose()
+        user.map(|user| decide_removal(&loaded.state, user, caller.username, &occasion))
+            .transpose()
     });
     removed.await.map_err(store)?;
     // Who read the user just before it went may have made the account since.
-    let deleted = adapters.identity.delete_account(&account.account_name()).await;
+    let deleted = adapters
+        .identity
+        .delete_account(&account.account_name())
+        .await;
     deleted.map_err(|error| problems::account_not_deleted(&error))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -198,16 +215,26 @@ async fn give_role(
 ) -> Result<(), Problem> {
     require_other_administrators(adapters, caller, user, role, now).await?;
     let (occasion, by) = (adapters.occasion(now), Actor::User(caller.username));
-    let reach = Reach { user: Some(user), ..Reach::TENANT };
+    let reach = Reach {
+        user: Some(user),
+        ..Reach::TENANT
+    };
     let changed = caller.desk.change(reach, |loaded| {
         let user = loaded.user.as_ref();
-        user.map_or(Ok(None), |user| decide_role(&loaded.state, user, role, by, &occasion))
+        user.map_or(Ok(None), |user| {
+            decide_role(&loaded.state, user, role, by, &occasion)
+        })
     });
     changed.await.map(|_| ()).map_err(store)
 }
 
 /// A user of this tenant: one of another is as unknown as one that does not exist.
 async fn find(caller: &Caller, user: Username) -> Result<User, Problem> {
-    let user = caller.desk.reader().load_user_of(caller.tenant.id, user).await.map_err(store)?;
+    let user = caller
+        .desk
+        .reader()
+        .load_user_of(caller.tenant.id, user)
+        .await
+        .map_err(store)?;
     user.ok_or_else(problems::unknown_user)
 }

@@ -20,14 +20,17 @@ use std::convert::Infallible;
 use std::str::FromStr;
 use std::sync::Arc;
 use tenancy::{
-    Actor, ClaimState, KeyDigest, LabelClaim, Tenant, VanityLabel, decide_address_claim, decide_address_release,
+    Actor, ClaimState, KeyDigest, LabelClaim, Tenant, VanityLabel, decide_address_claim,
+    decide_address_release,
 };
 
-/// How many labels one tenant asks for in a day: a label that was in use is kept from others for a month.
+/// How many labels one tenant asks for in a day: a label that was in use is kept from others for a
+/// month.
 const LABELS_PER_DAY_MAX: u64 = 10;
 const DIGEST_LENGTH: usize = 32;
 
-/// Tells labels apart for home, by a secret that the regions share: HMAC-SHA-256 (RFC 2104) over the label.
+/// Tells labels apart for home, by a secret that the regions share: HMAC-SHA-256 (RFC 2104) over
+/// the label.
 pub(crate) struct ClaimSeal(Option<Key>);
 
 impl FromStr for ClaimSeal {
@@ -35,7 +38,9 @@ impl FromStr for ClaimSeal {
 
     /// A secret; an empty one is none.
     fn from_str(secret: &str) -> Result<Self, Infallible> {
-        Ok(Self((!secret.is_empty()).then(|| Key::new(HMAC_SHA256, secret.as_bytes()))))
+        Ok(Self(
+            (!secret.is_empty()).then(|| Key::new(HMAC_SHA256, secret.as_bytes())),
+        ))
     }
 }
 
@@ -89,7 +94,11 @@ enum RefusalReason {
 impl<'a> AddressView<'a> {
     /// Absent where the tenant has no such label and asks for none.
     pub(crate) fn of(tenant: &'a Tenant) -> Option<Self> {
-        let claim = tenant.vanity.as_ref().and_then(|vanity| vanity.claim.as_ref()).map(ClaimView::of);
+        let claim = tenant
+            .vanity
+            .as_ref()
+            .and_then(|vanity| vanity.claim.as_ref())
+            .map(ClaimView::of);
         let label = tenant.vanity_label();
         (label.is_some() || claim.is_some()).then_some(Self { label, claim })
     }
@@ -98,7 +107,12 @@ impl<'a> AddressView<'a> {
 impl<'a> ClaimView<'a> {
     fn of(claim: &'a LabelClaim) -> Self {
         let reason = (claim.state == ClaimState::Refused).then_some(RefusalReason::Taken);
-        Self { label: &claim.label, state: claim.state, reason, requested_at: claim.requested_at }
+        Self {
+            label: &claim.label,
+            state: claim.state,
+            reason,
+            requested_at: claim.requested_at,
+        }
     }
 }
 
@@ -136,16 +150,26 @@ pub(crate) async fn claim(
 ) -> Result<Response, Refused> {
     let Body(AddressWish { label }) = body?;
     let label: VanityLabel = problems::parse("label", &label)?;
-    let digest = adapters.labels.of(&label).ok_or_else(problems::labels_not_configured)?;
+    let digest = adapters
+        .labels
+        .of(&label)
+        .ok_or_else(problems::labels_not_configured)?;
     let of = KeyDigest::of("labels of a tenant", &caller.tenant.id.to_string());
     let limit = Limit::daily(of, LABELS_PER_DAY_MAX);
-    caller.desk.limit(&limit, &KeyDigest::of("label", label.expose()), now).await?;
-    let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
-    let claimed = caller
+    caller
         .desk
-        .change(Reach::TENANT, |loaded| decide_address_claim(&loaded.state, &label, &digest, actor, &occasion));
+        .limit(&limit, &KeyDigest::of("label", label.expose()), now)
+        .await?;
+    let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
+    let claimed = caller.desk.change(Reach::TENANT, |loaded| {
+        decide_address_claim(&loaded.state, &label, &digest, actor, &occasion)
+    });
     let tenant = claimed.await.map_err(store)?.tenant;
-    let status = if tenant.vanity_label() == Some(&label) { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let status = if tenant.vanity_label() == Some(&label) {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
     Ok((status, Json(AddressView::of(&tenant))).into_response())
 }
 
@@ -173,8 +197,9 @@ pub(crate) async fn release(
     Now(now): Now,
 ) -> Result<Response, Refused> {
     let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
-    let released =
-        caller.desk.change(Reach::TENANT, |loaded| Ok(decide_address_release(&loaded.state, actor, &occasion)));
+    let released = caller.desk.change(Reach::TENANT, |loaded| {
+        Ok(decide_address_release(&loaded.state, actor, &occasion))
+    });
     released.await.map_err(store)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

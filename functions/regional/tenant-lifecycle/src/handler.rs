@@ -8,7 +8,9 @@ use futures::stream::{StreamExt as _, iter};
 use identity::Identity;
 use kernel::{EventId, RegionCode, Timestamp};
 use mail::Mailer;
-use regional_store::{Leaving, MailTally, Reach, TenantStore, TenantStoreError, UsageEraser, UsageStoreError};
+use regional_store::{
+    Leaving, MailTally, Reach, TenantStore, TenantStoreError, UsageEraser, UsageStoreError,
+};
 use runtime::{Failure, Scheduled};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -22,8 +24,8 @@ const TURN_TIME: Duration = Duration::from_secs(10);
 const PAGE: u16 = 25;
 const TURNS_AT_ONCE: usize = 8;
 
-/// Works through what is due at the schedule's time until nothing is, or until the time is over. One tenant that
-/// fails does not stop the others; then the run as a whole has failed.
+/// Works through what is due at the schedule's time until nothing is, or until the time is over.
+/// One tenant that fails does not stop the others; then the run as a whole has failed.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     adapters.run(event.time, Instant::now() + RUN_TIME).await
 }
@@ -71,8 +73,9 @@ enum Turn {
 }
 
 impl Adapters {
-    /// Round after round, since what is done may make something else due at once. What failed is left alone for
-    /// this run, and does not keep what comes behind it from being loaded. The first failure is the run's.
+    /// Round after round, since what is done may make something else due at once. What failed is
+    /// left alone for this run, and does not keep what comes behind it from being loaded. The first
+    /// failure is the run's.
     async fn run(&self, now: Timestamp, end: Instant) -> Result<(), Failure> {
         let mut failed = HashSet::new();
         let mut outcome = Ok(());
@@ -84,8 +87,9 @@ impl Adapters {
             if due.is_empty() {
                 break;
             }
-            let mut turns =
-                iter(due).map(async |due| (due, self.take_turn(due, now, end).await)).buffer_unordered(TURNS_AT_ONCE);
+            let mut turns = iter(due)
+                .map(async |due| (due, self.take_turn(due, now, end).await))
+                .buffer_unordered(TURNS_AT_ONCE);
             while let Some((due, turn)) = turns.next().await {
                 if turn.is_err() {
                     failed.insert(due);
@@ -96,11 +100,14 @@ impl Adapters {
         outcome
     }
 
-    /// Does one thing that is due, as far as the time goes: what is not finished has its next turn in the next
-    /// round or run.
+    /// Does one thing that is due, as far as the time goes: what is not finished has its next turn
+    /// in the next round or run.
     async fn take_turn(&self, due: Due, now: Timestamp, end: Instant) -> Result<(), Failure> {
         let (tenant, kind) = (due.tenant, due.kind.as_str());
-        match self.attend(&due, now, end.min(Instant::now() + TURN_TIME)).await {
+        match self
+            .attend(&due, now, end.min(Instant::now() + TURN_TIME))
+            .await
+        {
             Ok(Turn::Done) => tracing::info!(%tenant, kind, "done what was due"),
             Ok(Turn::Unfinished) => tracing::info!(%tenant, kind, "not finished yet"),
             Err(source) => return Err(Failure::of("StillDue", &StillDue { due, source })),
@@ -113,35 +120,66 @@ impl Adapters {
         let state = match self.tenants.load(due.tenant, Reach::SIGNUP).await {
             Ok(loaded) => loaded.state,
             Err(TenantStoreError::UnknownTenant) => {
-                return self.tenants.drop_due(due).await.map(|()| Turn::Done).map_err(Undone::NotStored);
+                return self
+                    .tenants
+                    .drop_due(due)
+                    .await
+                    .map(|()| Turn::Done)
+                    .map_err(Undone::NotStored);
             }
             Err(error) => return Err(Undone::NotStored(error)),
         };
         if due.kind == DueKind::Clients {
-            self.end_clients(&state.tenant, now).await.map_err(Undone::ClientsLeft)?;
+            self.end_clients(&state.tenant, now)
+                .await
+                .map_err(Undone::ClientsLeft)?;
         }
-        if due.kind == DueKind::Mail && !self.send_owed(&state, now, until).await.map_err(Undone::NotStored)? {
+        if due.kind == DueKind::Mail
+            && !self
+                .send_owed(&state, now, until)
+                .await
+                .map_err(Undone::NotStored)?
+        {
             return Ok(Turn::Unfinished);
         }
         let is_drained = match due.kind {
-            DueKind::Drain => !self.usage.has_pending(due.tenant).await.map_err(Undone::UsageUnknown)?,
+            DueKind::Drain => !self
+                .usage
+                .has_pending(due.tenant)
+                .await
+                .map_err(Undone::UsageUnknown)?,
             _ => false,
         };
         if due.kind == DueKind::Erasure && is_erasable(&state) {
-            let left = self.erase(&state, now, until).await.map_err(Undone::NotErased)?;
+            let left = self
+                .erase(&state, now, until)
+                .await
+                .map_err(Undone::NotErased)?;
             if left == Leaving::Some {
                 return Ok(Turn::Unfinished);
             }
         }
         let occasion = self.occasion(now);
         let changed = self.tenants.change(due.tenant, Reach::SIGNUP, |loaded| {
-            decide_due(&loaded.state, due, is_drained, &self.catalogue, &self.settings, &occasion).map(Some)
+            decide_due(
+                &loaded.state,
+                due,
+                is_drained,
+                &self.catalogue,
+                &self.settings,
+                &occasion,
+            )
+            .map(Some)
         });
         changed.await.map(|_| Turn::Done).map_err(Undone::NotStored)
     }
 
     /// The circumstances of a decision that is made now.
     pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
-        Occasion { region: self.region.clone(), event: EventId::from_uuid(runtime::new_uuid()), now }
+        Occasion {
+            region: self.region.clone(),
+            event: EventId::from_uuid(runtime::new_uuid()),
+            now,
+        }
     }
 }

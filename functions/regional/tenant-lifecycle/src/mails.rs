@@ -7,32 +7,41 @@ use mail::{Invited, Letter};
 use regional_store::{Reach, Taken, TenantStoreError};
 use std::time::Instant;
 use tenancy::{
-    Invitation, InvitationCode, KeyDigest, OwedMail, Refusal, Signup, State, decide_code_mail, decide_invitation_mail,
+    Invitation, InvitationCode, KeyDigest, OwedMail, Refusal, Signup, State, decide_code_mail,
+    decide_invitation_mail,
 };
 
-/// How soon a mail is tried again that was not taken: the same address may be one that takes none at all.
+/// How soon a mail is tried again that was not taken: the same address may be one that takes none
+/// at all.
 const NOT_TAKEN_S: i64 = 300;
 /// How soon where the user pool says that the account got as many codes as it gets.
 const POOL_LIMIT_S: i64 = 3_600;
 const PAGE_MAX: u8 = 100;
 
 impl Adapters {
-    /// Mails what a tenant's people wait for, as far as their addresses may get it by now. What has to wait on is due
-    /// again later; what is left when the time is over is due still.
+    /// Mails what a tenant's people wait for, as far as their addresses may get it by now. What has
+    /// to wait on is due again later; what is left when the time is over is due still.
     pub(crate) async fn send_owed(
         &self,
         state: &State,
         now: Timestamp,
         until: Instant,
     ) -> Result<bool, TenantStoreError> {
-        if let Some(signup) = state.signup.as_ref().filter(|_| state.tenant.status == TenantStatus::Pending)
+        if let Some(signup) = state
+            .signup
+            .as_ref()
+            .filter(|_| state.tenant.status == TenantStatus::Pending)
             && let Some(owed) = signup.code_owed.as_ref().filter(|owed| owed.after <= now)
         {
             self.send_code(signup, owed, now).await?;
         }
         let mut cursor = None;
         loop {
-            let page = self.tenants.reader().list_invitations(state.tenant.id, cursor.as_deref(), PAGE_MAX).await?;
+            let page = self
+                .tenants
+                .reader()
+                .list_invitations(state.tenant.id, cursor.as_deref(), PAGE_MAX)
+                .await?;
             for open in &page.entries {
                 if let Some(owed) = open.owed.as_ref().filter(|owed| owed.after <= now) {
                     if Instant::now() >= until {
@@ -49,11 +58,22 @@ impl Adapters {
     }
 
     /// Has the code of a sign-up mailed.
-    async fn send_code(&self, signup: &Signup, owed: &OwedMail, now: Timestamp) -> Result<(), TenantStoreError> {
-        let Some(user) = self.tenants.reader().load_user(signup.username).await? else { return Ok(()) };
+    async fn send_code(
+        &self,
+        signup: &Signup,
+        owed: &OwedMail,
+        now: Timestamp,
+    ) -> Result<(), TenantStoreError> {
+        let Some(user) = self.tenants.reader().load_user(signup.username).await? else {
+            return Ok(());
+        };
         let mark = KeyDigest::of("owed code", &signup.id.to_string());
         let later = |wait_s| Some(OwedMail::until(owed.asker.clone(), now, wait_s));
-        let next = match self.mails.take(&user.email, &owed.asker, &mark, now).await? {
+        let next = match self
+            .mails
+            .take(&user.email, &owed.asker, &mark, now)
+            .await?
+        {
             Taken::NotBefore { wait_s } => later(wait_s),
             Taken::Yes => match self.identity.resend_code(signup.username).await {
                 Ok(()) => None,
@@ -66,9 +86,9 @@ impl Adapters {
                 }
             },
         };
-        let noted = self
-            .tenants
-            .change(signup.tenant, Reach::SIGNUP, |loaded| Ok(decide_code_mail(&loaded.state, next.clone())));
+        let noted = self.tenants.change(signup.tenant, Reach::SIGNUP, |loaded| {
+            Ok(decide_code_mail(&loaded.state, next.clone()))
+        });
         noted.await.map(|_| ())
     }
 
@@ -80,22 +100,32 @@ impl Adapters {
         owed: &OwedMail,
         now: Timestamp,
     ) -> Result<(), TenantStoreError> {
-        let takes_people = matches!(state.tenant.status, TenantStatus::Active | TenantStatus::Suspended);
+        let takes_people = matches!(
+            state.tenant.status,
+            TenantStatus::Active | TenantStatus::Suspended
+        );
         if !takes_people || now >= open.valid_until || !self.mailer.can_send() {
             return self.note_invitation(open, None, None).await;
         }
         let later = |wait_s| Some(OwedMail::until(owed.asker.clone(), now, wait_s));
         let mark = KeyDigest::of("owed invitation", &open.id.to_string());
-        if let Taken::NotBefore { wait_s } = self.mails.take(&open.email, &owed.asker, &mark, now).await? {
+        if let Taken::NotBefore { wait_s } = self
+            .mails
+            .take(&open.email, &owed.asker, &mark, now)
+            .await?
+        {
             return self.note_invitation(open, None, later(wait_s)).await;
         }
         let Ok(random) = runtime::random_bytes() else {
             return self.note_invitation(open, None, later(NOT_TAKEN_S)).await;
         };
         let code = InvitationCode::from_random(open.id, random);
-        self.note_invitation(open, Some(&code), Some(owed.clone())).await?;
+        self.note_invitation(open, Some(&code), Some(owed.clone()))
+            .await?;
         let organisation = self.tenants.reader().load_organisation(open.tenant).await?;
-        let Some(organisation) = organisation else { return Ok(()) };
+        let Some(organisation) = organisation else {
+            return Ok(());
+        };
         let invited = Invited {
             organisation: &organisation,
             alias: &state.tenant.alias,
@@ -104,7 +134,14 @@ impl Adapters {
             code: &code,
             valid_until: open.valid_until,
         };
-        let next = match self.mailer.send(&open.email, &Letter::invitation(&invited, state.tenant.language)).await {
+        let next = match self
+            .mailer
+            .send(
+                &open.email,
+                &Letter::invitation(&invited, state.tenant.language),
+            )
+            .await
+        {
             Ok(()) => None,
             Err(error) => {
                 tracing::warn!(tenant = %open.tenant, error = %error, "an owed invitation is not mailed yet");
@@ -114,17 +151,23 @@ impl Adapters {
         self.note_invitation(open, None, next).await
     }
 
-    /// Notes what becomes of an invitation's mail, unless the invitation was accepted or withdrawn meanwhile.
+    /// Notes what becomes of an invitation's mail, unless the invitation was accepted or withdrawn
+    /// meanwhile.
     async fn note_invitation(
         &self,
         open: &Invitation,
         code: Option<&InvitationCode>,
         owed: Option<OwedMail>,
     ) -> Result<(), TenantStoreError> {
-        let reach = Reach { invitation: Some(open.id), ..Reach::TENANT };
+        let reach = Reach {
+            invitation: Some(open.id),
+            ..Reach::TENANT
+        };
         let noted = self.tenants.change(open.tenant, reach, |loaded| {
             let open = loaded.invitation.as_ref();
-            Ok::<_, Refusal>(open.map(|open| decide_invitation_mail(&loaded.state, open, code, owed.clone())))
+            Ok::<_, Refusal>(
+                open.map(|open| decide_invitation_mail(&loaded.state, open, code, owed.clone())),
+            )
         });
         noted.await.map(|_| ())
     }

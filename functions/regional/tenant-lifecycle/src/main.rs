@@ -1,8 +1,9 @@
 //! Does what is due: sign-ups expire, silence becomes a failure, grace ends, what signed in by
 //! itself ends, closed tenants are erased, mails that had to wait go out.
 //!
-//! Trigger: a schedule. Reads: RegionalTable (what is due, tenants, sign-ups), UsageTable (what waits). Sends: mails. Emits:
-//! TenantStatusChanged.v1, OnboardingProgressed.v1, TenantErased.v1, TenantDeprovisioningRequested.v1.
+//! Trigger: a schedule. Reads: RegionalTable (what is due, tenants, sign-ups), UsageTable (what
+//! waits). Sends: mails. Emits: TenantStatusChanged.v1, OnboardingProgressed.v1, TenantErased.v1,
+//! TenantDeprovisioningRequested.v1.
 
 mod clients;
 mod erasure;
@@ -28,7 +29,11 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         region: runtime::env("AWS_REGION")?,
         usage: UsageEraser::new(&aws, runtime::env("USAGE_TABLE")?, tenants.clone()),
-        identity: Identity::new(&aws, runtime::env("USER_POOL_ID")?, runtime::env("CLIENT_ID")?),
+        identity: Identity::new(
+            &aws,
+            runtime::env("USER_POOL_ID")?,
+            runtime::env("CLIENT_ID")?,
+        ),
         mails: MailTally::new(tenants.reader().clone(), runtime::env("MAILS_PER_ADDRESS")?),
         tenants,
         catalogue: Catalogue::bundled()?,
@@ -36,5 +41,8 @@ async fn main() -> Result<(), runtime::Error> {
         mailer: Mailer::new(&aws, runtime::env("MAIL_FROM")?),
         addresses: runtime::env("TENANT_ADDRESS")?,
     };
-    run(service_fn(async |event: LambdaEvent<_>| handle(&adapters, event.payload).await)).await
+    run(service_fn(async |event: LambdaEvent<_>| {
+        handle(&adapters, event.payload).await
+    }))
+    .await
 }

@@ -9,10 +9,16 @@ use runtime::queue::{BusMessage, MessageError, each};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-/// Looks at what each statement of the batch is about; what cannot be looked at comes again, and ends in the dead-letter
-/// queue.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| look(adapters, message).await).await)
+/// Looks at what each statement of the batch is about; what cannot be looked at comes again, and
+/// ends in the dead-letter queue.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| {
+        look(adapters, message).await
+    })
+    .await)
 }
 
 /// What the handler works with.
@@ -39,16 +45,30 @@ enum Unlooked {
 
 async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked> {
     let UsageWindowUpdated { tenant, windows } = totals(message)?;
-    let found = adapters.tenants.load_tenant(tenant).await.map_err(Unlooked::NoPlan)?;
-    let found = found.and_then(|tenant| Some((adapters.catalogue.plan(&tenant.plan)?, tenant.usage_levels)));
+    let found = adapters
+        .tenants
+        .load_tenant(tenant)
+        .await
+        .map_err(Unlooked::NoPlan)?;
+    let found = found
+        .and_then(|tenant| Some((adapters.catalogue.plan(&tenant.plan)?, tenant.usage_levels)));
     let Some((plan, own)) = found else {
         // Erased meanwhile, or on a plan of another release: there is nothing to compare with.
         return Ok(());
     };
-    for allowance in plan.allowances.iter().map(|allowance| own.added_to(allowance)) {
-        let Some(meter) = adapters.catalogue.meter(&allowance.meter) else { continue };
+    for allowance in plan
+        .allowances
+        .iter()
+        .map(|allowance| own.added_to(allowance))
+    {
+        let Some(meter) = adapters.catalogue.meter(&allowance.meter) else {
+            continue;
+        };
         for day in days_of(&windows, &allowance.meter) {
-            let told = adapters.levels.tell(tenant, meter, &allowance, day, runtime::now()).await;
+            let told = adapters
+                .levels
+                .tell(tenant, meter, &allowance, day, runtime::now())
+                .await;
             for percent in told.map_err(Unlooked::NotTold)? {
                 tracing::info!(%tenant, meter = %meter.code, percent, "a level is reached");
             }
@@ -61,7 +81,9 @@ async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked>
 fn days_of(windows: &[UsageWindow], meter: &MeterCode) -> impl Iterator<Item = Timestamp> {
     let mut last: BTreeMap<BillingPeriod, Timestamp> = BTreeMap::new();
     for window in windows.iter().filter(|window| window.meter == *meter) {
-        let day = last.entry(BillingPeriod::of_day(window.start)).or_insert(window.start);
+        let day = last
+            .entry(BillingPeriod::of_day(window.start))
+            .or_insert(window.start);
         *day = window.start.max(*day);
     }
     last.into_values()
@@ -69,9 +91,15 @@ fn days_of(windows: &[UsageWindow], meter: &MeterCode) -> impl Iterator<Item = T
 
 fn totals(message: &SqsMessage) -> Result<UsageWindowUpdated, Unlooked> {
     let event = BusMessage::parse(message).map_err(Unlooked::Unreadable)?;
-    if (event.detail_type.as_str(), event.source.as_str()) != (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE) {
+    if (event.detail_type.as_str(), event.source.as_str())
+        != (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE)
+    {
         return Err(Unlooked::OtherEvent);
     }
     let fact: Envelope<UsageWindowUpdated> = event.detail().map_err(Unlooked::Unreadable)?;
-    if fact.stream == Stream::Usage(fact.data.tenant) { Ok(fact.data) } else { Err(Unlooked::OtherStream) }
+    if fact.stream == Stream::Usage(fact.data.tenant) {
+        Ok(fact.data)
+    } else {
+        Err(Unlooked::OtherStream)
+    }
 }

@@ -1,7 +1,9 @@
-//! Tells the application when a tenant's usage reaches a level of what its plan allows, the plan's or its own, once each.
+//! Tells the application when a tenant's usage reaches a level of what its plan allows, the plan's
+//! or its own, once each.
 //!
-//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan and levels), UsageTable (totals). Writes: UsageTable (which levels
-//! were told). Emits: `UsageLevelReached.v1`, which stays in the region.
+//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan and levels), UsageTable (totals).
+//! Writes: UsageTable (which levels were told). Emits: `UsageLevelReached.v1`, which stays in the
+//! region.
 
 mod handler;
 #[cfg(test)]
@@ -24,5 +26,8 @@ async fn main() -> Result<(), runtime::Error> {
         tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
         levels: UsageLevels::new(&aws, usage_table, outbox, region, runtime::new_uuid),
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

@@ -7,7 +7,8 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, Timestamp};
 use metering::{
-    Correction, Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group, group_corrections,
+    Correction, Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group,
+    group_corrections,
 };
 use regional_store::{Intake, Loaded, Reach, Settler, UsageLevels};
 use serde_json::json;
@@ -29,15 +30,29 @@ struct World {
 async fn world() -> World {
     let region = tenantkit::region().await;
     region.activate(&Newcomer::ada()).await;
-    let (config, table, outbox) = (&region.aws.config, region.usage_table.clone(), region.outbox.clone());
+    let (config, table, outbox) = (
+        &region.aws.config,
+        region.usage_table.clone(),
+        region.outbox.clone(),
+    );
     let (code, seal_after) = (region.code.clone(), SignedDuration::from_hours(72));
     let adapters = Adapters {
         catalogue: Catalogue::bundled().unwrap(),
         tenants: region.tenants.reader().clone(),
-        levels: UsageLevels::new(config, table.clone(), outbox.clone(), code.clone(), runtime::new_uuid),
+        levels: UsageLevels::new(
+            config,
+            table.clone(),
+            outbox.clone(),
+            code.clone(),
+            runtime::new_uuid,
+        ),
     };
     let settler = Settler::new(config, table, outbox, code, seal_after, runtime::new_uuid);
-    World { region, adapters, settler }
+    World {
+        region,
+        adapters,
+        settler,
+    }
 }
 
 impl World {
@@ -47,24 +62,42 @@ impl World {
 
     fn usage_of(&self, id: &str, gigabytes: Value, at: &str) -> Usage<'_> {
         let code = "transfer-gb".parse().unwrap();
-        let (meter, tenant, at) = (self.adapters.catalogue.meter(&code).unwrap(), Newcomer::ada().tenant, moment(at));
+        let (meter, tenant, at) = (
+            self.adapters.catalogue.meter(&code).unwrap(),
+            Newcomer::ada().tenant,
+            moment(at),
+        );
         let (group, measure) = (meter.groups().remove(0), Measure::Number(gigabytes));
         let content = content_hash(&meter.event_type, tenant, at, &measure, &group);
-        let entry = Entry { key: event_key(Sender::Provider, "source", id), content };
-        Usage { tenant, entry, meter, group, at, measure }
+        let entry = Entry {
+            key: event_key(Sender::Provider, "source", id),
+            content,
+        };
+        Usage {
+            tenant,
+            entry,
+            meter,
+            group,
+            at,
+            measure,
+        }
     }
 
     async fn settle(&self, segments: Vec<Segment>) {
         let intake = Intake::new(&self.region.aws.config, self.region.usage_table.clone());
         intake.store(&segments, runtime::now()).await.unwrap();
         for batch in batches(segments) {
-            self.settler.settle(Newcomer::ada().tenant, &batch, runtime::now()).await.unwrap();
+            self.settler
+                .settle(Newcomer::ada().tenant, &batch, runtime::now())
+                .await
+                .unwrap();
         }
     }
 
     async fn use_some(&self, id: &str, gigabytes: i128, at: &str) {
         let usage = [self.usage(id, gigabytes, at)];
-        self.settle(group(usage, |_| BillingAnchor::default(), new_id)).await;
+        self.settle(group(usage, |_| BillingAnchor::default(), new_id))
+            .await;
     }
 
     /// Uses some at several times at once, in days that begin at an anchor.
@@ -76,11 +109,19 @@ impl World {
     /// Sets the tenant's own levels of the meter, in percent.
     async fn set_levels(&self, percents: &[u16]) {
         let ada = Newcomer::ada();
-        let plan = self.adapters.catalogue.plan(&"starter".parse().unwrap()).unwrap();
+        let plan = self
+            .adapters
+            .catalogue
+            .plan(&"starter".parse().unwrap())
+            .unwrap();
         let own = OwnLevels::of_plan(plan, [("transfer-gb", percents)]).unwrap();
         let by = ada.sign_up(&self.region).user.username;
-        let decide = |loaded: &Loaded, occasion: &Occasion| Ok(decide_levels(&loaded.state, &own, by, occasion));
-        self.region.change(ada.tenant, Reach::TENANT, moment(DAYS[0]), decide).await;
+        let decide = |loaded: &Loaded, occasion: &Occasion| {
+            Ok(decide_levels(&loaded.state, &own, by, occasion))
+        };
+        self.region
+            .change(ada.tenant, Reach::TENANT, moment(DAYS[0]), decide)
+            .await;
     }
 
     /// Delivers every statement of totals so far, as the queue may, and says how many failed.
@@ -98,10 +139,25 @@ impl World {
 
     /// The levels that were told, with the usage then, in order.
     async fn told(&self) -> Vec<(String, u16, String)> {
-        let facts = self.region.stated(UsageLevelReached::TYPE).await.into_iter();
-        let facts = facts.map(|fact| serde_json::from_value::<Envelope<UsageLevelReached>>(fact).unwrap().data);
-        let mut told: Vec<_> =
-            facts.map(|fact| (fact.period_start.to_string(), fact.percent, fact.value.to_string())).collect();
+        let facts = self
+            .region
+            .stated(UsageLevelReached::TYPE)
+            .await
+            .into_iter();
+        let facts = facts.map(|fact| {
+            serde_json::from_value::<Envelope<UsageLevelReached>>(fact)
+                .unwrap()
+                .data
+        });
+        let mut told: Vec<_> = facts
+            .map(|fact| {
+                (
+                    fact.period_start.to_string(),
+                    fact.percent,
+                    fact.value.to_string(),
+                )
+            })
+            .collect();
         told.sort();
         told
     }
@@ -123,10 +179,19 @@ fn level(month: &str, percent: u16, value: &str) -> (String, u16, String) {
 async fn every_event_gets_its_answer() {
     for case in testkit::cases("usage-alert") {
         let world = world().await;
-        let Ok(response) = handle(&world.adapters, serde_json::from_value(case.payload.clone()).unwrap()).await;
+        let Ok(response) = handle(
+            &world.adapters,
+            serde_json::from_value(case.payload.clone()).unwrap(),
+        )
+        .await;
         let failed = response.batch_item_failures.len();
         assert_eq!(failed, usize::from(!case.is_valid()), "{}", case.name);
-        assert_eq!(world.told().await, [], "{}: nothing is stored, whatever the event says", case.name);
+        assert_eq!(
+            world.told().await,
+            [],
+            "{}: nothing is stored, whatever the event says",
+            case.name
+        );
     }
 }
 
@@ -134,12 +199,19 @@ async fn every_event_gets_its_answer() {
 #[tokio::test]
 async fn levels_are_told_whatever_else_was_used() {
     let world = world().await;
-    for (id, gigabytes) in [("fine", "1e-340"), ("great", "99999999999999999999999999999999999999")] {
+    for (id, gigabytes) in [
+        ("fine", "1e-340"),
+        ("great", "99999999999999999999999999999999999999"),
+    ] {
         let usage = [world.usage_of(id, gigabytes.parse().unwrap(), DAYS[1])];
-        world.settle(group(usage, |_| BillingAnchor::default(), new_id)).await;
+        world
+            .settle(group(usage, |_| BillingAnchor::default(), new_id))
+            .await;
     }
     let usage = [world.usage_of("residue", "1e-38".parse().unwrap(), DAYS[0])];
-    world.settle(group(usage, |_| BillingAnchor::default(), new_id)).await;
+    world
+        .settle(group(usage, |_| BillingAnchor::default(), new_id))
+        .await;
     world.use_some("much", 20 * ALLOWED_GB, DAYS[0]).await;
     for _ in 0..2 {
         assert_eq!(world.deliver().await, 0);
@@ -147,7 +219,8 @@ async fn levels_are_told_whatever_else_was_used() {
     let november = format!("2000.{}1", "0".repeat(37));
     let december = format!("{}.{}1", "9".repeat(38), "0".repeat(339));
     let expected = [("2026-11", &november), ("2026-12", &december)];
-    let expected = expected.map(|(month, value)| [50, 80, 100].map(|percent| level(month, percent, value)));
+    let expected =
+        expected.map(|(month, value)| [50, 80, 100].map(|percent| level(month, percent, value)));
     assert_eq!(world.told().await, expected.concat());
 }
 
@@ -164,7 +237,11 @@ async fn each_level_is_told_once_in_each_period() {
     world.use_some("d", 60, DAYS[1]).await;
     for _ in 0..3 {
         assert_eq!(world.deliver().await, 0);
-        let november = [level("2026-11", 100, "110"), level("2026-11", 50, "50"), level("2026-11", 80, "110")];
+        let november = [
+            level("2026-11", 100, "110"),
+            level("2026-11", 50, "50"),
+            level("2026-11", 80, "110"),
+        ];
         let mut expected = november.to_vec();
         expected.push(level("2026-12", 50, "60"));
         expected.sort();
@@ -182,24 +259,42 @@ async fn a_tenants_own_levels_are_told_as_well() {
     world.use_some("b", 30, DAYS[0]).await;
     for _ in 0..2 {
         assert_eq!(world.deliver().await, 0);
-        let told = [level("2026-11", 25, "60"), level("2026-11", 50, "60"), level("2026-11", 60, "60")];
+        let told = [
+            level("2026-11", 25, "60"),
+            level("2026-11", 50, "60"),
+            level("2026-11", 60, "60"),
+        ];
         assert_eq!(world.told().await, told);
     }
     world.set_levels(&[]).await;
     world.use_some("c", 30, DAYS[1]).await;
     world.deliver().await;
-    assert_eq!(world.told().await.len(), 3, "a level that was taken back is not told in the next period");
+    assert_eq!(
+        world.told().await.len(),
+        3,
+        "a level that was taken back is not told in the next period"
+    );
 }
 
-/// One statement tells of the last day of a month and of the first of the next, which are of one month in UTC.
+/// One statement tells of the last day of a month and of the first of the next, which are of one
+/// month in UTC.
 #[tokio::test]
 async fn levels_are_of_the_tenants_own_months() {
     let world = world().await;
     let anchor = "23:00".parse().unwrap();
-    world.use_at_once(anchor, 60, &["2026-11-30T22:59:00Z", "2026-11-30T23:00:00Z"]).await;
+    world
+        .use_at_once(
+            anchor,
+            60,
+            &["2026-11-30T22:59:00Z", "2026-11-30T23:00:00Z"],
+        )
+        .await;
     assert_eq!(world.deliver().await, 0);
     let level = |month: &str| (format!("{month}T23:00:00Z"), 50, "60".to_owned());
-    assert_eq!(world.told().await, [level("2026-10-31"), level("2026-11-30")]);
+    assert_eq!(
+        world.told().await,
+        [level("2026-10-31"), level("2026-11-30")]
+    );
 }
 
 #[tokio::test]
@@ -207,8 +302,17 @@ async fn a_level_that_is_left_and_reached_again_is_not_told_again() {
     let world = world().await;
     world.use_some("a", 55, DAYS[0]).await;
     world.deliver().await;
-    let correction = Correction { original: world.usage("a", 55, DAYS[0]), replacement: None };
-    world.settle(group_corrections([correction], |_| BillingAnchor::default(), new_id)).await;
+    let correction = Correction {
+        original: world.usage("a", 55, DAYS[0]),
+        replacement: None,
+    };
+    world
+        .settle(group_corrections(
+            [correction],
+            |_| BillingAnchor::default(),
+            new_id,
+        ))
+        .await;
     world.deliver().await;
     world.use_some("b", 70, DAYS[0]).await;
     world.deliver().await;
@@ -221,5 +325,8 @@ async fn functions_at_once_tell_a_level_once() {
     world.use_some("a", 85, DAYS[0]).await;
     let failed = join_all((0..6).map(|_| world.deliver())).await;
     assert_eq!(failed, [0; 6]);
-    assert_eq!(world.told().await, [level("2026-11", 50, "85"), level("2026-11", 80, "85")]);
+    assert_eq!(
+        world.told().await,
+        [level("2026-11", 50, "85"), level("2026-11", 80, "85")]
+    );
 }

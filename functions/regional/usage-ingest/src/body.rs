@@ -17,7 +17,9 @@ enum Coding {
 /// Reads a body of at most so many bytes, as it comes and as it is inflated.
 pub(crate) async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let coding = coding(headers)?;
-    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| refuse(BodyError::TooLarge))?;
+    let bytes = to_bytes(body, BODY_BYTES_MAX)
+        .await
+        .map_err(|_| refuse(BodyError::TooLarge))?;
     match coding {
         Coding::Identity => Ok(bytes),
         Coding::Gzip => inflate(bytes.as_ref()).map(Bytes::from),
@@ -27,7 +29,9 @@ pub(crate) async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Prob
 fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     let (named, further) = (codings.next(), codings.next());
-    let Some(named) = named else { return Ok(Coding::Identity) };
+    let Some(named) = named else {
+        return Ok(Coding::Identity);
+    };
     match named.as_bytes().to_ascii_lowercase().as_slice() {
         b"identity" if further.is_none() => Ok(Coding::Identity),
         b"gzip" | b"x-gzip" if further.is_none() => Ok(Coding::Gzip),
@@ -38,7 +42,9 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
 /// Inflates every member of a gzip file (RFC 1952), and stops one byte beyond what a body may have.
 pub(crate) fn inflate(compressed: impl BufRead) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
-    let bounded = MultiGzDecoder::new(compressed).take(BODY_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
+    let bounded = MultiGzDecoder::new(compressed)
+        .take(BODY_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes);
     if bytes.len() > BODY_BYTES_MAX {
         return Err(refuse(BodyError::TooLarge));
     }

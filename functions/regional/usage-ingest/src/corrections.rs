@@ -1,6 +1,8 @@
-//! `/usage/corrections`: what was sent wrongly is taken back or replaced, and who did that is on record.
+//! `/usage/corrections`: what was sent wrongly is taken back or replaced, and who did that is on
+//! record.
 //!
-//! Only the provider's own services may: a tenant that could take usage back could take back what it owes.
+//! Only the provider's own services may: a tenant that could take usage back could take back what
+//! it owes.
 
 use crate::body::bytes;
 use crate::handler::Adapters;
@@ -14,8 +16,8 @@ use axum::http::{HeaderMap, StatusCode};
 use dedupe::DedupeKey;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{
-    BodyError, CORRECTIONS_MAX, CorrectionReading, KEYED_CORRECTIONS_MAX, KeyedCorrection, Refusal, Sender,
-    ValidCorrection, group_corrections, read_corrections,
+    BodyError, CORRECTIONS_MAX, CorrectionReading, KEYED_CORRECTIONS_MAX, KeyedCorrection, Refusal,
+    Sender, ValidCorrection, group_corrections, read_corrections,
 };
 use regional_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 use runtime::http::{Client, Now, Problem};
@@ -54,8 +56,8 @@ pub(crate) struct Records {
 
 /// `POST /usage/corrections`
 ///
-/// The answer is 202 once every valid correction is stored, and names each refused one; 422 when none was valid. The
-/// same corrections may be sent again: each is made once.
+/// The answer is 202 once every valid correction is stored, and names each refused one; 422 when
+/// none was valid. The same corrections may be sent again: each is made once.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/usage/corrections",
@@ -90,29 +92,54 @@ pub(crate) async fn correct(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
-    let claims = adapters.tokens.verify(&headers, MachineScope::UsageWrite.as_str(), now).await?;
+    let claims = adapters
+        .tokens
+        .verify(&headers, MachineScope::UsageWrite.as_str(), now)
+        .await?;
     let body = bytes(&headers, body).await?;
-    let mut reading = read_corrections(&body, &adapters.catalogue, now).map_err(refuse_corrections)?;
-    let known = adapters.reportable(&reading.tenants(), &Client::Named, now).await?;
+    let mut reading =
+        read_corrections(&body, &adapters.catalogue, now).map_err(refuse_corrections)?;
+    let known = adapters
+        .reportable(&reading.tenants(), &Client::Named, now)
+        .await?;
     reading.keep_billable(|tenant| known.first_moment(tenant));
     adapters.find_keyed(&mut reading, now).await?;
     let CorrectionReading { refused, valid, .. } = reading;
     adapters.count(Sender::Provider, &refused).await;
     if valid.is_empty() && !refused.is_empty() {
         let title = "Every correction is refused";
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "corrections-refused", title);
+        let problem = Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "corrections-refused",
+            title,
+        );
         return Err(problem.with("rejected", refused));
     }
     let accepted = valid.len();
     let mut notes: HashMap<TenantId, VecDeque<CorrectionNote>> = HashMap::new();
-    for ValidCorrection { correction, sent_by, reason, .. } in &valid {
-        let note = CorrectionNote { sent_by: *sent_by, reason: reason.clone() };
-        notes.entry(correction.original.tenant).or_default().push_back(note);
+    for ValidCorrection {
+        correction,
+        sent_by,
+        reason,
+        ..
+    } in &valid
+    {
+        let note = CorrectionNote {
+            sent_by: *sent_by,
+            reason: reason.clone(),
+        };
+        notes
+            .entry(correction.original.tenant)
+            .or_default()
+            .push_back(note);
     }
     let next_id = || SegmentId::from_uuid(runtime::new_uuid());
     let corrections = valid.into_iter().map(|valid| valid.correction);
     let segments = group_corrections(corrections, |tenant| known.anchor(tenant), next_id);
-    let stored = adapters.intake.store_corrections(&segments, notes, &claims.sub, now).await;
+    let stored = adapters
+        .intake
+        .store_corrections(&segments, notes, &claims.sub, now)
+        .await;
     let records = match stored {
         Ok(records) => records.into_iter().map(|record| record.id).collect(),
         Err(error) => {
@@ -120,7 +147,14 @@ pub(crate) async fn correct(
             return Err(usage_failed(&error));
         }
     };
-    Ok((StatusCode::ACCEPTED, Json(Taken { accepted, rejected: refused, records })))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(Taken {
+            accepted,
+            rejected: refused,
+            records,
+        }),
+    ))
 }
 
 /// `GET /usage/corrections`
@@ -150,30 +184,61 @@ pub(crate) async fn list(
     headers: HeaderMap,
     query: Query<HashMap<String, String>>,
 ) -> Result<Json<Records>, Problem> {
-    adapters.tokens.verify(&headers, MachineScope::UsageWrite.as_str(), now).await?;
+    adapters
+        .tokens
+        .verify(&headers, MachineScope::UsageWrite.as_str(), now)
+        .await?;
     let tenant = query.get("tenant").map_or("", String::as_str).parse();
-    let tenant: TenantId =
-        tenant.map_err(|invalid| Problem::invalid("invalid-tenant", "The tenant is not valid", invalid))?;
+    let tenant: TenantId = tenant.map_err(|invalid| {
+        Problem::invalid("invalid-tenant", "The tenant is not valid", invalid)
+    })?;
     let before = query.get("before").map(|id| id.parse()).transpose();
-    let before: Option<SegmentId> =
-        before.map_err(|invalid| Problem::invalid("invalid-cursor", "The cursor is not valid", invalid))?;
-    if !adapters.reportable(&BTreeSet::from([tenant]), &Client::Named, now).await?.contains(tenant) {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "unknown-tenant", "The tenant is not in use in this region"));
+    let before: Option<SegmentId> = before.map_err(|invalid| {
+        Problem::invalid("invalid-cursor", "The cursor is not valid", invalid)
+    })?;
+    if !adapters
+        .reportable(&BTreeSet::from([tenant]), &Client::Named, now)
+        .await?
+        .contains(tenant)
+    {
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknown-tenant",
+            "The tenant is not in use in this region",
+        ));
     }
-    let corrections = adapters.usage.corrections(tenant, before, RECORDS_MAX).await;
+    let corrections = adapters
+        .usage
+        .corrections(tenant, before, RECORDS_MAX)
+        .await;
     let corrections = corrections.map_err(|error| usage_failed(&error))?;
     let is_full = corrections.len() == usize::from(RECORDS_MAX);
-    let next_before = corrections.last().filter(|_| is_full).map(|record| record.id);
-    Ok(Json(Records { corrections, next_before }))
+    let next_before = corrections
+        .last()
+        .filter(|_| is_full)
+        .map(|record| record.id);
+    Ok(Json(Records {
+        corrections,
+        next_before,
+    }))
 }
 
 impl Adapters {
-    /// Looks up the events that corrections name by their keys: each correction can be made then, or is refused.
-    async fn find_keyed<'a>(&'a self, reading: &mut CorrectionReading<'a>, now: Timestamp) -> Result<(), Problem> {
+    /// Looks up the events that corrections name by their keys: each correction can be made then,
+    /// or is refused.
+    async fn find_keyed<'a>(
+        &'a self,
+        reading: &mut CorrectionReading<'a>,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         // Those that were sent at the same time are looked up together.
-        let mut searches: BTreeMap<(TenantId, (Timestamp, Timestamp)), Vec<KeyedCorrection<'a>>> = BTreeMap::new();
+        let mut searches: BTreeMap<(TenantId, (Timestamp, Timestamp)), Vec<KeyedCorrection<'a>>> =
+            BTreeMap::new();
         for keyed in reading.keyed.drain(..) {
-            searches.entry((keyed.tenant, keyed.sent)).or_default().push(keyed);
+            searches
+                .entry((keyed.tenant, keyed.sent))
+                .or_default()
+                .push(keyed);
         }
         let budget = SearchBudget::start(SEARCH_BYTES_MAX);
         for ((tenant, sent), keyed) in searches {

@@ -24,8 +24,9 @@ use tenancy::MachineScope;
 
 /// Takes `CloudEvents` 1.0: one in structured or binary mode, or a JSON batch.
 ///
-/// The answer is 200 once every valid event is stored, and names each refused one; 422 when none was valid.
-/// What is answered otherwise may be sent again as it is: an event that was stored before counts once.
+/// The answer is 200 once every valid event is stored, and names each refused one; 422 when none
+/// was valid. What is answered otherwise may be sent again as it is: an event that was stored
+/// before counts once.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/usage/events",
@@ -74,7 +75,8 @@ async fn handle(
     }
 }
 
-/// Takes the same from clients that were written for the ingest of `OpenMeter`, which look at nothing but the status.
+/// Takes the same from clients that were written for the ingest of `OpenMeter`, which look at
+/// nothing but the status.
 #[cfg_attr(test, utoipa::path(
     post,
     path = "/api/v1/events",
@@ -114,7 +116,11 @@ async fn handle_openmeter(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let taken = adapters.take(&headers, body, now).await?;
-    if taken.answer.rejected.is_empty() { Ok(StatusCode::NO_CONTENT) } else { Err(taken.refusal()) }
+    if taken.answer.rejected.is_empty() {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(taken.refusal())
+    }
 }
 
 /// How long a refusal waits for the count of what it refuses.
@@ -142,7 +148,10 @@ pub(crate) fn router(adapters: Adapters) -> Router {
     Router::new()
         .route("/usage/events", post(handle))
         .route("/api/v1/events", post(handle_openmeter))
-        .route("/usage/corrections", get(corrections::list).post(corrections::correct))
+        .route(
+            "/usage/corrections",
+            get(corrections::list).post(corrections::correct),
+        )
         .with_state(Arc::new(adapters))
 }
 
@@ -165,8 +174,16 @@ struct Answer {
 
 impl Adapters {
     /// Stores every valid event of a request.
-    async fn take(&self, headers: &HeaderMap, body: Body, now: Timestamp) -> Result<Taken, Problem> {
-        let client = self.tokens.verify_machine(headers, MachineScope::UsageWrite.as_str(), now).await?;
+    async fn take(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        now: Timestamp,
+    ) -> Result<Taken, Problem> {
+        let client = self
+            .tokens
+            .verify_machine(headers, MachineScope::UsageWrite.as_str(), now)
+            .await?;
         let form = form(headers)?;
         let body = bytes(headers, body).await?;
         let sender = sender(&client);
@@ -182,7 +199,13 @@ impl Adapters {
         }
         self.count(sender, &reading.refused).await;
         let (accepted, is_single) = (reading.usage().len(), reading.is_single);
-        Ok(Taken { answer: Answer { accepted, rejected: reading.refused }, is_single })
+        Ok(Taken {
+            answer: Answer {
+                accepted,
+                rejected: reading.refused,
+            },
+            is_single,
+        })
     }
 
     /// Those of the tenants whose usage the client may report.
@@ -192,13 +215,17 @@ impl Adapters {
         client: &Client,
         now: Timestamp,
     ) -> Result<Reportable, Problem> {
-        self.tenants.reportable(tenants, client, now).await.map_err(|refused| match refused {
-            Refused::NoClient => invalid_token(),
-            Refused::Unknown(error) => tenants_failed(&error),
-        })
+        self.tenants
+            .reportable(tenants, client, now)
+            .await
+            .map_err(|refused| match refused {
+                Refused::NoClient => invalid_token(),
+                Refused::Unknown(error) => tenants_failed(&error),
+            })
     }
 
-    /// Counts what was refused. The count is only shown, so that a failure is no reason to refuse more.
+    /// Counts what was refused. The count is only shown, so that a failure is no reason to refuse
+    /// more.
     pub(crate) async fn count(&self, sender: Sender, refused: &[Refusal]) {
         let kinds = refused.iter().map(|refusal| refusal.reason.kind());
         if let Err(error) = self.intake.count_rejected(sender, kinds, seed()).await {
@@ -208,7 +235,9 @@ impl Adapters {
 
     /// Counts what could not be stored, if the table takes that much: nobody waits for a count.
     pub(crate) async fn count_not_stored(&self, events: usize) {
-        let counted = tokio::time::timeout(COUNT_TIME_MAX, self.intake.count_not_stored(events, seed())).await;
+        let counted =
+            tokio::time::timeout(COUNT_TIME_MAX, self.intake.count_not_stored(events, seed()))
+                .await;
         if !matches!(counted, Ok(Ok(()))) {
             tracing::warn!(events, "events that are not stored are not counted");
         }
@@ -224,7 +253,9 @@ impl Taken {
             _ => "Some events of the batch are refused",
         };
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "events-refused", title);
-        problem.with("accepted", self.answer.accepted).with("rejected", self.answer.rejected)
+        problem
+            .with("accepted", self.answer.accepted)
+            .with("rejected", self.answer.rejected)
     }
 }
 
@@ -234,8 +265,13 @@ fn seed() -> u8 {
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()).transpose();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str())
+        .transpose();
     let content_type = content_type.map_err(|_| unsupported_type())?;
-    let all = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let all = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
     Form::of_headers(content_type, all).ok_or_else(unsupported_type)
 }

@@ -1,4 +1,5 @@
-//! The tenants whose usage is taken, remembered for a short while, and the clients that may report it.
+//! The tenants whose usage is taken, remembered for a short while, and the clients that may report
+//! it.
 
 use crate::handler::Refused;
 use kernel::{BillingAnchor, TenantId, TenantStatus, Timestamp};
@@ -36,9 +37,14 @@ impl Reportable {
         self.0.contains_key(&tenant)
     }
 
-    /// When a tenant's days begin; midnight for one that is none of them, and of which there is no usage.
+    /// When a tenant's days begin; midnight for one that is none of them, and of which there is no
+    /// usage.
     pub(crate) fn anchor(&self, tenant: TenantId) -> BillingAnchor {
-        self.0.get(&tenant).copied().unwrap_or_default().billing_anchor
+        self.0
+            .get(&tenant)
+            .copied()
+            .unwrap_or_default()
+            .billing_anchor
     }
 
     /// When a tenant's first billing period began; nothing for one that is none of them.
@@ -56,12 +62,15 @@ struct Seen {
 
 impl KnownTenants {
     pub(crate) fn new(reader: TenantReader) -> Self {
-        Self { reader, seen: Mutex::default() }
+        Self {
+            reader,
+            seen: Mutex::default(),
+        }
     }
 
-    /// Those of the tenants that are in use in this region and whose usage the client may report. A client of the
-    /// provider's own reports any tenant's; another one its own tenant's, and is read anew each time, so that one that
-    /// was revoked is refused at once.
+    /// Those of the tenants that are in use in this region and whose usage the client may report. A
+    /// client of the provider's own reports any tenant's; another one its own tenant's, and is read
+    /// anew each time, so that one that was revoked is refused at once.
     pub(crate) async fn reportable(
         &self,
         tenants: &BTreeSet<TenantId>,
@@ -89,18 +98,29 @@ impl KnownTenants {
         let mut client = None;
         let mut seen = self.seen.lock().await;
         seen.retain(|_, seen| (now.as_second() - seen.at.as_second()).abs() < AGE_MAX_S);
-        let unknown: Vec<TenantId> = tenants.iter().filter(|tenant| !seen.contains_key(tenant)).copied().collect();
+        let unknown: Vec<TenantId> = tenants
+            .iter()
+            .filter(|tenant| !seen.contains_key(tenant))
+            .copied()
+            .collect();
         if !unknown.is_empty() || client_id.is_some() {
             let terms;
-            (terms, client) =
-                self.reader.usage_terms_with_client(&unknown, client_id).await.map_err(Refused::Unknown)?;
-            let found = terms.into_iter().filter_map(|(tenant, terms)| Some((tenant, billable(terms)?)));
+            (terms, client) = self
+                .reader
+                .usage_terms_with_client(&unknown, client_id)
+                .await
+                .map_err(Refused::Unknown)?;
+            let found = terms
+                .into_iter()
+                .filter_map(|(tenant, terms)| Some((tenant, billable(terms)?)));
             if seen.len() + unknown.len() > TENANTS_MAX {
                 seen.retain(|tenant, _| tenants.contains(tenant));
             }
             seen.extend(found.map(|(tenant, billable)| (tenant, Seen { at: now, billable })));
         }
-        let in_use = tenants.iter().filter_map(|tenant| Some((*tenant, seen.get(tenant)?.billable)));
+        let in_use = tenants
+            .iter()
+            .filter_map(|tenant| Some((*tenant, seen.get(tenant)?.billable)));
         Ok((in_use.collect(), client))
     }
 }
@@ -122,14 +142,20 @@ fn tenant_of(client: Option<MachineClient>, now: Timestamp) -> Result<TenantId, 
 /// What of a tenant's usage can be billed, if any can.
 fn billable(terms: UsageTerms) -> Option<Billable> {
     let first_moment = terms.first_moment().filter(|_| is_billed(terms.status))?;
-    Some(Billable { billing_anchor: terms.billing_anchor, first_moment })
+    Some(Billable {
+        billing_anchor: terms.billing_anchor,
+        first_moment,
+    })
 }
 
-/// Whether there can be usage: what a tenant used before it was suspended, or while it is closing, is billed; what is made for
-/// one that is not active yet is not.
+/// Whether there can be usage: what a tenant used before it was suspended, or while it is closing,
+/// is billed; what is made for one that is not active yet is not.
 const fn is_billed(status: TenantStatus) -> bool {
     match status {
-        TenantStatus::Active | TenantStatus::Suspended | TenantStatus::Closing | TenantStatus::Relocating => true,
+        TenantStatus::Active
+        | TenantStatus::Suspended
+        | TenantStatus::Closing
+        | TenantStatus::Relocating => true,
         TenantStatus::Pending | TenantStatus::Provisioning | TenantStatus::Closed => false,
     }
 }

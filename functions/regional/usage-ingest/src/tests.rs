@@ -69,12 +69,23 @@ async fn world() -> World {
 fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &str) -> Router {
     let tenants = TenantReader::new(&aws.config, regional_table.to_owned());
     let usage = UsageReader::new(&aws.config, usage_table.to_owned());
-    routes(tokens, tenants, Intake::new(&aws.config, usage_table.to_owned()), usage)
+    routes(
+        tokens,
+        tenants,
+        Intake::new(&aws.config, usage_table.to_owned()),
+        usage,
+    )
 }
 
 fn routes(tokens: Tokens, tenants: TenantReader, intake: Intake, usage: UsageReader) -> Router {
     let tenants = KnownTenants::new(tenants);
-    with_fallbacks(router(Adapters { tokens, catalogue: Catalogue::bundled().unwrap(), tenants, intake, usage }))
+    with_fallbacks(router(Adapters {
+        tokens,
+        catalogue: Catalogue::bundled().unwrap(),
+        tenants,
+        intake,
+        usage,
+    }))
 }
 
 /// An answer: status, content type, `retry-after`, `accept-encoding`, body.
@@ -88,7 +99,12 @@ struct Answer {
 
 impl World {
     fn tokens(&self) -> Tokens {
-        Tokens::new(&self.aws.config, &self.pool.id, self.pool.machine_client_id.clone()).unwrap()
+        Tokens::new(
+            &self.aws.config,
+            &self.pool.id,
+            self.pool.machine_client_id.clone(),
+        )
+        .unwrap()
     }
 
     async fn put_tenant(&self, tenant: &str, status: &str) {
@@ -117,10 +133,16 @@ impl World {
     async fn set(&self, tenant: &str, attribute: &str, value: &str) {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let update = self.client.update_item().table_name(&self.regional_table);
-        let update = update.key("pk", text(&format!("TENANT#{tenant}"))).key("sk", text("TENANT"));
+        let update = update
+            .key("pk", text(&format!("TENANT#{tenant}")))
+            .key("sk", text("TENANT"));
         let update = update.update_expression("SET #attribute = :value");
         let update = update.expression_attribute_names("#attribute", attribute);
-        update.expression_attribute_values(":value", text(value)).send().await.unwrap();
+        update
+            .expression_attribute_values(":value", text(value))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// Sends a payload as the gateway would. Every answer is one that the document describes.
@@ -130,26 +152,62 @@ impl World {
             .replace("usage-token", &self.usage_token)
             .replace("operator-token", &self.operator_token);
         let response = runtime::http::respond(self.router.clone(), &payload).await;
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (status, kind) = (response.status().as_u16(), header("content-type").unwrap_or_default());
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        let (status, kind) = (
+            response.status().as_u16(),
+            header("content-type").unwrap_or_default(),
+        );
         let (retry_after, accept_encoding) = (header("retry-after"), header("accept-encoding"));
-        let body = axum::body::to_bytes(response.into_body(), 6_000_000).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 6_000_000)
+            .await
+            .unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let slug = body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let slug = body["type"]
+            .as_str()
+            .unwrap_or_default()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default();
         let sent: Value = serde_json::from_str(&payload).unwrap();
         assert_described(Api::Regional, &sent, status, slug);
-        Answer { status, kind, retry_after, accept_encoding, body }
+        Answer {
+            status,
+            kind,
+            retry_after,
+            accept_encoding,
+            body,
+        }
     }
 
     /// The stored items whose partition begins so.
     async fn stored(&self, prefix: &str) -> usize {
-        let scanned = self.client.scan().table_name(&self.usage_table).consistent_read(true).send().await.unwrap();
-        scanned.items().iter().filter(|item| item["pk"].as_s().unwrap().starts_with(prefix)).count()
+        let scanned = self
+            .client
+            .scan()
+            .table_name(&self.usage_table)
+            .consistent_read(true)
+            .send()
+            .await
+            .unwrap();
+        scanned
+            .items()
+            .iter()
+            .filter(|item| item["pk"].as_s().unwrap().starts_with(prefix))
+            .count()
     }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("usage-ingest").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("usage-ingest")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 fn batch(events: &[Value]) -> Value {
@@ -177,13 +235,17 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-correction-not-reversible"
             | "invalid-correction-reason"
             | "invalid-correction-by-key-of-nothing" => (422, "corrections-refused"),
-            "invalid-correction-shape" | "invalid-correction-unknown-member" => (400, "unexpected-form"),
+            "invalid-correction-shape" | "invalid-correction-unknown-member" => {
+                (400, "unexpected-form")
+            }
             "invalid-correction-malformed-json" => (400, "malformed-json"),
             "invalid-correction-too-many" => (413, "too-many-corrections"),
             "invalid-corrections-of-nobody" => (400, "invalid-tenant"),
             "invalid-corrections-cursor" => (400, "invalid-cursor"),
             "invalid-corrections-of-closed-tenant" => (404, "unknown-tenant"),
-            "invalid-content-type" | "invalid-binary-content-type" => (415, "unsupported-content-type"),
+            "invalid-content-type" | "invalid-binary-content-type" => {
+                (415, "unsupported-content-type")
+            }
             "invalid-content-encoding" => (415, "unsupported-content-encoding"),
             "invalid-malformed-json" | "invalid-binary-data" => (400, "malformed-json"),
             "invalid-gzip" | "invalid-gzip-plain" => (400, "malformed-gzip"),
@@ -194,12 +256,30 @@ async fn every_case_is_answered_or_refused_with_a_problem() {
             "invalid-method" => (405, "method-not-allowed"),
             name if name.starts_with("invalid-") => (422, "events-refused"),
             name if name.starts_with("valid-openmeter-") => (204, ""),
-            name if name.starts_with("valid-correction-") || name == "valid-correction" => (202, ""),
+            name if name.starts_with("valid-correction-") || name == "valid-correction" => {
+                (202, "")
+            }
             _ => (200, ""),
         };
-        assert_eq!(case.is_valid(), expected.0 < 300, "{} is expected as it is named", case.name);
-        let slug = answer.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-        assert_eq!((answer.status, slug), expected, "{}: {}", case.name, answer.body);
+        assert_eq!(
+            case.is_valid(),
+            expected.0 < 300,
+            "{} is expected as it is named",
+            case.name
+        );
+        let slug = answer.body["type"]
+            .as_str()
+            .unwrap_or_default()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default();
+        assert_eq!(
+            (answer.status, slug),
+            expected,
+            "{}: {}",
+            case.name,
+            answer.body
+        );
         let kind = match answer.status {
             204 => "",
             200 | 202 => "application/json",
@@ -218,7 +298,13 @@ async fn a_batch_names_each_refused_event_and_stores_the_rest() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|r| (r["index"].as_u64().unwrap(), r["id"].as_str().unwrap_or_default(), r["reason"].as_str().unwrap()))
+        .map(|r| {
+            (
+                r["index"].as_u64().unwrap(),
+                r["id"].as_str().unwrap_or_default(),
+                r["reason"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         refused,
@@ -235,7 +321,14 @@ async fn a_batch_names_each_refused_event_and_stores_the_rest() {
             (12, "", "not-an-object"),
         ]
     );
-    assert_eq!((world.stored("SEGMENT#").await, world.stored("PENDING#").await), (2, 2), "one per tenant");
+    assert_eq!(
+        (
+            world.stored("SEGMENT#").await,
+            world.stored("PENDING#").await
+        ),
+        (2, 2),
+        "one per tenant"
+    );
     let rejected = world.monitor.counts().await.unwrap().rejected;
     let provider = ReasonCounts {
         malformed: 4,
@@ -245,26 +338,53 @@ async fn a_batch_names_each_refused_event_and_stores_the_rest() {
         invalid_value: 2,
         ..ReasonCounts::default()
     };
-    assert_eq!(rejected, RejectedCounts { provider, ..RejectedCounts::default() });
+    assert_eq!(
+        rejected,
+        RejectedCounts {
+            provider,
+            ..RejectedCounts::default()
+        }
+    );
 }
 
 #[tokio::test]
 async fn a_refused_request_stores_nothing() {
     let world = world().await;
-    for case in testkit::cases("usage-ingest").into_iter().filter(|case| !case.is_valid()) {
+    for case in testkit::cases("usage-ingest")
+        .into_iter()
+        .filter(|case| !case.is_valid())
+    {
         world.send(&case.payload).await;
-        assert_eq!((world.stored("SEGMENT#").await, world.stored("PENDING#").await), (0, 0), "{}", case.name);
+        assert_eq!(
+            (
+                world.stored("SEGMENT#").await,
+                world.stored("PENDING#").await
+            ),
+            (0, 0),
+            "{}",
+            case.name
+        );
     }
 }
 
 #[tokio::test]
 async fn tenants_are_taken_by_their_status() {
     let world = world().await;
-    let events: Vec<Value> = TENANTS.iter().map(|(tenant, _)| event(tenant, "e")).collect();
+    let events: Vec<Value> = TENANTS
+        .iter()
+        .map(|(tenant, _)| event(tenant, "e"))
+        .collect();
     let answer = world.send(&batch(&events)).await;
-    let refused: Vec<_> =
-        answer.body["rejected"].as_array().unwrap().iter().map(|r| r["index"].as_u64().unwrap()).collect();
-    assert_eq!((answer.body["accepted"].as_u64(), refused), (Some(2), vec![2, 3]));
+    let refused: Vec<_> = answer.body["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["index"].as_u64().unwrap())
+        .collect();
+    assert_eq!(
+        (answer.body["accepted"].as_u64(), refused),
+        (Some(2), vec![2, 3])
+    );
 
     // A no is not remembered; a yes is, for a minute of the gateway's time.
     let pending = TENANTS[2].0;
@@ -307,73 +427,175 @@ async fn reasons(world: &World, tenant: &str, time: &str) -> Vec<Option<String>>
     let mut reasons = Vec::new();
     for form in forms {
         let answer = world.send(&form).await;
-        reasons.push(answer.body["rejected"][0]["reason"].as_str().map(str::to_owned));
+        reasons.push(
+            answer.body["rejected"][0]["reason"]
+                .as_str()
+                .map(str::to_owned),
+        );
     }
     reasons
 }
 
-/// No invoice of a tenant is of a time before its first billing period: nothing of then is taken in any form.
+/// No invoice of a tenant is of a time before its first billing period: nothing of then is taken in
+/// any form.
 #[tokio::test]
 async fn what_is_before_the_tenants_first_billing_period_is_refused_by_name() {
     let world = world().await;
     let tenant = TENANTS[0].0;
     let early = Some("before-first-period".to_owned());
     for (anchor, activated_at, time, expected) in [
-        ("00:00", "2026-11-02T10:00:00Z", "2026-10-31T23:59:59.999999999Z", &early),
-        ("00:00", "2026-11-02T10:00:00Z", "2026-11-01T00:00:00Z", &None),
-        ("00:00", "2026-11-02T10:00:00Z", "2026-11-01T00:30:00+01:00", &early),
-        ("00:00", "2026-10-31T23:59:59Z", "2026-10-02T00:00:00Z", &None),
-        ("00:00", "2026-10-31T23:59:59Z", "2026-09-30T23:00:00Z", &early),
+        (
+            "00:00",
+            "2026-11-02T10:00:00Z",
+            "2026-10-31T23:59:59.999999999Z",
+            &early,
+        ),
+        (
+            "00:00",
+            "2026-11-02T10:00:00Z",
+            "2026-11-01T00:00:00Z",
+            &None,
+        ),
+        (
+            "00:00",
+            "2026-11-02T10:00:00Z",
+            "2026-11-01T00:30:00+01:00",
+            &early,
+        ),
+        (
+            "00:00",
+            "2026-10-31T23:59:59Z",
+            "2026-10-02T00:00:00Z",
+            &None,
+        ),
+        (
+            "00:00",
+            "2026-10-31T23:59:59Z",
+            "2026-09-30T23:00:00Z",
+            &early,
+        ),
         // Their November begins on 31 October.
-        ("18:30", "2026-10-31T19:00:00Z", "2026-10-31T18:30:00Z", &None),
-        ("18:30", "2026-10-31T19:00:00Z", "2026-10-31T18:29:59Z", &early),
-        ("18:30", "2026-10-31T18:29:59Z", "2026-10-31T18:29:59Z", &None),
+        (
+            "18:30",
+            "2026-10-31T19:00:00Z",
+            "2026-10-31T18:30:00Z",
+            &None,
+        ),
+        (
+            "18:30",
+            "2026-10-31T19:00:00Z",
+            "2026-10-31T18:29:59Z",
+            &early,
+        ),
+        (
+            "18:30",
+            "2026-10-31T18:29:59Z",
+            "2026-10-31T18:29:59Z",
+            &None,
+        ),
         // And theirs on 1 November at five.
-        ("05:00", "2026-11-01T02:00:00Z", "2026-10-03T05:00:00Z", &None),
-        ("05:00", "2026-11-01T05:00:00Z", "2026-11-01T04:59:59Z", &early),
+        (
+            "05:00",
+            "2026-11-01T02:00:00Z",
+            "2026-10-03T05:00:00Z",
+            &None,
+        ),
+        (
+            "05:00",
+            "2026-11-01T05:00:00Z",
+            "2026-11-01T04:59:59Z",
+            &early,
+        ),
     ] {
         world.activate(tenant, activated_at).await;
         world.begin_days(tenant, anchor).await;
         // What is remembered of the tenant is read anew a minute later.
         let world = World {
-            router: function(&world.aws, world.tokens(), &world.regional_table, &world.usage_table),
+            router: function(
+                &world.aws,
+                world.tokens(),
+                &world.regional_table,
+                &world.usage_table,
+            ),
             ..world.clone()
         };
         let told = reasons(&world, tenant, time).await;
-        assert_eq!(told, vec![expected.clone(); 7], "{anchor} {activated_at} {time}");
+        assert_eq!(
+            told,
+            vec![expected.clone(); 7],
+            "{anchor} {activated_at} {time}"
+        );
     }
 }
 
-/// The application may still make what the tenant needs, and the tenant may never be: there is nothing to be billed.
+/// The application may still make what the tenant needs, and the tenant may never be: there is
+/// nothing to be billed.
 #[tokio::test]
 async fn nothing_is_taken_of_a_tenant_that_is_not_active_yet() {
     let world = world().await;
     let provisioning = "0199a1f0-0000-7000-8000-000000000005";
     world.put_tenant(provisioning, "provisioning").await;
     let refused = world.send(&batch(&[event(provisioning, "a")])).await;
-    assert_eq!((refused.status, &refused.body["rejected"][0]["reason"]), (422, &json!("unknown-tenant")));
+    assert_eq!(
+        (refused.status, &refused.body["rejected"][0]["reason"]),
+        (422, &json!("unknown-tenant"))
+    );
     world.put_tenant(provisioning, "active").await;
-    assert_eq!(world.send(&batch(&[event(provisioning, "a")])).await.status, 200);
+    assert_eq!(
+        world.send(&batch(&[event(provisioning, "a")])).await.status,
+        200
+    );
 }
 
 #[tokio::test]
 async fn the_largest_batch_of_many_tenants_is_stored_in_full() {
     let world = world().await;
-    let tenants: Vec<String> = (0..120).map(|n| format!("0199a1f0-0000-7000-8000-0000000a{n:04}")).collect();
-    join_all(tenants.iter().map(|tenant| world.put_tenant(tenant, "active"))).await;
-    let events: Vec<Value> = (0..1_000).map(|n| event(&tenants[n % 120], &format!("e{n}"))).collect();
+    let tenants: Vec<String> = (0..120)
+        .map(|n| format!("0199a1f0-0000-7000-8000-0000000a{n:04}"))
+        .collect();
+    join_all(
+        tenants
+            .iter()
+            .map(|tenant| world.put_tenant(tenant, "active")),
+    )
+    .await;
+    let events: Vec<Value> = (0..1_000)
+        .map(|n| event(&tenants[n % 120], &format!("e{n}")))
+        .collect();
     let answer = world.send(&batch(&events)).await;
-    assert_eq!((answer.status, answer.body["accepted"].as_u64()), (200, Some(1_000)), "{}", answer.body);
-    assert_eq!((world.stored("SEGMENT#").await, world.stored("PENDING#").await), (120, 120));
+    assert_eq!(
+        (answer.status, answer.body["accepted"].as_u64()),
+        (200, Some(1_000)),
+        "{}",
+        answer.body
+    );
+    assert_eq!(
+        (
+            world.stored("SEGMENT#").await,
+            world.stored("PENDING#").await
+        ),
+        (120, 120)
+    );
     assert_eq!(world.monitor.backlog().await.unwrap().waiting, 120);
 }
 
 #[tokio::test]
 async fn nothing_is_acknowledged_that_is_not_stored() {
     let world = world().await;
-    world.client.delete_table().table_name(&world.usage_table).send().await.unwrap();
+    world
+        .client
+        .delete_table()
+        .table_name(&world.usage_table)
+        .send()
+        .await
+        .unwrap();
     let answer = world.send(&batch(&[event(TENANTS[0].0, "e")])).await;
-    assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("2")), "{}", answer.body);
+    assert_eq!(
+        (answer.status, answer.retry_after.as_deref()),
+        (503, Some("2")),
+        "{}",
+        answer.body
+    );
     assert_eq!(answer.body["type"], "/problems/usage-unavailable");
 }
 
@@ -382,16 +604,33 @@ async fn nothing_that_a_client_wrote_is_stored() {
     let world = world().await;
     let canary = "jane.doe@example.com";
     let mut full = event(TENANTS[0].0, &format!("{canary}-id"));
-    for (attribute, value) in
-        [("source", json!(canary)), ("person", json!(canary)), ("data", json!({ "note": canary }))]
-    {
+    for (attribute, value) in [
+        ("source", json!(canary)),
+        ("person", json!(canary)),
+        ("data", json!({ "note": canary })),
+    ] {
         full[attribute] = value;
     }
     let refused = json!({ "specversion": "1.0", "type": canary, "source": canary, "id": canary, "subject": canary });
     let answer = world.send(&batch(&[full, refused])).await;
-    assert_eq!((answer.status, answer.body["accepted"].as_u64()), (200, Some(1)), "{}", answer.body);
-    let scanned = world.client.scan().table_name(&world.usage_table).send().await.unwrap();
-    assert_eq!(scanned.count(), 3, "a pointer, a segment and the count of refused events");
+    assert_eq!(
+        (answer.status, answer.body["accepted"].as_u64()),
+        (200, Some(1)),
+        "{}",
+        answer.body
+    );
+    let scanned = world
+        .client
+        .scan()
+        .table_name(&world.usage_table)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        scanned.count(),
+        3,
+        "a pointer, a segment and the count of refused events"
+    );
     for value in scanned.items().iter().flat_map(|item| item.values()) {
         let bytes = match value {
             AttributeValue::S(text) | AttributeValue::N(text) => text.clone().into_bytes(),

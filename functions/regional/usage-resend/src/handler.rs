@@ -1,4 +1,5 @@
-//! One request per message. The same request again states the same once more, which changes nothing.
+//! One request per message. The same request again states the same once more, which changes
+//! nothing.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{Envelope, Fact, Stream, UsageResendRequested, UsageStreamRequested};
@@ -7,9 +8,16 @@ use regional_store::{Resent, Settler, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 
-/// Answers every request of the batch; those that cannot be answered come again, and end in the dead-letter queue.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| answer(adapters, message).await).await)
+/// Answers every request of the batch; those that cannot be answered come again, and end in the
+/// dead-letter queue.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| {
+        answer(adapters, message).await
+    })
+    .await)
 }
 
 /// What the handler works with.
@@ -37,10 +45,22 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswe
     let event = BusMessage::parse(message).map_err(Unanswered::Unreadable)?;
     match (event.detail_type.as_str(), event.source.as_str()) {
         (UsageResendRequested::TYPE, UsageResendRequested::SOURCE) => {
-            restate(adapters, request(adapters, &event, |request: &UsageResendRequested| request.tenant)?).await
+            restate(
+                adapters,
+                request(adapters, &event, |request: &UsageResendRequested| {
+                    request.tenant
+                })?,
+            )
+            .await
         }
         (UsageStreamRequested::TYPE, UsageStreamRequested::SOURCE) => {
-            state_end(adapters, request(adapters, &event, |request: &UsageStreamRequested| request.tenant)?).await
+            state_end(
+                adapters,
+                request(adapters, &event, |request: &UsageStreamRequested| {
+                    request.tenant
+                })?,
+            )
+            .await
         }
         _ => Err(Unanswered::OtherEvent),
     }
@@ -48,7 +68,11 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswe
 
 async fn restate(adapters: &Adapters, request: UsageResendRequested) -> Result<(), Unanswered> {
     let UsageResendRequested { tenant, day } = request;
-    let resent = adapters.settler.resend(tenant, day, runtime::now()).await.map_err(Unanswered::NotStated)?;
+    let resent = adapters
+        .settler
+        .resend(tenant, day, runtime::now())
+        .await
+        .map_err(Unanswered::NotStated)?;
     let stated = resent == Resent::Stated;
     tracing::info!(%tenant, %day, stated, "asked for a day again");
     Ok(())
@@ -56,7 +80,11 @@ async fn restate(adapters: &Adapters, request: UsageResendRequested) -> Result<(
 
 async fn state_end(adapters: &Adapters, request: UsageStreamRequested) -> Result<(), Unanswered> {
     let tenant = request.tenant;
-    let stated = adapters.settler.state_end(tenant, runtime::now()).await.map_err(Unanswered::NotStated)?;
+    let stated = adapters
+        .settler
+        .state_end(tenant, runtime::now())
+        .await
+        .map_err(Unanswered::NotStated)?;
     tracing::info!(%tenant, stated, "asked where the usage ends");
     Ok(())
 }
@@ -67,7 +95,14 @@ fn request<T: Fact>(
     event: &BusMessage,
     tenant_of: impl Fn(&T) -> TenantId,
 ) -> Result<T, Unanswered> {
-    let Envelope { region, stream, data, .. } = event.detail::<Envelope<T>>().map_err(Unanswered::Unreadable)?;
+    let Envelope {
+        region,
+        stream,
+        data,
+        ..
+    } = event
+        .detail::<Envelope<T>>()
+        .map_err(Unanswered::Unreadable)?;
     if region != adapters.region {
         return Err(Unanswered::OtherRegion(region));
     }

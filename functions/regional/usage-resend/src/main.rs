@@ -1,7 +1,8 @@
-//! States a sealed day's totals again, or where a tenant's usage ends, when whoever bills the tenant asks.
+//! States a sealed day's totals again, or where a tenant's usage ends, when whoever bills the
+//! tenant asks.
 //!
-//! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits: `UsageWindowUpdated.v1`,
-//! `UsageSealed.v1` and `UsageStreamStated.v1`, through the outbox.
+//! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits:
+//! `UsageWindowUpdated.v1`, `UsageSealed.v1` and `UsageStreamStated.v1`, through the outbox.
 
 mod handler;
 #[cfg(test)]
@@ -23,5 +24,8 @@ async fn main() -> Result<(), runtime::Error> {
     let (table, code) = (runtime::env("USAGE_TABLE")?, region.clone());
     let settler = Settler::new(&aws, table, outbox, code, seal_after, runtime::new_uuid);
     let adapters = Adapters { region, settler };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

@@ -23,27 +23,54 @@ async fn world() -> World {
     let table = testkit::table(&aws, false).await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
     let region: kernel::RegionCode = "eu-central-1".parse().unwrap();
-    let (seal_after, intake) = (SignedDuration::from_hours(72), Intake::new(&aws.config, table.clone()));
-    let settler = Settler::new(&aws.config, table, outbox.clone(), region.clone(), seal_after, runtime::new_uuid);
-    World { adapters: Adapters { region, settler }, intake, outbox }
+    let (seal_after, intake) = (
+        SignedDuration::from_hours(72),
+        Intake::new(&aws.config, table.clone()),
+    );
+    let settler = Settler::new(
+        &aws.config,
+        table,
+        outbox.clone(),
+        region.clone(),
+        seal_after,
+        runtime::new_uuid,
+    );
+    World {
+        adapters: Adapters { region, settler },
+        intake,
+        outbox,
+    }
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("usage-resend").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("usage-resend")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 impl World {
     /// Uses two of something on the day, and settles that.
     async fn use_something(&self) {
         let catalogue = Catalogue::bundled().unwrap();
-        let meter = catalogue.meters.iter().find(|meter| meter.code.as_str() == "api-calls").unwrap();
-        let (tenant, at): (TenantId, Timestamp) = (TENANT.parse().unwrap(), USED_AT.parse().unwrap());
+        let meter = catalogue
+            .meters
+            .iter()
+            .find(|meter| meter.code.as_str() == "api-calls")
+            .unwrap();
+        let (tenant, at): (TenantId, Timestamp) =
+            (TENANT.parse().unwrap(), USED_AT.parse().unwrap());
         let usage = ["a", "b"].map(|id| Usage::counted(meter, tenant, "source", id, at));
         let new_id = || SegmentId::from_uuid(runtime::new_uuid());
         let segments = group(usage, |_| BillingAnchor::default(), new_id);
         self.intake.store(&segments, runtime::now()).await.unwrap();
         for batch in batches(segments) {
-            self.adapters.settler.settle(tenant, &batch, runtime::now()).await.unwrap();
+            self.adapters
+                .settler
+                .settle(tenant, &batch, runtime::now())
+                .await
+                .unwrap();
         }
     }
 
@@ -53,20 +80,36 @@ impl World {
         let day = WindowSize::Day.start(USED_AT.parse().unwrap(), BillingAnchor::default());
         let due = self.adapters.settler.due_seals(later, 100).await.unwrap();
         for due in due.into_iter().filter(|due| due.day == day) {
-            self.adapters.settler.seal(&due, runtime::now()).await.unwrap();
+            self.adapters
+                .settler
+                .seal(&due, runtime::now())
+                .await
+                .unwrap();
         }
     }
 
     /// Delivers a batch, and says which of its messages failed.
     async fn deliver(&self, batch: &Value) -> Vec<String> {
-        let Ok(response) = handle(&self.adapters, serde_json::from_value(batch.clone()).unwrap()).await;
-        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+        let Ok(response) = handle(
+            &self.adapters,
+            serde_json::from_value(batch.clone()).unwrap(),
+        )
+        .await;
+        response
+            .batch_item_failures
+            .into_iter()
+            .map(|failure| failure.item_identifier)
+            .collect()
     }
 
     /// What was stated, in the order of its numbers.
     async fn stated(&self) -> Vec<(u64, Row)> {
         let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
-        let number = |row: &Row| serde_json::from_str::<Value>(&row.detail).unwrap()["sequence"].as_u64().unwrap();
+        let number = |row: &Row| {
+            serde_json::from_str::<Value>(&row.detail).unwrap()["sequence"]
+                .as_u64()
+                .unwrap()
+        };
         let mut stated: Vec<(u64, Row)> = rows.into_iter().map(|row| (number(&row), row)).collect();
         stated.sort_by_key(|(number, _)| *number);
         stated
@@ -84,18 +127,30 @@ async fn every_request_is_answered_but_those_that_are_not_for_the_region() {
         let added = world.stated().await.len() - before;
         let requests = case.payload["Records"].as_array().unwrap();
         if !case.is_valid() {
-            assert_eq!(failed, [requests[0]["messageId"].as_str().unwrap()], "{}", case.name);
+            assert_eq!(
+                failed,
+                [requests[0]["messageId"].as_str().unwrap()],
+                "{}",
+                case.name
+            );
             assert_eq!(added, 0, "{}", case.name);
             continue;
         }
         assert!(failed.is_empty(), "{}", case.name);
-        let asked = requests.iter().filter(|request| request["body"].as_str().unwrap().contains("2026-10-05"));
+        let asked = requests
+            .iter()
+            .filter(|request| request["body"].as_str().unwrap().contains("2026-10-05"));
         let of_end = |request: &&Value| {
             let body = request["body"].as_str().unwrap();
             body.contains("UsageStreamRequested") && body.contains(TENANT)
         };
         let ends = requests.iter().filter(of_end).count();
-        assert_eq!(added, 2 * asked.count() + ends, "{}: totals and seal of a day, or an end", case.name);
+        assert_eq!(
+            added,
+            2 * asked.count() + ends,
+            "{}: totals and seal of a day, or an end",
+            case.name
+        );
     }
 }
 
@@ -108,8 +163,16 @@ async fn the_totals_and_their_seal_are_stated_as_they_were_under_new_numbers() {
     let stated = world.stated().await;
     let numbers: Vec<u64> = stated.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
-    let totals = |n: usize| serde_json::from_str::<Envelope<UsageWindowUpdated>>(&stated[n].1.detail).unwrap().data;
-    let seal = |n: usize| serde_json::from_str::<Envelope<UsageSealed>>(&stated[n].1.detail).unwrap().data;
+    let totals = |n: usize| {
+        serde_json::from_str::<Envelope<UsageWindowUpdated>>(&stated[n].1.detail)
+            .unwrap()
+            .data
+    };
+    let seal = |n: usize| {
+        serde_json::from_str::<Envelope<UsageSealed>>(&stated[n].1.detail)
+            .unwrap()
+            .data
+    };
     assert_eq!(totals(0).windows, totals(2).windows);
     assert_eq!(seal(1), seal(3));
     assert_eq!(SealDigest::of(&totals(2).windows), seal(3).digest);
@@ -120,7 +183,11 @@ async fn a_day_that_is_not_sealed_is_not_stated_again() {
     let world = world().await;
     world.use_something().await;
     assert!(world.deliver(&case("valid-one-day")).await.is_empty());
-    assert_eq!(world.stated().await.len(), 1, "as it was when it changed, and no more");
+    assert_eq!(
+        world.stated().await.len(),
+        1,
+        "as it was when it changed, and no more"
+    );
 }
 
 #[tokio::test]
@@ -131,16 +198,31 @@ async fn where_a_tenants_usage_ends_is_stated_behind_all_else() {
     world.use_something().await;
     assert!(world.deliver(&case("valid-end")).await.is_empty());
     world.seal().await;
-    assert!(world.deliver(&case("valid-end-asked-twice")).await.is_empty());
+    assert!(
+        world
+            .deliver(&case("valid-end-asked-twice"))
+            .await
+            .is_empty()
+    );
     let stated = world.stated().await;
     let numbers: Vec<u64> = stated.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
-    let types: Vec<&str> = stated.iter().map(|(_, row)| row.detail_type.as_str()).collect();
-    let (totals, seal, end) = (UsageWindowUpdated::TYPE, UsageSealed::TYPE, UsageStreamStated::TYPE);
+    let types: Vec<&str> = stated
+        .iter()
+        .map(|(_, row)| row.detail_type.as_str())
+        .collect();
+    let (totals, seal, end) = (
+        UsageWindowUpdated::TYPE,
+        UsageSealed::TYPE,
+        UsageStreamStated::TYPE,
+    );
     assert_eq!(types, [totals, end, seal, end, end]);
     let sealed_until = |n: usize| {
         let end: Envelope<UsageStreamStated> = serde_json::from_str(&stated[n].1.detail).unwrap();
         end.data.sealed_until.map(|until| until.to_string())
     };
-    assert_eq!((sealed_until(1), sealed_until(3).as_deref()), (None, Some("2026-10-06T00:00:00Z")));
+    assert_eq!(
+        (sealed_until(1), sealed_until(3).as_deref()),
+        (None, Some("2026-10-06T00:00:00Z"))
+    );
 }

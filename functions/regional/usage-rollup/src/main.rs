@@ -1,8 +1,9 @@
-//! Settles stored usage: each event counts once in its window, and each changed window is announced.
+//! Settles stored usage: each event counts once in its window, and each changed window is
+//! announced.
 //!
-//! Trigger: the usage table's stream (inserted segments), and every minute what the stream did not settle and the days
-//! that are to be sealed. Reads: segments, the identity index, totals. Emits: `UsageWindowUpdated.v1` and `UsageSealed.v1`,
-//! through the outbox.
+//! Trigger: the usage table's stream (inserted segments), and every minute what the stream did not
+//! settle and the days that are to be sealed. Reads: segments, the identity index, totals. Emits:
+//! `UsageWindowUpdated.v1` and `UsageSealed.v1`, through the outbox.
 
 mod handler;
 #[cfg(test)]
@@ -23,7 +24,17 @@ async fn main() -> Result<(), runtime::Error> {
     let region = runtime::env("AWS_REGION")?;
     let seal_after = SignedDuration::from_hours(runtime::env("SEAL_AFTER_HOURS")?);
     let memory_mb: u64 = runtime::env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?;
-    let settler = Settler::new(&aws, runtime::env("USAGE_TABLE")?, outbox, region, seal_after, runtime::new_uuid)
-        .within_memory(memory_mb * 1024 * 1024);
-    run(service_fn(|event: LambdaEvent<Trigger<Event>>| handle(&settler, event.payload, runtime::now()))).await
+    let settler = Settler::new(
+        &aws,
+        runtime::env("USAGE_TABLE")?,
+        outbox,
+        region,
+        seal_after,
+        runtime::new_uuid,
+    )
+    .within_memory(memory_mb * 1024 * 1024);
+    run(service_fn(|event: LambdaEvent<Trigger<Event>>| {
+        handle(&settler, event.payload, runtime::now())
+    }))
+    .await
 }

@@ -33,7 +33,14 @@ async fn world() -> World {
     let region = "eu-central-1".parse().unwrap();
     World {
         client: Client::new(&aws.config),
-        settler: Settler::new(&aws.config, table.clone(), outbox.clone(), region, SEAL_AFTER, runtime::new_uuid),
+        settler: Settler::new(
+            &aws.config,
+            table.clone(),
+            outbox.clone(),
+            region,
+            SEAL_AFTER,
+            runtime::new_uuid,
+        ),
         monitor: UsageMonitor::new(&aws.config, table.clone()),
         table,
         outbox,
@@ -45,7 +52,11 @@ fn after(duration: SignedDuration) -> Timestamp {
 }
 
 fn case(name: &str) -> Value {
-    testkit::cases("usage-rollup").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("usage-rollup")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 fn text(value: &str) -> AttributeValue {
@@ -55,11 +66,20 @@ fn text(value: &str) -> AttributeValue {
 impl World {
     /// Stores what the inserted segments of a case say, pointers and all, as the intake does.
     async fn store(&self, payload: &Value) {
-        let Ok(event) = serde_json::from_value::<Event>(payload.clone()) else { return };
+        let Ok(event) = serde_json::from_value::<Event>(payload.clone()) else {
+            return;
+        };
         for record in event.records {
             let image: HashMap<String, AttributeValue> = record.change.new_image.into();
-            let partition = image.get("pk").and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
-            let Some((tenant, _)) = partition.strip_prefix("SEGMENT#").and_then(|rest| rest.split_once('#')) else {
+            let partition = image
+                .get("pk")
+                .and_then(|pk| pk.as_s().ok())
+                .cloned()
+                .unwrap_or_default();
+            let Some((tenant, _)) = partition
+                .strip_prefix("SEGMENT#")
+                .and_then(|rest| rest.split_once('#'))
+            else {
                 continue;
             };
             self.point(image["sk"].as_s().unwrap(), tenant).await;
@@ -70,12 +90,23 @@ impl World {
     async fn point(&self, segment: &str, tenant: &str) {
         let last = u8::from_str_radix(&segment[segment.len() - 2..], 16).unwrap();
         let key = format!("PENDING#{}", last % 8);
-        let pointer = [("pk", text(&key)), ("sk", text(segment)), ("tenant", text(tenant))];
-        self.put(pointer.map(|(name, value)| (name.to_owned(), value)).into()).await;
+        let pointer = [
+            ("pk", text(&key)),
+            ("sk", text(segment)),
+            ("tenant", text(tenant)),
+        ];
+        self.put(pointer.map(|(name, value)| (name.to_owned(), value)).into())
+            .await;
     }
 
     async fn put(&self, item: HashMap<String, AttributeValue>) {
-        self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await.unwrap();
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .send()
+            .await
+            .unwrap();
     }
 
     async fn handle(&self, payload: &Value, now: Timestamp) -> Result<(), Failure> {
@@ -84,17 +115,27 @@ impl World {
     }
 
     async fn counts(&self) -> (EventCounts, u64) {
-        (self.monitor.counts().await.unwrap(), self.monitor.backlog().await.unwrap().waiting)
+        (
+            self.monitor.counts().await.unwrap(),
+            self.monitor.backlog().await.unwrap().waiting,
+        )
     }
 
     async fn facts(&self) -> Vec<Envelope<UsageWindowUpdated>> {
         let rows = self.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
-        rows.iter().map(|row| serde_json::from_str(&row.detail).unwrap()).collect()
+        rows.iter()
+            .map(|row| serde_json::from_str(&row.detail).unwrap())
+            .collect()
     }
 }
 
 fn counts(accepted: u64, duplicates: u64, conflicts: u64) -> EventCounts {
-    EventCounts { accepted, duplicates, conflicts, ..EventCounts::default() }
+    EventCounts {
+        accepted,
+        duplicates,
+        conflicts,
+        ..EventCounts::default()
+    }
 }
 
 #[tokio::test]
@@ -107,10 +148,21 @@ async fn every_case_does_what_its_name_says() {
         }
         world.store(&case.payload).await;
         if case.name == "invalid-not-settled" {
-            let checkpoint = [("pk", text(&format!("TENANT#{OTHER_TENANT}"))), ("sk", text("CHECKPOINT"))];
-            world.put(checkpoint.map(|(name, value)| (name.to_owned(), value)).into()).await;
+            let checkpoint = [
+                ("pk", text(&format!("TENANT#{OTHER_TENANT}"))),
+                ("sk", text("CHECKPOINT")),
+            ];
+            world
+                .put(
+                    checkpoint
+                        .map(|(name, value)| (name.to_owned(), value))
+                        .into(),
+                )
+                .await;
         }
-        let outcome = world.handle(&case.payload, after(SignedDuration::from_secs(1))).await;
+        let outcome = world
+            .handle(&case.payload, after(SignedDuration::from_secs(1)))
+            .await;
         let kind = outcome.as_ref().err().map(Failure::kind);
         let (expected_kind, expected) = match case.name.as_str() {
             "valid-segments" => (None, (counts(4, 1, 1), 0)),
@@ -121,7 +173,12 @@ async fn every_case_does_what_its_name_says() {
             other => (Some(other), (counts(0, 0, 0), 0)),
         };
         assert_eq!(kind, expected_kind, "{}", case.name);
-        assert_eq!(case.is_valid(), kind.is_none(), "{} is expected as it is named", case.name);
+        assert_eq!(
+            case.is_valid(),
+            kind.is_none(),
+            "{} is expected as it is named",
+            case.name
+        );
         assert_eq!(world.counts().await, expected, "{}", case.name);
     }
 }
@@ -132,19 +189,44 @@ async fn a_window_is_stated_once_per_change_and_never_for_a_redelivery() {
     let payload = case("valid-segments");
     world.store(&payload).await;
     for _ in 0..3 {
-        world.handle(&payload, after(SignedDuration::from_secs(1))).await.unwrap();
+        world
+            .handle(&payload, after(SignedDuration::from_secs(1)))
+            .await
+            .unwrap();
     }
     let facts = world.facts().await;
-    assert_eq!(facts.len(), 2, "one per tenant, two segments of one of them at once");
-    let fact = facts.iter().find(|fact| fact.data.tenant.to_string() == TENANT).unwrap();
-    assert_eq!((fact.sequence, fact.region.to_string().as_str()), (1, "eu-central-1"));
+    assert_eq!(
+        facts.len(),
+        2,
+        "one per tenant, two segments of one of them at once"
+    );
+    let fact = facts
+        .iter()
+        .find(|fact| fact.data.tenant.to_string() == TENANT)
+        .unwrap();
+    assert_eq!(
+        (fact.sequence, fact.region.to_string().as_str()),
+        (1, "eu-central-1")
+    );
     let windows: Vec<_> = fact
         .data
         .windows
         .iter()
-        .map(|window| (window.meter.as_str(), window.value.to_string(), window.events))
+        .map(|window| {
+            (
+                window.meter.as_str(),
+                window.value.to_string(),
+                window.events,
+            )
+        })
         .collect();
-    assert_eq!(windows, [("api-calls", "2".to_owned(), 2), ("transfer-gb", "1.25".to_owned(), 1)]);
+    assert_eq!(
+        windows,
+        [
+            ("api-calls", "2".to_owned(), 2),
+            ("transfer-gb", "1.25".to_owned(), 1)
+        ]
+    );
 }
 
 #[tokio::test]
@@ -152,12 +234,32 @@ async fn the_sweep_settles_what_the_stream_lost() {
     let world = world().await;
     world.store(&case("valid-segments")).await;
     let schedule = case("valid-schedule");
-    world.handle(&schedule, after(SignedDuration::from_secs(59))).await.unwrap();
-    assert_eq!(world.counts().await, (counts(0, 0, 0), 3), "the stream has a minute");
-    world.handle(&schedule, after(SignedDuration::from_secs(61))).await.unwrap();
+    world
+        .handle(&schedule, after(SignedDuration::from_secs(59)))
+        .await
+        .unwrap();
+    assert_eq!(
+        world.counts().await,
+        (counts(0, 0, 0), 3),
+        "the stream has a minute"
+    );
+    world
+        .handle(&schedule, after(SignedDuration::from_secs(61)))
+        .await
+        .unwrap();
     assert_eq!(world.counts().await, (counts(4, 1, 1), 0));
-    world.handle(&case("valid-segments"), after(SignedDuration::from_secs(62))).await.unwrap();
-    assert_eq!(world.counts().await, (counts(4, 1, 1), 0), "a record that comes after all changes nothing");
+    world
+        .handle(
+            &case("valid-segments"),
+            after(SignedDuration::from_secs(62)),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        world.counts().await,
+        (counts(4, 1, 1), 0),
+        "a record that comes after all changes nothing"
+    );
 }
 
 #[tokio::test]
@@ -166,9 +268,18 @@ async fn a_malformed_segment_stays_pending_and_makes_every_sweep_fail() {
     let payload = case("valid-malformed-segment-between-others");
     world.store(&payload).await;
     for _ in 0..2 {
-        let swept = world.handle(&case("valid-schedule"), after(SignedDuration::from_mins(20))).await;
+        let swept = world
+            .handle(
+                &case("valid-schedule"),
+                after(SignedDuration::from_mins(20)),
+            )
+            .await;
         assert_eq!(swept.unwrap_err().kind(), "segment-not-settled");
-        assert_eq!(world.counts().await, (counts(3, 0, 0), 1), "the others are settled, and it is not lost");
+        assert_eq!(
+            world.counts().await,
+            (counts(3, 0, 0), 1),
+            "the others are settled, and it is not lost"
+        );
     }
 }
 
@@ -178,9 +289,15 @@ async fn a_pointer_whose_segment_never_came_is_removed_in_the_end() {
     let segment = case("valid-segments")["Records"][0]["dynamodb"]["Keys"]["sk"]["S"].clone();
     world.point(segment.as_str().unwrap(), TENANT).await;
     let schedule = case("valid-schedule");
-    world.handle(&schedule, after(SignedDuration::from_secs(80))).await.unwrap();
+    world
+        .handle(&schedule, after(SignedDuration::from_secs(80)))
+        .await
+        .unwrap();
     assert_eq!(world.counts().await.1, 1);
-    world.handle(&schedule, after(SignedDuration::from_secs(100))).await.unwrap();
+    world
+        .handle(&schedule, after(SignedDuration::from_secs(100)))
+        .await
+        .unwrap();
     assert_eq!(world.counts().await.1, 0);
 }
 
@@ -199,5 +316,12 @@ async fn two_functions_with_the_same_records_settle_them_once() {
     let (one, two) = tokio::join!(world.handle(&payload, now), world.handle(&other, now));
     assert!(one.is_ok() && two.is_ok());
     let (counted, waiting) = world.counts().await;
-    assert_eq!((counted.accepted, counted.duplicates + counted.conflicts, waiting), (4, 2, 0));
+    assert_eq!(
+        (
+            counted.accepted,
+            counted.duplicates + counted.conflicts,
+            waiting
+        ),
+        (4, 2, 0)
+    );
 }

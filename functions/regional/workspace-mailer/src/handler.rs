@@ -1,5 +1,6 @@
-//! Mails each person of a batch their own list, or some people of a workspace a notice. A message that comes again may
-//! mail it again: a list or a notice twice harms nobody, and a list counts once.
+//! Mails each person of a batch their own list, or some people of a workspace a notice. A message
+//! that comes again may mail it again: a list or a notice twice harms nobody, and a list counts
+//! once.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::stream::{StreamExt as _, iter};
@@ -14,9 +15,16 @@ use tenancy::{Addresses, AdministratorNotice, Asker, EmailAddress, KeyDigest};
 /// How many mails go out at once: SES takes 14 a second in a new account.
 const MAILS_AT_ONCE: usize = 4;
 
-/// Mails every list and notice of the batch; what could not be mailed comes again, and ends in the dead-letter queue.
-pub(crate) async fn handle(adapters: &Adapters, event: SqsEvent) -> Result<SqsBatchResponse, Infallible> {
-    Ok(each(event, async |message: &SqsMessage| answer(adapters, message).await).await)
+/// Mails every list and notice of the batch; what could not be mailed comes again, and ends in the
+/// dead-letter queue.
+pub(crate) async fn handle(
+    adapters: &Adapters,
+    event: SqsEvent,
+) -> Result<SqsBatchResponse, Infallible> {
+    Ok(each(event, async |message: &SqsMessage| {
+        answer(adapters, message).await
+    })
+    .await)
 }
 
 /// What the handler works with.
@@ -71,14 +79,28 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unsent>
 
 /// Tells some people of a tenant that the provider has let a new administrator in.
 async fn tell(adapters: &Adapters, notice: &AdministratorNotice) -> Result<(), Unsent> {
-    let tenant = adapters.tenants.load_tenant(notice.tenant).await.map_err(Unsent::NoPeople)?;
+    let tenant = adapters
+        .tenants
+        .load_tenant(notice.tenant)
+        .await
+        .map_err(Unsent::NoPeople)?;
     // Nobody is left to be told of a tenant that is closed or erased.
-    let Some(tenant) = tenant.filter(|tenant| tenant.status != TenantStatus::Closed) else { return Ok(()) };
-    let people = adapters.tenants.list_users(tenant.id, notice.after.as_deref(), AdministratorNotice::PEOPLE_MAX).await;
+    let Some(tenant) = tenant.filter(|tenant| tenant.status != TenantStatus::Closed) else {
+        return Ok(());
+    };
+    let people = adapters
+        .tenants
+        .list_users(
+            tenant.id,
+            notice.after.as_deref(),
+            AdministratorNotice::PEOPLE_MAX,
+        )
+        .await;
     let people = people.map_err(Unsent::NoPeople)?.entries;
     let letter = Letter::new_administrator(&tenant.alias, &adapters.addresses, tenant.language);
     let readers = people.iter().filter(|user| user.confirmed_at.is_some());
-    let mut sent = iter(readers.map(|user| adapters.mailer.send(&user.email, &letter))).buffer_unordered(MAILS_AT_ONCE);
+    let mut sent = iter(readers.map(|user| adapters.mailer.send(&user.email, &letter)))
+        .buffer_unordered(MAILS_AT_ONCE);
     let mut told = 0;
     while let Some(result) = sent.next().await {
         result.map_err(Unsent::NotTold)?;
@@ -89,30 +111,49 @@ async fn tell(adapters: &Adapters, notice: &AdministratorNotice) -> Result<(), U
 }
 
 async fn list(adapters: &Adapters, message: &SqsMessage, lookup: Lookup) -> Result<(), Unsent> {
-    let Lookup { email, language, asker } = lookup;
+    let Lookup {
+        email,
+        language,
+        asker,
+    } = lookup;
     let email: EmailAddress = email.parse().map_err(|_| Unsent::NoAddress)?;
     if !adapters.mailer.can_send() {
         tracing::warn!("nobody is mailed: there is no sender");
         return Ok(());
     }
-    let workspaces = adapters.tenants.load_workspaces(&email).await.map_err(Unsent::NotFound)?;
+    let workspaces = adapters
+        .tenants
+        .load_workspaces(&email)
+        .await
+        .map_err(Unsent::NotFound)?;
     let Some(first) = workspaces.first() else {
         tracing::info!("nobody to mail");
         return Ok(());
     };
-    if !may_mail(adapters, &email, &asker, message).await.map_err(Unsent::NotFound)? {
+    if !may_mail(adapters, &email, &asker, message)
+        .await
+        .map_err(Unsent::NotFound)?
+    {
         tracing::info!("mailed often enough");
         return Ok(());
     }
-    let letter = letter(&workspaces, &adapters.addresses, language.unwrap_or(first.language));
-    adapters.mailer.send(&email, &letter).await.map_err(Unsent::NotMailed)?;
+    let letter = letter(
+        &workspaces,
+        &adapters.addresses,
+        language.unwrap_or(first.language),
+    );
+    adapters
+        .mailer
+        .send(&email, &letter)
+        .await
+        .map_err(Unsent::NotMailed)?;
     tracing::info!(workspaces = workspaces.len(), "list mailed");
     Ok(())
 }
 
-/// Whether the address may get one more mail; the same message is counted once. What is too much is dropped in
-/// silence: a refusal would tell that somebody else asked for the address. Nothing is noted as done by it, so that who
-/// asks again later gets the list.
+/// Whether the address may get one more mail; the same message is counted once. What is too much is
+/// dropped in silence: a refusal would tell that somebody else asked for the address. Nothing is
+/// noted as done by it, so that who asks again later gets the list.
 async fn may_mail(
     adapters: &Adapters,
     email: &EmailAddress,
@@ -120,18 +161,35 @@ async fn may_mail(
     message: &SqsMessage,
 ) -> Result<bool, TenantStoreError> {
     let mark = KeyDigest::of("message", message.message_id.as_deref().unwrap_or_default());
-    let taken = adapters.mails.take(email, asker, &mark, sent_at(message)).await?;
+    let taken = adapters
+        .mails
+        .take(email, asker, &mark, sent_at(message))
+        .await?;
     Ok(taken == Taken::Yes)
 }
 
 /// When the message was put into the queue: it counts in the same hour whenever it comes again.
 fn sent_at(message: &SqsMessage) -> Timestamp {
-    let sent_ms = message.attributes.get("SentTimestamp").and_then(|text| text.parse().ok());
-    sent_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_else(runtime::now)
+    let sent_ms = message
+        .attributes
+        .get("SentTimestamp")
+        .and_then(|text| text.parse().ok());
+    sent_ms
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or_else(runtime::now)
 }
 
 fn letter(workspaces: &[Workspace], addresses: &Addresses, language: Language) -> Letter {
-    let listed = workspaces.iter().map(|Workspace { organisation, alias, .. }| Listed { organisation, alias });
+    let listed = workspaces.iter().map(
+        |Workspace {
+             organisation,
+             alias,
+             ..
+         }| Listed {
+            organisation,
+            alias,
+        },
+    );
     let listed: Vec<_> = listed.collect();
     Letter::workspaces(&listed, addresses, language)
 }

@@ -1,8 +1,8 @@
-//! Mails people, who asked for it, the list of their workspaces in this region; and all people of a workspace, that the
-//! provider has let a new administrator in.
+//! Mails people, who asked for it, the list of their workspaces in this region; and all people of a
+//! workspace, that the provider has let a new administrator in.
 //!
-//! Trigger: WorkspacesQueue. Reads: RegionalTable (users by address and by tenant, tenants). Writes: RegionalTable (limits).
-//! Sends: mails. Emits: nothing.
+//! Trigger: WorkspacesQueue. Reads: RegionalTable (users by address and by tenant, tenants).
+//! Writes: RegionalTable (limits). Sends: mails. Emits: nothing.
 
 mod handler;
 #[cfg(test)]
@@ -24,5 +24,8 @@ async fn main() -> Result<(), runtime::Error> {
         mailer: Mailer::new(&aws, runtime::env("MAIL_FROM")?),
         addresses: runtime::env("TENANT_ADDRESS")?,
     };
-    run(service_fn(|event: LambdaEvent<_>| handle(&adapters, event.payload))).await
+    run(service_fn(|event: LambdaEvent<_>| {
+        handle(&adapters, event.payload)
+    }))
+    .await
 }

@@ -29,7 +29,10 @@ fn sealed(of: u8, sequence: u64, totals: &[UsageWindow]) -> Envelope<UsageSealed
 }
 
 async fn record(store: &BillingStore, windows: &[UsageWindow]) {
-    let usage = UsageWindowUpdated { tenant: tenant(1), windows: windows.to_vec() };
+    let usage = UsageWindowUpdated {
+        tenant: tenant(1),
+        windows: windows.to_vec(),
+    };
     store.record_windows(&usage).await.unwrap();
 }
 
@@ -43,16 +46,46 @@ fn ask(store: &BillingStore) -> impl Fn(&Resend) -> Result<Write, StoreError> {
 async fn the_totals_of_a_day_are_those_that_are_sealed_with_it() {
     let store = store().await;
     let of = |meter: &str, on: u8, value: &str| window(meter, on, value, 1);
-    let group = UsageWindow { group: "direction=out".parse().unwrap(), ..of("transfer-gb", 31, "2") };
-    let late = UsageWindow { part: WindowPart::Adjustment, ..of("api-calls", 31, "1") };
-    let period = UsageWindow { size: WindowSize::Month, ..of("active-users", 1, "40") };
-    let all = [of("api-calls", 30, "5"), of("api-calls", 31, "6"), group.clone(), late.clone(), period.clone()];
+    let group = UsageWindow {
+        group: "direction=out".parse().unwrap(),
+        ..of("transfer-gb", 31, "2")
+    };
+    let late = UsageWindow {
+        part: WindowPart::Adjustment,
+        ..of("api-calls", 31, "1")
+    };
+    let period = UsageWindow {
+        size: WindowSize::Month,
+        ..of("active-users", 1, "40")
+    };
+    let all = [
+        of("api-calls", 30, "5"),
+        of("api-calls", 31, "6"),
+        group.clone(),
+        late.clone(),
+        period.clone(),
+    ];
     record(&store, &all).await;
     let last = store.load_day(tenant(1), day(31)).await.unwrap();
     assert_eq!(last.len(), 3);
-    assert!([&all[1], &group, &period].iter().all(|total| last.contains(total)), "{last:?}");
-    assert_eq!(store.load_day(tenant(1), day(30)).await.unwrap(), [all[0].clone()]);
-    assert_eq!(store.load_windows(tenant(1), super::period()).await.unwrap().len(), 5);
+    assert!(
+        [&all[1], &group, &period]
+            .iter()
+            .all(|total| last.contains(total)),
+        "{last:?}"
+    );
+    assert_eq!(
+        store.load_day(tenant(1), day(30)).await.unwrap(),
+        [all[0].clone()]
+    );
+    assert_eq!(
+        store
+            .load_windows(tenant(1), super::period())
+            .await
+            .unwrap()
+            .len(),
+        5
+    );
     assert_eq!(store.load_day(tenant(2), day(31)).await.unwrap(), []);
 }
 
@@ -60,31 +93,71 @@ async fn the_totals_of_a_day_are_those_that_are_sealed_with_it() {
 async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_finds_it_mended() {
     let store = store().await;
     let totals = [window("api-calls", 5, "6", 1)];
-    store.record_sealed(&sealed(5, 9, &totals), noon()).await.unwrap();
+    store
+        .record_sealed(&sealed(5, 9, &totals), noon())
+        .await
+        .unwrap();
     let subject = Subject::Day(tenant(1), day(5));
-    let [watched] = &store.load_watched().await.unwrap()[..] else { panic!("one is watched") };
+    let [watched] = &store.load_watched().await.unwrap()[..] else {
+        panic!("one is watched")
+    };
     assert_eq!((&watched.subject, &watched.incident), (&subject, &None));
 
-    let looked = store.look(&subject, watched.due_at, ask(&store)).await.unwrap();
-    let resend = Resend { tenant: tenant(1), region: region(), day: day(5), number: 1 };
+    let looked = store
+        .look(&subject, watched.due_at, ask(&store))
+        .await
+        .unwrap();
+    let resend = Resend {
+        tenant: tenant(1),
+        region: region(),
+        day: day(5),
+        number: 1,
+    };
     assert_eq!(looked.asked, [resend]);
-    assert_eq!(store.look(&subject, watched.due_at, ask(&store)).await.unwrap(), Looked::default(), "asked just now");
-    assert_eq!(store.sort_keys("ASKED").await, ["2026-10-05T00:00:00Z#1"], "stated in the same transaction");
+    assert_eq!(
+        store
+            .look(&subject, watched.due_at, ask(&store))
+            .await
+            .unwrap(),
+        Looked::default(),
+        "asked just now"
+    );
+    assert_eq!(
+        store.sort_keys("ASKED").await,
+        ["2026-10-05T00:00:00Z#1"],
+        "stated in the same transaction"
+    );
 
     record(&store, &totals).await;
     let later = noon() + SignedDuration::from_hours(24);
-    assert_eq!(store.look(&subject, later, ask(&store)).await.unwrap(), Looked::default());
+    assert_eq!(
+        store.look(&subject, later, ask(&store)).await.unwrap(),
+        Looked::default()
+    );
     assert_eq!(store.load_watched().await.unwrap(), []);
-    assert_eq!(store.load_seals(tenant(1), period()).await.unwrap()[0].watch, None);
+    assert_eq!(
+        store.load_seals(tenant(1), period()).await.unwrap()[0].watch,
+        None
+    );
 }
 
 #[tokio::test]
 async fn what_is_watched_is_kept_as_it_is_written() {
     let store = store().await;
-    store.record_sealed(&sealed(5, 9, &[window("api-calls", 5, "6", 1)]), noon()).await.unwrap();
+    store
+        .record_sealed(&sealed(5, 9, &[window("api-calls", 5, "6", 1)]), noon())
+        .await
+        .unwrap();
     let subject = Subject::Day(tenant(1), day(5));
-    let item = store.get("what is watched", crate::item::watch_key(&subject)).await.unwrap().unwrap();
-    assert_eq!(item["subject"], text(format!("{}/day/2026-10-05T00:00:00Z", tenant(1))));
+    let item = store
+        .get("what is watched", crate::item::watch_key(&subject))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        item["subject"],
+        text(format!("{}/day/2026-10-05T00:00:00Z", tenant(1)))
+    );
 }
 
 #[tokio::test]
@@ -92,37 +165,87 @@ async fn another_seal_of_a_day_is_an_incident_at_once() {
     let store = store().await;
     let totals = [window("api-calls", 5, "6", 1)];
     record(&store, &totals).await;
-    store.record_sealed(&sealed(5, 9, &totals), noon()).await.unwrap();
+    store
+        .record_sealed(&sealed(5, 9, &totals), noon())
+        .await
+        .unwrap();
     assert_eq!(store.load_watched().await.unwrap(), []);
-    store.record_sealed(&sealed(5, 10, &[]), noon()).await.unwrap();
-    let [watched] = &store.load_watched().await.unwrap()[..] else { panic!("one is watched") };
-    assert_eq!(watched.incident.as_ref().unwrap().kind, IncidentKind::SealDisputed);
+    store
+        .record_sealed(&sealed(5, 10, &[]), noon())
+        .await
+        .unwrap();
+    let [watched] = &store.load_watched().await.unwrap()[..] else {
+        panic!("one is watched")
+    };
+    assert_eq!(
+        watched.incident.as_ref().unwrap().kind,
+        IncidentKind::SealDisputed
+    );
 }
 
 fn end(sequence: u64, sealed_until: Option<Timestamp>) -> Envelope<UsageStreamStated> {
-    let Envelope { id, region, stream, occurred_at, .. } = sealed(1, sequence, &[]);
-    let data = UsageStreamStated { tenant: tenant(1), sealed_until };
-    Envelope { id, region, stream, sequence, occurred_at, data }
+    let Envelope {
+        id,
+        region,
+        stream,
+        occurred_at,
+        ..
+    } = sealed(1, sequence, &[]);
+    let data = UsageStreamStated {
+        tenant: tenant(1),
+        sealed_until,
+    };
+    Envelope {
+        id,
+        region,
+        stream,
+        sequence,
+        occurred_at,
+        data,
+    }
 }
 
 #[tokio::test]
 async fn what_was_lost_before_the_end_is_watched_and_asked_for() {
     let store = store().await;
-    store.record_end(&end(3, Some(day(7))), noon()).await.unwrap();
-    store.record_end(&end(3, Some(day(7))), noon()).await.unwrap();
+    store
+        .record_end(&end(3, Some(day(7))), noon())
+        .await
+        .unwrap();
+    store
+        .record_end(&end(3, Some(day(7))), noon())
+        .await
+        .unwrap();
     let subject = Subject::Reports(tenant(1), region());
-    let [watched] = &store.load_watched().await.unwrap()[..] else { panic!("one is watched") };
+    let [watched] = &store.load_watched().await.unwrap()[..] else {
+        panic!("one is watched")
+    };
     assert_eq!(watched.subject, subject);
-    let looked = store.look(&subject, watched.due_at, ask(&store)).await.unwrap();
-    assert!(looked.asked.iter().any(|resend| resend.day == day(6)), "days begin as the region said: {looked:?}");
+    let looked = store
+        .look(&subject, watched.due_at, ask(&store))
+        .await
+        .unwrap();
+    assert!(
+        looked.asked.iter().any(|resend| resend.day == day(6)),
+        "days begin as the region said: {looked:?}"
+    );
 
-    store.record_end(&end(4, Some(day(8))), noon()).await.unwrap();
+    store
+        .record_end(&end(4, Some(day(8))), noon())
+        .await
+        .unwrap();
     for number in [1, 2] {
-        store.record_received(tenant(1), &region(), number, noon()).await.unwrap();
+        store
+            .record_received(tenant(1), &region(), number, noon())
+            .await
+            .unwrap();
     }
     assert_eq!(store.load_watched().await.unwrap(), []);
     let received = store.load_tenant(tenant(1)).await.unwrap().received;
-    assert_eq!((received[0].received.contiguous, received[0].sealed_until), (4, Some(day(8))));
+    assert_eq!(
+        (received[0].received.contiguous, received[0].sealed_until),
+        (4, Some(day(8)))
+    );
 }
 
 #[tokio::test]
@@ -130,13 +253,33 @@ async fn seals_and_reports_at_once_are_all_noted() {
     let store = store().await;
     let (store, region) = (&store, &region());
     let noted = (1..=12_u8).rev().map(async |number| {
-        store.record_sealed(&sealed(number, number.into(), &[]), noon()).await.unwrap();
-        store.record_received(tenant(1), region, number.into(), noon()).await.unwrap();
+        store
+            .record_sealed(&sealed(number, number.into(), &[]), noon())
+            .await
+            .unwrap();
+        store
+            .record_received(tenant(1), region, number.into(), noon())
+            .await
+            .unwrap();
     });
     futures::future::join_all(noted).await;
-    assert_eq!(store.load_seals(tenant(1), period()).await.unwrap().len(), 12);
-    assert_eq!(store.load_tenant(tenant(1)).await.unwrap().missing_reports(), 0);
-    assert_eq!(store.load_watched().await.unwrap(), [], "the gaps have closed");
+    assert_eq!(
+        store.load_seals(tenant(1), period()).await.unwrap().len(),
+        12
+    );
+    assert_eq!(
+        store
+            .load_tenant(tenant(1))
+            .await
+            .unwrap()
+            .missing_reports(),
+        0
+    );
+    assert_eq!(
+        store.load_watched().await.unwrap(),
+        [],
+        "the gaps have closed"
+    );
 }
 
 impl BillingStore {

@@ -9,7 +9,9 @@ async fn two_hundred_invoices_of_two_periods_at_once_have_gapless_numbers() {
     for period in periods {
         start_run(&store, period, 100).await;
     }
-    let all = periods.into_iter().flat_map(|period| (0..100).map(move |n| (n, period)));
+    let all = periods
+        .into_iter()
+        .flat_map(|period| (0..100).map(move |n| (n, period)));
     let numbers = join_all(all.map(|(n, period)| issue(&store, n, period))).await;
     let mut numbers: Vec<u64> = numbers.into_iter().map(Option::unwrap).collect();
     numbers.sort_unstable();
@@ -18,7 +20,10 @@ async fn two_hundred_invoices_of_two_periods_at_once_have_gapless_numbers() {
         let run = store.load_run(period).await.unwrap().unwrap().run;
         assert!(run.is_complete() && run.settled);
         let usd = run.tallies.values().next().unwrap();
-        assert_eq!((usd.invoices, usd.total.to_string()), (100, "1900.00 USD".to_owned()));
+        assert_eq!(
+            (usd.invoices, usd.total.to_string()),
+            (100, "1900.00 USD".to_owned())
+        );
         assert_eq!(store.load_invoiced(period).await.unwrap().len(), 100);
     }
 }
@@ -44,14 +49,37 @@ async fn an_invoice_is_found_by_tenant_by_id_and_in_the_list() {
     }
     assert_eq!(issue(&store, 1, next).await, Some(4));
 
-    let invoice = store.load_invoice(tenant(2), period()).await.unwrap().unwrap();
-    assert_eq!(store.load_invoice_by_id(invoice.id).await.unwrap(), Some(invoice.clone()));
-    assert_eq!(store.load_invoice_by_id(InvoiceId::of(tenant(2), next)).await.unwrap(), None);
+    let invoice = store
+        .load_invoice(tenant(2), period())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        store.load_invoice_by_id(invoice.id).await.unwrap(),
+        Some(invoice.clone())
+    );
+    assert_eq!(
+        store
+            .load_invoice_by_id(InvoiceId::of(tenant(2), next))
+            .await
+            .unwrap(),
+        None
+    );
 
     let first = store.load_invoices(period(), None, 2).await.unwrap();
     assert_eq!(first.invoices[1], invoice.summary());
-    let second = store.load_invoices(period(), first.next.as_ref(), 2).await.unwrap();
-    assert_eq!(second.invoices.iter().map(|invoice| invoice.number.number).collect::<Vec<_>>(), [3]);
+    let second = store
+        .load_invoices(period(), first.next.as_ref(), 2)
+        .await
+        .unwrap();
+    assert_eq!(
+        second
+            .invoices
+            .iter()
+            .map(|invoice| invoice.number.number)
+            .collect::<Vec<_>>(),
+        [3]
+    );
     assert_eq!(second.next, None);
 }
 
@@ -61,7 +89,10 @@ async fn a_run_that_changed_since_it_was_read_is_not_overwritten() {
     start_run(&store, period(), 1).await;
     let stale = store.load_run(period()).await.unwrap().unwrap();
     issue(&store, 1, period()).await.unwrap();
-    let widened = Run { expected: 2, ..stale.run.clone() };
+    let widened = Run {
+        expected: 2,
+        ..stale.run.clone()
+    };
     assert!(!store.record_run(Some(&stale), &widened).await.unwrap());
     assert!(!store.record_run(None, &widened).await.unwrap());
     assert_eq!(store.load_run(period()).await.unwrap().unwrap().run.done, 1);

@@ -6,11 +6,22 @@ use jiff::SignedDuration;
 #[test]
 fn every_tenant_has_one_turn_in_a_day_in_the_partition_that_lists_it() {
     let quarter = SignedDuration::from_mins(15);
-    let moments: Vec<Timestamp> = (0..96).map(|n| moment("2026-10-10T06:40:00Z") + quarter * n).collect();
+    let moments: Vec<Timestamp> = (0..96)
+        .map(|n| moment("2026-10-10T06:40:00Z") + quarter * n)
+        .collect();
     for tenant in (0..=255).map(tenant) {
-        let turns: Vec<Turn> = moments.iter().map(|at| Turn::at(*at)).filter(|turn| turn.is_of(tenant)).collect();
-        let [turn] = turns[..] else { panic!("{tenant} has {} turns", turns.len()) };
+        let turns: Vec<Turn> = moments
+            .iter()
+            .map(|at| Turn::at(*at))
+            .filter(|turn| turn.is_of(tenant))
+            .collect();
+        let [turn] = turns[..] else {
+            panic!("{tenant} has {} turns", turns.len())
+        };
         assert_eq!(turn.shard(), shard_of(tenant), "{tenant}");
     }
-    assert_eq!(Turn::at(moment("2026-10-10T00:29:59Z")), Turn::at(moment("2026-10-11T00:15:00Z")));
+    assert_eq!(
+        Turn::at(moment("2026-10-10T00:29:59Z")),
+        Turn::at(moment("2026-10-11T00:15:00Z"))
+    );
 }

@@ -15,13 +15,21 @@ fn fact(revision: u64, status: TenantStatus, plan: &str) -> TenantStatusChanged 
 
 fn account(changes: &[(u64, &str, TenantStatus, &str)]) -> Account {
     let region = "eu-central-1".parse().unwrap();
-    changes.iter().fold(Account::new(tenant(1)), |account, (revision, at, status, plan)| {
-        account.learn(&fact(*revision, *status, plan), &region, moment(at)).unwrap_or(account)
-    })
+    changes.iter().fold(
+        Account::new(tenant(1)),
+        |account, (revision, at, status, plan)| {
+            account
+                .learn(&fact(*revision, *status, plan), &region, moment(at))
+                .unwrap_or(account)
+        },
+    )
 }
 
 fn check(changes: &[(&str, TenantStatus, &str)], rows: &[(&str, Option<&str>)]) {
-    let numbered: Vec<_> = (1..).zip(changes).map(|(n, (at, status, plan))| (n, *at, *status, *plan)).collect();
+    let numbered: Vec<_> = (1..)
+        .zip(changes)
+        .map(|(n, (at, status, plan))| (n, *at, *status, *plan))
+        .collect();
     let account = account(&numbered);
     for (month, plan) in rows {
         let billed = account.plan_for(period(month)).map(PlanCode::as_str);
@@ -32,30 +40,61 @@ fn check(changes: &[(&str, TenantStatus, &str)], rows: &[(&str, Option<&str>)]) 
 #[test]
 fn whoever_was_in_use_at_any_moment_is_billed() {
     check(&[], &[("2026-10", None)]);
-    check(&[("2026-10-01T00:00:00Z", Pending, "pro")], &[("2026-10", None), ("2026-11", None)]);
     check(
-        &[("2026-09-30T23:59:59Z", Pending, "pro"), ("2026-10-31T23:59:59Z", Active, "pro")],
-        &[("2026-09", None), ("2026-10", Some("pro")), ("2026-11", Some("pro"))],
+        &[("2026-10-01T00:00:00Z", Pending, "pro")],
+        &[("2026-10", None), ("2026-11", None)],
     );
     check(
-        &[("2026-09-05T00:00:00Z", Active, "pro"), ("2026-11-01T00:00:00Z", Closed, "pro")],
-        &[("2026-08", None), ("2026-09", Some("pro")), ("2026-10", Some("pro")), ("2026-11", None)],
+        &[
+            ("2026-09-30T23:59:59Z", Pending, "pro"),
+            ("2026-10-31T23:59:59Z", Active, "pro"),
+        ],
+        &[
+            ("2026-09", None),
+            ("2026-10", Some("pro")),
+            ("2026-11", Some("pro")),
+        ],
     );
     check(
-        &[("2026-09-05T00:00:00Z", Active, "pro"), ("2026-11-01T00:00:01Z", Closed, "pro")],
+        &[
+            ("2026-09-05T00:00:00Z", Active, "pro"),
+            ("2026-11-01T00:00:00Z", Closed, "pro"),
+        ],
+        &[
+            ("2026-08", None),
+            ("2026-09", Some("pro")),
+            ("2026-10", Some("pro")),
+            ("2026-11", None),
+        ],
+    );
+    check(
+        &[
+            ("2026-09-05T00:00:00Z", Active, "pro"),
+            ("2026-11-01T00:00:01Z", Closed, "pro"),
+        ],
         &[("2026-11", Some("pro")), ("2026-12", None)],
     );
     check(
-        &[("2026-09-05T00:00:00Z", Active, "pro"), ("2026-09-06T00:00:00Z", Suspended, "pro")],
+        &[
+            ("2026-09-05T00:00:00Z", Active, "pro"),
+            ("2026-09-06T00:00:00Z", Suspended, "pro"),
+        ],
         &[("2026-10", Some("pro"))],
     );
     check(
-        &[("2026-09-05T00:00:00Z", Provisioning, "pro"), ("2026-09-06T00:00:00Z", Closed, "pro")],
+        &[
+            ("2026-09-05T00:00:00Z", Provisioning, "pro"),
+            ("2026-09-06T00:00:00Z", Closed, "pro"),
+        ],
         &[("2026-09", None)],
     );
-    // Of two changes at a period's first moment the later one holds: no moment of the period was in use.
+    // Of two changes at a period's first moment the later one holds: no moment of the period was in
+    // use.
     check(
-        &[("2026-10-01T00:00:00Z", Active, "pro"), ("2026-10-01T00:00:00Z", Closed, "pro")],
+        &[
+            ("2026-10-01T00:00:00Z", Active, "pro"),
+            ("2026-10-01T00:00:00Z", Closed, "pro"),
+        ],
         &[("2026-09", None), ("2026-10", None)],
     );
 }
@@ -64,8 +103,15 @@ fn whoever_was_in_use_at_any_moment_is_billed() {
 #[test]
 fn changes_at_the_ends_of_a_period_are_of_the_one_that_begins() {
     check(
-        &[("2026-10-01T00:00:00Z", Active, "starter"), ("2026-11-01T00:00:00Z", Active, "pro")],
-        &[("2026-09", None), ("2026-10", Some("starter")), ("2026-11", Some("pro"))],
+        &[
+            ("2026-10-01T00:00:00Z", Active, "starter"),
+            ("2026-11-01T00:00:00Z", Active, "pro"),
+        ],
+        &[
+            ("2026-09", None),
+            ("2026-10", Some("starter")),
+            ("2026-11", Some("pro")),
+        ],
     );
     // The last of several at the first moment is what the period began with.
     check(
@@ -77,11 +123,17 @@ fn changes_at_the_ends_of_a_period_are_of_the_one_that_begins() {
         &[("2026-09", None), ("2026-10", None), ("2026-11", None)],
     );
     check(
-        &[("2026-09-30T23:59:59.999999999Z", Active, "pro"), ("2026-10-01T00:00:00Z", Closed, "pro")],
+        &[
+            ("2026-09-30T23:59:59.999999999Z", Active, "pro"),
+            ("2026-10-01T00:00:00Z", Closed, "pro"),
+        ],
         &[("2026-09", Some("pro")), ("2026-10", None)],
     );
     check(
-        &[("2026-10-01T00:00:00Z", Pending, "pro"), ("2026-10-31T23:59:59.999999999Z", Active, "pro")],
+        &[
+            ("2026-10-01T00:00:00Z", Pending, "pro"),
+            ("2026-10-31T23:59:59.999999999Z", Active, "pro"),
+        ],
         &[("2026-10", Some("pro"))],
     );
 }
@@ -94,7 +146,11 @@ fn a_period_is_billed_by_the_plan_that_it_ended_with() {
             ("2026-10-15T00:00:00Z", Active, "pro"),
             ("2026-11-01T00:30:00Z", Active, "starter"),
         ],
-        &[("2026-09", Some("starter")), ("2026-10", Some("pro")), ("2026-11", Some("starter"))],
+        &[
+            ("2026-09", Some("starter")),
+            ("2026-10", Some("pro")),
+            ("2026-11", Some("starter")),
+        ],
     );
 }
 
@@ -121,27 +177,49 @@ fn who_left_is_looked_at_for_the_periods_that_can_be_adjusted() {
 
 #[test]
 fn regions_may_state_usage_as_long_as_the_tenant_can_be_billed() {
-    let (was, is) = ("us-east-1".parse().unwrap(), "eu-central-1".parse().unwrap());
+    let (was, is) = (
+        "us-east-1".parse().unwrap(),
+        "eu-central-1".parse().unwrap(),
+    );
     let mut account = Account::new(tenant(1));
     let learn = |account: &Account, revision, status, region, at| {
-        account.learn(&fact(revision, status, "pro"), region, moment(at)).unwrap()
+        account
+            .learn(&fact(revision, status, "pro"), region, moment(at))
+            .unwrap()
     };
     account = learn(&account, 1, Pending, &was, "2026-01-05T00:00:00Z");
-    assert!(account.usage_regions(period("2026-01")).is_empty(), "it is not in use");
+    assert!(
+        account.usage_regions(period("2026-01")).is_empty(),
+        "it is not in use"
+    );
     account = learn(&account, 2, Active, &was, "2026-02-05T00:00:00Z");
     assert_eq!(account.usage_regions(period("2026-02")), [&was].into());
     account = learn(&account, 3, Active, &is, "2026-04-05T00:00:00Z");
-    assert_eq!(account.usage_regions(period("2026-04")), [&is, &was].into(), "facts of both may be on their way");
+    assert_eq!(
+        account.usage_regions(period("2026-04")),
+        [&is, &was].into(),
+        "facts of both may be on their way"
+    );
     account = learn(&account, 4, Closed, &is, "2026-06-05T00:00:00Z");
     assert_eq!(account.usage_regions(period("2026-08")), [&is, &was].into());
-    assert!(account.usage_regions(period("2026-09")).is_empty(), "it is not asked for ever");
+    assert!(
+        account.usage_regions(period("2026-09")).is_empty(),
+        "it is not asked for ever"
+    );
 }
 
 #[test]
 fn a_known_change_changes_nothing() {
     let account = account(&[(1, "2026-10-01T00:00:00Z", Active, "pro")]);
     let region = "eu-central-1".parse().unwrap();
-    assert_eq!(account.learn(&fact(1, Active, "pro"), &region, moment("2026-10-01T00:00:00Z")), None);
+    assert_eq!(
+        account.learn(
+            &fact(1, Active, "pro"),
+            &region,
+            moment("2026-10-01T00:00:00Z")
+        ),
+        None
+    );
     assert_eq!(account.status(), Some(Active));
 }
 
@@ -157,7 +235,10 @@ fn a_busy_month_does_not_push_out_the_one_before() {
         changes.push((format!("2026-11-02T10:{minute:02}:30Z"), Active, "pro"));
     }
     changes.push(("2026-11-02T11:00:00Z".to_owned(), Closed, "pro"));
-    let rows: Vec<_> = changes.iter().map(|(at, status, plan)| (at.as_str(), *status, *plan)).collect();
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|(at, status, plan)| (at.as_str(), *status, *plan))
+        .collect();
     check(
         &rows,
         &[
@@ -173,27 +254,54 @@ fn a_busy_month_does_not_push_out_the_one_before() {
 /// That a tenant was gone is remembered as long as that it was there.
 #[test]
 fn a_busy_month_does_not_push_out_an_end() {
-    let mut changes =
-        vec![("2026-08-05T00:00:00Z".to_owned(), Active, "pro"), ("2026-09-20T00:00:00Z".to_owned(), Closed, "pro")];
+    let mut changes = vec![
+        ("2026-08-05T00:00:00Z".to_owned(), Active, "pro"),
+        ("2026-09-20T00:00:00Z".to_owned(), Closed, "pro"),
+    ];
     changes.extend((0..60).map(|minute| (format!("2026-11-02T10:{minute:02}:00Z"), Active, "pro")));
-    let rows: Vec<_> = changes.iter().map(|(at, status, plan)| (at.as_str(), *status, *plan)).collect();
-    check(&rows, &[("2026-09", Some("pro")), ("2026-10", None), ("2026-11", Some("pro"))]);
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|(at, status, plan)| (at.as_str(), *status, *plan))
+        .collect();
+    check(
+        &rows,
+        &[
+            ("2026-09", Some("pro")),
+            ("2026-10", None),
+            ("2026-11", Some("pro")),
+        ],
+    );
 }
 
 #[test]
 fn of_very_many_periods_the_oldest_are_forgotten() {
-    let months: Vec<String> =
-        (2000..2060).flat_map(|year| [4, 9].map(|month| format!("{year}-{month:02}-05T00:00:00Z"))).collect();
-    let rows: Vec<_> = (1..).zip(&months).map(|(n, at)| (n, at.as_str(), Active, "pro")).collect();
+    let months: Vec<String> = (2000..2060)
+        .flat_map(|year| [4, 9].map(|month| format!("{year}-{month:02}-05T00:00:00Z")))
+        .collect();
+    let rows: Vec<_> = (1..)
+        .zip(&months)
+        .map(|(n, at)| (n, at.as_str(), Active, "pro"))
+        .collect();
     let account = account(&rows);
     assert_eq!(account.changes.len(), Account::CHANGES_MAX);
     assert_eq!(account.plan_for(period("2035-01")), None);
-    assert_eq!(account.plan_for(period("2036-04")).map(PlanCode::as_str), Some("pro"));
+    assert_eq!(
+        account.plan_for(period("2036-04")).map(PlanCode::as_str),
+        Some("pro")
+    );
     let region = "eu-central-1".parse().unwrap();
-    assert_eq!(account.learn(&fact(1, Active, "pro"), &region, moment("2000-04-05T00:00:00Z")), None);
+    assert_eq!(
+        account.learn(
+            &fact(1, Active, "pro"),
+            &region,
+            moment("2000-04-05T00:00:00Z")
+        ),
+        None
+    );
 }
 
-/// Changes within four months, by rising revision: many at once, and many at the first moment of a month.
+/// Changes within four months, by rising revision: many at once, and many at the first moment of a
+/// month.
 fn any_changes() -> impl Strategy<Value = Vec<(Timestamp, TenantStatus, &'static str)>> {
     let at = prop_oneof![
         4 => (8_u8..12, 1_u8..29, 0_u8..24).prop_map(|(month, day, hour)| format!("2026-{month:02}-{day:02}T{hour:02}:00:00Z")),

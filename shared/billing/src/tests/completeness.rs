@@ -9,13 +9,27 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn totals() -> Vec<UsageWindow> {
-    let window = |meter: &str, value: &str| UsageWindow { start: moment(DAY), ..window(meter, 5, value, 3) };
-    let late = UsageWindow { part: WindowPart::Adjustment, ..window("tokens", "9") };
-    vec![window("tokens", "5"), window("api-calls", "3"), late, super::window("tokens", 6, "8", 8)]
+    let window = |meter: &str, value: &str| UsageWindow {
+        start: moment(DAY),
+        ..window(meter, 5, value, 3)
+    };
+    let late = UsageWindow {
+        part: WindowPart::Adjustment,
+        ..window("tokens", "9")
+    };
+    vec![
+        window("tokens", "5"),
+        window("api-calls", "3"),
+        late,
+        super::window("tokens", 6, "8", 8),
+    ]
 }
 
 fn stated(sequence: u64, totals: &[UsageWindow]) -> Envelope<UsageSealed> {
-    let sealed: Vec<_> = totals.iter().filter(|total| SealDigest::covers(moment(DAY), total)).collect();
+    let sealed: Vec<_> = totals
+        .iter()
+        .filter(|total| SealDigest::covers(moment(DAY), total))
+        .collect();
     Envelope {
         id: "0199a1f0-0000-7000-8000-ffff00000001".parse().unwrap(),
         region: "eu-central-1".parse().unwrap(),
@@ -48,11 +62,18 @@ fn a_seal_holds_when_the_ledger_has_what_was_sealed_and_nothing_else_of_it() {
     assert!(sealed(&totals()).watch.is_none());
     let spoil: [(&str, Spoil); 6] = [
         ("one is missing", |all| drop(all.remove(0))),
-        ("one more", |all| all.push(UsageWindow { group: "model=large".parse().unwrap(), ..all[0].clone() })),
+        ("one more", |all| {
+            all.push(UsageWindow {
+                group: "model=large".parse().unwrap(),
+                ..all[0].clone()
+            })
+        }),
         ("another value", |all| all[1].value = quantity("4")),
         ("another count", |all| all[1].events = 4),
         ("another revision", |all| all[1].revision = 2),
-        ("another group", |all| all[0].group = "model=large".parse().unwrap()),
+        ("another group", |all| {
+            all[0].group = "model=large".parse().unwrap()
+        }),
     ];
     for (what, spoil) in spoil {
         let mut all = totals();
@@ -62,7 +83,10 @@ fn a_seal_holds_when_the_ledger_has_what_was_sealed_and_nothing_else_of_it() {
     let mut beside = totals();
     beside.truncate(2);
     beside.reverse();
-    assert!(sealed(&beside).watch.is_none(), "adjustments and other days do not matter, nor does the order");
+    assert!(
+        sealed(&beside).watch.is_none(),
+        "adjustments and other days do not matter, nor does the order"
+    );
 }
 
 #[test]
@@ -72,9 +96,14 @@ fn a_day_that_differs_is_asked_for_with_growing_pauses_and_is_an_incident_after_
     // Every quarter of an hour, as the schedule is, for two days.
     for quarter in 1..=192 {
         let now = Timestamp::from_second(at("09T07:00:00").as_second() + quarter * 900).unwrap();
-        let Some(look) = look_at_seal(&seal, &[], now) else { continue };
+        let Some(look) = look_at_seal(&seal, &[], now) else {
+            continue;
+        };
         assert!(look.is_asked);
-        asked.push((now.to_string(), look.seal.incident().map(|incident| incident.kind)));
+        asked.push((
+            now.to_string(),
+            look.seal.incident().map(|incident| incident.kind),
+        ));
         seal = look.seal;
     }
     let expected = [
@@ -84,54 +113,112 @@ fn a_day_that_differs_is_asked_for_with_growing_pauses_and_is_an_incident_after_
         ("2026-10-09T10:45:00Z", Some(IncidentKind::TotalsDiffer)),
         ("2026-10-10T10:45:00Z", Some(IncidentKind::TotalsDiffer)),
     ];
-    assert_eq!(asked, expected.map(|(at, incident)| (at.to_owned(), incident)));
+    assert_eq!(
+        asked,
+        expected.map(|(at, incident)| (at.to_owned(), incident))
+    );
     let incident = seal.incident().unwrap();
     assert_eq!((incident.since, incident.requests), (at("09T10:45:00"), 5));
-    assert_eq!(incident.subject().to_string().parse(), Ok(Subject::Day(tenant(1), moment(DAY))));
+    assert_eq!(
+        incident.subject().to_string().parse(),
+        Ok(Subject::Day(tenant(1), moment(DAY)))
+    );
 
     let mended = look_at_seal(&seal, &totals(), at("11T00:00:00")).unwrap();
     assert_eq!((mended.seal.incident(), mended.is_asked), (None, false));
-    assert_eq!(look_at_seal(&mended.seal, &totals(), at("12T00:00:00")), None);
+    assert_eq!(
+        look_at_seal(&mended.seal, &totals(), at("12T00:00:00")),
+        None
+    );
     let again = look_at_seal(&mended.seal, &other_totals(), at("12T00:00:00")).unwrap();
-    assert_eq!((again.is_asked, again.seal.watch), (false, Some(Watch::new(at("12T00:00:00")))));
+    assert_eq!(
+        (again.is_asked, again.seal.watch),
+        (false, Some(Watch::new(at("12T00:00:00"))))
+    );
 }
 
 #[test]
 fn what_was_sealed_first_stays_and_another_seal_is_an_incident_until_the_first_is_stated_again() {
     let now = at("09T08:00:00");
     let first = sealed(&totals());
-    let disputed = decide_sealed(Some(&first), &stated(12, &other_totals()), &totals(), now).unwrap();
-    assert_eq!((disputed.totals, &disputed.digest), (first.totals, &first.digest));
-    assert_eq!(disputed.incident().map(|incident| incident.kind), Some(IncidentKind::SealDisputed));
-    for (said, sequence) in [(other_totals(), 12), (other_totals(), 8), (totals(), 9), (totals(), 11)] {
+    let disputed =
+        decide_sealed(Some(&first), &stated(12, &other_totals()), &totals(), now).unwrap();
+    assert_eq!(
+        (disputed.totals, &disputed.digest),
+        (first.totals, &first.digest)
+    );
+    assert_eq!(
+        disputed.incident().map(|incident| incident.kind),
+        Some(IncidentKind::SealDisputed)
+    );
+    for (said, sequence) in [
+        (other_totals(), 12),
+        (other_totals(), 8),
+        (totals(), 9),
+        (totals(), 11),
+    ] {
         let after = decide_sealed(Some(&disputed), &stated(sequence, &said), &totals(), now);
         let incident = after.unwrap_or_else(|| disputed.clone()).incident();
         assert!(incident.is_some(), "number {sequence} ends no dispute");
     }
     let settled = decide_sealed(Some(&disputed), &stated(13, &totals()), &totals(), now).unwrap();
     assert_eq!((settled.incident(), settled.watch), (None, None));
-    assert_eq!(decide_sealed(Some(&settled), &stated(12, &other_totals()), &totals(), now), None);
+    assert_eq!(
+        decide_sealed(Some(&settled), &stated(12, &other_totals()), &totals(), now),
+        None
+    );
 }
 
 #[test]
 fn a_seal_that_is_stated_again_with_nothing_new_changes_nothing() {
     let seal = sealed(&totals());
     for sequence in [9, 3] {
-        assert_eq!(decide_sealed(Some(&seal), &stated(sequence, &totals()), &totals(), at("20T00:00:00")), None);
+        assert_eq!(
+            decide_sealed(
+                Some(&seal),
+                &stated(sequence, &totals()),
+                &totals(),
+                at("20T00:00:00")
+            ),
+            None
+        );
     }
-    let again = decide_sealed(Some(&seal), &stated(14, &totals()), &totals(), at("20T00:00:00")).unwrap();
-    assert_eq!(again, Seal { sequence: 14, ..seal });
+    let again = decide_sealed(
+        Some(&seal),
+        &stated(14, &totals()),
+        &totals(),
+        at("20T00:00:00"),
+    )
+    .unwrap();
+    assert_eq!(
+        again,
+        Seal {
+            sequence: 14,
+            ..seal
+        }
+    );
 }
 
 fn reception(numbers: &[u64]) -> Reception {
-    let mark =
-        |reception: Reception, number: &u64| reception.mark(*number, at("09T07:00:00")).unwrap().unwrap_or(reception);
+    let mark = |reception: Reception, number: &u64| {
+        reception
+            .mark(*number, at("09T07:00:00"))
+            .unwrap()
+            .unwrap_or(reception)
+    };
     numbers.iter().fold(Reception::default(), mark)
 }
 
 fn days(seals: &[(&str, u64)], totalled: &[&str]) -> KnownDays {
-    let seal = |(day, sequence): &(&str, u64)| Seal { day: at(day), sequence: *sequence, ..sealed(&totals()) };
-    KnownDays { totalled: totalled.iter().map(|day| at(day)).collect(), seals: seals.iter().map(seal).collect() }
+    let seal = |(day, sequence): &(&str, u64)| Seal {
+        day: at(day),
+        sequence: *sequence,
+        ..sealed(&totals())
+    };
+    KnownDays {
+        totalled: totalled.iter().map(|day| at(day)).collect(),
+        seals: seals.iter().map(seal).collect(),
+    }
 }
 
 #[test]
@@ -139,90 +226,217 @@ fn a_gap_is_watched_as_long_as_it_is_open() {
     assert_eq!(reception(&[1, 2, 3]).watch, None);
     let open = reception(&[1, 4, 2]);
     assert_eq!(open.watch, Some(Watch::new(at("09T07:00:00"))));
-    assert_eq!(open.mark(3, at("09T08:00:00")).unwrap().unwrap().watch, None);
-    assert_eq!(look_at_reception(&open, &KnownDays::default(), at("09T07:14:59")), None);
+    assert_eq!(
+        open.mark(3, at("09T08:00:00")).unwrap().unwrap().watch,
+        None
+    );
+    assert_eq!(
+        look_at_reception(&open, &KnownDays::default(), at("09T07:14:59")),
+        None
+    );
 }
 
 #[test]
 fn every_day_that_a_lost_report_may_have_spoken_of_is_asked_for() {
     let open = reception(&[1, 2, 4]);
-    let known = days(&[("05T06:30:00", 4), ("04T06:30:00", 2)], &["05T06:30:00", "08T06:30:00", "09T06:30:00"]);
+    let known = days(
+        &[("05T06:30:00", 4), ("04T06:30:00", 2)],
+        &["05T06:30:00", "08T06:30:00", "09T06:30:00"],
+    );
     let look = look_at_reception(&open, &known, at("09T07:15:00")).unwrap();
-    assert_eq!(look.asked.len(), REPORTED_DAYS_MAX - 1, "the fifth was stated behind the gap");
-    assert_eq!(look.asked[..4], [at("09T06:30:00"), at("08T06:30:00"), at("07T06:30:00"), at("06T06:30:00")]);
+    assert_eq!(
+        look.asked.len(),
+        REPORTED_DAYS_MAX - 1,
+        "the fifth was stated behind the gap"
+    );
+    assert_eq!(
+        look.asked[..4],
+        [
+            at("09T06:30:00"),
+            at("08T06:30:00"),
+            at("07T06:30:00"),
+            at("06T06:30:00")
+        ]
+    );
     assert!(look.asked.contains(&at("04T06:30:00")) && !look.asked.contains(&at("05T06:30:00")));
-    assert_eq!(look.asked.iter().collect::<BTreeSet<_>>().len(), look.asked.len());
+    assert_eq!(
+        look.asked.iter().collect::<BTreeSet<_>>().len(),
+        look.asked.len()
+    );
     assert_eq!(look.reception.watch.unwrap().requests, 1);
 }
 
 #[test]
 fn a_gap_closes_when_all_that_it_may_hold_was_stated_behind_it() {
     let open = reception(&[1, 2, 4]);
-    let asked = look_at_reception(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00")).unwrap().reception;
+    let asked = look_at_reception(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00"))
+        .unwrap()
+        .reception;
     let whole = |seals: &[(&str, u64)], totalled: &[&str]| {
         let look = look_at_reception(&asked, &days(seals, totalled), at("09T07:45:00")).unwrap();
         look.reception.received.missing() == 0
     };
     assert!(whole(&[("04T06:30:00", 5)], &[]));
-    assert!(whole(&[("04T06:30:00", 5), ("05T06:30:00", 7)], &["04T06:30:00", "05T06:30:00"]));
-    assert!(whole(&[("04T06:30:00", 5)], &["10T06:30:00"]), "that day began later");
-    assert!(!whole(&[("04T06:30:00", 2)], &[]), "its adjustments may be in the gap");
-    assert!(!whole(&[("04T06:30:00", 3)], &[]), "the number of what is missing is not behind the gap");
-    assert!(!whole(&[("04T06:30:00", 5)], &["05T06:30:00"]), "that day is not sealed yet");
+    assert!(whole(
+        &[("04T06:30:00", 5), ("05T06:30:00", 7)],
+        &["04T06:30:00", "05T06:30:00"]
+    ));
+    assert!(
+        whole(&[("04T06:30:00", 5)], &["10T06:30:00"]),
+        "that day began later"
+    );
+    assert!(
+        !whole(&[("04T06:30:00", 2)], &[]),
+        "its adjustments may be in the gap"
+    );
+    assert!(
+        !whole(&[("04T06:30:00", 3)], &[]),
+        "the number of what is missing is not behind the gap"
+    );
+    assert!(
+        !whole(&[("04T06:30:00", 5)], &["05T06:30:00"]),
+        "that day is not sealed yet"
+    );
     assert!(!whole(&[], &[]), "nothing is known");
     let mut differs = days(&[("04T06:30:00", 5)], &[]);
     differs.seals[0].watch = Some(Watch::new(at("09T07:00:00")));
-    assert!(look_at_reception(&asked, &differs, at("09T07:45:00")).unwrap().reception.received.missing() > 0);
+    assert!(
+        look_at_reception(&asked, &differs, at("09T07:45:00"))
+            .unwrap()
+            .reception
+            .received
+            .missing()
+            > 0
+    );
 
-    let closed = look_at_reception(&asked, &days(&[("04T06:30:00", 5)], &[]), at("09T07:45:00")).unwrap();
-    assert_eq!((closed.asked, closed.reception), (vec![], reception(&[1, 2, 3, 4])));
-    let first = look_at_reception(&open, &days(&[("04T06:30:00", 5)], &[]), at("09T07:15:00")).unwrap();
-    assert!(!first.asked.is_empty(), "a day that is not known at all is asked for once");
+    let closed =
+        look_at_reception(&asked, &days(&[("04T06:30:00", 5)], &[]), at("09T07:45:00")).unwrap();
+    assert_eq!(
+        (closed.asked, closed.reception),
+        (vec![], reception(&[1, 2, 3, 4]))
+    );
+    let first =
+        look_at_reception(&open, &days(&[("04T06:30:00", 5)], &[]), at("09T07:15:00")).unwrap();
+    assert!(
+        !first.asked.is_empty(),
+        "a day that is not known at all is asked for once"
+    );
 }
 
 fn end(sequence: u64, sealed_until: Option<&str>) -> Envelope<UsageStreamStated> {
-    let Envelope { id, region, stream, occurred_at, .. } = stated(sequence, &totals());
-    let data = UsageStreamStated { tenant: tenant(1), sealed_until: sealed_until.map(at) };
-    Envelope { id, region, stream, sequence, occurred_at, data }
+    let Envelope {
+        id,
+        region,
+        stream,
+        occurred_at,
+        ..
+    } = stated(sequence, &totals());
+    let data = UsageStreamStated {
+        tenant: tenant(1),
+        sealed_until: sealed_until.map(at),
+    };
+    Envelope {
+        id,
+        region,
+        stream,
+        sequence,
+        occurred_at,
+        data,
+    }
 }
 
 #[test]
 fn the_end_of_the_reports_shows_what_is_missing_before_it() {
     let now = at("09T07:00:00");
-    let whole = reception(&[1, 2, 3]).mark_end(&end(4, None), now).unwrap().unwrap();
-    assert_eq!((whole.received.missing(), whole.watch), (0, None), "nothing was lost");
-    let open = reception(&[1, 2]).mark_end(&end(5, Some("06T06:30:00")), now).unwrap().unwrap();
-    assert_eq!((open.received.missing(), open.watch), (2, Some(Watch::new(now))));
-    assert_eq!(open.mark_end(&end(5, Some("06T06:30:00")), at("09T08:00:00")).unwrap(), None, "it came before");
-    let first = Reception::default().mark_end(&end(2, None), now).unwrap().unwrap();
-    assert_eq!(first.received.missing(), 1, "the first report was lost, and no other followed");
+    let whole = reception(&[1, 2, 3])
+        .mark_end(&end(4, None), now)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (whole.received.missing(), whole.watch),
+        (0, None),
+        "nothing was lost"
+    );
+    let open = reception(&[1, 2])
+        .mark_end(&end(5, Some("06T06:30:00")), now)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (open.received.missing(), open.watch),
+        (2, Some(Watch::new(now)))
+    );
+    assert_eq!(
+        open.mark_end(&end(5, Some("06T06:30:00")), at("09T08:00:00"))
+            .unwrap(),
+        None,
+        "it came before"
+    );
+    let first = Reception::default()
+        .mark_end(&end(2, None), now)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        first.received.missing(),
+        1,
+        "the first report was lost, and no other followed"
+    );
 }
 
 #[test]
 fn the_latest_of_the_ends_says_until_when_days_are_sealed() {
-    let ends = [end(2, None), end(4, Some("06T06:30:00")), end(6, Some("07T06:30:00"))];
+    let ends = [
+        end(2, None),
+        end(4, Some("06T06:30:00")),
+        end(6, Some("07T06:30:00")),
+    ];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
-        let learn = |known: Reception, n: usize| known.mark_end(&ends[n], at("09T07:00:00")).unwrap().unwrap();
+        let learn = |known: Reception, n: usize| {
+            known
+                .mark_end(&ends[n], at("09T07:00:00"))
+                .unwrap()
+                .unwrap()
+        };
         let known = order.into_iter().fold(reception(&[1]), learn);
         assert_eq!(known.sealed_until, Some(at("07T06:30:00")));
         let after = known.mark(3, at("09T07:00:00")).unwrap().unwrap();
-        assert_eq!(after.sealed_until, known.sealed_until, "other reports do not say");
+        assert_eq!(
+            after.sealed_until, known.sealed_until,
+            "other reports do not say"
+        );
     }
 }
 
 #[test]
 fn where_nothing_arrived_the_end_says_when_days_begin() {
     let first = |sealed_until: Option<&str>| {
-        let lost = Reception::default().mark_end(&end(3, sealed_until), at("09T07:00:00")).unwrap().unwrap();
+        let lost = Reception::default()
+            .mark_end(&end(3, sealed_until), at("09T07:00:00"))
+            .unwrap()
+            .unwrap();
         look_at_reception(&lost, &KnownDays::default(), at("09T07:15:00")).unwrap()
     };
-    assert_eq!(first(None).asked, [], "nothing is sealed that could be stated again");
+    assert_eq!(
+        first(None).asked,
+        [],
+        "nothing is sealed that could be stated again"
+    );
     let look = first(Some("06T06:30:00"));
-    assert_eq!((look.asked.len(), look.asked[0]), (REPORTED_DAYS_MAX, at("09T06:30:00")));
-    assert!(look.asked.contains(&at("05T06:30:00")), "the last day that is sealed");
+    assert_eq!(
+        (look.asked.len(), look.asked[0]),
+        (REPORTED_DAYS_MAX, at("09T06:30:00"))
+    );
+    assert!(
+        look.asked.contains(&at("05T06:30:00")),
+        "the last day that is sealed"
+    );
     let restated = days(&[("05T06:30:00", 5)], &["05T06:30:00"]);
-    let closed = look_at_reception(&look.reception, &restated, at("09T07:45:00")).unwrap().reception;
-    assert_eq!((closed.received.missing(), closed.sealed_until), (0, Some(at("06T06:30:00"))));
+    let closed = look_at_reception(&look.reception, &restated, at("09T07:45:00"))
+        .unwrap()
+        .reception;
+    assert_eq!(
+        (closed.received.missing(), closed.sealed_until),
+        (0, Some(at("06T06:30:00")))
+    );
 }
 
 #[test]
@@ -230,33 +444,53 @@ fn a_gap_that_lasts_is_an_incident() {
     let mut open = reception(&[2]);
     let region = "eu-central-1".parse().unwrap();
     for now in ["09T07:15:00", "09T07:45:00", "09T08:45:00"] {
-        open = look_at_reception(&open, &KnownDays::default(), at(now)).unwrap().reception;
+        open = look_at_reception(&open, &KnownDays::default(), at(now))
+            .unwrap()
+            .reception;
         assert_eq!(open.incident(tenant(1), &region), None);
     }
-    open = look_at_reception(&open, &KnownDays::default(), at("09T10:45:00")).unwrap().reception;
+    open = look_at_reception(&open, &KnownDays::default(), at("09T10:45:00"))
+        .unwrap()
+        .reception;
     let incident = open.incident(tenant(1), &region).unwrap();
-    assert_eq!((incident.kind, incident.missing_reports), (IncidentKind::ReportsMissing, Some(1)));
-    assert_eq!(incident.subject().to_string().parse(), Ok(Subject::Reports(tenant(1), region.clone())));
+    assert_eq!(
+        (incident.kind, incident.missing_reports),
+        (IncidentKind::ReportsMissing, Some(1))
+    );
+    assert_eq!(
+        incident.subject().to_string().parse(),
+        Ok(Subject::Reports(tenant(1), region.clone()))
+    );
     let came = open.mark(1, at("09T11:00:00")).unwrap().unwrap();
     assert_eq!(came.incident(tenant(1), &region), None);
 }
 
 #[test]
 fn a_kind_has_one_word() {
-    for kind in [IncidentKind::TotalsDiffer, IncidentKind::SealDisputed, IncidentKind::ReportsMissing] {
+    for kind in [
+        IncidentKind::TotalsDiffer,
+        IncidentKind::SealDisputed,
+        IncidentKind::ReportsMissing,
+    ] {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
     }
 }
 
 #[test]
 fn what_is_no_subject_is_refused() {
-    for text in ["", "x", "0199a1f0-0000-7000-8000-000000000001/day", "0199a1f0-0000-7000-8000-000000000001/day/x"] {
+    for text in [
+        "",
+        "x",
+        "0199a1f0-0000-7000-8000-000000000001/day",
+        "0199a1f0-0000-7000-8000-000000000001/day/x",
+    ] {
         assert!(text.parse::<Subject>().is_err(), "{text}");
     }
 }
 
 proptest! {
-    /// Statements of the first seal and of others, in any order after the first: the latest word counts.
+    /// Statements of the first seal and of others, in any order after the first: the latest word
+    /// counts.
     #[test]
     fn the_order_of_later_statements_does_not_matter(
         (words, shuffled) in prop::collection::btree_map(10_u64..60, any::<bool>(), 0..12)

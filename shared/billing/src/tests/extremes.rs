@@ -6,7 +6,8 @@ use kernel::{MeterCode, Mode};
 
 /// A number of digits' widest and finest, and some between.
 fn any_of_width(whole: usize, decimals: usize) -> impl Strategy<Value = String> {
-    let nines = move |w: usize, d: usize| format!("{}.{}", "9".repeat(w.max(1)), "9".repeat(d.max(1)));
+    let nines =
+        move |w: usize, d: usize| format!("{}.{}", "9".repeat(w.max(1)), "9".repeat(d.max(1)));
     prop_oneof![
         2 => Just(nines(whole, decimals)),
         1 => Just(format!("0.{}1", "0".repeat(decimals - 1))),
@@ -20,8 +21,13 @@ fn any_of_width(whole: usize, decimals: usize) -> impl Strategy<Value = String> 
 }
 
 fn any_total() -> impl Strategy<Value = Quantity> {
-    (any_of_width(57, 340), prop::bool::weighted(0.2))
-        .prop_map(|(text, is_negative)| quantity(&if is_negative { format!("-{text}") } else { text }))
+    (any_of_width(57, 340), prop::bool::weighted(0.2)).prop_map(|(text, is_negative)| {
+        quantity(&if is_negative {
+            format!("-{text}")
+        } else {
+            text
+        })
+    })
 }
 
 fn any_price() -> impl Strategy<Value = PlanDecimal> {
@@ -34,32 +40,69 @@ fn any_wide_model() -> impl Strategy<Value = ChargeModel> {
     let tiers = (tiers, any_price(), any_price()).prop_map(|(mut inner, unit_price, flat_fee)| {
         inner.sort();
         inner.dedup_by(|(a, ..), (b, ..)| a == b);
-        let inner = inner.into_iter().filter(|(end, ..)| *end > PlanDecimal::zero());
-        let inner = inner.map(|(end, unit_price, flat_fee)| Tier { up_to: Some(end), unit_price, flat_fee });
-        inner.chain([Tier { up_to: None, unit_price, flat_fee }]).collect::<Vec<_>>()
+        let inner = inner
+            .into_iter()
+            .filter(|(end, ..)| *end > PlanDecimal::zero());
+        let inner = inner.map(|(end, unit_price, flat_fee)| Tier {
+            up_to: Some(end),
+            unit_price,
+            flat_fee,
+        });
+        inner
+            .chain([Tier {
+                up_to: None,
+                unit_price,
+                flat_fee,
+            }])
+            .collect::<Vec<_>>()
     });
     let tiers = tiers.boxed();
     prop_oneof![
         any_price().prop_map(|unit_price| ChargeModel::Standard { unit_price }),
-        tiers.clone().prop_map(|tiers| ChargeModel::Graduated { tiers }),
+        tiers
+            .clone()
+            .prop_map(|tiers| ChargeModel::Graduated { tiers }),
         tiers.prop_map(|tiers| ChargeModel::Volume { tiers }),
-        (any_price(), any_price().prop_filter("of some size", |size| *size > PlanDecimal::zero()), any_price())
-            .prop_map(|(free_units, size, price)| ChargeModel::Package { free_units, size, price }),
+        (
+            any_price(),
+            any_price().prop_filter("of some size", |size| *size > PlanDecimal::zero()),
+            any_price()
+        )
+            .prop_map(|(free_units, size, price)| ChargeModel::Package {
+                free_units,
+                size,
+                price
+            }),
     ]
 }
 
 /// The catalogue with one plan, which prices some meter of each aggregation by one of the models.
 fn priced(models: &[ChargeModel], fixed_fee: PlanDecimal) -> Catalogue {
     let mut catalogue = Catalogue::bundled().unwrap();
-    let meters: Vec<MeterCode> = catalogue.meters.iter().map(|meter| meter.code.clone()).collect();
+    let meters: Vec<MeterCode> = catalogue
+        .meters
+        .iter()
+        .map(|meter| meter.code.clone())
+        .collect();
     let charges = meters.into_iter().zip(models.iter().cycle());
     catalogue.plans.truncate(1);
     catalogue.plans[0].fixed_fee = fixed_fee;
-    catalogue.plans[0].charges = charges.map(|(meter, model)| Charge { meter, model: model.clone() }).collect();
+    catalogue.plans[0].charges = charges
+        .map(|(meter, model)| Charge {
+            meter,
+            model: model.clone(),
+        })
+        .collect();
     catalogue
 }
 
-fn bill(catalogue: &Catalogue, n: u8, month: &str, windows: &[UsageWindow], earlier: &[Earlier]) -> Draft {
+fn bill(
+    catalogue: &Catalogue,
+    n: u8,
+    month: &str,
+    windows: &[UsageWindow],
+    earlier: &[Earlier],
+) -> Draft {
     let plan = catalogue.plans[0].code.clone();
     plan_invoice(Billing {
         catalogue,
@@ -74,28 +117,54 @@ fn bill(catalogue: &Catalogue, n: u8, month: &str, windows: &[UsageWindow], earl
 }
 
 fn issue(draft: Draft, run: Run) -> Issue {
-    let number = InvoiceNumber { legal_entity: "meridian".parse().unwrap(), number: run.done + 1 };
-    decide_issue(draft, run, number, Disclosure { mode: Mode::Sovereign, tenants_min: 1 })
+    let number = InvoiceNumber {
+        legal_entity: "meridian".parse().unwrap(),
+        number: run.done + 1,
+    };
+    decide_issue(
+        draft,
+        run,
+        number,
+        Disclosure {
+            mode: Mode::Sovereign,
+            tenants_min: 1,
+        },
+    )
 }
 
 /// What an item of the table holds.
 const ITEM_BYTES_MAX: usize = 400 * 1_024;
 
 /// What is stored is read again, and fits an item: a bound that holds in memory holds in the table.
-fn stored<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+fn stored<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+    value: &T,
+) {
     let text = serde_json::to_string(value).unwrap();
     assert!(text.len() < ITEM_BYTES_MAX, "{} bytes", text.len());
     assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *value);
 }
 
 fn any_windows() -> impl Strategy<Value = Vec<UsageWindow>> {
-    let meters: Vec<String> =
-        Catalogue::bundled().unwrap().meters.iter().map(|meter| meter.code.as_str().to_owned()).collect();
-    let row = (prop::sample::select(meters), 1_u8..31, any_total(), -5_i64..1_000);
+    let meters: Vec<String> = Catalogue::bundled()
+        .unwrap()
+        .meters
+        .iter()
+        .map(|meter| meter.code.as_str().to_owned())
+        .collect();
+    let row = (
+        prop::sample::select(meters),
+        1_u8..31,
+        any_total(),
+        -5_i64..1_000,
+    );
     prop::collection::vec(row, 0..24).prop_map(|rows| {
         let window = |(meter, day, value, events): (String, u8, Quantity, i64)| {
             let window = window(&meter, day, &value.to_string(), events);
-            let size = if meter == "active-users" { WindowSize::Month } else { WindowSize::Day };
+            let size = if meter == "active-users" {
+                WindowSize::Month
+            } else {
+                WindowSize::Day
+            };
             UsageWindow { size, ..window }
         };
         rows.into_iter().map(window).collect()
@@ -139,22 +208,35 @@ proptest! {
     }
 }
 
-/// The widest result there can be, by the arithmetic of `kernel`: it leaves the room that more lines and invoices take.
+/// The widest result there can be, by the arithmetic of `kernel`: it leaves the room that more
+/// lines and invoices take.
 #[test]
 fn the_widest_amount_is_far_from_the_bound() {
     let size = format!("0.{}1", "0".repeat(19));
-    let model =
-        ChargeModel::Package { free_units: PlanDecimal::zero(), size: number(&size), price: number(&"9".repeat(20)) };
+    let model = ChargeModel::Package {
+        free_units: PlanDecimal::zero(),
+        size: number(&size),
+        price: number(&"9".repeat(20)),
+    };
     let catalogue = priced(&[model], number(&"9".repeat(20)));
-    let windows: Vec<_> = (1..31).map(|day| window("compute-seconds", day, &"9".repeat(57), i64::MAX / 31)).collect();
+    let windows: Vec<_> = (1..31)
+        .map(|day| window("compute-seconds", day, &"9".repeat(57), i64::MAX / 31))
+        .collect();
     let draft = bill(&catalogue, 1, "2026-10", &windows, &[]);
-    // 30 x 10^57 units / 10^-20 x 10^20: 99 digits, of the 119 that a line may have with 10^20 totals.
-    let digits = draft.total.amount.to_string().find('.').unwrap_or(draft.total.amount.to_string().len());
+    // 30 x 10^57 units / 10^-20 x 10^20: 99 digits, of the 119 that a line may have with 10^20
+    // totals.
+    let digits = draft
+        .total
+        .amount
+        .to_string()
+        .find('.')
+        .unwrap_or(draft.total.amount.to_string().len());
     assert_eq!(digits, 99);
     stored(&draft);
     let run = Run::new(period("2026-10"), moment("2026-11-01T02:00:00Z"), 2);
     let mut run = issue(draft, run).run;
-    // A tally as full as it can get still takes an invoice, and its item has a few hundred bytes for each currency.
+    // A tally as full as it can get still takes an invoice, and its item has a few hundred bytes
+    // for each currency.
     let tally = run.tallies.values_mut().next().unwrap();
     tally.total.amount = "9".repeat(159).parse().unwrap();
     let issue = issue(bill(&catalogue, 2, "2026-10", &windows, &[]), run);

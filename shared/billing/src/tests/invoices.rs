@@ -1,6 +1,11 @@
 use super::*;
 
-fn bill(month: &str, plan: &str, usage: &PeriodUsage, earlier: &[Earlier]) -> Result<Draft, InvoiceRefusal> {
+fn bill(
+    month: &str,
+    plan: &str,
+    usage: &PeriodUsage,
+    earlier: &[Earlier],
+) -> Result<Draft, InvoiceRefusal> {
     let plan = plan.parse().unwrap();
     bill_as(Standing::InUse(&plan), month, usage, earlier)
 }
@@ -32,7 +37,10 @@ fn bill_as(
 fn issued(draft: Draft) -> Invoice {
     Invoice {
         id: draft.id(),
-        number: InvoiceNumber { legal_entity: "meridian".parse().unwrap(), number: 1 },
+        number: InvoiceNumber {
+            legal_entity: "meridian".parse().unwrap(),
+            number: 1,
+        },
         state: InvoiceState::Issued,
         issued_at: moment("2026-11-01T02:00:00Z"),
         draft,
@@ -44,11 +52,22 @@ fn total(windows: &[UsageWindow]) -> PeriodUsage {
 }
 
 fn used(meter: &str, quantity: &str, events: u64) -> PeriodUsage {
-    [(meter.parse().unwrap(), MeterUsage { quantity: exact(quantity), events })].into()
+    [(
+        meter.parse().unwrap(),
+        MeterUsage {
+            quantity: exact(quantity),
+            events,
+        },
+    )]
+    .into()
 }
 
 fn amounts(draft: &Draft) -> Vec<String> {
-    draft.lines.iter().map(|line| line.amount.to_string()).collect()
+    draft
+        .lines
+        .iter()
+        .map(|line| line.amount.to_string())
+        .collect()
 }
 
 #[test]
@@ -62,11 +81,17 @@ fn an_invoice_has_the_fee_a_line_per_priced_meter_and_their_sum() {
     ]);
     let draft = bill("2026-10", "starter", &usage, &[]).unwrap();
     // 3001 calls are three packages above the free one; 0.055 GB cost 0.00495.
-    assert_eq!(amounts(&draft), ["19.00 USD", "1.50 USD", "0.30 USD", "0.00 USD", "0.00 USD"]);
+    assert_eq!(
+        amounts(&draft),
+        ["19.00 USD", "1.50 USD", "0.30 USD", "0.00 USD", "0.00 USD"]
+    );
     assert_eq!(draft.total, money("20.80", "USD"));
     assert_eq!(draft.events, 3010);
     assert_eq!(draft.id(), InvoiceId::of(tenant(1), period("2026-10")));
-    assert_eq!(draft.catalogue_version, Catalogue::bundled().unwrap().version);
+    assert_eq!(
+        draft.catalogue_version,
+        Catalogue::bundled().unwrap().version
+    );
 }
 
 #[test]
@@ -92,33 +117,73 @@ fn a_meter_without_a_price_is_shown_and_costs_nothing() {
 #[test]
 fn what_the_catalogue_does_not_have_is_refused() {
     let unknown = bill("2026-10", "gold", &PeriodUsage::new(), &[]).unwrap_err();
-    assert_eq!(unknown, InvoiceRefusal::UnknownPlan { plan: "gold".parse().unwrap() });
+    assert_eq!(
+        unknown,
+        InvoiceRefusal::UnknownPlan {
+            plan: "gold".parse().unwrap()
+        }
+    );
     let windows = [window("teleports", 1, "1", 1)];
-    let refusal = InvoiceRefusal::UnknownMeter { meter: "teleports".parse().unwrap() };
-    assert_eq!(total_usage(&Catalogue::bundled().unwrap(), &windows).unwrap_err(), refusal);
-    assert_eq!(bill("2026-10", "pro", &used("teleports", "1", 1), &[]).unwrap_err(), refusal);
+    let refusal = InvoiceRefusal::UnknownMeter {
+        meter: "teleports".parse().unwrap(),
+    };
+    assert_eq!(
+        total_usage(&Catalogue::bundled().unwrap(), &windows).unwrap_err(),
+        refusal
+    );
+    assert_eq!(
+        bill("2026-10", "pro", &used("teleports", "1", 1), &[]).unwrap_err(),
+        refusal
+    );
 }
 
 #[test]
 fn late_usage_is_adjusted_once() {
     let first = issued(bill("2026-08", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let late = used("storage-gb", "12", 6);
-    let earlier = |usage: &PeriodUsage| Earlier { invoice: first.clone(), usage: usage.clone() };
+    let earlier = |usage: &PeriodUsage| Earlier {
+        invoice: first.clone(),
+        usage: usage.clone(),
+    };
 
-    let second = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[earlier(&late)]).unwrap());
-    let Item::Adjustment(adjustment) = &second.draft.lines.last().unwrap().item else { panic!("no adjustment") };
+    let second =
+        issued(bill("2026-09", "starter", &PeriodUsage::new(), &[earlier(&late)]).unwrap());
+    let Item::Adjustment(adjustment) = &second.draft.lines.last().unwrap().item else {
+        panic!("no adjustment")
+    };
     assert_eq!(adjustment.adjusted_period, period("2026-08"));
-    assert_eq!((&adjustment.billed.quantity, &adjustment.now.quantity), (&exact("10"), &exact("12")));
-    assert_eq!(second.draft.lines.last().unwrap().amount, money("0.2", "USD"));
+    assert_eq!(
+        (&adjustment.billed.quantity, &adjustment.now.quantity),
+        (&exact("10"), &exact("12"))
+    );
+    assert_eq!(
+        second.draft.lines.last().unwrap().amount,
+        money("0.2", "USD")
+    );
     assert_eq!(second.draft.events, 1);
 
-    let september = Earlier { invoice: second, usage: PeriodUsage::new() };
-    let third = bill("2026-10", "starter", &PeriodUsage::new(), &[september.clone(), earlier(&late)]).unwrap();
+    let september = Earlier {
+        invoice: second,
+        usage: PeriodUsage::new(),
+    };
+    let third = bill(
+        "2026-10",
+        "starter",
+        &PeriodUsage::new(),
+        &[september.clone(), earlier(&late)],
+    )
+    .unwrap();
     assert_eq!(third.lines.len(), 5);
     assert_eq!(third.events, 0);
 
     let later = used("storage-gb", "12.5", 9);
-    let third = bill("2026-10", "pro", &PeriodUsage::new(), &[earlier(&later), september]).unwrap();
+    let third = bill(
+        "2026-10",
+        "pro",
+        &PeriodUsage::new(),
+        &[earlier(&later), september],
+    )
+    .unwrap();
     assert_eq!(third.lines.last().unwrap().amount, money("0.05", "USD"));
     assert_eq!(third.events, 3);
 }
@@ -127,12 +192,21 @@ fn late_usage_is_adjusted_once() {
 fn who_left_pays_what_arrived_late_and_nothing_else() {
     let last = issued(bill("2026-09", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let check = |now: PeriodUsage, expected: &[&str], events: u64| {
-        let earlier = [Earlier { invoice: last.clone(), usage: now }];
+        let earlier = [Earlier {
+            invoice: last.clone(),
+            usage: now,
+        }];
         let unbilled = used("api-calls", "5000", 9);
         let draft = bill_left("2026-10", "starter", &unbilled, &earlier);
-        assert_eq!((amounts(&draft), draft.events), (expected.iter().map(ToString::to_string).collect(), events));
+        assert_eq!(
+            (amounts(&draft), draft.events),
+            (expected.iter().map(ToString::to_string).collect(), events)
+        );
         assert_eq!(has_late_usage(&earlier), !expected.is_empty());
-        assert_eq!((draft.plan.as_str(), draft.total.currency), ("starter", last.draft.total.currency));
+        assert_eq!(
+            (draft.plan.as_str(), draft.total.currency),
+            ("starter", last.draft.total.currency)
+        );
     };
     check(used("storage-gb", "10", 5), &[], 0);
     check(used("storage-gb", "12", 6), &["0.20 USD"], 1);
@@ -141,11 +215,25 @@ fn who_left_pays_what_arrived_late_and_nothing_else() {
     check(used("transfer-gb", "100", 2), &["9.00 USD"], 2);
 
     // What an adjustment of an invoice without a fee billed is not billed again.
-    let earlier = Earlier { invoice: last.clone(), usage: used("storage-gb", "12", 6) };
-    let october = bill_left("2026-10", "starter", &PeriodUsage::new(), std::slice::from_ref(&earlier));
-    let october = Earlier { invoice: issued(october), usage: PeriodUsage::new() };
+    let earlier = Earlier {
+        invoice: last.clone(),
+        usage: used("storage-gb", "12", 6),
+    };
+    let october = bill_left(
+        "2026-10",
+        "starter",
+        &PeriodUsage::new(),
+        std::slice::from_ref(&earlier),
+    );
+    let october = Earlier {
+        invoice: issued(october),
+        usage: PeriodUsage::new(),
+    };
     assert!(!has_late_usage(&[october.clone(), earlier]));
-    let later = Earlier { invoice: last, usage: used("storage-gb", "13", 7) };
+    let later = Earlier {
+        invoice: last,
+        usage: used("storage-gb", "13", 7),
+    };
     let november = bill_left("2026-11", "starter", &PeriodUsage::new(), &[october, later]);
     assert_eq!(amounts(&november), ["0.10 USD"]);
 }
@@ -154,7 +242,12 @@ fn who_left_pays_what_arrived_late_and_nothing_else() {
 #[test]
 fn late_is_what_differs_from_the_bill_in_anything() {
     let last = issued(bill("2026-09", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
-    let is_late = |usage: PeriodUsage| has_late_usage(&[Earlier { invoice: last.clone(), usage }]);
+    let is_late = |usage: PeriodUsage| {
+        has_late_usage(&[Earlier {
+            invoice: last.clone(),
+            usage,
+        }])
+    };
     for (meter, quantity, events, expected) in [
         ("storage-gb", "10", 5, false),
         ("storage-gb", "10.00", 5, false),
@@ -170,30 +263,59 @@ fn late_is_what_differs_from_the_bill_in_anything() {
         ("seats", "0", 1, true),
         ("seats", "1", 0, true),
     ] {
-        assert_eq!(is_late(used(meter, quantity, events)), expected, "{quantity} of {events} of {meter}");
+        assert_eq!(
+            is_late(used(meter, quantity, events)),
+            expected,
+            "{quantity} of {events} of {meter}"
+        );
     }
     assert!(!is_late(PeriodUsage::new()) && !has_late_usage(&[]));
 }
 
-/// What was billed for a period is its own bill's line or the newest adjustment of that very period, in whatever order the
-/// bills are given.
+/// What was billed for a period is its own bill's line or the newest adjustment of that very
+/// period, in whatever order the bills are given.
 #[test]
 fn an_adjustment_of_one_period_says_nothing_of_another() {
     let august = issued(bill("2026-08", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
-    let late = Earlier { invoice: august.clone(), usage: used("storage-gb", "12", 6) };
+    let late = Earlier {
+        invoice: august.clone(),
+        usage: used("storage-gb", "12", 6),
+    };
     let own = used("storage-gb", "7", 2);
     let september = issued(bill("2026-09", "starter", &own, std::slice::from_ref(&late)).unwrap());
-    assert_eq!(amounts(&september.draft), ["19.00 USD", "0.00 USD", "0.70 USD", "0.00 USD", "0.00 USD", "0.20 USD"]);
-    let mut known = vec![Earlier { invoice: september, usage: own }, late];
+    assert_eq!(
+        amounts(&september.draft),
+        [
+            "19.00 USD",
+            "0.00 USD",
+            "0.70 USD",
+            "0.00 USD",
+            "0.00 USD",
+            "0.20 USD"
+        ]
+    );
+    let mut known = vec![
+        Earlier {
+            invoice: september,
+            usage: own,
+        },
+        late,
+    ];
     for _ in 0..2 {
         assert!(!has_late_usage(&known), "each is as it was billed");
         known.reverse();
     }
     known[1].usage = used("storage-gb", "13", 7);
     let october = bill("2026-10", "starter", &PeriodUsage::new(), &known).unwrap();
-    assert_eq!((amounts(&october).last().unwrap().as_str(), october.events), ("0.10 USD", 1));
+    assert_eq!(
+        (amounts(&october).last().unwrap().as_str(), october.events),
+        ("0.10 USD", 1)
+    );
     let adjusted = october.lines.iter().filter_map(|line| match &line.item {
-        Item::Adjustment(adjustment) => Some((adjustment.adjusted_period.to_string(), adjustment.billed.events)),
+        Item::Adjustment(adjustment) => Some((
+            adjustment.adjusted_period.to_string(),
+            adjustment.billed.events,
+        )),
         _ => None,
     });
     assert_eq!(adjusted.collect::<Vec<_>>(), [("2026-08".to_owned(), 6)]);
@@ -203,7 +325,10 @@ fn an_adjustment_of_one_period_says_nothing_of_another() {
 fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
     let mut first = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[]).unwrap());
     first.draft.lines.truncate(1);
-    let earlier = [Earlier { invoice: first, usage: used("storage-gb", "12", 6) }];
+    let earlier = [Earlier {
+        invoice: first,
+        usage: used("storage-gb", "12", 6),
+    }];
     let draft = bill("2026-10", "starter", &PeriodUsage::new(), &earlier).unwrap();
     assert_eq!(draft.lines.last().unwrap().amount, money("0", "USD"));
     assert_eq!(draft.events, 6);
@@ -212,19 +337,42 @@ fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
 #[test]
 fn an_adjustment_in_another_currency_is_refused() {
     let first = issued(bill("2026-09", "pro-in", &PeriodUsage::new(), &[]).unwrap());
-    let unchanged = [Earlier { invoice: first.clone(), usage: PeriodUsage::new() }];
+    let unchanged = [Earlier {
+        invoice: first.clone(),
+        usage: PeriodUsage::new(),
+    }];
     bill("2026-10", "pro", &PeriodUsage::new(), &unchanged).unwrap();
-    let late = [Earlier { invoice: first, usage: used("storage-gb", "1", 1) }];
+    let late = [Earlier {
+        invoice: first,
+        usage: used("storage-gb", "1", 1),
+    }];
     let refusal = bill("2026-10", "pro", &PeriodUsage::new(), &late).unwrap_err();
     let currency = "INR".parse().unwrap();
-    assert_eq!(refusal, InvoiceRefusal::OtherCurrency { period: period("2026-09"), currency });
+    assert_eq!(
+        refusal,
+        InvoiceRefusal::OtherCurrency {
+            period: period("2026-09"),
+            currency
+        }
+    );
 }
 
 #[test]
 fn an_invoice_reads_back() {
     let first = issued(bill("2026-09", "pro", &used("api-calls", "100001.5", 7), &[]).unwrap());
-    let earlier = [Earlier { invoice: first, usage: used("api-calls", "100002.5", 8) }];
-    let invoice = issued(bill("2026-10", "starter", &used("storage-gb", "0.001", 2), &earlier).unwrap());
+    let earlier = [Earlier {
+        invoice: first,
+        usage: used("api-calls", "100002.5", 8),
+    }];
+    let invoice = issued(
+        bill(
+            "2026-10",
+            "starter",
+            &used("storage-gb", "0.001", 2),
+            &earlier,
+        )
+        .unwrap(),
+    );
     let text = serde_json::to_string(&invoice).unwrap();
     assert_eq!(serde_json::from_str::<Invoice>(&text).unwrap(), invoice);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -235,9 +383,16 @@ fn an_invoice_reads_back() {
 }
 
 fn any_windows() -> impl Strategy<Value = Vec<UsageWindow>> {
-    let meter = prop::sample::select(vec!["api-calls", "storage-gb", "transfer-gb", "compute-seconds"]);
+    let meter = prop::sample::select(vec![
+        "api-calls",
+        "storage-gb",
+        "transfer-gb",
+        "compute-seconds",
+    ]);
     prop::collection::vec((meter, 1_u8..31, any_quantity(), 0_i64..1_000), 0..40).prop_map(|rows| {
-        rows.into_iter().map(|(meter, day, value, events)| window(meter, day, &value.to_string(), events)).collect()
+        rows.into_iter()
+            .map(|(meter, day, value, events)| window(meter, day, &value.to_string(), events))
+            .collect()
     })
 }
 

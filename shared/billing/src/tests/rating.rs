@@ -4,7 +4,11 @@ use super::*;
 fn check(model: &ChargeModel, rows: &[(&str, &[&str], &str)]) {
     for (units, steps, amount) in rows {
         let rated = rate_units(model, &exact(units)).unwrap();
-        let shown: Vec<String> = rated.steps.iter().map(|step| step.units().to_string()).collect();
+        let shown: Vec<String> = rated
+            .steps
+            .iter()
+            .map(|step| step.units().to_string())
+            .collect();
         assert_eq!(shown, *steps, "{model:?} at {units}");
         assert_eq!(rated.amount, exact(amount), "{model:?} at {units}");
     }
@@ -13,14 +17,24 @@ fn check(model: &ChargeModel, rows: &[(&str, &[&str], &str)]) {
 #[test]
 fn standard_prices_every_unit() {
     check(
-        &ChargeModel::Standard { unit_price: number("0.0004") },
-        &[("0", &["0"], "0"), ("2.5", &["2.5"], "0.001"), ("-3", &["0"], "0")],
+        &ChargeModel::Standard {
+            unit_price: number("0.0004"),
+        },
+        &[
+            ("0", &["0"], "0"),
+            ("2.5", &["2.5"], "0.001"),
+            ("-3", &["0"], "0"),
+        ],
     );
 }
 
 #[test]
 fn graduated_prices_each_tiers_units_and_every_tier_entered() {
-    let tiers = vec![tier(Some("100"), "1", "5"), tier(Some("200"), "0.5", "3"), tier(None, "0.1", "2")];
+    let tiers = vec![
+        tier(Some("100"), "1", "5"),
+        tier(Some("200"), "0.5", "3"),
+        tier(None, "0.1", "2"),
+    ];
     check(
         &ChargeModel::Graduated { tiers },
         &[
@@ -38,7 +52,12 @@ fn volume_prices_all_units_by_the_tier_reached() {
     let tiers = vec![tier(Some("100"), "1", "5"), tier(None, "0.5", "3")];
     check(
         &ChargeModel::Volume { tiers },
-        &[("0", &["0"], "5"), ("100", &["100"], "105"), ("100.5", &["100.5"], "53.25"), ("200", &["200"], "103")],
+        &[
+            ("0", &["0"], "5"),
+            ("100", &["100"], "105"),
+            ("100.5", &["100.5"], "53.25"),
+            ("200", &["200"], "103"),
+        ],
     );
 }
 
@@ -59,29 +78,59 @@ fn packages_are_whole_and_after_the_free_units() {
             ("111", &["10", "101"], "4"),
         ],
     );
-    check(&model("0", "0.3"), &[("0.9", &["0.9"], "6"), ("0.91", &["0.91"], "8")]);
+    check(
+        &model("0", "0.3"),
+        &[("0.9", &["0.9"], "6"), ("0.91", &["0.91"], "8")],
+    );
 }
 
 #[test]
 fn a_charge_that_contradicts_itself_is_refused() {
     let rows = [
         (vec![], RatingRefusal::NoTiers),
-        (vec![tier(Some("1"), "1", "0")], RatingRefusal::UnitsWithoutPrice),
-        (vec![tier(None, "1", "0"), tier(None, "1", "0")], RatingRefusal::UnitsWithoutPrice),
-        (vec![tier(Some("0"), "1", "0"), tier(None, "1", "0")], RatingRefusal::TiersDoNotRise),
         (
-            vec![tier(Some("2"), "1", "0"), tier(Some("2"), "1", "0"), tier(None, "1", "0")],
+            vec![tier(Some("1"), "1", "0")],
+            RatingRefusal::UnitsWithoutPrice,
+        ),
+        (
+            vec![tier(None, "1", "0"), tier(None, "1", "0")],
+            RatingRefusal::UnitsWithoutPrice,
+        ),
+        (
+            vec![tier(Some("0"), "1", "0"), tier(None, "1", "0")],
+            RatingRefusal::TiersDoNotRise,
+        ),
+        (
+            vec![
+                tier(Some("2"), "1", "0"),
+                tier(Some("2"), "1", "0"),
+                tier(None, "1", "0"),
+            ],
             RatingRefusal::TiersDoNotRise,
         ),
     ];
     for (tiers, refusal) in rows {
-        for model in [ChargeModel::Graduated { tiers: tiers.clone() }, ChargeModel::Volume { tiers: tiers.clone() }] {
+        for model in [
+            ChargeModel::Graduated {
+                tiers: tiers.clone(),
+            },
+            ChargeModel::Volume {
+                tiers: tiers.clone(),
+            },
+        ] {
             assert_eq!(rate_units(&model, &exact("1")), Err(refusal), "{model:?}");
         }
     }
     let size = PlanDecimal::zero();
-    let package = ChargeModel::Package { free_units: PlanDecimal::zero(), size, price: number("1") };
-    assert_eq!(rate_units(&package, &exact("1")), Err(RatingRefusal::EmptyPackage));
+    let package = ChargeModel::Package {
+        free_units: PlanDecimal::zero(),
+        size,
+        price: number("1"),
+    };
+    assert_eq!(
+        rate_units(&package, &exact("1")),
+        Err(RatingRefusal::EmptyPackage)
+    );
 }
 
 #[test]
@@ -96,10 +145,18 @@ fn every_charge_of_the_bundled_catalogue_can_be_rated() {
 #[test]
 fn a_product_of_long_numbers_is_exact_until_it_is_rounded() {
     let units = exact("12345678901234567890.123456789012345678");
-    let model = ChargeModel::Standard { unit_price: number("1.00000000000000000001") };
+    let model = ChargeModel::Standard {
+        unit_price: number("1.00000000000000000001"),
+    };
     let rated = rate_units(&model, &units).unwrap();
-    assert_eq!(rated.amount, exact("12345678901234567890.24691357802469135690123456789012345678"));
-    assert_eq!(rated.amount.rounded("EUR".parse().unwrap()).to_string(), "12345678901234567890.25 EUR");
+    assert_eq!(
+        rated.amount,
+        exact("12345678901234567890.24691357802469135690123456789012345678")
+    );
+    assert_eq!(
+        rated.amount.rounded("EUR".parse().unwrap()).to_string(),
+        "12345678901234567890.25 EUR"
+    );
 }
 
 proptest! {
@@ -139,7 +196,10 @@ proptest! {
 
 #[test]
 fn an_exact_amount_is_shown_in_plain_notation() {
-    let amount: Exact = "-0.000000000000000000000000000000000000000000000000000000000000000000000015".parse().unwrap();
+    let amount: Exact =
+        "-0.000000000000000000000000000000000000000000000000000000000000000000000015"
+            .parse()
+            .unwrap();
     assert_eq!(format!("{amount:?}"), format!("Exact({amount})"));
     assert!(!amount.to_string().contains(['e', 'E']));
 }

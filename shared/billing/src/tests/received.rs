@@ -10,10 +10,19 @@ fn receive(numbers: &[u64]) -> Received {
 fn gaps_are_known_until_they_close() {
     let open = receive(&[1, 2, 5, 9, 6]);
     assert_eq!(open.contiguous, 2);
-    assert_eq!(open.gaps(), [Span { first: 3, last: 4 }, Span { first: 7, last: 8 }]);
+    assert_eq!(
+        open.gaps(),
+        [Span { first: 3, last: 4 }, Span { first: 7, last: 8 }]
+    );
     assert_eq!(open.missing(), 4);
     let closed = receive(&[1, 2, 5, 9, 6, 4, 8, 3, 7]);
-    assert_eq!(closed, Received { contiguous: 9, beyond: vec![] });
+    assert_eq!(
+        closed,
+        Received {
+            contiguous: 9,
+            beyond: vec![]
+        }
+    );
 }
 
 #[test]

@@ -1,7 +1,10 @@
 use super::*;
 use kernel::Mode;
 
-const SOVEREIGN: Disclosure = Disclosure { mode: Mode::Sovereign, tenants_min: 3 };
+const SOVEREIGN: Disclosure = Disclosure {
+    mode: Mode::Sovereign,
+    tenants_min: 3,
+};
 
 fn draft(n: u8, total: &str, currency: &str) -> Draft {
     Draft {
@@ -17,17 +20,29 @@ fn draft(n: u8, total: &str, currency: &str) -> Draft {
 }
 
 /// Issues invoices to the end of a run, and gives back what each of them made the region state.
-fn issue_all(expected: u64, invoices: &[(&str, &str)], disclosure: Disclosure) -> (Run, Vec<Option<String>>) {
+fn issue_all(
+    expected: u64,
+    invoices: &[(&str, &str)],
+    disclosure: Disclosure,
+) -> (Run, Vec<Option<String>>) {
     let mut run = Run::new(period("2026-10"), moment("2026-11-01T02:00:00Z"), expected);
     let mut statements = vec![];
     for (n, (total, currency)) in (1..).zip(invoices) {
-        let number = InvoiceNumber { legal_entity: "meridian".parse().unwrap(), number: u64::from(n) };
+        let number = InvoiceNumber {
+            legal_entity: "meridian".parse().unwrap(),
+            number: u64::from(n),
+        };
         let issue = decide_issue(draft(n, total, currency), run, number, disclosure);
         assert_eq!(issue.invoice.issued_at, moment("2026-11-01T02:00:00Z"));
         run = issue.run;
         statements.push(issue.statement.map(|statement| {
             let totals: Vec<String> = statement.totals.iter().map(ToString::to_string).collect();
-            format!("{} invoices, {} events, {}", statement.invoices, statement.events, totals.join(" + "))
+            format!(
+                "{} invoices, {} events, {}",
+                statement.invoices,
+                statement.events,
+                totals.join(" + ")
+            )
         }));
     }
     (run, statements)
@@ -45,12 +60,34 @@ fn check(invoices: &[(&str, &str)], disclosure: Disclosure, last: Option<&str>) 
 fn the_last_invoice_states_what_hides_every_tenant() {
     let three = [("1.10", "USD"), ("2.20", "USD"), ("3.30", "USD")];
     check(&three, SOVEREIGN, Some("3 invoices, 30 events, 6.60 USD"));
-    check(&three, Disclosure { mode: Mode::Regional, ..SOVEREIGN }, None);
-    check(&three, Disclosure { tenants_min: 4, ..SOVEREIGN }, None);
+    check(
+        &three,
+        Disclosure {
+            mode: Mode::Regional,
+            ..SOVEREIGN
+        },
+        None,
+    );
+    check(
+        &three,
+        Disclosure {
+            tenants_min: 4,
+            ..SOVEREIGN
+        },
+        None,
+    );
     let four = [three.as_slice(), &[("9", "INR")]].concat();
     check(&four, SOVEREIGN, Some("3 invoices, 30 events, 6.60 USD"));
-    let six = [three.as_slice(), &[("9", "INR"), ("1", "INR"), ("2", "INR")]].concat();
-    check(&six, SOVEREIGN, Some("6 invoices, 60 events, 12.00 INR + 6.60 USD"));
+    let six = [
+        three.as_slice(),
+        &[("9", "INR"), ("1", "INR"), ("2", "INR")],
+    ]
+    .concat();
+    check(
+        &six,
+        SOVEREIGN,
+        Some("6 invoices, 60 events, 12.00 INR + 6.60 USD"),
+    );
 }
 
 #[test]
@@ -60,7 +97,10 @@ fn a_run_states_once_whoever_is_added_later() {
     assert_eq!(decide_settlement(&run, SOVEREIGN), None);
     let widened = Run { expected: 4, ..run };
     assert!(!widened.is_complete());
-    let number = InvoiceNumber { legal_entity: "meridian".parse().unwrap(), number: 4 };
+    let number = InvoiceNumber {
+        legal_entity: "meridian".parse().unwrap(),
+        number: 4,
+    };
     let issue = decide_issue(draft(4, "5", "USD"), widened, number, SOVEREIGN);
     assert_eq!((issue.run.done, issue.statement), (4, None));
 }

@@ -17,24 +17,43 @@ fn total(windows: &[UsageWindow]) -> PeriodUsage {
 }
 
 fn of_group(group: &str, window: UsageWindow) -> UsageWindow {
-    UsageWindow { group: group.parse().unwrap(), ..window }
+    UsageWindow {
+        group: group.parse().unwrap(),
+        ..window
+    }
 }
 
 fn adjustment(window: UsageWindow) -> UsageWindow {
-    UsageWindow { part: WindowPart::Adjustment, ..window }
+    UsageWindow {
+        part: WindowPart::Adjustment,
+        ..window
+    }
 }
 
 fn month(window: UsageWindow) -> UsageWindow {
-    UsageWindow { size: WindowSize::Month, ..window }
+    UsageWindow {
+        size: WindowSize::Month,
+        ..window
+    }
 }
 
 fn latest(at: &str, window: UsageWindow) -> UsageWindow {
-    UsageWindow { latest_at: Some(moment(at)), ..window }
+    UsageWindow {
+        latest_at: Some(moment(at)),
+        ..window
+    }
 }
 
 fn check(meter: &str, windows: &[UsageWindow], quantity: &str, events: u64) {
-    let expected = MeterUsage { quantity: exact(quantity), events };
-    assert_eq!(total(windows).get(&meter.parse().unwrap()), Some(&expected), "{meter}");
+    let expected = MeterUsage {
+        quantity: exact(quantity),
+        events,
+    };
+    assert_eq!(
+        total(windows).get(&meter.parse().unwrap()),
+        Some(&expected),
+        "{meter}"
+    );
     let reversed: Vec<_> = windows.iter().rev().cloned().collect();
     assert_eq!(total(&reversed), total(windows), "{meter}");
 }
@@ -43,13 +62,26 @@ fn check(meter: &str, windows: &[UsageWindow], quantity: &str, events: u64) {
 fn the_meters_aggregate_as_the_tests_say() {
     let catalogue = Catalogue::bundled().unwrap();
     for (meter, aggregation) in METERS {
-        assert_eq!(catalogue.meter(&meter.parse().unwrap()).unwrap().aggregation, aggregation, "{meter}");
+        assert_eq!(
+            catalogue
+                .meter(&meter.parse().unwrap())
+                .unwrap()
+                .aggregation,
+            aggregation,
+            "{meter}"
+        );
     }
 }
 
 #[test]
 fn days_are_totalled_as_the_meter_aggregates() {
-    let days = |meter: &str| vec![window(meter, 1, "5", 2), window(meter, 2, "7.5", 3), window(meter, 3, "1.25", 4)];
+    let days = |meter: &str| {
+        vec![
+            window(meter, 1, "5", 2),
+            window(meter, 2, "7.5", 3),
+            window(meter, 3, "1.25", 4),
+        ]
+    };
     check("api-calls", &days("api-calls"), "13.75", 9);
     check("tokens", &days("tokens"), "13.75", 9);
     check("replicas-min", &days("replicas-min"), "1.25", 9);
@@ -61,7 +93,8 @@ fn days_are_totalled_as_the_meter_aggregates() {
 #[test]
 fn groups_are_totalled_together() {
     let groups = |meter: &str| {
-        ["model=small,kind=input", "model=large,kind=input"].map(|group| of_group(group, window(meter, 1, "5", 2)))
+        ["model=small,kind=input", "model=large,kind=input"]
+            .map(|group| of_group(group, window(meter, 1, "5", 2)))
     };
     check("tokens", &groups("tokens"), "10", 4);
     check("storage-gb", &groups("storage-gb"), "5", 4);
@@ -71,8 +104,12 @@ fn groups_are_totalled_together() {
 
 #[test]
 fn what_came_after_the_seal_or_was_taken_back_adjusts_the_window() {
-    let with =
-        |meter: &str, value: &str, events: i64| [window(meter, 1, "5", 4), adjustment(window(meter, 1, value, events))];
+    let with = |meter: &str, value: &str, events: i64| {
+        [
+            window(meter, 1, "5", 4),
+            adjustment(window(meter, 1, value, events)),
+        ]
+    };
     check("tokens", &with("tokens", "-2", -1), "3", 3);
     check("api-calls", &with("api-calls", "3", 3), "8", 7);
     check("response-ms", &with("response-ms", "-2", -2), "1.5", 2);
@@ -80,7 +117,12 @@ fn what_came_after_the_seal_or_was_taken_back_adjusts_the_window() {
     check("replicas-min", &with("replicas-min", "4", 1), "4", 5);
     check("storage-gb", &with("storage-gb", "4", 1), "5", 5);
     check("tokens", &with("tokens", "-9", -9), "-4", 0);
-    check("active-users", &with("active-users", "2", 3).map(month), "7", 7);
+    check(
+        "active-users",
+        &with("active-users", "2", 3).map(month),
+        "7",
+        7,
+    );
 }
 
 #[test]
@@ -88,19 +130,48 @@ fn the_latest_value_is_the_greatest_of_the_latest_time() {
     let at = |at: &str, value: &str| latest(at, window("seats", 1, value, 1));
     let early = at("2026-10-01T08:00:00Z", "90");
     check("seats", std::slice::from_ref(&early), "90", 1);
-    check("seats", &[early.clone(), at("2026-10-01T09:00:00Z", "12")], "12", 2);
-    check("seats", &[early.clone(), at("2026-10-01T08:00:00Z", "91")], "91", 2);
-    check("seats", &[early.clone(), window("seats", 2, "99", 1)], "90", 2);
-    check("seats", &[early, adjustment(at("2026-10-02T00:30:00Z", "3"))], "3", 2);
+    check(
+        "seats",
+        &[early.clone(), at("2026-10-01T09:00:00Z", "12")],
+        "12",
+        2,
+    );
+    check(
+        "seats",
+        &[early.clone(), at("2026-10-01T08:00:00Z", "91")],
+        "91",
+        2,
+    );
+    check(
+        "seats",
+        &[early.clone(), window("seats", 2, "99", 1)],
+        "90",
+        2,
+    );
+    check(
+        "seats",
+        &[early, adjustment(at("2026-10-02T00:30:00Z", "3"))],
+        "3",
+        2,
+    );
 }
 
 #[test]
 fn different_values_are_those_of_the_period_and_everything_else_of_its_days() {
-    let users = [month(window("active-users", 1, "70", 400)), window("active-users", 1, "50", 200)];
+    let users = [
+        month(window("active-users", 1, "70", 400)),
+        window("active-users", 1, "50", 200),
+    ];
     check("active-users", &users, "70", 400);
-    let calls = [month(window("api-calls", 1, "70", 70)), window("api-calls", 1, "50", 50)];
+    let calls = [
+        month(window("api-calls", 1, "70", 70)),
+        window("api-calls", 1, "50", 50),
+    ];
     check("api-calls", &calls, "50", 50);
-    assert_eq!(total(&[window("active-users", 1, "50", 200)]), PeriodUsage::new());
+    assert_eq!(
+        total(&[window("active-users", 1, "50", 200)]),
+        PeriodUsage::new()
+    );
 }
 
 /// A usage event as the region aggregates it: which day and group, when, and its value.
@@ -119,22 +190,50 @@ fn aggregate(meter: &str, aggregation: Aggregation, events: &[(Event, bool)]) ->
     keys.dedup();
     let is_unique = aggregation == Aggregation::UniqueCount;
     let of_key = |wanted: &(u8, bool, bool)| {
-        let own: Vec<&Event> = events.iter().filter(|event| key(event) == *wanted).map(|(event, _)| event).collect();
+        let own: Vec<&Event> = events
+            .iter()
+            .filter(|event| key(event) == *wanted)
+            .map(|(event, _)| event)
+            .collect();
         let values = || own.iter().map(|(.., value)| value);
         let value = match aggregation {
             // Of different values no two events have the same, so that the period's totals add up.
             Aggregation::Count | Aggregation::UniqueCount => Quantity::from(own.len() as u64),
-            Aggregation::Sum | Aggregation::Avg => values().fold(Quantity::zero(), |sum, value| sum + value),
+            Aggregation::Sum | Aggregation::Avg => {
+                values().fold(Quantity::zero(), |sum, value| sum + value)
+            }
             Aggregation::Min => values().min().unwrap().clone(),
             Aggregation::Max => values().max().unwrap().clone(),
-            Aggregation::Latest => own.iter().max_by_key(|(_, _, at, value)| (*at, value)).unwrap().3.clone(),
+            Aggregation::Latest => own
+                .iter()
+                .max_by_key(|(_, _, at, value)| (*at, value))
+                .unwrap()
+                .3
+                .clone(),
         };
-        let latest_at = own.iter().map(|(_, _, at, _)| Timestamp::from_second(*at).unwrap()).max();
+        let latest_at = own
+            .iter()
+            .map(|(_, _, at, _)| Timestamp::from_second(*at).unwrap())
+            .max();
         let (day, group, late) = *wanted;
         UsageWindow {
-            group: if group { "model=large,kind=input" } else { "model=small,kind=input" }.parse().unwrap(),
-            size: if is_unique { WindowSize::Month } else { WindowSize::Day },
-            part: if late { WindowPart::Adjustment } else { WindowPart::Window },
+            group: if group {
+                "model=large,kind=input"
+            } else {
+                "model=small,kind=input"
+            }
+            .parse()
+            .unwrap(),
+            size: if is_unique {
+                WindowSize::Month
+            } else {
+                WindowSize::Day
+            },
+            part: if late {
+                WindowPart::Adjustment
+            } else {
+                WindowPart::Window
+            },
             latest_at: latest_at.filter(|_| aggregation == Aggregation::Latest),
             ..window(meter, day, &value.to_string(), own.len() as i64)
         }

@@ -25,23 +25,39 @@ impl Fixture {
             stream: Stream::Tenant(tenant(number)),
             sequence: revision,
             occurred_at: at(0),
-            data: VanityClaimed { tenant: tenant(number), claim: digest(), phase, revision },
+            data: VanityClaimed {
+                tenant: tenant(number),
+                claim: digest(),
+                phase,
+                revision,
+            },
         };
         let unique = u16::try_from(revision).unwrap() * 0x100 + number;
-        let publication = Publication { event: event(unique), now: at(second) };
-        let decide = |tenant: Option<&fleet::Tenant>, claim: Option<&fleet::LabelClaim>, last: Option<&_>| {
+        let publication = Publication {
+            event: event(unique),
+            now: at(second),
+        };
+        let decide = |tenant: Option<&fleet::Tenant>,
+                      claim: Option<&fleet::LabelClaim>,
+                      last: Option<&_>| {
             decide_claim(tenant, claim, last, &said, publication)
         };
-        self.store.update_claim(&self.outbox, &digest(), tenant(number), decide).await
+        self.store
+            .update_claim(&self.outbox, &digest(), tenant(number), decide)
+            .await
     }
 
     /// What the regions are told, by tenant and revision.
     async fn decisions(&self) -> Vec<VanityDecided> {
         let rows = self.rows().await;
-        let of_type = rows.iter().filter(|row| row.detail_type == VanityDecided::TYPE);
+        let of_type = rows
+            .iter()
+            .filter(|row| row.detail_type == VanityDecided::TYPE);
         let facts = of_type.map(|row| {
             assert_eq!(row.target, Target::Home);
-            serde_json::from_str::<Envelope<VanityDecided>>(&row.detail).unwrap().data
+            serde_json::from_str::<Envelope<VanityDecided>>(&row.detail)
+                .unwrap()
+                .data
         });
         let mut facts: Vec<_> = facts.collect();
         facts.sort_by_key(|fact| (fact.tenant, fact.revision));
@@ -59,7 +75,10 @@ impl Fixture {
 async fn fleet() -> Fixture {
     let fleet = fixture().await;
     for (place, number) in [("eu-central-1", 1), ("us-west-2", 2)] {
-        fleet.state(&stated(place, number, 1, TenantStatus::Active)).await.unwrap();
+        fleet
+            .state(&stated(place, number, 1, TenantStatus::Active))
+            .await
+            .unwrap();
     }
     fleet
 }
@@ -67,16 +86,47 @@ async fn fleet() -> Fixture {
 #[tokio::test]
 async fn a_claim_and_its_answer_are_written_together() {
     let fleet = fleet().await;
-    assert!(fleet.hear("eu-central-1", 1, ClaimPhase::Requested, 1, 0).await.unwrap());
+    assert!(
+        fleet
+            .hear("eu-central-1", 1, ClaimPhase::Requested, 1, 0)
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.holder().await, Some((1, false)));
-    assert!(fleet.hear("eu-central-1", 1, ClaimPhase::Confirmed, 2, 1).await.unwrap());
+    assert!(
+        fleet
+            .hear("eu-central-1", 1, ClaimPhase::Confirmed, 2, 1)
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.holder().await, Some((1, true)));
-    assert!(!fleet.hear("eu-central-1", 1, ClaimPhase::Requested, 1, 2).await.unwrap(), "it is late");
-    assert!(fleet.hear("us-west-2", 2, ClaimPhase::Requested, 1, 3).await.unwrap());
+    assert!(
+        !fleet
+            .hear("eu-central-1", 1, ClaimPhase::Requested, 1, 2)
+            .await
+            .unwrap(),
+        "it is late"
+    );
+    assert!(
+        fleet
+            .hear("us-west-2", 2, ClaimPhase::Requested, 1, 3)
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.holder().await, Some((1, true)));
-    let told: Vec<_> = fleet.decisions().await.into_iter().map(|fact| format!("{:?}", fact.decision)).collect();
+    let told: Vec<_> = fleet
+        .decisions()
+        .await
+        .into_iter()
+        .map(|fact| format!("{:?}", fact.decision))
+        .collect();
     assert_eq!(told, ["Leased", "Confirmed", "Refused"]);
-    assert!(fleet.hear("eu-central-1", 1, ClaimPhase::Released, 3, 4).await.unwrap());
+    assert!(
+        fleet
+            .hear("eu-central-1", 1, ClaimPhase::Released, 3, 4)
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.holder().await, Some((1, false)));
 }
 
@@ -85,8 +135,18 @@ async fn of_many_at_once_one_has_the_lease() {
     let fleet = fleet().await;
     let both = [("eu-central-1", 1), ("us-west-2", 2)];
     let asked = both.map(|(place, number)| fleet.hear(place, number, ClaimPhase::Requested, 1, 0));
-    assert!(join_all(asked).await.into_iter().all(|answered| answered.unwrap()));
-    let mut told: Vec<_> = fleet.decisions().await.into_iter().map(|fact| format!("{:?}", fact.decision)).collect();
+    assert!(
+        join_all(asked)
+            .await
+            .into_iter()
+            .all(|answered| answered.unwrap())
+    );
+    let mut told: Vec<_> = fleet
+        .decisions()
+        .await
+        .into_iter()
+        .map(|fact| format!("{:?}", fact.decision))
+        .collect();
     told.sort();
     assert_eq!(told, ["Leased", "Refused"]);
 }
@@ -94,9 +154,22 @@ async fn of_many_at_once_one_has_the_lease() {
 #[tokio::test]
 async fn who_is_not_in_the_directory_writes_nothing() {
     let fleet = fleet().await;
-    let refused = fleet.hear("eu-central-1", 3, ClaimPhase::Requested, 1, 0).await;
-    assert!(matches!(refused, Err(UpdateError::Refused(Refusal::UnknownTenant))));
-    let refused = fleet.hear("us-west-2", 1, ClaimPhase::Requested, 1, 0).await;
-    assert!(matches!(refused, Err(UpdateError::Refused(Refusal::ClaimedByAnotherRegion { .. }))));
-    assert_eq!((fleet.holder().await, fleet.decisions().await), (None, vec![]));
+    let refused = fleet
+        .hear("eu-central-1", 3, ClaimPhase::Requested, 1, 0)
+        .await;
+    assert!(matches!(
+        refused,
+        Err(UpdateError::Refused(Refusal::UnknownTenant))
+    ));
+    let refused = fleet
+        .hear("us-west-2", 1, ClaimPhase::Requested, 1, 0)
+        .await;
+    assert!(matches!(
+        refused,
+        Err(UpdateError::Refused(Refusal::ClaimedByAnotherRegion { .. }))
+    ));
+    assert_eq!(
+        (fleet.holder().await, fleet.decisions().await),
+        (None, vec![])
+    );
 }

@@ -5,7 +5,9 @@ use futures::future::join_all;
 use kernel::{OnboardingId, Timestamp};
 
 fn handle(number: u8) -> OnboardingId {
-    format!("5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e{number:02x}").parse().unwrap()
+    format!("5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3e{number:02x}")
+        .parse()
+        .unwrap()
 }
 
 fn onboarding(number: u8, created_at: Timestamp) -> Onboarding {
@@ -18,8 +20,18 @@ fn progressed(number: u8, revision: u64, state: StepState) -> OnboardingProgress
         tenant: tenant(1),
         alias: "a2b3c4d5e6f7".parse().unwrap(),
         steps: vec![
-            Step { name: StepName::Registration, state: StepState::Done, at: Some(at(1)), reason: None },
-            Step { name: StepName::Identity, state, at: None, reason: "unavailable".parse().ok() },
+            Step {
+                name: StepName::Registration,
+                state: StepState::Done,
+                at: Some(at(1)),
+                reason: None,
+            },
+            Step {
+                name: StepName::Identity,
+                state,
+                at: None,
+                reason: "unavailable".parse().ok(),
+            },
         ],
         revision,
     }
@@ -31,7 +43,10 @@ impl Fixture {
     }
 
     async fn by_key(&self, digest: &str, now: Timestamp) -> Option<Onboarding> {
-        self.store.load_onboarding_by_key(digest, now).await.unwrap()
+        self.store
+            .load_onboarding_by_key(digest, now)
+            .await
+            .unwrap()
     }
 }
 
@@ -41,18 +56,37 @@ async fn a_key_stands_for_one_onboarding_until_it_is_forgotten() {
     let first = onboarding(1, at(0));
     assert_eq!(fleet.by_key("k", at(0)).await, None);
     assert!(fleet.store.record_onboarding("k", &first).await.unwrap());
-    assert!(!fleet.store.record_onboarding("k", &onboarding(2, at(1))).await.unwrap());
+    assert!(
+        !fleet
+            .store
+            .record_onboarding("k", &onboarding(2, at(1)))
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.onboarding(2).await, None);
     assert_eq!(fleet.by_key("k", at(1)).await, Some(first.clone()));
     assert_eq!(fleet.by_key("other", at(1)).await, None);
 
-    // Removal comes some time after the end, and neither waits for the other. The onboarding itself is kept.
+    // Removal comes some time after the end, and neither waits for the other. The onboarding itself
+    // is kept.
     let end = first.key_expires_at();
     let before = Timestamp::from_second(end.as_second() - 1).unwrap();
     assert_eq!(fleet.by_key("k", before).await, Some(first.clone()));
-    assert!(!fleet.store.record_onboarding("k", &onboarding(3, before)).await.unwrap());
+    assert!(
+        !fleet
+            .store
+            .record_onboarding("k", &onboarding(3, before))
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.by_key("k", end).await, None);
-    assert!(fleet.store.record_onboarding("k", &onboarding(3, end)).await.unwrap());
+    assert!(
+        fleet
+            .store
+            .record_onboarding("k", &onboarding(3, end))
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.by_key("k", end).await, Some(onboarding(3, end)));
     assert_eq!(fleet.onboarding(1).await, Some(first));
 }
@@ -61,7 +95,11 @@ async fn a_key_stands_for_one_onboarding_until_it_is_forgotten() {
 async fn twenty_at_once_with_one_key_are_one_onboarding() {
     let fleet = fixture().await;
     let all: Vec<Onboarding> = (0..20).map(|number| onboarding(number, at(0))).collect();
-    let kept = join_all(all.iter().map(|onboarding| fleet.store.record_onboarding("k", onboarding))).await;
+    let kept = join_all(
+        all.iter()
+            .map(|onboarding| fleet.store.record_onboarding("k", onboarding)),
+    )
+    .await;
     let kept: Vec<bool> = kept.into_iter().map(Result::unwrap).collect();
     assert!(kept.iter().filter(|is_kept| **is_kept).count() <= 1);
     let mut found = Vec::new();
@@ -76,9 +114,21 @@ async fn twenty_at_once_with_one_key_are_one_onboarding() {
 async fn the_highest_revision_of_the_chosen_region_wins() {
     let fleet = fixture().await;
     let [chosen, other] = [region("us-west-2"), region("eu-central-1")];
-    assert!(!fleet.store.record_progress(&chosen, &progressed(1, 1, StepState::Waiting)).await.unwrap());
+    assert!(
+        !fleet
+            .store
+            .record_progress(&chosen, &progressed(1, 1, StepState::Waiting))
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.onboarding(1).await, None);
-    assert!(fleet.store.record_onboarding("k", &onboarding(1, at(0))).await.unwrap());
+    assert!(
+        fleet
+            .store
+            .record_onboarding("k", &onboarding(1, at(0)))
+            .await
+            .unwrap()
+    );
     let mut foreign = progressed(1, 9, StepState::Done);
     assert!(!fleet.store.record_progress(&other, &foreign).await.unwrap());
     for (revision, state, is_kept) in [
@@ -88,25 +138,67 @@ async fn the_highest_revision_of_the_chosen_region_wins() {
         (3, StepState::Done, true),
     ] {
         let stated = progressed(1, revision, state);
-        assert_eq!(fleet.store.record_progress(&chosen, &stated).await.unwrap(), is_kept);
+        assert_eq!(
+            fleet.store.record_progress(&chosen, &stated).await.unwrap(),
+            is_kept
+        );
     }
     foreign.tenant = tenant(2);
-    assert!(!fleet.store.record_progress(&chosen, &foreign).await.unwrap());
+    assert!(
+        !fleet
+            .store
+            .record_progress(&chosen, &foreign)
+            .await
+            .unwrap()
+    );
     let stored = fleet.onboarding(1).await.unwrap();
     let stated = progressed(1, 3, StepState::Done);
-    assert_eq!((stored.revision, stored.steps, stored.tenant), (3, stated.steps, Some(tenant(1))));
-    assert_eq!((stored.alias, stored.created_at), (Some(stated.alias), at(0)));
+    assert_eq!(
+        (stored.revision, stored.steps, stored.tenant),
+        (3, stated.steps, Some(tenant(1)))
+    );
+    assert_eq!(
+        (stored.alias, stored.created_at),
+        (Some(stated.alias), at(0))
+    );
 }
 
 #[tokio::test]
 async fn the_tenant_is_noted_once() {
     let fleet = fixture().await;
     let alias = "a2b3c4d5e6f7".parse().unwrap();
-    assert!(!fleet.store.record_handover(handle(1), tenant(1), &alias).await.unwrap());
+    assert!(
+        !fleet
+            .store
+            .record_handover(handle(1), tenant(1), &alias)
+            .await
+            .unwrap()
+    );
     assert_eq!(fleet.onboarding(1).await, None);
-    assert!(fleet.store.record_onboarding("k", &onboarding(1, at(0))).await.unwrap());
-    assert!(fleet.store.record_handover(handle(1), tenant(1), &alias).await.unwrap());
-    assert!(!fleet.store.record_handover(handle(1), tenant(2), &alias).await.unwrap());
+    assert!(
+        fleet
+            .store
+            .record_onboarding("k", &onboarding(1, at(0)))
+            .await
+            .unwrap()
+    );
+    assert!(
+        fleet
+            .store
+            .record_handover(handle(1), tenant(1), &alias)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !fleet
+            .store
+            .record_handover(handle(1), tenant(2), &alias)
+            .await
+            .unwrap()
+    );
     let stored = fleet.onboarding(1).await.unwrap();
-    assert_eq!((stored.tenant, stored.alias, stored.revision), (Some(tenant(1)), Some(alias), 0));
+    assert_eq!(
+        (stored.tenant, stored.alias, stored.revision),
+        (Some(tenant(1)), Some(alias), 0)
+    );
 }

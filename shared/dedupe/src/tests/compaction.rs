@@ -23,11 +23,18 @@ impl Growing {
     fn entries(&mut self, count: u64) -> Vec<Entry> {
         let first = self.entries;
         self.entries += count;
-        let entry = |n: u64| Entry { key: DedupeKey::hash([&n.to_be_bytes()]), content: ContentHash::NONE };
+        let entry = |n: u64| Entry {
+            key: DedupeKey::hash([&n.to_be_bytes()]),
+            content: ContentHash::NONE,
+        };
         (first..self.entries).map(entry).collect()
     }
 
-    fn change(&mut self, now: Timestamp, change: impl FnOnce(&mut Index, &Blocks, &mut dyn Iterator<Item = RunId>)) {
+    fn change(
+        &mut self,
+        now: Timestamp,
+        change: impl FnOnce(&mut Index, &Blocks, &mut dyn Iterator<Item = RunId>),
+    ) {
         self.changes += 1;
         let attempt = Uuid::from_u128(self.changes);
         let mut ids = (0..).map(|ordinal| RunId { attempt, ordinal });
@@ -38,12 +45,17 @@ impl Growing {
                 NewPart::Run(meta, run) => drop(self.blocks.whole.insert(meta.id, run)),
                 NewPart::Blocks(meta, run) => drop(self.blocks.blocked.insert(meta.id, run)),
                 NewPart::Filter(meta, group, filter) => {
-                    assert_eq!(meta.id, group.last, "a filter expires with the last run of its group");
+                    assert_eq!(
+                        meta.id, group.last,
+                        "a filter expires with the last run of its group"
+                    );
                     assert!(self.blocks.filters.insert(group, filter).is_none());
                 }
             }
         }
-        self.manifest = Manifest { runs: index.runs().to_vec() };
+        self.manifest = Manifest {
+            runs: index.runs().to_vec(),
+        };
     }
 
     fn add(&mut self, count: u64) {
@@ -69,13 +81,25 @@ impl Growing {
     }
 
     fn segments(&self) -> usize {
-        self.manifest.runs.iter().filter(|run| run.id.segment().is_some()).count()
+        self.manifest
+            .runs
+            .iter()
+            .filter(|run| run.id.segment().is_some())
+            .count()
     }
 
     fn ensure_complete(&self) {
-        let keys: Vec<DedupeKey> = (0..self.entries).map(|n| DedupeKey::hash([&n.to_be_bytes()])).collect();
+        let keys: Vec<DedupeKey> = (0..self.entries)
+            .map(|n| DedupeKey::hash([&n.to_be_bytes()]))
+            .collect();
         let mut lookup = Lookup::new(&self.manifest.runs, keys);
-        assert!(lookup.resume(&self.blocks).unwrap().iter().all(|known| known.counted.is_some()));
+        assert!(
+            lookup
+                .resume(&self.blocks)
+                .unwrap()
+                .iter()
+                .all(|known| known.counted.is_some())
+        );
         let entries: u64 = self.sizes().into_iter().map(u64::from).sum();
         assert_eq!(entries, self.entries, "each entry is there once");
     }
@@ -93,7 +117,8 @@ fn eight_runs_of_a_tier_become_one_of_the_next() {
     index.ensure_complete();
 }
 
-/// 511 entries are of the first tier and 512 of the second: eight of either are merged, seven and one of the other are not.
+/// 511 entries are of the first tier and 512 of the second: eight of either are merged, seven and
+/// one of the other are not.
 #[test]
 fn tiers_begin_at_their_least_size() {
     let sizes = |first: u64, second: u64| {
@@ -103,8 +128,18 @@ fn tiers_begin_at_their_least_size() {
         index.ensure_complete();
         index.sizes().len()
     };
-    for (first, second, runs) in [(511, 511, 1), (511, 512, 8), (512, 512, 1), (512, 4_095, 1), (512, 4_096, 8)] {
-        assert_eq!(sizes(first, second), runs, "seven of {first} and one of {second}");
+    for (first, second, runs) in [
+        (511, 511, 1),
+        (511, 512, 8),
+        (512, 512, 1),
+        (512, 4_095, 1),
+        (512, 4_096, 8),
+    ] {
+        assert_eq!(
+            sizes(first, second),
+            runs,
+            "seven of {first} and one of {second}"
+        );
     }
 }
 
@@ -121,17 +156,29 @@ fn a_full_run_stays() {
     index.ensure_complete();
 }
 
-/// Segments serve as runs until there are more than 32 small or 128 others, or enough for a full run.
+/// Segments serve as runs until there are more than 32 small or 128 others, or enough for a full
+/// run.
 #[test]
 fn segments_are_merged_once_they_are_many() {
-    for (entries, segments_max) in [(1, 32), (63, 32), (64, 128), (90, 128), (100, 119), (1_000, 11)] {
+    for (entries, segments_max) in [
+        (1, 32),
+        (63, 32),
+        (64, 128),
+        (90, 128),
+        (100, 119),
+        (1_000, 11),
+    ] {
         let mut index = Growing::default();
         for count in 1..=segments_max {
             index.add_segment(entries);
             assert_eq!(index.segments(), count, "of {entries} entries");
         }
         index.add_segment(entries);
-        assert_eq!((index.segments(), index.manifest.runs.len()), (0, 1), "of {entries} entries");
+        assert_eq!(
+            (index.segments(), index.manifest.runs.len()),
+            (0, 1),
+            "of {entries} entries"
+        );
         index.ensure_complete();
     }
 }
@@ -143,7 +190,8 @@ fn nothing_is_added_for_no_entries() {
     assert!(index.sizes().is_empty());
 }
 
-/// The newest entry of the merged runs is the newest of the run: it expires with it, and not before.
+/// The newest entry of the merged runs is the newest of the run: it expires with it, and not
+/// before.
 #[test]
 fn a_merged_run_is_as_new_as_its_newest() {
     let mut index = Growing::default();
@@ -155,16 +203,33 @@ fn a_merged_run_is_as_new_as_its_newest() {
         });
     }
     let runs = &index.manifest.runs;
-    assert_eq!((runs.len(), runs[0].newest), (1, Timestamp::from_second(9).unwrap()));
-    let live = |after_s: i64| index.manifest.live(runs[0].newest + SignedDuration::from_secs(after_s), KEPT).count();
+    assert_eq!(
+        (runs.len(), runs[0].newest),
+        (1, Timestamp::from_second(9).unwrap())
+    );
+    let live = |after_s: i64| {
+        index
+            .manifest
+            .live(runs[0].newest + SignedDuration::from_secs(after_s), KEPT)
+            .count()
+    };
     assert_eq!((live(3_600), live(3_601)), (1, 0));
 }
 
-/// One change makes the filters of the groups that one run ends, the next change those of the next run.
+/// One change makes the filters of the groups that one run ends, the next change those of the next
+/// run.
 #[test]
 fn groups_get_their_filters_one_after_the_other() {
     let mut index = Growing::default();
-    let ends = |attempt: u128, level| ends_group(RunId { attempt: Uuid::from_u128(attempt), ordinal: 0 }, level);
+    let ends = |attempt: u128, level| {
+        ends_group(
+            RunId {
+                attempt: Uuid::from_u128(attempt),
+                ordinal: 0,
+            },
+            level,
+        )
+    };
     while index.changes < 40 {
         index.add(12_000);
     }
@@ -181,16 +246,40 @@ fn groups_get_their_filters_one_after_the_other() {
             assert_eq!(missing, None);
             break;
         }
-        assert!(missing.is_some_and(|missing| missing.blocks.len() > 100), "all blocks of the runs are needed");
+        assert!(
+            missing.is_some_and(|missing| missing.blocks.len() > 100),
+            "all blocks of the runs are needed"
+        );
         made.push(index.blocks.filters.len() - before);
     }
     let last = (1..=40).filter(|attempt| ends(*attempt, 0)).count();
-    assert!((3..=last).contains(&made.len()), "{made:?} of {last} that end a group");
-    let named: u32 =
-        index.manifest.runs.iter().filter_map(|run| run.blocks).flat_map(|blocks| blocks.filter_words).sum();
-    let stored: usize = index.blocks.filters.values().map(|filter| filter.words()).sum();
-    assert_eq!(named as usize, stored, "the manifest names each filter with its length");
+    assert!(
+        (3..=last).contains(&made.len()),
+        "{made:?} of {last} that end a group"
+    );
+    let named: u32 = index
+        .manifest
+        .runs
+        .iter()
+        .filter_map(|run| run.blocks)
+        .flat_map(|blocks| blocks.filter_words)
+        .sum();
+    let stored: usize = index
+        .blocks
+        .filters
+        .values()
+        .map(|filter| filter.words())
+        .sum();
+    assert_eq!(
+        named as usize, stored,
+        "the manifest names each filter with its length"
+    );
     index.ensure_complete();
-    let shared: Vec<_> = index.blocks.filters.values().map(Arc::strong_count).collect();
+    let shared: Vec<_> = index
+        .blocks
+        .filters
+        .values()
+        .map(Arc::strong_count)
+        .collect();
     assert!(shared.iter().all(|count| *count == 1));
 }

@@ -16,7 +16,10 @@ fn key(n: usize) -> DedupeKey {
 }
 
 fn entry(n: usize) -> Entry {
-    Entry { key: key(n), content: ContentHash::from_bytes([1, 2, 3, (n % 251) as u8]) }
+    Entry {
+        key: key(n),
+        content: ContentHash::from_bytes([1, 2, 3, (n % 251) as u8]),
+    }
 }
 
 /// Full runs, of which the 3rd ends a group of the lowest level and the 6th one of the two lowest.
@@ -27,14 +30,26 @@ fn index(count: usize) -> (Vec<RunMeta>, Blocks) {
             5 => ends_group(*id, 1) && !ends_group(*id, 2),
             _ => !ends_group(*id, 0),
         };
-        let ids = (0..).map(|attempt| RunId { attempt: Uuid::from_u128(attempt * 1_000 + n as u128), ordinal: 0 });
+        let ids = (0..).map(|attempt| RunId {
+            attempt: Uuid::from_u128(attempt * 1_000 + n as u128),
+            ordinal: 0,
+        });
         ids.into_iter().find(is_fit).unwrap()
     };
     let (mut runs, mut parts) = (Vec::new(), Blocks::default());
     for n in 0..count {
-        let run = SortedRun::of((n * RUN_ENTRIES..(n + 1) * RUN_ENTRIES).map(entry).collect());
+        let run = SortedRun::of(
+            (n * RUN_ENTRIES..(n + 1) * RUN_ENTRIES)
+                .map(entry)
+                .collect(),
+        );
         let entries = u32::try_from(RUN_ENTRIES).unwrap();
-        runs.push(RunMeta { id: id(n), entries, newest: Timestamp::UNIX_EPOCH, blocks: Some(BlockMeta::default()) });
+        runs.push(RunMeta {
+            id: id(n),
+            entries,
+            newest: Timestamp::UNIX_EPOCH,
+            blocks: Some(BlockMeta::default()),
+        });
         parts.blocked.insert(id(n), Arc::new(BlockedRun::of(&run)));
     }
     (runs, parts)
@@ -44,11 +59,21 @@ fn index(count: usize) -> (Vec<RunMeta>, Blocks) {
 fn group(runs: &mut [RunMeta], parts: &mut Blocks) -> Vec<(usize, u8)> {
     let mut made = Vec::new();
     while let Some(unfiltered) = unfiltered(runs) {
-        let at = runs.iter().position(|run| run.id == unfiltered.last).unwrap();
+        let at = runs
+            .iter()
+            .position(|run| run.id == unfiltered.last)
+            .unwrap();
         for (level, filter) in unfiltered.filters(parts).unwrap() {
-            runs[at].blocks.as_mut().unwrap().filter_words[level] = u32::try_from(filter.words()).unwrap();
+            runs[at].blocks.as_mut().unwrap().filter_words[level] =
+                u32::try_from(filter.words()).unwrap();
             let level = u8::try_from(level).unwrap();
-            parts.filters.insert(GroupId { last: unfiltered.last, level }, Arc::new(filter));
+            parts.filters.insert(
+                GroupId {
+                    last: unfiltered.last,
+                    level,
+                },
+                Arc::new(filter),
+            );
             made.push((at, level));
         }
     }
@@ -57,10 +82,14 @@ fn group(runs: &mut [RunMeta], parts: &mut Blocks) -> Vec<(usize, u8)> {
 
 /// What runs hold of keys, with all of them loaded.
 fn known(runs: &[RunMeta], all: &Blocks, keys: &[DedupeKey]) -> Vec<Known> {
-    Lookup::new(runs, keys.to_vec()).resume(all).unwrap().to_vec()
+    Lookup::new(runs, keys.to_vec())
+        .resume(all)
+        .unwrap()
+        .to_vec()
 }
 
-/// Looks up keys with nothing loaded but what is asked for. Returns what is known, and which blocks were asked for.
+/// Looks up keys with nothing loaded but what is asked for. Returns what is known, and which blocks
+/// were asked for.
 fn look(runs: &[RunMeta], all: &Blocks, keys: &[DedupeKey]) -> (Vec<Known>, BTreeSet<BlockId>) {
     look_further(runs, all, keys, &mut Blocks::default())
 }
@@ -92,13 +121,19 @@ fn load(block: BlockId, all: &Blocks, loaded: &mut Blocks) {
         BlockId::Block(id, block) => {
             let empty = || Arc::new(BlockedRun::empty(u32::try_from(RUN_ENTRIES).unwrap()));
             let (_, stored) = all.blocked[&id].blocks().nth(usize::from(block)).unwrap();
-            assert!(Arc::make_mut(loaded.blocked.entry(id).or_insert_with(empty)).fill(block, &stored.encode()));
+            assert!(
+                Arc::make_mut(loaded.blocked.entry(id).or_insert_with(empty))
+                    .fill(block, &stored.encode())
+            );
         }
         BlockId::Filter(group, block) => {
             let stored = &all.filters[&group];
             let empty = || Arc::new(BlockedFilter::empty(u32::try_from(stored.words()).unwrap()));
             let (_, bytes) = stored.blocks().nth(usize::from(block)).unwrap();
-            assert!(Arc::make_mut(loaded.filters.entry(group).or_insert_with(empty)).fill(block, &bytes));
+            assert!(
+                Arc::make_mut(loaded.filters.entry(group).or_insert_with(empty))
+                    .fill(block, &bytes)
+            );
         }
     }
 }
@@ -109,27 +144,48 @@ fn a_lookup_reads_few_blocks_and_finds_what_is_there() {
     let there: Vec<DedupeKey> = (0..8 * RUN_ENTRIES).step_by(1_201).map(key).collect();
     let absent: Vec<DedupeKey> = (8 * RUN_ENTRIES..8 * RUN_ENTRIES + 20).map(key).collect();
     let plain = known(&runs, &parts, &there);
-    assert_eq!(plain.iter().filter(|known| known.counted.is_some()).count(), there.len());
+    assert_eq!(
+        plain.iter().filter(|known| known.counted.is_some()).count(),
+        there.len()
+    );
     let (found, asked) = look(&runs, &parts, &absent);
     assert!(found.iter().all(|known| *known == Known::default()));
-    assert!((8 * 14..=8 * 20).contains(&asked.len()), "a block of each run: {}", asked.len());
+    assert!(
+        (8 * 14..=8 * 20).contains(&asked.len()),
+        "a block of each run: {}",
+        asked.len()
+    );
 
     assert_eq!(group(&mut runs, &mut parts), [(2, 0), (5, 0), (5, 1)]);
     let (found, asked) = look(&runs, &parts, &absent);
     assert!(found.iter().all(|known| *known == Known::default()));
-    assert!(asked.len() <= 20 * 3 + 10, "one of the group's filter and two of the last runs: {}", asked.len());
+    assert!(
+        asked.len() <= 20 * 3 + 10,
+        "one of the group's filter and two of the last runs: {}",
+        asked.len()
+    );
     assert_eq!(look(&runs, &parts, &there).0, plain);
     // What was read for others says nothing of these.
     let mut read = Blocks::default();
     for some in there.chunks(7) {
-        assert_eq!(look_further(&runs, &parts, some, &mut read).0, known(&runs, &parts, some));
+        assert_eq!(
+            look_further(&runs, &parts, some, &mut read).0,
+            known(&runs, &parts, some)
+        );
     }
-    assert_eq!(look_further(&runs, &parts, &there, &mut read), (plain, BTreeSet::new()), "all of it was read");
+    assert_eq!(
+        look_further(&runs, &parts, &there, &mut read),
+        (plain, BTreeSet::new()),
+        "all of it was read"
+    );
     // The oldest runs expire: the filters are good for what is left of their groups.
     assert_eq!(unfiltered(&runs[2..]), None);
     let (left, _) = look(&runs[2..], &parts, &there);
     assert_eq!(left, known(&runs[2..], &parts, &there));
-    assert_eq!(left.iter().filter(|known| known.counted.is_some()).count(), there.len() - 20);
+    assert_eq!(
+        left.iter().filter(|known| known.counted.is_some()).count(),
+        there.len() - 20
+    );
 }
 
 /// A lookup is resumed: it needs no block twice, and what was found before stays found.
@@ -138,10 +194,22 @@ fn a_lookup_goes_on_with_the_missing_blocks_alone() {
     let (mut runs, mut parts) = index(8);
     group(&mut runs, &mut parts);
     let small = SortedRun::of((500_000..500_100).map(entry).collect());
-    let id = RunId { attempt: Uuid::max(), ordinal: 0 };
-    runs.push(RunMeta { id, entries: 100, newest: Timestamp::UNIX_EPOCH, blocks: None });
+    let id = RunId {
+        attempt: Uuid::max(),
+        ordinal: 0,
+    };
+    runs.push(RunMeta {
+        id,
+        entries: 100,
+        newest: Timestamp::UNIX_EPOCH,
+        blocks: None,
+    });
     parts.whole.insert(id, Arc::new(small));
-    let keys: Vec<DedupeKey> = (0..9 * RUN_ENTRIES).step_by(997).chain([500_007]).map(key).collect();
+    let keys: Vec<DedupeKey> = (0..9 * RUN_ENTRIES)
+        .step_by(997)
+        .chain([500_007])
+        .map(key)
+        .collect();
     let mut lookup = Lookup::new(&runs, keys.clone());
     let mut loaded = Blocks::default();
     let known = loop {
@@ -156,7 +224,10 @@ fn a_lookup_goes_on_with_the_missing_blocks_alone() {
         }
     };
     assert_eq!(known, self::known(&runs, &parts, &keys));
-    assert_eq!(known.iter().filter(|known| known.counted.is_some()).count(), 8 * RUN_ENTRIES / 997 + 2);
+    assert_eq!(
+        known.iter().filter(|known| known.counted.is_some()).count(),
+        8 * RUN_ENTRIES / 997 + 2
+    );
 }
 
 /// A list is written as a whole when a run is added to it: it does not grow without end.
@@ -164,15 +235,33 @@ fn a_lookup_goes_on_with_the_missing_blocks_alone() {
 fn a_full_list_is_followed_by_another_one() {
     for (listed, next) in [(0, 0), (1, 0), (3_999, 0), (4_000, 1)] {
         let of_list = |n: usize| {
-            let id = RunId { attempt: Uuid::from_u128(n as u128), ordinal: 0 };
-            RunMeta { id, entries: 12_000, newest: NOW, blocks: Some(BlockMeta::default()) }
+            let id = RunId {
+                attempt: Uuid::from_u128(n as u128),
+                ordinal: 0,
+            };
+            RunMeta {
+                id,
+                entries: 12_000,
+                newest: NOW,
+                blocks: Some(BlockMeta::default()),
+            }
         };
         let runs: Vec<RunMeta> = (0..listed).map(of_list).collect();
         let mut index = Index::open(&Manifest { runs }, KEPT, NOW);
-        let mut ids = (0..).map(|ordinal| RunId { attempt: Uuid::max(), ordinal });
+        let mut ids = (0..).map(|ordinal| RunId {
+            attempt: Uuid::max(),
+            ordinal,
+        });
         index.append((0..30_000).map(entry).collect(), NOW, &mut ids);
-        let added: Vec<u32> = index.runs()[listed..].iter().map(|run| run.blocks.unwrap().list).collect();
-        let expected = if listed == 3_999 { vec![0, 1] } else { vec![next, next] };
+        let added: Vec<u32> = index.runs()[listed..]
+            .iter()
+            .map(|run| run.blocks.unwrap().list)
+            .collect();
+        let expected = if listed == 3_999 {
+            vec![0, 1]
+        } else {
+            vec![next, next]
+        };
         assert_eq!(added, expected, "behind {listed}");
     }
 }
@@ -182,8 +271,16 @@ fn blocks_of_another_place_are_refused() {
     let (mut runs, mut parts) = index(3);
     let run = &parts.blocked[&runs[0].id];
     let mut read = BlockedRun::empty(runs[0].entries);
-    let (first, second) = (run.blocks().next().unwrap().1.encode(), run.blocks().nth(1).unwrap().1.encode());
-    assert!(!read.fill(0, &second) && !read.fill(1, &first) && !read.fill(0, &first[1..]) && !read.fill(9_999, &first));
+    let (first, second) = (
+        run.blocks().next().unwrap().1.encode(),
+        run.blocks().nth(1).unwrap().1.encode(),
+    );
+    assert!(
+        !read.fill(0, &second)
+            && !read.fill(1, &first)
+            && !read.fill(0, &first[1..])
+            && !read.fill(9_999, &first)
+    );
     assert!(read.fill(0, &first));
     group(&mut runs, &mut parts);
     let filter = parts.filters.values().next().unwrap();
@@ -199,8 +296,14 @@ fn blocks_of_another_place_are_refused() {
 fn blocks_fill_what_a_read_unit_pays_for() {
     for entries in [12_000, 16_000, 24_000] {
         let run = BlockedRun::of(&SortedRun::of((0..entries).map(entry).collect()));
-        let sizes: Vec<usize> = run.blocks().map(|(_, block)| block.encode().len()).collect();
-        assert!(sizes.iter().filter(|size| **size > 4_000).count() * 20 < sizes.len(), "{sizes:?}");
+        let sizes: Vec<usize> = run
+            .blocks()
+            .map(|(_, block)| block.encode().len())
+            .collect();
+        assert!(
+            sizes.iter().filter(|size| **size > 4_000).count() * 20 < sizes.len(),
+            "{sizes:?}"
+        );
         assert!(sizes.iter().sum::<usize>() > sizes.len() * 3_300);
     }
 }

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 fn entry(number: u32) -> Entry {
-    Entry { key: DedupeKey::hash([&number.to_be_bytes()]), content: ContentHash::from_bytes([1; 4]) }
+    Entry {
+        key: DedupeKey::hash([&number.to_be_bytes()]),
+        content: ContentHash::from_bytes([1; 4]),
+    }
 }
 
 #[test]
@@ -16,23 +19,51 @@ fn a_run_finds_its_entries_and_no_others() {
         let stored = SortedRun::decode(&run.encode()).unwrap();
         assert!(stored == run);
         let is_marked = |number: u32| stored.may_hold(BloomHash::of(entry(number).key));
-        assert!((0..size).all(is_marked), "one that is not marked is not looked for");
-        assert!((size..size + 5_000).filter(|number| is_marked(*number)).count() < 50, "few others are");
+        assert!(
+            (0..size).all(is_marked),
+            "one that is not marked is not looked for"
+        );
+        assert!(
+            (size..size + 5_000)
+                .filter(|number| is_marked(*number))
+                .count()
+                < 50,
+            "few others are"
+        );
         for number in 0..size {
             let found = stored.find(entry(number).key);
-            assert_eq!(found, Known { counted: Some(entry(number).content), voided: None }, "{number} of {size}");
+            assert_eq!(
+                found,
+                Known {
+                    counted: Some(entry(number).content),
+                    voided: None
+                },
+                "{number} of {size}"
+            );
         }
-        assert!((size..size + 5_000).all(|number| stored.find(entry(number).key) == Known::default()));
+        assert!(
+            (size..size + 5_000).all(|number| stored.find(entry(number).key) == Known::default())
+        );
     }
 }
 
 #[test]
 fn a_run_tells_an_event_from_what_takes_it_back() {
-    let void = |number: u32| Entry { key: entry(number).key.void(), content: ContentHash::from_bytes([2; 4]) };
-    let run = SortedRun::of((0..500).flat_map(|n| [void(2 * n), void(2 * n + 1), entry(2 * n)]).collect());
+    let void = |number: u32| Entry {
+        key: entry(number).key.void(),
+        content: ContentHash::from_bytes([2; 4]),
+    };
+    let run = SortedRun::of(
+        (0..500)
+            .flat_map(|n| [void(2 * n), void(2 * n + 1), entry(2 * n)])
+            .collect(),
+    );
     for number in 0..1_000 {
         let counted = (number % 2 == 0).then_some(entry(number).content);
-        let known = Known { counted, voided: Some(void(number).content) };
+        let known = Known {
+            counted,
+            voided: Some(void(number).content),
+        };
         assert_eq!(run.find(entry(number).key), known);
         assert_eq!(run.find(void(number).key), known);
     }
@@ -45,11 +76,18 @@ fn a_run_is_found_in_however_it_is_spread() {
         let [a, b, c, d, e, f, g, h] = prefix.to_be_bytes();
         let [i, j, k, l] = (low * 2).to_be_bytes();
         let key = DedupeKey::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l]);
-        Entry { key, content: ContentHash::from_bytes([2; 4]) }
+        Entry {
+            key,
+            content: ContentHash::from_bytes([2; 4]),
+        }
     };
     let clustered: Vec<Entry> = (0..5_000).map(|low| at(7, low)).collect();
     let run = SortedRun::of(clustered.clone());
-    assert!(clustered.iter().all(|entry| run.find(entry.key).counted.is_some()));
+    assert!(
+        clustered
+            .iter()
+            .all(|entry| run.find(entry.key).counted.is_some())
+    );
     assert_eq!(run.find(at(7, 5_000).key), Known::default());
     assert_eq!(run.find(at(u64::MAX, 4_999).key), Known::default());
 }
@@ -57,7 +95,10 @@ fn a_run_is_found_in_however_it_is_spread() {
 #[test]
 fn runs_are_split_below_an_items_size() {
     let runs = SortedRun::merge([SortedRun::of((0..50_000).map(entry).collect())].iter());
-    assert_eq!(runs.iter().map(SortedRun::len).collect::<Vec<_>>(), [16_667, 16_667, 16_666]);
+    assert_eq!(
+        runs.iter().map(SortedRun::len).collect::<Vec<_>>(),
+        [16_667, 16_667, 16_666]
+    );
     assert!(runs[0].encode().len() < 385_000);
     let merged = SortedRun::merge(runs.iter());
     assert!(merged == runs);
@@ -76,19 +117,44 @@ fn unsorted_or_broken_runs_are_refused() {
 
 #[test]
 fn references_are_read_as_written() {
-    let id = RunId { attempt: Uuid::from_u128(5), ordinal: 300 };
+    let id = RunId {
+        attempt: Uuid::from_u128(5),
+        ordinal: 300,
+    };
     assert_eq!(id.to_string().parse(), Ok(id));
     let newest = Timestamp::from_second(1_700_000_000).unwrap();
-    let run = RunMeta { id, entries: 12_000, newest, blocks: None };
+    let run = RunMeta {
+        id,
+        entries: 12_000,
+        newest,
+        blocks: None,
+    };
     let whole = vec![run; 3];
-    assert_eq!(Manifest::decode(&Manifest::encode(&whole), None), Some(whole));
-    let of_list = |filter_words| RunMeta { blocks: Some(BlockMeta { list: 7, filter_words }), ..run };
-    let listed: Vec<RunMeta> = [[0; 4], [1, 0, 3, 0], [1, 2, 3, u32::MAX]].map(of_list).to_vec();
+    assert_eq!(
+        Manifest::decode(&Manifest::encode(&whole), None),
+        Some(whole)
+    );
+    let of_list = |filter_words| RunMeta {
+        blocks: Some(BlockMeta {
+            list: 7,
+            filter_words,
+        }),
+        ..run
+    };
+    let listed: Vec<RunMeta> = [[0; 4], [1, 0, 3, 0], [1, 2, 3, u32::MAX]]
+        .map(of_list)
+        .to_vec();
     let bytes = Manifest::encode(&listed);
-    assert_eq!((bytes.len(), Manifest::decode(&bytes, Some(7))), (3 * 31 + 6 * 4, Some(listed)));
+    assert_eq!(
+        (bytes.len(), Manifest::decode(&bytes, Some(7))),
+        (3 * 31 + 6 * 4, Some(listed))
+    );
     assert!(Manifest::decode(&bytes[..bytes.len() - 1], Some(7)).is_none());
     let segment = SegmentId::from_uuid(Uuid::from_u128(6));
-    assert_eq!((id.segment(), RunId::of_segment(segment).segment()), (None, Some(segment)));
+    assert_eq!(
+        (id.segment(), RunId::of_segment(segment).segment()),
+        (None, Some(segment))
+    );
 }
 
 #[test]
@@ -96,7 +162,10 @@ fn keys_and_hashes_are_shown_in_hexadecimal_digits() {
     let key = DedupeKey::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xaa, 0xbb]);
     assert_eq!(key.to_string(), "00010203040506070809aabb");
     assert_eq!(format!("{key:?}"), "DedupeKey(00010203040506070809aabb)");
-    assert_eq!(format!("{:?}", ContentHash::from_bytes([0, 0x1f, 2, 3])), "ContentHash(001f0203)");
+    assert_eq!(
+        format!("{:?}", ContentHash::from_bytes([0, 0x1f, 2, 3])),
+        "ContentHash(001f0203)"
+    );
     assert!(key.is_void() && !key.event().is_void() && key.event().void() == key);
 }
 

@@ -24,27 +24,59 @@ fn named(error: &Error) -> String {
 #[test]
 fn a_cancelled_transaction_is_read_by_its_reasons() {
     let check = |codes: &[&str], expected: &str| {
-        let reasons: Vec<_> = codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect();
-        assert_eq!(named(&Error::cancelled(&reasons, "cancelled".into())), expected, "{codes:?}");
+        let reasons: Vec<_> = codes
+            .iter()
+            .map(|code| CancellationReason::builder().code(*code).build())
+            .collect();
+        assert_eq!(
+            named(&Error::cancelled(&reasons, "cancelled".into())),
+            expected,
+            "{codes:?}"
+        );
     };
     check(&["ConditionalCheckFailed"], "condition [0]");
-    check(&["None", "ConditionalCheckFailed", "None", "ConditionalCheckFailed"], "condition [1, 3]");
-    check(&["TransactionConflict", "ConditionalCheckFailed"], "condition [1]");
-    check(&["ThrottlingError", "ConditionalCheckFailed"], "condition [1]");
-    check(&["ValidationError", "ConditionalCheckFailed"], "condition [1]");
+    check(
+        &[
+            "None",
+            "ConditionalCheckFailed",
+            "None",
+            "ConditionalCheckFailed",
+        ],
+        "condition [1, 3]",
+    );
+    check(
+        &["TransactionConflict", "ConditionalCheckFailed"],
+        "condition [1]",
+    );
+    check(
+        &["ThrottlingError", "ConditionalCheckFailed"],
+        "condition [1]",
+    );
+    check(
+        &["ValidationError", "ConditionalCheckFailed"],
+        "condition [1]",
+    );
     check(&["None", "TransactionConflict"], "conflict");
     check(&["ThrottlingError", "None"], "throttled");
     check(&["ProvisionedThroughputExceeded"], "throttled");
     check(&["TransactionConflict", "ThrottlingError"], "throttled");
     check(&["ValidationError"], "refused");
     check(&["ValidationError", "TransactionConflict"], "refused");
-    check(&["ItemCollectionSizeLimitExceeded", "ThrottlingError"], "refused");
+    check(
+        &["ItemCollectionSizeLimitExceeded", "ThrottlingError"],
+        "refused",
+    );
     check(&["AccessDenied"], "refused");
     check(&["None"], "refused");
     check(&[], "refused");
     let silent = CancellationReason::builder().build();
-    let conflict = CancellationReason::builder().code("TransactionConflict").build();
-    assert_eq!(named(&Error::cancelled(&[silent, conflict], "cancelled".into())), "conflict");
+    let conflict = CancellationReason::builder()
+        .code("TransactionConflict")
+        .build();
+    assert_eq!(
+        named(&Error::cancelled(&[silent, conflict], "cancelled".into())),
+        "conflict"
+    );
 }
 
 #[test]
@@ -58,7 +90,11 @@ fn an_error_is_read_by_its_code_and_status() {
     check("ConditionalCheckFailedException", 400, "condition [0]");
     check("TransactionConflictException", 400, "conflict");
     check("ThrottlingException", 400, "throttled, repeated");
-    check("ProvisionedThroughputExceededException", 400, "throttled, repeated");
+    check(
+        "ProvisionedThroughputExceededException",
+        400,
+        "throttled, repeated",
+    );
     check("RequestLimitExceeded", 400, "throttled, repeated");
     check("TransactionInProgressException", 400, "unknown");
     check("InternalServerError", 500, "unknown");
@@ -74,8 +110,14 @@ fn what_has_no_answer_is_unknown_unless_it_was_never_sent() {
     type Failed = SdkError<TransactWriteItemsError>;
     assert_eq!(named(&Error::of(Failed::timeout_error("late"))), "unknown");
     let response = HttpResponse::new(200.try_into().unwrap(), SdkBody::empty());
-    assert_eq!(named(&Error::of(Failed::response_error("cut off", response))), "unknown");
-    assert_eq!(named(&Error::of(Failed::construction_failure("no table"))), "refused");
+    assert_eq!(
+        named(&Error::of(Failed::response_error("cut off", response))),
+        "unknown"
+    );
+    assert_eq!(
+        named(&Error::of(Failed::construction_failure("no table"))),
+        "refused"
+    );
 }
 
 #[test]
@@ -88,10 +130,18 @@ fn only_the_condition_of_a_single_write_is_an_answer() {
 
 #[test]
 fn a_busy_table_may_be_asked_later() {
-    for error in [Error::Conflict, Error::Throttled { is_repeated: true }, Error::Contended { attempts: 2 }] {
+    for error in [
+        Error::Conflict,
+        Error::Throttled { is_repeated: true },
+        Error::Contended { attempts: 2 },
+    ] {
         assert!(error.is_busy(), "{error}");
     }
-    for error in [Error::ConditionFailed(vec![0]), Error::Refused("no".into()), Error::Unknown("late".into())] {
+    for error in [
+        Error::ConditionFailed(vec![0]),
+        Error::Refused("no".into()),
+        Error::Unknown("late".into()),
+    ] {
         assert!(!error.is_busy(), "{error}");
     }
 }
@@ -103,7 +153,11 @@ async fn a_table_that_takes_no_more_is_throttled_in_every_way_of_saying_so() {
         let table = Table::new(&busy.config, "table".to_owned());
         let put = table.put_all(vec![crate::key("A", "1")]).await.unwrap_err();
         assert_eq!(named(&put), "throttled, repeated", "{throttle:?}");
-        let got = table.batch_get(vec![crate::key("A", "1")]).send().await.unwrap_err();
+        let got = table
+            .batch_get(vec![crate::key("A", "1")])
+            .send()
+            .await
+            .unwrap_err();
         assert_eq!(named(&got), "throttled, repeated", "{throttle:?}");
     }
 }

@@ -7,13 +7,27 @@ use std::time::Duration;
 #[test]
 fn waits_grow_and_differ_and_end() {
     let check = |backoff: Backoff, waits: usize, least_ms: u64, most_ms: u64| {
-        let waits_ms = || -> Vec<u128> { Attempts::of(backoff).waits_left().map(|wait| wait.as_millis()).collect() };
+        let waits_ms = || -> Vec<u128> {
+            Attempts::of(backoff)
+                .waits_left()
+                .map(|wait| wait.as_millis())
+                .collect()
+        };
         let (one, other) = (waits_ms(), waits_ms());
         assert_eq!(one.len(), waits, "{backoff:?}");
-        assert_ne!(one, other, "{backoff:?}: two that collided wait for other times");
+        assert_ne!(
+            one, other,
+            "{backoff:?}: two that collided wait for other times"
+        );
         let all = Duration::from_millis(u64::try_from(one.iter().sum::<u128>()).unwrap());
-        assert!(all >= Duration::from_millis(least_ms), "{backoff:?}: {all:?}");
-        assert!(all <= Duration::from_millis(most_ms), "{backoff:?}: {all:?}");
+        assert!(
+            all >= Duration::from_millis(least_ms),
+            "{backoff:?}: {all:?}"
+        );
+        assert!(
+            all <= Duration::from_millis(most_ms),
+            "{backoff:?}: {all:?}"
+        );
     };
     check(BATCH, 5, 480, 1_000);
     check(CONTENTION, 11, 2_200, 5_000);
@@ -22,8 +36,11 @@ fn waits_grow_and_differ_and_end() {
 
 #[tokio::test]
 async fn what_was_lost_is_tried_again_until_the_attempts_end() {
-    let lost: [fn() -> Error; 3] =
-        [|| Error::ConditionFailed(vec![0]), || Error::Conflict, || Error::Throttled { is_repeated: false }];
+    let lost: [fn() -> Error; 3] = [
+        || Error::ConditionFailed(vec![0]),
+        || Error::Conflict,
+        || Error::Throttled { is_repeated: false },
+    ];
     for lost in lost {
         let mut attempts = Attempts::of(BATCH);
         for _ in 1..6 {
@@ -31,7 +48,10 @@ async fn what_was_lost_is_tried_again_until_the_attempts_end() {
         }
         let end = attempts.again(lost()).await.unwrap_err();
         match lost() {
-            Error::Throttled { .. } => assert!(matches!(end, Error::Throttled { is_repeated: true }), "{end:?}"),
+            Error::Throttled { .. } => assert!(
+                matches!(end, Error::Throttled { is_repeated: true }),
+                "{end:?}"
+            ),
             _ => assert!(matches!(end, Error::Contended { attempts: 6 }), "{end:?}"),
         }
     }
@@ -40,7 +60,11 @@ async fn what_was_lost_is_tried_again_until_the_attempts_end() {
 #[tokio::test]
 async fn what_no_attempt_can_mend_is_not_tried_again() {
     let mut attempts = Attempts::of(CONTENTION);
-    for error in [Error::Throttled { is_repeated: true }, Error::Refused("no".into()), Error::Unknown("late".into())] {
+    for error in [
+        Error::Throttled { is_repeated: true },
+        Error::Refused("no".into()),
+        Error::Unknown("late".into()),
+    ] {
         let text = error.to_string();
         assert_eq!(attempts.again(error).await.unwrap_err().to_string(), text);
     }

@@ -15,7 +15,9 @@ fn at(minute: i64) -> Timestamp {
 }
 
 fn id(who: usize) -> TenantId {
-    format!("0199a1f0-0000-7000-8000-00000000000{who}").parse().unwrap()
+    format!("0199a1f0-0000-7000-8000-00000000000{who}")
+        .parse()
+        .unwrap()
 }
 
 /// What the directory has of either tenant.
@@ -32,7 +34,12 @@ fn stated(who: usize, phase: ClaimPhase, revision: u64) -> Envelope<VanityClaime
         stream: Stream::Tenant(id(who)),
         sequence: revision,
         occurred_at: at(0),
-        data: VanityClaimed { tenant: id(who), claim: ClaimDigest::from_bytes([7; 32]), phase, revision },
+        data: VanityClaimed {
+            tenant: id(who),
+            claim: ClaimDigest::from_bytes([7; 32]),
+            phase,
+            revision,
+        },
     }
 }
 
@@ -44,13 +51,34 @@ struct Home {
 }
 
 impl Home {
-    fn hear(&mut self, stated: &Envelope<VanityClaimed>, who: usize, now: Timestamp) -> Option<ClaimDecision> {
+    fn hear(
+        &mut self,
+        stated: &Envelope<VanityClaimed>,
+        who: usize,
+        now: Timestamp,
+    ) -> Option<ClaimDecision> {
         let tenant = tenant(who, TenantStatus::Active);
         let last = self.words.get(&id(who));
-        let decided = decide_claim(Some(&tenant), self.claim.as_ref(), last, stated, publication(now)).unwrap()?;
+        let decided = decide_claim(
+            Some(&tenant),
+            self.claim.as_ref(),
+            last,
+            stated,
+            publication(now),
+        )
+        .unwrap()?;
         let before = self.claim.as_ref().map_or(0, |claim| claim.edition);
-        assert!(decided.claim.as_ref().is_none_or(|claim| claim.edition == before + 1), "every change is guarded");
-        assert_eq!((decided.answer.region, decided.answer.sequence), (region(PLACES[who]), stated.data.revision));
+        assert!(
+            decided
+                .claim
+                .as_ref()
+                .is_none_or(|claim| claim.edition == before + 1),
+            "every change is guarded"
+        );
+        assert_eq!(
+            (decided.answer.region, decided.answer.sequence),
+            (region(PLACES[who]), stated.data.revision)
+        );
         self.claim = decided.claim.or(self.claim.take());
         self.words.insert(id(who), decided.word);
         Some(decided.answer.data.decision)
@@ -58,7 +86,10 @@ impl Home {
 
     /// Whose the label is for good.
     fn holder(&self) -> Option<TenantId> {
-        let held = self.claim.as_ref().filter(|claim| matches!(claim.state, ClaimState::Held { .. }));
+        let held = self
+            .claim
+            .as_ref()
+            .filter(|claim| matches!(claim.state, ClaimState::Held { .. }));
         held.map(|claim| claim.tenant)
     }
 }
@@ -68,7 +99,10 @@ fn check(title: &str, rows: &[(i64, usize, ClaimPhase, u64, Option<ClaimDecision
     let mut home = Home::default();
     for (minute, who, phase, revision, expected) in rows {
         let decided = home.hear(&stated(*who, *phase, *revision), *who, at(*minute));
-        assert_eq!(decided, *expected, "{title}: {who} said {phase:?} in minute {minute}");
+        assert_eq!(
+            decided, *expected,
+            "{title}: {who} said {phase:?} in minute {minute}"
+        );
     }
     home
 }
@@ -105,7 +139,10 @@ fn a_label_is_leased_and_then_held() {
     assert_eq!(home.holder(), Some(id(1)));
     check(
         "one that nobody else wanted can be late",
-        &[(0, 0, Phase::Requested, 1, Some(Leased)), (lease + 60, 0, Phase::Confirmed, 2, Some(Confirmed))],
+        &[
+            (0, 0, Phase::Requested, 1, Some(Leased)),
+            (lease + 60, 0, Phase::Confirmed, 2, Some(Confirmed)),
+        ],
     );
     check(
         "one question has one answer",
@@ -116,7 +153,10 @@ fn a_label_is_leased_and_then_held() {
             (lease + 2, 0, Phase::Confirmed, 2, Some(Confirmed)),
         ],
     );
-    check("nobody confirms what was not leased", &[(0, 0, Phase::Confirmed, 2, Some(Refused))]);
+    check(
+        "nobody confirms what was not leased",
+        &[(0, 0, Phase::Confirmed, 2, Some(Refused))],
+    );
 }
 
 #[test]
@@ -168,10 +208,18 @@ fn a_label_that_was_in_use_is_kept_from_others_for_a_while() {
 #[test]
 fn a_claim_is_moot_when_nobody_is_kept_from_the_label_any_more() {
     use ClaimPhase as Phase;
-    let leased = check("leased", &[(0, 0, Phase::Requested, 1, Some(ClaimDecision::Leased))]).claim.unwrap();
+    let leased = check(
+        "leased",
+        &[(0, 0, Phase::Requested, 1, Some(ClaimDecision::Leased))],
+    )
+    .claim
+    .unwrap();
     let moot = leased.is_moot_at().unwrap();
     assert!(!leased.is_kept(moot) && leased.is_kept(moot - SignedDuration::from_secs(1)));
-    let mut home = Home { claim: Some(leased), ..Home::default() };
+    let mut home = Home {
+        claim: Some(leased),
+        ..Home::default()
+    };
     home.hear(&stated(0, Phase::Confirmed, 2), 0, at(1));
     home.hear(&stated(0, Phase::Released, 3), 0, at(2));
     let released = home.claim.unwrap();
@@ -188,9 +236,18 @@ fn only_a_tenant_that_the_directory_has_there_claims() {
         Ok::<_, Refusal>(decided.map(|decided| decided.answer.data.decision))
     };
     assert_eq!(asked(None), Err(Refusal::UnknownTenant));
-    assert!(matches!(asked(Some(&tenant(1, TenantStatus::Active))), Err(Refusal::ClaimedByAnotherRegion { .. })));
-    assert_eq!(asked(Some(&tenant(0, TenantStatus::Active))), Ok(Some(ClaimDecision::Leased)));
-    assert_eq!(asked(Some(&tenant(0, TenantStatus::Closed))), Ok(Some(ClaimDecision::Refused)));
+    assert!(matches!(
+        asked(Some(&tenant(1, TenantStatus::Active))),
+        Err(Refusal::ClaimedByAnotherRegion { .. })
+    ));
+    assert_eq!(
+        asked(Some(&tenant(0, TenantStatus::Active))),
+        Ok(Some(ClaimDecision::Leased))
+    );
+    assert_eq!(
+        asked(Some(&tenant(0, TenantStatus::Closed))),
+        Ok(Some(ClaimDecision::Refused))
+    );
     let ends = decide_claim(
         Some(&tenant(0, TenantStatus::Closed)),
         None,
@@ -198,7 +255,10 @@ fn only_a_tenant_that_the_directory_has_there_claims() {
         &stated(0, ClaimPhase::Released, 3),
         publication(at(0)),
     );
-    assert_eq!(ends.unwrap().unwrap().answer.data.decision, ClaimDecision::Released);
+    assert_eq!(
+        ends.unwrap().unwrap().answer.data.decision,
+        ClaimDecision::Released
+    );
 }
 
 /// A region, as far as one tenant and one label are concerned.
@@ -223,18 +283,30 @@ impl Race {
     fn new() -> Self {
         let claims = vec![(0, ClaimPhase::Requested, 1), (1, ClaimPhase::Requested, 1)];
         let sides = [(Side::Claiming, 1), (Side::Claiming, 1)];
-        Self { home: Home::default(), now: at(0), sides, claims, answers: Vec::new() }
+        Self {
+            home: Home::default(),
+            now: at(0),
+            sides,
+            claims,
+            answers: Vec::new(),
+        }
     }
 
-    /// Delivers what is on its way at a place, and leaves it there where it will be delivered once more.
+    /// Delivers what is on its way at a place, and leaves it there where it will be delivered once
+    /// more.
     fn deliver_claim(&mut self, place: usize, again: bool) {
         if self.claims.is_empty() {
             return;
         }
         let place = place % self.claims.len();
-        let (who, phase, revision) = if again { self.claims[place] } else { self.claims.swap_remove(place) };
+        let (who, phase, revision) = if again {
+            self.claims[place]
+        } else {
+            self.claims.swap_remove(place)
+        };
         let decided = self.home.hear(&stated(who, phase, revision), who, self.now);
-        self.answers.extend(decided.map(|decision| (who, decision, revision)));
+        self.answers
+            .extend(decided.map(|decision| (who, decision, revision)));
     }
 
     fn deliver_answer(&mut self, place: usize, again: bool) {
@@ -242,7 +314,11 @@ impl Race {
             return;
         }
         let place = place % self.answers.len();
-        let (who, decision, revision) = if again { self.answers[place] } else { self.answers.swap_remove(place) };
+        let (who, decision, revision) = if again {
+            self.answers[place]
+        } else {
+            self.answers.swap_remove(place)
+        };
         let (side, current) = self.sides[who];
         if revision != current {
             return;
@@ -291,8 +367,8 @@ impl Race {
 }
 
 proptest! {
-    /// However facts are delayed, repeated and reordered, and leases run out in between: one of the two gets the
-    /// label, and the other is told that it does not.
+    /// However facts are delayed, repeated and reordered, and leases run out in between: one of the
+    /// two gets the label, and the other is told that it does not.
     #[test]
     fn of_two_who_race_for_a_label_one_gets_it(
         steps in prop::collection::vec((0..6_u8, 0..16_usize, any::<bool>()), 0..80),

@@ -1,11 +1,13 @@
 //! Values that the tests are written in: regions by letter, moments by second.
 
 use crate::{
-    DesiredPolicy, Publication, Refusal, SuspensionChange, Tenant, decide_acknowledgement, decide_erasure,
-    decide_plan_change, decide_resend, decide_statement, decide_suspension,
+    DesiredPolicy, Publication, Refusal, SuspensionChange, Tenant, decide_acknowledgement,
+    decide_erasure, decide_plan_change, decide_resend, decide_statement, decide_suspension,
 };
 use catalogue::Catalogue;
-use contract::{Envelope, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged};
+use contract::{
+    Envelope, PlanChangeRequested, Stream, TenantErased, TenantPolicyApplied, TenantStatusChanged,
+};
 use kernel::{EventId, RegionCode, StatusReason, Suspension, TenantId, TenantStatus, Timestamp};
 use std::collections::VecDeque;
 
@@ -43,7 +45,12 @@ fn tenant() -> TenantId {
     TENANT.parse().unwrap()
 }
 
-fn stated(place: &str, revision: u64, status: TenantStatus, plan: &str) -> Envelope<TenantStatusChanged> {
+fn stated(
+    place: &str,
+    revision: u64,
+    status: TenantStatus,
+    plan: &str,
+) -> Envelope<TenantStatusChanged> {
     let change = TenantStatusChanged {
         tenant: tenant(),
         alias: "a2b3c4d5e6f7".parse().unwrap(),
@@ -56,11 +63,23 @@ fn stated(place: &str, revision: u64, status: TenantStatus, plan: &str) -> Envel
 }
 
 fn requested(place: &str, revision: u64, plan: &str) -> Envelope<PlanChangeRequested> {
-    fact(place, revision, 0, PlanChangeRequested { tenant: tenant(), plan: plan.parse().unwrap(), revision })
+    fact(
+        place,
+        revision,
+        0,
+        PlanChangeRequested {
+            tenant: tenant(),
+            plan: plan.parse().unwrap(),
+            revision,
+        },
+    )
 }
 
 pub(super) fn publication(now: Timestamp) -> Publication {
-    Publication { event: EVENT.parse::<EventId>().unwrap(), now }
+    Publication {
+        event: EVENT.parse::<EventId>().unwrap(),
+        now,
+    }
 }
 
 /// Something that happens to a tenant.
@@ -84,30 +103,42 @@ pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Ten
     let catalogue = Catalogue::bundled().unwrap();
     let publication = publication(at(0));
     match step {
-        Step::Stated(place, revision, status, plan) => {
-            decide_statement(current, &stated(place, *revision, *status, plan), &catalogue, publication)
-        }
-        Step::Requested(place, revision, plan) => {
-            decide_plan_change(current, &requested(place, *revision, plan), &catalogue, publication)
-        }
+        Step::Stated(place, revision, status, plan) => decide_statement(
+            current,
+            &stated(place, *revision, *status, plan),
+            &catalogue,
+            publication,
+        ),
+        Step::Requested(place, revision, plan) => decide_plan_change(
+            current,
+            &requested(place, *revision, plan),
+            &catalogue,
+            publication,
+        ),
         Step::Suspension(change) => decide_suspension(current, *change, publication),
         Step::Acknowledged(place, version) => {
-            let word = TenantPolicyApplied { tenant: tenant(), version: *version };
+            let word = TenantPolicyApplied {
+                tenant: tenant(),
+                version: *version,
+            };
             decide_acknowledgement(current, &fact(place, *version, 0, word))
         }
-        Step::Erased(place, second) => {
-            decide_erasure(current, &fact(place, 9, *second, TenantErased { tenant: tenant() }))
-        }
+        Step::Erased(place, second) => decide_erasure(
+            current,
+            &fact(place, 9, *second, TenantErased { tenant: tenant() }),
+        ),
         Step::Swept(second) => Ok(current.and_then(|tenant| decide_resend(tenant, at(*second)))),
     }
 }
 
 /// Takes the steps one after the other; a refused one changes nothing.
 pub(super) fn run(steps: &[Step]) -> Option<Tenant> {
-    steps.iter().fold(None, |current, step| match decide(current.as_ref(), step) {
-        Ok(Some(after)) => Some(after),
-        Ok(None) | Err(_) => current,
-    })
+    steps
+        .iter()
+        .fold(None, |current, step| match decide(current.as_ref(), step) {
+            Ok(Some(after)) => Some(after),
+            Ok(None) | Err(_) => current,
+        })
 }
 
 /// Takes the steps as a queue delivers them: one that is refused comes again after the others.
@@ -133,6 +164,15 @@ pub(super) fn deliver(steps: &[Step]) -> Option<Tenant> {
 
 /// What a policy says, without the counters that depend on the way to it.
 pub(super) fn content(policy: &DesiredPolicy) -> (String, Option<Suspension>, Vec<String>) {
-    let entitlements = policy.policy.entitlements.iter().map(ToString::to_string).collect();
-    (policy.policy.plan.to_string(), policy.policy.suspension, entitlements)
+    let entitlements = policy
+        .policy
+        .entitlements
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    (
+        policy.policy.plan.to_string(),
+        policy.policy.suspension,
+        entitlements,
+    )
 }

@@ -1,12 +1,18 @@
 use super::fixtures::at;
-use crate::{Condition, Heartbeat, Incidents, LAG_MS_MAX, decide_incidents, decide_status, find_conditions};
+use crate::{
+    Condition, Heartbeat, Incidents, LAG_MS_MAX, decide_incidents, decide_status, find_conditions,
+};
 use contract::{Dependency, DependencyHealth, DependencyState, HeartbeatReported};
 use kernel::Mode;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 fn heartbeat(second: i64) -> Heartbeat {
-    let up = |dependency| DependencyHealth { dependency, state: DependencyState::Up, latency_ms: 3 };
+    let up = |dependency| DependencyHealth {
+        dependency,
+        state: DependencyState::Up,
+        latency_ms: 3,
+    };
     let report = HeartbeatReported {
         mode: Mode::Regional,
         tenants: None,
@@ -15,9 +21,17 @@ fn heartbeat(second: i64) -> Heartbeat {
         outbox_lag_ms: 0,
         usage_waiting: 0,
         usage_lag_ms: 0,
-        dependencies: vec![up(Dependency::RegionalTable), up(Dependency::UsageTable), up(Dependency::OutboxTable)],
+        dependencies: vec![
+            up(Dependency::RegionalTable),
+            up(Dependency::UsageTable),
+            up(Dependency::OutboxTable),
+        ],
     };
-    Heartbeat { sequence: 1, occurred_at: at(second), report }
+    Heartbeat {
+        sequence: 1,
+        occurred_at: at(second),
+        report,
+    }
 }
 
 fn with(change: impl FnOnce(&mut HeartbeatReported)) -> Heartbeat {
@@ -41,10 +55,27 @@ fn health_is_what_the_latest_heartbeat_says_while_it_is_current() {
     check(Some(&heartbeat(181)), 0, 0, "Unknown {Silent}");
     check(Some(&heartbeat(0)), 2, 0, "Degraded {PoliciesStuck}");
     check(None, 2, 0, "Unknown {Silent, PoliciesStuck}");
-    check(Some(&with(|report| report.outbox_lag_ms = LAG_MS_MAX)), 0, 0, "Healthy {}");
-    check(Some(&with(|report| report.outbox_lag_ms = LAG_MS_MAX + 1)), 0, 0, "Degraded {OutboxLagging}");
-    check(Some(&with(|report| report.usage_lag_ms = LAG_MS_MAX + 1)), 0, 0, "Degraded {UsageLagging}");
-    let down = |position: usize| with(|report| report.dependencies[position].state = DependencyState::Down);
+    check(
+        Some(&with(|report| report.outbox_lag_ms = LAG_MS_MAX)),
+        0,
+        0,
+        "Healthy {}",
+    );
+    check(
+        Some(&with(|report| report.outbox_lag_ms = LAG_MS_MAX + 1)),
+        0,
+        0,
+        "Degraded {OutboxLagging}",
+    );
+    check(
+        Some(&with(|report| report.usage_lag_ms = LAG_MS_MAX + 1)),
+        0,
+        0,
+        "Degraded {UsageLagging}",
+    );
+    let down = |position: usize| {
+        with(|report| report.dependencies[position].state = DependencyState::Down)
+    };
     check(Some(&down(0)), 0, 0, "Degraded {RegionalTableDown}");
     check(Some(&down(1)), 0, 0, "Degraded {UsageTableDown}");
     check(Some(&down(2)), 0, 0, "Degraded {OutboxTableDown}");
@@ -53,14 +84,18 @@ fn health_is_what_the_latest_heartbeat_says_while_it_is_current() {
 
 /// Applies findings one after the other, and shows what is open and since when.
 fn check_incidents(looks: &[(i64, &[Condition])], expected: &str) {
-    let incidents = looks.iter().fold(Incidents::default(), |current, (second, found)| {
-        let found: BTreeSet<Condition> = found.iter().copied().collect();
-        decide_incidents(&current, &found, at(*second)).map_or(current, |change| change.after)
-    });
+    let incidents = looks
+        .iter()
+        .fold(Incidents::default(), |current, (second, found)| {
+            let found: BTreeSet<Condition> = found.iter().copied().collect();
+            decide_incidents(&current, &found, at(*second)).map_or(current, |change| change.after)
+        });
     let open: Vec<String> = incidents
         .open
         .iter()
-        .map(|(condition, since)| format!("{condition:?}@{}", since.as_second() - at(0).as_second()))
+        .map(|(condition, since)| {
+            format!("{condition:?}@{}", since.as_second() - at(0).as_second())
+        })
         .collect();
     assert_eq!(open.join(" "), expected, "after {looks:?}");
 }
@@ -69,14 +104,26 @@ fn check_incidents(looks: &[(i64, &[Condition])], expected: &str) {
 fn incidents_open_once_and_clear() {
     use Condition::{OutboxLagging, PoliciesStuck, Silent, UsageLagging};
     check_incidents(&[(0, &[])], "");
-    check_incidents(&[(0, &[OutboxLagging]), (60, &[OutboxLagging])], "OutboxLagging@0");
-    check_incidents(&[(0, &[OutboxLagging]), (60, &[OutboxLagging, UsageLagging])], "OutboxLagging@0 UsageLagging@60");
+    check_incidents(
+        &[(0, &[OutboxLagging]), (60, &[OutboxLagging])],
+        "OutboxLagging@0",
+    );
+    check_incidents(
+        &[(0, &[OutboxLagging]), (60, &[OutboxLagging, UsageLagging])],
+        "OutboxLagging@0 UsageLagging@60",
+    );
     check_incidents(&[(0, &[OutboxLagging]), (60, &[])], "");
-    check_incidents(&[(0, &[OutboxLagging]), (60, &[Silent])], "Silent@60 OutboxLagging@0");
+    check_incidents(
+        &[(0, &[OutboxLagging]), (60, &[Silent])],
+        "Silent@60 OutboxLagging@0",
+    );
     check_incidents(&[(0, &[OutboxLagging]), (60, &[Silent]), (120, &[])], "");
     check_incidents(&[(0, &[PoliciesStuck]), (60, &[Silent])], "Silent@60");
     check_incidents(&[(60, &[Silent]), (0, &[])], "Silent@60");
-    check_incidents(&[(0, &[OutboxLagging]), (60, &[]), (120, &[OutboxLagging])], "OutboxLagging@120");
+    check_incidents(
+        &[(0, &[OutboxLagging]), (60, &[]), (120, &[OutboxLagging])],
+        "OutboxLagging@120",
+    );
 }
 
 proptest! {

@@ -12,32 +12,51 @@ fn any_plan() -> impl Strategy<Value = &'static str> {
 
 fn any_status() -> impl Strategy<Value = TenantStatus> {
     let open = |status: &TenantStatus| *status != TenantStatus::Closed;
-    prop::sample::select(TenantStatus::ALL.into_iter().filter(open).collect::<Vec<_>>())
+    prop::sample::select(
+        TenantStatus::ALL
+            .into_iter()
+            .filter(open)
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn any_suspension() -> impl Strategy<Value = SuspensionChange> {
     let reasons = [Suspension::Operator, Suspension::Dunning];
-    let changes = reasons.map(|reason| [SuspensionChange::Suspend(reason), SuspensionChange::Lift(reason)]);
+    let changes = reasons.map(|reason| {
+        [
+            SuspensionChange::Suspend(reason),
+            SuspensionChange::Lift(reason),
+        ]
+    });
     prop::sample::select(changes.concat())
 }
 
-/// The life that a tenant's region states, in the order of its revisions; it moves once, and may end. Then
-/// what it asks for, where it then is: some of it the catalogue does not have, or in another currency.
+/// The life that a tenant's region states, in the order of its revisions; it moves once, and may
+/// end. Then what it asks for, where it then is: some of it the catalogue does not have, or in
+/// another currency.
 fn life() -> impl Strategy<Value = Vec<Step>> {
     let statuses = (prop::collection::vec(any_status(), 1..7), any::<bool>());
-    let asked = prop::collection::vec(prop_oneof![3 => any_plan(), 1 => Just("gold"), 1 => Just("pro-in")], 0..4);
+    let asked = prop::collection::vec(
+        prop_oneof![3 => any_plan(), 1 => Just("gold"), 1 => Just("pro-in")],
+        0..4,
+    );
     (statuses, 0_usize..8, asked).prop_map(|((mut statuses, is_closed), moves_at, asked)| {
         statuses.extend(is_closed.then_some(TenantStatus::Closed));
         let place = |position: usize| if position < moves_at { "eu" } else { "us" };
         let last = place(statuses.len() - 1);
-        let state = |(position, status)| Step::Stated(place(position), position as u64 + 1, status, "starter");
+        let state = |(position, status)| {
+            Step::Stated(place(position), position as u64 + 1, status, "starter")
+        };
         let ask = |(position, plan)| Step::Requested(last, position as u64 + 1, plan);
         let stated = statuses.into_iter().enumerate().map(state);
-        stated.chain(asked.into_iter().enumerate().map(ask)).collect()
+        stated
+            .chain(asked.into_iter().enumerate().map(ask))
+            .collect()
     })
 }
 
-/// A life with each fact once or more, in any order, and acknowledgements, sweeps and an erasure between.
+/// A life with each fact once or more, in any order, and acknowledgements, sweeps and an erasure
+/// between.
 fn delivery() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
     let noise = prop_oneof![
         (prop::sample::select(vec!["eu", "us"]), 1_u64..6)
@@ -53,8 +72,14 @@ fn delivery() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
 /// A delivery with home's own decisions between.
 fn history() -> impl Strategy<Value = Vec<Step>> {
     let decisions = prop::collection::vec(any_suspension().prop_map(Step::Suspension), 0..4);
-    (delivery(), decisions, prop::sample::select(vec!["eu", "us"]))
-        .prop_map(|((_, delivered), decisions, place)| [delivered, decisions, vec![Step::Erased(place, 7)]].concat())
+    (
+        delivery(),
+        decisions,
+        prop::sample::select(vec!["eu", "us"]),
+    )
+        .prop_map(|((_, delivered), decisions, place)| {
+            [delivered, decisions, vec![Step::Erased(place, 7)]].concat()
+        })
         .prop_shuffle()
 }
 

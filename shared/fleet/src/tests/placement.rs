@@ -34,7 +34,9 @@ fn fleet() -> [Candidate; 3] {
     [
         candidate("us-east-1", "us", Some(VIRGINIA)),
         candidate("us-west-2", "us", Some(OREGON)),
-        with(candidate("eu-central-1", "eu", Some(FRANKFURT)), |eu| eu.described.mode = Mode::Regional),
+        with(candidate("eu-central-1", "eu", Some(FRANKFURT)), |eu| {
+            eu.described.mode = Mode::Regional
+        }),
     ]
 }
 
@@ -61,20 +63,43 @@ fn check(placement: &Placement, candidates: &[Candidate], expected: &str) {
 #[test]
 fn a_named_region_is_taken_at_its_word() {
     check(&in_region("us-west-2"), &fleet(), "us-west-2");
-    check(&in_region("sa-east-1"), &fleet(), "there is no region sa-east-1");
-    check(&in_region("eu-central-1"), &fleet(), "region eu-central-1 takes no central onboarding");
+    check(
+        &in_region("sa-east-1"),
+        &fleet(),
+        "there is no region sa-east-1",
+    );
+    check(
+        &in_region("eu-central-1"),
+        &fleet(),
+        "region eu-central-1 takes no central onboarding",
+    );
     let refusal = decide_placement(&in_region("eu-central-1"), &fleet()).unwrap_err();
     let signup_url = "https://eu-central-1.example.com".parse().unwrap();
     let region = "eu-central-1".parse().unwrap();
-    assert_eq!(refusal, PlacementRefusal::ForbidsCentralOnboarding { region, mode: Mode::Regional, signup_url });
+    assert_eq!(
+        refusal,
+        PlacementRefusal::ForbidsCentralOnboarding {
+            region,
+            mode: Mode::Regional,
+            signup_url
+        }
+    );
 
     let [virginia, ..] = fleet();
     let quiet = with(virginia.clone(), |region| region.is_heard = false);
     check(&in_region("us-east-1"), &[quiet], "us-east-1");
-    let full = with(virginia.clone(), |region| region.described.capacity_tenants = Some(0));
+    let full = with(virginia.clone(), |region| {
+        region.described.capacity_tenants = Some(0)
+    });
     check(&in_region("us-east-1"), &[full], "us-east-1");
-    let closed = with(virginia, |region| region.described.accepts_new_tenants = false);
-    check(&in_region("us-east-1"), &[closed], "region us-east-1 takes no new tenants");
+    let closed = with(virginia, |region| {
+        region.described.accepts_new_tenants = false
+    });
+    check(
+        &in_region("us-east-1"),
+        &[closed],
+        "region us-east-1 takes no new tenants",
+    );
 }
 
 #[test]
@@ -88,8 +113,16 @@ fn a_jurisdiction_gives_the_region_with_the_most_room() {
         change(&mut virginia, &mut oregon);
         [virginia, oregon]
     };
-    check(&under("us"), &us(|virginia, _| virginia.tenants = 1), "us-west-2");
-    check(&under("us"), &us(|virginia, _| virginia.described.capacity_tenants = Some(1000)), "us-west-2");
+    check(
+        &under("us"),
+        &us(|virginia, _| virginia.tenants = 1),
+        "us-west-2",
+    );
+    check(
+        &under("us"),
+        &us(|virginia, _| virginia.described.capacity_tenants = Some(1000)),
+        "us-west-2",
+    );
     let bounded = us(|virginia, oregon| {
         (virginia.described.capacity_tenants, virginia.tenants) = (Some(100), 91);
         (oregon.described.capacity_tenants, oregon.tenants) = (Some(10), 0);
@@ -100,9 +133,21 @@ fn a_jurisdiction_gives_the_region_with_the_most_room() {
         (oregon.described.capacity_tenants, oregon.tenants) = (Some(5), 9);
     });
     check(&under("us"), &full, none);
-    check(&under("us"), &us(|virginia, _| virginia.is_heard = false), "us-west-2");
-    check(&under("us"), &us(|virginia, _| virginia.described.accepts_new_tenants = false), "us-west-2");
-    check(&under("us"), &us(|virginia, _| virginia.described.mode = Mode::Sovereign), "us-west-2");
+    check(
+        &under("us"),
+        &us(|virginia, _| virginia.is_heard = false),
+        "us-west-2",
+    );
+    check(
+        &under("us"),
+        &us(|virginia, _| virginia.described.accepts_new_tenants = false),
+        "us-west-2",
+    );
+    check(
+        &under("us"),
+        &us(|virginia, _| virginia.described.mode = Mode::Sovereign),
+        "us-west-2",
+    );
 }
 
 #[test]
@@ -115,11 +160,19 @@ fn a_place_gives_the_nearest_region_that_can_be_chosen() {
     let [virginia, oregon, _] = fleet();
     let nowhere = with(oregon.clone(), |region| region.described.location = None);
     check(&san_francisco, &[virginia.clone(), nowhere], "us-east-1");
-    let full = with(oregon.clone(), |region| region.described.capacity_tenants = Some(0));
+    let full = with(oregon.clone(), |region| {
+        region.described.capacity_tenants = Some(0)
+    });
     check(&san_francisco, &[virginia, full], "us-east-1");
-    let beside = with(oregon.clone(), |region| region.region = "us-west-1".parse().unwrap());
+    let beside = with(oregon.clone(), |region| {
+        region.region = "us-west-1".parse().unwrap()
+    });
     check(&san_francisco, &[oregon, beside], "us-west-1");
-    check(&san_francisco, &[], "no region that fits takes new tenants now");
+    check(
+        &san_francisco,
+        &[],
+        "no region that fits takes new tenants now",
+    );
 }
 
 proptest! {

@@ -5,7 +5,8 @@ use crate::{Refusal, RefusedPlan};
 use kernel::Suspension::{Dunning, Operator};
 use kernel::TenantStatus::{self, Active, Closed, Closing, Pending};
 
-/// Checks a tenant after steps: region, status, revision | version, suspension, applied, attempts, stuck.
+/// Checks a tenant after steps: region, status, revision | version, suspension, applied, attempts,
+/// stuck.
 fn check(steps: &[Step], expected: &str) {
     let tenant = run(steps).unwrap();
     let policy = &tenant.policy;
@@ -31,19 +32,38 @@ fn check(steps: &[Step], expected: &str) {
 fn the_directory_follows_the_highest_revision() {
     let signed_up = Stated("eu", 1, Pending, "pro");
     let active = Stated("eu", 2, Active, "pro");
-    check(std::slice::from_ref(&signed_up), "eu-central-1 pending r1 | v1 open applied 0 sent again 0");
-    check(&[signed_up.clone(), active.clone()], "eu-central-1 active r2 | v1 open applied 0 sent again 0");
-    check(&[active.clone(), signed_up.clone()], "eu-central-1 active r2 | v1 open applied 0 sent again 0");
-    check(&[active.clone(), active.clone()], "eu-central-1 active r2 | v1 open applied 0 sent again 0");
+    check(
+        std::slice::from_ref(&signed_up),
+        "eu-central-1 pending r1 | v1 open applied 0 sent again 0",
+    );
+    check(
+        &[signed_up.clone(), active.clone()],
+        "eu-central-1 active r2 | v1 open applied 0 sent again 0",
+    );
+    check(
+        &[active.clone(), signed_up.clone()],
+        "eu-central-1 active r2 | v1 open applied 0 sent again 0",
+    );
+    check(
+        &[active.clone(), active.clone()],
+        "eu-central-1 active r2 | v1 open applied 0 sent again 0",
+    );
 }
 
 /// Checks the plan that home wants after steps, and the version and the request that it comes from.
 fn check_plan(steps: &[Step], expected: (&str, u64, u64)) {
     let policy = run(steps).unwrap().policy;
-    let seen = (policy.policy.plan.as_str(), policy.policy.version, policy.plan_revision);
+    let seen = (
+        policy.policy.plan.as_str(),
+        policy.policy.version,
+        policy.plan_revision,
+    );
     assert_eq!(seen, expected, "after {steps:?}");
     let catalogue = catalogue::Catalogue::bundled().unwrap();
-    assert_eq!(policy.policy.entitlements, catalogue.plan(&policy.policy.plan).unwrap().entitlements);
+    assert_eq!(
+        policy.policy.entitlements,
+        catalogue.plan(&policy.policy.plan).unwrap().entitlements
+    );
 }
 
 #[test]
@@ -54,14 +74,38 @@ fn a_policy_has_a_new_version_when_home_wants_another_one() {
             Stated("eu", 2, TenantStatus::Suspended, "starter"),
             "eu-central-1 suspended r2 | v1 open applied 0 sent again 0",
         ),
-        (Stated("eu", 2, Closing, "starter"), "eu-central-1 closing r2 | v1 open applied 0 sent again 0"),
-        (Stated("eu", 2, Active, "pro"), "eu-central-1 active r2 | v1 open applied 0 sent again 0"),
-        (Stated("us", 2, Active, "starter"), "us-east-1 active r2 | v2 open applied 0 sent again 0"),
-        (Requested("eu", 1, "pro"), "eu-central-1 active r1 | v2 open applied 0 sent again 0"),
-        (Requested("eu", 1, "starter"), "eu-central-1 active r1 | v1 open applied 0 sent again 0"),
-        (Suspension(Suspend(Operator)), "eu-central-1 active r1 | v2 suspended applied 0 sent again 0"),
-        (Suspension(Suspend(Dunning)), "eu-central-1 active r1 | v2 dunned applied 0 sent again 0"),
-        (Suspension(Lift(Operator)), "eu-central-1 active r1 | v1 open applied 0 sent again 0"),
+        (
+            Stated("eu", 2, Closing, "starter"),
+            "eu-central-1 closing r2 | v1 open applied 0 sent again 0",
+        ),
+        (
+            Stated("eu", 2, Active, "pro"),
+            "eu-central-1 active r2 | v1 open applied 0 sent again 0",
+        ),
+        (
+            Stated("us", 2, Active, "starter"),
+            "us-east-1 active r2 | v2 open applied 0 sent again 0",
+        ),
+        (
+            Requested("eu", 1, "pro"),
+            "eu-central-1 active r1 | v2 open applied 0 sent again 0",
+        ),
+        (
+            Requested("eu", 1, "starter"),
+            "eu-central-1 active r1 | v1 open applied 0 sent again 0",
+        ),
+        (
+            Suspension(Suspend(Operator)),
+            "eu-central-1 active r1 | v2 suspended applied 0 sent again 0",
+        ),
+        (
+            Suspension(Suspend(Dunning)),
+            "eu-central-1 active r1 | v2 dunned applied 0 sent again 0",
+        ),
+        (
+            Suspension(Lift(Operator)),
+            "eu-central-1 active r1 | v1 open applied 0 sent again 0",
+        ),
     ];
     for (step, expected) in rows {
         check(&[active.clone(), step], expected);
@@ -72,21 +116,50 @@ fn a_policy_has_a_new_version_when_home_wants_another_one() {
 fn a_suspension_holds_until_home_lifts_it() {
     let active = Stated("eu", 1, Active, "starter");
     let applied = Stated("eu", 2, TenantStatus::Suspended, "starter");
-    let suspended = [active.clone(), Suspension(Suspend(Dunning)), applied, Acknowledged("eu", 2)];
-    check(&suspended, "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0");
+    let suspended = [
+        active.clone(),
+        Suspension(Suspend(Dunning)),
+        applied,
+        Acknowledged("eu", 2),
+    ];
+    check(
+        &suspended,
+        "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0",
+    );
     let with = |steps: &[Step]| [&suspended, steps].concat();
-    check(&with(&[Suspension(Suspend(Dunning))]), "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0");
+    check(
+        &with(&[Suspension(Suspend(Dunning))]),
+        "eu-central-1 suspended r2 | v2 dunned applied 2 sent again 0",
+    );
     let lift = Suspension(Lift(Dunning));
-    check(&with(std::slice::from_ref(&lift)), "eu-central-1 suspended r2 | v3 open applied 2 sent again 0");
-    check(&with(&[lift.clone(), lift]), "eu-central-1 suspended r2 | v3 open applied 2 sent again 0");
-    check(&with(&[Requested("eu", 1, "pro")]), "eu-central-1 suspended r2 | v3 dunned applied 2 sent again 0");
+    check(
+        &with(std::slice::from_ref(&lift)),
+        "eu-central-1 suspended r2 | v3 open applied 2 sent again 0",
+    );
+    check(
+        &with(&[lift.clone(), lift]),
+        "eu-central-1 suspended r2 | v3 open applied 2 sent again 0",
+    );
+    check(
+        &with(&[Requested("eu", 1, "pro")]),
+        "eu-central-1 suspended r2 | v3 dunned applied 2 sent again 0",
+    );
 }
 
 /// Checks the suspension that is published, its version, and how many reasons there are for one.
-fn check_suspension(changes: &[crate::SuspensionChange], expected: (Option<kernel::Suspension>, u64, usize)) {
+fn check_suspension(
+    changes: &[crate::SuspensionChange],
+    expected: (Option<kernel::Suspension>, u64, usize),
+) {
     let steps: Vec<Step> = changes.iter().map(|change| Suspension(*change)).collect();
-    let policy = run(&[vec![Stated("eu", 1, Active, "starter")], steps].concat()).unwrap().policy;
-    let seen = (policy.policy.suspension, policy.policy.version, policy.suspended_by.len());
+    let policy = run(&[vec![Stated("eu", 1, Active, "starter")], steps].concat())
+        .unwrap()
+        .policy;
+    let seen = (
+        policy.policy.suspension,
+        policy.policy.version,
+        policy.suspended_by.len(),
+    );
     assert_eq!(seen, expected, "after {changes:?}");
 }
 
@@ -95,9 +168,23 @@ fn one_authority_does_not_lift_what_the_other_wants() {
     let [operator, dunning] = [Some(Operator), Some(Dunning)];
     check_suspension(&[Suspend(Operator), Suspend(Dunning)], (operator, 2, 2));
     check_suspension(&[Suspend(Dunning), Suspend(Operator)], (operator, 3, 2));
-    check_suspension(&[Suspend(Operator), Suspend(Dunning), Lift(Dunning)], (operator, 2, 1));
-    check_suspension(&[Suspend(Operator), Suspend(Dunning), Lift(Operator)], (dunning, 3, 1));
-    check_suspension(&[Suspend(Operator), Suspend(Dunning), Lift(Operator), Lift(Dunning)], (None, 4, 0));
+    check_suspension(
+        &[Suspend(Operator), Suspend(Dunning), Lift(Dunning)],
+        (operator, 2, 1),
+    );
+    check_suspension(
+        &[Suspend(Operator), Suspend(Dunning), Lift(Operator)],
+        (dunning, 3, 1),
+    );
+    check_suspension(
+        &[
+            Suspend(Operator),
+            Suspend(Dunning),
+            Lift(Operator),
+            Lift(Dunning),
+        ],
+        (None, 4, 0),
+    );
     check_suspension(&[Suspend(Operator), Lift(Dunning)], (operator, 2, 1));
     check_suspension(&[Suspend(Dunning), Lift(Operator)], (dunning, 2, 1));
 }
@@ -112,7 +199,10 @@ fn the_highest_request_that_can_be_granted_is_the_plan() {
     check_plan(&after(&[pro.clone(), pro.clone()]), ("pro", 2, 1));
     check_plan(&after(&[pro.clone(), back.clone()]), ("starter", 3, 2));
     check_plan(&after(&[back, pro.clone()]), ("starter", 1, 2));
-    check_plan(&after(&[pro.clone(), Stated("eu", 2, Active, "starter")]), ("pro", 2, 1));
+    check_plan(
+        &after(&[pro.clone(), Stated("eu", 2, Active, "starter")]),
+        ("pro", 2, 1),
+    );
 
     // One that the catalogue does not have, and one in another currency.
     for plan in ["gold", "pro-in"] {
@@ -120,7 +210,13 @@ fn the_highest_request_that_can_be_granted_is_the_plan() {
         for steps in [[pro.clone(), refused.clone()], [refused, pro.clone()]] {
             check_plan(&after(&steps), ("pro", 2, 1));
             let refused = run(&after(&steps)).unwrap().policy.refused_plan;
-            assert_eq!(refused, Some(RefusedPlan { plan: plan.parse().unwrap(), revision: 2 }));
+            assert_eq!(
+                refused,
+                Some(RefusedPlan {
+                    plan: plan.parse().unwrap(),
+                    revision: 2
+                })
+            );
         }
     }
     let indian = [Stated("in", 1, Active, "pro-in"), Requested("in", 1, "pro")];
@@ -129,15 +225,26 @@ fn the_highest_request_that_can_be_granted_is_the_plan() {
 
 #[test]
 fn a_closed_tenant_is_left_alone() {
-    let closed =
-        [Stated("eu", 1, Active, "starter"), Suspension(Suspend(Operator)), Stated("eu", 2, Closed, "starter")];
+    let closed = [
+        Stated("eu", 1, Active, "starter"),
+        Suspension(Suspend(Operator)),
+        Stated("eu", 2, Closed, "starter"),
+    ];
     let left = "eu-central-1 closed r2 | v2 suspended applied 0 sent again 0";
     check(&closed, left);
-    for step in [Requested("eu", 1, "pro"), Suspension(Lift(Operator)), Swept(1_000_000), Erased("eu", 5)] {
+    for step in [
+        Requested("eu", 1, "pro"),
+        Suspension(Lift(Operator)),
+        Swept(1_000_000),
+        Erased("eu", 5),
+    ] {
         check(&[&closed[..], &[step]].concat(), left);
     }
     let known = run(&closed).unwrap();
-    assert_eq!(decide(Some(&known), &Suspension(Lift(Operator))), Err(Refusal::Closed));
+    assert_eq!(
+        decide(Some(&known), &Suspension(Lift(Operator))),
+        Err(Refusal::Closed)
+    );
     // One that is first heard of when it is over has a policy, which nobody is sent.
     let known = run(&closed[2..]).unwrap();
     assert!(!known.policy.is_sent_after(None) && !known.policy.is_waiting());
@@ -145,11 +252,25 @@ fn a_closed_tenant_is_left_alone() {
 
 #[test]
 fn an_erasure_is_noted_once_and_kept() {
-    let [active, closed] = [Stated("eu", 1, Active, "starter"), Stated("eu", 2, Closed, "starter")];
+    let [active, closed] = [
+        Stated("eu", 1, Active, "starter"),
+        Stated("eu", 2, Closed, "starter"),
+    ];
     let erased = |steps: &[Step]| run(steps).unwrap().entry.erased_at;
     assert_eq!(erased(&[active.clone(), closed.clone()]), None);
-    assert_eq!(erased(&[active.clone(), closed.clone(), Erased("eu", 5)]), Some(at(5)));
-    assert_eq!(erased(&[active.clone(), Erased("eu", 5), closed.clone(), Erased("eu", 6)]), Some(at(5)));
+    assert_eq!(
+        erased(&[active.clone(), closed.clone(), Erased("eu", 5)]),
+        Some(at(5))
+    );
+    assert_eq!(
+        erased(&[
+            active.clone(),
+            Erased("eu", 5),
+            closed.clone(),
+            Erased("eu", 6)
+        ]),
+        Some(at(5))
+    );
     assert_eq!(erased(&[active, closed, Erased("us", 5)]), None);
 }
 
@@ -157,8 +278,14 @@ fn an_erasure_is_noted_once_and_kept() {
 fn an_acknowledgement_counts_for_its_region_only() {
     let active = Stated("eu", 1, Active, "starter");
     let moved = Stated("us", 2, Active, "starter");
-    check(&[active.clone(), Acknowledged("eu", 1)], "eu-central-1 active r1 | v1 open applied 1 sent again 0");
-    check(&[active.clone(), Acknowledged("in", 1)], "eu-central-1 active r1 | v1 open applied 0 sent again 0");
+    check(
+        &[active.clone(), Acknowledged("eu", 1)],
+        "eu-central-1 active r1 | v1 open applied 1 sent again 0",
+    );
+    check(
+        &[active.clone(), Acknowledged("in", 1)],
+        "eu-central-1 active r1 | v1 open applied 0 sent again 0",
+    );
     check(
         &[active.clone(), Acknowledged("eu", 1), moved.clone()],
         "us-east-1 active r2 | v2 open applied 0 sent again 0",
@@ -167,35 +294,65 @@ fn an_acknowledgement_counts_for_its_region_only() {
         &[active.clone(), moved.clone(), Acknowledged("eu", 1)],
         "us-east-1 active r2 | v2 open applied 0 sent again 0",
     );
-    check(&[active, moved, Acknowledged("us", 2)], "us-east-1 active r2 | v2 open applied 2 sent again 0");
+    check(
+        &[active, moved, Acknowledged("us", 2)],
+        "us-east-1 active r2 | v2 open applied 2 sent again 0",
+    );
 }
 
 #[test]
 fn an_unapplied_policy_is_sent_again_at_growing_distance() {
     let active = Stated("eu", 1, Active, "starter");
     let sweeps = |seconds: &[i64]| -> Vec<Step> {
-        std::iter::once(active.clone()).chain(seconds.iter().map(|second| Swept(*second))).collect()
+        std::iter::once(active.clone())
+            .chain(seconds.iter().map(|second| Swept(*second)))
+            .collect()
     };
-    check(&sweeps(&[119]), "eu-central-1 active r1 | v1 open applied 0 sent again 0");
-    check(&sweeps(&[120]), "eu-central-1 active r1 | v1 open applied 0 sent again 1");
-    check(&sweeps(&[120, 120, 359]), "eu-central-1 active r1 | v1 open applied 0 sent again 1");
-    check(&sweeps(&[120, 360]), "eu-central-1 active r1 | v1 open applied 0 sent again 2");
+    check(
+        &sweeps(&[119]),
+        "eu-central-1 active r1 | v1 open applied 0 sent again 0",
+    );
+    check(
+        &sweeps(&[120]),
+        "eu-central-1 active r1 | v1 open applied 0 sent again 1",
+    );
+    check(
+        &sweeps(&[120, 120, 359]),
+        "eu-central-1 active r1 | v1 open applied 0 sent again 1",
+    );
+    check(
+        &sweeps(&[120, 360]),
+        "eu-central-1 active r1 | v1 open applied 0 sent again 2",
+    );
     let to_stuck = [120, 360, 840, 1800, 3720];
-    check(&sweeps(&to_stuck), "eu-central-1 active r1 | v1 open applied 0 sent again 5 stuck");
+    check(
+        &sweeps(&to_stuck),
+        "eu-central-1 active r1 | v1 open applied 0 sent again 5 stuck",
+    );
     // The wait is never longer than an hour, and never without end.
     let on = [&to_stuck[..], &[7319, 7320, 10_920]].concat();
-    check(&sweeps(&on), "eu-central-1 active r1 | v1 open applied 0 sent again 7 stuck");
+    check(
+        &sweeps(&on),
+        "eu-central-1 active r1 | v1 open applied 0 sent again 7 stuck",
+    );
     let answered = [sweeps(&on), vec![Acknowledged("eu", 1), Swept(1_000_000)]].concat();
-    check(&answered, "eu-central-1 active r1 | v1 open applied 1 sent again 7");
+    check(
+        &answered,
+        "eu-central-1 active r1 | v1 open applied 1 sent again 7",
+    );
 }
 
 #[test]
 fn sending_again_repeats_the_same_event() {
     let sent = run(&[Stated("eu", 1, Active, "starter")]).unwrap().policy;
-    let again = run(&[Stated("eu", 1, Active, "starter"), Swept(120)]).unwrap().policy;
+    let again = run(&[Stated("eu", 1, Active, "starter"), Swept(120)])
+        .unwrap()
+        .policy;
     assert_eq!(again.published(), sent.published());
     assert_eq!(again.sent_at, at(120));
-    let applied = run(&[Stated("eu", 1, Active, "starter"), Acknowledged("eu", 1)]).unwrap().policy;
+    let applied = run(&[Stated("eu", 1, Active, "starter"), Acknowledged("eu", 1)])
+        .unwrap()
+        .policy;
     assert!(sent.is_sent_after(None));
     assert!(again.is_sent_after(Some(&sent)));
     assert!(!applied.is_sent_after(Some(&sent)));
@@ -205,21 +362,47 @@ fn sending_again_repeats_the_same_event() {
 fn what_cannot_be_is_refused() {
     let active = Stated("eu", 3, Active, "starter");
     let rows = [
-        (Stated("us", 3, Active, "starter"), "the tenant is known in eu-central-1, and us-east-1 claims it"),
-        (Stated("us", 2, Active, "starter"), "the tenant is known in eu-central-1, and us-east-1 claims it"),
-        (Stated("eu", 3, Pending, "starter"), "revision 3 was stated before with other content"),
-        (Acknowledged("eu", 2), "version 2 was acknowledged, and 1 is the highest published"),
-        (Requested("us", 1, "pro"), "the tenant is known in eu-central-1, and us-east-1 claims it"),
-        (Erased("us", 1), "the tenant is known in eu-central-1, and us-east-1 claims it"),
+        (
+            Stated("us", 3, Active, "starter"),
+            "the tenant is known in eu-central-1, and us-east-1 claims it",
+        ),
+        (
+            Stated("us", 2, Active, "starter"),
+            "the tenant is known in eu-central-1, and us-east-1 claims it",
+        ),
+        (
+            Stated("eu", 3, Pending, "starter"),
+            "revision 3 was stated before with other content",
+        ),
+        (
+            Acknowledged("eu", 2),
+            "version 2 was acknowledged, and 1 is the highest published",
+        ),
+        (
+            Requested("us", 1, "pro"),
+            "the tenant is known in eu-central-1, and us-east-1 claims it",
+        ),
+        (
+            Erased("us", 1),
+            "the tenant is known in eu-central-1, and us-east-1 claims it",
+        ),
     ];
     let known = run(&[active]).unwrap();
     for (step, expected) in rows {
         let refusal = decide(Some(&known), &step).unwrap_err().to_string();
         assert!(refusal.starts_with(expected), "{step:?} gave {refusal}");
     }
-    for step in [Acknowledged("eu", 1), Requested("eu", 1, "pro"), Suspension(Lift(Operator)), Erased("eu", 1)] {
+    for step in [
+        Acknowledged("eu", 1),
+        Requested("eu", 1, "pro"),
+        Suspension(Lift(Operator)),
+        Erased("eu", 1),
+    ] {
         assert_eq!(decide(None, &step), Err(Refusal::UnknownTenant), "{step:?}");
     }
     let plan = "gold".parse().unwrap();
-    assert_eq!(decide(None, &Stated("eu", 1, Active, "gold")), Err(Refusal::UnknownPlan { plan }));
+    assert_eq!(
+        decide(None, &Stated("eu", 1, Active, "gold")),
+        Err(Refusal::UnknownPlan { plan })
+    );
 }

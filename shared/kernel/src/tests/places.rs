@@ -22,7 +22,10 @@ fn a_region_name_is_of_a_closed_alphabet() {
         ("Europe\nFrankfurt", false),
         ("a/b", false),
     ]);
-    assert_eq!("Europe (Frankfurt)".parse::<RegionName>().unwrap().as_str(), "Europe (Frankfurt)");
+    assert_eq!(
+        "Europe (Frankfurt)".parse::<RegionName>().unwrap().as_str(),
+        "Europe (Frankfurt)"
+    );
 }
 
 #[test]
@@ -55,7 +58,13 @@ fn a_public_address_is_scheme_host_and_port() {
         ("example.com", false),
         ("", false),
     ]);
-    assert_eq!("https://api.example.com".parse::<PublicUrl>().unwrap().as_str(), "https://api.example.com");
+    assert_eq!(
+        "https://api.example.com"
+            .parse::<PublicUrl>()
+            .unwrap()
+            .as_str(),
+        "https://api.example.com"
+    );
 }
 
 #[test]
@@ -83,13 +92,25 @@ fn a_location_is_on_the_globe() {
     assert_eq!(milli("-33.8688, 151.2093"), (-33_869, 151_209));
     assert_eq!(milli("90,180"), (90_000, 180_000));
     assert_eq!(milli("-90,-180"), (-90_000, -180_000));
-    for beyond in ["90.001,0", "-90.001,0", "0,180.001", "0,-180.001", "NaN,0", "0,NaN", "inf,0", "50.11", "", "a,b"] {
+    for beyond in [
+        "90.001,0",
+        "-90.001,0",
+        "0,180.001",
+        "0,-180.001",
+        "NaN,0",
+        "0,NaN",
+        "inf,0",
+        "50.11",
+        "",
+        "a,b",
+    ] {
         assert!(beyond.parse::<Location>().is_err(), "{beyond}");
     }
 }
 
-/// Distances by the haversine formula on a sphere of 6,371 km. A quarter of a meridian is a quarter of its
-/// circumference; the others are published great-circle distances, which differ by less than a percent.
+/// Distances by the haversine formula on a sphere of 6,371 km. A quarter of a meridian is a quarter
+/// of its circumference; the others are published great-circle distances, which differ by less than
+/// a percent.
 #[test]
 fn distances_are_those_of_a_globe() {
     let place = |text: &str| text.parse::<Location>().unwrap();
@@ -100,15 +121,18 @@ fn distances_are_those_of_a_globe() {
         ("0,0", "0,90", quarter_km),
         ("0,0", "0,180", 2.0 * quarter_km),
         ("90,0", "-90,0", 2.0 * quarter_km),
-        ("50.11,8.68", "38.95,-77.45", 6_560.0),    // Frankfurt, Virginia
-        ("50.11,8.68", "19.08,72.88", 6_570.0),     // Frankfurt, Mumbai
+        ("50.11,8.68", "38.95,-77.45", 6_560.0), // Frankfurt, Virginia
+        ("50.11,8.68", "19.08,72.88", 6_570.0),  // Frankfurt, Mumbai
         ("-33.87,151.21", "35.68,139.69", 7_820.0), // Sydney, Tokyo
         ("0,179.5", "0,-179.5", 6371.0_f64 * 1.0_f64.to_radians()),
     ];
     for (from, to, expected_km) in rows {
         let (from, to) = (place(from), place(to));
         let distance_km = from.distance_km(&to);
-        assert!((distance_km - expected_km).abs() <= 0.01 * expected_km + 1e-6, "{from:?} {to:?}: {distance_km}");
+        assert!(
+            (distance_km - expected_km).abs() <= 0.01 * expected_km + 1e-6,
+            "{from:?} {to:?}: {distance_km}"
+        );
         assert!((distance_km - to.distance_km(&from)).abs() < 1e-6);
     }
 }
@@ -116,9 +140,23 @@ fn distances_are_those_of_a_globe() {
 #[test]
 fn a_billing_anchor_is_a_minute_of_the_day() {
     let minutes = |text: &str| text.parse::<BillingAnchor>().unwrap().minutes();
-    assert_eq!([minutes("00:00"), minutes("00:01"), minutes("06:30"), minutes("23:59")], [0, 1, 390, 1439]);
-    assert_eq!(BillingAnchor::after_midnight(390).map(BillingAnchor::minutes), Some(390));
-    assert_eq!(BillingAnchor::after_midnight(1439).map(BillingAnchor::minutes), Some(1439));
+    assert_eq!(
+        [
+            minutes("00:00"),
+            minutes("00:01"),
+            minutes("06:30"),
+            minutes("23:59")
+        ],
+        [0, 1, 390, 1439]
+    );
+    assert_eq!(
+        BillingAnchor::after_midnight(390).map(BillingAnchor::minutes),
+        Some(390)
+    );
+    assert_eq!(
+        BillingAnchor::after_midnight(1439).map(BillingAnchor::minutes),
+        Some(1439)
+    );
     assert_eq!(BillingAnchor::after_midnight(1440), None);
     assert_eq!(BillingAnchor::after_midnight(u16::MAX), None);
 }
@@ -155,7 +193,8 @@ fn a_billing_period_is_written_with_all_its_digits() {
 }
 
 proptest! {
-    /// No two places are further apart than half a circumference, and a place is nowhere but at itself.
+    /// No two places are further apart than half a circumference, and a place is nowhere but at
+    /// itself.
     #[test]
     fn no_distance_is_longer_than_half_the_globe(
         from in (-90_000_i32..=90_000, -180_000_i32..=180_000),

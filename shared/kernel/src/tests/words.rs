@@ -17,12 +17,20 @@ fn check_words<T: Serialize + DeserializeOwned + PartialEq + Debug + Copy>(
 }
 
 /// The same words, displayed and parsed; another word is refused.
-fn check_texts<T: std::str::FromStr<Err = Invalid> + std::fmt::Display + PartialEq + Debug>(rows: &[(T, &str)]) {
+fn check_texts<T: std::str::FromStr<Err = Invalid> + std::fmt::Display + PartialEq + Debug>(
+    rows: &[(T, &str)],
+) {
     for (value, word) in rows {
         assert_eq!(value.to_string(), *word);
         assert_eq!(word.parse::<T>().unwrap(), *value);
-        assert!(word.to_uppercase().parse::<T>().is_err(), "{word} in capitals");
-        assert!(format!(" {word}").parse::<T>().is_err(), "{word} after a blank");
+        assert!(
+            word.to_uppercase().parse::<T>().is_err(),
+            "{word} in capitals"
+        );
+        assert!(
+            format!(" {word}").parse::<T>().is_err(),
+            "{word} after a blank"
+        );
     }
     assert!("".parse::<T>().is_err());
     assert!("other".parse::<T>().is_err());
@@ -30,10 +38,17 @@ fn check_texts<T: std::str::FromStr<Err = Invalid> + std::fmt::Display + Partial
 
 #[test]
 fn a_mode_is_one_word_and_only_a_sovereign_region_bills_itself() {
-    let rows = [(Mode::Shared, "shared"), (Mode::Regional, "regional"), (Mode::Sovereign, "sovereign")];
+    let rows = [
+        (Mode::Shared, "shared"),
+        (Mode::Regional, "regional"),
+        (Mode::Sovereign, "sovereign"),
+    ];
     check_words(&rows, Mode::as_str);
     check_texts(&rows);
-    assert_eq!(rows.map(|(mode, _)| mode.bills_itself()), [false, false, true]);
+    assert_eq!(
+        rows.map(|(mode, _)| mode.bills_itself()),
+        [false, false, true]
+    );
 }
 
 #[test]
@@ -69,14 +84,18 @@ fn statuses_tiers_and_roles_are_one_word() {
     ];
     check_words(&statuses, TenantStatus::as_str);
     assert_eq!(statuses.map(|(status, _)| status), TenantStatus::ALL);
-    assert_eq!(TenantStatus::ALL.map(|status| status.to_string()), statuses.map(|(_, word)| word.to_owned()));
+    assert_eq!(
+        TenantStatus::ALL.map(|status| status.to_string()),
+        statuses.map(|(_, word)| word.to_owned())
+    );
     check_words(&[(Tier::Pool, "pool"), (Tier::Silo, "silo")], Tier::as_str);
     let roles = [(Role::Admin, "admin"), (Role::Member, "member")];
     check_words(&roles, Role::as_str);
     assert_eq!(roles.map(|(role, _)| role.to_string()), ["admin", "member"]);
 }
 
-/// What a group is asked: the value of a dimension, the group of some dimensions alone, and whether it has what another has.
+/// What a group is asked: the value of a dimension, the group of some dimensions alone, and whether
+/// it has what another has.
 #[test]
 fn a_group_knows_its_values() {
     let code = |text: &str| text.parse::<DimensionCode>().unwrap();
@@ -88,7 +107,10 @@ fn a_group_knows_its_values() {
     assert_eq!(both.value(&kind), Some("output"));
     assert_eq!(both.value(&other), None);
     assert_eq!(UsageGroup::default().value(&model), None);
-    assert_eq!(both.narrowed(std::slice::from_ref(&kind)), group("kind=output"));
+    assert_eq!(
+        both.narrowed(std::slice::from_ref(&kind)),
+        group("kind=output")
+    );
     assert_eq!(both.narrowed(&[kind, model]), both);
     assert_eq!(both.narrowed(&[other]), UsageGroup::default());
     for (wanted, includes) in [

@@ -28,9 +28,18 @@ fn a_name_reads_as_it_was_typed_unless_it_may_be_a_link() {
         ("re:publica", "re: publica"),
         ("Meet@Work", "Meet@ Work"),
         ("and/or", "and/ or"),
-        ("go to evil-login.com/verify", "go to evil-login. com/ verify"),
-        ("https://evil.example:8080/a?b=c", "https: / / evil. example: 8080/ a?b=c"),
-        ("evil\u{3002}com evil\u{ff0e}com evil\u{2024}com", "evil\u{3002} com evil\u{ff0e} com evil\u{2024} com"),
+        (
+            "go to evil-login.com/verify",
+            "go to evil-login. com/ verify",
+        ),
+        (
+            "https://evil.example:8080/a?b=c",
+            "https: / / evil. example: 8080/ a?b=c",
+        ),
+        (
+            "evil\u{3002}com evil\u{ff0e}com evil\u{2024}com",
+            "evil\u{3002} com evil\u{ff0e} com evil\u{2024} com",
+        ),
         ("192.0.2.10", "192. 0. 2. 10"),
         ("\\\\server\\share", "\\ \\ server\\ share"),
         ("a\nb\r\nSubject: c", "a b Subject: c"),
@@ -42,12 +51,28 @@ fn a_name_reads_as_it_was_typed_unless_it_may_be_a_link() {
 #[test]
 fn a_name_does_not_end_the_quotation_that_it_is_in() {
     for (name, english, german) in [
-        ("Analytical Engines Ltd", "“Analytical Engines Ltd”", "„Analytical Engines Ltd“"),
+        (
+            "Analytical Engines Ltd",
+            "“Analytical Engines Ltd”",
+            "„Analytical Engines Ltd“",
+        ),
         ("Toys“R”Us", "“Toys'R'Us”", "„Toys'R'Us“"),
         ("ООО «Ромашка»", "“ООО 'Ромашка'”", "„ООО 'Ромашка'“"),
-        ("Acme” is closed. Ring “Acme", "“Acme' is closed. Ring 'Acme”", "„Acme' is closed. Ring 'Acme“"),
-        ("Acme“ ist gesperrt. „Acme", "“Acme' ist gesperrt. 'Acme”", "„Acme' ist gesperrt. 'Acme“"),
-        ("Acme\" \u{201f}x\u{ff02} \u{301d}y\u{301e}", "“Acme' 'x' 'y'”", "„Acme' 'x' 'y'“"),
+        (
+            "Acme” is closed. Ring “Acme",
+            "“Acme' is closed. Ring 'Acme”",
+            "„Acme' is closed. Ring 'Acme“",
+        ),
+        (
+            "Acme“ ist gesperrt. „Acme",
+            "“Acme' ist gesperrt. 'Acme”",
+            "„Acme' ist gesperrt. 'Acme“",
+        ),
+        (
+            "Acme\" \u{201f}x\u{ff02} \u{301d}y\u{301e}",
+            "“Acme' 'x' 'y'”",
+            "„Acme' 'x' 'y'“",
+        ),
         ("O’Neill & Sons’", "“O’Neill & Sons’”", "„O’Neill & Sons’“"),
     ] {
         let organisation: OrganisationName = name.parse().unwrap();
@@ -57,7 +82,8 @@ fn a_name_does_not_end_the_quotation_that_it_is_in() {
 }
 
 proptest! {
-    /// Whatever is typed, no word of it has a letter or digit after a sign of addresses, but initials.
+    /// Whatever is typed, no word of it has a letter or digit after a sign of addresses, but
+    /// initials.
     #[test]
     fn no_word_of_a_letter_is_an_address(text in "([a-zA-Z0-9.:/@\\\\\u{3002}\u{ff0e}\u{2024}\u{200d} -]|\\PC){0,80}") {
         for word in unlinked(&text).split(' ') {
@@ -69,7 +95,8 @@ proptest! {
         prop_assert!(!unlinked(&text).contains(['\n', '\r']));
     }
 
-    /// What the type of names takes stays readable: nothing but blanks is added, and nothing but quotation marks changed.
+    /// What the type of names takes stays readable: nothing but blanks is added, and nothing but
+    /// quotation marks changed.
     #[test]
     fn a_name_keeps_its_letters(text in "\\PC{1,60}") {
         if let Ok(name) = text.parse::<OrganisationName>() {

@@ -12,9 +12,16 @@ const NOW_S: i64 = 1_794_744_000;
 /// How long ago the first billing period of the tenants began.
 const FIRST_PERIOD_S: i64 = 3_600 * 24 * 30;
 const TENANTS: u128 = 3;
-const TYPES: [&str; 6] =
-    ["api.request", "transfer.completed", "storage.sampled", "model.called", "user.active", "coffee.brewed"];
-/// Texts that parsers stumble over: escapes, halves of surrogate pairs, other directions, nothing at all.
+const TYPES: [&str; 6] = [
+    "api.request",
+    "transfer.completed",
+    "storage.sampled",
+    "model.called",
+    "user.active",
+    "coffee.brewed",
+];
+/// Texts that parsers stumble over: escapes, halves of surrogate pairs, other directions, nothing
+/// at all.
 const ODD_TEXTS: [&str; 12] = [
     "",
     "\\u0000",
@@ -44,8 +51,17 @@ const ODD_NUMBERS: [&str; 13] = [
     "1e-341",
     "-99999999999999999999999999999999999999e-340",
 ];
-const ODD_HEADERS: [&[u8]; 9] =
-    [b"", b"%", b"%zz", b"%ff", b"\"", b"\"a\\\"b\"", b"\xff\xfe", b"%F0%9F%98%80", b"1.0,1.0"];
+const ODD_HEADERS: [&[u8]; 9] = [
+    b"",
+    b"%",
+    b"%zz",
+    b"%ff",
+    b"\"",
+    b"\"a\\\"b\"",
+    b"\xff\xfe",
+    b"%F0%9F%98%80",
+    b"1.0,1.0",
+];
 const DEPTH_MAX: usize = 20_000;
 
 /// A request.
@@ -64,7 +80,9 @@ pub(crate) struct Cases {
 impl Cases {
     /// The requests of a seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { random: Rng::with_seed(seed) }
+        Self {
+            random: Rng::with_seed(seed),
+        }
     }
 
     /// The next one.
@@ -111,20 +129,29 @@ impl Cases {
         ];
         if self.random.u8(..4) == 0 {
             let at = self.random.usize(..headers.len());
-            let odd = if self.random.bool() { self.bytes() } else { self.pick(&ODD_HEADERS).to_vec() };
+            let odd = if self.random.bool() {
+                self.bytes()
+            } else {
+                self.pick(&ODD_HEADERS).to_vec()
+            };
             match self.random.u8(..4) {
                 0 => headers.push((headers[at].0, odd)),
                 1 if at > 0 => drop(headers.remove(at)),
                 _ => headers[at].1 = odd,
             }
         }
-        let all = headers.iter().map(|(name, value)| (*name, value.as_slice()));
+        let all = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_slice()));
         Form::of_headers(None, all).unwrap_or(Form::Either)
     }
 
     fn events(&mut self) -> String {
         if self.random.u16(..500) == 0 {
-            return format!("[{}]", vec!["{}"; self.random.usize(EVENTS_MAX - 2..EVENTS_MAX + 3)].join(","));
+            return format!(
+                "[{}]",
+                vec!["{}"; self.random.usize(EVENTS_MAX - 2..EVENTS_MAX + 3)].join(",")
+            );
         }
         let events: Vec<String> = (0..self.random.u8(..9)).map(|_| self.event()).collect();
         format!("[{}]", events.join(","))
@@ -161,7 +188,10 @@ impl Cases {
             }
         }
         self.random.shuffle(&mut members);
-        let members: Vec<String> = members.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let members: Vec<String> = members
+            .into_iter()
+            .map(|(name, value)| format!("\"{name}\":{value}"))
+            .collect();
         format!("{{{}}}", members.join(","))
     }
 
@@ -173,10 +203,18 @@ impl Cases {
             _ => format!("{}.{}", self.random.u32(..100), self.random.u32(..100)),
         };
         let more = match self.random.u8(..16) {
-            0 => format!(",\"{}\":{}", self.pick(&["note", "\\ud800", "giga\\u0062ytes", "direction"]), self.odd()),
+            0 => format!(
+                ",\"{}\":{}",
+                self.pick(&["note", "\\ud800", "giga\\u0062ytes", "direction"]),
+                self.odd()
+            ),
             _ => String::new(),
         };
-        let user = if self.random.u8(..16) > 0 { "\"u\"".to_owned() } else { self.odd() };
+        let user = if self.random.u8(..16) > 0 {
+            "\"u\"".to_owned()
+        } else {
+            self.odd()
+        };
         format!(
             r#"{{"gigabytes":{number},"model":"large","usage":{{"tokens":{number},"kind":"input"}},"user":{user},"direction":"in"{more}}}"#
         )
@@ -196,10 +234,20 @@ impl Cases {
     }
 
     fn deep(&mut self) -> String {
-        let depth = if self.random.u8(..100) == 0 { self.random.usize(..DEPTH_MAX) } else { self.random.usize(..200) };
-        let (open, close) =
-            *self.random.choice(&[("[", "]"), ("{\"a\":", "}"), ("[{\"data\":", "}]")]).unwrap_or(&("[", "]"));
-        let closed = if self.random.u8(..4) == 0 { depth / 2 } else { depth };
+        let depth = if self.random.u8(..100) == 0 {
+            self.random.usize(..DEPTH_MAX)
+        } else {
+            self.random.usize(..200)
+        };
+        let (open, close) = *self
+            .random
+            .choice(&[("[", "]"), ("{\"a\":", "}"), ("[{\"data\":", "}]")])
+            .unwrap_or(&("[", "]"));
+        let closed = if self.random.u8(..4) == 0 {
+            depth / 2
+        } else {
+            depth
+        };
         format!("{}0{}", open.repeat(depth), close.repeat(closed))
     }
 
@@ -207,7 +255,11 @@ impl Cases {
     fn damage(&mut self, body: &mut Vec<u8>) {
         for _ in 0..self.random.usize(1..6) {
             let at = self.random.usize(..=body.len());
-            let byte = if self.random.bool() { self.pick(b"{}[]\",:\\0e-") } else { self.random.u8(..) };
+            let byte = if self.random.bool() {
+                self.pick(b"{}[]\",:\\0e-")
+            } else {
+                self.random.u8(..)
+            };
             match self.random.u8(..3) {
                 0 if at < body.len() => drop(body.remove(at)),
                 1 if at < body.len() => body[at] = byte,
@@ -218,7 +270,9 @@ impl Cases {
 
     fn bytes(&mut self) -> Vec<u8> {
         let length = self.random.usize(..200);
-        std::iter::repeat_with(|| self.random.u8(..)).take(length).collect()
+        std::iter::repeat_with(|| self.random.u8(..))
+            .take(length)
+            .collect()
     }
 
     fn tenant(&mut self) -> String {
@@ -226,7 +280,8 @@ impl Cases {
     }
 
     fn time(&mut self) -> String {
-        let time = Timestamp::from_second(NOW_S - self.random.i64(-1_000..3_600 * 24 * 40)).unwrap_or_default();
+        let time = Timestamp::from_second(NOW_S - self.random.i64(-1_000..3_600 * 24 * 40))
+            .unwrap_or_default();
         time.to_string()
     }
 
@@ -256,8 +311,8 @@ impl Summary {
     /// Reads a request, and counts what became of it.
     ///
     /// # Panics
-    /// When an event is lost or counted twice, when a refusal names no event, or when what is stored of the valid ones
-    /// is not read as it was written.
+    /// When an event is lost or counted twice, when a refusal names no event, or when what is
+    /// stored of the valid ones is not read as it was written.
     pub(crate) fn feed(&mut self, case: &Case, catalogue: &Catalogue) {
         self.cases += 1;
         self.bytes += case.body.len() as u64;
@@ -275,18 +330,44 @@ impl Summary {
 
     fn take(&mut self, mut reading: Reading<'_, '_>) {
         let total = reading.usage().len() + reading.refused.len();
-        assert!(total <= EVENTS_MAX && !(reading.is_single && total != 1), "{total} events");
+        assert!(
+            total <= EVENTS_MAX && !(reading.is_single && total != 1),
+            "{total} events"
+        );
         let first = Timestamp::from_second(NOW_S - FIRST_PERIOD_S).unwrap_or_default();
         reading.keep_billable(|id| [tenant(0), tenant(1)].contains(&id).then_some(first));
         reading.refuse_conflicts();
-        let indices: BTreeSet<usize> = reading.refused.iter().map(|refusal| refusal.index).collect();
-        assert_eq!(indices.len(), reading.refused.len(), "an event is refused twice");
-        assert_eq!(reading.usage().len() + indices.len(), total, "an event is lost");
-        assert!(indices.last().is_none_or(|last| *last < total), "a refusal is of no event");
-        let segments = group(reading.usage(), |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::nil()));
+        let indices: BTreeSet<usize> = reading
+            .refused
+            .iter()
+            .map(|refusal| refusal.index)
+            .collect();
+        assert_eq!(
+            indices.len(),
+            reading.refused.len(),
+            "an event is refused twice"
+        );
+        assert_eq!(
+            reading.usage().len() + indices.len(),
+            total,
+            "an event is lost"
+        );
+        assert!(
+            indices.last().is_none_or(|last| *last < total),
+            "a refusal is of no event"
+        );
+        let segments = group(
+            reading.usage(),
+            |_| BillingAnchor::default(),
+            || SegmentId::from_uuid(Uuid::nil()),
+        );
         for segment in segments {
             let decoded = SegmentBody::decode(&segment.body.encode());
-            assert_eq!(decoded.as_ref(), Ok(&segment.body), "a segment is read otherwise than it was written");
+            assert_eq!(
+                decoded.as_ref(),
+                Ok(&segment.body),
+                "a segment is read otherwise than it was written"
+            );
         }
         self.accepted += reading.usage().len() as u64;
         for refusal in &reading.refused {

@@ -1,6 +1,9 @@
 //! Feeds generated requests to the reader of usage events, and says what became of them:
 //! `cargo run --release -p metering --example fuzz -- [COUNT] [SEED]`.
-#![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement stops at the first surprise"
+)]
 
 mod cases;
 
@@ -12,17 +15,32 @@ const COUNT: u64 = 1_000_000;
 const STEPS: u64 = 20;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().unwrap());
-    let (count, seed) = (arguments.next().unwrap_or(COUNT), arguments.next().unwrap_or(1));
-    let (catalogue, mut cases, mut summary) = (Catalogue::bundled().unwrap(), Cases::new(seed), Summary::default());
+    let mut arguments = std::env::args()
+        .skip(1)
+        .map(|argument| argument.parse::<u64>().unwrap());
+    let (count, seed) = (
+        arguments.next().unwrap_or(COUNT),
+        arguments.next().unwrap_or(1),
+    );
+    let (catalogue, mut cases, mut summary) = (
+        Catalogue::bundled().unwrap(),
+        Cases::new(seed),
+        Summary::default(),
+    );
     let began = Instant::now();
     for number in 1..=count {
         summary.feed(&cases.next(), &catalogue);
         if number % (count / STEPS).max(1) == 0 {
-            println!("{number} requests in {:.1} s", began.elapsed().as_secs_f64());
+            println!(
+                "{number} requests in {:.1} s",
+                began.elapsed().as_secs_f64()
+            );
         }
     }
-    println!("seed {seed}: {} requests, {} bytes, {} events accepted", summary.cases, summary.bytes, summary.accepted);
+    println!(
+        "seed {seed}: {} requests, {} bytes, {} events accepted",
+        summary.cases, summary.bytes, summary.accepted
+    );
     for (reason, times) in &summary.refused {
         println!("{times:>10} {reason}");
     }

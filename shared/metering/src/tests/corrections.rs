@@ -20,7 +20,11 @@ struct Said {
 
 impl Said {
     const fn of(id: u16, is_other: bool) -> Self {
-        Self { sender: Sender::Provider, id, is_other }
+        Self {
+            sender: Sender::Provider,
+            id,
+            is_other,
+        }
     }
 
     const fn key(self) -> (Sender, u16) {
@@ -33,9 +37,23 @@ impl Said {
     }
 
     fn usage(self, catalogue: &Catalogue) -> Usage<'_> {
-        let meter = catalogue.meters.iter().position(|meter| meter.aggregation == Aggregation::Sum).unwrap();
+        let meter = catalogue
+            .meters
+            .iter()
+            .position(|meter| meter.aggregation == Aggregation::Sum)
+            .unwrap();
         let Self { sender, id, .. } = self;
-        usage(catalogue, &Sent { sender, id, meter, minutes_ago: 5, value: self.value() * 1_000, void: false })
+        usage(
+            catalogue,
+            &Sent {
+                sender,
+                id,
+                meter,
+                minutes_ago: 5,
+                value: self.value() * 1_000,
+                void: false,
+            },
+        )
     }
 }
 
@@ -52,7 +70,10 @@ impl Act {
             Self::Report(said) => group([said.usage(catalogue)], |_| anchor(), id).remove(0),
             Self::Correct(original, replacement) => {
                 let replacement = replacement.map(|said| said.usage(catalogue));
-                let correction = Correction { original: original.usage(catalogue), replacement };
+                let correction = Correction {
+                    original: original.usage(catalogue),
+                    replacement,
+                };
                 group_corrections([correction], |_| anchor(), id).remove(0)
             }
         }
@@ -78,8 +99,14 @@ impl Model {
     }
 
     fn report(&mut self, said: Said) {
-        let (counted, voided) = (self.counted.get(&said.key()).copied(), self.voided.get(&said.key()).copied());
-        if counted.or(voided).is_some_and(|first| first != said.is_other) {
+        let (counted, voided) = (
+            self.counted.get(&said.key()).copied(),
+            self.voided.get(&said.key()).copied(),
+        );
+        if counted
+            .or(voided)
+            .is_some_and(|first| first != said.is_other)
+        {
             self.counts.conflicts += 1;
         } else if counted.is_some() {
             self.counts.duplicates += 1;
@@ -121,28 +148,45 @@ impl Model {
     }
 
     fn contradicts(&self, said: Said) -> bool {
-        self.counted.get(&said.key()).is_some_and(|first| *first != said.is_other)
+        self.counted
+            .get(&said.key())
+            .is_some_and(|first| *first != said.is_other)
     }
 
     fn take_back(&mut self, said: Said) {
         self.counts.voided += 1;
-        self.sum -= if self.counted.contains_key(&said.key()) { said.value() } else { 0 };
+        self.sum -= if self.counted.contains_key(&said.key()) {
+            said.value()
+        } else {
+            0
+        };
         self.voided.insert(said.key(), said.is_other);
     }
 }
 
 fn any_said() -> impl Strategy<Value = Said> {
     let said = (any_sender(), 0_u16..12, prop::bool::weighted(0.3));
-    said.prop_map(|(sender, id, is_other)| Said { sender, id, is_other })
+    said.prop_map(|(sender, id, is_other)| Said {
+        sender,
+        id,
+        is_other,
+    })
 }
 
 fn any_act() -> impl Strategy<Value = Act> {
     let correction = (any_said(), prop::option::of(any_said()));
     let correction = correction.prop_map(|(original, replacement)| {
-        // What comes in an event's place is the provider's, and a correction that replaces an event by itself is refused.
+        // What comes in an event's place is the provider's, and a correction that replaces an event
+        // by itself is refused.
         let replacement = replacement.map(|said| {
-            let said = Said { sender: Sender::Provider, ..said };
-            Said { id: said.id + u16::from(said.key() == original.key()), ..said }
+            let said = Said {
+                sender: Sender::Provider,
+                ..said
+            };
+            Said {
+                id: said.id + u16::from(said.key() == original.key()),
+                ..said
+            }
         });
         Act::Correct(original, replacement)
     });
@@ -151,15 +195,25 @@ fn any_act() -> impl Strategy<Value = Act> {
 
 /// The sum over all days of the meter that the acts are about.
 fn sum(memory: &Memory) -> i128 {
-    let days = memory.windows().into_iter().filter(|(key, _)| key.size == WindowSize::Day);
-    days.map(|(_, window)| window.value.short_mantissa().unwrap()).sum()
+    let days = memory
+        .windows()
+        .into_iter()
+        .filter(|(key, _)| key.size == WindowSize::Day);
+    days.map(|(_, window)| window.value.short_mantissa().unwrap())
+        .sum()
 }
 
 fn roll_up_all(acts: &[Act], at_once: usize) -> Memory {
     let catalogue = catalogue();
-    let segments: Vec<Segment> = acts.iter().zip(1..).map(|(act, number)| act.segment(&catalogue, number)).collect();
+    let segments: Vec<Segment> = acts
+        .iter()
+        .zip(1..)
+        .map(|(act, number)| act.segment(&catalogue, number))
+        .collect();
     let mut memory = Memory::default();
-    memory.pending.extend(segments.iter().map(|segment| segment.id));
+    memory
+        .pending
+        .extend(segments.iter().map(|segment| segment.id));
     for some in segments.chunks(at_once) {
         memory.roll_up(some, now());
     }
@@ -179,72 +233,159 @@ proptest! {
     }
 }
 
-/// An event and a correction of it that says something else: whichever comes first is right, and one is billed.
+/// An event and a correction of it that says something else: whichever comes first is right, and
+/// one is billed.
 #[test]
 fn a_wrong_correction_never_bills_twice() {
     let (event, wrong) = (Said::of(1, false), Said::of(1, true));
     let (report, replacement) = (Act::Report(event), Said::of(2, false));
     let correct = Act::Correct(wrong, Some(replacement));
-    assert_eq!(sum(&roll_up_all(&[report, correct], 2)), i128::from(event.value()));
-    assert_eq!(sum(&roll_up_all(&[correct, report], 2)), i128::from(replacement.value()));
+    assert_eq!(
+        sum(&roll_up_all(&[report, correct], 2)),
+        i128::from(event.value())
+    );
+    assert_eq!(
+        sum(&roll_up_all(&[correct, report], 2)),
+        i128::from(replacement.value())
+    );
 }
 
 /// What became of each correction of a request: nothing is refused of a valid one.
 fn read_all(corrections: &[String]) -> Result<Vec<Option<Reason>>, BodyError> {
-    let (body, catalogue) = (format!(r#"{{"corrections":[{}]}}"#, corrections.join(",")), catalogue());
+    let (body, catalogue) = (
+        format!(r#"{{"corrections":[{}]}}"#, corrections.join(",")),
+        catalogue(),
+    );
     let reading = read_corrections(body.as_bytes(), &catalogue, now())?;
-    assert_eq!(reading.valid.len() + reading.refused.len(), corrections.len());
-    let refused: HashMap<usize, Reason> = reading.refused.iter().map(|r| (r.index, r.reason)).collect();
-    Ok((0..corrections.len()).map(|index| refused.get(&index).copied()).collect())
+    assert_eq!(
+        reading.valid.len() + reading.refused.len(),
+        corrections.len()
+    );
+    let refused: HashMap<usize, Reason> = reading
+        .refused
+        .iter()
+        .map(|r| (r.index, r.reason))
+        .collect();
+    Ok((0..corrections.len())
+        .map(|index| refused.get(&index).copied())
+        .collect())
 }
 
-/// A member that is there twice refuses its correction, and what is not read of an event refuses nothing.
+/// A member that is there twice refuses its correction, and what is not read of an event refuses
+/// nothing.
 #[test]
 fn corrections_are_read_as_events_are() {
     let (sent, other) = (event(""), event("e-1 => e-2"));
     let reason = r#""reason":"wrong-unit""#;
     let of = |edit: &str| format!(r#"{{"event":{},{reason}}}"#, event(edit));
     let with = |edit: &str| {
-        format!(r#"{{"event":{sent},"replacement":{},{reason}}}"#, event(&format!("e-1\" => e-2\"{edit}")))
+        format!(
+            r#"{{"event":{sent},"replacement":{},{reason}}}"#,
+            event(&format!("e-1\" => e-2\"{edit}"))
+        )
     };
     let twice = Some(Reason::DuplicateField);
     let rows = [
         (of(""), None),
         (with(""), None),
-        (format!(r#"{{{reason},"replacement":null,"event":{sent}}}"#), None),
-        (format!(r#"{{"event":{sent},"replacement":{other},"replacement":{other},{reason}}}"#), twice),
-        (format!(r#"{{"event":{sent},"replacement":null,"replacement":{other},{reason}}}"#), twice),
-        (format!(r#"{{"event":{sent},"replacement":{other},"replac\u0065ment":null,{reason}}}"#), twice),
-        (format!(r#"{{"event":{sent},"event":{sent},{reason}}}"#), twice),
+        (
+            format!(r#"{{{reason},"replacement":null,"event":{sent}}}"#),
+            None,
+        ),
+        (
+            format!(r#"{{"event":{sent},"replacement":{other},"replacement":{other},{reason}}}"#),
+            twice,
+        ),
+        (
+            format!(r#"{{"event":{sent},"replacement":null,"replacement":{other},{reason}}}"#),
+            twice,
+        ),
+        (
+            format!(r#"{{"event":{sent},"replacement":{other},"replac\u0065ment":null,{reason}}}"#),
+            twice,
+        ),
+        (
+            format!(r#"{{"event":{sent},"event":{sent},{reason}}}"#),
+            twice,
+        ),
         (format!(r#"{{"event":{sent},{reason},{reason}}}"#), twice),
         (of(r#":1.5 => :1.5,"gigabytes":null"#), twice),
-        (of(r#":1.5 => :1.5,"direction":"in","direction":"in""#), twice),
+        (
+            of(r#":1.5 => :1.5,"direction":"in","direction":"in""#),
+            twice,
+        ),
         (of(r#""id":"e-1" => "id":null,"\u0069d":"e-1""#), twice),
         (with(r#","id":"e-3""#), twice),
         (with(r#","data":null"#), twice),
         (of(r#":1.5 => :1.5,"\ud800":1e999"#), None),
         (with(r#","\ud800":[1e999]"#), None),
-        (of(r#""id":"e-1" => "id":"\ud800""#), Some(Reason::WrongType)),
-        (format!(r#"{{"event":"\ud800",{reason}}}"#), Some(Reason::NotAnObject)),
-        (format!(r#"{{"event":1e999,{reason}}}"#), Some(Reason::NotAnObject)),
-        (format!(r#"{{"event":{sent},"replacement":[],{reason}}}"#), Some(Reason::NotAnObject)),
-        (format!(r#"{{"event":{sent},"reason":"\ud800"}}"#), Some(Reason::InvalidReason)),
-        (format!(r#"{{"event":{sent},"reason":"Jane Doe"}}"#), Some(Reason::InvalidReason)),
-        (format!(r#"{{"event":{sent},"replacement":{sent},{reason}}}"#), Some(Reason::SameIdentity)),
+        (
+            of(r#""id":"e-1" => "id":"\ud800""#),
+            Some(Reason::WrongType),
+        ),
+        (
+            format!(r#"{{"event":"\ud800",{reason}}}"#),
+            Some(Reason::NotAnObject),
+        ),
+        (
+            format!(r#"{{"event":1e999,{reason}}}"#),
+            Some(Reason::NotAnObject),
+        ),
+        (
+            format!(r#"{{"event":{sent},"replacement":[],{reason}}}"#),
+            Some(Reason::NotAnObject),
+        ),
+        (
+            format!(r#"{{"event":{sent},"reason":"\ud800"}}"#),
+            Some(Reason::InvalidReason),
+        ),
+        (
+            format!(r#"{{"event":{sent},"reason":"Jane Doe"}}"#),
+            Some(Reason::InvalidReason),
+        ),
+        (
+            format!(r#"{{"event":{sent},"replacement":{sent},{reason}}}"#),
+            Some(Reason::SameIdentity),
+        ),
         (format!("{{{reason}}}"), Some(Reason::MissingField)),
-        (format!(r#"{{"key":{{}},"event":{sent},{reason}}}"#), Some(Reason::MissingField)),
-        (format!(r#"{{"key":{{"id":"a","id":"b"}},{reason}}}"#), twice),
-        (format!(r#"{{"key":{{"id":null,"\u0069d":"b"}},{reason}}}"#), twice),
-        (format!(r#"{{"key":{{"tenant":5}},{reason}}}"#), Some(Reason::InvalidTenant)),
-        (format!(r#"{{"event":{sent},"sent_by":"tenant","sent_by":null,{reason}}}"#), twice),
-        (format!(r#"{{"event":{sent},"sent_by":"\ud800",{reason}}}"#), Some(Reason::InvalidSender)),
-        (format!(r#"{{"event":{sent},"sent_by":"somebody",{reason}}}"#), Some(Reason::InvalidSender)),
+        (
+            format!(r#"{{"key":{{}},"event":{sent},{reason}}}"#),
+            Some(Reason::MissingField),
+        ),
+        (
+            format!(r#"{{"key":{{"id":"a","id":"b"}},{reason}}}"#),
+            twice,
+        ),
+        (
+            format!(r#"{{"key":{{"id":null,"\u0069d":"b"}},{reason}}}"#),
+            twice,
+        ),
+        (
+            format!(r#"{{"key":{{"tenant":5}},{reason}}}"#),
+            Some(Reason::InvalidTenant),
+        ),
+        (
+            format!(r#"{{"event":{sent},"sent_by":"tenant","sent_by":null,{reason}}}"#),
+            twice,
+        ),
+        (
+            format!(r#"{{"event":{sent},"sent_by":"\ud800",{reason}}}"#),
+            Some(Reason::InvalidSender),
+        ),
+        (
+            format!(r#"{{"event":{sent},"sent_by":"somebody",{reason}}}"#),
+            Some(Reason::InvalidSender),
+        ),
     ];
     let (sent_all, expected): (Vec<String>, Vec<Option<Reason>>) = rows.into_iter().unzip();
     // All in one request, and each alone.
     assert_eq!(read_all(&sent_all).as_ref(), Ok(&expected));
     for (correction, expected) in sent_all.iter().zip(expected) {
-        assert_eq!(read_all(std::slice::from_ref(correction)), Ok(vec![expected]), "{correction}");
+        assert_eq!(
+            read_all(std::slice::from_ref(correction)),
+            Ok(vec![expected]),
+            "{correction}"
+        );
     }
     // What has not the shape of a correction could mean something else than it seems to.
     for odd in [
@@ -258,46 +399,82 @@ fn corrections_are_read_as_events_are() {
         "1e999".to_owned(),
         r#""\ud800""#.to_owned(),
     ] {
-        let wrong = BodyError::WrongShape { expected: "a list of corrections" };
+        let wrong = BodyError::WrongShape {
+            expected: "a list of corrections",
+        };
         assert_eq!(read_all(&[of(""), odd.clone()]), Err(wrong), "{odd}");
     }
 }
 
 #[test]
 fn requests_for_corrections_are_bounded() {
-    let of = |number: usize| format!(r#"{{"event":{},"reason":"wrong-unit"}}"#, event(&format!("e-1 => e-{number}")));
+    let of = |number: usize| {
+        format!(
+            r#"{{"event":{},"reason":"wrong-unit"}}"#,
+            event(&format!("e-1 => e-{number}"))
+        )
+    };
     let all = |count: usize| (0..count).map(of).collect::<Vec<_>>();
-    assert_eq!(read_all(&all(CORRECTIONS_MAX)), Ok(vec![None; CORRECTIONS_MAX]));
-    let too_many = BodyError::TooMany { events: CORRECTIONS_MAX + 1 };
+    assert_eq!(
+        read_all(&all(CORRECTIONS_MAX)),
+        Ok(vec![None; CORRECTIONS_MAX])
+    );
+    let too_many = BodyError::TooMany {
+        events: CORRECTIONS_MAX + 1,
+    };
     assert_eq!(read_all(&all(CORRECTIONS_MAX + 1)), Err(too_many));
     let bytes = |length: usize| {
         let body = format!(r#"{{"corrections":[{}]}}"#, of(1));
-        read_corrections(format!("{body}{}", " ".repeat(length - body.len())).as_bytes(), &catalogue(), now()).err()
+        read_corrections(
+            format!("{body}{}", " ".repeat(length - body.len())).as_bytes(),
+            &catalogue(),
+            now(),
+        )
+        .err()
     };
-    assert_eq!((bytes(BODY_BYTES_MAX), bytes(BODY_BYTES_MAX + 1)), (None, Some(BodyError::TooLarge)));
+    assert_eq!(
+        (bytes(BODY_BYTES_MAX), bytes(BODY_BYTES_MAX + 1)),
+        (None, Some(BodyError::TooLarge))
+    );
 }
 
-/// The provider's event counts whatever a tenant's client sent under its source and id, and a correction of one is none of the
-/// other.
+/// The provider's event counts whatever a tenant's client sent under its source and id, and a
+/// correction of one is none of the other.
 #[test]
 fn senders_do_not_stand_in_each_others_way() {
     let ours = Said::of(1, false);
     for is_other in [false, true] {
-        let theirs = Said { sender: Sender::Tenant, ..Said::of(1, is_other) };
+        let theirs = Said {
+            sender: Sender::Tenant,
+            ..Said::of(1, is_other)
+        };
         let reports = [Act::Report(theirs), Act::Report(ours)];
         let both = roll_up_all(&reports, 1);
-        assert_eq!(both.checkpoint.counted, Counted { accepted: 2, ..Counted::default() });
+        assert_eq!(
+            both.checkpoint.counted,
+            Counted {
+                accepted: 2,
+                ..Counted::default()
+            }
+        );
         assert_eq!(sum(&both), i128::from(ours.value() + theirs.value()));
         for (taken_back, rest) in [(ours, theirs), (theirs, ours)] {
             let acts = [&reports[..], &[Act::Correct(taken_back, None)]].concat();
             for acts in [acts.clone(), acts.into_iter().rev().collect()] {
                 let memory = roll_up_all(&acts, 2);
-                assert_eq!((memory.checkpoint.counted.voided, sum(&memory)), (1, i128::from(rest.value())), "{acts:?}");
+                assert_eq!(
+                    (memory.checkpoint.counted.voided, sum(&memory)),
+                    (1, i128::from(rest.value())),
+                    "{acts:?}"
+                );
             }
         }
         // What comes in the place of the tenant's may have its source and id: it is the provider's.
         let replaced = roll_up_all(&[Act::Report(theirs), Act::Correct(theirs, Some(ours))], 1);
-        assert_eq!((replaced.checkpoint.counted.voided, sum(&replaced)), (1, i128::from(ours.value())));
+        assert_eq!(
+            (replaced.checkpoint.counted.voided, sum(&replaced)),
+            (1, i128::from(ours.value()))
+        );
     }
 }
 
@@ -305,30 +482,66 @@ fn senders_do_not_stand_in_each_others_way() {
 fn a_replacement_whose_id_is_used_changes_nothing() {
     let (event, replacement) = (Said::of(1, false), Said::of(2, false));
     let correct = Act::Correct(event, Some(replacement));
-    // Used by an event that says the same, by one that says something else, and by another correction's replacement.
-    for used in
-        [Act::Report(replacement), Act::Report(Said::of(2, true)), Act::Correct(Said::of(3, false), Some(replacement))]
-    {
+    // Used by an event that says the same, by one that says something else, and by another
+    // correction's replacement.
+    for used in [
+        Act::Report(replacement),
+        Act::Report(Said::of(2, true)),
+        Act::Correct(Said::of(3, false), Some(replacement)),
+    ] {
         for at_once in [1, 4] {
-            let before = roll_up_all(&[Act::Report(event), Act::Report(Said::of(3, false)), used], at_once);
-            let after =
-                roll_up_all(&[Act::Report(event), Act::Report(Said::of(3, false)), used, correct, correct], at_once);
-            assert_eq!((after.checkpoint.counted.replacement_used, sum(&after)), (4, sum(&before)), "{used:?}");
-            assert_eq!(after.checkpoint.counted.voided, before.checkpoint.counted.voided);
+            let before = roll_up_all(
+                &[Act::Report(event), Act::Report(Said::of(3, false)), used],
+                at_once,
+            );
+            let after = roll_up_all(
+                &[
+                    Act::Report(event),
+                    Act::Report(Said::of(3, false)),
+                    used,
+                    correct,
+                    correct,
+                ],
+                at_once,
+            );
+            assert_eq!(
+                (after.checkpoint.counted.replacement_used, sum(&after)),
+                (4, sum(&before)),
+                "{used:?}"
+            );
+            assert_eq!(
+                after.checkpoint.counted.voided,
+                before.checkpoint.counted.voided
+            );
         }
     }
 }
 
 /// An event of the law below, whose value is a power of eight: the sum says which of them count.
 fn of_power(catalogue: &Catalogue, id: u16, power: u32) -> Usage<'_> {
-    let meter = catalogue.meters.iter().position(|meter| meter.aggregation == Aggregation::Sum).unwrap();
+    let meter = catalogue
+        .meters
+        .iter()
+        .position(|meter| meter.aggregation == Aggregation::Sum)
+        .unwrap();
     let value = 8_i64.pow(power) * 1_000;
-    usage(catalogue, &Sent { sender: Sender::Provider, id, meter, minutes_ago: 5, value, void: false })
+    usage(
+        catalogue,
+        &Sent {
+            sender: Sender::Provider,
+            id,
+            meter,
+            minutes_ago: 5,
+            value,
+            void: false,
+        },
+    )
 }
 
 const PAIRS: u16 = 6;
 
-/// What is sent of a pair: the event, its correction by one of the replacements' ids, or an event of that id.
+/// What is sent of a pair: the event, its correction by one of the replacements' ids, or an event
+/// of that id.
 fn any_step() -> impl Strategy<Value = (u16, u8)> {
     (0..PAIRS, 0_u8..3)
 }
@@ -336,8 +549,9 @@ fn any_step() -> impl Strategy<Value = (u16, u8)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Of each event and what is to replace it, exactly one counts once the event has come, whatever else uses the ids of
-    /// the replacements, in any order, with any repetition, and however much is rolled up at once.
+    /// Of each event and what is to replace it, exactly one counts once the event has come,
+    /// whatever else uses the ids of the replacements, in any order, with any repetition, and
+    /// however much is rolled up at once.
     #[test]
     fn an_event_and_its_replacement_change_together_or_not_at_all(
         replaced_by in prop::collection::vec(0_u16..4, usize::from(PAIRS)),

@@ -4,7 +4,9 @@ use super::{catalogue, now, tenant};
 use crate::*;
 use catalogue::{Aggregation, Catalogue, Meter};
 use contract::{SealDigest, UsageWindow, WindowPart};
-use dedupe::{BlockId, BlockedFilter, BlockedRun, Blocks, ContentHash, Entry, MissingBlocks, NewPart, RunId};
+use dedupe::{
+    BlockId, BlockedFilter, BlockedRun, Blocks, ContentHash, Entry, MissingBlocks, NewPart, RunId,
+};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, MeterCode, SegmentId, UsageGroup, WindowSize};
 use proptest::prelude::*;
@@ -14,7 +16,8 @@ use uuid::Uuid;
 
 const METERS: usize = 9;
 
-/// A store in memory that keeps the promises of the real one: pointers are removed with what they count.
+/// A store in memory that keeps the promises of the real one: pointers are removed with what they
+/// count.
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) checkpoint: Checkpoint,
@@ -30,14 +33,23 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn roll_up(&mut self, segments: &[Segment], now: Timestamp) {
-        let open: Vec<Segment> = segments.iter().filter(|s| self.pending.contains(&s.id)).cloned().collect();
+        let open: Vec<Segment> = segments
+            .iter()
+            .filter(|s| self.pending.contains(&s.id))
+            .cloned()
+            .collect();
         for batch in batches(open) {
             self.attempts += 1;
             let attempt = Uuid::from_u128(self.attempts);
             let keys = touched_pages(&batch);
             let pages = self.pages.iter().filter(|(key, _)| keys.contains(*key));
-            let pages = pages.map(|(key, page)| (key.clone(), page.clone())).collect();
-            let snapshot = Snapshot { checkpoint: self.checkpoint.clone(), pages };
+            let pages = pages
+                .map(|(key, page)| (key.clone(), page.clone()))
+                .collect();
+            let snapshot = Snapshot {
+                checkpoint: self.checkpoint.clone(),
+                pages,
+            };
             self.read = 0;
             let mut loaded = Blocks::default();
             let mut rollup = Rollup::new(&snapshot, &batch, now);
@@ -46,23 +58,39 @@ impl Memory {
                 self.load(blocks, &mut loaded);
             }
             let changes = rollup.finish(attempt, &loaded).unwrap();
-            let events: usize = batch.iter().map(|segment| segment.body.events().len()).sum();
+            let events: usize = batch
+                .iter()
+                .map(|segment| segment.body.events().len())
+                .sum();
             assert_eq!(changes.counted.total(), events as u64);
             assert!(changes.published.len() <= SEGMENT_TOTALS_MAX);
-            let rows = changes.pages.len() + changes.days.len() + changes.corrected.len() + batch.len();
-            assert!(rows + 9 <= 100, "{rows} rows and nine others are one transaction");
+            let rows =
+                changes.pages.len() + changes.days.len() + changes.corrected.len() + batch.len();
+            assert!(
+                rows + 9 <= 100,
+                "{rows} rows and nine others are one transaction"
+            );
             if let Some(event) = changes.event(tenant(1)) {
-                self.published.push((changes.checkpoint.sequence, event.windows));
+                self.published
+                    .push((changes.checkpoint.sequence, event.windows));
             }
             for segment in &batch {
                 self.pending.remove(&segment.id);
             }
             self.store(changes.new_parts);
-            self.stored.whole.retain(|id, _| !changes.obsolete.contains(id));
-            self.stored.blocked.retain(|id, _| !changes.obsolete.contains(id));
+            self.stored
+                .whole
+                .retain(|id, _| !changes.obsolete.contains(id));
+            self.stored
+                .blocked
+                .retain(|id, _| !changes.obsolete.contains(id));
             let named: HashSet<RunId> = changes.checkpoint.runs().map(|run| run.id).collect();
             let stored = self.stored.whole.keys().chain(self.stored.blocked.keys());
-            assert_eq!(named, stored.copied().collect(), "what is named is what is stored");
+            assert_eq!(
+                named,
+                stored.copied().collect(),
+                "what is named is what is stored"
+            );
             self.checkpoint = changes.checkpoint;
             for (key, page) in changes.pages {
                 let stored = Page::decode(&key, &page.encode(&key)).unwrap();
@@ -79,17 +107,34 @@ impl Memory {
         self.read += blocks.len();
         for block in blocks {
             match block {
-                BlockId::Run(id) => assert_eq!(to.whole.insert(id, Arc::clone(&self.stored.whole[&id])), None),
+                BlockId::Run(id) => assert_eq!(
+                    to.whole.insert(id, Arc::clone(&self.stored.whole[&id])),
+                    None
+                ),
                 BlockId::Block(id, block) => {
-                    let (_, stored) = self.stored.blocked[&id].blocks().nth(usize::from(block)).unwrap();
-                    let entries = self.checkpoint.runs().find(|run| run.id == id).unwrap().entries;
-                    let loaded = to.blocked.entry(id).or_insert_with(|| Arc::new(BlockedRun::empty(entries)));
+                    let (_, stored) = self.stored.blocked[&id]
+                        .blocks()
+                        .nth(usize::from(block))
+                        .unwrap();
+                    let entries = self
+                        .checkpoint
+                        .runs()
+                        .find(|run| run.id == id)
+                        .unwrap()
+                        .entries;
+                    let loaded = to
+                        .blocked
+                        .entry(id)
+                        .or_insert_with(|| Arc::new(BlockedRun::empty(entries)));
                     assert!(Arc::make_mut(loaded).insert(block, Arc::clone(stored)));
                 }
                 BlockId::Filter(group, block) => {
                     let stored = &self.stored.filters[&group];
                     let words = u32::try_from(stored.words()).unwrap();
-                    let loaded = to.filters.entry(group).or_insert_with(|| Arc::new(BlockedFilter::empty(words)));
+                    let loaded = to
+                        .filters
+                        .entry(group)
+                        .or_insert_with(|| Arc::new(BlockedFilter::empty(words)));
                     let (_, bytes) = stored.blocks().nth(usize::from(block)).unwrap();
                     assert!(Arc::make_mut(loaded).fill(block, &bytes));
                 }
@@ -102,18 +147,24 @@ impl Memory {
             match part {
                 NewPart::Run(meta, run) => drop(self.stored.whole.insert(meta.id, run)),
                 NewPart::Blocks(meta, run) => drop(self.stored.blocked.insert(meta.id, run)),
-                NewPart::Filter(_, group, filter) => drop(self.stored.filters.insert(group, filter)),
+                NewPart::Filter(_, group, filter) => {
+                    drop(self.stored.filters.insert(group, filter))
+                }
             }
         }
     }
 
     pub(super) fn windows(&self) -> BTreeMap<WindowKey, Window> {
-        self.pages.iter().flat_map(|(key, page)| page.windows(key)).collect()
+        self.pages
+            .iter()
+            .flat_map(|(key, page)| page.windows(key))
+            .collect()
     }
 
     pub(super) fn seal(&mut self, day: Timestamp) -> contract::UsageSealed {
         let sealed = seal(&self.checkpoint, tenant(1), day, &self.pages);
-        self.published.push((sealed.checkpoint.sequence, Vec::new()));
+        self.published
+            .push((sealed.checkpoint.sequence, Vec::new()));
         self.checkpoint = sealed.checkpoint;
         sealed.seal
     }
@@ -140,19 +191,38 @@ pub(super) fn usage<'c>(catalogue: &'c Catalogue, sent: &Sent) -> Usage<'c> {
     let group = groups[usize::try_from(sent.value).unwrap() % groups.len()].clone();
     let measure = match meter.aggregation {
         Aggregation::Count => Measure::Number(Value::ONE),
-        Aggregation::UniqueCount => Measure::Distinct(distinct_key(tenant(1), "number", &(sent.value % 7).to_string())),
+        Aggregation::UniqueCount => Measure::Distinct(distinct_key(
+            tenant(1),
+            "number",
+            &(sent.value % 7).to_string(),
+        )),
         _ => Measure::Number(Value::new(sent.value.into(), 3).unwrap()),
     };
     let content = content_hash(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { key: event_key(sent.sender, "source", &sent.id.to_string()), content };
-    Usage { tenant: tenant(1), entry, meter, group, at, measure }
+    let entry = Entry {
+        key: event_key(sent.sender, "source", &sent.id.to_string()),
+        content,
+    };
+    Usage {
+        tenant: tenant(1),
+        entry,
+        meter,
+        group,
+        at,
+        measure,
+    }
 }
 
 /// The naive model: all events that count, each once, totalled window by window.
-fn model<'c>(events: &[Usage<'c>], size_of: impl Fn(&Meter) -> Option<WindowSize>) -> BTreeMap<WindowKey, Aggregate> {
+fn model<'c>(
+    events: &[Usage<'c>],
+    size_of: impl Fn(&Meter) -> Option<WindowSize>,
+) -> BTreeMap<WindowKey, Aggregate> {
     let mut by_window: BTreeMap<WindowKey, Vec<&Usage<'c>>> = BTreeMap::new();
     for event in events {
-        let Some(size) = size_of(event.meter) else { continue };
+        let Some(size) = size_of(event.meter) else {
+            continue;
+        };
         let key = WindowKey {
             meter: event.meter.code.clone(),
             group: event.group.clone(),
@@ -173,7 +243,15 @@ fn model<'c>(events: &[Usage<'c>], size_of: impl Fn(&Meter) -> Option<WindowSize
             Aggregation::Count | Aggregation::Sum | Aggregation::Avg => sum(numbers()),
             Aggregation::Min => numbers().min().unwrap(),
             Aggregation::Max => numbers().max().unwrap(),
-            Aggregation::Latest => events.iter().map(|event| event.at).zip(numbers()).max().unwrap().1,
+            Aggregation::Latest => {
+                events
+                    .iter()
+                    .map(|event| event.at)
+                    .zip(numbers())
+                    .max()
+                    .unwrap()
+                    .1
+            }
             Aggregation::UniqueCount => {
                 let different: HashSet<_> = events
                     .iter()
@@ -186,7 +264,10 @@ fn model<'c>(events: &[Usage<'c>], size_of: impl Fn(&Meter) -> Option<WindowSize
             }
         }
     };
-    by_window.into_iter().map(|(key, events)| (key, total(&events))).collect()
+    by_window
+        .into_iter()
+        .map(|(key, events)| (key, total(&events)))
+        .collect()
 }
 
 fn sum(numbers: impl Iterator<Item = Aggregate>) -> Aggregate {
@@ -200,7 +281,9 @@ fn expected(events: &[Usage<'_>]) -> BTreeMap<WindowKey, Aggregate> {
     let mut all = model(events, |meter| Some(meter.window));
     all.extend(model(events, |_| Some(WindowSize::Day)));
     let is_unique = |meter: &Meter| meter.aggregation == Aggregation::UniqueCount;
-    all.extend(model(events, |meter| is_unique(meter).then_some(WindowSize::Month)));
+    all.extend(model(events, |meter| {
+        is_unique(meter).then_some(WindowSize::Month)
+    }));
     all
 }
 
@@ -212,14 +295,30 @@ pub(super) fn any_sender() -> impl Strategy<Value = Sender> {
 /// What an id says is a function of the id, unless ids are to conflict.
 fn any_sent(conflicting: bool) -> impl Strategy<Value = Sent> {
     let minutes = 34 * 24 * 60_i64;
-    (any_sender(), 0_u16..400, 0..METERS, 0..minutes, 0_i64..1_000_000, any::<bool>()).prop_map(
-        move |(sender, id, meter, ago, value, odd)| {
-            if conflicting && odd {
-                return Sent { sender, id, meter, minutes_ago: ago, value, void: false };
-            }
-            Sent { sender, ..any_of(id) }
-        },
+    (
+        any_sender(),
+        0_u16..400,
+        0..METERS,
+        0..minutes,
+        0_i64..1_000_000,
+        any::<bool>(),
     )
+        .prop_map(move |(sender, id, meter, ago, value, odd)| {
+            if conflicting && odd {
+                return Sent {
+                    sender,
+                    id,
+                    meter,
+                    minutes_ago: ago,
+                    value,
+                    void: false,
+                };
+            }
+            Sent {
+                sender,
+                ..any_of(id)
+            }
+        })
 }
 
 /// Batches as they are sent, and deliveries of some segments at a time.
@@ -228,7 +327,10 @@ type Traffic = (Vec<Vec<Sent>>, Vec<Vec<prop::sample::Index>>);
 fn any_traffic(conflicting: bool) -> impl Strategy<Value = Traffic> {
     (
         prop::collection::vec(prop::collection::vec(any_sent(conflicting), 1..60), 1..30),
-        prop::collection::vec(prop::collection::vec(any::<prop::sample::Index>(), 1..12), 0..50),
+        prop::collection::vec(
+            prop::collection::vec(any::<prop::sample::Index>(), 1..12),
+            0..50,
+        ),
     )
 }
 
@@ -241,31 +343,45 @@ fn store(catalogue: &Catalogue, batches: &[Vec<Sent>]) -> Vec<Segment> {
     let mut segments = Vec::new();
     for batch in batches {
         let (voids, events): (Vec<&Sent>, Vec<&Sent>) = batch.iter().partition(|sent| sent.void);
-        segments.extend(group(events.into_iter().map(|sent| usage(catalogue, sent)), |_| anchor(), &mut ids));
-        let corrections =
-            voids.into_iter().map(|sent| Correction { original: usage(catalogue, sent), replacement: None });
+        segments.extend(group(
+            events.into_iter().map(|sent| usage(catalogue, sent)),
+            |_| anchor(),
+            &mut ids,
+        ));
+        let corrections = voids.into_iter().map(|sent| Correction {
+            original: usage(catalogue, sent),
+            replacement: None,
+        });
         segments.extend(group_corrections(corrections, |_| anchor(), &mut ids));
     }
     segments
         .into_iter()
-        .map(|segment| Segment { body: SegmentBody::decode(&segment.body.encode()).unwrap(), ..segment })
+        .map(|segment| Segment {
+            body: SegmentBody::decode(&segment.body.encode()).unwrap(),
+            ..segment
+        })
         .collect()
 }
 
-/// Delivers segments as told, repeats included, then what was never delivered, as the sweep does. Returns the
-/// order in which they were first delivered.
+/// Delivers segments as told, repeats included, then what was never delivered, as the sweep does.
+/// Returns the order in which they were first delivered.
 fn deliver<'s>(
     memory: &mut Memory,
     segments: &'s [Segment],
     deliveries: &[Vec<prop::sample::Index>],
 ) -> Vec<&'s Segment> {
-    memory.pending.extend(segments.iter().map(|segment| segment.id));
+    memory
+        .pending
+        .extend(segments.iter().map(|segment| segment.id));
     let mut order: Vec<&Segment> = Vec::new();
     let mut seen = HashSet::new();
-    let told = deliveries.iter().map(|delivery| delivery.iter().map(|at| at.get(segments)).collect());
+    let told = deliveries
+        .iter()
+        .map(|delivery| delivery.iter().map(|at| at.get(segments)).collect());
     let rest = [segments.iter().collect::<Vec<_>>()];
     for delivery in told.chain(rest) {
-        let unique: BTreeMap<SegmentId, &Segment> = delivery.into_iter().map(|s| (s.id, s)).collect();
+        let unique: BTreeMap<SegmentId, &Segment> =
+            delivery.into_iter().map(|s| (s.id, s)).collect();
         order.extend(unique.values().filter(|segment| seen.insert(segment.id)));
         let delivered: Vec<Segment> = unique.into_values().cloned().collect();
         memory.roll_up(&delivered, now());
@@ -274,7 +390,10 @@ fn deliver<'s>(
 }
 
 fn values(memory: &Memory) -> BTreeMap<WindowKey, Aggregate> {
-    let there = memory.windows().into_iter().filter(|(_, window)| window.events != 0);
+    let there = memory
+        .windows()
+        .into_iter()
+        .filter(|(_, window)| window.events != 0);
     there.map(|(key, window)| (key, window.value)).collect()
 }
 
@@ -349,7 +468,8 @@ proptest! {
         prop_assert_eq!(one.days, other.days);
     }
 
-    /// Events are taken back before they come, after it, twice, and in any order: what remains is the rest.
+    /// Events are taken back before they come, after it, twice, and in any order: what remains is
+    /// the rest.
     #[test]
     fn what_is_taken_back_does_not_count(
         (mut batches, deliveries) in any_traffic(false),
@@ -376,8 +496,8 @@ proptest! {
         prop_assert_eq!(memory.checkpoint.counted.unmatched, 0);
     }
 
-    /// Whatever day is sealed at whatever time between, a sealed total of any window stays, and together with its adjustment it
-    /// is the model's.
+    /// Whatever day is sealed at whatever time between, a sealed total of any window stays, and
+    /// together with its adjustment it is the model's.
     #[test]
     fn a_sealed_total_stays_and_its_adjustment_makes_it_whole(
         (batches, deliveries) in any_traffic(false),
@@ -427,20 +547,44 @@ proptest! {
 /// What an id says where ids do not conflict.
 pub(super) fn any_of(id: u16) -> Sent {
     let of = i64::from(id);
-    let (sender, meter, minutes_ago) = (Sender::Provider, usize::from(id) % METERS, of * 97 % (34 * 24 * 60));
-    Sent { sender, id, meter, minutes_ago, value: of * 7 + 1, void: false }
+    let (sender, meter, minutes_ago) = (
+        Sender::Provider,
+        usize::from(id) % METERS,
+        of * 97 % (34 * 24 * 60),
+    );
+    Sent {
+        sender,
+        id,
+        meter,
+        minutes_ago,
+        value: of * 7 + 1,
+        void: false,
+    }
 }
 
 /// Segments of events that count, so many of each number.
 pub(super) fn counting(catalogue: &Catalogue, from: u32, count: u32, id: u128) -> Vec<Segment> {
     let meter = &catalogue.meters[0];
     let events = (from..from + count).map(|n| {
-        let entry =
-            Entry { key: event_key(Sender::Provider, "s", &n.to_string()), content: ContentHash::from_bytes([3; 4]) };
+        let entry = Entry {
+            key: event_key(Sender::Provider, "s", &n.to_string()),
+            content: ContentHash::from_bytes([3; 4]),
+        };
         let measure = Measure::Number(Value::ONE);
-        Usage { tenant: tenant(1), entry, meter, group: UsageGroup::default(), at: now(), measure }
+        Usage {
+            tenant: tenant(1),
+            entry,
+            meter,
+            group: UsageGroup::default(),
+            at: now(),
+            measure,
+        }
     });
-    group(events, |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(id)))
+    group(
+        events,
+        |_| anchor(),
+        || SegmentId::from_uuid(Uuid::from_u128(id)),
+    )
 }
 
 #[test]
@@ -450,8 +594,15 @@ fn the_index_stays_small_and_complete_as_it_grows() {
         let mut memory = Memory::default();
         for repeat in 0..2_u32 {
             for batch in 0..rounds {
-                let segments = counting(&catalogue, batch * size, size, u128::from(repeat * rounds + batch + 1));
-                memory.pending.extend(segments.iter().map(|segment| segment.id));
+                let segments = counting(
+                    &catalogue,
+                    batch * size,
+                    size,
+                    u128::from(repeat * rounds + batch + 1),
+                );
+                memory
+                    .pending
+                    .extend(segments.iter().map(|segment| segment.id));
                 memory.roll_up(&segments, now());
                 let full = usize::try_from(memory.checkpoint.counted.accepted).unwrap() / 12_000;
                 assert!(
@@ -461,7 +612,11 @@ fn the_index_stays_small_and_complete_as_it_grows() {
                 );
             }
             let accepted = u64::from(size * rounds);
-            let expected = Counted { accepted, duplicates: u64::from(repeat) * accepted, ..Counted::default() };
+            let expected = Counted {
+                accepted,
+                duplicates: u64::from(repeat) * accepted,
+                ..Counted::default()
+            };
             assert_eq!(memory.checkpoint.counted, expected);
         }
     }
@@ -469,18 +624,28 @@ fn the_index_stays_small_and_complete_as_it_grows() {
 
 #[test]
 fn identities_outlive_the_oldest_event_that_is_taken() {
-    assert!(EVENT_KEYS_KEPT >= TIME_BEHIND_MAX + TIME_AHEAD_MAX + SignedDuration::from_hours(4 * 24));
+    assert!(
+        EVENT_KEYS_KEPT >= TIME_BEHIND_MAX + TIME_AHEAD_MAX + SignedDuration::from_hours(4 * 24)
+    );
     let catalogue = catalogue();
     let mut memory = Memory::default();
     let mut send = |number: u128, at: Timestamp| {
         let segments = counting(&catalogue, 1, 1, number);
         memory.pending.insert(segments[0].id);
         memory.roll_up(&segments, at);
-        (memory.checkpoint.counted.accepted, memory.checkpoint.events.runs.len(), memory.stored.whole.len())
+        (
+            memory.checkpoint.counted.accepted,
+            memory.checkpoint.events.runs.len(),
+            memory.stored.whole.len(),
+        )
     };
     assert_eq!(send(1, now()), (1, 1, 1));
     assert_eq!(send(2, now() + EVENT_KEYS_KEPT), (1, 1, 1));
-    assert_eq!(send(3, now() + EVENT_KEYS_KEPT + SignedDuration::from_secs(1)), (2, 1, 1), "the old run is dropped");
+    assert_eq!(
+        send(3, now() + EVENT_KEYS_KEPT + SignedDuration::from_secs(1)),
+        (2, 1, 1),
+        "the old run is dropped"
+    );
 }
 
 #[test]
@@ -492,15 +657,61 @@ fn only_what_says_the_same_and_can_be_reversed_is_taken_back() {
         segments[0].id = SegmentId::from_uuid(Uuid::from_u128(id));
         memory.pending.insert(segments[0].id);
         memory.roll_up(&segments, now());
-        (memory.checkpoint.counted.voided, memory.checkpoint.counted.unmatched, memory.checkpoint.counted.duplicates)
+        (
+            memory.checkpoint.counted.voided,
+            memory.checkpoint.counted.unmatched,
+            memory.checkpoint.counted.duplicates,
+        )
     };
-    let sum = Sent { sender: Sender::Provider, id: 1, meter: 3, minutes_ago: 1, value: 5, void: false };
-    let max = Sent { sender: Sender::Provider, id: 2, meter: 1, minutes_ago: 1, value: 5, void: false };
+    let sum = Sent {
+        sender: Sender::Provider,
+        id: 1,
+        meter: 3,
+        minutes_ago: 1,
+        value: 5,
+        void: false,
+    };
+    let max = Sent {
+        sender: Sender::Provider,
+        id: 2,
+        meter: 1,
+        minutes_ago: 1,
+        value: 5,
+        void: false,
+    };
     send(vec![sum.clone(), max.clone()], 1);
-    assert_eq!(send(vec![Sent { void: true, value: 6, ..sum.clone() }], 2), (0, 1, 0));
+    assert_eq!(
+        send(
+            vec![Sent {
+                void: true,
+                value: 6,
+                ..sum.clone()
+            }],
+            2
+        ),
+        (0, 1, 0)
+    );
     assert_eq!(send(vec![Sent { void: true, ..max }], 3), (0, 2, 0));
-    assert_eq!(send(vec![Sent { void: true, ..sum.clone() }], 4), (1, 2, 0));
-    assert_eq!(send(vec![Sent { void: true, ..sum.clone() }], 5), (1, 2, 1));
+    assert_eq!(
+        send(
+            vec![Sent {
+                void: true,
+                ..sum.clone()
+            }],
+            4
+        ),
+        (1, 2, 0)
+    );
+    assert_eq!(
+        send(
+            vec![Sent {
+                void: true,
+                ..sum.clone()
+            }],
+            5
+        ),
+        (1, 2, 1)
+    );
     assert_eq!(send(vec![sum], 6), (1, 2, 2));
 }
 
@@ -508,25 +719,52 @@ fn only_what_says_the_same_and_can_be_reversed_is_taken_back() {
 #[test]
 fn a_replacement_counts_with_what_it_replaces_and_once() {
     let catalogue = catalogue();
-    let meter = catalogue.meters.iter().position(|meter| meter.aggregation == Aggregation::Sum).unwrap();
-    let event =
-        |id: u16, value: i64| usage(&catalogue, &Sent { meter, minutes_ago: 5, value: value * 1_000, ..any_of(id) });
+    let meter = catalogue
+        .meters
+        .iter()
+        .position(|meter| meter.aggregation == Aggregation::Sum)
+        .unwrap();
+    let event = |id: u16, value: i64| {
+        usage(
+            &catalogue,
+            &Sent {
+                meter,
+                minutes_ago: 5,
+                value: value * 1_000,
+                ..any_of(id)
+            },
+        )
+    };
     let of = |counted: (u64, u64, u64, u64)| {
         let (accepted, duplicates, voided, unmatched) = counted;
-        Counted { accepted, duplicates, voided, unmatched, ..Counted::default() }
+        Counted {
+            accepted,
+            duplicates,
+            voided,
+            unmatched,
+            ..Counted::default()
+        }
     };
     let mut memory = Memory::default();
     let mut next = 0;
     let mut correct = |memory: &mut Memory, original: Usage<'_>, replacement: Usage<'_>| {
         next += 1;
-        let correction = Correction { original, replacement: Some(replacement) };
+        let correction = Correction {
+            original,
+            replacement: Some(replacement),
+        };
         let id = SegmentId::from_uuid(Uuid::from_u128(next));
         let segments = group_corrections([correction], |_| anchor(), || id);
         memory.pending.insert(id);
         let before = memory.checkpoint.counted;
         memory.roll_up(&segments, now());
-        let days = memory.windows().into_iter().filter(|(key, _)| key.size == WindowSize::Day);
-        let sum: i128 = days.map(|(_, window)| window.value.short_mantissa().unwrap()).sum();
+        let days = memory
+            .windows()
+            .into_iter()
+            .filter(|(key, _)| key.size == WindowSize::Day);
+        let sum: i128 = days
+            .map(|(_, window)| window.value.short_mantissa().unwrap())
+            .sum();
         let after = memory.checkpoint.counted;
         let delta = (
             after.accepted - before.accepted,
@@ -536,13 +774,36 @@ fn a_replacement_counts_with_what_it_replaces_and_once() {
         );
         (sum, of(delta))
     };
-    let first = group([event(1, 5)], |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1 << 64)));
+    let first = group(
+        [event(1, 5)],
+        |_| anchor(),
+        || SegmentId::from_uuid(Uuid::from_u128(1 << 64)),
+    );
     memory.pending.insert(first[0].id);
     memory.roll_up(&first, now());
 
-    assert_eq!(correct(&mut memory, event(1, 6), event(2, 7)), (5, of((0, 0, 0, 2))), "it said something else");
-    assert_eq!(correct(&mut memory, event(1, 5), event(2, 7)), (7, of((1, 0, 1, 0))));
-    assert_eq!(correct(&mut memory, event(1, 5), event(2, 7)), (7, of((0, 2, 0, 0))), "the same again");
-    assert_eq!(correct(&mut memory, event(1, 5), event(3, 8)), (7, of((0, 1, 0, 1))), "it is replaced already");
-    assert_eq!(correct(&mut memory, event(2, 7), event(3, 8)), (8, of((1, 0, 1, 0))), "its replacement is not");
+    assert_eq!(
+        correct(&mut memory, event(1, 6), event(2, 7)),
+        (5, of((0, 0, 0, 2))),
+        "it said something else"
+    );
+    assert_eq!(
+        correct(&mut memory, event(1, 5), event(2, 7)),
+        (7, of((1, 0, 1, 0)))
+    );
+    assert_eq!(
+        correct(&mut memory, event(1, 5), event(2, 7)),
+        (7, of((0, 2, 0, 0))),
+        "the same again"
+    );
+    assert_eq!(
+        correct(&mut memory, event(1, 5), event(3, 8)),
+        (7, of((0, 1, 0, 1))),
+        "it is replaced already"
+    );
+    assert_eq!(
+        correct(&mut memory, event(2, 7), event(3, 8)),
+        (8, of((1, 0, 1, 0))),
+        "its replacement is not"
+    );
 }

@@ -28,14 +28,27 @@ fn with(mut correction: Json, member: &str, value: impl Into<Json>) -> Json {
     correction
 }
 
-fn read_all<'c>(catalogue: &'c Catalogue, corrections: &[Json]) -> Result<CorrectionReading<'c>, BodyError> {
-    read_corrections(json!({ "corrections": corrections }).to_string().as_bytes(), catalogue, now())
+fn read_all<'c>(
+    catalogue: &'c Catalogue,
+    corrections: &[Json],
+) -> Result<CorrectionReading<'c>, BodyError> {
+    read_corrections(
+        json!({ "corrections": corrections }).to_string().as_bytes(),
+        catalogue,
+        now(),
+    )
 }
 
 /// Reads one correction, which is to be by key.
-fn read_keyed<'c>(catalogue: &'c Catalogue, correction: Json) -> Result<KeyedCorrection<'c>, Refusal> {
+fn read_keyed<'c>(
+    catalogue: &'c Catalogue,
+    correction: Json,
+) -> Result<KeyedCorrection<'c>, Refusal> {
     let mut reading = read_all(catalogue, &[correction]).unwrap();
-    assert_eq!(reading.tenants(), reading.keyed.iter().map(|keyed| keyed.tenant).collect());
+    assert_eq!(
+        reading.tenants(),
+        reading.keyed.iter().map(|keyed| keyed.tenant).collect()
+    );
     reading.keyed.pop().ok_or_else(|| reading.refused.remove(0))
 }
 
@@ -47,13 +60,28 @@ fn segment(meter: &Meter, id: &str, ago: SignedDuration, value: i64) -> Segment 
         _ => Measure::Number(Value::new(value.into(), 0).unwrap()),
     };
     let content = content_hash(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { key: event_key(Sender::Provider, "/gateway", id), content };
-    let usage = Usage { tenant: tenant(1), entry, meter, group, at, measure };
+    let entry = Entry {
+        key: event_key(Sender::Provider, "/gateway", id),
+        content,
+    };
+    let usage = Usage {
+        tenant: tenant(1),
+        entry,
+        meter,
+        group,
+        at,
+        measure,
+    };
     group_one(usage)
 }
 
 fn group_one(usage: Usage<'_>) -> Segment {
-    group([usage], |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::nil())).remove(0)
+    group(
+        [usage],
+        |_| BillingAnchor::default(),
+        || SegmentId::from_uuid(Uuid::nil()),
+    )
+    .remove(0)
 }
 
 fn seen(segments: &[&Segment], id: &str) -> Sightings {
@@ -65,17 +93,28 @@ fn seen(segments: &[&Segment], id: &str) -> Sightings {
     seen
 }
 
-fn resolved<'c>(catalogue: &'c Catalogue, id: &str, seen: &Sightings) -> Result<Correction<'c>, Reason> {
+fn resolved<'c>(
+    catalogue: &'c Catalogue,
+    id: &str,
+    seen: &Sightings,
+) -> Result<Correction<'c>, Reason> {
     let keyed = read_keyed(catalogue, by_key(id)).unwrap();
     let index = keyed.index;
-    keyed.resolve(seen, catalogue, now()).map(|valid| valid.correction).map_err(|refusal| {
-        assert_eq!((refusal.index, refusal.id.as_deref()), (index, Some(id)));
-        refusal.reason
-    })
+    keyed
+        .resolve(seen, catalogue, now())
+        .map(|valid| valid.correction)
+        .map_err(|refusal| {
+            assert_eq!((refusal.index, refusal.id.as_deref()), (index, Some(id)));
+            refusal.reason
+        })
 }
 
 fn meter(catalogue: &Catalogue, aggregation: Aggregation) -> &Meter {
-    catalogue.meters.iter().find(|meter| meter.aggregation == aggregation).unwrap()
+    catalogue
+        .meters
+        .iter()
+        .find(|meter| meter.aggregation == aggregation)
+        .unwrap()
 }
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -88,27 +127,46 @@ fn what_is_found_is_taken_back_as_it_was_sent() {
         let other = segment(meter(&catalogue, aggregation), "b", HOUR, 1);
         let found = resolved(&catalogue, "a", &seen(&[&other, &sent, &sent], "a")).unwrap();
         let anchor = BillingAnchor::default();
-        let void = group_corrections([found], |_| anchor, || SegmentId::from_uuid(Uuid::max())).remove(0);
+        let void =
+            group_corrections([found], |_| anchor, || SegmentId::from_uuid(Uuid::max())).remove(0);
         let (event, original) = (void.body.events()[0], sent.body.events()[0]);
-        assert_eq!((event.entry, event.measure, event.at), (original.entry, original.measure, original.at));
+        assert_eq!(
+            (event.entry, event.measure, event.at),
+            (original.entry, original.measure, original.at)
+        );
         let (slot, original) = (&void.body.slots()[0], &sent.body.slots()[0]);
-        assert_eq!(Slot { purpose: Purpose::Usage, ..slot.clone() }, *original, "{aggregation:?}");
+        assert_eq!(
+            Slot {
+                purpose: Purpose::Usage,
+                ..slot.clone()
+            },
+            *original,
+            "{aggregation:?}"
+        );
         // What takes it back is no proof of it.
-        assert_eq!(resolved(&catalogue, "a", &seen(&[&void], "a")), Err(Reason::EventNotFound));
+        assert_eq!(
+            resolved(&catalogue, "a", &seen(&[&void], "a")),
+            Err(Reason::EventNotFound)
+        );
     }
 }
 
 #[test]
 fn what_came_in_an_events_place_is_found_too() {
     let catalogue = catalogue();
-    let mut reading =
-        read_all(&catalogue, &[json!({ "event": transfer("a"), "replacement": transfer("b"), "reason": "test" })])
-            .unwrap();
+    let mut reading = read_all(
+        &catalogue,
+        &[json!({ "event": transfer("a"), "replacement": transfer("b"), "reason": "test" })],
+    )
+    .unwrap();
     let correction = reading.valid.remove(0).correction;
     let id = || SegmentId::from_uuid(Uuid::nil());
     let corrected = group_corrections([correction], |_| BillingAnchor::default(), id).remove(0);
     assert!(resolved(&catalogue, "b", &seen(&[&corrected], "b")).is_ok());
-    assert_eq!(resolved(&catalogue, "a", &seen(&[&corrected], "a")), Err(Reason::EventNotFound));
+    assert_eq!(
+        resolved(&catalogue, "a", &seen(&[&corrected], "a")),
+        Err(Reason::EventNotFound)
+    );
 }
 
 #[test]
@@ -116,44 +174,112 @@ fn what_is_not_found_or_cannot_be_taken_back_is_named() {
     let catalogue = catalogue();
     let sum = meter(&catalogue, Aggregation::Sum);
     let (five, six) = (segment(sum, "a", HOUR, 5), segment(sum, "a", HOUR, 6));
-    assert_eq!(resolved(&catalogue, "a", &seen(&[], "a")), Err(Reason::EventNotFound));
-    assert_eq!(resolved(&catalogue, "a", &seen(&[&five, &six], "a")), Err(Reason::AmbiguousKey));
+    assert_eq!(
+        resolved(&catalogue, "a", &seen(&[], "a")),
+        Err(Reason::EventNotFound)
+    );
+    assert_eq!(
+        resolved(&catalogue, "a", &seen(&[&five, &six], "a")),
+        Err(Reason::AmbiguousKey)
+    );
     let mut merged = seen(&[&five], "a");
     merged.merge(seen(&[&six], "a"));
-    assert_eq!(resolved(&catalogue, "a", &merged), Err(Reason::AmbiguousKey));
+    assert_eq!(
+        resolved(&catalogue, "a", &merged),
+        Err(Reason::AmbiguousKey)
+    );
     let mut cut_short = seen(&[], "a");
     cut_short.is_cut_short = true;
-    assert_eq!(resolved(&catalogue, "a", &cut_short), Err(Reason::SearchCutShort));
+    assert_eq!(
+        resolved(&catalogue, "a", &cut_short),
+        Err(Reason::SearchCutShort)
+    );
     let mut merged = seen(&[], "a");
     merged.merge(cut_short.clone());
-    assert_eq!(resolved(&catalogue, "a", &merged), Err(Reason::SearchCutShort), "a part of it was not looked at");
+    assert_eq!(
+        resolved(&catalogue, "a", &merged),
+        Err(Reason::SearchCutShort),
+        "a part of it was not looked at"
+    );
     merged.merge(seen(&[&five], "a"));
     assert!(resolved(&catalogue, "a", &merged).is_ok());
-    for aggregation in [Aggregation::Min, Aggregation::Max, Aggregation::Latest, Aggregation::UniqueCount] {
+    for aggregation in [
+        Aggregation::Min,
+        Aggregation::Max,
+        Aggregation::Latest,
+        Aggregation::UniqueCount,
+    ] {
         let sent = segment(meter(&catalogue, aggregation), "a", HOUR, 5);
-        assert_eq!(resolved(&catalogue, "a", &seen(&[&sent], "a")), Err(Reason::NotReversible), "{aggregation:?}");
+        assert_eq!(
+            resolved(&catalogue, "a", &seen(&[&sent], "a")),
+            Err(Reason::NotReversible),
+            "{aggregation:?}"
+        );
     }
     for (changed, expected) in [
-        (Meter { window: WindowSize::Minute, ..sum.clone() }, Err(Reason::UnknownMeter)),
-        (Meter { aggregation: Aggregation::Avg, ..sum.clone() }, Err(Reason::UnknownMeter)),
-        (Meter { code: "gone".parse().unwrap(), ..sum.clone() }, Err(Reason::UnknownMeter)),
-        (Meter { unit: "other".to_owned(), ..sum.clone() }, Ok(())),
+        (
+            Meter {
+                window: WindowSize::Minute,
+                ..sum.clone()
+            },
+            Err(Reason::UnknownMeter),
+        ),
+        (
+            Meter {
+                aggregation: Aggregation::Avg,
+                ..sum.clone()
+            },
+            Err(Reason::UnknownMeter),
+        ),
+        (
+            Meter {
+                code: "gone".parse().unwrap(),
+                ..sum.clone()
+            },
+            Err(Reason::UnknownMeter),
+        ),
+        (
+            Meter {
+                unit: "other".to_owned(),
+                ..sum.clone()
+            },
+            Ok(()),
+        ),
     ] {
         let sent = segment(&changed, "a", HOUR, 5);
-        assert_eq!(resolved(&catalogue, "a", &seen(&[&sent], "a")).map(|_| ()), expected, "{}", changed.code);
+        assert_eq!(
+            resolved(&catalogue, "a", &seen(&[&sent], "a")).map(|_| ()),
+            expected,
+            "{}",
+            changed.code
+        );
     }
 }
 
-/// Of an event's time, its window is known: it is corrected while any of that is 35 days ago at most.
+/// Of an event's time, its window is known: it is corrected while any of that is 35 days ago at
+/// most.
 #[test]
 fn what_is_too_old_is_not_taken_back() {
     let catalogue = catalogue();
     let sum = meter(&catalogue, Aggregation::Sum);
     let oldest = now() - TIME_BEHIND_MAX;
-    assert_eq!(sum.window.start(oldest, BillingAnchor::default()), oldest, "a window begins then");
+    assert_eq!(
+        sum.window.start(oldest, BillingAnchor::default()),
+        oldest,
+        "a window begins then"
+    );
     for (ago_s, expected) in [(0, Ok(())), (1, Ok(())), (3_601, Err(Reason::TimeTooOld))] {
-        let sent = segment(sum, "a", TIME_BEHIND_MAX + SignedDuration::from_secs(ago_s), 5);
-        assert_eq!(resolved(&catalogue, "a", &seen(&[&sent], "a")).map(|_| ()), expected, "{ago_s} s before that");
+        let sent = segment(
+            sum,
+            "a",
+            TIME_BEHIND_MAX + SignedDuration::from_secs(ago_s),
+            5,
+        );
+        assert_eq!(
+            resolved(&catalogue, "a", &seen(&[&sent], "a")).map(|_| ()),
+            expected,
+            "{ago_s} s before that"
+        );
     }
 }
 
@@ -163,21 +289,49 @@ fn a_key_says_whose_event_it_is_and_when_it_was_sent() {
     let identity = |correction| read_keyed(&catalogue, correction).unwrap().key;
     let of = |sender| event_key(sender, "/gateway", "a");
     assert_eq!(identity(by_key("a")), of(Sender::Provider));
-    assert_eq!(identity(with(by_key("a"), "sent_by", "provider")), of(Sender::Provider));
-    assert_eq!(identity(with(by_key("a"), "sent_by", "tenant")), of(Sender::Tenant));
+    assert_eq!(
+        identity(with(by_key("a"), "sent_by", "provider")),
+        of(Sender::Provider)
+    );
+    assert_eq!(
+        identity(with(by_key("a"), "sent_by", "tenant")),
+        of(Sender::Tenant)
+    );
 
-    let sent =
-        |correction| read_keyed(&catalogue, correction).map(|keyed| keyed.sent).map_err(|refusal| refusal.reason);
+    let sent = |correction| {
+        read_keyed(&catalogue, correction)
+            .map(|keyed| keyed.sent)
+            .map_err(|refusal| refusal.reason)
+    };
     let (first, last) = (now() - EVENT_KEYS_KEPT, now() + TIME_AHEAD_MAX);
     let at: Timestamp = "2026-11-10T00:00:00Z".parse().unwrap();
     assert_eq!(sent(by_key("a")), Ok((first, last)));
-    assert_eq!(sent(with(by_key("a"), "key.sent_from", at.to_string())), Ok((at, last)));
-    assert_eq!(sent(with(by_key("a"), "key.sent_from", "2020-01-01T00:00:00Z")), Ok((first, last)));
-    assert_eq!(sent(with(by_key("a"), "key.sent_to", at.to_string())), Ok((first, at)));
-    let both = with(with(by_key("a"), "key.sent_from", at.to_string()), "key.sent_to", at.to_string());
+    assert_eq!(
+        sent(with(by_key("a"), "key.sent_from", at.to_string())),
+        Ok((at, last))
+    );
+    assert_eq!(
+        sent(with(by_key("a"), "key.sent_from", "2020-01-01T00:00:00Z")),
+        Ok((first, last))
+    );
+    assert_eq!(
+        sent(with(by_key("a"), "key.sent_to", at.to_string())),
+        Ok((first, at))
+    );
+    let both = with(
+        with(by_key("a"), "key.sent_from", at.to_string()),
+        "key.sent_to",
+        at.to_string(),
+    );
     assert_eq!(sent(both), Ok((at, at)));
-    assert_eq!(sent(with(by_key("a"), "key.sent_to", "2020-01-01T00:00:00Z")), Err(Reason::InvalidTime));
-    assert_eq!(sent(with(by_key("a"), "key.sent_from", "2026-11-10")), Err(Reason::InvalidTime));
+    assert_eq!(
+        sent(with(by_key("a"), "key.sent_to", "2020-01-01T00:00:00Z")),
+        Err(Reason::InvalidTime)
+    );
+    assert_eq!(
+        sent(with(by_key("a"), "key.sent_from", "2026-11-10")),
+        Err(Reason::InvalidTime)
+    );
 }
 
 #[test]
@@ -188,39 +342,105 @@ fn a_correction_that_cannot_be_made_is_refused_by_name() {
     let mut foreign = transfer("b");
     foreign["subject"] = json!(tenant(2).to_string());
     for (correction, id, reason) in [
-        (with(by_key("a"), "sent_by", "meridian"), Some("a"), Reason::InvalidSender),
-        (with(by_key("a"), "reason", "two words"), Some("a"), Reason::InvalidReason),
-        (with(by_key("a"), "key.tenant", "nobody"), Some("a"), Reason::InvalidTenant),
-        (with(by_key("a"), "key.source", ""), Some("a"), Reason::MissingField),
-        (with(by_key("a"), "key.source", long.as_str()), Some("a"), Reason::TooLong),
+        (
+            with(by_key("a"), "sent_by", "meridian"),
+            Some("a"),
+            Reason::InvalidSender,
+        ),
+        (
+            with(by_key("a"), "reason", "two words"),
+            Some("a"),
+            Reason::InvalidReason,
+        ),
+        (
+            with(by_key("a"), "key.tenant", "nobody"),
+            Some("a"),
+            Reason::InvalidTenant,
+        ),
+        (
+            with(by_key("a"), "key.source", ""),
+            Some("a"),
+            Reason::MissingField,
+        ),
+        (
+            with(by_key("a"), "key.source", long.as_str()),
+            Some("a"),
+            Reason::TooLong,
+        ),
         (by_key(""), None, Reason::MissingField),
         (by_key(&long), None, Reason::TooLong),
-        (with(by_key("a"), "replacement", transfer("a")), Some("a"), Reason::SameIdentity),
-        (with(by_key("a"), "replacement", foreign.clone()), Some("a"), Reason::OtherTenant),
-        (with(full.clone(), "replacement", transfer("a")), Some("a"), Reason::SameIdentity),
-        (with(full.clone(), "replacement", foreign), Some("a"), Reason::OtherTenant),
-        (with(full.clone(), "sent_by", "nobody"), Some("a"), Reason::InvalidSender),
-        (with(full, "key", by_key("a")["key"].clone()), Some("a"), Reason::MissingField),
+        (
+            with(by_key("a"), "replacement", transfer("a")),
+            Some("a"),
+            Reason::SameIdentity,
+        ),
+        (
+            with(by_key("a"), "replacement", foreign.clone()),
+            Some("a"),
+            Reason::OtherTenant,
+        ),
+        (
+            with(full.clone(), "replacement", transfer("a")),
+            Some("a"),
+            Reason::SameIdentity,
+        ),
+        (
+            with(full.clone(), "replacement", foreign),
+            Some("a"),
+            Reason::OtherTenant,
+        ),
+        (
+            with(full.clone(), "sent_by", "nobody"),
+            Some("a"),
+            Reason::InvalidSender,
+        ),
+        (
+            with(full, "key", by_key("a")["key"].clone()),
+            Some("a"),
+            Reason::MissingField,
+        ),
         (json!({ "reason": "test" }), None, Reason::MissingField),
     ] {
         let reading = read_all(&catalogue, std::slice::from_ref(&correction)).unwrap();
-        assert!(reading.valid.is_empty() && reading.keyed.is_empty(), "{correction}");
-        let refused: Vec<_> = reading.refused.iter().map(|refusal| (refusal.id.as_deref(), refusal.reason)).collect();
+        assert!(
+            reading.valid.is_empty() && reading.keyed.is_empty(),
+            "{correction}"
+        );
+        let refused: Vec<_> = reading
+            .refused
+            .iter()
+            .map(|refusal| (refusal.id.as_deref(), refusal.reason))
+            .collect();
         assert_eq!(refused, [(id, reason)], "{correction}");
     }
     // The longest that there may be.
     assert!(read_keyed(&catalogue, by_key(&"x".repeat(1_024))).is_ok());
-    // What comes in the place of a tenant's own event is the provider's: it may have the same source and id.
-    let theirs = with(with(by_key("a"), "sent_by", "tenant"), "replacement", transfer("a"));
+    // What comes in the place of a tenant's own event is the provider's: it may have the same
+    // source and id.
+    let theirs = with(
+        with(by_key("a"), "sent_by", "tenant"),
+        "replacement",
+        transfer("a"),
+    );
     assert!(read_keyed(&catalogue, theirs).is_ok());
 }
 
 #[test]
 fn so_many_corrections_may_be_by_key() {
     let catalogue = catalogue();
-    let keyed = |count: usize| (0..count).map(|n| by_key(&n.to_string())).collect::<Vec<_>>();
+    let keyed = |count: usize| {
+        (0..count)
+            .map(|n| by_key(&n.to_string()))
+            .collect::<Vec<_>>()
+    };
     let most = read_all(&catalogue, &keyed(KEYED_CORRECTIONS_MAX)).unwrap();
-    assert_eq!(most.keyed.iter().map(|keyed| keyed.index).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+    assert_eq!(
+        most.keyed
+            .iter()
+            .map(|keyed| keyed.index)
+            .collect::<Vec<_>>(),
+        (0..20).collect::<Vec<_>>()
+    );
     let one_more = read_all(&catalogue, &keyed(KEYED_CORRECTIONS_MAX + 1));
     assert_eq!(one_more.err(), Some(BodyError::TooManyKeys { keys: 21 }));
 }
@@ -235,23 +455,55 @@ fn corrections_that_could_not_be_billed_are_refused() {
     };
     let rows = [
         (json!({ "event": transfer("a"), "reason": "test" }), None),
-        (json!({ "event": early("a"), "reason": "test" }), Some("time")),
-        (json!({ "event": transfer("a"), "replacement": early("b"), "reason": "test" }), Some("replacement: time")),
-        (json!({ "event": transfer("a"), "replacement": transfer("b"), "reason": "test" }), None),
+        (
+            json!({ "event": early("a"), "reason": "test" }),
+            Some("time"),
+        ),
+        (
+            json!({ "event": transfer("a"), "replacement": early("b"), "reason": "test" }),
+            Some("replacement: time"),
+        ),
+        (
+            json!({ "event": transfer("a"), "replacement": transfer("b"), "reason": "test" }),
+            None,
+        ),
         (by_key("a"), None),
-        (with(by_key("a"), "replacement", early("b")), Some("replacement: time")),
+        (
+            with(by_key("a"), "replacement", early("b")),
+            Some("replacement: time"),
+        ),
     ];
-    let corrections: Vec<Json> = rows.iter().map(|(correction, _)| correction.clone()).collect();
+    let corrections: Vec<Json> = rows
+        .iter()
+        .map(|(correction, _)| correction.clone())
+        .collect();
     let mut reading = read_all(&catalogue, &corrections).unwrap();
     let first = "2026-11-15T11:00:00Z".parse().unwrap();
     reading.keep_billable(|id| (id == tenant(1)).then_some(first));
     assert_eq!((reading.valid.len(), reading.keyed.len()), (2, 1));
     for (index, (correction, detail)) in rows.iter().enumerate() {
-        let refusal = reading.refused.iter().find(|refusal| refusal.index == index);
-        assert_eq!(refusal.map(|refusal| refusal.reason), detail.map(|_| Reason::BeforeFirstPeriod), "{correction}");
-        assert!(refusal.is_none_or(|refusal| refusal.detail.starts_with(detail.unwrap())), "{correction}");
+        let refusal = reading
+            .refused
+            .iter()
+            .find(|refusal| refusal.index == index);
+        assert_eq!(
+            refusal.map(|refusal| refusal.reason),
+            detail.map(|_| Reason::BeforeFirstPeriod),
+            "{correction}"
+        );
+        assert!(
+            refusal.is_none_or(|refusal| refusal.detail.starts_with(detail.unwrap())),
+            "{correction}"
+        );
     }
     reading.keep_billable(|_| None);
     assert!(reading.valid.is_empty() && reading.keyed.is_empty());
-    assert_eq!(reading.refused.iter().map(|refusal| refusal.index).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(
+        reading
+            .refused
+            .iter()
+            .map(|refusal| refusal.index)
+            .collect::<Vec<_>>(),
+        [0, 1, 2, 3, 4, 5]
+    );
 }

@@ -5,7 +5,15 @@ use kernel::{BillingAnchor, UsageGroup, WindowSize};
 use std::collections::BTreeMap;
 
 /// A total of a page: its size, start, group, part, value, events, and the time of the latest.
-type Row<'r> = (WindowSize, &'r str, &'r str, WindowPart, &'r str, i64, Option<&'r str>);
+type Row<'r> = (
+    WindowSize,
+    &'r str,
+    &'r str,
+    WindowPart,
+    &'r str,
+    i64,
+    Option<&'r str>,
+);
 
 fn pages(meter: &str, rows: &[Row<'_>]) -> BTreeMap<PageKey, Page> {
     let mut pages: BTreeMap<PageKey, Page> = BTreeMap::new();
@@ -19,13 +27,19 @@ fn pages(meter: &str, rows: &[Row<'_>]) -> BTreeMap<PageKey, Page> {
         };
         let latest_at = latest.map(|latest| latest.parse().unwrap());
         let value = value.parse::<Value>().unwrap().into();
-        let window = Window { value, events: *events, latest_at, revision: 1 };
+        let window = Window {
+            value,
+            events: *events,
+            latest_at,
+            revision: 1,
+        };
         pages.entry(key.page()).or_default().set(&key, window);
     }
     pages
 }
 
-/// Asks for the totals of a meter over November, and says each as `start group value events finality`.
+/// Asks for the totals of a meter over November, and says each as `start group value events
+/// finality`.
 fn ask(
     meter: &str,
     size: WindowSize,
@@ -43,11 +57,25 @@ fn ask(
         by: by.iter().map(|name| name.parse().unwrap()).collect(),
         only: only.parse::<UsageGroup>().unwrap(),
     };
-    let totals = question.answer(&pages(meter, rows), sealed_until.map(|until| until.parse().unwrap()))?;
+    let totals = question.answer(
+        &pages(meter, rows),
+        sealed_until.map(|until| until.parse().unwrap()),
+    )?;
     let shown = |total: &Total| {
-        let Total { start, end: _, group, value, events, finality } = total;
+        let Total {
+            start,
+            end: _,
+            group,
+            value,
+            events,
+            finality,
+        } = total;
         let finality = serde_json::to_value(finality).unwrap();
-        format!("{start} {group} {value} {events} {}", finality.as_str().unwrap()).replace("  ", " ")
+        format!(
+            "{start} {group} {value} {events} {}",
+            finality.as_str().unwrap()
+        )
+        .replace("  ", " ")
     };
     Ok(totals.iter().map(shown).collect())
 }
@@ -59,63 +87,190 @@ const LATE: WindowPart = WindowPart::Adjustment;
 #[test]
 fn shorter_windows_add_up_to_longer_ones() {
     let minutes = [
-        (WindowSize::Minute, "2026-11-02T10:00:00Z", "", WHOLE, "2", 2, None),
-        (WindowSize::Minute, "2026-11-02T10:59:00Z", "", WHOLE, "3", 3, None),
-        (WindowSize::Minute, "2026-11-02T11:00:00Z", "", WHOLE, "4", 4, None),
-        (WindowSize::Minute, "2026-12-01T00:00:00Z", "", WHOLE, "5", 5, None),
+        (
+            WindowSize::Minute,
+            "2026-11-02T10:00:00Z",
+            "",
+            WHOLE,
+            "2",
+            2,
+            None,
+        ),
+        (
+            WindowSize::Minute,
+            "2026-11-02T10:59:00Z",
+            "",
+            WHOLE,
+            "3",
+            3,
+            None,
+        ),
+        (
+            WindowSize::Minute,
+            "2026-11-02T11:00:00Z",
+            "",
+            WHOLE,
+            "4",
+            4,
+            None,
+        ),
+        (
+            WindowSize::Minute,
+            "2026-12-01T00:00:00Z",
+            "",
+            WHOLE,
+            "5",
+            5,
+            None,
+        ),
         (DAY, "2026-11-02T00:00:00Z", "", WHOLE, "9", 9, None),
         (DAY, "2026-11-03T00:00:00Z", "", WHOLE, "1", 1, None),
     ];
     let calls = |size| ask("api-calls", size, (&[], ""), &minutes, None).unwrap();
     assert_eq!(
         calls(WindowSize::Hour),
-        ["2026-11-02T10:00:00Z 5 5 provisional", "2026-11-02T11:00:00Z 4 4 provisional"]
+        [
+            "2026-11-02T10:00:00Z 5 5 provisional",
+            "2026-11-02T11:00:00Z 4 4 provisional"
+        ]
     );
     assert_eq!(calls(WindowSize::Minute).len(), 3);
-    assert_eq!(calls(DAY), ["2026-11-02T00:00:00Z 9 9 provisional", "2026-11-03T00:00:00Z 1 1 provisional"]);
-    assert_eq!(calls(WindowSize::Month), ["2026-11-01T00:00:00Z 10 10 provisional"]);
+    assert_eq!(
+        calls(DAY),
+        [
+            "2026-11-02T00:00:00Z 9 9 provisional",
+            "2026-11-03T00:00:00Z 1 1 provisional"
+        ]
+    );
+    assert_eq!(
+        calls(WindowSize::Month),
+        ["2026-11-01T00:00:00Z 10 10 provisional"]
+    );
 }
 
 #[test]
 fn every_aggregation_is_totalled_by_its_own_rule() {
     let rows = [
-        (DAY, "2026-11-02T00:00:00Z", "", WHOLE, "2", 2, Some("2026-11-02T09:00:00Z")),
-        (DAY, "2026-11-02T00:00:00Z", "", LATE, "5", 1, Some("2026-11-02T08:00:00Z")),
-        (DAY, "2026-11-03T00:00:00Z", "", WHOLE, "1", 1, Some("2026-11-03T01:00:00Z")),
+        (
+            DAY,
+            "2026-11-02T00:00:00Z",
+            "",
+            WHOLE,
+            "2",
+            2,
+            Some("2026-11-02T09:00:00Z"),
+        ),
+        (
+            DAY,
+            "2026-11-02T00:00:00Z",
+            "",
+            LATE,
+            "5",
+            1,
+            Some("2026-11-02T08:00:00Z"),
+        ),
+        (
+            DAY,
+            "2026-11-03T00:00:00Z",
+            "",
+            WHOLE,
+            "1",
+            1,
+            Some("2026-11-03T01:00:00Z"),
+        ),
     ];
     let sealed = Some("2026-11-03T00:00:00Z");
     for (meter, days, month) in [
-        ("compute-seconds", ["7 3 adjusted", "1 1 provisional"], "8 4"),
+        (
+            "compute-seconds",
+            ["7 3 adjusted", "1 1 provisional"],
+            "8 4",
+        ),
         ("storage-gb", ["5 3 adjusted", "1 1 provisional"], "5 4"),
         ("replicas-min", ["2 3 adjusted", "1 1 provisional"], "1 4"),
-        ("response-ms", ["2.333333333333 3 adjusted", "1 1 provisional"], "2 4"),
+        (
+            "response-ms",
+            ["2.333333333333 3 adjusted", "1 1 provisional"],
+            "2 4",
+        ),
         ("seats", ["2 3 adjusted", "1 1 provisional"], "1 4"),
     ] {
         let found = ask(meter, DAY, (&[], ""), &rows, sealed).unwrap();
-        let expected = ["2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"].iter().zip(days);
-        assert_eq!(found, expected.map(|(day, total)| format!("{day} {total}")).collect::<Vec<_>>(), "{meter}");
+        let expected = ["2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"]
+            .iter()
+            .zip(days);
+        assert_eq!(
+            found,
+            expected
+                .map(|(day, total)| format!("{day} {total}"))
+                .collect::<Vec<_>>(),
+            "{meter}"
+        );
         let found = ask(meter, WindowSize::Month, (&[], ""), &rows, sealed).unwrap();
-        assert_eq!(found, [format!("2026-11-01T00:00:00Z {month} provisional")], "{meter}");
+        assert_eq!(
+            found,
+            [format!("2026-11-01T00:00:00Z {month} provisional")],
+            "{meter}"
+        );
     }
-    let found = ask("compute-seconds", WindowSize::Month, (&[], ""), &rows[2..], Some("2026-12-01T00:00:00Z"));
+    let found = ask(
+        "compute-seconds",
+        WindowSize::Month,
+        (&[], ""),
+        &rows[2..],
+        Some("2026-12-01T00:00:00Z"),
+    );
     assert_eq!(found.unwrap(), ["2026-11-01T00:00:00Z 1 1 sealed"]);
 }
 
 #[test]
 fn groups_are_divided_and_chosen() {
     let rows = [
-        (DAY, "2026-11-02T00:00:00Z", "model=small,kind=input", WHOLE, "1", 1, None),
-        (DAY, "2026-11-02T00:00:00Z", "model=small,kind=output", WHOLE, "2", 1, None),
-        (DAY, "2026-11-02T00:00:00Z", "model=large,kind=output", WHOLE, "4", 1, None),
+        (
+            DAY,
+            "2026-11-02T00:00:00Z",
+            "model=small,kind=input",
+            WHOLE,
+            "1",
+            1,
+            None,
+        ),
+        (
+            DAY,
+            "2026-11-02T00:00:00Z",
+            "model=small,kind=output",
+            WHOLE,
+            "2",
+            1,
+            None,
+        ),
+        (
+            DAY,
+            "2026-11-02T00:00:00Z",
+            "model=large,kind=output",
+            WHOLE,
+            "4",
+            1,
+            None,
+        ),
     ];
     let tokens = |by: &[&str], only: &str| {
         let found = ask("tokens", DAY, (by, only), &rows, None).unwrap();
-        found.into_iter().map(|row| row.replace("2026-11-02T00:00:00Z ", "")).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|row| row.replace("2026-11-02T00:00:00Z ", ""))
+            .collect::<Vec<_>>()
     };
     assert_eq!(tokens(&[], ""), ["7 3 provisional"]);
-    assert_eq!(tokens(&["kind"], ""), ["kind=input 1 1 provisional", "kind=output 6 2 provisional"]);
+    assert_eq!(
+        tokens(&["kind"], ""),
+        ["kind=input 1 1 provisional", "kind=output 6 2 provisional"]
+    );
     assert_eq!(tokens(&[], "kind=output"), ["6 2 provisional"]);
-    assert_eq!(tokens(&["model", "kind"], "model=large"), ["model=large,kind=output 4 1 provisional"]);
+    assert_eq!(
+        tokens(&["model", "kind"], "model=large"),
+        ["model=large,kind=output 4 1 provisional"]
+    );
 }
 
 #[test]
@@ -126,15 +281,42 @@ fn what_does_not_add_up_is_not_answered() {
             size,
             (&[], ""),
             &[
-                (WindowSize::Hour, "2026-11-02T10:00:00Z", "", WHOLE, "2", 2, None),
-                (WindowSize::Month, "2026-11-01T00:00:00Z", "", WHOLE, "3", 9, None),
+                (
+                    WindowSize::Hour,
+                    "2026-11-02T10:00:00Z",
+                    "",
+                    WHOLE,
+                    "2",
+                    2,
+                    None,
+                ),
+                (
+                    WindowSize::Month,
+                    "2026-11-01T00:00:00Z",
+                    "",
+                    WHOLE,
+                    "3",
+                    9,
+                    None,
+                ),
             ],
             None,
         )
     };
-    assert_eq!(unique(WindowSize::Minute), Err(Unanswerable::TooShort { shortest: WindowSize::Hour }));
-    assert_eq!(unique(WindowSize::Hour).unwrap(), ["2026-11-02T10:00:00Z 2 2 provisional"]);
-    assert_eq!(unique(WindowSize::Month).unwrap(), ["2026-11-01T00:00:00Z 3 9 provisional"]);
+    assert_eq!(
+        unique(WindowSize::Minute),
+        Err(Unanswerable::TooShort {
+            shortest: WindowSize::Hour
+        })
+    );
+    assert_eq!(
+        unique(WindowSize::Hour).unwrap(),
+        ["2026-11-02T10:00:00Z 2 2 provisional"]
+    );
+    assert_eq!(
+        unique(WindowSize::Month).unwrap(),
+        ["2026-11-01T00:00:00Z 3 9 provisional"]
+    );
     let hourly = ask("storage-gb", WindowSize::Hour, (&[], ""), &[], None);
     assert_eq!(hourly, Err(Unanswerable::TooShort { shortest: DAY }));
 }
@@ -145,15 +327,46 @@ fn a_total_of_any_width_is_answered() {
     let nines = "9".repeat(38);
     let finest = format!("0.{}1", "0".repeat(339));
     let rows = [
-        (DAY, "2026-11-02T00:00:00Z", "", WHOLE, nines.as_str(), 1, None),
+        (
+            DAY,
+            "2026-11-02T00:00:00Z",
+            "",
+            WHOLE,
+            nines.as_str(),
+            1,
+            None,
+        ),
         (DAY, "2026-11-03T00:00:00Z", "", WHOLE, "1", 1, None),
-        (DAY, "2026-11-04T00:00:00Z", "", WHOLE, finest.as_str(), 2, None),
+        (
+            DAY,
+            "2026-11-04T00:00:00Z",
+            "",
+            WHOLE,
+            finest.as_str(),
+            2,
+            None,
+        ),
     ];
     let month = |meter| ask(meter, WindowSize::Month, (&[], ""), &rows, None).unwrap();
     let sum = format!("1{}.{}1", "0".repeat(38), "0".repeat(339));
-    assert_eq!(month("compute-seconds"), [format!("2026-11-01T00:00:00Z {sum} 4 provisional")]);
-    assert_eq!(month("storage-gb"), [format!("2026-11-01T00:00:00Z {nines} 4 provisional")]);
-    assert_eq!(month("replicas-min"), [format!("2026-11-01T00:00:00Z {finest} 4 provisional")]);
+    assert_eq!(
+        month("compute-seconds"),
+        [format!("2026-11-01T00:00:00Z {sum} 4 provisional")]
+    );
+    assert_eq!(
+        month("storage-gb"),
+        [format!("2026-11-01T00:00:00Z {nines} 4 provisional")]
+    );
+    assert_eq!(
+        month("replicas-min"),
+        [format!("2026-11-01T00:00:00Z {finest} 4 provisional")]
+    );
     // 10^38 / 4 ends before the twelfth place, and the rest is far behind it.
-    assert_eq!(month("response-ms"), [format!("2026-11-01T00:00:00Z 25{} 4 provisional", "0".repeat(36))]);
+    assert_eq!(
+        month("response-ms"),
+        [format!(
+            "2026-11-01T00:00:00Z 25{} 4 provisional",
+            "0".repeat(36)
+        )]
+    );
 }

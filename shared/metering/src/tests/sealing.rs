@@ -16,13 +16,20 @@ const DAY_MINUTES: i64 = 24 * 60;
 
 /// The first moment of the day that was so many days ago.
 fn day(days_ago: i64) -> Timestamp {
-    WindowSize::Day.start(now() - SignedDuration::from_mins(days_ago * DAY_MINUTES), anchor())
+    WindowSize::Day.start(
+        now() - SignedDuration::from_mins(days_ago * DAY_MINUTES),
+        anchor(),
+    )
 }
 
 /// Two events of the day before yesterday, one of yesterday.
 fn two_days() -> Memory {
     let mut memory = Memory::default();
-    let rows = [(1, 2 * DAY_MINUTES, 5), (2, 2 * DAY_MINUTES + 1, 6), (3, DAY_MINUTES, 7)];
+    let rows = [
+        (1, 2 * DAY_MINUTES, 5),
+        (2, 2 * DAY_MINUTES + 1, 6),
+        (3, DAY_MINUTES, 7),
+    ];
     send(&mut memory, &catalogue(), Aggregation::Sum, &rows);
     memory
 }
@@ -38,8 +45,14 @@ fn own_totals(memory: &Memory, day: Timestamp) -> Vec<UsageWindow> {
 fn a_day_is_sealed_with_all_days_before_it_and_for_good() {
     let memory = two_days();
     let sealed = seal(&memory.checkpoint, tenant(1), day(1), &memory.pages);
-    assert_eq!(sealed.checkpoint.sealed_until, Some(WindowSize::Day.end(day(1))));
-    assert_eq!(sealed.checkpoint.generation, memory.checkpoint.generation + 1);
+    assert_eq!(
+        sealed.checkpoint.sealed_until,
+        Some(WindowSize::Day.end(day(1)))
+    );
+    assert_eq!(
+        sealed.checkpoint.generation,
+        memory.checkpoint.generation + 1
+    );
     assert_eq!(sealed.checkpoint.sequence, memory.checkpoint.sequence + 1);
     assert_eq!(sealed.totals, [], "they have been stated");
     assert_eq!(
@@ -52,7 +65,10 @@ fn a_day_is_sealed_with_all_days_before_it_and_for_good() {
         memory.checkpoint
     );
     let earlier = seal(&sealed.checkpoint, tenant(1), day(2), &memory.pages);
-    assert_eq!(earlier.checkpoint.sealed_until, sealed.checkpoint.sealed_until, "a later day is sealed already");
+    assert_eq!(
+        earlier.checkpoint.sealed_until, sealed.checkpoint.sealed_until,
+        "a later day is sealed already"
+    );
 }
 
 #[test]
@@ -61,7 +77,10 @@ fn a_seal_has_the_digest_of_the_days_own_totals() {
     for days_ago in [1, 2] {
         let sealed = seal(&memory.checkpoint, tenant(1), day(days_ago), &memory.pages).seal;
         let own = own_totals(&memory, day(days_ago));
-        assert_eq!((sealed.tenant, sealed.day, sealed.totals), (tenant(1), day(days_ago), 1));
+        assert_eq!(
+            (sealed.tenant, sealed.day, sealed.totals),
+            (tenant(1), day(days_ago), 1)
+        );
         assert_eq!(sealed.digest, SealDigest::of(&own));
     }
 }
@@ -71,9 +90,20 @@ fn what_comes_after_the_seal_adjusts_the_day_and_its_shorter_windows() {
     let catalogue = catalogue();
     let mut memory = two_days();
     memory.seal(day(2));
-    send(&mut memory, &catalogue, Aggregation::Sum, &[(4, 2 * DAY_MINUTES, 100), (5, DAY_MINUTES, 10)]);
-    assert_eq!(totals(&memory, WindowSize::Day), ["Window 11 of 2", "Adjustment 100 of 1", "Window 17 of 2"]);
-    assert_eq!(totals(&memory, WindowSize::Hour), ["Window 11 of 2", "Adjustment 100 of 1", "Window 17 of 2"]);
+    send(
+        &mut memory,
+        &catalogue,
+        Aggregation::Sum,
+        &[(4, 2 * DAY_MINUTES, 100), (5, DAY_MINUTES, 10)],
+    );
+    assert_eq!(
+        totals(&memory, WindowSize::Day),
+        ["Window 11 of 2", "Adjustment 100 of 1", "Window 17 of 2"]
+    );
+    assert_eq!(
+        totals(&memory, WindowSize::Hour),
+        ["Window 11 of 2", "Adjustment 100 of 1", "Window 17 of 2"]
+    );
 }
 
 #[test]
@@ -82,23 +112,52 @@ fn what_is_taken_back_after_the_seal_is_subtracted_in_an_adjustment() {
     let mut memory = two_days();
     memory.seal(day(2));
     let original = usage(&catalogue, Aggregation::Sum, (1, 2 * DAY_MINUTES, 5));
-    let correction = Correction { original, replacement: None };
-    roll_up_all(&mut memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
+    let correction = Correction {
+        original,
+        replacement: None,
+    };
+    roll_up_all(
+        &mut memory,
+        group_corrections(
+            [correction],
+            |_| anchor(),
+            || SegmentId::from_uuid(Uuid::max()),
+        ),
+    );
     for size in [WindowSize::Hour, WindowSize::Day] {
-        assert_eq!(totals(&memory, size), ["Window 11 of 2", "Adjustment -5 of -1", "Window 7 of 1"], "{size}");
+        assert_eq!(
+            totals(&memory, size),
+            ["Window 11 of 2", "Adjustment -5 of -1", "Window 7 of 1"],
+            "{size}"
+        );
     }
 }
 
-/// A value that the sealed day has is not new in its adjustment, and one that comes late is new in the open period too.
+/// A value that the sealed day has is not new in its adjustment, and one that comes late is new in
+/// the open period too.
 #[test]
 fn unique_values_are_known_across_the_seal() {
     let catalogue = catalogue();
     let mut memory = Memory::default();
-    send(&mut memory, &catalogue, Aggregation::UniqueCount, &[(1, 2 * DAY_MINUTES, 5)]);
+    send(
+        &mut memory,
+        &catalogue,
+        Aggregation::UniqueCount,
+        &[(1, 2 * DAY_MINUTES, 5)],
+    );
     memory.seal(day(2));
-    send(&mut memory, &catalogue, Aggregation::UniqueCount, &[(2, 2 * DAY_MINUTES, 5), (3, 2 * DAY_MINUTES, 6)]);
+    send(
+        &mut memory,
+        &catalogue,
+        Aggregation::UniqueCount,
+        &[(2, 2 * DAY_MINUTES, 5), (3, 2 * DAY_MINUTES, 6)],
+    );
     for size in [WindowSize::Hour, WindowSize::Day] {
-        assert_eq!(totals(&memory, size), ["Window 1 of 1", "Adjustment 1 of 2"], "{size}");
+        assert_eq!(
+            totals(&memory, size),
+            ["Window 1 of 1", "Adjustment 1 of 2"],
+            "{size}"
+        );
     }
     assert_eq!(totals(&memory, WindowSize::Month), ["Window 2 of 3"]);
 }
@@ -106,16 +165,36 @@ fn unique_values_are_known_across_the_seal() {
 #[test]
 fn a_sealed_day_is_stated_again_with_its_adjustments_and_its_first_seal() {
     let mut memory = two_days();
-    assert_eq!(restate(&memory.checkpoint, tenant(1), day(2), &memory.pages), None, "it is not sealed");
+    assert_eq!(
+        restate(&memory.checkpoint, tenant(1), day(2), &memory.pages),
+        None,
+        "it is not sealed"
+    );
     let sealed = memory.seal(day(2));
-    assert_eq!(restate(&memory.checkpoint, tenant(1), day(1), &memory.pages), None, "nor is the next");
-    send(&mut memory, &catalogue(), Aggregation::Sum, &[(4, 2 * DAY_MINUTES, 100)]);
+    assert_eq!(
+        restate(&memory.checkpoint, tenant(1), day(1), &memory.pages),
+        None,
+        "nor is the next"
+    );
+    send(
+        &mut memory,
+        &catalogue(),
+        Aggregation::Sum,
+        &[(4, 2 * DAY_MINUTES, 100)],
+    );
     let again = restate(&memory.checkpoint, tenant(1), day(2), &memory.pages).unwrap();
     assert_eq!(again.seal, sealed);
     let own = own_totals(&memory, day(2));
-    assert_eq!(own.iter().map(|total| total.part).collect::<Vec<_>>(), [WindowPart::Window, WindowPart::Adjustment]);
     assert_eq!(
-        again.totals.iter().map(|fact| (fact.tenant, fact.windows.clone())).collect::<Vec<_>>(),
+        own.iter().map(|total| total.part).collect::<Vec<_>>(),
+        [WindowPart::Window, WindowPart::Adjustment]
+    );
+    assert_eq!(
+        again
+            .totals
+            .iter()
+            .map(|fact| (fact.tenant, fact.windows.clone()))
+            .collect::<Vec<_>>(),
         [(tenant(1), own)]
     );
     assert_eq!(
@@ -137,25 +216,44 @@ fn a_day_of_many_totals_is_stated_again_in_many_facts() {
         for n in 0..20 {
             let group: UsageGroup = format!("kind=k{n}").parse().unwrap();
             let (code, size) = (meter.code.clone(), WindowSize::Day);
-            let key = WindowKey { meter: code, group, size, start: day(2), part: WindowPart::Window };
-            let window = Window { value: Value::ONE.into(), events: 1, latest_at: None, revision: 1 };
+            let key = WindowKey {
+                meter: code,
+                group,
+                size,
+                start: day(2),
+                part: WindowPart::Window,
+            };
+            let window = Window {
+                value: Value::ONE.into(),
+                events: 1,
+                latest_at: None,
+                revision: 1,
+            };
             pages.entry(key.page()).or_default().set(&key, window);
         }
     }
     let total = catalogue.meters.len() * 20;
-    let checkpoint =
-        Checkpoint { sequence: 10, sealed_until: Some(WindowSize::Day.end(day(2))), ..Checkpoint::default() };
+    let checkpoint = Checkpoint {
+        sequence: 10,
+        sealed_until: Some(WindowSize::Day.end(day(2))),
+        ..Checkpoint::default()
+    };
     let again = restate(&checkpoint, tenant(1), day(2), &pages).unwrap();
     let sizes: Vec<usize> = again.totals.iter().map(|fact| fact.windows.len()).collect();
     assert!(sizes.iter().all(|size| *size <= SEGMENT_TOTALS_MAX));
     assert_eq!(sizes.iter().sum::<usize>(), total);
     assert_eq!(again.checkpoint.sequence, 10 + sizes.len() as u64 + 1);
-    let different: BTreeSet<_> =
-        again.totals.iter().flat_map(|fact| &fact.windows).map(|total| (&total.meter, &total.group)).collect();
+    let different: BTreeSet<_> = again
+        .totals
+        .iter()
+        .flat_map(|fact| &fact.windows)
+        .map(|total| (&total.meter, &total.group))
+        .collect();
     assert_eq!(different.len(), total);
 }
 
-/// What is done next: events that come, one that is taken back or replaced, or a day that is sealed.
+/// What is done next: events that come, one that is taken back or replaced, or a day that is
+/// sealed.
 #[derive(Debug, Clone)]
 enum Next {
     Send(u32, i64, i64),
@@ -175,8 +273,14 @@ fn any_next() -> impl Strategy<Value = Next> {
 /// The value and events of each day, from its own totals and from those of its shorter windows.
 fn of_days(memory: &Memory, is_own: bool) -> BTreeMap<Timestamp, (Aggregate, i64)> {
     let mut days: BTreeMap<Timestamp, (Aggregate, i64)> = BTreeMap::new();
-    for (key, window) in memory.windows().into_iter().filter(|(key, _)| (key.size == WindowSize::Day) == is_own) {
-        let day = days.entry(WindowSize::Day.start(key.start, anchor())).or_default();
+    for (key, window) in memory
+        .windows()
+        .into_iter()
+        .filter(|(key, _)| (key.size == WindowSize::Day) == is_own)
+    {
+        let day = days
+            .entry(WindowSize::Day.start(key.start, anchor()))
+            .or_default();
         day.0.add(&window.value);
         day.1 += window.events;
     }
@@ -184,8 +288,8 @@ fn of_days(memory: &Memory, is_own: bool) -> BTreeMap<Timestamp, (Aggregate, i64
 }
 
 proptest! {
-    /// Whatever is sealed and whatever comes after that, the shorter windows of a day add up to it, and those of a sealed
-    /// day stay as they were sealed.
+    /// Whatever is sealed and whatever comes after that, the shorter windows of a day add up to it,
+    /// and those of a sealed day stay as they were sealed.
     #[test]
     fn shorter_windows_add_up_to_their_day_always(steps in prop::collection::vec(any_next(), 1..60)) {
         let catalogue = catalogue();

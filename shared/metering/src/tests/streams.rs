@@ -3,17 +3,43 @@ use crate::{Checkpoint, state_end};
 
 #[test]
 fn the_end_of_a_stream_is_stated_under_its_next_number() {
-    let before = Checkpoint { generation: 7, sequence: 4, sealed_until: Some(now()), ..Checkpoint::default() };
+    let before = Checkpoint {
+        generation: 7,
+        sequence: 4,
+        sealed_until: Some(now()),
+        ..Checkpoint::default()
+    };
     let (checkpoint, stated) = state_end(&before, tenant(1)).unwrap();
-    assert_eq!(checkpoint, Checkpoint { generation: 8, sequence: 5, ..before.clone() }, "nothing else changes");
-    assert_eq!((stated.tenant, stated.sealed_until), (tenant(1), Some(now())));
+    assert_eq!(
+        checkpoint,
+        Checkpoint {
+            generation: 8,
+            sequence: 5,
+            ..before.clone()
+        },
+        "nothing else changes"
+    );
+    assert_eq!(
+        (stated.tenant, stated.sealed_until),
+        (tenant(1), Some(now()))
+    );
 }
 
 #[test]
 fn where_nothing_was_stated_there_is_no_end() {
-    assert_eq!(state_end(&Checkpoint::default(), tenant(1)), None, "nothing was used, or all of it was erased");
     assert_eq!(
-        state_end(&Checkpoint { generation: 3, ..Checkpoint::default() }, tenant(1)),
+        state_end(&Checkpoint::default(), tenant(1)),
+        None,
+        "nothing was used, or all of it was erased"
+    );
+    assert_eq!(
+        state_end(
+            &Checkpoint {
+                generation: 3,
+                ..Checkpoint::default()
+            },
+            tenant(1)
+        ),
         None,
         "nothing that was sent counted"
     );

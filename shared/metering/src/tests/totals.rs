@@ -16,18 +16,38 @@ use uuid::Uuid;
 pub(super) type Row = (u32, i64, i64);
 
 /// The first meter of an aggregation, all of it in one group.
-pub(super) fn usage(catalogue: &Catalogue, aggregation: Aggregation, (id, minutes_ago, says): Row) -> Usage<'_> {
-    let meter = catalogue.meters.iter().find(|meter| meter.aggregation == aggregation).unwrap();
+pub(super) fn usage(
+    catalogue: &Catalogue,
+    aggregation: Aggregation,
+    (id, minutes_ago, says): Row,
+) -> Usage<'_> {
+    let meter = catalogue
+        .meters
+        .iter()
+        .find(|meter| meter.aggregation == aggregation)
+        .unwrap();
     let at = now() - SignedDuration::from_mins(minutes_ago);
     let measure = match aggregation {
         Aggregation::Count => Measure::Number(Value::ONE),
-        Aggregation::UniqueCount => Measure::Distinct(distinct_key(tenant(1), "number", &says.to_string())),
+        Aggregation::UniqueCount => {
+            Measure::Distinct(distinct_key(tenant(1), "number", &says.to_string()))
+        }
         _ => Measure::Number(Value::new(says.into(), 0).unwrap()),
     };
     let group = UsageGroup::default();
     let content = content_hash(&meter.event_type, tenant(1), at, &measure, &group);
-    let entry = Entry { key: event_key(Sender::Provider, "source", &id.to_string()), content };
-    Usage { tenant: tenant(1), entry, meter, group, at, measure }
+    let entry = Entry {
+        key: event_key(Sender::Provider, "source", &id.to_string()),
+        content,
+    };
+    Usage {
+        tenant: tenant(1),
+        entry,
+        meter,
+        group,
+        at,
+        measure,
+    }
 }
 
 /// Settles segments that were stored under ids of their own.
@@ -42,7 +62,12 @@ pub(super) fn roll_up_all(memory: &mut Memory, mut segments: Vec<Segment>) {
 }
 
 /// Settles events together.
-pub(super) fn send(memory: &mut Memory, catalogue: &Catalogue, aggregation: Aggregation, rows: &[Row]) {
+pub(super) fn send(
+    memory: &mut Memory,
+    catalogue: &Catalogue,
+    aggregation: Aggregation,
+    rows: &[Row],
+) {
     let mut ids = (1..).map(|n| SegmentId::from_uuid(Uuid::from_u128(n)));
     let events = rows.iter().map(|row| usage(catalogue, aggregation, *row));
     roll_up_all(memory, group(events, |_| anchor(), || ids.next().unwrap()));
@@ -50,8 +75,13 @@ pub(super) fn send(memory: &mut Memory, catalogue: &Catalogue, aggregation: Aggr
 
 /// Every total of a size: its part, value and events, in the order of time.
 pub(super) fn totals(memory: &Memory, size: WindowSize) -> Vec<String> {
-    let windows = memory.windows().into_iter().filter(|(key, _)| key.size == size);
-    let shown = |(key, window): (WindowKey, Window)| format!("{:?} {} of {}", key.part, window.value, window.events);
+    let windows = memory
+        .windows()
+        .into_iter()
+        .filter(|(key, _)| key.size == size);
+    let shown = |(key, window): (WindowKey, Window)| {
+        format!("{:?} {} of {}", key.part, window.value, window.events)
+    };
     windows.map(shown).collect()
 }
 
@@ -70,7 +100,11 @@ fn each_aggregation_makes_its_own_total() {
     ] {
         // All in one rollup, and each in its own, in both orders.
         let backwards: Vec<Row> = rows.iter().rev().copied().collect();
-        for sent in [vec![&rows[..]], rows.chunks(1).collect(), backwards.chunks(1).collect()] {
+        for sent in [
+            vec![&rows[..]],
+            rows.chunks(1).collect(),
+            backwards.chunks(1).collect(),
+        ] {
             let mut memory = Memory::default();
             for part in sent {
                 send(&mut memory, &catalogue, aggregation, part);
@@ -84,10 +118,18 @@ fn each_aggregation_makes_its_own_total() {
 #[test]
 fn the_first_event_is_the_first_minimum_maximum_and_latest() {
     let catalogue = catalogue();
-    for (aggregation, says) in [(Aggregation::Min, 5), (Aggregation::Max, -5), (Aggregation::Latest, -5)] {
+    for (aggregation, says) in [
+        (Aggregation::Min, 5),
+        (Aggregation::Max, -5),
+        (Aggregation::Latest, -5),
+    ] {
         let mut memory = Memory::default();
         send(&mut memory, &catalogue, aggregation, &[(1, 1, says)]);
-        assert_eq!(totals(&memory, WindowSize::Day), [format!("Window {says} of 1")], "{aggregation:?}");
+        assert_eq!(
+            totals(&memory, WindowSize::Day),
+            [format!("Window {says} of 1")],
+            "{aggregation:?}"
+        );
     }
 }
 
@@ -95,8 +137,21 @@ fn the_first_event_is_the_first_minimum_maximum_and_latest() {
 fn of_value(catalogue: &Catalogue, aggregation: Aggregation, id: u32, value: Value) -> Usage<'_> {
     let event = usage(catalogue, aggregation, (id, i64::from(id % 4) * 24 * 60, 0));
     let measure = Measure::Number(value);
-    let content = content_hash(&event.meter.event_type, tenant(1), event.at, &measure, &event.group);
-    Usage { measure, entry: Entry { content, ..event.entry }, ..event }
+    let content = content_hash(
+        &event.meter.event_type,
+        tenant(1),
+        event.at,
+        &measure,
+        &event.group,
+    );
+    Usage {
+        measure,
+        entry: Entry {
+            content,
+            ..event.entry
+        },
+        ..event
+    }
 }
 
 /// What was sent before, however fine or great, does not keep out what comes later.
@@ -106,20 +161,41 @@ fn every_event_counts_whatever_came_before_it() {
     let mut send = |id: u32, value: &str| {
         // All of them on one day.
         let event = of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap());
-        roll_up_all(&mut memory, group([event], |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1))));
+        roll_up_all(
+            &mut memory,
+            group(
+                [event],
+                |_| anchor(),
+                || SegmentId::from_uuid(Uuid::from_u128(1)),
+            ),
+        );
         totals(&memory, WindowSize::Day).remove(0)
     };
     send(1, "1e-38");
     for id in 2..5 {
         send(id, "86400");
     }
-    assert_eq!(send(5, "86400"), "Window 345600.00000000000000000000000000000000000001 of 5");
+    assert_eq!(
+        send(5, "86400"),
+        "Window 345600.00000000000000000000000000000000000001 of 5"
+    );
     let finest = format!("0.{}1", "0".repeat(339));
-    assert_eq!(send(6, "1e-340"), format!("Window 345600.{}1{}1 of 6", "0".repeat(37), "0".repeat(301)));
+    assert_eq!(
+        send(6, "1e-340"),
+        format!("Window 345600.{}1{}1 of 6", "0".repeat(37), "0".repeat(301))
+    );
     let nines = "9".repeat(38);
     send(7, &nines);
     let whole = format!("100000000000000000000000000000000{}", 345_600 - 1);
-    assert_eq!(send(8, "0"), format!("Window {whole}.{}1{}1 of 8", "0".repeat(37), "0".repeat(301)), "{finest}");
+    assert_eq!(
+        send(8, "0"),
+        format!(
+            "Window {whole}.{}1{}1 of 8",
+            "0".repeat(37),
+            "0".repeat(301)
+        ),
+        "{finest}"
+    );
 }
 
 /// A residue of a float does not stop the whole numbers that follow it.
@@ -127,29 +203,54 @@ fn every_event_counts_whatever_came_before_it() {
 fn a_residue_of_a_float_is_one_of_many() {
     let (catalogue, mut memory) = (catalogue(), Memory::default());
     let values = ["5.551115123125783e-17"].into_iter().chain(["86400"; 12]);
-    let events =
-        (1..).zip(values).map(|(id, value)| of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap()));
-    roll_up_all(&mut memory, group(events, |_| anchor(), || SegmentId::from_uuid(Uuid::from_u128(1))));
-    assert_eq!(totals(&memory, WindowSize::Day), ["Window 1036800.00000000000000005551115123125783 of 13"]);
+    let events = (1..)
+        .zip(values)
+        .map(|(id, value)| of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap()));
+    roll_up_all(
+        &mut memory,
+        group(
+            events,
+            |_| anchor(),
+            || SegmentId::from_uuid(Uuid::from_u128(1)),
+        ),
+    );
+    assert_eq!(
+        totals(&memory, WindowSize::Day),
+        ["Window 1036800.00000000000000005551115123125783 of 13"]
+    );
 }
 
 /// A correction takes back and puts in place, however far apart the numbers are.
 #[test]
 fn a_replacement_counts_beside_any_other_event() {
     let (catalogue, mut memory) = (catalogue(), Memory::default());
-    let event = |id: u32, value: &str| of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap());
+    let event = |id: u32, value: &str| {
+        of_value(&catalogue, Aggregation::Sum, id * 4, value.parse().unwrap())
+    };
     let id = || SegmentId::from_uuid(Uuid::from_u128(1));
-    roll_up_all(&mut memory, group([event(1, "500"), event(2, "1e-30")], |_| anchor(), id));
-    let correction = Correction { original: event(1, "500"), replacement: Some(event(3, "100000000")) };
-    roll_up_all(&mut memory, group_corrections([correction], |_| anchor(), id));
-    assert_eq!(totals(&memory, WindowSize::Day), ["Window 100000000.000000000000000000000000000001 of 2"]);
+    roll_up_all(
+        &mut memory,
+        group([event(1, "500"), event(2, "1e-30")], |_| anchor(), id),
+    );
+    let correction = Correction {
+        original: event(1, "500"),
+        replacement: Some(event(3, "100000000")),
+    };
+    roll_up_all(
+        &mut memory,
+        group_corrections([correction], |_| anchor(), id),
+    );
+    assert_eq!(
+        totals(&memory, WindowSize::Day),
+        ["Window 100000000.000000000000000000000000000001 of 2"]
+    );
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Over four days: each day's total, and the month's, are those of exact arithmetic, in any order; taking back as much
-    /// leaves what there was.
+    /// Over four days: each day's total, and the month's, are those of exact arithmetic, in any
+    /// order; taking back as much leaves what there was.
     #[test]
     fn totals_are_exact_over_the_whole_range_of_values(
         (values, order) in prop::collection::vec(any_value(), 1..24)
@@ -208,27 +309,49 @@ proptest! {
     }
 }
 
-/// A value counts once in its hour, its day and its billing period, however full the index of values is.
+/// A value counts once in its hour, its day and its billing period, however full the index of
+/// values is.
 #[test]
 fn a_value_is_unique_in_each_of_its_windows_as_their_index_grows() {
     let catalogue = catalogue();
     // From this attempt on, the second full run ends a group.
-    let mut memory = Memory { attempts: 3, ..Memory::default() };
+    let mut memory = Memory {
+        attempts: 3,
+        ..Memory::default()
+    };
     let (values, hours) = (30_000, 2);
     for hour in 0..hours {
         for first in (0..values).step_by(1_000) {
-            let rows: Vec<Row> =
-                (first..first + 1_000).map(|n| (hour * values + n, i64::from(hour) * 60, n.into())).collect();
+            let rows: Vec<Row> = (first..first + 1_000)
+                .map(|n| (hour * values + n, i64::from(hour) * 60, n.into()))
+                .collect();
             send(&mut memory, &catalogue, Aggregation::UniqueCount, &rows);
         }
     }
     let events = u64::from(values * hours);
-    assert_eq!(memory.checkpoint.counted, Counted { accepted: events, ..Counted::default() });
-    assert_eq!(totals(&memory, WindowSize::Hour), ["Window 30000 of 30000"; 2]);
+    assert_eq!(
+        memory.checkpoint.counted,
+        Counted {
+            accepted: events,
+            ..Counted::default()
+        }
+    );
+    assert_eq!(
+        totals(&memory, WindowSize::Hour),
+        ["Window 30000 of 30000"; 2]
+    );
     assert_eq!(totals(&memory, WindowSize::Day), ["Window 30000 of 60000"]);
-    assert_eq!(totals(&memory, WindowSize::Month), ["Window 30000 of 60000"]);
+    assert_eq!(
+        totals(&memory, WindowSize::Month),
+        ["Window 30000 of 60000"]
+    );
     assert!(
-        memory.checkpoint.distinct_values.runs.iter().any(|run| run.blocks.is_some()),
+        memory
+            .checkpoint
+            .distinct_values
+            .runs
+            .iter()
+            .any(|run| run.blocks.is_some()),
         "the index is large enough for blocks"
     );
 }
@@ -238,31 +361,58 @@ fn a_value_is_unique_in_each_of_its_windows_as_their_index_grows() {
 fn a_void_takes_back_what_said_the_same_once_and_whenever_it_comes() {
     let catalogue = catalogue();
     let void = |memory: &mut Memory, aggregation, row| {
-        let correction = Correction { original: usage(&catalogue, aggregation, row), replacement: None };
-        roll_up_all(memory, group_corrections([correction], |_| anchor(), || SegmentId::from_uuid(Uuid::max())));
+        let correction = Correction {
+            original: usage(&catalogue, aggregation, row),
+            replacement: None,
+        };
+        roll_up_all(
+            memory,
+            group_corrections(
+                [correction],
+                |_| anchor(),
+                || SegmentId::from_uuid(Uuid::max()),
+            ),
+        );
     };
     let mut memory = Memory::default();
-    send(&mut memory, &catalogue, Aggregation::Sum, &[(1, 1, 5), (2, 2, 3)]);
+    send(
+        &mut memory,
+        &catalogue,
+        Aggregation::Sum,
+        &[(1, 1, 5), (2, 2, 3)],
+    );
     void(&mut memory, Aggregation::Sum, (1, 1, 6));
     assert_eq!(
-        (memory.checkpoint.counted.unmatched, totals(&memory, WindowSize::Day)),
+        (
+            memory.checkpoint.counted.unmatched,
+            totals(&memory, WindowSize::Day)
+        ),
         (1, vec!["Window 8 of 2".to_owned()])
     );
     void(&mut memory, Aggregation::Sum, (1, 1, 5));
     assert_eq!(
-        (memory.checkpoint.counted.voided, totals(&memory, WindowSize::Day)),
+        (
+            memory.checkpoint.counted.voided,
+            totals(&memory, WindowSize::Day)
+        ),
         (1, vec!["Window 3 of 1".to_owned()])
     );
     void(&mut memory, Aggregation::Sum, (1, 1, 5));
     assert_eq!(
-        (memory.checkpoint.counted.duplicates, totals(&memory, WindowSize::Day)),
+        (
+            memory.checkpoint.counted.duplicates,
+            totals(&memory, WindowSize::Day)
+        ),
         (1, vec!["Window 3 of 1".to_owned()]),
         "taken back twice"
     );
     void(&mut memory, Aggregation::Sum, (3, 3, 9));
     send(&mut memory, &catalogue, Aggregation::Sum, &[(3, 3, 9)]);
     assert_eq!(
-        (memory.checkpoint.counted.voided, totals(&memory, WindowSize::Day)),
+        (
+            memory.checkpoint.counted.voided,
+            totals(&memory, WindowSize::Day)
+        ),
         (2, vec!["Window 3 of 1".to_owned()]),
         "taken back before it came"
     );
@@ -270,7 +420,10 @@ fn a_void_takes_back_what_said_the_same_once_and_whenever_it_comes() {
     void(&mut memory, Aggregation::Sum, (4, 3, 9));
     send(&mut memory, &catalogue, Aggregation::Sum, &[(4, 3, 8)]);
     assert_eq!(
-        (memory.checkpoint.counted.conflicts, totals(&memory, WindowSize::Day)),
+        (
+            memory.checkpoint.counted.conflicts,
+            totals(&memory, WindowSize::Day)
+        ),
         (1, vec!["Window 3 of 1".to_owned()]),
         "what came says something else than what was taken back: a replacement of that may be counted"
     );

@@ -9,7 +9,10 @@ fn numbers_are_read_exactly() {
     let decimals = |zeros: usize, digits: &str| format!("0.{}{digits}", "0".repeat(zeros));
     let (finest, finer) = (decimals(339, "1"), decimals(340, "1"));
     let widest = format!("{}e-340", "9".repeat(38));
-    let (long_zero, long_one) = (format!("0.{}", "0".repeat(2_000)), format!("1.{}", "0".repeat(2_000)));
+    let (long_zero, long_one) = (
+        format!("0.{}", "0".repeat(2_000)),
+        format!("1.{}", "0".repeat(2_000)),
+    );
     let shifted = format!("{}e2001", decimals(2_000, "1"));
     let rows: &[(&str, Result<&str, NumberError>)] = &[
         ("0", Ok("0")),
@@ -29,8 +32,14 @@ fn numbers_are_read_exactly() {
         (&widest, Ok(&decimals(302, &nines))),
         ("1e37", Ok("10000000000000000000000000000000000000")),
         ("10e36", Ok("10000000000000000000000000000000000000")),
-        ("0.00000000000000000000000000000000000001e75", Ok("10000000000000000000000000000000000000")),
-        ("-99999999999999999999999999999999999999", Ok("-99999999999999999999999999999999999999")),
+        (
+            "0.00000000000000000000000000000000000001e75",
+            Ok("10000000000000000000000000000000000000"),
+        ),
+        (
+            "-99999999999999999999999999999999999999",
+            Ok("-99999999999999999999999999999999999999"),
+        ),
         // Zeros are no digits of a value, however many there are.
         (&long_zero, Ok("0")),
         (&long_one, Ok("1")),
@@ -46,9 +55,18 @@ fn numbers_are_read_exactly() {
         (&finer, Err(NumberError::TooManyDecimals)),
         ("11e-341", Err(NumberError::TooManyDecimals)),
         ("1e-65536", Err(NumberError::TooManyDecimals)),
-        ("1e-999999999999999999999", Err(NumberError::TooManyDecimals)),
-        ("100000000000000000000000000000000000001", Err(NumberError::TooManyDigits)),
-        ("10000000000000000000000000000000000000.1", Err(NumberError::TooManyDigits)),
+        (
+            "1e-999999999999999999999",
+            Err(NumberError::TooManyDecimals),
+        ),
+        (
+            "100000000000000000000000000000000000001",
+            Err(NumberError::TooManyDigits),
+        ),
+        (
+            "10000000000000000000000000000000000000.1",
+            Err(NumberError::TooManyDigits),
+        ),
         ("", Err(NumberError::NotANumber)),
         ("-", Err(NumberError::NotANumber)),
         ("+1", Err(NumberError::NotANumber)),
@@ -83,12 +101,18 @@ pub(super) fn any_value() -> impl Strategy<Value = Value> {
 }
 
 fn decimal(value: impl ToString) -> BigDecimal {
-    value.to_string().parse::<BigDecimal>().unwrap().normalized()
+    value
+        .to_string()
+        .parse::<BigDecimal>()
+        .unwrap()
+        .normalized()
 }
 
 pub(super) fn sum<'v>(values: impl IntoIterator<Item = &'v Value>) -> Aggregate {
     let mut sum = Aggregate::default();
-    values.into_iter().for_each(|value| sum.add(&(*value).into()));
+    values
+        .into_iter()
+        .for_each(|value| sum.add(&(*value).into()));
     sum
 }
 
@@ -102,7 +126,8 @@ proptest! {
         prop_assert_eq!(value == other, decimal(value) == decimal(other));
     }
 
-    /// What a client prints of any double, in full or shortest, is taken unless it is too far from zero.
+    /// What a client prints of any double, in full or shortest, is taken unless it is too far from
+    /// zero.
     #[test]
     fn no_double_is_too_fine(bits in any::<u64>()) {
         let double = f64::from_bits(bits);
@@ -142,25 +167,42 @@ proptest! {
 
 #[test]
 fn values_are_ordered_and_shown_as_numbers() {
-    assert_eq!(format!("{:?}", "-0.50".parse::<Value>().unwrap()), "Value(-0.5)");
+    assert_eq!(
+        format!("{:?}", "-0.50".parse::<Value>().unwrap()),
+        "Value(-0.5)"
+    );
     let value = |text: &str| text.parse::<Value>().unwrap();
-    for (less, more) in [("-2", "-1.5"), ("-1e-340", "0"), ("1", "1.000000001"), ("9.99", "10"), ("1e37", "2e37")] {
-        assert!(value(less) < value(more) && value(more) > value(less), "{less} {more}");
+    for (less, more) in [
+        ("-2", "-1.5"),
+        ("-1e-340", "0"),
+        ("1", "1.000000001"),
+        ("9.99", "10"),
+        ("1e37", "2e37"),
+    ] {
+        assert!(
+            value(less) < value(more) && value(more) > value(less),
+            "{less} {more}"
+        );
     }
 }
 
 #[test]
 fn a_total_shows_its_number() {
     let total = Aggregate::from("-1.50".parse::<Value>().unwrap());
-    assert_eq!((total.to_string(), format!("{total:?}")), ("-1.5".to_owned(), "Aggregate(-1.5)".to_owned()));
+    assert_eq!(
+        (total.to_string(), format!("{total:?}")),
+        ("-1.5".to_owned(), "Aggregate(-1.5)".to_owned())
+    );
 }
 
-/// The widest total there can be: of the most events, each of the greatest value, and one of the finest.
+/// The widest total there can be: of the most events, each of the greatest value, and one of the
+/// finest.
 #[test]
 fn the_widest_total_is_held() {
     let nines: Value = "9".repeat(38).parse().unwrap();
     let mut total = Aggregate::from(nines);
-    // 63 times twice as much, and once more each time: 2^64 - 1 events, which an i64 does not count.
+    // 63 times twice as much, and once more each time: 2^64 - 1 events, which an i64 does not
+    // count.
     for _ in 0..63 {
         total.add(&total.clone());
         total.add(&nines.into());

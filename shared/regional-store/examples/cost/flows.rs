@@ -76,7 +76,13 @@ impl World {
             let put = self.client.put_item().table_name(&self.table);
             let put = put
                 .item("pk", text(format!("EVENT#{}", tenant(0))))
-                .item("sk", text(format!("/gateways/eu-central-1/7#{}", Uuid::from_u128(n as u128))))
+                .item(
+                    "sk",
+                    text(format!(
+                        "/gateways/eu-central-1/7#{}",
+                        Uuid::from_u128(n as u128)
+                    )),
+                )
                 .item("meter", text("api-calls".to_owned()))
                 .item("value", AttributeValue::N("1".to_owned()))
                 .condition_expression("attribute_not_exists(pk)");
@@ -89,16 +95,26 @@ impl World {
                 .expression_attribute_values(":value", AttributeValue::N("1".to_owned()));
             update.send().await.unwrap();
         }
-        Measured { events, tally: self.counter.take(), ..Measured::default() }
+        Measured {
+            events,
+            tally: self.counter.take(),
+            ..Measured::default()
+        }
     }
 
     /// Requests of so many events of one tenant, settled so many requests at a time.
     pub(crate) async fn ours(&mut self, batch: usize, events: usize, delivery: usize) -> Measured {
-        let mut measured = Measured { events, ..Measured::default() };
+        let mut measured = Measured {
+            events,
+            ..Measured::default()
+        };
         let mut waiting: Vec<Segment> = Vec::new();
         for n in 0..events / batch {
             let segments = self.segments(tenant(0), batch);
-            self.intake.store(&segments, Timestamp::now()).await.unwrap();
+            self.intake
+                .store(&segments, Timestamp::now())
+                .await
+                .unwrap();
             waiting.extend(segments);
             measured.batches += 1;
             if (n + 1) % delivery == 0 || (n + 1) * batch == events {
@@ -114,11 +130,17 @@ impl World {
 
     /// A request of so many events for each of many tenants, settled so many requests at a time.
     pub(crate) async fn many(&mut self, tenants: usize, batch: usize, delivery: usize) -> Measured {
-        let mut measured = Measured { events: tenants * batch, ..Measured::default() };
+        let mut measured = Measured {
+            events: tenants * batch,
+            ..Measured::default()
+        };
         let mut waiting: Vec<Segment> = Vec::new();
         for n in 0..tenants {
             let segments = self.segments(tenant(n), batch);
-            self.intake.store(&segments, Timestamp::now()).await.unwrap();
+            self.intake
+                .store(&segments, Timestamp::now())
+                .await
+                .unwrap();
             waiting.extend(segments);
             if waiting.len() >= delivery || n + 1 == tenants {
                 self.settle(std::mem::take(&mut waiting)).await;
@@ -128,26 +150,42 @@ impl World {
         measured
     }
 
-    /// Requests of a tenant that are each settled by a function that holds nothing of the tenant's index.
+    /// Requests of a tenant that are each settled by a function that holds nothing of the tenant's
+    /// index.
     pub(crate) async fn cold(&mut self, batch: usize, requests: usize) -> Measured {
         let before = self.stated().await;
         self.counter.take();
         for _ in 0..requests {
             self.settler = settler(&self.config, &self.table, &self.outbox);
             let segments = self.segments(tenant(0), batch);
-            self.intake.store(&segments, Timestamp::now()).await.unwrap();
+            self.intake
+                .store(&segments, Timestamp::now())
+                .await
+                .unwrap();
             self.settle(segments).await;
         }
         let tally = self.counter.take();
         let after = self.stated().await;
         let (facts, totals) = (after.0 - before.0, after.1 - before.1);
-        Measured { events: batch * requests, batches: requests, deliveries: requests, facts, totals, tally }
+        Measured {
+            events: batch * requests,
+            batches: requests,
+            deliveries: requests,
+            facts,
+            totals,
+            tally,
+        }
     }
 
     /// The answer to where a tenant's usage ends, after so many requests of 100 events.
     pub(crate) async fn end(&mut self, requests: usize) -> Tally {
         self.ours(100, 100 * requests, 50).await;
-        assert!(self.settler.state_end(tenant(0), Timestamp::now()).await.unwrap());
+        assert!(
+            self.settler
+                .state_end(tenant(0), Timestamp::now())
+                .await
+                .unwrap()
+        );
         self.counter.take()
     }
 
@@ -158,7 +196,10 @@ impl World {
         }
         for (tenant, segments) in by_tenant {
             for batch in batches(segments) {
-                self.settler.settle(tenant, &batch, Timestamp::now()).await.unwrap();
+                self.settler
+                    .settle(tenant, &batch, Timestamp::now())
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -180,20 +221,49 @@ impl World {
         self.sent += events;
         let usage = (first..self.sent).map(|n| {
             let meter = &self.catalogue.meters[n % 3];
-            let group = meter.groups().first().cloned().unwrap_or_else(UsageGroup::default);
+            let group = meter
+                .groups()
+                .first()
+                .cloned()
+                .unwrap_or_else(UsageGroup::default);
             let measure = Measure::Number(Value::new(n as i128 % 10_000, 3).unwrap());
             let content = content_hash(&meter.event_type, tenant, at, &measure, &group);
-            let entry = Entry { key: event_key(Sender::Provider, "/gateways/eu-central-1/7", &n.to_string()), content };
-            Usage { tenant, entry, meter, group, at, measure }
+            let entry = Entry {
+                key: event_key(Sender::Provider, "/gateways/eu-central-1/7", &n.to_string()),
+                content,
+            };
+            Usage {
+                tenant,
+                entry,
+                meter,
+                group,
+                at,
+                measure,
+            }
         });
-        group(usage, |_| BillingAnchor::default(), || SegmentId::from_uuid(Uuid::now_v7()))
+        group(
+            usage,
+            |_| BillingAnchor::default(),
+            || SegmentId::from_uuid(Uuid::now_v7()),
+        )
     }
 }
 
 /// A settler as it is deployed.
 fn settler(config: &aws_types::SdkConfig, table: &str, outbox: &Outbox) -> Settler {
-    let (region, seal_after) = ("eu-central-1".parse().unwrap(), SignedDuration::from_hours(72));
-    Settler::new(config, table.to_owned(), outbox.clone(), region, seal_after, Uuid::now_v7).within_memory(MEMORY_BYTES)
+    let (region, seal_after) = (
+        "eu-central-1".parse().unwrap(),
+        SignedDuration::from_hours(72),
+    );
+    Settler::new(
+        config,
+        table.to_owned(),
+        outbox.clone(),
+        region,
+        seal_after,
+        Uuid::now_v7,
+    )
+    .within_memory(MEMORY_BYTES)
 }
 
 fn tenant(n: usize) -> TenantId {

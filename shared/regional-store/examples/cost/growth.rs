@@ -1,4 +1,5 @@
-//! Whether an event costs the same, however many there were before it and however many tenants there are.
+//! Whether an event costs the same, however many there were before it and however many tenants
+//! there are.
 
 use crate::flows::{Measured, World, seconds_since};
 use crate::prices;
@@ -12,7 +13,9 @@ const COLD_REQUESTS: usize = 20;
 
 /// Events of one tenant.
 pub(crate) async fn events(is_full: bool) {
-    println!("\nOne tenant, {BATCH} events in a request: the cost of an event after so many of them");
+    println!(
+        "\nOne tenant, {BATCH} events in a request: the cost of an event after so many of them"
+    );
     header("events");
     let mut world = World::new().await;
     let mut before = 0;
@@ -36,7 +39,10 @@ pub(crate) async fn tenants(is_full: bool) {
             break;
         }
         let start = Instant::now();
-        let measured = World::new().await.many(tenants, TENANT_BATCH, TENANT_DELIVERY).await;
+        let measured = World::new()
+            .await
+            .many(tenants, TENANT_BATCH, TENANT_DELIVERY)
+            .await;
         row(tenants, &measured, seconds_since(start));
     }
 }
@@ -53,13 +59,18 @@ pub(crate) async fn cold() {
         world.ours(BATCH, upto - before, DELIVERY).await;
         let measured = world.cold(TENANT_BATCH, COLD_REQUESTS).await;
         let reads = measured.tally.read_units() * 1_000.0 / measured.events as f64;
-        println!("| {upto} | {reads:.0} | {:.2} |", prices::ours(TENANT_BATCH, &measured).total());
+        println!(
+            "| {upto} | {reads:.0} | {:.2} |",
+            prices::ours(TENANT_BATCH, &measured).total()
+        );
         before = upto;
     }
 }
 
 fn header(of: &str) {
-    println!("| {of} | requests / 1,000 events | write units / 1,000 | read units / 1,000 | took, s |");
+    println!(
+        "| {of} | requests / 1,000 events | write units / 1,000 | read units / 1,000 | took, s |"
+    );
     println!("|---:|---:|---:|---:|---:|");
 }
 

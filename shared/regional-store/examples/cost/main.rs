@@ -1,9 +1,17 @@
-//! What metering costs in requests to AWS, beside the obvious design, and how that grows:
-//! `cargo run -p regional-store --example cost`, or with `-- --full` up to 10 million events and 100,000 tenants.
+//! What metering costs in requests to AWS, beside the obvious design, and how that grows: `cargo
+//! run -p regional-store --example cost`, or with `-- --full` up to 10 million events and 100,000
+//! tenants.
 //!
-//! Every request to the local AWS is counted by kind, with the capacity units that DynamoDB would bill for the items in it.
-#![expect(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
-#![expect(clippy::disallowed_methods, reason = "a measurement makes ids and reads the clock")]
+//! Every request to the local AWS is counted by kind, with the capacity units that DynamoDB would
+//! bill for the items in it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement stops at the first surprise"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measurement makes ids and reads the clock"
+)]
 
 mod flows;
 mod growth;
@@ -12,7 +20,8 @@ mod tally;
 
 use flows::World;
 
-/// Batch sizes with as many events as are measured, and how many of a tenant's batches a delivery of the stream has.
+/// Batch sizes with as many events as are measured, and how many of a tenant's batches a delivery
+/// of the stream has.
 const BATCHES: [(usize, usize, usize); 11] = [
     (1, 200, 1),
     (1, 2_000, 50),
@@ -33,7 +42,9 @@ const OBVIOUS_EVENTS: usize = 500;
 async fn main() {
     let is_full = std::env::args().any(|argument| argument == "--full");
     println!("Cost of a million events in US dollars, us-east-1, by events in a request");
-    println!("| events in a request | batches in a delivery | obvious | ours | obvious / ours | write units / event |");
+    println!(
+        "| events in a request | batches in a delivery | obvious | ours | obvious / ours | write units / event |"
+    );
     println!("|---:|---:|---:|---:|---:|---:|");
     let mut bills = Vec::new();
     for (batch, events, delivery) in BATCHES {
@@ -47,7 +58,11 @@ async fn main() {
             obvious.total() / ours.total(),
             measured.tally.write_units() / events as f64,
         );
-        bills.push((format!("ours, {batch} in a request, {delivery} requests in a delivery"), ours, measured));
+        bills.push((
+            format!("ours, {batch} in a request, {delivery} requests in a delivery"),
+            ours,
+            measured,
+        ));
         if batch == 1_000 {
             println!("\nThe obvious design, {batch} in a request\n{obvious}");
         }

@@ -1,6 +1,7 @@
 //! From measured requests to dollars.
 //!
-//! Prices of us-east-1 on demand, in US dollars for a million: see docs/cost.md for where they are from.
+//! Prices of us-east-1 on demand, in US dollars for a million: see docs/cost.md for where they are
+//! from.
 
 use crate::flows::Measured;
 use crate::tally::Tally;
@@ -65,14 +66,21 @@ fn lambda(invocations: f64, seconds_each: f64, gigabytes: f64) -> f64 {
     (invocations * LAMBDA_REQUEST + invocations * seconds_each * gigabytes * LAMBDA_GB_S) / MILLION
 }
 
-/// One conditional write and one update for each event. That its totals reach the centre is left out, in its favour.
+/// One conditional write and one update for each event. That its totals reach the centre is left
+/// out, in its favour.
 pub(crate) fn obvious(batch: usize, measured: &Measured) -> Bill {
     let scale = MILLION / measured.events as f64;
     let seconds = 2.0 * batch as f64 * ROUND_TRIP_S / WRITES_AT_ONCE.min(batch as f64);
     Bill(vec![
         ("HTTP API", http(batch)),
-        ("function of the intake", lambda(MILLION / batch as f64, seconds, INGEST_GB)),
-        ("DynamoDB, writes", measured.tally.write_units() * scale * WRITE_UNIT / MILLION),
+        (
+            "function of the intake",
+            lambda(MILLION / batch as f64, seconds, INGEST_GB),
+        ),
+        (
+            "DynamoDB, writes",
+            measured.tally.write_units() * scale * WRITE_UNIT / MILLION,
+        ),
     ])
 }
 
@@ -80,7 +88,11 @@ pub(crate) fn obvious(batch: usize, measured: &Measured) -> Bill {
 pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
     let scale = MILLION / measured.events as f64;
     let per = |count: usize| count as f64 * scale;
-    let (requests, deliveries, facts) = (per(measured.batches), per(measured.deliveries), per(measured.facts));
+    let (requests, deliveries, facts) = (
+        per(measured.batches),
+        per(measured.deliveries),
+        per(measured.facts),
+    );
     let events_of = |count: usize| measured.events as f64 / count as f64;
     let ingest_s = 3.0 * ROUND_TRIP_S + INGEST_CPU_S * events_of(measured.batches);
     let rollup_s = 4.0 * ROUND_TRIP_S + ROLLUP_CPU_S * events_of(measured.deliveries);
@@ -89,10 +101,22 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
     let ledger_reads = facts;
     Bill(vec![
         ("HTTP API", http(batch)),
-        ("function of the intake", lambda(requests, ingest_s, INGEST_GB)),
-        ("function of the rollup", lambda(deliveries, rollup_s, ROLLUP_GB)),
-        ("DynamoDB, writes of intake and rollup", measured.tally.write_units() * scale * WRITE_UNIT / MILLION),
-        ("DynamoDB, reads of the rollup", measured.tally.read_units() * scale * READ_UNIT / MILLION),
+        (
+            "function of the intake",
+            lambda(requests, ingest_s, INGEST_GB),
+        ),
+        (
+            "function of the rollup",
+            lambda(deliveries, rollup_s, ROLLUP_GB),
+        ),
+        (
+            "DynamoDB, writes of intake and rollup",
+            measured.tally.write_units() * scale * WRITE_UNIT / MILLION,
+        ),
+        (
+            "DynamoDB, reads of the rollup",
+            measured.tally.read_units() * scale * READ_UNIT / MILLION,
+        ),
         (
             "relay: function, bus, bus of another region",
             lambda(facts, 3.0 * ROUND_TRIP_S, SMALL_GB) + 2.0 * facts * BUS_EVENT / MILLION,
@@ -106,11 +130,15 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
             (3.0 * facts * QUEUE_REQUEST + LEVEL_READS * facts * READ_UNIT) / MILLION
                 + lambda(facts, 2.0 * ROUND_TRIP_S, SMALL_GB),
         ),
-        ("DynamoDB, outbox and ledger", (ledger_units * WRITE_UNIT + ledger_reads * READ_UNIT) / MILLION),
+        (
+            "DynamoDB, outbox and ledger",
+            (ledger_units * WRITE_UNIT + ledger_reads * READ_UNIT) / MILLION,
+        ),
     ])
 }
 
-/// Once a day each of a thousand tenants' regions is asked where its usage ends, and answers with so much.
+/// Once a day each of a thousand tenants' regions is asked where its usage ends, and answers with
+/// so much.
 pub(crate) fn ends(answer: &Tally) -> Bill {
     let asked = 30.0 * TENANT_MONTHS;
     let facts = 2.0 * asked;
@@ -126,6 +154,9 @@ pub(crate) fn ends(answer: &Tally) -> Bill {
             "queues and functions of region and ledger",
             3.0 * facts * QUEUE_REQUEST / MILLION + lambda(facts, 3.0 * ROUND_TRIP_S, SMALL_GB),
         ),
-        ("DynamoDB", (write_units * WRITE_UNIT + read_units * READ_UNIT) / MILLION),
+        (
+            "DynamoDB",
+            (write_units * WRITE_UNIT + read_units * READ_UNIT) / MILLION,
+        ),
     ])
 }

@@ -1,7 +1,8 @@
 //! An HTTP client that counts what DynamoDB would bill.
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -35,7 +36,10 @@ impl Counter {
     /// The configuration whose clients are counted.
     pub(crate) fn count(&self, config: &SdkConfig) -> SdkConfig {
         let inner = config.http_client().unwrap();
-        let client = SharedHttpClient::new(CountingClient { inner, counter: self.clone() });
+        let client = SharedHttpClient::new(CountingClient {
+            inner,
+            counter: self.clone(),
+        });
         config.clone().into_builder().http_client(client).build()
     }
 
@@ -75,9 +79,25 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| operation | requests | write units | read units | KB |\n|---|---:|---:|---:|---:|")?;
-        for (operation, Count { requests, write_units, read_units, bytes }) in &self.0 {
-            writeln!(f, "| {operation} | {requests} | {write_units} | {read_units} | {} |", bytes / 1_024)?;
+        writeln!(
+            f,
+            "| operation | requests | write units | read units | KB |\n|---|---:|---:|---:|---:|"
+        )?;
+        for (
+            operation,
+            Count {
+                requests,
+                write_units,
+                read_units,
+                bytes,
+            },
+        ) in &self.0
+        {
+            writeln!(
+                f,
+                "| {operation} | {requests} | {write_units} | {read_units} | {} |",
+                bytes / 1_024
+            )?;
         }
         Ok(())
     }
@@ -96,9 +116,16 @@ struct CountingConnector {
 }
 
 impl HttpClient for CountingClient {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(CountingConnector { inner, counter: self.counter.clone() })
+        SharedHttpConnector::new(CountingConnector {
+            inner,
+            counter: self.counter.clone(),
+        })
     }
 }
 
@@ -111,7 +138,9 @@ impl HttpConnector for CountingConnector {
         HttpConnectorFuture::new(async move {
             let mut response: HttpResponse = answer.await?;
             let body = ByteStream::new(response.take_body()).collect().await;
-            let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
+            let body = body
+                .map_err(|error| ConnectorError::io(error.into()))?
+                .into_bytes();
             counter.add(&operation, &asked, &body);
             *response.body_mut() = SdkBody::from(body);
             Ok(response)
@@ -119,8 +148,8 @@ impl HttpConnector for CountingConnector {
     }
 }
 
-/// Write request units: one per started KB of an item, twice that in a transaction. What is deleted or updated here,
-/// pointers and counts, has less than one KB.
+/// Write request units: one per started KB of an item, twice that in a transaction. What is deleted
+/// or updated here, pointers and counts, has less than one KB.
 fn write_units(operation: &str, asked: &Value) -> u64 {
     let put = |item: &Value| size(item).div_ceil(1_024).max(1);
     match operation {
@@ -135,50 +164,84 @@ fn write_units(operation: &str, asked: &Value) -> u64 {
         }
         "TransactWriteItems" => {
             let parts = asked["TransactItems"].as_array().unwrap().iter();
-            2 * parts.map(|part| if part["Put"].is_object() { put(&part["Put"]["Item"]) } else { 1 }).sum::<u64>()
+            2 * parts
+                .map(|part| {
+                    if part["Put"].is_object() {
+                        put(&part["Put"]["Item"])
+                    } else {
+                        1
+                    }
+                })
+                .sum::<u64>()
         }
         _ => 0,
     }
 }
 
-/// Read request units: one per started 4 KB of an item, and one for an item that is not there, of a query for all that it
-/// found; half of that where a read need not be consistent.
+/// Read request units: one per started 4 KB of an item, and one for an item that is not there, of a
+/// query for all that it found; half of that where a read need not be consistent.
 fn read_units(operation: &str, asked: &Value, answered: &Value) -> f64 {
     match operation {
         "GetItem" => size(&answered["Item"]).div_ceil(4_096).max(1) as f64,
         "BatchGetItem" => {
             let keys = asked["RequestItems"].as_object().into_iter().flatten();
-            let keys: usize = keys.map(|(_, wanted)| wanted["Keys"].as_array().unwrap().len()).sum();
+            let keys: usize = keys
+                .map(|(_, wanted)| wanted["Keys"].as_array().unwrap().len())
+                .sum();
             let items = answered["Responses"].as_object().into_iter().flatten();
-            let items: Vec<&Value> = items.flat_map(|(_, items)| items.as_array().unwrap()).collect();
-            let found: u64 = items.iter().map(|item| size(item).div_ceil(4_096).max(1)).sum();
+            let items: Vec<&Value> = items
+                .flat_map(|(_, items)| items.as_array().unwrap())
+                .collect();
+            let found: u64 = items
+                .iter()
+                .map(|item| size(item).div_ceil(4_096).max(1))
+                .sum();
             let mut tables = asked["RequestItems"].as_object().into_iter().flatten();
-            let share = if tables.all(|(_, wanted)| wanted["ConsistentRead"] == true) { 1.0 } else { 0.5 };
+            let share = if tables.all(|(_, wanted)| wanted["ConsistentRead"] == true) {
+                1.0
+            } else {
+                0.5
+            };
             share * (found as f64 + (keys - items.len()) as f64)
         }
         "Query" => {
-            let found: u64 = answered["Items"].as_array().into_iter().flatten().map(size).sum();
+            let found: u64 = answered["Items"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(size)
+                .sum();
             found.div_ceil(4_096).max(1) as f64
         }
         _ => 0.0,
     }
 }
 
-/// The bytes of an item, as DynamoDB reckons them: names, texts, blobs; numbers by two digits a byte.
+/// The bytes of an item, as DynamoDB reckons them: names, texts, blobs; numbers by two digits a
+/// byte.
 fn size(item: &Value) -> u64 {
     let attributes = item.as_object().into_iter().flatten();
-    attributes.map(|(name, value)| name.len() as u64 + value_size(value)).sum()
+    attributes
+        .map(|(name, value)| name.len() as u64 + value_size(value))
+        .sum()
 }
 
 fn value_size(value: &Value) -> u64 {
-    let Some((kind, value)) = value.as_object().and_then(|value| value.iter().next()) else { return 0 };
+    let Some((kind, value)) = value.as_object().and_then(|value| value.iter().next()) else {
+        return 0;
+    };
     let length = value.as_str().map_or(0, str::len) as u64;
     match (kind.as_str(), value) {
         ("S", _) => length,
         ("N", _) => length.div_ceil(2) + 1,
         ("B", _) => length * 3 / 4,
         ("M", Value::Object(_)) => 3 + size(value),
-        ("L", Value::Array(values)) => 3 + values.iter().map(|value| 1 + value_size(value)).sum::<u64>(),
+        ("L", Value::Array(values)) => {
+            3 + values
+                .iter()
+                .map(|value| 1 + value_size(value))
+                .sum::<u64>()
+        }
         _ => 1,
     }
 }

@@ -48,13 +48,21 @@ impl Limit {
     /// So often in an hour.
     #[must_use]
     pub const fn hourly(of: KeyDigest, times_max: u64) -> Self {
-        Self { of, times_max, window_s: HOUR_S }
+        Self {
+            of,
+            times_max,
+            window_s: HOUR_S,
+        }
     }
 
     /// So often in a day.
     #[must_use]
     pub const fn daily(of: KeyDigest, times_max: u64) -> Self {
-        Self { of, times_max, window_s: 24 * HOUR_S }
+        Self {
+            of,
+            times_max,
+            window_s: 24 * HOUR_S,
+        }
     }
 
     /// When the window began that a moment is in, and how many seconds of it are left.
@@ -94,8 +102,17 @@ impl TenantReader {
         let mut due = Vec::new();
         for shard in DUE_SHARDS.all() {
             let end = format!("{}~", rows::milliseconds(now));
-            let query = self.table.query(rows::due_partition(shard)).before(end).limit(limit);
-            for item in query.page().await.map_err(TenantStoreError::of("load what is due"))?.items {
+            let query = self
+                .table
+                .query(rows::due_partition(shard))
+                .before(end)
+                .limit(limit);
+            for item in query
+                .page()
+                .await
+                .map_err(TenantStoreError::of("load what is due"))?
+                .items
+            {
                 due.push(stored::<Due>(item, "due")?);
             }
         }
@@ -110,14 +127,22 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn drop_due(&self, due: &Due) -> Result<(), TenantStoreError> {
-        self.reader.send("forget what is due", self.delete(rows::due_key(due))).await.map(|_| ())
+        self.reader
+            .send("forget what is due", self.delete(rows::due_key(due)))
+            .await
+            .map(|_| ())
     }
 
     /// As [`Tally::take`].
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn take(&self, limit: &Limit, mark: &KeyDigest, now: Timestamp) -> Result<Taken, TenantStoreError> {
+    pub async fn take(
+        &self,
+        limit: &Limit,
+        mark: &KeyDigest,
+        now: Timestamp,
+    ) -> Result<Taken, TenantStoreError> {
         Tally::new(self.reader.clone()).take(limit, mark, now).await
     }
 }
@@ -129,15 +154,23 @@ impl Tally {
         Self { reader }
     }
 
-    /// Finds where a label leads, as [`TenantReader::resolve`] does, and whether a limit is reached, by one request
-    /// that is the same whatever is known. Counts nothing.
+    /// Finds where a label leads, as [`TenantReader::resolve`] does, and whether a limit is
+    /// reached, by one request that is the same whatever is known. Counts nothing.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn resolve(&self, label: &str, limit: &Limit, now: Timestamp) -> Result<Resolved, TenantStoreError> {
+    pub async fn resolve(
+        &self,
+        label: &str,
+        limit: &Limit,
+        now: Timestamp,
+    ) -> Result<Resolved, TenantStoreError> {
         let (start, rest_s) = limit.window(now);
         let keys = vec![rows::label_key(label), rows::limit_key(&limit.of, start)];
-        let mut resolved = Resolved { lead: None, wait_s: None };
+        let mut resolved = Resolved {
+            lead: None,
+            wait_s: None,
+        };
         for item in self.reader.batch("resolve a label", keys, &[]).await? {
             match item.get("marks") {
                 Some(marks) => {
@@ -150,9 +183,10 @@ impl Tally {
         Ok(resolved)
     }
 
-    /// When that began which happens at a moment: something that began less than `within` before is still the same, and
-    /// else it begins now. What is told late, or in another order, belongs to what is known already where it is within
-    /// the same time of it. One write, and one read where it did not begin now.
+    /// When that began which happens at a moment: something that began less than `within` before is
+    /// still the same, and else it begins now. What is told late, or in another order, belongs to
+    /// what is known already where it is within the same time of it. One write, and one read where
+    /// it did not begin now.
     ///
     /// # Errors
     /// When the table fails.
@@ -162,7 +196,10 @@ impl Tally {
         at: Timestamp,
         within: SignedDuration,
     ) -> Result<Timestamp, TenantStoreError> {
-        let (at_ms, within_ms) = (at.as_millisecond(), i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
+        let (at_ms, within_ms) = (
+            at.as_millisecond(),
+            i64::try_from(within.as_millis()).unwrap_or(i64::MAX),
+        );
         // As it is stored: whoever is told it later gets the same moment.
         let at = Timestamp::from_millisecond(at_ms).unwrap_or(at);
         let begin = self
@@ -176,34 +213,52 @@ impl Tally {
         if self.reader.send("note a beginning", begin).await? {
             return Ok(at);
         }
-        let Some(item) = self.reader.get_all("look for a beginning", rows::began_key(of)).await? else {
+        let Some(item) = self
+            .reader
+            .get_all("look for a beginning", rows::began_key(of))
+            .await?
+        else {
             return Ok(at);
         };
         let Beginning { began_ms } = stored(item, "beginning")?;
         // Something later began since: this is of what was before that.
         let is_of_it = began_ms.saturating_sub(at_ms) < within_ms;
-        let began = Timestamp::from_millisecond(began_ms).ok().filter(|_| is_of_it);
+        let began = Timestamp::from_millisecond(began_ms)
+            .ok()
+            .filter(|_| is_of_it);
         Ok(began.unwrap_or(at))
     }
 
-    /// Counts one more of something, unless that would be too many. What was counted with the same mark before
-    /// is not counted again: a request that is repeated is one.
+    /// Counts one more of something, unless that would be too many. What was counted with the same
+    /// mark before is not counted again: a request that is repeated is one.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn take(&self, limit: &Limit, mark: &KeyDigest, now: Timestamp) -> Result<Taken, TenantStoreError> {
+    pub async fn take(
+        &self,
+        limit: &Limit,
+        mark: &KeyDigest,
+        now: Timestamp,
+    ) -> Result<Taken, TenantStoreError> {
         let (start, rest_s) = limit.window(now);
         let mark: String = mark.as_str().chars().take(MARK_LENGTH).collect();
         let count = self
             .reader
             .table
-            .update(rows::limit_key(&limit.of, start), "SET expires_at = :end ADD marks :mark")
+            .update(
+                rows::limit_key(&limit.of, start),
+                "SET expires_at = :end ADD marks :mark",
+            )
             .when("attribute_not_exists(marks) OR size(marks) < :most OR contains(marks, :text)")
             .value(":end", number(start + 2 * limit.window_s.max(1)))
             .value(":mark", AttributeValue::Ss(vec![mark.clone()]))
             .value(":text", text(mark))
             .value(":most", number(limit.times_max));
         let is_counted = self.reader.send("count", count).await?;
-        Ok(if is_counted { Taken::Yes } else { Taken::NotBefore { wait_s: rest_s } })
+        Ok(if is_counted {
+            Taken::Yes
+        } else {
+            Taken::NotBefore { wait_s: rest_s }
+        })
     }
 }

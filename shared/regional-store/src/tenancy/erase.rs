@@ -1,7 +1,7 @@
 //! Erasure: what a region holds of a closed tenant goes, and a record says what went.
 //!
-//! Every step deletes and counts in one transaction, so that a run which was cut off goes on where it was,
-//! and the record is exact.
+//! Every step deletes and counts in one transaction, so that a run which was cut off goes on where
+//! it was, and the record is exact.
 
 use super::rows::{self, AUDIT_PREFIX, BARRED_PREFIX, INVITATION_PREFIX};
 use super::{TenantStore, TenantStoreError};
@@ -12,7 +12,8 @@ use tenancy::{MachineClient, User};
 
 /// How many entries go in one transaction.
 const STEP_MAX: u8 = 45;
-/// How long the course of a sign-up is kept that was never confirmed, so that its caller can see why.
+/// How long the course of a sign-up is kept that was never confirmed, so that its caller can see
+/// why.
 const SIGNUP_KEPT_S: i64 = 7 * 86_400;
 
 /// What was erased of a tenant, and when. Holds nothing personal.
@@ -62,7 +63,11 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn users_to_erase(&self, tenant: TenantId) -> Result<Vec<User>, TenantStoreError> {
-        Ok(self.reader.list_users(tenant, None, STEP_MAX).await?.entries)
+        Ok(self
+            .reader
+            .list_users(tenant, None, STEP_MAX)
+            .await?
+            .entries)
     }
 
     /// Erases a user whose account is deleted.
@@ -84,8 +89,10 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn erase_client(&self, client: &MachineClient) -> Result<(), TenantStoreError> {
-        let mut writes =
-            vec![self.take_away(rows::client_key(client.tenant, client.id)), self.note(client.tenant, "clients", 1)];
+        let mut writes = vec![
+            self.take_away(rows::client_key(client.tenant, client.id)),
+            self.note(client.tenant, "clients", 1),
+        ];
         if let Some(client_id) = &client.client_id {
             writes.push(self.delete(rows::token_client_key(client_id)));
         }
@@ -97,7 +104,10 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn erase_provider(&self, tenant: TenantId) -> Result<(), TenantStoreError> {
-        let writes = vec![self.take_away(rows::provider_key(tenant)), self.note(tenant, "identity_providers", 1)];
+        let writes = vec![
+            self.take_away(rows::provider_key(tenant)),
+            self.note(tenant, "identity_providers", 1),
+        ];
         self.step("erase an identity provider", writes).await
     }
 
@@ -106,10 +116,15 @@ impl TenantStore {
     /// # Errors
     /// When the table fails.
     pub async fn erase_entries(&self, tenant: TenantId) -> Result<Leaving, TenantStoreError> {
-        for (prefix, counter) in
-            [(INVITATION_PREFIX, "invitations"), (BARRED_PREFIX, "removals"), (AUDIT_PREFIX, "audit_entries")]
-        {
-            let page = self.reader.page(tenant, prefix, None, STEP_MAX, true).await?;
+        for (prefix, counter) in [
+            (INVITATION_PREFIX, "invitations"),
+            (BARRED_PREFIX, "removals"),
+            (AUDIT_PREFIX, "audit_entries"),
+        ] {
+            let page = self
+                .reader
+                .page(tenant, prefix, None, STEP_MAX, true)
+                .await?;
             if page.entries.is_empty() {
                 continue;
             }
@@ -118,19 +133,23 @@ impl TenantStore {
                 if let Some(sort) = super::members::suffix(item, "") {
                     writes.push(self.take_away(key(rows::tenant_partition(tenant), sort)));
                 }
-                let invitation = super::members::suffix(item, INVITATION_PREFIX).and_then(|id| id.parse().ok());
+                let invitation =
+                    super::members::suffix(item, INVITATION_PREFIX).and_then(|id| id.parse().ok());
                 if let Some(id) = invitation {
                     writes.push(self.delete(rows::invitee_key(id)));
                 }
             }
             // What another run was faster with is not on the next page.
-            return self.step("erase entries", writes).await.map(|()| Leaving::Some);
+            return self
+                .step("erase entries", writes)
+                .await
+                .map(|()| Leaving::Some);
         }
         Ok(Leaving::None)
     }
 
-    /// Erases the organisation's name, and the course of the sign-up: of one that was confirmed at once, of
-    /// another one soon.
+    /// Erases the organisation's name, and the course of the sign-up: of one that was confirmed at
+    /// once, of another one soon.
     ///
     /// # Errors
     /// When the table fails.
@@ -141,15 +160,26 @@ impl TenantStore {
         was_confirmed: bool,
         now: Timestamp,
     ) -> Result<(), TenantStoreError> {
-        let profile = self.reader.table.update(rows::tenant_key(tenant), "REMOVE organisation");
+        let profile = self
+            .reader
+            .table
+            .update(rows::tenant_key(tenant), "REMOVE organisation");
         let profile = profile.when("attribute_exists(organisation)");
-        self.step("erase a profile", vec![profile, self.note(tenant, "profiles", 1)]).await?;
+        self.step(
+            "erase a profile",
+            vec![profile, self.note(tenant, "profiles", 1)],
+        )
+        .await?;
         let signup = rows::signup_key(signup);
         let signup = if was_confirmed {
             self.delete(signup)
         } else {
             let end = number(now.as_second() + SIGNUP_KEPT_S);
-            self.reader.table.update(signup, "SET expires_at = :end").if_present().value(":end", end)
+            self.reader
+                .table
+                .update(signup, "SET expires_at = :end")
+                .if_present()
+                .value(":end", end)
         };
         self.step("erase a sign-up", vec![signup]).await
     }
@@ -158,19 +188,34 @@ impl TenantStore {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn close_erasure(&self, tenant: TenantId, now: Timestamp) -> Result<(), TenantStoreError> {
+    pub async fn close_erasure(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<(), TenantStoreError> {
         let change = "SET erased_at = if_not_exists(erased_at, :now)";
         let update = self.reader.table.update(rows::erasure_key(tenant), change);
-        self.step("close an erasure", vec![update.value(":now", text(now.to_string()))]).await
+        self.step(
+            "close an erasure",
+            vec![update.value(":now", text(now.to_string()))],
+        )
+        .await
     }
 
     /// What was erased of a tenant; nothing before its erasure begins.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_erasure(&self, tenant: TenantId) -> Result<Option<Erasure>, TenantStoreError> {
-        let item = self.reader.get_all("load an erasure", rows::erasure_key(tenant)).await?;
-        item.map(|item: Item| rows::stored(item, "erasure")).transpose()
+    pub async fn load_erasure(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Option<Erasure>, TenantStoreError> {
+        let item = self
+            .reader
+            .get_all("load an erasure", rows::erasure_key(tenant))
+            .await?;
+        item.map(|item: Item| rows::stored(item, "erasure"))
+            .transpose()
     }
 
     /// The part of a transaction that counts erased items of usage.
@@ -180,8 +225,13 @@ impl TenantStore {
 
     /// Counts in the record.
     fn note(&self, tenant: TenantId, counter: &str, erased: usize) -> Write {
-        let update = self.reader.table.update(rows::erasure_key(tenant), "ADD #counter :erased");
-        update.name("#counter", counter).value(":erased", number(erased))
+        let update = self
+            .reader
+            .table
+            .update(rows::erasure_key(tenant), "ADD #counter :erased");
+        update
+            .name("#counter", counter)
+            .value(":erased", number(erased))
     }
 
     /// Deletes an item that is still there: what is gone was counted by another run.
@@ -192,6 +242,8 @@ impl TenantStore {
     /// One step. What is not there any more was erased, and counted, by a run that was faster.
     async fn step(&self, action: &'static str, writes: Vec<Write>) -> Result<(), TenantStoreError> {
         let done = self.reader.table.transact(writes).await;
-        Error::is_written(done).map(|_| ()).map_err(TenantStoreError::of(action))
+        Error::is_written(done)
+            .map(|_| ())
+            .map_err(TenantStoreError::of(action))
     }
 }

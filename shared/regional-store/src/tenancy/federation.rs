@@ -23,14 +23,28 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_provider(&self, tenant: TenantId) -> Result<Option<IdentityProvider>, TenantStoreError> {
-        let item = self.get_all("load an identity provider", rows::provider_key(tenant)).await?;
+    pub async fn load_provider(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Option<IdentityProvider>, TenantStoreError> {
+        let item = self
+            .get_all("load an identity provider", rows::provider_key(tenant))
+            .await?;
         item.map(provider).transpose()
     }
 
     /// Whether an administrator has removed a user who may not come back uninvited.
-    pub(super) async fn is_barred(&self, tenant: TenantId, username: Username) -> Result<bool, TenantStoreError> {
-        let item = self.get_all("look for a removed user", rows::barred_key(tenant, username)).await?;
+    pub(super) async fn is_barred(
+        &self,
+        tenant: TenantId,
+        username: Username,
+    ) -> Result<bool, TenantStoreError> {
+        let item = self
+            .get_all(
+                "look for a removed user",
+                rows::barred_key(tenant, username),
+            )
+            .await?;
         Ok(item.is_some())
     }
 }
@@ -49,7 +63,9 @@ pub(super) fn provider_item(provider: &IdentityProvider) -> Result<Item, TenantS
 }
 
 fn provider(item: Item) -> Result<IdentityProvider, TenantStoreError> {
-    let malformed = |_| TenantStoreError::Malformed { entity: "identity provider" };
+    let malformed = |_| TenantStoreError::Malformed {
+        entity: "identity provider",
+    };
     let row: ProviderRow = stored(item, "identity provider")?;
     Ok(IdentityProvider {
         tenant: row.tenant,

@@ -51,32 +51,51 @@ struct WorkspaceRow {
 }
 
 impl TenantReader {
-    /// Finds where a label leads: nowhere where it is unknown, where its tenant was never in use, and where its
-    /// tenant is closed, all alike. One read in each case.
+    /// Finds where a label leads: nowhere where it is unknown, where its tenant was never in use,
+    /// and where its tenant is closed, all alike. One read in each case.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn resolve(&self, label: &str) -> Result<Option<Lead>, TenantStoreError> {
-        let Some(item) = self.get_all("resolve a label", rows::label_key(label)).await? else {
+        let Some(item) = self
+            .get_all("resolve a label", rows::label_key(label))
+            .await?
+        else {
             return Ok(None);
         };
         Ok(lead(stored(item, "alias")?))
     }
 
-    /// The workspaces that a person can sign in to, or could before they were suspended; at most 50. Those are left
-    /// out in which the person has not proved to us to read the address: a mail to it must tell nothing of them.
+    /// The workspaces that a person can sign in to, or could before they were suspended; at most
+    /// 50. Those are left out in which the person has not proved to us to read the address: a mail
+    /// to it must tell nothing of them.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_workspaces(&self, email: &EmailAddress) -> Result<Vec<Workspace>, TenantStoreError> {
-        let query = self.table.query(rows::address_partition(email)).limit(WORKSPACES_MAX);
-        let found = query.page().await.map_err(TenantStoreError::of("list workspaces"))?.items;
+    pub async fn load_workspaces(
+        &self,
+        email: &EmailAddress,
+    ) -> Result<Vec<Workspace>, TenantStoreError> {
+        let query = self
+            .table
+            .query(rows::address_partition(email))
+            .limit(WORKSPACES_MAX);
+        let found = query
+            .page()
+            .await
+            .map_err(TenantStoreError::of("list workspaces"))?
+            .items;
         let addressees = found.into_iter().map(|item| stored(item, "addressee"));
         let addressees = addressees.collect::<Result<Vec<rows::Addressee>, _>>()?;
-        let keys = addressees.into_iter().map(|addressee| rows::tenant_key(addressee.tenant)).collect();
+        let keys = addressees
+            .into_iter()
+            .map(|addressee| rows::tenant_key(addressee.tenant))
+            .collect();
         let wanted = ["alias", "organisation", "status", "language"];
         let items = self.batch("load workspaces", keys, &wanted).await?;
-        let workspaces = items.into_iter().filter_map(|item| workspace(item).transpose());
+        let workspaces = items
+            .into_iter()
+            .filter_map(|item| workspace(item).transpose());
         let mut workspaces = workspaces.collect::<Result<Vec<_>, _>>()?;
         workspaces.sort_by(|one, other| one.alias.cmp(&other.alias));
         Ok(workspaces)
@@ -94,10 +113,24 @@ pub(super) fn lead(row: rows::AliasRow) -> Option<Lead> {
 /// A tenant that has somewhere to sign in.
 fn workspace(item: Item) -> Result<Option<Workspace>, TenantStoreError> {
     use TenantStatus::{Active, Relocating, Suspended};
-    let WorkspaceRow { alias, organisation, status, language } = stored(item, "tenant")?;
-    let Some(organisation) = organisation.filter(|_| matches!(status, Active | Suspended | Relocating)) else {
+    let WorkspaceRow {
+        alias,
+        organisation,
+        status,
+        language,
+    } = stored(item, "tenant")?;
+    let Some(organisation) =
+        organisation.filter(|_| matches!(status, Active | Suspended | Relocating))
+    else {
         return Ok(None);
     };
-    let organisation = organisation.parse().map_err(|_| TenantStoreError::Malformed { entity: "tenant" })?;
-    Ok(Some(Workspace { alias, organisation, status, language }))
+    let organisation = organisation
+        .parse()
+        .map_err(|_| TenantStoreError::Malformed { entity: "tenant" })?;
+    Ok(Some(Workspace {
+        alias,
+        organisation,
+        status,
+        language,
+    }))
 }

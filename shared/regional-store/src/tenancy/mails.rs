@@ -7,7 +7,8 @@ use dynamo::{AttributeValue, number, text};
 use kernel::Timestamp;
 use tenancy::{Asker, EmailAddress, KeyDigest, mailbox, share_of};
 
-/// Counts the mails that addresses get at somebody's request, whatever they are for and whichever tenant they are of.
+/// Counts the mails that addresses get at somebody's request, whatever they are for and whichever
+/// tenant they are of.
 #[derive(Debug, Clone)]
 pub struct MailTally {
     reader: TenantReader,
@@ -18,11 +19,15 @@ impl MailTally {
     /// Counts in a reader's table: so many an hour, of which everybody who asks has a share.
     #[must_use]
     pub const fn new(reader: TenantReader, per_address: u64) -> Self {
-        Self { reader, per_address }
+        Self {
+            reader,
+            per_address,
+        }
     }
 
-    /// Counts one more mail to an address on somebody's account, unless the address got as many as it gets, or as many as
-    /// this one may ask for. A mail with a mark that was counted in the same hour is not counted again.
+    /// Counts one more mail to an address on somebody's account, unless the address got as many as
+    /// it gets, or as many as this one may ask for. A mail with a mark that was counted in the same
+    /// hour is not counted again.
     ///
     /// One write, under a condition on both counts: two requests at once cannot both be the last.
     ///
@@ -53,6 +58,10 @@ impl MailTally {
             .value(":most", number(self.per_address))
             .value(":own", number(share_of(self.per_address)));
         let is_counted = self.reader.send("count a mail", count).await?;
-        Ok(if is_counted { Taken::Yes } else { Taken::NotBefore { wait_s: rest_s } })
+        Ok(if is_counted {
+            Taken::Yes
+        } else {
+            Taken::NotBefore { wait_s: rest_s }
+        })
     }
 }

@@ -70,7 +70,10 @@ impl TenantStoreError {
     fn of(action: &'static str) -> impl Fn(dynamo::Error) -> Self {
         move |error| match error {
             busy if busy.is_busy() => Self::Busy { action },
-            error => Self::Unavailable { action, source: error.into() },
+            error => Self::Unavailable {
+                action,
+                source: error.into(),
+            },
         }
     }
 }

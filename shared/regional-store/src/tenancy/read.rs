@@ -8,7 +8,9 @@ use kernel::{InvitationId, Role, SignupId, TenantId, TenantStatus, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tenancy::{Fingerprint, Invitation, KeyDigest, OrganisationName, Origin, Signup, Tenant, User, Username};
+use tenancy::{
+    Fingerprint, Invitation, KeyDigest, OrganisationName, Origin, Signup, Tenant, User, Username,
+};
 
 /// Reads the tenants of a region.
 #[derive(Debug, Clone)]
@@ -68,7 +70,9 @@ impl TenantReader {
     /// The tenants in a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { table: Table::new(config, table) }
+        Self {
+            table: Table::new(config, table),
+        }
     }
 
     /// Loads a tenant.
@@ -76,7 +80,9 @@ impl TenantReader {
     /// # Errors
     /// When the table fails.
     pub async fn load_tenant(&self, id: TenantId) -> Result<Option<Tenant>, TenantStoreError> {
-        let item = self.get("load a tenant", rows::tenant_key(id), &TENANT_ATTRIBUTES).await?;
+        let item = self
+            .get("load a tenant", rows::tenant_key(id), &TENANT_ATTRIBUTES)
+            .await?;
         item.map(|item| stored(item, "tenant")).transpose()
     }
 
@@ -93,8 +99,17 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_remembered(&self, key: &KeyDigest) -> Result<Option<Remembered>, TenantStoreError> {
-        let item = self.get("load a key", rows::idempotency_key(key), &["signup", "fingerprint"]).await?;
+    pub async fn load_remembered(
+        &self,
+        key: &KeyDigest,
+    ) -> Result<Option<Remembered>, TenantStoreError> {
+        let item = self
+            .get(
+                "load a key",
+                rows::idempotency_key(key),
+                &["signup", "fingerprint"],
+            )
+            .await?;
         item.map(|item| stored(item, "key")).transpose()
     }
 
@@ -102,14 +117,19 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_membership(&self, username: Username) -> Result<Option<Membership>, TenantStoreError> {
+    pub async fn load_membership(
+        &self,
+        username: Username,
+    ) -> Result<Option<Membership>, TenantStoreError> {
         let wanted = ["tenant", "origin", "role", "confirmed_at"];
-        let item = self.get("load a user", rows::membership_key(username), &wanted).await?;
+        let item = self
+            .get("load a user", rows::membership_key(username), &wanted)
+            .await?;
         item.map(|item| stored(item, "user")).transpose()
     }
 
-    /// Loads a tenant with what it says itself of one of its users: a name that leads to a tenant is no proof that
-    /// the tenant has this user. Nothing personal. One request.
+    /// Loads a tenant with what it says itself of one of its users: a name that leads to a tenant
+    /// is no proof that the tenant has this user. Nothing personal. One request.
     ///
     /// # Errors
     /// When the table fails.
@@ -118,11 +138,17 @@ impl TenantReader {
         tenant: TenantId,
         username: Username,
     ) -> Result<Option<(Tenant, Membership)>, TenantStoreError> {
-        self.load_with(tenant, rows::user_key(tenant, username), &["origin", "role", "confirmed_at"], "user").await
+        self.load_with(
+            tenant,
+            rows::user_key(tenant, username),
+            &["origin", "role", "confirmed_at"],
+            "user",
+        )
+        .await
     }
 
-    /// A tenant with another item of its partition, where both are there. The names are those of the other item's
-    /// attributes that are no tenant's.
+    /// A tenant with another item of its partition, where both are there. The names are those of
+    /// the other item's attributes that are no tenant's.
     pub(super) async fn load_with<T: DeserializeOwned>(
         &self,
         tenant: TenantId,
@@ -130,12 +156,20 @@ impl TenantReader {
         names: &[&'static str],
         entity: &'static str,
     ) -> Result<Option<(Tenant, T)>, TenantStoreError> {
-        let mut all: Vec<&str> = TENANT_ATTRIBUTES.iter().chain(names).copied().chain(["sk"]).collect();
+        let mut all: Vec<&str> = TENANT_ATTRIBUTES
+            .iter()
+            .chain(names)
+            .copied()
+            .chain(["sk"])
+            .collect();
         all.sort_unstable();
         all.dedup();
         let keys = vec![rows::tenant_key(tenant), other];
         let (mut loaded, mut found) = (None, None);
-        for item in self.batch("load a tenant with a part of it", keys, &all).await? {
+        for item in self
+            .batch("load a tenant with a part of it", keys, &all)
+            .await?
+        {
             if item.sort() == "TENANT" {
                 loaded = Some(stored(item, "tenant")?);
             } else {
@@ -160,8 +194,14 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_user_of(&self, tenant: TenantId, username: Username) -> Result<Option<User>, TenantStoreError> {
-        let item = self.get_all("load a user", rows::user_key(tenant, username)).await?;
+    pub async fn load_user_of(
+        &self,
+        tenant: TenantId,
+        username: Username,
+    ) -> Result<Option<User>, TenantStoreError> {
+        let item = self
+            .get_all("load a user", rows::user_key(tenant, username))
+            .await?;
         item.map(rows::user).transpose()
     }
 
@@ -169,10 +209,22 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_invitation(&self, id: InvitationId) -> Result<Option<Invitation>, TenantStoreError> {
-        let item = self.get("find an invitation", rows::invitee_key(id), &["tenant", "expires_at"]).await?;
+    pub async fn load_invitation(
+        &self,
+        id: InvitationId,
+    ) -> Result<Option<Invitation>, TenantStoreError> {
+        let item = self
+            .get(
+                "find an invitation",
+                rows::invitee_key(id),
+                &["tenant", "expires_at"],
+            )
+            .await?;
         match item {
-            Some(item) => self.load_invitation_to(stored::<rows::Invitee>(item, "invitation")?.tenant, id).await,
+            Some(item) => {
+                self.load_invitation_to(stored::<rows::Invitee>(item, "invitation")?.tenant, id)
+                    .await
+            }
             None => Ok(None),
         }
     }
@@ -186,7 +238,9 @@ impl TenantReader {
         tenant: TenantId,
         id: InvitationId,
     ) -> Result<Option<Invitation>, TenantStoreError> {
-        let item = self.get_all("load an invitation", rows::invitation_key(tenant, id)).await?;
+        let item = self
+            .get_all("load an invitation", rows::invitation_key(tenant, id))
+            .await?;
         item.map(rows::invitation).transpose()
     }
 
@@ -194,12 +248,19 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_organisation(&self, id: TenantId) -> Result<Option<OrganisationName>, TenantStoreError> {
-        let item = self.get("load a profile", rows::tenant_key(id), &["organisation"]).await?;
+    pub async fn load_organisation(
+        &self,
+        id: TenantId,
+    ) -> Result<Option<OrganisationName>, TenantStoreError> {
+        let item = self
+            .get("load a profile", rows::tenant_key(id), &["organisation"])
+            .await?;
         let Some(name) = item.as_ref().and_then(|item| item.text("organisation")) else {
             return Ok(None);
         };
-        name.parse().map(Some).map_err(|_| TenantStoreError::Malformed { entity: "tenant" })
+        name.parse()
+            .map(Some)
+            .map_err(|_| TenantStoreError::Malformed { entity: "tenant" })
     }
 
     /// How many tenants there are, by status.
@@ -213,13 +274,18 @@ impl TenantReader {
         for item in self.batch("load counts", keys, &names).await? {
             for name in names {
                 if item.contains_key(name) {
-                    let count = item.number::<i64>(name).ok_or(TenantStoreError::Malformed { entity: "count" })?;
+                    let count = item
+                        .number::<i64>(name)
+                        .ok_or(TenantStoreError::Malformed { entity: "count" })?;
                     *totals.entry(name).or_default() += count;
                 }
             }
         }
         let count = |statuses: &[TenantStatus]| {
-            let total: i64 = statuses.iter().filter_map(|status| totals.get(status.as_str())).sum();
+            let total: i64 = statuses
+                .iter()
+                .filter_map(|status| totals.get(status.as_str()))
+                .sum();
             u64::try_from(total).unwrap_or_default()
         };
         use TenantStatus::{Active, Closing, Pending, Provisioning, Relocating, Suspended};
@@ -230,7 +296,11 @@ impl TenantReader {
         })
     }
 
-    pub(super) async fn get_all(&self, action: &'static str, key: Item) -> Result<Option<Item>, TenantStoreError> {
+    pub(super) async fn get_all(
+        &self,
+        action: &'static str,
+        key: Item,
+    ) -> Result<Option<Item>, TenantStoreError> {
         self.get(action, key, &[]).await
     }
 
@@ -240,11 +310,18 @@ impl TenantReader {
         key: Item,
         attributes: &[&str],
     ) -> Result<Option<Item>, TenantStoreError> {
-        self.table.get_some(key, attributes).await.map_err(TenantStoreError::of(action))
+        self.table
+            .get_some(key, attributes)
+            .await
+            .map_err(TenantStoreError::of(action))
     }
 
     /// Sends a write; whether its condition held.
-    pub(super) async fn send(&self, action: &'static str, write: Write) -> Result<bool, TenantStoreError> {
+    pub(super) async fn send(
+        &self,
+        action: &'static str,
+        write: Write,
+    ) -> Result<bool, TenantStoreError> {
         Error::is_written(self.table.send(write).await).map_err(TenantStoreError::of(action))
     }
 
@@ -254,6 +331,11 @@ impl TenantReader {
         keys: Vec<Item>,
         attributes: &[&str],
     ) -> Result<Vec<Item>, TenantStoreError> {
-        self.table.batch_get(keys).attributes(attributes).send().await.map_err(TenantStoreError::of(action))
+        self.table
+            .batch_get(keys)
+            .attributes(attributes)
+            .send()
+            .await
+            .map_err(TenantStoreError::of(action))
     }
 }

@@ -23,8 +23,8 @@
 //! | `ERASURE#<tenant>` | `ERASURE` | what was erased of a closed tenant, and when |
 //! | `STATS#<shard>` | `REGION` | how many tenants there are in each status |
 //!
-//! All that is personal of a tenant is in the tenant's own partition: credentials that are narrowed to it read
-//! nothing else.
+//! All that is personal of a tenant is in the tenant's own partition: credentials that are narrowed
+//! to it read nothing else.
 
 use super::{Membership, Place, TenantStoreError};
 use dynamo::{AttributeValue, Item, Shards, key, number, text};
@@ -32,12 +32,12 @@ use kernel::{Alias, InvitationId, Role, SignupId, TenantId, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenancy::{
-    Actor, AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin, OwedMail, SignUp, User,
-    Username, Voucher,
+    Actor, AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin,
+    OwedMail, SignUp, User, Username, Voucher,
 };
 
-/// The items that the counts of tenants are spread over, so that many sign-ups at once do not wait for
-/// one another. Few enough for one `BatchGetItem`.
+/// The items that the counts of tenants are spread over, so that many sign-ups at once do not wait
+/// for one another. Few enough for one `BatchGetItem`.
 pub(super) const STATS_SHARDS: Shards = Shards::new(32);
 /// The partitions that hold what is due.
 pub(super) const DUE_SHARDS: Shards = Shards::new(8);
@@ -84,7 +84,10 @@ pub(super) fn membership_key(username: Username) -> Item {
 
 /// Of what Meridian vouches for an account with.
 pub(super) fn voucher_key(username: Username, voucher: &Voucher) -> Item {
-    key(format!("USER#{username}"), format!("VOUCHER#{}", voucher.digest().as_str()))
+    key(
+        format!("USER#{username}"),
+        format!("VOUCHER#{}", voucher.digest().as_str()),
+    )
 }
 
 /// Of what leads from an address to a user.
@@ -123,11 +126,17 @@ pub(super) fn provider_key(tenant: TenantId) -> Item {
 }
 
 pub(super) fn barred_key(tenant: TenantId, username: Username) -> Item {
-    key(tenant_partition(tenant), format!("{BARRED_PREFIX}{username}"))
+    key(
+        tenant_partition(tenant),
+        format!("{BARRED_PREFIX}{username}"),
+    )
 }
 
 pub(super) fn limit_key(digest: &KeyDigest, window_start_s: i64) -> Item {
-    key(format!("LIMIT#{}", digest.as_str()), window_start_s.to_string())
+    key(
+        format!("LIMIT#{}", digest.as_str()),
+        window_start_s.to_string(),
+    )
 }
 
 /// Of the moment when something began.
@@ -140,7 +149,12 @@ pub(super) fn erasure_key(tenant: TenantId) -> Item {
 }
 
 pub(super) fn due_key(due: &Due) -> Item {
-    let sort = format!("{}#{}#{}", milliseconds(due.at), due.kind.as_str(), due.tenant);
+    let sort = format!(
+        "{}#{}#{}",
+        milliseconds(due.at),
+        due.kind.as_str(),
+        due.tenant
+    );
     key(due_partition(DUE_SHARDS.of(due.tenant.as_uuid())), sort)
 }
 
@@ -168,7 +182,10 @@ pub(super) fn item(key: Item, stored: &impl Serialize) -> Result<Item, TenantSto
 }
 
 /// What is stored in an item. The parser's own words are dropped: they may quote the item.
-pub(super) fn stored<T: DeserializeOwned>(item: Item, entity: &'static str) -> Result<T, TenantStoreError> {
+pub(super) fn stored<T: DeserializeOwned>(
+    item: Item,
+    entity: &'static str,
+) -> Result<T, TenantStoreError> {
     dynamo::from_item(item).map_err(|_| TenantStoreError::Malformed { entity })
 }
 
@@ -176,7 +193,8 @@ pub(super) fn stored<T: DeserializeOwned>(item: Item, entity: &'static str) -> R
 #[derive(Serialize, Deserialize)]
 pub(super) struct AliasRow {
     pub(super) tenant: TenantId,
-    /// The version of the tenant from which on the label leads to it; absent before, and once it is closed.
+    /// The version of the tenant from which on the label leads to it; absent before, and once it is
+    /// closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) routed_since_version: Option<u64>,
     /// Where the tenant has moved to.
@@ -187,7 +205,11 @@ pub(super) struct AliasRow {
 impl AliasRow {
     /// Of a tenant that nobody can sign in to yet.
     pub(super) const fn of(tenant: TenantId) -> Self {
-        Self { tenant, routed_since_version: None, moved: None }
+        Self {
+            tenant,
+            routed_since_version: None,
+            moved: None,
+        }
     }
 }
 
@@ -224,7 +246,10 @@ impl From<&User> for UserRow {
             name: user.name.expose().to_owned(),
             email: user.email.expose().to_owned(),
             origin: user.origin.clone(),
-            account: user.account.as_ref().map(|account| account.expose().to_owned()),
+            account: user
+                .account
+                .as_ref()
+                .map(|account| account.expose().to_owned()),
             consents: user.consents.clone(),
             created_at: user.created_at,
             confirmed_at: user.confirmed_at,
@@ -250,7 +275,12 @@ pub(super) fn membership_item(user: &User) -> Result<Item, TenantStoreError> {
 
 /// The item that leads from an address to a user.
 pub(super) fn address_item(user: &User) -> Result<Item, TenantStoreError> {
-    item(address_key(&user.email, user.username), &Addressee { tenant: user.tenant })
+    item(
+        address_key(&user.email, user.username),
+        &Addressee {
+            tenant: user.tenant,
+        },
+    )
 }
 
 /// The tenant of a user that an address leads to.
@@ -269,7 +299,11 @@ pub(super) fn user(item: Item) -> Result<User, TenantStoreError> {
         name: row.name.parse().map_err(malformed)?,
         email: row.email.parse().map_err(malformed)?,
         origin: row.origin,
-        account: row.account.map(|name| name.parse()).transpose().map_err(malformed)?,
+        account: row
+            .account
+            .map(|name| name.parse())
+            .transpose()
+            .map_err(malformed)?,
         consents: row.consents,
         created_at: row.created_at,
         confirmed_at: row.confirmed_at,
@@ -312,7 +346,10 @@ pub(super) fn invitation_item(invitation: &Invitation) -> Result<Item, TenantSto
 
 /// The item that leads from an invitation to the tenant.
 pub(super) fn invitee_item(invitation: &Invitation) -> Result<Item, TenantStoreError> {
-    let row = Invitee { tenant: invitation.tenant, expires_at: invitation_expiry(invitation) };
+    let row = Invitee {
+        tenant: invitation.tenant,
+        expires_at: invitation_expiry(invitation),
+    };
     item(invitee_key(invitation.id), &row)
 }
 
@@ -333,7 +370,9 @@ pub(super) fn invitation(item: Item) -> Result<Invitation, TenantStoreError> {
     Ok(Invitation {
         id: row.invitation,
         tenant: row.tenant,
-        email: row.email.parse().map_err(|_| TenantStoreError::Malformed { entity: "invitation" })?,
+        email: row.email.parse().map_err(|_| TenantStoreError::Malformed {
+            entity: "invitation",
+        })?,
         role: row.role,
         code: row.code,
         invited_by: row.invited_by,
@@ -348,6 +387,9 @@ pub(super) fn invitation(item: Item) -> Result<Invitation, TenantStoreError> {
 pub(super) fn audit_item(tenant: TenantId, entry: &AuditEntry) -> Result<Item, TenantStoreError> {
     let sort = format!("{AUDIT_PREFIX}{}#{}", milliseconds(entry.at), entry.id);
     let mut item = item(key(tenant_partition(tenant), sort), entry)?;
-    item.insert("expires_at".to_owned(), number(entry.at.as_second() + AUDIT_KEPT_S));
+    item.insert(
+        "expires_at".to_owned(),
+        number(entry.at.as_second() + AUDIT_KEPT_S),
+    );
     Ok(item)
 }

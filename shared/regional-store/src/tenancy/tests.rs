@@ -11,9 +11,9 @@ use kernel::{Alias, Role, TenantId, TenantStatus, Timestamp, WindowSize};
 use outbox::{Outbox, Row};
 use serde_json::{Value, json};
 use tenancy::{
-    Actor, AuditAction, AuditEntry, Documents, Due, DueKind, EmailAddress, Fingerprint, IdempotencyKey, Identifiers,
-    InvitationCode, Invite, KeyDigest, Occasion, Refusal, Requirements, Settings, SignUp, SignUpRequest, Tenant,
-    Username,
+    Actor, AuditAction, AuditEntry, Documents, Due, DueKind, EmailAddress, Fingerprint,
+    IdempotencyKey, Identifiers, InvitationCode, Invite, KeyDigest, Occasion, Refusal,
+    Requirements, Settings, SignUp, SignUpRequest, Tenant, Username,
 };
 
 /// What a sign-up stores: key, alias, sign-up, tenant, user, what leads to it, audit entry, expiry.
@@ -57,7 +57,10 @@ fn settings() -> Settings {
 }
 
 fn documents() -> Documents {
-    Documents { terms: "1".parse().unwrap(), data_processing: "1".parse().unwrap() }
+    Documents {
+        terms: "1".parse().unwrap(),
+        data_processing: "1".parse().unwrap(),
+    }
 }
 
 /// The sign-up with a number: what it creates, its key's digest and its fingerprint.
@@ -77,7 +80,10 @@ fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
         "data_processing": "1",
     }))
     .unwrap();
-    let requirements = Requirements { documents: documents(), disposable: "".parse().unwrap() };
+    let requirements = Requirements {
+        documents: documents(),
+        disposable: "".parse().unwrap(),
+    };
     let registration = request.validate(&catalogue, &requirements).unwrap();
     let key: IdempotencyKey = format!("idempotency-key-{n}").parse().unwrap();
     let mut random = [0; 16];
@@ -89,27 +95,46 @@ fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
         onboarding: None,
     };
     let fingerprint = key.fingerprint(&registration, None);
-    let made = tenancy::decide_sign_up(&registration, &catalogue, &documents(), ids, &settings(), &occasion(n));
+    let made = tenancy::decide_sign_up(
+        &registration,
+        &catalogue,
+        &documents(),
+        ids,
+        &settings(),
+        &occasion(n),
+    );
     (made, key.digest(), fingerprint)
 }
 
 impl World {
     async fn register(&self, n: u32) -> SignUp {
         let (made, key, fingerprint) = sign_up(n);
-        assert_eq!(self.store.register(&made, &key, &fingerprint).await.unwrap(), Registered::Stored);
+        assert_eq!(
+            self.store
+                .register(&made, &key, &fingerprint)
+                .await
+                .unwrap(),
+            Registered::Stored
+        );
         made
     }
 
     /// Confirms as the trigger and the API do.
     async fn confirm(&self, tenant: TenantId, n: u32) -> Result<Tenant, TenantStoreError> {
-        let (catalogue, settings, occasion) = (Catalogue::bundled().unwrap(), settings(), occasion(n));
+        let (catalogue, settings, occasion) =
+            (Catalogue::bundled().unwrap(), settings(), occasion(n));
         let confirmed = self.store.change(tenant, Reach::SIGNUP, |loaded| {
             tenancy::decide_confirmation(&loaded.state, &catalogue, &settings, &occasion)
         });
         confirmed.await.map(|state| state.tenant)
     }
 
-    async fn apply(&self, tenant: TenantId, policy: &TenantPolicy, n: u32) -> Result<Tenant, TenantStoreError> {
+    async fn apply(
+        &self,
+        tenant: TenantId,
+        policy: &TenantPolicy,
+        n: u32,
+    ) -> Result<Tenant, TenantStoreError> {
         let (settings, occasion) = (settings(), occasion(n));
         let applied = self.store.change(tenant, Reach::TENANT, |loaded| {
             tenancy::decide_policy(&loaded.state, policy, &settings, &occasion).map(Some)
@@ -127,7 +152,10 @@ impl World {
         let email: EmailAddress = email.parse().unwrap();
         let id = Username::of(&made.tenant.alias, &email).invitation();
         let code = InvitationCode::from_random(id, [secret; 16]);
-        let reach = Reach { invitation: Some(id), ..Reach::TENANT };
+        let reach = Reach {
+            invitation: Some(id),
+            ..Reach::TENANT
+        };
         let occasion = occasion(n);
         let invited = self.store.change(made.tenant.id, reach, |loaded| {
             let invite = Invite {
@@ -144,33 +172,78 @@ impl World {
         code
     }
 
-    async fn accept(&self, made: &SignUp, code: &InvitationCode, n: u32) -> Result<Tenant, TenantStoreError> {
-        let reach = Reach { invitation: Some(code.invitation()), user: Some(made.user.username), ..Reach::TENANT };
+    async fn accept(
+        &self,
+        made: &SignUp,
+        code: &InvitationCode,
+        n: u32,
+    ) -> Result<Tenant, TenantStoreError> {
+        let reach = Reach {
+            invitation: Some(code.invitation()),
+            user: Some(made.user.username),
+            ..Reach::TENANT
+        };
         let occasion = occasion(n);
         let accepted = self.store.change(made.tenant.id, reach, |loaded| {
             let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
-            let (name, consents) = ("Charles Babbage".parse().unwrap(), documents().agreed_at(occasion.now));
+            let (name, consents) = (
+                "Charles Babbage".parse().unwrap(),
+                documents().agreed_at(occasion.now),
+            );
             let inviter = loaded.user.as_ref();
-            tenancy::decide_acceptance(&loaded.state, open, inviter, code, name, consents, &occasion).map(Some)
+            tenancy::decide_acceptance(
+                &loaded.state,
+                open,
+                inviter,
+                code,
+                name,
+                consents,
+                &occasion,
+            )
+            .map(Some)
         });
         accepted.await.map(|state| state.tenant)
     }
 
     async fn due(&self) -> Vec<Due> {
-        self.store.reader().load_due("2100-01-01T00:00:00Z".parse().unwrap(), 100).await.unwrap()
+        self.store
+            .reader()
+            .load_due("2100-01-01T00:00:00Z".parse().unwrap(), 100)
+            .await
+            .unwrap()
     }
 
     async fn items(&self) -> usize {
-        let items = self.client.scan().table_name(&self.table).send().await.unwrap();
-        items.items().iter().filter(|item| !item["pk"].as_s().unwrap().starts_with("STATS#")).count()
+        let items = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .send()
+            .await
+            .unwrap();
+        items
+            .items()
+            .iter()
+            .filter(|item| !item["pk"].as_s().unwrap().starts_with("STATS#"))
+            .count()
     }
 
     /// The facts stated so far, in order of their sequence.
     async fn facts(&self) -> Vec<(String, Value)> {
-        let rows = self.outbox.sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000).await.unwrap();
+        let rows = self
+            .outbox
+            .sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000)
+            .await
+            .unwrap();
         let mut facts: Vec<_> = rows
             .into_iter()
-            .map(|Row { detail_type, detail, .. }| (detail_type, serde_json::from_str::<Value>(&detail).unwrap()))
+            .map(
+                |Row {
+                     detail_type,
+                     detail,
+                     ..
+                 }| (detail_type, serde_json::from_str::<Value>(&detail).unwrap()),
+            )
             .collect();
         facts.sort_by_key(|(_, detail)| detail["sequence"].as_u64());
         facts
@@ -182,15 +255,37 @@ async fn a_registration_is_stored_with_its_fact_and_read_back() {
     let world = world().await;
     let made = world.register(1).await;
     let reader = world.store.reader();
-    assert_eq!(reader.load_tenant(made.tenant.id).await.unwrap(), Some(made.tenant.clone()));
-    assert_eq!(reader.load_signup(made.signup.id).await.unwrap(), Some(made.signup.clone()));
-    let membership = reader.load_membership(made.user.username).await.unwrap().unwrap();
-    assert_eq!((membership.tenant, membership.origin), (made.tenant.id, made.user.origin.clone()));
-    assert_eq!(reader.load_user(made.user.username).await.unwrap(), Some(made.user.clone()));
-    assert_eq!(reader.load_organisation(made.tenant.id).await.unwrap(), Some(made.organisation.clone()));
+    assert_eq!(
+        reader.load_tenant(made.tenant.id).await.unwrap(),
+        Some(made.tenant.clone())
+    );
+    assert_eq!(
+        reader.load_signup(made.signup.id).await.unwrap(),
+        Some(made.signup.clone())
+    );
+    let membership = reader
+        .load_membership(made.user.username)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (membership.tenant, membership.origin),
+        (made.tenant.id, made.user.origin.clone())
+    );
+    assert_eq!(
+        reader.load_user(made.user.username).await.unwrap(),
+        Some(made.user.clone())
+    );
+    assert_eq!(
+        reader.load_organisation(made.tenant.id).await.unwrap(),
+        Some(made.organisation.clone())
+    );
     let facts = world.facts().await;
     assert_eq!(facts[0].0, "TenantStatusChanged.v1");
-    assert_eq!((facts.len(), &facts[0].1["data"]["reason"]), (1, &json!("signed_up")));
+    assert_eq!(
+        (facts.len(), &facts[0].1["data"]["reason"]),
+        (1, &json!("signed_up"))
+    );
     assert_eq!(world.due().await, [made.due]);
     assert_eq!(world.items().await, ITEMS);
 }
@@ -199,15 +294,35 @@ async fn a_registration_is_stored_with_its_fact_and_read_back() {
 async fn the_organisation_and_the_person_are_stored_once_each() {
     let world = world().await;
     let made = world.register(1).await;
-    let items = world.client.scan().table_name(&world.table).send().await.unwrap();
-    for (canary, kind) in [("Analytical Engines", "TENANT"), ("Lovelace", "USER#"), ("ada1@engines", "USER#")] {
+    let items = world
+        .client
+        .scan()
+        .table_name(&world.table)
+        .send()
+        .await
+        .unwrap();
+    for (canary, kind) in [
+        ("Analytical Engines", "TENANT"),
+        ("Lovelace", "USER#"),
+        ("ada1@engines", "USER#"),
+    ] {
         let holders: Vec<_> = items
             .items()
             .iter()
-            .filter(|item| item.values().any(|value| matches!(value, AttributeValue::S(text) if text.contains(canary))))
-            .map(|item| (item["pk"].as_s().unwrap().clone(), item["sk"].as_s().unwrap().as_str()))
+            .filter(|item| {
+                item.values()
+                    .any(|value| matches!(value, AttributeValue::S(text) if text.contains(canary)))
+            })
+            .map(|item| {
+                (
+                    item["pk"].as_s().unwrap().clone(),
+                    item["sk"].as_s().unwrap().as_str(),
+                )
+            })
             .collect();
-        let [(partition, sort)] = &holders[..] else { panic!("{canary} is in {holders:?}") };
+        let [(partition, sort)] = &holders[..] else {
+            panic!("{canary} is in {holders:?}")
+        };
         assert_eq!(*partition, format!("TENANT#{}", made.tenant.id), "{canary}");
         assert!(sort.starts_with(kind), "{canary} is in {sort}");
     }
@@ -219,8 +334,12 @@ async fn move_away(world: &World, alias: &str, place: &Place) {
     let place = dynamo::to_value(place).unwrap();
     let key = |kind| AttributeValue::S(kind);
     let update = world.client.update_item().table_name(&world.table);
-    let update = update.key("pk", key(format!("ALIAS#{alias}"))).key("sk", key("ALIAS".to_owned()));
-    let update = update.update_expression("SET moved = :place").expression_attribute_values(":place", place);
+    let update = update
+        .key("pk", key(format!("ALIAS#{alias}")))
+        .key("sk", key("ALIAS".to_owned()));
+    let update = update
+        .update_expression("SET moved = :place")
+        .expression_attribute_values(":place", place);
     update.send().await.unwrap();
 }
 
@@ -234,10 +353,20 @@ async fn a_label_leads_to_its_tenant_while_it_is_in_use() {
     world.confirm(id, 2).await.unwrap();
     assert_eq!(reader.resolve(alias).await.unwrap(), Some(Lead::Here(id)));
     world.apply(id, &policy(2), 3).await.unwrap();
-    assert_eq!(reader.resolve(alias).await.unwrap(), Some(Lead::Here(id)), "a suspended tenant can be told so");
-    let place = Place { region: "us-west-2".parse().unwrap(), api_url: "https://api.west.example".parse().unwrap() };
+    assert_eq!(
+        reader.resolve(alias).await.unwrap(),
+        Some(Lead::Here(id)),
+        "a suspended tenant can be told so"
+    );
+    let place = Place {
+        region: "us-west-2".parse().unwrap(),
+        api_url: "https://api.west.example".parse().unwrap(),
+    };
     move_away(&world, alias, &place).await;
-    assert_eq!(reader.resolve(alias).await.unwrap(), Some(Lead::Moved(place)));
+    assert_eq!(
+        reader.resolve(alias).await.unwrap(),
+        Some(Lead::Moved(place))
+    );
 }
 
 #[tokio::test]
@@ -247,26 +376,57 @@ async fn a_person_has_the_workspaces_whose_mails_were_proved_to_arrive() {
     let email: EmailAddress = "ada1@engines.example".parse().unwrap();
     let reader = world.store.reader();
     let labels = async |email: &str| {
-        let found = reader.load_workspaces(&email.parse().unwrap()).await.unwrap();
-        found.into_iter().map(|workspace| workspace.alias).collect::<Vec<_>>()
+        let found = reader
+            .load_workspaces(&email.parse().unwrap())
+            .await
+            .unwrap();
+        found
+            .into_iter()
+            .map(|workspace| workspace.alias)
+            .collect::<Vec<_>>()
     };
     assert_eq!(labels("nobody@engines.example").await, []);
     // Others sign up in the person's name, as often as they like.
     let pending = world.register(3).await;
-    assert_eq!(labels(pending.user.email.expose()).await, [], "nobody has proved to read the address");
-    assert_eq!(labels("ADA1@Engines.example").await, std::slice::from_ref(&one.tenant.alias), "whatever the case");
+    assert_eq!(
+        labels(pending.user.email.expose()).await,
+        [],
+        "nobody has proved to read the address"
+    );
+    assert_eq!(
+        labels("ADA1@Engines.example").await,
+        std::slice::from_ref(&one.tenant.alias),
+        "whatever the case"
+    );
     let code = world.invite(&two, email.expose(), 1, 10).await;
     world.accept(&two, &code, 11).await.unwrap();
-    assert_eq!(labels(email.expose()).await, std::slice::from_ref(&one.tenant.alias), "no account yet");
+    assert_eq!(
+        labels(email.expose()).await,
+        std::slice::from_ref(&one.tenant.alias),
+        "no account yet"
+    );
     let username = code.invitation().to_string().parse().unwrap();
-    let reach = Reach { user: Some(username), ..Reach::TENANT };
+    let reach = Reach {
+        user: Some(username),
+        ..Reach::TENANT
+    };
     let joined = world.store.change(two.tenant.id, reach, |loaded| {
-        Ok(tenancy::decide_joined(&loaded.state, loaded.user.as_ref().unwrap(), &occasion(12)))
+        Ok(tenancy::decide_joined(
+            &loaded.state,
+            loaded.user.as_ref().unwrap(),
+            &occasion(12),
+        ))
     });
     joined.await.unwrap();
     let found = reader.load_workspaces(&email).await.unwrap();
-    assert_eq!((found.len(), found[0].organisation.expose()), (2, "Analytical Engines Ltd"));
-    let reach = Reach { user: Some(username), ..Reach::TENANT };
+    assert_eq!(
+        (found.len(), found[0].organisation.expose()),
+        (2, "Analytical Engines Ltd")
+    );
+    let reach = Reach {
+        user: Some(username),
+        ..Reach::TENANT
+    };
     let left = world.store.change(two.tenant.id, reach, |loaded| {
         let user = loaded.user.as_ref().unwrap();
         tenancy::decide_removal(&loaded.state, user, two.user.username, &occasion(13)).map(Some)
@@ -281,10 +441,18 @@ async fn a_repeated_key_writes_nothing_and_names_the_first() {
     let first = world.register(1).await;
     let (_, key, fingerprint) = sign_up(1);
     let (second, ..) = sign_up(2);
-    let Registered::Repeated(remembered) = world.store.register(&second, &key, &fingerprint).await.unwrap() else {
+    let Registered::Repeated(remembered) = world
+        .store
+        .register(&second, &key, &fingerprint)
+        .await
+        .unwrap()
+    else {
         panic!("a second registration was stored");
     };
-    assert_eq!((remembered.signup, remembered.fingerprint), (first.signup.id, fingerprint));
+    assert_eq!(
+        (remembered.signup, remembered.fingerprint),
+        (first.signup.id, fingerprint)
+    );
     assert_eq!((world.items().await, world.facts().await.len()), (ITEMS, 1));
 }
 
@@ -295,7 +463,10 @@ async fn a_taken_alias_writes_nothing() {
     let (mut second, key, fingerprint) = sign_up(2);
     second.tenant.alias = first.tenant.alias;
     let refused = world.store.register(&second, &key, &fingerprint).await;
-    assert!(matches!(refused, Err(TenantStoreError::AliasTaken)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(TenantStoreError::AliasTaken)),
+        "{refused:?}"
+    );
     assert_eq!((world.items().await, world.facts().await.len()), (ITEMS, 1));
 }
 
@@ -309,21 +480,38 @@ async fn one_of_many_with_one_key_wins() {
         async move { store.register(&made, key, fingerprint).await.unwrap() }
     }))
     .await;
-    let stored = outcomes.iter().filter(|outcome| **outcome == Registered::Stored).count();
-    assert_eq!((stored, world.items().await, world.facts().await.len()), (1, ITEMS, 1));
+    let stored = outcomes
+        .iter()
+        .filter(|outcome| **outcome == Registered::Stored)
+        .count();
+    assert_eq!(
+        (stored, world.items().await, world.facts().await.len()),
+        (1, ITEMS, 1)
+    );
 }
 
 #[tokio::test]
 async fn two_hundred_at_once_are_all_stored_and_counted() {
     let world = world().await;
     join_all((1..=200).map(|n| world.register(n))).await;
-    join_all((1..=50).map(|n| async move { sign_up(n).0 }).map(|made| async {
-        let made = made.await;
-        world.confirm(made.tenant.id, 1000).await.unwrap()
-    }))
+    join_all(
+        (1..=50)
+            .map(|n| async move { sign_up(n).0 })
+            .map(|made| async {
+                let made = made.await;
+                world.confirm(made.tenant.id, 1000).await.unwrap()
+            }),
+    )
     .await;
     let counts = world.store.reader().counts().await.unwrap();
-    assert_eq!(counts, TenantCounts { pending: 150, active: 50, other: 0 });
+    assert_eq!(
+        counts,
+        TenantCounts {
+            pending: 150,
+            active: 50,
+            other: 0
+        }
+    );
 }
 
 #[tokio::test]
@@ -335,16 +523,48 @@ async fn a_confirmation_is_one_fact_however_often_and_by_whomever() {
         async move { world.confirm(made.tenant.id, 100 + n).await.unwrap() }
     }))
     .await;
-    assert!(confirmed.iter().all(|tenant| (tenant.status, tenant.version) == (TenantStatus::Active, 2)));
+    assert!(
+        confirmed
+            .iter()
+            .all(|tenant| (tenant.status, tenant.version) == (TenantStatus::Active, 2))
+    );
     let facts = world.facts().await;
-    let told: Vec<_> = facts.iter().map(|(_, fact)| (&fact["sequence"], &fact["data"]["status"])).collect();
-    assert_eq!(told, [(&json!(1), &json!("pending")), (&json!(2), &json!("active"))]);
+    let told: Vec<_> = facts
+        .iter()
+        .map(|(_, fact)| (&fact["sequence"], &fact["data"]["status"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (&json!(1), &json!("pending")),
+            (&json!(2), &json!("active"))
+        ]
+    );
     let counts = world.store.reader().counts().await.unwrap();
-    assert_eq!(counts, TenantCounts { pending: 0, active: 1, other: 0 });
-    let signup = world.store.reader().load_signup(made.signup.id).await.unwrap().unwrap();
+    assert_eq!(
+        counts,
+        TenantCounts {
+            pending: 0,
+            active: 1,
+            other: 0
+        }
+    );
+    let signup = world
+        .store
+        .reader()
+        .load_signup(made.signup.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(signup.confirmed_at.is_some() && signup.identity_at.is_some());
     assert_eq!(world.due().await, [], "a confirmed sign-up does not expire");
-    let user = world.store.reader().load_user(made.user.username).await.unwrap().unwrap();
+    let user = world
+        .store
+        .reader()
+        .load_user(made.user.username)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(user.confirmed_at.is_some());
 }
 
@@ -361,7 +581,9 @@ fn policy(version: u64) -> TenantPolicy {
     TenantPolicy {
         version,
         plan: "pro".parse().unwrap(),
-        suspension: version.is_multiple_of(2).then_some(kernel::Suspension::Operator),
+        suspension: version
+            .is_multiple_of(2)
+            .then_some(kernel::Suspension::Operator),
         entitlements: vec!["sso".parse().unwrap()],
     }
 }
@@ -373,19 +595,52 @@ async fn the_highest_policy_holds_and_every_delivery_is_acknowledged() {
     let versions = [3, 1, 5, 5, 2, 4];
     join_all(versions.iter().enumerate().map(|(place, version)| {
         let (world, tenant) = (&world, made.tenant.id);
-        async move { world.apply(tenant, &policy(*version), u32::try_from(place).unwrap() + 10).await.unwrap() }
+        async move {
+            world
+                .apply(
+                    tenant,
+                    &policy(*version),
+                    u32::try_from(place).unwrap() + 10,
+                )
+                .await
+                .unwrap()
+        }
     }))
     .await;
-    let tenant = world.store.reader().load_tenant(made.tenant.id).await.unwrap().unwrap();
-    assert_eq!((tenant.policy.version, tenant.policy.suspension, tenant.plan.as_str()), (5, None, "pro"));
+    let tenant = world
+        .store
+        .reader()
+        .load_tenant(made.tenant.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (
+            tenant.policy.version,
+            tenant.policy.suspension,
+            tenant.plan.as_str()
+        ),
+        (5, None, "pro")
+    );
     assert_eq!(tenant.status, TenantStatus::Active);
     let facts = world.facts().await;
-    let acknowledged: Vec<_> = facts.iter().filter(|(kind, _)| kind == "TenantPolicyApplied.v1").collect();
+    let acknowledged: Vec<_> = facts
+        .iter()
+        .filter(|(kind, _)| kind == "TenantPolicyApplied.v1")
+        .collect();
     assert_eq!(acknowledged.len(), versions.len());
     assert_eq!(acknowledged.last().unwrap().1["data"]["version"], json!(5));
-    let stated = facts.iter().filter(|(kind, _)| kind == "TenantStatusChanged.v1");
-    let revisions: Vec<_> = stated.map(|(_, fact)| fact["sequence"].as_u64().unwrap()).collect();
-    assert_eq!(revisions, (1..=tenant.version).collect::<Vec<_>>(), "every version is stated once");
+    let stated = facts
+        .iter()
+        .filter(|(kind, _)| kind == "TenantStatusChanged.v1");
+    let revisions: Vec<_> = stated
+        .map(|(_, fact)| fact["sequence"].as_u64().unwrap())
+        .collect();
+    assert_eq!(
+        revisions,
+        (1..=tenant.version).collect::<Vec<_>>(),
+        "every version is stated once"
+    );
 }
 
 #[tokio::test]
@@ -405,17 +660,47 @@ async fn terms_are_of_the_tenants_that_exist() {
     let asked: Vec<_> = (1..=130).chain(1..=3).map(tenant_id).collect();
     let terms = world.store.reader().usage_terms(&asked).await.unwrap();
     assert_eq!(terms.len(), 120);
-    let of = |n| (terms[&tenant_id(n)].status, terms[&tenant_id(n)].billing_anchor.to_string());
-    assert_eq!((of(7), of(8)), ((TenantStatus::Active, ANCHOR.into()), (TenantStatus::Pending, ANCHOR.into())));
+    let of = |n| {
+        (
+            terms[&tenant_id(n)].status,
+            terms[&tenant_id(n)].billing_anchor.to_string(),
+        )
+    };
+    assert_eq!(
+        (of(7), of(8)),
+        (
+            (TenantStatus::Active, ANCHOR.into()),
+            (TenantStatus::Pending, ANCHOR.into())
+        )
+    );
     // What is billed begins with the period in which a tenant became active.
     let first = WindowSize::Month.start(occasion(500).now, ANCHOR.parse().unwrap());
-    assert_eq!((terms[&tenant_id(7)].first_moment(), terms[&tenant_id(8)].first_moment()), (Some(first), None));
+    assert_eq!(
+        (
+            terms[&tenant_id(7)].first_moment(),
+            terms[&tenant_id(8)].first_moment()
+        ),
+        (Some(first), None)
+    );
     // Whatever is changed of a tenant later, that stays.
     let changed = world.apply(made.tenant.id, &policy(1), 501).await.unwrap();
-    let terms = world.store.reader().usage_terms(&[tenant_id(7)]).await.unwrap();
+    let terms = world
+        .store
+        .reader()
+        .usage_terms(&[tenant_id(7)])
+        .await
+        .unwrap();
     let stays = (changed.activated_at, terms[&tenant_id(7)].first_moment());
     assert_eq!(stays, (Some(occasion(500).now), Some(first)));
-    assert!(world.store.reader().usage_terms(&[]).await.unwrap().is_empty());
+    assert!(
+        world
+            .store
+            .reader()
+            .usage_terms(&[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// Two of many who change one tenant at once never overwrite one another.
@@ -425,12 +710,27 @@ async fn changes_of_one_tenant_are_one_after_the_other() {
     let made = world.active(1).await;
     join_all((0..10).map(|n| {
         let (world, made) = (&world, &made);
-        async move { world.invite(made, &format!("guest{n}@engines.example"), 1, 2_000 + n).await }
+        async move {
+            world
+                .invite(made, &format!("guest{n}@engines.example"), 1, 2_000 + n)
+                .await
+        }
     }))
     .await;
-    let tenant = world.store.reader().load_tenant(made.tenant.id).await.unwrap().unwrap();
+    let tenant = world
+        .store
+        .reader()
+        .load_tenant(made.tenant.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((tenant.invitations, tenant.edition), (10, 12));
-    let listed = world.store.reader().list_invitations(made.tenant.id, None, 100).await.unwrap();
+    let listed = world
+        .store
+        .reader()
+        .list_invitations(made.tenant.id, None, 100)
+        .await
+        .unwrap();
     assert_eq!((listed.entries.len(), listed.next), (10, None));
 }
 
@@ -441,12 +741,31 @@ async fn an_invitation_is_accepted_once_by_many_at_once() {
     let old = world.invite(&made, "charles@engines.example", 1, 10).await;
     let code = world.invite(&made, "charles@engines.example", 2, 11).await;
     let refused = world.accept(&made, &old, 12).await;
-    assert!(matches!(refused, Err(TenantStoreError::Refused(Refusal::NoInvitation))), "the code was replaced");
+    assert!(
+        matches!(
+            refused,
+            Err(TenantStoreError::Refused(Refusal::NoInvitation))
+        ),
+        "the code was replaced"
+    );
     let accepted = join_all((20..30).map(|n| world.accept(&made, &code, n))).await;
-    assert_eq!(accepted.iter().filter(|accepted| accepted.is_ok()).count(), 1);
+    assert_eq!(
+        accepted.iter().filter(|accepted| accepted.is_ok()).count(),
+        1
+    );
     let reader = world.store.reader();
-    assert_eq!(reader.load_invitation(code.invitation()).await.unwrap(), None);
-    assert_eq!(reader.list_invitations(made.tenant.id, None, 10).await.unwrap().entries, []);
+    assert_eq!(
+        reader.load_invitation(code.invitation()).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        reader
+            .list_invitations(made.tenant.id, None, 10)
+            .await
+            .unwrap()
+            .entries,
+        []
+    );
     let tenant = reader.load_tenant(made.tenant.id).await.unwrap().unwrap();
     assert_eq!((tenant.users, tenant.invitations), (2, 0));
 }
@@ -456,13 +775,26 @@ async fn pages_hold_everything_once() {
     let world = world().await;
     let made = world.active(1).await;
     for n in 0..5_u8 {
-        let code = world.invite(&made, &format!("guest{n}@engines.example"), n, 100 + u32::from(n)).await;
-        world.accept(&made, &code, 200 + u32::from(n)).await.unwrap();
+        let code = world
+            .invite(
+                &made,
+                &format!("guest{n}@engines.example"),
+                n,
+                100 + u32::from(n),
+            )
+            .await;
+        world
+            .accept(&made, &code, 200 + u32::from(n))
+            .await
+            .unwrap();
     }
     let reader = world.store.reader();
     let (mut names, mut cursor, mut pages) = (Vec::new(), None, 0);
     loop {
-        let page = reader.list_users(made.tenant.id, cursor.as_deref(), 2).await.unwrap();
+        let page = reader
+            .list_users(made.tenant.id, cursor.as_deref(), 2)
+            .await
+            .unwrap();
         names.extend(page.entries.iter().map(|user| user.username));
         pages += 1;
         cursor = page.next;
@@ -472,12 +804,32 @@ async fn pages_hold_everything_once() {
     }
     let sorted = names.is_sorted();
     names.dedup();
-    assert!(sorted && names.len() == 6 && pages >= 3, "{names:?} on {pages} pages");
-    let trail = reader.list_audit(made.tenant.id, None, 100).await.unwrap().entries;
-    assert!(trail.iter().rev().is_sorted_by_key(|entry| entry.at), "newest first");
-    let invited = trail.iter().filter(|entry| entry.action == AuditAction::Invite).count();
-    let joined = trail.iter().filter(|entry| entry.action == AuditAction::AcceptInvitation).count();
-    assert_eq!((invited, joined, trail.len()), (5, 5, 12), "registered, activated, invited, joined");
+    assert!(
+        sorted && names.len() == 6 && pages >= 3,
+        "{names:?} on {pages} pages"
+    );
+    let trail = reader
+        .list_audit(made.tenant.id, None, 100)
+        .await
+        .unwrap()
+        .entries;
+    assert!(
+        trail.iter().rev().is_sorted_by_key(|entry| entry.at),
+        "newest first"
+    );
+    let invited = trail
+        .iter()
+        .filter(|entry| entry.action == AuditAction::Invite)
+        .count();
+    let joined = trail
+        .iter()
+        .filter(|entry| entry.action == AuditAction::AcceptInvitation)
+        .count();
+    assert_eq!(
+        (invited, joined, trail.len()),
+        (5, 5, 12),
+        "registered, activated, invited, joined"
+    );
 }
 
 #[tokio::test]
@@ -492,8 +844,17 @@ async fn a_refusal_is_in_the_trail() {
         target: Some(tenant_id(9).to_string()),
         refused: Some("unknown-tenant".to_owned()),
     };
-    world.store.record_audit(made.tenant.id, &entry).await.unwrap();
-    let trail = world.store.reader().list_audit(made.tenant.id, None, 1).await.unwrap();
+    world
+        .store
+        .record_audit(made.tenant.id, &entry)
+        .await
+        .unwrap();
+    let trail = world
+        .store
+        .reader()
+        .list_audit(made.tenant.id, None, 1)
+        .await
+        .unwrap();
     assert_eq!(trail.entries, [entry]);
     assert!(trail.next.is_some());
 }
@@ -506,14 +867,27 @@ async fn a_fenced_tenant_counts_as_closed_where_usage_is_taken() {
     let (settings, catalogue) = (settings(), Catalogue::bundled().unwrap());
     let closing = world.store.change(id, Reach::TENANT, |loaded| {
         let undo = KeyDigest::of("closure", "code");
-        tenancy::decide_closure(&loaded.state, Actor::Holder, undo, &settings, &occasion(30)).map(Some)
+        tenancy::decide_closure(&loaded.state, Actor::Holder, undo, &settings, &occasion(30))
+            .map(Some)
     });
     let ends_at = closing.await.unwrap().tenant.closure.unwrap().ends_at;
     let status = async || world.store.reader().usage_terms(&[id]).await.unwrap()[&id].status;
     assert_eq!(status().await, TenantStatus::Closing);
-    let due = Due { at: ends_at, kind: DueKind::Grace, tenant: id };
+    let due = Due {
+        at: ends_at,
+        kind: DueKind::Grace,
+        tenant: id,
+    };
     let fenced = world.store.change(id, Reach::TENANT, |loaded| {
-        tenancy::decide_due(&loaded.state, &due, true, &catalogue, &settings, &occasion(31)).map(Some)
+        tenancy::decide_due(
+            &loaded.state,
+            &due,
+            true,
+            &catalogue,
+            &settings,
+            &occasion(31),
+        )
+        .map(Some)
     });
     assert_eq!(fenced.await.unwrap().tenant.status, TenantStatus::Closing);
     assert_eq!(status().await, TenantStatus::Closed);
@@ -538,18 +912,48 @@ async fn an_erasure_leaves_a_record_and_nothing_else_of_a_person() {
     let now: Timestamp = "2027-01-20T10:00:00Z".parse().unwrap();
     for _ in 0..2 {
         // Twice, as after a cut: the record does not count twice.
-        store.erase_profile(id, made.signup.id, true, now).await.unwrap();
+        store
+            .erase_profile(id, made.signup.id, true, now)
+            .await
+            .unwrap();
     }
     store.close_erasure(id, now).await.unwrap();
-    store.close_erasure(id, "2027-02-20T10:00:00Z".parse().unwrap()).await.unwrap();
+    store
+        .close_erasure(id, "2027-02-20T10:00:00Z".parse().unwrap())
+        .await
+        .unwrap();
     let record = store.load_erasure(id).await.unwrap().unwrap();
-    assert_eq!((record.accounts, record.invitations, record.profiles), (2, 1, 1));
+    assert_eq!(
+        (record.accounts, record.invitations, record.profiles),
+        (2, 1, 1)
+    );
     assert_eq!((record.audit_entries, record.erased_at), (5, Some(now)));
-    let items = world.client.scan().table_name(&world.table).send().await.unwrap();
-    let left: Vec<_> = items.items().iter().map(|item| item["pk"].as_s().unwrap().split('#').next().unwrap()).collect();
-    assert!(left.iter().all(|kind| ["KEY", "ALIAS", "TENANT", "ERASURE", "STATS"].contains(kind)), "{left:?}");
+    let items = world
+        .client
+        .scan()
+        .table_name(&world.table)
+        .send()
+        .await
+        .unwrap();
+    let left: Vec<_> = items
+        .items()
+        .iter()
+        .map(|item| item["pk"].as_s().unwrap().split('#').next().unwrap())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|kind| ["KEY", "ALIAS", "TENANT", "ERASURE", "STATS"].contains(kind)),
+        "{left:?}"
+    );
     let text = format!("{items:?}");
-    for personal in ["Lovelace", "ngines", "Babbage", "charles", "mary", &made.user.username.to_string()] {
+    for personal in [
+        "Lovelace",
+        "ngines",
+        "Babbage",
+        "charles",
+        "mary",
+        &made.user.username.to_string(),
+    ] {
         assert!(!text.contains(personal), "{personal} is left");
     }
 }

@@ -12,16 +12,28 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn label_use(&self, label: &VanityLabel, tenant: TenantId) -> Result<LabelUse, TenantStoreError> {
-        let Some(item) = self.get_all("look up a label", rows::label_key(label.expose())).await? else {
+    pub async fn label_use(
+        &self,
+        label: &VanityLabel,
+        tenant: TenantId,
+    ) -> Result<LabelUse, TenantStoreError> {
+        let Some(item) = self
+            .get_all("look up a label", rows::label_key(label.expose()))
+            .await?
+        else {
             return Ok(LabelUse::Free);
         };
         let row: AliasRow = stored(item, "alias")?;
-        Ok(match (row.tenant == tenant, row.routed_since_version.is_some() || row.moved.is_some()) {
-            (true, _) => LabelUse::Free,
-            (false, true) => LabelUse::Leading,
-            (false, false) => LabelUse::Reserved,
-        })
+        Ok(
+            match (
+                row.tenant == tenant,
+                row.routed_since_version.is_some() || row.moved.is_some(),
+            ) {
+                (true, _) => LabelUse::Free,
+                (false, true) => LabelUse::Leading,
+                (false, false) => LabelUse::Reserved,
+            },
+        )
     }
 }
 
@@ -40,7 +52,10 @@ impl TenantStore {
                 Some(_) => writes.push(self.lead_by(label, tenant, version)),
                 None => {
                     let routed_since_version = leads.then_some(version);
-                    let row = AliasRow { routed_since_version, ..AliasRow::of(tenant) };
+                    let row = AliasRow {
+                        routed_since_version,
+                        ..AliasRow::of(tenant)
+                    };
                     writes.push(self.insert(rows::item(rows::label_key(label), &row)?));
                 }
             }
@@ -56,7 +71,10 @@ impl TenantStore {
     fn lead_by(&self, label: &str, tenant: TenantId, version: u64) -> Write {
         self.reader
             .table
-            .update(rows::label_key(label), "SET routed_since_version = :version")
+            .update(
+                rows::label_key(label),
+                "SET routed_since_version = :version",
+            )
             .when("tenant = :tenant")
             .value(":version", number(version))
             .value(":tenant", text(tenant.to_string()))
@@ -68,7 +86,10 @@ fn labels(tenant: &Tenant) -> BTreeMap<&str, bool> {
     let Some(vanity) = &tenant.vanity else {
         return BTreeMap::new();
     };
-    let kept = vanity.claim.iter().filter(|claim| claim.state == ClaimState::Confirming);
+    let kept = vanity
+        .claim
+        .iter()
+        .filter(|claim| claim.state == ClaimState::Confirming);
     let kept = kept.map(|claim| (claim.label.expose(), false));
     let held = vanity.held.iter().map(|held| (held.label.expose(), true));
     kept.chain(held).collect()

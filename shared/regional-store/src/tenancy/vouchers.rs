@@ -7,15 +7,26 @@ use kernel::Timestamp;
 use tenancy::{Username, VOUCHER_VALID, Voucher};
 
 impl TenantStore {
-    /// Vouches for one account for as long as [`VOUCHER_VALID`]. Several vouchers of a user hold side by side, so that
-    /// requests at the same time do not end each other's.
+    /// Vouches for one account for as long as [`VOUCHER_VALID`]. Several vouchers of a user hold
+    /// side by side, so that requests at the same time do not end each other's.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn vouch(&self, username: Username, voucher: &Voucher, now: Timestamp) -> Result<(), TenantStoreError> {
+    pub async fn vouch(
+        &self,
+        username: Username,
+        voucher: &Voucher,
+        now: Timestamp,
+    ) -> Result<(), TenantStoreError> {
         let mut item = rows::voucher_key(username, voucher);
-        item.insert("expires_at".to_owned(), number(now.as_second() + VOUCHER_VALID.as_secs()));
-        self.reader.send("vouch for an account", self.put(item)).await.map(|_| ())
+        item.insert(
+            "expires_at".to_owned(),
+            number(now.as_second() + VOUCHER_VALID.as_secs()),
+        );
+        self.reader
+            .send("vouch for an account", self.put(item))
+            .await
+            .map(|_| ())
     }
 }
 
@@ -30,7 +41,9 @@ impl TenantReader {
         voucher: &Voucher,
         now: Timestamp,
     ) -> Result<bool, TenantStoreError> {
-        let item = self.get_all("load a voucher", rows::voucher_key(username, voucher)).await?;
+        let item = self
+            .get_all("load a voucher", rows::voucher_key(username, voucher))
+            .await?;
         // The table removes what has expired within days, not at once.
         let expires_at = item.and_then(|item| item.number::<i64>("expires_at"));
         Ok(expires_at.is_some_and(|second| now.as_second() < second))

@@ -6,7 +6,10 @@ use dynamo::{Attempts, CONTENTION, Error};
 use kernel::{InvitationId, SignupId, TenantId};
 use outbox::Outbox;
 use serde::Serialize;
-use tenancy::{Fingerprint, Invitation, KeyDigest, MachineClient, Outcome, Refusal, SignUp, State, User, Username};
+use tenancy::{
+    Fingerprint, Invitation, KeyDigest, MachineClient, Outcome, Refusal, SignUp, State, User,
+    Username,
+};
 
 /// How long an idempotency key is remembered.
 const KEY_REMEMBERED_S: i64 = 7 * 24 * 60 * 60;
@@ -44,11 +47,23 @@ pub struct Reach {
 
 impl Reach {
     /// The tenant alone.
-    pub const TENANT: Self = Self { signup: false, user: None, invitation: None, clients: false, barred: None };
+    pub const TENANT: Self = Self {
+        signup: false,
+        user: None,
+        invitation: None,
+        clients: false,
+        barred: None,
+    };
     /// The tenant with its sign-up.
-    pub const SIGNUP: Self = Self { signup: true, ..Self::TENANT };
+    pub const SIGNUP: Self = Self {
+        signup: true,
+        ..Self::TENANT
+    };
     /// The tenant with its machine clients.
-    pub const CLIENTS: Self = Self { clients: true, ..Self::TENANT };
+    pub const CLIENTS: Self = Self {
+        clients: true,
+        ..Self::TENANT
+    };
 }
 
 /// What a decision is made on.
@@ -77,7 +92,10 @@ impl TenantStore {
     /// The tenants in a table, with the outbox beside it.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String, outbox: Outbox) -> Self {
-        Self { reader: TenantReader::new(config, table), outbox }
+        Self {
+            reader: TenantReader::new(config, table),
+            outbox,
+        }
     }
 
     /// Reads of the same table.
@@ -99,14 +117,26 @@ impl TenantStore {
         const ACTION: &str = "store a registration";
         const KEY: usize = 0;
         const ALIAS: usize = 1;
-        let SignUp { signup, tenant, user, .. } = made;
+        let SignUp {
+            signup,
+            tenant,
+            user,
+            ..
+        } = made;
         let expires_at = signup.registered_at.as_second() + KEY_REMEMBERED_S;
         let mut writes = vec![
             self.insert(rows::item(
                 rows::idempotency_key(key),
-                &KeyRow { signup: signup.id, fingerprint, expires_at },
+                &KeyRow {
+                    signup: signup.id,
+                    fingerprint,
+                    expires_at,
+                },
             )?),
-            self.insert(rows::item(rows::alias_key(&tenant.alias), &rows::AliasRow::of(tenant.id))?),
+            self.insert(rows::item(
+                rows::alias_key(&tenant.alias),
+                &rows::AliasRow::of(tenant.id),
+            )?),
             self.insert(rows::item(rows::signup_key(signup.id), signup)?),
             self.insert(rows::tenant_item(made)?),
             self.put(rows::audit_item(tenant.id, &made.audit)?),
@@ -123,7 +153,8 @@ impl TenantStore {
                 Ok(()) => return Ok(Registered::Stored),
                 Err(error) => error,
             };
-            let failed = |place| matches!(&lost, Error::ConditionFailed(places) if places.contains(&place));
+            let failed =
+                |place| matches!(&lost, Error::ConditionFailed(places) if places.contains(&place));
             if failed(KEY) {
                 // Gone only if it expired in between: then the next attempt can have it.
                 if let Some(first) = self.reader.load_remembered(key).await? {
@@ -132,12 +163,16 @@ impl TenantStore {
             } else if failed(ALIAS) {
                 return Err(TenantStoreError::AliasTaken);
             }
-            attempts.again(lost).await.map_err(TenantStoreError::of(ACTION))?;
+            attempts
+                .again(lost)
+                .await
+                .map_err(TenantStoreError::of(ACTION))?;
         }
     }
 
-    /// Reads a tenant, decides on it, and stores the outcome on condition that the tenant is still the one that
-    /// was decided on; decides anew where it is not. Nothing is written where there is no outcome.
+    /// Reads a tenant, decides on it, and stores the outcome on condition that the tenant is still
+    /// the one that was decided on; decides anew where it is not. Nothing is written where there is
+    /// no outcome.
     ///
     /// Returns the tenant and its sign-up as they are from now on.
     ///
@@ -161,9 +196,15 @@ impl TenantStore {
             match self.reader.table.transact(writes).await {
                 Ok(()) => {
                     let signup = outcome.signup.or(loaded.state.signup);
-                    return Ok(State { tenant: outcome.tenant, signup });
+                    return Ok(State {
+                        tenant: outcome.tenant,
+                        signup,
+                    });
                 }
-                Err(error) => attempts.again(error).await.map_err(TenantStoreError::of(ACTION))?,
+                Err(error) => attempts
+                    .again(error)
+                    .await
+                    .map_err(TenantStoreError::of(ACTION))?,
             }
         }
     }
@@ -174,7 +215,10 @@ impl TenantStore {
     /// When the tenant is unknown, or the table fails.
     pub async fn load(&self, tenant: TenantId, reach: Reach) -> Result<Loaded, TenantStoreError> {
         let reader = &self.reader;
-        let tenant = reader.load_tenant(tenant).await?.ok_or(TenantStoreError::UnknownTenant)?;
+        let tenant = reader
+            .load_tenant(tenant)
+            .await?
+            .ok_or(TenantStoreError::UnknownTenant)?;
         let signup = match reach.signup {
             true => reader.load_signup(tenant.signup).await?,
             false => None,
@@ -195,6 +239,12 @@ impl TenantStore {
             Some(username) => reader.is_barred(tenant.id, username).await?,
             None => false,
         };
-        Ok(Loaded { state: State { tenant, signup }, user, invitation, clients, is_barred })
+        Ok(Loaded {
+            state: State { tenant, signup },
+            user,
+            invitation,
+            clients,
+            is_barred,
+        })
     }
 }

@@ -1,17 +1,20 @@
 //! What settling keeps in memory: parts of the indexes, by how much of it they take.
 
-use dedupe::{BlockedFilter, BlockedRun, Blocks, GROUP_LEVELS, GroupId, NewPart, RunId, RunMeta, SortedRun};
+use dedupe::{
+    BlockedFilter, BlockedRun, Blocks, GROUP_LEVELS, GroupId, NewPart, RunId, RunMeta, SortedRun,
+};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Of a function's memory, what its indexes may take: the rest is for what is settled, and for the function itself. Filters keep
-/// runs from being read, and take a quarter of what these do.
+/// Of a function's memory, what its indexes may take: the rest is for what is settled, and for the
+/// function itself. Filters keep runs from being read, and take a quarter of what these do.
 const RUNS_PERCENT: u64 = 15;
 const BLOCKS_PERCENT: u64 = 30;
 const FILTERS_PERCENT: u64 = 20;
-/// What a part is expected to take, which only decides how much room is made for their keys at first.
+/// What a part is expected to take, which only decides how much room is made for their keys at
+/// first.
 const PART_BYTES: u64 = 64 * 1024;
 
 /// The parts of indexes that were used last, as far as they were read.
@@ -39,26 +42,52 @@ impl Kept {
         let mut blocks = Blocks::default();
         for run in runs {
             let Some(meta) = run.blocks else {
-                blocks.whole.extend(self.runs.get(&run.id).map(|kept| (run.id, kept)));
+                blocks
+                    .whole
+                    .extend(self.runs.get(&run.id).map(|kept| (run.id, kept)));
                 continue;
             };
-            blocks.blocked.extend(self.blocked.get(&run.id).map(|kept| (run.id, kept)));
+            blocks
+                .blocked
+                .extend(self.blocked.get(&run.id).map(|kept| (run.id, kept)));
             for level in (0..GROUP_LEVELS).filter(|level| meta.filter_words[*level] > 0) {
-                let group = GroupId { last: run.id, level: u8::try_from(level).unwrap_or(u8::MAX) };
-                blocks.filters.extend(self.filters.get(&group).map(|kept| (group, kept)));
+                let group = GroupId {
+                    last: run.id,
+                    level: u8::try_from(level).unwrap_or(u8::MAX),
+                };
+                blocks
+                    .filters
+                    .extend(self.filters.get(&group).map(|kept| (group, kept)));
             }
         }
         blocks
     }
 
     /// Keeps some of the parts.
-    pub(super) fn keep(&self, blocks: &Blocks, runs: &BTreeSet<RunId>, filters: &BTreeSet<GroupId>) {
+    pub(super) fn keep(
+        &self,
+        blocks: &Blocks,
+        runs: &BTreeSet<RunId>,
+        filters: &BTreeSet<GroupId>,
+    ) {
         for id in runs {
-            blocks.whole.get(id).into_iter().for_each(|run| self.runs.insert(*id, Arc::clone(run)));
-            blocks.blocked.get(id).into_iter().for_each(|run| self.blocked.insert(*id, Arc::clone(run)));
+            blocks
+                .whole
+                .get(id)
+                .into_iter()
+                .for_each(|run| self.runs.insert(*id, Arc::clone(run)));
+            blocks
+                .blocked
+                .get(id)
+                .into_iter()
+                .for_each(|run| self.blocked.insert(*id, Arc::clone(run)));
         }
         for group in filters {
-            blocks.filters.get(group).into_iter().for_each(|filter| self.filters.insert(*group, Arc::clone(filter)));
+            blocks
+                .filters
+                .get(group)
+                .into_iter()
+                .for_each(|filter| self.filters.insert(*group, Arc::clone(filter)));
         }
     }
 
@@ -68,7 +97,9 @@ impl Kept {
             match part {
                 NewPart::Run(meta, run) => self.runs.insert(meta.id, Arc::clone(run)),
                 NewPart::Blocks(meta, run) => self.blocked.insert(meta.id, Arc::clone(run)),
-                NewPart::Filter(_, group, filter) => self.filters.insert(*group, Arc::clone(filter)),
+                NewPart::Filter(_, group, filter) => {
+                    self.filters.insert(*group, Arc::clone(filter))
+                }
             }
         }
         for merged in obsolete {

@@ -64,18 +64,33 @@ pub struct CorrectionNote {
 
 impl CorrectionOutcome {
     pub(super) const fn of(counted: Counted) -> Self {
-        let Counted { accepted, duplicates, conflicts, voided, unmatched, replacement_used } = counted;
+        let Counted {
+            accepted,
+            duplicates,
+            conflicts,
+            voided,
+            unmatched,
+            replacement_used,
+        } = counted;
         let unmatched = unmatched + conflicts;
-        Self { voided, replaced: accepted, duplicates, unmatched, replacement_used }
+        Self {
+            voided,
+            replaced: accepted,
+            duplicates,
+            unmatched,
+            replacement_used,
+        }
     }
 }
 
 impl Intake {
-    /// Stores corrections: the pointers and the records first, then the segments. `notes` are of the events that are taken
-    /// back, of each tenant in the order of its segments: one event can be named by several corrections.
+    /// Stores corrections: the pointers and the records first, then the segments. `notes` are of
+    /// the events that are taken back, of each tenant in the order of its segments: one event can
+    /// be named by several corrections.
     ///
     /// # Errors
-    /// When not all is stored. Then any part of it may be: who sends the corrections again has them made once.
+    /// When not all is stored. Then any part of it may be: who sends the corrections again has them
+    /// made once.
     pub async fn store_corrections(
         &self,
         segments: &[Segment],
@@ -83,18 +98,27 @@ impl Intake {
         by: &str,
         at: Timestamp,
     ) -> Result<Vec<CorrectionRecord>, UsageStoreError> {
-        let of_segment = |segment: &Segment| record_of(segment, notes.entry(segment.tenant).or_default(), by, at);
+        let of_segment = |segment: &Segment| {
+            record_of(segment, notes.entry(segment.tenant).or_default(), by, at)
+        };
         let records: Vec<_> = segments.iter().map(of_segment).collect();
-        let written = segments.iter().zip(&records).map(|(segment, record)| record_item(segment.tenant, record));
+        let written = segments
+            .iter()
+            .zip(&records)
+            .map(|(segment, record)| record_item(segment.tenant, record));
         let written: Vec<Item> = written.collect::<Result<_, _>>()?;
-        self.table.put_all(written).await.map_err(UsageStoreError::of("record corrections"))?;
+        self.table
+            .put_all(written)
+            .await
+            .map_err(UsageStoreError::of("record corrections"))?;
         self.store(segments, at).await?;
         Ok(records)
     }
 }
 
 impl UsageReader {
-    /// A tenant's corrections, the newest first, at most `limit`; of those before `before` where that is given.
+    /// A tenant's corrections, the newest first, at most `limit`; of those before `before` where
+    /// that is given.
     ///
     /// # Errors
     /// When the table fails.
@@ -108,17 +132,34 @@ impl UsageReader {
         let range = (items::CORRECTION, format!("{}{last}", items::CORRECTION));
         // What is asked for ends before the one that is named.
         let limit = limit.saturating_add(u16::from(before.is_some()));
-        let query = self.table.query(items::tenant_partition(tenant)).between(range.0, range.1);
+        let query = self
+            .table
+            .query(items::tenant_partition(tenant))
+            .between(range.0, range.1);
         let found = query.descending().limit(limit).page().await;
-        let found = found.map_err(UsageStoreError::of("list corrections"))?.items;
+        let found = found
+            .map_err(UsageStoreError::of("list corrections"))?
+            .items;
         let records = found.iter().map(record).collect::<Result<Vec<_>, _>>()?;
-        Ok(records.into_iter().filter(|record| Some(record.id) != before).collect())
+        Ok(records
+            .into_iter()
+            .filter(|record| Some(record.id) != before)
+            .collect())
     }
 }
 
-fn record_of(segment: &Segment, notes: &mut VecDeque<CorrectionNote>, by: &str, at: Timestamp) -> CorrectionRecord {
+fn record_of(
+    segment: &Segment,
+    notes: &mut VecDeque<CorrectionNote>,
+    by: &str,
+    at: Timestamp,
+) -> CorrectionRecord {
     let (events, slots) = (segment.body.events(), segment.body.slots());
-    let purpose = |at: usize| events.get(at).map(|event| slots[usize::from(event.slot)].purpose);
+    let purpose = |at: usize| {
+        events
+            .get(at)
+            .map(|event| slots[usize::from(event.slot)].purpose)
+    };
     let taken_back = (0..events.len()).filter(|at| purpose(*at) == Some(Purpose::Void));
     let corrected = taken_back.filter_map(|at| {
         let CorrectionNote { sent_by, reason } = notes.pop_front()?;
@@ -130,7 +171,13 @@ fn record_of(segment: &Segment, notes: &mut VecDeque<CorrectionNote>, by: &str, 
             reason,
         })
     });
-    CorrectionRecord { id: segment.id, at, by: by.to_owned(), events: corrected.collect(), outcome: None }
+    CorrectionRecord {
+        id: segment.id,
+        at,
+        by: by.to_owned(),
+        events: corrected.collect(),
+        outcome: None,
+    }
 }
 
 fn record_item(tenant: TenantId, record: &CorrectionRecord) -> Result<Item, UsageStoreError> {
@@ -143,7 +190,9 @@ fn record_item(tenant: TenantId, record: &CorrectionRecord) -> Result<Item, Usag
 fn record(item: &Item) -> Result<CorrectionRecord, UsageStoreError> {
     let entity = "correction";
     let malformed = |_| UsageStoreError::Malformed { entity };
-    let document = item.text("document").ok_or(UsageStoreError::Malformed { entity })?;
+    let document = item
+        .text("document")
+        .ok_or(UsageStoreError::Malformed { entity })?;
     let record: CorrectionRecord = serde_json::from_str(document).map_err(malformed)?;
     if !item.contains_key("voided") {
         return Ok(record);
@@ -155,5 +204,8 @@ fn record(item: &Item) -> Result<CorrectionRecord, UsageStoreError> {
         unmatched: items::parsed(item, "unmatched", entity)?,
         replacement_used: items::parsed(item, "replacement_used", entity)?,
     };
-    Ok(CorrectionRecord { outcome: Some(outcome), ..record })
+    Ok(CorrectionRecord {
+        outcome: Some(outcome),
+        ..record
+    })
 }

@@ -25,12 +25,13 @@ use metering::{Checkpoint, Counted, Page, PageKey, Segment, SegmentBody, Sender}
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-/// The partitions that pointers are spread over: each segment writes and removes one, so that these take some 20,000
-/// segments a second of a region.
+/// The partitions that pointers are spread over: each segment writes and removes one, so that these
+/// take some 20,000 segments a second of a region.
 pub(super) const PENDING_SHARDS: Shards = Shards::new(64);
 /// The partitions that days which are to be sealed are spread over.
 pub(super) const SEAL_SHARDS: Shards = Shards::new(8);
-/// The items that hold the counts of a region: transactions that meet on one of them wait for each other.
+/// The items that hold the counts of a region: transactions that meet on one of them wait for each
+/// other.
 pub(super) const STATS_SHARDS: Shards = Shards::new(128);
 /// The partitions that a tenant's segments and runs are spread over, each.
 pub(super) const TENANT_SHARDS: Shards = Shards::new(16);
@@ -59,11 +60,17 @@ pub(super) fn pending_partition(shard: u8) -> String {
 
 /// The pointer of a segment.
 pub(super) fn pending_key(id: SegmentId) -> Item {
-    key(pending_partition(PENDING_SHARDS.of(id.as_uuid())), id.to_string())
+    key(
+        pending_partition(PENDING_SHARDS.of(id.as_uuid())),
+        id.to_string(),
+    )
 }
 
 pub(super) fn pending_item(segment: &Segment) -> Item {
-    with(pending_key(segment.id), [("tenant", text(segment.tenant.to_string()))])
+    with(
+        pending_key(segment.id),
+        [("tenant", text(segment.tenant.to_string()))],
+    )
 }
 
 pub(super) fn segment_partition(tenant: TenantId, shard: u8) -> String {
@@ -71,13 +78,22 @@ pub(super) fn segment_partition(tenant: TenantId, shard: u8) -> String {
 }
 
 pub(super) fn segment_key(tenant: TenantId, id: SegmentId) -> Item {
-    key(segment_partition(tenant, TENANT_SHARDS.of(id.as_uuid())), id.to_string())
+    key(
+        segment_partition(tenant, TENANT_SHARDS.of(id.as_uuid())),
+        id.to_string(),
+    )
 }
 
 pub(super) fn segment_item(segment: &Segment, received_at: Timestamp) -> Item {
     with(
         segment_key(segment.tenant, segment.id),
-        [("body", bytes(segment.body.encode())), ("expires_at", number(received_at.as_second() + SEGMENT_KEPT_S))],
+        [
+            ("body", bytes(segment.body.encode())),
+            (
+                "expires_at",
+                number(received_at.as_second() + SEGMENT_KEPT_S),
+            ),
+        ],
     )
 }
 
@@ -96,12 +112,17 @@ fn in_checkpoint(runs: &[RunMeta]) -> impl Iterator<Item = &RunMeta> {
 
 /// Which are in a list.
 fn of_list(runs: &[RunMeta], list: u32) -> impl Iterator<Item = &RunMeta> {
-    runs.iter().filter(move |run| run.blocks.is_some_and(|blocks| blocks.list == list))
+    runs.iter()
+        .filter(move |run| run.blocks.is_some_and(|blocks| blocks.list == list))
 }
 
 /// The numbers of a checkpoint's lists.
 fn lists(checkpoint: &Checkpoint) -> BTreeSet<u32> {
-    checkpoint.runs().filter_map(|run| run.blocks).map(|blocks| blocks.list).collect()
+    checkpoint
+        .runs()
+        .filter_map(|run| run.blocks)
+        .map(|blocks| blocks.list)
+        .collect()
 }
 
 pub(super) fn checkpoint_item(tenant: TenantId, checkpoint: &Checkpoint) -> Item {
@@ -115,10 +136,29 @@ pub(super) fn checkpoint_item(tenant: TenantId, checkpoint: &Checkpoint) -> Item
             ("conflicts", number(checkpoint.counted.conflicts)),
             ("voided", number(checkpoint.counted.voided)),
             ("unmatched", number(checkpoint.counted.unmatched)),
-            ("replacement_used", number(checkpoint.counted.replacement_used)),
-            ("events", bytes(Manifest::encode(in_checkpoint(&checkpoint.events.runs)))),
-            ("distinct_values", bytes(Manifest::encode(in_checkpoint(&checkpoint.distinct_values.runs)))),
-            ("lists", bytes(lists(checkpoint).into_iter().flat_map(u32::to_be_bytes).collect())),
+            (
+                "replacement_used",
+                number(checkpoint.counted.replacement_used),
+            ),
+            (
+                "events",
+                bytes(Manifest::encode(in_checkpoint(&checkpoint.events.runs))),
+            ),
+            (
+                "distinct_values",
+                bytes(Manifest::encode(in_checkpoint(
+                    &checkpoint.distinct_values.runs,
+                ))),
+            ),
+            (
+                "lists",
+                bytes(
+                    lists(checkpoint)
+                        .into_iter()
+                        .flat_map(u32::to_be_bytes)
+                        .collect(),
+                ),
+            ),
         ],
     );
     if let Some(until) = checkpoint.sealed_until {
@@ -140,20 +180,39 @@ fn list_key(tenant: TenantId, list: u32) -> Item {
 pub(super) fn list_keys(tenant: TenantId, checkpoint: &Item) -> Result<Vec<Item>, UsageStoreError> {
     let (lists, rest) = blob(checkpoint, "lists", "checkpoint")?.as_chunks();
     if !rest.is_empty() {
-        return Err(UsageStoreError::Malformed { entity: "checkpoint" });
+        return Err(UsageStoreError::Malformed {
+            entity: "checkpoint",
+        });
     }
-    Ok(lists.iter().map(|list| list_key(tenant, u32::from_be_bytes(*list))).collect())
+    Ok(lists
+        .iter()
+        .map(|list| list_key(tenant, u32::from_be_bytes(*list)))
+        .collect())
 }
 
-/// The lists of runs in blocks that a checkpoint has otherwise than another one. One that has none left is named no more.
-pub(super) fn list_items(tenant: TenantId, checkpoint: &Checkpoint, before: &Checkpoint) -> Vec<Item> {
+/// The lists of runs in blocks that a checkpoint has otherwise than another one. One that has none
+/// left is named no more.
+pub(super) fn list_items(
+    tenant: TenantId,
+    checkpoint: &Checkpoint,
+    before: &Checkpoint,
+) -> Vec<Item> {
     let of = |checkpoint: &Checkpoint, list| {
-        [&checkpoint.events.runs, &checkpoint.distinct_values.runs].map(|runs| Manifest::encode(of_list(runs, list)))
+        [&checkpoint.events.runs, &checkpoint.distinct_values.runs]
+            .map(|runs| Manifest::encode(of_list(runs, list)))
     };
-    let changed = lists(checkpoint).into_iter().filter(|list| of(checkpoint, *list) != of(before, *list));
+    let changed = lists(checkpoint)
+        .into_iter()
+        .filter(|list| of(checkpoint, *list) != of(before, *list));
     let item = |list| {
         let [events, values] = of(checkpoint, list);
-        with(list_key(tenant, list), [("events", bytes(events)), ("distinct_values", bytes(values))])
+        with(
+            list_key(tenant, list),
+            [
+                ("events", bytes(events)),
+                ("distinct_values", bytes(values)),
+            ],
+        )
     };
     changed.map(item).collect()
 }
@@ -167,19 +226,28 @@ pub(super) fn run_key(tenant: TenantId, id: RunId) -> Item {
     match id.segment() {
         Some(segment) => segment_key(tenant, segment),
         // The attempt's UUID is random at its end, and its runs are next to each other.
-        None => key(run_partition(tenant, TENANT_SHARDS.of(&id.attempt)), id.to_string()),
+        None => key(
+            run_partition(tenant, TENANT_SHARDS.of(&id.attempt)),
+            id.to_string(),
+        ),
     }
 }
 
-/// Where a block of an index is stored. The blocks of a run, and those of a filter, are spread: a look-up reads many at once.
+/// Where a block of an index is stored. The blocks of a run, and those of a filter, are spread: a
+/// look-up reads many at once.
 pub(super) fn block_key(tenant: TenantId, block: BlockId) -> Item {
     let spread = |run: RunId, block: u16, sort: String| {
-        key(run_partition(tenant, TENANT_SHARDS.of_part(&run.attempt, block)), sort)
+        key(
+            run_partition(tenant, TENANT_SHARDS.of_part(&run.attempt, block)),
+            sort,
+        )
     };
     match block {
         BlockId::Run(run) => run_key(tenant, run),
         BlockId::Block(run, block) => spread(run, block, format!("{run}#{block}")),
-        BlockId::Filter(group, block) => spread(group.last, block, format!("{group}{FILTER}{block}")),
+        BlockId::Filter(group, block) => {
+            spread(group.last, block, format!("{group}{FILTER}{block}"))
+        }
     }
 }
 
@@ -190,17 +258,22 @@ const FILTER: &str = "#FILTER#";
 pub(super) fn part_items(tenant: TenantId, part: &NewPart) -> Vec<Item> {
     let item = |named: &RunMeta, block, entries| {
         let expires_at = number(named.newest.as_second() + RUN_KEPT_S);
-        with(block_key(tenant, block), [("entries", bytes(entries)), ("expires_at", expires_at)])
+        with(
+            block_key(tenant, block),
+            [("entries", bytes(entries)), ("expires_at", expires_at)],
+        )
     };
     match part {
         NewPart::Run(named, _) if named.id.segment().is_some() => Vec::new(),
         NewPart::Run(named, run) => vec![item(named, BlockId::Run(named.id), run.encode())],
-        NewPart::Blocks(named, run) => {
-            run.blocks().map(|(block, run)| item(named, BlockId::Block(named.id, block), run.encode())).collect()
-        }
-        NewPart::Filter(named, group, filter) => {
-            filter.blocks().map(|(block, words)| item(named, BlockId::Filter(*group, block), words)).collect()
-        }
+        NewPart::Blocks(named, run) => run
+            .blocks()
+            .map(|(block, run)| item(named, BlockId::Block(named.id, block), run.encode()))
+            .collect(),
+        NewPart::Filter(named, group, filter) => filter
+            .blocks()
+            .map(|(block, words)| item(named, BlockId::Filter(*group, block), words))
+            .collect(),
     }
 }
 
@@ -208,8 +281,16 @@ pub(super) fn level_sort(period_start: Timestamp, meter: &MeterCode, percent: u1
     format!("LEVEL#{period_start}#{meter}#{percent}")
 }
 
-pub(super) fn level_key(tenant: TenantId, period_start: Timestamp, meter: &MeterCode, percent: u16) -> Item {
-    key(tenant_partition(tenant), level_sort(period_start, meter, percent))
+pub(super) fn level_key(
+    tenant: TenantId,
+    period_start: Timestamp,
+    meter: &MeterCode,
+    percent: u16,
+) -> Item {
+    key(
+        tenant_partition(tenant),
+        level_sort(period_start, meter, percent),
+    )
 }
 
 /// The sort keys of records of corrections begin so.
@@ -232,7 +313,9 @@ pub(super) fn page_sort(page: &PageKey) -> String {
     let PageKey { meter, start, span } = page;
     match span {
         WindowSize::Month => format!("{}{meter}", totals_prefix(*start)),
-        WindowSize::Minute | WindowSize::Hour | WindowSize::Day => format!("{PAGE}{meter}#{start}#{span}"),
+        WindowSize::Minute | WindowSize::Hour | WindowSize::Day => {
+            format!("{PAGE}{meter}#{start}#{span}")
+        }
     }
 }
 
@@ -241,7 +324,13 @@ pub(super) fn page_key(tenant: TenantId, page: &PageKey) -> Item {
 }
 
 pub(super) fn page_item(tenant: TenantId, key: &PageKey, page: &Page) -> Item {
-    with(page_key(tenant, key), [("span", text(key.span.to_string())), ("totals", bytes(page.encode(key)))])
+    with(
+        page_key(tenant, key),
+        [
+            ("span", text(key.span.to_string())),
+            ("totals", bytes(page.encode(key))),
+        ],
+    )
 }
 
 /// A day that is to be sealed.
@@ -266,17 +355,28 @@ pub(super) fn seal_sort(due: Timestamp) -> String {
 
 pub(super) fn seal_key(seal: &DueSeal) -> Item {
     let DueSeal { due, tenant, day } = seal;
-    key(seal_partition(SEAL_SHARDS.of(tenant.as_uuid())), format!("{}#{tenant}#{}", seal_sort(*due), day.as_second()))
+    key(
+        seal_partition(SEAL_SHARDS.of(tenant.as_uuid())),
+        format!("{}#{tenant}#{}", seal_sort(*due), day.as_second()),
+    )
 }
 
 pub(super) fn due_seal(item: &Item) -> Result<DueSeal, UsageStoreError> {
     let entity = "seal";
     let sort: String = parsed(item, "sk", entity)?;
-    let moment = |text: &str| text.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
+    let moment = |text: &str| {
+        text.parse()
+            .ok()
+            .and_then(|second| Timestamp::from_second(second).ok())
+    };
     let read = || {
         let (due, rest) = sort.split_once('#')?;
         let (tenant, day) = rest.split_once('#')?;
-        Some(DueSeal { due: moment(due)?, tenant: tenant.parse().ok()?, day: moment(day)? })
+        Some(DueSeal {
+            due: moment(due)?,
+            tenant: tenant.parse().ok()?,
+            day: moment(day)?,
+        })
     };
     read().ok_or(UsageStoreError::Malformed { entity })
 }
@@ -299,22 +399,37 @@ pub(super) fn rejected_attribute(sender: Sender, kind: RejectionKind) -> String 
 }
 
 /// Reads a number, or says which entity is malformed.
-pub(super) fn parsed<T: FromStr>(item: &Item, name: &str, entity: &'static str) -> Result<T, UsageStoreError> {
-    item.number(name).or_else(|| item.parsed(name)).ok_or(UsageStoreError::Malformed { entity })
+pub(super) fn parsed<T: FromStr>(
+    item: &Item,
+    name: &str,
+    entity: &'static str,
+) -> Result<T, UsageStoreError> {
+    item.number(name)
+        .or_else(|| item.parsed(name))
+        .ok_or(UsageStoreError::Malformed { entity })
 }
 
 fn blob<'i>(item: &'i Item, name: &str, entity: &'static str) -> Result<&'i [u8], UsageStoreError> {
-    item.bytes(name).ok_or(UsageStoreError::Malformed { entity })
+    item.bytes(name)
+        .ok_or(UsageStoreError::Malformed { entity })
 }
 
 pub(super) fn segment(item: &Item) -> Result<Segment, UsageStoreError> {
     let entity = "segment";
     let partition: String = parsed(item, "pk", entity)?;
-    let tenant = || partition.strip_prefix("SEGMENT#")?.split_once('#')?.0.parse().ok();
+    let tenant = || {
+        partition
+            .strip_prefix("SEGMENT#")?
+            .split_once('#')?
+            .0
+            .parse()
+            .ok()
+    };
     Ok(Segment {
         id: parsed(item, "sk", entity)?,
         tenant: tenant().ok_or(UsageStoreError::Malformed { entity })?,
-        body: SegmentBody::decode(blob(item, "body", entity)?).map_err(UsageStoreError::UnknownSegment)?,
+        body: SegmentBody::decode(blob(item, "body", entity)?)
+            .map_err(UsageStoreError::UnknownSegment)?,
     })
 }
 
@@ -330,7 +445,9 @@ pub(super) fn sealed_until(item: &Item) -> Result<Option<Timestamp>, UsageStoreE
         return Ok(None);
     }
     let until = Timestamp::from_second(parsed(item, "sealed_until", entity)?);
-    until.map(Some).map_err(|_| UsageStoreError::Malformed { entity })
+    until
+        .map(Some)
+        .map_err(|_| UsageStoreError::Malformed { entity })
 }
 
 /// Reads of a checkpoint what became of all events of its tenant.
@@ -347,13 +464,18 @@ pub(super) fn counted(item: &Item) -> Result<Counted, UsageStoreError> {
 }
 
 /// Reads a checkpoint and the lists of its runs in blocks, which come in their order.
-pub(super) fn checkpoint(item: &Item, lists: &BTreeMap<u32, Item>) -> Result<Checkpoint, UsageStoreError> {
+pub(super) fn checkpoint(
+    item: &Item,
+    lists: &BTreeMap<u32, Item>,
+) -> Result<Checkpoint, UsageStoreError> {
     let entity = "checkpoint";
     let malformed = || UsageStoreError::Malformed { entity };
     let manifest = |name| -> Result<Manifest, UsageStoreError> {
         let mut runs = Manifest::decode(blob(item, name, entity)?, None).ok_or_else(malformed)?;
         for (list, item) in lists {
-            runs.extend(Manifest::decode(blob(item, name, entity)?, Some(*list)).ok_or_else(malformed)?);
+            runs.extend(
+                Manifest::decode(blob(item, name, entity)?, Some(*list)).ok_or_else(malformed)?,
+            );
         }
         Ok(Manifest { runs })
     };
@@ -370,7 +492,9 @@ pub(super) fn checkpoint(item: &Item, lists: &BTreeMap<u32, Item>) -> Result<Che
 /// The number of a list, of its item.
 pub(super) fn list_number(item: &Item) -> Result<u32, UsageStoreError> {
     let sort: String = parsed(item, "sk", "list")?;
-    let number = sort.strip_prefix(LIST).and_then(|number| number.parse().ok());
+    let number = sort
+        .strip_prefix(LIST)
+        .and_then(|number| number.parse().ok());
     number.ok_or(UsageStoreError::Malformed { entity: "list" })
 }
 
@@ -379,7 +503,14 @@ pub(super) fn run(item: &Item) -> Result<SortedRun, UsageStoreError> {
     let partition: String = parsed(item, "pk", "run")?;
     if partition.starts_with("SEGMENT#") {
         let segment = segment(item)?;
-        return Ok(SortedRun::of(segment.body.events().iter().map(|event| event.entry).collect()));
+        return Ok(SortedRun::of(
+            segment
+                .body
+                .events()
+                .iter()
+                .map(|event| event.entry)
+                .collect(),
+        ));
     }
     SortedRun::decode(entries(item)?).ok_or(UsageStoreError::Malformed { entity: "run" })
 }
@@ -399,12 +530,17 @@ pub(super) fn page(item: &Item) -> Result<(PageKey, Page), UsageStoreError> {
     let sort: String = parsed(item, "sk", entity)?;
     let mut parts = sort.split('#').skip(1);
     let (first, second) = parts.next().zip(parts.next()).ok_or_else(malformed)?;
-    let (meter, start) = if sort.starts_with(TOTALS) { (second, first) } else { (first, second) };
+    let (meter, start) = if sort.starts_with(TOTALS) {
+        (second, first)
+    } else {
+        (first, second)
+    };
     let key = PageKey {
         meter: meter.parse().map_err(|_| malformed())?,
         start: start.parse().map_err(|_| malformed())?,
         span: parsed(item, "span", entity)?,
     };
-    let page = Page::decode(&key, blob(item, "totals", entity)?).map_err(UsageStoreError::UnknownSegment)?;
+    let page = Page::decode(&key, blob(item, "totals", entity)?)
+        .map_err(UsageStoreError::UnknownSegment)?;
     Ok((key, page))
 }

@@ -6,7 +6,9 @@ use catalogue::{Allowance, Meter};
 use contract::application::UsageLevelReached;
 use contract::{Envelope, Stream};
 use dynamo::{Attributes as _, Error, Item, Table};
-use kernel::{BillingAnchor, EventId, Quantity, RegionCode, TenantId, Timestamp, UsageGroup, WindowSize};
+use kernel::{
+    BillingAnchor, EventId, Quantity, RegionCode, TenantId, Timestamp, UsageGroup, WindowSize,
+};
 use metering::{Page, PageKey, Question};
 use outbox::{Outbox, Row, Target};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,11 +41,16 @@ impl UsageLevels {
         region: RegionCode,
         next_id: fn() -> Uuid,
     ) -> Self {
-        Self { table: Table::new(config, table), outbox, region, next_id }
+        Self {
+            table: Table::new(config, table),
+            outbox,
+            region,
+            next_id,
+        }
     }
 
-    /// Tells each level of an allowance that the usage of the billing period of a day has reached and that was not told
-    /// before. The levels that were told now, in percent.
+    /// Tells each level of an allowance that the usage of the billing period of a day has reached
+    /// and that was not told before. The levels that were told now, in percent.
     ///
     /// # Errors
     /// When the table fails. Calling it again is always right.
@@ -57,9 +64,16 @@ impl UsageLevels {
     ) -> Result<Vec<u16>, UsageStoreError> {
         let anchor = BillingAnchor::of_day(day);
         let period_start = WindowSize::Month.start(day, anchor);
-        let comparison = Comparison { tenant, allowance, period_start };
+        let comparison = Comparison {
+            tenant,
+            allowance,
+            period_start,
+        };
         let page = PageKey::of(&meter.code, WindowSize::Month, period_start);
-        let marks = allowance.alert_percents.iter().map(|percent| comparison.mark(*percent));
+        let marks = allowance
+            .alert_percents
+            .iter()
+            .map(|percent| comparison.mark(*percent));
         let keys = marks.chain([items::page_key(tenant, &page)]).collect();
         let (mut told, mut pages) = (BTreeSet::new(), BTreeMap::new());
         let found = self.table.batch_get(keys).send().await;
@@ -70,7 +84,9 @@ impl UsageLevels {
                 told.insert(item.sort().to_owned());
             }
         }
-        let Some(value) = value_of(meter, anchor, period_start, &pages) else { return Ok(Vec::new()) };
+        let Some(value) = value_of(meter, anchor, period_start, &pages) else {
+            return Ok(Vec::new());
+        };
         let mut now_told = Vec::new();
         for percent in &allowance.alert_percents {
             let is_told = told.contains(&comparison.mark_sort(*percent));
@@ -84,7 +100,8 @@ impl UsageLevels {
         Ok(now_told)
     }
 
-    /// States that a level is reached in the transaction that notes it; false when it was noted meanwhile.
+    /// States that a level is reached in the transaction that notes it; false when it was noted
+    /// meanwhile.
     async fn tell_one(
         &self,
         comparison: &Comparison<'_>,
@@ -92,7 +109,11 @@ impl UsageLevels {
         value: &Quantity,
         now: Timestamp,
     ) -> Result<bool, UsageStoreError> {
-        let Comparison { tenant, allowance, period_start } = *comparison;
+        let Comparison {
+            tenant,
+            allowance,
+            period_start,
+        } = *comparison;
         let note = self.table.put(comparison.mark(percent)).if_absent();
         let envelope = Envelope {
             id: EventId::from_uuid((self.next_id)()),
@@ -121,7 +142,12 @@ impl Comparison<'_> {
     }
 
     fn mark(&self, percent: u16) -> Item {
-        items::level_key(self.tenant, self.period_start, &self.allowance.meter, percent)
+        items::level_key(
+            self.tenant,
+            self.period_start,
+            &self.allowance.meter,
+            percent,
+        )
     }
 }
 
@@ -134,7 +160,15 @@ fn value_of(
 ) -> Option<Quantity> {
     let (size, to) = (WindowSize::Month, WindowSize::Month.end(period_start));
     let (by, only) = (Vec::new(), UsageGroup::default());
-    let question = Question { meter, size, from: period_start, to, anchor, by, only };
+    let question = Question {
+        meter,
+        size,
+        from: period_start,
+        to,
+        anchor,
+        by,
+        only,
+    };
     let totals = question.answer(pages, None).ok()?;
     totals.into_iter().next().map(|total| total.value)
 }

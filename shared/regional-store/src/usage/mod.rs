@@ -1,8 +1,8 @@
 //! Usage: segments that wait, and what settling makes of them.
 //!
-//! A segment is settled exactly once because its pointer is removed in the transaction that counts it.
-//! An event counts exactly once because that transaction replaces the tenant's checkpoint, which names the
-//! identity index that was searched, on condition that nobody else has replaced it.
+//! A segment is settled exactly once because its pointer is removed in the transaction that counts
+//! it. An event counts exactly once because that transaction replaces the tenant's checkpoint,
+//! which names the identity index that was searched, on condition that nobody else has replaced it.
 
 mod cache;
 mod corrections;
@@ -77,7 +77,10 @@ impl UsageStoreError {
         move |error| match error {
             dynamo::Error::Contended { .. } => Self::Contended,
             busy if busy.is_busy() => Self::Throttled { action },
-            error => Self::Unavailable { action, source: error.into() },
+            error => Self::Unavailable {
+                action,
+                source: error.into(),
+            },
         }
     }
 }

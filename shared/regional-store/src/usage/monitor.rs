@@ -27,11 +27,13 @@ impl UsageMonitor {
     /// Watches a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { table: Table::new(config, table) }
+        Self {
+            table: Table::new(config, table),
+        }
     }
 
-    /// How much waits, and since when. Reads one page of each partition: beyond that, some 10,000 each, the
-    /// count is a lower bound.
+    /// How much waits, and since when. Reads one page of each partition: beyond that, some 10,000
+    /// each, the count is a lower bound.
     ///
     /// # Errors
     /// When the table fails.
@@ -44,7 +46,11 @@ impl UsageMonitor {
             if counted > 0 {
                 backlog.waiting += counted;
                 let first = query.limit(1).page().await.map_err(&failed)?;
-                let id = first.items.first().map(|item| items::parsed(item, "sk", "pointer")).transpose()?;
+                let id = first
+                    .items
+                    .first()
+                    .map(|item| items::parsed(item, "sk", "pointer"))
+                    .transpose()?;
                 let made = id.and_then(made_at);
                 backlog.oldest = [backlog.oldest, made].into_iter().flatten().min();
             }
@@ -58,18 +64,31 @@ impl UsageMonitor {
     /// When the table fails.
     pub async fn counts(&self) -> Result<EventCounts, UsageStoreError> {
         let keys = STATS_SHARDS.all().map(items::stats_key).collect();
-        let found = self.table.batch_get(keys).send().await.map_err(UsageStoreError::of("load counts"))?;
+        let found = self
+            .table
+            .batch_get(keys)
+            .send()
+            .await
+            .map_err(UsageStoreError::of("load counts"))?;
         let mut counts = EventCounts::default();
         for item in found {
-            let count = |name: &str| if item.contains_key(name) { items::parsed(&item, name, "count") } else { Ok(0) };
+            let count = |name: &str| {
+                if item.contains_key(name) {
+                    items::parsed(&item, name, "count")
+                } else {
+                    Ok(0)
+                }
+            };
             counts.accepted += count("accepted")?;
             counts.duplicates += count("duplicates")?;
             counts.conflicts += count("conflicts")?;
             counts.not_stored += count(items::NOT_STORED)?;
             for kind in RejectionKind::ALL {
                 let rejected = &mut counts.rejected;
-                *rejected.tenants.of_mut(kind) += count(&items::rejected_attribute(Sender::Tenant, kind))?;
-                *rejected.provider.of_mut(kind) += count(&items::rejected_attribute(Sender::Provider, kind))?;
+                *rejected.tenants.of_mut(kind) +=
+                    count(&items::rejected_attribute(Sender::Tenant, kind))?;
+                *rejected.provider.of_mut(kind) +=
+                    count(&items::rejected_attribute(Sender::Provider, kind))?;
             }
         }
         Ok(counts)

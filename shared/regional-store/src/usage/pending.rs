@@ -37,7 +37,11 @@ impl Pending {
 
 pub(super) fn made_at(segment: SegmentId) -> Option<Timestamp> {
     let (seconds, nanoseconds) = segment.as_uuid().get_timestamp()?.to_unix();
-    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+    Timestamp::new(
+        i64::try_from(seconds).ok()?,
+        i32::try_from(nanoseconds).ok()?,
+    )
+    .ok()
 }
 
 /// The first sort key that a pointer, or a segment, made at a moment can have.
@@ -47,17 +51,34 @@ pub(super) fn first_key(moment: Timestamp) -> String {
 }
 
 impl Settler {
-    /// The oldest pointers that were made before a moment, at most `limit` of each of their partitions.
+    /// The oldest pointers that were made before a moment, at most `limit` of each of their
+    /// partitions.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn waiting(&self, before: Timestamp, limit: u16) -> Result<Vec<Pending>, UsageStoreError> {
+    pub async fn waiting(
+        &self,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Pending>, UsageStoreError> {
         let mut pointers = Vec::new();
         for shard in PENDING_SHARDS.all() {
-            let query = self.table.query(items::pending_partition(shard)).before(first_key(before)).limit(limit);
-            for item in &query.page().await.map_err(UsageStoreError::of("list what waits"))?.items {
+            let query = self
+                .table
+                .query(items::pending_partition(shard))
+                .before(first_key(before))
+                .limit(limit);
+            for item in &query
+                .page()
+                .await
+                .map_err(UsageStoreError::of("list what waits"))?
+                .items
+            {
                 let segment = items::parsed(item, "sk", "pointer")?;
-                pointers.push(Pending { segment, tenant: items::parsed(item, "tenant", "pointer")? });
+                pointers.push(Pending {
+                    segment,
+                    tenant: items::parsed(item, "tenant", "pointer")?,
+                });
             }
         }
         Ok(pointers)
@@ -67,8 +88,14 @@ impl Settler {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn find(&self, pointers: &[Pending]) -> Result<Vec<(Pending, FoundSegment)>, UsageStoreError> {
-        let keys = pointers.iter().map(|pointer| items::segment_key(pointer.tenant, pointer.segment)).collect();
+    pub async fn find(
+        &self,
+        pointers: &[Pending],
+    ) -> Result<Vec<(Pending, FoundSegment)>, UsageStoreError> {
+        let keys = pointers
+            .iter()
+            .map(|pointer| items::segment_key(pointer.tenant, pointer.segment))
+            .collect();
         let mut found: HashMap<SegmentId, Item> = HashMap::with_capacity(pointers.len());
         let segments = self.table.batch_get(keys).of_large_items().send().await;
         for item in segments.map_err(UsageStoreError::of("load segments"))? {
@@ -79,18 +106,24 @@ impl Settler {
             Some(Err(error)) => FoundSegment::Malformed(error),
             None => FoundSegment::Absent,
         };
-        Ok(pointers.iter().map(|pointer| (*pointer, lead(pointer))).collect())
+        Ok(pointers
+            .iter()
+            .map(|pointer| (*pointer, lead(pointer)))
+            .collect())
     }
 
     /// Removes a pointer that leads to nothing.
     ///
-    /// Only right when whoever made it cannot be writing the segment any more: a segment without a pointer
-    /// is taken for one that was settled.
+    /// Only right when whoever made it cannot be writing the segment any more: a segment without a
+    /// pointer is taken for one that was settled.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn forget(&self, pointer: Pending) -> Result<(), UsageStoreError> {
         let removal = self.table.delete(items::pending_key(pointer.segment));
-        self.table.send(removal).await.map_err(UsageStoreError::of("remove a pointer"))
+        self.table
+            .send(removal)
+            .await
+            .map_err(UsageStoreError::of("remove a pointer"))
     }
 }

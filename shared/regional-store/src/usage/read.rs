@@ -35,11 +35,13 @@ impl UsageReader {
     /// Reads the totals of a table.
     #[must_use]
     pub fn new(config: &aws_types::SdkConfig, table: String) -> Self {
-        Self { table: Table::new(config, table) }
+        Self {
+            table: Table::new(config, table),
+        }
     }
 
-    /// Some of the pages that answer a question, from its first moment on. `source` is the size of the windows that
-    /// answer it.
+    /// Some of the pages that answer a question, from its first moment on. `source` is the size of
+    /// the windows that answer it.
     ///
     /// # Errors
     /// When the table fails.
@@ -50,15 +52,32 @@ impl UsageReader {
         source: WindowSize,
     ) -> Result<StoredTotals, UsageStoreError> {
         // What is sealed when this is read does not change any more; so it comes first.
-        let checkpoint = self.table.batch_get(vec![items::checkpoint_key(tenant)]).send().await;
+        let checkpoint = self
+            .table
+            .batch_get(vec![items::checkpoint_key(tenant)])
+            .send()
+            .await;
         let checkpoint = checkpoint.map_err(UsageStoreError::of("load a checkpoint"))?;
-        let sealed_until = checkpoint.first().map(items::sealed_until).transpose()?.flatten();
-        let counted = checkpoint.first().map(items::counted).transpose()?.unwrap_or_default();
+        let sealed_until = checkpoint
+            .first()
+            .map(items::sealed_until)
+            .transpose()?
+            .flatten();
+        let counted = checkpoint
+            .first()
+            .map(items::counted)
+            .transpose()?
+            .unwrap_or_default();
         let (pages, read_until) = match source {
             WindowSize::Minute | WindowSize::Hour => self.short(tenant, question, source).await?,
             WindowSize::Day | WindowSize::Month => self.periods(tenant, question).await?,
         };
-        Ok(StoredTotals { pages, counted, sealed_until, read_until })
+        Ok(StoredTotals {
+            pages,
+            counted,
+            sealed_until,
+            read_until,
+        })
     }
 
     /// Pages of minutes or hours.
@@ -68,14 +87,30 @@ impl UsageReader {
         question: &Question<'_>,
         source: WindowSize,
     ) -> Result<(BTreeMap<PageKey, Page>, Option<Timestamp>), UsageStoreError> {
-        let page_of =
-            |moment: Timestamp| PageKey::of(&question.meter.code, source, source.start(moment, question.anchor));
+        let page_of = |moment: Timestamp| {
+            PageKey::of(
+                &question.meter.code,
+                source,
+                source.start(moment, question.anchor),
+            )
+        };
         let (first, last) = (page_of(question.from), page_of(question.to));
         let query = self.table.query(items::tenant_partition(tenant));
-        let query = query.between(items::page_sort(&first), items::page_sort(&last)).limit(PAGES_MAX);
-        let found = query.page().await.map_err(UsageStoreError::of("load totals"))?;
-        let pages: BTreeMap<PageKey, Page> = found.items.iter().map(items::page).collect::<Result<_, _>>()?;
-        let last = pages.last_key_value().map(|(key, _)| key.span.end(key.start));
+        let query = query
+            .between(items::page_sort(&first), items::page_sort(&last))
+            .limit(PAGES_MAX);
+        let found = query
+            .page()
+            .await
+            .map_err(UsageStoreError::of("load totals"))?;
+        let pages: BTreeMap<PageKey, Page> = found
+            .items
+            .iter()
+            .map(items::page)
+            .collect::<Result<_, _>>()?;
+        let last = pages
+            .last_key_value()
+            .map(|(key, _)| key.span.end(key.start));
         Ok((pages, last.filter(|_| found.next.is_some())))
     }
 
@@ -91,7 +126,10 @@ impl UsageReader {
             keys.push(PageKey::of(&question.meter.code, WindowSize::Month, start));
             start = WindowSize::Month.end(start);
         }
-        let keys = keys.iter().map(|key| items::page_key(tenant, key)).collect();
+        let keys = keys
+            .iter()
+            .map(|key| items::page_key(tenant, key))
+            .collect();
         let found = self.table.batch_get(keys).of_large_items().send().await;
         let found = found.map_err(UsageStoreError::of("load totals"))?;
         let pages = found.iter().map(items::page).collect::<Result<_, _>>()?;

@@ -30,7 +30,10 @@ impl SearchBudget {
     /// A budget of so many bytes, and of 6 s from now on.
     #[must_use]
     pub fn start(bytes: usize) -> Self {
-        Self { bytes: AtomicUsize::new(bytes), until: Instant::now() + SEARCH_TIME_MAX }
+        Self {
+            bytes: AtomicUsize::new(bytes),
+            until: Instant::now() + SEARCH_TIME_MAX,
+        }
     }
 
     fn is_spent(&self) -> bool {
@@ -39,12 +42,14 @@ impl SearchBudget {
 
     fn spend(&self, bytes: usize) {
         let left = self.bytes.load(Ordering::Relaxed);
-        self.bytes.store(left.saturating_sub(bytes), Ordering::Relaxed);
+        self.bytes
+            .store(left.saturating_sub(bytes), Ordering::Relaxed);
     }
 }
 
 impl UsageReader {
-    /// Looks for events of a tenant in the segments that came within a time, the newest first, until the budget is spent.
+    /// Looks for events of a tenant in the segments that came within a time, the newest first,
+    /// until the budget is spent.
     ///
     /// # Errors
     /// When the table fails, or a segment cannot be read.
@@ -55,18 +60,30 @@ impl UsageReader {
         (from, to): (Timestamp, Timestamp),
         budget: &SearchBudget,
     ) -> Result<Sightings, UsageStoreError> {
-        // The keys of segments hold milliseconds; what came within the last one is looked through too.
-        let last = to.saturating_add(SignedDuration::from_millis(1)).unwrap_or(Timestamp::MAX);
+        // The keys of segments hold milliseconds; what came within the last one is looked through
+        // too.
+        let last = to
+            .saturating_add(SignedDuration::from_millis(1))
+            .unwrap_or(Timestamp::MAX);
         let range = (first_key(from), first_key(last));
         let seen: Vec<Sightings> = iter(TENANT_SHARDS.all())
-            .map(|shard| self.look_in(items::segment_partition(tenant, shard), sought, &range, budget))
+            .map(|shard| {
+                self.look_in(
+                    items::segment_partition(tenant, shard),
+                    sought,
+                    &range,
+                    budget,
+                )
+            })
             .buffer_unordered(PARTITIONS_AT_ONCE)
             .try_collect()
             .await?;
-        Ok(seen.into_iter().fold(Sightings::default(), |mut all, some| {
-            all.merge(some);
-            all
-        }))
+        Ok(seen
+            .into_iter()
+            .fold(Sightings::default(), |mut all, some| {
+                all.merge(some);
+                all
+            }))
     }
 
     async fn look_in(
@@ -77,14 +94,22 @@ impl UsageReader {
         budget: &SearchBudget,
     ) -> Result<Sightings, UsageStoreError> {
         let mut seen = Sightings::default();
-        let query = self.table.query(partition).between(first, last).descending().consistent();
+        let query = self
+            .table
+            .query(partition)
+            .between(first, last)
+            .descending()
+            .consistent();
         let mut pages = query.pages();
         loop {
             if budget.is_spent() {
                 seen.is_cut_short = true;
                 return Ok(seen);
             }
-            let found = pages.next().await.map_err(UsageStoreError::of("look for events"))?;
+            let found = pages
+                .next()
+                .await
+                .map_err(UsageStoreError::of("look for events"))?;
             let Some(found) = found else { return Ok(seen) };
             for item in found {
                 let segment = items::segment(&item)?;

@@ -50,12 +50,18 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// Of a transaction that begins with so many pointers: one that is gone was removed with what settled it.
+    /// Of a transaction that begins with so many pointers: one that is gone was removed with what
+    /// settled it.
     pub(super) fn of(sent: Result<(), Error>, pointers: usize) -> Self {
         match sent {
             Ok(()) => Self::Committed,
             Err(Error::ConditionFailed(places)) if places.iter().any(|place| *place < pointers) => {
-                Self::SettledBefore(places.into_iter().filter(|place| *place < pointers).collect())
+                Self::SettledBefore(
+                    places
+                        .into_iter()
+                        .filter(|place| *place < pointers)
+                        .collect(),
+                )
             }
             Err(error) => Self::NotCommitted(error),
         }
@@ -63,8 +69,8 @@ impl Outcome {
 }
 
 impl Settler {
-    /// Settles usage of a table, for facts of a region. A day is sealed so long after its end. `next_id` makes ids of facts
-    /// and attempts.
+    /// Settles usage of a table, for facts of a region. A day is sealed so long after its end.
+    /// `next_id` makes ids of facts and attempts.
     #[must_use]
     pub fn new(
         config: &aws_types::SdkConfig,
@@ -75,17 +81,28 @@ impl Settler {
         next_id: fn() -> Uuid,
     ) -> Self {
         let (table, kept) = (Table::new(config, table), Kept::within(MEMORY_BYTES_MIN));
-        Self { table, kept, outbox, region, seal_after, next_id }
+        Self {
+            table,
+            kept,
+            outbox,
+            region,
+            seal_after,
+            next_id,
+        }
     }
 
-    /// The same in a function with so much memory: most of it keeps what was used last of the indexes.
+    /// The same in a function with so much memory: most of it keeps what was used last of the
+    /// indexes.
     #[must_use]
     pub fn within_memory(self, memory_bytes: u64) -> Self {
-        Self { kept: Kept::within(memory_bytes), ..self }
+        Self {
+            kept: Kept::within(memory_bytes),
+            ..self
+        }
     }
 
-    /// Settles segments of one tenant that fit one transaction, see [`metering::batches`], each once however
-    /// often it is called and by however many.
+    /// Settles segments of one tenant that fit one transaction, see [`metering::batches`], each
+    /// once however often it is called and by however many.
     ///
     /// # Errors
     /// When the table fails, or others were quicker too often. Calling it again is always right.
@@ -108,22 +125,33 @@ impl Settler {
             match self.write(tenant, &open, &before, &changes, now).await? {
                 Outcome::Committed => {
                     let before = segments.len() - open.len();
-                    return Ok(Settled { segments: open.len(), before, counted: changes.counted });
+                    return Ok(Settled {
+                        segments: open.len(),
+                        before,
+                        counted: changes.counted,
+                    });
                 }
                 Outcome::SettledBefore(places) => {
                     let mut place = 0..;
                     open.retain(|_| !place.next().is_some_and(|place| places.contains(&place)));
                 }
                 Outcome::NotCommitted(error) => {
-                    attempts.again(error).await.map_err(UsageStoreError::of("settle usage"))?;
+                    attempts
+                        .again(error)
+                        .await
+                        .map_err(UsageStoreError::of("settle usage"))?;
                 }
             }
         }
-        Ok(Settled { before: segments.len(), ..Settled::default() })
+        Ok(Settled {
+            before: segments.len(),
+            ..Settled::default()
+        })
     }
 
-    /// Rolls segments up on the checkpoint as it is now. Returns that checkpoint, the blocks of the indexes that were loaded,
-    /// and the changes. Returns nothing when a block has expired since the checkpoint was read, or is erased.
+    /// Rolls segments up on the checkpoint as it is now. Returns that checkpoint, the blocks of the
+    /// indexes that were loaded, and the changes. Returns nothing when a block has expired since
+    /// the checkpoint was read, or is erased.
     pub(super) async fn decide(
         &self,
         tenant: TenantId,
@@ -139,14 +167,15 @@ impl Settler {
                 return Ok(None);
             }
             requested.extend(&missing.blocks);
-            self.load_blocks(tenant, missing, &snapshot.checkpoint, &mut blocks).await?;
+            self.load_blocks(tenant, missing, &snapshot.checkpoint, &mut blocks)
+                .await?;
         }
         let changes = rollup.finish(attempt, &blocks).ok();
         Ok(changes.map(|changes| (snapshot.checkpoint, blocks, changes)))
     }
 
-    /// Writes new runs, then commits the checkpoint that names them. What no checkpoint names, be it merged or in vain, expires: to
-    /// delete it would cost as much as it did to write.
+    /// Writes new runs, then commits the checkpoint that names them. What no checkpoint names, be
+    /// it merged or in vain, expires: to delete it would cost as much as it did to write.
     async fn write(
         &self,
         tenant: TenantId,
@@ -155,8 +184,15 @@ impl Settler {
         changes: &RollupChanges,
         now: Timestamp,
     ) -> Result<Outcome, UsageStoreError> {
-        let parts = changes.new_parts.iter().flat_map(|part| items::part_items(tenant, part)).collect();
-        self.table.put_all(parts).await.map_err(UsageStoreError::of("store an index"))?;
+        let parts = changes
+            .new_parts
+            .iter()
+            .flat_map(|part| items::part_items(tenant, part))
+            .collect();
+        self.table
+            .put_all(parts)
+            .await
+            .map_err(UsageStoreError::of("store an index"))?;
         let transaction = self.transaction(tenant, segments, before, changes, now)?;
         let outcome = Outcome::of(self.table.transact(transaction).await, segments.len());
         if matches!(outcome, Outcome::Committed) {
@@ -174,12 +210,20 @@ impl Settler {
         changes: &RollupChanges,
         now: Timestamp,
     ) -> Result<Vec<Write>, UsageStoreError> {
-        let mut parts =
-            Vec::with_capacity(segments.len() + changes.pages.len() + changes.days.len() + changes.corrected.len() + 4);
-        let pointers = segments.iter().map(|segment| items::pending_key(segment.id));
+        let mut parts = Vec::with_capacity(
+            segments.len() + changes.pages.len() + changes.days.len() + changes.corrected.len() + 4,
+        );
+        let pointers = segments
+            .iter()
+            .map(|segment| items::pending_key(segment.id));
         parts.extend(pointers.map(|pointer| self.table.delete(pointer).if_present()));
         parts.extend(self.checkpoint(tenant, &changes.checkpoint, before));
-        parts.extend(changes.pages.iter().map(|(key, page)| self.table.put(items::page_item(tenant, key, page))));
+        parts.extend(
+            changes
+                .pages
+                .iter()
+                .map(|(key, page)| self.table.put(items::page_item(tenant, key, page))),
+        );
         let due = |day: &Timestamp| items::seal_key(&self.due(tenant, *day, now));
         parts.extend(changes.days.iter().map(|day| self.table.put(due(day))));
         for (id, counted) in &changes.corrected {
@@ -192,21 +236,35 @@ impl Settler {
         Ok(parts)
     }
 
-    /// Replaces a checkpoint by its next version, and the lists of its runs in blocks as far as they changed. Whatever else a
-    /// transaction with it writes in the tenant's partition needs no condition of its own.
-    pub(super) fn checkpoint(&self, tenant: TenantId, checkpoint: &Checkpoint, before: &Checkpoint) -> Vec<Write> {
-        let replaced =
-            self.table.put(items::checkpoint_item(tenant, checkpoint)).if_counter("generation", before.generation);
-        let lists = items::list_items(tenant, checkpoint, before).into_iter().map(|list| self.table.put(list));
+    /// Replaces a checkpoint by its next version, and the lists of its runs in blocks as far as
+    /// they changed. Whatever else a transaction with it writes in the tenant's partition needs no
+    /// condition of its own.
+    pub(super) fn checkpoint(
+        &self,
+        tenant: TenantId,
+        checkpoint: &Checkpoint,
+        before: &Checkpoint,
+    ) -> Vec<Write> {
+        let replaced = self
+            .table
+            .put(items::checkpoint_item(tenant, checkpoint))
+            .if_counter("generation", before.generation);
+        let lists = items::list_items(tenant, checkpoint, before)
+            .into_iter()
+            .map(|list| self.table.put(list));
         [replaced].into_iter().chain(lists).collect()
     }
 
-    /// When a day is to be sealed. One that has its first event when it should have been sealed long ago is
-    /// given a quarter of an hour for the rest.
+    /// When a day is to be sealed. One that has its first event when it should have been sealed
+    /// long ago is given a quarter of an hour for the rest.
     fn due(&self, tenant: TenantId, day: Timestamp, now: Timestamp) -> DueSeal {
         let usual = WindowSize::Day.end(day) + self.seal_after;
         let soon = WindowSize::Minute.start(now, kernel::BillingAnchor::default()) + LATE_DAY_TIME;
-        DueSeal { due: if usual < now { soon } else { usual }, tenant, day }
+        DueSeal {
+            due: if usual < now { soon } else { usual },
+            tenant,
+            day,
+        }
     }
 
     /// The row of a fact in the tenant's usage stream.
@@ -231,7 +289,13 @@ impl Settler {
 
     /// Adds to the record of a correction what came of it.
     fn conclude(&self, tenant: TenantId, id: SegmentId, outcome: CorrectionOutcome) -> Write {
-        let CorrectionOutcome { voided, replaced, duplicates, unmatched, replacement_used } = outcome;
+        let CorrectionOutcome {
+            voided,
+            replaced,
+            duplicates,
+            unmatched,
+            replacement_used,
+        } = outcome;
         let change = "SET voided = :v, replaced = :r, duplicates = :d, unmatched = :u, replacement_used = :x";
         self.table
             .update(items::correction_key(tenant, id), change)
@@ -247,7 +311,10 @@ impl Settler {
         let counted = changes.counted;
         let seed = Shards::seed(&(self.next_id)());
         self.table
-            .update(items::stats_key(seed), "ADD accepted :a, duplicates :d, conflicts :c")
+            .update(
+                items::stats_key(seed),
+                "ADD accepted :a, duplicates :d, conflicts :c",
+            )
             .value(":a", number(counted.accepted))
             .value(":d", number(counted.duplicates))
             .value(":c", number(counted.conflicts))

@@ -1,6 +1,7 @@
 //! Answers a million odd HTTP events, and what it costs to read a usual one.
 //!
-//! `cargo run --release -p runtime --example fuzz [events]`: in the profile in which a panic ends the process.
+//! `cargo run --release -p runtime --example fuzz [events]`: in the profile in which a panic ends
+//! the process.
 
 #![expect(clippy::unwrap_used, reason = "a failed run is to stop where it fails")]
 
@@ -21,7 +22,9 @@ const READINGS: u32 = 2_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let wanted = std::env::args().nth(1).map_or(EVENTS, |wanted| wanted.parse().unwrap());
+    let wanted = std::env::args()
+        .nth(1)
+        .map_or(EVENTS, |wanted| wanted.parse().unwrap());
     let usual = usual();
     let texts: Vec<String> = usual.iter().map(ToString::to_string).collect();
     let started = Instant::now();
@@ -31,7 +34,10 @@ async fn main() {
         }
     }
     let each_us = started.elapsed().as_secs_f64() * 1e6 / f64::from(READINGS) / texts.len() as f64;
-    println!("reading one of {} usual events takes {each_us:.2} us", texts.len());
+    println!(
+        "reading one of {} usual events takes {each_us:.2} us",
+        texts.len()
+    );
 
     let routes = router(&usual);
     let mut odd = OddEvents::new(1, usual);

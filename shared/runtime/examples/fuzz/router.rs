@@ -5,7 +5,9 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
-use runtime::http::{Body, Now, Problem, Source, Verbatim, csv_table, next_link, wants_csv, with_fallbacks};
+use runtime::http::{
+    Body, Now, Problem, Source, Verbatim, csv_table, next_link, wants_csv, with_fallbacks,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -45,13 +47,25 @@ async fn take(
     headers: HeaderMap,
     Body(order): Body<Order>,
 ) -> Result<Json<Value>, Problem> {
-    let Order { name, email, code, role, levels, placement, signup } = order;
+    let Order {
+        name,
+        email,
+        code,
+        role,
+        levels,
+        placement,
+        signup,
+    } = order;
     let role = role.map(|role| match role {
         Role::Admin => "admin".to_owned(),
         Role::Member => "member".to_owned(),
         Role::Other(level) => level.meter,
     });
-    let percents: usize = levels.iter().flatten().map(|level| level.percents.len()).sum();
+    let percents: usize = levels
+        .iter()
+        .flatten()
+        .map(|level| level.percents.len())
+        .sum();
     Ok(Json(json!({
         "texts": [name, email, code, role], "percents": percents, "placement": placement, "now": now,
         "signup": signup.map(|signup| signup.get().len()), "source": source.expose(), "path": uri.path(),
@@ -80,29 +94,54 @@ async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let link = next_link("/list", &query, now)?;
-    let mut response = if wants_csv(&headers) { csv_table(&["part"], [&part])? } else { part.into_response() };
+    let mut response = if wants_csv(&headers) {
+        csv_table(&["part"], [&part])?
+    } else {
+        part.into_response()
+    };
     response.headers_mut().insert("link", link);
     Ok(response)
 }
 
 /// The routes: `take` for the paths that the events have, `list` where there is a part of a path.
 pub(crate) fn router(usual: &[Value]) -> Router {
-    let paths: BTreeSet<&str> = usual.iter().filter_map(|event| event["rawPath"].as_str()).collect();
-    let taken = paths.into_iter().filter(|path| path.matches('/').count() == 1 && !path.contains(['{', '}', '%', '*']));
+    let paths: BTreeSet<&str> = usual
+        .iter()
+        .filter_map(|event| event["rawPath"].as_str())
+        .collect();
+    let taken = paths
+        .into_iter()
+        .filter(|path| path.matches('/').count() == 1 && !path.contains(['{', '}', '%', '*']));
     let routes = taken.fold(Router::new(), |routes, path| routes.route(path, any(take)));
-    with_fallbacks(routes.route("/signups/{id}", get(list)).route("/tenants/{tenant}/{*rest}", any(take_part)))
+    with_fallbacks(
+        routes
+            .route("/signups/{id}", get(list))
+            .route("/tenants/{tenant}/{*rest}", any(take_part)),
+    )
 }
 
 /// The HTTP events of every function.
 pub(crate) fn usual() -> Vec<Value> {
     let root = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
     let files = |folder: &FilePath| -> Vec<_> {
-        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         files.sort();
         files
     };
-    let cases = files(&root).into_iter().filter(|path| path.is_dir()).flat_map(|folder| files(&folder));
-    let cases = cases.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-    let events = cases.map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap());
-    events.filter(|event| event["requestContext"]["http"].is_object()).collect()
+    let cases = files(&root)
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .flat_map(|folder| files(&folder));
+    let cases = cases.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
+    let events =
+        cases.map(|path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap());
+    events
+        .filter(|event| event["requestContext"]["http"].is_object())
+        .collect()
 }

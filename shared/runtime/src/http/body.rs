@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// A JSON body of at most 64 KiB, in which objects are objects. The only way in which a function reads one.
+/// A JSON body of at most 64 KiB, in which objects are objects. The only way in which a function
+/// reads one.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -16,11 +17,17 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|_| {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
+        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX)
+            .await
+            .map_err(|_| {
+                Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "body-too-large",
+                    "The body is too large",
+                )
                 .detail(format!("At most {BODY_BYTES_MAX} bytes are read."))
                 .with("bytes_max", BODY_BYTES_MAX)
-        })?;
+            })?;
         object::from_slice(&bytes).map(Self)
     }
 }

@@ -9,7 +9,10 @@ pub struct Document(pub &'static str);
 
 impl IntoResponse for Document {
     fn into_response(self) -> Response {
-        let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
+        let headers = [
+            (CONTENT_TYPE, "application/json"),
+            (CACHE_CONTROL, "public, max-age=300"),
+        ];
         (headers, self.0).into_response()
     }
 }

@@ -1,8 +1,9 @@
 //! API Gateway's events (HTTP API, payload format 2.0) as requests, and responses as its answers.
 //!
-//! Invariant: nothing that a caller can put into an event ends the function. `lambda_http` builds a URL out of the
-//! headers `host` and `x-forwarded-proto` and panics where it is none (aws-lambda-rust-runtime 368, 488, 515), so
-//! events are converted here: every part is parsed, and what does not parse is a refusal.
+//! Invariant: nothing that a caller can put into an event ends the function. `lambda_http` builds a
+//! URL out of the headers `host` and `x-forwarded-proto` and panics where it is none
+//! (aws-lambda-rust-runtime 368, 488, 515), so events are converted here: every part is parsed, and
+//! what does not parse is a refusal.
 
 use super::Problem;
 use axum::Router;
@@ -94,9 +95,11 @@ impl<'de> Deserialize<'de> for Headers {
                 let mut headers = HeaderMap::with_capacity(16);
                 while let Some((Text(name), Text(value))) = map.next_entry()? {
                     let name = HeaderName::from_bytes(name.as_bytes());
-                    let name = name.map_err(|_| A::Error::custom("a header's name is malformed"))?;
+                    let name =
+                        name.map_err(|_| A::Error::custom("a header's name is malformed"))?;
                     let value = HeaderValue::from_str(&value);
-                    let value = value.map_err(|_| A::Error::custom("a header's value is malformed"))?;
+                    let value =
+                        value.map_err(|_| A::Error::custom("a header's value is malformed"))?;
                     // The plain `append` panics where there are too many.
                     let appended = headers.try_append(name, value);
                     appended.map_err(|_| A::Error::custom("there are too many headers"))?;
@@ -118,15 +121,33 @@ pub fn request(event: &str) -> Result<Request<Body>, Problem> {
         tracing::info!(category = ?error.classify(), "an event is malformed");
         malformed("Its method, path, headers or body cannot be read.")
     })?;
-    let Event { raw_path, raw_query_string, cookies, headers, body, is_base64_encoded, request_context } = event;
-    let Context { http: ContextHttp { method, source_ip }, time_epoch } = request_context;
+    let Event {
+        raw_path,
+        raw_query_string,
+        cookies,
+        headers,
+        body,
+        is_base64_encoded,
+        request_context,
+    } = event;
+    let Context {
+        http: ContextHttp { method, source_ip },
+        time_epoch,
+    } = request_context;
     let headers = headers_of(headers, cookies.as_deref())?;
     let mut request = Request::new(body_of(body, is_base64_encoded.unwrap_or_default())?);
-    *request.method_mut() = Method::from_bytes(method.0.as_bytes()).map_err(|_| malformed("The method is none."))?;
-    *request.uri_mut() = uri(Text::of(raw_path.as_ref()), Text::of(raw_query_string.as_ref()))?;
+    *request.method_mut() =
+        Method::from_bytes(method.0.as_bytes()).map_err(|_| malformed("The method is none."))?;
+    *request.uri_mut() = uri(
+        Text::of(raw_path.as_ref()),
+        Text::of(raw_query_string.as_ref()),
+    )?;
     *request.headers_mut() = headers;
     let source_ip = source_ip.map(|Text(address)| address.into_owned());
-    request.extensions_mut().insert(Gateway { time_epoch_ms: time_epoch, source_ip });
+    request.extensions_mut().insert(Gateway {
+        time_epoch_ms: time_epoch,
+        source_ip,
+    });
     Ok(request)
 }
 
@@ -134,7 +155,10 @@ pub fn request(event: &str) -> Result<Request<Body>, Problem> {
 pub async fn respond(router: Router, event: &str) -> Response {
     match request(event) {
         // A router's own error type has no value.
-        Ok(request) => router.oneshot(request).await.unwrap_or_else(|never| match never {}),
+        Ok(request) => router
+            .oneshot(request)
+            .await
+            .unwrap_or_else(|never| match never {}),
         Err(problem) => problem.into_response(),
     }
 }
@@ -145,42 +169,67 @@ pub async fn answer(router: Router, event: &str) -> Answer {
 }
 
 fn malformed(detail: &'static str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed-request", "The request is malformed").detail(detail)
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "malformed-request",
+        "The request is malformed",
+    )
+    .detail(detail)
 }
 
-fn headers_of(headers: Option<Headers>, cookies: Option<&[Text<'_>]>) -> Result<HeaderMap, Problem> {
+fn headers_of(
+    headers: Option<Headers>,
+    cookies: Option<&[Text<'_>]>,
+) -> Result<HeaderMap, Problem> {
     let mut headers = headers.map(|Headers(headers)| headers).unwrap_or_default();
     if let Some(cookies) = cookies.filter(|cookies| !cookies.is_empty()) {
         let cookies: Vec<&str> = cookies.iter().map(|Text(cookie)| cookie.as_ref()).collect();
-        let value = HeaderValue::try_from(cookies.join("; ")).map_err(|_| malformed("A cookie is malformed."))?;
-        headers.try_insert(COOKIE, value).map_err(|_| malformed("There are too many headers."))?;
+        let value = HeaderValue::try_from(cookies.join("; "))
+            .map_err(|_| malformed("A cookie is malformed."))?;
+        headers
+            .try_insert(COOKIE, value)
+            .map_err(|_| malformed("There are too many headers."))?;
     }
     let reads = |name: &str, is_valid: fn(&str) -> bool| {
-        headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(is_valid))
+        headers
+            .get_all(name)
+            .iter()
+            .all(|value| value.to_str().is_ok_and(is_valid))
     };
     if !reads(HOST.as_str(), is_authority) {
-        return Err(malformed("The header host is no host with or without a port."));
+        return Err(malformed(
+            "The header host is no host with or without a port.",
+        ));
     }
-    if !reads(FORWARDED_PROTO, |list| list.split(',').all(|scheme| is_scheme(scheme.trim()))) {
+    if !reads(FORWARDED_PROTO, |list| {
+        list.split(',').all(|scheme| is_scheme(scheme.trim()))
+    }) {
         return Err(malformed("The header x-forwarded-proto names no scheme."));
     }
     Ok(headers)
 }
 
-/// Whether a text is a host and perhaps a port, as a `Host` header has them (RFC 9110, 7.2). Whose host it is, and whether
-/// it can be anybody's, the function says that answers to hosts.
+/// Whether a text is a host and perhaps a port, as a `Host` header has them (RFC 9110, 7.2). Whose
+/// host it is, and whether it can be anybody's, the function says that answers to hosts.
 fn is_authority(text: &str) -> bool {
-    let (host, port) = text.rsplit_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let (host, port) = text
+        .rsplit_once(':')
+        .map_or((text, None), |(host, port)| (host, Some(port)));
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    let named = !host.is_empty() && host.bytes().all(is_plain) && host.split('.').all(kernel::is_readable_label);
+    let is_port =
+        |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let named = !host.is_empty()
+        && host.bytes().all(is_plain)
+        && host.split('.').all(kernel::is_readable_label);
     named && port.is_none_or(is_port)
 }
 
 /// Whether a text is the name of a scheme (RFC 3986, 3.1).
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
 fn body_of(body: Option<Text<'_>>, is_base64_encoded: bool) -> Result<Body, Problem> {
@@ -188,16 +237,23 @@ fn body_of(body: Option<Text<'_>>, is_base64_encoded: bool) -> Result<Body, Prob
         None => Ok(Body::empty()),
         Some(Text(text)) if is_base64_encoded => {
             let bytes = BASE64_STANDARD.decode(text.as_bytes());
-            bytes.map(Body::from).map_err(|_| malformed("The body is not the base64 that it says it is."))
+            bytes
+                .map(Body::from)
+                .map_err(|_| malformed("The body is not the base64 that it says it is."))
         }
         Some(Text(text)) => Ok(Body::from(text.into_owned())),
     }
 }
 
-/// The path and the query. The gateway decodes some of the path; what cannot stand in one is encoded again.
+/// The path and the query. The gateway decodes some of the path; what cannot stand in one is
+/// encoded again.
 fn uri(path: &str, query: &str) -> Result<Uri, Problem> {
     let mut text = String::with_capacity(path.len() + query.len() + 1);
-    encode(if path.is_empty() { "/" } else { path }, |b| matches!(b, b'?'), &mut text);
+    encode(
+        if path.is_empty() { "/" } else { path },
+        |b| matches!(b, b'?'),
+        &mut text,
+    );
     if !text.starts_with('/') {
         return Err(malformed("The path does not begin with a slash."));
     }
@@ -209,25 +265,36 @@ fn uri(path: &str, query: &str) -> Result<Uri, Problem> {
         encode(query, |_| false, &mut text);
     }
     let path_and_query: Result<PathAndQuery, _> = text.parse();
-    path_and_query.map(Uri::from).map_err(|_| malformed("The path or the query is malformed, or too long."))
+    path_and_query
+        .map(Uri::from)
+        .map_err(|_| malformed("The path or the query is malformed, or too long."))
 }
 
-/// Whether a query names a parameter more than once: who reads it would take either the first or the last.
+/// Whether a query names a parameter more than once: who reads it would take either the first or
+/// the last.
 fn repeats(query: &str) -> bool {
     let mut seen = HashSet::new();
-    let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+        serde_urlencoded::from_str(query).unwrap_or_default();
     parameters.into_iter().any(|(name, _)| !seen.insert(name))
 }
 
-/// Percent-encodes what neither a path nor a query can have (RFC 3986, 3.3 and 3.4), and what `also` names.
+/// Percent-encodes what neither a path nor a query can have (RFC 3986, 3.3 and 3.4), and what
+/// `also` names.
 fn encode(text: &str, also: fn(u8) -> bool, into: &mut String) {
     for byte in text.bytes() {
         let plain = byte.is_ascii_graphic() && !br##""#<>\^`{|}"##.contains(&byte) && !also(byte);
         if plain {
             into.push(char::from(byte));
         } else {
-            const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-            into.extend(['%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            const DIGITS: [char; 16] = [
+                '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+            ];
+            into.extend([
+                '%',
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]);
         }
     }
 }
@@ -257,7 +324,11 @@ impl Answer {
         };
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
-        for (name, value) in parts.headers.iter().filter(|(name, _)| **name != SET_COOKIE) {
+        for (name, value) in parts
+            .headers
+            .iter()
+            .filter(|(name, _)| **name != SET_COOKIE)
+        {
             let joined = headers.entry(name.as_str().to_owned()).or_default();
             if !joined.is_empty() {
                 joined.push_str(", ");
@@ -265,7 +336,13 @@ impl Answer {
             joined.push_str(&text(value));
         }
         let cookies = parts.headers.get_all(SET_COOKIE).iter().map(text).collect();
-        Self { status_code: parts.status.as_u16(), headers, cookies, body, is_base64_encoded }
+        Self {
+            status_code: parts.status.as_u16(),
+            headers,
+            cookies,
+            body,
+            is_base64_encoded,
+        }
     }
 }
 

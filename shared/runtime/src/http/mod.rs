@@ -40,7 +40,8 @@ use std::convert::Infallible;
 /// When the Lambda runtime fails.
 pub async fn serve(router: Router) -> Result<(), Error> {
     let router = with_fallbacks(router);
-    // An event is read here and not by the runtime, whose refusal would be a failure of the function.
+    // An event is read here and not by the runtime, whose refusal would be a failure of the
+    // function.
     let invoke = |event: LambdaEvent<Box<RawValue>>| {
         let router = router.clone();
         async move { Ok::<_, Error>(answer(router, event.payload.get()).await) }
@@ -48,24 +49,42 @@ pub async fn serve(router: Router) -> Result<(), Error> {
     lambda_runtime::run(service_fn(invoke)).await
 }
 
-/// Adds the problems of an unknown path, of a known path with another method, and of a path that is no text.
+/// Adds the problems of an unknown path, of a known path with another method, and of a path that is
+/// no text.
 pub fn with_fallbacks(router: Router) -> Router {
     router
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this path"))
+        .fallback(async || {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "There is nothing at this path",
+            )
+        })
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not take this method")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "This path does not take this method",
+            )
         })
         .layer(map_response(without_plain_refusals))
 }
 
 /// The router refuses a part of a path that is no text by itself, and in plain words.
 async fn without_plain_refusals(response: Response) -> Response {
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     let is_plain = kind.is_some_and(|kind| kind.starts_with("text/plain"));
     if response.status() == StatusCode::BAD_REQUEST && is_plain {
-        return Problem::new(StatusCode::BAD_REQUEST, "malformed-path", "The path is malformed")
-            .detail("Its parts are texts in UTF-8, percent-encoded where they have to be.")
-            .into_response();
+        return Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed-path",
+            "The path is malformed",
+        )
+        .detail("Its parts are texts in UTF-8, percent-encoded where they have to be.")
+        .into_response();
     }
     response
 }
@@ -81,9 +100,13 @@ impl<S: Sync> FromRequestParts<S> for Now {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let gateway_ms = parts.extensions.get::<Gateway>().and_then(|gateway| gateway.time_epoch_ms);
-        let time =
-            gateway_ms.filter(|ms| (1..TIME_MS_MAX).contains(ms)).and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let gateway_ms = parts
+            .extensions
+            .get::<Gateway>()
+            .and_then(|gateway| gateway.time_epoch_ms);
+        let time = gateway_ms
+            .filter(|ms| (1..TIME_MS_MAX).contains(ms))
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
         Ok(Self(time.unwrap_or_else(now)))
     }
 }

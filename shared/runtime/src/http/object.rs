@@ -1,16 +1,16 @@
 //! JSON in which an object is an object, at every level.
 //!
-//! What serde derives for a struct also takes a list of its fields by their position, and tells of what is wrong in
-//! words about Rust. Here a struct is read from an object only, a member that is there twice is refused, and an error
-//! names the member and what it has to be.
+//! What serde derives for a struct also takes a list of its fields by their position, and tells of
+//! what is wrong in words about Rust. Here a struct is read from an object only, a member that is
+//! there twice is refused, and an error names the member and what it has to be.
 
 use super::Problem;
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde::de::value::StringDeserializer;
 use serde::de::{
-    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected,
-    IntoDeserializer as _, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _,
+    Expected, IntoDeserializer as _, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
@@ -26,12 +26,21 @@ const LEVELS_MAX: usize = 128;
 /// Reads a document.
 ///
 /// # Errors
-/// 400 when it is not JSON, or of too many levels; 422 when it is not of its type, with the member that is wrong.
+/// 400 when it is not JSON, or of too many levels; 422 when it is not of its type, with the member
+/// that is wrong.
 pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let malformed =
-        |detail| Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON").detail(detail);
-    // The message of the parser goes to the caller, who sent the text that it quotes, and nowhere else.
-    let document: &RawValue = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+    let malformed = |detail| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed-json",
+            "The body is not JSON",
+        )
+        .detail(detail)
+    };
+    // The message of the parser goes to the caller, who sent the text that it quotes, and nowhere
+    // else.
+    let document: &RawValue =
+        serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
     if is_too_deep(document.get()) {
         return Err(malformed(format!("It has more than {LEVELS_MAX} levels.")));
     }
@@ -102,7 +111,10 @@ struct Field {
 
 impl Mismatch {
     fn new(reason: impl Into<String>) -> Self {
-        Self { path: Vec::new(), reason: reason.into() }
+        Self {
+            path: Vec::new(),
+            reason: reason.into(),
+        }
     }
 
     fn within(mut self, member: impl Into<String>) -> Self {
@@ -119,7 +131,9 @@ impl Mismatch {
         if field.is_empty() {
             return problem.detail(format!("The body must be {reason}."));
         }
-        problem.detail(format!("{field} must be {reason}.")).with("fields", [Field { field, reason }])
+        problem
+            .detail(format!("{field} must be {reason}."))
+            .with("fields", [Field { field, reason }])
     }
 }
 
@@ -135,7 +149,11 @@ impl de::Error for Mismatch {
     fn custom<T: Display>(message: T) -> Self {
         let message = message.to_string();
         // What kernel says of a value: `plan must be ...`.
-        Self::new(message.split_once(" must be ").map_or(message.as_str(), |(_, rule)| rule))
+        Self::new(
+            message
+                .split_once(" must be ")
+                .map_or(message.as_str(), |(_, rule)| rule),
+        )
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -235,8 +253,9 @@ impl<'de> Value<'de> {
         self.0.get().starts_with(begins)
     }
 
-    /// The value as a type of one level. The document has been found to be JSON, so what fails here is another kind of
-    /// value, or a text or a number that JSON can write and the type cannot hold.
+    /// The value as a type of one level. The document has been found to be JSON, so what fails here
+    /// is another kind of value, or a text or a number that JSON can write and the type cannot
+    /// hold.
     fn parse<T: Deserialize<'de>>(self, reason: &str) -> Result<T, Mismatch> {
         serde_json::from_str(self.0.get()).map_err(|_| Mismatch::new(reason))
     }
@@ -268,7 +287,10 @@ impl<'de> Deserializer<'de> for Value<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.0.get().as_bytes() {
             [b'{', ..] => visitor.visit_map(Object::of(self.members()?)),
-            [b'[', ..] => visitor.visit_seq(List { items: self.parse::<Vec<Self>>("a list")?.into_iter(), at: 0 }),
+            [b'[', ..] => visitor.visit_seq(List {
+                items: self.parse::<Vec<Self>>("a list")?.into_iter(),
+                at: 0,
+            }),
             [b'"', ..] => visitor.visit_string(self.parse("a text in Unicode")?),
             b"null" => visitor.visit_unit(),
             b"true" => visitor.visit_bool(true),
@@ -291,11 +313,23 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        if self.0.get() == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.0.get() == "null" {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Mismatch> {
-        if name == VERBATIM { visitor.visit_borrowed_str(self.0.get()) } else { visitor.visit_newtype_struct(self) }
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        if name == VERBATIM {
+            visitor.visit_borrowed_str(self.0.get())
+        } else {
+            visitor.visit_newtype_struct(self)
+        }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -337,23 +371,35 @@ struct Object<'de> {
 
 impl<'de> Object<'de> {
     fn of(members: Vec<(String, Value<'de>)>) -> Self {
-        Self { members: members.into_iter(), open: None }
+        Self {
+            members: members.into_iter(),
+            open: None,
+        }
     }
 }
 
 impl<'de> MapAccess<'de> for Object<'de> {
     type Error = Mismatch;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
-        let Some((name, value)) = self.members.next() else { return Ok(None) };
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Mismatch> {
+        let Some((name, value)) = self.members.next() else {
+            return Ok(None);
+        };
         let key: StringDeserializer<Mismatch> = name.clone().into_deserializer();
         self.open = Some((name, value));
         seed.deserialize(key).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Mismatch> {
-        let (name, value) = self.open.take().ok_or_else(|| Mismatch::custom("a member"))?;
-        seed.deserialize(value).map_err(|mismatch| mismatch.within(name))
+        let (name, value) = self
+            .open
+            .take()
+            .ok_or_else(|| Mismatch::custom("a member"))?;
+        seed.deserialize(value)
+            .map_err(|mismatch| mismatch.within(name))
     }
 }
 
@@ -366,11 +412,18 @@ struct List<'de> {
 impl<'de> SeqAccess<'de> for List<'de> {
     type Error = Mismatch;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Mismatch> {
-        let Some(item) = self.items.next() else { return Ok(None) };
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Mismatch> {
+        let Some(item) = self.items.next() else {
+            return Ok(None);
+        };
         let at = self.at;
         self.at += 1;
-        seed.deserialize(item).map(Some).map_err(|mismatch| mismatch.within(at.to_string()))
+        seed.deserialize(item)
+            .map(Some)
+            .map_err(|mismatch| mismatch.within(at.to_string()))
     }
 }
 
@@ -384,7 +437,10 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
     type Error = Mismatch;
     type Variant = Value<'de>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Value<'de>), Mismatch> {
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Value<'de>), Mismatch> {
         let name: StringDeserializer<Mismatch> = self.variant.into_deserializer();
         Ok((seed.deserialize(name)?, self.value))
     }
@@ -405,7 +461,11 @@ impl<'de> VariantAccess<'de> for Value<'de> {
         self.deserialize_seq(visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Mismatch> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
         self.deserialize_map(visitor)
     }
 }

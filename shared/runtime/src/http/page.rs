@@ -1,4 +1,5 @@
-//! The files of web pages that functions serve, with headers that let a page load its own files and nothing else.
+//! The files of web pages that functions serve, with headers that let a page load its own files and
+//! nothing else.
 
 use axum::http::HeaderName;
 use axum::http::header::{
@@ -34,7 +35,8 @@ impl FileKind {
 pub struct PagePolicy(String);
 
 impl PagePolicy {
-    /// The policy of a page that calls its own origin and those of some addresses. What is no address is left out.
+    /// The policy of a page that calls its own origin and those of some addresses. What is no
+    /// address is left out.
     pub fn connecting_to<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Self {
         let origins: BTreeSet<&str> = addresses.into_iter().filter_map(origin).collect();
         let mut policy = String::from(
@@ -49,10 +51,13 @@ impl PagePolicy {
     }
 }
 
-/// Scheme, host and port of an address; nothing where one of them could mean more in a policy than in an address.
+/// Scheme, host and port of an address; nothing where one of them could mean more in a policy than
+/// in an address.
 fn origin(address: &str) -> Option<&str> {
     let host = address.find("://")? + "://".len();
-    let end = address[host..].find('/').map_or(address.len(), |length| host + length);
+    let end = address[host..]
+        .find('/')
+        .map_or(address.len(), |length| host + length);
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':');
     let holds = matches!(&address[..host], "https://" | "http://") && end > host;
     (holds && address[host..end].bytes().all(plain)).then(|| &address[..end])
@@ -92,12 +97,22 @@ mod tests {
         let own = "connect-src 'self'";
         for (addresses, connects) in [
             (vec![], own.to_owned()),
-            (vec!["https://a.example/path", "https://a.example"], format!("{own} https://a.example")),
+            (
+                vec!["https://a.example/path", "https://a.example"],
+                format!("{own} https://a.example"),
+            ),
             (vec!["http://127.0.0.1:4600/x", "https://b.example:8443"], {
                 format!("{own} http://127.0.0.1:4600 https://b.example:8443")
             }),
             (
-                vec!["https://*.example", "https://a.example;x", "https://", "a.example", "data:x", "ftp://a"],
+                vec![
+                    "https://*.example",
+                    "https://a.example;x",
+                    "https://",
+                    "a.example",
+                    "data:x",
+                    "ftp://a",
+                ],
                 own.into(),
             ),
         ] {

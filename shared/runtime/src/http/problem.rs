@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// A refusal that helps its caller. Holds no internals and nothing personal of anyone but the caller.
+/// A refusal that helps its caller. Holds no internals and nothing personal of anyone but the
+/// caller.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
@@ -23,7 +24,14 @@ impl Problem {
     /// A problem of a stable type: `/problems/<slug>`, relative to the API.
     #[must_use]
     pub fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
-        Self { status, slug, title, detail: None, members: Map::new(), headers: Vec::new() }
+        Self {
+            status,
+            slug,
+            title,
+            detail: None,
+            members: Map::new(),
+            headers: Vec::new(),
+        }
     }
 
     /// Something that the request names is not what it has to be.
@@ -36,8 +44,12 @@ impl Problem {
     #[must_use]
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = crate::failure::chain(error), "request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed on our side")
-            .detail("Nothing was half done: the same request may be sent again.")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something failed on our side",
+        )
+        .detail("Nothing was half done: the same request may be sent again.")
     }
 
     /// Says what is wrong this time, and what to do about it.
@@ -87,7 +99,8 @@ impl Problem {
 #[derive(utoipa::ToSchema)]
 #[schema(as = Problem)]
 struct Description {
-    /// What went wrong, stable from release to release: `/problems/` and a name, relative to the API.
+    /// What went wrong, stable from release to release: `/problems/` and a name, relative to the
+    /// API.
     #[serde(rename = "type")]
     #[schema(pattern = "^/problems/[a-z-]+$")]
     kind: String,
@@ -130,8 +143,9 @@ impl ToSchema for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut document =
-            ProblemDetails::from_status_code(self.status).with_title(self.title).with_extensions(self.members);
+        let mut document = ProblemDetails::from_status_code(self.status)
+            .with_title(self.title)
+            .with_extensions(self.members);
         if let Ok(uri) = format!("/problems/{}", self.slug).parse::<Uri>() {
             document = document.with_type(uri);
         }

@@ -6,30 +6,36 @@ use axum::http::request::Parts;
 use std::convert::Infallible;
 use std::net::IpAddr;
 
-/// Where a request comes from, by the gateway, as limits count it: an address of IPv4, or a network of 64 bits of IPv6,
-/// since one subscriber has at least that many addresses (RFC 6177). Personal, so it has no `Debug`; the address itself
-/// is kept nowhere.
+/// Where a request comes from, by the gateway, as limits count it: an address of IPv4, or a network
+/// of 64 bits of IPv6, since one subscriber has at least that many addresses (RFC 6177). Personal,
+/// so it has no `Debug`; the address itself is kept nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source(String);
 
 impl Source {
-    /// The address or network as text: for the digest that it is counted under, and nothing else. Empty where the gateway
-    /// does not say.
+    /// The address or network as text: for the digest that it is counted under, and nothing else.
+    /// Empty where the gateway does not say.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     fn of(address: &str) -> Self {
-        // An address of IPv4 that is written as one of IPv6 (RFC 4291, 2.5.5.2) is the same address.
-        Self(match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
-            Ok(IpAddr::V4(address)) => address.to_string(),
-            Ok(IpAddr::V6(address)) => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-            }
-            Err(_) => String::new(),
-        })
+        // An address of IPv4 that is written as one of IPv6 (RFC 4291, 2.5.5.2) is the same
+        // address.
+        Self(
+            match address
+                .parse::<IpAddr>()
+                .map(|address| address.to_canonical())
+            {
+                Ok(IpAddr::V4(address)) => address.to_string(),
+                Ok(IpAddr::V6(address)) => {
+                    let [a, b, c, d, ..] = address.segments();
+                    format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+                }
+                Err(_) => String::new(),
+            },
+        )
     }
 }
 
@@ -37,7 +43,10 @@ impl<S: Sync> FromRequestParts<S> for Source {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let address = parts.extensions.get::<Gateway>().and_then(|gateway| gateway.source_ip.as_deref());
+        let address = parts
+            .extensions
+            .get::<Gateway>()
+            .and_then(|gateway| gateway.source_ip.as_deref());
         Ok(Self::of(address.unwrap_or_default()))
     }
 }
@@ -55,7 +64,10 @@ mod tests {
             ("0:0:0:0:0:FFFF:C000:0201", "192.0.2.1"),
             ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
             ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
-            ("2001:0DB8:0001:0002:0000:0000:0000:0001", "2001:db8:1:2::/64"),
+            (
+                "2001:0DB8:0001:0002:0000:0000:0000:0001",
+                "2001:db8:1:2::/64",
+            ),
             ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
             ("::1", "0:0:0:0::/64"),
             ("", ""),

@@ -13,29 +13,46 @@ const CSV: &str = "text/csv";
 /// Whether a caller accepts CSV.
 #[must_use]
 pub fn wants_csv(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    accept.split(',').filter_map(|kind| kind.split(';').next()).any(|kind| kind.trim().eq_ignore_ascii_case(CSV))
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or_default();
+    accept
+        .split(',')
+        .filter_map(|kind| kind.split(';').next())
+        .any(|kind| kind.trim().eq_ignore_ascii_case(CSV))
 }
 
 /// Rows as CSV (RFC 4180), under a line with the names of their columns.
 ///
 /// # Errors
 /// When a row cannot be written as one.
-pub fn csv_table<R: Serialize>(columns: &[&str], rows: impl IntoIterator<Item = R>) -> Result<Response, Problem> {
-    let mut writer =
-        csv::WriterBuilder::new().has_headers(false).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+pub fn csv_table<R: Serialize>(
+    columns: &[&str],
+    rows: impl IntoIterator<Item = R>,
+) -> Result<Response, Problem> {
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(Vec::new());
     let failed = |error: csv::Error| Problem::internal(&error);
     writer.write_record(columns).map_err(failed)?;
     for row in rows {
         writer.serialize(row).map_err(failed)?;
     }
-    let text = writer.into_inner().map_err(|error| Problem::internal(error.error()))?;
+    let text = writer
+        .into_inner()
+        .map_err(|error| Problem::internal(error.error()))?;
     Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
 }
 
-/// Leaves so many rows, in order of time, that an answer is not too long, and those of one moment together. When the rest
-/// begins.
-pub fn cut<R>(rows: &mut Vec<R>, rows_max: usize, start_of: impl Fn(&R) -> Timestamp) -> Option<Timestamp> {
+/// Leaves so many rows, in order of time, that an answer is not too long, and those of one moment
+/// together. When the rest begins.
+pub fn cut<R>(
+    rows: &mut Vec<R>,
+    rows_max: usize,
+    start_of: impl Fn(&R) -> Timestamp,
+) -> Option<Timestamp> {
     let last = start_of(rows.get(rows_max.checked_sub(1)?)?);
     let end = rows.partition_point(|row| start_of(row) <= last);
     let next = start_of(rows.get(end)?);
@@ -47,9 +64,17 @@ pub fn cut<R>(rows: &mut Vec<R>, rows_max: usize, start_of: impl Fn(&R) -> Times
 ///
 /// # Errors
 /// When the query cannot be written again.
-pub fn next_link(path: &str, query: &HashMap<String, String>, from: Timestamp) -> Result<HeaderValue, Problem> {
-    let mut next: BTreeMap<&str, String> = query.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+pub fn next_link(
+    path: &str,
+    query: &HashMap<String, String>,
+    from: Timestamp,
+) -> Result<HeaderValue, Problem> {
+    let mut next: BTreeMap<&str, String> = query
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
     next.insert("from", from.to_string());
     let next = serde_urlencoded::to_string(next).map_err(|error| Problem::internal(&error))?;
-    HeaderValue::try_from(format!("<{path}?{next}>; rel=\"next\"")).map_err(|error| Problem::internal(&error))
+    HeaderValue::try_from(format!("<{path}?{next}>; rel=\"next\""))
+        .map_err(|error| Problem::internal(&error))
 }

@@ -1,4 +1,5 @@
-//! Bearer tokens: access tokens of the region's own user pool, verified here and trusted nowhere else.
+//! Bearer tokens: access tokens of the region's own user pool, verified here and trusted nowhere
+//! else.
 //!
 //! The gateway's own authorizer is not used, since its refusals cannot be problem documents.
 
@@ -98,7 +99,12 @@ impl Scopes {
         if self.0.split(' ').any(|held| held == scope) {
             Ok(())
         } else {
-            Err(Problem::new(StatusCode::FORBIDDEN, "missing-scope", "The token lacks a scope").with("scope", scope))
+            Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "missing-scope",
+                "The token lacks a scope",
+            )
+            .with("scope", scope))
         }
     }
 }
@@ -112,16 +118,23 @@ pub(super) struct KeysError {
 
 impl KeysError {
     fn new(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string() }
+        Self {
+            reason: reason.to_string(),
+        }
     }
 }
 
 impl Tokens {
-    /// Trusts tokens that `user_pool_id` issued to `client_id`, and no others but those of [`Tokens::and`].
+    /// Trusts tokens that `user_pool_id` issued to `client_id`, and no others but those of
+    /// [`Tokens::and`].
     ///
     /// # Errors
     /// When the configuration has no region.
-    pub fn new(config: &SdkConfig, user_pool_id: &str, client_id: String) -> Result<Self, crate::Error> {
+    pub fn new(
+        config: &SdkConfig,
+        user_pool_id: &str,
+        client_id: String,
+    ) -> Result<Self, crate::Error> {
         // A second verifier in the same process finds the provider installed.
         let _ = RING.install_default();
         let region = config.region().ok_or("the configuration has no region")?;
@@ -131,7 +144,13 @@ impl Tokens {
             None => format!("{issuer}/.well-known/jwks.json"),
         };
         let client_ids = vec![client_id];
-        Ok(Self { connector: connector()?, keys_url, issuer, client_ids, keys: RwLock::default() })
+        Ok(Self {
+            connector: connector()?,
+            keys_url,
+            issuer,
+            client_ids,
+            keys: RwLock::default(),
+        })
     }
 
     /// Trusts tokens of one more client of the same pool.
@@ -141,7 +160,8 @@ impl Tokens {
         self
     }
 
-    /// Reads the pool's keys, so that the first request finds them. A failure is left to the request.
+    /// Reads the pool's keys, so that the first request finds them. A failure is left to the
+    /// request.
     pub async fn prefetch(&self, now: Timestamp) {
         if let Err(error) = self.fetch(now).await {
             tracing::debug!(error = error.to_string(), "no keys during init");
@@ -151,41 +171,58 @@ impl Tokens {
     /// Verifies the bearer token of a request and that it carries `scope`.
     ///
     /// # Errors
-    /// A problem: 401 for a token that is missing, malformed, expired, or of another pool, client or
-    /// use; 403 for one without the scope; 503 when the pool's keys cannot be read.
-    pub async fn verify(&self, headers: &HeaderMap, scope: &str, now: Timestamp) -> Result<Claims, Problem> {
+    /// A problem: 401 for a token that is missing, malformed, expired, or of another pool, client
+    /// or use; 403 for one without the scope; 503 when the pool's keys cannot be read.
+    pub async fn verify(
+        &self,
+        headers: &HeaderMap,
+        scope: &str,
+        now: Timestamp,
+    ) -> Result<Claims, Problem> {
         let claims = self.accept::<Unread>(headers, now).await?.registered;
         Scopes(claims.scope.clone()).require(scope)?;
         Ok(claims)
     }
 
-    /// Verifies the bearer token of a request, of whichever client of the pool, that it is the client's own, and that
-    /// it carries `scope`. A client that is not named is nobody's until the caller has looked it up.
+    /// Verifies the bearer token of a request, of whichever client of the pool, that it is the
+    /// client's own, and that it carries `scope`. A client that is not named is nobody's until the
+    /// caller has looked it up.
     ///
     /// # Errors
     /// The problems of [`Tokens::verify`]; 401 for a person's token.
-    pub async fn verify_machine(&self, headers: &HeaderMap, scope: &str, now: Timestamp) -> Result<Client, Problem> {
+    pub async fn verify_machine(
+        &self,
+        headers: &HeaderMap,
+        scope: &str,
+        now: Timestamp,
+    ) -> Result<Client, Problem> {
         match self.verify_holder::<Unread>(headers, now).await? {
             Holder::Machine(client, scopes) => scopes.require(scope).map(|()| client),
             Holder::Person(..) => Err(invalid_token()),
         }
     }
 
-    /// Verifies the bearer token of a request, of whichever client of the pool, and says whose it is. A client that is
-    /// not named is nobody's until the caller has looked it up.
+    /// Verifies the bearer token of a request, of whichever client of the pool, and says whose it
+    /// is. A client that is not named is nobody's until the caller has looked it up.
     ///
     /// # Errors
-    /// 401 for a token that is missing, malformed, expired, or of another pool or use, and for a person's without the
-    /// further claims; 503 when the pool's keys cannot be read.
+    /// 401 for a token that is missing, malformed, expired, or of another pool or use, and for a
+    /// person's without the further claims; 503 when the pool's keys cannot be read.
     pub async fn verify_holder<T: DeserializeOwned>(
         &self,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Holder<T>, Problem> {
-        let Signed { registered: claims, further } = self.accept_any::<Option<T>>(headers, now).await?;
+        let Signed {
+            registered: claims,
+            further,
+        } = self.accept_any::<Option<T>>(headers, now).await?;
         let is_machine = claims.sub == claims.client_id;
-        let client =
-            if self.client_ids.contains(&claims.client_id) { Client::Named } else { Client::Other(claims.client_id) };
+        let client = if self.client_ids.contains(&claims.client_id) {
+            Client::Named
+        } else {
+            Client::Other(claims.client_id)
+        };
         match further {
             _ if is_machine => Ok(Holder::Machine(client, Scopes(claims.scope))),
             Some(further) => Ok(Holder::Person(client, further)),
@@ -193,39 +230,69 @@ impl Tokens {
         }
     }
 
-    /// Verifies the bearer token of a request, whatever its scope, and reads further claims of it: what the
-    /// pool and its trigger say of a person.
+    /// Verifies the bearer token of a request, whatever its scope, and reads further claims of it:
+    /// what the pool and its trigger say of a person.
     ///
     /// # Errors
     /// The problems of [`Tokens::verify`], and 401 for a token without these claims.
-    pub async fn verify_claims<T: DeserializeOwned>(&self, headers: &HeaderMap, now: Timestamp) -> Result<T, Problem> {
+    pub async fn verify_claims<T: DeserializeOwned>(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<T, Problem> {
         Ok(self.accept(headers, now).await?.further)
     }
 
-    async fn accept<T: DeserializeOwned>(&self, headers: &HeaderMap, now: Timestamp) -> Result<Signed<T>, Problem> {
+    async fn accept<T: DeserializeOwned>(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Signed<T>, Problem> {
         let signed: Signed<T> = self.accept_any(headers, now).await?;
-        if self.client_ids.contains(&signed.registered.client_id) { Ok(signed) } else { Err(invalid_token()) }
+        if self.client_ids.contains(&signed.registered.client_id) {
+            Ok(signed)
+        } else {
+            Err(invalid_token())
+        }
     }
 
     /// Any client's, as long as it is of the pool.
-    async fn accept_any<T: DeserializeOwned>(&self, headers: &HeaderMap, now: Timestamp) -> Result<Signed<T>, Problem> {
-        let token = bearer_token(headers).ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
+    async fn accept_any<T: DeserializeOwned>(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Signed<T>, Problem> {
+        let token = bearer_token(headers)
+            .ok_or_else(|| unauthorized("Send an access token as a bearer token."))?;
         let key = self.key(token, now).await?;
         decode(token, &key, &self.issuer)
-            .filter(|Signed { registered: claims, .. }: &Signed<T>| {
-                claims.token_use == "access" && claims.exp + LEEWAY_S > now.as_second()
-            })
+            .filter(
+                |Signed {
+                     registered: claims, ..
+                 }: &Signed<T>| {
+                    claims.token_use == "access" && claims.exp + LEEWAY_S > now.as_second()
+                },
+            )
             .ok_or_else(invalid_token)
     }
 
     async fn key(&self, token: &str, now: Timestamp) -> Result<DecodingKey, Problem> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid_token())?;
-        let id = header.kid.filter(|_| header.alg == Algorithm::RS256).ok_or_else(invalid_token)?;
+        let id = header
+            .kid
+            .filter(|_| header.alg == Algorithm::RS256)
+            .ok_or_else(invalid_token)?;
         if self.may_know_more(&id, now).await {
-            self.fetch(now).await.map_err(|error| keys_unavailable(&error))?;
+            self.fetch(now)
+                .await
+                .map_err(|error| keys_unavailable(&error))?;
         }
         let keys = self.keys.read().await;
-        let jwk = keys.set.as_ref().and_then(|set| set.find(&id)).ok_or_else(invalid_token)?;
+        let jwk = keys
+            .set
+            .as_ref()
+            .and_then(|set| set.find(&id))
+            .ok_or_else(invalid_token)?;
         DecodingKey::from_jwk(jwk).map_err(|_| invalid_token())
     }
 
@@ -233,25 +300,37 @@ impl Tokens {
     async fn may_know_more(&self, id: &str, now: Timestamp) -> bool {
         let keys = self.keys.read().await;
         let known = keys.set.as_ref().is_some_and(|set| set.find(id).is_some());
-        let fresh =
-            keys.set.is_some() && keys.fetched_at.is_some_and(|at| now.as_second() - at.as_second() < REFETCH_S);
+        let fresh = keys.set.is_some()
+            && keys
+                .fetched_at
+                .is_some_and(|at| now.as_second() - at.as_second() < REFETCH_S);
         !(known || fresh)
     }
 
     async fn fetch(&self, now: Timestamp) -> Result<(), KeysError> {
         let response = self.get_keys().await?;
         if !response.status().is_success() {
-            return Err(KeysError::new(format!("status {}", response.status().as_u16())));
+            return Err(KeysError::new(format!(
+                "status {}",
+                response.status().as_u16()
+            )));
         }
-        let body = ByteStream::new(response.into_body()).collect().await.map_err(KeysError::new)?;
+        let body = ByteStream::new(response.into_body())
+            .collect()
+            .await
+            .map_err(KeysError::new)?;
         let set = serde_json::from_slice(&body.into_bytes()).map_err(KeysError::new)?;
-        *self.keys.write().await = Keys { set: Some(set), fetched_at: Some(now) };
+        *self.keys.write().await = Keys {
+            set: Some(set),
+            fetched_at: Some(now),
+        };
         Ok(())
     }
 }
 
 impl Tokens {
-    /// A connection that the pool kept over a freeze of the function may be dead: then a new one is opened.
+    /// A connection that the pool kept over a freeze of the function may be dead: then a new one is
+    /// opened.
     async fn get_keys(&self) -> Result<HttpResponse, KeysError> {
         let mut answer = get(&self.connector, self.keys_url.clone()).await;
         for _ in 1..ATTEMPTS_MAX {
@@ -278,25 +357,37 @@ fn decode<T: DeserializeOwned>(token: &str, key: &DecodingKey, issuer: &str) -> 
     validation.set_required_spec_claims(&["exp", "iss"]);
     validation.validate_exp = false;
     validation.validate_aud = false;
-    jsonwebtoken::decode(token, key, &validation).ok().map(|data| data.claims)
+    jsonwebtoken::decode(token, key, &validation)
+        .ok()
+        .map(|data| data.claims)
 }
 
 fn unauthorized(detail: &'static str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid access token is needed")
-        .detail(detail)
-        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "A valid access token is needed",
+    )
+    .detail(detail)
+    .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
 /// The refusal of a token that does not hold, which does not say why.
 #[must_use]
 pub fn invalid_token() -> Problem {
-    unauthorized("The token is malformed, expired, or was issued by another region's pool or to another client.")
+    unauthorized(
+        "The token is malformed, expired, or was issued by another region's pool or to another client.",
+    )
 }
 
 fn keys_unavailable(error: &KeysError) -> Problem {
     tracing::error!(error = error.to_string(), "tokens cannot be verified");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "keys-unavailable", "Tokens cannot be verified at the moment")
-        .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "keys-unavailable",
+        "Tokens cannot be verified at the moment",
+    )
+    .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
 }
 
 /// RS256 by ring, which the HTTP client brings along. Nothing is signed here.
@@ -306,15 +397,22 @@ static RING: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-fn refuse_to_sign(_: &Algorithm, _: &EncodingKey) -> jsonwebtoken::errors::Result<Box<dyn JwtSigner>> {
+fn refuse_to_sign(
+    _: &Algorithm,
+    _: &EncodingKey,
+) -> jsonwebtoken::errors::Result<Box<dyn JwtSigner>> {
     Err(ErrorKind::InvalidAlgorithm.into())
 }
 
-fn ring_verifier(algorithm: &Algorithm, key: &DecodingKey) -> jsonwebtoken::errors::Result<Box<dyn JwtVerifier>> {
+fn ring_verifier(
+    algorithm: &Algorithm,
+    key: &DecodingKey,
+) -> jsonwebtoken::errors::Result<Box<dyn JwtVerifier>> {
     match (algorithm, key.kind()) {
-        (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
-            Ok(Box::new(Rs256 { modulus: n.clone(), exponent: e.clone() }))
-        }
+        (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => Ok(Box::new(Rs256 {
+            modulus: n.clone(),
+            exponent: e.clone(),
+        })),
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
 }
@@ -326,9 +424,12 @@ struct Rs256 {
 
 impl Verifier<Vec<u8>> for Rs256 {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent }
-            .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-            .map_err(|_| signature::Error::new())
+        RsaPublicKeyComponents {
+            n: &self.modulus,
+            e: &self.exponent,
+        }
+        .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+        .map_err(|_| signature::Error::new())
     }
 }
 

@@ -4,9 +4,21 @@ use serde_json::json;
 #[test]
 fn an_address_leads_to_its_label_and_back() {
     for (pattern, url, host) in [
-        ("https://{alias}.app.example.com", "https://acme.app.example.com", "acme.app.example.com"),
-        ("http://{alias}.localhost:8088", "http://acme.localhost:8088", "acme.localhost:8088"),
-        ("https://{alias}.App.Example", "https://acme.App.Example", "ACME.app.EXAMPLE:443"),
+        (
+            "https://{alias}.app.example.com",
+            "https://acme.app.example.com",
+            "acme.app.example.com",
+        ),
+        (
+            "http://{alias}.localhost:8088",
+            "http://acme.localhost:8088",
+            "acme.localhost:8088",
+        ),
+        (
+            "https://{alias}.App.Example",
+            "https://acme.App.Example",
+            "ACME.app.EXAMPLE:443",
+        ),
     ] {
         let addresses: Addresses = pattern.parse().unwrap();
         assert_eq!(addresses.url("acme").unwrap(), url);
@@ -31,7 +43,10 @@ fn a_host_that_is_no_tenants_address_has_no_label() {
         assert_eq!(addresses.label(host), None, "{host}");
     }
     let none: Addresses = "".parse().unwrap();
-    assert_eq!((none.label("acme.localhost"), none.url("acme")), (None, None));
+    assert_eq!(
+        (none.label("acme.localhost"), none.url("acme")),
+        (None, None)
+    );
 }
 
 #[test]
@@ -56,12 +71,18 @@ fn an_account_of_another_provider_is_a_user_too() {
     assert_eq!(Username::of_account(uuid).to_string(), uuid);
     let federated = Username::of_account("idp-23456789abcd_somebody");
     assert_ne!(federated, Username::of_account("idp-23456789abcd_other"));
-    assert_ne!(federated, Username::of_account("idp-23456789abcd_Somebody"), "subjects are case-sensitive");
-    let bearer: Bearer = serde_json::from_value(json!({ "username": "idp-23456789abcd_somebody" })).unwrap();
+    assert_ne!(
+        federated,
+        Username::of_account("idp-23456789abcd_Somebody"),
+        "subjects are case-sensitive"
+    );
+    let bearer: Bearer =
+        serde_json::from_value(json!({ "username": "idp-23456789abcd_somebody" })).unwrap();
     assert_eq!((bearer.username, bearer.tenant_id), (federated, None));
 }
 
-/// An account of another spelling is another account at the pool: it is nobody's, wherever its name is read.
+/// An account of another spelling is another account at the pool: it is nobody's, wherever its name
+/// is read.
 #[test]
 fn another_spelling_of_a_username_is_no_name_of_the_user() {
     let uuid = "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d";
@@ -75,7 +96,10 @@ fn another_spelling_of_a_username_is_no_name_of_the_user() {
         uuid.replace('0', "\u{ff10}"),
     ] {
         assert!(other.parse::<Username>().is_err(), "{other}");
-        assert!(serde_json::from_value::<Username>(json!(other)).is_err(), "{other}");
+        assert!(
+            serde_json::from_value::<Username>(json!(other)).is_err(),
+            "{other}"
+        );
         assert_ne!(Username::of_account(&other), user, "{other}");
         let bearer: Bearer = serde_json::from_value(json!({ "username": other })).unwrap();
         assert_ne!(bearer.username, user, "{other}");

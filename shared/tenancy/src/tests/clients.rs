@@ -8,7 +8,12 @@ fn id(n: u8) -> ClientId {
 
 fn wish(n: u8, replaces: Option<u8>) -> ClientWish {
     let scopes = vec![MachineScope::UsageWrite];
-    ClientWish { id: id(n), scopes, replaces: replaces.map(id), by: sign_up().user.username }
+    ClientWish {
+        id: id(n),
+        scopes,
+        replaces: replaces.map(id),
+        by: sign_up().user.username,
+    }
 }
 
 /// The clients that are left when an outcome is stored.
@@ -28,7 +33,11 @@ fn stored(clients: &[MachineClient], outcome: &Outcome) -> Vec<MachineClient> {
 }
 
 /// Makes a client, from the wish to the note that it is made.
-fn make(state: &State, clients: &[MachineClient], wish: &ClientWish) -> Result<Vec<MachineClient>, Refusal> {
+fn make(
+    state: &State,
+    clients: &[MachineClient],
+    wish: &ClientWish,
+) -> Result<Vec<MachineClient>, Refusal> {
     let begun = stored(clients, &decide_client(state, clients, wish, &occasion())?);
     let name = format!("made-{}", wish.id);
     let made = decide_client_made(state, &begun, wish.id, &name, &occasion())?.unwrap();
@@ -50,7 +59,10 @@ fn at_most_five_are_in_use_and_a_successor_takes_a_place_over() {
     check(&clients, 6, Some(9), Some(Refusal::NoClient));
     for n in 1..=5 {
         check(&clients, 10 + n, Some(n), None);
-        let begun = stored(&clients, &decide_client(&active, &clients, &wish(10 + n, Some(n)), &occasion()).unwrap());
+        let begun = stored(
+            &clients,
+            &decide_client(&active, &clients, &wish(10 + n, Some(n)), &occasion()).unwrap(),
+        );
         check(&begun, 20 + n, Some(n), Some(Refusal::ClientEnds));
         check(&begun, 6, None, Some(Refusal::TooManyClients));
         check(&begun, 30, Some(10 + n), Some(Refusal::ClientEnds));
@@ -58,7 +70,13 @@ fn at_most_five_are_in_use_and_a_successor_takes_a_place_over() {
         check(&clients, 20 + n, Some(n), Some(Refusal::ClientEnds));
     }
     check(&clients, 30, Some(11), Some(Refusal::TooManyClients));
-    assert_eq!(clients.iter().filter(|client| client.ends_at.is_none()).count(), CLIENTS_MAX);
+    assert_eq!(
+        clients
+            .iter()
+            .filter(|client| client.ends_at.is_none())
+            .count(),
+        CLIENTS_MAX
+    );
     assert_eq!(clients.len(), CLIENTS_KEPT_MAX);
 }
 
@@ -74,16 +92,38 @@ fn only_an_active_tenant_gets_clients() {
 fn a_replaced_client_ends_in_a_day_and_is_looked_at_then() {
     let active = state(TenantStatus::Active);
     let clients = make(&active, &[], &wish(1, None)).unwrap();
-    let begun = stored(&clients, &decide_client(&active, &clients, &wish(2, Some(1)), &occasion()).unwrap());
-    let made = decide_client_made(&active, &begun, id(2), "second", &occasion()).unwrap().unwrap();
+    let begun = stored(
+        &clients,
+        &decide_client(&active, &clients, &wish(2, Some(1)), &occasion()).unwrap(),
+    );
+    let made = decide_client_made(&active, &begun, id(2), "second", &occasion())
+        .unwrap()
+        .unwrap();
     let end = crate::settings::after(occasion().now, ROTATION);
-    assert_eq!(made.due, [Due { at: end, kind: DueKind::Clients, tenant: ids().tenant }]);
+    assert_eq!(
+        made.due,
+        [Due {
+            at: end,
+            kind: DueKind::Clients,
+            tenant: ids().tenant
+        }]
+    );
     let clients = stored(&begun, &made);
     let old = clients.iter().find(|client| client.id == id(1)).unwrap();
-    assert!(old.may(MachineScope::UsageWrite, occasion().now) && !old.may(MachineScope::TenantRead, occasion().now));
+    assert!(
+        old.may(MachineScope::UsageWrite, occasion().now)
+            && !old.may(MachineScope::TenantRead, occasion().now)
+    );
     assert!(!old.may(MachineScope::UsageWrite, end) && old.has_ended(end));
-    assert_eq!(decide_client_made(&active, &clients, id(2), "third", &occasion()), Ok(None), "it is made once");
-    assert_eq!(decide_client_made(&active, &clients, id(3), "third", &occasion()), Err(Refusal::NoClient));
+    assert_eq!(
+        decide_client_made(&active, &clients, id(2), "third", &occasion()),
+        Ok(None),
+        "it is made once"
+    );
+    assert_eq!(
+        decide_client_made(&active, &clients, id(3), "third", &occasion()),
+        Err(Refusal::NoClient)
+    );
 }
 
 #[test]
@@ -94,9 +134,19 @@ fn a_revoked_client_ends_at_once_and_once() {
     let revoked = decide_revocation(&active, &clients[0], by, &occasion()).unwrap();
     let clients = stored(&clients, &revoked);
     assert!(clients[0].has_ended(occasion().now));
-    assert_eq!(revoked.due.len(), 1, "what is left at the identity provider is looked at");
-    assert_eq!(decide_revocation(&active, &clients[0], by, &occasion()), None);
-    assert_eq!(stored(&clients, &decide_forgotten(&active, &clients[0])), []);
+    assert_eq!(
+        revoked.due.len(),
+        1,
+        "what is left at the identity provider is looked at"
+    );
+    assert_eq!(
+        decide_revocation(&active, &clients[0], by, &occasion()),
+        None
+    );
+    assert_eq!(
+        stored(&clients, &decide_forgotten(&active, &clients[0])),
+        []
+    );
 }
 
 #[test]
@@ -106,16 +156,29 @@ fn a_client_is_its_tenants_and_its_requests() {
     assert_eq!(ClientId::of(ids().tenant, &key), id(1));
     assert_ne!(ClientId::of(other, &key), id(1));
     assert_eq!(id(1).to_string().parse(), Ok(id(1)));
-    assert!(id(1).to_string().to_uppercase().parse::<ClientId>().is_err());
+    assert!(
+        id(1)
+            .to_string()
+            .to_uppercase()
+            .parse::<ClientId>()
+            .is_err()
+    );
 }
 
 #[test]
 fn a_closed_tenant_has_nothing_that_signs_in() {
     let mut closed = state(TenantStatus::Closed);
-    let due = Due { at: occasion().now, kind: DueKind::Clients, tenant: closed.tenant.id };
+    let due = Due {
+        at: occasion().now,
+        kind: DueKind::Clients,
+        tenant: closed.tenant.id,
+    };
     let identity_provider = ProviderName::of(&closed.tenant.alias);
-    closed.tenant.federation =
-        Some(Federation { client_id: "client".to_owned(), identity_provider, trusts_unverified_email: false });
+    closed.tenant.federation = Some(Federation {
+        client_id: "client".to_owned(),
+        identity_provider,
+        trusts_unverified_email: false,
+    });
     let (catalogue, settings) = (catalogue(), settings("auto"));
     let ended = decide_due(&closed, &due, false, &catalogue, &settings, &occasion()).unwrap();
     assert_eq!((ended.tenant.federation, ended.done), (None, vec![due]));

@@ -3,12 +3,15 @@ use proptest::prelude::*;
 
 /// What gets into a code on its way: blanks, line ends, what is not seen, and hyphens.
 const STRAY: [&str; 14] = [
-    " ", "\t", "\r\n", "\u{a0}", "\u{2009}", "\u{202f}", "\u{3000}", "\u{200b}", "\u{200d}", "\u{feff}", "\u{2060}",
-    "\u{ad}", "-", "\u{2011}",
+    " ", "\t", "\r\n", "\u{a0}", "\u{2009}", "\u{202f}", "\u{3000}", "\u{200b}", "\u{200d}",
+    "\u{feff}", "\u{2060}", "\u{ad}", "-", "\u{2011}",
 ];
 
 fn invitation() -> InvitationCode {
-    InvitationCode::from_random("7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d".parse().unwrap(), [7; 16])
+    InvitationCode::from_random(
+        "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d".parse().unwrap(),
+        [7; 16],
+    )
 }
 
 /// A code with strays around and inside.
@@ -32,22 +35,55 @@ fn a_code_is_what_was_mailed_however_it_was_pasted() {
         ("１２３４５６", "123456"),
         ("0000", "0000"),
     ] {
-        assert_eq!(text.parse::<ConfirmationCode>().unwrap().expose(), code, "{text:?}");
+        assert_eq!(
+            text.parse::<ConfirmationCode>().unwrap().expose(),
+            code,
+            "{text:?}"
+        );
     }
     let long = " ".repeat(600) + "123456";
-    for text in ["", " ", "123", "1234567890123", "12345a", "١٢٣٤٥٦", "12.34.56", "+123456", &long] {
+    for text in [
+        "",
+        " ",
+        "123",
+        "1234567890123",
+        "12345a",
+        "١٢٣٤٥٦",
+        "12.34.56",
+        "+123456",
+        &long,
+    ] {
         assert!(text.parse::<ConfirmationCode>().is_err(), "{text:?}");
     }
     let undo = UndoCode::from_random([0xab; 16]);
-    assert_eq!(undo.reveal().to_uppercase().parse::<UndoCode>().unwrap(), undo);
+    assert_eq!(
+        undo.reveal().to_uppercase().parse::<UndoCode>().unwrap(),
+        undo
+    );
     let mut other = undo.reveal();
     other.replace_range(..1, "+");
-    for text in ["", &undo.reveal()[1..], &format!("{}0", undo.reveal()), &other, "g"] {
+    for text in [
+        "",
+        &undo.reveal()[1..],
+        &format!("{}0", undo.reveal()),
+        &other,
+        "g",
+    ] {
         assert!(text.parse::<UndoCode>().is_err(), "{text}");
     }
     let code = invitation().reveal();
-    assert_eq!(code.to_uppercase().parse::<InvitationCode>().unwrap(), invitation());
-    for text in ["", ".", &code[1..], &code.replace('.', ""), &code.replace('.', ".."), &format!("{{{code}}}")] {
+    assert_eq!(
+        code.to_uppercase().parse::<InvitationCode>().unwrap(),
+        invitation()
+    );
+    for text in [
+        "",
+        ".",
+        &code[1..],
+        &code.replace('.', ""),
+        &code.replace('.', ".."),
+        &format!("{{{code}}}"),
+    ] {
         assert!(text.parse::<InvitationCode>().is_err(), "{text}");
     }
     assert_eq!(

@@ -5,70 +5,144 @@ use super::*;
 fn federated(status: TenantStatus) -> State {
     let mut state = state(status);
     let identity_provider = ProviderName::of(&state.tenant.alias);
-    state.tenant.federation =
-        Some(Federation { client_id: "client".to_owned(), identity_provider, trusts_unverified_email: false });
+    state.tenant.federation = Some(Federation {
+        client_id: "client".to_owned(),
+        identity_provider,
+        trusts_unverified_email: false,
+    });
     state
 }
 
 fn newcomer(alias: &str) -> Newcomer {
     let account = format!("oidc-{alias}_subject").parse().unwrap();
-    Newcomer { account, email: "grace@engines.example".parse().unwrap(), is_verified: true }
+    Newcomer {
+        account,
+        email: "grace@engines.example".parse().unwrap(),
+        is_verified: true,
+    }
 }
 
 #[test]
 fn who_joins_depends_on_tenant_and_standing() {
     let alias = ids().alias.to_string();
-    let standing = |is_member, is_barred, is_invited| Standing { is_member, is_barred, is_invited };
+    let standing = |is_member, is_barred, is_invited| Standing {
+        is_member,
+        is_barred,
+        is_invited,
+    };
     let check = |state: &State, alias: &str, standing, expected: Result<bool, Refusal>| {
         let decided = decide_newcomer(state, &newcomer(alias), standing, &occasion());
-        assert_eq!(decided.map(|outcome| outcome.is_some()), expected, "{alias} {standing:?}");
+        assert_eq!(
+            decided.map(|outcome| outcome.is_some()),
+            expected,
+            "{alias} {standing:?}"
+        );
     };
     let active = federated(TenantStatus::Active);
     check(&active, &alias, standing(false, false, false), Ok(true));
     check(&active, &alias, standing(true, false, false), Ok(false));
-    check(&active, &alias, standing(false, true, false), Err(Refusal::Barred));
+    check(
+        &active,
+        &alias,
+        standing(false, true, false),
+        Err(Refusal::Barred),
+    );
     check(&active, &alias, standing(false, true, true), Ok(true));
-    check(&active, "zzzzzzzzzzzz", standing(false, false, false), Err(Refusal::NotFederated));
-    check(&state(TenantStatus::Active), &alias, standing(true, false, false), Err(Refusal::NotFederated));
-    for status in TenantStatus::ALL.into_iter().filter(|status| *status != TenantStatus::Active) {
-        check(&federated(status), &alias, standing(false, false, false), Err(Refusal::NotFromHere { status }));
+    check(
+        &active,
+        "zzzzzzzzzzzz",
+        standing(false, false, false),
+        Err(Refusal::NotFederated),
+    );
+    check(
+        &state(TenantStatus::Active),
+        &alias,
+        standing(true, false, false),
+        Err(Refusal::NotFederated),
+    );
+    for status in TenantStatus::ALL
+        .into_iter()
+        .filter(|status| *status != TenantStatus::Active)
+    {
+        check(
+            &federated(status),
+            &alias,
+            standing(false, false, false),
+            Err(Refusal::NotFromHere { status }),
+        );
     }
     let mut suspended = active.clone();
     suspended.tenant.policy.suspension = Some(kernel::Suspension::Dunning);
     let status = TenantStatus::Active;
-    check(&suspended, &alias, standing(false, false, false), Err(Refusal::NotFromHere { status }));
+    check(
+        &suspended,
+        &alias,
+        standing(false, false, false),
+        Err(Refusal::NotFromHere { status }),
+    );
     let mut full = active;
     full.tenant.users = USERS_MAX;
-    check(&full, &alias, standing(false, false, false), Err(Refusal::Full));
+    check(
+        &full,
+        &alias,
+        standing(false, false, false),
+        Err(Refusal::Full),
+    );
 }
 
 #[test]
 fn a_newcomer_is_a_confirmed_member_and_shows_nothing_personal() {
     let active = federated(TenantStatus::Active);
     let newcomer = newcomer(active.tenant.alias.as_str());
-    let outcome = decide_newcomer(&active, &newcomer, Standing::default(), &occasion()).unwrap().unwrap();
-    let MemberChange::Join(user) = &outcome.members[0] else { panic!("nobody joins") };
-    assert_eq!((user.role, user.confirmed_at), (kernel::Role::Member, Some(occasion().now)));
-    assert_eq!((outcome.tenant.users, outcome.tenant.admins), (active.tenant.users + 1, active.tenant.admins));
-    assert_eq!(user.username, Username::of_account(newcomer.account.expose()));
+    let outcome = decide_newcomer(&active, &newcomer, Standing::default(), &occasion())
+        .unwrap()
+        .unwrap();
+    let MemberChange::Join(user) = &outcome.members[0] else {
+        panic!("nobody joins")
+    };
+    assert_eq!(
+        (user.role, user.confirmed_at),
+        (kernel::Role::Member, Some(occasion().now))
+    );
+    assert_eq!(
+        (outcome.tenant.users, outcome.tenant.admins),
+        (active.tenant.users + 1, active.tenant.admins)
+    );
+    assert_eq!(
+        user.username,
+        Username::of_account(newcomer.account.expose())
+    );
     let shown = format!("{outcome:?} {newcomer:?}");
-    assert!(!shown.contains("subject") && !shown.contains("grace"), "{shown}");
+    assert!(
+        !shown.contains("subject") && !shown.contains("grace"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn only_an_administrators_removal_bars() {
     let active = federated(TenantStatus::Active);
     let newcomer = newcomer(active.tenant.alias.as_str());
-    let joined = decide_newcomer(&active, &newcomer, Standing::default(), &occasion()).unwrap().unwrap();
-    let MemberChange::Join(user) = &joined.members[0] else { panic!("nobody joins") };
+    let joined = decide_newcomer(&active, &newcomer, Standing::default(), &occasion())
+        .unwrap()
+        .unwrap();
+    let MemberChange::Join(user) = &joined.members[0] else {
+        panic!("nobody joins")
+    };
     let bars = |user: &User, by| {
         let removed = decide_removal(&active, user, by, &occasion()).unwrap();
         removed.members.contains(&MemberChange::Bar(user.username))
     };
     let admin = sign_up().user.username;
     assert!(bars(user, admin) && !bars(user, user.username));
-    let other = User { origin: Origin::Invitation(KeyDigest::of("invitation", "code")), ..(**user).clone() };
-    assert!(!bars(&other, admin), "who has a password has no account any more");
+    let other = User {
+        origin: Origin::Invitation(KeyDigest::of("invitation", "code")),
+        ..(**user).clone()
+    };
+    assert!(
+        !bars(&other, admin),
+        "who has a password has no account any more"
+    );
 }
 
 #[test]
@@ -79,10 +153,20 @@ fn an_account_names_the_tenant_of_its_provider() {
         ("oidc-2345_1", None),
     ] {
         let account: AccountName = name.parse().unwrap();
-        assert_eq!(account.alias().map(|alias| alias.to_string()).as_deref(), alias, "{name}");
+        assert_eq!(
+            account.alias().map(|alias| alias.to_string()).as_deref(),
+            alias,
+            "{name}"
+        );
     }
     let long = format!("oidc-23456789abcd_{}", "x".repeat(128));
-    for name in ["", "google_1", "oidc-23456789abcd", "oidc-23456789abcd_", &long] {
+    for name in [
+        "",
+        "google_1",
+        "oidc-23456789abcd",
+        "oidc-23456789abcd_",
+        &long,
+    ] {
         assert!(name.parse::<AccountName>().is_err(), "{name}");
     }
 }
@@ -99,7 +183,10 @@ fn a_provider_is_used_once_the_pool_knows_it() {
     let ended = decide_federation_end(&again, by, &occasion()).unwrap();
     assert_eq!(ended.tenant.federation, None);
     assert_eq!(decide_federation_end(&active, by, &occasion()), None);
-    assert_eq!(decide_provider_forgotten(&active).members, [MemberChange::NoProvider]);
+    assert_eq!(
+        decide_provider_forgotten(&active).members,
+        [MemberChange::NoProvider]
+    );
 }
 
 /// The setting is the tenant's, and counts from the moment when it is changed.
@@ -107,11 +194,21 @@ fn a_provider_is_used_once_the_pool_knows_it() {
 fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
     let mut active = federated(TenantStatus::Active);
     let alias = active.tenant.alias.to_string();
-    let unverified = Newcomer { is_verified: false, ..newcomer(&alias) };
-    let decide = |state: &State| decide_newcomer(state, &unverified, Standing::default(), &occasion());
-    let member = Standing { is_member: true, ..Standing::default() };
+    let unverified = Newcomer {
+        is_verified: false,
+        ..newcomer(&alias)
+    };
+    let decide =
+        |state: &State| decide_newcomer(state, &unverified, Standing::default(), &occasion());
+    let member = Standing {
+        is_member: true,
+        ..Standing::default()
+    };
     assert_eq!(decide(&active), Err(Refusal::UnverifiedAddress));
-    assert_eq!(decide_newcomer(&active, &unverified, member, &occasion()), Err(Refusal::UnverifiedAddress));
+    assert_eq!(
+        decide_newcomer(&active, &unverified, member, &occasion()),
+        Err(Refusal::UnverifiedAddress)
+    );
     assert!(decide_newcomer(&active, &newcomer(&alias), Standing::default(), &occasion()).is_ok());
     let by = sign_up().user.username;
     for trusts_unverified_email in [true, false] {
@@ -123,7 +220,10 @@ fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
             trusts_unverified_email,
             changed_at: occasion().now,
         };
-        active = after(&active, decide_provider(&active, &provider, by, &occasion()).unwrap());
+        active = after(
+            &active,
+            decide_provider(&active, &provider, by, &occasion()).unwrap(),
+        );
         assert_eq!(decide(&active).is_ok(), trusts_unverified_email);
     }
 }

@@ -46,7 +46,8 @@ proptest! {
         prop_assert_eq!((one.signup, one.tenant, one.user), (two.signup, two.tenant, two.user));
     }
 
-    /// No personal text is in a fact, an operation, a claim, a stored operation, or any debug output.
+    /// No personal text is in a fact, an operation, a claim, a stored operation, or any debug
+    /// output.
     #[test]
     fn nothing_personal_gets_out(
         organisation in "zz[a-zA-Zäöüß ]{8,60}z",
@@ -91,7 +92,8 @@ proptest! {
         }
     }
 
-    /// Whatever comes in whatever order, users are never without an administrator, and versions have no gaps.
+    /// Whatever comes in whatever order, users are never without an administrator, and versions
+    /// have no gaps.
     #[test]
     fn a_tenant_in_use_has_an_administrator(steps in proptest::collection::vec((0_usize..6, 0_usize..4), 1..60)) {
         let founder = sign_up().user;

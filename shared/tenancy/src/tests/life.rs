@@ -2,7 +2,8 @@ use super::*;
 use contract::StepState;
 use kernel::{RegionCode, Role, StatusReason};
 
-/// Every status with every change: what the table does not list is refused, what it lists is one fact.
+/// Every status with every change: what the table does not list is refused, what it lists is one
+/// fact.
 #[test]
 fn the_table_decides_every_change() {
     let changes = [
@@ -20,35 +21,62 @@ fn the_table_decides_every_change() {
     ];
     for from in TenantStatus::ALL {
         for change in changes {
-            let rows: Vec<_> = TRANSITIONS.iter().filter(|row| row.0 == from && row.1 == change).collect();
+            let rows: Vec<_> = TRANSITIONS
+                .iter()
+                .filter(|row| row.0 == from && row.1 == change)
+                .collect();
             assert!(rows.len() <= 1, "{from} has one answer to {change:?}");
             let (state, reason) = (state(from), StatusReason::Operator);
-            let decided = decide_change(&state, change, reason, Actor::Clock, &settings("auto"), &occasion());
+            let decided = decide_change(
+                &state,
+                change,
+                reason,
+                Actor::Clock,
+                &settings("auto"),
+                &occasion(),
+            );
             match rows.first() {
                 None => assert_eq!(decided, Err(Refusal::NotFromHere { status: from })),
                 Some((_, _, to)) => {
                     let outcome = decided.unwrap();
                     assert_eq!((outcome.tenant.status, outcome.tenant.version), (*to, 2));
                     let activated_at = (change == Change::Activate).then_some(occasion().now);
-                    assert_eq!(outcome.tenant.activated_at, activated_at, "{from} {change:?}");
-                    let facts = outcome.statements.iter().filter_map(|statement| match statement {
-                        Statement::Status(fact) => Some((fact.data.status, fact.data.revision, fact.sequence)),
-                        _ => None,
-                    });
+                    assert_eq!(
+                        outcome.tenant.activated_at, activated_at,
+                        "{from} {change:?}"
+                    );
+                    let facts = outcome
+                        .statements
+                        .iter()
+                        .filter_map(|statement| match statement {
+                            Statement::Status(fact) => {
+                                Some((fact.data.status, fact.data.revision, fact.sequence))
+                            }
+                            _ => None,
+                        });
                     assert_eq!(facts.collect::<Vec<_>>(), [(*to, 2, 2)], "one fact");
                     assert_eq!(outcome.audit.len(), 1, "one entry");
                 }
             }
         }
     }
-    assert!(TRANSITIONS.iter().all(|(from, _, _)| *from != TenantStatus::Closed), "closed is the end");
+    assert!(
+        TRANSITIONS
+            .iter()
+            .all(|(from, _, _)| *from != TenantStatus::Closed),
+        "closed is the end"
+    );
 }
 
 #[test]
 fn a_confirmation_carries_on_once() {
-    for (mode, to) in [("auto", TenantStatus::Active), ("external", TenantStatus::Provisioning)] {
+    for (mode, to) in [
+        ("auto", TenantStatus::Active),
+        ("external", TenantStatus::Provisioning),
+    ] {
         for status in TenantStatus::ALL {
-            let decided = decide_confirmation(&state(status), &catalogue(), &settings(mode), &occasion());
+            let decided =
+                decide_confirmation(&state(status), &catalogue(), &settings(mode), &occasion());
             match status {
                 TenantStatus::Pending => {
                     let outcome = decided.unwrap().unwrap();
@@ -72,11 +100,23 @@ fn an_account_once_noted_is_not_unmade_by_a_late_failure() {
     let failed = decide_identity(&pending, Err(IdentityFailure::Unavailable), &occasion()).unwrap();
     assert_eq!(stated(&failed), ["onboarding:2"]);
     let failed = after(&pending, failed);
-    assert_eq!(failed.signup.as_ref().unwrap().identity_failure, Some(IdentityFailure::Unavailable));
-    let made = after(&failed, decide_identity(&failed, Ok(None), &occasion()).unwrap());
+    assert_eq!(
+        failed.signup.as_ref().unwrap().identity_failure,
+        Some(IdentityFailure::Unavailable)
+    );
+    let made = after(
+        &failed,
+        decide_identity(&failed, Ok(None), &occasion()).unwrap(),
+    );
     let signup = made.signup.as_ref().unwrap();
-    assert_eq!((signup.identity_failure, signup.identity_at), (None, Some(occasion().now)));
-    assert_eq!(decide_identity(&made, Err(IdentityFailure::Unavailable), &occasion()), None);
+    assert_eq!(
+        (signup.identity_failure, signup.identity_at),
+        (None, Some(occasion().now))
+    );
+    assert_eq!(
+        decide_identity(&made, Err(IdentityFailure::Unavailable), &occasion()),
+        None
+    );
 }
 
 #[test]
@@ -84,7 +124,9 @@ fn claims_are_refused_unless_the_tenant_can_be_used() {
     fn check(status: TenantStatus, suspended_by_home: bool, code: Option<&str>) {
         let mut tenant = state(status).tenant;
         tenant.policy.suspension = suspended_by_home.then_some(kernel::Suspension::Operator);
-        let refused = claims(&tenant, Role::Admin, &occasion().region).err().map(|refusal| refusal.to_string());
+        let refused = claims(&tenant, Role::Admin, &occasion().region)
+            .err()
+            .map(|refusal| refusal.to_string());
         assert_eq!(refused.as_deref(), code, "{status}, {suspended_by_home}");
     }
     check(TenantStatus::Pending, false, Some("tenant-not-ready"));
@@ -119,30 +161,75 @@ fn claims_say_the_tenant_the_role_and_the_policy() {
 /// The status of the tenant and the marks of the sign-up, and what the caller is told.
 #[test]
 fn an_operation_says_what_to_do_next() {
-    fn check(status: TenantStatus, identity: Result<bool, IdentityFailure>, state_: &str, next: &str, done: usize) {
+    fn check(
+        status: TenantStatus,
+        identity: Result<bool, IdentityFailure>,
+        state_: &str,
+        next: &str,
+        done: usize,
+    ) {
         let State { tenant, signup } = state(status);
         let mut signup = signup.unwrap();
         signup.identity_at = identity.is_ok_and(|done| done).then(|| occasion().now);
         signup.identity_failure = identity.err();
         let confirmed = status != TenantStatus::Pending;
         signup.confirmed_at = confirmed.then(|| occasion().now);
-        signup.activated_at = (confirmed && status != TenantStatus::Provisioning).then(|| occasion().now);
+        signup.activated_at =
+            (confirmed && status != TenantStatus::Provisioning).then(|| occasion().now);
         signup.routed_at = signup.activated_at;
         let operation = Operation::of(&signup, &tenant);
-        let steps = operation.steps.iter().filter(|step| step.state == StepState::Done).count();
+        let steps = operation
+            .steps
+            .iter()
+            .filter(|step| step.state == StepState::Done)
+            .count();
         let told = (json!(operation.state), json!(operation.next), steps);
-        assert_eq!(told, (json!(state_), json!(next), done), "{status}, {identity:?}");
+        assert_eq!(
+            told,
+            (json!(state_), json!(next), done),
+            "{status}, {identity:?}"
+        );
     }
-    check(TenantStatus::Pending, Ok(false), "waiting", "repeat-sign-up", 1);
-    check(TenantStatus::Pending, Err(IdentityFailure::Unavailable), "failed", "repeat-sign-up", 1);
-    check(TenantStatus::Pending, Err(IdentityFailure::Refused), "failed", "repeat-sign-up", 1);
+    check(
+        TenantStatus::Pending,
+        Ok(false),
+        "waiting",
+        "repeat-sign-up",
+        1,
+    );
+    check(
+        TenantStatus::Pending,
+        Err(IdentityFailure::Unavailable),
+        "failed",
+        "repeat-sign-up",
+        1,
+    );
+    check(
+        TenantStatus::Pending,
+        Err(IdentityFailure::Refused),
+        "failed",
+        "repeat-sign-up",
+        1,
+    );
     let weak = Err(IdentityFailure::PasswordRefused);
-    check(TenantStatus::Pending, weak, "failed", "repeat-sign-up-with-other-password", 1);
+    check(
+        TenantStatus::Pending,
+        weak,
+        "failed",
+        "repeat-sign-up-with-other-password",
+        1,
+    );
     check(TenantStatus::Pending, Ok(true), "waiting", "confirm", 2);
     check(TenantStatus::Provisioning, Ok(true), "waiting", "wait", 3);
     check(TenantStatus::Active, Ok(true), "done", "sign-in", 6);
     check(TenantStatus::Active, Ok(false), "done", "sign-in", 6);
-    check(TenantStatus::Active, Err(IdentityFailure::Unavailable), "done", "sign-in", 6);
+    check(
+        TenantStatus::Active,
+        Err(IdentityFailure::Unavailable),
+        "done",
+        "sign-in",
+        6,
+    );
     check(TenantStatus::Relocating, Ok(true), "done", "sign-in", 6);
     check(TenantStatus::Suspended, Ok(true), "ended", "none", 6);
     check(TenantStatus::Closed, Ok(true), "ended", "none", 6);

@@ -24,7 +24,11 @@ fn an_address_is_one_however_it_is_written() {
 #[test]
 fn a_network_is_one_who_asks() {
     fn check(one: &str, other: &str, same: bool) {
-        assert_eq!(Asker::network(one) == Asker::network(other), same, "{one} {other}");
+        assert_eq!(
+            Asker::network(one) == Asker::network(other),
+            same,
+            "{one} {other}"
+        );
     }
     check("192.0.2.1", "192.0.2.254", true);
     check("192.0.2.1", "192.0.3.1", false);
@@ -35,15 +39,31 @@ fn a_network_is_one_who_asks() {
     check("192.0.2.0/24", "192.0.2.9", true);
     check("2001:db8:0001::1", "2001:DB8:1:0:0:0:0:2", true);
     check("", "192.0.2.1", false);
-    let askers = [Asker::network("192.0.2.1"), Asker::home(), Asker::operator(), Asker::pool()];
+    let askers = [
+        Asker::network("192.0.2.1"),
+        Asker::home(),
+        Asker::operator(),
+        Asker::pool(),
+    ];
     let distinct: std::collections::BTreeSet<_> = askers.iter().map(Asker::as_str).collect();
     assert_eq!(distinct.len(), askers.len());
-    assert!(!format!("{askers:?}").contains("192"), "a digest is all that is stored");
+    assert!(
+        !format!("{askers:?}").contains("192"),
+        "a digest is all that is stored"
+    );
 }
 
 #[test]
 fn who_asks_has_a_share_of_what_an_address_gets() {
-    for (limit, share) in [(12, 4), (6_000, 2_000), (3, 1), (5, 1), (2, 1), (1, 1), (0, 1)] {
+    for (limit, share) in [
+        (12, 4),
+        (6_000, 2_000),
+        (3, 1),
+        (5, 1),
+        (2, 1),
+        (1, 1),
+        (0, 1),
+    ] {
         assert_eq!(share_of(limit), share, "{limit}");
     }
 }
@@ -54,23 +74,59 @@ fn an_owed_code_is_due_and_shows_in_no_answer() {
     let pending = state(TenantStatus::Pending);
     let owed = OwedMail::until(Asker::network("192.0.2.1"), occasion().now, 60);
     assert_eq!(owed.after, at("2026-11-20T10:01:00Z"));
-    let shown =
-        |state: &State| serde_json::to_value(Operation::of(state.signup.as_ref().unwrap(), &state.tenant)).unwrap();
-    let mailed = after(&pending, decide_identity(&pending, Ok(None), &occasion()).unwrap());
+    let shown = |state: &State| {
+        serde_json::to_value(Operation::of(state.signup.as_ref().unwrap(), &state.tenant)).unwrap()
+    };
+    let mailed = after(
+        &pending,
+        decide_identity(&pending, Ok(None), &occasion()).unwrap(),
+    );
     let noted = decide_identity(&pending, Ok(Some(owed.clone())), &occasion()).unwrap();
-    assert_eq!(noted.due, [Due { at: owed.after, kind: DueKind::Mail, tenant: pending.tenant.id }]);
+    assert_eq!(
+        noted.due,
+        [Due {
+            at: owed.after,
+            kind: DueKind::Mail,
+            tenant: pending.tenant.id
+        }]
+    );
     let waiting = after(&pending, noted);
     assert_eq!(shown(&waiting), shown(&mailed));
-    assert_eq!(decide_code_mail(&waiting, Some(owed.clone())), None, "it is noted already");
+    assert_eq!(
+        decide_code_mail(&waiting, Some(owed.clone())),
+        None,
+        "it is noted already"
+    );
 
     let sent = decide_code_mail(&waiting, None).unwrap();
-    assert!(sent.statements.is_empty() && sent.due.is_empty(), "nobody else has to know");
+    assert!(
+        sent.statements.is_empty() && sent.due.is_empty(),
+        "nobody else has to know"
+    );
     let sent = after(&waiting, sent);
-    assert_eq!((sent.signup.as_ref().unwrap().code_owed.clone(), shown(&sent)), (None, shown(&mailed)));
+    assert_eq!(
+        (
+            sent.signup.as_ref().unwrap().code_owed.clone(),
+            shown(&sent)
+        ),
+        (None, shown(&mailed))
+    );
     let again = decide_code_mail(&sent, Some(owed)).unwrap();
     assert_eq!(again.due.len(), 1, "a further one can be owed");
-    let confirmed = decide_confirmation(&waiting, &catalogue(), &settings("auto"), &occasion()).unwrap().unwrap();
+    let confirmed = decide_confirmation(&waiting, &catalogue(), &settings("auto"), &occasion())
+        .unwrap()
+        .unwrap();
     let confirmed = after(&waiting, confirmed);
-    assert_eq!(confirmed.signup.as_ref().unwrap().code_owed, None, "an earlier code has come");
-    assert_eq!(decide_code_mail(&confirmed, Some(OwedMail::until(Asker::home(), occasion().now, 0))), None);
+    assert_eq!(
+        confirmed.signup.as_ref().unwrap().code_owed,
+        None,
+        "an earlier code has come"
+    );
+    assert_eq!(
+        decide_code_mail(
+            &confirmed,
+            Some(OwedMail::until(Asker::home(), occasion().now, 0))
+        ),
+        None
+    );
 }

@@ -7,7 +7,10 @@ fn admin() -> Username {
 
 fn code(secret: u8) -> InvitationCode {
     let email: EmailAddress = "bob@engines.example".parse().unwrap();
-    InvitationCode::from_random(Username::of(&ids().alias, &email).invitation(), [secret; 16])
+    InvitationCode::from_random(
+        Username::of(&ids().alias, &email).invitation(),
+        [secret; 16],
+    )
 }
 
 fn invite(
@@ -18,7 +21,13 @@ fn invite(
     is_member: bool,
 ) -> Result<Outcome, Refusal> {
     let email: EmailAddress = "Bob@engines.example".parse().unwrap();
-    let invite = Invite { email: &email, role, code: &code(secret), by: Actor::User(admin()), owed: None };
+    let invite = Invite {
+        email: &email,
+        role,
+        code: &code(secret),
+        by: Actor::User(admin()),
+        owed: None,
+    };
     decide_invitation(state, &invite, open, is_member, &occasion())
 }
 
@@ -32,11 +41,23 @@ fn invitation(outcome: &Outcome) -> Invitation {
 fn accept(state: &State, open: &Invitation, secret: u8, now: &str) -> Result<Outcome, Refusal> {
     let consents = documents().agreed_at(at(now));
     let inviter = user(Role::Admin, true);
-    decide_acceptance(state, open, Some(&inviter), &code(secret), "Bob".parse().unwrap(), consents, &occasion_at(now))
+    decide_acceptance(
+        state,
+        open,
+        Some(&inviter),
+        &code(secret),
+        "Bob".parse().unwrap(),
+        consents,
+        &occasion_at(now),
+    )
 }
 
 fn user(role: Role, confirmed: bool) -> User {
-    User { role, confirmed_at: confirmed.then(|| occasion().now), ..sign_up().user }
+    User {
+        role,
+        confirmed_at: confirmed.then(|| occasion().now),
+        ..sign_up().user
+    }
 }
 
 #[test]
@@ -47,27 +68,65 @@ fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
     let open = invitation(&first);
     let invited = after(&active, first);
     let again = invite(&invited, Role::Admin, 2, Some(&open), false).unwrap();
-    assert_eq!(again.tenant.invitations, 1, "the same address is one invitation");
+    assert_eq!(
+        again.tenant.invitations, 1,
+        "the same address is one invitation"
+    );
     let open = invitation(&again);
     assert_eq!((open.sendings, open.role), (2, Role::Admin));
     let invited = after(&invited, again);
 
-    assert_eq!(accept(&invited, &open, 1, "2026-11-21T10:00:00Z"), Err(Refusal::NoInvitation), "the old code");
-    assert_eq!(accept(&invited, &open, 2, "2026-11-27T10:00:00Z"), Err(Refusal::NoInvitation), "too late");
+    assert_eq!(
+        accept(&invited, &open, 1, "2026-11-21T10:00:00Z"),
+        Err(Refusal::NoInvitation),
+        "the old code"
+    );
+    assert_eq!(
+        accept(&invited, &open, 2, "2026-11-27T10:00:00Z"),
+        Err(Refusal::NoInvitation),
+        "too late"
+    );
     let joined = accept(&invited, &open, 2, "2026-11-27T09:59:59Z").unwrap();
-    assert_eq!((joined.tenant.invitations, joined.tenant.users, joined.tenant.admins), (0, 2, 1));
-    assert!(joined.members.contains(&MemberChange::Settle(open.id)), "it is gone, so it cannot be used twice");
-    let MemberChange::Join(bob) = joined.members[1].clone() else { panic!("nobody joins") };
-    assert_eq!((bob.role, bob.username), (Role::Admin, Username::of_invitation(open.id)));
+    assert_eq!(
+        (
+            joined.tenant.invitations,
+            joined.tenant.users,
+            joined.tenant.admins
+        ),
+        (0, 2, 1)
+    );
+    assert!(
+        joined.members.contains(&MemberChange::Settle(open.id)),
+        "it is gone, so it cannot be used twice"
+    );
+    let MemberChange::Join(bob) = joined.members[1].clone() else {
+        panic!("nobody joins")
+    };
+    assert_eq!(
+        (bob.role, bob.username),
+        (Role::Admin, Username::of_invitation(open.id))
+    );
     assert!(may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")));
-    assert!(!may_complete(&bob, &code(1), at("2026-11-28T00:00:00Z")), "another code completes nothing");
-    assert!(!may_complete(&bob, &code(2), at("2026-12-28T00:00:00Z")), "nor does time");
+    assert!(
+        !may_complete(&bob, &code(1), at("2026-11-28T00:00:00Z")),
+        "another code completes nothing"
+    );
+    assert!(
+        !may_complete(&bob, &code(2), at("2026-12-28T00:00:00Z")),
+        "nor does time"
+    );
 
     let state = after(&invited, joined);
     let confirmed = decide_joined(&state, &bob, &occasion()).unwrap();
     assert_eq!(confirmed.tenant.admins, 2);
-    let bob = User { confirmed_at: Some(occasion().now), ..*bob };
-    assert!(!may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")), "the account is there");
+    let bob = User {
+        confirmed_at: Some(occasion().now),
+        ..*bob
+    };
+    assert!(
+        !may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")),
+        "the account is there"
+    );
     assert_eq!(decide_joined(&state, &bob, &occasion()), None);
 }
 
@@ -77,18 +136,32 @@ fn an_invitation_is_worth_what_its_author_may_still_do() {
     let open = invitation(&invite(&active, Role::Admin, 1, None, false).unwrap());
     let accepts = |inviter: Option<&User>| {
         let name = "Bob".parse().unwrap();
-        decide_acceptance(&active, &open, inviter, &code(1), name, Vec::new(), &occasion()).is_ok()
+        decide_acceptance(
+            &active,
+            &open,
+            inviter,
+            &code(1),
+            name,
+            Vec::new(),
+            &occasion(),
+        )
+        .is_ok()
     };
     assert!(accepts(Some(&user(Role::Admin, true))));
     assert!(!accepts(Some(&user(Role::Member, true))), "demoted");
     assert!(!accepts(None), "removed");
-    let other = User { username: Username::of_invitation(open.id), ..user(Role::Admin, true) };
+    let other = User {
+        username: Username::of_invitation(open.id),
+        ..user(Role::Admin, true)
+    };
     assert!(!accepts(Some(&other)), "somebody else");
 }
 
 #[test]
 fn nobody_is_invited_where_nobody_can_come() {
-    let refused = |state: &State, open: Option<&Invitation>, member| invite(state, Role::Member, 1, open, member).err();
+    let refused = |state: &State, open: Option<&Invitation>, member| {
+        invite(state, Role::Member, 1, open, member).err()
+    };
     for status in TenantStatus::ALL {
         let refusal = (status != TenantStatus::Active).then_some(Refusal::NotFromHere { status });
         assert_eq!(refused(&state(status), None, false), refusal, "{status}");
@@ -98,15 +171,26 @@ fn nobody_is_invited_where_nobody_can_come() {
     let mut open = invitation(&invite(&active, Role::Member, 1, None, false).unwrap());
     active.tenant.invitations = INVITATIONS_MAX;
     assert_eq!(refused(&active, None, false), Some(Refusal::Full));
-    assert_eq!(refused(&active, Some(&open), false), None, "the same invitation needs no more room");
+    assert_eq!(
+        refused(&active, Some(&open), false),
+        None,
+        "the same invitation needs no more room"
+    );
     open.sendings = SENDINGS_MAX;
     assert_eq!(refused(&active, Some(&open), false), Some(Refusal::Full));
     active.tenant.users = USERS_MAX;
     assert_eq!(refused(&active, None, false), Some(Refusal::Full));
     for open in [None, Some(&open)] {
         let email: EmailAddress = "bob@engines.example".parse().unwrap();
-        let invite = Invite { email: &email, role: Role::Admin, code: &code(1), by: Actor::Operator, owed: None };
-        let invited = invitation(&decide_invitation(&active, &invite, open, false, &occasion()).unwrap());
+        let invite = Invite {
+            email: &email,
+            role: Role::Admin,
+            code: &code(1),
+            by: Actor::Operator,
+            owed: None,
+        };
+        let invited =
+            invitation(&decide_invitation(&active, &invite, open, false, &occasion()).unwrap());
         assert_eq!(
             invited.sendings,
             open.map_or(0, |open| open.sendings),
@@ -115,7 +199,10 @@ fn nobody_is_invited_where_nobody_can_come() {
     }
     let closing = state(TenantStatus::Closing);
     open.code = code(1).digest();
-    assert!(accept(&closing, &open, 1, "2026-11-20T10:00:00Z").is_err(), "a closing tenant takes nobody");
+    assert!(
+        accept(&closing, &open, 1, "2026-11-20T10:00:00Z").is_err(),
+        "a closing tenant takes nobody"
+    );
 }
 
 #[test]
@@ -123,7 +210,12 @@ fn a_code_is_read_as_it_was_mailed() {
     let code = code(9);
     assert_eq!(code.reveal().parse::<InvitationCode>().unwrap(), code);
     assert!(!format!("{code:?}").contains("0909"));
-    for text in ["", "x.y", "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000001.12"] {
+    for text in [
+        "",
+        "x.y",
+        "00000000-0000-0000-0000-000000000001",
+        "00000000-0000-0000-0000-000000000001.12",
+    ] {
         assert!(text.parse::<InvitationCode>().is_err(), "{text}");
     }
 }
@@ -134,7 +226,13 @@ fn the_last_administrator_stays() {
     fn check(admins: u64, user: &User, left: Result<u64, Refusal>) {
         let mut state = state(TenantStatus::Active);
         state.tenant.admins = admins;
-        let demoted = decide_role(&state, user, Role::Member, Actor::User(admin()), &occasion());
+        let demoted = decide_role(
+            &state,
+            user,
+            Role::Member,
+            Actor::User(admin()),
+            &occasion(),
+        );
         let removed = decide_removal(&state, user, admin(), &occasion());
         assert_eq!(removed.map(|outcome| outcome.tenant.admins), left);
         if user.role == Role::Admin {
@@ -163,7 +261,11 @@ fn a_recount_only_ever_makes_room() {
         let mut state = state(TenantStatus::Active);
         state.tenant.invitations = counted;
         let outcome = decide_recount(&state, found);
-        assert_eq!(outcome.map(|outcome| outcome.tenant.invitations), expected, "{counted} {found}");
+        assert_eq!(
+            outcome.map(|outcome| outcome.tenant.invitations),
+            expected,
+            "{counted} {found}"
+        );
     };
     check(200, 3, Some(3));
     check(200, 0, Some(0));
@@ -178,32 +280,67 @@ fn an_invitation_whose_mail_has_to_wait_keeps_the_code_that_was_mailed() {
     let email: EmailAddress = "bob@engines.example".parse().unwrap();
     let owed = OwedMail::until(Asker::network("192.0.2.1"), occasion().now, 60);
     let decide = |secret: u8, open: Option<&Invitation>, owed: Option<OwedMail>| {
-        let invite = Invite { email: &email, role: Role::Member, code: &code(secret), by: Actor::User(admin()), owed };
+        let invite = Invite {
+            email: &email,
+            role: Role::Member,
+            code: &code(secret),
+            by: Actor::User(admin()),
+            owed,
+        };
         decide_invitation(&active, &invite, open, false, &occasion()).unwrap()
     };
     let mailed = invitation(&decide(1, None, None));
     let outcome = decide(2, Some(&mailed), Some(owed.clone()));
     let waiting = invitation(&outcome);
-    assert_eq!((&waiting.code, &waiting.owed, waiting.sendings), (&mailed.code, &Some(owed.clone()), 2));
+    assert_eq!(
+        (&waiting.code, &waiting.owed, waiting.sendings),
+        (&mailed.code, &Some(owed.clone()), 2)
+    );
     assert_eq!(outcome.due, [owed.due(active.tenant.id)]);
 
-    let stored = invitation(&decide_invitation_mail(&active, &waiting, Some(&code(3)), Some(owed.clone())));
-    assert_eq!((&stored.code, &stored.owed), (&code(3).digest(), &Some(owed)), "stored before it is mailed");
+    let stored = invitation(&decide_invitation_mail(
+        &active,
+        &waiting,
+        Some(&code(3)),
+        Some(owed.clone()),
+    ));
+    assert_eq!(
+        (&stored.code, &stored.owed),
+        (&code(3).digest(), &Some(owed)),
+        "stored before it is mailed"
+    );
     let sent = decide_invitation_mail(&active, &stored, None, None);
-    assert_eq!((invitation(&sent).owed, invitation(&sent).code, sent.due.len()), (None, code(3).digest(), 0));
+    assert_eq!(
+        (
+            invitation(&sent).owed,
+            invitation(&sent).code,
+            sent.due.len()
+        ),
+        (None, code(3).digest(), 0)
+    );
     let later = OwedMail::until(Asker::network("192.0.2.1"), at("2026-11-20T11:00:00Z"), 60);
     let postponed = decide_invitation_mail(&active, &stored, None, Some(later.clone()));
-    assert_eq!((invitation(&postponed).owed, postponed.due), (Some(later.clone()), vec![later.due(active.tenant.id)]));
+    assert_eq!(
+        (invitation(&postponed).owed, postponed.due),
+        (Some(later.clone()), vec![later.due(active.tenant.id)])
+    );
 }
 
-/// An operator's invitation needs no administrator, and a suspension does not keep it out; an end does.
+/// An operator's invitation needs no administrator, and a suspension does not keep it out; an end
+/// does.
 #[test]
 fn an_operator_gives_a_tenant_without_administrators_a_new_one() {
     let invite_by = |status: TenantStatus, by: Actor| {
         let mut state = state(status);
         state.tenant.admins = 0;
         let email: EmailAddress = "Bob@engines.example".parse().unwrap();
-        let invite = Invite { email: &email, role: Role::Admin, code: &code(1), by, owed: None };
+        let invite = Invite {
+            email: &email,
+            role: Role::Admin,
+            code: &code(1),
+            by,
+            owed: None,
+        };
         let outcome = decide_invitation(&state, &invite, None, false, &occasion());
         outcome.map(|outcome| (after(&state, outcome.clone()), outcome))
     };
@@ -218,18 +355,41 @@ fn an_operator_gives_a_tenant_without_administrators_a_new_one() {
     ] {
         let invited = invite_by(status, Actor::Operator);
         assert_eq!(invited.is_ok(), takes, "{status}");
-        assert_eq!(invite_by(status, Actor::User(admin())).is_ok(), status == TenantStatus::Active, "{status}");
-        let Ok((state, outcome)) = invited else { continue };
-        assert_eq!((outcome.audit[0].actor, outcome.audit[0].action), (Actor::Operator, AuditAction::Invite));
+        assert_eq!(
+            invite_by(status, Actor::User(admin())).is_ok(),
+            status == TenantStatus::Active,
+            "{status}"
+        );
+        let Ok((state, outcome)) = invited else {
+            continue;
+        };
+        assert_eq!(
+            (outcome.audit[0].actor, outcome.audit[0].action),
+            (Actor::Operator, AuditAction::Invite)
+        );
         let open = invitation(&outcome);
         assert_eq!((open.invited_by, open.inviter()), (Actor::Operator, None));
         let consents = documents().agreed_at(occasion().now);
-        let joined =
-            decide_acceptance(&state, &open, None, &code(1), "Bob".parse().unwrap(), consents, &occasion()).unwrap();
-        let MemberChange::Join(bob) = joined.members[1].clone() else { panic!("nobody joins") };
+        let joined = decide_acceptance(
+            &state,
+            &open,
+            None,
+            &code(1),
+            "Bob".parse().unwrap(),
+            consents,
+            &occasion(),
+        )
+        .unwrap();
+        let MemberChange::Join(bob) = joined.members[1].clone() else {
+            panic!("nobody joins")
+        };
         let state = after(&state, joined);
         let confirmed = decide_joined(&state, &bob, &occasion()).unwrap();
-        assert_eq!((bob.role, confirmed.tenant.admins), (Role::Admin, 1), "{status}");
+        assert_eq!(
+            (bob.role, confirmed.tenant.admins),
+            (Role::Admin, 1),
+            "{status}"
+        );
     }
 }
 
@@ -240,10 +400,19 @@ fn a_user_whose_account_is_gone_is_gone_even_if_nobody_is_left() {
         let mut state = state(TenantStatus::Active);
         state.tenant.admins = admins;
         let lost = decide_lost(&state, user, &occasion());
-        assert_eq!((lost.tenant.admins, lost.tenant.users), (left, state.tenant.users - 1));
-        assert!(lost.members.contains(&MemberChange::Leave(Box::new(user.clone()))));
+        assert_eq!(
+            (lost.tenant.admins, lost.tenant.users),
+            (left, state.tenant.users - 1)
+        );
+        assert!(
+            lost.members
+                .contains(&MemberChange::Leave(Box::new(user.clone())))
+        );
         let entry = &lost.audit[0];
-        assert_eq!((entry.actor, entry.action), (Actor::IdentityProvider, AuditAction::LoseAccount));
+        assert_eq!(
+            (entry.actor, entry.action),
+            (Actor::IdentityProvider, AuditAction::LoseAccount)
+        );
         assert_eq!(entry.target, Some(user.username.to_string()));
     }
     check(2, &user(Role::Admin, true), 1);

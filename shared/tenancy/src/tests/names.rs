@@ -4,8 +4,16 @@ use crate::{EmailAddress, OrganisationName, Password, PersonName};
 use proptest::prelude::*;
 
 fn check(text: &str, valid: bool) {
-    assert_eq!(text.parse::<PersonName>().is_ok(), valid, "{text:?} as a person's name");
-    assert_eq!(text.parse::<OrganisationName>().is_ok(), valid, "{text:?} as an organisation's name");
+    assert_eq!(
+        text.parse::<PersonName>().is_ok(),
+        valid,
+        "{text:?} as a person's name"
+    );
+    assert_eq!(
+        text.parse::<OrganisationName>().is_ok(),
+        valid,
+        "{text:?} as an organisation's name"
+    );
 }
 
 const REAL: [&str; 74] = [
@@ -90,8 +98,17 @@ fn real_names_are_taken() {
     for name in REAL {
         check(name, true);
     }
-    assert_eq!("  山田\u{3000}\u{a0}太郎 ".parse::<PersonName>().unwrap().expose(), "山田 太郎");
-    assert_eq!("Mu\u{308}ller".parse::<PersonName>().unwrap().expose(), "Müller");
+    assert_eq!(
+        "  山田\u{3000}\u{a0}太郎 "
+            .parse::<PersonName>()
+            .unwrap()
+            .expose(),
+        "山田 太郎"
+    );
+    assert_eq!(
+        "Mu\u{308}ller".parse::<PersonName>().unwrap().expose(),
+        "Müller"
+    );
 }
 
 #[test]
@@ -136,9 +153,17 @@ fn a_name_holds_something_that_is_seen() {
         check(unseen, false);
     }
     // Nor is anything that is not seen beside what is.
-    for beside in
-        ['\u{3164}', '\u{2800}', '\u{115f}', '\u{34f}', '\u{e0041}', '\u{feff}', '\u{2062}', '\u{1d173}', '\u{e000}']
-    {
+    for beside in [
+        '\u{3164}',
+        '\u{2800}',
+        '\u{115f}',
+        '\u{34f}',
+        '\u{e0041}',
+        '\u{feff}',
+        '\u{2062}',
+        '\u{1d173}',
+        '\u{e000}',
+    ] {
         check(&format!("Ada{beside} Ltd"), false);
     }
     for joined in [
@@ -163,8 +188,17 @@ fn a_name_holds_something_that_is_seen() {
         check(joined, false);
     }
     let khmer: PersonName = "ភូមិ\u{200b}ថ្មី".parse().unwrap();
-    assert_eq!(khmer.expose(), "ភូមិថ្មី", "where a line may end is not a part of a name");
-    for misplaced in ["ev\u{200b}il", "李\u{200b}娜", "\u{200b}ថ្មី", "Ada \u{200b}Ltd"] {
+    assert_eq!(
+        khmer.expose(),
+        "ភូមិថ្មី",
+        "where a line may end is not a part of a name"
+    );
+    for misplaced in [
+        "ev\u{200b}il",
+        "李\u{200b}娜",
+        "\u{200b}ថ្មី",
+        "Ada \u{200b}Ltd",
+    ] {
         check(misplaced, false);
     }
 }
@@ -252,15 +286,34 @@ fn link() -> impl Strategy<Value = String> {
         "\\+[1-9][0-9]{6,14}",
         "0[0-9]{3}[ ./-][0-9]{3}[ ./-][0-9]{3,6}",
     ];
-    let dot = prop::sample::select(vec![".", "\u{3002}", "\u{ff0e}", "\u{ff61}", "\u{2024}", "\u{fe52}"]);
-    (address, dot, any::<bool>(), "[A-Z][a-z]{0,6} ?[(\"]?", "[)\",]? ?[a-z]{0,6}").prop_map(
-        |(address, dot, shouts, before, after)| {
-            let before = if before.ends_with(char::is_alphabetic) { format!("{before} ") } else { before };
-            let after = if after.starts_with(char::is_alphabetic) { format!(" {after}") } else { after };
-            let address = if shouts { address.to_uppercase() } else { address };
-            format!("{before}{}{after}", address.replace('.', dot))
-        },
+    let dot = prop::sample::select(vec![
+        ".", "\u{3002}", "\u{ff0e}", "\u{ff61}", "\u{2024}", "\u{fe52}",
+    ]);
+    (
+        address,
+        dot,
+        any::<bool>(),
+        "[A-Z][a-z]{0,6} ?[(\"]?",
+        "[)\",]? ?[a-z]{0,6}",
     )
+        .prop_map(|(address, dot, shouts, before, after)| {
+            let before = if before.ends_with(char::is_alphabetic) {
+                format!("{before} ")
+            } else {
+                before
+            };
+            let after = if after.starts_with(char::is_alphabetic) {
+                format!(" {after}")
+            } else {
+                after
+            };
+            let address = if shouts {
+                address.to_uppercase()
+            } else {
+                address
+            };
+            format!("{before}{}{after}", address.replace('.', dot))
+        })
 }
 
 proptest! {
@@ -327,21 +380,45 @@ proptest! {
 
 #[test]
 fn a_password_is_counted_and_kept_in_its_normal_form() {
-    let kept = |text: &str| text.parse::<Password>().map(|password| password.expose().to_owned()).ok();
+    let kept = |text: &str| {
+        text.parse::<Password>()
+            .map(|password| password.expose().to_owned())
+            .ok()
+    };
     let zurich = Some("Zürich-Engine-2".to_owned());
-    for typed in ["Zürich-Engine-2", "Zu\u{308}rich-Engine-2", "Z\u{fc}rich-Engine-\u{ff12}"] {
+    for typed in [
+        "Zürich-Engine-2",
+        "Zu\u{308}rich-Engine-2",
+        "Z\u{fc}rich-Engine-\u{ff12}",
+    ] {
         assert_eq!(kept(typed), zurich, "{typed:?}");
     }
     // Eleven characters, in twelve code points as they were typed.
     assert_eq!(kept("Zu\u{308}rich-Eng2"), None);
     assert_eq!(kept("Aa1 in  the mid"), Some("Aa1 in  the mid".to_owned()));
-    assert_eq!(kept("\u{a0}Difference-Engine-2"), None, "a blank at its end, in its normal form");
-    assert_eq!(kept(&format!("Aa1{}", "x".repeat(253))).map(|kept| kept.len()), Some(256));
+    assert_eq!(
+        kept("\u{a0}Difference-Engine-2"),
+        None,
+        "a blank at its end, in its normal form"
+    );
+    assert_eq!(
+        kept(&format!("Aa1{}", "x".repeat(253))).map(|kept| kept.len()),
+        Some(256)
+    );
     assert_eq!(kept(&format!("Aa1{}", "x".repeat(254))), None);
-    assert_eq!(kept(&format!("Aa1{}", "e\u{301}".repeat(253))).map(|kept| kept.chars().count()), Some(256));
+    assert_eq!(
+        kept(&format!("Aa1{}", "e\u{301}".repeat(253))).map(|kept| kept.chars().count()),
+        Some(256)
+    );
     // One ligature of eighteen letters.
     assert_eq!(kept(&format!("Aa1{}", "\u{fdfa}".repeat(15))), None);
-    for weak in ["short-Aa1", "no-capital-letter-1", "NO-SMALL-LETTER-1", "No-digit-at-all", "Tab\there-Aa1-Aa1"] {
+    for weak in [
+        "short-Aa1",
+        "no-capital-letter-1",
+        "NO-SMALL-LETTER-1",
+        "No-digit-at-all",
+        "Tab\there-Aa1-Aa1",
+    ] {
         assert_eq!(kept(weak), None, "{weak}");
     }
 }

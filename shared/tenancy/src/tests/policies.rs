@@ -3,7 +3,12 @@ use contract::TenantPolicy;
 use kernel::Suspension;
 
 pub(super) fn published(version: u64, suspension: Option<Suspension>) -> TenantPolicy {
-    TenantPolicy { version, plan: "pro".parse().unwrap(), suspension, entitlements: vec!["sso".parse().unwrap()] }
+    TenantPolicy {
+        version,
+        plan: "pro".parse().unwrap(),
+        suspension,
+        entitlements: vec!["sso".parse().unwrap()],
+    }
 }
 
 pub(super) fn apply(state: &State, published: &TenantPolicy) -> (State, Outcome) {
@@ -14,20 +19,59 @@ pub(super) fn apply(state: &State, published: &TenantPolicy) -> (State, Outcome)
 /// A status, what home wants, and what is stated of it.
 #[test]
 fn a_policy_changes_status_and_plan() {
-    fn check(status: TenantStatus, suspension: Option<Suspension>, to: TenantStatus, facts: &[&str]) {
+    fn check(
+        status: TenantStatus,
+        suspension: Option<Suspension>,
+        to: TenantStatus,
+        facts: &[&str],
+    ) {
         let (state, outcome) = apply(&state(status), &published(1, suspension));
-        assert_eq!((state.tenant.status, state.tenant.plan.as_str()), (to, "pro"), "{status}");
+        assert_eq!(
+            (state.tenant.status, state.tenant.plan.as_str()),
+            (to, "pro"),
+            "{status}"
+        );
         assert_eq!(stated(&outcome), facts, "{status}, {suspension:?}");
     }
     let (operator, dunning) = (Some(Suspension::Operator), Some(Suspension::Dunning));
     use TenantStatus::{Active, Closing, Pending, Suspended};
     check(Active, None, Active, &["status:plan_changed", "applied:1"]);
-    check(Active, operator, Suspended, &["status:operator", "sbt_aws_deactivateRequest", "applied:1"]);
-    check(Active, dunning, Suspended, &["status:dunning", "sbt_aws_deactivateRequest", "applied:1"]);
-    check(Suspended, None, Active, &["status:operator", "sbt_aws_activateRequest", "applied:1"]);
-    check(Suspended, dunning, Suspended, &["status:plan_changed", "applied:1"]);
-    check(Pending, operator, Pending, &["status:plan_changed", "applied:1"]);
-    check(Closing, operator, Closing, &["status:plan_changed", "applied:1"]);
+    check(
+        Active,
+        operator,
+        Suspended,
+        &["status:operator", "sbt_aws_deactivateRequest", "applied:1"],
+    );
+    check(
+        Active,
+        dunning,
+        Suspended,
+        &["status:dunning", "sbt_aws_deactivateRequest", "applied:1"],
+    );
+    check(
+        Suspended,
+        None,
+        Active,
+        &["status:operator", "sbt_aws_activateRequest", "applied:1"],
+    );
+    check(
+        Suspended,
+        dunning,
+        Suspended,
+        &["status:plan_changed", "applied:1"],
+    );
+    check(
+        Pending,
+        operator,
+        Pending,
+        &["status:plan_changed", "applied:1"],
+    );
+    check(
+        Closing,
+        operator,
+        Closing,
+        &["status:plan_changed", "applied:1"],
+    );
     let (closed, outcome) = apply(&state(TenantStatus::Closed), &published(1, operator));
     assert_eq!(
         (closed.tenant.plan.as_str(), stated(&outcome)),
@@ -38,19 +82,36 @@ fn a_policy_changes_status_and_plan() {
 
 #[test]
 fn a_suspension_ends_by_who_made_it() {
-    let (suspended, _) = apply(&state(TenantStatus::Active), &published(1, Some(Suspension::Dunning)));
+    let (suspended, _) = apply(
+        &state(TenantStatus::Active),
+        &published(1, Some(Suspension::Dunning)),
+    );
     let (active, outcome) = apply(&suspended, &published(2, None));
     assert_eq!(active.tenant.status, TenantStatus::Active);
-    assert_eq!(stated(&outcome), ["status:dunning", "sbt_aws_activateRequest", "applied:2"]);
+    assert_eq!(
+        stated(&outcome),
+        ["status:dunning", "sbt_aws_activateRequest", "applied:2"]
+    );
     let (_, outcome) = apply(&active, &published(2, None));
-    assert_eq!(stated(&outcome), ["applied:2"], "what holds is told once more");
+    assert_eq!(
+        stated(&outcome),
+        ["applied:2"],
+        "what holds is told once more"
+    );
 }
 
 #[test]
 fn a_wish_for_a_plan_is_stated_and_counted() {
     let by = Actor::Clock;
     let ask_in = |mode: &str, state: &State, plan: &str| {
-        decide_plan_request(state, &plan.parse().unwrap(), by, &catalogue(), &settings(mode), &occasion())
+        decide_plan_request(
+            state,
+            &plan.parse().unwrap(),
+            by,
+            &catalogue(),
+            &settings(mode),
+            &occasion(),
+        )
     };
     let ask = |state: &State, plan: &str| ask_in("auto", state, plan);
     let active = state(TenantStatus::Active);
@@ -59,8 +120,16 @@ fn a_wish_for_a_plan_is_stated_and_counted() {
     let asked = after(&active, first);
     assert_eq!(stated(&ask(&asked, "pro").unwrap()), ["plan:2"]);
     assert_eq!(ask(&asked, "platinum"), Err(Refusal::UnknownPlan));
-    assert_eq!(ask(&asked, "pro-in"), Err(Refusal::OtherPlanKind), "another currency");
-    assert_eq!(ask_in("external", &asked, "enterprise"), Err(Refusal::OtherPlanKind), "another tier");
+    assert_eq!(
+        ask(&asked, "pro-in"),
+        Err(Refusal::OtherPlanKind),
+        "another currency"
+    );
+    assert_eq!(
+        ask_in("external", &asked, "enterprise"),
+        Err(Refusal::OtherPlanKind),
+        "another tier"
+    );
     assert!(ask_in("external", &asked, "pro").is_ok());
     assert!(ask(&state(TenantStatus::Suspended), "pro").is_err());
 }

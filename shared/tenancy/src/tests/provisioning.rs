@@ -3,35 +3,79 @@ use contract::application::Answer;
 
 fn answer(attempt: Option<u64>, reason: Option<&str>, retryable: Option<bool>) -> Answer {
     let reason = reason.map(|reason| reason.parse().unwrap());
-    Answer { tenant: ids().tenant, attempt, reason, retryable }
+    Answer {
+        tenant: ids().tenant,
+        attempt,
+        reason,
+        retryable,
+    }
 }
 
 /// A tenant whose resources were asked for.
 fn asked() -> State {
     let pending = state(TenantStatus::Pending);
     let settings = settings("external");
-    let outcome = decide_confirmation(&pending, &catalogue(), &settings, &occasion()).unwrap().unwrap();
-    assert_eq!(stated(&outcome), ["status:confirmed", "provision:1", "sbt_aws_onboardingRequest", "onboarding:2"]);
+    let outcome = decide_confirmation(&pending, &catalogue(), &settings, &occasion())
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        stated(&outcome),
+        [
+            "status:confirmed",
+            "provision:1",
+            "sbt_aws_onboardingRequest",
+            "onboarding:2"
+        ]
+    );
     assert_eq!(
         outcome.due,
-        [Due { at: at("2026-11-20T11:00:00Z"), kind: DueKind::Provisioning, tenant: ids().tenant }]
+        [Due {
+            at: at("2026-11-20T11:00:00Z"),
+            kind: DueKind::Provisioning,
+            tenant: ids().tenant
+        }]
     );
     after(&pending, outcome)
 }
 
 fn says(state: &State, said: Said, answer: &Answer) -> Option<Outcome> {
-    decide_answer(state, said, answer, &settings("external"), &occasion_at("2026-11-20T10:30:00Z")).unwrap()
+    decide_answer(
+        state,
+        said,
+        answer,
+        &settings("external"),
+        &occasion_at("2026-11-20T10:30:00Z"),
+    )
+    .unwrap()
 }
 
 fn told(state: &State) -> (String, String) {
     let operation = Operation::of(state.signup.as_ref().unwrap(), &state.tenant);
-    (json!(operation.state).as_str().unwrap().to_owned(), json!(operation.next).as_str().unwrap().to_owned())
+    (
+        json!(operation.state).as_str().unwrap().to_owned(),
+        json!(operation.next).as_str().unwrap().to_owned(),
+    )
 }
 
 fn silence(state: &State) -> State {
-    let deadline = Due { at: at("2026-11-20T11:00:00Z"), kind: DueKind::Provisioning, tenant: ids().tenant };
+    let deadline = Due {
+        at: at("2026-11-20T11:00:00Z"),
+        kind: DueKind::Provisioning,
+        tenant: ids().tenant,
+    };
     let later = occasion_at("2026-11-20T11:00:01Z");
-    after(state, decide_due(state, &deadline, true, &catalogue(), &settings("external"), &later).unwrap())
+    after(
+        state,
+        decide_due(
+            state,
+            &deadline,
+            true,
+            &catalogue(),
+            &settings("external"),
+            &later,
+        )
+        .unwrap(),
+    )
 }
 
 #[test]
@@ -43,15 +87,35 @@ fn the_applications_answer_activates_once() {
     assert_eq!(outcome.done.len(), 1, "the deadline is off");
     let active = after(&asked, outcome);
     assert_eq!(told(&active), ("done".into(), "sign-in".into()));
-    assert_eq!(says(&active, Said::Provisioned, &answer(Some(1), None, None)), None);
-    assert_eq!(says(&active, Said::ProvisioningFailed, &answer(Some(1), None, None)), None, "it is too late for that");
+    assert_eq!(
+        says(&active, Said::Provisioned, &answer(Some(1), None, None)),
+        None
+    );
+    assert_eq!(
+        says(
+            &active,
+            Said::ProvisioningFailed,
+            &answer(Some(1), None, None)
+        ),
+        None,
+        "it is too late for that"
+    );
 }
 
 #[test]
 fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
-    for (retryable, next) in [(None, "retry-provisioning"), (Some(true), "retry-provisioning"), (Some(false), "none")] {
+    for (retryable, next) in [
+        (None, "retry-provisioning"),
+        (Some(true), "retry-provisioning"),
+        (Some(false), "none"),
+    ] {
         let asked = asked();
-        let failed = says(&asked, Said::ProvisioningFailed, &answer(None, Some("quota"), retryable)).unwrap();
+        let failed = says(
+            &asked,
+            Said::ProvisioningFailed,
+            &answer(None, Some("quota"), retryable),
+        )
+        .unwrap();
         let failed = after(&asked, failed);
         assert_eq!(told(&failed), ("failed".into(), next.into()));
         let steps = Operation::of(failed.signup.as_ref().unwrap(), &failed.tenant).steps;
@@ -64,7 +128,15 @@ fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
                 assert_eq!(stated(&again)[0], "provision:2");
                 let again = after(&failed, again);
                 assert_eq!(told(&again), ("waiting".into(), "wait".into()));
-                assert_eq!(says(&again, Said::ProvisioningFailed, &answer(Some(1), None, None)), None, "an old answer");
+                assert_eq!(
+                    says(
+                        &again,
+                        Said::ProvisioningFailed,
+                        &answer(Some(1), None, None)
+                    ),
+                    None,
+                    "an old answer"
+                );
             }
         }
     }
@@ -78,17 +150,35 @@ fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
 #[test]
 fn silence_is_a_failure_and_a_late_answer_still_counts() {
     let silent = silence(&asked());
-    assert_eq!(told(&silent), ("failed".into(), "retry-provisioning".into()));
-    assert_eq!(silence(&silent).tenant.provisioning, silent.tenant.provisioning, "a deadline fails once");
+    assert_eq!(
+        told(&silent),
+        ("failed".into(), "retry-provisioning".into())
+    );
+    assert_eq!(
+        silence(&silent).tenant.provisioning,
+        silent.tenant.provisioning,
+        "a deadline fails once"
+    );
     let late = says(&silent, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
-    assert_eq!(told(&after(&silent, late)), ("done".into(), "sign-in".into()));
+    assert_eq!(
+        told(&after(&silent, late)),
+        ("done".into(), "sign-in".into())
+    );
 }
 
 #[test]
 fn an_old_deadline_does_not_fail_a_new_attempt() {
     let asked = asked();
-    let failed = after(&asked, says(&asked, Said::ProvisioningFailed, &answer(None, None, None)).unwrap());
-    let again = decide_retry(&failed, &catalogue(), &settings("external"), &occasion_at("2026-11-20T10:40:00Z"));
+    let failed = after(
+        &asked,
+        says(&asked, Said::ProvisioningFailed, &answer(None, None, None)).unwrap(),
+    );
+    let again = decide_retry(
+        &failed,
+        &catalogue(),
+        &settings("external"),
+        &occasion_at("2026-11-20T10:40:00Z"),
+    );
     let again = after(&failed, again.unwrap());
     assert_eq!(told(&silence(&again)), ("waiting".into(), "wait".into()));
 }
@@ -99,7 +189,10 @@ fn what_an_event_says_is_known_by_its_type() {
         ("TenantProvisioned.v1", Some(Said::Provisioned)),
         ("sbt_aws_provisionFailure", Some(Said::ProvisioningFailed)),
         ("TenantDeprovisioned.v1", Some(Said::Deprovisioned)),
-        ("sbt_aws_deprovisionFailure", Some(Said::DeprovisioningFailed)),
+        (
+            "sbt_aws_deprovisionFailure",
+            Some(Said::DeprovisioningFailed),
+        ),
         ("TenantStatusChanged.v1", None),
     ] {
         assert_eq!(Said::by_type(name), said, "{name}");
@@ -109,35 +202,75 @@ fn what_an_event_says_is_known_by_its_type() {
 #[test]
 fn what_cannot_be_made_is_given_up_and_erased() {
     let asked = asked();
-    let failed = says(&asked, Said::ProvisioningFailed, &answer(None, Some("quota"), Some(false))).unwrap();
+    let failed = says(
+        &asked,
+        Said::ProvisioningFailed,
+        &answer(None, Some("quota"), Some(false)),
+    )
+    .unwrap();
     let expiry = failed.due[0];
-    assert_eq!((expiry.kind, expiry.at), (DueKind::Expiry, at("2026-11-27T10:30:00Z")));
+    assert_eq!(
+        (expiry.kind, expiry.at),
+        (DueKind::Expiry, at("2026-11-27T10:30:00Z"))
+    );
     let failed = after(&asked, failed);
     let settings = settings("external");
     let look = |state: &State, now: &str| {
-        let due = Due { at: at(now), ..expiry };
-        decide_due(state, &due, true, &catalogue(), &settings, &occasion_at(now)).unwrap()
+        let due = Due {
+            at: at(now),
+            ..expiry
+        };
+        decide_due(
+            state,
+            &due,
+            true,
+            &catalogue(),
+            &settings,
+            &occasion_at(now),
+        )
+        .unwrap()
     };
-    assert!(look(&failed, "2026-11-27T10:29:59Z").statements.is_empty(), "not before its time");
+    assert!(
+        look(&failed, "2026-11-27T10:29:59Z").statements.is_empty(),
+        "not before its time"
+    );
     let given_up = look(&failed, "2026-11-27T10:30:00Z");
     assert_eq!(stated(&given_up)[0], "status:expired");
     let given_up = after(&failed, given_up);
     assert_eq!(told(&given_up), ("ended".into(), "sign-up-anew".into()));
     let erased = decide_erased(&given_up, &catalogue(), &settings, &occasion()).unwrap();
-    assert_eq!(stated(&erased)[1], "deprovision:1", "what was half made is removed");
+    assert_eq!(
+        stated(&erased)[1],
+        "deprovision:1",
+        "what was half made is removed"
+    );
 
     let made = says(&failed, Said::Provisioned, &answer(None, None, None)).unwrap();
     let made = after(&failed, made);
-    assert_eq!(look(&made, "2026-11-27T10:30:00Z").tenant.status, TenantStatus::Active);
+    assert_eq!(
+        look(&made, "2026-11-27T10:30:00Z").tenant.status,
+        TenantStatus::Active
+    );
 }
 
 #[test]
 fn the_applications_own_words_stay_in_the_region() {
-    let failed = says(&asked(), Said::ProvisioningFailed, &answer(None, Some("ada-lovelace"), None)).unwrap();
-    let told = failed.statements.iter().find_map(|statement| match statement {
-        Statement::Onboarding(fact) => Some(json!(fact).to_string()),
-        _ => None,
-    });
+    let failed = says(
+        &asked(),
+        Said::ProvisioningFailed,
+        &answer(None, Some("ada-lovelace"), None),
+    )
+    .unwrap();
+    let told = failed
+        .statements
+        .iter()
+        .find_map(|statement| match statement {
+            Statement::Onboarding(fact) => Some(json!(fact).to_string()),
+            _ => None,
+        });
     let told = told.unwrap();
-    assert!(told.contains("\"application\"") && !told.contains("lovelace"), "{told}");
+    assert!(
+        told.contains("\"application\"") && !told.contains("lovelace"),
+        "{told}"
+    );
 }

@@ -7,7 +7,12 @@ fn every_bad_field_is_named() {
     fn check(member: &str, value: Value, refused: &[&str]) {
         let mut body = body();
         body[member] = value.clone();
-        let fields: Vec<_> = validate(body).err().unwrap_or_default().iter().map(|problem| problem.field).collect();
+        let fields: Vec<_> = validate(body)
+            .err()
+            .unwrap_or_default()
+            .iter()
+            .map(|problem| problem.field)
+            .collect();
         assert_eq!(fields, refused, "{member} = {value}");
     }
     check("organisation", json!("x".repeat(200)), &[]);
@@ -24,15 +29,27 @@ fn every_bad_field_is_named() {
     check("email", json!("a b@c.example"), &["email"]);
     check("email", json!("\"a b\"@c.example"), &["email"]);
     check("email", json!("ä@b.example"), &["email"]);
-    check("email", json!(format!("{}@b.example", "x".repeat(65))), &["email"]);
-    check("email", json!(format!("a@{}.example", "x.".repeat(200))), &["email"]);
+    check(
+        "email",
+        json!(format!("{}@b.example", "x".repeat(65))),
+        &["email"],
+    );
+    check(
+        "email",
+        json!(format!("a@{}.example", "x.".repeat(200))),
+        &["email"],
+    );
     check("email", json!("nobody"), &["email"]);
     check("password", json!("Short1Aa"), &["password"]);
     check("password", json!("alllowercase1"), &["password"]);
     check("password", json!("ALLUPPERCASE1"), &["password"]);
     check("password", json!("NoDigitsInThis"), &["password"]);
     check("password", json!(" Difference-Engine-2"), &["password"]);
-    check("password", json!(format!("Aa1{}", "x".repeat(254))), &["password"]);
+    check(
+        "password",
+        json!(format!("Aa1{}", "x".repeat(254))),
+        &["password"],
+    );
     check("password", json!(format!("Aa1{}", "x".repeat(253))), &[]);
     check("plan", json!("platinum"), &["plan"]);
     check("email", json!("a@mailinator.com"), &["email"]);
@@ -51,8 +68,23 @@ fn every_bad_field_is_named() {
 
 #[test]
 fn all_bad_fields_are_named_at_once_and_unknown_ones_are_refused() {
-    let fields: Vec<_> = validate(json!({})).unwrap_err().iter().map(|problem| problem.field).collect();
-    assert_eq!(fields, ["organisation", "name", "email", "password", "plan", "terms", "data_processing"]);
+    let fields: Vec<_> = validate(json!({}))
+        .unwrap_err()
+        .iter()
+        .map(|problem| problem.field)
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "organisation",
+            "name",
+            "email",
+            "password",
+            "plan",
+            "terms",
+            "data_processing"
+        ]
+    );
     assert!(serde_json::from_value::<SignUpRequest>(json!({ "phone": "1" })).is_err());
 }
 
@@ -70,16 +102,26 @@ fn an_idempotency_key_is_bounded() {
     check("0123456789abcdéf", false);
 }
 
-/// Fails when a name can turn around, hide or break what is beside it in a mail, or is a link in it.
+/// Fails when a name can turn around, hide or break what is beside it in a mail, or is a link in
+/// it.
 #[test]
 fn a_name_cannot_disguise_the_mail_that_it_stands_in() {
     fn check(text: &str, valid: bool) {
-        assert_eq!(text.parse::<PersonName>().is_ok(), valid, "{text:?} as a person's name");
-        assert_eq!(text.parse::<OrganisationName>().is_ok(), valid, "{text:?} as an organisation's name");
+        assert_eq!(
+            text.parse::<PersonName>().is_ok(),
+            valid,
+            "{text:?} as a person's name"
+        );
+        assert_eq!(
+            text.parse::<OrganisationName>().is_ok(),
+            valid,
+            "{text:?} as an organisation's name"
+        );
     }
-    for unseen in
-        ['\0', '\t', '\u{85}', '\u{ad}', '\u{200b}', '\u{200e}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}']
-    {
+    for unseen in [
+        '\0', '\t', '\u{85}', '\u{ad}', '\u{200b}', '\u{200e}', '\u{2028}', '\u{2029}', '\u{202e}',
+        '\u{2066}',
+    ] {
         check(&format!("Ada{unseen}Ltd"), false);
     }
     check("Ada\u{e0041}Ltd", false);
@@ -87,12 +129,22 @@ fn a_name_cannot_disguise_the_mail_that_it_stands_in() {
     check("علی\u{200c}رضا", true);
     check("क्\u{200d}ष", true);
     check("Analytical “Engines” & Sons (1843) – Zürich", true);
-    for link in
-        ["https://evil.example", "Ada HTTP://1.2.3.4", "www.evil.example", "Pay at (WWW.evil.example)", "a-www.b"]
-    {
+    for link in [
+        "https://evil.example",
+        "Ada HTTP://1.2.3.4",
+        "www.evil.example",
+        "Pay at (WWW.evil.example)",
+        "a-www.b",
+    ] {
         check(link, false);
     }
-    for word in ["www", "Awww. Cute", "World Wide Web: www", "C:/ // Sons", "evil.example"] {
+    for word in [
+        "www",
+        "Awww. Cute",
+        "World Wide Web: www",
+        "C:/ // Sons",
+        "evil.example",
+    ] {
         check(word, true);
     }
 }
@@ -136,39 +188,67 @@ fn other_values() -> Vec<(&'static str, Value)> {
 fn a_fingerprint_tells_requests_apart_by_every_field_but_the_password() {
     let form = <SignUpRequest as utoipa::PartialSchema>::schema();
     let form = serde_json::to_value(form).unwrap();
-    let mut fields: Vec<_> = form["properties"].as_object().unwrap().keys().cloned().collect();
+    let mut fields: Vec<_> = form["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
     let mut values = other_values();
     values.sort_by_key(|(field, _)| *field);
     fields.sort();
-    assert_eq!(fields, values.iter().map(|(field, _)| (*field).to_owned()).collect::<Vec<_>>());
+    assert_eq!(
+        fields,
+        values
+            .iter()
+            .map(|(field, _)| (*field).to_owned())
+            .collect::<Vec<_>>()
+    );
 
     let key: IdempotencyKey = "0123456789abcdef".parse().unwrap();
     let one = validate(body()).unwrap();
     for (field, value) in values {
         let (mut other, mut requirements) = (body(), requirements());
         other[field] = value.clone();
-        // Nobody can agree to a version that does not hold: by the time of this request another one does.
+        // Nobody can agree to a version that does not hold: by the time of this request another one
+        // does.
         match field {
             "terms" => requirements.documents.terms = value.as_str().unwrap().parse().unwrap(),
-            "data_processing" => requirements.documents.data_processing = value.as_str().unwrap().parse().unwrap(),
+            "data_processing" => {
+                requirements.documents.data_processing = value.as_str().unwrap().parse().unwrap()
+            }
             _ => {}
         }
-        let other = serde_json::from_value::<SignUpRequest>(other).unwrap().validate(&catalogue(), &requirements);
+        let other = serde_json::from_value::<SignUpRequest>(other)
+            .unwrap()
+            .validate(&catalogue(), &requirements);
         let same = key.fingerprint(&one, None) == key.fingerprint(&other.unwrap(), None);
         assert_eq!(same, ["password", "website"].contains(&field), "{field}");
     }
     let onboarding = ids().onboarding;
-    assert_ne!(key.fingerprint(&one, None), key.fingerprint(&one, onboarding), "home hands over one of them");
+    assert_ne!(
+        key.fingerprint(&one, None),
+        key.fingerprint(&one, onboarding),
+        "home hands over one of them"
+    );
     let mut other = body();
     other["email"] = json!("ada@engines.example");
     let other = validate(other).unwrap();
-    assert_eq!(key.fingerprint(&one, None), key.fingerprint(&other, None), "the same address in other case");
+    assert_eq!(
+        key.fingerprint(&one, None),
+        key.fingerprint(&other, None),
+        "the same address in other case"
+    );
 }
 
 #[test]
 fn a_fingerprint_cannot_be_compared_without_its_key() {
     let registration = validate(body()).unwrap();
-    let of = |key: &str| key.parse::<IdempotencyKey>().unwrap().fingerprint(&registration, None);
+    let of = |key: &str| {
+        key.parse::<IdempotencyKey>()
+            .unwrap()
+            .fingerprint(&registration, None)
+    };
     assert_ne!(of("0123456789abcdef"), of("0123456789abcdeg"));
 }
 
@@ -177,7 +257,12 @@ fn who_fills_in_the_hidden_field_is_trapped() {
     fn check(website: Value, trapped: bool) {
         let mut body = body();
         body["website"] = website;
-        assert_eq!(serde_json::from_value::<SignUpRequest>(body).unwrap().is_trapped(), trapped);
+        assert_eq!(
+            serde_json::from_value::<SignUpRequest>(body)
+                .unwrap()
+                .is_trapped(),
+            trapped
+        );
     }
     check(Value::Null, false);
     check(json!(""), false);
@@ -187,26 +272,68 @@ fn who_fills_in_the_hidden_field_is_trapped() {
 #[test]
 fn a_sign_up_makes_a_pending_tenant_with_its_plans_entitlements() {
     let made = sign_up();
-    let SignUp { signup, tenant, user, .. } = &made;
-    assert_eq!((tenant.status, tenant.version, tenant.policy.version), (TenantStatus::Pending, 1, 0));
-    assert_eq!((tenant.users, tenant.admins, tenant.signup), (1, 1, signup.id));
+    let SignUp {
+        signup,
+        tenant,
+        user,
+        ..
+    } = &made;
+    assert_eq!(
+        (tenant.status, tenant.version, tenant.policy.version),
+        (TenantStatus::Pending, 1, 0)
+    );
+    assert_eq!(
+        (tenant.users, tenant.admins, tenant.signup),
+        (1, 1, signup.id)
+    );
     assert_eq!(json!(tenant.policy.entitlements), json!(["api", "storage"]));
-    assert_eq!((user.role, user.tenant, &user.origin), (Role::Admin, tenant.id, &Origin::Signup(signup.id)));
-    let consents: Vec<_> = user.consents.iter().map(|c| (json!(c.document), c.version.as_str(), c.at)).collect();
+    assert_eq!(
+        (user.role, user.tenant, &user.origin),
+        (Role::Admin, tenant.id, &Origin::Signup(signup.id))
+    );
+    let consents: Vec<_> = user
+        .consents
+        .iter()
+        .map(|c| (json!(c.document), c.version.as_str(), c.at))
+        .collect();
     let now = occasion().now;
-    assert_eq!(consents, [(json!("terms"), "2026-10", now), (json!("data_processing"), "7", now)]);
-    let Statement::Status(fact) = &made.statements[0] else { panic!("the status comes first") };
-    assert_eq!((fact.sequence, fact.data.revision, json!(fact.data.reason)), (1, 1, json!("signed_up")));
+    assert_eq!(
+        consents,
+        [
+            (json!("terms"), "2026-10", now),
+            (json!("data_processing"), "7", now)
+        ]
+    );
+    let Statement::Status(fact) = &made.statements[0] else {
+        panic!("the status comes first")
+    };
+    assert_eq!(
+        (fact.sequence, fact.data.revision, json!(fact.data.reason)),
+        (1, 1, json!("signed_up"))
+    );
     assert!(matches!(&made.statements[1], Statement::Onboarding(fact) if fact.data.revision == 1));
-    assert_eq!((made.due.kind, made.due.at), (DueKind::Expiry, at("2026-11-21T10:00:00Z")));
+    assert_eq!(
+        (made.due.kind, made.due.at),
+        (DueKind::Expiry, at("2026-11-21T10:00:00Z"))
+    );
     assert_eq!(signup.username, user.username);
 }
 
 #[test]
 fn without_home_nobody_is_told_of_the_steps() {
-    let ids = Identifiers { onboarding: None, ..ids() };
+    let ids = Identifiers {
+        onboarding: None,
+        ..ids()
+    };
     let registration = validate(body()).unwrap();
-    let made = decide_sign_up(&registration, &catalogue(), &documents(), ids, &settings("auto"), &occasion());
+    let made = decide_sign_up(
+        &registration,
+        &catalogue(),
+        &documents(),
+        ids,
+        &settings("auto"),
+        &occasion(),
+    );
     assert_eq!(made.statements.len(), 1);
 }
 
@@ -229,7 +356,10 @@ fn a_username_is_a_function_of_alias_and_address() {
 fn an_acceptance_needs_what_a_stranger_has_to_say() {
     fn check(body: Value, is_known: bool, refused: &[&str]) {
         let request: AcceptanceRequest = serde_json::from_value(body).unwrap();
-        let fields = request.validate(&requirements(), is_known).err().unwrap_or_default();
+        let fields = request
+            .validate(&requirements(), is_known)
+            .err()
+            .unwrap_or_default();
         let fields: Vec<_> = fields.iter().map(|problem| problem.field).collect();
         assert_eq!(fields, refused, "{is_known}");
     }
@@ -237,20 +367,42 @@ fn an_acceptance_needs_what_a_stranger_has_to_say() {
     check(whole.clone(), false, &[]);
     check(whole, true, &[]);
     check(json!({ "password": "Difference-Engine-2" }), true, &[]);
-    check(json!({ "password": "Difference-Engine-2" }), false, &["terms", "data_processing", "name"]);
+    check(
+        json!({ "password": "Difference-Engine-2" }),
+        false,
+        &["terms", "data_processing", "name"],
+    );
     check(json!({ "password": "weak" }), true, &["password"]);
-    check(json!({ "name": "\n", "password": "Difference-Engine-2" }), true, &["name"]);
+    check(
+        json!({ "name": "\n", "password": "Difference-Engine-2" }),
+        true,
+        &["name"],
+    );
 }
 
 #[test]
 fn settings_are_complete_or_refused() {
     let whole = "provisioning=external builder_toolkit=false answer_minutes=5 confirm_hours=1 grace_days=2 retention_days=3 hosted_zone=";
     let settings: Settings = whole.parse().unwrap();
-    assert_eq!((settings.provisioning, settings.builder_toolkit), (ProvisioningMode::External, false));
+    assert_eq!(
+        (settings.provisioning, settings.builder_toolkit),
+        (ProvisioningMode::External, false)
+    );
     assert_eq!(settings.grace, jiff::SignedDuration::from_hours(48));
-    for (find, replace) in [("external", "maybe"), ("false", "no"), ("=5", "=-5"), ("=5", "=x"), (" grace_days=2", "")]
-    {
-        assert!(whole.replacen(find, replace, 1).parse::<Settings>().is_err(), "{find} -> {replace}");
+    for (find, replace) in [
+        ("external", "maybe"),
+        ("false", "no"),
+        ("=5", "=-5"),
+        ("=5", "=x"),
+        (" grace_days=2", ""),
+    ] {
+        assert!(
+            whole
+                .replacen(find, replace, 1)
+                .parse::<Settings>()
+                .is_err(),
+            "{find} -> {replace}"
+        );
     }
     assert!(format!("{whole} more=1").parse::<Settings>().is_err());
 }

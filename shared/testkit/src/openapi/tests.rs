@@ -29,12 +29,22 @@ fn a_function_replaces_its_own_part_and_no_other() {
     let one = merge(Api::Home, "one", &Value::Null, &described("/a", "A"));
     let both = merge(Api::Home, "two", &one, &described("/b", "B"));
     assert_eq!(keys(&both["paths"]), ["/a", "/b"]);
-    assert_eq!(keys(&both["components"]["schemas"]), ["A", "AInner", "B", "BInner", "Problem"]);
+    assert_eq!(
+        keys(&both["components"]["schemas"]),
+        ["A", "AInner", "B", "BInner", "Problem"]
+    );
     let moved = merge(Api::Home, "one", &both, &described("/c", "C"));
     assert_eq!(keys(&moved["paths"]), ["/b", "/c"]);
-    assert_eq!(keys(&moved["components"]["schemas"]), ["B", "BInner", "C", "CInner", "Problem"]);
+    assert_eq!(
+        keys(&moved["components"]["schemas"]),
+        ["B", "BInner", "C", "CInner", "Problem"]
+    );
     assert_eq!(moved["tags"], json!([{ "name": "B" }, { "name": "C" }]));
-    assert_eq!(merge(Api::Home, "one", &moved, &described("/c", "C")), moved, "once more changes nothing");
+    assert_eq!(
+        merge(Api::Home, "one", &moved, &described("/c", "C")),
+        moved,
+        "once more changes nothing"
+    );
 }
 
 #[test]
@@ -46,12 +56,24 @@ fn refusals_follow_from_what_an_operation_takes() {
     let yes = json!({ "200": { "description": "Yes." } });
     assert_eq!(complete(json!({ "responses": yes })), ["200"]);
     let person = json!([{ "person": [] }]);
-    assert_eq!(complete(json!({ "responses": yes, "security": person })), ["200", "401", "500", "503"]);
+    assert_eq!(
+        complete(json!({ "responses": yes, "security": person })),
+        ["200", "401", "500", "503"]
+    );
     let machine = json!([{ "machine": ["a/scope"] }]);
-    assert_eq!(complete(json!({ "responses": yes, "security": machine })), ["200", "401", "403", "500", "503"]);
-    assert_eq!(complete(json!({ "responses": yes, "requestBody": {} })), ["200", "400", "413", "422", "500"]);
+    assert_eq!(
+        complete(json!({ "responses": yes, "security": machine })),
+        ["200", "401", "403", "500", "503"]
+    );
+    assert_eq!(
+        complete(json!({ "responses": yes, "requestBody": {} })),
+        ["200", "400", "413", "422", "500"]
+    );
     let own = json!({ "400": { "description": "`malformed-json`: no." } });
-    assert_eq!(complete(json!({ "responses": own, "requestBody": {} })), ["400", "500"]);
+    assert_eq!(
+        complete(json!({ "responses": own, "requestBody": {} })),
+        ["400", "500"]
+    );
 }
 
 #[test]

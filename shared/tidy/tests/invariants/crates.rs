@@ -1,4 +1,5 @@
-//! Which crate may know which: kernel <- catalogue, contract <- pure crates <- adapters <- functions.
+//! Which crate may know which: kernel <- catalogue, contract <- pure crates <- adapters <-
+//! functions.
 
 use crate::{none, repository};
 use anyhow::{Context, Result};
@@ -22,10 +23,39 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("mail", &["kernel", "contract", "tenancy"]),
     ("runtime", &["kernel"]),
     ("tenant-access", &["kernel"]),
-    ("regional-store", &["dynamo", "kernel", "catalogue", "contract", "dedupe", "tenancy", "metering", "outbox"]),
-    ("billing-store", &["dynamo", "kernel", "contract", "billing", "outbox"]),
-    ("central-store", &["dynamo", "kernel", "contract", "fleet", "outbox"]),
-    ("meridian", &["kernel", "catalogue", "contract", "tenancy", "metering", "billing", "fleet"]),
+    (
+        "regional-store",
+        &[
+            "dynamo",
+            "kernel",
+            "catalogue",
+            "contract",
+            "dedupe",
+            "tenancy",
+            "metering",
+            "outbox",
+        ],
+    ),
+    (
+        "billing-store",
+        &["dynamo", "kernel", "contract", "billing", "outbox"],
+    ),
+    (
+        "central-store",
+        &["dynamo", "kernel", "contract", "fleet", "outbox"],
+    ),
+    (
+        "meridian",
+        &[
+            "kernel",
+            "catalogue",
+            "contract",
+            "tenancy",
+            "metering",
+            "billing",
+            "fleet",
+        ],
+    ),
 ];
 
 /// What a function of the regional set may know.
@@ -46,7 +76,8 @@ const REGIONAL: [&str; 14] = [
     "runtime",
 ];
 
-/// What a function of the billing or fleet set may know: nothing that can hold personal data or a raw event.
+/// What a function of the billing or fleet set may know: nothing that can hold personal data or a
+/// raw event.
 const CENTRAL: [&str; 11] = [
     "dynamo",
     "kernel",
@@ -62,15 +93,38 @@ const CENTRAL: [&str; 11] = [
 ];
 
 /// Crates without I/O, clock or chance.
-const PURE: [&str; 8] = ["kernel", "catalogue", "contract", "dedupe", "tenancy", "metering", "billing", "fleet"];
+const PURE: [&str; 8] = [
+    "kernel",
+    "catalogue",
+    "contract",
+    "dedupe",
+    "tenancy",
+    "metering",
+    "billing",
+    "fleet",
+];
 
 /// Crates that do I/O, by the beginning of their names.
-const EFFECTFUL: [&str; 9] = ["tokio", "async-std", "aws-", "aws_", "lambda_", "reqwest", "hyper", "ureq", "rustls"];
+const EFFECTFUL: [&str; 9] = [
+    "tokio",
+    "async-std",
+    "aws-",
+    "aws_",
+    "lambda_",
+    "reqwest",
+    "hyper",
+    "ureq",
+    "rustls",
+];
 
-/// Crates from outside that one crate of ours knows for all others, and what else may: the example makes tables, the
-/// commands look at the local stack, and the rollup looks at the keys of stream records without a copy.
+/// Crates from outside that one crate of ours knows for all others, and what else may: the example
+/// makes tables, the commands look at the local stack, and the rollup looks at the keys of stream
+/// records without a copy.
 const KNOWN_BY: [(&str, &[&str]); 3] = [
-    ("aws-sdk-dynamodb", &["dynamo", "application-example", "meridian"]),
+    (
+        "aws-sdk-dynamodb",
+        &["dynamo", "application-example", "meridian"],
+    ),
     ("serde_dynamo", &["dynamo", "usage-rollup"]),
     ("backon", &["dynamo"]),
 ];
@@ -82,12 +136,23 @@ const TESTS_ONLY: [&str; 3] = ["testkit", "tenantkit", "tidy"];
 const KNOWS_PEOPLE: &str = "tenantkit";
 
 fn metadata() -> Result<Metadata> {
-    MetadataCommand::new().current_dir(repository::root()).exec().context("cargo metadata failed")
+    MetadataCommand::new()
+        .current_dir(repository::root())
+        .exec()
+        .context("cargo metadata failed")
 }
 
 /// The workspace crates that a package depends on, by the kind of dependency.
-fn local_dependencies(metadata: &Metadata, package: &Package, kinds: &[DependencyKind]) -> BTreeSet<String> {
-    let local: BTreeSet<_> = metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
+fn local_dependencies(
+    metadata: &Metadata,
+    package: &Package,
+    kinds: &[DependencyKind],
+) -> BTreeSet<String> {
+    let local: BTreeSet<_> = metadata
+        .workspace_packages()
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
     package
         .dependencies
         .iter()
@@ -99,14 +164,21 @@ fn local_dependencies(metadata: &Metadata, package: &Package, kinds: &[Dependenc
 
 /// What a workspace crate may depend on, by its place in the checkout.
 fn allowed(metadata: &Metadata, package: &Package) -> Option<Vec<&'static str>> {
-    let place = package.manifest_path.strip_prefix(&metadata.workspace_root).ok()?.as_str();
+    let place = package
+        .manifest_path
+        .strip_prefix(&metadata.workspace_root)
+        .ok()?
+        .as_str();
     if place.starts_with("functions/regional/") {
         return Some(REGIONAL.to_vec());
     }
     if place.starts_with("functions/central/") {
         return Some(CENTRAL.to_vec());
     }
-    ALLOWED.iter().find(|(name, _)| *name == package.name.as_str()).map(|(_, names)| names.to_vec())
+    ALLOWED
+        .iter()
+        .find(|(name, _)| *name == package.name.as_str())
+        .map(|(_, names)| names.to_vec())
 }
 
 #[test]
@@ -121,7 +193,11 @@ fn every_edge_between_crates_is_allowed() -> Result<()> {
             findings.push(format!("{} has no row", package.name));
             continue;
         };
-        let used = local_dependencies(&metadata, package, &[DependencyKind::Normal, DependencyKind::Build]);
+        let used = local_dependencies(
+            &metadata,
+            package,
+            &[DependencyKind::Normal, DependencyKind::Build],
+        );
         let refused = used.iter().filter(|name| !allowed.contains(&name.as_str()));
         findings.extend(refused.map(|name| format!("{} -> {name}", package.name)));
     }
@@ -138,15 +214,24 @@ fn dynamodb_is_known_to_one_crate() -> Result<()> {
     let mut findings = Vec::new();
     let built = |package: &&Package| !TESTS_ONLY.contains(&package.name.as_str());
     for package in metadata.workspace_packages().into_iter().filter(built) {
-        let used = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+        let used = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind != DependencyKind::Development);
         for dependency in used {
-            let knowers = KNOWN_BY.iter().find(|(name, _)| *name == dependency.name).map(|(_, knowers)| knowers);
+            let knowers = KNOWN_BY
+                .iter()
+                .find(|(name, _)| *name == dependency.name)
+                .map(|(_, knowers)| knowers);
             if knowers.is_some_and(|knowers| !knowers.contains(&package.name.as_str())) {
                 findings.push(format!("{} -> {}", package.name, dependency.name));
             }
         }
     }
-    none(&findings, "Depend on dynamo: it opens the requests, decodes the answers and waits.")
+    none(
+        &findings,
+        "Depend on dynamo: it opens the requests, decodes the answers and waits.",
+    )
 }
 
 #[test]
@@ -155,11 +240,18 @@ fn test_crates_are_dev_dependencies_only() -> Result<()> {
     let mut findings = Vec::new();
     let built = |package: &&Package| !TESTS_ONLY.contains(&package.name.as_str());
     for package in metadata.workspace_packages().into_iter().filter(built) {
-        let used = local_dependencies(&metadata, package, &[DependencyKind::Normal, DependencyKind::Build]);
+        let used = local_dependencies(
+            &metadata,
+            package,
+            &[DependencyKind::Normal, DependencyKind::Build],
+        );
         let wrong = TESTS_ONLY.iter().filter(|name| used.contains(**name));
         findings.extend(wrong.map(|name| format!("{} -> {name}", package.name)));
     }
-    none(&findings, "Move these to [dev-dependencies]: they are made for tests.")
+    none(
+        &findings,
+        "Move these to [dev-dependencies]: they are made for tests.",
+    )
 }
 
 #[test]
@@ -167,29 +259,42 @@ fn tests_of_central_functions_know_nobody() -> Result<()> {
     let metadata = metadata()?;
     let mut findings = Vec::new();
     for package in metadata.workspace_packages() {
-        let place = package.manifest_path.strip_prefix(&metadata.workspace_root)?;
+        let place = package
+            .manifest_path
+            .strip_prefix(&metadata.workspace_root)?;
         let used = local_dependencies(&metadata, package, &[DependencyKind::Development]);
         if place.as_str().starts_with("functions/central/") && used.contains(KNOWS_PEOPLE) {
             findings.push(format!("{} -> {KNOWS_PEOPLE}", package.name));
         }
     }
-    none(&findings, "Begin such a test with what regions state: a central function never meets a person.")
+    none(
+        &findings,
+        "Begin such a test with what regions state: a central function never meets a person.",
+    )
 }
 
 #[test]
 fn pure_crates_reach_no_io() -> Result<()> {
     let metadata = metadata()?;
-    let resolve = metadata.resolve.as_ref().context("no resolve in cargo metadata")?;
-    let names: BTreeMap<&PackageId, &str> =
-        metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
+    let resolve = metadata
+        .resolve
+        .as_ref()
+        .context("no resolve in cargo metadata")?;
+    let names: BTreeMap<&PackageId, &str> = metadata
+        .packages
+        .iter()
+        .map(|package| (&package.id, package.name.as_str()))
+        .collect();
     let edges: BTreeMap<&PackageId, Vec<&PackageId>> = resolve
         .nodes
         .iter()
         .map(|node| {
-            let normal = node
-                .deps
-                .iter()
-                .filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
+            let normal = node.deps.iter().filter(|dependency| {
+                dependency
+                    .dep_kinds
+                    .iter()
+                    .any(|kind| kind.kind == DependencyKind::Normal)
+            });
             (&node.id, normal.map(|dependency| &dependency.pkg).collect())
         })
         .collect();
@@ -206,8 +311,12 @@ fn pure_crates_reach_no_io() -> Result<()> {
             }
         }
         let reached = seen.iter().filter_map(|id| names.get(id));
-        let effectful = reached.filter(|name| EFFECTFUL.iter().any(|start| name.starts_with(start)));
+        let effectful =
+            reached.filter(|name| EFFECTFUL.iter().any(|start| name.starts_with(start)));
         findings.extend(effectful.map(|name| format!("{} reaches {name}", package.name)));
     }
-    none(&findings, "Pure crates do no I/O. Move what needs it into an adapter and pass its result in.")
+    none(
+        &findings,
+        "Pure crates do no I/O. Move what needs it into an adapter and pass its result in.",
+    )
 }

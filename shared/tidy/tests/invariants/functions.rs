@@ -33,13 +33,20 @@ fn every_function_has_its_resource() -> Result<()> {
         if properties["FunctionName"]["Fn::Sub"] != name.as_str() {
             findings.push(format!("{id}: FunctionName is not {name}"));
         }
-        let everywhere = template.condition(&id).is_none_or(|condition| condition == EXAMPLE);
+        let everywhere = template
+            .condition(&id)
+            .is_none_or(|condition| condition == EXAMPLE);
         if everywhere != (function.set == "regional") {
-            findings.push(format!("{id}: regional functions are everywhere, central ones under a condition"));
+            findings.push(format!(
+                "{id}: regional functions are everywhere, central ones under a condition"
+            ));
         }
     }
     let ids = template.functions().map(|(id, _)| id.to_owned());
-    findings.extend(ids.filter(|id| !expected.contains(id)).map(|id| format!("{id}: no such folder in functions/")));
+    findings.extend(
+        ids.filter(|id| !expected.contains(id))
+            .map(|id| format!("{id}: no such folder in functions/")),
+    );
     none(
         &findings,
         "Give each folder of functions/ a function.yaml, with a condition where the function is not everywhere.",
@@ -59,9 +66,13 @@ fn every_function_has_valid_and_invalid_events() -> Result<()> {
         }
         for case in cases {
             let path = format!("events/{}/{case}", function.name);
-            if !(case.starts_with("valid-") || case.starts_with("invalid-")) || !case.ends_with(".json") {
+            if !(case.starts_with("valid-") || case.starts_with("invalid-"))
+                || !case.ends_with(".json")
+            {
                 findings.push(format!("{path}: neither valid-*.json nor invalid-*.json"));
-            } else if let Err(error) = serde_json::from_str::<serde_json::Value>(&repository::read(&path)?) {
+            } else if let Err(error) =
+                serde_json::from_str::<serde_json::Value>(&repository::read(&path)?)
+            {
                 findings.push(format!("{path}: not JSON: {error}"));
             }
         }
@@ -79,11 +90,19 @@ fn every_function_has_valid_and_invalid_events() -> Result<()> {
 #[test]
 fn every_function_has_a_readme_row() -> Result<()> {
     let readme = repository::read("README.md")?;
-    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with('|')).collect();
+    let rows: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .collect();
     let named = |name: &str| rows.iter().any(|row| row.contains(&format!("`{name}`")));
-    let missing = repository::functions().into_iter().filter(|function| !named(&function.name));
+    let missing = repository::functions()
+        .into_iter()
+        .filter(|function| !named(&function.name));
     let findings: Vec<String> = missing.map(|function| function.folder()).collect();
-    none(&findings, "Add a row with the function's name in backticks to the table of functions in README.md.")
+    none(
+        &findings,
+        "Add a row with the function's name in backticks to the table of functions in README.md.",
+    )
 }
 
 #[test]
@@ -100,12 +119,16 @@ fn the_environment_is_what_the_code_reads() -> Result<()> {
     let mut read_somewhere = shared.clone();
     for function in repository::functions() {
         let mut read = BTreeSet::new();
-        for file in
-            repository::files(&format!("{}/src", function.folder()), &["rs"])?.iter().filter(|file| file.is_product())
+        for file in repository::files(&format!("{}/src", function.folder()), &["rs"])?
+            .iter()
+            .filter(|file| file.is_product())
         {
             let reads = reads(&file.text);
             if reads.computed {
-                findings.push(format!("{}: the name of a variable is not a literal", file.path));
+                findings.push(format!(
+                    "{}: the name of a variable is not a literal",
+                    file.path
+                ));
             }
             read.extend(reads.names);
         }
@@ -115,17 +138,29 @@ fn the_environment_is_what_the_code_reads() -> Result<()> {
             .filter(|(found, _)| *found == id)
             .flat_map(|(_, properties)| keys(&properties["Environment"]["Variables"]))
             .collect();
-        let given = |name: &&String| !globals.contains(name) && !GIVEN.iter().any(|start| name.starts_with(start));
+        let given = |name: &&String| {
+            !globals.contains(name) && !GIVEN.iter().any(|start| name.starts_with(start))
+        };
         findings.extend(
             read.iter()
                 .filter(given)
                 .filter(|name| !set.contains(*name))
-                .map(|name| format!("{}: reads {name}, which {id} does not set", function.folder())),
+                .map(|name| {
+                    format!(
+                        "{}: reads {name}, which {id} does not set",
+                        function.folder()
+                    )
+                }),
         );
         findings.extend(
             set.iter()
                 .filter(|name| !read.contains(*name) && !shared.contains(*name))
-                .map(|name| format!("{}: does not read {name}, which {id} sets", function.folder())),
+                .map(|name| {
+                    format!(
+                        "{}: does not read {name}, which {id} sets",
+                        function.folder()
+                    )
+                }),
         );
         set_somewhere.extend(set);
         read_somewhere.extend(read);
@@ -144,7 +179,10 @@ fn the_environment_is_what_the_code_reads() -> Result<()> {
             .filter(|name| !read_somewhere.contains(*name))
             .map(|name| format!("Globals: nothing reads {name}")),
     );
-    none(&findings, "Make Environment in function.yaml and runtime::env(\"NAME\") in the code agree.")
+    none(
+        &findings,
+        "Make Environment in function.yaml and runtime::env(\"NAME\") in the code agree.",
+    )
 }
 
 #[test]
@@ -159,9 +197,12 @@ fn main_only_wires() -> Result<()> {
         if !text.contains("\n//! Trigger: ") {
             findings.push(format!("{path}: its documentation names no trigger"));
         }
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
         let branches = |line: &str| {
-            line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "if" || word == "match")
+            line.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word == "if" || word == "match")
         };
         if code.into_iter().any(branches) {
             findings.push(format!("{path}: branches"));
@@ -184,18 +225,31 @@ struct Reads {
 /// Finds `env("X")`, `env::<T>("X")` and `env_or("X", ...)` in a source text.
 fn reads(text: &str) -> Reads {
     let mut found = Reads::default();
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     for (place, _) in code.match_indices("env") {
-        let alone = code[..place].chars().next_back().is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '.');
+        let alone = code[..place]
+            .chars()
+            .next_back()
+            .is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '.');
         let rest = code[place + 3..].trim_start_matches("_or");
         let rest = match rest.strip_prefix("::<") {
-            Some(generic) => generic.split_once(">(").map_or("", |(_, arguments)| arguments),
+            Some(generic) => generic
+                .split_once(">(")
+                .map_or("", |(_, arguments)| arguments),
             None => rest.strip_prefix('(').unwrap_or_default(),
         };
         if !alone || rest.is_empty() {
             continue;
         }
-        match rest.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        match rest
+            .trim_start()
+            .strip_prefix('"')
+            .and_then(|rest| rest.split_once('"'))
+        {
             Some((name, _)) => {
                 found.names.insert(name.to_owned());
             }

@@ -11,7 +11,11 @@ fn the_generated_template_is_what_its_fragments_make() -> Result<()> {
         std::fs::write(repository::root().join("template.yaml"), &made)?;
     }
     let is = repository::read("template.yaml")?;
-    let differs = is.lines().chain([""]).zip(made.lines().chain([""])).position(|(is, made)| is != made);
+    let differs = is
+        .lines()
+        .chain([""])
+        .zip(made.lines().chain([""]))
+        .position(|(is, made)| is != made);
     assert!(
         is == made,
         "template.yaml is not what its fragments make, from line {} on. Change shared/template or a function.yaml, run \

@@ -11,7 +11,11 @@ const OURS: &str = "meridian.";
 /// What an application plane takes by rules of its own.
 const FOR_APPLICATIONS: [&str; 1] = ["UsageLevelReached.v1"];
 /// What tells of single tenants' usage.
-const OF_USAGE: [&str; 3] = ["UsageWindowUpdated.v1", "UsageSealed.v1", "UsageStreamStated.v1"];
+const OF_USAGE: [&str; 3] = [
+    "UsageWindowUpdated.v1",
+    "UsageSealed.v1",
+    "UsageStreamStated.v1",
+];
 /// The condition under which usage of single tenants may leave a region.
 const MAY_LEAVE: &str = "IsNotSovereign";
 
@@ -21,8 +25,13 @@ fn texts(value: &Value) -> Vec<&str> {
 
 /// Whether a rule of the regional bus sends to the home bus.
 fn goes_home(rule: &Value) -> bool {
-    let to_home = |bus: &&Value| bus["Arn"]["Fn::Sub"].as_str().is_some_and(|arn| arn.ends_with("/${Name}-home"));
-    target(&rule["EventBusName"]) == Some("RegionalBus") && many(&rule["Targets"]).iter().any(to_home)
+    let to_home = |bus: &&Value| {
+        bus["Arn"]["Fn::Sub"]
+            .as_str()
+            .is_some_and(|arn| arn.ends_with("/${Name}-home"))
+    };
+    target(&rule["EventBusName"]) == Some("RegionalBus")
+        && many(&rule["Targets"]).iter().any(to_home)
 }
 
 #[test]
@@ -36,11 +45,18 @@ fn every_rule_lists_what_may_pass() -> Result<()> {
             }
         }
         let targets = many(&rule["Targets"]);
-        if targets.is_empty() || targets.iter().any(|end| target(&end["DeadLetterConfig"]["Arn"]).is_none()) {
+        if targets.is_empty()
+            || targets
+                .iter()
+                .any(|end| target(&end["DeadLetterConfig"]["Arn"]).is_none())
+        {
             findings.push(format!("{id}: a target without DeadLetterConfig"));
         }
     }
-    none(&findings, "Name the sources and event types that may pass, and where an undeliverable event goes.")
+    none(
+        &findings,
+        "Name the sources and event types that may pass, and where an undeliverable event goes.",
+    )
 }
 
 #[test]
@@ -50,7 +66,11 @@ fn rules_and_contract_agree() -> Result<()> {
         .iter()
         .filter_map(|file| file.strip_suffix(".json").map(str::to_owned))
         .collect();
-    let ours = |rule: &&Value| texts(&rule["EventPattern"]["source"]).iter().any(|source| source.starts_with(OURS));
+    let ours = |rule: &&Value| {
+        texts(&rule["EventPattern"]["source"])
+            .iter()
+            .any(|source| source.starts_with(OURS))
+    };
     let routed: BTreeSet<String> = template
         .of_type("AWS::Events::Rule")
         .map(|(_, rule)| rule)
@@ -58,18 +78,31 @@ fn rules_and_contract_agree() -> Result<()> {
         .flat_map(|rule| texts(&rule["EventPattern"]["detail-type"]))
         .map(str::to_owned)
         .collect();
-    let unknown = routed.difference(&published).map(|name| format!("{name}: routed, but not in docs/schemas"));
-    let unrouted = published.difference(&routed).filter(|name| !FOR_APPLICATIONS.contains(&name.as_str()));
+    let unknown = routed
+        .difference(&published)
+        .map(|name| format!("{name}: routed, but not in docs/schemas"));
+    let unrouted = published
+        .difference(&routed)
+        .filter(|name| !FOR_APPLICATIONS.contains(&name.as_str()));
     let lost = unrouted.map(|name| format!("{name}: in docs/schemas, but no rule routes it"));
     let findings: Vec<String> = unknown.chain(lost).collect();
-    none(&findings, "An event needs a published schema and a rule that lists it.")
+    none(
+        &findings,
+        "An event needs a published schema and a rule that lists it.",
+    )
 }
 
 /// What a bus lets in from another: the types in the conditions of its policies.
 fn admitted<'t>(template: &'t Template, bus: &str) -> BTreeSet<&'t str> {
-    let policies = template.of_type("AWS::Events::EventBusPolicy").map(|(_, policy)| policy);
+    let policies = template
+        .of_type("AWS::Events::EventBusPolicy")
+        .map(|(_, policy)| policy);
     let of_bus = policies.filter(|policy| target(&policy["EventBusName"]) == Some(bus));
-    of_bus.flat_map(|policy| texts(&policy["Statement"]["Condition"]["StringEquals"]["events:detail-type"])).collect()
+    of_bus
+        .flat_map(|policy| {
+            texts(&policy["Statement"]["Condition"]["StringEquals"]["events:detail-type"])
+        })
+        .collect()
 }
 
 #[test]
@@ -77,7 +110,9 @@ fn a_bus_lets_in_what_another_sends() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, rule) in template.of_type("AWS::Events::Rule") {
-        let to_bus = many(&rule["Targets"]).into_iter().find_map(|end| end["Arn"]["Fn::Sub"].as_str());
+        let to_bus = many(&rule["Targets"])
+            .into_iter()
+            .find_map(|end| end["Arn"]["Fn::Sub"].as_str());
         let bus = match to_bus.and_then(|arn| arn.split_once(":event-bus/")) {
             Some((_, "${Name}-home")) => "HomeBus",
             Some((_, "${Name}-regional")) => "RegionalBus",
@@ -86,9 +121,14 @@ fn a_bus_lets_in_what_another_sends() -> Result<()> {
         let admitted = admitted(&template, bus);
         let sent = texts(&rule["EventPattern"]["detail-type"]);
         let refused = sent.into_iter().filter(|name| !admitted.contains(name));
-        findings.extend(refused.map(|name| format!("{id}: sends {name}, which the policy of {bus} refuses")));
+        findings.extend(
+            refused.map(|name| format!("{id}: sends {name}, which the policy of {bus} refuses")),
+        );
     }
-    none(&findings, "List an event type in the policy of the bus that it is sent to.")
+    none(
+        &findings,
+        "List an event type in the policy of the bus that it is sent to.",
+    )
 }
 
 #[test]
@@ -96,12 +136,19 @@ fn usage_does_not_leave_a_sovereign_region() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, rule) in template.of_type("AWS::Events::Rule") {
-        let of_tenants = texts(&rule["EventPattern"]["detail-type"]).iter().any(|name| OF_USAGE.contains(name));
+        let of_tenants = texts(&rule["EventPattern"]["detail-type"])
+            .iter()
+            .any(|name| OF_USAGE.contains(name));
         if of_tenants && goes_home(rule) && template.condition(id) != Some(MAY_LEAVE) {
-            findings.push(format!("{id}: forwards usage of single tenants in every mode"));
+            findings.push(format!(
+                "{id}: forwards usage of single tenants in every mode"
+            ));
         }
     }
-    none(&findings, "A rule that sends usage of single tenants home has the condition IsNotSovereign.")
+    none(
+        &findings,
+        "A rule that sends usage of single tenants home has the condition IsNotSovereign.",
+    )
 }
 
 #[test]
@@ -109,12 +156,17 @@ fn home_does_not_bill_a_sovereign_region() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, rule) in template.of_type("AWS::Events::Rule") {
-        let to_ledger = many(&rule["Targets"]).iter().any(|end| target(&end["Arn"]) == Some("LedgerQueue"));
+        let to_ledger = many(&rule["Targets"])
+            .iter()
+            .any(|end| target(&end["Arn"]) == Some("LedgerQueue"));
         let from_home = target(&rule["EventBusName"]) == Some("HomeBus");
         let except = target(&rule["EventPattern"]["detail"]["region"][0]["anything-but"]);
         if to_ledger && from_home && except != Some("SovereignRegionCodes") {
             findings.push(format!("{id}: takes events of sovereign regions"));
         }
     }
-    none(&findings, "A sovereign region bills its own tenants: leave out its region with anything-but.")
+    none(
+        &findings,
+        "A sovereign region bills its own tenants: leave out its region with anything-but.",
+    )
 }

@@ -22,20 +22,33 @@ fn reads_unless_empty<T: FromStr>(text: &str) -> bool {
 }
 
 fn reads_location(text: &str) -> bool {
-    let place = text.split_once(',').and_then(|(north, east)| Some((north.parse().ok()?, east.parse().ok()?)));
-    text.is_empty() || place.is_some_and(|(north, east)| Location::from_degrees(north, east).is_ok())
+    let place = text
+        .split_once(',')
+        .and_then(|(north, east)| Some((north.parse().ok()?, east.parse().ok()?)));
+    text.is_empty()
+        || place.is_some_and(|(north, east)| Location::from_degrees(north, east).is_ok())
 }
 
 /// What Amazon Cognito takes as a part of a domain's prefix.
 fn reads_prefix(text: &str) -> bool {
-    let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    plain && !text.starts_with('-') && !["aws", "amazon", "cognito"].iter().any(|word| text.contains(word))
+    let plain = text
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    plain
+        && !text.starts_with('-')
+        && !["aws", "amazon", "cognito"]
+            .iter()
+            .any(|word| text.contains(word))
 }
 
 /// What Amazon API Gateway takes as an origin of a page.
 fn reads_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    text == "*" || host.is_some_and(|host| !host.contains(['/', '*', '?', '#', '@', ' ']) && !host.is_empty())
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    text == "*"
+        || host
+            .is_some_and(|host| !host.contains(['/', '*', '?', '#', '@', ' ']) && !host.is_empty())
 }
 
 fn reads_domain(text: &str) -> bool {
@@ -91,7 +104,13 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
         "RegionCodes",
         reads::<RegionCode>,
         &["eu-central-1", "us-abcdefghijklmnopqrs-1"],
-        &["", "x", "eu-central-12", "eu_central_1", "us-abcdefghijklmnopqrst-1"],
+        &[
+            "",
+            "x",
+            "eu-central-12",
+            "eu_central_1",
+            "us-abcdefghijklmnopqrst-1",
+        ],
     ),
     (
         "SovereignRegionCodes",
@@ -105,11 +124,24 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
         &["", "Europe (Frankfurt)"],
         &[" Europe", "1", "Zürich", "a\nb", "a;b"],
     ),
-    ("Jurisdiction", reads::<Jurisdiction>, &["eu", "us"], &["", "e", "EU", "eu-de", "abcdefghi"]),
+    (
+        "Jurisdiction",
+        reads::<Jurisdiction>,
+        &["eu", "us"],
+        &["", "e", "EU", "eu-de", "abcdefghi"],
+    ),
     (
         "RegionLocation",
         reads_location,
-        &["", "50.11,8.68", "-33.9,151.2", "90,180", "-90.0,-180.00", "0,0", "89.999,179.999"],
+        &[
+            "",
+            "50.11,8.68",
+            "-33.9,151.2",
+            "90,180",
+            "-90.0,-180.00",
+            "0,0",
+            "89.999,179.999",
+        ],
         &[
             "50.11",
             "91,0",
@@ -128,7 +160,12 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
     (
         "PublicUrl",
         reads_unless_empty::<PublicUrl>,
-        &["", "https://api.example.com", "https://api.example.com:8443", "http://127.0.0.1:4600"],
+        &[
+            "",
+            "https://api.example.com",
+            "https://api.example.com:8443",
+            "http://127.0.0.1:4600",
+        ],
         &[
             "http://127.0.0.1",
             "http://api.example.com",
@@ -141,13 +178,34 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
             "api.example.com",
         ],
     ),
-    ("LegalEntity", reads::<LegalEntity>, &["default", "acme-gmbh", "1"], &["", "-a", "a-", "ACME", "a b", "ä"]),
-    ("TermsVersion", reads::<DocumentVersion>, &["1", "2026-10_a.b"], &["", "a b", "ä", "a/b"]),
-    ("DataProcessingVersion", reads::<DocumentVersion>, &["1", "2026-10"], &["", "a b", "ä", "a/b"]),
+    (
+        "LegalEntity",
+        reads::<LegalEntity>,
+        &["default", "acme-gmbh", "1"],
+        &["", "-a", "a-", "ACME", "a b", "ä"],
+    ),
+    (
+        "TermsVersion",
+        reads::<DocumentVersion>,
+        &["1", "2026-10_a.b"],
+        &["", "a b", "ä", "a/b"],
+    ),
+    (
+        "DataProcessingVersion",
+        reads::<DocumentVersion>,
+        &["1", "2026-10"],
+        &["", "a b", "ä", "a/b"],
+    ),
     (
         "DisposableDomains",
         reads::<DisposableDomains>,
-        &["", "mailinator.com", "a.example, b.example ,c.co.uk", "xn--bcher-kva.example", "a.xn--p1ai"],
+        &[
+            "",
+            "mailinator.com",
+            "a.example, b.example ,c.co.uk",
+            "xn--bcher-kva.example",
+            "a.xn--p1ai",
+        ],
         &[
             "*.x.com",
             "com",
@@ -170,7 +228,12 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
     (
         "MailFrom",
         reads_unless_empty::<EmailAddress>,
-        &["", "no-reply@example.com", "a.b+c@mail.example.co.uk", "a@xn--bcher-kva.example"],
+        &[
+            "",
+            "no-reply@example.com",
+            "a.b+c@mail.example.co.uk",
+            "a@xn--bcher-kva.example",
+        ],
         &[
             "Acme <a@b.example>",
             "<a@b.example>",
@@ -198,12 +261,26 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
         "MailIdentity",
         reads_unless_empty::<DomainName>,
         &["", "example.com", "mail.example.co.uk"],
-        &["example", "-", ".", "a..b", ".example.com", "example.com.", "a@example.com", "*.example.com", "1.2.3.4"],
+        &[
+            "example",
+            "-",
+            ".",
+            "a..b",
+            ".example.com",
+            "example.com.",
+            "a@example.com",
+            "*.example.com",
+            "1.2.3.4",
+        ],
     ),
     (
         "TenantAddress",
         reads::<Addresses>,
-        &["", "https://{alias}.app.example.com", "http://{alias}.localhost:8088"],
+        &[
+            "",
+            "https://{alias}.app.example.com",
+            "http://{alias}.localhost:8088",
+        ],
         &[
             "https://app.example.com",
             "https://{alias}",
@@ -223,20 +300,46 @@ const TEXTS: [(&str, Reader, &[&str], &[&str]); 19] = [
         "TenantDomain",
         reads_domain,
         &["", "app.example.com", "localhost"],
-        &["a..b", ".example.com", "example.com.", "-a.example", "*.example.com", "a_b.example", "https://example.com"],
+        &[
+            "a..b",
+            ".example.com",
+            "example.com.",
+            "-a.example",
+            "*.example.com",
+            "a_b.example",
+            "https://example.com",
+        ],
     ),
-    ("HostedZoneId", reads_zone, &["", "Z0123456789ABCDEFGHIJ"], &["z1", "Z1 Z2", "/hostedzone/Z1", "Z-1"]),
+    (
+        "HostedZoneId",
+        reads_zone,
+        &["", "Z0123456789ABCDEFGHIJ"],
+        &["z1", "Z1 Z2", "/hostedzone/Z1", "Z-1"],
+    ),
     (
         "AlarmEmail",
         reads_unless_empty::<EmailAddress>,
         &["", "ops@example.com"],
-        &["ops", "Ops <ops@example.com>", "ops@localhost", "ops@example.com,dev@example.com"],
+        &[
+            "ops",
+            "Ops <ops@example.com>",
+            "ops@localhost",
+            "ops@example.com,dev@example.com",
+        ],
     ),
     (
         "AllowedOrigins",
         reads_origin,
         &["*", "https://app.example.com", "http://localhost:3000"],
-        &["", "app.example.com", "https://*.example.com", "https://a.example/", "https://", "ftp://a.example", "**"],
+        &[
+            "",
+            "app.example.com",
+            "https://*.example.com",
+            "https://a.example/",
+            "https://",
+            "ftp://a.example",
+            "**",
+        ],
     ),
 ];
 
@@ -272,9 +375,16 @@ struct Parameter {
 impl Parameter {
     fn of(template: &Template, name: &str) -> Result<Self> {
         let declared = template.parameter(name);
-        let pattern = declared["AllowedPattern"].as_str().with_context(|| format!("{name} has no pattern"))?;
-        let length_max = declared["MaxLength"].as_u64().and_then(|max| usize::try_from(max).ok());
-        Ok(Self { pattern: Regex::new(pattern)?, length_max: length_max.unwrap_or(usize::MAX) })
+        let pattern = declared["AllowedPattern"]
+            .as_str()
+            .with_context(|| format!("{name} has no pattern"))?;
+        let length_max = declared["MaxLength"]
+            .as_u64()
+            .and_then(|max| usize::try_from(max).ok());
+        Ok(Self {
+            pattern: Regex::new(pattern)?,
+            length_max: length_max.unwrap_or(usize::MAX),
+        })
     }
 
     fn takes(&self, text: &str) -> Result<bool> {
@@ -299,14 +409,19 @@ fn a_pattern_takes_what_is_understood_later_and_nothing_else() -> Result<()> {
             }
         }
     }
-    none(&findings, "Make AllowedPattern take what the parser in code reads.")
+    none(
+        &findings,
+        "Make AllowedPattern take what the parser in code reads.",
+    )
 }
 
 /// DNS takes 253 characters.
 #[test]
 fn a_list_of_domains_takes_none_that_is_too_long() -> Result<()> {
     let disposable = Parameter::of(&Template::load()?, "DisposableDomains")?;
-    let domain = |labels: usize, first: usize| format!("{}{}com", "x.".repeat(labels), "y".repeat(first) + ".");
+    let domain = |labels: usize, first: usize| {
+        format!("{}{}com", "x.".repeat(labels), "y".repeat(first) + ".")
+    };
     for (text, expected) in [
         (domain(124, 1), true),
         (domain(124, 2), false),
@@ -314,7 +429,11 @@ fn a_list_of_domains_takes_none_that_is_too_long() -> Result<()> {
         (format!("a.example, {} ,b.example", domain(124, 2)), false),
         (format!("a.example,{}", domain(124, 2)), false),
     ] {
-        assert_eq!((disposable.takes(&text)?, reads::<DisposableDomains>(&text)), (expected, expected), "{text}");
+        assert_eq!(
+            (disposable.takes(&text)?, reads::<DisposableDomains>(&text)),
+            (expected, expected),
+            "{text}"
+        );
     }
     Ok(())
 }
@@ -324,8 +443,10 @@ fn a_list_of_domains_takes_none_that_is_too_long() -> Result<()> {
 fn what_a_pattern_takes_is_read() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
-    let texts: Vec<&str> =
-        TEXTS.iter().flat_map(|(_, _, valid, invalid)| valid.iter().chain(*invalid).copied()).collect();
+    let texts: Vec<&str> = TEXTS
+        .iter()
+        .flat_map(|(_, _, valid, invalid)| valid.iter().chain(*invalid).copied())
+        .collect();
     for (name, reader, _, _) in TEXTS {
         let parameter = Parameter::of(&template, name)?;
         for text in &texts {
@@ -334,7 +455,10 @@ fn what_a_pattern_takes_is_read() -> Result<()> {
             }
         }
     }
-    none(&findings, "Make AllowedPattern refuse what the parser in code does not read.")
+    none(
+        &findings,
+        "Make AllowedPattern refuse what the parser in code does not read.",
+    )
 }
 
 #[test]
@@ -344,7 +468,11 @@ fn a_number_is_whole_and_in_its_range() -> Result<()> {
     for (name, min, max) in NUMBERS {
         let parameter = Parameter::of(&template, name)?;
         let near = |edge: u32| edge.saturating_sub(150)..=edge + 150;
-        for number in near(min).chain(near(max)).chain((min..=max).step_by(97)).chain(0..=2_100) {
+        for number in near(min)
+            .chain(near(max))
+            .chain((min..=max).step_by(97))
+            .chain(0..=2_100)
+        {
             if parameter.takes(&number.to_string())? != (min..=max).contains(&number) {
                 findings.push(format!("{name}={number}: from {min} to {max}"));
             }
@@ -355,7 +483,10 @@ fn a_number_is_whole_and_in_its_range() -> Result<()> {
             }
         }
     }
-    none(&findings, "CloudFormation takes 1.5 as a Number, and functions do not: use a String with a pattern.")
+    none(
+        &findings,
+        "CloudFormation takes 1.5 as a Number, and functions do not: use a String with a pattern.",
+    )
 }
 
 #[test]
@@ -367,9 +498,17 @@ fn every_parameter_is_checked() -> Result<()> {
             || UNREAD.contains(&name)
     };
     let chosen = |declared: &Value| declared["AllowedValues"].is_array();
-    let unknown = template.parameters().into_iter().filter(|(name, declared)| !known(name) && !chosen(declared));
-    let findings: Vec<String> = unknown.map(|(name, _)| format!("{name} is in no table of this file")).collect();
-    none(&findings, "Give the parameter an AllowedPattern, and say here what reads it.")
+    let unknown = template
+        .parameters()
+        .into_iter()
+        .filter(|(name, declared)| !known(name) && !chosen(declared));
+    let findings: Vec<String> = unknown
+        .map(|(name, _)| format!("{name} is in no table of this file"))
+        .collect();
+    none(
+        &findings,
+        "Give the parameter an AllowedPattern, and say here what reads it.",
+    )
 }
 
 #[test]
@@ -377,11 +516,16 @@ fn a_default_is_taken() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (name, declared) in template.parameters() {
-        if let (Some(default), true) = (declared["Default"].as_str(), declared["AllowedPattern"].is_string())
-            && !Parameter::of(&template, &name)?.takes(default)?
+        if let (Some(default), true) = (
+            declared["Default"].as_str(),
+            declared["AllowedPattern"].is_string(),
+        ) && !Parameter::of(&template, &name)?.takes(default)?
         {
             findings.push(format!("{name}={default:?}"));
         }
     }
-    none(&findings, "A default that its own pattern refuses cannot be deployed.")
+    none(
+        &findings,
+        "A default that its own pattern refuses cannot be deployed.",
+    )
 }

@@ -11,32 +11,64 @@ use std::collections::BTreeSet;
 const WITHOUT_RESOURCE: [&str; 0] = [];
 
 /// Tables of the other side of the border.
-const REFUSED: [(&str, [&str; 2]); 2] =
-    [("regional", ["BillingTable", "CentralTable"]), ("central", ["RegionalTable", "UsageTable"])];
+const REFUSED: [(&str, [&str; 2]); 2] = [
+    ("regional", ["BillingTable", "CentralTable"]),
+    ("central", ["RegionalTable", "UsageTable"]),
+];
 
 /// What a function may do for one tenant, by the role that it assumes for it.
 const TENANT_POLICY: &str = "TenantAccessRole";
 /// The partition of the tenant that a session is for.
 const OWN_PARTITION: &str = "TENANT#${aws:PrincipalTag/tenant}";
 /// What gives items away.
-const READS: [&str; 5] =
-    ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:TransactGetItems"];
+const READS: [&str; 5] = [
+    "dynamodb:GetItem",
+    "dynamodb:BatchGetItem",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "dynamodb:TransactGetItems",
+];
 
 /// The tables of which a function may use named partitions only.
 const NARROWED: [&str; 3] = ["RegionalTable", "UsageTable", "BillingTable"];
 /// Who may use every partition of the regional table, and why.
 const NOT_NARROWED: [(&str, &str); 7] = [
-    ("SignupApiRole", "makes tenants, and changes what leads to them, in one transaction"),
-    ("AuthPreSignUpRole", "a person for whom a tenant's own provider vouches joins it"),
-    ("AuthPostConfirmationRole", "a person who is confirmed makes a tenant active, and what leads to it"),
-    ("PolicyApplyRole", "a suspension changes a tenant and what leads to it"),
-    ("ProvisioningApplyRole", "an answer of the application changes a tenant, its sign-up and what leads to it"),
-    ("RoutingApplyRole", "a name that leads to a region changes a tenant and its sign-up"),
-    ("TenantLifecycleRole", "erases tenants, of which every kind of item goes"),
+    (
+        "SignupApiRole",
+        "makes tenants, and changes what leads to them, in one transaction",
+    ),
+    (
+        "AuthPreSignUpRole",
+        "a person for whom a tenant's own provider vouches joins it",
+    ),
+    (
+        "AuthPostConfirmationRole",
+        "a person who is confirmed makes a tenant active, and what leads to it",
+    ),
+    (
+        "PolicyApplyRole",
+        "a suspension changes a tenant and what leads to it",
+    ),
+    (
+        "ProvisioningApplyRole",
+        "an answer of the application changes a tenant, its sign-up and what leads to it",
+    ),
+    (
+        "RoutingApplyRole",
+        "a name that leads to a region changes a tenant and its sign-up",
+    ),
+    (
+        "TenantLifecycleRole",
+        "erases tenants, of which every kind of item goes",
+    ),
 ];
 /// Permissions of a table's stream, which has no keys.
-const OF_STREAMS: [&str; 4] =
-    ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"];
+const OF_STREAMS: [&str; 4] = [
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+];
 
 /// Every statement of a role's policies: the policy's place and the statement.
 fn statements(template: &Template) -> Vec<(String, &Value)> {
@@ -48,32 +80,49 @@ fn statements(template: &Template) -> Vec<(String, &Value)> {
             "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" | "AWS::IAM::RolePolicy" => {
                 documents.push(&properties["PolicyDocument"])
             }
-            "AWS::IAM::Role" => {
-                documents.extend(many(&properties["Policies"]).into_iter().map(|policy| &policy["PolicyDocument"]))
+            "AWS::IAM::Role" => documents.extend(
+                many(&properties["Policies"])
+                    .into_iter()
+                    .map(|policy| &policy["PolicyDocument"]),
+            ),
+            "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" => {
+                documents.push(&properties["PolicyDocument"])
             }
-            "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" => documents.push(&properties["PolicyDocument"]),
             _ => {}
         }
-        let of_documents = documents.into_iter().flat_map(|document| many(&document["Statement"]));
+        let of_documents = documents
+            .into_iter()
+            .flat_map(|document| many(&document["Statement"]));
         found.extend(of_documents.map(|statement| (id.clone(), statement)));
     }
     found
 }
 
-/// The statements of a function's role, of the policies that are attached to it, and of the role that it may assume.
+/// The statements of a function's role, of the policies that are attached to it, and of the role
+/// that it may assume.
 fn access(template: &Template, function: &repository::Function) -> Vec<Value> {
     let id = format!("{}Role", repository::pascal(&function.name));
     let all = statements(template);
     let of = |id: &str| -> Vec<Value> {
-        all.iter().filter(|(found, _)| found == id).map(|(_, statement)| (*statement).clone()).collect()
+        all.iter()
+            .filter(|(found, _)| found == id)
+            .map(|(_, statement)| (*statement).clone())
+            .collect()
     };
     let mut found = of(&id);
     for (policy, properties) in template.of_type("AWS::IAM::Policy") {
-        if many(&properties["Roles"]).into_iter().any(|role| target(role) == Some(id.as_str())) {
+        if many(&properties["Roles"])
+            .into_iter()
+            .any(|role| target(role) == Some(id.as_str()))
+        {
             found.extend(of(policy));
         }
     }
-    let assumes = |statement: &Value| many(&statement["Action"]).iter().any(|action| **action == "sts:AssumeRole");
+    let assumes = |statement: &Value| {
+        many(&statement["Action"])
+            .iter()
+            .any(|action| **action == "sts:AssumeRole")
+    };
     if found.iter().any(assumes) {
         found.extend(of(TENANT_POLICY));
     }
@@ -85,8 +134,12 @@ fn tables(template: &Template, function: &repository::Function) -> BTreeSet<Stri
     let mut found = BTreeSet::new();
     for statement in access(template, function) {
         for resource in many(&statement["Resource"]) {
-            let table = target(resource)
-                .filter(|id| template.resources.get(*id).is_some_and(|r| r["Type"] == "AWS::DynamoDB::Table"));
+            let table = target(resource).filter(|id| {
+                template
+                    .resources
+                    .get(*id)
+                    .is_some_and(|r| r["Type"] == "AWS::DynamoDB::Table")
+            });
             found.extend(table.map(str::to_owned));
         }
     }
@@ -98,13 +151,22 @@ fn no_permission_is_a_wildcard() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, statement) in statements(&template) {
-        for action in many(&statement["Action"]).into_iter().filter_map(Value::as_str) {
+        for action in many(&statement["Action"])
+            .into_iter()
+            .filter_map(Value::as_str)
+        {
             if action.contains('*') {
                 findings.push(format!("{id}: {action}"));
             }
         }
-        let named = |action: &&Value| action.as_str().is_some_and(|action| WITHOUT_RESOURCE.contains(&action));
-        let every = many(&statement["Resource"]).iter().any(|resource| **resource == "*");
+        let named = |action: &&Value| {
+            action
+                .as_str()
+                .is_some_and(|action| WITHOUT_RESOURCE.contains(&action))
+        };
+        let every = many(&statement["Resource"])
+            .iter()
+            .any(|resource| **resource == "*");
         if every && !many(&statement["Action"]).iter().all(named) {
             findings.push(format!("{id}: Resource \"*\" for {}", statement["Action"]));
         }
@@ -122,7 +184,9 @@ fn every_role_is_our_own() -> Result<()> {
     let mut roles = BTreeSet::new();
     for (id, function) in template.functions() {
         let role = target(&function["Role"]).unwrap_or_default();
-        let of_template = template.of_type("AWS::IAM::Role").any(|(found, _)| found == role);
+        let of_template = template
+            .of_type("AWS::IAM::Role")
+            .any(|(found, _)| found == role);
         if !of_template || !function["Policies"].is_null() {
             findings.push(format!("{id}: its role is not a role of the template"));
         }
@@ -148,9 +212,15 @@ fn a_session_for_one_tenant_reads_that_tenants_partition_only() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     let mut own = 0;
-    for (id, statement) in statements(&template).into_iter().filter(|(id, _)| id == TENANT_POLICY) {
+    for (id, statement) in statements(&template)
+        .into_iter()
+        .filter(|(id, _)| id == TENANT_POLICY)
+    {
         let actions = many(&statement["Action"]);
-        if !actions.iter().any(|action| READS.iter().any(|read| **action == *read)) {
+        if !actions
+            .iter()
+            .any(|action| READS.iter().any(|read| **action == *read))
+        {
             continue;
         }
         let keys = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
@@ -163,7 +233,10 @@ fn a_session_for_one_tenant_reads_that_tenants_partition_only() -> Result<()> {
     if own == 0 {
         findings.push(format!("{TENANT_POLICY}: reads nothing of the tenant"));
     }
-    none(&findings, "Compare dynamodb:LeadingKeys with the session's tag, exactly, in every statement that reads.")
+    none(
+        &findings,
+        "Compare dynamodb:LeadingKeys with the session's tag, exactly, in every statement that reads.",
+    )
 }
 
 #[test]
@@ -172,13 +245,23 @@ fn a_function_uses_named_partitions_only() -> Result<()> {
     let mut findings = Vec::new();
     let mut wide = BTreeSet::new();
     for (id, statement) in statements(&template) {
-        let table = many(&statement["Resource"]).into_iter().filter_map(target).find(|table| NARROWED.contains(table));
-        let is_of_items = !many(&statement["Action"]).iter().any(|action| OF_STREAMS.iter().any(|of| **action == *of));
+        let table = many(&statement["Resource"])
+            .into_iter()
+            .filter_map(target)
+            .find(|table| NARROWED.contains(table));
+        let is_of_items = !many(&statement["Action"])
+            .iter()
+            .any(|action| OF_STREAMS.iter().any(|of| **action == *of));
         let condition = &statement["Condition"];
         let operators = ["ForAllValues:StringLike", "ForAllValues:StringEquals"];
-        let keys: Vec<_> = operators.iter().flat_map(|name| many(&condition[*name]["dynamodb:LeadingKeys"])).collect();
+        let keys: Vec<_> = operators
+            .iter()
+            .flat_map(|name| many(&condition[*name]["dynamodb:LeadingKeys"]))
+            .collect();
         let names = |key: &&Value| key.as_str().is_some_and(|key| !key.starts_with(['*', '?']));
-        let Some(table) = table.filter(|_| is_of_items && (keys.is_empty() || !keys.iter().all(names))) else {
+        let Some(table) =
+            table.filter(|_| is_of_items && (keys.is_empty() || !keys.iter().all(names)))
+        else {
             continue;
         };
         if table == "RegionalTable" && NOT_NARROWED.iter().any(|(policy, _)| *policy == id) {
@@ -187,9 +270,16 @@ fn a_function_uses_named_partitions_only() -> Result<()> {
             findings.push(format!("{id}: {} on all of {table}", statement["Action"]));
         }
     }
-    let unused = NOT_NARROWED.iter().filter(|(policy, _)| !wide.contains(*policy));
-    findings.extend(unused.map(|(policy, _)| format!("{policy}: is narrowed, and listed as one that is not")));
-    none(&findings, "Name the partitions in a condition on dynamodb:LeadingKeys, or list the policy with the reason.")
+    let unused = NOT_NARROWED
+        .iter()
+        .filter(|(policy, _)| !wide.contains(*policy));
+    findings.extend(
+        unused.map(|(policy, _)| format!("{policy}: is narrowed, and listed as one that is not")),
+    );
+    none(
+        &findings,
+        "Name the partitions in a condition on dynamodb:LeadingKeys, or list the policy with the reason.",
+    )
 }
 
 /// The local AWS compares zone and action only.
@@ -199,7 +289,11 @@ fn names_are_changed_below_the_tenants_domain_only() -> Result<()> {
     let mut findings = Vec::new();
     for (id, statement) in statements(&template) {
         let actions = many(&statement["Action"]);
-        if !actions.iter().any(|action| action.as_str().is_some_and(|action| action.starts_with("route53:"))) {
+        if !actions.iter().any(|action| {
+            action
+                .as_str()
+                .is_some_and(|action| action.starts_with("route53:"))
+        }) {
             continue;
         }
         let like = &statement["Condition"]["ForAllValues:StringLike"];
@@ -213,7 +307,10 @@ fn names_are_changed_below_the_tenants_domain_only() -> Result<()> {
             findings.push(format!("{id}: {}", statement["Condition"]));
         }
     }
-    none(&findings, "A region writes and deletes names of tenants, which lead to an API, and nothing else of the zone.")
+    none(
+        &findings,
+        "A region writes and deletes names of tenants, which lead to an API, and nothing else of the zone.",
+    )
 }
 
 #[test]
@@ -221,13 +318,21 @@ fn no_role_reads_another_sets_table() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for function in repository::functions() {
-        let refused = REFUSED.iter().filter(|(set, _)| *set == function.set).flat_map(|(_, tables)| tables);
+        let refused = REFUSED
+            .iter()
+            .filter(|(set, _)| *set == function.set)
+            .flat_map(|(_, tables)| tables);
         let used = tables(&template, &function);
         findings.extend(
-            refused.filter(|table| used.contains(**table)).map(|table| format!("{}: {table}", function.folder())),
+            refused
+                .filter(|table| used.contains(**table))
+                .map(|table| format!("{}: {table}", function.folder())),
         );
     }
-    none(&findings, "Send an event instead: a table belongs to one set.")
+    none(
+        &findings,
+        "Send an event instead: a table belongs to one set.",
+    )
 }
 
 #[test]
@@ -248,8 +353,18 @@ fn permissions_and_environment_name_the_same_tables() -> Result<()> {
             })
             .collect();
         let used = tables(&template, &function);
-        findings.extend(named.difference(&used).map(|table| format!("{id}: is told of {table} and may not use it")));
-        findings.extend(used.difference(&named).map(|table| format!("{id}: may use {table} and is not told of it")));
+        findings.extend(
+            named
+                .difference(&used)
+                .map(|table| format!("{id}: is told of {table} and may not use it")),
+        );
+        findings.extend(
+            used.difference(&named)
+                .map(|table| format!("{id}: may use {table} and is not told of it")),
+        );
     }
-    none(&findings, "Make Access and Environment of the function's function.yaml agree.")
+    none(
+        &findings,
+        "Make Access and Environment of the function's function.yaml agree.",
+    )
 }

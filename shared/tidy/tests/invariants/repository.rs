@@ -18,7 +18,8 @@ pub(crate) fn read(path: &str) -> Result<String> {
     fs::read_to_string(root().join(path)).with_context(|| format!("cannot read {path}"))
 }
 
-/// The names of the entries of a folder of the checkout, sorted. Empty when there is no such folder.
+/// The names of the entries of a folder of the checkout, sorted. Empty when there is no such
+/// folder.
 pub(crate) fn entries(folder: &str) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(root().join(folder))
         .into_iter()
@@ -46,22 +47,36 @@ impl File {
     }
 }
 
-/// Every text file below `folder` with one of the extensions, hidden folders and build output left out.
+/// Every text file below `folder` with one of the extensions, hidden folders and build output left
+/// out.
 pub(crate) fn files(folder: &str, extensions: &[&str]) -> Result<Vec<File>> {
     let root = root();
     let mut found = Vec::new();
     let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        for entry in
+            fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?
+        {
             let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if path.is_dir() {
                 if !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) {
                     folders.push(path);
                 }
-            } else if path.extension().and_then(OsStr::to_str).is_some_and(|end| extensions.contains(&end)) {
+            } else if path
+                .extension()
+                .and_then(OsStr::to_str)
+                .is_some_and(|end| extensions.contains(&end))
+            {
                 let relative = path.strip_prefix(&root)?.to_string_lossy().into_owned();
-                found.push(File { path: relative, text: fs::read_to_string(&path)? });
+                found.push(File {
+                    path: relative,
+                    text: fs::read_to_string(&path)?,
+                });
             }
         }
     }
@@ -96,7 +111,10 @@ pub(crate) fn functions() -> Vec<Function> {
     sets.into_iter()
         .flat_map(|set| {
             let of_set = entries(&format!("functions/{set}"));
-            of_set.into_iter().map(|name| Function { set: set.to_owned(), name })
+            of_set.into_iter().map(|name| Function {
+                set: set.to_owned(),
+                name,
+            })
         })
         .collect()
 }

@@ -1,12 +1,14 @@
-//! The template's resources: nothing without a dead-letter queue, an alarm, a log with an end, encryption.
+//! The template's resources: nothing without a dead-letter queue, an alarm, a log with an end,
+//! encryption.
 
 use crate::none;
 use crate::template::{Template, keys, many, target};
 use anyhow::Result;
 use serde_json::Value;
 
-/// How many timeouts of its consumer a message is hidden for at least, as Lambda's guide to SQS asks for: it must not come
-/// again while Lambda tries to hand over a batch to a function that is throttled.
+/// How many timeouts of its consumer a message is hidden for at least, as Lambda's guide to SQS
+/// asks for: it must not come again while Lambda tries to hand over a batch to a function that is
+/// throttled.
 const VISIBILITY_TIMEOUTS: u64 = 6;
 
 /// What CloudFormation takes is 500 resources a stack. New functions need room.
@@ -14,32 +16,44 @@ const RESOURCES_MAX: usize = 450;
 /// Each alarm has its price, and somebody has to know what it means.
 const ALARMS_MAX: usize = 20;
 
-/// Whether an alarm that notifies someone watches `metric` of the resource, where a dimension names it: alone, or as the largest
-/// of several.
+/// Whether an alarm that notifies someone watches `metric` of the resource, where a dimension names
+/// it: alone, or as the largest of several.
 fn has_alarm(template: &Template, resource: &str, metric: &str) -> bool {
     let names = |watched: &Value| {
         watched["MetricName"] == metric
-            && many(&watched["Dimensions"]).iter().any(|dimension| target(&dimension["Value"]) == Some(resource))
+            && many(&watched["Dimensions"])
+                .iter()
+                .any(|dimension| target(&dimension["Value"]) == Some(resource))
     };
-    template.of_type("AWS::CloudWatch::Alarm").filter(|(_, alarm)| !many(&alarm["AlarmActions"]).is_empty()).any(
-        |(_, alarm)| {
+    template
+        .of_type("AWS::CloudWatch::Alarm")
+        .filter(|(_, alarm)| !many(&alarm["AlarmActions"]).is_empty())
+        .any(|(_, alarm)| {
             let metrics = many(&alarm["Metrics"]);
-            let largest = metrics.iter().any(|metric| metric["Expression"] == "MAX(METRICS())");
-            let mut watched = metrics.into_iter().map(|metric| metric["Fn::If"].get(1).unwrap_or(metric));
-            names(alarm) || (largest && watched.any(|watched| names(&watched["MetricStat"]["Metric"])))
-        },
-    )
+            let largest = metrics
+                .iter()
+                .any(|metric| metric["Expression"] == "MAX(METRICS())");
+            let mut watched = metrics
+                .into_iter()
+                .map(|metric| metric["Fn::If"].get(1).unwrap_or(metric));
+            names(alarm)
+                || (largest && watched.any(|watched| names(&watched["MetricStat"]["Metric"])))
+        })
 }
 
 /// Whether an alarm that notifies someone watches what a metric filter counts.
 fn counts_into_an_alarm(template: &Template, filter: &Value) -> bool {
-    many(&filter["MetricTransformations"]).into_iter().all(|counted| {
-        template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| {
-            alarm["MetricName"] == counted["MetricName"]
-                && alarm["Namespace"] == counted["MetricNamespace"]
-                && !many(&alarm["AlarmActions"]).is_empty()
+    many(&filter["MetricTransformations"])
+        .into_iter()
+        .all(|counted| {
+            template
+                .of_type("AWS::CloudWatch::Alarm")
+                .any(|(_, alarm)| {
+                    alarm["MetricName"] == counted["MetricName"]
+                        && alarm["Namespace"] == counted["MetricNamespace"]
+                        && !many(&alarm["AlarmActions"]).is_empty()
+                })
         })
-    })
 }
 
 /// The queues that something sends its failures to.
@@ -53,12 +67,15 @@ fn dead_letter_queues(template: &Template) -> Vec<&str> {
 
 fn dead_letter_targets<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| dead_letter_targets(item, found)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| dead_letter_targets(item, found)),
         Value::Object(map) => {
             found.extend(target(&value["deadLetterTargetArn"]));
             found.extend(target(&value["DeadLetterConfig"]["Arn"]));
             found.extend(target(&value["OnFailure"]["Destination"]));
-            map.values().for_each(|value| dead_letter_targets(value, found));
+            map.values()
+                .for_each(|value| dead_letter_targets(value, found));
         }
         _ => {}
     }
@@ -72,8 +89,13 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
     for (id, queue) in template.of_type("AWS::SQS::Queue") {
         let redrive = &queue["RedrivePolicy"];
         let is_end = ends.contains(&id);
-        if !is_end && (target(&redrive["deadLetterTargetArn"]).is_none() || !redrive["maxReceiveCount"].is_u64()) {
-            findings.push(format!("{id}: no RedrivePolicy, and nothing's dead-letter queue"));
+        if !is_end
+            && (target(&redrive["deadLetterTargetArn"]).is_none()
+                || !redrive["maxReceiveCount"].is_u64())
+        {
+            findings.push(format!(
+                "{id}: no RedrivePolicy, and nothing's dead-letter queue"
+            ));
         }
         if is_end && !has_alarm(&template, id, "ApproximateNumberOfMessagesVisible") {
             findings.push(format!("{id}: no alarm on dead letters"));
@@ -81,12 +103,16 @@ fn every_queue_has_an_end_and_alarms() -> Result<()> {
         if !is_end && !has_alarm(&template, id, "ApproximateAgeOfOldestMessage") {
             findings.push(format!("{id}: no alarm on age"));
         }
-        let is_encrypted = queue["SqsManagedSseEnabled"] == true || target(&queue["KmsMasterKeyId"]) == Some("Key");
+        let is_encrypted = queue["SqsManagedSseEnabled"] == true
+            || target(&queue["KmsMasterKeyId"]) == Some("Key");
         if !is_encrypted {
             findings.push(format!("{id}: not encrypted"));
         }
     }
-    none(&findings, "Declare the queue in its function's function.yaml, or give it these resources.")
+    none(
+        &findings,
+        "Declare the queue in its function's function.yaml, or give it these resources.",
+    )
 }
 
 #[test]
@@ -101,16 +127,25 @@ fn a_message_is_hidden_for_six_times_its_consumers_timeout() -> Result<()> {
                 continue;
             }
             let queue = target(&event["Properties"]["Queue"]).unwrap_or_default();
-            let properties = template.of_type("AWS::SQS::Queue").find(|(found, _)| *found == queue);
-            let hidden_s = properties.and_then(|(_, queue)| template.number(&queue["VisibilityTimeout"]));
-            let is_long =
-                timeout_s.zip(hidden_s).is_some_and(|(timeout, hidden)| hidden >= timeout * VISIBILITY_TIMEOUTS);
+            let properties = template
+                .of_type("AWS::SQS::Queue")
+                .find(|(found, _)| *found == queue);
+            let hidden_s =
+                properties.and_then(|(_, queue)| template.number(&queue["VisibilityTimeout"]));
+            let is_long = timeout_s
+                .zip(hidden_s)
+                .is_some_and(|(timeout, hidden)| hidden >= timeout * VISIBILITY_TIMEOUTS);
             if !is_long {
-                findings.push(format!("{id}: has {timeout_s:?} s, and {queue} hides a message for {hidden_s:?} s"));
+                findings.push(format!(
+                    "{id}: has {timeout_s:?} s, and {queue} hides a message for {hidden_s:?} s"
+                ));
             }
         }
     }
-    none(&findings, "The generator computes it: declare the queue in function.yaml.")
+    none(
+        &findings,
+        "The generator computes it: declare the queue in function.yaml.",
+    )
 }
 
 #[test]
@@ -119,8 +154,13 @@ fn every_function_has_a_log_with_an_end_and_alarms() -> Result<()> {
     let mut findings = Vec::new();
     for (id, function) in template.functions() {
         let group = target(&function["LoggingConfig"]["LogGroup"]).unwrap_or_default();
-        let Some((_, log)) = template.of_type("AWS::Logs::LogGroup").find(|(found, _)| *found == group) else {
-            findings.push(format!("{id}: LoggingConfig names no log group of the template"));
+        let Some((_, log)) = template
+            .of_type("AWS::Logs::LogGroup")
+            .find(|(found, _)| *found == group)
+        else {
+            findings.push(format!(
+                "{id}: LoggingConfig names no log group of the template"
+            ));
             continue;
         };
         for property in ["RetentionInDays", "KmsKeyId"] {
@@ -132,14 +172,23 @@ fn every_function_has_a_log_with_an_end_and_alarms() -> Result<()> {
             let pattern = filter["FilterPattern"].as_str().unwrap_or_default();
             pattern.contains("$.type = \"platform.report\" && $.record.status != \"success\"")
         };
-        let filters = template.of_type("AWS::Logs::MetricFilter").map(|(_, filter)| filter);
-        let mut of_group = filters.filter(|filter| target(&filter["LogGroupName"]) == Some(group)).filter(reports);
+        let filters = template
+            .of_type("AWS::Logs::MetricFilter")
+            .map(|(_, filter)| filter);
+        let mut of_group = filters
+            .filter(|filter| target(&filter["LogGroupName"]) == Some(group))
+            .filter(reports);
         if !of_group.any(|filter| counts_into_an_alarm(&template, filter)) {
             findings.push(format!("{group}: no alarm on failed invocations"));
         }
     }
-    let throttles = |alarm: &Value| alarm["MetricName"] == "Throttles" && !many(&alarm["AlarmActions"]).is_empty();
-    if !template.of_type("AWS::CloudWatch::Alarm").any(|(_, alarm)| throttles(alarm)) {
+    let throttles = |alarm: &Value| {
+        alarm["MetricName"] == "Throttles" && !many(&alarm["AlarmActions"]).is_empty()
+    };
+    if !template
+        .of_type("AWS::CloudWatch::Alarm")
+        .any(|(_, alarm)| throttles(alarm))
+    {
         findings.push("no alarm on throttled invocations".to_owned());
     }
     none(
@@ -148,8 +197,9 @@ fn every_function_has_a_log_with_an_end_and_alarms() -> Result<()> {
     )
 }
 
-/// What SAM makes of the template besides: an event source mapping for each queue and stream, a rule and a permission for each
-/// schedule, the configuration of asynchronous invocations, and a stage for each API.
+/// What SAM makes of the template besides: an event source mapping for each queue and stream, a
+/// rule and a permission for each schedule, the configuration of asynchronous invocations, and a
+/// stage for each API.
 fn made_by_sam(template: &Template) -> usize {
     let of_function = |function: &Value| {
         let events = keys(&function["Events"]).into_iter().map(|name| {
@@ -159,7 +209,11 @@ fn made_by_sam(template: &Template) -> usize {
         events.sum::<usize>() + usize::from(!function["EventInvokeConfig"].is_null())
     };
     let stages = template.of_type("AWS::Serverless::HttpApi").count();
-    template.functions().map(|(_, function)| of_function(function)).sum::<usize>() + stages
+    template
+        .functions()
+        .map(|(_, function)| of_function(function))
+        .sum::<usize>()
+        + stages
 }
 
 /// All conditions at once are more than any region has.
@@ -175,7 +229,10 @@ fn the_stack_has_room_and_few_alarms() -> Result<()> {
     if alarms > ALARMS_MAX {
         findings.push(format!("{alarms} alarms, of {ALARMS_MAX}"));
     }
-    none(&findings, "Let resources be shared by a function set, or let the generator make several stacks.")
+    none(
+        &findings,
+        "Let resources be shared by a function set, or let the generator make several stacks.",
+    )
 }
 
 #[test]
@@ -185,14 +242,34 @@ fn every_table_can_be_restored_and_is_encrypted() -> Result<()> {
     for (id, table) in template.of_type("AWS::DynamoDB::Table") {
         let kept = !template.resources[id]["DeletionPolicy"].is_null();
         let rules = [
-            ("BillingMode PAY_PER_REQUEST", table["BillingMode"] == "PAY_PER_REQUEST"),
-            ("point-in-time recovery", table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true),
-            ("encryption by the region's key", target(&table["SSESpecification"]["KMSMasterKeyId"]) == Some("Key")),
-            ("expiry by expires_at", table["TimeToLiveSpecification"]["AttributeName"] == "expires_at"),
-            ("DeletionProtectionEnabled", !table["DeletionProtectionEnabled"].is_null()),
+            (
+                "BillingMode PAY_PER_REQUEST",
+                table["BillingMode"] == "PAY_PER_REQUEST",
+            ),
+            (
+                "point-in-time recovery",
+                table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true,
+            ),
+            (
+                "encryption by the region's key",
+                target(&table["SSESpecification"]["KMSMasterKeyId"]) == Some("Key"),
+            ),
+            (
+                "expiry by expires_at",
+                table["TimeToLiveSpecification"]["AttributeName"] == "expires_at",
+            ),
+            (
+                "DeletionProtectionEnabled",
+                !table["DeletionProtectionEnabled"].is_null(),
+            ),
             ("DeletionPolicy", kept),
         ];
-        findings.extend(rules.iter().filter(|(_, holds)| !holds).map(|(rule, _)| format!("{id}: no {rule}")));
+        findings.extend(
+            rules
+                .iter()
+                .filter(|(_, holds)| !holds)
+                .map(|(rule, _)| format!("{id}: no {rule}")),
+        );
     }
     none(&findings, "Write the table as its neighbours are.")
 }
@@ -203,12 +280,21 @@ fn every_route_with_settings_is_a_functions() -> Result<()> {
     let template = Template::load()?;
     let mut findings = Vec::new();
     for (id, api) in template.of_type("AWS::Serverless::HttpApi") {
-        let routes: Vec<String> =
-            keys(&api["DefinitionBody"]["paths"]).into_iter().map(|path| format!("ANY {path}")).collect();
+        let routes: Vec<String> = keys(&api["DefinitionBody"]["paths"])
+            .into_iter()
+            .map(|path| format!("ANY {path}"))
+            .collect();
         let with_settings = keys(&api["RouteSettings"]).into_iter();
-        findings.extend(with_settings.filter(|route| !routes.contains(route)).map(|route| format!("{id}: {route}")));
+        findings.extend(
+            with_settings
+                .filter(|route| !routes.contains(route))
+                .map(|route| format!("{id}: {route}")),
+        );
     }
-    none(&findings, "Name a route as the API has it: ANY and the path.")
+    none(
+        &findings,
+        "Name a route as the API has it: ANY and the path.",
+    )
 }
 
 #[test]
@@ -222,15 +308,33 @@ fn every_trigger_gives_up_into_a_queue() -> Result<()> {
             let rules: Vec<(&str, bool)> = match event["Type"].as_str().unwrap_or_default() {
                 "SQS" => vec![(
                     "FunctionResponseTypes [ReportBatchItemFailures]",
-                    many(&properties["FunctionResponseTypes"]).iter().any(|kind| *kind == "ReportBatchItemFailures"),
+                    many(&properties["FunctionResponseTypes"])
+                        .iter()
+                        .any(|kind| *kind == "ReportBatchItemFailures"),
                 )],
                 "DynamoDB" => vec![
-                    ("MaximumRetryAttempts", properties["MaximumRetryAttempts"].as_u64().is_some_and(|most| most > 0)),
-                    ("BisectBatchOnFunctionError", properties["BisectBatchOnFunctionError"] == true),
-                    ("OnFailure", target(&properties["DestinationConfig"]["OnFailure"]["Destination"]).is_some()),
+                    (
+                        "MaximumRetryAttempts",
+                        properties["MaximumRetryAttempts"]
+                            .as_u64()
+                            .is_some_and(|most| most > 0),
+                    ),
+                    (
+                        "BisectBatchOnFunctionError",
+                        properties["BisectBatchOnFunctionError"] == true,
+                    ),
+                    (
+                        "OnFailure",
+                        target(&properties["DestinationConfig"]["OnFailure"]["Destination"])
+                            .is_some(),
+                    ),
                     ("FilterCriteria", !properties["FilterCriteria"].is_null()),
-                    // A stream handler fails its batch as a whole; a reported part would be a second way.
-                    ("whole batches", properties["FunctionResponseTypes"].is_null()),
+                    // A stream handler fails its batch as a whole; a reported part would be a
+                    // second way.
+                    (
+                        "whole batches",
+                        properties["FunctionResponseTypes"].is_null(),
+                    ),
                 ],
                 "Schedule" => {
                     vec![
@@ -245,9 +349,16 @@ fn every_trigger_gives_up_into_a_queue() -> Result<()> {
                 }
                 other => vec![("known type", other == "known")],
             };
-            findings
-                .extend(rules.iter().filter(|(_, holds)| !holds).map(|(rule, _)| format!("{id}.{name}: no {rule}")));
+            findings.extend(
+                rules
+                    .iter()
+                    .filter(|(_, holds)| !holds)
+                    .map(|(rule, _)| format!("{id}.{name}: no {rule}")),
+            );
         }
     }
-    none(&findings, "Write the event as its neighbours are: a failure has to end in a queue with an alarm.")
+    none(
+        &findings,
+        "Write the event as its neighbours are: a failure has to end in a queue with an alarm.",
+    )
 }

@@ -25,8 +25,12 @@ fn lines_with(files: &[File], words: &[&str]) -> Vec<String> {
 #[test]
 fn no_source_is_too_long() -> Result<()> {
     let sources = files("", &["rs"])?;
-    let long = sources.iter().filter(|file| file.text.lines().count() > LINES_MAX);
-    let findings: Vec<String> = long.map(|file| format!("{}: over {LINES_MAX} lines", file.path)).collect();
+    let long = sources
+        .iter()
+        .filter(|file| file.text.lines().count() > LINES_MAX);
+    let findings: Vec<String> = long
+        .map(|file| format!("{}: over {LINES_MAX} lines", file.path))
+        .collect();
     none(&findings, "Split the file along what it speaks of.")
 }
 
@@ -41,7 +45,10 @@ fn nothing_is_left_for_later() -> Result<()> {
         concat!("unimple", "mented!("),
         concat!("db", "g!("),
     ];
-    none(&lines_with(&files("", &TEXT)?, &words), "Finish it, or open an issue and remove the note.")
+    none(
+        &lines_with(&files("", &TEXT)?, &words),
+        "Finish it, or open an issue and remove the note.",
+    )
 }
 
 #[test]
@@ -59,7 +66,10 @@ fn functions_log_and_do_not_print() -> Result<()> {
     sources.extend(files("shared", &["rs"])?);
     sources.retain(|file| file.is_product() && !file.path.starts_with("shared/testkit/"));
     let words = ["println!(", "eprintln!(", "print!(", "eprint!("];
-    none(&lines_with(&sources, &words), "Use tracing: what is printed has no level and no fields.")
+    none(
+        &lines_with(&sources, &words),
+        "Use tracing: what is printed has no level and no fields.",
+    )
 }
 
 #[test]
@@ -67,7 +77,10 @@ fn the_environment_is_read_in_one_place() -> Result<()> {
     let mut sources = files("functions", &["rs"])?;
     sources.extend(files("shared", &["rs"])?);
     sources.retain(|file| {
-        file.is_product() && !["shared/runtime/", "shared/testkit/"].iter().any(|own| file.path.starts_with(own))
+        file.is_product()
+            && !["shared/runtime/", "shared/testkit/"]
+                .iter()
+                .any(|own| file.path.starts_with(own))
     });
     none(
         &lines_with(&sources, &["std::env", "env::var"]),
@@ -96,16 +109,24 @@ fn dynamodb_is_decoded_in_one_place() -> Result<()> {
         "update_item(",
         "delete_item(",
     ];
-    none(&lines_with(&sources, &words), "Ask dynamo::Table, and match on dynamo::Error: it says what an answer means.")
+    none(
+        &lines_with(&sources, &words),
+        "Ask dynamo::Table, and match on dynamo::Error: it says what an answer means.",
+    )
 }
 
 #[test]
 fn a_store_waits_by_one_backoff() -> Result<()> {
     let mut sources = files("shared", &["rs"])?;
-    let is_store = |file: &File| file.path.contains("-store/src/") || file.path.starts_with("shared/outbox/src/");
+    let is_store = |file: &File| {
+        file.path.contains("-store/src/") || file.path.starts_with("shared/outbox/src/")
+    };
     sources.retain(|file| file.is_product() && is_store(file));
     assert!(!sources.is_empty(), "no store has sources");
-    none(&lines_with(&sources, &["time::sleep", "backoff", "back_off"]), "Take dynamo::Attempts: it has the jitter.")
+    none(
+        &lines_with(&sources, &["time::sleep", "backoff", "back_off"]),
+        "Take dynamo::Attempts: it has the jitter.",
+    )
 }
 
 /// Where a function that serves HTTP may parse JSON by itself: what another region answered.
@@ -114,8 +135,17 @@ const PARSES: [&str; 1] = ["functions/central/fleet-onboarding/src/region.rs"];
 /// The product's sources of the functions that serve HTTP.
 fn serving() -> Result<Vec<File>> {
     let mut sources = files("functions", &["rs"])?;
-    let folder = |file: &File| file.path.split("/src/").next().unwrap_or_default().to_owned();
-    let serves = sources.iter().filter(|file| file.text.contains("runtime::http::serve(")).map(folder);
+    let folder = |file: &File| {
+        file.path
+            .split("/src/")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let serves = sources
+        .iter()
+        .filter(|file| file.text.contains("runtime::http::serve("))
+        .map(folder);
     let serves: Vec<String> = serves.collect();
     sources.retain(|file| file.is_product() && serves.contains(&folder(file)));
     assert!(!sources.is_empty(), "no function serves HTTP");
@@ -142,7 +172,14 @@ fn a_body_is_read_by_one_extractor() -> Result<()> {
 
 #[test]
 fn a_source_is_counted_as_one_type_says() -> Result<()> {
-    let words = ["IpAddr", "Ipv4Addr", "Ipv6Addr", "ConnectInfo", "sourceIp", "x-forwarded-for"];
+    let words = [
+        "IpAddr",
+        "Ipv4Addr",
+        "Ipv6Addr",
+        "ConnectInfo",
+        "sourceIp",
+        "x-forwarded-for",
+    ];
     none(
         &lines_with(&serving()?, &words),
         "Take runtime::http::Source: it is an address of IPv4, or the network of 64 bits that one subscriber has.",

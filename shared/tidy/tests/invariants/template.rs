@@ -21,8 +21,14 @@ impl Template {
     pub(crate) fn load() -> Result<Self> {
         let yaml: Yaml = serde_yaml_ng::from_str(&repository::read("template.yaml")?)?;
         let document = to_json(yaml)?;
-        let mut template = Self { document, resources: BTreeMap::new() };
-        let section = template.document["Resources"].as_object().cloned().context("no Resources")?;
+        let mut template = Self {
+            document,
+            resources: BTreeMap::new(),
+        };
+        let section = template.document["Resources"]
+            .as_object()
+            .cloned()
+            .context("no Resources")?;
         for (id, resource) in template.expand(&section)? {
             template.resources.insert(id, resource);
         }
@@ -41,20 +47,29 @@ impl Template {
 
     /// Every parameter: name and declaration.
     pub(crate) fn parameters(&self) -> Vec<(String, &Value)> {
-        keys(&self.document["Parameters"]).into_iter().map(|name| (name.clone(), self.parameter(&name))).collect()
+        keys(&self.document["Parameters"])
+            .into_iter()
+            .map(|name| (name.clone(), self.parameter(&name)))
+            .collect()
     }
 
     /// How long a function may take, in seconds.
     pub(crate) fn timeout_seconds(&self, function: &Value) -> Option<u64> {
-        function["Timeout"].as_u64().or_else(|| self.document["Globals"]["Function"]["Timeout"].as_u64())
+        function["Timeout"]
+            .as_u64()
+            .or_else(|| self.document["Globals"]["Function"]["Timeout"].as_u64())
     }
 
     /// A number that may be looked up in the mappings.
     pub(crate) fn number(&self, value: &Value) -> Option<u64> {
-        let Value::Array(path) = &value["Fn::FindInMap"] else { return value.as_u64() };
+        let Value::Array(path) = &value["Fn::FindInMap"] else {
+            return value.as_u64();
+        };
         let names = path.iter().filter_map(Value::as_str);
         let found = names.fold(&self.document["Mappings"], |place, name| &place[name]);
-        found.as_u64().or_else(|| path.last()?["DefaultValue"].as_u64())
+        found
+            .as_u64()
+            .or_else(|| path.last()?["DefaultValue"].as_u64())
     }
 
     /// The resources of a type: logical id and properties.
@@ -89,7 +104,8 @@ impl Template {
             };
             for item in self.collection(collection) {
                 let bound = bind(&Value::Object(fragment.clone()), variable, &item);
-                expanded.extend(self.expand(bound.as_object().context("a fragment is an object")?)?);
+                expanded
+                    .extend(self.expand(bound.as_object().context("a fragment is an object")?)?);
             }
         }
         Ok(expanded)
@@ -99,12 +115,18 @@ impl Template {
         let items = match &value["Fn::FindInMap"] {
             Value::Array(path) => {
                 let names: Vec<_> = path.iter().filter_map(Value::as_str).collect();
-                names.iter().fold(&self.document["Mappings"], |place, name| &place[*name])
+                names
+                    .iter()
+                    .fold(&self.document["Mappings"], |place, name| &place[*name])
             }
             _ => value,
         };
         match items {
-            Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Value::Array(items) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
             _ => SAMPLE.map(str::to_owned).to_vec(),
         }
     }
@@ -134,16 +156,23 @@ pub(crate) fn many(value: &Value) -> Vec<&Value> {
 
 /// The keys of an object, sorted.
 pub(crate) fn keys(value: &Value) -> Vec<String> {
-    let mut keys: Vec<String> = value.as_object().into_iter().flat_map(|map| map.keys().cloned()).collect();
+    let mut keys: Vec<String> = value
+        .as_object()
+        .into_iter()
+        .flat_map(|map| map.keys().cloned())
+        .collect();
     keys.sort();
     keys
 }
 
 fn to_json(yaml: Yaml) -> Result<Value> {
     Ok(match yaml {
-        Yaml::Sequence(items) => Value::Array(items.into_iter().map(to_json).collect::<Result<_>>()?),
+        Yaml::Sequence(items) => {
+            Value::Array(items.into_iter().map(to_json).collect::<Result<_>>()?)
+        }
         Yaml::Mapping(mapping) => {
-            let entry = |(key, value)| Ok((serde_yaml_ng::from_value::<String>(key)?, to_json(value)?));
+            let entry =
+                |(key, value)| Ok((serde_yaml_ng::from_value::<String>(key)?, to_json(value)?));
             Value::Object(mapping.into_iter().map(entry).collect::<Result<_>>()?)
         }
         Yaml::Tagged(tagged) => {
@@ -165,13 +194,22 @@ fn to_json(yaml: Yaml) -> Result<Value> {
 fn bind(value: &Value, variable: &str, item: &str) -> Value {
     let text = |text: &str| {
         let plain: String = item.chars().filter(char::is_ascii_alphanumeric).collect();
-        text.replace(&format!("${{{variable}}}"), item).replace(&format!("&{{{variable}}}"), &plain)
+        text.replace(&format!("${{{variable}}}"), item)
+            .replace(&format!("&{{{variable}}}"), &plain)
     };
     match value {
         Value::String(string) => Value::String(text(string)),
-        Value::Array(items) => items.iter().map(|value| bind(value, variable, item)).collect(),
-        Value::Object(map) if value["Ref"] == variable && map.len() == 1 => Value::String(item.to_owned()),
-        Value::Object(map) => map.iter().map(|(key, value)| (text(key), bind(value, variable, item))).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|value| bind(value, variable, item))
+            .collect(),
+        Value::Object(map) if value["Ref"] == variable && map.len() == 1 => {
+            Value::String(item.to_owned())
+        }
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (text(key), bind(value, variable, item)))
+            .collect(),
         other => other.clone(),
     }
 }
@@ -182,7 +220,10 @@ fn literal(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(literal).collect(),
         Value::Object(map) => match value["Fn::Sub"].as_str() {
             Some(text) if !text.contains("${") => Value::String(text.to_owned()),
-            _ => map.iter().map(|(key, value)| (key.clone(), literal(value))).collect(),
+            _ => map
+                .iter()
+                .map(|(key, value)| (key.clone(), literal(value)))
+                .collect(),
         },
         other => other.clone(),
     }

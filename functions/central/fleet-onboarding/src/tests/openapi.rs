@@ -26,5 +26,9 @@ struct Description;
 
 #[test]
 fn the_document_is_what_the_routes_say() {
-    assert_published(Api::Home, "fleet-onboarding", &serde_json::to_value(Description::openapi()).unwrap());
+    assert_published(
+        Api::Home,
+        "fleet-onboarding",
+        &serde_json::to_value(Description::openapi()).unwrap(),
+    );
 }

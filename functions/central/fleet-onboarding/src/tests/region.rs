@@ -56,11 +56,17 @@ struct Desk {
 impl FakeRegion {
     /// Serves the API on a port of its own.
     pub(crate) async fn serve() -> Self {
-        let desk = Desk { behaviour: Behaviour::Take, received: Vec::new(), tenants: BTreeMap::new() };
+        let desk = Desk {
+            behaviour: Behaviour::Take,
+            received: Vec::new(),
+            tenants: BTreeMap::new(),
+        };
         let desk = Arc::new(Mutex::new(desk));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().route("/signups", post(sign_up)).with_state(desk.clone());
+        let router = Router::new()
+            .route("/signups", post(sign_up))
+            .with_state(desk.clone());
         tokio::spawn(async { axum::serve(listener, router).await });
         Self { url, desk }
     }
@@ -79,12 +85,23 @@ impl FakeRegion {
     }
 }
 
-async fn sign_up(State(desk): State<Arc<Mutex<Desk>>>, headers: HeaderMap, body: String) -> Response {
+async fn sign_up(
+    State(desk): State<Arc<Mutex<Desk>>>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
     let mut desk = desk.lock().unwrap();
     let text = |name: &str| headers[name].to_str().unwrap().to_owned();
     assert_eq!(text("content-type"), "application/json");
-    let seal = headers.get("meridian-handover").map(|seal| seal.to_str().unwrap().to_owned());
-    let received = Received { key: text("idempotency-key"), onboarding: text("meridian-onboarding"), seal, body };
+    let seal = headers
+        .get("meridian-handover")
+        .map(|seal| seal.to_str().unwrap().to_owned());
+    let received = Received {
+        key: text("idempotency-key"),
+        onboarding: text("meridian-onboarding"),
+        seal,
+        body,
+    };
     let key = received.key.clone();
     desk.received.push(received);
     let lost = || (StatusCode::BAD_GATEWAY, "{}").into_response();
@@ -96,17 +113,28 @@ async fn sign_up(State(desk): State<Arc<Mutex<Desk>>>, headers: HeaderMap, body:
         }
         Behaviour::Fail => lost(),
         Behaviour::Nonsense => (StatusCode::ACCEPTED, "[]").into_response(),
-        Behaviour::Elsewhere => (StatusCode::TEMPORARY_REDIRECT, [("location", "http://127.0.0.1:1/")]).into_response(),
-        Behaviour::NoProblem => {
-            (StatusCode::TOO_MANY_REQUESTS, Json(json!({ "message": "Too Many Requests" }))).into_response()
-        }
+        Behaviour::Elsewhere => (
+            StatusCode::TEMPORARY_REDIRECT,
+            [("location", "http://127.0.0.1:1/")],
+        )
+            .into_response(),
+        Behaviour::NoProblem => (
+            StatusCode::TOO_MANY_REQUESTS,
+            Json(json!({ "message": "Too Many Requests" })),
+        )
+            .into_response(),
         Behaviour::Refuse => {
             let problem = json!({
                 "type": "/problems/weak-password", "title": "The password is too weak", "status": 422,
                 "detail": "Take another one.", "fields": [{ "field": "password", "reason": "longer" }],
                 "operation": "/signups/5f0c7f2c-8f64-4c0e-9d5e-2f7c1a9b3eff",
             });
-            (StatusCode::UNPROCESSABLE_ENTITY, [("retry-after", "30")], Json(problem)).into_response()
+            (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                [("retry-after", "30")],
+                Json(problem),
+            )
+                .into_response()
         }
     }
 }

@@ -23,7 +23,10 @@ impl Calls {
         let (client, calls) = (config.http_client().unwrap(), self.clone());
         let client = http_client_fn(move |settings, components| {
             let inner = client.http_connector(settings, components);
-            SharedHttpConnector::new(Counting { inner, calls: calls.clone() })
+            SharedHttpConnector::new(Counting {
+                inner,
+                calls: calls.clone(),
+            })
         });
         config.to_builder().http_client(client).build()
     }
@@ -36,7 +39,11 @@ impl Calls {
 
 impl HttpConnector for Counting {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or("?").to_owned();
+        let target = request
+            .headers()
+            .get("x-amz-target")
+            .unwrap_or("?")
+            .to_owned();
         self.calls.0.lock().unwrap().push(target);
         self.inner.call(request)
     }

@@ -18,7 +18,10 @@ impl World {
         item.insert("pk".to_owned(), AttributeValue::S(format!("ALIAS#{label}")));
         item.insert("sk".to_owned(), AttributeValue::S("ALIAS".to_owned()));
         let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
-        let put = client.put_item().table_name(&self.region.regional_table).set_item(Some(item));
+        let put = client
+            .put_item()
+            .table_name(&self.region.regional_table)
+            .set_item(Some(item));
         put.send().await.unwrap();
     }
 
@@ -28,7 +31,10 @@ impl World {
         client
             .update_item()
             .table_name(&self.region.regional_table)
-            .key("pk", AttributeValue::S(format!("TENANT#{}", self.made.tenant.id)))
+            .key(
+                "pk",
+                AttributeValue::S(format!("TENANT#{}", self.made.tenant.id)),
+            )
             .key("sk", AttributeValue::S("TENANT".to_owned()))
             .update_expression("SET #member = :value")
             .expression_attribute_names("#member", member)
@@ -42,20 +48,32 @@ impl World {
     async fn closed(&self) -> SignUp {
         let made = self.region.activate(&Newcomer::somebody()).await;
         let undo = KeyDigest::of("closure", "code");
-        self.region.close(made.tenant.id, &undo, moment("2026-11-20T09:10:00Z")).await;
+        self.region
+            .close(made.tenant.id, &undo, moment("2026-11-20T09:10:00Z"))
+            .await;
         // The end of the grace, and what is left to settle after it.
         for now in ["2027-11-20T09:10:00Z", "2027-11-21T09:10:00Z"].map(moment) {
-            let due = self.region.tenants.reader().load_due(now, 100).await.unwrap();
+            let due = self
+                .region
+                .tenants
+                .reader()
+                .load_due(now, 100)
+                .await
+                .unwrap();
             for due in due.iter().filter(|due| due.tenant == made.tenant.id) {
                 let (catalogue, settings) = (&self.region.catalogue, &self.region.settings);
                 self.region
                     .change(due.tenant, Reach::TENANT, now, |loaded, occasion| {
-                        tenancy::decide_due(&loaded.state, due, true, catalogue, settings, occasion).map(Some)
+                        tenancy::decide_due(&loaded.state, due, true, catalogue, settings, occasion)
+                            .map(Some)
                     })
                     .await;
             }
         }
-        assert_eq!(self.region.tenant(made.tenant.id).await.status, TenantStatus::Closed);
+        assert_eq!(
+            self.region.tenant(made.tenant.id).await.status,
+            TenantStatus::Closed
+        );
         made
     }
 
@@ -78,7 +96,10 @@ fn at(label: &str, source: &str) -> Value {
 async fn an_address_tells_how_to_sign_in() {
     let world = World::new().await;
     let (answer, calls) = world.observe(&case("valid-address")).await;
-    assert_eq!((answer.status, answer.header("cache-control")), (200, "public, max-age=60"));
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (200, "public, max-age=60")
+    );
     assert_eq!(calls, [BATCH, GET]);
     let aws = "https://cognito-idp.eu-central-1.amazonaws.com";
     let domain = "https://meridian.auth.eu-central-1.amazoncognito.com";
@@ -107,9 +128,17 @@ async fn an_address_tells_how_to_sign_in() {
 #[tokio::test]
 async fn another_label_of_the_tenant_tells_the_same() {
     let world = World::new().await;
-    world.store_label("acme", &json!({ "tenant": world.made.tenant.id, "routed_since_version": 2 })).await;
+    world
+        .store_label(
+            "acme",
+            &json!({ "tenant": world.made.tenant.id, "routed_since_version": 2 }),
+        )
+        .await;
     let answer = world.discover("acme", "192.0.2.1").await;
-    assert_eq!((answer.status, &answer.body()["alias"]), (200, &json!("23456789abcd")));
+    assert_eq!(
+        (answer.status, &answer.body()["alias"]),
+        (200, &json!("23456789abcd"))
+    );
     assert!(!String::from_utf8(answer.bytes).unwrap().contains("acme"));
 }
 
@@ -118,31 +147,62 @@ async fn a_tenant_with_a_provider_of_its_own_says_so() {
     let world = World::new().await;
     let federation = json!({ "client_id": "2example", "identity_provider": "idp-23456789abcd" });
     world.set("federation", &federation).await;
-    assert_eq!(world.discover("23456789abcd", "192.0.2.1").await.body()["federation"], federation);
+    assert_eq!(
+        world.discover("23456789abcd", "192.0.2.1").await.body()["federation"],
+        federation
+    );
 }
 
 /// Fails when a page would send passwords of a tenant that has always been here.
 #[tokio::test]
 async fn a_tenant_that_came_from_elsewhere_says_so_and_not_from_where() {
     let world = World::new().await;
-    world.set("previous", &json!({ "region": "us-west-2", "client_id": "3example" })).await;
+    world
+        .set(
+            "previous",
+            &json!({ "region": "us-west-2", "client_id": "3example" }),
+        )
+        .await;
     let answer = world.discover("23456789abcd", "192.0.2.1").await;
-    assert_eq!((answer.status, &answer.body()["migrates"]), (200, &json!(true)));
+    assert_eq!(
+        (answer.status, &answer.body()["migrates"]),
+        (200, &json!(true))
+    );
     let said = String::from_utf8(answer.bytes).unwrap();
-    assert!(!said.contains("us-west-2") && !said.contains("3example"), "{said}");
+    assert!(
+        !said.contains("us-west-2") && !said.contains("3example"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn a_suspended_tenant_says_so_and_not_who_it_is() {
     let world = World::new().await;
     let now = moment("2026-11-20T09:30:00Z");
-    world.region.publish(world.made.tenant.id, "starter", Some(Suspension::Dunning), now).await;
+    world
+        .region
+        .publish(
+            world.made.tenant.id,
+            "starter",
+            Some(Suspension::Dunning),
+            now,
+        )
+        .await;
     let answer = world.discover("23456789abcd", "192.0.2.1").await;
-    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
-    assert_eq!(answer.body(), json!({ "status": "suspended", "region": "eu-central-1", "language": "en" }));
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (200, "no-store")
+    );
+    assert_eq!(
+        answer.body(),
+        json!({ "status": "suspended", "region": "eu-central-1", "language": "en" })
+    );
 
     let closing = world.region.activate(&Newcomer::somebody()).await.tenant;
-    world.region.close(closing.id, &KeyDigest::of("closure", "code"), now).await;
+    world
+        .region
+        .close(closing.id, &KeyDigest::of("closure", "code"), now)
+        .await;
     let other = world.discover(closing.alias.as_str(), "192.0.2.1").await;
     assert_eq!(other, answer, "as long as the closure can be undone");
 }
@@ -154,46 +214,92 @@ async fn a_tenant_that_has_moved_leads_on() {
     let row = json!({ "tenant": world.made.tenant.id, "routed_since_version": 2, "moved": place });
     world.store_label("23456789abcd", &row).await;
     let (answer, calls) = world.observe(&case("valid-address")).await;
-    assert_eq!((answer.status, answer.header("cache-control")), (308, "no-store"));
-    assert_eq!(answer.header("location"), format!("https://api.us-west-2.example.com{DISCOVERY}?alias=23456789abcd"));
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (308, "no-store")
+    );
+    assert_eq!(
+        answer.header("location"),
+        format!("https://api.us-west-2.example.com{DISCOVERY}?alias=23456789abcd")
+    );
     assert_eq!(calls, [BATCH], "and is no miss");
 }
 
-/// Whoever tries labels learns nothing of those that lead nowhere, and soon nothing at all. Fails when the limit is
-/// taken out, and when a closed label is told from an unknown one by body, header or requests to the table.
+/// Whoever tries labels learns nothing of those that lead nowhere, and soon nothing at all. Fails
+/// when the limit is taken out, and when a closed label is told from an unknown one by body, header
+/// or requests to the table.
 #[tokio::test]
 async fn the_lookup_cannot_be_enumerated() {
     let world = World::new().await;
     let closed = world.closed().await.tenant.alias;
-    let pending = world.region.register(&Newcomer::somebody()).await.tenant.alias;
+    let pending = world
+        .region
+        .register(&Newcomer::somebody())
+        .await
+        .tenant
+        .alias;
     let too_long = "a".repeat(64);
-    let labels = ["zzzzzzzzzzzz", closed.as_str(), pending.as_str(), "not_a_label", "a.b", &too_long, "", "acme"];
+    let labels = [
+        "zzzzzzzzzzzz",
+        closed.as_str(),
+        pending.as_str(),
+        "not_a_label",
+        "a.b",
+        &too_long,
+        "",
+        "acme",
+    ];
     let mut observed = Vec::new();
     for (n, label) in labels.iter().enumerate() {
         observed.push(world.observe(&at(label, &format!("198.51.100.{n}"))).await);
     }
-    for name in ["invalid-no-label", "invalid-malformed-label", "invalid-unknown-label"] {
+    for name in [
+        "invalid-no-label",
+        "invalid-malformed-label",
+        "invalid-unknown-label",
+    ] {
         let mut payload = case(name);
-        payload["requestContext"]["http"]["sourceIp"] = json!(format!("203.0.113.{}", observed.len()));
+        payload["requestContext"]["http"]["sourceIp"] =
+            json!(format!("203.0.113.{}", observed.len()));
         observed.push(world.observe(&payload).await);
     }
     let (first, _) = &observed[0];
-    assert_eq!((first.status, first.header("cache-control")), (421, "no-store"));
+    assert_eq!(
+        (first.status, first.header("cache-control")),
+        (421, "no-store")
+    );
     for (n, (answer, calls)) in observed.iter().enumerate() {
         assert_eq!(answer, first, "answer {n}");
         assert_eq!(calls, &[BATCH, UPDATE], "answer {n}");
     }
 
     for n in 0..LIMIT {
-        assert_eq!(world.discover(&format!("guess{n}"), "192.0.2.9").await, *first);
+        assert_eq!(
+            world.discover(&format!("guess{n}"), "192.0.2.9").await,
+            *first
+        );
     }
     let refused = world.discover("23456789abcd", "192.0.2.9").await;
-    assert_eq!((refused.status, refused.slug().as_str()), (429, "too-many-requests"), "a known label too");
-    assert_eq!((refused.header("retry-after"), refused.header("cache-control")), ("3600", "no-store"));
+    assert_eq!(
+        (refused.status, refused.slug().as_str()),
+        (429, "too-many-requests"),
+        "a known label too"
+    );
+    assert_eq!(
+        (
+            refused.header("retry-after"),
+            refused.header("cache-control")
+        ),
+        ("3600", "no-store")
+    );
     for label in [closed.as_str(), "one-more-guess"] {
         assert_eq!(world.discover(label, "192.0.2.9").await, refused);
     }
-    assert_eq!(world.discover("23456789abcd", "192.0.2.10").await.status, 200, "another source");
+    assert_eq!(
+        world.discover("23456789abcd", "192.0.2.10").await.status,
+        200,
+        "another source"
+    );
 }
 
 /// An old bookmark does not keep its holder, or a whole office, from the right address.
@@ -201,12 +307,26 @@ async fn the_lookup_cannot_be_enumerated() {
 async fn the_same_unknown_address_counts_once() {
     let world = World::new().await;
     for _ in 0..2 * LIMIT {
-        assert_eq!(world.discover("zzzzzzzzzzzz", "192.0.2.1").await.status, 421);
+        assert_eq!(
+            world.discover("zzzzzzzzzzzz", "192.0.2.1").await.status,
+            421
+        );
     }
-    assert_eq!(world.discover("23456789abcd", "192.0.2.1").await.status, 200);
+    assert_eq!(
+        world.discover("23456789abcd", "192.0.2.1").await.status,
+        200
+    );
     let client = aws_sdk_dynamodb::Client::new(&world.region.aws.config);
-    let stored = client.scan().table_name(&world.region.regional_table).send().await.unwrap();
-    assert!(!format!("{stored:?}").contains("zzzz"), "what somebody tried is not stored");
+    let stored = client
+        .scan()
+        .table_name(&world.region.regional_table)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        !format!("{stored:?}").contains("zzzz"),
+        "what somebody tried is not stored"
+    );
 }
 
 /// With an endpoint of one's own, the identity provider is there.
@@ -220,9 +340,21 @@ async fn a_local_identity_provider_is_at_its_endpoint() {
         "https://meridian.auth.eu-central-1.amazoncognito.com",
         local,
     );
-    assert_eq!(provider.issuer, "https://cognito-idp.eu-central-1.amazonaws.com/pool");
+    assert_eq!(
+        provider.issuer,
+        "https://cognito-idp.eu-central-1.amazonaws.com/pool"
+    );
     assert_eq!(provider.identity_endpoint, "http://127.0.0.1:4601");
-    assert_eq!(provider.jwks_uri, "http://127.0.0.1:4601/pool/.well-known/jwks.json");
-    assert_eq!(provider.authorization_endpoint, "http://127.0.0.1:4601/oauth2/authorize");
-    assert_eq!(provider.token_endpoint, "http://127.0.0.1:4601/oauth2/token");
+    assert_eq!(
+        provider.jwks_uri,
+        "http://127.0.0.1:4601/pool/.well-known/jwks.json"
+    );
+    assert_eq!(
+        provider.authorization_endpoint,
+        "http://127.0.0.1:4601/oauth2/authorize"
+    );
+    assert_eq!(
+        provider.token_endpoint,
+        "http://127.0.0.1:4601/oauth2/token"
+    );
 }

@@ -10,7 +10,12 @@ async fn post(world: &World, path: &str) -> Answer {
 }
 
 async fn read(world: &World, id: &str) -> Value {
-    invoke(world.api(), &request("GET", &format!("/signups/{id}"), None, &Value::Null)).await.body
+    invoke(
+        world.api(),
+        &request("GET", &format!("/signups/{id}"), None, &Value::Null),
+    )
+    .await
+    .body
 }
 
 #[tokio::test]
@@ -22,9 +27,17 @@ async fn one_source_can_only_ask_for_so_much() {
     assert_eq!(ask("key-of-the-tests-2").await.status, 202);
     let refused = ask("key-of-the-tests-3").await;
     assert_eq!(slug(&refused), (429, "too-many-requests"));
-    let wait: i64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    let wait: i64 = refused.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((1..=3_600).contains(&wait));
-    assert_eq!(ask("key-of-the-tests-1").await.status, 202, "a repetition is no new request");
+    assert_eq!(
+        ask("key-of-the-tests-1").await.status,
+        202,
+        "a repetition is no new request"
+    );
 }
 
 /// What home hands over comes from one address; only who knows the secret can say that it is home.
@@ -41,28 +54,49 @@ async fn a_sealed_handover_does_not_count_as_one_source() {
         invoke(world.api(), &payload).await.status
     };
     let sealed = Seal::new(SECRET).of(&id.parse().unwrap()).unwrap();
-    let forged = Seal::new("another secret").of(&id.parse().unwrap()).unwrap();
+    let forged = Seal::new("another secret")
+        .of(&id.parse().unwrap())
+        .unwrap();
     for number in 0..3 {
-        assert_eq!(hand_over(&format!("sealed-handover-{number}"), &sealed).await, 202);
+        assert_eq!(
+            hand_over(&format!("sealed-handover-{number}"), &sealed).await,
+            202
+        );
     }
-    assert_eq!(hand_over("forged-handover-0", &forged).await, 202, "the first of its source");
+    assert_eq!(
+        hand_over("forged-handover-0", &forged).await,
+        202,
+        "the first of its source"
+    );
     assert_eq!(hand_over("forged-handover-1", &forged).await, 429);
 }
 
 #[tokio::test]
 async fn a_code_that_is_sent_again_is_confirmed_once() {
     let world = World::new().await;
-    let id = sign_up(world.api(), KEY, &ada()).await.body["id"].as_str().unwrap().to_owned();
-    assert_eq!(post(&world, &format!("/signups/{id}/resend")).await.status, 202);
+    let id = sign_up(world.api(), KEY, &ada()).await.body["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        post(&world, &format!("/signups/{id}/resend")).await.status,
+        202
+    );
     assert_eq!(confirm(world.api(), &id, CODE).await.status, 200);
-    assert_eq!(slug(&post(&world, &format!("/signups/{id}/resend")).await), (409, "nothing-to-confirm"));
+    assert_eq!(
+        slug(&post(&world, &format!("/signups/{id}/resend")).await),
+        (409, "nothing-to-confirm")
+    );
 }
 
 #[tokio::test]
 async fn without_an_account_there_is_no_code_to_send() {
     let world = World::new().await;
     world.register().await;
-    assert_eq!(slug(&post(&world, &format!("/signups/{SIGNUP}/resend")).await), (409, "no-account"));
+    assert_eq!(
+        slug(&post(&world, &format!("/signups/{SIGNUP}/resend")).await),
+        (409, "no-account")
+    );
 }
 
 #[tokio::test]
@@ -70,42 +104,102 @@ async fn a_closed_region_completes_what_it_began_and_takes_nothing_new() {
     let mut world = World::new().await;
     let began = sign_up(world.api(), KEY, &ada()).await;
     world.accepts_new_tenants = false;
-    assert_eq!(operation(&sign_up(world.api(), KEY, &ada()).await), operation(&began));
+    assert_eq!(
+        operation(&sign_up(world.api(), KEY, &ada()).await),
+        operation(&began)
+    );
     let refused = sign_up(world.api(), "another-key-of-the-tests", &ada()).await;
-    assert_eq!((slug(&refused), &refused.body["region"]), ((409, "region-closed"), &json!("eu-central-1")));
-    let form = invoke(world.api(), &request("GET", "/signup-form", None, &Value::Null)).await;
+    assert_eq!(
+        (slug(&refused), &refused.body["region"]),
+        ((409, "region-closed"), &json!("eu-central-1"))
+    );
+    let form = invoke(
+        world.api(),
+        &request("GET", "/signup-form", None, &Value::Null),
+    )
+    .await;
     assert_eq!(form.body["accepts_new_tenants"], json!(false));
 }
 
 #[tokio::test]
 async fn the_form_says_what_to_agree_to() {
     let world = World::new().await;
-    let form = invoke(world.api(), &request("GET", "/signup-form", None, &Value::Null)).await.body;
-    assert_eq!(form["documents"], json!({ "terms": "1", "data_processing": "1" }));
-    assert!(form["plans"].as_array().unwrap().contains(&json!("starter")));
+    let form = invoke(
+        world.api(),
+        &request("GET", "/signup-form", None, &Value::Null),
+    )
+    .await
+    .body;
+    assert_eq!(
+        form["documents"],
+        json!({ "terms": "1", "data_processing": "1" })
+    );
+    assert!(
+        form["plans"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("starter"))
+    );
 }
 
 #[tokio::test]
 async fn provisioning_fails_is_seen_and_is_repeated() {
     let world = World::of(tenantkit::region().await.with_application()).await;
-    let id = sign_up(world.api(), KEY, &ada()).await.body["id"].as_str().unwrap().to_owned();
+    let id = sign_up(world.api(), KEY, &ada()).await.body["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let confirmed = confirm(world.api(), &id, CODE).await.body;
-    assert_eq!((&confirmed["state"], &confirmed["next"]), (&json!("waiting"), &json!("wait")));
+    assert_eq!(
+        (&confirmed["state"], &confirmed["next"]),
+        (&json!("waiting"), &json!("wait"))
+    );
     let tenant = confirmed["tenant"].as_str().unwrap().parse().unwrap();
     let path = format!("/signups/{id}/provisioning");
     assert_eq!(slug(&post(&world, &path).await), (409, "nothing-to-retry"));
 
     let now = runtime::now();
-    let failed = Said { tenant, attempt: None, reason: Some("quota".parse().unwrap()), retryable: None };
-    world.region.answer(What::ProvisioningFailed, &failed, now).await;
+    let failed = Said {
+        tenant,
+        attempt: None,
+        reason: Some("quota".parse().unwrap()),
+        retryable: None,
+    };
+    world
+        .region
+        .answer(What::ProvisioningFailed, &failed, now)
+        .await;
     let seen = read(&world, &id).await;
-    assert_eq!((&seen["state"], &seen["next"]), (&json!("failed"), &json!("retry-provisioning")));
+    assert_eq!(
+        (&seen["state"], &seen["next"]),
+        (&json!("failed"), &json!("retry-provisioning"))
+    );
     assert_eq!(seen["steps"][3]["reason"], "quota");
     assert_eq!(post(&world, &path).await.body["next"], "wait");
-    assert_eq!(world.region.stated("TenantProvisioningRequested.v1").await.len(), 2);
-    world.region.answer(What::Provisioned, &Said { reason: None, ..failed }, now).await;
+    assert_eq!(
+        world
+            .region
+            .stated("TenantProvisioningRequested.v1")
+            .await
+            .len(),
+        2
+    );
+    world
+        .region
+        .answer(
+            What::Provisioned,
+            &Said {
+                reason: None,
+                ..failed
+            },
+            now,
+        )
+        .await;
     let done = read(&world, &id).await;
-    assert_eq!((&done["state"], &done["next"]), (&json!("done"), &json!("sign-in")));
+    assert_eq!(
+        (&done["state"], &done["next"]),
+        (&json!("done"), &json!("sign-in"))
+    );
 }
 
 #[tokio::test]
@@ -117,13 +211,33 @@ async fn home_follows_a_sign_up_that_it_handed_over() {
     payload["headers"]["meridian-onboarding"] = json!(onboarding);
     let accepted = invoke(world.api(), &payload).await;
     assert_eq!(accepted.status, 202, "{}", accepted.body);
-    assert_eq!(confirm(world.api(), accepted.body["id"].as_str().unwrap(), CODE).await.status, 200);
+    assert_eq!(
+        confirm(world.api(), accepted.body["id"].as_str().unwrap(), CODE)
+            .await
+            .status,
+        200
+    );
     let progress = world.region.stated("OnboardingProgressed.v1").await;
-    let revisions: Vec<_> = progress.iter().map(|fact| fact["data"]["revision"].as_u64().unwrap()).collect();
+    let revisions: Vec<_> = progress
+        .iter()
+        .map(|fact| fact["data"]["revision"].as_u64().unwrap())
+        .collect();
     assert_eq!(revisions, [1, 2, 3]);
     let last = &progress[2]["data"];
-    assert_eq!((&last["onboarding"], &last["tenant"]), (&json!(onboarding), &accepted.body["tenant"]));
-    assert!(last["steps"].as_array().unwrap().iter().all(|step| step["state"] == "done"));
+    assert_eq!(
+        (&last["onboarding"], &last["tenant"]),
+        (&json!(onboarding), &accepted.body["tenant"])
+    );
+    assert!(
+        last["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|step| step["state"] == "done")
+    );
     payload["headers"]["meridian-onboarding"] = json!("nonsense");
-    assert_eq!(slug(&invoke(world.api(), &payload).await), (400, "onboarding-malformed"));
+    assert_eq!(
+        slug(&invoke(world.api(), &payload).await),
+        (400, "onboarding-malformed")
+    );
 }

@@ -39,7 +39,14 @@ async fn blocked() -> (World, Pool, Answer) {
     let pool = Pool::default();
     for (n, stranger) in STRANGERS.iter().enumerate() {
         for m in 0..3 {
-            let answer = sign_up_from(&world, &pool, stranger, &format!("key-of-a-stranger-{n}-{m}"), 0).await;
+            let answer = sign_up_from(
+                &world,
+                &pool,
+                stranger,
+                &format!("key-of-a-stranger-{n}-{m}"),
+                0,
+            )
+            .await;
             assert_eq!(answer.status, 202);
         }
     }
@@ -54,8 +61,17 @@ fn members(answer: &Answer) -> Vec<String> {
 
 async fn dues(world: &World, tenant: &str) -> Vec<DueKind> {
     let tenant: TenantId = tenant.parse().unwrap();
-    let due = world.region.tenants.reader().load_due("2100-01-01T00:00:00Z".parse().unwrap(), 100).await.unwrap();
-    due.into_iter().filter(|due| due.tenant == tenant).map(|due| due.kind).collect()
+    let due = world
+        .region
+        .tenants
+        .reader()
+        .load_due("2100-01-01T00:00:00Z".parse().unwrap(), 100)
+        .await
+        .unwrap();
+    due.into_iter()
+        .filter(|due| due.tenant == tenant)
+        .map(|due| due.kind)
+        .collect()
 }
 
 #[tokio::test]
@@ -64,48 +80,85 @@ async fn one_stranger_does_not_use_up_what_the_owner_may_ask_for() {
     world.mails = MAILS;
     let pool = Pool::default();
     for n in 0..6 {
-        sign_up_from(&world, &pool, STRANGERS[0], &format!("key-of-a-stranger-{n}"), 0).await;
+        sign_up_from(
+            &world,
+            &pool,
+            STRANGERS[0],
+            &format!("key-of-a-stranger-{n}"),
+            0,
+        )
+        .await;
     }
     assert_eq!(pool.take_mailed(), 2, "the stranger's share");
     assert_eq!(sign_up_from(&world, &pool, OWNER, KEY, 0).await.status, 202);
     assert_eq!(pool.take_mailed(), 1, "the owner is sent the code");
 }
 
-/// Neither the answer nor what can be read afterwards tells that others asked for mails to the address.
+/// Neither the answer nor what can be read afterwards tells that others asked for mails to the
+/// address.
 #[tokio::test]
 async fn a_sign_up_whose_mail_has_to_wait_looks_like_any_other() {
     let (world, pool, owed) = blocked().await;
-    assert_eq!((pool.take_mailed(), owed.status, &owed.body["next"]), (0, 202, &json!("confirm")));
+    assert_eq!(
+        (pool.take_mailed(), owed.status, &owed.body["next"]),
+        (0, 202, &json!("confirm"))
+    );
     let usual = World::new().await;
     let usual_answer = sign_up(usual.api(), KEY, &ada()).await;
-    assert_eq!((members(&owed), &owed.body["password"]), (members(&usual_answer), &usual_answer.body["password"]));
+    assert_eq!(
+        (members(&owed), &owed.body["password"]),
+        (members(&usual_answer), &usual_answer.body["password"])
+    );
     let states = |answer: &Answer| {
         let steps = answer.body["steps"].as_array().unwrap();
-        steps.iter().map(|step| (step["name"].clone(), step["state"].clone())).collect::<Vec<_>>()
+        steps
+            .iter()
+            .map(|step| (step["name"].clone(), step["state"].clone()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(states(&owed), states(&usual_answer));
     let id = owed.body["id"].as_str().unwrap();
-    let read = invoke(world.api(), &request("GET", &format!("/signups/{id}"), None, &Value::Null)).await;
+    let read = invoke(
+        world.api(),
+        &request("GET", &format!("/signups/{id}"), None, &Value::Null),
+    )
+    .await;
     let usual_id = usual_answer.body["id"].as_str().unwrap();
-    let usual_read = invoke(usual.api(), &request("GET", &format!("/signups/{usual_id}"), None, &Value::Null)).await;
+    let usual_read = invoke(
+        usual.api(),
+        &request("GET", &format!("/signups/{usual_id}"), None, &Value::Null),
+    )
+    .await;
     assert_eq!(members(&read), members(&usual_read));
     assert_eq!(resend_from(&world, &pool, OWNER, id, 0).await.status, 202);
     assert_eq!(pool.take_mailed(), 0);
-    assert_eq!(slug(&confirm(world.api(), id, "000000").await), (422, "wrong-code"));
+    assert_eq!(
+        slug(&confirm(world.api(), id, "000000").await),
+        (422, "wrong-code")
+    );
     let username: Username = owed.body["username"].as_str().unwrap().parse().unwrap();
     let stored = format!("{:?}", world.stored().await);
-    assert!(stored.contains(&username.to_string()) && !stored.contains("203.0.113"), "the network is a digest");
+    assert!(
+        stored.contains(&username.to_string()) && !stored.contains("203.0.113"),
+        "the network is a digest"
+    );
 }
 
 #[tokio::test]
 async fn repeating_completes_a_sign_up_once_the_limit_has_passed() {
     let (world, pool, owed) = blocked().await;
     let tenant = owed.body["tenant"].as_str().unwrap();
-    assert!(dues(&world, tenant).await.contains(&DueKind::Mail), "time completes it too");
+    assert!(
+        dues(&world, tenant).await.contains(&DueKind::Mail),
+        "time completes it too"
+    );
     assert_eq!(sign_up_from(&world, &pool, OWNER, KEY, 0).await.status, 202);
     assert_eq!(pool.take_mailed(), 0, "not yet");
     let repeated = sign_up_from(&world, &pool, OWNER, KEY, 1).await;
-    assert_eq!((repeated.status, &repeated.body["id"], pool.take_mailed()), (202, &owed.body["id"], 1));
+    assert_eq!(
+        (repeated.status, &repeated.body["id"], pool.take_mailed()),
+        (202, &owed.body["id"], 1)
+    );
     assert_eq!(sign_up_from(&world, &pool, OWNER, KEY, 1).await.status, 202);
     assert_eq!(pool.take_mailed(), 0, "nothing is owed any more");
     let id = owed.body["id"].as_str().unwrap();
@@ -132,46 +185,99 @@ async fn a_further_code_is_owed_too() {
     let pool = Pool::default();
     let made = sign_up_from(&world, &pool, OWNER, KEY, 0).await;
     let id = made.body["id"].as_str().unwrap();
-    assert_eq!(resend_from(&world, &pool, OWNER, id, 0).await.body, operation(&made));
+    assert_eq!(
+        resend_from(&world, &pool, OWNER, id, 0).await.body,
+        operation(&made)
+    );
     assert_eq!(pool.take_mailed(), 1, "the share of one");
-    assert!(dues(&world, made.body["tenant"].as_str().unwrap()).await.contains(&DueKind::Mail));
+    assert!(
+        dues(&world, made.body["tenant"].as_str().unwrap())
+            .await
+            .contains(&DueKind::Mail)
+    );
 }
 
-/// Of several who find an account that was made before, only who has mailed the code notes that it is.
+/// Of several who find an account that was made before, only who has mailed the code notes that it
+/// is.
 #[tokio::test]
 async fn what_was_not_mailed_is_not_noted_as_done() {
     let world = World::new().await;
     let made = world.register().await;
     world.make_account(&made).await;
-    let pool = Pool { resend_fails: true, ..Pool::default() };
+    let pool = Pool {
+        resend_fails: true,
+        ..Pool::default()
+    };
     let failed = sign_up_from(&world, &pool, OWNER, KEY, 0).await;
     assert_eq!(slug(&failed), (503, "identity-unavailable"));
     // Within the same minute: the code was mailed by nobody.
     let pool = Pool::default();
     let soon = sign_up_from(&world, &pool, OWNER, KEY, 0).await;
-    assert_eq!((soon.status, &soon.body["next"]), (202, &json!("repeat-sign-up")));
+    assert_eq!(
+        (soon.status, &soon.body["next"]),
+        (202, &json!("repeat-sign-up"))
+    );
     let later = sign_up_from(&world, &pool, OWNER, KEY, 1).await;
-    assert_eq!((later.status, &later.body["next"], pool.take_mailed()), (202, &json!("confirm"), 1));
+    assert_eq!(
+        (later.status, &later.body["next"], pool.take_mailed()),
+        (202, &json!("confirm"), 1)
+    );
 }
 
 /// Cognito tells of a trigger that fails as it does of one that refuses.
 #[tokio::test]
 async fn only_a_refusal_of_a_trigger_is_told_as_one() {
-    const TIMED_OUT: &str = "PreSignUp failed with error 2026-11-20T10:00:05Z Task timed out after 5.00 seconds.";
+    const TIMED_OUT: &str =
+        "PreSignUp failed with error 2026-11-20T10:00:05Z Task timed out after 5.00 seconds.";
     for (code, message, expected) in [
-        ("UserLambdaValidationException", "PreSignUp failed with error not-registered.", (422, "account-refused")),
-        ("UserLambdaValidationException", TIMED_OUT, (503, "identity-unavailable")),
-        ("UnexpectedLambdaException", "PreSignUp failed with error Socket timeout.", (503, "identity-unavailable")),
-        ("InvalidLambdaResponseException", "Unrecognizable lambda output", (503, "identity-unavailable")),
-        ("TooManyRequestsException", "Rate exceeded", (503, "identity-unavailable")),
-        ("CodeDeliveryFailureException", "Failed to deliver", (503, "identity-unavailable")),
-        ("NotAuthorizedException", "SignUp is not permitted for this user pool", (422, "account-refused")),
+        (
+            "UserLambdaValidationException",
+            "PreSignUp failed with error not-registered.",
+            (422, "account-refused"),
+        ),
+        (
+            "UserLambdaValidationException",
+            TIMED_OUT,
+            (503, "identity-unavailable"),
+        ),
+        (
+            "UnexpectedLambdaException",
+            "PreSignUp failed with error Socket timeout.",
+            (503, "identity-unavailable"),
+        ),
+        (
+            "InvalidLambdaResponseException",
+            "Unrecognizable lambda output",
+            (503, "identity-unavailable"),
+        ),
+        (
+            "TooManyRequestsException",
+            "Rate exceeded",
+            (503, "identity-unavailable"),
+        ),
+        (
+            "CodeDeliveryFailureException",
+            "Failed to deliver",
+            (503, "identity-unavailable"),
+        ),
+        (
+            "NotAuthorizedException",
+            "SignUp is not permitted for this user pool",
+            (422, "account-refused"),
+        ),
     ] {
         let world = World::new().await;
-        let pool = Pool { sign_up_fails: Some((code, message)), ..Pool::default() };
+        let pool = Pool {
+            sign_up_fails: Some((code, message)),
+            ..Pool::default()
+        };
         let answer = sign_up_from(&world, &pool, OWNER, KEY, 0).await;
         assert_eq!(slug(&answer), expected, "{code} {message}");
-        assert_eq!(answer.headers.contains_key("retry-after"), answer.status == 503, "{code}");
+        assert_eq!(
+            answer.headers.contains_key("retry-after"),
+            answer.status == 503,
+            "{code}"
+        );
         let repeated = sign_up_from(&world, &Pool::default(), OWNER, KEY, 0).await;
         assert_eq!(
             (repeated.status, &repeated.body["next"]),
@@ -187,11 +293,17 @@ async fn a_confirmation_whose_trigger_fails_counts() {
     let world = World::new().await;
     let made = world.register().await;
     world.complete(&made).await;
-    let pool = Pool { confirmation_fails: true, ..Pool::default() };
+    let pool = Pool {
+        confirmation_fails: true,
+        ..Pool::default()
+    };
     let path = format!("/signups/{SIGNUP}/confirmation");
     let payload = request("POST", &path, None, &json!({ "code": CODE }));
     let answer = invoke(world.api_with(pool.identity(&world)), &payload).await;
-    assert_eq!((answer.status, &answer.body["next"]), (200, &json!("sign-in")));
+    assert_eq!(
+        (answer.status, &answer.body["next"]),
+        (200, &json!("sign-in"))
+    );
 }
 
 /// The answer says whose password holds.
@@ -203,15 +315,28 @@ async fn the_password_of_the_first_request_holds_and_the_answer_says_so() {
     let mut other = ada();
     other["password"] = json!("Another-Engine-3");
     let second = sign_up(world.api(), KEY, &other).await;
-    assert_eq!((second.status, &second.body["id"], &second.body["password"]), (202, &first.body["id"], &json!("kept")));
+    assert_eq!(
+        (second.status, &second.body["id"], &second.body["password"]),
+        (202, &first.body["id"], &json!("kept"))
+    );
     let id = first.body["id"].as_str().unwrap();
-    assert_eq!(confirm(world.api(), id, CODE).await.body.get("password"), None, "a code has none");
+    assert_eq!(
+        confirm(world.api(), id, CODE).await.body.get("password"),
+        None,
+        "a code has none"
+    );
     let username = first.body["username"].as_str().unwrap();
     let sign_in = |password: &str| {
         let flow = aws_sdk_cognitoidentityprovider::types::AuthFlowType::UserPasswordAuth;
         let cognito = world.cognito();
-        let asked = cognito.initiate_auth().client_id(&world.people.pool.client_id).auth_flow(flow);
-        asked.auth_parameters("USERNAME", username).auth_parameters("PASSWORD", password).send()
+        let asked = cognito
+            .initiate_auth()
+            .client_id(&world.people.pool.client_id)
+            .auth_flow(flow);
+        asked
+            .auth_parameters("USERNAME", username)
+            .auth_parameters("PASSWORD", password)
+            .send()
     };
     assert!(sign_in("Another-Engine-3").await.is_err());
     assert!(sign_in(ada()["password"].as_str().unwrap()).await.is_ok());

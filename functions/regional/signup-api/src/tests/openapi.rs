@@ -25,5 +25,9 @@ struct Description;
 
 #[test]
 fn the_document_is_what_the_routes_say() {
-    assert_published(Api::Regional, "signup-api", &serde_json::to_value(Description::openapi()).unwrap());
+    assert_published(
+        Api::Regional,
+        "signup-api",
+        &serde_json::to_value(Description::openapi()).unwrap(),
+    );
 }

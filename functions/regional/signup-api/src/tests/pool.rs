@@ -1,4 +1,5 @@
-//! The user pool behind the API, with triggers: the custom-message trigger that keeps mails back, and ones that fail.
+//! The user pool behind the API, with triggers: the custom-message trigger that keeps mails back,
+//! and ones that fail.
 
 use super::World;
 use aws_smithy_runtime_api::client::http::{
@@ -10,7 +11,8 @@ use identity::Identity;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the pool's triggers do. As in Cognito, an account stays that was made before a trigger failed.
+/// What the pool's triggers do. As in Cognito, an account stays that was made before a trigger
+/// failed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
     pub(super) mailed: Arc<AtomicUsize>,
@@ -35,10 +37,17 @@ impl Pool {
         let (client, pool) = (config.http_client().unwrap(), self.clone());
         let client = http_client_fn(move |settings, components| {
             let inner = client.http_connector(settings, components);
-            SharedHttpConnector::new(Triggering { inner, pool: pool.clone() })
+            SharedHttpConnector::new(Triggering {
+                inner,
+                pool: pool.clone(),
+            })
         });
         let config = config.to_builder().http_client(client).build();
-        Identity::new(&config, world.people.pool.id.clone(), world.people.pool.client_id.clone())
+        Identity::new(
+            &config,
+            world.people.pool.id.clone(),
+            world.people.pool.client_id.clone(),
+        )
     }
 
     /// How many codes were mailed since this was asked last.
@@ -49,7 +58,11 @@ impl Pool {
 
 impl HttpConnector for Triggering {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let target = request
+            .headers()
+            .get("x-amz-target")
+            .unwrap_or_default()
+            .to_owned();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
         let body = request.body().bytes().unwrap_or_default();
         let withheld = String::from_utf8_lossy(body).contains(r#""mail":"withhold""#);
@@ -69,12 +82,14 @@ impl HttpConnector for Triggering {
                 return Ok(answer);
             }
             Ok(match operation.as_str() {
-                "SignUp" if withheld => {
-                    refusal("UserLambdaValidationException", "CustomMessage failed with error mail-withheld.")
-                }
-                "ConfirmSignUp" if pool.confirmation_fails => {
-                    refusal("UnexpectedLambdaException", "PostConfirmation failed with error Socket timeout.")
-                }
+                "SignUp" if withheld => refusal(
+                    "UserLambdaValidationException",
+                    "CustomMessage failed with error mail-withheld.",
+                ),
+                "ConfirmSignUp" if pool.confirmation_fails => refusal(
+                    "UnexpectedLambdaException",
+                    "PostConfirmation failed with error Socket timeout.",
+                ),
                 "SignUp" | "ResendConfirmationCode" => {
                     pool.mailed.fetch_add(1, Ordering::Relaxed);
                     answer
@@ -89,6 +104,8 @@ impl HttpConnector for Triggering {
 fn refusal(code: &str, message: &str) -> HttpResponse {
     let body = serde_json::json!({ "__type": code, "message": message }).to_string();
     let mut response = HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body));
-    response.headers_mut().insert("content-type", "application/x-amz-json-1.1");
+    response
+        .headers_mut()
+        .insert("content-type", "application/x-amz-json-1.1");
     response
 }

@@ -9,40 +9,107 @@ use tenancy::{Bearer, Change, Origin, decide_change};
 /// Every route with a body that it takes; `{user}` and `{invitation}` stand for ids.
 const ROUTES: [(&str, &str, &str, AuditAction); 24] = [
     ("GET", "", "", AuditAction::ReadTenant),
-    ("PATCH", "", r#"{"organisation":"Taken Over Ltd"}"#, AuditAction::ChangeProfile),
+    (
+        "PATCH",
+        "",
+        r#"{"organisation":"Taken Over Ltd"}"#,
+        AuditAction::ChangeProfile,
+    ),
     ("GET", "/users", "", AuditAction::ListUsers),
-    ("PATCH", "/users/{user}", r#"{"role":"admin"}"#, AuditAction::ChangeRole),
+    (
+        "PATCH",
+        "/users/{user}",
+        r#"{"role":"admin"}"#,
+        AuditAction::ChangeRole,
+    ),
     ("DELETE", "/users/{user}", "", AuditAction::RemoveUser),
     ("GET", "/invitations", "", AuditAction::ListInvitations),
-    ("POST", "/invitations", r#"{"email":"mary@engines.example","role":"admin"}"#, AuditAction::Invite),
-    ("POST", "/invitations/{invitation}/resend", "", AuditAction::ResendInvitation),
-    ("DELETE", "/invitations/{invitation}", "", AuditAction::WithdrawInvitation),
-    ("POST", "/plan-changes", r#"{"plan":"pro"}"#, AuditAction::RequestPlan),
+    (
+        "POST",
+        "/invitations",
+        r#"{"email":"mary@engines.example","role":"admin"}"#,
+        AuditAction::Invite,
+    ),
+    (
+        "POST",
+        "/invitations/{invitation}/resend",
+        "",
+        AuditAction::ResendInvitation,
+    ),
+    (
+        "DELETE",
+        "/invitations/{invitation}",
+        "",
+        AuditAction::WithdrawInvitation,
+    ),
+    (
+        "POST",
+        "/plan-changes",
+        r#"{"plan":"pro"}"#,
+        AuditAction::RequestPlan,
+    ),
     ("GET", "/usage-levels", "", AuditAction::ReadUsageLevels),
-    ("PUT", "/usage-levels", r#"{"levels":[]}"#, AuditAction::SetUsageLevels),
-    ("PUT", "/address", r#"{"label":"acme"}"#, AuditAction::ClaimAddress),
+    (
+        "PUT",
+        "/usage-levels",
+        r#"{"levels":[]}"#,
+        AuditAction::SetUsageLevels,
+    ),
+    (
+        "PUT",
+        "/address",
+        r#"{"label":"acme"}"#,
+        AuditAction::ClaimAddress,
+    ),
     ("DELETE", "/address", "", AuditAction::ReleaseAddress),
     ("GET", "/clients", "", AuditAction::ListClients),
-    ("POST", "/clients", r#"{"scopes":["usage/write"]}"#, AuditAction::CreateClient),
+    (
+        "POST",
+        "/clients",
+        r#"{"scopes":["usage/write"]}"#,
+        AuditAction::CreateClient,
+    ),
     ("DELETE", "/clients/{client}", "", AuditAction::RevokeClient),
-    ("POST", "/clients/{client}/rotation", "", AuditAction::RotateClient),
-    ("GET", "/identity-provider", "", AuditAction::ReadIdentityProvider),
-    ("PUT", "/identity-provider", PROVIDER, AuditAction::SetIdentityProvider),
-    ("DELETE", "/identity-provider", "", AuditAction::RemoveIdentityProvider),
+    (
+        "POST",
+        "/clients/{client}/rotation",
+        "",
+        AuditAction::RotateClient,
+    ),
+    (
+        "GET",
+        "/identity-provider",
+        "",
+        AuditAction::ReadIdentityProvider,
+    ),
+    (
+        "PUT",
+        "/identity-provider",
+        PROVIDER,
+        AuditAction::SetIdentityProvider,
+    ),
+    (
+        "DELETE",
+        "/identity-provider",
+        "",
+        AuditAction::RemoveIdentityProvider,
+    ),
     ("POST", "/closure", "", AuditAction::Close),
     ("POST", "/closure/undo", "{}", AuditAction::UndoClosure),
     ("GET", "/audit", "", AuditAction::ReadAudit),
 ];
 
 /// A body that sets an identity provider.
-const PROVIDER: &str = r#"{"issuer":"https://login.engines.example","client_id":"meridian","client_secret":"s3cret"}"#;
+const PROVIDER: &str =
+    r#"{"issuer":"https://login.engines.example","client_id":"meridian","client_secret":"s3cret"}"#;
 /// A client that nobody has made.
 const CLIENT: &str = "5b62e069-cb2b-5d42-a9bb-cad80b704827";
 
 /// A route's path with ids in it.
 fn path(tenant: &str, rest: &str, user: &str, invitation: &str) -> String {
     let path = format!("/tenants/{tenant}{rest}").replace("{user}", user);
-    path.replace("{invitation}", invitation).replace("{client}", CLIENT)
+    path.replace("{invitation}", invitation)
+        .replace("{client}", CLIENT)
 }
 
 fn body(text: &str) -> Value {
@@ -52,7 +119,10 @@ fn body(text: &str) -> Value {
 /// What every route answers to a token, with the ids of the world's own tenant.
 async fn answers(world: &World, token: &str) -> Vec<(u16, String)> {
     let mut answers = Vec::new();
-    let (tenant, user) = (world.tenant().to_string(), world.ada.user.username.to_string());
+    let (tenant, user) = (
+        world.tenant().to_string(),
+        world.ada.user.username.to_string(),
+    );
     for (method, rest, text, _) in ROUTES {
         let path = path(&tenant, rest, &user, &world.grace.to_string());
         let answer = world.send(token, method, &path, &body(text)).await;
@@ -77,15 +147,21 @@ fn everywhere(answer: (u16, &str), except: &[(&str, &str, (u16, &str))]) -> Vec<
 
 #[test]
 fn every_route_is_in_the_list() {
-    let document: Value = serde_json::from_str(include_str!("../../../../../docs/openapi/regional.json")).unwrap();
+    let document: Value =
+        serde_json::from_str(include_str!("../../../../../docs/openapi/regional.json")).unwrap();
     let mut declared = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         // The one route that takes no person's token.
         if !path.starts_with("/tenants/") || path.ends_with("/administrators") {
             continue;
         }
-        declared
-            .extend(operations.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+        declared.extend(
+            operations
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(|method| format!("{} {path}", method.to_uppercase())),
+        );
     }
     for (method, rest, ..) in ROUTES {
         let route = format!("{method} /tenants/{{tenant}}{rest}");
@@ -98,9 +174,16 @@ fn every_route_is_in_the_list() {
 async fn without_a_token_nothing_is_told_and_nothing_noted() {
     let world = World::new().await;
     let trail = world.trail(world.tenant()).await;
-    assert_eq!(answers(&world, "").await, everywhere((401, "unauthorized"), &[]));
-    let service = testkit::machine_token(&world.region.aws, &world.people.pool, "usage/write").await;
-    assert_eq!(answers(&world, &service).await, everywhere((401, "unauthorized"), &[]));
+    assert_eq!(
+        answers(&world, "").await,
+        everywhere((401, "unauthorized"), &[])
+    );
+    let service =
+        testkit::machine_token(&world.region.aws, &world.people.pool, "usage/write").await;
+    assert_eq!(
+        answers(&world, &service).await,
+        everywhere((401, "unauthorized"), &[])
+    );
     assert_eq!(world.trail(world.tenant()).await, trail);
 }
 
@@ -109,7 +192,10 @@ async fn a_member_reads_the_profile_and_may_leave() {
     let world = World::new().await;
     let tenant = world.region.tenant(world.tenant()).await;
     let token = world.token(world.charles.username).await;
-    let expected = everywhere((403, "admins-only"), &[("GET", "", (200, "")), ("GET", "/usage-levels", (200, ""))]);
+    let expected = everywhere(
+        (403, "admins-only"),
+        &[("GET", "", (200, "")), ("GET", "/usage-levels", (200, ""))],
+    );
     assert_eq!(answers(&world, &token).await, expected);
     assert_eq!(world.region.tenant(world.tenant()).await, tenant);
     let noted = world.refusals().await;
@@ -117,8 +203,18 @@ async fn a_member_reads_the_profile_and_may_leave() {
     assert!(noted.iter().all(|(_, _, slug)| slug == "admins-only"));
 
     let oneself = world.path(&format!("/users/{}", world.charles.username));
-    assert_eq!(world.send(&token, "DELETE", &oneself, &Value::Null).await.status, 204);
-    assert_eq!(answers(&world, &token).await, everywhere((403, "unknown-bearer"), &[]), "the token is of nobody now");
+    assert_eq!(
+        world
+            .send(&token, "DELETE", &oneself, &Value::Null)
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        answers(&world, &token).await,
+        everywhere((403, "unknown-bearer"), &[]),
+        "the token is of nobody now"
+    );
 }
 
 #[tokio::test]
@@ -126,25 +222,42 @@ async fn a_suspended_tenant_shows_its_profile_and_can_be_closed() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let now = moment("2026-11-20T09:45:00Z");
-    let tenant = world.region.publish(world.tenant(), "starter", Some(Suspension::Operator), now).await;
+    let tenant = world
+        .region
+        .publish(world.tenant(), "starter", Some(Suspension::Operator), now)
+        .await;
     assert_eq!(tenant.status, TenantStatus::Suspended);
     let may = [
         ("GET", "", (200, "")),
         ("POST", "/closure", (202, "")),
         ("POST", "/closure/undo", (200, "")),
         ("DELETE", "/clients/{client}", (404, "unknown-client")),
-        ("DELETE", "/identity-provider", (404, "no-identity-provider")),
+        (
+            "DELETE",
+            "/identity-provider",
+            (404, "no-identity-provider"),
+        ),
     ];
-    assert_eq!(answers(&world, &token).await, everywhere((403, "tenant-suspended"), &may));
+    assert_eq!(
+        answers(&world, &token).await,
+        everywhere((403, "tenant-suspended"), &may)
+    );
     assert_eq!(world.refusals().await.len(), ROUTES.len() - 3);
-    assert_eq!(world.region.tenant(world.tenant()).await.status, TenantStatus::Suspended, "undone, it is as before");
+    assert_eq!(
+        world.region.tenant(world.tenant()).await.status,
+        TenantStatus::Suspended,
+        "undone, it is as before"
+    );
 }
 
 #[tokio::test]
 async fn a_closing_tenant_shows_profile_and_trail_and_can_be_reopened() {
     let world = World::new().await;
     let token = world.admin_token().await;
-    world.region.close(world.tenant(), &digest("code"), earlier()).await;
+    world
+        .region
+        .close(world.tenant(), &digest("code"), earlier())
+        .await;
     let mut expected = everywhere(
         (409, "tenant-closing"),
         &[
@@ -153,17 +266,27 @@ async fn a_closing_tenant_shows_profile_and_trail_and_can_be_reopened() {
             ("POST", "/closure/undo", (200, "")),
             ("GET", "/audit", (200, "")),
             ("DELETE", "/clients/{client}", (404, "unknown-client")),
-            ("DELETE", "/identity-provider", (404, "no-identity-provider")),
+            (
+                "DELETE",
+                "/identity-provider",
+                (404, "no-identity-provider"),
+            ),
         ],
     );
     let mut answered = answers(&world, &token).await;
-    assert_eq!((answered.pop(), expected.pop()), (Some((200, String::new())), Some((200, String::new()))));
+    assert_eq!(
+        (answered.pop(), expected.pop()),
+        (Some((200, String::new())), Some((200, String::new())))
+    );
     assert_eq!(answered, expected);
-    assert_eq!(world.region.tenant(world.tenant()).await.status, TenantStatus::Active);
+    assert_eq!(
+        world.region.tenant(world.tenant()).await.status,
+        TenantStatus::Active
+    );
 }
 
-/// An administrator of one tenant gets nowhere with the ids of another, and the attempts are in the trail of
-/// the administrator's own tenant: the other one is not even told.
+/// An administrator of one tenant gets nowhere with the ids of another, and the attempts are in the
+/// trail of the administrator's own tenant: the other one is not even told.
 #[tokio::test]
 async fn the_ids_of_another_tenant_are_unknown_everywhere() {
     let world = World::new().await;
@@ -171,16 +294,44 @@ async fn the_ids_of_another_tenant_are_unknown_everywhere() {
     let token = world.admin_token().await;
     let untouched = world.region.tenant(other.tenant.id).await;
     let trail = world.trail(other.tenant.id).await;
-    let (foreign, user, invitation) =
-        (other.tenant.id.to_string(), member.username.to_string(), invitation.to_string());
+    let (foreign, user, invitation) = (
+        other.tenant.id.to_string(),
+        member.username.to_string(),
+        invitation.to_string(),
+    );
     for (method, rest, text, action) in ROUTES {
         let action = serde_json::to_value(action).unwrap();
-        let answer = world.send(&token, method, &path(&foreign, rest, &user, &invitation), &body(text)).await;
+        let answer = world
+            .send(
+                &token,
+                method,
+                &path(&foreign, rest, &user, &invitation),
+                &body(text),
+            )
+            .await;
         assert_eq!(slug(&answer), (404, "unknown-tenant"), "{method} {rest}");
         let unknown = "01935f6e-7b10-7c3a-8f21-000000000001";
-        let same = world.send(&token, method, &path(unknown, rest, &user, &invitation), &body(text)).await;
-        assert_eq!((same.status, same.body), (answer.status, answer.body), "{method} {rest} of no tenant at all");
-        let malformed = world.send(&token, method, &path("other", rest, &user, &invitation), &body(text)).await;
+        let same = world
+            .send(
+                &token,
+                method,
+                &path(unknown, rest, &user, &invitation),
+                &body(text),
+            )
+            .await;
+        assert_eq!(
+            (same.status, same.body),
+            (answer.status, answer.body),
+            "{method} {rest} of no tenant at all"
+        );
+        let malformed = world
+            .send(
+                &token,
+                method,
+                &path("other", rest, &user, &invitation),
+                &body(text),
+            )
+            .await;
         assert_eq!(slug(&malformed), (404, "unknown-tenant"), "{method} {rest}");
         let noted = world.refusals().await;
         for target in [Some(foreign.clone()), Some(unknown.to_owned()), None] {
@@ -190,7 +341,14 @@ async fn the_ids_of_another_tenant_are_unknown_everywhere() {
     }
     for (method, rest, text, action) in ROUTES.iter().filter(|(_, rest, ..)| rest.contains('{')) {
         let own = world.tenant().to_string();
-        let answer = world.send(&token, method, &path(&own, rest, &user, &invitation), &body(text)).await;
+        let answer = world
+            .send(
+                &token,
+                method,
+                &path(&own, rest, &user, &invitation),
+                &body(text),
+            )
+            .await;
         let client = CLIENT.to_owned();
         let (problem, target) = match rest {
             _ if rest.contains("{user}") => ("unknown-user", &user),
@@ -198,25 +356,68 @@ async fn the_ids_of_another_tenant_are_unknown_everywhere() {
             _ => ("unknown-invitation", &invitation),
         };
         assert_eq!(slug(&answer), (404, problem), "{method} {rest}");
-        let entry = (serde_json::to_value(action).unwrap(), Some(target.clone()), problem.to_owned());
-        assert_eq!(world.refusals().await.iter().filter(|noted| **noted == entry).count(), 1, "{entry:?}");
+        let entry = (
+            serde_json::to_value(action).unwrap(),
+            Some(target.clone()),
+            problem.to_owned(),
+        );
+        assert_eq!(
+            world
+                .refusals()
+                .await
+                .iter()
+                .filter(|noted| **noted == entry)
+                .count(),
+            1,
+            "{entry:?}"
+        );
     }
     assert_eq!(world.region.tenant(other.tenant.id).await, untouched);
     assert_eq!(world.trail(other.tenant.id).await, trail);
     let reader = world.region.tenants.reader();
-    assert_eq!(reader.load_user(member.username).await.unwrap(), Some(member));
-    assert!(reader.load_invitation(invitation.parse().unwrap()).await.unwrap().is_some());
+    assert_eq!(
+        reader.load_user(member.username).await.unwrap(),
+        Some(member)
+    );
+    assert!(
+        reader
+            .load_invitation(invitation.parse().unwrap())
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 /// The role counts that the user has, not the one that its token was issued with.
 #[tokio::test]
 async fn a_role_holds_at_once() {
     let world = World::new().await;
-    let (admin, member) = (world.admin_token().await, world.token(world.charles.username).await);
+    let (admin, member) = (
+        world.admin_token().await,
+        world.token(world.charles.username).await,
+    );
     let charles = world.path(&format!("/users/{}", world.charles.username));
-    assert_eq!(world.send(&member, "GET", &world.path("/users"), &Value::Null).await.status, 403);
-    assert_eq!(world.send(&admin, "PATCH", &charles, &json!({ "role": "admin" })).await.status, 200);
-    assert_eq!(world.send(&member, "GET", &world.path("/users"), &Value::Null).await.status, 200);
+    assert_eq!(
+        world
+            .send(&member, "GET", &world.path("/users"), &Value::Null)
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        world
+            .send(&admin, "PATCH", &charles, &json!({ "role": "admin" }))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        world
+            .send(&member, "GET", &world.path("/users"), &Value::Null)
+            .await
+            .status,
+        200
+    );
 }
 
 #[test]
@@ -225,8 +426,23 @@ fn a_token_speaks_for_a_confirmed_user_of_its_own_tenant() {
     let username: Username = "5b62e069-cb2b-5d42-a9bb-cad80b704827".parse().unwrap();
     let check = |tenant_id: Option<TenantId>, confirmed_at: Option<Timestamp>, expected: bool| {
         let origin = Origin::Signup(Newcomer::ada().signup);
-        let membership = Membership { tenant: own, origin, role: Role::Admin, confirmed_at };
-        assert_eq!(is_of(&Bearer { tenant_id, username }, &membership), expected, "{tenant_id:?} {confirmed_at:?}");
+        let membership = Membership {
+            tenant: own,
+            origin,
+            role: Role::Admin,
+            confirmed_at,
+        };
+        assert_eq!(
+            is_of(
+                &Bearer {
+                    tenant_id,
+                    username
+                },
+                &membership
+            ),
+            expected,
+            "{tenant_id:?} {confirmed_at:?}"
+        );
     };
     check(Some(own), Some(earlier()), true);
     check(None, Some(earlier()), true);
@@ -242,18 +458,37 @@ async fn what_can_be_done_depends_on_the_tenants_status() {
     let check = |status, suspension, expected: [&str; 4]| {
         let mut tenant = made.tenant.clone();
         (tenant.status, tenant.policy.suspension) = (status, suspension);
-        let found = [During::Always, During::UseAndEnd, During::Use, During::Change].map(|during| {
-            let right = Right { action: AuditAction::ReadTenant, role: Role::Admin, during };
-            admit(Role::Admin, &tenant, Some(made.tenant.id), right).map_or_else(|problem| problem.slug(), |()| "")
+        let found = [
+            During::Always,
+            During::UseAndEnd,
+            During::Use,
+            During::Change,
+        ]
+        .map(|during| {
+            let right = Right {
+                action: AuditAction::ReadTenant,
+                role: Role::Admin,
+                during,
+            };
+            admit(Role::Admin, &tenant, Some(made.tenant.id), right)
+                .map_or_else(|problem| problem.slug(), |()| "")
         });
         assert_eq!(found, expected, "{status} {suspension:?}");
     };
     let not = |slug: &'static str| ["", slug, slug, slug];
     check(Active, None, [""; 4]);
     check(Active, Some(Suspension::Dunning), not("tenant-suspended"));
-    check(Suspended, Some(Suspension::Dunning), not("tenant-suspended"));
+    check(
+        Suspended,
+        Some(Suspension::Dunning),
+        not("tenant-suspended"),
+    );
     check(Relocating, None, ["", "", "", "tenant-relocating"]);
-    check(Relocating, Some(Suspension::Operator), not("tenant-suspended"));
+    check(
+        Relocating,
+        Some(Suspension::Operator),
+        not("tenant-suspended"),
+    );
     check(Closing, None, ["", "", "tenant-closing", "tenant-closing"]);
     check(Closed, None, ["", "", "tenant-closing", "tenant-closing"]);
     check(Pending, None, not("tenant-not-ready"));
@@ -266,38 +501,93 @@ async fn a_name_that_leads_elsewhere_opens_nothing() {
     let world = World::new().await;
     let (theirs, ..) = world.other().await;
     let token = world.admin_token().await;
-    assert_eq!(world.send(&token, "GET", &world.path(""), &Value::Null).await.status, 200);
+    assert_eq!(
+        world
+            .send(&token, "GET", &world.path(""), &Value::Null)
+            .await
+            .status,
+        200
+    );
     let name = format!("USER#{}", world.ada.user.username);
     world.region.mislead(&name, "USER", theirs.tenant.id).await;
     for tenant in [world.tenant(), theirs.tenant.id] {
-        let refused = world.send(&token, "GET", &format!("/tenants/{tenant}"), &Value::Null).await;
+        let refused = world
+            .send(&token, "GET", &format!("/tenants/{tenant}"), &Value::Null)
+            .await;
         assert_eq!(slug(&refused), (403, "unknown-bearer"), "{tenant}");
     }
 }
 
-/// Somebody whom the tenant has removed is noted in the trail of the tenant that the token was for, as long as
-/// that is kept.
+/// Somebody whom the tenant has removed is noted in the trail of the tenant that the token was for,
+/// as long as that is kept.
 #[tokio::test]
 async fn a_former_user_is_turned_away() {
     let world = World::new().await;
     let adapters = world.adapters(Without::Nothing);
-    let right = Right { action: AuditAction::ListUsers, role: Role::Admin, during: During::Use };
+    let right = Right {
+        action: AuditAction::ListUsers,
+        role: Role::Admin,
+        during: During::Use,
+    };
     let username: Username = "e081e61e-144c-57b3-b5a7-e48c59e80546".parse().unwrap();
-    for tenant_id in [None, Some(Newcomer::somebody().tenant), Some(world.tenant())] {
+    for tenant_id in [
+        None,
+        Some(Newcomer::somebody().tenant),
+        Some(world.tenant()),
+    ] {
         assert_eq!(world.refusals().await, []);
-        let refused = turn_away(&adapters, &Bearer { tenant_id, username }, right, earlier()).await;
+        let refused = turn_away(
+            &adapters,
+            &Bearer {
+                tenant_id,
+                username,
+            },
+            right,
+            earlier(),
+        )
+        .await;
         assert_eq!(refused.unwrap_err().slug(), "unknown-bearer");
     }
     let noted = [(json!("list-users"), None, "unknown-bearer".to_owned())];
     assert_eq!(world.refusals().await, noted);
 
-    world.region.close(world.tenant(), &digest("code"), earlier()).await;
-    let ended = world.region.change(world.tenant(), Reach::TENANT, earlier(), |loaded, occasion| {
-        let (reason, settings) = (StatusReason::GraceEnded, &world.region.settings);
-        decide_change(&loaded.state, Change::End, reason, Actor::Clock, settings, occasion).map(Some)
-    });
+    world
+        .region
+        .close(world.tenant(), &digest("code"), earlier())
+        .await;
+    let ended = world.region.change(
+        world.tenant(),
+        Reach::TENANT,
+        earlier(),
+        |loaded, occasion| {
+            let (reason, settings) = (StatusReason::GraceEnded, &world.region.settings);
+            decide_change(
+                &loaded.state,
+                Change::End,
+                reason,
+                Actor::Clock,
+                settings,
+                occasion,
+            )
+            .map(Some)
+        },
+    );
     assert_eq!(ended.await.tenant.status, TenantStatus::Closed);
     let tenant_id = Some(world.tenant());
-    turn_away(&adapters, &Bearer { tenant_id, username }, right, earlier()).await.unwrap_err();
-    assert_eq!(world.refusals().await, noted, "nothing is added to what will be erased");
+    turn_away(
+        &adapters,
+        &Bearer {
+            tenant_id,
+            username,
+        },
+        right,
+        earlier(),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(
+        world.refusals().await,
+        noted,
+        "nothing is added to what will be erased"
+    );
 }

@@ -12,8 +12,12 @@ impl World {
     }
 
     async fn give(&self, without: Without, email: &str) -> Answer {
-        let payload =
-            request("POST", &self.path("/administrators"), &self.operator_token().await, &json!({ "email": email }));
+        let payload = request(
+            "POST",
+            &self.path("/administrators"),
+            &self.operator_token().await,
+            &json!({ "email": email }),
+        );
         invoke(self.api(without), &payload).await
     }
 
@@ -22,7 +26,10 @@ impl World {
         let queue = aws_sdk_sqs::Client::new(&self.region.aws.config);
         let mut notices = Vec::new();
         loop {
-            let asked = queue.receive_message().queue_url(&self.notices).max_number_of_messages(10);
+            let asked = queue
+                .receive_message()
+                .queue_url(&self.notices)
+                .max_number_of_messages(10);
             let received = asked.send().await.unwrap().messages.unwrap_or_default();
             if received.is_empty() {
                 return notices;
@@ -30,7 +37,13 @@ impl World {
             for message in received {
                 notices.push(serde_json::from_str(message.body().unwrap()).unwrap());
                 let handle = message.receipt_handle().unwrap();
-                queue.delete_message().queue_url(&self.notices).receipt_handle(handle).send().await.unwrap();
+                queue
+                    .delete_message()
+                    .queue_url(&self.notices)
+                    .receipt_handle(handle)
+                    .send()
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -39,7 +52,11 @@ impl World {
     async fn code(&self, email: &str) -> InvitationCode {
         let mails = self.mails_to(email).await;
         let text = mails.last().unwrap().text();
-        text.lines().find_map(|line| line.strip_prefix("Code: ")).unwrap().parse().unwrap()
+        text.lines()
+            .find_map(|line| line.strip_prefix("Code: "))
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 }
 
@@ -50,24 +67,58 @@ fn somebody() -> String {
 #[tokio::test]
 async fn a_tenant_without_administrators_gets_a_new_one() {
     let world = World::new().await;
-    world.people.identity.delete_account(&world.ada.user.account_name()).await.unwrap();
+    world
+        .people
+        .identity
+        .delete_account(&world.ada.user.account_name())
+        .await
+        .unwrap();
     let (mary, charles) = (somebody(), world.token(world.charles.username).await);
-    let profile = world.send(&charles, "GET", &world.path(""), &Value::Null).await;
+    let profile = world
+        .send(&charles, "GET", &world.path(""), &Value::Null)
+        .await;
     assert_eq!(profile.body["admins"], 0);
     let given = world.give(Without::Nothing, &mary).await;
-    assert_eq!((given.status, &given.body["state"]), (201, &json!("invited")), "{}", given.body);
+    assert_eq!(
+        (given.status, &given.body["state"]),
+        (201, &json!("invited")),
+        "{}",
+        given.body
+    );
     assert!(!given.text.contains(&mary), "the answer names nobody");
-    assert_eq!(world.notices().await, [AdministratorNotice { tenant: world.tenant(), after: None }]);
+    assert_eq!(
+        world.notices().await,
+        [AdministratorNotice {
+            tenant: world.tenant(),
+            after: None
+        }]
+    );
     let trail = world.trail(world.tenant()).await;
-    let entry = trail.iter().find(|entry| entry.actor == Actor::Operator).unwrap();
-    assert_eq!((entry.action, entry.refused.as_ref()), (AuditAction::Invite, None));
+    let entry = trail
+        .iter()
+        .find(|entry| entry.actor == Actor::Operator)
+        .unwrap();
+    assert_eq!(
+        (entry.action, entry.refused.as_ref()),
+        (AuditAction::Invite, None)
+    );
     assert_eq!(entry.target.as_deref(), given.body["invitation"].as_str());
 
     let code = world.code(&mary).await;
-    let user = world.region.join(world.tenant(), &code, "Mary Shelley", moment("2026-11-20T10:01:00Z")).await;
+    let user = world
+        .region
+        .join(
+            world.tenant(),
+            &code,
+            "Mary Shelley",
+            moment("2026-11-20T10:01:00Z"),
+        )
+        .await;
     world.make_account(&user).await;
     let token = world.token(user.username).await;
-    let listed = world.send(&token, "GET", &world.path("/users"), &Value::Null).await;
+    let listed = world
+        .send(&token, "GET", &world.path("/users"), &Value::Null)
+        .await;
     assert_eq!(listed.status, 200, "{}", listed.body);
     assert_eq!(world.region.tenant(world.tenant()).await.admins, 1);
 }
@@ -79,44 +130,97 @@ async fn the_tenant_sees_whom_the_operator_has_invited() {
     let mary = somebody();
     assert_eq!(world.give(Without::Nothing, &mary).await.status, 201);
     let token = world.admin_token().await;
-    let listed = world.send(&token, "GET", &world.path("/invitations"), &Value::Null).await;
+    let listed = world
+        .send(&token, "GET", &world.path("/invitations"), &Value::Null)
+        .await;
     let by = |email: &str| {
         let invitations = listed.body["invitations"].as_array().unwrap();
-        invitations.iter().find(|invitation| invitation["email"] == email).unwrap()["invited_by"].clone()
+        invitations
+            .iter()
+            .find(|invitation| invitation["email"] == email)
+            .unwrap()["invited_by"]
+            .clone()
     };
     assert_eq!(by(&mary), "operator");
-    assert_eq!(by("grace@compilers.example"), json!({ "user": world.ada.user.username }));
+    assert_eq!(
+        by("grace@compilers.example"),
+        json!({ "user": world.ada.user.username })
+    );
 }
 
 #[tokio::test]
 async fn a_user_of_the_tenant_becomes_its_administrator_at_once() {
     let world = World::new().await;
     for _ in 0..2 {
-        let given = world.give(Without::Nothing, "charles@engines.example").await;
-        assert_eq!((given.status, &given.body["state"]), (200, &json!("appointed")), "{}", given.body);
+        let given = world
+            .give(Without::Nothing, "charles@engines.example")
+            .await;
+        assert_eq!(
+            (given.status, &given.body["state"]),
+            (200, &json!("appointed")),
+            "{}",
+            given.body
+        );
         assert_eq!(world.region.tenant(world.tenant()).await.admins, 2);
-        assert_eq!(world.notices().await.len(), 1, "told again, since the first telling may have failed");
+        assert_eq!(
+            world.notices().await.len(),
+            1,
+            "told again, since the first telling may have failed"
+        );
     }
     let trail = world.trail(world.tenant()).await;
     let changes = trail.iter().filter(|entry| entry.actor == Actor::Operator);
-    assert_eq!(changes.map(|entry| entry.action).collect::<Vec<_>>(), [AuditAction::ChangeRole]);
+    assert_eq!(
+        changes.map(|entry| entry.action).collect::<Vec<_>>(),
+        [AuditAction::ChangeRole]
+    );
 }
 
 #[tokio::test]
 async fn a_user_without_an_account_is_invited_anew() {
     let world = World::new().await;
-    world.people.identity.delete_account(&world.charles.account_name()).await.unwrap();
-    let given = world.give(Without::Nothing, "charles@engines.example").await;
-    assert_eq!((given.status, &given.body["state"]), (201, &json!("invited")), "{}", given.body);
+    world
+        .people
+        .identity
+        .delete_account(&world.charles.account_name())
+        .await
+        .unwrap();
+    let given = world
+        .give(Without::Nothing, "charles@engines.example")
+        .await;
+    assert_eq!(
+        (given.status, &given.body["state"]),
+        (201, &json!("invited")),
+        "{}",
+        given.body
+    );
 }
 
 #[tokio::test]
 async fn a_suspended_tenant_can_be_given_one_and_a_closing_one_cannot() {
     let world = World::new().await;
-    world.region.publish(world.tenant(), "starter", Some(Suspension::Dunning), earlier()).await;
+    world
+        .region
+        .publish(
+            world.tenant(),
+            "starter",
+            Some(Suspension::Dunning),
+            earlier(),
+        )
+        .await;
     assert_eq!(world.give(Without::Nothing, &somebody()).await.status, 201);
-    world.region.close(world.tenant(), &digest("0123456789abcdef0123456789abcdef"), earlier()).await;
-    assert_eq!(slug(&world.give(Without::Nothing, &somebody()).await), (409, "tenant-closing"));
+    world
+        .region
+        .close(
+            world.tenant(),
+            &digest("0123456789abcdef0123456789abcdef"),
+            earlier(),
+        )
+        .await;
+    assert_eq!(
+        slug(&world.give(Without::Nothing, &somebody()).await),
+        (409, "tenant-closing")
+    );
 }
 
 /// Nobody can become an administrator unnoticed: without the notices the code is not mailed.
@@ -124,18 +228,25 @@ async fn a_suspended_tenant_can_be_given_one_and_a_closing_one_cannot() {
 async fn nothing_is_mailed_before_the_people_of_the_tenant_are_told() {
     let world = World::new().await;
     let mary = somebody();
-    assert_eq!(slug(&world.give(Without::Notices, &mary).await), (503, "notice-not-sent"));
+    assert_eq!(
+        slug(&world.give(Without::Notices, &mary).await),
+        (503, "notice-not-sent")
+    );
     assert!(world.mails_to(&mary).await.is_empty());
     assert_eq!(world.give(Without::Nothing, &mary).await.status, 201);
     assert_eq!(world.mails_to(&mary).await.len(), 1);
 }
 
-/// What a tenant's people ask for leaves an operator's share of the mails to an address. What is beyond that one follows by
-/// itself, so the people of the tenant are told before it is stored.
+/// What a tenant's people ask for leaves an operator's share of the mails to an address. What is
+/// beyond that one follows by itself, so the people of the tenant are told before it is stored.
 #[tokio::test]
 async fn an_operator_has_a_share_of_the_mails_and_what_is_owed_is_told_of_before() {
     let world = World::new().await;
-    let (mary, admin, operator) = (somebody(), world.admin_token().await, world.operator_token().await);
+    let (mary, admin, operator) = (
+        somebody(),
+        world.admin_token().await,
+        world.operator_token().await,
+    );
     let ask = async |without: Without, token: &str, path: &str| {
         let mut adapters = world.adapters(without);
         adapters.mails = MailTally::new(world.region.tenants.reader().clone(), 3);
@@ -151,23 +262,65 @@ async fn an_operator_has_a_share_of_the_mails_and_what_is_owed_is_told_of_before
         invoke(runtime::http::with_fallbacks(router(adapters)), &payload).await
     };
     let stored = async || {
-        let id = tenancy::Username::of(&world.ada.tenant.alias, &mary.parse().unwrap()).invitation();
-        world.region.tenants.reader().load_invitation(id).await.unwrap().unwrap()
+        let id =
+            tenancy::Username::of(&world.ada.tenant.alias, &mary.parse().unwrap()).invitation();
+        world
+            .region
+            .tenants
+            .reader()
+            .load_invitation(id)
+            .await
+            .unwrap()
+            .unwrap()
     };
     for _ in 0..2 {
-        assert_eq!(ask(Without::Nothing, &admin, "/invitations").await.status, 201);
+        assert_eq!(
+            ask(Without::Nothing, &admin, "/invitations").await.status,
+            201
+        );
     }
-    assert_eq!(world.mails_to(&mary).await.len(), 1, "the share of who asks from one network");
-    assert_eq!(ask(Without::Nothing, &operator, "/administrators").await.status, 201);
+    assert_eq!(
+        world.mails_to(&mary).await.len(),
+        1,
+        "the share of who asks from one network"
+    );
+    assert_eq!(
+        ask(Without::Nothing, &operator, "/administrators")
+            .await
+            .status,
+        201
+    );
     let mailed = stored().await;
-    assert_eq!((world.mails_to(&mary).await.len(), &mailed.owed, world.notices().await.len()), (2, &None, 1));
+    assert_eq!(
+        (
+            world.mails_to(&mary).await.len(),
+            &mailed.owed,
+            world.notices().await.len()
+        ),
+        (2, &None, 1)
+    );
 
     let untold = ask(Without::Notices, &operator, "/administrators").await;
-    assert_eq!((slug(&untold), stored().await), ((503, "notice-not-sent"), mailed.clone()), "nothing follows untold");
-    assert_eq!(ask(Without::Nothing, &operator, "/administrators").await.status, 201);
+    assert_eq!(
+        (slug(&untold), stored().await),
+        ((503, "notice-not-sent"), mailed.clone()),
+        "nothing follows untold"
+    );
+    assert_eq!(
+        ask(Without::Nothing, &operator, "/administrators")
+            .await
+            .status,
+        201
+    );
     let owed = stored().await;
     assert_eq!((owed.owed.is_some(), &owed.code), (true, &mailed.code));
-    assert_eq!((world.mails_to(&mary).await.len(), world.notices().await.len()), (2, 1));
+    assert_eq!(
+        (
+            world.mails_to(&mary).await.len(),
+            world.notices().await.len()
+        ),
+        (2, 1)
+    );
 }
 
 /// As many notices as it takes for everybody.
@@ -175,13 +328,27 @@ async fn an_operator_has_a_share_of_the_mails_and_what_is_owed_is_told_of_before
 async fn a_large_tenant_is_told_in_parts() {
     let world = World::new().await;
     for n in 0..usize::from(AdministratorNotice::PEOPLE_MAX) {
-        world.region.add_user(&world.ada, &format!("user-{n}@engines.example"), Role::Member, earlier()).await;
+        world
+            .region
+            .add_user(
+                &world.ada,
+                &format!("user-{n}@engines.example"),
+                Role::Member,
+                earlier(),
+            )
+            .await;
     }
     assert_eq!(world.give(Without::Nothing, &somebody()).await.status, 201);
     let notices = world.notices().await;
     assert_eq!(notices.len(), 2);
     assert!(notices.iter().all(|notice| notice.tenant == world.tenant()));
-    assert_eq!(notices.iter().filter(|notice| notice.after.is_none()).count(), 1);
+    assert_eq!(
+        notices
+            .iter()
+            .filter(|notice| notice.after.is_none())
+            .count(),
+        1
+    );
 }
 
 /// Administrators of tenants, tenants' machines and the provider's own services cannot.
@@ -189,9 +356,17 @@ async fn a_large_tenant_is_told_in_parts() {
 async fn only_the_client_for_it_gives_administrators() {
     let world = World::new().await;
     let pool = &world.people.pool;
-    let service = testkit::machine_token(&world.region.aws, pool, crate::administrators::SCOPE).await;
+    let service =
+        testkit::machine_token(&world.region.aws, pool, crate::administrators::SCOPE).await;
     for token in [String::new(), world.admin_token().await, service] {
-        let answer = world.send(&token, "POST", &world.path("/administrators"), &json!({ "email": somebody() })).await;
+        let answer = world
+            .send(
+                &token,
+                "POST",
+                &world.path("/administrators"),
+                &json!({ "email": somebody() }),
+            )
+            .await;
         assert_eq!(slug(&answer), (401, "unauthorized"));
     }
     let before = world.region.tenant(world.tenant()).await;
@@ -199,35 +374,61 @@ async fn only_the_client_for_it_gives_administrators() {
     assert!(world.notices().await.is_empty());
 }
 
-/// An administrator of the tenant with bad intentions cannot keep the operator out, nor can an operator use up what is the
-/// tenant's.
+/// An administrator of the tenant with bad intentions cannot keep the operator out, nor can an
+/// operator use up what is the tenant's.
 #[tokio::test]
 async fn operators_and_the_tenant_have_counts_of_their_own() {
-    for (spends, spends_up) in [("tenant", true), ("operator", true), ("tenant", false), ("operator", false)] {
+    for (spends, spends_up) in [
+        ("tenant", true),
+        ("operator", true),
+        ("tenant", false),
+        ("operator", false),
+    ] {
         let world = World::new().await;
         let (mary, admin) = (somebody(), world.admin_token().await);
         let of_tenant = async || {
             let invite = json!({ "email": mary, "role": "member" });
-            world.send(&admin, "POST", &world.path("/invitations"), &invite).await
+            world
+                .send(&admin, "POST", &world.path("/invitations"), &invite)
+                .await
         };
         let of_operator = async || world.give(Without::Nothing, &mary).await;
         if spends_up {
-            // Every limit by requests to the same address: of a day, and of an invitation that stays open.
+            // Every limit by requests to the same address: of a day, and of an invitation that
+            // stays open.
             for _ in 0..10 {
-                let answer = if spends == "tenant" { of_tenant().await } else { of_operator().await };
+                let answer = if spends == "tenant" {
+                    of_tenant().await
+                } else {
+                    of_operator().await
+                };
                 assert_eq!(answer.status, 201, "{}", answer.body);
             }
         } else {
-            let by = if spends == "tenant" { Actor::User(world.ada.user.username) } else { Actor::Operator };
-            let id = tenancy::Username::of(&world.ada.tenant.alias, &mary.parse().unwrap()).invitation();
+            let by = if spends == "tenant" {
+                Actor::User(world.ada.user.username)
+            } else {
+                Actor::Operator
+            };
+            let id =
+                tenancy::Username::of(&world.ada.tenant.alias, &mary.parse().unwrap()).invitation();
             let [of_hour, _] = mail_limits(by, world.tenant(), id);
             for n in 0..of_hour.times_max {
                 let mark = tenancy::KeyDigest::of("request", &n.to_string());
-                world.region.tenants.take(&of_hour, &mark, moment("2026-11-20T10:00:00Z")).await.unwrap();
+                world
+                    .region
+                    .tenants
+                    .take(&of_hour, &mark, moment("2026-11-20T10:00:00Z"))
+                    .await
+                    .unwrap();
             }
         }
         let (tenant, operator) = (of_tenant().await, of_operator().await);
-        let (used_up, other) = if spends == "tenant" { (tenant, operator) } else { (operator, tenant) };
+        let (used_up, other) = if spends == "tenant" {
+            (tenant, operator)
+        } else {
+            (operator, tenant)
+        };
         assert_eq!(slug(&used_up), (429, "too-many-requests"), "{spends}");
         assert_eq!(other.status, 201, "{spends}: {}", other.body);
     }

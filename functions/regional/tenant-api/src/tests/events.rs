@@ -8,9 +8,14 @@ const CODE: &str = "0123456789abcdef0123456789abcdef";
 
 fn expected(name: &str) -> (u16, &'static str) {
     match name {
-        "valid-invitation" | "valid-invitation-again" | "valid-client" | "valid-administrator" => (201, ""),
+        "valid-invitation" | "valid-invitation-again" | "valid-client" | "valid-administrator" => {
+            (201, "")
+        }
         "valid-plan-change" | "valid-closure" | "valid-address" => (202, ""),
-        "valid-user-removal" | "valid-address-release" | "valid-removal-of-oneself" | "valid-withdrawal" => (204, ""),
+        "valid-user-removal"
+        | "valid-address-release"
+        | "valid-removal-of-oneself"
+        | "valid-withdrawal" => (204, ""),
         "invalid-token-missing"
         | "invalid-token-malformed"
         | "invalid-token-of-a-service"
@@ -28,13 +33,15 @@ fn expected(name: &str) -> (u16, &'static str) {
         "invalid-usage-not-answerable" => (422, "not-answerable"),
         "invalid-client-without-key" => (400, "idempotency-key-missing"),
         "invalid-client-key-malformed" => (400, "idempotency-key-malformed"),
-        "invalid-client-without-scopes" | "invalid-identity-provider-issuer" => (422, "invalid-fields"),
+        "invalid-client-without-scopes" | "invalid-identity-provider-issuer" => {
+            (422, "invalid-fields")
+        }
         "invalid-client-unknown-scope" => (422, "invalid-body"),
         "invalid-unknown-client" | "invalid-rotation-of-unknown-client" => (404, "unknown-client"),
         "invalid-no-identity-provider" => (404, "no-identity-provider"),
-        "invalid-member-lists-users" | "invalid-member-removes-admin" | "invalid-usage-levels-by-member" => {
-            (403, "admins-only")
-        }
+        "invalid-member-lists-users"
+        | "invalid-member-removes-admin"
+        | "invalid-usage-levels-by-member" => (403, "admins-only"),
         "invalid-organisation-empty"
         | "invalid-label-reserved"
         | "invalid-limit"
@@ -44,7 +51,9 @@ fn expected(name: &str) -> (u16, &'static str) {
         "invalid-malformed-json" => (400, "malformed-json"),
         "invalid-unknown-field" | "invalid-unknown-role" => (422, "invalid-body"),
         "invalid-unknown-user" | "invalid-user-malformed" => (404, "unknown-user"),
-        "invalid-unknown-invitation" | "invalid-invitation-malformed" => (404, "unknown-invitation"),
+        "invalid-unknown-invitation" | "invalid-invitation-malformed" => {
+            (404, "unknown-invitation")
+        }
         "invalid-last-admin-demoted" | "invalid-last-admin-removed" => (409, "last-admin"),
         "invalid-already-member" => (409, "already-member"),
         "invalid-unknown-plan" => (422, "unknown-plan"),
@@ -63,7 +72,8 @@ fn expected(name: &str) -> (u16, &'static str) {
 async fn every_event_gets_its_answer() {
     for Case { name, payload } in testkit::cases("tenant-api") {
         let world = World::new().await;
-        let service = testkit::machine_token(&world.region.aws, &world.people.pool, "usage/write").await;
+        let service =
+            testkit::machine_token(&world.region.aws, &world.people.pool, "usage/write").await;
         let payload = payload
             .to_string()
             .replace("admin-token", &world.admin_token().await)
@@ -71,22 +81,45 @@ async fn every_event_gets_its_answer() {
             .replace("service-token", &service)
             .replace("operator-token", &world.operator_token().await);
         if name.starts_with("valid-undo") {
-            world.region.close(world.tenant(), &digest(CODE), earlier()).await;
+            world
+                .region
+                .close(world.tenant(), &digest(CODE), earlier())
+                .await;
         }
-        let (tenant, trail) = (world.region.tenant(world.tenant()).await, world.trail(world.tenant()).await);
-        let answer = invoke(world.api(Without::Nothing), &serde_json::from_str(&payload).unwrap()).await;
+        let (tenant, trail) = (
+            world.region.tenant(world.tenant()).await,
+            world.trail(world.tenant()).await,
+        );
+        let answer = invoke(
+            world.api(Without::Nothing),
+            &serde_json::from_str(&payload).unwrap(),
+        )
+        .await;
         assert_eq!(slug(&answer), expected(&name), "{name}: {}", answer.body);
         if answer.status >= 400 {
-            assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
-            assert_eq!(world.region.tenant(world.tenant()).await, tenant, "{name} changes nothing");
-            let untold = ["entitlements", "usage", "administrator-"].iter().any(|part| name.contains(part))
+            assert_eq!(
+                answer.headers["content-type"], "application/problem+json",
+                "{name}"
+            );
+            assert_eq!(
+                world.region.tenant(world.tenant()).await,
+                tenant,
+                "{name} changes nothing"
+            );
+            let untold = ["entitlements", "usage", "administrator-"]
+                .iter()
+                .any(|part| name.contains(part))
                 && !name.contains("levels");
             let known = !matches!(answer.status, 401 | 405)
                 && !["invalid-path", "invalid-host"].contains(&name.as_str())
                 && !untold;
             let anonymous = name == "invalid-undo-with-wrong-code";
             let added = world.trail(world.tenant()).await.len() - trail.len();
-            assert_eq!(added, usize::from(known && !anonymous), "{name} is in the trail");
+            assert_eq!(
+                added,
+                usize::from(known && !anonymous),
+                "{name} is in the trail"
+            );
         }
     }
 }
@@ -94,7 +127,9 @@ async fn every_event_gets_its_answer() {
 /// The payload with tokens of the world's own people.
 async fn with_tokens(world: &World, payload: &str) -> String {
     let admin = world.admin_token().await;
-    payload.replace("admin-token", &admin).replace("member-token", &world.token(world.charles.username).await)
+    payload
+        .replace("admin-token", &admin)
+        .replace("member-token", &world.token(world.charles.username).await)
 }
 
 #[tokio::test]
@@ -103,8 +138,17 @@ async fn an_object_is_not_taken_by_position() {
     let before = world.region.tenant(world.tenant()).await;
     for Case { name, payload } in testkit::by_position("tenant-api") {
         let payload = with_tokens(&world, &payload.to_string()).await;
-        let answer = invoke(world.api(Without::Nothing), &serde_json::from_str(&payload).unwrap()).await;
-        assert_eq!(slug(&answer), (422, "invalid-body"), "{name}: {}", answer.body);
+        let answer = invoke(
+            world.api(Without::Nothing),
+            &serde_json::from_str(&payload).unwrap(),
+        )
+        .await;
+        assert_eq!(
+            slug(&answer),
+            (422, "invalid-body"),
+            "{name}: {}",
+            answer.body
+        );
     }
     assert_eq!(world.region.tenant(world.tenant()).await, before);
 }
@@ -114,12 +158,16 @@ async fn every_odd_event_has_an_answer() {
     let world = World::new().await;
     let mut usual = Vec::new();
     for case in testkit::cases("tenant-api") {
-        usual.push(serde_json::from_str(&with_tokens(&world, &case.payload.to_string()).await).unwrap());
+        usual.push(
+            serde_json::from_str(&with_tokens(&world, &case.payload.to_string()).await).unwrap(),
+        );
     }
     let mut odd = testkit::OddEvents::new(1, usual);
     for _ in 0..ODD_EVENTS {
         let event = odd.next_event();
-        let status = runtime::http::respond(world.api(Without::Nothing), &event).await.status();
+        let status = runtime::http::respond(world.api(Without::Nothing), &event)
+            .await
+            .status();
         assert!(!status.is_server_error(), "{status} to {event}");
     }
 }

@@ -13,7 +13,12 @@ fn provider(issuer: &str) -> Value {
 
 impl World {
     async fn provide(&self, without: Without, body: &Value) -> Answer {
-        let payload = request("PUT", &self.path("/identity-provider"), &self.admin_token().await, body);
+        let payload = request(
+            "PUT",
+            &self.path("/identity-provider"),
+            &self.admin_token().await,
+            body,
+        );
         invoke(self.api(without), &payload).await
     }
 
@@ -23,7 +28,11 @@ impl World {
 
     async fn federated_clients(&self) -> Vec<String> {
         let name = ProviderName::of(&self.ada.tenant.alias);
-        self.people.identity.clients_named(name.as_str()).await.unwrap()
+        self.people
+            .identity
+            .clients_named(name.as_str())
+            .await
+            .unwrap()
     }
 }
 
@@ -32,34 +41,88 @@ async fn a_provider_is_set_changed_and_removed() {
     let world = World::new().await;
     let token = world.admin_token().await;
     let path = world.path("/identity-provider");
-    let answer = world.provide(Without::Nothing, &provider("https://login.engines.example")).await;
+    let answer = world
+        .provide(Without::Nothing, &provider("https://login.engines.example"))
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(answer.body["redirect_uri"], "https://auth.example.com/oauth2/idpresponse");
+    assert_eq!(
+        answer.body["redirect_uri"],
+        "https://auth.example.com/oauth2/idpresponse"
+    );
     assert_eq!(answer.body["in_use"], true);
     let federation = world.federation().await.unwrap();
-    assert_eq!(federation.identity_provider, ProviderName::of(&world.ada.tenant.alias));
+    assert_eq!(
+        federation.identity_provider,
+        ProviderName::of(&world.ada.tenant.alias)
+    );
 
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&world.region.aws.config);
     let pool = &world.people.pool.id;
-    let described = cognito.describe_user_pool_client().user_pool_id(pool).client_id(&federation.client_id);
+    let described = cognito
+        .describe_user_pool_client()
+        .user_pool_id(pool)
+        .client_id(&federation.client_id);
     let client = described.send().await.unwrap().user_pool_client.unwrap();
-    assert_eq!(client.callback_urls(), [format!("https://{}.app.example.com/", world.ada.tenant.alias)]);
-    assert_eq!(client.supported_identity_providers(), [federation.identity_provider.as_str()]);
-    assert_eq!((client.client_secret(), client.allowed_o_auth_scopes().len()), (None, 2));
+    assert_eq!(
+        client.callback_urls(),
+        [format!(
+            "https://{}.app.example.com/",
+            world.ada.tenant.alias
+        )]
+    );
+    assert_eq!(
+        client.supported_identity_providers(),
+        [federation.identity_provider.as_str()]
+    );
+    assert_eq!(
+        (client.client_secret(), client.allowed_o_auth_scopes().len()),
+        (None, 2)
+    );
 
-    let answer = world.provide(Without::Nothing, &provider("https://sso.engines.example/realm")).await;
-    assert_eq!((answer.status, world.federation().await.as_ref()), (200, Some(&federation)), "the client stays");
+    let answer = world
+        .provide(
+            Without::Nothing,
+            &provider("https://sso.engines.example/realm"),
+        )
+        .await;
+    assert_eq!(
+        (answer.status, world.federation().await.as_ref()),
+        (200, Some(&federation)),
+        "the client stays"
+    );
     let described = cognito.describe_identity_provider().user_pool_id(pool);
-    let described = described.provider_name(federation.identity_provider.as_str()).send().await.unwrap();
-    let details = described.identity_provider.unwrap().provider_details.unwrap();
+    let described = described
+        .provider_name(federation.identity_provider.as_str())
+        .send()
+        .await
+        .unwrap();
+    let details = described
+        .identity_provider
+        .unwrap()
+        .provider_details
+        .unwrap();
     assert_eq!(details["oidc_issuer"], "https://sso.engines.example/realm");
     let shown = world.send(&token, "GET", &path, &Value::Null).await;
     assert_eq!(shown.body["issuer"], "https://sso.engines.example/realm");
     assert!(!shown.body.to_string().contains(SECRET));
 
-    assert_eq!(world.send(&token, "DELETE", &path, &Value::Null).await.status, 204);
-    assert_eq!((world.federation().await, world.federated_clients().await), (None, vec![]));
-    let left = cognito.list_identity_providers().user_pool_id(pool).send().await.unwrap();
+    assert_eq!(
+        world
+            .send(&token, "DELETE", &path, &Value::Null)
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        (world.federation().await, world.federated_clients().await),
+        (None, vec![])
+    );
+    let left = cognito
+        .list_identity_providers()
+        .user_pool_id(pool)
+        .send()
+        .await
+        .unwrap();
     assert!(left.providers().is_empty());
     for method in ["GET", "DELETE"] {
         let answer = world.send(&token, method, &path, &Value::Null).await;
@@ -71,11 +134,20 @@ async fn a_provider_is_set_changed_and_removed() {
 #[tokio::test]
 async fn the_providers_secret_is_not_stored() {
     let world = World::new().await;
-    assert_eq!(world.provide(Without::Nothing, &provider("https://login.engines.example")).await.status, 200);
+    assert_eq!(
+        world
+            .provide(Without::Nothing, &provider("https://login.engines.example"))
+            .await
+            .status,
+        200
+    );
     let tables = aws_sdk_dynamodb::Client::new(&world.region.aws.config);
     for table in [&world.region.regional_table, &world.region.outbox_table] {
         let scanned = tables.scan().table_name(table).send().await.unwrap();
-        assert!(!format!("{:?}", scanned.items()).contains(SECRET), "{table}");
+        assert!(
+            !format!("{:?}", scanned.items()).contains(SECRET),
+            "{table}"
+        );
     }
 }
 
@@ -87,13 +159,31 @@ async fn a_provider_that_was_cut_off_is_completed() {
     assert_eq!(slug(&failed), (503, "identity-unavailable"));
     assert_eq!(world.federation().await, None, "nobody is led to it");
     let token = world.admin_token().await;
-    let shown = world.send(&token, "GET", &world.path("/identity-provider"), &Value::Null).await;
+    let shown = world
+        .send(
+            &token,
+            "GET",
+            &world.path("/identity-provider"),
+            &Value::Null,
+        )
+        .await;
     assert_eq!(shown.body["in_use"], false);
     // The pool made the client, and nobody noted it.
     let name = ProviderName::of(&world.ada.tenant.alias);
-    let left = world.people.identity.create_federation(&name, "https://a.example/").await.unwrap();
+    let left = world
+        .people
+        .identity
+        .create_federation(&name, "https://a.example/")
+        .await
+        .unwrap();
     assert_eq!(world.provide(Without::Nothing, &body).await.status, 200);
-    assert_eq!((world.federation().await, world.federated_clients().await.len()), (Some(left), 1));
+    assert_eq!(
+        (
+            world.federation().await,
+            world.federated_clients().await.len()
+        ),
+        (Some(left), 1)
+    );
 }
 
 #[tokio::test]
@@ -119,9 +209,18 @@ async fn only_a_secure_address_is_taken() {
     let mut strict = world.adapters(Without::Nothing);
     strict.with_loopback = false;
     let local = provider("http://127.0.0.1:9400");
-    let payload = request("PUT", &world.path("/identity-provider"), &world.admin_token().await, &local);
+    let payload = request(
+        "PUT",
+        &world.path("/identity-provider"),
+        &world.admin_token().await,
+        &local,
+    );
     let answer = invoke(runtime::http::with_fallbacks(router(strict)), &payload).await;
-    assert_eq!(slug(&answer), (422, "invalid-fields"), "this machine is none where AWS is");
+    assert_eq!(
+        slug(&answer),
+        (422, "invalid-fields"),
+        "this machine is none where AWS is"
+    );
 
     let mut nowhere = world.adapters(Without::Nothing);
     nowhere.addresses = "".parse().unwrap();
@@ -136,8 +235,11 @@ async fn people_come_by_the_regions_client_or_by_their_tenants_own() {
     let other = Client::Other("theirs".to_owned());
     assert!(is_for(&Client::Named, &tenant) && !is_for(&other, &tenant));
     let identity_provider = ProviderName::of(&tenant.alias);
-    tenant.federation =
-        Some(Federation { client_id: "theirs".to_owned(), identity_provider, trusts_unverified_email: false });
+    tenant.federation = Some(Federation {
+        client_id: "theirs".to_owned(),
+        identity_provider,
+        trusts_unverified_email: false,
+    });
     assert!(is_for(&other, &tenant) && !is_for(&Client::Other("another".to_owned()), &tenant));
 }
 
@@ -146,17 +248,35 @@ async fn people_come_by_the_regions_client_or_by_their_tenants_own() {
 async fn a_token_of_another_client_is_refused() {
     let world = World::new().await;
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&world.region.aws.config);
-    let created = cognito.create_user_pool_client().user_pool_id(&world.people.pool.id).client_name("another");
-    let created = created
-        .explicit_auth_flows(aws_sdk_cognitoidentityprovider::types::ExplicitAuthFlowsType::AllowUserPasswordAuth);
-    let client = created.send().await.unwrap().user_pool_client.unwrap().client_id.unwrap();
+    let created = cognito
+        .create_user_pool_client()
+        .user_pool_id(&world.people.pool.id)
+        .client_name("another");
+    let created = created.explicit_auth_flows(
+        aws_sdk_cognitoidentityprovider::types::ExplicitAuthFlowsType::AllowUserPasswordAuth,
+    );
+    let client = created
+        .send()
+        .await
+        .unwrap()
+        .user_pool_client
+        .unwrap()
+        .client_id
+        .unwrap();
     let signed_in = cognito
         .initiate_auth()
         .client_id(&client)
         .auth_flow(AuthFlowType::UserPasswordAuth)
         .auth_parameters("USERNAME", world.ada.user.username.to_string())
         .auth_parameters("PASSWORD", PASSWORD);
-    let token = signed_in.send().await.unwrap().authentication_result.unwrap().access_token.unwrap();
+    let token = signed_in
+        .send()
+        .await
+        .unwrap()
+        .authentication_result
+        .unwrap()
+        .access_token
+        .unwrap();
     for path in [world.path(""), "/entitlements".to_owned()] {
         let answer = world.send(&token, "GET", &path, &Value::Null).await;
         assert_eq!(slug(&answer), (401, "unauthorized"), "{path}");
@@ -168,18 +288,39 @@ async fn a_token_of_another_client_is_refused() {
 async fn whether_an_unverified_address_is_taken_can_be_set() {
     let world = World::new().await;
     let token = world.admin_token().await;
-    for (said, expected) in [(json!(null), false), (json!(true), true), (json!(false), false), (json!(true), true)] {
+    for (said, expected) in [
+        (json!(null), false),
+        (json!(true), true),
+        (json!(false), false),
+        (json!(true), true),
+    ] {
         let mut body = provider("https://login.engines.example");
         if !said.is_null() {
             body["trusts_unverified_email"] = said;
         }
         let answer = world.provide(Without::Nothing, &body).await;
-        assert_eq!((answer.status, &answer.body["trusts_unverified_email"]), (200, &json!(expected)));
-        assert_eq!(world.federation().await.unwrap().trusts_unverified_email, expected);
-        let shown = world.send(&token, "GET", &world.path("/identity-provider"), &Value::Null).await;
+        assert_eq!(
+            (answer.status, &answer.body["trusts_unverified_email"]),
+            (200, &json!(expected))
+        );
+        assert_eq!(
+            world.federation().await.unwrap().trusts_unverified_email,
+            expected
+        );
+        let shown = world
+            .send(
+                &token,
+                "GET",
+                &world.path("/identity-provider"),
+                &Value::Null,
+            )
+            .await;
         assert_eq!(shown.body["trusts_unverified_email"], expected);
     }
     let mut body = provider("https://login.engines.example");
     body["trusts_unverified_email"] = json!("true");
-    assert_eq!(slug(&world.provide(Without::Nothing, &body).await), (422, "invalid-body"));
+    assert_eq!(
+        slug(&world.provide(Without::Nothing, &body).await),
+        (422, "invalid-body")
+    );
 }

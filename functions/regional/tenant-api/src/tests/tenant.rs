@@ -4,7 +4,14 @@ use super::*;
 use kernel::Suspension;
 
 async fn profile(world: &World) -> Value {
-    let answer = world.send(&world.admin_token().await, "GET", &world.path(""), &Value::Null).await;
+    let answer = world
+        .send(
+            &world.admin_token().await,
+            "GET",
+            &world.path(""),
+            &Value::Null,
+        )
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body
 }
@@ -33,11 +40,27 @@ async fn the_profile_says_what_the_tenant_is() {
         })
     );
     let member = world.token(world.charles.username).await;
-    assert_eq!(world.send(&member, "GET", &world.path(""), &Value::Null).await.body, profile(&world).await);
+    assert_eq!(
+        world
+            .send(&member, "GET", &world.path(""), &Value::Null)
+            .await
+            .body,
+        profile(&world).await
+    );
 
     let organisation = json!({ "organisation": " Difference Engines Ltd " });
-    let changed = world.send(&world.admin_token().await, "PATCH", &world.path(""), &organisation).await;
-    assert_eq!((changed.status, &changed.body["organisation"]), (200, &json!("Difference Engines Ltd")));
+    let changed = world
+        .send(
+            &world.admin_token().await,
+            "PATCH",
+            &world.path(""),
+            &organisation,
+        )
+        .await;
+    assert_eq!(
+        (changed.status, &changed.body["organisation"]),
+        (200, &json!("Difference Engines Ltd"))
+    );
     assert_eq!(profile(&world).await, changed.body);
 }
 
@@ -45,16 +68,38 @@ async fn the_profile_says_what_the_tenant_is() {
 async fn another_plan_is_asked_for_at_home_and_shown_until_it_holds() {
     let world = World::new().await;
     let wish = json!({ "plan": "pro" });
-    let asked = world.send(&world.admin_token().await, "POST", &world.path("/plan-changes"), &wish).await;
+    let asked = world
+        .send(
+            &world.admin_token().await,
+            "POST",
+            &world.path("/plan-changes"),
+            &wish,
+        )
+        .await;
     let shown = json!({ "plan": "pro", "requested_at": "2026-11-20T10:00:00Z" });
     assert_eq!((asked.status, &asked.body), (202, &shown));
     let stated = world.region.stated("PlanChangeRequested.v1").await;
     assert_eq!(stated.len(), 1);
-    assert_eq!(stated[0]["data"], json!({ "tenant": world.tenant(), "plan": "pro", "revision": 1 }));
-    assert_eq!((&profile(&world).await["plan"], &profile(&world).await["requested_plan"]), (&json!("starter"), &shown));
-    world.region.publish(world.tenant(), "pro", None, moment("2026-11-20T11:00:00Z")).await;
     assert_eq!(
-        (&profile(&world).await["plan"], &profile(&world).await["requested_plan"]),
+        stated[0]["data"],
+        json!({ "tenant": world.tenant(), "plan": "pro", "revision": 1 })
+    );
+    assert_eq!(
+        (
+            &profile(&world).await["plan"],
+            &profile(&world).await["requested_plan"]
+        ),
+        (&json!("starter"), &shown)
+    );
+    world
+        .region
+        .publish(world.tenant(), "pro", None, moment("2026-11-20T11:00:00Z"))
+        .await;
+    assert_eq!(
+        (
+            &profile(&world).await["plan"],
+            &profile(&world).await["requested_plan"]
+        ),
         (&json!("pro"), &Value::Null)
     );
 }
@@ -62,13 +107,28 @@ async fn another_plan_is_asked_for_at_home_and_shown_until_it_holds() {
 #[tokio::test]
 async fn a_closing_tenant_says_until_when_it_can_be_reopened() {
     let world = World::new().await;
-    world.region.publish(world.tenant(), "starter", Some(Suspension::Dunning), earlier()).await;
+    world
+        .region
+        .publish(
+            world.tenant(),
+            "starter",
+            Some(Suspension::Dunning),
+            earlier(),
+        )
+        .await;
     assert_eq!(profile(&world).await["status"], "suspended");
-    world.region.publish(world.tenant(), "starter", None, earlier()).await;
-    world.region.close(world.tenant(), &digest("code"), earlier()).await;
+    world
+        .region
+        .publish(world.tenant(), "starter", None, earlier())
+        .await;
+    world
+        .region
+        .close(world.tenant(), &digest("code"), earlier())
+        .await;
     let profile = profile(&world).await;
     assert_eq!(profile["status"], "closing");
-    let closure = json!({ "requested_at": "2026-11-20T09:30:00Z", "ends_at": "2026-12-20T09:30:00Z" });
+    let closure =
+        json!({ "requested_at": "2026-11-20T09:30:00Z", "ends_at": "2026-12-20T09:30:00Z" });
     assert_eq!(profile["closure"], closure);
 }
 
@@ -78,16 +138,37 @@ async fn the_trail_is_read_page_by_page_and_says_so() {
     let token = world.admin_token().await;
     let whole = world.trail(world.tenant()).await;
     let (mut entries, mut query) = (Vec::new(), "?limit=2".to_owned());
-    let first = world.send(&token, "GET", &world.path(&format!("/audit{query}")), &Value::Null).await;
+    let first = world
+        .send(
+            &token,
+            "GET",
+            &world.path(&format!("/audit{query}")),
+            &Value::Null,
+        )
+        .await;
     let mut page = first.body;
     loop {
         entries.extend(page["entries"].as_array().unwrap().clone());
-        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
         query = format!("?limit=2&cursor={cursor}");
-        page = world.send(&token, "GET", &world.path(&format!("/audit{query}")), &Value::Null).await.body;
+        page = world
+            .send(
+                &token,
+                "GET",
+                &world.path(&format!("/audit{query}")),
+                &Value::Null,
+            )
+            .await
+            .body;
     }
     assert_eq!(json!(entries), json!(whole), "newest first, and none twice");
-    let reads = world.trail(world.tenant()).await.into_iter().filter(|entry| entry.action == AuditAction::ReadAudit);
+    let reads = world
+        .trail(world.tenant())
+        .await
+        .into_iter()
+        .filter(|entry| entry.action == AuditAction::ReadAudit);
     assert_eq!(reads.count(), whole.len().div_ceil(2));
 }
 
@@ -99,10 +180,26 @@ async fn the_trail_names_nobody() {
     let mut shown = String::new();
     for (method, path, body) in [
         ("GET", "/users", Value::Null),
-        ("POST", "/invitations", json!({ "email": "charles@engines.example", "role": "member" })),
-        ("POST", "/invitations", json!({ "email": "somebody else", "role": "member" })),
-        ("PATCH", "", json!({ "organisation": "Difference Engines Ltd" })),
-        ("PATCH", "", json!({ "organisation": "Difference\nEngines" })),
+        (
+            "POST",
+            "/invitations",
+            json!({ "email": "charles@engines.example", "role": "member" }),
+        ),
+        (
+            "POST",
+            "/invitations",
+            json!({ "email": "somebody else", "role": "member" }),
+        ),
+        (
+            "PATCH",
+            "",
+            json!({ "organisation": "Difference Engines Ltd" }),
+        ),
+        (
+            "PATCH",
+            "",
+            json!({ "organisation": "Difference\nEngines" }),
+        ),
     ] {
         let answer = world.send(&token, method, &world.path(path), &body).await;
         if answer.status >= 400 {
@@ -111,7 +208,15 @@ async fn the_trail_names_nobody() {
     }
     shown += &serde_json::to_string(&world.trail(world.tenant()).await).unwrap();
     shown += &json!(world.region.stated("TenantStatusChanged.v1").await).to_string();
-    for personal in ["Analytical", "Difference", "Ada", "Charles", "charles", "engines", "somebody"] {
+    for personal in [
+        "Analytical",
+        "Difference",
+        "Ada",
+        "Charles",
+        "charles",
+        "engines",
+        "somebody",
+    ] {
         assert!(!shown.contains(personal), "{personal} is shown");
     }
 }

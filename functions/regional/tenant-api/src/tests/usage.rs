@@ -13,50 +13,93 @@ async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {
 }
 
 /// The same, in days that begin at an anchor.
-async fn use_up_in_days(world: &World, tenant: TenantId, anchor: BillingAnchor, from: &str, minutes: i64) {
+async fn use_up_in_days(
+    world: &World,
+    tenant: TenantId,
+    anchor: BillingAnchor,
+    from: &str,
+    minutes: i64,
+) {
     let meter = &world.region.catalogue.meters[0];
     let from = moment(from);
     let event = |n: i64| {
         let at = from + SignedDuration::from_mins(n);
         Usage::counted(meter, tenant, "source", &at.to_string(), at)
     };
-    let segments = group((0..minutes).map(event), |_| anchor, || SegmentId::from_uuid(runtime::new_uuid()));
+    let segments = group(
+        (0..minutes).map(event),
+        |_| anchor,
+        || SegmentId::from_uuid(runtime::new_uuid()),
+    );
     take_in(world, tenant, segments).await;
 }
 
 /// Takes segments in and settles them.
 async fn take_in(world: &World, tenant: TenantId, segments: Vec<Segment>) {
-    let Region { aws, usage_table, .. } = &world.region;
-    Intake::new(&aws.config, usage_table.clone()).store(&segments, runtime::now()).await.unwrap();
+    let Region {
+        aws, usage_table, ..
+    } = &world.region;
+    Intake::new(&aws.config, usage_table.clone())
+        .store(&segments, runtime::now())
+        .await
+        .unwrap();
     let settler = settler(world);
     for batch in metering::batches(segments) {
-        settler.settle(tenant, &batch, runtime::now()).await.unwrap();
+        settler
+            .settle(tenant, &batch, runtime::now())
+            .await
+            .unwrap();
     }
 }
 
 fn settler(world: &World) -> Settler {
-    let Region { aws, usage_table, outbox, code, .. } = &world.region;
+    let Region {
+        aws,
+        usage_table,
+        outbox,
+        code,
+        ..
+    } = &world.region;
     let after = SignedDuration::from_hours(72);
-    Settler::new(&aws.config, usage_table.clone(), outbox.clone(), code.clone(), after, runtime::new_uuid)
+    Settler::new(
+        &aws.config,
+        usage_table.clone(),
+        outbox.clone(),
+        code.clone(),
+        after,
+        runtime::new_uuid,
+    )
 }
 
 /// Seals every day that begins before a moment and is to be sealed, whenever it is due.
 async fn seal_until(world: &World, until: &str) {
     let (settler, until) = (settler(world), moment(until));
-    for due in settler.due_seals(Timestamp::MAX, 100).await.unwrap().into_iter().filter(|due| due.day < until) {
+    for due in settler
+        .due_seals(Timestamp::MAX, 100)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|due| due.day < until)
+    {
         settler.seal(&due, runtime::now()).await.unwrap();
     }
 }
 
 async fn read(world: &World, token: &str, query: &str) -> Answer {
-    world.send(token, "GET", &format!("/usage?{query}"), &Value::Null).await
+    world
+        .send(token, "GET", &format!("/usage?{query}"), &Value::Null)
+        .await
 }
 
 /// The starts and values of an answer.
 fn windows(answer: &Answer) -> Vec<(String, String)> {
     let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-    let rows = answer.body["windows"].as_array().unwrap_or_else(|| panic!("{}", answer.body));
-    rows.iter().map(|row| (text(row, "start"), text(row, "value"))).collect()
+    let rows = answer.body["windows"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{}", answer.body));
+    rows.iter()
+        .map(|row| (text(row, "start"), text(row, "value")))
+        .collect()
 }
 
 const NOVEMBER: &str = "meter=api-calls&from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z";
@@ -81,15 +124,36 @@ async fn a_user_reads_what_the_own_tenant_has_used() {
     let hours = windows(&read(&world, &token, &format!("{NOVEMBER}&window=hour")).await);
     assert_eq!(
         hours,
-        [("2026-11-10T23:00:00Z".to_owned(), "30".to_owned()), ("2026-11-11T00:00:00Z".to_owned(), "60".to_owned())]
+        [
+            ("2026-11-10T23:00:00Z".to_owned(), "30".to_owned()),
+            ("2026-11-11T00:00:00Z".to_owned(), "60".to_owned())
+        ]
     );
     let minutes = windows(&read(&world, &token, &format!("{NOVEMBER}&window=minute")).await);
-    assert_eq!((minutes.len(), minutes[0].0.as_str()), (90, "2026-11-10T23:30:00Z"));
-    let month = windows(&read(&world, &token, &format!("{NOVEMBER}&window=month&tenant={}", world.tenant())).await);
-    assert_eq!(month, [("2026-11-01T00:00:00Z".to_owned(), "90".to_owned())]);
+    assert_eq!(
+        (minutes.len(), minutes[0].0.as_str()),
+        (90, "2026-11-10T23:30:00Z")
+    );
+    let month = windows(
+        &read(
+            &world,
+            &token,
+            &format!("{NOVEMBER}&window=month&tenant={}", world.tenant()),
+        )
+        .await,
+    );
+    assert_eq!(
+        month,
+        [("2026-11-01T00:00:00Z".to_owned(), "90".to_owned())]
+    );
     let part = "meter=api-calls&window=minute&from=2026-11-10T23:58:00Z&to=2026-11-11T00:02:00Z";
     assert_eq!(windows(&read(&world, &token, part).await).len(), 4);
-    let foreign = read(&world, &token, &format!("{NOVEMBER}&tenant={}", other.tenant.id)).await;
+    let foreign = read(
+        &world,
+        &token,
+        &format!("{NOVEMBER}&tenant={}", other.tenant.id),
+    )
+    .await;
     assert_eq!(slug(&foreign), (404, "unknown-tenant"));
 }
 
@@ -97,33 +161,69 @@ async fn a_user_reads_what_the_own_tenant_has_used() {
 #[tokio::test]
 async fn a_month_of_any_width_is_shown() {
     let world = World::new().await;
-    let meter = world.region.catalogue.meter(&"compute-seconds".parse().unwrap()).unwrap();
+    let meter = world
+        .region
+        .catalogue
+        .meter(&"compute-seconds".parse().unwrap())
+        .unwrap();
     let nines = "9".repeat(38);
     let values = ["1e-38", "86400", "1e-340", &nines, "1"];
     let events = values.iter().zip(1..).map(|(value, day)| {
         let at = moment(&format!("2026-11-{day:02}T09:00:00Z"));
         let event = Usage::counted(meter, world.tenant(), "source", value, at);
-        Usage { measure: metering::Measure::Number(value.parse().unwrap()), ..event }
+        Usage {
+            measure: metering::Measure::Number(value.parse().unwrap()),
+            ..event
+        }
     });
-    let segments = group(events, |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
-    let Region { aws, usage_table, .. } = &world.region;
-    Intake::new(&aws.config, usage_table.clone()).store(&segments, runtime::now()).await.unwrap();
-    settler(&world).settle(world.tenant(), &segments, runtime::now()).await.unwrap();
+    let segments = group(
+        events,
+        |_| BillingAnchor::default(),
+        || SegmentId::from_uuid(runtime::new_uuid()),
+    );
+    let Region {
+        aws, usage_table, ..
+    } = &world.region;
+    Intake::new(&aws.config, usage_table.clone())
+        .store(&segments, runtime::now())
+        .await
+        .unwrap();
+    settler(&world)
+        .settle(world.tenant(), &segments, runtime::now())
+        .await
+        .unwrap();
     let token = world.token(world.charles.username).await;
-    let asked = "meter=compute-seconds&window=month&from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z";
+    let asked =
+        "meter=compute-seconds&window=month&from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z";
     let answer = read(&world, &token, asked).await;
-    let sum = format!("1{}86400.{}1{}1", "0".repeat(33), "0".repeat(37), "0".repeat(301));
-    assert_eq!((answer.status, windows(&answer)), (200, vec![("2026-11-01T00:00:00Z".to_owned(), sum)]));
+    let sum = format!(
+        "1{}86400.{}1{}1",
+        "0".repeat(33),
+        "0".repeat(37),
+        "0".repeat(301)
+    );
+    assert_eq!(
+        (answer.status, windows(&answer)),
+        (200, vec![("2026-11-01T00:00:00Z".to_owned(), sum)])
+    );
 }
 
-/// What became of a tenant's events after they were accepted is seen by the tenant: of all its meters, and of no other tenant's.
+/// What became of a tenant's events after they were accepted is seen by the tenant: of all its
+/// meters, and of no other tenant's.
 #[tokio::test]
 async fn the_tenant_sees_what_did_not_count() {
     let world = World::new().await;
     let (other, ..) = world.other().await;
     let tenant = world.tenant();
-    let meter =
-        |aggregation| world.region.catalogue.meters.iter().find(|meter| meter.aggregation == aggregation).unwrap();
+    let meter = |aggregation| {
+        world
+            .region
+            .catalogue
+            .meters
+            .iter()
+            .find(|meter| meter.aggregation == aggregation)
+            .unwrap()
+    };
     let (counted, unique) = (meter(Aggregation::Count), meter(Aggregation::Sum));
     let event = |meter, id: &str, at: &str| Usage::counted(meter, tenant, "source", id, moment(at));
     let (first, second) = ("2026-11-10T10:00:00Z", "2026-11-10T11:00:00Z");
@@ -134,15 +234,24 @@ async fn the_tenant_sees_what_did_not_count() {
         event(counted, "a", second),
         event(unique, "b", first),
     ];
-    let mut segments: Vec<_> =
-        sent.into_iter().flat_map(|event| group([event], |_| BillingAnchor::default(), id)).collect();
-    let correction = |original, replacement| Correction { original, replacement };
+    let mut segments: Vec<_> = sent
+        .into_iter()
+        .flat_map(|event| group([event], |_| BillingAnchor::default(), id))
+        .collect();
+    let correction = |original, replacement| Correction {
+        original,
+        replacement,
+    };
     for correction in [
         correction(event(counted, "b", first), None),
         correction(event(counted, "a", first), Some(event(unique, "b", first))),
         correction(event(counted, "a", first), None),
     ] {
-        segments.extend(group_corrections([correction], |_| BillingAnchor::default(), id));
+        segments.extend(group_corrections(
+            [correction],
+            |_| BillingAnchor::default(),
+            id,
+        ));
     }
     for segment in segments {
         take_in(&world, tenant, vec![segment]).await;
@@ -151,7 +260,11 @@ async fn the_tenant_sees_what_did_not_count() {
     let token = world.token(world.charles.username).await;
     let expected = json!({ "accepted": 2, "duplicates": 1, "conflicts": 1, "taken_back": 1, "unmatched": 1, "replacement_used": 2 });
     for query in [NOVEMBER, "meter=tokens", "meter=logins&window=month"] {
-        assert_eq!(read(&world, &token, query).await.body["events"], expected, "{query}");
+        assert_eq!(
+            read(&world, &token, query).await.body["events"],
+            expected,
+            "{query}"
+        );
     }
 }
 
@@ -159,21 +272,54 @@ async fn the_tenant_sees_what_did_not_count() {
 #[tokio::test]
 async fn days_and_months_begin_where_the_tenants_do() {
     let world = World::new().await;
-    let other = Newcomer { billing_anchor: "23:00", ..Newcomer::somebody() };
+    let other = Newcomer {
+        billing_anchor: "23:00",
+        ..Newcomer::somebody()
+    };
     let other = world.region.activate(&other).await.tenant;
-    use_up_in_days(&world, other.id, other.billing_anchor, "2026-10-31T22:30:00Z", 60).await;
-    use_up_in_days(&world, other.id, other.billing_anchor, "2026-11-10T22:30:00Z", 90).await;
+    use_up_in_days(
+        &world,
+        other.id,
+        other.billing_anchor,
+        "2026-10-31T22:30:00Z",
+        60,
+    )
+    .await;
+    use_up_in_days(
+        &world,
+        other.id,
+        other.billing_anchor,
+        "2026-11-10T22:30:00Z",
+        90,
+    )
+    .await;
     let service = testkit::machine_token(&world.region.aws, &world.people.pool, "usage/read").await;
     let asked = |query: &str| format!("meter=api-calls&tenant={}&{query}", other.id);
     let rows = |rows: &[(&str, &str)]| -> Vec<(String, String)> {
-        rows.iter().map(|(start, value)| ((*start).to_owned(), (*value).to_owned())).collect()
+        rows.iter()
+            .map(|(start, value)| ((*start).to_owned(), (*value).to_owned()))
+            .collect()
     };
     let days = windows(&read(&world, &service, &asked("to=2026-12-01T00:00:00Z")).await);
-    let expected = [("2026-10-31T23:00:00Z", "30"), ("2026-11-09T23:00:00Z", "30"), ("2026-11-10T23:00:00Z", "60")];
-    assert_eq!(days, rows(&expected), "from the first moment of the tenant's month on");
+    let expected = [
+        ("2026-10-31T23:00:00Z", "30"),
+        ("2026-11-09T23:00:00Z", "30"),
+        ("2026-11-10T23:00:00Z", "60"),
+    ];
+    assert_eq!(
+        days,
+        rows(&expected),
+        "from the first moment of the tenant's month on"
+    );
     let months = asked("window=month&from=2026-09-30T23:00:00Z&to=2026-12-01T00:00:00Z");
     let months = windows(&read(&world, &service, &months).await);
-    assert_eq!(months, rows(&[("2026-09-30T23:00:00Z", "30"), ("2026-10-31T23:00:00Z", "120")]));
+    assert_eq!(
+        months,
+        rows(&[
+            ("2026-09-30T23:00:00Z", "30"),
+            ("2026-10-31T23:00:00Z", "120")
+        ])
+    );
 }
 
 #[tokio::test]
@@ -183,7 +329,12 @@ async fn what_is_sealed_and_what_came_after_it_shows() {
     let states = async |window: &str| -> Vec<(String, String)> {
         let days = read(&world, &token, &format!("{NOVEMBER}&window={window}")).await;
         let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-        days.body["windows"].as_array().unwrap().iter().map(|row| (text(row, "value"), text(row, "state"))).collect()
+        days.body["windows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (text(row, "value"), text(row, "state")))
+            .collect()
     };
     let state = |value: &str, state: &str| (value.to_owned(), state.to_owned());
     use_up(&world, world.tenant(), "2026-11-10T12:00:00Z", 30).await;
@@ -194,13 +345,23 @@ async fn what_is_sealed_and_what_came_after_it_shows() {
     use_up(&world, world.tenant(), "2026-11-10T12:30:00Z", 2).await;
     use_up(&world, world.tenant(), "2026-11-11T13:00:00Z", 5).await;
     for window in ["day", "hour"] {
-        assert_eq!(states(window).await, [state("32", "adjusted"), state("5", "provisional")], "{window}");
+        assert_eq!(
+            states(window).await,
+            [state("32", "adjusted"), state("5", "provisional")],
+            "{window}"
+        );
     }
     let minutes = states("minute").await;
-    assert_eq!((minutes.len(), &minutes[29], &minutes[30]), (37, &state("1", "sealed"), &state("1", "adjusted")));
+    assert_eq!(
+        (minutes.len(), &minutes[29], &minutes[30]),
+        (37, &state("1", "sealed"), &state("1", "adjusted"))
+    );
     // Nothing is used on the last day of the month.
     seal_until(&world, "2026-12-01T00:00:00Z").await;
-    assert_eq!(states("day").await, [state("32", "adjusted"), state("5", "sealed")]);
+    assert_eq!(
+        states("day").await,
+        [state("32", "adjusted"), state("5", "sealed")]
+    );
     assert_eq!(states("month").await, [state("37", "adjusted")]);
 }
 
@@ -218,17 +379,30 @@ async fn a_long_answer_has_several_pages() {
         let page = read(&world, &token, &query).await;
         found.extend(windows(&page));
         pages += 1;
-        let Some(next) = page.body["next_from"].as_str() else { break };
+        let Some(next) = page.body["next_from"].as_str() else {
+            break;
+        };
         from = next.to_owned();
     }
     assert!(pages >= 4, "{pages} pages");
     let expected: Vec<_> = (0..60 * 60)
-        .map(|n| ((moment("2026-11-10T00:10:00Z") + SignedDuration::from_mins(n)).to_string(), "1".to_owned()))
+        .map(|n| {
+            (
+                (moment("2026-11-10T00:10:00Z") + SignedDuration::from_mins(n)).to_string(),
+                "1".to_owned(),
+            )
+        })
         .collect();
     assert_eq!(found, expected);
     let hours = windows(&read(&world, &token, &format!("{NOVEMBER}&window=hour")).await);
-    let sum: u32 = hours.iter().map(|(_, value)| value.parse::<u32>().unwrap()).sum();
-    assert!(hours.len() < 49 && sum <= 60 * 60, "whole hours, up to where it was read");
+    let sum: u32 = hours
+        .iter()
+        .map(|(_, value)| value.parse::<u32>().unwrap())
+        .sum();
+    assert!(
+        hours.len() < 49 && sum <= 60 * 60,
+        "whole hours, up to where it was read"
+    );
 }
 
 #[tokio::test]
@@ -236,12 +410,22 @@ async fn a_table_is_given_to_who_asks_for_one() {
     let world = World::new().await;
     use_up(&world, world.tenant(), "2026-11-10T23:30:00Z", 90).await;
     let token = world.admin_token().await;
-    let answer = world.send_with(&token, "GET", &format!("/usage?{NOVEMBER}"), &[("accept", "text/csv")]).await;
+    let answer = world
+        .send_with(
+            &token,
+            "GET",
+            &format!("/usage?{NOVEMBER}"),
+            &[("accept", "text/csv")],
+        )
+        .await;
     let expected = "meter,window,start,end,group,value,events,state\r\n\
                     api-calls,day,2026-11-10T00:00:00Z,2026-11-11T00:00:00Z,,30,30,provisional\r\n\
                     api-calls,day,2026-11-11T00:00:00Z,2026-11-12T00:00:00Z,,60,60,provisional\r\n";
     assert_eq!(
-        (answer.headers["content-type"].to_str().unwrap(), answer.text.as_str()),
+        (
+            answer.headers["content-type"].to_str().unwrap(),
+            answer.text.as_str()
+        ),
         ("text/csv; charset=utf-8", expected)
     );
     assert_eq!(
@@ -250,7 +434,9 @@ async fn a_table_is_given_to_who_asks_for_one() {
     );
     use_up(&world, world.tenant(), "2026-11-12T00:00:00Z", 60 * 20).await;
     let long = format!("/usage?{NOVEMBER}&window=minute");
-    let answer = world.send_with(&token, "GET", &long, &[("accept", "text/csv")]).await;
+    let answer = world
+        .send_with(&token, "GET", &long, &[("accept", "text/csv")])
+        .await;
     let link = answer.headers["link"].to_str().unwrap();
     assert!(
         link.starts_with("</usage?from=2026-11-12T")
@@ -267,21 +453,57 @@ async fn what_cannot_be_asked_is_refused_by_name() {
     let rows = [
         ("", (422, "invalid-fields"), Some("meter")),
         ("meter=nothing", (422, "invalid-fields"), Some("meter")),
-        ("meter=api-calls&window=week", (422, "invalid-fields"), Some("window")),
-        ("meter=api-calls&from=yesterday", (422, "invalid-fields"), Some("from")),
-        ("meter=api-calls&to=2026-11-01", (422, "invalid-fields"), Some("to")),
-        ("meter=api-calls&from=2026-11-02T00:00:00Z&to=2026-11-01T00:00:00Z", (422, "invalid-fields"), Some("to")),
-        ("meter=api-calls&by=model", (422, "invalid-fields"), Some("by")),
-        ("meter=tokens&only=model=huge", (422, "invalid-fields"), Some("only")),
-        ("meter=tokens&only=color=red", (422, "invalid-fields"), Some("only")),
-        ("meter=storage-gb&window=hour", (422, "not-answerable"), None),
+        (
+            "meter=api-calls&window=week",
+            (422, "invalid-fields"),
+            Some("window"),
+        ),
+        (
+            "meter=api-calls&from=yesterday",
+            (422, "invalid-fields"),
+            Some("from"),
+        ),
+        (
+            "meter=api-calls&to=2026-11-01",
+            (422, "invalid-fields"),
+            Some("to"),
+        ),
+        (
+            "meter=api-calls&from=2026-11-02T00:00:00Z&to=2026-11-01T00:00:00Z",
+            (422, "invalid-fields"),
+            Some("to"),
+        ),
+        (
+            "meter=api-calls&by=model",
+            (422, "invalid-fields"),
+            Some("by"),
+        ),
+        (
+            "meter=tokens&only=model=huge",
+            (422, "invalid-fields"),
+            Some("only"),
+        ),
+        (
+            "meter=tokens&only=color=red",
+            (422, "invalid-fields"),
+            Some("only"),
+        ),
+        (
+            "meter=storage-gb&window=hour",
+            (422, "not-answerable"),
+            None,
+        ),
     ];
     for (query, expected, field) in rows {
         let answer = read(&world, &token, query).await;
         assert_eq!(slug(&answer), expected, "{query}");
         assert_eq!(answer.body["fields"][0]["field"].as_str(), field, "{query}");
     }
-    for query in ["meter=tokens&by=&only=model=large", "meter=tokens&by=kind", "meter=seats"] {
+    for query in [
+        "meter=tokens&by=&only=model=large",
+        "meter=tokens&by=kind",
+        "meter=seats",
+    ] {
         assert_eq!(windows(&read(&world, &token, query).await), [], "{query}");
     }
 }
@@ -305,9 +527,17 @@ async fn any_moment_can_be_asked_for() {
     ];
     for (at, from) in moments.into_iter().enumerate() {
         for to in &moments[at..] {
-            for meter in ["meter=api-calls&window=minute", "meter=api-calls&window=month", "meter=seats&window=month"] {
+            for meter in [
+                "meter=api-calls&window=minute",
+                "meter=api-calls&window=month",
+                "meter=seats&window=month",
+            ] {
                 let answer = read(&world, &token, &format!("{meter}&from={from}&to={to}")).await;
-                assert_eq!(answer.status, 200, "{meter} from {from} to {to}: {}", answer.text);
+                assert_eq!(
+                    answer.status, 200,
+                    "{meter} from {from} to {to}: {}",
+                    answer.text
+                );
             }
         }
     }
@@ -316,16 +546,46 @@ async fn any_moment_can_be_asked_for() {
 #[tokio::test]
 async fn machines_read_with_the_scope_for_it() {
     let world = World::new().await;
-    let service = |scope: &'static str| testkit::machine_token(&world.region.aws, &world.people.pool, scope);
+    let service =
+        |scope: &'static str| testkit::machine_token(&world.region.aws, &world.people.pool, scope);
     let own = format!("{NOVEMBER}&tenant={}", world.tenant());
-    assert_eq!(read(&world, &service("usage/read").await, &own).await.status, 200);
-    assert_eq!(slug(&read(&world, &service("usage/read").await, NOVEMBER).await), (404, "unknown-tenant"));
-    assert_eq!(slug(&read(&world, &service("tenant/read").await, &own).await), (403, "missing-scope"));
-    for (key, scope, expected) in
-        [("a-key-for-usage-reader", "usage/read", 200), ("a-key-for-tenant-reader", "tenant/read", 403)]
-    {
-        let made = world.keyed(Without::Nothing, "/clients", key, &json!({ "scopes": [scope] })).await.body;
-        assert_eq!(read(&world, &world.token_of(&made, scope).await, NOVEMBER).await.status, expected, "{scope}");
+    assert_eq!(
+        read(&world, &service("usage/read").await, &own)
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        slug(&read(&world, &service("usage/read").await, NOVEMBER).await),
+        (404, "unknown-tenant")
+    );
+    assert_eq!(
+        slug(&read(&world, &service("tenant/read").await, &own).await),
+        (403, "missing-scope")
+    );
+    for (key, scope, expected) in [
+        ("a-key-for-usage-reader", "usage/read", 200),
+        ("a-key-for-tenant-reader", "tenant/read", 403),
+    ] {
+        let made = world
+            .keyed(
+                Without::Nothing,
+                "/clients",
+                key,
+                &json!({ "scopes": [scope] }),
+            )
+            .await
+            .body;
+        assert_eq!(
+            read(&world, &world.token_of(&made, scope).await, NOVEMBER)
+                .await
+                .status,
+            expected,
+            "{scope}"
+        );
     }
-    assert_eq!(slug(&read(&world, "", NOVEMBER).await), (401, "unauthorized"));
+    assert_eq!(
+        slug(&read(&world, "", NOVEMBER).await),
+        (401, "unauthorized")
+    );
 }

@@ -7,17 +7,36 @@ use regional_store::{Lead, Reach};
 use tenancy::{LabelUse, decide_claim_decision};
 
 async fn ask(world: &World, label: &str) -> Answer {
-    world.send(&world.admin_token().await, "PUT", &world.path("/address"), &json!({ "label": label })).await
+    world
+        .send(
+            &world.admin_token().await,
+            "PUT",
+            &world.path("/address"),
+            &json!({ "label": label }),
+        )
+        .await
 }
 
 async fn shown(world: &World) -> Value {
-    world.send(&world.admin_token().await, "GET", &world.path(""), &Value::Null).await.body["address"].clone()
+    world
+        .send(
+            &world.admin_token().await,
+            "GET",
+            &world.path(""),
+            &Value::Null,
+        )
+        .await
+        .body["address"]
+        .clone()
 }
 
 /// Home answers what it was told last.
 async fn answer(world: &World, decision: ClaimDecision) {
     let stated = world.region.stated("VanityClaimed.v1").await;
-    let last = stated.iter().max_by_key(|fact| fact["sequence"].as_u64()).unwrap();
+    let last = stated
+        .iter()
+        .max_by_key(|fact| fact["sequence"].as_u64())
+        .unwrap();
     let decided = VanityDecided {
         tenant: world.tenant(),
         claim: last["data"]["claim"].as_str().unwrap().parse().unwrap(),
@@ -26,9 +45,19 @@ async fn answer(world: &World, decision: ClaimDecision) {
     };
     world
         .region
-        .change(world.tenant(), Reach::TENANT, earlier(), |loaded, occasion| {
-            Ok(decide_claim_decision(&loaded.state, &decided, LabelUse::Free, occasion))
-        })
+        .change(
+            world.tenant(),
+            Reach::TENANT,
+            earlier(),
+            |loaded, occasion| {
+                Ok(decide_claim_decision(
+                    &loaded.state,
+                    &decided,
+                    LabelUse::Free,
+                    occasion,
+                ))
+            },
+        )
         .await;
 }
 
@@ -42,42 +71,94 @@ async fn a_label_is_asked_for_and_shown_and_given_up() {
     }});
     assert_eq!((asked.status, &asked.body), (202, &expected));
     assert_eq!(shown(&world).await, expected);
-    assert_eq!(ask(&world, "acme").await.body, expected, "asked for again, it is one wish");
+    assert_eq!(
+        ask(&world, "acme").await.body,
+        expected,
+        "asked for again, it is one wish"
+    );
     let stated = world.region.stated("VanityClaimed.v1").await;
-    assert_eq!((stated.len(), &stated[0]["data"]["phase"]), (1, &json!("requested")));
-    let claim: ClaimDigest = stated[0]["data"]["claim"].as_str().unwrap().parse().unwrap();
-    assert_eq!(Some(claim), "labels of a test".parse::<ClaimSeal>().unwrap().of(&"acme".parse().unwrap()));
+    assert_eq!(
+        (stated.len(), &stated[0]["data"]["phase"]),
+        (1, &json!("requested"))
+    );
+    let claim: ClaimDigest = stated[0]["data"]["claim"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(
+        Some(claim),
+        "labels of a test"
+            .parse::<ClaimSeal>()
+            .unwrap()
+            .of(&"acme".parse().unwrap())
+    );
 
     answer(&world, ClaimDecision::Leased).await;
     expected["claim"]["state"] = json!("confirming");
     assert_eq!(shown(&world).await, expected);
     answer(&world, ClaimDecision::Confirmed).await;
-    assert_eq!(shown(&world).await, json!({ "label": "acme", "claim": null }));
+    assert_eq!(
+        shown(&world).await,
+        json!({ "label": "acme", "claim": null })
+    );
     assert_eq!(ask(&world, "acme").await.status, 200);
     let reader = world.region.tenants.reader();
-    assert_eq!(reader.resolve("acme").await.unwrap(), Some(Lead::Here(world.tenant())));
+    assert_eq!(
+        reader.resolve("acme").await.unwrap(),
+        Some(Lead::Here(world.tenant()))
+    );
 
     ask(&world, "globex").await;
     answer(&world, ClaimDecision::Refused).await;
     let refused = &shown(&world).await["claim"];
-    assert_eq!((&refused["state"], &refused["reason"]), (&json!("refused"), &json!("taken")));
+    assert_eq!(
+        (&refused["state"], &refused["reason"]),
+        (&json!("refused"), &json!("taken"))
+    );
     for _ in 0..2 {
-        let gone = world.send(&world.admin_token().await, "DELETE", &world.path("/address"), &Value::Null).await;
+        let gone = world
+            .send(
+                &world.admin_token().await,
+                "DELETE",
+                &world.path("/address"),
+                &Value::Null,
+            )
+            .await;
         assert_eq!(gone.status, 204);
     }
     assert_eq!(shown(&world).await, Value::Null);
     assert_eq!(reader.resolve("acme").await.unwrap(), None);
     let trail = json!(world.trail(world.tenant()).await).to_string();
-    assert!(["claim-address", "change-address", "release-address"].iter().all(|action| trail.contains(action)));
-    assert!(!trail.contains("acme") && !trail.contains("globex"), "the trail names no label");
+    assert!(
+        ["claim-address", "change-address", "release-address"]
+            .iter()
+            .all(|action| trail.contains(action))
+    );
+    assert!(
+        !trail.contains("acme") && !trail.contains("globex"),
+        "the trail names no label"
+    );
 }
 
 #[tokio::test]
 async fn a_label_that_cannot_be_is_refused() {
     let world = World::new().await;
-    for label in ["", "ab", "-acme", "Acme", "www", "eu-central-1", "23456789abcd", "ac me"] {
+    for label in [
+        "",
+        "ab",
+        "-acme",
+        "Acme",
+        "www",
+        "eu-central-1",
+        "23456789abcd",
+        "ac me",
+    ] {
         let refused = ask(&world, label).await;
-        assert_eq!((slug(&refused), &refused.body["fields"][0]["field"]), ((422, "invalid-fields"), &json!("label")));
+        assert_eq!(
+            (slug(&refused), &refused.body["fields"][0]["field"]),
+            ((422, "invalid-fields"), &json!("label"))
+        );
     }
     assert_eq!(world.region.tenant(world.tenant()).await.vanity, None);
 }
@@ -85,11 +166,24 @@ async fn a_label_that_cannot_be_is_refused() {
 #[tokio::test]
 async fn without_the_fleets_secret_nothing_is_asked_for() {
     let world = World::new().await;
-    let wish = request("PUT", &world.path("/address"), &world.admin_token().await, &json!({ "label": "acme" }));
+    let wish = request(
+        "PUT",
+        &world.path("/address"),
+        &world.admin_token().await,
+        &json!({ "label": "acme" }),
+    );
     let refused = invoke(world.api(Without::Labels), &wish).await;
     assert_eq!(slug(&refused), (409, "labels-not-configured"));
-    assert_eq!(world.region.stated("VanityClaimed.v1").await, Vec::<Value>::new());
-    assert_eq!("".parse::<ClaimSeal>().unwrap().of(&"acme".parse().unwrap()), None);
+    assert_eq!(
+        world.region.stated("VanityClaimed.v1").await,
+        Vec::<Value>::new()
+    );
+    assert_eq!(
+        "".parse::<ClaimSeal>()
+            .unwrap()
+            .of(&"acme".parse().unwrap()),
+        None
+    );
 }
 
 #[tokio::test]
@@ -100,15 +194,28 @@ async fn a_tenant_asks_for_a_few_labels_a_day() {
     }
     let limited = ask(&world, "acme-10").await;
     assert_eq!(slug(&limited), (429, "too-many-requests"));
-    assert_eq!(ask(&world, "acme-9").await.status, 202, "what was asked for is not asked for again");
+    assert_eq!(
+        ask(&world, "acme-9").await.status,
+        202,
+        "what was asked for is not asked for again"
+    );
 }
 
 /// Home tells labels apart by it for good.
 #[test]
 fn a_digest_is_that_of_its_secret_and_label() {
-    let of = |secret: &str, label: &str| secret.parse::<ClaimSeal>().unwrap().of(&label.parse().unwrap()).unwrap();
+    let of = |secret: &str, label: &str| {
+        secret
+            .parse::<ClaimSeal>()
+            .unwrap()
+            .of(&label.parse().unwrap())
+            .unwrap()
+    };
     // echo -n acme | openssl dgst -sha256 -hmac secret
-    assert_eq!(of("secret", "acme").as_str(), "700f8a71077438948e68c52f90421d3f3361b533d746d90668bce4dc8a387812");
+    assert_eq!(
+        of("secret", "acme").as_str(),
+        "700f8a71077438948e68c52f90421d3f3361b533d746d90668bce4dc8a387812"
+    );
     assert_ne!(of("secret", "acme"), of("other", "acme"));
     assert_ne!(of("secret", "acme"), of("secret", "acme-1"));
 }

@@ -4,28 +4,50 @@ use super::*;
 use aws_sdk_cognitoidentityprovider::Client;
 use kernel::TenantId;
 use tenancy::{
-    ClientId, ClientWish, Federation, IdentityProvider, Issuer, MachineScope, ProviderName, decide_client,
-    decide_client_made, decide_federation, decide_provider, decide_revocation,
+    ClientId, ClientWish, Federation, IdentityProvider, Issuer, MachineScope, ProviderName,
+    decide_client, decide_client_made, decide_federation, decide_provider, decide_revocation,
 };
 
 const NOW: &str = "2026-11-20T11:00:00Z";
 
 impl World {
     /// A client that is made, here and at the pool; only here begun where the request was cut off.
-    async fn machine(&self, tenant: TenantId, n: u8, replaces: Option<ClientId>, is_noted: bool) -> ClientId {
+    async fn machine(
+        &self,
+        tenant: TenantId,
+        n: u8,
+        replaces: Option<ClientId>,
+        is_noted: bool,
+    ) -> ClientId {
         let id = ClientId::of(tenant, &KeyDigest::of("test", &n.to_string()));
         let by = self.region.tenants.users_to_erase(tenant).await.unwrap()[0].username;
-        let wish = ClientWish { id, scopes: vec![MachineScope::UsageWrite], replaces, by };
+        let wish = ClientWish {
+            id,
+            scopes: vec![MachineScope::UsageWrite],
+            replaces,
+            by,
+        };
         self.region
             .change(tenant, Reach::CLIENTS, moment(NOW), |loaded, occasion| {
                 decide_client(&loaded.state, &loaded.clients, &wish, occasion).map(Some)
             })
             .await;
-        let made = self.people.identity.create_machine(id, &wish.scopes).await.unwrap();
+        let made = self
+            .people
+            .identity
+            .create_machine(id, &wish.scopes)
+            .await
+            .unwrap();
         if is_noted {
             self.region
                 .change(tenant, Reach::CLIENTS, moment(NOW), |loaded, occasion| {
-                    decide_client_made(&loaded.state, &loaded.clients, id, &made.client_id, occasion)
+                    decide_client_made(
+                        &loaded.state,
+                        &loaded.clients,
+                        id,
+                        &made.client_id,
+                        occasion,
+                    )
                 })
                 .await;
         }
@@ -46,14 +68,24 @@ impl World {
             changed_at,
         };
         let identity = &self.people.identity;
-        identity.put_provider(&provider, &"s3cret".parse().unwrap()).await.unwrap();
-        let federation: Federation = identity.create_federation(&name, "https://a.example/").await.unwrap();
+        identity
+            .put_provider(&provider, &"s3cret".parse().unwrap())
+            .await
+            .unwrap();
+        let federation: Federation = identity
+            .create_federation(&name, "https://a.example/")
+            .await
+            .unwrap();
         let set = |loaded: &regional_store::Loaded, occasion: &tenancy::Occasion| {
             decide_provider(&loaded.state, &provider, by, occasion).map(Some)
         };
-        self.region.change(tenant, Reach::TENANT, moment(NOW), set).await;
         self.region
-            .change(tenant, Reach::TENANT, moment(NOW), |loaded, _| Ok(decide_federation(&loaded.state, &federation)))
+            .change(tenant, Reach::TENANT, moment(NOW), set)
+            .await;
+        self.region
+            .change(tenant, Reach::TENANT, moment(NOW), |loaded, _| {
+                Ok(decide_federation(&loaded.state, &federation))
+            })
             .await;
         name
     }
@@ -61,13 +93,33 @@ impl World {
     /// What the pool has besides the fixture's: clients, and providers.
     async fn at_the_pool(&self) -> (usize, usize) {
         let (client, pool) = (Client::new(&self.region.aws.config), &self.people.pool.id);
-        let clients = client.list_user_pool_clients().user_pool_id(pool).max_results(60).send().await.unwrap();
-        let providers = client.list_identity_providers().user_pool_id(pool).send().await.unwrap();
-        (clients.user_pool_clients().len() - 2, providers.providers().len())
+        let clients = client
+            .list_user_pool_clients()
+            .user_pool_id(pool)
+            .max_results(60)
+            .send()
+            .await
+            .unwrap();
+        let providers = client
+            .list_identity_providers()
+            .user_pool_id(pool)
+            .send()
+            .await
+            .unwrap();
+        (
+            clients.user_pool_clients().len() - 2,
+            providers.providers().len(),
+        )
     }
 
     async fn known(&self, tenant: TenantId) -> usize {
-        self.region.tenants.reader().load_clients(tenant).await.unwrap().len()
+        self.region
+            .tenants
+            .reader()
+            .load_clients(tenant)
+            .await
+            .unwrap()
+            .len()
     }
 }
 
@@ -79,9 +131,15 @@ async fn a_replaced_client_goes_when_its_day_is_over() {
     let old = world.machine(ada.tenant, 1, None, true).await;
     world.machine(ada.tenant, 2, Some(old), true).await;
     world.run("2026-11-21T10:59:59Z").await.unwrap();
-    assert_eq!((world.known(ada.tenant).await, world.at_the_pool().await), (2, (2, 0)));
+    assert_eq!(
+        (world.known(ada.tenant).await, world.at_the_pool().await),
+        (2, (2, 0))
+    );
     world.run("2026-11-21T11:00:00Z").await.unwrap();
-    assert_eq!((world.known(ada.tenant).await, world.at_the_pool().await), (1, (1, 0)));
+    assert_eq!(
+        (world.known(ada.tenant).await, world.at_the_pool().await),
+        (1, (1, 0))
+    );
     assert_eq!(world.waiting().await, []);
 }
 
@@ -94,19 +152,47 @@ async fn a_revocation_that_was_cut_off_is_completed() {
     let id = world.machine(ada.tenant, 1, None, true).await;
     world
         .region
-        .change(ada.tenant, Reach::CLIENTS, moment(NOW), |loaded, occasion| {
-            let client = loaded.clients.iter().find(|client| client.id == id).unwrap();
-            Ok(decide_revocation(&loaded.state, client, made.user.username, occasion))
-        })
+        .change(
+            ada.tenant,
+            Reach::CLIENTS,
+            moment(NOW),
+            |loaded, occasion| {
+                let client = loaded
+                    .clients
+                    .iter()
+                    .find(|client| client.id == id)
+                    .unwrap();
+                Ok(decide_revocation(
+                    &loaded.state,
+                    client,
+                    made.user.username,
+                    occasion,
+                ))
+            },
+        )
         .await;
-    let gone = world.region.aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+    let gone = world
+        .region
+        .aws
+        .config
+        .to_builder()
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
     let identity = world.people.identity.clone();
-    world.adapters.identity = identity::Identity::new(&gone, "pool".to_owned(), "client".to_owned());
+    world.adapters.identity =
+        identity::Identity::new(&gone, "pool".to_owned(), "client".to_owned());
     assert_eq!(world.run(NOW).await.unwrap_err().kind(), "StillDue");
-    assert_eq!(world.waiting().await, [DueKind::Clients], "what failed is still due");
+    assert_eq!(
+        world.waiting().await,
+        [DueKind::Clients],
+        "what failed is still due"
+    );
     world.adapters.identity = identity;
     world.run(NOW).await.unwrap();
-    assert_eq!((world.known(ada.tenant).await, world.at_the_pool().await), (0, (0, 0)));
+    assert_eq!(
+        (world.known(ada.tenant).await, world.at_the_pool().await),
+        (0, (0, 0))
+    );
 }
 
 #[tokio::test]
@@ -119,11 +205,33 @@ async fn the_end_of_a_tenant_ends_what_signs_in_and_its_erasure_counts_it() {
     world.provider(ada.tenant).await;
     assert_eq!(world.at_the_pool().await, (3, 1));
     let time = world.end(ada.tenant).await;
-    assert_eq!((world.at_the_pool().await, world.region.tenant(ada.tenant).await.federation), ((0, 0), None));
-    assert_eq!(world.known(ada.tenant).await, 2, "kept for the retention period");
+    assert_eq!(
+        (
+            world.at_the_pool().await,
+            world.region.tenant(ada.tenant).await.federation
+        ),
+        ((0, 0), None)
+    );
+    assert_eq!(
+        world.known(ada.tenant).await,
+        2,
+        "kept for the retention period"
+    );
     world.run(&time).await.unwrap();
     assert_eq!(world.known(ada.tenant).await, 0);
-    assert_eq!(world.region.tenants.reader().load_provider(ada.tenant).await.unwrap(), None);
+    assert_eq!(
+        world
+            .region
+            .tenants
+            .reader()
+            .load_provider(ada.tenant)
+            .await
+            .unwrap(),
+        None
+    );
     let record = world.erasure(ada.tenant).await;
-    assert_eq!((record.clients, record.identity_providers, record.erased_at), (2, 1, Some(moment(&time))));
+    assert_eq!(
+        (record.clients, record.identity_providers, record.erased_at),
+        (2, 1, Some(moment(&time)))
+    );
 }

@@ -29,7 +29,11 @@ pub(super) async fn world(region: Region) -> World {
     let adapters = Adapters {
         region: region.code.clone(),
         tenants: region.tenants.clone(),
-        usage: UsageEraser::new(&region.aws.config, region.usage_table.clone(), region.tenants.clone()),
+        usage: UsageEraser::new(
+            &region.aws.config,
+            region.usage_table.clone(),
+            region.tenants.clone(),
+        ),
         identity: people.identity.clone(),
         catalogue: region.catalogue.clone(),
         settings: region.settings,
@@ -37,11 +41,19 @@ pub(super) async fn world(region: Region) -> World {
         mailer: Mailer::new(&region.aws.config, SENDER.parse().unwrap()),
         addresses: "https://{alias}.app.example.com".parse().unwrap(),
     };
-    World { region, people, adapters }
+    World {
+        region,
+        people,
+        adapters,
+    }
 }
 
 pub(super) fn case(name: &str) -> serde_json::Value {
-    testkit::cases("tenant-lifecycle").into_iter().find(|case| case.name == name).unwrap().payload
+    testkit::cases("tenant-lifecycle")
+        .into_iter()
+        .find(|case| case.name == name)
+        .unwrap()
+        .payload
 }
 
 impl World {
@@ -54,14 +66,24 @@ impl World {
 
     /// Closes an active tenant and lets grace and retention pass. Says when it is to be erased.
     pub(super) async fn end(&self, tenant: TenantId) -> String {
-        self.region.close(tenant, &KeyDigest::of("undo", "code"), moment("2026-11-20T12:00:00Z")).await;
+        self.region
+            .close(
+                tenant,
+                &KeyDigest::of("undo", "code"),
+                moment("2026-11-20T12:00:00Z"),
+            )
+            .await;
         self.run("2026-12-20T12:00:00Z").await.unwrap();
         self.run("2026-12-20T12:05:00Z").await.unwrap();
-        assert_eq!(self.region.tenant(tenant).await.status, TenantStatus::Closed);
+        assert_eq!(
+            self.region.tenant(tenant).await.status,
+            TenantStatus::Closed
+        );
         "2027-01-19T12:05:00Z".to_owned()
     }
 
-    /// A tenant that came and went: erased at noon and five minutes, its resources asked to be removed.
+    /// A tenant that came and went: erased at noon and five minutes, its resources asked to be
+    /// removed.
     pub(super) async fn erased(&self) -> TenantId {
         let ada = Newcomer::ada();
         self.region.activate(&ada).await;
@@ -72,21 +94,34 @@ impl World {
 
     /// The kinds of what is to be looked at, whenever.
     pub(super) async fn waiting(&self) -> Vec<DueKind> {
-        let due = self.region.tenants.reader().load_due(moment("2100-01-01T00:00:00Z"), 1_000).await.unwrap();
+        let due = self
+            .region
+            .tenants
+            .reader()
+            .load_due(moment("2100-01-01T00:00:00Z"), 1_000)
+            .await
+            .unwrap();
         due.into_iter().map(|due| due.kind).collect()
     }
 
     /// The attempts of all requests to remove resources.
     pub(super) async fn removals_asked(&self) -> Vec<u64> {
         let stated = self.region.stated("TenantDeprovisioningRequested.v1").await;
-        stated.iter().map(|fact| fact["data"]["attempt"].as_u64().unwrap()).collect()
+        stated
+            .iter()
+            .map(|fact| fact["data"]["attempt"].as_u64().unwrap())
+            .collect()
     }
 
     /// The reasons that were stated of a tenant, in order.
     pub(super) async fn reasons(&self, tenant: TenantId) -> Vec<StatusReason> {
         let stated = self.region.stated("TenantStatusChanged.v1").await;
-        let of_tenant = stated.iter().filter(|fact| fact["data"]["tenant"] == tenant.to_string());
-        of_tenant.map(|fact| serde_json::from_value(fact["data"]["reason"].clone()).unwrap()).collect()
+        let of_tenant = stated
+            .iter()
+            .filter(|fact| fact["data"]["tenant"] == tenant.to_string());
+        of_tenant
+            .map(|fact| serde_json::from_value(fact["data"]["reason"].clone()).unwrap())
+            .collect()
     }
 
     pub(super) async fn accounts(&self) -> usize {
@@ -95,50 +130,99 @@ impl World {
 
     pub(super) async fn account_names(&self) -> Vec<String> {
         let client = aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config);
-        let listed = client.list_users().user_pool_id(&self.people.pool.id).send().await.unwrap();
-        listed.users().iter().map(|user| user.username().unwrap().to_owned()).collect()
+        let listed = client
+            .list_users()
+            .user_pool_id(&self.people.pool.id)
+            .send()
+            .await
+            .unwrap();
+        listed
+            .users()
+            .iter()
+            .map(|user| user.username().unwrap().to_owned())
+            .collect()
     }
 
     /// Plants an account that Meridian never made.
     pub(super) async fn plant(&self, name: &str, email: &str) {
         let client = aws_sdk_cognitoidentityprovider::Client::new(&self.region.aws.config);
-        let email = aws_sdk_cognitoidentityprovider::types::AttributeType::builder().name("email").value(email);
-        let planted = client.admin_create_user().user_pool_id(&self.people.pool.id).username(name);
-        planted.user_attributes(email.build().unwrap()).send().await.unwrap();
+        let email = aws_sdk_cognitoidentityprovider::types::AttributeType::builder()
+            .name("email")
+            .value(email);
+        let planted = client
+            .admin_create_user()
+            .user_pool_id(&self.people.pool.id)
+            .username(name);
+        planted
+            .user_attributes(email.build().unwrap())
+            .send()
+            .await
+            .unwrap();
     }
 
     /// How many items of the regional table hold something personal of the newcomer's organisation.
     pub(super) async fn personal(&self, newcomer: &Newcomer) -> usize {
         let (_, domain) = newcomer.email.split_once('@').unwrap();
-        let marks = [newcomer.organisation.as_str(), newcomer.name.as_str(), domain, "Babbage"];
+        let marks = [
+            newcomer.organisation.as_str(),
+            newcomer.name.as_str(),
+            domain,
+            "Babbage",
+        ];
         let items = self.scan(&self.region.regional_table).await;
-        items.iter().filter(|item| marks.iter().any(|mark| format!("{item:?}").contains(mark))).count()
+        items
+            .iter()
+            .filter(|item| marks.iter().any(|mark| format!("{item:?}").contains(mark)))
+            .count()
     }
 
     /// What the record says of a tenant's erasure.
     pub(super) async fn erasure(&self, tenant: TenantId) -> Erasure {
-        self.region.tenants.load_erasure(tenant).await.unwrap().unwrap()
+        self.region
+            .tenants
+            .load_erasure(tenant)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// How many records there are.
     pub(super) async fn erasures(&self) -> usize {
         let items = self.scan(&self.region.regional_table).await;
-        items.iter().filter(|item| item["pk"].as_s().unwrap().starts_with("ERASURE#")).count()
+        items
+            .iter()
+            .filter(|item| item["pk"].as_s().unwrap().starts_with("ERASURE#"))
+            .count()
     }
 
     pub(super) async fn audit_entries(&self, tenant: TenantId) -> u64 {
-        let page = self.region.tenants.reader().list_audit(tenant, None, 100).await.unwrap();
+        let page = self
+            .region
+            .tenants
+            .reader()
+            .list_audit(tenant, None, 100)
+            .await
+            .unwrap();
         page.entries.len() as u64
     }
 
     pub(super) async fn usage_items(&self, tenant: TenantId) -> u64 {
         let items = self.scan(&self.region.usage_table).await;
-        items.iter().filter(|item| item["pk"].as_s().unwrap().contains(&tenant.to_string())).count() as u64
+        items
+            .iter()
+            .filter(|item| item["pk"].as_s().unwrap().contains(&tenant.to_string()))
+            .count() as u64
     }
 
     /// What the intake of usage takes the tenant for.
     pub(super) async fn status_for_usage(&self, tenant: TenantId) -> TenantStatus {
-        self.region.tenants.reader().usage_terms(&[tenant]).await.unwrap()[&tenant].status
+        self.region
+            .tenants
+            .reader()
+            .usage_terms(&[tenant])
+            .await
+            .unwrap()[&tenant]
+            .status
     }
 
     /// Takes an event in, which then waits to be settled.
@@ -146,30 +230,58 @@ impl World {
         let meter = &self.region.catalogue.meters[0];
         let id = runtime::new_uuid().to_string();
         let usage = Usage::counted(meter, tenant, "source", &id, Timestamp::UNIX_EPOCH);
-        let segments = group([usage], |_| BillingAnchor::default(), || SegmentId::from_uuid(runtime::new_uuid()));
+        let segments = group(
+            [usage],
+            |_| BillingAnchor::default(),
+            || SegmentId::from_uuid(runtime::new_uuid()),
+        );
         let intake = Intake::new(&self.region.aws.config, self.region.usage_table.clone());
         intake.store(&segments, runtime::now()).await.unwrap();
         segments
     }
 
     pub(super) async fn settle(&self, tenant: TenantId, segments: &[Segment]) {
-        let Region { aws, usage_table, outbox, code, .. } = &self.region;
+        let Region {
+            aws,
+            usage_table,
+            outbox,
+            code,
+            ..
+        } = &self.region;
         let (config, outbox) = (&aws.config, outbox.clone());
         let never = jiff::SignedDuration::from_hours(10_000);
-        let settler = Settler::new(config, usage_table.clone(), outbox, code.clone(), never, runtime::new_uuid);
-        settler.settle(tenant, segments, runtime::now()).await.unwrap();
+        let settler = Settler::new(
+            config,
+            usage_table.clone(),
+            outbox,
+            code.clone(),
+            never,
+            runtime::new_uuid,
+        );
+        settler
+            .settle(tenant, segments, runtime::now())
+            .await
+            .unwrap();
     }
 
     /// From now on the user pool is not there. Gives back what reaches it.
     pub(super) fn cut_off_accounts(&mut self) -> Identity {
-        let nowhere = Identity::new(&self.region.aws.config, "eu-west-1_nowhere".to_owned(), "nobody".to_owned());
+        let nowhere = Identity::new(
+            &self.region.aws.config,
+            "eu-west-1_nowhere".to_owned(),
+            "nobody".to_owned(),
+        );
         std::mem::replace(&mut self.adapters.identity, nowhere)
     }
 
     /// From now on the usage table is not there. Gives back what reaches it.
     pub(super) fn cut_off_usage(&mut self) -> UsageEraser {
         let config = &self.region.aws.config;
-        let nowhere = UsageEraser::new(config, "no-such-table".to_owned(), self.region.tenants.clone());
+        let nowhere = UsageEraser::new(
+            config,
+            "no-such-table".to_owned(),
+            self.region.tenants.clone(),
+        );
         std::mem::replace(&mut self.adapters.usage, nowhere)
     }
 
@@ -185,16 +297,30 @@ impl World {
         let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
         let delete = client.delete_item().table_name(&self.region.regional_table);
         let delete = delete.key("pk", AttributeValue::S(format!("TENANT#{tenant}")));
-        delete.key("sk", AttributeValue::S("TENANT".to_owned())).send().await.unwrap();
+        delete
+            .key("sk", AttributeValue::S("TENANT".to_owned()))
+            .send()
+            .await
+            .unwrap();
     }
 
-    /// The same person with a tenant id that is looked at in the same partition as all others of these.
+    /// The same person with a tenant id that is looked at in the same partition as all others of
+    /// these.
     pub(super) fn in_one_partition(newcomer: Newcomer) -> Newcomer {
         let mut bytes = *newcomer.tenant.as_uuid().as_bytes();
         bytes[15] &= !7;
         let tenant = format!("{:032x}", u128::from_be_bytes(bytes));
-        let parts = [&tenant[..8], &tenant[8..12], &tenant[12..16], &tenant[16..20], &tenant[20..]];
-        Newcomer { tenant: parts.join("-").parse().unwrap(), ..newcomer }
+        let parts = [
+            &tenant[..8],
+            &tenant[8..12],
+            &tenant[12..16],
+            &tenant[16..20],
+            &tenant[20..],
+        ];
+        Newcomer {
+            tenant: parts.join("-").parse().unwrap(),
+            ..newcomer
+        }
     }
 
     async fn scan(&self, table: &str) -> Vec<HashMap<String, AttributeValue>> {
@@ -202,7 +328,13 @@ impl World {
         let mut items = Vec::new();
         let mut start = None;
         loop {
-            let page = client.scan().table_name(table).set_exclusive_start_key(start).send().await.unwrap();
+            let page = client
+                .scan()
+                .table_name(table)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .unwrap();
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {

@@ -7,7 +7,8 @@ use mail::Mailer;
 use meridian::local::sdk::{Mail, mailbox};
 use regional_store::{MailTally, Reach};
 use tenancy::{
-    Asker, DueKind, InvitationCode, Invite, OwedMail, SignUp, Username, decide_code_mail, decide_invitation,
+    Asker, DueKind, InvitationCode, Invite, OwedMail, SignUp, Username, decide_code_mail,
+    decide_invitation,
 };
 use tenantkit::{Newcomer, moment};
 
@@ -15,14 +16,23 @@ const HOUR: &str = "2026-11-20T10:00:00Z";
 const NEXT_HOUR: &str = "2026-11-20T11:00:00Z";
 
 async fn mails(world: &World, to: &str) -> Vec<Mail> {
-    let sent = mailbox(&format!("{}/_ministack/ses/messages", world.region.aws.endpoint)).await.unwrap();
+    let sent = mailbox(&format!(
+        "{}/_ministack/ses/messages",
+        world.region.aws.endpoint
+    ))
+    .await
+    .unwrap();
     sent.into_iter().filter(|mail| mail.is_to(to)).collect()
 }
 
 async fn ready(region: tenantkit::Region) -> World {
     let ses = aws_sdk_sesv2::Client::new(&region.aws.config);
     // Another test may have done so.
-    let _ = ses.create_email_identity().email_identity(SENDER).send().await;
+    let _ = ses
+        .create_email_identity()
+        .email_identity(SENDER)
+        .send()
+        .await;
     world(region).await
 }
 
@@ -36,7 +46,10 @@ async fn use_up(world: &World, email: &str, hour: &str) {
     for n in 0..MAILS {
         let by = Asker::network(&format!("198.51.{n}.1"));
         let mark = tenancy::KeyDigest::of("stranger", &n.to_string());
-        let taken = tally.take(&email.parse().unwrap(), &by, &mark, moment(hour)).await.unwrap();
+        let taken = tally
+            .take(&email.parse().unwrap(), &by, &mark, moment(hour))
+            .await
+            .unwrap();
         assert_eq!(taken, regional_store::Taken::Yes);
     }
 }
@@ -44,11 +57,19 @@ async fn use_up(world: &World, email: &str, hour: &str) {
 /// Somebody signed up, and the code has to wait till eleven.
 async fn owed(world: &World, newcomer: &Newcomer) -> SignUp {
     let made = world.region.register(newcomer).await;
-    world.region.make_account(&world.people, &made, &newcomer.password, newcomer.at).await;
-    let owed = OwedMail { asker: asker(), after: moment(HOUR) };
-    let noted = world.region.change(made.tenant.id, Reach::SIGNUP, newcomer.at, |loaded, _| {
-        Ok(decide_code_mail(&loaded.state, Some(owed.clone())))
-    });
+    world
+        .region
+        .make_account(&world.people, &made, &newcomer.password, newcomer.at)
+        .await;
+    let owed = OwedMail {
+        asker: asker(),
+        after: moment(HOUR),
+    };
+    let noted = world
+        .region
+        .change(made.tenant.id, Reach::SIGNUP, newcomer.at, |loaded, _| {
+            Ok(decide_code_mail(&loaded.state, Some(owed.clone())))
+        });
     noted.await;
     made
 }
@@ -60,13 +81,24 @@ async fn a_code_that_was_owed_is_mailed_when_its_time_has_come_once() {
     let made = owed(&world, &somebody).await;
     let before = mails(&world, &somebody.email).await.len();
     world.run("2026-11-20T09:59:59Z").await.unwrap();
-    assert_eq!(mails(&world, &somebody.email).await.len(), before, "not yet");
+    assert_eq!(
+        mails(&world, &somebody.email).await.len(),
+        before,
+        "not yet"
+    );
     for _ in 0..2 {
         world.run(HOUR).await.unwrap();
         assert_eq!(mails(&world, &somebody.email).await.len(), before + 1);
     }
-    assert_eq!(world.region.signup(made.tenant.id).await.unwrap().code_owed, None);
-    assert_eq!(world.waiting().await, [DueKind::Expiry], "the mail is looked at no more");
+    assert_eq!(
+        world.region.signup(made.tenant.id).await.unwrap().code_owed,
+        None
+    );
+    assert_eq!(
+        world.waiting().await,
+        [DueKind::Expiry],
+        "the mail is looked at no more"
+    );
 }
 
 /// Strangers may have used the next hour up as well.
@@ -80,7 +112,13 @@ async fn a_code_waits_on_where_the_address_got_its_mails_again() {
     world.run(HOUR).await.unwrap();
     assert_eq!(mails(&world, &somebody.email).await.len(), before);
     let signup = world.region.signup(made.tenant.id).await.unwrap();
-    assert_eq!(signup.code_owed, Some(OwedMail { asker: asker(), after: moment(NEXT_HOUR) }));
+    assert_eq!(
+        signup.code_owed,
+        Some(OwedMail {
+            asker: asker(),
+            after: moment(NEXT_HOUR)
+        })
+    );
     world.run(NEXT_HOUR).await.unwrap();
     assert_eq!(mails(&world, &somebody.email).await.len(), before + 1);
 }
@@ -92,12 +130,26 @@ async fn a_code_that_the_pool_does_not_mail_is_tried_again() {
     let somebody = Newcomer::somebody();
     let made = owed(&world, &somebody).await;
     let before = mails(&world, &somebody.email).await.len();
-    let config = world.region.aws.config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+    let config = world
+        .region
+        .aws
+        .config
+        .to_builder()
+        .endpoint_url("http://127.0.0.1:9")
+        .build();
     let pool = &world.people.pool;
     let nowhere = Identity::new(&config, pool.id.clone(), pool.client_id.clone());
     let reached = std::mem::replace(&mut world.adapters.identity, nowhere);
     world.run(HOUR).await.unwrap();
-    assert!(world.region.signup(made.tenant.id).await.unwrap().code_owed.is_some());
+    assert!(
+        world
+            .region
+            .signup(made.tenant.id)
+            .await
+            .unwrap()
+            .code_owed
+            .is_some()
+    );
     world.adapters.identity = reached;
     world.run("2026-11-20T10:05:00Z").await.unwrap();
     assert_eq!(mails(&world, &somebody.email).await.len(), before + 1);
@@ -112,7 +164,10 @@ async fn nobody_waits_for_a_code_who_has_confirmed_the_address() {
     world.region.confirm(made.tenant.id, somebody.at).await;
     world.run(HOUR).await.unwrap();
     assert_eq!(mails(&world, &somebody.email).await.len(), before);
-    assert_eq!(world.region.tenant(made.tenant.id).await.status, TenantStatus::Active);
+    assert_eq!(
+        world.region.tenant(made.tenant.id).await.status,
+        TenantStatus::Active
+    );
 }
 
 /// The administrator invites somebody whose mail has to wait.
@@ -120,14 +175,37 @@ async fn invite(world: &World, made: &SignUp, email: &str) -> InvitationId {
     let email = email.parse().unwrap();
     let id = Username::of(&made.tenant.alias, &email).invitation();
     let code = InvitationCode::from_random(id, [7; 16]);
-    let owed = Some(OwedMail { asker: asker(), after: moment(HOUR) });
-    let reach = Reach { invitation: Some(id), ..Reach::TENANT };
-    let invited = world.region.change(made.tenant.id, reach, Newcomer::ada().at, |loaded, occasion| {
-        let by = made.user.username;
-        let invite =
-            Invite { email: &email, role: Role::Member, code: &code, by: tenancy::Actor::User(by), owed: owed.clone() };
-        decide_invitation(&loaded.state, &invite, loaded.invitation.as_ref(), false, occasion).map(Some)
+    let owed = Some(OwedMail {
+        asker: asker(),
+        after: moment(HOUR),
     });
+    let reach = Reach {
+        invitation: Some(id),
+        ..Reach::TENANT
+    };
+    let invited = world.region.change(
+        made.tenant.id,
+        reach,
+        Newcomer::ada().at,
+        |loaded, occasion| {
+            let by = made.user.username;
+            let invite = Invite {
+                email: &email,
+                role: Role::Member,
+                code: &code,
+                by: tenancy::Actor::User(by),
+                owed: owed.clone(),
+            };
+            decide_invitation(
+                &loaded.state,
+                &invite,
+                loaded.invitation.as_ref(),
+                false,
+                occasion,
+            )
+            .map(Some)
+        },
+    );
     invited.await;
     id
 }
@@ -142,7 +220,9 @@ async fn an_invitation_that_was_owed_is_mailed_with_a_code_that_holds() {
         world.run(HOUR).await.unwrap();
     }
     let sent = mails(&world, &email).await;
-    let [mail] = sent.as_slice() else { panic!("{} mails", sent.len()) };
+    let [mail] = sent.as_slice() else {
+        panic!("{} mails", sent.len())
+    };
     let code: InvitationCode = mail
         .body_text
         .as_deref()
@@ -152,9 +232,19 @@ async fn an_invitation_that_was_owed_is_mailed_with_a_code_that_holds() {
         .unwrap()
         .parse()
         .unwrap();
-    let stored = world.region.tenants.reader().load_invitation(id).await.unwrap().unwrap();
+    let stored = world
+        .region
+        .tenants
+        .reader()
+        .load_invitation(id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((stored.code, stored.owed), (code.digest(), None));
-    let user = world.region.join(made.tenant.id, &code, "Mary Somerville", moment(HOUR)).await;
+    let user = world
+        .region
+        .join(made.tenant.id, &code, "Mary Somerville", moment(HOUR))
+        .await;
     assert_eq!(user.email.expose(), email);
 }
 
@@ -165,10 +255,20 @@ async fn an_invitation_that_is_not_taken_is_tried_again_and_holds_nothing_up() {
     let made = world.region.activate(&Newcomer::somebody()).await;
     let email = Newcomer::somebody().email;
     let id = invite(&world, &made, &email).await;
-    let unverified = Mailer::new(&world.region.aws.config, "stranger@unverified.example".parse().unwrap());
+    let unverified = Mailer::new(
+        &world.region.aws.config,
+        "stranger@unverified.example".parse().unwrap(),
+    );
     let taken = std::mem::replace(&mut world.adapters.mailer, unverified);
     world.run(HOUR).await.unwrap();
-    let stored = world.region.tenants.reader().load_invitation(id).await.unwrap().unwrap();
+    let stored = world
+        .region
+        .tenants
+        .reader()
+        .load_invitation(id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stored.owed.unwrap().after, moment("2026-11-20T10:05:00Z"));
     world.adapters.mailer = taken;
     world.run("2026-11-20T10:05:00Z").await.unwrap();
@@ -182,11 +282,24 @@ async fn a_withdrawn_invitation_is_mailed_to_nobody() {
     let made = world.region.activate(&Newcomer::somebody()).await;
     let email = Newcomer::somebody().email;
     let id = invite(&world, &made, &email).await;
-    let reach = Reach { invitation: Some(id), ..Reach::TENANT };
-    let withdrawn = world.region.change(made.tenant.id, reach, Newcomer::ada().at, |loaded, occasion| {
-        let open = loaded.invitation.as_ref().unwrap();
-        Ok(Some(tenancy::decide_withdrawal(&loaded.state, open, made.user.username, occasion)))
-    });
+    let reach = Reach {
+        invitation: Some(id),
+        ..Reach::TENANT
+    };
+    let withdrawn = world.region.change(
+        made.tenant.id,
+        reach,
+        Newcomer::ada().at,
+        |loaded, occasion| {
+            let open = loaded.invitation.as_ref().unwrap();
+            Ok(Some(tenancy::decide_withdrawal(
+                &loaded.state,
+                open,
+                made.user.username,
+                occasion,
+            )))
+        },
+    );
     withdrawn.await;
     world.run(HOUR).await.unwrap();
     assert!(mails(&world, &email).await.is_empty());

@@ -42,7 +42,12 @@ impl World {
             .item("tenant", text(tenant))
             .item("scopes", AttributeValue::L(vec![text(scope)]))
             .item("created_at", text(NOW));
-        ends_at.into_iter().fold(put, |put, at| put.item("ends_at", text(at))).send().await.unwrap();
+        ends_at
+            .into_iter()
+            .fold(put, |put, at| put.item("ends_at", text(at)))
+            .send()
+            .await
+            .unwrap();
     }
 
     async fn report(&self, token: &str, events: &[Value]) -> Answer {
@@ -53,7 +58,10 @@ impl World {
 
     async fn refusal(&self, token: &str) -> (u16, String) {
         let answer = self.report(token, &[event(OWN, "e")]).await;
-        (answer.status, answer.body["type"].as_str().unwrap_or_default().to_owned())
+        (
+            answer.status,
+            answer.body["type"].as_str().unwrap_or_default().to_owned(),
+        )
     }
 }
 
@@ -66,35 +74,61 @@ async fn a_tenants_client_reports_its_own_tenants_usage_only() {
     let world = world().await;
     let (client, token) = world.machine(&world.pool).await;
     world.assign(&client, OWN, "usage/write", None).await;
-    let answer = world.report(&token, &[event(OWN, "a"), event(OTHER, "b")]).await;
-    let reason = (answer.body["rejected"][0]["index"].as_u64(), answer.body["rejected"][0]["reason"].as_str());
-    assert_eq!((answer.body["accepted"].as_u64(), reason), (Some(1), (Some(1), Some("unknown-tenant"))));
+    let answer = world
+        .report(&token, &[event(OWN, "a"), event(OTHER, "b")])
+        .await;
+    let reason = (
+        answer.body["rejected"][0]["index"].as_u64(),
+        answer.body["rejected"][0]["reason"].as_str(),
+    );
+    assert_eq!(
+        (answer.body["accepted"].as_u64(), reason),
+        (Some(1), (Some(1), Some("unknown-tenant")))
+    );
     // Known from another one's report, the other tenant is still not this client's.
     assert_eq!(world.send(&batch(&[event(OTHER, "c")])).await.status, 200);
     assert_eq!(world.report(&token, &[event(OTHER, "d")]).await.status, 422);
-    assert_eq!((world.stored("SEGMENT#").await, world.report(&token, &[]).await.status), (2, 200));
+    assert_eq!(
+        (
+            world.stored("SEGMENT#").await,
+            world.report(&token, &[]).await.status
+        ),
+        (2, 200)
+    );
 }
 
-/// What a tenant's own client sends is no other event than the provider's of the same source and id.
+/// What a tenant's own client sends is no other event than the provider's of the same source and
+/// id.
 #[tokio::test]
 async fn a_tenants_client_never_stands_in_the_providers_way() {
     let world = world().await;
     let (_, token) = world.machine_of(OWN).await;
     let ids: Vec<String> = (0..4).map(|n| format!("hour-{n}")).collect();
-    let of = |gigabytes: u32| -> Vec<Value> { ids.iter().map(|id| transfer(OWN, id, gigabytes)).collect() };
+    let of = |gigabytes: u32| -> Vec<Value> {
+        ids.iter().map(|id| transfer(OWN, id, gigabytes)).collect()
+    };
     assert_eq!(world.report(&token, &of(0)).await.body["accepted"], 4);
     world.settle().await;
     assert_eq!(world.send(&batch(&of(700))).await.body["accepted"], 4);
     world.settle().await;
-    assert_eq!(world.total(OWN, "2026-11-03T09:00:00Z").await, ("2800".to_owned(), 8));
+    assert_eq!(
+        world.total(OWN, "2026-11-03T09:00:00Z").await,
+        ("2800".to_owned(), 8)
+    );
     let counts = world.monitor.counts().await.unwrap();
-    assert_eq!((counts.accepted, counts.duplicates, counts.conflicts), (8, 0, 0));
+    assert_eq!(
+        (counts.accepted, counts.duplicates, counts.conflicts),
+        (8, 0, 0)
+    );
     // Each sender's own repetition is one, whichever form it takes.
     assert_eq!(world.report(&token, &of(0)).await.body["accepted"], 4);
     assert_eq!(world.send(&batch(&of(700))).await.body["accepted"], 4);
     world.settle().await;
     let counts = world.monitor.counts().await.unwrap();
-    assert_eq!((counts.accepted, counts.duplicates, counts.conflicts), (8, 8, 0));
+    assert_eq!(
+        (counts.accepted, counts.duplicates, counts.conflicts),
+        (8, 8, 0)
+    );
 }
 
 /// Nothing that an event says makes it another sender's.
@@ -102,19 +136,32 @@ async fn a_tenants_client_never_stands_in_the_providers_way() {
 async fn the_sender_is_whose_token_it_is() {
     let world = world().await;
     let (_, token) = world.machine_of(OWN).await;
-    for (n, (name, value)) in
-        [("sentby", json!("provider")), ("sender", json!("provider")), ("sent_by", json!("provider"))]
-            .into_iter()
-            .enumerate()
+    for (n, (name, value)) in [
+        ("sentby", json!("provider")),
+        ("sender", json!("provider")),
+        ("sent_by", json!("provider")),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let id = n.to_string();
         let mut forged = transfer(OWN, &id, 0);
         forged[name] = value;
-        assert_eq!(world.report(&token, &[forged]).await.body["accepted"], 1, "{name}");
-        assert_eq!(world.send(&batch(&[transfer(OWN, &id, 5)])).await.body["accepted"], 1);
+        assert_eq!(
+            world.report(&token, &[forged]).await.body["accepted"],
+            1,
+            "{name}"
+        );
+        assert_eq!(
+            world.send(&batch(&[transfer(OWN, &id, 5)])).await.body["accepted"],
+            1
+        );
     }
     world.settle().await;
-    assert_eq!(world.total(OWN, "2026-11-03T09:00:00Z").await, ("15".to_owned(), 6));
+    assert_eq!(
+        world.total(OWN, "2026-11-03T09:00:00Z").await,
+        ("15".to_owned(), 6)
+    );
 }
 
 #[tokio::test]
@@ -123,13 +170,23 @@ async fn a_client_that_is_nobodys_or_not_for_this_is_refused() {
     let (client, token) = world.machine(&world.pool).await;
     assert_eq!(world.refusal(&token).await, refused(), "nobody's");
     world.assign(&client, OWN, "tenant/read", None).await;
-    assert_eq!(world.refusal(&token).await, refused(), "its token says more than it may");
+    assert_eq!(
+        world.refusal(&token).await,
+        refused(),
+        "its token says more than it may"
+    );
     world.assign(&client, OWN, "usage/write", Some(NOW)).await;
     assert_eq!(world.refusal(&token).await, refused(), "it has ended");
-    world.assign(&client, OWN, "usage/write", Some("2126-11-03T09:00:00Z")).await;
+    world
+        .assign(&client, OWN, "usage/write", Some("2126-11-03T09:00:00Z"))
+        .await;
     assert_eq!(world.refusal(&token).await.0, 200, "it will end");
     world.assign(&client, OWN, "usage/write", Some(NOW)).await;
-    assert_eq!(world.refusal(&token).await, refused(), "revoked at once, whatever is remembered of its tenant");
+    assert_eq!(
+        world.refusal(&token).await,
+        refused(),
+        "revoked at once, whatever is remembered of its tenant"
+    );
 }
 
 #[tokio::test]
@@ -141,29 +198,71 @@ async fn a_token_of_another_pool_or_region_or_with_an_altered_claim_is_refused()
     assert_eq!(world.refusal(&foreign).await, refused(), "another pool's");
 
     let (client, token) = world.machine(&world.pool).await;
-    assert_eq!(world.refusal(&altered(&token, &client, &world.pool.machine_client_id)).await, refused(), "altered");
+    assert_eq!(
+        world
+            .refusal(&altered(&token, &client, &world.pool.machine_client_id))
+            .await,
+        refused(),
+        "altered"
+    );
     world.assign(&client, OWN, "usage/write", None).await;
     assert_eq!(world.refusal(&token).await.0, 200);
 
-    let config = world.aws.config.to_builder().region(Region::new("us-west-2")).build();
-    let tokens = Tokens::new(&config, &world.pool.id, world.pool.machine_client_id.clone()).unwrap();
+    let config = world
+        .aws
+        .config
+        .to_builder()
+        .region(Region::new("us-west-2"))
+        .build();
+    let tokens = Tokens::new(
+        &config,
+        &world.pool.id,
+        world.pool.machine_client_id.clone(),
+    )
+    .unwrap();
     let (regional, usage) = (world.regional_table.clone(), world.usage_table.clone());
-    let elsewhere = World { router: function(&world.aws, tokens, &regional, &usage), ..world };
-    assert_eq!(elsewhere.refusal(&token).await, refused(), "another region's");
+    let elsewhere = World {
+        router: function(&world.aws, tokens, &regional, &usage),
+        ..world
+    };
+    assert_eq!(
+        elsewhere.refusal(&token).await,
+        refused(),
+        "another region's"
+    );
 }
 
 #[tokio::test]
 async fn a_person_reports_nothing() {
     let world = world().await;
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&world.aws.config);
-    let made = cognito.admin_create_user().user_pool_id(&world.pool.id).username("ada");
+    let made = cognito
+        .admin_create_user()
+        .user_pool_id(&world.pool.id)
+        .username("ada");
     made.send().await.unwrap();
-    let set = cognito.admin_set_user_password().user_pool_id(&world.pool.id).username("ada").permanent(true);
+    let set = cognito
+        .admin_set_user_password()
+        .user_pool_id(&world.pool.id)
+        .username("ada")
+        .permanent(true);
     set.password("Difference-Engine-2").send().await.unwrap();
     let client = &world.pool.client_id;
-    let asked = cognito.initiate_auth().client_id(client).auth_flow(AuthFlowType::UserPasswordAuth);
-    let asked = asked.auth_parameters("USERNAME", "ada").auth_parameters("PASSWORD", "Difference-Engine-2");
-    let token = asked.send().await.unwrap().authentication_result.unwrap().access_token.unwrap();
+    let asked = cognito
+        .initiate_auth()
+        .client_id(client)
+        .auth_flow(AuthFlowType::UserPasswordAuth);
+    let asked = asked
+        .auth_parameters("USERNAME", "ada")
+        .auth_parameters("PASSWORD", "Difference-Engine-2");
+    let token = asked
+        .send()
+        .await
+        .unwrap()
+        .authentication_result
+        .unwrap()
+        .access_token
+        .unwrap();
     world.assign(client, OWN, "usage/write", None).await;
     assert_eq!(world.refusal(&token).await, refused());
 }

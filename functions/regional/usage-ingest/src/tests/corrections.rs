@@ -17,7 +17,10 @@ impl World {
         for segment in self.waiting(&settler).await {
             let tenant = segment.tenant;
             for batch in batches(vec![segment]) {
-                settler.settle(tenant, &batch, runtime::now()).await.unwrap();
+                settler
+                    .settle(tenant, &batch, runtime::now())
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -27,30 +30,59 @@ impl World {
         let catalogue = Catalogue::bundled().unwrap();
         let meter = catalogue.meter(&"transfer-gb".parse().unwrap()).unwrap();
         let from = WindowSize::Day.start(moment.parse().unwrap(), BillingAnchor::default());
-        let (size, to, anchor) = (WindowSize::Day, WindowSize::Day.end(from), BillingAnchor::default());
-        let question = Question { meter, size, from, to, anchor, by: Vec::new(), only: UsageGroup::default() };
+        let (size, to, anchor) = (
+            WindowSize::Day,
+            WindowSize::Day.end(from),
+            BillingAnchor::default(),
+        );
+        let question = Question {
+            meter,
+            size,
+            from,
+            to,
+            anchor,
+            by: Vec::new(),
+            only: UsageGroup::default(),
+        };
         let reader = UsageReader::new(&self.aws.config, self.usage_table.clone());
-        let stored = reader.totals(tenant.parse().unwrap(), &question, WindowSize::Day).await.unwrap();
+        let stored = reader
+            .totals(tenant.parse().unwrap(), &question, WindowSize::Day)
+            .await
+            .unwrap();
         let totals = question.answer(&stored.pages, stored.sealed_until).unwrap();
-        totals.first().map_or_else(|| ("0".to_owned(), 0), |total| (total.value.to_string(), total.events))
+        totals.first().map_or_else(
+            || ("0".to_owned(), 0),
+            |total| (total.value.to_string(), total.events),
+        )
     }
 
     /// What came of each of a tenant's corrections, the newest first.
     async fn outcomes(&self, tenant: &str) -> Vec<Value> {
         let listed = self.corrections(json!({ "tenant": tenant })).await.body;
-        listed["corrections"].as_array().unwrap().iter().map(|record| record["outcome"].clone()).collect()
+        listed["corrections"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|record| record["outcome"].clone())
+            .collect()
     }
 
     async fn settler(&self) -> Settler {
         let outbox = Outbox::new(&self.aws.config, testkit::table(&self.aws, false).await);
-        let (region, never) = ("eu-central-1".parse().unwrap(), SignedDuration::from_hours(10_000));
+        let (region, never) = (
+            "eu-central-1".parse().unwrap(),
+            SignedDuration::from_hours(10_000),
+        );
         let (config, table) = (&self.aws.config, self.usage_table.clone());
         Settler::new(config, table, outbox, region, never, runtime::new_uuid)
     }
 
     /// All that waits to be settled.
     async fn waiting(&self, settler: &Settler) -> Vec<Segment> {
-        let waiting = settler.waiting(runtime::now() + SignedDuration::from_secs(2), 100).await.unwrap();
+        let waiting = settler
+            .waiting(runtime::now() + SignedDuration::from_secs(2), 100)
+            .await
+            .unwrap();
         let found = settler.find(&waiting).await.unwrap().into_iter();
         let ready = found.map(|(pointer, found)| match found {
             FoundSegment::Ready(segment) => segment,
@@ -69,7 +101,9 @@ impl World {
     async fn corrections(&self, query: Value) -> Answer {
         let mut payload = case("valid-corrections-list");
         let pairs = query.as_object().unwrap().iter();
-        let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", value.as_str().unwrap())).collect();
+        let pairs: Vec<String> = pairs
+            .map(|(name, value)| format!("{name}={}", value.as_str().unwrap()))
+            .collect();
         payload["rawQueryString"] = json!(pairs.join("&"));
         payload["queryStringParameters"] = query;
         self.send(&payload).await
@@ -96,16 +130,37 @@ async fn what_was_sent_is_taken_back_or_replaced_and_the_record_tells_what_came_
             { "event": transfer(TENANT, "c", 6), "reason": "wrong-unit" },
         ]))
         .await;
-    assert_eq!((answer.status, &answer.body["accepted"], &answer.body["rejected"]), (202, &json!(3), &json!([])));
+    assert_eq!(
+        (
+            answer.status,
+            &answer.body["accepted"],
+            &answer.body["rejected"]
+        ),
+        (202, &json!(3), &json!([]))
+    );
     let listed = world.corrections(json!({ "tenant": TENANT })).await.body;
-    let [record] = listed["corrections"].as_array().unwrap().as_slice() else { panic!("{listed}") };
-    assert_eq!((&record["id"], &record["outcome"]), (&answer.body["records"][0], &Value::Null));
+    let [record] = listed["corrections"].as_array().unwrap().as_slice() else {
+        panic!("{listed}")
+    };
+    assert_eq!(
+        (&record["id"], &record["outcome"]),
+        (&answer.body["records"][0], &Value::Null)
+    );
     assert_eq!(record["by"], world.pool.machine_client_id.as_str());
-    let told: Vec<_> = record["events"].as_array().unwrap().iter().map(|e| (&e["is_replaced"], &e["reason"])).collect();
+    let told: Vec<_> = record["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (&e["is_replaced"], &e["reason"]))
+        .collect();
     let wrong_unit = json!("wrong-unit");
     assert_eq!(
         told,
-        [(&json!(false), &json!("sent-in-error")), (&json!(true), &wrong_unit), (&json!(false), &wrong_unit)]
+        [
+            (&json!(false), &json!("sent-in-error")),
+            (&json!(true), &wrong_unit),
+            (&json!(false), &wrong_unit)
+        ]
     );
 
     world.settle().await;
@@ -113,7 +168,10 @@ async fn what_was_sent_is_taken_back_or_replaced_and_the_record_tells_what_came_
     let outcome = json!({ "voided": 2, "replaced": 1, "duplicates": 0, "unmatched": 1, "replacement_used": 0 });
     assert_eq!(listed["corrections"][0]["outcome"], outcome);
     assert_eq!(world.monitor.counts().await.unwrap().accepted, 4);
-    assert_eq!(world.corrections(json!({ "tenant": OTHER })).await.body, json!({ "corrections": [] }));
+    assert_eq!(
+        world.corrections(json!({ "tenant": OTHER })).await.body,
+        json!({ "corrections": [] })
+    );
 }
 
 #[tokio::test]
@@ -123,32 +181,62 @@ async fn usage_and_its_corrections_are_of_the_tenants_own_days() {
     let sent = [TENANT, OTHER].map(|tenant| transfer(tenant, "a", 5));
     assert_eq!(world.send(&batch(&sent)).await.body["accepted"], 2);
     // Remembered of the tenant by now.
-    assert_eq!(world.send(&batch(&[transfer(TENANT, "b", 5)])).await.body["accepted"], 1);
+    assert_eq!(
+        world.send(&batch(&[transfer(TENANT, "b", 5)])).await.body["accepted"],
+        1
+    );
     let correction = json!([{ "event": sent[0], "reason": "sent-in-error" }]);
     assert_eq!(world.correct(correction).await.body["accepted"], 1);
     let waiting = world.waiting(&world.settler().await).await.into_iter();
-    let mut anchors: Vec<_> =
-        waiting.map(|segment| (segment.tenant.to_string(), segment.body.anchor().to_string())).collect();
+    let mut anchors: Vec<_> = waiting
+        .map(|segment| {
+            (
+                segment.tenant.to_string(),
+                segment.body.anchor().to_string(),
+            )
+        })
+        .collect();
     anchors.sort();
-    let expected = [(TENANT, "06:30"), (TENANT, "06:30"), (TENANT, "06:30"), (OTHER, "00:00")];
-    assert_eq!(anchors, expected.map(|(tenant, anchor)| (tenant.to_owned(), anchor.to_owned())));
+    let expected = [
+        (TENANT, "06:30"),
+        (TENANT, "06:30"),
+        (TENANT, "06:30"),
+        (OTHER, "00:00"),
+    ];
+    assert_eq!(
+        anchors,
+        expected.map(|(tenant, anchor)| (tenant.to_owned(), anchor.to_owned()))
+    );
 }
 
 #[tokio::test]
 async fn records_are_listed_page_by_page_the_newest_first() {
     let world = world().await;
     for n in 0..53 {
-        let answer = world.correct(json!([{ "event": transfer(TENANT, &n.to_string(), 1), "reason": "test" }])).await;
+        let answer = world
+            .correct(json!([{ "event": transfer(TENANT, &n.to_string(), 1), "reason": "test" }]))
+            .await;
         assert_eq!(answer.status, 202);
     }
     let first = world.corrections(json!({ "tenant": TENANT })).await.body;
     let next = first["next_before"].as_str().unwrap();
-    let second = world.corrections(json!({ "tenant": TENANT, "before": next })).await.body;
+    let second = world
+        .corrections(json!({ "tenant": TENANT, "before": next }))
+        .await
+        .body;
     let ids = |page: &Value| -> Vec<String> {
-        page["corrections"].as_array().unwrap().iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect()
+        page["corrections"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|record| record["id"].as_str().unwrap().to_owned())
+            .collect()
     };
     let all = [ids(&first), ids(&second)].concat();
-    assert_eq!((ids(&first).len(), all.len(), second.get("next_before")), (50, 53, None));
+    assert_eq!(
+        (ids(&first).len(), all.len(), second.get("next_before")),
+        (50, 53, None)
+    );
     assert!(all.is_sorted_by(|a, b| a > b));
 }
 
@@ -162,24 +250,55 @@ async fn each_refused_correction_is_named() {
     };
     let good = transfer(TENANT, "good", 1);
     let rows = [
-        (json!({ "event": good, "reason": "two words" }), "invalid-reason"),
-        (json!({ "event": storage("a"), "reason": "test" }), "not-reversible"),
-        (json!({ "event": transfer("nobody", "a", 1), "reason": "test" }), "invalid-tenant"),
-        (json!({ "event": transfer(TENANTS[3].0, "a", 1), "reason": "test" }), "unknown-tenant"),
-        (json!({ "event": good, "replacement": transfer(OTHER, "b", 1), "reason": "test" }), "other-tenant"),
-        (json!({ "event": good, "replacement": transfer(TENANT, "good", 2), "reason": "test" }), "same-identity"),
-        (json!({ "event": good, "replacement": { "id": "b" }, "reason": "test" }), "missing-field"),
+        (
+            json!({ "event": good, "reason": "two words" }),
+            "invalid-reason",
+        ),
+        (
+            json!({ "event": storage("a"), "reason": "test" }),
+            "not-reversible",
+        ),
+        (
+            json!({ "event": transfer("nobody", "a", 1), "reason": "test" }),
+            "invalid-tenant",
+        ),
+        (
+            json!({ "event": transfer(TENANTS[3].0, "a", 1), "reason": "test" }),
+            "unknown-tenant",
+        ),
+        (
+            json!({ "event": good, "replacement": transfer(OTHER, "b", 1), "reason": "test" }),
+            "other-tenant",
+        ),
+        (
+            json!({ "event": good, "replacement": transfer(TENANT, "good", 2), "reason": "test" }),
+            "same-identity",
+        ),
+        (
+            json!({ "event": good, "replacement": { "id": "b" }, "reason": "test" }),
+            "missing-field",
+        ),
         (json!({ "event": 7, "reason": "test" }), "not-an-object"),
     ];
-    let mut corrections: Vec<Value> = rows.iter().map(|(correction, _)| correction.clone()).collect();
+    let mut corrections: Vec<Value> = rows
+        .iter()
+        .map(|(correction, _)| correction.clone())
+        .collect();
     let refused = world.correct(json!(corrections)).await;
-    assert_eq!((refused.status, &refused.body["type"]), (422, &json!("/problems/corrections-refused")));
+    assert_eq!(
+        (refused.status, &refused.body["type"]),
+        (422, &json!("/problems/corrections-refused"))
+    );
     corrections.push(json!({ "event": good, "reason": "test" }));
     let answer = world.correct(json!(corrections)).await;
     assert_eq!((answer.status, &answer.body["accepted"]), (202, &json!(1)));
     for (index, (correction, reason)) in rows.iter().enumerate() {
         let told = &answer.body["rejected"][index];
-        assert_eq!((&told["index"], &told["reason"]), (&json!(index), &json!(reason)), "{correction}");
+        assert_eq!(
+            (&told["index"], &told["reason"]),
+            (&json!(index), &json!(reason)),
+            "{correction}"
+        );
     }
 }
 
@@ -201,16 +320,33 @@ async fn a_tenants_own_client_corrects_nothing() {
 async fn corrections_at_once_are_made_once() {
     let world = world().await;
     let sent = transfer(TENANT, "a", 5);
-    assert_eq!(world.send(&batch(std::slice::from_ref(&sent))).await.body["accepted"], 1);
-    let correction = json!([{ "event": sent, "replacement": transfer(TENANT, "b", 4), "reason": "test" }]);
+    assert_eq!(
+        world.send(&batch(std::slice::from_ref(&sent))).await.body["accepted"],
+        1
+    );
+    let correction =
+        json!([{ "event": sent, "replacement": transfer(TENANT, "b", 4), "reason": "test" }]);
     let answers = join_all((0..8).map(|_| world.correct(correction.clone()))).await;
     assert!(answers.iter().all(|answer| answer.status == 202));
     world.settle().await;
     let listed = world.corrections(json!({ "tenant": TENANT })).await.body;
     let sum = |name: &str| -> u64 {
-        listed["corrections"].as_array().unwrap().iter().map(|record| record["outcome"][name].as_u64().unwrap()).sum()
+        listed["corrections"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|record| record["outcome"][name].as_u64().unwrap())
+            .sum()
     };
-    assert_eq!((sum("voided"), sum("replaced"), sum("duplicates"), sum("unmatched")), (1, 1, 14, 0));
+    assert_eq!(
+        (
+            sum("voided"),
+            sum("replaced"),
+            sum("duplicates"),
+            sum("unmatched")
+        ),
+        (1, 1, 14, 0)
+    );
 }
 
 fn outcome(counts: [u64; 5]) -> Value {
@@ -231,7 +367,13 @@ async fn a_correction_whose_replacement_is_used_changes_nothing_and_the_record_s
     let correction = |original: &Value, id: &str, gigabytes: u32| json!({ "event": original, "replacement": transfer(TENANT, id, gigabytes), "reason": "wrong-unit" });
     // Used by an event: whether it says the same or something else.
     for gigabytes in [5, 50] {
-        assert_eq!(world.correct(json!([correction(&sent[0], "c", gigabytes)])).await.status, 202);
+        assert_eq!(
+            world
+                .correct(json!([correction(&sent[0], "c", gigabytes)]))
+                .await
+                .status,
+            202
+        );
         world.settle().await;
         assert_eq!(world.outcomes(TENANT).await[0], outcome([0, 0, 0, 0, 2]));
         assert_eq!(world.total(TENANT, AT).await, ("15".to_owned(), 3));
@@ -256,33 +398,69 @@ async fn a_correction_means_the_event_of_the_sender_that_it_names() {
     let mut theirs = batch(&[transfer(TENANT, "a", 1)]);
     theirs["headers"]["authorization"] = json!(format!("Bearer {token}"));
     assert_eq!(world.send(&theirs).await.body["accepted"], 1);
-    assert_eq!(world.send(&batch(&[transfer(TENANT, "a", 10)])).await.body["accepted"], 1);
+    assert_eq!(
+        world.send(&batch(&[transfer(TENANT, "a", 10)])).await.body["accepted"],
+        1
+    );
     world.settle().await;
     let taken_back = [
-        (json!({ "event": transfer(TENANT, "a", 10), "sent_by": "tenant", "reason": "test" }), [0, 0, 0, 1, 0], "11"),
-        (json!({ "event": transfer(TENANT, "a", 1), "reason": "test" }), [0, 0, 0, 1, 0], "11"),
-        // What comes in the place of the tenant's is the provider's, whose event of that id is there already.
+        (
+            json!({ "event": transfer(TENANT, "a", 10), "sent_by": "tenant", "reason": "test" }),
+            [0, 0, 0, 1, 0],
+            "11",
+        ),
+        (
+            json!({ "event": transfer(TENANT, "a", 1), "reason": "test" }),
+            [0, 0, 0, 1, 0],
+            "11",
+        ),
+        // What comes in the place of the tenant's is the provider's, whose event of that id is
+        // there already.
         (
             json!({ "event": transfer(TENANT, "a", 1), "sent_by": "tenant", "replacement": transfer(TENANT, "a", 7),
                 "reason": "test" }),
             [0, 0, 0, 0, 2],
             "11",
         ),
-        (json!({ "event": transfer(TENANT, "a", 1), "sent_by": "tenant", "reason": "test" }), [1, 0, 0, 0, 0], "10"),
-        (json!({ "event": transfer(TENANT, "a", 10), "sent_by": "provider", "reason": "test" }), [1, 0, 0, 0, 0], "0"),
+        (
+            json!({ "event": transfer(TENANT, "a", 1), "sent_by": "tenant", "reason": "test" }),
+            [1, 0, 0, 0, 0],
+            "10",
+        ),
+        (
+            json!({ "event": transfer(TENANT, "a", 10), "sent_by": "provider", "reason": "test" }),
+            [1, 0, 0, 0, 0],
+            "0",
+        ),
     ];
     for (correction, counts, total) in taken_back {
-        assert_eq!(world.correct(json!([correction])).await.body["accepted"], 1, "{correction}");
+        assert_eq!(
+            world.correct(json!([correction])).await.body["accepted"],
+            1,
+            "{correction}"
+        );
         world.settle().await;
-        assert_eq!(world.outcomes(TENANT).await[0], outcome(counts), "{correction}");
+        assert_eq!(
+            world.outcomes(TENANT).await[0],
+            outcome(counts),
+            "{correction}"
+        );
         assert_eq!(world.total(TENANT, AT).await.0, total, "{correction}");
     }
     let listed = world.corrections(json!({ "tenant": TENANT })).await.body;
-    let senders: Vec<&Value> =
-        listed["corrections"].as_array().unwrap().iter().map(|record| &record["events"][0]["sent_by"]).collect();
-    assert_eq!(senders, ["provider", "tenant", "tenant", "provider", "tenant"]);
+    let senders: Vec<&Value> = listed["corrections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| &record["events"][0]["sent_by"])
+        .collect();
+    assert_eq!(
+        senders,
+        ["provider", "tenant", "tenant", "provider", "tenant"]
+    );
     for unknown in ["", "Tenant", "meridian", "tenants"] {
-        let correction = json!({ "event": transfer(TENANT, "a", 1), "sent_by": unknown, "reason": "test" });
+        let correction =
+            json!({ "event": transfer(TENANT, "a", 1), "sent_by": unknown, "reason": "test" });
         assert_eq!(
             world.correct(json!([correction])).await.body["rejected"][0]["reason"],
             "invalid-sender",
@@ -296,7 +474,13 @@ async fn a_correction_means_the_event_of_the_sender_that_it_names() {
 #[tokio::test]
 async fn the_record_has_the_reason_of_each_correction() {
     let world = world().await;
-    assert_eq!(world.send(&batch(&[transfer(TENANT, "a", 5), transfer(OTHER, "a", 5)])).await.body["accepted"], 2);
+    assert_eq!(
+        world
+            .send(&batch(&[transfer(TENANT, "a", 5), transfer(OTHER, "a", 5)]))
+            .await
+            .body["accepted"],
+        2
+    );
     let corrections = json!([
         { "event": transfer(TENANT, "a", 6), "reason": "wrong-size" },
         { "event": transfer(OTHER, "a", 5), "reason": "other" },
@@ -306,11 +490,24 @@ async fn the_record_has_the_reason_of_each_correction() {
     assert_eq!(world.correct(corrections).await.body["accepted"], 4);
     let reasons = async |tenant: &str| {
         let listed = world.corrections(json!({ "tenant": tenant })).await.body;
-        let events = listed["corrections"][0]["events"].as_array().unwrap().clone();
-        events.iter().map(|event| (event["reason"].clone(), event["is_replaced"].clone())).collect::<Vec<_>>()
+        let events = listed["corrections"][0]["events"]
+            .as_array()
+            .unwrap()
+            .clone();
+        events
+            .iter()
+            .map(|event| (event["reason"].clone(), event["is_replaced"].clone()))
+            .collect::<Vec<_>>()
     };
-    let expected = [("wrong-size", false), ("sent-twice", true), ("too-late", false)];
-    assert_eq!(reasons(TENANT).await, expected.map(|(reason, is_replaced)| (json!(reason), json!(is_replaced))));
+    let expected = [
+        ("wrong-size", false),
+        ("sent-twice", true),
+        ("too-late", false),
+    ];
+    assert_eq!(
+        reasons(TENANT).await,
+        expected.map(|(reason, is_replaced)| (json!(reason), json!(is_replaced)))
+    );
     assert_eq!(reasons(OTHER).await, [(json!("other"), json!(false))]);
 }
 
@@ -335,11 +532,12 @@ impl World {
 }
 
 fn by_key(id: &str, further: Value) -> Value {
-    let mut correction =
-        json!({ "key": { "tenant": TENANT, "source": "/gateway", "id": id }, "reason": "sent-in-error" });
+    let mut correction = json!({ "key": { "tenant": TENANT, "source": "/gateway", "id": id }, "reason": "sent-in-error" });
     for (name, value) in further.as_object().unwrap() {
         match name.as_str() {
-            "sent_from" | "sent_to" | "source" | "tenant" => correction["key"][name] = value.clone(),
+            "sent_from" | "sent_to" | "source" | "tenant" => {
+                correction["key"][name] = value.clone()
+            }
             _ => correction[name] = value.clone(),
         }
     }
@@ -353,26 +551,54 @@ async fn an_event_is_taken_back_or_replaced_by_its_key() {
     let mut theirs = batch(&[transfer_now("a", 100)]);
     theirs["headers"]["authorization"] = json!(format!("Bearer {token}"));
     assert_eq!(world.send_now(theirs).await.body["accepted"], 1);
-    let events: Vec<Value> = ["a", "b", "c"].into_iter().map(|id| transfer_now(id, 5)).collect();
+    let events: Vec<Value> = ["a", "b", "c"]
+        .into_iter()
+        .map(|id| transfer_now(id, 5))
+        .collect();
     assert_eq!(world.send_now(batch(&events)).await.body["accepted"], 3);
     world.settle().await;
     let today = runtime::now().to_string();
     let steps = [
         (by_key("a", json!({})), [1, 0, 0, 0, 0], "110"),
         (by_key("a", json!({})), [0, 0, 1, 0, 0], "110"),
-        (by_key("b", json!({ "replacement": transfer_now("d", 7) })), [1, 1, 0, 0, 0], "112"),
+        (
+            by_key("b", json!({ "replacement": transfer_now("d", 7) })),
+            [1, 1, 0, 0, 0],
+            "112",
+        ),
         // What came in its place is an event of its own.
-        (by_key("d", json!({ "replacement": transfer_now("c", 9) })), [0, 0, 0, 0, 2], "112"),
+        (
+            by_key("d", json!({ "replacement": transfer_now("c", 9) })),
+            [0, 0, 0, 0, 2],
+            "112",
+        ),
         (by_key("d", json!({})), [1, 0, 0, 0, 0], "105"),
-        (by_key("a", json!({ "sent_by": "tenant" })), [1, 0, 0, 0, 0], "5"),
+        (
+            by_key("a", json!({ "sent_by": "tenant" })),
+            [1, 0, 0, 0, 0],
+            "5",
+        ),
         // The same correction in full is the same.
-        (json!({ "event": events[0], "reason": "sent-in-error" }), [0, 0, 1, 0, 0], "5"),
+        (
+            json!({ "event": events[0], "reason": "sent-in-error" }),
+            [0, 0, 1, 0, 0],
+            "5",
+        ),
     ];
     for (correction, counts, total) in steps {
         let answer = world.correct_now(json!([correction])).await;
-        assert_eq!((answer.status, &answer.body["accepted"]), (202, &json!(1)), "{correction}: {}", answer.body);
+        assert_eq!(
+            (answer.status, &answer.body["accepted"]),
+            (202, &json!(1)),
+            "{correction}: {}",
+            answer.body
+        );
         world.settle().await;
-        assert_eq!(world.outcomes(TENANT).await[0], outcome(counts), "{correction}");
+        assert_eq!(
+            world.outcomes(TENANT).await[0],
+            outcome(counts),
+            "{correction}"
+        );
         assert_eq!(world.total(TENANT, &today).await.0, total, "{correction}");
     }
 }
@@ -381,11 +607,23 @@ async fn an_event_is_taken_back_or_replaced_by_its_key() {
 #[tokio::test]
 async fn an_event_that_waits_is_taken_back_by_its_key() {
     let world = world().await;
-    assert_eq!(world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"], 1);
-    assert_eq!(world.correct_now(json!([by_key("a", json!({}))])).await.body["accepted"], 1);
+    assert_eq!(
+        world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"],
+        1
+    );
+    assert_eq!(
+        world
+            .correct_now(json!([by_key("a", json!({}))]))
+            .await
+            .body["accepted"],
+        1
+    );
     world.settle().await;
     assert_eq!(world.outcomes(TENANT).await, [outcome([1, 0, 0, 0, 0])]);
-    assert_eq!(world.total(TENANT, &runtime::now().to_string()).await.0, "0");
+    assert_eq!(
+        world.total(TENANT, &runtime::now().to_string()).await.0,
+        "0"
+    );
 }
 
 #[tokio::test]
@@ -393,10 +631,28 @@ async fn what_no_key_leads_to_is_named() {
     let world = world().await;
     let mut storage = transfer_now("storage", 5);
     storage["type"] = json!("storage.sampled");
-    assert_eq!(world.send_now(batch(&[transfer_now("a", 5), storage])).await.body["accepted"], 2);
+    assert_eq!(
+        world
+            .send_now(batch(&[transfer_now("a", 5), storage]))
+            .await
+            .body["accepted"],
+        2
+    );
     // Another one under the same key, which contradicts it, from another request.
-    assert_eq!(world.send_now(batch(&[transfer_now("twice", 5)])).await.body["accepted"], 1);
-    assert_eq!(world.send_now(batch(&[transfer_now("twice", 6)])).await.body["accepted"], 1);
+    assert_eq!(
+        world
+            .send_now(batch(&[transfer_now("twice", 5)]))
+            .await
+            .body["accepted"],
+        1
+    );
+    assert_eq!(
+        world
+            .send_now(batch(&[transfer_now("twice", 6)]))
+            .await
+            .body["accepted"],
+        1
+    );
     let long_ago = (runtime::now() - SignedDuration::from_hours(24)).to_string();
     let replacement = |tenant: &str, id: &str| {
         let mut event = transfer_now(id, 1);
@@ -405,42 +661,94 @@ async fn what_no_key_leads_to_is_named() {
     };
     let rows = [
         (by_key("nothing", json!({})), "event-not-found"),
-        (by_key("a", json!({ "source": "/other" })), "event-not-found"),
-        (by_key("a", json!({ "sent_by": "tenant" })), "event-not-found"),
-        (by_key("a", json!({ "sent_to": long_ago })), "event-not-found"),
+        (
+            by_key("a", json!({ "source": "/other" })),
+            "event-not-found",
+        ),
+        (
+            by_key("a", json!({ "sent_by": "tenant" })),
+            "event-not-found",
+        ),
+        (
+            by_key("a", json!({ "sent_to": long_ago })),
+            "event-not-found",
+        ),
         (by_key("twice", json!({})), "ambiguous-key"),
         (by_key("storage", json!({})), "not-reversible"),
         (by_key("a", json!({ "tenant": "nobody" })), "invalid-tenant"),
-        (by_key("a", json!({ "tenant": TENANTS[3].0 })), "unknown-tenant"),
+        (
+            by_key("a", json!({ "tenant": TENANTS[3].0 })),
+            "unknown-tenant",
+        ),
         (by_key("", json!({})), "missing-field"),
         (by_key(&"x".repeat(1_025), json!({})), "too-long"),
-        (by_key("a", json!({ "sent_from": "yesterday" })), "invalid-time"),
-        (by_key("a", json!({ "sent_from": "2026-11-03T09:00:00+25" })), "invalid-time"),
-        (by_key("a", json!({ "sent_from": runtime::now().to_string(), "sent_to": long_ago })), "invalid-time"),
+        (
+            by_key("a", json!({ "sent_from": "yesterday" })),
+            "invalid-time",
+        ),
+        (
+            by_key("a", json!({ "sent_from": "2026-11-03T09:00:00+25" })),
+            "invalid-time",
+        ),
+        (
+            by_key(
+                "a",
+                json!({ "sent_from": runtime::now().to_string(), "sent_to": long_ago }),
+            ),
+            "invalid-time",
+        ),
         (by_key("a", replacement(TENANT, "a")), "same-identity"),
         (by_key("a", replacement(OTHER, "b")), "other-tenant"),
-        (by_key("a", json!({ "event": transfer_now("a", 5) })), "missing-field"),
+        (
+            by_key("a", json!({ "event": transfer_now("a", 5) })),
+            "missing-field",
+        ),
         (json!({ "reason": "test" }), "missing-field"),
     ];
-    let corrections: Vec<Value> = rows.iter().map(|(correction, _)| correction.clone()).collect();
+    let corrections: Vec<Value> = rows
+        .iter()
+        .map(|(correction, _)| correction.clone())
+        .collect();
     let answer = world.correct_now(json!(corrections)).await;
     assert_eq!(answer.status, 422, "{}", answer.body);
     for (index, (correction, reason)) in rows.iter().enumerate() {
         let told = &answer.body["rejected"][index];
-        assert_eq!((&told["index"], &told["reason"]), (&json!(index), &json!(reason)), "{correction}");
-        let id = correction["key"]["id"].as_str().filter(|id| (1..=1_024).contains(&id.len()));
-        assert!(correction.get("event").is_some() || told["id"].as_str() == id, "{told} of {correction}");
+        assert_eq!(
+            (&told["index"], &told["reason"]),
+            (&json!(index), &json!(reason)),
+            "{correction}"
+        );
+        let id = correction["key"]["id"]
+            .as_str()
+            .filter(|id| (1..=1_024).contains(&id.len()));
+        assert!(
+            correction.get("event").is_some() || told["id"].as_str() == id,
+            "{told} of {correction}"
+        );
     }
-    let corrections = world.monitor.counts().await.unwrap().rejected.provider.correction;
+    let corrections = world
+        .monitor
+        .counts()
+        .await
+        .unwrap()
+        .rejected
+        .provider
+        .correction;
     assert_eq!(corrections, 8, "of the region's counts");
     let many: Vec<Value> = (0..21).map(|n| by_key(&n.to_string(), json!({}))).collect();
     let answer = world.correct_now(json!(many)).await;
     assert_eq!((answer.status, &answer.body["keys_max"]), (413, &json!(20)));
-    let answer = world.correct_now(json!([{ "key": { "tenant": TENANT, "id": "a" }, "reason": "test" }])).await;
+    let answer = world
+        .correct_now(json!([{ "key": { "tenant": TENANT, "id": "a" }, "reason": "test" }]))
+        .await;
     let told = &answer.body["rejected"][0];
     assert_eq!(
         (answer.status, &told["reason"], &told["detail"]),
-        (422, &json!("missing-field"), &json!("key: source is missing"))
+        (
+            422,
+            &json!("missing-field"),
+            &json!("key: source is missing")
+        )
     );
 }
 
@@ -448,14 +756,23 @@ async fn what_no_key_leads_to_is_named() {
 #[tokio::test]
 async fn a_search_ends_where_its_budget_does() {
     let world = world().await;
-    assert_eq!(world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"], 1);
+    assert_eq!(
+        world.send_now(batch(&[transfer_now("a", 5)])).await.body["accepted"],
+        1
+    );
     let reader = UsageReader::new(&world.aws.config, world.usage_table.clone());
     let key = metering::event_key(metering::Sender::Provider, "/gateway", "a");
     let sought = std::collections::BTreeSet::from([key]);
-    let sent = (runtime::now() - SignedDuration::from_hours(1), Timestamp::MAX);
+    let sent = (
+        runtime::now() - SignedDuration::from_hours(1),
+        Timestamp::MAX,
+    );
     for (bytes, is_cut_short) in [(0, true), (SEARCH_BYTES_MAX, false)] {
         let budget = SearchBudget::start(bytes);
-        let seen = reader.find_events(TENANT.parse().unwrap(), &sought, sent, &budget).await.unwrap();
+        let seen = reader
+            .find_events(TENANT.parse().unwrap(), &sought, sent, &budget)
+            .await
+            .unwrap();
         assert_eq!(seen.is_cut_short, is_cut_short, "{bytes}");
     }
 }

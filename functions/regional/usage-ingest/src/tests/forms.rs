@@ -34,26 +34,45 @@ fn to_openmeter(mut payload: Value) -> Value {
 }
 
 fn slug(answer: &Answer) -> &str {
-    answer.body["type"].as_str().unwrap_or_default().trim_start_matches("/problems/")
+    answer.body["type"]
+        .as_str()
+        .unwrap_or_default()
+        .trim_start_matches("/problems/")
 }
 
 fn rejected(answer: &Answer) -> Vec<(u64, &str)> {
     let rejected = answer.body["rejected"].as_array().unwrap().iter();
-    rejected.map(|one| (one["index"].as_u64().unwrap(), one["reason"].as_str().unwrap())).collect()
+    rejected
+        .map(|one| {
+            (
+                one["index"].as_u64().unwrap(),
+                one["reason"].as_str().unwrap(),
+            )
+        })
+        .collect()
 }
 
 #[tokio::test]
 async fn binary_mode_is_answered_as_one_structured_event_is() {
     let world = world().await;
-    let (binary, structured) = (world.send(&case("valid-binary")).await, world.send(&case("valid-single")).await);
-    assert_eq!((binary.status, &binary.body), (200, &json!({ "accepted": 1, "rejected": [] })));
+    let (binary, structured) = (
+        world.send(&case("valid-binary")).await,
+        world.send(&case("valid-single")).await,
+    );
+    assert_eq!(
+        (binary.status, &binary.body),
+        (200, &json!({ "accepted": 1, "rejected": [] }))
+    );
     assert_eq!(binary.body, structured.body);
     let answer = world.send(&case("invalid-binary-missing-header")).await;
     assert_eq!(
         (rejected(&answer), answer.body["title"].as_str()),
         (vec![(0, "missing-field")], Some("The event is refused"))
     );
-    assert_eq!(rejected(&world.send(&case("invalid-binary-header")).await), [(0, "invalid-header")]);
+    assert_eq!(
+        rejected(&world.send(&case("invalid-binary-header")).await),
+        [(0, "invalid-header")]
+    );
 }
 
 #[tokio::test]
@@ -65,29 +84,68 @@ async fn what_comes_compressed_is_the_same_and_as_bounded() {
     assert_eq!(answer.body, json!({ "accepted": 2, "rejected": [] }));
 
     let members = [gzip(&[&body[..40]]), gzip(&[]), gzip(&[&body[40..]])].concat();
-    assert_eq!(world.send(&compressed(&members)).await.body["accepted"], 2, "every member of it");
+    assert_eq!(
+        world.send(&compressed(&members)).await.body["accepted"],
+        2,
+        "every member of it"
+    );
     let padding = vec![b' '; BODY_BYTES_MAX - body.len()];
-    assert_eq!(world.send(&compressed(&gzip(&[&padding, &body]))).await.status, 200, "as much as may be");
+    assert_eq!(
+        world
+            .send(&compressed(&gzip(&[&padding, &body])))
+            .await
+            .status,
+        200,
+        "as much as may be"
+    );
 
-    let answer = world.send(&compressed(&gzip(&[&padding, &body, b" "]))).await;
-    assert_eq!((answer.status, slug(&answer)), (413, "body-too-large"), "one byte more");
+    let answer = world
+        .send(&compressed(&gzip(&[&padding, &body, b" "])))
+        .await;
+    assert_eq!(
+        (answer.status, slug(&answer)),
+        (413, "body-too-large"),
+        "one byte more"
+    );
     let mebibyte = vec![b' '; 1 << 20];
     let bomb = gzip(&[mebibyte.as_slice(); 512]);
-    assert!(bomb.len() < 600_000, "{} bytes stand for 512 MiB", bomb.len());
+    assert!(
+        bomb.len() < 600_000,
+        "{} bytes stand for 512 MiB",
+        bomb.len()
+    );
     let answer = world.send(&compressed(&bomb)).await;
     let limits = (&answer.body["bytes_max"], &answer.body["events_max"]);
-    assert_eq!((answer.status, limits), (413, (&json!(4_194_304), &json!(1_000))));
+    assert_eq!(
+        (answer.status, limits),
+        (413, (&json!(4_194_304), &json!(1_000)))
+    );
     let mut rest = bomb.as_slice();
     assert!(inflate(&mut rest).is_err());
-    assert!(rest.len() > bomb.len() * 98 / 100, "{} bytes of it are left", rest.len());
+    assert!(
+        rest.len() > bomb.len() * 98 / 100,
+        "{} bytes of it are left",
+        rest.len()
+    );
 
     let mut damaged = whole.clone();
     let checksum = damaged.len() - 5;
     damaged[checksum] ^= 1;
     let trailing = [&whole[..], b"rest"].concat();
-    for malformed in [&b""[..], b"[]", &whole[..whole.len() - 1], &whole[..5], &damaged, &trailing] {
+    for malformed in [
+        &b""[..],
+        b"[]",
+        &whole[..whole.len() - 1],
+        &whole[..5],
+        &damaged,
+        &trailing,
+    ] {
         let answer = world.send(&compressed(malformed)).await;
-        assert_eq!((answer.status, slug(&answer)), (400, "malformed-gzip"), "{malformed:?}");
+        assert_eq!(
+            (answer.status, slug(&answer)),
+            (400, "malformed-gzip"),
+            "{malformed:?}"
+        );
     }
 }
 
@@ -107,7 +165,11 @@ async fn other_encodings_are_refused_with_those_that_are_read() {
         payload["headers"]["content-encoding"] = json!(coding);
         let answer = world.send(&payload).await;
         let named = (status == 415).then_some("gzip, identity");
-        assert_eq!((answer.status, answer.accept_encoding.as_deref()), (status, named), "{coding}");
+        assert_eq!(
+            (answer.status, answer.accept_encoding.as_deref()),
+            (status, named),
+            "{coding}"
+        );
     }
 }
 
@@ -116,13 +178,22 @@ async fn the_limits_are_stated_where_they_are_exceeded() {
     let world = world().await;
     let mut payload = batch(&[event(OWN, "a")]);
     let events = payload["body"].as_str().unwrap().to_owned();
-    payload["body"] = json!(format!("{}{events}", " ".repeat(BODY_BYTES_MAX - events.len())));
+    payload["body"] = json!(format!(
+        "{}{events}",
+        " ".repeat(BODY_BYTES_MAX - events.len())
+    ));
     assert_eq!(world.send(&payload).await.status, 200, "as much as may be");
-    payload["body"] = json!(format!("{}{events}", " ".repeat(BODY_BYTES_MAX - events.len() + 1)));
+    payload["body"] = json!(format!(
+        "{}{events}",
+        " ".repeat(BODY_BYTES_MAX - events.len() + 1)
+    ));
     for payload in [payload, case("invalid-too-many-events")] {
         let answer = world.send(&payload).await;
         let limits = (&answer.body["events_max"], &answer.body["bytes_max"]);
-        assert_eq!((answer.status, limits), (413, (&json!(1_000), &json!(4_194_304))));
+        assert_eq!(
+            (answer.status, limits),
+            (413, (&json!(1_000), &json!(4_194_304)))
+        );
     }
 }
 
@@ -130,9 +201,15 @@ async fn the_limits_are_stated_where_they_are_exceeded() {
 async fn a_batch_that_contradicts_itself_is_told_so() {
     let world = world().await;
     let answer = world.send(&case("valid-batch-with-conflict")).await;
-    assert_eq!((answer.body["accepted"].as_u64(), rejected(&answer)), (Some(2), vec![(1, "conflict")]));
+    assert_eq!(
+        (answer.body["accepted"].as_u64(), rejected(&answer)),
+        (Some(2), vec![(1, "conflict")])
+    );
     let answer = world.send(&case("valid-batch-with-repetition")).await;
-    assert_eq!((answer.body["accepted"].as_u64(), rejected(&answer)), (Some(3), vec![]));
+    assert_eq!(
+        (answer.body["accepted"].as_u64(), rejected(&answer)),
+        (Some(3), vec![])
+    );
 }
 
 #[tokio::test]
@@ -144,8 +221,17 @@ async fn a_client_of_openmeter_hears_of_every_refusal() {
 
     let mut timeless = event(OWN, "c");
     timeless.as_object_mut().unwrap().remove("time");
-    let answer = world.send(&to_openmeter(batch(&[event(OWN, "a"), timeless, event(OWN, "b")]))).await;
-    assert_eq!((answer.status, slug(&answer), &answer.body["accepted"]), (422, "events-refused", &json!(2)));
+    let answer = world
+        .send(&to_openmeter(batch(&[
+            event(OWN, "a"),
+            timeless,
+            event(OWN, "b"),
+        ])))
+        .await;
+    assert_eq!(
+        (answer.status, slug(&answer), &answer.body["accepted"]),
+        (422, "events-refused", &json!(2))
+    );
     assert_eq!(rejected(&answer), [(1, "missing-field")]);
     assert_eq!(answer.body["title"], "Some events of the batch are refused");
     assert_eq!(world.stored("SEGMENT#").await, 2, "the others are stored");
@@ -160,11 +246,23 @@ async fn a_client_of_openmeter_hears_of_every_refusal() {
 async fn an_object_is_not_taken_by_position() {
     let world = world().await;
     let is_data = |case: &testkit::Case| {
-        case.name.contains("data by position") || case.payload["headers"].get("ce-specversion").is_some()
+        case.name.contains("data by position")
+            || case.payload["headers"].get("ce-specversion").is_some()
     };
-    for case in testkit::by_position("usage-ingest").into_iter().filter(|case| !is_data(case)) {
+    for case in testkit::by_position("usage-ingest")
+        .into_iter()
+        .filter(|case| !is_data(case))
+    {
         let answer = world.send(&case.payload).await;
-        let refused = answer.body["rejected"].as_array().is_some_and(|rejected| !rejected.is_empty());
-        assert!((400..500).contains(&answer.status) || refused, "{}: {} {}", case.name, answer.status, answer.body);
+        let refused = answer.body["rejected"]
+            .as_array()
+            .is_some_and(|rejected| !rejected.is_empty());
+        assert!(
+            (400..500).contains(&answer.status) || refused,
+            "{}: {} {}",
+            case.name,
+            answer.status,
+            answer.body
+        );
     }
 }

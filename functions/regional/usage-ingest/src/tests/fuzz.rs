@@ -51,14 +51,21 @@ impl Changed {
     async fn next(&mut self) -> axum::http::Request<axum::body::Body> {
         let case = self.random.choice(&self.cases).unwrap();
         let (mut parts, body) = runtime::http::request(case).unwrap().into_parts();
-        let mut body = axum::body::to_bytes(body, 6_000_000).await.unwrap().to_vec();
+        let mut body = axum::body::to_bytes(body, 6_000_000)
+            .await
+            .unwrap()
+            .to_vec();
         for _ in 0..self.random.u8(..3) {
             self.damage(&mut body);
         }
         if self.random.u8(..8) == 0 {
             let plain = std::mem::take(&mut body);
-            GzEncoder::new(plain.as_slice(), Compression::fast()).read_to_end(&mut body).unwrap();
-            parts.headers.insert("content-encoding", HeaderValue::from_static("gzip"));
+            GzEncoder::new(plain.as_slice(), Compression::fast())
+                .read_to_end(&mut body)
+                .unwrap();
+            parts
+                .headers
+                .insert("content-encoding", HeaderValue::from_static("gzip"));
         }
         for _ in 0..self.random.u8(..3) {
             let name = HeaderName::from_static(self.random.choice(NAMES).unwrap());
@@ -91,11 +98,16 @@ impl Changed {
 #[tokio::test]
 async fn every_odd_event_has_an_answer() {
     let world = world().await;
-    let usual = testkit::cases("usage-ingest").into_iter().map(|case| case.payload).collect();
+    let usual = testkit::cases("usage-ingest")
+        .into_iter()
+        .map(|case| case.payload)
+        .collect();
     let mut odd = testkit::OddEvents::new(SEED, usual);
     for _ in 0..500 {
         let event = odd.next_event().replace("usage-token", &world.usage_token);
-        let status = runtime::http::respond(world.router.clone(), &event).await.status();
+        let status = runtime::http::respond(world.router.clone(), &event)
+            .await
+            .status();
         assert!(!status.is_server_error(), "{status} to {event}");
     }
 }
@@ -104,31 +116,64 @@ async fn every_odd_event_has_an_answer() {
 async fn no_request_is_too_odd() {
     let world = world().await;
     let table = ThrottledTable::start(Throttle::Rate, 0).await;
-    let tokens = Tokens::new(&world.aws.config, &world.pool.id, world.pool.machine_client_id.clone()).unwrap();
+    let tokens = Tokens::new(
+        &world.aws.config,
+        &world.pool.id,
+        world.pool.machine_client_id.clone(),
+    )
+    .unwrap();
     let tenants = TenantReader::new(&world.aws.config, world.regional_table.clone());
     let usage = UsageReader::new(&table.config, "usage".to_owned());
-    let router = routes(tokens, tenants, Intake::new(&table.config, "usage".to_owned()), usage);
+    let router = routes(
+        tokens,
+        tenants,
+        Intake::new(&table.config, "usage".to_owned()),
+        usage,
+    );
     // What the edge refuses is no request; odd events have a test of their own.
-    let cases = testkit::cases("usage-ingest").into_iter().filter(|case| case.name != "invalid-host");
-    let cases = cases.map(|case| case.payload.to_string().replace("usage-token", &world.usage_token)).collect();
-    let mut changed = Changed { random: Rng::with_seed(SEED), cases };
-    let wanted = std::env::var_os("MERIDIAN_FUZZ_REQUESTS").and_then(|text| text.to_str()?.parse().ok());
+    let cases = testkit::cases("usage-ingest")
+        .into_iter()
+        .filter(|case| case.name != "invalid-host");
+    let cases = cases
+        .map(|case| {
+            case.payload
+                .to_string()
+                .replace("usage-token", &world.usage_token)
+        })
+        .collect();
+    let mut changed = Changed {
+        random: Rng::with_seed(SEED),
+        cases,
+    };
+    let wanted =
+        std::env::var_os("MERIDIAN_FUZZ_REQUESTS").and_then(|text| text.to_str()?.parse().ok());
     let mut answers: BTreeMap<(u16, String), u64> = BTreeMap::new();
     for number in 1..=wanted.unwrap_or(REQUESTS) {
         let request = changed.next().await;
         let asked = format!("{number}: {request:?}");
         let response = router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), 6_000_000).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 6_000_000)
+            .await
+            .unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let kind = body["type"].as_str().unwrap_or_default().to_owned();
-        assert!(status < 500 && (status < 300 || !kind.is_empty()), "{status} {body} to {asked}");
+        assert!(
+            status < 500 && (status < 300 || !kind.is_empty()),
+            "{status} {body} to {asked}"
+        );
         *answers.entry((status, kind)).or_default() += 1;
         if number % 50_000 == 0 {
             println!("{number} requests");
         }
     }
     println!("{answers:#?}");
-    let statuses: std::collections::BTreeSet<u16> = answers.keys().map(|(status, _)| *status).collect();
-    assert!([200, 204, 400, 401, 405, 413, 415, 422].iter().all(|status| statuses.contains(status)), "{answers:?}");
+    let statuses: std::collections::BTreeSet<u16> =
+        answers.keys().map(|(status, _)| *status).collect();
+    assert!(
+        [200, 204, 400, 401, 405, 413, 415, 422]
+            .iter()
+            .all(|status| statuses.contains(status)),
+        "{answers:?}"
+    );
 }

@@ -23,7 +23,8 @@ pub(crate) mod said {
         "`usage-unavailable`: usage cannot be stored at the moment. Nothing is acknowledged.";
 }
 
-/// A usage event: `CloudEvents` 1.0 with the tenant as its subject. Other attributes are allowed and not read.
+/// A usage event: `CloudEvents` 1.0 with the tenant as its subject. Other attributes are allowed
+/// and not read.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
 pub(crate) struct UsageEvent {
@@ -40,15 +41,16 @@ pub(crate) struct UsageEvent {
     kind: String,
     /// The tenant.
     subject: TenantId,
-    /// When it happened: at most 35 days ago, no more than 5 minutes ahead, and not before the billing period in which the
-    /// tenant became active.
+    /// When it happened: at most 35 days ago, no more than 5 minutes ahead, and not before the
+    /// billing period in which the tenant became active.
     time: Timestamp,
     /// Holds the number, where the meter has one: a JSON number or a text that is one.
     #[schema(value_type = Option<Object>, nullable = false)]
     data: Option<Value>,
 }
 
-/// The headers of an event in binary mode, percent-encoded as its HTTP binding says, and of any body.
+/// The headers of an event in binary mode, percent-encoded as its HTTP binding says, and of any
+/// body.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "its fields are read by the derive alone")]
@@ -94,7 +96,8 @@ pub(crate) struct RefusedEvent {
     /// Its id, when it has one of a permitted length.
     #[schema(nullable = false)]
     id: Option<String>,
-    /// Why, in a word such as `unknown-meter`, `unknown-tenant`, `time-too-old` or `before-first-period`.
+    /// Why, in a word such as `unknown-meter`, `unknown-tenant`, `time-too-old` or
+    /// `before-first-period`.
     #[schema(pattern = "^[a-z-]+$")]
     reason: String,
     /// The rule that it broke, without what it said.
@@ -210,5 +213,9 @@ struct Description;
 
 #[test]
 fn the_document_is_what_the_routes_say() {
-    assert_published(Api::Regional, "usage-ingest", &serde_json::to_value(Description::openapi()).unwrap());
+    assert_published(
+        Api::Regional,
+        "usage-ingest",
+        &serde_json::to_value(Description::openapi()).unwrap(),
+    );
 }

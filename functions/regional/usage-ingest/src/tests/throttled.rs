@@ -4,11 +4,17 @@ use super::*;
 use std::time::{Duration, Instant};
 use testkit::{Throttle, ThrottledTable};
 
-/// The longest that a throttled table is asked again: three attempts, with at most 1 s and 2 s between them.
+/// The longest that a throttled table is asked again: three attempts, with at most 1 s and 2 s
+/// between them.
 const ANSWERED_MAX: Duration = Duration::from_millis(3_500);
 
 fn tokens(world: &World) -> Tokens {
-    Tokens::new(&world.aws.config, &world.pool.id, world.pool.machine_client_id.clone()).unwrap()
+    Tokens::new(
+        &world.aws.config,
+        &world.pool.id,
+        world.pool.machine_client_id.clone(),
+    )
+    .unwrap()
 }
 
 #[tokio::test]
@@ -24,7 +30,10 @@ async fn a_throttled_table_is_a_429_that_may_be_repeated() {
         let tables = [(tenants(), intake()), (readers(), usage)];
         for (tenants, intake) in tables {
             let router = routes(tokens(&world), tenants, intake, corrections());
-            let throttled = World { router, ..world.clone() };
+            let throttled = World {
+                router,
+                ..world.clone()
+            };
             let began = Instant::now();
             let answer = throttled.send(&batch(&[event(TENANTS[0].0, "e")])).await;
             assert_eq!(
@@ -34,9 +43,17 @@ async fn a_throttled_table_is_a_429_that_may_be_repeated() {
                 answer.body
             );
             assert_eq!(answer.body["type"], "/problems/throttled");
-            assert!(began.elapsed() < ANSWERED_MAX, "{throttle:?}: {:?}", began.elapsed());
+            assert!(
+                began.elapsed() < ANSWERED_MAX,
+                "{throttle:?}: {:?}",
+                began.elapsed()
+            );
         }
     }
     assert_eq!(world.stored("SEGMENT#").await, 0);
-    assert_eq!(world.send(&batch(&[event(TENANTS[0].0, "e")])).await.status, 200, "the same request, later");
+    assert_eq!(
+        world.send(&batch(&[event(TENANTS[0].0, "e")])).await.status,
+        200,
+        "the same request, later"
+    );
 }

@@ -26,31 +26,68 @@ fn ada() -> EmailAddress {
 async fn asked(mails: &MailTally, to: &str, by: &Asker, times: usize, at: Timestamp) -> usize {
     static REQUESTS: AtomicUsize = AtomicUsize::new(0);
     let to: EmailAddress = to.parse().unwrap();
-    let mark = || KeyDigest::of("request", &REQUESTS.fetch_add(1, Ordering::Relaxed).to_string());
+    let mark = || {
+        KeyDigest::of(
+            "request",
+            &REQUESTS.fetch_add(1, Ordering::Relaxed).to_string(),
+        )
+    };
     let marks: Vec<_> = (0..times).map(|_| mark()).collect();
     let taken = join_all(marks.iter().map(|mark| mails.take(&to, by, mark, at))).await;
-    taken.into_iter().filter(|taken| *taken.as_ref().unwrap() == Taken::Yes).count()
+    taken
+        .into_iter()
+        .filter(|taken| *taken.as_ref().unwrap() == Taken::Yes)
+        .count()
 }
 
-/// The limit is the address's: it does not matter who asks, what for, of which tenant, and how the address is written.
+/// The limit is the address's: it does not matter who asks, what for, of which tenant, and how the
+/// address is written.
 #[tokio::test]
 async fn an_address_gets_so_many_mails_whoever_asks() {
     let world = world().await;
     let mails = MailTally::new(world.store.reader().clone(), MAILS);
     let mut sent = 0;
-    for (n, spelling) in
-        ["ada@engines.example", "ADA@Engines.Example", "ada+1@engines.example", "Ada+x+y@engines.example"]
-            .into_iter()
-            .cycle()
-            .take(20)
-            .enumerate()
+    for (n, spelling) in [
+        "ada@engines.example",
+        "ADA@Engines.Example",
+        "ada+1@engines.example",
+        "Ada+x+y@engines.example",
+    ]
+    .into_iter()
+    .cycle()
+    .take(20)
+    .enumerate()
     {
-        sent += asked(&mails, spelling, &Asker::network(&format!("198.51.{n}.1")), 3, now()).await;
+        sent += asked(
+            &mails,
+            spelling,
+            &Asker::network(&format!("198.51.{n}.1")),
+            3,
+            now(),
+        )
+        .await;
     }
-    assert_eq!(sent, usize::try_from(MAILS).unwrap(), "at once and from twenty networks");
-    let other = asked(&mails, "bob@engines.example", &Asker::network("198.51.100.1"), 1, now()).await;
-    let later =
-        asked(&mails, "ada@engines.example", &Asker::network("198.51.100.1"), 1, at("2026-11-20T11:00:00Z")).await;
+    assert_eq!(
+        sent,
+        usize::try_from(MAILS).unwrap(),
+        "at once and from twenty networks"
+    );
+    let other = asked(
+        &mails,
+        "bob@engines.example",
+        &Asker::network("198.51.100.1"),
+        1,
+        now(),
+    )
+    .await;
+    let later = asked(
+        &mails,
+        "ada@engines.example",
+        &Asker::network("198.51.100.1"),
+        1,
+        at("2026-11-20T11:00:00Z"),
+    )
+    .await;
     assert_eq!((other, later), (1, 1), "another address, and another hour");
 }
 
@@ -59,14 +96,47 @@ async fn a_stranger_leaves_room_for_the_owner() {
     let world = world().await;
     let mails = MailTally::new(world.store.reader().clone(), MAILS);
     for stranger in ["192.0.2.1", "192.0.2.99", "192.0.2.255", "::ffff:192.0.2.7"] {
-        asked(&mails, "ada@engines.example", &Asker::network(stranger), 10, now()).await;
+        asked(
+            &mails,
+            "ada@engines.example",
+            &Asker::network(stranger),
+            10,
+            now(),
+        )
+        .await;
     }
-    let owner = asked(&mails, "ada@engines.example", &Asker::network("203.0.113.5"), 10, now()).await;
+    let owner = asked(
+        &mails,
+        "ada@engines.example",
+        &Asker::network("203.0.113.5"),
+        10,
+        now(),
+    )
+    .await;
     assert_eq!(owner, SHARE, "a whole network had one share");
-    let rest = asked(&mails, "ada@engines.example", &Asker::network("2001:db8:1::1"), 10, now()).await;
+    let rest = asked(
+        &mails,
+        "ada@engines.example",
+        &Asker::network("2001:db8:1::1"),
+        10,
+        now(),
+    )
+    .await;
     assert_eq!(rest, SHARE);
-    let wait = mails.take(&ada(), &Asker::network("2001:db8:2::1"), &KeyDigest::of("m", "1"), now()).await.unwrap();
-    assert_eq!(wait, Taken::NotBefore { wait_s: 60 }, "and how long it is till the next hour");
+    let wait = mails
+        .take(
+            &ada(),
+            &Asker::network("2001:db8:2::1"),
+            &KeyDigest::of("m", "1"),
+            now(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        wait,
+        Taken::NotBefore { wait_s: 60 },
+        "and how long it is till the next hour"
+    );
 }
 
 #[tokio::test]
@@ -75,24 +145,55 @@ async fn a_mail_that_is_asked_for_again_is_one_and_nothing_personal_is_stored() 
     let mails = MailTally::new(world.store.reader().clone(), MAILS);
     let (by, mark) = (Asker::network("192.0.2.1"), KeyDigest::of("message", "1"));
     for _ in 0..5 {
-        assert_eq!(mails.take(&ada(), &by, &mark, now()).await.unwrap(), Taken::Yes);
+        assert_eq!(
+            mails.take(&ada(), &by, &mark, now()).await.unwrap(),
+            Taken::Yes
+        );
     }
-    assert_eq!(asked(&mails, "ada@engines.example", &by, 5, now()).await, SHARE - 1);
-    assert_eq!(mails.take(&ada(), &by, &mark, now()).await.unwrap(), Taken::Yes, "it was counted before");
-    let items = format!("{:?}", world.client.scan().table_name(&world.table).send().await.unwrap().items());
-    assert!(!items.contains("engines") && !items.contains("192.0.2"), "{items}");
+    assert_eq!(
+        asked(&mails, "ada@engines.example", &by, 5, now()).await,
+        SHARE - 1
+    );
+    assert_eq!(
+        mails.take(&ada(), &by, &mark, now()).await.unwrap(),
+        Taken::Yes,
+        "it was counted before"
+    );
+    let items = format!(
+        "{:?}",
+        world
+            .client
+            .scan()
+            .table_name(&world.table)
+            .send()
+            .await
+            .unwrap()
+            .items()
+    );
+    assert!(
+        !items.contains("engines") && !items.contains("192.0.2"),
+        "{items}"
+    );
 }
 
-/// What is told again within the time belongs to what was told first, in whichever order it is told.
+/// What is told again within the time belongs to what was told first, in whichever order it is
+/// told.
 #[tokio::test]
 async fn what_is_told_again_began_once() {
     let world = world().await;
     let tally = Tally::new(world.store.reader().clone());
     let within = SignedDuration::from_secs(15);
     let began = async |of: &str, told: &str| {
-        tally.began(&KeyDigest::of("sign-ins", of), at(told), within).await.unwrap().to_string()
+        tally
+            .began(&KeyDigest::of("sign-ins", of), at(told), within)
+            .await
+            .unwrap()
+            .to_string()
     };
-    for order in [["10:00:00", "10:00:05", "10:00:10"], ["10:00:10", "10:00:00", "10:00:05"]] {
+    for order in [
+        ["10:00:00", "10:00:05", "10:00:10"],
+        ["10:00:10", "10:00:00", "10:00:05"],
+    ] {
         let of = order.concat();
         let mut moments = Vec::new();
         for told in order {
@@ -100,8 +201,19 @@ async fn what_is_told_again_began_once() {
         }
         moments.dedup();
         assert_eq!(moments, [format!("2026-11-20T{}.123Z", order[0])]);
-        assert_eq!(began(&of, "2026-11-20T10:00:25.123Z").await, "2026-11-20T10:00:25.123Z", "a sign-in of its own");
-        assert_eq!(began(&of, "2026-11-20T09:00:00Z").await, "2026-11-20T09:00:00Z", "one of long before too");
+        assert_eq!(
+            began(&of, "2026-11-20T10:00:25.123Z").await,
+            "2026-11-20T10:00:25.123Z",
+            "a sign-in of its own"
+        );
+        assert_eq!(
+            began(&of, "2026-11-20T09:00:00Z").await,
+            "2026-11-20T09:00:00Z",
+            "one of long before too"
+        );
     }
-    assert_eq!(began("another", "2026-11-20T10:00:01Z").await, "2026-11-20T10:00:01Z");
+    assert_eq!(
+        began("another", "2026-11-20T10:00:01Z").await,
+        "2026-11-20T10:00:01Z"
+    );
 }

@@ -10,13 +10,18 @@ const REFUSED_MAX: Duration = Duration::from_millis(3_500);
 /// Six rounds, with 775 ms between them, and what the machine takes.
 const UNDONE_MAX: Duration = Duration::from_millis(1_500);
 
-const ALL: [(Throttle, u32, Duration); 3] =
-    [(Throttle::Capacity, 3, REFUSED_MAX), (Throttle::Rate, 3, REFUSED_MAX), (Throttle::Undone, 6, UNDONE_MAX)];
+const ALL: [(Throttle, u32, Duration); 3] = [
+    (Throttle::Capacity, 3, REFUSED_MAX),
+    (Throttle::Rate, 3, REFUSED_MAX),
+    (Throttle::Undone, 6, UNDONE_MAX),
+];
 
 async fn store(table: &ThrottledTable) -> Result<(), UsageStoreError> {
     let catalogue = Catalogue::bundled().unwrap();
     let intake = Intake::new(&table.config, "usage".to_owned());
-    intake.store(&segments(&catalogue, tenant(1), 0..3), now()).await
+    intake
+        .store(&segments(&catalogue, tenant(1), 0..3), now())
+        .await
 }
 
 #[tokio::test]
@@ -25,9 +30,20 @@ async fn storing_gives_up_in_time_and_says_that_it_may_be_tried_again() {
         let table = ThrottledTable::start(throttle, u32::MAX).await;
         let began = Instant::now();
         let stored = store(&table).await;
-        assert!(matches!(stored, Err(UsageStoreError::Throttled { .. })), "{throttle:?}: {stored:?}");
-        assert!(began.elapsed() < time_max, "{throttle:?}: {:?}", began.elapsed());
-        assert_eq!(table.calls(), calls, "{throttle:?}: no segment without its pointer");
+        assert!(
+            matches!(stored, Err(UsageStoreError::Throttled { .. })),
+            "{throttle:?}: {stored:?}"
+        );
+        assert!(
+            began.elapsed() < time_max,
+            "{throttle:?}: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(
+            table.calls(),
+            calls,
+            "{throttle:?}: no segment without its pointer"
+        );
     }
 }
 
@@ -37,8 +53,16 @@ async fn a_table_that_is_busy_for_a_moment_is_asked_again() {
         let table = ThrottledTable::start(throttle, calls - 1).await;
         let began = Instant::now();
         store(&table).await.unwrap();
-        assert!(began.elapsed() < time_max, "{throttle:?}: {:?}", began.elapsed());
-        assert_eq!(table.calls(), calls + 1, "{throttle:?}: the pointer, and then its segment");
+        assert!(
+            began.elapsed() < time_max,
+            "{throttle:?}: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(
+            table.calls(),
+            calls + 1,
+            "{throttle:?}: the pointer, and then its segment"
+        );
     }
 }
 
@@ -46,9 +70,13 @@ async fn a_table_that_is_busy_for_a_moment_is_asked_again() {
 async fn reading_tenants_gives_up_in_the_same_way() {
     for (throttle, ..) in ALL {
         let table = ThrottledTable::start(throttle, u32::MAX).await;
-        let read =
-            TenantReader::new(&table.config, "regional".to_owned()).usage_terms_with_client(&[tenant(1)], None).await;
-        assert!(matches!(read, Err(TenantStoreError::Busy { .. })), "{throttle:?}: {read:?}");
+        let read = TenantReader::new(&table.config, "regional".to_owned())
+            .usage_terms_with_client(&[tenant(1)], None)
+            .await;
+        assert!(
+            matches!(read, Err(TenantStoreError::Busy { .. })),
+            "{throttle:?}: {read:?}"
+        );
     }
 }
 
@@ -61,7 +89,19 @@ async fn storing_ends_after_ten_seconds() {
     let config = table.config.to_builder().endpoint_url(endpoint).build();
     let intake = Intake::new(&config, "usage".to_owned());
     let began = Instant::now();
-    let stored = intake.store(&segments(&Catalogue::bundled().unwrap(), tenant(1), 0..3), now()).await;
-    assert!(matches!(stored, Err(UsageStoreError::Unavailable { .. })), "{stored:?}");
-    assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
+    let stored = intake
+        .store(
+            &segments(&Catalogue::bundled().unwrap(), tenant(1), 0..3),
+            now(),
+        )
+        .await;
+    assert!(
+        matches!(stored, Err(UsageStoreError::Unavailable { .. })),
+        "{stored:?}"
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(11),
+        "{:?}",
+        began.elapsed()
+    );
 }

@@ -26,15 +26,24 @@ fn event() -> Value {
 
 fn router() -> Router {
     let echo = async |uri: Uri, headers: HeaderMap, body: axum::body::Bytes| {
-        let cookie = headers.get("cookie").map_or("", |cookie| cookie.to_str().unwrap()).to_owned();
+        let cookie = headers
+            .get("cookie")
+            .map_or("", |cookie| cookie.to_str().unwrap())
+            .to_owned();
         format!("{uri} {cookie} {}", String::from_utf8_lossy(&body))
     };
     with_fallbacks(
         Router::new()
             .route("/echo", any_method(echo))
             .route("/parts/{part}", get(async |Path(part): Path<String>| part))
-            .route("/json", post(async |Body(value): Body<Value>| value.to_string()))
-            .route("/from", get(async |Now(now): Now, source: Source| format!("{now} {}", source.expose()))),
+            .route(
+                "/json",
+                post(async |Body(value): Body<Value>| value.to_string()),
+            )
+            .route(
+                "/from",
+                get(async |Now(now): Now, source: Source| format!("{now} {}", source.expose())),
+            ),
     )
 }
 
@@ -43,9 +52,13 @@ async fn ask(event: &Value) -> (u16, String) {
     let status = response.status().as_u16();
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     let text = String::from_utf8(body.to_vec()).unwrap();
-    let slug =
-        serde_json::from_str::<Value>(&text).ok().and_then(|problem| problem["type"].as_str().map(str::to_owned));
-    (status, slug.map_or(text, |slug| slug.replace("/problems/", "")))
+    let slug = serde_json::from_str::<Value>(&text)
+        .ok()
+        .and_then(|problem| problem["type"].as_str().map(str::to_owned));
+    (
+        status,
+        slug.map_or(text, |slug| slug.replace("/problems/", "")),
+    )
 }
 
 /// The event with one member replaced.
@@ -82,10 +95,27 @@ async fn what_is_not_well_formed_is_refused() {
         "a,b.example",
         "a.example, b.example",
     ] {
-        assert_eq!(ask(&with("/headers/host", json!(host))).await, refused, "host {host:?}");
+        assert_eq!(
+            ask(&with("/headers/host", json!(host))).await,
+            refused,
+            "host {host:?}"
+        );
     }
-    for proto in ["a b", "", "https://", "1http", "https,", "ä", "https;http", "a/b"] {
-        assert_eq!(ask(&with("/headers/x-forwarded-proto", json!(proto))).await, refused, "proto {proto:?}");
+    for proto in [
+        "a b",
+        "",
+        "https://",
+        "1http",
+        "https,",
+        "ä",
+        "https;http",
+        "a/b",
+    ] {
+        assert_eq!(
+            ask(&with("/headers/x-forwarded-proto", json!(proto))).await,
+            refused,
+            "proto {proto:?}"
+        );
     }
     for (pointer, value) in [
         ("/headers/a b", json!("x")),
@@ -123,14 +153,38 @@ async fn what_is_not_well_formed_is_refused() {
         ("/body", json!({})),
         ("/isBase64Encoded", json!("yes")),
     ] {
-        assert_eq!(ask(&with(pointer, value.clone())).await, refused, "{pointer} {value}");
+        assert_eq!(
+            ask(&with(pointer, value.clone())).await,
+            refused,
+            "{pointer} {value}"
+        );
     }
-    for text in ["", "null", "7", "\"a\"", "[]", "{}", "{", &"[".repeat(100_000), "{\"requestContext\":{\"http\":{}}}"]
-    {
-        assert_eq!(request(text).unwrap_err().slug(), "malformed-request", "{}", text.len());
+    for text in [
+        "",
+        "null",
+        "7",
+        "\"a\"",
+        "[]",
+        "{}",
+        "{",
+        &"[".repeat(100_000),
+        "{\"requestContext\":{\"http\":{}}}",
+    ] {
+        assert_eq!(
+            request(text).unwrap_err().slug(),
+            "malformed-request",
+            "{}",
+            text.len()
+        );
     }
-    let headers: serde_json::Map<_, _> = (0..40_000).map(|at| (format!("h{at}"), json!("x"))).collect();
-    assert_eq!(ask(&with("/headers", json!(headers))).await, refused, "too many headers");
+    let headers: serde_json::Map<_, _> = (0..40_000)
+        .map(|at| (format!("h{at}"), json!("x")))
+        .collect();
+    assert_eq!(
+        ask(&with("/headers", json!(headers))).await,
+        refused,
+        "too many headers"
+    );
     let mut event = with("/body", json!("no base64!"));
     event["isBase64Encoded"] = json!(true);
     assert_eq!(ask(&event).await, refused);
@@ -150,14 +204,32 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
         "xn--bcher-kva.example",
         "abc123.execute-api.eu-central-1.amazonaws.com",
     ] {
-        assert_eq!(ask(&with("/headers/host", json!(host))).await.0, 200, "{host}");
+        assert_eq!(
+            ask(&with("/headers/host", json!(host))).await.0,
+            200,
+            "{host}"
+        );
     }
     for proto in ["https", "http", "https,https", "HTTPS, http"] {
-        assert_eq!(ask(&with("/headers/x-forwarded-proto", json!(proto))).await.0, 200, "{proto}");
+        assert_eq!(
+            ask(&with("/headers/x-forwarded-proto", json!(proto)))
+                .await
+                .0,
+            200,
+            "{proto}"
+        );
     }
     for (pointer, value, expected) in [
-        ("/rawQueryString", json!("a=1&b=%20&c"), "/echo?a=1&b=%20&c  "),
-        ("/rawQueryString", json!("a=ä b#c"), "/echo?a=%C3%A4%20b%23c  "),
+        (
+            "/rawQueryString",
+            json!("a=1&b=%20&c"),
+            "/echo?a=1&b=%20&c  ",
+        ),
+        (
+            "/rawQueryString",
+            json!("a=ä b#c"),
+            "/echo?a=%C3%A4%20b%23c  ",
+        ),
         ("/rawQueryString", Value::Null, "/echo  "),
         ("/cookies", json!(["a=1", "b=2"]), "/echo a=1; b=2 "),
         ("/cookies", Value::Null, "/echo  "),
@@ -171,7 +243,11 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
         ("/requestContext/timeEpoch", json!(i64::MAX), "/echo  "),
         ("/requestContext/http/method", json!("TRACE"), "/echo  "),
     ] {
-        assert_eq!(ask(&with(pointer, value.clone())).await, (200, expected.to_owned()), "{pointer} {value}");
+        assert_eq!(
+            ask(&with(pointer, value.clone())).await,
+            (200, expected.to_owned()),
+            "{pointer} {value}"
+        );
     }
     let mut event = with("/body", json!("w6Q="));
     event["isBase64Encoded"] = json!(true);
@@ -191,7 +267,10 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
         let (status, text) = ask(&with("/rawPath", json!(path))).await;
         assert_eq!((status, text.as_str()), expected, "{path}");
     }
-    assert_eq!(ask(&with("/rawPath", json!("/from"))).await.1, "2026-12-01T02:00:00Z 192.0.2.1");
+    assert_eq!(
+        ask(&with("/rawPath", json!("/from"))).await.1,
+        "2026-12-01T02:00:00Z 192.0.2.1"
+    );
     // A time near the end of time would overflow as soon as something is added to it.
     let mut event = with("/requestContext/timeEpoch", json!(253_402_207_200_000_i64));
     event["rawPath"] = json!("/from");
@@ -201,7 +280,12 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
 #[tokio::test]
 async fn an_answer_is_one_that_the_gateway_takes() {
     let respond = async || {
-        let headers = [("x-a", "1"), ("x-a", "2"), (SET_COOKIE.as_str(), "a=1"), (SET_COOKIE.as_str(), "b=2")];
+        let headers = [
+            ("x-a", "1"),
+            ("x-a", "2"),
+            (SET_COOKIE.as_str(), "a=1"),
+            (SET_COOKIE.as_str(), "b=2"),
+        ];
         (StatusCode::CREATED, AppendHeaders(headers), "text ä").into_response()
     };
     let inflated = async || ([(CONTENT_ENCODING, "gzip")], "looks like text").into_response();
@@ -215,13 +299,28 @@ async fn an_answer_is_one_that_the_gateway_takes() {
         serde_json::to_value(answer).unwrap()
     };
     let text = of("/echo").await;
-    assert_eq!((&text["statusCode"], &text["headers"]["x-a"]), (&json!(201), &json!("1, 2")));
-    assert_eq!((&text["cookies"], &text["body"]), (&json!(["a=1", "b=2"]), &json!("text ä")));
-    assert_eq!((&text["isBase64Encoded"], &text["headers"]["set-cookie"]), (&json!(false), &Value::Null));
+    assert_eq!(
+        (&text["statusCode"], &text["headers"]["x-a"]),
+        (&json!(201), &json!("1, 2"))
+    );
+    assert_eq!(
+        (&text["cookies"], &text["body"]),
+        (&json!(["a=1", "b=2"]), &json!("text ä"))
+    );
+    assert_eq!(
+        (&text["isBase64Encoded"], &text["headers"]["set-cookie"]),
+        (&json!(false), &Value::Null)
+    );
     let bytes = of("/bytes").await;
-    assert_eq!((&bytes["body"], &bytes["isBase64Encoded"]), (&json!("AP8="), &json!(true)));
+    assert_eq!(
+        (&bytes["body"], &bytes["isBase64Encoded"]),
+        (&json!("AP8="), &json!(true))
+    );
     assert_eq!(of("/gzip").await["isBase64Encoded"], json!(true));
-    assert_eq!((&of("/none").await["body"], &of("/none").await["statusCode"]), (&json!(""), &json!(204)));
+    assert_eq!(
+        (&of("/none").await["body"], &of("/none").await["statusCode"]),
+        (&json!(""), &json!(204))
+    );
 }
 
 proptest! {

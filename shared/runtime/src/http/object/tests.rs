@@ -37,8 +37,16 @@ enum Kind {
 fn refused(text: &str) -> (u16, String, String) {
     let problem = from_slice::<Order>(text.as_bytes()).unwrap_err();
     let members = problem.members();
-    let field = members.get("fields").and_then(|fields| fields[0]["field"].as_str()).unwrap_or_default().to_owned();
-    let reason = members.get("fields").and_then(|fields| fields[0]["reason"].as_str()).unwrap_or_default().to_owned();
+    let field = members
+        .get("fields")
+        .and_then(|fields| fields[0]["field"].as_str())
+        .unwrap_or_default()
+        .to_owned();
+    let reason = members
+        .get("fields")
+        .and_then(|fields| fields[0]["reason"].as_str())
+        .unwrap_or_default()
+        .to_owned();
     (problem.status().as_u16(), field, reason)
 }
 
@@ -52,14 +60,24 @@ fn an_object_is_read_at_every_level() {
     assert_eq!(order.kind, Some(Kind::Framed { text: "c".into() }));
     assert_eq!(order.wrapped, Some(Wrapped(Line { text: "d".into() })));
     assert_eq!(order.by_name["e"].text, "f");
-    assert_eq!(order.anything, Some(json!({ "g": [1, -2, 2.5, true, null] })));
+    assert_eq!(
+        order.anything,
+        Some(json!({ "g": [1, -2, 2.5, true, null] }))
+    );
     for (text, kind) in [
         (r#"{"name":"a","kind":"plain"}"#, Some(Kind::Plain)),
-        (r#"{"name":"a","kind":{"lined":{"text":"b"}}}"#, Some(Kind::Lined(Line { text: "b".into() }))),
+        (
+            r#"{"name":"a","kind":{"lined":{"text":"b"}}}"#,
+            Some(Kind::Lined(Line { text: "b".into() })),
+        ),
         (r#"{"name":"a","kind":null}"#, None),
         (r#" { "name" : "a" } "#, None),
     ] {
-        assert_eq!(from_slice::<Order>(text.as_bytes()).unwrap().kind, kind, "{text}");
+        assert_eq!(
+            from_slice::<Order>(text.as_bytes()).unwrap().kind,
+            kind,
+            "{text}"
+        );
     }
 }
 
@@ -70,12 +88,32 @@ fn a_refusal_names_the_member_and_what_it_must_be() {
         (r#"["a"]"#, "", ""),
         (r#"["a",7,[],null,null,{},null]"#, "", ""),
         (r#"{"name":"a","lines":[["b"]]}"#, "lines.0", "an object"),
-        (r#"{"name":"a","kind":{"framed":["c"]}}"#, "kind", "an object"),
-        (r#"{"name":"a","kind":{"lined":["c"]}}"#, "kind", "an object"),
-        (r#"{"name":"a","kind":["plain"]}"#, "kind", "one of plain, framed, lined"),
+        (
+            r#"{"name":"a","kind":{"framed":["c"]}}"#,
+            "kind",
+            "an object",
+        ),
+        (
+            r#"{"name":"a","kind":{"lined":["c"]}}"#,
+            "kind",
+            "an object",
+        ),
+        (
+            r#"{"name":"a","kind":["plain"]}"#,
+            "kind",
+            "one of plain, framed, lined",
+        ),
         (r#"{"name":"a","wrapped":["d"]}"#, "wrapped", "an object"),
-        (r#"{"name":"a","by_name":[["e",["f"]]]}"#, "by_name", "an object"),
-        (r#"{"name":"a","by_name":{"e":["f"]}}"#, "by_name.e", "an object"),
+        (
+            r#"{"name":"a","by_name":[["e",["f"]]]}"#,
+            "by_name",
+            "an object",
+        ),
+        (
+            r#"{"name":"a","by_name":{"e":["f"]}}"#,
+            "by_name.e",
+            "an object",
+        ),
         // Scalars at the top.
         (r#""a""#, "", ""),
         ("7", "", ""),
@@ -83,31 +121,87 @@ fn a_refusal_names_the_member_and_what_it_must_be() {
         // Twice.
         (r#"{"name":"a","name":"a"}"#, "name", "there only once"),
         (r#"{"name":"a","n\u0061me":"b"}"#, "name", "there only once"),
-        (r#"{"name":"a","lines":[{"text":"b","text":"b"}]}"#, "lines.0.text", "there only once"),
-        (r#"{"name":"a","lines":[{"text":"b","x":1,"x":1}]}"#, "lines.0.x", "there only once"),
-        (r#"{"name":"a","anything":{"x":{"y":1,"y":1}}}"#, "anything.x.y", "there only once"),
+        (
+            r#"{"name":"a","lines":[{"text":"b","text":"b"}]}"#,
+            "lines.0.text",
+            "there only once",
+        ),
+        (
+            r#"{"name":"a","lines":[{"text":"b","x":1,"x":1}]}"#,
+            "lines.0.x",
+            "there only once",
+        ),
+        (
+            r#"{"name":"a","anything":{"x":{"y":1,"y":1}}}"#,
+            "anything.x.y",
+            "there only once",
+        ),
         // Others.
         (r#"{"name":1}"#, "name", "a string"),
         (r#"{"name":null}"#, "name", "a string"),
         (r#"{"name":["a"]}"#, "name", "a string"),
         (r#"{}"#, "name", "present"),
-        (r#"{"name":"a","count":65536}"#, "count", "a whole number from 0 to 65535"),
-        (r#"{"name":"a","count":1.5}"#, "count", "a whole number from 0 to 65535"),
+        (
+            r#"{"name":"a","count":65536}"#,
+            "count",
+            "a whole number from 0 to 65535",
+        ),
+        (
+            r#"{"name":"a","count":1.5}"#,
+            "count",
+            "a whole number from 0 to 65535",
+        ),
         (r#"{"name":"a","count":1e999}"#, "count", "a number"),
-        (r#"{"name":"a","count":"1"}"#, "count", "a whole number from 0 to 65535"),
+        (
+            r#"{"name":"a","count":"1"}"#,
+            "count",
+            "a whole number from 0 to 65535",
+        ),
         (r#"{"name":"a","lines":{"0":1}}"#, "lines", "a list"),
-        (r#"{"name":"a","kind":"round"}"#, "kind", "one of plain, framed, lined"),
-        (r#"{"name":"a","kind":7}"#, "kind", "one of plain, framed, lined"),
+        (
+            r#"{"name":"a","kind":"round"}"#,
+            "kind",
+            "one of plain, framed, lined",
+        ),
+        (
+            r#"{"name":"a","kind":7}"#,
+            "kind",
+            "one of plain, framed, lined",
+        ),
     ] {
-        assert_eq!(refused(text), (422, field.to_owned(), reason.to_owned()), "{text}");
+        assert_eq!(
+            refused(text),
+            (422, field.to_owned(), reason.to_owned()),
+            "{text}"
+        );
     }
     let (_, field, reason) = refused(r#"{"name":"a","colour":1}"#);
     assert_eq!(field, "colour");
-    assert!(reason.starts_with("absent, or one of name, count, lines"), "{reason}");
-    for text in ["", "{", "{\"name\":\"\\ud800\"", "\u{feff}{}", "{\"name\":'a'}", "nul", "{} {}"] {
-        assert_eq!(from_slice::<Order>(text.as_bytes()).unwrap_err().slug(), "malformed-json", "{text}");
+    assert!(
+        reason.starts_with("absent, or one of name, count, lines"),
+        "{reason}"
+    );
+    for text in [
+        "",
+        "{",
+        "{\"name\":\"\\ud800\"",
+        "\u{feff}{}",
+        "{\"name\":'a'}",
+        "nul",
+        "{} {}",
+    ] {
+        assert_eq!(
+            from_slice::<Order>(text.as_bytes()).unwrap_err().slug(),
+            "malformed-json",
+            "{text}"
+        );
     }
-    assert_eq!(from_slice::<Order>(b"{\"name\":\"\xff\"}").unwrap_err().slug(), "malformed-json");
+    assert_eq!(
+        from_slice::<Order>(b"{\"name\":\"\xff\"}")
+            .unwrap_err()
+            .slug(),
+        "malformed-json"
+    );
     assert_eq!(refused(r#"{"name":"\ud800"}"#).1, "name");
 }
 
@@ -117,15 +211,40 @@ fn a_document_has_few_levels() {
     let lists = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let objects = |levels: usize| format!("{}7{}", "{\"a\":".repeat(levels), "}".repeat(levels));
     for levels in [1, 100, 128] {
-        assert!(from_slice::<Value>(lists(levels).as_bytes()).is_ok(), "{levels}");
-        assert!(from_slice::<Value>(objects(levels).as_bytes()).is_ok(), "{levels}");
+        assert!(
+            from_slice::<Value>(lists(levels).as_bytes()).is_ok(),
+            "{levels}"
+        );
+        assert!(
+            from_slice::<Value>(objects(levels).as_bytes()).is_ok(),
+            "{levels}"
+        );
     }
     for levels in [129, 1_000, 30_000, 1_000_000] {
-        assert_eq!(from_slice::<Value>(lists(levels).as_bytes()).unwrap_err().slug(), "malformed-json", "{levels}");
-        assert_eq!(from_slice::<Value>(objects(levels).as_bytes()).unwrap_err().slug(), "malformed-json", "{levels}");
+        assert_eq!(
+            from_slice::<Value>(lists(levels).as_bytes())
+                .unwrap_err()
+                .slug(),
+            "malformed-json",
+            "{levels}"
+        );
+        assert_eq!(
+            from_slice::<Value>(objects(levels).as_bytes())
+                .unwrap_err()
+                .slug(),
+            "malformed-json",
+            "{levels}"
+        );
     }
-    let text = format!("[\"{}\", \"\\\"{}\", \"\\\\\"]", "[".repeat(200), "{".repeat(200));
-    assert!(from_slice::<Value>(text.as_bytes()).is_ok(), "brackets in a text are no levels");
+    let text = format!(
+        "[\"{}\", \"\\\"{}\", \"\\\\\"]",
+        "[".repeat(200),
+        "{".repeat(200)
+    );
+    assert!(
+        from_slice::<Value>(text.as_bytes()).is_ok(),
+        "brackets in a text are no levels"
+    );
 }
 
 #[test]
@@ -134,7 +253,13 @@ fn a_part_is_kept_byte_for_byte() {
     struct Kept {
         part: Verbatim,
     }
-    for part in [r#"{ "b" : 1.0, "a":1e2, "a":2 }"#, "[ 1,2 ]", "null", r#""\u00e4""#, "1.10"] {
+    for part in [
+        r#"{ "b" : 1.0, "a":1e2, "a":2 }"#,
+        "[ 1,2 ]",
+        "null",
+        r#""\u00e4""#,
+        "1.10",
+    ] {
         let kept: Kept = from_slice(format!("{{\"part\": {part} }}").as_bytes()).unwrap();
         assert_eq!(kept.part.get(), part);
     }
