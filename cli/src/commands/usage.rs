@@ -104,8 +104,8 @@ fn parse_batch(text: &str) -> Result<usize, String> {
 const SOME_REJECTED: u8 = 3;
 
 /// Ends with exit code 4 when a correction is stored and not settled yet.
-const NOT_SETTLED: u8 = 4;
-const SETTLED_MAX: Duration = Duration::from_secs(30);
+const NOT_ROLLED_UP: u8 = 4;
+const ROLLED_UP_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(command: Usage) -> Result<ExitCode> {
     match command {
@@ -142,7 +142,7 @@ async fn take_back_event(command: TakeBackArguments) -> Result<ExitCode> {
         replacement,
         reason,
     };
-    let record = take_back(&region.api_url, &token, &asked, SETTLED_MAX).await?;
+    let record = take_back(&region.api_url, &token, &asked, ROLLED_UP_MAX).await?;
     if target.json {
         print_json(&record)?;
     } else {
@@ -154,7 +154,7 @@ async fn take_back_event(command: TakeBackArguments) -> Result<ExitCode> {
     Ok(match record.outcome {
         Some(outcome) if outcome.is_done() => ExitCode::SUCCESS,
         Some(_) => ExitCode::from(SOME_REJECTED),
-        None => ExitCode::from(NOT_SETTLED),
+        None => ExitCode::from(NOT_ROLLED_UP),
     })
 }
 

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const SETTLED_MAX: Duration = Duration::from_secs(120);
+const ROLLED_UP_MAX: Duration = Duration::from_secs(120);
 const BILLED_MAX: Duration = Duration::from_secs(60);
 /// How far back the demo's usage goes, within the period that it bills.
 const SPAN_S_MAX: i64 = 6 * 86_400;
@@ -110,7 +110,7 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     let (customers, onboardings) = onboarding::onboard_all(stack, &options.progress).await?;
     let colleague = onboarding::invite_a_colleague(stack, &customers, &options.progress).await?;
     let (expected, sent) = send_usage(stack, options, &customers, period, now).await?;
-    settle(stack, &options.progress).await?;
+    roll_up(stack, &options.progress).await?;
     let invoices = bill(stack, period, customers.len(), &options.progress).await?;
     let fleet = look_at_fleet(stack, &options.progress).await?;
     let dead = dead_letters(stack).await?;
@@ -203,9 +203,9 @@ async fn send_file(
 }
 
 /// Waits until every event has been settled, forwarded and entered into a ledger.
-async fn settle(stack: &Stack, progress: &Progress) -> Result<()> {
+async fn roll_up(stack: &Stack, progress: &Progress) -> Result<()> {
     let step = progress.step("rollup, outbox, bus, ledger");
-    stack.wait_until_quiet(SETTLED_MAX).await?;
+    stack.wait_until_quiet(ROLLED_UP_MAX).await?;
     step.done("nothing waits anywhere");
     Ok(())
 }
@@ -249,7 +249,7 @@ async fn look_at_fleet(stack: &Stack, progress: &Progress) -> Result<Fleet> {
     let beat = scheduled_event(crate::now());
     let regions = stack.state().regions.keys();
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
-    stack.wait_until_quiet(SETTLED_MAX).await?;
+    stack.wait_until_quiet(ROLLED_UP_MAX).await?;
     let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
     let fleet = operator.fleet().await?;
     step.done(format!("{} regions reported", fleet.regions.len()));

@@ -217,7 +217,7 @@ impl Deployment<'_> {
             ("MailsPerAddressPerHour", "60".to_owned()),
             ("UnknownAddressesPerSourcePerHour", "2000".to_owned()),
             ("HandoverSecret", "only-for-this-machine".to_owned()),
-            ("VanitySecret", "labels-only-for-this-machine".to_owned()),
+            ("SubdomainSecret", "labels-only-for-this-machine".to_owned()),
             ("MailFrom", MAIL_FROM.to_owned()),
             ("TenantDomain", names::DOMAIN.to_owned()),
             ("TenantAddress", names::address(self.gateway)),

@@ -101,7 +101,7 @@ struct Region {
 }
 
 impl Region {
-    fn turns_of(&self, api: &str) -> Arc<Semaphore> {
+    fn slots_of(&self, api: &str) -> Arc<Semaphore> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(
             turns
@@ -428,7 +428,7 @@ async fn gateway(State(serve): State<Arc<Serve>>, request: axum::extract::Reques
 
 /// A call to an HTTP API, at its `$default` stage.
 async fn call_api(region: &Region, api: &str, request: axum::extract::Request) -> Response {
-    let _turn = region.turns_of(api).acquire_owned().await;
+    let _turn = region.slots_of(api).acquire_owned().await;
     if region.cut.load(Ordering::Relaxed) {
         return message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
     }

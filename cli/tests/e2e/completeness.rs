@@ -16,8 +16,8 @@ const RUN_S: i64 = 15 * 60;
 
 /// Every fact about a tenant's usage is lost on its way into the ledger, of a region that home
 /// bills and of one that bills itself. Its days are sealed, and what the seal speaks of is asked
-/// for and stated again.
-pub(crate) async fn what_is_lost_is_stated_again(stack: &Stack) -> Result<()> {
+/// for and published again.
+pub(crate) async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
     for (region, biller) in [
         ("eu-central-1", home.as_str()),
@@ -79,7 +79,7 @@ async fn found_out(stack: &Stack, region: &str, biller: &str) -> Result<()> {
         unnoticed.is_empty(),
         "something else than the end told of it: {unnoticed:?}"
     );
-    run(stack, biller, "billing-reconcile", turn_of(&tenant)?).await?;
+    run(stack, biller, "billing-reconcile", slot_of(&tenant)?).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     ensure_mended(stack, biller, &tenant, &expected).await
 }
@@ -142,7 +142,7 @@ fn sealed_at() -> Timestamp {
 }
 
 /// The next run that is the tenant's: each tenant has one in a day, by the last byte of its id.
-fn turn_of(tenant: &str) -> Result<Timestamp> {
+fn slot_of(tenant: &str) -> Result<Timestamp> {
     let last_byte = i64::from(u8::from_str_radix(&tenant[tenant.len() - 2..], 16)?);
     let this_run = in_hours(0).as_second() / RUN_S;
     let ahead = (last_byte - this_run).rem_euclid(24 * 3_600 / RUN_S);

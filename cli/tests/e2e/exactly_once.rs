@@ -53,11 +53,11 @@ pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
 
 /// Sends a file as one client does.
 pub(crate) async fn send_all(stack: &Stack, region: &str, file: &Path) -> Result<()> {
-    send_told(stack, region, file, |_| {}).await
+    send_observed(stack, region, file, |_| {}).await
 }
 
 /// Sends a file as one client does, and says after each call how many more events are answered.
-pub(crate) async fn send_told(
+pub(crate) async fn send_observed(
     stack: &Stack,
     region: &str,
     file: &Path,

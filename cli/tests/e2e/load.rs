@@ -81,7 +81,7 @@ pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
         ours / ceiling
     );
     println!(
-        "all was settled, stated and in the ledger {:.1} s after",
+        "all was settled, published and in the ledger {:.1} s after",
         settled.as_secs_f64()
     );
 

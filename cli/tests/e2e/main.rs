@@ -5,6 +5,7 @@
 //! happened.
 
 mod accounts;
+mod alerts;
 mod billing;
 mod books;
 mod boundaries;
@@ -20,7 +21,6 @@ mod exactly_once;
 mod federation;
 mod isolation;
 mod kills;
-mod levels;
 mod life;
 mod listener;
 mod load;
@@ -36,8 +36,8 @@ mod residency;
 mod routing;
 mod runtime_interface;
 mod signin;
+mod subdomains;
 mod usage_clients;
-mod vanity;
 mod widths;
 
 use anyhow::{Context, Result, bail};
@@ -208,7 +208,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         Box::pin(days::months_begin_where_the_tenants_do(stack))
     }),
     ("a_level_of_usage_is_told_once", |stack| {
-        Box::pin(levels::a_level_of_usage_is_told_once(stack))
+        Box::pin(alerts::a_level_of_usage_is_told_once(stack))
     }),
     ("usage_of_any_width_counts", |stack| {
         Box::pin(widths::usage_of_any_width_counts(stack))
@@ -222,8 +222,8 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("usage_under_load", |stack| {
         Box::pin(load::usage_under_load(stack))
     }),
-    ("what_is_lost_is_stated_again", |stack| {
-        Box::pin(completeness::what_is_lost_is_stated_again(stack))
+    ("what_is_lost_is_published_again", |stack| {
+        Box::pin(completeness::what_is_lost_is_published_again(stack))
     }),
     ("what_is_lost_at_the_end_is_found_out", |stack| {
         Box::pin(completeness::what_is_lost_at_the_end_is_found_out(stack))
@@ -241,13 +241,13 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         Box::pin(routing::addresses_outlive_home(stack))
     }),
     ("one_tenant_of_the_fleet_has_a_label", |stack| {
-        Box::pin(vanity::one_tenant_of_the_fleet_has_a_label(stack))
+        Box::pin(subdomains::one_tenant_of_the_fleet_has_a_label(stack))
     }),
     ("a_label_is_refused_where_it_is_asked_for", |stack| {
-        Box::pin(vanity::a_label_is_refused_where_it_is_asked_for(stack))
+        Box::pin(subdomains::a_label_is_refused_where_it_is_asked_for(stack))
     }),
     ("a_claim_waits_for_home", |stack| {
-        Box::pin(vanity::a_claim_waits_for_home(stack))
+        Box::pin(subdomains::a_claim_waits_for_home(stack))
     }),
     ("narrowed_credentials_reach_one_tenant", |stack| {
         Box::pin(isolation::narrowed_credentials_reach_one_tenant(stack))

@@ -2,7 +2,7 @@
 
 use crate::books::{customer, usage_file};
 use crate::dead_letters::dead_letters;
-use crate::exactly_once::{send_all, send_told};
+use crate::exactly_once::{send_all, send_observed};
 use crate::quiet::QUIET_MAX;
 use anyhow::{Result, ensure};
 use futures::future::join3;
@@ -69,7 +69,7 @@ pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()
     let file = usage_file(tenants.clone(), EVENTS, 31)?;
     // A time would be too early on one machine and too late on another: the answers say when.
     let (tell, mut told) = unbounded_channel();
-    let first = send_told(stack, REGION, &file.path, move |events| {
+    let first = send_observed(stack, REGION, &file.path, move |events| {
         // Nobody listens any more once the region is being lost.
         tell.send(events).ok();
     });

@@ -27,7 +27,7 @@ const REGIONS: [&str; 4] = ["us-east-1", "eu-central-1", "ap-south-1", "us-west-
 const NAMED_MAX: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// The public label of a customer's tenant.
+/// The public subdomain of a customer's tenant.
 pub(crate) fn alias_of(customer: &Customer) -> Result<String> {
     customer.claims["alias"]
         .as_str()
@@ -116,7 +116,7 @@ async fn until_kept(stack: &Stack, alias: &str, kept: bool) -> Result<()> {
     Ok(())
 }
 
-/// In every region, a tenant's address answers from where the tenant lives; a label that nobody has
+/// In every region, a tenant's address answers from where the tenant lives; a subdomain that nobody has
 /// does not.
 pub(crate) async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<()> {
     for region in REGIONS {
@@ -159,7 +159,7 @@ pub(crate) async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<
     let (status, _) = asked(stack, "zzzzzzzzzzzz").await?;
     ensure!(
         status == StatusCode::BAD_GATEWAY,
-        "a label that nobody has: {status}"
+        "a subdomain that nobody has: {status}"
     );
     Ok(())
 }

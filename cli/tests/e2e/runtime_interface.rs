@@ -154,7 +154,7 @@ impl Running {
                 let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
                 let peak = peak
                     .and_then(|peak| peak.split_whitespace().next())
-                    .context("no peak is stated")?;
+                    .context("no peak is published")?;
                 return Ok(peak.parse()?);
             }
         }

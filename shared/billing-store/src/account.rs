@@ -4,8 +4,8 @@ use crate::item::{
     ACCOUNT, RECEIVED_PREFIX, SHARDS, VERSION, account_key, counter, from_item, listing_key,
     listing_partition, tenant_partition, to_item,
 };
-use crate::{BillingStore, StoreError, Turn};
-use billing::{Account, Reception};
+use crate::{BillingStore, StoreError, TimeSlot};
+use billing::{Account, SequenceTracker};
 use contract::TenantStatusChanged;
 use dynamo::{Attempts, Attributes as _, CROWD, Item, Write};
 use kernel::{RegionCode, TenantId, Timestamp};
@@ -16,15 +16,15 @@ pub struct TenantRecord {
     /// The account, once a change of status has been learned.
     pub account: Option<Account>,
     /// Which usage reports have arrived, per region that sent any.
-    pub received: Vec<Reception>,
+    pub received: Vec<SequenceTracker>,
 }
 
 impl TenantRecord {
     /// How many usage reports are known to be missing.
     #[must_use]
     pub fn missing_reports(&self) -> u64 {
-        self.received.iter().fold(0, |sum, reception| {
-            sum.saturating_add(reception.received.missing())
+        self.received.iter().fold(0, |sum, tracker| {
+            sum.saturating_add(tracker.received.missing())
         })
     }
 }
@@ -115,13 +115,13 @@ impl BillingStore {
         Ok(taken)
     }
 
-    /// The accounts whose turn it is.
+    /// The accounts whose slot it is.
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_accounts_of(&self, turn: Turn) -> Result<Vec<Account>, StoreError> {
-        self.load_listed(turn.shard(), |account| {
-            turn.is_of(account.tenant).then(|| account.clone())
+    pub async fn load_accounts_of(&self, slot: TimeSlot) -> Result<Vec<Account>, StoreError> {
+        self.load_listed(slot.shard(), |account| {
+            slot.is_of(account.tenant).then(|| account.clone())
         })
         .await
     }

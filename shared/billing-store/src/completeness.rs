@@ -1,16 +1,16 @@
-//! Completeness: sealed days, which reports have arrived, and what is watched because it does not
+//! Completeness: sealed days, which reports have arrived, and what is unreconciled because it does not
 //! hold.
 
 use crate::item::{
-    SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, seal_key, to_item, watch_key,
-    watch_partition,
+    SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, retry_key, retry_partition,
+    seal_key, to_item,
 };
 use crate::{BillingStore, StoreError};
 use billing::{
-    Incident, KnownDays, REPORTED_DAYS_MAX, Reception, Seal, Subject, TooManyGaps, Watch,
-    decide_sealed, look_at_reception, look_at_seal,
+    Incident, KnownDays, REPORTED_DAYS_MAX, RetryState, Seal, SequenceTracker, Subject,
+    TooManyGaps, decide_sealed, reconcile_seal, reconcile_tracker,
 };
-use contract::{Envelope, UsageSealed, UsageStreamStated};
+use contract::{Envelope, UsageSealed, UsageStreamEndReported};
 use dynamo::{Attempts, CROWD, Error, Item, Write};
 use jiff::SignedDuration;
 use kernel::{BillingPeriod, RegionCode, TenantId, Timestamp};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that does not hold, in the list of all such things.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watched {
+pub struct Unreconciled {
     /// What it is.
     pub subject: Subject,
     /// When it is looked at next.
@@ -59,7 +59,7 @@ struct Held<T> {
 struct Change {
     item: Item,
     version: u64,
-    /// The subject's place among what is watched, if that changes.
+    /// The subject's place among what is unreconciled, if that changes.
     place: Option<Write>,
 }
 
@@ -76,39 +76,39 @@ impl BillingStore {
         report: u64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.change_reception(tenant, region, |before| before.mark(report, now))
+        self.change_tracker(tenant, region, |before| before.mark(report, now))
             .await
     }
 
-    /// Notes the statement of where the reports of a tenant's usage end.
+    /// Notes the totals_event of where the reports of a tenant's usage end.
     ///
     /// # Errors
-    /// When the table does not do it, or the statement is too far ahead of those that are missing.
+    /// When the table does not do it, or the totals_event is too far ahead of those that are missing.
     pub async fn record_end(
         &self,
-        end: &Envelope<UsageStreamStated>,
+        end: &Envelope<UsageStreamEndReported>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.change_reception(end.data.tenant, &end.region, |before| {
+        self.change_tracker(end.data.tenant, &end.region, |before| {
             before.mark_end(end, now)
         })
         .await
     }
 
-    async fn change_reception(
+    async fn change_tracker(
         &self,
         tenant: TenantId,
         region: &RegionCode,
-        decide: impl Fn(&Reception) -> Result<Option<Reception>, TooManyGaps>,
+        decide: impl Fn(&SequenceTracker) -> Result<Option<SequenceTracker>, TooManyGaps>,
     ) -> Result<(), StoreError> {
         let mut attempts = Attempts::of(CROWD);
         loop {
-            let held = self.load_reception(tenant, region).await?;
+            let held = self.load_tracker(tenant, region).await?;
             let before = held.value.unwrap_or_default();
             let Some(after) = decide(&before).map_err(StoreError::Gaps)? else {
                 return Ok(());
             };
-            let change = self.reception_change(tenant, region, &before, &after, held.version)?;
+            let change = self.tracker_change(tenant, region, &before, &after, held.version)?;
             match self.save(change, Vec::new()).await {
                 Ok(()) => return Ok(()),
                 Err(error) => attempts
@@ -119,22 +119,22 @@ impl BillingStore {
         }
     }
 
-    /// Takes the statement that a day is sealed, whatever the order in which statements and totals
+    /// Takes the totals_event that a day is sealed, whatever the order in which statements and totals
     /// arrive.
     ///
     /// # Errors
     /// When the table does not do it.
     pub async fn record_sealed(
         &self,
-        stated: &Envelope<UsageSealed>,
+        published: &Envelope<UsageSealed>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let UsageSealed { tenant, day, .. } = stated.data;
+        let UsageSealed { tenant, day, .. } = published.data;
         let mut attempts = Attempts::of(CROWD);
         loop {
             let held = self.load_seal(tenant, day).await?;
             let totals = self.load_day(tenant, day).await?;
-            let Some(seal) = decide_sealed(held.value.as_ref(), stated, &totals, now) else {
+            let Some(seal) = decide_sealed(held.value.as_ref(), published, &totals, now) else {
                 return Ok(());
             };
             match self
@@ -157,15 +157,15 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_watched(&self) -> Result<Vec<Watched>, StoreError> {
-        let what = "what is watched";
-        let mut watched = Vec::new();
+    pub async fn load_unreconciled(&self) -> Result<Vec<Unreconciled>, StoreError> {
+        let what = "what is unreconciled";
+        let mut unreconciled = Vec::new();
         for shard in SHARDS.all() {
-            let take = |item| from_item(what, item).map(|found| watched.push(found));
-            self.each_item(what, watch_partition(shard), "", take)
+            let take = |item| from_item(what, item).map(|found| unreconciled.push(found));
+            self.each_item(what, retry_partition(shard), "", take)
                 .await?;
         }
-        Ok(watched)
+        Ok(unreconciled)
     }
 
     /// The seals of a tenant's period.
@@ -227,7 +227,7 @@ impl BillingStore {
             return Ok(Default::default());
         };
         let totals = self.load_day(tenant, day).await?;
-        let Some(look) = look_at_seal(&before, &totals, now) else {
+        let Some(look) = reconcile_seal(&before, &totals, now) else {
             return Ok((
                 None,
                 Looked {
@@ -236,15 +236,15 @@ impl BillingStore {
                 },
             ));
         };
-        let resend = |watch: Watch| Resend {
+        let resend = |retry: RetryState| Resend {
             tenant,
             region: before.region.clone(),
             day,
-            number: watch.requests.into(),
+            number: retry.requests.into(),
         };
         let asked = look
             .seal
-            .watch
+            .retry
             .filter(|_| look.is_asked)
             .map(resend)
             .into_iter()
@@ -268,12 +268,12 @@ impl BillingStore {
         let Held {
             value: Some(before),
             version,
-        } = self.load_reception(tenant, region).await?
+        } = self.load_tracker(tenant, region).await?
         else {
             return Ok(Default::default());
         };
         let days = self.load_days(tenant, now).await?;
-        let Some(look) = look_at_reception(&before, &days, now) else {
+        let Some(look) = reconcile_tracker(&before, &days, now) else {
             return Ok((
                 None,
                 Looked {
@@ -282,10 +282,7 @@ impl BillingStore {
                 },
             ));
         };
-        let number = look
-            .reception
-            .watch
-            .map_or(0, |watch| watch.requests.into());
+        let number = look.tracker.retry.map_or(0, |retry| retry.requests.into());
         let asked = look
             .asked
             .iter()
@@ -296,12 +293,12 @@ impl BillingStore {
                 number,
             })
             .collect();
-        let change = self.reception_change(tenant, region, &before, &look.reception, version)?;
+        let change = self.tracker_change(tenant, region, &before, &look.tracker, version)?;
         Ok((
             Some(change),
             Looked {
                 asked,
-                incident: look.reception.incident(tenant, region),
+                incident: look.tracker.incident(tenant, region),
             },
         ))
     }
@@ -330,11 +327,11 @@ impl BillingStore {
         Ok(days)
     }
 
-    async fn load_reception(
+    async fn load_tracker(
         &self,
         tenant: TenantId,
         region: &RegionCode,
-    ) -> Result<Held<Reception>, StoreError> {
+    ) -> Result<Held<SequenceTracker>, StoreError> {
         let what = "received reports";
         let found = self.get(what, received_key(tenant, region)).await?;
         let version = counter(what, found.as_ref(), VERSION)?;
@@ -354,12 +351,12 @@ impl BillingStore {
         })
     }
 
-    fn reception_change(
+    fn tracker_change(
         &self,
         tenant: TenantId,
         region: &RegionCode,
-        before: &Reception,
-        after: &Reception,
+        before: &SequenceTracker,
+        after: &SequenceTracker,
         version: u64,
     ) -> Result<Change, StoreError> {
         let what = "received reports";
@@ -367,8 +364,8 @@ impl BillingStore {
         let subject = Subject::Reports(tenant, region.clone());
         let place = self.place_write(
             subject,
-            before.watch,
-            after.watch,
+            before.retry,
+            after.retry,
             after.incident(tenant, region),
         )?;
         Ok(Change {
@@ -389,8 +386,8 @@ impl BillingStore {
         let subject = Subject::Day(after.tenant, after.day);
         let place = self.place_write(
             subject,
-            before.and_then(|seal| seal.watch),
-            after.watch,
+            before.and_then(|seal| seal.retry),
+            after.retry,
             after.incident(),
         )?;
         Ok(Change {
@@ -405,27 +402,27 @@ impl BillingStore {
     fn place_write(
         &self,
         subject: Subject,
-        before: Option<Watch>,
-        after: Option<Watch>,
+        before: Option<RetryState>,
+        after: Option<RetryState>,
         incident: Option<Incident>,
     ) -> Result<Option<Write>, StoreError> {
-        let what = "what is watched";
-        let key = watch_key(&subject);
+        let what = "what is unreconciled";
+        let key = retry_key(&subject);
         Ok(match (before, after) {
-            (_, Some(watch)) => {
-                let watched = Watched {
+            (_, Some(retry)) => {
+                let unreconciled = Unreconciled {
                     subject,
-                    due_at: watch.due_at,
+                    due_at: retry.due_at,
                     incident,
                 };
-                Some(self.table.put(to_item(what, key, &watched)?))
+                Some(self.table.put(to_item(what, key, &unreconciled)?))
             }
             (Some(_), None) => Some(self.table.delete(key)),
             (None, None) => None,
         })
     }
 
-    /// Writes a change with the subject's place among what is watched, and the requests that
+    /// Writes a change with the subject's place among what is unreconciled, and the requests that
     /// follow.
     async fn save(&self, change: Change, requests: Vec<Write>) -> Result<(), Error> {
         let Change {
@@ -435,7 +432,7 @@ impl BillingStore {
         } = change;
         let first = self.versioned_put(item, version);
         let beside: Vec<Write> = place.into_iter().chain(requests).collect();
-        // What is not watched, as nearly every seal and report, costs half of what a transaction
+        // What is not unreconciled, as nearly every seal and report, costs half of what a transaction
         // does.
         if beside.is_empty() {
             return self.table.send(first).await;

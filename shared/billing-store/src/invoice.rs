@@ -37,7 +37,7 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_earlier(
+    pub async fn load_prior_invoices(
         &self,
         tenant: TenantId,
         period: BillingPeriod,

@@ -1,12 +1,13 @@
-//! Issuing: invoice, number, list, progress and statement in one transaction.
+//! Issuing: invoice, number, list, progress and totals_event in one transaction.
 
 use crate::invoice::invoice_item;
 use crate::item::{
-    counter, invoice_id_key, invoice_key, number_key, run_key, statements_key, summary_key, to_item,
+    counter, invoice_id_key, invoice_key, number_key, run_key, summary_key, to_item,
+    totals_number_key,
 };
 use crate::run::held_run;
 use crate::{BillingStore, HeldRun, StoreError};
-use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, Settlement};
+use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, RunCompletion};
 use dynamo::{Item, Write, has_key, number};
 use kernel::LegalEntity;
 
@@ -15,14 +16,14 @@ const LAST: &str = "last";
 
 /// What must be known to issue an invoice, read at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Desk {
+pub struct IssueContext {
     /// Whether the tenant has an invoice for the period.
     pub is_issued: bool,
     /// The period's run.
     pub run: Option<HeldRun>,
     legal_entity: LegalEntity,
     last_number: u64,
-    last_statement: u64,
+    last_totals_number: u64,
 }
 
 /// Whether a transaction took place.
@@ -34,7 +35,7 @@ pub enum Recorded {
     Contended,
 }
 
-impl Desk {
+impl IssueContext {
     /// The number of the next invoice.
     #[must_use]
     pub fn next_number(&self) -> InvoiceNumber {
@@ -44,10 +45,10 @@ impl Desk {
         }
     }
 
-    /// The number of the region's next statement.
+    /// The number of the region's next totals_event.
     #[must_use]
-    pub const fn next_statement(&self) -> u64 {
-        self.last_statement + 1
+    pub const fn next_totals_number(&self) -> u64 {
+        self.last_totals_number + 1
     }
 }
 
@@ -56,17 +57,17 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_desk(
+    pub async fn load_issue_context(
         &self,
         request: InvoiceRequest,
         legal_entity: &LegalEntity,
-    ) -> Result<Desk, StoreError> {
+    ) -> Result<IssueContext, StoreError> {
         let what = "invoice, run and counters";
         let keys = [
             invoice_key(request.tenant, request.period),
             run_key(request.period),
             number_key(legal_entity),
-            statements_key(),
+            totals_number_key(),
         ];
         let items = self
             .table
@@ -76,28 +77,28 @@ impl BillingStore {
             .map_err(StoreError::read(what))?;
         let [invoice, run, number, statements] =
             keys.map(|key| items.iter().find(|item| has_key(item, &key)));
-        Ok(Desk {
+        Ok(IssueContext {
             is_issued: invoice.is_some(),
             run: run.cloned().map(held_run).transpose()?,
             legal_entity: legal_entity.clone(),
             last_number: counter(what, number, LAST)?,
-            last_statement: counter(what, statements, LAST)?,
+            last_totals_number: counter(what, statements, LAST)?,
         })
     }
 
-    /// Issues an invoice. `statement` states what the issue decided, in the same transaction.
+    /// Issues an invoice. `totals_event` states what the issue decided, in the same transaction.
     ///
     /// # Errors
     /// When the table does not do it.
     pub async fn record_issue(
         &self,
-        desk: &Desk,
+        context: &IssueContext,
         issue: &Issue,
-        statement: Option<Write>,
+        totals_event: Option<Write>,
     ) -> Result<Recorded, StoreError> {
         let mut writes = self.invoice_writes(&issue.invoice)?;
-        writes.push(self.counter_put(number_key(&desk.legal_entity), desk.last_number));
-        writes.extend(self.progress_writes(desk, &issue.run, statement)?);
+        writes.push(self.counter_put(number_key(&context.legal_entity), context.last_number));
+        writes.extend(self.progress_writes(context, &issue.run, totals_event)?);
         self.transact("an invoice", writes).await
     }
 
@@ -105,13 +106,13 @@ impl BillingStore {
     ///
     /// # Errors
     /// When the table does not do it.
-    pub async fn record_settlement(
+    pub async fn record_completion(
         &self,
-        desk: &Desk,
-        settlement: &Settlement,
-        statement: Option<Write>,
+        context: &IssueContext,
+        completion: &RunCompletion,
+        totals_event: Option<Write>,
     ) -> Result<Recorded, StoreError> {
-        let writes = self.progress_writes(desk, &settlement.run, statement)?;
+        let writes = self.progress_writes(context, &completion.run, totals_event)?;
         self.transact("a run's end", writes).await
     }
 
@@ -133,16 +134,16 @@ impl BillingStore {
 
     fn progress_writes(
         &self,
-        desk: &Desk,
+        context: &IssueContext,
         run: &billing::Run,
-        statement: Option<Write>,
+        totals_event: Option<Write>,
     ) -> Result<Vec<Write>, StoreError> {
-        let version = desk.run.as_ref().map_or(0, |held| held.version);
+        let version = context.run.as_ref().map_or(0, |held| held.version);
         let mut writes =
             vec![self.versioned_put(to_item("a run", run_key(run.period), run)?, version)];
-        if let Some(statement) = statement {
-            writes.push(statement);
-            writes.push(self.counter_put(statements_key(), desk.last_statement));
+        if let Some(totals_event) = totals_event {
+            writes.push(totals_event);
+            writes.push(self.counter_put(totals_number_key(), context.last_totals_number));
         }
         Ok(writes)
     }

@@ -82,13 +82,13 @@ pub(crate) fn seal_key(tenant: TenantId, day: Timestamp) -> Item {
     )
 }
 
-pub(crate) fn watch_partition(shard: u8) -> String {
+pub(crate) fn retry_partition(shard: u8) -> String {
     format!("WATCH#{shard}")
 }
 
-pub(crate) fn watch_key(subject: &Subject) -> Item {
+pub(crate) fn retry_key(subject: &Subject) -> Item {
     key(
-        watch_partition(shard_of(subject.tenant())),
+        retry_partition(shard_of(subject.tenant())),
         subject.to_string(),
     )
 }
@@ -121,7 +121,7 @@ pub(crate) fn number_key(legal_entity: &LegalEntity) -> Item {
     key(format!("NUMBER#{legal_entity}"), "NUMBER")
 }
 
-pub(crate) fn statements_key() -> Item {
+pub(crate) fn totals_number_key() -> Item {
     key("STATEMENTS", "SEQUENCE")
 }
 

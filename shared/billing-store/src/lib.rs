@@ -17,7 +17,7 @@
 //! | `PERIOD#<period>` | `RUN` | the run and its progress, guarded by a version |
 //! | | `INVOICE#<legal entity>#<number>` | what a list shows of an invoice, in order of numbers |
 //! | `NUMBER#<legal entity>` | `NUMBER` | the last number given, guarded by itself |
-//! | `STATEMENTS` | `SEQUENCE` | how many totals the region has stated, guarded by itself |
+//! | `STATEMENTS` | `SEQUENCE` | how many totals the region has published, guarded by itself |
 
 mod account;
 mod completeness;
@@ -27,15 +27,15 @@ mod issue;
 mod item;
 mod ledger;
 mod run;
-mod turn;
+mod slot;
 
 pub use account::TenantRecord;
-pub use completeness::{Looked, Resend, Watched};
+pub use completeness::{Looked, Resend, Unreconciled};
 pub use error::StoreError;
 pub use invoice::InvoicePage;
-pub use issue::{Desk, Recorded};
+pub use issue::{IssueContext, Recorded};
 pub use run::HeldRun;
-pub use turn::Turn;
+pub use slot::TimeSlot;
 
 use dynamo::Table;
 

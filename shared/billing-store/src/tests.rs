@@ -1,11 +1,12 @@
 mod completeness;
 mod issuing;
 mod learning;
-mod turns;
+mod slots;
 
 use crate::*;
 use billing::{
-    Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice,
+    Billability, Billing, DisclosureThreshold, InvoiceRequest, PeriodUsage, Run, decide_issue,
+    plan_invoice,
 };
 use catalogue::Catalogue;
 use contract::{TenantStatusChanged, UsageWindow, UsageWindowUpdated, WindowPart};
@@ -15,7 +16,7 @@ use kernel::{
     UsageGroup, WindowSize,
 };
 
-const HOME: Disclosure = Disclosure {
+const HOME: DisclosureThreshold = DisclosureThreshold {
     mode: Mode::Shared,
     tenants_min: 5,
 };
@@ -86,7 +87,7 @@ async fn issue(store: &BillingStore, n: u8, period: BillingPeriod) -> Option<u64
         catalogue: &catalogue,
         tenant: request.tenant,
         period,
-        standing: Standing::InUse(&plan),
+        billability: Billability::InUse(&plan),
         usage: &usage,
         earlier: &[],
         missing_reports: 0,
@@ -94,13 +95,13 @@ async fn issue(store: &BillingStore, n: u8, period: BillingPeriod) -> Option<u64
     let draft = plan_invoice(billing).unwrap();
     let mut attempts = Attempts::of(CROWD);
     loop {
-        let desk = store.load_desk(request, &entity()).await.unwrap();
-        if desk.is_issued {
+        let context = store.load_issue_context(request, &entity()).await.unwrap();
+        if context.is_issued {
             return None;
         }
-        let run = desk.run.clone().unwrap().run;
-        let issue = decide_issue(draft.clone(), run, desk.next_number(), HOME);
-        if store.record_issue(&desk, &issue, None).await.unwrap() == Recorded::Done {
+        let run = context.run.clone().unwrap().run;
+        let issue = decide_issue(draft.clone(), run, context.next_number(), HOME);
+        if store.record_issue(&context, &issue, None).await.unwrap() == Recorded::Done {
             return Some(issue.invoice.number.number);
         }
         assert!(attempts.wait().await, "others were faster at every attempt");

@@ -36,7 +36,7 @@ pub struct Change {
 
 /// What a tenant can be billed for in a period, and by which plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing<'a> {
+pub enum Billability<'a> {
     /// It was in use: the fee, usage, and what arrived late for earlier periods.
     InUse(&'a PlanCode),
     /// It was in use in one of the [`LOOK_BACK_PERIODS`] before, and not any more: only what
@@ -44,7 +44,7 @@ pub enum Standing<'a> {
     Left(&'a PlanCode),
 }
 
-impl<'a> Standing<'a> {
+impl<'a> Billability<'a> {
     /// The plan.
     #[must_use]
     pub const fn plan(self) -> &'a PlanCode {
@@ -114,23 +114,23 @@ impl Account {
     /// What the tenant can be billed for in a period; nothing when it was not in use in it, nor
     /// shortly before.
     #[must_use]
-    pub fn standing(&self, period: BillingPeriod) -> Option<Standing<'_>> {
+    pub fn billability(&self, period: BillingPeriod) -> Option<Billability<'_>> {
         if let Some(plan) = self.plan_for(period) {
-            return Some(Standing::InUse(plan));
+            return Some(Billability::InUse(plan));
         }
         let before =
             std::iter::successors(Some(period.previous()), |period| Some(period.previous()));
         before
             .take(LOOK_BACK_PERIODS)
             .find_map(|before| self.plan_for(before))
-            .map(Standing::Left)
+            .map(Billability::Left)
     }
 
     /// The regions that may state usage of the tenant which a period is billed for: those that it
     /// was in, as long as it can be billed for anything.
     #[must_use]
     pub fn usage_regions(&self, period: BillingPeriod) -> BTreeSet<&RegionCode> {
-        let changes = self.standing(period).map(|_| &self.changes);
+        let changes = self.billability(period).map(|_| &self.changes);
         changes
             .into_iter()
             .flatten()

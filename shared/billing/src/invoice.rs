@@ -1,7 +1,8 @@
 //! Invoices: a fixed fee, usage, and what earlier invoices could not know.
 
 use crate::{
-    Exact, MeterUsage, PeriodUsage, RatingRefusal, Standing, Step, rate_units, total_usage,
+    Billability, MeterUsage, PeriodUsage, RatingRefusal, Step, UnroundedAmount, rate_units,
+    total_usage,
 };
 use catalogue::{Catalogue, ChargeModel, Meter, Plan};
 use contract::UsageWindow;
@@ -96,10 +97,10 @@ pub enum Item {
     Usage {
         /// The meter and its price.
         #[serde(flatten)]
-        metered: Metered,
+        metered: PriceSnapshot,
         /// What was used.
         #[serde(flatten)]
-        reading: Reading,
+        reading: ChargeLine,
     },
     /// What usage of an earlier period costs beyond what was billed for it.
     Adjustment(Adjustment),
@@ -112,16 +113,16 @@ pub struct Adjustment {
     pub adjusted_period: BillingPeriod,
     /// The meter, and the price that it had in that period.
     #[serde(flatten)]
-    pub metered: Metered,
+    pub metered: PriceSnapshot,
     /// What has been billed so far.
-    pub billed: Reading,
+    pub billed: ChargeLine,
     /// What should have been.
-    pub now: Reading,
+    pub now: ChargeLine,
 }
 
 /// A meter as an invoice shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Metered {
+pub struct PriceSnapshot {
     /// The meter.
     pub meter: MeterCode,
     /// What one unit is called.
@@ -132,15 +133,15 @@ pub struct Metered {
 
 /// A quantity with its price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Reading {
+pub struct ChargeLine {
     /// How much was used.
-    pub quantity: Exact,
+    pub quantity: UnroundedAmount,
     /// In how many usage events.
     pub events: u64,
     /// What the quantity went through.
     pub steps: Vec<Step>,
     /// The sum of the steps.
-    pub exact: Exact,
+    pub exact: UnroundedAmount,
     /// The sum, rounded.
     pub charged: Money,
 }
@@ -177,18 +178,18 @@ pub struct Billing<'a> {
     /// The period.
     pub period: BillingPeriod,
     /// What the tenant can be billed for in the period, and its plan.
-    pub standing: Standing<'a>,
+    pub billability: Billability<'a>,
     /// The period's usage. Only of a tenant that was in use.
     pub usage: &'a PeriodUsage,
     /// The invoices of the [`LOOK_BACK_PERIODS`] before, where there are any.
-    pub earlier: &'a [Earlier],
+    pub earlier: &'a [PriorInvoice],
     /// How many usage reports are known to be missing.
     pub missing_reports: u64,
 }
 
 /// An earlier invoice, and the usage of its period as it is known now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Earlier {
+pub struct PriorInvoice {
     /// What was billed.
     pub invoice: Invoice,
     /// The usage of that period, late arrivals included.
@@ -228,7 +229,7 @@ pub enum InvoiceRefusal {
     },
 }
 
-impl Earlier {
+impl PriorInvoice {
     /// An earlier invoice, and the windows of its period.
     ///
     /// # Errors
@@ -284,12 +285,12 @@ pub fn plan_invoice(billing: Billing<'_>) -> Result<Draft, InvoiceRefusal> {
         usage,
         ..
     } = billing;
-    let plan = billing.standing.plan();
+    let plan = billing.billability.plan();
     let plan = catalogue
         .plan(plan)
         .ok_or_else(|| InvoiceRefusal::UnknownPlan { plan: plan.clone() })?;
     let mut lines = Vec::new();
-    if matches!(billing.standing, Standing::InUse(_)) {
+    if matches!(billing.billability, Billability::InUse(_)) {
         lines.push(fixed_fee(plan));
         lines.extend(usage_lines(catalogue, plan, usage)?);
     }
@@ -325,7 +326,7 @@ impl Line {
 }
 
 fn fixed_fee(plan: &Plan) -> Line {
-    let amount = Exact::from(&plan.fixed_fee).rounded(plan.currency);
+    let amount = UnroundedAmount::from(&plan.fixed_fee).rounded(plan.currency);
     Line {
         item: Item::FixedFee {
             name: plan.name.clone(),
@@ -365,7 +366,7 @@ fn usage_lines(
 /// Whether an earlier period's usage is no longer what its invoice, or a later adjustment, billed
 /// for it.
 #[must_use]
-pub fn has_late_usage(earlier: &[Earlier]) -> bool {
+pub fn has_late_usage(earlier: &[PriorInvoice]) -> bool {
     !find_late(earlier).is_empty()
 }
 
@@ -375,12 +376,12 @@ struct Late<'a> {
     meter: &'a MeterCode,
     usage: &'a MeterUsage,
     /// What was billed; nothing where the meter was not on the bill.
-    billed: Option<(&'a Metered, &'a Reading)>,
+    billed: Option<(&'a PriceSnapshot, &'a ChargeLine)>,
 }
 
-fn find_late(earlier: &[Earlier]) -> Vec<Late<'_>> {
+fn find_late(earlier: &[PriorInvoice]) -> Vec<Late<'_>> {
     let mut found = Vec::new();
-    for Earlier { invoice, usage } in earlier {
+    for PriorInvoice { invoice, usage } in earlier {
         let billed = billed_for(invoice.draft.period, earlier);
         for (meter, usage) in usage {
             let billed = billed.get(meter).copied();
@@ -388,7 +389,7 @@ fn find_late(earlier: &[Earlier]) -> Vec<Late<'_>> {
                 Some((_, reading)) => {
                     reading.quantity == usage.quantity && reading.events == usage.events
                 }
-                None => usage.quantity == Exact::zero() && usage.events == 0,
+                None => usage.quantity == UnroundedAmount::zero() && usage.events == 0,
             };
             if !is_billed {
                 found.push(Late {
@@ -408,7 +409,7 @@ fn find_late(earlier: &[Earlier]) -> Vec<Late<'_>> {
 fn adjustment_lines(
     catalogue: &Catalogue,
     plan: &Plan,
-    earlier: &[Earlier],
+    earlier: &[PriorInvoice],
 ) -> Result<Vec<Line>, InvoiceRefusal> {
     let mut lines = Vec::new();
     for Late {
@@ -430,12 +431,13 @@ fn adjustment_lines(
             Some((metered, reading)) => (metered.clone(), reading.clone()),
             None => {
                 let metered = metered(known(catalogue, meter)?, None);
-                let nothing = read(&metered, Exact::zero(), 0, currency)?;
+                let nothing = read(&metered, UnroundedAmount::zero(), 0, currency)?;
                 (metered, nothing)
             }
         };
         let now = read(&metered, usage.quantity.clone(), usage.events, currency)?;
-        let difference = Exact::from(&now.charged.amount) - &Exact::from(&billed.charged.amount);
+        let difference = UnroundedAmount::from(&now.charged.amount)
+            - &UnroundedAmount::from(&billed.charged.amount);
         let amount = difference.rounded(currency);
         lines.push(Line {
             item: Item::Adjustment(Adjustment {
@@ -454,8 +456,8 @@ fn adjustment_lines(
 /// of it.
 fn billed_for(
     period: BillingPeriod,
-    earlier: &[Earlier],
-) -> BTreeMap<&MeterCode, (&Metered, &Reading)> {
+    earlier: &[PriorInvoice],
+) -> BTreeMap<&MeterCode, (&PriceSnapshot, &ChargeLine)> {
     let mut invoices: Vec<&Invoice> = earlier.iter().map(|earlier| &earlier.invoice).collect();
     invoices.sort_by_key(|invoice| invoice.draft.period);
     let mut billed = BTreeMap::new();
@@ -479,11 +481,11 @@ fn billed_for(
 }
 
 fn read(
-    metered: &Metered,
-    quantity: Exact,
+    metered: &PriceSnapshot,
+    quantity: UnroundedAmount,
     events: u64,
     currency: Currency,
-) -> Result<Reading, InvoiceRefusal> {
+) -> Result<ChargeLine, InvoiceRefusal> {
     let rated = match &metered.charge {
         Some(charge) => rate_units(charge, &quantity).map_err(|source| InvoiceRefusal::Charge {
             meter: metered.meter.clone(),
@@ -493,11 +495,11 @@ fn read(
             steps: vec![Step::Free {
                 units: quantity.clone(),
             }],
-            amount: Exact::zero(),
+            amount: UnroundedAmount::zero(),
         },
     };
     let charged = rated.amount.rounded(currency);
-    Ok(Reading {
+    Ok(ChargeLine {
         quantity,
         events,
         steps: rated.steps,
@@ -507,14 +509,14 @@ fn read(
 }
 
 fn sum_lines(lines: &[Line], currency: Currency) -> Money {
-    let sum = lines.iter().fold(Exact::zero(), |sum, line| {
-        sum + &Exact::from(&line.amount.amount)
+    let sum = lines.iter().fold(UnroundedAmount::zero(), |sum, line| {
+        sum + &UnroundedAmount::from(&line.amount.amount)
     });
     sum.rounded(currency)
 }
 
-fn metered(meter: &Meter, charge: Option<ChargeModel>) -> Metered {
-    Metered {
+fn metered(meter: &Meter, charge: Option<ChargeModel>) -> PriceSnapshot {
+    PriceSnapshot {
         meter: meter.code.clone(),
         unit: meter.unit.clone(),
         charge,
@@ -529,9 +531,9 @@ fn known<'a>(catalogue: &'a Catalogue, meter: &MeterCode) -> Result<&'a Meter, I
         })
 }
 
-fn measured(usage: &PeriodUsage, meter: &MeterCode) -> (Exact, u64) {
+fn measured(usage: &PeriodUsage, meter: &MeterCode) -> (UnroundedAmount, u64) {
     usage.get(meter).map_or_else(
-        || (Exact::zero(), 0),
+        || (UnroundedAmount::zero(), 0),
         |usage| (usage.quantity.clone(), usage.events),
     )
 }

@@ -1,7 +1,7 @@
 //! Rating, invoices, billing runs and the completeness of usage as pure functions.
 //!
 //! Invariant: no money is made or lost. An amount is exact until the one rounding of its line
-//! ([`Exact::rounded`]), an invoice's total is the sum of its lines, and what a later invoice
+//! ([`UnroundedAmount::rounded`]), an invoice's total is the sum of its lines, and what a later invoice
 //! adjusts is the difference of two lines, each rounded as if it had been billed alone. Imports
 //! `kernel` and `contract` only; does no I/O, reads no clock, makes no random ids.
 //!
@@ -13,31 +13,35 @@
 //! its invoice, it gets an invoice of that adjustment alone, without a fee.
 
 mod account;
-mod exact;
 mod invoice;
 mod rating;
 mod received;
-mod reception;
+mod retry;
 mod run;
 mod seal;
+mod tracker;
+mod unrounded;
 mod usage;
-mod watch;
 
-pub use account::{Account, Change, Standing};
-pub use exact::Exact;
+pub use account::{Account, Billability, Change};
 pub use invoice::{
-    Adjustment, Billing, Draft, Earlier, Invoice, InvoiceNumber, InvoiceRefusal, InvoiceState,
-    InvoiceSummary, Item, LOOK_BACK_PERIODS, Line, Metered, Reading, has_late_usage, plan_invoice,
+    Adjustment, Billing, ChargeLine, Draft, Invoice, InvoiceNumber, InvoiceRefusal, InvoiceState,
+    InvoiceSummary, Item, LOOK_BACK_PERIODS, Line, PriceSnapshot, PriorInvoice, has_late_usage,
+    plan_invoice,
 };
 pub use rating::{Rated, RatingRefusal, Step, rate_units};
 pub use received::{Received, Span, TooManyGaps};
-pub use reception::{KnownDays, REPORTED_DAYS_MAX, Reception, ReceptionLook, look_at_reception};
+pub use retry::{Incident, IncidentKind, RetryState, Subject};
 pub use run::{
-    Disclosure, InvoiceRequest, Issue, Run, Settlement, Tally, decide_issue, decide_settlement,
+    DisclosureThreshold, InvoiceRequest, Issue, Run, RunCompletion, Tally, decide_completion,
+    decide_issue,
 };
-pub use seal::{Dispute, Seal, SealLook, decide_sealed, look_at_seal};
+pub use seal::{Dispute, Seal, SealLook, decide_sealed, reconcile_seal};
+pub use tracker::{
+    KnownDays, REPORTED_DAYS_MAX, ReconcileDecision, SequenceTracker, reconcile_tracker,
+};
+pub use unrounded::UnroundedAmount;
 pub use usage::{MeterUsage, PeriodUsage, total_usage};
-pub use watch::{Incident, IncidentKind, Subject, Watch};
 
 #[cfg(test)]
 mod tests;

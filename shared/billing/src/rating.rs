@@ -1,6 +1,6 @@
 //! Charge models: how units become an exact amount that explains itself.
 
-use crate::Exact;
+use crate::UnroundedAmount;
 use catalogue::{ChargeModel, Tier};
 use kernel::PlanDecimal;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ pub struct Rated {
     /// What the units went through, in order.
     pub steps: Vec<Step>,
     /// The sum of the steps.
-    pub amount: Exact,
+    pub amount: UnroundedAmount,
 }
 
 /// One part of an amount.
@@ -23,7 +23,7 @@ pub enum Step {
     /// Units at a price, and the flat fee of having entered the tier.
     Tier {
         /// The units that this tier prices.
-        units: Exact,
+        units: UnroundedAmount,
         /// The last unit of the tier; absent where it has no end.
         up_to: Option<PlanDecimal>,
         /// The price of a unit.
@@ -31,41 +31,41 @@ pub enum Step {
         /// What entering the tier costs.
         flat_fee: PlanDecimal,
         /// units x `unit_price` + `flat_fee`.
-        amount: Exact,
+        amount: UnroundedAmount,
     },
     /// Units that cost nothing.
     Free {
         /// How many.
-        units: Exact,
+        units: UnroundedAmount,
     },
     /// Units that are sold in whole packages.
     Package {
         /// The units to be covered.
-        units: Exact,
+        units: UnroundedAmount,
         /// How many packages cover them.
-        packages: Exact,
+        packages: UnroundedAmount,
         /// Units of a package.
         size: PlanDecimal,
         /// The price of a package.
         price: PlanDecimal,
         /// packages x price.
-        amount: Exact,
+        amount: UnroundedAmount,
     },
 }
 
 impl Step {
     /// What the step costs.
     #[must_use]
-    pub fn amount(&self) -> Exact {
+    pub fn amount(&self) -> UnroundedAmount {
         match self {
             Self::Tier { amount, .. } | Self::Package { amount, .. } => amount.clone(),
-            Self::Free { .. } => Exact::zero(),
+            Self::Free { .. } => UnroundedAmount::zero(),
         }
     }
 
     /// The units that the step covers.
     #[must_use]
-    pub const fn units(&self) -> &Exact {
+    pub const fn units(&self) -> &UnroundedAmount {
         match self {
             Self::Tier { units, .. } | Self::Package { units, .. } | Self::Free { units } => units,
         }
@@ -95,11 +95,11 @@ pub enum RatingRefusal {
 ///
 /// # Errors
 /// When the model contradicts itself.
-pub fn rate_units(model: &ChargeModel, units: &Exact) -> Result<Rated, RatingRefusal> {
+pub fn rate_units(model: &ChargeModel, units: &UnroundedAmount) -> Result<Rated, RatingRefusal> {
     let units = if units.is_positive() {
         units.clone()
     } else {
-        Exact::zero()
+        UnroundedAmount::zero()
     };
     let steps = match model {
         ChargeModel::Standard { unit_price } => {
@@ -115,24 +115,24 @@ pub fn rate_units(model: &ChargeModel, units: &Exact) -> Result<Rated, RatingRef
     };
     let amount = steps
         .iter()
-        .fold(Exact::zero(), |sum, step| sum + &step.amount());
+        .fold(UnroundedAmount::zero(), |sum, step| sum + &step.amount());
     Ok(Rated { steps, amount })
 }
 
 /// Each tier's units at its price. A tier is entered by the first part of a unit above the tier
 /// before; the first tier is entered always, so its flat fee applies at zero units too.
-fn rate_graduated(tiers: &[Tier], units: &Exact) -> Result<Vec<Step>, RatingRefusal> {
+fn rate_graduated(tiers: &[Tier], units: &UnroundedAmount) -> Result<Vec<Step>, RatingRefusal> {
     check_tiers(tiers)?;
     let mut steps = Vec::with_capacity(tiers.len());
-    let mut below = Exact::zero();
+    let mut below = UnroundedAmount::zero();
     for tier in tiers {
         if !steps.is_empty() && *units <= below {
             break;
         }
-        let end = tier
-            .up_to
-            .as_ref()
-            .map_or_else(|| units.clone(), |end| Exact::from(end).min(units.clone()));
+        let end = tier.up_to.as_ref().map_or_else(
+            || units.clone(),
+            |end| UnroundedAmount::from(end).min(units.clone()),
+        );
         steps.push(tier_step(
             end.clone() - &below,
             tier.up_to.clone(),
@@ -146,12 +146,12 @@ fn rate_graduated(tiers: &[Tier], units: &Exact) -> Result<Vec<Step>, RatingRefu
 
 /// All units at the price of the tier that the total reaches: 100.5 is above a tier that ends at
 /// 100.
-fn rate_volume(tiers: &[Tier], units: Exact) -> Result<Vec<Step>, RatingRefusal> {
+fn rate_volume(tiers: &[Tier], units: UnroundedAmount) -> Result<Vec<Step>, RatingRefusal> {
     check_tiers(tiers)?;
     let reaches = |tier: &&Tier| {
         tier.up_to
             .as_ref()
-            .is_none_or(|end| units <= Exact::from(end))
+            .is_none_or(|end| units <= UnroundedAmount::from(end))
     };
     let tier = tiers
         .iter()
@@ -170,19 +170,19 @@ fn rate_packages(
     free: &PlanDecimal,
     size: &PlanDecimal,
     price: &PlanDecimal,
-    units: Exact,
+    units: UnroundedAmount,
 ) -> Result<Vec<Step>, RatingRefusal> {
-    let package = Exact::from(size);
+    let package = UnroundedAmount::from(size);
     if !package.is_positive() {
         return Err(RatingRefusal::EmptyPackage);
     }
-    let free = Exact::from(free);
+    let free = UnroundedAmount::from(free);
     if units <= free {
         return Ok(vec![Step::Free { units }]);
     }
     let paid = units - &free;
     let packages = paid.packages(&package);
-    let amount = &packages * &Exact::from(price);
+    let amount = &packages * &UnroundedAmount::from(price);
     let package = Step::Package {
         units: paid,
         packages,
@@ -199,12 +199,12 @@ fn rate_packages(
 }
 
 fn tier_step(
-    units: Exact,
+    units: UnroundedAmount,
     up_to: Option<PlanDecimal>,
     unit_price: &PlanDecimal,
     flat_fee: &PlanDecimal,
 ) -> Step {
-    let amount = &units * &Exact::from(unit_price) + &Exact::from(flat_fee);
+    let amount = &units * &UnroundedAmount::from(unit_price) + &UnroundedAmount::from(flat_fee);
     Step::Tier {
         units,
         up_to,

@@ -1,6 +1,6 @@
 //! A billing run: how far it is, and what a sovereign region states when it is complete.
 
-use crate::{Draft, Exact, Invoice, InvoiceNumber, InvoiceState};
+use crate::{Draft, Invoice, InvoiceNumber, InvoiceState, UnroundedAmount};
 use contract::RegionBillingTotaled;
 use kernel::{BillingPeriod, Currency, Mode, Money, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -20,9 +20,9 @@ pub struct Run {
     pub done: u64,
     /// What the invoices add up to, per currency.
     pub tallies: BTreeMap<Currency, Tally>,
-    /// Whether the run has been complete once. What it then stated, or withheld, is final: two
+    /// Whether the run has been complete once. What it then published, or withheld, is final: two
     /// statements of one period would differ by the tenants between them.
-    pub settled: bool,
+    pub completed: bool,
 }
 
 /// What a run asks for: one tenant's invoice.
@@ -54,7 +54,7 @@ pub struct Issue {
     /// The run with the invoice in it.
     pub run: Run,
     /// What the region states, when this was the run's last invoice.
-    pub statement: Option<RegionBillingTotaled>,
+    pub totals_event: Option<RegionBillingTotaled>,
 }
 
 impl Run {
@@ -67,7 +67,7 @@ impl Run {
             expected,
             done: 0,
             tallies: BTreeMap::new(),
-            settled: false,
+            completed: false,
         }
     }
 
@@ -82,12 +82,12 @@ impl Run {
         let (invoices, total, events) = match self.tallies.get(&currency) {
             Some(tally) => (
                 tally.invoices,
-                Exact::from(&tally.total.amount),
+                UnroundedAmount::from(&tally.total.amount),
                 tally.events,
             ),
-            None => (0, Exact::zero(), 0),
+            None => (0, UnroundedAmount::zero(), 0),
         };
-        let total = total + &Exact::from(&draft.total.amount);
+        let total = total + &UnroundedAmount::from(&draft.total.amount);
         let total = total.rounded(currency);
         let tally = Tally {
             invoices: invoices + 1,
@@ -101,7 +101,7 @@ impl Run {
 
 /// What a region may state about its billing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disclosure {
+pub struct DisclosureThreshold {
     /// The region's mode: only a sovereign region states totals, since home has every other
     /// invoice.
     pub mode: Mode,
@@ -111,14 +111,14 @@ pub struct Disclosure {
 
 /// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
-    /// The run, settled.
+pub struct RunCompletion {
+    /// The run, completed.
     pub run: Run,
     /// What the region states, if it may.
-    pub statement: Option<RegionBillingTotaled>,
+    pub totals_event: Option<RegionBillingTotaled>,
 }
 
-/// Decides the issue of an invoice: its number, the run's progress, and the statement of the last
+/// Decides the issue of an invoice: its number, the run's progress, and the totals_event of the last
 /// one. Whatever the amounts, none is refused: a tally is as wide as all of them together, see
 /// [`kernel::Amount`].
 #[must_use]
@@ -126,7 +126,7 @@ pub fn decide_issue(
     draft: Draft,
     mut run: Run,
     number: InvoiceNumber,
-    disclosure: Disclosure,
+    disclosure: DisclosureThreshold,
 ) -> Issue {
     run.add(&draft);
     let issued_at = run.started_at;
@@ -137,14 +137,14 @@ pub fn decide_issue(
         issued_at,
         draft,
     };
-    let settlement = decide_settlement(&run, disclosure);
-    let (run, statement) = settlement.map_or((run, None), |settlement| {
-        (settlement.run, settlement.statement)
+    let completion = decide_completion(&run, disclosure);
+    let (run, totals_event) = completion.map_or((run, None), |completion| {
+        (completion.run, completion.totals_event)
     });
     Issue {
         invoice,
         run,
-        statement,
+        totals_event,
     }
 }
 
@@ -152,28 +152,28 @@ pub fn decide_issue(
 ///
 /// Currencies with too few tenants are left out, of the number of invoices and events too.
 #[must_use]
-pub fn decide_settlement(run: &Run, disclosure: Disclosure) -> Option<Settlement> {
-    if run.settled || !run.is_complete() {
+pub fn decide_completion(run: &Run, disclosure: DisclosureThreshold) -> Option<RunCompletion> {
+    if run.completed || !run.is_complete() {
         return None;
     }
     let may_state =
         |tally: &&Tally| disclosure.mode.bills_itself() && tally.invoices >= disclosure.tenants_min;
-    let stated: Vec<&Tally> = run.tallies.values().filter(may_state).collect();
-    let statement = (!stated.is_empty()).then(|| RegionBillingTotaled {
+    let published: Vec<&Tally> = run.tallies.values().filter(may_state).collect();
+    let totals_event = (!published.is_empty()).then(|| RegionBillingTotaled {
         period: run.period,
-        invoices: stated.iter().map(|tally| tally.invoices).sum(),
-        totals: stated.iter().map(|tally| tally.total.clone()).collect(),
+        invoices: published.iter().map(|tally| tally.invoices).sum(),
+        totals: published.iter().map(|tally| tally.total.clone()).collect(),
         // No clock counts so many events: a number that is, is a lie of its region, and harms
         // nothing but itself.
-        events: stated
+        events: published
             .iter()
             .fold(0, |sum: u64, tally| sum.saturating_add(tally.events)),
     });
-    Some(Settlement {
+    Some(RunCompletion {
         run: Run {
-            settled: true,
+            completed: true,
             ..run.clone()
         },
-        statement,
+        totals_event,
     })
 }

@@ -1,6 +1,6 @@
 //! Sealed days: whether the ledger holds what a region sealed.
 
-use crate::watch::{Incident, IncidentKind, Watch};
+use crate::retry::{Incident, IncidentKind, RetryState};
 use contract::{Envelope, SealDigest, UsageSealed, UsageWindow};
 use kernel::{RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,12 +18,12 @@ pub struct Seal {
     pub totals: u64,
     /// Their digest.
     pub digest: SealDigest,
-    /// The highest number under which this was stated.
+    /// The highest number under which this was published.
     pub sequence: u64,
-    /// What else was stated of the day since.
+    /// What else was published of the day since.
     pub dispute: Option<Dispute>,
     /// How far it is, unless the ledger holds what was sealed.
-    pub watch: Option<Watch>,
+    pub retry: Option<RetryState>,
 }
 
 /// A seal of other totals than the first one.
@@ -31,7 +31,7 @@ pub struct Seal {
 pub struct Dispute {
     /// The digest of those totals.
     pub digest: SealDigest,
-    /// The highest number under which it was stated.
+    /// The highest number under which it was published.
     pub sequence: u64,
 }
 
@@ -59,7 +59,7 @@ impl Seal {
     /// The incident that there is of it.
     #[must_use]
     pub fn incident(&self) -> Option<Incident> {
-        let watch = self.watch?;
+        let retry = self.retry?;
         let kind = if self.dispute.is_some() {
             IncidentKind::SealDisputed
         } else {
@@ -71,35 +71,35 @@ impl Seal {
             kind,
             day: Some(self.day),
             missing_reports: None,
-            since: watch.incident_since?,
-            requests: watch.requests,
+            since: retry.incident_since?,
+            requests: retry.requests,
         })
     }
 
     fn judged(self, totals: &[UsageWindow], now: Timestamp) -> Self {
         let is_disputed = self.dispute.is_some();
-        let watch = if self.holds(totals) && !is_disputed {
+        let retry = if self.holds(totals) && !is_disputed {
             None
         } else {
-            let watch = self.watch.unwrap_or_else(|| Watch::new(now));
+            let retry = self.retry.unwrap_or_else(|| RetryState::new(now));
             Some(if is_disputed {
-                watch.raised(now)
+                retry.raised(now)
             } else {
-                watch
+                retry
             })
         };
-        Self { watch, ..self }
+        Self { retry, ..self }
     }
 }
 
-/// Takes the statement of a seal, whatever the order in which seals and totals arrive; nothing when
+/// Takes the totals_event of a seal, whatever the order in which seals and totals arrive; nothing when
 /// it changes nothing. `totals` are the ledger's of the day.
 ///
 /// A dispute ends when the region states the first seal again, later than the other one.
 #[must_use]
 pub fn decide_sealed(
     current: Option<&Seal>,
-    stated: &Envelope<UsageSealed>,
+    published: &Envelope<UsageSealed>,
     totals: &[UsageWindow],
     now: Timestamp,
 ) -> Option<Seal> {
@@ -108,7 +108,7 @@ pub fn decide_sealed(
         sequence,
         data,
         ..
-    } = stated;
+    } = published;
     let mut seal = current.cloned().unwrap_or_else(|| Seal {
         tenant: data.tenant,
         region: region.clone(),
@@ -117,7 +117,7 @@ pub fn decide_sealed(
         digest: data.digest.clone(),
         sequence: *sequence,
         dispute: None,
-        watch: None,
+        retry: None,
     });
     if (seal.totals, &seal.digest) == (data.totals, &data.digest) {
         seal.sequence = seal.sequence.max(*sequence);
@@ -142,14 +142,14 @@ pub fn decide_sealed(
 /// Looks at a seal: compares, asks again when it is time, raises or clears the incident; nothing
 /// when it changes nothing. `totals` are the ledger's of the day.
 #[must_use]
-pub fn look_at_seal(current: &Seal, totals: &[UsageWindow], now: Timestamp) -> Option<SealLook> {
+pub fn reconcile_seal(current: &Seal, totals: &[UsageWindow], now: Timestamp) -> Option<SealLook> {
     let mut seal = current.clone().judged(totals, now);
     let due = current
-        .watch
-        .and(seal.watch)
-        .filter(|watch| watch.is_due(now));
-    if let Some(watch) = due {
-        seal.watch = Some(watch.asked(now));
+        .retry
+        .and(seal.retry)
+        .filter(|retry| retry.is_due(now));
+    if let Some(retry) = due {
+        seal.retry = Some(retry.asked(now));
     }
     (seal != *current).then_some(SealLook {
         seal,

@@ -24,7 +24,7 @@ fn number(text: &str) -> PlanDecimal {
     text.parse().unwrap()
 }
 
-fn exact(text: &str) -> Exact {
+fn exact(text: &str) -> UnroundedAmount {
     text.parse().unwrap()
 }
 

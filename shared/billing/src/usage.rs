@@ -1,6 +1,6 @@
 //! A period's usage: the totals of its windows.
 
-use crate::{Exact, InvoiceRefusal};
+use crate::{InvoiceRefusal, UnroundedAmount};
 use catalogue::{Aggregation, Catalogue};
 use contract::UsageWindow;
 use kernel::{MeterCode, Quantity, Timestamp, WindowSize};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterUsage {
     /// The period's value.
-    pub quantity: Exact,
+    pub quantity: UnroundedAmount,
     /// How many usage events it is made of.
     pub events: u64,
 }
@@ -68,7 +68,7 @@ const fn counted_size(aggregation: Aggregation) -> WindowSize {
 /// What the windows of a meter come to so far.
 struct Sum<'w> {
     aggregation: Aggregation,
-    added: Exact,
+    added: UnroundedAmount,
     least: Option<&'w Quantity>,
     greatest: Option<&'w Quantity>,
     latest: Option<(Option<Timestamp>, &'w Quantity)>,
@@ -79,7 +79,7 @@ impl<'w> Sum<'w> {
     fn new(aggregation: Aggregation) -> Self {
         Self {
             aggregation,
-            added: Exact::zero(),
+            added: UnroundedAmount::zero(),
             least: None,
             greatest: None,
             latest: None,
@@ -89,7 +89,7 @@ impl<'w> Sum<'w> {
 
     fn add(&mut self, window: &'w UsageWindow) {
         let value = &window.value;
-        self.added = std::mem::take(&mut self.added) + &Exact::from(value);
+        self.added = std::mem::take(&mut self.added) + &UnroundedAmount::from(value);
         self.least = Some(self.least.map_or(value, |least| least.min(value)));
         self.greatest = self.greatest.max(Some(value));
         self.latest = self.latest.max(Some((window.latest_at, value)));
@@ -99,7 +99,9 @@ impl<'w> Sum<'w> {
     /// Events that were taken back count no less than none.
     fn usage(self) -> MeterUsage {
         let events = u64::try_from(self.events.max(0)).unwrap_or(u64::MAX);
-        let value = |found: Option<&Quantity>| found.map_or_else(Exact::zero, Exact::from);
+        let value = |found: Option<&Quantity>| {
+            found.map_or_else(UnroundedAmount::zero, UnroundedAmount::from)
+        };
         let quantity = match self.aggregation {
             Aggregation::Count | Aggregation::Sum | Aggregation::UniqueCount => self.added,
             Aggregation::Min => value(self.least),

@@ -36,7 +36,7 @@ pub struct Allowance {
     pub meter: MeterCode,
     /// The usage of a period.
     pub quantity: PlanDecimal,
-    /// The levels that are told, in percent, rising.
+    /// The thresholds that are told, in percent, rising.
     pub alert_percents: Vec<u16>,
 }
 

@@ -3,7 +3,7 @@
 use crate::StoreError;
 use dynamo::{Item, Shards, key};
 use fleet::DesiredPolicy;
-use kernel::{ClaimDigest, OnboardingId, RegionCode, TenantId, Timestamp};
+use kernel::{OnboardingId, RegionCode, SubdomainDigest, TenantId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The items that a region's counts are spread over: transactions that meet on one of them wait for
@@ -41,18 +41,18 @@ pub(crate) fn repetition_key(digest: &str) -> Item {
     key(format!("ONBOARDINGKEY#{digest}"), "ONBOARDING")
 }
 
-/// Of the claim to a label.
-pub(crate) fn claim_key(claim: &ClaimDigest) -> Item {
-    key(claim_partition(claim), "CLAIM")
+/// Of the reservation to a subdomain.
+pub(crate) fn reservation_key(digest: &SubdomainDigest) -> Item {
+    key(reservation_partition(digest), "RESERVATION")
 }
 
-/// Of what a tenant's region said last of a claim.
-pub(crate) fn last_word_key(claim: &ClaimDigest, tenant: TenantId) -> Item {
-    key(claim_partition(claim), format!("TENANT#{tenant}"))
+/// Of what a tenant's region said last of a reservation.
+pub(crate) fn last_word_key(digest: &SubdomainDigest, tenant: TenantId) -> Item {
+    key(reservation_partition(digest), format!("TENANT#{tenant}"))
 }
 
-fn claim_partition(claim: &ClaimDigest) -> String {
-    format!("CLAIM#{}", claim.as_str())
+fn reservation_partition(digest: &SubdomainDigest) -> String {
+    format!("RESERVATION#{}", digest.as_str())
 }
 
 /// Where an unapplied policy waits for its next sending; nothing when nobody waits for it.

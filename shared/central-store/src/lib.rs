@@ -17,18 +17,18 @@
 //! | | `BILLING#<period>` | what it billed, where it bills itself |
 //! | `ONBOARDING#<id>` | `ONBOARDING` | a central onboarding, guarded by the revision of its steps; kept 90 days |
 //! | `ONBOARDINGKEY#<digest>` | `ONBOARDING` | which onboarding an idempotency key stands for; known 6 days |
-//! | `CLAIM#<digest>` | `CLAIM` | who has, or had, the label with this digest, guarded by its edition |
+//! | `RESERVATION#<digest>` | `RESERVATION` | who has, or had, the subdomain with this digest, guarded by its edition |
 //! | | `TENANT#<tenant>` | what the tenant's region said last of that claim; kept 90 days |
 //!
 //! Costs: a change of a tenant's status writes up to five items and the outbox row in one
 //! transaction (12 write units), an acknowledgement three (6). In return one query of at most some
 //! ten small items tells everything of a region, however many tenants it has.
 
-mod claim;
 mod error;
 mod item;
 mod onboarding;
 mod region;
+mod reservation;
 mod tenant;
 
 pub use error::{StoreError, UpdateError};

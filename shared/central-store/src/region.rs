@@ -35,13 +35,13 @@ pub struct RegionRecord {
 /// What a region says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// The number of the heartbeat that it was stated with: the highest counts.
+    /// The number of the heartbeat that it was published with: the highest counts.
     pub sequence: u64,
     /// What it says.
     pub described: RegionDescribed,
 }
 
-/// What a region stated of its billing of a period.
+/// What a region published of its billing of a period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BillingTotal {
     /// The number of the statement: the highest counts.
@@ -122,15 +122,15 @@ impl CentralStore {
         &self,
     ) -> Result<Vec<(RegionCode, RegionDescribed)>, StoreError> {
         let load = async |region: RegionCode| {
-            let stated = self.load_description(&region).await?;
-            Ok(stated.map(|stated| (region, stated.described)))
+            let published = self.load_description(&region).await?;
+            Ok(published.map(|published| (region, published.described)))
         };
         let loads = self.load_regions().await?.into_iter().map(load);
-        let stated: Vec<_> = stream::iter(loads)
+        let published: Vec<_> = stream::iter(loads)
             .buffered(QUERIES_AT_ONCE_MAX)
             .try_collect()
             .await?;
-        Ok(stated.into_iter().flatten().collect())
+        Ok(published.into_iter().flatten().collect())
     }
 
     /// What a region says of itself, if it ever did.
@@ -170,12 +170,12 @@ impl CentralStore {
     pub async fn record_description(
         &self,
         region: &RegionCode,
-        stated: &Description,
+        published: &Description,
     ) -> Result<bool, StoreError> {
         self.list_region(region).await?;
         let what = "a region's description";
-        let item = to_item(what, key(region_partition(region), DESCRIPTION), stated)?;
-        self.put_later(what, item, stated.sequence).await
+        let item = to_item(what, key(region_partition(region), DESCRIPTION), published)?;
+        self.put_later(what, item, published.sequence).await
     }
 
     /// Keeps what a region billed in a period if no later statement is kept. Returns whether it
@@ -186,13 +186,13 @@ impl CentralStore {
     pub async fn record_billing_total(
         &self,
         region: &RegionCode,
-        stated: &BillingTotal,
+        published: &BillingTotal,
     ) -> Result<bool, StoreError> {
         self.list_region(region).await?;
         let what = "a billing total";
-        let sort = format!("{BILLING_PREFIX}{}", stated.total.period);
-        let item = to_item(what, key(region_partition(region), sort), stated)?;
-        self.put_later(what, item, stated.sequence).await
+        let sort = format!("{BILLING_PREFIX}{}", published.total.period);
+        let item = to_item(what, key(region_partition(region), sort), published)?;
+        self.put_later(what, item, published.sequence).await
     }
 
     /// Keeps a region's incidents if nobody changed them since they were loaded. Returns whether it

@@ -85,7 +85,7 @@ impl CentralStore {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn load_due(
+    pub async fn load_due_tasks(
         &self,
         region: &RegionCode,
         now: Timestamp,

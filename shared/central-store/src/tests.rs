@@ -1,15 +1,16 @@
-mod claims;
 mod onboarding;
+mod reservations;
 
 use crate::{BillingTotal, CentralStore, Description, StoreError, UpdateError};
 use catalogue::Catalogue;
 use contract::{
-    Envelope, Fact, HeartbeatReported, PlanChangeRequested, RegionBillingTotaled, RegionDescribed,
-    Stream, TenantErased, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,
+    BusEvent, Envelope, HeartbeatReported, PlanChangeRequested, RegionBillingTotaled,
+    RegionDescribed, Stream, TenantErased, TenantPolicyApplied, TenantPolicyPublished,
+    TenantStatusChanged,
 };
 use fleet::{
     Condition, Counts, Heartbeat, Incidents, Publication, SuspensionChange, decide_acknowledgement,
-    decide_erasure, decide_incidents, decide_plan_change, decide_resend, decide_statement,
+    decide_erasure, decide_incidents, decide_plan_change, decide_published_status, decide_resend,
     decide_suspension,
 };
 use futures::future::join_all;
@@ -55,7 +56,7 @@ fn event(number: u16) -> EventId {
         .unwrap()
 }
 
-fn stated(
+fn published(
     place: &str,
     number: u16,
     revision: u64,
@@ -79,16 +80,16 @@ fn stated(
 }
 
 impl Fixture {
-    async fn state(&self, stated: &Envelope<TenantStatusChanged>) -> Result<bool, UpdateError> {
+    async fn state(&self, published: &Envelope<TenantStatusChanged>) -> Result<bool, UpdateError> {
         let publication = Publication {
-            event: stated.id,
+            event: published.id,
             now: at(0),
         };
         let decide = |current: Option<&fleet::Tenant>| {
-            decide_statement(current, stated, &self.catalogue, publication)
+            decide_published_status(current, published, &self.catalogue, publication)
         };
         self.store
-            .update_tenant(&self.outbox, stated.data.tenant, decide)
+            .update_tenant(&self.outbox, published.data.tenant, decide)
             .await
     }
 
@@ -188,7 +189,10 @@ impl Fixture {
     }
 
     async fn due(&self, place: &str, now: Timestamp) -> Vec<TenantId> {
-        self.store.load_due(&region(place), now, 100).await.unwrap()
+        self.store
+            .load_due_tasks(&region(place), now, 100)
+            .await
+            .unwrap()
     }
 }
 
@@ -198,7 +202,7 @@ async fn a_statement_makes_entry_policy_index_counts_and_event() {
     assert_eq!(fleet.store.load_tenant(tenant(1)).await.unwrap(), None);
     assert!(
         fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
+            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -228,13 +232,13 @@ async fn a_statement_makes_entry_policy_index_counts_and_event() {
         (rows[0].target, rows[0].detail_type.as_str()),
         (Target::Home, TenantPolicyPublished::TYPE)
     );
-    let published: Envelope<TenantPolicyPublished> = serde_json::from_str(&rows[0].detail).unwrap();
-    assert_eq!(published, stored.policy.published());
+    let sent: Envelope<TenantPolicyPublished> = serde_json::from_str(&rows[0].detail).unwrap();
+    assert_eq!(sent, stored.policy.published());
 
     // A replay changes nothing and sends nothing; an acknowledgement empties the index.
     assert!(
         !fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
+            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -256,14 +260,14 @@ async fn a_status_that_leaves_the_policy_alone_sends_nothing() {
     let fleet = fixture().await;
     assert!(
         fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Pending))
+            .state(&published("eu-central-1", 1, 1, TenantStatus::Pending))
             .await
             .unwrap()
     );
     assert!(fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
     assert!(
         fleet
-            .state(&stated("eu-central-1", 1, 2, TenantStatus::Active))
+            .state(&published("eu-central-1", 1, 2, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -296,7 +300,7 @@ async fn what_home_wants_is_sent_and_a_closed_tenant_waits_for_nothing() {
     ));
     assert!(
         fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
+            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -361,7 +365,7 @@ async fn what_home_wants_is_sent_and_a_closed_tenant_waits_for_nothing() {
 
     assert!(
         fleet
-            .state(&stated("eu-central-1", 1, 2, TenantStatus::Closed))
+            .state(&published("eu-central-1", 1, 2, TenantStatus::Closed))
             .await
             .unwrap()
     );
@@ -383,11 +387,11 @@ async fn an_erasure_and_a_statement_at_once_are_both_kept() {
     for number in 0..12 {
         assert!(
             fleet
-                .state(&stated("eu-central-1", number, 1, TenantStatus::Active))
+                .state(&published("eu-central-1", number, 1, TenantStatus::Active))
                 .await
                 .unwrap()
         );
-        let closed = stated("eu-central-1", number, 2, TenantStatus::Closed);
+        let closed = published("eu-central-1", number, 2, TenantStatus::Closed);
         let (erased, closed) = tokio::join!(fleet.erase(number), fleet.state(&closed));
         erased.and(closed).unwrap();
         let entry = fleet
@@ -412,7 +416,7 @@ async fn what_cannot_all_be_written_is_not_written_at_all() {
         catalogue: Catalogue::bundled().unwrap(),
     };
     let refused = missing
-        .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
+        .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
         .await;
     assert!(
         matches!(refused, Err(UpdateError::Store(StoreError::Write { .. }))),
@@ -424,7 +428,7 @@ async fn what_cannot_all_be_written_is_not_written_at_all() {
     // The retry, with the outbox back, does all of it.
     assert!(
         fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
+            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -441,7 +445,7 @@ async fn counts_are_exact_whatever_happens_at_once() {
     ];
     let deliveries: Vec<_> = (0..24_u16)
         .flat_map(|number| {
-            statuses.map(|(revision, status)| stated("eu-central-1", number, revision, status))
+            statuses.map(|(revision, status)| published("eu-central-1", number, revision, status))
         })
         .flat_map(|statement| [statement.clone(), statement])
         .collect();
@@ -474,23 +478,23 @@ async fn a_tenant_that_moves_is_counted_where_it_is() {
     let fleet = fixture().await;
     assert!(
         fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
+            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
     assert!(fleet.acknowledge("eu-central-1", 1, 1).await.unwrap());
-    let claim = fleet
-        .state(&stated("us-east-1", 1, 1, TenantStatus::Active))
+    let reservation = fleet
+        .state(&published("us-east-1", 1, 1, TenantStatus::Active))
         .await;
     assert!(matches!(
-        claim,
+        reservation,
         Err(UpdateError::Refused(
-            fleet::Refusal::ClaimedByAnotherRegion { .. }
+            fleet::Refusal::ReservedByAnotherRegion { .. }
         ))
     ));
     assert!(
         fleet
-            .state(&stated("us-east-1", 1, 2, TenantStatus::Active))
+            .state(&published("us-east-1", 1, 2, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -512,7 +516,7 @@ async fn an_unapplied_policy_moves_back_in_the_index_each_time() {
     let fleet = fixture().await;
     assert!(
         fleet
-            .state(&stated("eu-central-1", 1, 1, TenantStatus::Active))
+            .state(&published("eu-central-1", 1, 1, TenantStatus::Active))
             .await
             .unwrap()
     );
@@ -605,7 +609,7 @@ async fn the_highest_sequence_of_a_region_wins() {
             is_kept
         );
     }
-    for (stated, is_kept) in [
+    for (published, is_kept) in [
         (total(2, "2026-10"), true),
         (total(1, "2026-10"), false),
         (total(1, "2026-09"), true),
@@ -613,7 +617,7 @@ async fn the_highest_sequence_of_a_region_wins() {
         assert_eq!(
             fleet
                 .store
-                .record_billing_total(&place, &stated)
+                .record_billing_total(&place, &published)
                 .await
                 .unwrap(),
             is_kept

@@ -5,7 +5,7 @@
 //! application's answers are plain documents under [`ANSWER_SOURCE`]: an application keeps no
 //! sequence numbers for us.
 
-use crate::border::fact;
+use crate::border::bus_event;
 use crate::envelope::Moment;
 use kernel::{
     Alias, MeterCode, PlanCode, PlanDecimal, Quantity, ReasonCode, TenantId, Tier, Timestamp,
@@ -21,7 +21,7 @@ pub const ANSWER_SOURCE: &str = "meridian.application";
 pub struct TenantProvisioningRequested {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its public label.
+    /// Its public subdomain.
     pub alias: Alias,
     /// Its plan.
     pub plan: PlanCode,
@@ -33,14 +33,14 @@ pub struct TenantProvisioningRequested {
     #[schemars(with = "Moment")]
     pub answer_by: Timestamp,
 }
-fact!(TenantProvisioningRequested, 1, "meridian.provisioning");
+bus_event!(TenantProvisioningRequested, 1, "meridian.provisioning");
 
 /// A tenant is closed: its resources can go. Stream: the tenant's; the sequence is the attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantDeprovisioningRequested {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its public label.
+    /// Its public subdomain.
     pub alias: Alias,
     /// Its plan.
     pub plan: PlanCode,
@@ -52,27 +52,27 @@ pub struct TenantDeprovisioningRequested {
     #[schemars(with = "Moment")]
     pub answer_by: Timestamp,
 }
-fact!(TenantDeprovisioningRequested, 1, "meridian.provisioning");
+bus_event!(TenantDeprovisioningRequested, 1, "meridian.provisioning");
 
-/// Another label leads to the tenant, or one no longer does. It says that there is something to
-/// look up, and not what: a label that a tenant chose is in no fact. Stream: the tenant's; the
+/// Another subdomain leads to the tenant, or one no longer does. It says that there is something to
+/// look up, and not what: a subdomain that a tenant chose is in no fact. Stream: the tenant's; the
 /// sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantAddressChanged {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its random public label, which leads to it all the same.
+    /// Its random public subdomain, which leads to it all the same.
     pub alias: Alias,
     /// Grows with every phase of a claim of the tenant.
     pub revision: u64,
 }
-fact!(TenantAddressChanged, 1, "meridian.tenancy");
+bus_event!(TenantAddressChanged, 1, "meridian.tenancy");
 
-/// A tenant's usage has reached a level of what its plan allows in a billing period. Stated once
-/// for each level. Stream: the tenant's usage, in which it has no number of its own; the sequence
-/// is the level.
+/// A tenant's usage has reached a threshold of what its plan allows in a billing period. Stated once
+/// for each threshold. Stream: the tenant's usage, in which it has no number of its own; the sequence
+/// is the threshold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct UsageLevelReached {
+pub struct UsageThresholdReached {
     /// The tenant.
     pub tenant: TenantId,
     /// The meter.
@@ -80,14 +80,14 @@ pub struct UsageLevelReached {
     /// The billing period's first moment, UTC.
     #[schemars(with = "Moment")]
     pub period_start: Timestamp,
-    /// The level, in percent of the allowance.
+    /// The threshold, in percent of the allowance.
     pub percent: u16,
     /// What the plan allows in a period.
     pub allowance: PlanDecimal,
-    /// The usage when the level was found to be reached.
+    /// The usage when the threshold was found to be reached.
     pub value: Quantity,
 }
-fact!(UsageLevelReached, 1, "meridian.metering");
+bus_event!(UsageThresholdReached, 1, "meridian.metering");
 
 /// What the application did, or could not do. The EventBridge `detail-type` says which: see
 /// [`Answer::TYPES`].

@@ -4,31 +4,31 @@
 use crate::SealDigest;
 use crate::envelope::Moment;
 use kernel::{
-    Alias, BillingPeriod, ClaimDigest, EntitlementCode, Jurisdiction, Location, MeterCode, Mode,
-    Money, OnboardingId, PlanCode, PublicUrl, Quantity, ReasonCode, RegionName, StatusReason,
-    Suspension, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize,
+    Alias, BillingPeriod, EntitlementCode, Jurisdiction, Location, MeterCode, Mode, Money,
+    OnboardingId, PlanCode, PublicUrl, Quantity, ReasonCode, RegionName, StatusReason,
+    SubdomainDigest, Suspension, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Declares a fact's type, version and source.
-macro_rules! fact {
+macro_rules! bus_event {
     ($name:ident, $version:literal, $source:literal) => {
-        impl $crate::Fact for $name {
+        impl $crate::BusEvent for $name {
             const TYPE: &'static str = concat!(stringify!($name), ".v", $version);
             const SOURCE: &'static str = $source;
         }
     };
 }
-pub(crate) use fact;
+pub(crate) use bus_event;
 
 /// A tenant's status changed. Stream: the tenant's; the sequence is the tenant's revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantStatusChanged {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its public label.
+    /// Its public subdomain.
     pub alias: Alias,
     /// Its plan.
     pub plan: PlanCode,
@@ -39,7 +39,7 @@ pub struct TenantStatusChanged {
     /// The tenant's version: the highest wins.
     pub revision: u64,
 }
-fact!(TenantStatusChanged, 1, "meridian.tenancy");
+bus_event!(TenantStatusChanged, 1, "meridian.tenancy");
 
 /// Which part of a window's usage a total is.
 #[derive(
@@ -104,7 +104,7 @@ pub struct UsageWindowUpdated {
     /// The totals that changed, each as it is now. At most 60.
     pub windows: Vec<UsageWindow>,
 }
-fact!(UsageWindowUpdated, 1, "meridian.metering");
+bus_event!(UsageWindowUpdated, 1, "meridian.metering");
 
 /// What home wants to hold for a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -128,7 +128,7 @@ pub struct TenantPolicyPublished {
     /// Its policy, in full.
     pub policy: TenantPolicy,
 }
-fact!(TenantPolicyPublished, 1, "meridian.central");
+bus_event!(TenantPolicyPublished, 1, "meridian.central");
 
 /// A region applied a tenant's policy. Stream: the tenant's; the sequence is the policy's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -138,7 +138,7 @@ pub struct TenantPolicyApplied {
     /// The version that now holds in the region.
     pub version: u64,
 }
-fact!(TenantPolicyApplied, 1, "meridian.policy");
+bus_event!(TenantPolicyApplied, 1, "meridian.policy");
 
 /// Usage events of a region, since it was set up.
 #[derive(
@@ -351,7 +351,7 @@ pub struct HeartbeatReported {
     /// What the region depends on.
     pub dependencies: Vec<DependencyHealth>,
 }
-fact!(HeartbeatReported, 1, "meridian.fleet");
+bus_event!(HeartbeatReported, 1, "meridian.fleet");
 
 /// A sovereign region billed a period. Stated once per run, and only over a minimum number of
 /// tenants, so that no tenant's total can be told from two statements. Stream: the region's
@@ -367,7 +367,7 @@ pub struct RegionBillingTotaled {
     /// How many usage events they bill.
     pub events: u64,
 }
-fact!(RegionBillingTotaled, 1, "meridian.billing");
+bus_event!(RegionBillingTotaled, 1, "meridian.billing");
 
 /// A tenant's administrator asks for another plan. Stream: the tenant's; the sequence counts the
 /// tenant's requests.
@@ -380,7 +380,7 @@ pub struct PlanChangeRequested {
     /// How many such requests the tenant has made: the highest wins.
     pub revision: u64,
 }
-fact!(PlanChangeRequested, 1, "meridian.tenancy");
+bus_event!(PlanChangeRequested, 1, "meridian.tenancy");
 
 /// A region erased all that it held of a closed tenant. Stream: the tenant's; the sequence is the
 /// tenant's last version.
@@ -389,7 +389,7 @@ pub struct TenantErased {
     /// The tenant.
     pub tenant: TenantId,
 }
-fact!(TenantErased, 1, "meridian.tenancy");
+bus_event!(TenantErased, 1, "meridian.tenancy");
 
 /// The steps of a sign-up.
 #[derive(
@@ -458,17 +458,17 @@ pub struct OnboardingProgressed {
     pub onboarding: OnboardingId,
     /// The tenant that it makes.
     pub tenant: TenantId,
-    /// The tenant's public label.
+    /// The tenant's public subdomain.
     pub alias: Alias,
     /// Every step, in order.
     pub steps: Vec<Step>,
     /// Grows with every change of the sign-up: the highest wins.
     pub revision: u64,
 }
-fact!(OnboardingProgressed, 1, "meridian.tenancy");
+bus_event!(OnboardingProgressed, 1, "meridian.tenancy");
 
 /// What a region says of itself to who looks for one. Stream: the region's; the sequence is that of
-/// the heartbeat it was stated with.
+/// the heartbeat it was published with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RegionDescribed {
     /// What it is called.
@@ -486,68 +486,68 @@ pub struct RegionDescribed {
     /// Where it is.
     pub location: Option<Location>,
 }
-fact!(RegionDescribed, 1, "meridian.fleet");
+bus_event!(RegionDescribed, 1, "meridian.fleet");
 
-/// What a region says of a tenant's claim to a label.
+/// What a region says of a tenant's claim to a subdomain.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum ClaimPhase {
+pub enum ReservationPhase {
     /// The tenant asks for it.
     Requested,
-    /// The region keeps the label free for the tenant, and asks for the claim to be made permanent.
+    /// The region keeps the subdomain free for the tenant, and asks for the claim to be made permanent.
     Confirmed,
     /// The tenant gives it up.
     Released,
 }
 
-/// How far a tenant's claim to a label is that the tenant chose. The label itself does not leave
+/// How far a tenant's claim to a subdomain is that the tenant chose. The subdomain itself does not leave
 /// the region. Stream: the tenant's; the sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct VanityClaimed {
+pub struct SubdomainReservationUpdated {
     /// The tenant.
     pub tenant: TenantId,
-    /// What the label is known by.
-    pub claim: ClaimDigest,
+    /// What the subdomain is known by.
+    pub digest: SubdomainDigest,
     /// How far the claim is.
-    pub phase: ClaimPhase,
+    pub phase: ReservationPhase,
     /// Grows with everything that is said of any claim of the tenant: of one claim the highest
     /// wins.
     pub revision: u64,
 }
-fact!(VanityClaimed, 1, "meridian.tenancy");
+bus_event!(SubdomainReservationUpdated, 1, "meridian.tenancy");
 
-/// What home decides of a tenant's claim to a label.
+/// What home decides of a tenant's claim to a subdomain.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum ClaimDecision {
-    /// Nobody else gets the label for a quarter of an hour.
+pub enum ReservationDecision {
+    /// Nobody else gets the subdomain for a quarter of an hour.
     Leased,
-    /// The label is the tenant's.
+    /// The subdomain is the tenant's.
     Confirmed,
     /// Another tenant has it, or had it a short while ago.
     Refused,
-    /// The label is the tenant's no longer.
+    /// The subdomain is the tenant's no longer.
     Released,
 }
 
 /// Home decided on a claim; the envelope's region is the addressee. Stream: the tenant's; the
 /// sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct VanityDecided {
+pub struct SubdomainReservationDecided {
     /// The tenant.
     pub tenant: TenantId,
-    /// What the label is known by.
-    pub claim: ClaimDigest,
+    /// What the subdomain is known by.
+    pub digest: SubdomainDigest,
     /// What is decided.
-    pub decision: ClaimDecision,
+    pub decision: ReservationDecision,
     /// The revision of what it answers.
     pub revision: u64,
 }
-fact!(VanityDecided, 1, "meridian.central");
+bus_event!(SubdomainReservationDecided, 1, "meridian.central");
 
 /// A day of a tenant's usage is sealed: what comes for it from now on is an adjustment. Stream: the
 /// tenant's usage.
@@ -564,7 +564,7 @@ pub struct UsageSealed {
     /// The digest of those totals, see [`SealDigest::of`].
     pub digest: SealDigest,
 }
-fact!(UsageSealed, 1, "meridian.metering");
+bus_event!(UsageSealed, 1, "meridian.metering");
 
 /// Whoever keeps the ledger lacks totals of a tenant's day, or has others than were sealed, and
 /// asks for them again; the envelope's region is the addressee. Stream: the tenant's usage; the
@@ -577,7 +577,7 @@ pub struct UsageResendRequested {
     #[schemars(with = "Moment")]
     pub day: Timestamp,
 }
-fact!(UsageResendRequested, 1, "meridian.billing");
+bus_event!(UsageResendRequested, 1, "meridian.billing");
 
 /// Whoever keeps the ledger asks where the stream of a tenant's usage ends: of what was lost at its
 /// end, nothing that follows tells. The envelope's region is the addressee. Stream: the tenant's
@@ -587,12 +587,12 @@ pub struct UsageStreamRequested {
     /// The tenant.
     pub tenant: TenantId,
 }
-fact!(UsageStreamRequested, 1, "meridian.billing");
+bus_event!(UsageStreamRequested, 1, "meridian.billing");
 
-/// The stream of a tenant's usage ends here: what was stated before has a lower number than this.
+/// The stream of a tenant's usage ends here: what was published before has a lower number than this.
 /// Stream: the tenant's usage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct UsageStreamStated {
+pub struct UsageStreamEndReported {
     /// The tenant.
     pub tenant: TenantId,
     /// Days that end by then are sealed, UTC: the first moment of the first day that is not. Absent
@@ -601,4 +601,4 @@ pub struct UsageStreamStated {
     #[schemars(with = "Option<Moment>")]
     pub sealed_until: Option<Timestamp>,
 }
-fact!(UsageStreamStated, 1, "meridian.metering");
+bus_event!(UsageStreamEndReported, 1, "meridian.metering");

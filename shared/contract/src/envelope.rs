@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 /// A fact that a bus carries: its type is the event's `detail-type`, its source the event's
 /// `source`.
-pub trait Fact: Serialize + DeserializeOwned {
-    /// `PastTenseFact.vN`, as in the allow-lists of the template's rules.
+pub trait BusEvent: Serialize + DeserializeOwned {
+    /// `PastTenseEvent.vN`, as in the allow-lists of the template's rules.
     const TYPE: &'static str;
     /// The part of Meridian that states the fact.
     const SOURCE: &'static str;

@@ -10,15 +10,15 @@ mod envelope;
 mod seal;
 
 pub use border::{
-    ClaimDecision, ClaimPhase, Dependency, DependencyHealth, DependencyState, EventCounts,
-    HeartbeatReported, OnboardingProgressed, PlanChangeRequested, ReasonCounts,
-    RegionBillingTotaled, RegionDescribed, RejectedCounts, RejectionKind, Step, StepName,
-    StepState, TenantCounts, TenantErased, TenantPolicy, TenantPolicyApplied,
-    TenantPolicyPublished, TenantStatusChanged, UsageResendRequested, UsageSealed,
-    UsageStreamRequested, UsageStreamStated, UsageWindow, UsageWindowUpdated, VanityClaimed,
-    VanityDecided, WindowPart,
+    Dependency, DependencyHealth, DependencyState, EventCounts, HeartbeatReported,
+    OnboardingProgressed, PlanChangeRequested, ReasonCounts, RegionBillingTotaled, RegionDescribed,
+    RejectedCounts, RejectionKind, ReservationDecision, ReservationPhase, Step, StepName,
+    StepState, SubdomainReservationDecided, SubdomainReservationUpdated, TenantCounts,
+    TenantErased, TenantPolicy, TenantPolicyApplied, TenantPolicyPublished, TenantStatusChanged,
+    UsageResendRequested, UsageSealed, UsageStreamEndReported, UsageStreamRequested, UsageWindow,
+    UsageWindowUpdated, WindowPart,
 };
-pub use envelope::{Envelope, Fact, Stream};
+pub use envelope::{BusEvent, Envelope, Stream};
 pub use seal::SealDigest;
 
 #[cfg(test)]

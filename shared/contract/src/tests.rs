@@ -1,6 +1,6 @@
 use crate::application::{
     Answer, TenantAddressChanged, TenantDeprovisioningRequested, TenantProvisioningRequested,
-    UsageLevelReached,
+    UsageThresholdReached,
 };
 use crate::*;
 use kernel::{UsageGroup, WindowSize};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// Each fact's schema, as it is published under `docs/schemas/`.
 fn schemas() -> Vec<(&'static str, Value)> {
-    fn of<T: Fact + schemars::JsonSchema>() -> (&'static str, Value) {
+    fn of<T: BusEvent + schemars::JsonSchema>() -> (&'static str, Value) {
         (T::TYPE, schema_for!(Envelope<T>).to_value())
     }
     vec![
@@ -18,7 +18,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         of::<UsageSealed>(),
         of::<UsageResendRequested>(),
         of::<UsageStreamRequested>(),
-        of::<UsageStreamStated>(),
+        of::<UsageStreamEndReported>(),
         of::<TenantPolicyPublished>(),
         of::<TenantPolicyApplied>(),
         of::<HeartbeatReported>(),
@@ -27,10 +27,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
         of::<TenantErased>(),
         of::<OnboardingProgressed>(),
         of::<RegionDescribed>(),
-        of::<VanityClaimed>(),
-        of::<VanityDecided>(),
+        of::<SubdomainReservationUpdated>(),
+        of::<SubdomainReservationDecided>(),
         of::<TenantAddressChanged>(),
-        of::<UsageLevelReached>(),
+        of::<UsageThresholdReached>(),
         of::<TenantProvisioningRequested>(),
         of::<TenantDeprovisioningRequested>(),
         (Answer::PROVISIONED, schema_for!(Answer).to_value()),

@@ -9,14 +9,14 @@ use kernel::{Alias, PlanCode, RegionCode, StatusReason, TenantId, TenantStatus, 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Where a tenant is and how it is, by the highest revision that was stated.
+/// Where a tenant is and how it is, by the highest revision that was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DirectoryEntry {
     /// The tenant.
     pub tenant: TenantId,
     /// Its home for data.
     pub region: RegionCode,
-    /// Its public label.
+    /// Its public subdomain.
     pub alias: Alias,
     /// Its plan.
     pub plan: PlanCode,
@@ -58,19 +58,19 @@ pub struct Tenant {
 /// # Errors
 /// When another region claims the tenant, when the statement contradicts an earlier one of the same
 /// revision, or when no policy follows because the plan is unknown.
-pub fn decide_statement(
+pub fn decide_published_status(
     current: Option<&Tenant>,
-    stated: &Envelope<TenantStatusChanged>,
+    published: &Envelope<TenantStatusChanged>,
     catalogue: &Catalogue,
     publication: Publication,
 ) -> Result<Option<Tenant>, Refusal> {
-    let entry = entry_of(stated, current.and_then(|tenant| tenant.entry.erased_at));
+    let entry = entry_of(published, current.and_then(|tenant| tenant.entry.erased_at));
     if let Some(known) = current.map(|tenant| &tenant.entry) {
         let is_newer = entry.revision > known.revision;
         if entry.region != known.region && !is_newer {
-            return Err(Refusal::ClaimedByAnotherRegion {
+            return Err(Refusal::ReservedByAnotherRegion {
                 known: known.region.clone(),
-                claimant: entry.region,
+                holder: entry.region,
             });
         }
         if entry.revision == known.revision && !entry.says_the_same_as(known) {
@@ -206,26 +206,26 @@ pub(crate) fn find_in<'a>(
         Ok(tenant)
     } else {
         let known = tenant.entry.region.clone();
-        Err(Refusal::ClaimedByAnotherRegion {
+        Err(Refusal::ReservedByAnotherRegion {
             known,
-            claimant: region.clone(),
+            holder: region.clone(),
         })
     }
 }
 
 fn entry_of(
-    stated: &Envelope<TenantStatusChanged>,
+    published: &Envelope<TenantStatusChanged>,
     erased_at: Option<Timestamp>,
 ) -> DirectoryEntry {
     DirectoryEntry {
-        tenant: stated.data.tenant,
-        region: stated.region.clone(),
-        alias: stated.data.alias.clone(),
-        plan: stated.data.plan.clone(),
-        status: stated.data.status,
-        reason: stated.data.reason,
-        revision: stated.data.revision,
-        changed_at: stated.occurred_at,
+        tenant: published.data.tenant,
+        region: published.region.clone(),
+        alias: published.data.alias.clone(),
+        plan: published.data.plan.clone(),
+        status: published.data.status,
+        reason: published.data.reason,
+        revision: published.data.revision,
+        changed_at: published.occurred_at,
         erased_at,
     }
 }

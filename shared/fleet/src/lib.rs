@@ -4,10 +4,9 @@
 //!
 //! Invariants: the highest revision wins, whatever the order of arrival; a replay changes nothing;
 //! a silent region is unknown, never healthy; an unapplied policy is never forgotten; what home
-//! wants for a tenant is changed by home alone; of those who claim one label, one has it. Imports
+//! wants for a tenant is changed by home alone; of those who claim one subdomain, one has it. Imports
 //! `kernel` and `contract` only, so that nothing here can hold personal data.
 
-mod claim;
 mod counts;
 mod directory;
 mod health;
@@ -15,14 +14,12 @@ mod key;
 mod onboarding;
 mod placement;
 mod policy;
+mod reservation;
 
-pub use claim::{
-    ClaimOutcome, ClaimState, LAST_WORD_KEPT, LEASE, LabelClaim, LastWord, QUARANTINE, decide_claim,
-};
 pub use counts::{Counts, CountsChange, count_change};
 pub use directory::{
     DirectoryEntry, Tenant, decide_acknowledgement, decide_erasure, decide_plan_change,
-    decide_resend, decide_statement, decide_suspension,
+    decide_published_status, decide_resend, decide_suspension,
 };
 pub use health::{
     Condition, HEARTBEAT_INTERVAL_SECONDS, Heartbeat, IncidentChange, Incidents, LAG_MS_MAX,
@@ -38,6 +35,10 @@ pub use policy::{
     DesiredPolicy, Publication, RESEND_SECONDS_FIRST, RESEND_SECONDS_MAX, RESENDS_UNTIL_STUCK,
     RefusedPlan, SuspensionChange, decide_policy,
 };
+pub use reservation::{
+    LAST_WORD_KEPT, LEASE, LastWord, QUARANTINE, ReservationChanges, ReservationState,
+    SubdomainReservation, decide_reservation,
+};
 
 use kernel::{PlanCode, RegionCode};
 
@@ -45,15 +46,15 @@ use kernel::{PlanCode, RegionCode};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A tenant's home for data is one region: another one may only take over at a higher revision.
-    #[error("the tenant is known in {known}, and {claimant} claims it without a higher revision")]
-    ClaimedByAnotherRegion {
+    #[error("the tenant is known in {known}, and {holder} claims it without a higher revision")]
+    ReservedByAnotherRegion {
         /// Where the directory has the tenant.
         known: RegionCode,
         /// The region that states otherwise.
-        claimant: RegionCode,
+        holder: RegionCode,
     },
-    /// A region stated two different things under one revision.
-    #[error("revision {revision} was stated before with other content")]
+    /// A region published two different things under one revision.
+    #[error("revision {revision} was published before with other content")]
     Contradicted {
         /// The revision that has two contents.
         revision: u64,
@@ -61,7 +62,7 @@ pub enum Refusal {
     /// The catalogue of this release has no such plan, so no policy follows from it.
     #[error("the catalogue has no plan {plan}")]
     UnknownPlan {
-        /// The plan that was stated.
+        /// The plan that was published.
         plan: PlanCode,
     },
     /// The directory does not have the tenant.

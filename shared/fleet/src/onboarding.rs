@@ -31,10 +31,10 @@ pub struct Onboarding {
     /// The tenant that it makes, once the region has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
-    /// The tenant's public label.
+    /// The tenant's public subdomain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<Alias>,
-    /// The steps, as the region last stated them.
+    /// The steps, as the region last published them.
     #[serde(default)]
     pub steps: Vec<Step>,
     /// The revision of that statement: the highest wins. 0 before the first.
@@ -144,7 +144,7 @@ impl Onboarding {
 
     /// How far it is. Its steps tell, so that an answer which shows them agrees with them: the
     /// statements of a tenant come in no order, and the directory may know a tenant that is in use
-    /// before its last step is stated. That a tenant is closed, no step tells.
+    /// before its last step is published. That a tenant is closed, no step tells.
     #[must_use]
     pub fn outlook(&self, entry: Option<&DirectoryEntry>) -> Outlook {
         if entry.is_some_and(|entry| entry.status == TenantStatus::Closed) {

@@ -1,7 +1,7 @@
-mod claims;
 mod fixtures;
 mod health;
 mod laws;
 mod onboarding;
 mod placement;
+mod reservations;
 mod tenants;

@@ -78,7 +78,7 @@ fn is_reserved(label: &str) -> bool {
 
 /// Whether a label says what it stands for: any does that has not the prefix of international ones.
 #[must_use]
-pub fn is_readable_label(label: &str) -> bool {
+pub fn is_readable_subdomain(label: &str) -> bool {
     let is_international = label
         .get(..4)
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"));

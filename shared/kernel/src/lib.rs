@@ -4,7 +4,6 @@
 //! Invariant: a value of these types is valid. Each is parsed once, at the edge, and no type here
 //! can hold free text that a person typed. Imports nothing local, does no I/O, reads no clock.
 
-mod claim;
 mod code;
 mod decimal;
 mod host;
@@ -16,9 +15,9 @@ mod period;
 mod place;
 mod region;
 mod status;
+mod subdomain;
 mod window;
 
-pub use claim::ClaimDigest;
 pub use code::{
     Alias, DimensionCode, EntitlementCode, KnownReason, LegalEntity, MeterCode, PlanCode,
     ReasonCode,
@@ -26,7 +25,7 @@ pub use code::{
 pub use decimal::{
     Amount, PlanDecimal, Quantity, VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX, mean_of, parse_exact,
 };
-pub use host::{DomainName, is_host_name, is_readable_label};
+pub use host::{DomainName, is_host_name, is_readable_subdomain};
 pub use id::{
     EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId, canonical_uuid,
     deserialize_text,
@@ -39,6 +38,7 @@ pub use period::BillingPeriod;
 pub use place::{Location, PublicUrl, RegionName};
 pub use region::{Jurisdiction, Mode, RegionCode};
 pub use status::{Role, StatusReason, Suspension, TenantStatus, Tier};
+pub use subdomain::SubdomainDigest;
 pub use window::{BillingAnchor, UsageGroup, WindowSize};
 
 /// Why a text is not a value of a type. The rejected text itself is not kept: it may be personal.

@@ -42,7 +42,7 @@ fn codes_hold_no_free_text() {
         ("23456789abc", false),
         ("il23456789ab", false),
     ]);
-    check::<ClaimDigest>(&[
+    check::<SubdomainDigest>(&[
         (&"0f".repeat(32), true),
         (&"0F".repeat(32), false),
         (&"0".repeat(63), false),
@@ -749,8 +749,8 @@ fn a_domain_is_one_that_mail_and_dns_take() {
     }
     assert!(is_host_name("localhost") && is_host_name("127.0.0.1") && !is_host_name(""));
     assert!(
-        is_readable_label("not_a-label")
-            && !is_readable_label("XN--a")
-            && is_readable_label("xn--p1ai")
+        is_readable_subdomain("not_a-label")
+            && !is_readable_subdomain("XN--a")
+            && is_readable_subdomain("xn--p1ai")
     );
 }

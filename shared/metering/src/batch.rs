@@ -52,7 +52,7 @@ impl Extent {
             self.pages.extend(windows.all().map(WindowKey::page));
             self.days
                 .extend([windows.day.start, last_day(windows.day.start)]);
-            self.totals.extend(windows.stated().cloned());
+            self.totals.extend(windows.published().cloned());
         }
     }
 

@@ -21,7 +21,7 @@ pub const CORRECTIONS_MAX: usize = 500;
 
 /// A request for corrections that was read: each is in one of three places.
 #[derive(Debug, Default)]
-pub struct CorrectionReading<'c> {
+pub struct ParsedCorrections<'c> {
     /// What was refused, in the order of the request.
     pub refused: Vec<Refusal>,
     /// What is to be corrected.
@@ -154,7 +154,7 @@ impl<'b> Key<'b> {
     }
 }
 
-impl CorrectionReading<'_> {
+impl ParsedCorrections<'_> {
     /// The tenants whose events are to be corrected.
     #[must_use]
     pub fn tenants(&self) -> BTreeSet<TenantId> {
@@ -166,7 +166,7 @@ impl CorrectionReading<'_> {
             .collect()
     }
 
-    /// Refuses the corrections that could not be billed: see [`crate::Reading::keep_billable`].
+    /// Refuses the corrections that could not be billed: see [`crate::ParsedBatch::keep_billable`].
     pub fn keep_billable(&mut self, first_moment: impl Fn(TenantId) -> Option<Timestamp>) {
         let mut keep = |index,
                         id: &str,
@@ -230,7 +230,7 @@ pub fn read_corrections<'c>(
     body: &[u8],
     catalogue: &'c Catalogue,
     now: Timestamp,
-) -> Result<CorrectionReading<'c>, BodyError> {
+) -> Result<ParsedCorrections<'c>, BodyError> {
     if body.len() > BODY_BYTES_MAX {
         return Err(BodyError::TooLarge);
     }
@@ -258,7 +258,7 @@ pub fn read_corrections<'c>(
         return Err(BodyError::TooManyKeys { keys });
     }
     let rules = Rules::of(catalogue, now);
-    let mut reading = CorrectionReading::default();
+    let mut reading = ParsedCorrections::default();
     for (index, item) in items.iter().enumerate() {
         let twice = item.duplicate.or_else(|| item.key.as_ref()?.duplicate);
         let read = match (twice, &item.event, &item.key) {

@@ -132,7 +132,7 @@ pub struct Usage<'c> {
 
 impl<'c> Usage<'c> {
     /// One more of what an internal meter counts, in Meridian's own namespace. `source` and `id`
-    /// say which event it is, whenever it is stated again.
+    /// say which event it is, whenever it is published again.
     #[must_use]
     pub fn counted(
         meter: &'c Meter,
@@ -159,7 +159,7 @@ impl<'c> Usage<'c> {
 }
 
 /// A body that was read: each of its events is in one of two places.
-pub struct Reading<'b, 'c> {
+pub struct ParsedBatch<'b, 'c> {
     /// Whether the request was one event and no batch.
     pub is_single: bool,
     /// What was refused, in the order of the batch.
@@ -173,7 +173,7 @@ struct Valid<'b, 'c> {
     usage: Usage<'c>,
 }
 
-impl<'c> Reading<'_, 'c> {
+impl<'c> ParsedBatch<'_, 'c> {
     /// The tenants that the valid events name.
     #[must_use]
     pub fn tenants(&self) -> BTreeSet<TenantId> {
@@ -238,7 +238,7 @@ pub fn read<'b, 'c>(
     sender: Sender,
     catalogue: &'c Catalogue,
     now: Timestamp,
-) -> Result<Reading<'b, 'c>, BodyError> {
+) -> Result<ParsedBatch<'b, 'c>, BodyError> {
     if body.len() > BODY_BYTES_MAX {
         return Err(BodyError::TooLarge);
     }
@@ -256,7 +256,7 @@ pub fn read<'b, 'c>(
         Form::Binary(attributes) => vec![attributes.wire(data(text)?)],
     };
     let rules = Rules::of(catalogue, now);
-    let mut reading = Reading {
+    let mut reading = ParsedBatch {
         is_single,
         refused: Vec::new(),
         valid: Vec::with_capacity(wires.len()),

@@ -1,4 +1,4 @@
-//! Reading JSON in one pass: each attribute's text is found, not built, and nothing is a float.
+//! ParsedBatch JSON in one pass: each attribute's text is found, not built, and nothing is a float.
 //! What headers say of an event in binary mode is put in the same place.
 //!
 //! What is not read is looked at for its syntax alone, so that nothing in it can refuse what is:

@@ -34,10 +34,10 @@ pub use aggregate::Aggregate;
 pub use batch::{ROLLUP_SEGMENTS_MAX, batches, touched_pages};
 pub use binary::Attributes;
 pub use checkpoint::{Checkpoint, Counted, DISTINCT_VALUES_KEPT, EVENT_KEYS_KEPT};
-pub use correction::{CORRECTIONS_MAX, CorrectionReading, ValidCorrection, read_corrections};
+pub use correction::{CORRECTIONS_MAX, ParsedCorrections, ValidCorrection, read_corrections};
 pub use event::{
-    BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, Reading, TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage,
-    read,
+    BODY_BYTES_MAX, BodyError, EVENTS_MAX, Form, ParsedBatch, TIME_AHEAD_MAX, TIME_BEHIND_MAX,
+    Usage, read,
 };
 pub use event_key::{Sender, content_hash, distinct_key, event_key};
 pub use lookup::{KEYED_CORRECTIONS_MAX, KeyedCorrection, Sightings};
@@ -45,12 +45,12 @@ pub use page::{Page, PageKey};
 pub use refusal::{Reason, Refusal};
 pub use report::{Finality, Question, Total, Unanswerable};
 pub use rollup::{Rollup, RollupChanges, Snapshot};
-pub use seal::{Statement, restate, seal};
+pub use seal::{DayPublication, republish, seal};
 pub use segment::{
     Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX,
     Segment, SegmentBody, SegmentEvent, Slot, group, group_corrections,
 };
-pub use stream::state_end;
+pub use stream::report_end;
 pub use value::{NumberError, Value};
 pub use window::{Measure, Window, WindowKey};
 

@@ -1,4 +1,4 @@
-//! Sealing: a day's totals become final, and are stated again on demand.
+//! Sealing: a day's totals become final, and are published again on demand.
 
 use crate::{Checkpoint, Page, PageKey, SEGMENT_TOTALS_MAX};
 use contract::{SealDigest, UsageSealed, UsageWindow, UsageWindowUpdated};
@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use kernel::{TenantId, WindowSize};
 use std::collections::BTreeMap;
 
-/// What is stated of a tenant's day, once more or for the last time.
+/// What is published of a tenant's day, once more or for the last time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
+pub struct DayPublication {
     /// The new checkpoint.
     pub checkpoint: Checkpoint,
     /// The day's totals, in as many facts as it takes, the first of them numbered after the old
@@ -19,16 +19,16 @@ pub struct Statement {
 }
 
 /// Seals a tenant's day, and all days before it, from the pages of its billing period. Only the
-/// seal is stated: the totals have been.
+/// seal is published: the totals have been.
 #[must_use]
 pub fn seal(
     checkpoint: &Checkpoint,
     tenant: TenantId,
     day: Timestamp,
     pages: &BTreeMap<PageKey, Page>,
-) -> Statement {
+) -> DayPublication {
     let end = WindowSize::Day.end(day);
-    let seal = seal_of(tenant, day, &stated(pages));
+    let seal = seal_of(tenant, day, &published(pages));
     let sealed_until = checkpoint.sealed_until.max(Some(end));
     let checkpoint = Checkpoint {
         generation: checkpoint.generation + 1,
@@ -36,27 +36,27 @@ pub fn seal(
         sealed_until,
         ..checkpoint.clone()
     };
-    Statement {
+    DayPublication {
         checkpoint,
         totals: Vec::new(),
         seal,
     }
 }
 
-/// States a sealed day's totals again, adjustments included, and its seal; nothing when the day is
+/// Publishes a sealed day's totals again, adjustments included, and its seal; nothing when the day is
 /// not sealed.
 #[must_use]
-pub fn restate(
+pub fn republish(
     checkpoint: &Checkpoint,
     tenant: TenantId,
     day: Timestamp,
     pages: &BTreeMap<PageKey, Page>,
-) -> Option<Statement> {
+) -> Option<DayPublication> {
     let end = WindowSize::Day.end(day);
     if checkpoint.sealed_until.is_none_or(|until| until < end) {
         return None;
     }
-    let mut totals = stated(pages);
+    let mut totals = published(pages);
     let seal = seal_of(tenant, day, &totals);
     totals.retain(|total| total.size.end(total.start) == end);
     let totals: Vec<_> = totals
@@ -72,18 +72,20 @@ pub fn restate(
         sequence,
         ..checkpoint.clone()
     };
-    Some(Statement {
+    Some(DayPublication {
         checkpoint,
         totals,
         seal,
     })
 }
 
-/// The totals of pages that are stated.
-fn stated(pages: &BTreeMap<PageKey, Page>) -> Vec<UsageWindow> {
+/// The totals of pages that are published.
+fn published(pages: &BTreeMap<PageKey, Page>) -> Vec<UsageWindow> {
     let windows = pages.iter().flat_map(|(key, page)| page.windows(key));
-    let stated = windows.filter(|(key, _)| key.size >= WindowSize::Day);
-    stated.map(|(key, window)| key.published(&window)).collect()
+    let published = windows.filter(|(key, _)| key.size >= WindowSize::Day);
+    published
+        .map(|(key, window)| key.published(&window))
+        .collect()
 }
 
 fn seal_of(tenant: TenantId, day: Timestamp, totals: &[UsageWindow]) -> UsageSealed {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most events of a segment.
 pub const SEGMENT_EVENTS_MAX: usize = 1_000;
-/// The most totals that a segment changes of those that are stated: what one `UsageWindowUpdated`
+/// The most totals that a segment changes of those that are published: what one `UsageWindowUpdated`
 /// may carry.
 pub const SEGMENT_TOTALS_MAX: usize = 60;
 /// The most windows of a group that the pages have room for which a segment changes, see
@@ -136,8 +136,8 @@ impl Windows {
         self.short.iter().chain([&self.day]).chain(&self.month)
     }
 
-    /// Those that are stated.
-    pub(crate) fn stated(&self) -> impl Iterator<Item = &WindowKey> {
+    /// Those that are published.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &WindowKey> {
         [&self.day].into_iter().chain(&self.month)
     }
 }
@@ -279,7 +279,7 @@ impl Open {
         for slot in slots {
             let windows = slot.windows(self.body.anchor);
             totals += windows
-                .stated()
+                .published()
                 .filter(|window| !self.totals.contains(*window))
                 .count();
             let pages = windows
@@ -316,7 +316,7 @@ impl Open {
             Some(at) => *at,
             None => {
                 let windows = slot.windows(self.body.anchor);
-                self.totals.extend(windows.stated().cloned());
+                self.totals.extend(windows.published().cloned());
                 self.pages.extend(windows.all().map(WindowKey::page));
                 let at = u16::try_from(self.body.slots.len()).unwrap_or(u16::MAX);
                 self.body.slots.push(slot);

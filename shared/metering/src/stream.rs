@@ -1,18 +1,18 @@
 //! Where the stream of a tenant's facts ends.
 
 use crate::Checkpoint;
-use contract::UsageStreamStated;
+use contract::UsageStreamEndReported;
 use kernel::TenantId;
 
-/// States where the stream ends, under its next number, with the new checkpoint. Nothing where
-/// nothing was ever stated, as of a tenant that was erased.
+/// Publishes where the stream ends, under its next number, with the new checkpoint. Nothing where
+/// nothing was ever published, as of a tenant that was erased.
 #[must_use]
-pub fn state_end(
+pub fn report_end(
     checkpoint: &Checkpoint,
     tenant: TenantId,
-) -> Option<(Checkpoint, UsageStreamStated)> {
+) -> Option<(Checkpoint, UsageStreamEndReported)> {
     (checkpoint.sequence > 0).then(|| {
-        let stated = UsageStreamStated {
+        let published = UsageStreamEndReported {
             tenant,
             sealed_until: checkpoint.sealed_until,
         };
@@ -22,7 +22,7 @@ pub fn state_end(
                 sequence: checkpoint.sequence + 1,
                 ..checkpoint.clone()
             },
-            stated,
+            published,
         )
     })
 }

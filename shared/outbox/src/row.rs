@@ -1,6 +1,6 @@
 //! One fact on its way to a bus.
 
-use contract::{Envelope, Fact};
+use contract::{BusEvent, Envelope};
 use dynamo::{Attributes as _, Item, Shards, key, text};
 use kernel::{EventId, Timestamp};
 
@@ -25,7 +25,7 @@ impl Target {
     }
 }
 
-/// A fact that is stated and not yet published.
+/// A fact that is published and not yet published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The fact's identity.
@@ -55,7 +55,10 @@ impl Row {
     ///
     /// # Errors
     /// When the fact cannot be written as JSON.
-    pub fn new<T: Fact>(target: Target, envelope: &Envelope<T>) -> Result<Self, serde_json::Error> {
+    pub fn new<T: BusEvent>(
+        target: Target,
+        envelope: &Envelope<T>,
+    ) -> Result<Self, serde_json::Error> {
         Ok(Self {
             id: envelope.id,
             occurred_at: envelope.occurred_at,

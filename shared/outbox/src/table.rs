@@ -47,7 +47,7 @@ impl Outbox {
         self.table.put(row.item())
     }
 
-    /// States a fact that no state goes with, as a request whose repetition changes nothing.
+    /// Publishes a fact that no state goes with, as a request whose repetition changes nothing.
     ///
     /// # Errors
     /// When the table refuses.

@@ -4,7 +4,7 @@
 //! The number is kept in the outbox table, in the transaction that states the heartbeat. So a
 //! heartbeat needs that table and no other, and can tell of any other one that is down.
 
-use contract::{Envelope, Fact, HeartbeatReported, RegionDescribed};
+use contract::{BusEvent, Envelope, HeartbeatReported, RegionDescribed};
 use dynamo::{Attributes as _, Item, Table, Write, key, number, text};
 use kernel::Timestamp;
 use outbox::{Outbox, Row, Target};
@@ -22,7 +22,7 @@ pub struct HeartbeatStore {
     outbox: Outbox,
 }
 
-/// The last heartbeat that was stated.
+/// The last heartbeat that was published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LastHeartbeat {
     /// Its number; 0 before the first.
@@ -34,7 +34,7 @@ pub struct LastHeartbeat {
     pub described: Option<RegionDescribed>,
 }
 
-/// Why a heartbeat was not stated, or a table did not answer.
+/// Why a heartbeat was not published, or a table did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HeartbeatStoreError {
     /// A table was not reached, or refused.
@@ -100,11 +100,11 @@ impl HeartbeatStore {
         got.map_or(Ok(LastHeartbeat::default()), |item| last_of(&item))
     }
 
-    /// States a heartbeat that follows the last one, and what the region says of itself, if it does
+    /// Publishes a heartbeat that follows the last one, and what the region says of itself, if it does
     /// now. Returns false when another heartbeat followed the last one meanwhile.
     ///
     /// # Errors
-    /// When the outbox table fails; nothing is stated then.
+    /// When the outbox table fails; nothing is published then.
     pub async fn record(
         &self,
         last: &LastHeartbeat,
@@ -112,10 +112,14 @@ impl HeartbeatStore {
         description: Option<&Envelope<RegionDescribed>>,
     ) -> Result<bool, HeartbeatStoreError> {
         let described = description
-            .map(|stated| &stated.data)
+            .map(|published| &published.data)
             .or(last.described.as_ref());
         let mut writes = vec![self.follow(heartbeat, described)?, self.row(heartbeat)?];
-        writes.extend(description.map(|stated| self.row(stated)).transpose()?);
+        writes.extend(
+            description
+                .map(|published| self.row(published))
+                .transpose()?,
+        );
         match self.table.transact(writes).await {
             Ok(()) => Ok(true),
             Err(error) if error.is_lost() => Ok(false),
@@ -123,9 +127,9 @@ impl HeartbeatStore {
         }
     }
 
-    fn row<T: Fact>(&self, stated: &Envelope<T>) -> Result<Write, HeartbeatStoreError> {
-        let row =
-            Row::new(Target::Regional, stated).map_err(HeartbeatStoreError::unavailable(STATE))?;
+    fn row<T: BusEvent>(&self, published: &Envelope<T>) -> Result<Write, HeartbeatStoreError> {
+        let row = Row::new(Target::Regional, published)
+            .map_err(HeartbeatStoreError::unavailable(STATE))?;
         Ok(self.outbox.put(&row))
     }
 

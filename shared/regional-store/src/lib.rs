@@ -10,13 +10,13 @@ mod usage;
 
 pub use self::heartbeat::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
 pub use self::tenancy::{
-    Erasure, Lead, Leaving, Limit, Loaded, MailTally, Membership, Page, Place, Reach, Registered,
-    Remembered, Resolved, Taken, Tally, TenantReader, TenantStore, TenantStoreError, UsageTerms,
-    Workspace,
+    Destination, Erasure, Leaving, Limit, LoadOptions, MailTally, Membership, Page, RegionAddress,
+    Registered, Remembered, Resolved, Taken, Tally, TenantReader, TenantStore, TenantStoreError,
+    TenantView, UsageTerms, Workspace,
 };
 pub use self::usage::{
-    CorrectedEvent, CorrectionNote, CorrectionOutcome, CorrectionRecord, DueSeal, FoundSegment,
-    Intake, Pending, Resent, SEARCH_BYTES_MAX, STORE_TIME_MAX, SearchBudget, Settled, Settler,
-    StoredTotals, UsageBacklog, UsageEraser, UsageLevels, UsageMonitor, UsageReader,
+    CorrectedEvent, CorrectionNote, CorrectionOutcome, CorrectionRecord, FoundSegment, Pending,
+    Resent, RolledUp, RollupWriter, SEARCH_BYTES_MAX, STORE_TIME_MAX, SealTask, SearchBudget,
+    SegmentWriter, StoredTotals, UsageAlerts, UsageBacklog, UsageEraser, UsageMonitor, UsageReader,
     UsageStoreError, segment_of_image,
 };

@@ -11,7 +11,7 @@ use std::error::Error;
 /// What an EventBridge rule puts into a queue.
 #[derive(Debug, Deserialize)]
 pub struct BusMessage {
-    /// `PastTenseFact.vN`.
+    /// `PastTenseEvent.vN`.
     #[serde(rename = "detail-type")]
     pub detail_type: String,
     /// Who states it.

@@ -77,7 +77,7 @@ fn message(id: &str, body: &str) -> SqsMessage {
 #[tokio::test]
 async fn a_bad_message_does_not_hold_up_the_others() {
     let good = json!({
-        "version": "0", "detail-type": "Fact.v1", "source": "s", "time": "2026-11-22T00:00:00Z", "detail": { "n": 7 }
+        "version": "0", "detail-type": "BusEvent.v1", "source": "s", "time": "2026-11-22T00:00:00Z", "detail": { "n": 7 }
     });
     let mut event = SqsEvent::default();
     event.records = vec![

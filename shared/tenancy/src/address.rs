@@ -1,11 +1,11 @@
-//! Where tenants' pages are: one host for each label, by a pattern that the operator sets.
+//! Where tenants' pages are: one host for each subdomain, by a pattern that the operator sets.
 
 use kernel::{Invalid, is_host_name};
 use std::str::FromStr;
 
-/// What stands for the label in the pattern.
+/// What stands for the subdomain in the pattern.
 const LABEL: &str = "{alias}";
-/// The longest label that DNS takes.
+/// The longest subdomain that DNS takes.
 const LABEL_LENGTH_MAX: usize = 63;
 
 /// The addresses of tenants, such as `https://{alias}.app.example.com`; none where a region has no
@@ -17,30 +17,30 @@ pub struct Addresses(Option<Pattern>);
 struct Pattern {
     before: String,
     after: String,
-    /// What follows the label in the name of a host, with its dot.
+    /// What follows the subdomain in the name of a host, with its dot.
     domain: String,
 }
 
 impl Addresses {
-    /// The address of a label, without a slash at its end; none without a domain.
+    /// The address of a subdomain, without a slash at its end; none without a domain.
     #[must_use]
-    pub fn url(&self, label: &str) -> Option<String> {
+    pub fn url(&self, subdomain: &str) -> Option<String> {
         let Pattern { before, after, .. } = self.0.as_ref()?;
-        Some(format!("{before}{label}{after}"))
+        Some(format!("{before}{subdomain}{after}"))
     }
 
-    /// The label of a `Host` header; none where the host is not one of tenants' addresses, or is
+    /// The subdomain of a `Host` header; none where the host is not one of tenants' addresses, or is
     /// malformed.
     #[must_use]
-    pub fn label(&self, host: &str) -> Option<String> {
+    pub fn subdomain(&self, host: &str) -> Option<String> {
         let host = host
             .rsplit_once(':')
             .map_or(host, |(host, _)| host)
             .to_ascii_lowercase();
-        let label = host.strip_suffix(self.0.as_ref()?.domain.as_str())?;
+        let subdomain = host.strip_suffix(self.0.as_ref()?.domain.as_str())?;
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        ((1..=LABEL_LENGTH_MAX).contains(&label.len()) && label.bytes().all(inner))
-            .then(|| label.to_owned())
+        ((1..=LABEL_LENGTH_MAX).contains(&subdomain.len()) && subdomain.bytes().all(inner))
+            .then(|| subdomain.to_owned())
     }
 }
 

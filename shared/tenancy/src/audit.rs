@@ -82,12 +82,12 @@ pub enum AuditAction {
     /// A plan came into force; the target is the plan.
     ChangePlan,
     /// The levels of usage that the tenant has were read.
-    ReadUsageLevels,
+    ReadAlertThresholds,
     /// The tenant's own levels of usage were set.
-    SetUsageLevels,
-    /// A label was asked for.
-    ClaimAddress,
-    /// The label, and what was asked for, was given up.
+    SetAlertThresholds,
+    /// A subdomain was asked for.
+    ReserveSubdomain,
+    /// The subdomain, and what was asked for, was given up.
     ReleaseAddress,
     /// What was asked for came about or did not; the target is `active` or `refused`.
     ChangeAddress,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Claims {
     /// The tenant that the token is for.
     pub tenant_id: TenantId,
-    /// The tenant's public label.
+    /// The tenant's public subdomain.
     pub alias: Alias,
     /// The region that the tenant lives in.
     pub region: RegionCode,

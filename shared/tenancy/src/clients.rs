@@ -1,8 +1,8 @@
 //! Machine clients: how a tenant's own services get tokens.
 
-use crate::outcome::{MemberChange, Outcome, State};
+use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::settings::after;
-use crate::{Actor, AuditAction, Due, DueKind, KeyDigest, Occasion, Refusal, Username};
+use crate::{Actor, AuditAction, Context, KeyDigest, Refusal, ScheduledTask, TaskKind, Username};
 use jiff::SignedDuration;
 use kernel::{Invalid, TenantId, TenantStatus, Timestamp, canonical_uuid, deserialize_text};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -146,8 +146,8 @@ pub fn decide_client(
     state: &State,
     clients: &[MachineClient],
     wish: &ClientWish,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let tenant = &state.tenant;
     if tenant.status != TenantStatus::Active {
         return Err(Refusal::NotFromHere {
@@ -172,15 +172,15 @@ pub fn decide_client(
     if full || clients.len() >= CLIENTS_KEPT_MAX {
         return Err(Refusal::TooManyClients);
     }
-    let mut outcome = Outcome::of(state);
-    outcome
+    let mut changes = ChangeSet::of(state);
+    changes
         .members
         .push(MemberChange::Client(Box::new(MachineClient {
             id: wish.id,
             client_id: None,
             tenant: tenant.id,
             scopes: wish.scopes.clone(),
-            created_at: occasion.now,
+            created_at: context.now,
             replaces: wish.replaces,
             ends_at: None,
         })));
@@ -188,13 +188,13 @@ pub fn decide_client(
         None => (AuditAction::CreateClient, wish.id),
         Some(old) => (AuditAction::RotateClient, old),
     };
-    outcome.note(
+    changes.note(
         Actor::User(wish.by),
         action,
         Some(target.to_string()),
-        occasion,
+        context,
     );
-    Ok(outcome)
+    Ok(changes)
 }
 
 /// Whether a client counts: one that is being made in the place of another does not, as long as
@@ -216,8 +216,8 @@ pub fn decide_client_made(
     clients: &[MachineClient],
     id: ClientId,
     client_id: &str,
-    occasion: &Occasion,
-) -> Result<Option<Outcome>, Refusal> {
+    context: &Context,
+) -> Result<Option<ChangeSet>, Refusal> {
     let open = clients
         .iter()
         .find(|client| client.id == id)
@@ -225,19 +225,19 @@ pub fn decide_client_made(
     if open.client_id.is_some() {
         return Ok(None);
     }
-    let mut outcome = Outcome::of(state);
+    let mut changes = ChangeSet::of(state);
     let made = MachineClient {
         client_id: Some(client_id.to_owned()),
         ..open.clone()
     };
-    outcome.members.push(MemberChange::Client(Box::new(made)));
+    changes.members.push(MemberChange::Client(Box::new(made)));
     let old = clients
         .iter()
         .find(|old| Some(old.id) == open.replaces && old.ends_at.is_none());
     if let Some(old) = old {
-        end(&mut outcome, old, after(occasion.now, ROTATION));
+        end(&mut changes, old, after(context.now, ROTATION));
     }
-    Ok(Some(outcome))
+    Ok(Some(changes))
 }
 
 /// Decides that a client cannot be used from now on. The identity provider forgets it afterwards.
@@ -246,50 +246,50 @@ pub fn decide_revocation(
     state: &State,
     client: &MachineClient,
     by: Username,
-    occasion: &Occasion,
-) -> Option<Outcome> {
-    if client.has_ended(occasion.now) {
+    context: &Context,
+) -> Option<ChangeSet> {
+    if client.has_ended(context.now) {
         return None;
     }
-    let mut outcome = Outcome::of(state);
-    end(&mut outcome, client, occasion.now);
-    outcome.note(
+    let mut changes = ChangeSet::of(state);
+    end(&mut changes, client, context.now);
+    changes.note(
         Actor::User(by),
         AuditAction::RevokeClient,
         Some(client.id.to_string()),
-        occasion,
+        context,
     );
-    Some(outcome)
+    Some(changes)
 }
 
 /// Decides that a client is forgotten here, since the identity provider has forgotten it.
 #[must_use]
-pub fn decide_forgotten(state: &State, client: &MachineClient) -> Outcome {
-    let mut outcome = Outcome::of(state);
-    outcome
+pub fn decide_forgotten(state: &State, client: &MachineClient) -> ChangeSet {
+    let mut changes = ChangeSet::of(state);
+    changes
         .members
-        .push(MemberChange::Forget(Box::new(client.clone())));
-    outcome
+        .push(MemberChange::DeleteClient(Box::new(client.clone())));
+    changes
 }
 
-fn end(outcome: &mut Outcome, client: &MachineClient, at: Timestamp) {
+fn end(changes: &mut ChangeSet, client: &MachineClient, at: Timestamp) {
     let ended = MachineClient {
         ends_at: Some(at),
         ..client.clone()
     };
-    outcome.members.push(MemberChange::Client(Box::new(ended)));
-    outcome.due.push(Due {
+    changes.members.push(MemberChange::Client(Box::new(ended)));
+    changes.due.push(ScheduledTask {
         at,
-        kind: DueKind::Clients,
+        kind: TaskKind::Clients,
         tenant: client.tenant,
     });
 }
 
 /// What is over takes what signed in by the tenant's own provider along: only the tenant's clients
 /// are left to end where it lives.
-pub(crate) fn decide_clients_ended(state: &State) -> Option<Outcome> {
+pub(crate) fn decide_clients_ended(state: &State) -> Option<ChangeSet> {
     let is_over = state.tenant.status == TenantStatus::Closed && state.tenant.federation.is_some();
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.federation = None;
-    is_over.then_some(outcome)
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.federation = None;
+    is_over.then_some(changes)
 }

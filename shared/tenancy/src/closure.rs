@@ -1,11 +1,12 @@
 //! The end of a tenant: grace, last usage, retention, erasure.
 
-use crate::outcome::{Outcome, State, Statement};
+use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::provisioning::{Provisioning, request_deprovisioning};
 use crate::settings::{ABANDONED, DRAIN, DRAIN_MAX, LOOK_AGAIN, after};
 use crate::tenant::{Change, decide_change};
 use crate::{
-    Actor, AuditAction, Due, DueKind, KeyDigest, Occasion, ProvisioningMode, Refusal, Settings,
+    Actor, AuditAction, Context, KeyDigest, ProvisioningMode, Refusal, ScheduledTask, Settings,
+    TaskKind,
 };
 use catalogue::Catalogue;
 use contract::{Envelope, Stream, TenantErased};
@@ -48,33 +49,33 @@ pub fn decide_closure(
     actor: Actor,
     undo: KeyDigest,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let open = state
         .tenant
         .closure
         .as_ref()
         .filter(|closure| closure.fenced_at.is_none());
     if let Some(closure) = open.filter(|_| state.tenant.status == TenantStatus::Closing) {
-        let mut outcome = Outcome::of(state);
-        outcome.tenant.closure = Some(Closure {
+        let mut changes = ChangeSet::of(state);
+        changes.tenant.closure = Some(Closure {
             undo: Some(undo),
             ..closure.clone()
         });
-        outcome.note(actor, AuditAction::Close, None, occasion);
-        return Ok(outcome);
+        changes.note(actor, AuditAction::Close, None, context);
+        return Ok(changes);
     }
-    let mut outcome = decide_change(
+    let mut changes = decide_change(
         state,
         Change::Close,
         StatusReason::ClosureRequested,
         actor,
         settings,
-        occasion,
+        context,
     )?;
-    let ends_at = after(occasion.now, settings.grace);
-    outcome.tenant.closure = Some(Closure {
-        requested_at: occasion.now,
+    let ends_at = after(context.now, settings.grace);
+    changes.tenant.closure = Some(Closure {
+        requested_at: context.now,
         ends_at,
         was_suspended: state.tenant.status == TenantStatus::Suspended,
         undo: Some(undo),
@@ -83,13 +84,13 @@ pub fn decide_closure(
         erased_at: None,
         deprovisioning: None,
     });
-    outcome.due.push(Due {
+    changes.due.push(ScheduledTask {
         at: ends_at,
-        kind: DueKind::Grace,
+        kind: TaskKind::Grace,
         tenant: state.tenant.id,
     });
-    outcome.note(actor, AuditAction::Close, None, occasion);
-    Ok(outcome)
+    changes.note(actor, AuditAction::Close, None, context);
+    Ok(changes)
 }
 
 /// Decides that a closing tenant is what it was before. A code, where one is given, has to be the
@@ -102,8 +103,8 @@ pub fn decide_reopening(
     actor: Actor,
     code: Option<&KeyDigest>,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let not_from_here = Refusal::NotFromHere {
         status: state.tenant.status,
     };
@@ -117,7 +118,7 @@ pub fn decide_reopening(
     if code.is_some() && code != closure.undo.as_ref() {
         return Err(Refusal::WrongCode);
     }
-    if closure.fenced_at.is_some() || occasion.now >= closure.ends_at {
+    if closure.fenced_at.is_some() || context.now >= closure.ends_at {
         return Err(not_from_here);
     }
     let change = if closure.was_suspended {
@@ -125,27 +126,31 @@ pub fn decide_reopening(
     } else {
         Change::Reopen
     };
-    let mut outcome = decide_change(
+    let mut changes = decide_change(
         state,
         change,
         StatusReason::ClosureUndone,
         actor,
         settings,
-        occasion,
+        context,
     )?;
-    outcome.tenant.closure = None;
-    outcome.done.push(Due {
+    changes.tenant.closure = None;
+    changes.done.push(ScheduledTask {
         at: closure.ends_at,
-        kind: DueKind::Grace,
+        kind: TaskKind::Grace,
         tenant: state.tenant.id,
     });
-    outcome.note(actor, AuditAction::UndoClosure, None, occasion);
-    Ok(outcome)
+    changes.note(actor, AuditAction::UndoClosure, None, context);
+    Ok(changes)
 }
 
 /// The grace is over: no usage is taken from now on, and what was taken is settled before the
 /// tenant is closed.
-pub(crate) fn decide_fence(state: &State, due: &Due, occasion: &Occasion) -> Option<Outcome> {
+pub(crate) fn decide_fence(
+    state: &State,
+    due: &ScheduledTask,
+    context: &Context,
+) -> Option<ChangeSet> {
     let closure = state
         .tenant
         .closure
@@ -154,16 +159,16 @@ pub(crate) fn decide_fence(state: &State, due: &Due, occasion: &Occasion) -> Opt
     if closure.fenced_at.is_some() || closure.ends_at != due.at {
         return None;
     }
-    let mut outcome = Outcome::of(state);
-    if let Some(closure) = outcome.tenant.closure.as_mut() {
-        closure.fenced_at = Some(occasion.now);
+    let mut changes = ChangeSet::of(state);
+    if let Some(closure) = changes.tenant.closure.as_mut() {
+        closure.fenced_at = Some(context.now);
     }
-    outcome.due.push(Due {
-        at: after(occasion.now, DRAIN),
-        kind: DueKind::Drain,
+    changes.due.push(ScheduledTask {
+        at: after(context.now, DRAIN),
+        kind: TaskKind::Drain,
         tenant: state.tenant.id,
     });
-    Some(outcome)
+    Some(changes)
 }
 
 /// The tenant is closed once nothing of its usage waits to be settled, or has waited for too long.
@@ -171,8 +176,8 @@ pub(crate) fn decide_drained(
     state: &State,
     is_drained: bool,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Option<Outcome>, Refusal> {
+    context: &Context,
+) -> Result<Option<ChangeSet>, Refusal> {
     let fenced_at = state
         .tenant
         .closure
@@ -181,40 +186,40 @@ pub(crate) fn decide_drained(
     let Some(fenced_at) = fenced_at.filter(|_| state.tenant.status == TenantStatus::Closing) else {
         return Ok(None);
     };
-    if !is_drained && occasion.now < after(fenced_at, DRAIN_MAX) {
-        let mut outcome = Outcome::of(state);
-        let at = after(occasion.now, LOOK_AGAIN);
-        outcome.due.push(Due {
+    if !is_drained && context.now < after(fenced_at, DRAIN_MAX) {
+        let mut changes = ChangeSet::of(state);
+        let at = after(context.now, LOOK_AGAIN);
+        changes.due.push(ScheduledTask {
             at,
-            kind: DueKind::Drain,
+            kind: TaskKind::Drain,
             tenant: state.tenant.id,
         });
-        return Ok(Some(outcome));
+        return Ok(Some(changes));
     }
     let reason = StatusReason::GraceEnded;
-    let mut outcome = decide_change(state, Change::End, reason, Actor::Clock, settings, occasion)?;
-    if let Some(closure) = outcome.tenant.closure.as_mut() {
-        closure.closed_at = Some(occasion.now);
+    let mut changes = decide_change(state, Change::End, reason, Actor::Clock, settings, context)?;
+    if let Some(closure) = changes.tenant.closure.as_mut() {
+        closure.closed_at = Some(context.now);
     }
-    outcome.release_labels(occasion);
+    changes.release_subdomains(context);
     let at = after(
-        occasion.now,
+        context.now,
         settings
             .retention
-            .max(outcome.tenant.labels_needed_for(occasion.now)),
+            .max(changes.tenant.subdomains_needed_for(context.now)),
     );
-    outcome.due.push(Due {
+    changes.due.push(ScheduledTask {
         at,
-        kind: DueKind::Erasure,
+        kind: TaskKind::Erasure,
         tenant: state.tenant.id,
     });
     // Nothing signs in any more, so the user pool need not know what could.
-    outcome.due.push(Due {
-        at: occasion.now,
-        kind: DueKind::Clients,
+    changes.due.push(ScheduledTask {
+        at: context.now,
+        kind: TaskKind::Clients,
         tenant: state.tenant.id,
     });
-    Ok(Some(outcome))
+    Ok(Some(changes))
 }
 
 /// A sign-up that nobody confirmed in time, or whose resources could not be made: the tenant is
@@ -222,8 +227,8 @@ pub(crate) fn decide_drained(
 pub(crate) fn decide_expiry(
     state: &State,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Option<Outcome>, Refusal> {
+    context: &Context,
+) -> Result<Option<ChangeSet>, Refusal> {
     let failed = state
         .tenant
         .provisioning
@@ -232,7 +237,7 @@ pub(crate) fn decide_expiry(
     let is_abandoned = match state.tenant.status {
         TenantStatus::Pending => true,
         TenantStatus::Provisioning => {
-            failed.is_some_and(|failure| after(failure.at, ABANDONED) <= occasion.now)
+            failed.is_some_and(|failure| after(failure.at, ABANDONED) <= context.now)
         }
         _ => false,
     };
@@ -240,35 +245,35 @@ pub(crate) fn decide_expiry(
         return Ok(None);
     }
     let reason = StatusReason::Expired;
-    let mut outcome = decide_change(
+    let mut changes = decide_change(
         state,
         Change::Expire,
         reason,
         Actor::Clock,
         settings,
-        occasion,
+        context,
     )?;
-    outcome.tenant.closure = Some(Closure {
-        requested_at: occasion.now,
-        ends_at: occasion.now,
+    changes.tenant.closure = Some(Closure {
+        requested_at: context.now,
+        ends_at: context.now,
         was_suspended: false,
         undo: None,
-        fenced_at: Some(occasion.now),
-        closed_at: Some(occasion.now),
+        fenced_at: Some(context.now),
+        closed_at: Some(context.now),
         erased_at: None,
         deprovisioning: None,
     });
-    outcome.due.push(Due {
-        at: occasion.now,
-        kind: DueKind::Erasure,
+    changes.due.push(ScheduledTask {
+        at: context.now,
+        kind: TaskKind::Erasure,
         tenant: state.tenant.id,
     });
     if let Some(signup) = &state.signup {
-        outcome.progress(signup, occasion, |signup| {
-            signup.expired_at = Some(occasion.now)
+        changes.progress(signup, context, |signup| {
+            signup.expired_at = Some(context.now)
         });
     }
-    Ok(Some(outcome))
+    Ok(Some(changes))
 }
 
 /// Whether a tenant's data has to be erased now.
@@ -286,26 +291,26 @@ pub fn decide_erased(
     state: &State,
     catalogue: &Catalogue,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Option<Outcome> {
+    context: &Context,
+) -> Option<ChangeSet> {
     if !is_erasable(state) {
         return None;
     }
-    let mut outcome = Outcome::of(state);
-    if let Some(closure) = outcome.tenant.closure.as_mut() {
-        closure.erased_at = Some(occasion.now);
+    let mut changes = ChangeSet::of(state);
+    if let Some(closure) = changes.tenant.closure.as_mut() {
+        closure.erased_at = Some(context.now);
         closure.undo = None;
     }
-    outcome.tenant.users = 0;
-    outcome.tenant.admins = 0;
-    outcome.tenant.invitations = 0;
-    outcome.tenant.vanity = None;
-    outcome.statements.push(Statement::Erased(Envelope {
-        id: occasion.event_of("erased"),
-        region: occasion.region.clone(),
+    changes.tenant.users = 0;
+    changes.tenant.admins = 0;
+    changes.tenant.invitations = 0;
+    changes.tenant.subdomains = None;
+    changes.events.push(TenantEvent::Erased(Envelope {
+        id: context.event_of("erased"),
+        region: context.region.clone(),
         stream: Stream::Tenant(state.tenant.id),
         sequence: state.tenant.version,
-        occurred_at: occasion.now,
+        occurred_at: context.now,
         data: TenantErased {
             tenant: state.tenant.id,
         },
@@ -314,7 +319,7 @@ pub fn decide_erased(
     if was_provisioned
         && (settings.provisioning == ProvisioningMode::External || settings.builder_toolkit)
     {
-        request_deprovisioning(&mut outcome, catalogue, settings, occasion);
+        request_deprovisioning(&mut changes, catalogue, settings, context);
     }
-    Some(outcome)
+    Some(changes)
 }

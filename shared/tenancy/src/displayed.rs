@@ -294,7 +294,7 @@ fn is_link(word: &str) -> bool {
             .any(|(host, rest)| is_ip_address(host) || (is_domain(host) && leads_on(rest)))
 }
 
-/// Whether `www` is the label of a host, perhaps with a number.
+/// Whether `www` is the subdomain of a host, perhaps with a number.
 fn follows_www(rest: &str) -> bool {
     rest.trim_start_matches(|c: char| c.is_ascii_digit())
         .starts_with('.')

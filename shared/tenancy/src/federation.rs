@@ -1,9 +1,9 @@
 //! Federated sign-in: a tenant's people by the tenant's own identity provider.
 
-use crate::outcome::{MemberChange, Outcome, State};
+use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::personal::personal;
 use crate::{
-    Actor, AuditAction, EmailAddress, Occasion, Origin, PersonName, Refusal, USERS_MAX, User,
+    Actor, AuditAction, Context, EmailAddress, Origin, PersonName, Refusal, USERS_MAX, User,
     Username,
 };
 use kernel::{Alias, Invalid, Role, TenantId, TenantStatus, Timestamp};
@@ -104,7 +104,7 @@ fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host
             .split('.')
-            .all(|label| !label.is_empty() && label.bytes().all(inner))
+            .all(|subdomain| !subdomain.is_empty() && subdomain.bytes().all(inner))
 }
 
 /// What a provider calls Meridian. It may tell who the tenant is.
@@ -206,58 +206,58 @@ pub fn decide_provider(
     state: &State,
     provider: &IdentityProvider,
     by: Username,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     if state.tenant.status != TenantStatus::Active {
         return Err(Refusal::NotFromHere {
             status: state.tenant.status,
         });
     }
-    let mut outcome = Outcome::of(state);
-    if let Some(federation) = outcome.tenant.federation.as_mut() {
+    let mut changes = ChangeSet::of(state);
+    if let Some(federation) = changes.tenant.federation.as_mut() {
         federation.trusts_unverified_email = provider.trusts_unverified_email;
     }
-    outcome
+    changes
         .members
         .push(MemberChange::Provider(Box::new(provider.clone())));
-    outcome.note(
+    changes.note(
         Actor::User(by),
         AuditAction::SetIdentityProvider,
         None,
-        occasion,
+        context,
     );
-    Ok(outcome)
+    Ok(changes)
 }
 
 /// Decides that the user pool knows the provider, and a client for it. What is known already stays.
 #[must_use]
-pub fn decide_federation(state: &State, federation: &Federation) -> Option<Outcome> {
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.federation = Some(federation.clone());
-    state.tenant.federation.is_none().then_some(outcome)
+pub fn decide_federation(state: &State, federation: &Federation) -> Option<ChangeSet> {
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.federation = Some(federation.clone());
+    state.tenant.federation.is_none().then_some(changes)
 }
 
 /// Decides that nobody signs in by the tenant's own provider from now on. The user pool forgets it
 /// afterwards.
 #[must_use]
-pub fn decide_federation_end(state: &State, by: Username, occasion: &Occasion) -> Option<Outcome> {
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.federation = None;
-    outcome.note(
+pub fn decide_federation_end(state: &State, by: Username, context: &Context) -> Option<ChangeSet> {
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.federation = None;
+    changes.note(
         Actor::User(by),
         AuditAction::RemoveIdentityProvider,
         None,
-        occasion,
+        context,
     );
-    state.tenant.federation.is_some().then_some(outcome)
+    state.tenant.federation.is_some().then_some(changes)
 }
 
 /// Decides that the provider is forgotten here, since the user pool has forgotten it.
 #[must_use]
-pub fn decide_provider_forgotten(state: &State) -> Outcome {
-    let mut outcome = Outcome::of(state);
-    outcome.members.push(MemberChange::NoProvider);
-    outcome
+pub fn decide_provider_forgotten(state: &State) -> ChangeSet {
+    let mut changes = ChangeSet::of(state);
+    changes.members.push(MemberChange::NoProvider);
+    changes
 }
 
 /// Somebody whom the tenant's own provider vouches for. Personal.
@@ -273,11 +273,11 @@ pub struct Newcomer {
 
 /// What stands for or against a newcomer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct JoinConditions {
     /// The person is a user of the tenant.
     pub is_member: bool,
     /// An administrator has removed the person.
-    pub is_barred: bool,
+    pub is_blocked: bool,
     /// There is an open invitation to the person's address.
     pub is_invited: bool,
 }
@@ -293,9 +293,9 @@ pub struct Standing {
 pub fn decide_newcomer(
     state: &State,
     newcomer: &Newcomer,
-    standing: Standing,
-    occasion: &Occasion,
-) -> Result<Option<Outcome>, Refusal> {
+    conditions: JoinConditions,
+    context: &Context,
+) -> Result<Option<ChangeSet>, Refusal> {
     let tenant = &state.tenant;
     let is_of_provider = newcomer.account.alias().as_ref() == Some(&tenant.alias);
     let suspended = tenant.policy.suspension.is_some();
@@ -310,19 +310,19 @@ pub fn decide_newcomer(
     if !federation.takes_address(newcomer.is_verified) {
         return Err(Refusal::UnverifiedAddress);
     }
-    if standing.is_member {
+    if conditions.is_member {
         return Ok(None);
     }
-    if standing.is_barred && !standing.is_invited {
+    if conditions.is_blocked && !conditions.is_invited {
         return Err(Refusal::Barred);
     }
     if tenant.users >= USERS_MAX {
         return Err(Refusal::Full);
     }
     let username = Username::of_account(newcomer.account.expose());
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.users += 1;
-    outcome.members.push(MemberChange::Join(Box::new(User {
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.users += 1;
+    changes.members.push(MemberChange::Join(Box::new(User {
         username,
         tenant: tenant.id,
         role: Role::Member,
@@ -331,17 +331,17 @@ pub fn decide_newcomer(
         origin: Origin::Federation,
         account: Some(newcomer.account.clone()),
         consents: Vec::new(),
-        created_at: occasion.now,
-        confirmed_at: Some(occasion.now),
+        created_at: context.now,
+        confirmed_at: Some(context.now),
     })));
-    if standing.is_barred {
-        outcome.members.push(MemberChange::Unbar(username));
+    if conditions.is_blocked {
+        changes.members.push(MemberChange::Unblock(username));
     }
-    outcome.note(
+    changes.note(
         Actor::User(username),
         AuditAction::JoinByProvider,
         Some(username.to_string()),
-        occasion,
+        context,
     );
-    Ok(Some(outcome))
+    Ok(Some(changes))
 }

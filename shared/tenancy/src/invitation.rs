@@ -1,10 +1,10 @@
 //! Invitations and users: who may join a tenant, and as what.
 
+use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::code::pasted;
-use crate::outcome::{MemberChange, Outcome, State};
 use crate::settings::after;
 use crate::{
-    Actor, AuditAction, Consent, EmailAddress, KeyDigest, Occasion, Origin, OwedMail, PersonName,
+    Actor, AuditAction, Consent, Context, EmailAddress, KeyDigest, Origin, OwedMail, PersonName,
     Refusal, User, Username,
 };
 use jiff::SignedDuration;
@@ -150,8 +150,8 @@ pub fn decide_invitation(
     invite: &Invite<'_>,
     open: Option<&Invitation>,
     is_member: bool,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let tenant = &state.tenant;
     if !takes_members(tenant.status, invite.by) {
         return Err(Refusal::NotFromHere {
@@ -170,17 +170,17 @@ pub fn decide_invitation(
     if by_tenant && (full || sendings >= SENDINGS_MAX) {
         return Err(Refusal::Full);
     }
-    let mut outcome = Outcome::of(state);
+    let mut changes = ChangeSet::of(state);
     let mailed_before = open.filter(|_| invite.owed.is_some());
-    outcome.tenant.invitations += u64::from(open.is_none());
+    changes.tenant.invitations += u64::from(open.is_none());
     let id = invite.code.invitation();
     let action = if open.is_some() {
         AuditAction::ResendInvitation
     } else {
         AuditAction::Invite
     };
-    outcome.note(invite.by, action, Some(id.to_string()), occasion);
-    outcome
+    changes.note(invite.by, action, Some(id.to_string()), context);
+    changes
         .members
         .push(MemberChange::Invite(Box::new(Invitation {
             id,
@@ -189,15 +189,15 @@ pub fn decide_invitation(
             role: invite.role,
             code: mailed_before.map_or_else(|| invite.code.digest(), |open| open.code.clone()),
             invited_by: invite.by,
-            created_at: open.map_or(occasion.now, |open| open.created_at),
-            valid_until: after(occasion.now, INVITATION_VALID),
+            created_at: open.map_or(context.now, |open| open.created_at),
+            valid_until: after(context.now, INVITATION_VALID),
             sendings: sendings + u32::from(by_tenant),
             owed: invite.owed.clone(),
         })));
-    outcome
+    changes
         .due
         .extend(invite.owed.iter().map(|owed| owed.due(tenant.id)));
-    Ok(outcome)
+    Ok(changes)
 }
 
 /// Decides what becomes of the mail that an open invitation waits for: with a code, that this one
@@ -209,22 +209,22 @@ pub fn decide_invitation_mail(
     open: &Invitation,
     code: Option<&InvitationCode>,
     owed: Option<OwedMail>,
-) -> Outcome {
-    let mut outcome = Outcome::of(state);
+) -> ChangeSet {
+    let mut changes = ChangeSet::of(state);
     if owed != open.owed {
-        outcome
+        changes
             .due
             .extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
     }
     let code = code.map_or_else(|| open.code.clone(), InvitationCode::digest);
-    outcome
+    changes
         .members
         .push(MemberChange::Invite(Box::new(Invitation {
             code,
             owed,
             ..open.clone()
         })));
-    outcome
+    changes
 }
 
 /// Whether a tenant of this status takes those whom somebody invites. A tenant that an operator
@@ -244,27 +244,27 @@ pub fn decide_withdrawal(
     state: &State,
     open: &Invitation,
     by: Username,
-    occasion: &Occasion,
-) -> Outcome {
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.invitations = outcome.tenant.invitations.saturating_sub(1);
-    outcome.members.push(MemberChange::Settle(open.id));
-    outcome.note(
+    context: &Context,
+) -> ChangeSet {
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.invitations = changes.tenant.invitations.saturating_sub(1);
+    changes.members.push(MemberChange::CloseInvitation(open.id));
+    changes.note(
         Actor::User(by),
         AuditAction::WithdrawInvitation,
         Some(open.id.to_string()),
-        occasion,
+        context,
     );
-    outcome
+    changes
 }
 
 /// Decides how many invitations are open where fewer were found than are counted: those that ran
 /// out are gone, and nobody told.
 #[must_use]
-pub fn decide_recount(state: &State, open: u64) -> Option<Outcome> {
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.invitations = open;
-    (open < state.tenant.invitations).then_some(outcome)
+pub fn decide_recount(state: &State, open: u64) -> Option<ChangeSet> {
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.invitations = open;
+    (open < state.tenant.invitations).then_some(changes)
 }
 
 /// Decides that an invited person joins. The account follows; only who knows the code can have it
@@ -283,8 +283,8 @@ pub fn decide_acceptance(
     code: &InvitationCode,
     name: PersonName,
     consents: Vec<Consent>,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let tenant = &state.tenant;
     let vouched = match open.invited_by {
         Actor::Operator => true,
@@ -295,7 +295,7 @@ pub fn decide_acceptance(
     let holds = vouched
         && open.code == code.digest()
         && open.tenant == tenant.id
-        && occasion.now < open.valid_until;
+        && context.now < open.valid_until;
     if !holds {
         return Err(Refusal::NoInvitation);
     }
@@ -305,11 +305,11 @@ pub fn decide_acceptance(
         });
     }
     let username = Username::of(&tenant.alias, &open.email);
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.invitations = tenant.invitations.saturating_sub(1);
-    outcome.tenant.users += 1;
-    outcome.members.push(MemberChange::Settle(open.id));
-    outcome.members.push(MemberChange::Join(Box::new(User {
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.invitations = tenant.invitations.saturating_sub(1);
+    changes.tenant.users += 1;
+    changes.members.push(MemberChange::CloseInvitation(open.id));
+    changes.members.push(MemberChange::Join(Box::new(User {
         username,
         tenant: tenant.id,
         role: open.role,
@@ -318,16 +318,16 @@ pub fn decide_acceptance(
         origin: Origin::Invitation(open.code.clone()),
         account: None,
         consents,
-        created_at: occasion.now,
+        created_at: context.now,
         confirmed_at: None,
     })));
-    outcome.note(
+    changes.note(
         Actor::User(username),
         AuditAction::AcceptInvitation,
         Some(open.id.to_string()),
-        occasion,
+        context,
     );
-    Ok(outcome)
+    Ok(changes)
 }
 
 /// Whether an acceptance that was broken off before the account was made can be completed by this
@@ -340,16 +340,16 @@ pub fn may_complete(user: &User, code: &InvitationCode, now: Timestamp) -> bool 
 
 /// Decides that an invited user's account is there.
 #[must_use]
-pub fn decide_joined(state: &State, user: &User, occasion: &Occasion) -> Option<Outcome> {
+pub fn decide_joined(state: &State, user: &User, context: &Context) -> Option<ChangeSet> {
     if user.confirmed_at.is_some() {
         return None;
     }
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.admins += u64::from(user.role == Role::Admin);
-    outcome
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.admins += u64::from(user.role == Role::Admin);
+    changes
         .members
-        .push(MemberChange::Confirm(user.username, occasion.now));
-    Some(outcome)
+        .push(MemberChange::Confirm(user.username, context.now));
+    Some(changes)
 }
 
 /// Decides another role for a user; none where the user has it.
@@ -361,29 +361,29 @@ pub fn decide_role(
     user: &User,
     role: Role,
     by: Actor,
-    occasion: &Occasion,
-) -> Result<Option<Outcome>, Refusal> {
+    context: &Context,
+) -> Result<Option<ChangeSet>, Refusal> {
     if user.role == role {
         return Ok(None);
     }
-    let mut outcome = Outcome::of(state);
+    let mut changes = ChangeSet::of(state);
     if user.confirmed_at.is_some() {
-        outcome.tenant.admins = match role {
-            Role::Admin => outcome.tenant.admins + 1,
-            Role::Member if outcome.tenant.admins <= 1 => return Err(Refusal::LastAdmin),
-            Role::Member => outcome.tenant.admins - 1,
+        changes.tenant.admins = match role {
+            Role::Admin => changes.tenant.admins + 1,
+            Role::Member if changes.tenant.admins <= 1 => return Err(Refusal::LastAdmin),
+            Role::Member => changes.tenant.admins - 1,
         };
     }
-    outcome
+    changes
         .members
         .push(MemberChange::Role(user.username, role));
-    outcome.note(
+    changes.note(
         by,
         AuditAction::ChangeRole,
         Some(user.username.to_string()),
-        occasion,
+        context,
     );
-    Ok(Some(outcome))
+    Ok(Some(changes))
 }
 
 /// Decides that a user leaves.
@@ -394,51 +394,51 @@ pub fn decide_removal(
     state: &State,
     user: &User,
     by: Username,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
-    let mut outcome = Outcome::of(state);
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
+    let mut changes = ChangeSet::of(state);
     if user.role == Role::Admin && user.confirmed_at.is_some() {
-        if outcome.tenant.admins <= 1 {
+        if changes.tenant.admins <= 1 {
             return Err(Refusal::LastAdmin);
         }
-        outcome.tenant.admins -= 1;
+        changes.tenant.admins -= 1;
     }
-    outcome.tenant.users = outcome.tenant.users.saturating_sub(1);
-    outcome
+    changes.tenant.users = changes.tenant.users.saturating_sub(1);
+    changes
         .members
         .push(MemberChange::Leave(Box::new(user.clone())));
     // The tenant's own provider would vouch for the person at the next sign-in.
     if user.origin == Origin::Federation && by != user.username {
-        outcome.members.push(MemberChange::Bar(user.username));
+        changes.members.push(MemberChange::Block(user.username));
     }
-    outcome.note(
+    changes.note(
         Actor::User(by),
         AuditAction::RemoveUser,
         Some(user.username.to_string()),
-        occasion,
+        context,
     );
-    Ok(outcome)
+    Ok(changes)
 }
 
 /// Decides that a user leaves whose account the identity provider has not any more. The tenant may
 /// be without an administrator then: that is how it is, and an operator can give it another.
 #[must_use]
-pub fn decide_lost(state: &State, user: &User, occasion: &Occasion) -> Outcome {
-    let mut outcome = Outcome::of(state);
+pub fn decide_lost(state: &State, user: &User, context: &Context) -> ChangeSet {
+    let mut changes = ChangeSet::of(state);
     let was_admin = user.role == Role::Admin && user.confirmed_at.is_some();
-    outcome.tenant.admins = outcome.tenant.admins.saturating_sub(u64::from(was_admin));
-    outcome.tenant.users = outcome.tenant.users.saturating_sub(1);
-    outcome
+    changes.tenant.admins = changes.tenant.admins.saturating_sub(u64::from(was_admin));
+    changes.tenant.users = changes.tenant.users.saturating_sub(1);
+    changes
         .members
         .push(MemberChange::Leave(Box::new(user.clone())));
     let target = Some(user.username.to_string());
-    outcome.note(
+    changes.note(
         Actor::IdentityProvider,
         AuditAction::LoseAccount,
         target,
-        occasion,
+        context,
     );
-    outcome
+    changes
 }
 
 /// Decides another name of the organisation, another language, or both: what is absent stays.
@@ -448,11 +448,11 @@ pub fn decide_profile(
     organisation: Option<crate::OrganisationName>,
     language: Option<kernel::Language>,
     by: Username,
-    occasion: &Occasion,
-) -> Outcome {
-    let mut outcome = Outcome::of(state);
-    outcome.organisation = organisation;
-    outcome.tenant.language = language.unwrap_or(outcome.tenant.language);
-    outcome.note(Actor::User(by), AuditAction::ChangeProfile, None, occasion);
-    outcome
+    context: &Context,
+) -> ChangeSet {
+    let mut changes = ChangeSet::of(state);
+    changes.organisation = organisation;
+    changes.tenant.language = language.unwrap_or(changes.tenant.language);
+    changes.note(Actor::User(by), AuditAction::ChangeProfile, None, context);
+    changes
 }

@@ -5,37 +5,41 @@
 //! clock, makes no random ids: ids and the present moment are arguments. May not import an adapter.
 
 mod address;
+mod alert_thresholds;
 mod audit;
+mod change_set;
 mod claims;
 mod clients;
 mod closure;
 mod code;
+mod custom_subdomain;
 mod displayed;
-mod due;
 mod federation;
 mod idempotency;
 mod invitation;
-mod label;
-mod levels;
 mod lifecycle;
 mod login;
 mod mails;
 mod notice;
 mod operation;
-mod outcome;
 mod personal;
 mod policy;
 mod provisioning;
 mod registration;
 mod settings;
+mod subdomain;
+mod task;
 mod tenant;
 mod toolkit;
 mod user;
-mod vanity;
 mod voucher;
 
 pub use address::Addresses;
+pub use alert_thresholds::{
+    AlertThresholds, THRESHOLD_PERCENT_MAX, THRESHOLDS_MAX, decide_alert_thresholds,
+};
 pub use audit::{Actor, AuditAction, AuditEntry};
+pub use change_set::{ChangeSet, MemberChange, State, TenantEvent};
 pub use claims::{Bearer, Claims, ClaimsRefusal, claims};
 pub use clients::{
     CLIENTS_KEPT_MAX, CLIENTS_MAX, ClientId, ClientWish, MachineClient, MachineScope, ROTATION,
@@ -43,10 +47,10 @@ pub use clients::{
 };
 pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
 pub use code::{ConfirmationCode, UndoCode};
-pub use due::{Due, DueKind};
+pub use custom_subdomain::CustomSubdomain;
 pub use federation::{
-    AccountName, Federation, IdentityProvider, Issuer, Newcomer, ProviderClientId, ProviderName,
-    ProviderSecret, Standing, decide_federation, decide_federation_end, decide_newcomer,
+    AccountName, Federation, IdentityProvider, Issuer, JoinConditions, Newcomer, ProviderClientId,
+    ProviderName, ProviderSecret, decide_federation, decide_federation_end, decide_newcomer,
     decide_provider, decide_provider_forgotten,
 };
 pub use idempotency::{Fingerprint, IdempotencyKey, KeyDigest};
@@ -55,16 +59,13 @@ pub use invitation::{
     decide_acceptance, decide_invitation, decide_invitation_mail, decide_joined, decide_lost,
     decide_profile, decide_recount, decide_removal, decide_role, decide_withdrawal, may_complete,
 };
-pub use label::VanityLabel;
-pub use levels::{LEVEL_PERCENT_MAX, LEVELS_MAX, OwnLevels, decide_levels};
 pub use lifecycle::{
-    decide_code_mail, decide_confirmation, decide_due, decide_identity, decide_routed,
+    decide_code_mail, decide_confirmation, decide_identity, decide_routed, decide_task,
 };
 pub use login::{Login, SIGN_IN_RETRIED};
 pub use mails::{Asker, OwedMail, mailbox, share_of};
 pub use notice::AdministratorNotice;
 pub use operation::{Action, IdentityFailure, Operation, OperationState, Signup};
-pub use outcome::{MemberChange, Outcome, State, Statement};
 pub use personal::{EmailAddress, OrganisationName, Password, PersonName};
 pub use policy::{AppliedPolicy, decide_plan_request, decide_policy};
 pub use provisioning::{Provisioning, ProvisioningFailure, Said, decide_answer, decide_retry};
@@ -73,15 +74,17 @@ pub use registration::{
     Requirements, SignUp, SignUpRequest, decide_sign_up,
 };
 pub use settings::{DRAIN, DRAIN_MAX, LOOK_AGAIN, ProvisioningMode, Settings};
+pub use subdomain::{
+    ASK_AGAIN, ActiveSubdomain, FormerSubdomain, ReservationState, SubdomainReservation,
+    SubdomainUse, Subdomains, decide_reservation_answer, decide_subdomain_release,
+    decide_subdomain_reservation,
+};
+pub use task::{ScheduledTask, TaskKind};
 pub use tenant::{
-    Change, Occasion, PlanRequest, Realm, Refusal, TRANSITIONS, Tenant, decide_change,
+    Change, Context, PlanRequest, Realm, Refusal, TRANSITIONS, Tenant, decide_change,
 };
 pub use toolkit::{TOOLKIT_ANSWER_SOURCE, TOOLKIT_SOURCE, ToolkitDetail, ToolkitEvent};
 pub use user::{Consent, Document, DocumentVersion, Documents, Origin, User, Username};
-pub use vanity::{
-    ASK_AGAIN, ClaimState, FormerLabel, HeldLabel, LabelClaim, LabelUse, Vanity,
-    decide_address_claim, decide_address_release, decide_claim_decision,
-};
 pub use voucher::{VOUCHER_VALID, Voucher};
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! What the passing of time, a confirmed address, and the identity provider change.
 
+use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::clients::decide_clients_ended;
 use crate::closure::{decide_drained, decide_expiry, decide_fence};
 use crate::operation::IdentityFailure;
-use crate::outcome::{MemberChange, Outcome, State};
 use crate::provisioning::{decide_silence, decide_unremoved, request_provisioning};
+use crate::subdomain::decide_asking;
 use crate::tenant::{Change, decide_change};
-use crate::vanity::decide_asking;
-use crate::{Actor, Due, DueKind, Occasion, OwedMail, ProvisioningMode, Refusal, Settings, Signup};
+use crate::{
+    Actor, Context, OwedMail, ProvisioningMode, Refusal, ScheduledTask, Settings, Signup, TaskKind,
+};
 use catalogue::Catalogue;
 use kernel::{StatusReason, TenantStatus};
 
@@ -20,8 +22,8 @@ pub fn decide_confirmation(
     state: &State,
     catalogue: &Catalogue,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Option<Outcome>, Refusal> {
+    context: &Context,
+) -> Result<Option<ChangeSet>, Refusal> {
     match state.tenant.status {
         TenantStatus::Pending => {}
         TenantStatus::Closed => {
@@ -41,50 +43,50 @@ pub fn decide_confirmation(
     } else {
         Change::Activate
     };
-    let mut outcome = decide_change(
+    let mut changes = decide_change(
         state,
         change,
         StatusReason::Confirmed,
         Actor::Holder,
         settings,
-        occasion,
+        context,
     )?;
     if is_external {
-        request_provisioning(&mut outcome, catalogue, settings, occasion);
+        request_provisioning(&mut changes, catalogue, settings, context);
     }
     if let Some(signup) = &state.signup {
-        outcome.done.push(Due {
+        changes.done.push(ScheduledTask {
             at: signup.confirm_by,
-            kind: DueKind::Expiry,
+            kind: TaskKind::Expiry,
             tenant: state.tenant.id,
         });
-        outcome
+        changes
             .members
-            .push(MemberChange::Confirm(signup.username, occasion.now));
-        outcome.progress(signup, occasion, |signup| {
-            signup.identity_at.get_or_insert(occasion.now);
+            .push(MemberChange::Confirm(signup.username, context.now));
+        changes.progress(signup, context, |signup| {
+            signup.identity_at.get_or_insert(context.now);
             signup.identity_failure = None;
             signup.code_owed = None;
-            signup.confirmed_at.get_or_insert(occasion.now);
+            signup.confirmed_at.get_or_insert(context.now);
             if !is_external {
-                signup.activate(settings, occasion.now);
+                signup.activate(settings, context.now);
             }
         });
     }
-    Ok(Some(outcome))
+    Ok(Some(changes))
 }
 
 /// Decides what is noted once the tenant's address leads to the region; nothing while the tenant is
 /// not in use, or where it is noted already.
 #[must_use]
-pub fn decide_routed(state: &State, occasion: &Occasion) -> Option<Outcome> {
+pub fn decide_routed(state: &State, context: &Context) -> Option<ChangeSet> {
     let open = |signup: &&Signup| signup.activated_at.is_some() && signup.routed_at.is_none();
     let signup = state.signup.as_ref().filter(open)?;
-    let mut outcome = Outcome::of(state);
-    outcome.progress(signup, occasion, |signup| {
-        signup.routed_at = Some(occasion.now)
+    let mut changes = ChangeSet::of(state);
+    changes.progress(signup, context, |signup| {
+        signup.routed_at = Some(context.now)
     });
-    Some(outcome)
+    Some(changes)
 }
 
 /// Decides what is noted of the administrator's account. What was noted as done stays.
@@ -92,45 +94,45 @@ pub fn decide_routed(state: &State, occasion: &Occasion) -> Option<Outcome> {
 pub fn decide_identity(
     state: &State,
     made: Result<Option<OwedMail>, IdentityFailure>,
-    occasion: &Occasion,
-) -> Option<Outcome> {
+    context: &Context,
+) -> Option<ChangeSet> {
     let signup = state
         .signup
         .as_ref()
         .filter(|signup| signup.identity_at.is_none())?;
-    let mut outcome = Outcome::of(state);
+    let mut changes = ChangeSet::of(state);
     if let Ok(Some(owed)) = &made {
-        outcome.due.push(owed.due(state.tenant.id));
+        changes.due.push(owed.due(state.tenant.id));
     }
-    outcome.progress(signup, occasion, |signup| match made {
+    changes.progress(signup, context, |signup| match made {
         Ok(owed) => {
-            signup.identity_at = Some(occasion.now);
+            signup.identity_at = Some(context.now);
             signup.identity_failure = None;
             signup.code_owed = owed;
         }
         Err(failure) => signup.identity_failure = Some(failure),
     });
-    Some(outcome)
+    Some(changes)
 }
 
 /// Decides what is noted of a code that was mailed once more, or has to wait. Nothing where there
 /// is nothing to note, or the address is confirmed.
 #[must_use]
-pub fn decide_code_mail(state: &State, owed: Option<OwedMail>) -> Option<Outcome> {
+pub fn decide_code_mail(state: &State, owed: Option<OwedMail>) -> Option<ChangeSet> {
     let signup = state
         .signup
         .as_ref()
         .filter(|signup| signup.confirmed_at.is_none() && signup.code_owed != owed)?;
-    let mut outcome = Outcome::of(state);
-    outcome
+    let mut changes = ChangeSet::of(state);
+    changes
         .due
         .extend(owed.iter().map(|owed| owed.due(state.tenant.id)));
     // Nobody else has to know of it, so that it is no progress.
-    outcome.signup = Some(Signup {
+    changes.signup = Some(Signup {
         code_owed: owed,
         ..signup.clone()
     });
-    Some(outcome)
+    Some(changes)
 }
 
 /// Decides what is to be done at a time that has come. Whatever it is, the time itself is done
@@ -141,30 +143,30 @@ pub fn decide_code_mail(state: &State, owed: Option<OwedMail>) -> Option<Outcome
 ///
 /// # Errors
 /// Never for a tenant as this crate makes it.
-pub fn decide_due(
+pub fn decide_task(
     state: &State,
-    due: &Due,
+    due: &ScheduledTask,
     is_drained: bool,
     catalogue: &Catalogue,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
-    let outcome = match due.kind {
-        DueKind::Expiry => decide_expiry(state, settings, occasion)?,
-        DueKind::Provisioning => decide_silence(state, due, occasion),
-        DueKind::Grace => decide_fence(state, due, occasion),
-        DueKind::Drain => decide_drained(state, is_drained, settings, occasion)?,
-        DueKind::Erasure => crate::decide_erased(state, catalogue, settings, occasion),
-        DueKind::Deprovisioning => decide_unremoved(state, due, catalogue, settings, occasion),
-        DueKind::Clients => decide_clients_ended(state),
-        DueKind::Vanity => decide_asking(state, due, occasion),
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
+    let changes = match due.kind {
+        TaskKind::Expiry => decide_expiry(state, settings, context)?,
+        TaskKind::Provisioning => decide_silence(state, due, context),
+        TaskKind::Grace => decide_fence(state, due, context),
+        TaskKind::Drain => decide_drained(state, is_drained, settings, context)?,
+        TaskKind::Erasure => crate::decide_erased(state, catalogue, settings, context),
+        TaskKind::Deprovisioning => decide_unremoved(state, due, catalogue, settings, context),
+        TaskKind::Clients => decide_clients_ended(state),
+        TaskKind::Subdomains => decide_asking(state, due, context),
         // Whoever looks after what is due has mailed what may be mailed, and noted what has to wait
         // still.
-        DueKind::Mail => None,
+        TaskKind::Mail => None,
     };
-    let mut outcome = outcome.unwrap_or_else(|| Outcome::of(state));
-    if !outcome.done.contains(due) {
-        outcome.done.push(*due);
+    let mut changes = changes.unwrap_or_else(|| ChangeSet::of(state));
+    if !changes.done.contains(due) {
+        changes.done.push(*due);
     }
-    Ok(outcome)
+    Ok(changes)
 }

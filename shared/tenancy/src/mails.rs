@@ -4,7 +4,7 @@
 //! Within it everybody who asks has a smaller share, so that what one stranger asks for leaves room
 //! for what the owner asks for.
 
-use crate::{Due, DueKind, EmailAddress, KeyDigest};
+use crate::{EmailAddress, KeyDigest, ScheduledTask, TaskKind};
 use kernel::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -89,10 +89,10 @@ impl OwedMail {
 
     /// When the tenant has to be looked at for it.
     #[must_use]
-    pub const fn due(&self, tenant: TenantId) -> Due {
-        Due {
+    pub const fn due(&self, tenant: TenantId) -> ScheduledTask {
+        ScheduledTask {
             at: self.after,
-            kind: DueKind::Mail,
+            kind: TaskKind::Mail,
             tenant,
         }
     }

@@ -16,7 +16,7 @@ pub struct Signup {
     pub id: SignupId,
     /// The tenant that it makes.
     pub tenant: TenantId,
-    /// The tenant's public label.
+    /// The tenant's public subdomain.
     pub alias: Alias,
     /// The administrator's name at the identity provider.
     pub username: Username,
@@ -97,7 +97,7 @@ pub struct Operation {
     pub next: Action,
     /// The tenant that it makes.
     pub tenant: TenantId,
-    /// The tenant's public label.
+    /// The tenant's public subdomain.
     pub alias: Alias,
     /// The name to sign in with at the identity provider.
     pub username: Username,

@@ -56,17 +56,17 @@ impl PersonName {
     pub fn of_address(email: &EmailAddress) -> Self {
         let (local, domain) = email.parts();
         // An address may begin with what is no name, and with what reads like a web address or a
-        // telephone number. A domain's label may be a telephone number too, and its top-level
+        // telephone number. A domain's subdomain may be a telephone number too, and its top-level
         // domain is none: that is never all digits.
         let words = local.replace(|c: char| !c.is_ascii_alphanumeric(), " ");
-        let label = domain.split('.').next().unwrap_or_default();
+        let subdomain = domain.split('.').next().unwrap_or_default();
         let top = domain.rsplit('.').next().unwrap_or_default();
         let named = local
             .parse()
             .or_else(|_| words.parse())
-            .or_else(|_| label.parse());
+            .or_else(|_| subdomain.parse());
         named
-            .or_else(|_| label.replace('-', "").parse())
+            .or_else(|_| subdomain.replace('-', "").parse())
             .unwrap_or_else(|_| Self(top.to_owned()))
     }
 }

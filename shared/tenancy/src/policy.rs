@@ -1,8 +1,8 @@
 //! What home wants of a tenant, applied in the tenant's region.
 
-use crate::outcome::{Outcome, State, Statement};
+use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::tenant::{Change, decide_change};
-use crate::{Actor, AuditAction, Occasion, PlanRequest, ProvisioningMode, Refusal, Settings};
+use crate::{Actor, AuditAction, Context, PlanRequest, ProvisioningMode, Refusal, Settings};
 use catalogue::Catalogue;
 use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyApplied};
 use kernel::{EntitlementCode, PlanCode, StatusReason, Suspension, TenantId, TenantStatus};
@@ -20,7 +20,7 @@ pub struct AppliedPolicy {
 }
 
 /// Decides what a published policy changes: only a higher version does. Either way home is told
-/// which version holds. A suspension, its end and another plan are stated as any other change of
+/// which version holds. A suspension, its end and another plan are published as any other change of
 /// the tenant.
 ///
 /// # Errors
@@ -29,24 +29,24 @@ pub fn decide_policy(
     state: &State,
     published: &TenantPolicy,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let tenant = &state.tenant;
     if published.version <= tenant.policy.version {
-        let mut outcome = Outcome::of(state);
-        outcome
-            .statements
-            .push(applied(tenant.id, tenant.policy.version, occasion));
-        return Ok(outcome);
+        let mut changes = ChangeSet::of(state);
+        changes
+            .events
+            .push(applied(tenant.id, tenant.policy.version, context));
+        return Ok(changes);
     }
     if tenant.status == TenantStatus::Closed {
         // It holds, and there is nothing left that it could change.
-        let mut outcome = Outcome::of(state);
-        outcome.tenant.policy.version = published.version;
-        outcome
-            .statements
-            .push(applied(tenant.id, published.version, occasion));
-        return Ok(outcome);
+        let mut changes = ChangeSet::of(state);
+        changes.tenant.policy.version = published.version;
+        changes
+            .events
+            .push(applied(tenant.id, published.version, context));
+        return Ok(changes);
     }
     let change = match (tenant.status, published.suspension) {
         (TenantStatus::Active, Some(suspension)) => Some((Change::Suspend, reason_of(suspension))),
@@ -61,35 +61,30 @@ pub fn decide_policy(
     };
     let mut planned = state.clone();
     planned.tenant.plan = published.plan.clone();
-    let mut outcome = match change {
-        Some((change, reason)) => decide_change(
-            &planned,
-            change,
-            reason,
-            Actor::Operator,
-            settings,
-            occasion,
-        )?,
-        None => Outcome::of(&planned),
+    let mut changes = match change {
+        Some((change, reason)) => {
+            decide_change(&planned, change, reason, Actor::Operator, settings, context)?
+        }
+        None => ChangeSet::of(&planned),
     };
-    outcome.before = tenant.clone();
+    changes.before = tenant.clone();
     if published.plan != tenant.plan {
-        outcome.note(
+        changes.note(
             Actor::Operator,
             AuditAction::ChangePlan,
             Some(published.plan.to_string()),
-            occasion,
+            context,
         );
         if change.is_none() {
-            outcome.state_status(StatusReason::PlanChanged, occasion);
+            changes.publish_status(StatusReason::PlanChanged, context);
         }
     }
-    outcome.tenant.policy = AppliedPolicy {
+    changes.tenant.policy = AppliedPolicy {
         version: published.version,
         suspension: published.suspension,
         entitlements: published.entitlements.clone(),
     };
-    if let Some(closure) = outcome
+    if let Some(closure) = changes
         .tenant
         .closure
         .as_mut()
@@ -98,10 +93,10 @@ pub fn decide_policy(
         // Undone, the closure leads to where the policy wants the tenant.
         closure.was_suspended = published.suspension.is_some();
     }
-    outcome
-        .statements
-        .push(applied(tenant.id, published.version, occasion));
-    Ok(outcome)
+    changes
+        .events
+        .push(applied(tenant.id, published.version, context));
+    Ok(changes)
 }
 
 /// Decides that a tenant asks for another plan, which home decides on.
@@ -118,8 +113,8 @@ pub fn decide_plan_request(
     actor: Actor,
     catalogue: &Catalogue,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let wanted = catalogue.plan(plan).ok_or(Refusal::UnknownPlan)?;
     let tenant = &state.tenant;
     let present = catalogue.plan(&tenant.plan);
@@ -138,31 +133,31 @@ pub fn decide_plan_request(
         .plan_request
         .as_ref()
         .map_or(1, |last| last.revision + 1);
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.plan_request = Some(PlanRequest {
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.plan_request = Some(PlanRequest {
         plan: plan.clone(),
         revision,
-        requested_at: occasion.now,
+        requested_at: context.now,
     });
-    outcome.statements.push(Statement::PlanChange(Envelope {
-        id: occasion.event_of("plan"),
-        region: occasion.region.clone(),
+    changes.events.push(TenantEvent::PlanChange(Envelope {
+        id: context.event_of("plan"),
+        region: context.region.clone(),
         stream: Stream::Tenant(tenant.id),
         sequence: revision,
-        occurred_at: occasion.now,
+        occurred_at: context.now,
         data: PlanChangeRequested {
             tenant: tenant.id,
             plan: plan.clone(),
             revision,
         },
     }));
-    outcome.note(
+    changes.note(
         actor,
         AuditAction::RequestPlan,
         Some(plan.to_string()),
-        occasion,
+        context,
     );
-    Ok(outcome)
+    Ok(changes)
 }
 
 const fn reason_of(suspension: Suspension) -> StatusReason {
@@ -172,13 +167,13 @@ const fn reason_of(suspension: Suspension) -> StatusReason {
     }
 }
 
-fn applied(tenant: TenantId, version: u64, occasion: &Occasion) -> Statement {
-    Statement::PolicyApplied(Envelope {
-        id: occasion.event_of("applied"),
-        region: occasion.region.clone(),
+fn applied(tenant: TenantId, version: u64, context: &Context) -> TenantEvent {
+    TenantEvent::PolicyApplied(Envelope {
+        id: context.event_of("applied"),
+        region: context.region.clone(),
         stream: Stream::Tenant(tenant),
         sequence: version,
-        occurred_at: occasion.now,
+        occurred_at: context.now,
         data: TenantPolicyApplied { tenant, version },
     })
 }

@@ -1,9 +1,11 @@
 //! Resources that the application plane makes and removes: requests, answers, deadlines.
 
-use crate::outcome::{Outcome, State, Statement};
+use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::settings::{ABANDONED, DEPROVISIONINGS_MAX, after};
 use crate::tenant::{Change, decide_change};
-use crate::{Actor, AuditAction, Due, DueKind, Occasion, Refusal, Settings, Tenant, toolkit};
+use crate::{
+    Actor, AuditAction, Context, Refusal, ScheduledTask, Settings, TaskKind, Tenant, toolkit,
+};
 use catalogue::Catalogue;
 use contract::application::{Answer, TenantDeprovisioningRequested, TenantProvisioningRequested};
 use contract::{Envelope, Stream};
@@ -72,28 +74,28 @@ impl Said {
 
 /// Asks the application for a tenant's resources.
 pub(crate) fn request_provisioning(
-    outcome: &mut Outcome,
+    changes: &mut ChangeSet,
     catalogue: &Catalogue,
     settings: &Settings,
-    occasion: &Occasion,
+    context: &Context,
 ) {
-    let provisioning = next(outcome.tenant.provisioning.as_ref(), settings, occasion);
-    let tier = tier_of(&outcome.tenant, catalogue);
+    let provisioning = next(changes.tenant.provisioning.as_ref(), settings, context);
+    let tier = tier_of(&changes.tenant, catalogue);
     let Tenant {
         id: tenant,
         alias,
         plan,
         ..
-    } = outcome.tenant.clone();
+    } = changes.tenant.clone();
     let Provisioning {
         attempt, answer_by, ..
     } = provisioning;
-    outcome.statements.push(Statement::Provision(Envelope {
-        id: occasion.event_of("provision"),
-        region: occasion.region.clone(),
+    changes.events.push(TenantEvent::Provision(Envelope {
+        id: context.event_of("provision"),
+        region: context.region.clone(),
         stream: Stream::Tenant(tenant),
         sequence: attempt,
-        occurred_at: occasion.now,
+        occurred_at: context.now,
         data: TenantProvisioningRequested {
             tenant,
             alias,
@@ -104,50 +106,50 @@ pub(crate) fn request_provisioning(
         },
     }));
     if settings.builder_toolkit {
-        outcome
-            .statements
-            .push(Statement::Toolkit(toolkit::onboarding(
-                &outcome.tenant,
+        changes
+            .events
+            .push(TenantEvent::Toolkit(toolkit::onboarding(
+                &changes.tenant,
                 tier,
-                occasion,
+                context,
             )));
     }
-    outcome.due.push(Due {
+    changes.due.push(ScheduledTask {
         at: answer_by,
-        kind: DueKind::Provisioning,
+        kind: TaskKind::Provisioning,
         tenant,
     });
-    outcome.tenant.provisioning = Some(provisioning);
+    changes.tenant.provisioning = Some(provisioning);
 }
 
 /// Asks the application to remove a closed tenant's resources.
 pub(crate) fn request_deprovisioning(
-    outcome: &mut Outcome,
+    changes: &mut ChangeSet,
     catalogue: &Catalogue,
     settings: &Settings,
-    occasion: &Occasion,
+    context: &Context,
 ) {
-    let tier = tier_of(&outcome.tenant, catalogue);
+    let tier = tier_of(&changes.tenant, catalogue);
     let Tenant {
         id: tenant,
         alias,
         plan,
         ..
-    } = outcome.tenant.clone();
-    let Some(closure) = outcome.tenant.closure.as_mut() else {
+    } = changes.tenant.clone();
+    let Some(closure) = changes.tenant.closure.as_mut() else {
         return;
     };
-    let deprovisioning = next(closure.deprovisioning.as_ref(), settings, occasion);
+    let deprovisioning = next(closure.deprovisioning.as_ref(), settings, context);
     let Provisioning {
         attempt, answer_by, ..
     } = deprovisioning;
     closure.deprovisioning = Some(deprovisioning);
-    outcome.statements.push(Statement::Deprovision(Envelope {
-        id: occasion.event_of("deprovision"),
-        region: occasion.region.clone(),
+    changes.events.push(TenantEvent::Deprovision(Envelope {
+        id: context.event_of("deprovision"),
+        region: context.region.clone(),
         stream: Stream::Tenant(tenant),
         sequence: attempt,
-        occurred_at: occasion.now,
+        occurred_at: context.now,
         data: TenantDeprovisioningRequested {
             tenant,
             alias,
@@ -158,17 +160,17 @@ pub(crate) fn request_deprovisioning(
         },
     }));
     if settings.builder_toolkit {
-        outcome
-            .statements
-            .push(Statement::Toolkit(toolkit::offboarding(
-                &outcome.tenant,
+        changes
+            .events
+            .push(TenantEvent::Toolkit(toolkit::offboarding(
+                &changes.tenant,
                 tier,
-                occasion,
+                context,
             )));
     }
-    outcome.due.push(Due {
+    changes.due.push(ScheduledTask {
         at: answer_by,
-        kind: DueKind::Deprovisioning,
+        kind: TaskKind::Deprovisioning,
         tenant,
     });
 }
@@ -183,8 +185,8 @@ pub fn decide_answer(
     said: Said,
     answer: &Answer,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Option<Outcome>, Refusal> {
+    context: &Context,
+) -> Result<Option<ChangeSet>, Refusal> {
     let tenant = &state.tenant;
     match said {
         Said::Provisioned => {
@@ -195,7 +197,7 @@ pub fn decide_answer(
             else {
                 return Ok(None);
             };
-            decide_provisioned(state, provisioning, settings, occasion).map(Some)
+            decide_provisioned(state, provisioning, settings, context).map(Some)
         }
         Said::ProvisioningFailed => {
             let open = tenant
@@ -205,9 +207,9 @@ pub fn decide_answer(
             Ok(open.map(|_| {
                 fail_provisioning(
                     state,
-                    failure_of(answer, occasion),
+                    failure_of(answer, context),
                     Actor::Application,
-                    occasion,
+                    context,
                 )
             }))
         }
@@ -215,27 +217,27 @@ pub fn decide_answer(
             let Some(open) = deprovisioning_of(tenant).filter(|open| open.done_at.is_none()) else {
                 return Ok(None);
             };
-            let mut outcome = Outcome::of(state);
-            outcome.done.push(Due {
+            let mut changes = ChangeSet::of(state);
+            changes.done.push(ScheduledTask {
                 at: open.answer_by,
-                kind: DueKind::Deprovisioning,
+                kind: TaskKind::Deprovisioning,
                 tenant: tenant.id,
             });
-            set_deprovisioning(&mut outcome, |open| {
-                open.done_at = Some(occasion.now);
+            set_deprovisioning(&mut changes, |open| {
+                open.done_at = Some(context.now);
                 open.failure = None;
             });
-            Ok(Some(outcome))
+            Ok(Some(changes))
         }
         Said::DeprovisioningFailed => {
             let Some(_) = deprovisioning_of(tenant).filter(|open| is_asked(open, answer)) else {
                 return Ok(None);
             };
-            let mut outcome = Outcome::of(state);
-            let failure = failure_of(answer, occasion);
+            let mut changes = ChangeSet::of(state);
+            let failure = failure_of(answer, context);
             // The deadline stays: then it is asked again.
-            set_deprovisioning(&mut outcome, |open| open.failure = Some(failure));
-            Ok(Some(outcome))
+            set_deprovisioning(&mut changes, |open| open.failure = Some(failure));
+            Ok(Some(changes))
         }
     }
 }
@@ -248,8 +250,8 @@ pub fn decide_retry(
     state: &State,
     catalogue: &Catalogue,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let failed = state
         .tenant
         .provisioning
@@ -258,125 +260,124 @@ pub fn decide_retry(
     failed
         .filter(|failure| is_provisioning(&state.tenant) && failure.retryable)
         .ok_or(Refusal::NothingToRetry)?;
-    let mut outcome = Outcome::of(state);
-    request_provisioning(&mut outcome, catalogue, settings, occasion);
-    outcome.note(
-        Actor::Holder,
-        AuditAction::RetryProvisioning,
-        None,
-        occasion,
-    );
+    let mut changes = ChangeSet::of(state);
+    request_provisioning(&mut changes, catalogue, settings, context);
+    changes.note(Actor::Holder, AuditAction::RetryProvisioning, None, context);
     if let Some(signup) = &state.signup {
-        outcome.progress(signup, occasion, |_| {});
+        changes.progress(signup, context, |_| {});
     }
-    Ok(outcome)
+    Ok(changes)
 }
 
 /// Silence counts as a failure that can be repeated.
-pub(crate) fn decide_silence(state: &State, due: &Due, occasion: &Occasion) -> Option<Outcome> {
+pub(crate) fn decide_silence(
+    state: &State,
+    due: &ScheduledTask,
+    context: &Context,
+) -> Option<ChangeSet> {
     let open = state
         .tenant
         .provisioning
         .as_ref()
         .filter(|_| is_provisioning(&state.tenant))?;
     let silent = open.answer_by == due.at && open.failure.is_none();
-    silent.then(|| fail_provisioning(state, no_answer(occasion), Actor::Clock, occasion))
+    silent.then(|| fail_provisioning(state, no_answer(context), Actor::Clock, context))
 }
 
 /// A removal that is not done is asked for again, a bounded number of times. The failure is kept.
 pub(crate) fn decide_unremoved(
     state: &State,
-    due: &Due,
+    due: &ScheduledTask,
     catalogue: &Catalogue,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Option<Outcome> {
+    context: &Context,
+) -> Option<ChangeSet> {
     let open = deprovisioning_of(&state.tenant)?;
     if open.done_at.is_some() || open.answer_by != due.at {
         return None;
     }
-    let mut outcome = Outcome::of(state);
-    let failure = open.failure.clone().unwrap_or_else(|| no_answer(occasion));
+    let mut changes = ChangeSet::of(state);
+    let failure = open.failure.clone().unwrap_or_else(|| no_answer(context));
     let again = failure.retryable && open.attempt < DEPROVISIONINGS_MAX;
     if again {
-        request_deprovisioning(&mut outcome, catalogue, settings, occasion);
+        request_deprovisioning(&mut changes, catalogue, settings, context);
     } else {
-        set_deprovisioning(&mut outcome, |open| open.failure = Some(failure));
+        set_deprovisioning(&mut changes, |open| open.failure = Some(failure));
     }
-    Some(outcome)
+    Some(changes)
 }
 
 fn decide_provisioned(
     state: &State,
     provisioning: &Provisioning,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
-    let due = Due {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
+    let due = ScheduledTask {
         at: provisioning.answer_by,
-        kind: DueKind::Provisioning,
+        kind: TaskKind::Provisioning,
         tenant: state.tenant.id,
     };
     let reason = StatusReason::Provisioned;
-    let mut outcome = decide_change(
+    let mut changes = decide_change(
         state,
         Change::Activate,
         reason,
         Actor::Application,
         settings,
-        occasion,
+        context,
     )?;
-    outcome.done.push(due);
-    if let Some(open) = outcome.tenant.provisioning.as_mut() {
-        open.done_at = Some(occasion.now);
+    changes.done.push(due);
+    if let Some(open) = changes.tenant.provisioning.as_mut() {
+        open.done_at = Some(context.now);
         open.failure = None;
     }
     if let Some(signup) = &state.signup {
-        outcome.progress(signup, occasion, |signup| {
-            signup.activate(settings, occasion.now)
+        changes.progress(signup, context, |signup| {
+            signup.activate(settings, context.now)
         });
     }
-    Ok(outcome)
+    Ok(changes)
 }
 
 fn fail_provisioning(
     state: &State,
     failure: ProvisioningFailure,
     actor: Actor,
-    occasion: &Occasion,
-) -> Outcome {
-    let mut outcome = Outcome::of(state);
-    outcome.note(
+    context: &Context,
+) -> ChangeSet {
+    let mut changes = ChangeSet::of(state);
+    changes.note(
         actor,
         AuditAction::FailProvisioning,
         Some(failure.reason.to_string()),
-        occasion,
+        context,
     );
-    if let Some(open) = outcome.tenant.provisioning.as_mut() {
-        outcome.done.push(Due {
+    if let Some(open) = changes.tenant.provisioning.as_mut() {
+        changes.done.push(ScheduledTask {
             at: open.answer_by,
-            kind: DueKind::Provisioning,
+            kind: TaskKind::Provisioning,
             tenant: state.tenant.id,
         });
         let at = after(failure.at, ABANDONED);
-        outcome.due.push(Due {
+        changes.due.push(ScheduledTask {
             at,
-            kind: DueKind::Expiry,
+            kind: TaskKind::Expiry,
             tenant: state.tenant.id,
         });
         open.failure = Some(failure);
     }
     if let Some(signup) = &state.signup {
-        outcome.progress(signup, occasion, |_| {});
+        changes.progress(signup, context, |_| {});
     }
-    outcome
+    changes
 }
 
-fn next(last: Option<&Provisioning>, settings: &Settings, occasion: &Occasion) -> Provisioning {
+fn next(last: Option<&Provisioning>, settings: &Settings, context: &Context) -> Provisioning {
     Provisioning {
         attempt: last.map_or(1, |last| last.attempt + 1),
-        requested_at: occasion.now,
-        answer_by: after(occasion.now, settings.answer_within),
+        requested_at: context.now,
+        answer_by: after(context.now, settings.answer_within),
         done_at: None,
         failure: None,
     }
@@ -403,8 +404,8 @@ fn deprovisioning_of(tenant: &Tenant) -> Option<&Provisioning> {
     tenant.closure.as_ref()?.deprovisioning.as_ref()
 }
 
-fn set_deprovisioning(outcome: &mut Outcome, set: impl FnOnce(&mut Provisioning)) {
-    if let Some(open) = outcome
+fn set_deprovisioning(changes: &mut ChangeSet, set: impl FnOnce(&mut Provisioning)) {
+    if let Some(open) = changes
         .tenant
         .closure
         .as_mut()
@@ -414,7 +415,7 @@ fn set_deprovisioning(outcome: &mut Outcome, set: impl FnOnce(&mut Provisioning)
     }
 }
 
-fn failure_of(answer: &Answer, occasion: &Occasion) -> ProvisioningFailure {
+fn failure_of(answer: &Answer, context: &Context) -> ProvisioningFailure {
     let reason = answer
         .reason
         .clone()
@@ -422,14 +423,14 @@ fn failure_of(answer: &Answer, occasion: &Occasion) -> ProvisioningFailure {
     ProvisioningFailure {
         reason,
         retryable: answer.retryable.unwrap_or(true),
-        at: occasion.now,
+        at: context.now,
     }
 }
 
-fn no_answer(occasion: &Occasion) -> ProvisioningFailure {
+fn no_answer(context: &Context) -> ProvisioningFailure {
     ProvisioningFailure {
         reason: KnownReason::NoAnswer.into(),
         retryable: true,
-        at: occasion.now,
+        at: context.now,
     }
 }

@@ -1,13 +1,13 @@
 //! Registration: what a person asks for at sign-up, and what follows from it.
 
-use crate::outcome::{Statement, onboarding_progressed};
+use crate::change_set::{TenantEvent, onboarding_progressed};
 use crate::policy::AppliedPolicy;
 use crate::settings::after;
 use crate::tenant::status_changed;
 use crate::{
-    Actor, AuditAction, AuditEntry, DocumentVersion, Documents, Due, DueKind, EmailAddress,
-    Occasion, OrganisationName, Origin, OwnLevels, Password, PersonName, Settings, Signup, Tenant,
-    User, Username,
+    Actor, AlertThresholds, AuditAction, AuditEntry, Context, DocumentVersion, Documents,
+    EmailAddress, OrganisationName, Origin, Password, PersonName, ScheduledTask, Settings, Signup,
+    TaskKind, Tenant, User, Username,
 };
 use catalogue::Catalogue;
 use kernel::{
@@ -176,7 +176,7 @@ pub struct Registration {
 impl SignUpRequest {
     /// Whether the field that no person sees is filled in.
     #[must_use]
-    pub fn is_trapped(&self) -> bool {
+    pub fn hit_honeypot(&self) -> bool {
         self.website
             .as_ref()
             .is_some_and(|website| !website.is_empty())
@@ -350,7 +350,7 @@ pub struct Identifiers {
     pub signup: SignupId,
     /// Of the tenant.
     pub tenant: TenantId,
-    /// The tenant's random public label.
+    /// The tenant's random public subdomain.
     pub alias: Alias,
     /// Home's operation, where home hands the sign-up over.
     pub onboarding: Option<OnboardingId>,
@@ -368,9 +368,9 @@ pub struct SignUp {
     /// The tenant's first administrator.
     pub user: User,
     /// That the tenant is pending, and for home how far the onboarding is.
-    pub statements: Vec<Statement>,
+    pub events: Vec<TenantEvent>,
     /// When it expires unless it is confirmed.
-    pub due: Due,
+    pub due: ScheduledTask,
     /// The beginning of the audit trail.
     pub audit: AuditEntry,
 }
@@ -386,7 +386,7 @@ pub fn decide_sign_up(
     documents: &Documents,
     ids: Identifiers,
     settings: &Settings,
-    occasion: &Occasion,
+    context: &Context,
 ) -> SignUp {
     let Identifiers {
         signup,
@@ -406,7 +406,7 @@ pub fn decide_sign_up(
         plan: registration.plan.clone(),
         language: registration.language,
         billing_anchor: registration.billing_anchor,
-        usage_levels: OwnLevels::default(),
+        alert_thresholds: AlertThresholds::default(),
         status: TenantStatus::Pending,
         activated_at: None,
         version: 1,
@@ -424,9 +424,9 @@ pub fn decide_sign_up(
         closure: None,
         federation: None,
         previous: None,
-        vanity: None,
+        subdomains: None,
     };
-    let confirm_by = after(occasion.now, settings.confirm_within);
+    let confirm_by = after(context.now, settings.confirm_within);
     let signup = Signup {
         id: signup,
         tenant: tenant.id,
@@ -434,7 +434,7 @@ pub fn decide_sign_up(
         username,
         onboarding,
         revision: 1,
-        registered_at: occasion.now,
+        registered_at: context.now,
         confirm_by,
         identity_at: None,
         identity_failure: None,
@@ -444,12 +444,12 @@ pub fn decide_sign_up(
         routed_at: None,
         expired_at: None,
     };
-    let mut statements = vec![Statement::Status(status_changed(
+    let mut events = vec![TenantEvent::Status(status_changed(
         &tenant,
         StatusReason::SignedUp,
-        occasion,
+        context,
     ))];
-    statements.extend(onboarding_progressed(&signup, &tenant, occasion));
+    events.extend(onboarding_progressed(&signup, &tenant, context));
     SignUp {
         organisation: registration.organisation.clone(),
         user: User {
@@ -460,19 +460,19 @@ pub fn decide_sign_up(
             email: registration.email.clone(),
             origin: Origin::Signup(signup.id),
             account: None,
-            consents: documents.agreed_at(occasion.now),
-            created_at: occasion.now,
+            consents: documents.agreed_at(context.now),
+            created_at: context.now,
             confirmed_at: None,
         },
-        statements,
-        due: Due {
+        events,
+        due: ScheduledTask {
             at: confirm_by,
-            kind: DueKind::Expiry,
+            kind: TaskKind::Expiry,
             tenant: tenant.id,
         },
         audit: AuditEntry {
-            id: occasion.event_of("audit"),
-            at: occasion.now,
+            id: context.event_of("audit"),
+            at: context.now,
             actor: Actor::User(username),
             action: AuditAction::SignUp,
             target: None,

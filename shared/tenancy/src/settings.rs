@@ -33,7 +33,7 @@ impl FromStr for ProvisioningMode {
 pub struct Settings {
     /// Who makes a tenant's resources.
     pub provisioning: ProvisioningMode,
-    /// Whether the events of AWS SaaS Builder Toolkit are stated too.
+    /// Whether the events of AWS SaaS Builder Toolkit are published too.
     pub builder_toolkit: bool,
     /// How long the application may take for an answer.
     pub answer_within: SignedDuration,

@@ -1,11 +1,11 @@
 //! Tenants, and the one table of a tenant's life.
 
+use crate::change_set::{ChangeSet, State, TenantEvent};
 use crate::closure::Closure;
-use crate::outcome::{Outcome, State, Statement};
 use crate::policy::AppliedPolicy;
 use crate::provisioning::Provisioning;
 use crate::toolkit;
-use crate::{Actor, AuditAction, Federation, OwnLevels, Settings, Vanity};
+use crate::{Actor, AlertThresholds, AuditAction, Federation, Settings, Subdomains};
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{
     Alias, BillingAnchor, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason,
@@ -14,13 +14,13 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A tenant, without anything personal but the labels that it chose.
+/// A tenant, without anything personal but the subdomains that it chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// Its id.
     #[serde(rename = "tenant")]
     pub id: TenantId,
-    /// Its random public label.
+    /// Its random public subdomain.
     pub alias: Alias,
     /// The sign-up that made it.
     pub signup: SignupId,
@@ -32,15 +32,15 @@ pub struct Tenant {
     /// When its days begin, from its sign-up on.
     #[serde(default)]
     pub billing_anchor: BillingAnchor,
-    /// Which levels of usage it wants to be told, besides those of its plan.
+    /// Which thresholds of usage it wants to be told, besides those of its plan.
     #[serde(default)]
-    pub usage_levels: OwnLevels,
+    pub alert_thresholds: AlertThresholds,
     /// Where it is in its life.
     pub status: TenantStatus,
     /// When it became active: it is billed from the billing period on that this is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
-    /// Grows by one with every statement about status or plan.
+    /// Grows by one with every event about status or plan.
     pub version: u64,
     /// Grows by one with every change of anything, and guards it.
     pub edition: u64,
@@ -67,9 +67,9 @@ pub struct Tenant {
     /// Where its people had their accounts before it came to this region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Realm>,
-    /// Its readable labels, once it asked for one.
+    /// Its readable subdomains, once it asked for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vanity: Option<Vanity>,
+    pub subdomains: Option<Subdomains>,
 }
 
 /// A user pool of the fleet, by the client that people use.
@@ -95,7 +95,7 @@ pub struct PlanRequest {
 /// The circumstances of a decision, which come from outside: where, when, and the id of what it
 /// states.
 #[derive(Debug, Clone)]
-pub struct Occasion {
+pub struct Context {
     /// The region in which it is decided.
     pub region: RegionCode,
     /// The id of the fact that may follow.
@@ -104,7 +104,7 @@ pub struct Occasion {
     pub now: Timestamp,
 }
 
-impl Occasion {
+impl Context {
     /// The id of another fact that the same decision states.
     #[must_use]
     pub fn event_of(&self, what: &str) -> EventId {
@@ -225,46 +225,46 @@ pub fn decide_change(
     reason: StatusReason,
     actor: Actor,
     settings: &Settings,
-    occasion: &Occasion,
-) -> Result<Outcome, Refusal> {
+    context: &Context,
+) -> Result<ChangeSet, Refusal> {
     let from = state.tenant.status;
     let to = TRANSITIONS
         .iter()
         .find(|(status, on, _)| *status == from && *on == change)
         .map(|(_, _, to)| *to)
         .ok_or(Refusal::NotFromHere { status: from })?;
-    let mut outcome = Outcome::of(state);
-    outcome.tenant.status = to;
+    let mut changes = ChangeSet::of(state);
+    changes.tenant.status = to;
     if change == Change::Activate {
-        outcome.tenant.activated_at = Some(occasion.now);
+        changes.tenant.activated_at = Some(context.now);
     }
-    outcome.state_status(reason, occasion);
+    changes.publish_status(reason, context);
     if settings.builder_toolkit {
-        outcome
-            .statements
-            .extend(toolkit::of_change(&outcome.tenant, change, occasion).map(Statement::Toolkit));
+        changes
+            .events
+            .extend(toolkit::of_change(&changes.tenant, change, context).map(TenantEvent::Toolkit));
     }
-    outcome.note(
+    changes.note(
         actor,
         AuditAction::ChangeStatus,
         Some(to.to_string()),
-        occasion,
+        context,
     );
-    Ok(outcome)
+    Ok(changes)
 }
 
 /// The fact that a tenant now has its status and plan.
 pub(crate) fn status_changed(
     tenant: &Tenant,
     reason: StatusReason,
-    occasion: &Occasion,
+    context: &Context,
 ) -> Envelope<TenantStatusChanged> {
     Envelope {
-        id: occasion.event,
-        region: occasion.region.clone(),
+        id: context.event,
+        region: context.region.clone(),
         stream: Stream::Tenant(tenant.id),
         sequence: tenant.version,
-        occurred_at: occasion.now,
+        occurred_at: context.now,
         data: TenantStatusChanged {
             tenant: tenant.id,
             alias: tenant.alias.clone(),

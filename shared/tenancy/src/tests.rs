@@ -1,10 +1,10 @@
 mod addresses;
+mod alert_thresholds;
 mod clients;
 mod closing;
 mod codes;
 mod federation;
 mod laws;
-mod levels;
 mod life;
 mod mails;
 mod members;
@@ -12,7 +12,7 @@ mod names;
 mod policies;
 mod provisioning;
 mod registration;
-mod vanity;
+mod subdomain;
 
 use crate::*;
 use catalogue::Catalogue;
@@ -20,16 +20,16 @@ use kernel::{Alias, EventId, SignupId, TenantId, TenantStatus, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-fn occasion_at(now: &str) -> Occasion {
-    Occasion {
+fn context_at(now: &str) -> Context {
+    Context {
         region: "eu-central-1".parse().unwrap(),
         event: EventId::from_uuid(Uuid::from_u128(3)),
         now: now.parse().unwrap(),
     }
 }
 
-fn occasion() -> Occasion {
-    occasion_at("2026-11-20T10:00:00Z")
+fn context() -> Context {
+    context_at("2026-11-20T10:00:00Z")
 }
 
 fn settings(mode: &str) -> Settings {
@@ -92,7 +92,7 @@ fn sign_up() -> SignUp {
         &documents(),
         ids(),
         &settings("auto"),
-        &occasion(),
+        &context(),
     )
 }
 
@@ -108,42 +108,44 @@ fn state(status: TenantStatus) -> State {
     }
 }
 
-/// What the store holds after an outcome.
-fn after(before: &State, outcome: Outcome) -> State {
+/// What the store holds after an changes.
+fn after(before: &State, changes: ChangeSet) -> State {
     assert_eq!(
-        outcome.before, before.tenant,
-        "an outcome is of the tenant that it was made on"
+        changes.before, before.tenant,
+        "an changes is of the tenant that it was made on"
     );
     assert_eq!(
-        outcome.tenant.edition,
+        changes.tenant.edition,
         before.tenant.edition + 1,
-        "every outcome is guarded"
+        "every changes is guarded"
     );
     State {
-        tenant: outcome.tenant,
-        signup: outcome.signup.or_else(|| before.signup.clone()),
+        tenant: changes.tenant,
+        signup: changes.signup.or_else(|| before.signup.clone()),
     }
 }
 
-/// The types of what an outcome states, in order.
-fn stated(outcome: &Outcome) -> Vec<String> {
-    let name = |statement: &Statement| match statement {
-        Statement::Status(fact) => format!("status:{}", json!(fact.data.reason).as_str().unwrap()),
-        Statement::PolicyApplied(fact) => format!("applied:{}", fact.data.version),
-        Statement::PlanChange(fact) => format!("plan:{}", fact.data.revision),
-        Statement::Vanity(fact) => format!(
+/// The types of what an changes states, in order.
+fn published(changes: &ChangeSet) -> Vec<String> {
+    let name = |event: &TenantEvent| match event {
+        TenantEvent::Status(fact) => {
+            format!("status:{}", json!(fact.data.reason).as_str().unwrap())
+        }
+        TenantEvent::PolicyApplied(fact) => format!("applied:{}", fact.data.version),
+        TenantEvent::PlanChange(fact) => format!("plan:{}", fact.data.revision),
+        TenantEvent::Subdomains(fact) => format!(
             "{}:{}",
             json!(fact.data.phase).as_str().unwrap(),
             fact.data.revision
         ),
-        Statement::Address(fact) => format!("address:{}", fact.data.revision),
-        Statement::Erased(_) => "erased".to_owned(),
-        Statement::Onboarding(fact) => format!("onboarding:{}", fact.data.revision),
-        Statement::Provision(fact) => format!("provision:{}", fact.data.attempt),
-        Statement::Deprovision(fact) => format!("deprovision:{}", fact.data.attempt),
-        Statement::Toolkit(event) => event.detail_type.to_owned(),
+        TenantEvent::Address(fact) => format!("address:{}", fact.data.revision),
+        TenantEvent::Erased(_) => "erased".to_owned(),
+        TenantEvent::Onboarding(fact) => format!("onboarding:{}", fact.data.revision),
+        TenantEvent::Provision(fact) => format!("provision:{}", fact.data.attempt),
+        TenantEvent::Deprovision(fact) => format!("deprovision:{}", fact.data.attempt),
+        TenantEvent::Toolkit(event) => event.detail_type.to_owned(),
     };
-    outcome.statements.iter().map(name).collect()
+    changes.events.iter().map(name).collect()
 }
 
 fn at(text: &str) -> Timestamp {

@@ -4,7 +4,7 @@
 //! along, is personal and left out.
 
 use crate::tenant::Change;
-use crate::{Occasion, Tenant};
+use crate::{Context, Tenant};
 use kernel::{EventId, PlanCode, Tier, Timestamp};
 use serde::Serialize;
 
@@ -39,27 +39,27 @@ pub struct ToolkitDetail {
 }
 
 /// The application is asked for resources.
-pub(crate) fn onboarding(tenant: &Tenant, tier: Tier, occasion: &Occasion) -> ToolkitEvent {
-    event("sbt_aws_onboardingRequest", tenant, Some(tier), occasion)
+pub(crate) fn onboarding(tenant: &Tenant, tier: Tier, context: &Context) -> ToolkitEvent {
+    event("sbt_aws_onboardingRequest", tenant, Some(tier), context)
 }
 
 /// The application is asked to remove them.
-pub(crate) fn offboarding(tenant: &Tenant, tier: Tier, occasion: &Occasion) -> ToolkitEvent {
-    event("sbt_aws_offboardingRequest", tenant, Some(tier), occasion)
+pub(crate) fn offboarding(tenant: &Tenant, tier: Tier, context: &Context) -> ToolkitEvent {
+    event("sbt_aws_offboardingRequest", tenant, Some(tier), context)
 }
 
 /// What a change of status means to the application.
 pub(crate) fn of_change(
     tenant: &Tenant,
     change: Change,
-    occasion: &Occasion,
+    context: &Context,
 ) -> Option<ToolkitEvent> {
     match change {
         Change::Suspend | Change::Close => {
-            Some(event("sbt_aws_deactivateRequest", tenant, None, occasion))
+            Some(event("sbt_aws_deactivateRequest", tenant, None, context))
         }
         Change::Reactivate | Change::Reopen => {
-            Some(event("sbt_aws_activateRequest", tenant, None, occasion))
+            Some(event("sbt_aws_activateRequest", tenant, None, context))
         }
         Change::Provision
         | Change::Activate
@@ -75,11 +75,11 @@ fn event(
     detail_type: &'static str,
     tenant: &Tenant,
     tier: Option<Tier>,
-    occasion: &Occasion,
+    context: &Context,
 ) -> ToolkitEvent {
     ToolkitEvent {
-        id: occasion.event_of(detail_type),
-        at: occasion.now,
+        id: context.event_of(detail_type),
+        at: context.now,
         detail_type,
         detail: ToolkitDetail {
             tenant_registration_id: tenant.id.to_string(),

@@ -7,9 +7,9 @@ use contract::TenantPolicy;
 use contract::application::Answer;
 use identity::Mailing;
 use kernel::{Role, Suspension, TenantId, Timestamp};
-use regional_store::{Loaded, Reach, Registered};
+use regional_store::{LoadOptions, Registered, TenantView};
 use tenancy::{
-    Actor, InvitationCode, Invite, KeyDigest, Occasion, Outcome, Refusal, Said, SignUp, State,
+    Actor, ChangeSet, Context, InvitationCode, Invite, KeyDigest, Refusal, Said, SignUp, State,
     Tenant, User, Username, Voucher,
 };
 
@@ -56,9 +56,12 @@ impl Region {
             )
             .await
             .unwrap();
-        self.change(made.tenant.id, Reach::SIGNUP, now, |loaded, occasion| {
-            Ok(tenancy::decide_identity(&loaded.state, Ok(None), occasion))
-        })
+        self.change(
+            made.tenant.id,
+            LoadOptions::SIGNUP,
+            now,
+            |loaded, context| Ok(tenancy::decide_identity(&loaded.state, Ok(None), context)),
+        )
         .await;
     }
 
@@ -68,8 +71,8 @@ impl Region {
     /// # Panics
     /// When the tenant is not pending any more.
     pub async fn confirm(&self, tenant: TenantId, now: Timestamp) -> Tenant {
-        let confirmed = self.change(tenant, Reach::SIGNUP, now, |loaded, occasion| {
-            tenancy::decide_confirmation(&loaded.state, &self.catalogue, &self.settings, occasion)
+        let confirmed = self.change(tenant, LoadOptions::SIGNUP, now, |loaded, context| {
+            tenancy::decide_confirmation(&loaded.state, &self.catalogue, &self.settings, context)
         });
         confirmed.await.tenant
     }
@@ -123,9 +126,14 @@ impl Region {
     /// # Panics
     /// When there is no such tenant.
     pub async fn answer(&self, said: Said, answer: &Answer, now: Timestamp) -> Tenant {
-        let answered = self.change(answer.tenant, Reach::SIGNUP, now, |loaded, occasion| {
-            tenancy::decide_answer(&loaded.state, said, answer, &self.settings, occasion)
-        });
+        let answered = self.change(
+            answer.tenant,
+            LoadOptions::SIGNUP,
+            now,
+            |loaded, context| {
+                tenancy::decide_answer(&loaded.state, said, answer, &self.settings, context)
+            },
+        );
         answered.await.tenant
     }
 
@@ -164,11 +172,11 @@ impl Region {
         let alias = self.tenant(tenant).await.alias;
         let id = Username::of(&alias, &email).invitation();
         let code = InvitationCode::from_random(id, runtime::random_bytes().unwrap());
-        let reach = Reach {
+        let reach = LoadOptions {
             invitation: Some(id),
-            ..Reach::TENANT
+            ..LoadOptions::TENANT
         };
-        self.change(tenant, reach, now, |loaded, occasion| {
+        self.change(tenant, reach, now, |loaded, context| {
             let invite = Invite {
                 email: &email,
                 role,
@@ -181,7 +189,7 @@ impl Region {
                 &invite,
                 loaded.invitation.as_ref(),
                 false,
-                occasion,
+                context,
             )
             .map(Some)
         })
@@ -201,9 +209,9 @@ impl Region {
         name: &str,
         now: Timestamp,
     ) -> User {
-        let reach = Reach {
+        let reach = LoadOptions {
             invitation: Some(code.invitation()),
-            ..Reach::TENANT
+            ..LoadOptions::TENANT
         };
         let open = self
             .tenants
@@ -213,11 +221,11 @@ impl Region {
             .invitation
             .unwrap();
         let username = Username::of(&self.tenant(tenant).await.alias, &open.email);
-        let reach = Reach {
+        let reach = LoadOptions {
             user: open.inviter(),
             ..reach
         };
-        self.change(tenant, reach, now, |loaded, occasion| {
+        self.change(tenant, reach, now, |loaded, context| {
             let invitation = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = (name.parse().unwrap(), documents().agreed_at(now));
             let inviter = loaded.user.as_ref();
@@ -228,20 +236,20 @@ impl Region {
                 code,
                 name,
                 consents,
-                occasion,
+                context,
             )
             .map(Some)
         })
         .await;
-        let reach = Reach {
+        let reach = LoadOptions {
             user: Some(username),
-            ..Reach::TENANT
+            ..LoadOptions::TENANT
         };
-        self.change(tenant, reach, now, |loaded, occasion| {
+        self.change(tenant, reach, now, |loaded, context| {
             Ok(loaded
                 .user
                 .as_ref()
-                .and_then(|user| tenancy::decide_joined(&loaded.state, user, occasion)))
+                .and_then(|user| tenancy::decide_joined(&loaded.state, user, context)))
         })
         .await;
         self.tenants
@@ -284,8 +292,8 @@ impl Region {
             suspension,
             entitlements,
         };
-        let published = self.change(tenant, Reach::TENANT, now, |loaded, occasion| {
-            tenancy::decide_policy(&loaded.state, &policy, &self.settings, occasion).map(Some)
+        let published = self.change(tenant, LoadOptions::TENANT, now, |loaded, context| {
+            tenancy::decide_policy(&loaded.state, &policy, &self.settings, context).map(Some)
         });
         published.await.tenant
     }
@@ -295,13 +303,13 @@ impl Region {
     /// # Panics
     /// When the tenant is neither active nor suspended.
     pub async fn close(&self, tenant: TenantId, undo: &KeyDigest, now: Timestamp) -> Tenant {
-        let closing = self.change(tenant, Reach::TENANT, now, |loaded, occasion| {
+        let closing = self.change(tenant, LoadOptions::TENANT, now, |loaded, context| {
             tenancy::decide_closure(
                 &loaded.state,
                 Actor::Holder,
                 undo.clone(),
                 &self.settings,
-                occasion,
+                context,
             )
             .map(Some)
         });
@@ -315,13 +323,13 @@ impl Region {
     pub async fn change(
         &self,
         tenant: TenantId,
-        reach: Reach,
+        options: LoadOptions,
         now: Timestamp,
-        decide: impl Fn(&Loaded, &Occasion) -> Result<Option<Outcome>, Refusal>,
+        decide: impl Fn(&TenantView, &Context) -> Result<Option<ChangeSet>, Refusal>,
     ) -> State {
-        let occasion = self.occasion(now);
+        let context = self.context(now);
         self.tenants
-            .change(tenant, reach, |loaded| decide(loaded, &occasion))
+            .change(tenant, options, |loaded| decide(loaded, &context))
             .await
             .unwrap()
     }

@@ -4,7 +4,7 @@
 use kernel::{Alias, EventId, OnboardingId, RegionCode, SignupId, TenantId, Timestamp};
 use serde_json::json;
 use tenancy::{
-    Documents, Fingerprint, IdempotencyKey, Identifiers, KeyDigest, Occasion, Registration,
+    Context, Documents, Fingerprint, IdempotencyKey, Identifiers, KeyDigest, Registration,
     Requirements, SignUp, SignUpRequest, decide_sign_up,
 };
 
@@ -117,7 +117,7 @@ impl Newcomer {
     /// What the sign-up makes.
     #[must_use]
     pub fn sign_up(&self, region: &Region) -> SignUp {
-        let occasion = occasion(&region.code, self.at);
+        let context = context(&region.code, self.at);
         let ids = Identifiers {
             signup: self.signup,
             tenant: self.tenant,
@@ -131,7 +131,7 @@ impl Newcomer {
             &documents(),
             ids,
             &region.settings,
-            &occasion,
+            &context,
         )
     }
 
@@ -154,8 +154,8 @@ pub(crate) fn documents() -> Documents {
     }
 }
 
-pub(crate) fn occasion(region: &RegionCode, now: Timestamp) -> Occasion {
-    Occasion {
+pub(crate) fn context(region: &RegionCode, now: Timestamp) -> Context {
+    Context {
         region: region.clone(),
         event: EventId::from_uuid(runtime::new_uuid()),
         now,

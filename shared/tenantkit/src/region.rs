@@ -7,7 +7,7 @@ use kernel::{RegionCode, TenantId, Timestamp};
 use outbox::Outbox;
 use regional_store::TenantStore;
 use serde_json::Value;
-use tenancy::{Occasion, Settings, Signup, Tenant};
+use tenancy::{Context, Settings, Signup, Tenant};
 use testkit::{LocalAws, Pool};
 
 /// A region with fresh tables. Its settings and its code may be changed before tenants come.
@@ -21,7 +21,7 @@ pub struct Region {
     pub regional_table: String,
     /// The table of usage.
     pub usage_table: String,
-    /// The table of what is stated.
+    /// The table of what is published.
     pub outbox_table: String,
     /// The outbox.
     pub outbox: Outbox,
@@ -76,7 +76,7 @@ impl Region {
         self
     }
 
-    /// The same, where the events of AWS SaaS Builder Toolkit are stated too.
+    /// The same, where the events of AWS SaaS Builder Toolkit are published too.
     #[must_use]
     pub fn with_builder_toolkit(mut self) -> Self {
         self.settings.builder_toolkit = true;
@@ -104,8 +104,8 @@ impl Region {
 
     /// The circumstances of a decision, with a fresh event id.
     #[must_use]
-    pub fn occasion(&self, now: Timestamp) -> Occasion {
-        crate::newcomer::occasion(&self.code, now)
+    pub fn context(&self, now: Timestamp) -> Context {
+        crate::newcomer::context(&self.code, now)
     }
 
     /// A tenant as it is stored.
@@ -130,12 +130,12 @@ impl Region {
         self.tenants.reader().load_signup(signup).await.unwrap()
     }
 
-    /// The details of what is stated and not yet relayed, of one type, in order of time and
+    /// The details of what is published and not yet relayed, of one type, in order of time and
     /// sequence. Of a fact that is the envelope.
     ///
     /// # Panics
     /// When the outbox cannot be read.
-    pub async fn stated(&self, detail_type: &str) -> Vec<Value> {
+    pub async fn published(&self, detail_type: &str) -> Vec<Value> {
         let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
         let of_type = rows.iter().filter(|row| row.detail_type == detail_type);
         let mut details: Vec<(Timestamp, Value)> = of_type

@@ -12,7 +12,10 @@ async fn a_tenant_comes_into_every_state_by_its_own_steps() {
         TenantStatus::Provisioning
     );
     assert_eq!(
-        region.stated("TenantProvisioningRequested.v1").await.len(),
+        region
+            .published("TenantProvisioningRequested.v1")
+            .await
+            .len(),
         1
     );
 
@@ -38,7 +41,7 @@ async fn a_tenant_comes_into_every_state_by_its_own_steps() {
         .close(other.tenant, &KeyDigest::of("undo", "code"), now)
         .await;
     assert_eq!(closing.status, TenantStatus::Closing);
-    let revisions: Vec<_> = region.stated("TenantStatusChanged.v1").await;
+    let revisions: Vec<_> = region.published("TenantStatusChanged.v1").await;
     let of_other = revisions
         .iter()
         .filter(|fact| fact["data"]["tenant"] == other.tenant.to_string());

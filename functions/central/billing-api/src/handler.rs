@@ -245,10 +245,10 @@ async fn show_run(
 async fn list_incidents(
     State(adapters): State<Arc<Adapters>>,
 ) -> Result<Json<IncidentList>, Problem> {
-    let watched = adapters.store.load_watched().await.map_err(failed)?;
-    let mut incidents: Vec<Incident> = watched
+    let unreconciled = adapters.store.load_unreconciled().await.map_err(failed)?;
+    let mut incidents: Vec<Incident> = unreconciled
         .into_iter()
-        .filter_map(|watched| watched.incident)
+        .filter_map(|unreconciled| unreconciled.incident)
         .collect();
     let total = incidents.len();
     incidents.sort_by_key(|incident| (incident.since, incident.subject()));

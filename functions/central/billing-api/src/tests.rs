@@ -3,7 +3,8 @@ mod openapi;
 use crate::handler::{Adapters, router};
 use axum::Router;
 use billing::{
-    Billing, Disclosure, InvoiceRequest, PeriodUsage, Run, Standing, decide_issue, plan_invoice,
+    Billability, Billing, DisclosureThreshold, InvoiceRequest, PeriodUsage, Run, decide_issue,
+    plan_invoice,
 };
 use billing_store::{BillingStore, Recorded};
 use catalogue::Catalogue;
@@ -44,7 +45,7 @@ async fn seed(store: &BillingStore) {
     let catalogue = Catalogue::bundled().unwrap();
     let legal_entity: LegalEntity = "meridian".parse().unwrap();
     let period: BillingPeriod = "2026-10".parse().unwrap();
-    let disclosure = Disclosure {
+    let disclosure = DisclosureThreshold {
         mode: Mode::Shared,
         tenants_min: 5,
     };
@@ -54,23 +55,23 @@ async fn seed(store: &BillingStore) {
         let tenant = format!("0199a1f0-0000-7000-8000-00000000000{n}")
             .parse()
             .unwrap();
-        let desk = store
-            .load_desk(InvoiceRequest { tenant, period }, &legal_entity)
+        let context = store
+            .load_issue_context(InvoiceRequest { tenant, period }, &legal_entity)
             .await
             .unwrap();
         let draft = plan_invoice(Billing {
             catalogue: &catalogue,
             tenant,
             period,
-            standing: Standing::InUse(&"starter".parse().unwrap()),
+            billability: Billability::InUse(&"starter".parse().unwrap()),
             usage: &PeriodUsage::new(),
             earlier: &[],
             missing_reports: 0,
         });
-        let run = desk.run.clone().unwrap().run;
-        let issue = decide_issue(draft.unwrap(), run, desk.next_number(), disclosure);
+        let run = context.run.clone().unwrap().run;
+        let issue = decide_issue(draft.unwrap(), run, context.next_number(), disclosure);
         assert_eq!(
-            store.record_issue(&desk, &issue, None).await.unwrap(),
+            store.record_issue(&context, &issue, None).await.unwrap(),
             Recorded::Done
         );
     }
@@ -79,7 +80,7 @@ async fn seed(store: &BillingStore) {
 /// A day that a region sealed twice.
 async fn dispute(store: &BillingStore) {
     for (sequence, digit) in [(1, "a"), (2, "b")] {
-        let stated = json!({
+        let published = json!({
             "id": "0199a1f0-0000-7000-8000-ffff00000001",
             "region": "eu-central-1",
             "stream": "usage:0199a1f0-0000-7000-8000-000000000001",
@@ -94,7 +95,7 @@ async fn dispute(store: &BillingStore) {
         });
         let now = "2026-10-09T07:00:00Z".parse().unwrap();
         store
-            .record_sealed(&serde_json::from_value(stated).unwrap(), now)
+            .record_sealed(&serde_json::from_value(published).unwrap(), now)
             .await
             .unwrap();
     }
@@ -145,7 +146,7 @@ async fn use_something(store: &BillingStore) {
         (tenant, "2026-10-07T00:00:00Z", &sealed[..]),
         (other, "2026-10-30T23:00:00Z", &[]),
     ] {
-        let stated = json!({
+        let published = json!({
             "id": "0199a1f0-0000-7000-8000-ffff00000002",
             "region": "eu-central-1",
             "stream": format!("usage:{tenant}"),
@@ -155,7 +156,7 @@ async fn use_something(store: &BillingStore) {
         });
         let now = "2026-11-11T07:00:00Z".parse().unwrap();
         store
-            .record_sealed(&serde_json::from_value(stated).unwrap(), now)
+            .record_sealed(&serde_json::from_value(published).unwrap(), now)
             .await
             .unwrap();
     }

@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::LINK;
 use axum::response::{IntoResponse as _, Response};
-use billing::{Exact, MeterUsage, PeriodUsage, Seal, total_usage};
+use billing::{MeterUsage, PeriodUsage, Seal, UnroundedAmount, total_usage};
 use catalogue::{Catalogue, Meter};
 use contract::{UsageWindow, WindowPart};
 use kernel::{
@@ -50,7 +50,7 @@ pub(crate) struct TotalView {
     start: Timestamp,
     /// The values of the dimensions that divide it; empty where all are totalled together.
     group: UsageGroup,
-    value: Exact,
+    value: UnroundedAmount,
     /// How many events it is made of.
     events: u64,
     /// Whether it may change.
@@ -282,7 +282,7 @@ fn rows_of(
     let end = window.end(start);
     let is_sealed = seals
         .iter()
-        .any(|seal| WindowSize::Day.end(seal.day) == end && seal.watch.is_none());
+        .any(|seal| WindowSize::Day.end(seal.day) == end && seal.retry.is_none());
     let adjusted = |meter: &MeterCode| {
         windows
             .iter()

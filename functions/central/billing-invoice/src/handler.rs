@@ -2,10 +2,10 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing::{
-    Billing, Disclosure, Draft, Earlier, InvoiceRefusal, InvoiceRequest, Standing, decide_issue,
-    decide_settlement, plan_invoice, total_usage,
+    Billability, Billing, DisclosureThreshold, Draft, InvoiceRefusal, InvoiceRequest, PriorInvoice,
+    decide_completion, decide_issue, plan_invoice, total_usage,
 };
-use billing_store::{BillingStore, Desk, Recorded, StoreError};
+use billing_store::{BillingStore, IssueContext, Recorded, StoreError};
 use catalogue::Catalogue;
 use contract::{Envelope, RegionBillingTotaled, Stream};
 use dynamo::{Attempts, CROWD, Write};
@@ -35,7 +35,7 @@ pub(crate) struct Adapters {
     /// The region that bills.
     pub(crate) region: RegionCode,
     /// What it may state about it.
-    pub(crate) disclosure: Disclosure,
+    pub(crate) disclosure: DisclosureThreshold,
 }
 
 /// Why an invoice was not issued.
@@ -70,34 +70,34 @@ pub(crate) enum InvoiceError {
     /// The table did not do it.
     #[error("the invoice was not stored")]
     Store(#[source] StoreError),
-    /// The statement could not be written down.
-    #[error("the region's totals cannot be stated")]
+    /// The totals_event could not be written down.
+    #[error("the region's totals cannot be published")]
     Statement(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Other invoices took the number at every attempt.
     #[error("other invoices were faster at every attempt")]
     Contended,
 }
 
-/// Decides on what the desk shows and records it on the condition that it still does.
+/// Decides on what the context shows and records it on the condition that it still does.
 async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceError> {
     let request: InvoiceRequest = queue::parse(message).map_err(InvoiceError::Message)?;
     let mut planned = None;
     let mut attempts = Attempts::of(CROWD);
     loop {
-        let desk = adapters
+        let context = adapters
             .store
-            .load_desk(request, &adapters.legal_entity)
+            .load_issue_context(request, &adapters.legal_entity)
             .await
             .map_err(InvoiceError::Store)?;
-        let recorded = if desk.is_issued {
-            settle(adapters, &desk, request).await?
+        let recorded = if context.is_issued {
+            complete(adapters, &context, request).await?
         } else {
             let draft = match planned.take() {
                 Some(draft) => draft,
                 None => plan(adapters, request).await?,
             };
             planned = Some(draft.clone());
-            record(adapters, &desk, draft).await?
+            record(adapters, &context, draft).await?
         };
         match recorded {
             Recorded::Done => return Ok(()),
@@ -107,49 +107,53 @@ async fn issue(adapters: &Adapters, message: &SqsMessage) -> Result<(), InvoiceE
     }
 }
 
-/// Gives the invoice the next number, and makes the region's statement when it is the run's last.
-async fn record(adapters: &Adapters, desk: &Desk, draft: Draft) -> Result<Recorded, InvoiceError> {
+/// Gives the invoice the next number, and makes the region's totals_event when it is the run's last.
+async fn record(
+    adapters: &Adapters,
+    context: &IssueContext,
+    draft: Draft,
+) -> Result<Recorded, InvoiceError> {
     let period = draft.period;
-    let held = desk.run.as_ref().ok_or(InvoiceError::NoRun { period })?;
+    let held = context.run.as_ref().ok_or(InvoiceError::NoRun { period })?;
     let issue = decide_issue(
         draft,
         held.run.clone(),
-        desk.next_number(),
+        context.next_number(),
         adapters.disclosure,
     );
-    let statement = issue
-        .statement
+    let totals_event = issue
+        .totals_event
         .as_ref()
-        .map(|totals| state(adapters, desk, totals))
+        .map(|totals| state(adapters, context, totals))
         .transpose()?;
     adapters
         .store
-        .record_issue(desk, &issue, statement)
+        .record_issue(context, &issue, totals_event)
         .await
         .map_err(InvoiceError::Store)
 }
 
 /// The tenant has its invoice. If the run is complete and was not when the last invoice was issued,
 /// its end is recorded now.
-async fn settle(
+async fn complete(
     adapters: &Adapters,
-    desk: &Desk,
+    context: &IssueContext,
     request: InvoiceRequest,
 ) -> Result<Recorded, InvoiceError> {
-    let held = desk.run.as_ref().ok_or(InvoiceError::NoRun {
+    let held = context.run.as_ref().ok_or(InvoiceError::NoRun {
         period: request.period,
     })?;
-    let Some(settlement) = decide_settlement(&held.run, adapters.disclosure) else {
+    let Some(completion) = decide_completion(&held.run, adapters.disclosure) else {
         return Ok(Recorded::Done);
     };
-    let statement = settlement
-        .statement
+    let totals_event = completion
+        .totals_event
         .as_ref()
-        .map(|totals| state(adapters, desk, totals))
+        .map(|totals| state(adapters, context, totals))
         .transpose()?;
     adapters
         .store
-        .record_settlement(desk, &settlement, statement)
+        .record_completion(context, &completion, totals_event)
         .await
         .map_err(InvoiceError::Store)
 }
@@ -166,51 +170,51 @@ async fn plan(adapters: &Adapters, request: InvoiceRequest) -> Result<Draft, Inv
         .load_tenant(tenant)
         .await
         .map_err(InvoiceError::Store)?;
-    let standing = record
+    let billability = record
         .account
         .as_ref()
-        .and_then(|account| account.standing(period));
-    let standing = standing.ok_or(InvoiceError::NotBilled { tenant, period })?;
+        .and_then(|account| account.billability(period));
+    let billability = billability.ok_or(InvoiceError::NotBilled { tenant, period })?;
     let windows = store
         .load_windows(tenant, period)
         .await
         .map_err(InvoiceError::Store)?;
     let usage = total_usage(catalogue, &windows).map_err(refused)?;
     let earlier = store
-        .load_earlier(tenant, period)
+        .load_prior_invoices(tenant, period)
         .await
         .map_err(InvoiceError::Store)?
         .into_iter();
-    let earlier = earlier.map(|(invoice, windows)| Earlier::of(catalogue, invoice, &windows));
-    let earlier: Vec<Earlier> = earlier.collect::<Result<_, _>>().map_err(refused)?;
+    let earlier = earlier.map(|(invoice, windows)| PriorInvoice::of(catalogue, invoice, &windows));
+    let earlier: Vec<PriorInvoice> = earlier.collect::<Result<_, _>>().map_err(refused)?;
     let missing_reports = record.missing_reports();
     let billing = Billing {
         catalogue,
         tenant,
         period,
-        standing,
+        billability,
         usage: &usage,
         earlier: &earlier,
         missing_reports,
     };
     let draft = plan_invoice(billing).map_err(refused)?;
-    if matches!(standing, Standing::Left(_)) && draft.lines.is_empty() {
+    if matches!(billability, Billability::Left(_)) && draft.lines.is_empty() {
         return Err(InvoiceError::NotBilled { tenant, period });
     }
     Ok(draft)
 }
 
-/// The statement as a part of the transaction.
+/// The totals_event as a part of the transaction.
 fn state(
     adapters: &Adapters,
-    desk: &Desk,
+    context: &IssueContext,
     totals: &RegionBillingTotaled,
 ) -> Result<Write, InvoiceError> {
     let envelope = Envelope {
         id: EventId::from_uuid(runtime::new_uuid()),
         region: adapters.region.clone(),
         stream: Stream::Billing,
-        sequence: desk.next_statement(),
+        sequence: context.next_totals_number(),
         occurred_at: runtime::now(),
         data: totals.clone(),
     };

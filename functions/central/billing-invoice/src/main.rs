@@ -7,7 +7,7 @@ mod handler;
 #[cfg(test)]
 mod tests;
 
-use billing::Disclosure;
+use billing::DisclosureThreshold;
 use billing_store::BillingStore;
 use catalogue::Catalogue;
 use handler::{Adapters, handle};
@@ -24,7 +24,7 @@ async fn main() -> Result<(), runtime::Error> {
         catalogue: Catalogue::bundled()?,
         legal_entity: runtime::env("LEGAL_ENTITY")?,
         region: runtime::env("AWS_REGION")?,
-        disclosure: Disclosure {
+        disclosure: DisclosureThreshold {
             mode: runtime::env("REGION_MODE")?,
             tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")?,
         },

@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
-use billing::{Disclosure, Invoice, Item, Run};
+use billing::{DisclosureThreshold, Invoice, Item, Run};
 use billing_store::BillingStore;
 use catalogue::Catalogue;
 use contract::{
@@ -14,12 +14,12 @@ use kernel::{
 use outbox::Outbox;
 use serde_json::{Value, json};
 
-const SOVEREIGN: Disclosure = Disclosure {
+const SOVEREIGN: DisclosureThreshold = DisclosureThreshold {
     mode: Mode::Sovereign,
     tenants_min: 3,
 };
 
-async fn adapters(disclosure: Disclosure) -> Adapters {
+async fn adapters(disclosure: DisclosureThreshold) -> Adapters {
     let aws = testkit::aws().await;
     Adapters {
         store: BillingStore::new(&aws.config, testkit::table(&aws, false).await),
@@ -330,7 +330,7 @@ async fn the_same_message_eight_times_at_once_makes_one_invoice() {
         .unwrap()
         .unwrap()
         .run;
-    assert_eq!((run.done, run.settled), (3, true));
+    assert_eq!((run.done, run.completed), (3, true));
     assert_eq!(statements(&adapters).await.len(), 1);
 }
 
@@ -346,12 +346,12 @@ async fn a_sovereign_region_states_its_totals_once_and_only_of_many() {
     for _ in 0..2 {
         assert_eq!(run(&adapters, batch("2026-10", &[3, 1])).await, [""; 0]);
     }
-    let [statement] = &statements(&adapters).await[..] else {
-        panic!("not one statement")
+    let [totals_event] = &statements(&adapters).await[..] else {
+        panic!("not one totals_event")
     };
-    assert_eq!((statement.sequence, statement.data.invoices), (1, 3));
+    assert_eq!((totals_event.sequence, totals_event.data.invoices), (1, 3));
     assert_eq!(
-        statement
+        totals_event
             .data
             .totals
             .iter()
@@ -365,7 +365,7 @@ async fn a_sovereign_region_states_its_totals_once_and_only_of_many() {
     let mut sequences: Vec<_> = statements(&adapters)
         .await
         .iter()
-        .map(|statement| statement.sequence)
+        .map(|totals_event| totals_event.sequence)
         .collect();
     sequences.sort_unstable();
     assert_eq!(sequences, [1, 2]);
@@ -374,7 +374,7 @@ async fn a_sovereign_region_states_its_totals_once_and_only_of_many() {
 #[tokio::test]
 async fn home_and_too_few_tenants_state_nothing() {
     for disclosure in [
-        Disclosure {
+        DisclosureThreshold {
             mode: Mode::Shared,
             tenants_min: 1,
         },
@@ -394,7 +394,7 @@ async fn home_and_too_few_tenants_state_nothing() {
                 .unwrap()
                 .unwrap()
                 .run
-                .settled
+                .completed
         );
         assert_eq!(statements(&adapters).await, []);
     }

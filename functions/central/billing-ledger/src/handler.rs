@@ -3,7 +3,8 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing_store::{BillingStore, StoreError};
 use contract::{
-    Envelope, Fact, Stream, TenantStatusChanged, UsageSealed, UsageStreamStated, UsageWindowUpdated,
+    BusEvent, Envelope, Stream, TenantStatusChanged, UsageSealed, UsageStreamEndReported,
+    UsageWindowUpdated,
 };
 use kernel::TenantId;
 use runtime::queue::{self, BusMessage, MessageError};
@@ -63,7 +64,7 @@ async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerE
             learn_usage(store, envelope(&message)?).await
         }
         (UsageSealed::TYPE, UsageSealed::SOURCE) => learn_seal(store, envelope(&message)?).await,
-        (UsageStreamStated::TYPE, UsageStreamStated::SOURCE) => {
+        (UsageStreamEndReported::TYPE, UsageStreamEndReported::SOURCE) => {
             learn_end(store, envelope(&message)?).await
         }
         _ => Err(LedgerError::UnknownFact),
@@ -117,7 +118,7 @@ async fn learn_seal(store: &BillingStore, fact: Envelope<UsageSealed>) -> Result
 /// Records where the stream ends. What is missing before it is a gap from now on.
 async fn learn_end(
     store: &BillingStore,
-    fact: Envelope<UsageStreamStated>,
+    fact: Envelope<UsageStreamEndReported>,
 ) -> Result<(), LedgerError> {
     usage_of(&fact, fact.data.tenant)?;
     store
@@ -127,7 +128,7 @@ async fn learn_end(
 }
 
 /// The tenant that a fact is about, if it came in the stream of that tenant's usage.
-fn usage_of<T: Fact>(fact: &Envelope<T>, tenant: TenantId) -> Result<TenantId, LedgerError> {
+fn usage_of<T: BusEvent>(fact: &Envelope<T>, tenant: TenantId) -> Result<TenantId, LedgerError> {
     if fact.stream == Stream::Usage(tenant) {
         Ok(tenant)
     } else {
@@ -135,7 +136,7 @@ fn usage_of<T: Fact>(fact: &Envelope<T>, tenant: TenantId) -> Result<TenantId, L
     }
 }
 
-fn envelope<T: Fact>(message: &BusMessage) -> Result<Envelope<T>, LedgerError> {
+fn envelope<T: BusEvent>(message: &BusMessage) -> Result<Envelope<T>, LedgerError> {
     message.detail().map_err(|source| LedgerError::Detail {
         fact: T::TYPE,
         source,

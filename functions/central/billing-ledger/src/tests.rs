@@ -152,23 +152,23 @@ async fn a_seal_that_overtakes_its_totals_is_watched_until_it_is_looked_at() {
         (0, 4),
         "a seal is a report too, and no total"
     );
-    let watched = adapters.store.load_watched().await.unwrap();
-    let subjects: Vec<String> = watched
+    let unreconciled = adapters.store.load_unreconciled().await.unwrap();
+    let subjects: Vec<String> = unreconciled
         .iter()
-        .map(|watched| watched.subject.to_string())
+        .map(|unreconciled| unreconciled.subject.to_string())
         .collect();
     assert_eq!(subjects, [format!("{TENANT}/day/2026-10-03T00:00:00Z")]);
     let look = adapters
         .store
-        .look(&watched[0].subject, watched[0].due_at, |_| {
+        .look(&unreconciled[0].subject, unreconciled[0].due_at, |_| {
             panic!("it holds")
         })
         .await;
     assert_eq!(look.unwrap(), Looked::default());
-    assert_eq!(adapters.store.load_watched().await.unwrap(), []);
+    assert_eq!(adapters.store.load_unreconciled().await.unwrap(), []);
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
     assert_eq!(
-        adapters.store.load_watched().await.unwrap(),
+        adapters.store.load_unreconciled().await.unwrap(),
         [],
         "the same again changes nothing"
     );
@@ -189,17 +189,17 @@ async fn where_the_stream_ends_shows_what_is_missing_before() {
             record.received[0].sealed_until,
             Some("2026-10-04T00:00:00Z".parse().unwrap())
         );
-        let watched = adapters.store.load_watched().await.unwrap();
-        let subjects: Vec<String> = watched
+        let unreconciled = adapters.store.load_unreconciled().await.unwrap();
+        let subjects: Vec<String> = unreconciled
             .iter()
-            .map(|watched| watched.subject.to_string())
+            .map(|unreconciled| unreconciled.subject.to_string())
             .collect();
         assert_eq!(subjects, [format!("{TENANT}/reports/eu-central-1")]);
     }
     assert_eq!(run(&adapters, case("valid-sealed")).await, [""; 0]);
     let (record, _) = learned(&adapters).await;
     assert_eq!(
-        (record.missing_reports(), record.received[0].watch),
+        (record.missing_reports(), record.received[0].retry),
         (0, None),
         "they were on their way"
     );

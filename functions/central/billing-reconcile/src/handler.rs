@@ -2,8 +2,8 @@
 //! compared, and its region is asked where its usage ends.
 
 use billing::{Account, Incident, Seal, Subject};
-use billing_store::{BillingStore, Looked, Resend, StoreError, Turn};
-use contract::{Envelope, Fact, Stream, UsageResendRequested, UsageStreamRequested};
+use billing_store::{BillingStore, Looked, Resend, StoreError, TimeSlot};
+use contract::{BusEvent, Envelope, Stream, UsageResendRequested, UsageStreamRequested};
 use dynamo::Write;
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 use kernel::{BillingPeriod, EventId, RegionCode, TenantId, Timestamp};
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 16;
 /// keep other looks from being taken.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     let now = event.time;
-    let accounts = adapters.store.load_accounts_of(Turn::at(now)).await;
+    let accounts = adapters.store.load_accounts_of(TimeSlot::at(now)).await;
     let accounts = accounts.map_err(|error| failed(&ReconcileError::Store(error)))?;
     let ends = adapters.ask_for_ends(&accounts, now).await;
     let due = adapters
@@ -124,13 +124,16 @@ impl Adapters {
         accounts: &[Account],
         now: Timestamp,
     ) -> Result<BTreeSet<Subject>, ReconcileError> {
-        let watched = self
+        let unreconciled = self
             .store
-            .load_watched()
+            .load_unreconciled()
             .await
             .map_err(ReconcileError::Store)?;
-        let due = watched.into_iter().filter(|watched| watched.due_at <= now);
-        let mut subjects: BTreeSet<Subject> = due.map(|watched| watched.subject).collect();
+        let due = unreconciled
+            .into_iter()
+            .filter(|unreconciled| unreconciled.due_at <= now);
+        let mut subjects: BTreeSet<Subject> =
+            due.map(|unreconciled| unreconciled.subject).collect();
         for Account { tenant, .. } in accounts {
             let last = BillingPeriod::containing(now);
             for period in [last.previous(), last] {
@@ -157,18 +160,18 @@ impl Adapters {
     }
 
     async fn incidents(&self) -> Result<Vec<Incident>, ReconcileError> {
-        let watched = self
+        let unreconciled = self
             .store
-            .load_watched()
+            .load_unreconciled()
             .await
             .map_err(ReconcileError::Store)?;
-        Ok(watched
+        Ok(unreconciled
             .into_iter()
-            .filter_map(|watched| watched.incident)
+            .filter_map(|unreconciled| unreconciled.incident)
             .collect())
     }
 
-    /// States the request for a day.
+    /// Publishes the request for a day.
     fn ask(&self, resend: &Resend, now: Timestamp) -> Result<Write, StoreError> {
         let Resend {
             tenant,
@@ -189,7 +192,7 @@ impl Adapters {
     }
 
     /// A request, on the bus that leads to the region.
-    fn request<T: Fact>(
+    fn request<T: BusEvent>(
         &self,
         tenant: TenantId,
         region: &RegionCode,

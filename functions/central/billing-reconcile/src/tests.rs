@@ -1,10 +1,10 @@
 use crate::handler::{Adapters, handle};
 use aws_sdk_dynamodb::types::AttributeValue;
 use billing::{IncidentKind, REPORTED_DAYS_MAX};
-use billing_store::{BillingStore, Turn};
+use billing_store::{BillingStore, TimeSlot};
 use contract::{
-    Envelope, Fact, SealDigest, Stream, TenantStatusChanged, UsageResendRequested, UsageSealed,
-    UsageStreamRequested, UsageStreamStated, UsageWindow, UsageWindowUpdated, WindowPart,
+    BusEvent, Envelope, SealDigest, Stream, TenantStatusChanged, UsageResendRequested, UsageSealed,
+    UsageStreamEndReported, UsageStreamRequested, UsageWindow, UsageWindowUpdated, WindowPart,
 };
 use jiff::SignedDuration;
 use kernel::{RegionCode, StatusReason, TenantId, TenantStatus, Timestamp, UsageGroup, WindowSize};
@@ -186,8 +186,10 @@ impl Adapters {
     }
 
     async fn raised(&self) -> Vec<(TenantId, IncidentKind)> {
-        let watched = self.store.load_watched().await.unwrap();
-        let incidents = watched.into_iter().filter_map(|watched| watched.incident);
+        let unreconciled = self.store.load_unreconciled().await.unwrap();
+        let incidents = unreconciled
+            .into_iter()
+            .filter_map(|unreconciled| unreconciled.incident);
         incidents
             .map(|incident| (incident.tenant, incident.kind))
             .collect()
@@ -221,7 +223,7 @@ async fn a_ledger_that_holds_what_was_sealed_asks_for_nothing() {
         (adapters.requests().await, adapters.raised().await),
         (vec![], vec![])
     );
-    assert_eq!(adapters.store.load_watched().await.unwrap(), []);
+    assert_eq!(adapters.store.load_unreconciled().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -265,7 +267,7 @@ async fn a_total_that_is_lost_is_asked_for_until_it_comes() {
         .unwrap();
     adapters.run(at("09T12:00:00")).await;
     assert_eq!(
-        adapters.store.load_watched().await.unwrap(),
+        adapters.store.load_unreconciled().await.unwrap(),
         [],
         "what the lost report said is there"
     );
@@ -379,7 +381,7 @@ async fn every_sealed_day_is_compared_once_a_day() {
     let compared = async |now: Timestamp| {
         let accounts = adapters
             .store
-            .load_accounts_of(Turn::at(now))
+            .load_accounts_of(TimeSlot::at(now))
             .await
             .unwrap();
         adapters
@@ -409,7 +411,7 @@ async fn every_sealed_day_is_compared_once_a_day() {
         0
     );
     adapters.run(at("10T00:15:00")).await;
-    assert_eq!(adapters.store.load_watched().await.unwrap().len(), 1);
+    assert_eq!(adapters.store.load_unreconciled().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -463,7 +465,7 @@ async fn every_region_that_may_state_usage_is_asked_once_a_day_where_it_ends() {
     let expected = expected.map(|(n, (region, bus))| (tenant(n), region.to_owned(), day, bus));
     assert_eq!(adapters.asked_for_ends().await, expected);
     assert_eq!(
-        adapters.store.load_watched().await.unwrap(),
+        adapters.store.load_unreconciled().await.unwrap(),
         [],
         "that it is asked is nothing wrong"
     );
@@ -491,7 +493,7 @@ async fn what_is_lost_before_the_end_is_asked_for_even_if_nothing_ever_arrived()
         stream: Stream::Usage(tenant(1)),
         sequence: 3,
         occurred_at: at("09T07:00:00"),
-        data: UsageStreamStated {
+        data: UsageStreamEndReported {
             tenant: tenant(1),
             sealed_until: Some(at("06T00:00:00")),
         },

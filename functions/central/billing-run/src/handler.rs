@@ -1,7 +1,9 @@
 //! A run is derived from the schedule's time, so that a replay bills the same.
 
 use crate::requests::{InvoiceQueue, SendError};
-use billing::{Account, Earlier, InvoiceRefusal, InvoiceRequest, Run, Standing, has_late_usage};
+use billing::{
+    Account, Billability, InvoiceRefusal, InvoiceRequest, PriorInvoice, Run, has_late_usage,
+};
 use billing_store::{BillingStore, StoreError};
 use catalogue::Catalogue;
 use dynamo::{Attempts, CROWD};
@@ -74,12 +76,12 @@ async fn find_tenants(
     period: BillingPeriod,
 ) -> Result<BTreeSet<TenantId>, StoreError> {
     let store = &adapters.store;
-    let standing = |account: &Account| {
-        let standing = account.standing(period)?;
-        Some((account.tenant, matches!(standing, Standing::InUse(_))))
+    let billability = |account: &Account| {
+        let billability = account.billability(period)?;
+        Some((account.tenant, matches!(billability, Billability::InUse(_))))
     };
     let (in_use, left): (Vec<_>, Vec<_>) = store
-        .load_accounts(standing)
+        .load_accounts(billability)
         .await?
         .into_iter()
         .partition(|(_, is_in_use)| *is_in_use);
@@ -107,12 +109,12 @@ async fn owes_late_usage(
 ) -> Result<Option<TenantId>, StoreError> {
     let earlier = adapters
         .store
-        .load_earlier(tenant, period)
+        .load_prior_invoices(tenant, period)
         .await?
         .into_iter();
     let earlier =
-        earlier.map(|(invoice, windows)| Earlier::of(&adapters.catalogue, invoice, &windows));
-    let earlier: Result<Vec<Earlier>, InvoiceRefusal> = earlier.collect();
+        earlier.map(|(invoice, windows)| PriorInvoice::of(&adapters.catalogue, invoice, &windows));
+    let earlier: Result<Vec<PriorInvoice>, InvoiceRefusal> = earlier.collect();
     Ok(earlier
         .map_or(true, |earlier| has_late_usage(&earlier))
         .then_some(tenant))

@@ -1,7 +1,8 @@
 use crate::handler::{Adapters, handle};
 use crate::requests::InvoiceQueue;
 use billing::{
-    Billing, Disclosure, InvoiceRequest, Run, Standing, decide_issue, plan_invoice, total_usage,
+    Billability, Billing, DisclosureThreshold, InvoiceRequest, Run, decide_issue, plan_invoice,
+    total_usage,
 };
 use billing_store::{BillingStore, Recorded};
 use catalogue::Catalogue;
@@ -100,12 +101,12 @@ impl Fixture {
             total_usage(catalogue, &windows).unwrap(),
             "starter".parse().unwrap(),
         );
-        let standing = Standing::InUse(&plan);
+        let billability = Billability::InUse(&plan);
         let billing = Billing {
             catalogue,
             tenant,
             period,
-            standing,
+            billability,
             usage: &usage,
             earlier: &[],
             missing_reports: 0,
@@ -121,18 +122,18 @@ impl Fixture {
             );
         }
         let request = InvoiceRequest { tenant, period };
-        let desk = store
-            .load_desk(request, &"meridian".parse().unwrap())
+        let context = store
+            .load_issue_context(request, &"meridian".parse().unwrap())
             .await
             .unwrap();
-        let run = desk.run.clone().unwrap().run;
-        let disclosure = Disclosure {
+        let run = context.run.clone().unwrap().run;
+        let disclosure = DisclosureThreshold {
             mode: Mode::Shared,
             tenants_min: 5,
         };
-        let issue = decide_issue(draft, run, desk.next_number(), disclosure);
+        let issue = decide_issue(draft, run, context.next_number(), disclosure);
         assert_eq!(
-            store.record_issue(&desk, &issue, None).await.unwrap(),
+            store.record_issue(&context, &issue, None).await.unwrap(),
             Recorded::Done
         );
     }

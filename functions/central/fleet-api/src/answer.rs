@@ -28,13 +28,13 @@ struct RegionAnswer {
     status: Status,
     last_heartbeat_at: Option<Timestamp>,
     last_heartbeat_age_seconds: Option<i64>,
-    /// By the directory: home counts what the regions stated of each tenant.
+    /// By the directory: home counts what the regions published of each tenant.
     tenants: TenantsAnswer,
     /// Absent too where the region has too few tenants to tell.
     events: Option<EventCounts>,
     /// Events waiting to be published.
     outbox: Option<QueueAnswer>,
-    /// Usage segments waiting to be settled.
+    /// Usage segments waiting to be completed.
     usage: Option<QueueAnswer>,
     /// What the region depends on.
     dependencies: Vec<DependencyHealth>,
@@ -152,7 +152,7 @@ impl RegionAnswer {
             billing: record
                 .billing
                 .into_iter()
-                .map(|stated| stated.total)
+                .map(|published| published.total)
                 .collect(),
             region: record.region,
         }

@@ -83,7 +83,7 @@ async fn show_fleet(
     responses(
         (status = 200, description = "The tenant.", body = TenantAnswer),
         (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has stated anything of it."),
+        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
     ),
 ))]
 async fn show_tenant(
@@ -111,7 +111,7 @@ async fn show_tenant(
     responses(
         (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
         (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has stated anything of it."),
+        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
         (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
     ),
 ))]
@@ -150,7 +150,7 @@ async fn suspend(
     responses(
         (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
         (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has stated anything of it."),
+        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
         (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
         (status = 422, description = "`invalid-reason`: the query does not name exactly one reason."),
     ),

@@ -8,7 +8,7 @@ use contract::{
     Dependency, DependencyHealth, DependencyState, Envelope, EventCounts, HeartbeatReported,
     ReasonCounts, RegionBillingTotaled, RejectedCounts, Stream, TenantStatusChanged,
 };
-use fleet::{Heartbeat, Publication, decide_statement};
+use fleet::{Heartbeat, Publication, decide_published_status};
 use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use outbox::Outbox;
 use runtime::http::{Tokens, with_fallbacks};
@@ -77,16 +77,16 @@ async fn seed(outbox: &Outbox, store: &CentralStore) {
         totals: Vec::new(),
         events: 12_000,
     };
-    let stated = BillingTotal { sequence: 1, total };
+    let published = BillingTotal { sequence: 1, total };
     store
-        .record_billing_total(&"ap-south-1".parse().unwrap(), &stated)
+        .record_billing_total(&"ap-south-1".parse().unwrap(), &published)
         .await
         .unwrap();
 }
 
 async fn seed_tenant(outbox: &Outbox, store: &CentralStore, tenant: &str, status: TenantStatus) {
     let tenant: TenantId = tenant.parse().unwrap();
-    let stated = Envelope {
+    let published = Envelope {
         id: EVENT.parse().unwrap(),
         region: "eu-central-1".parse().unwrap(),
         stream: Stream::Tenant(tenant),
@@ -103,11 +103,11 @@ async fn seed_tenant(outbox: &Outbox, store: &CentralStore, tenant: &str, status
     };
     let catalogue = Catalogue::bundled().unwrap();
     let publication = Publication {
-        event: stated.id,
-        now: stated.occurred_at,
+        event: published.id,
+        now: published.occurred_at,
     };
     let decide = |current: Option<&fleet::Tenant>| {
-        decide_statement(current, &stated, &catalogue, publication)
+        decide_published_status(current, &published, &catalogue, publication)
     };
     store.update_tenant(outbox, tenant, decide).await.unwrap();
 }

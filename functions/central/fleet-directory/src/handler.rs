@@ -4,12 +4,12 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
 use central_store::{CentralStore, StoreError, UpdateError};
 use contract::{
-    Envelope, Fact, OnboardingProgressed, PlanChangeRequested, TenantErased, TenantPolicyApplied,
-    TenantStatusChanged, VanityClaimed,
+    BusEvent, Envelope, OnboardingProgressed, PlanChangeRequested, SubdomainReservationUpdated,
+    TenantErased, TenantPolicyApplied, TenantStatusChanged,
 };
 use fleet::{
-    LabelClaim, LastWord, Publication, Refusal, Tenant, decide_acknowledgement, decide_claim,
-    decide_erasure, decide_plan_change, decide_statement,
+    LastWord, Publication, Refusal, SubdomainReservation, Tenant, decide_acknowledgement,
+    decide_erasure, decide_plan_change, decide_published_status, decide_reservation,
 };
 use kernel::{EventId, TenantId};
 use outbox::Outbox;
@@ -56,25 +56,25 @@ impl Adapters {
     async fn take(&self, message: &SqsMessage) -> Result<(), DirectoryError> {
         let event = BusMessage::parse(message).map_err(DirectoryError::Unreadable)?;
         match event.detail_type.as_str() {
-            TenantStatusChanged::TYPE => self.take_statement(&envelope(&event)?).await,
+            TenantStatusChanged::TYPE => self.take_status(&envelope(&event)?).await,
             TenantPolicyApplied::TYPE => self.take_acknowledgement(&envelope(&event)?).await,
             PlanChangeRequested::TYPE => self.take_request(&envelope(&event)?).await,
             TenantErased::TYPE => self.take_erasure(&envelope(&event)?).await,
-            VanityClaimed::TYPE => self.take_claim(&envelope(&event)?).await,
+            SubdomainReservationUpdated::TYPE => self.take_reservation(&envelope(&event)?).await,
             OnboardingProgressed::TYPE => self.take_progress(&envelope(&event)?).await,
             _ => Err(DirectoryError::UnknownType),
         }
     }
 
-    async fn take_statement(
+    async fn take_status(
         &self,
-        stated: &Envelope<TenantStatusChanged>,
+        published: &Envelope<TenantStatusChanged>,
     ) -> Result<(), DirectoryError> {
         let publication = publication();
         let decide = |tenant: Option<&Tenant>| {
-            decide_statement(tenant, stated, &self.catalogue, publication)
+            decide_published_status(tenant, published, &self.catalogue, publication)
         };
-        self.update(stated.data.tenant, decide).await
+        self.update(published.data.tenant, decide).await
     }
 
     async fn take_acknowledgement(
@@ -118,16 +118,20 @@ impl Adapters {
         Ok(())
     }
 
-    async fn take_claim(&self, claimed: &Envelope<VanityClaimed>) -> Result<(), DirectoryError> {
+    async fn take_reservation(
+        &self,
+        reserved: &Envelope<SubdomainReservationUpdated>,
+    ) -> Result<(), DirectoryError> {
         let publication = publication();
-        let decide =
-            |tenant: Option<&Tenant>, current: Option<&LabelClaim>, last: Option<&LastWord>| {
-                decide_claim(tenant, current, last, claimed, publication)
-            };
-        let VanityClaimed { tenant, claim, .. } = &claimed.data;
+        let decide = |tenant: Option<&Tenant>,
+                      current: Option<&SubdomainReservation>,
+                      last: Option<&LastWord>| {
+            decide_reservation(tenant, current, last, reserved, publication)
+        };
+        let SubdomainReservationUpdated { tenant, digest, .. } = &reserved.data;
         let answered = self
             .store
-            .update_claim(&self.outbox, claim, *tenant, decide)
+            .update_reservation(&self.outbox, digest, *tenant, decide)
             .await;
         answered.map(|_| ()).map_err(DirectoryError::Unchanged)
     }
@@ -141,7 +145,7 @@ impl Adapters {
     }
 }
 
-fn envelope<T: Fact>(event: &BusMessage) -> Result<Envelope<T>, DirectoryError> {
+fn envelope<T: BusEvent>(event: &BusMessage) -> Result<Envelope<T>, DirectoryError> {
     event.detail().map_err(DirectoryError::Unreadable)
 }
 

@@ -2,8 +2,10 @@ use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::sqs::SqsEvent;
 use catalogue::Catalogue;
 use central_store::CentralStore;
-use contract::{ClaimDecision, Envelope, Fact, TenantPolicyPublished, VanityDecided};
-use fleet::{ClaimState, Counts, Onboarding, OnboardingState, RefusedPlan, Tenant};
+use contract::{
+    BusEvent, Envelope, ReservationDecision, SubdomainReservationDecided, TenantPolicyPublished,
+};
+use fleet::{Counts, Onboarding, OnboardingState, RefusedPlan, ReservationState, Tenant};
 use kernel::{OnboardingId, Timestamp};
 use outbox::Outbox;
 use serde_json::{Value, json};
@@ -50,11 +52,11 @@ async fn stored(adapters: &Adapters) -> Tenant {
 }
 
 async fn published(adapters: &Adapters) -> Vec<Envelope<TenantPolicyPublished>> {
-    stated(adapters).await
+    published_events(adapters).await
 }
 
 /// What home states of one type.
-async fn stated<T: Fact>(adapters: &Adapters) -> Vec<Envelope<T>> {
+async fn published_events<T: BusEvent>(adapters: &Adapters) -> Vec<Envelope<T>> {
     let rows = adapters.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
     let of_type = rows.iter().filter(|row| row.detail_type == T::TYPE);
     of_type
@@ -277,13 +279,13 @@ async fn a_message_that_could_not_be_stored_is_taken_when_it_comes_again() {
     assert_eq!(published(&adapters).await.len(), 1);
 }
 
-/// The label's digest is all that home is told, and the region is told what becomes of it.
+/// The subdomain's digest is all that home is told, and the region is told what becomes of it.
 #[tokio::test]
-async fn a_claim_to_a_label_is_answered_whatever_the_order() {
+async fn a_claim_to_a_subdomain_is_answered_whatever_the_order() {
     let adapters = adapters().await;
-    let mut payload = case("valid-claim-of-a-label");
+    let mut payload = case("valid-reservation-of-a-subdomain");
     let claims = payload["Records"].as_array_mut().unwrap().split_off(2);
-    let mut first = case("valid-claim-of-a-label");
+    let mut first = case("valid-reservation-of-a-subdomain");
     first["Records"] = json!(claims);
     assert_eq!(
         run(&adapters, first).await.len(),
@@ -292,12 +294,12 @@ async fn a_claim_to_a_label_is_answered_whatever_the_order() {
     );
     for _ in 0..2 {
         assert!(
-            run(&adapters, case("valid-claim-of-a-label"))
+            run(&adapters, case("valid-reservation-of-a-subdomain"))
                 .await
                 .is_empty()
         );
     }
-    let mut answers: Vec<Envelope<VanityDecided>> = stated(&adapters).await;
+    let mut answers: Vec<Envelope<SubdomainReservationDecided>> = published_events(&adapters).await;
     answers.sort_by_key(|answer| answer.sequence);
     let decisions: Vec<_> = answers
         .iter()
@@ -306,9 +308,9 @@ async fn a_claim_to_a_label_is_answered_whatever_the_order() {
     assert_eq!(
         decisions,
         [
-            (1, ClaimDecision::Leased),
-            (2, ClaimDecision::Confirmed),
-            (2, ClaimDecision::Confirmed)
+            (1, ReservationDecision::Leased),
+            (2, ReservationDecision::Confirmed),
+            (2, ReservationDecision::Confirmed)
         ]
     );
     assert!(
@@ -318,10 +320,10 @@ async fn a_claim_to_a_label_is_answered_whatever_the_order() {
     );
     let claim = adapters
         .store
-        .load_claim(&answers[0].data.claim)
+        .load_reservation(&answers[0].data.digest)
         .await
         .unwrap()
         .unwrap();
-    assert!(matches!(claim.state, ClaimState::Held { .. }));
+    assert!(matches!(claim.state, ReservationState::Held { .. }));
     assert_eq!(claim.tenant.to_string(), TENANT);
 }

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use central_store::{BillingTotal, CentralStore, Description, StoreError, UpdateError};
-use contract::{Envelope, Fact, HeartbeatReported, RegionBillingTotaled, RegionDescribed};
+use contract::{BusEvent, Envelope, HeartbeatReported, RegionBillingTotaled, RegionDescribed};
 use fleet::{Heartbeat, decide_incidents, decide_resend, find_conditions};
 use kernel::{RegionCode, Timestamp};
 use outbox::Outbox;
@@ -108,12 +108,12 @@ impl Adapters {
         &self,
         described: Envelope<RegionDescribed>,
     ) -> Result<(), MonitorError> {
-        let stated = Description {
+        let published = Description {
             sequence: described.sequence,
             described: described.data,
         };
         self.store
-            .record_description(&described.region, &stated)
+            .record_description(&described.region, &published)
             .await
             .map(|_| ())
             .map_err(MonitorError::Store)
@@ -123,12 +123,12 @@ impl Adapters {
         &self,
         totaled: Envelope<RegionBillingTotaled>,
     ) -> Result<(), MonitorError> {
-        let stated = BillingTotal {
+        let published = BillingTotal {
             sequence: totaled.sequence,
             total: totaled.data,
         };
         self.store
-            .record_billing_total(&totaled.region, &stated)
+            .record_billing_total(&totaled.region, &published)
             .await
             .map(|_| ())
             .map_err(MonitorError::Store)
@@ -176,7 +176,7 @@ impl Adapters {
     async fn send_again(&self, region: &RegionCode, now: Timestamp) -> Result<(), MonitorError> {
         let due = self
             .store
-            .load_due(region, now, RESENDS_MAX)
+            .load_due_tasks(region, now, RESENDS_MAX)
             .await
             .map_err(MonitorError::Store)?;
         let mut outcome = Ok(());

@@ -3,7 +3,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use catalogue::Catalogue;
 use central_store::{CentralStore, RegionRecord};
 use contract::{Envelope, Stream, TenantPolicyApplied, TenantStatusChanged};
-use fleet::{Condition, Publication, decide_acknowledgement, decide_statement};
+use fleet::{Condition, Publication, decide_acknowledgement, decide_published_status};
 use kernel::{RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use outbox::Outbox;
 use runtime::Trigger;
@@ -65,7 +65,7 @@ async fn open(adapters: &Adapters) -> Vec<(Condition, String)> {
 /// A tenant whose policy was decided at a moment and is not applied.
 async fn seed_tenant(adapters: &Adapters, now: Timestamp) {
     let tenant: TenantId = TENANT.parse().unwrap();
-    let stated = Envelope {
+    let published = Envelope {
         id: EVENT.parse().unwrap(),
         region: eu(),
         stream: Stream::Tenant(tenant),
@@ -82,11 +82,11 @@ async fn seed_tenant(adapters: &Adapters, now: Timestamp) {
     };
     let catalogue = Catalogue::bundled().unwrap();
     let publication = Publication {
-        event: stated.id,
+        event: published.id,
         now,
     };
     let decide = |current: Option<&fleet::Tenant>| {
-        decide_statement(current, &stated, &catalogue, publication)
+        decide_published_status(current, &published, &catalogue, publication)
     };
     assert!(
         adapters

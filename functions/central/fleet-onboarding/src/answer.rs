@@ -47,7 +47,7 @@ pub(crate) struct OnboardingAnswer<'a> {
     region: &'a RegionCode,
     state: OnboardingState,
     next: OnboardingAction,
-    /// As the region last stated them; none before it did.
+    /// As the region last published them; none before it did.
     steps: &'a [Step],
     /// Only for who asked for the onboarding: home does not keep it.
     #[serde(skip_serializing_if = "Option::is_none")]

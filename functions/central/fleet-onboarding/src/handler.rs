@@ -144,7 +144,7 @@ async fn create(
     tag = "Onboardings",
     operation_id = "showOnboarding",
     summary = "Shows how far an onboarding is",
-    description = "As its region last stated it. To know the id is the permission; the sign-up itself is shown by the \
+    description = "As its region last published it. To know the id is the permission; the sign-up itself is shown by the \
                    region.",
     params(("id" = OnboardingId, Path, description = "The onboarding.")),
     responses(
@@ -268,12 +268,12 @@ async fn allowed_region(
     onboarding: &Onboarding,
 ) -> Result<RegionDescribed, Problem> {
     let region = &onboarding.region;
-    let stated = adapters
+    let published = adapters
         .store
         .load_description(region)
         .await
         .map_err(|error| Problem::internal(&error))?;
-    let described = stated
+    let described = published
         .ok_or_else(|| problems::region_unavailable(region))?
         .described;
     if described.mode == Mode::Shared {

@@ -11,7 +11,7 @@ use contract::{
     Envelope, HeartbeatReported, OnboardingProgressed, RegionDescribed, Step, StepName, StepState,
     Stream, TenantStatusChanged,
 };
-use fleet::{Heartbeat, Onboarding, Publication, decide_statement};
+use fleet::{Heartbeat, Onboarding, Publication, decide_published_status};
 use futures::future::join_all;
 use kernel::{Mode, OnboardingId, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use outbox::Outbox;
@@ -214,7 +214,7 @@ impl Fixture {
     /// Lets the tenant's region state its status.
     async fn state(&self, tenant: &str, revision: u64, status: TenantStatus) {
         let tenant: TenantId = tenant.parse().unwrap();
-        let stated = Envelope {
+        let published = Envelope {
             id: SEEDED.parse().unwrap(),
             region: "us-west-2".parse().unwrap(),
             stream: Stream::Tenant(tenant),
@@ -231,11 +231,11 @@ impl Fixture {
         };
         let catalogue = Catalogue::bundled().unwrap();
         let publication = Publication {
-            event: stated.id,
-            now: stated.occurred_at,
+            event: published.id,
+            now: published.occurred_at,
         };
         let decide = |current: Option<&fleet::Tenant>| {
-            decide_statement(current, &stated, &catalogue, publication)
+            decide_published_status(current, &published, &catalogue, publication)
         };
         self.store
             .update_tenant(&self.outbox, tenant, decide)

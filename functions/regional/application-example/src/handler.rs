@@ -10,7 +10,7 @@ use bus::{Bus, BusError, Entry, Refused};
 use contract::application::{
     ANSWER_SOURCE, Answer, TenantDeprovisioningRequested, TenantProvisioningRequested,
 };
-use contract::{Envelope, Fact};
+use contract::{BusEvent, Envelope};
 use kernel::{Invalid, ReasonCode};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;

@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
 use kernel::Language;
-use regional_store::{MailTally, Reach, Taken, TenantReader};
+use regional_store::{LoadOptions, MailTally, Taken, TenantReader};
 use serde_json::{Value, json};
 use tenancy::decide_profile;
 use tenantkit::{Newcomer, Region};
@@ -19,15 +19,15 @@ async fn region(language: Language) -> Region {
     let by = made.user.username;
     let chosen = region.change(
         made.tenant.id,
-        Reach::TENANT,
+        LoadOptions::TENANT,
         Newcomer::ada().at,
-        |loaded, occasion| {
+        |loaded, context| {
             Ok(Some(decide_profile(
                 &loaded.state,
                 None,
                 Some(language),
                 by,
-                occasion,
+                context,
             )))
         },
     );

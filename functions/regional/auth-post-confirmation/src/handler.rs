@@ -6,9 +6,9 @@ use aws_lambda_events::event::cognito::{
 };
 use catalogue::Catalogue;
 use kernel::{EventId, RegionCode};
-use regional_store::{Membership, Reach, TenantStore, TenantStoreError};
+use regional_store::{LoadOptions, Membership, TenantStore, TenantStoreError};
 use runtime::Failure;
-use tenancy::{Occasion, Settings, Username, decide_confirmation};
+use tenancy::{Context, Settings, Username, decide_confirmation};
 
 /// Carries on with the tenant of the account whose sign-up was confirmed. Repeated, it changes
 /// nothing more, as for people who come by their tenant's own provider; a confirmed new password is
@@ -29,19 +29,21 @@ pub(crate) async fn handle(
         .await
         .map_err(|error| failure(&error))?
         .ok_or_else(not_registered)?;
-    let occasion = Occasion {
+    let context = Context {
         region: adapters.region.clone(),
         event: EventId::from_uuid(runtime::new_uuid()),
         now: runtime::now(),
     };
-    let decided = adapters.tenants.change(tenant, Reach::SIGNUP, |loaded| {
-        decide_confirmation(
-            &loaded.state,
-            &adapters.catalogue,
-            &adapters.settings,
-            &occasion,
-        )
-    });
+    let decided = adapters
+        .tenants
+        .change(tenant, LoadOptions::SIGNUP, |loaded| {
+            decide_confirmation(
+                &loaded.state,
+                &adapters.catalogue,
+                &adapters.settings,
+                &context,
+            )
+        });
     let tenant = decided.await.map_err(|error| failure(&error))?.tenant;
     tracing::info!(tenant = %tenant.id, status = %tenant.status, "confirmed");
     Ok(event)

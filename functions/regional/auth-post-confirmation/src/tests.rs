@@ -2,10 +2,10 @@ use crate::handler::{Adapters, handle};
 use contract::TenantCounts;
 use futures::future::join_all;
 use kernel::TenantStatus;
-use regional_store::{Loaded, Reach};
+use regional_store::{LoadOptions, TenantView};
 use serde_json::{Value, json};
 use tenancy::{
-    Federation, Occasion, ProviderName, SignUp, Standing, decide_federation, decide_newcomer,
+    Context, Federation, JoinConditions, ProviderName, SignUp, decide_federation, decide_newcomer,
 };
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
@@ -42,7 +42,7 @@ impl World {
     }
 
     async fn facts(&self) -> Vec<Value> {
-        self.region.stated("TenantStatusChanged.v1").await
+        self.region.published("TenantStatusChanged.v1").await
     }
 }
 
@@ -134,7 +134,10 @@ async fn where_the_application_makes_the_resources_it_is_asked_once() {
             .unwrap();
     }
     assert_eq!(world.status().await, TenantStatus::Provisioning);
-    let asked = world.region.stated("TenantProvisioningRequested.v1").await;
+    let asked = world
+        .region
+        .published("TenantProvisioningRequested.v1")
+        .await;
     assert_eq!(
         (asked.len(), &asked[0]["data"]["tier"]),
         (1, &json!("pool"))
@@ -164,15 +167,15 @@ async fn an_account_of_the_tenants_own_provider_changes_nothing() {
         is_verified: true,
     };
     let federated =
-        |loaded: &Loaded, _: &Occasion| Ok(decide_federation(&loaded.state, &federation));
+        |loaded: &TenantView, _: &Context| Ok(decide_federation(&loaded.state, &federation));
     world
         .region
-        .change(tenant.id, Reach::TENANT, now, federated)
+        .change(tenant.id, LoadOptions::TENANT, now, federated)
         .await;
     let joined = world
         .region
-        .change(tenant.id, Reach::TENANT, now, |loaded, occasion| {
-            decide_newcomer(&loaded.state, &newcomer, Standing::default(), occasion)
+        .change(tenant.id, LoadOptions::TENANT, now, |loaded, context| {
+            decide_newcomer(&loaded.state, &newcomer, JoinConditions::default(), context)
         });
     let joined = joined.await.tenant;
     let mut confirmed: Value = event("valid-confirmed-sign-up");

@@ -6,10 +6,11 @@ use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsPreSignupTriggerSource as Source,
 };
 use kernel::{EventId, RegionCode};
-use regional_store::{Lead, Loaded, Reach, TenantStore, TenantStoreError};
+use regional_store::{Destination, LoadOptions, TenantStore, TenantStoreError, TenantView};
 use runtime::Failure;
 use tenancy::{
-    EmailAddress, Newcomer, Occasion, Origin, Refusal, Standing, Username, Voucher, decide_newcomer,
+    Context, EmailAddress, JoinConditions, Newcomer, Origin, Refusal, Username, Voucher,
+    decide_newcomer,
 };
 
 /// Lets an account pass that Meridian itself asks for, whose username is registered with the same
@@ -127,34 +128,36 @@ async fn join(adapters: &Adapters, newcomer: Newcomer) -> Result<(), Failure> {
         .resolve(alias.as_str())
         .await
         .map_err(|error| unavailable(&error))?;
-    let Some(Lead::Here(tenant)) = lead else {
+    let Some(Destination::Here(tenant)) = lead else {
         return Err(refuse());
     };
     let username = Username::of_account(newcomer.account.expose());
     let invitation = Username::of(&alias, &newcomer.email).invitation();
     let now = runtime::now();
-    let occasion = Occasion {
+    let context = Context {
         region: adapters.region.clone(),
         event: EventId::from_uuid(runtime::new_uuid()),
         now,
     };
-    let reach = Reach {
+    let reach = LoadOptions {
         user: Some(username),
         invitation: Some(invitation),
-        barred: Some(username),
-        ..Reach::TENANT
+        blocked: Some(username),
+        ..LoadOptions::TENANT
     };
-    let joined = adapters.tenants.change(tenant, reach, |loaded: &Loaded| {
-        let standing = Standing {
-            is_member: loaded.user.is_some(),
-            is_barred: loaded.is_barred,
-            is_invited: loaded
-                .invitation
-                .as_ref()
-                .is_some_and(|open| now < open.valid_until),
-        };
-        decide_newcomer(&loaded.state, &newcomer, standing, &occasion)
-    });
+    let joined = adapters
+        .tenants
+        .change(tenant, reach, |loaded: &TenantView| {
+            let conditions = JoinConditions {
+                is_member: loaded.user.is_some(),
+                is_blocked: loaded.is_blocked,
+                is_invited: loaded
+                    .invitation
+                    .as_ref()
+                    .is_some_and(|open| now < open.valid_until),
+            };
+            decide_newcomer(&loaded.state, &newcomer, conditions, &context)
+        });
     match joined.await {
         Ok(_) => {
             tracing::info!(%tenant, "the tenant's own provider vouches for the account");

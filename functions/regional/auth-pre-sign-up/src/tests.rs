@@ -2,7 +2,7 @@ use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::cognito::CognitoEventUserPoolsPreSignup as PreSignUp;
 use kernel::{Role, Suspension, TenantId, Timestamp};
 use outbox::Outbox;
-use regional_store::{Reach, TenantStore};
+use regional_store::{LoadOptions, TenantStore};
 use serde_json::json;
 use tenancy::{
     AuditAction, Federation, Origin, ProviderName, Username, Voucher, decide_federation,
@@ -41,7 +41,7 @@ async fn federate(region: &Region, tenant: TenantId) {
         trusts_unverified_email: false,
     };
     region
-        .change(tenant, Reach::TENANT, now(), |loaded, _| {
+        .change(tenant, LoadOptions::TENANT, now(), |loaded, _| {
             Ok(decide_federation(&loaded.state, &federation))
         })
         .await;
@@ -385,8 +385,8 @@ async fn nobody_joins_a_tenant_without_its_provider_or_that_is_suspended() {
     let adapters = self::adapters(&region);
     let by = Username::of_account("ada");
     region
-        .change(ada.tenant, Reach::TENANT, now(), |loaded, occasion| {
-            Ok(decide_federation_end(&loaded.state, by, occasion))
+        .change(ada.tenant, LoadOptions::TENANT, now(), |loaded, context| {
+            Ok(decide_federation_end(&loaded.state, by, context))
         })
         .await;
     assert_eq!(refusal(&adapters, event()).await, "not-registered");
@@ -402,13 +402,13 @@ async fn who_was_removed_comes_back_only_when_invited() {
     let username = Username::of_account(&format!("oidc-{}_{SUBJECT}", ada.alias));
     let admin = Username::of(&ada.alias, &ada.email.parse().unwrap());
     let remove = async |by| {
-        let reach = Reach {
+        let reach = LoadOptions {
             user: Some(username),
-            ..Reach::TENANT
+            ..LoadOptions::TENANT
         };
         region
-            .change(ada.tenant, reach, now(), |loaded, occasion| {
-                decide_removal(&loaded.state, loaded.user.as_ref().unwrap(), by, occasion).map(Some)
+            .change(ada.tenant, reach, now(), |loaded, context| {
+                decide_removal(&loaded.state, loaded.user.as_ref().unwrap(), by, context).map(Some)
             })
             .await;
     };
@@ -468,12 +468,12 @@ async fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
         );
     }
     region
-        .change(ada.tenant, Reach::TENANT, now(), |loaded, _| {
-            let mut outcome = tenancy::Outcome::of(&loaded.state);
-            if let Some(federation) = outcome.tenant.federation.as_mut() {
+        .change(ada.tenant, LoadOptions::TENANT, now(), |loaded, _| {
+            let mut changes = tenancy::ChangeSet::of(&loaded.state);
+            if let Some(federation) = changes.tenant.federation.as_mut() {
                 federation.trusts_unverified_email = true;
             }
-            Ok(Some(outcome))
+            Ok(Some(changes))
         })
         .await;
     for verified in [None, Some("false"), Some("true"), Some("True")] {

@@ -1,6 +1,6 @@
 use crate::handler::{Adapters, handle};
 use kernel::Suspension;
-use regional_store::{Reach, TenantReader};
+use regional_store::{LoadOptions, TenantReader};
 use serde_json::{Value, json};
 use tenancy::{
     ClientId, ClientWish, KeyDigest, MachineScope, SignUp, decide_client, decide_client_made,
@@ -63,8 +63,8 @@ impl World {
         };
         let asked = self
             .region
-            .change(tenant, Reach::TENANT, at, |loaded, occasion| {
-                decide_client(&loaded.state, &[], &wish, occasion).map(Some)
+            .change(tenant, LoadOptions::TENANT, at, |loaded, context| {
+                decide_client(&loaded.state, &[], &wish, context).map(Some)
             });
         asked.await;
         let clients = self
@@ -76,8 +76,8 @@ impl World {
             .unwrap();
         let made = self
             .region
-            .change(tenant, Reach::TENANT, at, |loaded, occasion| {
-                decide_client_made(&loaded.state, &clients, id, client_id, occasion)
+            .change(tenant, LoadOptions::TENANT, at, |loaded, context| {
+                decide_client_made(&loaded.state, &clients, id, client_id, context)
             });
         made.await;
     }
@@ -93,12 +93,12 @@ impl World {
         };
         let joined = self
             .region
-            .change(tenant, Reach::TENANT, at, |loaded, occasion| {
+            .change(tenant, LoadOptions::TENANT, at, |loaded, context| {
                 tenancy::decide_newcomer(
                     &loaded.state,
                     &newcomer,
-                    tenancy::Standing::default(),
-                    occasion,
+                    tenancy::JoinConditions::default(),
+                    context,
                 )
             });
         joined.await;
@@ -108,18 +108,18 @@ impl World {
     async fn trust(&self, trusts_unverified_email: bool) {
         let set = self.region.change(
             self.made.tenant.id,
-            Reach::TENANT,
+            LoadOptions::TENANT,
             Newcomer::ada().at,
             |loaded, _| {
-                let mut outcome = tenancy::Outcome::of(&loaded.state);
-                let identity_provider = tenancy::ProviderName::of(&outcome.tenant.alias);
+                let mut changes = tenancy::ChangeSet::of(&loaded.state);
+                let identity_provider = tenancy::ProviderName::of(&changes.tenant.alias);
                 let client_id = "1example23456789example01".to_owned();
-                outcome.tenant.federation = Some(tenancy::Federation {
+                changes.tenant.federation = Some(tenancy::Federation {
                     client_id,
                     identity_provider,
                     trusts_unverified_email,
                 });
-                Ok(Some(outcome))
+                Ok(Some(changes))
             },
         );
         set.await;
@@ -137,9 +137,9 @@ impl World {
             .unwrap();
         let revoked = self.region.change(
             tenant,
-            Reach::TENANT,
+            LoadOptions::TENANT,
             Newcomer::ada().at,
-            |loaded, occasion| Ok(decide_revocation(&loaded.state, &client, by, occasion)),
+            |loaded, context| Ok(decide_revocation(&loaded.state, &client, by, context)),
         );
         revoked.await;
     }

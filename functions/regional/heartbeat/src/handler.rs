@@ -2,7 +2,7 @@
 
 use crate::describe::is_due;
 use crate::measure::Gauges;
-use crate::report::Disclosure;
+use crate::report::DisclosureThreshold;
 use contract::{Envelope, RegionDescribed, Stream};
 use kernel::{EventId, RegionCode, Timestamp};
 use regional_store::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
@@ -21,7 +21,7 @@ pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), 
 pub(crate) struct Adapters {
     pub(crate) store: HeartbeatStore,
     pub(crate) gauges: Gauges,
-    pub(crate) disclosure: Disclosure,
+    pub(crate) disclosure: DisclosureThreshold,
     pub(crate) region: RegionCode,
     pub(crate) description: RegionDescribed,
 }
@@ -41,13 +41,13 @@ impl Adapters {
         );
         let is_due = is_due(&last, &self.description);
         let description = is_due.then(|| self.state(&last, event.time, self.description.clone()));
-        let is_stated = self
+        let is_published = self
             .store
             .record(&last, &heartbeat, description.as_ref())
             .await?;
         tracing::info!(
             sequence = heartbeat.sequence,
-            is_stated,
+            is_published,
             is_described = is_due,
             "heartbeat"
         );

@@ -15,7 +15,7 @@ use kernel::Mode;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use measure::Gauges;
 use regional_store::HeartbeatStore;
-use report::Disclosure;
+use report::DisclosureThreshold;
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
@@ -31,7 +31,7 @@ async fn main() -> Result<(), runtime::Error> {
             runtime::env("USAGE_TABLE")?,
             outbox_table,
         ),
-        disclosure: Disclosure {
+        disclosure: DisclosureThreshold {
             mode,
             tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")?,
         },

@@ -1,4 +1,4 @@
-//! Reading the region's gauges, all at once and none for long.
+//! ParsedBatch the region's gauges, all at once and none for long.
 
 use aws_types::SdkConfig;
 use contract::{Dependency, DependencyHealth, DependencyState, EventCounts, TenantCounts};

@@ -7,13 +7,13 @@ use kernel::{Mode, Timestamp};
 
 /// How much the region tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Disclosure {
+pub(crate) struct DisclosureThreshold {
     pub(crate) mode: Mode,
     /// In a sovereign region, counts over fewer active tenants stay at home.
     pub(crate) tenants_min: u64,
 }
 
-impl Disclosure {
+impl DisclosureThreshold {
     /// A gauge that did not answer reports nothing waiting: the dependency is reported down beside
     /// it.
     pub(crate) fn report(self, measured: &Measured, now: Timestamp) -> HeartbeatReported {

@@ -1,9 +1,10 @@
 use crate::describe::{Capacity, Place, is_due};
 use crate::handler::{Adapters, handle};
 use crate::measure::{Gauges, Measured};
-use crate::report::Disclosure;
+use crate::report::DisclosureThreshold;
 use contract::{
-    DependencyState, Envelope, EventCounts, Fact, HeartbeatReported, RegionDescribed, TenantCounts,
+    BusEvent, DependencyState, Envelope, EventCounts, HeartbeatReported, RegionDescribed,
+    TenantCounts,
 };
 use kernel::{Mode, Timestamp};
 use outbox::{Backlog, Outbox, Target};
@@ -36,7 +37,7 @@ async fn fixture(has_regional: bool, has_usage: bool, has_outbox: bool) -> Fixtu
     let adapters = Adapters {
         store: HeartbeatStore::new(&aws.config, outbox.clone()),
         gauges: Gauges::new(&aws.config, regional, usage, outbox.clone()),
-        disclosure: Disclosure {
+        disclosure: DisclosureThreshold {
             mode: Mode::Regional,
             tenants_min: 5,
         },
@@ -73,7 +74,7 @@ fn schedule(time: &str) -> Scheduled {
 }
 
 impl Fixture {
-    async fn stated(&self) -> Vec<Envelope<HeartbeatReported>> {
+    async fn published(&self) -> Vec<Envelope<HeartbeatReported>> {
         self.facts().await
     }
 
@@ -81,15 +82,15 @@ impl Fixture {
         self.facts().await
     }
 
-    async fn facts<T: Fact>(&self) -> Vec<Envelope<T>> {
+    async fn facts<T: BusEvent>(&self) -> Vec<Envelope<T>> {
         let rows = self.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
         assert!(rows.iter().all(|row| row.target == Target::Regional));
         let rows = rows.iter().filter(|row| row.detail_type == T::TYPE);
-        let mut stated: Vec<Envelope<T>> = rows
+        let mut published: Vec<Envelope<T>> = rows
             .map(|row| serde_json::from_str(&row.detail).unwrap())
             .collect();
-        stated.sort_by_key(|fact| fact.sequence);
-        stated
+        published.sort_by_key(|fact| fact.sequence);
+        published
     }
 }
 
@@ -112,7 +113,7 @@ async fn every_case_is_a_heartbeat_or_no_event_of_this_function() {
         handle(&fixture.adapters, event.clone()).await.unwrap();
         // A schedule that comes twice for one time is one heartbeat.
         handle(&fixture.adapters, event.clone()).await.unwrap();
-        let [heartbeat]: [_; 1] = fixture.stated().await.try_into().unwrap();
+        let [heartbeat]: [_; 1] = fixture.published().await.try_into().unwrap();
         assert_eq!((heartbeat.sequence, heartbeat.occurred_at), (1, event.time));
         assert_eq!(states(&heartbeat.data), [DependencyState::Up; 3]);
         assert_eq!(heartbeat.data.tenants, Some(TenantCounts::default()));
@@ -139,12 +140,15 @@ async fn heartbeats_are_numbered_without_gaps_even_at_once() {
         );
         one.and(other).unwrap();
     }
-    let stated = fixture.stated().await;
-    let numbers: Vec<u64> = stated.iter().map(|heartbeat| heartbeat.sequence).collect();
+    let published = fixture.published().await;
+    let numbers: Vec<u64> = published
+        .iter()
+        .map(|heartbeat| heartbeat.sequence)
+        .collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     assert!(numbers.len() >= 4);
     // What waits in the outbox is the heartbeats before.
-    let last = stated.last().unwrap();
+    let last = published.last().unwrap();
     assert!(
         last.data.outbox_waiting >= 3 && last.data.outbox_lag_ms >= 120_000,
         "{last:?}"
@@ -171,7 +175,7 @@ async fn the_region_says_what_it_is_with_the_first_heartbeat_and_when_that_chang
         .await
         .unwrap();
     }
-    assert_eq!(fixture.stated().await.len(), 6);
+    assert_eq!(fixture.published().await.len(), 6);
     let described = fixture.described().await;
     let said = described
         .iter()
@@ -251,7 +255,7 @@ async fn a_table_that_does_not_answer_is_told_and_fails_nothing() {
         handle(&fixture.adapters, schedule("2026-11-03T10:01:00Z"))
             .await
             .unwrap();
-        let [heartbeat]: [_; 1] = fixture.stated().await.try_into().unwrap();
+        let [heartbeat]: [_; 1] = fixture.published().await.try_into().unwrap();
         assert_eq!(states(&heartbeat.data), expected);
         assert_eq!(
             (
@@ -283,7 +287,7 @@ fn check(mode: Mode, active: Option<u64>, expected: (bool, bool)) {
         events: Some(EventCounts::default()),
         ..Measured::default()
     };
-    let report = Disclosure {
+    let report = DisclosureThreshold {
         mode,
         tenants_min: 5,
     }
@@ -320,7 +324,7 @@ fn lag_is_the_age_of_the_oldest_and_never_below_zero() {
         }),
         ..Measured::default()
     };
-    let disclosure = Disclosure {
+    let disclosure = DisclosureThreshold {
         mode: Mode::Shared,
         tenants_min: 5,
     };

@@ -4,7 +4,9 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
 use kernel::{SegmentId, TenantId, TenantStatus, Timestamp};
 use metering::{TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, group};
-use regional_store::{Intake, Tally, TenantReader, TenantStoreError, UsageStoreError, UsageTerms};
+use regional_store::{
+    SegmentWriter, Tally, TenantReader, TenantStoreError, UsageStoreError, UsageTerms,
+};
 use runtime::queue::{MessageError, each, parse};
 use std::convert::Infallible;
 use tenancy::{Login, SIGN_IN_RETRIED};
@@ -31,12 +33,12 @@ pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: TenantReader,
     pub(crate) tally: Tally,
-    pub(crate) intake: Intake,
+    pub(crate) intake: SegmentWriter,
 }
 
 /// Why a sign-in is not metered.
 #[derive(Debug, thiserror::Error)]
-enum Unmetered {
+enum MeteringError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
     #[error("the sign-in is of another time")]
@@ -51,19 +53,19 @@ enum Unmetered {
     NotStored(#[source] UsageStoreError),
 }
 
-async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetered> {
-    let login: Login = parse(message).map_err(Unmetered::Unreadable)?;
-    let sent = sent_at(message).ok_or(Unmetered::OutOfTime)?;
+async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), MeteringError> {
+    let login: Login = parse(message).map_err(MeteringError::Unreadable)?;
+    let sent = sent_at(message).ok_or(MeteringError::OutOfTime)?;
     // Identities are kept for longer than this: what is older could count a second time.
     if login.at.duration_since(sent) > TIME_AHEAD_MAX
         || sent.duration_since(login.at) > TIME_BEHIND_MAX
     {
-        return Err(Unmetered::OutOfTime);
+        return Err(MeteringError::OutOfTime);
     }
-    let meter = adapters.catalogue.logins().ok_or(Unmetered::NoMeter)?;
+    let meter = adapters.catalogue.logins().ok_or(MeteringError::NoMeter)?;
     let Some((tenant, terms)) = tenant(adapters, &login)
         .await
-        .map_err(Unmetered::NotLoaded)?
+        .map_err(MeteringError::NotLoaded)?
     else {
         tracing::info!("of no tenant that can be signed in to");
         return Ok(());
@@ -72,7 +74,7 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetere
         .tally
         .began(&login.key(), login.at, SIGN_IN_RETRIED)
         .await
-        .map_err(Unmetered::NotTold)?;
+        .map_err(MeteringError::NotTold)?;
     let event = login.event(began_at);
     // Clocks differ: whoever signs in to a tenant did so after it became active, whatever the time
     // says.
@@ -89,7 +91,7 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unmetere
         .intake
         .store(&segments, runtime::now())
         .await
-        .map_err(Unmetered::NotStored)?;
+        .map_err(MeteringError::NotStored)?;
     tracing::info!(login = %event, %tenant, "metered");
     Ok(())
 }

@@ -11,7 +11,7 @@ mod tests;
 use catalogue::Catalogue;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use regional_store::{Intake, Tally, TenantReader};
+use regional_store::{SegmentWriter, Tally, TenantReader};
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,7 +22,7 @@ async fn main() -> Result<(), runtime::Error> {
         catalogue: Catalogue::bundled()?,
         tally: Tally::new(tenants.clone()),
         tenants,
-        intake: Intake::new(&aws, runtime::env("USAGE_TABLE")?),
+        intake: SegmentWriter::new(&aws, runtime::env("USAGE_TABLE")?),
     };
     run(service_fn(|event: LambdaEvent<_>| {
         handle(&adapters, event.payload)

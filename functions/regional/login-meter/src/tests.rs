@@ -1,8 +1,8 @@
 use crate::handler::{Adapters, handle};
-use contract::{Envelope, Fact as _, UsageWindowUpdated};
+use contract::{BusEvent as _, Envelope, UsageWindowUpdated};
 use kernel::{Suspension, Timestamp};
 use metering::{Segment, batches};
-use regional_store::{FoundSegment, Intake, Settler, Tally, UsageMonitor};
+use regional_store::{FoundSegment, RollupWriter, SegmentWriter, Tally, UsageMonitor};
 use serde_json::Value;
 use tenancy::SignUp;
 use tenantkit::{Newcomer, Region};
@@ -12,7 +12,7 @@ struct World {
     adapters: Adapters,
     region: Region,
     made: SignUp,
-    settler: Settler,
+    rollups: RollupWriter,
 }
 
 /// A region where Ada of the events is signed up and active.
@@ -26,7 +26,7 @@ async fn world_of(newcomer: Newcomer) -> World {
     let config = &region.aws.config;
     let (code, table) = (region.code.clone(), region.usage_table.clone());
     World {
-        settler: Settler::new(
+        rollups: RollupWriter::new(
             config,
             table.clone(),
             region.outbox.clone(),
@@ -38,7 +38,7 @@ async fn world_of(newcomer: Newcomer) -> World {
             catalogue: region.catalogue.clone(),
             tenants: region.tenants.reader().clone(),
             tally: Tally::new(region.tenants.reader().clone()),
-            intake: Intake::new(config, table),
+            intake: SegmentWriter::new(config, table),
         },
         region,
         made,
@@ -60,12 +60,12 @@ impl World {
     /// again.
     async fn settled(&self) -> (u64, u64) {
         let now = runtime::now();
-        let pointers = self.settler.waiting(Timestamp::MAX, 100).await.unwrap();
-        let found = self.settler.find(&pointers).await.unwrap().into_iter();
+        let pointers = self.rollups.waiting(Timestamp::MAX, 100).await.unwrap();
+        let found = self.rollups.find(&pointers).await.unwrap().into_iter();
         let segments: Vec<Segment> = found.map(|(_, found)| ready(found)).collect();
         for batch in batches(segments) {
-            self.settler
-                .settle(self.made.tenant.id, &batch, now)
+            self.rollups
+                .roll_up(self.made.tenant.id, &batch, now)
                 .await
                 .unwrap();
         }
@@ -116,7 +116,7 @@ async fn sign_ins_count_once_in_the_window_of_their_day() {
         world.settled().await;
     }
     assert_eq!(world.settled().await, (2, 4));
-    let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
+    let facts = world.region.published(UsageWindowUpdated::TYPE).await;
     let [fact] = facts.as_slice() else {
         panic!("{facts:?}")
     };
@@ -145,7 +145,7 @@ async fn sign_ins_count_in_the_tenants_own_day() {
     .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
     assert_eq!(world.settled().await, (2, 0));
-    let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
+    let facts = world.region.published(UsageWindowUpdated::TYPE).await;
     let windows = facts
         .iter()
         .flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
@@ -167,7 +167,7 @@ async fn no_sign_in_is_before_the_first_billing_period() {
     .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
     assert_eq!(world.settled().await, (2, 0));
-    let facts = world.region.stated(UsageWindowUpdated::TYPE).await;
+    let facts = world.region.published(UsageWindowUpdated::TYPE).await;
     let windows = facts
         .iter()
         .flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
@@ -202,7 +202,7 @@ async fn what_ended_without_a_token_is_not_metered() {
 async fn what_is_not_stored_comes_again() {
     let world = world().await;
     let config = &world.region.aws.config;
-    let intake = Intake::new(config, "no-such-table".to_owned());
+    let intake = SegmentWriter::new(config, "no-such-table".to_owned());
     let Ok(response) = handle(
         &Adapters {
             intake,

@@ -1,12 +1,14 @@
-//! Applies each decision of a batch on its own: a policy, or what became of a claim to a label.
+//! Applies each decision of a batch on its own: a policy, or what became of a claim to a subdomain.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{Envelope, Fact, TenantPolicyPublished, VanityDecided};
+use contract::{BusEvent, Envelope, SubdomainReservationDecided, TenantPolicyPublished};
 use kernel::{EventId, RegionCode, TenantId};
-use regional_store::{Reach, TenantStore, TenantStoreError};
+use regional_store::{LoadOptions, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
-use tenancy::{LabelUse, Occasion, Settings, Vanity, decide_claim_decision, decide_policy};
+use tenancy::{
+    Context, Settings, SubdomainUse, Subdomains, decide_policy, decide_reservation_answer,
+};
 
 /// Applies every decision of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue.
@@ -43,7 +45,7 @@ enum Unapplied {
 /// What home decided.
 enum Decision {
     Policy(TenantPolicyPublished),
-    Claim(VanityDecided),
+    Claim(SubdomainReservationDecided),
 }
 
 async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplied> {
@@ -52,14 +54,14 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
     if region != adapters.region {
         return Err(Unapplied::OtherRegion(region));
     }
-    let occasion = Occasion {
+    let context = Context {
         region,
         event: EventId::from_uuid(runtime::new_uuid()),
         now: runtime::now(),
     };
     let applied = match decision {
-        Decision::Policy(published) => adapters.apply_policy(&published, &occasion).await,
-        Decision::Claim(decided) => adapters.apply_claim(&decided, &occasion).await,
+        Decision::Policy(published) => adapters.apply_policy(&published, &context).await,
+        Decision::Claim(decided) => adapters.apply_reservation(&decided, &context).await,
     };
     applied.map_err(Unapplied::NotStored)
 }
@@ -68,11 +70,11 @@ impl Adapters {
     async fn apply_policy(
         &self,
         published: &TenantPolicyPublished,
-        occasion: &Occasion,
+        context: &Context,
     ) -> Result<(), TenantStoreError> {
         let TenantPolicyPublished { tenant, policy } = published;
-        let changed = self.tenants.change(*tenant, Reach::TENANT, |loaded| {
-            decide_policy(&loaded.state, policy, &self.settings, occasion).map(Some)
+        let changed = self.tenants.change(*tenant, LoadOptions::TENANT, |loaded| {
+            decide_policy(&loaded.state, policy, &self.settings, context).map(Some)
         });
         let state = changed.await?;
         let (version, holds, status) = (
@@ -84,20 +86,20 @@ impl Adapters {
         Ok(())
     }
 
-    async fn apply_claim(
+    async fn apply_reservation(
         &self,
-        decided: &VanityDecided,
-        occasion: &Occasion,
+        decided: &SubdomainReservationDecided,
+        context: &Context,
     ) -> Result<(), TenantStoreError> {
-        let in_use = self.label_use(decided.tenant).await?;
+        let in_use = self.subdomain_use(decided.tenant).await?;
         let changed = self
             .tenants
-            .change(decided.tenant, Reach::TENANT, |loaded| {
-                Ok(decide_claim_decision(
+            .change(decided.tenant, LoadOptions::TENANT, |loaded| {
+                Ok(decide_reservation_answer(
                     &loaded.state,
                     decided,
                     in_use,
-                    occasion,
+                    context,
                 ))
             });
         changed.await?;
@@ -105,17 +107,21 @@ impl Adapters {
         Ok(())
     }
 
-    /// What the label that the tenant claims is in the region apart from that. Who takes it after
+    /// What the subdomain that the tenant claims is in the region apart from that. Who takes it after
     /// this look is told by the store, and the answer comes again.
-    async fn label_use(&self, tenant: TenantId) -> Result<LabelUse, TenantStoreError> {
+    async fn subdomain_use(&self, tenant: TenantId) -> Result<SubdomainUse, TenantStoreError> {
         let reader = self.tenants.reader();
         let known = reader
             .load_tenant(tenant)
             .await?
             .ok_or(TenantStoreError::UnknownTenant)?;
-        match known.vanity.as_ref().and_then(Vanity::open_claim) {
-            Some(claim) => reader.label_use(&claim.label, tenant).await,
-            None => Ok(LabelUse::Free),
+        match known
+            .subdomains
+            .as_ref()
+            .and_then(Subdomains::open_reservation)
+        {
+            Some(claim) => reader.subdomain_use(&claim.subdomain, tenant).await,
+            None => Ok(SubdomainUse::Free),
         }
     }
 }
@@ -128,8 +134,9 @@ fn decision(event: &BusMessage) -> Result<(RegionCode, Decision), Unapplied> {
                 event.detail().map_err(Unapplied::Unreadable)?;
             Ok((fact.region, Decision::Policy(fact.data)))
         }
-        (VanityDecided::TYPE, VanityDecided::SOURCE) => {
-            let fact: Envelope<VanityDecided> = event.detail().map_err(Unapplied::Unreadable)?;
+        (SubdomainReservationDecided::TYPE, SubdomainReservationDecided::SOURCE) => {
+            let fact: Envelope<SubdomainReservationDecided> =
+                event.detail().map_err(Unapplied::Unreadable)?;
             Ok((fact.region, Decision::Claim(fact.data)))
         }
         _ => Err(Unapplied::OtherEvent),

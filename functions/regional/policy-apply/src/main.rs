@@ -1,8 +1,8 @@
 //! Applies what home wants of a tenant, and tells home what holds.
 //!
-//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, labels). Emits: TenantPolicyApplied.v1,
-//! TenantStatusChanged.v1 for another plan, a suspension and its end, VanityClaimed.v1 and
-//! TenantAddressChanged.v1 on the way to a label.
+//! Trigger: PolicyQueue. Reads: RegionalTable (tenants, subdomains). Emits: TenantPolicyApplied.v1,
+//! TenantStatusChanged.v1 for another plan, a suspension and its end, SubdomainReservationUpdated.v1 and
+//! TenantAddressChanged.v1 on the way to a subdomain.
 
 mod handler;
 #[cfg(test)]

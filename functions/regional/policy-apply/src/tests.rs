@@ -1,8 +1,8 @@
 use crate::handler::{Adapters, handle};
-use kernel::{ClaimDigest, Suspension, TenantId, TenantStatus};
-use regional_store::{Lead, Reach};
+use kernel::{SubdomainDigest, Suspension, TenantId, TenantStatus};
+use regional_store::{Destination, LoadOptions};
 use serde_json::{Value, json};
-use tenancy::{Actor, ClaimState, Tenant, decide_address_claim};
+use tenancy::{Actor, ReservationState, Tenant, decide_subdomain_reservation};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 
@@ -44,8 +44,8 @@ impl World {
 
     /// The versions that home was told of, in order.
     async fn acknowledged(&self) -> Vec<u64> {
-        let stated = self.region.stated("TenantPolicyApplied.v1").await;
-        let mut versions: Vec<u64> = stated
+        let published = self.region.published("TenantPolicyApplied.v1").await;
+        let mut versions: Vec<u64> = published
             .iter()
             .map(|fact| fact["data"]["version"].as_u64().unwrap())
             .collect();
@@ -55,8 +55,8 @@ impl World {
 
     /// The last that home was told of the tenant: status, reason, plan, revision.
     async fn last_status(&self) -> Value {
-        let stated = self.region.stated("TenantStatusChanged.v1").await;
-        let last = stated
+        let published = self.region.published("TenantStatusChanged.v1").await;
+        let last = published
             .iter()
             .max_by_key(|fact| fact["sequence"].as_u64())
             .unwrap();
@@ -126,7 +126,7 @@ async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_
     assert_eq!(
         world.last_status().await,
         json!(["active", "plan_changed", "pro", 3]),
-        "another plan is stated once"
+        "another plan is published once"
     );
     assert!(world.deliver(&case("valid-first")).await.is_empty());
     let again = world.tenant().await;
@@ -142,7 +142,7 @@ async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_
 }
 
 #[tokio::test]
-async fn a_suspension_and_its_end_are_stated_with_who_wanted_them() {
+async fn a_suspension_and_its_end_are_published_with_who_wanted_them() {
     let published = |version: u64, suspension: Value| {
         let mut event = case("valid-suspension");
         let mut body: Value =
@@ -194,24 +194,24 @@ async fn only_what_cannot_be_applied_comes_again() {
     assert_eq!(world.tenant().await.policy.version, 1);
 }
 
-/// The digest of the label that the events are about.
-const CLAIM: &str = "5d41402abc4b2a76b9719d911017c5925d41402abc4b2a76b9719d911017c592";
+/// The digest of the subdomain that the events are about.
+const RESERVATION: &str = "5d41402abc4b2a76b9719d911017c5925d41402abc4b2a76b9719d911017c592";
 
 impl World {
-    async fn claim(&self, tenant: TenantId) {
-        let claim: ClaimDigest = CLAIM.parse().unwrap();
+    async fn reservation(&self, tenant: TenantId) {
+        let digest: SubdomainDigest = RESERVATION.parse().unwrap();
         self.region
             .change(
                 tenant,
-                Reach::TENANT,
+                LoadOptions::TENANT,
                 Newcomer::ada().at,
-                |loaded, occasion| {
-                    decide_address_claim(
+                |loaded, context| {
+                    decide_subdomain_reservation(
                         &loaded.state,
                         &"acme".parse().unwrap(),
-                        &claim,
+                        &digest,
                         Actor::Holder,
-                        occasion,
+                        context,
                     )
                 },
             )
@@ -220,19 +220,21 @@ impl World {
 
     /// Home's answer to what a tenant's region said under a revision.
     async fn answer(&self, tenant: TenantId, decision: &str, revision: u64) {
-        let mut batch = case("valid-claim-leased");
+        let mut batch = case("valid-reservation-leased");
         let mut body: Value =
             serde_json::from_str(batch["Records"][0]["body"].as_str().unwrap()).unwrap();
-        body["detail"]["data"] =
-            json!({ "tenant": tenant, "claim": CLAIM, "decision": decision, "revision": revision });
+        body["detail"]["data"] = json!({ "tenant": tenant, "digest": RESERVATION, "decision": decision, "revision": revision });
         batch["Records"][0]["body"] = Value::String(body.to_string());
         assert!(self.deliver(&batch).await.is_empty());
     }
 
-    /// What home was told of claims: the phases, in order.
+    /// What home was told of reservations: the phases, in order.
     async fn phases(&self, tenant: TenantId) -> Vec<String> {
-        let stated = self.region.stated("VanityClaimed.v1").await;
-        let of_tenant = stated
+        let published = self
+            .region
+            .published("SubdomainReservationUpdated.v1")
+            .await;
+        let of_tenant = published
             .iter()
             .filter(|fact| fact["data"]["tenant"] == json!(tenant));
         let phases = of_tenant.map(|fact| {
@@ -246,19 +248,24 @@ impl World {
         phases.into_iter().map(|(_, phase)| phase).collect()
     }
 
-    async fn lead(&self) -> Option<Lead> {
+    async fn lead(&self) -> Option<Destination> {
         self.region.tenants.reader().resolve("acme").await.unwrap()
     }
 }
 
 /// Each answer of home's leads to the next step, once.
 #[tokio::test]
-async fn a_label_leads_to_the_tenant_once_home_has_confirmed_it() {
+async fn a_subdomain_leads_to_the_tenant_once_home_has_confirmed_it() {
     let world = world().await;
     let tenant = Newcomer::ada().tenant;
-    world.claim(tenant).await;
+    world.reservation(tenant).await;
     for _ in 0..2 {
-        assert!(world.deliver(&case("valid-claim-leased")).await.is_empty());
+        assert!(
+            world
+                .deliver(&case("valid-reservation-leased"))
+                .await
+                .is_empty()
+        );
         assert_eq!(
             (world.lead().await, world.phases(tenant).await),
             (None, vec!["requested".into(), "confirmed".into()])
@@ -266,53 +273,60 @@ async fn a_label_leads_to_the_tenant_once_home_has_confirmed_it() {
     }
     for _ in 0..2 {
         world.answer(tenant, "confirmed", 2).await;
-        assert_eq!(world.lead().await, Some(Lead::Here(tenant)));
+        assert_eq!(world.lead().await, Some(Destination::Here(tenant)));
         assert_eq!(
-            world.region.stated("TenantAddressChanged.v1").await.len(),
+            world
+                .region
+                .published("TenantAddressChanged.v1")
+                .await
+                .len(),
             1
         );
     }
     world.answer(tenant, "refused", 2).await;
     assert_eq!(
         world.lead().await,
-        Some(Lead::Here(tenant)),
+        Some(Destination::Here(tenant)),
         "it is decided"
     );
-    for fact in ["VanityClaimed.v1", "TenantAddressChanged.v1"] {
+    for fact in ["SubdomainReservationUpdated.v1", "TenantAddressChanged.v1"] {
         assert!(
-            !json!(world.region.stated(fact).await)
+            !json!(world.region.published(fact).await)
                 .to_string()
                 .contains("acme"),
-            "{fact} names the label"
+            "{fact} names the subdomain"
         );
     }
 }
 
 #[tokio::test]
-async fn a_refused_label_is_free_for_others() {
+async fn a_refused_subdomain_is_free_for_others() {
     let world = world().await;
     let tenant = Newcomer::ada().tenant;
-    world.claim(tenant).await;
+    world.reservation(tenant).await;
     world.answer(tenant, "leased", 1).await;
     let other = world.region.activate(&Newcomer::somebody()).await.tenant.id;
-    world.claim(other).await;
+    world.reservation(other).await;
     world.answer(other, "leased", 1).await;
     assert_eq!(
         world.phases(other).await,
         ["requested"],
-        "the label is kept free for the first one"
+        "the subdomain is kept free for the first one"
     );
     world.answer(tenant, "refused", 2).await;
-    let vanity = world.tenant().await.vanity.unwrap();
-    assert_eq!(vanity.claim.unwrap().state, ClaimState::Refused);
+    let subdomains = world.tenant().await.subdomains.unwrap();
+    assert_eq!(
+        subdomains.reservation.unwrap().state,
+        ReservationState::Refused
+    );
     world.answer(other, "leased", 1).await;
     world.answer(other, "confirmed", 2).await;
-    assert_eq!(world.lead().await, Some(Lead::Here(other)));
-    world.claim(tenant).await;
+    assert_eq!(world.lead().await, Some(Destination::Here(other)));
+    world.reservation(tenant).await;
     world.answer(tenant, "leased", 3).await;
     assert_eq!(
         world.phases(tenant).await,
         ["requested", "confirmed", "requested", "released"]
     );
-    assert_eq!(world.lead().await, Some(Lead::Here(other)));
+    assert_eq!(world.lead().await, Some(Destination::Here(other)));
 }

@@ -1,4 +1,4 @@
-//! Reading an answer: in our own words, or in those of AWS SaaS Builder Toolkit.
+//! ParsedBatch an answer: in our own words, or in those of AWS SaaS Builder Toolkit.
 
 use contract::application::{ANSWER_SOURCE, Answer};
 use kernel::TenantId;
@@ -26,7 +26,7 @@ pub(crate) enum Unread {
 }
 
 /// Reads what was said, and of whom. Each source may say what is its own to say and nothing else;
-/// the toolkit is heard where its events are stated.
+/// the toolkit is heard where its events are published.
 pub(crate) fn read(event: &BusMessage, settings: &Settings) -> Result<(Said, Answer), Unread> {
     let said = Said::by_type(&event.detail_type).ok_or(Unread::OtherEvent)?;
     let is_ours = Answer::TYPES.contains(&event.detail_type.as_str());

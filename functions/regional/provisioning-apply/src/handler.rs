@@ -3,10 +3,10 @@
 use crate::answer::{self, Unread};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use kernel::{EventId, RegionCode};
-use regional_store::{Reach, TenantStore, TenantStoreError};
+use regional_store::{LoadOptions, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
-use tenancy::{Occasion, Settings, decide_answer};
+use tenancy::{Context, Settings, decide_answer};
 
 /// Applies every answer of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue. An answer that comes twice or too late changes nothing, and is no error.
@@ -42,15 +42,15 @@ async fn apply(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unapplie
     let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
     let (said, answer) = answer::read(&event, &adapters.settings).map_err(Unapplied::NoAnswer)?;
     let region = adapters.region.clone();
-    let occasion = Occasion {
+    let context = Context {
         region,
         event: EventId::from_uuid(runtime::new_uuid()),
         now: runtime::now(),
     };
     let changed = adapters
         .tenants
-        .change(answer.tenant, Reach::SIGNUP, |loaded| {
-            decide_answer(&loaded.state, said, &answer, &adapters.settings, &occasion)
+        .change(answer.tenant, LoadOptions::SIGNUP, |loaded| {
+            decide_answer(&loaded.state, said, &answer, &adapters.settings, &context)
         });
     let status = changed.await.map_err(Unapplied::NotStored)?.tenant.status;
     tracing::info!(tenant = %answer.tenant, ?said, attempt = answer.attempt, %status, "answer taken");

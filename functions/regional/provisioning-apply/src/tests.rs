@@ -1,7 +1,7 @@
 use crate::handler::{Adapters, handle};
 use kernel::TenantStatus;
 use serde_json::{Value, json};
-use tenancy::{DueKind, Tenant};
+use tenancy::{TaskKind, Tenant};
 use tenantkit::{Newcomer, Region, moment};
 use testkit::Case;
 
@@ -59,8 +59,8 @@ impl World {
     /// The last that home was told of the onboarding: the state and reason of its provisioning and
     /// activation.
     async fn progress(&self) -> Value {
-        let stated = self.region.stated("OnboardingProgressed.v1").await;
-        let last = stated
+        let published = self.region.published("OnboardingProgressed.v1").await;
+        let last = published
             .iter()
             .max_by_key(|fact| fact["sequence"].as_u64())
             .unwrap();
@@ -72,12 +72,12 @@ impl World {
         json!([step("provisioning"), step("activation")])
     }
 
-    async fn due(&self, kind: DueKind) -> usize {
+    async fn due(&self, kind: TaskKind) -> usize {
         let due = self
             .region
             .tenants
             .reader()
-            .load_due(moment("2100-01-01T00:00:00Z"), 100)
+            .load_due_tasks(moment("2100-01-01T00:00:00Z"), 100)
             .await
             .unwrap();
         due.iter().filter(|due| due.kind == kind).count()
@@ -93,10 +93,10 @@ impl World {
         } = &self.region;
         let retried = self.region.change(
             tenant,
-            regional_store::Reach::SIGNUP,
+            regional_store::LoadOptions::SIGNUP,
             at,
-            |loaded, occasion| {
-                tenancy::decide_retry(&loaded.state, catalogue, settings, occasion).map(Some)
+            |loaded, context| {
+                tenancy::decide_retry(&loaded.state, catalogue, settings, context).map(Some)
             },
         );
         retried.await;
@@ -139,7 +139,7 @@ async fn resources_make_the_tenant_active_once() {
         "valid-toolkit-job-output",
     ] {
         let world = world().await;
-        assert_eq!(world.due(DueKind::Provisioning).await, 1);
+        assert_eq!(world.due(TaskKind::Provisioning).await, 1);
         assert!(world.deliver(&case(name)).await.is_empty());
         let active = world.tenant().await;
         let provisioning = active.provisioning.clone().unwrap();
@@ -150,7 +150,7 @@ async fn resources_make_the_tenant_active_once() {
                 && provisioning.failure.is_none()
         );
         assert_eq!(
-            world.due(DueKind::Provisioning).await,
+            world.due(TaskKind::Provisioning).await,
             0,
             "the deadline is done with"
         );
@@ -176,9 +176,9 @@ async fn resources_make_the_tenant_active_once() {
             active,
             "nor does a failure that comes late"
         );
-        let stated = world.region.stated("TenantStatusChanged.v1").await;
+        let published = world.region.published("TenantStatusChanged.v1").await;
         assert_eq!(
-            stated
+            published
                 .iter()
                 .filter(|fact| fact["data"]["reason"] == "provisioned")
                 .count(),
@@ -209,7 +209,7 @@ async fn a_failure_is_seen_with_its_reason_and_tried_again_where_that_is_of_use(
             json!([["failed", "application"], ["waiting", null]]),
             "its words stay"
         );
-        assert_eq!(world.due(DueKind::Provisioning).await, 0);
+        assert_eq!(world.due(TaskKind::Provisioning).await, 0);
     }
 }
 

@@ -4,15 +4,15 @@ use crate::plan::{Tenants, has_one_of, leads_here, overtaken, plan_routes};
 use crate::zone::{Zone, ZoneError};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::application::TenantAddressChanged;
-use contract::{Envelope, Fact, TenantStatusChanged};
+use contract::{BusEvent, Envelope, TenantStatusChanged};
 use futures::future::try_join_all;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
-use regional_store::{Reach, TenantStore, TenantStoreError};
+use regional_store::{LoadOptions, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use tenancy::{Occasion, Tenant, decide_routed};
+use tenancy::{Context, Tenant, decide_routed};
 
 /// How often a tenant may change while its names are written, until the message comes again
 /// instead.
@@ -44,13 +44,13 @@ pub(crate) struct Adapters {
 
 /// Why the names of a batch's tenants are not written.
 #[derive(Debug, thiserror::Error)]
-enum Unsettled {
+enum ReconcileError {
     #[error("the tenants cannot be loaded")]
     NotLoaded(#[source] TenantStoreError),
     #[error("the names are not written")]
     NotWritten(#[source] ZoneError),
     #[error("the tenants change faster than their names are written")]
-    Restless,
+    Contended,
     #[error("that the names are written is not noted")]
     NotNoted(#[source] TenantStoreError),
 }
@@ -67,7 +67,7 @@ enum Unapplied {
     #[error("something else has a name of the tenant")]
     NameTaken,
     #[error("the tenant's names are not settled")]
-    Unsettled(#[source] Arc<Unsettled>),
+    ReconcileError(#[source] Arc<ReconcileError>),
 }
 
 /// The tenant that a message is about. What the message says of it may be old, and is not looked
@@ -95,7 +95,7 @@ fn tenant_of(message: &SqsMessage) -> Result<TenantId, Unapplied> {
 async fn settle(
     adapters: &Adapters,
     asked: Vec<TenantId>,
-) -> Result<BTreeMap<TenantId, bool>, Unsettled> {
+) -> Result<BTreeMap<TenantId, bool>, ReconcileError> {
     let known = load(adapters, asked).await?;
     let mut pending = known.clone();
     let mut taken: BTreeMap<TenantId, bool> = known.keys().map(|tenant| (*tenant, true)).collect();
@@ -105,7 +105,7 @@ async fn settle(
             .zone
             .apply(&plan_routes(pending.values(), now))
             .await
-            .map_err(Unsettled::NotWritten)?;
+            .map_err(ReconcileError::NotWritten)?;
         taken.extend(
             pending
                 .iter()
@@ -122,27 +122,31 @@ async fn settle(
             return Ok(taken);
         }
     }
-    Err(Unsettled::Restless)
+    Err(ReconcileError::Contended)
 }
 
 /// Notes in its sign-up that a tenant's name leads to the region: once, and not before it does.
-async fn note(adapters: &Adapters, tenant: &Tenant, now: Timestamp) -> Result<(), Unsettled> {
-    let occasion = Occasion {
+async fn note(adapters: &Adapters, tenant: &Tenant, now: Timestamp) -> Result<(), ReconcileError> {
+    let context = Context {
         region: adapters.region.clone(),
         event: EventId::from_uuid(runtime::new_uuid()),
         now,
     };
-    let noted = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
-        Ok(decide_routed(&loaded.state, &occasion).filter(|_| leads_here(&loaded.state.tenant)))
-    });
-    noted.await.map(|_| ()).map_err(Unsettled::NotNoted)
+    let noted = adapters
+        .tenants
+        .change(tenant.id, LoadOptions::SIGNUP, |loaded| {
+            Ok(decide_routed(&loaded.state, &context).filter(|_| leads_here(&loaded.state.tenant)))
+        });
+    noted.await.map(|_| ()).map_err(ReconcileError::NotNoted)
 }
 
-async fn load(adapters: &Adapters, ids: Vec<TenantId>) -> Result<Tenants, Unsettled> {
+async fn load(adapters: &Adapters, ids: Vec<TenantId>) -> Result<Tenants, ReconcileError> {
     let loads = ids
         .into_iter()
         .map(|id| adapters.tenants.reader().load_tenant(id));
-    let loaded = try_join_all(loads).await.map_err(Unsettled::NotLoaded)?;
+    let loaded = try_join_all(loads)
+        .await
+        .map_err(ReconcileError::NotLoaded)?;
     Ok(loaded
         .into_iter()
         .flatten()
@@ -152,12 +156,12 @@ async fn load(adapters: &Adapters, ids: Vec<TenantId>) -> Result<Tenants, Unsett
 
 fn outcome_of(
     message: &SqsMessage,
-    settled: &Result<BTreeMap<TenantId, bool>, Arc<Unsettled>>,
+    settled: &Result<BTreeMap<TenantId, bool>, Arc<ReconcileError>>,
 ) -> Result<(), Unapplied> {
     let tenant = tenant_of(message)?;
     let settled = settled
         .as_ref()
-        .map_err(|error| Unapplied::Unsettled(Arc::clone(error)))?;
+        .map_err(|error| Unapplied::ReconcileError(Arc::clone(error)))?;
     match settled.get(&tenant) {
         Some(true) => Ok(()),
         Some(false) => Err(Unapplied::NameTaken),

@@ -2,15 +2,15 @@
 
 use kernel::{TenantId, TenantStatus, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use tenancy::{Tenant, VanityLabel};
+use tenancy::{CustomSubdomain, Tenant};
 
 /// Tenants by their ids.
 pub(crate) type Tenants = BTreeMap<TenantId, Tenant>;
 
-/// What the zone has to say of each label. Tenants may have chosen some: they are not for logs.
+/// What the zone has to say of each subdomain. Tenants may have chosen some: they are not for logs.
 pub(crate) type Plan = BTreeMap<String, Route>;
 
-/// What the zone has to say of a label.
+/// What the zone has to say of a subdomain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     /// It leads to this region.
@@ -19,7 +19,7 @@ pub(crate) enum Route {
     Gone,
 }
 
-/// What the zone has to say of the labels of tenants.
+/// What the zone has to say of the subdomains of tenants.
 pub(crate) fn plan_routes<'a>(
     tenants: impl IntoIterator<Item = &'a Tenant>,
     now: Timestamp,
@@ -40,10 +40,10 @@ pub(crate) fn overtaken(before: &Tenants, loaded: Tenants, now: Timestamp) -> Te
 }
 
 /// Whether one of a tenant's names is among these.
-pub(crate) fn has_one_of(tenant: &Tenant, labels: &BTreeSet<String>, now: Timestamp) -> bool {
+pub(crate) fn has_one_of(tenant: &Tenant, subdomains: &BTreeSet<String>, now: Timestamp) -> bool {
     routes_of(tenant, now)
         .keys()
-        .any(|label| labels.contains(label))
+        .any(|subdomain| subdomains.contains(subdomain))
 }
 
 /// Whether a tenant's names lead to the region once they are written.
@@ -65,14 +65,14 @@ fn routes_of(tenant: &Tenant, now: Timestamp) -> Plan {
         TenantStatus::Closed => Route::Gone,
     };
     let former = tenant
-        .former_labels(now)
-        .map(|label| (label.expose().to_owned(), Route::Gone));
-    let chosen = tenant.vanity_label().map(VanityLabel::expose);
+        .former_subdomains(now)
+        .map(|subdomain| (subdomain.expose().to_owned(), Route::Gone));
+    let chosen = tenant.custom_subdomain().map(CustomSubdomain::expose);
     let present = chosen
         .into_iter()
         .chain([tenant.alias.as_str()])
-        .map(|label| (label.to_owned(), route));
-    // A label that was given up and taken again is a present one.
+        .map(|subdomain| (subdomain.to_owned(), route));
+    // A subdomain that was given up and taken again is a present one.
     former.chain(present).collect()
 }
 
@@ -114,13 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_label_comes_and_goes_beside_the_alias() {
+    fn a_chosen_subdomain_comes_and_goes_beside_the_alias() {
         use Route::{Gone, Here};
-        let held = |label: &str| json!({ "label": label, "claim": "0".repeat(64), "since": "2026-11-19T10:00:00Z" });
-        let former = |label: &str, until: &str| json!({ "label": label, "until": until });
-        let check = |status, vanity: Value, wanted: &[(&str, Route)]| {
+        let held = |subdomain: &str| json!({ "subdomain": subdomain, "digest": "0".repeat(64), "since": "2026-11-19T10:00:00Z" });
+        let former =
+            |subdomain: &str, until: &str| json!({ "subdomain": subdomain, "until": until });
+        let check = |status, subdomains: Value, wanted: &[(&str, Route)]| {
             let mut tenant = tenant(status);
-            tenant.vanity = serde_json::from_value(vanity.clone()).unwrap();
+            tenant.subdomains = serde_json::from_value(subdomains.clone()).unwrap();
             let of_alias = (
                 "23456789abcd",
                 if status == TenantStatus::Closed {
@@ -132,9 +133,13 @@ mod tests {
             let wanted: Plan = wanted
                 .iter()
                 .chain([&of_alias])
-                .map(|(label, route)| ((*label).to_owned(), *route))
+                .map(|(subdomain, route)| ((*subdomain).to_owned(), *route))
                 .collect();
-            assert_eq!(plan_routes([&tenant], now()), wanted, "{status} {vanity}");
+            assert_eq!(
+                plan_routes([&tenant], now()),
+                wanted,
+                "{status} {subdomains}"
+            );
         };
         check(TenantStatus::Active, json!({ "revision": 1 }), &[]);
         check(

@@ -3,7 +3,7 @@ use crate::stub::StubZone;
 use crate::zone::{Target, Zone};
 use aws_sdk_route53::Client;
 use kernel::{StatusReason, Timestamp};
-use regional_store::Reach;
+use regional_store::LoadOptions;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tenancy::{Actor, Change, decide_change};
@@ -113,19 +113,22 @@ impl World {
         let ada = Newcomer::ada();
         for change in changes {
             let (reason, settings) = (StatusReason::Operator, &self.region.settings);
-            let decided =
-                self.region
-                    .change(ada.tenant, Reach::SIGNUP, ada.at, |loaded, occasion| {
-                        decide_change(
-                            &loaded.state,
-                            *change,
-                            reason,
-                            Actor::Clock,
-                            settings,
-                            occasion,
-                        )
-                        .map(Some)
-                    });
+            let decided = self.region.change(
+                ada.tenant,
+                LoadOptions::SIGNUP,
+                ada.at,
+                |loaded, context| {
+                    decide_change(
+                        &loaded.state,
+                        *change,
+                        reason,
+                        Actor::Clock,
+                        settings,
+                        context,
+                    )
+                    .map(Some)
+                },
+            );
             decided.await;
         }
     }

@@ -63,10 +63,12 @@ impl Zone {
     /// Route 53 deletes only the record that is named in full, target included, and it takes or
     /// refuses a call as a whole. So a name that another region has taken over survives, and so
     /// does a name that is not there: both are as they have to be. A call that is refused for one
-    /// name is repeated for each alone. Returns the labels that cannot lead here: something else
+    /// name is repeated for each alone. Returns the subdomains that cannot lead here: something else
     /// has such a name.
     pub(crate) async fn apply(&self, plan: &Plan) -> Result<BTreeSet<String>, ZoneError> {
-        let changes = plan.iter().map(|(label, route)| self.change(label, *route));
+        let changes = plan
+            .iter()
+            .map(|(subdomain, route)| self.change(subdomain, *route));
         let changes = changes
             .collect::<Result<Vec<Change>, BuildError>>()
             .map_err(ZoneError::Unasked)?;
@@ -75,10 +77,10 @@ impl Zone {
             sent => return sent.map(|()| BTreeSet::new()),
         }
         let mut refused = BTreeSet::new();
-        for ((label, route), change) in plan.iter().zip(changes) {
+        for ((subdomain, route), change) in plan.iter().zip(changes) {
             match self.send(vec![change]).await {
                 Err(error) if is_refused(&error) && *route == Route::Here => {
-                    refused.insert(label.clone());
+                    refused.insert(subdomain.clone());
                 }
                 Err(error) if is_refused(&error) => {}
                 sent => sent?,
@@ -106,21 +108,21 @@ impl Zone {
         })
     }
 
-    fn change(&self, label: &str, route: Route) -> Result<Change, BuildError> {
+    fn change(&self, subdomain: &str, route: Route) -> Result<Change, BuildError> {
         let action = match route {
             Route::Here => ChangeAction::Upsert,
             Route::Gone => ChangeAction::Delete,
         };
         Change::builder()
             .action(action)
-            .resource_record_set(self.record(label)?)
+            .resource_record_set(self.record(subdomain)?)
             .build()
     }
 
-    /// The record of a label, the same in every call: a deletion names it in full.
-    fn record(&self, label: &str) -> Result<ResourceRecordSet, BuildError> {
+    /// The record of a subdomain, the same in every call: a deletion names it in full.
+    fn record(&self, subdomain: &str) -> Result<ResourceRecordSet, BuildError> {
         let Target { host, zone } = &self.target;
-        let record = ResourceRecordSet::builder().name(format!("{label}.{}", self.domain));
+        let record = ResourceRecordSet::builder().name(format!("{subdomain}.{}", self.domain));
         if zone.is_empty() {
             let value = ResourceRecord::builder().value(host).build()?;
             return record

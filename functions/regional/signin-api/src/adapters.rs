@@ -60,14 +60,17 @@ impl Adapters {
         })
     }
 
-    /// Where a label leads, unless the source asked for too many that lead nowhere.
+    /// Where a subdomain leads, unless the source asked for too many that lead nowhere.
     pub(crate) async fn resolve(
         &self,
-        label: &str,
+        subdomain: &str,
         source: &Source,
         now: Timestamp,
     ) -> Result<Resolved, Problem> {
-        let resolved = self.tally.resolve(label, &self.unknown(source), now).await;
+        let resolved = self
+            .tally
+            .resolve(subdomain, &self.unknown(source), now)
+            .await;
         let resolved = resolved.map_err(|error| Problem::internal(&error))?;
         resolved
             .wait_s
@@ -79,7 +82,11 @@ impl Adapters {
     pub(crate) async fn miss(&self, asked: &str, source: &Source, now: Timestamp) -> Problem {
         let taken = self
             .tally
-            .take(&self.unknown(source), &KeyDigest::of("label", asked), now)
+            .take(
+                &self.unknown(source),
+                &KeyDigest::of("subdomain", asked),
+                now,
+            )
             .await;
         match taken {
             Ok(Taken::Yes) => problems::unknown_address(),

@@ -25,7 +25,7 @@ pub(crate) enum Discovery<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(crate) struct SignIn<'a> {
-    /// The tenant's random label, whichever label was asked for. Usernames are computed from it.
+    /// The tenant's random subdomain, whichever subdomain was asked for. Usernames are computed from it.
     alias: &'a Alias,
     /// Where it is.
     region: &'a RegionCode,
@@ -97,7 +97,7 @@ impl<'a> Discovery<'a> {
                 federation: tenant.federation.as_ref().map(Federated::of),
             })),
             Err(_) if tenant.status == TenantStatus::Closed => None,
-            // The label of a tenant that is being closed leads to it until the end: that can still
+            // The subdomain of a tenant that is being closed leads to it until the end: that can still
             // be undone.
             Err(ClaimsRefusal::Suspended | ClaimsRefusal::Closed) => {
                 Some(Self::Suspended { region, language })

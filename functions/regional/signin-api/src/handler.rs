@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use kernel::{Language, TenantId};
-use regional_store::{Lead, Place};
+use regional_store::{Destination, RegionAddress};
 use runtime::http::{Body, FileKind, Now, PageFile, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{Asker, EmailAddress};
 
-/// The longest label that DNS takes.
+/// The longest subdomain that DNS takes.
 const LABEL_LENGTH_MAX: usize = 63;
 
 /// The routes.
@@ -127,9 +127,9 @@ async fn style(State(adapters): State<Arc<Adapters>>) -> Response {
     operation_id = "discoverSignIn",
     summary = "Tells how to sign in to a tenant",
     description = "To the tenant whose address is in the header Host; at the region's own address, to that of the \
-                   label `alias`. Public. A source that asked for too many addresses that nobody has is told nothing \
+                   subdomain `alias`. Public. A source that asked for too many addresses that nobody has is told nothing \
                    for the rest of the hour.",
-    params(("alias" = Option<String>, Query, description = "A label of the tenant, at the region's own address.")),
+    params(("alias" = Option<String>, Query, description = "A subdomain of the tenant, at the region's own address.")),
     responses(
         (status = 200, description = "How to sign in, or that nobody can for now.", body = Discovery<'static>, headers(
             ("cache-control" = String, description = "How long it may be kept: a minute at most."),
@@ -156,15 +156,19 @@ async fn discover(
         .unwrap_or_default();
     let asked = adapters
         .addresses
-        .label(host)
+        .subdomain(host)
         .or(alias)
         .unwrap_or_default()
         .to_ascii_lowercase();
-    // What is no label is looked for all the same.
-    let label = if is_label(&asked) { asked.as_str() } else { "" };
-    let answer = match adapters.resolve(label, &source, now).await?.lead {
-        Some(Lead::Here(tenant)) => tell(&adapters, tenant).await?,
-        Some(Lead::Moved(place)) => Some(moved(&place, label)),
+    // What is no subdomain is looked for all the same.
+    let subdomain = if is_subdomain(&asked) {
+        asked.as_str()
+    } else {
+        ""
+    };
+    let answer = match adapters.resolve(subdomain, &source, now).await?.lead {
+        Some(Destination::Here(tenant)) => tell(&adapters, tenant).await?,
+        Some(Destination::Moved(place)) => Some(moved(&place, subdomain)),
         None => None,
     };
     match answer {
@@ -212,7 +216,7 @@ async fn look_up(
     Ok((StatusCode::ACCEPTED, [(CACHE_CONTROL, "no-store")], answer).into_response())
 }
 
-/// What is told of a tenant, unless its label leads nowhere after all.
+/// What is told of a tenant, unless its subdomain leads nowhere after all.
 async fn tell(adapters: &Adapters, id: TenantId) -> Result<Option<Response>, Problem> {
     let tenant = adapters
         .tenants
@@ -231,9 +235,9 @@ async fn tell(adapters: &Adapters, id: TenantId) -> Result<Option<Response>, Pro
     }))
 }
 
-fn moved(place: &Place, label: &str) -> Response {
+fn moved(place: &RegionAddress, subdomain: &str) -> Response {
     let location = format!(
-        "{}/.well-known/meridian?alias={label}",
+        "{}/.well-known/meridian?alias={subdomain}",
         place.api_url.as_str()
     );
     (
@@ -243,8 +247,8 @@ fn moved(place: &Place, label: &str) -> Response {
         .into_response()
 }
 
-/// Whether a text is in the form of a label, and so can be part of a key and of an address.
-fn is_label(text: &str) -> bool {
+/// Whether a text is in the form of a subdomain, and so can be part of a key and of an address.
+fn is_subdomain(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=LABEL_LENGTH_MAX).contains(&text.len()) && text.bytes().all(inner)
 }

@@ -2,7 +2,7 @@
 //! address.
 //!
 //! Trigger: RegionalApi, `GET /`, `GET /sign-in.js`, `GET /sign-in.css`, `GET
-//! /.well-known/meridian`, `POST /workspaces`. Reads: RegionalTable (labels, tenants). Writes:
+//! /.well-known/meridian`, `POST /workspaces`. Reads: RegionalTable (subdomains, tenants). Writes:
 //! RegionalTable (limits). Sends: workspaces queue. Emits: nothing.
 
 mod adapters;

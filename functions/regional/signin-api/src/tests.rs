@@ -116,9 +116,9 @@ impl World {
     }
 
     /// Asks at a tenant's address.
-    async fn discover(&self, label: &str, source: &str) -> Answer {
+    async fn discover(&self, subdomain: &str, source: &str) -> Answer {
         let mut payload = case("valid-address");
-        payload["headers"]["host"] = json!(format!("{label}.app.example.com"));
+        payload["headers"]["host"] = json!(format!("{subdomain}.app.example.com"));
         payload["requestContext"]["http"]["sourceIp"] = json!(source);
         self.send(&payload).await
     }
@@ -162,13 +162,13 @@ async fn every_event_gets_its_answer() {
         "valid-lookup" | "valid-lookup-of-nobody" => (202, ""),
         "invalid-unknown-address"
         | "invalid-malformed-address"
-        | "invalid-no-label"
-        | "invalid-unknown-label"
-        | "invalid-malformed-label" => (421, "unknown-address"),
+        | "invalid-no-subdomain"
+        | "invalid-unknown-subdomain"
+        | "invalid-malformed-subdomain" => (421, "unknown-address"),
         "invalid-email" => (422, "invalid-fields"),
         "invalid-language" | "invalid-unknown-field" => (422, "invalid-body"),
         "invalid-malformed-json" => (400, "malformed-json"),
-        "invalid-host" | "invalid-two-labels" => (400, "malformed-request"),
+        "invalid-host" | "invalid-two-subdomains" => (400, "malformed-request"),
         "invalid-method" => (405, "method-not-allowed"),
         "invalid-path" => (404, "not-found"),
         name if name.starts_with("valid-") => (200, ""),

@@ -11,7 +11,7 @@ use runtime::env;
 use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
 use tenancy::{
-    Addresses, Asker, Documents, EmailAddress, KeyDigest, Occasion, OwedMail, Requirements,
+    Addresses, Asker, Context, Documents, EmailAddress, KeyDigest, OwedMail, Requirements,
     Settings, Username, Voucher,
 };
 
@@ -76,8 +76,8 @@ impl Adapters {
     }
 
     /// The circumstances of a decision that is made now.
-    pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
-        Occasion {
+    pub(crate) fn context(&self, now: Timestamp) -> Context {
+        Context {
             region: self.region.clone(),
             event: EventId::from_uuid(runtime::new_uuid()),
             now,

@@ -13,7 +13,7 @@ use identity::{Account, IdentityError, Mailing};
 use kernel::{
     Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp,
 };
-use regional_store::{Reach, Registered};
+use regional_store::{LoadOptions, Registered};
 use runtime::handover::SEAL_HEADER;
 use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
@@ -165,7 +165,7 @@ async fn create(
     let key = idempotency_key(&headers)?;
     let handover = handover(&adapters, &headers)?;
     let ids = identifiers(handover.as_ref().map(|handover| handover.onboarding))?;
-    let is_trapped = request.is_trapped();
+    let hit_honeypot = request.hit_honeypot();
     let requirements = &adapters.requirements;
     let registration = request
         .validate(&adapters.catalogue, requirements)
@@ -177,9 +177,9 @@ async fn create(
     {
         return Err(problems::other_region(&adapters.region));
     }
-    if is_trapped {
+    if hit_honeypot {
         tracing::info!("a trapped sign-up is answered and forgotten");
-        return Ok(pretend(&adapters, &registration, ids, now));
+        return Ok(reply_to_honeypot(&adapters, &registration, ids, now));
     }
     // All that home hands over comes from one address, and home knows its callers.
     let is_sealed = handover.is_some_and(|handover| handover.is_sealed);
@@ -274,15 +274,17 @@ async fn confirm(
         .confirm(signup.username, code.expose())
         .await
         .map_err(|error| problems::confirmation(&error))?;
-    let occasion = adapters.occasion(now);
-    let confirmed = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
-        decide_confirmation(
-            &loaded.state,
-            &adapters.catalogue,
-            &adapters.settings,
-            &occasion,
-        )
-    });
+    let context = adapters.context(now);
+    let confirmed = adapters
+        .tenants
+        .change(tenant.id, LoadOptions::SIGNUP, |loaded| {
+            decide_confirmation(
+                &loaded.state,
+                &adapters.catalogue,
+                &adapters.settings,
+                &context,
+            )
+        });
     let state = confirmed.await.map_err(|error| problems::store(&error))?;
     tracing::info!(tenant = %tenant.id, "sign-up confirmed");
     Ok(answer(&adapters, &state.signup.unwrap_or(signup), &state.tenant).into_response())
@@ -369,16 +371,18 @@ async fn retry_provisioning(
     Now(now): Now,
 ) -> Result<Response, Problem> {
     let (signup, tenant) = find(&adapters, &id).await?;
-    let occasion = adapters.occasion(now);
-    let retried = adapters.tenants.change(tenant.id, Reach::SIGNUP, |loaded| {
-        decide_retry(
-            &loaded.state,
-            &adapters.catalogue,
-            &adapters.settings,
-            &occasion,
-        )
-        .map(Some)
-    });
+    let context = adapters.context(now);
+    let retried = adapters
+        .tenants
+        .change(tenant.id, LoadOptions::SIGNUP, |loaded| {
+            decide_retry(
+                &loaded.state,
+                &adapters.catalogue,
+                &adapters.settings,
+                &context,
+            )
+            .map(Some)
+        });
     let state = retried.await.map_err(|error| problems::store(&error))?;
     tracing::info!(tenant = %tenant.id, "provisioning asked for again");
     Ok(accepted(
@@ -433,14 +437,14 @@ async fn register(
                 adapters.limit_source(source, &digest, now).await?;
             }
             let documents = &adapters.requirements.documents;
-            let occasion = adapters.occasion(now);
+            let context = adapters.context(now);
             let made = decide_sign_up(
                 registration,
                 &adapters.catalogue,
                 documents,
                 ids,
                 &adapters.settings,
-                &occasion,
+                &context,
             );
             let stored = adapters
                 .tenants
@@ -500,15 +504,15 @@ async fn make_account(
         }
         Err(error) => Err(error),
     };
-    let outcome = made
+    let changes = made
         .as_ref()
         .map(|_| owed)
         .map_err(problems::identity_failure);
-    let occasion = adapters.occasion(now);
+    let context = adapters.context(now);
     let noted = adapters
         .tenants
-        .change(signup.tenant, Reach::SIGNUP, |loaded| {
-            Ok(decide_identity(&loaded.state, outcome.clone(), &occasion))
+        .change(signup.tenant, LoadOptions::SIGNUP, |loaded| {
+            Ok(decide_identity(&loaded.state, changes.clone(), &context))
         });
     let noted = noted.await;
     let password = made.map_err(|error| problems::account(&error, signup.id))?;
@@ -537,7 +541,7 @@ async fn mail_code(
     }
     let noted = adapters
         .tenants
-        .change(signup.tenant, Reach::SIGNUP, |loaded| {
+        .change(signup.tenant, LoadOptions::SIGNUP, |loaded| {
             Ok(decide_code_mail(&loaded.state, owed.clone()))
         });
     noted
@@ -556,21 +560,21 @@ async fn mail_again(adapters: &Adapters, username: Username) -> Result<(), Ident
 
 /// What a sign-up would be answered that is not stored: whoever fills in a field that no person
 /// sees learns nothing from it.
-fn pretend(
+fn reply_to_honeypot(
     adapters: &Adapters,
     registration: &Registration,
     ids: Identifiers,
     now: Timestamp,
 ) -> Response {
     let documents = &adapters.requirements.documents;
-    let occasion = adapters.occasion(now);
+    let context = adapters.context(now);
     let made = decide_sign_up(
         registration,
         &adapters.catalogue,
         documents,
         ids,
         &adapters.settings,
-        &occasion,
+        &context,
     );
     let signup = Signup {
         identity_at: Some(now),

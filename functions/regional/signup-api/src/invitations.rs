@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use identity::Account;
 use kernel::{Alias, RegionCode, TenantId, Timestamp};
-use regional_store::{Loaded, Reach, TenantStoreError};
+use regional_store::{LoadOptions, TenantStoreError, TenantView};
 use runtime::http::{Body, Now, Problem, Source};
 use serde::Serialize;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tenancy::{
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Joined<'a> {
     region: &'a RegionCode,
-    /// The public label of the tenant.
+    /// The public subdomain of the tenant.
     alias: Alias,
     /// The name to sign in with at the identity provider.
     username: Username,
@@ -92,15 +92,17 @@ pub(crate) async fn accept(
         Account::Existing => PasswordHeld::Kept,
         Account::Created | Account::Unmailed => PasswordHeld::Set,
     };
-    let occasion = adapters.occasion(now);
-    let reach = Reach {
+    let context = adapters.context(now);
+    let reach = LoadOptions {
         user: Some(user.username),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
-    let noted = adapters.tenants.change(tenant, reach, |loaded: &Loaded| {
-        let user = loaded.user.as_ref().ok_or(Refusal::NoInvitation)?;
-        Ok(decide_joined(&loaded.state, user, &occasion))
-    });
+    let noted = adapters
+        .tenants
+        .change(tenant, reach, |loaded: &TenantView| {
+            let user = loaded.user.as_ref().ok_or(Refusal::NoInvitation)?;
+            Ok(decide_joined(&loaded.state, user, &context))
+        });
     let noted = noted.await;
     if matches!(noted, Err(TenantStoreError::Refused(Refusal::NoInvitation))) {
         // Removed, or erased, while the account was made: it must not be left.
@@ -206,15 +208,15 @@ async fn join(
     {
         return Err(problems::no_invitation());
     }
-    let occasion = adapters.occasion(now);
-    let reach = Reach {
+    let context = adapters.context(now);
+    let reach = LoadOptions {
         invitation: Some(invitation.id),
         user: invitation.inviter(),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
     let joined = adapters
         .tenants
-        .change(invitation.tenant, reach, |loaded: &Loaded| {
+        .change(invitation.tenant, reach, |loaded: &TenantView| {
             let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = (person.name.clone(), person.consents.clone());
             decide_acceptance(
@@ -224,7 +226,7 @@ async fn join(
                 code,
                 name,
                 consents,
-                &occasion,
+                &context,
             )
             .map(Some)
         });

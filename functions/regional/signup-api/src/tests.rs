@@ -170,10 +170,10 @@ impl World {
         self.region.tenants.reader().counts().await.unwrap()
     }
 
-    /// The statuses stated so far.
+    /// The statuses published so far.
     async fn facts(&self) -> Vec<String> {
         self.region
-            .stated("TenantStatusChanged.v1")
+            .published("TenantStatusChanged.v1")
             .await
             .iter()
             .map(Value::to_string)

@@ -1,7 +1,7 @@
 //! Who may do what, decided in one place, and the trail of whom it was refused.
 
 use crate::accounts::require_session;
-use crate::adapters::{Adapters, Desk, Note, store};
+use crate::adapters::{Adapters, AuditNote, TenantScope, store};
 use crate::problems;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
@@ -17,18 +17,18 @@ use tenancy::{Actor, AuditAction, Bearer, Origin, Tenant, Username};
 
 /// What a route does, who may do it, and when.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Right {
+pub(crate) struct Permission {
     /// What the trail calls it.
     pub(crate) action: AuditAction,
     /// The least role that it takes.
     pub(crate) role: Role,
     /// When in the tenant's life it can be done.
-    pub(crate) during: During,
+    pub(crate) during: LifecyclePhase,
 }
 
 /// When in a tenant's life something can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum During {
+pub(crate) enum LifecyclePhase {
     /// As long as there is somebody to do it.
     Always,
     /// While the tenant is in use, and when it ends: it must not be suspended.
@@ -47,7 +47,7 @@ pub(crate) struct Caller {
     pub(crate) username: Username,
     pub(crate) role: Role,
     pub(crate) tenant: Tenant,
-    pub(crate) desk: Desk,
+    pub(crate) scope: TenantScope,
 }
 
 /// A refusal of an authenticated caller. The tenant's trail will tell of it.
@@ -65,7 +65,7 @@ struct Named {
     subject: Option<Username>,
 }
 
-impl Right {
+impl Permission {
     /// Whether the token has to hold at the pool as well, and not for its hour only: for all that
     /// changes something, and for all that only administrators may see.
     fn takes_session(self, method: &Method) -> bool {
@@ -99,7 +99,7 @@ impl IntoResponse for Refused {
 /// refusal of an authenticated bearer, whoever utters it, is in the trail of the bearer's own
 /// tenant.
 pub(crate) async fn guard(
-    State((adapters, right)): State<(Arc<Adapters>, Right)>,
+    State((adapters, permission)): State<(Arc<Adapters>, Permission)>,
     Now(now): Now,
     path: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
@@ -114,39 +114,39 @@ pub(crate) async fn guard(
         return Err(invalid_token());
     };
     let Some(caller) = identify(&adapters, &client, &bearer, now).await? else {
-        return turn_away(&adapters, &bearer, right, now).await;
+        return reject(&adapters, &bearer, permission, now).await;
     };
-    let admitted = match admit(caller.role, &caller.tenant, named.tenant, right) {
-        Ok(()) if right.takes_session(request.method()) => {
+    let authorized = match authorize(caller.role, &caller.tenant, named.tenant, permission) {
+        Ok(()) if permission.takes_session(request.method()) => {
             let token = bearer_token(request.headers()).ok_or_else(invalid_token)?;
             require_session(&adapters, &client, &caller, token).await
         }
-        admitted => admitted,
+        authorized => authorized,
     };
-    let response = match admitted {
+    let response = match authorized {
         Ok(()) => {
             request.extensions_mut().insert(caller.clone());
             next.run(request).await
         }
         Err(problem) => Refused(problem).into_response(),
     };
-    tracing::info!(tenant = %caller.tenant.id, action = ?right.action, status = response.status().as_u16(), "answered");
+    tracing::info!(tenant = %caller.tenant.id, action = ?permission.action, status = response.status().as_u16(), "answered");
     if let Some(Slug(slug)) = response.extensions().get() {
-        let (actor, action) = (Actor::User(caller.username), right.action);
-        let note = Note {
+        let (actor, action) = (Actor::User(caller.username), permission.action);
+        let note = AuditNote {
             actor,
             action,
             target: named.target(caller.tenant.id),
             refused: Some(slug),
         };
-        caller.desk.note(note, now).await?;
+        caller.scope.note(note, now).await?;
     }
     Ok(response)
 }
 
 /// The same for a route that can also be used without a token, and then asks for something else.
 pub(crate) async fn guard_bearer(
-    state: State<(Arc<Adapters>, Right)>,
+    state: State<(Arc<Adapters>, Permission)>,
     now: Now,
     path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
@@ -175,9 +175,9 @@ pub(crate) async fn identify(
     let Some(membership) = membership.filter(|membership| is_of(bearer, membership)) else {
         return Ok(None);
     };
-    let desk = adapters.desk(membership.tenant, now).await?;
+    let scope = adapters.scope(membership.tenant, now).await?;
     // What leads to the tenant is not what the tenant says: that is in its own partition.
-    let found = desk
+    let found = scope
         .reader()
         .load_with_member(membership.tenant, bearer.username)
         .await
@@ -192,7 +192,7 @@ pub(crate) async fn identify(
         username: bearer.username,
         role: member.role,
         tenant,
-        desk,
+        scope,
     }))
 }
 
@@ -222,55 +222,55 @@ pub(crate) fn is_of(bearer: &Bearer, membership: &Membership) -> bool {
 
 /// Refuses somebody who is no user any more; the trail is that of the tenant that the token was
 /// for.
-pub(crate) async fn turn_away(
+pub(crate) async fn reject(
     adapters: &Adapters,
     bearer: &Bearer,
-    right: Right,
+    permission: Permission,
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let problem = problems::unknown_bearer();
     let Some(tenant) = bearer.tenant_id else {
         return Err(problem);
     };
-    let desk = adapters.desk(tenant, now).await?;
+    let scope = adapters.scope(tenant, now).await?;
     // Nothing is added to what is erased, or about to be.
-    if desk
+    if scope
         .load_tenant()
         .await?
         .is_some_and(|tenant| tenant.status != TenantStatus::Closed)
     {
-        let (actor, action) = (Actor::User(bearer.username), right.action);
-        let note = Note {
+        let (actor, action) = (Actor::User(bearer.username), permission.action);
+        let note = AuditNote {
             actor,
             action,
             target: None,
             refused: Some(problem.slug()),
         };
-        desk.note(note, now).await?;
+        scope.note(note, now).await?;
     }
     Err(problem)
 }
 
 /// Whether a user may do something to the tenant that the path names. Another tenant is as unknown
 /// as one that does not exist.
-pub(crate) fn admit(
+pub(crate) fn authorize(
     role: Role,
     tenant: &Tenant,
     named: Option<TenantId>,
-    right: Right,
+    permission: Permission,
 ) -> Result<(), Problem> {
     if named != Some(tenant.id) {
         return Err(problems::unknown_tenant());
     }
-    right.during.admits(tenant)?;
-    if right.role == Role::Admin && role != Role::Admin {
+    permission.during.includes(tenant)?;
+    if permission.role == Role::Admin && role != Role::Admin {
         return Err(problems::admins_only());
     }
     Ok(())
 }
 
-impl During {
-    fn admits(self, tenant: &Tenant) -> Result<(), Problem> {
+impl LifecyclePhase {
+    fn includes(self, tenant: &Tenant) -> Result<(), Problem> {
         use TenantStatus::{Active, Closed, Closing, Pending, Provisioning, Relocating, Suspended};
         if self == Self::Always {
             return Ok(());

@@ -3,12 +3,12 @@
 //! so it is looked at where it matters.
 
 use crate::access::Caller;
-use crate::adapters::{Adapters, Desk, store};
+use crate::adapters::{Adapters, TenantScope, store};
 use crate::problems;
 use futures::stream::{StreamExt as _, iter};
 use identity::{AccountState, Identity, IdentityError};
 use kernel::{Role, TenantId, Timestamp};
-use regional_store::Reach;
+use regional_store::LoadOptions;
 use runtime::http::{Client, Problem, invalid_token};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -64,7 +64,7 @@ pub(crate) async fn require_session(
         // The pool answers nobody by such a token: it says at least whether the account can be
         // used.
         Client::Other(_) => {
-            let user = find(&caller.desk, caller.tenant.id, caller.username).await?;
+            let user = find(&caller.scope, caller.tenant.id, caller.username).await?;
             let state = adapters.identity.account_state(&user.account_name()).await;
             state.map(|state| state == AccountState::Enabled)
         }
@@ -106,7 +106,7 @@ pub(crate) async fn reconcile_users(
     {
         return false;
     }
-    let removed = remove_lost(adapters, &caller.desk, tenant, users, now).await;
+    let removed = remove_lost(adapters, &caller.scope, tenant, users, now).await;
     note_failure(tenant.id, removed)
 }
 
@@ -119,13 +119,13 @@ pub(crate) async fn remove_lost_administrators(
     caller: &Caller,
     now: Timestamp,
 ) -> Result<bool, Problem> {
-    let (desk, tenant) = (&caller.desk, &caller.tenant);
-    let administrators = desk
+    let (scope, tenant) = (&caller.scope, &caller.tenant);
+    let administrators = scope
         .reader()
         .load_administrators(tenant.id, ADMINISTRATORS_MAX)
         .await
         .map_err(store)?;
-    remove_lost(adapters, desk, tenant, &administrators, now).await
+    remove_lost(adapters, scope, tenant, &administrators, now).await
 }
 
 /// Removes those of a tenant's users whose accounts are gone, and says whether there were any.
@@ -134,7 +134,7 @@ pub(crate) async fn remove_lost_administrators(
 /// When the pool or the table does not answer.
 pub(crate) async fn remove_lost(
     adapters: &Adapters,
-    desk: &Desk,
+    scope: &TenantScope,
     tenant: &Tenant,
     users: &[User],
     now: Timestamp,
@@ -156,16 +156,16 @@ pub(crate) async fn remove_lost(
         lost.extend((state == AccountState::Missing).then_some(username));
     }
     for username in &lost {
-        let occasion = adapters.occasion(now);
-        let reach = Reach {
+        let context = adapters.context(now);
+        let reach = LoadOptions {
             user: Some(*username),
-            ..Reach::TENANT
+            ..LoadOptions::TENANT
         };
-        let removed = desk.change(reach, |loaded| {
+        let removed = scope.change(reach, |loaded| {
             Ok(loaded
                 .user
                 .as_ref()
-                .map(|user| decide_lost(&loaded.state, user, &occasion)))
+                .map(|user| decide_lost(&loaded.state, user, &context)))
         });
         removed.await.map_err(store)?;
         tracing::warn!(tenant = %tenant.id, "a user's account is gone, and so is the user");
@@ -247,8 +247,8 @@ async fn look(
     Ok((username, state))
 }
 
-async fn find(desk: &Desk, tenant: TenantId, username: Username) -> Result<User, Problem> {
-    let user = desk
+async fn find(scope: &TenantScope, tenant: TenantId, username: Username) -> Result<User, Problem> {
+    let user = scope
         .reader()
         .load_user_of(tenant, username)
         .await

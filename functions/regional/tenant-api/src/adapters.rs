@@ -3,7 +3,7 @@
 use crate::accounts::Looks;
 use crate::notices::NoticeQueue;
 use crate::problems;
-use crate::vanity::ClaimSeal;
+use crate::subdomains::SubdomainKey;
 use aws_types::SdkConfig;
 use catalogue::Catalogue;
 use identity::Identity;
@@ -11,13 +11,13 @@ use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;
 use outbox::Outbox;
 use regional_store::{
-    Limit, Loaded, MailTally, Reach, Taken, TenantReader, TenantStore, TenantStoreError,
+    Limit, LoadOptions, MailTally, Taken, TenantReader, TenantStore, TenantStoreError, TenantView,
     UsageReader,
 };
 use runtime::env;
 use runtime::http::{Problem, Source, Tokens};
 use tenancy::{
-    Actor, Addresses, AuditAction, AuditEntry, KeyDigest, Occasion, Outcome, Refusal, Settings,
+    Actor, Addresses, AuditAction, AuditEntry, ChangeSet, Context, KeyDigest, Refusal, Settings,
     State, Tenant,
 };
 use tenant_access::TenantAccess;
@@ -29,7 +29,7 @@ pub(crate) struct Adapters {
     pub(crate) settings: Settings,
     /// What the function's own credentials reach: whose a token is, and how often a source asks.
     pub(crate) own: TenantStore,
-    pub(crate) desks: Desks,
+    pub(crate) scopes: TenantScopes,
     pub(crate) identity: Identity,
     /// When the pool was compared with a tenant's users.
     pub(crate) looks: Looks,
@@ -40,8 +40,8 @@ pub(crate) struct Adapters {
     pub(crate) mailer: Mailer,
     pub(crate) mails: MailTally,
     pub(crate) addresses: Addresses,
-    /// Tells labels apart that tenants choose.
-    pub(crate) labels: ClaimSeal,
+    /// Tells subdomains apart that tenants choose.
+    pub(crate) subdomains: SubdomainKey,
     /// Where the user pool is signed in to by way of a page.
     pub(crate) auth_url: String,
     /// Whether an identity provider may be on this machine, as it is where AWS is.
@@ -49,7 +49,7 @@ pub(crate) struct Adapters {
 }
 
 /// Gives each tenant's requests what they work with.
-pub(crate) struct Desks {
+pub(crate) struct TenantScopes {
     pub(crate) access: TenantAccess,
     pub(crate) regional_table: String,
     pub(crate) outbox_table: String,
@@ -59,14 +59,14 @@ pub(crate) struct Desks {
 /// What a request for one tenant works with: the credentials behind it reach no other tenant's
 /// items.
 #[derive(Debug, Clone)]
-pub(crate) struct Desk {
+pub(crate) struct TenantScope {
     tenant: TenantId,
     tenants: TenantStore,
 }
 
 /// What an audit trail says of an action that changed nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct Note {
+pub(crate) struct AuditNote {
     pub(crate) actor: Actor,
     pub(crate) action: AuditAction,
     pub(crate) target: Option<String>,
@@ -93,7 +93,7 @@ impl Adapters {
             settings: env("TENANT_SETTINGS")?,
             mails: MailTally::new(own.reader().clone(), env("MAILS_PER_ADDRESS")?),
             own,
-            desks: Desks {
+            scopes: TenantScopes {
                 access: TenantAccess::new(aws, env("TENANT_ROLE_ARN")?),
                 regional_table,
                 outbox_table: env("OUTBOX_TABLE")?,
@@ -106,15 +106,15 @@ impl Adapters {
             notices: NoticeQueue::new(aws, env("WORKSPACES_QUEUE_URL")?),
             mailer: Mailer::new(aws, env("MAIL_FROM")?),
             addresses: env("TENANT_ADDRESS")?,
-            labels: env("VANITY_SECRET")?,
+            subdomains: env("SUBDOMAIN_SECRET")?,
             auth_url: env("AUTH_URL")?,
             with_loopback: aws.endpoint_url().is_some(),
         })
     }
 
     /// The circumstances of a decision that is made now.
-    pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
-        Occasion {
+    pub(crate) fn context(&self, now: Timestamp) -> Context {
+        Context {
             region: self.region.clone(),
             event: EventId::from_uuid(runtime::new_uuid()),
             now,
@@ -133,15 +133,19 @@ impl Adapters {
     }
 
     /// What a request for this tenant works with.
-    pub(crate) async fn desk(&self, tenant: TenantId, now: Timestamp) -> Result<Desk, Problem> {
-        let Desks {
+    pub(crate) async fn scope(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<TenantScope, Problem> {
+        let TenantScopes {
             regional_table,
             outbox_table,
             ..
-        } = &self.desks;
+        } = &self.scopes;
         let narrowed = self.narrowed(tenant, now).await?;
         let outbox = Outbox::new(&narrowed, outbox_table.clone());
-        Ok(Desk {
+        Ok(TenantScope {
             tenant,
             tenants: TenantStore::new(&narrowed, regional_table.clone(), outbox),
         })
@@ -155,13 +159,13 @@ impl Adapters {
     ) -> Result<UsageReader, Problem> {
         Ok(UsageReader::new(
             &self.narrowed(tenant, now).await?,
-            self.desks.usage_table.clone(),
+            self.scopes.usage_table.clone(),
         ))
     }
 
     /// The configuration of clients that reach this tenant's items only.
     async fn narrowed(&self, tenant: TenantId, now: Timestamp) -> Result<SdkConfig, Problem> {
-        self.desks
+        self.scopes
             .access
             .narrowed(tenant, now)
             .await
@@ -169,7 +173,7 @@ impl Adapters {
     }
 }
 
-impl Desk {
+impl TenantScope {
     /// What is stored of the tenant.
     pub(crate) const fn reader(&self) -> &TenantReader {
         self.tenants.reader()
@@ -183,14 +187,14 @@ impl Desk {
     /// Changes the tenant as a decision says.
     pub(crate) async fn change(
         &self,
-        reach: Reach,
-        decide: impl Fn(&Loaded) -> Result<Option<Outcome>, Refusal>,
+        options: LoadOptions,
+        decide: impl Fn(&TenantView) -> Result<Option<ChangeSet>, Refusal>,
     ) -> Result<State, TenantStoreError> {
-        self.tenants.change(self.tenant, reach, decide).await
+        self.tenants.change(self.tenant, options, decide).await
     }
 
     /// Adds to the tenant's trail.
-    pub(crate) async fn note(&self, note: Note, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) async fn note(&self, note: AuditNote, now: Timestamp) -> Result<(), Problem> {
         let entry = AuditEntry {
             id: EventId::from_uuid(runtime::new_uuid()),
             at: now,

@@ -5,7 +5,7 @@
 //! that region.
 
 use crate::accounts::remove_lost;
-use crate::adapters::{Adapters, Desk, store};
+use crate::adapters::{Adapters, TenantScope, store};
 use crate::invitations::{Inviting, mail, renew, take_mail};
 use crate::problems;
 #[cfg(test)]
@@ -15,7 +15,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kernel::{InvitationId, Role, TenantId, TenantStatus, Timestamp};
-use regional_store::Reach;
+use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -92,8 +92,8 @@ pub(crate) async fn give(
     adapters.operators.verify(&headers, SCOPE, now).await?;
     let tenant: TenantId = tenant.parse().map_err(|_| problems::unknown_tenant())?;
     let email: EmailAddress = problems::parse("email", &email)?;
-    let desk = adapters.desk(tenant, now).await?;
-    let tenant = desk
+    let scope = adapters.scope(tenant, now).await?;
+    let tenant = scope
         .load_tenant()
         .await?
         .ok_or_else(problems::unknown_tenant)?;
@@ -107,49 +107,49 @@ pub(crate) async fn give(
         return Err(problems::mail_not_configured());
     }
     let username = Username::of(&tenant.alias, &email);
-    match member(&adapters, &desk, &tenant, username, now).await? {
-        Some(user) => appoint(&adapters, &desk, &tenant, &user, now).await,
-        None => invite(&adapters, &desk, &tenant, &email, now).await,
+    match member(&adapters, &scope, &tenant, username, now).await? {
+        Some(user) => appoint(&adapters, &scope, &tenant, &user, now).await,
+        None => invite(&adapters, &scope, &tenant, &email, now).await,
     }
 }
 
 /// The user with this address, where there is one whose account is there.
 async fn member(
     adapters: &Adapters,
-    desk: &Desk,
+    scope: &TenantScope,
     tenant: &Tenant,
     username: Username,
     now: Timestamp,
 ) -> Result<Option<User>, Problem> {
-    let known = desk
+    let known = scope
         .reader()
         .load_user_of(tenant.id, username)
         .await
         .map_err(store)?;
-    let is_lost = remove_lost(adapters, desk, tenant, known.as_slice(), now).await?;
+    let is_lost = remove_lost(adapters, scope, tenant, known.as_slice(), now).await?;
     Ok(known.filter(|_| !is_lost))
 }
 
 async fn appoint(
     adapters: &Adapters,
-    desk: &Desk,
+    scope: &TenantScope,
     tenant: &Tenant,
     user: &User,
     now: Timestamp,
 ) -> Result<Response, Problem> {
-    let occasion = adapters.occasion(now);
-    let reach = Reach {
+    let context = adapters.context(now);
+    let reach = LoadOptions {
         user: Some(user.username),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
-    let changed = desk.change(reach, |loaded| {
+    let changed = scope.change(reach, |loaded| {
         let user = loaded.user.as_ref();
         user.map_or(Ok(None), |user| {
-            decide_role(&loaded.state, user, Role::Admin, Actor::Operator, &occasion)
+            decide_role(&loaded.state, user, Role::Admin, Actor::Operator, &context)
         })
     });
     changed.await.map_err(store)?;
-    adapters.notices.tell_all(desk, tenant.id).await?;
+    adapters.notices.notify_all(scope, tenant.id).await?;
     tracing::warn!(tenant = %tenant.id, "an operator made a user an administrator");
     Ok(Json(Appointment::Appointed {
         user: user.username,
@@ -159,13 +159,13 @@ async fn appoint(
 
 async fn invite(
     adapters: &Adapters,
-    desk: &Desk,
+    scope: &TenantScope,
     tenant: &Tenant,
     email: &EmailAddress,
     now: Timestamp,
 ) -> Result<Response, Problem> {
     let inviting = Inviting {
-        desk,
+        scope,
         tenant,
         by: Actor::Operator,
     };
@@ -173,7 +173,7 @@ async fn invite(
     if owed.is_some() {
         // A code that was mailed before makes an administrator as soon as this is stored, and the
         // owed mail goes out by itself.
-        adapters.notices.tell_all(desk, tenant.id).await?;
+        adapters.notices.notify_all(scope, tenant.id).await?;
     }
     let (invitation, code) = renew(
         adapters,
@@ -186,7 +186,7 @@ async fn invite(
     .await?;
     if owed.is_none() {
         // Nobody knows the code yet.
-        adapters.notices.tell_all(desk, tenant.id).await?;
+        adapters.notices.notify_all(scope, tenant.id).await?;
         mail(adapters, &inviting, &invitation, &code).await?;
     }
     tracing::warn!(tenant = %tenant.id, "an operator invited an administrator");

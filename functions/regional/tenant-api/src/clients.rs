@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use identity::Credentials;
 use kernel::Timestamp;
-use regional_store::{Reach, TenantStoreError};
+use regional_store::{LoadOptions, TenantStoreError};
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -239,8 +239,8 @@ pub(crate) async fn revoke(
     Now(now): Now,
 ) -> Result<Response, Refused> {
     let client = find(&caller, &client).await?;
-    let occasion = adapters.occasion(now);
-    let ended = caller.desk.change(Reach::CLIENTS, |loaded| {
+    let context = adapters.context(now);
+    let ended = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
         let known = loaded
             .clients
             .iter()
@@ -250,7 +250,7 @@ pub(crate) async fn revoke(
             &loaded.state,
             known,
             caller.username,
-            &occasion,
+            &context,
         ))
     });
     ended.await.map_err(store)?;
@@ -264,7 +264,7 @@ pub(crate) async fn revoke(
         }
     };
     deleted.map_err(|error| problems::client_not_deleted(&error))?;
-    let forgotten = caller.desk.change(Reach::CLIENTS, |loaded| {
+    let forgotten = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
         let known = loaded.clients.iter().find(|known| known.id == client.id);
         Ok(known.map(|known| decide_forgotten(&loaded.state, known)))
     });
@@ -335,13 +335,13 @@ async fn begin(
     wish: &ClientWish,
     now: Timestamp,
 ) -> Result<(), Problem> {
-    let occasion = adapters.occasion(now);
-    let begun = caller.desk.change(Reach::CLIENTS, |loaded| {
+    let context = adapters.context(now);
+    let begun = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
         let is_begun = loaded.clients.iter().any(|known| known.id == wish.id);
         if is_begun {
             Ok(None)
         } else {
-            decide_client(&loaded.state, &loaded.clients, wish, &occasion).map(Some)
+            decide_client(&loaded.state, &loaded.clients, wish, &context).map(Some)
         }
     });
     begun.await.map(|_| ()).map_err(store)
@@ -385,14 +385,14 @@ async fn complete(
     credentials: Credentials,
     now: Timestamp,
 ) -> Result<(MachineClient, Credentials), Problem> {
-    let occasion = adapters.occasion(now);
-    let noted = caller.desk.change(Reach::CLIENTS, |loaded| {
+    let context = adapters.context(now);
+    let noted = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
         decide_client_made(
             &loaded.state,
             &loaded.clients,
             id,
             &credentials.client_id,
-            &occasion,
+            &context,
         )
     });
     let noted = noted.await;
@@ -418,7 +418,7 @@ async fn complete(
 
 async fn load(caller: &Caller) -> Result<Vec<MachineClient>, Problem> {
     caller
-        .desk
+        .scope
         .reader()
         .load_clients(caller.tenant.id)
         .await

@@ -1,7 +1,7 @@
 //! The end of a tenant, asked for and taken back.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, Desk, Note, fresh_mark, store};
+use crate::adapters::{Adapters, AuditNote, TenantScope, fresh_mark, store};
 use crate::problems;
 #[cfg(test)]
 use crate::tests::openapi::said;
@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{TenantId, TenantStatus, Timestamp};
-use regional_store::{Limit, Reach, TenantStoreError};
+use regional_store::{Limit, LoadOptions, TenantStoreError};
 use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -78,15 +78,15 @@ pub(crate) async fn close(
 ) -> Result<Response, Refused> {
     let random = runtime::random_bytes().map_err(|error| Problem::internal(&*error))?;
     let code = UndoCode::from_random(random);
-    let (digest, occasion) = (code.digest(), adapters.occasion(now));
-    let closed = caller.desk.change(Reach::TENANT, |loaded| {
+    let (digest, context) = (code.digest(), adapters.context(now));
+    let closed = caller.scope.change(LoadOptions::TENANT, |loaded| {
         let actor = Actor::User(caller.username);
         decide_closure(
             &loaded.state,
             actor,
             digest.clone(),
             &adapters.settings,
-            &occasion,
+            &context,
         )
         .map(Some)
     });
@@ -140,7 +140,7 @@ pub(crate) async fn undo(
         (Some(Extension(caller)), _) => {
             reopen(
                 &adapters,
-                &caller.desk,
+                &caller.scope,
                 Actor::User(caller.username),
                 None,
                 now,
@@ -169,14 +169,14 @@ async fn read(request: Request) -> Result<Undo, Problem> {
 
 async fn reopen(
     adapters: &Adapters,
-    desk: &Desk,
+    scope: &TenantScope,
     actor: Actor,
     code: Option<&KeyDigest>,
     now: Timestamp,
 ) -> Result<Reopened, Problem> {
-    let occasion = adapters.occasion(now);
-    let reopened = desk.change(Reach::TENANT, |loaded| {
-        decide_reopening(&loaded.state, actor, code, &adapters.settings, &occasion).map(Some)
+    let context = adapters.context(now);
+    let reopened = scope.change(LoadOptions::TENANT, |loaded| {
+        decide_reopening(&loaded.state, actor, code, &adapters.settings, &context).map(Some)
     });
     match reopened.await {
         Ok(state) => Ok(Reopened {
@@ -203,27 +203,27 @@ async fn reopen_by_code(
         .limit_source(source, CODES_PER_SOURCE_MAX, now)
         .await?;
     let given = code.digest();
-    let desk = adapters.desk(tenant, now).await?;
-    let closing = desk.load_tenant().await?;
+    let scope = adapters.scope(tenant, now).await?;
+    let closing = scope.load_tenant().await?;
     let undo = closing
         .filter(|tenant| tenant.status == TenantStatus::Closing)
         .and_then(|tenant| tenant.closure?.undo);
     if undo.as_ref() == Some(&given) {
-        return reopen(adapters, &desk, Actor::Holder, Some(&given), now).await;
+        return reopen(adapters, &scope, Actor::Holder, Some(&given), now).await;
     }
     let of = KeyDigest::of("wrong codes of a closure", &tenant.to_string());
     let limit = Limit::hourly(of, WRONG_CODES_PER_HOUR_MAX);
-    desk.limit(&limit, &fresh_mark(), now).await?;
+    scope.limit(&limit, &fresh_mark(), now).await?;
     let problem = problems::wrong_code();
     if undo.is_some() {
         let (actor, action) = (Actor::Holder, AuditAction::UndoClosure);
-        let note = Note {
+        let note = AuditNote {
             actor,
             action,
             target: None,
             refused: Some(problem.slug()),
         };
-        desk.note(note, now).await?;
+        scope.note(note, now).await?;
     }
     Err(problem)
 }

@@ -102,7 +102,7 @@ pub(crate) async fn seen_by(
         Client::Named => {
             let asked = asked.ok_or_else(problems::unknown_tenant)?;
             adapters
-                .desk(asked, now)
+                .scope(asked, now)
                 .await?
                 .load_tenant()
                 .await?
@@ -117,7 +117,7 @@ pub(crate) async fn seen_by(
                 .map_err(store)?
                 .ok_or_else(invalid_token)?;
             let found = adapters
-                .desk(known.tenant, now)
+                .scope(known.tenant, now)
                 .await?
                 .reader()
                 .load_with_client(&known)

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{Invalid, Timestamp};
-use regional_store::Reach;
+use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -141,9 +141,9 @@ pub(crate) async fn set(
         changed_at: now,
     };
     let was_known = load(&caller).await?.is_some();
-    let occasion = adapters.occasion(now);
-    let begun = caller.desk.change(Reach::TENANT, |loaded| {
-        decide_provider(&loaded.state, &provider, caller.username, &occasion).map(Some)
+    let context = adapters.context(now);
+    let begun = caller.scope.change(LoadOptions::TENANT, |loaded| {
+        decide_provider(&loaded.state, &provider, caller.username, &context).map(Some)
     });
     let state = begun.await.map_err(store)?;
     adapters
@@ -190,12 +190,12 @@ pub(crate) async fn remove(
     let provider = load(&caller)
         .await?
         .ok_or_else(problems::no_identity_provider)?;
-    let occasion = adapters.occasion(now);
-    let ended = caller.desk.change(Reach::TENANT, |loaded| {
+    let context = adapters.context(now);
+    let ended = caller.scope.change(LoadOptions::TENANT, |loaded| {
         Ok(decide_federation_end(
             &loaded.state,
             caller.username,
-            &occasion,
+            &context,
         ))
     });
     ended.await.map_err(store)?;
@@ -209,7 +209,7 @@ pub(crate) async fn remove(
         .delete_provider(&provider.name)
         .await
         .map_err(not_removed)?;
-    let forgotten = caller.desk.change(Reach::TENANT, |loaded| {
+    let forgotten = caller.scope.change(LoadOptions::TENANT, |loaded| {
         Ok(Some(decide_provider_forgotten(&loaded.state)))
     });
     forgotten.await.map_err(store)?;
@@ -250,7 +250,7 @@ async fn federate(
         trusts_unverified_email: provider.trusts_unverified_email,
         ..federation
     };
-    let noted = caller.desk.change(Reach::TENANT, |loaded| {
+    let noted = caller.scope.change(LoadOptions::TENANT, |loaded| {
         Ok(decide_federation(&loaded.state, &federation))
     });
     let noted = noted.await.map_err(store)?;
@@ -307,7 +307,7 @@ fn shown(adapters: &Adapters, provider: &IdentityProvider, in_use: bool) -> Resp
 
 async fn load(caller: &Caller) -> Result<Option<IdentityProvider>, Problem> {
     caller
-        .desk
+        .scope
         .reader()
         .load_provider(caller.tenant.id)
         .await

@@ -1,10 +1,10 @@
 //! The routes, each with who may use it and when.
 
-use crate::access::{During, Right, guard, guard_bearer};
+use crate::access::{LifecyclePhase, Permission, guard, guard_bearer};
 use crate::adapters::Adapters;
 use crate::{
-    administrators, clients, closure, entitlements, federation, invitations, levels, tenant, usage,
-    users, vanity,
+    administrators, alert_thresholds, clients, closure, entitlements, federation, invitations,
+    subdomains, tenant, usage, users,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -13,135 +13,138 @@ use kernel::Role::{Admin, Member};
 use std::sync::Arc;
 use tenancy::AuditAction;
 
-const READ_TENANT: Right = Right {
+const READ_TENANT: Permission = Permission {
     action: AuditAction::ReadTenant,
     role: Member,
-    during: During::Always,
+    during: LifecyclePhase::Always,
 };
-const CHANGE_PROFILE: Right = Right {
+const CHANGE_PROFILE: Permission = Permission {
     action: AuditAction::ChangeProfile,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const LIST_USERS: Right = Right {
+const LIST_USERS: Permission = Permission {
     action: AuditAction::ListUsers,
     role: Admin,
-    during: During::Use,
+    during: LifecyclePhase::Use,
 };
-const CHANGE_ROLE: Right = Right {
+const CHANGE_ROLE: Permission = Permission {
     action: AuditAction::ChangeRole,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
 /// Everybody may leave; to remove somebody else takes an administrator.
-const REMOVE_USER: Right = Right {
+const REMOVE_USER: Permission = Permission {
     action: AuditAction::RemoveUser,
     role: Member,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const LIST_INVITATIONS: Right = Right {
+const LIST_INVITATIONS: Permission = Permission {
     action: AuditAction::ListInvitations,
     role: Admin,
-    during: During::Use,
+    during: LifecyclePhase::Use,
 };
-const INVITE: Right = Right {
+const INVITE: Permission = Permission {
     action: AuditAction::Invite,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const RESEND: Right = Right {
+const RESEND: Permission = Permission {
     action: AuditAction::ResendInvitation,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const WITHDRAW: Right = Right {
+const WITHDRAW: Permission = Permission {
     action: AuditAction::WithdrawInvitation,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const REQUEST_PLAN: Right = Right {
+const REQUEST_PLAN: Permission = Permission {
     action: AuditAction::RequestPlan,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const READ_USAGE_LEVELS: Right = Right {
-    action: AuditAction::ReadUsageLevels,
+const READ_ALERT_THRESHOLDS: Permission = Permission {
+    action: AuditAction::ReadAlertThresholds,
     role: Member,
-    during: During::Use,
+    during: LifecyclePhase::Use,
 };
-const SET_USAGE_LEVELS: Right = Right {
-    action: AuditAction::SetUsageLevels,
+const SET_ALERT_THRESHOLDS: Permission = Permission {
+    action: AuditAction::SetAlertThresholds,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const CLAIM_ADDRESS: Right = Right {
-    action: AuditAction::ClaimAddress,
+const RESERVE_SUBDOMAIN: Permission = Permission {
+    action: AuditAction::ReserveSubdomain,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const RELEASE_ADDRESS: Right = Right {
+const RELEASE_ADDRESS: Permission = Permission {
     action: AuditAction::ReleaseAddress,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
 /// Asked for again, a closure gives another code.
-const CLOSE: Right = Right {
+const CLOSE: Permission = Permission {
     action: AuditAction::Close,
     role: Admin,
-    during: During::ToEnd,
+    during: LifecyclePhase::ToEnd,
 };
-const UNDO_CLOSURE: Right = Right {
+const UNDO_CLOSURE: Permission = Permission {
     action: AuditAction::UndoClosure,
     role: Admin,
-    during: During::ToEnd,
+    during: LifecyclePhase::ToEnd,
 };
-const READ_AUDIT: Right = Right {
+const READ_AUDIT: Permission = Permission {
     action: AuditAction::ReadAudit,
     role: Admin,
-    during: During::UseAndEnd,
+    during: LifecyclePhase::UseAndEnd,
 };
-const LIST_CLIENTS: Right = Right {
+const LIST_CLIENTS: Permission = Permission {
     action: AuditAction::ListClients,
     role: Admin,
-    during: During::Use,
+    during: LifecyclePhase::Use,
 };
-const CREATE_CLIENT: Right = Right {
+const CREATE_CLIENT: Permission = Permission {
     action: AuditAction::CreateClient,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const ROTATE_CLIENT: Right = Right {
+const ROTATE_CLIENT: Permission = Permission {
     action: AuditAction::RotateClient,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
 /// What has leaked must not wait for a payment.
-const REVOKE_CLIENT: Right = Right {
+const REVOKE_CLIENT: Permission = Permission {
     action: AuditAction::RevokeClient,
     role: Admin,
-    during: During::ToEnd,
+    during: LifecyclePhase::ToEnd,
 };
-const READ_PROVIDER: Right = Right {
+const READ_PROVIDER: Permission = Permission {
     action: AuditAction::ReadIdentityProvider,
     role: Admin,
-    during: During::Use,
+    during: LifecyclePhase::Use,
 };
-const SET_PROVIDER: Right = Right {
+const SET_PROVIDER: Permission = Permission {
     action: AuditAction::SetIdentityProvider,
     role: Admin,
-    during: During::Change,
+    during: LifecyclePhase::Change,
 };
-const REMOVE_PROVIDER: Right = Right {
+const REMOVE_PROVIDER: Permission = Permission {
     action: AuditAction::RemoveIdentityProvider,
     role: Admin,
-    during: During::ToEnd,
+    during: LifecyclePhase::ToEnd,
 };
 
 /// The API.
 pub(crate) fn router(adapters: Adapters) -> Router {
     let adapters = Arc::new(adapters);
-    let to = |right: Right, route: MethodRouter<Arc<Adapters>>| {
-        route.route_layer(from_fn_with_state((Arc::clone(&adapters), right), guard))
+    let to = |permission: Permission, route: MethodRouter<Arc<Adapters>>| {
+        route.route_layer(from_fn_with_state(
+            (Arc::clone(&adapters), permission),
+            guard,
+        ))
     };
     let undo = post(closure::undo).route_layer(from_fn_with_state(
         (Arc::clone(&adapters), UNDO_CLOSURE),
@@ -175,13 +178,14 @@ pub(crate) fn router(adapters: Adapters) -> Router {
             to(REQUEST_PLAN, post(tenant::request_plan)),
         )
         .route(
-            "/tenants/{tenant}/usage-levels",
-            to(READ_USAGE_LEVELS, get(levels::read)).merge(to(SET_USAGE_LEVELS, put(levels::set))),
+            "/tenants/{tenant}/alert-thresholds",
+            to(READ_ALERT_THRESHOLDS, get(alert_thresholds::read))
+                .merge(to(SET_ALERT_THRESHOLDS, put(alert_thresholds::set))),
         )
         .route(
             "/tenants/{tenant}/address",
-            to(CLAIM_ADDRESS, put(vanity::claim))
-                .merge(to(RELEASE_ADDRESS, delete(vanity::release))),
+            to(RESERVE_SUBDOMAIN, put(subdomains::reserve))
+                .merge(to(RELEASE_ADDRESS, delete(subdomains::release))),
         )
         .route(
             "/tenants/{tenant}/administrators",

@@ -1,7 +1,7 @@
 //! The open invitations of a tenant. They are stored first and mailed then: what is mailed holds.
 
 use crate::access::{Caller, Refused};
-use crate::adapters::{Adapters, Desk, fresh_mark, store};
+use crate::adapters::{Adapters, TenantScope, fresh_mark, store};
 use crate::paging::{self, Paging};
 use crate::problems;
 use crate::tenant::note_read;
@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{InvitationId, Role, TenantId, Timestamp};
 use mail::{Invited, Letter};
-use regional_store::{Limit, Reach, Taken, TenantStoreError};
+use regional_store::{Limit, LoadOptions, Taken, TenantStoreError};
 use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ pub(crate) async fn list(
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
     let page = caller
-        .desk
+        .scope
         .reader()
         .list_invitations(caller.tenant.id, cursor.as_deref(), limit)
         .await
@@ -194,7 +194,7 @@ pub(crate) async fn resend(
     let id = invitation
         .parse()
         .map_err(|_| problems::unknown_invitation())?;
-    let open = find(&caller.desk, &caller.tenant, id).await?;
+    let open = find(&caller.scope, &caller.tenant, id).await?;
     let invitation = send(&adapters, &caller, &open.email, None, &source, now).await?;
     Ok(Json(InvitationView::from(&invitation)).into_response())
 }
@@ -229,18 +229,18 @@ pub(crate) async fn withdraw(
     let id = invitation
         .parse()
         .map_err(|_| problems::unknown_invitation())?;
-    let occasion = adapters.occasion(now);
-    let reach = Reach {
+    let context = adapters.context(now);
+    let reach = LoadOptions {
         invitation: Some(id),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
-    let withdrawn = caller.desk.change(reach, |loaded| {
+    let withdrawn = caller.scope.change(reach, |loaded| {
         let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
         Ok(Some(decide_withdrawal(
             &loaded.state,
             open,
             caller.username,
-            &occasion,
+            &context,
         )))
     });
     withdrawn.await.map_err(store)?;
@@ -250,7 +250,7 @@ pub(crate) async fn withdraw(
 /// Who invites, and to which tenant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inviting<'a> {
-    pub(crate) desk: &'a Desk,
+    pub(crate) scope: &'a TenantScope,
     pub(crate) tenant: &'a Tenant,
     pub(crate) by: Actor,
 }
@@ -258,7 +258,7 @@ pub(crate) struct Inviting<'a> {
 impl<'a> From<&'a Caller> for Inviting<'a> {
     fn from(caller: &'a Caller) -> Self {
         Self {
-            desk: &caller.desk,
+            scope: &caller.scope,
             tenant: &caller.tenant,
             by: Actor::User(caller.username),
         }
@@ -338,11 +338,11 @@ pub(crate) async fn renew(
     let code = InvitationCode::from_random(id, random);
     let mut recorded = record(adapters, inviting, email, role, &code, owed, now).await;
     if matches!(recorded, Err(TenantStoreError::Refused(Refusal::Full))) {
-        recount(inviting.desk, inviting.tenant).await?;
+        recount(inviting.scope, inviting.tenant).await?;
         recorded = record(adapters, inviting, email, role, &code, owed, now).await;
     }
     recorded.map_err(store)?;
-    Ok((find(inviting.desk, inviting.tenant, id).await?, code))
+    Ok((find(inviting.scope, inviting.tenant, id).await?, code))
 }
 
 /// Mails the code of an invitation.
@@ -354,7 +354,7 @@ pub(crate) async fn mail(
 ) -> Result<(), Problem> {
     let tenant = inviting.tenant;
     let organisation = inviting
-        .desk
+        .scope
         .reader()
         .load_organisation(tenant.id)
         .await
@@ -399,7 +399,7 @@ pub(crate) fn mail_limits(by: Actor, tenant: TenantId, id: InvitationId) -> [Lim
 async fn limit(inviting: &Inviting<'_>, id: InvitationId, now: Timestamp) -> Result<(), Problem> {
     let request = fresh_mark();
     for limit in mail_limits(inviting.by, inviting.tenant.id, id) {
-        inviting.desk.limit(&limit, &request, now).await?;
+        inviting.scope.limit(&limit, &request, now).await?;
     }
     Ok(())
 }
@@ -413,14 +413,14 @@ async fn record(
     owed: Option<&OwedMail>,
     now: Timestamp,
 ) -> Result<(), TenantStoreError> {
-    let occasion = adapters.occasion(now);
+    let context = adapters.context(now);
     let id = code.invitation();
-    let reach = Reach {
+    let reach = LoadOptions {
         user: Some(Username::of_invitation(id)),
         invitation: Some(id),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
-    let recorded = inviting.desk.change(reach, |loaded| {
+    let recorded = inviting.scope.change(reach, |loaded| {
         let open = loaded.invitation.as_ref();
         let role = role
             .or(open.map(|open| open.role))
@@ -437,7 +437,7 @@ async fn record(
             &invite,
             open,
             loaded.user.is_some(),
-            &occasion,
+            &context,
         )
         .map(Some)
     });
@@ -446,8 +446,8 @@ async fn record(
 
 /// Invitations that ran out leave the table by themselves, and the tenant's count of them stays:
 /// here it is set right.
-async fn recount(desk: &Desk, tenant: &Tenant) -> Result<(), Problem> {
-    let (reader, tenant) = (desk.reader(), tenant.id);
+async fn recount(scope: &TenantScope, tenant: &Tenant) -> Result<(), Problem> {
+    let (reader, tenant) = (scope.reader(), tenant.id);
     let edition = reader
         .load_tenant(tenant)
         .await
@@ -465,7 +465,7 @@ async fn recount(desk: &Desk, tenant: &Tenant) -> Result<(), Problem> {
             break;
         }
     }
-    let counted = desk.change(Reach::TENANT, |loaded| {
+    let counted = scope.change(LoadOptions::TENANT, |loaded| {
         let unchanged = Some(loaded.state.tenant.edition) == edition;
         Ok(unchanged
             .then(|| decide_recount(&loaded.state, open))
@@ -475,8 +475,12 @@ async fn recount(desk: &Desk, tenant: &Tenant) -> Result<(), Problem> {
 }
 
 /// An open invitation to this tenant: one to another is as unknown as one that does not exist.
-async fn find(desk: &Desk, tenant: &Tenant, id: InvitationId) -> Result<Invitation, Problem> {
-    let invitation = desk
+async fn find(
+    scope: &TenantScope,
+    tenant: &Tenant,
+    id: InvitationId,
+) -> Result<Invitation, Problem> {
+    let invitation = scope
         .reader()
         .load_invitation_to(tenant.id, id)
         .await

@@ -3,29 +3,29 @@
 //!
 //! Trigger: RegionalApi, everything under `/tenants/{tenant}`, `/entitlements` and `/usage`. Reads:
 //! RegionalTable, UsageTable, the user pool's keys. Emits: TenantStatusChanged.v1,
-//! PlanChangeRequested.v1, VanityClaimed.v1, TenantAddressChanged.v1. Sends: invitations, by SES;
+//! PlanChangeRequested.v1, SubdomainReservationUpdated.v1, TenantAddressChanged.v1. Sends: invitations, by SES;
 //! notices to all people of a tenant, by WorkspacesQueue.
 
 mod access;
 mod accounts;
 mod adapters;
 mod administrators;
+mod alert_thresholds;
 mod clients;
 mod closure;
 mod entitlements;
 mod federation;
 mod handler;
 mod invitations;
-mod levels;
 mod notices;
 mod paging;
 mod problems;
+mod subdomains;
 mod tenant;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod users;
-mod vanity;
 
 use adapters::Adapters;
 use handler::router;

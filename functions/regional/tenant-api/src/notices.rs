@@ -1,6 +1,6 @@
 //! The queue of what a tenant's people are told by mail.
 
-use crate::adapters::{Desk, store};
+use crate::adapters::{TenantScope, store};
 use crate::problems;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
@@ -26,10 +26,14 @@ impl NoticeQueue {
 
     /// Has all people of a tenant told of a new administrator, some with each message. Sent again
     /// after an error, some are told twice.
-    pub(crate) async fn tell_all(&self, desk: &Desk, tenant: TenantId) -> Result<(), Problem> {
+    pub(crate) async fn notify_all(
+        &self,
+        scope: &TenantScope,
+        tenant: TenantId,
+    ) -> Result<(), Problem> {
         let mut after = None;
         loop {
-            let page = desk
+            let page = scope
                 .reader()
                 .list_users(tenant, after.as_deref(), AdministratorNotice::PEOPLE_MAX)
                 .await;

@@ -249,11 +249,11 @@ pub(crate) fn too_many(wait_s: i64) -> Problem {
     .header(RETRY_AFTER, HeaderValue::from(wait_s.max(1)))
 }
 
-pub(crate) fn labels_not_configured() -> Problem {
+pub(crate) fn subdomains_not_configured() -> Problem {
     Problem::new(
         StatusCode::CONFLICT,
-        "labels-not-configured",
-        "No labels are chosen here",
+        "subdomains-not-configured",
+        "No subdomains are chosen here",
     )
     .detail("The provider has set no secret for them in this region.")
 }

@@ -2,12 +2,12 @@
 
 use crate::access::{Caller, Refused};
 use crate::accounts::reconcile_administrators;
-use crate::adapters::{Adapters, Desk, Note, store};
+use crate::adapters::{Adapters, AuditNote, TenantScope, store};
 use crate::paging::{self, Paging};
 use crate::problems;
+use crate::subdomains::AddressView;
 #[cfg(test)]
 use crate::tests::openapi::said;
-use crate::vanity::AddressView;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,7 +15,7 @@ use axum::{Extension, Json};
 use kernel::{
     Alias, BillingAnchor, EntitlementCode, Language, PlanCode, TenantId, TenantStatus, Timestamp,
 };
-use regional_store::Reach;
+use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ struct Profile<'a> {
     /// When its days and billing periods begin, in UTC.
     billing_anchor: BillingAnchor,
     plan: &'a PlanCode,
-    /// Absent where the tenant has no readable label and asks for none.
+    /// Absent where the tenant has no readable subdomain and asks for none.
     address: Option<AddressView<'a>>,
     /// The plan that was asked for and that is not in force yet.
     requested_plan: Option<RequestedPlan<'a>>,
@@ -122,10 +122,10 @@ pub(crate) async fn read(
     Now(now): Now,
 ) -> Result<Response, Refused> {
     let tenant = match reconcile_administrators(&adapters, &caller, now).await {
-        true => caller.desk.load_tenant().await?.unwrap_or(caller.tenant),
+        true => caller.scope.load_tenant().await?.unwrap_or(caller.tenant),
         false => caller.tenant,
     };
-    Ok(profile(&caller.desk, &tenant).await?)
+    Ok(profile(&caller.scope, &tenant).await?)
 }
 
 /// `PATCH /tenants/{tenant}`
@@ -164,17 +164,17 @@ pub(crate) async fn change(
     let language = language
         .map(|code| problems::parse::<Language>("language", &code))
         .transpose()?;
-    let occasion = adapters.occasion(now);
-    let changed = caller.desk.change(Reach::TENANT, |loaded| {
+    let context = adapters.context(now);
+    let changed = caller.scope.change(LoadOptions::TENANT, |loaded| {
         Ok(Some(decide_profile(
             &loaded.state,
             organisation.clone(),
             language,
             caller.username,
-            &occasion,
+            &context,
         )))
     });
-    Ok(profile(&caller.desk, &changed.await.map_err(store)?.tenant).await?)
+    Ok(profile(&caller.scope, &changed.await.map_err(store)?.tenant).await?)
 }
 
 /// `POST /tenants/{tenant}/plan-changes`: home decides.
@@ -205,15 +205,15 @@ pub(crate) async fn request_plan(
 ) -> Result<Response, Refused> {
     let Body(PlanWish { plan }) = body?;
     let plan: PlanCode = plan.parse().map_err(|_| problems::unknown_plan())?;
-    let (occasion, actor) = (adapters.occasion(now), Actor::User(caller.username));
-    let requested = caller.desk.change(Reach::TENANT, |loaded| {
+    let (context, actor) = (adapters.context(now), Actor::User(caller.username));
+    let requested = caller.scope.change(LoadOptions::TENANT, |loaded| {
         decide_plan_request(
             &loaded.state,
             &plan,
             actor,
             &adapters.catalogue,
             &adapters.settings,
-            &occasion,
+            &context,
         )
         .map(Some)
     });
@@ -257,7 +257,7 @@ pub(crate) async fn audit(
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
     let page = caller
-        .desk
+        .scope
         .reader()
         .list_audit(caller.tenant.id, cursor.as_deref(), limit)
         .await
@@ -276,17 +276,17 @@ pub(crate) async fn note_read(
     action: AuditAction,
     now: Timestamp,
 ) -> Result<(), Problem> {
-    let note = Note {
+    let note = AuditNote {
         actor: Actor::User(caller.username),
         action,
         target: None,
         refused: None,
     };
-    caller.desk.note(note, now).await
+    caller.scope.note(note, now).await
 }
 
-async fn profile(desk: &Desk, tenant: &Tenant) -> Result<Response, Problem> {
-    let organisation = desk
+async fn profile(scope: &TenantScope, tenant: &Tenant) -> Result<Response, Problem> {
+    let organisation = scope
         .reader()
         .load_organisation(tenant.id)
         .await

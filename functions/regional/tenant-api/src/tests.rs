@@ -1,8 +1,8 @@
 use crate::accounts::Looks;
-use crate::adapters::{Adapters, Desks};
+use crate::adapters::{Adapters, TenantScopes};
 use crate::handler::router;
 use crate::notices::NoticeQueue;
-use crate::vanity::ClaimSeal;
+use crate::subdomains::SubdomainKey;
 use aws_sdk_cognitoidentityprovider::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
 use axum::Router;
@@ -25,18 +25,18 @@ use testkit::openapi::{Api, assert_described};
 mod access;
 mod accounts;
 mod administrators;
+mod alert_thresholds;
 mod clients;
 mod closure;
 mod entitlements;
 mod events;
 mod federation;
 mod invitations;
-mod levels;
 pub(crate) mod openapi;
+mod subdomains;
 mod tenant;
 mod usage;
 mod users;
-mod vanity;
 
 /// Whom invitations are from.
 const SENDER: &str = "hello@provider.example";
@@ -67,7 +67,7 @@ enum Without {
     Sender,
     /// The pool knows people's tokens, and does nothing for us.
     Accounts,
-    Labels,
+    Subdomains,
     Notices,
 }
 
@@ -188,7 +188,7 @@ impl World {
             settings: self.region.settings,
             own: self.region.tenants.clone(),
             mails: MailTally::new(self.region.tenants.reader().clone(), 3_000),
-            desks: Desks {
+            scopes: TenantScopes {
                 access: TenantAccess::new(aws, self.role_arn.clone()),
                 regional_table: self.region.regional_table.clone(),
                 outbox_table: self.region.outbox_table.clone(),
@@ -203,10 +203,10 @@ impl World {
                 .and(pool.machine_client_id.clone()),
             mailer: Mailer::new(mailer, sender.parse().unwrap()),
             addresses: ADDRESS.parse().unwrap(),
-            labels: if without == Without::Labels {
+            subdomains: if without == Without::Subdomains {
                 ""
             } else {
-                "labels of a test"
+                "subdomains of a test"
             }
             .parse()
             .unwrap(),

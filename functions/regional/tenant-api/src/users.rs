@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{Role, Timestamp};
-use regional_store::Reach;
+use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -93,7 +93,7 @@ pub(crate) async fn list(
     Now(now): Now,
     Paging { cursor, limit }: Paging,
 ) -> Result<Response, Refused> {
-    let reader = caller.desk.reader();
+    let reader = caller.scope.reader();
     let mut page = reader
         .list_users(caller.tenant.id, cursor.as_deref(), limit)
         .await
@@ -186,14 +186,14 @@ pub(crate) async fn remove(
     let account = find(&caller, user).await?;
     give_role(&adapters, &caller, user, Role::Member, now).await?;
     delete_accounts(&adapters, &account).await?;
-    let occasion = adapters.occasion(now);
-    let reach = Reach {
+    let context = adapters.context(now);
+    let reach = LoadOptions {
         user: Some(user),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
-    let removed = caller.desk.change(reach, |loaded| {
+    let removed = caller.scope.change(reach, |loaded| {
         let user = loaded.user.as_ref();
-        user.map(|user| decide_removal(&loaded.state, user, caller.username, &occasion))
+        user.map(|user| decide_removal(&loaded.state, user, caller.username, &context))
             .transpose()
     });
     removed.await.map_err(store)?;
@@ -214,15 +214,15 @@ async fn give_role(
     now: Timestamp,
 ) -> Result<(), Problem> {
     require_other_administrators(adapters, caller, user, role, now).await?;
-    let (occasion, by) = (adapters.occasion(now), Actor::User(caller.username));
-    let reach = Reach {
+    let (context, by) = (adapters.context(now), Actor::User(caller.username));
+    let reach = LoadOptions {
         user: Some(user),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
-    let changed = caller.desk.change(reach, |loaded| {
+    let changed = caller.scope.change(reach, |loaded| {
         let user = loaded.user.as_ref();
         user.map_or(Ok(None), |user| {
-            decide_role(&loaded.state, user, role, by, &occasion)
+            decide_role(&loaded.state, user, role, by, &context)
         })
     });
     changed.await.map(|_| ()).map_err(store)
@@ -231,7 +231,7 @@ async fn give_role(
 /// A user of this tenant: one of another is as unknown as one that does not exist.
 async fn find(caller: &Caller, user: Username) -> Result<User, Problem> {
     let user = caller
-        .desk
+        .scope
         .reader()
         .load_user_of(caller.tenant.id, user)
         .await

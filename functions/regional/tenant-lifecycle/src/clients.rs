@@ -4,7 +4,7 @@
 use crate::erasure::EraseError;
 use crate::handler::Adapters;
 use kernel::{TenantId, TenantStatus, Timestamp};
-use regional_store::{Leaving, Reach};
+use regional_store::{Leaving, LoadOptions};
 use tenancy::{MachineClient, ProviderName, Tenant, decide_forgotten};
 
 impl Adapters {
@@ -107,7 +107,7 @@ impl Adapters {
 
     async fn forget(&self, client: &MachineClient) -> Result<(), EraseError> {
         let (tenant, id): (TenantId, _) = (client.tenant, client.id);
-        let forgotten = self.tenants.change(tenant, Reach::CLIENTS, |loaded| {
+        let forgotten = self.tenants.change(tenant, LoadOptions::CLIENTS, |loaded| {
             let known = loaded.clients.iter().find(|known| known.id == id);
             Ok(known.map(|known| decide_forgotten(&loaded.state, known)))
         });

@@ -9,12 +9,12 @@ use identity::Identity;
 use kernel::{EventId, RegionCode, Timestamp};
 use mail::Mailer;
 use regional_store::{
-    Leaving, MailTally, Reach, TenantStore, TenantStoreError, UsageEraser, UsageStoreError,
+    Leaving, LoadOptions, MailTally, TenantStore, TenantStoreError, UsageEraser, UsageStoreError,
 };
 use runtime::{Failure, Scheduled};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use tenancy::{Addresses, Due, DueKind, Occasion, Settings, decide_due, is_erasable};
+use tenancy::{Addresses, Context, ScheduledTask, Settings, TaskKind, decide_task, is_erasable};
 
 /// How long a run begins something new: the function's timeout is a minute.
 const RUN_TIME: Duration = Duration::from_secs(40);
@@ -46,15 +46,15 @@ pub(crate) struct Adapters {
 /// What is still due, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{} of the tenant {} is still due", due.kind.as_str(), due.tenant)]
-struct StillDue {
-    due: Due,
+struct TaskPending {
+    due: ScheduledTask,
     #[source]
-    source: Undone,
+    source: TaskError,
 }
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
-enum Undone {
+enum TaskError {
     #[error("the tenant is not changed")]
     NotStored(#[source] TenantStoreError),
     #[error("whether usage waits is not known")]
@@ -66,7 +66,7 @@ enum Undone {
 }
 
 /// What became of a turn.
-enum Turn {
+enum TaskOutcome {
     Done,
     /// The time was over. What was done is stored.
     Unfinished,
@@ -78,105 +78,120 @@ impl Adapters {
     /// failure is the run's.
     async fn run(&self, now: Timestamp, end: Instant) -> Result<(), Failure> {
         let mut failed = HashSet::new();
-        let mut outcome = Ok(());
+        let mut changes = Ok(());
         while Instant::now() < end {
             let limit = PAGE.saturating_add(u16::try_from(failed.len()).unwrap_or(u16::MAX));
-            let due = self.tenants.reader().load_due(now, limit).await;
-            let mut due = due.map_err(|error| Failure::of("DueNotLoaded", &error))?;
+            let due = self.tenants.reader().load_due_tasks(now, limit).await;
+            let mut due = due.map_err(|error| Failure::of("TasksNotLoaded", &error))?;
             due.retain(|due| !failed.contains(due));
             if due.is_empty() {
                 break;
             }
             let mut turns = iter(due)
-                .map(async |due| (due, self.take_turn(due, now, end).await))
+                .map(async |due| (due, self.take_slot(due, now, end).await))
                 .buffer_unordered(TURNS_AT_ONCE);
             while let Some((due, turn)) = turns.next().await {
                 if turn.is_err() {
                     failed.insert(due);
                 }
-                outcome = outcome.and(turn);
+                changes = changes.and(turn);
             }
         }
-        outcome
+        changes
     }
 
     /// Does one thing that is due, as far as the time goes: what is not finished has its next turn
     /// in the next round or run.
-    async fn take_turn(&self, due: Due, now: Timestamp, end: Instant) -> Result<(), Failure> {
+    async fn take_slot(
+        &self,
+        due: ScheduledTask,
+        now: Timestamp,
+        end: Instant,
+    ) -> Result<(), Failure> {
         let (tenant, kind) = (due.tenant, due.kind.as_str());
         match self
             .attend(&due, now, end.min(Instant::now() + TURN_TIME))
             .await
         {
-            Ok(Turn::Done) => tracing::info!(%tenant, kind, "done what was due"),
-            Ok(Turn::Unfinished) => tracing::info!(%tenant, kind, "not finished yet"),
-            Err(source) => return Err(Failure::of("StillDue", &StillDue { due, source })),
+            Ok(TaskOutcome::Done) => tracing::info!(%tenant, kind, "done what was due"),
+            Ok(TaskOutcome::Unfinished) => tracing::info!(%tenant, kind, "not finished yet"),
+            Err(source) => return Err(Failure::of("TaskPending", &TaskPending { due, source })),
         }
         Ok(())
     }
 
     /// Does what a tenant is looked at for, and decides what follows.
-    async fn attend(&self, due: &Due, now: Timestamp, until: Instant) -> Result<Turn, Undone> {
-        let state = match self.tenants.load(due.tenant, Reach::SIGNUP).await {
+    async fn attend(
+        &self,
+        due: &ScheduledTask,
+        now: Timestamp,
+        until: Instant,
+    ) -> Result<TaskOutcome, TaskError> {
+        let state = match self.tenants.load(due.tenant, LoadOptions::SIGNUP).await {
             Ok(loaded) => loaded.state,
             Err(TenantStoreError::UnknownTenant) => {
                 return self
                     .tenants
                     .drop_due(due)
                     .await
-                    .map(|()| Turn::Done)
-                    .map_err(Undone::NotStored);
+                    .map(|()| TaskOutcome::Done)
+                    .map_err(TaskError::NotStored);
             }
-            Err(error) => return Err(Undone::NotStored(error)),
+            Err(error) => return Err(TaskError::NotStored(error)),
         };
-        if due.kind == DueKind::Clients {
+        if due.kind == TaskKind::Clients {
             self.end_clients(&state.tenant, now)
                 .await
-                .map_err(Undone::ClientsLeft)?;
+                .map_err(TaskError::ClientsLeft)?;
         }
-        if due.kind == DueKind::Mail
+        if due.kind == TaskKind::Mail
             && !self
                 .send_owed(&state, now, until)
                 .await
-                .map_err(Undone::NotStored)?
+                .map_err(TaskError::NotStored)?
         {
-            return Ok(Turn::Unfinished);
+            return Ok(TaskOutcome::Unfinished);
         }
         let is_drained = match due.kind {
-            DueKind::Drain => !self
+            TaskKind::Drain => !self
                 .usage
                 .has_pending(due.tenant)
                 .await
-                .map_err(Undone::UsageUnknown)?,
+                .map_err(TaskError::UsageUnknown)?,
             _ => false,
         };
-        if due.kind == DueKind::Erasure && is_erasable(&state) {
+        if due.kind == TaskKind::Erasure && is_erasable(&state) {
             let left = self
                 .erase(&state, now, until)
                 .await
-                .map_err(Undone::NotErased)?;
+                .map_err(TaskError::NotErased)?;
             if left == Leaving::Some {
-                return Ok(Turn::Unfinished);
+                return Ok(TaskOutcome::Unfinished);
             }
         }
-        let occasion = self.occasion(now);
-        let changed = self.tenants.change(due.tenant, Reach::SIGNUP, |loaded| {
-            decide_due(
-                &loaded.state,
-                due,
-                is_drained,
-                &self.catalogue,
-                &self.settings,
-                &occasion,
-            )
-            .map(Some)
-        });
-        changed.await.map(|_| Turn::Done).map_err(Undone::NotStored)
+        let context = self.context(now);
+        let changed = self
+            .tenants
+            .change(due.tenant, LoadOptions::SIGNUP, |loaded| {
+                decide_task(
+                    &loaded.state,
+                    due,
+                    is_drained,
+                    &self.catalogue,
+                    &self.settings,
+                    &context,
+                )
+                .map(Some)
+            });
+        changed
+            .await
+            .map(|_| TaskOutcome::Done)
+            .map_err(TaskError::NotStored)
     }
 
     /// The circumstances of a decision that is made now.
-    pub(crate) fn occasion(&self, now: Timestamp) -> Occasion {
-        Occasion {
+    pub(crate) fn context(&self, now: Timestamp) -> Context {
+        Context {
             region: self.region.clone(),
             event: EventId::from_uuid(runtime::new_uuid()),
             now,

@@ -4,7 +4,7 @@ use crate::handler::Adapters;
 use identity::IdentityError;
 use kernel::{TenantStatus, Timestamp};
 use mail::{Invited, Letter};
-use regional_store::{Reach, Taken, TenantStoreError};
+use regional_store::{LoadOptions, Taken, TenantStoreError};
 use std::time::Instant;
 use tenancy::{
     Invitation, InvitationCode, KeyDigest, OwedMail, Refusal, Signup, State, decide_code_mail,
@@ -86,9 +86,11 @@ impl Adapters {
                 }
             },
         };
-        let noted = self.tenants.change(signup.tenant, Reach::SIGNUP, |loaded| {
-            Ok(decide_code_mail(&loaded.state, next.clone()))
-        });
+        let noted = self
+            .tenants
+            .change(signup.tenant, LoadOptions::SIGNUP, |loaded| {
+                Ok(decide_code_mail(&loaded.state, next.clone()))
+            });
         noted.await.map(|_| ())
     }
 
@@ -159,9 +161,9 @@ impl Adapters {
         code: Option<&InvitationCode>,
         owed: Option<OwedMail>,
     ) -> Result<(), TenantStoreError> {
-        let reach = Reach {
+        let reach = LoadOptions {
             invitation: Some(open.id),
-            ..Reach::TENANT
+            ..LoadOptions::TENANT
         };
         let noted = self.tenants.change(open.tenant, reach, |loaded| {
             let open = loaded.invitation.as_ref();

@@ -5,11 +5,11 @@ mod mails;
 use contract::application::Answer;
 use fixtures::{World, case, world};
 use kernel::{Role, StatusReason, TenantStatus};
-use regional_store::{Erasure, Leaving, Reach};
+use regional_store::{Erasure, Leaving, LoadOptions};
 use runtime::Scheduled;
 use serde_json::{Value, json};
 use std::time::Instant;
-use tenancy::{DueKind, KeyDigest, OperationState, Said};
+use tenancy::{KeyDigest, OperationState, Said, TaskKind};
 use tenantkit::{Newcomer, moment};
 
 #[tokio::test]
@@ -82,16 +82,16 @@ async fn a_sign_up_that_nobody_confirms_expires_and_frees_all_it_held() {
     let signup = world.region.signup(ada.tenant).await.unwrap();
     let seen = tenancy::Operation::of(&signup, &tenant);
     assert_eq!(seen.state, OperationState::Ended);
-    let progress = world.region.stated("OnboardingProgressed.v1").await;
+    let progress = world.region.published("OnboardingProgressed.v1").await;
     assert_eq!(
         progress.last().unwrap()["data"]["steps"][2]["reason"],
         "expired"
     );
-    assert_eq!(world.region.stated("TenantErased.v1").await.len(), 1);
+    assert_eq!(world.region.published("TenantErased.v1").await.len(), 1);
     assert_eq!(
         world
             .region
-            .stated("TenantDeprovisioningRequested.v1")
+            .published("TenantDeprovisioningRequested.v1")
             .await
             .len(),
         0
@@ -132,7 +132,7 @@ async fn silence_is_a_failure_that_a_late_answer_still_mends() {
     world.region.register(&ada).await;
     world.region.confirm(ada.tenant, ada.at).await;
     world.run("2026-11-20T09:59:59Z").await.unwrap();
-    assert_eq!(world.waiting().await, [DueKind::Provisioning]);
+    assert_eq!(world.waiting().await, [TaskKind::Provisioning]);
 
     world.run("2026-11-20T10:00:00Z").await.unwrap();
     let tenant = world.region.tenant(ada.tenant).await;
@@ -143,7 +143,7 @@ async fn silence_is_a_failure_that_a_late_answer_still_mends() {
     );
     assert_eq!(
         (tenant.status, world.waiting().await),
-        (TenantStatus::Provisioning, vec![DueKind::Expiry])
+        (TenantStatus::Provisioning, vec![TaskKind::Expiry])
     );
     let signup = world.region.signup(ada.tenant).await.unwrap();
     let seen = tenancy::Operation::of(&signup, &world.region.tenant(ada.tenant).await);
@@ -183,7 +183,7 @@ async fn a_tenant_that_nobody_makes_resources_for_is_given_up_and_erased() {
     assert_eq!(
         world
             .region
-            .stated("TenantDeprovisioningRequested.v1")
+            .published("TenantDeprovisioningRequested.v1")
             .await
             .len(),
         1
@@ -240,9 +240,9 @@ async fn a_closure_ends_when_its_last_usage_is_settled_and_is_erased_after_the_r
             .run(&format!("2026-12-20T12:0{minute}:00Z"))
             .await
             .unwrap();
-        assert_eq!(world.waiting().await, [DueKind::Drain], "a segment waits");
+        assert_eq!(world.waiting().await, [TaskKind::Drain], "a segment waits");
     }
-    world.settle(ada.tenant, &waiting).await;
+    world.roll_up(ada.tenant, &waiting).await;
     world.run("2026-12-20T12:08:00Z").await.unwrap();
     assert_eq!(
         world.region.tenant(ada.tenant).await.status,
@@ -291,16 +291,16 @@ async fn a_closure_ends_when_its_last_usage_is_settled_and_is_erased_after_the_r
         ..counted
     };
     assert_eq!(world.erasure(ada.tenant).await, record);
-    assert_eq!(world.region.stated("TenantErased.v1").await.len(), 1);
+    assert_eq!(world.region.published("TenantErased.v1").await.len(), 1);
     assert_eq!(world.region.signup(ada.tenant).await, None);
     assert_eq!(
         world
             .region
-            .stated("TenantDeprovisioningRequested.v1")
+            .published("TenantDeprovisioningRequested.v1")
             .await[0]["data"]["attempt"],
         1
     );
-    assert_eq!(world.waiting().await, [DueKind::Deprovisioning]);
+    assert_eq!(world.waiting().await, [TaskKind::Deprovisioning]);
 }
 
 #[tokio::test]
@@ -407,7 +407,7 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
         .await;
     for _ in 0..3 {
         let sent = world.send_usage(ada.tenant).await;
-        world.settle(ada.tenant, &sent).await;
+        world.roll_up(ada.tenant, &sent).await;
     }
     let time = world.end(ada.tenant).await;
     let expected = Erasure {
@@ -421,7 +421,7 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
     };
 
     let identity = world.cut_off_accounts();
-    assert_eq!(world.run(&time).await.unwrap_err().kind(), "StillDue");
+    assert_eq!(world.run(&time).await.unwrap_err().kind(), "TaskPending");
     assert_eq!(
         (world.accounts().await, world.erasures().await),
         (4, 0),
@@ -447,7 +447,7 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
 
     let usage = world.cut_off_usage();
     for _ in 0..2 {
-        assert_eq!(world.run(&time).await.unwrap_err().kind(), "StillDue");
+        assert_eq!(world.run(&time).await.unwrap_err().kind(), "TaskPending");
         let record = world.erasure(ada.tenant).await;
         let halfway = Erasure {
             usage_items: 0,
@@ -458,7 +458,7 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
         assert_eq!((record, world.accounts().await), (halfway, 0));
         assert_eq!(
             world.waiting().await,
-            [DueKind::Erasure],
+            [TaskKind::Erasure],
             "what failed is still due"
         );
     }
@@ -475,7 +475,7 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
     for _ in 0..2 {
         world.run(&time).await.unwrap();
         assert_eq!(world.erasure(ada.tenant).await, expected);
-        assert_eq!(world.region.stated("TenantErased.v1").await.len(), 1);
+        assert_eq!(world.region.published("TenantErased.v1").await.len(), 1);
     }
     assert_eq!(
         (world.personal(&ada).await, world.waiting().await),
@@ -541,14 +541,14 @@ async fn an_erasure_without_time_takes_one_step_a_turn() {
         )
         .await;
     let sent = world.send_usage(ada.tenant).await;
-    world.settle(ada.tenant, &sent).await;
+    world.roll_up(ada.tenant, &sent).await;
     let time = moment(&world.end(ada.tenant).await);
     let audit_entries = world.audit_entries(ada.tenant).await;
     let usage_items = world.usage_items(ada.tenant).await;
     let state = world
         .region
         .tenants
-        .load(ada.tenant, Reach::SIGNUP)
+        .load(ada.tenant, LoadOptions::SIGNUP)
         .await
         .unwrap()
         .state;
@@ -599,7 +599,7 @@ async fn what_fails_does_not_keep_the_others_waiting() {
         .await;
 
     let failure = world.run("2026-11-21T09:30:00Z").await.unwrap_err();
-    assert_eq!(failure.kind(), "StillDue");
+    assert_eq!(failure.kind(), "TaskPending");
     let tenant = world.region.tenant(other.tenant).await;
     assert_eq!(
         tenant
@@ -618,8 +618,8 @@ async fn what_fails_does_not_keep_the_others_waiting() {
             "expired, and to be erased"
         );
     }
-    let mut waiting = vec![DueKind::Erasure; 27];
-    waiting.push(DueKind::Expiry);
+    let mut waiting = vec![TaskKind::Erasure; 27];
+    waiting.push(TaskKind::Expiry);
     assert_eq!(world.waiting().await, waiting);
 }
 
@@ -629,11 +629,11 @@ async fn what_is_due_of_no_tenant_is_forgotten() {
     let ada = Newcomer::ada();
     world.region.register(&ada).await;
     world.remove_tenant(ada.tenant).await;
-    assert_eq!(world.waiting().await, [DueKind::Expiry]);
+    assert_eq!(world.waiting().await, [TaskKind::Expiry]);
     world.run("2026-11-21T09:00:00Z").await.unwrap();
     assert_eq!(world.waiting().await, []);
-    let stated: Vec<Value> = world.region.stated("TenantErased.v1").await;
-    assert_eq!(json!(stated), json!([]));
+    let published: Vec<Value> = world.region.published("TenantErased.v1").await;
+    assert_eq!(json!(published), json!([]));
 }
 
 #[tokio::test]
@@ -642,6 +642,6 @@ async fn a_table_that_is_not_there_fails_the_run() {
     world.cut_off_tenants();
     assert_eq!(
         world.run("2026-11-21T09:00:00Z").await.unwrap_err().kind(),
-        "DueNotLoaded"
+        "TasksNotLoaded"
     );
 }

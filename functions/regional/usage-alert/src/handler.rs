@@ -2,9 +2,9 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
-use contract::{Envelope, Fact, Stream, UsageWindow, UsageWindowUpdated};
+use contract::{BusEvent, Envelope, Stream, UsageWindow, UsageWindowUpdated};
 use kernel::{BillingPeriod, MeterCode, Timestamp};
-use regional_store::{TenantReader, TenantStoreError, UsageLevels, UsageStoreError};
+use regional_store::{TenantReader, TenantStoreError, UsageAlerts, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,12 +25,12 @@ pub(crate) async fn handle(
 pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: TenantReader,
-    pub(crate) levels: UsageLevels,
+    pub(crate) thresholds: UsageAlerts,
 }
 
-/// Why it is not known whether a level is reached.
+/// Why it is not known whether a threshold is reached.
 #[derive(Debug, thiserror::Error)]
-enum Unlooked {
+enum AlertError {
     #[error("the message cannot be read")]
     Unreadable(#[source] MessageError),
     #[error("the event states no totals")]
@@ -39,19 +39,23 @@ enum Unlooked {
     OtherStream,
     #[error("the tenant's plan is not loaded")]
     NoPlan(#[source] TenantStoreError),
-    #[error("the levels are not compared or told")]
+    #[error("the thresholds are not compared or told")]
     NotTold(#[source] UsageStoreError),
 }
 
-async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked> {
+async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), AlertError> {
     let UsageWindowUpdated { tenant, windows } = totals(message)?;
     let found = adapters
         .tenants
         .load_tenant(tenant)
         .await
-        .map_err(Unlooked::NoPlan)?;
-    let found = found
-        .and_then(|tenant| Some((adapters.catalogue.plan(&tenant.plan)?, tenant.usage_levels)));
+        .map_err(AlertError::NoPlan)?;
+    let found = found.and_then(|tenant| {
+        Some((
+            adapters.catalogue.plan(&tenant.plan)?,
+            tenant.alert_thresholds,
+        ))
+    });
     let Some((plan, own)) = found else {
         // Erased meanwhile, or on a plan of another release: there is nothing to compare with.
         return Ok(());
@@ -66,11 +70,11 @@ async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked>
         };
         for day in days_of(&windows, &allowance.meter) {
             let told = adapters
-                .levels
+                .thresholds
                 .tell(tenant, meter, &allowance, day, runtime::now())
                 .await;
-            for percent in told.map_err(Unlooked::NotTold)? {
-                tracing::info!(%tenant, meter = %meter.code, percent, "a level is reached");
+            for percent in told.map_err(AlertError::NotTold)? {
+                tracing::info!(%tenant, meter = %meter.code, percent, "a threshold is reached");
             }
         }
     }
@@ -89,17 +93,17 @@ fn days_of(windows: &[UsageWindow], meter: &MeterCode) -> impl Iterator<Item = T
     last.into_values()
 }
 
-fn totals(message: &SqsMessage) -> Result<UsageWindowUpdated, Unlooked> {
-    let event = BusMessage::parse(message).map_err(Unlooked::Unreadable)?;
+fn totals(message: &SqsMessage) -> Result<UsageWindowUpdated, AlertError> {
+    let event = BusMessage::parse(message).map_err(AlertError::Unreadable)?;
     if (event.detail_type.as_str(), event.source.as_str())
         != (UsageWindowUpdated::TYPE, UsageWindowUpdated::SOURCE)
     {
-        return Err(Unlooked::OtherEvent);
+        return Err(AlertError::OtherEvent);
     }
-    let fact: Envelope<UsageWindowUpdated> = event.detail().map_err(Unlooked::Unreadable)?;
+    let fact: Envelope<UsageWindowUpdated> = event.detail().map_err(AlertError::Unreadable)?;
     if fact.stream == Stream::Usage(fact.data.tenant) {
         Ok(fact.data)
     } else {
-        Err(Unlooked::OtherStream)
+        Err(AlertError::OtherStream)
     }
 }

@@ -1,8 +1,8 @@
-//! Tells the application when a tenant's usage reaches a level of what its plan allows, the plan's
+//! Tells the application when a tenant's usage reaches a threshold of what its plan allows, the plan's
 //! or its own, once each.
 //!
-//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan and levels), UsageTable (totals).
-//! Writes: UsageTable (which levels were told). Emits: `UsageLevelReached.v1`, which stays in the
+//! Trigger: AlertsQueue. Reads: RegionalTable (a tenant's plan and thresholds), UsageTable (totals).
+//! Writes: UsageTable (which thresholds were told). Emits: `UsageThresholdReached.v1`, which stays in the
 //! region.
 
 mod handler;
@@ -13,7 +13,7 @@ use catalogue::Catalogue;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
-use regional_store::{TenantReader, UsageLevels};
+use regional_store::{TenantReader, UsageAlerts};
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,7 +24,7 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         catalogue: Catalogue::bundled()?,
         tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
-        levels: UsageLevels::new(&aws, usage_table, outbox, region, runtime::new_uuid),
+        thresholds: UsageAlerts::new(&aws, usage_table, outbox, region, runtime::new_uuid),
     };
     run(service_fn(|event: LambdaEvent<_>| {
         handle(&adapters, event.payload)

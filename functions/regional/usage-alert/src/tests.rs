@@ -1,7 +1,7 @@
 use crate::handler::{Adapters, handle};
 use catalogue::Catalogue;
-use contract::application::UsageLevelReached;
-use contract::{Envelope, Fact as _, UsageWindowUpdated};
+use contract::application::UsageThresholdReached;
+use contract::{BusEvent as _, Envelope, UsageWindowUpdated};
 use dedupe::Entry;
 use futures::future::join_all;
 use jiff::SignedDuration;
@@ -10,9 +10,9 @@ use metering::{
     Correction, Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group,
     group_corrections,
 };
-use regional_store::{Intake, Loaded, Reach, Settler, UsageLevels};
+use regional_store::{LoadOptions, RollupWriter, SegmentWriter, TenantView, UsageAlerts};
 use serde_json::json;
-use tenancy::{Occasion, OwnLevels, decide_levels};
+use tenancy::{AlertThresholds, Context, decide_alert_thresholds};
 use tenantkit::{Newcomer, Region};
 
 /// What the tenant's plan allows of the meter that is used here.
@@ -23,7 +23,7 @@ const DAYS: [&str; 2] = ["2026-11-20T09:00:00Z", "2026-12-01T09:00:00Z"];
 struct World {
     region: Region,
     adapters: Adapters,
-    settler: Settler,
+    rollups: RollupWriter,
 }
 
 /// A region where the tenant of the events is in use.
@@ -39,7 +39,7 @@ async fn world() -> World {
     let adapters = Adapters {
         catalogue: Catalogue::bundled().unwrap(),
         tenants: region.tenants.reader().clone(),
-        levels: UsageLevels::new(
+        thresholds: UsageAlerts::new(
             config,
             table.clone(),
             outbox.clone(),
@@ -47,11 +47,11 @@ async fn world() -> World {
             runtime::new_uuid,
         ),
     };
-    let settler = Settler::new(config, table, outbox, code, seal_after, runtime::new_uuid);
+    let rollups = RollupWriter::new(config, table, outbox, code, seal_after, runtime::new_uuid);
     World {
         region,
         adapters,
-        settler,
+        rollups,
     }
 }
 
@@ -83,12 +83,12 @@ impl World {
         }
     }
 
-    async fn settle(&self, segments: Vec<Segment>) {
-        let intake = Intake::new(&self.region.aws.config, self.region.usage_table.clone());
+    async fn roll_up(&self, segments: Vec<Segment>) {
+        let intake = SegmentWriter::new(&self.region.aws.config, self.region.usage_table.clone());
         intake.store(&segments, runtime::now()).await.unwrap();
         for batch in batches(segments) {
-            self.settler
-                .settle(Newcomer::ada().tenant, &batch, runtime::now())
+            self.rollups
+                .roll_up(Newcomer::ada().tenant, &batch, runtime::now())
                 .await
                 .unwrap();
         }
@@ -96,37 +96,37 @@ impl World {
 
     async fn use_some(&self, id: &str, gigabytes: i128, at: &str) {
         let usage = [self.usage(id, gigabytes, at)];
-        self.settle(group(usage, |_| BillingAnchor::default(), new_id))
+        self.roll_up(group(usage, |_| BillingAnchor::default(), new_id))
             .await;
     }
 
     /// Uses some at several times at once, in days that begin at an anchor.
     async fn use_at_once(&self, anchor: BillingAnchor, gigabytes: i128, at: &[&str]) {
         let usage = at.iter().map(|at| self.usage(at, gigabytes, at));
-        self.settle(group(usage, |_| anchor, new_id)).await;
+        self.roll_up(group(usage, |_| anchor, new_id)).await;
     }
 
-    /// Sets the tenant's own levels of the meter, in percent.
-    async fn set_levels(&self, percents: &[u16]) {
+    /// Sets the tenant's own thresholds of the meter, in percent.
+    async fn set_thresholds(&self, percents: &[u16]) {
         let ada = Newcomer::ada();
         let plan = self
             .adapters
             .catalogue
             .plan(&"starter".parse().unwrap())
             .unwrap();
-        let own = OwnLevels::of_plan(plan, [("transfer-gb", percents)]).unwrap();
+        let own = AlertThresholds::of_plan(plan, [("transfer-gb", percents)]).unwrap();
         let by = ada.sign_up(&self.region).user.username;
-        let decide = |loaded: &Loaded, occasion: &Occasion| {
-            Ok(decide_levels(&loaded.state, &own, by, occasion))
+        let decide = |loaded: &TenantView, context: &Context| {
+            Ok(decide_alert_thresholds(&loaded.state, &own, by, context))
         };
         self.region
-            .change(ada.tenant, Reach::TENANT, moment(DAYS[0]), decide)
+            .change(ada.tenant, LoadOptions::TENANT, moment(DAYS[0]), decide)
             .await;
     }
 
     /// Delivers every statement of totals so far, as the queue may, and says how many failed.
     async fn deliver(&self) -> usize {
-        let facts = self.region.stated(UsageWindowUpdated::TYPE).await;
+        let facts = self.region.published(UsageWindowUpdated::TYPE).await;
         let record = |fact: &serde_json::Value| {
             let body = json!({ "detail-type": UsageWindowUpdated::TYPE, "source": UsageWindowUpdated::SOURCE,
                 "time": "2026-11-20T10:00:00Z", "detail": fact });
@@ -137,15 +137,15 @@ impl World {
         response.batch_item_failures.len()
     }
 
-    /// The levels that were told, with the usage then, in order.
+    /// The thresholds that were told, with the usage then, in order.
     async fn told(&self) -> Vec<(String, u16, String)> {
         let facts = self
             .region
-            .stated(UsageLevelReached::TYPE)
+            .published(UsageThresholdReached::TYPE)
             .await
             .into_iter();
         let facts = facts.map(|fact| {
-            serde_json::from_value::<Envelope<UsageLevelReached>>(fact)
+            serde_json::from_value::<Envelope<UsageThresholdReached>>(fact)
                 .unwrap()
                 .data
         });
@@ -171,7 +171,7 @@ fn new_id() -> SegmentId {
     SegmentId::from_uuid(runtime::new_uuid())
 }
 
-fn level(month: &str, percent: u16, value: &str) -> (String, u16, String) {
+fn threshold(month: &str, percent: u16, value: &str) -> (String, u16, String) {
     (format!("{month}-01T00:00:00Z"), percent, value.to_owned())
 }
 
@@ -197,7 +197,7 @@ async fn every_event_gets_its_answer() {
 
 /// The finest and the greatest value that an event can have, in the way of nothing.
 #[tokio::test]
-async fn levels_are_told_whatever_else_was_used() {
+async fn thresholds_are_told_whatever_else_was_used() {
     let world = world().await;
     for (id, gigabytes) in [
         ("fine", "1e-340"),
@@ -205,12 +205,12 @@ async fn levels_are_told_whatever_else_was_used() {
     ] {
         let usage = [world.usage_of(id, gigabytes.parse().unwrap(), DAYS[1])];
         world
-            .settle(group(usage, |_| BillingAnchor::default(), new_id))
+            .roll_up(group(usage, |_| BillingAnchor::default(), new_id))
             .await;
     }
     let usage = [world.usage_of("residue", "1e-38".parse().unwrap(), DAYS[0])];
     world
-        .settle(group(usage, |_| BillingAnchor::default(), new_id))
+        .roll_up(group(usage, |_| BillingAnchor::default(), new_id))
         .await;
     world.use_some("much", 20 * ALLOWED_GB, DAYS[0]).await;
     for _ in 0..2 {
@@ -219,67 +219,67 @@ async fn levels_are_told_whatever_else_was_used() {
     let november = format!("2000.{}1", "0".repeat(37));
     let december = format!("{}.{}1", "9".repeat(38), "0".repeat(339));
     let expected = [("2026-11", &november), ("2026-12", &december)];
-    let expected =
-        expected.map(|(month, value)| [50, 80, 100].map(|percent| level(month, percent, value)));
+    let expected = expected
+        .map(|(month, value)| [50, 80, 100].map(|percent| threshold(month, percent, value)));
     assert_eq!(world.told().await, expected.concat());
 }
 
 #[tokio::test]
-async fn each_level_is_told_once_in_each_period() {
+async fn each_threshold_is_told_once_in_each_period() {
     let world = world().await;
     world.use_some("a", ALLOWED_GB / 2 - 1, DAYS[0]).await;
     assert_eq!(world.deliver().await, 0);
     assert_eq!(world.told().await, []);
     world.use_some("b", 1, DAYS[0]).await;
     assert_eq!(world.deliver().await, 0);
-    assert_eq!(world.told().await, [level("2026-11", 50, "50")]);
+    assert_eq!(world.told().await, [threshold("2026-11", 50, "50")]);
     world.use_some("c", 60, DAYS[0]).await;
     world.use_some("d", 60, DAYS[1]).await;
     for _ in 0..3 {
         assert_eq!(world.deliver().await, 0);
         let november = [
-            level("2026-11", 100, "110"),
-            level("2026-11", 50, "50"),
-            level("2026-11", 80, "110"),
+            threshold("2026-11", 100, "110"),
+            threshold("2026-11", 50, "50"),
+            threshold("2026-11", 80, "110"),
         ];
         let mut expected = november.to_vec();
-        expected.push(level("2026-12", 50, "60"));
+        expected.push(threshold("2026-12", 50, "60"));
         expected.sort();
         assert_eq!(world.told().await, expected);
     }
 }
 
-/// A tenant's own level that is passed already is told with the next usage.
+/// A tenant's own threshold that is passed already is told with the next usage.
 #[tokio::test]
-async fn a_tenants_own_levels_are_told_as_well() {
+async fn a_tenants_own_thresholds_are_told_as_well() {
     let world = world().await;
     world.use_some("a", 30, DAYS[0]).await;
     assert_eq!((world.deliver().await, world.told().await), (0, vec![]));
-    world.set_levels(&[25, 60]).await;
+    world.set_thresholds(&[25, 60]).await;
     world.use_some("b", 30, DAYS[0]).await;
     for _ in 0..2 {
         assert_eq!(world.deliver().await, 0);
         let told = [
-            level("2026-11", 25, "60"),
-            level("2026-11", 50, "60"),
-            level("2026-11", 60, "60"),
+            threshold("2026-11", 25, "60"),
+            threshold("2026-11", 50, "60"),
+            threshold("2026-11", 60, "60"),
         ];
         assert_eq!(world.told().await, told);
     }
-    world.set_levels(&[]).await;
+    world.set_thresholds(&[]).await;
     world.use_some("c", 30, DAYS[1]).await;
     world.deliver().await;
     assert_eq!(
         world.told().await.len(),
         3,
-        "a level that was taken back is not told in the next period"
+        "a threshold that was taken back is not told in the next period"
     );
 }
 
 /// One statement tells of the last day of a month and of the first of the next, which are of one
 /// month in UTC.
 #[tokio::test]
-async fn levels_are_of_the_tenants_own_months() {
+async fn thresholds_are_of_the_tenants_own_months() {
     let world = world().await;
     let anchor = "23:00".parse().unwrap();
     world
@@ -290,15 +290,15 @@ async fn levels_are_of_the_tenants_own_months() {
         )
         .await;
     assert_eq!(world.deliver().await, 0);
-    let level = |month: &str| (format!("{month}T23:00:00Z"), 50, "60".to_owned());
+    let threshold = |month: &str| (format!("{month}T23:00:00Z"), 50, "60".to_owned());
     assert_eq!(
         world.told().await,
-        [level("2026-10-31"), level("2026-11-30")]
+        [threshold("2026-10-31"), threshold("2026-11-30")]
     );
 }
 
 #[tokio::test]
-async fn a_level_that_is_left_and_reached_again_is_not_told_again() {
+async fn a_threshold_that_is_left_and_reached_again_is_not_told_again() {
     let world = world().await;
     world.use_some("a", 55, DAYS[0]).await;
     world.deliver().await;
@@ -307,7 +307,7 @@ async fn a_level_that_is_left_and_reached_again_is_not_told_again() {
         replacement: None,
     };
     world
-        .settle(group_corrections(
+        .roll_up(group_corrections(
             [correction],
             |_| BillingAnchor::default(),
             new_id,
@@ -316,17 +316,20 @@ async fn a_level_that_is_left_and_reached_again_is_not_told_again() {
     world.deliver().await;
     world.use_some("b", 70, DAYS[0]).await;
     world.deliver().await;
-    assert_eq!(world.told().await, [level("2026-11", 50, "55")]);
+    assert_eq!(world.told().await, [threshold("2026-11", 50, "55")]);
 }
 
 #[tokio::test]
-async fn functions_at_once_tell_a_level_once() {
+async fn functions_at_once_tell_a_threshold_once() {
     let world = world().await;
     world.use_some("a", 85, DAYS[0]).await;
     let failed = join_all((0..6).map(|_| world.deliver())).await;
     assert_eq!(failed, [0; 6]);
     assert_eq!(
         world.told().await,
-        [level("2026-11", 50, "85"), level("2026-11", 80, "85")]
+        [
+            threshold("2026-11", 50, "85"),
+            threshold("2026-11", 80, "85")
+        ]
     );
 }

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use dedupe::DedupeKey;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{
-    BodyError, CORRECTIONS_MAX, CorrectionReading, KEYED_CORRECTIONS_MAX, KeyedCorrection, Refusal,
+    BodyError, CORRECTIONS_MAX, KEYED_CORRECTIONS_MAX, KeyedCorrection, ParsedCorrections, Refusal,
     Sender, ValidCorrection, group_corrections, read_corrections,
 };
 use regional_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
@@ -104,7 +104,7 @@ pub(crate) async fn correct(
         .await?;
     reading.keep_billable(|tenant| known.first_moment(tenant));
     adapters.find_keyed(&mut reading, now).await?;
-    let CorrectionReading { refused, valid, .. } = reading;
+    let ParsedCorrections { refused, valid, .. } = reading;
     adapters.count(Sender::Provider, &refused).await;
     if valid.is_empty() && !refused.is_empty() {
         let title = "Every correction is refused";
@@ -228,7 +228,7 @@ impl Adapters {
     /// or is refused.
     async fn find_keyed<'a>(
         &'a self,
-        reading: &mut CorrectionReading<'a>,
+        reading: &mut ParsedCorrections<'a>,
         now: Timestamp,
     ) -> Result<(), Problem> {
         // Those that were sent at the same time are looked up together.

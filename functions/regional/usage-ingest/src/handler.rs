@@ -14,7 +14,7 @@ use axum::{Json, Router};
 use catalogue::Catalogue;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{Form, Refusal, Sender, group, read};
-use regional_store::{Intake, TenantStoreError, UsageReader};
+use regional_store::{SegmentWriter, TenantStoreError, UsageReader};
 use runtime::http::{Client, Now, Problem, Tokens, invalid_token};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -131,7 +131,7 @@ pub(crate) struct Adapters {
     pub(crate) tokens: Tokens,
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: KnownTenants,
-    pub(crate) intake: Intake,
+    pub(crate) intake: SegmentWriter,
     pub(crate) usage: UsageReader,
 }
 

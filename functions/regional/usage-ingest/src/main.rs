@@ -15,7 +15,7 @@ mod tests;
 use catalogue::Catalogue;
 use handler::{Adapters, router};
 use known::KnownTenants;
-use regional_store::{Intake, TenantReader, UsageReader};
+use regional_store::{SegmentWriter, TenantReader, UsageReader};
 use runtime::Service;
 use runtime::http::{Tokens, serve};
 
@@ -30,7 +30,7 @@ async fn main() -> Result<(), runtime::Error> {
         tokens,
         catalogue: Catalogue::bundled()?,
         tenants: KnownTenants::new(TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?)),
-        intake: Intake::new(&aws, usage_table.clone()),
+        intake: SegmentWriter::new(&aws, usage_table.clone()),
         usage: UsageReader::new(&aws, usage_table),
     };
     serve(router(adapters)).await

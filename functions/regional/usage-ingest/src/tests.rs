@@ -13,7 +13,7 @@ use axum::Router;
 use catalogue::Catalogue;
 use contract::{ReasonCounts, RejectedCounts};
 use futures::future::join_all;
-use regional_store::{Intake, TenantReader, UsageMonitor, UsageReader};
+use regional_store::{SegmentWriter, TenantReader, UsageMonitor, UsageReader};
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
 use testkit::openapi::{Api, assert_described};
@@ -72,12 +72,17 @@ fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &
     routes(
         tokens,
         tenants,
-        Intake::new(&aws.config, usage_table.to_owned()),
+        SegmentWriter::new(&aws.config, usage_table.to_owned()),
         usage,
     )
 }
 
-fn routes(tokens: Tokens, tenants: TenantReader, intake: Intake, usage: UsageReader) -> Router {
+fn routes(
+    tokens: Tokens,
+    tenants: TenantReader,
+    intake: SegmentWriter,
+    usage: UsageReader,
+) -> Router {
     let tenants = KnownTenants::new(tenants);
     with_fallbacks(router(Adapters {
         tokens,

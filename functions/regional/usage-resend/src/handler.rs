@@ -2,9 +2,9 @@
 //! nothing.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::{Envelope, Fact, Stream, UsageResendRequested, UsageStreamRequested};
+use contract::{BusEvent, Envelope, Stream, UsageResendRequested, UsageStreamRequested};
 use kernel::{RegionCode, TenantId};
-use regional_store::{Resent, Settler, UsageStoreError};
+use regional_store::{Resent, RollupWriter, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 
@@ -23,7 +23,7 @@ pub(crate) async fn handle(
 /// What the handler works with.
 pub(crate) struct Adapters {
     pub(crate) region: RegionCode,
-    pub(crate) settler: Settler,
+    pub(crate) rollups: RollupWriter,
 }
 
 /// Why a request is not answered.
@@ -37,7 +37,7 @@ enum Unanswered {
     OtherRegion(RegionCode),
     #[error("the request came in another stream than its tenant's")]
     OtherStream,
-    #[error("what is asked for is not stated")]
+    #[error("what is asked for is not published")]
     NotStated(#[source] UsageStoreError),
 }
 
@@ -45,7 +45,7 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswe
     let event = BusMessage::parse(message).map_err(Unanswered::Unreadable)?;
     match (event.detail_type.as_str(), event.source.as_str()) {
         (UsageResendRequested::TYPE, UsageResendRequested::SOURCE) => {
-            restate(
+            republish(
                 adapters,
                 request(adapters, &event, |request: &UsageResendRequested| {
                     request.tenant
@@ -54,7 +54,7 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswe
             .await
         }
         (UsageStreamRequested::TYPE, UsageStreamRequested::SOURCE) => {
-            state_end(
+            report_end(
                 adapters,
                 request(adapters, &event, |request: &UsageStreamRequested| {
                     request.tenant
@@ -66,31 +66,31 @@ async fn answer(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unanswe
     }
 }
 
-async fn restate(adapters: &Adapters, request: UsageResendRequested) -> Result<(), Unanswered> {
+async fn republish(adapters: &Adapters, request: UsageResendRequested) -> Result<(), Unanswered> {
     let UsageResendRequested { tenant, day } = request;
     let resent = adapters
-        .settler
+        .rollups
         .resend(tenant, day, runtime::now())
         .await
         .map_err(Unanswered::NotStated)?;
-    let stated = resent == Resent::Stated;
-    tracing::info!(%tenant, %day, stated, "asked for a day again");
+    let published = resent == Resent::Stated;
+    tracing::info!(%tenant, %day, published, "asked for a day again");
     Ok(())
 }
 
-async fn state_end(adapters: &Adapters, request: UsageStreamRequested) -> Result<(), Unanswered> {
+async fn report_end(adapters: &Adapters, request: UsageStreamRequested) -> Result<(), Unanswered> {
     let tenant = request.tenant;
-    let stated = adapters
-        .settler
-        .state_end(tenant, runtime::now())
+    let published = adapters
+        .rollups
+        .report_end(tenant, runtime::now())
         .await
         .map_err(Unanswered::NotStated)?;
-    tracing::info!(%tenant, stated, "asked where the usage ends");
+    tracing::info!(%tenant, published, "asked where the usage ends");
     Ok(())
 }
 
 /// What is asked, if it is asked of this region and in the stream of the tenant's usage.
-fn request<T: Fact>(
+fn request<T: BusEvent>(
     adapters: &Adapters,
     event: &BusMessage,
     tenant_of: impl Fn(&T) -> TenantId,

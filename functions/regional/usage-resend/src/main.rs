@@ -1,8 +1,8 @@
-//! States a sealed day's totals again, or where a tenant's usage ends, when whoever bills the
+//! Publishes a sealed day's totals again, or where a tenant's usage ends, when whoever bills the
 //! tenant asks.
 //!
 //! Trigger: ResendsQueue. Reads and writes: UsageTable (heads, totals). Emits:
-//! `UsageWindowUpdated.v1`, `UsageSealed.v1` and `UsageStreamStated.v1`, through the outbox.
+//! `UsageWindowUpdated.v1`, `UsageSealed.v1` and `UsageStreamEndReported.v1`, through the outbox.
 
 mod handler;
 #[cfg(test)]
@@ -12,7 +12,7 @@ use handler::{Adapters, handle};
 use jiff::SignedDuration;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
-use regional_store::Settler;
+use regional_store::RollupWriter;
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,8 +22,8 @@ async fn main() -> Result<(), runtime::Error> {
     let region: kernel::RegionCode = runtime::env("AWS_REGION")?;
     let seal_after = SignedDuration::from_hours(runtime::env("SEAL_AFTER_HOURS")?);
     let (table, code) = (runtime::env("USAGE_TABLE")?, region.clone());
-    let settler = Settler::new(&aws, table, outbox, code, seal_after, runtime::new_uuid);
-    let adapters = Adapters { region, settler };
+    let rollups = RollupWriter::new(&aws, table, outbox, code, seal_after, runtime::new_uuid);
+    let adapters = Adapters { region, rollups };
     run(service_fn(|event: LambdaEvent<_>| {
         handle(&adapters, event.payload)
     }))

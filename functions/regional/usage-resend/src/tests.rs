@@ -1,11 +1,13 @@
 use crate::handler::{Adapters, handle};
 use catalogue::Catalogue;
-use contract::{Envelope, Fact, SealDigest, UsageSealed, UsageStreamStated, UsageWindowUpdated};
+use contract::{
+    BusEvent, Envelope, SealDigest, UsageSealed, UsageStreamEndReported, UsageWindowUpdated,
+};
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp, WindowSize};
 use metering::{Usage, batches, group};
 use outbox::{Outbox, Row};
-use regional_store::{Intake, Settler};
+use regional_store::{RollupWriter, SegmentWriter};
 use serde_json::Value;
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
@@ -14,7 +16,7 @@ const USED_AT: &str = "2026-10-05T09:00:00Z";
 
 struct World {
     adapters: Adapters,
-    intake: Intake,
+    intake: SegmentWriter,
     outbox: Outbox,
 }
 
@@ -25,9 +27,9 @@ async fn world() -> World {
     let region: kernel::RegionCode = "eu-central-1".parse().unwrap();
     let (seal_after, intake) = (
         SignedDuration::from_hours(72),
-        Intake::new(&aws.config, table.clone()),
+        SegmentWriter::new(&aws.config, table.clone()),
     );
-    let settler = Settler::new(
+    let rollups = RollupWriter::new(
         &aws.config,
         table,
         outbox.clone(),
@@ -36,7 +38,7 @@ async fn world() -> World {
         runtime::new_uuid,
     );
     World {
-        adapters: Adapters { region, settler },
+        adapters: Adapters { region, rollups },
         intake,
         outbox,
     }
@@ -67,8 +69,8 @@ impl World {
         self.intake.store(&segments, runtime::now()).await.unwrap();
         for batch in batches(segments) {
             self.adapters
-                .settler
-                .settle(tenant, &batch, runtime::now())
+                .rollups
+                .roll_up(tenant, &batch, runtime::now())
                 .await
                 .unwrap();
         }
@@ -78,10 +80,10 @@ impl World {
     async fn seal(&self) {
         let later = runtime::now() + SignedDuration::from_hours(72 * 24);
         let day = WindowSize::Day.start(USED_AT.parse().unwrap(), BillingAnchor::default());
-        let due = self.adapters.settler.due_seals(later, 100).await.unwrap();
+        let due = self.adapters.rollups.due_seals(later, 100).await.unwrap();
         for due in due.into_iter().filter(|due| due.day == day) {
             self.adapters
-                .settler
+                .rollups
                 .seal(&due, runtime::now())
                 .await
                 .unwrap();
@@ -102,17 +104,18 @@ impl World {
             .collect()
     }
 
-    /// What was stated, in the order of its numbers.
-    async fn stated(&self) -> Vec<(u64, Row)> {
+    /// What was published, in the order of its numbers.
+    async fn published(&self) -> Vec<(u64, Row)> {
         let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
         let number = |row: &Row| {
             serde_json::from_str::<Value>(&row.detail).unwrap()["sequence"]
                 .as_u64()
                 .unwrap()
         };
-        let mut stated: Vec<(u64, Row)> = rows.into_iter().map(|row| (number(&row), row)).collect();
-        stated.sort_by_key(|(number, _)| *number);
-        stated
+        let mut published: Vec<(u64, Row)> =
+            rows.into_iter().map(|row| (number(&row), row)).collect();
+        published.sort_by_key(|(number, _)| *number);
+        published
     }
 }
 
@@ -122,9 +125,9 @@ async fn every_request_is_answered_but_those_that_are_not_for_the_region() {
         let world = world().await;
         world.use_something().await;
         world.seal().await;
-        let before = world.stated().await.len();
+        let before = world.published().await.len();
         let failed = world.deliver(&case.payload).await;
-        let added = world.stated().await.len() - before;
+        let added = world.published().await.len() - before;
         let requests = case.payload["Records"].as_array().unwrap();
         if !case.is_valid() {
             assert_eq!(
@@ -155,21 +158,21 @@ async fn every_request_is_answered_but_those_that_are_not_for_the_region() {
 }
 
 #[tokio::test]
-async fn the_totals_and_their_seal_are_stated_as_they_were_under_new_numbers() {
+async fn the_totals_and_their_seal_are_published_as_they_were_under_new_numbers() {
     let world = world().await;
     world.use_something().await;
     world.seal().await;
     assert!(world.deliver(&case("valid-one-day")).await.is_empty());
-    let stated = world.stated().await;
-    let numbers: Vec<u64> = stated.iter().map(|(number, _)| *number).collect();
+    let published = world.published().await;
+    let numbers: Vec<u64> = published.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     let totals = |n: usize| {
-        serde_json::from_str::<Envelope<UsageWindowUpdated>>(&stated[n].1.detail)
+        serde_json::from_str::<Envelope<UsageWindowUpdated>>(&published[n].1.detail)
             .unwrap()
             .data
     };
     let seal = |n: usize| {
-        serde_json::from_str::<Envelope<UsageSealed>>(&stated[n].1.detail)
+        serde_json::from_str::<Envelope<UsageSealed>>(&published[n].1.detail)
             .unwrap()
             .data
     };
@@ -179,22 +182,22 @@ async fn the_totals_and_their_seal_are_stated_as_they_were_under_new_numbers() {
 }
 
 #[tokio::test]
-async fn a_day_that_is_not_sealed_is_not_stated_again() {
+async fn a_day_that_is_not_sealed_is_not_published_again() {
     let world = world().await;
     world.use_something().await;
     assert!(world.deliver(&case("valid-one-day")).await.is_empty());
     assert_eq!(
-        world.stated().await.len(),
+        world.published().await.len(),
         1,
         "as it was when it changed, and no more"
     );
 }
 
 #[tokio::test]
-async fn where_a_tenants_usage_ends_is_stated_behind_all_else() {
+async fn where_a_tenants_usage_ends_is_published_behind_all_else() {
     let world = world().await;
     assert!(world.deliver(&case("valid-end")).await.is_empty());
-    assert_eq!(world.stated().await.len(), 0, "nothing was used");
+    assert_eq!(world.published().await.len(), 0, "nothing was used");
     world.use_something().await;
     assert!(world.deliver(&case("valid-end")).await.is_empty());
     world.seal().await;
@@ -204,21 +207,22 @@ async fn where_a_tenants_usage_ends_is_stated_behind_all_else() {
             .await
             .is_empty()
     );
-    let stated = world.stated().await;
-    let numbers: Vec<u64> = stated.iter().map(|(number, _)| *number).collect();
+    let published = world.published().await;
+    let numbers: Vec<u64> = published.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
-    let types: Vec<&str> = stated
+    let types: Vec<&str> = published
         .iter()
         .map(|(_, row)| row.detail_type.as_str())
         .collect();
     let (totals, seal, end) = (
         UsageWindowUpdated::TYPE,
         UsageSealed::TYPE,
-        UsageStreamStated::TYPE,
+        UsageStreamEndReported::TYPE,
     );
     assert_eq!(types, [totals, end, seal, end, end]);
     let sealed_until = |n: usize| {
-        let end: Envelope<UsageStreamStated> = serde_json::from_str(&stated[n].1.detail).unwrap();
+        let end: Envelope<UsageStreamEndReported> =
+            serde_json::from_str(&published[n].1.detail).unwrap();
         end.data.sealed_until.map(|until| until.to_string())
     };
     assert_eq!(

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{Segment, batches};
 use regional_store::{
-    FoundSegment, Pending, STORE_TIME_MAX, Settler, UsageStoreError, segment_of_image,
+    FoundSegment, Pending, RollupWriter, STORE_TIME_MAX, UsageStoreError, segment_of_image,
 };
 use runtime::{Failure, Trigger};
 use std::collections::BTreeMap;
@@ -30,15 +30,15 @@ const TENANTS_AT_ONCE: usize = 4;
 /// `now` is the runtime's clock for a schedule too: how long a segment has waited is no matter of
 /// billing time. When a day is sealed is one: there the schedule's own time counts.
 pub(crate) async fn handle(
-    settler: &Settler,
+    rollups: &RollupWriter,
     event: Trigger<Event>,
     now: Timestamp,
 ) -> Result<(), Failure> {
     match event {
-        Trigger::Records(batch) => settle(settler, segments(batch), now).await,
-        Trigger::Schedule(scheduled) => seal(settler, scheduled.time, now)
+        Trigger::Records(batch) => roll_up(rollups, segments(batch), now).await,
+        Trigger::Schedule(scheduled) => seal(rollups, scheduled.time, now)
             .await
-            .and(sweep(settler, now).await),
+            .and(sweep(rollups, now).await),
     }
 }
 
@@ -68,7 +68,11 @@ fn is_segment(record: &EventRecord) -> bool {
 
 /// Settles segments of any tenants, as many of a tenant at once as fit. All are tried; if one
 /// fails, all of the batch comes again, and what is settled stays settled.
-async fn settle(settler: &Settler, segments: Vec<Segment>, now: Timestamp) -> Result<(), Failure> {
+async fn roll_up(
+    rollups: &RollupWriter,
+    segments: Vec<Segment>,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let mut by_tenant: BTreeMap<TenantId, BTreeMap<SegmentId, Segment>> = BTreeMap::new();
     for segment in segments {
         by_tenant
@@ -78,11 +82,11 @@ async fn settle(settler: &Settler, segments: Vec<Segment>, now: Timestamp) -> Re
     }
     let settled = iter(by_tenant).map(|(tenant, segments)| async move {
         for batch in batches(segments.into_values().collect()) {
-            let settled = settler.settle(tenant, &batch, now).await?;
+            let settled = rollups.roll_up(tenant, &batch, now).await?;
             let counted = settled.counted;
             tracing::info!(
                 segments = settled.segments,
-                settled_before = settled.before,
+                rolled_up_before = settled.before,
                 accepted = counted.accepted,
                 duplicates = counted.duplicates,
                 conflicts = counted.conflicts,
@@ -102,26 +106,26 @@ async fn settle(settler: &Settler, segments: Vec<Segment>, now: Timestamp) -> Re
 }
 
 /// Settles what has waited too long, whatever became of its stream record.
-async fn sweep(settler: &Settler, now: Timestamp) -> Result<(), Failure> {
-    let waiting = settler
+async fn sweep(rollups: &RollupWriter, now: Timestamp) -> Result<(), Failure> {
+    let waiting = rollups
         .waiting(now - STREAM_TIME, SWEEP_SEGMENTS_MAX)
         .await
         .map_err(|error| failed(&error))?;
     let mut outcome = Ok(());
     for pointers in waiting.chunks(SEGMENTS_AT_ONCE) {
-        outcome = sweep_some(settler, pointers, now).await.and(outcome);
+        outcome = sweep_some(rollups, pointers, now).await.and(outcome);
     }
     outcome
 }
 
 async fn sweep_some(
-    settler: &Settler,
+    rollups: &RollupWriter,
     pointers: &[Pending],
     now: Timestamp,
 ) -> Result<(), Failure> {
     let mut ready = Vec::with_capacity(pointers.len());
     let mut malformed = Ok(());
-    for (pointer, found) in settler
+    for (pointer, found) in rollups
         .find(pointers)
         .await
         .map_err(|error| failed(&error))?
@@ -136,7 +140,7 @@ async fn sweep_some(
                     .made_at()
                     .is_some_and(|made| now.duration_since(made) > INTAKE_TIME) =>
             {
-                settler
+                rollups
                     .forget(pointer)
                     .await
                     .map_err(|error| failed(&error))?;
@@ -144,16 +148,16 @@ async fn sweep_some(
             FoundSegment::Absent => {}
         }
     }
-    settle(settler, ready, now).await.and(malformed)
+    roll_up(rollups, ready, now).await.and(malformed)
 }
 
 /// Seals the days whose time has come. Those that are not sealed are due still.
-async fn seal(settler: &Settler, time: Timestamp, now: Timestamp) -> Result<(), Failure> {
-    let due = settler
+async fn seal(rollups: &RollupWriter, time: Timestamp, now: Timestamp) -> Result<(), Failure> {
+    let due = rollups
         .due_seals(time, SEALS_MAX)
         .await
         .map_err(|error| failed(&error))?;
-    let sealed = iter(&due).map(|due| settler.seal(due, now));
+    let sealed = iter(&due).map(|due| rollups.seal(due, now));
     let outcomes: Vec<Result<(), UsageStoreError>> =
         sealed.buffer_unordered(TENANTS_AT_ONCE).collect().await;
     tracing::info!(due = due.len(), "sealed days");

@@ -14,7 +14,7 @@ use handler::handle;
 use jiff::SignedDuration;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
-use regional_store::Settler;
+use regional_store::RollupWriter;
 use runtime::{Service, Trigger};
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,7 +24,7 @@ async fn main() -> Result<(), runtime::Error> {
     let region = runtime::env("AWS_REGION")?;
     let seal_after = SignedDuration::from_hours(runtime::env("SEAL_AFTER_HOURS")?);
     let memory_mb: u64 = runtime::env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?;
-    let settler = Settler::new(
+    let rollups = RollupWriter::new(
         &aws,
         runtime::env("USAGE_TABLE")?,
         outbox,
@@ -34,7 +34,7 @@ async fn main() -> Result<(), runtime::Error> {
     )
     .within_memory(memory_mb * 1024 * 1024);
     run(service_fn(|event: LambdaEvent<Trigger<Event>>| {
-        handle(&settler, event.payload, runtime::now())
+        handle(&rollups, event.payload, runtime::now())
     }))
     .await
 }

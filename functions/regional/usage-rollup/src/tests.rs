@@ -6,7 +6,7 @@ use contract::{Envelope, EventCounts, UsageWindowUpdated};
 use jiff::SignedDuration;
 use kernel::Timestamp;
 use outbox::Outbox;
-use regional_store::{Settler, UsageMonitor};
+use regional_store::{RollupWriter, UsageMonitor};
 use runtime::{Failure, Trigger};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ struct World {
     client: Client,
     table: String,
     outbox: Outbox,
-    settler: Settler,
+    rollups: RollupWriter,
     monitor: UsageMonitor,
 }
 
@@ -33,7 +33,7 @@ async fn world() -> World {
     let region = "eu-central-1".parse().unwrap();
     World {
         client: Client::new(&aws.config),
-        settler: Settler::new(
+        rollups: RollupWriter::new(
             &aws.config,
             table.clone(),
             outbox.clone(),
@@ -111,7 +111,7 @@ impl World {
 
     async fn handle(&self, payload: &Value, now: Timestamp) -> Result<(), Failure> {
         let trigger: Trigger<Event> = serde_json::from_value(payload.clone()).unwrap();
-        handle(&self.settler, trigger, now).await
+        handle(&self.rollups, trigger, now).await
     }
 
     async fn counts(&self) -> (EventCounts, u64) {
@@ -184,7 +184,7 @@ async fn every_case_does_what_its_name_says() {
 }
 
 #[tokio::test]
-async fn a_window_is_stated_once_per_change_and_never_for_a_redelivery() {
+async fn a_window_is_published_once_per_change_and_never_for_a_redelivery() {
     let world = world().await;
     let payload = case("valid-segments");
     world.store(&payload).await;

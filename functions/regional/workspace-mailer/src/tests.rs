@@ -202,7 +202,7 @@ async fn a_person_is_mailed_the_own_list_in_the_language_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn without_addresses_the_labels_are_mailed() {
+async fn without_addresses_the_subdomains_are_mailed() {
     let world = world_with(SENDER, "").await;
     world.ask(json!("en")).await;
     let mails = world.mails(&world.email).await;

@@ -1,6 +1,6 @@
 use super::*;
 use billing::{IncidentKind, Subject};
-use contract::{Envelope, SealDigest, Stream, UsageSealed, UsageStreamStated};
+use contract::{Envelope, SealDigest, Stream, UsageSealed, UsageStreamEndReported};
 use dynamo::{Attributes as _, Write, key, text};
 use jiff::SignedDuration;
 
@@ -98,13 +98,16 @@ async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_find
         .await
         .unwrap();
     let subject = Subject::Day(tenant(1), day(5));
-    let [watched] = &store.load_watched().await.unwrap()[..] else {
-        panic!("one is watched")
+    let [unreconciled] = &store.load_unreconciled().await.unwrap()[..] else {
+        panic!("one is unreconciled")
     };
-    assert_eq!((&watched.subject, &watched.incident), (&subject, &None));
+    assert_eq!(
+        (&unreconciled.subject, &unreconciled.incident),
+        (&subject, &None)
+    );
 
     let looked = store
-        .look(&subject, watched.due_at, ask(&store))
+        .look(&subject, unreconciled.due_at, ask(&store))
         .await
         .unwrap();
     let resend = Resend {
@@ -116,7 +119,7 @@ async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_find
     assert_eq!(looked.asked, [resend]);
     assert_eq!(
         store
-            .look(&subject, watched.due_at, ask(&store))
+            .look(&subject, unreconciled.due_at, ask(&store))
             .await
             .unwrap(),
         Looked::default(),
@@ -125,7 +128,7 @@ async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_find
     assert_eq!(
         store.sort_keys("ASKED").await,
         ["2026-10-05T00:00:00Z#1"],
-        "stated in the same transaction"
+        "published in the same transaction"
     );
 
     record(&store, &totals).await;
@@ -134,9 +137,9 @@ async fn a_day_is_watched_from_the_seal_that_does_not_hold_to_the_look_that_find
         store.look(&subject, later, ask(&store)).await.unwrap(),
         Looked::default()
     );
-    assert_eq!(store.load_watched().await.unwrap(), []);
+    assert_eq!(store.load_unreconciled().await.unwrap(), []);
     assert_eq!(
-        store.load_seals(tenant(1), period()).await.unwrap()[0].watch,
+        store.load_seals(tenant(1), period()).await.unwrap()[0].retry,
         None
     );
 }
@@ -150,7 +153,7 @@ async fn what_is_watched_is_kept_as_it_is_written() {
         .unwrap();
     let subject = Subject::Day(tenant(1), day(5));
     let item = store
-        .get("what is watched", crate::item::watch_key(&subject))
+        .get("what is unreconciled", crate::item::retry_key(&subject))
         .await
         .unwrap()
         .unwrap();
@@ -169,21 +172,21 @@ async fn another_seal_of_a_day_is_an_incident_at_once() {
         .record_sealed(&sealed(5, 9, &totals), noon())
         .await
         .unwrap();
-    assert_eq!(store.load_watched().await.unwrap(), []);
+    assert_eq!(store.load_unreconciled().await.unwrap(), []);
     store
         .record_sealed(&sealed(5, 10, &[]), noon())
         .await
         .unwrap();
-    let [watched] = &store.load_watched().await.unwrap()[..] else {
-        panic!("one is watched")
+    let [unreconciled] = &store.load_unreconciled().await.unwrap()[..] else {
+        panic!("one is unreconciled")
     };
     assert_eq!(
-        watched.incident.as_ref().unwrap().kind,
+        unreconciled.incident.as_ref().unwrap().kind,
         IncidentKind::SealDisputed
     );
 }
 
-fn end(sequence: u64, sealed_until: Option<Timestamp>) -> Envelope<UsageStreamStated> {
+fn end(sequence: u64, sealed_until: Option<Timestamp>) -> Envelope<UsageStreamEndReported> {
     let Envelope {
         id,
         region,
@@ -191,7 +194,7 @@ fn end(sequence: u64, sealed_until: Option<Timestamp>) -> Envelope<UsageStreamSt
         occurred_at,
         ..
     } = sealed(1, sequence, &[]);
-    let data = UsageStreamStated {
+    let data = UsageStreamEndReported {
         tenant: tenant(1),
         sealed_until,
     };
@@ -217,12 +220,12 @@ async fn what_was_lost_before_the_end_is_watched_and_asked_for() {
         .await
         .unwrap();
     let subject = Subject::Reports(tenant(1), region());
-    let [watched] = &store.load_watched().await.unwrap()[..] else {
-        panic!("one is watched")
+    let [unreconciled] = &store.load_unreconciled().await.unwrap()[..] else {
+        panic!("one is unreconciled")
     };
-    assert_eq!(watched.subject, subject);
+    assert_eq!(unreconciled.subject, subject);
     let looked = store
-        .look(&subject, watched.due_at, ask(&store))
+        .look(&subject, unreconciled.due_at, ask(&store))
         .await
         .unwrap();
     assert!(
@@ -240,7 +243,7 @@ async fn what_was_lost_before_the_end_is_watched_and_asked_for() {
             .await
             .unwrap();
     }
-    assert_eq!(store.load_watched().await.unwrap(), []);
+    assert_eq!(store.load_unreconciled().await.unwrap(), []);
     let received = store.load_tenant(tenant(1)).await.unwrap().received;
     assert_eq!(
         (received[0].received.contiguous, received[0].sealed_until),
@@ -276,7 +279,7 @@ async fn seals_and_reports_at_once_are_all_noted() {
         0
     );
     assert_eq!(
-        store.load_watched().await.unwrap(),
+        store.load_unreconciled().await.unwrap(),
         [],
         "the gaps have closed"
     );

@@ -18,7 +18,7 @@ async fn two_hundred_invoices_of_two_periods_at_once_have_gapless_numbers() {
     assert_eq!(numbers, (1..=200).collect::<Vec<_>>());
     for period in periods {
         let run = store.load_run(period).await.unwrap().unwrap().run;
-        assert!(run.is_complete() && run.settled);
+        assert!(run.is_complete() && run.completed);
         let usd = run.tallies.values().next().unwrap();
         assert_eq!(
             (usd.invoices, usd.total.to_string()),

@@ -165,13 +165,13 @@ fn who_left_is_looked_at_for_the_periods_that_can_be_adjusted() {
     let [starter, pro] = ["starter", "pro"].map(|plan| plan.parse().unwrap());
     for (month, expected) in [
         ("2026-07", None),
-        ("2026-08", Some(Standing::InUse(&starter))),
-        ("2026-09", Some(Standing::InUse(&pro))),
-        ("2026-10", Some(Standing::Left(&pro))),
-        ("2026-11", Some(Standing::Left(&pro))),
+        ("2026-08", Some(Billability::InUse(&starter))),
+        ("2026-09", Some(Billability::InUse(&pro))),
+        ("2026-10", Some(Billability::Left(&pro))),
+        ("2026-11", Some(Billability::Left(&pro))),
         ("2026-12", None),
     ] {
-        assert_eq!(account.standing(period(month)), expected, "{month}");
+        assert_eq!(account.billability(period(month)), expected, "{month}");
     }
 }
 
@@ -354,7 +354,7 @@ proptest! {
         let learned = order.iter().fold(Account::new(tenant(1)), |account, index| learn(account, *index));
         for month in ["2026-07", "2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01"] {
             prop_assert_eq!(learned.plan_for(period(month)), unlimited.plan_for(period(month)), "{}", month);
-            prop_assert_eq!(learned.standing(period(month)), unlimited.standing(period(month)), "{}", month);
+            prop_assert_eq!(learned.billability(period(month)), unlimited.billability(period(month)), "{}", month);
         }
         prop_assert_eq!(learned.status(), unlimited.status());
         prop_assert!(learned.changes.len() <= Account::CHANGES_MAX);

@@ -1,5 +1,5 @@
 use super::*;
-use contract::{Envelope, SealDigest, Stream, UsageSealed, UsageStreamStated};
+use contract::{Envelope, SealDigest, Stream, UsageSealed, UsageStreamEndReported};
 use std::collections::BTreeSet;
 
 const DAY: &str = "2026-10-05T06:30:00Z";
@@ -25,7 +25,7 @@ fn totals() -> Vec<UsageWindow> {
     ]
 }
 
-fn stated(sequence: u64, totals: &[UsageWindow]) -> Envelope<UsageSealed> {
+fn published(sequence: u64, totals: &[UsageWindow]) -> Envelope<UsageSealed> {
     let sealed: Vec<_> = totals
         .iter()
         .filter(|total| SealDigest::covers(moment(DAY), total))
@@ -52,14 +52,14 @@ fn other_totals() -> Vec<UsageWindow> {
 }
 
 fn sealed(ledger: &[UsageWindow]) -> Seal {
-    decide_sealed(None, &stated(9, &totals()), ledger, at("09T07:00:00")).unwrap()
+    decide_sealed(None, &published(9, &totals()), ledger, at("09T07:00:00")).unwrap()
 }
 
 type Spoil = fn(&mut Vec<UsageWindow>);
 
 #[test]
 fn a_seal_holds_when_the_ledger_has_what_was_sealed_and_nothing_else_of_it() {
-    assert!(sealed(&totals()).watch.is_none());
+    assert!(sealed(&totals()).retry.is_none());
     let spoil: [(&str, Spoil); 6] = [
         ("one is missing", |all| drop(all.remove(0))),
         ("one more", |all| {
@@ -78,13 +78,13 @@ fn a_seal_holds_when_the_ledger_has_what_was_sealed_and_nothing_else_of_it() {
     for (what, spoil) in spoil {
         let mut all = totals();
         spoil(&mut all);
-        assert!(sealed(&all).watch.is_some(), "{what}");
+        assert!(sealed(&all).retry.is_some(), "{what}");
     }
     let mut beside = totals();
     beside.truncate(2);
     beside.reverse();
     assert!(
-        sealed(&beside).watch.is_none(),
+        sealed(&beside).retry.is_none(),
         "adjustments and other days do not matter, nor does the order"
     );
 }
@@ -96,7 +96,7 @@ fn a_day_that_differs_is_asked_for_with_growing_pauses_and_is_an_incident_after_
     // Every quarter of an hour, as the schedule is, for two days.
     for quarter in 1..=192 {
         let now = Timestamp::from_second(at("09T07:00:00").as_second() + quarter * 900).unwrap();
-        let Some(look) = look_at_seal(&seal, &[], now) else {
+        let Some(look) = reconcile_seal(&seal, &[], now) else {
             continue;
         };
         assert!(look.is_asked);
@@ -124,25 +124,31 @@ fn a_day_that_differs_is_asked_for_with_growing_pauses_and_is_an_incident_after_
         Ok(Subject::Day(tenant(1), moment(DAY)))
     );
 
-    let mended = look_at_seal(&seal, &totals(), at("11T00:00:00")).unwrap();
+    let mended = reconcile_seal(&seal, &totals(), at("11T00:00:00")).unwrap();
     assert_eq!((mended.seal.incident(), mended.is_asked), (None, false));
     assert_eq!(
-        look_at_seal(&mended.seal, &totals(), at("12T00:00:00")),
+        reconcile_seal(&mended.seal, &totals(), at("12T00:00:00")),
         None
     );
-    let again = look_at_seal(&mended.seal, &other_totals(), at("12T00:00:00")).unwrap();
+    let again = reconcile_seal(&mended.seal, &other_totals(), at("12T00:00:00")).unwrap();
     assert_eq!(
-        (again.is_asked, again.seal.watch),
-        (false, Some(Watch::new(at("12T00:00:00"))))
+        (again.is_asked, again.seal.retry),
+        (false, Some(RetryState::new(at("12T00:00:00"))))
     );
 }
 
 #[test]
-fn what_was_sealed_first_stays_and_another_seal_is_an_incident_until_the_first_is_stated_again() {
+fn what_was_sealed_first_stays_and_another_seal_is_an_incident_until_the_first_is_published_again()
+{
     let now = at("09T08:00:00");
     let first = sealed(&totals());
-    let disputed =
-        decide_sealed(Some(&first), &stated(12, &other_totals()), &totals(), now).unwrap();
+    let disputed = decide_sealed(
+        Some(&first),
+        &published(12, &other_totals()),
+        &totals(),
+        now,
+    )
+    .unwrap();
     assert_eq!(
         (disputed.totals, &disputed.digest),
         (first.totals, &first.digest)
@@ -157,26 +163,32 @@ fn what_was_sealed_first_stays_and_another_seal_is_an_incident_until_the_first_i
         (totals(), 9),
         (totals(), 11),
     ] {
-        let after = decide_sealed(Some(&disputed), &stated(sequence, &said), &totals(), now);
+        let after = decide_sealed(Some(&disputed), &published(sequence, &said), &totals(), now);
         let incident = after.unwrap_or_else(|| disputed.clone()).incident();
         assert!(incident.is_some(), "number {sequence} ends no dispute");
     }
-    let settled = decide_sealed(Some(&disputed), &stated(13, &totals()), &totals(), now).unwrap();
-    assert_eq!((settled.incident(), settled.watch), (None, None));
+    let completed =
+        decide_sealed(Some(&disputed), &published(13, &totals()), &totals(), now).unwrap();
+    assert_eq!((completed.incident(), completed.retry), (None, None));
     assert_eq!(
-        decide_sealed(Some(&settled), &stated(12, &other_totals()), &totals(), now),
+        decide_sealed(
+            Some(&completed),
+            &published(12, &other_totals()),
+            &totals(),
+            now
+        ),
         None
     );
 }
 
 #[test]
-fn a_seal_that_is_stated_again_with_nothing_new_changes_nothing() {
+fn a_seal_that_is_published_again_with_nothing_new_changes_nothing() {
     let seal = sealed(&totals());
     for sequence in [9, 3] {
         assert_eq!(
             decide_sealed(
                 Some(&seal),
-                &stated(sequence, &totals()),
+                &published(sequence, &totals()),
                 &totals(),
                 at("20T00:00:00")
             ),
@@ -185,7 +197,7 @@ fn a_seal_that_is_stated_again_with_nothing_new_changes_nothing() {
     }
     let again = decide_sealed(
         Some(&seal),
-        &stated(14, &totals()),
+        &published(14, &totals()),
         &totals(),
         at("20T00:00:00"),
     )
@@ -199,14 +211,14 @@ fn a_seal_that_is_stated_again_with_nothing_new_changes_nothing() {
     );
 }
 
-fn reception(numbers: &[u64]) -> Reception {
-    let mark = |reception: Reception, number: &u64| {
-        reception
+fn tracker(numbers: &[u64]) -> SequenceTracker {
+    let mark = |tracker: SequenceTracker, number: &u64| {
+        tracker
             .mark(*number, at("09T07:00:00"))
             .unwrap()
-            .unwrap_or(reception)
+            .unwrap_or(tracker)
     };
-    numbers.iter().fold(Reception::default(), mark)
+    numbers.iter().fold(SequenceTracker::default(), mark)
 }
 
 fn days(seals: &[(&str, u64)], totalled: &[&str]) -> KnownDays {
@@ -223,31 +235,31 @@ fn days(seals: &[(&str, u64)], totalled: &[&str]) -> KnownDays {
 
 #[test]
 fn a_gap_is_watched_as_long_as_it_is_open() {
-    assert_eq!(reception(&[1, 2, 3]).watch, None);
-    let open = reception(&[1, 4, 2]);
-    assert_eq!(open.watch, Some(Watch::new(at("09T07:00:00"))));
+    assert_eq!(tracker(&[1, 2, 3]).retry, None);
+    let open = tracker(&[1, 4, 2]);
+    assert_eq!(open.retry, Some(RetryState::new(at("09T07:00:00"))));
     assert_eq!(
-        open.mark(3, at("09T08:00:00")).unwrap().unwrap().watch,
+        open.mark(3, at("09T08:00:00")).unwrap().unwrap().retry,
         None
     );
     assert_eq!(
-        look_at_reception(&open, &KnownDays::default(), at("09T07:14:59")),
+        reconcile_tracker(&open, &KnownDays::default(), at("09T07:14:59")),
         None
     );
 }
 
 #[test]
 fn every_day_that_a_lost_report_may_have_spoken_of_is_asked_for() {
-    let open = reception(&[1, 2, 4]);
+    let open = tracker(&[1, 2, 4]);
     let known = days(
         &[("05T06:30:00", 4), ("04T06:30:00", 2)],
         &["05T06:30:00", "08T06:30:00", "09T06:30:00"],
     );
-    let look = look_at_reception(&open, &known, at("09T07:15:00")).unwrap();
+    let look = reconcile_tracker(&open, &known, at("09T07:15:00")).unwrap();
     assert_eq!(
         look.asked.len(),
         REPORTED_DAYS_MAX - 1,
-        "the fifth was stated behind the gap"
+        "the fifth was published behind the gap"
     );
     assert_eq!(
         look.asked[..4],
@@ -263,18 +275,18 @@ fn every_day_that_a_lost_report_may_have_spoken_of_is_asked_for() {
         look.asked.iter().collect::<BTreeSet<_>>().len(),
         look.asked.len()
     );
-    assert_eq!(look.reception.watch.unwrap().requests, 1);
+    assert_eq!(look.tracker.retry.unwrap().requests, 1);
 }
 
 #[test]
-fn a_gap_closes_when_all_that_it_may_hold_was_stated_behind_it() {
-    let open = reception(&[1, 2, 4]);
-    let asked = look_at_reception(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00"))
+fn a_gap_closes_when_all_that_it_may_hold_was_published_behind_it() {
+    let open = tracker(&[1, 2, 4]);
+    let asked = reconcile_tracker(&open, &days(&[("04T06:30:00", 2)], &[]), at("09T07:15:00"))
         .unwrap()
-        .reception;
+        .tracker;
     let whole = |seals: &[(&str, u64)], totalled: &[&str]| {
-        let look = look_at_reception(&asked, &days(seals, totalled), at("09T07:45:00")).unwrap();
-        look.reception.received.missing() == 0
+        let look = reconcile_tracker(&asked, &days(seals, totalled), at("09T07:45:00")).unwrap();
+        look.tracker.received.missing() == 0
     };
     assert!(whole(&[("04T06:30:00", 5)], &[]));
     assert!(whole(
@@ -299,39 +311,39 @@ fn a_gap_closes_when_all_that_it_may_hold_was_stated_behind_it() {
     );
     assert!(!whole(&[], &[]), "nothing is known");
     let mut differs = days(&[("04T06:30:00", 5)], &[]);
-    differs.seals[0].watch = Some(Watch::new(at("09T07:00:00")));
+    differs.seals[0].retry = Some(RetryState::new(at("09T07:00:00")));
     assert!(
-        look_at_reception(&asked, &differs, at("09T07:45:00"))
+        reconcile_tracker(&asked, &differs, at("09T07:45:00"))
             .unwrap()
-            .reception
+            .tracker
             .received
             .missing()
             > 0
     );
 
     let closed =
-        look_at_reception(&asked, &days(&[("04T06:30:00", 5)], &[]), at("09T07:45:00")).unwrap();
+        reconcile_tracker(&asked, &days(&[("04T06:30:00", 5)], &[]), at("09T07:45:00")).unwrap();
     assert_eq!(
-        (closed.asked, closed.reception),
-        (vec![], reception(&[1, 2, 3, 4]))
+        (closed.asked, closed.tracker),
+        (vec![], tracker(&[1, 2, 3, 4]))
     );
     let first =
-        look_at_reception(&open, &days(&[("04T06:30:00", 5)], &[]), at("09T07:15:00")).unwrap();
+        reconcile_tracker(&open, &days(&[("04T06:30:00", 5)], &[]), at("09T07:15:00")).unwrap();
     assert!(
         !first.asked.is_empty(),
         "a day that is not known at all is asked for once"
     );
 }
 
-fn end(sequence: u64, sealed_until: Option<&str>) -> Envelope<UsageStreamStated> {
+fn end(sequence: u64, sealed_until: Option<&str>) -> Envelope<UsageStreamEndReported> {
     let Envelope {
         id,
         region,
         stream,
         occurred_at,
         ..
-    } = stated(sequence, &totals());
-    let data = UsageStreamStated {
+    } = published(sequence, &totals());
+    let data = UsageStreamEndReported {
         tenant: tenant(1),
         sealed_until: sealed_until.map(at),
     };
@@ -348,22 +360,22 @@ fn end(sequence: u64, sealed_until: Option<&str>) -> Envelope<UsageStreamStated>
 #[test]
 fn the_end_of_the_reports_shows_what_is_missing_before_it() {
     let now = at("09T07:00:00");
-    let whole = reception(&[1, 2, 3])
+    let whole = tracker(&[1, 2, 3])
         .mark_end(&end(4, None), now)
         .unwrap()
         .unwrap();
     assert_eq!(
-        (whole.received.missing(), whole.watch),
+        (whole.received.missing(), whole.retry),
         (0, None),
         "nothing was lost"
     );
-    let open = reception(&[1, 2])
+    let open = tracker(&[1, 2])
         .mark_end(&end(5, Some("06T06:30:00")), now)
         .unwrap()
         .unwrap();
     assert_eq!(
-        (open.received.missing(), open.watch),
-        (2, Some(Watch::new(now)))
+        (open.received.missing(), open.retry),
+        (2, Some(RetryState::new(now)))
     );
     assert_eq!(
         open.mark_end(&end(5, Some("06T06:30:00")), at("09T08:00:00"))
@@ -371,7 +383,7 @@ fn the_end_of_the_reports_shows_what_is_missing_before_it() {
         None,
         "it came before"
     );
-    let first = Reception::default()
+    let first = SequenceTracker::default()
         .mark_end(&end(2, None), now)
         .unwrap()
         .unwrap();
@@ -390,13 +402,13 @@ fn the_latest_of_the_ends_says_until_when_days_are_sealed() {
         end(6, Some("07T06:30:00")),
     ];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
-        let learn = |known: Reception, n: usize| {
+        let learn = |known: SequenceTracker, n: usize| {
             known
                 .mark_end(&ends[n], at("09T07:00:00"))
                 .unwrap()
                 .unwrap()
         };
-        let known = order.into_iter().fold(reception(&[1]), learn);
+        let known = order.into_iter().fold(tracker(&[1]), learn);
         assert_eq!(known.sealed_until, Some(at("07T06:30:00")));
         let after = known.mark(3, at("09T07:00:00")).unwrap().unwrap();
         assert_eq!(
@@ -409,16 +421,16 @@ fn the_latest_of_the_ends_says_until_when_days_are_sealed() {
 #[test]
 fn where_nothing_arrived_the_end_says_when_days_begin() {
     let first = |sealed_until: Option<&str>| {
-        let lost = Reception::default()
+        let lost = SequenceTracker::default()
             .mark_end(&end(3, sealed_until), at("09T07:00:00"))
             .unwrap()
             .unwrap();
-        look_at_reception(&lost, &KnownDays::default(), at("09T07:15:00")).unwrap()
+        reconcile_tracker(&lost, &KnownDays::default(), at("09T07:15:00")).unwrap()
     };
     assert_eq!(
         first(None).asked,
         [],
-        "nothing is sealed that could be stated again"
+        "nothing is sealed that could be published again"
     );
     let look = first(Some("06T06:30:00"));
     assert_eq!(
@@ -429,10 +441,10 @@ fn where_nothing_arrived_the_end_says_when_days_begin() {
         look.asked.contains(&at("05T06:30:00")),
         "the last day that is sealed"
     );
-    let restated = days(&[("05T06:30:00", 5)], &["05T06:30:00"]);
-    let closed = look_at_reception(&look.reception, &restated, at("09T07:45:00"))
+    let republished = days(&[("05T06:30:00", 5)], &["05T06:30:00"]);
+    let closed = reconcile_tracker(&look.tracker, &republished, at("09T07:45:00"))
         .unwrap()
-        .reception;
+        .tracker;
     assert_eq!(
         (closed.received.missing(), closed.sealed_until),
         (0, Some(at("06T06:30:00")))
@@ -441,17 +453,17 @@ fn where_nothing_arrived_the_end_says_when_days_begin() {
 
 #[test]
 fn a_gap_that_lasts_is_an_incident() {
-    let mut open = reception(&[2]);
+    let mut open = tracker(&[2]);
     let region = "eu-central-1".parse().unwrap();
     for now in ["09T07:15:00", "09T07:45:00", "09T08:45:00"] {
-        open = look_at_reception(&open, &KnownDays::default(), at(now))
+        open = reconcile_tracker(&open, &KnownDays::default(), at(now))
             .unwrap()
-            .reception;
+            .tracker;
         assert_eq!(open.incident(tenant(1), &region), None);
     }
-    open = look_at_reception(&open, &KnownDays::default(), at("09T10:45:00"))
+    open = reconcile_tracker(&open, &KnownDays::default(), at("09T10:45:00"))
         .unwrap()
-        .reception;
+        .tracker;
     let incident = open.incident(tenant(1), &region).unwrap();
     assert_eq!(
         (incident.kind, incident.missing_reports),
@@ -499,7 +511,7 @@ proptest! {
     ) {
         let learn = |words: &[(u64, bool)]| {
             words.iter().fold(sealed(&totals()), |seal, (sequence, is_first)| {
-                let fact = stated(*sequence, &if *is_first { totals() } else { other_totals() });
+                let fact = published(*sequence, &if *is_first { totals() } else { other_totals() });
                 decide_sealed(Some(&seal), &fact, &totals(), at("09T08:00:00")).unwrap_or(seal)
             })
         };

@@ -101,14 +101,14 @@ fn bill(
     n: u8,
     month: &str,
     windows: &[UsageWindow],
-    earlier: &[Earlier],
+    earlier: &[PriorInvoice],
 ) -> Draft {
     let plan = catalogue.plans[0].code.clone();
     plan_invoice(Billing {
         catalogue,
         tenant: tenant(n),
         period: period(month),
-        standing: Standing::InUse(&plan),
+        billability: Billability::InUse(&plan),
         usage: &total_usage(catalogue, windows).unwrap(),
         earlier,
         missing_reports: 0,
@@ -125,7 +125,7 @@ fn issue(draft: Draft, run: Run) -> Issue {
         draft,
         run,
         number,
-        Disclosure {
+        DisclosureThreshold {
             mode: Mode::Sovereign,
             tenants_min: 1,
         },
@@ -182,29 +182,29 @@ proptest! {
     ) {
         let catalogue = priced(&models, fixed_fee);
         let mut run = Run::new(period("2026-10"), moment("2026-11-01T02:00:00Z"), 1 + others.len() as u64);
-        let mut sum = Exact::zero();
+        let mut sum = UnroundedAmount::zero();
         for (n, windows) in (1..).zip([&first].into_iter().chain(&others)) {
             let draft = bill(&catalogue, n, "2026-10", windows, &[]);
             // A tenant's invoice is the same whatever the others use.
             let alone = Run::new(period("2026-10"), moment("2026-11-01T02:00:00Z"), 1);
             prop_assert_eq!(&issue(draft.clone(), alone).invoice.draft, &draft);
-            sum = sum + &Exact::from(&draft.total.amount);
+            sum = sum + &UnroundedAmount::from(&draft.total.amount);
             let issue = issue(draft, run);
             stored(&issue.invoice);
             stored(&issue.invoice.summary());
             stored(&issue.run);
             run = issue.run;
         }
-        prop_assert!(run.settled);
+        prop_assert!(run.completed);
         let tally = run.tallies.values().next().unwrap();
-        prop_assert_eq!(Exact::from(&tally.total.amount), sum);
+        prop_assert_eq!(UnroundedAmount::from(&tally.total.amount), sum);
 
         let invoice = issue(bill(&catalogue, 1, "2026-10", &first, &[]), Run::new(period("2026-10"), run.started_at, 1)).invoice;
-        let earlier = [Earlier::of(&catalogue, invoice, &[first, late].concat()).unwrap()];
+        let earlier = [PriorInvoice::of(&catalogue, invoice, &[first, late].concat()).unwrap()];
         let november = bill(&catalogue, 1, "2026-11", &[], &earlier);
         stored(&november);
-        let amounts: Vec<Exact> = november.lines.iter().map(|line| Exact::from(&line.amount.amount)).collect();
-        prop_assert_eq!(amounts.iter().sum::<Exact>(), Exact::from(&november.total.amount));
+        let amounts: Vec<UnroundedAmount> = november.lines.iter().map(|line| UnroundedAmount::from(&line.amount.amount)).collect();
+        prop_assert_eq!(amounts.iter().sum::<UnroundedAmount>(), UnroundedAmount::from(&november.total.amount));
     }
 }
 

@@ -4,30 +4,30 @@ fn bill(
     month: &str,
     plan: &str,
     usage: &PeriodUsage,
-    earlier: &[Earlier],
+    earlier: &[PriorInvoice],
 ) -> Result<Draft, InvoiceRefusal> {
     let plan = plan.parse().unwrap();
-    bill_as(Standing::InUse(&plan), month, usage, earlier)
+    bill_as(Billability::InUse(&plan), month, usage, earlier)
 }
 
 /// The bill of a tenant that is not in use any more.
-fn bill_left(month: &str, plan: &str, usage: &PeriodUsage, earlier: &[Earlier]) -> Draft {
+fn bill_left(month: &str, plan: &str, usage: &PeriodUsage, earlier: &[PriorInvoice]) -> Draft {
     let plan = plan.parse().unwrap();
-    bill_as(Standing::Left(&plan), month, usage, earlier).unwrap()
+    bill_as(Billability::Left(&plan), month, usage, earlier).unwrap()
 }
 
 fn bill_as(
-    standing: Standing<'_>,
+    billability: Billability<'_>,
     month: &str,
     usage: &PeriodUsage,
-    earlier: &[Earlier],
+    earlier: &[PriorInvoice],
 ) -> Result<Draft, InvoiceRefusal> {
     let catalogue = Catalogue::bundled().unwrap();
     plan_invoice(Billing {
         catalogue: &catalogue,
         tenant: tenant(1),
         period: period(month),
-        standing,
+        billability,
         usage,
         earlier,
         missing_reports: 0,
@@ -104,7 +104,7 @@ fn a_meter_without_a_price_is_shown_and_costs_nothing() {
         catalogue: &catalogue,
         tenant: tenant(1),
         period: period("2026-10"),
-        standing: Standing::InUse(&plan),
+        billability: Billability::InUse(&plan),
         usage: &usage,
         earlier: &[],
         missing_reports: 2,
@@ -141,7 +141,7 @@ fn what_the_catalogue_does_not_have_is_refused() {
 fn late_usage_is_adjusted_once() {
     let first = issued(bill("2026-08", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let late = used("storage-gb", "12", 6);
-    let earlier = |usage: &PeriodUsage| Earlier {
+    let earlier = |usage: &PeriodUsage| PriorInvoice {
         invoice: first.clone(),
         usage: usage.clone(),
     };
@@ -162,7 +162,7 @@ fn late_usage_is_adjusted_once() {
     );
     assert_eq!(second.draft.events, 1);
 
-    let september = Earlier {
+    let september = PriorInvoice {
         invoice: second,
         usage: PeriodUsage::new(),
     };
@@ -192,7 +192,7 @@ fn late_usage_is_adjusted_once() {
 fn who_left_pays_what_arrived_late_and_nothing_else() {
     let last = issued(bill("2026-09", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let check = |now: PeriodUsage, expected: &[&str], events: u64| {
-        let earlier = [Earlier {
+        let earlier = [PriorInvoice {
             invoice: last.clone(),
             usage: now,
         }];
@@ -215,7 +215,7 @@ fn who_left_pays_what_arrived_late_and_nothing_else() {
     check(used("transfer-gb", "100", 2), &["9.00 USD"], 2);
 
     // What an adjustment of an invoice without a fee billed is not billed again.
-    let earlier = Earlier {
+    let earlier = PriorInvoice {
         invoice: last.clone(),
         usage: used("storage-gb", "12", 6),
     };
@@ -225,12 +225,12 @@ fn who_left_pays_what_arrived_late_and_nothing_else() {
         &PeriodUsage::new(),
         std::slice::from_ref(&earlier),
     );
-    let october = Earlier {
+    let october = PriorInvoice {
         invoice: issued(october),
         usage: PeriodUsage::new(),
     };
     assert!(!has_late_usage(&[october.clone(), earlier]));
-    let later = Earlier {
+    let later = PriorInvoice {
         invoice: last,
         usage: used("storage-gb", "13", 7),
     };
@@ -243,7 +243,7 @@ fn who_left_pays_what_arrived_late_and_nothing_else() {
 fn late_is_what_differs_from_the_bill_in_anything() {
     let last = issued(bill("2026-09", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
     let is_late = |usage: PeriodUsage| {
-        has_late_usage(&[Earlier {
+        has_late_usage(&[PriorInvoice {
             invoice: last.clone(),
             usage,
         }])
@@ -277,7 +277,7 @@ fn late_is_what_differs_from_the_bill_in_anything() {
 #[test]
 fn an_adjustment_of_one_period_says_nothing_of_another() {
     let august = issued(bill("2026-08", "starter", &used("storage-gb", "10", 5), &[]).unwrap());
-    let late = Earlier {
+    let late = PriorInvoice {
         invoice: august.clone(),
         usage: used("storage-gb", "12", 6),
     };
@@ -295,7 +295,7 @@ fn an_adjustment_of_one_period_says_nothing_of_another() {
         ]
     );
     let mut known = vec![
-        Earlier {
+        PriorInvoice {
             invoice: september,
             usage: own,
         },
@@ -325,7 +325,7 @@ fn an_adjustment_of_one_period_says_nothing_of_another() {
 fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
     let mut first = issued(bill("2026-09", "starter", &PeriodUsage::new(), &[]).unwrap());
     first.draft.lines.truncate(1);
-    let earlier = [Earlier {
+    let earlier = [PriorInvoice {
         invoice: first,
         usage: used("storage-gb", "12", 6),
     }];
@@ -337,12 +337,12 @@ fn a_meter_that_nobody_priced_is_adjusted_for_nothing() {
 #[test]
 fn an_adjustment_in_another_currency_is_refused() {
     let first = issued(bill("2026-09", "pro-in", &PeriodUsage::new(), &[]).unwrap());
-    let unchanged = [Earlier {
+    let unchanged = [PriorInvoice {
         invoice: first.clone(),
         usage: PeriodUsage::new(),
     }];
     bill("2026-10", "pro", &PeriodUsage::new(), &unchanged).unwrap();
-    let late = [Earlier {
+    let late = [PriorInvoice {
         invoice: first,
         usage: used("storage-gb", "1", 1),
     }];
@@ -360,7 +360,7 @@ fn an_adjustment_in_another_currency_is_refused() {
 #[test]
 fn an_invoice_reads_back() {
     let first = issued(bill("2026-09", "pro", &used("api-calls", "100001.5", 7), &[]).unwrap());
-    let earlier = [Earlier {
+    let earlier = [PriorInvoice {
         invoice: first,
         usage: used("api-calls", "100002.5", 8),
     }];
@@ -404,10 +404,10 @@ proptest! {
     #[test]
     fn the_lines_are_the_total(windows in any_windows(), plan in any_plan()) {
         let draft = bill("2026-10", plan, &total(&windows), &[]).unwrap();
-        let amounts: Vec<Exact> = draft.lines.iter().map(|line| Exact::from(&line.amount.amount)).collect();
-        prop_assert_eq!(amounts.iter().sum::<Exact>(), Exact::from(&draft.total.amount));
+        let amounts: Vec<UnroundedAmount> = draft.lines.iter().map(|line| UnroundedAmount::from(&line.amount.amount)).collect();
+        prop_assert_eq!(amounts.iter().sum::<UnroundedAmount>(), UnroundedAmount::from(&draft.total.amount));
         for line in &draft.lines {
-            prop_assert_eq!(&line.amount, &Exact::from(&line.amount.amount).rounded(line.amount.currency));
+            prop_assert_eq!(&line.amount, &UnroundedAmount::from(&line.amount.amount).rounded(line.amount.currency));
         }
         prop_assert_eq!(draft.events, windows.iter().map(|window| window.events).sum::<i64>().unsigned_abs());
     }
@@ -421,8 +421,8 @@ proptest! {
 
     #[test]
     fn splitting_usage_into_windows_does_not_change_it(parts in prop::collection::vec(any_quantity(), 1..20)) {
-        let whole: Exact = parts.iter().map(Exact::from).collect::<Vec<_>>().iter().sum();
-        let greatest = parts.iter().map(Exact::from).max().unwrap();
+        let whole: UnroundedAmount = parts.iter().map(UnroundedAmount::from).collect::<Vec<_>>().iter().sum();
+        let greatest = parts.iter().map(UnroundedAmount::from).max().unwrap();
         let split = |meter: &str| {
             let windows: Vec<_> = parts.iter().map(|part| window(meter, 1, &part.to_string(), 1)).collect();
             total(&windows)
@@ -439,14 +439,14 @@ proptest! {
         let known: Vec<_> = [on_time.clone(), late.clone()].concat();
         let all: Vec<_> = [known.clone(), later].concat();
         let august = issued(bill("2026-08", plan, &total(&on_time), &[]).unwrap());
-        let earlier = |windows: &[UsageWindow]| Earlier { invoice: august.clone(), usage: total(windows) };
+        let earlier = |windows: &[UsageWindow]| PriorInvoice { invoice: august.clone(), usage: total(windows) };
         let september = issued(bill("2026-09", plan, &PeriodUsage::new(), &[earlier(&known)]).unwrap());
-        let known = [earlier(&all), Earlier { invoice: september.clone(), usage: PeriodUsage::new() }];
+        let known = [earlier(&all), PriorInvoice { invoice: september.clone(), usage: PeriodUsage::new() }];
         let october = issued(bill("2026-10", plan, &PeriodUsage::new(), &known).unwrap());
         let everything = bill("2026-08", plan, &total(&all), &[]).unwrap();
         let idle = bill("2026-09", plan, &PeriodUsage::new(), &[]).unwrap();
 
-        let sum = |drafts: &[&Draft]| drafts.iter().fold(Exact::zero(), |sum, d| sum + &Exact::from(&d.total.amount));
+        let sum = |drafts: &[&Draft]| drafts.iter().fold(UnroundedAmount::zero(), |sum, d| sum + &UnroundedAmount::from(&d.total.amount));
         let billed = sum(&[&august.draft, &september.draft, &october.draft]);
         prop_assert_eq!(billed, sum(&[&everything, &idle, &idle]));
 

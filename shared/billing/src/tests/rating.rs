@@ -162,17 +162,17 @@ fn a_product_of_long_numbers_is_exact_until_it_is_rounded() {
 proptest! {
     #[test]
     fn the_steps_are_the_amount_and_cover_the_units(model in any_model(), units in any_quantity()) {
-        let units = Exact::from(&units);
+        let units = UnroundedAmount::from(&units);
         let rated = rate_units(&model, &units).unwrap();
-        let amounts: Vec<Exact> = rated.steps.iter().map(Step::amount).collect();
-        prop_assert_eq!(amounts.iter().sum::<Exact>(), rated.amount);
-        let covered: Exact = rated.steps.iter().map(Step::units).sum();
+        let amounts: Vec<UnroundedAmount> = rated.steps.iter().map(Step::amount).collect();
+        prop_assert_eq!(amounts.iter().sum::<UnroundedAmount>(), rated.amount);
+        let covered: UnroundedAmount = rated.steps.iter().map(Step::units).sum();
         prop_assert_eq!(covered, units);
     }
 
     #[test]
     fn graduated_with_one_tier_is_standard(unit_price in any_number(), units in any_quantity()) {
-        let units = Exact::from(&units);
+        let units = UnroundedAmount::from(&units);
         let tiers = vec![Tier { up_to: None, unit_price: unit_price.clone(), flat_fee: PlanDecimal::zero() }];
         let graduated = rate_units(&ChargeModel::Graduated { tiers }, &units).unwrap();
         prop_assert_eq!(graduated, rate_units(&ChargeModel::Standard { unit_price }, &units).unwrap());
@@ -181,25 +181,25 @@ proptest! {
     #[test]
     fn more_units_never_cost_less_but_by_volume(model in any_model(), less in any_quantity(), more in any_quantity()) {
         prop_assume!(!matches!(model, ChargeModel::Volume { .. }));
-        let (less, more) = (Exact::from(&less), Exact::from(&more));
+        let (less, more) = (UnroundedAmount::from(&less), UnroundedAmount::from(&more));
         let (less, more) = if less <= more { (less, more) } else { (more, less) };
         prop_assert!(rate_units(&model, &less).unwrap().amount <= rate_units(&model, &more).unwrap().amount);
     }
 
     #[test]
     fn an_exact_decimal_reads_back(amount in any_quantity(), factor in any_quantity()) {
-        let product = &Exact::from(&amount) * &Exact::from(&factor);
+        let product = &UnroundedAmount::from(&amount) * &UnroundedAmount::from(&factor);
         let text = serde_json::to_string(&product).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Exact>(&text).unwrap(), product);
+        prop_assert_eq!(serde_json::from_str::<UnroundedAmount>(&text).unwrap(), product);
     }
 }
 
 #[test]
 fn an_exact_amount_is_shown_in_plain_notation() {
-    let amount: Exact =
+    let amount: UnroundedAmount =
         "-0.000000000000000000000000000000000000000000000000000000000000000000000015"
             .parse()
             .unwrap();
-    assert_eq!(format!("{amount:?}"), format!("Exact({amount})"));
+    assert_eq!(format!("{amount:?}"), format!("UnroundedAmount({amount})"));
     assert!(!amount.to_string().contains(['e', 'E']));
 }

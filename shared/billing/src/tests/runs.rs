@@ -1,7 +1,7 @@
 use super::*;
 use kernel::Mode;
 
-const SOVEREIGN: Disclosure = Disclosure {
+const SOVEREIGN: DisclosureThreshold = DisclosureThreshold {
     mode: Mode::Sovereign,
     tenants_min: 3,
 };
@@ -23,7 +23,7 @@ fn draft(n: u8, total: &str, currency: &str) -> Draft {
 fn issue_all(
     expected: u64,
     invoices: &[(&str, &str)],
-    disclosure: Disclosure,
+    disclosure: DisclosureThreshold,
 ) -> (Run, Vec<Option<String>>) {
     let mut run = Run::new(period("2026-10"), moment("2026-11-01T02:00:00Z"), expected);
     let mut statements = vec![];
@@ -35,12 +35,16 @@ fn issue_all(
         let issue = decide_issue(draft(n, total, currency), run, number, disclosure);
         assert_eq!(issue.invoice.issued_at, moment("2026-11-01T02:00:00Z"));
         run = issue.run;
-        statements.push(issue.statement.map(|statement| {
-            let totals: Vec<String> = statement.totals.iter().map(ToString::to_string).collect();
+        statements.push(issue.totals_event.map(|totals_event| {
+            let totals: Vec<String> = totals_event
+                .totals
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             format!(
                 "{} invoices, {} events, {}",
-                statement.invoices,
-                statement.events,
+                totals_event.invoices,
+                totals_event.events,
                 totals.join(" + ")
             )
         }));
@@ -48,12 +52,12 @@ fn issue_all(
     (run, statements)
 }
 
-fn check(invoices: &[(&str, &str)], disclosure: Disclosure, last: Option<&str>) {
+fn check(invoices: &[(&str, &str)], disclosure: DisclosureThreshold, last: Option<&str>) {
     let (run, statements) = issue_all(invoices.len() as u64, invoices, disclosure);
     let (end, before) = statements.split_last().unwrap();
     assert!(before.iter().all(Option::is_none), "{before:?}");
     assert_eq!(end.as_deref(), last);
-    assert!(run.settled && run.is_complete());
+    assert!(run.completed && run.is_complete());
 }
 
 #[test]
@@ -62,7 +66,7 @@ fn the_last_invoice_states_what_hides_every_tenant() {
     check(&three, SOVEREIGN, Some("3 invoices, 30 events, 6.60 USD"));
     check(
         &three,
-        Disclosure {
+        DisclosureThreshold {
             mode: Mode::Regional,
             ..SOVEREIGN
         },
@@ -70,7 +74,7 @@ fn the_last_invoice_states_what_hides_every_tenant() {
     );
     check(
         &three,
-        Disclosure {
+        DisclosureThreshold {
             tenants_min: 4,
             ..SOVEREIGN
         },
@@ -94,7 +98,7 @@ fn the_last_invoice_states_what_hides_every_tenant() {
 fn a_run_states_once_whoever_is_added_later() {
     let three = [("1.10", "USD"), ("2.20", "USD"), ("3.30", "USD")];
     let (run, _) = issue_all(3, &three, SOVEREIGN);
-    assert_eq!(decide_settlement(&run, SOVEREIGN), None);
+    assert_eq!(decide_completion(&run, SOVEREIGN), None);
     let widened = Run { expected: 4, ..run };
     assert!(!widened.is_complete());
     let number = InvoiceNumber {
@@ -102,16 +106,16 @@ fn a_run_states_once_whoever_is_added_later() {
         number: 4,
     };
     let issue = decide_issue(draft(4, "5", "USD"), widened, number, SOVEREIGN);
-    assert_eq!((issue.run.done, issue.statement), (4, None));
+    assert_eq!((issue.run.done, issue.totals_event), (4, None));
 }
 
 #[test]
-fn a_run_that_shrank_to_what_is_done_is_settled_by_itself() {
+fn a_run_that_shrank_to_what_is_done_is_completed_by_itself() {
     let (run, statements) = issue_all(4, &[("1", "USD"), ("2", "USD"), ("3", "USD")], SOVEREIGN);
-    assert!(statements.iter().all(Option::is_none) && !run.settled);
-    let settlement = decide_settlement(&Run { expected: 3, ..run }, SOVEREIGN).unwrap();
-    assert!(settlement.run.settled);
-    assert_eq!(settlement.statement.unwrap().totals, [money("6", "USD")]);
+    assert!(statements.iter().all(Option::is_none) && !run.completed);
+    let completion = decide_completion(&Run { expected: 3, ..run }, SOVEREIGN).unwrap();
+    assert!(completion.run.completed);
+    assert_eq!(completion.totals_event.unwrap().totals, [money("6", "USD")]);
 }
 
 #[test]

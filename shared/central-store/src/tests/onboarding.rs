@@ -137,9 +137,13 @@ async fn the_highest_revision_of_the_chosen_region_wins() {
         (2, StepState::Failed, false),
         (3, StepState::Done, true),
     ] {
-        let stated = progressed(1, revision, state);
+        let published = progressed(1, revision, state);
         assert_eq!(
-            fleet.store.record_progress(&chosen, &stated).await.unwrap(),
+            fleet
+                .store
+                .record_progress(&chosen, &published)
+                .await
+                .unwrap(),
             is_kept
         );
     }
@@ -152,14 +156,14 @@ async fn the_highest_revision_of_the_chosen_region_wins() {
             .unwrap()
     );
     let stored = fleet.onboarding(1).await.unwrap();
-    let stated = progressed(1, 3, StepState::Done);
+    let published = progressed(1, 3, StepState::Done);
     assert_eq!(
         (stored.revision, stored.steps, stored.tenant),
-        (3, stated.steps, Some(tenant(1)))
+        (3, published.steps, Some(tenant(1)))
     );
     assert_eq!(
         (stored.alias, stored.created_at),
-        (Some(stated.alias), at(0))
+        (Some(published.alias), at(0))
     );
 }
 

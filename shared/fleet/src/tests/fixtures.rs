@@ -2,7 +2,7 @@
 
 use crate::{
     DesiredPolicy, Publication, Refusal, SuspensionChange, Tenant, decide_acknowledgement,
-    decide_erasure, decide_plan_change, decide_resend, decide_statement, decide_suspension,
+    decide_erasure, decide_plan_change, decide_published_status, decide_resend, decide_suspension,
 };
 use catalogue::Catalogue;
 use contract::{
@@ -45,7 +45,7 @@ fn tenant() -> TenantId {
     TENANT.parse().unwrap()
 }
 
-fn stated(
+fn published(
     place: &str,
     revision: u64,
     status: TenantStatus,
@@ -103,9 +103,9 @@ pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Ten
     let catalogue = Catalogue::bundled().unwrap();
     let publication = publication(at(0));
     match step {
-        Step::Stated(place, revision, status, plan) => decide_statement(
+        Step::Stated(place, revision, status, plan) => decide_published_status(
             current,
-            &stated(place, *revision, *status, plan),
+            &published(place, *revision, *status, plan),
             &catalogue,
             publication,
         ),

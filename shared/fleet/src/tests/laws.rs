@@ -48,8 +48,8 @@ fn life() -> impl Strategy<Value = Vec<Step>> {
             Step::Stated(place(position), position as u64 + 1, status, "starter")
         };
         let ask = |(position, plan)| Step::Requested(last, position as u64 + 1, plan);
-        let stated = statuses.into_iter().enumerate().map(state);
-        stated
+        let published = statuses.into_iter().enumerate().map(state);
+        published
             .chain(asked.into_iter().enumerate().map(ask))
             .collect()
     })
@@ -107,8 +107,8 @@ proptest! {
         history in history(), status in any_status(), plan in any_plan(), place in prop::sample::select(vec!["eu", "us"]),
     ) {
         let known = deliver(&history).unwrap();
-        let stated = Step::Stated(place, known.entry.revision + 1, status, plan);
-        let after = decide(Some(&known), &stated).unwrap().unwrap();
+        let published = Step::Stated(place, known.entry.revision + 1, status, plan);
+        let after = decide(Some(&known), &published).unwrap().unwrap();
         prop_assert_eq!(content(&after.policy), content(&known.policy));
         prop_assert_eq!(after.entry.erased_at, known.entry.erased_at);
     }

@@ -372,7 +372,7 @@ fn what_cannot_be_is_refused() {
         ),
         (
             Stated("eu", 3, Pending, "starter"),
-            "revision 3 was stated before with other content",
+            "revision 3 was published before with other content",
         ),
         (
             Acknowledged("eu", 2),

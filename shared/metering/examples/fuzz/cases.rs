@@ -4,7 +4,7 @@ use catalogue::Catalogue;
 use fastrand::Rng;
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
-use metering::{BodyError, EVENTS_MAX, Form, Reading, SegmentBody, Sender, group, read};
+use metering::{BodyError, EVENTS_MAX, Form, ParsedBatch, SegmentBody, Sender, group, read};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -328,7 +328,7 @@ impl Summary {
         }
     }
 
-    fn take(&mut self, mut reading: Reading<'_, '_>) {
+    fn take(&mut self, mut reading: ParsedBatch<'_, '_>) {
         let total = reading.usage().len() + reading.refused.len();
         assert!(
             total <= EVENTS_MAX && !(reading.is_single && total != 1),

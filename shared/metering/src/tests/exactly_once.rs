@@ -447,8 +447,8 @@ proptest! {
             let earlier = latest.insert(key, window.clone());
             prop_assert_eq!(earlier.map_or(0, |earlier| earlier.revision) + 1, window.revision);
         }
-        let stated = memory.windows().into_iter().filter(|(key, _)| key.size >= WindowSize::Day);
-        for (key, window) in stated {
+        let published = memory.windows().into_iter().filter(|(key, _)| key.size >= WindowSize::Day);
+        for (key, window) in published {
             let told = &latest[&(key.meter.clone(), key.group.clone(), key.size, key.start)];
             prop_assert_eq!(told, &key.published(&window));
         }
@@ -518,9 +518,9 @@ proptest! {
 
         let after: BTreeMap<_, _> = memory.windows().into_iter().filter(|(key, _)| is_sealed(key)).collect();
         prop_assert_eq!(&after, &before);
-        let restated = restate(&memory.checkpoint, tenant(1), day, &memory.pages).unwrap();
-        prop_assert_eq!(&restated.seal, &sealed);
-        let totals: Vec<UsageWindow> = restated.totals.into_iter().flat_map(|fact| fact.windows).collect();
+        let republished = republish(&memory.checkpoint, tenant(1), day, &memory.pages).unwrap();
+        prop_assert_eq!(&republished.seal, &sealed);
+        let totals: Vec<UsageWindow> = republished.totals.into_iter().flat_map(|fact| fact.windows).collect();
         let covered: Vec<_> = totals.iter().filter(|total| SealDigest::covers(day, total)).collect();
         prop_assert_eq!(covered.len() as u64, sealed.totals);
         prop_assert_eq!(SealDigest::of(covered), sealed.digest);

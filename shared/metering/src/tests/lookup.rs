@@ -31,7 +31,7 @@ fn with(mut correction: Json, member: &str, value: impl Into<Json>) -> Json {
 fn read_all<'c>(
     catalogue: &'c Catalogue,
     corrections: &[Json],
-) -> Result<CorrectionReading<'c>, BodyError> {
+) -> Result<ParsedCorrections<'c>, BodyError> {
     read_corrections(
         json!({ "corrections": corrections }).to_string().as_bytes(),
         catalogue,

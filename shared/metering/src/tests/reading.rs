@@ -867,9 +867,9 @@ fn an_internal_meter_counts_what_nobody_can_send() {
         "transfer.completed => meridian.login",
         Err(Reason::UnknownMeter),
     )]);
-    let stated =
+    let published =
         |id: &str, at: &str| Usage::counted(meter, tenant(1), "/identity", id, at.parse().unwrap());
-    let first = stated("a", "2026-11-15T11:00:00Z");
+    let first = published("a", "2026-11-15T11:00:00Z");
     assert_eq!(
         (first.measure, first.at),
         (
@@ -877,13 +877,13 @@ fn an_internal_meter_counts_what_nobody_can_send() {
             "2026-11-15T11:00:00Z".parse().unwrap()
         )
     );
-    assert_eq!(stated("a", "2026-11-15T11:00:00Z"), first);
+    assert_eq!(published("a", "2026-11-15T11:00:00Z"), first);
     assert_eq!(
-        stated("a", "2026-11-15T11:00:01Z").entry.key,
+        published("a", "2026-11-15T11:00:01Z").entry.key,
         first.entry.key
     );
     assert_ne!(
-        stated("b", "2026-11-15T11:00:00Z").entry.key,
+        published("b", "2026-11-15T11:00:00Z").entry.key,
         first.entry.key
     );
 }

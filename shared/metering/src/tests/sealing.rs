@@ -1,4 +1,4 @@
-//! Days that are sealed: what stays, what is stated again, and where what comes later goes.
+//! Days that are sealed: what stays, what is published again, and where what comes later goes.
 
 use super::exactly_once::{Memory, anchor};
 use super::totals::{roll_up_all, send, totals, usage};
@@ -54,7 +54,7 @@ fn a_day_is_sealed_with_all_days_before_it_and_for_good() {
         memory.checkpoint.generation + 1
     );
     assert_eq!(sealed.checkpoint.sequence, memory.checkpoint.sequence + 1);
-    assert_eq!(sealed.totals, [], "they have been stated");
+    assert_eq!(sealed.totals, [], "they have been published");
     assert_eq!(
         Checkpoint {
             sealed_until: None,
@@ -163,16 +163,16 @@ fn unique_values_are_known_across_the_seal() {
 }
 
 #[test]
-fn a_sealed_day_is_stated_again_with_its_adjustments_and_its_first_seal() {
+fn a_sealed_day_is_published_again_with_its_adjustments_and_its_first_seal() {
     let mut memory = two_days();
     assert_eq!(
-        restate(&memory.checkpoint, tenant(1), day(2), &memory.pages),
+        republish(&memory.checkpoint, tenant(1), day(2), &memory.pages),
         None,
         "it is not sealed"
     );
     let sealed = memory.seal(day(2));
     assert_eq!(
-        restate(&memory.checkpoint, tenant(1), day(1), &memory.pages),
+        republish(&memory.checkpoint, tenant(1), day(1), &memory.pages),
         None,
         "nor is the next"
     );
@@ -182,7 +182,7 @@ fn a_sealed_day_is_stated_again_with_its_adjustments_and_its_first_seal() {
         Aggregation::Sum,
         &[(4, 2 * DAY_MINUTES, 100)],
     );
-    let again = restate(&memory.checkpoint, tenant(1), day(2), &memory.pages).unwrap();
+    let again = republish(&memory.checkpoint, tenant(1), day(2), &memory.pages).unwrap();
     assert_eq!(again.seal, sealed);
     let own = own_totals(&memory, day(2));
     assert_eq!(
@@ -209,7 +209,7 @@ fn a_sealed_day_is_stated_again_with_its_adjustments_and_its_first_seal() {
 
 /// No fact has more totals than a consumer writes at once, and each has its number.
 #[test]
-fn a_day_of_many_totals_is_stated_again_in_many_facts() {
+fn a_day_of_many_totals_is_published_again_in_many_facts() {
     let catalogue = catalogue();
     let mut pages: BTreeMap<PageKey, Page> = BTreeMap::new();
     for meter in &catalogue.meters {
@@ -238,7 +238,7 @@ fn a_day_of_many_totals_is_stated_again_in_many_facts() {
         sealed_until: Some(WindowSize::Day.end(day(2))),
         ..Checkpoint::default()
     };
-    let again = restate(&checkpoint, tenant(1), day(2), &pages).unwrap();
+    let again = republish(&checkpoint, tenant(1), day(2), &pages).unwrap();
     let sizes: Vec<usize> = again.totals.iter().map(|fact| fact.windows.len()).collect();
     assert!(sizes.iter().all(|size| *size <= SEGMENT_TOTALS_MAX));
     assert_eq!(sizes.iter().sum::<usize>(), total);

@@ -1,15 +1,15 @@
 use super::{now, tenant};
-use crate::{Checkpoint, state_end};
+use crate::{Checkpoint, report_end};
 
 #[test]
-fn the_end_of_a_stream_is_stated_under_its_next_number() {
+fn the_end_of_a_stream_is_published_under_its_next_number() {
     let before = Checkpoint {
         generation: 7,
         sequence: 4,
         sealed_until: Some(now()),
         ..Checkpoint::default()
     };
-    let (checkpoint, stated) = state_end(&before, tenant(1)).unwrap();
+    let (checkpoint, published) = report_end(&before, tenant(1)).unwrap();
     assert_eq!(
         checkpoint,
         Checkpoint {
@@ -20,20 +20,20 @@ fn the_end_of_a_stream_is_stated_under_its_next_number() {
         "nothing else changes"
     );
     assert_eq!(
-        (stated.tenant, stated.sealed_until),
+        (published.tenant, published.sealed_until),
         (tenant(1), Some(now()))
     );
 }
 
 #[test]
-fn where_nothing_was_stated_there_is_no_end() {
+fn where_nothing_was_published_there_is_no_end() {
     assert_eq!(
-        state_end(&Checkpoint::default(), tenant(1)),
+        report_end(&Checkpoint::default(), tenant(1)),
         None,
         "nothing was used, or all of it was erased"
     );
     assert_eq!(
-        state_end(
+        report_end(
             &Checkpoint {
                 generation: 3,
                 ..Checkpoint::default()

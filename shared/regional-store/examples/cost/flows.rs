@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{BillingAnchor, SegmentId, TenantId, UsageGroup};
 use metering::{Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group};
 use outbox::Outbox;
-use regional_store::{Intake, Settler};
+use regional_store::{RollupWriter, SegmentWriter};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub(crate) struct Measured {
     pub(crate) batches: usize,
     /// In how many deliveries of the stream they were settled.
     pub(crate) deliveries: usize,
-    /// How many settlements stated facts, and how many totals these had.
+    /// How many settlements published facts, and how many totals these had.
     pub(crate) facts: usize,
     /// See `facts`.
     pub(crate) totals: usize,
@@ -41,8 +41,8 @@ pub(crate) struct World {
     client: Client,
     table: String,
     outbox: Outbox,
-    intake: Intake,
-    settler: Settler,
+    intake: SegmentWriter,
+    rollups: RollupWriter,
     config: aws_types::SdkConfig,
     catalogue: Catalogue,
     sent: usize,
@@ -58,8 +58,8 @@ impl World {
         counter.take();
         Self {
             client: Client::new(&config),
-            intake: Intake::new(&config, table.clone()),
-            settler: settler(&config, &table, &outbox),
+            intake: SegmentWriter::new(&config, table.clone()),
+            rollups: rollups(&config, &table, &outbox),
             config: config.clone(),
             catalogue: Catalogue::bundled().unwrap(),
             sent: 0,
@@ -118,12 +118,12 @@ impl World {
             waiting.extend(segments);
             measured.batches += 1;
             if (n + 1) % delivery == 0 || (n + 1) * batch == events {
-                self.settle(std::mem::take(&mut waiting)).await;
+                self.roll_up(std::mem::take(&mut waiting)).await;
                 measured.deliveries += 1;
             }
         }
         measured.tally = self.counter.take();
-        (measured.facts, measured.totals) = self.stated().await;
+        (measured.facts, measured.totals) = self.published().await;
         self.counter.take();
         measured
     }
@@ -143,7 +143,7 @@ impl World {
                 .unwrap();
             waiting.extend(segments);
             if waiting.len() >= delivery || n + 1 == tenants {
-                self.settle(std::mem::take(&mut waiting)).await;
+                self.roll_up(std::mem::take(&mut waiting)).await;
             }
         }
         measured.tally = self.counter.take();
@@ -153,19 +153,19 @@ impl World {
     /// Requests of a tenant that are each settled by a function that holds nothing of the tenant's
     /// index.
     pub(crate) async fn cold(&mut self, batch: usize, requests: usize) -> Measured {
-        let before = self.stated().await;
+        let before = self.published().await;
         self.counter.take();
         for _ in 0..requests {
-            self.settler = settler(&self.config, &self.table, &self.outbox);
+            self.rollups = rollups(&self.config, &self.table, &self.outbox);
             let segments = self.segments(tenant(0), batch);
             self.intake
                 .store(&segments, Timestamp::now())
                 .await
                 .unwrap();
-            self.settle(segments).await;
+            self.roll_up(segments).await;
         }
         let tally = self.counter.take();
-        let after = self.stated().await;
+        let after = self.published().await;
         let (facts, totals) = (after.0 - before.0, after.1 - before.1);
         Measured {
             events: batch * requests,
@@ -181,31 +181,31 @@ impl World {
     pub(crate) async fn end(&mut self, requests: usize) -> Tally {
         self.ours(100, 100 * requests, 50).await;
         assert!(
-            self.settler
-                .state_end(tenant(0), Timestamp::now())
+            self.rollups
+                .report_end(tenant(0), Timestamp::now())
                 .await
                 .unwrap()
         );
         self.counter.take()
     }
 
-    async fn settle(&self, segments: Vec<Segment>) {
+    async fn roll_up(&self, segments: Vec<Segment>) {
         let mut by_tenant: BTreeMap<TenantId, Vec<Segment>> = BTreeMap::new();
         for segment in segments {
             by_tenant.entry(segment.tenant).or_default().push(segment);
         }
         for (tenant, segments) in by_tenant {
             for batch in batches(segments) {
-                self.settler
-                    .settle(tenant, &batch, Timestamp::now())
+                self.rollups
+                    .roll_up(tenant, &batch, Timestamp::now())
                     .await
                     .unwrap();
             }
         }
     }
 
-    /// How many facts are stated, and how many totals they have.
-    async fn stated(&self) -> (usize, usize) {
+    /// How many facts are published, and how many totals they have.
+    async fn published(&self) -> (usize, usize) {
         let rows = self.outbox.sweep(Timestamp::MAX, u16::MAX).await.unwrap();
         let totals = rows.iter().map(|row| {
             let fact: Envelope<UsageWindowUpdated> = serde_json::from_str(&row.detail).unwrap();
@@ -249,13 +249,13 @@ impl World {
     }
 }
 
-/// A settler as it is deployed.
-fn settler(config: &aws_types::SdkConfig, table: &str, outbox: &Outbox) -> Settler {
+/// A rollups as it is deployed.
+fn rollups(config: &aws_types::SdkConfig, table: &str, outbox: &Outbox) -> RollupWriter {
     let (region, seal_after) = (
         "eu-central-1".parse().unwrap(),
         SignedDuration::from_hours(72),
     );
-    Settler::new(
+    RollupWriter::new(
         config,
         table.to_owned(),
         outbox.clone(),

@@ -29,7 +29,7 @@ const SMALL_GB: f64 = 0.25;
 const INGEST_CPU_S: f64 = 1.9e-6;
 const ROLLUP_CPU_S: f64 = 1.0e-6;
 /// The tenant, and for each of three allowances a page and three notes.
-const LEVEL_READS: f64 = 13.0;
+const THRESHOLD_READS: f64 = 13.0;
 /// How many writes the obvious design has under way at once, as ours has.
 const WRITES_AT_ONCE: f64 = 8.0;
 
@@ -127,7 +127,7 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
         ),
         (
             "levels of allowances: queue, function, reads",
-            (3.0 * facts * QUEUE_REQUEST + LEVEL_READS * facts * READ_UNIT) / MILLION
+            (3.0 * facts * QUEUE_REQUEST + THRESHOLD_READS * facts * READ_UNIT) / MILLION
                 + lambda(facts, 2.0 * ROUND_TRIP_S, SMALL_GB),
         ),
         (

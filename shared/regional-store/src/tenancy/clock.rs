@@ -1,13 +1,13 @@
 //! What is due, and how often something may be done in a time.
 
-use super::labels::lead;
+use super::resolve::lead;
 use super::rows::{self, DUE_SHARDS, stored};
-use super::{Lead, TenantReader, TenantStore, TenantStoreError};
+use super::{Destination, TenantReader, TenantStore, TenantStoreError};
 use dynamo::{AttributeValue, number, text};
 use jiff::SignedDuration;
 use kernel::Timestamp;
 use serde::Deserialize;
-use tenancy::{Due, KeyDigest};
+use tenancy::{KeyDigest, ScheduledTask};
 
 /// How much of a mark is kept: enough to tell a few thousand apart.
 pub(super) const MARK_LENGTH: usize = 16;
@@ -78,11 +78,11 @@ pub(super) fn window_of(window_s: i64, now: Timestamp) -> (i64, i64) {
     (now.as_second() - past_s, window_s - past_s)
 }
 
-/// Where a label leads, for one who may have asked too often.
+/// Where a subdomain leads, for one who may have asked too often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// Where to; nowhere where there is no such label.
-    pub lead: Option<Lead>,
+    /// Where to; nowhere where there is no such subdomain.
+    pub lead: Option<Destination>,
     /// The seconds to wait, where the limit was reached before.
     pub wait_s: Option<i64>,
 }
@@ -98,7 +98,11 @@ impl TenantReader {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn load_due(&self, now: Timestamp, limit: u16) -> Result<Vec<Due>, TenantStoreError> {
+    pub async fn load_due_tasks(
+        &self,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<ScheduledTask>, TenantStoreError> {
         let mut due = Vec::new();
         for shard in DUE_SHARDS.all() {
             let end = format!("{}~", rows::milliseconds(now));
@@ -113,7 +117,7 @@ impl TenantReader {
                 .map_err(TenantStoreError::of("load what is due"))?
                 .items
             {
-                due.push(stored::<Due>(item, "due")?);
+                due.push(stored::<ScheduledTask>(item, "due")?);
             }
         }
         due.sort_by_key(|due| due.at);
@@ -126,7 +130,7 @@ impl TenantStore {
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn drop_due(&self, due: &Due) -> Result<(), TenantStoreError> {
+    pub async fn drop_due(&self, due: &ScheduledTask) -> Result<(), TenantStoreError> {
         self.reader
             .send("forget what is due", self.delete(rows::due_key(due)))
             .await
@@ -154,24 +158,27 @@ impl Tally {
         Self { reader }
     }
 
-    /// Finds where a label leads, as [`TenantReader::resolve`] does, and whether a limit is
+    /// Finds where a subdomain leads, as [`TenantReader::resolve`] does, and whether a limit is
     /// reached, by one request that is the same whatever is known. Counts nothing.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn resolve(
         &self,
-        label: &str,
+        subdomain: &str,
         limit: &Limit,
         now: Timestamp,
     ) -> Result<Resolved, TenantStoreError> {
         let (start, rest_s) = limit.window(now);
-        let keys = vec![rows::label_key(label), rows::limit_key(&limit.of, start)];
+        let keys = vec![
+            rows::subdomain_key(subdomain),
+            rows::limit_key(&limit.of, start),
+        ];
         let mut resolved = Resolved {
             lead: None,
             wait_s: None,
         };
-        for item in self.reader.batch("resolve a label", keys, &[]).await? {
+        for item in self.reader.batch("resolve a subdomain", keys, &[]).await? {
             match item.get("marks") {
                 Some(marks) => {
                     let used = marks.as_ss().map_or(0, Vec::len) as u64;

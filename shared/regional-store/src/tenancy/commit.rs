@@ -1,48 +1,48 @@
-//! The parts of a transaction that an outcome is stored by.
+//! The parts of a transaction that an changes is stored by.
 
 use super::rows::{self, STATS_SHARDS, attribute};
 use super::{TenantStore, TenantStoreError};
 use dynamo::{AttributeValue, Item, Write, number, text, to_item};
 use kernel::{TenantId, TenantStatus};
 use outbox::{Row, Target};
-use tenancy::{MemberChange, Outcome, Statement, TOOLKIT_SOURCE, User};
+use tenancy::{ChangeSet, MemberChange, TOOLKIT_SOURCE, TenantEvent, User};
 
 impl TenantStore {
-    /// Everything that an outcome changes.
-    pub(super) fn writes(&self, outcome: &Outcome) -> Result<Vec<Write>, TenantStoreError> {
-        let (before, tenant) = (&outcome.before, &outcome.tenant);
-        let mut writes = vec![self.replace_tenant(outcome)?];
-        if let Some(signup) = &outcome.signup {
+    /// Everything that an changes changes.
+    pub(super) fn writes(&self, changes: &ChangeSet) -> Result<Vec<Write>, TenantStoreError> {
+        let (before, tenant) = (&changes.before, &changes.tenant);
+        let mut writes = vec![self.replace_tenant(changes)?];
+        if let Some(signup) = &changes.signup {
             writes.push(self.put(rows::item(rows::signup_key(signup.id), signup)?));
         }
         if before.status != tenant.status {
             writes.push(self.count(tenant.id, Some(before.status), tenant.status));
-            writes.extend(self.route(outcome));
+            writes.extend(self.route(changes));
         }
-        writes.extend(self.change_labels(outcome)?);
-        for change in &outcome.members {
+        writes.extend(self.change_subdomains(changes)?);
+        for change in &changes.members {
             writes.extend(self.change_member(tenant.id, change)?);
         }
-        for due in &outcome.done {
+        for due in &changes.done {
             writes.push(self.delete(rows::due_key(due)));
         }
-        for due in outcome.due.iter().filter(|due| !outcome.done.contains(due)) {
+        for due in changes.due.iter().filter(|due| !changes.done.contains(due)) {
             writes.push(self.put(rows::item(rows::due_key(due), due)?));
         }
-        for entry in &outcome.audit {
+        for entry in &changes.audit {
             writes.push(self.put(rows::audit_item(tenant.id, entry)?));
         }
-        for statement in &outcome.statements {
-            writes.push(self.state(statement)?);
+        for event in &changes.events {
+            writes.push(self.state(event)?);
         }
         Ok(writes)
     }
 
     /// Writes every attribute of a tenant, on condition that nobody else has since it was read.
-    fn replace_tenant(&self, outcome: &Outcome) -> Result<Write, TenantStoreError> {
+    fn replace_tenant(&self, changes: &ChangeSet) -> Result<Write, TenantStoreError> {
         let mut wanted =
-            to_item(Item::new(), &outcome.tenant).map_err(TenantStoreError::unwritable)?;
-        if let Some(organisation) = &outcome.organisation {
+            to_item(Item::new(), &changes.tenant).map_err(TenantStoreError::unwritable)?;
+        if let Some(organisation) = &changes.organisation {
             wanted.insert("organisation".to_owned(), text(organisation.expose()));
         }
         let mut gone = vec![
@@ -51,7 +51,7 @@ impl TenantStore {
             "closure",
             "federation",
             "previous",
-            "vanity",
+            "subdomains",
         ];
         gone.retain(|name| !wanted.contains_key(*name));
         let set: Vec<String> = wanted
@@ -68,7 +68,7 @@ impl TenantStore {
         let mut update = self
             .reader
             .table
-            .update(rows::tenant_key(outcome.tenant.id), change);
+            .update(rows::tenant_key(changes.tenant.id), change);
         for name in gone {
             update = update.name(format!("#{name}"), name);
         }
@@ -79,17 +79,17 @@ impl TenantStore {
         }
         Ok(update
             .when("#edition = :before")
-            .value(":before", number(outcome.before.edition)))
+            .value(":before", number(changes.before.edition)))
     }
 
     /// An alias leads to the region from activation on, until the tenant is closed.
-    fn route(&self, outcome: &Outcome) -> Option<Write> {
-        let (from, to) = (outcome.before.status, outcome.tenant.status);
+    fn route(&self, changes: &ChangeSet) -> Option<Write> {
+        let (from, to) = (changes.before.status, changes.tenant.status);
         let begins = matches!(from, TenantStatus::Pending | TenantStatus::Provisioning)
             && to == TenantStatus::Active;
-        let (table, key) = (&self.reader.table, rows::alias_key(&outcome.tenant.alias));
+        let (table, key) = (&self.reader.table, rows::alias_key(&changes.tenant.alias));
         if begins {
-            let version = number(outcome.tenant.version);
+            let version = number(changes.tenant.version);
             return Some(
                 table
                     .update(key, "SET routed_since_version = :version")
@@ -146,16 +146,18 @@ impl TenantStore {
                     self.put(rows::invitee_item(invitation)?),
                 ]
             }
-            MemberChange::Settle(id) => {
+            MemberChange::CloseInvitation(id) => {
                 vec![
                     self.delete(rows::invitation_key(tenant, *id)),
                     self.delete(rows::invitee_key(*id)),
                 ]
             }
-            MemberChange::Bar(username) => vec![self.put(rows::barred_key(tenant, *username))],
-            MemberChange::Unbar(username) => vec![self.delete(rows::barred_key(tenant, *username))],
+            MemberChange::Block(username) => vec![self.put(rows::blocked_key(tenant, *username))],
+            MemberChange::Unblock(username) => {
+                vec![self.delete(rows::blocked_key(tenant, *username))]
+            }
             MemberChange::Client(client) => self.put_client(client)?,
-            MemberChange::Forget(client) => self.delete_client(client),
+            MemberChange::DeleteClient(client) => self.delete_client(client),
             MemberChange::Provider(provider) => {
                 vec![self.put(super::federation::provider_item(provider)?)]
             }
@@ -171,19 +173,19 @@ impl TenantStore {
         ])
     }
 
-    /// Lets addresses that are proved with this outcome lead to their users. Nobody else's address
+    /// Lets addresses that are proved with this changes lead to their users. Nobody else's address
     /// leads anywhere: neither one that somebody only names, nor one that a tenant's own provider
     /// vouches for.
     pub(super) async fn find_by_address(
         &self,
-        outcome: &Outcome,
+        changes: &ChangeSet,
     ) -> Result<Vec<Write>, TenantStoreError> {
         let mut writes = Vec::new();
-        for change in &outcome.members {
+        for change in &changes.members {
             if let MemberChange::Confirm(username, _) = change
                 && let Some(user) = self
                     .reader
-                    .load_user_of(outcome.tenant.id, *username)
+                    .load_user_of(changes.tenant.id, *username)
                     .await?
             {
                 writes.push(self.put(rows::address_item(&user)?));
@@ -240,19 +242,19 @@ impl TenantStore {
         }
     }
 
-    /// States a fact.
-    pub(super) fn state(&self, statement: &Statement) -> Result<Write, TenantStoreError> {
-        let row = match statement {
-            Statement::Status(fact) => Row::new(Target::Regional, fact),
-            Statement::PolicyApplied(fact) => Row::new(Target::Regional, fact),
-            Statement::PlanChange(fact) => Row::new(Target::Regional, fact),
-            Statement::Vanity(fact) => Row::new(Target::Regional, fact),
-            Statement::Address(fact) => Row::new(Target::Regional, fact),
-            Statement::Erased(fact) => Row::new(Target::Regional, fact),
-            Statement::Onboarding(fact) => Row::new(Target::Regional, fact),
-            Statement::Provision(fact) => Row::new(Target::Regional, fact),
-            Statement::Deprovision(fact) => Row::new(Target::Regional, fact),
-            Statement::Toolkit(event) => serde_json::to_string(&event.detail).map(|detail| Row {
+    /// Publishes a fact.
+    pub(super) fn state(&self, event: &TenantEvent) -> Result<Write, TenantStoreError> {
+        let row = match event {
+            TenantEvent::Status(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::PolicyApplied(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::PlanChange(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::Subdomains(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::Address(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::Erased(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::Onboarding(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::Provision(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::Deprovision(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::Toolkit(event) => serde_json::to_string(&event.detail).map(|detail| Row {
                 id: event.id,
                 occurred_at: event.at,
                 target: Target::Regional,

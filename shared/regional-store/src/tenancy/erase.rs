@@ -3,7 +3,7 @@
 //! Every step deletes and counts in one transaction, so that a run which was cut off goes on where
 //! it was, and the record is exact.
 
-use super::rows::{self, AUDIT_PREFIX, BARRED_PREFIX, INVITATION_PREFIX};
+use super::rows::{self, AUDIT_PREFIX, BLOCKED_PREFIX, INVITATION_PREFIX};
 use super::{TenantStore, TenantStoreError};
 use dynamo::{Error, Item, Write, key, number, text};
 use kernel::{SignupId, TenantId, Timestamp};
@@ -118,7 +118,7 @@ impl TenantStore {
     pub async fn erase_entries(&self, tenant: TenantId) -> Result<Leaving, TenantStoreError> {
         for (prefix, counter) in [
             (INVITATION_PREFIX, "invitations"),
-            (BARRED_PREFIX, "removals"),
+            (BLOCKED_PREFIX, "removals"),
             (AUDIT_PREFIX, "audit_entries"),
         ] {
             let page = self

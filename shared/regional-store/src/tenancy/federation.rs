@@ -34,7 +34,7 @@ impl TenantReader {
     }
 
     /// Whether an administrator has removed a user who may not come back uninvited.
-    pub(super) async fn is_barred(
+    pub(super) async fn is_blocked(
         &self,
         tenant: TenantId,
         username: Username,
@@ -42,7 +42,7 @@ impl TenantReader {
         let item = self
             .get_all(
                 "look for a removed user",
-                rows::barred_key(tenant, username),
+                rows::blocked_key(tenant, username),
             )
             .await?;
         Ok(item.is_some())

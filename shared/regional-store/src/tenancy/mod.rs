@@ -5,23 +5,23 @@ mod clock;
 mod commit;
 mod erase;
 mod federation;
-mod labels;
 mod mails;
 mod members;
 mod read;
+mod resolve;
 mod rows;
-mod vanity;
+mod subdomain;
 mod vouchers;
 mod write;
 
 pub use clients::UsageTerms;
 pub use clock::{Limit, Resolved, Taken, Tally};
 pub use erase::{Erasure, Leaving};
-pub use labels::{Lead, Place, Workspace};
 pub use mails::MailTally;
 pub use members::Page;
 pub use read::{Membership, Remembered, TenantReader};
-pub use write::{Loaded, Reach, Registered, TenantStore};
+pub use resolve::{Destination, RegionAddress, Workspace};
+pub use write::{LoadOptions, Registered, TenantStore, TenantView};
 
 /// Why the regional table did not do what it was asked. Holds nothing of the items themselves.
 #[derive(Debug, thiserror::Error)]

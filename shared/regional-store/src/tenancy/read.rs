@@ -1,4 +1,4 @@
-//! Reading. Every read sees what was written before it.
+//! ParsedBatch. Every read sees what was written before it.
 
 use super::TenantStoreError;
 use super::rows::{self, STATS_SHARDS, stored};
@@ -26,7 +26,7 @@ const TENANT_ATTRIBUTES: [&str; 21] = [
     "plan",
     "language",
     "billing_anchor",
-    "usage_levels",
+    "alert_thresholds",
     "status",
     "activated_at",
     "version",
@@ -40,7 +40,7 @@ const TENANT_ATTRIBUTES: [&str; 21] = [
     "closure",
     "federation",
     "previous",
-    "vanity",
+    "subdomains",
 ];
 
 /// To which tenant a user belongs, and what for.

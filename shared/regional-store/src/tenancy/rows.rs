@@ -5,7 +5,7 @@
 //! | `SIGNUP#<id>` | `SIGNUP` | the course of a sign-up |
 //! | `KEY#<digest>` | `KEY` | which sign-up an idempotency key stands for |
 //! | `TENANT#<id>` | `TENANT` | a tenant, with its organisation's name |
-//! | `ALIAS#<label>` | `ALIAS` | which tenant a label stands for: a random alias, or one that a tenant chose |
+//! | `ALIAS#<subdomain>` | `ALIAS` | which tenant a subdomain stands for: a random alias, or one that a tenant chose |
 //! | `TENANT#<id>` | `USER#<username>` | a user, with name and address |
 //! | `TENANT#<id>` | `INVITATION#<id>` | an open invitation, with the address |
 //! | `USER#<username>` | `USER` | which tenant a user belongs to, and what for |
@@ -15,7 +15,7 @@
 //! | `TENANT#<id>` | `CLIENT#<id>` | a machine client |
 //! | `CLIENT#<client id of the user pool>` | `CLIENT` | the same, for who knows it by a token |
 //! | `TENANT#<id>` | `PROVIDER` | the tenant's own identity provider |
-//! | `TENANT#<id>` | `BARRED#<username>` | that a user was removed and may not come back uninvited |
+//! | `TENANT#<id>` | `BLOCKED#<username>` | that a user was removed and may not come back uninvited |
 //! | `TENANT#<id>` | `AUDIT#<13-digit ms>#<id>` | an entry of the tenant's audit trail |
 //! | `DUE#<shard>` | `<13-digit ms>#<kind>#<tenant>` | that a tenant has to be looked at |
 //! | `LIMIT#<digest>` | `<window's start>` | how often something was done in a window of time |
@@ -26,14 +26,14 @@
 //! All that is personal of a tenant is in the tenant's own partition: credentials that are narrowed
 //! to it read nothing else.
 
-use super::{Membership, Place, TenantStoreError};
+use super::{Membership, RegionAddress, TenantStoreError};
 use dynamo::{AttributeValue, Item, Shards, key, number, text};
 use kernel::{Alias, InvitationId, Role, SignupId, TenantId, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tenancy::{
-    Actor, AuditEntry, ClientId, Consent, Due, EmailAddress, Invitation, KeyDigest, Origin,
-    OwedMail, SignUp, User, Username, Voucher,
+    Actor, AuditEntry, ClientId, Consent, EmailAddress, Invitation, KeyDigest, Origin, OwedMail,
+    ScheduledTask, SignUp, User, Username, Voucher,
 };
 
 /// The items that the counts of tenants are spread over, so that many sign-ups at once do not wait
@@ -49,7 +49,7 @@ const INVITATION_KEPT_S: i64 = 86_400;
 pub(super) const USER_PREFIX: &str = "USER#";
 pub(super) const INVITATION_PREFIX: &str = "INVITATION#";
 pub(super) const CLIENT_PREFIX: &str = "CLIENT#";
-pub(super) const BARRED_PREFIX: &str = "BARRED#";
+pub(super) const BLOCKED_PREFIX: &str = "BLOCKED#";
 pub(super) const AUDIT_PREFIX: &str = "AUDIT#";
 
 pub(super) fn signup_key(id: SignupId) -> Item {
@@ -69,12 +69,12 @@ pub(super) fn tenant_partition(id: TenantId) -> String {
 }
 
 pub(super) fn alias_key(alias: &Alias) -> Item {
-    label_key(alias.as_str())
+    subdomain_key(alias.as_str())
 }
 
-/// Of a tenant's label, whatever its kind.
-pub(super) fn label_key(label: &str) -> Item {
-    key(format!("ALIAS#{label}"), "ALIAS")
+/// Of a tenant's subdomain, whatever its kind.
+pub(super) fn subdomain_key(subdomain: &str) -> Item {
+    key(format!("ALIAS#{subdomain}"), "ALIAS")
 }
 
 /// Of what leads from a user to the tenant.
@@ -125,10 +125,10 @@ pub(super) fn provider_key(tenant: TenantId) -> Item {
     key(tenant_partition(tenant), "PROVIDER")
 }
 
-pub(super) fn barred_key(tenant: TenantId, username: Username) -> Item {
+pub(super) fn blocked_key(tenant: TenantId, username: Username) -> Item {
     key(
         tenant_partition(tenant),
-        format!("{BARRED_PREFIX}{username}"),
+        format!("{BLOCKED_PREFIX}{username}"),
     )
 }
 
@@ -148,7 +148,7 @@ pub(super) fn erasure_key(tenant: TenantId) -> Item {
     key(format!("ERASURE#{tenant}"), "ERASURE")
 }
 
-pub(super) fn due_key(due: &Due) -> Item {
+pub(super) fn due_key(due: &ScheduledTask) -> Item {
     let sort = format!(
         "{}#{}#{}",
         milliseconds(due.at),
@@ -189,17 +189,17 @@ pub(super) fn stored<T: DeserializeOwned>(
     dynamo::from_item(item).map_err(|_| TenantStoreError::Malformed { entity })
 }
 
-/// Which tenant a label stands for.
+/// Which tenant a subdomain stands for.
 #[derive(Serialize, Deserialize)]
 pub(super) struct AliasRow {
     pub(super) tenant: TenantId,
-    /// The version of the tenant from which on the label leads to it; absent before, and once it is
+    /// The version of the tenant from which on the subdomain leads to it; absent before, and once it is
     /// closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) routed_since_version: Option<u64>,
     /// Where the tenant has moved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) moved: Option<Place>,
+    pub(super) moved: Option<RegionAddress>,
 }
 
 impl AliasRow {

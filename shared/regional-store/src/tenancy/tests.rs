@@ -1,8 +1,10 @@
 mod clock;
 mod mails;
-mod vanity;
+mod subdomain;
 
-use crate::{Lead, Leaving, Place, Reach, Registered, TenantStore, TenantStoreError};
+use crate::{
+    Destination, Leaving, LoadOptions, RegionAddress, Registered, TenantStore, TenantStoreError,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use catalogue::Catalogue;
 use contract::{TenantCounts, TenantPolicy};
@@ -11,9 +13,9 @@ use kernel::{Alias, Role, TenantId, TenantStatus, Timestamp, WindowSize};
 use outbox::{Outbox, Row};
 use serde_json::{Value, json};
 use tenancy::{
-    Actor, AuditAction, AuditEntry, Documents, Due, DueKind, EmailAddress, Fingerprint,
-    IdempotencyKey, Identifiers, InvitationCode, Invite, KeyDigest, Occasion, Refusal,
-    Requirements, Settings, SignUp, SignUpRequest, Tenant, Username,
+    Actor, AuditAction, AuditEntry, Context, Documents, EmailAddress, Fingerprint, IdempotencyKey,
+    Identifiers, InvitationCode, Invite, KeyDigest, Refusal, Requirements, ScheduledTask, Settings,
+    SignUp, SignUpRequest, TaskKind, Tenant, Username,
 };
 
 /// What a sign-up stores: key, alias, sign-up, tenant, user, what leads to it, audit entry, expiry.
@@ -38,8 +40,8 @@ async fn world() -> World {
     }
 }
 
-fn occasion(n: u32) -> Occasion {
-    Occasion {
+fn context(n: u32) -> Context {
+    Context {
         region: "eu-central-1".parse().unwrap(),
         event: format!("01935f70-0000-7000-8000-{n:012}").parse().unwrap(),
         now: "2026-11-20T10:00:00Z".parse().unwrap(),
@@ -101,7 +103,7 @@ fn sign_up(n: u32) -> (SignUp, KeyDigest, Fingerprint) {
         &documents(),
         ids,
         &settings(),
-        &occasion(n),
+        &context(n),
     );
     (made, key.digest(), fingerprint)
 }
@@ -121,10 +123,10 @@ impl World {
 
     /// Confirms as the trigger and the API do.
     async fn confirm(&self, tenant: TenantId, n: u32) -> Result<Tenant, TenantStoreError> {
-        let (catalogue, settings, occasion) =
-            (Catalogue::bundled().unwrap(), settings(), occasion(n));
-        let confirmed = self.store.change(tenant, Reach::SIGNUP, |loaded| {
-            tenancy::decide_confirmation(&loaded.state, &catalogue, &settings, &occasion)
+        let (catalogue, settings, context) =
+            (Catalogue::bundled().unwrap(), settings(), context(n));
+        let confirmed = self.store.change(tenant, LoadOptions::SIGNUP, |loaded| {
+            tenancy::decide_confirmation(&loaded.state, &catalogue, &settings, &context)
         });
         confirmed.await.map(|state| state.tenant)
     }
@@ -135,9 +137,9 @@ impl World {
         policy: &TenantPolicy,
         n: u32,
     ) -> Result<Tenant, TenantStoreError> {
-        let (settings, occasion) = (settings(), occasion(n));
-        let applied = self.store.change(tenant, Reach::TENANT, |loaded| {
-            tenancy::decide_policy(&loaded.state, policy, &settings, &occasion).map(Some)
+        let (settings, context) = (settings(), context(n));
+        let applied = self.store.change(tenant, LoadOptions::TENANT, |loaded| {
+            tenancy::decide_policy(&loaded.state, policy, &settings, &context).map(Some)
         });
         applied.await.map(|state| state.tenant)
     }
@@ -152,11 +154,11 @@ impl World {
         let email: EmailAddress = email.parse().unwrap();
         let id = Username::of(&made.tenant.alias, &email).invitation();
         let code = InvitationCode::from_random(id, [secret; 16]);
-        let reach = Reach {
+        let reach = LoadOptions {
             invitation: Some(id),
-            ..Reach::TENANT
+            ..LoadOptions::TENANT
         };
-        let occasion = occasion(n);
+        let context = context(n);
         let invited = self.store.change(made.tenant.id, reach, |loaded| {
             let invite = Invite {
                 email: &email,
@@ -166,7 +168,7 @@ impl World {
                 owed: None,
             };
             let open = loaded.invitation.as_ref();
-            tenancy::decide_invitation(&loaded.state, &invite, open, false, &occasion).map(Some)
+            tenancy::decide_invitation(&loaded.state, &invite, open, false, &context).map(Some)
         });
         invited.await.unwrap();
         code
@@ -178,37 +180,29 @@ impl World {
         code: &InvitationCode,
         n: u32,
     ) -> Result<Tenant, TenantStoreError> {
-        let reach = Reach {
+        let reach = LoadOptions {
             invitation: Some(code.invitation()),
             user: Some(made.user.username),
-            ..Reach::TENANT
+            ..LoadOptions::TENANT
         };
-        let occasion = occasion(n);
+        let context = context(n);
         let accepted = self.store.change(made.tenant.id, reach, |loaded| {
             let open = loaded.invitation.as_ref().ok_or(Refusal::NoInvitation)?;
             let (name, consents) = (
                 "Charles Babbage".parse().unwrap(),
-                documents().agreed_at(occasion.now),
+                documents().agreed_at(context.now),
             );
             let inviter = loaded.user.as_ref();
-            tenancy::decide_acceptance(
-                &loaded.state,
-                open,
-                inviter,
-                code,
-                name,
-                consents,
-                &occasion,
-            )
-            .map(Some)
+            tenancy::decide_acceptance(&loaded.state, open, inviter, code, name, consents, &context)
+                .map(Some)
         });
         accepted.await.map(|state| state.tenant)
     }
 
-    async fn due(&self) -> Vec<Due> {
+    async fn due(&self) -> Vec<ScheduledTask> {
         self.store
             .reader()
-            .load_due("2100-01-01T00:00:00Z".parse().unwrap(), 100)
+            .load_due_tasks("2100-01-01T00:00:00Z".parse().unwrap(), 100)
             .await
             .unwrap()
     }
@@ -228,7 +222,7 @@ impl World {
             .count()
     }
 
-    /// The facts stated so far, in order of their sequence.
+    /// The facts published so far, in order of their sequence.
     async fn facts(&self) -> Vec<(String, Value)> {
         let rows = self
             .outbox
@@ -330,7 +324,7 @@ async fn the_organisation_and_the_person_are_stored_once_each() {
 }
 
 /// Points an alias at another region, as the end of a move does.
-async fn move_away(world: &World, alias: &str, place: &Place) {
+async fn move_away(world: &World, alias: &str, place: &RegionAddress) {
     let place = dynamo::to_value(place).unwrap();
     let key = |kind| AttributeValue::S(kind);
     let update = world.client.update_item().table_name(&world.table);
@@ -344,28 +338,31 @@ async fn move_away(world: &World, alias: &str, place: &Place) {
 }
 
 #[tokio::test]
-async fn a_label_leads_to_its_tenant_while_it_is_in_use() {
+async fn a_subdomain_leads_to_its_tenant_while_it_is_in_use() {
     let world = world().await;
     let (made, reader) = (world.register(1).await, world.store.reader());
     let (id, alias) = (made.tenant.id, made.tenant.alias.as_str());
     assert_eq!(reader.resolve("nobodys").await.unwrap(), None);
     assert_eq!(reader.resolve(alias).await.unwrap(), None, "not in use yet");
     world.confirm(id, 2).await.unwrap();
-    assert_eq!(reader.resolve(alias).await.unwrap(), Some(Lead::Here(id)));
+    assert_eq!(
+        reader.resolve(alias).await.unwrap(),
+        Some(Destination::Here(id))
+    );
     world.apply(id, &policy(2), 3).await.unwrap();
     assert_eq!(
         reader.resolve(alias).await.unwrap(),
-        Some(Lead::Here(id)),
+        Some(Destination::Here(id)),
         "a suspended tenant can be told so"
     );
-    let place = Place {
+    let place = RegionAddress {
         region: "us-west-2".parse().unwrap(),
         api_url: "https://api.west.example".parse().unwrap(),
     };
     move_away(&world, alias, &place).await;
     assert_eq!(
         reader.resolve(alias).await.unwrap(),
-        Some(Lead::Moved(place))
+        Some(Destination::Moved(place))
     );
 }
 
@@ -375,7 +372,7 @@ async fn a_person_has_the_workspaces_whose_mails_were_proved_to_arrive() {
     let (one, two) = (world.active(1).await, world.active(2).await);
     let email: EmailAddress = "ada1@engines.example".parse().unwrap();
     let reader = world.store.reader();
-    let labels = async |email: &str| {
+    let subdomains = async |email: &str| {
         let found = reader
             .load_workspaces(&email.parse().unwrap())
             .await
@@ -385,36 +382,36 @@ async fn a_person_has_the_workspaces_whose_mails_were_proved_to_arrive() {
             .map(|workspace| workspace.alias)
             .collect::<Vec<_>>()
     };
-    assert_eq!(labels("nobody@engines.example").await, []);
+    assert_eq!(subdomains("nobody@engines.example").await, []);
     // Others sign up in the person's name, as often as they like.
     let pending = world.register(3).await;
     assert_eq!(
-        labels(pending.user.email.expose()).await,
+        subdomains(pending.user.email.expose()).await,
         [],
         "nobody has proved to read the address"
     );
     assert_eq!(
-        labels("ADA1@Engines.example").await,
+        subdomains("ADA1@Engines.example").await,
         std::slice::from_ref(&one.tenant.alias),
         "whatever the case"
     );
     let code = world.invite(&two, email.expose(), 1, 10).await;
     world.accept(&two, &code, 11).await.unwrap();
     assert_eq!(
-        labels(email.expose()).await,
+        subdomains(email.expose()).await,
         std::slice::from_ref(&one.tenant.alias),
         "no account yet"
     );
     let username = code.invitation().to_string().parse().unwrap();
-    let reach = Reach {
+    let reach = LoadOptions {
         user: Some(username),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
     let joined = world.store.change(two.tenant.id, reach, |loaded| {
         Ok(tenancy::decide_joined(
             &loaded.state,
             loaded.user.as_ref().unwrap(),
-            &occasion(12),
+            &context(12),
         ))
     });
     joined.await.unwrap();
@@ -423,16 +420,16 @@ async fn a_person_has_the_workspaces_whose_mails_were_proved_to_arrive() {
         (found.len(), found[0].organisation.expose()),
         (2, "Analytical Engines Ltd")
     );
-    let reach = Reach {
+    let reach = LoadOptions {
         user: Some(username),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
     let left = world.store.change(two.tenant.id, reach, |loaded| {
         let user = loaded.user.as_ref().unwrap();
-        tenancy::decide_removal(&loaded.state, user, two.user.username, &occasion(13)).map(Some)
+        tenancy::decide_removal(&loaded.state, user, two.user.username, &context(13)).map(Some)
     });
     left.await.unwrap();
-    assert_eq!(labels(email.expose()).await, [one.tenant.alias]);
+    assert_eq!(subdomains(email.expose()).await, [one.tenant.alias]);
 }
 
 #[tokio::test]
@@ -474,15 +471,15 @@ async fn a_taken_alias_writes_nothing() {
 async fn one_of_many_with_one_key_wins() {
     let world = world().await;
     let (_, key, fingerprint) = sign_up(0);
-    let outcomes = join_all((1..=20).map(|n| {
+    let change_sets = join_all((1..=20).map(|n| {
         let (made, ..) = sign_up(n);
         let (store, key, fingerprint) = (&world.store, &key, &fingerprint);
         async move { store.register(&made, key, fingerprint).await.unwrap() }
     }))
     .await;
-    let stored = outcomes
+    let stored = change_sets
         .iter()
-        .filter(|outcome| **outcome == Registered::Stored)
+        .filter(|changes| **changes == Registered::Stored)
         .count();
     assert_eq!(
         (stored, world.items().await, world.facts().await.len()),
@@ -630,16 +627,16 @@ async fn the_highest_policy_holds_and_every_delivery_is_acknowledged() {
         .collect();
     assert_eq!(acknowledged.len(), versions.len());
     assert_eq!(acknowledged.last().unwrap().1["data"]["version"], json!(5));
-    let stated = facts
+    let published = facts
         .iter()
         .filter(|(kind, _)| kind == "TenantStatusChanged.v1");
-    let revisions: Vec<_> = stated
+    let revisions: Vec<_> = published
         .map(|(_, fact)| fact["sequence"].as_u64().unwrap())
         .collect();
     assert_eq!(
         revisions,
         (1..=tenant.version).collect::<Vec<_>>(),
-        "every version is stated once"
+        "every version is published once"
     );
 }
 
@@ -674,7 +671,7 @@ async fn terms_are_of_the_tenants_that_exist() {
         )
     );
     // What is billed begins with the period in which a tenant became active.
-    let first = WindowSize::Month.start(occasion(500).now, ANCHOR.parse().unwrap());
+    let first = WindowSize::Month.start(context(500).now, ANCHOR.parse().unwrap());
     assert_eq!(
         (
             terms[&tenant_id(7)].first_moment(),
@@ -691,7 +688,7 @@ async fn terms_are_of_the_tenants_that_exist() {
         .await
         .unwrap();
     let stays = (changed.activated_at, terms[&tenant_id(7)].first_moment());
-    assert_eq!(stays, (Some(occasion(500).now), Some(first)));
+    assert_eq!(stays, (Some(context(500).now), Some(first)));
     assert!(
         world
             .store
@@ -837,7 +834,7 @@ async fn a_refusal_is_in_the_trail() {
     let world = world().await;
     let made = world.active(1).await;
     let entry = AuditEntry {
-        id: occasion(77).event,
+        id: context(77).event,
         at: "2026-11-21T00:00:00Z".parse().unwrap(),
         actor: Actor::User(made.user.username),
         action: AuditAction::ListUsers,
@@ -865,27 +862,27 @@ async fn a_fenced_tenant_counts_as_closed_where_usage_is_taken() {
     let made = world.active(1).await;
     let id = made.tenant.id;
     let (settings, catalogue) = (settings(), Catalogue::bundled().unwrap());
-    let closing = world.store.change(id, Reach::TENANT, |loaded| {
+    let closing = world.store.change(id, LoadOptions::TENANT, |loaded| {
         let undo = KeyDigest::of("closure", "code");
-        tenancy::decide_closure(&loaded.state, Actor::Holder, undo, &settings, &occasion(30))
+        tenancy::decide_closure(&loaded.state, Actor::Holder, undo, &settings, &context(30))
             .map(Some)
     });
     let ends_at = closing.await.unwrap().tenant.closure.unwrap().ends_at;
     let status = async || world.store.reader().usage_terms(&[id]).await.unwrap()[&id].status;
     assert_eq!(status().await, TenantStatus::Closing);
-    let due = Due {
+    let due = ScheduledTask {
         at: ends_at,
-        kind: DueKind::Grace,
+        kind: TaskKind::Grace,
         tenant: id,
     };
-    let fenced = world.store.change(id, Reach::TENANT, |loaded| {
-        tenancy::decide_due(
+    let fenced = world.store.change(id, LoadOptions::TENANT, |loaded| {
+        tenancy::decide_task(
             &loaded.state,
             &due,
             true,
             &catalogue,
             &settings,
-            &occasion(31),
+            &context(31),
         )
         .map(Some)
     });

@@ -7,7 +7,7 @@ use kernel::{InvitationId, SignupId, TenantId};
 use outbox::Outbox;
 use serde::Serialize;
 use tenancy::{
-    Fingerprint, Invitation, KeyDigest, MachineClient, Outcome, Refusal, SignUp, State, User,
+    ChangeSet, Fingerprint, Invitation, KeyDigest, MachineClient, Refusal, SignUp, State, User,
     Username,
 };
 
@@ -32,7 +32,7 @@ pub enum Registered {
 
 /// What a decision reads besides the tenant. It is read after the tenant, which guards it all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct LoadOptions {
     /// Whether the sign-up that made the tenant is read.
     pub signup: bool,
     /// A user.
@@ -42,17 +42,17 @@ pub struct Reach {
     /// Whether the machine clients are read.
     pub clients: bool,
     /// A user of whom it is asked whether an administrator has removed them.
-    pub barred: Option<Username>,
+    pub blocked: Option<Username>,
 }
 
-impl Reach {
+impl LoadOptions {
     /// The tenant alone.
     pub const TENANT: Self = Self {
         signup: false,
         user: None,
         invitation: None,
         clients: false,
-        barred: None,
+        blocked: None,
     };
     /// The tenant with its sign-up.
     pub const SIGNUP: Self = Self {
@@ -68,17 +68,17 @@ impl Reach {
 
 /// What a decision is made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
-    /// The tenant, and its sign-up where that is within reach.
+pub struct TenantView {
+    /// The tenant, and its sign-up where that is within options.
     pub state: State,
     /// The user within reach, if it belongs to this tenant.
     pub user: Option<User>,
     /// The invitation within reach, if it is one to this tenant.
     pub invitation: Option<Invitation>,
-    /// The machine clients, where they are within reach.
+    /// The machine clients, where they are within options.
     pub clients: Vec<MachineClient>,
     /// Whether the user that was asked for may not come back uninvited.
-    pub is_barred: bool,
+    pub is_blocked: bool,
 }
 
 #[derive(Serialize)]
@@ -144,8 +144,8 @@ impl TenantStore {
             self.count(tenant.id, None, tenant.status),
         ];
         writes.extend(self.join(user)?);
-        for statement in &made.statements {
-            writes.push(self.state(statement)?);
+        for event in &made.events {
+            writes.push(self.state(event)?);
         }
         let mut attempts = Attempts::of(CONTENTION);
         loop {
@@ -170,9 +170,9 @@ impl TenantStore {
         }
     }
 
-    /// Reads a tenant, decides on it, and stores the outcome on condition that the tenant is still
+    /// Reads a tenant, decides on it, and stores the changes on condition that the tenant is still
     /// the one that was decided on; decides anew where it is not. Nothing is written where there is
-    /// no outcome.
+    /// no changes.
     ///
     /// Returns the tenant and its sign-up as they are from now on.
     ///
@@ -181,23 +181,23 @@ impl TenantStore {
     pub async fn change(
         &self,
         tenant: TenantId,
-        reach: Reach,
-        decide: impl Fn(&Loaded) -> Result<Option<Outcome>, Refusal>,
+        options: LoadOptions,
+        decide: impl Fn(&TenantView) -> Result<Option<ChangeSet>, Refusal>,
     ) -> Result<State, TenantStoreError> {
         const ACTION: &str = "change a tenant";
         let mut attempts = Attempts::of(CONTENTION);
         loop {
-            let loaded = self.load(tenant, reach).await?;
-            let Some(outcome) = decide(&loaded).map_err(TenantStoreError::Refused)? else {
+            let loaded = self.load(tenant, options).await?;
+            let Some(changes) = decide(&loaded).map_err(TenantStoreError::Refused)? else {
                 return Ok(loaded.state);
             };
-            let mut writes = self.writes(&outcome)?;
-            writes.extend(self.find_by_address(&outcome).await?);
+            let mut writes = self.writes(&changes)?;
+            writes.extend(self.find_by_address(&changes).await?);
             match self.reader.table.transact(writes).await {
                 Ok(()) => {
-                    let signup = outcome.signup.or(loaded.state.signup);
+                    let signup = changes.signup.or(loaded.state.signup);
                     return Ok(State {
-                        tenant: outcome.tenant,
+                        tenant: changes.tenant,
                         signup,
                     });
                 }
@@ -213,38 +213,42 @@ impl TenantStore {
     ///
     /// # Errors
     /// When the tenant is unknown, or the table fails.
-    pub async fn load(&self, tenant: TenantId, reach: Reach) -> Result<Loaded, TenantStoreError> {
+    pub async fn load(
+        &self,
+        tenant: TenantId,
+        options: LoadOptions,
+    ) -> Result<TenantView, TenantStoreError> {
         let reader = &self.reader;
         let tenant = reader
             .load_tenant(tenant)
             .await?
             .ok_or(TenantStoreError::UnknownTenant)?;
-        let signup = match reach.signup {
+        let signup = match options.signup {
             true => reader.load_signup(tenant.signup).await?,
             false => None,
         };
-        let user = match reach.user {
+        let user = match options.user {
             Some(username) => reader.load_user_of(tenant.id, username).await?,
             None => None,
         };
-        let invitation = match reach.invitation {
+        let invitation = match options.invitation {
             Some(id) => reader.load_invitation_to(tenant.id, id).await?,
             None => None,
         };
-        let clients = match reach.clients {
+        let clients = match options.clients {
             true => reader.load_clients(tenant.id).await?,
             false => Vec::new(),
         };
-        let is_barred = match reach.barred {
-            Some(username) => reader.is_barred(tenant.id, username).await?,
+        let is_blocked = match options.blocked {
+            Some(username) => reader.is_blocked(tenant.id, username).await?,
             None => false,
         };
-        Ok(Loaded {
+        Ok(TenantView {
             state: State { tenant, signup },
             user,
             invitation,
             clients,
-            is_barred,
+            is_blocked,
         })
     }
 }

@@ -19,13 +19,13 @@ const PART_BYTES: u64 = 64 * 1024;
 
 /// The parts of indexes that were used last, as far as they were read.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct BlockCache {
     runs: Cache<RunId, Arc<SortedRun>, Bytes>,
     blocked: Cache<RunId, Arc<BlockedRun>, Bytes>,
     filters: Cache<GroupId, Arc<BlockedFilter>, Bytes>,
 }
 
-impl Kept {
+impl BlockCache {
     /// Keeps what a function of so much memory can.
     pub(super) fn within(memory_bytes: u64) -> Self {
         let bytes = |percent| memory_bytes / 100 * percent;

@@ -1,7 +1,7 @@
 //! The record of corrections: who took what back and why, and what came of it.
 
 use super::items;
-use super::{Intake, UsageReader, UsageStoreError};
+use super::{SegmentWriter, UsageReader, UsageStoreError};
 use dynamo::{Attributes as _, Item, text};
 use kernel::{MeterCode, ReasonCode, SegmentId, TenantId, Timestamp};
 use metering::{Counted, Purpose, Segment, Sender};
@@ -83,7 +83,7 @@ impl CorrectionOutcome {
     }
 }
 
-impl Intake {
+impl SegmentWriter {
     /// Stores corrections: the pointers and the records first, then the segments. `notes` are of
     /// the events that are taken back, of each tenant in the order of its segments: one event can
     /// be named by several corrections.

@@ -277,11 +277,11 @@ pub(super) fn part_items(tenant: TenantId, part: &NewPart) -> Vec<Item> {
     }
 }
 
-pub(super) fn level_sort(period_start: Timestamp, meter: &MeterCode, percent: u16) -> String {
+pub(super) fn alert_sort(period_start: Timestamp, meter: &MeterCode, percent: u16) -> String {
     format!("LEVEL#{period_start}#{meter}#{percent}")
 }
 
-pub(super) fn level_key(
+pub(super) fn alert_key(
     tenant: TenantId,
     period_start: Timestamp,
     meter: &MeterCode,
@@ -289,7 +289,7 @@ pub(super) fn level_key(
 ) -> Item {
     key(
         tenant_partition(tenant),
-        level_sort(period_start, meter, percent),
+        alert_sort(period_start, meter, percent),
     )
 }
 
@@ -335,7 +335,7 @@ pub(super) fn page_item(tenant: TenantId, key: &PageKey, page: &Page) -> Item {
 
 /// A day that is to be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DueSeal {
+pub struct SealTask {
     /// When.
     pub due: Timestamp,
     /// Whose day.
@@ -353,15 +353,15 @@ pub(super) fn seal_sort(due: Timestamp) -> String {
     format!("{:012}", due.as_second().max(0))
 }
 
-pub(super) fn seal_key(seal: &DueSeal) -> Item {
-    let DueSeal { due, tenant, day } = seal;
+pub(super) fn seal_key(seal: &SealTask) -> Item {
+    let SealTask { due, tenant, day } = seal;
     key(
         seal_partition(SEAL_SHARDS.of(tenant.as_uuid())),
         format!("{}#{tenant}#{}", seal_sort(*due), day.as_second()),
     )
 }
 
-pub(super) fn due_seal(item: &Item) -> Result<DueSeal, UsageStoreError> {
+pub(super) fn due_seal(item: &Item) -> Result<SealTask, UsageStoreError> {
     let entity = "seal";
     let sort: String = parsed(item, "sk", entity)?;
     let moment = |text: &str| {
@@ -372,7 +372,7 @@ pub(super) fn due_seal(item: &Item) -> Result<DueSeal, UsageStoreError> {
     let read = || {
         let (due, rest) = sort.split_once('#')?;
         let (tenant, day) = rest.split_once('#')?;
-        Some(DueSeal {
+        Some(SealTask {
             due: moment(due)?,
             tenant: tenant.parse().ok()?,
             day: moment(day)?,

@@ -1,7 +1,7 @@
 //! Loading the snapshot that a rollup starts from, and the blocks of indexes that it then misses.
 
 use super::items;
-use super::{Settler, UsageStoreError};
+use super::{RollupWriter, UsageStoreError};
 use dedupe::{BlockId, BlockedFilter, BlockedRun, Blocks, GroupId, MissingBlocks, RunId, RunMeta};
 use dynamo::{Attributes as _, Item, has_key};
 use kernel::{TenantId, Timestamp};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// reads less if the table is too busy for the rest.
 const BLOCKS_AT_ONCE: usize = 400;
 
-impl Settler {
+impl RollupWriter {
     /// Loads the checkpoint and the pages that the segments touch, with the blocks of the indexes
     /// that are in memory.
     pub(super) async fn load(

@@ -4,31 +4,31 @@
 //! it. An event counts exactly once because that transaction replaces the tenant's checkpoint,
 //! which names the identity index that was searched, on condition that nobody else has replaced it.
 
+mod alerts;
 mod cache;
 mod corrections;
 mod erase;
-mod intake;
 mod items;
-mod levels;
 mod load;
 mod monitor;
 mod pending;
 mod read;
+mod rollup_writer;
 mod seal;
 mod search;
-mod settler;
+mod segment_writer;
 
+pub use alerts::UsageAlerts;
 pub use corrections::{CorrectedEvent, CorrectionNote, CorrectionOutcome, CorrectionRecord};
 pub use erase::UsageEraser;
-pub use intake::{Intake, STORE_TIME_MAX};
-pub use items::{DueSeal, segment_of_image};
-pub use levels::UsageLevels;
+pub use items::{SealTask, segment_of_image};
 pub use monitor::{UsageBacklog, UsageMonitor};
 pub use pending::{FoundSegment, Pending};
 pub use read::{StoredTotals, UsageReader};
+pub use rollup_writer::{RolledUp, RollupWriter};
 pub use seal::Resent;
 pub use search::{SEARCH_BYTES_MAX, SearchBudget};
-pub use settler::{Settled, Settler};
+pub use segment_writer::{STORE_TIME_MAX, SegmentWriter};
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
 //! What waits to be settled, found without the stream.
 
 use super::items::{self, PENDING_SHARDS};
-use super::{Settler, UsageStoreError};
+use super::{RollupWriter, UsageStoreError};
 use dynamo::Item;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::Segment;
@@ -50,7 +50,7 @@ pub(super) fn first_key(moment: Timestamp) -> String {
     format!("{:08x}-{:04x}", ms >> 16, ms & 0xffff)
 }
 
-impl Settler {
+impl RollupWriter {
     /// The oldest pointers that were made before a moment, at most `limit` of each of their
     /// partitions.
     ///

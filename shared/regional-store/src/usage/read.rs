@@ -1,4 +1,4 @@
-//! Reading a tenant's totals, for who asks what was used.
+//! ParsedBatch a tenant's totals, for who asks what was used.
 
 use super::UsageStoreError;
 use super::items;

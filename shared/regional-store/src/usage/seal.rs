@@ -1,23 +1,23 @@
 //! Sealing days, stating sealed days again, and stating where a tenant's facts end.
 
 use super::UsageStoreError;
-use super::items::{self, DueSeal, SEAL_SHARDS};
-use super::settler::{Outcome, Settler};
+use super::items::{self, SEAL_SHARDS, SealTask};
+use super::rollup_writer::{CommitResult, RollupWriter};
 use dynamo::{Attempts, CONTENTION, Write};
 use kernel::{BillingAnchor, TenantId, Timestamp, WindowSize};
-use metering::{Checkpoint, Page, PageKey, Statement, restate, seal, state_end};
+use metering::{Checkpoint, DayPublication, Page, PageKey, report_end, republish, seal};
 use std::collections::BTreeMap;
 
 /// What became of the wish to state a day again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resent {
-    /// It is stated again.
+    /// It is published again.
     Stated,
-    /// The day is not sealed: what there is of it has been stated, and will be when it changes.
+    /// The day is not sealed: what there is of it has been published, and will be when it changes.
     NothingSealed,
 }
 
-impl Settler {
+impl RollupWriter {
     /// The days whose time to be sealed has come, at most `limit` of each of the 8 partitions, the
     /// oldest first.
     ///
@@ -27,7 +27,7 @@ impl Settler {
         &self,
         now: Timestamp,
         limit: u16,
-    ) -> Result<Vec<DueSeal>, UsageStoreError> {
+    ) -> Result<Vec<SealTask>, UsageStoreError> {
         let mut due = Vec::new();
         for shard in SEAL_SHARDS.all() {
             let query = self
@@ -47,20 +47,21 @@ impl Settler {
         Ok(due)
     }
 
-    /// Seals a day, once: the seal is stated in the transaction that ends its being due.
+    /// Seals a day, once: the seal is published in the transaction that ends its being due.
     ///
     /// # Errors
     /// When the table fails, or others were quicker too often. Calling it again is always right.
-    pub async fn seal(&self, due: &DueSeal, now: Timestamp) -> Result<(), UsageStoreError> {
+    pub async fn seal(&self, due: &SealTask, now: Timestamp) -> Result<(), UsageStoreError> {
         let done = self.table.delete(items::seal_key(due)).if_present();
-        let stated = self.state_day(due.tenant, due.day, now, vec![done], |checkpoint, pages| {
-            match checkpoint.generation {
-                // The tenant was erased.
-                0 => None,
-                _ => Some(seal(checkpoint, due.tenant, due.day, pages)),
-            }
-        });
-        if !stated.await? {
+        let published =
+            self.publish_day(due.tenant, due.day, now, vec![done], |checkpoint, pages| {
+                match checkpoint.generation {
+                    // The tenant was erased.
+                    0 => None,
+                    _ => Some(seal(checkpoint, due.tenant, due.day, pages)),
+                }
+            });
+        if !published.await? {
             let forgotten = self
                 .table
                 .send(self.table.delete(items::seal_key(due)))
@@ -70,7 +71,7 @@ impl Settler {
         Ok(())
     }
 
-    /// States a sealed day's totals and its seal again.
+    /// Publishes a sealed day's totals and its seal again.
     ///
     /// # Errors
     /// When the table fails, or others were quicker too often. Calling it again states them once
@@ -81,50 +82,50 @@ impl Settler {
         day: Timestamp,
         now: Timestamp,
     ) -> Result<Resent, UsageStoreError> {
-        let stated = self
-            .state_day(tenant, day, now, Vec::new(), |checkpoint, pages| {
-                restate(checkpoint, tenant, day, pages)
+        let published = self
+            .publish_day(tenant, day, now, Vec::new(), |checkpoint, pages| {
+                republish(checkpoint, tenant, day, pages)
             })
             .await?;
-        Ok(if stated {
+        Ok(if published {
             Resent::Stated
         } else {
             Resent::NothingSealed
         })
     }
 
-    /// States where the stream of the tenant's facts ends; whether it has one.
+    /// Publishes where the stream of the tenant's facts ends; whether it has one.
     ///
     /// # Errors
     /// When the table fails, or others were quicker too often. Calling it again states it once
     /// more.
-    pub async fn state_end(
+    pub async fn report_end(
         &self,
         tenant: TenantId,
         now: Timestamp,
     ) -> Result<bool, UsageStoreError> {
-        let stated = self.state_all(tenant, Vec::new(), async |before| {
-            let Some((checkpoint, end)) = state_end(before, tenant) else {
+        let published = self.publish_all(tenant, Vec::new(), async |before| {
+            let Some((checkpoint, end)) = report_end(before, tenant) else {
                 return Ok(None);
             };
             let facts = vec![self.state(tenant, checkpoint.sequence, now, end)?];
             Ok(Some((checkpoint, facts)))
         });
-        stated.await
+        published.await
     }
 
-    /// Decides what is to be stated of a day, and states it, see [`Settler::state_all`].
-    async fn state_day(
+    /// Decides what is to be published of a day, and states it, see [`RollupWriter::publish_all`].
+    async fn publish_day(
         &self,
         tenant: TenantId,
         day: Timestamp,
         now: Timestamp,
         first: Vec<Write>,
-        decide: impl Fn(&Checkpoint, &BTreeMap<PageKey, Page>) -> Option<Statement>,
+        decide: impl Fn(&Checkpoint, &BTreeMap<PageKey, Page>) -> Option<DayPublication>,
     ) -> Result<bool, UsageStoreError> {
-        let stated = self.state_all(tenant, first, async |before| {
+        let published = self.publish_all(tenant, first, async |before| {
             let pages = self.totals(tenant, day).await?;
-            let Some(Statement {
+            let Some(DayPublication {
                 checkpoint,
                 totals,
                 seal,
@@ -139,13 +140,13 @@ impl Settler {
             facts.push(self.state(tenant, checkpoint.sequence, now, seal)?);
             Ok(Some((checkpoint, facts)))
         });
-        stated.await
+        published.await
     }
 
-    /// Decides what is to be stated, with the next checkpoint, and writes it on condition that
-    /// nobody changed the checkpoint, and on those of `first`; whether anything is stated. If
+    /// Decides what is to be published, with the next checkpoint, and writes it on condition that
+    /// nobody changed the checkpoint, and on those of `first`; whether anything is published. If
     /// `first` is refused, somebody else has done it.
-    async fn state_all(
+    async fn publish_all(
         &self,
         tenant: TenantId,
         first: Vec<Write>,
@@ -160,10 +161,10 @@ impl Settler {
             let mut parts = first.clone();
             parts.extend(self.checkpoint(tenant, &checkpoint, &before));
             parts.extend(facts);
-            match Outcome::of(self.table.transact(parts).await, first.len()) {
-                Outcome::Committed => return Ok(true),
-                Outcome::SettledBefore(_) => return Ok(false),
-                Outcome::NotCommitted(error) => {
+            match CommitResult::of(self.table.transact(parts).await, first.len()) {
+                CommitResult::Committed => return Ok(true),
+                CommitResult::AlreadyRolledUp(_) => return Ok(false),
+                CommitResult::NotCommitted(error) => {
                     attempts
                         .again(error)
                         .await
@@ -174,7 +175,7 @@ impl Settler {
     }
 
     /// The totals of the billing period that a day is in. To be read after the checkpoint, see
-    /// [`Settler::load_checkpoint`].
+    /// [`RollupWriter::load_checkpoint`].
     async fn totals(
         &self,
         tenant: TenantId,

@@ -2,13 +2,13 @@ mod throttled;
 
 use super::items;
 use crate::{
-    DueSeal, FoundSegment, Intake, Leaving, Pending, Resent, Settled, Settler, TenantStore,
-    UsageEraser, UsageMonitor,
+    FoundSegment, Leaving, Pending, Resent, RolledUp, RollupWriter, SealTask, SegmentWriter,
+    TenantStore, UsageEraser, UsageMonitor,
 };
 use catalogue::Catalogue;
 use contract::{
-    Envelope, EventCounts, Fact, ReasonCounts, RejectionKind, SealDigest, Stream, UsageSealed,
-    UsageStreamStated, UsageWindow, UsageWindowUpdated, WindowPart,
+    BusEvent, Envelope, EventCounts, ReasonCounts, RejectionKind, SealDigest, Stream, UsageSealed,
+    UsageStreamEndReported, UsageWindow, UsageWindowUpdated, WindowPart,
 };
 use dedupe::{DedupeKey, Entry};
 use futures::future::join_all;
@@ -40,14 +40,14 @@ struct World {
     aws: testkit::LocalAws,
     table: String,
     outbox: Outbox,
-    intake: Intake,
+    intake: SegmentWriter,
 }
 
 async fn world() -> World {
     let aws = testkit::aws().await;
     let table = testkit::table(&aws, false).await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    let intake = Intake::new(&aws.config, table.clone());
+    let intake = SegmentWriter::new(&aws.config, table.clone());
     World {
         aws,
         table,
@@ -57,9 +57,9 @@ async fn world() -> World {
 }
 
 impl World {
-    fn settler(&self) -> Settler {
+    fn rollups(&self) -> RollupWriter {
         let region = "eu-central-1".parse().unwrap();
-        Settler::new(
+        RollupWriter::new(
             &self.aws.config,
             self.table.clone(),
             self.outbox.clone(),
@@ -108,8 +108,8 @@ impl World {
         count
     }
 
-    /// The last total of each window that was stated, with the number of facts.
-    async fn stated(&self) -> (u64, BTreeMap<(TenantId, Timestamp), UsageWindow>) {
+    /// The last total of each window that was published, with the number of facts.
+    async fn published(&self) -> (u64, BTreeMap<(TenantId, Timestamp), UsageWindow>) {
         let mut windows: BTreeMap<(TenantId, Timestamp), UsageWindow> = BTreeMap::new();
         let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
         for row in &rows {
@@ -168,20 +168,20 @@ async fn an_index_in_blocks_is_known_to_whoever_holds_nothing_of_it() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let of = tenant(26);
-    let settle = async |settler: &Settler, numbers: std::ops::Range<u32>| {
+    let settle = async |rollups: &RollupWriter, numbers: std::ops::Range<u32>| {
         let sent = segments(&catalogue, of, numbers);
         world.intake.store(&sent, now()).await.unwrap();
-        settler.settle(of, &sent, now()).await.unwrap().counted
+        rollups.roll_up(of, &sent, now()).await.unwrap().counted
     };
-    let settler = world.settler();
+    let rollups = world.rollups();
     let mut sent = 0;
     // Until a group of runs has its filter, which depends on the runs' ids.
     let checkpoint = loop {
         for _ in 0..13 {
-            assert_eq!(settle(&settler, sent..sent + 1_000).await.accepted, 1_000);
+            assert_eq!(settle(&rollups, sent..sent + 1_000).await.accepted, 1_000);
             sent += 1_000;
         }
-        let (checkpoint, _) = settler.load_checkpoint(of, Vec::new()).await.unwrap();
+        let (checkpoint, _) = rollups.load_checkpoint(of, Vec::new()).await.unwrap();
         if checkpoint
             .events
             .runs
@@ -200,7 +200,7 @@ async fn an_index_in_blocks_is_known_to_whoever_holds_nothing_of_it() {
         .count();
     assert!(in_blocks >= 2);
 
-    let forgetful = world.settler().within_memory(0);
+    let forgetful = world.rollups().within_memory(0);
     let counted = settle(&forgetful, sent - 10..sent + 10).await;
     assert_eq!((counted.accepted, counted.duplicates), (10, 10));
     let counted = settle(&forgetful, 0..1_000).await;
@@ -240,21 +240,21 @@ async fn settlers_at_once_count_each_event_once() {
     world.intake.store(&sent, now()).await.unwrap();
     assert_eq!(world.monitor().backlog().await.unwrap().waiting, 12);
 
-    let settlers = [world.settler(), world.settler(), world.settler()];
+    let rollup_writers = [world.rollups(), world.rollups(), world.rollups()];
     let deliveries = (0..12).map(|n| {
         let delivered: Vec<Segment> = (0..4).map(|i| sent[(n + i * 5) % 12].clone()).collect();
-        let settler = &settlers[n % 3];
+        let rollups = &rollup_writers[n % 3];
         async move {
             // A failed batch comes again.
             for _ in 0..20 {
-                if let Ok(settled) = settler.settle(tenant(1), &delivered, now()).await {
+                if let Ok(settled) = rollups.roll_up(tenant(1), &delivered, now()).await {
                     return settled;
                 }
             }
             panic!("never settled");
         }
     });
-    let settled: Vec<Settled> = join_all(deliveries).await;
+    let settled: Vec<RolledUp> = join_all(deliveries).await;
     assert_eq!(
         settled
             .iter()
@@ -277,7 +277,7 @@ async fn settlers_at_once_count_each_event_once() {
     };
     assert_eq!(world.monitor().counts().await.unwrap(), counts);
     assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
-    let (facts, windows) = world.stated().await;
+    let (facts, windows) = world.published().await;
     let window = windows.values().next().unwrap();
     assert_eq!(
         (window.value.to_string().as_str(), window.events),
@@ -289,39 +289,43 @@ async fn settlers_at_once_count_each_event_once() {
     );
 
     let again = world
-        .settler()
-        .settle(tenant(1), &sent, now())
+        .rollups()
+        .roll_up(tenant(1), &sent, now())
         .await
         .unwrap();
     assert_eq!(
         again,
-        Settled {
+        RolledUp {
             segments: 0,
             before: 12,
             counted: Counted::default()
         }
     );
-    assert_eq!(world.stated().await.0, facts, "a redelivery states nothing");
+    assert_eq!(
+        world.published().await.0,
+        facts,
+        "a redelivery states nothing"
+    );
 }
 
 #[tokio::test]
 async fn the_index_is_merged_under_everyone_who_reads_it() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
-    let settlers = [world.settler(), world.settler()];
+    let rollup_writers = [world.rollups(), world.rollups()];
     let mut accepted = 0;
     for n in 0..20_u32 {
         let sent = segments(&catalogue, tenant(2), (n * 5)..(n * 5 + 10));
         world.intake.store(&sent, now()).await.unwrap();
-        let settled = settlers[usize::from(n % 3 == 0)]
-            .settle(tenant(2), &sent, now())
+        let settled = rollup_writers[usize::from(n % 3 == 0)]
+            .roll_up(tenant(2), &sent, now())
             .await
             .unwrap();
         accepted += settled.counted.accepted;
     }
     assert_eq!(accepted, 105);
     let (checkpoint, _) = world
-        .settler()
+        .rollups()
         .load_checkpoint(tenant(2), Vec::new())
         .await
         .unwrap();
@@ -342,7 +346,7 @@ async fn the_index_is_merged_under_everyone_who_reads_it() {
         .collect::<Vec<_>>();
     assert_eq!(
         world
-            .settler()
+            .rollups()
             .table
             .batch_get(runs)
             .send()
@@ -363,13 +367,13 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
         .flat_map(|n| segments(&catalogue, tenant(21), (n * 1_000)..(n * 1_000 + 1_000)))
         .collect();
     world.intake.store(&sent, now()).await.unwrap();
-    let settler = world.settler();
+    let rollups = world.rollups();
     for (n, segment) in sent.iter().enumerate() {
-        settler
-            .settle(tenant(21), std::slice::from_ref(segment), now())
+        rollups
+            .roll_up(tenant(21), std::slice::from_ref(segment), now())
             .await
             .unwrap();
-        let (checkpoint, _) = settler
+        let (checkpoint, _) = rollups
             .load_checkpoint(tenant(21), Vec::new())
             .await
             .unwrap();
@@ -391,9 +395,9 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
         .flat_map(|n| segments(&catalogue, tenant(21), (n * 1_000)..(n * 1_000 + 7)))
         .collect();
     world.intake.store(&again, now()).await.unwrap();
-    let other = world.settler();
+    let other = world.rollups();
     for batch in batches(again) {
-        other.settle(tenant(21), &batch, now()).await.unwrap();
+        other.roll_up(tenant(21), &batch, now()).await.unwrap();
     }
     let (checkpoint, _) = other.load_checkpoint(tenant(21), Vec::new()).await.unwrap();
     assert_eq!(
@@ -422,16 +426,16 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
 #[tokio::test]
 async fn a_day_is_due_so_long_after_it_has_ended() {
     let world = world().await;
-    let (settler, of, day) = (world.settler(), tenant(23), Timestamp::UNIX_EPOCH);
+    let (rollups, of, day) = (world.rollups(), tenant(23), Timestamp::UNIX_EPOCH);
     let sent = segments(&Catalogue::bundled().unwrap(), of, 1..3);
     world.intake.store(&sent, day).await.unwrap();
-    settler
-        .settle(of, &sent, day + SignedDuration::from_hours(10))
+    rollups
+        .roll_up(of, &sent, day + SignedDuration::from_hours(10))
         .await
         .unwrap();
     let due_at = day + SignedDuration::from_hours(24) + SEAL_AFTER;
-    assert!(settler.due_seals(due_at, 10).await.unwrap().is_empty());
-    let due = settler
+    assert!(rollups.due_seals(due_at, 10).await.unwrap().is_empty());
+    let due = rollups
         .due_seals(due_at + SignedDuration::from_secs(1), 10)
         .await
         .unwrap();
@@ -445,32 +449,32 @@ async fn a_day_is_due_so_long_after_it_has_ended() {
 }
 
 #[tokio::test]
-async fn a_day_is_sealed_once_and_can_be_stated_again() {
+async fn a_day_is_sealed_once_and_can_be_published_again() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let of = tenant(22);
-    let (settler, day) = (world.settler(), Timestamp::UNIX_EPOCH);
+    let (rollups, day) = (world.rollups(), Timestamp::UNIX_EPOCH);
     let send = async |numbers: std::ops::Range<u32>| {
         let sent = segments(&catalogue, of, numbers);
         world.intake.store(&sent, now()).await.unwrap();
-        settler.settle(of, &sent, now()).await.unwrap();
+        rollups.roll_up(of, &sent, now()).await.unwrap();
     };
     send(1..4).await;
     send(4..6).await;
     assert_eq!(
-        settler.resend(of, day, now()).await.unwrap(),
+        rollups.resend(of, day, now()).await.unwrap(),
         Resent::NothingSealed
     );
     // The day has been over for years: it is sealed a quarter of an hour after its first event.
     assert!(
-        settler
+        rollups
             .due_seals(now() + SignedDuration::from_mins(13), 10)
             .await
             .unwrap()
             .is_empty()
     );
     let due_soon = async || {
-        settler
+        rollups
             .due_seals(now() + SignedDuration::from_mins(16), 10)
             .await
             .unwrap()
@@ -487,9 +491,9 @@ async fn a_day_is_sealed_once_and_can_be_stated_again() {
         "with the period"
     );
     let seals = [
-        settler.seal(&due[0], now()),
-        settler.seal(&due[0], now()),
-        settler.seal(&due[0], now()),
+        rollups.seal(&due[0], now()),
+        rollups.seal(&due[0], now()),
+        rollups.seal(&due[0], now()),
     ];
     assert!(join_all(seals).await.iter().all(Result::is_ok));
     assert_eq!(due_soon().await.len(), due.len() - 1 + others.len());
@@ -514,7 +518,7 @@ async fn a_day_is_sealed_once_and_can_be_stated_again() {
         "two totals, one seal, one adjustment"
     );
     assert_eq!(
-        settler.resend(of, day, now()).await.unwrap(),
+        rollups.resend(of, day, now()).await.unwrap(),
         Resent::Stated
     );
     let rows = world.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
@@ -566,15 +570,15 @@ async fn a_day_is_sealed_once_and_can_be_stated_again() {
 }
 
 #[tokio::test]
-async fn where_facts_end_is_stated_under_the_next_number_however_many_ask() {
+async fn where_facts_end_is_published_under_the_next_number_however_many_ask() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
-    let (settlers, of) = (
-        [world.settler(), world.settler(), world.settler()],
+    let (rollup_writers, of) = (
+        [world.rollups(), world.rollups(), world.rollups()],
         tenant(24),
     );
     assert!(
-        !settlers[0].state_end(of, now()).await.unwrap(),
+        !rollup_writers[0].report_end(of, now()).await.unwrap(),
         "nothing was used"
     );
     assert_eq!(
@@ -587,15 +591,18 @@ async fn where_facts_end_is_stated_under_the_next_number_however_many_ask() {
         .flat_map(|n| segments(&catalogue, of, (n * 2)..(n * 2 + 2)))
         .collect();
     world.intake.store(&sent, now()).await.unwrap();
-    let work = settlers.iter().zip(&sent).map(async |(settler, segment)| {
-        assert!(
-            settler
-                .settle(of, std::slice::from_ref(segment), now())
-                .await
-                .is_ok()
-        );
-        assert!(settler.state_end(of, now()).await.unwrap());
-    });
+    let work = rollup_writers
+        .iter()
+        .zip(&sent)
+        .map(async |(rollups, segment)| {
+            assert!(
+                rollups
+                    .roll_up(of, std::slice::from_ref(segment), now())
+                    .await
+                    .is_ok()
+            );
+            assert!(rollups.report_end(of, now()).await.unwrap());
+        });
     join_all(work).await;
     let rows = world.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
     let number = |row: &outbox::Row| {
@@ -612,13 +619,13 @@ async fn where_facts_end_is_stated_under_the_next_number_however_many_ask() {
     );
     let ends: Vec<_> = rows
         .iter()
-        .filter(|row| row.detail_type == UsageStreamStated::TYPE)
+        .filter(|row| row.detail_type == UsageStreamEndReported::TYPE)
         .collect();
     assert_eq!(ends.len(), 3);
-    let end: Envelope<UsageStreamStated> = serde_json::from_str(&ends[0].detail).unwrap();
+    let end: Envelope<UsageStreamEndReported> = serde_json::from_str(&ends[0].detail).unwrap();
     assert_eq!(
         end.data,
-        UsageStreamStated {
+        UsageStreamEndReported {
             tenant: of,
             sealed_until: None
         }
@@ -627,7 +634,10 @@ async fn where_facts_end_is_stated_under_the_next_number_however_many_ask() {
         (end.stream, ends[0].target),
         (Stream::Usage(of), outbox::Target::Regional)
     );
-    let (checkpoint, _) = settlers[0].load_checkpoint(of, Vec::new()).await.unwrap();
+    let (checkpoint, _) = rollup_writers[0]
+        .load_checkpoint(of, Vec::new())
+        .await
+        .unwrap();
     assert_eq!((checkpoint.sequence, checkpoint.counted.accepted), (6, 6));
 }
 
@@ -636,34 +646,34 @@ async fn nobody_asks_an_erased_tenant_back() {
     let world = world().await;
     let (eraser, _) = world.eraser().await;
     let catalogue = Catalogue::bundled().unwrap();
-    let (settler, of) = (world.settler(), tenant(25));
+    let (rollups, of) = (world.rollups(), tenant(25));
     let sent = segments(&catalogue, of, 0..2);
     world.intake.store(&sent, now()).await.unwrap();
-    settler.settle(of, &sent, now()).await.unwrap();
+    rollups.roll_up(of, &sent, now()).await.unwrap();
     let erase = async || while eraser.erase_some(of).await.unwrap() == Leaving::Some {};
-    let (stated, ()) = tokio::join!(settler.state_end(of, now()), erase());
-    stated.unwrap();
-    assert!(!settler.state_end(of, now()).await.unwrap());
+    let (published, ()) = tokio::join!(rollups.report_end(of, now()), erase());
+    published.unwrap();
+    assert!(!rollups.report_end(of, now()).await.unwrap());
     assert_eq!(world.items(of).await, 0);
 }
 
 #[tokio::test]
 async fn a_seal_of_an_erased_tenant_is_forgotten() {
     let world = world().await;
-    let settler = world.settler();
-    let due = DueSeal {
+    let rollups = world.rollups();
+    let due = SealTask {
         due: Timestamp::UNIX_EPOCH,
         tenant: tenant(23),
         day: Timestamp::UNIX_EPOCH,
     };
-    settler
+    rollups
         .table
         .put_all(vec![items::seal_key(&due)])
         .await
         .unwrap();
-    assert_eq!(settler.due_seals(now(), 10).await.unwrap(), [due]);
-    settler.seal(&due, now()).await.unwrap();
-    assert!(settler.due_seals(now(), 10).await.unwrap().is_empty());
+    assert_eq!(rollups.due_seals(now(), 10).await.unwrap(), [due]);
+    rollups.seal(&due, now()).await.unwrap();
+    assert!(rollups.due_seals(now(), 10).await.unwrap().is_empty());
     assert_eq!(
         (
             world.items(tenant(23)).await,
@@ -685,15 +695,15 @@ async fn a_conflict_is_counted_and_changes_no_total() {
     let at = 7 + 2 + 8 + 1 + catalogue.meters[3].code.as_str().len() + 1 + 3 + DedupeKey::BYTES;
     bytes[at] ^= 1;
     other.body = metering::SegmentBody::decode(&bytes).unwrap();
-    let settler = world.settler();
+    let rollups = world.rollups();
     for sent in [&first[0], &other] {
         world
             .intake
             .store(std::slice::from_ref(sent), now())
             .await
             .unwrap();
-        settler
-            .settle(tenant(3), std::slice::from_ref(sent), now())
+        rollups
+            .roll_up(tenant(3), std::slice::from_ref(sent), now())
             .await
             .unwrap();
     }
@@ -704,7 +714,7 @@ async fn a_conflict_is_counted_and_changes_no_total() {
         ..EventCounts::default()
     };
     assert_eq!(world.monitor().counts().await.unwrap(), counts);
-    let (facts, windows) = world.stated().await;
+    let (facts, windows) = world.published().await;
     assert_eq!(
         (
             facts,
@@ -723,16 +733,16 @@ async fn what_waits_is_found_without_the_stream() {
         .collect();
     let before = now();
     world.intake.store(&sent, before).await.unwrap();
-    let settler = world.settler();
+    let rollups = world.rollups();
     let soon = now() + SignedDuration::from_secs(2);
     assert!(
-        settler
+        rollups
             .waiting(before - SignedDuration::from_secs(60), 100)
             .await
             .unwrap()
             .is_empty()
     );
-    let waiting = settler.waiting(soon, 100).await.unwrap();
+    let waiting = rollups.waiting(soon, 100).await.unwrap();
     assert_eq!(waiting.len(), 60);
     let backlog = world.monitor().backlog().await.unwrap();
     assert_eq!(backlog.waiting, 60);
@@ -745,7 +755,7 @@ async fn what_waits_is_found_without_the_stream() {
         .min_by_key(|p| p.segment);
     assert_eq!(backlog.oldest, oldest.unwrap().made_at());
 
-    for (pointer, found) in settler.find(&waiting).await.unwrap() {
+    for (pointer, found) in rollups.find(&waiting).await.unwrap() {
         let FoundSegment::Ready(segment) = found else {
             panic!("{pointer:?}")
         };
@@ -757,10 +767,13 @@ async fn what_waits_is_found_without_the_stream() {
                 .unwrap()
         );
         for batch in batches(vec![segment]) {
-            settler.settle(pointer.tenant, &batch, now()).await.unwrap();
+            rollups
+                .roll_up(pointer.tenant, &batch, now())
+                .await
+                .unwrap();
         }
     }
-    assert!(settler.waiting(soon, 100).await.unwrap().is_empty());
+    assert!(rollups.waiting(soon, 100).await.unwrap().is_empty());
     assert_eq!(world.monitor().counts().await.unwrap().accepted, 120);
 }
 
@@ -769,9 +782,9 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let sent = segments(&catalogue, tenant(4), 0..2).remove(0);
-    let settler = world.settler();
+    let rollups = world.rollups();
     // Ended between the two writes of the intake.
-    settler
+    rollups
         .table
         .put_all(vec![items::pending_item(&sent)])
         .await
@@ -781,7 +794,7 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
         tenant: sent.tenant,
     };
     assert!(matches!(
-        settler.find(&[pointer]).await.unwrap()[..],
+        rollups.find(&[pointer]).await.unwrap()[..],
         [(_, FoundSegment::Absent)]
     ));
     // What is sent again has another segment, and both pointers lead to what they lead to.
@@ -791,16 +804,16 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
         .store(std::slice::from_ref(&again), now())
         .await
         .unwrap();
-    settler.settle(tenant(4), &[again], now()).await.unwrap();
-    settler.forget(pointer).await.unwrap();
+    rollups.roll_up(tenant(4), &[again], now()).await.unwrap();
+    rollups.forget(pointer).await.unwrap();
     assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
     assert_eq!(world.monitor().counts().await.unwrap().accepted, 2);
 
     let mut broken = items::segment_item(&sent, now());
     broken.insert("body".to_owned(), dynamo::text("x"));
-    settler.table.put_all(vec![broken]).await.unwrap();
+    rollups.table.put_all(vec![broken]).await.unwrap();
     assert!(matches!(
-        settler.find(&[pointer]).await.unwrap()[..],
+        rollups.find(&[pointer]).await.unwrap()[..],
         [(_, FoundSegment::Malformed(_))]
     ));
 }
@@ -866,8 +879,8 @@ async fn a_tenant_waits_for_its_own_segments_only() {
     world.intake.store(&of_both, now()).await.unwrap();
     assert!(eraser.has_pending(tenant(5)).await.unwrap());
     world
-        .settler()
-        .settle(tenant(5), &of_both[..1], now())
+        .rollups()
+        .roll_up(tenant(5), &of_both[..1], now())
         .await
         .unwrap();
     assert!(!eraser.has_pending(tenant(5)).await.unwrap());
@@ -890,7 +903,7 @@ async fn a_pointer_is_found_behind_many_others() {
     let pointers = (1..=5)
         .map(|number| pointer(number, if number == 5 { 8 } else { 7 }))
         .collect();
-    world.settler().table.put_all(pointers).await.unwrap();
+    world.rollups().table.put_all(pointers).await.unwrap();
     assert!(eraser.has_pending(tenant(8)).await.unwrap());
     assert!(!eraser.has_pending(tenant(9)).await.unwrap());
 }
@@ -907,8 +920,8 @@ async fn what_is_erased_is_counted_once_however_many_erase() {
     world.intake.store(&sent, now()).await.unwrap();
     for batch in batches(sent.clone()) {
         world
-            .settler()
-            .settle(tenant(10), &batch, now())
+            .rollups()
+            .roll_up(tenant(10), &batch, now())
             .await
             .unwrap();
     }

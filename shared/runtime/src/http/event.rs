@@ -220,7 +220,7 @@ fn is_authority(text: &str) -> bool {
         |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
     let named = !host.is_empty()
         && host.bytes().all(is_plain)
-        && host.split('.').all(kernel::is_readable_label);
+        && host.split('.').all(kernel::is_readable_subdomain);
     named && port.is_none_or(is_port)
 }
 

@@ -21,7 +21,7 @@ use std::fmt::{self, Display};
 const VERBATIM: &str = "meridian::Verbatim";
 
 /// How many levels of a document are read, as in `serde_json`: each is a call within another.
-const LEVELS_MAX: usize = 128;
+const THRESHOLDS_MAX: usize = 128;
 
 /// Reads a document.
 ///
@@ -42,7 +42,9 @@ pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem
     let document: &RawValue =
         serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
     if is_too_deep(document.get()) {
-        return Err(malformed(format!("It has more than {LEVELS_MAX} levels.")));
+        return Err(malformed(format!(
+            "It has more than {THRESHOLDS_MAX} levels."
+        )));
     }
     T::deserialize(Value(document)).map_err(Mismatch::into_problem)
 }
@@ -59,7 +61,7 @@ fn is_too_deep(text: &str) -> bool {
             b']' | b'}' if !is_text => level = level.saturating_sub(1),
             _ => {}
         }
-        level > LEVELS_MAX
+        level > THRESHOLDS_MAX
     })
 }
 

@@ -2,7 +2,7 @@ use crate::{Addresses, Bearer, Username};
 use serde_json::json;
 
 #[test]
-fn an_address_leads_to_its_label_and_back() {
+fn an_address_leads_to_its_subdomain_and_back() {
     for (pattern, url, host) in [
         (
             "https://{alias}.app.example.com",
@@ -22,12 +22,12 @@ fn an_address_leads_to_its_label_and_back() {
     ] {
         let addresses: Addresses = pattern.parse().unwrap();
         assert_eq!(addresses.url("acme").unwrap(), url);
-        assert_eq!(addresses.label(host).unwrap(), "acme", "{host}");
+        assert_eq!(addresses.subdomain(host).unwrap(), "acme", "{host}");
     }
 }
 
 #[test]
-fn a_host_that_is_no_tenants_address_has_no_label() {
+fn a_host_that_is_no_tenants_address_has_no_subdomain() {
     let addresses: Addresses = "https://{alias}.app.example.com".parse().unwrap();
     let long = format!("{}.app.example.com", "a".repeat(64));
     for host in [
@@ -40,17 +40,17 @@ fn a_host_that_is_no_tenants_address_has_no_label() {
         "acme.app.example.com.evil.example",
         &long,
     ] {
-        assert_eq!(addresses.label(host), None, "{host}");
+        assert_eq!(addresses.subdomain(host), None, "{host}");
     }
     let none: Addresses = "".parse().unwrap();
     assert_eq!(
-        (none.label("acme.localhost"), none.url("acme")),
+        (none.subdomain("acme.localhost"), none.url("acme")),
         (None, None)
     );
 }
 
 #[test]
-fn a_pattern_has_one_label_in_front_of_a_domain() {
+fn a_pattern_has_one_subdomain_in_front_of_a_domain() {
     for pattern in [
         "https://app.example.com",
         "https://{alias}",

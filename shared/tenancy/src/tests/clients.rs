@@ -16,16 +16,16 @@ fn wish(n: u8, replaces: Option<u8>) -> ClientWish {
     }
 }
 
-/// The clients that are left when an outcome is stored.
-fn stored(clients: &[MachineClient], outcome: &Outcome) -> Vec<MachineClient> {
+/// The clients that are left when an changes is stored.
+fn stored(clients: &[MachineClient], changes: &ChangeSet) -> Vec<MachineClient> {
     let mut clients = clients.to_vec();
-    for change in &outcome.members {
+    for change in &changes.members {
         match change {
             MemberChange::Client(client) => {
                 clients.retain(|known| known.id != client.id);
                 clients.push((**client).clone());
             }
-            MemberChange::Forget(client) => clients.retain(|known| known.id != client.id),
+            MemberChange::DeleteClient(client) => clients.retain(|known| known.id != client.id),
             other => panic!("{other:?}"),
         }
     }
@@ -38,9 +38,9 @@ fn make(
     clients: &[MachineClient],
     wish: &ClientWish,
 ) -> Result<Vec<MachineClient>, Refusal> {
-    let begun = stored(clients, &decide_client(state, clients, wish, &occasion())?);
+    let begun = stored(clients, &decide_client(state, clients, wish, &context())?);
     let name = format!("made-{}", wish.id);
-    let made = decide_client_made(state, &begun, wish.id, &name, &occasion())?.unwrap();
+    let made = decide_client_made(state, &begun, wish.id, &name, &context())?.unwrap();
     Ok(stored(&begun, &made))
 }
 
@@ -52,7 +52,7 @@ fn at_most_five_are_in_use_and_a_successor_takes_a_place_over() {
         clients = make(&active, &clients, &wish(n, None)).unwrap();
     }
     let check = |clients: &[MachineClient], n, replaces: Option<u8>, expected: Option<Refusal>| {
-        let decided = decide_client(&active, clients, &wish(n, replaces), &occasion());
+        let decided = decide_client(&active, clients, &wish(n, replaces), &context());
         assert_eq!(decided.err(), expected, "{n} for {replaces:?}");
     };
     check(&clients, 6, None, Some(Refusal::TooManyClients));
@@ -61,7 +61,7 @@ fn at_most_five_are_in_use_and_a_successor_takes_a_place_over() {
         check(&clients, 10 + n, Some(n), None);
         let begun = stored(
             &clients,
-            &decide_client(&active, &clients, &wish(10 + n, Some(n)), &occasion()).unwrap(),
+            &decide_client(&active, &clients, &wish(10 + n, Some(n)), &context()).unwrap(),
         );
         check(&begun, 20 + n, Some(n), Some(Refusal::ClientEnds));
         check(&begun, 6, None, Some(Refusal::TooManyClients));
@@ -83,7 +83,7 @@ fn at_most_five_are_in_use_and_a_successor_takes_a_place_over() {
 #[test]
 fn only_an_active_tenant_gets_clients() {
     for status in TenantStatus::ALL {
-        let decided = decide_client(&state(status), &[], &wish(1, None), &occasion());
+        let decided = decide_client(&state(status), &[], &wish(1, None), &context());
         assert_eq!(decided.is_ok(), status == TenantStatus::Active, "{status}");
     }
 }
@@ -94,34 +94,34 @@ fn a_replaced_client_ends_in_a_day_and_is_looked_at_then() {
     let clients = make(&active, &[], &wish(1, None)).unwrap();
     let begun = stored(
         &clients,
-        &decide_client(&active, &clients, &wish(2, Some(1)), &occasion()).unwrap(),
+        &decide_client(&active, &clients, &wish(2, Some(1)), &context()).unwrap(),
     );
-    let made = decide_client_made(&active, &begun, id(2), "second", &occasion())
+    let made = decide_client_made(&active, &begun, id(2), "second", &context())
         .unwrap()
         .unwrap();
-    let end = crate::settings::after(occasion().now, ROTATION);
+    let end = crate::settings::after(context().now, ROTATION);
     assert_eq!(
         made.due,
-        [Due {
+        [ScheduledTask {
             at: end,
-            kind: DueKind::Clients,
+            kind: TaskKind::Clients,
             tenant: ids().tenant
         }]
     );
     let clients = stored(&begun, &made);
     let old = clients.iter().find(|client| client.id == id(1)).unwrap();
     assert!(
-        old.may(MachineScope::UsageWrite, occasion().now)
-            && !old.may(MachineScope::TenantRead, occasion().now)
+        old.may(MachineScope::UsageWrite, context().now)
+            && !old.may(MachineScope::TenantRead, context().now)
     );
     assert!(!old.may(MachineScope::UsageWrite, end) && old.has_ended(end));
     assert_eq!(
-        decide_client_made(&active, &clients, id(2), "third", &occasion()),
+        decide_client_made(&active, &clients, id(2), "third", &context()),
         Ok(None),
         "it is made once"
     );
     assert_eq!(
-        decide_client_made(&active, &clients, id(3), "third", &occasion()),
+        decide_client_made(&active, &clients, id(3), "third", &context()),
         Err(Refusal::NoClient)
     );
 }
@@ -131,16 +131,16 @@ fn a_revoked_client_ends_at_once_and_once() {
     let active = state(TenantStatus::Active);
     let clients = make(&active, &[], &wish(1, None)).unwrap();
     let by = sign_up().user.username;
-    let revoked = decide_revocation(&active, &clients[0], by, &occasion()).unwrap();
+    let revoked = decide_revocation(&active, &clients[0], by, &context()).unwrap();
     let clients = stored(&clients, &revoked);
-    assert!(clients[0].has_ended(occasion().now));
+    assert!(clients[0].has_ended(context().now));
     assert_eq!(
         revoked.due.len(),
         1,
         "what is left at the identity provider is looked at"
     );
     assert_eq!(
-        decide_revocation(&active, &clients[0], by, &occasion()),
+        decide_revocation(&active, &clients[0], by, &context()),
         None
     );
     assert_eq!(
@@ -168,9 +168,9 @@ fn a_client_is_its_tenants_and_its_requests() {
 #[test]
 fn a_closed_tenant_has_nothing_that_signs_in() {
     let mut closed = state(TenantStatus::Closed);
-    let due = Due {
-        at: occasion().now,
-        kind: DueKind::Clients,
+    let due = ScheduledTask {
+        at: context().now,
+        kind: TaskKind::Clients,
         tenant: closed.tenant.id,
     };
     let identity_provider = ProviderName::of(&closed.tenant.alias);
@@ -180,6 +180,6 @@ fn a_closed_tenant_has_nothing_that_signs_in() {
         trusts_unverified_email: false,
     });
     let (catalogue, settings) = (catalogue(), settings("auto"));
-    let ended = decide_due(&closed, &due, false, &catalogue, &settings, &occasion()).unwrap();
+    let ended = decide_task(&closed, &due, false, &catalogue, &settings, &context()).unwrap();
     assert_eq!((ended.tenant.federation, ended.done), (None, vec![due]));
 }

@@ -10,31 +10,31 @@ fn undo() -> KeyDigest {
 fn close(status: TenantStatus) -> State {
     let open = state(status);
     let by = Actor::User(open.signup.as_ref().unwrap().username);
-    let outcome = decide_closure(&open, by, undo(), &settings("external"), &occasion()).unwrap();
-    assert_eq!(outcome.due[0].at, at("2026-12-20T10:00:00Z"));
-    after(&open, outcome)
+    let changes = decide_closure(&open, by, undo(), &settings("external"), &context()).unwrap();
+    assert_eq!(changes.due[0].at, at("2026-12-20T10:00:00Z"));
+    after(&open, changes)
 }
 
-fn due(kind: DueKind, moment: &str) -> Due {
-    Due {
+fn due(kind: TaskKind, moment: &str) -> ScheduledTask {
+    ScheduledTask {
         at: at(moment),
         kind,
         tenant: ids().tenant,
     }
 }
 
-fn looked(state: &State, due: &Due, drained: bool, now: &str) -> (State, Outcome) {
-    let outcome = decide_due(
+fn looked(state: &State, due: &ScheduledTask, drained: bool, now: &str) -> (State, ChangeSet) {
+    let changes = decide_task(
         state,
         due,
         drained,
         &catalogue(),
         &settings("external"),
-        &occasion_at(now),
+        &context_at(now),
     )
     .unwrap();
-    assert!(outcome.done.contains(due), "what was due is done with");
-    (after(state, outcome.clone()), outcome)
+    assert!(changes.done.contains(due), "what was due is done with");
+    (after(state, changes.clone()), changes)
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_closure_can_be_undone_until_its_grace_is_over() {
                 Actor::Holder,
                 code,
                 &settings("auto"),
-                &occasion_at(now),
+                &context_at(now),
             )
         };
         assert_eq!(
@@ -67,16 +67,14 @@ fn a_closure_can_be_undone_until_its_grace_is_over() {
         assert!(reopen(None, "2026-12-20T10:00:00Z").is_err(), "too late");
     }
     let active = state(TenantStatus::Active);
-    assert!(
-        decide_reopening(&active, Actor::Holder, None, &settings("auto"), &occasion()).is_err()
-    );
+    assert!(decide_reopening(&active, Actor::Holder, None, &settings("auto"), &context()).is_err());
 }
 
 #[test]
 fn a_repeated_closure_only_changes_the_code() {
     let closing = close(TenantStatus::Active);
     let other = KeyDigest::of("closure", "another");
-    let later = occasion_at("2026-11-25T10:00:00Z");
+    let later = context_at("2026-11-25T10:00:00Z");
     let again = decide_closure(
         &closing,
         Actor::Holder,
@@ -85,7 +83,7 @@ fn a_repeated_closure_only_changes_the_code() {
         &later,
     )
     .unwrap();
-    assert!(again.statements.is_empty() && again.due.is_empty());
+    assert!(again.events.is_empty() && again.due.is_empty());
     let again = after(&closing, again);
     let reopen = |code| {
         decide_reopening(
@@ -116,7 +114,7 @@ fn who_cannot_close_is_refused() {
             Actor::Holder,
             undo(),
             &settings("auto"),
-            &occasion(),
+            &context(),
         );
         let may = matches!(status, TenantStatus::Active | TenantStatus::Suspended);
         assert_eq!(decided.is_ok(), may, "{status}");
@@ -129,59 +127,59 @@ fn a_tenant_ends_step_by_step() {
     let mut closing = close(TenantStatus::Active);
     closing.tenant.provisioning = Some(Provisioning {
         attempt: 1,
-        requested_at: occasion().now,
-        answer_by: occasion().now,
-        done_at: Some(occasion().now),
+        requested_at: context().now,
+        answer_by: context().now,
+        done_at: Some(context().now),
         failure: None,
     });
-    let (fenced, outcome) = looked(
+    let (fenced, changes) = looked(
         &closing,
-        &due(DueKind::Grace, "2026-12-20T10:00:00Z"),
+        &due(TaskKind::Grace, "2026-12-20T10:00:00Z"),
         true,
         "2026-12-20T10:00:30Z",
     );
-    assert!(outcome.statements.is_empty());
+    assert!(changes.events.is_empty());
     assert_eq!(fenced.tenant.status, TenantStatus::Closing);
     assert!(fenced.tenant.closure.as_ref().unwrap().fenced_at.is_some());
-    let drain = outcome.due[0];
+    let drain = changes.due[0];
     assert_eq!(
         (drain.kind, drain.at),
-        (DueKind::Drain, at("2026-12-20T10:05:30Z"))
+        (TaskKind::Drain, at("2026-12-20T10:05:30Z"))
     );
 
-    let (waiting, outcome) = looked(&fenced, &drain, false, "2026-12-20T10:05:31Z");
+    let (waiting, changes) = looked(&fenced, &drain, false, "2026-12-20T10:05:31Z");
     assert_eq!(
-        (waiting.tenant.status, outcome.due[0].kind),
-        (TenantStatus::Closing, DueKind::Drain)
+        (waiting.tenant.status, changes.due[0].kind),
+        (TenantStatus::Closing, TaskKind::Drain)
     );
-    let drain = outcome.due[0];
-    let (closed, outcome) = looked(&waiting, &drain, true, "2026-12-20T10:06:31Z");
+    let drain = changes.due[0];
+    let (closed, changes) = looked(&waiting, &drain, true, "2026-12-20T10:06:31Z");
     assert_eq!(closed.tenant.status, TenantStatus::Closed);
-    assert_eq!(stated(&outcome), ["status:grace_ended"]);
-    let erasure = outcome.due[0];
+    assert_eq!(published(&changes), ["status:grace_ended"]);
+    let erasure = changes.due[0];
     assert_eq!(
         (erasure.kind, erasure.at),
-        (DueKind::Erasure, at("2026-12-30T10:06:31Z"))
+        (TaskKind::Erasure, at("2026-12-30T10:06:31Z"))
     );
     assert!(is_erasable(&closed));
 
-    let (erased, outcome) = looked(&closed, &erasure, true, "2026-12-30T10:07:00Z");
+    let (erased, changes) = looked(&closed, &erasure, true, "2026-12-30T10:07:00Z");
     assert_eq!(
-        stated(&outcome),
+        published(&changes),
         ["erased", "deprovision:1", "sbt_aws_offboardingRequest"]
     );
     assert!(!is_erasable(&erased));
     assert_eq!(erased.tenant.closure.as_ref().unwrap().undo, None);
 
     // Silence: asked again, five times in all.
-    let (mut silent, mut deadline) = (erased.clone(), outcome.due[0]);
+    let (mut silent, mut deadline) = (erased.clone(), changes.due[0]);
     for attempt in 2..=5 {
-        let (next, outcome) = looked(&silent, &deadline, true, &deadline.at.to_string());
-        assert_eq!(stated(&outcome)[0], format!("deprovision:{attempt}"));
-        (silent, deadline) = (next, outcome.due[0]);
+        let (next, changes) = looked(&silent, &deadline, true, &deadline.at.to_string());
+        assert_eq!(published(&changes)[0], format!("deprovision:{attempt}"));
+        (silent, deadline) = (next, changes.due[0]);
     }
-    let (given_up, outcome) = looked(&silent, &deadline, true, &deadline.at.to_string());
-    assert!(outcome.statements.is_empty() && outcome.due.is_empty());
+    let (given_up, changes) = looked(&silent, &deadline, true, &deadline.at.to_string());
+    assert!(changes.events.is_empty() && changes.due.is_empty());
     let open = given_up
         .tenant
         .closure
@@ -202,7 +200,7 @@ fn a_tenant_ends_step_by_step() {
         Said::Deprovisioned,
         &answer,
         &settings("external"),
-        &occasion(),
+        &context(),
     )
     .unwrap();
     let done = after(&given_up, done.unwrap());
@@ -221,23 +219,17 @@ fn a_tenant_ends_step_by_step() {
 #[test]
 fn what_was_undone_does_not_end() {
     let closing = close(TenantStatus::Active);
-    let reopened = decide_reopening(
-        &closing,
-        Actor::Holder,
-        None,
-        &settings("auto"),
-        &occasion(),
-    )
-    .unwrap();
+    let reopened =
+        decide_reopening(&closing, Actor::Holder, None, &settings("auto"), &context()).unwrap();
     let reopened = after(&closing, reopened);
-    let (still, outcome) = looked(
+    let (still, changes) = looked(
         &reopened,
-        &due(DueKind::Grace, "2026-12-20T10:00:00Z"),
+        &due(TaskKind::Grace, "2026-12-20T10:00:00Z"),
         true,
         "2027-01-01T00:00:00Z",
     );
     assert_eq!(
-        (still.tenant.status, outcome.statements.len()),
+        (still.tenant.status, changes.events.len()),
         (TenantStatus::Active, 0)
     );
 }
@@ -246,11 +238,11 @@ fn what_was_undone_does_not_end() {
 fn a_sign_up_that_nobody_confirms_expires_and_is_erased_at_once() {
     let pending = state(TenantStatus::Pending);
     let expiry = sign_up().due;
-    let (expired, outcome) = looked(&pending, &expiry, true, "2026-11-21T10:00:00Z");
-    assert_eq!(stated(&outcome), ["status:expired", "onboarding:2"]);
+    let (expired, changes) = looked(&pending, &expiry, true, "2026-11-21T10:00:00Z");
+    assert_eq!(published(&changes), ["status:expired", "onboarding:2"]);
     assert_eq!(
-        (outcome.due[0].kind, outcome.due[0].at),
-        (DueKind::Erasure, at("2026-11-21T10:00:00Z"))
+        (changes.due[0].kind, changes.due[0].at),
+        (TaskKind::Erasure, at("2026-11-21T10:00:00Z"))
     );
     assert!(is_erasable(&expired));
     let operation = Operation::of(expired.signup.as_ref().unwrap(), &expired.tenant);
@@ -258,21 +250,21 @@ fn a_sign_up_that_nobody_confirms_expires_and_is_erased_at_once() {
         (json!(operation.state), json!(operation.next)),
         (json!("ended"), json!("sign-up-anew"))
     );
-    let (_, outcome) = looked(&expired, &outcome.due[0], true, "2026-11-21T10:00:01Z");
+    let (_, changes) = looked(&expired, &changes.due[0], true, "2026-11-21T10:00:01Z");
     assert_eq!(
-        stated(&outcome),
+        published(&changes),
         ["erased"],
         "nothing was provisioned, so nothing is removed"
     );
 
-    let (confirmed, outcome) = looked(
+    let (confirmed, changes) = looked(
         &state(TenantStatus::Active),
         &expiry,
         true,
         "2026-11-21T10:00:00Z",
     );
     assert_eq!(
-        (confirmed.tenant.status, outcome.statements.len()),
+        (confirmed.tenant.status, changes.events.len()),
         (TenantStatus::Active, 0)
     );
 }

@@ -25,39 +25,39 @@ fn newcomer(alias: &str) -> Newcomer {
 #[test]
 fn who_joins_depends_on_tenant_and_standing() {
     let alias = ids().alias.to_string();
-    let standing = |is_member, is_barred, is_invited| Standing {
+    let conditions = |is_member, is_blocked, is_invited| JoinConditions {
         is_member,
-        is_barred,
+        is_blocked,
         is_invited,
     };
-    let check = |state: &State, alias: &str, standing, expected: Result<bool, Refusal>| {
-        let decided = decide_newcomer(state, &newcomer(alias), standing, &occasion());
+    let check = |state: &State, alias: &str, conditions, expected: Result<bool, Refusal>| {
+        let decided = decide_newcomer(state, &newcomer(alias), conditions, &context());
         assert_eq!(
-            decided.map(|outcome| outcome.is_some()),
+            decided.map(|changes| changes.is_some()),
             expected,
-            "{alias} {standing:?}"
+            "{alias} {conditions:?}"
         );
     };
     let active = federated(TenantStatus::Active);
-    check(&active, &alias, standing(false, false, false), Ok(true));
-    check(&active, &alias, standing(true, false, false), Ok(false));
+    check(&active, &alias, conditions(false, false, false), Ok(true));
+    check(&active, &alias, conditions(true, false, false), Ok(false));
     check(
         &active,
         &alias,
-        standing(false, true, false),
+        conditions(false, true, false),
         Err(Refusal::Barred),
     );
-    check(&active, &alias, standing(false, true, true), Ok(true));
+    check(&active, &alias, conditions(false, true, true), Ok(true));
     check(
         &active,
         "zzzzzzzzzzzz",
-        standing(false, false, false),
+        conditions(false, false, false),
         Err(Refusal::NotFederated),
     );
     check(
         &state(TenantStatus::Active),
         &alias,
-        standing(true, false, false),
+        conditions(true, false, false),
         Err(Refusal::NotFederated),
     );
     for status in TenantStatus::ALL
@@ -67,7 +67,7 @@ fn who_joins_depends_on_tenant_and_standing() {
         check(
             &federated(status),
             &alias,
-            standing(false, false, false),
+            conditions(false, false, false),
             Err(Refusal::NotFromHere { status }),
         );
     }
@@ -77,7 +77,7 @@ fn who_joins_depends_on_tenant_and_standing() {
     check(
         &suspended,
         &alias,
-        standing(false, false, false),
+        conditions(false, false, false),
         Err(Refusal::NotFromHere { status }),
     );
     let mut full = active;
@@ -85,7 +85,7 @@ fn who_joins_depends_on_tenant_and_standing() {
     check(
         &full,
         &alias,
-        standing(false, false, false),
+        conditions(false, false, false),
         Err(Refusal::Full),
     );
 }
@@ -94,25 +94,25 @@ fn who_joins_depends_on_tenant_and_standing() {
 fn a_newcomer_is_a_confirmed_member_and_shows_nothing_personal() {
     let active = federated(TenantStatus::Active);
     let newcomer = newcomer(active.tenant.alias.as_str());
-    let outcome = decide_newcomer(&active, &newcomer, Standing::default(), &occasion())
+    let changes = decide_newcomer(&active, &newcomer, JoinConditions::default(), &context())
         .unwrap()
         .unwrap();
-    let MemberChange::Join(user) = &outcome.members[0] else {
+    let MemberChange::Join(user) = &changes.members[0] else {
         panic!("nobody joins")
     };
     assert_eq!(
         (user.role, user.confirmed_at),
-        (kernel::Role::Member, Some(occasion().now))
+        (kernel::Role::Member, Some(context().now))
     );
     assert_eq!(
-        (outcome.tenant.users, outcome.tenant.admins),
+        (changes.tenant.users, changes.tenant.admins),
         (active.tenant.users + 1, active.tenant.admins)
     );
     assert_eq!(
         user.username,
         Username::of_account(newcomer.account.expose())
     );
-    let shown = format!("{outcome:?} {newcomer:?}");
+    let shown = format!("{changes:?} {newcomer:?}");
     assert!(
         !shown.contains("subject") && !shown.contains("grace"),
         "{shown}"
@@ -123,15 +123,17 @@ fn a_newcomer_is_a_confirmed_member_and_shows_nothing_personal() {
 fn only_an_administrators_removal_bars() {
     let active = federated(TenantStatus::Active);
     let newcomer = newcomer(active.tenant.alias.as_str());
-    let joined = decide_newcomer(&active, &newcomer, Standing::default(), &occasion())
+    let joined = decide_newcomer(&active, &newcomer, JoinConditions::default(), &context())
         .unwrap()
         .unwrap();
     let MemberChange::Join(user) = &joined.members[0] else {
         panic!("nobody joins")
     };
     let bars = |user: &User, by| {
-        let removed = decide_removal(&active, user, by, &occasion()).unwrap();
-        removed.members.contains(&MemberChange::Bar(user.username))
+        let removed = decide_removal(&active, user, by, &context()).unwrap();
+        removed
+            .members
+            .contains(&MemberChange::Block(user.username))
     };
     let admin = sign_up().user.username;
     assert!(bars(user, admin) && !bars(user, user.username));
@@ -180,9 +182,9 @@ fn a_provider_is_used_once_the_pool_knows_it() {
     let again = after(&active, set);
     assert_eq!(decide_federation(&again, &federation), None);
     let by = sign_up().user.username;
-    let ended = decide_federation_end(&again, by, &occasion()).unwrap();
+    let ended = decide_federation_end(&again, by, &context()).unwrap();
     assert_eq!(ended.tenant.federation, None);
-    assert_eq!(decide_federation_end(&active, by, &occasion()), None);
+    assert_eq!(decide_federation_end(&active, by, &context()), None);
     assert_eq!(
         decide_provider_forgotten(&active).members,
         [MemberChange::NoProvider]
@@ -199,17 +201,25 @@ fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
         ..newcomer(&alias)
     };
     let decide =
-        |state: &State| decide_newcomer(state, &unverified, Standing::default(), &occasion());
-    let member = Standing {
+        |state: &State| decide_newcomer(state, &unverified, JoinConditions::default(), &context());
+    let member = JoinConditions {
         is_member: true,
-        ..Standing::default()
+        ..JoinConditions::default()
     };
     assert_eq!(decide(&active), Err(Refusal::UnverifiedAddress));
     assert_eq!(
-        decide_newcomer(&active, &unverified, member, &occasion()),
+        decide_newcomer(&active, &unverified, member, &context()),
         Err(Refusal::UnverifiedAddress)
     );
-    assert!(decide_newcomer(&active, &newcomer(&alias), Standing::default(), &occasion()).is_ok());
+    assert!(
+        decide_newcomer(
+            &active,
+            &newcomer(&alias),
+            JoinConditions::default(),
+            &context()
+        )
+        .is_ok()
+    );
     let by = sign_up().user.username;
     for trusts_unverified_email in [true, false] {
         let provider = IdentityProvider {
@@ -218,11 +228,11 @@ fn an_unverified_address_is_taken_where_the_tenant_trusts_its_provider() {
             issuer: Issuer::parse("https://login.example.com", false).unwrap(),
             client_id: "meridian".parse().unwrap(),
             trusts_unverified_email,
-            changed_at: occasion().now,
+            changed_at: context().now,
         };
         active = after(
             &active,
-            decide_provider(&active, &provider, by, &occasion()).unwrap(),
+            decide_provider(&active, &provider, by, &context()).unwrap(),
         );
         assert_eq!(decide(&active).is_ok(), trusts_unverified_email);
     }

@@ -1,4 +1,4 @@
-use super::policies::{apply, published};
+use super::policies::{apply, desired_policy};
 use super::*;
 use kernel::{Role, Suspension};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ proptest! {
     fn the_highest_policy_wins_in_any_order(versions in proptest::collection::vec(1_u64..20, 1..30)) {
         let suspension = |version: u64| version.is_multiple_of(2).then_some(Suspension::Operator);
         let end = versions.iter().fold(state(TenantStatus::Active), |state, version| {
-            apply(&state, &published(*version, suspension(*version))).0
+            apply(&state, &desired_policy(*version, suspension(*version))).0
         });
         let highest = versions.iter().copied().max().unwrap();
         prop_assert_eq!(end.tenant.policy.version, highest);
@@ -23,14 +23,14 @@ proptest! {
     fn a_replayed_confirmation_changes_nothing(times in 1_usize..6, external in any::<bool>()) {
         let settings = settings(if external { "external" } else { "auto" });
         let mut state = state(TenantStatus::Pending);
-        let mut changes = 0;
+        let mut count = 0;
         for _ in 0..times {
-            if let Some(outcome) = decide_confirmation(&state, &catalogue(), &settings, &occasion()).unwrap() {
-                state = after(&state, outcome);
-                changes += 1;
+            if let Some(changes) = decide_confirmation(&state, &catalogue(), &settings, &context()).unwrap() {
+                state = after(&state, changes);
+                count += 1;
             }
         }
-        prop_assert_eq!((changes, state.tenant.version), (1, 2));
+        prop_assert_eq!((count, state.tenant.version), (1, 2));
     }
 
     /// The same command with the same ids decides the same, byte for byte.
@@ -39,10 +39,10 @@ proptest! {
         let decide = || {
             let ids = Identifiers { alias: Alias::from_random(random), ..ids() };
             let registration = validate(body()).unwrap();
-            decide_sign_up(&registration, &catalogue(), &documents(), ids, &settings("auto"), &occasion())
+            decide_sign_up(&registration, &catalogue(), &documents(), ids, &settings("auto"), &context())
         };
         let (one, two) = (decide(), decide());
-        prop_assert_eq!(one.statements, two.statements);
+        prop_assert_eq!(one.events, two.events);
         prop_assert_eq!((one.signup, one.tenant, one.user), (two.signup, two.tenant, two.user));
     }
 
@@ -66,24 +66,24 @@ proptest! {
         let registration = validate(request).unwrap();
         let key: IdempotencyKey = "0123456789abcdef".parse().unwrap();
         let external = settings("external");
-        let made = decide_sign_up(&registration, &catalogue(), &documents(), ids(), &external, &occasion());
+        let made = decide_sign_up(&registration, &catalogue(), &documents(), ids(), &external, &context());
         let pending = State { tenant: made.tenant.clone(), signup: Some(made.signup.clone()) };
-        let confirmed = decide_confirmation(&pending, &catalogue(), &external, &occasion()).unwrap().unwrap();
+        let confirmed = decide_confirmation(&pending, &catalogue(), &external, &context()).unwrap().unwrap();
         let active = Tenant { status: TenantStatus::Active, ..made.tenant.clone() };
         let active = State { tenant: active, signup: pending.signup };
         let code = InvitationCode::from_random(made.user.username.invitation(), [1; 16]);
         let invite = Invite { email: &registration.email, role: Role::Member, code: &code, by: Actor::User(made.user.username), owed: None };
-        let invited = decide_invitation(&active, &invite, None, false, &occasion()).unwrap();
-        let renamed = decide_profile(&active, Some(registration.organisation.clone()), None, made.user.username, &occasion());
-        let mut facts: Vec<&Statement> = made.statements.iter().collect();
-        facts.extend(&confirmed.statements);
+        let invited = decide_invitation(&active, &invite, None, false, &context()).unwrap();
+        let renamed = decide_profile(&active, Some(registration.organisation.clone()), None, made.user.username, &context());
+        let mut facts: Vec<&TenantEvent> = made.events.iter().collect();
+        facts.extend(&confirmed.events);
         let shown = [
             format!("{registration:?} {made:?} {key:?} {confirmed:?} {invited:?} {renamed:?} {facts:?}"),
             json!([invited.audit, renamed.audit, made.audit]).to_string(),
             json!(made.signup).to_string(),
             json!(made.tenant).to_string(),
             json!(Operation::of(&made.signup, &made.tenant)).to_string(),
-            json!(claims(&active.tenant, made.user.role, &occasion().region).unwrap()).to_string(),
+            json!(claims(&active.tenant, made.user.role, &context().region).unwrap()).to_string(),
             json!(key.fingerprint(&registration, None)).to_string(),
         ]
         .concat();
@@ -98,7 +98,7 @@ proptest! {
     fn a_tenant_in_use_has_an_administrator(steps in proptest::collection::vec((0_usize..6, 0_usize..4), 1..60)) {
         let founder = sign_up().user;
         let mut state = state(TenantStatus::Active);
-        let mut users = vec![User { confirmed_at: Some(occasion().now), ..founder.clone() }];
+        let mut users = vec![User { confirmed_at: Some(context().now), ..founder.clone() }];
         for (what, whom) in steps {
             let whom = whom % users.len();
             match what {
@@ -108,27 +108,27 @@ proptest! {
                     let code = InvitationCode::from_random(id, [1; 16]);
                     let role = if what == 0 { Role::Admin } else { Role::Member };
                     let invite = Invite { email: &email, role, code: &code, by: Actor::User(founder.username), owed: None };
-                    let invited = decide_invitation(&state, &invite, None, false, &occasion()).unwrap();
+                    let invited = decide_invitation(&state, &invite, None, false, &context()).unwrap();
                     let MemberChange::Invite(open) = invited.members[0].clone() else { panic!("nobody is invited") };
                     state = after(&state, invited);
                     let name = "Bob".parse().unwrap();
-                    let joined = decide_acceptance(&state, &open, Some(&founder), &code, name, Vec::new(), &occasion()).unwrap();
+                    let joined = decide_acceptance(&state, &open, Some(&founder), &code, name, Vec::new(), &context()).unwrap();
                     let MemberChange::Join(user) = joined.members[1].clone() else { panic!("nobody joins") };
                     state = after(&state, joined);
-                    let confirmed = decide_joined(&state, &user, &occasion()).unwrap();
+                    let confirmed = decide_joined(&state, &user, &context()).unwrap();
                     state = after(&state, confirmed);
-                    users.push(User { confirmed_at: Some(occasion().now), ..*user });
+                    users.push(User { confirmed_at: Some(context().now), ..*user });
                 }
                 2 | 3 => {
                     let role = if what == 2 { Role::Admin } else { Role::Member };
-                    if let Ok(Some(outcome)) = decide_role(&state, &users[whom], role, Actor::User(founder.username), &occasion()) {
-                        state = after(&state, outcome);
+                    if let Ok(Some(changes)) = decide_role(&state, &users[whom], role, Actor::User(founder.username), &context()) {
+                        state = after(&state, changes);
                         users[whom].role = role;
                     }
                 }
                 _ => {
-                    if let Ok(outcome) = decide_removal(&state, &users[whom], founder.username, &occasion()) {
-                        state = after(&state, outcome);
+                    if let Ok(changes) = decide_removal(&state, &users[whom], founder.username, &context()) {
+                        state = after(&state, changes);
                         users.remove(whom);
                     }
                 }

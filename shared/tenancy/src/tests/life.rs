@@ -33,29 +33,26 @@ fn the_table_decides_every_change() {
                 reason,
                 Actor::Clock,
                 &settings("auto"),
-                &occasion(),
+                &context(),
             );
             match rows.first() {
                 None => assert_eq!(decided, Err(Refusal::NotFromHere { status: from })),
                 Some((_, _, to)) => {
-                    let outcome = decided.unwrap();
-                    assert_eq!((outcome.tenant.status, outcome.tenant.version), (*to, 2));
-                    let activated_at = (change == Change::Activate).then_some(occasion().now);
+                    let changes = decided.unwrap();
+                    assert_eq!((changes.tenant.status, changes.tenant.version), (*to, 2));
+                    let activated_at = (change == Change::Activate).then_some(context().now);
                     assert_eq!(
-                        outcome.tenant.activated_at, activated_at,
+                        changes.tenant.activated_at, activated_at,
                         "{from} {change:?}"
                     );
-                    let facts = outcome
-                        .statements
-                        .iter()
-                        .filter_map(|statement| match statement {
-                            Statement::Status(fact) => {
-                                Some((fact.data.status, fact.data.revision, fact.sequence))
-                            }
-                            _ => None,
-                        });
+                    let facts = changes.events.iter().filter_map(|event| match event {
+                        TenantEvent::Status(fact) => {
+                            Some((fact.data.status, fact.data.revision, fact.sequence))
+                        }
+                        _ => None,
+                    });
                     assert_eq!(facts.collect::<Vec<_>>(), [(*to, 2, 2)], "one fact");
-                    assert_eq!(outcome.audit.len(), 1, "one entry");
+                    assert_eq!(changes.audit.len(), 1, "one entry");
                 }
             }
         }
@@ -76,16 +73,16 @@ fn a_confirmation_carries_on_once() {
     ] {
         for status in TenantStatus::ALL {
             let decided =
-                decide_confirmation(&state(status), &catalogue(), &settings(mode), &occasion());
+                decide_confirmation(&state(status), &catalogue(), &settings(mode), &context());
             match status {
                 TenantStatus::Pending => {
-                    let outcome = decided.unwrap().unwrap();
-                    assert_eq!(outcome.tenant.status, to);
-                    assert_eq!(outcome.done.len(), 1, "it does not expire any more");
-                    let signup = outcome.signup.unwrap();
+                    let changes = decided.unwrap().unwrap();
+                    assert_eq!(changes.tenant.status, to);
+                    assert_eq!(changes.done.len(), 1, "it does not expire any more");
+                    let signup = changes.signup.unwrap();
                     assert!(signup.identity_at.is_some() && signup.confirmed_at.is_some());
                     assert_eq!(signup.activated_at.is_some(), mode == "auto");
-                    assert_eq!(outcome.tenant.activated_at, signup.activated_at);
+                    assert_eq!(changes.tenant.activated_at, signup.activated_at);
                 }
                 TenantStatus::Closed => assert!(decided.is_err()),
                 _ => assert_eq!(decided, Ok(None), "{status}"),
@@ -97,8 +94,8 @@ fn a_confirmation_carries_on_once() {
 #[test]
 fn an_account_once_noted_is_not_unmade_by_a_late_failure() {
     let pending = state(TenantStatus::Pending);
-    let failed = decide_identity(&pending, Err(IdentityFailure::Unavailable), &occasion()).unwrap();
-    assert_eq!(stated(&failed), ["onboarding:2"]);
+    let failed = decide_identity(&pending, Err(IdentityFailure::Unavailable), &context()).unwrap();
+    assert_eq!(published(&failed), ["onboarding:2"]);
     let failed = after(&pending, failed);
     assert_eq!(
         failed.signup.as_ref().unwrap().identity_failure,
@@ -106,15 +103,15 @@ fn an_account_once_noted_is_not_unmade_by_a_late_failure() {
     );
     let made = after(
         &failed,
-        decide_identity(&failed, Ok(None), &occasion()).unwrap(),
+        decide_identity(&failed, Ok(None), &context()).unwrap(),
     );
     let signup = made.signup.as_ref().unwrap();
     assert_eq!(
         (signup.identity_failure, signup.identity_at),
-        (None, Some(occasion().now))
+        (None, Some(context().now))
     );
     assert_eq!(
-        decide_identity(&made, Err(IdentityFailure::Unavailable), &occasion()),
+        decide_identity(&made, Err(IdentityFailure::Unavailable), &context()),
         None
     );
 }
@@ -124,7 +121,7 @@ fn claims_are_refused_unless_the_tenant_can_be_used() {
     fn check(status: TenantStatus, suspended_by_home: bool, code: Option<&str>) {
         let mut tenant = state(status).tenant;
         tenant.policy.suspension = suspended_by_home.then_some(kernel::Suspension::Operator);
-        let refused = claims(&tenant, Role::Admin, &occasion().region)
+        let refused = claims(&tenant, Role::Admin, &context().region)
             .err()
             .map(|refusal| refusal.to_string());
         assert_eq!(refused.as_deref(), code, "{status}, {suspended_by_home}");
@@ -170,12 +167,12 @@ fn an_operation_says_what_to_do_next() {
     ) {
         let State { tenant, signup } = state(status);
         let mut signup = signup.unwrap();
-        signup.identity_at = identity.is_ok_and(|done| done).then(|| occasion().now);
+        signup.identity_at = identity.is_ok_and(|done| done).then(|| context().now);
         signup.identity_failure = identity.err();
         let confirmed = status != TenantStatus::Pending;
-        signup.confirmed_at = confirmed.then(|| occasion().now);
+        signup.confirmed_at = confirmed.then(|| context().now);
         signup.activated_at =
-            (confirmed && status != TenantStatus::Provisioning).then(|| occasion().now);
+            (confirmed && status != TenantStatus::Provisioning).then(|| context().now);
         signup.routed_at = signup.activated_at;
         let operation = Operation::of(&signup, &tenant);
         let steps = operation

@@ -72,21 +72,21 @@ fn who_asks_has_a_share_of_what_an_address_gets() {
 #[test]
 fn an_owed_code_is_due_and_shows_in_no_answer() {
     let pending = state(TenantStatus::Pending);
-    let owed = OwedMail::until(Asker::network("192.0.2.1"), occasion().now, 60);
+    let owed = OwedMail::until(Asker::network("192.0.2.1"), context().now, 60);
     assert_eq!(owed.after, at("2026-11-20T10:01:00Z"));
     let shown = |state: &State| {
         serde_json::to_value(Operation::of(state.signup.as_ref().unwrap(), &state.tenant)).unwrap()
     };
     let mailed = after(
         &pending,
-        decide_identity(&pending, Ok(None), &occasion()).unwrap(),
+        decide_identity(&pending, Ok(None), &context()).unwrap(),
     );
-    let noted = decide_identity(&pending, Ok(Some(owed.clone())), &occasion()).unwrap();
+    let noted = decide_identity(&pending, Ok(Some(owed.clone())), &context()).unwrap();
     assert_eq!(
         noted.due,
-        [Due {
+        [ScheduledTask {
             at: owed.after,
-            kind: DueKind::Mail,
+            kind: TaskKind::Mail,
             tenant: pending.tenant.id
         }]
     );
@@ -100,7 +100,7 @@ fn an_owed_code_is_due_and_shows_in_no_answer() {
 
     let sent = decide_code_mail(&waiting, None).unwrap();
     assert!(
-        sent.statements.is_empty() && sent.due.is_empty(),
+        sent.events.is_empty() && sent.due.is_empty(),
         "nobody else has to know"
     );
     let sent = after(&waiting, sent);
@@ -113,7 +113,7 @@ fn an_owed_code_is_due_and_shows_in_no_answer() {
     );
     let again = decide_code_mail(&sent, Some(owed)).unwrap();
     assert_eq!(again.due.len(), 1, "a further one can be owed");
-    let confirmed = decide_confirmation(&waiting, &catalogue(), &settings("auto"), &occasion())
+    let confirmed = decide_confirmation(&waiting, &catalogue(), &settings("auto"), &context())
         .unwrap()
         .unwrap();
     let confirmed = after(&waiting, confirmed);
@@ -125,7 +125,7 @@ fn an_owed_code_is_due_and_shows_in_no_answer() {
     assert_eq!(
         decide_code_mail(
             &confirmed,
-            Some(OwedMail::until(Asker::home(), occasion().now, 0))
+            Some(OwedMail::until(Asker::home(), context().now, 0))
         ),
         None
     );

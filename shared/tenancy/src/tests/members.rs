@@ -19,7 +19,7 @@ fn invite(
     secret: u8,
     open: Option<&Invitation>,
     is_member: bool,
-) -> Result<Outcome, Refusal> {
+) -> Result<ChangeSet, Refusal> {
     let email: EmailAddress = "Bob@engines.example".parse().unwrap();
     let invite = Invite {
         email: &email,
@@ -28,17 +28,17 @@ fn invite(
         by: Actor::User(admin()),
         owed: None,
     };
-    decide_invitation(state, &invite, open, is_member, &occasion())
+    decide_invitation(state, &invite, open, is_member, &context())
 }
 
-fn invitation(outcome: &Outcome) -> Invitation {
-    match &outcome.members[0] {
+fn invitation(changes: &ChangeSet) -> Invitation {
+    match &changes.members[0] {
         MemberChange::Invite(invitation) => (**invitation).clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn accept(state: &State, open: &Invitation, secret: u8, now: &str) -> Result<Outcome, Refusal> {
+fn accept(state: &State, open: &Invitation, secret: u8, now: &str) -> Result<ChangeSet, Refusal> {
     let consents = documents().agreed_at(at(now));
     let inviter = user(Role::Admin, true);
     decide_acceptance(
@@ -48,14 +48,14 @@ fn accept(state: &State, open: &Invitation, secret: u8, now: &str) -> Result<Out
         &code(secret),
         "Bob".parse().unwrap(),
         consents,
-        &occasion_at(now),
+        &context_at(now),
     )
 }
 
 fn user(role: Role, confirmed: bool) -> User {
     User {
         role,
-        confirmed_at: confirmed.then(|| occasion().now),
+        confirmed_at: confirmed.then(|| context().now),
         ..sign_up().user
     }
 }
@@ -96,7 +96,9 @@ fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
         (0, 2, 1)
     );
     assert!(
-        joined.members.contains(&MemberChange::Settle(open.id)),
+        joined
+            .members
+            .contains(&MemberChange::CloseInvitation(open.id)),
         "it is gone, so it cannot be used twice"
     );
     let MemberChange::Join(bob) = joined.members[1].clone() else {
@@ -117,17 +119,17 @@ fn an_invitation_is_accepted_once_by_who_knows_its_latest_code() {
     );
 
     let state = after(&invited, joined);
-    let confirmed = decide_joined(&state, &bob, &occasion()).unwrap();
+    let confirmed = decide_joined(&state, &bob, &context()).unwrap();
     assert_eq!(confirmed.tenant.admins, 2);
     let bob = User {
-        confirmed_at: Some(occasion().now),
+        confirmed_at: Some(context().now),
         ..*bob
     };
     assert!(
         !may_complete(&bob, &code(2), at("2026-11-28T00:00:00Z")),
         "the account is there"
     );
-    assert_eq!(decide_joined(&state, &bob, &occasion()), None);
+    assert_eq!(decide_joined(&state, &bob, &context()), None);
 }
 
 #[test]
@@ -143,7 +145,7 @@ fn an_invitation_is_worth_what_its_author_may_still_do() {
             &code(1),
             name,
             Vec::new(),
-            &occasion(),
+            &context(),
         )
         .is_ok()
     };
@@ -190,7 +192,7 @@ fn nobody_is_invited_where_nobody_can_come() {
             owed: None,
         };
         let invited =
-            invitation(&decide_invitation(&active, &invite, open, false, &occasion()).unwrap());
+            invitation(&decide_invitation(&active, &invite, open, false, &context()).unwrap());
         assert_eq!(
             invited.sendings,
             open.map_or(0, |open| open.sendings),
@@ -226,17 +228,11 @@ fn the_last_administrator_stays() {
     fn check(admins: u64, user: &User, left: Result<u64, Refusal>) {
         let mut state = state(TenantStatus::Active);
         state.tenant.admins = admins;
-        let demoted = decide_role(
-            &state,
-            user,
-            Role::Member,
-            Actor::User(admin()),
-            &occasion(),
-        );
-        let removed = decide_removal(&state, user, admin(), &occasion());
-        assert_eq!(removed.map(|outcome| outcome.tenant.admins), left);
+        let demoted = decide_role(&state, user, Role::Member, Actor::User(admin()), &context());
+        let removed = decide_removal(&state, user, admin(), &context());
+        assert_eq!(removed.map(|changes| changes.tenant.admins), left);
         if user.role == Role::Admin {
-            assert_eq!(demoted.map(|outcome| outcome.unwrap().tenant.admins), left);
+            assert_eq!(demoted.map(|changes| changes.unwrap().tenant.admins), left);
         } else {
             assert_eq!(demoted, Ok(None));
         }
@@ -250,7 +246,7 @@ fn the_last_administrator_stays() {
         &user(Role::Member, true),
         Role::Admin,
         Actor::User(admin()),
-        &occasion(),
+        &context(),
     );
     assert_eq!(promoted.unwrap().unwrap().tenant.admins, 2);
 }
@@ -260,9 +256,9 @@ fn a_recount_only_ever_makes_room() {
     let check = |counted: u64, found: u64, expected: Option<u64>| {
         let mut state = state(TenantStatus::Active);
         state.tenant.invitations = counted;
-        let outcome = decide_recount(&state, found);
+        let changes = decide_recount(&state, found);
         assert_eq!(
-            outcome.map(|outcome| outcome.tenant.invitations),
+            changes.map(|changes| changes.tenant.invitations),
             expected,
             "{counted} {found}"
         );
@@ -278,7 +274,7 @@ fn a_recount_only_ever_makes_room() {
 fn an_invitation_whose_mail_has_to_wait_keeps_the_code_that_was_mailed() {
     let active = state(TenantStatus::Active);
     let email: EmailAddress = "bob@engines.example".parse().unwrap();
-    let owed = OwedMail::until(Asker::network("192.0.2.1"), occasion().now, 60);
+    let owed = OwedMail::until(Asker::network("192.0.2.1"), context().now, 60);
     let decide = |secret: u8, open: Option<&Invitation>, owed: Option<OwedMail>| {
         let invite = Invite {
             email: &email,
@@ -287,16 +283,16 @@ fn an_invitation_whose_mail_has_to_wait_keeps_the_code_that_was_mailed() {
             by: Actor::User(admin()),
             owed,
         };
-        decide_invitation(&active, &invite, open, false, &occasion()).unwrap()
+        decide_invitation(&active, &invite, open, false, &context()).unwrap()
     };
     let mailed = invitation(&decide(1, None, None));
-    let outcome = decide(2, Some(&mailed), Some(owed.clone()));
-    let waiting = invitation(&outcome);
+    let changes = decide(2, Some(&mailed), Some(owed.clone()));
+    let waiting = invitation(&changes);
     assert_eq!(
         (&waiting.code, &waiting.owed, waiting.sendings),
         (&mailed.code, &Some(owed.clone()), 2)
     );
-    assert_eq!(outcome.due, [owed.due(active.tenant.id)]);
+    assert_eq!(changes.due, [owed.due(active.tenant.id)]);
 
     let stored = invitation(&decide_invitation_mail(
         &active,
@@ -341,8 +337,8 @@ fn an_operator_gives_a_tenant_without_administrators_a_new_one() {
             by,
             owed: None,
         };
-        let outcome = decide_invitation(&state, &invite, None, false, &occasion());
-        outcome.map(|outcome| (after(&state, outcome.clone()), outcome))
+        let changes = decide_invitation(&state, &invite, None, false, &context());
+        changes.map(|changes| (after(&state, changes.clone()), changes))
     };
     for (status, takes) in [
         (TenantStatus::Pending, false),
@@ -360,16 +356,16 @@ fn an_operator_gives_a_tenant_without_administrators_a_new_one() {
             status == TenantStatus::Active,
             "{status}"
         );
-        let Ok((state, outcome)) = invited else {
+        let Ok((state, changes)) = invited else {
             continue;
         };
         assert_eq!(
-            (outcome.audit[0].actor, outcome.audit[0].action),
+            (changes.audit[0].actor, changes.audit[0].action),
             (Actor::Operator, AuditAction::Invite)
         );
-        let open = invitation(&outcome);
+        let open = invitation(&changes);
         assert_eq!((open.invited_by, open.inviter()), (Actor::Operator, None));
-        let consents = documents().agreed_at(occasion().now);
+        let consents = documents().agreed_at(context().now);
         let joined = decide_acceptance(
             &state,
             &open,
@@ -377,14 +373,14 @@ fn an_operator_gives_a_tenant_without_administrators_a_new_one() {
             &code(1),
             "Bob".parse().unwrap(),
             consents,
-            &occasion(),
+            &context(),
         )
         .unwrap();
         let MemberChange::Join(bob) = joined.members[1].clone() else {
             panic!("nobody joins")
         };
         let state = after(&state, joined);
-        let confirmed = decide_joined(&state, &bob, &occasion()).unwrap();
+        let confirmed = decide_joined(&state, &bob, &context()).unwrap();
         assert_eq!(
             (bob.role, confirmed.tenant.admins),
             (Role::Admin, 1),
@@ -399,7 +395,7 @@ fn a_user_whose_account_is_gone_is_gone_even_if_nobody_is_left() {
     fn check(admins: u64, user: &User, left: u64) {
         let mut state = state(TenantStatus::Active);
         state.tenant.admins = admins;
-        let lost = decide_lost(&state, user, &occasion());
+        let lost = decide_lost(&state, user, &context());
         assert_eq!(
             (lost.tenant.admins, lost.tenant.users),
             (left, state.tenant.users - 1)

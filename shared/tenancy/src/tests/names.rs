@@ -352,10 +352,10 @@ proptest! {
     }
 
     #[test]
-    fn every_domain_gives_a_name(label in "[0-9]{1,4}(-[0-9]{1,4}){0,4}|[0-9]{1,63}") {
-        let email: EmailAddress = format!("{label}@{label}.example").parse().unwrap();
+    fn every_domain_gives_a_name(subdomain in "[0-9]{1,4}(-[0-9]{1,4}){0,4}|[0-9]{1,63}") {
+        let email: EmailAddress = format!("{subdomain}@{subdomain}.example").parse().unwrap();
         let name = PersonName::of_address(&email);
-        prop_assert!(name.expose().parse::<PersonName>().is_ok(), "{label}: {}", name.expose());
+        prop_assert!(name.expose().parse::<PersonName>().is_ok(), "{subdomain}: {}", name.expose());
     }
 
     /// One password, however a keyboard composes it; its length is counted as it is kept.
@@ -439,7 +439,7 @@ fn an_address_is_one_that_mail_is_sent_to() {
     ] {
         assert!(valid.parse::<EmailAddress>().is_ok(), "{valid}");
     }
-    let long_label = format!("a@{}.example", "x".repeat(64));
+    let long_subdomain = format!("a@{}.example", "x".repeat(64));
     let long_local = format!("{}@x.example", "x".repeat(65));
     let long = format!("a@{}example", "x.".repeat(125));
     for invalid in [
@@ -498,7 +498,7 @@ fn an_address_is_one_that_mail_is_sent_to() {
         "a@x.example\nb",
         "a@*.example",
         "a@x.example%00",
-        &long_label,
+        &long_subdomain,
         &long_local,
         &long,
     ] {

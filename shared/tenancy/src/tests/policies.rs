@@ -2,7 +2,7 @@ use super::*;
 use contract::TenantPolicy;
 use kernel::Suspension;
 
-pub(super) fn published(version: u64, suspension: Option<Suspension>) -> TenantPolicy {
+pub(super) fn desired_policy(version: u64, suspension: Option<Suspension>) -> TenantPolicy {
     TenantPolicy {
         version,
         plan: "pro".parse().unwrap(),
@@ -11,12 +11,12 @@ pub(super) fn published(version: u64, suspension: Option<Suspension>) -> TenantP
     }
 }
 
-pub(super) fn apply(state: &State, published: &TenantPolicy) -> (State, Outcome) {
-    let outcome = decide_policy(state, published, &settings("auto"), &occasion()).unwrap();
-    (after(state, outcome.clone()), outcome)
+pub(super) fn apply(state: &State, published: &TenantPolicy) -> (State, ChangeSet) {
+    let changes = decide_policy(state, published, &settings("auto"), &context()).unwrap();
+    (after(state, changes.clone()), changes)
 }
 
-/// A status, what home wants, and what is stated of it.
+/// A status, what home wants, and what is published of it.
 #[test]
 fn a_policy_changes_status_and_plan() {
     fn check(
@@ -25,13 +25,13 @@ fn a_policy_changes_status_and_plan() {
         to: TenantStatus,
         facts: &[&str],
     ) {
-        let (state, outcome) = apply(&state(status), &published(1, suspension));
+        let (state, changes) = apply(&state(status), &desired_policy(1, suspension));
         assert_eq!(
             (state.tenant.status, state.tenant.plan.as_str()),
             (to, "pro"),
             "{status}"
         );
-        assert_eq!(stated(&outcome), facts, "{status}, {suspension:?}");
+        assert_eq!(published(&changes), facts, "{status}, {suspension:?}");
     }
     let (operator, dunning) = (Some(Suspension::Operator), Some(Suspension::Dunning));
     use TenantStatus::{Active, Closing, Pending, Suspended};
@@ -72,9 +72,9 @@ fn a_policy_changes_status_and_plan() {
         Closing,
         &["status:plan_changed", "applied:1"],
     );
-    let (closed, outcome) = apply(&state(TenantStatus::Closed), &published(1, operator));
+    let (closed, changes) = apply(&state(TenantStatus::Closed), &desired_policy(1, operator));
     assert_eq!(
-        (closed.tenant.plan.as_str(), stated(&outcome)),
+        (closed.tenant.plan.as_str(), published(&changes)),
         ("starter", vec!["applied:1".to_owned()]),
         "it is over"
     );
@@ -84,24 +84,24 @@ fn a_policy_changes_status_and_plan() {
 fn a_suspension_ends_by_who_made_it() {
     let (suspended, _) = apply(
         &state(TenantStatus::Active),
-        &published(1, Some(Suspension::Dunning)),
+        &desired_policy(1, Some(Suspension::Dunning)),
     );
-    let (active, outcome) = apply(&suspended, &published(2, None));
+    let (active, changes) = apply(&suspended, &desired_policy(2, None));
     assert_eq!(active.tenant.status, TenantStatus::Active);
     assert_eq!(
-        stated(&outcome),
+        published(&changes),
         ["status:dunning", "sbt_aws_activateRequest", "applied:2"]
     );
-    let (_, outcome) = apply(&active, &published(2, None));
+    let (_, changes) = apply(&active, &desired_policy(2, None));
     assert_eq!(
-        stated(&outcome),
+        published(&changes),
         ["applied:2"],
         "what holds is told once more"
     );
 }
 
 #[test]
-fn a_wish_for_a_plan_is_stated_and_counted() {
+fn a_wish_for_a_plan_is_published_and_counted() {
     let by = Actor::Clock;
     let ask_in = |mode: &str, state: &State, plan: &str| {
         decide_plan_request(
@@ -110,15 +110,15 @@ fn a_wish_for_a_plan_is_stated_and_counted() {
             by,
             &catalogue(),
             &settings(mode),
-            &occasion(),
+            &context(),
         )
     };
     let ask = |state: &State, plan: &str| ask_in("auto", state, plan);
     let active = state(TenantStatus::Active);
     let first = ask(&active, "enterprise").unwrap();
-    assert_eq!(stated(&first), ["plan:1"]);
+    assert_eq!(published(&first), ["plan:1"]);
     let asked = after(&active, first);
-    assert_eq!(stated(&ask(&asked, "pro").unwrap()), ["plan:2"]);
+    assert_eq!(published(&ask(&asked, "pro").unwrap()), ["plan:2"]);
     assert_eq!(ask(&asked, "platinum"), Err(Refusal::UnknownPlan));
     assert_eq!(
         ask(&asked, "pro-in"),

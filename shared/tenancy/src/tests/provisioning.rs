@@ -15,11 +15,11 @@ fn answer(attempt: Option<u64>, reason: Option<&str>, retryable: Option<bool>) -
 fn asked() -> State {
     let pending = state(TenantStatus::Pending);
     let settings = settings("external");
-    let outcome = decide_confirmation(&pending, &catalogue(), &settings, &occasion())
+    let changes = decide_confirmation(&pending, &catalogue(), &settings, &context())
         .unwrap()
         .unwrap();
     assert_eq!(
-        stated(&outcome),
+        published(&changes),
         [
             "status:confirmed",
             "provision:1",
@@ -28,23 +28,23 @@ fn asked() -> State {
         ]
     );
     assert_eq!(
-        outcome.due,
-        [Due {
+        changes.due,
+        [ScheduledTask {
             at: at("2026-11-20T11:00:00Z"),
-            kind: DueKind::Provisioning,
+            kind: TaskKind::Provisioning,
             tenant: ids().tenant
         }]
     );
-    after(&pending, outcome)
+    after(&pending, changes)
 }
 
-fn says(state: &State, said: Said, answer: &Answer) -> Option<Outcome> {
+fn says(state: &State, said: Said, answer: &Answer) -> Option<ChangeSet> {
     decide_answer(
         state,
         said,
         answer,
         &settings("external"),
-        &occasion_at("2026-11-20T10:30:00Z"),
+        &context_at("2026-11-20T10:30:00Z"),
     )
     .unwrap()
 }
@@ -58,15 +58,15 @@ fn told(state: &State) -> (String, String) {
 }
 
 fn silence(state: &State) -> State {
-    let deadline = Due {
+    let deadline = ScheduledTask {
         at: at("2026-11-20T11:00:00Z"),
-        kind: DueKind::Provisioning,
+        kind: TaskKind::Provisioning,
         tenant: ids().tenant,
     };
-    let later = occasion_at("2026-11-20T11:00:01Z");
+    let later = context_at("2026-11-20T11:00:01Z");
     after(
         state,
-        decide_due(
+        decide_task(
             state,
             &deadline,
             true,
@@ -82,10 +82,10 @@ fn silence(state: &State) -> State {
 fn the_applications_answer_activates_once() {
     let asked = asked();
     assert_eq!(told(&asked), ("waiting".into(), "wait".into()));
-    let outcome = says(&asked, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
-    assert_eq!(stated(&outcome), ["status:provisioned", "onboarding:3"]);
-    assert_eq!(outcome.done.len(), 1, "the deadline is off");
-    let active = after(&asked, outcome);
+    let changes = says(&asked, Said::Provisioned, &answer(Some(1), None, None)).unwrap();
+    assert_eq!(published(&changes), ["status:provisioned", "onboarding:3"]);
+    assert_eq!(changes.done.len(), 1, "the deadline is off");
+    let active = after(&asked, changes);
     assert_eq!(told(&active), ("done".into(), "sign-in".into()));
     assert_eq!(
         says(&active, Said::Provisioned, &answer(Some(1), None, None)),
@@ -120,12 +120,12 @@ fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
         assert_eq!(told(&failed), ("failed".into(), next.into()));
         let steps = Operation::of(failed.signup.as_ref().unwrap(), &failed.tenant).steps;
         assert_eq!(json!(steps[3])["reason"], "quota");
-        let again = decide_retry(&failed, &catalogue(), &settings("external"), &occasion());
+        let again = decide_retry(&failed, &catalogue(), &settings("external"), &context());
         match retryable {
             Some(false) => assert_eq!(again, Err(Refusal::NothingToRetry)),
             _ => {
                 let again = again.unwrap();
-                assert_eq!(stated(&again)[0], "provision:2");
+                assert_eq!(published(&again)[0], "provision:2");
                 let again = after(&failed, again);
                 assert_eq!(told(&again), ("waiting".into(), "wait".into()));
                 assert_eq!(
@@ -141,7 +141,7 @@ fn a_failure_is_visible_and_says_whether_it_can_be_repeated() {
         }
     }
     assert_eq!(
-        decide_retry(&asked(), &catalogue(), &settings("external"), &occasion()),
+        decide_retry(&asked(), &catalogue(), &settings("external"), &context()),
         Err(Refusal::NothingToRetry),
         "nothing failed yet"
     );
@@ -177,7 +177,7 @@ fn an_old_deadline_does_not_fail_a_new_attempt() {
         &failed,
         &catalogue(),
         &settings("external"),
-        &occasion_at("2026-11-20T10:40:00Z"),
+        &context_at("2026-11-20T10:40:00Z"),
     );
     let again = after(&failed, again.unwrap());
     assert_eq!(told(&silence(&again)), ("waiting".into(), "wait".into()));
@@ -211,36 +211,28 @@ fn what_cannot_be_made_is_given_up_and_erased() {
     let expiry = failed.due[0];
     assert_eq!(
         (expiry.kind, expiry.at),
-        (DueKind::Expiry, at("2026-11-27T10:30:00Z"))
+        (TaskKind::Expiry, at("2026-11-27T10:30:00Z"))
     );
     let failed = after(&asked, failed);
     let settings = settings("external");
     let look = |state: &State, now: &str| {
-        let due = Due {
+        let due = ScheduledTask {
             at: at(now),
             ..expiry
         };
-        decide_due(
-            state,
-            &due,
-            true,
-            &catalogue(),
-            &settings,
-            &occasion_at(now),
-        )
-        .unwrap()
+        decide_task(state, &due, true, &catalogue(), &settings, &context_at(now)).unwrap()
     };
     assert!(
-        look(&failed, "2026-11-27T10:29:59Z").statements.is_empty(),
+        look(&failed, "2026-11-27T10:29:59Z").events.is_empty(),
         "not before its time"
     );
     let given_up = look(&failed, "2026-11-27T10:30:00Z");
-    assert_eq!(stated(&given_up)[0], "status:expired");
+    assert_eq!(published(&given_up)[0], "status:expired");
     let given_up = after(&failed, given_up);
     assert_eq!(told(&given_up), ("ended".into(), "sign-up-anew".into()));
-    let erased = decide_erased(&given_up, &catalogue(), &settings, &occasion()).unwrap();
+    let erased = decide_erased(&given_up, &catalogue(), &settings, &context()).unwrap();
     assert_eq!(
-        stated(&erased)[1],
+        published(&erased)[1],
         "deprovision:1",
         "what was half made is removed"
     );
@@ -261,13 +253,10 @@ fn the_applications_own_words_stay_in_the_region() {
         &answer(None, Some("ada-lovelace"), None),
     )
     .unwrap();
-    let told = failed
-        .statements
-        .iter()
-        .find_map(|statement| match statement {
-            Statement::Onboarding(fact) => Some(json!(fact).to_string()),
-            _ => None,
-        });
+    let told = failed.events.iter().find_map(|event| match event {
+        TenantEvent::Onboarding(fact) => Some(json!(fact).to_string()),
+        _ => None,
+    });
     let told = told.unwrap();
     assert!(
         told.contains("\"application\"") && !told.contains("lovelace"),

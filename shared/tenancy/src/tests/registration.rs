@@ -260,7 +260,7 @@ fn who_fills_in_the_hidden_field_is_trapped() {
         assert_eq!(
             serde_json::from_value::<SignUpRequest>(body)
                 .unwrap()
-                .is_trapped(),
+                .hit_honeypot(),
             trapped
         );
     }
@@ -296,7 +296,7 @@ fn a_sign_up_makes_a_pending_tenant_with_its_plans_entitlements() {
         .iter()
         .map(|c| (json!(c.document), c.version.as_str(), c.at))
         .collect();
-    let now = occasion().now;
+    let now = context().now;
     assert_eq!(
         consents,
         [
@@ -304,17 +304,17 @@ fn a_sign_up_makes_a_pending_tenant_with_its_plans_entitlements() {
             (json!("data_processing"), "7", now)
         ]
     );
-    let Statement::Status(fact) = &made.statements[0] else {
+    let TenantEvent::Status(fact) = &made.events[0] else {
         panic!("the status comes first")
     };
     assert_eq!(
         (fact.sequence, fact.data.revision, json!(fact.data.reason)),
         (1, 1, json!("signed_up"))
     );
-    assert!(matches!(&made.statements[1], Statement::Onboarding(fact) if fact.data.revision == 1));
+    assert!(matches!(&made.events[1], TenantEvent::Onboarding(fact) if fact.data.revision == 1));
     assert_eq!(
         (made.due.kind, made.due.at),
-        (DueKind::Expiry, at("2026-11-21T10:00:00Z"))
+        (TaskKind::Expiry, at("2026-11-21T10:00:00Z"))
     );
     assert_eq!(signup.username, user.username);
 }
@@ -332,9 +332,9 @@ fn without_home_nobody_is_told_of_the_steps() {
         &documents(),
         ids,
         &settings("auto"),
-        &occasion(),
+        &context(),
     );
-    assert_eq!(made.statements.len(), 1);
+    assert_eq!(made.events.len(), 1);
 }
 
 #[test]

@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 /// What the sources of events begin with whose schemas are ours.
 const OURS: &str = "meridian.";
 /// What an application plane takes by rules of its own.
-const FOR_APPLICATIONS: [&str; 1] = ["UsageLevelReached.v1"];
+const FOR_APPLICATIONS: [&str; 1] = ["UsageThresholdReached.v1"];
 /// What tells of single tenants' usage.
 const OF_USAGE: [&str; 3] = [
     "UsageWindowUpdated.v1",
     "UsageSealed.v1",
-    "UsageStreamStated.v1",
+    "UsageStreamEndReported.v1",
 ];
 /// The condition under which usage of single tenants may leave a region.
 const MAY_LEAVE: &str = "IsNotSovereign";

@@ -364,7 +364,7 @@ const NUMBERS: [(&str, u32, u32); 16] = [
 ];
 
 /// Nothing of ours reads these texts: any is a secret, and AWS gives the name.
-const UNREAD: [&str; 3] = ["HandoverSecret", "VanitySecret", "CertificateArn"];
+const UNREAD: [&str; 3] = ["HandoverSecret", "SubdomainSecret", "CertificateArn"];
 
 /// A parameter as CloudFormation checks it.
 struct Parameter {

@@ -1,7 +1,7 @@
 use super::{Answer, DISCOVERY, LIMIT, World, case};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{Suspension, TenantStatus};
-use regional_store::Reach;
+use regional_store::LoadOptions;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use tenancy::{KeyDigest, SignUp};
@@ -12,10 +12,13 @@ const BATCH: &str = "DynamoDB_20120810.BatchGetItem";
 const UPDATE: &str = "DynamoDB_20120810.UpdateItem";
 
 impl World {
-    /// A label that leads somewhere, as it is stored.
-    async fn store_label(&self, label: &str, attributes: &Value) {
+    /// A subdomain that leads somewhere, as it is stored.
+    async fn store_subdomain(&self, subdomain: &str, attributes: &Value) {
         let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(attributes).unwrap();
-        item.insert("pk".to_owned(), AttributeValue::S(format!("ALIAS#{label}")));
+        item.insert(
+            "pk".to_owned(),
+            AttributeValue::S(format!("ALIAS#{subdomain}")),
+        );
         item.insert("sk".to_owned(), AttributeValue::S("ALIAS".to_owned()));
         let client = aws_sdk_dynamodb::Client::new(&self.region.aws.config);
         let put = client
@@ -57,14 +60,14 @@ impl World {
                 .region
                 .tenants
                 .reader()
-                .load_due(now, 100)
+                .load_due_tasks(now, 100)
                 .await
                 .unwrap();
             for due in due.iter().filter(|due| due.tenant == made.tenant.id) {
                 let (catalogue, settings) = (&self.region.catalogue, &self.region.settings);
                 self.region
-                    .change(due.tenant, Reach::TENANT, now, |loaded, occasion| {
-                        tenancy::decide_due(&loaded.state, due, true, catalogue, settings, occasion)
+                    .change(due.tenant, LoadOptions::TENANT, now, |loaded, context| {
+                        tenancy::decide_task(&loaded.state, due, true, catalogue, settings, context)
                             .map(Some)
                     })
                     .await;
@@ -85,9 +88,9 @@ impl World {
 }
 
 /// The payload of a discovery at an address, from a source of its own.
-fn at(label: &str, source: &str) -> Value {
+fn at(subdomain: &str, source: &str) -> Value {
     let mut payload = case("valid-address");
-    payload["headers"]["host"] = json!(format!("{label}.app.example.com"));
+    payload["headers"]["host"] = json!(format!("{subdomain}.app.example.com"));
     payload["requestContext"]["http"]["sourceIp"] = json!(source);
     payload
 }
@@ -119,17 +122,17 @@ async fn an_address_tells_how_to_sign_in() {
         "federation": null,
     });
     assert_eq!(answer.body(), expected);
-    for other in ["valid-address-in-capitals-with-port", "valid-label"] {
+    for other in ["valid-address-in-capitals-with-port", "valid-subdomain"] {
         assert_eq!(world.send(&case(other)).await, answer, "{other}");
     }
 }
 
-/// Usernames are computed from the random label, so the page has to learn it.
+/// Usernames are computed from the random subdomain, so the page has to learn it.
 #[tokio::test]
-async fn another_label_of_the_tenant_tells_the_same() {
+async fn another_subdomain_of_the_tenant_tells_the_same() {
     let world = World::new().await;
     world
-        .store_label(
+        .store_subdomain(
             "acme",
             &json!({ "tenant": world.made.tenant.id, "routed_since_version": 2 }),
         )
@@ -212,7 +215,7 @@ async fn a_tenant_that_has_moved_leads_on() {
     let world = World::new().await;
     let place = json!({ "region": "us-west-2", "api_url": "https://api.us-west-2.example.com" });
     let row = json!({ "tenant": world.made.tenant.id, "routed_since_version": 2, "moved": place });
-    world.store_label("23456789abcd", &row).await;
+    world.store_subdomain("23456789abcd", &row).await;
     let (answer, calls) = world.observe(&case("valid-address")).await;
     assert_eq!(
         (answer.status, answer.header("cache-control")),
@@ -225,8 +228,8 @@ async fn a_tenant_that_has_moved_leads_on() {
     assert_eq!(calls, [BATCH], "and is no miss");
 }
 
-/// Whoever tries labels learns nothing of those that lead nowhere, and soon nothing at all. Fails
-/// when the limit is taken out, and when a closed label is told from an unknown one by body, header
+/// Whoever tries subdomains learns nothing of those that lead nowhere, and soon nothing at all. Fails
+/// when the limit is taken out, and when a closed subdomain is told from an unknown one by body, header
 /// or requests to the table.
 #[tokio::test]
 async fn the_lookup_cannot_be_enumerated() {
@@ -239,24 +242,28 @@ async fn the_lookup_cannot_be_enumerated() {
         .tenant
         .alias;
     let too_long = "a".repeat(64);
-    let labels = [
+    let subdomains = [
         "zzzzzzzzzzzz",
         closed.as_str(),
         pending.as_str(),
-        "not_a_label",
+        "not_a_subdomain",
         "a.b",
         &too_long,
         "",
         "acme",
     ];
     let mut observed = Vec::new();
-    for (n, label) in labels.iter().enumerate() {
-        observed.push(world.observe(&at(label, &format!("198.51.100.{n}"))).await);
+    for (n, subdomain) in subdomains.iter().enumerate() {
+        observed.push(
+            world
+                .observe(&at(subdomain, &format!("198.51.100.{n}")))
+                .await,
+        );
     }
     for name in [
-        "invalid-no-label",
-        "invalid-malformed-label",
-        "invalid-unknown-label",
+        "invalid-no-subdomain",
+        "invalid-malformed-subdomain",
+        "invalid-unknown-subdomain",
     ] {
         let mut payload = case(name);
         payload["requestContext"]["http"]["sourceIp"] =
@@ -283,7 +290,7 @@ async fn the_lookup_cannot_be_enumerated() {
     assert_eq!(
         (refused.status, refused.slug().as_str()),
         (429, "too-many-requests"),
-        "a known label too"
+        "a known subdomain too"
     );
     assert_eq!(
         (
@@ -292,8 +299,8 @@ async fn the_lookup_cannot_be_enumerated() {
         ),
         ("3600", "no-store")
     );
-    for label in [closed.as_str(), "one-more-guess"] {
-        assert_eq!(world.discover(label, "192.0.2.9").await, refused);
+    for subdomain in [closed.as_str(), "one-more-guess"] {
+        assert_eq!(world.discover(subdomain, "192.0.2.9").await, refused);
     }
     assert_eq!(
         world.discover("23456789abcd", "192.0.2.10").await.status,

@@ -165,15 +165,15 @@ async fn the_invitation_of_a_removed_administrator_is_worth_nothing() {
         .region
         .invite(made.tenant.id, rogue.username, EMAIL, Role::Admin, now)
         .await;
-    let reach = regional_store::Reach {
+    let reach = regional_store::LoadOptions {
         user: Some(rogue.username),
-        ..regional_store::Reach::TENANT
+        ..regional_store::LoadOptions::TENANT
     };
     world
         .region
-        .change(made.tenant.id, reach, now, |loaded, occasion| {
+        .change(made.tenant.id, reach, now, |loaded, context| {
             let rogue = loaded.user.as_ref().unwrap();
-            tenancy::decide_removal(&loaded.state, rogue, made.user.username, occasion).map(Some)
+            tenancy::decide_removal(&loaded.state, rogue, made.user.username, context).map(Some)
         })
         .await;
     assert_eq!(

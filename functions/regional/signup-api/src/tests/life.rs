@@ -179,7 +179,7 @@ async fn provisioning_fails_is_seen_and_is_repeated() {
     assert_eq!(
         world
             .region
-            .stated("TenantProvisioningRequested.v1")
+            .published("TenantProvisioningRequested.v1")
             .await
             .len(),
         2
@@ -217,7 +217,7 @@ async fn home_follows_a_sign_up_that_it_handed_over() {
             .status,
         200
     );
-    let progress = world.region.stated("OnboardingProgressed.v1").await;
+    let progress = world.region.published("OnboardingProgressed.v1").await;
     let revisions: Vec<_> = progress
         .iter()
         .map(|fact| fact["data"]["revision"].as_u64().unwrap())

@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use super::*;
 use kernel::TenantId;
-use tenancy::{DueKind, Username};
+use tenancy::{TaskKind, Username};
 
 /// Two of an address's six mails are for each network that asks.
 const MAILS: u64 = 6;
@@ -59,13 +59,13 @@ fn members(answer: &Answer) -> Vec<String> {
     answer.body.as_object().unwrap().keys().cloned().collect()
 }
 
-async fn dues(world: &World, tenant: &str) -> Vec<DueKind> {
+async fn dues(world: &World, tenant: &str) -> Vec<TaskKind> {
     let tenant: TenantId = tenant.parse().unwrap();
     let due = world
         .region
         .tenants
         .reader()
-        .load_due("2100-01-01T00:00:00Z".parse().unwrap(), 100)
+        .load_due_tasks("2100-01-01T00:00:00Z".parse().unwrap(), 100)
         .await
         .unwrap();
     due.into_iter()
@@ -149,7 +149,7 @@ async fn repeating_completes_a_sign_up_once_the_limit_has_passed() {
     let (world, pool, owed) = blocked().await;
     let tenant = owed.body["tenant"].as_str().unwrap();
     assert!(
-        dues(&world, tenant).await.contains(&DueKind::Mail),
+        dues(&world, tenant).await.contains(&TaskKind::Mail),
         "time completes it too"
     );
     assert_eq!(sign_up_from(&world, &pool, OWNER, KEY, 0).await.status, 202);
@@ -193,7 +193,7 @@ async fn a_further_code_is_owed_too() {
     assert!(
         dues(&world, made.body["tenant"].as_str().unwrap())
             .await
-            .contains(&DueKind::Mail)
+            .contains(&TaskKind::Mail)
     );
 }
 

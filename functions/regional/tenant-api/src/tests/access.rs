@@ -1,9 +1,9 @@
 //! Who may do what, and the trail of whom it was refused.
 
 use super::*;
-use crate::access::{During, Right, admit, is_of, turn_away};
+use crate::access::{LifecyclePhase, Permission, authorize, is_of, reject};
 use kernel::{StatusReason, Suspension, TenantStatus};
-use regional_store::{Membership, Reach};
+use regional_store::{LoadOptions, Membership};
 use tenancy::{Bearer, Change, Origin, decide_change};
 
 /// Every route with a body that it takes; `{user}` and `{invitation}` stand for ids.
@@ -48,18 +48,23 @@ const ROUTES: [(&str, &str, &str, AuditAction); 24] = [
         r#"{"plan":"pro"}"#,
         AuditAction::RequestPlan,
     ),
-    ("GET", "/usage-levels", "", AuditAction::ReadUsageLevels),
+    (
+        "GET",
+        "/alert-thresholds",
+        "",
+        AuditAction::ReadAlertThresholds,
+    ),
     (
         "PUT",
-        "/usage-levels",
+        "/alert-thresholds",
         r#"{"levels":[]}"#,
-        AuditAction::SetUsageLevels,
+        AuditAction::SetAlertThresholds,
     ),
     (
         "PUT",
         "/address",
-        r#"{"label":"acme"}"#,
-        AuditAction::ClaimAddress,
+        r#"{"subdomain":"acme"}"#,
+        AuditAction::ReserveSubdomain,
     ),
     ("DELETE", "/address", "", AuditAction::ReleaseAddress),
     ("GET", "/clients", "", AuditAction::ListClients),
@@ -194,7 +199,10 @@ async fn a_member_reads_the_profile_and_may_leave() {
     let token = world.token(world.charles.username).await;
     let expected = everywhere(
         (403, "admins-only"),
-        &[("GET", "", (200, "")), ("GET", "/usage-levels", (200, ""))],
+        &[
+            ("GET", "", (200, "")),
+            ("GET", "/alert-thresholds", (200, "")),
+        ],
     );
     assert_eq!(answers(&world, &token).await, expected);
     assert_eq!(world.region.tenant(world.tenant()).await, tenant);
@@ -459,18 +467,18 @@ async fn what_can_be_done_depends_on_the_tenants_status() {
         let mut tenant = made.tenant.clone();
         (tenant.status, tenant.policy.suspension) = (status, suspension);
         let found = [
-            During::Always,
-            During::UseAndEnd,
-            During::Use,
-            During::Change,
+            LifecyclePhase::Always,
+            LifecyclePhase::UseAndEnd,
+            LifecyclePhase::Use,
+            LifecyclePhase::Change,
         ]
         .map(|during| {
-            let right = Right {
+            let permission = Permission {
                 action: AuditAction::ReadTenant,
                 role: Role::Admin,
                 during,
             };
-            admit(Role::Admin, &tenant, Some(made.tenant.id), right)
+            authorize(Role::Admin, &tenant, Some(made.tenant.id), permission)
                 .map_or_else(|problem| problem.slug(), |()| "")
         });
         assert_eq!(found, expected, "{status} {suspension:?}");
@@ -524,10 +532,10 @@ async fn a_name_that_leads_elsewhere_opens_nothing() {
 async fn a_former_user_is_turned_away() {
     let world = World::new().await;
     let adapters = world.adapters(Without::Nothing);
-    let right = Right {
+    let permission = Permission {
         action: AuditAction::ListUsers,
         role: Role::Admin,
-        during: During::Use,
+        during: LifecyclePhase::Use,
     };
     let username: Username = "e081e61e-144c-57b3-b5a7-e48c59e80546".parse().unwrap();
     for tenant_id in [
@@ -536,13 +544,13 @@ async fn a_former_user_is_turned_away() {
         Some(world.tenant()),
     ] {
         assert_eq!(world.refusals().await, []);
-        let refused = turn_away(
+        let refused = reject(
             &adapters,
             &Bearer {
                 tenant_id,
                 username,
             },
-            right,
+            permission,
             earlier(),
         )
         .await;
@@ -557,9 +565,9 @@ async fn a_former_user_is_turned_away() {
         .await;
     let ended = world.region.change(
         world.tenant(),
-        Reach::TENANT,
+        LoadOptions::TENANT,
         earlier(),
-        |loaded, occasion| {
+        |loaded, context| {
             let (reason, settings) = (StatusReason::GraceEnded, &world.region.settings);
             decide_change(
                 &loaded.state,
@@ -567,20 +575,20 @@ async fn a_former_user_is_turned_away() {
                 reason,
                 Actor::Clock,
                 settings,
-                occasion,
+                context,
             )
             .map(Some)
         },
     );
     assert_eq!(ended.await.tenant.status, TenantStatus::Closed);
     let tenant_id = Some(world.tenant());
-    turn_away(
+    reject(
         &adapters,
         &Bearer {
             tenant_id,
             username,
         },
-        right,
+        permission,
         earlier(),
     )
     .await

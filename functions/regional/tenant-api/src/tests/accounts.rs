@@ -2,9 +2,9 @@
 
 use super::*;
 use futures::future::join_all;
-use regional_store::{Loaded, Reach};
+use regional_store::{LoadOptions, TenantView};
 use std::time::Duration;
-use tenancy::{Federation, Occasion, ProviderName};
+use tenancy::{Context, Federation, ProviderName};
 
 impl World {
     /// Plants an account that Meridian never made.
@@ -283,28 +283,29 @@ async fn an_account_that_is_to_come_is_not_missing() {
             .region
             .change(
                 world.tenant(),
-                Reach {
+                LoadOptions {
                     user: Some(username),
-                    ..Reach::TENANT
+                    ..LoadOptions::TENANT
                 },
                 moment(at),
-                |loaded, occasion| {
+                |loaded, context| {
                     tenancy::decide_newcomer(
                         &loaded.state,
                         &person,
-                        tenancy::Standing::default(),
-                        occasion,
+                        tenancy::JoinConditions::default(),
+                        context,
                     )
                 },
             )
             .await;
         username
     };
-    let federate =
-        |loaded: &Loaded, _: &Occasion| Ok(tenancy::decide_federation(&loaded.state, &federation));
+    let federate = |loaded: &TenantView, _: &Context| {
+        Ok(tenancy::decide_federation(&loaded.state, &federation))
+    };
     world
         .region
-        .change(world.tenant(), Reach::TENANT, earlier(), federate)
+        .change(world.tenant(), LoadOptions::TENANT, earlier(), federate)
         .await;
     let gone = join("gone", "2026-11-20T09:49:00Z").await;
     let new = join("new", "2026-11-20T09:51:00Z").await;

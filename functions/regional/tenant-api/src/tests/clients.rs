@@ -1,7 +1,7 @@
 //! Machine clients.
 
 use super::*;
-use regional_store::Reach;
+use regional_store::LoadOptions;
 use tenancy::{ClientId, ClientWish, MachineClient, MachineScope, decide_client};
 
 const BOTH: [&str; 2] = ["usage/write", "tenant/read"];
@@ -243,9 +243,9 @@ async fn a_client_that_was_cut_off_is_completed() {
     };
     let begun = world.region.change(
         world.tenant(),
-        Reach::CLIENTS,
+        LoadOptions::CLIENTS,
         earlier(),
-        |loaded, occasion| decide_client(&loaded.state, &loaded.clients, &wish, occasion).map(Some),
+        |loaded, context| decide_client(&loaded.state, &loaded.clients, &wish, context).map(Some),
     );
     begun.await;
     let left = world

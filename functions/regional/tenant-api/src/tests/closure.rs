@@ -67,7 +67,7 @@ async fn a_closure_can_be_undone_by_the_code_that_came_with_it() {
         (422, "wrong-code"),
         "it is used up"
     );
-    let statuses: Vec<_> = world.region.stated("TenantStatusChanged.v1").await;
+    let statuses: Vec<_> = world.region.published("TenantStatusChanged.v1").await;
     let statuses: Vec<_> = statuses
         .iter()
         .map(|fact| (&fact["data"]["status"], &fact["data"]["reason"]))

@@ -27,9 +27,9 @@ fn expected(name: &str) -> (u16, &'static str) {
         | "invalid-administrator-of-unknown-tenant"
         | "invalid-entitlements-of-another-tenant"
         | "invalid-usage-of-another-tenant" => (404, "unknown-tenant"),
-        "invalid-usage-unknown-meter" | "invalid-usage-window" | "invalid-usage-levels-percent" => {
-            (422, "invalid-fields")
-        }
+        "invalid-usage-unknown-meter"
+        | "invalid-usage-window"
+        | "invalid-alert-thresholds-percent" => (422, "invalid-fields"),
         "invalid-usage-not-answerable" => (422, "not-answerable"),
         "invalid-client-without-key" => (400, "idempotency-key-missing"),
         "invalid-client-key-malformed" => (400, "idempotency-key-malformed"),
@@ -41,9 +41,9 @@ fn expected(name: &str) -> (u16, &'static str) {
         "invalid-no-identity-provider" => (404, "no-identity-provider"),
         "invalid-member-lists-users"
         | "invalid-member-removes-admin"
-        | "invalid-usage-levels-by-member" => (403, "admins-only"),
+        | "invalid-alert-thresholds-by-member" => (403, "admins-only"),
         "invalid-organisation-empty"
-        | "invalid-label-reserved"
+        | "invalid-subdomain-reserved"
         | "invalid-limit"
         | "invalid-cursor"
         | "invalid-administrator-email"

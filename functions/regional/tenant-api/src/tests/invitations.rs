@@ -408,12 +408,12 @@ async fn an_address_gets_so_many_mails_whichever_tenant_invites() {
         .region
         .tenants
         .reader()
-        .load_due(moment("2100-01-01T00:00:00Z"), 100)
+        .load_due_tasks(moment("2100-01-01T00:00:00Z"), 100)
         .await
         .unwrap();
     let owed = due
         .iter()
-        .filter(|due| due.kind == tenancy::DueKind::Mail)
+        .filter(|due| due.kind == tenancy::TaskKind::Mail)
         .map(|due| due.tenant);
     assert!(open.owed.is_some() && owed.clone().any(|tenant| tenant == world.tenant()));
     assert!(owed.clone().any(|tenant| tenant == other.tenant.id));

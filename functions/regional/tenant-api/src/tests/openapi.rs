@@ -1,6 +1,6 @@
 use crate::{
-    administrators, clients, closure, entitlements, federation, invitations, levels, tenant, usage,
-    users, vanity,
+    administrators, alert_thresholds, clients, closure, entitlements, federation, invitations,
+    subdomains, tenant, usage, users,
 };
 use runtime::http::Problem;
 use testkit::openapi::{Api, assert_published};
@@ -61,10 +61,10 @@ pub(crate) mod said {
         invitations::invite,
         invitations::resend,
         invitations::withdraw,
-        levels::read,
-        levels::set,
-        vanity::claim,
-        vanity::release,
+        alert_thresholds::read,
+        alert_thresholds::set,
+        subdomains::reserve,
+        subdomains::release,
         administrators::give,
         closure::close,
         closure::undo,

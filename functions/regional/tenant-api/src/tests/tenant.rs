@@ -78,10 +78,10 @@ async fn another_plan_is_asked_for_at_home_and_shown_until_it_holds() {
         .await;
     let shown = json!({ "plan": "pro", "requested_at": "2026-11-20T10:00:00Z" });
     assert_eq!((asked.status, &asked.body), (202, &shown));
-    let stated = world.region.stated("PlanChangeRequested.v1").await;
-    assert_eq!(stated.len(), 1);
+    let published = world.region.published("PlanChangeRequested.v1").await;
+    assert_eq!(published.len(), 1);
     assert_eq!(
-        stated[0]["data"],
+        published[0]["data"],
         json!({ "tenant": world.tenant(), "plan": "pro", "revision": 1 })
     );
     assert_eq!(
@@ -207,7 +207,7 @@ async fn the_trail_names_nobody() {
         }
     }
     shown += &serde_json::to_string(&world.trail(world.tenant()).await).unwrap();
-    shown += &json!(world.region.stated("TenantStatusChanged.v1").await).to_string();
+    shown += &json!(world.region.published("TenantStatusChanged.v1").await).to_string();
     for personal in [
         "Analytical",
         "Difference",

@@ -5,7 +5,7 @@ use catalogue::Aggregation;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId};
 use metering::{Correction, Segment, Usage, group, group_corrections};
-use regional_store::{Intake, Settler};
+use regional_store::{RollupWriter, SegmentWriter};
 
 /// Takes in and settles an event of a counting meter for each of so many minutes.
 async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {
@@ -39,20 +39,20 @@ async fn take_in(world: &World, tenant: TenantId, segments: Vec<Segment>) {
     let Region {
         aws, usage_table, ..
     } = &world.region;
-    Intake::new(&aws.config, usage_table.clone())
+    SegmentWriter::new(&aws.config, usage_table.clone())
         .store(&segments, runtime::now())
         .await
         .unwrap();
-    let settler = settler(world);
+    let rollups = rollups(world);
     for batch in metering::batches(segments) {
-        settler
-            .settle(tenant, &batch, runtime::now())
+        rollups
+            .roll_up(tenant, &batch, runtime::now())
             .await
             .unwrap();
     }
 }
 
-fn settler(world: &World) -> Settler {
+fn rollups(world: &World) -> RollupWriter {
     let Region {
         aws,
         usage_table,
@@ -61,7 +61,7 @@ fn settler(world: &World) -> Settler {
         ..
     } = &world.region;
     let after = SignedDuration::from_hours(72);
-    Settler::new(
+    RollupWriter::new(
         &aws.config,
         usage_table.clone(),
         outbox.clone(),
@@ -73,15 +73,15 @@ fn settler(world: &World) -> Settler {
 
 /// Seals every day that begins before a moment and is to be sealed, whenever it is due.
 async fn seal_until(world: &World, until: &str) {
-    let (settler, until) = (settler(world), moment(until));
-    for due in settler
+    let (rollups, until) = (rollups(world), moment(until));
+    for due in rollups
         .due_seals(Timestamp::MAX, 100)
         .await
         .unwrap()
         .into_iter()
         .filter(|due| due.day < until)
     {
-        settler.seal(&due, runtime::now()).await.unwrap();
+        rollups.seal(&due, runtime::now()).await.unwrap();
     }
 }
 
@@ -184,12 +184,12 @@ async fn a_month_of_any_width_is_shown() {
     let Region {
         aws, usage_table, ..
     } = &world.region;
-    Intake::new(&aws.config, usage_table.clone())
+    SegmentWriter::new(&aws.config, usage_table.clone())
         .store(&segments, runtime::now())
         .await
         .unwrap();
-    settler(&world)
-        .settle(world.tenant(), &segments, runtime::now())
+    rollups(&world)
+        .roll_up(world.tenant(), &segments, runtime::now())
         .await
         .unwrap();
     let token = world.token(world.charles.username).await;

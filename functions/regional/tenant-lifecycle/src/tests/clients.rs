@@ -28,9 +28,14 @@ impl World {
             by,
         };
         self.region
-            .change(tenant, Reach::CLIENTS, moment(NOW), |loaded, occasion| {
-                decide_client(&loaded.state, &loaded.clients, &wish, occasion).map(Some)
-            })
+            .change(
+                tenant,
+                LoadOptions::CLIENTS,
+                moment(NOW),
+                |loaded, context| {
+                    decide_client(&loaded.state, &loaded.clients, &wish, context).map(Some)
+                },
+            )
             .await;
         let made = self
             .people
@@ -40,15 +45,20 @@ impl World {
             .unwrap();
         if is_noted {
             self.region
-                .change(tenant, Reach::CLIENTS, moment(NOW), |loaded, occasion| {
-                    decide_client_made(
-                        &loaded.state,
-                        &loaded.clients,
-                        id,
-                        &made.client_id,
-                        occasion,
-                    )
-                })
+                .change(
+                    tenant,
+                    LoadOptions::CLIENTS,
+                    moment(NOW),
+                    |loaded, context| {
+                        decide_client_made(
+                            &loaded.state,
+                            &loaded.clients,
+                            id,
+                            &made.client_id,
+                            context,
+                        )
+                    },
+                )
                 .await;
         }
         id
@@ -76,14 +86,14 @@ impl World {
             .create_federation(&name, "https://a.example/")
             .await
             .unwrap();
-        let set = |loaded: &regional_store::Loaded, occasion: &tenancy::Occasion| {
-            decide_provider(&loaded.state, &provider, by, occasion).map(Some)
+        let set = |loaded: &regional_store::TenantView, context: &tenancy::Context| {
+            decide_provider(&loaded.state, &provider, by, context).map(Some)
         };
         self.region
-            .change(tenant, Reach::TENANT, moment(NOW), set)
+            .change(tenant, LoadOptions::TENANT, moment(NOW), set)
             .await;
         self.region
-            .change(tenant, Reach::TENANT, moment(NOW), |loaded, _| {
+            .change(tenant, LoadOptions::TENANT, moment(NOW), |loaded, _| {
                 Ok(decide_federation(&loaded.state, &federation))
             })
             .await;
@@ -154,9 +164,9 @@ async fn a_revocation_that_was_cut_off_is_completed() {
         .region
         .change(
             ada.tenant,
-            Reach::CLIENTS,
+            LoadOptions::CLIENTS,
             moment(NOW),
-            |loaded, occasion| {
+            |loaded, context| {
                 let client = loaded
                     .clients
                     .iter()
@@ -166,7 +176,7 @@ async fn a_revocation_that_was_cut_off_is_completed() {
                     &loaded.state,
                     client,
                     made.user.username,
-                    occasion,
+                    context,
                 ))
             },
         )
@@ -181,10 +191,10 @@ async fn a_revocation_that_was_cut_off_is_completed() {
     let identity = world.people.identity.clone();
     world.adapters.identity =
         identity::Identity::new(&gone, "pool".to_owned(), "client".to_owned());
-    assert_eq!(world.run(NOW).await.unwrap_err().kind(), "StillDue");
+    assert_eq!(world.run(NOW).await.unwrap_err().kind(), "TaskPending");
     assert_eq!(
         world.waiting().await,
-        [DueKind::Clients],
+        [TaskKind::Clients],
         "what failed is still due"
     );
     world.adapters.identity = identity;

@@ -7,11 +7,11 @@ use kernel::{BillingAnchor, SegmentId, StatusReason, TenantId, TenantStatus, Tim
 use mail::Mailer;
 use metering::{Segment, Usage, group};
 use outbox::Outbox;
-use regional_store::{Erasure, Intake, MailTally, Settler, TenantStore, UsageEraser};
+use regional_store::{Erasure, MailTally, RollupWriter, SegmentWriter, TenantStore, UsageEraser};
 use runtime::Failure;
 use serde_json::json;
 use std::collections::HashMap;
-use tenancy::{DueKind, KeyDigest};
+use tenancy::{KeyDigest, TaskKind};
 use tenantkit::{Newcomer, People, Region, moment};
 
 pub(super) const SENDER: &str = "hello@provider.example";
@@ -93,12 +93,12 @@ impl World {
     }
 
     /// The kinds of what is to be looked at, whenever.
-    pub(super) async fn waiting(&self) -> Vec<DueKind> {
+    pub(super) async fn waiting(&self) -> Vec<TaskKind> {
         let due = self
             .region
             .tenants
             .reader()
-            .load_due(moment("2100-01-01T00:00:00Z"), 1_000)
+            .load_due_tasks(moment("2100-01-01T00:00:00Z"), 1_000)
             .await
             .unwrap();
         due.into_iter().map(|due| due.kind).collect()
@@ -106,17 +106,20 @@ impl World {
 
     /// The attempts of all requests to remove resources.
     pub(super) async fn removals_asked(&self) -> Vec<u64> {
-        let stated = self.region.stated("TenantDeprovisioningRequested.v1").await;
-        stated
+        let published = self
+            .region
+            .published("TenantDeprovisioningRequested.v1")
+            .await;
+        published
             .iter()
             .map(|fact| fact["data"]["attempt"].as_u64().unwrap())
             .collect()
     }
 
-    /// The reasons that were stated of a tenant, in order.
+    /// The reasons that were published of a tenant, in order.
     pub(super) async fn reasons(&self, tenant: TenantId) -> Vec<StatusReason> {
-        let stated = self.region.stated("TenantStatusChanged.v1").await;
-        let of_tenant = stated
+        let published = self.region.published("TenantStatusChanged.v1").await;
+        let of_tenant = published
             .iter()
             .filter(|fact| fact["data"]["tenant"] == tenant.to_string());
         of_tenant
@@ -235,12 +238,12 @@ impl World {
             |_| BillingAnchor::default(),
             || SegmentId::from_uuid(runtime::new_uuid()),
         );
-        let intake = Intake::new(&self.region.aws.config, self.region.usage_table.clone());
+        let intake = SegmentWriter::new(&self.region.aws.config, self.region.usage_table.clone());
         intake.store(&segments, runtime::now()).await.unwrap();
         segments
     }
 
-    pub(super) async fn settle(&self, tenant: TenantId, segments: &[Segment]) {
+    pub(super) async fn roll_up(&self, tenant: TenantId, segments: &[Segment]) {
         let Region {
             aws,
             usage_table,
@@ -250,7 +253,7 @@ impl World {
         } = &self.region;
         let (config, outbox) = (&aws.config, outbox.clone());
         let never = jiff::SignedDuration::from_hours(10_000);
-        let settler = Settler::new(
+        let rollups = RollupWriter::new(
             config,
             usage_table.clone(),
             outbox,
@@ -258,8 +261,8 @@ impl World {
             never,
             runtime::new_uuid,
         );
-        settler
-            .settle(tenant, segments, runtime::now())
+        rollups
+            .roll_up(tenant, segments, runtime::now())
             .await
             .unwrap();
     }

@@ -5,9 +5,9 @@ use identity::Identity;
 use kernel::{InvitationId, Role, TenantStatus};
 use mail::Mailer;
 use meridian::local::sdk::{Mail, mailbox};
-use regional_store::{MailTally, Reach};
+use regional_store::{LoadOptions, MailTally};
 use tenancy::{
-    Asker, DueKind, InvitationCode, Invite, OwedMail, SignUp, Username, decide_code_mail,
+    Asker, InvitationCode, Invite, OwedMail, SignUp, TaskKind, Username, decide_code_mail,
     decide_invitation,
 };
 use tenantkit::{Newcomer, moment};
@@ -65,11 +65,12 @@ async fn owed(world: &World, newcomer: &Newcomer) -> SignUp {
         asker: asker(),
         after: moment(HOUR),
     };
-    let noted = world
-        .region
-        .change(made.tenant.id, Reach::SIGNUP, newcomer.at, |loaded, _| {
-            Ok(decide_code_mail(&loaded.state, Some(owed.clone())))
-        });
+    let noted = world.region.change(
+        made.tenant.id,
+        LoadOptions::SIGNUP,
+        newcomer.at,
+        |loaded, _| Ok(decide_code_mail(&loaded.state, Some(owed.clone()))),
+    );
     noted.await;
     made
 }
@@ -96,7 +97,7 @@ async fn a_code_that_was_owed_is_mailed_when_its_time_has_come_once() {
     );
     assert_eq!(
         world.waiting().await,
-        [DueKind::Expiry],
+        [TaskKind::Expiry],
         "the mail is looked at no more"
     );
 }
@@ -179,15 +180,15 @@ async fn invite(world: &World, made: &SignUp, email: &str) -> InvitationId {
         asker: asker(),
         after: moment(HOUR),
     });
-    let reach = Reach {
+    let reach = LoadOptions {
         invitation: Some(id),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
     let invited = world.region.change(
         made.tenant.id,
         reach,
         Newcomer::ada().at,
-        |loaded, occasion| {
+        |loaded, context| {
             let by = made.user.username;
             let invite = Invite {
                 email: &email,
@@ -201,7 +202,7 @@ async fn invite(world: &World, made: &SignUp, email: &str) -> InvitationId {
                 &invite,
                 loaded.invitation.as_ref(),
                 false,
-                occasion,
+                context,
             )
             .map(Some)
         },
@@ -282,21 +283,21 @@ async fn a_withdrawn_invitation_is_mailed_to_nobody() {
     let made = world.region.activate(&Newcomer::somebody()).await;
     let email = Newcomer::somebody().email;
     let id = invite(&world, &made, &email).await;
-    let reach = Reach {
+    let reach = LoadOptions {
         invitation: Some(id),
-        ..Reach::TENANT
+        ..LoadOptions::TENANT
     };
     let withdrawn = world.region.change(
         made.tenant.id,
         reach,
         Newcomer::ada().at,
-        |loaded, occasion| {
+        |loaded, context| {
             let open = loaded.invitation.as_ref().unwrap();
             Ok(Some(tenancy::decide_withdrawal(
                 &loaded.state,
                 open,
                 made.user.username,
-                occasion,
+                context,
             )))
         },
     );

@@ -108,9 +108,9 @@ async fn a_tenants_client_never_stands_in_the_providers_way() {
         ids.iter().map(|id| transfer(OWN, id, gigabytes)).collect()
     };
     assert_eq!(world.report(&token, &of(0)).await.body["accepted"], 4);
-    world.settle().await;
+    world.roll_up().await;
     assert_eq!(world.send(&batch(&of(700))).await.body["accepted"], 4);
-    world.settle().await;
+    world.roll_up().await;
     assert_eq!(
         world.total(OWN, "2026-11-03T09:00:00Z").await,
         ("2800".to_owned(), 8)
@@ -123,7 +123,7 @@ async fn a_tenants_client_never_stands_in_the_providers_way() {
     // Each sender's own repetition is one, whichever form it takes.
     assert_eq!(world.report(&token, &of(0)).await.body["accepted"], 4);
     assert_eq!(world.send(&batch(&of(700))).await.body["accepted"], 4);
-    world.settle().await;
+    world.roll_up().await;
     let counts = world.monitor.counts().await.unwrap();
     assert_eq!(
         (counts.accepted, counts.duplicates, counts.conflicts),
@@ -157,7 +157,7 @@ async fn the_sender_is_whose_token_it_is() {
             1
         );
     }
-    world.settle().await;
+    world.roll_up().await;
     assert_eq!(
         world.total(OWN, "2026-11-03T09:00:00Z").await,
         ("15".to_owned(), 6)

@@ -5,20 +5,20 @@ use jiff::SignedDuration;
 use kernel::{BillingAnchor, Timestamp, UsageGroup, WindowSize};
 use metering::{Question, Segment, batches};
 use outbox::Outbox;
-use regional_store::{FoundSegment, SEARCH_BYTES_MAX, SearchBudget, Settler};
+use regional_store::{FoundSegment, RollupWriter, SEARCH_BYTES_MAX, SearchBudget};
 
 const TENANT: &str = TENANTS[0].0;
 const OTHER: &str = TENANTS[1].0;
 
 impl World {
     /// Settles all that waits, as the rollup does.
-    pub(super) async fn settle(&self) {
-        let settler = self.settler().await;
-        for segment in self.waiting(&settler).await {
+    pub(super) async fn roll_up(&self) {
+        let rollups = self.rollups().await;
+        for segment in self.waiting(&rollups).await {
             let tenant = segment.tenant;
             for batch in batches(vec![segment]) {
-                settler
-                    .settle(tenant, &batch, runtime::now())
+                rollups
+                    .roll_up(tenant, &batch, runtime::now())
                     .await
                     .unwrap();
             }
@@ -67,23 +67,23 @@ impl World {
             .collect()
     }
 
-    async fn settler(&self) -> Settler {
+    async fn rollups(&self) -> RollupWriter {
         let outbox = Outbox::new(&self.aws.config, testkit::table(&self.aws, false).await);
         let (region, never) = (
             "eu-central-1".parse().unwrap(),
             SignedDuration::from_hours(10_000),
         );
         let (config, table) = (&self.aws.config, self.usage_table.clone());
-        Settler::new(config, table, outbox, region, never, runtime::new_uuid)
+        RollupWriter::new(config, table, outbox, region, never, runtime::new_uuid)
     }
 
     /// All that waits to be settled.
-    async fn waiting(&self, settler: &Settler) -> Vec<Segment> {
-        let waiting = settler
+    async fn waiting(&self, rollups: &RollupWriter) -> Vec<Segment> {
+        let waiting = rollups
             .waiting(runtime::now() + SignedDuration::from_secs(2), 100)
             .await
             .unwrap();
-        let found = settler.find(&waiting).await.unwrap().into_iter();
+        let found = rollups.find(&waiting).await.unwrap().into_iter();
         let ready = found.map(|(pointer, found)| match found {
             FoundSegment::Ready(segment) => segment,
             FoundSegment::Malformed(_) | FoundSegment::Absent => panic!("{pointer:?}"),
@@ -122,7 +122,7 @@ async fn what_was_sent_is_taken_back_or_replaced_and_the_record_tells_what_came_
     let world = world().await;
     let sent = ["a", "b", "c"].map(|id| transfer(TENANT, id, 5));
     assert_eq!(world.send(&batch(&sent)).await.body["accepted"], 3);
-    world.settle().await;
+    world.roll_up().await;
     let answer = world
         .correct(json!([
             { "event": sent[0], "reason": "sent-in-error" },
@@ -163,7 +163,7 @@ async fn what_was_sent_is_taken_back_or_replaced_and_the_record_tells_what_came_
         ]
     );
 
-    world.settle().await;
+    world.roll_up().await;
     let listed = world.corrections(json!({ "tenant": TENANT })).await.body;
     let outcome = json!({ "voided": 2, "replaced": 1, "duplicates": 0, "unmatched": 1, "replacement_used": 0 });
     assert_eq!(listed["corrections"][0]["outcome"], outcome);
@@ -187,7 +187,7 @@ async fn usage_and_its_corrections_are_of_the_tenants_own_days() {
     );
     let correction = json!([{ "event": sent[0], "reason": "sent-in-error" }]);
     assert_eq!(world.correct(correction).await.body["accepted"], 1);
-    let waiting = world.waiting(&world.settler().await).await.into_iter();
+    let waiting = world.waiting(&world.rollups().await).await.into_iter();
     let mut anchors: Vec<_> = waiting
         .map(|segment| {
             (
@@ -328,7 +328,7 @@ async fn corrections_at_once_are_made_once() {
         json!([{ "event": sent, "replacement": transfer(TENANT, "b", 4), "reason": "test" }]);
     let answers = join_all((0..8).map(|_| world.correct(correction.clone()))).await;
     assert!(answers.iter().all(|answer| answer.status == 202));
-    world.settle().await;
+    world.roll_up().await;
     let listed = world.corrections(json!({ "tenant": TENANT })).await.body;
     let sum = |name: &str| -> u64 {
         listed["corrections"]
@@ -363,7 +363,7 @@ async fn a_correction_whose_replacement_is_used_changes_nothing_and_the_record_s
     let world = world().await;
     let sent = ["a", "b", "c"].map(|id| transfer(TENANT, id, 5));
     assert_eq!(world.send(&batch(&sent)).await.body["accepted"], 3);
-    world.settle().await;
+    world.roll_up().await;
     let correction = |original: &Value, id: &str, gigabytes: u32| json!({ "event": original, "replacement": transfer(TENANT, id, gigabytes), "reason": "wrong-unit" });
     // Used by an event: whether it says the same or something else.
     for gigabytes in [5, 50] {
@@ -374,19 +374,19 @@ async fn a_correction_whose_replacement_is_used_changes_nothing_and_the_record_s
                 .status,
             202
         );
-        world.settle().await;
+        world.roll_up().await;
         assert_eq!(world.outcomes(TENANT).await[0], outcome([0, 0, 0, 0, 2]));
         assert_eq!(world.total(TENANT, AT).await, ("15".to_owned(), 3));
     }
     // Two of one request: the first is made.
     let both = json!([correction(&sent[0], "d", 1), correction(&sent[1], "d", 1)]);
     assert_eq!(world.correct(both.clone()).await.body["accepted"], 2);
-    world.settle().await;
+    world.roll_up().await;
     assert_eq!(world.outcomes(TENANT).await[0], outcome([1, 1, 0, 0, 2]));
     assert_eq!(world.total(TENANT, AT).await, ("11".to_owned(), 3));
     // The same again: what was made is known, and what was not is not made.
     assert_eq!(world.correct(both).await.body["accepted"], 2);
-    world.settle().await;
+    world.roll_up().await;
     assert_eq!(world.outcomes(TENANT).await[0], outcome([0, 0, 2, 0, 2]));
     assert_eq!(world.total(TENANT, AT).await, ("11".to_owned(), 3));
 }
@@ -402,7 +402,7 @@ async fn a_correction_means_the_event_of_the_sender_that_it_names() {
         world.send(&batch(&[transfer(TENANT, "a", 10)])).await.body["accepted"],
         1
     );
-    world.settle().await;
+    world.roll_up().await;
     let taken_back = [
         (
             json!({ "event": transfer(TENANT, "a", 10), "sent_by": "tenant", "reason": "test" }),
@@ -439,7 +439,7 @@ async fn a_correction_means_the_event_of_the_sender_that_it_names() {
             1,
             "{correction}"
         );
-        world.settle().await;
+        world.roll_up().await;
         assert_eq!(
             world.outcomes(TENANT).await[0],
             outcome(counts),
@@ -556,7 +556,7 @@ async fn an_event_is_taken_back_or_replaced_by_its_key() {
         .map(|id| transfer_now(id, 5))
         .collect();
     assert_eq!(world.send_now(batch(&events)).await.body["accepted"], 3);
-    world.settle().await;
+    world.roll_up().await;
     let today = runtime::now().to_string();
     let steps = [
         (by_key("a", json!({})), [1, 0, 0, 0, 0], "110"),
@@ -593,7 +593,7 @@ async fn an_event_is_taken_back_or_replaced_by_its_key() {
             "{correction}: {}",
             answer.body
         );
-        world.settle().await;
+        world.roll_up().await;
         assert_eq!(
             world.outcomes(TENANT).await[0],
             outcome(counts),
@@ -618,7 +618,7 @@ async fn an_event_that_waits_is_taken_back_by_its_key() {
             .body["accepted"],
         1
     );
-    world.settle().await;
+    world.roll_up().await;
     assert_eq!(world.outcomes(TENANT).await, [outcome([1, 0, 0, 0, 0])]);
     assert_eq!(
         world.total(TENANT, &runtime::now().to_string()).await.0,

@@ -174,7 +174,7 @@ async fn other_encodings_are_refused_with_those_that_are_read() {
 }
 
 #[tokio::test]
-async fn the_limits_are_stated_where_they_are_exceeded() {
+async fn the_limits_are_published_where_they_are_exceeded() {
     let world = world().await;
     let mut payload = batch(&[event(OWN, "a")]);
     let events = payload["body"].as_str().unwrap().to_owned();

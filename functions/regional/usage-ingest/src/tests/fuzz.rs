@@ -127,7 +127,7 @@ async fn no_request_is_too_odd() {
     let router = routes(
         tokens,
         tenants,
-        Intake::new(&table.config, "usage".to_owned()),
+        SegmentWriter::new(&table.config, "usage".to_owned()),
         usage,
     );
     // What the edge refuses is no request; odd events have a test of their own.

@@ -1,9 +1,9 @@
 use super::{tenant_id, world};
-use crate::{Lead, Limit, Resolved, Taken, Tally};
+use crate::{Destination, Limit, Resolved, Taken, Tally};
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use kernel::Timestamp;
-use tenancy::{DueKind, KeyDigest};
+use tenancy::{KeyDigest, TaskKind};
 
 #[tokio::test]
 async fn a_limit_counts_each_mark_once_in_its_window() {
@@ -62,9 +62,9 @@ async fn a_limit_counts_each_mark_once_in_its_window() {
     );
 }
 
-/// By one request, a caller is told where a label leads and whether it was asked too often.
+/// By one request, a caller is told where a subdomain leads and whether it was asked too often.
 #[tokio::test]
-async fn a_label_is_resolved_together_with_the_limit_of_who_asks() {
+async fn a_subdomain_is_resolved_together_with_the_limit_of_who_asks() {
     let world = world().await;
     let tenant = tenant_id(7);
     let text = |text: &str| AttributeValue::S(text.to_owned());
@@ -92,7 +92,7 @@ async fn a_label_is_resolved_together_with_the_limit_of_who_asks() {
         assert_eq!(
             known,
             Resolved {
-                lead: Some(Lead::Here(tenant)),
+                lead: Some(Destination::Here(tenant)),
                 wait_s
             },
             "{mark}"
@@ -100,7 +100,7 @@ async fn a_label_is_resolved_together_with_the_limit_of_who_asks() {
         let unknown = tally.resolve("zzzzzzzzzzzz", &limit, now).await.unwrap();
         assert_eq!(unknown, Resolved { lead: None, wait_s }, "{mark}");
         tally
-            .take(&limit, &KeyDigest::of("label", mark), now)
+            .take(&limit, &KeyDigest::of("subdomain", mark), now)
             .await
             .unwrap();
     }
@@ -122,17 +122,17 @@ async fn what_is_due_is_found_when_its_time_has_come() {
     let reader = world.store.reader();
     assert_eq!(
         reader
-            .load_due(at("2026-11-21T09:59:59.999Z"), 100)
+            .load_due_tasks(at("2026-11-21T09:59:59.999Z"), 100)
             .await
             .unwrap(),
         []
     );
     let due = reader
-        .load_due(at("2026-11-21T10:00:00Z"), 100)
+        .load_due_tasks(at("2026-11-21T10:00:00Z"), 100)
         .await
         .unwrap();
     assert_eq!(due.len(), 20);
-    assert!(due.iter().all(|due| due.kind == DueKind::Expiry));
+    assert!(due.iter().all(|due| due.kind == TaskKind::Expiry));
     world.store.drop_due(&due[0]).await.unwrap();
     assert_eq!(world.due().await.len(), 19);
 }

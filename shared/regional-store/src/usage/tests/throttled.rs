@@ -18,7 +18,7 @@ const ALL: [(Throttle, u32, Duration); 3] = [
 
 async fn store(table: &ThrottledTable) -> Result<(), UsageStoreError> {
     let catalogue = Catalogue::bundled().unwrap();
-    let intake = Intake::new(&table.config, "usage".to_owned());
+    let intake = SegmentWriter::new(&table.config, "usage".to_owned());
     intake
         .store(&segments(&catalogue, tenant(1), 0..3), now())
         .await
@@ -87,7 +87,7 @@ async fn storing_ends_after_ten_seconds() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let table = ThrottledTable::start(Throttle::Rate, 0).await;
     let config = table.config.to_builder().endpoint_url(endpoint).build();
-    let intake = Intake::new(&config, "usage".to_owned());
+    let intake = SegmentWriter::new(&config, "usage".to_owned());
     let began = Instant::now();
     let stored = intake
         .store(

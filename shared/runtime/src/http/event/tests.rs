@@ -197,7 +197,7 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
         "API.Example.com:443",
         "a.example.",
         "localhost:0",
-        "not_a_label.example",
+        "not_a_subdomain.example",
         ".app.example.com",
         "a..b",
         "127.0.0.1:65535",

@@ -1,0 +1,165 @@
+//! The thresholds of usage that are told: those of the tenant's plan, and the tenant's own besides.
+
+use crate::access::{Caller, Refused};
+use crate::adapters::{Adapters, store};
+use crate::problems;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use catalogue::Allowance;
+#[cfg(test)]
+use kernel::TenantId;
+use kernel::{MeterCode, PlanDecimal};
+use regional_store::LoadOptions;
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tenancy::{AlertThresholds, Tenant, decide_alert_thresholds};
+
+/// The thresholds that a tenant wants to be told besides those of its plan.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = AlertThresholdsRequest))]
+pub(crate) struct Wish {
+    /// By meter; a meter that is not there has none.
+    thresholds: Vec<MeterWish>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MeterThresholdsRequest))]
+struct MeterWish {
+    /// A meter that the plan has an allowance of.
+    #[cfg_attr(test, schema(value_type = MeterCode))]
+    meter: String,
+    /// In percent of the allowance.
+    #[cfg_attr(test, schema(max_items = 10, minimum = 1, maximum = 1000, example = json!([25, 90])))]
+    percents: Vec<u16>,
+}
+
+/// The thresholds of usage that are told, each once in a billing period.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = UsageAlerts))]
+struct Thresholds<'a> {
+    /// Of each meter that the plan has an allowance of.
+    thresholds: Vec<MeterThresholds<'a>>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = MeterThresholds))]
+struct MeterThresholds<'a> {
+    meter: &'a MeterCode,
+    /// What the plan allows in a billing period.
+    #[cfg_attr(test, schema(value_type = String, example = "100000"))]
+    allowance: &'a PlanDecimal,
+    /// The plan's own thresholds, in percent of the allowance.
+    plan_percents: &'a [u16],
+    /// The tenant's own thresholds.
+    percents: Vec<u16>,
+}
+
+/// `GET /tenants/{tenant}/alert-thresholds`
+#[cfg_attr(test, utoipa::path(
+    get,
+    path = "/tenants/{tenant}/alert-thresholds",
+    tag = "Usage",
+    operation_id = "readAlertThresholds",
+    summary = "Shows which thresholds of usage the application is told",
+    description = "For every user. Each is told once in a billing period, when the tenant's usage reaches it.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The thresholds.", body = Thresholds<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_IN_USE),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn read(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    shown(&adapters, &caller.tenant)
+}
+
+/// `PUT /tenants/{tenant}/alert-thresholds`
+#[cfg_attr(test, utoipa::path(
+    put,
+    path = "/tenants/{tenant}/alert-thresholds",
+    tag = "Usage",
+    operation_id = "setAlertThresholds",
+    summary = "Sets the tenant's own thresholds of usage",
+    description = "For administrators. In place of the tenant's own thresholds before; those of the plan are told all the \
+                   same. One that is passed already is told with the next usage of its meter.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    request_body = Wish,
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The thresholds.", body = Thresholds<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_NOW),
+        (status = 422, description = "`invalid-fields`: the member `fields` says which. `unknown-plan`: the tenant's \
+                                      plan is not of this release."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn set(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    body: Result<Body<Wish>, Problem>,
+) -> Result<Response, Refused> {
+    let Body(Wish { thresholds }) = body?;
+    let plan = adapters
+        .catalogue
+        .plan(&caller.tenant.plan)
+        .ok_or_else(problems::unknown_plan)?;
+    let wanted = thresholds
+        .iter()
+        .map(|of| (of.meter.as_str(), of.percents.as_slice()));
+    let own = AlertThresholds::of_plan(plan, wanted)
+        .map_err(|fault| problems::invalid_fields(&[fault]))?;
+    let context = adapters.context(now);
+    let changed = caller.scope.change(LoadOptions::TENANT, |loaded| {
+        Ok(decide_alert_thresholds(
+            &loaded.state,
+            &own,
+            caller.username,
+            &context,
+        ))
+    });
+    Ok(shown(&adapters, &changed.await.map_err(store)?.tenant))
+}
+
+impl<'a> MeterThresholds<'a> {
+    fn of(allowance: &'a Allowance, own: &AlertThresholds) -> Self {
+        let Allowance {
+            meter,
+            quantity,
+            alert_percents,
+        } = allowance;
+        Self {
+            meter,
+            allowance: quantity,
+            plan_percents: alert_percents,
+            percents: own.of(meter).collect(),
+        }
+    }
+}
+
+fn shown(adapters: &Adapters, tenant: &Tenant) -> Response {
+    let allowances = adapters
+        .catalogue
+        .plan(&tenant.plan)
+        .map(|plan| plan.allowances.as_slice())
+        .unwrap_or_default();
+    let thresholds = allowances
+        .iter()
+        .map(|allowance| MeterThresholds::of(allowance, &tenant.alert_thresholds))
+        .collect();
+    Json(Thresholds { thresholds }).into_response()
+}

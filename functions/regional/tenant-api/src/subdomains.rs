@@ -1,0 +1,209 @@
+//! The readable subdomain of a tenant's address.
+
+use crate::access::{Caller, Refused};
+use crate::adapters::{Adapters, store};
+use crate::problems;
+#[cfg(test)]
+use crate::tests::openapi::said;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+#[cfg(test)]
+use kernel::TenantId;
+use kernel::{SubdomainDigest, Timestamp};
+use regional_store::{Limit, LoadOptions};
+use ring::hmac::{HMAC_SHA256, Key, sign};
+use runtime::http::{Body, Now, Problem};
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::str::FromStr;
+use std::sync::Arc;
+use tenancy::{
+    Actor, CustomSubdomain, KeyDigest, ReservationState, SubdomainReservation, Tenant,
+    decide_subdomain_release, decide_subdomain_reservation,
+};
+
+/// How many subdomains one tenant asks for in a day: a subdomain that was in use is kept from others for a
+/// month.
+const LABELS_PER_DAY_MAX: u64 = 10;
+const DIGEST_LENGTH: usize = 32;
+
+/// Tells subdomains apart for home, by a secret that the regions share: HMAC-SHA-256 (RFC 2104) over
+/// the subdomain.
+pub(crate) struct SubdomainKey(Option<Key>);
+
+impl FromStr for SubdomainKey {
+    type Err = Infallible;
+
+    /// A secret; an empty one is none.
+    fn from_str(secret: &str) -> Result<Self, Infallible> {
+        Ok(Self(
+            (!secret.is_empty()).then(|| Key::new(HMAC_SHA256, secret.as_bytes())),
+        ))
+    }
+}
+
+impl SubdomainKey {
+    /// What home knows a subdomain by; nothing without a secret.
+    pub(crate) fn of(&self, subdomain: &CustomSubdomain) -> Option<SubdomainDigest> {
+        let tag = sign(self.0.as_ref()?, subdomain.expose().as_bytes());
+        let bytes: [u8; DIGEST_LENGTH] = tag.as_ref().try_into().ok()?;
+        Some(SubdomainDigest::from_bytes(bytes))
+    }
+}
+
+/// A wish for a subdomain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct AddressWish {
+    /// The subdomain, in lower case.
+    #[cfg_attr(test, schema(value_type = CustomSubdomain))]
+    subdomain: String,
+}
+
+/// The readable subdomains of a tenant. Its random alias leads to it all the same.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = TenantAddress))]
+pub(crate) struct AddressView<'a> {
+    /// The subdomain that leads to the tenant.
+    subdomain: Option<&'a CustomSubdomain>,
+    /// The subdomain that was asked for and does not lead to it.
+    reservation: Option<ReservationView<'a>>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SubdomainReservationView))]
+struct ReservationView<'a> {
+    subdomain: &'a CustomSubdomain,
+    state: ReservationState,
+    /// Why it is refused.
+    reason: Option<RefusalReason>,
+    requested_at: Timestamp,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = AddressRefusal))]
+enum RefusalReason {
+    /// Another tenant has it, or had it a short while ago.
+    Taken,
+}
+
+impl<'a> AddressView<'a> {
+    /// Absent where the tenant has no such subdomain and asks for none.
+    pub(crate) fn of(tenant: &'a Tenant) -> Option<Self> {
+        let reservation = tenant
+            .subdomains
+            .as_ref()
+            .and_then(|subdomains| subdomains.reservation.as_ref())
+            .map(ReservationView::of);
+        let subdomain = tenant.custom_subdomain();
+        (subdomain.is_some() || reservation.is_some()).then_some(Self {
+            subdomain,
+            reservation,
+        })
+    }
+}
+
+impl<'a> ReservationView<'a> {
+    fn of(reservation: &'a SubdomainReservation) -> Self {
+        let reason =
+            (reservation.state == ReservationState::Refused).then_some(RefusalReason::Taken);
+        Self {
+            subdomain: &reservation.subdomain,
+            state: reservation.state,
+            reason,
+            requested_at: reservation.requested_at,
+        }
+    }
+}
+
+/// `PUT /tenants/{tenant}/address`: home decides.
+#[cfg_attr(test, utoipa::path(
+    put,
+    path = "/tenants/{tenant}/address",
+    tag = "Tenant",
+    operation_id = "reserveSubdomain",
+    summary = "Asks for a readable subdomain of the tenant's address",
+    description = "For administrators. No two tenants have the same one, wherever they are. It leads to the tenant once \
+                   that is certain; until then the subdomain before it does.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    request_body = AddressWish,
+    security(("person" = [])),
+    responses(
+        (status = 200, description = "The subdomain is the tenant's.", body = AddressView<'static>),
+        (status = 202, description = "The subdomain is asked for.", body = AddressView<'static>),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = format!(
+            "{} `subdomains-not-configured`: the provider has none chosen in this region.",
+            said::NOT_NOW
+        )),
+        (status = 422, description = "`invalid-fields`: the subdomain is malformed or reserved."),
+        (status = 429, description = "`too-many-requests`: too many subdomains were asked for today."),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn reserve(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+    body: Result<Body<AddressWish>, Problem>,
+) -> Result<Response, Refused> {
+    let Body(AddressWish { subdomain }) = body?;
+    let subdomain: CustomSubdomain = problems::parse("subdomain", &subdomain)?;
+    let digest = adapters
+        .subdomains
+        .of(&subdomain)
+        .ok_or_else(problems::subdomains_not_configured)?;
+    let of = KeyDigest::of("subdomains of a tenant", &caller.tenant.id.to_string());
+    let limit = Limit::daily(of, LABELS_PER_DAY_MAX);
+    caller
+        .scope
+        .limit(&limit, &KeyDigest::of("subdomain", subdomain.expose()), now)
+        .await?;
+    let (context, actor) = (adapters.context(now), Actor::User(caller.username));
+    let reserved = caller.scope.change(LoadOptions::TENANT, |loaded| {
+        decide_subdomain_reservation(&loaded.state, &subdomain, &digest, actor, &context)
+    });
+    let tenant = reserved.await.map_err(store)?.tenant;
+    let status = if tenant.custom_subdomain() == Some(&subdomain) {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    Ok((status, Json(AddressView::of(&tenant))).into_response())
+}
+
+/// `DELETE /tenants/{tenant}/address`
+#[cfg_attr(test, utoipa::path(
+    delete,
+    path = "/tenants/{tenant}/address",
+    tag = "Tenant",
+    operation_id = "releaseAddress",
+    summary = "Gives up the readable subdomain, and any that is asked for",
+    description = "For administrators. No other tenant gets the subdomain for 30 days; this one may ask for it again.",
+    params(("tenant" = TenantId, Path, description = "The tenant.")),
+    security(("person" = [])),
+    responses(
+        (status = 204, description = "No such subdomain leads to the tenant any more."),
+        (status = 403, description = said::NOT_ALLOWED),
+        (status = 404, description = said::UNKNOWN_TENANT),
+        (status = 409, description = said::NOT_NOW),
+        (status = 503, description = said::BUSY),
+    ),
+))]
+pub(crate) async fn release(
+    State(adapters): State<Arc<Adapters>>,
+    Extension(caller): Extension<Caller>,
+    Now(now): Now,
+) -> Result<Response, Refused> {
+    let (context, actor) = (adapters.context(now), Actor::User(caller.username));
+    let released = caller.scope.change(LoadOptions::TENANT, |loaded| {
+        Ok(decide_subdomain_release(&loaded.state, actor, &context))
+    });
+    released.await.map_err(store)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,58 @@
+//! What home knows a tenant's chosen label by.
+
+use crate::{Invalid, text_schema, text_value};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+/// A keyed digest of a label that a tenant chose: HMAC-SHA-256 (RFC 2104) under a secret that the
+/// regions share.
+///
+/// Equal labels have equal digests in every region. Who does not have the secret, such as home,
+/// learns no label from its digest, not even by trying all likely ones.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
+pub struct SubdomainDigest(String);
+
+impl SubdomainDigest {
+    const LENGTH: usize = 64;
+
+    /// A digest of 32 bytes, which the caller computed.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        let mut text = String::with_capacity(Self::LENGTH);
+        for byte in bytes {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+
+    /// The digest in hexadecimal.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SubdomainDigest {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let valid = text.len() == Self::LENGTH
+            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid {
+                kind: "subdomain digest",
+                rule: "64 of 0-9 and a-f",
+            })
+        }
+    }
+}
+
+text_value!(SubdomainDigest);
+
+text_schema!(SubdomainDigest, "A keyed digest of a subdomain that a tenant chose.", pattern: "^[0-9a-f]{64}$");

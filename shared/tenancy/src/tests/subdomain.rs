@@ -1,0 +1,484 @@
+use super::*;
+use contract::{ReservationDecision, SubdomainReservationDecided};
+use kernel::SubdomainDigest;
+use proptest::prelude::*;
+
+fn subdomain(text: &str) -> CustomSubdomain {
+    text.parse().unwrap()
+}
+
+/// Any function of the subdomain will do here.
+fn digest(text: &str) -> SubdomainDigest {
+    let mut bytes = [0; 32];
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    SubdomainDigest::from_bytes(bytes)
+}
+
+fn reservation(state: &State, text: &str) -> (State, Option<ChangeSet>) {
+    let by = Actor::Holder;
+    let changes =
+        decide_subdomain_reservation(state, &subdomain(text), &digest(text), by, &context())
+            .unwrap();
+    (
+        changes
+            .clone()
+            .map_or_else(|| state.clone(), |changes| after(state, changes)),
+        changes,
+    )
+}
+
+fn decided(
+    text: &str,
+    decision: ReservationDecision,
+    revision: u64,
+) -> SubdomainReservationDecided {
+    SubdomainReservationDecided {
+        tenant: ids().tenant,
+        digest: digest(text),
+        decision,
+        revision,
+    }
+}
+
+fn hear(
+    state: &State,
+    text: &str,
+    decision: ReservationDecision,
+    revision: u64,
+) -> (State, Vec<String>) {
+    let decided = decided(text, decision, revision);
+    match decide_reservation_answer(state, &decided, SubdomainUse::Free, &context()) {
+        Some(changes) => (after(state, changes.clone()), published(&changes)),
+        None => (state.clone(), vec!["nothing".to_owned()]),
+    }
+}
+
+/// A tenant to which a subdomain leads.
+fn holder(text: &str) -> State {
+    let (requesting, _) = reservation(&state(TenantStatus::Active), text);
+    let (confirming, _) = hear(&requesting, text, ReservationDecision::Leased, 1);
+    hear(&confirming, text, ReservationDecision::Confirmed, 2).0
+}
+
+fn held(state: &State) -> Option<&str> {
+    state.tenant.custom_subdomain().map(CustomSubdomain::expose)
+}
+
+fn former(state: &State, now: &str) -> Vec<String> {
+    state
+        .tenant
+        .former_subdomains(at(now))
+        .map(|subdomain| subdomain.expose().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_subdomain_is_readable_and_nobody_elses_word() {
+    for (text, valid) in [
+        ("acme", true),
+        ("a-1", true),
+        ("3m-labs-2", true),
+        (&*"x".repeat(32), true),
+        (&*"x".repeat(33), false),
+        ("ab", false),
+        ("", false),
+        ("-acme", false),
+        ("acme-", false),
+        ("ac--me", false),
+        ("xn--acme", false),
+        ("Acme", false),
+        ("ac.me", false),
+        ("ac_me", false),
+        ("ac me", false),
+        ("äcme", false),
+        ("www", false),
+        ("api", false),
+        ("admin", false),
+        ("localhost", false),
+        ("eu-central-1", false),
+        ("23456789abcd", false),
+        ("hackathonxyz", true),
+        // Twelve characters of the aliases' alphabet are an alias, whatever they spell.
+        ("marsupajamas", false),
+    ] {
+        let parsed = text.parse::<CustomSubdomain>();
+        assert_eq!(parsed.is_ok(), valid, "{text}");
+        if let Ok(subdomain) = parsed {
+            assert_eq!(
+                (subdomain.expose(), format!("{subdomain:?}").as_str()),
+                (text, "CustomSubdomain(..)")
+            );
+            assert_eq!(
+                serde_json::from_value::<CustomSubdomain>(json!(text)).unwrap(),
+                subdomain
+            );
+        }
+    }
+    assert!(serde_json::from_value::<CustomSubdomain>(json!("www")).is_err());
+}
+
+#[test]
+fn a_subdomain_is_claimed_in_two_phases() {
+    let active = state(TenantStatus::Active);
+    let (requesting, changes) = reservation(&active, "acme");
+    let changes = changes.unwrap();
+    assert_eq!(
+        (published(&changes), changes.due.len()),
+        (vec!["requested:1".to_owned()], 1)
+    );
+    assert_eq!(held(&requesting), None);
+    assert_eq!(
+        reservation(&requesting, "acme").1,
+        None,
+        "it is reserved already"
+    );
+
+    let (confirming, facts) = hear(&requesting, "acme", ReservationDecision::Leased, 1);
+    assert_eq!(facts, ["confirmed:2"]);
+    assert_eq!(
+        held(&confirming),
+        None,
+        "nothing leads to it before home has confirmed"
+    );
+    let (holding, facts) = hear(&confirming, "acme", ReservationDecision::Confirmed, 2);
+    assert_eq!(
+        (facts, held(&holding)),
+        (vec!["address:3".to_owned()], Some("acme"))
+    );
+    assert_eq!(reservation(&holding, "acme").1, None, "it is the tenant's");
+    assert_eq!(format!("{:?}", holding.tenant).matches("acme").count(), 0);
+}
+
+/// In which state an answer fits, and to which revision; anything else is no news.
+#[test]
+fn an_answer_fits_what_it_answers_only() {
+    use ReservationDecision::{Confirmed, Leased, Refused, Released};
+    let (requesting, _) = reservation(&state(TenantStatus::Active), "acme");
+    let (confirming, _) = hear(&requesting, "acme", Leased, 1);
+    let holding = holder("acme");
+    for (before, text, decision, revision, expected) in [
+        (&requesting, "acme", Confirmed, 1, "nothing"),
+        (&requesting, "acme", Leased, 2, "nothing"),
+        (&requesting, "other", Leased, 1, "nothing"),
+        (&requesting, "acme", Released, 1, "nothing"),
+        (&requesting, "acme", Refused, 0, "nothing"),
+        (&confirming, "acme", Leased, 1, "nothing"),
+        (&confirming, "acme", Leased, 2, "nothing"),
+        (&confirming, "acme", Refused, 1, "nothing"),
+        (&confirming, "acme", Confirmed, 2, "address:3"),
+        (&holding, "acme", Confirmed, 2, "nothing"),
+        (&holding, "acme", Refused, 2, "nothing"),
+    ] {
+        assert_eq!(
+            hear(before, text, decision, revision).1,
+            [expected],
+            "{text} {decision:?} {revision}"
+        );
+    }
+    for before in [&requesting, &confirming] {
+        let revision = before.tenant.subdomains.as_ref().unwrap().revision;
+        let (refused, facts) = hear(before, "acme", Refused, revision);
+        let reservation = refused
+            .tenant
+            .subdomains
+            .clone()
+            .unwrap()
+            .reservation
+            .unwrap();
+        assert_eq!(
+            (facts, reservation.state, reservation.is_open()),
+            (vec![], ReservationState::Refused, false)
+        );
+        let (again, changes) = super::subdomain::reservation(&refused, "acme");
+        assert_eq!(
+            published(&changes.unwrap()),
+            [format!("requested:{}", revision + 1)]
+        );
+        assert!(
+            again
+                .tenant
+                .subdomains
+                .unwrap()
+                .reservation
+                .unwrap()
+                .is_open()
+        );
+    }
+}
+
+#[test]
+fn what_stands_under_the_subdomain_in_the_region_counts_too() {
+    let (requesting, _) = reservation(&state(TenantStatus::Active), "acme");
+    let leased = decided("acme", ReservationDecision::Leased, 1);
+    let reserved =
+        decide_reservation_answer(&requesting, &leased, SubdomainUse::Reserved, &context());
+    assert_eq!(reserved, None, "home is asked again");
+    let leading =
+        decide_reservation_answer(&requesting, &leased, SubdomainUse::Leading, &context()).unwrap();
+    assert_eq!(published(&leading), ["released:2"]);
+    assert_eq!(
+        after(&requesting, leading)
+            .tenant
+            .subdomains
+            .unwrap()
+            .reservation
+            .unwrap()
+            .state,
+        ReservationState::Refused
+    );
+}
+
+#[test]
+fn another_subdomain_is_claimed_before_the_first_is_given_up() {
+    let acme = holder("acme");
+    let (requesting, changes) = reservation(&acme, "acme-labs");
+    assert_eq!(
+        (published(&changes.unwrap()), held(&requesting)),
+        (vec!["requested:4".to_owned()], Some("acme"))
+    );
+    let (confirming, _) = hear(&requesting, "acme-labs", ReservationDecision::Leased, 4);
+    let (labs, facts) = hear(&confirming, "acme-labs", ReservationDecision::Confirmed, 5);
+    assert_eq!(facts, ["released:6", "address:7"]);
+    assert_eq!(held(&labs), Some("acme-labs"));
+    assert_eq!(former(&labs, "2026-11-27T09:59:59Z"), ["acme"]);
+    assert_eq!(
+        former(&labs, "2026-11-27T10:00:00Z"),
+        Vec::<String>::new(),
+        "its record is long gone"
+    );
+    assert_eq!(
+        labs.tenant.subdomains.as_ref().unwrap().former[0].subdomain,
+        subdomain("acme")
+    );
+
+    let (changed, changes) = reservation(&confirming, "acme-works");
+    assert_eq!(
+        published(&changes.unwrap()),
+        ["released:6", "requested:7"],
+        "one reservation at a time"
+    );
+    let (kept, changes) = reservation(&changed, "acme");
+    assert_eq!(
+        published(&changes.unwrap()),
+        ["released:8"],
+        "the subdomain in use is kept"
+    );
+    assert_eq!(
+        (
+            held(&kept),
+            kept.tenant.subdomains.as_ref().unwrap().reservation.clone()
+        ),
+        (Some("acme"), None)
+    );
+
+    let (back, _) = reservation(&labs, "acme");
+    let (back, _) = hear(&back, "acme", ReservationDecision::Leased, 8);
+    let (back, _) = hear(&back, "acme", ReservationDecision::Confirmed, 9);
+    assert_eq!(
+        (held(&back), former(&back, "2026-11-20T10:00:00Z")),
+        (Some("acme"), vec!["acme-labs".to_owned()])
+    );
+}
+
+#[test]
+fn home_is_asked_again_and_the_latest_answer_counts() {
+    let (requesting, changes) = reservation(&state(TenantStatus::Active), "acme");
+    let due = changes.unwrap().due[0];
+    assert_eq!(
+        (due.kind, due.at),
+        (TaskKind::Subdomains, at("2026-11-20T10:05:00Z"))
+    );
+    let look = |state: &State, due: &ScheduledTask| {
+        decide_task(
+            state,
+            due,
+            false,
+            &catalogue(),
+            &settings("auto"),
+            &context_at("2026-11-20T10:05:30Z"),
+        )
+        .unwrap()
+    };
+    let again = look(&requesting, &due);
+    assert_eq!(
+        (published(&again), again.done[0]),
+        (vec!["requested:2".to_owned()], due)
+    );
+    let next = again.due[0];
+    assert_eq!(next.at, at("2026-11-20T10:10:30Z"));
+    let asked = after(&requesting, again);
+    assert!(
+        published(&look(&asked, &due)).is_empty(),
+        "it was asked since"
+    );
+    assert_eq!(
+        hear(&asked, "acme", ReservationDecision::Refused, 1).1,
+        ["nothing"]
+    );
+    assert_eq!(
+        hear(&asked, "acme", ReservationDecision::Leased, 1).1,
+        ["nothing"]
+    );
+    let (confirming, facts) = hear(&asked, "acme", ReservationDecision::Leased, 2);
+    assert_eq!(facts, ["confirmed:3"]);
+    assert!(
+        published(&look(&confirming, &next)).is_empty(),
+        "it was answered since"
+    );
+    let due = ScheduledTask {
+        at: confirming
+            .tenant
+            .subdomains
+            .as_ref()
+            .unwrap()
+            .reservation
+            .as_ref()
+            .unwrap()
+            .ask_at,
+        ..due
+    };
+    assert_eq!(published(&look(&confirming, &due)), ["confirmed:4"]);
+    assert!(published(&look(&holder("acme"), &due)).is_empty());
+}
+
+#[test]
+fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
+    let release = |state: &State| decide_subdomain_release(state, Actor::Holder, &context());
+    assert_eq!(release(&state(TenantStatus::Active)), None);
+    let (both, _) = reservation(&holder("acme"), "acme-labs");
+    let changes = release(&both).unwrap();
+    assert_eq!(
+        published(&changes),
+        ["released:5", "released:6", "address:7"]
+    );
+    assert_eq!(changes.done.len(), 1, "home is not asked again");
+    let free = after(&both, changes);
+    assert_eq!(
+        (held(&free), former(&free, "2026-11-20T10:00:00Z")),
+        (None, vec!["acme".to_owned()])
+    );
+    assert_eq!(release(&free), None);
+
+    let closing = decide_closure(
+        &both,
+        Actor::Holder,
+        KeyDigest::of("a", "b"),
+        &settings("auto"),
+        &context(),
+    )
+    .unwrap();
+    let closing = after(&both, closing);
+    assert_eq!(held(&closing), Some("acme"), "a closure can be undone");
+    let grace = ScheduledTask {
+        at: at("2026-12-20T10:00:00Z"),
+        kind: TaskKind::Grace,
+        tenant: ids().tenant,
+    };
+    let look = |state: &State, due: ScheduledTask| {
+        let context = context_at("2027-01-20T10:00:00Z");
+        let changes =
+            decide_task(state, &due, true, &catalogue(), &settings("auto"), &context).unwrap();
+        (after(state, changes.clone()), published(&changes))
+    };
+    let (fenced, _) = look(&closing, grace);
+    let (closed, facts) = look(
+        &fenced,
+        ScheduledTask {
+            kind: TaskKind::Drain,
+            ..grace
+        },
+    );
+    assert!(
+        facts.ends_with(&[
+            "released:5".to_owned(),
+            "released:6".to_owned(),
+            "address:7".to_owned()
+        ]),
+        "{facts:?}"
+    );
+    assert_eq!(
+        (closed.tenant.status, held(&closed)),
+        (TenantStatus::Closed, None)
+    );
+    let (erased, _) = look(
+        &closed,
+        ScheduledTask {
+            kind: TaskKind::Erasure,
+            ..grace
+        },
+    );
+    assert_eq!(erased.tenant.subdomains, None);
+}
+
+/// Even where nothing is kept, the records of the subdomains are removed before the subdomains are
+/// forgotten.
+#[test]
+fn a_subdomain_is_erased_when_its_record_is_gone() {
+    let text = "provisioning=auto builder_toolkit=false answer_minutes=60 confirm_hours=24 grace_days=0 retention_days=0 hosted_zone=";
+    let settings: Settings = text.parse().unwrap();
+    for (open, erased_at) in [
+        (state(TenantStatus::Active), "2026-11-20T10:00:00Z"),
+        (holder("acme"), "2026-11-20T10:15:00Z"),
+    ] {
+        let closing = decide_closure(
+            &open,
+            Actor::Holder,
+            KeyDigest::of("a", "b"),
+            &settings,
+            &context(),
+        )
+        .unwrap();
+        let grace = *closing.due.first().unwrap();
+        let closing = after(&open, closing);
+        let look = |state: &State, kind| {
+            let due = ScheduledTask { kind, ..grace };
+            let changes =
+                decide_task(state, &due, true, &catalogue(), &settings, &context()).unwrap();
+            (after(state, changes.clone()), changes)
+        };
+        let (fenced, _) = look(&closing, TaskKind::Grace);
+        let (_, closed) = look(&fenced, TaskKind::Drain);
+        let erasure = closed.due.iter().find(|due| due.kind == TaskKind::Erasure);
+        assert_eq!(erasure.map(|due| due.at), Some(at(erased_at)));
+    }
+}
+
+#[test]
+fn only_a_tenant_in_use_claims() {
+    for status in TenantStatus::ALL {
+        let reserved = decide_subdomain_reservation(
+            &state(status),
+            &subdomain("acme"),
+            &digest("acme"),
+            Actor::Holder,
+            &context(),
+        );
+        assert_eq!(reserved.is_ok(), status == TenantStatus::Active, "{status}");
+    }
+}
+
+proptest! {
+    /// Whatever home answers and in whatever order: a subdomain leads to the tenant only after home
+    /// confirmed that very reservation, and an answer that comes twice changes nothing the second time.
+    #[test]
+    fn a_subdomain_leads_only_where_home_confirmed_it(
+        answers in prop::collection::vec((0..2_usize, 0..4_usize, 1..8_u64), 0..24),
+    ) {
+        use ReservationDecision::{Confirmed, Leased, Refused, Released};
+        let names = ["acme", "globex"];
+        let (mut tenant, _) = reservation(&state(TenantStatus::Active), names[0]);
+        for (name, decision, revision) in answers {
+            let decision = [Leased, Confirmed, Refused, Released][decision];
+            let before = tenant.clone();
+            tenant = hear(&before, names[name], decision, revision).0;
+            let again = hear(&tenant, names[name], decision, revision);
+            prop_assert_eq!(&again.1, &["nothing".to_owned()]);
+            if held(&tenant) != held(&before) {
+                prop_assert_eq!((held(&tenant), decision), (Some(names[name]), Confirmed));
+            }
+            if tenant.tenant.subdomains.as_ref().is_some_and(|subdomains| subdomains.open_reservation().is_none()) {
+                tenant = reservation(&tenant, names[name]).0;
+            }
+        }
+    }
+}
