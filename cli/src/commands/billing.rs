@@ -65,7 +65,7 @@ pub(crate) struct Invoices {
 Examples:
   meridian billing usage --region us-east-1 --tenant 0199a1f0-0000-7000-8000-000000000001 --period 2026-11
   meridian billing usage --region us-east-1 --tenant 0199a1f0-0000-7000-8000-000000000001 --period 2026-11 \\
-    --meter tokens --by model --only kind=output --from 2026-11-20T00:00:00Z"
+    --meter tokens --group-by model --filter kind=output --from 2026-11-20T00:00:00Z"
 )]
 pub(crate) struct Usage {
     #[command(flatten)]
@@ -81,10 +81,10 @@ pub(crate) struct Usage {
     meter: Option<MeterCode>,
     /// Dimensions of the meter that divide the totals, with commas between.
     #[arg(long, requires = "meter")]
-    by: Option<String>,
+    group_by: Option<String>,
     /// Values that dimensions of the meter are to have, such as `model=large`.
     #[arg(long, requires = "meter")]
-    only: Option<UsageGroup>,
+    filter: Option<UsageGroup>,
     /// Windows that begin from then on.
     #[arg(long)]
     from: Option<Timestamp>,
@@ -98,16 +98,16 @@ impl Usage {
     fn narrowed(&self) -> Vec<(&'static str, String)> {
         let Self {
             meter,
-            by,
-            only,
+            group_by,
+            filter,
             from,
             to,
             ..
         } = self;
         let given = [
             ("meter", meter.as_ref().map(ToString::to_string)),
-            ("by", by.clone()),
-            ("only", only.as_ref().map(ToString::to_string)),
+            ("group_by", group_by.clone()),
+            ("filter", filter.as_ref().map(ToString::to_string)),
             ("from", from.map(|from| from.to_string())),
             ("to", to.map(|to| to.to_string())),
         ];

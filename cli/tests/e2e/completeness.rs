@@ -14,7 +14,7 @@ use meridian::local::Stack;
 /// How long a run of the reconciliation is from the next.
 const RUN_S: i64 = 15 * 60;
 
-/// Every fact about a tenant's usage is lost on its way into the ledger, of a region that home
+/// Every event about a tenant's usage is lost on its way into the ledger, of a region that home
 /// bills and of one that bills itself. Its days are sealed, and what the seal speaks of is asked
 /// for and published again.
 pub(crate) async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()> {
@@ -28,7 +28,7 @@ pub(crate) async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()>
     Ok(())
 }
 
-/// The last facts about a tenant's usage are lost, totals and seals, and none follows that would
+/// The last events about a tenant's usage are lost, totals and seals, and none follows that would
 /// show it. The region is asked where they end, and the gap before its answer is asked for like any
 /// other.
 pub(crate) async fn what_is_lost_at_the_end_is_found_out(stack: &Stack) -> Result<()> {

@@ -367,7 +367,7 @@ pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let used = async |window: &str| -> Result<Value> {
         stack.wait_until_quiet(QUIET_MAX).await?;
         let url = format!(
-            "{}/usage?meter=transfer-gb&by=&tenant={tenant}&window={window}",
+            "{}/usage?meter=transfer-gb&group_by=&tenant={tenant}&window={window}",
             region.api_url
         );
         Ok(http()

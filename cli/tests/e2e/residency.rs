@@ -279,7 +279,7 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     );
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let asked = format!(
-        "{}/usage?tenant={}&meter={query}&by={query}",
+        "{}/usage?tenant={}&meter={query}&group_by={query}",
         region.api_url, customer.tenant
     );
     let asked = http().get(asked).bearer_auth(&reading).send().await?;

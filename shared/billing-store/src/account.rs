@@ -59,20 +59,20 @@ impl BillingStore {
     /// When the table does not do it.
     pub async fn record_status(
         &self,
-        fact: &TenantStatusChanged,
+        event: &TenantStatusChanged,
         region: &RegionCode,
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let what = "an account";
         let mut attempts = Attempts::of(CROWD);
         loop {
-            let found = self.get(what, account_key(fact.tenant)).await?;
+            let found = self.get(what, account_key(event.tenant)).await?;
             let version = counter(what, found.as_ref(), VERSION)?;
             let account = found.map_or_else(
-                || Ok(Account::new(fact.tenant)),
+                || Ok(Account::new(event.tenant)),
                 |item| from_item(what, item),
             )?;
-            let Some(account) = account.learn(fact, region, at) else {
+            let Some(account) = account.learn(event, region, at) else {
                 return Ok(());
             };
             match self

@@ -73,27 +73,27 @@ impl Account {
     #[must_use]
     pub fn learn(
         &self,
-        fact: &TenantStatusChanged,
+        event: &TenantStatusChanged,
         region: &RegionCode,
         at: Timestamp,
     ) -> Option<Self> {
         let place = self
             .changes
-            .partition_point(|change| change.revision < fact.revision);
+            .partition_point(|change| change.revision < event.revision);
         if self
             .changes
             .get(place)
-            .is_some_and(|change| change.revision == fact.revision)
+            .is_some_and(|change| change.revision == event.revision)
         {
             return None;
         }
         let mut changes = self.changes.clone();
         let change = Change {
-            revision: fact.revision,
+            revision: event.revision,
             at,
             region: region.clone(),
-            status: fact.status,
-            plan: fact.plan.clone(),
+            status: event.status,
+            plan: event.plan.clone(),
         };
         changes.insert(place, change);
         if changes.len() > Self::CHANGES_MAX {

@@ -21,7 +21,7 @@ pub struct RetryState {
     pub incident_since: Option<Timestamp>,
 }
 
-/// Facts overtake each other by minutes: so long nobody is asked for anything.
+/// Events overtake each other by minutes: so long nobody is asked for anything.
 const FIRST_LOOK: SignedDuration = SignedDuration::from_mins(15);
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(24);

@@ -40,7 +40,7 @@ pub struct Dimension {
     /// The one that stands for what an event has instead, or for none at all. Without it, such an
     /// event is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub otherwise: Option<DimensionCode>,
+    pub default: Option<DimensionCode>,
 }
 
 /// How the events of a window become one value.

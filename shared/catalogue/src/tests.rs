@@ -91,10 +91,7 @@ fn the_bundled_catalogue_is_sound() {
                 dimension.code
             );
             assert!(
-                dimension
-                    .otherwise
-                    .iter()
-                    .all(|other| values.contains(other)),
+                dimension.default.iter().all(|other| values.contains(other)),
                 "{}",
                 meter.code
             );

@@ -17,7 +17,7 @@
 //! | | `BILLING#<period>` | what it billed, where it bills itself |
 //! | `ONBOARDING#<id>` | `ONBOARDING` | a central onboarding, guarded by the revision of its steps; kept 90 days |
 //! | `ONBOARDINGKEY#<digest>` | `ONBOARDING` | which onboarding an idempotency key stands for; known 6 days |
-//! | `RESERVATION#<digest>` | `RESERVATION` | who has, or had, the subdomain with this digest, guarded by its edition |
+//! | `RESERVATION#<digest>` | `RESERVATION` | who has, or had, the subdomain with this digest, guarded by its generation |
 //! | | `TENANT#<tenant>` | what the tenant's region said last of that claim; kept 90 days |
 //!
 //! Costs: a change of a tenant's status writes up to five items and the outbox row in one

@@ -123,7 +123,7 @@ impl CentralStore {
             let guard = known
                 .reservation
                 .as_ref()
-                .map(|before| ("edition = :revision", before.edition));
+                .map(|before| ("generation = :revision", before.generation));
             writes.push(self.guarded_put(item, guard));
         }
         Ok(writes)

@@ -185,7 +185,7 @@ impl Fixture {
     }
 
     async fn rows(&self) -> Vec<Row> {
-        self.outbox.sweep(Timestamp::MAX, 1000).await.unwrap()
+        self.outbox.unpublished(Timestamp::MAX, 1000).await.unwrap()
     }
 
     async fn due(&self, place: &str, now: Timestamp) -> Vec<TenantId> {

@@ -1,7 +1,7 @@
 //! What Meridian and the application plane of the same region say to each other, on the region's
 //! bus. None of it leaves the region.
 //!
-//! Meridian's requests are facts like any other, under the source `meridian.provisioning`. The
+//! Meridian's requests are events like any other, under the source `meridian.provisioning`. The
 //! application's answers are plain documents under [`ANSWER_SOURCE`]: an application keeps no
 //! sequence numbers for us.
 
@@ -55,7 +55,7 @@ pub struct TenantDeprovisioningRequested {
 bus_event!(TenantDeprovisioningRequested, 1, "meridian.provisioning");
 
 /// Another subdomain leads to the tenant, or one no longer does. It says that there is something to
-/// look up, and not what: a subdomain that a tenant chose is in no fact. Stream: the tenant's; the
+/// look up, and not what: a subdomain that a tenant chose is in no event. Stream: the tenant's; the
 /// sequence is the revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantAddressChanged {

@@ -1,4 +1,4 @@
-//! The facts. Values are absolute and carry a revision, never a delta: a consumer keeps the
+//! The events. Values are absolute and carry a revision, never a delta: a consumer keeps the
 //! highest.
 
 use crate::SealDigest;
@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Declares a fact's type, version and source.
+/// Declares an event's type, version and source.
 macro_rules! bus_event {
     ($name:ident, $version:literal, $source:literal) => {
         impl $crate::BusEvent for $name {

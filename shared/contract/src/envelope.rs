@@ -1,4 +1,4 @@
-//! The envelope of every fact on a bus.
+//! The envelope of every event on a bus.
 
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -6,16 +6,16 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 
-/// A fact that a bus carries: its type is the event's `detail-type`, its source the event's
+/// An event that a bus carries: its type is the event's `detail-type`, its source the event's
 /// `source`.
 pub trait BusEvent: Serialize + DeserializeOwned {
     /// `PastTenseEvent.vN`, as in the allow-lists of the template's rules.
     const TYPE: &'static str;
-    /// The part of Meridian that states the fact.
+    /// The part of Meridian that states the event.
     const SOURCE: &'static str;
 }
 
-/// The sequence that a fact is numbered in: facts of one stream have gapless numbers.
+/// The sequence that an event is numbered in: events of one stream have gapless numbers.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
 )]
@@ -69,21 +69,21 @@ impl schemars::JsonSchema for Stream {
     }
 }
 
-/// A fact with its identity and place: the `detail` of the EventBridge event.
+/// An event with its identity and place: the `detail` of the EventBridge event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Envelope<T> {
     /// The event's identity: a redelivery has the same.
     pub id: EventId,
-    /// The region that the fact is about: its producer, or for a policy its addressee.
+    /// The region that the event is about: its producer, or for a policy its addressee.
     pub region: RegionCode,
     /// What `sequence` counts in.
     pub stream: Stream,
-    /// The number of the fact within its stream, from 1 and without gaps.
+    /// The number of the event within its stream, from 1 and without gaps.
     pub sequence: u64,
     /// When it became true, UTC.
     #[schemars(with = "Moment")]
     pub occurred_at: Timestamp,
-    /// The fact itself.
+    /// The event itself.
     pub data: T,
 }
 

@@ -1,6 +1,6 @@
 //! What crosses a border or a bus, versioned.
 //!
-//! Invariant: no field of a fact can hold free text that a person typed. Every field is a number, a
+//! Invariant: no field of an event can hold free text that a person typed. Every field is a number, a
 //! moment, or a value of `kernel` from a closed alphabet. Imports `kernel` and serde only.
 //! A published version never changes: the snapshots of `schemas/` make an edit look alarming.
 

@@ -7,7 +7,7 @@ use kernel::{UsageGroup, WindowSize};
 use schemars::schema_for;
 use serde_json::{Value, json};
 
-/// Each fact's schema, as it is published under `docs/schemas/`.
+/// Each event's schema, as it is published under `docs/schemas/`.
 fn schemas() -> Vec<(&'static str, Value)> {
     fn of<T: BusEvent + schemars::JsonSchema>() -> (&'static str, Value) {
         (T::TYPE, schema_for!(Envelope<T>).to_value())
@@ -43,7 +43,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A published version never changes. To change a fact, add `.v2` beside it; a new fact's schema is
+/// A published version never changes. To change an event, add `.v2` beside it; a new event's schema is
 /// written by `MERIDIAN_WRITE_SCHEMAS=1 cargo test -p contract`.
 #[test]
 fn published_schemas_do_not_change() {

@@ -105,7 +105,7 @@ impl DesiredPolicy {
         self.is_waiting() && self.attempts >= RESENDS_UNTIL_STUCK
     }
 
-    /// The fact that tells the region.
+    /// The event that tells the region.
     #[must_use]
     pub fn published(&self) -> Envelope<TenantPolicyPublished> {
         Envelope {

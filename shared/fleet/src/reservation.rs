@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
 /// How long a subdomain that led to a tenant is kept from others once it is given up.
 pub const QUARANTINE: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long it is remembered what a region said last of a reservation: longer than a fact can be on its
+/// How long it is remembered what a region said last of a reservation: longer than an event can be on its
 /// way.
 pub const LAST_WORD_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -38,7 +38,7 @@ pub struct SubdomainReservation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined_until: Option<Timestamp>,
     /// Grows with every change of the reservation, and guards it.
-    pub edition: u64,
+    pub generation: u64,
 }
 
 /// How far a reservation is.
@@ -187,7 +187,7 @@ pub fn decide_reservation(
         region: published.region.clone(),
         state,
         quarantined_until: quarantine(own, state, now),
-        edition: current.map_or(0, |current| current.edition) + 1,
+        generation: current.map_or(0, |current| current.generation) + 1,
     });
     let (word, answer) = answered(decision);
     Ok(Some(ReservationChanges {

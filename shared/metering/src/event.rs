@@ -549,7 +549,7 @@ fn value_of<'d>(
     };
     let text = raw.and_then(json::text);
     let found = text.and_then(|text| dimension.values.iter().find(|value| value.as_str() == text));
-    let value = found.or(dimension.otherwise.as_ref()).ok_or_else(|| {
+    let value = found.or(dimension.default.as_ref()).ok_or_else(|| {
         let detail = format!(
             "{} is not a value of the dimension {}",
             named(&dimension.path),

@@ -65,9 +65,9 @@ pub struct Question<'c> {
     /// When the tenant's days begin.
     pub anchor: BillingAnchor,
     /// The dimensions that divide the totals; of others, all values are totalled together.
-    pub by: Vec<DimensionCode>,
+    pub group_by: Vec<DimensionCode>,
     /// The values that dimensions are to have.
-    pub only: UsageGroup,
+    pub filter: UsageGroup,
 }
 
 impl Question<'_> {
@@ -79,7 +79,7 @@ impl Question<'_> {
     pub fn source(&self) -> Result<WindowSize, Unanswerable> {
         let is_unique = self.meter.aggregation == Aggregation::UniqueCount;
         let shortest = self.meter.window;
-        if is_unique && self.by.len() < self.meter.dimensions.len() {
+        if is_unique && self.group_by.len() < self.meter.dimensions.len() {
             return Err(Unanswerable::NotAdditive);
         }
         match self.size {
@@ -109,12 +109,12 @@ impl Question<'_> {
             if key.size != source
                 || start < self.from
                 || start >= self.to
-                || !key.group.includes(&self.only)
+                || !key.group.includes(&self.filter)
             {
                 continue;
             }
             let (total, is_adjusted) = totals
-                .entry((start, key.group.narrowed(&self.by)))
+                .entry((start, key.group.narrowed(&self.group_by)))
                 .or_default();
             total.join(self.meter.aggregation, &window);
             *is_adjusted |= key.part == WindowPart::Adjustment;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub struct DayPublication {
     /// The new checkpoint.
     pub checkpoint: Checkpoint,
-    /// The day's totals, in as many facts as it takes, the first of them numbered after the old
+    /// The day's totals, in as many bus events as it takes, the first of them numbered after the old
     /// checkpoint's sequence.
     pub totals: Vec<UsageWindowUpdated>,
     /// The seal, numbered as the new checkpoint's sequence.

@@ -1,4 +1,4 @@
-//! Where the stream of a tenant's facts ends.
+//! Where the stream of a tenant's bus events ends.
 
 use crate::Checkpoint;
 use contract::UsageStreamEndReported;

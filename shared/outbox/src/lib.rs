@@ -1,7 +1,7 @@
 //! The transactional outbox: rows written beside state in one transaction, relayed, then removed.
 //!
-//! Invariant: a row exists from the transaction that states its fact until the fact is published.
-//! There is no other way to publish a fact. Source: the transactional outbox pattern (AWS
+//! Invariant: a row exists from the transaction that states its event until the event is published.
+//! There is no other way to publish an event. Source: the transactional outbox pattern (AWS
 //! Prescriptive Guidance, "Transactional outbox pattern").
 
 mod row;

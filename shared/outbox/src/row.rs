@@ -1,4 +1,4 @@
-//! One fact on its way to a bus.
+//! One event on its way to a bus.
 
 use contract::{BusEvent, Envelope};
 use dynamo::{Attributes as _, Item, Shards, key, text};
@@ -10,7 +10,7 @@ pub(crate) const SHARDS: Shards = Shards::new(8);
 /// Which bus of the row's region publishes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// The region's own bus, from which border facts are forwarded.
+    /// The region's own bus, from which border events are forwarded.
     Regional,
     /// The home bus; only the home region has one.
     Home,
@@ -25,10 +25,10 @@ impl Target {
     }
 }
 
-/// A fact that is published and not yet published.
+/// An event that is published and not yet published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The fact's identity.
+    /// The event's identity.
     pub id: EventId,
     /// When it became true.
     pub occurred_at: Timestamp,
@@ -51,10 +51,10 @@ pub struct MalformedRow {
 }
 
 impl Row {
-    /// The row of a fact.
+    /// The row of an event.
     ///
     /// # Errors
-    /// When the fact cannot be written as JSON.
+    /// When the event cannot be written as JSON.
     pub fn new<T: BusEvent>(
         target: Target,
         envelope: &Envelope<T>,

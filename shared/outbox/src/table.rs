@@ -13,7 +13,7 @@ pub struct Outbox {
 /// What waits to be published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many facts.
+    /// How many events.
     pub waiting: u64,
     /// When the oldest of them became true.
     pub oldest: Option<Timestamp>,
@@ -23,7 +23,7 @@ pub struct Backlog {
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
     /// A row could not be written.
-    #[error("a fact could not be stored in the outbox")]
+    #[error("a event could not be stored in the outbox")]
     Write(#[source] dynamo::Error),
     /// Rows could not be read.
     #[error("the outbox could not be read")]
@@ -42,12 +42,12 @@ impl Outbox {
         }
     }
 
-    /// The part of a store's transaction that states a fact.
+    /// The part of a store's transaction that states an event.
     pub fn put(&self, row: &Row) -> Write {
         self.table.put(row.item())
     }
 
-    /// Publishes a fact that no state goes with, as a request whose repetition changes nothing.
+    /// Publishes an event that no state goes with, as a request whose repetition changes nothing.
     ///
     /// # Errors
     /// When the table refuses.
@@ -74,7 +74,11 @@ impl Outbox {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn sweep(&self, before: Timestamp, limit: u16) -> Result<Vec<Row>, OutboxError> {
+    pub async fn unpublished(
+        &self,
+        before: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Row>, OutboxError> {
         let mut rows = Vec::new();
         for shard in SHARDS.all() {
             let query = self
@@ -111,7 +115,7 @@ impl Outbox {
                 .map_err(OutboxError::Read)?;
         }
         if backlog.waiting > 0 {
-            let oldest = self.sweep(Timestamp::MAX, 1).await?;
+            let oldest = self.unpublished(Timestamp::MAX, 1).await?;
             backlog.oldest = oldest.first().map(|row| row.occurred_at);
         }
         Ok(backlog)

@@ -5,7 +5,7 @@ use kernel::{EventId, TenantId, Timestamp};
 use testkit::LocalAws;
 use uuid::Uuid;
 
-fn fact(number: u128, occurred_at_s: i64) -> Row {
+fn event(number: u128, occurred_at_s: i64) -> Row {
     let tenant = TenantId::from_uuid(Uuid::from_u128(7));
     let envelope = Envelope {
         id: EventId::from_uuid(Uuid::from_u128(number)),
@@ -33,7 +33,7 @@ async fn rows_wait_oldest_first_until_they_are_removed() {
     assert_eq!(outbox.backlog().await.unwrap().waiting, 0);
 
     let rows: Vec<Row> = (0_u8..20)
-        .map(|n| fact(u128::from(n), 1_000 - i64::from(n)))
+        .map(|n| event(u128::from(n), 1_000 - i64::from(n)))
         .collect();
     store(&aws, &outbox, &rows).await;
     let backlog = outbox.backlog().await.unwrap();
@@ -43,7 +43,7 @@ async fn rows_wait_oldest_first_until_they_are_removed() {
     );
 
     let old = outbox
-        .sweep(Timestamp::from_second(991).unwrap(), 10)
+        .unpublished(Timestamp::from_second(991).unwrap(), 10)
         .await
         .unwrap();
     let seconds: Vec<_> = old.iter().map(|row| row.occurred_at.as_second()).collect();
@@ -58,18 +58,18 @@ async fn rows_wait_oldest_first_until_they_are_removed() {
 }
 
 #[tokio::test]
-async fn a_fact_without_state_waits_like_any_other() {
+async fn an_event_without_state_waits_like_any_other() {
     let aws = testkit::aws().await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    let row = fact(1, 1_000);
+    let row = event(1, 1_000);
     outbox.state(&row).await.unwrap();
     outbox.state(&row).await.unwrap();
-    assert_eq!(outbox.sweep(Timestamp::MAX, 10).await.unwrap(), [row]);
+    assert_eq!(outbox.unpublished(Timestamp::MAX, 10).await.unwrap(), [row]);
 }
 
 #[test]
 fn a_malformed_item_is_named() {
-    let mut item = fact(1, 1).item();
+    let mut item = event(1, 1).item();
     for (attribute, value) in [("sk", "x"), ("sk", "1#x"), ("bus", "other"), ("detail", "")] {
         let mut broken = item.clone();
         broken.insert(attribute.to_owned(), text(value));

@@ -1,6 +1,6 @@
 //! The DynamoDB adapter of the regional set.
 //!
-//! Invariants: state and the fact that tells of it are written in one transaction, under a
+//! Invariants: state and the event that tells of it are written in one transaction, under a
 //! condition on what the decision was made on. Personal data is written to the regional table only.
 //! Decides nothing: what changes, the pure crates say.
 

@@ -78,7 +78,7 @@ pub enum MemberChange {
     NoProvider,
 }
 
-/// A fact that a decision states.
+/// An event that a decision states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantEvent {
     /// The tenant's status or plan changed.
@@ -104,12 +104,12 @@ pub enum TenantEvent {
 }
 
 impl ChangeSet {
-    /// An changes in which only the edition changes.
+    /// An changes in which only the generation changes.
     #[must_use]
     pub fn of(state: &State) -> Self {
         let before = state.tenant.clone();
         let tenant = Tenant {
-            edition: before.edition + 1,
+            generation: before.generation + 1,
             ..before.clone()
         };
         Self {

@@ -80,7 +80,7 @@ impl CustomSubdomain {
     const LENGTH_MAX: usize = 32;
 
     /// The subdomain itself: for the region's own table and records, and for the tenant's users. Never
-    /// to be logged, nor put into an error or a fact.
+    /// to be logged, nor put into an error or an event.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,6 +1,6 @@
 //! Registrations, tenants and users as pure decisions; the only home of personal-data types.
 //!
-//! Invariants: a personal value shows itself only to who asks for it by `expose`; neither a fact
+//! Invariants: a personal value shows itself only to who asks for it by `expose`; neither an event
 //! nor any `Debug` output holds one. A repeated command changes nothing. Does no I/O, reads no
 //! clock, makes no random ids: ids and the present moment are arguments. May not import an adapter.
 

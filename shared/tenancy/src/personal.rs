@@ -15,7 +15,7 @@ macro_rules! personal {
     ($name:ident) => {
         impl $name {
             /// The value itself: to be stored in the region, or given to its identity provider.
-            /// Never to be logged, nor put into an error or a fact.
+            /// Never to be logged, nor put into an error or an event.
             #[must_use]
             pub fn expose(&self) -> &str {
                 &self.0

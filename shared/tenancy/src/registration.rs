@@ -410,7 +410,7 @@ pub fn decide_sign_up(
         status: TenantStatus::Pending,
         activated_at: None,
         version: 1,
-        edition: 1,
+        generation: 1,
         policy: AppliedPolicy {
             version: 0,
             suspension: None,

@@ -43,7 +43,7 @@ pub struct Tenant {
     /// Grows by one with every event about status or plan.
     pub version: u64,
     /// Grows by one with every change of anything, and guards it.
-    pub edition: u64,
+    pub generation: u64,
     /// What home wants of it, as far as this region knows.
     pub policy: AppliedPolicy,
     /// How many of its users are administrators.
@@ -98,14 +98,14 @@ pub struct PlanRequest {
 pub struct Context {
     /// The region in which it is decided.
     pub region: RegionCode,
-    /// The id of the fact that may follow.
+    /// The id of the event that may follow.
     pub event: EventId,
     /// The present moment.
     pub now: Timestamp,
 }
 
 impl Context {
-    /// The id of another fact that the same decision states.
+    /// The id of another event that the same decision states.
     #[must_use]
     pub fn event_of(&self, what: &str) -> EventId {
         EventId::from_uuid(Uuid::new_v5(self.event.as_uuid(), what.as_bytes()))
@@ -253,7 +253,7 @@ pub fn decide_change(
     Ok(changes)
 }
 
-/// The fact that a tenant now has its status and plan.
+/// The event that a tenant now has its status and plan.
 pub(crate) fn status_changed(
     tenant: &Tenant,
     reason: StatusReason,

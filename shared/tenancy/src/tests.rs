@@ -115,8 +115,8 @@ fn after(before: &State, changes: ChangeSet) -> State {
         "an changes is of the tenant that it was made on"
     );
     assert_eq!(
-        changes.tenant.edition,
-        before.tenant.edition + 1,
+        changes.tenant.generation,
+        before.tenant.generation + 1,
         "every changes is guarded"
     );
     State {
@@ -128,21 +128,21 @@ fn after(before: &State, changes: ChangeSet) -> State {
 /// The types of what an changes states, in order.
 fn published(changes: &ChangeSet) -> Vec<String> {
     let name = |event: &TenantEvent| match event {
-        TenantEvent::Status(fact) => {
-            format!("status:{}", json!(fact.data.reason).as_str().unwrap())
+        TenantEvent::Status(event) => {
+            format!("status:{}", json!(event.data.reason).as_str().unwrap())
         }
-        TenantEvent::PolicyApplied(fact) => format!("applied:{}", fact.data.version),
-        TenantEvent::PlanChange(fact) => format!("plan:{}", fact.data.revision),
-        TenantEvent::Subdomains(fact) => format!(
+        TenantEvent::PolicyApplied(event) => format!("applied:{}", event.data.version),
+        TenantEvent::PlanChange(event) => format!("plan:{}", event.data.revision),
+        TenantEvent::Subdomains(event) => format!(
             "{}:{}",
-            json!(fact.data.phase).as_str().unwrap(),
-            fact.data.revision
+            json!(event.data.phase).as_str().unwrap(),
+            event.data.revision
         ),
-        TenantEvent::Address(fact) => format!("address:{}", fact.data.revision),
+        TenantEvent::Address(event) => format!("address:{}", event.data.revision),
         TenantEvent::Erased(_) => "erased".to_owned(),
-        TenantEvent::Onboarding(fact) => format!("onboarding:{}", fact.data.revision),
-        TenantEvent::Provision(fact) => format!("provision:{}", fact.data.attempt),
-        TenantEvent::Deprovision(fact) => format!("deprovision:{}", fact.data.attempt),
+        TenantEvent::Onboarding(event) => format!("onboarding:{}", event.data.revision),
+        TenantEvent::Provision(event) => format!("provision:{}", event.data.attempt),
+        TenantEvent::Deprovision(event) => format!("deprovision:{}", event.data.attempt),
         TenantEvent::Toolkit(event) => event.detail_type.to_owned(),
     };
     changes.events.iter().map(name).collect()

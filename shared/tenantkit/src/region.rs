@@ -131,12 +131,16 @@ impl Region {
     }
 
     /// The details of what is published and not yet relayed, of one type, in order of time and
-    /// sequence. Of a fact that is the envelope.
+    /// sequence. Of an event that is the envelope.
     ///
     /// # Panics
     /// When the outbox cannot be read.
     pub async fn published(&self, detail_type: &str) -> Vec<Value> {
-        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        let rows = self
+            .outbox
+            .unpublished(Timestamp::MAX, 1_000)
+            .await
+            .unwrap();
         let of_type = rows.iter().filter(|row| row.detail_type == detail_type);
         let mut details: Vec<(Timestamp, Value)> = of_type
             .map(|row| (row.occurred_at, serde_json::from_str(&row.detail).unwrap()))

@@ -44,9 +44,9 @@ async fn a_tenant_comes_into_every_state_by_its_own_steps() {
     let revisions: Vec<_> = region.published("TenantStatusChanged.v1").await;
     let of_other = revisions
         .iter()
-        .filter(|fact| fact["data"]["tenant"] == other.tenant.to_string());
+        .filter(|event| event["data"]["tenant"] == other.tenant.to_string());
     let revisions: Vec<_> = of_other
-        .map(|fact| fact["sequence"].as_u64().unwrap())
+        .map(|event| event["sequence"].as_u64().unwrap())
         .collect();
     assert_eq!(revisions, [1, 2, 3, 4, 5]);
 }

@@ -423,15 +423,15 @@ async fn usage_is_divided_and_narrowed_as_it_is_asked_for() {
     let divided = ["01 tokens model=large 25", "01 tokens model=small 10"];
     let days = ["07 tokens model=large 25", "07 tokens model=small 10"];
     assert_eq!(
-        ask("meter=tokens&by=model").await,
+        ask("meter=tokens&group_by=model").await,
         (rows(&divided), rows(&days))
     );
     assert_eq!(
-        ask("meter=tokens&only=model%3Dlarge").await,
+        ask("meter=tokens&filter=model%3Dlarge").await,
         (rows(&["01 tokens  25"]), rows(&["07 tokens  25"]))
     );
     assert_eq!(
-        ask("meter=tokens&only=model%3Dsmall%2Ckind%3Doutput").await,
+        ask("meter=tokens&filter=model%3Dsmall%2Ckind%3Doutput").await,
         (rows(&[]), rows(&[]))
     );
     let later = "meter=response-ms&from=2026-10-08T00:00:00Z&to=2026-10-09T00:00:00Z";

@@ -82,9 +82,9 @@ enum Finality {
         ("tenant" = TenantId, Query, description = "The tenant."),
         ("period" = BillingPeriod, Query, description = "The period."),
         ("meter" = Option<MeterCode>, Query, description = "The meter; all where it is not said."),
-        ("by" = Option<String>, Query, description = "Dimensions of the meter that divide the totals, with commas between; \
+        ("group_by" = Option<String>, Query, description = "Dimensions of the meter that divide the totals, with commas between; \
                                                       none where it is not said."),
-        ("only" = Option<UsageGroup>, Query, description = "Values that dimensions of the meter are to have."),
+        ("filter" = Option<UsageGroup>, Query, description = "Values that dimensions of the meter are to have."),
         ("from" = Option<String>, Query, description = "The first moment that windows begin at, RFC 3339."),
         ("to" = Option<String>, Query, description = "The moment before which windows begin, RFC 3339."),
     ),
@@ -135,8 +135,8 @@ struct Question<'c> {
     tenant: TenantId,
     period: BillingPeriod,
     meter: Option<&'c Meter>,
-    by: Vec<DimensionCode>,
-    only: UsageGroup,
+    group_by: Vec<DimensionCode>,
+    filter: UsageGroup,
     from: Timestamp,
     to: Timestamp,
 }
@@ -153,7 +153,7 @@ impl<'c> Question<'c> {
             .get("meter")
             .map(|code| parse_meter(catalogue, code))
             .transpose()?;
-        let (by, only) = parse_dimensions(meter, text("by"), text("only"))?;
+        let (group_by, filter) = parse_dimensions(meter, text("group_by"), text("filter"))?;
         let moment = |name: &str, otherwise| {
             query
                 .get(name)
@@ -167,8 +167,8 @@ impl<'c> Question<'c> {
             tenant,
             period,
             meter,
-            by,
-            only,
+            group_by,
+            filter,
             from,
             to,
         })
@@ -176,7 +176,7 @@ impl<'c> Question<'c> {
 
     fn takes(&self, window: &UsageWindow) -> bool {
         self.meter.is_none_or(|meter| meter.code == window.meter)
-            && window.group.includes(&self.only)
+            && window.group.includes(&self.filter)
     }
 
     /// The totals of what is taken, and of each of its windows.
@@ -194,7 +194,7 @@ impl<'c> Question<'c> {
         let mut by_window: BTreeMap<(Timestamp, WindowSize, UsageGroup), Vec<UsageWindow>> =
             BTreeMap::new();
         for window in windows.into_iter().filter(|window| self.takes(window)) {
-            let group = window.group.narrowed(&self.by);
+            let group = window.group.narrowed(&self.group_by);
             if (self.from..self.to).contains(&window.start) {
                 by_window
                     .entry((window.start, window.size, group.clone()))
@@ -243,19 +243,21 @@ fn parse_meter<'c>(catalogue: &'c Catalogue, code: &str) -> Result<&'c Meter, Pr
 /// there are none.
 fn parse_dimensions(
     meter: Option<&Meter>,
-    by: &str,
-    only: &str,
+    group_by: &str,
+    filter: &str,
 ) -> Result<(Vec<DimensionCode>, UsageGroup), Problem> {
     let rule = Invalid {
-        kind: "by and only",
+        kind: "group_by and filter",
         rule: "of dimensions that the named meter has, and of their values",
     };
     let parse = || {
-        let only: UsageGroup = only.parse().ok()?;
+        let filter: UsageGroup = filter.parse().ok()?;
         let Some(meter) = meter else {
-            return (by.is_empty() && only.as_str().is_empty()).then_some((Vec::new(), only));
+            return (group_by.is_empty() && filter.as_str().is_empty())
+                .then_some((Vec::new(), filter));
         };
-        Some((meter.dimensions_named(by)?, only)).filter(|(_, only)| meter.has_values(only))
+        Some((meter.dimensions_named(group_by)?, filter))
+            .filter(|(_, filter)| meter.has_values(filter))
     };
     parse()
         .ok_or_else(|| Problem::invalid("invalid-dimensions", "The dimensions are not valid", rule))

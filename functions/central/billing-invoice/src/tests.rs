@@ -60,7 +60,7 @@ async fn learn(
     at: &str,
 ) {
     let (revision, status, reason) = change;
-    let fact = TenantStatusChanged {
+    let event = TenantStatusChanged {
         tenant: tenant(n),
         alias: "a2b3c4d5e6f7".parse().unwrap(),
         plan: plan.parse().unwrap(),
@@ -71,7 +71,7 @@ async fn learn(
     let at: Timestamp = at.parse().unwrap();
     adapters
         .store
-        .record_status(&fact, &"ap-south-1".parse().unwrap(), at)
+        .record_status(&event, &"ap-south-1".parse().unwrap(), at)
         .await
         .unwrap();
 }
@@ -145,7 +145,11 @@ async fn numbers(adapters: &Adapters, month: &str) -> Vec<u64> {
 }
 
 async fn statements(adapters: &Adapters) -> Vec<Envelope<RegionBillingTotaled>> {
-    let rows = adapters.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    let rows = adapters
+        .outbox
+        .unpublished(Timestamp::MAX, 100)
+        .await
+        .unwrap();
     rows.iter()
         .map(|row| serde_json::from_str(&row.detail).unwrap())
         .collect()

@@ -1,4 +1,4 @@
-//! One fact per message; each can come late, twice and in any order.
+//! One event per message; each can come late, twice and in any order.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use billing_store::{BillingStore, StoreError};
@@ -32,25 +32,25 @@ pub(crate) enum LedgerError {
     #[error("the message is not an event")]
     Message(#[source] MessageError),
     /// The event's detail is not what its type promises.
-    #[error("the detail of a {fact} is malformed")]
+    #[error("the detail of a {event} is malformed")]
     Detail {
         /// The event's type.
-        fact: &'static str,
+        event: &'static str,
         /// Where.
         #[source]
         source: MessageError,
     },
-    /// The envelope is of another stream than the fact in it.
-    #[error("a {fact} came in another stream than its tenant's")]
+    /// The envelope is of another stream than the event in it.
+    #[error("a {event} came in another stream than its tenant's")]
     Stream {
         /// The event's type.
-        fact: &'static str,
+        event: &'static str,
     },
     /// A rule sends what billing has no use for.
     #[error("an event of this type and source is not for the ledger")]
     UnknownFact,
     /// The table did not do it.
-    #[error("the fact was not stored")]
+    #[error("the event was not stored")]
     Store(#[source] StoreError),
 }
 
@@ -73,15 +73,15 @@ async fn learn(store: &BillingStore, message: &SqsMessage) -> Result<(), LedgerE
 
 async fn learn_status(
     store: &BillingStore,
-    fact: Envelope<TenantStatusChanged>,
+    event: Envelope<TenantStatusChanged>,
 ) -> Result<(), LedgerError> {
-    if fact.stream != Stream::Tenant(fact.data.tenant) {
+    if event.stream != Stream::Tenant(event.data.tenant) {
         return Err(LedgerError::Stream {
-            fact: TenantStatusChanged::TYPE,
+            event: TenantStatusChanged::TYPE,
         });
     }
     store
-        .record_status(&fact.data, &fact.region, fact.occurred_at)
+        .record_status(&event.data, &event.region, event.occurred_at)
         .await
         .map_err(LedgerError::Store)
 }
@@ -89,28 +89,28 @@ async fn learn_status(
 /// Records the windows before their report: what counts as received is in the ledger.
 async fn learn_usage(
     store: &BillingStore,
-    fact: Envelope<UsageWindowUpdated>,
+    event: Envelope<UsageWindowUpdated>,
 ) -> Result<(), LedgerError> {
-    let tenant = usage_of(&fact, fact.data.tenant)?;
+    let tenant = usage_of(&event, event.data.tenant)?;
     store
-        .record_windows(&fact.data)
+        .record_windows(&event.data)
         .await
         .map_err(LedgerError::Store)?;
     store
-        .record_received(tenant, &fact.region, fact.sequence, runtime::now())
+        .record_received(tenant, &event.region, event.sequence, runtime::now())
         .await
         .map_err(LedgerError::Store)
 }
 
 /// Records the seal before its report, as the totals before theirs.
-async fn learn_seal(store: &BillingStore, fact: Envelope<UsageSealed>) -> Result<(), LedgerError> {
-    let (tenant, now) = (usage_of(&fact, fact.data.tenant)?, runtime::now());
+async fn learn_seal(store: &BillingStore, event: Envelope<UsageSealed>) -> Result<(), LedgerError> {
+    let (tenant, now) = (usage_of(&event, event.data.tenant)?, runtime::now());
     store
-        .record_sealed(&fact, now)
+        .record_sealed(&event, now)
         .await
         .map_err(LedgerError::Store)?;
     store
-        .record_received(tenant, &fact.region, fact.sequence, now)
+        .record_received(tenant, &event.region, event.sequence, now)
         .await
         .map_err(LedgerError::Store)
 }
@@ -118,27 +118,27 @@ async fn learn_seal(store: &BillingStore, fact: Envelope<UsageSealed>) -> Result
 /// Records where the stream ends. What is missing before it is a gap from now on.
 async fn learn_end(
     store: &BillingStore,
-    fact: Envelope<UsageStreamEndReported>,
+    event: Envelope<UsageStreamEndReported>,
 ) -> Result<(), LedgerError> {
-    usage_of(&fact, fact.data.tenant)?;
+    usage_of(&event, event.data.tenant)?;
     store
-        .record_end(&fact, runtime::now())
+        .record_end(&event, runtime::now())
         .await
         .map_err(LedgerError::Store)
 }
 
-/// The tenant that a fact is about, if it came in the stream of that tenant's usage.
-fn usage_of<T: BusEvent>(fact: &Envelope<T>, tenant: TenantId) -> Result<TenantId, LedgerError> {
-    if fact.stream == Stream::Usage(tenant) {
+/// The tenant that an event is about, if it came in the stream of that tenant's usage.
+fn usage_of<T: BusEvent>(event: &Envelope<T>, tenant: TenantId) -> Result<TenantId, LedgerError> {
+    if event.stream == Stream::Usage(tenant) {
         Ok(tenant)
     } else {
-        Err(LedgerError::Stream { fact: T::TYPE })
+        Err(LedgerError::Stream { event: T::TYPE })
     }
 }
 
 fn envelope<T: BusEvent>(message: &BusMessage) -> Result<Envelope<T>, LedgerError> {
     message.detail().map_err(|source| LedgerError::Detail {
-        fact: T::TYPE,
+        event: T::TYPE,
         source,
     })
 }

@@ -119,7 +119,7 @@ impl Adapters {
         region: &str,
         at: Timestamp,
     ) {
-        let fact = TenantStatusChanged {
+        let event = TenantStatusChanged {
             tenant: tenant(n),
             alias: "a2b3c4d5e6f7".parse().unwrap(),
             plan: "starter".parse().unwrap(),
@@ -128,7 +128,7 @@ impl Adapters {
             revision,
         };
         self.store
-            .record_status(&fact, &region.parse().unwrap(), at)
+            .record_status(&event, &region.parse().unwrap(), at)
             .await
             .unwrap();
     }
@@ -142,17 +142,21 @@ impl Adapters {
 
     /// The requests so far: tenant, addressee, number, bus; in order.
     async fn requests(&self) -> Vec<(TenantId, String, u64, Target)> {
-        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        let rows = self
+            .outbox
+            .unpublished(Timestamp::MAX, 1_000)
+            .await
+            .unwrap();
         let mut requests: Vec<_> = rows
             .iter()
             .filter(|row| row.detail_type == UsageResendRequested::TYPE)
             .map(|row| {
-                let fact: Envelope<UsageResendRequested> =
+                let event: Envelope<UsageResendRequested> =
                     serde_json::from_str(&row.detail).unwrap();
                 (
-                    fact.data.tenant,
-                    fact.region.to_string(),
-                    fact.sequence,
+                    event.data.tenant,
+                    event.region.to_string(),
+                    event.sequence,
                     row.target,
                 )
             })
@@ -163,20 +167,24 @@ impl Adapters {
 
     /// Who was asked where a tenant's usage ends: tenant, addressee, number, bus; in order.
     async fn asked_for_ends(&self) -> Vec<(TenantId, String, u64, Target)> {
-        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        let rows = self
+            .outbox
+            .unpublished(Timestamp::MAX, 1_000)
+            .await
+            .unwrap();
         let of_ends = rows
             .iter()
             .filter(|row| row.detail_type == UsageStreamRequested::TYPE);
         let request = |row: &Row| {
-            let fact: Envelope<UsageStreamRequested> = serde_json::from_str(&row.detail).unwrap();
+            let event: Envelope<UsageStreamRequested> = serde_json::from_str(&row.detail).unwrap();
             assert_eq!(
-                (fact.stream, row.source.as_str()),
-                (Stream::Usage(fact.data.tenant), "meridian.billing")
+                (event.stream, row.source.as_str()),
+                (Stream::Usage(event.data.tenant), "meridian.billing")
             );
             (
-                fact.data.tenant,
-                fact.region.to_string(),
-                fact.sequence,
+                event.data.tenant,
+                event.region.to_string(),
+                event.sequence,
                 row.target,
             )
         };
@@ -482,7 +490,7 @@ async fn every_region_that_may_state_usage_is_asked_once_a_day_where_it_ends() {
     );
 }
 
-/// Of a tenant's usage nothing has arrived, not even the first fact. The answer says when its days
+/// Of a tenant's usage nothing has arrived, not even the first event. The answer says when its days
 /// begin.
 #[tokio::test]
 async fn what_is_lost_before_the_end_is_asked_for_even_if_nothing_ever_arrived() {

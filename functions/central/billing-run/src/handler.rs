@@ -69,7 +69,7 @@ async fn start(adapters: &Adapters, period: BillingPeriod, now: Timestamp) -> Re
         .map_err(RunError::Send)
 }
 
-/// Who is to be billed, and who has been: a later fact may say that a tenant was not in use after
+/// Who is to be billed, and who has been: a later event may say that a tenant was not in use after
 /// all, but its invoice remains one of the run's.
 async fn find_tenants(
     adapters: &Adapters,

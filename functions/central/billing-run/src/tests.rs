@@ -54,7 +54,7 @@ fn schedule(name: &str) -> Scheduled {
 
 impl Fixture {
     async fn learn(&self, n: u8, revision: u64, status: TenantStatus, at: &str) {
-        let fact = TenantStatusChanged {
+        let event = TenantStatusChanged {
             tenant: tenant(n),
             alias: "a2b3c4d5e6f7".parse().unwrap(),
             plan: "starter".parse().unwrap(),
@@ -65,7 +65,7 @@ impl Fixture {
         let at: Timestamp = at.parse().unwrap();
         self.adapters
             .store
-            .record_status(&fact, &"eu-central-1".parse().unwrap(), at)
+            .record_status(&event, &"eu-central-1".parse().unwrap(), at)
             .await
             .unwrap();
     }
@@ -268,7 +268,7 @@ async fn a_replay_asks_again_and_keeps_the_runs_clock() {
     handle(&fixture.adapters, schedule("valid-first-of-month"))
         .await
         .unwrap();
-    // A fact of October that arrives late widens the run; one of November does not.
+    // An event of October that arrives late widens the run; one of November does not.
     fixture
         .learn(2, 1, TenantStatus::Active, "2026-10-31T23:59:59Z")
         .await;

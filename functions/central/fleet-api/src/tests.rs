@@ -373,7 +373,7 @@ async fn a_suspension_is_published_once_and_lifted_once(fixture: &Fixture) {
     let sent = async || {
         fixture
             .outbox
-            .sweep(Timestamp::MAX, 100)
+            .unpublished(Timestamp::MAX, 100)
             .await
             .unwrap()
             .len()

@@ -57,7 +57,11 @@ async fn published(adapters: &Adapters) -> Vec<Envelope<TenantPolicyPublished>> 
 
 /// What home states of one type.
 async fn published_events<T: BusEvent>(adapters: &Adapters) -> Vec<Envelope<T>> {
-    let rows = adapters.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    let rows = adapters
+        .outbox
+        .unpublished(Timestamp::MAX, 100)
+        .await
+        .unwrap();
     let of_type = rows.iter().filter(|row| row.detail_type == T::TYPE);
     of_type
         .map(|row| serde_json::from_str(&row.detail).unwrap())

@@ -118,7 +118,11 @@ async fn acknowledge(adapters: &Adapters) {
 }
 
 async fn sendings(adapters: &Adapters) -> Vec<String> {
-    let rows = adapters.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    let rows = adapters
+        .outbox
+        .unpublished(Timestamp::MAX, 100)
+        .await
+        .unwrap();
     rows.iter().map(|row| row.occurred_at.to_string()).collect()
 }
 

@@ -41,7 +41,7 @@ impl World {
         self.region.tenant(self.made.tenant.id).await.status
     }
 
-    async fn facts(&self) -> Vec<Value> {
+    async fn events(&self) -> Vec<Value> {
         self.region.published("TenantStatusChanged.v1").await
     }
 }
@@ -72,7 +72,7 @@ async fn every_event_gets_its_answer() {
         };
         assert_eq!(world.status().await, status, "{name}");
         assert_eq!(
-            world.facts().await.len(),
+            world.events().await.len(),
             if activated { 2 } else { 1 },
             "{name}"
         );
@@ -99,10 +99,10 @@ async fn repeated_and_simultaneous_calls_activate_once() {
     let world = world().await;
     let calls = (0..8).map(|_| handle(&world.adapters, event("valid-confirmed-sign-up")));
     assert!(join_all(calls).await.iter().all(Result::is_ok));
-    let facts = world.facts().await;
-    let told: Vec<_> = facts
+    let events = world.events().await;
+    let told: Vec<_> = events
         .iter()
-        .map(|fact| (&fact["data"]["status"], &fact["data"]["revision"]))
+        .map(|event| (&event["data"]["status"], &event["data"]["revision"]))
         .collect();
     assert_eq!(
         told,
@@ -112,8 +112,8 @@ async fn repeated_and_simultaneous_calls_activate_once() {
         ]
     );
     assert!(
-        !json!(facts).to_string().contains("ngines"),
-        "nothing personal in a fact"
+        !json!(events).to_string().contains("ngines"),
+        "nothing personal in a event"
     );
     let counts = world.adapters.tenants.reader().counts().await.unwrap();
     assert_eq!(

@@ -54,14 +54,14 @@ impl Adapters {
         Ok(())
     }
 
-    fn state<T>(&self, last: &LastHeartbeat, at: Timestamp, fact: T) -> Envelope<T> {
+    fn state<T>(&self, last: &LastHeartbeat, at: Timestamp, event: T) -> Envelope<T> {
         Envelope {
             id: EventId::from_uuid(runtime::new_uuid()),
             region: self.region.clone(),
             stream: Stream::Region,
             sequence: last.sequence + 1,
             occurred_at: at,
-            data: fact,
+            data: event,
         }
     }
 }

@@ -75,21 +75,21 @@ fn schedule(time: &str) -> Scheduled {
 
 impl Fixture {
     async fn published(&self) -> Vec<Envelope<HeartbeatReported>> {
-        self.facts().await
+        self.events().await
     }
 
     async fn described(&self) -> Vec<Envelope<RegionDescribed>> {
-        self.facts().await
+        self.events().await
     }
 
-    async fn facts<T: BusEvent>(&self) -> Vec<Envelope<T>> {
-        let rows = self.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    async fn events<T: BusEvent>(&self) -> Vec<Envelope<T>> {
+        let rows = self.outbox.unpublished(Timestamp::MAX, 100).await.unwrap();
         assert!(rows.iter().all(|row| row.target == Target::Regional));
         let rows = rows.iter().filter(|row| row.detail_type == T::TYPE);
         let mut published: Vec<Envelope<T>> = rows
             .map(|row| serde_json::from_str(&row.detail).unwrap())
             .collect();
-        published.sort_by_key(|fact| fact.sequence);
+        published.sort_by_key(|event| event.sequence);
         published
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: TenantReader,
     pub(crate) tally: Tally,
-    pub(crate) intake: SegmentWriter,
+    pub(crate) segment_writer: SegmentWriter,
 }
 
 /// Why a sign-in is not metered.
@@ -88,7 +88,7 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Metering
         || SegmentId::from_uuid(runtime::new_uuid()),
     );
     adapters
-        .intake
+        .segment_writer
         .store(&segments, runtime::now())
         .await
         .map_err(MeteringError::NotStored)?;

@@ -22,7 +22,7 @@ async fn main() -> Result<(), runtime::Error> {
         catalogue: Catalogue::bundled()?,
         tally: Tally::new(tenants.clone()),
         tenants,
-        intake: SegmentWriter::new(&aws, runtime::env("USAGE_TABLE")?),
+        segment_writer: SegmentWriter::new(&aws, runtime::env("USAGE_TABLE")?),
     };
     run(service_fn(|event: LambdaEvent<_>| {
         handle(&adapters, event.payload)

@@ -38,7 +38,7 @@ async fn world_of(newcomer: Newcomer) -> World {
             catalogue: region.catalogue.clone(),
             tenants: region.tenants.reader().clone(),
             tally: Tally::new(region.tenants.reader().clone()),
-            intake: SegmentWriter::new(config, table),
+            segment_writer: SegmentWriter::new(config, table),
         },
         region,
         made,
@@ -60,8 +60,8 @@ impl World {
     /// again.
     async fn settled(&self) -> (u64, u64) {
         let now = runtime::now();
-        let pointers = self.rollups.waiting(Timestamp::MAX, 100).await.unwrap();
-        let found = self.rollups.find(&pointers).await.unwrap().into_iter();
+        let markers = self.rollups.backlog(Timestamp::MAX, 100).await.unwrap();
+        let found = self.rollups.find(&markers).await.unwrap().into_iter();
         let segments: Vec<Segment> = found.map(|(_, found)| ready(found)).collect();
         for batch in batches(segments) {
             self.rollups
@@ -116,14 +116,15 @@ async fn sign_ins_count_once_in_the_window_of_their_day() {
         world.settled().await;
     }
     assert_eq!(world.settled().await, (2, 4));
-    let facts = world.region.published(UsageWindowUpdated::TYPE).await;
-    let [fact] = facts.as_slice() else {
-        panic!("{facts:?}")
+    let bus_events = world.region.published(UsageWindowUpdated::TYPE).await;
+    let [bus_event] = bus_events.as_slice() else {
+        panic!("{bus_events:?}")
     };
-    let fact: Envelope<UsageWindowUpdated> = serde_json::from_value(fact.clone()).unwrap();
-    assert_eq!(fact.data.tenant, world.made.tenant.id);
-    let [window] = fact.data.windows.as_slice() else {
-        panic!("{fact:?}")
+    let bus_event: Envelope<UsageWindowUpdated> =
+        serde_json::from_value(bus_event.clone()).unwrap();
+    assert_eq!(bus_event.data.tenant, world.made.tenant.id);
+    let [window] = bus_event.data.windows.as_slice() else {
+        panic!("{bus_event:?}")
     };
     assert_eq!(
         (
@@ -145,10 +146,10 @@ async fn sign_ins_count_in_the_tenants_own_day() {
     .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
     assert_eq!(world.settled().await, (2, 0));
-    let facts = world.region.published(UsageWindowUpdated::TYPE).await;
-    let windows = facts
+    let bus_events = world.region.published(UsageWindowUpdated::TYPE).await;
+    let windows = bus_events
         .iter()
-        .flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
+        .flat_map(|bus_event| bus_event["data"]["windows"].as_array().unwrap());
     let mut starts: Vec<&str> = windows
         .map(|window| window["start"].as_str().unwrap())
         .collect();
@@ -167,10 +168,10 @@ async fn no_sign_in_is_before_the_first_billing_period() {
     .await;
     assert_eq!(world.deliver(&case("valid-two-sign-ins")).await, 0);
     assert_eq!(world.settled().await, (2, 0));
-    let facts = world.region.published(UsageWindowUpdated::TYPE).await;
-    let windows = facts
+    let bus_events = world.region.published(UsageWindowUpdated::TYPE).await;
+    let windows = bus_events
         .iter()
-        .flat_map(|fact| fact["data"]["windows"].as_array().unwrap());
+        .flat_map(|bus_event| bus_event["data"]["windows"].as_array().unwrap());
     let starts: Vec<&str> = windows
         .map(|window| window["start"].as_str().unwrap())
         .collect();
@@ -202,10 +203,10 @@ async fn what_ended_without_a_token_is_not_metered() {
 async fn what_is_not_stored_comes_again() {
     let world = world().await;
     let config = &world.region.aws.config;
-    let intake = SegmentWriter::new(config, "no-such-table".to_owned());
+    let segment_writer = SegmentWriter::new(config, "no-such-table".to_owned());
     let Ok(response) = handle(
         &Adapters {
-            intake,
+            segment_writer,
             catalogue: world.region.catalogue.clone(),
             tenants: world.region.tenants.reader().clone(),
             tally: Tally::new(world.region.tenants.reader().clone()),

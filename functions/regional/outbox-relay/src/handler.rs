@@ -11,7 +11,7 @@ use outbox::{Outbox, OutboxError, Row, Target};
 use runtime::{Failure, Trigger};
 
 /// Rows that are younger belong to the stream.
-const SWEEP_AGE_SECONDS: i64 = 60;
+const POLL_AGE_SECONDS: i64 = 60;
 /// Rows of each of the 8 partitions that one round of a sweep takes.
 const ROUND_ROWS_MAX: u16 = 50;
 /// Rounds of one sweep: at most 4,000 rows a minute.
@@ -22,7 +22,7 @@ const ROUNDS_MAX: usize = 10;
 pub(crate) async fn handle(adapters: &Adapters, event: Trigger<Event>) -> Result<(), Failure> {
     let relayed = match event {
         Trigger::Records(event) => adapters.relay(rows_of(event)).await,
-        Trigger::Schedule(schedule) => adapters.sweep(schedule.time).await,
+        Trigger::Schedule(schedule) => adapters.poll(schedule.time).await,
     };
     relayed.map_err(|error| Failure::of("OutboxNotRelayed", &error))
 }
@@ -39,26 +39,26 @@ pub(crate) struct Adapters {
 /// Why rows are still in the outbox.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RelayError {
-    /// A fact for the home bus in a region that has none: the configuration is wrong.
-    #[error("{count} facts are for the home bus, and this region has none")]
+    /// An event for the home bus in a region that has none: the configuration is wrong.
+    #[error("{count} events are for the home bus, and this region has none")]
     NoHomeBus {
-        /// How many facts.
+        /// How many events.
         count: usize,
     },
     /// The bus did not answer.
     #[error("the bus could not be called")]
     Call(#[source] BusError),
     /// The bus refused some entries.
-    #[error("the bus refused {count} facts")]
+    #[error("the bus refused {count} events")]
     Refused {
-        /// How many facts.
+        /// How many events.
         count: usize,
         /// The first of them.
         #[source]
         first: Refused,
     },
     /// Some rows were published and not removed.
-    #[error("published facts were not removed")]
+    #[error("published events were not removed")]
     NotRemoved(#[source] OutboxError),
     /// The sweep could not look.
     #[error("the outbox could not be swept")]
@@ -67,13 +67,13 @@ pub(crate) enum RelayError {
 
 impl Adapters {
     /// Publishes rows that the stream left behind, the oldest first, a bounded number in one run.
-    async fn sweep(&self, now: Timestamp) -> Result<(), RelayError> {
-        let age = SignedDuration::from_secs(SWEEP_AGE_SECONDS);
+    async fn poll(&self, now: Timestamp) -> Result<(), RelayError> {
+        let age = SignedDuration::from_secs(POLL_AGE_SECONDS);
         let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
         for _ in 0..ROUNDS_MAX {
             let rows = self
                 .outbox
-                .sweep(before, ROUND_ROWS_MAX)
+                .unpublished(before, ROUND_ROWS_MAX)
                 .await
                 .map_err(RelayError::NotSwept)?;
             if rows.is_empty() {

@@ -1,7 +1,7 @@
-//! Publishes the region's committed facts, and removes each from the outbox once it is published.
+//! Publishes the region's committed events, and removes each from the outbox once it is published.
 //!
 //! Trigger: the outbox table's stream, and a schedule for what outlived the stream. Reads: nothing.
-//! Emits: every fact of the region.
+//! Emits: every event of the region.
 
 mod handler;
 mod recent;

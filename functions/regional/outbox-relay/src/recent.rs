@@ -21,7 +21,7 @@ pub(crate) enum Progress {
     Removed,
 }
 
-/// One sending of a fact: a fact that is sent again later is another row of the same event.
+/// One sending of an event: an event that is sent again later is another row of the same event.
 type Sending = (Timestamp, EventId);
 
 /// The rows that this process published lately.

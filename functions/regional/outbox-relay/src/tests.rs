@@ -115,7 +115,7 @@ async fn run(adapters: &Adapters, payload: &Value) -> Result<(), Failure> {
     handle(adapters, event).await
 }
 
-async fn sweep(adapters: &Adapters, time: &str) -> Result<(), Failure> {
+async fn poll(adapters: &Adapters, time: &str) -> Result<(), Failure> {
     let mut schedule = case("valid-schedule");
     schedule["time"] = json!(time);
     run(adapters, &schedule).await
@@ -145,8 +145,8 @@ async fn every_case_is_relayed_or_fails_as_a_whole() {
         let (regional, home, left) = match case.name.as_str() {
             "valid-inserted" => (12, 1, 0),
             "valid-malformed-image-between-others" => (2, 0, 1),
-            "valid-no-fact-of-the-outbox" => (0, 0, 1),
-            "invalid-home-fact-outside-home" => (1, 0, 1),
+            "valid-no-event-of-the-outbox" => (0, 0, 1),
+            "invalid-home-event-outside-home" => (1, 0, 1),
             _ => (0, 0, 0),
         };
         assert_eq!(
@@ -257,7 +257,7 @@ async fn a_bus_that_does_not_answer_leaves_every_row() {
     };
     run(&away, &payload).await.unwrap_err();
     assert_eq!(fixture.left().await, 12);
-    sweep(&fixture.adapters(), "2026-11-03T10:02:00Z")
+    poll(&fixture.adapters(), "2026-11-03T10:02:00Z")
         .await
         .unwrap();
     assert_eq!(fixture.left().await, 0);
@@ -269,11 +269,11 @@ async fn a_sweep_leaves_young_rows_to_the_stream() {
     let fixture = fixture().await;
     fixture.put(&case("valid-inserted")).await;
     // The rows became true at 10:00:00.
-    sweep(&fixture.adapters(), "2026-11-03T10:01:00Z")
+    poll(&fixture.adapters(), "2026-11-03T10:01:00Z")
         .await
         .unwrap();
     assert_eq!(fixture.left().await, 13);
-    sweep(&fixture.adapters(), "2026-11-03T10:01:01Z")
+    poll(&fixture.adapters(), "2026-11-03T10:01:01Z")
         .await
         .unwrap();
     assert_eq!(fixture.left().await, 0);
@@ -286,7 +286,7 @@ async fn a_sweep_is_not_held_up_by_a_malformed_row() {
     fixture
         .put(&case("valid-malformed-image-between-others"))
         .await;
-    sweep(&fixture.adapters(), &Timestamp::MAX.to_string())
+    poll(&fixture.adapters(), &Timestamp::MAX.to_string())
         .await
         .unwrap();
     assert_eq!(fixture.left().await, 1);

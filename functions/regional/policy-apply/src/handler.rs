@@ -130,14 +130,14 @@ impl Adapters {
 fn decision(event: &BusMessage) -> Result<(RegionCode, Decision), Unapplied> {
     match (event.detail_type.as_str(), event.source.as_str()) {
         (TenantPolicyPublished::TYPE, TenantPolicyPublished::SOURCE) => {
-            let fact: Envelope<TenantPolicyPublished> =
+            let event: Envelope<TenantPolicyPublished> =
                 event.detail().map_err(Unapplied::Unreadable)?;
-            Ok((fact.region, Decision::Policy(fact.data)))
+            Ok((event.region, Decision::Policy(event.data)))
         }
         (SubdomainReservationDecided::TYPE, SubdomainReservationDecided::SOURCE) => {
-            let fact: Envelope<SubdomainReservationDecided> =
+            let event: Envelope<SubdomainReservationDecided> =
                 event.detail().map_err(Unapplied::Unreadable)?;
-            Ok((fact.region, Decision::Claim(fact.data)))
+            Ok((event.region, Decision::Claim(event.data)))
         }
         _ => Err(Unapplied::OtherEvent),
     }

@@ -47,7 +47,7 @@ impl World {
         let published = self.region.published("TenantPolicyApplied.v1").await;
         let mut versions: Vec<u64> = published
             .iter()
-            .map(|fact| fact["data"]["version"].as_u64().unwrap())
+            .map(|event| event["data"]["version"].as_u64().unwrap())
             .collect();
         versions.sort_unstable();
         versions
@@ -58,7 +58,7 @@ impl World {
         let published = self.region.published("TenantStatusChanged.v1").await;
         let last = published
             .iter()
-            .max_by_key(|fact| fact["sequence"].as_u64())
+            .max_by_key(|event| event["sequence"].as_u64())
             .unwrap();
         let data = &last["data"];
         json!([
@@ -132,7 +132,7 @@ async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_
     let again = world.tenant().await;
     assert_eq!(
         Tenant {
-            edition: after.edition,
+            generation: after.generation,
             ..again
         },
         after
@@ -236,11 +236,11 @@ impl World {
             .await;
         let of_tenant = published
             .iter()
-            .filter(|fact| fact["data"]["tenant"] == json!(tenant));
-        let phases = of_tenant.map(|fact| {
+            .filter(|event| event["data"]["tenant"] == json!(tenant));
+        let phases = of_tenant.map(|event| {
             (
-                fact["sequence"].as_u64(),
-                fact["data"]["phase"].as_str().unwrap().to_owned(),
+                event["sequence"].as_u64(),
+                event["data"]["phase"].as_str().unwrap().to_owned(),
             )
         });
         let mut phases: Vec<_> = phases.collect();
@@ -289,12 +289,12 @@ async fn a_subdomain_leads_to_the_tenant_once_home_has_confirmed_it() {
         Some(Destination::Here(tenant)),
         "it is decided"
     );
-    for fact in ["SubdomainReservationUpdated.v1", "TenantAddressChanged.v1"] {
+    for event in ["SubdomainReservationUpdated.v1", "TenantAddressChanged.v1"] {
         assert!(
-            !json!(world.region.published(fact).await)
+            !json!(world.region.published(event).await)
                 .to_string()
                 .contains("acme"),
-            "{fact} names the subdomain"
+            "{event} names the subdomain"
         );
     }
 }

@@ -62,7 +62,7 @@ impl World {
         let published = self.region.published("OnboardingProgressed.v1").await;
         let last = published
             .iter()
-            .max_by_key(|fact| fact["sequence"].as_u64())
+            .max_by_key(|event| event["sequence"].as_u64())
             .unwrap();
         let step = |name: &str| {
             let steps = last["data"]["steps"].as_array().unwrap();
@@ -180,7 +180,7 @@ async fn resources_make_the_tenant_active_once() {
         assert_eq!(
             published
                 .iter()
-                .filter(|fact| fact["data"]["reason"] == "provisioned")
+                .filter(|event| event["data"]["reason"] == "provisioned")
                 .count(),
             1
         );

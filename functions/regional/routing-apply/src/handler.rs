@@ -76,14 +76,14 @@ fn tenant_of(message: &SqsMessage) -> Result<TenantId, Unapplied> {
     let event = BusMessage::parse(message).map_err(Unapplied::Unreadable)?;
     match (event.detail_type.as_str(), event.source.as_str()) {
         (TenantStatusChanged::TYPE, TenantStatusChanged::SOURCE) => {
-            let fact: Envelope<TenantStatusChanged> =
+            let event: Envelope<TenantStatusChanged> =
                 event.detail().map_err(Unapplied::Unreadable)?;
-            Ok(fact.data.tenant)
+            Ok(event.data.tenant)
         }
         (TenantAddressChanged::TYPE, TenantAddressChanged::SOURCE) => {
-            let fact: Envelope<TenantAddressChanged> =
+            let event: Envelope<TenantAddressChanged> =
                 event.detail().map_err(Unapplied::Unreadable)?;
-            Ok(fact.data.tenant)
+            Ok(event.data.tenant)
         }
         _ => Err(Unapplied::OtherEvent),
     }

@@ -171,7 +171,7 @@ impl World {
     }
 
     /// The statuses published so far.
-    async fn facts(&self) -> Vec<String> {
+    async fn events(&self) -> Vec<String> {
         self.region
             .published("TenantStatusChanged.v1")
             .await
@@ -458,7 +458,7 @@ async fn a_tenant_signs_up_confirms_and_is_active() {
         confirmed.body,
         "once confirmed, any code will do"
     );
-    assert_eq!(world.facts().await.len(), 2);
+    assert_eq!(world.events().await.len(), 2);
 }
 
 /// A repeated request gives the same operation, and anything else under the key is refused.
@@ -490,7 +490,7 @@ async fn a_key_stands_for_one_request() {
         (
             world.stored().await.len(),
             world.accounts().await,
-            world.facts().await.len()
+            world.events().await.len()
         ),
         (ITEMS, 1, 1)
     );
@@ -512,7 +512,7 @@ async fn twenty_clients_with_one_key_make_one_tenant() {
         (
             world.stored().await.len(),
             world.accounts().await,
-            world.facts().await.len()
+            world.events().await.len()
         ),
         (ITEMS, 1, 1)
     );
@@ -531,7 +531,7 @@ async fn two_hundred_sign_ups_at_once_all_complete() {
     .await;
     assert!(answers.iter().all(|answer| answer.status == 202));
     assert_eq!(world.counts().await.pending, 200);
-    assert_eq!(world.facts().await.len(), 200);
+    assert_eq!(world.events().await.len(), 200);
 }
 
 /// Runs the first steps of a sign-up, as a function that is killed after them did, then the whole
@@ -561,7 +561,7 @@ async fn a_sign_up_killed_between_any_two_calls_is_completed_by_its_key() {
         let all = (
             world.stored().await.len(),
             world.accounts().await,
-            world.facts().await.len(),
+            world.events().await.len(),
         );
         assert_eq!(all, (ITEMS, 1, 1), "after {steps} steps");
     }
@@ -595,7 +595,7 @@ async fn a_confirmation_killed_between_any_two_calls_is_completed_by_the_next() 
             "after {steps} steps"
         );
         assert_eq!(
-            (world.counts().await.active, world.facts().await.len()),
+            (world.counts().await.active, world.events().await.len()),
             (1, 2),
             "after {steps} steps"
         );
@@ -738,7 +738,7 @@ async fn an_answer_reveals_nothing_of_other_registrations() {
     );
 }
 
-/// What a person typed is in no answer, and in no fact.
+/// What a person typed is in no answer, and in no event.
 #[tokio::test]
 async fn nothing_personal_gets_out() {
     let world = World::new().await;
@@ -757,7 +757,7 @@ async fn nothing_personal_gets_out() {
         .await
         .body
         .to_string();
-    shown += &world.facts().await.concat();
+    shown += &world.events().await.concat();
     for personal in ["Analytical", "Ada", "Lovelace", "engines", "Difference"] {
         assert!(!shown.contains(personal), "{personal} is shown");
     }

@@ -141,9 +141,9 @@ struct Row {
         ("window" = Option<WindowSize>, Query, description = "How long the windows are; a day where it is not said."),
         ("from" = Option<String>, Query, description = "The first moment, RFC 3339; that of the tenant's month where it is not said."),
         ("to" = Option<String>, Query, description = "The moment before which windows begin; now where it is not said."),
-        ("by" = Option<String>, Query, description = "The dimensions that divide the totals, divided by commas; all where \
+        ("group_by" = Option<String>, Query, description = "The dimensions that divide the totals, divided by commas; all where \
                                                       it is not said, none where it is empty."),
-        ("only" = Option<UsageGroup>, Query, description = "The values that dimensions are to have."),
+        ("filter" = Option<UsageGroup>, Query, description = "The values that dimensions are to have."),
         ("tenant" = Option<TenantId>, Query, description = "The tenant; a service of the provider has to name it."),
     ),
     security(("person" = []), ("machine" = ["usage/read"])),
@@ -295,19 +295,19 @@ fn question<'c>(
         (Some(from), Some(to)) if to < from => fault("to", "not before from"),
         _ => {}
     }
-    let only = query
-        .get("only")
+    let filter = query
+        .get("filter")
         .map_or(Ok(UsageGroup::default()), |text| text.parse());
-    let only = only
+    let filter = filter
         .ok()
-        .filter(|only| meter.is_none_or(|meter| meter.has_values(only)));
-    if only.is_none() {
+        .filter(|filter| meter.is_none_or(|meter| meter.has_values(filter)));
+    if filter.is_none() {
         fault(
-            "only",
+            "filter",
             "values of the meter's dimensions, such as model=large",
         );
     }
-    let by = meter.and_then(|meter| match query.get("by") {
+    let group_by = meter.and_then(|meter| match query.get("group_by") {
         Some(names) => meter.dimensions_named(names),
         None => Some(
             meter
@@ -317,11 +317,11 @@ fn question<'c>(
                 .collect(),
         ),
     });
-    if meter.is_some() && by.is_none() {
-        fault("by", "dimensions of the meter, divided by commas");
+    if meter.is_some() && group_by.is_none() {
+        fault("group_by", "dimensions of the meter, divided by commas");
     }
-    match (meter, size, from, to, only, by) {
-        (Some(meter), Ok(size), Some(from), Some(to), Some(only), Some(by))
+    match (meter, size, from, to, filter, group_by) {
+        (Some(meter), Ok(size), Some(from), Some(to), Some(filter), Some(group_by))
             if faults.is_empty() =>
         {
             Ok(Question {
@@ -330,8 +330,8 @@ fn question<'c>(
                 from,
                 to,
                 anchor,
-                by,
-                only,
+                group_by,
+                filter,
             })
         }
         _ => Err(faults),

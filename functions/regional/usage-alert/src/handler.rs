@@ -100,9 +100,9 @@ fn totals(message: &SqsMessage) -> Result<UsageWindowUpdated, AlertError> {
     {
         return Err(AlertError::OtherEvent);
     }
-    let fact: Envelope<UsageWindowUpdated> = event.detail().map_err(AlertError::Unreadable)?;
-    if fact.stream == Stream::Usage(fact.data.tenant) {
-        Ok(fact.data)
+    let bus_event: Envelope<UsageWindowUpdated> = event.detail().map_err(AlertError::Unreadable)?;
+    if bus_event.stream == Stream::Usage(bus_event.data.tenant) {
+        Ok(bus_event.data)
     } else {
         Err(AlertError::OtherStream)
     }

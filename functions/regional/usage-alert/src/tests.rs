@@ -84,8 +84,12 @@ impl World {
     }
 
     async fn roll_up(&self, segments: Vec<Segment>) {
-        let intake = SegmentWriter::new(&self.region.aws.config, self.region.usage_table.clone());
-        intake.store(&segments, runtime::now()).await.unwrap();
+        let segment_writer =
+            SegmentWriter::new(&self.region.aws.config, self.region.usage_table.clone());
+        segment_writer
+            .store(&segments, runtime::now())
+            .await
+            .unwrap();
         for batch in batches(segments) {
             self.rollups
                 .roll_up(Newcomer::ada().tenant, &batch, runtime::now())
@@ -126,35 +130,35 @@ impl World {
 
     /// Delivers every statement of totals so far, as the queue may, and says how many failed.
     async fn deliver(&self) -> usize {
-        let facts = self.region.published(UsageWindowUpdated::TYPE).await;
-        let record = |fact: &serde_json::Value| {
+        let bus_events = self.region.published(UsageWindowUpdated::TYPE).await;
+        let record = |bus_event: &serde_json::Value| {
             let body = json!({ "detail-type": UsageWindowUpdated::TYPE, "source": UsageWindowUpdated::SOURCE,
-                "time": "2026-11-20T10:00:00Z", "detail": fact });
-            json!({ "messageId": fact["id"], "body": body.to_string() })
+                "time": "2026-11-20T10:00:00Z", "detail": bus_event });
+            json!({ "messageId": bus_event["id"], "body": body.to_string() })
         };
-        let batch = json!({ "Records": facts.iter().map(record).collect::<Vec<_>>() });
+        let batch = json!({ "Records": bus_events.iter().map(record).collect::<Vec<_>>() });
         let Ok(response) = handle(&self.adapters, serde_json::from_value(batch).unwrap()).await;
         response.batch_item_failures.len()
     }
 
     /// The thresholds that were told, with the usage then, in order.
     async fn told(&self) -> Vec<(String, u16, String)> {
-        let facts = self
+        let bus_events = self
             .region
             .published(UsageThresholdReached::TYPE)
             .await
             .into_iter();
-        let facts = facts.map(|fact| {
-            serde_json::from_value::<Envelope<UsageThresholdReached>>(fact)
+        let bus_events = bus_events.map(|bus_event| {
+            serde_json::from_value::<Envelope<UsageThresholdReached>>(bus_event)
                 .unwrap()
                 .data
         });
-        let mut told: Vec<_> = facts
-            .map(|fact| {
+        let mut told: Vec<_> = bus_events
+            .map(|bus_event| {
                 (
-                    fact.period_start.to_string(),
-                    fact.percent,
-                    fact.value.to_string(),
+                    bus_event.period_start.to_string(),
+                    bus_event.percent,
+                    bus_event.value.to_string(),
                 )
             })
             .collect();

@@ -137,7 +137,7 @@ pub(crate) async fn correct(
     let corrections = valid.into_iter().map(|valid| valid.correction);
     let segments = group_corrections(corrections, |tenant| known.anchor(tenant), next_id);
     let stored = adapters
-        .intake
+        .segment_writer
         .store_corrections(&segments, notes, &claims.sub, now)
         .await;
     let records = match stored {

@@ -131,7 +131,7 @@ pub(crate) struct Adapters {
     pub(crate) tokens: Tokens,
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: KnownTenants,
-    pub(crate) intake: SegmentWriter,
+    pub(crate) segment_writer: SegmentWriter,
     pub(crate) usage: UsageReader,
 }
 
@@ -193,7 +193,7 @@ impl Adapters {
         reading.refuse_conflicts();
         let next_id = || SegmentId::from_uuid(runtime::new_uuid());
         let segments = group(reading.usage(), |tenant| known.anchor(tenant), next_id);
-        if let Err(error) = self.intake.store(&segments, now).await {
+        if let Err(error) = self.segment_writer.store(&segments, now).await {
             self.count_not_stored(reading.usage().len()).await;
             return Err(usage_failed(&error));
         }
@@ -228,16 +228,22 @@ impl Adapters {
     /// more.
     pub(crate) async fn count(&self, sender: Sender, refused: &[Refusal]) {
         let kinds = refused.iter().map(|refusal| refusal.reason.kind());
-        if let Err(error) = self.intake.count_rejected(sender, kinds, seed()).await {
+        if let Err(error) = self
+            .segment_writer
+            .count_rejected(sender, kinds, seed())
+            .await
+        {
             tracing::warn!(error = error.to_string(), "refused events are not counted");
         }
     }
 
     /// Counts what could not be stored, if the table takes that much: nobody waits for a count.
     pub(crate) async fn count_not_stored(&self, events: usize) {
-        let counted =
-            tokio::time::timeout(COUNT_TIME_MAX, self.intake.count_not_stored(events, seed()))
-                .await;
+        let counted = tokio::time::timeout(
+            COUNT_TIME_MAX,
+            self.segment_writer.count_not_stored(events, seed()),
+        )
+        .await;
         if !matches!(counted, Ok(Ok(()))) {
             tracing::warn!(events, "events that are not stored are not counted");
         }

@@ -30,7 +30,7 @@ async fn main() -> Result<(), runtime::Error> {
         tokens,
         catalogue: Catalogue::bundled()?,
         tenants: KnownTenants::new(TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?)),
-        intake: SegmentWriter::new(&aws, usage_table.clone()),
+        segment_writer: SegmentWriter::new(&aws, usage_table.clone()),
         usage: UsageReader::new(&aws, usage_table),
     };
     serve(router(adapters)).await

@@ -80,7 +80,7 @@ fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &
 fn routes(
     tokens: Tokens,
     tenants: TenantReader,
-    intake: SegmentWriter,
+    segment_writer: SegmentWriter,
     usage: UsageReader,
 ) -> Router {
     let tenants = KnownTenants::new(tenants);
@@ -88,7 +88,7 @@ fn routes(
         tokens,
         catalogue: Catalogue::bundled().unwrap(),
         tenants,
-        intake,
+        segment_writer,
         usage,
     }))
 }
@@ -634,7 +634,7 @@ async fn nothing_that_a_client_wrote_is_stored() {
     assert_eq!(
         scanned.count(),
         3,
-        "a pointer, a segment and the count of refused events"
+        "a marker, a segment and the count of refused events"
     );
     for value in scanned.items().iter().flat_map(|item| item.values()) {
         let bytes = match value {

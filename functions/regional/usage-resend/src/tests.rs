@@ -16,7 +16,7 @@ const USED_AT: &str = "2026-10-05T09:00:00Z";
 
 struct World {
     adapters: Adapters,
-    intake: SegmentWriter,
+    segment_writer: SegmentWriter,
     outbox: Outbox,
 }
 
@@ -25,7 +25,7 @@ async fn world() -> World {
     let table = testkit::table(&aws, false).await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
     let region: kernel::RegionCode = "eu-central-1".parse().unwrap();
-    let (seal_after, intake) = (
+    let (seal_after, segment_writer) = (
         SignedDuration::from_hours(72),
         SegmentWriter::new(&aws.config, table.clone()),
     );
@@ -39,7 +39,7 @@ async fn world() -> World {
     );
     World {
         adapters: Adapters { region, rollups },
-        intake,
+        segment_writer,
         outbox,
     }
 }
@@ -66,7 +66,10 @@ impl World {
         let usage = ["a", "b"].map(|id| Usage::counted(meter, tenant, "source", id, at));
         let new_id = || SegmentId::from_uuid(runtime::new_uuid());
         let segments = group(usage, |_| BillingAnchor::default(), new_id);
-        self.intake.store(&segments, runtime::now()).await.unwrap();
+        self.segment_writer
+            .store(&segments, runtime::now())
+            .await
+            .unwrap();
         for batch in batches(segments) {
             self.adapters
                 .rollups
@@ -106,7 +109,11 @@ impl World {
 
     /// What was published, in the order of its numbers.
     async fn published(&self) -> Vec<(u64, Row)> {
-        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        let rows = self
+            .outbox
+            .unpublished(Timestamp::MAX, 1_000)
+            .await
+            .unwrap();
         let number = |row: &Row| {
             serde_json::from_str::<Value>(&row.detail).unwrap()["sequence"]
                 .as_u64()

@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 
 /// How long the stream has for a segment before the sweep takes it.
 const STREAM_TIME: SignedDuration = SignedDuration::from_secs(60);
-/// When a pointer without a segment is given up: whoever made it has failed long before, so that
+/// When a pending marker without a segment is given up: whoever made it has failed long before, so that
 /// nobody is about to write the segment.
 const INTAKE_TIME: SignedDuration =
     SignedDuration::from_secs(9 * STORE_TIME_MAX.as_secs().cast_signed());
 /// How many segments of each partition a sweep takes.
-const SWEEP_SEGMENTS_MAX: u16 = 250;
+const POLL_SEGMENTS_MAX: u16 = 250;
 /// How many days of each partition are sealed at a time.
 const SEALS_MAX: u16 = 100;
 const SEGMENTS_AT_ONCE: usize = 100;
@@ -38,7 +38,7 @@ pub(crate) async fn handle(
         Trigger::Records(batch) => roll_up(rollups, segments(batch), now).await,
         Trigger::Schedule(scheduled) => seal(rollups, scheduled.time, now)
             .await
-            .and(sweep(rollups, now).await),
+            .and(poll(rollups, now).await),
     }
 }
 
@@ -106,27 +106,27 @@ async fn roll_up(
 }
 
 /// Settles what has waited too long, whatever became of its stream record.
-async fn sweep(rollups: &RollupWriter, now: Timestamp) -> Result<(), Failure> {
+async fn poll(rollups: &RollupWriter, now: Timestamp) -> Result<(), Failure> {
     let waiting = rollups
-        .waiting(now - STREAM_TIME, SWEEP_SEGMENTS_MAX)
+        .backlog(now - STREAM_TIME, POLL_SEGMENTS_MAX)
         .await
         .map_err(|error| failed(&error))?;
     let mut outcome = Ok(());
-    for pointers in waiting.chunks(SEGMENTS_AT_ONCE) {
-        outcome = sweep_some(rollups, pointers, now).await.and(outcome);
+    for markers in waiting.chunks(SEGMENTS_AT_ONCE) {
+        outcome = sweep_some(rollups, markers, now).await.and(outcome);
     }
     outcome
 }
 
 async fn sweep_some(
     rollups: &RollupWriter,
-    pointers: &[Pending],
+    markers: &[Pending],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let mut ready = Vec::with_capacity(pointers.len());
+    let mut ready = Vec::with_capacity(markers.len());
     let mut malformed = Ok(());
-    for (pointer, found) in rollups
-        .find(pointers)
+    for (marker, found) in rollups
+        .find(markers)
         .await
         .map_err(|error| failed(&error))?
     {
@@ -136,12 +136,12 @@ async fn sweep_some(
                 malformed = Err(Failure::of("segment-not-settled", &error))
             }
             FoundSegment::Absent
-                if pointer
+                if marker
                     .made_at()
                     .is_some_and(|made| now.duration_since(made) > INTAKE_TIME) =>
             {
                 rollups
-                    .forget(pointer)
+                    .forget(marker)
                     .await
                     .map_err(|error| failed(&error))?;
             }

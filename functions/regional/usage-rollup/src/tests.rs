@@ -64,7 +64,7 @@ fn text(value: &str) -> AttributeValue {
 }
 
 impl World {
-    /// Stores what the inserted segments of a case say, pointers and all, as the intake does.
+    /// Stores what the inserted segments of a case say, pending markers and all, as the intake does.
     async fn store(&self, payload: &Value) {
         let Ok(event) = serde_json::from_value::<Event>(payload.clone()) else {
             return;
@@ -90,12 +90,12 @@ impl World {
     async fn point(&self, segment: &str, tenant: &str) {
         let last = u8::from_str_radix(&segment[segment.len() - 2..], 16).unwrap();
         let key = format!("PENDING#{}", last % 8);
-        let pointer = [
+        let marker = [
             ("pk", text(&key)),
             ("sk", text(segment)),
             ("tenant", text(tenant)),
         ];
-        self.put(pointer.map(|(name, value)| (name.to_owned(), value)).into())
+        self.put(marker.map(|(name, value)| (name.to_owned(), value)).into())
             .await;
     }
 
@@ -121,8 +121,8 @@ impl World {
         )
     }
 
-    async fn facts(&self) -> Vec<Envelope<UsageWindowUpdated>> {
-        let rows = self.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    async fn bus_events(&self) -> Vec<Envelope<UsageWindowUpdated>> {
+        let rows = self.outbox.unpublished(Timestamp::MAX, 100).await.unwrap();
         rows.iter()
             .map(|row| serde_json::from_str(&row.detail).unwrap())
             .collect()
@@ -194,21 +194,21 @@ async fn a_window_is_published_once_per_change_and_never_for_a_redelivery() {
             .await
             .unwrap();
     }
-    let facts = world.facts().await;
+    let bus_events = world.bus_events().await;
     assert_eq!(
-        facts.len(),
+        bus_events.len(),
         2,
         "one per tenant, two segments of one of them at once"
     );
-    let fact = facts
+    let bus_event = bus_events
         .iter()
-        .find(|fact| fact.data.tenant.to_string() == TENANT)
+        .find(|bus_event| bus_event.data.tenant.to_string() == TENANT)
         .unwrap();
     assert_eq!(
-        (fact.sequence, fact.region.to_string().as_str()),
+        (bus_event.sequence, bus_event.region.to_string().as_str()),
         (1, "eu-central-1")
     );
-    let windows: Vec<_> = fact
+    let windows: Vec<_> = bus_event
         .data
         .windows
         .iter()

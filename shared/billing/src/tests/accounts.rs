@@ -2,7 +2,7 @@ use super::*;
 use contract::TenantStatusChanged;
 use kernel::{StatusReason, TenantStatus, TenantStatus::*};
 
-fn fact(revision: u64, status: TenantStatus, plan: &str) -> TenantStatusChanged {
+fn event(revision: u64, status: TenantStatus, plan: &str) -> TenantStatusChanged {
     TenantStatusChanged {
         tenant: tenant(1),
         alias: "23456789abcd".parse().unwrap(),
@@ -19,7 +19,7 @@ fn account(changes: &[(u64, &str, TenantStatus, &str)]) -> Account {
         Account::new(tenant(1)),
         |account, (revision, at, status, plan)| {
             account
-                .learn(&fact(*revision, *status, plan), &region, moment(at))
+                .learn(&event(*revision, *status, plan), &region, moment(at))
                 .unwrap_or(account)
         },
     )
@@ -184,7 +184,7 @@ fn regions_may_state_usage_as_long_as_the_tenant_can_be_billed() {
     let mut account = Account::new(tenant(1));
     let learn = |account: &Account, revision, status, region, at| {
         account
-            .learn(&fact(revision, status, "pro"), region, moment(at))
+            .learn(&event(revision, status, "pro"), region, moment(at))
             .unwrap()
     };
     account = learn(&account, 1, Pending, &was, "2026-01-05T00:00:00Z");
@@ -214,7 +214,7 @@ fn a_known_change_changes_nothing() {
     let region = "eu-central-1".parse().unwrap();
     assert_eq!(
         account.learn(
-            &fact(1, Active, "pro"),
+            &event(1, Active, "pro"),
             &region,
             moment("2026-10-01T00:00:00Z")
         ),
@@ -292,7 +292,7 @@ fn of_very_many_periods_the_oldest_are_forgotten() {
     let region = "eu-central-1".parse().unwrap();
     assert_eq!(
         account.learn(
-            &fact(1, Active, "pro"),
+            &event(1, Active, "pro"),
             &region,
             moment("2000-04-05T00:00:00Z")
         ),
@@ -349,7 +349,7 @@ proptest! {
         let unlimited = Account { tenant: tenant(1), changes: changes.iter().enumerate().map(change).collect() };
         let learn = |account: Account, index: usize| {
             let (at, status, plan) = changes[index];
-            account.learn(&fact(number(index), status, plan), &region, at).unwrap_or(account)
+            account.learn(&event(number(index), status, plan), &region, at).unwrap_or(account)
         };
         let learned = order.iter().fold(Account::new(tenant(1)), |account, index| learn(account, *index));
         for month in ["2026-07", "2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01"] {

@@ -511,8 +511,8 @@ proptest! {
     ) {
         let learn = |words: &[(u64, bool)]| {
             words.iter().fold(sealed(&totals()), |seal, (sequence, is_first)| {
-                let fact = published(*sequence, &if *is_first { totals() } else { other_totals() });
-                decide_sealed(Some(&seal), &fact, &totals(), at("09T08:00:00")).unwrap_or(seal)
+                let event = published(*sequence, &if *is_first { totals() } else { other_totals() });
+                decide_sealed(Some(&seal), &event, &totals(), at("09T08:00:00")).unwrap_or(seal)
             })
         };
         let (seal, other) = (learn(&words), learn(&shuffled));

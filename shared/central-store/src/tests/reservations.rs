@@ -56,15 +56,15 @@ impl Fixture {
         let of_type = rows
             .iter()
             .filter(|row| row.detail_type == SubdomainReservationDecided::TYPE);
-        let facts = of_type.map(|row| {
+        let events = of_type.map(|row| {
             assert_eq!(row.target, Target::Home);
             serde_json::from_str::<Envelope<SubdomainReservationDecided>>(&row.detail)
                 .unwrap()
                 .data
         });
-        let mut facts: Vec<_> = facts.collect();
-        facts.sort_by_key(|fact| (fact.tenant, fact.revision));
-        facts
+        let mut events: Vec<_> = events.collect();
+        events.sort_by_key(|event| (event.tenant, event.revision));
+        events
     }
 
     async fn holder(&self) -> Option<(u16, bool)> {
@@ -124,7 +124,7 @@ async fn a_claim_and_its_answer_are_written_together() {
         .decisions()
         .await
         .into_iter()
-        .map(|fact| format!("{:?}", fact.decision))
+        .map(|event| format!("{:?}", event.decision))
         .collect();
     assert_eq!(told, ["Leased", "Confirmed", "Refused"]);
     assert!(
@@ -152,7 +152,7 @@ async fn of_many_at_once_one_has_the_lease() {
         .decisions()
         .await
         .into_iter()
-        .map(|fact| format!("{:?}", fact.decision))
+        .map(|event| format!("{:?}", event.decision))
         .collect();
     told.sort();
     assert_eq!(told, ["Leased", "Refused"]);

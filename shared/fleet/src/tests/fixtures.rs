@@ -29,8 +29,8 @@ pub(super) fn region(letter: &str) -> RegionCode {
     .unwrap()
 }
 
-/// A fact of the tenant's that became true at a second.
-fn fact<T>(place: &str, sequence: u64, second: i64, data: T) -> Envelope<T> {
+/// An event of the tenant's that became true at a second.
+fn event<T>(place: &str, sequence: u64, second: i64, data: T) -> Envelope<T> {
     Envelope {
         id: EVENT.parse().unwrap(),
         region: region(place),
@@ -59,11 +59,11 @@ fn published(
         reason: StatusReason::Operator,
         revision,
     };
-    fact(place, revision, i64::try_from(revision).unwrap(), change)
+    event(place, revision, i64::try_from(revision).unwrap(), change)
 }
 
 fn requested(place: &str, revision: u64, plan: &str) -> Envelope<PlanChangeRequested> {
-    fact(
+    event(
         place,
         revision,
         0,
@@ -121,11 +121,11 @@ pub(super) fn decide(current: Option<&Tenant>, step: &Step) -> Result<Option<Ten
                 tenant: tenant(),
                 version: *version,
             };
-            decide_acknowledgement(current, &fact(place, *version, 0, word))
+            decide_acknowledgement(current, &event(place, *version, 0, word))
         }
         Step::Erased(place, second) => decide_erasure(
             current,
-            &fact(place, 9, *second, TenantErased { tenant: tenant() }),
+            &event(place, 9, *second, TenantErased { tenant: tenant() }),
         ),
         Step::Swept(second) => Ok(current.and_then(|tenant| decide_resend(tenant, at(*second)))),
     }

@@ -55,7 +55,7 @@ fn life() -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
-/// A life with each fact once or more, in any order, and acknowledgements, sweeps and an erasure
+/// A life with each event once or more, in any order, and acknowledgements, sweeps and an erasure
 /// between.
 fn delivery() -> impl Strategy<Value = (Vec<Step>, Vec<Step>)> {
     let noise = prop_oneof![
@@ -85,7 +85,7 @@ fn history() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn the_order_of_facts_does_not_matter((life, delivered) in delivery(), suspension in any_suspension()) {
+    fn the_order_of_events_does_not_matter((life, delivered) in delivery(), suspension in any_suspension()) {
         let in_order = run(&life).unwrap();
         let seen = deliver(&delivered).unwrap();
         prop_assert_eq!(&seen.entry, &in_order.entry);

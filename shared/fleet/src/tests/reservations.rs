@@ -79,12 +79,12 @@ impl Home {
         let before = self
             .reservation
             .as_ref()
-            .map_or(0, |reservation| reservation.edition);
+            .map_or(0, |reservation| reservation.generation);
         assert!(
             decided
                 .reservation
                 .as_ref()
-                .is_none_or(|reservation| reservation.edition == before + 1),
+                .is_none_or(|reservation| reservation.generation == before + 1),
             "every change is guarded"
         );
         assert_eq!(
@@ -396,7 +396,7 @@ impl Race {
 }
 
 proptest! {
-    /// However facts are delayed, repeated and reordered, and leases run out in between: one of the
+    /// However events are delayed, repeated and reordered, and leases run out in between: one of the
     /// two gets the subdomain, and the other is told that it does not.
     #[test]
     fn of_two_who_race_for_a_subdomain_one_gets_it(

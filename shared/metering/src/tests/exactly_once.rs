@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 const METERS: usize = 9;
 
-/// A store in memory that keeps the promises of the real one: pointers are removed with what they
+/// A store in memory that keeps the promises of the real one: pending markers are removed with what they
 /// count.
 #[derive(Default)]
 pub(super) struct Memory {
@@ -440,9 +440,9 @@ proptest! {
         prop_assert_eq!((memory.checkpoint.clone(), memory.windows()), before, "a replay changes nothing");
 
         let mut latest: BTreeMap<(MeterCode, UsageGroup, WindowSize, Timestamp), UsageWindow> = BTreeMap::new();
-        let (numbers, facts): (Vec<u64>, Vec<_>) = memory.published.iter().cloned().unzip();
+        let (numbers, bus_events): (Vec<u64>, Vec<_>) = memory.published.iter().cloned().unzip();
         prop_assert_eq!(numbers, (1..=memory.checkpoint.sequence).collect::<Vec<_>>(), "the stream has no gap");
-        for window in facts.into_iter().flatten() {
+        for window in bus_events.into_iter().flatten() {
             let key = (window.meter.clone(), window.group.clone(), window.size, window.start);
             let earlier = latest.insert(key, window.clone());
             prop_assert_eq!(earlier.map_or(0, |earlier| earlier.revision) + 1, window.revision);
@@ -520,7 +520,7 @@ proptest! {
         prop_assert_eq!(&after, &before);
         let republished = republish(&memory.checkpoint, tenant(1), day, &memory.pages).unwrap();
         prop_assert_eq!(&republished.seal, &sealed);
-        let totals: Vec<UsageWindow> = republished.totals.into_iter().flat_map(|fact| fact.windows).collect();
+        let totals: Vec<UsageWindow> = republished.totals.into_iter().flat_map(|bus_event| bus_event.windows).collect();
         let covered: Vec<_> = totals.iter().filter(|total| SealDigest::covers(day, total)).collect();
         prop_assert_eq!(covered.len() as u64, sealed.totals);
         prop_assert_eq!(SealDigest::of(covered), sealed.digest);

@@ -43,7 +43,7 @@ fn pages(meter: &str, rows: &[Row<'_>]) -> BTreeMap<PageKey, Page> {
 fn ask(
     meter: &str,
     size: WindowSize,
-    (by, only): (&[&str], &str),
+    (group_by, filter): (&[&str], &str),
     rows: &[Row<'_>],
     sealed_until: Option<&str>,
 ) -> Result<Vec<String>, Unanswerable> {
@@ -54,8 +54,8 @@ fn ask(
         from: "2026-11-01T00:00:00Z".parse().unwrap(),
         to: "2026-12-01T00:00:00Z".parse().unwrap(),
         anchor: BillingAnchor::default(),
-        by: by.iter().map(|name| name.parse().unwrap()).collect(),
-        only: only.parse::<UsageGroup>().unwrap(),
+        group_by: group_by.iter().map(|name| name.parse().unwrap()).collect(),
+        filter: filter.parse::<UsageGroup>().unwrap(),
     };
     let totals = question.answer(
         &pages(meter, rows),
@@ -254,8 +254,8 @@ fn groups_are_divided_and_chosen() {
             None,
         ),
     ];
-    let tokens = |by: &[&str], only: &str| {
-        let found = ask("tokens", DAY, (by, only), &rows, None).unwrap();
+    let tokens = |group_by: &[&str], filter: &str| {
+        let found = ask("tokens", DAY, (group_by, filter), &rows, None).unwrap();
         found
             .into_iter()
             .map(|row| row.replace("2026-11-02T00:00:00Z ", ""))

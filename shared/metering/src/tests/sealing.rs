@@ -193,7 +193,7 @@ fn a_sealed_day_is_published_again_with_its_adjustments_and_its_first_seal() {
         again
             .totals
             .iter()
-            .map(|fact| (fact.tenant, fact.windows.clone()))
+            .map(|bus_event| (bus_event.tenant, bus_event.windows.clone()))
             .collect::<Vec<_>>(),
         [(tenant(1), own)]
     );
@@ -207,9 +207,9 @@ fn a_sealed_day_is_published_again_with_its_adjustments_and_its_first_seal() {
     );
 }
 
-/// No fact has more totals than a consumer writes at once, and each has its number.
+/// No bus event has more totals than a consumer writes at once, and each has its number.
 #[test]
-fn a_day_of_many_totals_is_published_again_in_many_facts() {
+fn a_day_of_many_totals_is_published_again_in_many_bus_events() {
     let catalogue = catalogue();
     let mut pages: BTreeMap<PageKey, Page> = BTreeMap::new();
     for meter in &catalogue.meters {
@@ -239,14 +239,18 @@ fn a_day_of_many_totals_is_published_again_in_many_facts() {
         ..Checkpoint::default()
     };
     let again = republish(&checkpoint, tenant(1), day(2), &pages).unwrap();
-    let sizes: Vec<usize> = again.totals.iter().map(|fact| fact.windows.len()).collect();
+    let sizes: Vec<usize> = again
+        .totals
+        .iter()
+        .map(|bus_event| bus_event.windows.len())
+        .collect();
     assert!(sizes.iter().all(|size| *size <= SEGMENT_TOTALS_MAX));
     assert_eq!(sizes.iter().sum::<usize>(), total);
     assert_eq!(again.checkpoint.sequence, 10 + sizes.len() as u64 + 1);
     let different: BTreeSet<_> = again
         .totals
         .iter()
-        .flat_map(|fact| &fact.windows)
+        .flat_map(|bus_event| &bus_event.windows)
         .map(|total| (&total.meter, &total.group))
         .collect();
     assert_eq!(different.len(), total);

@@ -73,7 +73,7 @@ fn segments_are_of_one_tenant_and_bounded() {
     let mut sorted = sizes(&grouped((0..2_500).map(of).collect()));
     sorted.sort_unstable();
     assert_eq!(sorted, [250, 250, 1_000, 1_000]);
-    // Of a meter with daily windows, sixty days are as many totals as one fact may carry.
+    // Of a meter with daily windows, sixty days are as many totals as one bus event may carry.
     let daily = grouped(
         (0..130)
             .map(|n| usage(&catalogue, 1, n, i64::from(n) * 24, Value::ONE))

@@ -294,8 +294,8 @@ proptest! {
 
             let meter = catalogue.meters.iter().find(|meter| meter.aggregation == aggregation).unwrap();
             let (from, to) = (now() - SignedDuration::from_hours(40 * 24), now());
-            let (by, only) = (Vec::new(), UsageGroup::default());
-            let question = Question { meter, size: WindowSize::Month, from, to, anchor: anchor(), by, only };
+            let (group_by, filter) = (Vec::new(), UsageGroup::default());
+            let question = Question { meter, size: WindowSize::Month, from, to, anchor: anchor(), group_by, filter };
             let month = question.answer(&memory.pages, None).unwrap();
             let all: Vec<Value> = values.iter().map(|(_, value)| *value).collect();
             let newest = days.values().next().unwrap();

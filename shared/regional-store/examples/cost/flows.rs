@@ -24,9 +24,9 @@ pub(crate) struct Measured {
     pub(crate) batches: usize,
     /// In how many deliveries of the stream they were settled.
     pub(crate) deliveries: usize,
-    /// How many settlements published facts, and how many totals these had.
-    pub(crate) facts: usize,
-    /// See `facts`.
+    /// How many settlements published bus events, and how many totals these had.
+    pub(crate) bus_events: usize,
+    /// See `bus events`.
     pub(crate) totals: usize,
     /// The requests to AWS.
     pub(crate) tally: Tally,
@@ -41,7 +41,7 @@ pub(crate) struct World {
     client: Client,
     table: String,
     outbox: Outbox,
-    intake: SegmentWriter,
+    segment_writer: SegmentWriter,
     rollups: RollupWriter,
     config: aws_types::SdkConfig,
     catalogue: Catalogue,
@@ -58,7 +58,7 @@ impl World {
         counter.take();
         Self {
             client: Client::new(&config),
-            intake: SegmentWriter::new(&config, table.clone()),
+            segment_writer: SegmentWriter::new(&config, table.clone()),
             rollups: rollups(&config, &table, &outbox),
             config: config.clone(),
             catalogue: Catalogue::bundled().unwrap(),
@@ -111,7 +111,7 @@ impl World {
         let mut waiting: Vec<Segment> = Vec::new();
         for n in 0..events / batch {
             let segments = self.segments(tenant(0), batch);
-            self.intake
+            self.segment_writer
                 .store(&segments, Timestamp::now())
                 .await
                 .unwrap();
@@ -123,7 +123,7 @@ impl World {
             }
         }
         measured.tally = self.counter.take();
-        (measured.facts, measured.totals) = self.published().await;
+        (measured.bus_events, measured.totals) = self.published().await;
         self.counter.take();
         measured
     }
@@ -137,7 +137,7 @@ impl World {
         let mut waiting: Vec<Segment> = Vec::new();
         for n in 0..tenants {
             let segments = self.segments(tenant(n), batch);
-            self.intake
+            self.segment_writer
                 .store(&segments, Timestamp::now())
                 .await
                 .unwrap();
@@ -158,7 +158,7 @@ impl World {
         for _ in 0..requests {
             self.rollups = rollups(&self.config, &self.table, &self.outbox);
             let segments = self.segments(tenant(0), batch);
-            self.intake
+            self.segment_writer
                 .store(&segments, Timestamp::now())
                 .await
                 .unwrap();
@@ -166,12 +166,12 @@ impl World {
         }
         let tally = self.counter.take();
         let after = self.published().await;
-        let (facts, totals) = (after.0 - before.0, after.1 - before.1);
+        let (bus_events, totals) = (after.0 - before.0, after.1 - before.1);
         Measured {
             events: batch * requests,
             batches: requests,
             deliveries: requests,
-            facts,
+            bus_events,
             totals,
             tally,
         }
@@ -204,12 +204,17 @@ impl World {
         }
     }
 
-    /// How many facts are published, and how many totals they have.
+    /// How many bus events are published, and how many totals they have.
     async fn published(&self) -> (usize, usize) {
-        let rows = self.outbox.sweep(Timestamp::MAX, u16::MAX).await.unwrap();
+        let rows = self
+            .outbox
+            .unpublished(Timestamp::MAX, u16::MAX)
+            .await
+            .unwrap();
         let totals = rows.iter().map(|row| {
-            let fact: Envelope<UsageWindowUpdated> = serde_json::from_str(&row.detail).unwrap();
-            fact.data.windows.len()
+            let bus_event: Envelope<UsageWindowUpdated> =
+                serde_json::from_str(&row.detail).unwrap();
+            bus_event.data.windows.len()
         });
         (rows.len(), totals.sum())
     }

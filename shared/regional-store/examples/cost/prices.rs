@@ -74,7 +74,7 @@ pub(crate) fn obvious(batch: usize, measured: &Measured) -> Bill {
     Bill(vec![
         ("HTTP API", http(batch)),
         (
-            "function of the intake",
+            "function of the segment_writer",
             lambda(MILLION / batch as f64, seconds, INGEST_GB),
         ),
         (
@@ -88,21 +88,21 @@ pub(crate) fn obvious(batch: usize, measured: &Measured) -> Bill {
 pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
     let scale = MILLION / measured.events as f64;
     let per = |count: usize| count as f64 * scale;
-    let (requests, deliveries, facts) = (
+    let (requests, deliveries, bus_events) = (
         per(measured.batches),
         per(measured.deliveries),
-        per(measured.facts),
+        per(measured.bus_events),
     );
     let events_of = |count: usize| measured.events as f64 / count as f64;
     let ingest_s = 3.0 * ROUND_TRIP_S + INGEST_CPU_S * events_of(measured.batches);
     let rollup_s = 4.0 * ROUND_TRIP_S + ROLLUP_CPU_S * events_of(measured.deliveries);
-    // Of a fact: the row that is removed, the totals and the note of its arrival in the ledger.
-    let ledger_units = facts + per(measured.totals) + facts;
-    let ledger_reads = facts;
+    // Of a bus event: the row that is removed, the totals and the note of its arrival in the ledger.
+    let ledger_units = bus_events + per(measured.totals) + bus_events;
+    let ledger_reads = bus_events;
     Bill(vec![
         ("HTTP API", http(batch)),
         (
-            "function of the intake",
+            "function of the segment_writer",
             lambda(requests, ingest_s, INGEST_GB),
         ),
         (
@@ -110,7 +110,7 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
             lambda(deliveries, rollup_s, ROLLUP_GB),
         ),
         (
-            "DynamoDB, writes of intake and rollup",
+            "DynamoDB, writes of segment_writer and rollup",
             measured.tally.write_units() * scale * WRITE_UNIT / MILLION,
         ),
         (
@@ -119,16 +119,18 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
         ),
         (
             "relay: function, bus, bus of another region",
-            lambda(facts, 3.0 * ROUND_TRIP_S, SMALL_GB) + 2.0 * facts * BUS_EVENT / MILLION,
+            lambda(bus_events, 3.0 * ROUND_TRIP_S, SMALL_GB)
+                + 2.0 * bus_events * BUS_EVENT / MILLION,
         ),
         (
             "ledger: queue, function",
-            3.0 * facts * QUEUE_REQUEST / MILLION + lambda(facts, 3.0 * ROUND_TRIP_S, SMALL_GB),
+            3.0 * bus_events * QUEUE_REQUEST / MILLION
+                + lambda(bus_events, 3.0 * ROUND_TRIP_S, SMALL_GB),
         ),
         (
             "levels of allowances: queue, function, reads",
-            (3.0 * facts * QUEUE_REQUEST + THRESHOLD_READS * facts * READ_UNIT) / MILLION
-                + lambda(facts, 2.0 * ROUND_TRIP_S, SMALL_GB),
+            (3.0 * bus_events * QUEUE_REQUEST + THRESHOLD_READS * bus_events * READ_UNIT) / MILLION
+                + lambda(bus_events, 2.0 * ROUND_TRIP_S, SMALL_GB),
         ),
         (
             "DynamoDB, outbox and ledger",
@@ -141,18 +143,20 @@ pub(crate) fn ours(batch: usize, measured: &Measured) -> Bill {
 /// so much.
 pub(crate) fn ends(answer: &Tally) -> Bill {
     let asked = 30.0 * TENANT_MONTHS;
-    let facts = 2.0 * asked;
+    let bus_events = 2.0 * asked;
     // The request's row, the removal of both rows, and the note of the answer's arrival.
     let write_units = asked * (answer.write_units() + 4.0);
     let read_units = asked * (answer.read_units() + 1.0);
     Bill(vec![
         (
             "relay: function, bus, bus of another region",
-            lambda(facts, 3.0 * ROUND_TRIP_S, SMALL_GB) + 2.0 * facts * BUS_EVENT / MILLION,
+            lambda(bus_events, 3.0 * ROUND_TRIP_S, SMALL_GB)
+                + 2.0 * bus_events * BUS_EVENT / MILLION,
         ),
         (
             "queues and functions of region and ledger",
-            3.0 * facts * QUEUE_REQUEST / MILLION + lambda(facts, 3.0 * ROUND_TRIP_S, SMALL_GB),
+            3.0 * bus_events * QUEUE_REQUEST / MILLION
+                + lambda(bus_events, 3.0 * ROUND_TRIP_S, SMALL_GB),
         ),
         (
             "DynamoDB",

@@ -149,7 +149,7 @@ impl HttpConnector for CountingConnector {
 }
 
 /// Write request units: one per started KB of an item, twice that in a transaction. What is deleted
-/// or updated here, pointers and counts, has less than one KB.
+/// or updated here, pending markers and counts, has less than one KB.
 fn write_units(operation: &str, asked: &Value) -> u64 {
     let put = |item: &Value| size(item).div_ceil(1_024).max(1);
     match operation {

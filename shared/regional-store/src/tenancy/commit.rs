@@ -78,8 +78,8 @@ impl TenantStore {
                 .name(format!("#{name}"), name);
         }
         Ok(update
-            .when("#edition = :before")
-            .value(":before", number(changes.before.edition)))
+            .when("#generation = :before")
+            .value(":before", number(changes.before.generation)))
     }
 
     /// An alias leads to the region from activation on, until the tenant is closed.
@@ -242,18 +242,18 @@ impl TenantStore {
         }
     }
 
-    /// Publishes a fact.
+    /// Publishes an event.
     pub(super) fn state(&self, event: &TenantEvent) -> Result<Write, TenantStoreError> {
         let row = match event {
-            TenantEvent::Status(fact) => Row::new(Target::Regional, fact),
-            TenantEvent::PolicyApplied(fact) => Row::new(Target::Regional, fact),
-            TenantEvent::PlanChange(fact) => Row::new(Target::Regional, fact),
-            TenantEvent::Subdomains(fact) => Row::new(Target::Regional, fact),
-            TenantEvent::Address(fact) => Row::new(Target::Regional, fact),
-            TenantEvent::Erased(fact) => Row::new(Target::Regional, fact),
-            TenantEvent::Onboarding(fact) => Row::new(Target::Regional, fact),
-            TenantEvent::Provision(fact) => Row::new(Target::Regional, fact),
-            TenantEvent::Deprovision(fact) => Row::new(Target::Regional, fact),
+            TenantEvent::Status(event) => Row::new(Target::Regional, event),
+            TenantEvent::PolicyApplied(event) => Row::new(Target::Regional, event),
+            TenantEvent::PlanChange(event) => Row::new(Target::Regional, event),
+            TenantEvent::Subdomains(event) => Row::new(Target::Regional, event),
+            TenantEvent::Address(event) => Row::new(Target::Regional, event),
+            TenantEvent::Erased(event) => Row::new(Target::Regional, event),
+            TenantEvent::Onboarding(event) => Row::new(Target::Regional, event),
+            TenantEvent::Provision(event) => Row::new(Target::Regional, event),
+            TenantEvent::Deprovision(event) => Row::new(Target::Regional, event),
             TenantEvent::Toolkit(event) => serde_json::to_string(&event.detail).map(|detail| Row {
                 id: event.id,
                 occurred_at: event.at,

@@ -222,14 +222,14 @@ impl World {
             .count()
     }
 
-    /// The facts published so far, in order of their sequence.
-    async fn facts(&self) -> Vec<(String, Value)> {
+    /// The events published so far, in order of their sequence.
+    async fn events(&self) -> Vec<(String, Value)> {
         let rows = self
             .outbox
-            .sweep("2100-01-01T00:00:00Z".parse().unwrap(), 1000)
+            .unpublished("2100-01-01T00:00:00Z".parse().unwrap(), 1000)
             .await
             .unwrap();
-        let mut facts: Vec<_> = rows
+        let mut events: Vec<_> = rows
             .into_iter()
             .map(
                 |Row {
@@ -239,13 +239,13 @@ impl World {
                  }| (detail_type, serde_json::from_str::<Value>(&detail).unwrap()),
             )
             .collect();
-        facts.sort_by_key(|(_, detail)| detail["sequence"].as_u64());
-        facts
+        events.sort_by_key(|(_, detail)| detail["sequence"].as_u64());
+        events
     }
 }
 
 #[tokio::test]
-async fn a_registration_is_stored_with_its_fact_and_read_back() {
+async fn a_registration_is_stored_with_its_event_and_read_back() {
     let world = world().await;
     let made = world.register(1).await;
     let reader = world.store.reader();
@@ -274,10 +274,10 @@ async fn a_registration_is_stored_with_its_fact_and_read_back() {
         reader.load_organisation(made.tenant.id).await.unwrap(),
         Some(made.organisation.clone())
     );
-    let facts = world.facts().await;
-    assert_eq!(facts[0].0, "TenantStatusChanged.v1");
+    let events = world.events().await;
+    assert_eq!(events[0].0, "TenantStatusChanged.v1");
     assert_eq!(
-        (facts.len(), &facts[0].1["data"]["reason"]),
+        (events.len(), &events[0].1["data"]["reason"]),
         (1, &json!("signed_up"))
     );
     assert_eq!(world.due().await, [made.due]);
@@ -320,7 +320,7 @@ async fn the_organisation_and_the_person_are_stored_once_each() {
         assert_eq!(*partition, format!("TENANT#{}", made.tenant.id), "{canary}");
         assert!(sort.starts_with(kind), "{canary} is in {sort}");
     }
-    assert!(!json!(world.facts().await).to_string().contains("ngines"));
+    assert!(!json!(world.events().await).to_string().contains("ngines"));
 }
 
 /// Points an alias at another region, as the end of a move does.
@@ -450,7 +450,10 @@ async fn a_repeated_key_writes_nothing_and_names_the_first() {
         (remembered.signup, remembered.fingerprint),
         (first.signup.id, fingerprint)
     );
-    assert_eq!((world.items().await, world.facts().await.len()), (ITEMS, 1));
+    assert_eq!(
+        (world.items().await, world.events().await.len()),
+        (ITEMS, 1)
+    );
 }
 
 #[tokio::test]
@@ -464,7 +467,10 @@ async fn a_taken_alias_writes_nothing() {
         matches!(refused, Err(TenantStoreError::AliasTaken)),
         "{refused:?}"
     );
-    assert_eq!((world.items().await, world.facts().await.len()), (ITEMS, 1));
+    assert_eq!(
+        (world.items().await, world.events().await.len()),
+        (ITEMS, 1)
+    );
 }
 
 #[tokio::test]
@@ -482,7 +488,7 @@ async fn one_of_many_with_one_key_wins() {
         .filter(|changes| **changes == Registered::Stored)
         .count();
     assert_eq!(
-        (stored, world.items().await, world.facts().await.len()),
+        (stored, world.items().await, world.events().await.len()),
         (1, ITEMS, 1)
     );
 }
@@ -512,7 +518,7 @@ async fn two_hundred_at_once_are_all_stored_and_counted() {
 }
 
 #[tokio::test]
-async fn a_confirmation_is_one_fact_however_often_and_by_whomever() {
+async fn a_confirmation_is_one_event_however_often_and_by_whomever() {
     let world = world().await;
     let made = world.register(1).await;
     let confirmed = join_all((1..=10).map(|n| {
@@ -525,10 +531,10 @@ async fn a_confirmation_is_one_fact_however_often_and_by_whomever() {
             .iter()
             .all(|tenant| (tenant.status, tenant.version) == (TenantStatus::Active, 2))
     );
-    let facts = world.facts().await;
-    let told: Vec<_> = facts
+    let events = world.events().await;
+    let told: Vec<_> = events
         .iter()
-        .map(|(_, fact)| (&fact["sequence"], &fact["data"]["status"]))
+        .map(|(_, event)| (&event["sequence"], &event["data"]["status"]))
         .collect();
     assert_eq!(
         told,
@@ -620,18 +626,18 @@ async fn the_highest_policy_holds_and_every_delivery_is_acknowledged() {
         (5, None, "pro")
     );
     assert_eq!(tenant.status, TenantStatus::Active);
-    let facts = world.facts().await;
-    let acknowledged: Vec<_> = facts
+    let events = world.events().await;
+    let acknowledged: Vec<_> = events
         .iter()
         .filter(|(kind, _)| kind == "TenantPolicyApplied.v1")
         .collect();
     assert_eq!(acknowledged.len(), versions.len());
     assert_eq!(acknowledged.last().unwrap().1["data"]["version"], json!(5));
-    let published = facts
+    let published = events
         .iter()
         .filter(|(kind, _)| kind == "TenantStatusChanged.v1");
     let revisions: Vec<_> = published
-        .map(|(_, fact)| fact["sequence"].as_u64().unwrap())
+        .map(|(_, event)| event["sequence"].as_u64().unwrap())
         .collect();
     assert_eq!(
         revisions,
@@ -645,7 +651,7 @@ async fn a_policy_of_an_unknown_tenant_writes_nothing() {
     let world = world().await;
     let refused = world.apply(tenant_id(9), &policy(1), 1).await;
     assert!(matches!(refused, Err(TenantStoreError::UnknownTenant)));
-    assert_eq!((world.items().await, world.facts().await.len()), (0, 0));
+    assert_eq!((world.items().await, world.events().await.len()), (0, 0));
 }
 
 #[tokio::test]
@@ -721,7 +727,7 @@ async fn changes_of_one_tenant_are_one_after_the_other() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!((tenant.invitations, tenant.edition), (10, 12));
+    assert_eq!((tenant.invitations, tenant.generation), (10, 12));
     let listed = world
         .store
         .reader()

@@ -1,4 +1,4 @@
-//! Writing. State, its counts and the facts that tell of it are one transaction.
+//! Writing. State, its counts and the events that tell of it are one transaction.
 
 use super::rows;
 use super::{Remembered, TenantReader, TenantStoreError};

@@ -32,7 +32,7 @@ struct Comparison<'a> {
 }
 
 impl UsageAlerts {
-    /// The levels of usage in a table, for facts of a region. `next_id` makes ids of facts.
+    /// The levels of usage in a table, for bus events of a region. `next_id` makes ids of bus events.
     #[must_use]
     pub fn new(
         config: &aws_types::SdkConfig,
@@ -159,15 +159,15 @@ fn value_of(
     pages: &BTreeMap<PageKey, Page>,
 ) -> Option<Quantity> {
     let (size, to) = (WindowSize::Month, WindowSize::Month.end(period_start));
-    let (by, only) = (Vec::new(), UsageGroup::default());
+    let (group_by, filter) = (Vec::new(), UsageGroup::default());
     let question = Question {
         meter,
         size,
         from: period_start,
         to,
         anchor,
-        by,
-        only,
+        group_by,
+        filter,
     };
     let totals = question.answer(pages, None).ok()?;
     totals.into_iter().next().map(|total| total.value)

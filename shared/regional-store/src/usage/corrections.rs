@@ -84,7 +84,7 @@ impl CorrectionOutcome {
 }
 
 impl SegmentWriter {
-    /// Stores corrections: the pointers and the records first, then the segments. `notes` are of
+    /// Stores corrections: the pending markers and the records first, then the segments. `notes` are of
     /// the events that are taken back, of each tenant in the order of its segments: one event can
     /// be named by several corrections.
     ///

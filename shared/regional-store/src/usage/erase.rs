@@ -27,7 +27,7 @@ impl UsageEraser {
         }
     }
 
-    /// Whether a segment of the tenant's usage waits to be settled. Reads the pointers of the whole
+    /// Whether a segment of the tenant's usage waits to be settled. Reads the pending markers of the whole
     /// region, of which there are few: a segment is settled within seconds.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use metering::{Checkpoint, Counted, Page, PageKey, Segment, SegmentBody, Sender}
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-/// The partitions that pointers are spread over: each segment writes and removes one, so that these
+/// The partitions that pending markers are spread over: each segment writes and removes one, so that these
 /// take some 20,000 segments a second of a region.
 pub(super) const PENDING_SHARDS: Shards = Shards::new(64);
 /// The partitions that days which are to be sealed are spread over.
@@ -58,7 +58,7 @@ pub(super) fn pending_partition(shard: u8) -> String {
     format!("PENDING#{shard}")
 }
 
-/// The pointer of a segment.
+/// The pending marker of a segment.
 pub(super) fn pending_key(id: SegmentId) -> Item {
     key(
         pending_partition(PENDING_SHARDS.of(id.as_uuid())),

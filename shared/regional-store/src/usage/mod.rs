@@ -1,6 +1,6 @@
 //! Usage: segments that wait, and what settling makes of them.
 //!
-//! A segment is settled exactly once because its pointer is removed in the transaction that counts
+//! A segment is settled exactly once because its pending marker is removed in the transaction that counts
 //! it. An event counts exactly once because that transaction replaces the tenant's checkpoint,
 //! which names the identity index that was searched, on condition that nobody else has replaced it.
 

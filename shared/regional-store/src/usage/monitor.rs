@@ -49,7 +49,7 @@ impl UsageMonitor {
                 let id = first
                     .items
                     .first()
-                    .map(|item| items::parsed(item, "sk", "pointer"))
+                    .map(|item| items::parsed(item, "sk", "marker"))
                     .transpose()?;
                 let made = id.and_then(made_at);
                 backlog.oldest = [backlog.oldest, made].into_iter().flatten().min();

@@ -7,7 +7,7 @@ use kernel::{SegmentId, TenantId, Timestamp};
 use metering::Segment;
 use std::collections::HashMap;
 
-/// The pointer of a segment that is not settled.
+/// The pending marker of a segment that is not settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pending {
     /// The segment.
@@ -16,19 +16,19 @@ pub struct Pending {
     pub tenant: TenantId,
 }
 
-/// What a pointer leads to.
+/// What a pending marker leads to.
 #[derive(Debug)]
 pub enum FoundSegment {
     /// A segment that can be settled.
     Ready(Segment),
     /// Something that this release cannot settle.
     Malformed(UsageStoreError),
-    /// Nothing: whoever wrote the pointer ended before the segment, and acknowledged nothing.
+    /// Nothing: whoever wrote the pending marker ended before the segment, and acknowledged nothing.
     Absent,
 }
 
 impl Pending {
-    /// When the pointer was made, in the clock of whoever made it: the time that its UUID holds.
+    /// When the pending marker was made, in the clock of whoever made it: the time that its UUID holds.
     #[must_use]
     pub fn made_at(&self) -> Option<Timestamp> {
         made_at(self.segment)
@@ -44,24 +44,24 @@ pub(super) fn made_at(segment: SegmentId) -> Option<Timestamp> {
     .ok()
 }
 
-/// The first sort key that a pointer, or a segment, made at a moment can have.
+/// The first sort key that a pending marker, or a segment, made at a moment can have.
 pub(super) fn first_key(moment: Timestamp) -> String {
     let ms = moment.as_millisecond().max(0);
     format!("{:08x}-{:04x}", ms >> 16, ms & 0xffff)
 }
 
 impl RollupWriter {
-    /// The oldest pointers that were made before a moment, at most `limit` of each of their
+    /// The oldest pending markers that were made before a moment, at most `limit` of each of their
     /// partitions.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn waiting(
+    pub async fn backlog(
         &self,
         before: Timestamp,
         limit: u16,
     ) -> Result<Vec<Pending>, UsageStoreError> {
-        let mut pointers = Vec::new();
+        let mut markers = Vec::new();
         for shard in PENDING_SHARDS.all() {
             let query = self
                 .table
@@ -74,56 +74,56 @@ impl RollupWriter {
                 .map_err(UsageStoreError::of("list what waits"))?
                 .items
             {
-                let segment = items::parsed(item, "sk", "pointer")?;
-                pointers.push(Pending {
+                let segment = items::parsed(item, "sk", "marker")?;
+                markers.push(Pending {
                     segment,
-                    tenant: items::parsed(item, "tenant", "pointer")?,
+                    tenant: items::parsed(item, "tenant", "marker")?,
                 });
             }
         }
-        Ok(pointers)
+        Ok(markers)
     }
 
-    /// Loads what pointers lead to.
+    /// Loads what pending markers lead to.
     ///
     /// # Errors
     /// When the table fails.
     pub async fn find(
         &self,
-        pointers: &[Pending],
+        markers: &[Pending],
     ) -> Result<Vec<(Pending, FoundSegment)>, UsageStoreError> {
-        let keys = pointers
+        let keys = markers
             .iter()
-            .map(|pointer| items::segment_key(pointer.tenant, pointer.segment))
+            .map(|marker| items::segment_key(marker.tenant, marker.segment))
             .collect();
-        let mut found: HashMap<SegmentId, Item> = HashMap::with_capacity(pointers.len());
+        let mut found: HashMap<SegmentId, Item> = HashMap::with_capacity(markers.len());
         let segments = self.table.batch_get(keys).of_large_items().send().await;
         for item in segments.map_err(UsageStoreError::of("load segments"))? {
             found.insert(items::parsed(&item, "sk", "segment")?, item);
         }
-        let lead = |pointer: &Pending| match found.get(&pointer.segment).map(items::segment) {
+        let lead = |marker: &Pending| match found.get(&marker.segment).map(items::segment) {
             Some(Ok(segment)) => FoundSegment::Ready(segment),
             Some(Err(error)) => FoundSegment::Malformed(error),
             None => FoundSegment::Absent,
         };
-        Ok(pointers
+        Ok(markers
             .iter()
-            .map(|pointer| (*pointer, lead(pointer)))
+            .map(|marker| (*marker, lead(marker)))
             .collect())
     }
 
-    /// Removes a pointer that leads to nothing.
+    /// Removes a pending marker that leads to nothing.
     ///
     /// Only right when whoever made it cannot be writing the segment any more: a segment without a
-    /// pointer is taken for one that was settled.
+    /// pending marker is taken for one that was settled.
     ///
     /// # Errors
     /// When the table fails.
-    pub async fn forget(&self, pointer: Pending) -> Result<(), UsageStoreError> {
-        let removal = self.table.delete(items::pending_key(pointer.segment));
+    pub async fn forget(&self, marker: Pending) -> Result<(), UsageStoreError> {
+        let removal = self.table.delete(items::pending_key(marker.segment));
         self.table
             .send(removal)
             .await
-            .map_err(UsageStoreError::of("remove a pointer"))
+            .map_err(UsageStoreError::of("remove a marker"))
     }
 }

@@ -50,16 +50,16 @@ pub(super) enum CommitResult {
 }
 
 impl CommitResult {
-    /// Of a transaction that begins with so many pointers: one that is gone was removed with what
+    /// Of a transaction that begins with so many pending markers: one that is gone was removed with what
     /// settled it.
-    pub(super) fn of(sent: Result<(), Error>, pointers: usize) -> Self {
+    pub(super) fn of(sent: Result<(), Error>, markers: usize) -> Self {
         match sent {
             Ok(()) => Self::Committed,
-            Err(Error::ConditionFailed(places)) if places.iter().any(|place| *place < pointers) => {
+            Err(Error::ConditionFailed(places)) if places.iter().any(|place| *place < markers) => {
                 Self::AlreadyRolledUp(
                     places
                         .into_iter()
-                        .filter(|place| *place < pointers)
+                        .filter(|place| *place < markers)
                         .collect(),
                 )
             }
@@ -69,8 +69,8 @@ impl CommitResult {
 }
 
 impl RollupWriter {
-    /// Settles usage of a table, for facts of a region. A day is sealed so long after its end.
-    /// `next_id` makes ids of facts and attempts.
+    /// Settles usage of a table, for bus events of a region. A day is sealed so long after its end.
+    /// `next_id` makes ids of bus events and attempts.
     #[must_use]
     pub fn new(
         config: &aws_types::SdkConfig,
@@ -204,7 +204,7 @@ impl RollupWriter {
         Ok(outcome)
     }
 
-    /// The pointers come first: their places are those of the segments.
+    /// The pending markers come first: their places are those of the segments.
     fn transaction(
         &self,
         tenant: TenantId,
@@ -216,10 +216,10 @@ impl RollupWriter {
         let mut parts = Vec::with_capacity(
             segments.len() + changes.pages.len() + changes.days.len() + changes.corrected.len() + 4,
         );
-        let pointers = segments
+        let markers = segments
             .iter()
             .map(|segment| items::pending_key(segment.id));
-        parts.extend(pointers.map(|pointer| self.table.delete(pointer).if_present()));
+        parts.extend(markers.map(|marker| self.table.delete(marker).if_present()));
         parts.extend(self.checkpoint(tenant, &changes.checkpoint, before));
         parts.extend(
             changes

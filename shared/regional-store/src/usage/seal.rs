@@ -1,4 +1,4 @@
-//! Sealing days, stating sealed days again, and stating where a tenant's facts end.
+//! Sealing days, stating sealed days again, and stating where a tenant's bus events end.
 
 use super::UsageStoreError;
 use super::items::{self, SEAL_SHARDS, SealTask};
@@ -94,7 +94,7 @@ impl RollupWriter {
         })
     }
 
-    /// Publishes where the stream of the tenant's facts ends; whether it has one.
+    /// Publishes where the stream of the tenant's bus events ends; whether it has one.
     ///
     /// # Errors
     /// When the table fails, or others were quicker too often. Calling it again states it once
@@ -108,8 +108,8 @@ impl RollupWriter {
             let Some((checkpoint, end)) = report_end(before, tenant) else {
                 return Ok(None);
             };
-            let facts = vec![self.state(tenant, checkpoint.sequence, now, end)?];
-            Ok(Some((checkpoint, facts)))
+            let bus_events = vec![self.state(tenant, checkpoint.sequence, now, end)?];
+            Ok(Some((checkpoint, bus_events)))
         });
         published.await
     }
@@ -133,12 +133,12 @@ impl RollupWriter {
             else {
                 return Ok(None);
             };
-            let mut facts = Vec::with_capacity(totals.len() + 1);
+            let mut bus_events = Vec::with_capacity(totals.len() + 1);
             for (sequence, totals) in (before.sequence + 1..).zip(totals) {
-                facts.push(self.state(tenant, sequence, now, totals)?);
+                bus_events.push(self.state(tenant, sequence, now, totals)?);
             }
-            facts.push(self.state(tenant, checkpoint.sequence, now, seal)?);
-            Ok(Some((checkpoint, facts)))
+            bus_events.push(self.state(tenant, checkpoint.sequence, now, seal)?);
+            Ok(Some((checkpoint, bus_events)))
         });
         published.await
     }
@@ -155,12 +155,12 @@ impl RollupWriter {
         let mut attempts = Attempts::of(CONTENTION);
         loop {
             let (before, _) = self.load_checkpoint(tenant, Vec::new()).await?;
-            let Some((checkpoint, facts)) = decide(&before).await? else {
+            let Some((checkpoint, bus_events)) = decide(&before).await? else {
                 return Ok(false);
             };
             let mut parts = first.clone();
             parts.extend(self.checkpoint(tenant, &checkpoint, &before));
-            parts.extend(facts);
+            parts.extend(bus_events);
             match CommitResult::of(self.table.transact(parts).await, first.len()) {
                 CommitResult::Committed => return Ok(true),
                 CommitResult::AlreadyRolledUp(_) => return Ok(false),

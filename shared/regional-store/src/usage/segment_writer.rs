@@ -27,7 +27,7 @@ impl SegmentWriter {
         }
     }
 
-    /// Stores segments: every pointer first, then every segment, so that no segment is ever stored
+    /// Stores segments: every pending marker first, then every segment, so that no segment is ever stored
     /// that nothing would find.
     ///
     /// # Errors
@@ -53,9 +53,9 @@ impl SegmentWriter {
         segments: &[Segment],
         received_at: Timestamp,
     ) -> Result<(), UsageStoreError> {
-        let pointers = segments.iter().map(items::pending_item).collect();
+        let markers = segments.iter().map(items::pending_item).collect();
         self.table
-            .put_all(pointers)
+            .put_all(markers)
             .await
             .map_err(UsageStoreError::of("announce usage"))?;
         let bodies = segments

@@ -40,19 +40,19 @@ struct World {
     aws: testkit::LocalAws,
     table: String,
     outbox: Outbox,
-    intake: SegmentWriter,
+    segment_writer: SegmentWriter,
 }
 
 async fn world() -> World {
     let aws = testkit::aws().await;
     let table = testkit::table(&aws, false).await;
     let outbox = Outbox::new(&aws.config, testkit::table(&aws, false).await);
-    let intake = SegmentWriter::new(&aws.config, table.clone());
+    let segment_writer = SegmentWriter::new(&aws.config, table.clone());
     World {
         aws,
         table,
         outbox,
-        intake,
+        segment_writer,
     }
 }
 
@@ -108,15 +108,20 @@ impl World {
         count
     }
 
-    /// The last total of each window that was published, with the number of facts.
+    /// The last total of each window that was published, with the number of bus events.
     async fn published(&self) -> (u64, BTreeMap<(TenantId, Timestamp), UsageWindow>) {
         let mut windows: BTreeMap<(TenantId, Timestamp), UsageWindow> = BTreeMap::new();
-        let rows = self.outbox.sweep(Timestamp::MAX, 1_000).await.unwrap();
+        let rows = self
+            .outbox
+            .unpublished(Timestamp::MAX, 1_000)
+            .await
+            .unwrap();
         for row in &rows {
-            let fact: Envelope<UsageWindowUpdated> = serde_json::from_str(&row.detail).unwrap();
-            for window in fact.data.windows {
+            let bus_event: Envelope<UsageWindowUpdated> =
+                serde_json::from_str(&row.detail).unwrap();
+            for window in bus_event.data.windows {
                 let known = windows
-                    .entry((fact.data.tenant, window.start))
+                    .entry((bus_event.data.tenant, window.start))
                     .or_insert_with(|| window.clone());
                 if window.revision > known.revision {
                     *known = window;
@@ -170,7 +175,7 @@ async fn an_index_in_blocks_is_known_to_whoever_holds_nothing_of_it() {
     let of = tenant(26);
     let settle = async |rollups: &RollupWriter, numbers: std::ops::Range<u32>| {
         let sent = segments(&catalogue, of, numbers);
-        world.intake.store(&sent, now()).await.unwrap();
+        world.segment_writer.store(&sent, now()).await.unwrap();
         rollups.roll_up(of, &sent, now()).await.unwrap().counted
     };
     let rollups = world.rollups();
@@ -237,7 +242,7 @@ async fn settlers_at_once_count_each_event_once() {
             )
         })
         .collect();
-    world.intake.store(&sent, now()).await.unwrap();
+    world.segment_writer.store(&sent, now()).await.unwrap();
     assert_eq!(world.monitor().backlog().await.unwrap().waiting, 12);
 
     let rollup_writers = [world.rollups(), world.rollups(), world.rollups()];
@@ -277,15 +282,15 @@ async fn settlers_at_once_count_each_event_once() {
     };
     assert_eq!(world.monitor().counts().await.unwrap(), counts);
     assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
-    let (facts, windows) = world.published().await;
+    let (bus_events, windows) = world.published().await;
     let window = windows.values().next().unwrap();
     assert_eq!(
         (window.value.to_string().as_str(), window.events),
         ("4485", 300)
     );
     assert_eq!(
-        window.revision, facts,
-        "each fact states a further revision"
+        window.revision, bus_events,
+        "each bus_event states a further revision"
     );
 
     let again = world
@@ -303,7 +308,7 @@ async fn settlers_at_once_count_each_event_once() {
     );
     assert_eq!(
         world.published().await.0,
-        facts,
+        bus_events,
         "a redelivery states nothing"
     );
 }
@@ -316,7 +321,7 @@ async fn the_index_is_merged_under_everyone_who_reads_it() {
     let mut accepted = 0;
     for n in 0..20_u32 {
         let sent = segments(&catalogue, tenant(2), (n * 5)..(n * 5 + 10));
-        world.intake.store(&sent, now()).await.unwrap();
+        world.segment_writer.store(&sent, now()).await.unwrap();
         let settled = rollup_writers[usize::from(n % 3 == 0)]
             .roll_up(tenant(2), &sent, now())
             .await
@@ -366,7 +371,7 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
     let sent: Vec<Segment> = (0..26_u32)
         .flat_map(|n| segments(&catalogue, tenant(21), (n * 1_000)..(n * 1_000 + 1_000)))
         .collect();
-    world.intake.store(&sent, now()).await.unwrap();
+    world.segment_writer.store(&sent, now()).await.unwrap();
     let rollups = world.rollups();
     for (n, segment) in sent.iter().enumerate() {
         rollups
@@ -394,7 +399,7 @@ async fn what_has_grown_full_is_named_apart_and_still_known() {
     let again: Vec<Segment> = (0..26_u32)
         .flat_map(|n| segments(&catalogue, tenant(21), (n * 1_000)..(n * 1_000 + 7)))
         .collect();
-    world.intake.store(&again, now()).await.unwrap();
+    world.segment_writer.store(&again, now()).await.unwrap();
     let other = world.rollups();
     for batch in batches(again) {
         other.roll_up(tenant(21), &batch, now()).await.unwrap();
@@ -428,7 +433,7 @@ async fn a_day_is_due_so_long_after_it_has_ended() {
     let world = world().await;
     let (rollups, of, day) = (world.rollups(), tenant(23), Timestamp::UNIX_EPOCH);
     let sent = segments(&Catalogue::bundled().unwrap(), of, 1..3);
-    world.intake.store(&sent, day).await.unwrap();
+    world.segment_writer.store(&sent, day).await.unwrap();
     rollups
         .roll_up(of, &sent, day + SignedDuration::from_hours(10))
         .await
@@ -456,7 +461,7 @@ async fn a_day_is_sealed_once_and_can_be_published_again() {
     let (rollups, day) = (world.rollups(), Timestamp::UNIX_EPOCH);
     let send = async |numbers: std::ops::Range<u32>| {
         let sent = segments(&catalogue, of, numbers);
-        world.intake.store(&sent, now()).await.unwrap();
+        world.segment_writer.store(&sent, now()).await.unwrap();
         rollups.roll_up(of, &sent, now()).await.unwrap();
     };
     send(1..4).await;
@@ -511,7 +516,7 @@ async fn a_day_is_sealed_once_and_can_be_published_again() {
         all.sort_unstable();
         all
     };
-    let rows = world.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    let rows = world.outbox.unpublished(Timestamp::MAX, 100).await.unwrap();
     assert_eq!(
         sequences(&rows),
         [1, 2, 3, 4],
@@ -521,7 +526,7 @@ async fn a_day_is_sealed_once_and_can_be_published_again() {
         rollups.resend(of, day, now()).await.unwrap(),
         Resent::Stated
     );
-    let rows = world.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    let rows = world.outbox.unpublished(Timestamp::MAX, 100).await.unwrap();
     assert_eq!(sequences(&rows), [1, 2, 3, 4, 5, 6]);
     let of_type = |kind: &str| {
         rows.iter()
@@ -544,7 +549,7 @@ async fn a_day_is_sealed_once_and_can_be_published_again() {
     let last = of_type(UsageWindowUpdated::TYPE)
         .iter()
         .map(|detail| serde_json::from_str::<Envelope<UsageWindowUpdated>>(detail).unwrap())
-        .max_by_key(|fact| fact.sequence)
+        .max_by_key(|bus_event| bus_event.sequence)
         .unwrap();
     let totals: Vec<_> = last
         .data
@@ -570,7 +575,7 @@ async fn a_day_is_sealed_once_and_can_be_published_again() {
 }
 
 #[tokio::test]
-async fn where_facts_end_is_published_under_the_next_number_however_many_ask() {
+async fn where_bus_events_end_is_published_under_the_next_number_however_many_ask() {
     let world = world().await;
     let catalogue = Catalogue::bundled().unwrap();
     let (rollup_writers, of) = (
@@ -590,7 +595,7 @@ async fn where_facts_end_is_published_under_the_next_number_however_many_ask() {
     let sent: Vec<Segment> = (0..3)
         .flat_map(|n| segments(&catalogue, of, (n * 2)..(n * 2 + 2)))
         .collect();
-    world.intake.store(&sent, now()).await.unwrap();
+    world.segment_writer.store(&sent, now()).await.unwrap();
     let work = rollup_writers
         .iter()
         .zip(&sent)
@@ -604,7 +609,7 @@ async fn where_facts_end_is_published_under_the_next_number_however_many_ask() {
             assert!(rollups.report_end(of, now()).await.unwrap());
         });
     join_all(work).await;
-    let rows = world.outbox.sweep(Timestamp::MAX, 100).await.unwrap();
+    let rows = world.outbox.unpublished(Timestamp::MAX, 100).await.unwrap();
     let number = |row: &outbox::Row| {
         serde_json::from_str::<Envelope<serde_json::Value>>(&row.detail)
             .unwrap()
@@ -648,7 +653,7 @@ async fn nobody_asks_an_erased_tenant_back() {
     let catalogue = Catalogue::bundled().unwrap();
     let (rollups, of) = (world.rollups(), tenant(25));
     let sent = segments(&catalogue, of, 0..2);
-    world.intake.store(&sent, now()).await.unwrap();
+    world.segment_writer.store(&sent, now()).await.unwrap();
     rollups.roll_up(of, &sent, now()).await.unwrap();
     let erase = async || while eraser.erase_some(of).await.unwrap() == Leaving::Some {};
     let (published, ()) = tokio::join!(rollups.report_end(of, now()), erase());
@@ -677,7 +682,12 @@ async fn a_seal_of_an_erased_tenant_is_forgotten() {
     assert_eq!(
         (
             world.items(tenant(23)).await,
-            world.outbox.sweep(Timestamp::MAX, 10).await.unwrap().len()
+            world
+                .outbox
+                .unpublished(Timestamp::MAX, 10)
+                .await
+                .unwrap()
+                .len()
         ),
         (0, 0)
     );
@@ -698,7 +708,7 @@ async fn a_conflict_is_counted_and_changes_no_total() {
     let rollups = world.rollups();
     for sent in [&first[0], &other] {
         world
-            .intake
+            .segment_writer
             .store(std::slice::from_ref(sent), now())
             .await
             .unwrap();
@@ -714,10 +724,10 @@ async fn a_conflict_is_counted_and_changes_no_total() {
         ..EventCounts::default()
     };
     assert_eq!(world.monitor().counts().await.unwrap(), counts);
-    let (facts, windows) = world.published().await;
+    let (bus_events, windows) = world.published().await;
     assert_eq!(
         (
-            facts,
+            bus_events,
             windows.values().next().unwrap().value.to_string().as_str()
         ),
         (1, "0.6")
@@ -732,17 +742,17 @@ async fn what_waits_is_found_without_the_stream() {
         .flat_map(|n| segments(&catalogue, tenant(n), 0..2))
         .collect();
     let before = now();
-    world.intake.store(&sent, before).await.unwrap();
+    world.segment_writer.store(&sent, before).await.unwrap();
     let rollups = world.rollups();
     let soon = now() + SignedDuration::from_secs(2);
     assert!(
         rollups
-            .waiting(before - SignedDuration::from_secs(60), 100)
+            .backlog(before - SignedDuration::from_secs(60), 100)
             .await
             .unwrap()
             .is_empty()
     );
-    let waiting = rollups.waiting(soon, 100).await.unwrap();
+    let waiting = rollups.backlog(soon, 100).await.unwrap();
     assert_eq!(waiting.len(), 60);
     let backlog = world.monitor().backlog().await.unwrap();
     assert_eq!(backlog.waiting, 60);
@@ -755,25 +765,22 @@ async fn what_waits_is_found_without_the_stream() {
         .min_by_key(|p| p.segment);
     assert_eq!(backlog.oldest, oldest.unwrap().made_at());
 
-    for (pointer, found) in rollups.find(&waiting).await.unwrap() {
+    for (marker, found) in rollups.find(&waiting).await.unwrap() {
         let FoundSegment::Ready(segment) = found else {
-            panic!("{pointer:?}")
+            panic!("{marker:?}")
         };
         assert_eq!(
             segment,
             *sent
                 .iter()
-                .find(|segment| segment.id == pointer.segment)
+                .find(|segment| segment.id == marker.segment)
                 .unwrap()
         );
         for batch in batches(vec![segment]) {
-            rollups
-                .roll_up(pointer.tenant, &batch, now())
-                .await
-                .unwrap();
+            rollups.roll_up(marker.tenant, &batch, now()).await.unwrap();
         }
     }
-    assert!(rollups.waiting(soon, 100).await.unwrap().is_empty());
+    assert!(rollups.backlog(soon, 100).await.unwrap().is_empty());
     assert_eq!(world.monitor().counts().await.unwrap().accepted, 120);
 }
 
@@ -789,23 +796,23 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
         .put_all(vec![items::pending_item(&sent)])
         .await
         .unwrap();
-    let pointer = Pending {
+    let marker = Pending {
         segment: sent.id,
         tenant: sent.tenant,
     };
     assert!(matches!(
-        rollups.find(&[pointer]).await.unwrap()[..],
+        rollups.find(&[marker]).await.unwrap()[..],
         [(_, FoundSegment::Absent)]
     ));
-    // What is sent again has another segment, and both pointers lead to what they lead to.
+    // What is sent again has another segment, and both pending markers lead to what they lead to.
     let again = segments(&catalogue, tenant(4), 0..2).remove(0);
     world
-        .intake
+        .segment_writer
         .store(std::slice::from_ref(&again), now())
         .await
         .unwrap();
     rollups.roll_up(tenant(4), &[again], now()).await.unwrap();
-    rollups.forget(pointer).await.unwrap();
+    rollups.forget(marker).await.unwrap();
     assert_eq!(world.monitor().backlog().await.unwrap().waiting, 0);
     assert_eq!(world.monitor().counts().await.unwrap().accepted, 2);
 
@@ -813,7 +820,7 @@ async fn a_pointer_without_a_segment_is_seen_as_such() {
     broken.insert("body".to_owned(), dynamo::text("x"));
     rollups.table.put_all(vec![broken]).await.unwrap();
     assert!(matches!(
-        rollups.find(&[pointer]).await.unwrap()[..],
+        rollups.find(&[marker]).await.unwrap()[..],
         [(_, FoundSegment::Malformed(_))]
     ));
 }
@@ -828,21 +835,25 @@ async fn refused_events_are_counted() {
     ];
     for seed in 0..20 {
         world
-            .intake
+            .segment_writer
             .count_rejected(Sender::Tenant, kinds, seed)
             .await
             .unwrap();
         world
-            .intake
+            .segment_writer
             .count_rejected(Sender::Provider, RejectionKind::ALL, seed)
             .await
             .unwrap();
         world
-            .intake
+            .segment_writer
             .count_rejected(Sender::Provider, [], seed)
             .await
             .unwrap();
-        world.intake.count_not_stored(5, seed).await.unwrap();
+        world
+            .segment_writer
+            .count_not_stored(5, seed)
+            .await
+            .unwrap();
     }
     let counts = world.monitor().counts().await.unwrap();
     let tenants = ReasonCounts {
@@ -876,7 +887,7 @@ async fn a_tenant_waits_for_its_own_segments_only() {
         .into_iter()
         .flat_map(|n| segments(&catalogue, tenant(n), 0..2))
         .collect();
-    world.intake.store(&of_both, now()).await.unwrap();
+    world.segment_writer.store(&of_both, now()).await.unwrap();
     assert!(eraser.has_pending(tenant(5)).await.unwrap());
     world
         .rollups()
@@ -887,23 +898,23 @@ async fn a_tenant_waits_for_its_own_segments_only() {
     assert!(eraser.has_pending(tenant(6)).await.unwrap());
 }
 
-/// More than a megabyte of others' pointers is in front of it: the next page is read too.
+/// More than a megabyte of others' pending markers is in front of it: the next page is read too.
 #[tokio::test]
 async fn a_pointer_is_found_behind_many_others() {
     let world = world().await;
     let (eraser, _) = world.eraser().await;
     let catalogue = Catalogue::bundled().unwrap();
-    let pointer = |number: u128, of: u128| {
+    let marker = |number: u128, of: u128| {
         let mut segment = segments(&catalogue, tenant(of), 0..1).remove(0);
         segment.id = SegmentId::from_uuid(Uuid::from_u128(number << 8));
         let mut item = items::pending_item(&segment);
         item.insert("padding".to_owned(), dynamo::text("x".repeat(350_000)));
         item
     };
-    let pointers = (1..=5)
-        .map(|number| pointer(number, if number == 5 { 8 } else { 7 }))
+    let markers = (1..=5)
+        .map(|number| marker(number, if number == 5 { 8 } else { 7 }))
         .collect();
-    world.rollups().table.put_all(pointers).await.unwrap();
+    world.rollups().table.put_all(markers).await.unwrap();
     assert!(eraser.has_pending(tenant(8)).await.unwrap());
     assert!(!eraser.has_pending(tenant(9)).await.unwrap());
 }
@@ -917,7 +928,7 @@ async fn what_is_erased_is_counted_once_however_many_erase() {
     for n in 0..150_u32 {
         sent.extend(segments(&catalogue, tenant(10), (n * 2)..(n * 2 + 2)));
     }
-    world.intake.store(&sent, now()).await.unwrap();
+    world.segment_writer.store(&sent, now()).await.unwrap();
     for batch in batches(sent.clone()) {
         world
             .rollups()
@@ -926,7 +937,7 @@ async fn what_is_erased_is_counted_once_however_many_erase() {
             .unwrap();
     }
     let kept = segments(&catalogue, tenant(11), 0..2);
-    world.intake.store(&kept, now()).await.unwrap();
+    world.segment_writer.store(&kept, now()).await.unwrap();
     let before = world.items(tenant(10)).await;
     assert!(
         before > 150,

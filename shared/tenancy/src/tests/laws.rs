@@ -46,7 +46,7 @@ proptest! {
         prop_assert_eq!((one.signup, one.tenant, one.user), (two.signup, two.tenant, two.user));
     }
 
-    /// No personal text is in a fact, an operation, a claim, a stored operation, or any debug
+    /// No personal text is in an event, an operation, a claim, a stored operation, or any debug
     /// output.
     #[test]
     fn nothing_personal_gets_out(
@@ -75,10 +75,10 @@ proptest! {
         let invite = Invite { email: &registration.email, role: Role::Member, code: &code, by: Actor::User(made.user.username), owed: None };
         let invited = decide_invitation(&active, &invite, None, false, &context()).unwrap();
         let renamed = decide_profile(&active, Some(registration.organisation.clone()), None, made.user.username, &context());
-        let mut facts: Vec<&TenantEvent> = made.events.iter().collect();
-        facts.extend(&confirmed.events);
+        let mut events: Vec<&TenantEvent> = made.events.iter().collect();
+        events.extend(&confirmed.events);
         let shown = [
-            format!("{registration:?} {made:?} {key:?} {confirmed:?} {invited:?} {renamed:?} {facts:?}"),
+            format!("{registration:?} {made:?} {key:?} {confirmed:?} {invited:?} {renamed:?} {events:?}"),
             json!([invited.audit, renamed.audit, made.audit]).to_string(),
             json!(made.signup).to_string(),
             json!(made.tenant).to_string(),

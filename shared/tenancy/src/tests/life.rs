@@ -3,7 +3,7 @@ use contract::StepState;
 use kernel::{RegionCode, Role, StatusReason};
 
 /// Every status with every change: what the table does not list is refused, what it lists is one
-/// fact.
+/// event.
 #[test]
 fn the_table_decides_every_change() {
     let changes = [
@@ -45,13 +45,13 @@ fn the_table_decides_every_change() {
                         changes.tenant.activated_at, activated_at,
                         "{from} {change:?}"
                     );
-                    let facts = changes.events.iter().filter_map(|event| match event {
-                        TenantEvent::Status(fact) => {
-                            Some((fact.data.status, fact.data.revision, fact.sequence))
+                    let events = changes.events.iter().filter_map(|event| match event {
+                        TenantEvent::Status(event) => {
+                            Some((event.data.status, event.data.revision, event.sequence))
                         }
                         _ => None,
                     });
-                    assert_eq!(facts.collect::<Vec<_>>(), [(*to, 2, 2)], "one fact");
+                    assert_eq!(events.collect::<Vec<_>>(), [(*to, 2, 2)], "one event");
                     assert_eq!(changes.audit.len(), 1, "one entry");
                 }
             }

@@ -23,7 +23,7 @@ fn a_policy_changes_status_and_plan() {
         status: TenantStatus,
         suspension: Option<Suspension>,
         to: TenantStatus,
-        facts: &[&str],
+        events: &[&str],
     ) {
         let (state, changes) = apply(&state(status), &desired_policy(1, suspension));
         assert_eq!(
@@ -31,7 +31,7 @@ fn a_policy_changes_status_and_plan() {
             (to, "pro"),
             "{status}"
         );
-        assert_eq!(published(&changes), facts, "{status}, {suspension:?}");
+        assert_eq!(published(&changes), events, "{status}, {suspension:?}");
     }
     let (operator, dunning) = (Some(Suspension::Operator), Some(Suspension::Dunning));
     use TenantStatus::{Active, Closing, Pending, Suspended};

@@ -254,7 +254,7 @@ fn the_applications_own_words_stay_in_the_region() {
     )
     .unwrap();
     let told = failed.events.iter().find_map(|event| match event {
-        TenantEvent::Onboarding(fact) => Some(json!(fact).to_string()),
+        TenantEvent::Onboarding(event) => Some(json!(event).to_string()),
         _ => None,
     });
     let told = told.unwrap();

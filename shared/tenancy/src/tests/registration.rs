@@ -304,14 +304,18 @@ fn a_sign_up_makes_a_pending_tenant_with_its_plans_entitlements() {
             (json!("data_processing"), "7", now)
         ]
     );
-    let TenantEvent::Status(fact) = &made.events[0] else {
+    let TenantEvent::Status(event) = &made.events[0] else {
         panic!("the status comes first")
     };
     assert_eq!(
-        (fact.sequence, fact.data.revision, json!(fact.data.reason)),
+        (
+            event.sequence,
+            event.data.revision,
+            json!(event.data.reason)
+        ),
         (1, 1, json!("signed_up"))
     );
-    assert!(matches!(&made.events[1], TenantEvent::Onboarding(fact) if fact.data.revision == 1));
+    assert!(matches!(&made.events[1], TenantEvent::Onboarding(event) if event.data.revision == 1));
     assert_eq!(
         (made.due.kind, made.due.at),
         (TaskKind::Expiry, at("2026-11-21T10:00:00Z"))

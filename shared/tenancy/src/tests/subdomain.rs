@@ -133,16 +133,16 @@ fn a_subdomain_is_claimed_in_two_phases() {
         "it is reserved already"
     );
 
-    let (confirming, facts) = hear(&requesting, "acme", ReservationDecision::Leased, 1);
-    assert_eq!(facts, ["confirmed:2"]);
+    let (confirming, events) = hear(&requesting, "acme", ReservationDecision::Leased, 1);
+    assert_eq!(events, ["confirmed:2"]);
     assert_eq!(
         held(&confirming),
         None,
         "nothing leads to it before home has confirmed"
     );
-    let (holding, facts) = hear(&confirming, "acme", ReservationDecision::Confirmed, 2);
+    let (holding, events) = hear(&confirming, "acme", ReservationDecision::Confirmed, 2);
     assert_eq!(
-        (facts, held(&holding)),
+        (events, held(&holding)),
         (vec!["address:3".to_owned()], Some("acme"))
     );
     assert_eq!(reservation(&holding, "acme").1, None, "it is the tenant's");
@@ -177,7 +177,7 @@ fn an_answer_fits_what_it_answers_only() {
     }
     for before in [&requesting, &confirming] {
         let revision = before.tenant.subdomains.as_ref().unwrap().revision;
-        let (refused, facts) = hear(before, "acme", Refused, revision);
+        let (refused, events) = hear(before, "acme", Refused, revision);
         let reservation = refused
             .tenant
             .subdomains
@@ -186,7 +186,7 @@ fn an_answer_fits_what_it_answers_only() {
             .reservation
             .unwrap();
         assert_eq!(
-            (facts, reservation.state, reservation.is_open()),
+            (events, reservation.state, reservation.is_open()),
             (vec![], ReservationState::Refused, false)
         );
         let (again, changes) = super::subdomain::reservation(&refused, "acme");
@@ -237,8 +237,8 @@ fn another_subdomain_is_claimed_before_the_first_is_given_up() {
         (vec!["requested:4".to_owned()], Some("acme"))
     );
     let (confirming, _) = hear(&requesting, "acme-labs", ReservationDecision::Leased, 4);
-    let (labs, facts) = hear(&confirming, "acme-labs", ReservationDecision::Confirmed, 5);
-    assert_eq!(facts, ["released:6", "address:7"]);
+    let (labs, events) = hear(&confirming, "acme-labs", ReservationDecision::Confirmed, 5);
+    assert_eq!(events, ["released:6", "address:7"]);
     assert_eq!(held(&labs), Some("acme-labs"));
     assert_eq!(former(&labs, "2026-11-27T09:59:59Z"), ["acme"]);
     assert_eq!(
@@ -319,8 +319,8 @@ fn home_is_asked_again_and_the_latest_answer_counts() {
         hear(&asked, "acme", ReservationDecision::Leased, 1).1,
         ["nothing"]
     );
-    let (confirming, facts) = hear(&asked, "acme", ReservationDecision::Leased, 2);
-    assert_eq!(facts, ["confirmed:3"]);
+    let (confirming, events) = hear(&asked, "acme", ReservationDecision::Leased, 2);
+    assert_eq!(events, ["confirmed:3"]);
     assert!(
         published(&look(&confirming, &next)).is_empty(),
         "it was answered since"
@@ -381,7 +381,7 @@ fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
         (after(state, changes.clone()), published(&changes))
     };
     let (fenced, _) = look(&closing, grace);
-    let (closed, facts) = look(
+    let (closed, events) = look(
         &fenced,
         ScheduledTask {
             kind: TaskKind::Drain,
@@ -389,12 +389,12 @@ fn what_a_tenant_has_is_given_up_by_it_and_at_its_end() {
         },
     );
     assert!(
-        facts.ends_with(&[
+        events.ends_with(&[
             "released:5".to_owned(),
             "released:6".to_owned(),
             "address:7".to_owned()
         ]),
-        "{facts:?}"
+        "{events:?}"
     );
     assert_eq!(
         (closed.tenant.status, held(&closed)),

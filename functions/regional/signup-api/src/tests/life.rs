@@ -220,7 +220,7 @@ async fn home_follows_a_sign_up_that_it_handed_over() {
     let progress = world.region.published("OnboardingProgressed.v1").await;
     let revisions: Vec<_> = progress
         .iter()
-        .map(|fact| fact["data"]["revision"].as_u64().unwrap())
+        .map(|event| event["data"]["revision"].as_u64().unwrap())
         .collect();
     assert_eq!(revisions, [1, 2, 3]);
     let last = &progress[2]["data"];

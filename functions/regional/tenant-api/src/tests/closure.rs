@@ -70,7 +70,7 @@ async fn a_closure_can_be_undone_by_the_code_that_came_with_it() {
     let statuses: Vec<_> = world.region.published("TenantStatusChanged.v1").await;
     let statuses: Vec<_> = statuses
         .iter()
-        .map(|fact| (&fact["data"]["status"], &fact["data"]["reason"]))
+        .map(|event| (&event["data"]["status"], &event["data"]["reason"]))
         .collect();
     assert_eq!(
         statuses[2..],

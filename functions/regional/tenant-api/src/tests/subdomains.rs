@@ -38,7 +38,7 @@ async fn answer(world: &World, decision: ReservationDecision) {
         .await;
     let last = published
         .iter()
-        .max_by_key(|fact| fact["sequence"].as_u64())
+        .max_by_key(|event| event["sequence"].as_u64())
         .unwrap();
     let decided = SubdomainReservationDecided {
         tenant: world.tenant(),

@@ -172,7 +172,7 @@ async fn the_trail_is_read_page_by_page_and_says_so() {
     assert_eq!(reads.count(), whole.len().div_ceil(2));
 }
 
-/// Nothing personal is in the trail, in a fact or in a refusal.
+/// Nothing personal is in the trail, in an event or in a refusal.
 #[tokio::test]
 async fn the_trail_names_nobody() {
     let world = World::new().await;

@@ -474,19 +474,19 @@ async fn what_cannot_be_asked_is_refused_by_name() {
             Some("to"),
         ),
         (
-            "meter=api-calls&by=model",
+            "meter=api-calls&group_by=model",
             (422, "invalid-fields"),
-            Some("by"),
+            Some("group_by"),
         ),
         (
-            "meter=tokens&only=model=huge",
+            "meter=tokens&filter=model=huge",
             (422, "invalid-fields"),
-            Some("only"),
+            Some("filter"),
         ),
         (
-            "meter=tokens&only=color=red",
+            "meter=tokens&filter=color=red",
             (422, "invalid-fields"),
-            Some("only"),
+            Some("filter"),
         ),
         (
             "meter=storage-gb&window=hour",
@@ -500,8 +500,8 @@ async fn what_cannot_be_asked_is_refused_by_name() {
         assert_eq!(answer.body["fields"][0]["field"].as_str(), field, "{query}");
     }
     for query in [
-        "meter=tokens&by=&only=model=large",
-        "meter=tokens&by=kind",
+        "meter=tokens&group_by=&filter=model=large",
+        "meter=tokens&group_by=kind",
         "meter=seats",
     ] {
         assert_eq!(windows(&read(&world, &token, query).await), [], "{query}");

@@ -112,7 +112,7 @@ impl World {
             .await;
         published
             .iter()
-            .map(|fact| fact["data"]["attempt"].as_u64().unwrap())
+            .map(|event| event["data"]["attempt"].as_u64().unwrap())
             .collect()
     }
 
@@ -121,9 +121,9 @@ impl World {
         let published = self.region.published("TenantStatusChanged.v1").await;
         let of_tenant = published
             .iter()
-            .filter(|fact| fact["data"]["tenant"] == tenant.to_string());
+            .filter(|event| event["data"]["tenant"] == tenant.to_string());
         of_tenant
-            .map(|fact| serde_json::from_value(fact["data"]["reason"].clone()).unwrap())
+            .map(|event| serde_json::from_value(event["data"]["reason"].clone()).unwrap())
             .collect()
     }
 
@@ -238,8 +238,12 @@ impl World {
             |_| BillingAnchor::default(),
             || SegmentId::from_uuid(runtime::new_uuid()),
         );
-        let intake = SegmentWriter::new(&self.region.aws.config, self.region.usage_table.clone());
-        intake.store(&segments, runtime::now()).await.unwrap();
+        let segment_writer =
+            SegmentWriter::new(&self.region.aws.config, self.region.usage_table.clone());
+        segment_writer
+            .store(&segments, runtime::now())
+            .await
+            .unwrap();
         segments
     }
 

@@ -41,8 +41,8 @@ impl World {
             from,
             to,
             anchor,
-            by: Vec::new(),
-            only: UsageGroup::default(),
+            group_by: Vec::new(),
+            filter: UsageGroup::default(),
         };
         let reader = UsageReader::new(&self.aws.config, self.usage_table.clone());
         let stored = reader
@@ -80,13 +80,13 @@ impl World {
     /// All that waits to be settled.
     async fn waiting(&self, rollups: &RollupWriter) -> Vec<Segment> {
         let waiting = rollups
-            .waiting(runtime::now() + SignedDuration::from_secs(2), 100)
+            .backlog(runtime::now() + SignedDuration::from_secs(2), 100)
             .await
             .unwrap();
         let found = rollups.find(&waiting).await.unwrap().into_iter();
-        let ready = found.map(|(pointer, found)| match found {
+        let ready = found.map(|(marker, found)| match found {
             FoundSegment::Ready(segment) => segment,
-            FoundSegment::Malformed(_) | FoundSegment::Absent => panic!("{pointer:?}"),
+            FoundSegment::Malformed(_) | FoundSegment::Absent => panic!("{marker:?}"),
         });
         ready.collect()
     }

@@ -23,13 +23,13 @@ async fn a_throttled_table_is_a_429_that_may_be_repeated() {
     let tenants = || TenantReader::new(&world.aws.config, world.regional_table.clone());
     for throttle in [Throttle::Capacity, Throttle::Rate, Throttle::Undone] {
         let table = ThrottledTable::start(throttle, u32::MAX).await;
-        let intake = || SegmentWriter::new(&table.config, "usage".to_owned());
+        let segment_writer = || SegmentWriter::new(&table.config, "usage".to_owned());
         let readers = || TenantReader::new(&table.config, "regional".to_owned());
         let usage = SegmentWriter::new(&world.aws.config, world.usage_table.clone());
         let corrections = || UsageReader::new(&world.aws.config, world.usage_table.clone());
-        let tables = [(tenants(), intake()), (readers(), usage)];
-        for (tenants, intake) in tables {
-            let router = routes(tokens(&world), tenants, intake, corrections());
+        let tables = [(tenants(), segment_writer()), (readers(), usage)];
+        for (tenants, segment_writer) in tables {
+            let router = routes(tokens(&world), tenants, segment_writer, corrections());
             let throttled = World {
                 router,
                 ..world.clone()

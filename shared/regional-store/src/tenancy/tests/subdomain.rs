@@ -139,13 +139,13 @@ async fn a_chosen_subdomain_is_kept_free_and_leads_to_the_tenant_and_is_free_aga
     });
     assert_eq!(released.await.unwrap().tenant.custom_subdomain(), None);
     assert!(!world.holds("ALIAS#acme").await);
-    let facts = world.facts().await;
-    let reservations = facts.iter().filter(|(name, fact)| {
-        name == "SubdomainReservationUpdated.v1" && fact["data"]["tenant"] == json!(one)
+    let events = world.events().await;
+    let reservations = events.iter().filter(|(name, event)| {
+        name == "SubdomainReservationUpdated.v1" && event["data"]["tenant"] == json!(one)
     });
     let phases: Vec<_> = reservations
-        .map(|(_, fact)| fact["data"]["phase"].clone())
+        .map(|(_, event)| event["data"]["phase"].clone())
         .collect();
     assert_eq!(json!(phases), json!(["requested", "confirmed", "released"]));
-    assert!(!json!(facts).to_string().contains("acme"));
+    assert!(!json!(events).to_string().contains("acme"));
 }

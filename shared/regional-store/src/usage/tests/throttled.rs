@@ -18,8 +18,8 @@ const ALL: [(Throttle, u32, Duration); 3] = [
 
 async fn store(table: &ThrottledTable) -> Result<(), UsageStoreError> {
     let catalogue = Catalogue::bundled().unwrap();
-    let intake = SegmentWriter::new(&table.config, "usage".to_owned());
-    intake
+    let segment_writer = SegmentWriter::new(&table.config, "usage".to_owned());
+    segment_writer
         .store(&segments(&catalogue, tenant(1), 0..3), now())
         .await
 }
@@ -42,7 +42,7 @@ async fn storing_gives_up_in_time_and_says_that_it_may_be_tried_again() {
         assert_eq!(
             table.calls(),
             calls,
-            "{throttle:?}: no segment without its pointer"
+            "{throttle:?}: no segment without its marker"
         );
     }
 }
@@ -61,7 +61,7 @@ async fn a_table_that_is_busy_for_a_moment_is_asked_again() {
         assert_eq!(
             table.calls(),
             calls + 1,
-            "{throttle:?}: the pointer, and then its segment"
+            "{throttle:?}: the marker, and then its segment"
         );
     }
 }
@@ -87,9 +87,9 @@ async fn storing_ends_after_ten_seconds() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let table = ThrottledTable::start(Throttle::Rate, 0).await;
     let config = table.config.to_builder().endpoint_url(endpoint).build();
-    let intake = SegmentWriter::new(&config, "usage".to_owned());
+    let segment_writer = SegmentWriter::new(&config, "usage".to_owned());
     let began = Instant::now();
-    let stored = intake
+    let stored = segment_writer
         .store(
             &segments(&Catalogue::bundled().unwrap(), tenant(1), 0..3),
             now(),
