@@ -123,9 +123,8 @@ fn who_cannot_close_is_refused() {
     }
 }
 
-/// Grace, fence, drain, end, retention, erasure, removal: each at its time, none before.
-#[test]
-fn a_tenant_ends_step_by_step() {
+/// A tenant whose closure was asked for, and whose resources the application made.
+fn provisioned_and_closing() -> State {
     let mut closing = close(TenantStatus::Active);
     closing.tenant.provisioning = Some(Provisioning {
         attempt: 1,
@@ -134,8 +133,14 @@ fn a_tenant_ends_step_by_step() {
         done_at: Some(occasion().now),
         failure: None,
     });
+    closing
+}
+
+/// Grace, fence, drain, end, retention, erasure, removal: each at its time, none before.
+#[test]
+fn a_tenant_ends_step_by_step() {
     let (fenced, outcome) = looked(
-        &closing,
+        &provisioned_and_closing(),
         &due(DueKind::Grace, "2026-12-20T10:00:00Z"),
         true,
         "2026-12-20T10:00:30Z",
@@ -172,9 +177,22 @@ fn a_tenant_ends_step_by_step() {
     );
     assert!(!is_erasable(&erased));
     assert_eq!(erased.tenant.closure.as_ref().unwrap().undo, None);
+}
 
-    // Silence: asked again, five times in all.
-    let (mut silent, mut deadline) = (erased.clone(), outcome.due[0]);
+/// The removal of resources is asked for five times in all.
+#[test]
+fn a_removal_that_nobody_answers_is_given_up_and_a_late_answer_counts() {
+    let mut silent = provisioned_and_closing();
+    let mut deadline = due(DueKind::Grace, "2026-12-20T10:00:00Z");
+    for now in [
+        "2026-12-20T10:00:30Z",
+        "2026-12-20T10:06:31Z",
+        "2026-12-30T10:07:00Z",
+    ] {
+        let (next, outcome) = looked(&silent, &deadline, true, now);
+        (silent, deadline) = (next, outcome.due[0]);
+    }
+    assert_eq!(deadline.kind, DueKind::Deprovisioning);
     for attempt in 2..=5 {
         let (next, outcome) = looked(&silent, &deadline, true, &deadline.at.to_string());
         assert_eq!(stated(&outcome)[0], format!("deprovision:{attempt}"));
