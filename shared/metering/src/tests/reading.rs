@@ -3,6 +3,7 @@
 mod batches;
 mod binary;
 mod bodies;
+mod corrections;
 mod data;
 mod faults;
 mod keys;
@@ -12,7 +13,7 @@ use crate::{Form, Measure, Reading, Reason, Sender, Usage, read};
 use catalogue::Catalogue;
 
 /// A valid event of the summing meter, with one edit.
-pub(super) fn event(edit: &str) -> String {
+fn event(edit: &str) -> String {
     let tenant = tenant(1);
     let valid = format!(
         r#"{{"specversion":"1.0","type":"transfer.completed","source":"/gateway","id":"e-1","subject":"{tenant}","time":"2026-11-15T11:00:00Z","data":{{"gigabytes":1.5}}}}"#
