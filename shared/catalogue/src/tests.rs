@@ -2,7 +2,7 @@ use crate::*;
 use kernel::{UsageGroup, WindowSize};
 
 #[test]
-fn the_bundled_catalogue_is_sound() {
+fn charges_of_the_bundled_plans_are_sound() {
     let catalogue = Catalogue::bundled().unwrap();
     for plan in &catalogue.plans {
         for charge in &plan.charges {
@@ -19,6 +19,11 @@ fn the_bundled_catalogue_is_sound() {
             }
         }
     }
+}
+
+#[test]
+fn allowances_of_the_bundled_plans_are_sound() {
+    let catalogue = Catalogue::bundled().unwrap();
     for Plan {
         code, allowances, ..
     } in &catalogue.plans
@@ -55,6 +60,11 @@ fn the_bundled_catalogue_is_sound() {
             );
         }
     }
+}
+
+#[test]
+fn bundled_meters_are_sound() {
+    let catalogue = Catalogue::bundled().unwrap();
     for meter in &catalogue.meters {
         assert_eq!(
             meter.value.is_none(),
@@ -103,16 +113,22 @@ fn the_bundled_catalogue_is_sound() {
         .find(|meter| meter.dimensions.len() == 2)
         .unwrap();
     assert_eq!(tokens.groups()[1].as_str(), "model=small,kind=output");
+}
+
+#[test]
+fn an_event_type_belongs_to_one_bundled_meter() {
+    let catalogue = Catalogue::bundled().unwrap();
     let types: std::collections::BTreeSet<_> = catalogue
         .meters
         .iter()
         .map(|meter| &meter.event_type)
         .collect();
-    assert_eq!(
-        types.len(),
-        catalogue.meters.len(),
-        "an event type belongs to one meter"
-    );
+    assert_eq!(types.len(), catalogue.meters.len());
+}
+
+#[test]
+fn sign_ins_are_the_only_internal_meter() {
+    let catalogue = Catalogue::bundled().unwrap();
     let internal: Vec<_> = catalogue
         .meters
         .iter()

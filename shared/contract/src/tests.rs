@@ -12,7 +12,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
     fn of<T: BusEvent + schemars::JsonSchema>() -> (&'static str, Value) {
         (T::TYPE, schema_for!(Envelope<T>).to_value())
     }
-    vec![
+    let mut schemas = vec![
         of::<TenantStatusChanged>(),
         of::<UsageWindowUpdated>(),
         of::<UsageSealed>(),
@@ -40,7 +40,25 @@ fn schemas() -> Vec<(&'static str, Value)> {
             Answer::DEPROVISIONING_FAILED,
             schema_for!(Answer).to_value(),
         ),
-    ]
+    ];
+    schemas
+        .iter_mut()
+        .for_each(|(_, schema)| join_lines(schema));
+    schemas
+}
+
+/// Joins the lines of each description: where a comment's lines end is a matter of the source.
+fn join_lines(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(description)) = members.get_mut("description") {
+                *description = description.split_whitespace().collect::<Vec<_>>().join(" ");
+            }
+            members.values_mut().for_each(join_lines);
+        }
+        Value::Array(items) => items.iter_mut().for_each(join_lines),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// A published version never changes. To change an event, add `.v2` beside it; a new event's schema is

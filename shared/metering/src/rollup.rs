@@ -4,7 +4,7 @@ use crate::checkpoint::{Checkpoint, Counted, DISTINCT_VALUES_KEPT, EVENT_KEYS_KE
 use crate::counting::{Changed, Counting, Places};
 use crate::{Page, PageKey, Segment, Window, WindowKey};
 use contract::UsageWindowUpdated;
-use dedupe::{Blocks, DedupeKey, Index, Lookup, Manifest, MissingBlocks, NewPart, RunId};
+use dedupe::{Blocks, DedupeKey, Entry, Index, Lookup, Manifest, MissingBlocks, NewPart, RunId};
 use jiff::Timestamp;
 use kernel::{SegmentId, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +52,14 @@ impl RollupChanges {
             .collect();
         (!windows.is_empty()).then_some(UsageWindowUpdated { tenant, windows })
     }
+}
+
+/// What counting the segments of a rollup leaves to be written.
+struct CountedSegments {
+    /// The entries of segments that do not serve as runs, since some of their events did not count.
+    loose: Vec<Entry>,
+    /// What became of the events of each segment of corrections.
+    corrected: Vec<(SegmentId, Counted)>,
 }
 
 /// A rollup of segments of one tenant, in three steps: [`Rollup::new`], [`Rollup::resume`] until no
@@ -141,93 +149,76 @@ impl<'s> Rollup<'s> {
         blocks: &Blocks,
     ) -> Result<RollupChanges, MissingBlocks> {
         self.resume(blocks)?;
-        let Self {
-            snapshot: Snapshot {
-                checkpoint: before, ..
-            },
-            segments,
-            now,
-            ..
-        } = self;
-        let Self {
-            mut counting,
-            places,
-            mut events,
-            mut event_lookup,
-            mut values,
-            value_lookup,
-            ..
-        } = self;
-        if let Some(mut lookup) = value_lookup {
-            counting.learn_values(lookup.resume(blocks)?);
+        if let Some(lookup) = &mut self.value_lookup {
+            self.counting.learn_values(lookup.resume(blocks)?);
         }
-        let mut known = event_lookup.resume(blocks)?;
-        let (mut loose, mut corrected) = (Vec::new(), Vec::new());
-        for (segment, places) in segments.iter().zip(&places) {
-            let counted_before = counting.counted;
-            let (of_segment, rest) = known.split_at(segment.body.events().len());
-            known = rest;
-            if counting.count(segment, places, of_segment) {
-                let entries = segment
-                    .body
-                    .events()
-                    .iter()
-                    .map(|event| event.entry)
-                    .collect();
-                events.append_segment(RunId::of_segment(segment.id), entries, now);
-            } else {
-                loose.append(&mut counting.entries);
-            }
-            counting.entries.clear();
-            if segment.body.takes_back() {
-                corrected.push((segment.id, counting.counted.since(counted_before)));
-            }
-        }
+        let CountedSegments { loose, corrected } = self.count_segments(blocks)?;
         let mut ids = (0..).map(|ordinal| RunId { attempt, ordinal });
-        events.append(loose, now, &mut ids);
-        events.compact(blocks, &mut ids);
-        values.append(std::mem::take(&mut counting.value_entries), now, &mut ids);
-        values.compact(blocks, &mut ids);
+        self.events.append(loose, self.now, &mut ids);
+        self.events.compact(blocks, &mut ids);
+        let value_entries = std::mem::take(&mut self.counting.value_entries);
+        self.values.append(value_entries, self.now, &mut ids);
+        self.values.compact(blocks, &mut ids);
 
-        let counted = counting.counted;
+        let counted = self.counting.counted;
         let Changed {
             published,
             pages,
             days,
-        } = counting.changed();
-        let named: BTreeSet<RunId> = events
-            .runs()
-            .iter()
-            .chain(values.runs())
-            .map(|run| run.id)
-            .collect();
-        let obsolete = before
-            .runs()
-            .map(|run| run.id)
-            .filter(|id| !named.contains(id))
-            .collect();
-        let new_parts = [events.new_parts(), values.new_parts()].concat();
+        } = self.counting.changed();
+        let before = &self.snapshot.checkpoint;
         let checkpoint = Checkpoint {
             generation: before.generation + 1,
             sequence: before.sequence + u64::from(!published.is_empty()),
             counted: before.counted.plus(counted),
             events: Manifest {
-                runs: events.runs().to_vec(),
+                runs: self.events.runs().to_vec(),
             },
             distinct_values: Manifest {
-                runs: values.runs().to_vec(),
+                runs: self.values.runs().to_vec(),
             },
             sealed_until: before.sealed_until,
         };
         Ok(RollupChanges {
-            checkpoint,
             counted,
             corrected,
             published,
             pages,
             days,
-            new_parts,
-            obsolete,
+            new_parts: [self.events.new_parts(), self.values.new_parts()].concat(),
+            obsolete: obsolete_runs(before, &checkpoint),
+            checkpoint,
         })
     }
+
+    /// Counts the events of each segment, and adds the segments that serve as runs to the index.
+    fn count_segments(&mut self, blocks: &Blocks) -> Result<CountedSegments, MissingBlocks> {
+        let mut known = self.event_lookup.resume(blocks)?;
+        let (mut loose, mut corrected) = (Vec::new(), Vec::new());
+        for (segment, places) in self.segments.iter().zip(&self.places) {
+            let counted_before = self.counting.counted;
+            let events = segment.body.events();
+            let (of_segment, rest) = known.split_at(events.len());
+            known = rest;
+            if self.counting.count(segment, places, of_segment) {
+                let entries = events.iter().map(|event| event.entry).collect();
+                self.events
+                    .append_segment(RunId::of_segment(segment.id), entries, self.now);
+            } else {
+                loose.append(&mut self.counting.entries);
+            }
+            self.counting.entries.clear();
+            if segment.body.takes_back() {
+                corrected.push((segment.id, self.counting.counted.since(counted_before)));
+            }
+        }
+        Ok(CountedSegments { loose, corrected })
+    }
+}
+
+/// The runs that one checkpoint names and the next one does not.
+fn obsolete_runs(before: &Checkpoint, after: &Checkpoint) -> Vec<RunId> {
+    let named: BTreeSet<RunId> = after.runs().map(|run| run.id).collect();
+    let runs = before.runs().map(|run| run.id);
+    runs.filter(|id| !named.contains(id)).collect()
 }

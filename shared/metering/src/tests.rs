@@ -1,6 +1,8 @@
 mod corrections;
 mod exactly_once;
+mod indexes;
 mod lookup;
+mod memory;
 mod reading;
 mod reports;
 mod rollups;
@@ -8,6 +10,7 @@ mod sealing;
 mod segments;
 mod streams;
 mod totals;
+mod traffic;
 mod values;
 
 use catalogue::Catalogue;

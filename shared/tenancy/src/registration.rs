@@ -395,12 +395,61 @@ pub fn decide_sign_up(
         onboarding,
     } = ids;
     let username = Username::of(&alias, &registration.email);
+    let tenant = pending_tenant(registration, catalogue, tenant, alias, signup);
+    let signup = unconfirmed_signup(&tenant, username, onboarding, settings, context);
+    let mut events = vec![TenantEvent::Status(status_changed(
+        &tenant,
+        StatusReason::SignedUp,
+        context,
+    ))];
+    events.extend(onboarding_progressed(&signup, &tenant, context));
+    SignUp {
+        organisation: registration.organisation.clone(),
+        user: User {
+            username,
+            tenant: tenant.id,
+            role: Role::Admin,
+            name: registration.name.clone(),
+            email: registration.email.clone(),
+            origin: Origin::Signup(signup.id),
+            account: None,
+            consents: documents.agreed_at(context.now),
+            created_at: context.now,
+            confirmed_at: None,
+        },
+        events,
+        due: ScheduledTask {
+            at: signup.confirm_by,
+            kind: TaskKind::Expiry,
+            tenant: tenant.id,
+        },
+        audit: AuditEntry {
+            id: context.event_of("audit"),
+            at: context.now,
+            actor: Actor::User(username),
+            action: AuditAction::SignUp,
+            target: None,
+            refused: None,
+        },
+        signup,
+        tenant,
+    }
+}
+
+/// The tenant of a sign-up that nobody has confirmed yet.
+fn pending_tenant(
+    registration: &Registration,
+    catalogue: &Catalogue,
+    id: TenantId,
+    alias: Alias,
+    signup: SignupId,
+) -> Tenant {
     let entitlements = catalogue
         .plan(&registration.plan)
         .map(|plan| plan.entitlements.clone())
         .unwrap_or_default();
-    let tenant = Tenant {
-        id: tenant,
+    Tenant {
+        id,
         alias,
         signup,
         plan: registration.plan.clone(),
@@ -425,17 +474,26 @@ pub fn decide_sign_up(
         federation: None,
         previous: None,
         subdomains: None,
-    };
-    let confirm_by = after(context.now, settings.confirm_within);
-    let signup = Signup {
-        id: signup,
+    }
+}
+
+/// The operation of a tenant's sign-up, of which only the registration is done.
+fn unconfirmed_signup(
+    tenant: &Tenant,
+    username: Username,
+    onboarding: Option<OnboardingId>,
+    settings: &Settings,
+    context: &Context,
+) -> Signup {
+    Signup {
+        id: tenant.signup,
         tenant: tenant.id,
         alias: tenant.alias.clone(),
         username,
         onboarding,
         revision: 1,
         registered_at: context.now,
-        confirm_by,
+        confirm_by: after(context.now, settings.confirm_within),
         identity_at: None,
         identity_failure: None,
         code_owed: None,
@@ -443,42 +501,5 @@ pub fn decide_sign_up(
         activated_at: None,
         routed_at: None,
         expired_at: None,
-    };
-    let mut events = vec![TenantEvent::Status(status_changed(
-        &tenant,
-        StatusReason::SignedUp,
-        context,
-    ))];
-    events.extend(onboarding_progressed(&signup, &tenant, context));
-    SignUp {
-        organisation: registration.organisation.clone(),
-        user: User {
-            username,
-            tenant: tenant.id,
-            role: Role::Admin,
-            name: registration.name.clone(),
-            email: registration.email.clone(),
-            origin: Origin::Signup(signup.id),
-            account: None,
-            consents: documents.agreed_at(context.now),
-            created_at: context.now,
-            confirmed_at: None,
-        },
-        events,
-        due: ScheduledTask {
-            at: confirm_by,
-            kind: TaskKind::Expiry,
-            tenant: tenant.id,
-        },
-        audit: AuditEntry {
-            id: context.event_of("audit"),
-            at: context.now,
-            actor: Actor::User(username),
-            action: AuditAction::SignUp,
-            target: None,
-            refused: None,
-        },
-        signup,
-        tenant,
     }
 }

@@ -117,8 +117,10 @@ pub fn assert_published(api: Api, function: &str, described: &Value) {
         unknown.is_empty(),
         "{function} does not describe {unknown:?}: list them under components(schemas(..))"
     );
+    let mut described = described.clone();
+    join_lines(&mut described);
     let text =
-        serde_json::to_string_pretty(&merge(api, function, &document, described)).unwrap() + "\n";
+        serde_json::to_string_pretty(&merge(api, function, &document, &described)).unwrap() + "\n";
     if std::env::var_os("MERIDIAN_WRITE_OPENAPI").is_some() {
         std::fs::create_dir_all(api.file().parent().unwrap()).unwrap();
         std::fs::write(api.file(), &text).unwrap();
@@ -135,6 +137,25 @@ pub fn assert_published(api: Api, function: &str, described: &Value) {
              MERIDIAN_WRITE_OPENAPI=1 cargo test -p {function}, and read the difference.",
             api.file().display()
         );
+    }
+}
+
+/// Joins the lines of each description and leaves its paragraphs: where a comment's lines end is a
+/// matter of the source.
+fn join_lines(described: &mut Value) {
+    match described {
+        Value::Object(members) => {
+            if let Some(Value::String(description)) = members.get_mut("description") {
+                let paragraphs = description.split("\n\n");
+                *description = paragraphs
+                    .map(|paragraph| paragraph.replace('\n', " "))
+                    .collect::<Vec<_>>()
+                    .join("\n\n");
+            }
+            members.values_mut().for_each(join_lines);
+        }
+        Value::Array(items) => items.iter_mut().for_each(join_lines),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

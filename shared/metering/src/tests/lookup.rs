@@ -170,7 +170,7 @@ fn what_came_in_an_events_place_is_found_too() {
 }
 
 #[test]
-fn what_is_not_found_or_cannot_be_taken_back_is_named() {
+fn a_key_that_leads_to_no_single_event_is_named() {
     let catalogue = catalogue();
     let sum = meter(&catalogue, Aggregation::Sum);
     let (five, six) = (segment(sum, "a", HOUR, 5), segment(sum, "a", HOUR, 6));
@@ -203,6 +203,11 @@ fn what_is_not_found_or_cannot_be_taken_back_is_named() {
     );
     merged.merge(seen(&[&five], "a"));
     assert!(resolved(&catalogue, "a", &merged).is_ok());
+}
+
+#[test]
+fn an_event_of_a_meter_that_takes_nothing_back_is_not_taken_back() {
+    let catalogue = catalogue();
     for aggregation in [
         Aggregation::Min,
         Aggregation::Max,
@@ -216,6 +221,12 @@ fn what_is_not_found_or_cannot_be_taken_back_is_named() {
             "{aggregation:?}"
         );
     }
+}
+
+#[test]
+fn an_event_of_a_meter_that_has_changed_is_not_taken_back() {
+    let catalogue = catalogue();
+    let sum = meter(&catalogue, Aggregation::Sum);
     for (changed, expected) in [
         (
             Meter {
@@ -334,74 +345,11 @@ fn a_key_says_whose_event_it_is_and_when_it_was_sent() {
     );
 }
 
-#[test]
-fn a_correction_that_cannot_be_made_is_refused_by_name() {
+/// A correction is refused for a reason, with the id of its event where that can be named.
+fn check_refused(rows: &[(Json, Option<&str>, Reason)]) {
     let catalogue = catalogue();
-    let long = "x".repeat(1_025);
-    let full = json!({ "event": transfer("a"), "reason": "test" });
-    let mut foreign = transfer("b");
-    foreign["subject"] = json!(tenant(2).to_string());
-    for (correction, id, reason) in [
-        (
-            with(by_key("a"), "sent_by", "meridian"),
-            Some("a"),
-            Reason::InvalidSender,
-        ),
-        (
-            with(by_key("a"), "reason", "two words"),
-            Some("a"),
-            Reason::InvalidReason,
-        ),
-        (
-            with(by_key("a"), "key.tenant", "nobody"),
-            Some("a"),
-            Reason::InvalidTenant,
-        ),
-        (
-            with(by_key("a"), "key.source", ""),
-            Some("a"),
-            Reason::MissingField,
-        ),
-        (
-            with(by_key("a"), "key.source", long.as_str()),
-            Some("a"),
-            Reason::TooLong,
-        ),
-        (by_key(""), None, Reason::MissingField),
-        (by_key(&long), None, Reason::TooLong),
-        (
-            with(by_key("a"), "replacement", transfer("a")),
-            Some("a"),
-            Reason::SameIdentity,
-        ),
-        (
-            with(by_key("a"), "replacement", foreign.clone()),
-            Some("a"),
-            Reason::OtherTenant,
-        ),
-        (
-            with(full.clone(), "replacement", transfer("a")),
-            Some("a"),
-            Reason::SameIdentity,
-        ),
-        (
-            with(full.clone(), "replacement", foreign),
-            Some("a"),
-            Reason::OtherTenant,
-        ),
-        (
-            with(full.clone(), "sent_by", "nobody"),
-            Some("a"),
-            Reason::InvalidSender,
-        ),
-        (
-            with(full, "key", by_key("a")["key"].clone()),
-            Some("a"),
-            Reason::MissingField,
-        ),
-        (json!({ "reason": "test" }), None, Reason::MissingField),
-    ] {
-        let reading = read_all(&catalogue, std::slice::from_ref(&correction)).unwrap();
+    for (correction, id, reason) in rows {
+        let reading = read_all(&catalogue, std::slice::from_ref(correction)).unwrap();
         assert!(
             reading.valid.is_empty() && reading.keyed.is_empty(),
             "{correction}"
@@ -411,12 +359,87 @@ fn a_correction_that_cannot_be_made_is_refused_by_name() {
             .iter()
             .map(|refusal| (refusal.id.as_deref(), refusal.reason))
             .collect();
-        assert_eq!(refused, [(id, reason)], "{correction}");
+        assert_eq!(refused, [(*id, *reason)], "{correction}");
     }
+}
+
+#[test]
+fn a_correction_by_a_faulty_key_is_refused_by_name() {
+    let (by_a, a, long) = (by_key("a"), Some("a"), "x".repeat(1_025));
+    check_refused(&[
+        (
+            with(by_a.clone(), "key.tenant", "nobody"),
+            a,
+            Reason::InvalidTenant,
+        ),
+        (
+            with(by_a.clone(), "key.source", ""),
+            a,
+            Reason::MissingField,
+        ),
+        (with(by_a, "key.source", long.as_str()), a, Reason::TooLong),
+        (by_key(""), None, Reason::MissingField),
+        (by_key(&long), None, Reason::TooLong),
+    ]);
     // The longest that there may be.
-    assert!(read_keyed(&catalogue, by_key(&"x".repeat(1_024))).is_ok());
-    // What comes in the place of a tenant's own event is the provider's: it may have the same
-    // source and id.
+    assert!(read_keyed(&catalogue(), by_key(&"x".repeat(1_024))).is_ok());
+}
+
+#[test]
+fn a_correction_that_cannot_be_made_is_refused_by_name() {
+    let (by_a, a) = (by_key("a"), Some("a"));
+    let full = json!({ "event": transfer("a"), "reason": "test" });
+    let (same, mut foreign) = (transfer("a"), transfer("b"));
+    foreign["subject"] = json!(tenant(2).to_string());
+    check_refused(&[
+        (
+            with(by_a.clone(), "sent_by", "meridian"),
+            a,
+            Reason::InvalidSender,
+        ),
+        (
+            with(full.clone(), "sent_by", "nobody"),
+            a,
+            Reason::InvalidSender,
+        ),
+        (
+            with(by_a.clone(), "reason", "two words"),
+            a,
+            Reason::InvalidReason,
+        ),
+        (
+            with(by_a.clone(), "replacement", same.clone()),
+            a,
+            Reason::SameIdentity,
+        ),
+        (
+            with(full.clone(), "replacement", same),
+            a,
+            Reason::SameIdentity,
+        ),
+        (
+            with(by_a.clone(), "replacement", foreign.clone()),
+            a,
+            Reason::OtherTenant,
+        ),
+        (
+            with(full.clone(), "replacement", foreign),
+            a,
+            Reason::OtherTenant,
+        ),
+        (
+            with(full, "key", by_a["key"].clone()),
+            a,
+            Reason::MissingField,
+        ),
+        (json!({ "reason": "test" }), None, Reason::MissingField),
+    ]);
+}
+
+/// What comes in the place of a tenant's own event is the provider's.
+#[test]
+fn a_replacement_may_have_the_source_and_id_of_a_tenants_own_event() {
+    let catalogue = catalogue();
     let theirs = with(
         with(by_key("a"), "sent_by", "tenant"),
         "replacement",

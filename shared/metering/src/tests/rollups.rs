@@ -1,9 +1,9 @@
 //! What a rollup needs, and what it says of its events.
 
-use super::exactly_once::{Memory, Sent, anchor, any_of, counting, usage};
+use super::memory::Memory;
+use super::traffic::{anchor, counting, summed};
 use super::{catalogue, now};
 use crate::*;
-use catalogue::Aggregation;
 use dedupe::{BlockId, Blocks, Manifest, RunId, RunMeta};
 use jiff::SignedDuration;
 use kernel::SegmentId;
@@ -60,44 +60,16 @@ fn each_segment_of_a_rollup_serves_as_a_run() {
 #[test]
 fn what_became_of_a_correction_is_of_its_own_events() {
     let catalogue = catalogue();
-    let meter = catalogue
-        .meters
-        .iter()
-        .position(|meter| meter.aggregation == Aggregation::Sum)
-        .unwrap();
-    let event = |id: u16| {
-        usage(
-            &catalogue,
-            &Sent {
-                meter,
-                minutes_ago: 5,
-                value: 1_000,
-                ..any_of(id)
-            },
-        )
-    };
-    let other = |id: u16| {
-        usage(
-            &catalogue,
-            &Sent {
-                meter,
-                minutes_ago: 5,
-                value: 2_000,
-                ..any_of(id)
-            },
-        )
-    };
+    let event = |id: u16| summed(&catalogue, id, 1_000);
+    let other = |id: u16| summed(&catalogue, id, 2_000);
     let id = |n: u128| SegmentId::from_uuid(Uuid::from_u128(n));
     let sent = |n: u128, events: Vec<Usage<'_>>| group(events, |_| anchor(), || id(n));
     let corrected = |n: u128, original: Usage<'_>, replacement: Option<Usage<'_>>| {
-        group_corrections(
-            [Correction {
-                original,
-                replacement,
-            }],
-            |_| anchor(),
-            || id(n),
-        )
+        let correction = Correction {
+            original,
+            replacement,
+        };
+        group_corrections([correction], |_| anchor(), || id(n))
     };
     let segments = [
         sent(1, vec![event(1), event(2), event(3), event(4)]),

@@ -1,7 +1,8 @@
 //! Days that are sealed: what stays, what is published again, and where what comes later goes.
 
-use super::exactly_once::{Memory, anchor};
+use super::memory::Memory;
 use super::totals::{roll_up_all, send, totals, usage};
+use super::traffic::anchor;
 use super::{catalogue, now, tenant};
 use crate::*;
 use catalogue::Aggregation;

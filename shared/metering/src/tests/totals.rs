@@ -1,6 +1,7 @@
 //! How events of each aggregation make a total.
 
-use super::exactly_once::{Memory, anchor};
+use super::memory::Memory;
+use super::traffic::anchor;
 use super::values::{any_value, sum};
 use super::{catalogue, now, tenant};
 use crate::*;

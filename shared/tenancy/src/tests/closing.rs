@@ -121,9 +121,8 @@ fn who_cannot_close_is_refused() {
     }
 }
 
-/// Grace, fence, drain, end, retention, erasure, removal: each at its time, none before.
-#[test]
-fn a_tenant_ends_step_by_step() {
+/// A tenant whose closure was asked for, and whose resources the application made.
+fn provisioned_and_closing() -> State {
     let mut closing = close(TenantStatus::Active);
     closing.tenant.provisioning = Some(Provisioning {
         attempt: 1,
@@ -132,8 +131,14 @@ fn a_tenant_ends_step_by_step() {
         done_at: Some(context().now),
         failure: None,
     });
+    closing
+}
+
+/// Grace, fence, drain, end, retention, erasure, removal: each at its time, none before.
+#[test]
+fn a_tenant_ends_step_by_step() {
     let (fenced, changes) = looked(
-        &closing,
+        &provisioned_and_closing(),
         &due(TaskKind::Grace, "2026-12-20T10:00:00Z"),
         true,
         "2026-12-20T10:00:30Z",
@@ -170,9 +175,22 @@ fn a_tenant_ends_step_by_step() {
     );
     assert!(!is_erasable(&erased));
     assert_eq!(erased.tenant.closure.as_ref().unwrap().undo, None);
+}
 
-    // Silence: asked again, five times in all.
-    let (mut silent, mut deadline) = (erased.clone(), changes.due[0]);
+/// The removal of resources is asked for five times in all.
+#[test]
+fn a_removal_that_nobody_answers_is_given_up_and_a_late_answer_counts() {
+    let mut silent = provisioned_and_closing();
+    let mut deadline = due(TaskKind::Grace, "2026-12-20T10:00:00Z");
+    for now in [
+        "2026-12-20T10:00:30Z",
+        "2026-12-20T10:06:31Z",
+        "2026-12-30T10:07:00Z",
+    ] {
+        let (next, changes) = looked(&silent, &deadline, true, now);
+        (silent, deadline) = (next, changes.due[0]);
+    }
+    assert_eq!(deadline.kind, TaskKind::Deprovisioning);
     for attempt in 2..=5 {
         let (next, changes) = looked(&silent, &deadline, true, &deadline.at.to_string());
         assert_eq!(published(&changes)[0], format!("deprovision:{attempt}"));

@@ -3,9 +3,11 @@
 use super::*;
 use aws_sdk_cognitoidentityprovider::Client;
 use kernel::TenantId;
+use regional_store::LoadOptions;
 use tenancy::{
-    ClientId, ClientWish, Federation, IdentityProvider, Issuer, MachineScope, ProviderName,
-    decide_client, decide_client_made, decide_federation, decide_provider, decide_revocation,
+    ClientId, ClientWish, Federation, IdentityProvider, Issuer, KeyDigest, MachineScope,
+    ProviderName, decide_client, decide_client_made, decide_federation, decide_provider,
+    decide_revocation,
 };
 
 const NOW: &str = "2026-11-20T11:00:00Z";

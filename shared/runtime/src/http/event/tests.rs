@@ -69,10 +69,13 @@ fn with(pointer: &str, value: Value) -> Value {
     event
 }
 
+fn malformed() -> (u16, String) {
+    (400, "malformed-request".to_owned())
+}
+
 /// What `lambda_http` panicked at (aws-lambda-rust-runtime 368, 488 and 515), and its like.
 #[tokio::test]
-async fn what_is_not_well_formed_is_refused() {
-    let refused = (400, "malformed-request".to_owned());
+async fn a_malformed_origin_is_refused() {
     for host in [
         "xn--a.localhost",
         "127.0.0.1:99999",
@@ -97,7 +100,7 @@ async fn what_is_not_well_formed_is_refused() {
     ] {
         assert_eq!(
             ask(&with("/headers/host", json!(host))).await,
-            refused,
+            malformed(),
             "host {host:?}"
         );
     }
@@ -113,10 +116,15 @@ async fn what_is_not_well_formed_is_refused() {
     ] {
         assert_eq!(
             ask(&with("/headers/x-forwarded-proto", json!(proto))).await,
-            refused,
+            malformed(),
             "proto {proto:?}"
         );
     }
+}
+
+/// Members of another type or alphabet than the gateway's.
+#[tokio::test]
+async fn a_malformed_member_is_refused() {
     for (pointer, value) in [
         ("/headers/a b", json!("x")),
         ("/headers/", json!("x")),
@@ -155,10 +163,17 @@ async fn what_is_not_well_formed_is_refused() {
     ] {
         assert_eq!(
             ask(&with(pointer, value.clone())).await,
-            refused,
+            malformed(),
             "{pointer} {value}"
         );
     }
+    let mut event = with("/body", json!("no base64!"));
+    event["isBase64Encoded"] = json!(true);
+    assert_eq!(ask(&event).await, malformed());
+}
+
+#[tokio::test]
+async fn a_document_that_is_no_event_is_refused() {
     for text in [
         "",
         "null",
@@ -182,16 +197,13 @@ async fn what_is_not_well_formed_is_refused() {
         .collect();
     assert_eq!(
         ask(&with("/headers", json!(headers))).await,
-        refused,
+        malformed(),
         "too many headers"
     );
-    let mut event = with("/body", json!("no base64!"));
-    event["isBase64Encoded"] = json!(true);
-    assert_eq!(ask(&event).await, refused);
 }
 
 #[tokio::test]
-async fn what_is_well_formed_arrives_as_it_was_sent() {
+async fn a_well_formed_origin_is_accepted() {
     for host in [
         "api.example.com",
         "API.Example.com:443",
@@ -219,6 +231,10 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
             "{proto}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_well_formed_member_arrives_as_it_was_sent() {
     for (pointer, value, expected) in [
         (
             "/rawQueryString",
@@ -252,6 +268,10 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
     let mut event = with("/body", json!("w6Q="));
     event["isBase64Encoded"] = json!(true);
     assert_eq!(ask(&event).await.1, "/echo  ä");
+}
+
+#[tokio::test]
+async fn a_path_is_decoded_once() {
     for (path, expected) in [
         ("/parts/a b", (200, "a b")),
         ("/parts/ä", (200, "ä")),
@@ -267,6 +287,10 @@ async fn what_is_well_formed_arrives_as_it_was_sent() {
         let (status, text) = ask(&with("/rawPath", json!(path))).await;
         assert_eq!((status, text.as_str()), expected, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_request_has_the_time_and_the_address_of_the_gateway() {
     assert_eq!(
         ask(&with("/rawPath", json!("/from"))).await.1,
         "2026-12-01T02:00:00Z 192.0.2.1"

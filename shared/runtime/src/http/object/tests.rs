@@ -81,106 +81,92 @@ fn an_object_is_read_at_every_level() {
     }
 }
 
+/// Each document is refused for its first fault, by the member's name and what it must be.
+fn check(rows: &[(&str, &str, &str)]) {
+    for (text, field, reason) in rows {
+        let expected = (422, (*field).to_owned(), (*reason).to_owned());
+        assert_eq!(refused(text), expected, "{text}");
+    }
+}
+
 #[test]
-fn a_refusal_names_the_member_and_what_it_must_be() {
-    for (text, field, reason) in [
-        // By position, at each level.
+fn an_object_by_position_is_refused_at_each_level() {
+    let object = "an object";
+    check(&[
         (r#"["a"]"#, "", ""),
         (r#"["a",7,[],null,null,{},null]"#, "", ""),
-        (r#"{"name":"a","lines":[["b"]]}"#, "lines.0", "an object"),
-        (
-            r#"{"name":"a","kind":{"framed":["c"]}}"#,
-            "kind",
-            "an object",
-        ),
-        (
-            r#"{"name":"a","kind":{"lined":["c"]}}"#,
-            "kind",
-            "an object",
-        ),
+        (r#"{"name":"a","lines":[["b"]]}"#, "lines.0", object),
+        (r#"{"name":"a","kind":{"framed":["c"]}}"#, "kind", object),
+        (r#"{"name":"a","kind":{"lined":["c"]}}"#, "kind", object),
         (
             r#"{"name":"a","kind":["plain"]}"#,
             "kind",
             "one of plain, framed, lined",
         ),
-        (r#"{"name":"a","wrapped":["d"]}"#, "wrapped", "an object"),
-        (
-            r#"{"name":"a","by_name":[["e",["f"]]]}"#,
-            "by_name",
-            "an object",
-        ),
-        (
-            r#"{"name":"a","by_name":{"e":["f"]}}"#,
-            "by_name.e",
-            "an object",
-        ),
-        // Scalars at the top.
-        (r#""a""#, "", ""),
-        ("7", "", ""),
-        ("null", "", ""),
-        // Twice.
-        (r#"{"name":"a","name":"a"}"#, "name", "there only once"),
-        (r#"{"name":"a","n\u0061me":"b"}"#, "name", "there only once"),
+        (r#"{"name":"a","wrapped":["d"]}"#, "wrapped", object),
+        (r#"{"name":"a","by_name":[["e",["f"]]]}"#, "by_name", object),
+        (r#"{"name":"a","by_name":{"e":["f"]}}"#, "by_name.e", object),
+    ]);
+}
+
+#[test]
+fn a_scalar_is_no_document() {
+    check(&[(r#""a""#, "", ""), ("7", "", ""), ("null", "", "")]);
+}
+
+#[test]
+fn a_repeated_member_is_refused_at_each_level() {
+    let once = "there only once";
+    check(&[
+        (r#"{"name":"a","name":"a"}"#, "name", once),
+        (r#"{"name":"a","n\u0061me":"b"}"#, "name", once),
         (
             r#"{"name":"a","lines":[{"text":"b","text":"b"}]}"#,
             "lines.0.text",
-            "there only once",
+            once,
         ),
         (
             r#"{"name":"a","lines":[{"text":"b","x":1,"x":1}]}"#,
             "lines.0.x",
-            "there only once",
+            once,
         ),
         (
             r#"{"name":"a","anything":{"x":{"y":1,"y":1}}}"#,
             "anything.x.y",
-            "there only once",
+            once,
         ),
-        // Others.
+    ]);
+}
+
+#[test]
+fn a_refusal_names_the_member_and_what_it_must_be() {
+    let (count, kind) = (
+        "a whole number from 0 to 65535",
+        "one of plain, framed, lined",
+    );
+    check(&[
         (r#"{"name":1}"#, "name", "a string"),
         (r#"{"name":null}"#, "name", "a string"),
         (r#"{"name":["a"]}"#, "name", "a string"),
         (r#"{}"#, "name", "present"),
-        (
-            r#"{"name":"a","count":65536}"#,
-            "count",
-            "a whole number from 0 to 65535",
-        ),
-        (
-            r#"{"name":"a","count":1.5}"#,
-            "count",
-            "a whole number from 0 to 65535",
-        ),
+        (r#"{"name":"a","count":65536}"#, "count", count),
+        (r#"{"name":"a","count":1.5}"#, "count", count),
         (r#"{"name":"a","count":1e999}"#, "count", "a number"),
-        (
-            r#"{"name":"a","count":"1"}"#,
-            "count",
-            "a whole number from 0 to 65535",
-        ),
+        (r#"{"name":"a","count":"1"}"#, "count", count),
         (r#"{"name":"a","lines":{"0":1}}"#, "lines", "a list"),
-        (
-            r#"{"name":"a","kind":"round"}"#,
-            "kind",
-            "one of plain, framed, lined",
-        ),
-        (
-            r#"{"name":"a","kind":7}"#,
-            "kind",
-            "one of plain, framed, lined",
-        ),
-    ] {
-        assert_eq!(
-            refused(text),
-            (422, field.to_owned(), reason.to_owned()),
-            "{text}"
-        );
-    }
+        (r#"{"name":"a","kind":"round"}"#, "kind", kind),
+        (r#"{"name":"a","kind":7}"#, "kind", kind),
+    ]);
     let (_, field, reason) = refused(r#"{"name":"a","colour":1}"#);
     assert_eq!(field, "colour");
     assert!(
         reason.starts_with("absent, or one of name, count, lines"),
         "{reason}"
     );
+}
+
+#[test]
+fn a_document_that_is_not_json_is_refused() {
     for text in [
         "",
         "{",
