@@ -1,12 +1,9 @@
-//! The meridian command: local stack, demo, operator commands.
+//! The meridian command: operators' commands, the demo, and the commands of the local stack.
 //!
-//! As a library it brings the local stack up for tests: see [`local::Stack`].
+//! As a library it has the clients of the APIs and the demo, which the end-to-end tests use too.
 
-pub mod canary;
 pub mod client;
 pub mod demo;
-pub mod local;
-pub mod regions;
 
 /// The present moment.
 #[must_use]

@@ -1,8 +1,8 @@
 //! Taking usage back: an event is named by its key, and what came of that is read from the record.
 
 use super::answer::ask;
-use crate::local::sdk::http;
 use anyhow::{Context, Result};
+use deployment::clients::http;
 use kernel::{ReasonCode, SegmentId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -3,8 +3,9 @@
 use super::Refused;
 use super::answer::ask;
 use super::login::{Session, sign_in};
-use crate::local::sdk::{config, http};
 use anyhow::{Context, Result, ensure};
+use deployment::clients::http;
+use local_aws::sdk::config;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use std::time::{Duration, Instant};

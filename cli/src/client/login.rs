@@ -1,10 +1,10 @@
 //! Signing in, of people and of machines.
 
-use crate::local::sdk::http;
-use crate::local::state::MachineClient;
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
+use deployment::MachineClient;
+use deployment::clients::http;
 use serde::Deserialize;
 use serde_json::Value;
 use tenancy::Password;

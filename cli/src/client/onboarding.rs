@@ -3,9 +3,9 @@
 use super::answer::ask;
 use super::login::machine_token;
 use super::signup::{Details, Operation, Step};
-use crate::local::sdk::http;
-use crate::local::state::RegionState;
 use anyhow::{Context, Result};
+use deployment::DeployedRegion;
+use deployment::clients::http;
 use kernel::Mode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ pub struct HandedOver {
 ///
 /// # Errors
 /// When home does not answer.
-pub async fn regions(home: &RegionState) -> Result<Vec<Region>> {
+pub async fn regions(home: &DeployedRegion) -> Result<Vec<Region>> {
     let answer: Regions = ask(http().get(format!("{}/regions", api_url(home)?))).await?;
     Ok(answer.regions)
 }
@@ -78,7 +78,7 @@ pub async fn regions(home: &RegionState) -> Result<Vec<Region>> {
 /// # Errors
 /// When home or the region refuses or does not answer.
 pub async fn onboard(
-    home: &RegionState,
+    home: &DeployedRegion,
     key: &str,
     placement: &Value,
     details: &Details,
@@ -100,11 +100,11 @@ pub async fn onboard(
 ///
 /// # Errors
 /// When home does not know it, or does not answer.
-pub async fn read(home: &RegionState, id: &str) -> Result<Onboarding> {
+pub async fn read(home: &DeployedRegion, id: &str) -> Result<Onboarding> {
     ask(http().get(format!("{}/onboardings/{id}", api_url(home)?))).await
 }
 
-fn api_url(home: &RegionState) -> Result<&str> {
+fn api_url(home: &DeployedRegion) -> Result<&str> {
     home.home_api_url
         .as_deref()
         .context("this region is not home")

@@ -2,10 +2,10 @@
 
 use super::answer::ask;
 use super::login::machine_token;
-use crate::local::sdk::http;
-use crate::local::state::RegionState;
 use anyhow::{Context, Result, bail};
 use billing::{Incident, Invoice, InvoiceSummary};
+use deployment::DeployedRegion;
+use deployment::clients::http;
 use kernel::{BillingPeriod, Mode, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -187,7 +187,7 @@ impl Operator {
     ///
     /// # Errors
     /// When the region has no operator API, or gives no token.
-    pub async fn connect(region: &RegionState) -> Result<Self> {
+    pub async fn connect(region: &DeployedRegion) -> Result<Self> {
         let api_url = region
             .operator_api_url
             .clone()
@@ -321,7 +321,7 @@ impl Operator {
     /// # Errors
     /// When the region gives no token, its API refuses or does not answer.
     pub async fn give_administrator(
-        region: &RegionState,
+        region: &DeployedRegion,
         tenant: &str,
         email: &str,
     ) -> Result<Value> {

@@ -1,9 +1,10 @@
 //! Sign-up in a region.
 
 use super::answer::ask;
-use crate::local::sdk::{http, mailbox};
 use anyhow::{Context, Result};
+use deployment::clients::http;
 use kernel::Timestamp;
+use local_aws::sdk::mailbox;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

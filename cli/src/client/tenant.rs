@@ -1,8 +1,8 @@
 //! A tenant's administration, as its administrators do it.
 
 use super::answer::{Refused, ask};
-use crate::local::sdk::http;
 use anyhow::{Context, Result};
+use deployment::clients::http;
 use reqwest::Method;
 use serde_json::{Value, json};
 

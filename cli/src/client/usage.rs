@@ -1,8 +1,8 @@
 //! Sending usage: a file of CloudEvents, one a line, in batches, several at a time.
 
 use super::answer::{Printable, Refused, ask};
-use crate::local::sdk::http;
 use anyhow::{Context, Result, bail};
+use deployment::clients::http;
 use futures::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

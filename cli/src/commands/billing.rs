@@ -4,9 +4,9 @@ use super::{Target, print, print_json};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use kernel::{BillingPeriod, MeterCode, TenantId, Timestamp, UsageGroup};
+use local_aws::sdk;
 use meridian::client::operator::{Operator, scheduled_event};
 use meridian::demo::report;
-use meridian::local::sdk;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -149,7 +149,7 @@ async fn start(command: Run) -> Result<ExitCode> {
         .functions
         .get("billing-run")
         .context("this region does not bill")?;
-    let config = sdk::config_of(&command.target.region, &region).await;
+    let config = command.target.sdk().await?;
     sdk::invoke(&config, function, &scheduled_event(at)).await?;
     let wait = Duration::from_secs(command.wait_s);
     let run = operator

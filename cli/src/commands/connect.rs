@@ -3,11 +3,10 @@
 use super::{checkout, print};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use meridian::local::LocalState;
-use meridian::local::deploy::{TenantNames, read};
-use meridian::local::layout::write_json;
-use meridian::local::sdk;
-use meridian::regions::Fleet;
+use deployment::described::read;
+use deployment::file::write_json;
+use deployment::regions::Fleet;
+use deployment::{Deployment, TenantNames, clients};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,35 +38,32 @@ pub(crate) struct Connect {
 pub(crate) async fn run(command: Connect) -> Result<ExitCode> {
     let fleet = Fleet::load(&checkout(command.checkout)?)?;
     let mut regions = BTreeMap::new();
-    let mut names: Option<TenantNames> = None;
+    let mut tenants: Option<TenantNames> = None;
     for region in fleet.regions() {
         let code = region.code.to_string();
         if command.regions.is_empty() || command.regions.contains(&code) {
-            let config = sdk::aws(&code).await;
+            let config = clients::aws(&code).await;
             let read = read(&config, &command.stack_name, region)
                 .await
                 .with_context(|| format!("region {code}"))?;
-            let (state, of_region) = read;
-            if names.as_ref().is_some_and(|names| *names != of_region) {
+            let (deployed, of_region) = read;
+            if !regions.is_empty() && tenants != of_region {
                 bail!(
                     "region {code} has another TenantDomain or TenantAddress than the regions before it"
                 );
             }
-            names = Some(of_region);
-            print(format!("{code:<16} {}", state.api_url));
-            regions.insert(code, state);
+            tenants = of_region;
+            print(format!("{code:<16} {}", deployed.api_url));
+            regions.insert(code, deployed);
         }
     }
     let home = fleet.home().to_string();
-    let TenantNames { domain, url } = names.unwrap_or_default();
-    let state = LocalState {
+    let deployment = Deployment {
         home,
-        domain,
-        tenant_url: url,
+        tenants,
         regions,
-        control_url: String::new(),
     };
-    write_json(&command.out, &state)?;
+    write_json(&command.out, &deployment)?;
     let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&command.out, owner_only).context("the file cannot be kept to you")?;
     Ok(ExitCode::SUCCESS)

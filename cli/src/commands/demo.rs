@@ -3,8 +3,8 @@
 use super::{checkout, print};
 use anyhow::Result;
 use clap::Args;
+use local_aws::{Progress, Stack};
 use meridian::demo::{Options, run};
-use meridian::local::{Progress, Stack};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

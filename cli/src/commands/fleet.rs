@@ -21,15 +21,15 @@ pub(crate) struct Fleet {
 }
 
 pub(crate) async fn run(command: Fleet) -> Result<ExitCode> {
-    let state = command.place.state()?;
-    let fleet = Operator::connect(state.region(&state.home)?)
+    let deployment = command.place.deployment()?;
+    let fleet = Operator::connect(deployment.region(&deployment.home)?)
         .await?
         .fleet()
         .await?;
     if command.json {
         print_json(&fleet)?;
     } else {
-        print(report::fleet(&fleet, &state)?);
+        print(report::fleet(&fleet, &deployment)?);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use meridian::local::{LocalState, Progress, Stack, Status, UpOptions, logs, serve};
+use local_aws::{Knobs, Progress, Stack, Status, UpOptions, logs, serve};
 
 use super::{checkout, print, print_json};
 
@@ -125,14 +125,8 @@ pub(crate) async fn run(command: Local) -> Result<ExitCode> {
                 emulator: which.emulator,
                 follow: which.follow,
             };
-            let checkout = checkout(which.place.checkout)?;
-            logs::show(
-                &checkout,
-                &LocalState::load(&checkout)?,
-                &selection,
-                |line| print(line),
-            )
-            .await?;
+            let stack = Stack::open(&checkout(which.place.checkout)?)?;
+            logs::show(&stack, &selection, |line| print(line)).await?;
             Ok(ExitCode::SUCCESS)
         }
         Local::Serve(place) => {
@@ -151,19 +145,21 @@ async fn start(up: Up) -> Result<ExitCode> {
     };
     let stack = Stack::up(options).await?;
     if up.json {
-        print_json(stack.state())?;
+        print_json(&stack.local_json()?)?;
         return Ok(ExitCode::SUCCESS);
     }
     print("");
-    for (code, region) in &stack.state().regions {
+    for (code, region) in &stack.deployment().regions {
         print(format!(
             "{code:<16} {:<10} api {}  aws {}",
             region.mode.as_str(),
             region.api_url,
-            region.aws_endpoint_url
+            stack.local().region(code)?.aws_endpoint_url
         ));
     }
-    print(format!("\nTenants are at {}.", stack.state().tenant_url));
+    if let Some(tenants) = &stack.deployment().tenants {
+        print(format!("\nTenants are at {}.", tenants.url));
+    }
     print("All addresses and names: .meridian/local.json. Stop with `meridian local down`.");
     Ok(ExitCode::SUCCESS)
 }
@@ -216,7 +212,7 @@ fn show(status: &Status) {
             let state = match (knobs.cut, &link.last_error) {
                 (true, _) => "cut".to_owned(),
                 (_, Some(error)) => error.clone(),
-                _ if knobs == meridian::local::Knobs::default() => "whole".to_owned(),
+                _ if knobs == Knobs::default() => "whole".to_owned(),
                 _ => format!(
                     "delay {} ms, {} copies, reorder {}",
                     knobs.delay_ms, knobs.duplicate, knobs.reorder

@@ -14,8 +14,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use aws_config::SdkConfig;
 use clap::Args;
-use meridian::local::{LocalState, RegionState};
+use deployment::{DeployedRegion, Deployment, clients, regions};
+use local_aws::{LocalStack, local_json, sdk};
 
 /// What the help of every command ends with.
 pub(crate) const EXIT_CODES: &str = "Exit codes, besides those named above:
@@ -54,12 +56,12 @@ pub(crate) fn checkout(given: Option<PathBuf>) -> Result<PathBuf> {
     let here = std::env::current_dir().context("no current folder")?;
     let found = here
         .ancestors()
-        .find(|folder| folder.join(meridian::regions::FILE).exists());
+        .find(|folder| folder.join(regions::FILE).exists());
     match found {
         Some(folder) => Ok(folder.to_owned()),
         None => bail!(
             "no {} here or in a folder above: change into a checkout of Meridian, or name it with --checkout",
-            meridian::regions::FILE
+            regions::FILE
         ),
     }
 }
@@ -90,17 +92,47 @@ pub(crate) struct Place {
 
 impl Place {
     /// Addresses, names and clients of the stack.
-    pub(crate) fn state(&self) -> Result<LocalState> {
+    pub(crate) fn deployment(&self) -> Result<Deployment> {
         match &self.deployment {
-            Some(file) => LocalState::read(file),
-            None => LocalState::load(&checkout(self.checkout.clone())?),
+            Some(file) => Deployment::read(file),
+            None => local_json::deployment(&checkout(self.checkout.clone())?),
+        }
+    }
+
+    /// Where the local stack answers; `None` for a deployment to AWS, which has nothing of it.
+    fn local(&self) -> Result<Option<LocalStack>> {
+        match &self.deployment {
+            Some(_) => Ok(None),
+            None => LocalStack::load(&checkout(self.checkout.clone())?).map(Some),
         }
     }
 }
 
 impl Target {
     /// The region's addresses and clients.
-    pub(crate) fn region(&self) -> Result<RegionState> {
-        self.place.state()?.region(&self.region).cloned()
+    pub(crate) fn region(&self) -> Result<DeployedRegion> {
+        self.place.deployment()?.region(&self.region).cloned()
+    }
+
+    /// The configuration of AWS clients for the region: the local one's, or AWS with the caller's
+    /// own credentials.
+    pub(crate) async fn sdk(&self) -> Result<SdkConfig> {
+        match self.place.local()? {
+            Some(local) => {
+                let endpoint = &local.region(&self.region)?.aws_endpoint_url;
+                Ok(sdk::config(&self.region, endpoint))
+            }
+            None => Ok(clients::aws(&self.region).await),
+        }
+    }
+
+    /// Where the mails of the region can be read.
+    ///
+    /// # Errors
+    /// When the target is not the local stack: on AWS, mails go to people.
+    pub(crate) fn mail_url(&self) -> Result<String> {
+        let local = self.place.local()?;
+        let local = local.context("only the local stack has mailboxes to read a code from")?;
+        Ok(local.region(&self.region)?.mail_url.clone())
     }
 }

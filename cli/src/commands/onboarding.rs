@@ -5,8 +5,8 @@ use super::{Place, print, print_json};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
+use deployment::DeployedRegion;
 use meridian::client::onboarding::{Onboarding, onboard, read, regions};
-use meridian::local::RegionState;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -144,9 +144,9 @@ fn placement(start: &Start) -> Result<Value> {
     }
 }
 
-fn home(place: &Place) -> Result<RegionState> {
-    let state = place.state()?;
-    state.region(&state.home).cloned()
+fn home(place: &Place) -> Result<DeployedRegion> {
+    let deployment = place.deployment()?;
+    deployment.region(&deployment.home).cloned()
 }
 
 fn show(onboarding: &Onboarding, as_json: bool) -> Result<ExitCode> {

@@ -150,7 +150,7 @@ async fn confirm_signup(command: Confirm) -> Result<ExitCode> {
     let region = command.target.region()?;
     let code = match (command.code, command.from_mailbox) {
         (Some(code), _) => code,
-        (None, Some(address)) => mailed_code(&region.mail_url, &address).await?,
+        (None, Some(address)) => mailed_code(&command.target.mail_url()?, &address).await?,
         (None, None) => anyhow::bail!("a code is needed"),
     };
     show(

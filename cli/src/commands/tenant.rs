@@ -127,7 +127,7 @@ pub(crate) async fn run(command: Tenant) -> Result<ExitCode> {
 
 async fn add_administrator(asked: &AddAdministrator) -> Result<ExitCode> {
     let AddAdministrator { one, email, region } = asked;
-    let state = one.place.state()?;
+    let deployment = one.place.deployment()?;
     let region = match region {
         Some(region) => region.clone(),
         None => {
@@ -138,7 +138,7 @@ async fn add_administrator(asked: &AddAdministrator) -> Result<ExitCode> {
                 .to_owned()
         }
     };
-    let answer = Operator::give_administrator(state.region(&region)?, &one.id, email).await?;
+    let answer = Operator::give_administrator(deployment.region(&region)?, &one.id, email).await?;
     if one.json {
         print_json(&answer)?;
     } else if answer["state"] == "invited" {
@@ -153,8 +153,8 @@ async fn add_administrator(asked: &AddAdministrator) -> Result<ExitCode> {
 }
 
 async fn operator(one: &One) -> Result<Operator> {
-    let state = one.place.state()?;
-    Operator::connect(state.region(&state.home)?).await
+    let deployment = one.place.deployment()?;
+    Operator::connect(deployment.region(&deployment.home)?).await
 }
 
 fn show(tenant: &Value) {

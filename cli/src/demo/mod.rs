@@ -13,16 +13,16 @@ pub use month::billable_period;
 pub use onboarding::{become_customer, enter, wait_until_done};
 pub use people::{Person, canaries};
 
-use crate::canary::{self, Canary};
 use crate::client::login::machine_token;
 use crate::client::operator::{Fleet, Operator, scheduled_event};
 use crate::client::usage::{self, Sending, Sent};
-use crate::local::{Progress, Stack, UpOptions};
 use anyhow::{Context, Result};
 use billing::Invoice;
 use futures::future::try_join_all;
 use jiff::ToSpan as _;
 use kernel::{BillingPeriod, Timestamp};
+use local_aws::canary::{self, Canary};
+use local_aws::{Progress, Stack, UpOptions};
 use proof::Check;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -118,7 +118,7 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     planted.extend(colleague.canaries());
     let strays = search(stack, &planted, options).await?;
 
-    let mut checks = proof::usage(&expected, &sent, &fleet, &invoices, stack.state())?;
+    let mut checks = proof::usage(&expected, &sent, &fleet, &invoices, stack.deployment())?;
     checks.push(Check::equal("events in dead-letter queues", dead, 0));
     let healthy = fleet
         .regions
@@ -128,15 +128,15 @@ async fn run_on(stack: &Stack, options: &Options) -> Result<Outcome> {
     checks.push(Check::equal(
         "healthy regions",
         healthy,
-        stack.state().regions.len(),
+        stack.deployment().regions.len(),
     ));
     checks.push(proof::residency(&strays));
-    let mut report = report::onboardings(&onboardings, &colleague, stack.state())?;
-    report += &report::tokens(&customers, stack.state());
-    report += &report::fleet(&fleet, stack.state())?;
+    let mut report = report::onboardings(&onboardings, &colleague, stack.deployment())?;
+    report += &report::tokens(&customers, stack.deployment());
+    report += &report::fleet(&fleet, stack.deployment())?;
     report += &report::invoices(&invoices)?;
     report += &report::checks(&checks);
-    report += &report::addresses(stack.state(), options.keep);
+    report += &report::addresses(stack, options.keep)?;
     Ok(Outcome {
         is_proved: checks.iter().all(|check| check.holds),
         report,
@@ -164,7 +164,7 @@ async fn send_usage(
     for (number, (region, tenants)) in tenants.into_iter().enumerate() {
         let recipe = Recipe {
             seed: options.seed + number as u64,
-            events: options.events / stack.state().regions.len(),
+            events: options.events / stack.deployment().regions.len(),
             tenants,
             now,
             span_s: SPAN_S_MAX.min(now.as_second() - period.start().as_second()),
@@ -189,10 +189,10 @@ async fn send_file(
     file: PathBuf,
     advance: impl Fn(u64),
 ) -> Result<(String, Sent)> {
-    let state = stack.state().region(&region)?;
-    let token = machine_token(&state.token_url, &state.service_client, usage::SCOPE).await?;
+    let deployed = stack.deployment().region(&region)?;
+    let token = machine_token(&deployed.token_url, &deployed.service_client, usage::SCOPE).await?;
     let sending = Sending {
-        api_url: state.api_url.clone(),
+        api_url: deployed.api_url.clone(),
         token,
         batch: 500,
         parallel: 2,
@@ -220,7 +220,7 @@ async fn bill(
     let step = progress.step("billing");
     let clock = period.end() + 14.hours();
     let billing = stack
-        .state()
+        .deployment()
         .regions
         .iter()
         .filter(|(_, region)| region.operator_api_url.is_some());
@@ -247,17 +247,17 @@ async fn bill(
 async fn look_at_fleet(stack: &Stack, progress: &Progress) -> Result<Fleet> {
     let step = progress.step("heartbeats");
     let beat = scheduled_event(crate::now());
-    let regions = stack.state().regions.keys();
+    let regions = stack.deployment().regions.keys();
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
     stack.wait_until_quiet(ROLLED_UP_MAX).await?;
-    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     let fleet = operator.fleet().await?;
     step.done(format!("{} regions reported", fleet.regions.len()));
     Ok(fleet)
 }
 
 async fn dead_letters(stack: &Stack) -> Result<u64> {
-    let regions = stack.state().regions.keys();
+    let regions = stack.deployment().regions.keys();
     let counts = try_join_all(regions.map(async |code| stack.dead_letters(code).await)).await?;
     Ok(counts.into_iter().sum())
 }

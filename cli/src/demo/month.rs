@@ -1,7 +1,7 @@
 //! The month that is billed: the present one, once there is room in it for what is to happen.
 
-use crate::local::Progress;
 use kernel::{BillingPeriod, Timestamp};
+use local_aws::Progress;
 use std::time::Duration;
 
 /// A month that is younger has no room for usage, of which the newest is a minute old.

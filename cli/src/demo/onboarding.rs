@@ -2,17 +2,16 @@
 //! makes resources, and by invitation.
 
 use super::{Customer, Person};
-use crate::canary::Canary;
 use crate::client::entrance::Entrance;
 use crate::client::login::shown_claims;
 use crate::client::onboarding::onboard;
 use crate::client::operator::scheduled_event;
 use crate::client::signup::{Operation, confirm, mailed_code, read, sign_up};
 use crate::client::tenant::{Administrator, accept_invitation};
-use crate::local::sdk::mailbox;
-use crate::local::{Progress, Stack};
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
+use local_aws::canary::Canary;
+use local_aws::{Progress, Stack};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -70,10 +69,10 @@ pub(super) async fn onboard_all(
     let step = progress.step("onboarding");
     // Home hands sign-ups over to regions that it has heard of.
     let beat = scheduled_event(crate::now());
-    let regions = stack.state().regions.keys();
+    let regions = stack.deployment().regions.keys();
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
     stack.wait_until_quiet(DESCRIBED_MAX).await?;
-    let people = super::people::invent(stack.state());
+    let people = super::people::invent(stack.deployment());
     let onboarded =
         try_join_all(people.into_iter().map(|person| onboard_one(stack, person))).await?;
     let (customers, onboardings): (Vec<Customer>, Vec<Onboarded>) = onboarded.into_iter().unzip();
@@ -81,7 +80,7 @@ pub(super) async fn onboard_all(
         .iter()
         .filter(|onboarded| onboarded.through_home)
         .count();
-    let count = stack.state().regions.len();
+    let count = stack.deployment().regions.len();
     step.done(format!(
         "{} tenants in {count} regions, {handed} of them through home",
         customers.len()
@@ -100,10 +99,10 @@ pub async fn become_customer(stack: &Stack, person: Person) -> Result<Customer> 
 }
 
 async fn onboard_one(stack: &Stack, person: Person) -> Result<(Customer, Onboarded)> {
-    let region = stack.state().region(&person.region)?;
+    let region = stack.deployment().region(&person.region)?;
     let details = &person.details;
     let operation = if person.through_home {
-        let home = stack.state().region(&stack.state().home)?;
+        let home = stack.deployment().region(&stack.deployment().home)?;
         let placement = json!({ "region": person.region });
         let started = onboard(home, &person.idempotency_key, &placement, details)
             .await
@@ -117,7 +116,11 @@ async fn onboard_one(stack: &Stack, person: Person) -> Result<(Customer, Onboard
             .await
             .context("the sign-up")?
     };
-    let code = mailed_code(&region.mail_url, &details.email).await?;
+    let code = mailed_code(
+        &stack.local().region(&person.region)?.mail_url,
+        &details.email,
+    )
+    .await?;
     confirm(&region.api_url, &operation.id, &code)
         .await
         .context("the confirmation")?;
@@ -185,7 +188,7 @@ pub async fn enter(stack: &Stack, person: Person, alias: &str) -> Result<Custome
 /// Where the people of a tenant sign in: all that is needed is its address.
 async fn entrance(stack: &Stack, alias: &str) -> Result<Entrance> {
     let address = stack
-        .state()
+        .deployment()
         .tenant_address(alias)
         .context("tenants have no addresses here")?;
     Entrance::find(&address).await
@@ -202,7 +205,7 @@ pub(super) async fn invite_a_colleague(
         .iter()
         .find(|customer| !customer.person.through_home)
         .context("there are customers")?;
-    let region = stack.state().region(&host.person.region)?;
+    let region = stack.deployment().region(&host.person.region)?;
     let entrance = entrance(
         stack,
         host.claims["alias"]
@@ -224,7 +227,7 @@ pub(super) async fn invite_a_colleague(
         .invite(&details.email, "member")
         .await
         .context("the invitation")?;
-    let mails = mailbox(&region.mail_url).await?;
+    let mails = stack.mailbox(&host.person.region).await?;
     let mail = mails
         .iter()
         .rev()

@@ -1,10 +1,10 @@
 //! The demo's customers. Every personal value of theirs is a canary.
 
 use super::Customer;
-use crate::canary::Canary;
 use crate::client::signup::Details;
-use crate::local::state::LocalState;
+use deployment::Deployment;
 use kernel::Mode;
+use local_aws::canary::Canary;
 
 /// Somebody who signs up an organisation in a region.
 #[derive(Debug, Clone)]
@@ -24,9 +24,9 @@ const TENANTS_SOVEREIGN: usize = 5;
 const TENANTS_OTHER: usize = 3;
 
 /// Invents the customers of every region: enough of them for a sovereign region to state totals.
-pub(super) fn invent(state: &LocalState) -> Vec<Person> {
+pub(super) fn invent(deployment: &Deployment) -> Vec<Person> {
     let mut people = Vec::new();
-    for (region, known) in &state.regions {
+    for (region, known) in &deployment.regions {
         let (count, plans): (_, &[&str]) = match known.mode {
             Mode::Sovereign => (TENANTS_SOVEREIGN, &["pro-in"]),
             Mode::Shared | Mode::Regional => (TENANTS_OTHER, &["pro", "starter", "enterprise"]),

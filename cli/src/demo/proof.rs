@@ -1,12 +1,12 @@
 //! What must hold, checked against what the demo knows from making the usage.
 
 use super::generate::Expected;
-use crate::canary::Search;
 use crate::client::operator::Fleet;
 use crate::client::usage::Sent;
-use crate::local::state::LocalState;
 use anyhow::{Context, Result};
 use billing::{Invoice, Item};
+use deployment::Deployment;
+use local_aws::canary::Search;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -42,7 +42,7 @@ pub(super) fn usage(
     sent: &BTreeMap<String, Sent>,
     fleet: &Fleet,
     invoices: &BTreeMap<String, Vec<Invoice>>,
-    state: &LocalState,
+    deployment: &Deployment,
 ) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     for (code, made) in expected {
@@ -53,10 +53,10 @@ pub(super) fn usage(
         let counts = seen
             .and_then(|region| region.events.as_ref())
             .with_context(|| format!("{code} reported no events"))?;
-        let biller = if state.region(code)?.mode.bills_itself() {
+        let biller = if deployment.region(code)?.mode.bills_itself() {
             code
         } else {
-            &state.home
+            &deployment.home
         };
         let billed = billed_usage(invoices.get(biller).map_or(&[], Vec::as_slice));
         let ours = |key: &(String, String)| made.usage.keys().any(|(tenant, _)| *tenant == key.0);

@@ -4,10 +4,11 @@ use super::Customer;
 use super::onboarding::{Colleague, Onboarded};
 use super::proof::Check;
 use crate::client::operator::{Fleet, FleetRegion, LedgerUsage, UsageIncidents};
-use crate::local::state::LocalState;
 use anyhow::Result;
 use billing::{Invoice, Item};
 use comfy_table::{CellAlignment, Table, presets};
+use deployment::Deployment;
+use local_aws::Stack;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ use std::fmt::Write as _;
 pub(super) fn onboardings(
     onboardings: &[Onboarded],
     colleague: &Colleague,
-    state: &LocalState,
+    deployment: &Deployment,
 ) -> Result<String> {
     let mut table = table(&[
         "region",
@@ -31,7 +32,7 @@ pub(super) fn onboardings(
     ]);
     right_align(&mut table, 5..6);
     for onboarded in onboardings {
-        let region = state.region(&onboarded.region)?;
+        let region = deployment.region(&onboarded.region)?;
         let made = match (
             region.functions.contains_key("application-example"),
             onboarded.plan.as_str(),
@@ -75,7 +76,7 @@ pub(super) fn onboardings(
     let way = format!("invited, as {role}");
     table.add_row([
         region,
-        state.region(region)?.mode.as_str(),
+        deployment.region(region)?.mode.as_str(),
         &way,
         "-",
         "those of the tenant",
@@ -85,7 +86,7 @@ pub(super) fn onboardings(
 }
 
 /// The first administrator's token of each region, and the address where it was got.
-pub(super) fn tokens(customers: &[Customer], state: &LocalState) -> String {
+pub(super) fn tokens(customers: &[Customer], deployment: &Deployment) -> String {
     let mut table = table(&[
         "signed in at",
         "region",
@@ -103,7 +104,9 @@ pub(super) fn tokens(customers: &[Customer], state: &LocalState) -> String {
                 Some(other) => other.to_string(),
                 None => "-".to_owned(),
             };
-            let address = state.tenant_address(&claim("alias")).unwrap_or_default();
+            let address = deployment
+                .tenant_address(&claim("alias"))
+                .unwrap_or_default();
             let claims = [
                 "region",
                 "tenant_id",
@@ -123,7 +126,7 @@ pub(super) fn tokens(customers: &[Customer], state: &LocalState) -> String {
 ///
 /// # Errors
 /// When the fleet holds a region that the stack does not know.
-pub fn fleet(fleet: &Fleet, state: &LocalState) -> Result<String> {
+pub fn fleet(fleet: &Fleet, deployment: &Deployment) -> Result<String> {
     let mut table = table(&[
         "region",
         "mode",
@@ -138,7 +141,7 @@ pub fn fleet(fleet: &Fleet, state: &LocalState) -> Result<String> {
     ]);
     right_align(&mut table, 2..9);
     for region in &fleet.regions {
-        let mode = state.region(&region.region)?.mode;
+        let mode = deployment.region(&region.region)?.mode;
         table.add_row(fleet_row(region, mode.as_str()));
     }
     let mut text = format!("\nThe fleet, as home sees it\n{table}\n");
@@ -284,9 +287,14 @@ pub(super) fn checks(checks: &[Check]) -> String {
 }
 
 /// Where the stack answers, or how to start it again.
-pub(super) fn addresses(state: &LocalState, keep: bool) -> String {
+///
+/// # Errors
+/// When a region answers nowhere.
+pub(super) fn addresses(stack: &Stack, keep: bool) -> Result<String> {
     if !keep {
-        return "\nThe stack was stopped. `meridian demo --keep` leaves it running.\n".to_owned();
+        return Ok(
+            "\nThe stack was stopped. `meridian demo --keep` leaves it running.\n".to_owned(),
+        );
     }
     let mut table = table(&[
         "region",
@@ -295,19 +303,20 @@ pub(super) fn addresses(state: &LocalState, keep: bool) -> String {
         "AWS endpoint",
         "mails",
     ]);
-    for (code, region) in &state.regions {
+    for (code, region) in &stack.deployment().regions {
+        let local = stack.local().region(code)?;
         let operator = region.operator_api_url.as_deref().unwrap_or("-");
         table.add_row([
             code,
             &region.api_url,
             operator,
-            &region.aws_endpoint_url,
-            &region.mail_url,
+            &local.aws_endpoint_url,
+            &local.mail_url,
         ]);
     }
-    format!(
+    Ok(format!(
         "\nThe stack is running; `meridian local down` stops it. All of this is in .meridian/local.json.\n{table}\n"
-    )
+    ))
 }
 
 /// A tenant's usage of a period: its windows, and what they come to.

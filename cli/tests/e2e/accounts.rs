@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
+use local_aws::Stack;
 use meridian::client::login::sign_in;
 use meridian::client::operator::Operator;
 use meridian::client::tenant::{Administrator, accept_invitation, refusal};
 use meridian::demo::Person;
-use meridian::local::Stack;
 use reqwest::Method;
 use serde_json::json;
 use tenancy::Username;
@@ -90,7 +90,7 @@ pub(crate) async fn a_tenant_without_administrators_gets_a_new_one(stack: &Stack
     );
     wait_for_administrators(&member, 0).await?;
 
-    let state = stack.state().region(REGION)?;
+    let state = stack.deployment().region(REGION)?;
     let successor = Person::invent(REGION, "pro");
     let email = &successor.details.email;
     let by_member = member
@@ -166,7 +166,7 @@ async fn wait_for_administrators(member: &Administrator, wanted: u64) -> Result<
 
 /// What the pool answers to a sign-up by its public client: the exception's name and what it says.
 async fn refused_sign_up(stack: &Stack, username: &str, email: &str) -> Result<(String, String)> {
-    let client_id = &stack.state().region(REGION)?.client_id;
+    let client_id = &stack.deployment().region(REGION)?.client_id;
     let email = AttributeType::builder()
         .name("email")
         .value(email)
@@ -196,7 +196,7 @@ async fn plant(stack: &Stack, username: &str, email: &str) -> Result<()> {
         .build()?;
     let planted = Client::new(&stack.emulator_sdk(REGION)?)
         .admin_create_user()
-        .user_pool_id(&stack.state().region(REGION)?.user_pool_id)
+        .user_pool_id(&stack.deployment().region(REGION)?.user_pool_id)
         .username(username)
         .user_attributes(email)
         .message_action(MessageActionType::Suppress);
@@ -205,7 +205,7 @@ async fn plant(stack: &Stack, username: &str, email: &str) -> Result<()> {
 
 /// The names of all accounts with an address.
 async fn accounts_with(stack: &Stack, email: &str) -> Result<Vec<String>> {
-    let pool = &stack.state().region(REGION)?.user_pool_id;
+    let pool = &stack.deployment().region(REGION)?.user_pool_id;
     let listed = Client::new(&stack.emulator_sdk(REGION)?)
         .list_users()
         .user_pool_id(pool);

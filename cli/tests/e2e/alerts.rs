@@ -4,11 +4,11 @@ use crate::life::administrator;
 use crate::listener::Listener;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
+use deployment::clients::http;
 use jiff::Timestamp;
+use local_aws::Stack;
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
-use meridian::local::Stack;
-use meridian::local::sdk::http;
 use reqwest::{Method, StatusCode};
 use serde_json::{Deserializer, Value, json};
 
@@ -68,7 +68,7 @@ pub(crate) async fn a_level_of_usage_is_told_once(stack: &Stack) -> Result<()> {
 
 /// Reports an event of usage, as the provider's services do.
 async fn report(stack: &Stack, event: &Value) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let url = format!("{}/usage/events", region.api_url);
     let status = http()

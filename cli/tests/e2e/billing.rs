@@ -6,8 +6,8 @@ use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use jiff::ToSpan as _;
 use kernel::BillingPeriod;
+use local_aws::{Action, Stack};
 use meridian::client::operator::{Operator, scheduled_event};
-use meridian::local::{Action, Stack};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) const COMPLETE_MAX: Duration = Duration::from_secs(300);
 /// The run and the invoicing are killed between their calls; the same schedule event starts them
 /// again. In the end each tenant has one invoice, and the numbers have no gap.
 pub(crate) async fn a_killed_billing_bills_once(stack: &Stack) -> Result<()> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     for region in [REGION, REGION, REGION, &home, &home] {
         customer(stack, region).await?;
     }
@@ -51,7 +51,7 @@ pub(crate) async fn a_killed_billing_bills_once(stack: &Stack) -> Result<()> {
         .await
         .context("the last run")?;
 
-    let operator = Operator::connect(stack.state().region(&home)?).await?;
+    let operator = Operator::connect(stack.deployment().region(&home)?).await?;
     operator.wait_for_run(period, COMPLETE_MAX).await?;
     let met: u64 = stack
         .control()

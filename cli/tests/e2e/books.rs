@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{BillingPeriod, Quantity};
+use local_aws::Stack;
 use meridian::demo::{Customer, Expected, Person, Recipe, become_customer, write_usage};
-use meridian::local::Stack;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ pub(crate) type Totals = BTreeMap<(String, String), (Quantity, u64)>;
 
 /// Totals of a region's tenants in the ledger of whoever bills them.
 pub(crate) async fn ledger(stack: &Stack, biller: &str, tenants: &[String]) -> Result<Totals> {
-    let region = stack.state().region(biller)?;
+    let region = stack.deployment().region(biller)?;
     let table = region
         .tables
         .get("billing")
@@ -92,7 +92,7 @@ pub(crate) fn text_of<'i>(
 
 /// A new tenant of a region.
 pub(crate) async fn customer(stack: &Stack, region: &str) -> Result<Customer> {
-    let plan = if stack.state().region(region)?.mode.bills_itself() {
+    let plan = if stack.deployment().region(region)?.mode.bills_itself() {
         "pro-in"
     } else {
         "pro"

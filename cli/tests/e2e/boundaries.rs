@@ -6,12 +6,12 @@ use crate::quiet::QUIET_MAX;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
+use local_aws::{Action, Stack};
 use meridian::client::login::{refresh, sign_in};
 use meridian::client::operator::Operator;
 use meridian::client::signup::sign_up;
 use meridian::client::tenant::{accept_invitation, refusal, undo_closure};
 use meridian::demo::Person;
-use meridian::local::{Action, Stack};
 use reqwest::Method;
 use serde_json::json;
 
@@ -54,7 +54,7 @@ pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(
     stack: &Stack,
 ) -> Result<()> {
     let host = administrator(stack, REGION).await?;
-    let state = stack.state().region(REGION)?;
+    let state = stack.deployment().region(REGION)?;
     let config = stack.sdk(REGION)?;
     let invited = after_each_call(stack, REGION, "tenant-api", async || {
         let person = Person::invent(REGION, "pro");
@@ -113,7 +113,7 @@ pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(
     stack: &Stack,
 ) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
-    let state = stack.state().region(SOVEREIGN)?;
+    let state = stack.deployment().region(SOVEREIGN)?;
     let config = stack.sdk(SOVEREIGN)?;
     let mut guests = Vec::new();
     for _ in 0..REMOVALS_MAX {
@@ -174,8 +174,8 @@ pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(
 pub(crate) async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let (state, config) = (stack.state().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
-    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let (state, config) = (stack.deployment().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
+    let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     let tenant = &host.customer.tenant;
     let boundaries = after_each_call(stack, SOVEREIGN, "policy-apply", async || {
         operator.suspend(tenant, "operator").await?;
@@ -212,7 +212,7 @@ async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
 /// The expiry and the erasure of a sign-up: every run that is cut off is made up for by the next,
 /// and the record counts nothing twice.
 pub(crate) async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     let later = meridian::now() + SignedDuration::from_hours(26);
     let boundaries = after_each_call(stack, REGION, "tenant-lifecycle", async || {
         let person = Person::invent(REGION, "pro");
@@ -226,7 +226,7 @@ pub(crate) async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack)
             }
         }
         let table = stack
-            .state()
+            .deployment()
             .region(REGION)?
             .tables
             .get("regional")

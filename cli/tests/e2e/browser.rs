@@ -5,10 +5,10 @@ use crate::chromium::{Browser, browse};
 use crate::onboarding::beat_everywhere;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
+use local_aws::Stack;
 use meridian::client::operator::Operator;
 use meridian::client::signup::mailed_code;
 use meridian::demo::{Customer, Person};
-use meridian::local::Stack;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) ->
         browser
             .goto(&format!(
                 "{}/?alias=zzzzzzzzzzzz",
-                stack.state().region(REGION)?.api_url
+                stack.deployment().region(REGION)?.api_url
             ))
             .await?;
         browser
@@ -80,7 +80,7 @@ pub(crate) async fn a_person_signs_up_and_in_through_a_browser(stack: &Stack) ->
 pub(crate) async fn a_suspended_tenant_says_so_in_a_browser(stack: &Stack) -> Result<()> {
     let host = customer(stack, REGION).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     let details = &host.person.details;
     browse(async |browser| {
         let address = address(stack, alias(&host)?)?;
@@ -149,7 +149,7 @@ pub(crate) async fn a_browser_finds_workspaces(stack: &Stack) -> Result<()> {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     tokio::time::sleep(NOT_MAILED).await;
-    for region in stack.state().regions.keys() {
+    for region in stack.deployment().regions.keys() {
         ensure!(
             mailed(stack, region, emails[1]).await?.is_empty(),
             "{region} mails who has no workspace"
@@ -171,7 +171,7 @@ pub(crate) async fn a_browser_signs_in_without_home(stack: &Stack) -> Result<()>
     browse(async |browser| {
         browser.goto(&address).await?;
         browser.see("#sign-in-form").await?;
-        stack.stop_region(&stack.state().home).await?;
+        stack.stop_region(&stack.deployment().home).await?;
         browser.goto(&address).await?;
         sign_in(
             browser,
@@ -217,7 +217,7 @@ async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<St
     browser.press("#data-processing").await?;
     browser.press("#sign-up-form button").await?;
     browser.see("#code-form").await?;
-    let code = mailed_code(&stack.state().region(REGION)?.mail_url, &details.email).await?;
+    let code = mailed_code(&stack.local().region(REGION)?.mail_url, &details.email).await?;
     browser.fill("#code", &code).await?;
     browser.press("#code-form button.main").await?;
     browser.see("#done").await?;
@@ -228,8 +228,8 @@ async fn sign_up(stack: &Stack, browser: &Browser, person: &Person) -> Result<St
         "the page leads to {link}, not to {alias}"
     );
     let home = stack
-        .state()
-        .region(&stack.state().home)?
+        .deployment()
+        .region(&stack.deployment().home)?
         .home_api_url
         .clone()
         .context("home has an API")?;
@@ -310,16 +310,17 @@ fn alias(customer: &Customer) -> Result<&str> {
 }
 
 fn address(stack: &Stack, alias: &str) -> Result<String> {
-    let pattern = &stack.state().tenant_url;
+    let address = stack.deployment().tenant_address(alias);
+    let address = address.context("the stack has no addresses of tenants")?;
     ensure!(
-        pattern.contains("{alias}"),
-        "the stack has no addresses of tenants: {pattern:?}"
+        address.contains(alias),
+        "the address of every tenant is {address}"
     );
-    Ok(format!("{}/", pattern.replace("{alias}", alias)))
+    Ok(format!("{address}/"))
 }
 
 fn home(stack: &Stack) -> Result<String> {
-    let home = stack.state().region(&stack.state().home)?;
+    let home = stack.deployment().region(&stack.deployment().home)?;
     Ok(format!(
         "{}/",
         home.home_api_url.as_deref().context("home has an API")?
@@ -329,7 +330,7 @@ fn home(stack: &Stack) -> Result<String> {
 /// When the days of a tenant begin.
 async fn billing_anchor(stack: &Stack, alias: &str) -> Result<String> {
     let table = stack
-        .state()
+        .deployment()
         .region(REGION)?
         .tables
         .get("regional")

@@ -1,11 +1,11 @@
 //! A headless Chromium, driven by its own driver. Both end with the journey, however that ends.
 
 use anyhow::{Context, Result, bail, ensure};
+use deployment::clients::http;
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use meridian::local::sdk::http;
 use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 use serde_json::{Map, Value, json};
 use std::net::TcpListener;

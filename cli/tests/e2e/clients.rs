@@ -2,9 +2,9 @@
 //! `.meridian/clients`.
 
 use anyhow::{Context, Result, ensure};
-use meridian::local::Stack;
-use meridian::local::emulator::{install_packages, last_lines};
-use meridian::local::layout::Layout;
+use local_aws::Stack;
+use local_aws::emulator::{install_packages, last_lines};
+use local_aws::layout::Layout;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -42,7 +42,7 @@ impl Library {
         Ok(Self {
             python: python(stack, "sign-in", include_str!("clients/requirements.txt"))?,
             program: stack.checkout().join(FOLDER).join("sign_in.py"),
-            endpoint: stack.state().region(region)?.aws_endpoint_url.clone(),
+            endpoint: stack.local().region(region)?.aws_endpoint_url.clone(),
             region: region.to_owned(),
         })
     }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use aws_sdk_eventbridge::Client;
 use jiff::SignedDuration;
 use kernel::Timestamp;
+use local_aws::Stack;
 use meridian::client::operator::{Operator, scheduled_event};
-use meridian::local::Stack;
 
 /// How long a run of the reconciliation is from the next.
 const RUN_S: i64 = 15 * 60;
@@ -18,7 +18,7 @@ const RUN_S: i64 = 15 * 60;
 /// bills and of one that bills itself. Its days are sealed, and what the seal speaks of is asked
 /// for and published again.
 pub(crate) async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     for (region, biller) in [
         ("eu-central-1", home.as_str()),
         ("ap-south-1", "ap-south-1"),
@@ -32,7 +32,7 @@ pub(crate) async fn what_is_lost_is_published_again(stack: &Stack) -> Result<()>
 /// show it. The region is asked where they end, and the gap before its answer is asked for like any
 /// other.
 pub(crate) async fn what_is_lost_at_the_end_is_found_out(stack: &Stack) -> Result<()> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     for (region, biller) in [
         ("eu-central-1", home.as_str()),
         ("ap-south-1", "ap-south-1"),
@@ -122,7 +122,7 @@ async fn ensure_mended(stack: &Stack, biller: &str, tenant: &str, expected: &Tot
 
     // The second look finds that all is there.
     run(stack, biller, "billing-reconcile", in_hours(3)).await?;
-    let operator = Operator::connect(stack.state().region(biller)?).await?;
+    let operator = Operator::connect(stack.deployment().region(biller)?).await?;
     let incidents = operator.usage_incidents().await?.incidents;
     let of_tenant: Vec<_> = incidents
         .iter()

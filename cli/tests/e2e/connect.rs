@@ -1,22 +1,23 @@
 //! A deployment is described from its stack, as an operator on AWS does it.
 
 use anyhow::{Context, Result, ensure};
-use meridian::local::Stack;
-use meridian::local::deploy::{NAME, read};
-use meridian::regions::Fleet;
+use deployment::described::read;
+use deployment::regions::Fleet;
+use local_aws::Stack;
+use local_aws::deploy::NAME;
 
 /// What the stacks say is what the local stack knows, but for where it answers.
 pub(crate) async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> Result<()> {
     let fleet = Fleet::load(stack.checkout())?;
     for region in fleet.regions() {
         let code = region.code.as_str();
-        let known = stack.state().region(code)?;
+        let known = stack.deployment().region(code)?;
         let read = read(&stack.emulator_sdk(code)?, NAME, region)
             .await
             .with_context(|| code.to_owned())?;
         let (described, names) = read;
         ensure!(
-            names.domain == stack.state().domain && names.url == stack.state().tenant_url,
+            names.is_some() && names == stack.deployment().tenants,
             "{code}: {names:?}"
         );
         ensure!(
@@ -33,10 +34,12 @@ pub(crate) async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> 
             "{code}: {}",
             described.token_url
         );
+        let members = serde_json::to_value(&described)?;
         ensure!(
-            described.aws_endpoint_url.is_empty(),
-            "{code}: {}",
-            described.aws_endpoint_url
+            ["aws_endpoint_url", "emulator_url", "mail_url"]
+                .iter()
+                .all(|only_local| members.get(only_local).is_none()),
+            "{code}: {members}"
         );
         ensure!(
             described.service_client == known.service_client,
@@ -56,7 +59,7 @@ pub(crate) async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> 
         );
     }
     let missing = read(
-        &stack.emulator_sdk(&stack.state().home)?,
+        &stack.emulator_sdk(&stack.deployment().home)?,
         "no-such-stack",
         &fleet.regions()[0],
     )

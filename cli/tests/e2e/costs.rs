@@ -16,8 +16,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
 use kernel::Alias;
-use meridian::local::Stack;
-use meridian::local::upstream::{Request, forward};
+use local_aws::Stack;
+use local_aws::upstream::{Request, forward};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -189,8 +189,8 @@ pub(crate) async fn sign_in_costs(stack: &Stack) -> Result<()> {
 /// Whether the pool asks, of those whom it asks at a known user's sign-in, the functions that are
 /// measured here.
 async fn no_other_function_is_asked(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(&stack.state().home)?;
-    let pools = aws_sdk_cognitoidentityprovider::Client::new(&stack.sdk(&stack.state().home)?);
+    let region = stack.deployment().region(&stack.deployment().home)?;
+    let pools = aws_sdk_cognitoidentityprovider::Client::new(&stack.sdk(&stack.deployment().home)?);
     let described = pools
         .describe_user_pool()
         .user_pool_id(&region.user_pool_id)
@@ -275,7 +275,7 @@ async fn measure(triggers: &mut [Trigger]) -> Result<Duration> {
 
 /// The functions, each with a forwarder of its own, for the administrator of a new tenant at home.
 async fn triggers(stack: &Stack) -> Result<Vec<Trigger>> {
-    let home = &stack.state().home;
+    let home = &stack.deployment().home;
     let customer = customer(stack, home).await?;
     let alias: Alias = customer.claims["alias"]
         .as_str()
@@ -283,7 +283,7 @@ async fn triggers(stack: &Stack) -> Result<Vec<Trigger>> {
         .parse()?;
     let username = Username::of(&alias, &customer.person.details.email.parse()?);
     let emulator = install(stack)?;
-    let region = stack.state().region(home)?;
+    let region = stack.deployment().region(home)?;
     let mut triggers = Vec::new();
     for (name, wanted) in FUNCTIONS {
         let file = stack
@@ -293,7 +293,7 @@ async fn triggers(stack: &Stack) -> Result<Vec<Trigger>> {
             .join("valid-sign-in.json");
         let mut event: Value = serde_json::from_slice(&std::fs::read(file)?)?;
         event["userName"] = json!(username.to_string());
-        let forwarder = Forwarder::start(&region.emulator_url).await?;
+        let forwarder = Forwarder::start(&stack.local().region(home)?.emulator_url).await?;
         let running = start(stack, &emulator, region, name, &forwarder.url).await?;
         triggers.push(Trigger {
             name,

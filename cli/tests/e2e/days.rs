@@ -4,13 +4,13 @@ use crate::books::{scan, text_of};
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
+use deployment::clients::http;
 use jiff::{Timestamp, ToSpan};
 use kernel::{BillingPeriod, WindowSize};
+use local_aws::Stack;
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
 use meridian::demo::{Person, become_customer};
-use meridian::local::Stack;
-use meridian::local::sdk::http;
 use serde_json::{Value, json};
 
 const REGION: &str = "eu-central-1";
@@ -27,7 +27,7 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
     let midnight = WindowSize::Month.start(meridian::now(), ANCHOR.parse()?);
     let period = BillingPeriod::containing(midnight + 1.hour());
     let [before, after] = [midnight - 1.minute(), midnight + 1.minute()];
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let sent = [
         event(&tenant, "a", before),
@@ -84,9 +84,9 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
         "the tenant sees {months:?}"
     );
 
-    let home = &stack.state().home;
+    let home = &stack.deployment().home;
     let table = stack
-        .state()
+        .deployment()
         .region(home)?
         .tables
         .get("billing")

@@ -3,7 +3,7 @@
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
-use meridian::local::Stack;
+use local_aws::Stack;
 use serde_json::Value;
 
 /// How many messages a look at a queue takes.
@@ -79,7 +79,7 @@ pub(crate) async fn source_of(
 pub(crate) async fn nothing_else_is_a_dead_letter(stack: &Stack) -> Result<()> {
     stack.wait_until_quiet(QUIET_MAX).await?;
     let mut dead = Vec::new();
-    for (code, region) in &stack.state().regions {
+    for (code, region) in &stack.deployment().regions {
         let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(code)?);
         for (queue, url) in region
             .queues
@@ -115,7 +115,7 @@ async fn is_made_up_for(stack: &Stack, code: &str, body: &str) -> Result<bool> {
     let arn = letter["requestContext"]["functionArn"]
         .as_str()
         .unwrap_or_default();
-    let functions = &stack.state().region(code)?.functions;
+    let functions = &stack.deployment().region(code)?.functions;
     let cut_off = functions
         .iter()
         .find(|(_, deployed)| arn.ends_with(&format!(":{deployed}")));

@@ -5,9 +5,9 @@ use crate::dead_letters::dead_letters;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
+use local_aws::{Knobs, LinkChange, Stack};
 use meridian::client::login::machine_token;
 use meridian::client::usage::{SCOPE, Sending, read, send};
-use meridian::local::{Knobs, LinkChange, Stack};
 use std::path::Path;
 
 const REGION: &str = "eu-central-1";
@@ -27,7 +27,7 @@ pub(crate) async fn every_event_counts_once(stack: &Stack) -> Result<()> {
             ..LinkChange::default()
         })
         .await?;
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     let dead_before = dead_letters(stack, &[&home, REGION]).await?;
     let tenants = vec![
         customer(stack, REGION).await?.tenant,
@@ -63,7 +63,7 @@ pub(crate) async fn send_observed(
     file: &Path,
     told: impl Fn(u64),
 ) -> Result<()> {
-    let state = stack.state().region(region)?;
+    let state = stack.deployment().region(region)?;
     let token = machine_token(&state.token_url, &state.service_client, SCOPE).await?;
     let sending = Sending {
         api_url: state.api_url.clone(),

@@ -8,8 +8,8 @@ use crate::clients::python;
 use crate::life::{Signed, administrator};
 use crate::residency::stays_in;
 use anyhow::{Context, Result, bail, ensure};
+use local_aws::Stack;
 use meridian::client::login::shown_claims;
-use meridian::local::Stack;
 use reqwest::header::LOCATION;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Url};
@@ -112,12 +112,12 @@ async fn set(stack: &Stack, host: &Signed, provider: &Provider) -> Result<Value>
 
 /// What the tenant's address says.
 async fn discovered(stack: &Stack, host: &Signed) -> Result<Value> {
-    let state = stack.state().region(REGION)?;
+    let state = stack.deployment().region(REGION)?;
     let alias = host.customer.claims["alias"]
         .as_str()
         .context("the token names the alias")?;
     let url = format!("{}/.well-known/meridian?alias={alias}", state.api_url);
-    Ok(meridian::local::sdk::http()
+    Ok(deployment::clients::http()
         .get(url)
         .send()
         .await?
@@ -151,12 +151,12 @@ async fn sign_in(
     let page = format!(
         "{}/",
         stack
-            .state()
+            .deployment()
             .tenant_address(alias)
             .context("tenants have addresses")?
     );
     let base = stack
-        .state()
+        .deployment()
         .region(REGION)?
         .token_url
         .replace("/oauth2/token", "");
@@ -233,8 +233,8 @@ async fn sign_in(
 }
 
 async fn reads(stack: &Stack, token: &str, path: &str) -> Result<u16> {
-    let url = format!("{}{path}", stack.state().region(REGION)?.api_url);
-    Ok(meridian::local::sdk::http()
+    let url = format!("{}{path}", stack.deployment().region(REGION)?.api_url);
+    Ok(deployment::clients::http()
         .get(url)
         .bearer_auth(token)
         .send()

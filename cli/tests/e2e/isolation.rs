@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Get, KeysAndAttributes, Put, TransactGetItem, TransactWriteItem,
 };
 use aws_sdk_sts::types::Tag;
-use meridian::local::Stack;
-use meridian::local::sdk::iam;
+use local_aws::Stack;
+use local_aws::sdk::iam;
 use serde_json::json;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ struct Narrowed {
 
 /// The role that is assumed for a tenant, as the function is told of it.
 async fn tenant_role(stack: &Stack) -> Result<String> {
-    let deployed = &stack.state().region(REGION)?.functions[FUNCTION];
+    let deployed = &stack.deployment().region(REGION)?.functions[FUNCTION];
     let client = aws_sdk_lambda::Client::new(&stack.emulator_sdk(REGION)?);
     let about = client
         .get_function_configuration()
@@ -73,7 +73,7 @@ async fn session(stack: &Stack, tags: &[(&str, &str)]) -> Result<SdkConfig> {
 
 async fn narrowed(stack: &Stack, tenant: &str) -> Result<Narrowed> {
     let table = stack
-        .state()
+        .deployment()
         .region(REGION)?
         .tables
         .get("regional")
@@ -268,7 +268,7 @@ pub(crate) async fn narrowed_credentials_reach_one_tenant(stack: &Stack) -> Resu
         "a tenant's credentials read whose a user is"
     );
     let usage = stack
-        .state()
+        .deployment()
         .region(REGION)?
         .tables
         .get("usage")
@@ -324,7 +324,7 @@ pub(crate) async fn a_session_is_of_one_tenant(stack: &Stack) -> Result<()> {
 pub(crate) async fn the_function_alone_reads_no_tenant(stack: &Stack) -> Result<()> {
     let tenant = administrator(stack, REGION).await?.customer.tenant;
     let table = stack
-        .state()
+        .deployment()
         .region(REGION)?
         .tables
         .get("regional")
@@ -358,7 +358,7 @@ pub(crate) async fn the_deployed_policy_is_what_refuses(stack: &Stack) -> Result
     );
     let role = tenant_role(stack).await?;
     let role = role.rsplit('/').next().context("a role has its name")?;
-    let emulator = &stack.state().region(REGION)?.emulator_url;
+    let emulator = &stack.local().region(REGION)?.emulator_url;
     let wider = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*",
         "Condition": { "ForAllValues:StringLike": { "dynamodb:LeadingKeys": ["TENANT#*"] } },

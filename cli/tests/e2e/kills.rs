@@ -6,10 +6,10 @@ use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use local_aws::{Action, Calls, Fault, Stack};
 use meridian::client::login::{shown_claims, sign_in};
 use meridian::client::signup::{Details, Operation, confirm, mailed_code, resend, sign_up};
 use meridian::demo::Person;
-use meridian::local::{Action, Calls, Fault, Stack};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ const QUIET_AFTER_KILLS_MAX: Duration = QUIET_MAX.saturating_mul(2);
 
 /// Twenty clients send the same sign-up with the same key at once.
 pub(crate) async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     let person = Person::invent(REGION, "pro");
     let tenants_before = tenants(stack).await?;
     let answers = (0..20).map(async |_| repeat_sign_up(api_url, &person).await);
@@ -49,7 +49,7 @@ pub(crate) async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
 /// Kills `signup-api` before and after its first, second, ... call, until a sign-up gets through
 /// untouched.
 pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
-    let api_url = stack.state().region(REGION)?.api_url.clone();
+    let api_url = stack.deployment().region(REGION)?.api_url.clone();
     let mut boundaries = 0;
     for after in 0..CALLS_MAX {
         for action in [Action::Kill, Action::KillAfter] {
@@ -86,12 +86,16 @@ pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stac
 /// Kills the post-confirmation trigger at each of its calls: Cognito has confirmed the user and
 /// never calls it again, and the tenant becomes active all the same.
 pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     for after in 0..CALLS_MAX {
         for action in [Action::Kill, Action::KillAfter] {
             let person = Person::invent(REGION, "pro");
             let operation = repeat_sign_up(&region.api_url, &person).await?;
-            let code = mailed_code(&region.mail_url, &person.details.email).await?;
+            let code = mailed_code(
+                &stack.local().region(REGION)?.mail_url,
+                &person.details.email,
+            )
+            .await?;
             let met = with_fault(
                 stack,
                 "auth-post-confirmation",
@@ -118,7 +122,7 @@ pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()
 /// While Cognito fails, sign-ups are stored and can be followed; when it is back, the same requests
 /// complete.
 pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     let calls = Calls {
         service: Some("cognito-idp".to_owned()),
         ..Calls::default()
@@ -139,7 +143,7 @@ pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Resul
         let path = problem.problem["operation"]
             .as_str()
             .context("the operation is named")?;
-        let operation: Operation = meridian::local::sdk::http()
+        let operation: Operation = deployment::clients::http()
             .get(format!("{api_url}{path}"))
             .send()
             .await?
@@ -164,10 +168,14 @@ pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Resul
 
 /// A code that has expired is refused as such; another one is mailed, and holds.
 pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = repeat_sign_up(&region.api_url, &person).await?;
-    let code = mailed_code(&region.mail_url, &person.details.email).await?;
+    let code = mailed_code(
+        &stack.local().region(REGION)?.mail_url,
+        &person.details.email,
+    )
+    .await?;
     let calls = Calls {
         operation: Some("ConfirmSignUp".to_owned()),
         ..Calls::default()
@@ -202,7 +210,7 @@ pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
 /// Beyond what an address gets at one network's request, the answers are as before and the accounts
 /// are made; the codes follow when the address may get them.
 pub(crate) async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let api_url = &region.api_url;
     wait_out_the_hour().await;
     let person = Person::invent(REGION, "pro");
@@ -268,7 +276,7 @@ async fn wait_out_the_hour() {
 
 /// Two hundred organisations sign up in the same moment, confirm, and are all active.
 pub(crate) async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     let tenants_before = tenants(stack).await?;
     let people: Vec<Person> = (0..200).map(|_| Person::invent(REGION, "pro")).collect();
     let operations =
@@ -313,7 +321,7 @@ pub(crate) async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
     stack.control().clear_faults().await?;
     // What was killed with its queue messages in hand comes back when they become visible again.
     stack.wait_until_quiet(QUIET_AFTER_KILLS_MAX).await?;
-    file.ensure_counted(stack, &stack.state().home, &[tenant])
+    file.ensure_counted(stack, &stack.deployment().home, &[tenant])
         .await
 }
 
@@ -357,8 +365,12 @@ async fn repeat_sign_up(api_url: &str, person: &Person) -> Result<Operation> {
 
 /// Confirms until the operation is done, and signs in.
 async fn activate(stack: &Stack, person: &Person, operation: &Operation) -> Result<()> {
-    let region = stack.state().region(REGION)?;
-    let code = mailed_code(&region.mail_url, &person.details.email).await?;
+    let region = stack.deployment().region(REGION)?;
+    let code = mailed_code(
+        &stack.local().region(REGION)?.mail_url,
+        &person.details.email,
+    )
+    .await?;
     let mut confirmed = confirm(&region.api_url, &operation.id, &code).await;
     for _ in 0..5 {
         if confirmed
@@ -390,7 +402,7 @@ async fn activate(stack: &Stack, person: &Person, operation: &Operation) -> Resu
 
 async fn tenants(stack: &Stack) -> Result<usize> {
     let table = stack
-        .state()
+        .deployment()
         .region(REGION)?
         .tables
         .get("regional")
@@ -428,7 +440,7 @@ pub(crate) fn fault(
     action: Action,
     times: u64,
 ) -> Result<Fault> {
-    let home = stack.state().home.as_str();
+    let home = stack.deployment().home.as_str();
     let region = if function.starts_with("billing-") {
         home
     } else {
@@ -447,7 +459,7 @@ pub(crate) fn fault_in(
     times: u64,
 ) -> Result<Fault> {
     let deployed = stack
-        .state()
+        .deployment()
         .region(region)?
         .functions
         .get(function)

@@ -6,15 +6,15 @@ use crate::exactly_once::send_all;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use billing::Item;
+use deployment::clients::http;
 use jiff::{SignedDuration, ToSpan as _};
 use kernel::Timestamp;
+use local_aws::{Progress, Stack};
 use meridian::client::login::{Session, refresh, shown_claims, sign_in};
 use meridian::client::operator::{Operator, scheduled_event};
 use meridian::client::signup::{self, sign_up};
 use meridian::client::tenant::{Administrator, accept_invitation, refusal, undo_closure};
 use meridian::demo::{Customer, Person, billable_period, canaries};
-use meridian::local::sdk::http;
-use meridian::local::{Progress, Stack};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(crate) struct Signed {
 /// A new tenant of a region, with its administrator signed in.
 pub(crate) async fn administrator(stack: &Stack, region: &str) -> Result<Signed> {
     let customer = customer(stack, region).await?;
-    let state = stack.state().region(region)?;
+    let state = stack.deployment().region(region)?;
     let details = &customer.person.details;
     let operation = sign_up(&state.api_url, &customer.person.idempotency_key, details).await?;
     let config = stack.sdk(region)?;
@@ -62,7 +62,7 @@ pub(crate) async fn guest(
     role: &str,
 ) -> Result<(Person, String, Session, String)> {
     let region = &host.customer.person.region;
-    let state = stack.state().region(region)?;
+    let state = stack.deployment().region(region)?;
     let person = Person::invent(region, "pro");
     host.admin.invite(&person.details.email, role).await?;
     let code = mailed_invitation(stack, region, &person.details.email).await?;
@@ -109,7 +109,7 @@ async fn slug_of<T>(answer: Result<T>) -> Result<String> {
 /// Invites, promotes, removes; asks for a plan, and gets it; all of it is in the trail.
 pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
-    let state = stack.state().region(REGION)?;
+    let state = stack.deployment().region(REGION)?;
     let (person, username, session, code) = guest(stack, &host, "member").await?;
     let claims = shown_claims(&session.access_token)?;
     ensure!(
@@ -163,7 +163,7 @@ pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> 
         (&fresh["plan"], &fresh["role"]) == (&json!("enterprise"), &json!("admin")),
         "{fresh}"
     );
-    let home = stack.state().region(&stack.state().home)?;
+    let home = stack.deployment().region(&stack.deployment().home)?;
     let known = Operator::connect(home)
         .await?
         .tenant(&host.customer.tenant)
@@ -230,8 +230,8 @@ pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> 
 pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let (state, config) = (stack.state().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
-    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let (state, config) = (stack.deployment().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
+    let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     operator.suspend(&host.customer.tenant, "dunning").await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let known = operator.tenant(&host.customer.tenant).await?;
@@ -276,7 +276,7 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
     let (guest_person, guest_name, guest_session, _) = guest(stack, &host, "member").await?;
     let invited = Person::invent(REGION, "pro");
     host.admin.invite(&invited.details.email, "member").await?;
-    let (state, config) = (stack.state().region(REGION)?, stack.sdk(REGION)?);
+    let (state, config) = (stack.deployment().region(REGION)?, stack.sdk(REGION)?);
     let tenant = host.customer.tenant.clone();
     let file = usage_file_within(period, vec![tenant.clone()], 400, 71)?;
     send_all(stack, REGION, &file.path).await?;
@@ -302,8 +302,8 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
     );
     look_after_tenants(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let home = stack.state().home.clone();
-    let operator = Operator::connect(stack.state().region(&home)?).await?;
+    let home = stack.deployment().home.clone();
+    let operator = Operator::connect(stack.deployment().region(&home)?).await?;
     let known = operator.tenant(&tenant).await?;
     ensure!(
         (&known["status"], &known["reason"]) == (&json!("closed"), &json!("grace_ended")),
@@ -384,7 +384,7 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
 
 /// A sign-up that nobody confirms frees the address, the account and everything else.
 pub(crate) async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> {
-    let state = stack.state().region(REGION)?;
+    let state = stack.deployment().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = sign_up(&state.api_url, &person.idempotency_key, &person.details).await?;
     look_after_tenants(
@@ -514,7 +514,7 @@ async fn tables_of(stack: &Stack, prefix: &str) -> Result<Vec<String>> {
     let mut items = Vec::new();
     for name in ["regional", "usage", "outbox"] {
         let table = stack
-            .state()
+            .deployment()
             .region(REGION)?
             .tables
             .get(name)

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_eventbridge::types::Target;
-use meridian::local::Stack;
+use local_aws::Stack;
 
 /// How often it is listened for, each time for up to a second.
 const TRIES_MAX: usize = 20;
@@ -30,7 +30,7 @@ impl Listener {
             aws_sdk_sqs::Client::new(&config),
         );
         let bus = stack
-            .state()
+            .deployment()
             .region(region)?
             .buses
             .get("regional")

@@ -4,12 +4,12 @@
 use crate::books::{customer, ledger};
 use crate::runtime_interface::{install, start};
 use anyhow::{Context, Result, ensure};
+use deployment::clients::http;
 use futures::future::try_join_all;
 use kernel::Quantity;
+use local_aws::Stack;
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
-use meridian::local::Stack;
-use meridian::local::sdk::http;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ impl Done {
 /// Prints how many events a second the region took, beside how many requests a second the local AWS
 /// serves of a function that only answers.
 pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let wanted = std::env::var_os("MERIDIAN_LOAD_S")
         .map(|text| text.to_str().and_then(|text| text.parse().ok()));
@@ -85,7 +85,7 @@ pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
         settled.as_secs_f64()
     );
 
-    let found = ledger(stack, &stack.state().home.clone(), &tenants).await?;
+    let found = ledger(stack, &stack.deployment().home.clone(), &tenants).await?;
     let mut events = 0;
     for ((tenant, meter), (value, counted)) in &found {
         ensure!(
@@ -104,7 +104,7 @@ pub(crate) async fn usage_under_load(stack: &Stack) -> Result<()> {
 
 /// What was sent is shown by `GET /usage` soon after it was accepted.
 pub(crate) async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let tenant = customer(stack, REGION).await?.tenant;
@@ -155,8 +155,8 @@ pub(crate) async fn usage_is_shown_soon(stack: &Stack) -> Result<()> {
 
 /// The largest request that is taken: so many events in so many bytes, in less memory than this.
 pub(crate) async fn the_largest_batch_takes_little_memory(stack: &Stack) -> Result<()> {
-    let home = &stack.state().home;
-    let region = stack.state().region(home)?;
+    let home = &stack.deployment().home;
+    let region = stack.deployment().region(home)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let tenant = customer(stack, home).await?.tenant;
     let mut events = batch(&tenant, 0);
@@ -184,7 +184,7 @@ pub(crate) async fn the_largest_batch_takes_little_memory(stack: &Stack) -> Resu
         &emulator,
         region,
         "usage-ingest",
-        &region.emulator_url,
+        &stack.local().region(home)?.emulator_url,
     )
     .await?;
     let answer = running.invoke(serde_json::to_vec(&event)?).await?;

@@ -7,13 +7,14 @@ use crate::life::{Signed, administrator, look_after_tenants};
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
+use deployment::MachineClient;
+use deployment::clients::http;
 use jiff::SignedDuration;
+use local_aws::Stack;
 use meridian::client::correction::{EventKey, Outcome, Sender, TakeBack, take_back};
 use meridian::client::login::machine_token;
 use meridian::client::tenant::refusal;
 use meridian::client::usage;
-use meridian::local::sdk::http;
-use meridian::local::{MachineClient, Stack};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -62,7 +63,7 @@ async fn asked_for(host: &Signed, path: &str, key: &str, body: &Value) -> Result
 
 async fn token(stack: &Stack, region: &str, machine: &Machine, scope: &str) -> Result<String> {
     machine_token(
-        &stack.state().region(region)?.token_url,
+        &stack.deployment().region(region)?.token_url,
         &machine.client,
         scope,
     )
@@ -71,7 +72,10 @@ async fn token(stack: &Stack, region: &str, machine: &Machine, scope: &str) -> R
 
 /// Sends one event for a tenant: the status, and why it is refused where it is.
 async fn report(stack: &Stack, region: &str, token: &str, tenant: &str) -> Result<(u16, String)> {
-    let url = format!("{}/usage/events", stack.state().region(region)?.api_url);
+    let url = format!(
+        "{}/usage/events",
+        stack.deployment().region(region)?.api_url
+    );
     let event = json!({ "specversion": "1.0", "type": "api.request", "source": "/machines",
         "id": meridian::new_uuid().to_string(), "subject": tenant, "time": meridian::now().to_string() });
     let answer = http()
@@ -97,7 +101,7 @@ async fn entitlements(
 ) -> Result<(u16, Value)> {
     let url = format!(
         "{}/entitlements{query}",
-        stack.state().region(region)?.api_url
+        stack.deployment().region(region)?.api_url
     );
     let answer = http().get(url).bearer_auth(token).send().await?;
     Ok((answer.status().as_u16(), answer.json().await?))
@@ -244,7 +248,7 @@ pub(crate) async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack
 
 /// How many clients of the user pool have a name.
 async fn named(stack: &Stack, name: &str) -> Result<usize> {
-    let pool = &stack.state().region(REGION)?.user_pool_id;
+    let pool = &stack.deployment().region(REGION)?.user_pool_id;
     let client = Client::new(&stack.sdk(REGION)?);
     let pages = client
         .list_user_pool_clients()
@@ -270,8 +274,8 @@ pub(crate) async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> 
         &json!({ "scopes": ["tenant/read"] }),
     )
     .await?;
-    stack.stop_region(&stack.state().home.clone()).await?;
-    let state = stack.state().region(REGION)?;
+    stack.stop_region(&stack.deployment().home.clone()).await?;
+    let state = stack.deployment().region(REGION)?;
     let machine = token(stack, REGION, &made, "tenant/read").await?;
     let service = machine_token(&state.token_url, &state.service_client, "tenant/read").await?;
     let named = format!("?tenant={}", host.customer.tenant);
@@ -304,7 +308,7 @@ pub(crate) async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> 
         "{}",
         answers[0]
     );
-    stack.start_region(&stack.state().home.clone()).await
+    stack.start_region(&stack.deployment().home.clone()).await
 }
 
 /// A token is for the region that issued it, whoever holds it.
@@ -331,7 +335,7 @@ pub(crate) async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Resu
         let (status, _) = entitlements(stack, OTHER, &reader, &format!("?tenant={tenant}")).await?;
         ensure!(status == 401, "another region reads by the token: {status}");
     }
-    let state = stack.state().region(REGION)?;
+    let state = stack.deployment().region(REGION)?;
     let service = machine_token(&state.token_url, &state.service_client, usage::SCOPE).await?;
     ensure!(
         report(stack, OTHER, &service, &elsewhere.customer.tenant)
@@ -350,7 +354,7 @@ pub(crate) async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Resu
 /// each is taken back by its key for itself.
 pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let tenant = &host.customer.tenant;
     let key = meridian::new_uuid().to_string();
     let machine = make(

@@ -43,7 +43,7 @@ mod widths;
 use anyhow::{Context, Result, bail};
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
-use meridian::local::{Stack, UpOptions};
+use local_aws::{Stack, UpOptions};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -324,7 +324,7 @@ fn main() -> ExitCode {
 /// Plays a scenario on a whole stack, and makes it whole again.
 async fn play(stack: &Stack, scenario: Scenario) -> Result<()> {
     let played = scenario(stack).await;
-    for region in stack.state().regions.keys() {
+    for region in stack.deployment().regions.keys() {
         stack
             .start_region(region)
             .await

@@ -4,11 +4,11 @@ use crate::books::scan;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
+use local_aws::{Action, Stack};
 use meridian::client::onboarding::{Onboarding, onboard, read, regions};
 use meridian::client::signup::{confirm, mailed_code};
 use meridian::client::tenant::refusal;
 use meridian::demo::{Person, enter, wait_until_done};
-use meridian::local::{Action, Stack};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const CALLS_MAX: u64 = 20;
 /// Everybody sees the regions; home chooses as it is asked to, and follows what it handed over.
 pub(crate) async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
-    let home = stack.state().region(&stack.state().home)?;
+    let home = stack.deployment().region(&stack.deployment().home)?;
     let listed = regions(home).await?;
     let codes: Vec<&str> = listed.iter().map(|region| region.code.as_str()).collect();
     ensure!(
@@ -30,7 +30,7 @@ pub(crate) async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
         "the regions are {codes:?}"
     );
     for region in &listed {
-        let served = &stack.state().region(&region.code)?.api_url;
+        let served = &stack.deployment().region(&region.code)?.api_url;
         ensure!(
             region.signup_url == *served && region.accepts_new_tenants,
             "{region:?}"
@@ -68,7 +68,7 @@ pub(crate) async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
         ensure!(problem.slug() == slug, "{code}: {problem}");
         let named = problem.problem["signup_url"].as_str();
         ensure!(
-            code != "eu-central-1" || named == Some(&stack.state().region(code)?.api_url),
+            code != "eu-central-1" || named == Some(&stack.deployment().region(code)?.api_url),
             "{problem:?}"
         );
     }
@@ -79,7 +79,7 @@ pub(crate) async fn home_hands_a_sign_up_over(stack: &Stack) -> Result<()> {
 /// key.
 pub(crate) async fn a_key_makes_one_onboarding(stack: &Stack) -> Result<()> {
     beat_everywhere(stack).await?;
-    let home = stack.state().region(&stack.state().home)?;
+    let home = stack.deployment().region(&stack.deployment().home)?;
     let person = Person::invent(SHARED, "starter");
     let before = tenants(stack).await?;
     let placement = json!({ "region": SHARED });
@@ -110,8 +110,8 @@ pub(crate) async fn a_killed_onboarding_is_completed_by_its_repetition(
     stack: &Stack,
 ) -> Result<()> {
     beat_everywhere(stack).await?;
-    let home_code = stack.state().home.clone();
-    let home = stack.state().region(&home_code)?;
+    let home_code = stack.deployment().home.clone();
+    let home = stack.deployment().region(&home_code)?;
     let placement = json!({ "region": SHARED });
     for (region, function) in [
         (home_code.as_str(), "fleet-onboarding"),
@@ -156,14 +156,14 @@ pub(crate) async fn a_killed_onboarding_is_completed_by_its_repetition(
 /// Every region says what it is, so that home can choose.
 pub(crate) async fn beat_everywhere(stack: &Stack) -> Result<()> {
     let beat = meridian::client::operator::scheduled_event(meridian::now());
-    let regions = stack.state().regions.keys();
+    let regions = stack.deployment().regions.keys();
     try_join_all(regions.map(async |code| stack.invoke(code, "heartbeat", &beat).await)).await?;
     stack.wait_until_quiet(QUIET_MAX).await
 }
 
 /// Sends an onboarding until it is answered, as a client with a key does.
 async fn repeat(stack: &Stack, person: &Person, placement: &Value) -> Result<Onboarding> {
-    let home = stack.state().region(&stack.state().home)?;
+    let home = stack.deployment().region(&stack.deployment().home)?;
     let mut last = None;
     for _ in 0..10 {
         match onboard(home, &person.idempotency_key, placement, &person.details).await {
@@ -183,14 +183,18 @@ async fn finish(stack: &Stack, person: Person, started: &Onboarding) -> Result<(
         .signup
         .as_ref()
         .context("who starts it gets the region's operation")?;
-    let region = stack.state().region(&started.region)?;
+    let region = stack.deployment().region(&started.region)?;
     let operation = &handed.operation;
     ensure!(
         handed.url == format!("{}/signups/{}", region.api_url, operation.id),
         "{}",
         handed.url
     );
-    let code = mailed_code(&region.mail_url, &person.details.email).await?;
+    let code = mailed_code(
+        &stack.local().region(&started.region)?.mail_url,
+        &person.details.email,
+    )
+    .await?;
     confirm(&region.api_url, &operation.id, &code).await?;
     wait_until_done(&region.api_url, &operation.id).await?;
     let customer = enter(stack, person, &operation.alias).await?;
@@ -199,7 +203,7 @@ async fn finish(stack: &Stack, person: Person, started: &Onboarding) -> Result<(
         "{}",
         customer.claims
     );
-    let home = stack.state().region(&stack.state().home)?;
+    let home = stack.deployment().region(&stack.deployment().home)?;
     let deadline = Instant::now() + FOLLOWED_MAX;
     loop {
         let followed = read(home, &started.id).await?;
@@ -233,7 +237,7 @@ async fn finish(stack: &Stack, person: Person, started: &Onboarding) -> Result<(
 
 async fn tenants(stack: &Stack) -> Result<usize> {
     let table = stack
-        .state()
+        .deployment()
         .region(SHARED)?
         .tables
         .get("regional")

@@ -6,7 +6,7 @@ use crate::exactly_once::{send_all, send_observed};
 use crate::quiet::QUIET_MAX;
 use anyhow::{Result, ensure};
 use futures::future::join3;
-use meridian::local::Stack;
+use local_aws::Stack;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -22,7 +22,7 @@ const LOST_AFTER: u64 = 3_000;
 /// While home is away, the region signs up, signs in and meters. When home is back, it learns
 /// everything, once.
 pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     let before = customer(stack, REGION).await?;
     let first = usage_file(vec![before.tenant.clone()], 600, 21)?;
     send_all(stack, REGION, &first.path).await?;
@@ -60,7 +60,7 @@ pub(crate) async fn a_region_works_without_home(stack: &Stack) -> Result<()> {
 /// The region itself is lost while two clients send it the same file, what it has taken is being
 /// settled, and what is settled is on its way. They send all of it again once it is back.
 pub(crate) async fn a_region_is_lost_while_it_meters(stack: &Stack) -> Result<()> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     let dead_before = dead_letters(stack, &[&home, REGION]).await?;
     let tenants = vec![
         customer(stack, REGION).await?.tenant,

@@ -5,7 +5,7 @@ use crate::dead_letters::{source_of, sweep};
 use crate::exactly_once::send_all;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
-use meridian::local::Stack;
+use local_aws::Stack;
 use std::time::{Duration, Instant};
 
 const REGION: &str = "eu-central-1";
@@ -18,10 +18,10 @@ const DEAD_AFTER_MAX: Duration = Duration::from_secs(300);
 /// The ledger gets messages that it cannot read, among good ones: the good ones are entered, the
 /// others end in the dead-letter queue of its function set, which says what queue they were in.
 pub(crate) async fn a_poison_message_ends_in_its_dead_letter_queue(stack: &Stack) -> Result<()> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(&home)?);
     let dead = stack
-        .state()
+        .deployment()
         .region(&home)?
         .queues
         .get("central-dead-letter")
@@ -39,7 +39,7 @@ async fn poisoned(
 ) -> Result<()> {
     let dead_before = stack.dead_letters(home).await?;
     let queue = stack
-        .state()
+        .deployment()
         .region(home)?
         .queues
         .get("ledger")

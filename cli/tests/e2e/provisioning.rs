@@ -8,26 +8,30 @@ use crate::quiet::QUIET_MAX;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
+use local_aws::{Action, Stack};
 use meridian::client::signup::{self, Operation, confirm, mailed_code, sign_up};
 use meridian::demo::{Person, enter, wait_until_done};
-use meridian::local::{Action, Stack};
 
 /// More calls than any of the functions makes.
 const CALLS_MAX: u64 = 12;
 
 /// Signs up and confirms; the application has not answered yet.
 async fn confirmed(stack: &Stack, plan: &str) -> Result<(Person, Operation)> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let person = Person::invent(REGION, plan);
     let operation = sign_up(&region.api_url, &person.idempotency_key, &person.details).await?;
-    let code = mailed_code(&region.mail_url, &person.details.email).await?;
+    let code = mailed_code(
+        &stack.local().region(REGION)?.mail_url,
+        &person.details.email,
+    )
+    .await?;
     let operation = confirm(&region.api_url, &operation.id, &code).await?;
     Ok((person, operation))
 }
 
 /// A pool tenant gets an item in the table of all, a silo tenant a table of its own; both sign in.
 pub(crate) async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     for (plan, has_table) in [("starter", false), ("enterprise", true)] {
         let (person, operation) = confirmed(stack, plan).await?;
         let done = wait_until_done(api_url, &operation.id).await?;
@@ -43,10 +47,10 @@ pub(crate) async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -
 /// While the application listens to nothing, the deadline turns silence into a failure that can be
 /// repeated.
 pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     let events = aws_sdk_eventbridge::Client::new(&stack.emulator_sdk(REGION)?);
     let bus = stack
-        .state()
+        .deployment()
         .region(REGION)?
         .buses
         .get("regional")
@@ -80,7 +84,7 @@ pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
 
 /// Signs up and confirms, and sees the deadline pass without an answer.
 async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     let (person, operation) = confirmed(stack, "starter").await?;
     ensure!(
         (operation.state.as_str(), operation.next.as_str()) == ("waiting", "wait"),
@@ -161,7 +165,7 @@ pub(crate) async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<
 /// Makes a tenant for each call of a function, at which that is killed. Returns how many calls
 /// there are.
 async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     let mut boundaries = 0;
     for after in 0..CALLS_MAX {
         let fault = crate::kills::fault_in(stack, REGION, function, after, Action::KillAfter, 1)?;

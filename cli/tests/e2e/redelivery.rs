@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::types::QueueAttributeName;
-use meridian::local::Stack;
+use local_aws::Stack;
 
 /// Sooner than the deployed minute, so that what was killed need not be waited for so long; and
 /// later than any function takes for its messages on a busy machine, whatever its timeout: what
@@ -14,7 +14,7 @@ const SOON_S: &str = "5";
 
 /// Messages of every queue come back after the usual time.
 pub(crate) async fn hasten(stack: &Stack) -> Result<()> {
-    for (code, region) in &stack.state().regions {
+    for (code, region) in &stack.deployment().regions {
         let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(code)?);
         for url in region.queues.values() {
             set(&client, url, USUAL_S).await?;
@@ -30,7 +30,7 @@ pub(crate) async fn soon<T>(
     queue: &str,
     what: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let url = stack.state().region(region)?.queues.get(queue);
+    let url = stack.deployment().region(region)?.queues.get(queue);
     let url = url.with_context(|| format!("{region} has no queue {queue}"))?;
     let client = aws_sdk_sqs::Client::new(&stack.emulator_sdk(region)?);
     set(&client, url, SOON_S).await?;

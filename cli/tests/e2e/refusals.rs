@@ -2,11 +2,11 @@
 
 use crate::books::customer;
 use anyhow::{Context, Result, ensure};
+use deployment::clients::http;
+use local_aws::Stack;
 use meridian::client::login::{machine_token, sign_in};
 use meridian::client::usage::SCOPE;
 use meridian::demo::Person;
-use meridian::local::Stack;
-use meridian::local::sdk::http;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ fn form_with(field: &str, value: Value) -> Result<Value> {
 
 /// Every kind of bad input that the issue of the first slice names.
 pub(crate) async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let api = &region.api_url;
     for (field, value) in [
         ("email", json!("no address")),
@@ -204,7 +204,7 @@ pub(crate) async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<
 }
 
 async fn usage_rows(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let tenant = customer(stack, REGION).await?.tenant;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let url = format!("{}/usage/events", region.api_url);
@@ -267,8 +267,8 @@ async fn usage_rows(stack: &Stack) -> Result<()> {
 
 /// No token, no token at all, a person's token, another region's token: each is refused.
 pub(crate) async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
-    let other = stack.state().region(OTHER)?;
+    let region = stack.deployment().region(REGION)?;
+    let other = stack.deployment().region(OTHER)?;
     let url = format!("{}/usage/events", region.api_url);
     let post = || {
         http()
@@ -325,7 +325,7 @@ pub(crate) async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
     .check()
     .await?;
 
-    let home = stack.state().region(&stack.state().home)?;
+    let home = stack.deployment().region(&stack.deployment().home)?;
     let fleet = format!(
         "{}/fleet",
         home.operator_api_url
@@ -354,7 +354,7 @@ pub(crate) async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
 
 /// The sign-up with the same key answers with the same operation, which names the user.
 async fn kernel_username(stack: &Stack, person: &Person) -> Result<String> {
-    let api_url = &stack.state().region(REGION)?.api_url;
+    let api_url = &stack.deployment().region(REGION)?.api_url;
     let operation =
         meridian::client::signup::sign_up(api_url, &person.idempotency_key, &person.details)
             .await?;

@@ -7,7 +7,9 @@ use crate::onboarding::{SHARED, beat_everywhere};
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
-use meridian::canary::Canary;
+use deployment::clients::http;
+use local_aws::canary::Canary;
+use local_aws::{Stack, logs};
 use meridian::client::login::machine_token;
 use meridian::client::onboarding::onboard;
 use meridian::client::operator::scheduled_event;
@@ -15,15 +17,13 @@ use meridian::client::signup::sign_up;
 use meridian::client::tenant::accept_invitation;
 use meridian::client::usage::SCOPE;
 use meridian::demo::{Customer, Person, canaries};
-use meridian::local::sdk::{http, mailbox};
-use meridian::local::{Stack, logs};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 /// Runs the whole system with canaries in every personal field, refused and failing requests
 /// included, then searches everything that the other regions hold.
 pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
-    let regions: Vec<String> = stack.state().regions.keys().cloned().collect();
+    let regions: Vec<String> = stack.deployment().regions.keys().cloned().collect();
     let mut planted = Vec::new();
     for region in &regions {
         let customer = customer(stack, region).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
     planted.extend(handed_over(stack).await?);
     stack.wait_until_quiet(QUIET_MAX).await?;
     for region in &regions {
-        let logged = logs::lines(stack.state(), region).await?;
+        let logged = logs::lines(stack, region).await?;
         ensure!(
             logged.iter().any(|line| line.function == "signup-api"),
             "{region}: the logs cannot be read"
@@ -109,7 +109,7 @@ async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
             Some(&json!({ "organisation": renamed.organisation })),
         )
         .await?;
-    let api_url = &stack.state().region(region)?.api_url;
+    let api_url = &stack.deployment().region(region)?.api_url;
     let code = format!("{}.{}", meridian::new_uuid(), meridian::new_uuid().simple());
     let refused = accept_invitation(api_url, &code, &guessed.name, &guessed.password).await;
     ensure!(refused.is_err(), "a guessed code is accepted");
@@ -139,7 +139,7 @@ async fn invited(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
 /// mails are personal throughout, and what was asked in vain is in no log either.
 async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     let code = &customer.person.region;
-    let region = stack.state().region(code)?;
+    let region = stack.deployment().region(code)?;
     let (known, stranger) = (
         &customer.person.details.email,
         Person::invent(code, "pro").details,
@@ -178,7 +178,7 @@ async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         "{code}: somebody else's password is right"
     );
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let mails = mailbox(&region.mail_url).await?;
+    let mails = stack.mailbox(code).await?;
     let organisation = &customer.person.details.organisation;
     let listed = mails
         .iter()
@@ -200,7 +200,7 @@ async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
 /// for: only what it adds to totals is kept, so that none of it is anywhere.
 async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
     let code = &customer.person.region;
-    let region = stack.state().region(code)?;
+    let region = stack.deployment().region(code)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let mut values = Vec::new();
     let mut personal = || {
@@ -298,7 +298,7 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
 /// Sign-ups that pass through home, taken and refused: nothing of them stays there.
 async fn handed_over(stack: &Stack) -> Result<Vec<Canary>> {
     beat_everywhere(stack).await?;
-    let home = stack.state().region(&stack.state().home)?;
+    let home = stack.deployment().region(&stack.deployment().home)?;
     let placement = json!({ "region": SHARED });
     let (taken, mut wrong) = (
         Person::invent(SHARED, "starter"),
@@ -337,7 +337,7 @@ async fn handed_over(stack: &Stack) -> Result<Vec<Canary>> {
 
 /// Sign-ups that are refused: what they held must be nowhere, in no region's log either.
 async fn refused(stack: &Stack, region: &str) -> Result<Vec<Canary>> {
-    let api_url = &stack.state().region(region)?.api_url;
+    let api_url = &stack.deployment().region(region)?.api_url;
     let mut person = Person::invent(region, "no-such-plan");
     person.details.password = format!("weak{}", person.details.organisation);
     let answer = sign_up(api_url, &person.idempotency_key, &person.details).await;

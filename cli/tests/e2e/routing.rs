@@ -10,13 +10,13 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType,
 };
+use deployment::clients::http;
 use jiff::SignedDuration;
+use local_aws::Stack;
+use local_aws::names::{DOMAIN, zone};
 use meridian::client::operator::Operator;
 use meridian::client::tenant::undo_closure;
 use meridian::demo::Customer;
-use meridian::local::Stack;
-use meridian::local::names::{DOMAIN, zone};
-use meridian::local::sdk::http;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub(crate) fn alias_of(customer: &Customer) -> Result<String> {
 /// What a name answers about its tenant.
 async fn asked(stack: &Stack, alias: &str) -> Result<(StatusCode, Value)> {
     let address = stack
-        .state()
+        .deployment()
         .tenant_address(alias)
         .context("tenants have addresses")?;
     let answer = http()
@@ -105,7 +105,11 @@ async fn record(stack: &Stack, region: &str, alias: &str) -> Result<Option<Strin
 /// Waits until home's hosted zone has a name, or has it no more.
 async fn until_kept(stack: &Stack, alias: &str, kept: bool) -> Result<()> {
     let deadline = Instant::now() + NAMED_MAX;
-    while record(stack, &stack.state().home, alias).await?.is_some() != kept {
+    while record(stack, &stack.deployment().home, alias)
+        .await?
+        .is_some()
+        != kept
+    {
         ensure!(
             Instant::now() < deadline,
             "home's zone: {alias} is still {}",
@@ -129,13 +133,18 @@ pub(crate) async fn a_tenant_is_reached_by_its_address(stack: &Stack) -> Result<
             (&answer["alias"], &answer["region"]) == (&json!(alias), &json!(region)),
             "{answer}"
         );
-        let state = stack.state().region(region)?;
+        let state = stack.deployment().region(region)?;
         ensure!(
             answer["user_pool_id"] == json!(state.user_pool_id),
             "another region's pool: {answer}"
         );
         let page = http()
-            .get(stack.state().tenant_address(&alias).context("an address")?)
+            .get(
+                stack
+                    .deployment()
+                    .tenant_address(&alias)
+                    .context("an address")?,
+            )
             .send()
             .await?;
         let kind = page
@@ -171,7 +180,7 @@ pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()>
     let (alias, tenant) = (alias_of(&host.customer)?, host.customer.tenant.clone());
     until(stack, &alias, is_open).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     operator.suspend(&tenant, "dunning").await?;
     let suspended = until(stack, &alias, is_suspended).await?.to_string();
     ensure!(
@@ -188,7 +197,7 @@ pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()>
         !is_gone(asked(stack, &alias).await?.0, &Value::Null),
         "a closing tenant can be taken back"
     );
-    undo_closure(&stack.state().region(REGION)?.api_url, &tenant, &undo).await?;
+    undo_closure(&stack.deployment().region(REGION)?.api_url, &tenant, &undo).await?;
     until(stack, &alias, is_open).await?;
     host.admin.close().await?;
     let ended = meridian::now() + SignedDuration::from_hours(30 * 24 + 1);
@@ -206,7 +215,7 @@ pub(crate) async fn an_address_ends_with_its_tenant(stack: &Stack) -> Result<()>
 
 /// Home goes away: names go on answering, and new ones come. When it is back, it has them all.
 pub(crate) async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     let before = alias_of(&customer(stack, REGION).await?)?;
     until(stack, &before, is_open).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
@@ -234,7 +243,7 @@ pub(crate) async fn addresses_outlive_home(stack: &Stack) -> Result<()> {
 
 /// The AWS of a region through its proxy, with the permissions of one of its functions.
 pub(crate) async fn as_function(stack: &Stack, region: &str, function: &str) -> Result<SdkConfig> {
-    let deployed = stack.state().region(region)?.functions.get(function);
+    let deployed = stack.deployment().region(region)?.functions.get(function);
     let deployed = deployed.with_context(|| format!("{region} has no function {function}"))?;
     let config = stack.sdk(region)?;
     let about = aws_sdk_lambda::Client::new(&config)

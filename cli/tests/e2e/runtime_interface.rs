@@ -1,9 +1,10 @@
 //! Every real binary under AWS's own Lambda Runtime Interface Emulator, on the files of `events/`.
 
 use anyhow::{Context, Result, ensure};
-use meridian::local::layout::Layout;
-use meridian::local::sdk::http;
-use meridian::local::{RegionState, Stack};
+use deployment::DeployedRegion;
+use deployment::clients::http;
+use local_aws::Stack;
+use local_aws::layout::Layout;
 use serde_json::Value;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -80,8 +81,8 @@ const CASES: &[(&str, &str, Answer)] = &[
 /// gives it.
 pub(crate) async fn every_binary_runs(stack: &Stack) -> Result<()> {
     let emulator = install(stack)?;
-    let home = &stack.state().home;
-    let region = stack.state().region(home)?;
+    let home = &stack.deployment().home;
+    let region = stack.deployment().region(home)?;
     let deployed: Vec<_> = region.functions.keys().map(String::as_str).collect();
     let covered: Vec<_> = CASES.iter().map(|(function, ..)| *function).collect();
     ensure!(
@@ -122,11 +123,12 @@ fn check(wanted: &Answer, answer: &Value) -> Result<()> {
 async fn invoke(
     stack: &Stack,
     emulator: &Path,
-    region: &RegionState,
+    region: &DeployedRegion,
     function: &str,
     event: Vec<u8>,
 ) -> Result<Value> {
-    let mut running = start(stack, emulator, region, function, &region.emulator_url).await?;
+    let home = stack.local().region(&stack.deployment().home)?;
+    let mut running = start(stack, emulator, region, function, &home.emulator_url).await?;
     running.invoke(event).await
 }
 
@@ -174,7 +176,7 @@ impl Drop for Running {
 pub(crate) async fn start(
     stack: &Stack,
     emulator: &Path,
-    region: &RegionState,
+    region: &DeployedRegion,
     function: &str,
     endpoint: &str,
 ) -> Result<Running> {
@@ -182,7 +184,7 @@ pub(crate) async fn start(
         .functions
         .get(function)
         .context("the function is not deployed")?;
-    let lambda = aws_sdk_lambda::Client::new(&stack.emulator_sdk(&stack.state().home)?);
+    let lambda = aws_sdk_lambda::Client::new(&stack.emulator_sdk(&stack.deployment().home)?);
     let configured = lambda
         .get_function_configuration()
         .function_name(deployed)
@@ -201,7 +203,7 @@ pub(crate) async fn start(
         .arg(binary(function)?)
         .env_clear()
         .envs(variables.into_iter().flatten())
-        .env("AWS_REGION", &stack.state().home)
+        .env("AWS_REGION", &stack.deployment().home)
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_ENDPOINT_URL", endpoint)

@@ -13,10 +13,10 @@ use aws_sdk_cognitoidentityprovider::types::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::Alias;
+use local_aws::Stack;
+use local_aws::sdk::Mail;
 use meridian::client::operator::Operator;
 use meridian::demo::Person;
-use meridian::local::Stack;
-use meridian::local::sdk::Mail;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -35,12 +35,15 @@ struct Visitor {
 
 impl Visitor {
     fn new(stack: &Stack, username: &str) -> Result<Self> {
-        let state = stack.state().region(REGION)?;
-        let pool = &state.user_pool_id;
+        let region = stack.deployment().region(REGION)?;
+        let (pool, endpoint) = (
+            &region.user_pool_id,
+            &stack.local().region(REGION)?.aws_endpoint_url,
+        );
         let job = json!({
             "user_pool_id": pool,
-            "client_id": state.client_id,
-            "jwks_uri": format!("{}/{pool}/.well-known/jwks.json", state.aws_endpoint_url),
+            "client_id": region.client_id,
+            "jwks_uri": format!("{endpoint}/{pool}/.well-known/jwks.json"),
             "username": username,
         });
         Ok(Self {
@@ -243,7 +246,7 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
 async fn let_retries_end(stack: &Stack) -> Result<()> {
     stack.wait_until_quiet(QUIET_MAX).await?;
     let table = stack
-        .state()
+        .deployment()
         .region(REGION)?
         .tables
         .get("regional")
@@ -270,7 +273,7 @@ async fn let_retries_end(stack: &Stack) -> Result<()> {
 pub(crate) async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
-    let state = stack.state().region(REGION)?;
+    let state = stack.deployment().region(REGION)?;
     Client::new(&stack.sdk(REGION)?)
         .admin_set_user_password()
         .user_pool_id(&state.user_pool_id)
@@ -313,7 +316,7 @@ pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<
         .tokens("srp", json!({ "password": password }))
         .await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
+    let operator = Operator::connect(stack.deployment().region(&stack.deployment().home)?).await?;
     operator.suspend(&host.customer.tenant, "operator").await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let before = logins(stack, &host.customer.tenant).await?;
@@ -359,7 +362,7 @@ pub(crate) async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()>
     let (alias, username) = account(&host)?;
     let details = &host.customer.person.details;
     let address = stack
-        .state()
+        .deployment()
         .tenant_address(alias.as_str())
         .context("tenants have no address")?;
     let visitor = Visitor::new(stack, &username.to_string())?;
@@ -545,7 +548,7 @@ impl FormerPool {
             .user_pool_id(&self.id)
             .username(username);
         set.password(password).permanent(true).send().await?;
-        let pool = &stack.state().region(REGION)?.user_pool_id;
+        let pool = &stack.deployment().region(REGION)?.user_pool_id;
         cognito
             .admin_delete_user()
             .user_pool_id(pool)
@@ -563,7 +566,7 @@ impl FormerPool {
             ("client_id".to_owned(), text(&self.client_id)),
         ];
         let table = stack
-            .state()
+            .deployment()
             .region(REGION)?
             .tables
             .get("regional")
@@ -583,9 +586,9 @@ impl FormerPool {
 
 /// How many sign-ins of a tenant are in the ledger of whoever bills it.
 async fn logins(stack: &Stack, tenant: &str) -> Result<u64> {
-    let home = &stack.state().home;
+    let home = &stack.deployment().home;
     let table = stack
-        .state()
+        .deployment()
         .region(home)?
         .tables
         .get("billing")

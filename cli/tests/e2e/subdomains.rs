@@ -6,10 +6,10 @@ use crate::quiet::QUIET_MAX;
 use crate::routing::alias_of;
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
-use meridian::canary::Canary;
+use deployment::clients::http;
+use local_aws::Stack;
+use local_aws::canary::Canary;
 use meridian::client::tenant::refusal;
-use meridian::local::Stack;
-use meridian::local::sdk::http;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -80,7 +80,10 @@ async fn until_refused(host: &Signed) -> Result<()> {
 async fn answered(stack: &Stack, label: &str, wanted: StatusCode) -> Result<Value> {
     let url = format!(
         "{}/.well-known/meridian",
-        stack.state().tenant_address(label).context("addresses")?
+        stack
+            .deployment()
+            .tenant_address(label)
+            .context("addresses")?
     );
     let deadline = Instant::now() + ROLLED_UP_MAX;
     loop {
@@ -99,9 +102,9 @@ async fn answered(stack: &Stack, label: &str, wanted: StatusCode) -> Result<Valu
 
 /// The reservations that home has a record of.
 async fn claims_at_home(stack: &Stack) -> Result<Vec<HashMap<String, AttributeValue>>> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     let table = stack
-        .state()
+        .deployment()
         .region(&home)?
         .tables
         .get("central")
@@ -184,7 +187,7 @@ pub(crate) async fn a_label_is_refused_where_it_is_asked_for(stack: &Stack) -> R
 /// While home is off, a reservation waits; when it is back, it is decided. Nothing that home holds names
 /// the label.
 pub(crate) async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
-    let home = stack.state().home.clone();
+    let home = stack.deployment().home.clone();
     let host = administrator(stack, REGION).await?;
     stack.wait_until_quiet(QUIET_MAX).await?;
     let known = claims_at_home(stack).await?.len();

@@ -5,9 +5,9 @@ use crate::clients::run;
 use crate::quiet::QUIET_MAX;
 use anyhow::{Result, ensure};
 use jiff::Timestamp;
+use local_aws::Stack;
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
-use meridian::local::Stack;
 use serde_json::{Value, json};
 
 const REGION: &str = "eu-central-1";
@@ -25,7 +25,7 @@ fn event(tenant: &str, id: &str, gigabytes: f64) -> Result<Value> {
 /// The SDK of `CloudEvents` in all its modes, and the client of `OpenMeter`, each unmodified: what
 /// they send over and over counts once.
 pub(crate) async fn clients_of_others_report_usage(stack: &Stack) -> Result<()> {
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let tenants = [
         customer(stack, REGION).await?.tenant,
@@ -80,7 +80,7 @@ pub(crate) async fn clients_of_others_report_usage(stack: &Stack) -> Result<()> 
     }
 
     stack.wait_until_quiet(QUIET_MAX).await?;
-    let found = ledger(stack, &stack.state().home.clone(), &tenants).await?;
+    let found = ledger(stack, &stack.deployment().home.clone(), &tenants).await?;
     let total = |tenant: &str, gigabytes: &str, events| -> Result<_> {
         Ok((
             (tenant.to_owned(), "transfer-gb".to_owned()),

@@ -3,12 +3,12 @@
 use crate::books::{scan, text_of};
 use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, ensure};
+use deployment::clients::http;
 use kernel::BillingPeriod;
+use local_aws::Stack;
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
 use meridian::demo::{Person, become_customer};
-use meridian::local::Stack;
-use meridian::local::sdk::http;
 use reqwest::StatusCode;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub(crate) async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
     let tenant = become_customer(stack, Person::invent(REGION, "pro"))
         .await?
         .tenant;
-    let region = stack.state().region(REGION)?;
+    let region = stack.deployment().region(REGION)?;
     let token = machine_token(&region.token_url, &region.service_client, SCOPE).await?;
     let url = format!("{}/usage/events", region.api_url);
     let now = meridian::now();
@@ -74,9 +74,9 @@ pub(crate) async fn usage_of_any_width_counts(stack: &Stack) -> Result<()> {
         "the tenant sees {shown:?}"
     );
 
-    let home = &stack.state().home;
+    let home = &stack.deployment().home;
     let table = stack
-        .state()
+        .deployment()
         .region(home)?
         .tables
         .get("billing")

@@ -230,7 +230,7 @@ async fn a_letter_arrives() {
     let mailer = mailer(&aws, SENDER);
     assert!(mailer.can_send());
     assert_eq!(mailer.send(&to, &letter(Role::Admin)).await, Ok(()));
-    let mails = meridian::local::sdk::mailbox(&format!("{}/_ministack/ses/messages", aws.endpoint))
+    let mails = local_aws::sdk::mailbox(&format!("{}/_ministack/ses/messages", aws.endpoint))
         .await
         .unwrap();
     let mine: Vec<_> = mails

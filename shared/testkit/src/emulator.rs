@@ -1,10 +1,10 @@
 //! One emulator for all test binaries of a checkout.
 
 use anyhow::{Context, Result};
-use meridian::local::emulator::{Emulator, install};
-use meridian::local::layout::Layout;
-use meridian::local::ports::RegionPorts;
-use meridian::local::sdk;
+use local_aws::emulator::{Emulator, install};
+use local_aws::layout::Layout;
+use local_aws::ports::RegionPorts;
+use local_aws::sdk;
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     StreamSpecification, StreamViewType,
 };
-use meridian::local::sdk;
+use deployment::clients::fresh_http;
 use std::collections::BTreeMap;
 
 fn unique(prefix: &str) -> String {
@@ -87,7 +87,7 @@ pub async fn tenant_role(aws: &LocalAws) -> String {
         ],
     ] {
         let scope = "AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
-        let asked = sdk::fresh_http()
+        let asked = fresh_http()
             .post(&aws.endpoint)
             .header("authorization", scope)
             .form(&form)
@@ -287,7 +287,7 @@ pub async fn machine_token(aws: &LocalAws, pool: &Pool, scope: &str) -> String {
 /// When the local AWS refuses.
 pub async fn client_token(aws: &LocalAws, client_id: &str, secret: &str, scope: &str) -> String {
     let form = [("grant_type", "client_credentials"), ("scope", scope)];
-    let answer = sdk::fresh_http()
+    let answer = fresh_http()
         .post(format!("{}/oauth2/token", aws.endpoint))
         .basic_auth(client_id, Some(secret))
         .form(&form)

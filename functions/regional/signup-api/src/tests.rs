@@ -15,7 +15,7 @@ use contract::TenantCounts;
 use futures::future::join_all;
 use identity::{Identity, Mailing};
 use kernel::{Mode, SignupId};
-use meridian::local::sdk::mailbox;
+use local_aws::sdk::mailbox;
 use regional_store::MailTally;
 use runtime::handover::Seal;
 use runtime::http::Tokens;

@@ -10,12 +10,11 @@ use axum::body::to_bytes;
 use axum::http::HeaderMap;
 use identity::Identity;
 use kernel::{InvitationId, Role, TenantId, Timestamp};
+use local_aws::sdk::{Mail, mailbox};
 use mail::Mailer;
-use meridian::local::sdk::{Mail, fresh_http};
 use regional_store::MailTally;
 use runtime::http::Tokens;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use tenancy::{Actor, AuditAction, AuditEntry, SignUp, User, Username};
 use tenant_access::TenantAccess;
 use tenantkit::{Newcomer, People, Region, moment};
@@ -294,19 +293,9 @@ impl World {
     /// The mails that an address got, oldest first.
     async fn mails_to(&self, address: &str) -> Vec<Mail> {
         let url = format!("{}/_ministack/ses/messages", self.region.aws.endpoint);
-        let answer = fresh_http()
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .error_for_status()
-            .unwrap();
-        let mut box_of_all: BTreeMap<String, Value> = answer.json().await.unwrap();
-        let mails: BTreeMap<String, Vec<Mail>> =
-            serde_json::from_value(box_of_all.remove("messages").unwrap()).unwrap();
+        let mails = mailbox(&url).await.unwrap();
         mails
-            .into_values()
-            .flatten()
+            .into_iter()
             .filter(|mail| mail.is_to(address))
             .collect()
     }

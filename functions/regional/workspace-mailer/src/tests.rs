@@ -1,8 +1,8 @@
 use crate::handler::{Adapters, handle};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{Role, Suspension};
+use local_aws::sdk::{self, Mail};
 use mail::Mailer;
-use meridian::local::sdk::{self, Mail};
 use regional_store::{MailTally, TenantReader};
 use serde_json::{Value, json};
 use tenancy::{Asker, SignUp};

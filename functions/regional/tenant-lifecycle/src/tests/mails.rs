@@ -3,8 +3,8 @@
 use super::fixtures::{MAILS, SENDER, World, world};
 use identity::Identity;
 use kernel::{InvitationId, Role, TenantStatus};
+use local_aws::sdk::{Mail, mailbox};
 use mail::Mailer;
-use meridian::local::sdk::{Mail, mailbox};
 use regional_store::{LoadOptions, MailTally};
 use tenancy::{
     Asker, InvitationCode, Invite, OwedMail, SignUp, TaskKind, Username, decide_code_mail,

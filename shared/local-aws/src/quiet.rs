@@ -22,7 +22,7 @@ impl Stack {
         let deadline = Instant::now() + timeout;
         let mut quiet = 0;
         while quiet < LOOKS_IN_A_ROW {
-            let regions = self.state().regions.keys();
+            let regions = self.deployment().regions.keys();
             let waiting = try_join_all(regions.map(async |code| self.waiting(code).await))
                 .await?
                 .concat();
@@ -101,7 +101,7 @@ impl Stack {
     }
 
     async fn count_items(&self, code: &str, table: &str, prefix: &str) -> Result<u64> {
-        let region = self.state().region(code)?;
+        let region = self.deployment().region(code)?;
         let name = region
             .tables
             .get(table)

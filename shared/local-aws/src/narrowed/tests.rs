@@ -295,7 +295,7 @@ fn a_session_is_known_by_its_access_key() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sessions.json");
     let nobody = "http://127.0.0.1:9";
-    let config = crate::local::sdk::config("eu-central-1", nobody);
+    let config = crate::sdk::config("eu-central-1", nobody);
     let sessions = || Sessions::new("eu-central-1", nobody, &config, file.clone()).unwrap();
     sessions().note(&request(form), &answer(StatusCode::OK));
     assert_eq!(

@@ -19,6 +19,7 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::error::SdkError;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use deployment::file::write_json;
 use kernel::Timestamp;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ use tokio::sync::Mutex as Once;
 pub use policy::Policy;
 pub use request::Use;
 
-use super::layout::{read_json, write_json};
+use super::layout::read_json;
 use super::sdk::iam;
 use super::upstream::{Answer, Request};
 use super::xml::{every, inside};
@@ -62,6 +63,15 @@ pub struct Sessions {
     policies: Once<BTreeMap<String, (Instant, Policy)>>,
 }
 
+/// The present moment: sessions end by the clock of this machine.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the local stack's one place that reads the clock"
+)]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 impl Sessions {
     /// The sessions of a region, those included that a process before this one kept in `file`;
     /// `config` is for the region's emulator.
@@ -87,7 +97,7 @@ impl Sessions {
             return;
         };
         let mut sessions = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = crate::now();
+        let now = now();
         sessions.retain(|_, session| session.ends_at > now);
         sessions.insert(key, session);
         // Kept for the next process. If that fails, the sessions hold in this one.

@@ -1,16 +1,16 @@
 //! What functions and emulators have logged.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use deployment::clients::http;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::layout::Layout;
+use super::local_json::LocalRegion;
 use super::sdk;
-use super::state::{LocalState, RegionState};
+use super::stack::Stack;
 
 /// The administrator's claim to a region's logs: the emulator reads the region from it, and takes
 /// the administrator's key without looking at the signature.
@@ -50,19 +50,14 @@ pub struct Line {
 ///
 /// # Errors
 /// When a region does not answer, or the selection names nothing that exists.
-pub async fn show(
-    checkout: &Path,
-    state: &LocalState,
-    selection: &Selection,
-    mut print: impl FnMut(&str),
-) -> Result<()> {
+pub async fn show(stack: &Stack, selection: &Selection, mut print: impl FnMut(&str)) -> Result<()> {
     if let Some(region) = &selection.region {
-        state.region(region)?;
+        stack.deployment().region(region)?;
     }
     if selection.emulator {
-        return show_emulators(checkout, state, selection, print).await;
+        return show_emulators(stack, selection, print).await;
     }
-    let groups = groups(state, selection).await?;
+    let groups = groups(stack, selection).await?;
     if groups.is_empty() {
         bail!(
             "no region has a function {}",
@@ -103,13 +98,13 @@ pub async fn show(
 ///
 /// # Errors
 /// When the region does not answer.
-pub async fn lines(state: &LocalState, region: &str) -> Result<Vec<Line>> {
+pub async fn lines(stack: &Stack, region: &str) -> Result<Vec<Line>> {
     let selection = Selection {
         region: Some(region.to_owned()),
         ..Selection::default()
     };
     let mut lines = Vec::new();
-    for group in groups(state, &selection).await? {
+    for group in groups(stack, &selection).await? {
         lines.extend(group.read(0).await?);
     }
     lines.sort();
@@ -123,25 +118,27 @@ struct Group {
     name: String,
 }
 
-async fn groups(state: &LocalState, selection: &Selection) -> Result<Vec<Group>> {
+async fn groups(stack: &Stack, selection: &Selection) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     let wanted =
         |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-    for (code, region) in state
+    for (code, region) in stack
+        .deployment()
         .regions
         .iter()
         .filter(|(code, _)| wanted(&selection.region, code))
     {
+        let local = stack.local().region(code)?;
         for (function, deployed) in region
             .functions
             .iter()
             .filter(|(name, _)| wanted(&selection.function, name))
         {
             groups.push(Group {
-                url: region.emulator_url.clone(),
+                url: local.emulator_url.clone(),
                 region: code.clone(),
                 function: function.clone(),
-                name: group_of(code, region, deployed).await?,
+                name: group_of(code, local, deployed).await?,
             });
         }
     }
@@ -150,8 +147,8 @@ async fn groups(state: &LocalState, selection: &Selection) -> Result<Vec<Group>>
 
 /// The log group that a function writes to: the one that is configured, or the one that Lambda
 /// gives by itself.
-async fn group_of(code: &str, region: &RegionState, deployed: &str) -> Result<String> {
-    let lambda = aws_sdk_lambda::Client::new(&sdk::config(code, &region.emulator_url));
+async fn group_of(code: &str, local: &LocalRegion, deployed: &str) -> Result<String> {
+    let lambda = aws_sdk_lambda::Client::new(&sdk::config(code, &local.emulator_url));
     let found = lambda
         .get_function_configuration()
         .function_name(deployed)
@@ -185,7 +182,7 @@ impl Group {
             if let Some(token) = token {
                 asked["nextToken"] = json!(token);
             }
-            let answer = sdk::http()
+            let answer = http()
                 .post(&self.url)
                 .header("x-amz-target", "Logs_20140328.FilterLogEvents")
                 .header("content-type", "application/x-amz-json-1.1")
@@ -213,15 +210,13 @@ impl Group {
 }
 
 async fn show_emulators(
-    checkout: &Path,
-    state: &LocalState,
+    stack: &Stack,
     selection: &Selection,
     mut print: impl FnMut(&str),
 ) -> Result<()> {
-    let layout = Layout::new(checkout)?;
     let mut read = BTreeMap::new();
     loop {
-        for code in state.regions.keys() {
+        for code in stack.deployment().regions.keys() {
             if selection
                 .region
                 .as_deref()
@@ -229,7 +224,7 @@ async fn show_emulators(
             {
                 continue;
             }
-            let log = std::fs::read(layout.emulator_log(code)).unwrap_or_default();
+            let log = std::fs::read(stack.layout().emulator_log(code)).unwrap_or_default();
             let from = read
                 .insert(code.clone(), log.len())
                 .unwrap_or(0)

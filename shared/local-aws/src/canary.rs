@@ -5,8 +5,7 @@
 //! that to disk when they are asked to end, so the search reads files and misses no service. Logs
 //! and metrics are no place for a canary even in its own region.
 
-use crate::local::Stack;
-use crate::local::layout::Layout;
+use crate::stack::Stack;
 use aho_corasick::AhoCorasick;
 use anyhow::{Context, Result};
 use base64::Engine as _;
@@ -62,7 +61,7 @@ impl Stack {
     /// # Errors
     /// When a region cannot be stopped or started, or a file cannot be read.
     pub async fn search(&self, canaries: &[Canary], restart: bool) -> Result<Search> {
-        let regions: Vec<String> = self.state().regions.keys().cloned().collect();
+        let regions: Vec<String> = self.deployment().regions.keys().cloned().collect();
         // To the end of each, also where one fails: what is still ending cannot be started again.
         let stopped = join_all(
             regions
@@ -71,10 +70,9 @@ impl Stack {
         )
         .await;
         stopped.into_iter().collect::<Result<()>>()?;
-        let layout = Layout::new(self.checkout())?;
         let places: Vec<_> = regions
             .iter()
-            .map(|region| (region.clone(), layout.region(region)))
+            .map(|region| (region.clone(), self.layout().region(region)))
             .collect();
         let found = search(canaries, &places)?;
         if restart {

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use deployment::file::write_whole;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 
 /// How long a process may take to end by itself: an emulator writes all that it holds to disk.
@@ -64,7 +65,7 @@ impl Detached {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let pid = child.id();
-        super::layout::write_whole(&self.pid_file, format!("{pid}\n").as_bytes())?;
+        write_whole(&self.pid_file, format!("{pid}\n").as_bytes())?;
         self.wait_until_shown();
         // The child is reaped when it ends while this process lives; afterwards the system does it.
         std::thread::spawn(move || {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 
 use anyhow::{Result, bail};
+use deployment::file::write_json;
+use deployment::regions::Fleet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::layout::{Layout, read_json, write_json};
-use crate::regions::Fleet;
+use super::layout::{Layout, read_json};
 
 /// Where the search for free ports starts: below what systems give to outgoing connections.
 const FIRST: u16 = 20_000;

@@ -4,8 +4,7 @@ use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-
-use super::sdk::http;
+use deployment::clients::http;
 
 /// Headers that speak of one connection, not of the message.
 const OF_CONNECTION: [HeaderName; 6] = [

@@ -1,11 +1,10 @@
 //! The control API of the local stack: cut, slow, duplicate and reorder links; make calls fail.
 
 use anyhow::{Context, Result, bail};
+use deployment::clients::http;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-
-use super::sdk::http;
 
 /// What happens to the events of a link. The default passes them on at once, once and in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

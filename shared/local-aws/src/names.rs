@@ -348,7 +348,7 @@ mod tests {
 
     fn names() -> Names {
         Names::new(
-            &super::super::sdk::config("us-east-1", "http://127.0.0.1:9"),
+            &crate::sdk::config("us-east-1", "http://127.0.0.1:9"),
             "Z1".to_owned(),
         )
     }

@@ -1,59 +1,14 @@
 //! AWS clients of the local regions.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
-
 use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_lambda::primitives::Blob;
 use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use deployment::clients::{fresh_http, http};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use super::state::RegionState;
-
-/// A client for plain HTTP on this machine; connections are shared by all who ask for it.
-pub fn http() -> reqwest::Client {
-    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
-    CLIENT.get_or_init(fresh_http).clone()
-}
-
-/// A client with connections of its own. Connections end with the runtime that opened them, so a
-/// process with several runtimes, as tests have, cannot share one.
-pub fn fresh_http() -> reqwest::Client {
-    // Another part of the program may have chosen a provider before: then that one serves.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
-    let built = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .dns_resolver(Arc::new(Loopback))
-        .build();
-    built.unwrap_or_default()
-}
-
-/// Resolves every name below `localhost` to this machine, as browsers do and systems may not.
-struct Loopback;
-
-impl Resolve for Loopback {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let host = name.as_str().trim_end_matches('.').to_ascii_lowercase();
-            let found: Vec<SocketAddr> = if host.ends_with(".localhost") {
-                vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]
-            } else {
-                tokio::net::lookup_host((host.as_str(), 0)).await?.collect()
-            };
-            let addresses: Addrs = Box::new(found.into_iter());
-            Ok(addresses)
-        })
-    }
-}
 
 /// The configuration of AWS clients for one local region, as the account's administrator.
 pub fn config(region: &str, endpoint: &str) -> SdkConfig {
@@ -66,28 +21,6 @@ pub fn config(region: &str, endpoint: &str) -> SdkConfig {
         )))
         .http_client(Builder::new().build_http())
         .build()
-}
-
-/// The configuration of AWS clients for a region: the local one, or AWS with the caller's own
-/// credentials.
-pub async fn config_of(region: &str, state: &RegionState) -> SdkConfig {
-    if state.aws_endpoint_url.is_empty() {
-        aws(region).await
-    } else {
-        config(region, &state.aws_endpoint_url)
-    }
-}
-
-/// The configuration of AWS clients for a region of AWS: credentials and endpoints as the
-/// environment and the profile of the caller say.
-pub async fn aws(region: &str) -> SdkConfig {
-    let tls = tls::Provider::Rustls(CryptoMode::Ring);
-    let client = Builder::new().tls_provider(tls).build_https();
-    aws_config::from_env()
-        .region(Region::new(region.to_owned()))
-        .http_client(client)
-        .load()
-        .await
 }
 
 /// Asks the IAM of a local region, as the account's administrator, whose signature the emulator

@@ -5,10 +5,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use deployment::clients::fresh_http;
+use deployment::file::{write_json, write_whole};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::layout::{Layout, read_json, write_json, write_whole};
+use super::layout::{Layout, read_json};
 use super::ports::{RegionPorts, is_free};
 use super::process::Detached;
 
@@ -286,7 +288,7 @@ impl Emulator {
     /// Whether the process answers.
     pub async fn is_healthy(&self) -> bool {
         let url = format!("{}/_ministack/health", self.url());
-        let asked = super::sdk::fresh_http()
+        let asked = fresh_http()
             .get(url)
             .timeout(Duration::from_secs(2))
             .send()
