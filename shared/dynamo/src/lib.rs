@@ -53,7 +53,7 @@ pub use query::{Page, Pages, Query};
 pub use retry::{Attempts, Backoff, CONTENTION, CROWD};
 pub use shard::Shards;
 pub use table::Table;
-pub use write::Write;
+pub use write::{Leaving, Write};
 
 #[cfg(test)]
 mod tests;

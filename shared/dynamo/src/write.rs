@@ -6,6 +6,15 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use std::collections::HashMap;
 
+/// What a step leaves behind that deletes as much as fits one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// More may be left.
+    Some,
+    /// Nothing is left.
+    None,
+}
+
 /// A write under a condition, if any. It knows its table, so that a transaction can be on several.
 #[derive(Clone)]
 #[must_use]

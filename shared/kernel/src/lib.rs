@@ -38,7 +38,7 @@ pub use money::{Currency, Money};
 pub use period::BillingPeriod;
 pub use place::{Location, PublicUrl, RegionName};
 pub use region::{Jurisdiction, Mode, RegionCode};
-pub use status::{Role, StatusReason, Suspension, TenantStatus, Tier};
+pub use status::{MachineScope, Role, StatusReason, Suspension, TenantStatus, Tier};
 pub use window::{BillingAnchor, UsageGroup, WindowSize};
 
 /// Why a text is not a value of a type. The rejected text itself is not kept: it may be personal.

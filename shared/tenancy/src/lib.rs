@@ -38,8 +38,8 @@ pub use address::Addresses;
 pub use audit::{Actor, AuditAction, AuditEntry};
 pub use claims::{Bearer, Claims, ClaimsRefusal, claims};
 pub use clients::{
-    CLIENTS_KEPT_MAX, CLIENTS_MAX, ClientId, ClientWish, MachineClient, MachineScope, ROTATION,
-    decide_client, decide_client_made, decide_forgotten, decide_revocation,
+    CLIENTS_KEPT_MAX, CLIENTS_MAX, ClientId, ClientWish, MachineClient, ROTATION, decide_client,
+    decide_client_made, decide_forgotten, decide_revocation,
 };
 pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
 pub use code::{ConfirmationCode, UndoCode};
@@ -56,7 +56,7 @@ pub use invitation::{
     decide_profile, decide_recount, decide_removal, decide_role, decide_withdrawal, may_complete,
 };
 pub use label::VanityLabel;
-pub use levels::{LEVEL_PERCENT_MAX, LEVELS_MAX, OwnLevels, decide_levels};
+pub use levels::{LEVEL_PERCENT_MAX, LEVELS_MAX, decide_levels, levels_of_plan};
 pub use lifecycle::{
     decide_code_mail, decide_confirmation, decide_due, decide_identity, decide_routed,
 };

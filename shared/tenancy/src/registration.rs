@@ -6,10 +6,10 @@ use crate::settings::after;
 use crate::tenant::status_changed;
 use crate::{
     Actor, AuditAction, AuditEntry, DocumentVersion, Documents, Due, DueKind, EmailAddress,
-    Occasion, OrganisationName, Origin, OwnLevels, Password, PersonName, Settings, Signup, Tenant,
-    User, Username,
+    Occasion, OrganisationName, Origin, Password, PersonName, Settings, Signup, Tenant, User,
+    Username,
 };
-use catalogue::Catalogue;
+use catalogue::{Catalogue, OwnLevels};
 use kernel::{
     Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role,
     SignupId, StatusReason, TenantId, TenantStatus,

@@ -5,7 +5,8 @@ use crate::outcome::{Outcome, State, Statement};
 use crate::policy::AppliedPolicy;
 use crate::provisioning::Provisioning;
 use crate::toolkit;
-use crate::{Actor, AuditAction, Federation, OwnLevels, Settings, Vanity};
+use crate::{Actor, AuditAction, Federation, Settings, Vanity};
+use catalogue::OwnLevels;
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{
     Alias, BillingAnchor, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason,

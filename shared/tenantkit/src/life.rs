@@ -7,11 +7,11 @@ use contract::TenantPolicy;
 use contract::application::Answer;
 use identity::Mailing;
 use kernel::{Role, Suspension, TenantId, Timestamp};
-use regional_store::{Loaded, Reach, Registered};
 use tenancy::{
     Actor, InvitationCode, Invite, KeyDigest, Occasion, Outcome, Refusal, Said, SignUp, State,
     Tenant, User, Username, Voucher,
 };
+use tenant_store::{Loaded, Reach, Registered};
 
 impl Region {
     /// Stores a sign-up.

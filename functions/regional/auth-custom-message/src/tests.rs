@@ -1,8 +1,8 @@
 use crate::handler::{Adapters, handle};
 use kernel::Language;
-use regional_store::{MailTally, Reach, Taken, TenantReader};
 use serde_json::{Value, json};
 use tenancy::decide_profile;
+use tenant_store::{MailTally, Reach, Taken, TenantReader};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

@@ -2,11 +2,11 @@ use crate::handler::{Adapters, handle};
 use contract::TenantCounts;
 use futures::future::join_all;
 use kernel::TenantStatus;
-use regional_store::{Loaded, Reach};
 use serde_json::{Value, json};
 use tenancy::{
     Federation, Occasion, ProviderName, SignUp, Standing, decide_federation, decide_newcomer,
 };
+use tenant_store::{Loaded, Reach};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

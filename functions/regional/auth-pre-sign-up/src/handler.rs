@@ -6,11 +6,11 @@ use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsPreSignupTriggerSource as Source,
 };
 use kernel::{EventId, RegionCode};
-use regional_store::{Lead, Loaded, Reach, TenantStore, TenantStoreError};
 use runtime::Failure;
 use tenancy::{
     EmailAddress, Newcomer, Occasion, Origin, Refusal, Standing, Username, Voucher, decide_newcomer,
 };
+use tenant_store::{Lead, Loaded, Reach, TenantStore, TenantStoreError};
 
 /// Lets an account pass that Meridian itself asks for, whose username is registered with the same
 /// address, and one of a person whom the tenant's own identity provider vouches for; refuses any

@@ -2,12 +2,12 @@ use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::cognito::CognitoEventUserPoolsPreSignup as PreSignUp;
 use kernel::{Role, Suspension, TenantId, Timestamp};
 use outbox::Outbox;
-use regional_store::{Reach, TenantStore};
 use serde_json::json;
 use tenancy::{
     AuditAction, Federation, Origin, ProviderName, Username, Voucher, decide_federation,
     decide_federation_end, decide_removal,
 };
+use tenant_store::{Reach, TenantStore};
 use tenantkit::{Newcomer, Region, moment};
 use testkit::Case;
 

@@ -2,9 +2,9 @@
 
 use crate::event::{Bearer, PreToken};
 use kernel::{RegionCode, Role};
-use regional_store::{TenantReader, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Tenant, Username, claims};
+use tenant_store::{TenantReader, TenantStoreError};
 
 /// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code. The
 /// first read finds the tenant, the second has the tenant's own word on who it is. The clients of

@@ -2,10 +2,10 @@
 
 use crate::event::{Asked, MigrateUser};
 use identity::{FormerPools, IdentityError};
-use regional_store::{TenantReader, TenantStoreError};
 use runtime::Failure;
 use std::time::Duration;
 use tenancy::{EmailAddress, Origin, Password, Realm, Username};
+use tenant_store::{TenantReader, TenantStoreError};
 
 /// How long a former pool may take: Cognito gives a trigger five seconds in all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);

@@ -3,9 +3,9 @@
 use crate::describe::is_due;
 use crate::measure::Gauges;
 use crate::report::Disclosure;
+use crate::store::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
 use contract::{Envelope, RegionDescribed, Stream};
 use kernel::{EventId, RegionCode, Timestamp};
-use regional_store::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
 use runtime::{Failure, Scheduled};
 
 /// Measures, and states what may be told. What does not answer is told as down; only an outbox that

@@ -7,6 +7,7 @@ mod describe;
 mod handler;
 mod measure;
 mod report;
+mod store;
 
 use contract::RegionDescribed;
 use describe::{Capacity, Place};
@@ -14,9 +15,9 @@ use handler::{Adapters, handle};
 use kernel::Mode;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use measure::Gauges;
-use regional_store::HeartbeatStore;
 use report::Disclosure;
 use runtime::Service;
+use store::HeartbeatStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {

@@ -2,14 +2,15 @@ use crate::describe::{Capacity, Place, is_due};
 use crate::handler::{Adapters, handle};
 use crate::measure::{Gauges, Measured};
 use crate::report::Disclosure;
+use crate::store::{HeartbeatStore, LastHeartbeat};
 use contract::{
     DependencyState, Envelope, EventCounts, Fact, HeartbeatReported, RegionDescribed, TenantCounts,
 };
 use kernel::{Mode, Timestamp};
 use outbox::{Backlog, Outbox, Target};
-use regional_store::{HeartbeatStore, LastHeartbeat, UsageBacklog};
 use runtime::Scheduled;
 use serde_json::{Value, json};
+use usage_store::UsageBacklog;
 
 const NOWHERE: &str = "no-such-table";
 

@@ -3,10 +3,10 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{Envelope, Fact, TenantPolicyPublished, VanityDecided};
 use kernel::{EventId, RegionCode, TenantId};
-use regional_store::{Reach, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 use tenancy::{LabelUse, Occasion, Settings, Vanity, decide_claim_decision, decide_policy};
+use tenant_store::{Reach, TenantStore, TenantStoreError};
 
 /// Applies every decision of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue.

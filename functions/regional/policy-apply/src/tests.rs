@@ -1,8 +1,8 @@
 use crate::handler::{Adapters, handle};
 use kernel::{ClaimDigest, Suspension, TenantId, TenantStatus};
-use regional_store::{Lead, Reach};
 use serde_json::{Value, json};
 use tenancy::{Actor, ClaimState, Tenant, decide_address_claim};
+use tenant_store::{Lead, Reach};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

@@ -3,10 +3,10 @@
 use crate::answer::{self, Unread};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use kernel::{EventId, RegionCode};
-use regional_store::{Reach, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 use tenancy::{Occasion, Settings, decide_answer};
+use tenant_store::{Reach, TenantStore, TenantStoreError};
 
 /// Applies every answer of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue. An answer that comes twice or too late changes nothing, and is no error.

@@ -93,7 +93,7 @@ impl World {
         } = &self.region;
         let retried = self.region.change(
             tenant,
-            regional_store::Reach::SIGNUP,
+            tenant_store::Reach::SIGNUP,
             at,
             |loaded, occasion| {
                 tenancy::decide_retry(&loaded.state, catalogue, settings, occasion).map(Some)

@@ -7,12 +7,12 @@ use contract::application::TenantAddressChanged;
 use contract::{Envelope, Fact, TenantStatusChanged};
 use futures::future::try_join_all;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
-use regional_store::{Reach, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tenancy::{Occasion, Tenant, decide_routed};
+use tenant_store::{Reach, TenantStore, TenantStoreError};
 
 /// How often a tenant may change while its names are written, until the message comes again
 /// instead.

@@ -14,8 +14,8 @@ mod zone;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
-use regional_store::TenantStore;
 use runtime::Service;
+use tenant_store::TenantStore;
 use zone::{Target, Zone};
 
 #[tokio::main(flavor = "current_thread")]

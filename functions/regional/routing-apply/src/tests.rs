@@ -3,10 +3,10 @@ use crate::stub::StubZone;
 use crate::zone::{Target, Zone};
 use aws_sdk_route53::Client;
 use kernel::{StatusReason, Timestamp};
-use regional_store::Reach;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tenancy::{Actor, Change, decide_change};
+use tenant_store::Reach;
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

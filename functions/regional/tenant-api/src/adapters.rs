@@ -10,10 +10,6 @@ use identity::Identity;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;
 use outbox::Outbox;
-use regional_store::{
-    Limit, Loaded, MailTally, Reach, Taken, TenantReader, TenantStore, TenantStoreError,
-    UsageReader,
-};
 use runtime::env;
 use runtime::http::{Problem, Source, Tokens};
 use tenancy::{
@@ -21,6 +17,10 @@ use tenancy::{
     State, Tenant,
 };
 use tenant_access::TenantAccess;
+use tenant_store::{
+    Limit, Loaded, MailTally, Reach, Taken, TenantReader, TenantStore, TenantStoreError,
+};
+use usage_store::UsageReader;
 
 /// What the handlers work with.
 pub(crate) struct Adapters {

@@ -8,15 +8,15 @@ use crate::tests::openapi::said;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use catalogue::Allowance;
+use catalogue::{Allowance, OwnLevels};
 #[cfg(test)]
 use kernel::TenantId;
 use kernel::{MeterCode, PlanDecimal};
-use regional_store::Reach;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tenancy::{OwnLevels, Tenant, decide_levels};
+use tenancy::{Tenant, decide_levels, levels_of_plan};
+use tenant_store::Reach;
 
 /// The levels that a tenant wants to be told besides those of its plan.
 #[derive(Deserialize)]
@@ -121,8 +121,7 @@ pub(crate) async fn set(
     let wanted = levels
         .iter()
         .map(|of| (of.meter.as_str(), of.percents.as_slice()));
-    let own =
-        OwnLevels::of_plan(plan, wanted).map_err(|fault| problems::invalid_fields(&[fault]))?;
+    let own = levels_of_plan(plan, wanted).map_err(|fault| problems::invalid_fields(&[fault]))?;
     let occasion = adapters.occasion(now);
     let changed = caller.desk.change(Reach::TENANT, |loaded| {
         Ok(decide_levels(

@@ -12,7 +12,6 @@ use axum::{Extension, Json};
 #[cfg(test)]
 use kernel::TenantId;
 use kernel::{ClaimDigest, Timestamp};
-use regional_store::{Limit, Reach};
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
@@ -23,6 +22,7 @@ use tenancy::{
     Actor, ClaimState, KeyDigest, LabelClaim, Tenant, VanityLabel, decide_address_claim,
     decide_address_release,
 };
+use tenant_store::{Limit, Reach};
 
 /// How many labels one tenant asks for in a day: a label that was in use is kept from others for a
 /// month.

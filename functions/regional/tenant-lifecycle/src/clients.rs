@@ -4,8 +4,8 @@
 use crate::erasure::EraseError;
 use crate::handler::Adapters;
 use kernel::{TenantId, TenantStatus, Timestamp};
-use regional_store::{Leaving, Reach};
 use tenancy::{MachineClient, ProviderName, Tenant, decide_forgotten};
+use tenant_store::{Leaving, Reach};
 
 impl Adapters {
     /// Makes the user pool forget the clients of a tenant that have ended; all of them, with the

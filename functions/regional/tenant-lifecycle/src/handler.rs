@@ -8,13 +8,12 @@ use futures::stream::{StreamExt as _, iter};
 use identity::Identity;
 use kernel::{EventId, RegionCode, Timestamp};
 use mail::Mailer;
-use regional_store::{
-    Leaving, MailTally, Reach, TenantStore, TenantStoreError, UsageEraser, UsageStoreError,
-};
 use runtime::{Failure, Scheduled};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tenancy::{Addresses, Due, DueKind, Occasion, Settings, decide_due, is_erasable};
+use tenant_store::{Leaving, MailTally, Reach, TenantStore, TenantStoreError};
+use usage_store::{UsageEraser, UsageStoreError};
 
 /// How long a run begins something new: the function's timeout is a minute.
 const RUN_TIME: Duration = Duration::from_secs(40);

@@ -4,12 +4,12 @@ use crate::handler::Adapters;
 use identity::IdentityError;
 use kernel::{TenantStatus, Timestamp};
 use mail::{Invited, Letter};
-use regional_store::{Reach, Taken, TenantStoreError};
 use std::time::Instant;
 use tenancy::{
     Invitation, InvitationCode, KeyDigest, OwedMail, Refusal, Signup, State, decide_code_mail,
     decide_invitation_mail,
 };
+use tenant_store::{Reach, Taken, TenantStoreError};
 
 /// How soon a mail is tried again that was not taken: the same address may be one that takes none
 /// at all.

@@ -18,8 +18,9 @@ use identity::Identity;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use mail::Mailer;
 use outbox::Outbox;
-use regional_store::{MailTally, TenantStore, UsageEraser};
 use runtime::Service;
+use tenant_store::{MailTally, TenantStore};
+use usage_store::UsageEraser;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -28,7 +29,7 @@ async fn main() -> Result<(), runtime::Error> {
     let tenants = TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox);
     let adapters = Adapters {
         region: runtime::env("AWS_REGION")?,
-        usage: UsageEraser::new(&aws, runtime::env("USAGE_TABLE")?, tenants.clone()),
+        usage: UsageEraser::new(&aws, runtime::env("USAGE_TABLE")?),
         identity: Identity::new(
             &aws,
             runtime::env("USER_POOL_ID")?,

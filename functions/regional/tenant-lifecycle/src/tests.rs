@@ -5,11 +5,11 @@ mod mails;
 use contract::application::Answer;
 use fixtures::{World, case, world};
 use kernel::{Role, StatusReason, TenantStatus};
-use regional_store::{Erasure, Leaving, Reach};
 use runtime::Scheduled;
 use serde_json::{Value, json};
 use std::time::Instant;
 use tenancy::{DueKind, KeyDigest, OperationState, Said};
+use tenant_store::{Erasure, Leaving, Reach};
 use tenantkit::{Newcomer, moment};
 
 #[tokio::test]
@@ -463,7 +463,9 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
         );
     }
     world.adapters.usage = usage;
-    world.adapters.usage.erase_some(ada.tenant).await.unwrap();
+    let crate::handler::Adapters { usage, tenants, .. } = &world.adapters;
+    let note = |items| tenants.note_of_usage(ada.tenant, items);
+    usage.erase_some(ada.tenant, note).await.unwrap();
     let Newcomer { signup, .. } = ada;
     world
         .region

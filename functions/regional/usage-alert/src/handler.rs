@@ -4,10 +4,10 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
 use contract::{Envelope, Fact, Stream, UsageWindow, UsageWindowUpdated};
 use kernel::{BillingPeriod, MeterCode, Timestamp};
-use regional_store::{TenantReader, TenantStoreError, UsageLevels, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use usage_store::{TermsReader, UsageLevels, UsageStoreError};
 
 /// Looks at what each statement of the batch is about; what cannot be looked at comes again, and
 /// ends in the dead-letter queue.
@@ -24,7 +24,7 @@ pub(crate) async fn handle(
 /// What the handler works with.
 pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
-    pub(crate) tenants: TenantReader,
+    pub(crate) terms: TermsReader,
     pub(crate) levels: UsageLevels,
 }
 
@@ -38,20 +38,18 @@ enum Unlooked {
     #[error("the totals came in another stream than their tenant's")]
     OtherStream,
     #[error("the tenant's plan is not loaded")]
-    NoPlan(#[source] TenantStoreError),
+    NoPlan(#[source] UsageStoreError),
     #[error("the levels are not compared or told")]
     NotTold(#[source] UsageStoreError),
 }
 
 async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), Unlooked> {
     let UsageWindowUpdated { tenant, windows } = totals(message)?;
-    let found = adapters
-        .tenants
-        .load_tenant(tenant)
-        .await
-        .map_err(Unlooked::NoPlan)?;
-    let found = found
-        .and_then(|tenant| Some((adapters.catalogue.plan(&tenant.plan)?, tenant.usage_levels)));
+    let found = adapters.terms.plan_terms(tenant).await;
+    let found = found.map_err(Unlooked::NoPlan)?.and_then(|terms| {
+        let plan = adapters.catalogue.plan(&terms.plan)?;
+        Some((plan, terms.usage_levels))
+    });
     let Some((plan, own)) = found else {
         // Erased meanwhile, or on a plan of another release: there is nothing to compare with.
         return Ok(());

@@ -10,10 +10,11 @@ use metering::{
     Correction, Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group,
     group_corrections,
 };
-use regional_store::{Intake, Loaded, Reach, Settler, UsageLevels};
 use serde_json::json;
-use tenancy::{Occasion, OwnLevels, decide_levels};
+use tenancy::{Occasion, decide_levels, levels_of_plan};
+use tenant_store::{Loaded, Reach};
 use tenantkit::{Newcomer, Region};
+use usage_store::{Intake, Settler, TermsReader, UsageLevels};
 
 /// What the tenant's plan allows of the meter that is used here.
 const ALLOWED_GB: i128 = 100;
@@ -38,7 +39,7 @@ async fn world() -> World {
     let (code, seal_after) = (region.code.clone(), SignedDuration::from_hours(72));
     let adapters = Adapters {
         catalogue: Catalogue::bundled().unwrap(),
-        tenants: region.tenants.reader().clone(),
+        terms: TermsReader::new(config, region.regional_table.clone()),
         levels: UsageLevels::new(
             config,
             table.clone(),
@@ -114,7 +115,7 @@ impl World {
             .catalogue
             .plan(&"starter".parse().unwrap())
             .unwrap();
-        let own = OwnLevels::of_plan(plan, [("transfer-gb", percents)]).unwrap();
+        let own = levels_of_plan(plan, [("transfer-gb", percents)]).unwrap();
         let by = ada.sign_up(&self.region).user.username;
         let decide = |loaded: &Loaded, occasion: &Occasion| {
             Ok(decide_levels(&loaded.state, &own, by, occasion))

@@ -14,17 +14,16 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use dedupe::DedupeKey;
-use kernel::{SegmentId, TenantId, Timestamp};
+use kernel::{MachineScope, SegmentId, TenantId, Timestamp};
 use metering::{
     BodyError, CORRECTIONS_MAX, CorrectionReading, KEYED_CORRECTIONS_MAX, KeyedCorrection, Refusal,
     Sender, ValidCorrection, group_corrections, read_corrections,
 };
-use regional_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 use runtime::http::{Client, Now, Problem};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use tenancy::MachineScope;
+use usage_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 
 /// How many records an answer has.
 const RECORDS_MAX: u16 = 50;

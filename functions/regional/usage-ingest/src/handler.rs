@@ -3,7 +3,7 @@
 use crate::body::bytes;
 use crate::corrections;
 use crate::known::{KnownTenants, Reportable, sender};
-use crate::refusal::{refuse, tenants_failed, unsupported_type, usage_failed};
+use crate::refusal::{refuse, unsupported_type, usage_failed};
 #[cfg(test)]
 use crate::tests::openapi::said;
 use axum::body::Body;
@@ -12,15 +12,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use catalogue::Catalogue;
-use kernel::{SegmentId, TenantId, Timestamp};
+use kernel::{MachineScope, SegmentId, TenantId, Timestamp};
 use metering::{Form, Refusal, Sender, group, read};
-use regional_store::{Intake, TenantStoreError, UsageReader};
 use runtime::http::{Client, Now, Problem, Tokens, invalid_token};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tenancy::MachineScope;
+use usage_store::{Intake, UsageReader, UsageStoreError};
 
 /// Takes `CloudEvents` 1.0: one in structured or binary mode, or a JSON batch.
 ///
@@ -140,7 +139,7 @@ pub(crate) enum Refused {
     /// It is nobody's, or not for this, or has ended.
     NoClient,
     /// It is not known whose it is.
-    Unknown(TenantStoreError),
+    Unknown(UsageStoreError),
 }
 
 /// The function's routes.
@@ -220,7 +219,7 @@ impl Adapters {
             .await
             .map_err(|refused| match refused {
                 Refused::NoClient => invalid_token(),
-                Refused::Unknown(error) => tenants_failed(&error),
+                Refused::Unknown(error) => usage_failed(&error),
             })
     }
 

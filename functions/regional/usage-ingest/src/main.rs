@@ -15,9 +15,9 @@ mod tests;
 use catalogue::Catalogue;
 use handler::{Adapters, router};
 use known::KnownTenants;
-use regional_store::{Intake, TenantReader, UsageReader};
 use runtime::Service;
 use runtime::http::{Tokens, serve};
+use usage_store::{Intake, TermsReader, UsageReader};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -29,7 +29,7 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         tokens,
         catalogue: Catalogue::bundled()?,
-        tenants: KnownTenants::new(TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?)),
+        tenants: KnownTenants::new(TermsReader::new(&aws, runtime::env("REGIONAL_TABLE")?)),
         intake: Intake::new(&aws, usage_table.clone()),
         usage: UsageReader::new(&aws, usage_table),
     };

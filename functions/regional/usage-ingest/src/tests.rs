@@ -13,11 +13,11 @@ use axum::Router;
 use catalogue::Catalogue;
 use contract::{ReasonCounts, RejectedCounts};
 use futures::future::join_all;
-use regional_store::{Intake, TenantReader, UsageMonitor, UsageReader};
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
 use testkit::openapi::{Api, assert_described};
 use testkit::{LocalAws, Pool};
+use usage_store::{Intake, TermsReader, UsageMonitor, UsageReader};
 
 const SCOPES: [&str; 2] = ["usage/write", "meridian/operator.read"];
 const TENANTS: [(&str, &str); 4] = [
@@ -67,7 +67,7 @@ async fn world() -> World {
 }
 
 fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &str) -> Router {
-    let tenants = TenantReader::new(&aws.config, regional_table.to_owned());
+    let tenants = TermsReader::new(&aws.config, regional_table.to_owned());
     let usage = UsageReader::new(&aws.config, usage_table.to_owned());
     routes(
         tokens,
@@ -77,7 +77,7 @@ fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &
     )
 }
 
-fn routes(tokens: Tokens, tenants: TenantReader, intake: Intake, usage: UsageReader) -> Router {
+fn routes(tokens: Tokens, tenants: TermsReader, intake: Intake, usage: UsageReader) -> Router {
     let tenants = KnownTenants::new(tenants);
     with_fallbacks(router(Adapters {
         tokens,

@@ -4,9 +4,9 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{Envelope, Fact, Stream, UsageResendRequested, UsageStreamRequested};
 use kernel::{RegionCode, TenantId};
-use regional_store::{Resent, Settler, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
+use usage_store::{Resent, Settler, UsageStoreError};
 
 /// Answers every request of the batch; those that cannot be answered come again, and end in the
 /// dead-letter queue.

@@ -1,11 +1,12 @@
 //! A tenant's own levels of usage.
 
 use super::*;
+use catalogue::OwnLevels;
 
 fn levels(wanted: &[(&str, &[u16])]) -> Result<OwnLevels, FieldProblem> {
     let catalogue = catalogue();
     let plan = catalogue.plan(&"starter".parse().unwrap()).unwrap();
-    OwnLevels::of_plan(plan, wanted.iter().copied())
+    levels_of_plan(plan, wanted.iter().copied())
 }
 
 #[test]

@@ -165,9 +165,9 @@ async fn the_invitation_of_a_removed_administrator_is_worth_nothing() {
         .region
         .invite(made.tenant.id, rogue.username, EMAIL, Role::Admin, now)
         .await;
-    let reach = regional_store::Reach {
+    let reach = tenant_store::Reach {
         user: Some(rogue.username),
-        ..regional_store::Reach::TENANT
+        ..tenant_store::Reach::TENANT
     };
     world
         .region

@@ -3,8 +3,8 @@
 use super::*;
 use crate::access::{During, Right, admit, is_of, turn_away};
 use kernel::{StatusReason, Suspension, TenantStatus};
-use regional_store::{Membership, Reach};
 use tenancy::{Bearer, Change, Origin, decide_change};
+use tenant_store::{Membership, Reach};
 
 /// Every route with a body that it takes; `{user}` and `{invitation}` stand for ids.
 const ROUTES: [(&str, &str, &str, AuditAction); 24] = [

@@ -2,9 +2,9 @@
 
 use super::*;
 use futures::future::join_all;
-use regional_store::{Loaded, Reach};
 use std::time::Duration;
 use tenancy::{Federation, Occasion, ProviderName};
+use tenant_store::{Loaded, Reach};
 
 impl World {
     /// Plants an account that Meridian never made.

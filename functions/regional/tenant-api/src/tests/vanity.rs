@@ -3,8 +3,8 @@
 use super::*;
 use contract::{ClaimDecision, VanityDecided};
 use kernel::ClaimDigest;
-use regional_store::{Lead, Reach};
 use tenancy::{LabelUse, decide_claim_decision};
+use tenant_store::{Lead, Reach};
 
 async fn ask(world: &World, label: &str) -> Answer {
     world

@@ -2,10 +2,10 @@
 
 use super::*;
 use aws_sdk_cognitoidentityprovider::Client;
-use kernel::TenantId;
+use kernel::{MachineScope, TenantId};
 use tenancy::{
-    ClientId, ClientWish, Federation, IdentityProvider, Issuer, MachineScope, ProviderName,
-    decide_client, decide_client_made, decide_federation, decide_provider, decide_revocation,
+    ClientId, ClientWish, Federation, IdentityProvider, Issuer, ProviderName, decide_client,
+    decide_client_made, decide_federation, decide_provider, decide_revocation,
 };
 
 const NOW: &str = "2026-11-20T11:00:00Z";
@@ -76,7 +76,7 @@ impl World {
             .create_federation(&name, "https://a.example/")
             .await
             .unwrap();
-        let set = |loaded: &regional_store::Loaded, occasion: &tenancy::Occasion| {
+        let set = |loaded: &tenant_store::Loaded, occasion: &tenancy::Occasion| {
             decide_provider(&loaded.state, &provider, by, occasion).map(Some)
         };
         self.region

@@ -5,11 +5,11 @@ use identity::Identity;
 use kernel::{InvitationId, Role, TenantStatus};
 use mail::Mailer;
 use meridian::local::sdk::{Mail, mailbox};
-use regional_store::{MailTally, Reach};
 use tenancy::{
     Asker, DueKind, InvitationCode, Invite, OwedMail, SignUp, Username, decide_code_mail,
     decide_invitation,
 };
+use tenant_store::{MailTally, Reach};
 use tenantkit::{Newcomer, moment};
 
 const HOUR: &str = "2026-11-20T10:00:00Z";
@@ -50,7 +50,7 @@ async fn use_up(world: &World, email: &str, hour: &str) {
             .take(&email.parse().unwrap(), &by, &mark, moment(hour))
             .await
             .unwrap();
-        assert_eq!(taken, regional_store::Taken::Yes);
+        assert_eq!(taken, tenant_store::Taken::Yes);
     }
 }
 

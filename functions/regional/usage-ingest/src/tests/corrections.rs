@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use kernel::{BillingAnchor, Timestamp, UsageGroup, WindowSize};
 use metering::{Question, Segment, batches};
 use outbox::Outbox;
-use regional_store::{FoundSegment, SEARCH_BYTES_MAX, SearchBudget, Settler};
+use usage_store::{FoundSegment, SEARCH_BYTES_MAX, SearchBudget, Settler};
 
 const TENANT: &str = TENANTS[0].0;
 const OTHER: &str = TENANTS[1].0;

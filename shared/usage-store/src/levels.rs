@@ -1,0 +1,174 @@
+//! Levels of what a plan allows: each is told once in a billing period.
+
+use crate::UsageStoreError;
+use crate::items;
+use catalogue::{Allowance, Meter};
+use contract::application::UsageLevelReached;
+use contract::{Envelope, Stream};
+use dynamo::{Attributes as _, Error, Item, Table};
+use kernel::{
+    BillingAnchor, EventId, Quantity, RegionCode, TenantId, Timestamp, UsageGroup, WindowSize,
+};
+use metering::{Page, PageKey, Question};
+use outbox::{Outbox, Row, Target};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// Compares usage with what a plan allows, and tells the levels that it has reached.
+#[derive(Debug)]
+pub struct UsageLevels {
+    table: Table,
+    outbox: Outbox,
+    region: RegionCode,
+    next_id: fn() -> Uuid,
+}
+
+/// What is compared.
+struct Comparison<'a> {
+    tenant: TenantId,
+    allowance: &'a Allowance,
+    /// The first moment of the billing period.
+    period_start: Timestamp,
+}
+
+impl UsageLevels {
+    /// The levels of usage in a table, for facts of a region. `next_id` makes ids of facts.
+    #[must_use]
+    pub fn new(
+        config: &aws_types::SdkConfig,
+        table: String,
+        outbox: Outbox,
+        region: RegionCode,
+        next_id: fn() -> Uuid,
+    ) -> Self {
+        Self {
+            table: Table::new(config, table),
+            outbox,
+            region,
+            next_id,
+        }
+    }
+
+    /// Tells each level of an allowance that the usage of the billing period of a day has reached
+    /// and that was not told before. The levels that were told now, in percent.
+    ///
+    /// # Errors
+    /// When the table fails. Calling it again is always right.
+    pub async fn tell(
+        &self,
+        tenant: TenantId,
+        meter: &Meter,
+        allowance: &Allowance,
+        day: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<u16>, UsageStoreError> {
+        let anchor = BillingAnchor::of_day(day);
+        let period_start = WindowSize::Month.start(day, anchor);
+        let comparison = Comparison {
+            tenant,
+            allowance,
+            period_start,
+        };
+        let page = PageKey::of(&meter.code, WindowSize::Month, period_start);
+        let marks = allowance
+            .alert_percents
+            .iter()
+            .map(|percent| comparison.mark(*percent));
+        let keys = marks.chain([items::page_key(tenant, &page)]).collect();
+        let (mut told, mut pages) = (BTreeSet::new(), BTreeMap::new());
+        let found = self.table.batch_get(keys).send().await;
+        for item in found.map_err(UsageStoreError::of("compare usage with what is allowed"))? {
+            if items::is_page(item.sort()) {
+                pages.extend([items::page(&item)?]);
+            } else {
+                told.insert(item.sort().to_owned());
+            }
+        }
+        let Some(value) = value_of(meter, anchor, period_start, &pages) else {
+            return Ok(Vec::new());
+        };
+        let mut now_told = Vec::new();
+        for percent in &allowance.alert_percents {
+            let is_told = told.contains(&comparison.mark_sort(*percent));
+            if !is_told
+                && value.reaches(*percent, &allowance.quantity)
+                && self.tell_one(&comparison, *percent, &value, now).await?
+            {
+                now_told.push(*percent);
+            }
+        }
+        Ok(now_told)
+    }
+
+    /// States that a level is reached in the transaction that notes it; false when it was noted
+    /// meanwhile.
+    async fn tell_one(
+        &self,
+        comparison: &Comparison<'_>,
+        percent: u16,
+        value: &Quantity,
+        now: Timestamp,
+    ) -> Result<bool, UsageStoreError> {
+        let Comparison {
+            tenant,
+            allowance,
+            period_start,
+        } = *comparison;
+        let note = self.table.put(comparison.mark(percent)).if_absent();
+        let envelope = Envelope {
+            id: EventId::from_uuid((self.next_id)()),
+            region: self.region.clone(),
+            stream: Stream::Usage(tenant),
+            sequence: percent.into(),
+            occurred_at: now,
+            data: UsageLevelReached {
+                tenant,
+                meter: allowance.meter.clone(),
+                period_start,
+                percent,
+                allowance: allowance.quantity.clone(),
+                value: value.clone(),
+            },
+        };
+        let row = Row::new(Target::Regional, &envelope).map_err(UsageStoreError::unwritable)?;
+        let written = self.table.transact(vec![note, self.outbox.put(&row)]).await;
+        Error::is_written(written).map_err(UsageStoreError::of("tell a level of usage"))
+    }
+}
+
+impl Comparison<'_> {
+    fn mark_sort(&self, percent: u16) -> String {
+        items::level_sort(self.period_start, &self.allowance.meter, percent)
+    }
+
+    fn mark(&self, percent: u16) -> Item {
+        items::level_key(
+            self.tenant,
+            self.period_start,
+            &self.allowance.meter,
+            percent,
+        )
+    }
+}
+
+/// The usage of a billing period so far; nothing where the meter cannot be totalled over it.
+fn value_of(
+    meter: &Meter,
+    anchor: BillingAnchor,
+    period_start: Timestamp,
+    pages: &BTreeMap<PageKey, Page>,
+) -> Option<Quantity> {
+    let (size, to) = (WindowSize::Month, WindowSize::Month.end(period_start));
+    let (by, only) = (Vec::new(), UsageGroup::default());
+    let question = Question {
+        meter,
+        size,
+        from: period_start,
+        to,
+        anchor,
+        by,
+        only,
+    };
+    let totals = question.answer(pages, None).ok()?;
+    totals.into_iter().next().map(|total| total.value)
+}
