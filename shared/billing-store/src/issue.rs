@@ -8,7 +8,7 @@ use crate::run::held_run;
 use crate::{BillingStore, HeldRun, StoreError};
 use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, Settlement};
 use dynamo::{Item, Write, has_key, number};
-use kernel::LegalEntity;
+use kernel::{Generation, LegalEntity};
 
 /// The attribute that guards a counter.
 const LAST: &str = "last";
@@ -137,9 +137,12 @@ impl BillingStore {
         run: &billing::Run,
         statement: Option<Write>,
     ) -> Result<Vec<Write>, StoreError> {
-        let version = desk.run.as_ref().map_or(0, |held| held.version);
+        let generation = desk
+            .run
+            .as_ref()
+            .map_or(Generation::NONE, |held| held.generation);
         let mut writes =
-            vec![self.versioned_put(to_item("a run", run_key(run.period), run)?, version)];
+            vec![self.guarded_put(to_item("a run", run_key(run.period), run)?, generation)];
         if let Some(statement) = statement {
             writes.push(statement);
             writes.push(self.counter_put(statements_key(), desk.last_statement));

@@ -113,11 +113,8 @@ impl CentralStore {
                     number(moot_at.as_second() + MOOT_KEPT_S),
                 );
             }
-            let guard = known
-                .claim
-                .as_ref()
-                .map(|before| ("edition = :revision", before.edition));
-            writes.push(self.guarded_put(item, guard));
+            let read = known.claim.as_ref().map(|before| before.generation);
+            writes.push(self.table.put(item).if_generation(read.unwrap_or_default()));
         }
         Ok(writes)
     }

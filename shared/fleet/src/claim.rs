@@ -9,7 +9,7 @@ use crate::directory::find_in;
 use crate::{Publication, Refusal, Tenant};
 use contract::{ClaimDecision, ClaimPhase, Envelope, Stream, VanityClaimed, VanityDecided};
 use jiff::SignedDuration;
-use kernel::{ClaimDigest, RegionCode, TenantId, TenantStatus, Timestamp};
+use kernel::{ClaimDigest, Generation, RegionCode, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How long a claim is kept for a tenant whose region has not confirmed it.
@@ -34,8 +34,8 @@ pub struct LabelClaim {
     /// Until when no other tenant gets the label, whatever the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined_until: Option<Timestamp>,
-    /// Grows with every change of the claim, and guards it.
-    pub edition: u64,
+    /// The optimistic lock: one higher with every change of the claim.
+    pub generation: Generation,
 }
 
 /// How far a claim is.
@@ -182,7 +182,9 @@ pub fn decide_claim(
         region: stated.region.clone(),
         state,
         quarantined_until: quarantine(own, state, now),
-        edition: current.map_or(0, |current| current.edition) + 1,
+        generation: current
+            .map_or(Generation::NONE, |current| current.generation)
+            .next(),
     });
     let (word, answer) = told(decision);
     Ok(Some(ClaimOutcome {

@@ -7,6 +7,7 @@
 mod claim;
 mod code;
 mod decimal;
+mod generation;
 mod host;
 mod id;
 mod language;
@@ -26,6 +27,7 @@ pub use code::{
 pub use decimal::{
     Amount, PlanDecimal, Quantity, VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX, mean_of, parse_exact,
 };
+pub use generation::Generation;
 pub use host::{DomainName, is_host_name, is_readable_label};
 pub use id::{
     EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId, canonical_uuid,

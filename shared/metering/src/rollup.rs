@@ -208,7 +208,7 @@ impl<'s> Rollup<'s> {
             .collect();
         let new_parts = [events.new_parts(), values.new_parts()].concat();
         let checkpoint = Checkpoint {
-            generation: before.generation + 1,
+            generation: before.generation.next(),
             sequence: before.sequence + u64::from(!published.is_empty()),
             counted: before.counted.plus(counted),
             events: Manifest {

@@ -104,12 +104,12 @@ pub enum Statement {
 }
 
 impl Outcome {
-    /// An outcome in which only the edition changes.
+    /// An outcome in which only the generation changes.
     #[must_use]
     pub fn of(state: &State) -> Self {
         let before = state.tenant.clone();
         let tenant = Tenant {
-            edition: before.edition + 1,
+            generation: before.generation.next(),
             ..before.clone()
         };
         Self {

@@ -11,8 +11,8 @@ use crate::{
 };
 use catalogue::{Catalogue, OwnLevels};
 use kernel::{
-    Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role,
-    SignupId, StatusReason, TenantId, TenantStatus,
+    Alias, BillingAnchor, DomainName, Generation, Invalid, Language, OnboardingId, PlanCode,
+    RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -410,7 +410,7 @@ pub fn decide_sign_up(
         status: TenantStatus::Pending,
         activated_at: None,
         version: 1,
-        edition: 1,
+        generation: Generation::FIRST,
         policy: AppliedPolicy {
             version: 0,
             suspension: None,

@@ -9,8 +9,8 @@ use crate::{Actor, AuditAction, Federation, Settings, Vanity};
 use catalogue::OwnLevels;
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{
-    Alias, BillingAnchor, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason,
-    TenantId, TenantStatus, Timestamp,
+    Alias, BillingAnchor, EventId, Generation, Language, PlanCode, RegionCode, SignupId,
+    StatusReason, TenantId, TenantStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -43,8 +43,8 @@ pub struct Tenant {
     pub activated_at: Option<Timestamp>,
     /// Grows by one with every statement about status or plan.
     pub version: u64,
-    /// Grows by one with every change of anything, and guards it.
-    pub edition: u64,
+    /// The optimistic lock: one higher with every change of anything.
+    pub generation: Generation,
     /// What home wants of it, as far as this region knows.
     pub policy: AppliedPolicy,
     /// How many of its users are administrators.

@@ -115,8 +115,8 @@ fn after(before: &State, outcome: Outcome) -> State {
         "an outcome is of the tenant that it was made on"
     );
     assert_eq!(
-        outcome.tenant.edition,
-        before.tenant.edition + 1,
+        outcome.tenant.generation,
+        before.tenant.generation.next(),
         "every outcome is guarded"
     );
     State {

@@ -77,9 +77,7 @@ impl TenantStore {
                 .value(format!(":{name}"), value)
                 .name(format!("#{name}"), name);
         }
-        Ok(update
-            .when("#edition = :before")
-            .value(":before", number(outcome.before.edition)))
+        Ok(update.if_generation(outcome.before.generation))
     }
 
     /// An alias leads to the region from activation on, until the tenant is closed.

@@ -30,7 +30,7 @@ const TENANT_ATTRIBUTES: [&str; 21] = [
     "status",
     "activated_at",
     "version",
-    "edition",
+    "generation",
     "policy",
     "admins",
     "users",

@@ -676,7 +676,7 @@ async fn changes_of_one_tenant_are_one_after_the_other() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!((tenant.invitations, tenant.edition), (10, 12));
+    assert_eq!((tenant.invitations, tenant.generation.as_u64()), (10, 12));
     let listed = world
         .store
         .reader()

@@ -7,7 +7,7 @@
 //! | `RUN#<tenant>#<shard>` | run id | a run of an index |
 //! | `RUN#<tenant>#<shard>` | run id`#`block | a block of a run |
 //! | `RUN#<tenant>#<shard>` | group id`#FILTER#`block | a block of the filter over a group of runs |
-//! | `TENANT#<tenant>` | `HEAD` | version, sequence, counts, what is sealed, the runs that are not in blocks, and the numbers of the lists of the others |
+//! | `TENANT#<tenant>` | `CHECKPOINT` | generation, sequence, counts, what is sealed, the runs that are not in blocks, and the numbers of the lists of the others |
 //! | `TENANT#<tenant>` | `RUNS#<number>` | a list of runs in blocks, of which there are many and which seldom change |
 //! | `TENANT#<tenant>` | `TOTALS#<period>#<meter>` | the page of a billing period: its days, and itself |
 //! | `TENANT#<tenant>` | `PAGE#<meter>#<start>#<span>` | the page of an hour's minutes or of a day's hours |
@@ -19,7 +19,7 @@
 use crate::UsageStoreError;
 use contract::RejectionKind;
 use dedupe::{BlockId, Manifest, NewPart, RunId, RunMeta, SortedRun};
-use dynamo::{AttributeValue, Attributes as _, Item, Shards, bytes, key, number, text};
+use dynamo::{AttributeValue, Attributes as _, GENERATION, Item, Shards, bytes, key, number, text};
 use kernel::{MeterCode, SegmentId, TenantId, Timestamp, WindowSize};
 use metering::{Checkpoint, Counted, Page, PageKey, Segment, SegmentBody, Sender};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,7 +129,7 @@ pub(crate) fn checkpoint_item(tenant: TenantId, checkpoint: &Checkpoint) -> Item
     let mut item = with(
         checkpoint_key(tenant),
         [
-            ("generation", number(checkpoint.generation)),
+            (GENERATION, number(checkpoint.generation)),
             ("sequence", number(checkpoint.sequence)),
             ("accepted", number(checkpoint.counted.accepted)),
             ("duplicates", number(checkpoint.counted.duplicates)),
@@ -480,7 +480,7 @@ pub(crate) fn checkpoint(
         Ok(Manifest { runs })
     };
     Ok(Checkpoint {
-        generation: parsed(item, "generation", entity)?,
+        generation: parsed(item, GENERATION, entity)?,
         sequence: parsed(item, "sequence", entity)?,
         counted: counted(item)?,
         events: manifest("events")?,

@@ -4,7 +4,7 @@ use crate::UsageStoreError;
 use crate::items::{self, DueSeal, SEAL_SHARDS};
 use crate::settler::{Outcome, Settler};
 use dynamo::{Attempts, CONTENTION, Write};
-use kernel::{BillingAnchor, TenantId, Timestamp, WindowSize};
+use kernel::{BillingAnchor, Generation, TenantId, Timestamp, WindowSize};
 use metering::{Checkpoint, Page, PageKey, Statement, restate, seal, state_end};
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl Settler {
         let stated = self.state_day(due.tenant, due.day, now, vec![done], |checkpoint, pages| {
             match checkpoint.generation {
                 // The tenant was erased.
-                0 => None,
+                Generation::NONE => None,
                 _ => Some(seal(checkpoint, due.tenant, due.day, pages)),
             }
         });

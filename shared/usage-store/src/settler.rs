@@ -236,7 +236,7 @@ impl Settler {
         Ok(parts)
     }
 
-    /// Replaces a checkpoint by its next version, and the lists of its runs in blocks as far as
+    /// Replaces a checkpoint by its next generation, and the lists of its runs in blocks as far as
     /// they changed. Whatever else a transaction with it writes in the tenant's partition needs no
     /// condition of its own.
     pub(crate) fn checkpoint(
@@ -248,7 +248,7 @@ impl Settler {
         let replaced = self
             .table
             .put(items::checkpoint_item(tenant, checkpoint))
-            .if_counter("generation", before.generation);
+            .if_generation(before.generation);
         let lists = items::list_items(tenant, checkpoint, before)
             .into_iter()
             .map(|list| self.table.put(list));

@@ -9,7 +9,7 @@ use contract::{
     ReasonCounts, RegionBillingTotaled, RejectedCounts, Stream, TenantStatusChanged,
 };
 use fleet::{Heartbeat, Publication, decide_statement};
-use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
+use kernel::{Generation, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use outbox::Outbox;
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
@@ -347,8 +347,8 @@ async fn the_fleet_shows_each_region_as_of_now(fixture: &Fixture) {
             .await
             .unwrap()
             .incidents
-            .revision,
-        0
+            .generation,
+        Generation::NONE
     );
 }
 

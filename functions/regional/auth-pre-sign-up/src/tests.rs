@@ -311,8 +311,8 @@ async fn whom_the_tenants_own_provider_vouches_for_becomes_a_member_once() {
         handle(&adapters, event()).await.unwrap();
         let tenant = region.tenant(ada.tenant).await;
         assert_eq!(
-            (tenant.users, tenant.admins, tenant.edition),
-            (before.users + 1, before.admins, before.edition + 1)
+            (tenant.users, tenant.admins, tenant.generation),
+            (before.users + 1, before.admins, before.generation.next())
         );
     }
     let account = format!("oidc-{}_{SUBJECT}", ada.alias);

@@ -132,7 +132,7 @@ async fn duplicates_and_late_ones_change_nothing_and_are_acknowledged_with_what_
     let again = world.tenant().await;
     assert_eq!(
         Tenant {
-            edition: after.edition,
+            generation: after.generation,
             ..again
         },
         after

@@ -85,7 +85,7 @@ mod tests {
         let tenant = json!({
             "tenant": "01935f6e-7b10-7c3a-8f21-5a6b7c8d9e0f", "alias": "23456789abcd",
             "signup": "7d4f2f0e-6d53-4a7e-9a55-0c8f3a1b2c3d", "plan": "starter", "status": status, "version": 2,
-            "edition": 2, "policy": { "version": 0, "entitlements": [] }, "admins": 1, "users": 1, "invitations": 0,
+            "generation": 2, "policy": { "version": 0, "entitlements": [] }, "admins": 1, "users": 1, "invitations": 0,
         });
         serde_json::from_value(tenant).unwrap()
     }

@@ -448,11 +448,11 @@ async fn record(
 /// here it is set right.
 async fn recount(desk: &Desk, tenant: &Tenant) -> Result<(), Problem> {
     let (reader, tenant) = (desk.reader(), tenant.id);
-    let edition = reader
+    let generation = reader
         .load_tenant(tenant)
         .await
         .map_err(store)?
-        .map(|tenant| tenant.edition);
+        .map(|tenant| tenant.generation);
     let (mut open, mut cursor) = (0, None);
     loop {
         let page = reader
@@ -466,7 +466,7 @@ async fn recount(desk: &Desk, tenant: &Tenant) -> Result<(), Problem> {
         }
     }
     let counted = desk.change(Reach::TENANT, |loaded| {
-        let unchanged = Some(loaded.state.tenant.edition) == edition;
+        let unchanged = Some(loaded.state.tenant.generation) == generation;
         Ok(unchanged
             .then(|| decide_recount(&loaded.state, open))
             .flatten())

@@ -4,7 +4,7 @@ use super::fixtures::{Step, publication, region, run};
 use crate::{ClaimState, LEASE, LabelClaim, LastWord, QUARANTINE, Refusal, Tenant, decide_claim};
 use contract::{ClaimDecision, ClaimPhase, Envelope, Stream, VanityClaimed};
 use jiff::SignedDuration;
-use kernel::{ClaimDigest, TenantId, TenantStatus, Timestamp};
+use kernel::{ClaimDigest, Generation, TenantId, TenantStatus, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -67,12 +67,15 @@ impl Home {
             publication(now),
         )
         .unwrap()?;
-        let before = self.claim.as_ref().map_or(0, |claim| claim.edition);
+        let before = self
+            .claim
+            .as_ref()
+            .map_or(Generation::NONE, |claim| claim.generation);
         assert!(
             decided
                 .claim
                 .as_ref()
-                .is_none_or(|claim| claim.edition == before + 1),
+                .is_none_or(|claim| claim.generation == before.next()),
             "every change is guarded"
         );
         assert_eq!(

@@ -16,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("metering", &["kernel", "catalogue", "contract", "dedupe"]),
     ("billing", &["kernel", "catalogue", "contract"]),
     ("fleet", &["kernel", "catalogue", "contract"]),
-    ("dynamo", &[]),
+    ("dynamo", &["kernel"]),
     ("outbox", &["dynamo", "kernel", "contract"]),
     ("bus", &["kernel", "contract", "outbox"]),
     ("identity", &["kernel", "contract", "tenancy"]),
