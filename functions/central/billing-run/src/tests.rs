@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use crate::requests::InvoiceQueue;
 use billing::{
     Billing, Disclosure, InvoiceRequest, Run, Standing, decide_issue, plan_invoice, total_usage,

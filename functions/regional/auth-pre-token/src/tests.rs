@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use kernel::{MachineScope, Suspension};
 use serde_json::{Value, json};
 use tenancy::{

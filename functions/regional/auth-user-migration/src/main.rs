@@ -4,12 +4,14 @@
 //! Trigger: Cognito user-migration. Reads: RegionalTable (users, tenants), the former pool. Emits:
 //! nothing.
 
+mod adapters;
 mod event;
 mod handler;
 #[cfg(test)]
 mod tests;
 
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use identity::FormerPools;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use runtime::Service;

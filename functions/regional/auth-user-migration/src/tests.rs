@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use aws_sdk_dynamodb::types::AttributeValue;
 use identity::FormerPools;
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
+use crate::adapters::Adapters;
 use crate::describe::{Capacity, Place, is_due};
-use crate::handler::{Adapters, handle};
+use crate::handler::handle;
 use crate::measure::{Gauges, Measured};
 use crate::report::Disclosure;
 use crate::store::{HeartbeatStore, LastHeartbeat};

@@ -4,12 +4,14 @@
 //! Trigger: ProvisioningQueue. Reads: RegionalTable (tenants, sign-ups). Emits:
 //! TenantStatusChanged.v1, OnboardingProgressed.v1.
 
+mod adapters;
 mod answer;
 mod handler;
 #[cfg(test)]
 mod tests;
 
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
 use runtime::Service;

@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use kernel::TenantStatus;
 use serde_json::{Value, json};
 use tenancy::{DueKind, Tenant};

@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use crate::stub::StubZone;
 use crate::zone::{Target, Zone};
 use aws_sdk_route53::Client;

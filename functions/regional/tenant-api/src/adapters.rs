@@ -10,8 +10,8 @@ use identity::Identity;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;
 use outbox::Outbox;
-use runtime::env;
 use runtime::http::{Problem, Source, Tokens};
+use runtime::{Service, env};
 use tenancy::{
     Actor, Addresses, AuditAction, AuditEntry, KeyDigest, Occasion, Outcome, Refusal, Settings,
     State, Tenant,
@@ -21,6 +21,15 @@ use tenant_store::{
     Limit, Loaded, MailTally, Reach, Taken, TenantReader, TenantStore, TenantStoreError,
 };
 use usage_store::UsageReader;
+
+/// The services of AWS that the function calls.
+pub(crate) const SERVICES: [Service; 5] = [
+    Service::DynamoDb,
+    Service::Sts,
+    Service::Cognito,
+    Service::Email,
+    Service::Sqs,
+];
 
 /// What the handlers work with.
 pub(crate) struct Adapters {

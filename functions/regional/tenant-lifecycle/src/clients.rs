@@ -1,8 +1,8 @@
 //! The end of what signs in besides people: machine clients, and the tenant's own identity
 //! provider.
 
+use crate::adapters::Adapters;
 use crate::erasure::EraseError;
-use crate::handler::Adapters;
 use kernel::{TenantId, TenantStatus, Timestamp};
 use tenancy::{MachineClient, ProviderName, Tenant, decide_forgotten};
 use tenant_store::{Leaving, Reach};

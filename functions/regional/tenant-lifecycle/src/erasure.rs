@@ -1,6 +1,6 @@
 //! Erasure: everything that the region holds of a closed tenant goes.
 
-use crate::handler::Adapters;
+use crate::adapters::Adapters;
 use identity::IdentityError;
 use kernel::Timestamp;
 use std::time::Instant;

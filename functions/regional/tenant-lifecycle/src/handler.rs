@@ -2,18 +2,16 @@
 //!
 //! It may be cut off anywhere: what is done is stored, and what is not done is still due.
 
+use crate::adapters::Adapters;
 use crate::erasure::EraseError;
-use catalogue::Catalogue;
 use futures::stream::{StreamExt as _, iter};
-use identity::Identity;
-use kernel::{EventId, RegionCode, Timestamp};
-use mail::Mailer;
+use kernel::{EventId, Timestamp};
 use runtime::{Failure, Scheduled};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use tenancy::{Addresses, Due, DueKind, Occasion, Settings, decide_due, is_erasable};
-use tenant_store::{Leaving, MailTally, Reach, TenantStore, TenantStoreError};
-use usage_store::{UsageEraser, UsageStoreError};
+use tenancy::{Due, DueKind, Occasion, decide_due, is_erasable};
+use tenant_store::{Leaving, Reach, TenantStoreError};
+use usage_store::UsageStoreError;
 
 /// How long a run begins something new: the function's timeout is a minute.
 const RUN_TIME: Duration = Duration::from_secs(40);
@@ -27,19 +25,6 @@ const TURNS_AT_ONCE: usize = 8;
 /// One tenant that fails does not stop the others; then the run as a whole has failed.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     adapters.run(event.time, Instant::now() + RUN_TIME).await
-}
-
-/// What the function works with.
-pub(crate) struct Adapters {
-    pub(crate) region: RegionCode,
-    pub(crate) tenants: TenantStore,
-    pub(crate) usage: UsageEraser,
-    pub(crate) identity: Identity,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) settings: Settings,
-    pub(crate) mails: MailTally,
-    pub(crate) mailer: Mailer,
-    pub(crate) addresses: Addresses,
 }
 
 /// What is still due, and why.

@@ -1,6 +1,6 @@
 //! The mails that addresses had to wait for, since they had got as many as they get.
 
-use crate::handler::Adapters;
+use crate::adapters::Adapters;
 use identity::IdentityError;
 use kernel::{TenantStatus, Timestamp};
 use mail::{Invited, Letter};

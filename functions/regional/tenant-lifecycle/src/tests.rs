@@ -463,7 +463,7 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
         );
     }
     world.adapters.usage = usage;
-    let crate::handler::Adapters { usage, tenants, .. } = &world.adapters;
+    let crate::adapters::Adapters { usage, tenants, .. } = &world.adapters;
     let note = |items| tenants.note_of_usage(ada.tenant, items);
     usage.erase_some(ada.tenant, note).await.unwrap();
     let Newcomer { signup, .. } = ada;

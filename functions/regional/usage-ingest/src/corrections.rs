@@ -4,8 +4,8 @@
 //! Only the provider's own services may: a tenant that could take usage back could take back what
 //! it owes.
 
+use crate::adapters::Adapters;
 use crate::body::bytes;
-use crate::handler::Adapters;
 use crate::refusal::{refuse, usage_failed};
 #[cfg(test)]
 use crate::tests::openapi::said;

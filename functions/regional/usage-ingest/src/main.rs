@@ -4,6 +4,7 @@
 //! tenants, the records of corrections, and the segments of what is corrected by its key. Emits:
 //! nothing; the usage table's stream tells `usage-rollup`.
 
+mod adapters;
 mod body;
 mod corrections;
 mod handler;
@@ -12,8 +13,9 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
+use adapters::Adapters;
 use catalogue::Catalogue;
-use handler::{Adapters, router};
+use handler::router;
 use known::KnownTenants;
 use runtime::Service;
 use runtime::http::{Tokens, serve};

@@ -5,7 +5,8 @@ mod fuzz;
 pub(crate) mod openapi;
 mod throttled;
 
-use crate::handler::{Adapters, router};
+use crate::adapters::Adapters;
+use crate::handler::router;
 use crate::known::KnownTenants;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;

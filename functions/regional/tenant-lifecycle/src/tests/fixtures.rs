@@ -1,6 +1,7 @@
 //! A region whose clock a test moves, and what can be seen of it.
 
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use aws_sdk_dynamodb::types::AttributeValue;
 use identity::Identity;
 use kernel::{BillingAnchor, SegmentId, StatusReason, TenantId, TenantStatus, Timestamp};
