@@ -1,14 +1,14 @@
 //! Tenants: what billing knows of each, and all of them.
 
 use crate::item::{
-    ACCOUNT, RECEIVED_PREFIX, SHARDS, VERSION, account_key, counter, from_item, listing_key,
+    ACCOUNT, RECEIVED_PREFIX, SHARDS, account_key, from_item, generation, listing_key,
     listing_partition, tenant_partition, to_item,
 };
 use crate::{BillingStore, StoreError, TimeSlot};
 use billing::{Account, SequenceTracker};
 use contract::TenantStatusChanged;
 use dynamo::{Attempts, Attributes as _, CROWD, Item, Write};
-use kernel::{RegionCode, TenantId, Timestamp};
+use kernel::{Generation, RegionCode, TenantId, Timestamp};
 
 /// All that billing knows of a tenant besides its usage and invoices.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl BillingStore {
         let mut attempts = Attempts::of(CROWD);
         loop {
             let found = self.get(what, account_key(event.tenant)).await?;
-            let version = counter(what, found.as_ref(), VERSION)?;
+            let generation = generation(what, found.as_ref())?;
             let account = found.map_or_else(
                 || Ok(Account::new(event.tenant)),
                 |item| from_item(what, item),
@@ -77,7 +77,7 @@ impl BillingStore {
             };
             match self
                 .table
-                .transact(self.account_writes(&account, version)?)
+                .transact(self.account_writes(&account, generation)?)
                 .await
             {
                 Ok(()) => return Ok(()),
@@ -90,12 +90,16 @@ impl BillingStore {
     }
 
     /// The account and its copy in the list of all accounts.
-    fn account_writes(&self, account: &Account, version: u64) -> Result<Vec<Write>, StoreError> {
+    fn account_writes(
+        &self,
+        account: &Account,
+        generation: Generation,
+    ) -> Result<Vec<Write>, StoreError> {
         let what = "an account";
         let item = to_item(what, account_key(account.tenant), account)?;
         let listed = to_item(what, listing_key(account.tenant), account)?;
         Ok(vec![
-            self.versioned_put(item, version),
+            self.guarded_put(item, generation),
             self.table.put(listed),
         ])
     }

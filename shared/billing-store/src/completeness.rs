@@ -2,8 +2,8 @@
 //! hold.
 
 use crate::item::{
-    SEAL_PREFIX, SHARDS, VERSION, counter, from_item, received_key, retry_key, retry_partition,
-    seal_key, to_item,
+    SEAL_PREFIX, SHARDS, from_item, generation, received_key, retry_key, retry_partition, seal_key,
+    to_item,
 };
 use crate::{BillingStore, StoreError};
 use billing::{
@@ -13,7 +13,7 @@ use billing::{
 use contract::{Envelope, UsageSealed, UsageStreamEndReported};
 use dynamo::{Attempts, CROWD, Error, Item, Write};
 use jiff::SignedDuration;
-use kernel::{BillingPeriod, RegionCode, TenantId, Timestamp};
+use kernel::{BillingPeriod, Generation, RegionCode, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Something that does not hold, in the list of all such things.
@@ -49,16 +49,16 @@ pub struct Looked {
     pub incident: Option<Incident>,
 }
 
-/// What is known of a subject, with the version that guards it.
+/// What is known of a subject, with the generation that guards it.
 struct Held<T> {
     value: Option<T>,
-    version: u64,
+    generation: Generation,
 }
 
-/// What is known of a subject from now on, over the version that was read.
+/// What is known of a subject from now on, over the generation that was read.
 struct Change {
     item: Item,
-    version: u64,
+    generation: Generation,
     /// The subject's place among what is unreconciled, if that changes.
     place: Option<Write>,
 }
@@ -108,7 +108,7 @@ impl BillingStore {
             let Some(after) = decide(&before).map_err(StoreError::Gaps)? else {
                 return Ok(());
             };
-            let change = self.tracker_change(tenant, region, &before, &after, held.version)?;
+            let change = self.tracker_change(tenant, region, &before, &after, held.generation)?;
             match self.save(change, Vec::new()).await {
                 Ok(()) => return Ok(()),
                 Err(error) => attempts
@@ -139,7 +139,7 @@ impl BillingStore {
             };
             match self
                 .save(
-                    self.seal_change(held.value.as_ref(), &seal, held.version)?,
+                    self.seal_change(held.value.as_ref(), &seal, held.generation)?,
                     Vec::new(),
                 )
                 .await
@@ -221,7 +221,7 @@ impl BillingStore {
     ) -> Result<(Option<Change>, Looked), StoreError> {
         let Held {
             value: Some(before),
-            version,
+            generation,
         } = self.load_seal(tenant, day).await?
         else {
             return Ok(Default::default());
@@ -249,7 +249,7 @@ impl BillingStore {
             .map(resend)
             .into_iter()
             .collect();
-        let change = self.seal_change(Some(&before), &look.seal, version)?;
+        let change = self.seal_change(Some(&before), &look.seal, generation)?;
         Ok((
             Some(change),
             Looked {
@@ -267,7 +267,7 @@ impl BillingStore {
     ) -> Result<(Option<Change>, Looked), StoreError> {
         let Held {
             value: Some(before),
-            version,
+            generation,
         } = self.load_tracker(tenant, region).await?
         else {
             return Ok(Default::default());
@@ -293,7 +293,7 @@ impl BillingStore {
                 number,
             })
             .collect();
-        let change = self.tracker_change(tenant, region, &before, &look.tracker, version)?;
+        let change = self.tracker_change(tenant, region, &before, &look.tracker, generation)?;
         Ok((
             Some(change),
             Looked {
@@ -334,20 +334,20 @@ impl BillingStore {
     ) -> Result<Held<SequenceTracker>, StoreError> {
         let what = "received reports";
         let found = self.get(what, received_key(tenant, region)).await?;
-        let version = counter(what, found.as_ref(), VERSION)?;
+        let generation = generation(what, found.as_ref())?;
         Ok(Held {
             value: found.map(|item| from_item(what, item)).transpose()?,
-            version,
+            generation,
         })
     }
 
     async fn load_seal(&self, tenant: TenantId, day: Timestamp) -> Result<Held<Seal>, StoreError> {
         let what = "a seal";
         let found = self.get(what, seal_key(tenant, day)).await?;
-        let version = counter(what, found.as_ref(), VERSION)?;
+        let generation = generation(what, found.as_ref())?;
         Ok(Held {
             value: found.map(|item| from_item(what, item)).transpose()?,
-            version,
+            generation,
         })
     }
 
@@ -357,7 +357,7 @@ impl BillingStore {
         region: &RegionCode,
         before: &SequenceTracker,
         after: &SequenceTracker,
-        version: u64,
+        generation: Generation,
     ) -> Result<Change, StoreError> {
         let what = "received reports";
         let item = to_item(what, received_key(tenant, region), after)?;
@@ -370,7 +370,7 @@ impl BillingStore {
         )?;
         Ok(Change {
             item,
-            version,
+            generation,
             place,
         })
     }
@@ -379,7 +379,7 @@ impl BillingStore {
         &self,
         before: Option<&Seal>,
         after: &Seal,
-        version: u64,
+        generation: Generation,
     ) -> Result<Change, StoreError> {
         let what = "a seal";
         let item = to_item(what, seal_key(after.tenant, after.day), after)?;
@@ -392,7 +392,7 @@ impl BillingStore {
         )?;
         Ok(Change {
             item,
-            version,
+            generation,
             place,
         })
     }
@@ -427,10 +427,10 @@ impl BillingStore {
     async fn save(&self, change: Change, requests: Vec<Write>) -> Result<(), Error> {
         let Change {
             item,
-            version,
+            generation,
             place,
         } = change;
-        let first = self.versioned_put(item, version);
+        let first = self.guarded_put(item, generation);
         let beside: Vec<Write> = place.into_iter().chain(requests).collect();
         // What is not unreconciled, as nearly every seal and report, costs half of what a transaction
         // does.

@@ -9,7 +9,7 @@ use crate::run::held_run;
 use crate::{BillingStore, HeldRun, StoreError};
 use billing::{Invoice, InvoiceNumber, InvoiceRequest, Issue, RunCompletion};
 use dynamo::{Item, Write, has_key, number};
-use kernel::LegalEntity;
+use kernel::{Generation, LegalEntity};
 
 /// The attribute that guards a counter.
 const LAST: &str = "last";
@@ -138,9 +138,12 @@ impl BillingStore {
         run: &billing::Run,
         totals_event: Option<Write>,
     ) -> Result<Vec<Write>, StoreError> {
-        let version = context.run.as_ref().map_or(0, |held| held.version);
+        let generation = context
+            .run
+            .as_ref()
+            .map_or(Generation::NONE, |held| held.generation);
         let mut writes =
-            vec![self.versioned_put(to_item("a run", run_key(run.period), run)?, version)];
+            vec![self.guarded_put(to_item("a run", run_key(run.period), run)?, generation)];
         if let Some(totals_event) = totals_event {
             writes.push(totals_event);
             writes.push(self.counter_put(totals_number_key(), context.last_totals_number));

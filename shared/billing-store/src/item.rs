@@ -3,8 +3,10 @@
 use crate::StoreError;
 use billing::Subject;
 use contract::{UsageWindow, WindowPart};
-use dynamo::{Attributes as _, Item, Shards, key};
-use kernel::{BillingPeriod, InvoiceId, LegalEntity, RegionCode, TenantId, Timestamp, WindowSize};
+use dynamo::{Attributes as _, GENERATION, Item, Shards, key};
+use kernel::{
+    BillingPeriod, Generation, InvoiceId, LegalEntity, RegionCode, TenantId, Timestamp, WindowSize,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
@@ -14,8 +16,6 @@ pub(crate) const RECEIVED_PREFIX: &str = "RECEIVED#";
 pub(crate) const WINDOW_PREFIX: &str = "WINDOW#";
 pub(crate) const SEAL_PREFIX: &str = "SEAL#";
 pub(crate) const INVOICE_PREFIX: &str = "INVOICE#";
-/// The attribute that guards an item which several writers change.
-pub(crate) const VERSION: &str = "version";
 /// The attribute that holds an invoice as JSON: nothing queries its insides.
 pub(crate) const DOCUMENT: &str = "document";
 
@@ -150,4 +150,15 @@ pub(crate) fn counter(
 ) -> Result<u64, StoreError> {
     let malformed = || StoreError::malformed(what)("a counter is missing");
     item.map_or(Ok(0), |item| item.number(attribute).ok_or_else(malformed))
+}
+
+/// The generation of an item; none where there is no item yet.
+pub(crate) fn generation(
+    what: &'static str,
+    item: Option<&Item>,
+) -> Result<Generation, StoreError> {
+    let malformed = || StoreError::malformed(what)("the generation is missing");
+    item.map_or(Ok(Generation::NONE), |item| {
+        item.number(GENERATION).ok_or_else(malformed)
+    })
 }

@@ -6,15 +6,15 @@
 //!
 //! | partition | sort | what |
 //! |---|---|---|
-//! | `TENANT#<tenant>` | `ACCOUNT` | what billing knows of the tenant, guarded by a version |
-//! | | `RECEIVED#<region>` | which of its usage reports have arrived, and what is done about gaps; guarded by a version |
+//! | `TENANT#<tenant>` | `ACCOUNT` | what billing knows of the tenant, guarded by a generation |
+//! | | `RECEIVED#<region>` | which of its usage reports have arrived, and what is done about gaps; guarded by a generation |
 //! | `ACCOUNTS#<0..15>` | `<tenant>` | the account again, for the run to list |
 //! | `LEDGER#<tenant>#<period>` | `WINDOW#<size>#<start>#<meter>#<part>#<group>` | a total, guarded by its revision |
-//! | | `SEAL#<day>` | what was sealed of the day, guarded by a version |
+//! | | `SEAL#<day>` | what was sealed of the day, guarded by a generation |
 //! | `WATCH#<0..15>` | `<subject>` | a day or a stream of reports that does not hold, written with what it is about |
 //! | `INVOICE#<tenant>` | `<period>` | the invoice, written once |
 //! | `INVOICE_ID#<invoice id>` | `INVOICE` | whose invoice that is, and of which period |
-//! | `PERIOD#<period>` | `RUN` | the run and its progress, guarded by a version |
+//! | `PERIOD#<period>` | `RUN` | the run and its progress, guarded by a generation |
 //! | | `INVOICE#<legal entity>#<number>` | what a list shows of an invoice, in order of numbers |
 //! | `NUMBER#<legal entity>` | `NUMBER` | the last number given, guarded by itself |
 //! | `STATEMENTS` | `SEQUENCE` | how many totals the region has published, guarded by itself |

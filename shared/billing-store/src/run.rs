@@ -1,19 +1,17 @@
 //! Billing runs, and what items have in common.
 
-use crate::item::{
-    INVOICE_PREFIX, VERSION, counter, from_item, period_partition, run_key, to_item,
-};
+use crate::item::{INVOICE_PREFIX, from_item, generation, period_partition, run_key, to_item};
 use crate::{BillingStore, StoreError};
 use billing::{InvoiceSummary, Run};
-use dynamo::{Error, Item, Write, number};
-use kernel::{BillingPeriod, TenantId};
+use dynamo::{Error, GENERATION, Item, Write, number};
+use kernel::{BillingPeriod, Generation, TenantId};
 
-/// A run as it was read, with the version that guards it.
+/// A run as it was read, with the generation that guards it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRun {
     /// The run.
     pub run: Run,
-    pub(crate) version: u64,
+    pub(crate) generation: Generation,
 }
 
 impl BillingStore {
@@ -38,8 +36,8 @@ impl BillingStore {
         run: &Run,
     ) -> Result<bool, StoreError> {
         let what = "a run";
-        let version = before.map_or(0, |held| held.version);
-        self.put_versioned(what, to_item(what, run_key(run.period), run)?, version)
+        let generation = before.map_or(Generation::NONE, |held| held.generation);
+        self.put_guarded(what, to_item(what, run_key(run.period), run)?, generation)
             .await
     }
 
@@ -89,30 +87,29 @@ impl BillingStore {
         self.table.get(key).await.map_err(StoreError::read(what))
     }
 
-    /// Writes an item over the version that was read, zero for none. False when there is another by
-    /// now.
-    pub(crate) async fn put_versioned(
+    /// Writes an item over the generation that was read. False when there is another by now.
+    pub(crate) async fn put_guarded(
         &self,
         what: &'static str,
         item: Item,
-        version: u64,
+        generation: Generation,
     ) -> Result<bool, StoreError> {
-        let put = self.versioned_put(item, version);
+        let put = self.guarded_put(item, generation);
         Error::is_written(self.table.send(put).await).map_err(StoreError::write(what))
     }
 
     /// The same, as a part of a transaction.
-    pub(crate) fn versioned_put(&self, mut item: Item, version: u64) -> Write {
-        item.insert(VERSION.to_owned(), number(version + 1));
-        self.table.put(item).if_counter(VERSION, version)
+    pub(crate) fn guarded_put(&self, mut item: Item, generation: Generation) -> Write {
+        item.insert(GENERATION.to_owned(), number(generation.next()));
+        self.table.put(item).if_generation(generation)
     }
 }
 
 pub(crate) fn held_run(item: Item) -> Result<HeldRun, StoreError> {
     let what = "a run";
-    let version = counter(what, Some(&item), VERSION)?;
+    let generation = generation(what, Some(&item))?;
     Ok(HeldRun {
         run: from_item(what, item)?,
-        version,
+        generation,
     })
 }

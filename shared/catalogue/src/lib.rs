@@ -10,7 +10,7 @@ mod plan;
 
 pub use meter::{Aggregation, Dimension, Meter};
 pub use path::{PathStep, ValuePath};
-pub use plan::{Allowance, Charge, ChargeModel, Plan, Tier};
+pub use plan::{AlertThresholds, Allowance, Charge, ChargeModel, Plan, Tier};
 
 use kernel::{MeterCode, PlanCode};
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 
 use kernel::{Currency, EntitlementCode, MeterCode, PlanCode, PlanDecimal};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// What a tenant buys.
@@ -38,6 +39,40 @@ pub struct Allowance {
     pub quantity: PlanDecimal,
     /// The thresholds that are told, in percent, rising.
     pub alert_percents: Vec<u16>,
+}
+
+/// The thresholds of usage that a tenant wants to be told besides those of its plan: of each meter, in
+/// percent of what the plan allows in a billing period.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AlertThresholds(BTreeMap<MeterCode, BTreeSet<u16>>);
+
+impl AlertThresholds {
+    /// Those of a meter, in percent, rising.
+    pub fn of(&self, meter: &MeterCode) -> impl Iterator<Item = u16> {
+        self.0.get(meter).into_iter().flatten().copied()
+    }
+
+    /// An allowance with the tenant's own thresholds among those of the plan.
+    #[must_use]
+    pub fn added_to(&self, allowance: &Allowance) -> Allowance {
+        let percents: BTreeSet<u16> = allowance
+            .alert_percents
+            .iter()
+            .copied()
+            .chain(self.of(&allowance.meter))
+            .collect();
+        Allowance {
+            alert_percents: percents.into_iter().collect(),
+            ..allowance.clone()
+        }
+    }
+}
+
+impl FromIterator<(MeterCode, BTreeSet<u16>)> for AlertThresholds {
+    fn from_iter<I: IntoIterator<Item = (MeterCode, BTreeSet<u16>)>>(thresholds: I) -> Self {
+        Self(thresholds.into_iter().collect())
+    }
 }
 
 /// The price of one meter.

@@ -7,12 +7,12 @@
 //! | partition | sort | what |
 //! |---|---|---|
 //! | `TENANT#<tenant>` | `DIRECTORY` | the directory entry, guarded by its revision and by whether it is erased |
-//! | `POLICY#<tenant>` | `DESIRED` | the desired and the applied policy, guarded by its revision |
+//! | `POLICY#<tenant>` | `DESIRED` | the desired and the applied policy, guarded by its generation |
 //! | `UNAPPLIED#<region>` | `<due, 13-digit ms>#<tenant>` | an unapplied policy, in order of its next sending |
 //! | `REGIONS` | `<region>` | a region that was ever heard of |
 //! | `REGION#<region>` | `HEALTH` | its latest heartbeat, guarded by the sequence |
 //! | | `DESCRIPTION` | what it says of itself, guarded by the sequence |
-//! | | `INCIDENTS` | its open incidents, guarded by a revision |
+//! | | `INCIDENTS` | its open incidents, guarded by a generation |
 //! | | `COUNT#<0..7>` | its counts of tenants and policies, spread so that tenants do not collide |
 //! | | `BILLING#<period>` | what it billed, where it bills itself |
 //! | `ONBOARDING#<id>` | `ONBOARDING` | a central onboarding, guarded by the revision of its steps; kept 90 days |

@@ -207,15 +207,9 @@ impl CentralStore {
     ) -> Result<bool, StoreError> {
         let what = "incidents";
         let item = to_item(what, key(region_partition(region), INCIDENTS), after)?;
-        let put = self
-            .table
-            .put(item)
-            .when("attribute_not_exists(pk) OR revision = :before");
-        self.send(
-            what,
-            put.value(":before", number(after.revision.saturating_sub(1))),
-        )
-        .await
+        let put = self.table.put(item);
+        self.send(what, put.if_generation(after.generation.previous()))
+            .await
     }
 
     /// Lists a region, once for each process. A region that is listed too early is merely unknown.

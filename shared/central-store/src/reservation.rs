@@ -120,11 +120,8 @@ impl CentralStore {
                     number(moot_at.as_second() + MOOT_KEPT_S),
                 );
             }
-            let guard = known
-                .reservation
-                .as_ref()
-                .map(|before| ("generation = :revision", before.generation));
-            writes.push(self.guarded_put(item, guard));
+            let read = known.reservation.as_ref().map(|before| before.generation);
+            writes.push(self.table.put(item).if_generation(read.unwrap_or_default()));
         }
         Ok(writes)
     }

@@ -6,7 +6,7 @@ use crate::item::{
 };
 use crate::{CentralStore, StoreError, UpdateError};
 use dynamo::{Attempts, Attributes as _, CONTENTION, Item, Write, number};
-use fleet::{CountsChange, DesiredPolicy, DirectoryEntry, Refusal, Tenant, count_change};
+use fleet::{CountsChange, DirectoryEntry, Refusal, Tenant, count_change};
 use kernel::{RegionCode, TenantId, Timestamp};
 use outbox::{Outbox, Row, Target};
 use std::time::Duration;
@@ -134,7 +134,8 @@ impl CentralStore {
         Ok(writes)
     }
 
-    /// The entry and the policy, each if it changed and under its own revision.
+    /// The entry and the policy, each if it changed: the entry under its revision, the policy under its
+    /// generation.
     fn record_writes(
         &self,
         before: Option<&Tenant>,
@@ -148,8 +149,8 @@ impl CentralStore {
         }
         if before.is_none_or(|before| before.policy != after.policy) {
             let item = to_item("a policy", policy_key(tenant), &after.policy)?;
-            let guard = |policy: &DesiredPolicy| (UNCHANGED, policy.revision);
-            writes.push(self.guarded_put(item, before.map(|before| guard(&before.policy))));
+            let read = before.map(|before| before.policy.generation);
+            writes.push(self.table.put(item).if_generation(read.unwrap_or_default()));
         }
         Ok(writes)
     }

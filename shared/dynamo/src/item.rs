@@ -6,6 +6,9 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::str::FromStr;
 
+/// The attribute that holds the generation of an item which several writers change.
+pub const GENERATION: &str = "generation";
+
 /// An item of a table, or the key of one.
 pub type Item = HashMap<String, AttributeValue>;
 

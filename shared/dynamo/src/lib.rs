@@ -1,7 +1,8 @@
 //! The one place that knows DynamoDB: items, requests, batches, transactions and retries.
 //!
 //! A store says what it reads and writes. This crate opens the requests, decodes the answers, and
-//! waits where waiting helps. It knows no domain type.
+//! waits where waiting helps. It knows no domain type; of `kernel` it takes the generation of a row,
+//! which guards it.
 //!
 //! Invariant: no other crate decodes an error of DynamoDB, and no store waits between attempts by
 //! itself.
@@ -48,12 +49,14 @@ mod write;
 pub use aws_sdk_dynamodb::types::AttributeValue;
 pub use batch::BatchGet;
 pub use error::Error;
-pub use item::{Attributes, Item, bytes, from_item, has_key, key, number, text, to_item, to_value};
+pub use item::{
+    Attributes, GENERATION, Item, bytes, from_item, has_key, key, number, text, to_item, to_value,
+};
 pub use query::{Page, Pages, Query};
 pub use retry::{Attempts, Backoff, CONTENTION, CROWD};
 pub use shard::Shards;
 pub use table::Table;
-pub use write::Write;
+pub use write::{Leaving, Write};
 
 #[cfg(test)]
 mod tests;

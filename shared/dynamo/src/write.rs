@@ -1,10 +1,20 @@
 //! One write, be it sent alone or as a part of a transaction.
 
 use crate::call::call;
-use crate::{Error, Item, number};
+use crate::{Error, GENERATION, Item, number};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use kernel::Generation;
 use std::collections::HashMap;
+
+/// What a step leaves behind that deletes as much as fits one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// More may be left.
+    Some,
+    /// Nothing is left.
+    None,
+}
 
 /// A write under a condition, if any. It knows its table, so that a transaction can be on several.
 #[derive(Clone)]
@@ -73,6 +83,12 @@ impl Write {
                 .name("#counter", attribute)
                 .value(":counter", number(read)),
         }
+    }
+
+    /// Writes where the item is still of the generation that was read, or where there is none and
+    /// none was read: the optimistic lock.
+    pub fn if_generation(self, read: Generation) -> Self {
+        self.if_counter(GENERATION, read.as_u64())
     }
 
     /// What a name in an expression stands for.

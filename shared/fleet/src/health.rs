@@ -2,7 +2,7 @@
 
 use contract::{Dependency, DependencyState, HeartbeatReported};
 use jiff::SignedDuration;
-use kernel::Timestamp;
+use kernel::{Generation, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
@@ -67,8 +67,8 @@ pub enum Condition {
 /// What is wrong with a region now, and since when.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incidents {
-    /// Grows with every change, and guards it.
-    pub revision: u64,
+    /// The optimistic lock: one higher with every change.
+    pub generation: Generation,
     /// When the last of them was opened or cleared.
     pub changed_at: Option<Timestamp>,
     /// Each open incident with the moment at which it was opened.
@@ -165,7 +165,7 @@ pub fn decide_incidents(
     open.retain(|condition, _| !cleared.contains(condition));
     open.extend(opened.iter().map(|condition| (*condition, now)));
     let after = Incidents {
-        revision: current.revision + 1,
+        generation: current.generation.next(),
         changed_at: Some(now),
         open,
     };

@@ -4,7 +4,9 @@ use crate::{DirectoryEntry, Refusal};
 use catalogue::{Catalogue, Plan};
 use contract::{Envelope, PlanChangeRequested, Stream, TenantPolicy, TenantPolicyPublished};
 use jiff::SignedDuration;
-use kernel::{EventId, PlanCode, RegionCode, Suspension, TenantId, TenantStatus, Timestamp};
+use kernel::{
+    EventId, Generation, PlanCode, RegionCode, Suspension, TenantId, TenantStatus, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
@@ -82,8 +84,8 @@ pub struct DesiredPolicy {
     pub attempts: u32,
     /// When it is sent again unless the region has applied it.
     pub due_at: Timestamp,
-    /// Grows with every change of this record, and guards it.
-    pub revision: u64,
+    /// The optimistic lock: one higher with every change of this record.
+    pub generation: Generation,
 }
 
 impl DesiredPolicy {
@@ -155,7 +157,7 @@ impl DesiredPolicy {
             });
             return is_news.then(|| Self {
                 refused_plan,
-                revision: self.revision + 1,
+                generation: self.generation.next(),
                 ..self.clone()
             });
         };
@@ -170,7 +172,7 @@ impl DesiredPolicy {
         };
         let after = if wanted == self.policy {
             Self {
-                revision: self.revision + 1,
+                generation: self.generation.next(),
                 ..self.clone()
             }
         } else {
@@ -203,7 +205,7 @@ impl DesiredPolicy {
             .find(|reason| suspended_by.contains(reason));
         let after = if suspension == self.policy.suspension {
             Self {
-                revision: self.revision + 1,
+                generation: self.generation.next(),
                 ..self.clone()
             }
         } else {
@@ -233,7 +235,7 @@ impl DesiredPolicy {
             sent_at: publication.now,
             attempts: 0,
             due_at: due_after(publication.now, 0),
-            revision: self.revision + 1,
+            generation: self.generation.next(),
             ..self.clone()
         }
     }
@@ -244,7 +246,7 @@ impl DesiredPolicy {
         let retired = || Self {
             is_retired: true,
             region: region.clone(),
-            revision: self.revision + 1,
+            generation: self.generation.next(),
             ..self.clone()
         };
         is_news.then(retired)
@@ -272,7 +274,7 @@ impl DesiredPolicy {
             sent_at: publication.now,
             attempts: 0,
             due_at: due_after(publication.now, 0),
-            revision: 1,
+            generation: Generation::FIRST,
         }
     }
 
@@ -286,7 +288,7 @@ impl DesiredPolicy {
         let is_news = version > self.applied_version;
         Ok(is_news.then(|| Self {
             applied_version: version,
-            revision: self.revision + 1,
+            generation: self.generation.next(),
             ..self.clone()
         }))
     }
@@ -300,7 +302,7 @@ impl DesiredPolicy {
             sent_at: now,
             attempts,
             due_at: due_after(now, attempts),
-            revision: self.revision + 1,
+            generation: self.generation.next(),
             ..self.clone()
         })
     }

@@ -12,7 +12,7 @@ use contract::{
     SubdomainReservationUpdated,
 };
 use jiff::SignedDuration;
-use kernel::{RegionCode, SubdomainDigest, TenantId, TenantStatus, Timestamp};
+use kernel::{Generation, RegionCode, SubdomainDigest, TenantId, TenantStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How long a reservation is kept for a tenant whose region has not confirmed it.
@@ -37,8 +37,8 @@ pub struct SubdomainReservation {
     /// Until when no other tenant gets the subdomain, whatever the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined_until: Option<Timestamp>,
-    /// Grows with every change of the reservation, and guards it.
-    pub generation: u64,
+    /// The optimistic lock: one higher with every change of the reservation.
+    pub generation: Generation,
 }
 
 /// How far a reservation is.
@@ -187,7 +187,9 @@ pub fn decide_reservation(
         region: published.region.clone(),
         state,
         quarantined_until: quarantine(own, state, now),
-        generation: current.map_or(0, |current| current.generation) + 1,
+        generation: current
+            .map_or(Generation::NONE, |current| current.generation)
+            .next(),
     });
     let (word, answer) = answered(decision);
     Ok(Some(ReservationChanges {

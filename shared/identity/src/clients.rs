@@ -7,9 +7,10 @@ use aws_sdk_cognitoidentityprovider::types::{
     ExplicitAuthFlowsType, IdentityProviderTypeType, OAuthFlowType, PreventUserExistenceErrorTypes,
     TimeUnitsType, TokenValidityUnitsType,
 };
+use kernel::MachineScope;
 use std::collections::HashMap;
 use std::fmt;
-use tenancy::{ClientId, Federation, IdentityProvider, MachineScope, ProviderName, ProviderSecret};
+use tenancy::{ClientId, Federation, IdentityProvider, ProviderName, ProviderSecret};
 
 /// How many clients a page lists: the most that Cognito gives.
 const PAGE: i32 = 60;

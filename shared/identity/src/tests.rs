@@ -215,7 +215,7 @@ async fn a_machine_client_is_found_by_its_name_and_gone_once_deleted() {
     let id = tenancy::ClientId::of(tenant, &tenancy::KeyDigest::of("test", "1"));
     assert_eq!(identity.clients_named(&id.to_string()).await, Ok(vec![]));
     let made = identity
-        .create_machine(id, &[tenancy::MachineScope::UsageWrite])
+        .create_machine(id, &[kernel::MachineScope::UsageWrite])
         .await
         .unwrap();
     assert!(!format!("{made:?}").contains(made.secret.reveal()));
@@ -230,7 +230,7 @@ async fn a_machine_client_is_found_by_its_name_and_gone_once_deleted() {
             .unwrap();
     }
     let late = identity
-        .create_machine(id, &[tenancy::MachineScope::UsageWrite])
+        .create_machine(id, &[kernel::MachineScope::UsageWrite])
         .await
         .unwrap();
     let both = vec![made.client_id.clone(), late.client_id.clone()];

@@ -6,6 +6,7 @@
 
 mod code;
 mod decimal;
+mod generation;
 mod host;
 mod id;
 mod language;
@@ -25,6 +26,7 @@ pub use code::{
 pub use decimal::{
     Amount, PlanDecimal, Quantity, VALUE_DECIMALS_MAX, VALUE_DIGITS_MAX, mean_of, parse_exact,
 };
+pub use generation::Generation;
 pub use host::{DomainName, is_host_name, is_readable_subdomain};
 pub use id::{
     EventId, InvitationId, InvoiceId, OnboardingId, SegmentId, SignupId, TenantId, canonical_uuid,
@@ -37,7 +39,7 @@ pub use money::{Currency, Money};
 pub use period::BillingPeriod;
 pub use place::{Location, PublicUrl, RegionName};
 pub use region::{Jurisdiction, Mode, RegionCode};
-pub use status::{Role, StatusReason, Suspension, TenantStatus, Tier};
+pub use status::{MachineScope, Role, StatusReason, Suspension, TenantStatus, Tier};
 pub use subdomain::SubdomainDigest;
 pub use window::{BillingAnchor, UsageGroup, WindowSize};
 

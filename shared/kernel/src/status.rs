@@ -1,4 +1,5 @@
-//! A tenant's status and a user's role: words that tokens and events carry.
+//! A tenant's status, a user's role and a machine client's scopes: words that tokens and events
+//! carry.
 
 use std::fmt;
 
@@ -201,5 +202,43 @@ impl Role {
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What a machine client may do, by the name that the identity provider knows.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    utoipa::ToSchema,
+)]
+pub enum MachineScope {
+    /// To report the tenant's usage.
+    #[serde(rename = "usage/write")]
+    UsageWrite,
+    /// To read the tenant's usage.
+    #[serde(rename = "usage/read")]
+    UsageRead,
+    /// To read what the tenant is and what it is entitled to.
+    #[serde(rename = "tenant/read")]
+    TenantRead,
+}
+
+impl MachineScope {
+    /// The scope as a token names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UsageWrite => "usage/write",
+            Self::UsageRead => "usage/read",
+            Self::TenantRead => "tenant/read",
+        }
     }
 }

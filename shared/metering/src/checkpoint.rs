@@ -3,6 +3,7 @@
 use crate::WindowKey;
 use dedupe::{Manifest, RunMeta};
 use jiff::{SignedDuration, Timestamp};
+use kernel::Generation;
 
 /// How long the key of an event is kept after the event was counted.
 ///
@@ -79,7 +80,7 @@ impl Counted {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Checkpoint {
     /// The optimistic lock: one higher with every replacement.
-    pub generation: u64,
+    pub generation: Generation,
     /// The number of the last event in the tenant's usage stream.
     pub sequence: u64,
     /// What became of all events so far.

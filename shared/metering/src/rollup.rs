@@ -168,7 +168,7 @@ impl<'s> Rollup<'s> {
         } = self.counting.changed();
         let before = &self.snapshot.checkpoint;
         let checkpoint = Checkpoint {
-            generation: before.generation + 1,
+            generation: before.generation.next(),
             sequence: before.sequence + u64::from(!published.is_empty()),
             counted: before.counted.plus(counted),
             events: Manifest {

@@ -31,7 +31,7 @@ pub fn seal(
     let seal = seal_of(tenant, day, &published(pages));
     let sealed_until = checkpoint.sealed_until.max(Some(end));
     let checkpoint = Checkpoint {
-        generation: checkpoint.generation + 1,
+        generation: checkpoint.generation.next(),
         sequence: checkpoint.sequence + 1,
         sealed_until,
         ..checkpoint.clone()
@@ -68,7 +68,7 @@ pub fn republish(
         .collect();
     let sequence = checkpoint.sequence + totals.len() as u64 + 1;
     let checkpoint = Checkpoint {
-        generation: checkpoint.generation + 1,
+        generation: checkpoint.generation.next(),
         sequence,
         ..checkpoint.clone()
     };

@@ -18,7 +18,7 @@ pub fn report_end(
         };
         (
             Checkpoint {
-                generation: checkpoint.generation + 1,
+                generation: checkpoint.generation.next(),
                 sequence: checkpoint.sequence + 1,
                 ..checkpoint.clone()
             },

@@ -2,9 +2,7 @@
 
 use crate::change_set::{ChangeSet, State};
 use crate::{Actor, AuditAction, Context, FieldProblem, Username};
-use catalogue::{Allowance, Plan};
-use kernel::MeterCode;
-use serde::{Deserialize, Serialize};
+use catalogue::{AlertThresholds, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many thresholds of one meter a tenant adds to those of its plan.
@@ -12,72 +10,44 @@ pub const THRESHOLDS_MAX: usize = 10;
 /// The highest threshold, in percent of what the plan allows.
 pub const THRESHOLD_PERCENT_MAX: u16 = 1_000;
 
-/// A tenant's own thresholds: of each meter, in percent of what the plan allows in a billing period.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AlertThresholds(BTreeMap<MeterCode, BTreeSet<u16>>);
-
-impl AlertThresholds {
-    /// Thresholds of meters that a plan has allowances of; those of a meter may be none.
-    ///
-    /// # Errors
-    /// When the plan has no allowance of a meter, or a meter comes twice or with thresholds that cannot
-    /// be.
-    pub fn of_plan<'a>(
-        plan: &Plan,
-        wanted: impl IntoIterator<Item = (&'a str, &'a [u16])>,
-    ) -> Result<Self, FieldProblem> {
-        let mut thresholds = BTreeMap::new();
-        for (meter, percents) in wanted {
-            let allowance = plan
-                .allowances
-                .iter()
-                .find(|allowance| allowance.meter.as_str() == meter);
-            let allowance = allowance.ok_or(FieldProblem {
-                field: "meter",
-                reason: "a meter that the plan has an allowance of",
-            })?;
-            let known: BTreeSet<u16> = percents.iter().copied().collect();
-            if percents.len() > THRESHOLDS_MAX
-                || known
-                    .iter()
-                    .any(|percent| !(1..=THRESHOLD_PERCENT_MAX).contains(percent))
-            {
-                return Err(FieldProblem {
-                    field: "percents",
-                    reason: "at most 10 numbers from 1 to 1000",
-                });
-            }
-            if thresholds.insert(allowance.meter.clone(), known).is_some() {
-                return Err(FieldProblem {
-                    field: "meter",
-                    reason: "named once",
-                });
-            }
-        }
-        thresholds.retain(|_, percents| !percents.is_empty());
-        Ok(Self(thresholds))
-    }
-
-    /// Those of a meter, in percent, rising.
-    pub fn of(&self, meter: &MeterCode) -> impl Iterator<Item = u16> {
-        self.0.get(meter).into_iter().flatten().copied()
-    }
-
-    /// An allowance with the tenant's own thresholds among those of the plan.
-    #[must_use]
-    pub fn added_to(&self, allowance: &Allowance) -> Allowance {
-        let percents: BTreeSet<u16> = allowance
-            .alert_percents
+/// Own thresholds of meters that a plan has allowances of; those of a meter may be none.
+///
+/// # Errors
+/// When the plan has no allowance of a meter, or a meter comes twice or with thresholds that cannot be.
+pub fn thresholds_of_plan<'a>(
+    plan: &Plan,
+    wanted: impl IntoIterator<Item = (&'a str, &'a [u16])>,
+) -> Result<AlertThresholds, FieldProblem> {
+    let mut thresholds = BTreeMap::new();
+    for (meter, percents) in wanted {
+        let allowance = plan
+            .allowances
             .iter()
-            .copied()
-            .chain(self.of(&allowance.meter))
-            .collect();
-        Allowance {
-            alert_percents: percents.into_iter().collect(),
-            ..allowance.clone()
+            .find(|allowance| allowance.meter.as_str() == meter);
+        let allowance = allowance.ok_or(FieldProblem {
+            field: "meter",
+            reason: "a meter that the plan has an allowance of",
+        })?;
+        let known: BTreeSet<u16> = percents.iter().copied().collect();
+        if percents.len() > THRESHOLDS_MAX
+            || known
+                .iter()
+                .any(|percent| !(1..=THRESHOLD_PERCENT_MAX).contains(percent))
+        {
+            return Err(FieldProblem {
+                field: "percents",
+                reason: "at most 10 numbers from 1 to 1000",
+            });
+        }
+        if thresholds.insert(allowance.meter.clone(), known).is_some() {
+            return Err(FieldProblem {
+                field: "meter",
+                reason: "named once",
+            });
         }
     }
+    thresholds.retain(|_, percents| !percents.is_empty());
+    Ok(thresholds.into_iter().collect())
 }
 
 /// Decides that these are a tenant's own thresholds from now on, in place of those before; nothing

@@ -109,7 +109,7 @@ impl ChangeSet {
     pub fn of(state: &State) -> Self {
         let before = state.tenant.clone();
         let tenant = Tenant {
-            generation: before.generation + 1,
+            generation: before.generation.next(),
             ..before.clone()
         };
         Self {

@@ -4,7 +4,9 @@ use crate::change_set::{ChangeSet, MemberChange, State};
 use crate::settings::after;
 use crate::{Actor, AuditAction, Context, KeyDigest, Refusal, ScheduledTask, TaskKind, Username};
 use jiff::SignedDuration;
-use kernel::{Invalid, TenantId, TenantStatus, Timestamp, canonical_uuid, deserialize_text};
+use kernel::{
+    Invalid, MachineScope, TenantId, TenantStatus, Timestamp, canonical_uuid, deserialize_text,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -55,34 +57,6 @@ impl FromStr for ClientId {
 impl<'de> Deserialize<'de> for ClientId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_text(deserializer)
-    }
-}
-
-/// What a client may do, by the name that the identity provider knows.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
-pub enum MachineScope {
-    /// To report the tenant's usage.
-    #[serde(rename = "usage/write")]
-    UsageWrite,
-    /// To read the tenant's usage.
-    #[serde(rename = "usage/read")]
-    UsageRead,
-    /// To read what the tenant is and what it is entitled to.
-    #[serde(rename = "tenant/read")]
-    TenantRead,
-}
-
-impl MachineScope {
-    /// The scope as a token names it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UsageWrite => "usage/write",
-            Self::UsageRead => "usage/read",
-            Self::TenantRead => "tenant/read",
-        }
     }
 }
 

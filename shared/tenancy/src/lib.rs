@@ -36,14 +36,14 @@ mod voucher;
 
 pub use address::Addresses;
 pub use alert_thresholds::{
-    AlertThresholds, THRESHOLD_PERCENT_MAX, THRESHOLDS_MAX, decide_alert_thresholds,
+    THRESHOLD_PERCENT_MAX, THRESHOLDS_MAX, decide_alert_thresholds, thresholds_of_plan,
 };
 pub use audit::{Actor, AuditAction, AuditEntry};
 pub use change_set::{ChangeSet, MemberChange, State, TenantEvent};
 pub use claims::{Bearer, Claims, ClaimsRefusal, claims};
 pub use clients::{
-    CLIENTS_KEPT_MAX, CLIENTS_MAX, ClientId, ClientWish, MachineClient, MachineScope, ROTATION,
-    decide_client, decide_client_made, decide_forgotten, decide_revocation,
+    CLIENTS_KEPT_MAX, CLIENTS_MAX, ClientId, ClientWish, MachineClient, ROTATION, decide_client,
+    decide_client_made, decide_forgotten, decide_revocation,
 };
 pub use closure::{Closure, decide_closure, decide_erased, decide_reopening, is_erasable};
 pub use code::{ConfirmationCode, UndoCode};

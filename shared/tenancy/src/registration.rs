@@ -5,14 +5,14 @@ use crate::policy::AppliedPolicy;
 use crate::settings::after;
 use crate::tenant::status_changed;
 use crate::{
-    Actor, AlertThresholds, AuditAction, AuditEntry, Context, DocumentVersion, Documents,
-    EmailAddress, OrganisationName, Origin, Password, PersonName, ScheduledTask, Settings, Signup,
-    TaskKind, Tenant, User, Username,
+    Actor, AuditAction, AuditEntry, Context, DocumentVersion, Documents, EmailAddress,
+    OrganisationName, Origin, Password, PersonName, ScheduledTask, Settings, Signup, TaskKind,
+    Tenant, User, Username,
 };
-use catalogue::Catalogue;
+use catalogue::{AlertThresholds, Catalogue};
 use kernel::{
-    Alias, BillingAnchor, DomainName, Invalid, Language, OnboardingId, PlanCode, RegionCode, Role,
-    SignupId, StatusReason, TenantId, TenantStatus,
+    Alias, BillingAnchor, DomainName, Generation, Invalid, Language, OnboardingId, PlanCode,
+    RegionCode, Role, SignupId, StatusReason, TenantId, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -459,7 +459,7 @@ fn pending_tenant(
         status: TenantStatus::Pending,
         activated_at: None,
         version: 1,
-        generation: 1,
+        generation: Generation::FIRST,
         policy: AppliedPolicy {
             version: 0,
             suspension: None,

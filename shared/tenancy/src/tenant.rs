@@ -5,11 +5,12 @@ use crate::closure::Closure;
 use crate::policy::AppliedPolicy;
 use crate::provisioning::Provisioning;
 use crate::toolkit;
-use crate::{Actor, AlertThresholds, AuditAction, Federation, Settings, Subdomains};
+use crate::{Actor, AuditAction, Federation, Settings, Subdomains};
+use catalogue::AlertThresholds;
 use contract::{Envelope, Stream, TenantStatusChanged};
 use kernel::{
-    Alias, BillingAnchor, EventId, Language, PlanCode, RegionCode, SignupId, StatusReason,
-    TenantId, TenantStatus, Timestamp,
+    Alias, BillingAnchor, EventId, Generation, Language, PlanCode, RegionCode, SignupId,
+    StatusReason, TenantId, TenantStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -42,8 +43,8 @@ pub struct Tenant {
     pub activated_at: Option<Timestamp>,
     /// Grows by one with every event about status or plan.
     pub version: u64,
-    /// Grows by one with every change of anything, and guards it.
-    pub generation: u64,
+    /// The optimistic lock: one higher with every change of anything.
+    pub generation: Generation,
     /// What home wants of it, as far as this region knows.
     pub policy: AppliedPolicy,
     /// How many of its users are administrators.

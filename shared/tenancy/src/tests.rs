@@ -116,7 +116,7 @@ fn after(before: &State, changes: ChangeSet) -> State {
     );
     assert_eq!(
         changes.tenant.generation,
-        before.tenant.generation + 1,
+        before.tenant.generation.next(),
         "every changes is guarded"
     );
     State {

@@ -7,11 +7,11 @@ use contract::TenantPolicy;
 use contract::application::Answer;
 use identity::Mailing;
 use kernel::{Role, Suspension, TenantId, Timestamp};
-use regional_store::{LoadOptions, Registered, TenantView};
 use tenancy::{
     Actor, ChangeSet, Context, InvitationCode, Invite, KeyDigest, Refusal, Said, SignUp, State,
     Tenant, User, Username, Voucher,
 };
+use tenant_store::{LoadOptions, Registered, TenantView};
 
 impl Region {
     /// Stores a sign-up.

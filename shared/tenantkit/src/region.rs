@@ -5,9 +5,9 @@ use catalogue::Catalogue;
 use identity::Identity;
 use kernel::{RegionCode, TenantId, Timestamp};
 use outbox::Outbox;
-use regional_store::TenantStore;
 use serde_json::Value;
 use tenancy::{Context, Settings, Signup, Tenant};
+use tenant_store::TenantStore;
 use testkit::{LocalAws, Pool};
 
 /// A region with fresh tables. Its settings and its code may be changed before tenants come.

@@ -1,5 +1,6 @@
 //! The routes, each behind an operator's token.
 
+use crate::adapters::Adapters;
 use crate::usage;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
@@ -9,10 +10,9 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use billing::{Incident, Invoice, InvoiceNumber, InvoiceSummary, Run, Tally};
-use billing_store::{BillingStore, StoreError};
-use catalogue::Catalogue;
+use billing_store::StoreError;
 use kernel::{BillingPeriod, Currency, Timestamp};
-use runtime::http::{Document, Now, Problem, Tokens};
+use runtime::http::{Document, Now, Problem};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -35,17 +35,6 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&adapters), authorize))
         .route("/openapi.json", get(describe))
         .with_state(adapters)
-}
-
-/// What the function works with.
-#[derive(Debug)]
-pub(crate) struct Adapters {
-    /// The billing table.
-    pub(crate) store: BillingStore,
-    /// The verifier of operators' tokens.
-    pub(crate) tokens: Tokens,
-    /// How meters add up.
-    pub(crate) catalogue: Catalogue,
 }
 
 /// A page of a period's invoices.

@@ -3,13 +3,15 @@
 //!
 //! Trigger: operator API, and its description for everybody. Reads: BillingTable. Emits: nothing.
 
+mod adapters;
 mod handler;
 #[cfg(test)]
 mod tests;
 mod usage;
 
+use adapters::Adapters;
 use billing_store::BillingStore;
-use handler::{Adapters, router};
+use handler::router;
 use runtime::Service;
 use runtime::http::{Tokens, serve};
 

@@ -1,6 +1,7 @@
 mod openapi;
 
-use crate::handler::{Adapters, router};
+use crate::adapters::Adapters;
+use crate::handler::router;
 use axum::Router;
 use billing::{
     Billability, Billing, DisclosureThreshold, InvoiceRequest, PeriodUsage, Run, decide_issue,

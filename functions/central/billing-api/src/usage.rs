@@ -1,6 +1,7 @@
 //! `GET /usage`: what the ledger has of a tenant's usage, as it is billed.
 
-use crate::handler::{Adapters, failed, parse_period};
+use crate::adapters::Adapters;
+use crate::handler::{failed, parse_period};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};

@@ -1,11 +1,11 @@
 //! A run is derived from the schedule's time, so that a replay bills the same.
 
-use crate::requests::{InvoiceQueue, SendError};
+use crate::adapters::Adapters;
+use crate::requests::SendError;
 use billing::{
     Account, Billability, InvoiceRefusal, InvoiceRequest, PriorInvoice, Run, has_late_usage,
 };
 use billing_store::{BillingStore, StoreError};
-use catalogue::Catalogue;
 use dynamo::{Attempts, CROWD};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kernel::{BillingPeriod, TenantId, Timestamp};
@@ -21,17 +21,6 @@ pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), 
     let period = BillingPeriod::ended_before(event.time);
     let started = start(adapters, period, event.time).await;
     started.map_err(|error| Failure::of("BillingRunFailed", &error))
-}
-
-/// What the function works with.
-#[derive(Debug)]
-pub(crate) struct Adapters {
-    /// The billing table.
-    pub(crate) store: BillingStore,
-    /// The queue of invoices to be made.
-    pub(crate) requests: InvoiceQueue,
-    /// What is metered.
-    pub(crate) catalogue: Catalogue,
 }
 
 /// Why a run did not start in full.

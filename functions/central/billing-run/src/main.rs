@@ -3,12 +3,14 @@
 //!
 //! Trigger: schedule. Reads and writes: BillingTable. Sends: invoice queue. Emits: nothing.
 
+mod adapters;
 mod handler;
 mod requests;
 #[cfg(test)]
 mod tests;
 
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use runtime::Service;
 

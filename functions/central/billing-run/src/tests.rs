@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use crate::requests::InvoiceQueue;
 use billing::{
     Billability, Billing, DisclosureThreshold, InvoiceRequest, Run, decide_issue, plan_invoice,

@@ -1,16 +1,16 @@
 //! The operator's questions, and what an operator decides for a tenant.
 
+use crate::adapters::Adapters;
 use crate::answer::{FleetAnswer, TenantAnswer};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, put};
 use axum::{Json, Router};
-use central_store::{CentralStore, UpdateError};
+use central_store::UpdateError;
 use fleet::{Publication, Refusal, SuspensionChange, Tenant, decide_suspension};
 use kernel::{EventId, Suspension, TenantId, Timestamp};
-use outbox::Outbox;
-use runtime::http::{Body, Now, Problem, Tokens};
+use runtime::http::{Body, Now, Problem};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -27,13 +27,6 @@ pub(crate) fn router(adapters: Adapters) -> Router {
             put(suspend).delete(lift_suspension),
         )
         .with_state(Arc::new(adapters))
-}
-
-/// What the function works with.
-pub(crate) struct Adapters {
-    pub(crate) store: CentralStore,
-    pub(crate) outbox: Outbox,
-    pub(crate) tokens: Tokens,
 }
 
 /// The body of a suspension, and the query of its end.

@@ -3,11 +3,13 @@
 //! Trigger: OperatorApi, GET /fleet, GET /tenants/{id}, PUT and DELETE /tenants/{id}/suspension.
 //! Reads and writes: the central table. Emits: TenantPolicyPublished.v1.
 
+mod adapters;
 mod answer;
 mod handler;
 
+use adapters::Adapters;
 use central_store::CentralStore;
-use handler::{Adapters, router};
+use handler::router;
 use outbox::Outbox;
 use runtime::Service;
 use runtime::http::Tokens;

@@ -1,6 +1,7 @@
 mod openapi;
 
-use crate::handler::{Adapters, router};
+use crate::adapters::Adapters;
+use crate::handler::router;
 use axum::Router;
 use catalogue::Catalogue;
 use central_store::{BillingTotal, CentralStore};
@@ -9,7 +10,7 @@ use contract::{
     ReasonCounts, RegionBillingTotaled, RejectedCounts, Stream, TenantStatusChanged,
 };
 use fleet::{Heartbeat, Publication, decide_published_status};
-use kernel::{Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
+use kernel::{Generation, Mode, RegionCode, StatusReason, TenantId, TenantStatus, Timestamp};
 use outbox::Outbox;
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
@@ -347,8 +348,8 @@ async fn the_fleet_shows_each_region_as_of_now(fixture: &Fixture) {
             .await
             .unwrap()
             .incidents
-            .revision,
-        0
+            .generation,
+        Generation::NONE
     );
 }
 

@@ -1,9 +1,9 @@
 //! One handler per route. Personal data passes through in memory: what is stored of an onboarding
 //! is which region it went to, and what that region states of it.
 
+use crate::adapters::Adapters;
 use crate::answer::{OnboardingAnswer, RegionsAnswer};
 use crate::home;
-use crate::listing::Listing;
 use crate::problems;
 use crate::region::{Handover, Taken, hand_over};
 use crate::request::OnboardingRequest;
@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use central_store::{CentralStore, RegionRecord};
+use central_store::RegionRecord;
 use contract::RegionDescribed;
 use dynamo::{Attempts, CONTENTION};
 use fleet::{
@@ -22,9 +22,7 @@ use fleet::{
     find_conditions,
 };
 use kernel::{Mode, OnboardingId, Timestamp};
-use runtime::Forwarder;
-use runtime::handover::Seal;
-use runtime::http::{Body, Document, Now, Problem, Tokens};
+use runtime::http::{Body, Document, Now, Problem};
 use std::sync::Arc;
 
 const SCOPE: &str = "meridian/onboarding.write";
@@ -40,15 +38,6 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .route("/onboardings/{id}", get(show))
         .route("/openapi.json", get(describe))
         .with_state(Arc::new(adapters))
-}
-
-/// What the function works with.
-pub(crate) struct Adapters {
-    pub(crate) store: CentralStore,
-    pub(crate) tokens: Tokens,
-    pub(crate) forwarder: Forwarder,
-    pub(crate) seal: Seal,
-    pub(crate) listing: Listing,
 }
 
 /// `GET /regions`: what each region says of itself.

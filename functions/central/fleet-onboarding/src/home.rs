@@ -1,7 +1,7 @@
 //! The home page: it knows nobody and is sent nothing. What a person types into it goes to the
 //! region of choice.
 
-use crate::handler::Adapters;
+use crate::adapters::Adapters;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use runtime::http::{FileKind, Now, PageFile, PagePolicy, Problem};

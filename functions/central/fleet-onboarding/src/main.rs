@@ -5,6 +5,7 @@
 //! `GET /onboardings/{id}`, `GET /openapi.json`. Reads: the central table. Writes: the central
 //! table (onboardings). Calls: the sign-up API of a region. Emits: nothing.
 
+mod adapters;
 mod answer;
 mod handler;
 mod home;
@@ -15,26 +16,14 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use central_store::CentralStore;
-use handler::{Adapters, router};
-use listing::Listing;
-use runtime::handover::Seal;
-use runtime::http::Tokens;
-use runtime::{Forwarder, Service};
+use adapters::Adapters;
+use handler::router;
+use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
-    let user_pool_id: String = runtime::env("USER_POOL_ID")?;
-    let operators = Tokens::new(&aws, &user_pool_id, runtime::env("OPERATOR_CLIENT_ID")?)?;
-    let tokens = operators.and(runtime::env("WEBSITE_CLIENT_ID")?);
-    tokens.prefetch(runtime::now()).await;
-    let adapters = Adapters {
-        store: CentralStore::new(&aws, runtime::env("CENTRAL_TABLE")?),
-        tokens,
-        forwarder: Forwarder::new()?,
-        seal: Seal::new(&runtime::env::<String>("HANDOVER_SECRET")?),
-        listing: Listing::default(),
-    };
+    let adapters = Adapters::from_env(&aws)?;
+    adapters.tokens.prefetch(runtime::now()).await;
     runtime::http::serve(router(adapters)).await
 }

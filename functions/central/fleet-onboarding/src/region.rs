@@ -1,7 +1,7 @@
 //! The region's own sign-up API, as home calls it.
 
+use crate::adapters::Adapters;
 use crate::answer::SignupAnswer;
-use crate::handler::Adapters;
 use crate::problems;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};

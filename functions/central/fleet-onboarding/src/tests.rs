@@ -4,7 +4,8 @@ mod keys;
 mod openapi;
 mod region;
 
-use crate::handler::{Adapters, router};
+use crate::adapters::Adapters;
+use crate::handler::router;
 use crate::listing::Listing;
 use axum::Router;
 use catalogue::Catalogue;

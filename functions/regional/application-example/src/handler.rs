@@ -4,9 +4,10 @@
 //! with its message; if it never passes, Meridian takes the silence for a failure. An application
 //! that knows better says so.
 
-use crate::resources::{ResourceError, Resources};
+use crate::adapters::Adapters;
+use crate::resources::ResourceError;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use bus::{Bus, BusError, Entry, Refused};
+use bus::{BusError, Entry, Refused};
 use contract::application::{
     ANSWER_SOURCE, Answer, TenantDeprovisioningRequested, TenantProvisioningRequested,
 };
@@ -25,12 +26,6 @@ pub(crate) async fn handle(
         adapters.serve(message).await
     })
     .await)
-}
-
-/// What the handler works with.
-pub(crate) struct Adapters {
-    pub(crate) resources: Resources,
-    pub(crate) bus: Bus,
 }
 
 /// Why a request is not served.

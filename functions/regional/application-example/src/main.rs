@@ -9,29 +9,21 @@
 //! Trigger: ApplicationQueue. Reads: nothing. Emits: TenantProvisioned.v1,
 //! TenantProvisioningFailed.v1, TenantDeprovisioned.v1.
 
+mod adapters;
 mod handler;
 mod resources;
 #[cfg(test)]
 mod tests;
 
-use bus::Bus;
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use resources::Resources;
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb, Service::EventBridge]).await?;
-    let resources = Resources::new(
-        &aws,
-        runtime::env("APPLICATION_TABLE")?,
-        runtime::env("SILO_TABLE_PREFIX")?,
-    );
-    let adapters = Adapters {
-        resources,
-        bus: Bus::new(&aws, runtime::env("REGIONAL_BUS_NAME")?),
-    };
+    let adapters = Adapters::from_env(&aws)?;
     run(service_fn(|event: LambdaEvent<_>| {
         handle(&adapters, event.payload)
     }))

@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use crate::resources::Resources;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bus::Bus;

@@ -9,12 +9,11 @@ use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsCustomMessageTriggerSource as Source,
 };
 use identity::{MAIL_WITHHELD, Mailing};
-use kernel::Language;
-use kernel::Timestamp;
+use kernel::{Language, Timestamp};
 use mail::{CodePurpose, Letter};
-use regional_store::{MailTally, TenantReader, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Addresses, Asker, KeyDigest, SIGN_IN_RETRIED, Tenant, Username};
+use tenant_store::{MailTally, TenantReader, TenantStoreError};
 
 /// Words the mail, or refuses it by a stable code. Whoever is not known here gets neutral words: no
 /// address, no name, in English. So does everybody while the table is away, since a code in English

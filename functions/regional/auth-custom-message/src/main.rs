@@ -10,8 +10,8 @@ mod tests;
 
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use regional_store::{MailTally, TenantReader};
 use runtime::Service;
+use tenant_store::{MailTally, TenantReader};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {

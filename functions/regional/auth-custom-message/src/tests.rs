@@ -1,8 +1,8 @@
 use crate::handler::{Adapters, handle};
 use kernel::Language;
-use regional_store::{LoadOptions, MailTally, Taken, TenantReader};
 use serde_json::{Value, json};
 use tenancy::decide_profile;
+use tenant_store::{LoadOptions, MailTally, Taken, TenantReader};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

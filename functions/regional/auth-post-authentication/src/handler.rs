@@ -1,6 +1,7 @@
 //! Puts each sign-in into the queue that is metered.
 
-use crate::logins::{LoginQueue, SendError};
+use crate::adapters::Adapters;
+use crate::logins::SendError;
 use aws_lambda_events::event::cognito::CognitoEventUserPoolsPostAuthentication as PostAuthentication;
 use runtime::Failure;
 use tenancy::{Login, Username};
@@ -26,11 +27,6 @@ pub(crate) async fn handle(
         }
     }
     Ok(event)
-}
-
-/// What the handler works with.
-pub(crate) struct Adapters {
-    pub(crate) logins: LoginQueue,
 }
 
 /// The template's metric counts the lines with this field.

@@ -3,12 +3,14 @@
 //!
 //! Trigger: Cognito post-authentication. Reads: nothing. Sends: login queue. Emits: nothing.
 
+mod adapters;
 mod handler;
 mod logins;
 #[cfg(test)]
 mod tests;
 
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use logins::LoginQueue;
 use runtime::Service;

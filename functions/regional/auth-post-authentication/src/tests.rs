@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use crate::logins::LoginQueue;
 use aws_sdk_sqs::Client;
 use serde_json::{Value, json};

@@ -6,9 +6,9 @@ use aws_lambda_events::event::cognito::{
 };
 use catalogue::Catalogue;
 use kernel::{EventId, RegionCode};
-use regional_store::{LoadOptions, Membership, TenantStore, TenantStoreError};
 use runtime::Failure;
 use tenancy::{Context, Settings, Username, decide_confirmation};
+use tenant_store::{LoadOptions, Membership, TenantStore, TenantStoreError};
 
 /// Carries on with the tenant of the account whose sign-up was confirmed. Repeated, it changes
 /// nothing more, as for people who come by their tenant's own provider; a confirmed new password is

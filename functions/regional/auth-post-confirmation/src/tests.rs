@@ -2,11 +2,11 @@ use crate::handler::{Adapters, handle};
 use contract::TenantCounts;
 use futures::future::join_all;
 use kernel::TenantStatus;
-use regional_store::{LoadOptions, TenantView};
 use serde_json::{Value, json};
 use tenancy::{
     Context, Federation, JoinConditions, ProviderName, SignUp, decide_federation, decide_newcomer,
 };
+use tenant_store::{LoadOptions, TenantView};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

@@ -6,12 +6,12 @@ use aws_lambda_events::event::cognito::{
     CognitoEventUserPoolsPreSignupTriggerSource as Source,
 };
 use kernel::{EventId, RegionCode};
-use regional_store::{Destination, LoadOptions, TenantStore, TenantStoreError, TenantView};
 use runtime::Failure;
 use tenancy::{
     Context, EmailAddress, JoinConditions, Newcomer, Origin, Refusal, Username, Voucher,
     decide_newcomer,
 };
+use tenant_store::{Destination, LoadOptions, TenantStore, TenantStoreError, TenantView};
 
 /// Lets an account pass that Meridian itself asks for, whose username is registered with the same
 /// address, and one of a person whom the tenant's own identity provider vouches for; refuses any

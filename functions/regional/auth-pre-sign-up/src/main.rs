@@ -11,8 +11,8 @@ mod tests;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
-use regional_store::TenantStore;
 use runtime::Service;
+use tenant_store::TenantStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {

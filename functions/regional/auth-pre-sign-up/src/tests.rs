@@ -2,12 +2,12 @@ use crate::handler::{Adapters, handle};
 use aws_lambda_events::event::cognito::CognitoEventUserPoolsPreSignup as PreSignUp;
 use kernel::{Role, Suspension, TenantId, Timestamp};
 use outbox::Outbox;
-use regional_store::{LoadOptions, TenantStore};
 use serde_json::json;
 use tenancy::{
     AuditAction, Federation, Origin, ProviderName, Username, Voucher, decide_federation,
     decide_federation_end, decide_removal,
 };
+use tenant_store::{LoadOptions, TenantStore};
 use tenantkit::{Newcomer, Region, moment};
 use testkit::Case;
 
@@ -312,7 +312,7 @@ async fn whom_the_tenants_own_provider_vouches_for_becomes_a_member_once() {
         let tenant = region.tenant(ada.tenant).await;
         assert_eq!(
             (tenant.users, tenant.admins, tenant.generation),
-            (before.users + 1, before.admins, before.generation + 1)
+            (before.users + 1, before.admins, before.generation.next())
         );
     }
     let account = format!("oidc-{}_{SUBJECT}", ada.alias);

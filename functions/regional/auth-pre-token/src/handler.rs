@@ -1,10 +1,11 @@
 //! Adds the tenant's claims to the id token and the access token.
 
+use crate::adapters::Adapters;
 use crate::event::{Bearer, PreToken};
-use kernel::{RegionCode, Role};
-use regional_store::{TenantReader, TenantStoreError};
+use kernel::Role;
 use runtime::Failure;
 use tenancy::{Tenant, Username, claims};
+use tenant_store::TenantStoreError;
 
 /// Two reads, then the claims, at sign-in and at every refresh; or a refusal by a stable code. The
 /// first read finds the tenant, the second has the tenant's own word on who it is. The clients of
@@ -32,12 +33,6 @@ pub(crate) async fn handle(adapters: &Adapters, mut event: PreToken) -> Result<P
     event.add(&claims);
     tracing::info!(tenant = %tenant.id, machine = role.is_none(), "issued a token");
     Ok(event)
-}
-
-/// What the handler works with.
-pub(crate) struct Adapters {
-    pub(crate) region: RegionCode,
-    pub(crate) tenants: TenantReader,
 }
 
 impl Adapters {

@@ -4,15 +4,17 @@
 //! Trigger: Cognito pre-token-generation, version 3. Reads: RegionalTable (users, machine clients,
 //! tenants). Emits: nothing.
 
+mod adapters;
 mod event;
 mod handler;
 #[cfg(test)]
 mod tests;
 
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use regional_store::TenantReader;
 use runtime::Service;
+use tenant_store::TenantReader;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {

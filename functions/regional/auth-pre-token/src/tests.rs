@@ -1,11 +1,11 @@
-use crate::handler::{Adapters, handle};
-use kernel::Suspension;
-use regional_store::{LoadOptions, TenantReader};
+use crate::adapters::Adapters;
+use crate::handler::handle;
+use kernel::{MachineScope, Suspension};
 use serde_json::{Value, json};
 use tenancy::{
-    ClientId, ClientWish, KeyDigest, MachineScope, SignUp, decide_client, decide_client_made,
-    decide_revocation,
+    ClientId, ClientWish, KeyDigest, SignUp, decide_client, decide_client_made, decide_revocation,
 };
+use tenant_store::{LoadOptions, TenantReader};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

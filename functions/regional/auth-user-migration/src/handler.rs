@@ -1,11 +1,12 @@
 //! Looks an unknown account up where its tenant was before.
 
+use crate::adapters::Adapters;
 use crate::event::{Asked, MigrateUser};
-use identity::{FormerPools, IdentityError};
-use regional_store::{TenantReader, TenantStoreError};
+use identity::IdentityError;
 use runtime::Failure;
 use std::time::Duration;
 use tenancy::{EmailAddress, Origin, Password, Realm, Username};
+use tenant_store::TenantStoreError;
 
 /// How long a former pool may take: Cognito gives a trigger five seconds in all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,12 +34,6 @@ pub(crate) async fn handle(
     }
     tracing::info!(from = %realm.region, "took over an account");
     Ok(event.taken_over(&email))
-}
-
-/// What the handler works with.
-pub(crate) struct Adapters {
-    pub(crate) tenants: TenantReader,
-    pub(crate) former: FormerPools,
 }
 
 impl Adapters {

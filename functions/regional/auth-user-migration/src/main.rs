@@ -4,16 +4,18 @@
 //! Trigger: Cognito user-migration. Reads: RegionalTable (users, tenants), the former pool. Emits:
 //! nothing.
 
+mod adapters;
 mod event;
 mod handler;
 #[cfg(test)]
 mod tests;
 
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use identity::FormerPools;
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use regional_store::TenantReader;
 use runtime::Service;
+use tenant_store::TenantReader;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {

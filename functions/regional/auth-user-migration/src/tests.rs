@@ -1,10 +1,11 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use aws_sdk_dynamodb::types::AttributeValue;
 use identity::FormerPools;
-use regional_store::TenantReader;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use tenancy::SignUp;
+use tenant_store::TenantReader;
 use tenantkit::{Newcomer, People, Region};
 use testkit::Case;
 

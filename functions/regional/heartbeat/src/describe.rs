@@ -1,8 +1,8 @@
 //! What the region says of itself, and when.
 
+use crate::store::LastHeartbeat;
 use contract::RegionDescribed;
 use kernel::{Invalid, Location};
-use regional_store::LastHeartbeat;
 use std::num::ParseIntError;
 use std::str::FromStr;
 

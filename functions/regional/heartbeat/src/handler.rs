@@ -1,11 +1,10 @@
 //! One heartbeat.
 
+use crate::adapters::Adapters;
 use crate::describe::is_due;
-use crate::measure::Gauges;
-use crate::report::DisclosureThreshold;
-use contract::{Envelope, RegionDescribed, Stream};
-use kernel::{EventId, RegionCode, Timestamp};
-use regional_store::{HeartbeatStore, HeartbeatStoreError, LastHeartbeat};
+use crate::store::{HeartbeatStoreError, LastHeartbeat};
+use contract::{Envelope, Stream};
+use kernel::{EventId, Timestamp};
 use runtime::{Failure, Scheduled};
 
 /// Measures, and states what may be told. What does not answer is told as down; only an outbox that
@@ -15,15 +14,6 @@ pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), 
         .beat(event)
         .await
         .map_err(|error| Failure::of("HeartbeatNotStated", &error))
-}
-
-/// What the function works with.
-pub(crate) struct Adapters {
-    pub(crate) store: HeartbeatStore,
-    pub(crate) gauges: Gauges,
-    pub(crate) disclosure: DisclosureThreshold,
-    pub(crate) region: RegionCode,
-    pub(crate) description: RegionDescribed,
 }
 
 impl Adapters {

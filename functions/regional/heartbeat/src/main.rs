@@ -3,54 +3,26 @@
 //! Trigger: a schedule. Reads: the regional, usage and outbox tables. Emits: HeartbeatReported.v1,
 //! RegionDescribed.v1.
 
+mod adapters;
 mod describe;
 mod handler;
 mod measure;
 mod report;
+mod store;
+#[cfg(test)]
+mod tests;
 
-use contract::RegionDescribed;
-use describe::{Capacity, Place};
-use handler::{Adapters, handle};
-use kernel::Mode;
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use measure::Gauges;
-use regional_store::HeartbeatStore;
-use report::DisclosureThreshold;
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb]).await?;
-    let outbox_table: String = runtime::env("OUTBOX_TABLE")?;
-    let mode: Mode = runtime::env("REGION_MODE")?;
-    let adapters = Adapters {
-        store: HeartbeatStore::new(&aws, outbox_table.clone()),
-        gauges: Gauges::new(
-            &aws,
-            runtime::env("REGIONAL_TABLE")?,
-            runtime::env("USAGE_TABLE")?,
-            outbox_table,
-        ),
-        disclosure: DisclosureThreshold {
-            mode,
-            tenants_min: runtime::env("MINIMUM_TENANTS_FOR_TOTALS")?,
-        },
-        region: runtime::env("AWS_REGION")?,
-        description: RegionDescribed {
-            name: runtime::env("REGION_NAME")?,
-            jurisdiction: runtime::env("JURISDICTION")?,
-            mode,
-            signup_url: runtime::env("SIGNUP_URL")?,
-            accepts_new_tenants: runtime::env("ACCEPTS_NEW_TENANTS")?,
-            capacity_tenants: runtime::env::<Capacity>("CAPACITY_TENANTS")?.0,
-            location: runtime::env::<Place>("REGION_LOCATION")?.0,
-        },
-    };
+    let adapters = Adapters::from_env(&aws)?;
     run(service_fn(async |event: LambdaEvent<_>| {
         handle(&adapters, event.payload).await
     }))
     .await
 }
-
-#[cfg(test)]
-mod tests;

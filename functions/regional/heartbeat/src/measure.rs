@@ -1,11 +1,13 @@
 //! ParsedBatch the region's gauges, all at once and none for long.
 
+use crate::store::HeartbeatStore;
 use aws_types::SdkConfig;
 use contract::{Dependency, DependencyHealth, DependencyState, EventCounts, TenantCounts};
 use outbox::{Backlog, Outbox};
-use regional_store::{HeartbeatStore, TenantReader, UsageBacklog, UsageMonitor};
 use std::error::Error;
 use std::time::{Duration, Instant};
+use tenant_store::TenantReader;
+use usage_store::{UsageBacklog, UsageMonitor};
 
 /// A table that takes longer than this is down as far as its users are concerned.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,16 +1,18 @@
+use crate::adapters::Adapters;
 use crate::describe::{Capacity, Place, is_due};
-use crate::handler::{Adapters, handle};
+use crate::handler::handle;
 use crate::measure::{Gauges, Measured};
 use crate::report::DisclosureThreshold;
+use crate::store::{HeartbeatStore, LastHeartbeat};
 use contract::{
     BusEvent, DependencyState, Envelope, EventCounts, HeartbeatReported, RegionDescribed,
     TenantCounts,
 };
 use kernel::{Mode, Timestamp};
 use outbox::{Backlog, Outbox, Target};
-use regional_store::{HeartbeatStore, LastHeartbeat, UsageBacklog};
 use runtime::Scheduled;
 use serde_json::{Value, json};
+use usage_store::UsageBacklog;
 
 const NOWHERE: &str = "no-such-table";
 

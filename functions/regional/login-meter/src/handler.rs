@@ -4,12 +4,11 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
 use kernel::{SegmentId, TenantId, TenantStatus, Timestamp};
 use metering::{TIME_AHEAD_MAX, TIME_BEHIND_MAX, Usage, group};
-use regional_store::{
-    SegmentWriter, Tally, TenantReader, TenantStoreError, UsageStoreError, UsageTerms,
-};
 use runtime::queue::{MessageError, each, parse};
 use std::convert::Infallible;
 use tenancy::{Login, SIGN_IN_RETRIED};
+use tenant_store::{Tally, TenantReader, TenantStoreError};
+use usage_store::{SegmentWriter, TermsReader, UsageStoreError, UsageTerms};
 
 /// What the events of sign-ins come from. With the id of the sign-in, it says which event it is.
 const SOURCE: &str = "meridian/identity";
@@ -32,6 +31,7 @@ pub(crate) async fn handle(
 pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
     pub(crate) tenants: TenantReader,
+    pub(crate) terms: TermsReader,
     pub(crate) tally: Tally,
     pub(crate) segment_writer: SegmentWriter,
 }
@@ -45,8 +45,10 @@ enum MeteringError {
     OutOfTime,
     #[error("the catalogue has no meter for sign-ins")]
     NoMeter,
-    #[error("the tenant was not loaded")]
+    #[error("the user's tenant was not loaded")]
     NotLoaded(#[source] TenantStoreError),
+    #[error("the terms of the tenant's usage were not loaded")]
+    NoTerms(#[source] UsageStoreError),
     #[error("whether it was told before is not known")]
     NotTold(#[source] TenantStoreError),
     #[error("the event is not stored")]
@@ -63,10 +65,7 @@ async fn meter(adapters: &Adapters, message: &SqsMessage) -> Result<(), Metering
         return Err(MeteringError::OutOfTime);
     }
     let meter = adapters.catalogue.logins().ok_or(MeteringError::NoMeter)?;
-    let Some((tenant, terms)) = tenant(adapters, &login)
-        .await
-        .map_err(MeteringError::NotLoaded)?
-    else {
+    let Some((tenant, terms)) = tenant(adapters, &login).await? else {
         tracing::info!("of no tenant that can be signed in to");
         return Ok(());
     };
@@ -106,12 +105,14 @@ fn sent_at(message: &SqsMessage) -> Option<Timestamp> {
 async fn tenant(
     adapters: &Adapters,
     login: &Login,
-) -> Result<Option<(TenantId, UsageTerms)>, TenantStoreError> {
-    let Some(membership) = adapters.tenants.load_membership(login.account).await? else {
+) -> Result<Option<(TenantId, UsageTerms)>, MeteringError> {
+    let membership = adapters.tenants.load_membership(login.account).await;
+    let Some(membership) = membership.map_err(MeteringError::NotLoaded)? else {
         return Ok(None);
     };
     let tenant = membership.tenant;
-    let terms = adapters.tenants.usage_terms(&[tenant]).await?;
+    let terms = adapters.terms.usage_terms(&[tenant]).await;
+    let terms = terms.map_err(MeteringError::NoTerms)?;
     let in_use = |terms: &&UsageTerms| {
         matches!(
             terms.status,

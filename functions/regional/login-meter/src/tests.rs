@@ -2,11 +2,12 @@ use crate::handler::{Adapters, handle};
 use contract::{BusEvent as _, Envelope, UsageWindowUpdated};
 use kernel::{Suspension, Timestamp};
 use metering::{Segment, batches};
-use regional_store::{FoundSegment, RollupWriter, SegmentWriter, Tally, UsageMonitor};
 use serde_json::Value;
 use tenancy::SignUp;
+use tenant_store::Tally;
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
+use usage_store::{FoundSegment, RollupWriter, SegmentWriter, TermsReader, UsageMonitor};
 
 struct World {
     adapters: Adapters,
@@ -37,6 +38,7 @@ async fn world_of(newcomer: Newcomer) -> World {
         adapters: Adapters {
             catalogue: region.catalogue.clone(),
             tenants: region.tenants.reader().clone(),
+            terms: TermsReader::new(config, region.regional_table.clone()),
             tally: Tally::new(region.tenants.reader().clone()),
             segment_writer: SegmentWriter::new(config, table),
         },
@@ -209,6 +211,7 @@ async fn what_is_not_stored_comes_again() {
             segment_writer,
             catalogue: world.region.catalogue.clone(),
             tenants: world.region.tenants.reader().clone(),
+            terms: TermsReader::new(config, world.region.regional_table.clone()),
             tally: Tally::new(world.region.tenants.reader().clone()),
         },
         serde_json::from_value(case("valid-two-sign-ins")).unwrap(),

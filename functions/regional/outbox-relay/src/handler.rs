@@ -1,13 +1,14 @@
 //! From the outbox to the bus.
 
-use crate::recent::{Progress, Recent};
+use crate::adapters::Adapters;
+use crate::recent::Progress;
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use bus::{Bus, BusError, ENTRIES_MAX, Entry, Refused};
 use dynamo::{Attributes as _, Item};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::Timestamp;
-use outbox::{Outbox, OutboxError, Row, Target};
+use outbox::{OutboxError, Row, Target};
 use runtime::{Failure, Trigger};
 
 /// Rows that are younger belong to the stream.
@@ -25,15 +26,6 @@ pub(crate) async fn handle(adapters: &Adapters, event: Trigger<Event>) -> Result
         Trigger::Schedule(schedule) => adapters.poll(schedule.time).await,
     };
     relayed.map_err(|error| Failure::of("OutboxNotRelayed", &error))
-}
-
-/// What the function works with.
-pub(crate) struct Adapters {
-    pub(crate) outbox: Outbox,
-    pub(crate) regional_bus: Bus,
-    /// Only the home region has one.
-    pub(crate) home_bus: Option<Bus>,
-    pub(crate) recent: Recent,
 }
 
 /// Why rows are still in the outbox.

@@ -3,11 +3,13 @@
 //! Trigger: the outbox table's stream, and a schedule for what outlived the stream. Reads: nothing.
 //! Emits: every event of the region.
 
+mod adapters;
 mod handler;
 mod recent;
 
+use adapters::Adapters;
 use bus::Bus;
-use handler::{Adapters, handle};
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
 use recent::Recent;

@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use crate::recent::Recent;
 use crate::stub::StubBus;
 use aws_lambda_events::event::dynamodb::Event;

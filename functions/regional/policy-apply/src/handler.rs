@@ -3,12 +3,12 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{BusEvent, Envelope, SubdomainReservationDecided, TenantPolicyPublished};
 use kernel::{EventId, RegionCode, TenantId};
-use regional_store::{LoadOptions, TenantStore, TenantStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
 use tenancy::{
     Context, Settings, SubdomainUse, Subdomains, decide_policy, decide_reservation_answer,
 };
+use tenant_store::{LoadOptions, TenantStore, TenantStoreError};
 
 /// Applies every decision of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue.

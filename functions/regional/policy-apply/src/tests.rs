@@ -1,8 +1,8 @@
 use crate::handler::{Adapters, handle};
 use kernel::{SubdomainDigest, Suspension, TenantId, TenantStatus};
-use regional_store::{Destination, LoadOptions};
 use serde_json::{Value, json};
 use tenancy::{Actor, ReservationState, Tenant, decide_subdomain_reservation};
+use tenant_store::{Destination, LoadOptions};
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

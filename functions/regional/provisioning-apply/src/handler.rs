@@ -1,12 +1,13 @@
 //! Applies each answer of a batch on its own.
 
+use crate::adapters::Adapters;
 use crate::answer::{self, Unread};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use kernel::{EventId, RegionCode};
-use regional_store::{LoadOptions, TenantStore, TenantStoreError};
+use kernel::EventId;
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
-use tenancy::{Context, Settings, decide_answer};
+use tenancy::{Context, decide_answer};
+use tenant_store::{LoadOptions, TenantStoreError};
 
 /// Applies every answer of the batch; those that cannot be applied come again, and end in the
 /// dead-letter queue. An answer that comes twice or too late changes nothing, and is no error.
@@ -18,13 +19,6 @@ pub(crate) async fn handle(
         apply(adapters, message).await
     })
     .await)
-}
-
-/// What the handler works with.
-pub(crate) struct Adapters {
-    pub(crate) region: RegionCode,
-    pub(crate) tenants: TenantStore,
-    pub(crate) settings: Settings,
 }
 
 /// Why an answer is not applied.

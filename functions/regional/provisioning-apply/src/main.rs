@@ -4,16 +4,18 @@
 //! Trigger: ProvisioningQueue. Reads: RegionalTable (tenants, sign-ups). Emits:
 //! TenantStatusChanged.v1, OnboardingProgressed.v1.
 
+mod adapters;
 mod answer;
 mod handler;
 #[cfg(test)]
 mod tests;
 
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
-use regional_store::TenantStore;
 use runtime::Service;
+use tenant_store::TenantStore;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {

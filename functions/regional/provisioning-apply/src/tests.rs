@@ -1,4 +1,5 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use kernel::TenantStatus;
 use serde_json::{Value, json};
 use tenancy::{TaskKind, Tenant};
@@ -93,7 +94,7 @@ impl World {
         } = &self.region;
         let retried = self.region.change(
             tenant,
-            regional_store::LoadOptions::SIGNUP,
+            tenant_store::LoadOptions::SIGNUP,
             at,
             |loaded, context| {
                 tenancy::decide_retry(&loaded.state, catalogue, settings, context).map(Some)

@@ -1,18 +1,19 @@
 //! Makes the zone say what the region's table says of every tenant of a batch.
 
+use crate::adapters::Adapters;
 use crate::plan::{Tenants, has_one_of, leads_here, overtaken, plan_routes};
-use crate::zone::{Zone, ZoneError};
+use crate::zone::ZoneError;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::application::TenantAddressChanged;
 use contract::{BusEvent, Envelope, TenantStatusChanged};
 use futures::future::try_join_all;
-use kernel::{EventId, RegionCode, TenantId, Timestamp};
-use regional_store::{LoadOptions, TenantStore, TenantStoreError};
+use kernel::{EventId, TenantId, Timestamp};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tenancy::{Context, Tenant, decide_routed};
+use tenant_store::{LoadOptions, TenantStoreError};
 
 /// How often a tenant may change while its names are written, until the message comes again
 /// instead.
@@ -33,13 +34,6 @@ pub(crate) async fn handle(
         outcome_of(message, &settled)
     })
     .await)
-}
-
-/// What the handler works with.
-pub(crate) struct Adapters {
-    pub(crate) region: RegionCode,
-    pub(crate) tenants: TenantStore,
-    pub(crate) zone: Zone,
 }
 
 /// Why the names of a batch's tenants are not written.

@@ -3,6 +3,7 @@
 //! Trigger: RoutingQueue. Reads: RegionalTable (tenants, sign-ups). Emits: records of the hosted
 //! zone, OnboardingProgressed.v1.
 
+mod adapters;
 mod handler;
 mod plan;
 #[cfg(test)]
@@ -11,31 +12,15 @@ mod stub;
 mod tests;
 mod zone;
 
-use handler::{Adapters, handle};
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use outbox::Outbox;
-use regional_store::TenantStore;
 use runtime::Service;
-use zone::{Target, Zone};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb, Service::Route53]).await?;
-    let target = Target {
-        host: runtime::env("ROUTE_TARGET")?,
-        zone: runtime::env("ROUTE_TARGET_ZONE_ID")?,
-    };
-    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
-    let adapters = Adapters {
-        region: runtime::env("AWS_REGION")?,
-        tenants: TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox),
-        zone: Zone::new(
-            &aws,
-            runtime::env("HOSTED_ZONE_ID")?,
-            runtime::env("TENANT_DOMAIN")?,
-            target,
-        ),
-    };
+    let adapters = Adapters::from_env(&aws)?;
     run(service_fn(|event: LambdaEvent<_>| {
         handle(&adapters, event.payload)
     }))

@@ -1,12 +1,13 @@
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use crate::stub::StubZone;
 use crate::zone::{Target, Zone};
 use aws_sdk_route53::Client;
 use kernel::{StatusReason, Timestamp};
-use regional_store::LoadOptions;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tenancy::{Actor, Change, decide_change};
+use tenant_store::LoadOptions;
 use tenantkit::{Newcomer, Region};
 use testkit::Case;
 

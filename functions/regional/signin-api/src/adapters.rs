@@ -5,10 +5,10 @@ use crate::problems;
 use crate::provider::Provider;
 use aws_types::SdkConfig;
 use kernel::Timestamp;
-use regional_store::{Limit, Resolved, Taken, Tally, TenantReader};
 use runtime::env;
 use runtime::http::{PagePolicy, Problem, Source};
 use tenancy::{Addresses, KeyDigest};
+use tenant_store::{Limit, Resolved, Taken, Tally, TenantReader};
 
 /// What the handlers work with.
 pub(crate) struct Adapters {

@@ -12,11 +12,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use kernel::{Language, TenantId};
-use regional_store::{Destination, RegionAddress};
 use runtime::http::{Body, FileKind, Now, PageFile, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{Asker, EmailAddress};
+use tenant_store::{Destination, RegionAddress};
 
 /// The longest subdomain that DNS takes.
 const LABEL_LENGTH_MAX: usize = 63;

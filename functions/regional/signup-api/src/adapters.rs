@@ -6,7 +6,6 @@ use catalogue::Catalogue;
 use identity::Identity;
 use kernel::{EventId, Mode, RegionCode, SignupId, Timestamp};
 use outbox::Outbox;
-use regional_store::{Limit, MailTally, Taken, TenantStore};
 use runtime::env;
 use runtime::handover::Seal;
 use runtime::http::{Problem, Source, Tokens};
@@ -14,6 +13,7 @@ use tenancy::{
     Addresses, Asker, Context, Documents, EmailAddress, KeyDigest, OwedMail, Requirements,
     Settings, Username, Voucher,
 };
+use tenant_store::{Limit, MailTally, Taken, TenantStore};
 
 const MAILED_AGAIN_S: i64 = 60;
 

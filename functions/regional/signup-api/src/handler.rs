@@ -13,7 +13,6 @@ use identity::{Account, IdentityError, Mailing};
 use kernel::{
     Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp,
 };
-use regional_store::{LoadOptions, Registered};
 use runtime::handover::SEAL_HEADER;
 use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
@@ -23,6 +22,7 @@ use tenancy::{
     Operation, Registration, SignUpRequest, Signup, Tenant, Username, decide_code_mail,
     decide_confirmation, decide_identity, decide_retry, decide_sign_up,
 };
+use tenant_store::{LoadOptions, Registered};
 
 /// The routes.
 pub(crate) fn router(adapters: Adapters) -> Router {

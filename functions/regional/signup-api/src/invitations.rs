@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use identity::Account;
 use kernel::{Alias, RegionCode, TenantId, Timestamp};
-use regional_store::{LoadOptions, TenantStoreError, TenantView};
 use runtime::http::{Body, Now, Problem, Source};
 use serde::Serialize;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use tenancy::{
     Acceptance, AcceptanceRequest, Bearer, Consent, EmailAddress, InvitationCode, PersonName,
     Refusal, User, Username, decide_acceptance, decide_joined, may_complete,
 };
+use tenant_store::{LoadOptions, TenantStoreError, TenantView};
 
 /// Where the new user signs in.
 #[derive(Serialize)]

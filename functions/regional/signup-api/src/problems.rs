@@ -4,9 +4,9 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use identity::IdentityError;
 use kernel::{RegionCode, SignupId};
-use regional_store::TenantStoreError;
 use runtime::http::Problem;
 use tenancy::{Documents, FieldProblem, IdentityFailure, Refusal};
+use tenant_store::TenantStoreError;
 
 pub(crate) fn key_missing() -> Problem {
     Problem::new(

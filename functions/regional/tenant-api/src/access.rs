@@ -10,10 +10,10 @@ use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kernel::{Role, TenantId, TenantStatus, Timestamp};
-use regional_store::Membership;
 use runtime::http::{Client, Holder, Now, Problem, bearer_token, invalid_token};
 use std::sync::Arc;
 use tenancy::{Actor, AuditAction, Bearer, Origin, Tenant, Username};
+use tenant_store::Membership;
 
 /// What a route does, who may do it, and when.
 #[derive(Debug, Clone, Copy)]

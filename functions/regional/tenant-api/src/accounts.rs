@@ -8,12 +8,12 @@ use crate::problems;
 use futures::stream::{StreamExt as _, iter};
 use identity::{AccountState, Identity, IdentityError};
 use kernel::{Role, TenantId, Timestamp};
-use regional_store::LoadOptions;
 use runtime::http::{Client, Problem, invalid_token};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tenancy::{Origin, Tenant, User, Username, decide_lost};
+use tenant_store::LoadOptions;
 
 /// How many accounts are asked for at once: the pool answers 120 such questions a second in all
 /// (Amazon Cognito quotas, category `UserRead`).

@@ -10,17 +10,26 @@ use identity::Identity;
 use kernel::{EventId, RegionCode, TenantId, Timestamp};
 use mail::Mailer;
 use outbox::Outbox;
-use regional_store::{
-    Limit, LoadOptions, MailTally, Taken, TenantReader, TenantStore, TenantStoreError, TenantView,
-    UsageReader,
-};
-use runtime::env;
 use runtime::http::{Problem, Source, Tokens};
+use runtime::{Service, env};
 use tenancy::{
     Actor, Addresses, AuditAction, AuditEntry, ChangeSet, Context, KeyDigest, Refusal, Settings,
     State, Tenant,
 };
 use tenant_access::TenantAccess;
+use tenant_store::{
+    Limit, LoadOptions, MailTally, Taken, TenantReader, TenantStore, TenantStoreError, TenantView,
+};
+use usage_store::UsageReader;
+
+/// The services of AWS that the function calls.
+pub(crate) const SERVICES: [Service; 5] = [
+    Service::DynamoDb,
+    Service::Sts,
+    Service::Cognito,
+    Service::Email,
+    Service::Sqs,
+];
 
 /// What the handlers work with.
 pub(crate) struct Adapters {

@@ -15,11 +15,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kernel::{InvitationId, Role, TenantId, TenantStatus, Timestamp};
-use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{Actor, Asker, EmailAddress, Tenant, User, Username, decide_role};
+use tenant_store::LoadOptions;
 
 /// What the token of an operator's tool has to carry.
 pub(crate) const SCOPE: &str = "tenant/administrators.write";

@@ -8,15 +8,15 @@ use crate::tests::openapi::said;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use catalogue::Allowance;
+use catalogue::{AlertThresholds, Allowance};
 #[cfg(test)]
 use kernel::TenantId;
 use kernel::{MeterCode, PlanDecimal};
-use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tenancy::{AlertThresholds, Tenant, decide_alert_thresholds};
+use tenancy::{Tenant, decide_alert_thresholds, thresholds_of_plan};
+use tenant_store::LoadOptions;
 
 /// The thresholds that a tenant wants to be told besides those of its plan.
 #[derive(Deserialize)]
@@ -121,8 +121,8 @@ pub(crate) async fn set(
     let wanted = thresholds
         .iter()
         .map(|of| (of.meter.as_str(), of.percents.as_slice()));
-    let own = AlertThresholds::of_plan(plan, wanted)
-        .map_err(|fault| problems::invalid_fields(&[fault]))?;
+    let own =
+        thresholds_of_plan(plan, wanted).map_err(|fault| problems::invalid_fields(&[fault]))?;
     let context = adapters.context(now);
     let changed = caller.scope.change(LoadOptions::TENANT, |loaded| {
         Ok(decide_alert_thresholds(

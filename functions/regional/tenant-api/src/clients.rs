@@ -16,15 +16,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use identity::Credentials;
-use kernel::Timestamp;
-use regional_store::{LoadOptions, TenantStoreError};
+use kernel::{MachineScope, Timestamp};
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    AuditAction, ClientId, ClientWish, FieldProblem, IdempotencyKey, MachineClient, MachineScope,
-    Refusal, decide_client, decide_client_made, decide_forgotten, decide_revocation,
+    AuditAction, ClientId, ClientWish, FieldProblem, IdempotencyKey, MachineClient, Refusal,
+    decide_client, decide_client_made, decide_forgotten, decide_revocation,
 };
+use tenant_store::{LoadOptions, TenantStoreError};
 
 /// A wish for a client.
 #[derive(Deserialize)]

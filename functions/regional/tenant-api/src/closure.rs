@@ -12,11 +12,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{TenantId, TenantStatus, Timestamp};
-use regional_store::{Limit, LoadOptions, TenantStoreError};
 use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{Actor, AuditAction, KeyDigest, Refusal, UndoCode, decide_closure, decide_reopening};
+use tenant_store::{Limit, LoadOptions, TenantStoreError};
 
 /// How many wrong codes are looked at for one tenant in an hour. The right one always is.
 const WRONG_CODES_PER_HOUR_MAX: u64 = 10;

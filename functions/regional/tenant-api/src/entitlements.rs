@@ -13,12 +13,14 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
-use kernel::{Alias, EntitlementCode, PlanCode, RegionCode, TenantId, TenantStatus, Timestamp};
+use kernel::{
+    Alias, EntitlementCode, MachineScope, PlanCode, RegionCode, TenantId, TenantStatus, Timestamp,
+};
 use runtime::http::{Client, Holder, Now, Problem, invalid_token};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tenancy::{Bearer, MachineScope, Tenant};
+use tenancy::{Bearer, Tenant};
 
 /// For as long an answer may be used again.
 const CACHED: &str = "private, max-age=30";

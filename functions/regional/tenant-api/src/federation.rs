@@ -11,7 +11,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{Invalid, Timestamp};
-use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use tenancy::{
     ProviderName, ProviderSecret, decide_federation, decide_federation_end, decide_provider,
     decide_provider_forgotten,
 };
+use tenant_store::LoadOptions;
 
 /// An OpenID provider.
 #[derive(Deserialize)]

@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{InvitationId, Role, TenantId, Timestamp};
 use mail::{Invited, Letter};
-use regional_store::{Limit, LoadOptions, Taken, TenantStoreError};
 use runtime::http::{Body, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use tenancy::{
     Actor, Asker, AuditAction, EmailAddress, Invitation, InvitationCode, Invite, KeyDigest,
     OwedMail, Refusal, Tenant, Username, decide_invitation, decide_recount, decide_withdrawal,
 };
+use tenant_store::{Limit, LoadOptions, Taken, TenantStoreError};
 
 /// How many invitations a tenant mails in an hour, and operators for it.
 const MAILS_PER_HOUR_MAX: u64 = 200;

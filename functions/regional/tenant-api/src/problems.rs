@@ -6,10 +6,10 @@ use axum::http::{HeaderValue, StatusCode};
 use identity::IdentityError;
 use kernel::{Invalid, InvitationId, TenantStatus};
 use mail::MailError;
-use regional_store::TenantStoreError;
 use runtime::http::Problem;
 use std::str::FromStr;
 use tenancy::{CLIENTS_MAX, FieldProblem, INVITATIONS_MAX, Refusal, SENDINGS_MAX, USERS_MAX};
+use tenant_store::TenantStoreError;
 
 pub(crate) fn no_token_and_no_code() -> Problem {
     Problem::new(

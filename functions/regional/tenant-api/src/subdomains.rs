@@ -12,7 +12,6 @@ use axum::{Extension, Json};
 #[cfg(test)]
 use kernel::TenantId;
 use kernel::{SubdomainDigest, Timestamp};
-use regional_store::{Limit, LoadOptions};
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
@@ -23,6 +22,7 @@ use tenancy::{
     Actor, CustomSubdomain, KeyDigest, ReservationState, SubdomainReservation, Tenant,
     decide_subdomain_release, decide_subdomain_reservation,
 };
+use tenant_store::{Limit, LoadOptions};
 
 /// How many subdomains one tenant asks for in a day: a subdomain that was in use is kept from others for a
 /// month.

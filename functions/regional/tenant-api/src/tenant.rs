@@ -15,13 +15,13 @@ use axum::{Extension, Json};
 use kernel::{
     Alias, BillingAnchor, EntitlementCode, Language, PlanCode, TenantId, TenantStatus, Timestamp,
 };
-use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
     Actor, AuditAction, AuditEntry, OrganisationName, Tenant, decide_plan_request, decide_profile,
 };
+use tenant_store::LoadOptions;
 
 /// What can be changed of the profile.
 #[derive(Deserialize)]

@@ -15,15 +15,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use catalogue::{Aggregation, Catalogue};
 use kernel::{
-    BillingAnchor, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize, parse_moment,
+    BillingAnchor, MachineScope, MeterCode, Quantity, TenantId, Timestamp, UsageGroup, WindowSize,
+    parse_moment,
 };
 use metering::{Counted, Finality, Question, Total, Unanswerable};
-use regional_store::UsageStoreError;
 use runtime::http::{Holder, Now, Problem, csv_table, cut, next_link, wants_csv};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tenancy::{Bearer, FieldProblem, MachineScope};
+use tenancy::{Bearer, FieldProblem};
+use usage_store::UsageStoreError;
 
 /// How many totals are in an answer, and a few more where the last window has several groups.
 const TOTALS_MAX: usize = 1_000;

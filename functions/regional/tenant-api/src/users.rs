@@ -13,11 +13,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use kernel::{Role, Timestamp};
-use regional_store::LoadOptions;
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{Actor, AuditAction, User, Username, decide_removal, decide_role};
+use tenant_store::LoadOptions;
 
 /// What can be changed of a user.
 #[derive(Deserialize)]

@@ -1,11 +1,11 @@
 //! The end of what signs in besides people: machine clients, and the tenant's own identity
 //! provider.
 
+use crate::adapters::Adapters;
 use crate::erasure::EraseError;
-use crate::handler::Adapters;
 use kernel::{TenantId, TenantStatus, Timestamp};
-use regional_store::{Leaving, LoadOptions};
 use tenancy::{MachineClient, ProviderName, Tenant, decide_forgotten};
+use tenant_store::{Leaving, LoadOptions};
 
 impl Adapters {
     /// Makes the user pool forget the clients of a tenant that have ended; all of them, with the

@@ -1,11 +1,12 @@
 //! Erasure: everything that the region holds of a closed tenant goes.
 
-use crate::handler::Adapters;
+use crate::adapters::Adapters;
 use identity::IdentityError;
 use kernel::Timestamp;
-use regional_store::{Leaving, TenantStoreError, UsageStoreError};
 use std::time::Instant;
 use tenancy::{ProviderName, State, Tenant, User};
+use tenant_store::{Leaving, TenantStoreError};
+use usage_store::UsageStoreError;
 
 /// Why something of the tenant is still there.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +78,7 @@ impl Adapters {
                 Leaving::Some => Ok(Leaving::Some),
                 Leaving::None => self
                     .usage
-                    .erase_some(tenant)
+                    .erase_some(tenant, |items| self.tenants.note_of_usage(tenant, items))
                     .await
                     .map_err(EraseError::Usage),
             };

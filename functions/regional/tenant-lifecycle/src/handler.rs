@@ -2,19 +2,16 @@
 //!
 //! It may be cut off anywhere: what is done is stored, and what is not done is still due.
 
+use crate::adapters::Adapters;
 use crate::erasure::EraseError;
-use catalogue::Catalogue;
 use futures::stream::{StreamExt as _, iter};
-use identity::Identity;
-use kernel::{EventId, RegionCode, Timestamp};
-use mail::Mailer;
-use regional_store::{
-    Leaving, LoadOptions, MailTally, TenantStore, TenantStoreError, UsageEraser, UsageStoreError,
-};
+use kernel::{EventId, Timestamp};
 use runtime::{Failure, Scheduled};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use tenancy::{Addresses, Context, ScheduledTask, Settings, TaskKind, decide_task, is_erasable};
+use tenancy::{Context, ScheduledTask, TaskKind, decide_task, is_erasable};
+use tenant_store::{Leaving, LoadOptions, TenantStoreError};
+use usage_store::UsageStoreError;
 
 /// How long a run begins something new: the function's timeout is a minute.
 const RUN_TIME: Duration = Duration::from_secs(40);
@@ -28,19 +25,6 @@ const TURNS_AT_ONCE: usize = 8;
 /// One tenant that fails does not stop the others; then the run as a whole has failed.
 pub(crate) async fn handle(adapters: &Adapters, event: Scheduled) -> Result<(), Failure> {
     adapters.run(event.time, Instant::now() + RUN_TIME).await
-}
-
-/// What the function works with.
-pub(crate) struct Adapters {
-    pub(crate) region: RegionCode,
-    pub(crate) tenants: TenantStore,
-    pub(crate) usage: UsageEraser,
-    pub(crate) identity: Identity,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) settings: Settings,
-    pub(crate) mails: MailTally,
-    pub(crate) mailer: Mailer,
-    pub(crate) addresses: Addresses,
 }
 
 /// What is still due, and why.

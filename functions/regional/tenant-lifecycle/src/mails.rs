@@ -1,15 +1,15 @@
 //! The mails that addresses had to wait for, since they had got as many as they get.
 
-use crate::handler::Adapters;
+use crate::adapters::Adapters;
 use identity::IdentityError;
 use kernel::{TenantStatus, Timestamp};
 use mail::{Invited, Letter};
-use regional_store::{LoadOptions, Taken, TenantStoreError};
 use std::time::Instant;
 use tenancy::{
     Invitation, InvitationCode, KeyDigest, OwedMail, Refusal, Signup, State, decide_code_mail,
     decide_invitation_mail,
 };
+use tenant_store::{LoadOptions, Taken, TenantStoreError};
 
 /// How soon a mail is tried again that was not taken: the same address may be one that takes none
 /// at all.

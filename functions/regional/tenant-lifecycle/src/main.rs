@@ -5,6 +5,7 @@
 //! waits). Sends: mails. Emits: TenantStatusChanged.v1, OnboardingProgressed.v1, TenantErased.v1,
 //! TenantDeprovisioningRequested.v1.
 
+mod adapters;
 mod clients;
 mod erasure;
 mod handler;
@@ -12,35 +13,15 @@ mod mails;
 #[cfg(test)]
 mod tests;
 
-use catalogue::Catalogue;
-use handler::{Adapters, handle};
-use identity::Identity;
+use adapters::Adapters;
+use handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use mail::Mailer;
-use outbox::Outbox;
-use regional_store::{MailTally, TenantStore, UsageEraser};
 use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     let aws = runtime::start(&[Service::DynamoDb, Service::Cognito, Service::Email]).await?;
-    let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
-    let tenants = TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox);
-    let adapters = Adapters {
-        region: runtime::env("AWS_REGION")?,
-        usage: UsageEraser::new(&aws, runtime::env("USAGE_TABLE")?, tenants.clone()),
-        identity: Identity::new(
-            &aws,
-            runtime::env("USER_POOL_ID")?,
-            runtime::env("CLIENT_ID")?,
-        ),
-        mails: MailTally::new(tenants.reader().clone(), runtime::env("MAILS_PER_ADDRESS")?),
-        tenants,
-        catalogue: Catalogue::bundled()?,
-        settings: runtime::env("TENANT_SETTINGS")?,
-        mailer: Mailer::new(&aws, runtime::env("MAIL_FROM")?),
-        addresses: runtime::env("TENANT_ADDRESS")?,
-    };
+    let adapters = Adapters::from_env(&aws)?;
     run(service_fn(async |event: LambdaEvent<_>| {
         handle(&adapters, event.payload).await
     }))

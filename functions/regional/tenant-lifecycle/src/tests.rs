@@ -6,10 +6,10 @@ mod mails;
 use contract::application::Answer;
 use fixtures::{World, case, world};
 use kernel::{StatusReason, TenantStatus};
-use regional_store::Erasure;
 use runtime::Scheduled;
 use serde_json::{Value, json};
 use tenancy::{OperationState, Said, TaskKind};
+use tenant_store::Erasure;
 use tenantkit::{Newcomer, moment};
 
 #[tokio::test]

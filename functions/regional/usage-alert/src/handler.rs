@@ -4,10 +4,10 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use catalogue::Catalogue;
 use contract::{BusEvent, Envelope, Stream, UsageWindow, UsageWindowUpdated};
 use kernel::{BillingPeriod, MeterCode, Timestamp};
-use regional_store::{TenantReader, TenantStoreError, UsageAlerts, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use usage_store::{TermsReader, UsageAlerts, UsageStoreError};
 
 /// Looks at what each statement of the batch is about; what cannot be looked at comes again, and
 /// ends in the dead-letter queue.
@@ -24,7 +24,7 @@ pub(crate) async fn handle(
 /// What the handler works with.
 pub(crate) struct Adapters {
     pub(crate) catalogue: Catalogue,
-    pub(crate) tenants: TenantReader,
+    pub(crate) terms: TermsReader,
     pub(crate) thresholds: UsageAlerts,
 }
 
@@ -38,23 +38,17 @@ enum AlertError {
     #[error("the totals came in another stream than their tenant's")]
     OtherStream,
     #[error("the tenant's plan is not loaded")]
-    NoPlan(#[source] TenantStoreError),
+    NoPlan(#[source] UsageStoreError),
     #[error("the thresholds are not compared or told")]
     NotTold(#[source] UsageStoreError),
 }
 
 async fn look(adapters: &Adapters, message: &SqsMessage) -> Result<(), AlertError> {
     let UsageWindowUpdated { tenant, windows } = totals(message)?;
-    let found = adapters
-        .tenants
-        .load_tenant(tenant)
-        .await
-        .map_err(AlertError::NoPlan)?;
-    let found = found.and_then(|tenant| {
-        Some((
-            adapters.catalogue.plan(&tenant.plan)?,
-            tenant.alert_thresholds,
-        ))
+    let found = adapters.terms.plan_terms(tenant).await;
+    let found = found.map_err(AlertError::NoPlan)?.and_then(|terms| {
+        let plan = adapters.catalogue.plan(&terms.plan)?;
+        Some((plan, terms.alert_thresholds))
     });
     let Some((plan, own)) = found else {
         // Erased meanwhile, or on a plan of another release: there is nothing to compare with.

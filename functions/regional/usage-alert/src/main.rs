@@ -13,8 +13,8 @@ use catalogue::Catalogue;
 use handler::{Adapters, handle};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
-use regional_store::{TenantReader, UsageAlerts};
 use runtime::Service;
+use usage_store::{TermsReader, UsageAlerts};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -23,7 +23,7 @@ async fn main() -> Result<(), runtime::Error> {
     let (region, usage_table) = (runtime::env("AWS_REGION")?, runtime::env("USAGE_TABLE")?);
     let adapters = Adapters {
         catalogue: Catalogue::bundled()?,
-        tenants: TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
+        terms: TermsReader::new(&aws, runtime::env("REGIONAL_TABLE")?),
         thresholds: UsageAlerts::new(&aws, usage_table, outbox, region, runtime::new_uuid),
     };
     run(service_fn(|event: LambdaEvent<_>| {

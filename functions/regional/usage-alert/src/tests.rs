@@ -10,10 +10,11 @@ use metering::{
     Correction, Measure, Segment, Sender, Usage, Value, batches, content_hash, event_key, group,
     group_corrections,
 };
-use regional_store::{LoadOptions, RollupWriter, SegmentWriter, TenantView, UsageAlerts};
 use serde_json::json;
-use tenancy::{AlertThresholds, Context, decide_alert_thresholds};
+use tenancy::{Context, decide_alert_thresholds, thresholds_of_plan};
+use tenant_store::{LoadOptions, TenantView};
 use tenantkit::{Newcomer, Region};
+use usage_store::{RollupWriter, SegmentWriter, TermsReader, UsageAlerts};
 
 /// What the tenant's plan allows of the meter that is used here.
 const ALLOWED_GB: i128 = 100;
@@ -38,7 +39,7 @@ async fn world() -> World {
     let (code, seal_after) = (region.code.clone(), SignedDuration::from_hours(72));
     let adapters = Adapters {
         catalogue: Catalogue::bundled().unwrap(),
-        tenants: region.tenants.reader().clone(),
+        terms: TermsReader::new(config, region.regional_table.clone()),
         thresholds: UsageAlerts::new(
             config,
             table.clone(),
@@ -118,7 +119,7 @@ impl World {
             .catalogue
             .plan(&"starter".parse().unwrap())
             .unwrap();
-        let own = AlertThresholds::of_plan(plan, [("transfer-gb", percents)]).unwrap();
+        let own = thresholds_of_plan(plan, [("transfer-gb", percents)]).unwrap();
         let by = ada.sign_up(&self.region).user.username;
         let decide = |loaded: &TenantView, context: &Context| {
             Ok(decide_alert_thresholds(&loaded.state, &own, by, context))

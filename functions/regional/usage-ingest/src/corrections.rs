@@ -4,8 +4,8 @@
 //! Only the provider's own services may: a tenant that could take usage back could take back what
 //! it owes.
 
+use crate::adapters::Adapters;
 use crate::body::bytes;
-use crate::handler::Adapters;
 use crate::refusal::{refuse, usage_failed};
 #[cfg(test)]
 use crate::tests::openapi::said;
@@ -14,17 +14,16 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use dedupe::DedupeKey;
-use kernel::{SegmentId, TenantId, Timestamp};
+use kernel::{MachineScope, SegmentId, TenantId, Timestamp};
 use metering::{
     BodyError, CORRECTIONS_MAX, KEYED_CORRECTIONS_MAX, KeyedCorrection, ParsedCorrections, Refusal,
     Sender, ValidCorrection, group_corrections, read_corrections,
 };
-use regional_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 use runtime::http::{Client, Now, Problem};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use tenancy::MachineScope;
+use usage_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 
 /// How many records an answer has.
 const RECORDS_MAX: u16 = 50;

@@ -1,9 +1,10 @@
 //! `POST /usage/events`, and the same for clients of `OpenMeter`.
 
+use crate::adapters::Adapters;
 use crate::body::bytes;
 use crate::corrections;
-use crate::known::{KnownTenants, Reportable, sender};
-use crate::refusal::{refuse, tenants_failed, unsupported_type, usage_failed};
+use crate::known::{Reportable, sender};
+use crate::refusal::{refuse, unsupported_type, usage_failed};
 #[cfg(test)]
 use crate::tests::openapi::said;
 use axum::body::Body;
@@ -11,16 +12,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use catalogue::Catalogue;
-use kernel::{SegmentId, TenantId, Timestamp};
+use kernel::{MachineScope, SegmentId, TenantId, Timestamp};
 use metering::{Form, Refusal, Sender, group, read};
-use regional_store::{SegmentWriter, TenantStoreError, UsageReader};
-use runtime::http::{Client, Now, Problem, Tokens, invalid_token};
+use runtime::http::{Client, Now, Problem, invalid_token};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tenancy::MachineScope;
+use usage_store::UsageStoreError;
 
 /// Takes `CloudEvents` 1.0: one in structured or binary mode, or a JSON batch.
 ///
@@ -126,21 +125,12 @@ async fn handle_openmeter(
 /// How long a refusal waits for the count of what it refuses.
 const COUNT_TIME_MAX: Duration = Duration::from_millis(250);
 
-/// What the function works with.
-pub(crate) struct Adapters {
-    pub(crate) tokens: Tokens,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) tenants: KnownTenants,
-    pub(crate) segment_writer: SegmentWriter,
-    pub(crate) usage: UsageReader,
-}
-
 /// Why nothing of a client is taken.
 pub(crate) enum Refused {
     /// It is nobody's, or not for this, or has ended.
     NoClient,
     /// It is not known whose it is.
-    Unknown(TenantStoreError),
+    Unknown(UsageStoreError),
 }
 
 /// The function's routes.
@@ -220,7 +210,7 @@ impl Adapters {
             .await
             .map_err(|refused| match refused {
                 Refused::NoClient => invalid_token(),
-                Refused::Unknown(error) => tenants_failed(&error),
+                Refused::Unknown(error) => usage_failed(&error),
             })
     }
 

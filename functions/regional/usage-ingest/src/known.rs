@@ -2,13 +2,12 @@
 //! it.
 
 use crate::handler::Refused;
-use kernel::{BillingAnchor, TenantId, TenantStatus, Timestamp};
+use kernel::{BillingAnchor, MachineScope, TenantId, TenantStatus, Timestamp};
 use metering::Sender;
-use regional_store::{TenantReader, UsageTerms};
 use runtime::http::Client;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use tenancy::{MachineClient, MachineScope};
 use tokio::sync::Mutex;
+use usage_store::{TermsReader, UsageClient, UsageTerms};
 
 /// How long a tenant that was in use is taken to be so still.
 const AGE_MAX_S: i64 = 60;
@@ -17,7 +16,7 @@ const TENANTS_MAX: usize = 10_000;
 /// Says which tenants are in use. Only a yes is remembered, so that a new tenant is known at once.
 #[derive(Debug)]
 pub(crate) struct KnownTenants {
-    reader: TenantReader,
+    reader: TermsReader,
     seen: Mutex<HashMap<TenantId, Seen>>,
 }
 
@@ -61,7 +60,7 @@ struct Seen {
 }
 
 impl KnownTenants {
-    pub(crate) fn new(reader: TenantReader) -> Self {
+    pub(crate) fn new(reader: TermsReader) -> Self {
         Self {
             reader,
             seen: Mutex::default(),
@@ -94,7 +93,7 @@ impl KnownTenants {
         tenants: &BTreeSet<TenantId>,
         client_id: Option<&str>,
         now: Timestamp,
-    ) -> Result<(BTreeMap<TenantId, Billable>, Option<MachineClient>), Refused> {
+    ) -> Result<(BTreeMap<TenantId, Billable>, Option<UsageClient>), Refused> {
         let mut client = None;
         let mut seen = self.seen.lock().await;
         seen.retain(|_, seen| (now.as_second() - seen.at.as_second()).abs() < AGE_MAX_S);
@@ -134,7 +133,7 @@ pub(crate) const fn sender(client: &Client) -> Sender {
 }
 
 /// The tenant of a client that may report usage now.
-fn tenant_of(client: Option<MachineClient>, now: Timestamp) -> Result<TenantId, Refused> {
+fn tenant_of(client: Option<UsageClient>, now: Timestamp) -> Result<TenantId, Refused> {
     let client = client.filter(|client| client.may(MachineScope::UsageWrite, now));
     client.map(|client| client.tenant).ok_or(Refused::NoClient)
 }

@@ -4,6 +4,7 @@
 //! tenants, the records of corrections, and the segments of what is corrected by its key. Emits:
 //! nothing; the usage table's stream tells `usage-rollup`.
 
+mod adapters;
 mod body;
 mod corrections;
 mod handler;
@@ -12,12 +13,13 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 
+use adapters::Adapters;
 use catalogue::Catalogue;
-use handler::{Adapters, router};
+use handler::router;
 use known::KnownTenants;
-use regional_store::{SegmentWriter, TenantReader, UsageReader};
 use runtime::Service;
 use runtime::http::{Tokens, serve};
+use usage_store::{SegmentWriter, TermsReader, UsageReader};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
@@ -29,7 +31,7 @@ async fn main() -> Result<(), runtime::Error> {
     let adapters = Adapters {
         tokens,
         catalogue: Catalogue::bundled()?,
-        tenants: KnownTenants::new(TenantReader::new(&aws, runtime::env("REGIONAL_TABLE")?)),
+        tenants: KnownTenants::new(TermsReader::new(&aws, runtime::env("REGIONAL_TABLE")?)),
         segment_writer: SegmentWriter::new(&aws, usage_table.clone()),
         usage: UsageReader::new(&aws, usage_table),
     };

@@ -2,9 +2,9 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use metering::{BODY_BYTES_MAX, BodyError, EVENTS_MAX};
-use regional_store::{TenantStoreError, UsageStoreError};
 use runtime::Failure;
 use runtime::http::Problem;
+use usage_store::UsageStoreError;
 
 /// A body that cannot be read as a whole.
 pub(crate) fn refuse(error: BodyError) -> Problem {
@@ -71,13 +71,6 @@ pub(crate) fn unsupported_encoding() -> Problem {
 pub(crate) fn usage_failed(error: &UsageStoreError) -> Problem {
     match error {
         UsageStoreError::Throttled { .. } => throttled(),
-        _ => unavailable(error),
-    }
-}
-
-pub(crate) fn tenants_failed(error: &TenantStoreError) -> Problem {
-    match error {
-        TenantStoreError::Busy { .. } => throttled(),
         _ => unavailable(error),
     }
 }

@@ -6,7 +6,8 @@ pub(crate) mod openapi;
 mod tenants;
 mod throttled;
 
-use crate::handler::{Adapters, router};
+use crate::adapters::Adapters;
+use crate::handler::router;
 use crate::known::KnownTenants;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -14,11 +15,11 @@ use axum::Router;
 use catalogue::Catalogue;
 use contract::{ReasonCounts, RejectedCounts};
 use futures::future::join_all;
-use regional_store::{SegmentWriter, TenantReader, UsageMonitor, UsageReader};
 use runtime::http::{Tokens, with_fallbacks};
 use serde_json::{Value, json};
 use testkit::openapi::{Api, assert_described};
 use testkit::{LocalAws, Pool};
+use usage_store::{SegmentWriter, TermsReader, UsageMonitor, UsageReader};
 
 const SCOPES: [&str; 2] = ["usage/write", "meridian/operator.read"];
 const TENANTS: [(&str, &str); 4] = [
@@ -68,7 +69,7 @@ async fn world() -> World {
 }
 
 fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &str) -> Router {
-    let tenants = TenantReader::new(&aws.config, regional_table.to_owned());
+    let tenants = TermsReader::new(&aws.config, regional_table.to_owned());
     let usage = UsageReader::new(&aws.config, usage_table.to_owned());
     routes(
         tokens,
@@ -80,7 +81,7 @@ fn function(aws: &LocalAws, tokens: Tokens, regional_table: &str, usage_table: &
 
 fn routes(
     tokens: Tokens,
-    tenants: TenantReader,
+    tenants: TermsReader,
     segment_writer: SegmentWriter,
     usage: UsageReader,
 ) -> Router {

@@ -4,9 +4,9 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{BusEvent, Envelope, Stream, UsageResendRequested, UsageStreamRequested};
 use kernel::{RegionCode, TenantId};
-use regional_store::{Resent, RollupWriter, UsageStoreError};
 use runtime::queue::{BusMessage, MessageError, each};
 use std::convert::Infallible;
+use usage_store::{Resent, RollupWriter, UsageStoreError};
 
 /// Answers every request of the batch; those that cannot be answered come again, and end in the
 /// dead-letter queue.

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId, TenantId, Timestamp, WindowSize};
 use metering::{Usage, batches, group};
 use outbox::{Outbox, Row};
-use regional_store::{RollupWriter, SegmentWriter};
 use serde_json::Value;
+use usage_store::{RollupWriter, SegmentWriter};
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
 /// A moment of the day that the cases ask for.

@@ -5,11 +5,11 @@ use futures::stream::{StreamExt as _, iter};
 use jiff::SignedDuration;
 use kernel::{SegmentId, TenantId, Timestamp};
 use metering::{Segment, batches};
-use regional_store::{
-    FoundSegment, Pending, RollupWriter, STORE_TIME_MAX, UsageStoreError, segment_of_image,
-};
 use runtime::{Failure, Trigger};
 use std::collections::BTreeMap;
+use usage_store::{
+    FoundSegment, Pending, RollupWriter, STORE_TIME_MAX, UsageStoreError, segment_of_image,
+};
 
 /// How long the stream has for a segment before the sweep takes it.
 const STREAM_TIME: SignedDuration = SignedDuration::from_secs(60);

@@ -14,8 +14,8 @@ use handler::handle;
 use jiff::SignedDuration;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use outbox::Outbox;
-use regional_store::RollupWriter;
 use runtime::{Service, Trigger};
+use usage_store::RollupWriter;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {

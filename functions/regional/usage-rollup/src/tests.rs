@@ -6,10 +6,10 @@ use contract::{Envelope, EventCounts, UsageWindowUpdated};
 use jiff::SignedDuration;
 use kernel::Timestamp;
 use outbox::Outbox;
-use regional_store::{RollupWriter, UsageMonitor};
 use runtime::{Failure, Trigger};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use usage_store::{RollupWriter, UsageMonitor};
 
 const TENANT: &str = "0199a1f0-0000-7000-8000-000000000001";
 const OTHER_TENANT: &str = "0199a1f0-0000-7000-8000-000000000002";

@@ -6,11 +6,11 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::stream::{StreamExt as _, iter};
 use kernel::{Language, TenantStatus, Timestamp};
 use mail::{Letter, Listed, MailError, Mailer};
-use regional_store::{MailTally, Taken, TenantReader, TenantStoreError, Workspace};
 use runtime::queue::{MessageError, each, parse};
 use serde::Deserialize;
 use std::convert::Infallible;
 use tenancy::{Addresses, AdministratorNotice, Asker, EmailAddress, KeyDigest};
+use tenant_store::{MailTally, Taken, TenantReader, TenantStoreError, Workspace};
 
 /// How many mails go out at once: SES takes 14 a second in a new account.
 const MAILS_AT_ONCE: usize = 4;

@@ -3,9 +3,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{Role, Suspension};
 use local_aws::sdk::{self, Mail};
 use mail::Mailer;
-use regional_store::{MailTally, TenantReader};
 use serde_json::{Value, json};
 use tenancy::{Asker, SignUp};
+use tenant_store::{MailTally, TenantReader};
 use tenantkit::{Newcomer, Region, moment};
 use testkit::Case;
 

@@ -1,8 +1,10 @@
 //! What means what DynamoDB says, on the local AWS.
 
 use crate::{
-    Attempts, Attributes as _, CROWD, Error, Item, Table, from_item, key, number, text, to_item,
+    Attempts, Attributes as _, CROWD, Error, GENERATION, Item, Table, from_item, key, number, text,
+    to_item,
 };
+use kernel::Generation;
 use std::collections::BTreeSet;
 
 async fn table() -> Table {
@@ -18,6 +20,24 @@ fn counted(sort: impl ToString, count: u64) -> Item {
 
 fn count(item: &Option<Item>) -> Option<u64> {
     item.as_ref()?.number("count")
+}
+
+#[tokio::test]
+async fn of_two_who_read_the_same_generation_one_writes() {
+    let table = table().await;
+    let replace = async |read: Generation| {
+        let mut item = key("A", "1");
+        item.insert(GENERATION.to_owned(), number(read.next()));
+        Error::is_written(table.send(table.put(item).if_generation(read)).await).unwrap()
+    };
+    assert!(!replace(Generation::FIRST).await, "there is none yet");
+    assert!(replace(Generation::NONE).await);
+    assert!(!replace(Generation::NONE).await);
+    assert!(replace(Generation::FIRST).await);
+    assert!(!replace(Generation::FIRST).await);
+    let item = table.get(key("A", "1")).await.unwrap().unwrap();
+    assert_eq!(item.number(GENERATION), Some(Generation::FIRST.next()));
+    assert_eq!(Generation::FIRST.next().previous(), Generation::FIRST);
 }
 
 #[tokio::test]

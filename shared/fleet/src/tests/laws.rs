@@ -144,7 +144,7 @@ proptest! {
             if let Some(before) = &current {
                 let policy_changed = before.policy != after.policy;
                 prop_assert!(after.policy.policy.version >= before.policy.policy.version);
-                prop_assert!(after.policy.revision == before.policy.revision + u64::from(policy_changed));
+                prop_assert!(after.policy.generation.as_u64() == before.policy.generation.as_u64() + u64::from(policy_changed));
                 let same_content = content(&before.policy) == content(&after.policy);
                 prop_assert!(same_content || after.policy.policy.version > before.policy.policy.version);
             }

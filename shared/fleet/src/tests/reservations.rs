@@ -9,7 +9,7 @@ use contract::{
     Envelope, ReservationDecision, ReservationPhase, Stream, SubdomainReservationUpdated,
 };
 use jiff::SignedDuration;
-use kernel::{SubdomainDigest, TenantId, TenantStatus, Timestamp};
+use kernel::{Generation, SubdomainDigest, TenantId, TenantStatus, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -79,12 +79,12 @@ impl Home {
         let before = self
             .reservation
             .as_ref()
-            .map_or(0, |reservation| reservation.generation);
+            .map_or(Generation::NONE, |reservation| reservation.generation);
         assert!(
             decided
                 .reservation
                 .as_ref()
-                .is_none_or(|reservation| reservation.generation == before + 1),
+                .is_none_or(|reservation| reservation.generation == before.next()),
             "every change is guarded"
         );
         assert_eq!(

@@ -52,7 +52,7 @@ fn a_day_is_sealed_with_all_days_before_it_and_for_good() {
     );
     assert_eq!(
         sealed.checkpoint.generation,
-        memory.checkpoint.generation + 1
+        memory.checkpoint.generation.next()
     );
     assert_eq!(sealed.checkpoint.sequence, memory.checkpoint.sequence + 1);
     assert_eq!(sealed.totals, [], "they have been published");
@@ -201,7 +201,7 @@ fn a_sealed_day_is_published_again_with_its_adjustments_and_its_first_seal() {
     assert_eq!(
         again.checkpoint,
         Checkpoint {
-            generation: memory.checkpoint.generation + 1,
+            generation: memory.checkpoint.generation.next(),
             sequence: memory.checkpoint.sequence + 2,
             ..memory.checkpoint
         }

@@ -1,10 +1,15 @@
 use super::{now, tenant};
 use crate::{Checkpoint, report_end};
+use kernel::Generation;
+
+fn generation(changes: usize) -> Generation {
+    (0..changes).fold(Generation::NONE, |before, _| before.next())
+}
 
 #[test]
 fn the_end_of_a_stream_is_published_under_its_next_number() {
     let before = Checkpoint {
-        generation: 7,
+        generation: generation(7),
         sequence: 4,
         sealed_until: Some(now()),
         ..Checkpoint::default()
@@ -13,7 +18,7 @@ fn the_end_of_a_stream_is_published_under_its_next_number() {
     assert_eq!(
         checkpoint,
         Checkpoint {
-            generation: 8,
+            generation: generation(8),
             sequence: 5,
             ..before.clone()
         },
@@ -35,7 +40,7 @@ fn where_nothing_was_published_there_is_no_end() {
     assert_eq!(
         report_end(
             &Checkpoint {
-                generation: 3,
+                generation: generation(3),
                 ..Checkpoint::default()
             },
             tenant(1)

@@ -55,7 +55,8 @@ pub(super) fn usage(
 pub(super) fn roll_up_all(memory: &mut Memory, mut segments: Vec<Segment>) {
     for segment in &mut segments {
         segment.id = SegmentId::from_uuid(Uuid::from_u128(
-            u128::from(memory.checkpoint.generation) << 64 | segment.id.as_uuid().as_u128(),
+            u128::from(memory.checkpoint.generation.as_u64()) << 64
+                | segment.id.as_uuid().as_u128(),
         ));
         memory.pending.insert(segment.id);
     }

@@ -1,11 +1,12 @@
 //! A tenant's own levels of usage.
 
 use super::*;
+use catalogue::AlertThresholds;
 
 fn levels(wanted: &[(&str, &[u16])]) -> Result<AlertThresholds, FieldProblem> {
     let catalogue = catalogue();
     let plan = catalogue.plan(&"starter".parse().unwrap()).unwrap();
-    AlertThresholds::of_plan(plan, wanted.iter().copied())
+    thresholds_of_plan(plan, wanted.iter().copied())
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Machine clients.
 
 use super::*;
+use kernel::MachineScope;
 
 fn id(n: u8) -> ClientId {
     ClientId::of(ids().tenant, &KeyDigest::of("test", &n.to_string()))

@@ -11,7 +11,10 @@ const GIVEN: [&str; 2] = ["AWS_", "LAMBDA_"];
 /// What regional functions may be deployed under: the example is where an operator asks for it.
 const EXAMPLE: &str = "HasApplicationExample";
 
-const MAIN_LINES_MAX: usize = 45;
+/// A reader sees all of main.rs at once.
+const MAIN_LINES_MAX: usize = 40;
+/// The sources of a function that is one handler: beyond these, its adapters have a file of their own.
+const SMALL: [&str; 4] = ["main.rs", "handler.rs", "tests.rs", "tests"];
 
 #[test]
 fn every_function_has_its_resource() -> Result<()> {
@@ -197,6 +200,15 @@ fn main_only_wires() -> Result<()> {
         if !text.contains("\n//! Trigger: ") {
             findings.push(format!("{path}: its documentation names no trigger"));
         }
+        let sources = repository::entries(&format!("{}/src", function.folder()));
+        let is_small = sources.iter().all(|name| SMALL.contains(&name.as_str()));
+        let adapters = format!("{}/src/adapters.rs", function.folder());
+        let declares = |path: &str| {
+            repository::read(path).is_ok_and(|text| text.contains("pub(crate) struct Adapters {"))
+        };
+        if !is_small && !declares(&adapters) {
+            findings.push(format!("{adapters}: declares no Adapters"));
+        }
         let code = text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
@@ -210,7 +222,8 @@ fn main_only_wires() -> Result<()> {
     }
     none(
         &findings,
-        "main.rs starts with `//! Trigger: ...`, builds the adapters and runs the handler. Decide in handler.rs.",
+        "main.rs starts with `//! Trigger: ...`, builds the adapters and runs the handler, in at most 40 lines. Decide in \
+         handler.rs. A function of more than these two has its Adapters in adapters.rs, with what makes them.",
     )
 }
 

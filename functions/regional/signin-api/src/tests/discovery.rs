@@ -1,10 +1,10 @@
 use super::{Answer, DISCOVERY, LIMIT, World, case};
 use aws_sdk_dynamodb::types::AttributeValue;
 use kernel::{Suspension, TenantStatus};
-use regional_store::LoadOptions;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use tenancy::{KeyDigest, SignUp};
+use tenant_store::LoadOptions;
 use tenantkit::{Newcomer, moment};
 
 const GET: &str = "DynamoDB_20120810.GetItem";

@@ -165,9 +165,9 @@ async fn the_invitation_of_a_removed_administrator_is_worth_nothing() {
         .region
         .invite(made.tenant.id, rogue.username, EMAIL, Role::Admin, now)
         .await;
-    let reach = regional_store::LoadOptions {
+    let reach = tenant_store::LoadOptions {
         user: Some(rogue.username),
-        ..regional_store::LoadOptions::TENANT
+        ..tenant_store::LoadOptions::TENANT
     };
     world
         .region

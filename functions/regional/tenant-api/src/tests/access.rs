@@ -3,8 +3,8 @@
 use super::*;
 use crate::access::{LifecyclePhase, Permission, authorize, is_of, reject};
 use kernel::{StatusReason, Suspension, TenantStatus};
-use regional_store::{LoadOptions, Membership};
 use tenancy::{Bearer, Change, Origin, decide_change};
+use tenant_store::{LoadOptions, Membership};
 
 /// Every route with a body that it takes; `{user}` and `{invitation}` stand for ids.
 const ROUTES: [(&str, &str, &str, AuditAction); 24] = [

@@ -2,9 +2,9 @@
 
 use super::*;
 use futures::future::join_all;
-use regional_store::{LoadOptions, TenantView};
 use std::time::Duration;
 use tenancy::{Context, Federation, ProviderName};
+use tenant_store::{LoadOptions, TenantView};
 
 impl World {
     /// Plants an account that Meridian never made.

@@ -1,8 +1,9 @@
 //! Machine clients.
 
 use super::*;
-use regional_store::LoadOptions;
-use tenancy::{ClientId, ClientWish, MachineClient, MachineScope, decide_client};
+use kernel::MachineScope;
+use tenancy::{ClientId, ClientWish, MachineClient, decide_client};
+use tenant_store::LoadOptions;
 
 const BOTH: [&str; 2] = ["usage/write", "tenant/read"];
 

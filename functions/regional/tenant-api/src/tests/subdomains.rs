@@ -3,8 +3,8 @@
 use super::*;
 use contract::{ReservationDecision, SubdomainReservationDecided};
 use kernel::SubdomainDigest;
-use regional_store::{Destination, LoadOptions};
 use tenancy::{SubdomainUse, decide_reservation_answer};
+use tenant_store::{Destination, LoadOptions};
 
 async fn ask(world: &World, subdomain: &str) -> Answer {
     world

@@ -5,7 +5,7 @@ use catalogue::Aggregation;
 use jiff::SignedDuration;
 use kernel::{BillingAnchor, SegmentId};
 use metering::{Correction, Segment, Usage, group, group_corrections};
-use regional_store::{RollupWriter, SegmentWriter};
+use usage_store::{RollupWriter, SegmentWriter};
 
 /// Takes in and settles an event of a counting meter for each of so many minutes.
 async fn use_up(world: &World, tenant: TenantId, from: &str, minutes: i64) {

@@ -2,13 +2,12 @@
 
 use super::*;
 use aws_sdk_cognitoidentityprovider::Client;
-use kernel::TenantId;
-use regional_store::LoadOptions;
+use kernel::{MachineScope, TenantId};
 use tenancy::{
-    ClientId, ClientWish, Federation, IdentityProvider, Issuer, KeyDigest, MachineScope,
-    ProviderName, decide_client, decide_client_made, decide_federation, decide_provider,
-    decide_revocation,
+    ClientId, ClientWish, Federation, IdentityProvider, Issuer, KeyDigest, ProviderName,
+    decide_client, decide_client_made, decide_federation, decide_provider, decide_revocation,
 };
+use tenant_store::LoadOptions;
 
 const NOW: &str = "2026-11-20T11:00:00Z";
 
@@ -88,7 +87,7 @@ impl World {
             .create_federation(&name, "https://a.example/")
             .await
             .unwrap();
-        let set = |loaded: &regional_store::TenantView, context: &tenancy::Context| {
+        let set = |loaded: &tenant_store::TenantView, context: &tenancy::Context| {
             decide_provider(&loaded.state, &provider, by, context).map(Some)
         };
         self.region

@@ -2,9 +2,9 @@
 
 use super::fixtures::{World, world};
 use kernel::{Role, StatusReason, TenantId, TenantStatus};
-use regional_store::{Erasure, Leaving, LoadOptions};
 use std::time::Instant;
 use tenancy::{KeyDigest, TaskKind};
+use tenant_store::{Erasure, Leaving, LoadOptions};
 use tenantkit::{Newcomer, moment};
 
 /// A tenant with two users and an invitation, whose grace period ends on 20 December at noon.
@@ -250,7 +250,9 @@ async fn an_erasure_that_was_cut_off_goes_on_and_counts_everything_once() {
         );
     }
     world.adapters.usage = usage;
-    world.adapters.usage.erase_some(ada.tenant).await.unwrap();
+    let crate::adapters::Adapters { usage, tenants, .. } = &world.adapters;
+    let note = |items| tenants.note_of_usage(ada.tenant, items);
+    usage.erase_some(ada.tenant, note).await.unwrap();
     let Newcomer { signup, .. } = ada;
     world
         .region

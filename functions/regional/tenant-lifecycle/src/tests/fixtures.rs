@@ -1,18 +1,20 @@
 //! A region whose clock a test moves, and what can be seen of it.
 
-use crate::handler::{Adapters, handle};
+use crate::adapters::Adapters;
+use crate::handler::handle;
 use aws_sdk_dynamodb::types::AttributeValue;
 use identity::Identity;
 use kernel::{BillingAnchor, SegmentId, StatusReason, TenantId, TenantStatus, Timestamp};
 use mail::Mailer;
 use metering::{Segment, Usage, group};
 use outbox::Outbox;
-use regional_store::{Erasure, MailTally, RollupWriter, SegmentWriter, TenantStore, UsageEraser};
 use runtime::Failure;
 use serde_json::json;
 use std::collections::HashMap;
 use tenancy::{KeyDigest, TaskKind};
+use tenant_store::{Erasure, MailTally, TenantStore};
 use tenantkit::{Newcomer, People, Region, moment};
+use usage_store::{RollupWriter, SegmentWriter, TermsReader, UsageEraser};
 
 pub(super) const SENDER: &str = "hello@provider.example";
 /// How many mails an address gets in an hour.
@@ -29,11 +31,7 @@ pub(super) async fn world(region: Region) -> World {
     let adapters = Adapters {
         region: region.code.clone(),
         tenants: region.tenants.clone(),
-        usage: UsageEraser::new(
-            &region.aws.config,
-            region.usage_table.clone(),
-            region.tenants.clone(),
-        ),
+        usage: UsageEraser::new(&region.aws.config, region.usage_table.clone()),
         identity: people.identity.clone(),
         catalogue: region.catalogue.clone(),
         settings: region.settings,
@@ -219,13 +217,9 @@ impl World {
 
     /// What the intake of usage takes the tenant for.
     pub(super) async fn status_for_usage(&self, tenant: TenantId) -> TenantStatus {
-        self.region
-            .tenants
-            .reader()
-            .usage_terms(&[tenant])
-            .await
-            .unwrap()[&tenant]
-            .status
+        let (config, table) = (&self.region.aws.config, &self.region.regional_table);
+        let terms = TermsReader::new(config, table.clone());
+        terms.usage_terms(&[tenant]).await.unwrap()[&tenant].status
     }
 
     /// Takes an event in, which then waits to be settled.
@@ -284,11 +278,7 @@ impl World {
     /// From now on the usage table is not there. Gives back what reaches it.
     pub(super) fn cut_off_usage(&mut self) -> UsageEraser {
         let config = &self.region.aws.config;
-        let nowhere = UsageEraser::new(
-            config,
-            "no-such-table".to_owned(),
-            self.region.tenants.clone(),
-        );
+        let nowhere = UsageEraser::new(config, "no-such-table".to_owned());
         std::mem::replace(&mut self.adapters.usage, nowhere)
     }
 

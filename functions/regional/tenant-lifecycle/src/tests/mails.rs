@@ -5,11 +5,11 @@ use identity::Identity;
 use kernel::{InvitationId, Role, TenantStatus};
 use local_aws::sdk::{Mail, mailbox};
 use mail::Mailer;
-use regional_store::{LoadOptions, MailTally};
 use tenancy::{
     Asker, InvitationCode, Invite, OwedMail, SignUp, TaskKind, Username, decide_code_mail,
     decide_invitation,
 };
+use tenant_store::{LoadOptions, MailTally};
 use tenantkit::{Newcomer, moment};
 
 const HOUR: &str = "2026-11-20T10:00:00Z";
@@ -50,7 +50,7 @@ async fn use_up(world: &World, email: &str, hour: &str) {
             .take(&email.parse().unwrap(), &by, &mark, moment(hour))
             .await
             .unwrap();
-        assert_eq!(taken, regional_store::Taken::Yes);
+        assert_eq!(taken, tenant_store::Taken::Yes);
     }
 }
 

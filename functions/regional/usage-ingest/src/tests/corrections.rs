@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use kernel::{BillingAnchor, UsageGroup, WindowSize};
 use metering::{Question, Segment, batches};
 use outbox::Outbox;
-use regional_store::{FoundSegment, RollupWriter};
+use usage_store::{FoundSegment, RollupWriter};
 
 const TENANT: &str = TENANTS[0].0;
 const OTHER: &str = TENANTS[1].0;

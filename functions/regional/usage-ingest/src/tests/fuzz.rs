@@ -122,7 +122,7 @@ async fn no_request_is_too_odd() {
         world.pool.machine_client_id.clone(),
     )
     .unwrap();
-    let tenants = TenantReader::new(&world.aws.config, world.regional_table.clone());
+    let tenants = TermsReader::new(&world.aws.config, world.regional_table.clone());
     let usage = UsageReader::new(&table.config, "usage".to_owned());
     let router = routes(
         tokens,

@@ -20,11 +20,11 @@ fn tokens(world: &World) -> Tokens {
 #[tokio::test]
 async fn a_throttled_table_is_a_429_that_may_be_repeated() {
     let world = world().await;
-    let tenants = || TenantReader::new(&world.aws.config, world.regional_table.clone());
+    let tenants = || TermsReader::new(&world.aws.config, world.regional_table.clone());
     for throttle in [Throttle::Capacity, Throttle::Rate, Throttle::Undone] {
         let table = ThrottledTable::start(throttle, u32::MAX).await;
         let segment_writer = || SegmentWriter::new(&table.config, "usage".to_owned());
-        let readers = || TenantReader::new(&table.config, "regional".to_owned());
+        let readers = || TermsReader::new(&table.config, "regional".to_owned());
         let usage = SegmentWriter::new(&world.aws.config, world.usage_table.clone());
         let corrections = || UsageReader::new(&world.aws.config, world.usage_table.clone());
         let tables = [(tenants(), segment_writer()), (readers(), usage)];

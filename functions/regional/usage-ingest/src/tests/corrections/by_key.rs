@@ -2,7 +2,7 @@
 
 use super::*;
 use kernel::Timestamp;
-use regional_store::{SEARCH_BYTES_MAX, SearchBudget};
+use usage_store::{SEARCH_BYTES_MAX, SearchBudget};
 
 /// A transfer of the present, of which the segment is stored.
 fn transfer_now(id: &str, gigabytes: u32) -> Value {

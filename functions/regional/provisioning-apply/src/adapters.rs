@@ -1,0 +1,12 @@
+//! The clients and the configuration of the function.
+
+use kernel::RegionCode;
+use tenancy::Settings;
+use tenant_store::TenantStore;
+
+/// What the handler works with.
+pub(crate) struct Adapters {
+    pub(crate) region: RegionCode,
+    pub(crate) tenants: TenantStore,
+    pub(crate) settings: Settings,
+}

@@ -1,0 +1,241 @@
+//! Erasure: what a region holds of a closed tenant goes, and a record says what went.
+//!
+//! Every step deletes and counts in one transaction, so that a run which was cut off goes on where
+//! it was, and the record is exact.
+
+use crate::rows::{self, AUDIT_PREFIX, BLOCKED_PREFIX, INVITATION_PREFIX};
+use crate::{TenantStore, TenantStoreError};
+use dynamo::{Error, Item, Leaving, Write, key, number, text};
+use kernel::{SignupId, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use tenancy::{MachineClient, User};
+
+/// How many entries go in one transaction.
+const STEP_MAX: u8 = 45;
+/// How long the course of a sign-up is kept that was never confirmed, so that its caller can see
+/// why.
+const SIGNUP_KEPT_S: i64 = 7 * 86_400;
+
+/// What was erased of a tenant, and when. Holds nothing personal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Accounts at the identity provider, with their users.
+    #[serde(default)]
+    pub accounts: u64,
+    /// Open invitations.
+    #[serde(default)]
+    pub invitations: u64,
+    /// Machine clients.
+    #[serde(default)]
+    pub clients: u64,
+    /// The tenant's own identity providers.
+    #[serde(default)]
+    pub identity_providers: u64,
+    /// Notes of removed users who may not come back uninvited.
+    #[serde(default)]
+    pub removals: u64,
+    /// Entries of the audit trail.
+    #[serde(default)]
+    pub audit_entries: u64,
+    /// Items of usage: segments with raw events, windows, identities.
+    #[serde(default)]
+    pub usage_items: u64,
+    /// Names of the organisation.
+    #[serde(default)]
+    pub profiles: u64,
+    /// When all of it was gone.
+    #[serde(default)]
+    pub erased_at: Option<Timestamp>,
+}
+
+impl TenantStore {
+    /// The users of a closed tenant that are not erased yet, a page of them.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn users_to_erase(&self, tenant: TenantId) -> Result<Vec<User>, TenantStoreError> {
+        Ok(self
+            .reader
+            .list_users(tenant, None, STEP_MAX)
+            .await?
+            .entries)
+    }
+
+    /// Erases a user whose account is deleted.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn erase_user(&self, user: &User) -> Result<(), TenantStoreError> {
+        let writes = vec![
+            self.take_away(rows::user_key(user.tenant, user.username)),
+            self.delete_of(user.tenant, rows::membership_key(user.username)),
+            self.delete_of(user.tenant, rows::address_key(&user.email, user.username)),
+            self.note(user.tenant, "accounts", 1),
+        ];
+        self.step("erase a user", writes).await
+    }
+
+    /// Erases a machine client that the identity provider has forgotten.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn erase_client(&self, client: &MachineClient) -> Result<(), TenantStoreError> {
+        let mut writes = vec![
+            self.take_away(rows::client_key(client.tenant, client.id)),
+            self.note(client.tenant, "clients", 1),
+        ];
+        if let Some(client_id) = &client.client_id {
+            writes.push(self.delete(rows::token_client_key(client_id)));
+        }
+        self.step("erase a client", writes).await
+    }
+
+    /// Erases what is known of a tenant's own identity provider, which the user pool has forgotten.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn erase_provider(&self, tenant: TenantId) -> Result<(), TenantStoreError> {
+        let writes = vec![
+            self.take_away(rows::provider_key(tenant)),
+            self.note(tenant, "identity_providers", 1),
+        ];
+        self.step("erase an identity provider", writes).await
+    }
+
+    /// Erases some of a tenant's invitations and of its audit trail.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn erase_entries(&self, tenant: TenantId) -> Result<Leaving, TenantStoreError> {
+        for (prefix, counter) in [
+            (INVITATION_PREFIX, "invitations"),
+            (BLOCKED_PREFIX, "removals"),
+            (AUDIT_PREFIX, "audit_entries"),
+        ] {
+            let page = self
+                .reader
+                .page(tenant, prefix, None, STEP_MAX, true)
+                .await?;
+            if page.entries.is_empty() {
+                continue;
+            }
+            let mut writes = vec![self.note(tenant, counter, page.entries.len())];
+            for item in &page.entries {
+                if let Some(sort) = crate::members::suffix(item, "") {
+                    writes.push(self.take_away(key(rows::tenant_partition(tenant), sort)));
+                }
+                let invitation =
+                    crate::members::suffix(item, INVITATION_PREFIX).and_then(|id| id.parse().ok());
+                if let Some(id) = invitation {
+                    writes.push(self.delete(rows::invitee_key(id)));
+                }
+            }
+            // What another run was faster with is not on the next page.
+            return self
+                .step("erase entries", writes)
+                .await
+                .map(|()| Leaving::Some);
+        }
+        Ok(Leaving::None)
+    }
+
+    /// Erases the organisation's name, and the course of the sign-up: of one that was confirmed at
+    /// once, of another one soon.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn erase_profile(
+        &self,
+        tenant: TenantId,
+        signup: SignupId,
+        was_confirmed: bool,
+        now: Timestamp,
+    ) -> Result<(), TenantStoreError> {
+        let profile = self
+            .reader
+            .table
+            .update(rows::tenant_key(tenant), "REMOVE organisation");
+        let profile = profile.when("attribute_exists(organisation)");
+        self.step(
+            "erase a profile",
+            vec![profile, self.note(tenant, "profiles", 1)],
+        )
+        .await?;
+        let signup = rows::signup_key(signup);
+        let signup = if was_confirmed {
+            self.delete(signup)
+        } else {
+            let end = number(now.as_second() + SIGNUP_KEPT_S);
+            self.reader
+                .table
+                .update(signup, "SET expires_at = :end")
+                .if_present()
+                .value(":end", end)
+        };
+        self.step("erase a sign-up", vec![signup]).await
+    }
+
+    /// Closes the record: all that there was is gone.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn close_erasure(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<(), TenantStoreError> {
+        let change = "SET erased_at = if_not_exists(erased_at, :now)";
+        let update = self.reader.table.update(rows::erasure_key(tenant), change);
+        self.step(
+            "close an erasure",
+            vec![update.value(":now", text(now.to_string()))],
+        )
+        .await
+    }
+
+    /// What was erased of a tenant; nothing before its erasure begins.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn load_erasure(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Option<Erasure>, TenantStoreError> {
+        let item = self
+            .reader
+            .get_all("load an erasure", rows::erasure_key(tenant))
+            .await?;
+        item.map(|item: Item| rows::stored(item, "erasure"))
+            .transpose()
+    }
+
+    /// The part of a transaction that counts erased items of usage: whoever deletes these items
+    /// writes it with them.
+    pub fn note_of_usage(&self, tenant: TenantId, items: usize) -> Write {
+        self.note(tenant, "usage_items", items)
+    }
+
+    /// Counts in the record.
+    fn note(&self, tenant: TenantId, counter: &str, erased: usize) -> Write {
+        let update = self
+            .reader
+            .table
+            .update(rows::erasure_key(tenant), "ADD #counter :erased");
+        update
+            .name("#counter", counter)
+            .value(":erased", number(erased))
+    }
+
+    /// Deletes an item that is still there: what is gone was counted by another run.
+    fn take_away(&self, key: Item) -> Write {
+        self.delete(key).if_present()
+    }
+
+    /// One step. What is not there any more was erased, and counted, by a run that was faster.
+    async fn step(&self, action: &'static str, writes: Vec<Write>) -> Result<(), TenantStoreError> {
+        let done = self.reader.table.transact(writes).await;
+        Error::is_written(done)
+            .map(|_| ())
+            .map_err(TenantStoreError::of(action))
+    }
+}

@@ -1,0 +1,108 @@
+//! The rows of subdomains that tenants chose: kept free for a tenant, and then leading to it.
+
+use crate::rows::{self, AliasRow, stored};
+use crate::{TenantReader, TenantStore, TenantStoreError};
+use dynamo::{Write, number, text};
+use kernel::TenantId;
+use std::collections::BTreeMap;
+use tenancy::{ChangeSet, CustomSubdomain, ReservationState, SubdomainUse, Tenant};
+
+impl TenantReader {
+    /// What a subdomain is in the region apart from a tenant that reservations it.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn subdomain_use(
+        &self,
+        subdomain: &CustomSubdomain,
+        tenant: TenantId,
+    ) -> Result<SubdomainUse, TenantStoreError> {
+        let Some(item) = self
+            .get_all(
+                "look up a subdomain",
+                rows::subdomain_key(subdomain.expose()),
+            )
+            .await?
+        else {
+            return Ok(SubdomainUse::Free);
+        };
+        let row: AliasRow = stored(item, "alias")?;
+        Ok(
+            match (
+                row.tenant == tenant,
+                row.routed_since_version.is_some() || row.moved.is_some(),
+            ) {
+                (true, _) => SubdomainUse::Free,
+                (false, true) => SubdomainUse::Leading,
+                (false, false) => SubdomainUse::Reserved,
+            },
+        )
+    }
+}
+
+impl TenantStore {
+    /// What an changes changes of these rows. Nobody else's row is ever replaced.
+    pub(crate) fn change_subdomains(
+        &self,
+        changes: &ChangeSet,
+    ) -> Result<Vec<Write>, TenantStoreError> {
+        if changes.before.subdomains == changes.tenant.subdomains {
+            return Ok(Vec::new());
+        }
+        let (before, after) = (subdomains(&changes.before), subdomains(&changes.tenant));
+        let (tenant, version) = (changes.tenant.id, changes.tenant.version);
+        let mut writes = Vec::new();
+        for (subdomain, leads) in &after {
+            match before.get(subdomain) {
+                Some(led) if led == leads => {}
+                Some(_) => writes.push(self.lead_by(subdomain, tenant, version)),
+                None => {
+                    let routed_since_version = leads.then_some(version);
+                    let row = AliasRow {
+                        routed_since_version,
+                        ..AliasRow::of(tenant)
+                    };
+                    writes.push(self.insert(rows::item(rows::subdomain_key(subdomain), &row)?));
+                }
+            }
+        }
+        for subdomain in before
+            .keys()
+            .filter(|subdomain| !after.contains_key(*subdomain))
+        {
+            // A subdomain that leads nowhere is free again.
+            writes.push(self.delete_of(tenant, rows::subdomain_key(subdomain)));
+        }
+        Ok(writes)
+    }
+
+    /// Makes a subdomain that was kept free lead to the tenant.
+    fn lead_by(&self, subdomain: &str, tenant: TenantId, version: u64) -> Write {
+        self.reader
+            .table
+            .update(
+                rows::subdomain_key(subdomain),
+                "SET routed_since_version = :version",
+            )
+            .when("tenant = :tenant")
+            .value(":version", number(version))
+            .value(":tenant", text(tenant.to_string()))
+    }
+}
+
+/// The subdomains of a tenant that have a row, and whether each leads to it.
+fn subdomains(tenant: &Tenant) -> BTreeMap<&str, bool> {
+    let Some(subdomains) = &tenant.subdomains else {
+        return BTreeMap::new();
+    };
+    let kept = subdomains
+        .reservation
+        .iter()
+        .filter(|reservation| reservation.state == ReservationState::Confirming);
+    let kept = kept.map(|reservation| (reservation.subdomain.expose(), false));
+    let held = subdomains
+        .held
+        .iter()
+        .map(|held| (held.subdomain.expose(), true));
+    kept.chain(held).collect()
+}

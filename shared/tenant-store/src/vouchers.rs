@@ -1,0 +1,51 @@
+//! What Meridian vouches for: that it has just asked the identity provider for an account itself.
+
+use crate::rows;
+use crate::{TenantReader, TenantStore, TenantStoreError};
+use dynamo::{Attributes as _, number};
+use kernel::Timestamp;
+use tenancy::{Username, VOUCHER_VALID, Voucher};
+
+impl TenantStore {
+    /// Vouches for one account for as long as [`VOUCHER_VALID`]. Several vouchers of a user hold
+    /// side by side, so that requests at the same time do not end each other's.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn vouch(
+        &self,
+        username: Username,
+        voucher: &Voucher,
+        now: Timestamp,
+    ) -> Result<(), TenantStoreError> {
+        let mut item = rows::voucher_key(username, voucher);
+        item.insert(
+            "expires_at".to_owned(),
+            number(now.as_second() + VOUCHER_VALID.as_secs()),
+        );
+        self.reader
+            .send("vouch for an account", self.put(item))
+            .await
+            .map(|_| ())
+    }
+}
+
+impl TenantReader {
+    /// Whether Meridian vouches for an account by this voucher.
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub async fn is_vouched(
+        &self,
+        username: Username,
+        voucher: &Voucher,
+        now: Timestamp,
+    ) -> Result<bool, TenantStoreError> {
+        let item = self
+            .get_all("load a voucher", rows::voucher_key(username, voucher))
+            .await?;
+        // The table removes what has expired within days, not at once.
+        let expires_at = item.and_then(|item| item.number::<i64>("expires_at"));
+        Ok(expires_at.is_some_and(|second| now.as_second() < second))
+    }
+}
