@@ -21,6 +21,8 @@ pub struct Command {
     pub place: String,
     /// The program and its arguments, as a shell splits them.
     pub words: Vec<String>,
+    /// Whether it stands in a sentence, and not in a block.
+    pub is_prose: bool,
 }
 
 /// Reads every page of a checkout.
@@ -132,24 +134,24 @@ impl Page {
         found
     }
 
-    /// Every link, with its line: the text and where it leads.
+    /// Every link, with its line: the text and where it leads. A link can go on in the next line.
     ///
     /// # Errors
     /// Never but for a bug of the pattern.
     pub fn links(&self) -> Result<Vec<(usize, String, String)>> {
         let link = Regex::new(r"\[((?:[^\[\]`]|`[^`]*`)*)\]\(([^()\s]+)\)")?;
+        let prose: Vec<&str> = self
+            .lines()
+            .map(|(_, part, line)| if part == Part::Prose { line } else { "" })
+            .collect();
+        let prose = prose.join("\n");
         let mut found = Vec::new();
-        for (number, line) in self.prose() {
-            for captured in link.captures_iter(line) {
-                let captured = captured?;
-                let group = |at| {
-                    captured
-                        .get(at)
-                        .map_or("", |group| group.as_str())
-                        .to_owned()
-                };
-                found.push((number, group(1), group(2)));
-            }
+        for captured in link.captures_iter(&prose) {
+            let captured = captured?;
+            let begin = captured.get(0).map_or(0, |all| all.start());
+            let number = prose[..begin].matches('\n').count() + 1;
+            let group = |at| captured.get(at).map_or("", |group| group.as_str());
+            found.push((number, group(1).to_owned(), group(2).to_owned()));
         }
         Ok(found)
     }
@@ -187,7 +189,7 @@ impl Page {
                     pending.push('\n');
                     // Without a closing quote, the command goes on in the next line.
                     if let Some(words) = shlex::split(&pending) {
-                        found.extend(self.simple(begins, words));
+                        found.extend(self.simple(begins, words, false));
                         pending.clear();
                     }
                 }
@@ -199,7 +201,7 @@ impl Page {
         }
         for (number, code) in self.code() {
             if let Some(words) = shlex::split(code) {
-                let commands = self.simple(number, words).into_iter();
+                let commands = self.simple(number, words, true).into_iter();
                 found.extend(commands.filter(|command| {
                     command.words.len() > 1
                         && ["cargo", "meridian"].contains(&command.words[0].as_str())
@@ -210,7 +212,7 @@ impl Page {
     }
 
     /// The simple commands of a line.
-    fn simple(&self, number: usize, words: Vec<String>) -> Vec<Command> {
+    fn simple(&self, number: usize, words: Vec<String>, is_prose: bool) -> Vec<Command> {
         let operators = ["|", "||", "&&", ";", "&", ">", "2>&1", "<", "done", "do"];
         let place = format!("{}:{number}", self.path);
         words
@@ -224,6 +226,7 @@ impl Page {
                 let words = words.iter().skip_while(is_assignment);
                 Command {
                     place: place.clone(),
+                    is_prose,
                     words: words
                         .map(|word| word.trim_end_matches(';').to_owned())
                         .collect(),
@@ -292,7 +295,7 @@ mod tests {
 
     #[test]
     fn links_have_their_text_and_target() -> anyhow::Result<()> {
-        let found = page("See [`a::b`](../x.rs) and ![a picture](i.png), [c](d.md#e).").links()?;
+        let found = page("See [`a::b`](../x.rs) and ![a\npicture](i.png), [c](d.md#e).").links()?;
         let targets: Vec<&str> = found.iter().map(|(_, _, target)| target.as_str()).collect();
         assert_eq!(targets, ["../x.rs", "i.png", "d.md#e"]);
         assert_eq!(found[0].1, "`a::b`");
