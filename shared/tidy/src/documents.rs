@@ -167,6 +167,29 @@ impl Page {
         found
     }
 
+    /// The blocks of a language, as they are.
+    #[must_use]
+    pub fn blocks(&self, language: &str) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        let mut is_open = false;
+        for (_, part, line) in self.lines() {
+            match part {
+                Part::Block(of) if of == language => {
+                    if !is_open {
+                        found.push(String::new());
+                    }
+                    is_open = true;
+                    if let Some(block) = found.last_mut() {
+                        block.push_str(line);
+                        block.push('\n');
+                    }
+                }
+                _ => is_open = false,
+            }
+        }
+        found
+    }
+
     /// Every command in a block of `sh`, and every one in prose that begins with `cargo` or
     /// `meridian`.
     ///
@@ -277,6 +300,7 @@ mod tests {
         assert_eq!(found[0].place, "a.md:4");
         assert_eq!(found[0].of_meridian().map(<[String]>::len), Some(2));
         assert_eq!(found.iter().filter_map(Command::of_meridian).count(), 1);
+        assert_eq!(page(text).blocks("json"), ["cargo\n"]);
         Ok(())
     }
 
