@@ -461,3 +461,34 @@ fn privacy_lists_every_field_that_crosses() -> Result<()> {
         "Add the row or the field to the table in docs/privacy.md, and think about whether it may cross.",
     )
 }
+
+/// Operations of Amazon Cognito that nothing of ours calls.
+const OF_AWS: [&str; 3] = ["ChangePassword", "DeleteUser", "UpdateUserAttributes"];
+
+/// Names in code, such as `TenantStore::change`, `policy_version` and `usage-rollup`.
+#[test]
+fn names_in_the_documents_are_in_the_sources() -> Result<()> {
+    let name = Regex::new(
+        r"^([A-Za-z][a-z0-9]+(_[a-z0-9]+)+|([A-Z][a-z0-9]+){2,}|\w+(::\w+)+|[a-z0-9]+(-[a-z0-9]+)+)$",
+    )?;
+    let sources = repository::files("", &["rs", "yaml", "json", "toml", "js", "html"])?;
+    let mut findings = Vec::new();
+    for page in all()? {
+        for (line, code) in page.code() {
+            if !name.is_match(code)? || OF_AWS.contains(&code) {
+                continue;
+            }
+            let absent = code.split("::").find(|part| {
+                // Serde writes the names of variants with hyphens.
+                let (written, variant) = (*part, repository::pascal(part));
+                !sources
+                    .iter()
+                    .any(|file| file.text.contains(written) || file.text.contains(&variant))
+            });
+            if let Some(part) = absent {
+                findings.push(format!("{}:{line}: {part}", page.path));
+            }
+        }
+    }
+    none(&findings, "Nothing in the sources has this name.")
+}
