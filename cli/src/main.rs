@@ -79,6 +79,8 @@ async fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    mod documents;
+
     use super::command_line;
 
     /// Every command of a tree that people see, by its full name.

@@ -17,6 +17,7 @@ mod connect;
 mod costs;
 mod days;
 mod dead_letters;
+mod documents;
 mod exactly_once;
 mod federation;
 mod isolation;
@@ -57,6 +58,9 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     }),
     ("tokens_of_others_are_refused", |stack| {
         Box::pin(refusals::tokens_of_others_are_refused(stack))
+    }),
+    ("the_commands_of_the_documents_work", |stack| {
+        Box::pin(documents::the_commands_of_the_documents_work(stack))
     }),
     ("a_deployment_is_described_from_its_stacks", |stack| {
         Box::pin(connect::a_deployment_is_described_from_its_stacks(stack))

@@ -1,11 +1,15 @@
 //! The invariants of the architecture page, checked against cargo metadata, template.yaml, the
-//! README, the events and the sources themselves; and the generator of template.yaml.
+//! documents, the events and the sources themselves; and the generators of template.yaml and
+//! docs/parameters.md.
 //!
 //! The invariants are in `tests/invariants`; each test states one rule, and its failure says what
 //! to do.
 
+pub mod documents;
 mod fragments;
+mod parameters;
 mod routes;
 mod template;
 
+pub use parameters::parameters_page;
 pub use template::generate;

@@ -1,4 +1,4 @@
-//! Every function is complete: template resource, events, a README row, an environment that fits.
+//! Every function is complete: template resource, events, a row on the architecture page, an environment that fits.
 
 use crate::template::{Template, keys};
 use crate::{none, repository};
@@ -91,12 +91,9 @@ fn every_function_has_valid_and_invalid_events() -> Result<()> {
 }
 
 #[test]
-fn every_function_has_a_readme_row() -> Result<()> {
-    let readme = repository::read("README.md")?;
-    let rows: Vec<&str> = readme
-        .lines()
-        .filter(|line| line.starts_with('|'))
-        .collect();
+fn every_function_has_a_row_on_the_architecture_page() -> Result<()> {
+    let page = repository::read("docs/architecture.md")?;
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with('|')).collect();
     let named = |name: &str| rows.iter().any(|row| row.contains(&format!("`{name}`")));
     let missing = repository::functions()
         .into_iter()
@@ -104,7 +101,7 @@ fn every_function_has_a_readme_row() -> Result<()> {
     let findings: Vec<String> = missing.map(|function| function.folder()).collect();
     none(
         &findings,
-        "Add a row with the function's name in backticks to the table of functions in README.md.",
+        "Add a row with the function's name in backticks to the table of functions in docs/architecture.md.",
     )
 }
 

@@ -1,4 +1,4 @@
-//! The template is what its fragments make.
+//! Generated files are what their generators make.
 
 use crate::repository;
 use anyhow::Result;
@@ -21,6 +21,22 @@ fn the_generated_template_is_what_its_fragments_make() -> Result<()> {
         "template.yaml is not what its fragments make, from line {} on. Change shared/template or a function.yaml, run \
          MERIDIAN_WRITE_TEMPLATE=1 cargo test -p tidy --test invariants generated, and read the difference.",
         differs.unwrap_or_default() + 1
+    );
+    Ok(())
+}
+
+/// `MERIDIAN_WRITE_PARAMETERS=1 cargo test -p tidy --test invariants generated` writes the page
+/// anew.
+#[test]
+fn the_generated_page_of_parameters_is_what_the_template_declares() -> Result<()> {
+    let made = tidy::parameters_page(&repository::root())?;
+    if std::env::var_os("MERIDIAN_WRITE_PARAMETERS").is_some() {
+        std::fs::write(repository::root().join("docs/parameters.md"), &made)?;
+    }
+    assert!(
+        repository::read("docs/parameters.md")? == made,
+        "docs/parameters.md is not what template.yaml declares. Run \
+         MERIDIAN_WRITE_PARAMETERS=1 cargo test -p tidy --test invariants generated."
     );
     Ok(())
 }

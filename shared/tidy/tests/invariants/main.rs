@@ -1,6 +1,7 @@
 //! One test per invariant. A failure lists every place that breaks the rule and says what to do.
 
 mod crates;
+mod documents;
 mod functions;
 mod generated;
 mod manifests;
