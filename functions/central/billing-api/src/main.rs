@@ -4,6 +4,7 @@
 //! Trigger: operator API, and its description for everybody. Reads: BillingTable. Emits: nothing.
 
 mod handler;
+mod problems;
 #[cfg(test)]
 mod tests;
 mod usage;

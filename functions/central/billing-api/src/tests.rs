@@ -1,4 +1,4 @@
-mod openapi;
+pub(crate) mod openapi;
 
 use crate::handler::{Adapters, router};
 use axum::Router;

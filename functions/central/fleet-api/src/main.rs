@@ -5,6 +5,7 @@
 
 mod answer;
 mod handler;
+mod problems;
 
 use central_store::CentralStore;
 use handler::{Adapters, router};

@@ -2,7 +2,10 @@
 //! completed by the same request again.
 
 use crate::adapters::{Adapters, fresh_mark};
-use crate::{invitations, problems};
+use crate::invitations;
+use crate::problems::{self, ProblemKind};
+#[cfg(test)]
+use crate::tests::openapi::{OfSignup, OnboardingHeader};
 use axum::extract::{Path, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
@@ -23,6 +26,10 @@ use tenancy::{
     Operation, Registration, SignUpRequest, Signup, Tenant, Username, decide_code_mail,
     decide_confirmation, decide_identity, decide_retry, decide_sign_up,
 };
+#[cfg(test)]
+use testkit::openapi::{ApiDocument, IdempotencyHeader};
+#[cfg(test)]
+use testkit::problems;
 
 /// The routes.
 pub(crate) fn router(adapters: Adapters) -> Router {
@@ -88,16 +95,12 @@ pub(crate) enum PasswordHeld {
     Kept,
 }
 
-/// `GET /signup-form`: what to fill in and to agree to. Public.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/signup-form",
+/// Shows what a sign-up has to have.
+///
+/// The plans, and the versions of the documents to agree to. Public.
+#[cfg_attr(test, utoipa::path(get, path = "/signup-form", operation_id = "showSignUpForm",
     tag = "Sign-ups",
-    operation_id = "showSignUpForm",
-    summary = "Shows what a sign-up has to have",
-    description = "The plans, and the versions of the documents to agree to. Public.",
-    responses((status = 200, description = "What to fill in.", body = Form<'static>)),
-))]
+    responses((status = 200, description = "What to fill in.", body = Form<'static>))))]
 async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
     let form = Form {
         region: &adapters.region,
@@ -114,47 +117,21 @@ async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
     Json(form).into_response()
 }
 
-/// `POST /signups`: stores the registration, then makes the administrator's account.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/signups",
-    tag = "Sign-ups",
-    operation_id = "createSignUp",
-    summary = "Signs a company up",
-    description = "Stores the registration, makes the administrator's account, and has a code mailed. The same request \
-                   once more, with the same Idempotency-Key, completes what was cut off and makes no second tenant. It \
-                   may have another password, which holds where no account was made before: the member `password` says \
-                   so. An address that got as many mails as it gets is sent the code once it may get more. No answer \
-                   tells of that, or whether the address is known.",
-    params(
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
-            description = "A random UUID; the same one when the request is repeated."),
-        ("meridian-onboarding" = Option<String>, Header, format = "uuid",
-            description = "Home's onboarding, where home hands the sign-up over. Only a region in mode shared takes \
-                           it; nobody else sends it."),
-    ),
-    request_body = SignUpRequest,
-    responses(
-        (status = 202, description = "The operation, which goes on with the code.", body = Answer<'static>, headers(
-            ("location" = String, description = "Where the operation is shown."),
-        )),
-        (status = 400, description = "`idempotency-key-missing`: the header is not there. `idempotency-key-malformed`: \
-                                      it is not 16 to 128 visible ASCII characters. `onboarding-malformed`: the header \
-                                      meridian-onboarding is no UUID."),
-        (status = 409, description = "`region-closed`: the region takes no new tenants. \
-                                      `region-forbids-central-onboarding`: it takes sign-ups from the person itself \
-                                      only. `tenant-not-open`: the tenant does not take this now."),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which, and `documents` the versions \
-                                      to agree to. `weak-password`: nothing but the password is wrong. `other-region`: \
-                                      the sign-up is for another region. `idempotency-key-reused`: the key belongs to \
-                                      another request. `account-refused`: the account was refused; the member \
-                                      `operation` is where that is shown."),
-        (status = 429, description = "`too-many-requests`: this source asked for too much."),
-        (status = 503, description = "`identity-unavailable`: accounts cannot be made right now; the registration is \
-                                      stored, and the member `operation` is where it is shown. `try-again`: there is \
-                                      too much to do."),
-    ),
-))]
+/// Signs a company up.
+///
+/// Stores the registration, makes the administrator's account, and has a code mailed. The same
+/// request once more, with the same Idempotency-Key, completes what was cut off and makes no second
+/// tenant. It may have another password, which holds where no account was made before: the member
+/// `password` says so. An address that got as many mails as it gets is sent the code once it may
+/// get more. No answer tells of that, or whether the address is known.
+#[cfg_attr(test, utoipa::path(post, path = "/signups", operation_id = "createSignUp",
+    tag = "Sign-ups", params(IdempotencyHeader, OnboardingHeader), request_body = SignUpRequest,
+    responses((status = 202, description = "The operation, which goes on with the code.",
+            body = Answer<'static>,
+            headers(("location" = String, description = "Where the operation is shown.")))),
+    extensions(("x-problems" = json!(problems![KeyMissing, KeyMalformed, MalformedOnboarding,
+        RegionClosed, ForbidsCentralOnboarding, TenantNotOpen, InvalidFields, WeakPassword,
+        OtherRegion, KeyReused, AccountRefused, TooManyRequests, AccountNotMade, TryAgain])))))]
 async fn create(
     State(adapters): State<Arc<Adapters>>,
     headers: HeaderMap,
@@ -211,20 +188,13 @@ async fn create(
     Ok(accepted(&adapters, &signup, &tenant, Some(password)))
 }
 
-/// `GET /signups/{id}`: how far the sign-up is.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/signups/{id}",
-    tag = "Sign-ups",
-    operation_id = "showSignUp",
-    summary = "Shows how far a sign-up is",
-    description = "Every step with its state, and what the caller can do. To know the id is the permission.",
-    params(("id" = SignupId, Path, description = "The operation.")),
-    responses(
-        (status = 200, description = "The operation.", body = Answer<'static>),
-        (status = 404, description = "`unknown-signup`: there is none of this id."),
-    ),
-))]
+/// Shows how far a sign-up is.
+///
+/// Every step with its state, and what the caller can do. To know the id is the permission.
+#[cfg_attr(test, utoipa::path(get, path = "/signups/{id}", operation_id = "showSignUp",
+    tag = "Sign-ups", params(OfSignup),
+    responses((status = 200, description = "The operation.", body = Answer<'static>)),
+    extensions(("x-problems" = json!(problems![UnknownSignup])))))]
 async fn read(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
@@ -234,36 +204,23 @@ async fn read(
     Ok(answer(&adapters, &signup, &tenant).into_response())
 }
 
-/// `POST /signups/{id}/confirmation`: confirms the address, and sees to it that the tenant goes on
-/// even where the pool's trigger did not.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/signups/{id}/confirmation",
-    tag = "Sign-ups",
-    operation_id = "confirmSignUp",
-    summary = "Confirms the administrator's address",
-    description = "Then the tenant is active, or the application is asked for its resources. Once confirmed, it stays \
-                   so, whatever is sent.",
-    params(("id" = SignupId, Path, description = "The operation.")),
-    request_body = Confirmation,
-    responses(
-        (status = 200, description = "The operation.", body = Answer<'static>),
-        (status = 404, description = "`unknown-signup`: there is none of this id."),
-        (status = 409, description = "`confirmation-refused`: the account does not take a confirmation. \
-                                      `tenant-not-open`: the tenant does not take this now."),
-        (status = 422, description = "`invalid-fields`: the code is not made of digits. `wrong-code`: it is another \
-                                      one. `expired-code`: a new one has to be asked for."),
-        (status = 429, description = "`too-many-attempts`: too many wrong codes."),
-        (status = 503, description = "`identity-unavailable`: addresses cannot be confirmed right now. `try-again`: \
-                                      there is too much to do."),
-    ),
-))]
+/// Confirms the administrator's address.
+///
+/// Then the tenant is active, or the application is asked for its resources. Once confirmed, it
+/// stays so, whatever is sent.
+#[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/confirmation",
+    operation_id = "confirmSignUp", tag = "Sign-ups", params(OfSignup), request_body = Confirmation,
+    responses((status = 200, description = "The operation.", body = Answer<'static>)),
+    extensions(("x-problems" = json!(problems![UnknownSignup, ConfirmationRefused, TenantNotOpen,
+        MalformedCode, WrongCode, ExpiredCode, TooManyAttempts, ConfirmationUnavailable,
+        TryAgain])))))]
 async fn confirm(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
     Now(now): Now,
     Body(Confirmation { code }): Body<Confirmation>,
 ) -> Result<Response, Problem> {
+    // The tenant goes on even where the pool's trigger did not.
     let code: ConfirmationCode = code.parse().map_err(|_| problems::malformed_code())?;
     let (signup, tenant) = find(&adapters, &id).await?;
     if tenant.status != TenantStatus::Pending {
@@ -288,30 +245,17 @@ async fn confirm(
     Ok(answer(&adapters, &state.signup.unwrap_or(signup), &state.tenant).into_response())
 }
 
-/// `POST /signups/{id}/resend`: mails another code, a bounded number of times.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/signups/{id}/resend",
-    tag = "Sign-ups",
-    operation_id = "resendSignUpCode",
-    summary = "Mails another code",
-    description = "An address that got as many mails as it gets is sent it once it may get more; the answer does not \
-                   tell.",
-    params(("id" = SignupId, Path, description = "The operation.")),
-    responses(
-        (status = 202, description = "The operation.", body = Answer<'static>, headers(
-            ("location" = String, description = "Where the operation is shown."),
-        )),
-        (status = 404, description = "`unknown-signup`: there is none of this id."),
-        (status = 409, description = "`nothing-to-confirm`: the sign-up waits for no code. `no-account`: the sign-up \
-                                      has to be repeated first. `confirmation-refused`: the account takes no \
-                                      confirmation."),
-        (status = 422, description = "`wrong-code`, `expired-code`: the identity provider says so of the last code."),
-        (status = 429, description = "`too-many-attempts`: the identity provider says so."),
-        (status = 503, description = "`identity-unavailable`: no code can be sent right now. `try-again`: there is too \
-                                      much to do."),
-    ),
-))]
+/// Mails another code.
+///
+/// An address that got as many mails as it gets is sent it once it may get more; the answer does
+/// not tell.
+#[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/resend",
+    operation_id = "resendSignUpCode", tag = "Sign-ups", params(OfSignup),
+    responses((status = 202, description = "The operation.", body = Answer<'static>,
+            headers(("location" = String, description = "Where the operation is shown.")))),
+    extensions(("x-problems" = json!(problems![UnknownSignup, NothingToConfirm, NoAccount,
+        ConfirmationRefused, WrongCode, ExpiredCode, TooManyAttempts, ConfirmationUnavailable,
+        TryAgain])))))]
 async fn resend(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
@@ -320,7 +264,7 @@ async fn resend(
 ) -> Result<Response, Problem> {
     let (signup, tenant) = find(&adapters, &id).await?;
     if tenant.status != TenantStatus::Pending {
-        return Err(problems::nothing_to_confirm());
+        return Err(ProblemKind::NothingToConfirm.into());
     }
     if signup.identity_at.is_none() {
         return Err(problems::no_account(signup.id));
@@ -331,7 +275,7 @@ async fn resend(
         .load_user(signup.username)
         .await
         .map_err(|error| problems::store(&error))?;
-    let user = user.ok_or_else(problems::unknown_signup)?;
+    let user = user.ok_or(ProblemKind::UnknownSignup)?;
     mail_code(
         &adapters,
         &signup,
@@ -344,25 +288,15 @@ async fn resend(
     Ok(accepted(&adapters, &signup, &tenant, None))
 }
 
-/// `POST /signups/{id}/provisioning`: asks the application once more for what it failed to make.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/signups/{id}/provisioning",
-    tag = "Sign-ups",
-    operation_id = "retryProvisioning",
-    summary = "Asks the application once more for the tenant's resources",
-    description = "Where it failed to make them and the failure is one that passes.",
-    params(("id" = SignupId, Path, description = "The operation.")),
-    responses(
-        (status = 202, description = "The operation.", body = Answer<'static>, headers(
-            ("location" = String, description = "Where the operation is shown."),
-        )),
-        (status = 404, description = "`unknown-signup`: there is none of this id."),
-        (status = 409, description = "`nothing-to-retry`: nothing failed, or to try again is of no use. \
-                                      `tenant-not-open`: the tenant does not take this now."),
-        (status = 503, description = "`try-again`: there is too much to do."),
-    ),
-))]
+/// Asks the application once more for the tenant's resources.
+///
+/// Where it failed to make them and the failure is one that passes.
+#[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/provisioning",
+    operation_id = "retryProvisioning", tag = "Sign-ups", params(OfSignup),
+    responses((status = 202, description = "The operation.", body = Answer<'static>,
+            headers(("location" = String, description = "Where the operation is shown.")))),
+    extensions(("x-problems" = json!(problems![UnknownSignup, NothingToRetry, TenantNotOpen,
+        TryAgain])))))]
 async fn retry_provisioning(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
@@ -389,20 +323,19 @@ async fn retry_provisioning(
     ))
 }
 
-/// `GET /openapi.json`: this API.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/openapi.json",
-    tag = "Description",
-    operation_id = "describeApi",
-    summary = "Describes this API",
-    description = "This document. Public.",
-    responses(
-        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
-            ("cache-control" = String, description = "It may be kept for five minutes."),
-        )),
-    ),
-))]
+/// Describes this API.
+///
+/// This document. Public.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = "/openapi.json",
+        operation_id = "describeApi",
+        tag = "Description",
+        responses(ApiDocument),
+    )
+)]
 async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/regional.json"))
 }
@@ -453,7 +386,7 @@ async fn register(
         }
     };
     if first.fingerprint != fingerprint {
-        return Err(problems::key_reused());
+        return Err(ProblemKind::KeyReused.into());
     }
     load(adapters, first.signup).await
 }
@@ -580,7 +513,7 @@ fn pretend(
 }
 
 async fn find(adapters: &Adapters, id: &str) -> Result<(Signup, Tenant), Problem> {
-    let id: SignupId = id.parse().map_err(|_| problems::unknown_signup())?;
+    let id: SignupId = id.parse().map_err(|_| ProblemKind::UnknownSignup)?;
     load(adapters, id).await
 }
 
@@ -590,12 +523,12 @@ async fn load(adapters: &Adapters, id: SignupId) -> Result<(Signup, Tenant), Pro
         .load_signup(id)
         .await
         .map_err(|error| problems::store(&error))?;
-    let signup = signup.ok_or_else(problems::unknown_signup)?;
+    let signup = signup.ok_or(ProblemKind::UnknownSignup)?;
     let tenant = reader
         .load_tenant(signup.tenant)
         .await
         .map_err(|error| problems::store(&error))?;
-    Ok((signup, tenant.ok_or_else(problems::unknown_signup)?))
+    Ok((signup, tenant.ok_or(ProblemKind::UnknownSignup)?))
 }
 
 fn accepted(
@@ -631,12 +564,12 @@ fn answer<'a>(adapters: &'a Adapters, signup: &Signup, tenant: &Tenant) -> Json<
 fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
     let header = headers
         .get("idempotency-key")
-        .ok_or_else(problems::key_missing)?;
+        .ok_or(ProblemKind::KeyMissing)?;
     header
         .to_str()
         .ok()
         .and_then(|key| key.parse().ok())
-        .ok_or_else(problems::key_malformed)
+        .ok_or_else(|| ProblemKind::KeyMalformed.into())
 }
 
 /// A sign-up that home hands over.
@@ -655,7 +588,7 @@ fn handover(adapters: &Adapters, headers: &HeaderMap) -> Result<Option<Handover>
         return Err(problems::forbids_central_onboarding(&adapters.region));
     }
     let id = header.to_str().ok().and_then(|id| id.parse().ok());
-    let onboarding: OnboardingId = id.ok_or_else(problems::malformed_onboarding)?;
+    let onboarding: OnboardingId = id.ok_or(ProblemKind::MalformedOnboarding)?;
     let seal = headers.get(SEAL_HEADER).and_then(|seal| seal.to_str().ok());
     let is_sealed = seal.is_some_and(|seal| adapters.seal.holds(&onboarding, seal));
     Ok(Some(Handover {

@@ -1,7 +1,7 @@
 mod invitations;
 mod life;
 mod mails;
-mod openapi;
+pub(crate) mod openapi;
 mod pool;
 
 use crate::adapters::{Adapters, Limits};

@@ -2,15 +2,13 @@
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{OfTenant, refusals};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-#[cfg(test)]
-use kernel::TenantId;
 use kernel::{ClaimDigest, Timestamp};
 use regional_store::{Limit, Reach};
 use ring::hmac::{HMAC_SHA256, Key, sign};
@@ -116,32 +114,18 @@ impl<'a> ClaimView<'a> {
     }
 }
 
-/// `PUT /tenants/{tenant}/address`: home decides.
-#[cfg_attr(test, utoipa::path(
-    put,
-    path = "/tenants/{tenant}/address",
-    tag = "Tenant",
-    operation_id = "claimAddress",
-    summary = "Asks for a readable label of the tenant's address",
-    description = "For administrators. No two tenants have the same one, wherever they are. It leads to the tenant once \
-                   that is certain; until then the label before it does.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    request_body = AddressWish,
+/// Asks for a readable label of the tenant's address.
+///
+/// For administrators. No two tenants have the same one, wherever they are. It leads to the tenant
+/// once that is certain; until then the label before it does. Too many labels in a day are refused.
+#[cfg_attr(test, utoipa::path(put, path = "/tenants/{tenant}/address",
+    operation_id = "claimAddress", tag = "Tenant", params(OfTenant), request_body = AddressWish,
     security(("person" = [])),
     responses(
         (status = 200, description = "The label is the tenant's.", body = AddressView<'static>),
-        (status = 202, description = "The label is asked for.", body = AddressView<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = format!(
-            "{} `labels-not-configured`: the provider has none chosen in this region.",
-            said::NOT_NOW
-        )),
-        (status = 422, description = "`invalid-fields`: the label is malformed or reserved."),
-        (status = 429, description = "`too-many-requests`: too many labels were asked for today."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+        (status = 202, description = "The label is asked for.", body = AddressView<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; LabelsNotConfigured, InvalidFields,
+        TooManyRequests])))))]
 pub(crate) async fn claim(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -153,7 +137,7 @@ pub(crate) async fn claim(
     let digest = adapters
         .labels
         .of(&label)
-        .ok_or_else(problems::labels_not_configured)?;
+        .ok_or(ProblemKind::LabelsNotConfigured)?;
     let of = KeyDigest::of("labels of a tenant", &caller.tenant.id.to_string());
     let limit = Limit::daily(of, LABELS_PER_DAY_MAX);
     caller
@@ -173,24 +157,13 @@ pub(crate) async fn claim(
     Ok((status, Json(AddressView::of(&tenant))).into_response())
 }
 
-/// `DELETE /tenants/{tenant}/address`
-#[cfg_attr(test, utoipa::path(
-    delete,
-    path = "/tenants/{tenant}/address",
-    tag = "Tenant",
-    operation_id = "releaseAddress",
-    summary = "Gives up the readable label, and any that is asked for",
-    description = "For administrators. No other tenant gets the label for 30 days; this one may ask for it again.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    security(("person" = [])),
-    responses(
-        (status = 204, description = "No such label leads to the tenant any more."),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_NOW),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Gives up the readable label, and any that is asked for.
+///
+/// For administrators. No other tenant gets the label for 30 days; this one may ask for it again.
+#[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/address",
+    operation_id = "releaseAddress", tag = "Tenant", params(OfTenant), security(("person" = [])),
+    responses((status = 204, description = "No such label leads to the tenant any more.")),
+    extensions(("x-problems" = json!(refusals![Change])))))]
 pub(crate) async fn release(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
