@@ -1,7 +1,9 @@
 //! One handler per route. Each step is idempotent, so that a request which was cut off anywhere is
 //! completed by the same request again.
 
+use crate::account::{mail_code, make_account};
 use crate::adapters::{Adapters, fresh_mark};
+use crate::identifiers::{handover, idempotency_key, identifiers};
 use crate::invitations;
 use crate::problems::{self, ProblemKind};
 #[cfg(test)]
@@ -12,19 +14,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use identity::{Account, IdentityError, Mailing};
-use kernel::{
-    Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp,
-};
+use kernel::{Mode, PlanCode, RegionCode, SignupId, TenantStatus, Timestamp};
 use regional_store::{Reach, Registered};
-use runtime::handover::SEAL_HEADER;
 use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Asker, ConfirmationCode, Documents, EmailAddress, IdempotencyKey, Identifiers, KeyDigest,
-    Operation, Registration, SignUpRequest, Signup, Tenant, Username, decide_code_mail,
-    decide_confirmation, decide_identity, decide_retry, decide_sign_up,
+    Asker, ConfirmationCode, Documents, IdempotencyKey, Identifiers, Operation, Registration,
+    SignUpRequest, Signup, Tenant, decide_confirmation, decide_retry, decide_sign_up,
 };
 #[cfg(test)]
 use testkit::openapi::{ApiDocument, IdempotencyHeader};
@@ -391,102 +388,6 @@ async fn register(
     load(adapters, first.signup).await
 }
 
-/// Makes the administrator's account, and notes that it is made or why it is not. Where its address
-/// got as many mails as it gets, the account is made all the same, and the code is noted as owed.
-async fn make_account(
-    adapters: &Adapters,
-    key: &IdempotencyKey,
-    signup: Signup,
-    registration: &Registration,
-    asker: Asker,
-    now: Timestamp,
-) -> Result<(PasswordHeld, Signup), Problem> {
-    let (username, email) = (signup.username, &registration.email);
-    let mut owed = adapters.take_mail(email, asker, &key.digest(), now).await?;
-    let mailing = if owed.is_some() {
-        Mailing::Later
-    } else {
-        Mailing::AtOnce
-    };
-    let voucher = adapters.vouch(username, now).await?;
-    let made = match adapters
-        .identity
-        .sign_up(username, email, &registration.password, mailing, &voucher)
-        .await
-    {
-        Ok(Account::Existing) if owed.is_none() => {
-            // Who made it may have been cut off before the code was mailed. Of several that find it
-            // so at once, one mails the code and notes it; nothing is noted by the others, who have
-            // not done it.
-            if !adapters.may_mail_again(signup.id, now).await? {
-                return Ok((PasswordHeld::Kept, signup));
-            }
-            mail_again(adapters, username)
-                .await
-                .map(|()| PasswordHeld::Kept)
-        }
-        Ok(Account::Existing) => Ok(PasswordHeld::Kept),
-        Ok(Account::Unmailed) => Ok(PasswordHeld::Set),
-        Ok(Account::Created) => {
-            owed = None;
-            Ok(PasswordHeld::Set)
-        }
-        Err(error) => Err(error),
-    };
-    let outcome = made
-        .as_ref()
-        .map(|_| owed)
-        .map_err(problems::identity_failure);
-    let occasion = adapters.occasion(now);
-    let noted = adapters
-        .tenants
-        .change(signup.tenant, Reach::SIGNUP, |loaded| {
-            Ok(decide_identity(&loaded.state, outcome.clone(), &occasion))
-        });
-    let noted = noted.await;
-    let password = made.map_err(|error| problems::account(&error, signup.id))?;
-    let state = noted.map_err(|error| problems::store(&error))?;
-    Ok((password, state.signup.unwrap_or(signup)))
-}
-
-/// Mails another code to an account that is made, or notes that the address has to wait for it. The
-/// answer does not tell.
-async fn mail_code(
-    adapters: &Adapters,
-    signup: &Signup,
-    email: &EmailAddress,
-    asker: Asker,
-    mark: &KeyDigest,
-    now: Timestamp,
-) -> Result<(), Problem> {
-    let owed = adapters.take_mail(email, asker, mark, now).await?;
-    if owed.is_none() {
-        adapters
-            .identity
-            .resend_code(signup.username)
-            .await
-            .map_err(|error| problems::confirmation(&error))?;
-        tracing::info!(tenant = %signup.tenant, "code sent again");
-    }
-    let noted = adapters
-        .tenants
-        .change(signup.tenant, Reach::SIGNUP, |loaded| {
-            Ok(decide_code_mail(&loaded.state, owed.clone()))
-        });
-    noted
-        .await
-        .map(|_| ())
-        .map_err(|error| problems::store(&error))
-}
-
-/// Mails another code; an account that is confirmed already needs none.
-async fn mail_again(adapters: &Adapters, username: Username) -> Result<(), IdentityError> {
-    match adapters.identity.resend_code(username).await {
-        Err(IdentityError::Refused { .. }) => Ok(()),
-        mailed => mailed,
-    }
-}
-
 /// What a sign-up would be answered that is not stored: whoever fills in a field that no person
 /// sees learns nothing from it.
 fn pretend(
@@ -558,52 +459,5 @@ fn answer<'a>(adapters: &'a Adapters, signup: &Signup, tenant: &Tenant) -> Json<
         address,
         password: None,
         operation,
-    })
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
-    let header = headers
-        .get("idempotency-key")
-        .ok_or(ProblemKind::KeyMissing)?;
-    header
-        .to_str()
-        .ok()
-        .and_then(|key| key.parse().ok())
-        .ok_or_else(|| ProblemKind::KeyMalformed.into())
-}
-
-/// A sign-up that home hands over.
-struct Handover {
-    onboarding: OnboardingId,
-    /// Whether it is proved that home does.
-    is_sealed: bool,
-}
-
-/// Home's operation, where home hands the sign-up over: only a region in shared mode takes that.
-fn handover(adapters: &Adapters, headers: &HeaderMap) -> Result<Option<Handover>, Problem> {
-    let Some(header) = headers.get("meridian-onboarding") else {
-        return Ok(None);
-    };
-    if adapters.mode != Mode::Shared {
-        return Err(problems::forbids_central_onboarding(&adapters.region));
-    }
-    let id = header.to_str().ok().and_then(|id| id.parse().ok());
-    let onboarding: OnboardingId = id.ok_or(ProblemKind::MalformedOnboarding)?;
-    let seal = headers.get(SEAL_HEADER).and_then(|seal| seal.to_str().ok());
-    let is_sealed = seal.is_some_and(|seal| adapters.seal.holds(&onboarding, seal));
-    Ok(Some(Handover {
-        onboarding,
-        is_sealed,
-    }))
-}
-
-/// New ids. The sign-up's is random in all its bits, since to know it is to have access.
-fn identifiers(onboarding: Option<OnboardingId>) -> Result<Identifiers, Problem> {
-    let random = || runtime::random_bytes().map_err(|error| Problem::internal(&*error));
-    Ok(Identifiers {
-        signup: SignupId::from_uuid(uuid::Builder::from_random_bytes(random()?).into_uuid()),
-        tenant: TenantId::from_uuid(runtime::new_uuid()),
-        alias: Alias::from_random(random()?),
-        onboarding,
     })
 }
