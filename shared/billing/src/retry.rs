@@ -128,9 +128,12 @@ impl FromStr for Subject {
 }
 
 /// What is wrong with the ledger, and did not mend by asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = UsageIncidentKind)]
+#[strum(serialize_all = "snake_case")]
 pub enum IncidentKind {
     /// The ledger's totals of a sealed day are not those that were sealed.
     TotalsDiffer,
@@ -143,12 +146,8 @@ pub enum IncidentKind {
 impl IncidentKind {
     /// The kind's name.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TotalsDiffer => "totals_differ",
-            Self::SealDisputed => "seal_disputed",
-            Self::ReportsMissing => "reports_missing",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -1,8 +1,6 @@
 //! The languages that people are addressed in.
 
 use crate::Invalid;
-use std::fmt;
-use std::str::FromStr;
 
 /// A language of pages and mails, by its code of ISO 639-1.
 #[derive(
@@ -19,8 +17,12 @@ use std::str::FromStr;
     serde::Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::Display,
+    strum::EnumString,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = Invalid, parse_err_fn = no_language)]
 pub enum Language {
     /// English.
     #[default]
@@ -32,31 +34,14 @@ pub enum Language {
 impl Language {
     /// The code.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::De => "de",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Language {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "en" => Ok(Self::En),
-            "de" => Ok(Self::De),
-            _ => Err(Invalid {
-                kind: "language",
-                rule: "en or de",
-            }),
-        }
+fn no_language(_: &str) -> Invalid {
+    Invalid {
+        kind: "language",
+        rule: "en or de",
     }
 }

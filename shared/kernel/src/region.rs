@@ -92,8 +92,12 @@ text_schema!(Jurisdiction, "Whose law applies to a region, such as eu.", pattern
     serde::Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::Display,
+    strum::EnumString,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = Invalid, parse_err_fn = no_mode)]
 pub enum Mode {
     /// Sign-up at home or in the region; pseudonymous usage leaves; home bills.
     Shared,
@@ -112,33 +116,14 @@ impl Mode {
 
     /// The mode as it is written in `regions.toml` and in the template's parameter.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Shared => "shared",
-            Self::Regional => "regional",
-            Self::Sovereign => "sovereign",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl std::fmt::Display for Mode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Mode {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "shared" => Ok(Self::Shared),
-            "regional" => Ok(Self::Regional),
-            "sovereign" => Ok(Self::Sovereign),
-            _ => Err(Invalid {
-                kind: "mode",
-                rule: "shared, regional or sovereign",
-            }),
-        }
+fn no_mode(_: &str) -> Invalid {
+    Invalid {
+        kind: "mode",
+        rule: "shared, regional or sovereign",
     }
 }

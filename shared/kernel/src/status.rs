@@ -1,8 +1,6 @@
 //! A tenant's status, a user's role and a machine client's scopes: words that tokens and events
 //! carry.
 
-use std::fmt;
-
 /// Where a tenant is in its life.
 #[derive(
     Debug,
@@ -17,8 +15,11 @@ use std::fmt;
     serde::Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::Display,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum TenantStatus {
     /// Signed up, address not yet confirmed.
     Pending,
@@ -50,22 +51,8 @@ impl TenantStatus {
 
     /// The status as it is stored and sent.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Provisioning => "provisioning",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Closing => "closing",
-            Self::Closed => "closed",
-            Self::Relocating => "relocating",
-        }
-    }
-}
-
-impl fmt::Display for TenantStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -145,8 +132,10 @@ pub enum Suspension {
     serde::Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Tier {
     /// Resources that many tenants share.
     Pool,
@@ -157,11 +146,8 @@ pub enum Tier {
 impl Tier {
     /// The tier as it is stored and sent.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pool => "pool",
-            Self::Silo => "silo",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -179,8 +165,11 @@ impl Tier {
     serde::Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::Display,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// Manages the tenant.
     Admin,
@@ -191,17 +180,8 @@ pub enum Role {
 impl Role {
     /// The role as tokens carry it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Member => "member",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -20,8 +20,12 @@ use std::str::FromStr;
     serde::Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::IntoStaticStr,
+    strum::Display,
+    strum::EnumString,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = Invalid, parse_err_fn = no_size)]
 pub enum WindowSize {
     /// 60 seconds.
     Minute,
@@ -78,32 +82,15 @@ impl WindowSize {
 
     /// The size's name.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl FromStr for WindowSize {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let known = [Self::Minute, Self::Hour, Self::Day, Self::Month];
-        let found = known.into_iter().find(|size| size.as_str() == text);
-        found.ok_or(Invalid {
-            kind: "window",
-            rule: "minute, hour, day or month",
-        })
-    }
-}
-
-impl std::fmt::Display for WindowSize {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
+fn no_size(_: &str) -> Invalid {
+    Invalid {
+        kind: "window",
+        rule: "minute, hour, day or month",
     }
 }
 

@@ -8,7 +8,8 @@ use kernel::{EventId, Timestamp};
 pub(crate) const SHARDS: Shards = Shards::new(8);
 
 /// Which bus of the row's region publishes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Target {
     /// The region's own bus, from which border events are forwarded.
     Regional,
@@ -17,11 +18,8 @@ pub enum Target {
 }
 
 impl Target {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Regional => "regional",
-            Self::Home => "home",
-        }
+    fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -5,7 +5,12 @@ use kernel::{Invalid, Timestamp};
 use std::str::FromStr;
 
 /// Who makes a tenant's resources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(
+    serialize_all = "lowercase",
+    parse_err_ty = Invalid,
+    parse_err_fn = no_provisioning_mode
+)]
 pub enum ProvisioningMode {
     /// Nobody needs to: a confirmed tenant can be used at once.
     Auto,
@@ -13,18 +18,10 @@ pub enum ProvisioningMode {
     External,
 }
 
-impl FromStr for ProvisioningMode {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "external" => Ok(Self::External),
-            _ => Err(Invalid {
-                kind: "provisioning mode",
-                rule: "auto or external",
-            }),
-        }
+fn no_provisioning_mode(_: &str) -> Invalid {
+    Invalid {
+        kind: "provisioning mode",
+        rule: "auto or external",
     }
 }
 

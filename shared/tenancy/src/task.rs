@@ -16,8 +16,21 @@ pub struct ScheduledTask {
 }
 
 /// What a tenant is looked at for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum TaskKind {
     /// A sign-up that may not be confirmed yet.
     Expiry,
@@ -42,17 +55,7 @@ pub enum TaskKind {
 impl TaskKind {
     /// The kind as it is stored.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Expiry => "expiry",
-            Self::Provisioning => "provisioning",
-            Self::Grace => "grace",
-            Self::Drain => "drain",
-            Self::Erasure => "erasure",
-            Self::Deprovisioning => "deprovisioning",
-            Self::Clients => "clients",
-            Self::Subdomains => "subdomains",
-            Self::Mail => "mail",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }

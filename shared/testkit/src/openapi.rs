@@ -1,44 +1,90 @@
 //! The OpenAPI documents of `docs/openapi`: each function writes and checks its own part.
 
+use runtime::http::{Problem, ProblemKind, ProblemType};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use utoipa::openapi::OpenApi;
+use utoipa::{PartialSchema as _, ToSchema as _};
 
 /// Says which function an operation is of.
 const OWNER: &str = "x-function";
 const SCHEMAS: &str = "#/components/schemas/";
 const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 
-/// What every operation with a bearer token may answer: status and problem.
-const OF_TOKENS: [(&str, &str); 2] = [
-    (
-        "401",
-        "`unauthorized`: the access token is missing, malformed, expired, or was issued by another pool or to another \
-         client.",
-    ),
-    (
-        "503",
-        "`keys-unavailable`: tokens cannot be verified at the moment.",
-    ),
-];
+/// The problems of an operation, until [`complete`] makes them responses.
+const PROBLEMS: &str = "x-problems";
+
+/// What every operation with a bearer token may answer.
+const OF_TOKENS: [ProblemKind; 2] = [ProblemKind::Unauthorized, ProblemKind::KeysUnavailable];
 /// What an operation may answer that takes a scope.
-const OF_SCOPES: [(&str, &str); 1] = [("403", "`missing-scope`: the token lacks the scope.")];
+const OF_SCOPES: [ProblemKind; 1] = [ProblemKind::MissingScope];
 /// What every operation with a body may answer, unless it describes the first of these itself.
-const OF_BODIES: [(&str, &str); 3] = [
-    ("400", "`malformed-json`: the body is not JSON."),
-    ("413", "`body-too-large`: the body has more than 64 KiB."),
-    (
-        "422",
-        "`invalid-body`: the body does not have the expected members.",
-    ),
+const OF_BODIES: [ProblemKind; 3] = [
+    ProblemKind::MalformedJson,
+    ProblemKind::BodyTooLarge,
+    ProblemKind::InvalidBody,
 ];
-/// What the edge answers before any operation: the document says it once.
-const OF_THE_EDGE: &str = "malformed-request";
 /// What every operation may answer that can refuse anything.
-const OF_ALL: [(&str, &str); 1] = [(
-    "500",
-    "`internal`: something failed on our side. Nothing was half done, so the request may be sent again.",
-)];
+const OF_ALL: [ProblemKind; 1] = [ProblemKind::Internal];
+
+/// The request header by which a repeated request is recognised.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "its fields are read by the derive alone")]
+pub struct IdempotencyHeader {
+    /// A random UUID; the same one when the request is repeated.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 16,
+        max_length = 128,
+        pattern = "^[!-~]+$"
+    )]
+    key: String,
+}
+
+/// The answer of an operation that describes its own API.
+#[derive(utoipa::IntoResponses)]
+#[response(status = 200, description = "An OpenAPI 3.1 document.", headers(
+    ("cache-control" = String, description = "It may be kept for five minutes."),
+))]
+#[expect(dead_code, reason = "its field is read by the derive alone")]
+pub struct ApiDocument(#[to_schema] Map<String, Value>);
+
+/// What an operation says of its problems: `extensions(("x-problems" = json!(problems![..])))`, by
+/// the names that its `ProblemKind` has for them.
+#[macro_export]
+macro_rules! problems {
+    ($($kind:ident),+ $(,)?) => {
+        $crate::openapi::problems(&[$(ProblemKind::$kind),+])
+    };
+}
+
+/// The value of the extension `x-problems` of an operation. See [`problems!`](crate::problems).
+pub fn problems<P: ProblemType>(kinds: &[P]) -> Value {
+    kinds
+        .iter()
+        .map(|kind| {
+            let (status, text) = refusal(*kind);
+            json!({ "status": status, "slug": kind.slug(), "text": text })
+        })
+        .collect()
+}
+
+/// A problem as documents describe it: its status and what they say.
+fn refusal(kind: impl ProblemType) -> (String, String) {
+    let description = match kind.description() {
+        "" => format!("{}.", kind.title()),
+        description => description.to_owned(),
+    };
+    let status = kind.status().as_str().to_owned();
+    (status, format!("{} {description}", name(kind.slug())))
+}
+
+/// How a description begins that is of the problem with this slug.
+fn name(slug: &str) -> String {
+    format!("`{slug}`:")
+}
 
 /// An API of the template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,14 +146,28 @@ impl Api {
 /// function's part.
 ///
 /// # Panics
-/// When they differ, or when the function refers to a schema that it does not describe.
+/// When they differ, when the function refers to a schema that it does not describe, or when it
+/// has a problem that none of its operations answers with.
 #[expect(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a document that cannot be written is a broken test"
 )]
-pub fn assert_published(api: Api, function: &str, described: &Value) {
+pub fn assert_published<P: ProblemType>(api: Api, function: &str, described: &OpenApi) {
+    let described = &mut serde_json::to_value(described).unwrap();
+    let mut own = vec![(String::from("Problem"), Problem::schema())];
+    Problem::schemas(&mut own);
+    for (name, schema) in own {
+        described["components"]["schemas"][name] = serde_json::to_value(schema).unwrap();
+    }
+    unfold(described);
     let document = api.document();
+    let answered = described.to_string();
+    for kind in P::ALL {
+        let (_, text) = refusal(*kind);
+        let is_answered = answered.contains(&json!(text).to_string());
+        assert!(is_answered, "no operation of {function} answers {text}");
+    }
     let schemas = members(&described["components"]["schemas"]);
     let unknown: Vec<String> = references(described)
         .into_iter()
@@ -186,7 +246,7 @@ pub fn assert_described(api: Api, payload: &Value, status: u16, slug: &str) {
         );
         return;
     };
-    if (status, slug) == (400, OF_THE_EDGE) {
+    if (status, slug) == (400, ProblemKind::MalformedRequest.slug()) {
         return;
     }
     let described = operation["responses"][status.to_string()]["description"].as_str();
@@ -296,10 +356,11 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
         "description": format!(
             "{}\n\nA refusal is a problem document (RFC 9457), whose type ends with the name that is given here with \
              its status. A request that is not well-formed - its path, its query, in which no parameter is there \
-             twice, or a header - is refused with status 400 and the name `{OF_THE_EDGE}`, whichever operation it \
+             twice, or a header - is refused with status 400 and the name `{}`, whichever operation it \
              is for. Before a request gets that far, the gateway may refuse it for its rate, with status 429 or \
              503 and a JSON object with the member `message`.",
-            api.description()
+            api.description(),
+            ProblemKind::MalformedRequest.slug()
         ),
         "license": license,
         "version": env!("CARGO_PKG_VERSION"),
@@ -308,68 +369,106 @@ fn merge(api: Api, function: &str, document: &Value, described: &Value) -> Value
     json!({ "openapi": "3.1.0", "info": info, "tags": tags, "paths": paths, "components": components })
 }
 
-/// Adds to an operation whose it is, the refusals that follow from what it takes, and that each is
-/// a problem.
+/// Adds to an operation whose it is, its own refusals, those that follow from what it takes, and
+/// that each is a problem.
 fn complete(operation: &mut Value, function: &str) {
     operation[OWNER] = json!(function);
-    let security = list(&operation["security"]);
-    let has_scope = |one: &Value| members(one).values().any(|scopes| !list(scopes).is_empty());
-    let mut refusals = Vec::new();
-    if !security.is_empty() {
-        refusals.extend(OF_TOKENS);
-    }
-    if security.iter().any(has_scope) {
-        refusals.extend(OF_SCOPES);
+    // The first sentence of a doc comment has a full stop, a summary has none.
+    if let Some(summary) = operation["summary"].as_str() {
+        operation["summary"] = json!(summary.trim_end_matches('.'));
     }
     let mut responses = members(&operation["responses"]);
-    let reads_itself = responses
-        .values()
-        .any(|response| says(response, OF_BODIES[0].1));
-    if operation["requestBody"].is_object() && !reads_itself {
-        refusals.extend(OF_BODIES);
+    for problem in take_problems(operation) {
+        let (status, text) = (problem["status"].as_str(), problem["text"].as_str());
+        add_refusal(
+            &mut responses,
+            status.unwrap_or_default(),
+            text.unwrap_or_default(),
+        );
     }
-    if !refusals.is_empty() || responses.keys().any(|status| is_refusal(status)) {
-        refusals.extend(OF_ALL);
+    for kind in implied(operation, &responses) {
+        let (status, text) = refusal(kind);
+        if !describes(&responses, kind) {
+            add_refusal(&mut responses, &status, &text);
+        }
     }
-    for (status, text) in refusals {
-        add_refusal(&mut responses, status, text);
-    }
-    for (_, response) in responses
-        .iter_mut()
-        .filter(|(status, _)| is_refusal(status))
-    {
-        let schema = json!({ "$ref": format!("{SCHEMAS}Problem") });
-        response["content"] = json!({ "application/problem+json": { "schema": schema } });
-    }
-    for (_, response) in responses
-        .iter_mut()
-        .filter(|(status, _)| ["429", "503"].contains(&status.as_str()))
-    {
-        let schema = json!({ "type": "integer", "minimum": 1 });
-        response["headers"] = json!({ "retry-after": { "description": "How many seconds to wait.", "schema": schema } });
+    for (status, response) in &mut responses {
+        if is_refusal(status) {
+            let schema = json!({ "$ref": format!("{SCHEMAS}Problem") });
+            response["content"] = json!({ "application/problem+json": { "schema": schema } });
+        }
+        if ["429", "503"].contains(&status.as_str()) {
+            let schema = json!({ "type": "integer", "minimum": 1 });
+            response["headers"] = json!({ "retry-after": { "description": "How many seconds to wait.", "schema": schema } });
+        }
     }
     operation["responses"] = Value::Object(responses);
 }
 
-/// Adds a refusal unless the operation itself describes one of this name.
-fn add_refusal(responses: &mut Map<String, Value>, status: &str, text: &str) {
-    if responses.values().any(|response| says(response, text)) {
-        return;
+/// Takes the line breaks of doc comments out of all texts within, but not those between paragraphs:
+/// how wide a source is laid out is none of a document's business.
+fn unfold(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(unfold),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if name == "description" || name == "summary" => {
+                        let paragraphs = text.split("\n\n").map(|text| text.replace('\n', " "));
+                        *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+                    }
+                    member => unfold(member),
+                }
+            }
+        }
+        _ => {}
     }
+}
+
+fn take_problems(operation: &mut Value) -> Vec<Value> {
+    let problems = operation
+        .as_object_mut()
+        .and_then(|operation| operation.remove(PROBLEMS));
+    problems.map(|problems| list(&problems)).unwrap_or_default()
+}
+
+/// The refusals that follow from what an operation takes.
+fn implied(operation: &Value, responses: &Map<String, Value>) -> Vec<ProblemKind> {
+    let security = list(&operation["security"]);
+    let has_scope = |one: &Value| members(one).values().any(|scopes| !list(scopes).is_empty());
+    let mut kinds = Vec::new();
+    if !security.is_empty() {
+        kinds.extend(OF_TOKENS);
+    }
+    if security.iter().any(has_scope) {
+        kinds.extend(OF_SCOPES);
+    }
+    if operation["requestBody"].is_object() && !describes(responses, OF_BODIES[0]) {
+        kinds.extend(OF_BODIES);
+    }
+    if !kinds.is_empty() || responses.keys().any(|status| is_refusal(status)) {
+        kinds.extend(OF_ALL);
+    }
+    kinds
+}
+
+/// Whether one of the responses describes a problem of this name.
+fn describes(responses: &Map<String, Value>, kind: ProblemKind) -> bool {
+    let texts = responses
+        .values()
+        .filter_map(|response| response["description"].as_str());
+    texts
+        .into_iter()
+        .any(|text| text.contains(&name(kind.slug())))
+}
+
+fn add_refusal(responses: &mut Map<String, Value>, status: &str, text: &str) {
     let said = responses
         .get(status)
         .and_then(|response| response["description"].as_str())
         .unwrap_or_default();
     let description = format!("{said} {text}").trim().to_owned();
     responses.insert(status.to_owned(), json!({ "description": description }));
-}
-
-/// Whether a response describes the problem that a text begins with.
-fn says(response: &Value, text: &str) -> bool {
-    let name = text.split(':').next().unwrap_or_default();
-    response["description"]
-        .as_str()
-        .is_some_and(|said| said.contains(name))
 }
 
 fn is_refusal(status: &str) -> bool {

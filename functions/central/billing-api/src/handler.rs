@@ -1,10 +1,12 @@
 //! The routes, each behind an operator's token.
 
 use crate::adapters::Adapters;
+use crate::problems::ProblemKind;
+#[cfg(test)]
+use crate::tests::openapi::InvoiceQuery;
 use crate::usage;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
-use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
@@ -16,6 +18,10 @@ use runtime::http::{Document, Now, Problem};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+#[cfg(test)]
+use testkit::openapi::ApiDocument;
+#[cfg(test)]
+use testkit::problems;
 
 const SCOPE: &str = "meridian/operator.read";
 const PAGE_DEFAULT: u16 = 50;
@@ -88,25 +94,11 @@ async fn authorize(
     Ok(next.run(request).await)
 }
 
-/// `GET /invoices`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/invoices",
-    tag = "Billing",
-    operation_id = "listInvoices",
-    summary = "Lists the invoices of a period",
-    params(
-        ("period" = BillingPeriod, Query, description = "The period."),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of an earlier answer."),
-    ),
-    security(("machine" = ["meridian/operator.read"])),
-    responses(
-        (status = 200, description = "A page of invoices.", body = InvoiceList),
-        (status = 400, description = "`invalid-period`: the period is missing or none. `invalid-limit`: it is not 1 to \
-                                      100. `invalid-cursor`: no answer gave it."),
-    ),
-))]
+/// Lists the invoices of a period.
+#[cfg_attr(test, utoipa::path(get, path = "/invoices", operation_id = "listInvoices",
+    tag = "Billing", params(InvoiceQuery), security(("machine" = ["meridian/operator.read"])),
+    responses((status = 200, description = "A page of invoices.", body = InvoiceList)),
+    extensions(("x-problems" = json!(problems![InvalidPeriod, InvalidLimit, InvalidCursor])))))]
 async fn list_invoices(
     State(adapters): State<Arc<Adapters>>,
     query: Result<Query<HashMap<String, String>>, QueryRejection>,
@@ -133,73 +125,43 @@ async fn list_invoices(
     }))
 }
 
-/// `GET /invoices/{id}`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/invoices/{id}",
-    tag = "Billing",
-    operation_id = "showInvoice",
-    summary = "Shows an invoice with all that its amounts come from",
-    params(("id" = kernel::InvoiceId, Path, description = "The invoice.")),
+/// Shows an invoice with all that its amounts come from.
+#[cfg_attr(test, utoipa::path(get, path = "/invoices/{id}", operation_id = "showInvoice",
+    tag = "Billing", params(("id" = kernel::InvoiceId, Path, description = "The invoice.")),
     security(("machine" = ["meridian/operator.read"])),
-    responses(
-        (status = 200, description = "The invoice.", body = Invoice),
-        (status = 400, description = "`invalid-invoice-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-invoice`: there is none of this id."),
-    ),
-))]
+    responses((status = 200, description = "The invoice.", body = Invoice)),
+    extensions(("x-problems" = json!(problems![InvalidInvoiceId, UnknownInvoice])))))]
 async fn show_invoice(
     State(adapters): State<Arc<Adapters>>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Invoice>, Problem> {
     let id = text_of(id);
-    let unknown = || {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "unknown-invoice",
-            "There is no invoice of this id",
-        )
-    };
-    let id = id.parse().map_err(|invalid| {
-        Problem::invalid("invalid-invoice-id", "The invoice id is not valid", invalid)
-    })?;
+    let id = id
+        .parse()
+        .map_err(|invalid| Problem::invalid(ProblemKind::InvalidInvoiceId, invalid))?;
     let invoice = adapters
         .store
         .load_invoice_by_id(id)
         .await
         .map_err(failed)?;
-    invoice.map(Json).ok_or_else(unknown)
+    invoice
+        .map(Json)
+        .ok_or_else(|| ProblemKind::UnknownInvoice.into())
 }
 
-/// `GET /billing-runs/{period}`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/billing-runs/{period}",
-    tag = "Billing",
-    operation_id = "showBillingRun",
-    summary = "Shows how far the billing of a period is",
-    params(("period" = BillingPeriod, Path, description = "The period.")),
+/// Shows how far the billing of a period is.
+#[cfg_attr(test, utoipa::path(get, path = "/billing-runs/{period}", operation_id = "showBillingRun",
+    tag = "Billing", params(("period" = BillingPeriod, Path, description = "The period.")),
     security(("machine" = ["meridian/operator.read"])),
-    responses(
-        (status = 200, description = "The run.", body = RunView),
-        (status = 400, description = "`invalid-period`: it is none."),
-        (status = 404, description = "`unknown-billing-run`: the period has no run."),
-    ),
-))]
+    responses((status = 200, description = "The run.", body = RunView)),
+    extensions(("x-problems" = json!(problems![InvalidPeriod, UnknownBillingRun])))))]
 async fn show_run(
     State(adapters): State<Arc<Adapters>>,
     period: Result<Path<String>, PathRejection>,
 ) -> Result<Json<RunView>, Problem> {
     let period = parse_period(&text_of(period))?;
     let held = adapters.store.load_run(period).await.map_err(failed)?;
-    let unknown = || {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "unknown-billing-run",
-            "This period has no billing run",
-        )
-    };
-    let run = held.ok_or_else(unknown)?.run;
+    let run = held.ok_or(ProblemKind::UnknownBillingRun)?.run;
     let complete = run.is_complete();
     let Run {
         period,
@@ -219,18 +181,14 @@ async fn show_run(
     }))
 }
 
-/// `GET /usage-incidents`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/usage-incidents",
-    tag = "Billing",
-    operation_id = "listUsageIncidents",
-    summary = "Lists what is wrong with the usage in the ledger",
-    description = "A sealed day whose totals the ledger does not have, or has differently, a day that was sealed twice, \
-                   reports that never arrived: each after the region was asked for it in vain, as long as it is wrong.",
-    security(("machine" = ["meridian/operator.read"])),
-    responses((status = 200, description = "The incidents.", body = IncidentList)),
-))]
+/// Lists what is wrong with the usage in the ledger.
+///
+/// A sealed day whose totals the ledger does not have, or has differently, a day that was sealed
+/// twice, reports that never arrived: each after the region was asked for it in vain, as long as it
+/// is wrong.
+#[cfg_attr(test, utoipa::path(get, path = "/usage-incidents", operation_id = "listUsageIncidents",
+    tag = "Billing", security(("machine" = ["meridian/operator.read"])),
+    responses((status = 200, description = "The incidents.", body = IncidentList))))]
 async fn list_incidents(
     State(adapters): State<Arc<Adapters>>,
 ) -> Result<Json<IncidentList>, Problem> {
@@ -245,20 +203,19 @@ async fn list_incidents(
     Ok(Json(IncidentList { total, incidents }))
 }
 
-/// `GET /openapi.json`: this API.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/openapi.json",
-    tag = "Description",
-    operation_id = "describeApi",
-    summary = "Describes this API",
-    description = "This document. Public.",
-    responses(
-        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
-            ("cache-control" = String, description = "It may be kept for five minutes."),
-        )),
-    ),
-))]
+/// Describes this API.
+///
+/// This document. Public.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = "/openapi.json",
+        operation_id = "describeApi",
+        tag = "Description",
+        responses(ApiDocument),
+    )
+)]
 async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/operator.json"))
 }
@@ -269,9 +226,8 @@ fn text_of(part: Result<Path<String>, PathRejection>) -> String {
 }
 
 pub(crate) fn parse_period(text: &str) -> Result<BillingPeriod, Problem> {
-    text.parse().map_err(|invalid: kernel::Invalid| {
-        Problem::invalid("invalid-period", "The period is not valid", invalid)
-    })
+    text.parse()
+        .map_err(|invalid: kernel::Invalid| Problem::invalid(ProblemKind::InvalidPeriod, invalid))
 }
 
 fn parse_limit(text: &str) -> Result<u16, Problem> {
@@ -283,7 +239,7 @@ fn parse_limit(text: &str) -> Result<u16, Problem> {
         .parse()
         .ok()
         .filter(|limit| (1..=PAGE_MAX).contains(limit));
-    limit.ok_or_else(|| Problem::invalid("invalid-limit", "The limit is not valid", rule))
+    limit.ok_or_else(|| Problem::invalid(ProblemKind::InvalidLimit, rule))
 }
 
 /// A cursor is the last number of a page, `<legal entity>.<number>`: a code has no dot.
@@ -300,7 +256,7 @@ fn parse_cursor(text: &str) -> Result<InvoiceNumber, Problem> {
         })
     });
     let canonical = number.filter(|number| write_cursor(number) == text);
-    canonical.ok_or_else(|| Problem::invalid("invalid-cursor", "The cursor is not valid", rule))
+    canonical.ok_or_else(|| Problem::invalid(ProblemKind::InvalidCursor, rule))
 }
 
 fn write_cursor(number: &InvoiceNumber) -> String {

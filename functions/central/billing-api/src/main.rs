@@ -5,6 +5,7 @@
 
 mod adapters;
 mod handler;
+mod problems;
 #[cfg(test)]
 mod tests;
 mod usage;

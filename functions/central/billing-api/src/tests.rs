@@ -1,4 +1,4 @@
-mod openapi;
+pub(crate) mod openapi;
 
 use crate::adapters::Adapters;
 use crate::handler::router;

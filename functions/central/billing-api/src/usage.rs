@@ -2,6 +2,9 @@
 
 use crate::adapters::Adapters;
 use crate::handler::{failed, parse_period};
+use crate::problems::ProblemKind;
+#[cfg(test)]
+use crate::tests::openapi::UsageQuery;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -19,6 +22,8 @@ use runtime::http::{Problem, csv_table, cut, next_link, wants_csv};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+#[cfg(test)]
+use testkit::problems;
 
 /// How many windows are in an answer, and a few more where the last of them has several meters or
 /// groups.
@@ -71,38 +76,18 @@ enum Finality {
     Adjusted,
 }
 
-/// `GET /usage`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/usage",
-    tag = "Billing",
-    operation_id = "showLedgerUsage",
-    summary = "Shows what the ledger has of a tenant's usage",
-    description = "The numbers that are billed, by meter and day. The tenant's region has shorter windows.",
-    params(
-        ("tenant" = TenantId, Query, description = "The tenant."),
-        ("period" = BillingPeriod, Query, description = "The period."),
-        ("meter" = Option<MeterCode>, Query, description = "The meter; all where it is not said."),
-        ("group_by" = Option<String>, Query, description = "Dimensions of the meter that divide the totals, with commas between; \
-                                                      none where it is not said."),
-        ("filter" = Option<UsageGroup>, Query, description = "Values that dimensions of the meter are to have."),
-        ("from" = Option<String>, Query, description = "The first moment that windows begin at, RFC 3339."),
-        ("to" = Option<String>, Query, description = "The moment before which windows begin, RFC 3339."),
-    ),
-    security(("machine" = ["meridian/operator.read"])),
-    responses(
-        (status = 200, description = "The usage; its windows as CSV where `accept` asks for `text/csv`.", content(
-            (UsageView = "application/json"),
-            (String = "text/csv"),
-        ), headers(
-            ("link" = String, description = "With CSV: where the rest is, with rel=\"next\"."),
-        )),
-        (status = 400, description = "`invalid-tenant`: the tenant is missing or no tenant id. `invalid-period`: the \
-                                      period is missing or none. `invalid-meter`: there is no such meter. \
-                                      `invalid-dimensions`: the meter has no such dimensions or values, or no meter is \
-                                      named. `invalid-range`: `from` or `to` is no moment."),
-    ),
-))]
+/// Shows what the ledger has of a tenant's usage.
+///
+/// The numbers that are billed, by meter and day. The tenant's region has shorter windows.
+#[cfg_attr(test, utoipa::path(get, path = "/usage", operation_id = "showLedgerUsage",
+    tag = "Billing", params(UsageQuery), security(("machine" = ["meridian/operator.read"])),
+    responses((status = 200,
+            description = "The usage; its windows as CSV where `accept` asks for `text/csv`.",
+            content((UsageView = "application/json"), (String = "text/csv")), headers((
+                    "link" = String,
+                    description = "With CSV: where the rest is, with rel=\"next\".")))),
+    extensions(("x-problems" = json!(problems![InvalidTenant, InvalidPeriod, InvalidMeter,
+        InvalidDimensions, InvalidRange])))))]
 pub(crate) async fn show(
     State(adapters): State<Arc<Adapters>>,
     headers: HeaderMap,
@@ -146,9 +131,8 @@ impl<'c> Question<'c> {
     fn parse(catalogue: &'c Catalogue, query: &HashMap<String, String>) -> Result<Self, Problem> {
         let text = |name: &str| query.get(name).map_or("", String::as_str);
         let tenant = text("tenant").parse();
-        let tenant = tenant.map_err(|invalid| {
-            Problem::invalid("invalid-tenant", "The tenant is not valid", invalid)
-        })?;
+        let tenant =
+            tenant.map_err(|invalid| Problem::invalid(ProblemKind::InvalidTenant, invalid))?;
         let period = parse_period(text("period"))?;
         let meter = query
             .get("meter")
@@ -237,7 +221,7 @@ fn parse_meter<'c>(catalogue: &'c Catalogue, code: &str) -> Result<&'c Meter, Pr
         rule: "the code of a meter",
     };
     let found = code.parse().ok().and_then(|code| catalogue.meter(&code));
-    found.ok_or_else(|| Problem::invalid("invalid-meter", "The meter is not valid", rule))
+    found.ok_or_else(|| Problem::invalid(ProblemKind::InvalidMeter, rule))
 }
 
 /// The dimensions that divide the totals, and the values that others are to have. Without a meter
@@ -260,8 +244,7 @@ fn parse_dimensions(
         Some((meter.dimensions_named(group_by)?, filter))
             .filter(|(_, filter)| meter.has_values(filter))
     };
-    parse()
-        .ok_or_else(|| Problem::invalid("invalid-dimensions", "The dimensions are not valid", rule))
+    parse().ok_or_else(|| Problem::invalid(ProblemKind::InvalidDimensions, rule))
 }
 
 fn parse_end(text: &str) -> Result<Timestamp, Problem> {
@@ -269,9 +252,8 @@ fn parse_end(text: &str) -> Result<Timestamp, Problem> {
         kind: "from and to",
         ..invalid
     };
-    parse_moment(text).map_err(|invalid| {
-        Problem::invalid("invalid-range", "The range is not valid", named(invalid))
-    })
+    parse_moment(text)
+        .map_err(|invalid| Problem::invalid(ProblemKind::InvalidRange, named(invalid)))
 }
 
 fn rows_of(

@@ -2,17 +2,20 @@
 
 use crate::adapters::Adapters;
 use crate::answer::{FleetAnswer, TenantAnswer};
+use crate::problems::{self, ProblemKind};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use central_store::UpdateError;
-use fleet::{Publication, Refusal, SuspensionChange, Tenant, decide_suspension};
+use fleet::{Publication, SuspensionChange, Tenant, decide_suspension};
 use kernel::{EventId, Suspension, TenantId, Timestamp};
 use runtime::http::{Body, Now, Problem};
 use serde::Deserialize;
 use std::sync::Arc;
+#[cfg(test)]
+use testkit::problems;
 
 const READ: &str = "meridian/operator.read";
 const WRITE: &str = "meridian/operator.write";
@@ -38,22 +41,18 @@ struct SuspensionRequest {
     reason: Suspension,
 }
 
-/// Every region as it is at this moment: health is judged now, not when the monitor last looked.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/fleet",
-    tag = "Fleet",
-    operation_id = "showFleet",
-    summary = "Shows every region: its health, its tenants, its queues",
-    description = "Every region as it is at this moment.",
+/// Shows every region: its health, its tenants, its queues.
+///
+/// Every region as it is at this moment.
+#[cfg_attr(test, utoipa::path(get, path = "/fleet", operation_id = "showFleet", tag = "Fleet",
     security(("machine" = ["meridian/operator.read"])),
-    responses((status = 200, description = "The fleet.", body = FleetAnswer)),
-))]
+    responses((status = 200, description = "The fleet.", body = FleetAnswer))))]
 async fn show_fleet(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
     headers: HeaderMap,
 ) -> Result<Json<FleetAnswer>, Problem> {
+    // Health is judged now, not when the monitor last looked.
     adapters.tokens.verify(&headers, READ, now).await?;
     let records = adapters
         .store
@@ -63,22 +62,14 @@ async fn show_fleet(
     Ok(Json(FleetAnswer::of(records, now)))
 }
 
-/// Where a tenant is, and which policy it has.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/tenants/{id}",
-    tag = "Tenants",
-    operation_id = "showTenant",
-    summary = "Shows where a tenant is, and which policy it has",
-    description = "What its region states of it, and what home wants.",
-    params(("id" = kernel::TenantId, Path, description = "The tenant.")),
+/// Shows where a tenant is, and which policy it has.
+///
+/// What its region states of it, and what home wants.
+#[cfg_attr(test, utoipa::path(get, path = "/tenants/{id}", operation_id = "showTenant",
+    tag = "Tenants", params(("id" = kernel::TenantId, Path, description = "The tenant.")),
     security(("machine" = ["meridian/operator.read"])),
-    responses(
-        (status = 200, description = "The tenant.", body = TenantAnswer),
-        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
-    ),
-))]
+    responses((status = 200, description = "The tenant.", body = TenantAnswer)),
+    extensions(("x-problems" = json!(problems![InvalidTenantId, UnknownTenant])))))]
 async fn show_tenant(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -89,25 +80,16 @@ async fn show_tenant(
     load(&adapters, tenant_id(id)?).await
 }
 
-/// Wants a tenant to be suspended. It is when its region has applied that.
-#[cfg_attr(test, utoipa::path(
-    put,
-    path = "/tenants/{id}/suspension",
-    tag = "Tenants",
-    operation_id = "suspendTenant",
-    summary = "Suspends a tenant",
-    description = "It is suspended when its region has applied that: nobody signs in any more, and nothing is lost. \
-                   A second reason is kept beside the first. Doing it again changes nothing.",
+/// Suspends a tenant.
+///
+/// It is suspended when its region has applied that: nobody signs in any more, and nothing is lost.
+/// A second reason is kept beside the first. Doing it again changes nothing.
+#[cfg_attr(test, utoipa::path(put, path = "/tenants/{id}/suspension",
+    operation_id = "suspendTenant", tag = "Tenants",
     params(("id" = kernel::TenantId, Path, description = "The tenant.")),
-    request_body = SuspensionRequest,
-    security(("machine" = ["meridian/operator.write"])),
-    responses(
-        (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
-        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
-        (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
-    ),
-))]
+    request_body = SuspensionRequest, security(("machine" = ["meridian/operator.write"])),
+    responses((status = 202, description = "What home wants of it.", body = TenantAnswer)),
+    extensions(("x-problems" = json!(problems![InvalidTenantId, UnknownTenant, TenantClosed])))))]
 async fn suspend(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -126,28 +108,18 @@ async fn suspend(
     .await
 }
 
-/// Wants a tenant not to be suspended any more for one reason.
-#[cfg_attr(test, utoipa::path(
-    delete,
-    path = "/tenants/{id}/suspension",
-    tag = "Tenants",
-    operation_id = "liftSuspension",
-    summary = "Lifts the suspension of a tenant for one reason",
-    description = "The tenant stays suspended as long as there is another reason. Otherwise the suspension is lifted \
-                   when the tenant's region has applied that. Doing it again changes nothing.",
-    params(
+/// Lifts the suspension of a tenant for one reason.
+///
+/// The tenant stays suspended as long as there is another reason. Otherwise the suspension is
+/// lifted when the tenant's region has applied that. Doing it again changes nothing.
+#[cfg_attr(test, utoipa::path(delete, path = "/tenants/{id}/suspension",
+    operation_id = "liftSuspension", tag = "Tenants", params(
         ("id" = kernel::TenantId, Path, description = "The tenant."),
-        ("reason" = Suspension, Query, description = "The reason that there is no longer."),
-    ),
+        ("reason" = Suspension, Query, description = "The reason that there is no longer.")),
     security(("machine" = ["meridian/operator.write"])),
-    responses(
-        (status = 202, description = "The tenant as home wants it from now on.", body = TenantAnswer),
-        (status = 400, description = "`invalid-tenant-id`: it is no lower-case hyphenated UUID."),
-        (status = 404, description = "`unknown-tenant`: no region has published anything of it."),
-        (status = 409, description = "`tenant-closed`: nothing of a closed tenant can be changed."),
-        (status = 422, description = "`invalid-reason`: the query does not name exactly one reason."),
-    ),
-))]
+    responses((status = 202, description = "What home wants of it.", body = TenantAnswer)),
+    extensions(("x-problems" = json!(problems![InvalidTenantId, UnknownTenant, TenantClosed,
+        InvalidReason])))))]
 async fn lift_suspension(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -156,7 +128,7 @@ async fn lift_suspension(
     query: Result<Query<SuspensionRequest>, QueryRejection>,
 ) -> Result<(StatusCode, Json<TenantAnswer>), Problem> {
     adapters.tokens.verify(&headers, WRITE, now).await?;
-    let Query(request) = query.map_err(|_| invalid_reason())?;
+    let Query(request) = query.map_err(|_| ProblemKind::InvalidReason)?;
     want(
         &adapters,
         tenant_id(id)?,
@@ -182,7 +154,7 @@ async fn want(
         .store
         .update_tenant(&adapters.outbox, id, decide)
         .await;
-    let is_changed = changed.map_err(|error| not_changed(&error))?;
+    let is_changed = changed.map_err(|error| problems::not_changed(&error))?;
     tracing::info!(tenant = %id, ?change, is_changed, "suspension decided");
     Ok((StatusCode::ACCEPTED, load(adapters, id).await?))
 }
@@ -195,52 +167,10 @@ async fn load(adapters: &Adapters, id: TenantId) -> Result<Json<TenantAnswer>, P
         .map_err(|error| Problem::internal(&error))?;
     tenant
         .map(|tenant| Json(TenantAnswer::of(tenant)))
-        .ok_or_else(unknown_tenant)
+        .ok_or_else(|| ProblemKind::UnknownTenant.into())
 }
 
 fn tenant_id(id: Result<Path<String>, PathRejection>) -> Result<TenantId, Problem> {
-    let id = id.map_err(|_| invalid_id())?;
-    id.parse().map_err(|_| invalid_id())
-}
-
-fn not_changed(error: &UpdateError) -> Problem {
-    match error {
-        UpdateError::Refused(Refusal::UnknownTenant) => unknown_tenant(),
-        UpdateError::Refused(Refusal::Closed) => Problem::new(
-            StatusCode::CONFLICT,
-            "tenant-closed",
-            "The tenant is closed",
-        )
-        .detail("Nobody can sign in to a closed tenant, and nothing of it can be changed."),
-        UpdateError::Refused(_) | UpdateError::Store(_) => Problem::internal(error),
-    }
-}
-
-fn invalid_id() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "invalid-tenant-id",
-        "This is not a tenant id",
-    )
-    .detail("A tenant id is a lower-case hyphenated UUID.")
-}
-
-fn invalid_reason() -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "invalid-reason",
-        "The query does not name one reason",
-    )
-    .detail(
-        "A suspension is lifted for a reason: reason=operator or reason=dunning, and nothing else.",
-    )
-}
-
-fn unknown_tenant() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "unknown-tenant",
-        "The directory does not have this tenant",
-    )
-    .detail("A tenant is in the directory as soon as its region's first statement has arrived.")
+    let id = id.map_err(|_| ProblemKind::InvalidTenantId)?;
+    id.parse().map_err(|_| ProblemKind::InvalidTenantId.into())
 }

@@ -6,6 +6,7 @@
 mod adapters;
 mod answer;
 mod handler;
+mod problems;
 
 use adapters::Adapters;
 use central_store::CentralStore;

@@ -4,7 +4,7 @@
 use crate::adapters::Adapters;
 use crate::answer::{OnboardingAnswer, RegionsAnswer};
 use crate::home;
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use crate::region::{Handover, Taken, hand_over};
 use crate::request::OnboardingRequest;
 use axum::extract::rejection::PathRejection;
@@ -22,8 +22,14 @@ use fleet::{
     find_conditions,
 };
 use kernel::{Mode, OnboardingId, Timestamp};
+#[cfg(test)]
+use runtime::http;
 use runtime::http::{Body, Document, Now, Problem};
 use std::sync::Arc;
+#[cfg(test)]
+use testkit::openapi::{self, ApiDocument, IdempotencyHeader};
+#[cfg(test)]
+use testkit::problems;
 
 const SCOPE: &str = "meridian/onboarding.write";
 
@@ -40,21 +46,13 @@ pub(crate) fn router(adapters: Adapters) -> Router {
         .with_state(Arc::new(adapters))
 }
 
-/// `GET /regions`: what each region says of itself.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/regions",
-    tag = "Regions",
-    operation_id = "listRegions",
-    summary = "Lists the regions",
-    description = "What each region says of itself: whose law applies, its mode, its own address. Public.",
-    responses(
-        (status = 200, description = "The regions.", body = RegionsAnswer<'static>, headers(
-            ("cache-control" = String, description = "It may be kept for a minute."),
-        )),
-        (status = 500, description = "`internal`: something failed on our side."),
-    ),
-))]
+/// Lists the regions.
+///
+/// What each region says of itself: whose law applies, its mode, its own address. Public.
+#[cfg_attr(test, utoipa::path(get, path = "/regions", operation_id = "listRegions", tag = "Regions",
+    responses((status = 200, description = "The regions.", body = RegionsAnswer<'static>,
+            headers(("cache-control" = String, description = "It may be kept for a minute.")))),
+    extensions(("x-problems" = json!(openapi::problems(&[http::ProblemKind::Internal]))))))]
 async fn list_regions(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -71,43 +69,24 @@ async fn list_regions(
         .into_response())
 }
 
-/// `POST /onboardings`: fixes the region, then hands the sign-up over to it. The same request once
-/// more goes on where this one was cut off.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/onboardings",
-    tag = "Onboardings",
-    operation_id = "createOnboarding",
-    summary = "Signs a company up in a region that is named or chosen",
-    description = "For operators and for the provider's website. The region is fixed by the first request with an \
-                   Idempotency-Key; the same request once more goes on where the first was cut off, and makes no \
-                   second tenant. A key is known for six days. Only regions in mode shared can be chosen.",
-    params(
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
-            description = "A random UUID; the same one when the request is repeated."),
-    ),
-    request_body = OnboardingRequest,
+/// Signs a company up in a region that is named or chosen.
+///
+/// For operators and for the provider's website. The region is fixed by the first request with an
+/// Idempotency-Key; the same request once more goes on where the first was cut off, and makes no
+/// second tenant. A key is known for six days. Only regions in mode shared can be chosen.
+#[cfg_attr(test, utoipa::path(post, path = "/onboardings", operation_id = "createOnboarding",
+    tag = "Onboardings", params(IdempotencyHeader), request_body = OnboardingRequest,
     security(("machine" = ["meridian/onboarding.write"])),
     responses(
-        (status = 202, description = "The region has the sign-up.", body = OnboardingAnswer<'static>, headers(
-            ("location" = String, description = "Where the onboarding is shown."),
-            ("cache-control" = String, description = "It is not to be kept."),
-        )),
-        (status = 400, description = "`idempotency-key-missing`: the header is not there. `idempotency-key-malformed`: \
-                                      it is not 16 to 128 visible ASCII characters."),
-        (status = 409, description = "`region-forbids-central-onboarding`: the region takes sign-ups at its own \
-                                      address only, which the member `signup_url` is. `region-closed`: it takes no new \
-                                      tenants. `no-region`: none that fits does."),
-        (status = 422, description = "`invalid-placement`: not exactly one of region, jurisdiction and nearest_to, or \
-                                      a place beyond the globe. `unknown-region`: there is no such region. \
-                                      `invalid-signup`: the sign-up is no object. `idempotency-key-reused`: the key \
-                                      belongs to another placement, or to another sign-up."),
-        (status = "4XX", description = "What the region refuses of the sign-up, in the words of its own `POST \
-                                        /signups`."),
-        (status = 503, description = "`region-unavailable`: the region does not answer. `try-again`: too many requests \
-                                      with this key at once."),
-    ),
-))]
+        (status = 202, description = "The region has the sign-up.",
+            body = OnboardingAnswer<'static>, headers(
+                ("location" = String, description = "Where the onboarding is shown."),
+                ("cache-control" = String, description = "It is not to be kept."))),
+        (status = "4XX", description = "What the region refuses of the sign-up, in the words of \
+                                        its own `POST /signups`.")),
+    extensions(("x-problems" = json!(problems![KeyMissing, KeyMalformed, ForbidsCentralOnboarding,
+        RegionClosed, NoRegion, InvalidPlacement, UnknownRegion, InvalidSignup, KeyReused,
+        RegionUnavailable, TryAgain])))))]
 async fn create(
     State(adapters): State<Arc<Adapters>>,
     headers: HeaderMap,
@@ -126,23 +105,15 @@ async fn create(
     }
 }
 
-/// `GET /onboardings/{id}`: how far it is. The handle is the permission.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/onboardings/{id}",
-    tag = "Onboardings",
-    operation_id = "showOnboarding",
-    summary = "Shows how far an onboarding is",
-    description = "As its region last published it. To know the id is the permission; the sign-up itself is shown by the \
-                   region.",
-    params(("id" = OnboardingId, Path, description = "The onboarding.")),
-    responses(
-        (status = 200, description = "The onboarding.", body = OnboardingAnswer<'static>, headers(
-            ("cache-control" = String, description = "It is not to be kept."),
-        )),
-        (status = 404, description = "`unknown-onboarding`: there is none of this id."),
-    ),
-))]
+/// Shows how far an onboarding is.
+///
+/// As its region last published it. To know the id is the permission; the sign-up itself is shown by
+/// the region.
+#[cfg_attr(test, utoipa::path(get, path = "/onboardings/{id}", operation_id = "showOnboarding",
+    tag = "Onboardings", params(("id" = OnboardingId, Path, description = "The onboarding.")),
+    responses((status = 200, description = "The onboarding.", body = OnboardingAnswer<'static>,
+            headers(("cache-control" = String, description = "It is not to be kept.")))),
+    extensions(("x-problems" = json!(problems![UnknownOnboarding])))))]
 async fn show(
     State(adapters): State<Arc<Adapters>>,
     id: Result<Path<String>, PathRejection>,
@@ -150,32 +121,31 @@ async fn show(
     let id: OnboardingId = id
         .ok()
         .and_then(|id| id.parse().ok())
-        .ok_or_else(problems::unknown_onboarding)?;
+        .ok_or(ProblemKind::UnknownOnboarding)?;
     let onboarding = adapters
         .store
         .load_onboarding(id)
         .await
         .map_err(|error| Problem::internal(&error))?;
-    let onboarding = onboarding.ok_or_else(problems::unknown_onboarding)?;
+    let onboarding = onboarding.ok_or(ProblemKind::UnknownOnboarding)?;
     let outlook = look_up(&adapters, &onboarding).await?;
     let answer = Json(OnboardingAnswer::of(&onboarding, outlook, None));
     Ok(([(CACHE_CONTROL, "no-store")], answer).into_response())
 }
 
-/// `GET /openapi.json`: this API.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/openapi.json",
-    tag = "Description",
-    operation_id = "describeApi",
-    summary = "Describes this API",
-    description = "This document. Public.",
-    responses(
-        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
-            ("cache-control" = String, description = "It may be kept for five minutes."),
-        )),
-    ),
-))]
+/// Describes this API.
+///
+/// This document. Public.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = "/openapi.json",
+        operation_id = "describeApi",
+        tag = "Description",
+        responses(ApiDocument),
+    )
+)]
 async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/home.json"))
 }
@@ -199,7 +169,7 @@ async fn find_or_place(
             return if is_same {
                 Ok(onboarding)
             } else {
-                Err(problems::key_reused())
+                Err(ProblemKind::KeyReused.into())
             };
         }
         let placed = place(adapters, placement, now).await?;
@@ -212,7 +182,7 @@ async fn find_or_place(
             return Ok(onboarding);
         }
         if !attempts.wait().await {
-            return Err(problems::busy());
+            return Err(ProblemKind::TryAgain.into());
         }
     }
 }
@@ -320,10 +290,10 @@ async fn look_up(adapters: &Adapters, onboarding: &Onboarding) -> Result<Outlook
 fn idempotency_key(headers: &HeaderMap) -> Result<OnboardingKey, Problem> {
     let header = headers
         .get("idempotency-key")
-        .ok_or_else(problems::key_missing)?;
+        .ok_or(ProblemKind::KeyMissing)?;
     header
         .to_str()
         .ok()
         .and_then(|key| key.parse().ok())
-        .ok_or_else(problems::key_malformed)
+        .ok_or_else(|| ProblemKind::KeyMalformed.into())
 }

@@ -4,23 +4,21 @@
 use crate::adapters::Adapters;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+#[cfg(test)]
+use runtime::http;
 use runtime::http::{FileKind, Now, PageFile, PagePolicy, Problem};
 use std::sync::Arc;
+#[cfg(test)]
+use testkit::openapi;
 
-/// `GET /`: the page.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/",
-    tag = "Home page",
-    operation_id = "showHomePage",
-    summary = "Shows the home page",
-    description = "It lists the regions, signs companies up at the region of their choice, and has people's workspaces \
-                   mailed by every region. It may connect to the regions, and sends nothing home. Public.",
-    responses(
-        (status = 200, description = "The page.", content_type = "text/html", body = String),
-        (status = 500, description = "`internal`: something failed on our side."),
-    ),
-))]
+/// Shows the home page.
+///
+/// It lists the regions, signs companies up at the region of their choice, and has people's
+/// workspaces mailed by every region. It may connect to the regions, and sends nothing home.
+/// Public.
+#[cfg_attr(test, utoipa::path(get, path = "/", operation_id = "showHomePage", tag = "Home page",
+    responses((status = 200, description = "The page.", content((String = "text/html")))),
+    extensions(("x-problems" = json!(openapi::problems(&[http::ProblemKind::Internal]))))))]
 pub(crate) async fn page(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -44,30 +42,22 @@ pub(crate) async fn page(
     .into_response())
 }
 
-/// `GET /home.js`: what the page does.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/home.js",
+/// Loads what the home page does.
+///
+/// Public.
+#[cfg_attr(test, utoipa::path(get, path = "/home.js", operation_id = "loadHomeScript",
     tag = "Home page",
-    operation_id = "loadHomeScript",
-    summary = "Loads what the home page does",
-    description = "Public.",
-    responses((status = 200, description = "The script.", content_type = "text/javascript", body = String)),
-))]
+    responses((status = 200, description = "The script.", content((String = "text/javascript"))))))]
 pub(crate) async fn script() -> Response {
     file(FileKind::Script, include_str!("../assets/home.js"))
 }
 
-/// `GET /home.css`: what the page looks like.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/home.css",
+/// Loads what the home page looks like.
+///
+/// Public.
+#[cfg_attr(test, utoipa::path(get, path = "/home.css", operation_id = "loadHomeStyle",
     tag = "Home page",
-    operation_id = "loadHomeStyle",
-    summary = "Loads what the home page looks like",
-    description = "Public.",
-    responses((status = 200, description = "The style sheet.", content_type = "text/css", body = String)),
-))]
+    responses((status = 200, description = "The style sheet.", content((String = "text/css"))))))]
 pub(crate) async fn style() -> Response {
     file(FileKind::Style, include_str!("../assets/home.css"))
 }

@@ -1,7 +1,7 @@
 //! What the caller of an onboarding asks for. The sign-up in it is the region's business: it is not
 //! read here, and no type of this function can show it.
 
-use crate::problems;
+use crate::problems::ProblemKind;
 use fleet::Placement;
 use kernel::{Jurisdiction, Location, RegionCode};
 use runtime::http::{Problem, Verbatim};
@@ -52,13 +52,14 @@ impl OnboardingRequest {
         if self.signup.get().starts_with('{') {
             Ok((placement, self.signup))
         } else {
-            Err(problems::signup_no_object())
+            Err(ProblemKind::InvalidSignup.into())
         }
     }
 }
 
 impl PlacementRequest {
     fn validate(self) -> Result<Placement, Problem> {
+        let invalid = |detail: String| Problem::new(ProblemKind::InvalidPlacement).detail(detail);
         match (self.region, self.jurisdiction, self.nearest_to) {
             (Some(region), None, None) => Ok(Placement::Region(region)),
             (None, Some(jurisdiction), None) => Ok(Placement::Jurisdiction(jurisdiction)),
@@ -73,10 +74,10 @@ impl PlacementRequest {
                 let place = Location::from_degrees(latitude, longitude);
                 place
                     .map(Placement::NearestTo)
-                    .map_err(|error| problems::invalid_placement(error.to_string()))
+                    .map_err(|error| invalid(error.to_string()))
             }
-            _ => Err(problems::invalid_placement(
-                "Name exactly one of region, jurisdiction and nearest_to.",
+            _ => Err(invalid(
+                "Name exactly one of region, jurisdiction and nearest_to.".to_owned(),
             )),
         }
     }

@@ -4,6 +4,8 @@
 use crate::adapters::Adapters;
 use crate::discovery::Discovery;
 use crate::problems;
+#[cfg(test)]
+use crate::problems::ProblemKind;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, HOST, LOCATION};
@@ -17,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{Asker, EmailAddress};
 use tenant_store::{Destination, RegionAddress};
+#[cfg(test)]
+use testkit::problems;
 
 /// The longest subdomain that DNS takes.
 const LABEL_LENGTH_MAX: usize = 63;
@@ -65,16 +69,12 @@ enum LookupState {
     Accepted,
 }
 
-/// `GET /`: the sign-in page, the same one for every tenant.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/",
-    tag = "Sign-in",
-    operation_id = "showSignInPage",
-    summary = "Shows the sign-in page",
-    description = "The same page at every tenant's address. It finds the tenant by its own address. Public.",
-    responses((status = 200, description = "The page.", content_type = "text/html", body = String)),
-))]
+/// Shows the sign-in page.
+///
+/// The same page at every tenant's address. It finds the tenant by its own address. Public.
+#[cfg_attr(test, utoipa::path(get, path = "/", operation_id = "showSignInPage", tag = "Sign-in",
+    responses(
+        (status = 200, description = "The page.", content_type = "text/html", body = String))))]
 async fn page(State(adapters): State<Arc<Adapters>>) -> Response {
     file(
         &adapters,
@@ -83,16 +83,12 @@ async fn page(State(adapters): State<Arc<Adapters>>) -> Response {
     )
 }
 
-/// `GET /sign-in.js`: what the page does.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/sign-in.js",
+/// Loads what the sign-in page does.
+///
+/// Public.
+#[cfg_attr(test, utoipa::path(get, path = "/sign-in.js", operation_id = "loadSignInScript",
     tag = "Sign-in",
-    operation_id = "loadSignInScript",
-    summary = "Loads what the sign-in page does",
-    description = "Public.",
-    responses((status = 200, description = "The script.", content_type = "text/javascript", body = String)),
-))]
+    responses((status = 200, description = "The script.", content((String = "text/javascript"))))))]
 async fn script(State(adapters): State<Arc<Adapters>>) -> Response {
     file(
         &adapters,
@@ -101,16 +97,12 @@ async fn script(State(adapters): State<Arc<Adapters>>) -> Response {
     )
 }
 
-/// `GET /sign-in.css`: what the page looks like.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/sign-in.css",
+/// Loads what the sign-in page looks like.
+///
+/// Public.
+#[cfg_attr(test, utoipa::path(get, path = "/sign-in.css", operation_id = "loadSignInStyle",
     tag = "Sign-in",
-    operation_id = "loadSignInStyle",
-    summary = "Loads what the sign-in page looks like",
-    description = "Public.",
-    responses((status = 200, description = "The style sheet.", content_type = "text/css", body = String)),
-))]
+    responses((status = 200, description = "The style sheet.", content((String = "text/css"))))))]
 async fn style(State(adapters): State<Arc<Adapters>>) -> Response {
     file(
         &adapters,
@@ -119,29 +111,20 @@ async fn style(State(adapters): State<Arc<Adapters>>) -> Response {
     )
 }
 
-/// `GET /.well-known/meridian`: how to sign in to the tenant whose address this is.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/.well-known/meridian",
-    tag = "Sign-in",
-    operation_id = "discoverSignIn",
-    summary = "Tells how to sign in to a tenant",
-    description = "To the tenant whose address is in the header Host; at the region's own address, to that of the \
-                   subdomain `alias`. Public. A source that asked for too many addresses that nobody has is told nothing \
-                   for the rest of the hour.",
-    params(("alias" = Option<String>, Query, description = "A subdomain of the tenant, at the region's own address.")),
-    responses(
-        (status = 200, description = "How to sign in, or that nobody can for now.", body = Discovery<'static>, headers(
-            ("cache-control" = String, description = "How long it may be kept: a minute at most."),
-        )),
-        (status = 308, description = "The tenant has moved to another region.", headers(
-            ("location" = String, description = "Where that region tells the same."),
-        )),
-        (status = 421, description = "`unknown-address`: nobody has this address, or nobody has it any more or yet. \
-                                      The answer is the same in each case."),
-        (status = 429, description = "`too-many-requests`: this source asked for too many addresses that nobody has."),
-    ),
-))]
+/// Tells how to sign in to a tenant.
+///
+/// To the tenant whose address is in the header Host; at the region's own address, to that of the
+/// subdomain `alias`. Public. A source that asked for too many addresses that nobody has is told
+/// nothing for the rest of the hour.
+#[cfg_attr(test, utoipa::path(get, path = "/.well-known/meridian", operation_id = "discoverSignIn",
+    tag = "Sign-in", params(("alias" = Option<String>, Query,
+            description = "A subdomain of the tenant, at the region's own address.")),
+    responses((status = 200, description = "How to sign in, or that nobody can for now.",
+            body = Discovery<'static>, headers(("cache-control" = String,
+                    description = "How long it may be kept: a minute at most."))), (status = 308,
+            description = "The tenant has moved to another region.",
+            headers(("location" = String, description = "Where that region tells the same.")))),
+    extensions(("x-problems" = json!(problems![UnknownAddress, TooManyRequests])))))]
 async fn discover(
     State(adapters): State<Arc<Adapters>>,
     headers: HeaderMap,
@@ -177,32 +160,23 @@ async fn discover(
     }
 }
 
-/// `POST /workspaces`: has a person's workspaces mailed to the person. Nothing is looked up before
-/// the answer.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/workspaces",
-    tag = "Sign-in",
-    operation_id = "findWorkspaces",
-    summary = "Mails a person the list of their workspaces",
-    description = "Of those in this region, to the person's own address. Whether there are any is told by that mail \
-                   alone: every address gets this same answer, and one that got as many mails as it gets is sent no \
-                   other for the hour. Public.",
-    request_body = LookupRequest,
-    responses(
-        (status = 202, description = "It will be looked.", body = LookupAccepted, headers(
-            ("cache-control" = String, description = "It is not to be kept."),
-        )),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 429, description = "`too-many-requests`: this source asked too often."),
-    ),
-))]
+/// Mails a person the list of their workspaces.
+///
+/// Of those in this region, to the person's own address. Whether there are any is told by that mail
+/// alone: every address gets this same answer, and one that got as many mails as it gets is sent no
+/// other for the hour. Public.
+#[cfg_attr(test, utoipa::path(post, path = "/workspaces", operation_id = "findWorkspaces",
+    tag = "Sign-in", request_body = LookupRequest,
+    responses((status = 202, description = "It will be looked.", body = LookupAccepted,
+            headers(("cache-control" = String, description = "It is not to be kept.")))),
+    extensions(("x-problems" = json!(problems![InvalidFields, TooManyRequests])))))]
 async fn look_up(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
     source: Source,
     Body(request): Body<LookupRequest>,
 ) -> Result<Response, Problem> {
+    // Nothing is looked up before the answer, so that its time tells nothing.
     let email: EmailAddress = request.email.parse().map_err(problems::invalid_email)?;
     adapters.limit_lookups(&source, now).await?;
     let sent = adapters

@@ -1,28 +1,33 @@
 //! One handler per route. Each step is idempotent, so that a request which was cut off anywhere is
 //! completed by the same request again.
 
+use crate::account::{mail_code, make_account};
 use crate::adapters::{Adapters, fresh_mark};
-use crate::{invitations, problems};
+use crate::identifiers::{handover, idempotency_key, identifiers};
+use crate::invitations;
+use crate::problems::{self, ProblemKind};
+#[cfg(test)]
+use crate::tests::openapi::{OfSignup, OnboardingHeader};
 use axum::extract::{Path, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use identity::{Account, IdentityError, Mailing};
-use kernel::{
-    Alias, Mode, OnboardingId, PlanCode, RegionCode, SignupId, TenantId, TenantStatus, Timestamp,
-};
+use kernel::{Mode, PlanCode, RegionCode, SignupId, TenantStatus, Timestamp};
 use runtime::handover::SEAL_HEADER;
 use runtime::http::{Body, Document, Now, Problem, Source};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{
-    Asker, ConfirmationCode, Documents, EmailAddress, IdempotencyKey, Identifiers, KeyDigest,
-    Operation, Registration, SignUpRequest, Signup, Tenant, Username, decide_code_mail,
-    decide_confirmation, decide_identity, decide_retry, decide_sign_up,
+    Asker, ConfirmationCode, Documents, IdempotencyKey, Identifiers, Operation, Registration,
+    SignUpRequest, Signup, Tenant, decide_confirmation, decide_retry, decide_sign_up,
 };
 use tenant_store::{LoadOptions, Registered};
+#[cfg(test)]
+use testkit::openapi::{ApiDocument, IdempotencyHeader};
+#[cfg(test)]
+use testkit::problems;
 
 /// The routes.
 pub(crate) fn router(adapters: Adapters) -> Router {
@@ -88,16 +93,12 @@ pub(crate) enum PasswordHeld {
     Kept,
 }
 
-/// `GET /signup-form`: what to fill in and to agree to. Public.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/signup-form",
+/// Shows what a sign-up has to have.
+///
+/// The plans, and the versions of the documents to agree to. Public.
+#[cfg_attr(test, utoipa::path(get, path = "/signup-form", operation_id = "showSignUpForm",
     tag = "Sign-ups",
-    operation_id = "showSignUpForm",
-    summary = "Shows what a sign-up has to have",
-    description = "The plans, and the versions of the documents to agree to. Public.",
-    responses((status = 200, description = "What to fill in.", body = Form<'static>)),
-))]
+    responses((status = 200, description = "What to fill in.", body = Form<'static>))))]
 async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
     let form = Form {
         region: &adapters.region,
@@ -114,47 +115,21 @@ async fn form(State(adapters): State<Arc<Adapters>>) -> Response {
     Json(form).into_response()
 }
 
-/// `POST /signups`: stores the registration, then makes the administrator's account.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/signups",
-    tag = "Sign-ups",
-    operation_id = "createSignUp",
-    summary = "Signs a company up",
-    description = "Stores the registration, makes the administrator's account, and has a code mailed. The same request \
-                   once more, with the same Idempotency-Key, completes what was cut off and makes no second tenant. It \
-                   may have another password, which holds where no account was made before: the member `password` says \
-                   so. An address that got as many mails as it gets is sent the code once it may get more. No answer \
-                   tells of that, or whether the address is known.",
-    params(
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
-            description = "A random UUID; the same one when the request is repeated."),
-        ("meridian-onboarding" = Option<String>, Header, format = "uuid",
-            description = "Home's onboarding, where home hands the sign-up over. Only a region in mode shared takes \
-                           it; nobody else sends it."),
-    ),
-    request_body = SignUpRequest,
-    responses(
-        (status = 202, description = "The operation, which goes on with the code.", body = Answer<'static>, headers(
-            ("location" = String, description = "Where the operation is shown."),
-        )),
-        (status = 400, description = "`idempotency-key-missing`: the header is not there. `idempotency-key-malformed`: \
-                                      it is not 16 to 128 visible ASCII characters. `onboarding-malformed`: the header \
-                                      meridian-onboarding is no UUID."),
-        (status = 409, description = "`region-closed`: the region takes no new tenants. \
-                                      `region-forbids-central-onboarding`: it takes sign-ups from the person itself \
-                                      only. `tenant-not-open`: the tenant does not take this now."),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which, and `documents` the versions \
-                                      to agree to. `weak-password`: nothing but the password is wrong. `other-region`: \
-                                      the sign-up is for another region. `idempotency-key-reused`: the key belongs to \
-                                      another request. `account-refused`: the account was refused; the member \
-                                      `operation` is where that is shown."),
-        (status = 429, description = "`too-many-requests`: this source asked for too much."),
-        (status = 503, description = "`identity-unavailable`: accounts cannot be made right now; the registration is \
-                                      stored, and the member `operation` is where it is shown. `try-again`: there is \
-                                      too much to do."),
-    ),
-))]
+/// Signs a company up.
+///
+/// Stores the registration, makes the administrator's account, and has a code mailed. The same
+/// request once more, with the same Idempotency-Key, completes what was cut off and makes no second
+/// tenant. It may have another password, which holds where no account was made before: the member
+/// `password` says so. An address that got as many mails as it gets is sent the code once it may
+/// get more. No answer tells of that, or whether the address is known.
+#[cfg_attr(test, utoipa::path(post, path = "/signups", operation_id = "createSignUp",
+    tag = "Sign-ups", params(IdempotencyHeader, OnboardingHeader), request_body = SignUpRequest,
+    responses((status = 202, description = "The operation, which goes on with the code.",
+            body = Answer<'static>,
+            headers(("location" = String, description = "Where the operation is shown.")))),
+    extensions(("x-problems" = json!(problems![KeyMissing, KeyMalformed, MalformedOnboarding,
+        RegionClosed, ForbidsCentralOnboarding, TenantNotOpen, InvalidFields, WeakPassword,
+        OtherRegion, KeyReused, AccountRefused, TooManyRequests, AccountNotMade, TryAgain])))))]
 async fn create(
     State(adapters): State<Arc<Adapters>>,
     headers: HeaderMap,
@@ -211,20 +186,13 @@ async fn create(
     Ok(accepted(&adapters, &signup, &tenant, Some(password)))
 }
 
-/// `GET /signups/{id}`: how far the sign-up is.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/signups/{id}",
-    tag = "Sign-ups",
-    operation_id = "showSignUp",
-    summary = "Shows how far a sign-up is",
-    description = "Every step with its state, and what the caller can do. To know the id is the permission.",
-    params(("id" = SignupId, Path, description = "The operation.")),
-    responses(
-        (status = 200, description = "The operation.", body = Answer<'static>),
-        (status = 404, description = "`unknown-signup`: there is none of this id."),
-    ),
-))]
+/// Shows how far a sign-up is.
+///
+/// Every step with its state, and what the caller can do. To know the id is the permission.
+#[cfg_attr(test, utoipa::path(get, path = "/signups/{id}", operation_id = "showSignUp",
+    tag = "Sign-ups", params(OfSignup),
+    responses((status = 200, description = "The operation.", body = Answer<'static>)),
+    extensions(("x-problems" = json!(problems![UnknownSignup])))))]
 async fn read(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
@@ -234,36 +202,23 @@ async fn read(
     Ok(answer(&adapters, &signup, &tenant).into_response())
 }
 
-/// `POST /signups/{id}/confirmation`: confirms the address, and sees to it that the tenant goes on
-/// even where the pool's trigger did not.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/signups/{id}/confirmation",
-    tag = "Sign-ups",
-    operation_id = "confirmSignUp",
-    summary = "Confirms the administrator's address",
-    description = "Then the tenant is active, or the application is asked for its resources. Once confirmed, it stays \
-                   so, whatever is sent.",
-    params(("id" = SignupId, Path, description = "The operation.")),
-    request_body = Confirmation,
-    responses(
-        (status = 200, description = "The operation.", body = Answer<'static>),
-        (status = 404, description = "`unknown-signup`: there is none of this id."),
-        (status = 409, description = "`confirmation-refused`: the account does not take a confirmation. \
-                                      `tenant-not-open`: the tenant does not take this now."),
-        (status = 422, description = "`invalid-fields`: the code is not made of digits. `wrong-code`: it is another \
-                                      one. `expired-code`: a new one has to be asked for."),
-        (status = 429, description = "`too-many-attempts`: too many wrong codes."),
-        (status = 503, description = "`identity-unavailable`: addresses cannot be confirmed right now. `try-again`: \
-                                      there is too much to do."),
-    ),
-))]
+/// Confirms the administrator's address.
+///
+/// Then the tenant is active, or the application is asked for its resources. Once confirmed, it
+/// stays so, whatever is sent.
+#[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/confirmation",
+    operation_id = "confirmSignUp", tag = "Sign-ups", params(OfSignup), request_body = Confirmation,
+    responses((status = 200, description = "The operation.", body = Answer<'static>)),
+    extensions(("x-problems" = json!(problems![UnknownSignup, ConfirmationRefused, TenantNotOpen,
+        MalformedCode, WrongCode, ExpiredCode, TooManyAttempts, ConfirmationUnavailable,
+        TryAgain])))))]
 async fn confirm(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
     Now(now): Now,
     Body(Confirmation { code }): Body<Confirmation>,
 ) -> Result<Response, Problem> {
+    // The tenant goes on even where the pool's trigger did not.
     let code: ConfirmationCode = code.parse().map_err(|_| problems::malformed_code())?;
     let (signup, tenant) = find(&adapters, &id).await?;
     if tenant.status != TenantStatus::Pending {
@@ -290,30 +245,17 @@ async fn confirm(
     Ok(answer(&adapters, &state.signup.unwrap_or(signup), &state.tenant).into_response())
 }
 
-/// `POST /signups/{id}/resend`: mails another code, a bounded number of times.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/signups/{id}/resend",
-    tag = "Sign-ups",
-    operation_id = "resendSignUpCode",
-    summary = "Mails another code",
-    description = "An address that got as many mails as it gets is sent it once it may get more; the answer does not \
-                   tell.",
-    params(("id" = SignupId, Path, description = "The operation.")),
-    responses(
-        (status = 202, description = "The operation.", body = Answer<'static>, headers(
-            ("location" = String, description = "Where the operation is shown."),
-        )),
-        (status = 404, description = "`unknown-signup`: there is none of this id."),
-        (status = 409, description = "`nothing-to-confirm`: the sign-up waits for no code. `no-account`: the sign-up \
-                                      has to be repeated first. `confirmation-refused`: the account takes no \
-                                      confirmation."),
-        (status = 422, description = "`wrong-code`, `expired-code`: the identity provider says so of the last code."),
-        (status = 429, description = "`too-many-attempts`: the identity provider says so."),
-        (status = 503, description = "`identity-unavailable`: no code can be sent right now. `try-again`: there is too \
-                                      much to do."),
-    ),
-))]
+/// Mails another code.
+///
+/// An address that got as many mails as it gets is sent it once it may get more; the answer does
+/// not tell.
+#[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/resend",
+    operation_id = "resendSignUpCode", tag = "Sign-ups", params(OfSignup),
+    responses((status = 202, description = "The operation.", body = Answer<'static>,
+            headers(("location" = String, description = "Where the operation is shown.")))),
+    extensions(("x-problems" = json!(problems![UnknownSignup, NothingToConfirm, NoAccount,
+        ConfirmationRefused, WrongCode, ExpiredCode, TooManyAttempts, ConfirmationUnavailable,
+        TryAgain])))))]
 async fn resend(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
@@ -322,7 +264,7 @@ async fn resend(
 ) -> Result<Response, Problem> {
     let (signup, tenant) = find(&adapters, &id).await?;
     if tenant.status != TenantStatus::Pending {
-        return Err(problems::nothing_to_confirm());
+        return Err(ProblemKind::NothingToConfirm.into());
     }
     if signup.identity_at.is_none() {
         return Err(problems::no_account(signup.id));
@@ -333,7 +275,7 @@ async fn resend(
         .load_user(signup.username)
         .await
         .map_err(|error| problems::store(&error))?;
-    let user = user.ok_or_else(problems::unknown_signup)?;
+    let user = user.ok_or(ProblemKind::UnknownSignup)?;
     mail_code(
         &adapters,
         &signup,
@@ -346,25 +288,15 @@ async fn resend(
     Ok(accepted(&adapters, &signup, &tenant, None))
 }
 
-/// `POST /signups/{id}/provisioning`: asks the application once more for what it failed to make.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/signups/{id}/provisioning",
-    tag = "Sign-ups",
-    operation_id = "retryProvisioning",
-    summary = "Asks the application once more for the tenant's resources",
-    description = "Where it failed to make them and the failure is one that passes.",
-    params(("id" = SignupId, Path, description = "The operation.")),
-    responses(
-        (status = 202, description = "The operation.", body = Answer<'static>, headers(
-            ("location" = String, description = "Where the operation is shown."),
-        )),
-        (status = 404, description = "`unknown-signup`: there is none of this id."),
-        (status = 409, description = "`nothing-to-retry`: nothing failed, or to try again is of no use. \
-                                      `tenant-not-open`: the tenant does not take this now."),
-        (status = 503, description = "`try-again`: there is too much to do."),
-    ),
-))]
+/// Asks the application once more for the tenant's resources.
+///
+/// Where it failed to make them and the failure is one that passes.
+#[cfg_attr(test, utoipa::path(post, path = "/signups/{id}/provisioning",
+    operation_id = "retryProvisioning", tag = "Sign-ups", params(OfSignup),
+    responses((status = 202, description = "The operation.", body = Answer<'static>,
+            headers(("location" = String, description = "Where the operation is shown.")))),
+    extensions(("x-problems" = json!(problems![UnknownSignup, NothingToRetry, TenantNotOpen,
+        TryAgain])))))]
 async fn retry_provisioning(
     State(adapters): State<Arc<Adapters>>,
     Path(id): Path<String>,
@@ -393,20 +325,19 @@ async fn retry_provisioning(
     ))
 }
 
-/// `GET /openapi.json`: this API.
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/openapi.json",
-    tag = "Description",
-    operation_id = "describeApi",
-    summary = "Describes this API",
-    description = "This document. Public.",
-    responses(
-        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, headers(
-            ("cache-control" = String, description = "It may be kept for five minutes."),
-        )),
-    ),
-))]
+/// Describes this API.
+///
+/// This document. Public.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = "/openapi.json",
+        operation_id = "describeApi",
+        tag = "Description",
+        responses(ApiDocument),
+    )
+)]
 async fn describe() -> Document {
     Document(include_str!("../../../../docs/openapi/regional.json"))
 }
@@ -457,105 +388,9 @@ async fn register(
         }
     };
     if first.fingerprint != fingerprint {
-        return Err(problems::key_reused());
+        return Err(ProblemKind::KeyReused.into());
     }
     load(adapters, first.signup).await
-}
-
-/// Makes the administrator's account, and notes that it is made or why it is not. Where its address
-/// got as many mails as it gets, the account is made all the same, and the code is noted as owed.
-async fn make_account(
-    adapters: &Adapters,
-    key: &IdempotencyKey,
-    signup: Signup,
-    registration: &Registration,
-    asker: Asker,
-    now: Timestamp,
-) -> Result<(PasswordHeld, Signup), Problem> {
-    let (username, email) = (signup.username, &registration.email);
-    let mut owed = adapters.take_mail(email, asker, &key.digest(), now).await?;
-    let mailing = if owed.is_some() {
-        Mailing::Later
-    } else {
-        Mailing::AtOnce
-    };
-    let voucher = adapters.vouch(username, now).await?;
-    let made = match adapters
-        .identity
-        .sign_up(username, email, &registration.password, mailing, &voucher)
-        .await
-    {
-        Ok(Account::Existing) if owed.is_none() => {
-            // Who made it may have been cut off before the code was mailed. Of several that find it
-            // so at once, one mails the code and notes it; nothing is noted by the others, who have
-            // not done it.
-            if !adapters.may_mail_again(signup.id, now).await? {
-                return Ok((PasswordHeld::Kept, signup));
-            }
-            mail_again(adapters, username)
-                .await
-                .map(|()| PasswordHeld::Kept)
-        }
-        Ok(Account::Existing) => Ok(PasswordHeld::Kept),
-        Ok(Account::Unmailed) => Ok(PasswordHeld::Set),
-        Ok(Account::Created) => {
-            owed = None;
-            Ok(PasswordHeld::Set)
-        }
-        Err(error) => Err(error),
-    };
-    let changes = made
-        .as_ref()
-        .map(|_| owed)
-        .map_err(problems::identity_failure);
-    let context = adapters.context(now);
-    let noted = adapters
-        .tenants
-        .change(signup.tenant, LoadOptions::SIGNUP, |loaded| {
-            Ok(decide_identity(&loaded.state, changes.clone(), &context))
-        });
-    let noted = noted.await;
-    let password = made.map_err(|error| problems::account(&error, signup.id))?;
-    let state = noted.map_err(|error| problems::store(&error))?;
-    Ok((password, state.signup.unwrap_or(signup)))
-}
-
-/// Mails another code to an account that is made, or notes that the address has to wait for it. The
-/// answer does not tell.
-async fn mail_code(
-    adapters: &Adapters,
-    signup: &Signup,
-    email: &EmailAddress,
-    asker: Asker,
-    mark: &KeyDigest,
-    now: Timestamp,
-) -> Result<(), Problem> {
-    let owed = adapters.take_mail(email, asker, mark, now).await?;
-    if owed.is_none() {
-        adapters
-            .identity
-            .resend_code(signup.username)
-            .await
-            .map_err(|error| problems::confirmation(&error))?;
-        tracing::info!(tenant = %signup.tenant, "code sent again");
-    }
-    let noted = adapters
-        .tenants
-        .change(signup.tenant, LoadOptions::SIGNUP, |loaded| {
-            Ok(decide_code_mail(&loaded.state, owed.clone()))
-        });
-    noted
-        .await
-        .map(|_| ())
-        .map_err(|error| problems::store(&error))
-}
-
-/// Mails another code; an account that is confirmed already needs none.
-async fn mail_again(adapters: &Adapters, username: Username) -> Result<(), IdentityError> {
-    match adapters.identity.resend_code(username).await {
-        Err(IdentityError::Refused { .. }) => Ok(()),
-        mailed => mailed,
-    }
 }
 
 /// What a sign-up would be answered that is not stored: whoever fills in a field that no person
@@ -584,7 +419,7 @@ fn reply_to_honeypot(
 }
 
 async fn find(adapters: &Adapters, id: &str) -> Result<(Signup, Tenant), Problem> {
-    let id: SignupId = id.parse().map_err(|_| problems::unknown_signup())?;
+    let id: SignupId = id.parse().map_err(|_| ProblemKind::UnknownSignup)?;
     load(adapters, id).await
 }
 
@@ -594,12 +429,12 @@ async fn load(adapters: &Adapters, id: SignupId) -> Result<(Signup, Tenant), Pro
         .load_signup(id)
         .await
         .map_err(|error| problems::store(&error))?;
-    let signup = signup.ok_or_else(problems::unknown_signup)?;
+    let signup = signup.ok_or(ProblemKind::UnknownSignup)?;
     let tenant = reader
         .load_tenant(signup.tenant)
         .await
         .map_err(|error| problems::store(&error))?;
-    Ok((signup, tenant.ok_or_else(problems::unknown_signup)?))
+    Ok((signup, tenant.ok_or(ProblemKind::UnknownSignup)?))
 }
 
 fn accepted(
@@ -629,52 +464,5 @@ fn answer<'a>(adapters: &'a Adapters, signup: &Signup, tenant: &Tenant) -> Json<
         address,
         password: None,
         operation,
-    })
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
-    let header = headers
-        .get("idempotency-key")
-        .ok_or_else(problems::key_missing)?;
-    header
-        .to_str()
-        .ok()
-        .and_then(|key| key.parse().ok())
-        .ok_or_else(problems::key_malformed)
-}
-
-/// A sign-up that home hands over.
-struct Handover {
-    onboarding: OnboardingId,
-    /// Whether it is proved that home does.
-    is_sealed: bool,
-}
-
-/// Home's operation, where home hands the sign-up over: only a region in shared mode takes that.
-fn handover(adapters: &Adapters, headers: &HeaderMap) -> Result<Option<Handover>, Problem> {
-    let Some(header) = headers.get("meridian-onboarding") else {
-        return Ok(None);
-    };
-    if adapters.mode != Mode::Shared {
-        return Err(problems::forbids_central_onboarding(&adapters.region));
-    }
-    let id = header.to_str().ok().and_then(|id| id.parse().ok());
-    let onboarding: OnboardingId = id.ok_or_else(problems::malformed_onboarding)?;
-    let seal = headers.get(SEAL_HEADER).and_then(|seal| seal.to_str().ok());
-    let is_sealed = seal.is_some_and(|seal| adapters.seal.holds(&onboarding, seal));
-    Ok(Some(Handover {
-        onboarding,
-        is_sealed,
-    }))
-}
-
-/// New ids. The sign-up's is random in all its bits, since to know it is to have access.
-fn identifiers(onboarding: Option<OnboardingId>) -> Result<Identifiers, Problem> {
-    let random = || runtime::random_bytes().map_err(|error| Problem::internal(&*error));
-    Ok(Identifiers {
-        signup: SignupId::from_uuid(uuid::Builder::from_random_bytes(random()?).into_uuid()),
-        tenant: TenantId::from_uuid(runtime::new_uuid()),
-        alias: Alias::from_random(random()?),
-        onboarding,
     })
 }

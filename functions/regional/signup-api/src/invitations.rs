@@ -2,7 +2,7 @@
 
 use crate::adapters::Adapters;
 use crate::handler::PasswordHeld;
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
@@ -18,6 +18,8 @@ use tenancy::{
     Refusal, User, Username, decide_acceptance, decide_joined, may_complete,
 };
 use tenant_store::{LoadOptions, TenantStoreError, TenantView};
+#[cfg(test)]
+use testkit::problems;
 
 /// Where the new user signs in.
 #[derive(Serialize)]
@@ -32,34 +34,17 @@ struct Joined<'a> {
     password: PasswordHeld,
 }
 
-/// `POST /invitations/acceptance`: stores the user, then makes the account. The code proves that
-/// the person reads the address, so the account needs no other confirmation. Who has another
-/// account in this region may send its token, and need not say again who it is and what it agreed
-/// to, if that is what holds now.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/invitations/acceptance",
-    tag = "Sign-ups",
-    operation_id = "acceptInvitation",
-    summary = "Accepts an invitation",
-    description = "Makes the account of the person whom the code was mailed to. Who has another account in this region \
-                   may send its token, and need not say again who it is and what it agrees to.",
-    request_body = AcceptanceRequest,
+/// Accepts an invitation.
+///
+/// Makes the account of the person whom the code was mailed to. Who has another account in this
+/// region may send its token, and need not say again who it is and what it agrees to.
+#[cfg_attr(test, utoipa::path(post, path = "/invitations/acceptance",
+    operation_id = "acceptInvitation", tag = "Sign-ups", request_body = AcceptanceRequest,
     security((), ("person" = [])),
-    responses(
-        (status = 201, description = "The account is made.", body = Joined<'static>),
-        (status = 403, description = "`unknown-bearer`: the token's user is not a user of this region any more."),
-        (status = 404, description = "`no-invitation`: it was used, withdrawn, sent again with another code, has run \
-                                      out, or never was."),
-        (status = 409, description = "`account-refused`: the account was refused. `tenant-not-open`: the tenant does \
-                                      not take this now."),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which, and `documents` the versions \
-                                      to agree to. `weak-password`: nothing but the password is wrong."),
-        (status = 429, description = "`too-many-requests`: this source asked for too much."),
-        (status = 503, description = "`identity-unavailable`: accounts cannot be made right now; the same request \
-                                      completes it later. `try-again`: there is too much to do."),
-    ),
-))]
+    responses((status = 201, description = "The account is made.", body = Joined<'static>)),
+    extensions(("x-problems" = json!(problems![UnknownBearer, NoInvitation, InvitedAccountRefused,
+        TenantNotOpen, InvalidFields, WeakPassword, TooManyRequests, InvitedAccountNotMade,
+        TryAgain])))))]
 pub(crate) async fn accept(
     State(adapters): State<Arc<Adapters>>,
     headers: HeaderMap,
@@ -67,12 +52,14 @@ pub(crate) async fn accept(
     source: Source,
     Body(request): Body<AcceptanceRequest>,
 ) -> Result<Response, Problem> {
+    // The user is stored before the account is made. The code proves that the person reads the
+    // address, so the account needs no other confirmation.
     let known = known_person(&adapters, &headers, now).await?;
     let code = request
         .code
         .as_deref()
         .and_then(|code| code.parse::<InvitationCode>().ok());
-    let code = code.ok_or_else(problems::no_invitation)?;
+    let code = code.ok_or(ProblemKind::NoInvitation)?;
     let requirements = &adapters.requirements;
     let has_agreed = known
         .as_ref()
@@ -146,7 +133,7 @@ async fn known_person(
         .map_err(|error| problems::store(&error))?;
     user.filter(|user| user.confirmed_at.is_some())
         .map(Some)
-        .ok_or_else(problems::unknown_bearer)
+        .ok_or_else(|| ProblemKind::UnknownBearer.into())
 }
 
 fn person(
@@ -175,7 +162,7 @@ fn person(
             consents: documents.agreed_at(now),
             email: None,
         }),
-        (None, None) => Err(problems::no_invitation()),
+        (None, None) => Err(ProblemKind::NoInvitation.into()),
     }
 }
 
@@ -198,7 +185,7 @@ async fn join(
         let user = reader.load_user(username).await.map_err(store)?;
         let user = user
             .filter(|user| may_complete(user, code, now))
-            .ok_or_else(problems::no_invitation)?;
+            .ok_or(ProblemKind::NoInvitation)?;
         return Ok((user.tenant, user));
     };
     if person
@@ -206,7 +193,7 @@ async fn join(
         .as_ref()
         .is_some_and(|email| email.key() != invitation.email.key())
     {
-        return Err(problems::no_invitation());
+        return Err(ProblemKind::NoInvitation.into());
     }
     let context = adapters.context(now);
     let reach = LoadOptions {
@@ -236,6 +223,6 @@ async fn join(
         .load_user(username)
         .await
         .map_err(store)?
-        .ok_or_else(problems::no_invitation)?;
+        .ok_or(ProblemKind::NoInvitation)?;
     Ok((tenant.id, user))
 }

@@ -6,8 +6,10 @@
 //! users, invitations), Cognito. Emits: TenantStatusChanged.v1, OnboardingProgressed.v1,
 //! TenantProvisioningRequested.v1.
 
+mod account;
 mod adapters;
 mod handler;
+mod identifiers;
 mod invitations;
 mod problems;
 #[cfg(test)]

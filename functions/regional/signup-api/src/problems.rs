@@ -1,171 +1,161 @@
 //! The refusals of this API. None of them depends on other people's registrations.
 
+use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
 use identity::IdentityError;
 use kernel::{RegionCode, SignupId};
 use runtime::http::Problem;
 use tenancy::{Documents, FieldProblem, IdentityFailure, Refusal};
 use tenant_store::TenantStoreError;
 
-pub(crate) fn key_missing() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "idempotency-key-missing",
-        "The Idempotency-Key header is missing",
-    )
-    .detail("Send a random UUID, and the same one when you repeat the request.")
-}
-
-pub(crate) fn key_malformed() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "idempotency-key-malformed",
-        "The Idempotency-Key header is malformed",
-    )
-    .detail("It has 16 to 128 visible ASCII characters, such as a random UUID.")
-}
-
-pub(crate) fn key_reused() -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "idempotency-key-reused",
-        "The Idempotency-Key belongs to another request",
-    )
-    .detail("A request with this key asked for something else. Send a new key for a new sign-up.")
+runtime::problem_kinds! {
+    /// What this API refuses.
+    pub(crate) enum ProblemKind {
+        /// The header is not there.
+        KeyMissing = BAD_REQUEST, "idempotency-key-missing",
+            "The Idempotency-Key header is missing",
+            "Send a random UUID, and the same one when you repeat the request.";
+        /// It is not 16 to 128 visible ASCII characters.
+        KeyMalformed = BAD_REQUEST, "idempotency-key-malformed",
+            "The Idempotency-Key header is malformed",
+            "It has 16 to 128 visible ASCII characters, such as a random UUID.";
+        /// The key belongs to another request.
+        KeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused",
+            "The Idempotency-Key belongs to another request",
+            "A request with this key asked for something else. Send a new key for a new sign-up.";
+        /// The member `fields` says which, and `documents` the versions to agree to.
+        InvalidFields = UNPROCESSABLE_ENTITY, "invalid-fields",
+            "Some fields are not as they must be",
+            "Each field that must be something else is named, with what it must be.";
+        /// The code is not made of digits.
+        MalformedCode = UNPROCESSABLE_ENTITY, "invalid-fields",
+            "Some fields are not as they must be",
+            "Each field that must be something else is named, with what it must be.";
+        /// Nothing but the password is wrong.
+        WeakPassword = UNPROCESSABLE_ENTITY, "weak-password", "The password is too weak";
+        /// The sign-up is for another region.
+        OtherRegion = UNPROCESSABLE_ENTITY, "other-region", "The sign-up is for another region";
+        RegionClosed = CONFLICT, "region-closed", "The region takes no new tenants";
+        /// It takes sign-ups from the person itself only.
+        ForbidsCentralOnboarding = CONFLICT, "region-forbids-central-onboarding",
+            "The region takes sign-ups from the person itself only";
+        /// The header meridian-onboarding is no UUID.
+        MalformedOnboarding = BAD_REQUEST, "onboarding-malformed",
+            "The meridian-onboarding header is malformed",
+            "It is a lower-case hyphenated UUID.";
+        /// This source asked for too much.
+        TooManyRequests = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests";
+        NothingToConfirm = CONFLICT, "nothing-to-confirm", "The sign-up waits for no code",
+            "Read the operation: it says what can be done.";
+        /// The sign-up has to be repeated first.
+        NoAccount = CONFLICT, "no-account", "The account is not made yet",
+            "Repeat the sign-up with the same Idempotency-Key: then a code is mailed.";
+        /// It was used, withdrawn, sent again with another code, has run out, or never was: one
+        /// answer, which tells nothing of those that hold.
+        NoInvitation = NOT_FOUND, "no-invitation", "There is no such invitation",
+            "It was used, withdrawn, sent again with another code, or its time has run out. Ask \
+             who invited you.";
+        UnknownBearer = FORBIDDEN, "unknown-bearer",
+            "The token's user is not a user of this region any more";
+        /// There is none of this id.
+        UnknownSignup = NOT_FOUND, "unknown-signup", "There is no such sign-up";
+        /// The account was refused; the member `operation` is where that is shown.
+        AccountRefused = UNPROCESSABLE_ENTITY, "account-refused", "The account was refused",
+            "Repeat the request with the same Idempotency-Key, or ask the provider.";
+        InvitedAccountRefused = CONFLICT, "account-refused", "The account was refused",
+            "Repeat the request with the same code, or ask the provider.";
+        /// Accounts cannot be made right now; the registration is stored, and the member
+        /// `operation` is where it is shown.
+        AccountNotMade = SERVICE_UNAVAILABLE, "identity-unavailable",
+            "Accounts cannot be made right now",
+            "The registration is stored. Repeat the request with the same Idempotency-Key to \
+             complete it.";
+        /// Accounts cannot be made right now; the same request completes it later.
+        InvitedAccountNotMade = SERVICE_UNAVAILABLE, "identity-unavailable",
+            "Accounts cannot be made right now",
+            "Repeat the request with the same code to complete it.";
+        /// It is not the code of the latest mail.
+        WrongCode = UNPROCESSABLE_ENTITY, "wrong-code", "The code is wrong",
+            "Send the code of the latest mail.";
+        /// A new one has to be asked for.
+        ExpiredCode = UNPROCESSABLE_ENTITY, "expired-code", "The code has expired",
+            "Ask for a new code: POST to the operation's path with /resend.";
+        /// The identity provider says so of this account.
+        TooManyAttempts = TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts",
+            "Wait a while before you try again.";
+        /// The account does not take a confirmation.
+        ConfirmationRefused = CONFLICT, "confirmation-refused", "The address cannot be confirmed",
+            "The account does not take a confirmation. Ask the provider.";
+        ConfirmationUnavailable = SERVICE_UNAVAILABLE, "identity-unavailable",
+            "Addresses cannot be confirmed right now",
+            "The same request may be sent again.";
+        /// Nothing failed, or to try again is of no use.
+        NothingToRetry = CONFLICT, "nothing-to-retry", "There is nothing to try again",
+            "Read the operation: it says what can be done.";
+        TenantNotOpen = CONFLICT, "tenant-not-open", "The tenant does not take this now";
+        TryAgain = SERVICE_UNAVAILABLE, "try-again", "There is too much to do right now",
+            "The same request may be sent again.";
+    }
 }
 
 /// The documents that hold are told with every refusal: a form that was open for long does not know
 /// them.
 pub(crate) fn invalid_fields(fields: &[FieldProblem], documents: &Documents) -> Problem {
-    refused_fields(fields).with("documents", documents)
-}
-
-fn refused_fields(fields: &[FieldProblem]) -> Problem {
     let problem = match fields {
         [
             FieldProblem {
                 field: "password",
                 reason,
             },
-        ] => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "weak-password",
-            "The password is too weak",
-        )
-        .detail(format!("The password must be {reason}.")),
-        _ => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "invalid-fields",
-            "Some fields are not as they must be",
-        )
-        .detail("Each field that must be something else is named, with what it must be."),
+        ] => Problem::new(ProblemKind::WeakPassword)
+            .detail(format!("The password must be {reason}.")),
+        _ => ProblemKind::InvalidFields.into(),
     };
-    problem.with("fields", fields)
+    problem.with("fields", fields).with("documents", documents)
 }
 
 pub(crate) fn malformed_code() -> Problem {
-    refused_fields(&[FieldProblem {
+    let reason = "the digits that were mailed to you";
+    let fields = [FieldProblem {
         field: "code",
-        reason: "the digits that were mailed to you",
-    }])
+        reason,
+    }];
+    Problem::new(ProblemKind::MalformedCode).with("fields", fields)
 }
 
 pub(crate) fn other_region(region: &RegionCode) -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "other-region",
-        "The sign-up is for another region",
-    )
-    .detail(format!(
-        "This is the API of {region}. Send the sign-up to the region that it is for."
-    ))
-    .with("region", region)
+    Problem::new(ProblemKind::OtherRegion)
+        .detail(format!(
+            "This is the API of {region}. Send the sign-up to the region that it is for."
+        ))
+        .with("region", region)
 }
 
 pub(crate) fn region_closed(region: &RegionCode) -> Problem {
-    Problem::new(
-        StatusCode::CONFLICT,
-        "region-closed",
-        "The region takes no new tenants",
-    )
-    .detail(format!(
-        "{region} is closed to new tenants. Choose another region."
-    ))
-    .with("region", region)
+    Problem::new(ProblemKind::RegionClosed)
+        .detail(format!(
+            "{region} is closed to new tenants. Choose another region."
+        ))
+        .with("region", region)
 }
 
 pub(crate) fn forbids_central_onboarding(region: &RegionCode) -> Problem {
-    Problem::new(
-        StatusCode::CONFLICT,
-        "region-forbids-central-onboarding",
-        "The region takes sign-ups from the person itself only",
-    )
-    .detail(format!(
-        "The mode of {region} lets no other region see its sign-ups. Post the form to this address."
-    ))
-    .with("region", region)
-}
-
-pub(crate) fn malformed_onboarding() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "onboarding-malformed",
-        "The meridian-onboarding header is malformed",
-    )
-    .detail("It is a lower-case hyphenated UUID.")
+    Problem::new(ProblemKind::ForbidsCentralOnboarding)
+        .detail(format!(
+            "The mode of {region} lets no other region see its sign-ups. Post the form to this address."
+        ))
+        .with("region", region)
 }
 
 /// Too much was asked for, whoever or whatever the address is.
 pub(crate) fn too_many(wait_s: i64) -> Problem {
-    Problem::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "too-many-requests",
-        "Too many requests",
-    )
-    .detail(format!("Try again in {wait_s} seconds."))
-    .header(RETRY_AFTER, HeaderValue::from(wait_s))
-}
-
-pub(crate) fn nothing_to_confirm() -> Problem {
-    Problem::new(
-        StatusCode::CONFLICT,
-        "nothing-to-confirm",
-        "The sign-up waits for no code",
-    )
-    .detail("Read the operation: it says what can be done.")
+    Problem::new(ProblemKind::TooManyRequests)
+        .detail(format!("Try again in {wait_s} seconds."))
+        .header(RETRY_AFTER, HeaderValue::from(wait_s))
 }
 
 pub(crate) fn no_account(signup: SignupId) -> Problem {
-    Problem::new(
-        StatusCode::CONFLICT,
-        "no-account",
-        "The account is not made yet",
-    )
-    .detail("Repeat the sign-up with the same Idempotency-Key: then a code is mailed.")
-    .with("operation", format!("/signups/{signup}"))
-}
-
-/// One answer for every invitation that does not hold, so that it tells nothing of those that do.
-pub(crate) fn no_invitation() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no-invitation", "There is no such invitation")
-        .detail("It was used, withdrawn, sent again with another code, or its time has run out. Ask who invited you.")
-}
-
-pub(crate) fn unknown_bearer() -> Problem {
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        "unknown-bearer",
-        "The token's user is not a user of this region any more",
-    )
-}
-
-pub(crate) fn unknown_signup() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "unknown-signup",
-        "There is no such sign-up",
-    )
+    Problem::new(ProblemKind::NoAccount).with("operation", format!("/signups/{signup}"))
 }
 
 /// What the operation says of an account that was not made.
@@ -184,22 +174,10 @@ pub(crate) fn identity_failure(error: &IdentityError) -> IdentityFailure {
 pub(crate) fn account_of_invited(error: &IdentityError) -> Problem {
     tracing::warn!(error = %error, "account not made");
     match identity_failure(error) {
-        IdentityFailure::PasswordRefused => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "weak-password",
-            "The password is too weak",
-        )
-        .detail("Repeat the request with the same code and a stronger password."),
-        IdentityFailure::Refused => Problem::new(
-            StatusCode::CONFLICT,
-            "account-refused",
-            "The account was refused",
-        )
-        .detail("Repeat the request with the same code, or ask the provider."),
-        IdentityFailure::Unavailable => {
-            passing("identity-unavailable", "Accounts cannot be made right now")
-                .detail("Repeat the request with the same code to complete it.")
-        }
+        IdentityFailure::PasswordRefused => Problem::new(ProblemKind::WeakPassword)
+            .detail("Repeat the request with the same code and a stronger password."),
+        IdentityFailure::Refused => ProblemKind::InvitedAccountRefused.into(),
+        IdentityFailure::Unavailable => ProblemKind::InvitedAccountNotMade.into(),
     }
 }
 
@@ -207,80 +185,38 @@ pub(crate) fn account_of_invited(error: &IdentityError) -> Problem {
 pub(crate) fn account(error: &IdentityError, signup: SignupId) -> Problem {
     tracing::warn!(error = %error, "account not made");
     let problem = match identity_failure(error) {
-        IdentityFailure::PasswordRefused => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "weak-password", "The password is too weak")
-                .detail("Repeat the request with the same Idempotency-Key and a stronger password.")
-        }
-        IdentityFailure::Refused => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "account-refused", "The account was refused")
-                .detail("Repeat the request with the same Idempotency-Key, or ask the provider.")
-        }
-        IdentityFailure::Unavailable => passing("identity-unavailable", "Accounts cannot be made right now")
-            .detail("The registration is stored. Repeat the request with the same Idempotency-Key to complete it."),
+        IdentityFailure::PasswordRefused => Problem::new(ProblemKind::WeakPassword)
+            .detail("Repeat the request with the same Idempotency-Key and a stronger password."),
+        IdentityFailure::Refused => ProblemKind::AccountRefused.into(),
+        IdentityFailure::Unavailable => ProblemKind::AccountNotMade.into(),
     };
     problem.with("operation", format!("/signups/{signup}"))
 }
 
 pub(crate) fn confirmation(error: &IdentityError) -> Problem {
     tracing::info!(error = %error, "not confirmed");
-    match error {
-        IdentityError::WrongCode => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "wrong-code",
-            "The code is wrong",
-        )
-        .detail("Send the code of the latest mail."),
-        IdentityError::ExpiredCode => Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "expired-code",
-            "The code has expired",
-        )
-        .detail("Ask for a new code: POST to the operation's path with /resend."),
-        IdentityError::TooManyAttempts => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too-many-attempts",
-            "Too many attempts",
-        )
-        .detail("Wait a while before you try again."),
-        IdentityError::Refused { .. } | IdentityError::PasswordRefused => Problem::new(
-            StatusCode::CONFLICT,
-            "confirmation-refused",
-            "The address cannot be confirmed",
-        )
-        .detail("The account does not take a confirmation. Ask the provider."),
-        IdentityError::Unavailable { .. } => passing(
-            "identity-unavailable",
-            "Addresses cannot be confirmed right now",
-        )
-        .detail("The same request may be sent again."),
-    }
+    let kind = match error {
+        IdentityError::WrongCode => ProblemKind::WrongCode,
+        IdentityError::ExpiredCode => ProblemKind::ExpiredCode,
+        IdentityError::TooManyAttempts => ProblemKind::TooManyAttempts,
+        IdentityError::Refused { .. } | IdentityError::PasswordRefused => {
+            ProblemKind::ConfirmationRefused
+        }
+        IdentityError::Unavailable { .. } => ProblemKind::ConfirmationUnavailable,
+    };
+    kind.into()
 }
 
 pub(crate) fn store(error: &TenantStoreError) -> Problem {
-    match error {
+    let kind = match error {
         TenantStoreError::Busy { .. } | TenantStoreError::AliasTaken => {
             tracing::warn!(error = %error, "busy");
-            passing("try-again", "There is too much to do right now")
-                .detail("The same request may be sent again.")
+            ProblemKind::TryAgain
         }
-        TenantStoreError::Refused(Refusal::NothingToRetry) => Problem::new(
-            StatusCode::CONFLICT,
-            "nothing-to-retry",
-            "There is nothing to try again",
-        )
-        .detail("Read the operation: it says what can be done."),
-        TenantStoreError::Refused(Refusal::NoInvitation) => no_invitation(),
-        TenantStoreError::Refused(_) => Problem::new(
-            StatusCode::CONFLICT,
-            "tenant-not-open",
-            "The tenant does not take this now",
-        ),
-        error => Problem::internal(error),
-    }
-}
-
-/// A problem that passes by itself.
-fn passing(slug: &'static str, title: &'static str) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, slug, title)
-        .header(RETRY_AFTER, HeaderValue::from_static("2"))
+        TenantStoreError::Refused(Refusal::NothingToRetry) => ProblemKind::NothingToRetry,
+        TenantStoreError::Refused(Refusal::NoInvitation) => ProblemKind::NoInvitation,
+        TenantStoreError::Refused(_) => ProblemKind::TenantNotOpen,
+        error => return Problem::internal(error),
+    };
+    kind.into()
 }

@@ -2,7 +2,7 @@
 
 use crate::accounts::require_session;
 use crate::adapters::{Adapters, AuditNote, TenantScope, store};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::Method;
@@ -76,6 +76,12 @@ impl Permission {
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self(problem)
+    }
+}
+
+impl From<ProblemKind> for Refused {
+    fn from(kind: ProblemKind) -> Self {
+        Self(kind.into())
     }
 }
 
@@ -228,7 +234,7 @@ pub(crate) async fn reject(
     permission: Permission,
     now: Timestamp,
 ) -> Result<Response, Problem> {
-    let problem = problems::unknown_bearer();
+    let problem = Problem::new(ProblemKind::UnknownBearer);
     let Some(tenant) = bearer.tenant_id else {
         return Err(problem);
     };
@@ -260,11 +266,11 @@ pub(crate) fn authorize(
     permission: Permission,
 ) -> Result<(), Problem> {
     if named != Some(tenant.id) {
-        return Err(problems::unknown_tenant());
+        return Err(ProblemKind::UnknownTenant.into());
     }
     permission.during.includes(tenant)?;
     if permission.role == Role::Admin && role != Role::Admin {
-        return Err(problems::admins_only());
+        return Err(ProblemKind::AdminsOnly.into());
     }
     Ok(())
 }
@@ -278,13 +284,15 @@ impl LifecyclePhase {
         let may_end = self == Self::ToEnd;
         match tenant.status {
             Active | Suspended | Closing | Closed if may_end => Ok(()),
-            Active | Relocating if tenant.policy.suspension.is_some() => Err(problems::suspended()),
+            Active | Relocating if tenant.policy.suspension.is_some() => {
+                Err(ProblemKind::TenantSuspended.into())
+            }
             Active => Ok(()),
-            Relocating if self == Self::Change => Err(problems::relocating()),
+            Relocating if self == Self::Change => Err(ProblemKind::TenantRelocating.into()),
             Relocating => Ok(()),
             Closing | Closed if self == Self::UseAndEnd => Ok(()),
             status @ (Suspended | Closing | Closed | Pending | Provisioning) => {
-                Err(problems::not_in_use(status))
+                Err(problems::not_in_use(status).into())
             }
         }
     }

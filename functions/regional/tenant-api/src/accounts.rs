@@ -4,7 +4,7 @@
 
 use crate::access::Caller;
 use crate::adapters::{Adapters, TenantScope, store};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use futures::stream::{StreamExt as _, iter};
 use identity::{AccountState, Identity, IdentityError};
 use kernel::{Role, TenantId, Timestamp};
@@ -253,7 +253,7 @@ async fn find(scope: &TenantScope, tenant: TenantId, username: Username) -> Resu
         .load_user_of(tenant, username)
         .await
         .map_err(store)?;
-    user.ok_or_else(problems::unknown_bearer)
+    user.ok_or_else(|| ProblemKind::UnknownBearer.into())
 }
 
 /// A look that failed leaves what is stored, and is told in the log; there will be another.

@@ -7,9 +7,9 @@
 use crate::accounts::remove_lost;
 use crate::adapters::{Adapters, TenantScope, store};
 use crate::invitations::{Inviting, mail, renew, take_mail};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::OfTenant;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tenancy::{Actor, Asker, EmailAddress, Tenant, User, Username, decide_role};
 use tenant_store::LoadOptions;
+#[cfg(test)]
+use testkit::problems;
 
 /// What the token of an operator's tool has to carry.
 pub(crate) const SCOPE: &str = "tenant/administrators.write";
@@ -49,39 +51,21 @@ enum Appointment {
     Appointed { user: Username },
 }
 
-/// `POST /tenants/{tenant}/administrators`: the notice to all people of the tenant is on its way
-/// before anybody can become an administrator by the mail. Repeated, it invites the same person
-/// once, by another code.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/tenants/{tenant}/administrators",
-    tag = "Tenant",
-    operation_id = "giveAdministrator",
-    summary = "Gives a tenant a new administrator",
-    description = "For operators of the provider, by the region's own client for this. A user of the tenant becomes an \
-                   administrator; anybody else is invited by mail. The tenant's audit trail tells of it, and all people \
-                   of the tenant are told by mail. A suspended tenant can be given one; one that is closing or closed \
-                   cannot.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    request_body = NewAdministrator,
-    security(("machine" = [SCOPE])),
-    responses(
-        (status = 200, description = "The person is an administrator.", body = Appointment),
-        (status = 201, description = "The person is invited.", body = Appointment),
-        (status = 403, description = "`missing-scope`: the token lacks the scope."),
-        (status = 404, description = "`unknown-tenant`: it is not one of this region."),
-        (status = 409, description = format!("{} {}", said::NOT_NOW, said::NO_ADMINISTRATOR)),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 429, description = "`too-many-requests`: operators asked for too many mails to the tenant, or to \
-                                      this address. What the tenant asked for does not count."),
-        (status = 503, description = format!(
-            "{} {} `notice-not-sent`: the people of the tenant cannot be told right now; nothing is mailed to the new \
-             administrator, and the same request completes it. `identity-unavailable`: whether the person has an \
-             account cannot be looked at right now.",
-            said::BUSY, said::NOT_MAILED
-        )),
-    ),
-))]
+/// Gives a tenant a new administrator.
+///
+/// For operators of the provider, by the region's own client for this. A user of the tenant becomes
+/// an administrator; anybody else is invited by mail. The tenant's audit trail tells of it, and all
+/// people of the tenant are told by mail. A suspended tenant can be given one; one that is closing
+/// or closed cannot. Too many mails to the tenant, or to this address, are refused; what the tenant
+/// asked for does not count.
+#[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/administrators",
+    operation_id = "giveAdministrator", tag = "Tenant", params(OfTenant),
+    request_body = NewAdministrator, security(("machine" = [SCOPE])),
+    responses((status = 200, description = "The person is an administrator.", body = Appointment),
+        (status = 201, description = "The person is invited.", body = Appointment)),
+    extensions(("x-problems" = json!(problems![UnknownTenant, TenantNotReady, TenantClosing,
+        TenantRelocating, MailNotConfigured, AlreadyMember, InvalidFields, TooManyRequests,
+        TryAgain, PoolUnavailable, MailUnavailable, NoticeNotSent])))))]
 pub(crate) async fn give(
     State(adapters): State<Arc<Adapters>>,
     Path(tenant): Path<String>,
@@ -89,22 +73,25 @@ pub(crate) async fn give(
     Now(now): Now,
     Body(NewAdministrator { email }): Body<NewAdministrator>,
 ) -> Result<Response, Problem> {
+    // The notice to all people of the tenant is on its way before anybody can become an
+    // administrator by the mail. Repeated, the request invites the same person once, by another
+    // code.
     adapters.operators.verify(&headers, SCOPE, now).await?;
-    let tenant: TenantId = tenant.parse().map_err(|_| problems::unknown_tenant())?;
+    let tenant: TenantId = tenant.parse().map_err(|_| ProblemKind::UnknownTenant)?;
     let email: EmailAddress = problems::parse("email", &email)?;
     let scope = adapters.scope(tenant, now).await?;
     let tenant = scope
         .load_tenant()
         .await?
-        .ok_or_else(problems::unknown_tenant)?;
+        .ok_or(ProblemKind::UnknownTenant)?;
     if !matches!(
         tenant.status,
         TenantStatus::Active | TenantStatus::Suspended
     ) {
-        return Err(problems::not_in_use(tenant.status));
+        return Err(problems::not_in_use(tenant.status).into());
     }
     if !adapters.mailer.can_send() {
-        return Err(problems::mail_not_configured());
+        return Err(ProblemKind::MailNotConfigured.into());
     }
     let username = Username::of(&tenant.alias, &email);
     match member(&adapters, &scope, &tenant, username, now).await? {

@@ -2,15 +2,13 @@
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{OfTenant, refusals};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use catalogue::{AlertThresholds, Allowance};
-#[cfg(test)]
-use kernel::TenantId;
 use kernel::{MeterCode, PlanDecimal};
 use runtime::http::{Body, Now, Problem};
 use serde::{Deserialize, Serialize};
@@ -60,24 +58,13 @@ struct MeterThresholds<'a> {
     percents: Vec<u16>,
 }
 
-/// `GET /tenants/{tenant}/alert-thresholds`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/tenants/{tenant}/alert-thresholds",
-    tag = "Usage",
-    operation_id = "readAlertThresholds",
-    summary = "Shows which thresholds of usage the application is told",
-    description = "For every user. Each is told once in a billing period, when the tenant's usage reaches it.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    security(("person" = [])),
-    responses(
-        (status = 200, description = "The thresholds.", body = Thresholds<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_IN_USE),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Shows which thresholds of usage the application is told.
+///
+/// For every user. Each is told once in a billing period, when the tenant's usage reaches it.
+#[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}/alert-thresholds",
+    operation_id = "readAlertThresholds", tag = "Usage", params(OfTenant), security(("person" = [])),
+    responses((status = 200, description = "The thresholds.", body = Thresholds<'static>)),
+    extensions(("x-problems" = json!(refusals![Use])))))]
 pub(crate) async fn read(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -85,28 +72,15 @@ pub(crate) async fn read(
     shown(&adapters, &caller.tenant)
 }
 
-/// `PUT /tenants/{tenant}/alert-thresholds`
-#[cfg_attr(test, utoipa::path(
-    put,
-    path = "/tenants/{tenant}/alert-thresholds",
-    tag = "Usage",
-    operation_id = "setAlertThresholds",
-    summary = "Sets the tenant's own thresholds of usage",
-    description = "For administrators. In place of the tenant's own thresholds before; those of the plan are told all the \
-                   same. One that is passed already is told with the next usage of its meter.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    request_body = Wish,
+/// Sets the tenant's own thresholds of usage.
+///
+/// For administrators. In place of the tenant's own thresholds before; those of the plan are told all
+/// the same. One that is passed already is told with the next usage of its meter.
+#[cfg_attr(test, utoipa::path(put, path = "/tenants/{tenant}/alert-thresholds",
+    operation_id = "setAlertThresholds", tag = "Usage", params(OfTenant), request_body = Wish,
     security(("person" = [])),
-    responses(
-        (status = 200, description = "The thresholds.", body = Thresholds<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_NOW),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which. `unknown-plan`: the tenant's \
-                                      plan is not of this release."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+    responses((status = 200, description = "The thresholds.", body = Thresholds<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; InvalidFields, UnknownPlan])))))]
 pub(crate) async fn set(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -117,7 +91,7 @@ pub(crate) async fn set(
     let plan = adapters
         .catalogue
         .plan(&caller.tenant.plan)
-        .ok_or_else(problems::unknown_plan)?;
+        .ok_or(ProblemKind::UnknownPlan)?;
     let wanted = thresholds
         .iter()
         .map(|of| (of.meter.as_str(), of.percents.as_slice()));

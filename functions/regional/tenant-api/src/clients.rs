@@ -6,10 +6,10 @@
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use crate::tenant::note_read;
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{IdempotencyHeader, OfClient, OfTenant, refusals};
 use axum::extract::{Path, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
@@ -79,24 +79,13 @@ impl<'a> From<&'a MachineClient> for ClientView<'a> {
     }
 }
 
-/// `GET /tenants/{tenant}/clients`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/tenants/{tenant}/clients",
-    tag = "Clients",
-    operation_id = "listClients",
-    summary = "Lists the machine clients",
-    description = "For administrators.",
-    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
-    security(("person" = [])),
-    responses(
-        (status = 200, description = "The clients.", body = ClientList<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_IN_USE),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Lists the machine clients.
+///
+/// For administrators.
+#[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}/clients", operation_id = "listClients",
+    tag = "Clients", params(OfTenant), security(("person" = [])),
+    responses((status = 200, description = "The clients.", body = ClientList<'static>)),
+    extensions(("x-problems" = json!(refusals![Use])))))]
 pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Now(now): Now,
@@ -111,33 +100,18 @@ pub(crate) async fn list(
     Ok(Json(ClientList { clients }).into_response())
 }
 
-/// `POST /tenants/{tenant}/clients`
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/tenants/{tenant}/clients",
-    tag = "Clients",
-    operation_id = "createClient",
-    summary = "Makes a machine client",
-    description = "For administrators. It signs in by the grant client_credentials at the token endpoint. The same \
-                   request once more, with the same Idempotency-Key, completes what was cut off and shows the secret \
-                   again, as long as the client is there.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
-            description = "A random UUID; the same one when the request is repeated."),
-    ),
-    request_body = ClientRequest,
-    security(("person" = [])),
+/// Makes a machine client.
+///
+/// For administrators. It signs in by the grant client_credentials at the token endpoint. The same
+/// request once more, with the same Idempotency-Key, completes what was cut off and shows the
+/// secret again, as long as the client is there.
+#[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/clients",
+    operation_id = "createClient", tag = "Clients", params(OfTenant, IdempotencyHeader),
+    request_body = ClientRequest, security(("person" = [])),
     responses(
-        (status = 201, description = "The client, with its secret.", body = ClientMade<'static>),
-        (status = 400, description = said::KEY),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_CLIENT)),
-        (status = 409, description = format!("{} {}", said::NOT_NOW, said::TOO_MANY_CLIENTS)),
-        (status = 422, description = format!("`invalid-fields`: the member `fields` says which. {}", said::KEY_REUSED)),
-        (status = 503, description = format!("{} {}", said::BUSY, said::CLIENT_NOT_MADE)),
-    ),
-))]
+        (status = 201, description = "The client, with its secret.", body = ClientMade<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; KeyMissing, KeyMalformed, UnknownClient,
+        TooManyClients, ClientEnds, InvalidFields, KeyReused, ClientNotMade])))))]
 pub(crate) async fn create(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -167,31 +141,17 @@ pub(crate) async fn create(
     Ok(make(&adapters, &caller, &wish, now).await?)
 }
 
-/// `POST /tenants/{tenant}/clients/{client}/rotation`
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/tenants/{tenant}/clients/{client}/rotation",
-    tag = "Clients",
-    operation_id = "rotateClient",
-    summary = "Makes a client's successor",
-    description = "For administrators. The successor may do the same; the old client can be used for another 24 hours.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("client" = ClientId, Path, description = "The client."),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128, pattern = "^[!-~]+$",
-            description = "A random UUID; the same one when the request is repeated."),
-    ),
+/// Makes a client's successor.
+///
+/// For administrators. The successor may do the same; the old client can be used for another 24
+/// hours.
+#[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/clients/{client}/rotation",
+    operation_id = "rotateClient", tag = "Clients", params(OfClient, IdempotencyHeader),
     security(("person" = [])),
-    responses(
-        (status = 201, description = "The successor, with its secret.", body = ClientMade<'static>),
-        (status = 400, description = said::KEY),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_CLIENT)),
-        (status = 409, description = format!("{} {}", said::NOT_NOW, said::TOO_MANY_CLIENTS)),
-        (status = 422, description = said::KEY_REUSED),
-        (status = 503, description = format!("{} {}", said::BUSY, said::CLIENT_NOT_MADE)),
-    ),
-))]
+    responses((status = 201, description = "The successor, with its secret.",
+            body = ClientMade<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; KeyMissing, KeyMalformed, UnknownClient,
+        TooManyClients, ClientEnds, KeyReused, ClientNotMade])))))]
 pub(crate) async fn rotate(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -210,34 +170,22 @@ pub(crate) async fn rotate(
     Ok(make(&adapters, &caller, &wish, now).await?)
 }
 
-/// `DELETE /tenants/{tenant}/clients/{client}`: refused here at once, then forgotten by the
-/// identity provider. What is cut off in between is completed when it is due.
-#[cfg_attr(test, utoipa::path(
-    delete,
-    path = "/tenants/{tenant}/clients/{client}",
-    tag = "Clients",
-    operation_id = "revokeClient",
-    summary = "Revokes a machine client",
-    description = "For administrators. Its tokens hold no more from now on.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("client" = ClientId, Path, description = "The client."),
-    ),
-    security(("person" = [])),
-    responses(
-        (status = 204, description = "It is revoked."),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_CLIENT)),
-        (status = 409, description = said::NOT_IN_USE),
-        (status = 503, description = format!("{} {}", said::BUSY, said::CLIENT_NOT_DELETED)),
-    ),
-))]
+/// Revokes a machine client.
+///
+/// For administrators. Its tokens hold no more from now on.
+#[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/clients/{client}",
+    operation_id = "revokeClient", tag = "Clients", params(OfClient), security(("person" = [])),
+    responses((status = 204, description = "It is revoked.")),
+    extensions(("x-problems" = json!(refusals![ToEnd; TenantClosing, UnknownClient,
+        ClientNotDeleted])))))]
 pub(crate) async fn revoke(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Path((_, client)): Path<(String, String)>,
     Now(now): Now,
 ) -> Result<Response, Refused> {
+    // The client is refused here at once, then forgotten by the identity provider. What is cut off
+    // in between is completed when it is due.
     let client = find(&caller, &client).await?;
     let context = adapters.context(now);
     let ended = caller.scope.change(LoadOptions::CLIENTS, |loaded| {
@@ -276,9 +224,9 @@ pub(crate) async fn revoke(
 fn client_of(caller: &Caller, headers: &HeaderMap) -> Result<ClientId, Problem> {
     let header = headers
         .get("idempotency-key")
-        .ok_or_else(problems::key_missing)?;
+        .ok_or(ProblemKind::KeyMissing)?;
     let key: Option<IdempotencyKey> = header.to_str().ok().and_then(|key| key.parse().ok());
-    let key = key.ok_or_else(problems::key_malformed)?;
+    let key = key.ok_or(ProblemKind::KeyMalformed)?;
     Ok(ClientId::of(caller.tenant.id, &key.digest()))
 }
 
@@ -297,10 +245,10 @@ async fn make(
         .as_ref()
         .is_some_and(|known| known.scopes != wish.scopes || known.replaces != wish.replaces)
     {
-        return Err(problems::key_reused());
+        return Err(ProblemKind::KeyReused.into());
     }
     if known.as_ref().is_some_and(|known| known.has_ended(now)) {
-        return Err(problems::unknown_client());
+        return Err(ProblemKind::UnknownClient.into());
     }
     let credentials = match &known {
         None => {
@@ -373,7 +321,7 @@ async fn machine(adapters: &Adapters, client_id: &str) -> Result<Credentials, Pr
         .machine(client_id)
         .await
         .map_err(|error| problems::client_not_made(&error))?;
-    found.ok_or_else(problems::unknown_client)
+    found.ok_or_else(|| ProblemKind::UnknownClient.into())
 }
 
 /// Notes that the client is made. Of two that one key made at once, the one that was noted first
@@ -412,7 +360,7 @@ async fn complete(
     match (client, stays) {
         (Some(client), Some(stays)) if stays == credentials.client_id => Ok((client, credentials)),
         (Some(client), Some(stays)) => Ok((client, machine(adapters, &stays).await?)),
-        _ => Err(problems::unknown_client()),
+        _ => Err(ProblemKind::UnknownClient.into()),
     }
 }
 
@@ -427,7 +375,7 @@ async fn load(caller: &Caller) -> Result<Vec<MachineClient>, Problem> {
 
 /// A client of this tenant: one of another is as unknown as one that does not exist.
 async fn find(caller: &Caller, client: &str) -> Result<MachineClient, Problem> {
-    let id: ClientId = client.parse().map_err(|_| problems::unknown_client())?;
+    let id: ClientId = client.parse().map_err(|_| ProblemKind::UnknownClient)?;
     let found = load(caller).await?.into_iter().find(|known| known.id == id);
-    found.ok_or_else(problems::unknown_client)
+    found.ok_or_else(|| ProblemKind::UnknownClient.into())
 }

@@ -2,9 +2,9 @@
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, AuditNote, TenantScope, fresh_mark, store};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{OfTenant, refusals};
 use axum::body::HttpBody;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, Path, Request, State};
@@ -52,25 +52,14 @@ struct Reopened {
     status: TenantStatus,
 }
 
-/// `POST /tenants/{tenant}/closure`
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/tenants/{tenant}/closure",
-    tag = "Tenant",
-    operation_id = "closeTenant",
-    summary = "Asks for the end of the tenant",
-    description = "For administrators. Nobody signs in to it from now on; until the grace period ends, it can be \
-                   undone. Asked for again, it gives another code.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    security(("person" = [])),
-    responses(
-        (status = 202, description = "When it ends, and what undoes it.", body = Closing),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_NOW),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Asks for the end of the tenant.
+///
+/// For administrators. Nobody signs in to it from now on; until the grace period ends, it can be
+/// undone. Asked for again, it gives another code.
+#[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/closure",
+    operation_id = "closeTenant", tag = "Tenant", params(OfTenant), security(("person" = [])),
+    responses((status = 202, description = "When it ends, and what undoes it.", body = Closing)),
+    extensions(("x-problems" = json!(refusals![ToEnd; TenantClosing, TenantRelocating])))))]
 pub(crate) async fn close(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -102,31 +91,16 @@ pub(crate) async fn close(
         .into_response())
 }
 
-/// `POST /tenants/{tenant}/closure/undo`: by an administrator's token, or by the code that came
-/// with the closure.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/tenants/{tenant}/closure/undo",
-    tag = "Tenant",
-    operation_id = "undoClosure",
-    summary = "Takes the end of the tenant back",
-    description = "For administrators by their token, or for whoever has the code of the closure without one.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    request_body = Option<Undo>,
+/// Takes the end of the tenant back.
+///
+/// For administrators by their token, or for whoever has the code of the closure without one. Too
+/// many wrong codes for this tenant, or too many codes from one source, are refused.
+#[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/closure/undo",
+    operation_id = "undoClosure", tag = "Tenant", params(OfTenant), request_body = Option<Undo>,
     security((), ("person" = [])),
-    responses(
-        (status = 200, description = "What the tenant is again.", body = Reopened),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = format!(
-            "{} `tenant-not-closing`: there is nothing to undo. `grace-over`: it cannot be undone any more.",
-            said::NOT_READY
-        )),
-        (status = 422, description = "`wrong-code`: it is not the code of a closure of this tenant."),
-        (status = 429, description = "`too-many-requests`: too many wrong codes for this tenant, or too many codes from this source."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+    responses((status = 200, description = "What the tenant is again.", body = Reopened)),
+    extensions(("x-problems" = json!(refusals![ToEnd; NoTokenAndNoCode, TenantNotClosing,
+        GraceOver, WrongCode, TooManyRequests])))))]
 pub(crate) async fn undo(
     State(adapters): State<Arc<Adapters>>,
     caller: Option<Extension<Caller>>,
@@ -152,7 +126,7 @@ pub(crate) async fn undo(
             let tenant = path.map_or_else(|_| String::new(), |Path(tenant)| tenant);
             reopen_by_code(&adapters, &source, &tenant, &code, now).await?
         }
-        (None, None) => return Err(problems::no_token_and_no_code().into()),
+        (None, None) => return Err(ProblemKind::NoTokenAndNoCode.into()),
     };
     Ok(Json(reopened).into_response())
 }
@@ -183,7 +157,7 @@ async fn reopen(
             status: state.tenant.status,
         }),
         Err(TenantStoreError::Refused(Refusal::NotFromHere { status })) => {
-            Err(problems::not_undone(status))
+            Err(problems::not_undone(status).into())
         }
         Err(error) => Err(store(error)),
     }
@@ -197,8 +171,8 @@ async fn reopen_by_code(
     code: &str,
     now: Timestamp,
 ) -> Result<Reopened, Problem> {
-    let tenant: TenantId = tenant.parse().map_err(|_| problems::wrong_code())?;
-    let code: UndoCode = code.parse().map_err(|_| problems::wrong_code())?;
+    let tenant: TenantId = tenant.parse().map_err(|_| ProblemKind::WrongCode)?;
+    let code: UndoCode = code.parse().map_err(|_| ProblemKind::WrongCode)?;
     adapters
         .limit_source(source, CODES_PER_SOURCE_MAX, now)
         .await?;
@@ -214,7 +188,7 @@ async fn reopen_by_code(
     let of = KeyDigest::of("wrong codes of a closure", &tenant.to_string());
     let limit = Limit::hourly(of, WRONG_CODES_PER_HOUR_MAX);
     scope.limit(&limit, &fresh_mark(), now).await?;
-    let problem = problems::wrong_code();
+    let problem = Problem::new(ProblemKind::WrongCode);
     if undo.is_some() {
         let (actor, action) = (Actor::Holder, AuditAction::UndoClosure);
         let note = AuditNote {

@@ -5,9 +5,9 @@
 
 use crate::access::identify;
 use crate::adapters::{Adapters, store};
-use crate::problems;
+use crate::problems::ProblemKind;
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{AskedTenant, refusals};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -40,27 +40,18 @@ struct Entitlements<'a> {
     policy_version: u64,
 }
 
-/// `GET /entitlements`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/entitlements",
-    tag = "Entitlements",
-    operation_id = "readEntitlements",
-    summary = "Shows what a tenant is entitled to",
-    description = "By a user's token, or one of the tenant's own client with the scope tenant/read: of that tenant. By \
-                   the provider's service client with the scope tenant/read: of the tenant that is asked for. Holds \
-                   with home out of reach, since it is what this region has applied.",
-    params(("tenant" = Option<TenantId>, Query, description = "The tenant; a service of the provider has to name it.")),
+/// Shows what a tenant is entitled to.
+///
+/// By a user's token, or one of the tenant's own client with the scope tenant/read: of that tenant.
+/// By the provider's service client with the scope tenant/read: of the tenant that is asked for.
+/// Holds with home out of reach, since it is what this region has applied.
+#[cfg_attr(test, utoipa::path(get, path = "/entitlements", operation_id = "readEntitlements",
+    tag = "Entitlements", params(AskedTenant),
     security(("person" = []), ("machine" = ["tenant/read"])),
-    responses(
-        (status = 200, description = "What the tenant is entitled to.", body = Entitlements<'static>, headers(
-            ("cache-control" = String, description = "For how long the answer may be used again."),
-        )),
-        (status = 403, description = format!("{} `missing-scope`: the token lacks the scope.", said::UNKNOWN_BEARER)),
-        (status = 404, description = "`unknown-tenant`: it is not the tenant of the token, or not one of this region."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+    responses((status = 200, description = "What the tenant is entitled to.",
+            body = Entitlements<'static>, headers(("cache-control" = String,
+                    description = "For how long the answer may be used again.")))),
+    extensions(("x-problems" = json!(refusals![Always])))))]
 pub(crate) async fn read(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -73,13 +64,13 @@ pub(crate) async fn read(
         .await?;
     let asked = query.get("tenant").map(|text| {
         text.parse::<TenantId>()
-            .map_err(|_| problems::unknown_tenant())
+            .map_err(|_| ProblemKind::UnknownTenant)
     });
     let asked = asked.transpose()?;
     let tenant = match holder {
         Holder::Person(client, bearer) => {
             let caller = identify(&adapters, &client, &bearer, now).await?;
-            caller.ok_or_else(problems::unknown_bearer)?.tenant
+            caller.ok_or(ProblemKind::UnknownBearer)?.tenant
         }
         Holder::Machine(client, scopes) => {
             scopes.require(MachineScope::TenantRead.as_str())?;
@@ -87,7 +78,7 @@ pub(crate) async fn read(
         }
     };
     if asked.is_some_and(|asked| asked != tenant.id) {
-        return Err(problems::unknown_tenant());
+        return Err(ProblemKind::UnknownTenant.into());
     }
     Ok(shown(&adapters.region, &tenant))
 }
@@ -102,13 +93,13 @@ pub(crate) async fn seen_by(
 ) -> Result<Tenant, Problem> {
     match client {
         Client::Named => {
-            let asked = asked.ok_or_else(problems::unknown_tenant)?;
+            let asked = asked.ok_or(ProblemKind::UnknownTenant)?;
             adapters
                 .scope(asked, now)
                 .await?
                 .load_tenant()
                 .await?
-                .ok_or_else(problems::unknown_tenant)
+                .ok_or_else(|| ProblemKind::UnknownTenant.into())
         }
         Client::Other(id) => {
             let known = adapters

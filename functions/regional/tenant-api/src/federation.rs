@@ -2,10 +2,10 @@
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use crate::tenant::note_read;
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{OfTenant, refusals};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -60,24 +60,14 @@ struct ProviderView<'a> {
     changed_at: Timestamp,
 }
 
-/// `GET /tenants/{tenant}/identity-provider`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/tenants/{tenant}/identity-provider",
-    tag = "Federation",
-    operation_id = "readIdentityProvider",
-    summary = "Shows the tenant's own identity provider",
-    description = "For administrators.",
-    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
+/// Shows the tenant's own identity provider.
+///
+/// For administrators.
+#[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}/identity-provider",
+    operation_id = "readIdentityProvider", tag = "Federation", params(OfTenant),
     security(("person" = [])),
-    responses(
-        (status = 200, description = "The provider.", body = ProviderView<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::NO_PROVIDER)),
-        (status = 409, description = said::NOT_IN_USE),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+    responses((status = 200, description = "The provider.", body = ProviderView<'static>)),
+    extensions(("x-problems" = json!(refusals![Use; NoIdentityProvider])))))]
 pub(crate) async fn read(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -85,7 +75,7 @@ pub(crate) async fn read(
 ) -> Result<Response, Refused> {
     let provider = load(&caller)
         .await?
-        .ok_or_else(problems::no_identity_provider)?;
+        .ok_or(ProblemKind::NoIdentityProvider)?;
     note_read(&caller, AuditAction::ReadIdentityProvider, now).await?;
     Ok(shown(
         &adapters,
@@ -94,42 +84,31 @@ pub(crate) async fn read(
     ))
 }
 
-/// `PUT /tenants/{tenant}/identity-provider`: known here first, then to the user pool, then to the
-/// sign-in page. The same request completes what was cut off.
-#[cfg_attr(test, utoipa::path(
-    put,
-    path = "/tenants/{tenant}/identity-provider",
-    tag = "Federation",
-    operation_id = "setIdentityProvider",
-    summary = "Sets the tenant's own identity provider",
-    description = "For administrators. Whoever the provider vouches for, with a verified address, signs in at the \
-                   tenant's address, and is a member from the first time on. `trusts_unverified_email` does without \
-                   the verification.",
-    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
-    request_body = ProviderRequest,
-    security(("person" = [])),
-    responses(
-        (status = 200, description = "The provider.", body = ProviderView<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = format!("{} `no-address`: tenants have no address of their own here.", said::NOT_NOW)),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which. `provider-refused`: the user \
-                                      pool found no OpenID provider there."),
-        (status = 503, description = format!("{} {}", said::BUSY, said::PROVIDER_NOT_SET)),
-    ),
-))]
+/// Sets the tenant's own identity provider.
+///
+/// For administrators. Whoever the provider vouches for, with a verified address, signs in at the
+/// tenant's address, and is a member from the first time on. `trusts_unverified_email` does without
+/// the verification.
+#[cfg_attr(test, utoipa::path(put, path = "/tenants/{tenant}/identity-provider",
+    operation_id = "setIdentityProvider", tag = "Federation", params(OfTenant),
+    request_body = ProviderRequest, security(("person" = [])),
+    responses((status = 200, description = "The provider.", body = ProviderView<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; NoAddress, InvalidFields, ProviderRefused,
+        ProviderNotSet])))))]
 pub(crate) async fn set(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Now(now): Now,
     body: Result<Body<ProviderRequest>, Problem>,
 ) -> Result<Response, Refused> {
+    // The provider is known here first, then to the user pool, then to the sign-in page. The same
+    // request completes what was cut off.
     let Body(request) = body?;
     let alias = &caller.tenant.alias;
     let address = adapters
         .addresses
         .url(alias.as_str())
-        .ok_or_else(problems::no_address)?;
+        .ok_or(ProblemKind::NoAddress)?;
     let (issuer, client_id, secret) = validate(&request, adapters.with_loopback)?;
     let name = ProviderName::of(alias);
     let provider = IdentityProvider {
@@ -164,24 +143,15 @@ pub(crate) async fn set(
     Ok(shown(&adapters, &provider, true))
 }
 
-/// `DELETE /tenants/{tenant}/identity-provider`
-#[cfg_attr(test, utoipa::path(
-    delete,
-    path = "/tenants/{tenant}/identity-provider",
-    tag = "Federation",
-    operation_id = "removeIdentityProvider",
-    summary = "Removes the tenant's own identity provider",
-    description = "For administrators. Whoever came by it stays a user and cannot sign in; their tokens hold no more.",
-    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
+/// Removes the tenant's own identity provider.
+///
+/// For administrators. Whoever came by it stays a user and cannot sign in; their tokens hold no
+/// more.
+#[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/identity-provider",
+    operation_id = "removeIdentityProvider", tag = "Federation", params(OfTenant),
     security(("person" = [])),
-    responses(
-        (status = 204, description = "It is removed."),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::NO_PROVIDER)),
-        (status = 409, description = said::NOT_IN_USE),
-        (status = 503, description = format!("{} {}", said::BUSY, said::PROVIDER_NOT_SET)),
-    ),
-))]
+    responses((status = 204, description = "It is removed.")),
+    extensions(("x-problems" = json!(refusals![Use; NoIdentityProvider, ProviderNotSet])))))]
 pub(crate) async fn remove(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -189,7 +159,7 @@ pub(crate) async fn remove(
 ) -> Result<Response, Refused> {
     let provider = load(&caller)
         .await?
-        .ok_or_else(problems::no_identity_provider)?;
+        .ok_or(ProblemKind::NoIdentityProvider)?;
     let context = adapters.context(now);
     let ended = caller.scope.change(LoadOptions::TENANT, |loaded| {
         Ok(decide_federation_end(

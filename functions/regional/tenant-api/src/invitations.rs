@@ -3,10 +3,10 @@
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, TenantScope, fresh_mark, store};
 use crate::paging::{self, Paging};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use crate::tenant::note_read;
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{OfInvitation, OfTenant, Page, refusals};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -82,29 +82,15 @@ impl<'a> From<&'a Invitation> for InvitationView<'a> {
     }
 }
 
-/// `GET /tenants/{tenant}/invitations`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/tenants/{tenant}/invitations",
-    tag = "Invitations",
-    operation_id = "listInvitations",
-    summary = "Lists the open invitations",
-    description = "For administrators.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("limit" = Option<u8>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
-        ("cursor" = Option<String>, Query, max_length = 64, description = "The `next_cursor` of an earlier answer."),
-    ),
+/// Lists the open invitations.
+///
+/// For administrators.
+#[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}/invitations",
+    operation_id = "listInvitations", tag = "Invitations", params(OfTenant, Page),
     security(("person" = [])),
     responses(
-        (status = 200, description = "A page of invitations.", body = InvitationList<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_IN_USE),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+        (status = 200, description = "A page of invitations.", body = InvitationList<'static>)),
+    extensions(("x-problems" = json!(refusals![Use; InvalidFields])))))]
 pub(crate) async fn list(
     Extension(caller): Extension<Caller>,
     Now(now): Now,
@@ -125,29 +111,16 @@ pub(crate) async fn list(
     .into_response())
 }
 
-/// `POST /tenants/{tenant}/invitations`: an address that has an open invitation gets another code,
-/// and the role of this request.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/tenants/{tenant}/invitations",
-    tag = "Invitations",
-    operation_id = "invite",
-    summary = "Invites a person",
-    description = "For administrators. Mails a code, which `POST /invitations/acceptance` takes. An address that has \
-                   an open invitation gets another code, and the role of this request.",
-    params(("tenant" = kernel::TenantId, Path, description = "The tenant.")),
-    request_body = InviteRequest,
-    security(("person" = [])),
-    responses(
-        (status = 201, description = "The invitation.", body = InvitationView<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_INVITATION)),
-        (status = 409, description = format!("{} {}", said::NOT_NOW, said::NOT_INVITED)),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 429, description = "`too-many-requests`: the tenant asked for too many mails, or for too many to this address."),
-        (status = 503, description = format!("{} {}", said::BUSY, said::NOT_MAILED)),
-    ),
-))]
+/// Invites a person.
+///
+/// For administrators. Mails a code, which `POST /invitations/acceptance` takes. An address that
+/// has an open invitation gets another code, and the role of this request. Too many mails for the
+/// tenant, or to this address, are refused.
+#[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/invitations", operation_id = "invite",
+    tag = "Invitations", params(OfTenant), request_body = InviteRequest, security(("person" = [])),
+    responses((status = 201, description = "The invitation.", body = InvitationView<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; UnknownInvitation, MailNotConfigured,
+        TenantFull, AlreadyMember, InvalidFields, TooManyRequests, MailUnavailable])))))]
 pub(crate) async fn invite(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -161,29 +134,16 @@ pub(crate) async fn invite(
     Ok((StatusCode::CREATED, Json(InvitationView::from(&invitation))).into_response())
 }
 
-/// `POST /tenants/{tenant}/invitations/{invitation}/resend`: the code that was mailed before is
-/// void.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/tenants/{tenant}/invitations/{invitation}/resend",
-    tag = "Invitations",
-    operation_id = "resendInvitation",
-    summary = "Mails another code",
-    description = "For administrators. The code that was mailed before is void.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("invitation" = InvitationId, Path, description = "The invitation."),
-    ),
+/// Mails another code.
+///
+/// For administrators. The code that was mailed before is void. Too many mails for the tenant, or
+/// to this address, are refused.
+#[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/invitations/{invitation}/resend",
+    operation_id = "resendInvitation", tag = "Invitations", params(OfInvitation),
     security(("person" = [])),
-    responses(
-        (status = 200, description = "The invitation.", body = InvitationView<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_INVITATION)),
-        (status = 409, description = format!("{} {}", said::NOT_NOW, said::NOT_INVITED)),
-        (status = 429, description = "`too-many-requests`: the tenant asked for too many mails, or for too many to this address."),
-        (status = 503, description = format!("{} {}", said::BUSY, said::NOT_MAILED)),
-    ),
-))]
+    responses((status = 200, description = "The invitation.", body = InvitationView<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; UnknownInvitation, MailNotConfigured,
+        TenantFull, AlreadyMember, TooManyRequests, MailUnavailable])))))]
 pub(crate) async fn resend(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -193,33 +153,20 @@ pub(crate) async fn resend(
 ) -> Result<Response, Refused> {
     let id = invitation
         .parse()
-        .map_err(|_| problems::unknown_invitation())?;
+        .map_err(|_| ProblemKind::UnknownInvitation)?;
     let open = find(&caller.scope, &caller.tenant, id).await?;
     let invitation = send(&adapters, &caller, &open.email, None, &source, now).await?;
     Ok(Json(InvitationView::from(&invitation)).into_response())
 }
 
-/// `DELETE /tenants/{tenant}/invitations/{invitation}`
-#[cfg_attr(test, utoipa::path(
-    delete,
-    path = "/tenants/{tenant}/invitations/{invitation}",
-    tag = "Invitations",
-    operation_id = "withdrawInvitation",
-    summary = "Withdraws an invitation",
-    description = "For administrators.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("invitation" = InvitationId, Path, description = "The invitation."),
-    ),
+/// Withdraws an invitation.
+///
+/// For administrators.
+#[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/invitations/{invitation}",
+    operation_id = "withdrawInvitation", tag = "Invitations", params(OfInvitation),
     security(("person" = [])),
-    responses(
-        (status = 204, description = "It is withdrawn."),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_INVITATION)),
-        (status = 409, description = said::NOT_NOW),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+    responses((status = 204, description = "It is withdrawn.")),
+    extensions(("x-problems" = json!(refusals![Change; UnknownInvitation])))))]
 pub(crate) async fn withdraw(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -228,7 +175,7 @@ pub(crate) async fn withdraw(
 ) -> Result<Response, Refused> {
     let id = invitation
         .parse()
-        .map_err(|_| problems::unknown_invitation())?;
+        .map_err(|_| ProblemKind::UnknownInvitation)?;
     let context = adapters.context(now);
     let reach = LoadOptions {
         invitation: Some(id),
@@ -302,7 +249,7 @@ pub(crate) async fn take_mail(
     now: Timestamp,
 ) -> Result<Option<OwedMail>, Problem> {
     if !adapters.mailer.can_send() {
-        return Err(problems::mail_not_configured());
+        return Err(ProblemKind::MailNotConfigured.into());
     }
     limit(
         inviting,
@@ -359,7 +306,7 @@ pub(crate) async fn mail(
         .load_organisation(tenant.id)
         .await
         .map_err(store)?;
-    let organisation = organisation.ok_or_else(problems::unknown_tenant)?;
+    let organisation = organisation.ok_or(ProblemKind::UnknownTenant)?;
     let invited = Invited {
         organisation: &organisation,
         alias: &tenant.alias,
@@ -485,5 +432,5 @@ async fn find(
         .load_invitation_to(tenant.id, id)
         .await
         .map_err(store)?;
-    invitation.ok_or_else(problems::unknown_invitation)
+    invitation.ok_or_else(|| ProblemKind::UnknownInvitation.into())
 }

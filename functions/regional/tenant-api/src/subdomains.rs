@@ -2,15 +2,13 @@
 
 use crate::access::{Caller, Refused};
 use crate::adapters::{Adapters, store};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{OfTenant, refusals};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-#[cfg(test)]
-use kernel::TenantId;
 use kernel::{SubdomainDigest, Timestamp};
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use runtime::http::{Body, Now, Problem};
@@ -120,32 +118,18 @@ impl<'a> ReservationView<'a> {
     }
 }
 
-/// `PUT /tenants/{tenant}/address`: home decides.
-#[cfg_attr(test, utoipa::path(
-    put,
-    path = "/tenants/{tenant}/address",
-    tag = "Tenant",
-    operation_id = "reserveSubdomain",
-    summary = "Asks for a readable subdomain of the tenant's address",
-    description = "For administrators. No two tenants have the same one, wherever they are. It leads to the tenant once \
-                   that is certain; until then the subdomain before it does.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    request_body = AddressWish,
+/// Asks for a readable subdomain of the tenant's address.
+///
+/// For administrators. No two tenants have the same one, wherever they are. It leads to the tenant
+/// once that is certain; until then the subdomain before it does. Too many subdomains in a day are refused.
+#[cfg_attr(test, utoipa::path(put, path = "/tenants/{tenant}/address",
+    operation_id = "reserveSubdomain", tag = "Tenant", params(OfTenant), request_body = AddressWish,
     security(("person" = [])),
     responses(
         (status = 200, description = "The subdomain is the tenant's.", body = AddressView<'static>),
-        (status = 202, description = "The subdomain is asked for.", body = AddressView<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = format!(
-            "{} `subdomains-not-configured`: the provider has none chosen in this region.",
-            said::NOT_NOW
-        )),
-        (status = 422, description = "`invalid-fields`: the subdomain is malformed or reserved."),
-        (status = 429, description = "`too-many-requests`: too many subdomains were asked for today."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+        (status = 202, description = "The subdomain is asked for.", body = AddressView<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; SubdomainsNotConfigured, InvalidFields,
+        TooManyRequests])))))]
 pub(crate) async fn reserve(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -157,7 +141,7 @@ pub(crate) async fn reserve(
     let digest = adapters
         .subdomains
         .of(&subdomain)
-        .ok_or_else(problems::subdomains_not_configured)?;
+        .ok_or(ProblemKind::SubdomainsNotConfigured)?;
     let of = KeyDigest::of("subdomains of a tenant", &caller.tenant.id.to_string());
     let limit = Limit::daily(of, LABELS_PER_DAY_MAX);
     caller
@@ -177,24 +161,13 @@ pub(crate) async fn reserve(
     Ok((status, Json(AddressView::of(&tenant))).into_response())
 }
 
-/// `DELETE /tenants/{tenant}/address`
-#[cfg_attr(test, utoipa::path(
-    delete,
-    path = "/tenants/{tenant}/address",
-    tag = "Tenant",
-    operation_id = "releaseAddress",
-    summary = "Gives up the readable subdomain, and any that is asked for",
-    description = "For administrators. No other tenant gets the subdomain for 30 days; this one may ask for it again.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    security(("person" = [])),
-    responses(
-        (status = 204, description = "No such subdomain leads to the tenant any more."),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_NOW),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Gives up the readable subdomain, and any that is asked for.
+///
+/// For administrators. No other tenant gets the subdomain for 30 days; this one may ask for it again.
+#[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/address",
+    operation_id = "releaseAddress", tag = "Tenant", params(OfTenant), security(("person" = [])),
+    responses((status = 204, description = "No such subdomain leads to the tenant any more.")),
+    extensions(("x-problems" = json!(refusals![Change])))))]
 pub(crate) async fn release(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,

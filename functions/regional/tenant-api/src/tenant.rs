@@ -4,10 +4,10 @@ use crate::access::{Caller, Refused};
 use crate::accounts::reconcile_administrators;
 use crate::adapters::{Adapters, AuditNote, TenantScope, store};
 use crate::paging::{self, Paging};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use crate::subdomains::AddressView;
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{OfTenant, Page, refusals};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -99,23 +99,13 @@ struct Trail {
     next_cursor: Option<String>,
 }
 
-/// `GET /tenants/{tenant}`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/tenants/{tenant}",
-    tag = "Tenant",
-    operation_id = "readTenant",
-    summary = "Shows the tenant",
-    description = "For every user of it, in every status.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    security(("person" = [])),
-    responses(
-        (status = 200, description = "The tenant.", body = Profile<'static>),
-        (status = 403, description = said::UNKNOWN_BEARER),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Shows the tenant.
+///
+/// For every user of it, in every status.
+#[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}", operation_id = "readTenant",
+    tag = "Tenant", params(OfTenant), security(("person" = [])),
+    responses((status = 200, description = "The tenant.", body = Profile<'static>)),
+    extensions(("x-problems" = json!(refusals![Always])))))]
 pub(crate) async fn read(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -128,26 +118,13 @@ pub(crate) async fn read(
     Ok(profile(&caller.scope, &tenant).await?)
 }
 
-/// `PATCH /tenants/{tenant}`
-#[cfg_attr(test, utoipa::path(
-    patch,
-    path = "/tenants/{tenant}",
-    tag = "Tenant",
-    operation_id = "changeTenant",
-    summary = "Changes the organisation's name, or the language of its pages and mails",
-    description = "For administrators.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    request_body = ProfileChange,
-    security(("person" = [])),
-    responses(
-        (status = 200, description = "The tenant.", body = Profile<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_NOW),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Changes the organisation's name, or the language of its pages and mails.
+///
+/// For administrators.
+#[cfg_attr(test, utoipa::path(patch, path = "/tenants/{tenant}", operation_id = "changeTenant",
+    tag = "Tenant", params(OfTenant), request_body = ProfileChange, security(("person" = [])),
+    responses((status = 200, description = "The tenant.", body = Profile<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; InvalidFields])))))]
 pub(crate) async fn change(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -177,26 +154,14 @@ pub(crate) async fn change(
     Ok(profile(&caller.scope, &changed.await.map_err(store)?.tenant).await?)
 }
 
-/// `POST /tenants/{tenant}/plan-changes`: home decides.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/tenants/{tenant}/plan-changes",
-    tag = "Tenant",
-    operation_id = "requestPlan",
-    summary = "Asks for another plan",
-    description = "For administrators. It is in force once home has granted it and this region has applied that.",
-    params(("tenant" = TenantId, Path, description = "The tenant.")),
-    request_body = PlanWish,
+/// Asks for another plan.
+///
+/// For administrators. It is in force once home has granted it and this region has applied that.
+#[cfg_attr(test, utoipa::path(post, path = "/tenants/{tenant}/plan-changes",
+    operation_id = "requestPlan", tag = "Tenant", params(OfTenant), request_body = PlanWish,
     security(("person" = [])),
-    responses(
-        (status = 202, description = "What is asked for.", body = RequestedPlan<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_NOW),
-        (status = 422, description = "`unknown-plan`: the catalogue has no such plan."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+    responses((status = 202, description = "What is asked for.", body = RequestedPlan<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; UnknownPlan, OtherPlanKind])))))]
 pub(crate) async fn request_plan(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -204,7 +169,7 @@ pub(crate) async fn request_plan(
     body: Result<Body<PlanWish>, Problem>,
 ) -> Result<Response, Refused> {
     let Body(PlanWish { plan }) = body?;
-    let plan: PlanCode = plan.parse().map_err(|_| problems::unknown_plan())?;
+    let plan: PlanCode = plan.parse().map_err(|_| ProblemKind::UnknownPlan)?;
     let (context, actor) = (adapters.context(now), Actor::User(caller.username));
     let requested = caller.scope.change(LoadOptions::TENANT, |loaded| {
         decide_plan_request(
@@ -228,29 +193,13 @@ pub(crate) async fn request_plan(
         .into_response())
 }
 
-/// `GET /tenants/{tenant}/audit`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/tenants/{tenant}/audit",
-    tag = "Tenant",
-    operation_id = "readAudit",
-    summary = "Shows who did what, newest first",
-    description = "For administrators. What was refused is in it too.",
-    params(
-        ("tenant" = TenantId, Path, description = "The tenant."),
-        ("limit" = Option<u8>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
-        ("cursor" = Option<String>, Query, max_length = 64, description = "The `next_cursor` of an earlier answer."),
-    ),
-    security(("person" = [])),
-    responses(
-        (status = 200, description = "A page of the trail.", body = Trail),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_READY),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Shows who did what, newest first.
+///
+/// For administrators. What was refused is in it too.
+#[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}/audit", operation_id = "readAudit",
+    tag = "Tenant", params(OfTenant, Page), security(("person" = [])),
+    responses((status = 200, description = "A page of the trail.", body = Trail)),
+    extensions(("x-problems" = json!(refusals![UseAndEnd; InvalidFields])))))]
 pub(crate) async fn audit(
     Extension(caller): Extension<Caller>,
     Now(now): Now,

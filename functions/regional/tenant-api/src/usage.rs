@@ -5,13 +5,13 @@
 use crate::access::identify;
 use crate::adapters::Adapters;
 use crate::entitlements::seen_by;
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{UsageQuery, refusals};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::header::LINK;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use catalogue::{Aggregation, Catalogue};
 use kernel::{
@@ -124,46 +124,27 @@ struct Row {
     state: Finality,
 }
 
-/// `GET /usage`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/usage",
-    tag = "Usage",
-    operation_id = "readUsage",
-    summary = "Shows what a tenant has used",
-    description = "The totals of a meter, by window: the same numbers as are billed. By a user's token, or one of the \
-                   tenant's own client with the scope usage/read: of that tenant. By the provider's service client \
-                   with the scope usage/read: of the tenant that is asked for. Windows without usage are left out.\n\n\
-                   The member `events` says what became of the tenant's events of all meters after they were accepted: how \
-                   many counted, came again, contradicted another one, or were taken back. It counts since the tenant's \
-                   first event.",
-    params(
-        ("meter" = MeterCode, Query, description = "The meter."),
-        ("window" = Option<WindowSize>, Query, description = "How long the windows are; a day where it is not said."),
-        ("from" = Option<String>, Query, description = "The first moment, RFC 3339; that of the tenant's month where it is not said."),
-        ("to" = Option<String>, Query, description = "The moment before which windows begin; now where it is not said."),
-        ("group_by" = Option<String>, Query, description = "The dimensions that divide the totals, divided by commas; all where \
-                                                      it is not said, none where it is empty."),
-        ("filter" = Option<UsageGroup>, Query, description = "The values that dimensions are to have."),
-        ("tenant" = Option<TenantId>, Query, description = "The tenant; a service of the provider has to name it."),
-    ),
-    security(("person" = []), ("machine" = ["usage/read"])),
-    responses(
-        (status = 200, description = "The totals, in order of time; as CSV where `accept` asks for `text/csv`.", content(
-            (Report<'static> = "application/json"),
-            (String = "text/csv"),
-        ), headers(
-            ("link" = String, description = "With CSV: where the rest is, with rel=\"next\"."),
-            ("usage-events" = String, description = "With CSV: what the member `events` says, as a dictionary of \
-                                                     RFC 9651."),
-        )),
-                (status = 403, description = format!("{} `missing-scope`: the token lacks the scope.", said::UNKNOWN_BEARER)),
-        (status = 404, description = "`unknown-tenant`: it is not the tenant of the token, or not one of this region."),
-        (status = 422, description = "`invalid-fields`: the member `fields` names what is wrong with the query. \
-                                      `not-answerable`: the meter has no such windows, or its totals do not add up so."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Shows what a tenant has used.
+///
+/// The totals of a meter, by window: the same numbers as are billed. By a user's token, or one of
+/// the tenant's own client with the scope usage/read: of that tenant. By the provider's service
+/// client with the scope usage/read: of the tenant that is asked for. Windows without usage are
+/// left out.
+///
+/// The member `events` says what became of the tenant's events of all meters after they were
+/// accepted: how many counted, came again, contradicted another one, or were taken back. It counts
+/// since the tenant's first event.
+#[cfg_attr(test, utoipa::path(get, path = "/usage", operation_id = "readUsage", tag = "Usage",
+    params(UsageQuery), security(("person" = []), ("machine" = ["usage/read"])),
+    responses((status = 200,
+            description = "The totals, in order of time; as CSV where `accept` asks for \
+                           `text/csv`.",
+            content((Report<'static> = "application/json"), (String = "text/csv")), headers(
+                ("link" = String, description = "With CSV: where the rest is, with rel=\"next\"."),
+                ("usage-events" = String,
+                    description = "With CSV: what the member `events` says, as a dictionary of RFC \
+                                   9651.")))),
+    extensions(("x-problems" = json!(refusals![Always; InvalidFields, NotAnswerable])))))]
 pub(crate) async fn read(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -242,13 +223,13 @@ async fn tenant(
         .await?;
     let asked = query.get("tenant").map(|text| {
         text.parse::<TenantId>()
-            .map_err(|_| problems::unknown_tenant())
+            .map_err(|_| ProblemKind::UnknownTenant)
     });
     let asked = asked.transpose()?;
     let seen = match holder {
         Holder::Person(client, bearer) => {
             let caller = identify(adapters, &client, &bearer, now).await?;
-            caller.ok_or_else(problems::unknown_bearer)?.tenant
+            caller.ok_or(ProblemKind::UnknownBearer)?.tenant
         }
         Holder::Machine(client, scopes) => {
             scopes.require(MachineScope::UsageRead.as_str())?;
@@ -256,7 +237,7 @@ async fn tenant(
         }
     };
     if asked.is_some_and(|asked| asked != seen.id) {
-        return Err(problems::unknown_tenant());
+        return Err(ProblemKind::UnknownTenant.into());
     }
     Ok((seen.id, seen.billing_anchor))
 }
@@ -379,17 +360,12 @@ fn csv(
 }
 
 fn not_answerable(error: Unanswerable) -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "not-answerable",
-        "The meter cannot be totalled so",
-    )
-    .detail(error.to_string())
+    Problem::new(ProblemKind::NotAnswerable).detail(error.to_string())
 }
 
 fn busy(error: &UsageStoreError) -> Problem {
     match error {
-        UsageStoreError::Throttled { .. } => problems::try_again(),
+        UsageStoreError::Throttled { .. } => ProblemKind::TryAgain.into(),
         _ => Problem::internal(error),
     }
 }

@@ -4,10 +4,10 @@ use crate::access::{Caller, Refused};
 use crate::accounts::{delete_accounts, reconcile_users, require_other_administrators};
 use crate::adapters::{Adapters, store};
 use crate::paging::{self, Paging};
-use crate::problems;
+use crate::problems::{self, ProblemKind};
 use crate::tenant::note_read;
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{OfTenant, OfUser, Page, refusals};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -64,29 +64,13 @@ impl<'a> From<&'a User> for UserView<'a> {
     }
 }
 
-/// `GET /tenants/{tenant}/users`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/tenants/{tenant}/users",
-    tag = "Users",
-    operation_id = "listUsers",
-    summary = "Lists the users",
-    description = "For administrators.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("limit" = Option<u8>, Query, minimum = 1, maximum = 100, description = "How many at most; 50 if absent."),
-        ("cursor" = Option<String>, Query, max_length = 64, description = "The `next_cursor` of an earlier answer."),
-    ),
-    security(("person" = [])),
-    responses(
-        (status = 200, description = "A page of users.", body = UserList<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = said::UNKNOWN_TENANT),
-        (status = 409, description = said::NOT_IN_USE),
-        (status = 422, description = "`invalid-fields`: the member `fields` says which."),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+/// Lists the users.
+///
+/// For administrators.
+#[cfg_attr(test, utoipa::path(get, path = "/tenants/{tenant}/users", operation_id = "listUsers",
+    tag = "Users", params(OfTenant, Page), security(("person" = [])),
+    responses((status = 200, description = "A page of users.", body = UserList<'static>)),
+    extensions(("x-problems" = json!(refusals![Use; InvalidFields])))))]
 pub(crate) async fn list(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -113,28 +97,14 @@ pub(crate) async fn list(
     .into_response())
 }
 
-/// `PATCH /tenants/{tenant}/users/{user}`
-#[cfg_attr(test, utoipa::path(
-    patch,
-    path = "/tenants/{tenant}/users/{user}",
-    tag = "Users",
-    operation_id = "changeUser",
-    summary = "Changes a user's role",
-    description = "For administrators.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("user" = Username, Path, description = "The user."),
-    ),
-    request_body = UserChange,
+/// Changes a user's role.
+///
+/// For administrators.
+#[cfg_attr(test, utoipa::path(patch, path = "/tenants/{tenant}/users/{user}",
+    operation_id = "changeUser", tag = "Users", params(OfUser), request_body = UserChange,
     security(("person" = [])),
-    responses(
-        (status = 200, description = "The user.", body = UserView<'static>),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_USER)),
-        (status = 409, description = format!("{} {}", said::NOT_NOW, said::LAST_ADMIN)),
-        (status = 503, description = said::BUSY),
-    ),
-))]
+    responses((status = 200, description = "The user.", body = UserView<'static>)),
+    extensions(("x-problems" = json!(refusals![Change; UnknownUser, LastAdmin])))))]
 pub(crate) async fn change(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
@@ -143,46 +113,34 @@ pub(crate) async fn change(
     body: Result<Body<UserChange>, Problem>,
 ) -> Result<Response, Refused> {
     let Body(UserChange { role }) = body?;
-    let user = user.parse().map_err(|_| problems::unknown_user())?;
+    let user = user.parse().map_err(|_| ProblemKind::UnknownUser)?;
     give_role(&adapters, &caller, user, role, now).await?;
     let user = find(&caller, user).await?;
     Ok(Json(UserView::from(&user)).into_response())
 }
 
-/// `DELETE /tenants/{tenant}/users/{user}`: the account goes before the user, so that nobody is
-/// left who can sign in and is in no list. An administrator becomes a member first: that is where
-/// it shows whether it is the last one, before anything is gone.
-#[cfg_attr(test, utoipa::path(
-    delete,
-    path = "/tenants/{tenant}/users/{user}",
-    tag = "Users",
-    operation_id = "removeUser",
-    summary = "Removes a user, with the account",
-    description = "For administrators; everybody may remove themselves.",
-    params(
-        ("tenant" = kernel::TenantId, Path, description = "The tenant."),
-        ("user" = Username, Path, description = "The user."),
-    ),
-    security(("person" = [])),
-    responses(
-        (status = 204, description = "The user is removed."),
-        (status = 403, description = said::NOT_ALLOWED),
-        (status = 404, description = format!("{} {}", said::UNKNOWN_TENANT, said::UNKNOWN_USER)),
-        (status = 409, description = format!("{} {}", said::NOT_NOW, said::LAST_ADMIN)),
-        (status = 503, description = format!("{} {}", said::BUSY, said::NOT_DELETED)),
-    ),
-))]
+/// Removes a user, with the account.
+///
+/// For administrators; everybody may remove themselves.
+#[cfg_attr(test, utoipa::path(delete, path = "/tenants/{tenant}/users/{user}",
+    operation_id = "removeUser", tag = "Users", params(OfUser), security(("person" = [])),
+    responses((status = 204, description = "The user is removed.")),
+    extensions(("x-problems" = json!(refusals![Change; UnknownUser, LastAdmin,
+        AccountNotDeleted])))))]
 pub(crate) async fn remove(
     State(adapters): State<Arc<Adapters>>,
     Extension(caller): Extension<Caller>,
     Path((_, user)): Path<(String, String)>,
     Now(now): Now,
 ) -> Result<Response, Refused> {
+    // The account goes before the user, so that nobody is left who can sign in and is in no list.
+    // An administrator becomes a member first: that is where it shows whether it is the last one,
+    // before anything is gone.
     let user: Option<Username> = user.parse().ok();
     if caller.role != Role::Admin && user != Some(caller.username) {
-        return Err(problems::admins_only().into());
+        return Err(ProblemKind::AdminsOnly.into());
     }
-    let user = user.ok_or_else(problems::unknown_user)?;
+    let user = user.ok_or(ProblemKind::UnknownUser)?;
     let account = find(&caller, user).await?;
     give_role(&adapters, &caller, user, Role::Member, now).await?;
     delete_accounts(&adapters, &account).await?;
@@ -236,5 +194,5 @@ async fn find(caller: &Caller, user: Username) -> Result<User, Problem> {
         .load_user_of(caller.tenant.id, user)
         .await
         .map_err(store)?;
-    user.ok_or_else(problems::unknown_user)
+    user.ok_or_else(|| ProblemKind::UnknownUser.into())
 }

@@ -1,8 +1,8 @@
 //! The body of a request: bounded, also when it comes compressed.
 
-use crate::refusal::{refuse, unsupported_encoding};
+use crate::problems::{ProblemKind, refuse, unsupported_encoding};
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use flate2::bufread::MultiGzDecoder;
 use metering::{BODY_BYTES_MAX, BodyError};
 use runtime::http::Problem;
@@ -48,8 +48,7 @@ pub(crate) fn inflate(compressed: impl BufRead) -> Result<Vec<u8>, Problem> {
     if bytes.len() > BODY_BYTES_MAX {
         return Err(refuse(BodyError::TooLarge));
     }
-    bounded.map(|_| bytes).map_err(|_| {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed-gzip", "The body is not gzip")
-            .detail("The header content-encoding says gzip, and the body is damaged, incomplete or something else.")
-    })
+    bounded
+        .map(|_| bytes)
+        .map_err(|_| ProblemKind::MalformedGzip.into())
 }

@@ -6,9 +6,9 @@
 
 use crate::adapters::Adapters;
 use crate::body::bytes;
-use crate::refusal::{refuse, usage_failed};
+use crate::problems::{ProblemKind, refuse, usage_failed};
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{self, CorrectionRequest, RefusedEvent};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -23,6 +23,8 @@ use runtime::http::{Client, Now, Problem};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+#[cfg(test)]
+use testkit::problems;
 use usage_store::{CorrectionNote, CorrectionRecord, SEARCH_BYTES_MAX, SearchBudget};
 
 /// How many records an answer has.
@@ -35,7 +37,7 @@ pub(crate) struct Taken {
     /// How many corrections are stored. They are made within seconds.
     accepted: usize,
     /// Those that are not, each with the reason.
-    #[cfg_attr(test, schema(value_type = Vec<crate::tests::openapi::RefusedEvent>))]
+    #[cfg_attr(test, schema(value_type = Vec<RefusedEvent>))]
     rejected: Vec<Refusal>,
     /// Where what comes of them will be, by the `id` of the list of corrections.
     records: Vec<SegmentId>,
@@ -46,45 +48,33 @@ pub(crate) struct Taken {
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Corrections))]
 pub(crate) struct Records {
     /// The newest first.
-    #[cfg_attr(test, schema(value_type = Vec<crate::tests::openapi::CorrectionRecord>))]
+    #[cfg_attr(test, schema(value_type = Vec<openapi::CorrectionRecord>))]
     corrections: Vec<CorrectionRecord>,
     /// The `before` of the next page; absent when this is the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_before: Option<SegmentId>,
 }
 
-/// `POST /usage/corrections`
+/// Takes usage events back, or replaces them.
 ///
 /// The answer is 202 once every valid correction is stored, and names each refused one; 422 when
 /// none was valid. The same corrections may be sent again: each is made once.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/usage/corrections",
-    tag = "Metering",
-    operation_id = "correctUsage",
-    summary = "Takes usage events back, or replaces them",
-    description = "At most 500 corrections. Each names an event: by repeating it as it was sent (`event`), or, at most \
-                   20 of a request, by its key (`key`), with which it is looked up in what is stored of the last 40 \
-                   days. `sent_by` says whose event it is: the provider's own, or that of a client of the tenant, which \
-                   have separate ids. One that said something else is not taken back, nor is anything put in its \
-                   place; and if the id of what is to come in its place is used already, nothing changes either: the \
-                   record of the correction tells. An event is taken back once; what came in its place can be taken \
-                   back in turn. Meters that keep a minimum, a maximum, the latest value or a number of different ones \
-                   cannot take anything back. Only the provider's services may correct usage.",
-    request_body(content = crate::tests::openapi::CorrectionRequest, content_type = "application/json"),
+///
+/// At most 500 corrections. Each names an event: by repeating it as it was sent (`event`), or, at
+/// most 20 of a request, by its key (`key`), with which it is looked up in what is stored of the
+/// last 40 days. `sent_by` says whose event it is: the provider's own, or that of a client of the
+/// tenant, which have separate ids. One that said something else is not taken back, nor is anything
+/// put in its place; and if the id of what is to come in its place is used already, nothing changes
+/// either: the record of the correction tells. An event is taken back once; what came in its place
+/// can be taken back in turn. Meters that keep a minimum, a maximum, the latest value or a number
+/// of different ones cannot take anything back. Only the provider's services may correct usage.
+#[cfg_attr(test, utoipa::path(post, path = "/usage/corrections", operation_id = "correctUsage",
+    tag = "Metering", request_body(content = CorrectionRequest, content_type = "application/json"),
     security(("machine" = ["usage/write"])),
-    responses(
-        (status = 202, description = "What became of the corrections.", body = Taken),
-        (status = 400, description = "`malformed-json`: the body is not JSON. `unexpected-form`: it is no list of \
-                                      corrections."),
-        (status = 413, description = "`body-too-large`: the body is too large. `too-many-corrections`: there are more \
-                                      than 500, or more than 20 by key."),
-        (status = 422, description = "`corrections-refused`: none is valid; the member `rejected` has the reason of \
-                                      each."),
-        (status = 429, description = said::THROTTLED),
-        (status = 503, description = said::UNAVAILABLE),
-    ),
-))]
+    responses((status = 202, description = "What became of the corrections.", body = Taken)),
+    extensions(("x-problems" = json!(problems![MalformedJson, UnexpectedForm, BodyTooLarge,
+        TooManyCorrections, TooManyKeyedCorrections, CorrectionsRefused, Throttled,
+        UsageUnavailable])))))]
 pub(crate) async fn correct(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -106,13 +96,7 @@ pub(crate) async fn correct(
     let ParsedCorrections { refused, valid, .. } = reading;
     adapters.count(Sender::Provider, &refused).await;
     if valid.is_empty() && !refused.is_empty() {
-        let title = "Every correction is refused";
-        let problem = Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "corrections-refused",
-            title,
-        );
-        return Err(problem.with("rejected", refused));
+        return Err(Problem::new(ProblemKind::CorrectionsRefused).with("rejected", refused));
     }
     let accepted = valid.len();
     let mut notes: HashMap<TenantId, VecDeque<CorrectionNote>> = HashMap::new();
@@ -156,27 +140,19 @@ pub(crate) async fn correct(
     ))
 }
 
-/// `GET /usage/corrections`
-#[cfg_attr(test, utoipa::path(
-    get,
-    path = "/usage/corrections",
+/// Lists a tenant's corrections.
+///
+/// Who took what back and why, and what came of it, the newest first. Nothing of it is ever
+/// changed.
+#[cfg_attr(test, utoipa::path(get, path = "/usage/corrections", operation_id = "listCorrections",
     tag = "Metering",
-    operation_id = "listCorrections",
-    summary = "Lists a tenant's corrections",
-    description = "Who took what back and why, and what came of it, the newest first. Nothing of it is ever changed.",
-    params(
-        ("tenant" = TenantId, Query, description = "The tenant."),
-        ("before" = Option<SegmentId>, Query, description = "The `next_before` of an earlier answer."),
-    ),
+    params(("tenant" = TenantId, Query, description = "The tenant."),
+        ("before" = Option<SegmentId>, Query,
+            description = "The `next_before` of an earlier answer.")),
     security(("machine" = ["usage/write"])),
-    responses(
-        (status = 200, description = "Some of the corrections.", body = Records),
-        (status = 400, description = "`invalid-tenant`: the tenant is missing or no tenant id. `invalid-cursor`: no \
-                                      answer gave it."),
-        (status = 404, description = "`unknown-tenant`: the tenant is not in use in this region."),
-        (status = 503, description = "`usage-unavailable`: usage cannot be read at the moment."),
-    ),
-))]
+    responses((status = 200, description = "Some of the corrections.", body = Records)),
+    extensions(("x-problems" = json!(problems![InvalidTenant, InvalidCursor, UnknownTenant,
+        UsageUnavailable])))))]
 pub(crate) async fn list(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -188,23 +164,17 @@ pub(crate) async fn list(
         .verify(&headers, MachineScope::UsageWrite.as_str(), now)
         .await?;
     let tenant = query.get("tenant").map_or("", String::as_str).parse();
-    let tenant: TenantId = tenant.map_err(|invalid| {
-        Problem::invalid("invalid-tenant", "The tenant is not valid", invalid)
-    })?;
+    let tenant: TenantId =
+        tenant.map_err(|invalid| Problem::invalid(ProblemKind::InvalidTenant, invalid))?;
     let before = query.get("before").map(|id| id.parse()).transpose();
-    let before: Option<SegmentId> = before.map_err(|invalid| {
-        Problem::invalid("invalid-cursor", "The cursor is not valid", invalid)
-    })?;
+    let before: Option<SegmentId> =
+        before.map_err(|invalid| Problem::invalid(ProblemKind::InvalidCursor, invalid))?;
     if !adapters
         .reportable(&BTreeSet::from([tenant]), &Client::Named, now)
         .await?
         .contains(tenant)
     {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "unknown-tenant",
-            "The tenant is not in use in this region",
-        ));
+        return Err(ProblemKind::UnknownTenant.into());
     }
     let corrections = adapters
         .usage
@@ -261,9 +231,7 @@ fn refuse_corrections(error: BodyError) -> Problem {
     match error {
         BodyError::TooManyKeys { .. } => refuse(error).with("keys_max", KEYED_CORRECTIONS_MAX),
         BodyError::TooMany { .. } => {
-            let title = "There are too many corrections";
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-many-corrections", title)
-                .with("corrections_max", CORRECTIONS_MAX)
+            Problem::new(ProblemKind::TooManyCorrections).with("corrections_max", CORRECTIONS_MAX)
         }
         error => refuse(error),
     }

@@ -4,9 +4,9 @@ use crate::adapters::Adapters;
 use crate::body::bytes;
 use crate::corrections;
 use crate::known::{Reportable, sender};
-use crate::refusal::{refuse, unsupported_type, usage_failed};
+use crate::problems::{ProblemKind, refuse, usage_failed};
 #[cfg(test)]
-use crate::tests::openapi::said;
+use crate::tests::openapi::{EVENTS, EventHeaders, RefusedEvent, UsageEvent, UsageEvents};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -19,47 +19,29 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(test)]
+use testkit::problems;
 use usage_store::UsageStoreError;
 
-/// Takes `CloudEvents` 1.0: one in structured or binary mode, or a JSON batch.
+/// Takes usage events.
 ///
-/// The answer is 200 once every valid event is stored, and names each refused one; 422 when none
-/// was valid. What is answered otherwise may be sent again as it is: an event that was stored
-/// before counts once.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/usage/events",
-    tag = "Metering",
-    operation_id = "reportUsage",
-    summary = "Takes usage events",
-    description = "One event, or a batch of at most 1000 in at most 4 MiB (4194304 bytes). A client of a tenant reports \
-                   its own tenant's usage; that of any other is refused as of an unknown tenant. It is answered once \
-                   every valid event is stored. What is not answered may be sent again as it is: an event counts once, \
-                   by its source and id, which a tenant's own clients and the provider's services use independently of \
-                   each other.\n\nWith the header `ce-specversion` and a content type that is not of \
-                   CloudEvents, the request is one event in binary mode: the headers are its attributes, and the body \
-                   is its `data`, in JSON.",
-    params(crate::tests::openapi::EventHeaders),
-    request_body(
-        description = said::BODY,
-        content(
-            (crate::tests::openapi::UsageEvent = "application/cloudevents+json"),
-            (Vec<crate::tests::openapi::UsageEvent> = "application/cloudevents-batch+json"),
-            (crate::tests::openapi::UsageEvents = "application/json"),
-        ),
-    ),
-    security(("machine" = ["usage/write"])),
-    responses(
-        (status = 200, description = "What became of the events.", body = Answer),
-        (status = 400, description = said::MALFORMED),
-        (status = 413, description = said::TOO_LARGE),
-        (status = 415, description = said::UNSUPPORTED),
-        (status = 422, description = "`events-refused`: no event is valid; the member `rejected` has the reason of \
-                                      each."),
-        (status = 429, description = said::THROTTLED),
-        (status = 503, description = said::UNAVAILABLE),
-    ),
-))]
+/// One event, or a batch of at most 1000 in at most 4 MiB (4194304 bytes). A client of a tenant
+/// reports its own tenant's usage; that of any other is refused as of an unknown tenant. It is
+/// answered once every valid event is stored: with 200, or with 422 where none is valid. What is
+/// not answered may be sent again as it is: an event counts once, by its source and id, which a
+/// tenant's own clients and the provider's services use independently of each other.
+///
+/// With the header `ce-specversion` and a content type that is not of CloudEvents, the request is
+/// one event in binary mode: the headers are its attributes, and the body is its `data`, in JSON.
+#[cfg_attr(test, utoipa::path(post, path = "/usage/events", operation_id = "reportUsage",
+    tag = "Metering", params(EventHeaders), request_body(description = EVENTS, content(
+            (UsageEvent = "application/cloudevents+json"),
+            (Vec<UsageEvent> = "application/cloudevents-batch+json"),
+            (UsageEvents = "application/json"))), security(("machine" = ["usage/write"])),
+    responses((status = 200, description = "What became of the events.", body = Answer)),
+    extensions(("x-problems" = json!(problems![MalformedJson, UnexpectedForm, MalformedGzip,
+        BodyTooLarge, TooManyEvents, UnsupportedContentType, UnsupportedContentEncoding,
+        EventsRefused, Throttled, UsageUnavailable])))))]
 async fn handle(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -74,40 +56,22 @@ async fn handle(
     }
 }
 
-/// Takes the same from clients that were written for the ingest of `OpenMeter`, which look at
-/// nothing but the status.
-#[cfg_attr(test, utoipa::path(
-    post,
-    path = "/api/v1/events",
-    tag = "Metering",
-    operation_id = "ingestEvents",
-    summary = "Takes usage events from clients of OpenMeter",
-    description = "What `POST /usage/events` takes, with the same meaning, for clients that were written for OpenMeter's \
-                   ingest: `subject` is the tenant, `type` the event type of a meter, and `time` is required. The \
-                   answer is 204 only when every event is stored. When some are refused, the others are stored all the \
-                   same, and the answer is 422, so that a client which looks at the status alone notices.",
-    params(crate::tests::openapi::EventHeaders),
-    request_body(
-        description = said::BODY,
-        content(
-            (crate::tests::openapi::UsageEvent = "application/cloudevents+json"),
-            (Vec<crate::tests::openapi::UsageEvent> = "application/cloudevents-batch+json"),
-            (crate::tests::openapi::UsageEvents = "application/json"),
-        ),
-    ),
-    security(("machine" = ["usage/write"])),
-    responses(
-        (status = 204, description = "Every event is stored."),
-        (status = 400, description = said::MALFORMED),
-        (status = 413, description = said::TOO_LARGE),
-        (status = 415, description = said::UNSUPPORTED),
-        (status = 422, description = "`events-refused`: some event is not valid; the member `rejected` has the reason \
-                                      of each, and `accepted` says how many others are stored. The request may be sent \
-                                      again without the refused ones, or as it is."),
-        (status = 429, description = said::THROTTLED),
-        (status = 503, description = said::UNAVAILABLE),
-    ),
-))]
+/// Takes usage events from clients of OpenMeter.
+///
+/// What `POST /usage/events` takes, with the same meaning, for clients that were written for
+/// OpenMeter's ingest: `subject` is the tenant, `type` the event type of a meter, and `time` is
+/// required. The answer is 204 only when every event is stored. When some are refused, the others
+/// are stored all the same, and the answer is 422, so that a client which looks at the status alone
+/// notices. That request may be sent again without the refused events, or as it is.
+#[cfg_attr(test, utoipa::path(post, path = "/api/v1/events", operation_id = "ingestEvents",
+    tag = "Metering", params(EventHeaders), request_body(description = EVENTS, content(
+            (UsageEvent = "application/cloudevents+json"),
+            (Vec<UsageEvent> = "application/cloudevents-batch+json"),
+            (UsageEvents = "application/json"))), security(("machine" = ["usage/write"])),
+    responses((status = 204, description = "Every event is stored.")),
+    extensions(("x-problems" = json!(problems![MalformedJson, UnexpectedForm, MalformedGzip,
+        BodyTooLarge, TooManyEvents, UnsupportedContentType, UnsupportedContentEncoding,
+        EventsRefused, Throttled, UsageUnavailable])))))]
 async fn handle_openmeter(
     State(adapters): State<Arc<Adapters>>,
     Now(now): Now,
@@ -158,7 +122,7 @@ struct Answer {
     /// How many events are stored.
     accepted: usize,
     /// Those that are not, each with the reason.
-    #[cfg_attr(test, schema(value_type = Vec<crate::tests::openapi::RefusedEvent>))]
+    #[cfg_attr(test, schema(value_type = Vec<RefusedEvent>))]
     rejected: Vec<Refusal>,
 }
 
@@ -248,8 +212,8 @@ impl Taken {
             0 => "Every event of the batch is refused",
             _ => "Some events of the batch are refused",
         };
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "events-refused", title);
-        problem
+        Problem::new(ProblemKind::EventsRefused)
+            .title(title)
             .with("accepted", self.answer.accepted)
             .with("rejected", self.answer.rejected)
     }
@@ -265,9 +229,9 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
         .get(header::CONTENT_TYPE)
         .map(|value| value.to_str())
         .transpose();
-    let content_type = content_type.map_err(|_| unsupported_type())?;
+    let content_type = content_type.map_err(|_| ProblemKind::UnsupportedContentType)?;
     let all = headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Form::of_headers(content_type, all).ok_or_else(unsupported_type)
+    Form::of_headers(content_type, all).ok_or_else(|| ProblemKind::UnsupportedContentType.into())
 }

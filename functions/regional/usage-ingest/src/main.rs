@@ -9,7 +9,7 @@ mod body;
 mod corrections;
 mod handler;
 mod known;
-mod refusal;
+mod problems;
 #[cfg(test)]
 mod tests;
 

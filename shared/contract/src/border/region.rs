@@ -49,7 +49,8 @@ impl RejectedCounts {
 
 /// The kinds of reasons that usage events are refused for. A closed list: what was refused for one
 /// never counts as another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RejectionKind {
     /// It is not shaped as an event has to be.
     Malformed,
@@ -81,16 +82,8 @@ impl RejectionKind {
 
     /// The kind's name, which is that of its count.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::UnknownMeter => "unknown_meter",
-            Self::UnknownTenant => "unknown_tenant",
-            Self::OutOfTime => "out_of_time",
-            Self::InvalidValue => "invalid_value",
-            Self::Conflict => "conflict",
-            Self::Correction => "correction",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -1,9 +1,8 @@
 //! JSON bodies, bounded and with helpful refusals.
 
-use super::{Problem, object};
+use super::{Problem, ProblemKind, object};
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -20,13 +19,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
         let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX)
             .await
             .map_err(|_| {
-                Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body-too-large",
-                    "The body is too large",
-                )
-                .detail(format!("At most {BODY_BYTES_MAX} bytes are read."))
-                .with("bytes_max", BODY_BYTES_MAX)
+                Problem::new(ProblemKind::BodyTooLarge)
+                    .detail(format!("At most {BODY_BYTES_MAX} bytes are read."))
+                    .with("bytes_max", BODY_BYTES_MAX)
             })?;
         object::from_slice(&bytes).map(Self)
     }

@@ -5,12 +5,12 @@
 //! (aws-lambda-rust-runtime 368, 488, 515), so events are converted here: every part is parsed, and
 //! what does not parse is a refusal.
 
-use super::Problem;
+use super::{Problem, ProblemKind};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_ENCODING, COOKIE, HOST, SET_COOKIE};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use axum::response::{IntoResponse as _, Response};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -169,12 +169,7 @@ pub async fn answer(router: Router, event: &str) -> Answer {
 }
 
 fn malformed(detail: &'static str) -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "malformed-request",
-        "The request is malformed",
-    )
-    .detail(detail)
+    Problem::new(ProblemKind::MalformedRequest).detail(detail)
 }
 
 fn headers_of(

@@ -10,12 +10,14 @@ mod source;
 mod table;
 mod token;
 
+/// The status of an answer, for [`problem_kinds!`](crate::problem_kinds).
+pub use axum::http::StatusCode;
 pub use body::Body;
 pub use document::Document;
 pub use event::{Answer, answer, request, respond};
 pub use object::Verbatim;
 pub use page::{FileKind, PageFile, PagePolicy};
-pub use problem::Problem;
+pub use problem::{Problem, ProblemKind, ProblemType};
 pub use source::Source;
 pub use table::{csv_table, cut, next_link, wants_csv};
 pub use token::{Claims, Client, Holder, Scopes, Tokens, bearer_token, invalid_token};
@@ -23,7 +25,6 @@ pub use token::{Claims, Client, Holder, Scopes, Tokens, bearer_token, invalid_to
 use crate::{Error, now};
 use axum::Router;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::middleware::map_response;
@@ -53,20 +54,8 @@ pub async fn serve(router: Router) -> Result<(), Error> {
 /// no text.
 pub fn with_fallbacks(router: Router) -> Router {
     router
-        .fallback(async || {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "not-found",
-                "There is nothing at this path",
-            )
-        })
-        .method_not_allowed_fallback(async || {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "This path does not take this method",
-            )
-        })
+        .fallback(async || Problem::new(ProblemKind::NotFound))
+        .method_not_allowed_fallback(async || Problem::new(ProblemKind::MethodNotAllowed))
         .layer(map_response(without_plain_refusals))
 }
 
@@ -78,13 +67,7 @@ async fn without_plain_refusals(response: Response) -> Response {
         .and_then(|kind| kind.to_str().ok());
     let is_plain = kind.is_some_and(|kind| kind.starts_with("text/plain"));
     if response.status() == StatusCode::BAD_REQUEST && is_plain {
-        return Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed-path",
-            "The path is malformed",
-        )
-        .detail("Its parts are texts in UTF-8, percent-encoded where they have to be.")
-        .into_response();
+        return Problem::new(ProblemKind::MalformedPath).into_response();
     }
     response
 }

@@ -4,8 +4,7 @@
 //! what is wrong in words about Rust. Here a struct is read from an object only, a member that is
 //! there twice is refused, and an error names the member and what it has to be.
 
-use super::Problem;
-use axum::http::StatusCode;
+use super::{Problem, ProblemKind};
 use serde::Serialize;
 use serde::de::value::StringDeserializer;
 use serde::de::{
@@ -29,14 +28,7 @@ const THRESHOLDS_MAX: usize = 128;
 /// 400 when it is not JSON, or of too many levels; 422 when it is not of its type, with the member
 /// that is wrong.
 pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let malformed = |detail| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed-json",
-            "The body is not JSON",
-        )
-        .detail(detail)
-    };
+    let malformed = |detail: String| Problem::new(ProblemKind::MalformedJson).detail(detail);
     // The message of the parser goes to the caller, who sent the text that it quotes, and nowhere
     // else.
     let document: &RawValue =
@@ -128,8 +120,7 @@ impl Mismatch {
         let Self { mut path, reason } = self;
         path.reverse();
         let field = path.join(".");
-        let title = "The body does not have the expected members";
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", title);
+        let problem = Problem::new(ProblemKind::InvalidBody);
         if field.is_empty() {
             return problem.detail(format!("The body must be {reason}."));
         }

@@ -1,12 +1,151 @@
 //! Problem documents (RFC 9457).
 
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+
+/// A type of problem (RFC 9457, 3.1.1): all that its documents have in common.
+///
+/// An API declares its types as one enum, by [`problem_kinds!`](crate::problem_kinds). The enum
+/// feeds both the answers and the OpenAPI document, so that neither can say what the other does not.
+pub trait ProblemType: Copy + 'static {
+    /// All of them.
+    const ALL: &'static [Self];
+
+    /// The HTTP status.
+    fn status(self) -> StatusCode;
+
+    /// The last part of the type's URI: `/problems/<slug>`, relative to the API.
+    fn slug(self) -> &'static str;
+
+    /// The summary, the same in every document of the type.
+    fn title(self) -> &'static str;
+
+    /// What to do about it, where that is the same each time.
+    fn detail(self) -> Option<&'static str>;
+
+    /// When an operation answers with it, as the OpenAPI document says.
+    fn description(self) -> &'static str;
+}
+
+/// Declares the problems of an API.
+///
+/// Each has a name, a status, a slug, a title, and a detail unless that differs from time to time.
+/// The doc comment is its description in the OpenAPI document; without one, the title is.
+///
+/// ```
+/// runtime::problem_kinds! {
+///     /// What the API refuses.
+///     pub enum ProblemKind {
+///         /// No tenant of this region has the id.
+///         UnknownTenant = NOT_FOUND, "unknown-tenant", "There is no such tenant";
+///         Busy = SERVICE_UNAVAILABLE, "try-again", "There is too much to do right now",
+///             "The same request may be sent again.";
+///     }
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! problem_kinds {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis enum $name:ident {
+            $(
+                $(#[doc = $description:literal])*
+                $kind:ident = $status:ident, $slug:literal, $title:literal $(, $detail:literal)?;
+            )+
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        $visibility enum $name {
+            $($(#[doc = $description])* $kind,)+
+        }
+
+        impl $crate::http::ProblemType for $name {
+            const ALL: &'static [Self] = &[$(Self::$kind,)+];
+
+            fn status(self) -> $crate::http::StatusCode {
+                match self {
+                    $(Self::$kind => $crate::http::StatusCode::$status,)+
+                }
+            }
+
+            fn slug(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $slug,)+
+                }
+            }
+
+            fn title(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $title,)+
+                }
+            }
+
+            fn detail(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$kind => None$(.or(Some($detail)))?,)+
+                }
+            }
+
+            fn description(self) -> &'static str {
+                match self {
+                    $(Self::$kind => concat!($($description),*).trim_ascii(),)+
+                }
+            }
+        }
+
+        impl From<$name> for $crate::http::Problem {
+            fn from(kind: $name) -> Self {
+                Self::new(kind)
+            }
+        }
+    };
+}
+
+problem_kinds! {
+    /// What any API refuses before its own rules are asked.
+    pub enum ProblemKind {
+        /// Something failed on our side. Nothing was half done, so the request may be sent again.
+        Internal = INTERNAL_SERVER_ERROR, "internal", "Something failed on our side",
+            "Nothing was half done: the same request may be sent again.";
+        /// No operation has this path.
+        NotFound = NOT_FOUND, "not-found", "There is nothing at this path";
+        /// The path has operations, and none with this method.
+        MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed",
+            "This path does not take this method";
+        /// A part of the path is no text.
+        MalformedPath = BAD_REQUEST, "malformed-path", "The path is malformed",
+            "Its parts are texts in UTF-8, percent-encoded where they have to be.";
+        /// The request is not well-formed: its path, its query, or a header.
+        MalformedRequest = BAD_REQUEST, "malformed-request", "The request is malformed";
+        /// The access token is missing, malformed, expired, or was issued by another pool or to
+        /// another client.
+        Unauthorized = UNAUTHORIZED, "unauthorized", "A valid access token is needed";
+        /// Tokens cannot be verified at the moment.
+        KeysUnavailable = SERVICE_UNAVAILABLE, "keys-unavailable",
+            "Tokens cannot be verified at the moment";
+        /// The token lacks the scope.
+        MissingScope = FORBIDDEN, "missing-scope", "The token lacks a scope";
+        /// The body is not JSON.
+        MalformedJson = BAD_REQUEST, "malformed-json", "The body is not JSON";
+        /// The body has more than 64 KiB.
+        BodyTooLarge = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
+        /// The body does not have the expected members.
+        InvalidBody = UNPROCESSABLE_ENTITY, "invalid-body",
+            "The body does not have the expected members";
+    }
+}
+
+/// How long the caller of a problem that passes by itself waits, unless the problem says otherwise.
+const RETRY_AFTER_S: &str = "2";
 
 /// A refusal that helps its caller. Holds no internals and nothing personal of anyone but the
 /// caller.
@@ -15,46 +154,58 @@ pub struct Problem {
     status: StatusCode,
     slug: &'static str,
     title: &'static str,
-    detail: Option<String>,
+    detail: Option<Cow<'static, str>>,
     members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
-    /// A problem of a stable type: `/problems/<slug>`, relative to the API.
+    /// A problem of a type, with the headers that HTTP wants with its status.
     #[must_use]
-    pub fn new(status: StatusCode, slug: &'static str, title: &'static str) -> Self {
-        Self {
+    pub fn new(kind: impl ProblemType) -> Self {
+        let status = kind.status();
+        let problem = Self {
             status,
-            slug,
-            title,
-            detail: None,
+            slug: kind.slug(),
+            title: kind.title(),
+            detail: kind.detail().map(Cow::Borrowed),
             members: Map::new(),
             headers: Vec::new(),
+        };
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                problem.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                problem.header(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S))
+            }
+            _ => problem,
         }
     }
 
     /// Something that the request names is not what it has to be.
     #[must_use]
-    pub fn invalid(slug: &'static str, title: &'static str, invalid: kernel::Invalid) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, slug, title).detail(format!("The {invalid}."))
+    pub fn invalid(kind: impl ProblemType, invalid: kernel::Invalid) -> Self {
+        Self::new(kind).detail(format!("The {invalid}."))
     }
 
     /// Something failed here, and the log says what. The caller may try again.
     #[must_use]
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = crate::failure::chain(error), "request failed");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "Something failed on our side",
-        )
-        .detail("Nothing was half done: the same request may be sent again.")
+        Self::new(ProblemKind::Internal)
+    }
+
+    /// Names the problem more closely than its type does.
+    #[must_use]
+    pub fn title(mut self, title: &'static str) -> Self {
+        self.title = title;
+        self
     }
 
     /// Says what is wrong this time, and what to do about it.
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());
         self
     }
@@ -68,9 +219,10 @@ impl Problem {
         self
     }
 
-    /// Adds a header to the answer.
+    /// Sets a header of the answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.retain(|(set, _)| *set != name);
         self.headers.push((name, value));
         self
     }

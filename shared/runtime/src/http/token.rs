@@ -3,13 +3,13 @@
 //!
 //! The gateway's own authorizer is not used, since its refusals cannot be problem documents.
 
-use super::Problem;
+use super::{Problem, ProblemKind};
 use crate::connect::{connector, get};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_types::SdkConfig;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::JwkSet;
@@ -99,12 +99,7 @@ impl Scopes {
         if self.0.split(' ').any(|held| held == scope) {
             Ok(())
         } else {
-            Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "missing-scope",
-                "The token lacks a scope",
-            )
-            .with("scope", scope))
+            Err(Problem::new(ProblemKind::MissingScope).with("scope", scope))
         }
     }
 }
@@ -363,13 +358,7 @@ fn decode<T: DeserializeOwned>(token: &str, key: &DecodingKey, issuer: &str) -> 
 }
 
 fn unauthorized(detail: &'static str) -> Problem {
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        "A valid access token is needed",
-    )
-    .detail(detail)
-    .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    Problem::new(ProblemKind::Unauthorized).detail(detail)
 }
 
 /// The refusal of a token that does not hold, which does not say why.
@@ -382,12 +371,7 @@ pub fn invalid_token() -> Problem {
 
 fn keys_unavailable(error: &KeysError) -> Problem {
     tracing::error!(error = error.to_string(), "tokens cannot be verified");
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "keys-unavailable",
-        "Tokens cannot be verified at the moment",
-    )
-    .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+    ProblemKind::KeysUnavailable.into()
 }
 
 /// RS256 by ring, which the HTTP client brings along. Nothing is signed here.

@@ -1,5 +1,6 @@
 //! One test per invariant. A failure lists every place that breaks the rule and says what to do.
 
+mod annotations;
 mod crates;
 mod documents;
 mod functions;

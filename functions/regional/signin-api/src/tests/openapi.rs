@@ -1,21 +1,16 @@
 use crate::handler;
-use runtime::http::Problem;
+use crate::problems::ProblemKind;
 use testkit::openapi::{Api, assert_published};
 use utoipa::OpenApi;
 
 #[derive(OpenApi)]
 #[openapi(
     paths(handler::page, handler::script, handler::style, handler::discover, handler::look_up),
-    components(schemas(Problem)),
     tags((name = "Sign-in", description = "Where people sign in, and how they find their way back.")),
 )]
 struct Description;
 
 #[test]
 fn the_document_is_what_the_routes_say() {
-    assert_published(
-        Api::Regional,
-        "signin-api",
-        &serde_json::to_value(Description::openapi()).unwrap(),
-    );
+    assert_published::<ProblemKind>(Api::Regional, "signin-api", &Description::openapi());
 }

@@ -36,6 +36,35 @@ impl World {
     }
 }
 
+/// The pool has a client for the tenant's own address and provider, without a secret.
+async fn assert_client(
+    world: &World,
+    cognito: &aws_sdk_cognitoidentityprovider::Client,
+    federation: &tenancy::Federation,
+) {
+    let pool = &world.people.pool.id;
+    let described = cognito
+        .describe_user_pool_client()
+        .user_pool_id(pool)
+        .client_id(&federation.client_id);
+    let client = described.send().await.unwrap().user_pool_client.unwrap();
+    assert_eq!(
+        client.callback_urls(),
+        [format!(
+            "https://{}.app.example.com/",
+            world.ada.tenant.alias
+        )]
+    );
+    assert_eq!(
+        client.supported_identity_providers(),
+        [federation.identity_provider.as_str()]
+    );
+    assert_eq!(
+        (client.client_secret(), client.allowed_o_auth_scopes().len()),
+        (None, 2)
+    );
+}
+
 #[tokio::test]
 async fn a_provider_is_set_changed_and_removed() {
     let world = World::new().await;
@@ -58,26 +87,7 @@ async fn a_provider_is_set_changed_and_removed() {
 
     let cognito = aws_sdk_cognitoidentityprovider::Client::new(&world.region.aws.config);
     let pool = &world.people.pool.id;
-    let described = cognito
-        .describe_user_pool_client()
-        .user_pool_id(pool)
-        .client_id(&federation.client_id);
-    let client = described.send().await.unwrap().user_pool_client.unwrap();
-    assert_eq!(
-        client.callback_urls(),
-        [format!(
-            "https://{}.app.example.com/",
-            world.ada.tenant.alias
-        )]
-    );
-    assert_eq!(
-        client.supported_identity_providers(),
-        [federation.identity_provider.as_str()]
-    );
-    assert_eq!(
-        (client.client_secret(), client.allowed_o_auth_scopes().len()),
-        (None, 2)
-    );
+    assert_client(&world, &cognito, &federation).await;
 
     let answer = world
         .provide(

@@ -1,27 +1,14 @@
+use crate::problems::ProblemKind;
 use crate::{corrections, handler};
 use kernel::{MeterCode, ReasonCode, SegmentId, TenantId, Timestamp};
-use runtime::http::Problem;
 use serde_json::Value;
 use testkit::openapi::{Api, assert_published};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-/// What several routes say alike.
-pub(crate) mod said {
-    pub(crate) const BODY: &str = "An event, or a list of events, as the content type says; `application/json` is \
-                                   either, or the data of an event in binary mode.";
-    pub(crate) const MALFORMED: &str = "`malformed-json`: the body is not JSON. `unexpected-form`: it is not what its \
-                                        content type says. `malformed-gzip`: it is not gzip and its content encoding \
-                                        says so.";
-    pub(crate) const TOO_LARGE: &str = "`body-too-large`: the body has more than 4 MiB, as it is or inflated. \
-                                        `too-many-events`: the batch has more than 1000 events. The members \
-                                        `events_max` and `bytes_max` state both limits.";
-    pub(crate) const UNSUPPORTED: &str = "`unsupported-content-type`: it is neither of CloudEvents nor JSON. \
-                                          `unsupported-content-encoding`: it is neither gzip nor identity.";
-    pub(crate) const THROTTLED: &str =
-        "`throttled`: the region takes no more usage at the moment. Nothing is acknowledged.";
-    pub(crate) const UNAVAILABLE: &str =
-        "`usage-unavailable`: usage cannot be stored at the moment. Nothing is acknowledged.";
-}
+/// What the body of a report is.
+pub(crate) const EVENTS: &str = "An event, or a list of events, as the content type says; \
+                                 `application/json` is either, or the data of an event in binary \
+                                 mode.";
 
 /// A usage event: `CloudEvents` 1.0 with the tenant as its subject. Other attributes are allowed
 /// and not read.
@@ -198,13 +185,7 @@ pub(crate) struct CorrectionOutcome {
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(
-        handler::handle,
-        handler::handle_openmeter,
-        corrections::correct,
-        corrections::list,
-    ),
-    components(schemas(Problem)),
+    paths(handler::handle, handler::handle_openmeter, corrections::correct, corrections::list),
     tags(
         (name = "Metering", description = "What tenants used, as the product reports it."),
     ),
@@ -213,9 +194,5 @@ struct Description;
 
 #[test]
 fn the_document_is_what_the_routes_say() {
-    assert_published(
-        Api::Regional,
-        "usage-ingest",
-        &serde_json::to_value(Description::openapi()).unwrap(),
-    );
+    assert_published::<ProblemKind>(Api::Regional, "usage-ingest", &Description::openapi());
 }
