@@ -33,14 +33,7 @@ use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    let aws = runtime::start(&[
-        Service::DynamoDb,
-        Service::Sts,
-        Service::Cognito,
-        Service::Email,
-        Service::Sqs,
-    ])
-    .await?;
+    let aws = runtime::start(&[Service::DynamoDb, Service::Sts]).await?;
     let adapters = Adapters::from_env(&aws)?;
     adapters.tokens.prefetch(runtime::now()).await;
     runtime::http::serve(router(adapters)).await

@@ -23,7 +23,7 @@ use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    let aws = runtime::start(&[Service::DynamoDb, Service::Cognito, Service::Email]).await?;
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
     let outbox = Outbox::new(&aws, runtime::env("OUTBOX_TABLE")?);
     let tenants = TenantStore::new(&aws, runtime::env("REGIONAL_TABLE")?, outbox);
     let adapters = Adapters {

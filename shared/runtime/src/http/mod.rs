@@ -3,6 +3,7 @@
 mod body;
 mod document;
 mod event;
+mod keys;
 mod object;
 mod page;
 mod problem;
