@@ -91,3 +91,72 @@ impl<'b, 'm> Data<'b, 'm> {
 pub(crate) fn named(path: &ValuePath) -> String {
     path.to_string().replacen('$', "data", 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Data;
+    use crate::json::{Member, Wire, member};
+    use catalogue::{Catalogue, Meter, PathStep, ValuePath};
+    use serde_json::value::RawValue;
+
+    const PATHS: [&str; 5] = ["$.a.b", "$.a.c", "$.d", "$.a.b.e", "$.f"];
+
+    /// A meter that looks at all these places, two of them twice.
+    fn meter() -> Meter {
+        let catalogue = Catalogue::bundled().unwrap();
+        let with_dimension = |meter: &Meter| meter.dimensions.first().cloned();
+        let dimension = catalogue.meters.iter().find_map(with_dimension).unwrap();
+        let mut meter = catalogue.meters[0].clone();
+        meter.value = Some(PATHS[0].parse().unwrap());
+        let dimensions = PATHS[1..].iter().map(|path| {
+            let mut dimension = dimension.clone();
+            dimension.path = path.parse().unwrap();
+            dimension
+        });
+        meter.dimensions = dimensions.collect();
+        meter
+    }
+
+    /// What is found by one search for each step: a text, nothing, or that a member is there twice.
+    fn searched<'b>(data: &'b RawValue, path: &ValuePath) -> Result<Option<&'b str>, ()> {
+        let mut raw = data;
+        for (depth, step) in path.steps().iter().enumerate() {
+            let PathStep::Member(name) = step else {
+                return Ok(None);
+            };
+            raw = match member(raw, name) {
+                Member::Found(raw) => raw,
+                Member::NoObject if depth > 0 => return Ok(None),
+                Member::Absent => return Ok(None),
+                Member::NoObject | Member::Twice => return Err(()),
+            };
+        }
+        Ok(Some(raw.get()))
+    }
+
+    #[test]
+    fn one_search_finds_what_many_find() {
+        let meter = meter();
+        for data in [
+            r#"{"a":{"b":1,"c":"x"},"d":2,"f":null}"#,
+            r#"{"d":1,"d":2,"a":{"b":{"e":3}},"f":4}"#,
+            r#"{"a":{"b":1},"a":{"b":2},"d":3}"#,
+            r#"{"a":{"b":1,"b":2,"c":3},"\u0064":4,"d":5}"#,
+            r#"{"a":5,"f":[1]}"#,
+            r#"{"\ud800":1,"a":{"c":2},"d":3}"#,
+            "{}",
+            "[1]",
+            "5",
+        ] {
+            let event = format!("{{\"data\":{data}}}");
+            let event: &RawValue = serde_json::from_str(&event).unwrap();
+            let raw: &RawValue = serde_json::from_str(data).unwrap();
+            let found = Data::of(&Wire::of_json(event), &meter);
+            for path in PATHS {
+                let path = path.parse().unwrap();
+                let at = found.at(&path).map(|raw| raw.map(RawValue::get));
+                assert_eq!(at.map_err(|_| ()), searched(raw, &path), "{data} {path}");
+            }
+        }
+    }
+}
