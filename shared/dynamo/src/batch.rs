@@ -4,7 +4,7 @@ use crate::call::call;
 use crate::item::projection;
 use crate::retry::BATCH;
 use crate::{Attempts, Error, Item, Table, has_key};
-use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
 
 /// The most that `BatchWriteItem` takes.
@@ -130,10 +130,24 @@ impl Table {
             let put = PutRequest::builder().set_item(Some(item)).build()?;
             Ok(WriteRequest::builder().put_request(put).build())
         };
-        let requests = items
-            .into_iter()
-            .map(put)
-            .collect::<Result<Vec<_>, Error>>()?;
+        let requests: Result<_, Error> = items.into_iter().map(put).collect();
+        self.write_all(requests?).await
+    }
+
+    /// Deletes the items of keys where they are there, in any order. DynamoDB takes each key once.
+    ///
+    /// # Errors
+    /// When the table fails; any of them may have been deleted then.
+    pub async fn delete_all(&self, keys: Vec<Item>) -> Result<(), Error> {
+        let delete = |key| {
+            let delete = DeleteRequest::builder().set_key(Some(key)).build()?;
+            Ok(WriteRequest::builder().delete_request(delete).build())
+        };
+        let requests: Result<_, Error> = keys.into_iter().map(delete).collect();
+        self.write_all(requests?).await
+    }
+
+    async fn write_all(&self, requests: Vec<WriteRequest>) -> Result<(), Error> {
         let batches: Vec<Vec<WriteRequest>> =
             requests.chunks(WRITES_MAX).map(<[_]>::to_vec).collect();
         iter(batches)

@@ -222,11 +222,12 @@ impl UsageGroup {
     pub fn of<'d>(
         values: impl IntoIterator<Item = (&'d DimensionCode, &'d DimensionCode)>,
     ) -> Self {
-        let parts: Vec<String> = values
-            .into_iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        Self(parts.join(","))
+        let mut text = String::new();
+        for (name, value) in values {
+            let comma = if text.is_empty() { "" } else { "," };
+            text.extend([comma, name.as_str(), "=", value.as_str()]);
+        }
+        Self(text)
     }
 
     /// The group as text.

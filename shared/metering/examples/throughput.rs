@@ -1,5 +1,6 @@
 //! What metering costs of the processor, with a baseline in the same run:
-//! `cargo run --release -p metering --example throughput`.
+//! `cargo run --release -p metering --example throughput`, and with `-- ingest` only the first part
+//! of it, which takes seconds.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"
@@ -10,8 +11,8 @@ use dedupe::{Blocks, Entry, NewPart};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, SegmentId, TenantId};
 use metering::{
-    Aggregate, EVENTS_MAX, Form, Measure, Rollup, Segment, Sender, Snapshot, Usage, Value, batches,
-    content_hash, distinct_key, event_key, group, read, touched_pages,
+    Aggregate, EVENTS_MAX, Form, Measure, ParsedBatch, Rollup, Segment, Sender, Snapshot, Usage,
+    Value, batches, content_hash, distinct_key, event_key, group, read, touched_pages,
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, HashMap};
@@ -33,35 +34,10 @@ const SENT_AGAIN: usize = 100;
 fn main() {
     let catalogue = Catalogue::bundled().unwrap();
     let now: Timestamp = NOW.parse().unwrap();
-    let body = body();
-    let ours = median(|| {
-        let reading = read(&body, &Form::Batch, Sender::Provider, &catalogue, now).unwrap();
-        let segments = group(
-            reading.usage(),
-            |_| BillingAnchor::default(),
-            || SegmentId::from_uuid(Uuid::nil()),
-        );
-        black_box(
-            segments
-                .iter()
-                .map(|segment| segment.body.encode())
-                .collect::<Vec<_>>(),
-        );
-    });
-    let tree = median(|| {
-        black_box(serde_json::from_slice::<serde_json::Value>(&body).unwrap());
-    });
-    println!(
-        "ingest: read, check, hash, group and encode a batch of {EVENTS_MAX} events, {} bytes",
-        body.len()
-    );
-    println!("  ours                         {:8.3} ms", ms(ours));
-    println!(
-        "  serde_json::Value, parse only {:7.3} ms   ours / this: {:.2}",
-        ms(tree),
-        ms(ours) / ms(tree)
-    );
-
+    ingest(&catalogue, now);
+    if std::env::args().nth(1).as_deref() == Some("ingest") {
+        return;
+    }
     let segments = segments(&catalogue, now, 1, ROLLED_UP_EVENTS);
     let ours = roll_up_all(&segments, now, 1).2;
     let together = roll_up_all(&segments, now, DELIVERY).2;
@@ -86,6 +62,46 @@ fn main() {
         rate(ours) / rate(naive)
     );
     growth(&catalogue, now);
+}
+
+/// From a body to what is stored, and its parts.
+fn ingest(catalogue: &Catalogue, now: Timestamp) {
+    let body = body();
+    let read = || read(&body, &Form::Batch, Sender::Provider, catalogue, now).unwrap();
+    let grouped = |reading: &ParsedBatch<'_, '_>| {
+        group(
+            reading.usage(),
+            |_| BillingAnchor::default(),
+            || SegmentId::from_uuid(Uuid::nil()),
+        )
+    };
+    let encoded = |segments: &[Segment]| -> Vec<Vec<u8>> {
+        let bodies = segments.iter().map(|segment| segment.body.encode());
+        bodies.collect()
+    };
+    let whole = median(|| drop(black_box(encoded(&grouped(&read())))));
+    let reading = read();
+    let segments = grouped(&reading);
+    println!(
+        "ingest: read, check, hash, group and encode a batch of {EVENTS_MAX} events, {} bytes",
+        body.len()
+    );
+    println!("  ours                         {:8.3} ms", ms(whole));
+    for (part, spent) in [
+        ("read, check and hash", median(|| drop(black_box(read())))),
+        ("group", median(|| drop(black_box(grouped(&reading))))),
+        ("encode", median(|| drop(black_box(encoded(&segments))))),
+    ] {
+        println!("    {part:26} {:8.3} ms", ms(spent));
+    }
+    let tree = median(|| {
+        black_box(serde_json::from_slice::<serde_json::Value>(&body).unwrap());
+    });
+    println!(
+        "  serde_json::Value, parse only {:7.3} ms   ours / this: {:.2}",
+        ms(tree),
+        ms(whole) / ms(tree)
+    );
 }
 
 /// Whether an event costs the same, however many there were before it and however many tenants

@@ -99,6 +99,7 @@ impl<'b> Item<'b> {
             found,
             duplicate,
             has_others,
+            ..
         } = Members::of(raw, &MEMBERS)?;
         let [event, key, sent_by, replacement, reason] = found.map(present);
         if has_others {
@@ -132,6 +133,7 @@ impl<'b> Key<'b> {
             found,
             duplicate,
             has_others,
+            ..
         } = Members::of(raw, &KEY_MEMBERS)?;
         let [tenant, source, id, sent_from, sent_to] = found.map(present);
         let duplicate = duplicate.map(|at| KEY_MEMBERS[at]);

@@ -1,11 +1,12 @@
 //! From a request body to valid usage events and named refusals.
 
 use crate::binary::Attributes;
+use crate::data::{Data, named};
 use crate::event_key::{content_hash, distinct_key, event_key};
-use crate::json::{self, Batch, Field, Member, Wire};
+use crate::json::{self, Batch, Field, Wire};
 use crate::{Measure, NumberError, Reason, Refusal, Sender, Value};
+use catalogue::ValuePath;
 use catalogue::{Aggregation, Catalogue, Dimension, Meter};
-use catalogue::{PathStep, ValuePath};
 use dedupe::{DedupeKey, Entry};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{DimensionCode, Invalid, TenantId, UsageGroup, parse_moment};
@@ -398,8 +399,9 @@ impl<'c> Rules<'c> {
                 "subject is not a tenant id: a lower-case hyphenated UUID",
             )
         })?;
-        let measure = measure(wire, meter, tenant)?;
-        let group = group(wire, meter)?;
+        let data = Data::of(wire, meter);
+        let measure = measure(&data, meter, tenant)?;
+        let group = group(&data, meter)?;
         let content = content_hash(&event_type, tenant, time, &measure, &group);
         let entry = Entry {
             key: event_key(sender, &source, &id),
@@ -461,7 +463,7 @@ fn required<'b>(wire: &Wire<'b>, name: &'static str) -> Result<Cow<'b, str>, Fau
 }
 
 /// What an event says of a meter: one when the meter counts, else what is where the meter looks.
-fn measure(wire: &Wire<'_>, meter: &Meter, tenant: TenantId) -> Result<Measure, Fault> {
+fn measure(data: &Data<'_, '_>, meter: &Meter, tenant: TenantId) -> Result<Measure, Fault> {
     let Some(path) = meter
         .value
         .as_ref()
@@ -469,7 +471,8 @@ fn measure(wire: &Wire<'_>, meter: &Meter, tenant: TenantId) -> Result<Measure, 
     else {
         return Ok(Measure::Number(Value::ONE));
     };
-    let raw = at(wire, path)?
+    let raw = data
+        .at(path)?
         .ok_or_else(|| Fault::of(Reason::MissingValue, format!("{} is missing", named(path))))?;
     if meter.aggregation == Aggregation::UniqueCount {
         return distinct(raw, path, tenant).map(Measure::Distinct);
@@ -528,22 +531,22 @@ fn distinct(raw: &RawValue, path: &ValuePath, tenant: TenantId) -> Result<Dedupe
 }
 
 /// The values of a meter's dimensions, of which only those of the closed lists exist.
-fn group(wire: &Wire<'_>, meter: &Meter) -> Result<UsageGroup, Fault> {
+fn group(data: &Data<'_, '_>, meter: &Meter) -> Result<UsageGroup, Fault> {
     let values: Vec<_> = meter
         .dimensions
         .iter()
-        .map(|dimension| value_of(wire, dimension))
+        .map(|dimension| value_of(data, dimension))
         .collect::<Result<_, _>>()?;
     Ok(UsageGroup::of(values))
 }
 
 fn value_of<'d>(
-    wire: &Wire<'_>,
+    data: &Data<'_, '_>,
     dimension: &'d Dimension,
 ) -> Result<(&'d DimensionCode, &'d DimensionCode), Fault> {
     // What is not there, or not even an object, is as unknown as any other value; what is there
     // twice is not.
-    let raw = match at(wire, &dimension.path) {
+    let raw = match data.at(&dimension.path) {
         Err(fault) if fault.reason == Reason::DuplicateField => return Err(fault),
         found => found.ok().flatten(),
     };
@@ -558,40 +561,4 @@ fn value_of<'d>(
         Fault::of(Reason::UnknownDimension, detail)
     })?;
     Ok((&dimension.code, value))
-}
-
-/// What is at a path of an event's data, if anything.
-fn at<'b>(wire: &Wire<'b>, path: &ValuePath) -> Result<Option<&'b RawValue>, Fault> {
-    let no_object = || Fault::of(Reason::InvalidData, "data is not a JSON object");
-    if wire.field("data_base64").is_some() {
-        return Err(no_object());
-    }
-    let Some(mut raw) = wire.data() else {
-        return Ok(None);
-    };
-    for (depth, step) in path.steps().iter().enumerate() {
-        let found = match step {
-            PathStep::Member(name) => json::member(raw, name),
-            PathStep::Element(index) => json::element(raw, *index),
-        };
-        raw = match found {
-            Member::Found(raw) => raw,
-            Member::NoObject if depth == 0 && matches!(step, PathStep::Member(_)) => {
-                return Err(no_object());
-            }
-            Member::NoObject | Member::Absent => return Ok(None),
-            Member::Twice => {
-                return Err(Fault::of(
-                    Reason::DuplicateField,
-                    format!("{} is there twice", named(path)),
-                ));
-            }
-        };
-    }
-    Ok(Some(raw))
-}
-
-/// A path as a caller knows it.
-fn named(path: &ValuePath) -> String {
-    path.to_string().replacen('$', "data", 1)
 }

@@ -126,6 +126,8 @@ pub(crate) struct Members<'b, const N: usize> {
     pub(crate) found: [Option<&'b RawValue>; N],
     /// The first name that is there twice, null or not, however it is spelled.
     pub(crate) duplicate: Option<usize>,
+    /// Which names are there more than once.
+    repeated: [bool; N],
     /// Whether there are members of other names.
     pub(crate) has_others: bool,
 }
@@ -176,6 +178,7 @@ impl<'de, const N: usize> Visitor<'de> for Search<'_, N> {
         let mut members = Members {
             found: [None; N],
             duplicate: None,
+            repeated: [false; N],
             has_others: false,
         };
         while let Some(key) = map.next_key_seed(Key(self))? {
@@ -186,6 +189,7 @@ impl<'de, const N: usize> Visitor<'de> for Search<'_, N> {
             };
             if members.found[at].replace(map.next_value()?).is_some() {
                 members.duplicate.get_or_insert(at);
+                members.repeated[at] = true;
             }
         }
         Ok(members)
@@ -325,17 +329,22 @@ pub(crate) enum Member<'b> {
     Found(&'b RawValue),
 }
 
+impl<'b> Member<'b> {
+    /// The member of a place in the list of names, where its object is one.
+    pub(crate) fn of<const N: usize>(members: Option<&Members<'b, N>>, place: usize) -> Self {
+        match members {
+            None => Self::NoObject,
+            Some(members) if members.repeated[place] => Self::Twice,
+            Some(members) => members.found[place]
+                .filter(|raw| !is_null(raw))
+                .map_or(Self::Absent, Self::Found),
+        }
+    }
+}
+
 /// Looks a member up.
 pub(crate) fn member<'b>(object: &'b RawValue, name: &str) -> Member<'b> {
-    match Members::of(object, &[name]) {
-        None => Member::NoObject,
-        Some(Members {
-            duplicate: Some(_), ..
-        }) => Member::Twice,
-        Some(Members { found: [found], .. }) => found
-            .filter(|raw| !is_null(raw))
-            .map_or(Member::Absent, Member::Found),
-    }
+    Member::of(Members::of(object, &[name]).as_ref(), 0)
 }
 
 fn is_null(raw: &RawValue) -> bool {

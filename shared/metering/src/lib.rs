@@ -16,8 +16,10 @@ mod bytes;
 mod checkpoint;
 mod correction;
 mod counting;
+mod data;
 mod event;
 mod event_key;
+mod grouping;
 mod json;
 mod lookup;
 mod page;
@@ -40,6 +42,7 @@ pub use event::{
     Usage, read,
 };
 pub use event_key::{Sender, content_hash, distinct_key, event_key};
+pub use grouping::{Correction, group, group_corrections};
 pub use lookup::{KEYED_CORRECTIONS_MAX, KeyedCorrection, Sightings};
 pub use page::{Page, PageKey};
 pub use refusal::{Reason, Refusal};
@@ -47,8 +50,8 @@ pub use report::{Finality, Question, Total, Unanswerable};
 pub use rollup::{Rollup, RollupChanges, Snapshot};
 pub use seal::{DayPublication, republish, seal};
 pub use segment::{
-    Correction, Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX,
-    Segment, SegmentBody, SegmentEvent, Slot, group, group_corrections,
+    Malformed, Purpose, SEGMENT_EVENTS_MAX, SEGMENT_TOTALS_MAX, SEGMENT_WINDOWS_MAX, Segment,
+    SegmentBody, SegmentEvent, Slot,
 };
 pub use stream::report_end;
 pub use value::{NumberError, Value};

@@ -2,13 +2,13 @@
 
 use crate::bytes::{Input, write_text, write_value};
 use crate::page::{size_code, size_of};
-use crate::{Measure, PageKey, Usage, WindowKey};
+use crate::{Measure, PageKey, WindowKey};
 use catalogue::Aggregation;
 use contract::WindowPart;
 use dedupe::{DedupeKey, Entry};
 use jiff::Timestamp;
 use kernel::{BillingAnchor, MeterCode, SegmentId, TenantId, UsageGroup, WindowSize};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// The most events of a segment.
 pub const SEGMENT_EVENTS_MAX: usize = 1_000;
@@ -68,9 +68,9 @@ pub struct SegmentEvent {
 /// What a segment holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SegmentBody {
-    anchor: BillingAnchor,
-    slots: Vec<Slot>,
-    events: Vec<SegmentEvent>,
+    pub(crate) anchor: BillingAnchor,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) events: Vec<SegmentEvent>,
 }
 
 /// An immutable group of one tenant's events, rolled up as a whole.
@@ -145,204 +145,6 @@ impl Windows {
 /// The most windows of a group that pages have room for.
 pub(crate) fn windows_max(pages: &BTreeSet<PageKey>) -> usize {
     pages.iter().map(PageKey::windows_max).sum()
-}
-
-/// Groups events by tenant into segments of bounded size, each with an id that the caller makes.
-/// `anchor` says when a tenant's days begin.
-pub fn group<'c>(
-    events: impl IntoIterator<Item = Usage<'c>>,
-    anchor: impl Fn(TenantId) -> BillingAnchor,
-    mut next_id: impl FnMut() -> SegmentId,
-) -> Vec<Segment> {
-    let mut open: BTreeMap<TenantId, Open> = BTreeMap::new();
-    let mut full = Vec::new();
-    for event in events {
-        let segment = open
-            .entry(event.tenant)
-            .or_insert_with(|| Open::new(anchor(event.tenant)));
-        if !segment.takes(&[(&event, Purpose::Usage)]) {
-            let next = Open::new(segment.body.anchor);
-            full.push((event.tenant, std::mem::replace(segment, next).by_slot()));
-        }
-        segment.push(&event, Purpose::Usage);
-    }
-    full.extend(
-        open.into_iter()
-            .map(|(tenant, segment)| (tenant, segment.by_slot())),
-    );
-    full.into_iter()
-        .map(|(tenant, body)| Segment {
-            id: next_id(),
-            tenant,
-            body,
-        })
-        .collect()
-}
-
-/// Groups corrections into segments. What one takes back and what it puts in its place are in one
-/// segment, so that they are rolled up at once.
-pub fn group_corrections<'c>(
-    corrections: impl IntoIterator<Item = Correction<'c>>,
-    anchor: impl Fn(TenantId) -> BillingAnchor,
-    mut next_id: impl FnMut() -> SegmentId,
-) -> Vec<Segment> {
-    let mut open: BTreeMap<TenantId, Vec<Open>> = BTreeMap::new();
-    for Correction {
-        original,
-        replacement,
-    } in corrections
-    {
-        let tenant = original.tenant;
-        let segments = open
-            .entry(tenant)
-            .or_insert_with(|| vec![Open::new(anchor(tenant))]);
-        let replacement = replacement
-            .iter()
-            .map(|replacement| (replacement, Purpose::Replacement));
-        let events: Vec<(&Usage<'_>, Purpose)> = [(&original, Purpose::Void)]
-            .into_iter()
-            .chain(replacement)
-            .collect();
-        if !segments
-            .last()
-            .is_some_and(|segment| segment.takes(&events))
-        {
-            segments.push(Open::new(anchor(tenant)));
-        }
-        if let Some(segment) = segments.last_mut() {
-            for (event, purpose) in events {
-                segment.push(event, purpose);
-            }
-        }
-    }
-    let of_tenants = open
-        .into_iter()
-        .flat_map(|(tenant, segments)| segments.into_iter().map(move |s| (tenant, s.body)));
-    of_tenants
-        .map(|(tenant, body)| Segment {
-            id: next_id(),
-            tenant,
-            body,
-        })
-        .collect()
-}
-
-/// An event that is taken back, and the one in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Correction<'c> {
-    /// The event as it was sent.
-    pub original: Usage<'c>,
-    /// Another one, with an identity of its own. Of the same tenant.
-    pub replacement: Option<Usage<'c>>,
-}
-
-type SlotKey = (MeterCode, UsageGroup, Timestamp, Purpose);
-
-/// A segment that may take more.
-struct Open {
-    body: SegmentBody,
-    slots: HashMap<SlotKey, u16>,
-    totals: BTreeSet<WindowKey>,
-    pages: BTreeSet<PageKey>,
-}
-
-impl Open {
-    fn new(anchor: BillingAnchor) -> Self {
-        let body = SegmentBody {
-            anchor,
-            ..SegmentBody::default()
-        };
-        Self {
-            body,
-            slots: HashMap::new(),
-            totals: BTreeSet::new(),
-            pages: BTreeSet::new(),
-        }
-    }
-
-    /// Whether there is room for events. An empty segment takes any two.
-    fn takes(&self, events: &[(&Usage<'_>, Purpose)]) -> bool {
-        if self.body.events.len() + events.len() > SEGMENT_EVENTS_MAX {
-            return false;
-        }
-        let slots = events
-            .iter()
-            .map(|(event, purpose)| self.slot(event, *purpose));
-        let slots: Vec<Slot> = slots
-            .filter(|slot| !self.slots.contains_key(&key_of(slot)))
-            .collect();
-        if slots.is_empty() {
-            return true;
-        }
-        let mut totals = self.totals.len();
-        let mut room = windows_max(&self.pages);
-        for slot in slots {
-            let windows = slot.windows(self.body.anchor);
-            totals += windows
-                .published()
-                .filter(|window| !self.totals.contains(*window))
-                .count();
-            let pages = windows
-                .all()
-                .map(WindowKey::page)
-                .filter(|page| !self.pages.contains(page));
-            room += windows_max(&pages.collect());
-        }
-        totals <= SEGMENT_TOTALS_MAX && room <= SEGMENT_WINDOWS_MAX
-    }
-
-    /// The events slot by slot, which is how they take the fewest bytes.
-    fn by_slot(mut self) -> SegmentBody {
-        self.body.events.sort_by_key(|event| event.slot);
-        self.body
-    }
-
-    fn slot(&self, event: &Usage<'_>, purpose: Purpose) -> Slot {
-        Slot {
-            meter: event.meter.code.clone(),
-            group: event.group.clone(),
-            aggregation: event.meter.aggregation,
-            size: event.meter.window,
-            start: event.meter.window.start(event.at, self.body.anchor),
-            purpose,
-        }
-    }
-
-    fn push(&mut self, event: &Usage<'_>, purpose: Purpose) {
-        let slot = self.slot(event, purpose);
-        let start = slot.start;
-        let key = key_of(&slot);
-        let at = match self.slots.get(&key) {
-            Some(at) => *at,
-            None => {
-                let windows = slot.windows(self.body.anchor);
-                self.totals.extend(windows.published().cloned());
-                self.pages.extend(windows.all().map(WindowKey::page));
-                let at = u16::try_from(self.body.slots.len()).unwrap_or(u16::MAX);
-                self.body.slots.push(slot);
-                self.slots.insert(key, at);
-                at
-            }
-        };
-        let keeps_time = event.meter.aggregation == Aggregation::Latest;
-        let at_time = if keeps_time { event.at } else { start };
-        let Usage { entry, measure, .. } = *event;
-        self.body.events.push(SegmentEvent {
-            entry,
-            slot: at,
-            measure,
-            at: at_time,
-        });
-    }
-}
-
-fn key_of(slot: &Slot) -> SlotKey {
-    (
-        slot.meter.clone(),
-        slot.group.clone(),
-        slot.start,
-        slot.purpose,
-    )
 }
 
 impl SegmentBody {

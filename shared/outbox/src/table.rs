@@ -1,8 +1,9 @@
 //! The outbox table.
 
 use crate::row::{Row, SHARDS, first_sort, partition};
-use dynamo::{Table, Write};
+use dynamo::{Item, Table, Write};
 use kernel::Timestamp;
+use std::collections::BTreeMap;
 
 /// The outbox of a region.
 #[derive(Debug, Clone)]
@@ -28,8 +29,8 @@ pub enum OutboxError {
     /// Rows could not be read.
     #[error("the outbox could not be read")]
     Read(#[source] dynamo::Error),
-    /// A published row could not be removed; it will be published again.
-    #[error("a published row could not be removed from the outbox")]
+    /// Published rows could not be removed; they will be published again.
+    #[error("published rows could not be removed from the outbox")]
     Remove(#[source] dynamo::Error),
 }
 
@@ -58,13 +59,18 @@ impl Outbox {
             .map_err(OutboxError::Write)
     }
 
-    /// Removes a published row. Removing it twice is no error.
+    /// Removes published rows. Removing one twice is no error.
     ///
     /// # Errors
-    /// When the table refuses.
-    pub async fn remove(&self, row: &Row) -> Result<(), OutboxError> {
+    /// When the table refuses; any of the rows may be removed then.
+    pub async fn remove(&self, rows: &[&Row]) -> Result<(), OutboxError> {
+        // A stream may bring a row twice, and a batch takes a key once.
+        let keys: BTreeMap<_, Item> = rows
+            .iter()
+            .map(|row| ((row.occurred_at.as_millisecond(), row.id), row.key()))
+            .collect();
         self.table
-            .send(self.table.delete(row.key()))
+            .delete_all(keys.into_values().collect())
             .await
             .map_err(OutboxError::Remove)
     }

@@ -10,8 +10,7 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider:
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -28,7 +27,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
 const ATTEMPTS_MAX: u32 = 3;
 
-/// An AWS service that a function calls: its connection is opened during init.
+/// An AWS service that a function's first call needs: its connection is opened during init.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// Tables.
@@ -72,14 +71,14 @@ impl Service {
 
 /// Sets up telemetry and the configuration that every client of the function shares.
 ///
-/// Opens a connection to each of `services`. One that cannot be opened is not an error: the first
-/// call opens it.
+/// Opens a connection to each of `services`, which are those of the first call and no others: each
+/// costs a handshake. One that cannot be opened is not an error: the first call opens it.
 ///
 /// # Errors
 /// When the environment lacks what Lambda sets: region and credentials.
 pub async fn start(services: &[Service]) -> Result<SdkConfig, Error> {
     telemetry::init();
-    let connector = connector()?;
+    let connector = connector(READ_TIMEOUT)?;
     let config = config(connector.clone())?;
     join_all(
         services
@@ -122,12 +121,7 @@ fn config(connector: SharedHttpConnector) -> Result<SdkConfig, Error> {
 }
 
 /// A connector with connections of its own, for all who share it.
-pub(crate) fn connector() -> Result<SharedHttpConnector, Error> {
-    connector_reading_for(READ_TIMEOUT)
-}
-
-/// The same, for answers that may take longer.
-pub(crate) fn connector_reading_for(read_timeout: Duration) -> Result<SharedHttpConnector, Error> {
+pub(crate) fn connector(read_timeout: Duration) -> Result<SharedHttpConnector, Error> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -148,24 +142,14 @@ async fn open(config: &SdkConfig, connector: &SharedHttpConnector, service: Serv
     let Some(uri) = endpoint(config, service) else {
         return;
     };
-    if get(connector, uri).await.is_err() {
+    let mut request = HttpRequest::empty();
+    let opened = request.set_uri(uri).is_ok() && connector.call(request).await.is_ok();
+    if !opened {
         tracing::debug!(
             service = service.endpoint_prefix(),
             "no connection during init"
         );
     }
-}
-
-/// Gets an address.
-pub(crate) async fn get(
-    connector: &SharedHttpConnector,
-    uri: String,
-) -> Result<HttpResponse, ConnectorError> {
-    let mut request = HttpRequest::empty();
-    request
-        .set_uri(uri)
-        .map_err(|error| ConnectorError::user(error.into()))?;
-    connector.call(request).await
 }
 
 fn endpoint(config: &SdkConfig, service: Service) -> Option<String> {

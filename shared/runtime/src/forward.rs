@@ -1,7 +1,7 @@
 //! Calls of another region's public API, bounded in time and in size.
 
 use crate::Error;
-use crate::connect::connector_reading_for;
+use crate::connect::connector;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
@@ -56,7 +56,7 @@ impl Forwarder {
     /// When the trust store cannot be read.
     pub fn new() -> Result<Self, Error> {
         Ok(Self {
-            connector: connector_reading_for(CALL_TIMEOUT)?,
+            connector: connector(CALL_TIMEOUT)?,
         })
     }
 

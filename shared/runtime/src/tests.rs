@@ -189,16 +189,6 @@ async fn an_api_that_is_not_there_is_an_error() {
     );
 }
 
-#[tokio::test]
-async fn the_functions_client_gets_an_address() {
-    let url = serve(Router::new().route("/keys", axum::routing::get(async || "{}"))).await;
-    let url = format!("{url}/keys");
-    let answer = crate::connect::get(&crate::connect::connector().unwrap(), url)
-        .await
-        .unwrap();
-    assert!(answer.status().is_success());
-}
-
 #[test]
 fn a_document_may_be_kept_for_a_while() {
     let response = crate::http::Document("{}").into_response();

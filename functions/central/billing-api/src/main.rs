@@ -18,7 +18,7 @@ use runtime::http::{Tokens, serve};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    let aws = runtime::start(&[Service::DynamoDb, Service::Cognito]).await?;
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
     let adapters = Adapters {
         store: BillingStore::new(&aws, runtime::env("BILLING_TABLE")?),
         tokens: Tokens::new(

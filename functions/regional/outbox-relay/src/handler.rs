@@ -5,7 +5,6 @@ use crate::recent::Progress;
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use bus::{Bus, BusError, ENTRIES_MAX, Entry, Refused};
 use dynamo::{Attributes as _, Item};
-use futures::future::join_all;
 use jiff::SignedDuration;
 use kernel::Timestamp;
 use outbox::{OutboxError, Row, Target};
@@ -17,6 +16,9 @@ const POLL_AGE_SECONDS: i64 = 60;
 const ROUND_ROWS_MAX: u16 = 50;
 /// Rounds of one sweep: at most 4,000 rows a minute.
 const ROUNDS_MAX: usize = 10;
+/// Rows that are removed together, once they are published: as many as the stream brings. A process
+/// that ends in between leaves no more than these to be published again.
+const REMOVED_TOGETHER: usize = 100;
 
 /// Publishes what the stream brings, or what a sweep finds. Fails as a whole when anything was not
 /// published and removed: then the stream brings it again, and the sweep finds it again.
@@ -93,12 +95,17 @@ impl Adapters {
 
     /// Goes on after refused entries, and stops when the bus does not answer at all.
     async fn relay_to(&self, bus: &Bus, rows: &[Row]) -> Result<(), RelayError> {
-        let mut outcome = Ok(());
-        for some in rows.chunks(ENTRIES_MAX) {
-            let published = self.publish(bus, some).await;
-            let is_over = matches!(published, Err(RelayError::Call(_)));
-            let removed = self.remove(some).await;
-            outcome = outcome.and(published).and(removed);
+        let (mut outcome, mut is_over) = (Ok(()), false);
+        for some in rows.chunks(REMOVED_TOGETHER) {
+            for entries in some.chunks(ENTRIES_MAX) {
+                let published = self.publish(bus, entries).await;
+                is_over = matches!(published, Err(RelayError::Call(_)));
+                outcome = outcome.and(published);
+                if is_over {
+                    break;
+                }
+            }
+            outcome = outcome.and(self.remove(some).await);
             if is_over {
                 break;
             }
@@ -129,23 +136,19 @@ impl Adapters {
             .map_or(Ok(()), |first| Err(RelayError::Refused { count, first }))
     }
 
-    /// Removes those rows that are published.
+    /// Removes those rows that are published. When the table takes only some, all of them are
+    /// removed again later: which ones it took is not known.
     async fn remove(&self, rows: &[Row]) -> Result<(), RelayError> {
-        let published = rows
+        let published: Vec<&Row> = rows
             .iter()
-            .filter(|row| self.recent.progress(row) == Some(Progress::Published));
-        let removals = published.map(async |row| {
-            self.outbox
-                .remove(row)
-                .await
-                .map_err(RelayError::NotRemoved)?;
+            .filter(|row| self.recent.progress(row) == Some(Progress::Published))
+            .collect();
+        let removed = self.outbox.remove(&published).await;
+        removed.map_err(RelayError::NotRemoved)?;
+        for row in published {
             self.recent.note(row, Progress::Removed);
-            Ok(())
-        });
-        join_all(removals)
-            .await
-            .into_iter()
-            .fold(Ok(()), Result::and)
+        }
+        Ok(())
     }
 }
 

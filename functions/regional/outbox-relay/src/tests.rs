@@ -10,7 +10,7 @@ use outbox::Outbox;
 use runtime::{Failure, Trigger};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
-use testkit::LocalAws;
+use testkit::{LocalAws, Throttle, ThrottledTable};
 
 struct Fixture {
     aws: LocalAws,
@@ -202,6 +202,46 @@ async fn a_process_that_ends_between_publishing_and_removing_loses_nothing() {
         arrived.values().all(|times| *times == 2),
         "published by both: {arrived:?}"
     );
+}
+
+#[tokio::test]
+async fn rows_are_removed_together() {
+    let fixture = fixture().await;
+    let table = ThrottledTable::start(Throttle::Undone, 0).await;
+    let adapters = Adapters {
+        outbox: Outbox::new(&table.config, "any".to_owned()),
+        ..fixture.adapters()
+    };
+    run(&adapters, &case("valid-inserted")).await.unwrap();
+    assert_eq!(
+        table.calls(),
+        2,
+        "twelve rows of one bus, and one of the other"
+    );
+}
+
+#[tokio::test]
+async fn rows_that_a_busy_table_keeps_come_again_and_are_not_published_again() {
+    let fixture = fixture().await;
+    let payload = case("valid-inserted");
+    fixture.put(&payload).await;
+    let table = ThrottledTable::start(Throttle::Undone, u32::MAX).await;
+    let busy = Adapters {
+        outbox: Outbox::new(&table.config, "any".to_owned()),
+        ..fixture.adapters()
+    };
+    let failure = run(&busy, &payload).await.unwrap_err();
+    assert_eq!(failure.kind(), "OutboxNotRelayed");
+    assert_eq!(fixture.left().await, 13);
+    let adapters = Adapters {
+        recent: busy.recent,
+        ..fixture.adapters()
+    };
+    run(&adapters, &payload).await.unwrap();
+    assert_eq!(fixture.left().await, 0);
+    let arrived = fixture.arrived(&fixture.regional).await;
+    assert_eq!(arrived.len(), 12);
+    assert!(arrived.values().all(|times| *times == 1), "{arrived:?}");
 }
 
 #[tokio::test]

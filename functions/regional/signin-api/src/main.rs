@@ -20,6 +20,6 @@ use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    let aws = runtime::start(&[Service::DynamoDb, Service::Sqs]).await?;
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
     runtime::http::serve(router(Adapters::from_env(&aws)?)).await
 }

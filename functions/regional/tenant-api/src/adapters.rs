@@ -22,14 +22,9 @@ use tenant_store::{
 };
 use usage_store::UsageReader;
 
-/// The services of AWS that the function calls.
-pub(crate) const SERVICES: [Service; 5] = [
-    Service::DynamoDb,
-    Service::Sts,
-    Service::Cognito,
-    Service::Email,
-    Service::Sqs,
-];
+/// The services that the first request calls. Init opens a connection to each; the others (Cognito,
+/// SES, SQS) are called by few requests, and a connection costs a handshake.
+pub(crate) const SERVICES: [Service; 2] = [Service::DynamoDb, Service::Sts];
 
 /// What the handlers work with.
 pub(crate) struct Adapters {

@@ -20,7 +20,7 @@ use runtime::Service;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    let aws = runtime::start(&[Service::DynamoDb, Service::Cognito, Service::Email]).await?;
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
     let adapters = Adapters::from_env(&aws)?;
     run(service_fn(async |event: LambdaEvent<_>| {
         handle(&adapters, event.payload).await

@@ -23,7 +23,7 @@ use usage_store::{SegmentWriter, TermsReader, UsageReader};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    let aws = runtime::start(&[Service::DynamoDb, Service::Cognito]).await?;
+    let aws = runtime::start(&[Service::DynamoDb]).await?;
     let user_pool: String = runtime::env("USER_POOL_ID")?;
     let tokens = Tokens::new(&aws, &user_pool, runtime::env("SERVICE_CLIENT_ID")?)?;
     tokens.prefetch(runtime::now()).await;

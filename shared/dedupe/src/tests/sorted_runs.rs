@@ -3,6 +3,7 @@ use crate::*;
 use jiff::Timestamp;
 use kernel::SegmentId;
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 fn entry(number: u32) -> Entry {
@@ -175,6 +176,30 @@ fn no_two_lists_of_parts_have_one_hash() {
     let lists: [[&[u8]; 2]; 4] = [[b"ab", b"c"], [b"a", b"bc"], [b"abc", b""], [b"", b"abc"]];
     let keys: std::collections::BTreeSet<_> = lists.map(DedupeKey::hash).into();
     assert_eq!(keys.len(), lists.len());
+}
+
+/// However parts are put together on the way: stored hashes depend on it.
+#[test]
+fn parts_of_any_length_are_hashed_after_their_lengths() {
+    let lengths = [0, 1, 120, 239, 240, 241, 248, 255, 256, 257, 1_024];
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(1_024).collect();
+    for (first, second, third) in lengths.iter().flat_map(|first| {
+        lengths
+            .iter()
+            .map(move |second| (*first, *second, first / 2))
+    }) {
+        let parts = [&bytes[..first], &bytes[..second], &bytes[..third]];
+        let mut input = Vec::new();
+        for part in parts {
+            input.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            input.extend_from_slice(part);
+        }
+        let whole: [u8; 32] = Sha256::digest(&input).into();
+        let mut key = [0; DedupeKey::BYTES];
+        key.copy_from_slice(&whole[..DedupeKey::BYTES]);
+        let expected = DedupeKey::from_bytes(key).event();
+        assert_eq!(DedupeKey::hash(parts), expected, "{first} {second} {third}");
+    }
 }
 
 proptest! {

@@ -153,6 +153,9 @@ async fn a_table_that_takes_no_more_is_throttled_in_every_way_of_saying_so() {
         let table = Table::new(&busy.config, "table".to_owned());
         let put = table.put_all(vec![crate::key("A", "1")]).await.unwrap_err();
         assert_eq!(named(&put), "throttled, repeated", "{throttle:?}");
+        let key = vec![crate::key("A", "1")];
+        let deleted = table.delete_all(key).await.unwrap_err();
+        assert_eq!(named(&deleted), "throttled, repeated", "{throttle:?}");
         let got = table
             .batch_get(vec![crate::key("A", "1")])
             .send()
@@ -167,5 +170,9 @@ async fn the_rest_of_a_batch_is_asked_for_again() {
     let busy = ThrottledTable::start(Throttle::Undone, 5).await;
     let table = Table::new(&busy.config, "table".to_owned());
     table.put_all(vec![crate::key("A", "1")]).await.unwrap();
+    assert_eq!(busy.calls(), 6);
+    let busy = ThrottledTable::start(Throttle::Undone, 5).await;
+    let table = Table::new(&busy.config, "table".to_owned());
+    table.delete_all(vec![crate::key("A", "1")]).await.unwrap();
     assert_eq!(busy.calls(), 6);
 }

@@ -182,6 +182,19 @@ async fn batches_are_cut_and_put_together() {
 }
 
 #[tokio::test]
+async fn a_batch_deletes_what_is_there_and_nothing_else() {
+    let table = table().await;
+    let items: Vec<Item> = (0..60).map(|n| counted(n, n)).collect();
+    table.put_all(items).await.unwrap();
+    let keys: Vec<Item> = (3..80).map(|n: u64| key("A", n.to_string())).collect();
+    table.delete_all(keys.clone()).await.unwrap();
+    assert_eq!(table.query("A").consistent().count().await.unwrap(), 3);
+    table.delete_all(keys).await.unwrap();
+    table.delete_all(Vec::new()).await.unwrap();
+    assert_eq!(table.query("A").consistent().count().await.unwrap(), 3);
+}
+
+#[tokio::test]
 async fn a_partition_is_read_in_order_and_by_pages() {
     let table = table().await;
     table

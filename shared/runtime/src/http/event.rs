@@ -15,6 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -151,9 +152,32 @@ pub fn request(event: &str) -> Result<Request<Body>, Problem> {
     Ok(request)
 }
 
+/// The request that an event stands for, read where the runtime holds the event: a full batch of
+/// usage events is not copied first.
+pub(super) struct Incoming(Result<Request<Body>, Problem>);
+
+impl<'de> Deserialize<'de> for Incoming {
+    /// Fails for what is no JSON alone: that would be a failure of the function, and is none of the
+    /// gateway's events.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(from).map(|event| Self(request(event.get())))
+    }
+}
+
+impl Incoming {
+    /// The answer of a router, as the gateway takes it.
+    pub(super) async fn answer(self, router: Router) -> Answer {
+        Answer::of(dispatch(router, self.0).await).await
+    }
+}
+
 /// The response of a router to an event, whatever the event is.
 pub async fn respond(router: Router, event: &str) -> Response {
-    match request(event) {
+    dispatch(router, request(event)).await
+}
+
+async fn dispatch(router: Router, request: Result<Request<Body>, Problem>) -> Response {
+    match request {
         // A router's own error type has no value.
         Ok(request) => router
             .oneshot(request)

@@ -3,6 +3,7 @@
 mod body;
 mod document;
 mod event;
+mod keys;
 mod object;
 mod page;
 mod problem;
@@ -29,10 +30,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use event::Gateway;
+use event::{Gateway, Incoming};
 use kernel::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::value::RawValue;
 use std::convert::Infallible;
 
 /// Serves a router for as long as the function lives. Unknown paths and methods are problems.
@@ -43,9 +43,9 @@ pub async fn serve(router: Router) -> Result<(), Error> {
     let router = with_fallbacks(router);
     // An event is read here and not by the runtime, whose refusal would be a failure of the
     // function.
-    let invoke = |event: LambdaEvent<Box<RawValue>>| {
+    let invoke = |event: LambdaEvent<Incoming>| {
         let router = router.clone();
-        async move { Ok::<_, Error>(answer(router, event.payload.get()).await) }
+        async move { Ok::<_, Error>(event.payload.answer(router).await) }
     };
     lambda_runtime::run(service_fn(invoke)).await
 }

@@ -3,11 +3,8 @@
 //!
 //! The gateway's own authorizer is not used, since its refusals cannot be problem documents.
 
+use super::keys::{KeySource, KeysError};
 use super::{Problem, ProblemKind};
-use crate::connect::{connector, get};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::byte_stream::ByteStream;
 use aws_types::SdkConfig;
 use axum::http::{HeaderMap, header};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -25,13 +22,11 @@ use tokio::sync::RwLock;
 const LEEWAY_S: i64 = 30;
 /// A token with an unknown key makes us fetch the keys again, at most this often.
 const REFETCH_S: i64 = 60;
-const ATTEMPTS_MAX: u32 = 3;
 
 /// Verifies access tokens of one user pool and of the clients that are named.
 #[derive(Debug)]
 pub struct Tokens {
-    connector: SharedHttpConnector,
-    keys_url: String,
+    key_source: KeySource,
     issuer: String,
     client_ids: Vec<String>,
     keys: RwLock<Keys>,
@@ -104,21 +99,6 @@ impl Scopes {
     }
 }
 
-/// Why the pool's keys could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the user pool's keys could not be read: {reason}")]
-pub(super) struct KeysError {
-    reason: String,
-}
-
-impl KeysError {
-    fn new(reason: impl ToString) -> Self {
-        Self {
-            reason: reason.to_string(),
-        }
-    }
-}
-
 impl Tokens {
     /// Trusts tokens that `user_pool_id` issued to `client_id`, and no others but those of
     /// [`Tokens::and`].
@@ -133,15 +113,14 @@ impl Tokens {
         // A second verifier in the same process finds the provider installed.
         let _ = RING.install_default();
         let region = config.region().ok_or("the configuration has no region")?;
-        let issuer = format!("https://cognito-idp.{region}.amazonaws.com/{user_pool_id}");
-        let keys_url = match config.endpoint_url() {
-            Some(endpoint) => format!("{endpoint}/{user_pool_id}/.well-known/jwks.json"),
-            None => format!("{issuer}/.well-known/jwks.json"),
-        };
+        let cognito = format!("https://cognito-idp.{region}.amazonaws.com");
+        let issuer = format!("{cognito}/{user_pool_id}");
+        let endpoint = config.endpoint_url().unwrap_or(&cognito);
+        let keys_path = format!("/{user_pool_id}/.well-known/jwks.json");
+        let key_source = KeySource::new(config, endpoint, keys_path)?;
         let client_ids = vec![client_id];
         Ok(Self {
-            connector: connector()?,
-            keys_url,
+            key_source,
             issuer,
             client_ids,
             keys: RwLock::default(),
@@ -303,37 +282,12 @@ impl Tokens {
     }
 
     async fn fetch(&self, now: Timestamp) -> Result<(), KeysError> {
-        let response = self.get_keys().await?;
-        if !response.status().is_success() {
-            return Err(KeysError::new(format!(
-                "status {}",
-                response.status().as_u16()
-            )));
-        }
-        let body = ByteStream::new(response.into_body())
-            .collect()
-            .await
-            .map_err(KeysError::new)?;
-        let set = serde_json::from_slice(&body.into_bytes()).map_err(KeysError::new)?;
+        let set = self.key_source.get().await?;
         *self.keys.write().await = Keys {
             set: Some(set),
             fetched_at: Some(now),
         };
         Ok(())
-    }
-}
-
-impl Tokens {
-    /// A connection that the pool kept over a freeze of the function may be dead: then a new one is
-    /// opened.
-    async fn get_keys(&self) -> Result<HttpResponse, KeysError> {
-        let mut answer = get(&self.connector, self.keys_url.clone()).await;
-        for _ in 1..ATTEMPTS_MAX {
-            if answer.is_err() {
-                answer = get(&self.connector, self.keys_url.clone()).await;
-            }
-        }
-        answer.map_err(KeysError::new)
     }
 }
 

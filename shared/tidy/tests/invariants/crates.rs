@@ -153,8 +153,8 @@ const KNOWN_BY: [(&str, &[&str]); 3] = [
     ("backon", &["dynamo"]),
 ];
 
-/// Crates for tests only.
-const TESTS_ONLY: [&str; 3] = ["testkit", "tenantkit", "tidy"];
+/// Crates for tests and measurements only.
+const TESTS_ONLY: [&str; 4] = ["coldstart", "testkit", "tenantkit", "tidy"];
 
 /// The crate for tests that holds people.
 const KNOWS_PEOPLE: &str = "tenantkit";

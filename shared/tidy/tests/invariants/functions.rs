@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What Lambda itself sets, by the beginning of the name.
 const GIVEN: [&str; 2] = ["AWS_", "LAMBDA_"];
 
+/// What the C library's allocator reads.
+const ALLOCATOR: [&str; 2] = ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"];
+
 /// What regional functions may be deployed under: the example is where an operator asks for it.
 const EXAMPLE: &str = "HasApplicationExample";
 
@@ -155,6 +158,7 @@ fn the_environment_is_what_the_code_reads() -> Result<()> {
         findings.extend(
             set.iter()
                 .filter(|name| !read.contains(*name) && !shared.contains(*name))
+                .filter(|name| !ALLOCATOR.contains(&name.as_str()))
                 .map(|name| {
                     format!(
                         "{}: does not read {name}, which {id} sets",
