@@ -49,7 +49,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ),
     ("deployment", &["kernel"]),
     ("local-aws", &["kernel", "deployment"]),
-    ("testkit", &["deployment", "local-aws"]),
+    ("testkit", &["deployment", "local-aws", "runtime"]),
     (
         "meridian",
         &[
