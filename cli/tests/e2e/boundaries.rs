@@ -2,10 +2,11 @@
 
 use crate::books::scan;
 use crate::life::{Signed, administrator, guest, look_after_tenants, mailed_invitation};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
+use journey::journey;
 use meridian::client::login::{refresh, sign_in};
 use meridian::client::operator::Operator;
 use meridian::client::signup::sign_up;
@@ -50,9 +51,8 @@ pub(crate) async fn after_each_call(
 }
 
 /// An invitation and its acceptance.
-pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(
-    stack: &Stack,
-) -> Result<()> {
+#[journey(alone = "kills functions that all journeys use")]
+async fn a_killed_invitation_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let state = stack.state().region(REGION)?;
     let config = stack.sdk(REGION)?;
@@ -109,9 +109,8 @@ pub(crate) async fn a_killed_invitation_is_completed_by_its_repetition(
 }
 
 /// Users who are removed, and a closure that is asked for and undone.
-pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(
-    stack: &Stack,
-) -> Result<()> {
+#[journey(alone = "kills functions that other journeys use")]
+async fn a_killed_administration_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
     let state = stack.state().region(SOVEREIGN)?;
     let config = stack.sdk(SOVEREIGN)?;
@@ -171,15 +170,16 @@ pub(crate) async fn a_killed_administration_is_completed_by_its_repetition(
 }
 
 /// A suspension and its end, in the region that applies them.
-pub(crate) async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills a function that other journeys use")]
+async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let (state, config) = (stack.state().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
     let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
     let tenant = &host.customer.tenant;
     let boundaries = after_each_call(stack, SOVEREIGN, "policy-apply", async || {
         operator.suspend(tenant, "operator").await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet(stack).await?;
         ensure!(
             refresh(&config, &state.client_id, &host.session)
                 .await
@@ -187,7 +187,7 @@ pub(crate) async fn a_killed_suspension_is_completed(stack: &Stack) -> Result<()
             "a suspended tenant gets tokens"
         );
         operator.reactivate(tenant, "operator").await?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet(stack).await?;
         refresh(&config, &state.client_id, &host.session)
             .await
             .map(|_| ())
@@ -211,7 +211,8 @@ async fn invite_again_and_again(host: &Signed, person: &Person) -> Result<()> {
 
 /// The expiry and the erasure of a sign-up: every run that is cut off is made up for by the next,
 /// and the record counts nothing twice.
-pub(crate) async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills a function, and moves the clock of a region's tenants")]
+async fn a_killed_erasure_is_completed_by_the_next_run(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let later = meridian::now() + SignedDuration::from_hours(26);
     let boundaries = after_each_call(stack, REGION, "tenant-lifecycle", async || {

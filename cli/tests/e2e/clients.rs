@@ -8,6 +8,7 @@ use meridian::local::layout::Layout;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -15,6 +16,9 @@ const FOLDER: &str = "cli/tests/e2e/clients";
 
 /// The Python of an environment with the packages of a requirements file; made at the first call.
 pub(crate) fn python(stack: &Stack, name: &str, requirements: &str) -> Result<PathBuf> {
+    // Journeys side by side use the same environment, and one of them makes it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let venv = Layout::new(stack.checkout())?
         .root()
         .join("clients")

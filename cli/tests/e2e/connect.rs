@@ -1,12 +1,14 @@
 //! A deployment is described from its stack, as an operator on AWS does it.
 
 use anyhow::{Context, Result, ensure};
+use journey::journey;
 use meridian::local::Stack;
 use meridian::local::deploy::{NAME, read};
 use meridian::regions::Fleet;
 
 /// What the stacks say is what the local stack knows, but for where it answers.
-pub(crate) async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_deployment_is_described_from_its_stacks(stack: &Stack) -> Result<()> {
     let fleet = Fleet::load(stack.checkout())?;
     for region in fleet.regions() {
         let code = region.code.as_str();

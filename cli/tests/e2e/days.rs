@@ -1,10 +1,11 @@
 //! Days and months that begin when the tenant said at its sign-up.
 
 use crate::books::{scan, text_of};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_for;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{Timestamp, ToSpan};
+use journey::journey;
 use kernel::{BillingPeriod, WindowSize};
 use meridian::client::login::machine_token;
 use meridian::client::usage::SCOPE;
@@ -20,10 +21,12 @@ const ANCHOR: &str = "23:00";
 /// A tenant's month ends an hour before the calendar's: what happened within that hour is of the
 /// next one, for the tenant and in the ledger. What is before the tenant's first month is refused:
 /// nothing could bill it.
-pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
+#[journey]
+async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<()> {
     let mut person = Person::invent(REGION, "pro");
     person.details.billing_anchor = Some(ANCHOR.to_owned());
-    let tenant = become_customer(stack, person).await?.tenant;
+    let customer = become_customer(stack, person).await?;
+    let tenant = &customer.tenant;
     let midnight = WindowSize::Month.start(meridian::now(), ANCHOR.parse()?);
     let period = BillingPeriod::containing(midnight + 1.hour());
     let [before, after] = [midnight - 1.minute(), midnight + 1.minute()];
@@ -55,7 +58,7 @@ pub(crate) async fn months_begin_where_the_tenants_do(stack: &Stack) -> Result<(
         answer["accepted"] == 2 && refused == [(&id, &reason)],
         "the answer is {answer}"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&customer]).await?;
 
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let from = WindowSize::Month.start(before, ANCHOR.parse()?);

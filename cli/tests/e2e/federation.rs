@@ -8,6 +8,7 @@ use crate::clients::python;
 use crate::life::{Signed, administrator};
 use crate::residency::stays_in;
 use anyhow::{Context, Result, bail, ensure};
+use journey::journey;
 use meridian::client::login::shown_claims;
 use meridian::local::Stack;
 use reqwest::header::LOCATION;
@@ -245,7 +246,8 @@ async fn reads(stack: &Stack, token: &str, path: &str) -> Result<u16> {
 
 /// A person whom nobody has invited signs in by the tenant's own provider, is a member, and is one
 /// only once. Removed, the person does not come back; without the provider, nobody does.
-pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let provider = Provider::start(stack).await?;
     let document = set(stack, &host, &provider).await?;
@@ -346,13 +348,12 @@ pub(crate) async fn a_tenant_brings_its_own_identity_provider(stack: &Stack) -> 
         );
     }
     stays_in(
-        stack,
         REGION,
         &[
             ("subject", &subject),
             ("email", &email),
             ("email", &alike_email),
         ],
-    )
-    .await
+    );
+    Ok(())
 }

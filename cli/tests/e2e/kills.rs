@@ -6,6 +6,7 @@ use crate::quiet::QUIET_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use journey::journey;
 use meridian::client::login::{shown_claims, sign_in};
 use meridian::client::signup::{Details, Operation, confirm, mailed_code, resend, sign_up};
 use meridian::demo::Person;
@@ -27,7 +28,8 @@ const KILLED_MAX: Duration = Duration::from_secs(120);
 const QUIET_AFTER_KILLS_MAX: Duration = QUIET_MAX.saturating_mul(2);
 
 /// Twenty clients send the same sign-up with the same key at once.
-pub(crate) async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
+#[journey(alone = "counts all tenants of its region")]
+async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let person = Person::invent(REGION, "pro");
     let tenants_before = tenants(stack).await?;
@@ -48,7 +50,8 @@ pub(crate) async fn a_key_makes_one_tenant(stack: &Stack) -> Result<()> {
 
 /// Kills `signup-api` before and after its first, second, ... call, until a sign-up gets through
 /// untouched.
-pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills a function that all journeys use")]
+async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let api_url = stack.state().region(REGION)?.api_url.clone();
     let mut boundaries = 0;
     for after in 0..CALLS_MAX {
@@ -85,7 +88,8 @@ pub(crate) async fn a_killed_sign_up_is_completed_by_its_repetition(stack: &Stac
 
 /// Kills the post-confirmation trigger at each of its calls: Cognito has confirmed the user and
 /// never calls it again, and the tenant becomes active all the same.
-pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills a function that all journeys use")]
+async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     for after in 0..CALLS_MAX {
         for action in [Action::Kill, Action::KillAfter] {
@@ -117,7 +121,8 @@ pub(crate) async fn a_killed_activation_is_completed(stack: &Stack) -> Result<()
 
 /// While Cognito fails, sign-ups are stored and can be followed; when it is back, the same requests
 /// complete.
-pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
+#[journey(alone = "takes Cognito away from everybody")]
+async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let calls = Calls {
         service: Some("cognito-idp".to_owned()),
@@ -163,7 +168,8 @@ pub(crate) async fn sign_ups_outlive_a_failing_user_pool(stack: &Stack) -> Resul
 }
 
 /// A code that has expired is refused as such; another one is mailed, and holds.
-pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
+#[journey(alone = "lets the next confirmation fail, whosever it is")]
+async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = repeat_sign_up(&region.api_url, &person).await?;
@@ -201,7 +207,8 @@ pub(crate) async fn an_expired_code_is_replaced(stack: &Stack) -> Result<()> {
 
 /// Beyond what an address gets at one network's request, the answers are as before and the accounts
 /// are made; the codes follow when the address may get them.
-pub(crate) async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> Result<()> {
+#[journey]
+async fn an_address_gets_so_many_mails_in_an_hour(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let api_url = &region.api_url;
     wait_out_the_hour().await;
@@ -267,7 +274,8 @@ async fn wait_out_the_hour() {
 }
 
 /// Two hundred organisations sign up in the same moment, confirm, and are all active.
-pub(crate) async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
+#[journey(alone = "counts all tenants of its region, and takes the whole machine")]
+async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let tenants_before = tenants(stack).await?;
     let people: Vec<Person> = (0..200).map(|_| Person::invent(REGION, "pro")).collect();
@@ -290,7 +298,8 @@ pub(crate) async fn two_hundred_sign_ups_at_once_complete(stack: &Stack) -> Resu
 
 /// Kills the rollup and the relay at each of their first calls, again and again, while usage
 /// arrives.
-pub(crate) async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills functions that all journeys use")]
+async fn a_killed_rollup_loses_nothing(stack: &Stack) -> Result<()> {
     let tenant = customer(stack, REGION).await?.tenant;
     let file = usage_file(vec![tenant.clone()], 1_500, 31)?;
     for function in KILLED {

@@ -3,10 +3,11 @@
 use crate::billing::COMPLETE_MAX;
 use crate::books::{LOGINS, customer, scan, usage_file_within, wanted};
 use crate::exactly_once::send_all;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::{quiet, quiet_for};
 use anyhow::{Context, Result, bail, ensure};
 use billing::Item;
 use jiff::{SignedDuration, ToSpan as _};
+use journey::journey;
 use kernel::Timestamp;
 use meridian::client::login::{Session, refresh, shown_claims, sign_in};
 use meridian::client::operator::{Operator, scheduled_event};
@@ -107,7 +108,8 @@ async fn slug_of<T>(answer: Result<T>) -> Result<String> {
 }
 
 /// Invites, promotes, removes; asks for a plan, and gets it; all of it is in the trail.
-pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let state = stack.state().region(REGION)?;
     let (person, username, session, code) = guest(stack, &host, "member").await?;
@@ -152,7 +154,7 @@ pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> 
         .await?;
 
     host.admin.request_plan("enterprise").await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let config = stack.sdk(REGION)?;
     let fresh = shown_claims(
         &refresh(&config, &state.client_id, &session)
@@ -227,13 +229,14 @@ pub(crate) async fn an_administrator_runs_a_tenant(stack: &Stack) -> Result<()> 
 
 /// An operator at home suspends a tenant of a sovereign region: at the next refresh nobody gets in,
 /// and the token that is still valid is of no use here.
-pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()> {
     let host = administrator(stack, SOVEREIGN).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let (state, config) = (stack.state().region(SOVEREIGN)?, stack.sdk(SOVEREIGN)?);
     let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
     operator.suspend(&host.customer.tenant, "dunning").await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let known = operator.tenant(&host.customer.tenant).await?;
     ensure!(
         (&known["status"], &known["reason"]) == (&json!("suspended"), &json!("dunning")),
@@ -257,7 +260,7 @@ pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()
     operator
         .reactivate(&host.customer.tenant, "dunning")
         .await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     refresh(&config, &state.client_id, &host.session)
         .await
         .context("reactivated")?;
@@ -269,7 +272,8 @@ pub(crate) async fn a_suspension_keeps_everybody_out(stack: &Stack) -> Result<()
 }
 
 /// Grace, undo, last usage, the last invoice, retention, erasure, and the record of it.
-pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Result<()> {
+#[journey(alone = "moves the clock of a region's tenants, and bills all")]
+async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Result<()> {
     // The last invoice is of one period: all that is used has to be of that.
     let period = billable_period(&Progress::silent()).await;
     let host = administrator(stack, REGION).await?;
@@ -301,7 +305,7 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
         "it is too late to undo"
     );
     look_after_tenants(stack, REGION, ended + SignedDuration::from_mins(10)).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let home = stack.state().home.clone();
     let operator = Operator::connect(stack.state().region(&home)?).await?;
     let known = operator.tenant(&tenant).await?;
@@ -342,7 +346,7 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
     );
 
     look_after_tenants(stack, REGION, ended + SignedDuration::from_hours(31 * 24)).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     ensure!(
         !operator.tenant(&tenant).await?["erased_at"].is_null(),
         "home does not know of the erasure"
@@ -383,7 +387,8 @@ pub(crate) async fn a_tenant_closes_is_billed_and_is_erased(stack: &Stack) -> Re
 }
 
 /// A sign-up that nobody confirms frees the address, the account and everything else.
-pub(crate) async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> {
+#[journey(alone = "moves the clock of a region's tenants")]
+async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> {
     let state = stack.state().region(REGION)?;
     let person = Person::invent(REGION, "pro");
     let operation = sign_up(&state.api_url, &person.idempotency_key, &person.details).await?;
@@ -422,7 +427,8 @@ pub(crate) async fn an_unconfirmed_sign_up_expires(stack: &Stack) -> Result<()> 
 }
 
 /// An administrator of one tenant names another's ids on every route there is.
-pub(crate) async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn nobody_reaches_into_another_tenant(stack: &Stack) -> Result<()> {
     let (ours, theirs) = (
         administrator(stack, REGION).await?,
         administrator(stack, REGION).await?,

@@ -4,10 +4,11 @@ use crate::books::{customer, usage_file};
 use crate::boundaries::after_each_call;
 use crate::exactly_once::send_all;
 use crate::life::{Signed, administrator, look_after_tenants};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::{QUIET_MAX, bring_back, quiet, quiet_for};
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
 use jiff::SignedDuration;
+use journey::journey;
 use meridian::client::correction::{EventKey, Outcome, Sender, TakeBack, take_back};
 use meridian::client::login::machine_token;
 use meridian::client::tenant::refusal;
@@ -105,9 +106,8 @@ async fn entitlements(
 
 /// From its making to its revocation: each token is good for the own tenant, and no longer than the
 /// client.
-pub(crate) async fn a_tenants_machine_is_made_used_replaced_and_revoked(
-    stack: &Stack,
-) -> Result<()> {
+#[journey(alone = "moves the clock of a region's tenants")]
+async fn a_tenants_machine_is_made_used_replaced_and_revoked(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let neighbour = customer(stack, REGION).await?;
     let own = &host.customer.tenant;
@@ -199,7 +199,7 @@ pub(crate) async fn a_tenants_machine_is_made_used_replaced_and_revoked(
             "the trail lacks {action}"
         );
     }
-    stack.wait_until_quiet(QUIET_MAX).await
+    quiet(stack).await
 }
 
 async fn token_of(stack: &Stack, machine: &Machine) -> Result<String> {
@@ -208,7 +208,8 @@ async fn token_of(stack: &Stack, machine: &Machine) -> Result<String> {
 
 /// Killed after each of its calls: the repetition leaves one client, and one revocation none, here
 /// and at the pool.
-pub(crate) async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills a function that all journeys use")]
+async fn a_killed_client_is_completed_by_its_repetition(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let scopes = json!({ "scopes": ["usage/write"] });
     let calls = after_each_call(stack, REGION, "tenant-api", async || {
@@ -260,9 +261,10 @@ async fn named(stack: &Stack, name: &str) -> Result<usize> {
 }
 
 /// What a tenant is entitled to is the region's own knowledge: home is not asked.
-pub(crate) async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops home")]
+async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let made = make(
         &host,
         "/clients",
@@ -304,11 +306,12 @@ pub(crate) async fn entitlements_hold_without_home(stack: &Stack) -> Result<()> 
         "{}",
         answers[0]
     );
-    stack.start_region(&stack.state().home.clone()).await
+    bring_back(stack, &stack.state().home).await
 }
 
 /// A token is for the region that issued it, whoever holds it.
-pub(crate) async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let elsewhere = administrator(stack, OTHER).await?;
     let scopes = json!({ "scopes": ["usage/write", "tenant/read"] });
@@ -343,12 +346,13 @@ pub(crate) async fn a_machines_token_is_of_its_own_region(stack: &Stack) -> Resu
     // The provider's own service reports for everybody still.
     let file = usage_file(vec![host.customer.tenant.clone()], 50, 91)?;
     send_all(stack, REGION, &file.path).await?;
-    stack.wait_until_quiet(QUIET_MAX).await
+    quiet_for(stack, &[&host.customer]).await
 }
 
 /// A tenant's own client and the provider's services use the same source and id: each counts, and
 /// each is taken back by its key for itself.
-pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
+#[journey]
+async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let region = stack.state().region(REGION)?;
     let tenant = &host.customer.tenant;
@@ -365,7 +369,7 @@ pub(crate) async fn senders_do_not_share_ids(stack: &Stack) -> Result<()> {
     let reading = machine_token(&region.token_url, &region.service_client, "usage/read").await?;
     let now = meridian::now().to_string();
     let used = async |window: &str| -> Result<Value> {
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet_for(stack, &[&host.customer]).await?;
         let url = format!(
             "{}/usage?meter=transfer-gb&by=&tenant={tenant}&window={window}",
             region.api_url

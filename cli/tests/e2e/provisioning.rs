@@ -4,10 +4,11 @@
 use crate::life::{administrator, look_after_tenants};
 use crate::listener::Listener;
 use crate::onboarding::SHARED as REGION;
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet;
 use crate::redelivery::soon;
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
+use journey::journey;
 use meridian::client::signup::{self, Operation, confirm, mailed_code, sign_up};
 use meridian::demo::{Person, enter, wait_until_done};
 use meridian::local::{Action, Stack};
@@ -26,7 +27,8 @@ async fn confirmed(stack: &Stack, plan: &str) -> Result<(Person, Operation)> {
 }
 
 /// A pool tenant gets an item in the table of all, a silo tenant a table of its own; both sign in.
-pub(crate) async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()> {
+#[journey]
+async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     for (plan, has_table) in [("starter", false), ("enterprise", true)] {
         let (person, operation) = confirmed(stack, plan).await?;
@@ -42,7 +44,8 @@ pub(crate) async fn the_application_makes_pool_and_silo_tenants(stack: &Stack) -
 
 /// While the application listens to nothing, the deadline turns silence into a failure that can be
 /// repeated.
-pub(crate) async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
+#[journey(alone = "silences the application, and moves the clock of a region's tenants")]
+async fn silence_is_a_visible_failure(stack: &Stack) -> Result<()> {
     let api_url = &stack.state().region(REGION)?.api_url;
     let events = aws_sdk_eventbridge::Client::new(&stack.emulator_sdk(REGION)?);
     let bus = stack
@@ -86,7 +89,7 @@ async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
         (operation.state.as_str(), operation.next.as_str()) == ("waiting", "wait"),
         "{operation:?}"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     look_after_tenants(
         stack,
         REGION,
@@ -106,7 +109,8 @@ async fn meet_silence(stack: &Stack) -> Result<(Person, Operation)> {
 }
 
 /// An application plane of AWS SaaS Builder Toolkit hears of tenants by the names that it knows.
-pub(crate) async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
+#[journey]
+async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Result<()> {
     let listener = Listener::new(
         stack,
         REGION,
@@ -144,7 +148,8 @@ pub(crate) async fn the_builder_toolkit_hears_of_tenants(stack: &Stack) -> Resul
 
 /// Kills the application and the function that takes its answer at each of their calls: the queue
 /// brings what they had in hand again, and the tenant becomes active.
-pub(crate) async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
+#[journey(alone = "kills functions that other journeys use")]
+async fn a_killed_provisioning_is_completed(stack: &Stack) -> Result<()> {
     for (function, queue) in [
         ("application-example", "application"),
         ("provisioning-apply", "provisioning"),
@@ -170,7 +175,7 @@ async fn killed_at_each_call(stack: &Stack, function: &str) -> Result<u64> {
         wait_until_done(api_url, &operation.id)
             .await
             .with_context(|| format!("{function} after {after}"))?;
-        stack.wait_until_quiet(QUIET_MAX).await?;
+        quiet(stack).await?;
         let met = stack
             .control()
             .faults()

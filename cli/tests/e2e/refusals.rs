@@ -2,6 +2,7 @@
 
 use crate::books::customer;
 use anyhow::{Context, Result, ensure};
+use journey::journey;
 use meridian::client::login::{machine_token, sign_in};
 use meridian::client::usage::SCOPE;
 use meridian::demo::Person;
@@ -62,7 +63,8 @@ fn form_with(field: &str, value: Value) -> Result<Value> {
 }
 
 /// Every kind of bad input that the issue of the first slice names.
-pub(crate) async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
+#[journey]
+async fn bad_requests_get_problem_documents(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let api = &region.api_url;
     for (field, value) in [
@@ -266,7 +268,8 @@ async fn usage_rows(stack: &Stack) -> Result<()> {
 }
 
 /// No token, no token at all, a person's token, another region's token: each is refused.
-pub(crate) async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
+#[journey]
+async fn tokens_of_others_are_refused(stack: &Stack) -> Result<()> {
     let region = stack.state().region(REGION)?;
     let other = stack.state().region(OTHER)?;
     let url = format!("{}/usage/events", region.api_url);

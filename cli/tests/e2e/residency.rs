@@ -4,9 +4,10 @@ use crate::books::{customer, usage_file};
 use crate::exactly_once::send_all;
 use crate::life::{administrator, guest};
 use crate::onboarding::{SHARED, beat_everywhere};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::{quiet, sweep_everywhere};
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::types::AuthFlowType;
+use journey::journey;
 use meridian::canary::Canary;
 use meridian::client::login::machine_token;
 use meridian::client::onboarding::onboard;
@@ -19,10 +20,12 @@ use meridian::local::sdk::{http, mailbox};
 use meridian::local::{Stack, logs};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use std::sync::{Mutex, PoisonError};
 
 /// Runs the whole system with canaries in every personal field, refused and failing requests
 /// included, then searches everything that the other regions hold.
-pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
+#[journey(alone = "searches all that the regions hold", first)]
+async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<()> {
     let regions: Vec<String> = stack.state().regions.keys().cloned().collect();
     let mut planted = Vec::new();
     for region in &regions {
@@ -39,7 +42,7 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
             .await?;
     }
     planted.extend(handed_over(stack).await?);
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     for region in &regions {
         let logged = logs::lines(stack.state(), region).await?;
         ensure!(
@@ -47,7 +50,38 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
             "{region}: the logs cannot be read"
         );
     }
+    plant(planted);
+    search(stack).await
+}
+
+/// What one search looks for in the end: every search stops and starts all regions.
+static PLANTED: Mutex<Vec<Canary>> = Mutex::new(Vec::new());
+
+fn plant(canaries: impl IntoIterator<Item = Canary>) {
+    let mut planted = PLANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    planted.extend(canaries);
+}
+
+/// Has everything searched, once the journeys side by side are over, for what is personal in a
+/// region: each value has to be found there, and nowhere else.
+pub(crate) fn stays_in(region: &str, values: &[(&'static str, &str)]) {
+    plant(values.iter().map(|(field, value)| Canary {
+        region: region.to_owned(),
+        field,
+        value: (*value).to_owned(),
+    }));
+}
+
+/// Searches everything that the regions hold for what was planted since the last search.
+pub(crate) async fn search(stack: &Stack) -> Result<()> {
+    let planted = std::mem::take(&mut *PLANTED.lock().unwrap_or_else(PoisonError::into_inner));
+    if planted.is_empty() {
+        return Ok(());
+    }
+    // What is stopped under way goes on when its schedule comes, for which nobody waits.
+    quiet(stack).await?;
     let found = stack.search(&planted, true).await?;
+    sweep_everywhere(stack).await?;
     ensure!(
         found.strays.is_empty(),
         "outside their region: {:#?}",
@@ -61,37 +95,6 @@ pub(crate) async fn personal_data_stays_in_its_region(stack: &Stack) -> Result<(
         found.at_home >= stored,
         "the search finds only {} of {stored} where they must be",
         found.at_home
-    );
-    Ok(())
-}
-
-/// Searches everything that the regions hold for what is personal in one of them: each value is
-/// found there, and nowhere else.
-pub(crate) async fn stays_in(
-    stack: &Stack,
-    region: &str,
-    values: &[(&'static str, &str)],
-) -> Result<()> {
-    let canary = |(field, value): &(&'static str, &str)| Canary {
-        region: region.to_owned(),
-        field,
-        value: (*value).to_owned(),
-    };
-    let planted: Vec<Canary> = values.iter().map(canary).collect();
-    // What is stopped under way goes on when its schedule comes, for which the scenarios after this
-    // one do not wait.
-    stack.wait_until_quiet(QUIET_MAX).await?;
-    let found = stack.search(&planted, true).await?;
-    ensure!(
-        found.strays.is_empty(),
-        "outside {region}: {:#?}",
-        found.strays
-    );
-    ensure!(
-        found.at_home == planted.len(),
-        "{region} holds only {} of {}",
-        found.at_home,
-        planted.len()
     );
     Ok(())
 }
@@ -177,7 +180,7 @@ async fn mailed(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         tried.send().await.is_err(),
         "{code}: somebody else's password is right"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let mails = mailbox(&region.mail_url).await?;
     let organisation = &customer.person.details.organisation;
     let listed = mails
@@ -259,7 +262,7 @@ async fn metered(stack: &Stack, customer: &Customer) -> Result<Vec<Canary>> {
         binary.send().await?.status() == StatusCode::OK,
         "{code}: an event in binary mode is refused"
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let correction = |reason: &str| json!({ "corrections": [{ "event": corrected, "replacement": replacement, "reason": reason }] });
     let taken = post("/usage/corrections")
         .json(&correction("test"))

